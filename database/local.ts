@@ -1,0 +1,65 @@
+import { createHmac, randomBytes } from 'node:crypto';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import pg from 'pg';
+import { bootstrap } from './bootstrap.ts';
+import { type EmbeddedServer, startEmbedded } from './embedded.ts';
+import { type Login, loginNames, type Passwords, urlFor } from './logins.ts';
+
+export type LocalServer = {
+  server: EmbeddedServer;
+  /** The administrator, who is no superuser: the same rights as on a hosted server. */
+  adminUrl: string;
+  urlOf(login: Login, database?: string): string;
+};
+
+/**
+ * A PostgreSQL of one's own, bootstrapped the way a hosted one would be: the superuser makes an administrator, the
+ * administrator makes the roles and the database.
+ *
+ * @param folder keeps the data and the secret from which every password is derived; created when missing.
+ */
+export async function startLocal(options: {
+  folder: string;
+  database: string;
+  port?: number;
+  settings?: Record<string, string>;
+  onProgress?: (line: string) => void;
+}): Promise<LocalServer> {
+  const { folder, database, ...serverOptions } = options;
+  const secret = await readSecret(folder);
+  const passwordOf = (login: string) => createHmac('sha256', secret).update(login).digest('base64url');
+  const server = await startEmbedded({
+    ...serverOptions,
+    folder: join(folder, 'postgres'),
+    password: passwordOf('postgres'),
+  });
+  const adminUrl = urlFor(server.superuserUrl('postgres'), 'aether_admin', passwordOf('aether_admin'));
+  await createAdministrator(server.superuserUrl('postgres'), passwordOf('aether_admin'));
+  const passwords = Object.fromEntries(loginNames.map((login) => [login, passwordOf(login)])) as Passwords;
+  await bootstrap(adminUrl, { database, passwords });
+  return { server, adminUrl, urlOf: (login, other = database) => urlFor(adminUrl, login, passwords[login], other) };
+}
+
+async function readSecret(folder: string): Promise<string> {
+  await mkdir(folder, { recursive: true });
+  const file = join(folder, 'secret');
+  try {
+    await writeFile(file, randomBytes(32).toString('base64url'), { mode: 0o600, flag: 'wx' });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  }
+  return readFile(file, 'utf8');
+}
+
+async function createAdministrator(superuserUrl: string, password: string): Promise<void> {
+  const superuser = new pg.Client({ connectionString: superuserUrl });
+  await superuser.connect();
+  try {
+    const { rowCount } = await superuser.query(`select from pg_roles where rolname = 'aether_admin'`);
+    if (rowCount === 0) await superuser.query('create role aether_admin login createdb createrole');
+    await superuser.query(`alter role aether_admin password ${pg.escapeLiteral(password)}`);
+  } finally {
+    await superuser.end();
+  }
+}

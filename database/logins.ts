@@ -1,0 +1,24 @@
+/** Who may log in, and the role whose rights the login inherits. `platform_migrator` alone must take its role on (`set role`). */
+export const logins = {
+  platform_migrator: 'platform_owner',
+  foundation_app: 'foundation_role',
+  support_app: 'support_role',
+  sync_app: 'sync_role',
+  privacy_app: 'privacy_role',
+  observer_app: 'observer_role',
+} as const;
+
+export type Login = keyof typeof logins;
+
+export const loginNames = Object.keys(logins) as Login[];
+
+export type Passwords = Record<Login, string>;
+
+/** The same server and database as `url`, seen by another login. */
+export function urlFor(url: string, login: string, password: string, database?: string): string {
+  const changed = new URL(url);
+  changed.username = login;
+  changed.password = encodeURIComponent(password);
+  if (database) changed.pathname = `/${database}`;
+  return changed.href;
+}

@@ -1,0 +1,60 @@
+-- What every later migration stands on: closed defaults, who is calling, and the one way to protect a table.
+
+-- Only the global form works: "in schema …" can add to the built-in defaults but never take from them.
+alter default privileges revoke execute on functions from public;
+alter default privileges revoke usage on types from public;
+
+create schema crm;
+create schema support;
+
+grant usage on schema platform, crm to foundation_role, support_role;
+-- No usage on support for Foundation: what happens in a chat reaches the CRM as activities.
+grant usage on schema support to support_role;
+
+grant select (number, name, applied_at) on platform.migrations to foundation_role, support_role;
+create policy apps_read on platform.migrations for select to foundation_role, support_role using (true);
+
+-- Functions in the `return` form are bound to their operators when created: no search_path can redirect them, and they inline.
+
+-- The app is read off the login, which the client cannot change, never off a setting, which it can. A login in none of
+-- the roles, or (as a superuser is) in several, is nobody's app.
+create function platform.current_app() returns text
+language sql stable
+return (
+  select case count(*) when 1 then min(app) else 'operator' end
+  from (values ('foundation', 'foundation_role'), ('support', 'support_role'),
+               ('sync', 'sync_role'), ('privacy', 'privacy_role')) as apps (app, role)
+  where pg_has_role(session_user, role, 'USAGE'));
+grant execute on function platform.current_app() to foundation_role, support_role;
+
+-- The person for whom the app acts. The app sets it for one transaction and could set anything: keep session_user beside it.
+create function platform.current_actor() returns text
+language sql stable
+return nullif(current_setting('aether.actor', true), '');
+grant execute on function platform.current_actor() to foundation_role, support_role;
+
+-- Forced, so that the owner too passes through a policy, and a grant made too early opens nothing.
+create procedure platform.protect_table(target regclass)
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+  execute format('alter table %s enable row level security, force row level security', target);
+  execute format('create policy owner_all on %s to platform_owner using (true) with check (true)', target);
+end $$;
+
+-- One text for every short, human-written line: no control characters, no blank ends, a length in characters.
+create function platform.is_line(value text, characters_max integer) returns boolean
+language sql immutable parallel safe
+return char_length(value) between 1 and characters_max and value !~ '[\x01-\x1f\x7f]|^\s|\s$';
+grant execute on function platform.is_line(text, integer) to foundation_role, support_role;
+
+-- Optimistic locking: whoever read version n may write n + 1. A write that changes nothing keeps its version.
+create function platform.count_version() returns trigger
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+  if new is distinct from old then
+    new.version := old.version + 1;
+    new.updated_at := clock_timestamp();
+  end if;
+  return new;
+end $$;
+-- No execute on trigger functions: firing one needs none.

@@ -1,0 +1,152 @@
+import { createHash } from 'node:crypto';
+import { readdir, readFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import pg from 'pg';
+
+export const migrationsFolder = fileURLToPath(new URL('./migrations', import.meta.url));
+
+export type Migration = { number: number; name: string; sha256: string; sql: string };
+export type MigrationState = { applied: number[]; pending: Migration[] };
+type AppliedMigration = { number: number; name: string; sha256: string };
+
+/** The history in the database and the files disagree: someone edited, removed or misnumbered a migration. */
+export class MigrationHistoryError extends Error {}
+
+/**
+ * The migrations of a folder, in order. A file is named `0001_noun.sql`; numbers start at 1 and leave no gap.
+ *
+ * @throws MigrationHistoryError naming the file that does not fit.
+ */
+export async function readMigrations(folder = migrationsFolder): Promise<Migration[]> {
+  const files = (await readdir(folder)).filter((file) => file.endsWith('.sql')).sort();
+  return Promise.all(
+    files.map(async (file, index) => {
+      const [, digits, name] = /^(\d{4})_([a-z0-9_]+)\.sql$/.exec(file) ?? [];
+      if (!digits || !name || Number(digits) !== index + 1) {
+        throw new MigrationHistoryError(
+          `${file}: the migration after number ${index} must be named ${String(index + 1).padStart(4, '0')}_<name>.sql`,
+        );
+      }
+      // A checkout may turn line ends into CRLF; that is no edit.
+      const sql = (await readFile(`${folder}/${file}`, 'utf8')).replaceAll('\r\n', '\n');
+      return { number: index + 1, name, sha256: createHash('sha256').update(sql).digest('hex'), sql };
+    }),
+  );
+}
+
+/**
+ * Compares what a database has with what the files say. Pure.
+ *
+ * @throws MigrationHistoryError when an applied migration was edited, or is unknown to these files (they are older than the database).
+ */
+export function compareHistory(files: Migration[], applied: AppliedMigration[]): MigrationState {
+  for (const past of applied) {
+    const file = files[past.number - 1];
+    if (!file) {
+      throw new MigrationHistoryError(
+        `The database has migration ${past.number} (${past.name}), which these files lack: deploy the newer version.`,
+      );
+    }
+    if (file.sha256 !== past.sha256 || file.name !== past.name) {
+      throw new MigrationHistoryError(
+        `Migration ${past.number} (${past.name}) was edited after it ran. Restore the file, and put the change into a new migration.`,
+      );
+    }
+  }
+  return { applied: applied.map((past) => past.number), pending: files.slice(applied.length) };
+}
+
+/**
+ * Brings a database up to date. Each migration is one transaction together with its entry in the history, so being killed
+ * at any statement leaves whole migrations only; rivals wait for each other.
+ *
+ * @param url as `platform_migrator`; a superuser is refused, because what it creates would belong to it.
+ * @returns the migrations that this call applied.
+ */
+export async function migrate(
+  url: string,
+  { folder, onProgress }: { folder?: string; onProgress?: (line: string) => void } = {},
+): Promise<Migration[]> {
+  const files = await readMigrations(folder);
+  return withMigrator(url, async (client) => {
+    await client.query(`select pg_advisory_lock(hashtext('aether migrations'))`);
+    await client.query(`
+      create schema if not exists platform;
+      create table if not exists platform.migrations (
+        number integer primary key, name text not null, sha256 text not null,
+        applied_at timestamptz not null default clock_timestamp(), duration_ms integer not null)`);
+    await protectHistory(client);
+    const { pending } = compareHistory(files, await readApplied(client));
+    for (const migration of pending) {
+      const startedAt = performance.now();
+      await client.query('begin');
+      try {
+        await client.query(migration.sql);
+        await client.query(
+          'insert into platform.migrations (number, name, sha256, duration_ms) values ($1, $2, $3, $4)',
+          [migration.number, migration.name, migration.sha256, Math.round(performance.now() - startedAt)],
+        );
+        await client.query('commit');
+      } catch (error) {
+        await client.query('rollback').catch(() => {}); // a dead connection has rolled back already
+        throw describeFailure(migration, error);
+      }
+      onProgress?.(`migration ${migration.number} ${migration.name}: ${Math.round(performance.now() - startedAt)} ms`);
+    }
+    return pending;
+  });
+}
+
+/** What has run and what is still to run, without changing anything. */
+export async function migrationState(url: string, { folder }: { folder?: string } = {}): Promise<MigrationState> {
+  const files = await readMigrations(folder);
+  return withMigrator(url, async (client) => {
+    const { rows } = await client.query(`select to_regclass('platform.migrations') is not null as known`);
+    return compareHistory(files, rows[0].known ? await readApplied(client) : []);
+  });
+}
+
+/** Connects as the owner of everything, for the length of `work`. */
+export async function withMigrator<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  try {
+    const { rows } = await client.query(`
+      select rolsuper as superuser, (select pg_has_role(current_user, oid, 'SET') from pg_roles where rolname = 'platform_owner') as owner
+      from pg_roles where rolname = session_user`);
+    if (rows[0].superuser) throw new Error('Migrations never run as a superuser: connect as platform_migrator.');
+    if (rows[0].owner === null)
+      throw new Error('This server has no role platform_owner yet: run `aether migrate bootstrap` first.');
+    if (!rows[0].owner) throw new Error('This login may not act as platform_owner: connect as platform_migrator.');
+    await client.query('set role platform_owner; set search_path = pg_catalog, pg_temp');
+    return await work(client);
+  } finally {
+    await client.end();
+  }
+}
+
+async function readApplied(client: pg.Client): Promise<AppliedMigration[]> {
+  return (await client.query('select number, name, sha256 from platform.migrations order by number')).rows;
+}
+
+/** The history is a table like any other, but older than the procedure that protects the others. */
+async function protectHistory(client: pg.Client): Promise<void> {
+  const { rows } = await client.query(
+    `select relforcerowsecurity as forced from pg_class where oid = 'platform.migrations'::regclass`,
+  );
+  if (rows[0].forced) return;
+  await client.query(`
+    begin;
+    alter table platform.migrations enable row level security, force row level security;
+    create policy owner_all on platform.migrations to platform_owner using (true) with check (true);
+    commit`);
+}
+
+function describeFailure(migration: Migration, error: unknown): Error {
+  const { message, position } = error as { message: string; position?: string };
+  const line = position ? migration.sql.slice(0, Number(position)).split('\n').length : undefined;
+  return new Error(
+    `Migration ${migration.number} (${migration.name})${line ? `, line ${line}` : ''}: ${message}. Nothing of it was applied.`,
+    { cause: error },
+  );
+}

@@ -1,0 +1,31 @@
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestProject } from 'vitest/node';
+import { startLocal } from './local.ts';
+import { loginNames } from './logins.ts';
+import { migrate } from './migrator.ts';
+
+export const templateDatabase = 'aether_template';
+
+/** One server for the whole run, with one migrated database that every test file copies. It need not survive a power cut. */
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const folder = await mkdtemp(join(tmpdir(), 'aether-test-'));
+  await chmod(folder, 0o755); // as root the server runs as the user postgres
+  const local = await startLocal({
+    folder,
+    database: templateDatabase,
+    port: 54400,
+    settings: { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off', max_connections: '300' },
+  });
+  await migrate(local.urlOf('platform_migrator'));
+  project.provide('aetherServer', {
+    superuserUrl: local.server.superuserUrl(),
+    adminUrl: local.adminUrl,
+    urls: Object.fromEntries(loginNames.map((login) => [login, local.urlOf(login)])),
+  });
+  return async () => {
+    await local.server.stop('immediate');
+    await rm(folder, { recursive: true, force: true });
+  };
+}

@@ -1,0 +1,58 @@
+import { randomBytes } from 'node:crypto';
+import pg from 'pg';
+import { afterAll, inject } from 'vitest';
+import { openDatabase } from './bootstrap.ts';
+import type { Login } from './logins.ts';
+import { templateDatabase } from './testing.setup.ts';
+
+declare module 'vitest' {
+  export interface ProvidedContext {
+    aetherServer: { superuserUrl: string; adminUrl: string; urls: Record<string, string> };
+  }
+}
+
+export type TestLogin = Login | 'postgres' | 'aether_admin';
+
+export type TestDatabase = {
+  name: string;
+  url(login: TestLogin): string;
+  /** A connection of this login, closed when the file's tests are done. */
+  connect(login: TestLogin): Promise<pg.Client>;
+};
+
+/** A database of this test file's own, migrated, empty, dropped when the file is done. Call it at the top level or in `beforeAll`. */
+export async function createTestDatabase({
+  template = templateDatabase,
+}: {
+  template?: string;
+} = {}): Promise<TestDatabase> {
+  const { superuserUrl, adminUrl, urls } = inject('aetherServer');
+  const name = `test_${randomBytes(6).toString('hex')}`;
+  const admin = new pg.Client({ connectionString: adminUrl });
+  await admin.connect();
+  await admin.query(`create database ${name} template ${template}`);
+  await openDatabase(admin, name);
+
+  const url = (login: TestLogin) => {
+    const base = login === 'postgres' ? superuserUrl : login === 'aether_admin' ? adminUrl : urls[login];
+    if (!base) throw new Error(`unknown login ${login}`);
+    return Object.assign(new URL(base), { pathname: `/${name}` }).href;
+  };
+  const clients: pg.Client[] = [];
+  afterAll(async () => {
+    await Promise.all(clients.map((client) => client.end()));
+    await admin.query(`drop database ${name} with (force)`);
+    await admin.end();
+  });
+  return {
+    name,
+    url,
+    async connect(login) {
+      const client = new pg.Client({ connectionString: url(login) });
+      client.on('error', () => {}); // a test may cut the connection; its next query then says so
+      await client.connect();
+      clients.push(client);
+      return client;
+    },
+  };
+}
