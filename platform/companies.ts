@@ -1,0 +1,108 @@
+import type { Connection, InTransaction, Queryable, Statement, Write } from './connection.ts';
+import type { App } from './environment.ts';
+import { CompanyVersionConflict, NotFound, TransactionConflict } from './errors.ts';
+import { assignmentsFor, columnsOf, isUuid } from './fields.ts';
+import { anyUuid, coalesce } from './lookups.ts';
+
+/** A row of platform.companies. */
+export type Company = {
+  id: string;
+  name: string;
+  /** Lower-case ASCII, unique: what follows the @ in its people's addresses. */
+  domain: string | null;
+  version: number;
+  created_at: Date;
+  updated_at: Date;
+  created_by_app: App;
+};
+export type NewCompany = { name: string; domain?: string | null };
+
+const companyColumns = 'o.id, o.name, o.domain, o.version, o.created_at, o.updated_at, o.created_by_app';
+const byId: Statement = {
+  name: 'companies-by-id',
+  text: `select ${companyColumns} from platform.companies o where o.id = ${anyUuid}`,
+};
+const byDomain: Statement = {
+  name: 'company-by-domain',
+  text: `select ${companyColumns} from platform.companies o where o.domain = $1`,
+};
+
+export type CompanyCalls = ReturnType<typeof companyCalls>;
+
+/** The calls of platformDb about companies. */
+export function companyCalls(connection: Connection) {
+  const fetchMany = async (on: Queryable, ids: string[]) =>
+    new Map((await on.run<Company>(byId, [ids])).map((company) => [company.id, company]));
+  const coalescedById = coalesce((ids: string[]) => fetchMany(connection, ids));
+
+  async function getCompanyById(id: string, { tx }: InTransaction = {}): Promise<Company | null> {
+    if (!isUuid(id)) return null;
+    const asked = id.toLowerCase();
+    return tx ? ((await fetchMany(tx, [asked])).get(asked) ?? null) : coalescedById(asked);
+  }
+
+  async function getCompanyByDomain(domain: string, { tx }: InTransaction = {}): Promise<Company | null> {
+    const [company] = await (tx ?? connection).run<Company>(byDomain, [domain.toLowerCase()]);
+    return company ?? null;
+  }
+
+  /** @throws AlreadyExists when the domain is another company's, InvalidField */
+  async function createCompany({ name, domain }: NewCompany, write: Write = {}): Promise<Company> {
+    return connection.within(write, async (tx) => {
+      const [company] = await tx.query<Company>(
+        `insert into platform.companies as o (name, domain) values ($1, $2) returning ${companyColumns}`,
+        [name, domain?.toLowerCase() ?? null],
+      );
+      return company as Company;
+    });
+  }
+
+  /** The company of this domain, made if there is none; an existing one keeps its name. @throws InvalidField */
+  async function findOrCreateCompany(
+    { name, domain }: { name: string; domain: string },
+    write: Write = {},
+  ): Promise<{ company: Company; created: boolean }> {
+    return connection.within(write, async (tx) => {
+      const known = await getCompanyByDomain(domain, { tx });
+      if (known) return { company: known, created: false };
+      const [made] = await tx.query<Company>(
+        `insert into platform.companies as o (name, domain) values ($1, $2) on conflict (domain) do nothing returning ${companyColumns}`,
+        [name, domain.toLowerCase()],
+      );
+      if (made) return { company: made, created: true };
+      const rival = await getCompanyByDomain(domain, { tx }); // it made us wait until it had committed
+      if (!rival) throw new TransactionConflict();
+      return { company: rival, created: false };
+    });
+  }
+
+  /** @throws CompanyVersionConflict, NotFound, AlreadyExists, InvalidField */
+  async function updateCompany(
+    id: string,
+    change: Partial<NewCompany>,
+    write: Write & { expectedVersion?: number } = {},
+  ): Promise<Company> {
+    if (!isUuid(id)) throw new NotFound('company');
+    const { columns, values } = columnsOf({ ...change, domain: change.domain?.toLowerCase() ?? change.domain }, [
+      'name',
+      'domain',
+    ]);
+    return connection.within(write, async (tx) => {
+      if (columns.length > 0) {
+        const [updated] = await tx.query<Company>(
+          `update platform.companies o set ${assignmentsFor(columns, 3)} where o.id = $1 and o.version = coalesce($2, o.version) returning ${companyColumns}`,
+          [id, write.expectedVersion ?? null, ...values],
+        );
+        if (updated) return updated;
+      }
+      const current = await getCompanyById(id, { tx });
+      if (!current) throw new NotFound('company');
+      if (write.expectedVersion !== undefined && write.expectedVersion !== current.version)
+        throw new CompanyVersionConflict(write.expectedVersion, current.version);
+      if (columns.length > 0) throw new TransactionConflict();
+      return current;
+    });
+  }
+
+  return { getCompanyById, getCompanyByDomain, createCompany, findOrCreateCompany, updateCompany };
+}

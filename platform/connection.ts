@@ -1,0 +1,155 @@
+import pg from 'pg';
+import type { App, Environment } from './environment.ts';
+import { translateRefusal } from './refusals.ts';
+
+/** SQL that this package runs often: the name lets the server keep its plan. */
+export type Statement = { name: string; text: string };
+
+/** Where SQL can be run: the pool, or the one connection of a transaction. */
+export interface Queryable {
+  /** @returns the rows; bigint as number where it is safe (else as bigint), date as 'YYYY-MM-DD', numeric as string. */
+  query<Row extends pg.QueryResultRow = pg.QueryResultRow>(text: string, values?: unknown[]): Promise<Row[]>;
+  run<Row extends pg.QueryResultRow>(statement: Statement, values: unknown[]): Promise<Row[]>;
+}
+
+/** An open transaction. Give it as `tx` to every call that belongs to it: nothing else runs on its connection. */
+export interface Transaction extends Queryable {
+  readonly actor: string | undefined;
+  /** Work that may fail on its own, leaving the rest of the transaction as it was. */
+  savepoint<T>(work: () => Promise<T>): Promise<T>;
+}
+
+export type InTransaction = { tx?: Transaction };
+export type Write = InTransaction & {
+  /** The user for whom this is done, when there is no `tx` (a transaction carries its own). */
+  actor?: string;
+};
+
+export interface Connection extends Queryable {
+  readonly app: App;
+  transaction<T>(options: { actor?: string }, work: (tx: Transaction) => Promise<T>): Promise<T>;
+  /** Runs `work` in the caller's transaction, or in one of its own. */
+  within<T>(write: Write, work: (tx: Transaction) => Promise<T>): Promise<T>;
+  close(): Promise<void>;
+}
+
+const types = {
+  getTypeParser(oid: number, format?: 'text' | 'binary') {
+    if (oid === pg.types.builtins.INT8) return parseBigint;
+    if (oid === pg.types.builtins.DATE) return (text: string) => text;
+    return pg.types.getTypeParser(oid, format as 'text');
+  },
+} as pg.CustomTypesConfig;
+
+function parseBigint(text: string): number | bigint {
+  const number = Number(text);
+  return Number.isSafeInteger(number) ? number : BigInt(text);
+}
+
+/** A pool of connections as this app. Nothing is opened until the first query. */
+export function openConnection(app: App, { url, schema, pooler, poolMax }: Environment): Connection {
+  // Behind a transaction pooler the next transaction may run on another server connection: nothing may be left on one,
+  // neither prepared statements nor settings.
+  const pooled = pooler === 'transaction';
+  const pool = new pg.Pool({
+    connectionString: url,
+    max: poolMax,
+    types,
+    application_name: `aether-${app}`,
+    connectionTimeoutMillis: 5_000,
+    keepAlive: true,
+    ...(pooled ? {} : { options: `-c search_path=${schema},platform` }),
+  });
+  pool.on('error', () => {}); // an idle connection was cut; the pool has dropped it, and the next query opens another
+
+  const queryable = (client: pg.Pool | pg.PoolClient): Queryable => ({
+    async query(text, values) {
+      try {
+        return (await client.query(text, values)).rows;
+      } catch (error) {
+        throw translateRefusal(error);
+      }
+    },
+    async run({ name, text }, values) {
+      try {
+        return (await client.query(pooled ? { text, values } : { name, text, values })).rows;
+      } catch (error) {
+        throw translateRefusal(error);
+      }
+    },
+  });
+
+  async function transaction<T>({ actor }: { actor?: string }, work: (tx: Transaction) => Promise<T>): Promise<T> {
+    const client = await pool.connect().catch((error) => {
+      throw translateRefusal(error);
+    });
+    const onError = () => {}; // the query under way reports it
+    client.on('error', onError);
+    let broken = false;
+    try {
+      await client.query('begin');
+      if (pooled) await client.query(`select set_config('search_path', $1, true)`, [`${schema},platform`]);
+      if (actor !== undefined) await client.query(`select set_config('aether.actor', $1, true)`, [actor]);
+      const tx = openTransaction(queryable(client), actor);
+      try {
+        const result = await work(tx);
+        tx.end();
+        await client.query('commit');
+        return result;
+      } finally {
+        tx.end();
+      }
+    } catch (error) {
+      await client.query('rollback').catch(() => {
+        broken = true;
+      });
+      throw translateRefusal(error);
+    } finally {
+      client.off('error', onError);
+      client.release(broken);
+    }
+  }
+
+  return {
+    app,
+    ...queryable(pool),
+    transaction,
+    within: ({ tx, actor }, work) => (tx ? work(tx) : transaction({ actor }, work)),
+    close: () => pool.end(),
+  };
+}
+
+function openTransaction({ query, run }: Queryable, actor: string | undefined): Transaction & { end(): void } {
+  let ended = false;
+  let savepoints = 0;
+  const requireOpen = () => {
+    if (ended) throw new Error('This transaction has ended: await every call that is given its tx.');
+  };
+  return {
+    actor,
+    async query(text, values) {
+      requireOpen();
+      return query(text, values);
+    },
+    async run(statement, values) {
+      requireOpen();
+      return run(statement, values);
+    },
+    async savepoint(work) {
+      requireOpen();
+      const name = `s${++savepoints}`;
+      await query(`savepoint ${name}`);
+      try {
+        const result = await work();
+        await query(`release savepoint ${name}`);
+        return result;
+      } catch (error) {
+        await query(`rollback to savepoint ${name}`);
+        throw error;
+      }
+    },
+    end() {
+      ended = true;
+    },
+  };
+}

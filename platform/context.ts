@@ -1,0 +1,90 @@
+import type { Connection, InTransaction, Queryable, Statement } from './connection.ts';
+import { type Customer, customerColumns } from './customers.ts';
+import type { App } from './environment.ts';
+import { requireEmail } from './fields.ts';
+import { anyText, coalesce } from './lookups.ts';
+
+/** What the CRM lets every app know of a customer. */
+export type CrmContext = {
+  account_manager_name: string | null;
+  open_deals: number;
+  /** The sum of the open deals per currency: { EUR: 1200 }. */
+  open_deals_value: Record<string, number>;
+  last_activity: { type: string; occurred_at: Date; app: App } | null;
+};
+
+export type CustomerContext = {
+  customer: Customer;
+  company: { id: string; name: string; domain: string | null } | null;
+  crm: CrmContext;
+};
+
+type ContextRow = Customer & {
+  asked: string;
+  company_name: string | null;
+  company_domain: string | null;
+  account_manager_name: string | null;
+  open_deals: number;
+  open_deals_value: Record<string, number>;
+  last_activity_type: string | null;
+  last_activity_at: Date;
+  last_activity_app: App;
+};
+
+const contextByEmail: Statement = {
+  name: 'customer-context-by-email',
+  text: `select e.email_key as asked, ${customerColumns}, o.name as company_name, o.domain as company_domain,
+      x.account_manager_name, x.open_deals, x.open_deals_value, x.last_activity_type, x.last_activity_at, x.last_activity_app
+    from platform.customer_emails e
+    join platform.customers c on c.id = e.customer_id
+    join crm.customer_context x on x.customer_id = c.id
+    left join platform.companies o on o.id = c.company_id
+    where e.email_key = ${anyText}`,
+};
+
+export type ContextCalls = ReturnType<typeof contextCalls>;
+
+/** The calls of platformDb that bring a customer together with what the CRM knows. */
+export function contextCalls(connection: Connection) {
+  const fetchMany = async (on: Queryable, keys: string[]) =>
+    new Map((await on.run<ContextRow>(contextByEmail, [keys])).map((row) => [row.asked, toContext(row)]));
+  const coalescedByEmail = coalesce((keys: string[]) => fetchMany(connection, keys));
+
+  /** Customer, company, open deals, manager and last activity in one query. @throws InvalidEmail */
+  async function getCustomerContext(email: string, { tx }: InTransaction = {}): Promise<CustomerContext | null> {
+    const { key } = requireEmail(email);
+    return tx ? ((await fetchMany(tx, [key])).get(key) ?? null) : coalescedByEmail(key);
+  }
+
+  return { getCustomerContext };
+}
+
+function toContext(row: ContextRow): CustomerContext {
+  const {
+    asked: _,
+    company_name,
+    company_domain,
+    account_manager_name,
+    open_deals,
+    open_deals_value,
+    last_activity_type,
+    last_activity_at,
+    last_activity_app,
+    ...customer
+  } = row;
+  return {
+    customer,
+    company:
+      customer.company_id && company_name
+        ? { id: customer.company_id, name: company_name, domain: company_domain }
+        : null,
+    crm: {
+      account_manager_name,
+      open_deals,
+      open_deals_value,
+      last_activity: last_activity_type
+        ? { type: last_activity_type, occurred_at: last_activity_at, app: last_activity_app }
+        : null,
+    },
+  };
+}

@@ -1,0 +1,283 @@
+import { createTestDatabase, type TestDatabase } from '@aether/database/testing';
+import type pg from 'pg';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import {
+  CustomerErased,
+  CustomerVersionConflict,
+  connectPlatform,
+  EmailTaken,
+  FieldNotOwned,
+  InvalidEmail,
+  InvalidField,
+  NotFound,
+  type PlatformDb,
+  ReferenceNotFound,
+} from './index.ts';
+
+let database: TestDatabase;
+let foundation: PlatformDb;
+let support: PlatformDb;
+let owner: pg.Client;
+let unique = 0;
+const newEmail = () => `person${++unique}@example.com`;
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  foundation = await connectPlatform({
+    app: 'foundation',
+    variables: { PLATFORM_DB_URL: database.url('foundation_app') },
+  });
+  support = await connectPlatform({
+    app: 'support',
+    variables: { PLATFORM_DB_URL: database.url('support_app'), PLATFORM_DB_POOL_MAX: '20' },
+  });
+  owner = await database.connect('platform_migrator');
+  await owner.query('set role platform_owner');
+});
+afterAll(() => Promise.all([foundation.close(), support.close()]));
+
+/** What a merge will leave behind: the loser points at the winner, who has taken over the loser's addresses and numbers. */
+async function merge(loser: string, winner: string): Promise<void> {
+  await owner.query('update platform.customers set merged_into = $2 where id = $1', [loser, winner]);
+  await owner.query('update platform.customer_emails set customer_id = $2, is_primary = false where customer_id = $1', [
+    loser,
+    winner,
+  ]);
+  await owner.query('update platform.customer_external_ids set customer_id = $2 where customer_id = $1', [
+    loser,
+    winner,
+  ]);
+}
+
+describe('looking a customer up', () => {
+  test('any spelling of the address finds the customer', async () => {
+    const made = await foundation.createCustomer({ email: 'Ada.Lovelace@Example.com', name: 'Ada' });
+    for (const spelling of [
+      'ada.lovelace@example.com',
+      ' ADA.LOVELACE@EXAMPLE.COM ',
+      'mailto:ada.lovelace@example.com',
+      'Ada <ada.lovelace@example.com>',
+    ]) {
+      expect((await support.getCustomerByEmail(spelling))?.id).toBe(made.id);
+    }
+    expect(await support.getCustomerByEmail('ada.lovelace+news@example.com')).toBeNull();
+  });
+
+  test('what cannot be an address is refused before the database is asked', async () => {
+    await expect(support.getCustomerByEmail('no address')).rejects.toThrow(InvalidEmail);
+  });
+
+  test('both apps see the same row', async () => {
+    const made = await support.createCustomer({ email: newEmail(), name: 'Grace', preferred_language: 'fr' });
+    expect(await foundation.getCustomerById(made.id)).toEqual(made);
+    expect(made).toMatchObject({ created_by_app: 'support', version: 1, crm_id: null, support_id: expect.any(Number) });
+    expect(made).not.toHaveProperty('asked');
+  });
+
+  test('an id that is no uuid finds nothing and does not fail the lookups beside it', async () => {
+    const made = await foundation.createCustomer({ email: newEmail(), name: 'Neighbour' });
+    const [nothing, found] = await Promise.all([
+      support.getCustomerById("'; drop"),
+      support.getCustomerById(made.id.toUpperCase()),
+    ]);
+    expect(nothing).toBeNull();
+    expect(found?.id).toBe(made.id);
+  });
+
+  test('an address given up remains an alias', async () => {
+    const [before, after] = [newEmail(), newEmail()];
+    const made = await foundation.createCustomer({ email: before, name: 'Moved' });
+    await foundation.updateCustomer(made.id, { email: after });
+    expect((await support.getCustomerByEmail(before))?.id).toBe(made.id);
+    expect((await support.getCustomerByEmail(after))?.email).toBe(after);
+  });
+
+  test('addresses, ids and numbers of a merged customer find the one it was merged into', async () => {
+    const loser = await foundation.createCustomer({ email: newEmail(), name: 'Loser' });
+    const winner = await foundation.createCustomer({ email: newEmail(), name: 'Winner' });
+    await merge(loser.id, winner.id);
+    expect((await support.getCustomerById(loser.id))?.id).toBe(winner.id);
+    expect((await support.getCustomerByEmail(loser.email))?.id).toBe(winner.id);
+    expect((await support.getCustomerByNumber('foundation', loser.crm_id as number))?.id).toBe(winner.id);
+    expect((await foundation.updateCustomer(loser.id, { phone: '+45 1' })).id).toBe(winner.id);
+  });
+
+  test('a lookup within a transaction sees what the transaction wrote, and one outside does not', async () => {
+    const email = newEmail();
+    await foundation.transaction({}, async (tx) => {
+      await foundation.createCustomer({ email, name: 'Inside' }, { tx });
+      expect(await foundation.getCustomerByEmail(email, { tx })).not.toBeNull();
+      expect(await foundation.getCustomerByEmail(email)).toBeNull();
+    });
+    expect(await foundation.getCustomerByEmail(email)).not.toBeNull();
+  });
+});
+
+describe('find or create', () => {
+  test('50 at once, from both apps, in different spellings, make one customer and no error', async () => {
+    const spellings = [
+      'Fire@Example.com',
+      'fire@example.com',
+      ' FIRE@EXAMPLE.COM',
+      'mailto:fire@example.com',
+      '"F" <fire@example.com>',
+    ];
+    const answers = await Promise.all(
+      Array.from({ length: 50 }, (_, index) =>
+        (index % 2 ? foundation : support).findOrCreateCustomer({
+          email: spellings[index % spellings.length] as string,
+          name: `Name ${index}`,
+        }),
+      ),
+    );
+    expect(new Set(answers.map(({ customer }) => customer.id)).size).toBe(1);
+    expect(answers.filter(({ created }) => created)).toHaveLength(1);
+    const { rows } = await owner.query(
+      `select count(*)::integer as customers from platform.customers where email_key = 'fire@example.com'`,
+    );
+    expect(rows[0].customers).toBe(1);
+  });
+
+  test('50 at once, each in a transaction of its own that holds its connection', async () => {
+    const email = newEmail();
+    const answers = await Promise.all(
+      Array.from({ length: 50 }, () =>
+        support.transaction({}, (tx) => support.findOrCreateCustomer({ email, name: 'Tx' }, { tx })),
+      ),
+    );
+    expect(new Set(answers.map(({ customer }) => customer.id)).size).toBe(1);
+  });
+
+  test('the transaction goes on after a rival was faster', async () => {
+    const email = newEmail();
+    let rivalCommits = () => {};
+    const rivalHasInserted = Promise.withResolvers<void>();
+    const rival = foundation.transaction({}, async (tx) => {
+      await foundation.createCustomer({ email, name: 'Rival' }, { tx });
+      const mayCommit = new Promise<void>((resolve) => {
+        rivalCommits = resolve;
+      });
+      rivalHasInserted.resolve();
+      await mayCommit;
+    });
+    await rivalHasInserted.promise;
+    const late = support.transaction({}, async (tx) => {
+      const { customer, created } = await support.findOrCreateCustomer({ email, name: 'Late' }, { tx });
+      const [{ one }] = (await tx.query<{ one: number }>('select 1 as one')) as [{ one: number }];
+      return { name: customer.name, created, one };
+    });
+    await waitForLock();
+    rivalCommits();
+    await rival;
+    expect(await late).toEqual({ name: 'Rival', created: false, one: 1 });
+  });
+
+  test('an existing customer keeps its name, also when found by an alias', async () => {
+    const [first, second] = [newEmail(), newEmail()];
+    const made = await foundation.createCustomer({ email: first, name: 'Original' });
+    await foundation.updateCustomer(made.id, { email: second });
+    const { customer, created } = await support.findOrCreateCustomer({ email: first, name: 'Impostor' });
+    expect([customer.id, customer.name, created]).toEqual([made.id, 'Original', false]);
+  });
+
+  test('a name that cannot be stored is refused by field', async () => {
+    await expect(support.findOrCreateCustomer({ email: newEmail(), name: 'two\nlines' })).rejects.toThrow(InvalidField);
+    await expect(support.findOrCreateCustomer({ email: newEmail(), name: 'nul\0' })).rejects.toThrow(InvalidField);
+  });
+});
+
+describe('changing a customer', () => {
+  test('the version read is the version written, or the change is refused with both', async () => {
+    const made = await foundation.createCustomer({ email: newEmail(), name: 'V1' });
+    const changed = await foundation.updateCustomer(made.id, { name: 'V2' }, { expectedVersion: 1 });
+    expect(changed).toMatchObject({ name: 'V2', version: 2 });
+    const stale = support.updateCustomer(made.id, { name: 'V3' }, { expectedVersion: 1 });
+    await expect(stale).rejects.toThrow(CustomerVersionConflict);
+    await expect(stale).rejects.toMatchObject({ expected: 1, actual: 2 });
+  });
+
+  test('of 20 changes at once with the same version one is written', async () => {
+    const made = await foundation.createCustomer({ email: newEmail(), name: 'Start' });
+    const results = await Promise.allSettled(
+      Array.from({ length: 20 }, (_, n) => support.updateCustomer(made.id, { name: `N${n}` }, { expectedVersion: 1 })),
+    );
+    expect(results.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
+    for (const result of results)
+      if (result.status === 'rejected') expect(result.reason).toBeInstanceOf(CustomerVersionConflict);
+    expect((await support.getCustomerById(made.id))?.version).toBe(2);
+  });
+
+  test('a change to what is there already keeps the version', async () => {
+    const made = await foundation.createCustomer({ email: newEmail(), name: 'Same' });
+    expect((await foundation.updateCustomer(made.id, { name: 'Same' })).version).toBe(1);
+    expect((await foundation.updateCustomer(made.id, {})).version).toBe(1);
+  });
+
+  test('support cannot raise a tier, and the refusal names the field and its owner', async () => {
+    const made = await foundation.createCustomer({ email: newEmail(), name: 'Tier', account_tier: 'standard' });
+    const refused = support.updateCustomer(made.id, { account_tier: 'premium' });
+    await expect(refused).rejects.toThrow(FieldNotOwned);
+    await expect(refused).rejects.toMatchObject({
+      fields: [{ field: 'account_tier', message: 'belongs to foundation' }],
+    });
+    expect((await foundation.updateCustomer(made.id, { account_tier: 'premium' })).account_tier).toBe('premium');
+  });
+
+  test('foundation cannot write what support owns', async () => {
+    const made = await support.createCustomer({ email: newEmail(), name: 'Zone' });
+    await expect(foundation.updateCustomer(made.id, { timezone: 'Europe/Oslo' })).rejects.toThrow(FieldNotOwned);
+    expect((await support.updateCustomer(made.id, { timezone: 'Europe/Oslo' })).timezone).toBe('Europe/Oslo');
+  });
+
+  test('an address of somebody else is refused', async () => {
+    const [one, other] = await Promise.all(
+      [newEmail(), newEmail()].map((email) => foundation.createCustomer({ email, name: 'Two' })),
+    );
+    await expect(foundation.updateCustomer(one?.id as string, { email: other?.email.toUpperCase() })).rejects.toThrow(
+      EmailTaken,
+    );
+    await expect(foundation.createCustomer({ email: other?.email as string, name: 'Three' })).rejects.toThrow(
+      EmailTaken,
+    );
+  });
+
+  test('an erased customer stays erased', async () => {
+    const made = await foundation.createCustomer({ email: newEmail(), name: 'Gone' });
+    await owner.query('update platform.customers set erased_at = now() where id = $1', [made.id]);
+    await expect(support.updateCustomer(made.id, { name: 'Back' })).rejects.toThrow(CustomerErased);
+  });
+
+  test('nobody there, no such company, no such column', async () => {
+    await expect(foundation.updateCustomer('0190b5a0-0000-7000-8000-000000000000', { name: 'X' })).rejects.toThrow(
+      NotFound,
+    );
+    const made = await foundation.createCustomer({ email: newEmail(), name: 'Ref' });
+    await expect(
+      foundation.updateCustomer(made.id, { company_id: '0190b5a0-0000-7000-8000-000000000000' }),
+    ).rejects.toThrow(ReferenceNotFound);
+    await expect(foundation.updateCustomer(made.id, { 'version = 9, name': 'X' } as object)).rejects.toThrow(
+      InvalidField,
+    );
+    await expect(foundation.updateCustomer(made.id, { account_tier: 'Not A Slug' })).rejects.toMatchObject({
+      fields: [{ field: 'account_tier' }],
+    });
+  });
+
+  test('an app adopts a customer once', async () => {
+    const made = await support.createCustomer({ email: newEmail(), name: 'Chat-born' });
+    const adopted = await Promise.all(Array.from({ length: 5 }, () => foundation.adoptCustomer(made.id)));
+    expect(new Set(adopted.map(({ crm_id }) => crm_id)).size).toBe(1);
+    expect((await support.getCustomerByNumber('foundation', adopted[0]?.crm_id as number))?.id).toBe(made.id);
+  });
+});
+
+/** Until some connection of this database waits for a lock. */
+async function waitForLock(): Promise<void> {
+  const watcher = await database.connect('postgres');
+  for (;;) {
+    const { rowCount } = await watcher.query(
+      `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
+    );
+    if (rowCount) return;
+  }
+}

@@ -1,0 +1,241 @@
+import type { Connection, InTransaction, Queryable, Statement, Transaction, Write } from './connection.ts';
+import type { App } from './environment.ts';
+import { CustomerErased, CustomerVersionConflict, NotFound, TransactionConflict } from './errors.ts';
+import { assignmentsFor, columnsOf, isUuid, nameNotOwned, parametersFor, requireEmail } from './fields.ts';
+import { anyText, anyUuid, coalesce } from './lookups.ts';
+
+/** A row of platform.customers. */
+export type Customer = {
+  /** UUID, version 7. */
+  id: string;
+  /** As people are shown it; any spelling of it finds the customer. */
+  email: string;
+  name: string;
+  phone: string | null;
+  company_id: string | null;
+  /** Counts the changes, from 1. */
+  version: number;
+  created_at: Date;
+  updated_at: Date;
+  created_by_app: App;
+  /** Foundation's number for this customer; null until Foundation adopts it. */
+  crm_id: number | null;
+  account_tier: string | null;
+  account_manager_id: string | null;
+  /** Support's number for this customer; null until Support adopts it. */
+  support_id: number | null;
+  preferred_language: string | null;
+  timezone: string | null;
+  merged_into: string | null;
+  erased_at: Date | null;
+};
+
+type SharedInput = { email: string; name: string; phone?: string | null; company_id?: string | null };
+type OwnedInput = {
+  crm_id?: number | null;
+  account_tier?: string | null;
+  account_manager_id?: string | null;
+  support_id?: number | null;
+  preferred_language?: string | null;
+  timezone?: string | null;
+};
+/** Fields of another app are refused by the database: FieldNotOwned. */
+export type NewCustomer = SharedInput & OwnedInput;
+export type CustomerChange = Partial<NewCustomer>;
+
+export const customerOwners: Record<string, App> = {
+  crm_id: 'foundation',
+  account_tier: 'foundation',
+  account_manager_id: 'foundation',
+  support_id: 'support',
+  preferred_language: 'support',
+  timezone: 'support',
+};
+const sharedColumns = ['email', 'email_key', 'name', 'phone', 'company_id'];
+const writableColumns = [...sharedColumns, ...Object.keys(customerOwners)];
+
+/** The columns of Customer, from the table or composite called `c`. */
+export const customerColumns = `c.id, c.email, c.name, c.phone, c.company_id, c.version, c.created_at, c.updated_at, c.created_by_app,
+  c.crm_id, c.account_tier, c.account_manager_id, c.support_id, c.preferred_language, c.timezone, c.merged_into, c.erased_at`;
+
+const byEmail: Statement = {
+  name: 'customers-by-email',
+  text: `select e.email_key as asked, ${customerColumns}
+    from platform.customer_emails e join platform.customers c on c.id = e.customer_id
+    where e.email_key = ${anyText}`,
+};
+const byId: Statement = {
+  name: 'customers-by-id',
+  text: `select asked.id as asked, ${customerColumns}
+    from platform.customers asked join platform.customers c on c.id = coalesce(asked.merged_into, asked.id)
+    where asked.id = ${anyUuid}`,
+};
+const byNumber: Statement = {
+  name: 'customer-by-number',
+  text: `select ${customerColumns}
+    from platform.customer_external_ids x
+    join platform.customers asked on asked.id = x.customer_id
+    join platform.customers c on c.id = coalesce(asked.merged_into, asked.id)
+    where x.app = $1 and x.external_id = $2`,
+};
+const findOrCreate: Statement = {
+  name: 'customer-find-or-create',
+  text: `select ${customerColumns}, f.created from platform.find_or_create_customer($1, $2, $3) f, lateral (select (f.customer).*) c`,
+};
+const numberSequences: Record<App, { column: string; sequence: string }> = {
+  foundation: { column: 'crm_id', sequence: 'crm.customer_number' },
+  support: { column: 'support_id', sequence: 'support.customer_number' },
+};
+
+export type CustomerCalls = ReturnType<typeof customerCalls>;
+
+/** The calls of platformDb about customers. Lookups without `tx` are coalesced; every write takes `tx`. */
+export function customerCalls(connection: Connection) {
+  const fetchMany = async (on: Queryable, statement: Statement, keys: string[]): Promise<Map<string, Customer>> => {
+    const rows = await on.run<Customer & { asked?: string }>(statement, [keys]);
+    return new Map(
+      rows.map((row) => {
+        const { asked, ...customer } = row;
+        return [asked as string, customer];
+      }),
+    );
+  };
+  const coalescedByEmail = coalesce((keys: string[]) => fetchMany(connection, byEmail, keys));
+  const coalescedById = coalesce((ids: string[]) => fetchMany(connection, byId, ids));
+
+  /** Any address the customer is known by, in any spelling. @throws InvalidEmail */
+  async function getCustomerByEmail(email: string, { tx }: InTransaction = {}): Promise<Customer | null> {
+    const { key } = requireEmail(email);
+    if (!tx) return coalescedByEmail(key);
+    return (await fetchMany(tx, byEmail, [key])).get(key) ?? null;
+  }
+
+  /** The id of a customer who was merged into another finds that other. */
+  async function getCustomerById(id: string, { tx }: InTransaction = {}): Promise<Customer | null> {
+    if (!isUuid(id)) return null;
+    const asked = id.toLowerCase();
+    if (!tx) return coalescedById(asked);
+    return (await fetchMany(tx, byId, [asked])).get(asked) ?? null;
+  }
+
+  /** By the number that an app gave: crm_id for foundation, support_id for support; old numbers keep working after a merge. */
+  async function getCustomerByNumber(
+    app: App,
+    number: number | string,
+    { tx }: InTransaction = {},
+  ): Promise<Customer | null> {
+    const [customer] = await (tx ?? connection).run<Customer>(byNumber, [app, String(number)]);
+    return customer ?? null;
+  }
+
+  /** @throws EmailTaken, InvalidEmail, InvalidField, FieldNotOwned */
+  async function createCustomer({ email, ...rest }: NewCustomer, write: Write = {}): Promise<Customer> {
+    const { key, address } = requireEmail(email);
+    const { columns, values } = columnsOf({ email: address, email_key: key, ...rest }, writableColumns);
+    return connection.within(write, async (tx) => {
+      const [customer] = await tx
+        .query<Customer>(
+          `insert into platform.customers as c (${columns.join(', ')}) values (${parametersFor(columns, 1)}) returning ${customerColumns}`,
+          values,
+        )
+        .catch((error) => {
+          throw nameNotOwned(error, connection.app, rest, customerOwners);
+        });
+      return customer as Customer;
+    });
+  }
+
+  /**
+   * The customer of this address, made if there is none: however many ask at once, in whatever spelling, there is one.
+   * An existing customer is returned as it is; `name` is for a new one.
+   *
+   * @throws InvalidEmail, InvalidField; TransactionConflict only in a repeatable-read `tx`.
+   */
+  async function findOrCreateCustomer(
+    { email, name }: { email: string; name: string },
+    write: Write = {},
+  ): Promise<{ customer: Customer; created: boolean }> {
+    const { key, address } = requireEmail(email);
+    const known = write.tx ? null : await coalescedByEmail(key);
+    if (known) return { customer: known, created: false };
+    const find = async (on: Queryable) => {
+      const [row] = await on.run<Customer & { created: boolean }>(findOrCreate, [key, address, name]);
+      const { created, ...customer } = row as Customer & { created: boolean };
+      return { customer, created };
+    };
+    return write.tx || !write.actor ? find(write.tx ?? connection) : connection.within(write, find);
+  }
+
+  /**
+   * Changes the given fields and no others. A merged customer's id changes the one it was merged into.
+   *
+   * @param expectedVersion refuse if the customer has changed since this version was read.
+   * @throws CustomerVersionConflict, CustomerErased, NotFound, FieldNotOwned, EmailTaken, InvalidEmail, InvalidField, ReferenceNotFound
+   */
+  async function updateCustomer(
+    id: string,
+    change: CustomerChange,
+    write: Write & { expectedVersion?: number } = {},
+  ): Promise<Customer> {
+    if (!isUuid(id)) throw new NotFound('customer');
+    const { email, ...rest } = change;
+    const canonical = email === undefined ? undefined : requireEmail(email);
+    const { columns, values } = columnsOf(
+      { ...rest, email: canonical?.address, email_key: canonical?.key },
+      writableColumns,
+    );
+    return connection.within(write, async (tx) => {
+      if (columns.length > 0) {
+        const [updated] = await tx
+          .query<Customer>(
+            `update platform.customers c set ${assignmentsFor(columns, 3)}
+             where c.id = (select coalesce(merged_into, id) from platform.customers where id = $1) and c.version = coalesce($2, c.version)
+             returning ${customerColumns}`,
+            [id, write.expectedVersion ?? null, ...values],
+          )
+          .catch((error) => {
+            throw nameNotOwned(error, connection.app, rest, customerOwners);
+          });
+        if (updated) return updated;
+      }
+      const current = await requireCurrent(id, write.expectedVersion, tx);
+      if (columns.length > 0) throw new TransactionConflict(); // it was merged or changed between the two statements
+      return current;
+    });
+  }
+
+  /** Why an update found no row, or the customer as it is when there was nothing to change. */
+  async function requireCurrent(id: string, expectedVersion: number | undefined, tx: Transaction): Promise<Customer> {
+    const current = await getCustomerById(id, { tx });
+    if (!current) throw new NotFound('customer');
+    if (current.erased_at) throw new CustomerErased();
+    if (expectedVersion !== undefined && expectedVersion !== current.version)
+      throw new CustomerVersionConflict(expectedVersion, current.version);
+    return current;
+  }
+
+  /** Gives the customer this app's number, if it has none yet. @throws NotFound, CustomerErased */
+  async function adoptCustomer(id: string, write: Write = {}): Promise<Customer> {
+    if (!isUuid(id)) throw new NotFound('customer');
+    const { column, sequence } = numberSequences[connection.app];
+    return connection.within(write, async (tx) => {
+      const [adopted] = await tx.query<Customer>(
+        `update platform.customers c set ${column} = nextval('${sequence}')
+         where c.id = (select coalesce(merged_into, id) from platform.customers where id = $1) and c.${column} is null
+         returning ${customerColumns}`,
+        [id],
+      );
+      return adopted ?? requireCurrent(id, undefined, tx);
+    });
+  }
+
+  return {
+    getCustomerByEmail,
+    getCustomerById,
+    getCustomerByNumber,
+    createCustomer,
+    findOrCreateCustomer,
+    updateCustomer,
+    adoptCustomer,
+  };
+}

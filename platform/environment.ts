@@ -1,0 +1,55 @@
+import { ConfigurationError } from './errors.ts';
+
+export type App = 'foundation' | 'support';
+
+export type Environment = {
+  url: string;
+  role: string | undefined;
+  schema: string;
+  pooler: 'none' | 'transaction';
+  poolMax: number;
+};
+
+const schemaSettings = { foundation: 'PLATFORM_DB_SCHEMA_FOUNDATION', support: 'PLATFORM_DB_SCHEMA_SUPPORT' } as const;
+const ownSchemas = { foundation: 'crm', support: 'support' } as const;
+
+/**
+ * Reads how to reach the platform database. Pure.
+ *
+ * PLATFORM_DB_URL (required), DB_USER and DB_PASSWORD (instead of those in the URL), DB_ROLE (the role the login must have),
+ * PLATFORM_DB_SCHEMA_FOUNDATION / PLATFORM_DB_SCHEMA_SUPPORT (where unqualified names are looked up), PLATFORM_DB_POOLER
+ * (`transaction` behind PgBouncer), PLATFORM_DB_POOL_MAX (connections, default 10).
+ *
+ * @throws ConfigurationError naming the variable.
+ */
+export function readEnvironment(app: App, variables: Record<string, string | undefined>): Environment {
+  const given = variables.PLATFORM_DB_URL;
+  if (!given)
+    throw new ConfigurationError(
+      'PLATFORM_DB_URL is not set: give it the platform database, postgresql://user:password@host:5432/platform.',
+    );
+  if (!/^postgres(ql)?:\/\//.test(given) || !URL.canParse(given)) {
+    throw new ConfigurationError(
+      'PLATFORM_DB_URL is not a PostgreSQL address: it must look like postgresql://user:password@host:5432/platform.',
+    );
+  }
+  const url = new URL(given);
+  if (variables.DB_USER) url.username = encodeURIComponent(variables.DB_USER);
+  if (variables.DB_PASSWORD) url.password = encodeURIComponent(variables.DB_PASSWORD);
+
+  const schema = variables[schemaSettings[app]] ?? ownSchemas[app];
+  if (!/^[a-z_][a-z0-9_]*$/.test(schema))
+    throw new ConfigurationError(
+      `${schemaSettings[app]} is not the name of a schema: use lower-case letters, digits and _.`,
+    );
+
+  const pooler = variables.PLATFORM_DB_POOLER ?? 'none';
+  if (pooler !== 'none' && pooler !== 'transaction')
+    throw new ConfigurationError('PLATFORM_DB_POOLER must be none or transaction.');
+
+  const poolMax = Number(variables.PLATFORM_DB_POOL_MAX ?? 10);
+  if (!Number.isInteger(poolMax) || poolMax < 1 || poolMax > 500)
+    throw new ConfigurationError('PLATFORM_DB_POOL_MAX must be a whole number from 1 to 500.');
+
+  return { url: url.href, role: variables.DB_ROLE || undefined, schema, pooler, poolMax };
+}

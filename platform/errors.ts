@@ -1,0 +1,171 @@
+/** What is wrong with one field of the caller's input, in words that may be shown. */
+export type FieldError = { field: string; message: string };
+
+/**
+ * Everything that platformDb refuses. `message` names the next step and is safe to show to a client; what the driver said
+ * is in `cause`, for the log. docs/error-codes.md lists the codes.
+ */
+export class PlatformError extends Error {
+  readonly code: string;
+  readonly httpStatus: number;
+  readonly fields: FieldError[];
+  readonly retryAfterSeconds: number | undefined;
+
+  constructor(
+    code: string,
+    httpStatus: number,
+    message: string,
+    {
+      fields = [],
+      retryAfterSeconds,
+      cause,
+    }: { fields?: FieldError[]; retryAfterSeconds?: number; cause?: unknown } = {},
+  ) {
+    super(message, { cause });
+    this.name = new.target.name;
+    this.code = code;
+    this.httpStatus = httpStatus;
+    this.fields = fields;
+    this.retryAfterSeconds = retryAfterSeconds;
+  }
+}
+
+/** For the caller's user: correct the named fields. */
+export class InvalidField extends PlatformError {
+  constructor(fields: FieldError[], cause?: unknown) {
+    super('invalid-field', 422, fields.map((each) => `${each.field}: ${each.message}`).join(' '), { fields, cause });
+  }
+}
+
+/** For the caller's user: correct the address. */
+export class InvalidEmail extends PlatformError {
+  readonly reason: string;
+  constructor(reason: string, message: string) {
+    super('invalid-email', 422, message, { fields: [{ field: 'email', message }] });
+    this.reason = reason;
+  }
+}
+
+/** Look again: nothing has this id, or it is out of the caller's sight. */
+export class NotFound extends PlatformError {
+  constructor(what: string) {
+    super('not-found', 404, `There is no such ${what}.`);
+  }
+}
+
+/** Read the record again, show the difference, and write with the version you then have. */
+export class CustomerVersionConflict extends PlatformError {
+  readonly expected: number;
+  readonly actual: number;
+  constructor(expected: number, actual: number) {
+    super(
+      'customer-version-conflict',
+      409,
+      `Someone else changed this customer: it is at version ${actual}, not ${expected}. Load it again and repeat the change.`,
+    );
+    this.expected = expected;
+    this.actual = actual;
+  }
+}
+
+/** As CustomerVersionConflict, for a company. */
+export class CompanyVersionConflict extends PlatformError {
+  readonly expected: number;
+  readonly actual: number;
+  constructor(expected: number, actual: number) {
+    super(
+      'company-version-conflict',
+      409,
+      `Someone else changed this company: it is at version ${actual}, not ${expected}. Load it again and repeat the change.`,
+    );
+    this.expected = expected;
+    this.actual = actual;
+  }
+}
+
+/** Stop: the person asked to be forgotten. */
+export class CustomerErased extends PlatformError {
+  constructor() {
+    super('customer-erased', 410, 'This customer was erased and can no longer be changed.');
+  }
+}
+
+/** Use the customer who has this address, or merge the two. */
+export class EmailTaken extends PlatformError {
+  constructor(cause?: unknown) {
+    super('email-taken', 409, 'Another customer is known by this address. Open that customer, or merge the two.', {
+      fields: [{ field: 'email', message: 'belongs to another customer' }],
+      cause,
+    });
+  }
+}
+
+/** Change the named value: it must be unique and something else has it. */
+export class AlreadyExists extends PlatformError {
+  constructor(field: string, cause?: unknown) {
+    super('already-exists', 409, `Something else already has this ${field}.`, {
+      fields: [{ field, message: 'is taken' }],
+      cause,
+    });
+  }
+}
+
+/** Leave the field to the app that owns it. */
+export class FieldNotOwned extends PlatformError {
+  constructor(fields: FieldError[], cause?: unknown) {
+    const names = fields.map((each) => each.field).join(', ');
+    super(
+      'field-not-owned',
+      403,
+      names ? `This app may not write ${names}: another app owns it.` : 'This app may not do that to this record.',
+      { fields, cause },
+    );
+  }
+}
+
+/** Name a record that exists: the one referred to does not. */
+export class ReferenceNotFound extends PlatformError {
+  constructor(field: string, cause?: unknown) {
+    super('reference-not-found', 422, `${field} names a record that does not exist.`, {
+      fields: [{ field, message: 'names a record that does not exist' }],
+      cause,
+    });
+  }
+}
+
+/** Run the whole transaction again: nothing of it was kept. */
+export class TransactionConflict extends PlatformError {
+  constructor(cause?: unknown) {
+    super('transaction-conflict', 409, 'Two changes met. Nothing was kept: repeat the whole step.', {
+      retryAfterSeconds: 1,
+      cause,
+    });
+  }
+}
+
+/** Try again shortly: somebody holds the record, or the query took too long. */
+export class DatabaseBusy extends PlatformError {
+  constructor(cause?: unknown) {
+    super('database-busy', 503, 'The database is busy. Nothing was changed; try again shortly.', {
+      retryAfterSeconds: 2,
+      cause,
+    });
+  }
+}
+
+/** Try again later; the operator must see to the database. Whether a write got through before the line went is unknown: repeat it with its key. */
+export class DatabaseUnavailable extends PlatformError {
+  constructor(cause?: unknown) {
+    super('database-unavailable', 503, 'The database cannot be reached. Try again in a moment.', {
+      retryAfterSeconds: 5,
+      cause,
+    });
+  }
+}
+
+/** For the operator, at start: the settings or the database do not fit this app. */
+export class ConfigurationError extends PlatformError {
+  constructor(message: string, cause?: unknown) {
+    super('configuration', 500, message, { cause });
+  }
+}

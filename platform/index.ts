@@ -1,0 +1,11 @@
+export type { Company, NewCompany } from './companies.ts';
+export type { InTransaction, Queryable, Transaction, Write } from './connection.ts';
+export type { CrmContext, CustomerContext } from './context.ts';
+export { type Customer, type CustomerChange, customerColumns, type NewCustomer } from './customers.ts';
+export { type CanonicalEmail, canonicaliseEmail } from './email.ts';
+export type { App } from './environment.ts';
+export * from './errors.ts';
+export { isUuid } from './fields.ts';
+export { coalesce } from './lookups.ts';
+export { connectPlatform, type PlatformDb } from './platform.ts';
+export type { SignIn, User } from './users.ts';

@@ -1,0 +1,140 @@
+import { readFileSync } from 'node:fs';
+import { readMigrations } from '@aether/database';
+import { createTestDatabase, type TestDatabase } from '@aether/database/testing';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { readEnvironment } from './environment.ts';
+import * as errors from './errors.ts';
+import { coalesce } from './lookups.ts';
+import { connectPlatform, requiredMigration } from './platform.ts';
+
+describe('connecting', () => {
+  let database: TestDatabase;
+  beforeAll(async () => {
+    database = await createTestDatabase();
+  });
+  const connect = (variables: Record<string, string>) =>
+    connectPlatform({ app: 'support', variables: { PLATFORM_DB_URL: database.url('support_app'), ...variables } });
+
+  test('works with the right login and role', async () => {
+    const db = await connect({ DB_ROLE: 'support_role', PLATFORM_DB_SCHEMA_SUPPORT: 'support' });
+    await db.check();
+    await db.close();
+  });
+
+  test.each([
+    ['the other app’s login', { PLATFORM_DB_URL: 'foundation_app' }, /login of foundation, not of support/],
+    ['a login of neither app', { PLATFORM_DB_URL: 'observer_app' }, /login of neither app/],
+    ['a role the login lacks', { DB_ROLE: 'foundation_role' }, /does not have that role/],
+    ['a role nobody has', { DB_ROLE: 'boss_role' }, /does not know/],
+    [
+      'a schema that does not exist',
+      { PLATFORM_DB_SCHEMA_SUPPORT: 'suport' },
+      /PLATFORM_DB_SCHEMA_SUPPORT names the schema suport/,
+    ],
+    ['the other app’s schema, closed to it', { PLATFORM_DB_SCHEMA_SUPPORT: 'ext2' }, /PLATFORM_DB_SCHEMA_SUPPORT/],
+    ['a wrong password', { DB_PASSWORD: 'wrong' }, /refuses the login/],
+    ['no database of that name', { PLATFORM_DB_URL: 'missing' }, /has no database/],
+  ] as const)('refuses %s, in words that say what to change', async (_, given, message) => {
+    const variables: Record<string, string> = { ...given };
+    if (variables.PLATFORM_DB_URL === 'missing')
+      variables.PLATFORM_DB_URL = Object.assign(new URL(database.url('support_app')), { pathname: '/nowhere' }).href;
+    else if (variables.PLATFORM_DB_URL)
+      variables.PLATFORM_DB_URL = database.url(variables.PLATFORM_DB_URL as 'observer_app');
+    await expect(connect(variables)).rejects.toThrow(errors.ConfigurationError);
+    await expect(connect(variables)).rejects.toThrow(message);
+  });
+
+  test('refuses a database that lacks a migration', async () => {
+    const owner = await database.connect('platform_migrator');
+    await owner.query('set role platform_owner');
+    await owner.query('begin');
+    await owner.query('delete from platform.migrations where number = $1', [requiredMigration]);
+    await owner.query('commit');
+    await expect(connect({})).rejects.toThrow(/run `aether migrate up`/);
+  });
+
+  test('says that the database is out of reach', async () => {
+    await expect(connect({ PLATFORM_DB_URL: 'postgres://support_app:x@127.0.0.1:1/platform' })).rejects.toThrow(
+      errors.DatabaseUnavailable,
+    );
+  });
+});
+
+test('the package asks for the newest migration there is', async () => {
+  expect(requiredMigration).toBe((await readMigrations()).length);
+});
+
+describe('the environment', () => {
+  const url = 'postgresql://user:pass@server.example:5432/platform';
+  test('DB_USER and DB_PASSWORD stand in for those of the URL, whatever characters they have', () => {
+    const read = new URL(
+      readEnvironment('support', { PLATFORM_DB_URL: url, DB_USER: 'support_app', DB_PASSWORD: 'p@ss:/?#%' }).url,
+    );
+    expect([decodeURIComponent(read.username), decodeURIComponent(read.password), read.host]).toEqual([
+      'support_app',
+      'p@ss:/?#%',
+      'server.example:5432',
+    ]);
+  });
+  test('each app has its own schema setting', () => {
+    const variables = { PLATFORM_DB_URL: url, PLATFORM_DB_SCHEMA_FOUNDATION: 'crm2' };
+    expect(readEnvironment('foundation', variables).schema).toBe('crm2');
+    expect(readEnvironment('support', variables).schema).toBe('support');
+  });
+  test.each([
+    [{}, 'PLATFORM_DB_URL'],
+    [{ PLATFORM_DB_URL: 'mysql://x' }, 'PLATFORM_DB_URL'],
+    [{ PLATFORM_DB_URL: url, PLATFORM_DB_SCHEMA_SUPPORT: 'a; drop' }, 'PLATFORM_DB_SCHEMA_SUPPORT'],
+    [{ PLATFORM_DB_URL: url, PLATFORM_DB_POOLER: 'session' }, 'PLATFORM_DB_POOLER'],
+    [{ PLATFORM_DB_URL: url, PLATFORM_DB_POOL_MAX: '0' }, 'PLATFORM_DB_POOL_MAX'],
+  ])('a setting that cannot be meant is refused by name: %j', (variables, name) => {
+    expect(() => readEnvironment('support', variables)).toThrow(name);
+  });
+});
+
+describe('coalescing', () => {
+  const counting = () => {
+    const asked: number[][] = [];
+    const lookup = coalesce(async (keys: number[]) => {
+      asked.push(keys);
+      return new Map(keys.filter((key) => key > 0).map((key) => [key, `value ${key}`]));
+    });
+    return { asked, lookup };
+  };
+  test('lookups of one tick share one query, each key asked once, each caller answered', async () => {
+    const { asked, lookup } = counting();
+    expect(await Promise.all([1, 2, 1, -1].map(lookup))).toEqual(['value 1', 'value 2', 'value 1', null]);
+    expect(asked).toEqual([[1, 2, -1]]);
+  });
+  test('nothing is remembered: a later lookup asks again', async () => {
+    const { asked, lookup } = counting();
+    await lookup(1);
+    await lookup(1);
+    expect(asked).toEqual([[1], [1]]);
+  });
+  test('a failed query fails its callers and nobody after them', async () => {
+    let fail = true;
+    const lookup = coalesce(async (keys: number[]) => {
+      if (fail) throw new Error('cut');
+      return new Map(keys.map((key) => [key, key]));
+    });
+    expect((await Promise.allSettled([1, 2].map(lookup))).map(({ status }) => status)).toEqual([
+      'rejected',
+      'rejected',
+    ]);
+    fail = false;
+    expect(await lookup(1)).toBe(1);
+  });
+});
+
+test('every error is explained in docs/error-codes.md', () => {
+  const text = readFileSync(new URL('../docs/error-codes.md', import.meta.url), 'utf8');
+  const source = readFileSync(new URL('./errors.ts', import.meta.url), 'utf8');
+  const codes = [...source.matchAll(/super\(\s*'([a-z-]+)',\s*(\d{3})/g)].map(
+    ([, code, status]) => `| \`${code}\` | ${status} |`,
+  );
+  const classes = Object.keys(errors).filter((name) => name !== 'PlatformError');
+  expect(codes).toHaveLength(classes.length);
+  for (const row of codes) expect(text).toContain(row);
+  for (const name of classes) expect(text).toContain(`\`${name}\``);
+});

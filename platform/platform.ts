@@ -1,0 +1,117 @@
+import { type CompanyCalls, companyCalls } from './companies.ts';
+import { type Connection, openConnection } from './connection.ts';
+import { type ContextCalls, contextCalls } from './context.ts';
+import { type CustomerCalls, customerCalls } from './customers.ts';
+import { type App, type Environment, readEnvironment } from './environment.ts';
+import { ConfigurationError } from './errors.ts';
+import { type UserCalls, userCalls } from './users.ts';
+
+/** The newest migration that this package relies on; a database that lacks it is refused. */
+export const requiredMigration = 4;
+
+export type PlatformDb = Connection &
+  CustomerCalls &
+  CompanyCalls &
+  UserCalls &
+  ContextCalls & {
+    /** Whether the database answers, as the right app, with the migrations this package needs. @throws ConfigurationError, DatabaseUnavailable */
+    check(): Promise<void>;
+  };
+
+/**
+ * Connects an app to the platform database and refuses at once what would only fail later: a database out of reach, the
+ * login of another app, a role it lacks, a schema or migration that is missing.
+ *
+ * @param variables the settings of docs/configuration.md; by default the process's environment.
+ * @throws ConfigurationError, DatabaseUnavailable
+ */
+export async function connectPlatform({
+  app,
+  variables = process.env,
+}: {
+  app: App;
+  variables?: Record<string, string | undefined>;
+}): Promise<PlatformDb> {
+  const environment = readEnvironment(app, variables);
+  const connection = openConnection(app, environment);
+  const check = () => checkDatabase(connection, environment);
+  try {
+    await check();
+  } catch (error) {
+    await connection.close();
+    throw error;
+  }
+  return {
+    ...connection,
+    ...customerCalls(connection),
+    ...companyCalls(connection),
+    ...userCalls(connection),
+    ...contextCalls(connection),
+    check,
+  };
+}
+
+async function checkDatabase(connection: Connection, { role, schema, pooler }: Environment): Promise<void> {
+  const [server] = await connection.query<{
+    login: string;
+    role_exists: boolean;
+    has_role: boolean;
+    schema_usable: boolean;
+    path: string;
+    migrated: boolean;
+  }>(
+    `select session_user as login,
+       exists (select from pg_catalog.pg_roles where rolname = $1) as role_exists,
+       exists (select from pg_catalog.pg_roles where rolname = $1 and pg_catalog.pg_has_role(session_user, oid, 'USAGE')) as has_role,
+       coalesce((select pg_catalog.has_schema_privilege(oid, 'USAGE') from pg_catalog.pg_namespace where nspname = $2), false) as schema_usable,
+       pg_catalog.current_setting('search_path') as path,
+       exists (select from pg_catalog.pg_proc where pronamespace = pg_catalog.to_regnamespace('platform') and proname = 'current_app') as migrated`,
+    [role ?? '', schema],
+  );
+  if (!server) throw new ConfigurationError('The platform database gave no answer about itself.');
+  if (role && !server.role_exists)
+    throw new ConfigurationError(
+      `DB_ROLE is ${role}, which this server does not know: run \`aether migrate bootstrap\`, or correct DB_ROLE.`,
+    );
+  if (role && !server.has_role)
+    throw new ConfigurationError(
+      `DB_ROLE is ${role}, but the login ${server.login} does not have that role: correct DB_USER or DB_ROLE.`,
+    );
+  if (!server.migrated)
+    throw new ConfigurationError('The platform database has no tables yet: run `aether migrate up`.');
+
+  const [state] = await connection
+    .query<{ app: string; newest: number }>(
+      'select platform.current_app() as app, (select coalesce(max(number), 0) from platform.migrations) as newest',
+    )
+    .catch((error) => {
+      throw new ConfigurationError(
+        `The login ${server.login} may not use the platform schema: it is the login of neither app.`,
+        error,
+      );
+    });
+  if (state?.app !== connection.app) {
+    throw new ConfigurationError(
+      `The login ${server.login} is the login of ${state?.app}, not of ${connection.app}: correct PLATFORM_DB_URL or DB_USER.`,
+    );
+  }
+  if (state.newest < requiredMigration) {
+    throw new ConfigurationError(
+      `The platform database is at migration ${state.newest}, this version needs ${requiredMigration}: run \`aether migrate up\`.`,
+    );
+  }
+  if (!server.schema_usable) {
+    throw new ConfigurationError(
+      `${schemaSetting(connection.app)} names the schema ${schema}, which does not exist or is closed to ${server.login}.`,
+    );
+  }
+  if (pooler === 'transaction' && server.path.split(',')[0]?.trim() !== schema) {
+    throw new ConfigurationError(
+      `Behind a transaction pooler the login's own search_path counts: run \`alter role ${server.login} in database … set search_path = ${schema}, platform\`.`,
+    );
+  }
+}
+
+function schemaSetting(app: App): string {
+  return `PLATFORM_DB_SCHEMA_${app.toUpperCase()}`;
+}

@@ -1,0 +1,102 @@
+import pg from 'pg';
+import {
+  AlreadyExists,
+  ConfigurationError,
+  DatabaseBusy,
+  DatabaseUnavailable,
+  EmailTaken,
+  FieldNotOwned,
+  InvalidField,
+  PlatformError,
+  ReferenceNotFound,
+  TransactionConflict,
+} from './errors.ts';
+
+/** What each unique constraint protects, in the caller's words. */
+const uniqueFields: Record<string, string> = {
+  customers_crm_id_key: 'crm_id',
+  customers_support_id_key: 'support_id',
+  customer_external_ids_pkey: 'customer number',
+  companies_domain_key: 'domain',
+  users_pkey: 'user',
+  users_directory_tenant_id_directory_object_id_key: 'directory account',
+};
+
+/** What the driver says, without a code, of a connection that is gone or that it could not get. */
+const driverFailure =
+  /^(Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|Client was closed)/;
+
+const networkFailures = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'ENOTFOUND',
+  'ETIMEDOUT',
+  'EPIPE',
+  'EHOSTUNREACH',
+  'EAI_AGAIN',
+]);
+
+/**
+ * The one place where the database's refusal becomes a typed error. An error it does not know is returned as it came:
+ * it is a defect, and its text must not reach a client.
+ */
+export function translateRefusal(error: unknown): unknown {
+  if (error instanceof PlatformError || !(error instanceof Error)) return error;
+  const { code = '', constraint = '' } = error as pg.DatabaseError;
+  if (networkFailures.has(code) || driverFailure.test(error.message)) return new DatabaseUnavailable(error);
+  if (!(error instanceof pg.DatabaseError)) return error;
+  switch (code) {
+    case '23505':
+      if (constraint === 'customer_emails_pkey') return new EmailTaken(error);
+      return new AlreadyExists(uniqueFields[constraint] ?? 'value', error);
+    case '23503':
+      return new ReferenceNotFound(columnOf(error) ?? 'A field', error);
+    case '23502':
+      return new InvalidField([{ field: error.column ?? 'record', message: 'is required.' }], error);
+    case '23514':
+      return new InvalidField([{ field: columnOf(error) ?? 'record', message: 'is not of the allowed form.' }], error);
+    case '22001':
+    case '22003':
+    case '22007':
+    case '22008':
+    case '22021':
+    case '22P02':
+    case '22P05':
+      return new InvalidField(
+        [{ field: columnOf(error) ?? 'record', message: 'cannot be stored in this form.' }],
+        error,
+      );
+    case '42501':
+      return new FieldNotOwned([], error);
+    case '40001':
+    case '40P01':
+      return new TransactionConflict(error);
+    case '55P03':
+    case '57014':
+      return new DatabaseBusy(error);
+    case '28000':
+    case '28P01':
+      return new ConfigurationError(
+        'The platform database refuses the login: correct DB_USER and DB_PASSWORD, or those in PLATFORM_DB_URL.',
+        error,
+      );
+    case '3D000':
+      return new ConfigurationError(
+        'The server has no database of the name in PLATFORM_DB_URL: correct it, or run `aether migrate bootstrap`.',
+        error,
+      );
+    case '25006': // a standby: the primary has moved
+    case '25P03':
+      return new DatabaseUnavailable(error);
+  }
+  if (/^(08|53|57P)/.test(code)) return new DatabaseUnavailable(error);
+  return error;
+}
+
+/** PostgreSQL names a column only for some refusals; else its constraint carries the name: customers_account_tier_check. */
+function columnOf({ column, table, constraint }: pg.DatabaseError): string | undefined {
+  if (column) return column;
+  if (!table || !constraint?.startsWith(`${table}_`)) return undefined;
+  const name = constraint.slice(table.length + 1).replace(/_(check\d*|fkey|key|well_formed|canonical)$/, '');
+  return name === 'email_key' ? 'email' : name;
+}
