@@ -1,0 +1,140 @@
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { type LocalServer, startLocal } from '@aether/database';
+import { connectPlatform } from '@aether/platform';
+import pg from 'pg';
+import { emailOf, fillCustomers } from './customers.ts';
+import { type Measurement, measure, median } from './measure.ts';
+
+/*
+ * What a lookup through platformDb costs beside the same SQL, prepared, on the same driver with a pool of the same size.
+ *
+ *   npm run bench:lookups                      100,000 and 2,000,000 customers
+ *   npm run bench:lookups -- --customers 100000 --seconds 1
+ *
+ * Both sides take turns in short rounds, so that a noisy machine is noisy for both; ratios are medians over the rounds.
+ */
+const { values: options } = parseArgs({
+  options: {
+    customers: { type: 'string', multiple: true, default: ['100000', '2000000'] },
+    seconds: { type: 'string', default: '1' },
+    rounds: { type: 'string', default: '5' },
+  },
+});
+const callersTried = [1, 8, 64, 256];
+const poolMax = 10;
+const roundMs = Number(options.seconds) * 1000;
+const rounds = Number(options.rounds);
+
+const rawStatements = {
+  getCustomerByEmail: {
+    name: 'raw-customer',
+    text: `select c.id, c.email, c.name, c.phone, c.company_id, c.version, c.created_at, c.updated_at, c.created_by_app,
+        c.crm_id, c.account_tier, c.account_manager_id, c.support_id, c.preferred_language, c.timezone, c.merged_into, c.erased_at
+      from platform.customer_emails e join platform.customers c on c.id = e.customer_id where e.email_key = $1`,
+  },
+  getCustomerContext: {
+    name: 'raw-context',
+    text: `select c.id, c.email, c.name, c.phone, c.company_id, c.version, c.created_at, c.updated_at, c.created_by_app,
+        c.crm_id, c.account_tier, c.account_manager_id, c.support_id, c.preferred_language, c.timezone, c.merged_into, c.erased_at,
+        o.name as company_name, o.domain as company_domain,
+        x.account_manager_name, x.open_deals, x.open_deals_value, x.last_activity_type, x.last_activity_at, x.last_activity_app
+      from platform.customer_emails e join platform.customers c on c.id = e.customer_id
+      join crm.customer_context x on x.customer_id = c.id left join platform.companies o on o.id = c.company_id
+      where e.email_key = $1`,
+  },
+};
+type Call = keyof typeof rawStatements;
+
+type Line = { call: Call; customers: number; callers: number; raw: Measurement; ours: Measurement; ratio: number };
+
+const folder = await mkdtemp(join(tmpdir(), 'aether-bench-'));
+await chmod(folder, 0o755);
+let local: LocalServer | undefined;
+try {
+  local = await startLocal({
+    folder,
+    database: 'bench',
+    port: 54500,
+    settings: { fsync: 'off', shared_buffers: '2GB', max_wal_size: '8GB' },
+  });
+  const lines: Line[] = [];
+  for (const customers of options.customers.map(Number)) {
+    await fillCustomers(local, `bench_${customers}`, customers);
+    lines.push(...(await compare(local.urlOf('support_app', `bench_${customers}`), customers)));
+  }
+  print(lines);
+} finally {
+  await local?.server.stop('immediate');
+  await rm(folder, { recursive: true, force: true });
+}
+
+async function compare(url: string, customers: number): Promise<Line[]> {
+  const platformDb = await connectPlatform({
+    app: 'support',
+    variables: { PLATFORM_DB_URL: url, PLATFORM_DB_POOL_MAX: String(poolMax) },
+  });
+  const pool = new pg.Pool({ connectionString: url, max: poolMax });
+  const anyEmail = () => emailOf(Math.floor(Math.random() * customers));
+  const lines: Line[] = [];
+  try {
+    for (const call of Object.keys(rawStatements) as Call[]) {
+      const askRaw = async () => (await pool.query({ ...rawStatements[call], values: [anyEmail()] })).rows[0].id;
+      const askOurs = async () => platformDb[call](anyEmail());
+      for (const callers of callersTried) {
+        const raw: Measurement[] = [];
+        const ours: Measurement[] = [];
+        await measure(askRaw, { callers, forMs: roundMs / 2 }); // warm up
+        await measure(askOurs, { callers, forMs: roundMs / 2 });
+        for (let round = 0; round < rounds; round++) {
+          raw.push(await measure(askRaw, { callers, forMs: roundMs }));
+          ours.push(await measure(askOurs, { callers, forMs: roundMs }));
+        }
+        const ratio = median(ours.map((each, round) => each.perSecond / (raw[round] as Measurement).perSecond));
+        lines.push({ call, customers, callers, raw: middle(raw), ours: middle(ours), ratio });
+        console.error(`${call}, ${customers} customers, ${callers} callers: ${ratio.toFixed(2)}×`);
+      }
+    }
+  } finally {
+    await platformDb.close();
+    await pool.end();
+  }
+  return lines;
+}
+
+function middle(measurements: Measurement[]): Measurement {
+  return {
+    perSecond: median(measurements.map(({ perSecond }) => perSecond)),
+    p50Ms: median(measurements.map(({ p50Ms }) => p50Ms)),
+    p99Ms: median(measurements.map(({ p99Ms }) => p99Ms)),
+  };
+}
+
+function print(lines: Line[]): void {
+  const figure = ({ perSecond, p50Ms, p99Ms }: Measurement) =>
+    `${Math.round(perSecond).toLocaleString('en')} | ${p50Ms.toFixed(2)} | ${p99Ms.toFixed(2)}`;
+  console.log(
+    `Pools of ${poolMax} connections, ${rounds} rounds of ${roundMs} ms a side, medians. Node ${process.version}, PostgreSQL 18.\n`,
+  );
+  console.log(
+    '| call | customers | callers | raw /s | p50 ms | p99 ms | platformDb /s | p50 ms | p99 ms | platformDb ÷ raw |',
+  );
+  console.log('|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|');
+  for (const { call, customers, callers, raw, ours, ratio } of lines) {
+    console.log(
+      `| ${call} | ${customers.toLocaleString('en')} | ${callers} | ${figure(raw)} | ${figure(ours)} | **${ratio.toFixed(2)}×** |`,
+    );
+  }
+  const sizes = [...new Set(lines.map(({ customers }) => customers))].sort((a, b) => a - b);
+  const [small, large] = [sizes[0], sizes.at(-1)];
+  if (small === large) return;
+  console.log(
+    `\n| call | callers | slower at ${large?.toLocaleString('en')} than at ${small?.toLocaleString('en')} customers |\n|---|--:|--:|`,
+  );
+  for (const { call, callers, ours } of lines.filter(({ customers }) => customers === small)) {
+    const larger = lines.find((line) => line.customers === large && line.call === call && line.callers === callers);
+    if (larger) console.log(`| ${call} | ${callers} | ${(ours.perSecond / larger.ours.perSecond).toFixed(2)}× |`);
+  }
+}

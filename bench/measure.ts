@@ -1,0 +1,35 @@
+export type Measurement = { perSecond: number; p50Ms: number; p99Ms: number };
+
+/** A number of callers, each of whom asks again as soon as it has its answer, for a length of time. */
+export async function measure(
+  ask: () => Promise<unknown>,
+  { callers, forMs }: { callers: number; forMs: number },
+): Promise<Measurement> {
+  const latencies: number[] = [];
+  const startedAt = performance.now();
+  const endAt = startedAt + forMs;
+  await Promise.all(
+    Array.from({ length: callers }, async () => {
+      for (let askedAt = performance.now(); askedAt < endAt; ) {
+        await ask();
+        const answeredAt = performance.now();
+        latencies.push(answeredAt - askedAt);
+        askedAt = answeredAt;
+      }
+    }),
+  );
+  const perSecond = (latencies.length / (performance.now() - startedAt)) * 1000;
+  latencies.sort((a, b) => a - b);
+  return { perSecond, p50Ms: quantile(latencies, 0.5), p99Ms: quantile(latencies, 0.99) };
+}
+
+export function median(values: number[]): number {
+  return quantile(
+    values.toSorted((a, b) => a - b),
+    0.5,
+  );
+}
+
+function quantile(sorted: number[], fraction: number): number {
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * fraction))] ?? Number.NaN;
+}

@@ -1,0 +1,118 @@
+import { randomUUID } from 'node:crypto';
+import { readRunning } from './running.ts';
+
+type Json = Record<string, unknown>;
+
+/**
+ * `aether demo`: plays the three scenarios over HTTP against what `npm start` runs, with a new visitor each time, and prints
+ * what happened and how long each request took.
+ *
+ * @throws when nothing runs, or a step does not give what the scenario promises.
+ */
+export async function playDemo({ widget }: { widget?: string }): Promise<void> {
+  const running = readRunning();
+  if (!running?.FOUNDATION_URL || !running.SUPPORT_URL)
+    throw new Error('Nothing runs here. Start it in another terminal: npm start.');
+  const foundation = running.FOUNDATION_URL;
+  const support = running.SUPPORT_URL;
+  const widgetKey = widget ?? running.SUPPORT_WIDGET_KEY;
+  const visitor = { name: 'Ada Okonkwo', email: `Ada.Okonkwo+${Date.now().toString(36)}@Harbour.example` };
+
+  heading('1', 'a chat creates a customer that Foundation sees');
+  const session = await call(
+    'Support',
+    `${visitor.name} starts a chat as ${visitor.email}`,
+    'POST',
+    `${support}/api/widgets/${widgetKey}/sessions`,
+    visitor,
+  );
+  const asVisitor = { Authorization: `Bearer ${session.visitor_token}` };
+  const messages = `${support}/api/sessions/${session.session_id}/messages`;
+  await call(
+    'Support',
+    'the first message',
+    'POST',
+    messages,
+    { client_id: randomUUID(), body: 'Hello! Does the premium plan cover two offices?' },
+    asVisitor,
+  );
+  const found = await call(
+    'Foundation',
+    'search by address',
+    'GET',
+    `${foundation}/api/customers?search=${encodeURIComponent(visitor.email)}`,
+  );
+  const [customer] = found.customers as Json[];
+  if (!customer) throw new Error('Foundation does not see the customer.');
+  tell(`customer ${customer.id}, created by ${customer.created_by_app}`);
+
+  heading('2', 'a won deal raises the tier that Support shows');
+  const contextUrl = `${support}/api/customers/context?email=${encodeURIComponent(visitor.email)}`;
+  tell(`tier before: ${tierOf(await call('Support', 'context', 'GET', contextUrl))}`);
+  const deal = await call('Foundation', 'a deal', 'POST', `${foundation}/api/deals`, {
+    customer_id: customer.id,
+    name: 'Harbour, two offices',
+    amount: 5400,
+    currency: 'EUR',
+  });
+  await call(
+    'Foundation',
+    'closed as won: deal, tier, activity in one transaction',
+    'POST',
+    `${foundation}/api/deals/${deal.id}/close`,
+    { outcome: 'won', tier: 'premium' },
+  );
+  const tier = tierOf(await call('Support', 'context', 'GET', contextUrl));
+  tell(`tier after: ${tier}`);
+  if (tier !== 'premium') throw new Error('Support does not see the new tier.');
+
+  heading('3', 'the finished chat stands in the CRM timeline');
+  await call('Support', 'the agent answers', 'POST', `${support}/api/sessions/${session.session_id}/replies`, {
+    client_id: randomUUID(),
+    body: 'It does, and as of today it is yours.',
+  });
+  await call('Support', 'the chat ends, resolved', 'POST', `${support}/api/sessions/${session.session_id}/end`, {
+    resolved: true,
+  });
+  const timeline = await call('Foundation', 'timeline', 'GET', `${foundation}/api/customers/${customer.id}/timeline`);
+  const entries = timeline.activities as Json[];
+  for (const entry of entries) tell(`${entry.app}: ${entry.description}`);
+  if (!entries.some((entry) => entry.type === 'support_chat')) throw new Error('The timeline lacks the chat.');
+  console.log('\nAll three scenarios hold.');
+}
+
+async function call(
+  app: string,
+  what: string,
+  method: string,
+  url: string,
+  body?: Json,
+  headers: Record<string, string> = {},
+): Promise<Json> {
+  const startedAt = performance.now();
+  const response = await fetch(url, {
+    method,
+    headers: { ...headers, ...(body && { 'Content-Type': 'application/json' }) },
+    body: body && JSON.stringify(body),
+  });
+  const answer = (await response.json()) as Json;
+  const tookMs = (performance.now() - startedAt).toFixed(1).padStart(6);
+  console.log(`  ${tookMs} ms  ${app.padEnd(10)}  ${what}`);
+  if (!response.ok)
+    throw new Error(
+      `${method} ${new URL(url).pathname} answered ${response.status}: ${answer.detail ?? JSON.stringify(answer)}`,
+    );
+  return answer;
+}
+
+function heading(number: string, what: string): void {
+  console.log(`\nScenario ${number}: ${what}`);
+}
+
+function tell(what: string): void {
+  console.log(`             ${what}`);
+}
+
+function tierOf(context: Json): string {
+  return String((context.customer as Json).account_tier ?? 'none');
+}

@@ -1,0 +1,48 @@
+import { Command } from 'commander';
+import { playDemo } from './demo.ts';
+import { bootstrapServer, checkDatabase, migrateUp, migratorUrl, printStatus } from './migrate.ts';
+import { start } from './start.ts';
+
+const program = new Command('aether')
+  .description('One customer record for every app, on one PostgreSQL.')
+  .showHelpAfterError();
+
+program
+  .command('start')
+  .description('run everything on this machine, on a PostgreSQL of its own (npm start)')
+  .option('--reset', 'remove the data and start over', false)
+  .action(start);
+
+program
+  .command('demo')
+  .description('play the three scenarios over HTTP against what npm start runs')
+  .option('--widget <key>', 'the widget that the visitor uses')
+  .action(playDemo);
+
+const migrations = program.command('migrate').description('the database: roles, tables, history');
+migrations
+  .command('bootstrap')
+  .description('once per server: roles, logins and the database; prints connection strings')
+  .option('--admin-url <url>', 'the server administrator (or PLATFORM_ADMIN_URL)')
+  .option('--database <name>', 'the database', 'platform')
+  .action(bootstrapServer);
+const onDatabase = (name: string, description: string) =>
+  migrations
+    .command(name)
+    .description(description)
+    .option('--url <url>', 'as platform_migrator (or PLATFORM_MIGRATOR_URL); by default what npm start runs');
+onDatabase('up', 'run what has not run yet').action(({ url }) => migrateUp(migratorUrl(url)));
+onDatabase('status', 'what has run and what has not').action(({ url }) => printStatus(migratorUrl(url)));
+onDatabase('check', 'exit 1 when something is pending, edited, or not as database/schema.sql says').action(
+  async ({ url }) => {
+    if (!(await checkDatabase(migratorUrl(url)))) process.exitCode = 1;
+  },
+);
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  console.error(`\n${error instanceof Error ? error.message : error}`);
+  if (process.env.LOG_LEVEL === 'debug') console.error(error);
+  process.exitCode = 1;
+}

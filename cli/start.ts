@@ -1,0 +1,138 @@
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Login, loginNames, migrate, startLocal, urlFor } from '@aether/database';
+import { startFoundation } from '@aether/foundation';
+import { startSupport } from '@aether/support';
+import { demoWidgetKey, loadDemoData } from './demo-data.ts';
+import { step } from './progress.ts';
+import { aetherFolder, readRunning, removeRunning, writeRunning } from './running.ts';
+
+const database = 'platform';
+
+type Platform = { urlOf(login: Login): string; stop(): Promise<void>; own: boolean };
+
+/**
+ * `npm start`: PostgreSQL, migrations, demo data, Foundation and Support, until Ctrl-C. With PLATFORM_DB_URL set, that
+ * server is used instead of one of our own; its logins' passwords come from <LOGIN>_PASSWORD.
+ *
+ * @throws when something cannot start; what had started is stopped again.
+ */
+export async function start({ reset }: { reset: boolean }): Promise<void> {
+  const startedAt = performance.now();
+  const running = readRunning();
+  if (running)
+    throw new Error(`Aether runs already (process ${running.AETHER_PID}): stop it first, with Ctrl-C there.`);
+
+  const stopping = stopSignal();
+  const started: { name: string; stop(): Promise<void> }[] = [];
+  const stopAll = async () => {
+    for (const each of started.splice(0).reverse()) await step(`${each.name} stopped`, each.stop);
+  };
+  try {
+    console.log('\nAether\n');
+    const platform = process.env.PLATFORM_DB_URL
+      ? hostedPlatform(process.env.PLATFORM_DB_URL)
+      : await ownPlatform(reset);
+    started.push({ name: 'PostgreSQL', stop: platform.stop });
+    await step('migrations', async (note) => {
+      const applied = await migrate(platform.urlOf('platform_migrator'));
+      note(applied.length === 0 ? 'up to date' : `${applied.length} applied`);
+    });
+    if (platform.own) {
+      await step('demo data', async (note) => {
+        const loaded = await loadDemoData({
+          foundationUrl: platform.urlOf('foundation_app'),
+          supportUrl: platform.urlOf('support_app'),
+        });
+        note(loaded ? 'loaded' : 'there already');
+      });
+    }
+    const variables = (login: Login) => ({
+      ...process.env,
+      DB_USER: undefined,
+      DB_PASSWORD: undefined,
+      DB_ROLE: undefined,
+      PLATFORM_DB_URL: platform.urlOf(login),
+    });
+    const foundation = await step('Foundation', () => startFoundation({ variables: variables('foundation_app') }));
+    started.push({ name: 'Foundation', stop: foundation.close });
+    const support = await step('Support', () => startSupport({ variables: variables('support_app') }));
+    started.push({ name: 'Support', stop: support.close });
+
+    await writeRunning({
+      FOUNDATION_URL: foundation.url,
+      SUPPORT_URL: support.url,
+      SUPPORT_WIDGET_KEY: demoWidgetKey,
+      ...Object.fromEntries(loginNames.map((login) => [`${login.toUpperCase()}_URL`, platform.urlOf(login)])),
+    });
+    started.push({ name: 'description', stop: removeRunning });
+    console.log(`
+Ready in ${((performance.now() - startedAt) / 1000).toFixed(1)} s.
+
+  Foundation   ${foundation.url}${takenNote(foundation.portTaken)}   its interface: ${foundation.url}/openapi.json
+  Support      ${support.url}${takenNote(support.portTaken)}   its interface: ${support.url}/openapi.json
+  PostgreSQL   ${new URL(platform.urlOf('foundation_app')).host}, database ${database}; connection strings: .aether/env
+
+  Try it:      npx aether demo
+  Staff endpoints answer on this machine only, until sign-in arrives.
+  Ctrl-C stops everything; the data stays. npm start -- --reset starts over.
+`);
+    await stopping;
+    console.log('');
+  } finally {
+    await stopAll();
+  }
+}
+
+async function ownPlatform(reset: boolean): Promise<Platform> {
+  const open = () =>
+    step('PostgreSQL', async (note) => {
+      const local = await startLocal({ folder: aetherFolder, database, onProgress: note });
+      note(`port ${local.server.port}`);
+      return local;
+    });
+  let local = await open();
+  if (reset) {
+    await step('data removed', async () => {
+      await local.server.stop('immediate');
+      await rm(join(aetherFolder, 'postgres'), { recursive: true, force: true });
+    });
+    local = await open();
+  }
+  return { urlOf: (login) => local.urlOf(login), stop: () => local.server.stop(), own: true };
+}
+
+function hostedPlatform(url: string): Platform {
+  const missing = (['platform_migrator', 'foundation_app', 'support_app'] as const).filter(
+    (login) => !passwordOf(login),
+  );
+  if (missing.length > 0) {
+    throw new Error(
+      `PLATFORM_DB_URL is set, so that server is used; it also needs ${missing.map((login) => `${login.toUpperCase()}_PASSWORD`).join(', ')}, ` +
+        'the passwords that `aether migrate bootstrap` gave its logins. Unset PLATFORM_DB_URL to run on a PostgreSQL of our own.',
+    );
+  }
+  return { urlOf: (login) => urlFor(url, login, passwordOf(login) ?? ''), stop: async () => {}, own: false };
+}
+
+function passwordOf(login: Login): string | undefined {
+  return process.env[`${login.toUpperCase()}_PASSWORD`];
+}
+
+function takenNote(portTaken: number | undefined): string {
+  return portTaken === undefined ? '' : ` (${portTaken} was taken)`;
+}
+
+/** Settles at the first Ctrl-C, SIGTERM or hang-up; a second one ends the process at once. */
+function stopSignal(): Promise<void> {
+  return new Promise((resolve) => {
+    let asked = false;
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+      process.on(signal, () => {
+        if (asked) process.exit(130);
+        asked = true;
+        resolve();
+      });
+    }
+  });
+}
