@@ -2,7 +2,7 @@ import type { Connection, InTransaction, Queryable, Statement, Write } from './c
 import type { App } from './environment.ts';
 import { CompanyVersionConflict, NotFound, TransactionConflict } from './errors.ts';
 import { assignmentsFor, columnsOf, isUuid } from './fields.ts';
-import { anyUuid, coalesce } from './lookups.ts';
+import { coalesce, prepareLookup, runLookup } from './lookups.ts';
 
 /** A row of platform.companies. */
 export type Company = {
@@ -18,10 +18,7 @@ export type Company = {
 export type NewCompany = { name: string; domain?: string | null };
 
 const companyColumns = 'o.id, o.name, o.domain, o.version, o.created_at, o.updated_at, o.created_by_app';
-const byId: Statement = {
-  name: 'companies-by-id',
-  text: `select ${companyColumns} from platform.companies o where o.id = ${anyUuid}`,
-};
+const byId = prepareLookup('company-by-id', 'uuid', `select ${companyColumns} from platform.companies o where o.id`);
 const byDomain: Statement = {
   name: 'company-by-domain',
   text: `select ${companyColumns} from platform.companies o where o.domain = $1`,
@@ -32,7 +29,7 @@ export type CompanyCalls = ReturnType<typeof companyCalls>;
 /** The calls of platformDb about companies. */
 export function companyCalls(connection: Connection) {
   const fetchMany = async (on: Queryable, ids: string[]) =>
-    new Map((await on.run<Company>(byId, [ids])).map((company) => [company.id, company]));
+    new Map((await runLookup<Company>(on, byId, ids)).map((company) => [company.id, company]));
   const coalescedById = coalesce((ids: string[]) => fetchMany(connection, ids));
 
   async function getCompanyById(id: string, { tx }: InTransaction = {}): Promise<Company | null> {

@@ -1,8 +1,8 @@
-import type { Connection, InTransaction, Queryable, Statement } from './connection.ts';
+import type { Connection, InTransaction, Queryable } from './connection.ts';
 import { type Customer, customerColumns } from './customers.ts';
 import type { App } from './environment.ts';
 import { requireEmail } from './fields.ts';
-import { anyText, coalesce } from './lookups.ts';
+import { coalesce, prepareLookup, runLookup } from './lookups.ts';
 
 /** What the CRM lets every app know of a customer. */
 export type CrmContext = {
@@ -31,23 +31,24 @@ type ContextRow = Customer & {
   last_activity_app: App;
 };
 
-const contextByEmail: Statement = {
-  name: 'customer-context-by-email',
-  text: `select e.email_key as asked, ${customerColumns}, o.name as company_name, o.domain as company_domain,
+const contextByEmail = prepareLookup(
+  'customer-context-by-email',
+  'text',
+  `select e.email_key as asked, ${customerColumns}, o.name as company_name, o.domain as company_domain,
       x.account_manager_name, x.open_deals, x.open_deals_value, x.last_activity_type, x.last_activity_at, x.last_activity_app
     from platform.customer_emails e
     join platform.customers c on c.id = e.customer_id
     join crm.customer_context x on x.customer_id = c.id
     left join platform.companies o on o.id = c.company_id
-    where e.email_key = ${anyText}`,
-};
+    where e.email_key`,
+);
 
 export type ContextCalls = ReturnType<typeof contextCalls>;
 
 /** The calls of platformDb that bring a customer together with what the CRM knows. */
 export function contextCalls(connection: Connection) {
   const fetchMany = async (on: Queryable, keys: string[]) =>
-    new Map((await on.run<ContextRow>(contextByEmail, [keys])).map((row) => [row.asked, toContext(row)]));
+    new Map((await runLookup<ContextRow>(on, contextByEmail, keys)).map((row) => [row.asked, toContext(row)]));
   const coalescedByEmail = coalesce((keys: string[]) => fetchMany(connection, keys));
 
   /** Customer, company, open deals, manager and last activity in one query. @throws InvalidEmail */

@@ -2,7 +2,7 @@ import type { Connection, InTransaction, Queryable, Statement, Transaction, Writ
 import type { App } from './environment.ts';
 import { CustomerErased, CustomerVersionConflict, NotFound, TransactionConflict } from './errors.ts';
 import { assignmentsFor, columnsOf, isUuid, nameNotOwned, parametersFor, requireEmail } from './fields.ts';
-import { anyText, anyUuid, coalesce } from './lookups.ts';
+import { coalesce, type Lookup, prepareLookup, runLookup } from './lookups.ts';
 
 /** A row of platform.customers. */
 export type Customer = {
@@ -58,18 +58,20 @@ const writableColumns = [...sharedColumns, ...Object.keys(customerOwners)];
 export const customerColumns = `c.id, c.email, c.name, c.phone, c.company_id, c.version, c.created_at, c.updated_at, c.created_by_app,
   c.crm_id, c.account_tier, c.account_manager_id, c.support_id, c.preferred_language, c.timezone, c.merged_into, c.erased_at`;
 
-const byEmail: Statement = {
-  name: 'customers-by-email',
-  text: `select e.email_key as asked, ${customerColumns}
-    from platform.customer_emails e join platform.customers c on c.id = e.customer_id
-    where e.email_key = ${anyText}`,
-};
-const byId: Statement = {
-  name: 'customers-by-id',
-  text: `select asked.id as asked, ${customerColumns}
-    from platform.customers asked join platform.customers c on c.id = coalesce(asked.merged_into, asked.id)
-    where asked.id = ${anyUuid}`,
-};
+const byEmail = prepareLookup(
+  'customer-by-email',
+  'text',
+  `select e.email_key as asked, ${customerColumns}
+   from platform.customer_emails e join platform.customers c on c.id = e.customer_id
+   where e.email_key`,
+);
+const byId = prepareLookup(
+  'customer-by-id',
+  'uuid',
+  `select asked.id as asked, ${customerColumns}
+   from platform.customers asked join platform.customers c on c.id = coalesce(asked.merged_into, asked.id)
+   where asked.id`,
+);
 const byNumber: Statement = {
   name: 'customer-by-number',
   text: `select ${customerColumns}
@@ -91,14 +93,9 @@ export type CustomerCalls = ReturnType<typeof customerCalls>;
 
 /** The calls of platformDb about customers. Lookups without `tx` are coalesced; every write takes `tx`. */
 export function customerCalls(connection: Connection) {
-  const fetchMany = async (on: Queryable, statement: Statement, keys: string[]): Promise<Map<string, Customer>> => {
-    const rows = await on.run<Customer & { asked?: string }>(statement, [keys]);
-    return new Map(
-      rows.map((row) => {
-        const { asked, ...customer } = row;
-        return [asked as string, customer];
-      }),
-    );
+  const fetchMany = async (on: Queryable, lookup: Lookup, keys: string[]): Promise<Map<string, Customer>> => {
+    const rows = await runLookup<Customer & { asked: string }>(on, lookup, keys);
+    return new Map(rows.map(({ asked, ...customer }) => [asked, customer]));
   };
   const coalescedByEmail = coalesce((keys: string[]) => fetchMany(connection, byEmail, keys));
   const coalescedById = coalesce((ids: string[]) => fetchMany(connection, byId, ids));

@@ -1,7 +1,7 @@
 import type { Connection, InTransaction, Queryable, Statement, Write } from './connection.ts';
 import { AlreadyExists, NotFound } from './errors.ts';
 import { assignmentsFor, columnsOf } from './fields.ts';
-import { anyText, coalesce } from './lookups.ts';
+import { coalesce, prepareLookup, runLookup } from './lookups.ts';
 
 /** A row of platform.users: one person of the staff, known to both apps. */
 export type User = {
@@ -23,10 +23,7 @@ export type SignIn = { subject: string; email: string; name: string; tenantId?: 
 
 const userColumns = `u.id, u.email, u.name, u.role, u.foundation_user_id, u.support_user_id, u.directory_tenant_id, u.directory_object_id,
   u.created_at, u.last_signed_in`;
-const byId: Statement = {
-  name: 'users-by-id',
-  text: `select ${userColumns} from platform.users u where u.id = ${anyText}`,
-};
+const byId = prepareLookup('user-by-id', 'text', `select ${userColumns} from platform.users u where u.id`);
 const all: Statement = { name: 'users-all', text: `select ${userColumns} from platform.users u order by u.name, u.id` };
 
 export type UserCalls = ReturnType<typeof userCalls>;
@@ -34,7 +31,7 @@ export type UserCalls = ReturnType<typeof userCalls>;
 /** The calls of platformDb about users. */
 export function userCalls(connection: Connection) {
   const fetchMany = async (on: Queryable, ids: string[]) =>
-    new Map((await on.run<User>(byId, [ids])).map((user) => [user.id, user]));
+    new Map((await runLookup<User>(on, byId, ids)).map((user) => [user.id, user]));
   const coalescedById = coalesce((ids: string[]) => fetchMany(connection, ids));
 
   async function getUserById(id: string, { tx }: InTransaction = {}): Promise<User | null> {
@@ -91,7 +88,7 @@ export function userCalls(connection: Connection) {
               `update platform.users u set ${assignmentsFor(columns, 2)} where u.id = $1 returning ${userColumns}`,
               [id, ...values],
             )
-          : await tx.run<User>(byId, [[id]]);
+          : await runLookup<User>(tx, byId, [id]);
       if (!user) throw new NotFound('user');
       return user;
     });

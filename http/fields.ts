@@ -1,0 +1,128 @@
+import './locale.ts';
+import { z } from '@hono/zod-openapi';
+import { countCharacters, describeBadCharacter } from './characters.ts';
+
+const lineBreak = /[\p{Cc}\u2028\u2029]/u;
+const visible = /[^\p{Z}\p{Cc}\p{Cf}]/u;
+
+type Length = { charactersMin?: number; charactersMax: number };
+
+/** An object that refuses, and names, a field it does not know. Use it for every body, query and path. */
+export const object = z.strictObject;
+
+/** One line of text: trimmed, no control characters, something to see in it. Lengths in Unicode code points, as PostgreSQL counts. */
+export function line({ charactersMin = 1, charactersMax }: Length) {
+  return z
+    .string()
+    .trim()
+    .refine((value) => !lineBreak.test(value), {
+      error: 'must be one line, without tabs and control characters',
+      abort: true,
+    })
+    .superRefine((value, context) => checkLength(value, context, { charactersMin, charactersMax }))
+    .openapi({ minLength: charactersMin, maxLength: charactersMax });
+}
+
+/** Text of several lines; line ends arrive as \n whatever the sender's system uses. Lengths as for `line`. */
+export function text({ charactersMin = 1, charactersMax }: Length) {
+  return z
+    .string()
+    .overwrite((value) => value.replace(/\r\n?/g, '\n'))
+    .trim()
+    .superRefine((value, context) => checkLength(value, context, { charactersMin, charactersMax }))
+    .openapi({ minLength: charactersMin, maxLength: charactersMax });
+}
+
+function checkLength(
+  value: string,
+  context: z.core.$RefinementCtx,
+  { charactersMin, charactersMax }: Required<Length>,
+): void {
+  const refuse = (message: string) => context.addIssue({ code: 'custom', message });
+  const characters = countCharacters(value);
+  const bad = describeBadCharacter(value);
+  if (bad) refuse(bad);
+  else if (charactersMin > 0 && !visible.test(value)) refuse('must not be empty');
+  else if (characters < charactersMin) refuse(`needs at least ${charactersMin} characters`);
+  else if (characters > charactersMax) refuse(`may have at most ${charactersMax} characters`);
+}
+
+/** A UUID in any case, of any version: what a uuid column takes. Lower case comes out. */
+export function uuid() {
+  return z
+    .guid({ abort: true })
+    .toLowerCase()
+    .openapi({ format: 'uuid', example: '019a2b3c-4d5e-7f60-8a9b-0c1d2e3f4a5b' });
+}
+
+const bigintMessage = `must be a whole number from 1 to ${Number.MAX_SAFE_INTEGER}`;
+
+/** A bigint key in a JSON body: a positive number that JavaScript holds exactly. */
+export function bigintId() {
+  return z.int({ error: bigintMessage }).positive({ error: bigintMessage }).openapi({ format: 'int64', example: 42 });
+}
+
+/** A bigint key in a path or a query, where everything arrives as text. A number comes out. */
+export function bigintIdText() {
+  return z
+    .string()
+    .regex(/^[1-9]\d{0,15}$/, { error: bigintMessage, abort: true })
+    .transform(Number)
+    .refine(Number.isSafeInteger, { error: bigintMessage })
+    .openapi({ type: 'integer', format: 'int64', minimum: 1, maximum: Number.MAX_SAFE_INTEGER, example: 42 });
+}
+
+/** A key that the client makes up so that a retry is known as one. */
+export function clientId() {
+  return z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, { error: 'must be 1 to 64 letters, digits, _ or -' });
+}
+
+/** The number of entries on a page, from a query. */
+export function pageSize({ max, default: fallback }: { max: number; default: number }) {
+  return z
+    .string()
+    .regex(/^\d{1,6}$/, { error: `must be a whole number from 1 to ${max}`, abort: true })
+    .transform(Number)
+    .refine((size) => size >= 1 && size <= max, { error: `must be a whole number from 1 to ${max}` })
+    .default(fallback)
+    .openapi({ type: 'integer', minimum: 1, maximum: max, default: fallback });
+}
+
+const cursorCharactersMax = 512;
+
+/**
+ * Where the next page starts: opaque to clients, made by `encodeCursor`, checked here against `schema` as all input is.
+ * The parsed value comes out.
+ */
+export function cursor<Schema extends z.ZodType>(schema: Schema) {
+  return z
+    .string()
+    .transform((encoded, context): z.output<Schema> => {
+      const parsed = schema.safeParse(decodeCursor(encoded));
+      if (parsed.success) return parsed.data;
+      context.addIssue({
+        code: 'custom',
+        message: 'is not a cursor that this server gave: leave it out to start at the first page',
+      });
+      return z.NEVER;
+    })
+    .openapi({ type: 'string', maxLength: cursorCharactersMax });
+}
+
+/** Makes a cursor of the last row's sort key. It is readable by anyone: no secrets and no personal data in it. */
+export function encodeCursor(key: unknown): string {
+  return Buffer.from(JSON.stringify(key)).toString('base64url');
+}
+
+function decodeCursor(encoded: string): unknown {
+  if (encoded.length > cursorCharactersMax || !/^[\w-]*$/.test(encoded)) return undefined;
+  try {
+    const decoded = new TextDecoder('utf-8', { fatal: true }).decode(Buffer.from(encoded, 'base64url'));
+    return JSON.parse(decoded, (_, value) => {
+      if (typeof value === 'string' && describeBadCharacter(value)) throw new TypeError('bad character');
+      return value;
+    });
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,77 @@
+import { type DestinationStream, type Logger, pino } from 'pino';
+
+/** Whatever is logged under one of these names, up to three levels down, is replaced. */
+const personalFields = [
+  'address',
+  'authorization',
+  'body',
+  'cookie',
+  'connectionString',
+  'description',
+  'email',
+  'emails',
+  'headers',
+  'metadata',
+  'name',
+  'params',
+  'parameters',
+  'password',
+  'phone',
+  'query',
+  'search',
+  'secret',
+  'text',
+  'token',
+  'url',
+  'values',
+  'visitorToken',
+];
+
+/**
+ * A logger of JSON lines on stdout. Level from LOG_LEVEL: trace, debug, info (default), warn, error, fatal, silent.
+ * Entries carry no personal data: known fields are replaced, and errors keep only what cannot hold a value.
+ */
+export function createLog(app: string, destination?: DestinationStream): Logger {
+  const level = process.env.LOG_LEVEL || 'info';
+  if (level !== 'silent' && !(level in pino.levels.values)) {
+    throw new Error(`LOG_LEVEL is "${level}"; set it to one of ${Object.keys(pino.levels.values).join(', ')}, silent.`);
+  }
+  const options = {
+    level,
+    base: { app, pid: process.pid },
+    redact: { paths: personalFields.flatMap((field) => [field, `*.${field}`, `*.*.${field}`]), censor: '[redacted]' },
+    serializers: { err: serializeError },
+  };
+  return destination ? pino(options, destination) : pino(options);
+}
+
+/** The parts of a database error that name things and hold no values; `detail` and `where` quote rows. */
+const safeParts = ['code', 'severity', 'schema', 'table', 'column', 'constraint', 'routine'] as const;
+
+const causesMax = 5;
+
+function serializeError(error: unknown, depth = 0): object {
+  if (!(error instanceof Error)) return { type: typeof error };
+  const parts = error as unknown as Record<string, unknown>;
+  return {
+    type: error.constructor.name,
+    message: removeValues(error.message),
+    ...Object.fromEntries(
+      safeParts.filter((part) => typeof parts[part] === 'string').map((part) => [part, parts[part]]),
+    ),
+    stack: error.stack
+      ?.split('\n')
+      .filter((row) => /^\s+at /.test(row))
+      .join('\n'),
+    ...(error.cause !== undefined && depth < causesMax && { cause: serializeError(error.cause, depth + 1) }),
+  };
+}
+
+/** Messages quote input: `invalid input syntax for type uuid: "…"`. Quoted names of tables and columns stay. */
+function removeValues(message: string): string {
+  return message
+    .replace(/(: *)?(?<!\w)(["'`])(.*?)\2(?!\w)/gs, (quoted, colon, _mark, value) =>
+      !colon && /^[a-z_][a-z0-9_.]{0,62}$/.test(value) ? quoted : `${colon ?? ''}"…"`,
+    )
+    .replace(/[^\s"'<>()]+@[^\s"'<>()]+/g, '…@…');
+}

@@ -1,0 +1,182 @@
+import { PlatformError } from '@aether/platform';
+import { z } from '@hono/zod-openapi';
+import type { Context, ErrorHandler } from 'hono';
+import { HTTPException } from 'hono/http-exception';
+import type { ContentfulStatusCode } from 'hono/utils/http-status';
+import type { Logger } from 'pino';
+
+/** One refused field. `in` is left out when it is the body. */
+export const FieldProblemSchema = z
+  .object({
+    field: z.string().openapi({ description: 'Path of the field: email, items[0].name', example: 'email' }),
+    in: z.enum(['query', 'path', 'header', 'cookie']).optional().openapi({ description: 'Left out for the body.' }),
+    message: z.string().openapi({ example: 'is required' }),
+  })
+  .openapi('FieldProblem');
+
+/** The body of every refusal: problem details of RFC 9457. */
+export const ProblemSchema = z
+  .object({
+    type: z.string().openapi({ example: 'urn:aether:problem:invalid-field' }),
+    title: z.string().openapi({ example: 'Invalid field' }),
+    status: z.int().openapi({ example: 422 }),
+    code: z.string().openapi({ description: 'The last part of `type`: the stable name of this kind of refusal.' }),
+    detail: z.string().openapi({ description: 'What to do next.' }),
+    errors: z.array(FieldProblemSchema).optional(),
+    expected: z.int().optional().openapi({ description: 'Version conflicts: the version the caller had.' }),
+    actual: z.int().optional().openapi({ description: 'Version conflicts: the version there is now.' }),
+    requestId: z.string().optional().openapi({ description: 'Names this request in the log.' }),
+  })
+  .openapi('Problem');
+
+export type FieldProblem = z.infer<typeof FieldProblemSchema>;
+
+type ProblemParts = {
+  status: ContentfulStatusCode;
+  /** kebab-case and stable: clients branch on it. */
+  code: string;
+  /** What the caller does next. Shown as it is: no personal data, no text of a driver. */
+  detail: string;
+  errors?: FieldProblem[];
+  members?: { expected: number; actual: number };
+  headers?: Record<string, string>;
+};
+
+/** A refusal with words for the client. Throw it anywhere below an app of `createApp`. */
+export class Problem extends Error {
+  readonly status: ContentfulStatusCode;
+  readonly code: string;
+  readonly errors: FieldProblem[];
+  readonly members: { expected: number; actual: number } | undefined;
+  readonly headers: Record<string, string>;
+
+  constructor({ status, code, detail, errors = [], members, headers = {} }: ProblemParts) {
+    super(detail);
+    this.name = 'Problem';
+    this.status = status;
+    this.code = code;
+    this.errors = errors;
+    this.members = members;
+    this.headers = headers;
+  }
+
+  /** The code in words: the same for every occurrence, as RFC 9457 asks. */
+  get title(): string {
+    return (this.code.charAt(0).toUpperCase() + this.code.slice(1)).replaceAll('-', ' ');
+  }
+
+  /** The JSON text of the answer. */
+  toBody(requestId?: string): string {
+    return JSON.stringify({
+      type: `urn:aether:problem:${this.code}`,
+      title: this.title,
+      status: this.status,
+      code: this.code,
+      detail: this.message,
+      errors: this.errors.length > 0 ? this.errors : undefined,
+      ...this.members,
+      requestId,
+    });
+  }
+
+  /** The headers of the answer. */
+  toHeaders(): Record<string, string> {
+    return { 'Content-Type': 'application/problem+json', 'Cache-Control': 'no-store', ...this.headers };
+  }
+}
+
+const fieldProblemsMax = 20;
+
+/** 422: the listed fields are wrong. At most 20 are named, however many there are. */
+export function refuseFields(errors: FieldProblem[]): Problem {
+  const detail =
+    errors.length === 1
+      ? 'Correct the field named in `errors` and send the request again.'
+      : 'Correct the fields named in `errors` and send the request again.';
+  return new Problem({ status: 422, code: 'invalid-field', detail, errors: errors.slice(0, fieldProblemsMax) });
+}
+
+/** Sends a problem as the answer to this request. */
+export function answerProblem(c: Context, problem: Problem): Response {
+  c.set('problem', problem.code);
+  return c.body(problem.toBody(c.get('requestId')), problem.status, problem.toHeaders());
+}
+
+/** The one place where an error becomes an answer. What nobody expected is logged, once, and the client learns no more than its request id. */
+export function createErrorHandler(log: Logger): ErrorHandler {
+  return (error, c) => {
+    const problem = translateError(error);
+    const requestId = c.get('requestId');
+    if (problem.status === 500) log.error({ requestId, err: error }, 'unexpected error');
+    else if (problem.status > 500 && !(error instanceof Problem)) log.warn({ requestId, err: error }, 'not available');
+    return answerProblem(c, problem);
+  };
+}
+
+/** Turns any error into a problem; an unknown one into a bare 500. */
+export function translateError(error: unknown): Problem {
+  if (error instanceof Problem) return error;
+  if (error instanceof PlatformError && (error.httpStatus < 500 || error.httpStatus === 503))
+    return translatePlatformError(error);
+  if (error instanceof HTTPException && error.status < 500) return translateHttpException(error);
+  return new Problem({
+    status: 500,
+    code: 'internal-error',
+    detail: 'This is our fault, not yours. Report it with the request id.',
+  });
+}
+
+function translatePlatformError(error: PlatformError): Problem {
+  const { code, httpStatus, message, fields, retryAfterSeconds } = error;
+  const versions = error as { expected?: unknown; actual?: unknown };
+  return new Problem({
+    status: httpStatus as ContentfulStatusCode,
+    code,
+    detail: message,
+    errors: fields,
+    ...(typeof versions.expected === 'number' &&
+      typeof versions.actual === 'number' && { members: { expected: versions.expected, actual: versions.actual } }),
+    ...(retryAfterSeconds !== undefined && { headers: { 'Retry-After': String(retryAfterSeconds) } }),
+  });
+}
+
+/** Hono's own refusals. Their messages are not passed on: some quote the input. */
+function translateHttpException({ status }: HTTPException): Problem {
+  if (status === 415)
+    return new Problem({
+      status,
+      code: 'unsupported-media-type',
+      detail: 'Send the body as JSON with `Content-Type: application/json`.',
+    });
+  return new Problem({
+    status,
+    code: 'malformed-request',
+    detail: 'Check the request against /openapi.json and send it again.',
+  });
+}
+
+const meanings: Record<number, string> = {
+  400: 'The request is malformed.',
+  401: 'A valid token is needed.',
+  403: 'Not allowed.',
+  404: 'There is no such thing.',
+  409: 'The change does not fit the present state.',
+  410: 'It was erased.',
+  413: 'The body is too large.',
+  415: 'The body is not JSON.',
+  422: 'A field is not valid; `errors` names it.',
+  429: 'Too many requests.',
+  503: 'Not available at the moment.',
+};
+
+type ProblemResponse = {
+  description: string;
+  content: { 'application/problem+json': { schema: typeof ProblemSchema } };
+};
+
+/** The refusals of a route, for `responses` of `createRoute`: `{ 200: …, ...problems(404, 422) }`. */
+export function problems<Status extends number>(...statuses: Status[]): Record<Status, ProblemResponse> {
+  const content = { 'application/problem+json': { schema: ProblemSchema } };
+  const entries = statuses.map((status) => [status, { description: meanings[status] ?? 'Refused.', content }]);
+  return Object.fromEntries(entries) as Record<Status, ProblemResponse>;
+}
