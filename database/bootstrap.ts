@@ -25,24 +25,18 @@ export async function bootstrap(
   adminUrl: string,
   { database, passwords }: { database: string; passwords: Partial<Passwords> },
 ): Promise<void> {
+  const databaseUrl = new URL(adminUrl);
+  databaseUrl.pathname = `/${database}`;
   await withClient(adminUrl, async (admin) => {
     await requireAdministrator(admin);
-    // Roles belong to the whole server: two bootstraps at once would both find them missing.
+    // Roles belong to the whole server: two bootstraps at once would both find them missing. Held to the end.
     await admin.query(`select pg_advisory_lock(hashtext('aether bootstrap'))`);
     await createRoles(admin, passwords);
     const { rowCount } = await admin.query('select from pg_database where datname = $1', [database]);
     if (rowCount === 0)
       await admin.query(`create database ${pg.escapeIdentifier(database)} template template0 encoding 'UTF8'`);
     await openDatabase(admin, database);
-  });
-  const databaseUrl = new URL(adminUrl);
-  databaseUrl.pathname = `/${database}`;
-  await withClient(databaseUrl.href, async (admin) => {
-    await admin.query(`
-      revoke all on schema public from public;
-      create schema if not exists ext;
-      create extension if not exists pg_trgm with schema ext;
-      grant usage on schema ext to platform_owner, foundation_role, support_role`);
+    await withClient(databaseUrl.href, (owner) => prepareSchemas(owner));
   });
 }
 
@@ -61,6 +55,14 @@ export async function openDatabase(admin: pg.ClientBase, database: string): Prom
   for (const [login, path] of Object.entries(searchPaths)) {
     await admin.query(`alter role ${login} in database ${name} set search_path = ${path}`);
   }
+}
+
+async function prepareSchemas(owner: pg.Client): Promise<void> {
+  await owner.query(`
+    revoke all on schema public from public;
+    create schema if not exists ext;
+    create extension if not exists pg_trgm with schema ext;
+    grant usage on schema ext to platform_owner, foundation_role, support_role`);
 }
 
 async function requireAdministrator(admin: pg.Client): Promise<void> {

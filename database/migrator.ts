@@ -5,12 +5,15 @@ import pg from 'pg';
 
 export const migrationsFolder = fileURLToPath(new URL('./migrations', import.meta.url));
 
-export type Migration = { number: number; name: string; sha256: string; sql: string };
+export type Migration = { number: number; name: string; file: string; sha256: string; sql: string };
 export type MigrationState = { applied: number[]; pending: Migration[] };
 type AppliedMigration = { number: number; name: string; sha256: string };
 
 /** The history in the database and the files disagree: someone edited, removed or misnumbered a migration. */
 export class MigrationHistoryError extends Error {}
+
+// The "begin" of a function body has no semicolon.
+const transactionControl = /^\s*(begin|start\s+transaction|commit|rollback)(\s+(work|transaction))?\s*;/im;
 
 /**
  * The migrations of a folder, in order. A file is named `0001_noun.sql`; numbers start at 1 and leave no gap.
@@ -29,7 +32,12 @@ export async function readMigrations(folder = migrationsFolder): Promise<Migrati
       }
       // A checkout may turn line ends into CRLF; that is no edit.
       const sql = (await readFile(`${folder}/${file}`, 'utf8')).replaceAll('\r\n', '\n');
-      return { number: index + 1, name, sha256: createHash('sha256').update(sql).digest('hex'), sql };
+      if (transactionControl.test(sql)) {
+        throw new MigrationHistoryError(
+          `${file}: a migration is one transaction already; take out its begin, commit or rollback.`,
+        );
+      }
+      return { number: index + 1, name, file, sha256: createHash('sha256').update(sql).digest('hex'), sql };
     }),
   );
 }
@@ -40,7 +48,12 @@ export async function readMigrations(folder = migrationsFolder): Promise<Migrati
  * @throws MigrationHistoryError when an applied migration was edited, or is unknown to these files (they are older than the database).
  */
 export function compareHistory(files: Migration[], applied: AppliedMigration[]): MigrationState {
-  for (const past of applied) {
+  for (const [index, past] of applied.entries()) {
+    if (past.number !== index + 1) {
+      throw new MigrationHistoryError(
+        `The history in the database lacks migration ${index + 1}: restore platform.migrations from a backup.`,
+      );
+    }
     const file = files[past.number - 1];
     if (!file) {
       throw new MigrationHistoryError(
@@ -69,7 +82,7 @@ export async function migrate(
 ): Promise<Migration[]> {
   const files = await readMigrations(folder);
   return withMigrator(url, async (client) => {
-    await client.query(`select pg_advisory_lock(hashtext('aether migrations'))`);
+    await takeTurn(client, onProgress);
     await client.query(`
       create schema if not exists platform;
       create table if not exists platform.migrations (
@@ -109,6 +122,7 @@ export async function migrationState(url: string, { folder }: { folder?: string 
 /** Connects as the owner of everything, for the length of `work`. */
 export async function withMigrator<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
   const client = new pg.Client({ connectionString: url });
+  client.on('error', () => {}); // a cut connection fails the query under way as well
   await client.connect();
   try {
     const { rows } = await client.query(`
@@ -123,6 +137,18 @@ export async function withMigrator<T>(url: string, work: (client: pg.Client) => 
   } finally {
     await client.end();
   }
+}
+
+async function takeTurn(client: pg.Client, onProgress?: (line: string) => void): Promise<void> {
+  const { rows } = await client.query(`
+    select pg_try_advisory_lock(hashtext('aether migrations')) as mine,
+           (select string_agg(format('%s (process %s)', a.usename, a.pid), ', ') from pg_locks l join pg_stat_activity a using (pid)
+            where l.locktype = 'advisory' and l.granted and l.objsubid = 1 and a.datname = current_database()
+              and l.classid::bigint << 32 | l.objid::bigint = hashtext('aether migrations')) as holder`);
+  if (rows[0].mine) return;
+  // Any login can hold this lock: say who does, so that an operator can end a holder who is no migrator.
+  onProgress?.(`waiting for ${rows[0].holder ?? 'another migrator'}`);
+  await client.query(`select pg_advisory_lock(hashtext('aether migrations'))`);
 }
 
 async function readApplied(client: pg.Client): Promise<AppliedMigration[]> {
@@ -143,10 +169,11 @@ async function protectHistory(client: pg.Client): Promise<void> {
 }
 
 function describeFailure(migration: Migration, error: unknown): Error {
-  const { message, position } = error as { message: string; position?: string };
-  const line = position ? migration.sql.slice(0, Number(position)).split('\n').length : undefined;
-  return new Error(
-    `Migration ${migration.number} (${migration.name})${line ? `, line ${line}` : ''}: ${message}. Nothing of it was applied.`,
-    { cause: error },
-  );
+  const { message, position, severity } = error as { message: string; position?: string; severity?: string };
+  if (severity !== 'ERROR') {
+    const next = 'The connection is lost: run it again, it goes on where it stopped.';
+    return new Error(`${migration.file}: ${message}. ${next}`, { cause: error });
+  }
+  const line = position ? `:${migration.sql.slice(0, Number(position)).split('\n').length}` : '';
+  return new Error(`${migration.file}${line}: ${message}. Nothing of it was applied.`, { cause: error });
 }

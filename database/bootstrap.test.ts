@@ -1,0 +1,158 @@
+import { randomBytes } from 'node:crypto';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import pg from 'pg';
+import { afterAll, describe, expect, inject, test } from 'vitest';
+import { bootstrap } from './bootstrap.ts';
+import { type LocalServer, startLocal } from './local.ts';
+import { type Login, loginNames, logins } from './logins.ts';
+import { migrate } from './migrator.ts';
+import { describeSchema } from './snapshot.ts';
+
+const { adminUrl, superuserUrl, urls } = inject('aetherServer');
+const made: string[] = [];
+const newName = () => {
+  const name = `test_${randomBytes(6).toString('hex')}`;
+  made.push(name);
+  return name;
+};
+afterAll(() =>
+  ask(adminUrl, async (admin) => {
+    for (const name of made) await admin.query(`drop database if exists ${name}`);
+  }),
+);
+
+const at = (url: string, database: string) => Object.assign(new URL(url), { pathname: `/${database}` }).href;
+
+async function ask<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  try {
+    return await work(client);
+  } finally {
+    await client.end();
+  }
+}
+
+const oneRow = async (url: string, sql: string) => ask(url, async (client) => (await client.query(sql)).rows[0]);
+
+/** Roles, memberships, settings and passwords of the whole server, and what is in the database. */
+const observe = (superuser: string, database: string) =>
+  ask(at(superuser, database), async (client) => {
+    const ours = [...loginNames, ...Object.values(logins)].map((name) => `'${name}'`).join(', ');
+    const { rows } = await client.query(`
+      select r.rolname, r.rolpassword, r.rolcanlogin, r.rolconnlimit, r.rolsuper, r.rolbypassrls, r.rolcreaterole, r.rolcreatedb, r.rolreplication,
+             (select json_agg(json_build_array(m.roleid::regrole, m.inherit_option, m.set_option, m.admin_option) order by m.roleid::regrole::text)
+              from pg_auth_members m where m.member = r.oid) as memberships,
+             (select json_agg(s.setconfig order by s.setdatabase = 0) from pg_db_role_setting s left join pg_database d on d.oid = s.setdatabase
+              where s.setrole = r.oid and (d.datname is null or d.datname = current_database())) as settings
+      from pg_authid r where r.rolname in (${ours}) order by 1`);
+    return { roles: rows, schema: await describeSchema(client) };
+  });
+
+describe('on a server that has served before', () => {
+  test('it may be repeated: roles, passwords, settings and grants stay as they are', async () => {
+    const database = newName();
+    await bootstrap(adminUrl, { database, passwords: {} });
+    const first = await observe(superuserUrl, database);
+    expect(first.roles).toHaveLength(12);
+    await bootstrap(adminUrl, { database, passwords: {} });
+    expect(await observe(superuserUrl, database)).toEqual(first);
+  });
+
+  test('of three at once all succeed', async () => {
+    const database = newName();
+    await Promise.all([1, 2, 3].map(() => bootstrap(adminUrl, { database, passwords: {} })));
+    const { extversion } = await oneRow(
+      at(superuserUrl, database),
+      `select extversion from pg_extension where extname = 'pg_trgm'`,
+    );
+    expect(extversion).toBeTruthy();
+  });
+
+  test('a superuser is refused: what it makes would belong to it', async () => {
+    const database = newName();
+    await expect(bootstrap(superuserUrl, { database, passwords: {} })).rejects.toThrow(/not as a superuser/);
+    expect(await oneRow(superuserUrl, `select from pg_database where datname = '${database}'`)).toBeUndefined();
+  });
+
+  test.each(['foundation_app', 'platform_migrator'] as const)(
+    '%s, who may not make roles, is refused',
+    async (login) => {
+      const url = at(urls[login] as string, 'postgres');
+      await expect(bootstrap(url, { database: newName(), passwords: {} })).rejects.toThrow(/CREATEROLE and CREATEDB/);
+    },
+  );
+
+  test.each(loginNames)('%s may connect, and may make nothing', async (login) => {
+    const database = newName();
+    await bootstrap(adminUrl, { database, passwords: {} });
+    await ask(at(urls[login] as string, database), async (client) => {
+      for (const statement of [
+        'create temporary table t ()',
+        'create table public.t ()',
+        'create schema s',
+        'create table ext.t ()',
+      ]) {
+        await expect(client.query(statement), statement).rejects.toMatchObject({ code: '42501' });
+      }
+    });
+  });
+
+  test('each app finds its own schema first', async () => {
+    const database = newName();
+    await bootstrap(adminUrl, { database, passwords: {} });
+    const pathOf = async (login: Login) =>
+      (await oneRow(at(urls[login] as string, database), 'show search_path')).search_path;
+    expect(await pathOf('foundation_app')).toBe('crm, platform');
+    expect(await pathOf('support_app')).toBe('support, platform');
+  });
+});
+
+describe('on a fresh server', () => {
+  const servers: LocalServer[] = [];
+  const folders: string[] = [];
+  afterAll(async () => {
+    for (const { server } of servers) await server.stop('immediate');
+    for (const folder of folders) await rm(folder, { recursive: true, force: true });
+  });
+
+  test('it makes everything the migrations need, twice at once, and gives the passwords', {
+    timeout: 60_000,
+  }, async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'aether-fresh-'));
+    folders.push(folder);
+    await chmod(folder, 0o755); // as root the server runs as the user postgres
+    const local = await startLocal({ folder, database: 'platform', port: 54460 });
+    servers.push(local);
+    const superuser = local.server.superuserUrl('postgres');
+
+    // As before the first bootstrap: no database, no roles.
+    await ask(local.adminUrl, async (admin) => {
+      await admin.query('drop database platform');
+      for (const name of [...loginNames, ...Object.values(logins)]) await admin.query(`drop role ${name}`);
+    });
+    const passwords = Object.fromEntries(loginNames.map((login) => [login, `it's ${login} %/@:`])) as Record<
+      Login,
+      string
+    >;
+    await Promise.all([1, 2].map(() => bootstrap(local.adminUrl, { database: 'platform', passwords })));
+
+    const urlOf = (login: Login) =>
+      Object.assign(new URL(at(local.adminUrl, 'platform')), {
+        username: login,
+        password: encodeURIComponent(passwords[login]),
+      }).href;
+    await migrate(urlOf('platform_migrator'));
+    for (const login of loginNames) {
+      expect(await oneRow(urlOf(login), 'select session_user::text as me')).toEqual({ me: login });
+    }
+    expect((await observe(superuser, 'platform')).roles).toHaveLength(12);
+
+    // A login left out keeps the password it has; one named gets the new one.
+    await bootstrap(local.adminUrl, { database: 'platform', passwords: { support_app: 'new' } });
+    await expect(ask(urlOf('support_app'), async () => {})).rejects.toMatchObject({ code: '28P01' });
+    expect(await oneRow(urlOf('foundation_app'), 'select 1 as here')).toEqual({ here: 1 });
+  });
+});

@@ -1,0 +1,181 @@
+import type pg from 'pg';
+import { logins } from './logins.ts';
+import { findUntestedGrants, readPrivileges } from './privileges.ts';
+
+/** One offence against the house rules of the schema. */
+export type Finding = { lint: string; object: string; remedy: string };
+
+type Lint = { lint: string; remedy: string; sql: string };
+
+/** Runs every lint; an empty list is a clean schema. Reads the catalogue only, in a transaction of its own. */
+export async function lintSchema(client: pg.ClientBase): Promise<Finding[]> {
+  const matrix = await readPrivileges();
+  const findings: Finding[] = [];
+  await client.query(`begin read only; set local search_path = ''`); // names are written out for every login alike
+  try {
+    for (const { lint, remedy, sql } of lints) {
+      const { rows } = await client.query<{ object: string }>(`${sql} order by 1`);
+      for (const { object } of rows) findings.push({ lint, object, remedy });
+    }
+    for (const object of await findUntestedGrants(client, matrix)) {
+      findings.push({
+        lint: 'untested grant',
+        object,
+        remedy: 'Revoke it, or give it a cell in database/privileges.txt: npm run schema.',
+      });
+    }
+  } finally {
+    await client.query('rollback');
+  }
+  return findings;
+}
+
+const ownerRole = logins.platform_migrator;
+const names = (list: string[]) => list.map((name) => `'${name}'`).join(', ');
+const loginList = names(Object.keys(logins));
+const roleList = names(Object.values(logins));
+
+/** Made by people: in no system schema, in no extension. */
+const isOurs = (catalogue: string, oid: string, schema: string) => `
+  (select nspname !~ '^pg_' and nspname <> 'information_schema' from pg_catalog.pg_namespace where oid = ${schema})
+  and not exists (select from pg_catalog.pg_depend where classid = 'pg_catalog.${catalogue}'::regclass and objid = ${oid} and deptype = 'e')`;
+const relationName = (relation: string) =>
+  `(select format('%I.%I', n.nspname, ${relation}.relname) from pg_catalog.pg_namespace n where n.oid = ${relation}.relnamespace)`;
+const routineName = `(select format('%I.%I(%s)', n.nspname, p.proname, oidvectortypes(p.proargtypes)) from pg_catalog.pg_namespace n where n.oid = p.pronamespace)`;
+const isPinned = `coalesce(p.proconfig, '{}') = array['search_path=pg_catalog, pg_temp']`;
+
+const lints: Lint[] = [
+  {
+    lint: 'unprotected table',
+    remedy: 'call platform.protect_table(…): row level security enabled and forced, and a policy for its owner.',
+    sql: `
+      select ${relationName('c')} as object from pg_catalog.pg_class c
+      where c.relkind in ('r', 'p') and ${isOurs('pg_class', 'c.oid', 'c.relnamespace')}
+        and not (c.relrowsecurity and c.relforcerowsecurity and exists (
+          select from pg_catalog.pg_policy p where p.polrelid = c.oid and p.polcmd = '*' and p.polpermissive
+            and p.polroles = array[(select oid from pg_catalog.pg_roles where rolname = '${ownerRole}')]
+            and pg_get_expr(p.polqual, p.polrelid) = 'true' and pg_get_expr(p.polwithcheck, p.polrelid) = 'true'))`,
+  },
+  {
+    lint: 'definer function with a movable search_path',
+    remedy: 'set search_path = pg_catalog, pg_temp: exactly this, in this order.',
+    sql: `
+      select ${routineName} as object from pg_catalog.pg_proc p
+      where p.prosecdef and not ${isPinned} and ${isOurs('pg_proc', 'p.oid', 'p.pronamespace')}`,
+  },
+  {
+    lint: 'function whose names a search_path could redirect',
+    remedy: 'Write its body in the return form, or set search_path = pg_catalog, pg_temp.',
+    sql: `
+      select ${routineName} as object from pg_catalog.pg_proc p
+      where not p.prosecdef and p.prosqlbody is null and p.prokind <> 'a' and not ${isPinned} and ${isOurs('pg_proc', 'p.oid', 'p.pronamespace')}`,
+  },
+  {
+    lint: 'function executable by PUBLIC',
+    remedy: 'revoke execute … from public, and grant it to the roles that need it.',
+    sql: `
+      select ${routineName} as object from pg_catalog.pg_proc p
+      where ${isOurs('pg_proc', 'p.oid', 'p.pronamespace')}
+        and exists (select from aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) e where e.grantee = 0)`,
+  },
+  {
+    lint: 'foreign key without an index',
+    remedy: 'Index its columns first in the index; "where … is not null" is fine for a nullable one.',
+    sql: `
+      select format('%s %s', ${relationName('c')}, k.conname) as object
+      from pg_catalog.pg_constraint k join pg_catalog.pg_class c on c.oid = k.conrelid
+      where k.contype = 'f' and ${isOurs('pg_class', 'c.oid', 'c.relnamespace')}
+        and not exists (
+          select from pg_catalog.pg_index i join pg_catalog.pg_class x on x.oid = i.indexrelid
+            join pg_catalog.pg_am am on am.oid = x.relam
+          where i.indrelid = k.conrelid and i.indisvalid and am.amname = 'btree'
+            and k.conkey <@ (i.indkey::int2[])[0:cardinality(k.conkey) - 1]
+            and (i.indpred is null or exists (
+              select from pg_catalog.pg_attribute a where a.attrelid = k.conrelid and a.attnum = any (k.conkey)
+                and pg_get_expr(i.indpred, i.indrelid) = format('(%I IS NOT NULL)', a.attname))))`,
+  },
+  {
+    lint: 'policy for PUBLIC',
+    remedy: 'Name the roles: create policy … to foundation_role, support_role.',
+    sql: `
+      select format('%s %s', ${relationName('c')}, p.polname) as object
+      from pg_catalog.pg_policy p join pg_catalog.pg_class c on c.oid = p.polrelid where 0 = any (p.polroles)`,
+  },
+  {
+    lint: 'grant that no policy lets through',
+    remedy: 'Create the policy before the grant, or drop the grant.',
+    sql: `
+      select distinct format('%s %s to %s', ${relationName('c')}, lower(e.privilege_type), pg_get_userbyid(e.grantee)) as object
+      from pg_catalog.pg_class c cross join lateral (
+          select c.relacl as acl union all select a.attacl from pg_catalog.pg_attribute a where a.attrelid = c.oid) entries
+        cross join aclexplode(entries.acl) e
+      where c.relrowsecurity and e.grantee not in (0, c.relowner) and e.privilege_type in ('SELECT', 'INSERT', 'UPDATE', 'DELETE')
+        and not exists (
+          select from pg_catalog.pg_policy p where p.polrelid = c.oid and p.polpermissive and (0 = any (p.polroles) or e.grantee = any (p.polroles))
+            and p.polcmd in ('*', case e.privilege_type when 'SELECT' then 'r' when 'INSERT' then 'a' when 'UPDATE' then 'w' else 'd' end))`,
+  },
+  {
+    lint: 'grant to PUBLIC',
+    remedy: 'revoke … from public, and grant it to the roles that need it.',
+    sql: `
+      select format('%s %s', lower(e.privilege_type), o.object) as object
+      from (select 'on ' || ${relationName('c')}, c.relacl from pg_catalog.pg_class c where ${isOurs('pg_class', 'c.oid', 'c.relnamespace')}
+            union all
+            select format('on %s (%I)', ${relationName('c')}, a.attname), a.attacl
+            from pg_catalog.pg_attribute a join pg_catalog.pg_class c on c.oid = a.attrelid where ${isOurs('pg_class', 'c.oid', 'c.relnamespace')}
+            union all
+            select format('on schema %I', n.nspname), n.nspacl from pg_catalog.pg_namespace n where ${isOurs('pg_namespace', 'n.oid', 'n.oid')}
+            union all
+            select 'on this database', coalesce(d.datacl, acldefault('d', d.datdba)) from pg_catalog.pg_database d where d.datname = current_database()
+           ) as o (object, acl) cross join aclexplode(o.acl) e where e.grantee = 0`,
+  },
+  {
+    lint: 'wrong owner',
+    remedy: `alter … owner to ${ownerRole}: rights and policies of an owner must be those of no login.`,
+    sql: `
+      select format('%s, of %s', o.object, pg_get_userbyid(o.owner)) as object
+      from (select ${relationName('c')}, c.relowner from pg_catalog.pg_class c
+            where c.relkind <> 'i' and c.relkind <> 'I' and ${isOurs('pg_class', 'c.oid', 'c.relnamespace')}
+            union all select ${routineName}, p.proowner from pg_catalog.pg_proc p where ${isOurs('pg_proc', 'p.oid', 'p.pronamespace')}
+            -- public and ext are the administrator's.
+            union all select 'schema ' || n.nspname, n.nspowner from pg_catalog.pg_namespace n
+                      where ${isOurs('pg_namespace', 'n.oid', 'n.oid')} and n.nspname not in ('public', 'ext')
+            -- Types, operators, large objects and all the rest, where the owner is a login of ours.
+            union all select pg_describe_object(s.classid, s.objid, 0), s.refobjid from pg_catalog.pg_shdepend s
+                      where s.deptype = 'o' and s.dbid = (select oid from pg_catalog.pg_database where datname = current_database())
+                        and s.classid not in ('pg_catalog.pg_class'::regclass, 'pg_catalog.pg_proc'::regclass, 'pg_catalog.pg_namespace'::regclass)
+                        and pg_get_userbyid(s.refobjid) in (${loginList})) as o (object, owner)
+      where pg_get_userbyid(o.owner) <> '${ownerRole}'`,
+  },
+  {
+    lint: 'key that sorts by locale',
+    remedy: 'collate "C": a key, or a column that a policy reads, is compared by bytes.',
+    sql: `
+      select distinct format('%s (%I)', ${relationName('c')}, a.attname) as object
+      from pg_catalog.pg_attribute a join pg_catalog.pg_class c on c.oid = a.attrelid join pg_catalog.pg_type t on t.oid = a.atttypid
+      where a.attnum > 0 and t.typcategory = 'S' and a.attcollation not in (0, 'pg_catalog."C"'::regcollation) and ${isOurs('pg_class', 'c.oid', 'c.relnamespace')}
+        and (exists (select from pg_catalog.pg_constraint k where k.conrelid = c.oid and k.contype in ('p', 'f') and a.attnum = any (k.conkey))
+          or exists (select from pg_catalog.pg_depend d where d.classid = 'pg_catalog.pg_policy'::regclass
+                       and d.refclassid = 'pg_catalog.pg_class'::regclass and d.refobjid = c.oid and d.refobjsubid = a.attnum))`,
+  },
+  {
+    lint: 'login with more than its role',
+    remedy: 'Take it back: a login has no power of its own, is in one role, and only the migrator may change into it.',
+    sql: `
+      select r.rolname || ' is ' || power as object
+      from pg_catalog.pg_roles r cross join lateral unnest(array[
+        case when r.rolsuper then 'a superuser' end, case when r.rolbypassrls then 'above row level security' end,
+        case when r.rolcreaterole then 'a maker of roles' end, case when r.rolcreatedb then 'a maker of databases' end,
+        case when r.rolreplication then 'a replica' end,
+        case when r.rolcanlogin <> (r.rolname in (${loginList})) then case when r.rolcanlogin then 'a login' else 'no login' end end]) power
+      where r.rolname in (${loginList}, ${roleList}) and power is not null
+      union
+      select format('%s is in %s', pg_get_userbyid(m.member), pg_get_userbyid(m.roleid))
+      from pg_catalog.pg_auth_members m left join (values ${Object.entries(logins)
+        .map(([login, role]) => `('${login}', '${role}', ${login !== 'platform_migrator'})`)
+        .join(', ')}) as allowed (login, role, inherits)
+        on allowed.login = pg_get_userbyid(m.member) and allowed.role = pg_get_userbyid(m.roleid)
+          and allowed.inherits = m.inherit_option and allowed.inherits <> m.set_option and not m.admin_option
+      where pg_get_userbyid(m.member) in (${loginList}, ${roleList}) and allowed.login is null`,
+  },
+];

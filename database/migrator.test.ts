@@ -1,0 +1,241 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type pg from 'pg';
+import { afterAll, beforeEach, describe, expect, inject, test } from 'vitest';
+import { bootstrap } from './bootstrap.ts';
+import { MigrationHistoryError, migrate, migrationState, readMigrations } from './migrator.ts';
+import { createTestDatabase, type TestDatabase } from './testing.ts';
+
+let database: TestDatabase;
+let superuser: pg.Client;
+let folder: string;
+const folders: string[] = [];
+
+beforeEach(async () => {
+  database = await createTestDatabase({ template: 'template0' });
+  await bootstrap(inject('aetherServer').adminUrl, { database: database.name, passwords: {} });
+  superuser = await database.connect('postgres');
+  folder = await mkdtemp(join(tmpdir(), 'aether-migrations-'));
+  folders.push(folder);
+});
+afterAll(() => Promise.all(folders.map((each) => rm(each, { recursive: true }))));
+
+const write = (file: string, sql: string) => writeFile(join(folder, file), sql);
+const run = (onProgress?: (line: string) => void) => migrate(database.url('platform_migrator'), { folder, onProgress });
+const history = async () =>
+  (await superuser.query('select number, name from platform.migrations order by number')).rows.map(
+    (row) => `${row.number} ${row.name}`,
+  );
+const count = async (sql: string) => Number((await superuser.query(sql)).rows[0].count);
+
+/** The process id of the migrator once it waits for a lock. */
+async function waitForBlocked(): Promise<number> {
+  for (;;) {
+    const { rows } = await superuser.query(
+      `select pid from pg_stat_activity where datname = current_database() and usename = 'platform_migrator' and wait_event_type = 'Lock'`,
+    );
+    if (rows.length > 0) return rows[0].pid;
+  }
+}
+
+describe('a fresh database', () => {
+  test('the real migrations apply once, and a second run finds nothing to do', async () => {
+    const applied = await migrate(database.url('platform_migrator'));
+    expect(applied).toEqual(await readMigrations());
+    expect(await migrate(database.url('platform_migrator'))).toEqual([]);
+    expect(await migrationState(database.url('platform_migrator'))).toEqual({
+      applied: applied.map((migration) => migration.number),
+      pending: [],
+    });
+  });
+
+  test('asking for the state changes nothing', async () => {
+    await write('0001_first.sql', 'create table platform.first ()');
+    const { applied, pending } = await migrationState(database.url('platform_migrator'), { folder });
+    expect(applied).toEqual([]);
+    expect(pending.map((migration) => migration.file)).toEqual(['0001_first.sql']);
+    expect(await count(`select count(*) from pg_namespace where nspname = 'platform'`)).toBe(0);
+  });
+});
+
+describe('rivals', () => {
+  test('of two migrators at once each migration is applied by one', async () => {
+    await write('0001_first.sql', 'create table platform.first ()');
+    await write('0002_second.sql', 'create table platform.second ()');
+    const applied = (await Promise.all([run(), run()])).flat();
+    expect(applied.map((migration) => migration.number).sort()).toEqual([1, 2]);
+    expect(await history()).toEqual(['1 first', '2 second']);
+  });
+
+  test('a migrator that waits says for whom', async () => {
+    await write('0001_first.sql', 'create table platform.first ()');
+    const holder = await database.connect('support_app');
+    await holder.query(`select pg_advisory_lock(hashtext('aether migrations'))`);
+    const { promise: told, resolve } = Promise.withResolvers<string>();
+    const applied = run(resolve);
+    expect(await told).toMatch(/^waiting for support_app \(process \d+\)$/);
+    await holder.query('select pg_advisory_unlock_all()');
+    expect(await applied).toHaveLength(1);
+  });
+});
+
+describe('a migrator that is killed', () => {
+  const tables = ['a', 'b', 'c', 'd'];
+
+  // Whichever table is locked decides at which statement the migrator stands when it dies.
+  test.each(tables)('at the statement that changes table %s leaves nothing of that migration', async (locked) => {
+    await write('0001_tables.sql', tables.map((name) => `create table platform.${name} (n integer);`).join('\n'));
+    await run();
+    const changes = tables.map(
+      (name) => `insert into platform.${name} values (1);\nalter table platform.${name} add more text;`,
+    );
+    await write('0002_changes.sql', changes.join('\n'));
+    await write('0003_last.sql', 'create table platform.last ()');
+
+    const holder = await database.connect('postgres');
+    await holder.query(`begin; lock table platform.${locked} in access share mode`);
+    const killed = run();
+    killed.catch(() => {}); // awaited below, when it has failed
+    const pid = await waitForBlocked();
+    await superuser.query('select pg_terminate_backend($1)', [pid]);
+    await expect(killed).rejects.toThrow(/^0002_changes\.sql: .*run it again/);
+    await holder.query('rollback');
+
+    expect(await history()).toEqual(['1 tables']);
+    for (const name of tables) expect(await count(`select count(*) from platform.${name}`)).toBe(0);
+    expect(await count(`select count(*) from information_schema.columns where column_name = 'more'`)).toBe(0);
+
+    expect((await run()).map((migration) => migration.number)).toEqual([2, 3]);
+    for (const name of tables)
+      expect(await count(`select count(more) + count(*) as count from platform.${name}`)).toBe(1);
+  });
+
+  test('before it wrote the history leaves nothing of that migration', async () => {
+    await write('0001_first.sql', 'create table platform.first ()');
+    await run();
+    await write('0002_second.sql', 'create table platform.second ()');
+    const holder = await database.connect('postgres');
+    await holder.query('begin; lock table platform.migrations in share mode');
+    const killed = run();
+    killed.catch(() => {});
+    await superuser.query('select pg_terminate_backend($1)', [await waitForBlocked()]);
+    await expect(killed).rejects.toThrow(/^0002_second\.sql: /);
+    await holder.query('rollback');
+    expect(await count(`select count(*) from pg_class where relname = 'second'`)).toBe(0);
+    expect(await run()).toHaveLength(1);
+  });
+
+  test('while it waits for its turn disturbs nobody', async () => {
+    await write('0001_first.sql', 'create table platform.first ()');
+    await superuser.query(`select pg_advisory_lock(hashtext('aether migrations'))`);
+    const killed = run();
+    killed.catch(() => {});
+    await superuser.query('select pg_terminate_backend($1)', [await waitForBlocked()]);
+    await expect(killed).rejects.toThrow(/terminat/);
+    await superuser.query(`select pg_advisory_unlock_all()`);
+    expect(await run()).toHaveLength(1);
+  });
+});
+
+describe('history', () => {
+  beforeEach(async () => {
+    await write('0001_first.sql', 'create table platform.first ();\n');
+    await write('0002_second.sql', 'create table platform.second ();\n');
+    await run();
+  });
+
+  test('an edited migration is refused by name', async () => {
+    await write('0002_second.sql', 'create table platform.other ();\n');
+    await expect(run()).rejects.toThrow(
+      new MigrationHistoryError(
+        'Migration 2 (second) was edited after it ran. Restore the file, and put the change into a new migration.',
+      ),
+    );
+  });
+
+  test('a renamed migration is refused', async () => {
+    await rm(join(folder, '0002_second.sql'));
+    await write('0002_renamed.sql', 'create table platform.second ();\n');
+    await expect(run()).rejects.toThrow(MigrationHistoryError);
+  });
+
+  test('files older than the database are refused', async () => {
+    await rm(join(folder, '0002_second.sql'));
+    await expect(run()).rejects.toThrow(/has migration 2 \(second\), which these files lack/);
+  });
+
+  test('a history with a hole is refused, and nothing runs twice', async () => {
+    await superuser.query('delete from platform.migrations where number = 1');
+    await expect(run()).rejects.toThrow(/lacks migration 1/);
+  });
+
+  test('other line ends are no edit', async () => {
+    await write('0002_second.sql', 'create table platform.second ();\r\n');
+    expect(await run()).toEqual([]);
+  });
+});
+
+describe('files', () => {
+  test.each([
+    ['a gap', '0003_late.sql'],
+    ['a number taken twice', '0001_again.sql'],
+    ['a number too short', '2_short.sql'],
+    ['a capital letter', '0002_Late.sql'],
+  ])('%s in the names is refused', async (_, file) => {
+    await write('0001_first.sql', 'select');
+    await write(file, 'select');
+    await expect(readMigrations(folder)).rejects.toThrow(/must be named 000[12]_<name>\.sql/);
+    await expect(run()).rejects.toThrow(MigrationHistoryError);
+  });
+
+  test.each(['begin;', 'COMMIT;', '  rollback ;', 'start transaction;', 'commit work;'])(
+    'a migration that says %s is refused: it could be half applied',
+    async (statement) => {
+      await write('0001_first.sql', `create table platform.first ();\n${statement}\nselect 1;`);
+      await expect(run()).rejects.toThrow(/^0001_first\.sql: a migration is one transaction already/);
+    },
+  );
+
+  test('a failing migration names file and line, and nothing of it or after it is applied', async () => {
+    await write('0001_first.sql', 'create table platform.first ();');
+    await write('0002_second.sql', 'create table platform.second ();\n\nselect nonsense;');
+    await write('0003_third.sql', 'create table platform.third ();');
+    await expect(run()).rejects.toThrow(
+      '0002_second.sql:3: column "nonsense" does not exist. Nothing of it was applied.',
+    );
+    expect(await history()).toEqual(['1 first']);
+    expect(await count(`select count(*) from pg_class where relname in ('second', 'third')`)).toBe(0);
+  });
+});
+
+describe('the login', () => {
+  test('what a migration creates belongs to platform_owner', async () => {
+    await write('0001_first.sql', 'create table platform.first ()');
+    await run();
+    const { rows } = await superuser.query(
+      `select pg_get_userbyid(relowner) as owner from pg_class where oid = 'platform.first'::regclass`,
+    );
+    expect(rows[0].owner).toBe('platform_owner');
+  });
+
+  test('a superuser is refused', async () => {
+    await expect(migrate(database.url('postgres'), { folder })).rejects.toThrow(/never run as a superuser/);
+  });
+
+  test.each(['foundation_app', 'support_app', 'privacy_app', 'aether_admin'] as const)(
+    '%s is refused',
+    async (login) => {
+      await expect(migrate(database.url(login), { folder })).rejects.toThrow(/may not act as platform_owner/);
+    },
+  );
+
+  test('the history itself is protected like every table', async () => {
+    await write('0001_first.sql', 'select');
+    await run();
+    const { rows } = await superuser.query(
+      `select relrowsecurity and relforcerowsecurity as forced from pg_class where oid = 'platform.migrations'::regclass`,
+    );
+    expect(rows[0].forced).toBe(true);
+  });
+});

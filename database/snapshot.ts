@@ -1,0 +1,206 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { diff } from 'node:util';
+import type pg from 'pg';
+import { withMigrator } from './migrator.ts';
+
+const snapshotFile = new URL('./schema.sql', import.meta.url);
+
+const header = `-- The whole schema as the migrations leave it: a page to read, and what \`aether migrate check\` compares a database with.
+-- Made by \`npm run schema\`; never edited, never run: the order follows names. Owner is platform_owner unless said.
+
+`;
+
+/**
+ * Everything that people made in this database, as SQL text: two databases compare equal however they came about.
+ * Reads the catalogue only, so any login may ask. Starts a transaction of its own.
+ */
+export async function describeSchema(client: pg.ClientBase): Promise<string> {
+  // Repeatable read: the catalogue of one moment. An empty search_path: every name is written out.
+  await client.query(`begin isolation level repeatable read read only; set local search_path = ''`);
+  try {
+    const { rows } = await client.query<{ object: string; text: string }>(catalogue);
+    let text = '';
+    rows.forEach((row, index) => {
+      if (index > 0 && row.object !== rows[index - 1]?.object) text += '\n';
+      text += `${row.text}\n`;
+    });
+    return header + text;
+  } finally {
+    await client.query('rollback');
+  }
+}
+
+/** The committed snapshot. */
+export async function readSnapshot(): Promise<string> {
+  return (await readFile(snapshotFile, 'utf8')).replaceAll('\r\n', '\n');
+}
+
+export async function writeSnapshot(text: string): Promise<void> {
+  await writeFile(snapshotFile, text);
+}
+
+/**
+ * How a database differs from the committed snapshot: undefined when it does not, else the lines it has too many (+) and
+ * those it lacks (-), under the object they belong to.
+ *
+ * @param url as `platform_migrator`.
+ */
+export async function compareSnapshot(url: string): Promise<string | undefined> {
+  return withMigrator(url, async (client) => describeDifference(await readSnapshot(), await describeSchema(client)));
+}
+
+/** The lines that differ, each group under the last line at the margin before it; undefined when the texts are equal. */
+export function describeDifference(committed: string, actual: string): string | undefined {
+  if (committed === actual) return undefined;
+  const lines: string[] = [];
+  let heading = '';
+  for (const [operation, line] of diff(actual.split('\n'), committed.split('\n'))) {
+    if (operation === 0) {
+      if (/^create .*[^;]$/i.test(line)) heading = `  ${line}`;
+      continue;
+    }
+    if (heading) lines.push(heading);
+    heading = '';
+    lines.push(`${operation === 1 ? '+' : '-'} ${line}`);
+  }
+  return lines.join('\n');
+}
+
+// One row is one or more lines of text. Sorted by schema, kind of object, name, then the part of it; "C" so that no locale reorders.
+const catalogue = /* sql */ `
+with extension_member as (select classid, objid from pg_catalog.pg_depend where deptype = 'e'),
+schema as (
+  select n.oid, n.nspname, quote_ident(n.nspname) as name, n.nspowner, n.nspacl from pg_catalog.pg_namespace n
+  where n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
+    and ('pg_catalog.pg_namespace'::regclass, n.oid) not in (select classid, objid from extension_member)),
+relation as (
+  select c.*, s.name as schema, format('%I.%I', s.nspname, c.relname) as name,
+         case c.relkind when 'S' then 'sequence' when 'v' then 'view' when 'm' then 'materialized view' else 'table' end as kind,
+         case c.relkind when 'S' then 1 when 'v' then 4 when 'm' then 4 else 3 end as rank
+  from pg_catalog.pg_class c join schema s on s.oid = c.relnamespace
+  where c.relkind in ('r', 'p', 'f', 'v', 'm', 'S')
+    and ('pg_catalog.pg_class'::regclass, c.oid) not in (select classid, objid from extension_member)
+    -- An identity column says enough of its sequence.
+    and not exists (select from pg_catalog.pg_depend d
+                    where d.classid = 'pg_catalog.pg_class'::regclass and d.objid = c.oid and d.deptype = 'i' and d.refobjsubid > 0)),
+routine as (
+  select p.*, s.name as schema, case p.prokind when 'p' then 'procedure' when 'a' then 'aggregate' else 'function' end as kind,
+         format('%I.%I(%s)', s.nspname, p.proname, pg_get_function_identity_arguments(p.oid)) as name
+  from pg_catalog.pg_proc p join schema s on s.oid = p.pronamespace
+  where ('pg_catalog.pg_proc'::regclass, p.oid) not in (select classid, objid from extension_member)),
+acl (schema, rank, object, owner, target, columns, entries) as (
+  select '', -1, 'database', d.datdba, 'database', null, coalesce(d.datacl, acldefault('d', d.datdba))
+  from pg_catalog.pg_database d where d.datname = current_database()
+  union all select s.name, 0, s.name, s.nspowner, 'schema ' || s.name, null, coalesce(s.nspacl, acldefault('n', s.nspowner)) from schema s
+  union all select r.schema, 2, r.name, r.proowner, r.kind || ' ' || r.name, null, coalesce(r.proacl, acldefault('f', r.proowner)) from routine r
+  union all select r.schema, r.rank, r.name, r.relowner, case r.relkind when 'S' then 'sequence ' else '' end || r.name, null, r.relacl from relation r
+  union all select r.schema, r.rank, r.name, r.relowner, r.name, a.attname, a.attacl
+            from relation r join pg_catalog.pg_attribute a on a.attrelid = r.oid where a.attacl is not null and not a.attisdropped),
+granted as (
+  select a.schema, a.rank, a.object, a.target, case e.grantee when 0 then 'public' else quote_ident(pg_get_userbyid(e.grantee)) end as grantee,
+         lower(e.privilege_type) as privilege, e.is_grantable, string_agg(quote_ident(a.columns), ', ' order by t.attnum) as columns
+  from acl a cross join aclexplode(a.entries) e
+  left join relation r on r.name = a.object left join pg_catalog.pg_attribute t on t.attrelid = r.oid and t.attname = a.columns
+  where e.grantee <> a.owner group by 1, 2, 3, 4, 5, 6, 7, (a.columns is null)),
+part (schema, rank, object, step, position, text) as (
+  select '', -3, e.extname, 0, 0, format('create extension %I with schema %I;', e.extname, n.nspname)
+  from pg_catalog.pg_extension e join pg_catalog.pg_namespace n on n.oid = e.extnamespace where e.extname <> 'plpgsql'
+  union all
+  select '', -2, 'default privileges', 0, 0, format('alter default privileges for role %I%s grant %s on %s to %s;', pg_get_userbyid(d.defaclrole),
+         (select format(' in schema %I', n.nspname) from pg_catalog.pg_namespace n where n.oid = d.defaclnamespace), lower(e.privilege_type),
+         case d.defaclobjtype when 'r' then 'tables' when 'S' then 'sequences' when 'f' then 'functions' when 'T' then 'types' when 'n' then 'schemas'
+                              else 'large objects' end,
+         case e.grantee when 0 then 'public' else quote_ident(pg_get_userbyid(e.grantee)) end)
+  from pg_catalog.pg_default_acl d cross join aclexplode(d.defaclacl) e
+  union all
+  select s.name, 0, s.name, 0, 0, format('create schema %s;', s.name) from schema s
+  union all
+  select r.schema, r.rank, r.name, 0, 0, format('create sequence %s as %s start %s increment %s minvalue %s maxvalue %s cache %s%s;', r.name,
+         format_type(q.seqtypid, null), q.seqstart, q.seqincrement, q.seqmin, q.seqmax, q.seqcache, case when q.seqcycle then ' cycle' end)
+  from relation r join pg_catalog.pg_sequence q on q.seqrelid = r.oid
+  union all
+  select r.schema, 2, r.name, 0, 0, case r.prokind when 'a' then format('create aggregate %s (…);', r.name) else rtrim(pg_get_functiondef(r.oid), E'\\n') || ';' end
+  from routine r
+  union all
+  select r.schema, r.rank, r.name, 0, 0, format(E'create %s%s %s (\\n%s\\n)%s%s;',
+         case r.relpersistence when 'u' then 'unlogged ' else '' end, case r.relkind when 'f' then 'foreign table' else 'table' end,
+         r.name, (select string_agg('  ' || line, E',\\n' order by step, place, line collate "C") from (
+           select 0 as step, a.attnum as place, concat_ws(' ', quote_ident(a.attname), format_type(a.atttypid, a.atttypmod),
+             (select format('collate %I', l.collname) from pg_catalog.pg_collation l join pg_catalog.pg_type t on t.oid = a.atttypid
+              where l.oid = a.attcollation and l.oid <> t.typcollation),
+             case when a.attidentity <> '' then format('generated %s as identity', case a.attidentity when 'a' then 'always' else 'by default' end)
+                  when a.attgenerated <> '' then format('generated always as (%s) %s', pg_get_expr(d.adbin, d.adrelid),
+                                                        case a.attgenerated when 's' then 'stored' else 'virtual' end)
+                  else 'default ' || pg_get_expr(d.adbin, d.adrelid) end,
+             case when a.attnotnull then 'not null' end) as line
+           from pg_catalog.pg_attribute a left join pg_catalog.pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
+           where a.attrelid = r.oid and a.attnum > 0 and not a.attisdropped
+           union all
+           select 1, position(k.contype::text in 'pufcxt'), format('constraint %I %s', k.conname, pg_get_constraintdef(k.oid))
+           from pg_catalog.pg_constraint k where k.conrelid = r.oid and k.contype <> 'n') lines),
+         ' partition by ' || pg_get_partkeydef(r.oid), case when r.reloptions is not null then format(' with (%s)', array_to_string(r.reloptions, ', ')) end)
+  from relation r where r.rank = 3
+  union all
+  select r.schema, 3, r.name, 1, 0, format('alter table %s attach to %s %s;', r.name, i.inhparent::regclass, pg_get_expr(r.relpartbound, r.oid))
+  from relation r join pg_catalog.pg_inherits i on i.inhrelid = r.oid
+  union all
+  select r.schema, r.rank, r.name, 0, 0, format(E'create %s %s%s as\\n%s', r.kind, r.name,
+         case when r.reloptions is not null then format(' with (%s)', array_to_string(r.reloptions, ', ')) end, pg_get_viewdef(r.oid))
+  from relation r where r.rank = 4
+  union all
+  select r.schema, r.rank, r.name, 2, d.objsubid, format('comment on %s %s is %L;', case when d.objsubid > 0 then 'column' else r.kind end,
+         concat(r.name, (select format('.%I', a.attname) from pg_catalog.pg_attribute a where a.attrelid = r.oid and a.attnum = d.objsubid)), d.description)
+  from relation r join pg_catalog.pg_description d on d.classoid = 'pg_catalog.pg_class'::regclass and d.objoid = r.oid
+  union all
+  select r.schema, r.rank, r.name, 3, 0, pg_get_indexdef(i.indexrelid) || ';' || case when i.indisvalid then '' else ' -- invalid' end
+  from relation r join pg_catalog.pg_index i on i.indrelid = r.oid
+  where not exists (select from pg_catalog.pg_constraint k where k.conindid = i.indexrelid and k.contype in ('p', 'u', 'x'))
+  union all
+  select r.schema, r.rank, r.name, 4, 0, pg_get_triggerdef(t.oid) || ';' || case t.tgenabled when 'O' then '' else format(' -- enabled: %s', t.tgenabled) end
+  from relation r join pg_catalog.pg_trigger t on t.tgrelid = r.oid where not t.tgisinternal
+  union all
+  select r.schema, r.rank, r.name, 4, 0, pg_get_ruledef(u.oid)
+  from relation r join pg_catalog.pg_rewrite u on u.ev_class = r.oid where u.rulename <> '_RETURN'
+  union all
+  select r.schema, 3, r.name, 5, 0, format('alter table %s %s row level security, %s row level security;', r.name,
+         case when r.relrowsecurity then 'enable' else 'disable' end, case when r.relforcerowsecurity then 'force' else 'no force' end)
+  from relation r where r.relkind in ('r', 'p')
+  union all
+  select r.schema, r.rank, r.name, 6, 0, concat(format('create policy %I on %s', p.polname, r.name), case when not p.polpermissive then ' as restrictive' end,
+         ' for ', case p.polcmd when 'r' then 'select' when 'a' then 'insert' when 'w' then 'update' when 'd' then 'delete' else 'all' end, ' to ',
+         (select string_agg(case o when 0 then 'public' else quote_ident(pg_get_userbyid(o)) end, ', ' order by pg_get_userbyid(o)) from unnest(p.polroles) o),
+         ' using (' || pg_get_expr(p.polqual, p.polrelid) || ')', ' with check (' || pg_get_expr(p.polwithcheck, p.polrelid) || ')', ';')
+  from relation r join pg_catalog.pg_policy p on p.polrelid = r.oid
+  union all
+  select g.schema, g.rank, g.object, 7, 0,
+         format('grant %s%s on %s to %s%s;', g.privilege, ' (' || g.columns || ')', g.target, g.grantee, case when g.is_grantable then ' with grant option' end)
+  from granted g
+  union all
+  select o.schema, o.rank, o.name, 8, 0, format('alter %s %s owner to %I;', o.kind, o.name, pg_get_userbyid(o.owner))
+  from (select schema, rank, name, kind, relowner from relation union all select schema, 2, name, kind, proowner from routine
+        union all select name, 0, name, 'schema', nspowner from schema) as o (schema, rank, name, kind, owner)
+  -- The schemas public and ext are the administrator's, who is called something else on every server.
+  where pg_get_userbyid(o.owner) <> 'platform_owner' and not (o.kind = 'schema' and o.name in ('public', 'ext'))
+  union all
+  select s.name, 5, 'comments', 0, 0, format('comment on %s %s is %L;', i.type, i.identity, d.description)
+  from pg_catalog.pg_description d cross join pg_identify_object(d.classoid, d.objoid, d.objsubid) i
+  join schema s on s.name = i.schema or i.type = 'schema' and s.name = i.name
+  where d.classoid <> 'pg_catalog.pg_class'::regclass and (d.classoid, d.objoid) not in (select classid, objid from extension_member) and s.name <> 'public'
+  union all
+  -- Whatever else there is, by name at least, so that nothing is added unseen.
+  select s.name, 6, 'others', 0, 0, format('-- also: %s', pg_describe_object(d.classid, d.objid, 0))
+  from schema s join pg_catalog.pg_depend d on d.refclassid = 'pg_catalog.pg_namespace'::regclass and d.refobjid = s.oid
+  where d.classid not in ('pg_catalog.pg_class'::regclass, 'pg_catalog.pg_proc'::regclass)
+    and d.classid <> 'pg_catalog.pg_default_acl'::regclass and d.classid <> 'pg_catalog.pg_extension'::regclass
+    and (d.classid, d.objid) not in (select classid, objid from extension_member)
+  union all
+  select '', -1, 'others', 0, 0, format('-- also: %s', pg_describe_object(o.classid, o.oid, 0))
+  from (select 'pg_catalog.pg_event_trigger'::regclass, oid from pg_catalog.pg_event_trigger
+        union all select 'pg_catalog.pg_publication'::regclass, oid from pg_catalog.pg_publication
+        union all select 'pg_catalog.pg_foreign_data_wrapper'::regclass, oid from pg_catalog.pg_foreign_data_wrapper
+        union all select 'pg_catalog.pg_foreign_server'::regclass, oid from pg_catalog.pg_foreign_server
+        union all select 'pg_catalog.pg_language'::regclass, oid from pg_catalog.pg_language
+        union all select 'pg_catalog.pg_cast'::regclass, oid from pg_catalog.pg_cast) as o (classid, oid)
+  where o.oid >= 16384 and (o.classid, o.oid) not in (select classid, objid from extension_member))
+select schema || ' ' || rank || ' ' || object as object, text from part
+order by schema collate "C", rank, object collate "C", step, position, text collate "C"`;
