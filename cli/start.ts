@@ -123,14 +123,15 @@ function takenNote(portTaken: number | undefined): string {
   return portTaken === undefined ? '' : ` (${portTaken} was taken)`;
 }
 
-/** Settles at the first Ctrl-C, SIGTERM or hang-up; a second one ends the process at once. */
+/** Settles at the first Ctrl-C, SIGTERM or hang-up; one that follows later ends the process at once. */
 function stopSignal(): Promise<void> {
   return new Promise((resolve) => {
-    let asked = false;
+    let askedAt: number | undefined;
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
       process.on(signal, () => {
-        if (asked) process.exit(130);
-        asked = true;
+        askedAt ??= performance.now();
+        // npm passes on the Ctrl-C that the terminal has sent here already.
+        if (performance.now() - askedAt > 1_000) process.exit(130);
         resolve();
       });
     }

@@ -1,4 +1,5 @@
 export { createRoute, z } from '@hono/zod-openapi';
+export { actorHeaders, findActor } from './actor.ts';
 export { type App, type AppEnv, type AppOptions, createApp } from './app.ts';
 export { type BodyLimits, bodyLimits, jsonBody } from './body.ts';
 export {
@@ -14,7 +15,9 @@ export {
   uuid,
 } from './fields.ts';
 export type { Checks } from './health.ts';
-export { createLog } from './log.ts';
+export { createLog, type Log } from './log.ts';
 export { type FieldProblem, Problem, ProblemSchema, problems, refuseFields } from './problem.ts';
+export { CompanySchema, CrmContextSchema, CustomerSchema } from './records.ts';
 export { type Served, type ServeOptions, serve } from './serve.ts';
+export { runServer, type ServerOptions, startServer } from './server.ts';
 export { createStaffRoute, staffOnly } from './staff.ts';

@@ -1,5 +1,7 @@
 import { type DestinationStream, type Logger, pino } from 'pino';
 
+export type Log = Logger;
+
 /** Whatever is logged under one of these names, up to three levels down, is replaced. */
 const personalFields = [
   'address',

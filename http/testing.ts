@@ -94,3 +94,19 @@ export async function readProblem(answer: Response | Answer | undefined): Promis
   }
   return problem;
 }
+
+type Json = Record<string, unknown>;
+// biome-ignore lint/suspicious/noExplicitAny: a test says what it expects of the body.
+export type Called = { status: number; headers: Headers; body: any };
+
+/** Calls a server the way its clients do: `const call = callerOf(server.url); (await call('GET', '/api/deals')).body`. */
+export function callerOf(url: string) {
+  return async (method: string, path: string, body?: Json, headers: Record<string, string> = {}): Promise<Called> => {
+    const response = await fetch(`${url}${path}`, {
+      method,
+      headers: { ...(body && { 'Content-Type': 'application/json' }), ...headers },
+      body: body && JSON.stringify(body),
+    });
+    return { status: response.status, headers: response.headers, body: await response.json() };
+  };
+}

@@ -1,8 +1,8 @@
-import type { Connection, InTransaction, Queryable } from './connection.ts';
+import type { Connection, InTransaction, Queryable, Statement } from './connection.ts';
 import { type Customer, customerColumns } from './customers.ts';
 import type { App } from './environment.ts';
-import { requireEmail } from './fields.ts';
-import { coalesce, prepareLookup, runLookup } from './lookups.ts';
+import { isUuid, requireEmail } from './fields.ts';
+import { coalesce, type Lookup, prepareLookup, runLookup } from './lookups.ts';
 
 /** What the CRM lets every app know of a customer. */
 export type CrmContext = {
@@ -31,33 +31,66 @@ type ContextRow = Customer & {
   last_activity_app: App;
 };
 
+const contextColumns = `${customerColumns}, o.name as company_name, o.domain as company_domain,
+  x.account_manager_name, x.open_deals, x.open_deals_value, x.last_activity_type, x.last_activity_at, x.last_activity_app`;
+const joinedContext = `join crm.customer_context x on x.customer_id = c.id left join platform.companies o on o.id = c.company_id`;
+
 const contextByEmail = prepareLookup(
   'customer-context-by-email',
   'text',
-  `select e.email_key as asked, ${customerColumns}, o.name as company_name, o.domain as company_domain,
-      x.account_manager_name, x.open_deals, x.open_deals_value, x.last_activity_type, x.last_activity_at, x.last_activity_app
-    from platform.customer_emails e
-    join platform.customers c on c.id = e.customer_id
-    join crm.customer_context x on x.customer_id = c.id
-    left join platform.companies o on o.id = c.company_id
-    where e.email_key`,
+  `select e.email_key as asked, ${contextColumns}
+   from platform.customer_emails e join platform.customers c on c.id = e.customer_id ${joinedContext}
+   where e.email_key`,
 );
+const contextById = prepareLookup(
+  'customer-context-by-id',
+  'uuid',
+  `select asked.id as asked, ${contextColumns}
+   from platform.customers asked join platform.customers c on c.id = coalesce(asked.merged_into, asked.id) ${joinedContext}
+   where asked.id`,
+);
+const contextByNumber: Statement = {
+  name: 'customer-context-by-number',
+  text: `select n.external_id as asked, ${contextColumns}
+    from platform.customer_external_ids n
+    join platform.customers asked on asked.id = n.customer_id
+    join platform.customers c on c.id = coalesce(asked.merged_into, asked.id) ${joinedContext}
+    where n.app = $1 and n.external_id = $2`,
+};
 
 export type ContextCalls = ReturnType<typeof contextCalls>;
 
-/** The calls of platformDb that bring a customer together with what the CRM knows. */
+/** The calls of platformDb that bring a customer together with what the CRM knows: customer, company, open deals, manager, last activity. Each is one query. */
 export function contextCalls(connection: Connection) {
-  const fetchMany = async (on: Queryable, keys: string[]) =>
-    new Map((await runLookup<ContextRow>(on, contextByEmail, keys)).map((row) => [row.asked, toContext(row)]));
-  const coalescedByEmail = coalesce((keys: string[]) => fetchMany(connection, keys));
+  const fetchMany = async (on: Queryable, lookup: Lookup, keys: string[]) =>
+    new Map((await runLookup<ContextRow>(on, lookup, keys)).map((row) => [row.asked, toContext(row)]));
+  const coalescedByEmail = coalesce((keys: string[]) => fetchMany(connection, contextByEmail, keys));
+  const coalescedById = coalesce((ids: string[]) => fetchMany(connection, contextById, ids));
 
-  /** Customer, company, open deals, manager and last activity in one query. @throws InvalidEmail */
+  /** By any address the customer is known by, in any spelling. @throws InvalidEmail */
   async function getCustomerContext(email: string, { tx }: InTransaction = {}): Promise<CustomerContext | null> {
     const { key } = requireEmail(email);
-    return tx ? ((await fetchMany(tx, [key])).get(key) ?? null) : coalescedByEmail(key);
+    return tx ? ((await fetchMany(tx, contextByEmail, [key])).get(key) ?? null) : coalescedByEmail(key);
   }
 
-  return { getCustomerContext };
+  /** The id of a customer who was merged into another finds that other. */
+  async function getCustomerContextById(id: string, { tx }: InTransaction = {}): Promise<CustomerContext | null> {
+    if (!isUuid(id)) return null;
+    const asked = id.toLowerCase();
+    return tx ? ((await fetchMany(tx, contextById, [asked])).get(asked) ?? null) : coalescedById(asked);
+  }
+
+  /** By the number that an app gave, as getCustomerByNumber. */
+  async function getCustomerContextByNumber(
+    app: App,
+    number: number | string,
+    { tx }: InTransaction = {},
+  ): Promise<CustomerContext | null> {
+    const [row] = await (tx ?? connection).run<ContextRow>(contextByNumber, [app, String(number)]);
+    return row ? toContext(row) : null;
+  }
+
+  return { getCustomerContext, getCustomerContextById, getCustomerContextByNumber };
 }
 
 function toContext(row: ContextRow): CustomerContext {

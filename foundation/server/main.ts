@@ -1,0 +1,4 @@
+import { runServer } from '@aether/http';
+import { startFoundation } from './index.ts';
+
+await runServer(startFoundation);

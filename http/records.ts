@@ -1,0 +1,50 @@
+import { z } from '@hono/zod-openapi';
+
+const time = () => z.string().openapi({ format: 'date-time' });
+const app = () => z.enum(['foundation', 'support']);
+
+/** A row of platform.customers, without what only the database needs. */
+export const CustomerSchema = z
+  .object({
+    id: z.string().openapi({ format: 'uuid' }),
+    email: z.string(),
+    name: z.string(),
+    phone: z.string().nullable(),
+    company_id: z.string().nullable(),
+    version: z.int().openapi({ description: 'Counts the changes: send it back as `expected_version`.' }),
+    created_at: time(),
+    updated_at: time(),
+    created_by_app: app(),
+    crm_id: z
+      .int()
+      .nullable()
+      .openapi({ description: 'Foundation’s number; null until Foundation adopts the customer.' }),
+    account_tier: z.string().nullable(),
+    account_manager_id: z.string().nullable(),
+    support_id: z
+      .int()
+      .nullable()
+      .openapi({ description: 'Support’s number; null until Support adopts the customer.' }),
+    preferred_language: z.string().nullable(),
+    timezone: z.string().nullable(),
+    merged_into: z.string().nullable(),
+    erased_at: time().nullable(),
+  })
+  .openapi('Customer');
+
+/** The part of platform.companies that stands beside a customer. */
+export const CompanySchema = z
+  .object({ id: z.string().openapi({ format: 'uuid' }), name: z.string(), domain: z.string().nullable() })
+  .openapi('Company');
+
+/** What the CRM lets every app know of a customer. */
+export const CrmContextSchema = z
+  .object({
+    account_manager_name: z.string().nullable(),
+    open_deals: z.int(),
+    open_deals_value: z
+      .record(z.string(), z.number())
+      .openapi({ description: 'Sum of the open deals per currency.', example: { EUR: 1200 } }),
+    last_activity: z.object({ type: z.string(), occurred_at: time(), app: app() }).nullable(),
+  })
+  .openapi('CrmContext');

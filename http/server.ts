@@ -1,0 +1,80 @@
+import { type App as AppName, connectPlatform, type PlatformDb } from '@aether/platform';
+import type { Logger } from 'pino';
+import { type App, createApp } from './app.ts';
+import { createLog } from './log.ts';
+import { type Served, serve } from './serve.ts';
+
+export type ServerOptions = {
+  /** The settings of docs/configuration.md; by default the process's environment. */
+  variables?: Record<string, string | undefined>;
+  /** 0: any free port. */
+  port?: number;
+  portExact?: boolean;
+  log?: Logger;
+};
+
+type ServerParts = {
+  app: AppName;
+  title: string;
+  version: string;
+  description: string;
+  portDefault: number;
+  addRoutes: (
+    app: App,
+    db: PlatformDb,
+    context: { variables: Record<string, string | undefined>; log: Logger },
+  ) => void;
+};
+
+/**
+ * Starts an app's server: connects to the platform database, refuses a wrong one, and listens on loopback. The port is
+ * `options.port`, else FOUNDATION_PORT or SUPPORT_PORT, else the app's own; a taken one is passed over for the next free.
+ *
+ * @throws ConfigurationError, DatabaseUnavailable
+ */
+export async function startServer(parts: ServerParts, options: ServerOptions): Promise<Served> {
+  const { app: name, title, version, description, portDefault, addRoutes } = parts;
+  const { variables = process.env, log = createLog(name), portExact = false } = options;
+  const port = options.port ?? readPort(`${name.toUpperCase()}_PORT`, variables) ?? portDefault;
+  const db = await connectPlatform({ app: name, variables });
+  try {
+    const app = createApp({ name, title, version, description, log, checks: { database: db.check } });
+    addRoutes(app, db, { variables, log });
+    const served = await serve(app, { port, portExact, log });
+    return {
+      ...served,
+      async close() {
+        await served.close();
+        await db.close();
+      },
+    };
+  } catch (error) {
+    await db.close();
+    throw error;
+  }
+}
+
+/** Runs one server as a process: until Ctrl-C or SIGTERM, then answers what it has begun and ends. */
+export async function runServer(start: (options: ServerOptions) => Promise<Served>): Promise<void> {
+  const stopped = new Promise<void>((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
+  });
+  try {
+    const { url, close } = await start({ portExact: true });
+    console.error(`Listening on ${url}.`);
+    await stopped;
+    await close();
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : error);
+    process.exitCode = 1;
+  }
+}
+
+function readPort(setting: string, variables: Record<string, string | undefined>): number | undefined {
+  const given = variables[setting];
+  if (!given) return undefined;
+  const port = Number(given);
+  if (!Number.isInteger(port) || port < 0 || port > 65_535)
+    throw new Error(`${setting} must be a port number from 0 to 65535.`);
+  return port;
+}

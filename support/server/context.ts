@@ -1,0 +1,58 @@
+import type { Log } from '@aether/http';
+import type { Company, Customer, PlatformDb } from '@aether/platform';
+import { type CrmContext, connectFoundation, type MissingReason, missingReasons } from './foundation.ts';
+
+/** Who is asking, for the agent: the customer, the company, and what the CRM knows. */
+export type Context = {
+  customer: Customer;
+  company: Pick<Company, 'id' | 'name' | 'domain'> | null;
+  /** null when it is missing. */
+  crm: CrmContext | null;
+  partial: boolean;
+  missing: 'crm'[];
+  /** In words, when it is partial. */
+  reason: string | null;
+};
+
+/** @throws InvalidEmail @returns null when nobody is known by this address. */
+export type ContextReader = (email: string) => Promise<Context | null>;
+
+/**
+ * How this deployment reads a context: in one query of the shared database, or, with FOUNDATION_API_URL, the CRM's part
+ * over HTTP, where it may be missing and then says so.
+ */
+export function contextReader(db: PlatformDb, variables: Record<string, string | undefined>, log: Log): ContextReader {
+  const { FOUNDATION_API_URL: url, FOUNDATION_API_TOKEN: token } = variables;
+  if (!url) return (email) => readShared(db, email);
+  const foundation = connectFoundation({ url, token });
+  return async (email) => {
+    const customer = await db.getCustomerByEmail(email);
+    if (!customer) return null;
+    const [company, answer] = await Promise.all([
+      customer.company_id ? db.getCompanyById(customer.company_id) : null,
+      foundation.readCrmContext(customer.id),
+    ]);
+    if ('missing' in answer && answer.cause !== undefined)
+      log.warn({ reason: answer.missing, err: answer.cause }, 'context is partial');
+    return compose(customer, company, answer);
+  };
+}
+
+async function readShared(db: PlatformDb, email: string): Promise<Context | null> {
+  const found = await db.getCustomerContext(email);
+  if (!found) return null;
+  const { last_activity, ...crm } = found.crm;
+  const last = last_activity && { ...last_activity, occurred_at: last_activity.occurred_at.toISOString() };
+  return compose(found.customer, found.company, { crm: { ...crm, last_activity: last } });
+}
+
+function compose(
+  customer: Customer,
+  company: Context['company'],
+  answer: { crm: CrmContext } | { missing: MissingReason },
+): Context {
+  const named = company && { id: company.id, name: company.name, domain: company.domain };
+  return 'crm' in answer
+    ? { customer, company: named, crm: answer.crm, partial: false, missing: [], reason: null }
+    : { customer, company: named, crm: null, partial: true, missing: ['crm'], reason: missingReasons[answer.missing] };
+}

@@ -1,0 +1,4 @@
+import { runServer } from '@aether/http';
+import { startSupport } from './index.ts';
+
+await runServer(startSupport);

@@ -1,0 +1,27 @@
+import { clientId, object, text, z } from '@aether/http';
+
+export const MessageSchema = z
+  .object({
+    id: z.string().openapi({ format: 'uuid' }),
+    number: z.int().openapi({ description: 'Dense within the session, from 1.' }),
+    author: z.enum(['visitor', 'agent', 'bot']),
+    agent_name: z.string().nullable(),
+    client_id: z.string(),
+    body: z.string(),
+    created_at: z.string().openapi({ format: 'date-time' }),
+  })
+  .openapi('Message');
+
+export const NewMessageSchema = object({
+  client_id: clientId().openapi({
+    description: 'Made up by the sender, new for each message. A retry with the same one is the same message.',
+  }),
+  body: text({ charactersMax: 4_000 }),
+}).openapi('NewMessage');
+
+export const after = z
+  .string()
+  .regex(/^\d{1,9}$/, { error: 'must be the number of a message, or 0' })
+  .transform(Number)
+  .default(0)
+  .openapi({ type: 'integer', minimum: 0, default: 0, description: 'The number of the last message one has.' });

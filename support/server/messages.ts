@@ -1,0 +1,77 @@
+import { PlatformError, type Queryable, type Transaction } from '@aether/platform';
+import { lockSession, SessionEnded } from './sessions.ts';
+
+export type Message = {
+  id: string;
+  /** Dense within the session, from 1, in the order in which the server took the messages. */
+  number: number;
+  author: 'visitor' | 'agent' | 'bot';
+  agent_name: string | null;
+  client_id: string;
+  body: string;
+  created_at: Date;
+};
+
+/** Make up a new client_id: this one named another message. */
+export class ClientIdReused extends PlatformError {
+  constructor() {
+    super(
+      'client-id-reused',
+      409,
+      'Another message was sent with this client_id. Send this one with a new client_id.',
+      {
+        fields: [{ field: 'client_id', message: 'was used for another message' }],
+      },
+    );
+  }
+}
+
+const messageColumns = 'm.id, m.number, m.author, u.name as agent_name, m.client_id, m.body, m.created_at';
+const messageTables =
+  'support.messages m left join support.agents a on a.id = m.agent_id left join platform.users u on u.id = a.user_id';
+
+/**
+ * Takes a message. Sent again with its client_id it is not added again, also when the session has ended since.
+ *
+ * @throws NotFound, SessionEnded, ClientIdReused
+ */
+export async function addMessage(
+  tx: Transaction,
+  sessionId: string,
+  message: { author: Message['author']; agentId?: string; clientId: string; body: string },
+): Promise<Message> {
+  const { status } = await lockSession(tx, sessionId);
+  const { author, agentId, clientId, body } = message;
+  const find = async () => {
+    const [found] = await tx.query<Message>(
+      `select ${messageColumns} from ${messageTables} where m.session_id = $1 and m.author = $2 and m.client_id = $3`,
+      [sessionId, author, clientId],
+    );
+    return found;
+  };
+  const known = await find();
+  if (known && known.body !== body) throw new ClientIdReused();
+  if (known) return known;
+  if (status === 'ended') throw new SessionEnded();
+  await tx.query(
+    `with counted as (
+       update support.sessions set message_count = message_count + 1, last_message_at = now(), agent_id = coalesce(agent_id, $4)
+       where id = $1 returning message_count)
+     insert into support.messages (session_id, number, author, agent_id, client_id, body)
+     select $1, message_count, $2, $4, $3, $5 from counted`,
+    [sessionId, author, clientId, agentId ?? null, body],
+  );
+  return (await find()) as Message;
+}
+
+/** In order, from behind the message numbered `after`. */
+export async function listMessages(
+  on: Queryable,
+  sessionId: string,
+  { after, limit }: { after: number; limit: number },
+): Promise<Message[]> {
+  return on.query<Message>(
+    `select ${messageColumns} from ${messageTables} where m.session_id = $1 and m.number > $2 order by m.number limit $3`,
+    [sessionId, after, limit],
+  );
+}

@@ -1,0 +1,169 @@
+import { beforeAll, describe, expect, test } from 'vitest';
+import { startTestSupport, type TestSupport, widgetKey } from './testing.ts';
+
+let app: TestSupport;
+let unique = 0;
+beforeAll(async () => {
+  app = await startTestSupport();
+});
+
+const asPriya = { 'X-Aether-Actor': 'priya' };
+
+async function openSession(
+  email = `visitor${++unique}@post.example`,
+): Promise<{ id: string; token: string; email: string }> {
+  const { body } = await app.call('POST', `/api/widgets/${widgetKey}/sessions`, { email, name: 'Ada' });
+  return { id: body.session_id, token: body.visitor_token, email };
+}
+
+const activitiesOf = (sessionId: string) =>
+  app.foundation.query(
+    `select customer_id, type, description, metadata, created_by_app, created_by, created_by_login from crm.activities where idempotency_key = $1`,
+    [`session:${sessionId}`],
+  );
+
+describe('an agent', () => {
+  test('who answers first has the conversation, and the visitor sees the name', async () => {
+    const { id, token } = await openSession();
+    const reply = await app.call(
+      'POST',
+      `/api/sessions/${id}/replies`,
+      { client_id: 'r1', body: 'Hello Ada' },
+      asPriya,
+    );
+    expect(reply).toMatchObject({ status: 201, body: { number: 1, author: 'agent', agent_name: 'Priya Nair' } });
+    const seen = await app.call('GET', `/api/sessions/${id}/messages`, undefined, { Authorization: `Bearer ${token}` });
+    expect(seen.body.messages).toEqual([reply.body]);
+    const { body } = await app.call('GET', `/api/sessions/${id}`);
+    expect(body).toMatchObject({
+      session: { agent: { name: 'Priya Nair' }, identity: 'claimed', message_count: 1, widget: { name: 'Test shop' } },
+      messages: [{ body: 'Hello Ada' }],
+    });
+  });
+
+  test('and a visitor may use the same client_id: each has their own', async () => {
+    const { id, token } = await openSession();
+    await app.call(
+      'POST',
+      `/api/sessions/${id}/messages`,
+      { client_id: '1', body: 'Hi' },
+      { Authorization: `Bearer ${token}` },
+    );
+    const reply = await app.call('POST', `/api/sessions/${id}/replies`, { client_id: '1', body: 'Hello' }, asPriya);
+    expect(reply).toMatchObject({ status: 201, body: { number: 2 } });
+  });
+
+  test('must be one: another user is refused', async () => {
+    const { id } = await openSession();
+    const answer = await app.call(
+      'POST',
+      `/api/sessions/${id}/replies`,
+      { client_id: 'r1', body: 'x' },
+      { 'X-Aether-Actor': 'maya' },
+    );
+    expect(answer).toMatchObject({ status: 422, body: { errors: [{ field: 'X-Aether-Actor', in: 'header' }] } });
+  });
+
+  test('sees conversations newest first, page by page, by customer and status', async () => {
+    const email = 'often@example.com';
+    const ids = [];
+    for (let n = 0; n < 3; n += 1) ids.unshift((await openSession(email)).id);
+    await app.call('POST', `/api/sessions/${ids[1]}/end`, { resolved: true });
+    const customer = await app.support.getCustomerByEmail(email);
+    const list = async (query: string) => {
+      const { body } = await app.call('GET', `/api/sessions?customer_id=${customer?.id}&${query}`);
+      return { ids: body.sessions.map((session: { id: string }) => session.id), cursor: body.next_cursor };
+    };
+    const first = await list('limit=2');
+    expect(first.ids).toEqual(ids.slice(0, 2));
+    expect(await list(`limit=2&cursor=${first.cursor}`)).toEqual({ ids: ids.slice(2), cursor: null });
+    expect((await list('status=ended')).ids).toEqual([ids[1]]);
+  });
+});
+
+describe('ending a conversation', () => {
+  test('puts one activity into the CRM, as Support, also for a customer whom Foundation has not numbered', async () => {
+    const { id, token, email } = await openSession();
+    await app.call(
+      'POST',
+      `/api/sessions/${id}/messages`,
+      { client_id: '1', body: 'Hi' },
+      { Authorization: `Bearer ${token}` },
+    );
+    const ended = await app.call('POST', `/api/sessions/${id}/end`, { resolved: true }, asPriya);
+    expect(ended).toMatchObject({
+      status: 200,
+      body: { already_ended: false, session: { status: 'ended', resolved: true, message_count: 1 } },
+    });
+    const customer = await app.foundation.getCustomerByEmail(email);
+    expect(customer?.crm_id).toBeNull();
+    const [activity, ...more] = await activitiesOf(id);
+    expect(more).toEqual([]);
+    expect(activity).toEqual({
+      customer_id: customer?.id,
+      type: 'support_chat',
+      description: 'Support conversation resolved',
+      metadata: { session_id: id, message_count: 1, duration_seconds: expect.any(Number), resolved: true },
+      created_by_app: 'support',
+      created_by: 'priya',
+      created_by_login: 'support_app',
+    });
+  });
+
+  test('without a resolution does not say resolved', async () => {
+    const { id } = await openSession();
+    await app.call('POST', `/api/sessions/${id}/end`, { resolved: false });
+    const [activity] = await activitiesOf(id);
+    expect(activity).toMatchObject({
+      description: 'Support conversation ended without a resolution',
+      metadata: { resolved: false },
+    });
+  });
+
+  test('twenty times at once ends it once', async () => {
+    const { id } = await openSession();
+    const answers = await Promise.all(
+      Array.from({ length: 20 }, () => app.call('POST', `/api/sessions/${id}/end`, { resolved: true })),
+    );
+    expect(answers.map((answer) => answer.status)).toEqual(Array(20).fill(200));
+    expect(answers.filter((answer) => !answer.body.already_ended)).toHaveLength(1);
+    expect(await activitiesOf(id)).toHaveLength(1);
+  });
+
+  test('again with another result is refused and changes nothing', async () => {
+    const { id } = await openSession();
+    await app.call('POST', `/api/sessions/${id}/end`, { resolved: true });
+    expect(await app.call('POST', `/api/sessions/${id}/end`, { resolved: false })).toMatchObject({
+      status: 409,
+      body: { code: 'session-ended' },
+    });
+    expect(await activitiesOf(id)).toHaveLength(1);
+  });
+
+  test('stands with the customer who goes on, when two were merged during the chat', async () => {
+    const { id, email } = await openSession();
+    const loser = await app.support.getCustomerByEmail(email);
+    const winner = await app.foundation.createCustomer({ name: 'Goes on', email: 'goes-on@example.com' });
+    const owner = await app.database.connect('platform_migrator');
+    await owner.query('set role platform_owner');
+    await owner.query('update platform.customers set merged_into = $2 where id = $1', [loser?.id, winner.id]);
+    await app.call('POST', `/api/sessions/${id}/end`, { resolved: true });
+    expect(await activitiesOf(id)).toMatchObject([{ customer_id: winner.id }]);
+  });
+
+  test.each([
+    [{}, 'resolved'],
+    [{ resolved: 'yes' }, 'resolved'],
+    [{ resolved: true, note: 'x' }, 'note'],
+  ])('%j is refused, naming %s', async (body, field) => {
+    const { id } = await openSession();
+    const answer = await app.call('POST', `/api/sessions/${id}/end`, body);
+    expect(answer.status).toBe(422);
+    expect(answer.body.errors[0].field).toBe(field);
+  });
+
+  test('that does not exist is 404', async () => {
+    const answer = await app.call('POST', '/api/sessions/019a2b3c-4d5e-7f60-8a9b-0c1d2e3f4a5b/end', { resolved: true });
+    expect(answer.status).toBe(404);
+  });
+});

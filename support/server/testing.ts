@@ -1,0 +1,55 @@
+import { createTestDatabase, type TestDatabase } from '@aether/database/testing';
+import { createLog } from '@aether/http';
+import { callerOf } from '@aether/http/testing';
+import { connectPlatform, type PlatformDb } from '@aether/platform';
+import { afterAll } from 'vitest';
+import { startSupport } from './index.ts';
+
+export const widgetKey = 'test-widget';
+
+export type TestSupport = {
+  url: string;
+  database: TestDatabase;
+  call: ReturnType<typeof callerOf>;
+  /** The same database as both apps see it. */
+  foundation: PlatformDb;
+  support: PlatformDb;
+  /** Another Support on the same database, with more settings. */
+  startAnother(variables: Record<string, string>): Promise<ReturnType<typeof callerOf>>;
+};
+
+/** Support on a database of this file's own, with one widget and one agent, the user `priya`; `maya` is a user and no agent. */
+export async function startTestSupport(): Promise<TestSupport> {
+  const database = await createTestDatabase();
+  const log = createLog('test');
+  log.level = 'silent';
+  const url = database.url('support_app');
+  const foundation = await connectPlatform({
+    app: 'foundation',
+    variables: { PLATFORM_DB_URL: database.url('foundation_app') },
+  });
+  const support = await connectPlatform({ app: 'support', variables: { PLATFORM_DB_URL: url } });
+  await support.signInUser({ subject: 'priya', email: 'priya@aether.example', name: 'Priya Nair' });
+  await support.signInUser({ subject: 'maya', email: 'maya@aether.example', name: 'Maya Okafor' });
+  await support.query(`insert into support.agents (user_id) values ('priya')`);
+  await support.query('insert into support.widgets (key, name) values ($1, $2)', [widgetKey, 'Test shop']);
+  await support.query(`insert into support.widgets (key, name, is_active) values ('retired-widget', 'Retired', false)`);
+
+  const closers: (() => Promise<void>)[] = [];
+  afterAll(() => Promise.all(closers.map((close) => close())));
+  const start = async (variables: Record<string, string>) => {
+    const server = await startSupport({ variables: { PLATFORM_DB_URL: url, ...variables }, port: 0, log });
+    closers.push(server.close);
+    return server;
+  };
+  closers.push(foundation.close, support.close);
+  const server = await start({});
+  return {
+    url: server.url,
+    database,
+    call: callerOf(server.url),
+    foundation,
+    support,
+    startAnother: async (variables) => callerOf((await start(variables)).url),
+  };
+}
