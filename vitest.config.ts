@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config';
 // Two workers on two cores: each test file has a database of its own, on the one server that the global set-up starts.
 export default defineConfig({
   test: {
-    include: ['*/**/*.test.ts'],
+    include: ['*.test.ts', '*/**/*.test.ts'],
     exclude: ['**/node_modules/**', '.aether/**'],
     globalSetup: ['./database/testing.setup.ts'],
     pool: 'forks',

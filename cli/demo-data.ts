@@ -1,5 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { connectPlatform, type PlatformDb, type Transaction } from '@aether/platform';
+import { describeEnd } from '@aether/support';
 
 export const demoWidgetKey = 'aether-demo-shop';
 
@@ -255,7 +256,7 @@ async function loadSupport(db: PlatformDb, tx: Transaction): Promise<void> {
       `insert into crm.activities (customer_id, type, description, metadata, idempotency_key) values ($1, 'support_chat', $2, $3, $4)`,
       [
         customer.id,
-        chat.resolved ? 'Support conversation resolved' : 'Support conversation ended without resolution',
+        describeEnd(chat.resolved),
         { session_id: sessionId, message_count: chat.lines.length, duration_seconds: 0, resolved: chat.resolved },
         `session:${sessionId}`,
       ],

@@ -1,15 +1,28 @@
 const patienceMs = 2_000;
 
+export type Step = {
+  /** Says what is being done; shown only when it takes long. */
+  doing(what: string): void;
+  /** Adds to the line that stands when it is done. */
+  note(what: string): void;
+};
+
 /**
  * Runs one step of a start and says how it went: a line with its time when done, and a sign of life every two seconds before.
  */
-export async function step<T>(label: string, work: (note: (line: string) => void) => Promise<T>): Promise<T> {
+export async function step<T>(label: string, work: (step: Step) => Promise<T>): Promise<T> {
   const startedAt = performance.now();
   const seconds = () => `${((performance.now() - startedAt) / 1000).toFixed(1)} s`;
-  const timer = setInterval(() => console.log(`  … ${label}, ${seconds()}`), patienceMs);
+  let present = label;
+  const notes: string[] = [];
+  const timer = setInterval(() => console.log(`  … ${present}, ${seconds()}`), patienceMs);
   try {
-    const notes: string[] = [];
-    const result = await work((line) => notes.push(line));
+    const result = await work({
+      doing(what) {
+        present = `${label}: ${what}`;
+      },
+      note: (what) => notes.push(what),
+    });
     console.log(`  ✓ ${label}${notes.length > 0 ? ` (${notes.join(', ')})` : ''}, ${seconds()}`);
     return result;
   } catch (error) {

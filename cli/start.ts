@@ -18,7 +18,7 @@ type Platform = { urlOf(login: Login): string; stop(): Promise<void>; own: boole
  * @throws when something cannot start; what had started is stopped again.
  */
 export async function start({ reset }: { reset: boolean }): Promise<void> {
-  const startedAt = performance.now();
+  process.env.LOG_LEVEL ??= 'warn'; // the terminal is for what starts and stops
   const running = readRunning();
   if (running)
     throw new Error(`Aether runs already (process ${running.AETHER_PID}): stop it first, with Ctrl-C there.`);
@@ -34,12 +34,12 @@ export async function start({ reset }: { reset: boolean }): Promise<void> {
       ? hostedPlatform(process.env.PLATFORM_DB_URL)
       : await ownPlatform(reset);
     started.push({ name: 'PostgreSQL', stop: platform.stop });
-    await step('migrations', async (note) => {
-      const applied = await migrate(platform.urlOf('platform_migrator'));
+    await step('migrations', async ({ doing, note }) => {
+      const applied = await migrate(platform.urlOf('platform_migrator'), { onProgress: doing });
       note(applied.length === 0 ? 'up to date' : `${applied.length} applied`);
     });
     if (platform.own) {
-      await step('demo data', async (note) => {
+      await step('demo data', async ({ note }) => {
         const loaded = await loadDemoData({
           foundationUrl: platform.urlOf('foundation_app'),
           supportUrl: platform.urlOf('support_app'),
@@ -65,9 +65,8 @@ export async function start({ reset }: { reset: boolean }): Promise<void> {
       SUPPORT_WIDGET_KEY: demoWidgetKey,
       ...Object.fromEntries(loginNames.map((login) => [`${login.toUpperCase()}_URL`, platform.urlOf(login)])),
     });
-    started.push({ name: 'description', stop: removeRunning });
     console.log(`
-Ready in ${((performance.now() - startedAt) / 1000).toFixed(1)} s.
+Ready in ${(performance.now() / 1000).toFixed(1)} s.
 
   Foundation   ${foundation.url}${takenNote(foundation.portTaken)}   its interface: ${foundation.url}/openapi.json
   Support      ${support.url}${takenNote(support.portTaken)}   its interface: ${support.url}/openapi.json
@@ -75,20 +74,21 @@ Ready in ${((performance.now() - startedAt) / 1000).toFixed(1)} s.
 
   Try it:      npx aether demo
   Staff endpoints answer on this machine only, until sign-in arrives.
-  Ctrl-C stops everything; the data stays. npm start -- --reset starts over.
+  Ctrl-C stops everything; the data stays. npm start -- --reset starts over. LOG_LEVEL=info shows each request.
 `);
     await stopping;
     console.log('');
   } finally {
+    await removeRunning();
     await stopAll();
   }
 }
 
 async function ownPlatform(reset: boolean): Promise<Platform> {
   const open = () =>
-    step('PostgreSQL', async (note) => {
-      const local = await startLocal({ folder: aetherFolder, database, onProgress: note });
-      note(`port ${local.server.port}`);
+    step('PostgreSQL', async ({ doing, note }) => {
+      const local = await startLocal({ folder: aetherFolder, database, onProgress: doing });
+      note(`port ${local.server.port}${local.server.adopted ? ', was running still' : ''}`);
       return local;
     });
   let local = await open();

@@ -35,9 +35,14 @@ export async function startLocal(options: {
     password: passwordOf('postgres'),
   });
   const adminUrl = urlFor(server.superuserUrl('postgres'), 'aether_admin', passwordOf('aether_admin'));
-  await createAdministrator(server.superuserUrl('postgres'), passwordOf('aether_admin'));
   const passwords = Object.fromEntries(loginNames.map((login) => [login, passwordOf(login)])) as Passwords;
-  await bootstrap(adminUrl, { database, passwords });
+  try {
+    await createAdministrator(server.superuserUrl('postgres'), passwordOf('aether_admin'));
+    await bootstrap(adminUrl, { database, passwords });
+  } catch (error) {
+    if (!server.adopted) await server.stop();
+    throw error;
+  }
   return { server, adminUrl, urlOf: (login, other = database) => urlFor(adminUrl, login, passwords[login], other) };
 }
 

@@ -5,6 +5,8 @@ import { contextReader } from './context.ts';
 import { addSessionRoutes } from './sessions.routes.ts';
 import { addVisitorRoutes } from './visitor.routes.ts';
 
+export { describeEnd } from './sessions.ts';
+
 /** Starts Support's server on port 4200, or the next free one. @throws ConfigurationError, DatabaseUnavailable */
 export function startSupport(options: ServerOptions = {}): Promise<Served> {
   return startServer(

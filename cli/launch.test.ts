@@ -1,0 +1,54 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'aether-launch-'));
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+async function launch(source: string, ...args: string[]) {
+  const script = join(folder, 'script.ts');
+  await writeFile(script, source);
+  const child = spawn(process.execPath, [join(import.meta.dirname, 'launch.mjs'), script, ...args], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  let output = '';
+  const printed = new Promise<void>((resolve) => {
+    child.stdout.on('data', (chunk) => {
+      output += chunk;
+      resolve();
+    });
+  });
+  const ended = once(child, 'close').then(([code]) => ({ code, output }));
+  return { child, printed, ended };
+}
+
+test('a TypeScript file runs, with its arguments, on Node 26 or newer, and its exit code is passed on', async () => {
+  const { ended } = await launch(
+    `console.log(process.versions.node.split('.')[0] as string, ...process.argv.slice(2)); process.exit(7)`,
+    'a b',
+    '--c',
+  );
+  const { code, output } = await ended;
+  expect(code).toBe(7);
+  expect(output).toMatch(/^(2[6-9]|[3-9]\d) a b --c\n$/);
+});
+
+test.each(['SIGTERM', 'SIGINT'] as const)('%s reaches the script, and the launcher waits for it', async (signal) => {
+  const { child, printed, ended } = await launch(
+    `process.on('${signal}', () => { console.log('tidied up'); process.exit(3); }); setInterval(() => {}, 1000); console.log('ready')`,
+  );
+  await printed;
+  child.kill(signal);
+  expect(await ended).toEqual({ code: 3, output: 'ready\ntidied up\n' });
+});
+
+test('a script that a signal ended counts as failed', async () => {
+  const { ended } = await launch(`process.kill(process.pid, 'SIGKILL')`);
+  expect((await ended).code).toBe(137);
+});

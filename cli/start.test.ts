@@ -1,0 +1,134 @@
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { connect, createServer } from 'node:net';
+import { join } from 'node:path';
+import { afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { aether, type Command, newHome, readEnv } from './testing.ts';
+
+let home: string;
+let running: Command[] = [];
+beforeAll(async () => {
+  home = await newHome();
+});
+afterEach(async () => {
+  for (const command of running) command.child.kill('SIGTERM');
+  await Promise.all(running.map((command) => command.ends()));
+  running = [];
+});
+
+async function start(args: string[] = [], variables: Record<string, string> = {}): Promise<Command> {
+  const command = aether(home, ['start', ...args], variables);
+  running.push(command);
+  await command.prints(/Ctrl-C stops everything/);
+  return command;
+}
+
+async function stop(command: Command, signal: NodeJS.Signals): Promise<number> {
+  command.child.kill(signal);
+  return command.ends();
+}
+
+const search = async (text: string) => {
+  const response = await fetch(`${readEnv(home).FOUNDATION_URL}/api/customers?search=${encodeURIComponent(text)}`);
+  return ((await response.json()) as { customers: { name: string }[] }).customers;
+};
+
+const isListening = (port: number) =>
+  new Promise<boolean>((resolve) => {
+    const socket = connect(port, '127.0.0.1');
+    socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
+    socket.once('close', () => socket.destroy());
+  });
+
+describe('npm start', { timeout: 60_000 }, () => {
+  test('starts everything, plays the demo, stops all of it at Ctrl-C, and keeps the data', async () => {
+    const first = await start();
+    expect(first.output()).toMatch(/demo data \(loaded\)/);
+    expect(await search('fjordlight')).toHaveLength(2);
+
+    const demo = aether(home, ['demo']);
+    expect([await demo.ends(), demo.output()]).toEqual([0, expect.stringContaining('All three scenarios hold.')]);
+
+    const { FOUNDATION_APP_URL: url = '' } = readEnv(home);
+    const port = Number(new URL(url).port);
+    expect(await isListening(port)).toBe(true);
+    expect(await stop(first, 'SIGINT')).toBe(0);
+    expect(first.output()).toMatch(/Support stopped.*Foundation stopped.*PostgreSQL stopped/s);
+    expect(await isListening(port)).toBe(false);
+    expect(existsSync(join(home, 'env'))).toBe(false);
+
+    const second = await start();
+    expect(second.output()).toMatch(/migrations \(up to date\).*demo data \(there already\)/s);
+    expect(await search('harbour.example')).toHaveLength(1);
+    expect(await stop(second, 'SIGTERM')).toBe(0);
+  });
+
+  test('after a kill takes over the PostgreSQL that was left, and --reset starts over', async () => {
+    const killed = await start();
+    await fetch(`${readEnv(home).FOUNDATION_URL}/api/customers`, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json' },
+      body: JSON.stringify({ name: 'Was Here', email: 'was.here@example.com' }),
+    });
+    process.kill(Number(readEnv(home).AETHER_PID), 'SIGKILL');
+    expect(await killed.ends()).not.toBe(0);
+
+    const next = await start();
+    expect(next.output()).toMatch(/was running still/);
+    expect(await search('was.here@example.com')).toHaveLength(1);
+    process.kill(Number(readEnv(home).AETHER_PID), 'SIGKILL');
+    await next.ends();
+
+    const fresh = await start(['--reset']);
+    expect(fresh.output()).toMatch(/data removed.*demo data \(loaded\)/s);
+    expect(await search('was.here@example.com')).toHaveLength(0);
+  });
+
+  test('a second one of the same data is refused, and disturbs nothing', async () => {
+    await start();
+    const second = aether(home, ['start']);
+    expect([await second.ends(), second.output()]).toEqual([1, expect.stringContaining('Aether runs already')]);
+    expect(await search('fjordlight')).toHaveLength(2);
+  });
+
+  test('passes over a port that is taken, and says so', async () => {
+    const other = createServer().listen(0, '127.0.0.1');
+    await once(other, 'listening');
+    const { port } = other.address() as { port: number };
+    const command = await start([], { FOUNDATION_PORT: String(port) });
+    expect(command.output()).toContain(`(${port} was taken)`);
+    expect(readEnv(home).FOUNDATION_URL).not.toContain(`:${port}`);
+    other.close();
+  });
+
+  test('lists who may connect, in a file that only its owner reads', async () => {
+    await start();
+    const { FOUNDATION_APP_URL, SUPPORT_APP_URL, PLATFORM_MIGRATOR_URL, AETHER_PID } = readEnv(home);
+    expect(
+      [FOUNDATION_APP_URL, SUPPORT_APP_URL, PLATFORM_MIGRATOR_URL].map((url) => new URL(url as string).username),
+    ).toEqual(['foundation_app', 'support_app', 'platform_migrator']);
+    expect(Number(AETHER_PID)).toBeGreaterThan(0);
+    const check = aether(home, ['migrate', 'check']);
+    expect([await check.ends(), check.output()]).toEqual([0, expect.stringContaining('is the one of')]);
+  });
+
+  test('says what to do when it cannot: a server of one’s own without passwords', async () => {
+    const command = aether(home, ['start'], { PLATFORM_DB_URL: 'postgres://localhost:1/platform' });
+    expect(await command.ends()).toBe(1);
+    expect(command.output()).toMatch(/PLATFORM_MIGRATOR_PASSWORD, FOUNDATION_APP_PASSWORD, SUPPORT_APP_PASSWORD/);
+  });
+});
+
+describe('the command', () => {
+  test.each([
+    [['demo'], /Nothing runs here/],
+    [['migrate', 'up'], /Which database\?/],
+    [['migrate', 'bootstrap'], /Which server\?/],
+    [['strat'], /unknown command|did you mean/i],
+  ])('aether %j without what it needs ends with 1 and a sentence', async (args, sentence) => {
+    const command = aether(await newHome(), args);
+    expect(await command.ends()).toBe(1);
+    expect(command.output()).toMatch(sentence);
+    expect(command.output()).not.toMatch(/\bat .*\.ts:\d+/);
+  });
+});

@@ -1,0 +1,64 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseEnv } from 'node:util';
+import { afterAll } from 'vitest';
+
+const cliFolder = import.meta.dirname;
+
+/** A command under way, or finished. */
+export type Command = {
+  child: ChildProcess;
+  /** What it has printed so far. */
+  output(): string;
+  /** Settles when it has printed this; fails when it ends before. */
+  prints(pattern: RegExp): Promise<void>;
+  /** Its exit code; of one that a signal ended, 128 and more. */
+  ends(): Promise<number>;
+};
+
+/** Runs `aether …` as npm does, with its data in `home`, on any free ports. */
+export function aether(home: string, args: string[], variables: Record<string, string> = {}): Command {
+  const child = spawn(process.execPath, [join(cliFolder, 'launch.mjs'), 'cli/main.ts', ...args], {
+    env: { ...process.env, AETHER_HOME: home, FOUNDATION_PORT: '0', SUPPORT_PORT: '0', ...variables },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let output = '';
+  const listeners = new Set<() => void>();
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on('data', (chunk) => {
+      output += chunk;
+      for (const listener of listeners) listener();
+    });
+  }
+  const ended = once(child, 'close').then(([code]) => code as number);
+  return {
+    child,
+    output: () => output,
+    ends: () => ended,
+    prints(pattern) {
+      const { promise, resolve, reject } = Promise.withResolvers<void>();
+      const look = () => pattern.test(output) && resolve();
+      listeners.add(look);
+      look();
+      ended.then((code) => reject(new Error(`ended with ${code} before it printed ${pattern}:\n${output}`)));
+      return promise.finally(() => listeners.delete(look));
+    },
+  };
+}
+
+/** What `npm start` says of itself in `.aether/env`. */
+export function readEnv(home: string): Record<string, string> {
+  return parseEnv(readFileSync(join(home, 'env'), 'utf8')) as Record<string, string>;
+}
+
+/** An empty home, deleted when the file's tests are done. */
+export async function newHome(): Promise<string> {
+  const home = await mkdtemp(join(tmpdir(), 'aether-home-'));
+  await chmod(home, 0o755); // as root the server runs as the user postgres
+  afterAll(() => rm(home, { recursive: true, force: true }));
+  return home;
+}

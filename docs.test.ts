@@ -1,0 +1,59 @@
+import { execFile } from 'node:child_process';
+import { globSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { expect, test } from 'vitest';
+import { createTestDatabase } from './database/testing.ts';
+
+const root = import.meta.dirname;
+const read = (path: string) => readFileSync(join(root, path), 'utf8');
+const sources = globSync('{platform,http,foundation,support}/**/*.ts', { cwd: root })
+  .filter((path) => !path.includes('node_modules') && !/(^|[./])(test|testing)\b/.test(path))
+  .map(read);
+
+const variables = (text: string) =>
+  new Set(text.match(/\b(?:(?:PLATFORM|DB|FOUNDATION|SUPPORT|AETHER)_[A-Z_]+|LOG_LEVEL)\b/g));
+
+test('docs/error-codes.md lists every code that a refusal can have, and no other', () => {
+  const used = sources.flatMap((source) => [
+    ...[...source.matchAll(/(?:code: |refuseBody\(\s*|super\(\s*)'([a-z]+(?:-[a-z]+)*)'/g)].map((match) => match[1]),
+  ]);
+  const listed = [...read('docs/error-codes.md').matchAll(/^\| (`.+?`) \|/gm)].flatMap((match) =>
+    (match[1] as string).split(', ').map((code) => code.replaceAll('`', '')),
+  );
+  const isCode = (code: string | undefined) => code !== undefined && (code.includes('-') || code === 'configuration');
+  expect([...new Set(listed)].sort()).toEqual([...new Set(used.filter(isCode))].sort());
+});
+
+test('the example of the README runs', async () => {
+  const [, example = ''] = /```ts\n(.+?)```/s.exec(read('README.md')) ?? [];
+  const database = await createTestDatabase();
+  const code = `${example}\nconsole.log(created, context.customer.name, context.crm.open_deals); await platformDb.close();`;
+  const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module-typescript', '--eval', code], {
+    cwd: join(root, 'support'),
+    env: { ...process.env, PLATFORM_DB_URL: database.url('support_app') },
+  });
+  expect(stdout).toBe('true Ada 0\n');
+});
+
+test('every script that the docs name exists', () => {
+  const { scripts } = JSON.parse(read('package.json'));
+  const named = ['README.md', 'CONTRIBUTING.md', 'ARCHITECTURE.md'].flatMap((path) =>
+    [...read(path).matchAll(/npm run ([a-z:]+)/g)].map((match) => match[1]),
+  );
+  expect(Object.keys(scripts)).toEqual(expect.arrayContaining([...new Set(named)]));
+});
+
+test('every setting that the code reads is in docs/configuration.md', () => {
+  const code = [
+    ...sources,
+    ...globSync('cli/*.ts', { cwd: root })
+      .filter((path) => !path.includes('test'))
+      .map(read),
+  ];
+  const readSettings = [...variables(code.join('\n'))].filter(
+    (name) => !/_(URL|KEY|PID|LOGIN)$|_$/.test(name) || name === 'PLATFORM_DB_URL',
+  );
+  const documented = variables(read('docs/configuration.md'));
+  expect([...readSettings].filter((name) => !documented.has(name))).toEqual([]);
+});
