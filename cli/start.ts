@@ -1,6 +1,4 @@
-import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
-import { type Login, loginNames, migrate, startLocal, urlFor } from '@aether/database';
+import { type Login, loginNames, migrate, removeLocal, startLocal, urlFor } from '@aether/database';
 import { startFoundation } from '@aether/foundation';
 import { startSupport } from '@aether/support';
 import { demoWidgetKey, loadDemoData } from './demo-data.ts';
@@ -85,20 +83,12 @@ Ready in ${(performance.now() / 1000).toFixed(1)} s.
 }
 
 async function ownPlatform(reset: boolean): Promise<Platform> {
-  const open = () =>
-    step('PostgreSQL', async ({ doing, note }) => {
-      const local = await startLocal({ folder: aetherFolder, database, onProgress: doing });
-      note(`port ${local.server.port}${local.server.adopted ? ', was running still' : ''}`);
-      return local;
-    });
-  let local = await open();
-  if (reset) {
-    await step('data removed', async () => {
-      await local.server.stop('immediate');
-      await rm(join(aetherFolder, 'postgres'), { recursive: true, force: true });
-    });
-    local = await open();
-  }
+  if (reset) await step('data removed', () => removeLocal(aetherFolder));
+  const local = await step('PostgreSQL', async ({ doing, note }) => {
+    const started = await startLocal({ folder: aetherFolder, database, onProgress: doing });
+    note(`port ${started.server.port}${started.server.adopted ? ', was running still' : ''}`);
+    return started;
+  });
   return { urlOf: (login) => local.urlOf(login), stop: () => local.server.stop(), own: true };
 }
 

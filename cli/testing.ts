@@ -5,7 +5,7 @@ import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseEnv } from 'node:util';
-import { afterAll } from 'vitest';
+import { atEnd } from '@aether/database/testing';
 
 const cliFolder = import.meta.dirname;
 
@@ -59,6 +59,6 @@ export function readEnv(home: string): Record<string, string> {
 export async function newHome(): Promise<string> {
   const home = await mkdtemp(join(tmpdir(), 'aether-home-'));
   await chmod(home, 0o755); // as root the server runs as the user postgres
-  afterAll(() => rm(home, { recursive: true, force: true }));
+  atEnd(() => rm(home, { recursive: true, force: true }));
   return home;
 }

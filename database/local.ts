@@ -1,10 +1,11 @@
 import { createHmac, randomBytes } from 'node:crypto';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import pg from 'pg';
 import { bootstrap } from './bootstrap.ts';
-import { type EmbeddedServer, startEmbedded } from './embedded.ts';
+import { type EmbeddedServer, removeEmbedded, startEmbedded } from './embedded.ts';
 import { type Login, loginNames, type Passwords, urlFor } from './logins.ts';
+import { makeFolder } from './serveruser.ts';
 
 export type LocalServer = {
   server: EmbeddedServer;
@@ -46,8 +47,13 @@ export async function startLocal(options: {
   return { server, adminUrl, urlOf: (login, other = database) => urlFor(adminUrl, login, passwords[login], other) };
 }
 
+/** Stops and deletes what `startLocal` keeps in this folder, but for the secret. */
+export async function removeLocal(folder: string): Promise<void> {
+  await removeEmbedded(join(folder, 'postgres'));
+}
+
 async function readSecret(folder: string): Promise<string> {
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   const file = join(folder, 'secret');
   try {
     await writeFile(file, randomBytes(32).toString('base64url'), { mode: 0o600, flag: 'wx' });

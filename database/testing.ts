@@ -20,7 +20,18 @@ export type TestDatabase = {
   connect(login: TestLogin): Promise<pg.Client>;
 };
 
-/** A database of this test file's own, migrated, empty, dropped when the file is done. Call it at the top level or in `beforeAll`. */
+const endings: (() => Promise<unknown>)[] = [];
+// Here, while the file is loaded: a hook that is added from inside another hook or a test never runs.
+afterAll(async () => {
+  for (const end of endings.reverse()) await end();
+});
+
+/** Runs `end` when the test file is done, the latest first. From anywhere in it: the top level, a hook, a test. */
+export function atEnd(end: () => Promise<unknown>): void {
+  endings.push(end);
+}
+
+/** A database of this test file's own, migrated, empty, dropped when the file is done. */
 export async function createTestDatabase({
   template = templateDatabase,
 }: {
@@ -32,6 +43,7 @@ export async function createTestDatabase({
   await admin.connect();
   await admin.query(`create database ${name} template ${template}`);
   await openDatabase(admin, name);
+  await admin.end();
 
   const url = (login: TestLogin) => {
     const base = login === 'postgres' ? superuserUrl : login === 'aether_admin' ? adminUrl : urls[login];
@@ -39,10 +51,12 @@ export async function createTestDatabase({
     return Object.assign(new URL(base), { pathname: `/${name}` }).href;
   };
   const clients: pg.Client[] = [];
-  afterAll(async () => {
+  atEnd(async () => {
     await Promise.all(clients.map((client) => client.end()));
-    await admin.query(`drop database ${name} with (force)`);
-    await admin.end();
+    const superuser = new pg.Client({ connectionString: superuserUrl }); // who alone may send an autovacuum away
+    await superuser.connect();
+    await superuser.query(`drop database ${name} with (force)`);
+    await superuser.end();
   });
   return {
     name,

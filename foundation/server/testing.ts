@@ -1,8 +1,7 @@
-import { createTestDatabase, type TestDatabase } from '@aether/database/testing';
+import { atEnd, createTestDatabase, type TestDatabase } from '@aether/database/testing';
 import { createLog } from '@aether/http';
 import { callerOf } from '@aether/http/testing';
 import { connectPlatform, type PlatformDb } from '@aether/platform';
-import { afterAll } from 'vitest';
 import { startFoundation } from './index.ts';
 
 export type TestFoundation = {
@@ -38,7 +37,7 @@ export async function startTestFoundation(): Promise<TestFoundation> {
     port: 0,
     log,
   });
-  afterAll(async () => {
+  atEnd(async () => {
     await server.close();
     await Promise.all([foundation.close(), support.close()]);
   });

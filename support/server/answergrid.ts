@@ -12,7 +12,7 @@ export async function answerOnGrid<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } finally {
-    const elapsedMs = performance.now() - startedAt;
-    await wait(Math.ceil(elapsedMs / gridMs) * gridMs - elapsedMs);
+    const leavesAt = startedAt + Math.ceil((performance.now() - startedAt) / gridMs) * gridMs;
+    for (let early = leavesAt - performance.now(); early > 0; early = leavesAt - performance.now()) await wait(early);
   }
 }

@@ -1,8 +1,7 @@
-import { createTestDatabase, type TestDatabase } from '@aether/database/testing';
+import { atEnd, createTestDatabase, type TestDatabase } from '@aether/database/testing';
 import { createLog } from '@aether/http';
 import { callerOf } from '@aether/http/testing';
 import { connectPlatform, type PlatformDb } from '@aether/platform';
-import { afterAll } from 'vitest';
 import { startSupport } from './index.ts';
 
 export const widgetKey = 'test-widget';
@@ -35,14 +34,12 @@ export async function startTestSupport(): Promise<TestSupport> {
   await support.query('insert into support.widgets (key, name) values ($1, $2)', [widgetKey, 'Test shop']);
   await support.query(`insert into support.widgets (key, name, is_active) values ('retired-widget', 'Retired', false)`);
 
-  const closers: (() => Promise<void>)[] = [];
-  afterAll(() => Promise.all(closers.map((close) => close())));
   const start = async (variables: Record<string, string>) => {
     const server = await startSupport({ variables: { PLATFORM_DB_URL: url, ...variables }, port: 0, log });
-    closers.push(server.close);
+    atEnd(server.close);
     return server;
   };
-  closers.push(foundation.close, support.close);
+  atEnd(() => Promise.all([foundation.close(), support.close()]));
   const server = await start({});
   return {
     url: server.url,

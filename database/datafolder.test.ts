@@ -1,0 +1,137 @@
+import { execFile } from 'node:child_process';
+import { chmod, mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+import { describe, expect, test } from 'vitest';
+import { findBinaries } from './binaries.ts';
+import { makeDataFolder } from './datafolder.ts';
+import { checkReach, chooseServerUser, findOrCreateUser, makeFolder } from './serveruser.ts';
+import { isRoot, password, query, useServers } from './testing.embedded.ts';
+
+const { start, emptyPlace, copiedPlace } = useServers();
+
+describe('what stands in the way is refused and left as it was', () => {
+  test('data of another version of PostgreSQL', async () => {
+    const folder = await emptyPlace();
+    await mkdir(join(folder, 'base'), { recursive: true });
+    await writeFile(join(folder, 'PG_VERSION'), '17\n');
+    await expect(start({ folder })).rejects.toThrow(/made by PostgreSQL 17, and this is PostgreSQL 18.*pg_upgrade/);
+    expect(await readdir(folder)).toEqual(['PG_VERSION', 'base']);
+  });
+
+  test('a folder of something else', async () => {
+    const folder = await emptyPlace();
+    await mkdir(folder);
+    await writeFile(join(folder, 'thesis.txt'), 'the only copy');
+    await expect(start({ folder })).rejects.toThrow(/not a PostgreSQL data folder \(it holds thesis\.txt\)/);
+    expect(await readFile(join(folder, 'thesis.txt'), 'utf8')).toBe('the only copy');
+  });
+
+  test('a file', async () => {
+    const folder = await emptyPlace();
+    await writeFile(folder, 'the only copy');
+    await expect(start({ folder })).rejects.toThrow(/is not a folder/);
+    expect(await readFile(folder, 'utf8')).toBe('the only copy');
+  });
+
+  test.each(['', 'two\nlines'])('a password that is not one line: %j', async (wrong) => {
+    const folder = await emptyPlace();
+    await expect(start({ folder, password: wrong })).rejects.toThrow(/must be one line/);
+    expect(await readdir(dirname(folder))).toEqual([]);
+  });
+});
+
+describe('making a data folder', () => {
+  test('fills an empty folder, also one behind a symlink', async () => {
+    const folder = await emptyPlace();
+    await mkdir(folder);
+    const link = join(dirname(folder), 'link');
+    await symlink(folder, link);
+    const server = await start({ folder: link });
+    expect(await query(server, 'show data_directory')).toEqual([[folder]]);
+  });
+
+  test('gives initdb the password in a file for its eyes only, and leaves nothing behind when initdb fails', async () => {
+    const folder = await emptyPlace();
+    const [initdb, seen] = [`${folder}-initdb`, `${folder}-seen`];
+    const script = `#!/bin/sh
+      for argument; do
+        echo "argument $argument"
+        case "$argument" in --pwfile=*) file="\${argument#--pwfile=}"; ls -l "$file"; echo "content $(cat "$file")";; esac
+      done > '${seen}'
+      echo 'the disk is full' >&2
+      exit 1`;
+    await writeFile(initdb, script, { mode: 0o755 });
+    const binaries = { ...(await findBinaries()), initdb };
+
+    await expect(makeDataFolder(folder, { binaries, password, durable: true })).rejects.toThrow(/the disk is full/);
+    const lines = (await readFile(seen, 'utf8')).split('\n');
+    expect(lines).toContain(`content ${password}`);
+    expect(lines.filter((line) => line.startsWith('argument') && line.includes(password))).toEqual([]);
+    expect(lines.filter((line) => line.startsWith('-rw-------'))).toHaveLength(1);
+    expect((await readdir(dirname(folder))).sort()).toEqual(['postgres-initdb', 'postgres-seen']);
+  });
+});
+
+describe('who the server runs as', () => {
+  test('an ordinary user is refused the folder of another, with both named and the command that hands it over', async () => {
+    const other = (process.getuid?.() ?? 0) + 1;
+    await expect(chooseServerUser(dirname(await emptyPlace()), other)).rejects.toThrow(
+      /belongs to the user \S+ .*and you are .*sudo chown -R/,
+    );
+  });
+
+  test('an ordinary user runs it as oneself', async () => {
+    const { uid } = await stat(dirname(await emptyPlace()));
+    expect(await chooseServerUser(await emptyPlace(), uid || 1000)).toBeUndefined();
+  });
+
+  test('a user that cannot be made is named, with the other way', () =>
+    expect(findOrCreateUser('no:such')).rejects.toThrow(/user no:such .* could not be made .*ordinary user/));
+});
+
+describe.runIf(isRoot)('as root', () => {
+  const ownerOf = async (path: string) => (await stat(path)).uid;
+  const handOver = (folder: string, uid: number) => promisify(execFile)('chown', ['-R', `${uid}:${uid}`, folder]);
+
+  test('a folder on the way that the server cannot enter is named before anything is made', async () => {
+    const closed = join(dirname(await emptyPlace()), 'closed');
+    const folder = join(closed, 'open', 'postgres');
+    await makeFolder(dirname(folder));
+    await chmod(closed, 0o700);
+    await expect(start({ folder })).rejects.toThrow(`may not enter ${closed}: run \`chmod o+x ${closed}\``);
+    expect(await readdir(dirname(folder))).toEqual([]);
+  });
+
+  test('so is a program that the server cannot reach, and an open way is no matter', async () => {
+    const user = await findOrCreateUser('postgres');
+    const program = await emptyPlace();
+    await writeFile(program, '', { mode: 0o755 });
+    await checkReach(user, [program]);
+    await chmod(program, 0o700);
+    await expect(checkReach(user, [program])).rejects.toThrow(`may not enter ${program}`);
+  });
+
+  test('the folders that a start makes are open to the server under any umask', async () => {
+    const folder = join(await emptyPlace(), 'deep');
+    const before = process.umask(0o077);
+    await makeFolder(folder).finally(() => process.umask(before));
+    await checkReach(await findOrCreateUser('postgres'), [folder]);
+  });
+
+  test('the folder of an ordinary user is served as that user, who can go on with it', async () => {
+    const folder = await copiedPlace();
+    await handOver(folder, 65_534);
+    await start({ folder });
+    expect(await ownerOf(join(folder, 'postmaster.pid'))).toBe(65_534);
+    expect([await ownerOf(`${folder}.log`), await ownerOf(`${folder}.lock`)]).toEqual([65_534, 65_534]);
+  });
+
+  test('a copy that root made is handed to the user postgres', async () => {
+    const folder = await copiedPlace();
+    await handOver(folder, 0);
+    await chmod(folder, 0o755);
+    await start({ folder });
+    expect(await ownerOf(join(folder, 'base'))).toBe((await findOrCreateUser('postgres')).uid);
+  });
+});

@@ -1,0 +1,115 @@
+import {
+  appendFile,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  realpath,
+  rename,
+  rm,
+  rmdir,
+  writeFile,
+} from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
+import type { Binaries } from './binaries.ts';
+import { type OsUser, run } from './program.ts';
+import { give, makeFolder } from './serveruser.ts';
+
+const settingsFile = 'aether.conf';
+
+/** The folder's true path, so that two names of one folder are one server. Makes the folders above it, not itself. */
+export async function locate(folder: string): Promise<string> {
+  const wanted = resolve(folder);
+  await makeFolder(dirname(wanted));
+  return realpath(wanted).catch(async (error) => {
+    if (error.code !== 'ENOENT') throw error;
+    return join(await realpath(dirname(wanted)), basename(wanted));
+  });
+}
+
+/**
+ * Whether there is a data folder of this major version already. Anything else that is there, and is not empty, is refused
+ * and left alone.
+ */
+export async function holdsData(folder: string, major: string): Promise<boolean> {
+  const names: string[] = await readdir(folder).catch((error) => {
+    if (error.code === 'ENOENT') return [];
+    if (error.code === 'ENOTDIR') throw new Error(`${folder} is not a folder: choose another place for the data.`);
+    throw error;
+  });
+  if (names.length === 0) return false;
+  if (!names.includes('PG_VERSION'))
+    throw new Error(
+      `${folder} is not empty and not a PostgreSQL data folder (it holds ${names.slice(0, 3).join(', ')}` +
+        `${names.length > 3 ? ' …' : ''}). Nothing in it was changed: choose another folder, or empty this one.`,
+    );
+  const found = (await readFile(join(folder, 'PG_VERSION'), 'utf8')).trim();
+  if (found !== major)
+    throw new Error(
+      `The data in ${folder} was made by PostgreSQL ${found}, and this is PostgreSQL ${major}. Nothing in it was changed: ` +
+        `move it over with pg_dump or pg_upgrade of both versions, or move the folder away to begin anew.`,
+    );
+  return true;
+}
+
+/**
+ * Makes a new data folder, whole or not at all: it is made beside, and takes its name when it is complete.
+ *
+ * @param password of the superuser `postgres`.
+ * @param durable whether it must survive a power cut in the next half minute.
+ */
+export async function makeDataFolder(
+  folder: string,
+  { binaries, user, password, durable }: { binaries: Binaries; user?: OsUser; password: string; durable: boolean },
+): Promise<void> {
+  await removeUnfinished(folder);
+  // A name of its own: an initdb whose parent was killed may still be writing into the one before.
+  const workshop = await mkdtemp(`${folder}.new-`);
+  try {
+    const [data, passwordFile] = [join(workshop, 'data'), join(workshop, 'password')];
+    await writeFile(passwordFile, password, { mode: 0o600, flag: 'wx' });
+    await mkdir(data, { mode: 0o700 });
+    for (const path of [passwordFile, data, workshop]) await give(path, user);
+    const args = ['--pgdata', data, '--username=postgres', '--auth=scram-sha-256', `--pwfile=${passwordFile}`];
+    args.push('--encoding=UTF8', '--locale-provider=builtin', '--builtin-locale=C.UTF-8', '--no-locale');
+    if (!durable) args.push('--no-sync');
+    const { ok, output } = await run(binaries.initdb, args, user);
+    if (!ok) throw new Error(`PostgreSQL could not make the data folder ${folder}:\n${output}`);
+    await appendFile(join(data, 'postgresql.conf'), `\ninclude_if_exists = '${settingsFile}'\n`);
+    await rmdir(folder).catch((error) => {
+      if (error.code !== 'ENOENT') throw error;
+    });
+    await rename(data, folder);
+  } finally {
+    await rm(workshop, { recursive: true, force: true });
+  }
+}
+
+async function removeUnfinished(folder: string): Promise<void> {
+  const names = await readdir(dirname(folder));
+  for (const name of names.filter((each) => each.startsWith(`${basename(folder)}.new-`)))
+    await rm(join(dirname(folder), name), { recursive: true, force: true }).catch(() => {}); // still in use: next time
+}
+
+/** Replaces the settings that the server reads when it starts. */
+export async function writeSettings(
+  folder: string,
+  settings: Record<string, string>,
+  user: OsUser | undefined,
+): Promise<void> {
+  const file = join(folder, settingsFile);
+  await rm(file, { force: true });
+  await writeFile(file, formatSettings(settings), { mode: 0o600, flag: 'wx' });
+  await give(file, user);
+}
+
+/** The text of a PostgreSQL configuration file; any value is safe in it. */
+export function formatSettings(settings: Record<string, string>): string {
+  const lines = Object.entries(settings).map(([name, value]) => {
+    if (!/^[a-z_]\w*(\.[a-z_]\w*)?$/i.test(name))
+      throw new Error(`${JSON.stringify(name)} is not the name of a setting.`);
+    if (value.includes('\0')) throw new Error(`The setting ${name} holds a zero byte, which PostgreSQL cannot read.`);
+    return `${name} = '${value.replaceAll('\\', '\\\\').replaceAll("'", "''").replaceAll('\n', '\\n')}'\n`;
+  });
+  return `# Written at every start: change the settings where the server is started.\n${lines.join('')}`;
+}

@@ -1,0 +1,273 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
+import net from 'node:net';
+import { dirname, join } from 'node:path';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { findBinaries } from './binaries.ts';
+import { removeEmbedded } from './embedded.ts';
+import { isTaken, startPostmaster } from './postmaster.ts';
+import { chooseServerUser } from './serveruser.ts';
+import { query, useServers } from './testing.embedded.ts';
+
+const { start, startElsewhere, emptyPlace, stoppedPlace, copiedPlace, children } = useServers();
+
+const pidOf = async (folder: string) => Number((await readFile(join(folder, 'postmaster.pid'), 'utf8')).split('\n')[0]);
+const isAlive = (pid: number) => process.kill(pid, 0);
+
+async function listen(port = 0): Promise<{ port: number; close(): Promise<unknown> }> {
+  const server = net.createServer().listen(port, '127.0.0.1');
+  await once(server, 'listening');
+  return { port: (server.address() as net.AddressInfo).port, close: () => once(server.close(), 'close') };
+}
+
+/** A process that is no server, of the user whom the server runs as: the one that a reused number hits hardest. */
+async function startBystander(folder: string): Promise<number> {
+  const user = await chooseServerUser(folder);
+  const bystander = spawn('sleep', ['60'], { cwd: '/', ...(user && { uid: user.uid, gid: user.gid }) });
+  children.push(bystander);
+  await once(bystander, 'spawn');
+  return bystander.pid as number;
+}
+
+describe('a new data folder', () => {
+  test('is served on 127.0.0.1 alone, in UTF-8 with the builtin locale, to nobody without the password', async () => {
+    const folder = await emptyPlace();
+    const progress: string[] = [];
+    let ticks = 0;
+    const clock = setInterval(() => ticks++, 10);
+    const server = await start({ folder, onProgress: (line) => progress.push(line) });
+    clearInterval(clock);
+
+    expect(server.adopted).toBe(false);
+    expect(progress).toEqual([
+      expect.stringMatching(/making .* data folder/),
+      `starting PostgreSQL on port ${server.port}`,
+    ]);
+    expect(ticks, 'the event loop is free meanwhile').toBeGreaterThan(10);
+    expect(
+      await query(
+        server,
+        `select current_setting('listen_addresses'), current_setting('unix_socket_directories'), current_setting('port')::int,
+                pg_encoding_to_char(encoding), datlocprovider, datlocale, (select array_agg(distinct auth_method) from pg_hba_file_rules)
+           from pg_database where datname = 'postgres'`,
+      ),
+    ).toEqual([['127.0.0.1', '', server.port, 'UTF8', 'b', 'C.UTF-8', ['scram-sha-256']]]);
+    expect((await readdir(dirname(folder))).sort()).toEqual(['postgres', 'postgres.lock', 'postgres.log']);
+  });
+
+  test('after initdb was killed midway is made again', async () => {
+    const folder = await emptyPlace();
+    const killed = startElsewhere({ folder });
+    const beside = () => readdir(dirname(folder), { recursive: true });
+    await expect
+      .poll(async () => (await beside()).some((name) => name.endsWith('PG_VERSION')), { interval: 5 })
+      .toBe(true);
+    process.kill(-(killed.process.pid as number), 'SIGKILL');
+    await once(killed.process, 'exit');
+    expect(await beside()).not.toContain('postgres');
+
+    const server = await start({ folder });
+    expect(await query(server, 'select 1')).toEqual([[1]]);
+    expect((await beside()).filter((name) => name.includes('.new-'))).toEqual([]);
+  });
+
+  test('started by two processes at once has one server, and the other start adopts it', async () => {
+    const folder = await emptyPlace();
+    const elsewhere = startElsewhere({ folder });
+    const [here, there] = await Promise.all([start({ folder }), elsewhere.begun]);
+    expect([here.adopted, there.adopted].sort()).toEqual([false, true]);
+    expect(there.port).toBe(here.port);
+  });
+});
+
+describe('settings', () => {
+  test('arrive as they are, whatever characters they hold', async () => {
+    const character = fc.constantFrom(...`'"\\\n\r\t #$=;,{}%0nbx`, 'ß', '😀');
+    const values = fc.sample(fc.string({ unit: character, maxLength: 12 }), 80);
+    values.push(`it's "quoted" \\ $(id) #`, 'two\nlines\r\n', '\\', "'", '');
+    const settings = Object.fromEntries(values.map((value, index) => [`test.value_${index}`, value]));
+    const server = await start({ folder: stoppedPlace(), settings });
+    const names = Object.keys(settings);
+    const sql = 'select current_setting(name) from unnest($1::text[]) with ordinality as names (name, n) order by n';
+    expect((await query(server, sql, [names])).flat()).toEqual(values);
+  });
+
+  test('that PostgreSQL does not know stop the start with the last lines of its log', async () => {
+    const folder = stoppedPlace();
+    await expect(start({ folder, settings: { shared_bufers: '1GB' } })).rejects.toThrow(
+      /did not start.*postgres\.log.*unrecognized configuration parameter "shared_bufers"/s,
+    );
+    expect((await start({ folder })).adopted).toBe(false);
+  });
+
+  test.each([
+    [{ listen_addresses: '*' }, /listen_addresses cannot be changed/],
+    [{ PORT: '1' }, /port cannot be changed/],
+    [{ "x = '1'\nfsync": 'off' }, /not the name of a setting/],
+    [{ 'test.value': 'a\0b' }, /zero byte/],
+  ])('that would open the server or its file are refused: %j', async (settings, message) => {
+    const folder = await emptyPlace();
+    await expect(start({ folder, settings: settings as Record<string, string> })).rejects.toThrow(message);
+    expect(await readdir(dirname(folder))).toEqual([]);
+  });
+});
+
+describe('a port in use', () => {
+  test('is passed over for the next free one, but refused where it must be that one', async () => {
+    const folder = stoppedPlace();
+    const other = await listen();
+    await expect(start({ folder, port: other.port, portExact: true })).rejects.toThrow(`Port ${other.port} is in use`);
+    expect((await start({ folder, port: other.port })).port).toBeGreaterThan(other.port);
+    await other.close();
+  });
+
+  test('by a server that took it at the same moment is passed over as well', async () => {
+    const [one, two] = [stoppedPlace(), await copiedPlace()];
+    const [first, second] = await Promise.all([start({ folder: one }), start({ folder: two })]);
+    expect(first.port).not.toBe(second.port);
+    expect(await query(first, 'show data_directory')).toEqual([[one]]);
+    expect(await query(second, 'show data_directory')).toEqual([[two]]);
+  });
+
+  test('is told from other failures where it shows only when PostgreSQL tries', async () => {
+    const folder = stoppedPlace();
+    const other = await listen();
+    const cluster = { folder, binaries: await findBinaries(), user: await chooseServerUser(folder) };
+    expect(await startPostmaster(cluster, other.port)).toMatchObject({ kind: 'port' });
+    await other.close();
+  });
+});
+
+describe('a server that is running', () => {
+  test('survives Ctrl-C in the terminal of the process that started it, and the next start adopts it', async () => {
+    const folder = stoppedPlace();
+    const owner = startElsewhere({ folder });
+    const { port } = await owner.begun;
+    process.kill(-(owner.process.pid as number), 'SIGINT');
+    expect((await once(owner.process, 'exit'))[1]).toBe('SIGINT');
+
+    const server = await start({ folder, port: port + 7 });
+    expect(server).toMatchObject({ port, adopted: true });
+    await server.stop();
+    expect((await start({ folder })).adopted).toBe(false);
+  });
+
+  test('is not adopted with another password, and goes on', async () => {
+    const folder = stoppedPlace();
+    const server = await start({ folder });
+    await expect(start({ folder, password: 'another' })).rejects.toThrow(
+      /made with another password.*bring that password/,
+    );
+    expect(await query(server, 'select 1')).toEqual([[1]]);
+    await server.stop();
+    await expect(start({ folder, password: 'another' })).rejects.toThrow(/made with another password/);
+    expect(await readdir(folder), 'the refused start leaves no server').not.toContain('postmaster.pid');
+  });
+
+  test('is not adopted from a copy of its folder: the copy gets its own', async () => {
+    const folder = stoppedPlace();
+    const server = await start({ folder });
+    const copied = await copiedPlace();
+    expect(await readdir(copied)).toContain('postmaster.pid');
+    const copy = await start({ folder: copied });
+    expect(copy.adopted).toBe(false);
+    expect(copy.port).not.toBe(server.port);
+    expect(await query(server, 'select 1')).toEqual([[1]]);
+  });
+
+  test.runIf(process.platform === 'linux')('is adopted from its folder after that was moved', async () => {
+    const [folder, moved] = [await copiedPlace(), await emptyPlace()];
+    const server = await start({ folder });
+    await rename(folder, moved);
+    expect(await start({ folder: moved })).toMatchObject({ port: server.port, adopted: true });
+  });
+});
+
+describe('a pid file left behind', () => {
+  test('that names another process neither keeps the server from starting nor makes it stop that process', async () => {
+    const folder = stoppedPlace();
+    const server = await start({ folder });
+    const pidFile = await readFile(join(folder, 'postmaster.pid'), 'utf8');
+    await server.stop('fast');
+    const bystander = await startBystander(folder);
+    await writeFile(join(folder, 'postmaster.pid'), pidFile.replace(/^\d+/, String(bystander)), { flag: 'wx' });
+
+    await server.stop();
+    expect(isAlive(bystander)).toBe(true);
+    expect((await start({ folder })).adopted).toBe(false);
+    expect(await pidOf(folder)).not.toBe(bystander);
+    expect(isAlive(bystander)).toBe(true);
+  });
+
+  test('by a server that was killed is recovered from, once its last process is gone', async () => {
+    const folder = stoppedPlace();
+    const server = await start({ folder });
+    await query(server, 'create table kept_by_the_log as select 42 as answer');
+    const [[straggler]] = (await query(
+      server,
+      `select pid from pg_stat_activity where backend_type = 'checkpointer'`,
+    )) as [[number]];
+    process.kill(straggler, 'SIGSTOP');
+    process.kill(await pidOf(folder), 'SIGKILL');
+    const starting = start({ folder });
+    await expect
+      .poll(() => readFile(`${folder}.log`, 'utf8'), { interval: 10 })
+      .toContain('pre-existing shared memory');
+    process.kill(straggler, 'SIGCONT');
+
+    const again = await starting;
+    expect(again).toMatchObject({ port: server.port, adopted: false });
+    expect(await query(again, 'select answer from kept_by_the_log')).toEqual([[42]]);
+  });
+});
+
+describe('stopping', () => {
+  test('immediately keeps what was committed, and a start brings it back on the same port', async () => {
+    const server = await start({ folder: stoppedPlace() });
+    await query(server, 'create table kept as select 42 as answer');
+    await server.stop('immediate');
+    await expect(query(server, 'select 1')).rejects.toThrow(/ECONNREFUSED/);
+    await server.start();
+    await server.start();
+    expect(await query(server, 'select answer from kept')).toEqual([[42]]);
+  });
+
+  test('twice, and twice at once, is as good as once', async () => {
+    const folder = stoppedPlace();
+    const server = await start({ folder });
+    await Promise.all([server.stop(), server.stop('immediate')]);
+    await server.stop();
+    expect(await readdir(folder)).not.toContain('postmaster.pid');
+  });
+
+  test('gives the port up: a start that finds it taken says so', async () => {
+    const server = await start({ folder: stoppedPlace() });
+    await server.stop();
+    const thief = await listen(server.port);
+    await expect(server.start()).rejects.toThrow(`Port ${server.port} is in use`);
+    await thief.close();
+    await server.start();
+    expect(await query(server, 'select 1')).toEqual([[1]]);
+  });
+});
+
+describe('removing', () => {
+  test('stops the server that runs over the folder and leaves nothing of its data', async () => {
+    const folder = await emptyPlace();
+    const server = await start({ folder });
+    await removeEmbedded(folder);
+    expect(await readdir(dirname(folder))).not.toContain('postgres');
+    expect(await isTaken(server.port)).toBe(false);
+    await removeEmbedded(folder);
+  });
+
+  test('leaves a folder of something else alone', async () => {
+    const folder = await emptyPlace();
+    await mkdir(folder);
+    await writeFile(join(folder, 'letter.txt'), 'dear');
+    await expect(removeEmbedded(folder)).rejects.toThrow(/not a PostgreSQL data folder/);
+    expect(await readFile(join(folder, 'letter.txt'), 'utf8')).toBe('dear');
+  });
+});

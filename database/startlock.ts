@@ -1,0 +1,41 @@
+import { DatabaseSync } from 'node:sqlite';
+import { setTimeout as wait } from 'node:timers/promises';
+
+const waitMaxMs = 120_000;
+const pollIntervalMs = 25;
+
+/**
+ * Does the work while nobody else, in this process or another, does work under the same file.
+ *
+ * The lock is SQLite's on an empty database, because the operating system itself drops that one when its holder is killed:
+ * a file that merely exists would have to be guessed about.
+ */
+export async function withLock<T>(file: string, work: () => Promise<T>, onWait: () => void): Promise<T> {
+  const lock = new DatabaseSync(file, { timeout: 0 });
+  try {
+    const deadline = Date.now() + waitMaxMs;
+    for (let told = false; !tryLock(lock); told = true) {
+      if (!told) onWait();
+      if (Date.now() > deadline)
+        throw new Error(
+          `Another process has held ${file} for ${waitMaxMs / 1000} seconds: end that process, then try again.`,
+        );
+      await wait(pollIntervalMs);
+    }
+    return await work();
+  } finally {
+    lock.close();
+  }
+}
+
+const busy = 5;
+
+function tryLock(lock: DatabaseSync): boolean {
+  try {
+    lock.exec('begin exclusive');
+    return true;
+  } catch (error) {
+    if ((error as { errcode?: number }).errcode !== busy) throw error;
+    return false;
+  }
+}

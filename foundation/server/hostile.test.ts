@@ -1,0 +1,24 @@
+import { findFaults } from '@aether/http/testing.hostile';
+import { expect, test } from 'vitest';
+import { startTestFoundation } from './testing.ts';
+
+test('no input brings about a 5xx, an answer that is no JSON, or words of the database', {
+  timeout: 60_000,
+}, async () => {
+  const app = await startTestFoundation();
+  const customer = await app.foundation.createCustomer({ name: 'Target', email: 'target@example.com' });
+  const deal = await app.call('POST', '/api/deals', { customer_id: customer.id, name: 'Target' });
+  const faults = await findFaults(app.url, {
+    runs: 1_500,
+    likely: {
+      id: String(deal.body.id),
+      customer_id: customer.id,
+      name: 'A name',
+      email: 'other@example.com',
+      type: 'note',
+      description: 'Text',
+      outcome: 'lost',
+    },
+  });
+  expect(faults).toEqual([]);
+});

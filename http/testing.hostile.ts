@@ -1,0 +1,148 @@
+import fc from 'fast-check';
+
+type Schema = {
+  $ref?: string;
+  type?: string | string[];
+  properties?: Record<string, Schema>;
+  enum?: unknown[];
+  anyOf?: Schema[];
+};
+type Parameter = { name: string; in: 'path' | 'query' | 'header'; schema: Schema };
+type Operation = { parameters?: Parameter[]; requestBody?: { content: Record<string, { schema: Schema }> } };
+type Document = { paths: Record<string, Record<string, Operation>>; components: { schemas: Record<string, Schema> } };
+
+/** An answer that no input may bring about. */
+export type Fault = { request: string; status: number; answer: string };
+
+const strings = [
+  ...[
+    '',
+    ' ',
+    '0',
+    '-1',
+    '1e9',
+    'null',
+    'true',
+    '[object Object]',
+    '\u0000',
+    '\ud800',
+    '\u202e',
+    '\ufeff',
+    '😀',
+    'ﬀ',
+    'x'.repeat(5_000),
+  ],
+  ...["'; drop table platform.customers; --", '%', '\\', '_', '$1', '{}', '<script>', '../../etc/passwd', '%00', '＠'],
+  ...[
+    '2026-02-30',
+    '0000-01-01T00:00:00Z',
+    '9999-12-31T23:59:59.999999Z',
+    'infinity',
+    '2026-01-01T00:00:00+23:59',
+    '2026-01-01',
+  ],
+  ...[
+    'a@example.com',
+    'a@[127.0.0.1]',
+    'A <a@b.example>',
+    '019a2b3c-4d5e-7f60-8a9b-0c1d2e3f4a5b',
+    '9223372036854775808',
+    'EUR',
+    'maya',
+    'call',
+  ],
+];
+const hostile = fc.oneof(
+  { weight: 6, arbitrary: fc.constantFrom(...strings) },
+  { weight: 2, arbitrary: fc.string({ unit: 'binary', maxLength: 300 }) },
+  {
+    weight: 2,
+    arbitrary: fc.constantFrom<unknown>(null, true, 0, -0, -1, 1.5, 1e-9, 2 ** 53, 1e308, [], {}, [[]], { a: null }, [
+      'a',
+      1,
+    ]),
+  },
+  { weight: 1, arbitrary: fc.jsonValue({ maxDepth: 4 }) },
+);
+
+/**
+ * Sends every operation of a server's own OpenAPI document what no honest client sends, and reports each answer that is a 5xx,
+ * no JSON, a refusal that is no problem, or words of the database.
+ *
+ * @param likely values that exist, by parameter name, so that some requests get past the first check.
+ */
+export async function findFaults(
+  url: string,
+  {
+    runs,
+    headers = {},
+    likely = {},
+  }: { runs: number; headers?: Record<string, string>; likely?: Record<string, string> },
+): Promise<Fault[]> {
+  const document = (await (await fetch(`${url}/openapi.json`)).json()) as Document;
+  const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
+    Object.entries(methods).map(([method, operation]) => ({ path, method: method.toUpperCase(), operation })),
+  );
+  const faults: Fault[] = [];
+  const requests = fc.record({
+    operation: fc.constantFrom(...operations),
+    values: fc.array(hostile, { minLength: 12, maxLength: 12 }),
+    honest: fc.array(fc.boolean(), { minLength: 12, maxLength: 12 }),
+  });
+  await fc.assert(
+    fc.asyncProperty(requests, async ({ operation: { path, method, operation }, values, honest }) => {
+      let place = 0;
+      const next = (name: string) => {
+        const at = place++ % values.length;
+        return honest[at] && likely[name] !== undefined ? likely[name] : values[at];
+      };
+      const asText = (value: unknown) =>
+        encodeURIComponent((typeof value === 'string' ? value : JSON.stringify(value)).toWellFormed());
+      const parameters = operation.parameters ?? [];
+      const filled = path.replace(/\{(\w+)\}/g, (_, name) => asText(next(name)));
+      const query = parameters
+        .filter((each) => each.in === 'query')
+        .map((each) => `${each.name}=${asText(next(each.name))}`);
+      const schema = operation.requestBody?.content['application/json']?.schema;
+      const body = schema && JSON.stringify(fill(resolve(document, schema), next));
+      const target = `${url}${filled}${query.length > 0 ? `?${query.join('&')}` : ''}`;
+      const response = await fetch(target, {
+        method,
+        headers: { ...headers, ...(body && { 'Content-Type': 'application/json' }) },
+        body,
+      });
+      const answer = await response.text();
+      if (isFault(response, answer))
+        faults.push({ request: `${method} ${target} ${body ?? ''}`, status: response.status, answer });
+    }),
+    { numRuns: runs },
+  );
+  return faults;
+}
+
+function resolve(document: Document, schema: Schema): Schema {
+  const name = schema.$ref?.split('/').at(-1);
+  return name ? (document.components.schemas[name] as Schema) : schema;
+}
+
+function fill(schema: Schema, next: (name: string) => unknown): unknown {
+  const { properties } = schema;
+  if (!properties) return next('body');
+  return Object.fromEntries(
+    Object.keys(properties)
+      .map((name) => [name, next(name)])
+      .filter(([, value]) => value !== undefined),
+  );
+}
+
+function isFault(response: Response, answer: string): boolean {
+  if (response.status >= 500) return true;
+  try {
+    JSON.parse(answer);
+  } catch {
+    return true;
+  }
+  if (response.status < 400) return false;
+  const isProblem = response.headers.get('content-type') === 'application/problem+json';
+  return !isProblem || /violates|constraint|relation "|column "|invalid input syntax|pg_|SQLSTATE/.test(answer);
+}

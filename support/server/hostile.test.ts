@@ -1,0 +1,26 @@
+import { findFaults } from '@aether/http/testing.hostile';
+import { expect, test } from 'vitest';
+import { startTestSupport, widgetKey } from './testing.ts';
+
+test('no input brings about a 5xx, an answer that is no JSON, or words of the database', {
+  timeout: 60_000,
+}, async () => {
+  const app = await startTestSupport();
+  const { body } = await app.call('POST', `/api/widgets/${widgetKey}/sessions`, {
+    email: 'target@example.com',
+    name: 'Target',
+  });
+  const faults = await findFaults(app.url, {
+    runs: 1_500,
+    headers: { Authorization: `Bearer ${body.visitor_token}` },
+    likely: {
+      id: body.session_id,
+      key: widgetKey,
+      email: 'other@example.com',
+      name: 'A name',
+      client_id: 'one',
+      body: 'Text',
+    },
+  });
+  expect(faults).toEqual([]);
+});
