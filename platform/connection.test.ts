@@ -1,6 +1,8 @@
 import { createTestDatabase, type TestDatabase } from '@aether/database/testing';
+import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { connectPlatform, DatabaseBusy, DatabaseUnavailable, type PlatformDb, TransactionConflict } from './index.ts';
+import { translateRefusal } from './refusals.ts';
 import { startTestPooler, type TestPooler } from './testing.pooler.ts';
 
 let database: TestDatabase;
@@ -166,5 +168,15 @@ describe('through a transaction pooler', () => {
     };
     await expect(rounds()).rejects.toThrow(/prepared statement/);
     await pooled.close();
+  });
+
+  test('PgBouncer’s refusal of what is set at the start names the setting that is missing', () => {
+    const refusal = Object.assign(new pg.DatabaseError('unsupported startup parameter: options', 0, 'error'), {
+      code: '08P01',
+    });
+    expect(translateRefusal(refusal)).toMatchObject({
+      code: 'configuration',
+      message: expect.stringContaining('PLATFORM_DB_POOLER'),
+    });
   });
 });

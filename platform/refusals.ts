@@ -89,6 +89,12 @@ export function translateRefusal(error: unknown): unknown {
     case '25P03':
       return new DatabaseUnavailable(error);
   }
+  if (code === '08P01' && error.message.includes('startup parameter')) {
+    return new ConfigurationError(
+      'A connection pooler refuses the settings of the connection: behind PgBouncer set PLATFORM_DB_POOLER to transaction.',
+      error,
+    );
+  }
   if (/^(08|53|57P)/.test(code)) return new DatabaseUnavailable(error);
   return error;
 }

@@ -1,0 +1,55 @@
+import { createTestDatabase, type TestDatabase } from '@aether/database/testing';
+import { beforeAll, expect, inject, test } from 'vitest';
+import { aether, newHome } from './testing.ts';
+
+let home: string;
+let database: TestDatabase;
+let url: string;
+beforeAll(async () => {
+  home = await newHome();
+  database = await createTestDatabase({ template: 'template0' });
+  url = database.url('platform_migrator');
+});
+
+async function run(args: string[], variables: Record<string, string> = {}) {
+  const command = aether(home, ['migrate', ...args], variables);
+  return { code: await command.ends(), output: command.output() };
+}
+
+test('bootstrap, up, status and check bring a server of one’s own to the committed schema and keep watch over it', {
+  timeout: 60_000,
+}, async () => {
+  const { adminUrl, urls } = inject('aetherServer');
+  // The other test files log in with these: bootstrap gives the passwords it is told.
+  const passwords = Object.fromEntries(
+    Object.entries(urls).map(([login, loginUrl]) => [
+      `${login.toUpperCase()}_PASSWORD`,
+      decodeURIComponent(new URL(loginUrl).password),
+    ]),
+  );
+  const bootstrapped = await run(['bootstrap', '--admin-url', adminUrl, '--database', database.name], passwords);
+  expect(bootstrapped.code).toBe(0);
+  expect(bootstrapped.output).toContain(`PLATFORM_MIGRATOR_URL=${url}`);
+
+  expect(await run(['status', '--url', url])).toEqual({
+    code: 0,
+    output: expect.stringMatching(/^0 applied, \d+ to run\.\n {2}1 house/),
+  });
+  expect(await run(['check', '--url', url])).toEqual({ code: 1, output: expect.stringContaining('aether migrate up') });
+  expect(await run(['up', '--url', url])).toEqual({ code: 0, output: expect.stringMatching(/\d+ applied\.\n$/) });
+  expect(await run(['up', '--url', url])).toEqual({ code: 0, output: 'Up to date.\n' });
+  expect(await run(['check'], { PLATFORM_MIGRATOR_URL: url })).toMatchObject({ code: 0 });
+
+  const owner = await database.connect('platform_migrator');
+  await owner.query('set role platform_owner');
+  await owner.query('grant update (account_tier) on platform.customers to support_role');
+  expect(await run(['check', '--url', url])).toEqual({
+    code: 1,
+    output: expect.stringMatching(/\+ .*grant update.*account_tier/),
+  });
+});
+
+test('as a superuser it is refused, and nothing is changed', async () => {
+  const refused = await run(['up', '--url', database.url('postgres')]);
+  expect(refused).toEqual({ code: 1, output: expect.stringContaining('never run as a superuser') });
+});
