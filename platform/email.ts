@@ -1,17 +1,126 @@
-import { domainToASCII } from 'node:url';
-export type CanonicalEmail = { key: string; address: string };
-/** PROVISIONAL: being replaced. */
-export function canonicaliseEmail(
-  input: string,
-): ({ ok: true } & CanonicalEmail) | { ok: false; reason: string; message: string } {
-  let text = input
-    .normalize('NFC')
-    .trim()
-    .replace(/^mailto:/i, '');
-  text = /<([^<>]*)>$/.exec(text)?.[1] ?? text;
-  const [local, domain, more] = text.split('@');
-  const ascii = domain && domainToASCII(domain);
-  if (!local || !ascii || more !== undefined || /\s/.test(local) || !ascii.includes('.'))
-    return { ok: false, reason: 'no-at', message: 'is not an e-mail address.' };
-  return { ok: true, key: `${local.toLowerCase()}@${ascii}`, address: `${local}@${domain}` };
+import { domainToASCII, domainToUnicode } from 'node:url';
+
+export type CanonicalEmail = {
+  /** What makes two spellings one address: at most 254 bytes, as `email_key` in the database. */
+  key: string;
+  /** What people are shown: cleaned, the local part as it was typed, the domain in lower case. At most 254 bytes. */
+  address: string;
+};
+
+/** Why no mailbox can be meant, each with the end of a sentence that starts with "The address". */
+export const emailRefusals = {
+  empty: 'must not be empty',
+  'too-long': 'may have at most 254 bytes, 64 of them before the @',
+  'malformed-text': 'must be valid Unicode text',
+  'control-character': 'must not contain control characters',
+  space: 'must not contain spaces',
+  several: 'must be one address, not several',
+  'no-at': 'must contain an @ between name and domain',
+  quoted: 'must not have a quoted name or a comment before the @',
+  percent: 'must not contain %',
+  local: 'must have letters, digits and single dots between them before the @',
+  'ip-address': 'must have a domain after the @, not an IP address',
+  domain: 'must have a domain such as example.com after the @',
+} as const;
+export type EmailRefusal = keyof typeof emailRefusals;
+
+type Result = ({ ok: true } & CanonicalEmail) | { ok: false; reason: EmailRefusal; message: string };
+
+const inputCharactersMax = 1_000;
+const addressBytesMax = 254;
+const localBytesMax = 64;
+
+/** Zero-width characters, marks of direction, soft hyphens, variation selectors: two addresses that look alike must be one. */
+const invisible = /[\p{Default_Ignorable_Code_Point}\p{Cf}]/gu;
+const ends = /^[\p{Z}\p{Cc}]+|[\p{Z}\p{Cc}]+$/gu;
+const domainPattern = /^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+(?:[a-z][a-z0-9-]{0,61}[a-z0-9])$/;
+
+/**
+ * The canonical form of an address as people type, paste and copy it. Pure; never throws; canonicalising a key or an address
+ * again changes nothing.
+ *
+ * Plus-tags, dots and domains that look alike stay apart: whether they are one person is for a person to say.
+ */
+export function canonicaliseEmail(input: string): Result {
+  if (input.length > inputCharactersMax) return refuse('too-long');
+  if (!input.isWellFormed()) return refuse('malformed-text');
+  const text = unwrap(input.replace(invisible, '').normalize('NFC').replace(ends, ''));
+  if (text === undefined) return refuse('several');
+  if (text === '') return refuse('empty');
+  if (/\p{Cc}/u.test(text)) return refuse('control-character');
+  if (text.includes('%')) return refuse('percent');
+
+  const parts = text.replaceAll('＠', '@').split('@');
+  const [local = '', domain = ''] = parts;
+  if (parts.length > 2) return refuse(/[,;]/.test(text) ? 'several' : 'no-at');
+  if (parts.length < 2 || local === '' || domain === '') return refuse('no-at');
+
+  const reason = refuseLocal(local) ?? refuseDomain(domain);
+  if (reason) return refuse(reason);
+  const ascii = toAsciiDomain(domain);
+  if (!ascii) return refuse(/^[\d.]+$|^0x/i.test(domain) ? 'ip-address' : 'domain');
+
+  const key = `${foldLocal(local)}@${ascii}`;
+  const address = `${local}@${toShownDomain(domain, ascii, addressBytesMax - Buffer.byteLength(local) - 1)}`;
+  if (Buffer.byteLength(key) > addressBytesMax || Buffer.byteLength(address) > addressBytesMax)
+    return refuse('too-long');
+  return { ok: true, key, address };
+}
+
+function refuse(reason: EmailRefusal): Result {
+  return { ok: false, reason, message: emailRefusals[reason] };
+}
+
+/** `"Doe, Ann" <ann@example.com>` and `mailto:ann@example.com?subject=…` → ann@example.com; undefined when several are meant. */
+function unwrap(text: string): string | undefined {
+  let inner = text;
+  if (text.endsWith('>')) {
+    const open = text.lastIndexOf('<');
+    const displayName = text.slice(0, Math.max(open, 0)).replace(/"[^"]*"/g, '');
+    if (open < 0 || /[@＠,;<>]/.test(displayName)) return undefined;
+    inner = text.slice(open + 1, -1);
+  }
+  if (/^\s*mailto:/i.test(inner)) inner = inner.replace(/^\s*mailto:/i, '').replace(/\?.*$/s, '');
+  return inner.replace(ends, '');
+}
+
+function refuseLocal(local: string): EmailRefusal | undefined {
+  if (/["()]/.test(local)) return 'quoted';
+  if (/[,;]/.test(local)) return 'several';
+  if (/\p{Z}/u.test(local)) return 'space';
+  // Characters without a meaning yet may get a lower case later, and then one mailbox would have two keys.
+  if (/[<>[\]:\\]|[\p{Co}\p{Cn}]/u.test(local) || /^\.|\.\.|\.$/.test(local)) return 'local';
+  if (Math.max(Buffer.byteLength(local), Buffer.byteLength(foldLocal(local))) > localBytesMax) return 'too-long';
+  return undefined;
+}
+
+/** What is a domain is decided by toAsciiDomain; this keeps from it what a URL parser would take for something else. */
+function refuseDomain(domain: string): EmailRefusal | undefined {
+  if (/[,;]/.test(domain)) return 'several';
+  if (/\p{Z}/u.test(domain)) return 'space';
+  if (domain.startsWith('[')) return 'ip-address';
+  // Ports, paths and underscores are ASCII; a character that only maps to one of those is refused by the mapping.
+  return /[^a-zA-Z0-9.\-\u0080-\u{10ffff}]/u.test(domain) ? 'domain' : undefined;
+}
+
+/** Lower case that does not depend on where in a word a letter stands: the Greek final sigma is a sigma. */
+function foldLocal(local: string): string {
+  return local.toLowerCase().replaceAll('ς', 'σ').normalize('NFC');
+}
+
+/** The domain in ASCII as UTS-46 maps it; undefined when it is none, or an IP address in disguise (0x7f.1, 2130706433). */
+function toAsciiDomain(domain: string): string | undefined {
+  const ascii = domainToASCII(domain.replace(/[.。．｡]$/, ''));
+  if (!domainPattern.test(ascii)) return undefined;
+  // All that is ASCII already is let through unread, also punycode that stands for nothing.
+  const unicode = domainToUnicode(ascii);
+  return /(^|\.)xn--/.test(unicode) || domainToASCII(unicode) !== ascii ? undefined : ascii;
+}
+
+/** Typed beyond ASCII it is shown beyond ASCII, unless that would be too long or would not lead back. */
+function toShownDomain(domain: string, ascii: string, bytesMax: number): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: all of ASCII is meant.
+  if (/^[\x00-\x7f]*$/.test(domain)) return ascii;
+  const shown = domainToUnicode(ascii).normalize('NFC');
+  return Buffer.byteLength(shown) <= bytesMax && toAsciiDomain(shown) === ascii ? shown : ascii;
 }

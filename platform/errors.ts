@@ -41,7 +41,7 @@ export class InvalidField extends PlatformError {
 export class InvalidEmail extends PlatformError {
   readonly reason: string;
   constructor(reason: string, message: string) {
-    super('invalid-email', 422, message, { fields: [{ field: 'email', message }] });
+    super('invalid-email', 422, `The e-mail address ${message}.`, { fields: [{ field: 'email', message }] });
     this.reason = reason;
   }
 }

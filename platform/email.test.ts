@@ -1,0 +1,222 @@
+import { createTestDatabase } from '@aether/database/testing';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { canonicaliseEmail } from './email.ts';
+
+const keyOf = (input: string) => {
+  const result = canonicaliseEmail(input);
+  return result.ok ? result.key : `refused: ${result.reason}`;
+};
+
+describe('one address in many spellings', () => {
+  test.each([
+    ['ann@example.com', 'as it is'],
+    ['Ann@Example.COM', 'capitals'],
+    ['  ann@example.com\t', 'space around'],
+    ['\u00a0ann@example.com\u3000\r\n', 'other space around'],
+    ['mailto:ann@example.com', 'a link'],
+    ['MAILTO:ann@example.com?subject=Hi&cc=b@example.com', 'a link with a subject'],
+    ['<ann@example.com>', 'brackets'],
+    ['Ann Doe <ann@example.com>', 'a name'],
+    ['"Doe, Ann (Sales) <x>" <ann@example.com>', 'a quoted name with commas and brackets'],
+    ['Ann <mailto:ann@example.com>', 'a name and a link'],
+    ['ann@example.com.', 'the root of the domain'],
+    ['a\u200bnn@exam\u00adple.com', 'zero-width space and soft hyphen'],
+    ['\ufeffann@example.com\u200f', 'a byte order mark and a mark of direction'],
+    ['ann\ufe0f@example.com', 'a variation selector'],
+    ['ann＠example．com', 'a fullwidth @ and dot'],
+    ['ann@ｅｘａｍｐｌｅ.com', 'a fullwidth domain'],
+    ['ann@example。com', 'an ideographic full stop'],
+  ])('%j (%s)', (input) => {
+    expect(keyOf(input)).toBe('ann@example.com');
+  });
+
+  test.each([
+    ['umit@bücher.example', 'umit@xn--bcher-kva.example'],
+    ['umit@BÜCHER.example', 'umit@xn--bcher-kva.example'],
+    ['umit@bu\u0308cher.example', 'umit@xn--bcher-kva.example'],
+    ['umit@xn--bcher-kva.example', 'umit@xn--bcher-kva.example'],
+    ['straße@example.com', 'straße@example.com'],
+    ['STRAẞE@example.com', 'straße@example.com'],
+    ['JOSE\u0301@example.com', 'josé@example.com'],
+    ['ΟΔΥΣΣΕΥΣ@example.com', 'οδυσσευσ@example.com'],
+    ['οδυσσευς@example.com', 'οδυσσευσ@example.com'],
+    ["o'brien+news@example.co.uk", "o'brien+news@example.co.uk"],
+    ['用户@例え.jp', '用户@xn--r8jz45g.jp'],
+    ['a@1and1.com', 'a@1and1.com'],
+  ])('%j has the key %j', (input, key) => {
+    expect(keyOf(input)).toBe(key);
+  });
+});
+
+test.each([
+  ['ann@example.com', 'ann+tag@example.com', 'a plus-tag'],
+  ['ann.doe@gmail.com', 'anndoe@gmail.com', 'a dot'],
+  ['ann@gmail.com', 'ann@gmial.com', 'a domain that looks alike'],
+  ['ann@example.com', 'аnn@example.com', 'a Cyrillic а'],
+  ['ann@strasse.example', 'ann@straße.example', 'ß and ss in a domain'],
+])('%j and %j stay apart: %s', (one, other) => {
+  expect(keyOf(one)).not.toBe(keyOf(other));
+});
+
+test.each([
+  ['', 'empty'],
+  [' \u200b ', 'empty'],
+  ['<>', 'empty'],
+  ['ann', 'no-at'],
+  ['@example.com', 'no-at'],
+  ['ann@', 'no-at'],
+  ['ann@b@example.com', 'no-at'],
+  ['ann@example.com, bob@example.com', 'several'],
+  ['ann@example.com;bob@example.com', 'several'],
+  ['ann@example.com <bob@example.com>', 'several'],
+  ['Ann <ann@example.com>, Bob <bob@example.com>', 'several'],
+  ['ann>', 'several'],
+  ['ann doe@example.com', 'space'],
+  ['ann@exam ple.com', 'space'],
+  ['ann\u0000@example.com', 'control-character'],
+  ['ann@exam\nple.com', 'control-character'],
+  ['ann\ud800@example.com', 'malformed-text'],
+  ['"ann"@example.com', 'quoted'],
+  ['ann(home)@example.com', 'quoted'],
+  ['ann%b.example@example.com', 'percent'],
+  ['ann@%65xample.com', 'percent'],
+  ['mailto:ann%40example.com', 'percent'],
+  ['.ann@example.com', 'local'],
+  ['ann.@example.com', 'local'],
+  ['a..nn@example.com', 'local'],
+  ['a:nn@example.com', 'local'],
+  ['a\\nn@example.com', 'local'],
+  ['\ue000@example.com', 'local'],
+  ['ann@[127.0.0.1]', 'ip-address'],
+  ['ann@[IPv6:::1]', 'ip-address'],
+  ['ann@127.0.0.1', 'ip-address'],
+  ['ann@1.2.3', 'ip-address'],
+  ['ann@2130706433', 'ip-address'],
+  ['ann@0x7f.1', 'ip-address'],
+  ['ann@１２７.0.0.1', 'domain'],
+  ['ann@example', 'domain'],
+  ['ann@localhost', 'domain'],
+  ['ann@example.com:25', 'domain'],
+  ['ann@example.com/path', 'domain'],
+  ['ann@example.com#x', 'domain'],
+  ['ann@exa_mple.com', 'domain'],
+  ['ann@-example.com', 'domain'],
+  ['ann@example-.com', 'domain'],
+  ['ann@.example.com', 'domain'],
+  ['ann@example..com', 'domain'],
+  ['ann@example.com..', 'domain'],
+  ['ann@example.123', 'domain'],
+  ['ann@example.c', 'domain'],
+  ['ann@exa％6dple.com', 'domain'],
+  ['ann@ex℀mple.com', 'domain'],
+  ['ann@xn--a.com', 'domain'],
+  [`ann@${'a'.repeat(64)}.com`, 'domain'],
+  [`${'a'.repeat(65)}@example.com`, 'too-long'],
+  [`${'ä'.repeat(33)}@example.com`, 'too-long'],
+  [`ann@${'a.'.repeat(126)}com`, 'too-long'],
+])('%j is refused: %s', (input, reason) => {
+  expect(canonicaliseEmail(input)).toMatchObject({ ok: false, reason, message: expect.stringMatching(/^(must|may) /) });
+});
+
+test('what is far too long is refused at once', () => {
+  for (const length of [1_001, 5_000_000])
+    expect(canonicaliseEmail('x'.repeat(length))).toMatchObject({ ok: false, reason: 'too-long' });
+});
+
+describe('whatever the input', () => {
+  const word = fc.string({
+    unit: fc.constantFrom(..."abzABZ019-_+'äÄßẞşİıΣσςéñ用户КириЌ"),
+    minLength: 1,
+    maxLength: 12,
+  });
+  const label = fc.string({ unit: fc.constantFrom(...'abzABZ019äÖß用户кир'), minLength: 1, maxLength: 10 });
+  const address = fc
+    .tuple(
+      fc.array(word, { minLength: 1, maxLength: 3 }),
+      fc.array(label, { minLength: 1, maxLength: 3 }),
+      fc.constantFrom('com', 'Example', 'рф', '中国'),
+    )
+    .map(([words, labels, top]) => `${words.join('.')}@${[...labels, top].join('.')}`);
+  const anything = fc.oneof(
+    address,
+    fc.string({ unit: 'binary', maxLength: 60 }),
+    fc.string({
+      unit: fc.constantFrom(...'a@.<>"%[]:;,\\/ \u200b\u0301\u0000＠。-_é', 'xn--', 'mailto:', '\ud800'),
+      maxLength: 20,
+    }),
+  );
+  const runs = { numRuns: 3_000 };
+
+  test('it never throws, and key and address lead back to the key', () => {
+    fc.assert(
+      fc.property(anything, (input) => {
+        const result = canonicaliseEmail(input);
+        if (!result.ok) return;
+        expect(keyOf(result.key)).toBe(result.key);
+        expect(keyOf(result.address)).toBe(result.key);
+        expect(canonicaliseEmail(result.address)).toEqual(result);
+        expect(Math.max(Buffer.byteLength(result.key), Buffer.byteLength(result.address))).toBeLessThanOrEqual(254);
+        expect(result.key).toMatch(/^[^@\s\p{Cc}A-Z]+@(?:[a-z0-9-]+\.)+[a-z0-9-]+$/u);
+        // biome-ignore lint/suspicious/noControlCharactersInRegex: all of ASCII is meant.
+        if (/^[\x01-\x7f]+$/.test(result.address)) expect(result.key).toBe(result.address.toLowerCase());
+      }),
+      runs,
+    );
+  });
+
+  test('wrapping, space, invisible characters, other normal forms and capitals of ASCII do not change the key', () => {
+    const places = fc.array(fc.nat(), { minLength: 1, maxLength: 4 });
+    fc.assert(
+      fc.property(
+        address,
+        places,
+        fc.constantFrom('\u200b', '\u00ad', '\u2060', '\ufeff', '\u202e', '\ufe0f'),
+        (plain, at, mark) => {
+          const key = keyOf(plain);
+          let marked = plain;
+          for (const place of at) {
+            const characters = [...marked];
+            marked = [
+              ...characters.slice(0, place % characters.length),
+              mark,
+              ...characters.slice(place % characters.length),
+            ].join('');
+          }
+          const capitals = plain.replace(/[a-z]/g, (letter) => letter.toUpperCase());
+          for (const other of [
+            marked,
+            capitals,
+            plain.normalize('NFD'),
+            ` ${plain}\n`,
+            `<${plain}>`,
+            `Name <${plain}>`,
+            `mailto:${plain}`,
+          ])
+            expect(keyOf(other)).toBe(key);
+        },
+      ),
+      runs,
+    );
+  });
+});
+
+test('the database takes every key and address that is made here', async () => {
+  const database = await createTestDatabase();
+  const support = await database.connect('support_app');
+  const made = new Map<string, string>();
+  const unit = fc.constantFrom(...'aZ09+-äİΣς用\u0301\u00a8\u{1f600}ﬀ·');
+  for (const [local, domain] of fc.sample(
+    fc.tuple(fc.string({ unit, minLength: 1, maxLength: 15 }), fc.string({ unit, minLength: 1, maxLength: 15 })),
+    1_000,
+  )) {
+    const result = canonicaliseEmail(`${local}@${domain}.example`);
+    if (result.ok) made.set(result.key, result.address);
+  }
+  expect(made.size).toBeGreaterThan(50);
+  const { rowCount } = await support.query(
+    `insert into platform.customers (email, email_key, name) select address, key, 'N' from unnest($1::text[], $2::text[]) as made (key, address)`,
+    [[...made.keys()], [...made.values()]],
+  );
+  expect(rowCount).toBe(made.size);
+});
