@@ -1,6 +1,7 @@
 import type pg from 'pg';
+import { findUntestedGrants } from './grants.ts';
 import { logins } from './logins.ts';
-import { findUntestedGrants, readPrivileges } from './privileges.ts';
+import { readPrivileges } from './matrix.ts';
 
 /** One offence against the house rules of the schema. */
 export type Finding = { lint: string; object: string; remedy: string };

@@ -1,9 +1,7 @@
-import { readFile, writeFile } from 'node:fs/promises';
 import pg from 'pg';
-import { type Login, loginNames, logins } from './logins.ts';
-
-/** What each login may do: per object, or column of an object, one cell for each of `loginNames`, holding a letter per allowed verb. */
-export type Matrix = Map<string, string[]>;
+import { isOurs } from './grants.ts';
+import { type Login, loginNames } from './logins.ts';
+import type { Matrix } from './matrix.ts';
 
 type Probe = {
   row: string;
@@ -12,16 +10,6 @@ type Probe = {
   /** The statement cannot succeed: any error but a lack of privilege means that it was allowed. */
   mayFail?: boolean;
 };
-
-const matrixFile = new URL('./privileges.txt', import.meta.url);
-
-const header = `# What every login may do, found out by trying each statement as that login: made by \`npm run schema\`, compared by the tests.
-# table, view   S select, I insert, U update a column · D delete, T truncate, G create a trigger, M maintain, all of it
-# sequence      N nextval, R read, V setval    function  X execute    schema  U use, C create in
-# database      C connect, S create a schema, T make temporary tables. The migrator is tried before its \`set role\`.
-`;
-const labelWidth = 64;
-const columnWidth = 12;
 
 /**
  * Tries every statement of the matrix as every login. Nothing is kept but a number drawn from each sequence a login may use,
@@ -44,88 +32,6 @@ export async function observePrivileges(connect: (login: Login) => Promise<pg.Cl
   }
   return matrix;
 }
-
-/** One line per object and, indented under it, per column. */
-export function formatMatrix(matrix: Matrix): string {
-  const line = (label: string, cells: string[]) =>
-    (`${label}  `.padEnd(labelWidth) + cells.map((cell) => cell.padEnd(columnWidth)).join('')).trimEnd();
-  const titles = loginNames.map((login) => login.replace(/^platform_|_app$/g, ''));
-  const rows = [...matrix].map(([row, cells]) =>
-    line(
-      labelOf(row),
-      cells.map((cell) => cell || '.'),
-    ),
-  );
-  return `${header}${line('#', titles)}\n${rows.join('\n')}\n`;
-}
-
-/** The reverse of formatMatrix. */
-export function parseMatrix(text: string): Matrix {
-  const matrix: Matrix = new Map();
-  let object = '';
-  for (const line of text.split(/\r?\n/)) {
-    if (line === '' || line.startsWith('#')) continue;
-    const [label, ...cells] = line.trim().split(/\s{2,}/) as [string, ...string[]];
-    const isColumn = line.startsWith(' ');
-    if (!isColumn) object = label;
-    matrix.set(
-      isColumn ? `${object}\n${label}` : label,
-      cells.map((cell) => (cell === '.' ? '' : cell)),
-    );
-  }
-  return matrix;
-}
-
-/** The committed matrix. */
-export async function readPrivileges(): Promise<Matrix> {
-  return parseMatrix(await readFile(matrixFile, 'utf8'));
-}
-
-export async function writePrivileges(matrix: Matrix): Promise<void> {
-  await writeFile(matrixFile, formatMatrix(matrix));
-}
-
-/**
- * Every entry of every access list in the catalogue that no cell of the matrix answers for: given to somebody who is none of
- * the logins, of a verb that is not tried, or to be passed on. Entries of an object's owner and of platform_owner are left
- * out: every migration uses those.
- */
-export async function findUntestedGrants(client: pg.ClientBase, matrix: Matrix): Promise<string[]> {
-  const { rows } = await client.query<Entry>(listEntries);
-  return rows
-    .filter((entry) => entry.is_grantable || !isTried(entry, matrix))
-    .map(({ object, column, privilege, grantee, is_grantable }) => {
-      const verb = column ? `${privilege} (${column})` : privilege;
-      return `${verb} on ${object} to ${grantee}${is_grantable ? ' with grant option' : ''}`.toLowerCase();
-    });
-}
-
-type Entry = { object: string; column: string | null; grantee: string; privilege: string; is_grantable: boolean };
-
-function isTried({ object, column, grantee, privilege }: Entry, matrix: Matrix): boolean {
-  const kind = object.split(' ', 1)[0] as string;
-  const letter = lettersOf[kind]?.[privilege];
-  const holders = loginNames.flatMap((login, index) => (grantee === login || grantee === logins[login] ? [index] : []));
-  if (!letter || holders.length === 0) return false;
-  const ofColumns = ['S', 'I', 'U'].includes(letter) && (kind === 'table' || kind === 'view');
-  const isAnswer = (row: string) =>
-    column ? row === `${object}\n${column}` : ofColumns ? row.startsWith(`${object}\n`) : row === object;
-  const answers = [...matrix].filter(([row]) => isAnswer(row));
-  return holders.every((index) => answers.some(([, cells]) => cells[index]?.includes(letter)));
-}
-
-const ofRelations = { SELECT: 'S', INSERT: 'I', UPDATE: 'U', DELETE: 'D', TRUNCATE: 'T', TRIGGER: 'G', MAINTAIN: 'M' };
-const lettersOf: Record<string, Record<string, string>> = {
-  table: ofRelations,
-  view: ofRelations,
-  sequence: { USAGE: 'N', SELECT: 'R', UPDATE: 'V' },
-  function: { EXECUTE: 'X' },
-  procedure: { EXECUTE: 'X' },
-  schema: { USAGE: 'U', CREATE: 'C' },
-  database: { CONNECT: 'C', CREATE: 'S', TEMPORARY: 'T' },
-};
-
-const labelOf = (row: string) => row.replace(/^.*\n/, '  ');
 
 const isAllowed = ({ sql, mayFail }: Probe, state: string) => {
   if (state === '42501') return false;
@@ -227,10 +133,6 @@ function probesOfRelation({ kind, name, inserts, updates, deletes, columns }: Re
   return probes;
 }
 
-const isOurs = (catalogue: string, oid: string) => `
-  n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
-  and not exists (select from pg_catalog.pg_depend where classid = 'pg_catalog.${catalogue}'::regclass and objid = ${oid} and deptype = 'e')`;
-
 const listRelations = `
   select case when c.relkind in ('r', 'p', 'f') then 'table' else 'view' end as kind, format('%I.%I', n.nspname, c.relname) as name,
          may & 8 > 0 as inserts, may & 4 > 0 as updates, may & 16 > 0 as deletes,
@@ -255,32 +157,3 @@ const listOthers = `
              from unnest(p.proargtypes) type)), 3
     from pg_catalog.pg_proc p join pg_catalog.pg_namespace n on n.oid = p.pronamespace where ${isOurs('pg_proc', 'p.oid')})
   select kind, name, call from other order by rank, name collate "C"`;
-
-const listEntries = `
-  select o.object, o.column, case e.grantee when 0 then 'PUBLIC' else pg_get_userbyid(e.grantee)::text end as grantee, e.privilege_type as privilege,
-         e.is_grantable
-  from (select 'database', null::text, d.datdba, coalesce(d.datacl, acldefault('d', d.datdba)) from pg_catalog.pg_database d
-        where d.datname = current_database()
-        union all
-        select format('schema %I', n.nspname), null, n.nspowner, n.nspacl from pg_catalog.pg_namespace n where ${isOurs('pg_namespace', 'n.oid')}
-        union all
-        select format('%s %I.%I', case when c.relkind in ('r', 'p', 'f') then 'table' when c.relkind = 'S' then 'sequence' else 'view' end, n.nspname, c.relname),
-               quote_ident(a.attname), c.relowner, coalesce(a.attacl, c.relacl)
-        from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-          cross join lateral (select null as attname, null as attacl
-                              union all select t.attname, t.attacl from pg_catalog.pg_attribute t where t.attrelid = c.oid and t.attacl is not null) a
-        where ${isOurs('pg_class', 'c.oid')}
-        union all
-        select format('%s %I.%I(%s)', case p.prokind when 'p' then 'procedure' else 'function' end, n.nspname, p.proname, oidvectortypes(p.proargtypes)),
-               null, p.proowner, coalesce(p.proacl, acldefault('f', p.proowner))
-        from pg_catalog.pg_proc p join pg_catalog.pg_namespace n on n.oid = p.pronamespace where ${isOurs('pg_proc', 'p.oid')}
-        union all
-        -- Not those of tables and arrays, which follow what they belong to.
-        select format('type %I.%I', n.nspname, t.typname), null, t.typowner, coalesce(t.typacl, acldefault('T', t.typowner))
-        from pg_catalog.pg_type t join pg_catalog.pg_namespace n on n.oid = t.typnamespace
-        where t.typrelid = 0 and t.typsubscript <> 'array_subscript_handler'::regproc and ${isOurs('pg_type', 't.oid')}
-        union all
-        select format('new objects (%s)', d.defaclobjtype), null, d.defaclrole, d.defaclacl from pg_catalog.pg_default_acl d
-       ) as o (object, "column", owner, acl) cross join aclexplode(o.acl) e
-  where e.grantee <> o.owner and pg_get_userbyid(e.grantee) <> 'platform_owner'
-  order by 1, 2, 3, 4`;

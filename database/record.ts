@@ -1,35 +1,68 @@
-/** `npm run schema`: writes schema.sql and privileges.txt as the migrations leave them, from a server of its own that is gone afterwards. */
+/**
+ * `npm run schema`: writes schema.sql and privileges.txt as the migrations leave them, from a server of its own that is gone
+ * afterwards. With `--check` it writes nothing, and fails when the committed files differ.
+ */
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { parseArgs } from 'node:util';
 import pg from 'pg';
-import { startLocal } from './local.ts';
+import { type LocalServer, startLocal } from './local.ts';
+import { compareMatrices, type Matrix, readPrivileges, writePrivileges } from './matrix.ts';
 import { migrate, withMigrator } from './migrator.ts';
-import { observePrivileges, writePrivileges } from './privileges.ts';
-import { describeSchema, writeSnapshot } from './snapshot.ts';
+import { observePrivileges } from './privileges.ts';
+import { describeDifference, describeSchema, readSnapshot, writeSnapshot } from './snapshot.ts';
 
-const database = 'aether_schema';
+const { values: options } = parseArgs({ options: { check: { type: 'boolean', default: false } } });
 const folder = await mkdtemp(join(tmpdir(), 'aether-schema-'));
 await chmod(folder, 0o755); // as root the server runs as the user postgres
-const clients: pg.Client[] = [];
 try {
-  const local = await startLocal({ folder, database, port: 54390 });
+  const local = await startLocal({ folder, database: 'aether_schema', port: 54390 });
   try {
-    await migrate(local.urlOf('platform_migrator'));
-    await writeSnapshot(await withMigrator(local.urlOf('platform_migrator'), describeSchema));
-    await writePrivileges(
-      await observePrivileges(async (login) => {
-        const client = new pg.Client({ connectionString: local.urlOf(login) });
-        clients.push(client);
-        await client.connect();
-        return client;
-      }),
-    );
-    console.log('database/schema.sql and database/privileges.txt are written: look at what changed in them, and commit it.');
+    const { schema, privileges } = await observe(local);
+    if (options.check) await check(schema, privileges);
+    else await write(schema, privileges);
   } finally {
-    await Promise.all(clients.map((client) => client.end()));
     await local.server.stop('immediate');
   }
 } finally {
   await rm(folder, { recursive: true, force: true });
+}
+
+async function observe(local: LocalServer): Promise<{ schema: string; privileges: Matrix }> {
+  await migrate(local.urlOf('platform_migrator'));
+  const schema = await withMigrator(local.urlOf('platform_migrator'), describeSchema);
+  const clients: pg.Client[] = [];
+  try {
+    const privileges = await observePrivileges(async (login) => {
+      const client = new pg.Client({ connectionString: local.urlOf(login) });
+      clients.push(client);
+      await client.connect();
+      return client;
+    });
+    return { schema, privileges };
+  } finally {
+    await Promise.all(clients.map((client) => client.end()));
+  }
+}
+
+async function write(schema: string, privileges: Matrix): Promise<void> {
+  await writeSnapshot(schema);
+  await writePrivileges(privileges);
+  console.log(
+    'database/schema.sql and database/privileges.txt are written: look at what changed in them, and commit it.',
+  );
+}
+
+async function check(schema: string, privileges: Matrix): Promise<void> {
+  const drift = describeDifference(await readSnapshot(), schema);
+  const differences = [...(drift ? [drift] : []), ...compareMatrices(await readPrivileges(), privileges)];
+  if (differences.length === 0) {
+    console.log('database/schema.sql and database/privileges.txt are what the migrations make.');
+    return;
+  }
+  console.error(
+    `The migrations make something else. Run \`npm run schema\` and commit it.\n\n${differences.join('\n')}`,
+  );
+  process.exitCode = 1;
 }

@@ -354,6 +354,16 @@ RETURN (((char_length(value) >= 1) AND (char_length(value) <= characters_max)) A
 grant execute on function platform.is_line(value text, characters_max integer) to foundation_role;
 grant execute on function platform.is_line(value text, characters_max integer) to support_role;
 
+CREATE OR REPLACE FUNCTION platform.keep_directory_account()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  raise exception 'a user keeps the directory account of the first sign-in' using errcode = 'insufficient_privilege',
+    hint = 'Another directory account is another user.';
+end $function$;
+
 CREATE OR REPLACE PROCEDURE platform.protect_table(IN target regclass)
  LANGUAGE plpgsql
  SET search_path TO 'pg_catalog', 'pg_temp'
@@ -555,6 +565,7 @@ create table platform.users (
 );
 comment on column platform.users.id is 'The identity provider''s subject at the first sign-in.';
 comment on column platform.users.directory_object_id is 'With the tenant, what finds a person again: the subject differs from app registration to app registration.';
+CREATE TRIGGER keep_directory_account BEFORE UPDATE OF directory_tenant_id, directory_object_id ON platform.users FOR EACH ROW WHEN (((old.directory_object_id IS NOT NULL) AND ((old.directory_tenant_id IS DISTINCT FROM new.directory_tenant_id) OR (old.directory_object_id IS DISTINCT FROM new.directory_object_id)))) EXECUTE FUNCTION platform.keep_directory_account();
 alter table platform.users enable row level security, force row level security;
 create policy apps_add on platform.users for insert to foundation_role, support_role with check (true);
 create policy apps_edit on platform.users for update to foundation_role, support_role using (true) with check (true);

@@ -49,22 +49,41 @@ export async function compareSnapshot(url: string): Promise<string | undefined> 
   return withMigrator(url, async (client) => describeDifference(await readSnapshot(), await describeSchema(client)));
 }
 
-/** The lines that differ, each group under the last line at the margin before it; undefined when the texts are equal. */
+/**
+ * The lines that differ, each group under the object it belongs to and the line of the committed text where it starts;
+ * undefined when the texts are equal. Pure; line ends may be either kind.
+ */
 export function describeDifference(committed: string, actual: string): string | undefined {
-  if (committed === actual) return undefined;
   const lines: string[] = [];
-  let heading = '';
-  for (const [operation, line] of diff(actual.split('\n'), committed.split('\n'))) {
-    if (operation === 0) {
-      if (/^create .*[^;]$/i.test(line)) heading = `  ${line}`;
-      continue;
+  let [line, object, isOpen, isSame] = [1, '', false, true];
+  for (const [operation, text] of diff(splitLines(actual), splitLines(committed))) {
+    if (startsObject.test(text)) object = text.replace(/[ (;]+$/, '');
+    if (operation !== 0) isSame = false;
+    // A blank line stands before every object: it goes without saying.
+    if (operation === 0 || text === '' || startsObject.test(text)) isOpen = false;
+    if (operation !== 0 && text !== '') {
+      if (!isOpen) lines.push(`schema.sql:${line}, ${object || 'the heading'}`);
+      isOpen = true;
+      lines.push(`${operation === 1 ? '+' : '-'} ${text}`);
     }
-    if (heading) lines.push(heading);
-    heading = '';
-    lines.push(`${operation === 1 ? '+' : '-'} ${line}`);
+    if (operation !== 1) line += 1;
   }
-  return lines.join('\n');
+  if (isSame) return undefined;
+  return lines.join('\n') || 'schema.sql: blank lines were added or taken out';
 }
+
+const splitLines = (text: string) => text.split(/\r?\n/);
+// At the margin; what belongs to a table, as its indexes do, starts no object of its own.
+const startsObject = new RegExp(
+  `^(${[
+    'create (or replace )?(extension|schema|sequence|(unlogged |foreign )?table|(materialized )?view|function|procedure|aggregate)',
+    'alter default privileges',
+    'grant [a-z]+ on database',
+    'comment on(?! (table|column|view))',
+    '-- also:',
+  ].join('|')}) `,
+  'i',
+);
 
 // One row is one or more lines of text. Sorted by schema, kind of object, name, then the part of it; "C" so that no locale reorders.
 const catalogue = /* sql */ `
@@ -185,7 +204,7 @@ part (schema, rank, object, step, position, text) as (
   select s.name, 5, 'comments', 0, 0, format('comment on %s %s is %L;', i.type, i.identity, d.description)
   from pg_catalog.pg_description d cross join pg_identify_object(d.classoid, d.objoid, d.objsubid) i
   join schema s on s.name = i.schema or i.type = 'schema' and s.name = i.name
-  where d.classoid <> 'pg_catalog.pg_class'::regclass and (d.classoid, d.objoid) not in (select classid, objid from extension_member) and s.name <> 'public'
+  where d.classoid <> 'pg_catalog.pg_class'::regclass and d.objoid >= 16384 and (d.classoid, d.objoid) not in (select classid, objid from extension_member) and s.name <> 'public'
   union all
   -- Whatever else there is, by name at least, so that nothing is added unseen.
   select s.name, 6, 'others', 0, 0, format('-- also: %s', pg_describe_object(d.classid, d.objid, 0))

@@ -18,6 +18,18 @@ comment on column platform.users.id is 'The identity provider''s subject at the 
 comment on column platform.users.directory_object_id is
   'With the tenant, what finds a person again: the subject differs from app registration to app registration.';
 
+-- Sign-in finds a person by the directory account: whoever could move it could sign in as an administrator.
+create function platform.keep_directory_account() returns trigger
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+  raise exception 'a user keeps the directory account of the first sign-in' using errcode = 'insufficient_privilege',
+    hint = 'Another directory account is another user.';
+end $$;
+create trigger keep_directory_account before update of directory_tenant_id, directory_object_id on platform.users for each row
+  when (old.directory_object_id is not null
+    and (old.directory_tenant_id, old.directory_object_id) is distinct from (new.directory_tenant_id, new.directory_object_id))
+  execute function platform.keep_directory_account();
+
 call platform.protect_table('platform.users');
 create policy apps_read on platform.users for select to foundation_role, support_role using (true);
 create policy apps_add on platform.users for insert to foundation_role, support_role with check (true);

@@ -1,0 +1,391 @@
+import type pg from 'pg';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { lintSchema } from './lints.ts';
+import { holdRoles } from './testing.escalation.ts';
+import { createTestDatabase } from './testing.ts';
+
+holdRoles();
+let superuser: pg.Client;
+beforeAll(async () => {
+  superuser = await (await createTestDatabase()).connect('postgres');
+});
+
+/** What the lints find after these statements, of which nothing stays: the lints end the transaction they run in. */
+async function findAfter(sql: string, role = 'platform_owner'): Promise<string[]> {
+  await superuser.query(`begin; set local role ${role}; ${sql}; reset role`);
+  const findings = await lintSchema(superuser);
+  return findings.map(({ lint, object }) => `${lint}: ${object}`);
+}
+
+const table = (name: string, columns: string) =>
+  `create table crm.${name} (${columns}); call platform.protect_table('crm.${name}');`;
+const pinned = 'set search_path = pg_catalog, pg_temp';
+const empty = `as 'begin end'`;
+
+test('the schema as the migrations leave it is clean', async () => {
+  expect(await lintSchema(superuser)).toEqual([]);
+});
+
+test('a finding says what to do', async () => {
+  await superuser.query('begin; set local role platform_owner; create table crm.open (); reset role');
+  expect(await lintSchema(superuser)).toEqual([
+    {
+      lint: 'unprotected table',
+      object: 'crm.open',
+      remedy: 'call platform.protect_table(…): row level security enabled and forced, and a policy for its owner.',
+    },
+  ]);
+});
+
+type Case = { offence: string; found: string[]; neighbour: string; role?: string };
+
+function lint(name: string, cases: Record<string, Case>): void {
+  describe(name, () => {
+    test.each(Object.entries(cases))('finds %s', async (_, { offence, found, neighbour, role }) => {
+      expect(await findAfter(offence, role)).toEqual(found.map((object) => `${name}: ${object}`));
+      expect(await findAfter(neighbour, role)).toEqual([]);
+    });
+  });
+}
+
+lint('unprotected table', {
+  'a table without row level security': {
+    offence: 'create table crm.t (n integer)',
+    found: ['crm.t'],
+    neighbour: table('t', 'n integer'),
+  },
+  'a table whose row level security is not forced': {
+    offence: `${table('t', 'n integer')} alter table crm.t no force row level security`,
+    found: ['crm.t'],
+    neighbour: `${table('t', 'n integer')} alter table crm.t force row level security`,
+  },
+  'a table whose row level security is switched off': {
+    offence: 'alter table platform.customers disable row level security',
+    found: ['platform.customers'],
+    neighbour: 'alter table platform.customers enable row level security',
+  },
+  'a table without a policy for its owner': {
+    offence: `${table('t', 'n integer')} drop policy owner_all on crm.t`,
+    found: ['crm.t'],
+    neighbour: `${table('t', 'n integer')} alter policy owner_all on crm.t rename to owners`,
+  },
+  'a policy that holds its owner back': {
+    offence: `${table('t', 'n integer')} alter policy owner_all on crm.t using (n > 0)`,
+    found: ['crm.t'],
+    neighbour: `${table('t', 'n integer')} create policy apps on crm.t to support_role using (n > 0)`,
+  },
+  'a partition': {
+    offence: `create table crm.p (n integer) partition by list (n); call platform.protect_table('crm.p');
+              create table crm.p1 partition of crm.p for values in (1)`,
+    found: ['crm.p1'],
+    neighbour: `create table crm.p (n integer) partition by list (n); call platform.protect_table('crm.p');
+                create table crm.p1 partition of crm.p for values in (1); call platform.protect_table('crm.p1')`,
+  },
+});
+
+const definer = (options: string) =>
+  `create function crm.f() returns void language plpgsql security definer ${options} ${empty}`;
+lint('definer function with a movable search_path', {
+  'one with no search_path': { offence: definer(''), found: ['crm.f()'], neighbour: definer(pinned) },
+  'one that looks among temporary tables first': {
+    offence: definer('set search_path = pg_catalog, platform'),
+    found: ['crm.f()'],
+    neighbour: definer(pinned),
+  },
+  'one that names them in another order': {
+    offence: definer('set search_path = pg_temp, pg_catalog'),
+    found: ['crm.f()'],
+    neighbour: definer(pinned),
+  },
+  'one whose body is bound, for what it calls is not': {
+    offence: 'create function crm.f() returns integer language sql security definer return 1',
+    found: ['crm.f()'],
+    neighbour: 'create function crm.f() returns integer language sql return 1',
+  },
+  'a procedure': {
+    offence: `create procedure crm.p() language plpgsql security definer ${empty}`,
+    found: ['crm.p()'],
+    neighbour: `create procedure crm.p() language plpgsql security definer ${pinned} ${empty}`,
+  },
+});
+
+lint('function whose names a search_path could redirect', {
+  'one whose body is a text': {
+    offence: `create function crm.f(text) returns void language plpgsql ${empty}`,
+    found: ['crm.f(text)'],
+    neighbour: `create function crm.f(text) returns void language plpgsql ${pinned} ${empty}`,
+  },
+  'one in SQL whose body is a text': {
+    offence: `create function crm.f(text) returns text language sql as 'select lower($1)'`,
+    found: ['crm.f(text)'],
+    neighbour: 'create function crm.f(text) returns text language sql return lower($1)',
+  },
+});
+
+test('finds a function that was made executable by PUBLIC', async () => {
+  expect(await findAfter('grant execute on function platform.count_version() to public')).toEqual([
+    'function executable by PUBLIC: platform.count_version()',
+    'untested grant: execute on function platform.count_version() to public',
+  ]);
+  expect(await findAfter('revoke execute on function platform.count_version() from public')).toEqual([]);
+});
+
+test('finds a function that is executable by PUBLIC because nobody revoked it', async () => {
+  const make = `create function crm.f() returns integer language sql return 1`;
+  const found = await findAfter(`alter default privileges grant execute on functions to public; ${make}`);
+  expect(found).toContain('function executable by PUBLIC: crm.f()');
+  expect(found).toContain('untested grant: execute on function crm.f() to public');
+  expect(await findAfter(make)).toEqual([]);
+});
+
+const parent = (columns: string, more = '') => `${table('t', `${columns}${more}`)}`;
+const reference = 'n bigint references crm.deals';
+lint('foreign key without an index', {
+  'one without any': {
+    offence: parent(reference),
+    found: ['crm.t t_n_fkey'],
+    neighbour: `${parent(reference)} create index on crm.t (n)`,
+  },
+  'one whose column stands second': {
+    offence: `${parent(reference, ', m integer')} create index on crm.t (m, n)`,
+    found: ['crm.t t_n_fkey'],
+    neighbour: `${parent(reference, ', m integer')} create index on crm.t (n, m)`,
+  },
+  'one whose index leaves rows out': {
+    offence: `${parent(reference)} create index on crm.t (n) where n > 5`,
+    found: ['crm.t t_n_fkey'],
+    neighbour: `${parent(reference)} create index on crm.t (n) where n is not null`,
+  },
+  'one whose index is of an expression': {
+    offence: `${parent(reference)} create index on crm.t (abs(n))`,
+    found: ['crm.t t_n_fkey'],
+    neighbour: `${parent(reference)} create unique index on crm.t (n)`,
+  },
+  'one whose index is no tree': {
+    offence: `${parent(reference)} create index on crm.t using brin (n)`,
+    found: ['crm.t t_n_fkey'],
+    neighbour: `${parent(reference)} create index on crm.t (n desc)`,
+  },
+  'one of two columns with an index on one': {
+    offence: `${parent('p bigint, s bigint, foreign key (p, s) references crm.pipeline_stages (pipeline_id, id)')} create index on crm.t (p)`,
+    found: ['crm.t t_p_s_fkey'],
+    neighbour: `${parent('p bigint, s bigint, foreign key (p, s) references crm.pipeline_stages (pipeline_id, id)')} create index on crm.t (s, p)`,
+  },
+  'one whose index was dropped': {
+    offence: 'drop index crm.deals_customer',
+    found: ['crm.deals deals_customer_id_fkey'],
+    neighbour: 'drop index crm.activities_timeline; create index on crm.activities (customer_id)',
+  },
+});
+
+lint('policy for PUBLIC', {
+  'one that names nobody': {
+    offence: 'create policy p on crm.deals for select using (true)',
+    found: ['crm.deals p'],
+    neighbour: 'create policy p on crm.deals for select to foundation_role using (true)',
+  },
+});
+
+// The table is in the committed matrix with these rights: only the policy is missing.
+lint('grant that no policy lets through', {
+  'a grant whose policy was dropped': {
+    offence: 'drop policy foundation_all on crm.deals',
+    found: [
+      'crm.deals insert to foundation_role',
+      'crm.deals select to foundation_role',
+      'crm.deals update to foundation_role',
+    ],
+    neighbour:
+      'drop policy foundation_all on crm.deals; create policy anew on crm.deals to foundation_role using (true)',
+  },
+  'a grant of columns whose policy is for another verb': {
+    offence:
+      'drop policy support_add on crm.activities; create policy support_add on crm.activities for select to support_role using (true)',
+    found: ['crm.activities insert to support_role'],
+    neighbour:
+      'drop policy support_add on crm.activities; create policy support_add on crm.activities for insert to support_role with check (true)',
+  },
+  'a grant that only a restrictive policy names': {
+    offence:
+      'drop policy apps_read on platform.customer_emails; create policy r on platform.customer_emails as restrictive to foundation_role, support_role using (true)',
+    found: ['platform.customer_emails select to foundation_role', 'platform.customer_emails select to support_role'],
+    neighbour:
+      'create policy r on platform.customer_emails as restrictive to foundation_role, support_role using (true)',
+  },
+});
+
+describe('grant to PUBLIC', () => {
+  const cases: [sql: string, object: string, untested: string][] = [
+    [
+      'grant select on crm.customer_context to public',
+      'select on crm.customer_context',
+      'select on view crm.customer_context to public',
+    ],
+    [
+      'grant insert (name) on platform.companies to public',
+      'insert on platform.companies (name)',
+      'insert (name) on table platform.companies to public',
+    ],
+    ['grant usage on schema support to public', 'usage on schema support', 'usage on schema support to public'],
+    [
+      'grant usage on sequence crm.customer_number to public',
+      'usage on crm.customer_number',
+      'usage on sequence crm.customer_number to public',
+    ],
+  ];
+  test.each(cases)('finds %s', async (sql, object, untested) => {
+    const found = await findAfter(sql);
+    expect(found).toContain(`grant to PUBLIC: ${object}`);
+    expect(found).toContain(`untested grant: ${untested}`);
+    expect(await findAfter(sql.replace('grant', 'revoke').replace(' to ', ' from '))).toEqual([]);
+  });
+
+  test('finds a database on which everybody may make temporary tables', async () => {
+    const database = (await superuser.query('select current_database() as name')).rows[0].name;
+    expect(await findAfter(`grant temporary on database ${database} to public`, 'aether_admin')).toEqual([
+      'grant to PUBLIC: temporary on this database',
+      'untested grant: temporary on database to public',
+    ]);
+    expect(await findAfter(`revoke temporary on database ${database} from public`, 'aether_admin')).toEqual([]);
+  });
+});
+
+lint('wrong owner', {
+  'a table of the superuser': {
+    role: 'postgres',
+    offence: table('t', 'n integer'),
+    found: ['crm.t, of postgres'],
+    neighbour: `${table('t', 'n integer')} alter table crm.t owner to platform_owner`,
+  },
+  'a function of the superuser': {
+    role: 'postgres',
+    offence: `alter function platform.current_app() owner to aether_admin`,
+    found: ['platform.current_app(), of aether_admin'],
+    neighbour: `alter function platform.current_app() owner to platform_owner`,
+  },
+  'a schema of an app': {
+    role: 'postgres',
+    offence: 'create schema mine authorization support_role',
+    found: ['schema mine, of support_role'],
+    neighbour: 'create schema mine authorization platform_owner',
+  },
+  'a large object of an app': {
+    role: 'support_app',
+    offence: 'select lo_create(4711)',
+    found: ['large object 4711, of support_app'],
+    neighbour: 'select lo_create(4711); select lo_unlink(4711)',
+  },
+});
+
+lint('key that sorts by locale', {
+  'a primary key': {
+    offence: table('t', 'k text primary key'),
+    found: ['crm.t (k)'],
+    neighbour: table('t', 'k text collate "C" primary key'),
+  },
+  'a column that a policy reads': {
+    offence: `${table('t', 'a text')} create policy p on crm.t to support_role using (a = 'support')`,
+    found: ['crm.t (a)'],
+    neighbour: `${table('t', 'a text collate "C", b text')} create policy p on crm.t to support_role using (a = 'support')`,
+  },
+});
+
+lint('login with more than its role', {
+  'one above row level security': {
+    role: 'postgres',
+    offence: 'alter role support_app bypassrls',
+    found: ['support_app is above row level security'],
+    neighbour: 'alter role support_app nobypassrls',
+  },
+  'a superuser': {
+    role: 'postgres',
+    offence: 'alter role sync_role superuser',
+    found: ['sync_role is a superuser'],
+    neighbour: 'alter role sync_role nosuperuser',
+  },
+  'one that makes roles and databases, and replicates': {
+    role: 'postgres',
+    offence: 'alter role foundation_app createrole createdb replication',
+    found: [
+      'foundation_app is a maker of databases',
+      'foundation_app is a maker of roles',
+      'foundation_app is a replica',
+    ],
+    neighbour: 'alter role foundation_app nocreaterole nocreatedb noreplication',
+  },
+  'a role that logs in': {
+    role: 'postgres',
+    offence: 'alter role support_role login',
+    found: ['support_role is a login'],
+    neighbour: 'alter role support_app login',
+  },
+  'a login in another role too': {
+    role: 'postgres',
+    offence: 'grant foundation_role to support_app',
+    found: ['support_app is in foundation_role'],
+    neighbour: 'grant support_role to support_app with inherit true, set false',
+  },
+  'a login that may become its role': {
+    role: 'postgres',
+    offence: 'grant support_role to support_app with set true',
+    found: ['support_app is in support_role'],
+    neighbour: 'grant support_role to support_app with set false',
+  },
+  'a login that may lend its role': {
+    role: 'postgres',
+    offence: 'grant support_role to support_app with admin true, set false',
+    found: ['support_app is in support_role'],
+    neighbour: 'grant support_role to support_app with admin false, set false',
+  },
+  'a role that reads all data': {
+    role: 'postgres',
+    offence: 'grant pg_read_all_data to observer_role',
+    found: ['observer_role is in pg_read_all_data'],
+    neighbour: 'grant observer_role to observer_app with inherit true, set false',
+  },
+});
+
+lint('untested grant', {
+  'one that the committed matrix does not have': {
+    offence: 'grant update (account_tier) on platform.customers to support_role',
+    found: ['update (account_tier) on table platform.customers to support_role'],
+    neighbour: 'grant update (timezone) on platform.customers to support_role',
+  },
+  'one on a whole table whose columns are tested': {
+    offence:
+      'grant delete on platform.companies to foundation_role; create policy d on platform.companies for delete to foundation_role using (true)',
+    found: ['delete on table platform.companies to foundation_role'],
+    neighbour: 'grant delete on crm.custom_field_values to foundation_role',
+  },
+  'one on a new table': {
+    offence: `${table('t', 'n integer')} create policy p on crm.t to support_role using (true); grant select on crm.t to support_role`,
+    found: ['select on table crm.t to support_role'],
+    neighbour: table('t', 'n integer'),
+  },
+  'one to somebody who is none of the logins': {
+    offence: 'grant select on crm.customer_context to aether_admin',
+    found: ['select on view crm.customer_context to aether_admin'],
+    neighbour: 'grant select on crm.customer_context to support_role',
+  },
+  'one that may be passed on': {
+    offence: 'grant select on crm.customer_context to support_role with grant option',
+    found: ['select on view crm.customer_context to support_role with grant option'],
+    neighbour: 'grant select on crm.customer_context to support_role',
+  },
+  'one of a verb that no probe tries': {
+    offence: 'grant references on platform.companies to support_role',
+    found: ['references on table platform.companies to support_role'],
+    neighbour: 'revoke references on platform.companies from support_role',
+  },
+  'one on what will be made later': {
+    offence: 'alter default privileges in schema crm grant select on tables to support_role',
+    found: ['select on new objects (r) to support_role'],
+    neighbour: 'alter default privileges in schema crm revoke select on tables from support_role',
+  },
+  'one on a type': {
+    offence:
+      'create type crm.colour as (r integer); grant usage on type crm.colour to support_role; create domain crm.d as text; grant usage on domain crm.d to sync_role',
+    found: ['usage on type crm.colour to support_role', 'usage on type crm.d to sync_role'],
+    neighbour: 'create type crm.colour as (r integer); create domain crm.d as text',
+  },
+});

@@ -1,0 +1,359 @@
+import fc from 'fast-check';
+import type pg from 'pg';
+import { beforeAll, describe, expect, inject, test } from 'vitest';
+import { bootstrap } from './bootstrap.ts';
+import { migrate, withMigrator } from './migrator.ts';
+import { compareSnapshot, describeDifference, describeSchema, readSnapshot } from './snapshot.ts';
+import { createTestDatabase, type TestDatabase } from './testing.ts';
+
+const hint =
+  'The migrations make something else than database/schema.sql says. If that is meant: npm run schema, and commit it.';
+
+let database: TestDatabase;
+let superuser: pg.Client;
+beforeAll(async () => {
+  database = await createTestDatabase();
+  superuser = await database.connect('postgres');
+});
+
+const asOwner = (sql: string, of = database) =>
+  withMigrator(of.url('platform_migrator'), (client) => client.query(sql));
+
+/** A database made from nothing, as on a new server. */
+async function createFromNothing(): Promise<TestDatabase> {
+  const made = await createTestDatabase({ template: 'template0' });
+  await bootstrap(inject('aetherServer').adminUrl, { database: made.name, passwords: {} });
+  return made;
+}
+
+describe('the committed snapshot', () => {
+  test('is what the migrations make', async () => {
+    expect(await compareSnapshot(database.url('platform_migrator')), hint).toBeUndefined();
+  });
+
+  test('is the same for a database made from nothing, and whoever asks', async () => {
+    const other = await createFromNothing();
+    await migrate(other.url('platform_migrator'));
+    expect(await compareSnapshot(other.url('platform_migrator')), hint).toBeUndefined();
+    for (const login of ['postgres', 'aether_admin', 'support_app', 'observer_app'] as const) {
+      expect(await describeSchema(await other.connect(login))).toBe(await describeSchema(superuser));
+    }
+  });
+
+  test('is not what an empty database is', async () => {
+    const empty = await createFromNothing();
+    const difference = await compareSnapshot(empty.url('platform_migrator'));
+    expect(difference).toContain('- create table platform.customers (');
+    expect(difference).not.toMatch(/^\+ /m);
+  });
+
+  test('holds every table, view, function, trigger, policy and index that people made', async () => {
+    const text = await readSnapshot();
+    const { rows } = await superuser.query(`
+      select format('%I.%I', n.nspname, c.relname) as name from pg_class c join pg_namespace n on n.oid = c.relnamespace
+      where n.nspname in ('platform', 'crm', 'support') and c.relkind in ('r', 'v')
+      union all select format('%I.%I', n.nspname, p.proname) from pg_proc p join pg_namespace n on n.oid = p.pronamespace
+      where n.nspname in ('platform', 'crm', 'support')
+      union all select tgname from pg_trigger where not tgisinternal
+      union all select policyname from pg_policies
+      union all select indexname from pg_indexes where schemaname in ('platform', 'crm', 'support')`);
+    expect(rows.length).toBeGreaterThan(100);
+    for (const { name } of rows) expect(text).toContain(name);
+  });
+});
+
+describe('a drift is told with its object and its line', () => {
+  const deals = 'create table crm.deals';
+  const drifts: [name: string, drift: string, undo: string, object: string, lines: string[]][] = [
+    [
+      'a column more',
+      'alter table crm.deals add colour text',
+      'alter table crm.deals drop colour',
+      deals,
+      ['+   colour text,'],
+    ],
+    [
+      'a default',
+      `alter table crm.deals alter currency set default 'USD'`,
+      `alter table crm.deals alter currency set default 'EUR'`,
+      deals,
+      [
+        `-   currency text collate "C" default 'EUR'::text not null,`,
+        `+   currency text collate "C" default 'USD'::text not null,`,
+      ],
+    ],
+    [
+      'a type',
+      'alter table crm.deals alter expected_close_on type timestamptz',
+      'alter table crm.deals alter expected_close_on type date',
+      deals,
+      ['-   expected_close_on date,', '+   expected_close_on timestamp with time zone,'],
+    ],
+    [
+      'a column that may be missing',
+      'alter table crm.deals alter name drop not null',
+      'alter table crm.deals alter name set not null',
+      deals,
+      ['-   name text not null,', '+   name text,'],
+    ],
+    [
+      'a constraint',
+      'alter table crm.deals drop constraint deals_amount_check',
+      'alter table crm.deals add constraint deals_amount_check check (amount >= 0)',
+      deals,
+      ['-   constraint deals_amount_check CHECK ((amount >= (0)::numeric)),'],
+    ],
+    [
+      'an index',
+      'drop index crm.deals_customer',
+      'create index deals_customer on crm.deals (customer_id, status)',
+      deals,
+      ['- CREATE INDEX deals_customer ON crm.deals USING btree (customer_id, status);'],
+    ],
+    [
+      'a trigger that is switched off',
+      'alter table crm.deals disable trigger count_version',
+      'alter table crm.deals enable trigger count_version',
+      deals,
+      [
+        '- CREATE TRIGGER count_version BEFORE UPDATE ON crm.deals FOR EACH ROW EXECUTE FUNCTION platform.count_version();',
+        '+ CREATE TRIGGER count_version BEFORE UPDATE ON crm.deals FOR EACH ROW EXECUTE FUNCTION platform.count_version(); -- enabled: D',
+      ],
+    ],
+    [
+      'row level security',
+      'alter table crm.deals no force row level security',
+      'alter table crm.deals force row level security',
+      deals,
+      [
+        '- alter table crm.deals enable row level security, force row level security;',
+        '+ alter table crm.deals enable row level security, no force row level security;',
+      ],
+    ],
+    [
+      'a policy',
+      'alter policy foundation_all on crm.deals using (amount > 0)',
+      'alter policy foundation_all on crm.deals using (true)',
+      deals,
+      [
+        '- create policy foundation_all on crm.deals for all to foundation_role using (true) with check (true);',
+        '+ create policy foundation_all on crm.deals for all to foundation_role using ((amount > (0)::numeric)) with check (true);',
+      ],
+    ],
+    [
+      'a grant',
+      'grant delete on crm.deals to foundation_role',
+      'revoke delete on crm.deals from foundation_role',
+      deals,
+      ['+ grant delete on crm.deals to foundation_role;'],
+    ],
+    [
+      'a grant of one column',
+      'grant insert (deal_id) on crm.activities to support_role',
+      'revoke insert (deal_id) on crm.activities from support_role',
+      'create table crm.activities',
+      [
+        '- grant insert (customer_id, type, description, metadata, occurred_at, created_by_app, idempotency_key) on crm.activities to support_role;',
+        '+ grant insert (customer_id, deal_id, type, description, metadata, occurred_at, created_by_app, idempotency_key) on crm.activities to support_role;',
+      ],
+    ],
+    [
+      'a grant that may be passed on',
+      'grant select on crm.deals to foundation_role with grant option',
+      'revoke grant option for select on crm.deals from foundation_role',
+      deals,
+      [
+        '- grant select on crm.deals to foundation_role;',
+        '+ grant select on crm.deals to foundation_role with grant option;',
+      ],
+    ],
+    [
+      'a comment',
+      `comment on column crm.deals.name is 'short'`,
+      'comment on column crm.deals.name is null',
+      deals,
+      [`+ comment on column crm.deals.name is 'short';`],
+    ],
+    [
+      'a function body',
+      `create or replace function platform.current_actor() returns text language sql stable return current_setting('aether.actor', true)`,
+      `create or replace function platform.current_actor() returns text language sql stable return nullif(current_setting('aether.actor', true), '')`,
+      'CREATE OR REPLACE FUNCTION platform.current_actor()',
+      [
+        `- RETURN NULLIF(current_setting('aether.actor'::text, true), ''::text);`,
+        `+ RETURN current_setting('aether.actor'::text, true);`,
+      ],
+    ],
+    [
+      'a definer that no longer is one',
+      'alter function platform.record_known_by() security invoker',
+      'alter function platform.record_known_by() security definer',
+      'CREATE OR REPLACE FUNCTION platform.record_known_by()',
+      ['-  SECURITY DEFINER'],
+    ],
+    [
+      'a function that may be called',
+      'grant execute on function platform.count_version() to public',
+      'revoke execute on function platform.count_version() from public',
+      'CREATE OR REPLACE FUNCTION platform.count_version()',
+      ['+ grant execute on function platform.count_version() to public;'],
+    ],
+    [
+      'a comment on a function',
+      `comment on function platform.count_version() is 'n + 1'`,
+      'comment on function platform.count_version() is null',
+      `comment on function platform.count_version() is 'n + 1'`,
+      [`+ comment on function platform.count_version() is 'n + 1';`],
+    ],
+    [
+      'a sequence',
+      'alter sequence crm.customer_number increment 2',
+      'alter sequence crm.customer_number increment 1',
+      'create sequence crm.customer_number as bigint start 1000 increment 2 minvalue 1 maxvalue 9223372036854775807 cache 1',
+      [
+        '- create sequence crm.customer_number as bigint start 1000 increment 1 minvalue 1 maxvalue 9223372036854775807 cache 1;',
+        '+ create sequence crm.customer_number as bigint start 1000 increment 2 minvalue 1 maxvalue 9223372036854775807 cache 1;',
+      ],
+    ],
+    [
+      'a view',
+      'alter view crm.customer_context set (security_invoker = true)',
+      'alter view crm.customer_context reset (security_invoker)',
+      'create view crm.customer_context with (security_invoker=true) as',
+      ['- create view crm.customer_context as', '+ create view crm.customer_context with (security_invoker=true) as'],
+    ],
+    [
+      'a table more',
+      'create table crm.added ()',
+      'drop table crm.added',
+      'create table crm.added',
+      [
+        '+ create table crm.added (',
+        '+ );',
+        '+ alter table crm.added disable row level security, no force row level security;',
+      ],
+    ],
+    [
+      'a type more',
+      `create type crm.colour as enum ('red')`,
+      'drop type crm.colour',
+      '-- also: type crm.colour',
+      ['+ -- also: type crm.colour'],
+    ],
+    [
+      'what will be granted later',
+      'alter default privileges in schema crm grant select on tables to support_role',
+      'alter default privileges in schema crm revoke select on tables from support_role',
+      'alter default privileges for role platform_owner in schema crm grant select on tables to support_role',
+      ['+ alter default privileges for role platform_owner in schema crm grant select on tables to support_role;'],
+    ],
+  ];
+
+  test.each(drifts)('%s', async (_, drift, undo, object, lines) => {
+    await asOwner(drift);
+    const told = await compareSnapshot(database.url('platform_migrator'));
+    await asOwner(undo);
+
+    const [heading, ...rest] = told?.split('\n') ?? [];
+    expect(heading?.replace(/^schema\.sql:\d+, /, '')).toBe(object);
+    // Of two lines that took each other's place, which stands first is all one.
+    expect(rest.filter((line) => /^[+-] /.test(line)).sort()).toEqual([...lines].sort());
+    const removed = lines.find((line) => line.startsWith('- '))?.slice(2);
+    const number = Number(heading?.match(/:(\d+)/)?.[1]);
+    const committed = (await readSnapshot()).split('\n');
+    if (removed) expect(committed.slice(number - 1)).toContain(removed);
+    if (removed && lines.length === 1) expect(committed[number - 1]).toBe(removed);
+  });
+
+  test('an owner', async () => {
+    await superuser.query('alter table crm.deals owner to postgres');
+    const told = await compareSnapshot(database.url('platform_migrator'));
+    await superuser.query('alter table crm.deals owner to platform_owner');
+    expect(told).toContain('+ alter table crm.deals owner to postgres;');
+  });
+
+  test('the database opened to everybody', async () => {
+    await superuser.query(`grant temporary on database ${database.name} to public`);
+    const told = await compareSnapshot(database.url('platform_migrator'));
+    await superuser.query(`revoke temporary on database ${database.name} from public`);
+    expect(told).toContain('+ grant temporary on database to public;');
+  });
+
+  test('and when all of them are undone, none', async () => {
+    expect(await compareSnapshot(database.url('platform_migrator'))).toBeUndefined();
+  });
+});
+
+describe('the order in which things were made', () => {
+  test('does not show', async () => {
+    const steps = [
+      `create table crm.one (n integer, m integer)`,
+      `create table crm.two (n integer)`,
+      `create function platform.three() returns integer language sql return 3`,
+    ];
+    const parts = [
+      'create index one_n on crm.one (n)',
+      'create index one_m on crm.one (m)',
+      'create policy p on crm.one to support_role, foundation_role using (true)',
+      'create policy a on crm.one to foundation_role, support_role using (true)',
+      'alter table crm.one add constraint one_n_check check (n > 0)',
+      'alter table crm.one add constraint one_a_check check (m > 0)',
+      'grant select, update (m) on crm.one to support_role, foundation_role',
+      'grant update (n) on crm.one to support_role',
+      `comment on table crm.two is 'two'`,
+      `comment on column crm.one.m is 'm'`,
+      'grant execute on function platform.three() to support_role',
+    ];
+    const [forward, backward] = [await createTestDatabase(), await createTestDatabase()];
+    await asOwner([...steps, ...parts].join(';'), forward);
+    await asOwner([...steps.toReversed(), ...parts.toReversed()].join(';'), backward);
+    const described = await describeSchema(await backward.connect('postgres'));
+    expect(described).toBe(await describeSchema(await forward.connect('postgres')));
+    expect(described).not.toBe(await describeSchema(superuser));
+  });
+});
+
+describe('the difference of two texts', () => {
+  const line = fc.constantFrom(
+    '',
+    'create table a (',
+    '  n integer',
+    ');',
+    'create index i on a (n);',
+    'create schema s;',
+    'grant select on a to b;',
+  );
+  const text = fc.array(line, { maxLength: 20 }).map((lines) => lines.join('\n'));
+
+  test('is none exactly when they are equal', () => {
+    fc.assert(
+      fc.property(text, text, (one, other) => {
+        expect(describeDifference(one, one)).toBeUndefined();
+        expect(describeDifference(one, other) === undefined).toBe(one === other);
+      }),
+    );
+  });
+
+  test('has every line that is missing under the number it has', () => {
+    fc.assert(
+      fc.property(text, text, (committed, actual) => {
+        let number = 0;
+        for (const told of (describeDifference(committed, actual) ?? '').split('\n')) {
+          const heading = /^schema\.sql:(\d+), /.exec(told);
+          if (heading) number = Number(heading[1]);
+          else if (told.startsWith('-')) {
+            expect(committed.split('\n')[number - 1]).toBe(told.slice(2));
+            number += 1;
+          }
+        }
+      }),
+    );
+  });
+
+  test('does not see line ends, but sees a blank', () => {
+    const committed = 'create table a (\n  n integer\n);\n';
+    expect(describeDifference(committed.replaceAll('\n', '\r\n'), committed)).toBeUndefined();
+    expect(describeDifference(committed, committed.replaceAll('\n', '\r\n'))).toBeUndefined();
+    expect(describeDifference(committed, committed.replace('integer', 'integer '))).toBeDefined();
+  });
+});
