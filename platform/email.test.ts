@@ -1,7 +1,7 @@
 import { createTestDatabase } from '@aether/database/testing';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { canonicaliseEmail } from './email.ts';
+import { canonicaliseAny, canonicaliseEmail } from './email.ts';
 
 const keyOf = (input: string) => {
   const result = canonicaliseEmail(input);
@@ -163,6 +163,28 @@ describe('whatever the input', () => {
       }),
       runs,
     );
+  });
+
+  test('the short way for plain addresses comes to what the long way comes to', () => {
+    const unit = fc.constantFrom(..."abzABZ019.-_+'K@", 'xn--', 'com', '.com', 'K');
+    const plain = fc
+      .tuple(fc.string({ unit, maxLength: 12 }), fc.string({ unit, maxLength: 12 }))
+      .map((parts) => parts.join('@'));
+    fc.assert(
+      fc.property(fc.oneof(plain, address), (input) => {
+        expect(canonicaliseEmail(input)).toEqual(canonicaliseAny(input));
+      }),
+      { numRuns: 10_000 },
+    );
+    const long = `${'a'.repeat(64)}@${'b'.repeat(60)}.${'c'.repeat(60)}.${'d'.repeat(60)}.example`;
+    for (const input of [
+      long,
+      `a${long}`,
+      long.replace('example', 'examples'),
+      `a@${'b'.repeat(63)}.com`,
+      `a@${'b'.repeat(64)}.com`,
+    ])
+      expect(canonicaliseEmail(input)).toEqual(canonicaliseAny(input));
   });
 
   test('wrapping, space, invisible characters, other normal forms and capitals of ASCII do not change the key', () => {

@@ -35,6 +35,10 @@ const invisible = /[\p{Default_Ignorable_Code_Point}\p{Cf}]/gu;
 const ends = /^[\p{Z}\p{Cc}]+|[\p{Z}\p{Cc}]+$/gu;
 const domainPattern = /^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+(?:[a-z][a-z0-9-]{0,61}[a-z0-9])$/;
 
+// The regular form, which most addresses have: it spares a lookup more than two of its twenty microseconds. Without the flag u, by
+// which the Kelvin sign would be a k.
+const plainAddress = /^([a-z0-9_+'-]+(?:\.[a-z0-9_+'-]+)*)@((?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63})$/i;
+
 /**
  * The canonical form of an address as people type, paste and copy it. Pure; never throws; canonicalising a key or an address
  * again changes nothing.
@@ -43,6 +47,20 @@ const domainPattern = /^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+(?:[a-z][a-z0
  */
 export function canonicaliseEmail(input: string): Result {
   if (input.length > inputCharactersMax) return refuse('too-long');
+  return canonicalisePlain(input) ?? canonicaliseAny(input);
+}
+
+/** The same as canonicaliseAny for what it knows; undefined for what it does not. */
+function canonicalisePlain(input: string): Result | undefined {
+  const at = input.indexOf('@');
+  if (at > localBytesMax || input.length > addressBytesMax || !plainAddress.test(input)) return undefined;
+  const key = input.toLowerCase();
+  if (key.includes('xn--', at)) return undefined;
+  return { ok: true, key, address: input.slice(0, at) + key.slice(at) };
+}
+
+/** Exported for the tests alone, which compare the two. */
+export function canonicaliseAny(input: string): Result {
   if (!input.isWellFormed()) return refuse('malformed-text');
   const text = unwrap(input.replace(invisible, '').normalize('NFC').replace(ends, ''));
   if (text === undefined) return refuse('several');
