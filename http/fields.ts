@@ -114,6 +114,21 @@ export function encodeCursor(key: unknown): string {
   return Buffer.from(JSON.stringify(key)).toString('base64url');
 }
 
+/**
+ * Makes a page of rows of which one more was asked for than it may hold: that one only tells that there is a next page.
+ *
+ * @param keyOf the sort key of a row, which the next page starts behind.
+ */
+export function cutPage<Row>(
+  rows: Row[],
+  size: number,
+  keyOf: (row: Row) => unknown,
+): { page: Row[]; next_cursor: string | null } {
+  const page = rows.slice(0, size);
+  const last = page.at(-1);
+  return { page, next_cursor: rows.length > size && last !== undefined ? encodeCursor(keyOf(last)) : null };
+}
+
 function decodeCursor(encoded: string): unknown {
   if (encoded.length > cursorCharactersMax || !/^[\w-]*$/.test(encoded)) return undefined;
   try {

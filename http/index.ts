@@ -7,6 +7,7 @@ export {
   bigintIdText,
   clientId,
   cursor,
+  cutPage,
   encodeCursor,
   line,
   object,

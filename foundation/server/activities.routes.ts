@@ -5,7 +5,7 @@ import {
   clientId,
   createStaffRoute,
   cursor,
-  encodeCursor,
+  cutPage,
   findActor,
   jsonBody,
   object,
@@ -102,9 +102,9 @@ export function addActivityRoutes(app: App, db: PlatformDb): void {
   app.openapi(timeline, async (c) => {
     const { type, cursor: after, limit, app: ofApp } = c.req.valid('query');
     const { id } = await requireCustomer(db, c.req.valid('param').id);
-    const { activities, places } = await readTimeline(db, id, { types: type, app: ofApp, after, limit: limit + 1 });
-    const next = activities.length > limit ? places[limit - 1] : undefined;
-    return c.json({ activities: activities.slice(0, limit), next_cursor: next ? encodeCursor(next) : null }, 200);
+    const found = await readTimeline(db, id, { types: type, app: ofApp, after, limit: limit + 1 });
+    const { page, next_cursor } = cutPage(found, limit, (activity) => activity.place);
+    return c.json({ activities: page.map(({ place: _, ...activity }) => activity), next_cursor }, 200);
   });
 
   app.openapi(add, async (c) => {

@@ -45,7 +45,7 @@ export async function readTimeline(
     after = beforeEverything,
     limit,
   }: { types?: string[]; app?: App; after?: TimelinePlace; limit: number },
-): Promise<{ activities: Activity[]; places: TimelinePlace[] }> {
+): Promise<(Activity & { place: TimelinePlace })[]> {
   const rows = await on.query<ActivityRow & { at: string }>(
     `select ${activityColumns}, to_char(a.occurred_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as at
      from crm.activities a left join platform.users u on u.id = a.created_by
@@ -54,7 +54,7 @@ export async function readTimeline(
      order by a.occurred_at desc, a.id desc limit $6`,
     [customerId, after.at, after.id, types ?? null, app ?? null, limit],
   );
-  return { activities: rows.map(toActivity), places: rows.map(({ at, id }) => ({ at, id })) };
+  return rows.map((row) => ({ ...toActivity(row), place: { at: row.at, id: row.id } }));
 }
 
 /**

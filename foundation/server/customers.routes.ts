@@ -6,7 +6,7 @@ import {
   CustomerSchema,
   createStaffRoute,
   cursor,
-  encodeCursor,
+  cutPage,
   findActor,
   jsonBody,
   line,
@@ -24,15 +24,19 @@ export const customerKey = object({
   id: z.union([uuid(), z.string().regex(/^[1-9]\d{0,17}$/)], { error: 'must be a customer’s UUID or crm_id' }),
 });
 
+/** Which tiers there are is the organisation's own business; `premium` is the one that both apps show in gold. */
+export const accountTier = () =>
+  z
+    .string()
+    .regex(/^[a-z][a-z0-9_-]{0,39}$/, { error: 'must be 1 to 40 of a-z, 0-9, _ or -, starting with a letter' })
+    .openapi({ example: 'premium' });
+
 const writable = {
   name: line({ charactersMax: 200 }),
   email: line({ charactersMax: 1_000 }),
   phone: line({ charactersMax: 40 }).nullable(),
   company_id: uuid().nullable(),
-  account_tier: z
-    .string()
-    .regex(/^[a-z][a-z0-9_-]{0,39}$/, { error: 'must be 1 to 40 of a-z, 0-9, _ or -, starting with a letter' })
-    .nullable(),
+  account_tier: accountTier().nullable(),
   account_manager_id: z.string().min(1).max(255).nullable(),
 };
 const { name, email, ...optional } = writable;
@@ -117,9 +121,8 @@ export function addCustomerRoutes(app: App, db: PlatformDb): void {
   app.openapi(list, async (c) => {
     const { search, cursor: after, limit } = c.req.valid('query');
     const found = await searchCustomers(db, { search, after, limit: limit + 1 });
-    const customers = found.slice(0, limit);
-    const last = found.length > limit ? customers.at(-1) : undefined;
-    return c.json({ customers, next_cursor: last ? encodeCursor(last.id) : null }, 200);
+    const { page: customers, next_cursor } = cutPage(found, limit, (customer) => customer.id);
+    return c.json({ customers, next_cursor }, 200);
   });
 
   app.openapi(create, async (c) => {

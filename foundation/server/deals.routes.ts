@@ -5,7 +5,7 @@ import {
   bigintIdText,
   createStaffRoute,
   cursor,
-  encodeCursor,
+  cutPage,
   findActor,
   jsonBody,
   line,
@@ -17,6 +17,7 @@ import {
   z,
 } from '@aether/http';
 import { CustomerErased, type PlatformDb, ReferenceNotFound } from '@aether/platform';
+import { accountTier } from './customers.routes.ts';
 import { closeDeal, createDeal, getDeal, listDeals } from './deals.ts';
 import { listPipelines } from './pipelines.ts';
 
@@ -57,9 +58,6 @@ const PipelineSchema = z
   })
   .openapi('Pipeline');
 
-const tier = z
-  .string()
-  .regex(/^[a-z][a-z0-9_-]{0,39}$/, { error: 'must be 1 to 40 of a-z, 0-9, _ or -, starting with a letter' });
 const amountMax = 999_999_999_999.99;
 const isInCents = (amount: number) => Math.abs(Math.round(amount * 100) - amount * 100) < 1e-3;
 
@@ -155,9 +153,7 @@ const close = createStaffRoute({
     body: jsonBody(
       object({
         outcome: z.enum(['won', 'lost']),
-        tier: tier
-          .optional()
-          .openapi({ description: 'The customer’s new account_tier; only with won.', example: 'premium' }),
+        tier: accountTier().optional().openapi({ description: 'The customer’s new account_tier; only with won.' }),
       }).openapi('CloseDeal'),
     ),
   },
@@ -180,9 +176,8 @@ export function addDealRoutes(app: App, db: PlatformDb): void {
   app.openapi(list, async (c) => {
     const { customer_id: customerId, status, cursor: after, limit } = c.req.valid('query');
     const found = await listDeals(db, { customerId, status, after, limit: limit + 1 });
-    const deals = found.slice(0, limit);
-    const last = found.length > limit ? deals.at(-1) : undefined;
-    return c.json({ deals, next_cursor: last ? encodeCursor(last.id) : null }, 200);
+    const { page: deals, next_cursor } = cutPage(found, limit, (deal) => deal.id);
+    return c.json({ deals, next_cursor }, 200);
   });
 
   app.openapi(create, async (c) => {

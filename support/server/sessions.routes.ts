@@ -3,7 +3,7 @@ import {
   actorHeaders,
   createStaffRoute,
   cursor,
-  encodeCursor,
+  cutPage,
   findActor,
   jsonBody,
   object,
@@ -120,9 +120,8 @@ export function addSessionRoutes(app: App, db: PlatformDb): void {
   app.openapi(list, async (c) => {
     const { customer_id: customerId, status, cursor: behind, limit } = c.req.valid('query');
     const found = await listSessions(db, { customerId, status, after: behind, limit: limit + 1 });
-    const sessions = found.slice(0, limit);
-    const last = found.length > limit ? sessions.at(-1) : undefined;
-    return c.json({ sessions, next_cursor: last ? encodeCursor(last.id) : null }, 200);
+    const { page: sessions, next_cursor } = cutPage(found, limit, (session) => session.id);
+    return c.json({ sessions, next_cursor }, 200);
   });
 
   app.openapi(get, async (c) => {
