@@ -63,8 +63,8 @@ describe('the other app’s schema', () => {
       const client = await world.database.connect(login);
       for (const schema of ['platform', 'crm', 'support']) {
         for (const name of await relationsOf(schema)) {
-          expect(await attempt(client, `select from ${name}`), name).toBe(
-            `42501 permission denied for schema ${schema}`,
+          expect(await attempt(client, `select from ${name}`), name).toMatch(
+            /^42501 permission denied for (schema|table|view) /,
           );
         }
       }

@@ -54,6 +54,7 @@ comment on column crm.activities.idempotency_key is 'Names the cause, so that ho
 CREATE INDEX activities_created_by_idx ON crm.activities USING btree (created_by) WHERE (created_by IS NOT NULL);
 CREATE INDEX activities_deal_id_idx ON crm.activities USING btree (deal_id) WHERE (deal_id IS NOT NULL);
 CREATE INDEX activities_timeline ON crm.activities USING btree (customer_id, occurred_at DESC, id DESC);
+CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON crm.activities FOR EACH ROW EXECUTE FUNCTION sync.capture_crm_activities();
 alter table crm.activities enable row level security, force row level security;
 create policy foundation_add on crm.activities for insert to foundation_role with check ((created_by_app = 'foundation'::text));
 create policy foundation_edit on crm.activities for update to foundation_role using ((created_by_app = 'foundation'::text)) with check ((created_by_app = 'foundation'::text));
@@ -90,6 +91,7 @@ comment on table crm.contacts is 'A person''s role at a company; the person may 
 CREATE INDEX contacts_company_id_idx ON crm.contacts USING btree (company_id);
 CREATE INDEX contacts_customer_id_idx ON crm.contacts USING btree (customer_id) WHERE (customer_id IS NOT NULL);
 CREATE TRIGGER count_version BEFORE UPDATE ON crm.contacts FOR EACH ROW EXECUTE FUNCTION platform.count_version();
+CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON crm.contacts FOR EACH ROW EXECUTE FUNCTION sync.capture_crm_contacts();
 alter table crm.contacts enable row level security, force row level security;
 create policy foundation_all on crm.contacts for all to foundation_role using (true) with check (true);
 create policy owner_all on crm.contacts for all to platform_owner using (true) with check (true);
@@ -184,6 +186,7 @@ CREATE INDEX deals_customer ON crm.deals USING btree (customer_id, status);
 CREATE INDEX deals_owner_id_idx ON crm.deals USING btree (owner_id) WHERE (owner_id IS NOT NULL);
 CREATE INDEX deals_stage ON crm.deals USING btree (pipeline_id, stage_id);
 CREATE TRIGGER count_version BEFORE UPDATE ON crm.deals FOR EACH ROW EXECUTE FUNCTION platform.count_version();
+CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON crm.deals FOR EACH ROW EXECUTE FUNCTION sync.capture_crm_deals();
 alter table crm.deals enable row level security, force row level security;
 create policy foundation_all on crm.deals for all to foundation_role using (true) with check (true);
 create policy owner_all on crm.deals for all to platform_owner using (true) with check (true);
@@ -269,6 +272,7 @@ grant usage on schema ext to support_role;
 create schema platform;
 grant usage on schema platform to foundation_role;
 grant usage on schema platform to support_role;
+grant usage on schema platform to sync_role;
 
 CREATE OR REPLACE FUNCTION platform.complete_customer()
  RETURNS trigger
@@ -322,6 +326,7 @@ CREATE OR REPLACE FUNCTION platform.current_app()
 RETURN (SELECT CASE count(*) WHEN 1 THEN min(apps.app) ELSE 'operator'::text END AS "case" FROM (VALUES ('foundation'::text,'foundation_role'::text), ('support'::text,'support_role'::text), ('sync'::text,'sync_role'::text), ('privacy'::text,'privacy_role'::text)) apps(app, role) WHERE pg_has_role(SESSION_USER, (apps.role)::name, 'USAGE'::text));
 grant execute on function platform.current_app() to foundation_role;
 grant execute on function platform.current_app() to support_role;
+grant execute on function platform.current_app() to sync_role;
 
 CREATE OR REPLACE FUNCTION platform.find_or_create_customer(key text, address text, full_name text, OUT customer platform.customers, OUT created boolean)
  RETURNS record
@@ -421,6 +426,7 @@ create table platform.companies (
 );
 CREATE INDEX companies_search ON platform.companies USING gin (lower(name) ext.gin_trgm_ops);
 CREATE TRIGGER count_version BEFORE UPDATE ON platform.companies FOR EACH ROW EXECUTE FUNCTION platform.count_version();
+CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON platform.companies FOR EACH ROW EXECUTE FUNCTION sync.capture_platform_companies();
 alter table platform.companies enable row level security, force row level security;
 create policy apps_edit on platform.companies for update to foundation_role, support_role using (true) with check (true);
 create policy apps_read on platform.companies for select to foundation_role, support_role using (true);
@@ -515,6 +521,7 @@ CREATE INDEX customers_search ON platform.customers USING gin ((((lower(name) ||
 CREATE TRIGGER a_complete BEFORE INSERT OR UPDATE ON platform.customers FOR EACH ROW EXECUTE FUNCTION platform.complete_customer();
 CREATE TRIGGER b_count_version BEFORE UPDATE ON platform.customers FOR EACH ROW EXECUTE FUNCTION platform.count_version();
 CREATE TRIGGER c_record_known_by AFTER INSERT OR UPDATE OF email_key, email, crm_id, support_id ON platform.customers FOR EACH ROW EXECUTE FUNCTION platform.record_known_by();
+CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON platform.customers FOR EACH ROW EXECUTE FUNCTION sync.capture_platform_customers();
 alter table platform.customers enable row level security, force row level security;
 create policy apps_edit on platform.customers for update to foundation_role, support_role using ((erased_at IS NULL)) with check (true);
 create policy apps_read on platform.customers for select to foundation_role, support_role using (true);
@@ -566,6 +573,7 @@ create table platform.users (
 comment on column platform.users.id is 'The identity provider''s subject at the first sign-in.';
 comment on column platform.users.directory_object_id is 'With the tenant, what finds a person again: the subject differs from app registration to app registration.';
 CREATE TRIGGER keep_directory_account BEFORE UPDATE OF directory_tenant_id, directory_object_id ON platform.users FOR EACH ROW WHEN (((old.directory_object_id IS NOT NULL) AND ((old.directory_tenant_id IS DISTINCT FROM new.directory_tenant_id) OR (old.directory_object_id IS DISTINCT FROM new.directory_object_id)))) EXECUTE FUNCTION platform.keep_directory_account();
+CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON platform.users FOR EACH ROW EXECUTE FUNCTION sync.capture_platform_users();
 alter table platform.users enable row level security, force row level security;
 create policy apps_add on platform.users for insert to foundation_role, support_role with check (true);
 create policy apps_edit on platform.users for update to foundation_role, support_role using (true) with check (true);
@@ -625,6 +633,7 @@ create table support.calls (
 );
 CREATE INDEX calls_agent_id_idx ON support.calls USING btree (agent_id) WHERE (agent_id IS NOT NULL);
 CREATE INDEX calls_customer_id_started_at_idx ON support.calls USING btree (customer_id, started_at DESC);
+CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON support.calls FOR EACH ROW EXECUTE FUNCTION sync.capture_support_calls();
 alter table support.calls enable row level security, force row level security;
 create policy owner_all on support.calls for all to platform_owner using (true) with check (true);
 create policy support_all on support.calls for all to support_role using (true) with check (true);
@@ -674,6 +683,7 @@ create table support.messages (
 comment on column support.messages.number is 'Dense within the session, in the order in which the server took the messages.';
 comment on column support.messages.client_id is 'Given by the sender: a retry of the same message is the same message.';
 CREATE INDEX messages_agent_id_idx ON support.messages USING btree (agent_id) WHERE (agent_id IS NOT NULL);
+CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON support.messages FOR EACH ROW EXECUTE FUNCTION sync.capture_support_messages();
 alter table support.messages enable row level security, force row level security;
 create policy owner_all on support.messages for all to platform_owner using (true) with check (true);
 create policy support_all on support.messages for all to support_role using (true) with check (true);
@@ -713,6 +723,7 @@ comment on column support.sessions.visitor_name is 'As typed here; a name typed 
 CREATE INDEX sessions_agent_id_idx ON support.sessions USING btree (agent_id) WHERE (agent_id IS NOT NULL);
 CREATE INDEX sessions_customer_id_started_at_idx ON support.sessions USING btree (customer_id, started_at DESC) WHERE (customer_id IS NOT NULL);
 CREATE INDEX sessions_widget_id_idx ON support.sessions USING btree (widget_id);
+CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON support.sessions FOR EACH ROW EXECUTE FUNCTION sync.capture_support_sessions();
 alter table support.sessions enable row level security, force row level security;
 create policy owner_all on support.sessions for all to platform_owner using (true) with check (true);
 create policy support_all on support.sessions for all to support_role using (true) with check (true);
@@ -741,3 +752,954 @@ create policy support_all on support.widgets for all to support_role using (true
 grant insert (key, name, allowed_origins, settings, is_active) on support.widgets to support_role;
 grant select on support.widgets to support_role;
 grant update (key, name, allowed_origins, settings, is_active) on support.widgets to support_role;
+
+create schema sync;
+grant usage on schema sync to foundation_role;
+grant usage on schema sync to support_role;
+grant usage on schema sync to sync_role;
+
+create sequence sync.outbox_id as bigint start 1 increment 1 minvalue 1 maxvalue 9223372036854775807 cache 1;
+grant select on sequence sync.outbox_id to sync_role;
+
+CREATE OR REPLACE FUNCTION sync.add_partitions()
+ RETURNS integer
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  size constant bigint := 1000000;
+  head bigint := coalesce((select e.position from sync.events e order by e.position desc limit 1), 0);
+  added integer := 0;
+  name text;
+begin
+  for n in head / size .. (head + size / 2) / size + 1 loop
+    name := 'events_p' || n;
+    if to_regclass('sync.' || name) is null then
+      execute format('create table sync.%I partition of sync.events for values from (%s) to (%s)', name, n * size, (n + 1) * size);
+      execute format('call platform.protect_table(%L)', 'sync.' || name);
+      added := added + 1;
+    end if;
+  end loop;
+  return added;
+end $function$;
+grant execute on function sync.add_partitions() to sync_role;
+
+CREATE OR REPLACE PROCEDURE sync.capture(IN target regclass, IN entity text, IN event_audience text, IN event_key text, IN always text[] DEFAULT '{}'::text[], IN never text[] DEFAULT '{}'::text[])
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $procedure$
+declare
+  columns text[];
+  has_version boolean;
+  function_name text := 'capture_' || replace(target::text, '.', '_');
+  whole text;
+  changes text;
+begin
+  select array_agg(a.attname::text order by a.attnum) filter (where a.attname not in ('version', 'updated_at') and a.attname <> all (never)),
+         bool_or(a.attname = 'version')
+  into columns, has_version from pg_attribute a where a.attrelid = target and a.attnum > 0 and not a.attisdropped;
+  -- jsonb_build_object takes at most a hundred arguments.
+  select string_agg(format('jsonb_build_object(%s)', pairs), ' || ') into whole from (
+    select string_agg(format('%L, r.%I', c, c), ', ' order by n) as pairs
+    from unnest(columns) with ordinality as u (c, n) group by (n - 1) / 40 order by (n - 1) / 40) chunks;
+  select string_agg(format($f$
+    if new.%1$I is distinct from old.%1$I then
+      data := data || jsonb_build_object(%1$L, new.%1$I);
+      previous := previous || jsonb_build_object(%1$L, old.%1$I);
+    end if;$f$, c), '' order by n) into changes from unnest(columns) with ordinality as u (c, n);
+
+  execute format($f$
+create or replace function sync.%1$I() returns trigger
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $body$
+declare
+  r %2$s;
+  data jsonb := '{}';
+  previous jsonb := '{}';
+begin
+  if tg_op = 'DELETE' then r := old; else r := new; end if;
+  if tg_op = 'UPDATE' then%3$s
+    if data = '{}' then return null; end if;
+    data := jsonb_build_object(%4$s) || data;
+  elsif tg_op = 'INSERT' then
+    data := %5$s;
+  else
+    previous := %5$s;
+  end if;
+  insert into sync.outbox (type, key, row_id, version, audience, app, login, actor, data, previous, trace)
+  values (%6$L || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, (%7$s)::text, r.id::text, %8$s,
+          %9$L, platform.current_app(), session_user, platform.current_actor(), data, previous, nullif(current_setting('aether.trace', true), ''));
+  perform sync.ring();
+  return null;
+end $body$ $f$,
+    function_name, target, changes, (select string_agg(format('%L, r.%I', c, c), ', ') from unnest(always) c), whole,
+    entity || '.', event_key, case when has_version then 'r.version' else 'null' end, event_audience);
+  execute format('create or replace trigger z_capture after insert or update or delete on %s for each row execute function sync.%I()', target, function_name);
+end $procedure$;
+
+CREATE OR REPLACE FUNCTION sync.capture_crm_activities()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  r crm.activities;
+  data jsonb := '{}';
+  previous jsonb := '{}';
+begin
+  if tg_op = 'DELETE' then r := old; else r := new; end if;
+  if tg_op = 'UPDATE' then
+    if new.id is distinct from old.id then
+      data := data || jsonb_build_object('id', new.id);
+      previous := previous || jsonb_build_object('id', old.id);
+    end if;
+    if new.customer_id is distinct from old.customer_id then
+      data := data || jsonb_build_object('customer_id', new.customer_id);
+      previous := previous || jsonb_build_object('customer_id', old.customer_id);
+    end if;
+    if new.deal_id is distinct from old.deal_id then
+      data := data || jsonb_build_object('deal_id', new.deal_id);
+      previous := previous || jsonb_build_object('deal_id', old.deal_id);
+    end if;
+    if new.type is distinct from old.type then
+      data := data || jsonb_build_object('type', new.type);
+      previous := previous || jsonb_build_object('type', old.type);
+    end if;
+    if new.description is distinct from old.description then
+      data := data || jsonb_build_object('description', new.description);
+      previous := previous || jsonb_build_object('description', old.description);
+    end if;
+    if new.metadata is distinct from old.metadata then
+      data := data || jsonb_build_object('metadata', new.metadata);
+      previous := previous || jsonb_build_object('metadata', old.metadata);
+    end if;
+    if new.occurred_at is distinct from old.occurred_at then
+      data := data || jsonb_build_object('occurred_at', new.occurred_at);
+      previous := previous || jsonb_build_object('occurred_at', old.occurred_at);
+    end if;
+    if new.due_at is distinct from old.due_at then
+      data := data || jsonb_build_object('due_at', new.due_at);
+      previous := previous || jsonb_build_object('due_at', old.due_at);
+    end if;
+    if new.done_at is distinct from old.done_at then
+      data := data || jsonb_build_object('done_at', new.done_at);
+      previous := previous || jsonb_build_object('done_at', old.done_at);
+    end if;
+    if new.created_at is distinct from old.created_at then
+      data := data || jsonb_build_object('created_at', new.created_at);
+      previous := previous || jsonb_build_object('created_at', old.created_at);
+    end if;
+    if new.created_by_app is distinct from old.created_by_app then
+      data := data || jsonb_build_object('created_by_app', new.created_by_app);
+      previous := previous || jsonb_build_object('created_by_app', old.created_by_app);
+    end if;
+    if new.created_by is distinct from old.created_by then
+      data := data || jsonb_build_object('created_by', new.created_by);
+      previous := previous || jsonb_build_object('created_by', old.created_by);
+    end if;
+    if new.created_by_login is distinct from old.created_by_login then
+      data := data || jsonb_build_object('created_by_login', new.created_by_login);
+      previous := previous || jsonb_build_object('created_by_login', old.created_by_login);
+    end if;
+    if new.idempotency_key is distinct from old.idempotency_key then
+      data := data || jsonb_build_object('idempotency_key', new.idempotency_key);
+      previous := previous || jsonb_build_object('idempotency_key', old.idempotency_key);
+    end if;
+    if data = '{}' then return null; end if;
+    data := jsonb_build_object('customer_id', r.customer_id, 'type', r.type) || data;
+  elsif tg_op = 'INSERT' then
+    data := jsonb_build_object('id', r.id, 'customer_id', r.customer_id, 'deal_id', r.deal_id, 'type', r.type, 'description', r.description, 'metadata', r.metadata, 'occurred_at', r.occurred_at, 'due_at', r.due_at, 'done_at', r.done_at, 'created_at', r.created_at, 'created_by_app', r.created_by_app, 'created_by', r.created_by, 'created_by_login', r.created_by_login, 'idempotency_key', r.idempotency_key);
+  else
+    previous := jsonb_build_object('id', r.id, 'customer_id', r.customer_id, 'deal_id', r.deal_id, 'type', r.type, 'description', r.description, 'metadata', r.metadata, 'occurred_at', r.occurred_at, 'due_at', r.due_at, 'done_at', r.done_at, 'created_at', r.created_at, 'created_by_app', r.created_by_app, 'created_by', r.created_by, 'created_by_login', r.created_by_login, 'idempotency_key', r.idempotency_key);
+  end if;
+  insert into sync.outbox (type, key, row_id, version, audience, app, login, actor, data, previous, trace)
+  values ('activity.' || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, (r.customer_id)::text, r.id::text, null,
+          'crm', platform.current_app(), session_user, platform.current_actor(), data, previous, nullif(current_setting('aether.trace', true), ''));
+  perform sync.ring();
+  return null;
+end $function$;
+
+CREATE OR REPLACE FUNCTION sync.capture_crm_contacts()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  r crm.contacts;
+  data jsonb := '{}';
+  previous jsonb := '{}';
+begin
+  if tg_op = 'DELETE' then r := old; else r := new; end if;
+  if tg_op = 'UPDATE' then
+    if new.id is distinct from old.id then
+      data := data || jsonb_build_object('id', new.id);
+      previous := previous || jsonb_build_object('id', old.id);
+    end if;
+    if new.company_id is distinct from old.company_id then
+      data := data || jsonb_build_object('company_id', new.company_id);
+      previous := previous || jsonb_build_object('company_id', old.company_id);
+    end if;
+    if new.customer_id is distinct from old.customer_id then
+      data := data || jsonb_build_object('customer_id', new.customer_id);
+      previous := previous || jsonb_build_object('customer_id', old.customer_id);
+    end if;
+    if new.name is distinct from old.name then
+      data := data || jsonb_build_object('name', new.name);
+      previous := previous || jsonb_build_object('name', old.name);
+    end if;
+    if new.title is distinct from old.title then
+      data := data || jsonb_build_object('title', new.title);
+      previous := previous || jsonb_build_object('title', old.title);
+    end if;
+    if new.email is distinct from old.email then
+      data := data || jsonb_build_object('email', new.email);
+      previous := previous || jsonb_build_object('email', old.email);
+    end if;
+    if new.phone is distinct from old.phone then
+      data := data || jsonb_build_object('phone', new.phone);
+      previous := previous || jsonb_build_object('phone', old.phone);
+    end if;
+    if new.created_at is distinct from old.created_at then
+      data := data || jsonb_build_object('created_at', new.created_at);
+      previous := previous || jsonb_build_object('created_at', old.created_at);
+    end if;
+    if data = '{}' then return null; end if;
+    data := jsonb_build_object('company_id', r.company_id, 'name', r.name) || data;
+  elsif tg_op = 'INSERT' then
+    data := jsonb_build_object('id', r.id, 'company_id', r.company_id, 'customer_id', r.customer_id, 'name', r.name, 'title', r.title, 'email', r.email, 'phone', r.phone, 'created_at', r.created_at);
+  else
+    previous := jsonb_build_object('id', r.id, 'company_id', r.company_id, 'customer_id', r.customer_id, 'name', r.name, 'title', r.title, 'email', r.email, 'phone', r.phone, 'created_at', r.created_at);
+  end if;
+  insert into sync.outbox (type, key, row_id, version, audience, app, login, actor, data, previous, trace)
+  values ('contact.' || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, (coalesce(r.customer_id, r.id))::text, r.id::text, r.version,
+          'crm', platform.current_app(), session_user, platform.current_actor(), data, previous, nullif(current_setting('aether.trace', true), ''));
+  perform sync.ring();
+  return null;
+end $function$;
+
+CREATE OR REPLACE FUNCTION sync.capture_crm_deals()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  r crm.deals;
+  data jsonb := '{}';
+  previous jsonb := '{}';
+begin
+  if tg_op = 'DELETE' then r := old; else r := new; end if;
+  if tg_op = 'UPDATE' then
+    if new.id is distinct from old.id then
+      data := data || jsonb_build_object('id', new.id);
+      previous := previous || jsonb_build_object('id', old.id);
+    end if;
+    if new.customer_id is distinct from old.customer_id then
+      data := data || jsonb_build_object('customer_id', new.customer_id);
+      previous := previous || jsonb_build_object('customer_id', old.customer_id);
+    end if;
+    if new.company_id is distinct from old.company_id then
+      data := data || jsonb_build_object('company_id', new.company_id);
+      previous := previous || jsonb_build_object('company_id', old.company_id);
+    end if;
+    if new.pipeline_id is distinct from old.pipeline_id then
+      data := data || jsonb_build_object('pipeline_id', new.pipeline_id);
+      previous := previous || jsonb_build_object('pipeline_id', old.pipeline_id);
+    end if;
+    if new.stage_id is distinct from old.stage_id then
+      data := data || jsonb_build_object('stage_id', new.stage_id);
+      previous := previous || jsonb_build_object('stage_id', old.stage_id);
+    end if;
+    if new.name is distinct from old.name then
+      data := data || jsonb_build_object('name', new.name);
+      previous := previous || jsonb_build_object('name', old.name);
+    end if;
+    if new.amount is distinct from old.amount then
+      data := data || jsonb_build_object('amount', new.amount);
+      previous := previous || jsonb_build_object('amount', old.amount);
+    end if;
+    if new.currency is distinct from old.currency then
+      data := data || jsonb_build_object('currency', new.currency);
+      previous := previous || jsonb_build_object('currency', old.currency);
+    end if;
+    if new.status is distinct from old.status then
+      data := data || jsonb_build_object('status', new.status);
+      previous := previous || jsonb_build_object('status', old.status);
+    end if;
+    if new.owner_id is distinct from old.owner_id then
+      data := data || jsonb_build_object('owner_id', new.owner_id);
+      previous := previous || jsonb_build_object('owner_id', old.owner_id);
+    end if;
+    if new.expected_close_on is distinct from old.expected_close_on then
+      data := data || jsonb_build_object('expected_close_on', new.expected_close_on);
+      previous := previous || jsonb_build_object('expected_close_on', old.expected_close_on);
+    end if;
+    if new.closed_at is distinct from old.closed_at then
+      data := data || jsonb_build_object('closed_at', new.closed_at);
+      previous := previous || jsonb_build_object('closed_at', old.closed_at);
+    end if;
+    if new.created_at is distinct from old.created_at then
+      data := data || jsonb_build_object('created_at', new.created_at);
+      previous := previous || jsonb_build_object('created_at', old.created_at);
+    end if;
+    if data = '{}' then return null; end if;
+    data := jsonb_build_object('customer_id', r.customer_id, 'name', r.name) || data;
+  elsif tg_op = 'INSERT' then
+    data := jsonb_build_object('id', r.id, 'customer_id', r.customer_id, 'company_id', r.company_id, 'pipeline_id', r.pipeline_id, 'stage_id', r.stage_id, 'name', r.name, 'amount', r.amount, 'currency', r.currency, 'status', r.status, 'owner_id', r.owner_id, 'expected_close_on', r.expected_close_on, 'closed_at', r.closed_at, 'created_at', r.created_at);
+  else
+    previous := jsonb_build_object('id', r.id, 'customer_id', r.customer_id, 'company_id', r.company_id, 'pipeline_id', r.pipeline_id, 'stage_id', r.stage_id, 'name', r.name, 'amount', r.amount, 'currency', r.currency, 'status', r.status, 'owner_id', r.owner_id, 'expected_close_on', r.expected_close_on, 'closed_at', r.closed_at, 'created_at', r.created_at);
+  end if;
+  insert into sync.outbox (type, key, row_id, version, audience, app, login, actor, data, previous, trace)
+  values ('deal.' || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, (r.customer_id)::text, r.id::text, r.version,
+          'crm', platform.current_app(), session_user, platform.current_actor(), data, previous, nullif(current_setting('aether.trace', true), ''));
+  perform sync.ring();
+  return null;
+end $function$;
+
+CREATE OR REPLACE FUNCTION sync.capture_platform_companies()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  r platform.companies;
+  data jsonb := '{}';
+  previous jsonb := '{}';
+begin
+  if tg_op = 'DELETE' then r := old; else r := new; end if;
+  if tg_op = 'UPDATE' then
+    if new.id is distinct from old.id then
+      data := data || jsonb_build_object('id', new.id);
+      previous := previous || jsonb_build_object('id', old.id);
+    end if;
+    if new.name is distinct from old.name then
+      data := data || jsonb_build_object('name', new.name);
+      previous := previous || jsonb_build_object('name', old.name);
+    end if;
+    if new.domain is distinct from old.domain then
+      data := data || jsonb_build_object('domain', new.domain);
+      previous := previous || jsonb_build_object('domain', old.domain);
+    end if;
+    if new.created_at is distinct from old.created_at then
+      data := data || jsonb_build_object('created_at', new.created_at);
+      previous := previous || jsonb_build_object('created_at', old.created_at);
+    end if;
+    if new.created_by_app is distinct from old.created_by_app then
+      data := data || jsonb_build_object('created_by_app', new.created_by_app);
+      previous := previous || jsonb_build_object('created_by_app', old.created_by_app);
+    end if;
+    if data = '{}' then return null; end if;
+    data := jsonb_build_object('name', r.name) || data;
+  elsif tg_op = 'INSERT' then
+    data := jsonb_build_object('id', r.id, 'name', r.name, 'domain', r.domain, 'created_at', r.created_at, 'created_by_app', r.created_by_app);
+  else
+    previous := jsonb_build_object('id', r.id, 'name', r.name, 'domain', r.domain, 'created_at', r.created_at, 'created_by_app', r.created_by_app);
+  end if;
+  insert into sync.outbox (type, key, row_id, version, audience, app, login, actor, data, previous, trace)
+  values ('company.' || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, (r.id)::text, r.id::text, r.version,
+          'platform', platform.current_app(), session_user, platform.current_actor(), data, previous, nullif(current_setting('aether.trace', true), ''));
+  perform sync.ring();
+  return null;
+end $function$;
+
+CREATE OR REPLACE FUNCTION sync.capture_platform_customers()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  r platform.customers;
+  data jsonb := '{}';
+  previous jsonb := '{}';
+begin
+  if tg_op = 'DELETE' then r := old; else r := new; end if;
+  if tg_op = 'UPDATE' then
+    if new.id is distinct from old.id then
+      data := data || jsonb_build_object('id', new.id);
+      previous := previous || jsonb_build_object('id', old.id);
+    end if;
+    if new.email is distinct from old.email then
+      data := data || jsonb_build_object('email', new.email);
+      previous := previous || jsonb_build_object('email', old.email);
+    end if;
+    if new.name is distinct from old.name then
+      data := data || jsonb_build_object('name', new.name);
+      previous := previous || jsonb_build_object('name', old.name);
+    end if;
+    if new.phone is distinct from old.phone then
+      data := data || jsonb_build_object('phone', new.phone);
+      previous := previous || jsonb_build_object('phone', old.phone);
+    end if;
+    if new.company_id is distinct from old.company_id then
+      data := data || jsonb_build_object('company_id', new.company_id);
+      previous := previous || jsonb_build_object('company_id', old.company_id);
+    end if;
+    if new.created_at is distinct from old.created_at then
+      data := data || jsonb_build_object('created_at', new.created_at);
+      previous := previous || jsonb_build_object('created_at', old.created_at);
+    end if;
+    if new.created_by_app is distinct from old.created_by_app then
+      data := data || jsonb_build_object('created_by_app', new.created_by_app);
+      previous := previous || jsonb_build_object('created_by_app', old.created_by_app);
+    end if;
+    if new.crm_id is distinct from old.crm_id then
+      data := data || jsonb_build_object('crm_id', new.crm_id);
+      previous := previous || jsonb_build_object('crm_id', old.crm_id);
+    end if;
+    if new.account_tier is distinct from old.account_tier then
+      data := data || jsonb_build_object('account_tier', new.account_tier);
+      previous := previous || jsonb_build_object('account_tier', old.account_tier);
+    end if;
+    if new.account_manager_id is distinct from old.account_manager_id then
+      data := data || jsonb_build_object('account_manager_id', new.account_manager_id);
+      previous := previous || jsonb_build_object('account_manager_id', old.account_manager_id);
+    end if;
+    if new.support_id is distinct from old.support_id then
+      data := data || jsonb_build_object('support_id', new.support_id);
+      previous := previous || jsonb_build_object('support_id', old.support_id);
+    end if;
+    if new.preferred_language is distinct from old.preferred_language then
+      data := data || jsonb_build_object('preferred_language', new.preferred_language);
+      previous := previous || jsonb_build_object('preferred_language', old.preferred_language);
+    end if;
+    if new.timezone is distinct from old.timezone then
+      data := data || jsonb_build_object('timezone', new.timezone);
+      previous := previous || jsonb_build_object('timezone', old.timezone);
+    end if;
+    if new.merged_into is distinct from old.merged_into then
+      data := data || jsonb_build_object('merged_into', new.merged_into);
+      previous := previous || jsonb_build_object('merged_into', old.merged_into);
+    end if;
+    if new.erased_at is distinct from old.erased_at then
+      data := data || jsonb_build_object('erased_at', new.erased_at);
+      previous := previous || jsonb_build_object('erased_at', old.erased_at);
+    end if;
+    if data = '{}' then return null; end if;
+    data := jsonb_build_object('email', r.email, 'name', r.name) || data;
+  elsif tg_op = 'INSERT' then
+    data := jsonb_build_object('id', r.id, 'email', r.email, 'name', r.name, 'phone', r.phone, 'company_id', r.company_id, 'created_at', r.created_at, 'created_by_app', r.created_by_app, 'crm_id', r.crm_id, 'account_tier', r.account_tier, 'account_manager_id', r.account_manager_id, 'support_id', r.support_id, 'preferred_language', r.preferred_language, 'timezone', r.timezone, 'merged_into', r.merged_into, 'erased_at', r.erased_at);
+  else
+    previous := jsonb_build_object('id', r.id, 'email', r.email, 'name', r.name, 'phone', r.phone, 'company_id', r.company_id, 'created_at', r.created_at, 'created_by_app', r.created_by_app, 'crm_id', r.crm_id, 'account_tier', r.account_tier, 'account_manager_id', r.account_manager_id, 'support_id', r.support_id, 'preferred_language', r.preferred_language, 'timezone', r.timezone, 'merged_into', r.merged_into, 'erased_at', r.erased_at);
+  end if;
+  insert into sync.outbox (type, key, row_id, version, audience, app, login, actor, data, previous, trace)
+  values ('customer.' || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, (r.id)::text, r.id::text, r.version,
+          'platform', platform.current_app(), session_user, platform.current_actor(), data, previous, nullif(current_setting('aether.trace', true), ''));
+  perform sync.ring();
+  return null;
+end $function$;
+
+CREATE OR REPLACE FUNCTION sync.capture_platform_users()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  r platform.users;
+  data jsonb := '{}';
+  previous jsonb := '{}';
+begin
+  if tg_op = 'DELETE' then r := old; else r := new; end if;
+  if tg_op = 'UPDATE' then
+    if new.id is distinct from old.id then
+      data := data || jsonb_build_object('id', new.id);
+      previous := previous || jsonb_build_object('id', old.id);
+    end if;
+    if new.email is distinct from old.email then
+      data := data || jsonb_build_object('email', new.email);
+      previous := previous || jsonb_build_object('email', old.email);
+    end if;
+    if new.name is distinct from old.name then
+      data := data || jsonb_build_object('name', new.name);
+      previous := previous || jsonb_build_object('name', old.name);
+    end if;
+    if new.role is distinct from old.role then
+      data := data || jsonb_build_object('role', new.role);
+      previous := previous || jsonb_build_object('role', old.role);
+    end if;
+    if new.foundation_user_id is distinct from old.foundation_user_id then
+      data := data || jsonb_build_object('foundation_user_id', new.foundation_user_id);
+      previous := previous || jsonb_build_object('foundation_user_id', old.foundation_user_id);
+    end if;
+    if new.support_user_id is distinct from old.support_user_id then
+      data := data || jsonb_build_object('support_user_id', new.support_user_id);
+      previous := previous || jsonb_build_object('support_user_id', old.support_user_id);
+    end if;
+    if new.created_at is distinct from old.created_at then
+      data := data || jsonb_build_object('created_at', new.created_at);
+      previous := previous || jsonb_build_object('created_at', old.created_at);
+    end if;
+    if new.last_signed_in is distinct from old.last_signed_in then
+      data := data || jsonb_build_object('last_signed_in', new.last_signed_in);
+      previous := previous || jsonb_build_object('last_signed_in', old.last_signed_in);
+    end if;
+    if data = '{}' then return null; end if;
+    data := jsonb_build_object('name', r.name) || data;
+  elsif tg_op = 'INSERT' then
+    data := jsonb_build_object('id', r.id, 'email', r.email, 'name', r.name, 'role', r.role, 'foundation_user_id', r.foundation_user_id, 'support_user_id', r.support_user_id, 'created_at', r.created_at, 'last_signed_in', r.last_signed_in);
+  else
+    previous := jsonb_build_object('id', r.id, 'email', r.email, 'name', r.name, 'role', r.role, 'foundation_user_id', r.foundation_user_id, 'support_user_id', r.support_user_id, 'created_at', r.created_at, 'last_signed_in', r.last_signed_in);
+  end if;
+  insert into sync.outbox (type, key, row_id, version, audience, app, login, actor, data, previous, trace)
+  values ('user.' || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, (r.id)::text, r.id::text, null,
+          'platform', platform.current_app(), session_user, platform.current_actor(), data, previous, nullif(current_setting('aether.trace', true), ''));
+  perform sync.ring();
+  return null;
+end $function$;
+
+CREATE OR REPLACE FUNCTION sync.capture_support_calls()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  r support.calls;
+  data jsonb := '{}';
+  previous jsonb := '{}';
+begin
+  if tg_op = 'DELETE' then r := old; else r := new; end if;
+  if tg_op = 'UPDATE' then
+    if new.id is distinct from old.id then
+      data := data || jsonb_build_object('id', new.id);
+      previous := previous || jsonb_build_object('id', old.id);
+    end if;
+    if new.customer_id is distinct from old.customer_id then
+      data := data || jsonb_build_object('customer_id', new.customer_id);
+      previous := previous || jsonb_build_object('customer_id', old.customer_id);
+    end if;
+    if new.agent_id is distinct from old.agent_id then
+      data := data || jsonb_build_object('agent_id', new.agent_id);
+      previous := previous || jsonb_build_object('agent_id', old.agent_id);
+    end if;
+    if new.direction is distinct from old.direction then
+      data := data || jsonb_build_object('direction', new.direction);
+      previous := previous || jsonb_build_object('direction', old.direction);
+    end if;
+    if new.number_e164 is distinct from old.number_e164 then
+      data := data || jsonb_build_object('number_e164', new.number_e164);
+      previous := previous || jsonb_build_object('number_e164', old.number_e164);
+    end if;
+    if new.outcome is distinct from old.outcome then
+      data := data || jsonb_build_object('outcome', new.outcome);
+      previous := previous || jsonb_build_object('outcome', old.outcome);
+    end if;
+    if new.notes is distinct from old.notes then
+      data := data || jsonb_build_object('notes', new.notes);
+      previous := previous || jsonb_build_object('notes', old.notes);
+    end if;
+    if new.started_at is distinct from old.started_at then
+      data := data || jsonb_build_object('started_at', new.started_at);
+      previous := previous || jsonb_build_object('started_at', old.started_at);
+    end if;
+    if new.duration_seconds is distinct from old.duration_seconds then
+      data := data || jsonb_build_object('duration_seconds', new.duration_seconds);
+      previous := previous || jsonb_build_object('duration_seconds', old.duration_seconds);
+    end if;
+    if new.created_at is distinct from old.created_at then
+      data := data || jsonb_build_object('created_at', new.created_at);
+      previous := previous || jsonb_build_object('created_at', old.created_at);
+    end if;
+    if data = '{}' then return null; end if;
+    data := jsonb_build_object('customer_id', r.customer_id) || data;
+  elsif tg_op = 'INSERT' then
+    data := jsonb_build_object('id', r.id, 'customer_id', r.customer_id, 'agent_id', r.agent_id, 'direction', r.direction, 'number_e164', r.number_e164, 'outcome', r.outcome, 'notes', r.notes, 'started_at', r.started_at, 'duration_seconds', r.duration_seconds, 'created_at', r.created_at);
+  else
+    previous := jsonb_build_object('id', r.id, 'customer_id', r.customer_id, 'agent_id', r.agent_id, 'direction', r.direction, 'number_e164', r.number_e164, 'outcome', r.outcome, 'notes', r.notes, 'started_at', r.started_at, 'duration_seconds', r.duration_seconds, 'created_at', r.created_at);
+  end if;
+  insert into sync.outbox (type, key, row_id, version, audience, app, login, actor, data, previous, trace)
+  values ('call.' || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, (r.customer_id)::text, r.id::text, null,
+          'support', platform.current_app(), session_user, platform.current_actor(), data, previous, nullif(current_setting('aether.trace', true), ''));
+  perform sync.ring();
+  return null;
+end $function$;
+
+CREATE OR REPLACE FUNCTION sync.capture_support_messages()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  r support.messages;
+  data jsonb := '{}';
+  previous jsonb := '{}';
+begin
+  if tg_op = 'DELETE' then r := old; else r := new; end if;
+  if tg_op = 'UPDATE' then
+    if new.id is distinct from old.id then
+      data := data || jsonb_build_object('id', new.id);
+      previous := previous || jsonb_build_object('id', old.id);
+    end if;
+    if new.session_id is distinct from old.session_id then
+      data := data || jsonb_build_object('session_id', new.session_id);
+      previous := previous || jsonb_build_object('session_id', old.session_id);
+    end if;
+    if new.number is distinct from old.number then
+      data := data || jsonb_build_object('number', new.number);
+      previous := previous || jsonb_build_object('number', old.number);
+    end if;
+    if new.author is distinct from old.author then
+      data := data || jsonb_build_object('author', new.author);
+      previous := previous || jsonb_build_object('author', old.author);
+    end if;
+    if new.agent_id is distinct from old.agent_id then
+      data := data || jsonb_build_object('agent_id', new.agent_id);
+      previous := previous || jsonb_build_object('agent_id', old.agent_id);
+    end if;
+    if new.client_id is distinct from old.client_id then
+      data := data || jsonb_build_object('client_id', new.client_id);
+      previous := previous || jsonb_build_object('client_id', old.client_id);
+    end if;
+    if new.body is distinct from old.body then
+      data := data || jsonb_build_object('body', new.body);
+      previous := previous || jsonb_build_object('body', old.body);
+    end if;
+    if new.created_at is distinct from old.created_at then
+      data := data || jsonb_build_object('created_at', new.created_at);
+      previous := previous || jsonb_build_object('created_at', old.created_at);
+    end if;
+    if data = '{}' then return null; end if;
+    data := jsonb_build_object('session_id', r.session_id, 'number', r.number) || data;
+  elsif tg_op = 'INSERT' then
+    data := jsonb_build_object('id', r.id, 'session_id', r.session_id, 'number', r.number, 'author', r.author, 'agent_id', r.agent_id, 'client_id', r.client_id, 'body', r.body, 'created_at', r.created_at);
+  else
+    previous := jsonb_build_object('id', r.id, 'session_id', r.session_id, 'number', r.number, 'author', r.author, 'agent_id', r.agent_id, 'client_id', r.client_id, 'body', r.body, 'created_at', r.created_at);
+  end if;
+  insert into sync.outbox (type, key, row_id, version, audience, app, login, actor, data, previous, trace)
+  values ('message.' || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, (coalesce((select s.customer_id from support.sessions s where s.id = r.session_id), r.session_id))::text, r.id::text, null,
+          'support', platform.current_app(), session_user, platform.current_actor(), data, previous, nullif(current_setting('aether.trace', true), ''));
+  perform sync.ring();
+  return null;
+end $function$;
+
+CREATE OR REPLACE FUNCTION sync.capture_support_sessions()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  r support.sessions;
+  data jsonb := '{}';
+  previous jsonb := '{}';
+begin
+  if tg_op = 'DELETE' then r := old; else r := new; end if;
+  if tg_op = 'UPDATE' then
+    if new.id is distinct from old.id then
+      data := data || jsonb_build_object('id', new.id);
+      previous := previous || jsonb_build_object('id', old.id);
+    end if;
+    if new.widget_id is distinct from old.widget_id then
+      data := data || jsonb_build_object('widget_id', new.widget_id);
+      previous := previous || jsonb_build_object('widget_id', old.widget_id);
+    end if;
+    if new.customer_id is distinct from old.customer_id then
+      data := data || jsonb_build_object('customer_id', new.customer_id);
+      previous := previous || jsonb_build_object('customer_id', old.customer_id);
+    end if;
+    if new.identity is distinct from old.identity then
+      data := data || jsonb_build_object('identity', new.identity);
+      previous := previous || jsonb_build_object('identity', old.identity);
+    end if;
+    if new.visitor_email is distinct from old.visitor_email then
+      data := data || jsonb_build_object('visitor_email', new.visitor_email);
+      previous := previous || jsonb_build_object('visitor_email', old.visitor_email);
+    end if;
+    if new.visitor_name is distinct from old.visitor_name then
+      data := data || jsonb_build_object('visitor_name', new.visitor_name);
+      previous := previous || jsonb_build_object('visitor_name', old.visitor_name);
+    end if;
+    if new.agent_id is distinct from old.agent_id then
+      data := data || jsonb_build_object('agent_id', new.agent_id);
+      previous := previous || jsonb_build_object('agent_id', old.agent_id);
+    end if;
+    if new.status is distinct from old.status then
+      data := data || jsonb_build_object('status', new.status);
+      previous := previous || jsonb_build_object('status', old.status);
+    end if;
+    if new.resolved is distinct from old.resolved then
+      data := data || jsonb_build_object('resolved', new.resolved);
+      previous := previous || jsonb_build_object('resolved', old.resolved);
+    end if;
+    if new.message_count is distinct from old.message_count then
+      data := data || jsonb_build_object('message_count', new.message_count);
+      previous := previous || jsonb_build_object('message_count', old.message_count);
+    end if;
+    if new.started_at is distinct from old.started_at then
+      data := data || jsonb_build_object('started_at', new.started_at);
+      previous := previous || jsonb_build_object('started_at', old.started_at);
+    end if;
+    if new.last_message_at is distinct from old.last_message_at then
+      data := data || jsonb_build_object('last_message_at', new.last_message_at);
+      previous := previous || jsonb_build_object('last_message_at', old.last_message_at);
+    end if;
+    if new.ended_at is distinct from old.ended_at then
+      data := data || jsonb_build_object('ended_at', new.ended_at);
+      previous := previous || jsonb_build_object('ended_at', old.ended_at);
+    end if;
+    if data = '{}' then return null; end if;
+    data := jsonb_build_object('customer_id', r.customer_id, 'status', r.status) || data;
+  elsif tg_op = 'INSERT' then
+    data := jsonb_build_object('id', r.id, 'widget_id', r.widget_id, 'customer_id', r.customer_id, 'identity', r.identity, 'visitor_email', r.visitor_email, 'visitor_name', r.visitor_name, 'agent_id', r.agent_id, 'status', r.status, 'resolved', r.resolved, 'message_count', r.message_count, 'started_at', r.started_at, 'last_message_at', r.last_message_at, 'ended_at', r.ended_at);
+  else
+    previous := jsonb_build_object('id', r.id, 'widget_id', r.widget_id, 'customer_id', r.customer_id, 'identity', r.identity, 'visitor_email', r.visitor_email, 'visitor_name', r.visitor_name, 'agent_id', r.agent_id, 'status', r.status, 'resolved', r.resolved, 'message_count', r.message_count, 'started_at', r.started_at, 'last_message_at', r.last_message_at, 'ended_at', r.ended_at);
+  end if;
+  insert into sync.outbox (type, key, row_id, version, audience, app, login, actor, data, previous, trace)
+  values ('session.' || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, (coalesce(r.customer_id, r.id))::text, r.id::text, null,
+          'support', platform.current_app(), session_user, platform.current_actor(), data, previous, nullif(current_setting('aether.trace', true), ''));
+  perform sync.ring();
+  return null;
+end $function$;
+
+CREATE OR REPLACE FUNCTION sync.outbox_age()
+ RETURNS interval
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+RETURN (SELECT (clock_timestamp() - o.occurred_at) FROM sync.outbox o ORDER BY o.id LIMIT 1);
+grant execute on function sync.outbox_age() to sync_role;
+
+CREATE OR REPLACE FUNCTION sync.publish(event_type text, event_key text, payload jsonb, event_audience text DEFAULT 'platform'::text)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  writer constant text := platform.current_app();
+  event_id bigint;
+begin
+  if writer not in ('foundation', 'support') or event_type !~ ('^' || writer || '\.[a-z][a-z0-9_.]{0,79}$') then
+    raise exception 'an app publishes events that begin with its own name' using errcode = 'insufficient_privilege';
+  end if;
+  if event_audience <> 'platform' and event_audience <> (case writer when 'foundation' then 'crm' else 'support' end) then
+    raise exception 'an app publishes to everybody or to itself' using errcode = 'insufficient_privilege';
+  end if;
+  if jsonb_typeof(payload) <> 'object' or octet_length(payload::text) > 65536 or octet_length(event_key) not between 1 and 255 then
+    raise exception 'an event has a key and a JSON object of at most 64 KB' using errcode = 'check_violation';
+  end if;
+  insert into sync.outbox (type, key, row_id, audience, app, login, actor, data, trace)
+  values (event_type, event_key, event_key, event_audience, writer, session_user, platform.current_actor(), payload,
+          nullif(current_setting('aether.trace', true), ''))
+  returning id into event_id;
+  perform sync.ring();
+  return event_id;
+end $function$;
+grant execute on function sync.publish(event_type text, event_key text, payload jsonb, event_audience text) to foundation_role;
+grant execute on function sync.publish(event_type text, event_key text, payload jsonb, event_audience text) to support_role;
+
+CREATE OR REPLACE FUNCTION sync.ring()
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  if not pg_try_advisory_xact_lock_shared(7271, 1) then perform pg_notify('sync_outbox', ''); end if;
+end $function$;
+
+CREATE OR REPLACE FUNCTION sync.sequence(batch_max integer, floor_id bigint, OUT moved integer, OUT head bigint)
+ RETURNS record
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  head := coalesce((select e.position from sync.events e order by e.position desc limit 1), 0);
+  with taken as (
+    delete from sync.outbox o
+    where o.id = any (array(select id from sync.outbox where id > floor_id order by id limit batch_max)) returning *)
+  insert into sync.events (position, id, type, key, row_id, version, audience, app, login, actor, data, previous, trace, occurred_at)
+  select head + row_number() over (order by id), id, type, key, row_id, version, audience, app, login, actor, data, previous, trace, occurred_at
+  from taken;
+  get diagnostics moved = row_count;
+  head := head + moved;
+  if moved > 0 then perform pg_notify('sync_events', head::text); end if;
+end $function$;
+grant execute on function sync.sequence(batch_max integer, floor_id bigint, OUT moved integer, OUT head bigint) to sync_role;
+
+create table sync.events (
+  "position" bigint not null,
+  id bigint not null,
+  type text collate "C" not null,
+  key text collate "C" not null,
+  row_id text collate "C" not null,
+  version bigint,
+  audience text collate "C" not null,
+  app text collate "C" not null,
+  login name not null,
+  actor text collate "C",
+  data jsonb not null,
+  previous jsonb not null,
+  trace text collate "C",
+  occurred_at timestamp with time zone not null,
+  sequenced_at timestamp with time zone default clock_timestamp() not null,
+  constraint events_pkey PRIMARY KEY ("position")
+) partition by RANGE ("position");
+comment on column sync.events."position" is 'Dense and in the order of commits: whoever has read up to a position has missed nothing before it.';
+comment on column sync.events.key is 'The customer, else the row: events of one key are handled in order.';
+comment on column sync.events.data is 'Of a created row all columns, of an updated one those that changed, and always what names it.';
+CREATE INDEX events_key ON ONLY sync.events USING btree (key, "position");
+alter table sync.events enable row level security, force row level security;
+create policy foundation_read on sync.events for select to foundation_role using ((audience = ANY (ARRAY['platform'::text, 'crm'::text])));
+create policy owner_all on sync.events for all to platform_owner using (true) with check (true);
+create policy support_read on sync.events for select to support_role using ((audience = ANY (ARRAY['platform'::text, 'support'::text])));
+create policy sync_read on sync.events for select to sync_role using (true);
+grant select on sync.events to foundation_role;
+grant select on sync.events to support_role;
+grant select on sync.events to sync_role;
+
+create table sync.events_p0 (
+  "position" bigint not null,
+  id bigint not null,
+  type text collate "C" not null,
+  key text collate "C" not null,
+  row_id text collate "C" not null,
+  version bigint,
+  audience text collate "C" not null,
+  app text collate "C" not null,
+  login name not null,
+  actor text collate "C",
+  data jsonb not null,
+  previous jsonb not null,
+  trace text collate "C",
+  occurred_at timestamp with time zone not null,
+  sequenced_at timestamp with time zone default clock_timestamp() not null,
+  constraint events_p0_pkey PRIMARY KEY ("position")
+);
+alter table sync.events_p0 attach to sync.events FOR VALUES FROM ('0') TO ('1000000');
+CREATE INDEX events_p0_key_position_idx ON sync.events_p0 USING btree (key, "position");
+alter table sync.events_p0 enable row level security, force row level security;
+create policy owner_all on sync.events_p0 for all to platform_owner using (true) with check (true);
+
+create table sync.events_p1 (
+  "position" bigint not null,
+  id bigint not null,
+  type text collate "C" not null,
+  key text collate "C" not null,
+  row_id text collate "C" not null,
+  version bigint,
+  audience text collate "C" not null,
+  app text collate "C" not null,
+  login name not null,
+  actor text collate "C",
+  data jsonb not null,
+  previous jsonb not null,
+  trace text collate "C",
+  occurred_at timestamp with time zone not null,
+  sequenced_at timestamp with time zone default clock_timestamp() not null,
+  constraint events_p1_pkey PRIMARY KEY ("position")
+);
+alter table sync.events_p1 attach to sync.events FOR VALUES FROM ('1000000') TO ('2000000');
+CREATE INDEX events_p1_key_position_idx ON sync.events_p1 USING btree (key, "position");
+alter table sync.events_p1 enable row level security, force row level security;
+create policy owner_all on sync.events_p1 for all to platform_owner using (true) with check (true);
+
+create table sync.outbox (
+  id bigint default nextval('sync.outbox_id'::regclass) not null,
+  type text collate "C" not null,
+  key text collate "C" not null,
+  row_id text collate "C" not null,
+  version bigint,
+  audience text collate "C" not null,
+  app text collate "C" not null,
+  login name not null,
+  actor text collate "C",
+  data jsonb not null,
+  previous jsonb default '{}'::jsonb not null,
+  trace text collate "C",
+  occurred_at timestamp with time zone default clock_timestamp() not null,
+  constraint outbox_pkey PRIMARY KEY (id),
+  constraint outbox_audience_check CHECK ((audience = ANY (ARRAY['platform'::text, 'crm'::text, 'support'::text])))
+);
+comment on table sync.outbox is 'Committed, not numbered yet. Rows live here for milliseconds.';
+alter table sync.outbox enable row level security, force row level security;
+create policy owner_all on sync.outbox for all to platform_owner using (true) with check (true);
+
+create table sync.parked (
+  subscription text collate "C" not null,
+  "position" bigint not null,
+  key text collate "C" not null,
+  state text not null,
+  attempts integer default 0 not null,
+  attempt_at timestamp with time zone,
+  error text,
+  is_replay boolean default false not null,
+  parked_at timestamp with time zone default clock_timestamp() not null,
+  constraint parked_pkey PRIMARY KEY (subscription, "position"),
+  constraint parked_subscription_fkey FOREIGN KEY (subscription) REFERENCES sync.subscriptions(name) ON DELETE CASCADE,
+  constraint parked_check CHECK (((state = 'retrying'::text) = (attempt_at IS NOT NULL))),
+  constraint parked_state_check CHECK ((state = ANY (ARRAY['waiting'::text, 'retrying'::text, 'dead'::text])))
+);
+comment on table sync.parked is 'Events that failed, and those that wait behind one of the same key. retrying: at attempt_at; waiting: its turn comes when those before it are gone; dead: until somebody redrives or skips it.';
+CREATE INDEX parked_due ON sync.parked USING btree (subscription, attempt_at) WHERE (state = 'retrying'::text);
+CREATE INDEX parked_key ON sync.parked USING btree (subscription, key, "position");
+alter table sync.parked enable row level security, force row level security;
+create policy own on sync.parked for all to foundation_role, support_role using ((EXISTS ( SELECT
+   FROM sync.subscriptions s
+  WHERE (s.name = parked.subscription)))) with check ((EXISTS ( SELECT
+   FROM sync.subscriptions s
+  WHERE (s.name = parked.subscription))));
+create policy owner_all on sync.parked for all to platform_owner using (true) with check (true);
+create policy sync_all on sync.parked for all to sync_role using (true) with check (true);
+grant delete on sync.parked to foundation_role;
+grant delete on sync.parked to support_role;
+grant delete on sync.parked to sync_role;
+grant insert (subscription, "position", key, state, attempts, attempt_at, error, is_replay) on sync.parked to foundation_role;
+grant insert (subscription, "position", key, state, attempts, attempt_at, error, is_replay) on sync.parked to support_role;
+grant insert (subscription, "position", key, state, attempts, attempt_at, error, is_replay) on sync.parked to sync_role;
+grant select on sync.parked to foundation_role;
+grant select on sync.parked to support_role;
+grant select on sync.parked to sync_role;
+grant update (state, attempts, attempt_at, error) on sync.parked to foundation_role;
+grant update (state, attempts, attempt_at, error) on sync.parked to support_role;
+grant update (state, attempts, attempt_at, error) on sync.parked to sync_role;
+
+create table sync.sequencer (
+  only_one boolean default true not null,
+  constraint sequencer_pkey PRIMARY KEY (only_one),
+  constraint sequencer_only_one_check CHECK (only_one)
+);
+alter table sync.sequencer enable row level security, force row level security;
+create policy owner_all on sync.sequencer for all to platform_owner using (true) with check (true);
+create policy sync_lock on sync.sequencer for all to sync_role using (true);
+grant select on sync.sequencer to sync_role;
+grant update (only_one) on sync.sequencer to sync_role;
+
+create table sync.subscriptions (
+  name text collate "C" not null,
+  app text collate "C" default platform.current_app() not null,
+  types text[],
+  "position" bigint not null,
+  replay_until bigint default 0 not null,
+  is_paused boolean default false not null,
+  pause_reason text,
+  created_at timestamp with time zone default clock_timestamp() not null,
+  moved_at timestamp with time zone default clock_timestamp() not null,
+  constraint subscriptions_pkey PRIMARY KEY (name),
+  constraint subscriptions_check CHECK ((is_paused = (pause_reason IS NOT NULL))),
+  constraint subscriptions_name_check CHECK ((name ~ '^[a-z][a-z0-9_.-]{0,79}$'::text)),
+  constraint subscriptions_position_check CHECK (("position" >= 0))
+);
+comment on column sync.subscriptions.types is 'Which events; null: all that the app may see.';
+comment on column sync.subscriptions."position" is 'Everything up to here is handled, or stands in sync.parked.';
+alter table sync.subscriptions enable row level security, force row level security;
+create policy own on sync.subscriptions for all to foundation_role, support_role using ((app = platform.current_app())) with check ((app = platform.current_app()));
+create policy owner_all on sync.subscriptions for all to platform_owner using (true) with check (true);
+create policy sync_all on sync.subscriptions for all to sync_role using (true) with check (true);
+grant delete on sync.subscriptions to foundation_role;
+grant delete on sync.subscriptions to support_role;
+grant delete on sync.subscriptions to sync_role;
+grant insert (name, types, "position") on sync.subscriptions to foundation_role;
+grant insert (name, types, "position") on sync.subscriptions to support_role;
+grant insert (name, types, "position") on sync.subscriptions to sync_role;
+grant select on sync.subscriptions to foundation_role;
+grant select on sync.subscriptions to support_role;
+grant select on sync.subscriptions to sync_role;
+grant update (types, "position", replay_until, is_paused, pause_reason, moved_at) on sync.subscriptions to foundation_role;
+grant update (types, "position", replay_until, is_paused, pause_reason, moved_at) on sync.subscriptions to support_role;
+grant update (types, "position", replay_until, is_paused, pause_reason, moved_at) on sync.subscriptions to sync_role;

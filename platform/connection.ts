@@ -25,9 +25,17 @@ export type Write = InTransaction & {
   actor?: string;
 };
 
+export type TransactionOptions = {
+  /** The user for whom this is done; stands beside what it changes. */
+  actor?: string;
+  /** W3C traceparent; stands in the events of what it changes. */
+  trace?: string;
+  isolation?: 'read committed' | 'repeatable read';
+};
+
 export interface Connection extends Queryable {
   readonly app: App;
-  transaction<T>(options: { actor?: string }, work: (tx: Transaction) => Promise<T>): Promise<T>;
+  transaction<T>(options: TransactionOptions, work: (tx: Transaction) => Promise<T>): Promise<T>;
   /** Runs `work` in the caller's transaction, or in one of its own. */
   within<T>(write: Write, work: (tx: Transaction) => Promise<T>): Promise<T>;
   close(): Promise<void>;
@@ -79,7 +87,10 @@ export function openConnection(app: App, { url, schema, pooler, poolMax }: Envir
     },
   });
 
-  async function transaction<T>({ actor }: { actor?: string }, work: (tx: Transaction) => Promise<T>): Promise<T> {
+  async function transaction<T>(
+    { actor, trace, isolation }: TransactionOptions,
+    work: (tx: Transaction) => Promise<T>,
+  ): Promise<T> {
     const client = await pool.connect().catch((error) => {
       throw translateRefusal(error);
     });
@@ -87,9 +98,10 @@ export function openConnection(app: App, { url, schema, pooler, poolMax }: Envir
     client.on('error', onError);
     let broken = false;
     try {
-      await client.query('begin');
+      await client.query(isolation ? `begin isolation level ${isolation}` : 'begin');
       if (pooled) await client.query(`select set_config('search_path', $1, true)`, [`${schema},platform`]);
       if (actor !== undefined) await client.query(`select set_config('aether.actor', $1, true)`, [actor]);
+      if (trace !== undefined) await client.query(`select set_config('aether.trace', $1, true)`, [trace]);
       const tx = openTransaction(queryable(client), actor);
       try {
         const result = await work(tx);

@@ -4,6 +4,8 @@ export type App = 'foundation' | 'support';
 
 export type Environment = {
   url: string;
+  /** Where NOTIFY arrives; undefined behind a transaction pooler, through which it does not. */
+  listenUrl: string | undefined;
   role: string | undefined;
   schema: string;
   pooler: 'none' | 'transaction';
@@ -18,7 +20,8 @@ const ownSchemas = { foundation: 'crm', support: 'support' } as const;
  *
  * PLATFORM_DB_URL (required), DB_USER and DB_PASSWORD (instead of those in the URL), DB_ROLE (the role the login must have),
  * PLATFORM_DB_SCHEMA_FOUNDATION / PLATFORM_DB_SCHEMA_SUPPORT (where unqualified names are looked up), PLATFORM_DB_POOLER
- * (`transaction` behind PgBouncer), PLATFORM_DB_POOL_MAX (connections, default 10).
+ * (`transaction` behind PgBouncer), PLATFORM_DB_LISTEN_URL (past the pooler, for signs of new events), PLATFORM_DB_POOL_MAX
+ * (connections, default 10).
  *
  * @throws ConfigurationError naming the variable.
  */
@@ -51,5 +54,6 @@ export function readEnvironment(app: App, variables: Record<string, string | und
   if (!Number.isInteger(poolMax) || poolMax < 1 || poolMax > 500)
     throw new ConfigurationError('PLATFORM_DB_POOL_MAX must be a whole number from 1 to 500.');
 
-  return { url: url.href, role: variables.DB_ROLE || undefined, schema, pooler, poolMax };
+  const listenUrl = variables.PLATFORM_DB_LISTEN_URL || (pooler === 'none' ? url.href : undefined);
+  return { url: url.href, listenUrl, role: variables.DB_ROLE || undefined, schema, pooler, poolMax };
 }

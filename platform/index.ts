@@ -1,3 +1,4 @@
+export type { EventBus } from './bus.ts';
 export type { Company, NewCompany } from './companies.ts';
 export type { InTransaction, Queryable, Transaction, Write } from './connection.ts';
 export type { CrmContext, CustomerContext } from './context.ts';
@@ -5,7 +6,10 @@ export { type Customer, type CustomerChange, customerColumns, type NewCustomer }
 export { type CanonicalEmail, canonicaliseEmail } from './email.ts';
 export type { App } from './environment.ts';
 export * from './errors.ts';
+export type { AppEvent, CustomerEventData, EventType, EventTypes, RowChange } from './events.ts';
+export { FellBehind } from './feed.ts';
 export { isUuid } from './fields.ts';
 export { coalesce } from './lookups.ts';
 export { connectPlatform, type PlatformDb } from './platform.ts';
+export { type Subscription, TargetUnavailable } from './subscriptions.ts';
 export type { SignIn, User } from './users.ts';

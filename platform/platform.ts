@@ -1,3 +1,4 @@
+import { type EventBus, openEventBus } from './bus.ts';
 import { type CompanyCalls, companyCalls } from './companies.ts';
 import { type Connection, openConnection } from './connection.ts';
 import { type ContextCalls, contextCalls } from './context.ts';
@@ -7,13 +8,15 @@ import { ConfigurationError } from './errors.ts';
 import { type UserCalls, userCalls } from './users.ts';
 
 /** The newest migration that this package relies on; a database that lacks it is refused. */
-export const requiredMigration = 4;
+export const requiredMigration = 5;
 
 export type PlatformDb = Connection &
   CustomerCalls &
   CompanyCalls &
   UserCalls &
   ContextCalls & {
+    /** What happens in the platform: publish, subscribe, follow. */
+    events: EventBus;
     /** Whether the database answers, as the right app, with the migrations this package needs. @throws ConfigurationError, DatabaseUnavailable */
     check(): Promise<void>;
   };
@@ -41,13 +44,19 @@ export async function connectPlatform({
     await connection.close();
     throw error;
   }
+  const events = openEventBus(connection, environment.listenUrl);
   return {
     ...connection,
     ...customerCalls(connection),
     ...companyCalls(connection),
     ...userCalls(connection),
     ...contextCalls(connection),
+    events,
     check,
+    async close() {
+      await events.close();
+      await connection.close();
+    },
   };
 }
 

@@ -1,0 +1,264 @@
+-- Events: triggers write what changed in the writer's own transaction; one sequencer numbers it after it has committed.
+
+create schema sync;
+grant usage on schema sync to foundation_role, support_role, sync_role;
+grant usage on schema platform to sync_role;
+grant execute on function platform.current_app() to sync_role;
+
+-- cache 1: ids of one row's changes come in the order of the changes, because they are drawn while the writer holds the row.
+create sequence sync.outbox_id cache 1;
+grant select on sequence sync.outbox_id to sync_role;
+
+create table sync.outbox (
+  id bigint primary key default nextval('sync.outbox_id'),
+  type text collate "C" not null,
+  key text collate "C" not null,
+  row_id text collate "C" not null,
+  version bigint,
+  audience text collate "C" not null check (audience in ('platform', 'crm', 'support')),
+  app text collate "C" not null,
+  login name not null,
+  actor text collate "C",
+  data jsonb not null,
+  previous jsonb not null default '{}',
+  trace text collate "C",
+  occurred_at timestamptz not null default clock_timestamp()
+);
+comment on table sync.outbox is 'Committed, not numbered yet. Rows live here for milliseconds.';
+call platform.protect_table('sync.outbox');
+-- No grants: capture, publish and sequence are definer functions, so that nobody can forge an event or lose one.
+
+create table sync.events (
+  position bigint not null,
+  id bigint not null,
+  type text collate "C" not null,
+  key text collate "C" not null,
+  row_id text collate "C" not null,
+  version bigint,
+  audience text collate "C" not null,
+  app text collate "C" not null,
+  login name not null,
+  actor text collate "C",
+  data jsonb not null,
+  previous jsonb not null,
+  trace text collate "C",
+  occurred_at timestamptz not null,
+  sequenced_at timestamptz not null default clock_timestamp(),
+  primary key (position)
+) partition by range (position);
+comment on column sync.events.position is 'Dense and in the order of commits: whoever has read up to a position has missed nothing before it.';
+comment on column sync.events.key is 'The customer, else the row: events of one key are handled in order.';
+comment on column sync.events.data is 'Of a created row all columns, of an updated one those that changed, and always what names it.';
+create index events_key on sync.events (key, position);
+
+call platform.protect_table('sync.events');
+create policy sync_read on sync.events for select to sync_role using (true);
+create policy foundation_read on sync.events for select to foundation_role using (audience in ('platform', 'crm'));
+create policy support_read on sync.events for select to support_role using (audience in ('platform', 'support'));
+grant select on sync.events to foundation_role, support_role, sync_role;
+
+-- Partitions of a million positions. The sequencer asks for the next in time; retention drops whole ones.
+create function sync.add_partitions() returns integer
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  size constant bigint := 1000000;
+  head bigint := coalesce((select e.position from sync.events e order by e.position desc limit 1), 0);
+  added integer := 0;
+  name text;
+begin
+  for n in head / size .. (head + size / 2) / size + 1 loop
+    name := 'events_p' || n;
+    if to_regclass('sync.' || name) is null then
+      execute format('create table sync.%I partition of sync.events for values from (%s) to (%s)', name, n * size, (n + 1) * size);
+      execute format('call platform.protect_table(%L)', 'sync.' || name);
+      added := added + 1;
+    end if;
+  end loop;
+  return added;
+end $$;
+grant execute on function sync.add_partitions() to sync_role;
+select sync.add_partitions();
+
+-- Who numbers locks this row. A row, not an advisory lock: those any login could hold for ever.
+create table sync.sequencer (only_one boolean primary key default true check (only_one));
+insert into sync.sequencer default values;
+call platform.protect_table('sync.sequencer');
+create policy sync_lock on sync.sequencer to sync_role using (true);
+grant select on sync.sequencer to sync_role;
+-- Locking a row needs the right to update something of it.
+grant update (only_one) on sync.sequencer to sync_role;
+
+-- The doorbell. The sequencer holds the lock only while it sleeps. A writer that can share it knows that the sequencer is awake and stays
+-- silent; one that cannot rings. A sequencer that cannot take it knows that an event is about to commit, and stays awake. So no
+-- wake-up is lost, and a busy system sends no NOTIFY per write, which would take a lock of the whole cluster at every commit.
+create function sync.ring() returns void
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+  if not pg_try_advisory_xact_lock_shared(7271, 1) then perform pg_notify('sync_outbox', ''); end if;
+end $$;
+
+-- Numbers what has committed. Take the lock in a statement of its own before, or this one's snapshot is older than the lock:
+--   begin; select from sync.sequencer for update; select * from sync.sequence(…); commit
+-- floor_id skips index entries of rows that are deleted already but that a long transaction (a dump) keeps from being removed;
+-- the caller raises it as sync/sequencer.ts says.
+create function sync.sequence(batch_max integer, floor_id bigint, out moved integer, out head bigint)
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  head := coalesce((select e.position from sync.events e order by e.position desc limit 1), 0);
+  with taken as (
+    delete from sync.outbox o
+    where o.id = any (array(select id from sync.outbox where id > floor_id order by id limit batch_max)) returning *)
+  insert into sync.events (position, id, type, key, row_id, version, audience, app, login, actor, data, previous, trace, occurred_at)
+  select head + row_number() over (order by id), id, type, key, row_id, version, audience, app, login, actor, data, previous, trace, occurred_at
+  from taken;
+  get diagnostics moved = row_count;
+  head := head + moved;
+  if moved > 0 then perform pg_notify('sync_events', head::text); end if;
+end $$;
+grant execute on function sync.sequence(integer, bigint) to sync_role;
+
+-- How long the oldest committed event has waited for its number; null when none does. Rivals and monitors ask.
+create function sync.outbox_age() returns interval
+language sql stable security definer set search_path = pg_catalog, pg_temp
+return (select clock_timestamp() - o.occurred_at from sync.outbox o order by o.id limit 1);
+grant execute on function sync.outbox_age() to sync_role;
+
+-- An app's own event, in the app's own transaction. The type begins with the app's name, so that no app can speak for another or
+-- for the database.
+create function sync.publish(event_type text, event_key text, payload jsonb, event_audience text default 'platform') returns bigint
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  writer constant text := platform.current_app();
+  event_id bigint;
+begin
+  if writer not in ('foundation', 'support') or event_type !~ ('^' || writer || '\.[a-z][a-z0-9_.]{0,79}$') then
+    raise exception 'an app publishes events that begin with its own name' using errcode = 'insufficient_privilege';
+  end if;
+  if event_audience <> 'platform' and event_audience <> (case writer when 'foundation' then 'crm' else 'support' end) then
+    raise exception 'an app publishes to everybody or to itself' using errcode = 'insufficient_privilege';
+  end if;
+  if jsonb_typeof(payload) <> 'object' or octet_length(payload::text) > 65536 or octet_length(event_key) not between 1 and 255 then
+    raise exception 'an event has a key and a JSON object of at most 64 KB' using errcode = 'check_violation';
+  end if;
+  insert into sync.outbox (type, key, row_id, audience, app, login, actor, data, trace)
+  values (event_type, event_key, event_key, event_audience, writer, session_user, platform.current_actor(), payload,
+          nullif(current_setting('aether.trace', true), ''))
+  returning id into event_id;
+  perform sync.ring();
+  return event_id;
+end $$;
+grant execute on function sync.publish(text, text, jsonb, text) to foundation_role, support_role;
+
+-- Makes the capture trigger of one table: a function that names its columns, several times as fast as one that asks the row for
+-- them.
+--   event_key  an expression over the row r: the customer, else the row
+--   always     columns that stand in every event, because they name the row
+--   never      columns that no event shows
+create procedure sync.capture(target regclass, entity text, event_audience text, event_key text, always text[] default '{}', never text[] default '{}')
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  columns text[];
+  has_version boolean;
+  function_name text := 'capture_' || replace(target::text, '.', '_');
+  whole text;
+  changes text;
+begin
+  select array_agg(a.attname::text order by a.attnum) filter (where a.attname not in ('version', 'updated_at') and a.attname <> all (never)),
+         bool_or(a.attname = 'version')
+  into columns, has_version from pg_attribute a where a.attrelid = target and a.attnum > 0 and not a.attisdropped;
+  -- jsonb_build_object takes at most a hundred arguments.
+  select string_agg(format('jsonb_build_object(%s)', pairs), ' || ') into whole from (
+    select string_agg(format('%L, r.%I', c, c), ', ' order by n) as pairs
+    from unnest(columns) with ordinality as u (c, n) group by (n - 1) / 40 order by (n - 1) / 40) chunks;
+  select string_agg(format($f$
+    if new.%1$I is distinct from old.%1$I then
+      data := data || jsonb_build_object(%1$L, new.%1$I);
+      previous := previous || jsonb_build_object(%1$L, old.%1$I);
+    end if;$f$, c), '' order by n) into changes from unnest(columns) with ordinality as u (c, n);
+
+  execute format($f$
+create or replace function sync.%1$I() returns trigger
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $body$
+declare
+  r %2$s;
+  data jsonb := '{}';
+  previous jsonb := '{}';
+begin
+  if tg_op = 'DELETE' then r := old; else r := new; end if;
+  if tg_op = 'UPDATE' then%3$s
+    if data = '{}' then return null; end if;
+    data := jsonb_build_object(%4$s) || data;
+  elsif tg_op = 'INSERT' then
+    data := %5$s;
+  else
+    previous := %5$s;
+  end if;
+  insert into sync.outbox (type, key, row_id, version, audience, app, login, actor, data, previous, trace)
+  values (%6$L || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, (%7$s)::text, r.id::text, %8$s,
+          %9$L, platform.current_app(), session_user, platform.current_actor(), data, previous, nullif(current_setting('aether.trace', true), ''));
+  perform sync.ring();
+  return null;
+end $body$ $f$,
+    function_name, target, changes, (select string_agg(format('%L, r.%I', c, c), ', ') from unnest(always) c), whole,
+    entity || '.', event_key, case when has_version then 'r.version' else 'null' end, event_audience);
+  execute format('create or replace trigger z_capture after insert or update or delete on %s for each row execute function sync.%I()', target, function_name);
+end $$;
+
+call sync.capture('platform.customers', 'customer', 'platform', 'r.id', '{email,name}', '{email_key}');
+call sync.capture('platform.companies', 'company', 'platform', 'r.id', '{name}');
+call sync.capture('platform.users', 'user', 'platform', 'r.id', '{name}', '{directory_tenant_id,directory_object_id}');
+call sync.capture('crm.deals', 'deal', 'crm', 'r.customer_id', '{customer_id,name}');
+call sync.capture('crm.contacts', 'contact', 'crm', 'coalesce(r.customer_id, r.id)', '{company_id,name}');
+call sync.capture('crm.activities', 'activity', 'crm', 'r.customer_id', '{customer_id,type}');
+call sync.capture('support.sessions', 'session', 'support', 'coalesce(r.customer_id, r.id)', '{customer_id,status}', '{token_hash}');
+call sync.capture('support.messages', 'message', 'support',
+  'coalesce((select s.customer_id from support.sessions s where s.id = r.session_id), r.session_id)', '{session_id,number}');
+call sync.capture('support.calls', 'call', 'support', 'r.customer_id', '{customer_id}');
+
+create table sync.subscriptions (
+  name text collate "C" primary key check (name ~ '^[a-z][a-z0-9_.-]{0,79}$'),
+  app text collate "C" not null default platform.current_app(),
+  types text[],
+  position bigint not null check (position >= 0),
+  replay_until bigint not null default 0,
+  is_paused boolean not null default false,
+  pause_reason text,
+  created_at timestamptz not null default clock_timestamp(),
+  moved_at timestamptz not null default clock_timestamp(),
+  check (is_paused = (pause_reason is not null))
+);
+comment on column sync.subscriptions.position is 'Everything up to here is handled, or stands in sync.parked.';
+comment on column sync.subscriptions.types is 'Which events; null: all that the app may see.';
+
+create table sync.parked (
+  subscription text collate "C" not null references sync.subscriptions on delete cascade,
+  position bigint not null,
+  key text collate "C" not null,
+  state text not null check (state in ('waiting', 'retrying', 'dead')),
+  attempts integer not null default 0,
+  attempt_at timestamptz,
+  error text,
+  is_replay boolean not null default false,
+  parked_at timestamptz not null default clock_timestamp(),
+  primary key (subscription, position),
+  check ((state = 'retrying') = (attempt_at is not null))
+);
+comment on table sync.parked is
+  'Events that failed, and those that wait behind one of the same key. retrying: at attempt_at; waiting: its turn comes when those before it are gone; dead: until somebody redrives or skips it.';
+create index parked_due on sync.parked (subscription, attempt_at) where state = 'retrying';
+create index parked_key on sync.parked (subscription, key, position);
+
+call platform.protect_table('sync.subscriptions');
+call platform.protect_table('sync.parked');
+create policy sync_all on sync.subscriptions to sync_role using (true) with check (true);
+create policy own on sync.subscriptions to foundation_role, support_role using (app = platform.current_app()) with check (app = platform.current_app());
+create policy sync_all on sync.parked to sync_role using (true) with check (true);
+create policy own on sync.parked to foundation_role, support_role
+  using (exists (select from sync.subscriptions s where s.name = subscription))
+  with check (exists (select from sync.subscriptions s where s.name = subscription));
+grant select, delete on sync.subscriptions to foundation_role, support_role, sync_role;
+grant insert (name, types, position), update (types, position, replay_until, is_paused, pause_reason, moved_at)
+  on sync.subscriptions to foundation_role, support_role, sync_role;
+grant select, delete on sync.parked to foundation_role, support_role, sync_role;
+grant insert (subscription, position, key, state, attempts, attempt_at, error, is_replay), update (state, attempts, attempt_at, error)
+  on sync.parked to foundation_role, support_role, sync_role;

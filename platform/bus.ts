@@ -1,0 +1,82 @@
+import type { Connection, Transaction } from './connection.ts';
+import { type EventType, type EventTypes, publish } from './events.ts';
+import { openFeed } from './feed.ts';
+import {
+  type BatchHandler,
+  type Handler,
+  type Subscription,
+  type SubscriptionOptions,
+  startSubscription,
+} from './subscriptions.ts';
+import { listenForEvents } from './wakeups.ts';
+
+export type EventBus = ReturnType<typeof openEventBus>;
+
+type Options<Type extends EventType> = Partial<SubscriptionOptions<Type>>;
+
+/** Publishing, durable subscriptions and the live feed of one app. Nothing is opened until the first subscriber or follower. */
+export function openEventBus(connection: Connection, listenUrl: string | undefined) {
+  let open: { wakeups: ReturnType<typeof listenForEvents>; feed: ReturnType<typeof openFeed> } | undefined;
+  const subscriptions = new Set<Subscription>();
+
+  function opened() {
+    if (open) return open;
+    const wakeups = listenForEvents(listenUrl);
+    open = { wakeups, feed: openFeed(connection, wakeups) };
+    return open;
+  }
+
+  function add<Type extends EventType>(options: SubscriptionOptions<Type>, handle: BatchHandler<Type>): Subscription {
+    const subscription = startSubscription(connection, opened().wakeups, options, handle);
+    subscriptions.add(subscription);
+    return {
+      name: subscription.name,
+      async stop() {
+        await subscription.stop();
+        subscriptions.delete(subscription);
+      },
+    };
+  }
+
+  return {
+    /**
+     * Publishes an app's own event in the given transaction: it exists if and only if that commits. What happens to a row of
+     * a table is published by the database itself, whoever changes it.
+     *
+     * @throws InvalidField when the type is not the app's own, or the data no object of at most 64 KB.
+     */
+    publish: <Type extends EventType>(
+      type: Type,
+      data: EventTypes[Type],
+      tx: Transaction,
+      options: { key?: string; to?: 'everybody' | 'own' } = {},
+    ): Promise<void> => publish(connection, type, data, { ...options, tx }),
+
+    /**
+     * Calls `handle` for each event of a type, once, in the order of each key, from now on and whenever this process or another
+     * one of the app runs. What fails is tried again, without holding up other keys.
+     *
+     * @param options.name by default the app and the type.
+     */
+    subscribe<Type extends EventType>(type: Type, handle: Handler<Type>, options: Options<Type> = {}): Subscription {
+      return add({ name: `${connection.app}.${type}`, types: [type], ...options }, async (events, context) => {
+        for (const event of events) await handle(event, context);
+      });
+    },
+
+    /** As `subscribe`, for several types and up to `batchMax` events at a time. */
+    subscribeBatch: add,
+
+    /** The live feed, not durable: for caches and screens. @throws FellBehind to a reader who is too slow */
+    follow: ((options) => opened().feed.follow(options)) as ReturnType<typeof openFeed>['follow'],
+
+    /** Whether the live feed is at the head of the log, for whoever would rather read anew than trust a cache. */
+    isLive: () => open?.feed.isLive() ?? false,
+
+    async close(): Promise<void> {
+      await Promise.all([...subscriptions].map((subscription) => subscription.stop()));
+      await open?.feed.close();
+      await open?.wakeups.close();
+    },
+  };
+}

@@ -1,0 +1,251 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Connection, Transaction } from './connection.ts';
+import { type AppEvent, type EventRow, type EventType, eventColumns, toEvent } from './events.ts';
+import { findNextOfKey, makeDue, type ParkedRow, parkBehind, parkFailed, takeDue, unpark } from './parked.ts';
+import type { Wakeups } from './wakeups.ts';
+
+/** What a handler writes through `tx` commits together with the subscription's move: in this database its effect happens once. */
+export type Handled = { tx: Transaction /** From 1. */; attempt: number };
+export type Handler<Type extends EventType> = (event: AppEvent<Type>, context: Handled) => Promise<unknown>;
+export type BatchHandler<Type extends EventType> = (events: AppEvent<Type>[], context: Handled) => Promise<unknown>;
+
+/** Throw it from a handler when what it writes to cannot be reached: everything waits, in order, and no attempt is counted. */
+export class TargetUnavailable extends Error {
+  readonly retryAfterMs: number;
+  constructor(message: string, { retryAfterMs = 1_000, cause }: { retryAfterMs?: number; cause?: unknown } = {}) {
+    super(message, { cause });
+    this.name = 'TargetUnavailable';
+    this.retryAfterMs = retryAfterMs;
+  }
+}
+
+export type SubscriptionOptions<Type extends EventType> = {
+  /** Unique in the whole platform, and for ever: under it the cursor is kept. */
+  name: string;
+  /** All that the app may see, when left out. */
+  types?: Type[];
+  /**
+   * Where a new subscription starts: with what comes from now on, with the oldest event there is, or with a snapshot: `load` reads
+   * tables through its `tx`, and every change that it does not see follows as an event. One that it sees may follow as well:
+   * compare versions.
+   */
+  from?: 'now' | 'beginning' | { load: (tx: Transaction) => Promise<unknown> };
+  batchMax?: number;
+  attemptsMax?: number;
+  retryFirstMs?: number;
+  retryMaxMs?: number;
+  /** How long to sleep without a sign. */
+  pollMs?: number;
+  /** Told of every failure: of a handler, or of the database. */
+  onError?: (error: unknown) => void;
+};
+
+export type Subscription = {
+  readonly name: string;
+  /** Settles when what is under way is done. */
+  stop(): Promise<void>;
+};
+
+type Lease = { position: number; replay_until: number; has_parked: boolean; retry_in_ms: number | null };
+
+/** What a step leaves: more to do at once, or nothing before so many milliseconds. */
+type Outlook = { hasMore: boolean; restMs: number };
+
+/** How often an event may take its transaction down as a whole before it is parked unseen. */
+const lostTransactionsMax = 2;
+const databaseRetryMaxMs = 2_000;
+
+/**
+ * Runs a subscription in this process until it is stopped. Any number of processes may run the same one: each batch is
+ * worked by whoever has locked the row of the subscription.
+ */
+export function startSubscription<Type extends EventType>(
+  connection: Connection,
+  wakeups: Wakeups,
+  options: SubscriptionOptions<Type>,
+  handle: BatchHandler<Type>,
+): Subscription {
+  const { name, types, batchMax = 100, pollMs = 1_000, onError = () => {} } = options;
+  const stopping = new AbortController();
+  // After a whole transaction was lost: one event at a time, to find the one that does it.
+  let isCareful = false;
+  let underWay: number | undefined;
+  // The next look then knows when to try again.
+  let hasFailed = false;
+  const lost = new Map<number, number>();
+
+  /** One transaction. */
+  function step(): Promise<Outlook> {
+    const limit = isCareful ? 1 : batchMax;
+    return connection.transaction({}, async (tx) => {
+      const [lease] = await tx.query<Lease>(
+        `select position, replay_until, exists (select from sync.parked p where p.subscription = s.name) as has_parked,
+           (select extract(epoch from min(p.attempt_at) - clock_timestamp())::float8 * 1000
+            from sync.parked p where p.subscription = s.name and p.state = 'retrying') as retry_in_ms
+         from sync.subscriptions s where name = $1 and not is_paused for update skip locked`,
+        [name],
+      );
+      if (!lease) return { hasMore: false, restMs: pollMs }; // paused, or another process works
+      hasFailed = false;
+      const isDue = lease.retry_in_ms !== null && lease.retry_in_ms <= 0;
+      if (isDue) await workParked(tx, limit);
+      const hasMore = isDue && isCareful ? true : await workLog(tx, lease, limit);
+      return { hasMore: hasMore || isDue || hasFailed, restMs: Math.min(pollMs, lease.retry_in_ms ?? pollMs) };
+    });
+  }
+
+  /** The next events of the log. @returns whether there may be more */
+  async function workLog(tx: Transaction, lease: Lease, limit: number): Promise<boolean> {
+    const rows = await tx.query<EventRow & { head: number }>(
+      `with log as (select coalesce(max(position), 0) as head from sync.events)
+       select ${eventColumns}, log.head from log left join lateral (
+         select * from sync.events where position > $1 and position <= log.head and ($2::text[] is null or type = any ($2))
+         order by position limit $3) e on true`,
+      [lease.position, types ?? null, limit],
+    );
+    const found = rows.filter((row) => row.position !== null);
+    const last = found.length < limit ? (rows[0]?.head ?? 0) : (found.at(-1) as EventRow).position;
+    if (found.length > 0) {
+      const events = found.map((row) => toEvent(row, row.position <= lease.replay_until) as AppEvent<Type>);
+      await handleInOrder(tx, events, lease.has_parked);
+    }
+    if (last > lease.position)
+      await tx.query('update sync.subscriptions set position = $2, moved_at = clock_timestamp() where name = $1', [
+        name,
+        last,
+      ]);
+    return found.length === limit;
+  }
+
+  /** All at once if nothing fails; else each on its own: what fails is parked, and what is of its key waits behind it. */
+  async function handleInOrder(tx: Transaction, events: AppEvent<Type>[], hasParked: boolean): Promise<void> {
+    const blocked = hasParked ? await findBlockedKeys(tx, events) : new Set<string>();
+    const waiting = events.filter((event) => blocked.has(event.key));
+    const free = events.filter((event) => !blocked.has(event.key));
+    const isWhole = free.length > 0 && (await tryBatch(tx, free));
+    if (!isWhole) {
+      for (const event of free) {
+        if (blocked.has(event.key)) waiting.push(event);
+        else if (!(await tryOne(tx, event, 1))) blocked.add(event.key);
+      }
+    }
+    if (waiting.length > 0) await parkBehind(tx, name, waiting);
+  }
+
+  async function findBlockedKeys(tx: Transaction, events: AppEvent<Type>[]): Promise<Set<string>> {
+    const keys = [...new Set(events.map((event) => event.key))];
+    const rows = await tx.query<{ key: string }>(
+      'select distinct key from sync.parked where subscription = $1 and key = any ($2)',
+      [name, keys],
+    );
+    return new Set(rows.map((row) => row.key));
+  }
+
+  async function tryBatch(tx: Transaction, events: AppEvent<Type>[]): Promise<boolean> {
+    if (events.length === 1) return false;
+    try {
+      await tx.savepoint(() => handle(events, { tx, attempt: 1 }));
+      return true;
+    } catch (error) {
+      if (error instanceof TargetUnavailable) throw error;
+      return false;
+    }
+  }
+
+  /** @returns whether it was handled; if not, it is parked */
+  async function tryOne(tx: Transaction, event: AppEvent<Type>, attempt: number): Promise<boolean> {
+    let failure: unknown;
+    if ((lost.get(event.position) ?? 0) >= lostTransactionsMax)
+      failure = new Error('The handler took the whole transaction down.');
+    else {
+      underWay = event.position;
+      try {
+        await tx.savepoint(() => handle([event], { tx, attempt }));
+        return true;
+      } catch (error) {
+        if (error instanceof TargetUnavailable) throw error;
+        failure = error;
+      }
+    }
+    hasFailed = true;
+    onError(failure);
+    await parkFailed(tx, options, event, attempt, failure);
+    underWay = undefined;
+    return false;
+  }
+
+  /** Those that are due, each followed by those of its key that waited for it. */
+  async function workParked(tx: Transaction, limit: number): Promise<void> {
+    const due = await takeDue(tx, name, limit);
+    let worked = 0;
+    for (const first of due) {
+      for (let next: ParkedRow | undefined = first; next; next = await findNextOfKey(tx, name, first.key)) {
+        if (worked++ >= limit && next !== first) {
+          await makeDue(tx, name, next.position);
+          break;
+        }
+        if (!(await tryOne(tx, toEvent(next, next.is_replay) as AppEvent<Type>, next.attempts + 1))) break;
+        await unpark(tx, name, next.position);
+      }
+    }
+  }
+
+  async function run(): Promise<void> {
+    let isRegistered = false;
+    let failures = 0;
+    while (!stopping.signal.aborted) {
+      let restMs = 0;
+      try {
+        if (!isRegistered) await register(connection, options);
+        isRegistered = true;
+        underWay = undefined;
+        const outlook = await step();
+        failures = 0;
+        if (!outlook.hasMore) {
+          isCareful = false;
+          lost.clear();
+          await wakeups.next(Math.max(outlook.restMs, 1), stopping.signal);
+        }
+      } catch (error) {
+        onError(error);
+        if (error instanceof TargetUnavailable) restMs = error.retryAfterMs;
+        else {
+          if (isCareful && underWay !== undefined) lost.set(underWay, (lost.get(underWay) ?? 0) + 1);
+          isCareful = true;
+          restMs = Math.min(50 * 2 ** failures++, databaseRetryMaxMs);
+        }
+      }
+      if (restMs > 0) await sleep(restMs, undefined, { signal: stopping.signal }).catch(() => {});
+    }
+  }
+
+  const running = run();
+  return {
+    name,
+    async stop() {
+      stopping.abort();
+      await running;
+    },
+  };
+}
+
+/** Makes the subscription if there is none; one that is there keeps its position. */
+async function register<Type extends EventType>(
+  connection: Connection,
+  { name, types, from = 'now' }: SubscriptionOptions<Type>,
+): Promise<void> {
+  // One snapshot for the position and for what `load` reads. Of two who register at once, one is told to try again.
+  await connection.transaction({ isolation: 'repeatable read' }, async (tx) => {
+    const known = await tx.query('select from sync.subscriptions where name = $1', [name]);
+    const start =
+      from === 'beginning'
+        ? 'select coalesce(min(position), 1) - 1 from sync.events'
+        : 'select coalesce(max(position), 0) from sync.events';
+    await tx.query(
+      `insert into sync.subscriptions as s (name, types, position) values ($1, $2, (${start}))
+       on conflict (name) do update set types = excluded.types where s.types is distinct from excluded.types`,
+      [name, types ?? null],
+    );
+    if (known.length === 0 && typeof from === 'object') await from.load(tx);
+  });
+}

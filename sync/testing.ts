@@ -1,0 +1,57 @@
+import { setTimeout as wait } from 'node:timers/promises';
+import { atEnd, createTestDatabase, type TestDatabase } from '@aether/database/testing';
+import { connectPlatform, type PlatformDb } from '@aether/platform';
+import type pg from 'pg';
+import { type Sequencer, startSequencer } from './sequencer.ts';
+
+export type TestPlatform = {
+  database: TestDatabase;
+  foundation: PlatformDb;
+  support: PlatformDb;
+  /** Sees and may change everything of the log, as the worker and the command do. */
+  sync: pg.Client;
+  superuser: pg.Client;
+  sequencer: Sequencer;
+  /** Another process of an app. */
+  connect(app: 'foundation' | 'support'): Promise<PlatformDb>;
+  /** Settles when every committed change is numbered and the subscription has nothing left but what is parked. */
+  settled(subscription: string): Promise<void>;
+};
+
+/** A database with a sequencer at work and both apps connected. */
+export async function startTestPlatform(): Promise<TestPlatform> {
+  const database = await createTestDatabase();
+  const connect = async (app: 'foundation' | 'support') => {
+    const db = await connectPlatform({ app, variables: { PLATFORM_DB_URL: database.url(`${app}_app`) } });
+    atEnd(() => db.close());
+    return db;
+  };
+  const [foundation, support] = await Promise.all([connect('foundation'), connect('support')]);
+  const sync = await database.connect('sync_app');
+  const sequencer = startSequencer({ url: database.url('sync_app') });
+  atEnd(() => sequencer.stop());
+  return {
+    database,
+    foundation,
+    support,
+    sync,
+    superuser: await database.connect('postgres'),
+    sequencer,
+    connect,
+    settled: (subscription) =>
+      until(async () => {
+        const { rows } = await sync.query(
+          `select sync.outbox_age() is null and s.position >= (select coalesce(max(e.position), 0) from sync.events e
+             where (s.app = 'foundation' and e.audience in ('platform', 'crm')) or (s.app = 'support' and e.audience in ('platform', 'support'))) as settled
+           from sync.subscriptions s where name = $1`,
+          [subscription],
+        );
+        return rows[0]?.settled ?? false;
+      }),
+  };
+}
+
+/** Waits for a fact. */
+export async function until(fact: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await fact())) await wait(3);
+}
