@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { playDemo } from './demo.ts';
+import { eventsCommand } from './events.ts';
 import { bootstrapServer, checkDatabase, migrateUp, migratorUrl, printStatus } from './migrate.ts';
 import { start } from './start.ts';
 
@@ -38,6 +39,8 @@ onDatabase('check', 'exit 1 when something is pending, edited, or not as databas
     if (!(await checkDatabase(migratorUrl(url)))) process.exitCode = 1;
   },
 );
+
+program.addCommand(eventsCommand());
 
 try {
   await program.parseAsync();

@@ -115,7 +115,9 @@ describe('npm start', { timeout: 60_000 }, () => {
   test('says what to do when it cannot: a server of one’s own without passwords', async () => {
     const command = aether(home, ['start'], { PLATFORM_DB_URL: 'postgres://localhost:1/platform' });
     expect(await command.ends()).toBe(1);
-    expect(command.output()).toMatch(/PLATFORM_MIGRATOR_PASSWORD, FOUNDATION_APP_PASSWORD, SUPPORT_APP_PASSWORD/);
+    expect(command.output()).toMatch(
+      /PLATFORM_MIGRATOR_PASSWORD, FOUNDATION_APP_PASSWORD, SUPPORT_APP_PASSWORD, SYNC_APP_PASSWORD/,
+    );
   });
 });
 

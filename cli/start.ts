@@ -1,6 +1,8 @@
 import { type Login, loginNames, migrate, removeLocal, startLocal, urlFor } from '@aether/database';
 import { startFoundation } from '@aether/foundation';
+import { createLog } from '@aether/http';
 import { startSupport } from '@aether/support';
+import { startSync } from '@aether/sync';
 import { demoWidgetKey, loadDemoData } from './demo-data.ts';
 import { step } from './progress.ts';
 import { aetherFolder, readRunning, removeRunning, writeRunning } from './running.ts';
@@ -17,6 +19,7 @@ type Platform = { urlOf(login: Login): string; stop(): Promise<void>; own: boole
  */
 export async function start({ reset }: { reset: boolean }): Promise<void> {
   process.env.LOG_LEVEL ??= 'warn'; // the terminal is for what starts and stops
+  const log = createLog('aether');
   const running = readRunning();
   if (running)
     throw new Error(`Aether runs already (process ${running.AETHER_PID}): stop it first, with Ctrl-C there.`);
@@ -36,6 +39,11 @@ export async function start({ reset }: { reset: boolean }): Promise<void> {
       const applied = await migrate(platform.urlOf('platform_migrator'), { onProgress: doing });
       note(applied.length === 0 ? 'up to date' : `${applied.length} applied`);
     });
+    const worker = startSync({
+      url: platform.urlOf('sync_app'),
+      onError: (error) => log.error({ err: error }, 'sync'),
+    });
+    started.push({ name: 'Sync', stop: worker.close });
     if (platform.own) {
       await step('demo data', async ({ note }) => {
         const loaded = await loadDemoData({
@@ -93,7 +101,7 @@ async function ownPlatform(reset: boolean): Promise<Platform> {
 }
 
 function hostedPlatform(url: string): Platform {
-  const missing = (['platform_migrator', 'foundation_app', 'support_app'] as const).filter(
+  const missing = (['platform_migrator', 'foundation_app', 'support_app', 'sync_app'] as const).filter(
     (login) => !passwordOf(login),
   );
   if (missing.length > 0) {

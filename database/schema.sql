@@ -424,7 +424,7 @@ create table platform.companies (
   constraint companies_domain_check CHECK (((domain ~ '^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9-]{2,63}$'::text) AND (octet_length(domain) <= 253))),
   constraint companies_name_check CHECK (platform.is_line(name, 200))
 );
-CREATE INDEX companies_search ON platform.companies USING gin (lower(name) ext.gin_trgm_ops);
+CREATE INDEX companies_search ON platform.companies USING gin (((' '::text || lower(name))) ext.gin_trgm_ops);
 CREATE TRIGGER count_version BEFORE UPDATE ON platform.companies FOR EACH ROW EXECUTE FUNCTION platform.count_version();
 CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON platform.companies FOR EACH ROW EXECUTE FUNCTION sync.capture_platform_companies();
 alter table platform.companies enable row level security, force row level security;
@@ -517,7 +517,7 @@ comment on column platform.customers.merged_into is 'The customer that goes on f
 CREATE INDEX customers_account_manager_id_idx ON platform.customers USING btree (account_manager_id) WHERE (account_manager_id IS NOT NULL);
 CREATE INDEX customers_company_id_idx ON platform.customers USING btree (company_id) WHERE (company_id IS NOT NULL);
 CREATE INDEX customers_merged_into_idx ON platform.customers USING btree (merged_into) WHERE (merged_into IS NOT NULL);
-CREATE INDEX customers_search ON platform.customers USING gin ((((lower(name) || ' '::text) || email_key)) ext.gin_trgm_ops);
+CREATE INDEX customers_search ON platform.customers USING gin (((((' '::text || lower(name)) || ' '::text) || email_key)) ext.gin_trgm_ops);
 CREATE TRIGGER a_complete BEFORE INSERT OR UPDATE ON platform.customers FOR EACH ROW EXECUTE FUNCTION platform.complete_customer();
 CREATE TRIGGER b_count_version BEFORE UPDATE ON platform.customers FOR EACH ROW EXECUTE FUNCTION platform.count_version();
 CREATE TRIGGER c_record_known_by AFTER INSERT OR UPDATE OF email_key, email, crm_id, support_id ON platform.customers FOR EACH ROW EXECUTE FUNCTION platform.record_known_by();

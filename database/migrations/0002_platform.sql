@@ -50,7 +50,7 @@ create table platform.companies (
   updated_at timestamptz not null default now(),
   created_by_app text collate "C" not null default platform.current_app() check (created_by_app in ('foundation', 'support'))
 );
-create index companies_search on platform.companies using gin (lower(name) ext.gin_trgm_ops);
+create index companies_search on platform.companies using gin ((' ' || lower(name)) ext.gin_trgm_ops);
 create trigger count_version before update on platform.companies for each row execute function platform.count_version();
 
 call platform.protect_table('platform.companies');
@@ -93,7 +93,8 @@ comment on column platform.customers.merged_into is 'The customer that goes on f
 create index on platform.customers (company_id) where company_id is not null;
 create index on platform.customers (account_manager_id) where account_manager_id is not null;
 create index on platform.customers (merged_into) where merged_into is not null;
-create index customers_search on platform.customers using gin ((lower(name) || ' ' || email_key) ext.gin_trgm_ops);
+-- The blank in front lets "begins a word" be asked as '% jo%', which even two letters can be found by.
+create index customers_search on platform.customers using gin ((' ' || lower(name) || ' ' || email_key) ext.gin_trgm_ops);
 
 create table platform.customer_emails (
   email_key text collate "C" primary key,

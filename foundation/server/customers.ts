@@ -14,8 +14,9 @@ export type ListedCustomer = Customer & { company: { id: string; name: string; d
 const termsMax = 5;
 
 /**
- * Customers whose name, address or company holds every word of `search` (all of them without one), newest first. A whole
- * address finds its customer by any address it is known by, a number by crm_id.
+ * Customers whose name, address or company holds every word of `search` (all of them without one), newest first; of one or two
+ * letters, those with a word that begins with them. A whole address finds its customer by any address it is known by, a
+ * number by crm_id.
  *
  * @param after the id of the last customer of the page before.
  */
@@ -48,8 +49,8 @@ function matchSearch(search: string, values: unknown[]): string {
   // Each condition is one that an index of platform.customers answers, so that "or" becomes a bitmap of a few rows.
   const everyWord = words.map((word) => {
     const pattern = parameter(likePattern(word));
-    return `(lower(c.name) || ' ' || c.email_key like ${pattern}
-        or c.company_id = any (array(select id from platform.companies where lower(name) like ${pattern})))`;
+    return `(' ' || lower(c.name) || ' ' || c.email_key like ${pattern}
+        or c.company_id = any (array(select id from platform.companies where ' ' || lower(name) like ${pattern})))`;
   });
   const conditions = [`(${everyWord.join(' and ')})`];
   const email = canonicaliseEmail(search);
@@ -61,8 +62,10 @@ function matchSearch(search: string, values: unknown[]): string {
   return `(${conditions.join(' or ')})`;
 }
 
+/** Anywhere in a word; one or two letters only at its beginning, because an index cannot find them elsewhere. */
 function likePattern(word: string): string {
-  return `%${word.replace(/[\\%_]/g, '\\$&')}%`;
+  const escaped = word.replace(/[\\%_]/g, '\\$&');
+  return [...word].length < 3 ? `% ${escaped}%` : `%${escaped}%`;
 }
 
 /** By uuid or by crm_id. @throws NotFound */

@@ -1,0 +1,90 @@
+import { atEnd, createTestDatabase, type TestDatabase } from '@aether/database/testing';
+import { connectPlatform, type PlatformDb } from '@aether/platform';
+import { startSync } from '@aether/sync';
+import { beforeAll, expect, test } from 'vitest';
+import { aether, newHome } from './testing.ts';
+
+let home: string;
+let database: TestDatabase;
+let support: PlatformDb;
+beforeAll(async () => {
+  home = await newHome();
+  database = await createTestDatabase();
+  const worker = startSync({ url: database.url('sync_app'), onError: () => {} });
+  support = await connectPlatform({ app: 'support', variables: { PLATFORM_DB_URL: database.url('support_app') } });
+  atEnd(async () => {
+    await support.close();
+    await worker.close();
+  });
+});
+
+async function run(...args: string[]) {
+  const command = aether(home, ['events', ...args], { SYNC_APP_URL: database.url('sync_app') });
+  const code = await command.ends();
+  return {
+    code,
+    output: command.output(),
+    records: () =>
+      command
+        .output()
+        .trim()
+        .split('\n')
+        .filter(Boolean)
+        .map((line) => JSON.parse(line)),
+  };
+}
+
+test('a poisoned event is found, redriven and seen to be handled, by the command alone', {
+  timeout: 60_000,
+}, async () => {
+  let isBroken = true;
+  support.events.subscribe(
+    'customer.created',
+    async () => {
+      if (isBroken) throw new Error('poison');
+    },
+    { name: 'support.poisoned', attemptsMax: 1, from: 'beginning', pollMs: 50 },
+  );
+  const tail = aether(home, ['events', 'tail', '--json'], { SYNC_APP_URL: database.url('sync_app') });
+  const { customer } = await support.findOrCreateCustomer({ email: 'ada@example.com', name: 'Ada' });
+  await tail.prints(new RegExp(customer.id));
+  tail.child.kill('SIGINT');
+
+  while ((await run('parked', '--state', 'dead')).code === 0);
+  const parked = await run('parked', '--json');
+  expect(parked.records()).toMatchObject([
+    { subscription: 'support.poisoned', key: customer.id, state: 'dead', error: 'Error: poison' },
+  ]);
+  expect((await run('redrive', 'support.poisoned', '--wait', '5')).output).toMatch(/^\d+: dead \(Error: poison\)\n$/);
+  isBroken = false;
+  expect(await run('redrive', 'support.poisoned')).toMatchObject({
+    code: 0,
+    output: expect.stringMatching(/^\d+: handled\n$/),
+  });
+  expect(await run('parked')).toMatchObject({ code: 0, output: 'Nothing is parked.\n' });
+
+  expect((await run('pause', 'support.poisoned', 'for a look')).code).toBe(0);
+  expect((await run('subscriptions')).output).toMatch(/support\.poisoned\s+support\s+\d+.*for a look/);
+  await support.findOrCreateCustomer({ email: 'bob@example.com', name: 'Bob' });
+  while ((await run('lag', '--max-events', '0')).code === 0);
+  expect((await run('resume', 'support.poisoned')).code).toBe(0);
+  while ((await run('lag', '--max-events', '0')).code === 1);
+  expect((await run('replay', 'support.poisoned', '--key', customer.id, '--json')).records()).toEqual([
+    { subscription: 'support.poisoned', events: 1 },
+  ]);
+  const [event] = (
+    await run('tail', '--no-follow', '--key', customer.id, '--types', 'customer.created', '--json')
+  ).records();
+  expect(JSON.parse((await run('show', String(event.position))).output)).toEqual(event);
+});
+
+test.each([
+  [['show', 'x'], /whole number/],
+  [['show', '999999'], /no event 999999/],
+  [['pause', 'support.nobody', 'x'], /no subscription support\.nobody/],
+  [['replay', 'support.poisoned'], /Say what to replay/],
+  [['tail', '--since', 'yesterday'], /must be such as 10m/],
+  [['parked', '--state', 'lost'], /retrying, waiting or dead/],
+])('aether events %j is refused with a sentence', async (args, sentence) => {
+  expect(await run(...args)).toMatchObject({ code: 1, output: expect.stringMatching(sentence) });
+});

@@ -1,0 +1,277 @@
+import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  type LoggedEvent,
+  listParked,
+  listSubscriptions,
+  outcomes,
+  pause,
+  readEvents,
+  redrive,
+  replay,
+  resume,
+  showEvent,
+  skip,
+} from '@aether/sync';
+import { Command, InvalidArgumentError } from 'commander';
+import pg from 'pg';
+import { readRunning } from './running.ts';
+import { formatTable } from './table.ts';
+
+type Common = { url?: string; json?: boolean };
+
+/** `aether events …`: looks into the log of events and mends what failed, as sync_app. */
+export function eventsCommand(): Command {
+  const events = new Command('events').description('the log of events and who reads it');
+  const add = (name: string, description: string) =>
+    events
+      .command(name)
+      .description(description)
+      .option('--url <url>', 'as sync_app (or SYNC_APP_URL); by default what npm start runs')
+      .option('--json', 'one JSON object per line');
+
+  add('tail', 'the latest events, and those that come')
+    .option('--types <types>', 'only these, with commas between', parseList)
+    .option('--key <key>', 'only of this customer, or row')
+    .option('--since <time>', 'from this time on: 10m, 2h, 3d, or 2026-01-31T12:00:00Z', parseTime)
+    .option('--after <position>', 'from behind this position', parseWhole)
+    .option('--limit <n>', 'events to begin with', parseWhole, 20)
+    .option('--no-follow', 'end when there are no more')
+    .action((options) => asSync(options, (client) => tail(client, options)));
+  add('show', 'one event, whole')
+    .argument('<position>', 'its number', parseWhole)
+    .action((position, options) => asSync(options, (client) => show(client, position)));
+  add('subscriptions', 'who reads, how far, and what is in the way').action((options) =>
+    asSync(options, (client) => printSubscriptions(client, options)),
+  );
+  add('lag', 'how far subscriptions are behind; ends with 1 when one is further than it may be')
+    .option('--max-events <n>', 'allowed lag in events', parseWhole)
+    .option('--max-seconds <s>', 'allowed lag in seconds', parseWhole)
+    .action((options) => asSync(options, (client) => printLag(client, options)));
+  add('parked', 'what failed and waits, and what waits behind it; ends with 1 when something is dead')
+    .option('--subscription <name>', 'only of this one')
+    .option('--state <state>', 'only retrying, waiting or dead', parseState)
+    .option('--limit <n>', 'at most so many', parseWhole, 100)
+    .action((options) => asSync(options, (client) => printParked(client, options)));
+  add('redrive', 'try again what is dead, in order, and say what came of it; ends with 1 when something failed again')
+    .argument('<subscription>')
+    .option('--position <n...>', 'only these', collectWhole)
+    .option('--wait <s>', 'seconds to wait for the outcome', parseWhole, 30)
+    .action((name, options) => asSync(options, (client) => redriveAndWait(client, name, options)));
+  add('skip', 'give up a dead event, so that those of its key behind it go on')
+    .argument('<subscription>')
+    .argument('<position>', 'its number', parseWhole)
+    .action((subscription, position, options) =>
+      asSync(options, async (client) => {
+        await skip(client, { subscription, position });
+        report(
+          options,
+          { subscription, position, skipped: true },
+          `Skipped ${position}: ${subscription} goes on behind it.`,
+        );
+      }),
+    );
+  add('replay', 'handle events again, marked as a replay')
+    .argument('<subscription>')
+    .option('--from-position <n>', 'from this one on', parseWhole)
+    .option('--since <time>', 'from this time on', parseTime)
+    .option('--key <key>', 'only of this customer, or row')
+    .option('--types <types>', 'only these, with commas between', parseList)
+    .action((subscription, options) =>
+      asSync(options, async (client) => {
+        const { fromPosition, since, key, types } = options;
+        if (fromPosition === undefined && since === undefined && key === undefined)
+          throw new Error('Say what to replay: --from-position, --since or --key.');
+        const { events: count } = await replay(client, { subscription, fromPosition, since, key, types });
+        report(options, { subscription, events: count }, `${count} events will be handled again.`);
+      }),
+    );
+  add('pause', 'stop a subscription where it is')
+    .argument('<subscription>')
+    .argument('<reason>', 'for those who wonder')
+    .action((name, reason, options) =>
+      asSync(options, async (client) => {
+        await pause(client, name, reason);
+        report(options, { name, paused: true, reason }, `${name} is paused.`);
+      }),
+    );
+  add('resume', 'let a subscription go on')
+    .argument('<subscription>')
+    .action((name, options) =>
+      asSync(options, async (client) => {
+        await resume(client, name);
+        report(options, { name, paused: false }, `${name} goes on.`);
+      }),
+    );
+  return events;
+}
+
+async function asSync(options: Common, work: (client: pg.Client) => Promise<void>): Promise<void> {
+  const url = options.url ?? process.env.SYNC_APP_URL ?? readRunning()?.SYNC_APP_URL;
+  if (!url) throw new Error('Which database? Give --url or SYNC_APP_URL (as sync_app), or run `npm start` first.');
+  const client = new pg.Client({ connectionString: url, application_name: 'aether-events' });
+  await client.connect();
+  try {
+    await work(client);
+  } finally {
+    await client.end();
+  }
+}
+
+type TailOptions = Common & {
+  types?: string[];
+  key?: string;
+  since?: Date;
+  after?: number;
+  limit: number;
+  follow: boolean;
+};
+
+async function tail(client: pg.Client, options: TailOptions): Promise<void> {
+  const { types, key, since, after, limit, follow } = options;
+  if (follow) await client.query('listen sync_events');
+  const print = (events: LoggedEvent[]) => {
+    for (const event of events) console.log(options.json ? JSON.stringify(event) : describe(event));
+  };
+  const first = await readEvents(client, { types, key, since, after, limit });
+  print(first);
+  let position = first.at(-1)?.position ?? after;
+  while (follow) {
+    const found = await readEvents(client, { types, key, after: position ?? 0, limit: 500 });
+    print(found);
+    position = found.at(-1)?.position ?? position;
+    if (found.length === 0) await Promise.race([once(client, 'notification'), sleep(1_000)]);
+  }
+}
+
+function describe(event: LoggedEvent): string {
+  const changed = Object.keys(event.previous).join(', ');
+  const time = event.occurred_at.toISOString();
+  return `${event.position}  ${time}  ${event.type.padEnd(20)}  ${event.key}  ${event.app}${event.actor ? ` (${event.actor})` : ''}${changed ? `  ${changed}` : ''}`;
+}
+
+async function show(client: pg.Client, position: number): Promise<void> {
+  const event = await showEvent(client, position);
+  if (!event) throw new Error(`There is no event ${position}.`);
+  console.log(JSON.stringify(event, null, 2));
+}
+
+async function printSubscriptions(client: pg.Client, options: Common): Promise<void> {
+  const subscriptions = await listSubscriptions(client);
+  if (options.json) {
+    for (const each of subscriptions) console.log(JSON.stringify(each));
+    return;
+  }
+  console.log(
+    formatTable(
+      ['subscription', 'app', 'position', 'behind', 'seconds', 'retrying', 'waiting', 'dead', 'paused'],
+      subscriptions.map((each) => [
+        each.name,
+        each.app,
+        each.position,
+        each.lag_events,
+        each.lag_seconds.toFixed(1),
+        each.retrying,
+        each.waiting,
+        each.dead,
+        each.pause_reason ?? '',
+      ]),
+    ),
+  );
+}
+
+async function printLag(
+  client: pg.Client,
+  options: Common & { maxEvents?: number; maxSeconds?: number },
+): Promise<void> {
+  const subscriptions = await listSubscriptions(client);
+  const { maxEvents = Number.POSITIVE_INFINITY, maxSeconds = Number.POSITIVE_INFINITY } = options;
+  for (const { name, lag_events, lag_seconds } of subscriptions) {
+    const isOver = lag_events > maxEvents || lag_seconds > maxSeconds;
+    if (isOver) process.exitCode = 1;
+    const words = `${name}: ${lag_events} events, ${lag_seconds.toFixed(1)} s${isOver ? '  too far' : ''}`;
+    report(options, { name, lag_events, lag_seconds, is_over: isOver }, words);
+  }
+}
+
+async function printParked(
+  client: pg.Client,
+  options: Common & { subscription?: string; state?: 'retrying' | 'waiting' | 'dead'; limit: number },
+): Promise<void> {
+  const parked = await listParked(client, options);
+  if (parked.some((each) => each.state === 'dead')) process.exitCode = 1;
+  if (options.json) for (const each of parked) console.log(JSON.stringify(each));
+  else if (parked.length === 0) console.log('Nothing is parked.');
+  else
+    console.log(
+      formatTable(
+        ['subscription', 'position', 'key', 'state', 'attempts', 'again at', 'error'],
+        parked.map((each) => [
+          each.subscription,
+          each.position,
+          each.key,
+          each.state,
+          each.attempts,
+          each.attempt_at?.toISOString() ?? '',
+          each.error?.split('\n')[0] ?? '',
+        ]),
+      ),
+    );
+}
+
+async function redriveAndWait(
+  client: pg.Client,
+  subscription: string,
+  options: Common & { position?: number[]; wait: number },
+): Promise<void> {
+  const driven = await redrive(client, { subscription, positions: options.position });
+  if (driven.length === 0) {
+    report(options, { subscription, redriven: 0 }, 'Nothing is dead there.');
+    return;
+  }
+  const positions = driven.map((each) => each.position);
+  const endsAt = performance.now() + options.wait * 1_000;
+  let results = await outcomes(client, { subscription, positions });
+  while (results.some((each) => each.state !== 'handled' && each.attempts === 0) && performance.now() < endsAt) {
+    await sleep(100);
+    results = await outcomes(client, { subscription, positions });
+  }
+  for (const each of results) {
+    if (each.state !== 'handled') process.exitCode = 1;
+    report(options, each, `${each.position}: ${each.state}${each.error ? ` (${each.error.split('\n')[0]})` : ''}`);
+  }
+}
+
+function report(options: Common, record: object, words: string): void {
+  console.log(options.json ? JSON.stringify(record) : words);
+}
+
+function parseWhole(text: string): number {
+  const number = Number(text);
+  if (!Number.isSafeInteger(number) || number < 0) throw new InvalidArgumentError('must be a whole number.');
+  return number;
+}
+
+function collectWhole(text: string, before: number[] | undefined): number[] {
+  return [...(before ?? []), parseWhole(text)];
+}
+
+function parseList(text: string): string[] {
+  return text.split(',').filter(Boolean);
+}
+
+function parseState(text: string): string {
+  if (!['retrying', 'waiting', 'dead'].includes(text))
+    throw new InvalidArgumentError('must be retrying, waiting or dead.');
+  return text;
+}
+
+const unitsMs: Record<string, number> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+function parseTime(text: string): Date {
+  const [, amount, unit] = /^(\d+)([smhd])$/.exec(text) ?? [];
+  const time = amount && unit ? new Date(Date.now() - Number(amount) * (unitsMs[unit] as number)) : new Date(text);
+  if (Number.isNaN(time.getTime()))
+    throw new InvalidArgumentError('must be such as 10m, 2h, 3d or 2026-01-31T12:00:00Z.');
+  return time;
+}
