@@ -97,8 +97,9 @@ describe('what is dead', () => {
     const [first] = await listParked(platform.sync, { subscription: name });
     poison.clear();
     await redrive(platform.sync, { subscription: name, positions: [first?.position as number] });
-    await until(() => seen.length === 1);
-    expect((await listParked(platform.sync, { subscription: name })).map((each) => each.key)).toEqual([other.id]);
+    await until(async () => (await listParked(platform.sync, { subscription: name })).length === 1);
+    expect((await listParked(platform.sync, { subscription: name }))[0]?.key).toBe(other.id);
+    expect(seen).toMatchObject([{ key: one.id }]);
   });
 
   test('is skipped by a person, and what waited goes on; what is not dead cannot be skipped', async () => {
