@@ -212,10 +212,13 @@ describe('a pid file left behind', () => {
     process.kill(straggler, 'SIGSTOP');
     process.kill(await pidOf(folder), 'SIGKILL');
     const starting = start({ folder });
-    await expect
-      .poll(() => readFile(`${folder}.log`, 'utf8'), { interval: 10 })
-      .toContain('pre-existing shared memory');
-    process.kill(straggler, 'SIGCONT');
+    try {
+      await expect
+        .poll(() => readFile(`${folder}.log`, 'utf8'), { interval: 10, timeout: 10_000 })
+        .toContain('pre-existing shared memory');
+    } finally {
+      process.kill(straggler, 'SIGCONT');
+    }
 
     const again = await starting;
     expect(again).toMatchObject({ port: server.port, adopted: false });
