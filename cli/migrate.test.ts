@@ -1,6 +1,7 @@
+import { join } from 'node:path';
 import { createTestDatabase, type TestDatabase } from '@aether/database/testing';
 import { beforeAll, expect, inject, test } from 'vitest';
-import { aether, newHome } from './testing.ts';
+import { aether, newHome, readEnv } from './testing.ts';
 
 let home: string;
 let database: TestDatabase;
@@ -52,4 +53,25 @@ test('bootstrap, up, status and check bring a server of one’s own to the commi
 test('as a superuser it is refused, and nothing is changed', async () => {
   const refused = await run(['up', '--url', database.url('postgres')]);
   expect(refused).toEqual({ code: 1, output: expect.stringContaining('never run as a superuser') });
+});
+
+test('npm start on a server of one’s own uses that one, and stops only what it started', {
+  timeout: 60_000,
+}, async () => {
+  const { urls } = inject('aetherServer');
+  const own = await createTestDatabase();
+  const passwords = Object.fromEntries(
+    Object.entries(urls).map(([login, loginUrl]) => [
+      `${login.toUpperCase()}_PASSWORD`,
+      decodeURIComponent(new URL(loginUrl).password),
+    ]),
+  );
+  const elsewhere = join(await newHome(), 'not', 'there', 'yet');
+  const command = aether(elsewhere, ['start'], { ...passwords, PLATFORM_DB_URL: own.url('platform_migrator') });
+  await command.prints(/Ctrl-C stops everything/);
+  const { FOUNDATION_URL } = readEnv(elsewhere);
+  expect((await fetch(`${FOUNDATION_URL}/readyz`)).status).toBe(200);
+  command.child.kill('SIGINT');
+  expect(await command.ends()).toBe(0);
+  expect(command.output()).not.toMatch(/PostgreSQL stopped|demo data/);
 });

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { rm, writeFile } from 'node:fs/promises';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseEnv } from 'node:util';
 
@@ -14,7 +14,12 @@ export function readRunning(): Record<string, string | undefined> | undefined {
   try {
     text = readFileSync(envFile, 'utf8');
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT') return undefined;
+    if (code === 'EACCES')
+      throw new Error(
+        `Somebody else runs Aether from ${aetherFolder}: use their account, or set AETHER_HOME to a folder of yours.`,
+      );
     throw error;
   }
   const settings = parseEnv(text);
@@ -26,6 +31,7 @@ export async function writeRunning(settings: Record<string, string>): Promise<vo
   const lines = Object.entries({ AETHER_PID: String(process.pid), ...settings }).map(
     ([name, value]) => `${name}=${value}`,
   );
+  await mkdir(aetherFolder, { recursive: true });
   await rm(envFile, { force: true });
   await writeFile(envFile, `# What runs now. Removed when it stops.\n${lines.join('\n')}\n`, { mode: 0o600 });
 }

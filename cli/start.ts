@@ -9,7 +9,8 @@ import { aetherFolder, readRunning, removeRunning, writeRunning } from './runnin
 
 const database = 'platform';
 
-type Platform = { urlOf(login: Login): string; stop(): Promise<void>; own: boolean };
+/** `stop` only when the server is our own. */
+type Platform = { urlOf(login: Login): string; stop?: () => Promise<void> };
 
 /**
  * `npm start`: PostgreSQL, migrations, demo data, Foundation and Support, until Ctrl-C. With PLATFORM_DB_URL set, that
@@ -34,7 +35,7 @@ export async function start({ reset }: { reset: boolean }): Promise<void> {
     const platform = process.env.PLATFORM_DB_URL
       ? hostedPlatform(process.env.PLATFORM_DB_URL)
       : await ownPlatform(reset);
-    started.push({ name: 'PostgreSQL', stop: platform.stop });
+    if (platform.stop) started.push({ name: 'PostgreSQL', stop: platform.stop });
     await step('migrations', async ({ doing, note }) => {
       const applied = await migrate(platform.urlOf('platform_migrator'), { onProgress: doing });
       note(applied.length === 0 ? 'up to date' : `${applied.length} applied`);
@@ -44,7 +45,7 @@ export async function start({ reset }: { reset: boolean }): Promise<void> {
       onError: (error) => log.error({ err: error }, 'sync'),
     });
     started.push({ name: 'Sync', stop: worker.close });
-    if (platform.own) {
+    if (platform.stop) {
       await step('demo data', async ({ note }) => {
         const loaded = await loadDemoData({
           foundationUrl: platform.urlOf('foundation_app'),
@@ -97,7 +98,7 @@ async function ownPlatform(reset: boolean): Promise<Platform> {
     note(`port ${started.server.port}${started.server.adopted ? ', was running still' : ''}`);
     return started;
   });
-  return { urlOf: (login) => local.urlOf(login), stop: () => local.server.stop(), own: true };
+  return { urlOf: (login) => local.urlOf(login), stop: () => local.server.stop() };
 }
 
 function hostedPlatform(url: string): Platform {
@@ -110,7 +111,7 @@ function hostedPlatform(url: string): Platform {
         'the passwords that `aether migrate bootstrap` gave its logins. Unset PLATFORM_DB_URL to run on a PostgreSQL of our own.',
     );
   }
-  return { urlOf: (login) => urlFor(url, login, passwordOf(login) ?? ''), stop: async () => {}, own: false };
+  return { urlOf: (login) => urlFor(url, login, passwordOf(login) ?? '') };
 }
 
 function passwordOf(login: Login): string | undefined {

@@ -62,7 +62,7 @@ describe('a new data folder', () => {
     const killed = startElsewhere({ folder });
     const beside = () => readdir(dirname(folder), { recursive: true });
     await expect
-      .poll(async () => (await beside()).some((name) => name.endsWith('PG_VERSION')), { interval: 5 })
+      .poll(async () => (await beside()).some((name) => name.endsWith('PG_VERSION')), { interval: 5, timeout: 10_000 })
       .toBe(true);
     process.kill(-(killed.process.pid as number), 'SIGKILL');
     await once(killed.process, 'exit');

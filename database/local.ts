@@ -58,9 +58,20 @@ async function readSecret(folder: string): Promise<string> {
   try {
     await writeFile(file, randomBytes(32).toString('base64url'), { mode: 0o600, flag: 'wx' });
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw describeAccess(error, folder);
   }
-  return readFile(file, 'utf8');
+  return readFile(file, 'utf8').catch((error) => {
+    throw describeAccess(error, folder);
+  });
+}
+
+function describeAccess(error: unknown, folder: string): unknown {
+  if (!['EACCES', 'EPERM', 'EROFS'].includes((error as NodeJS.ErrnoException).code ?? '')) return error;
+  return new Error(
+    `${folder} cannot be read and written by you: was it started as root, or by somebody else, before? ` +
+      'Give the folder to yourself with chown, or set AETHER_HOME to another one.',
+    { cause: error },
+  );
 }
 
 async function createAdministrator(superuserUrl: string, password: string): Promise<void> {
