@@ -661,6 +661,36 @@ grant insert (widget_id, name, rules, is_live) on support.chatbots to support_ro
 grant select on support.chatbots to support_role;
 grant update (name, rules, is_live) on support.chatbots to support_role;
 
+create table support.customer_cache (
+  id uuid not null,
+  version bigint not null,
+  email text not null,
+  name text not null,
+  phone text,
+  company_id uuid,
+  account_tier text collate "C",
+  account_manager_id text collate "C",
+  crm_id bigint,
+  support_id bigint,
+  preferred_language text collate "C",
+  timezone text collate "C",
+  created_by_app text collate "C" not null,
+  created_at timestamp with time zone not null,
+  merged_into uuid,
+  erased_at timestamp with time zone,
+  changed_by text collate "C",
+  changed_at timestamp with time zone not null,
+  constraint customer_cache_pkey PRIMARY KEY (id)
+);
+comment on table support.customer_cache is 'No foreign keys: it says what was so at a version, and would stand in another database as well. Its columns have the names that events use.';
+alter table support.customer_cache enable row level security, force row level security;
+create policy owner_all on support.customer_cache for all to platform_owner using (true) with check (true);
+create policy support_all on support.customer_cache for all to support_role using (true) with check (true);
+grant delete on support.customer_cache to support_role;
+grant insert on support.customer_cache to support_role;
+grant select on support.customer_cache to support_role;
+grant update on support.customer_cache to support_role;
+
 create table support.messages (
   id uuid default uuidv7() not null,
   session_id uuid not null,
@@ -1462,6 +1492,8 @@ CREATE OR REPLACE FUNCTION sync.outbox_age()
  STABLE SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'pg_temp'
 RETURN (SELECT (clock_timestamp() - o.occurred_at) FROM sync.outbox o ORDER BY o.id LIMIT 1);
+grant execute on function sync.outbox_age() to foundation_role;
+grant execute on function sync.outbox_age() to support_role;
 grant execute on function sync.outbox_age() to sync_role;
 
 CREATE OR REPLACE FUNCTION sync.publish(event_type text, event_key text, payload jsonb, event_audience text DEFAULT 'platform'::text)

@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import { type App, createApp } from './app.ts';
 import { createLog } from './log.ts';
 import { type Served, serve } from './serve.ts';
+import { addEventStream } from './stream.ts';
 
 export type ServerOptions = {
   /** The settings of docs/configuration.md; by default the process's environment. */
@@ -11,6 +12,8 @@ export type ServerOptions = {
   port?: number;
   portExact?: boolean;
   log?: Logger;
+  /** Leave the app's subscriptions to other processes. */
+  withoutSubscriptions?: boolean;
 };
 
 type ServerParts = {
@@ -19,11 +22,16 @@ type ServerParts = {
   version: string;
   description: string;
   portDefault: number;
-  addRoutes: (
-    app: App,
-    db: PlatformDb,
-    context: { variables: Record<string, string | undefined>; log: Logger },
-  ) => void;
+  addRoutes: (app: App, db: PlatformDb, context: ServerContext) => void;
+  /** Begins what the app does when an event comes; it ends with the server. */
+  subscribe?: (db: PlatformDb, onError: (error: unknown) => void) => void;
+};
+
+export type ServerContext = {
+  variables: Record<string, string | undefined>;
+  log: Logger;
+  /** Aborted when the server begins to close: whatever never ends by itself must end then. */
+  closing: AbortSignal;
 };
 
 /**
@@ -33,17 +41,21 @@ type ServerParts = {
  * @throws ConfigurationError, DatabaseUnavailable
  */
 export async function startServer(parts: ServerParts, options: ServerOptions): Promise<Served> {
-  const { app: name, title, version, description, portDefault, addRoutes } = parts;
+  const { app: name, title, version, description, portDefault, addRoutes, subscribe } = parts;
   const { variables = process.env, log = createLog(name), portExact = false } = options;
   const port = options.port ?? readPort(`${name.toUpperCase()}_PORT`, variables) ?? portDefault;
   const db = await connectPlatform({ app: name, variables });
   try {
     const app = createApp({ name, title, version, description, log, checks: { database: db.check } });
-    addRoutes(app, db, { variables, log });
+    const closing = new AbortController();
+    addRoutes(app, db, { variables, log, closing: closing.signal });
+    addEventStream(app, db, { closing: closing.signal });
     const served = await serve(app, { port, portExact, log });
+    if (!options.withoutSubscriptions) subscribe?.(db, (error) => log.warn({ err: error }, 'subscription'));
     return {
       ...served,
       async close() {
+        closing.abort();
         await served.close();
         await db.close();
       },

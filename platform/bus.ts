@@ -70,6 +70,9 @@ export function openEventBus(connection: Connection, listenUrl: string | undefin
     /** The live feed, not durable: for caches and screens. @throws FellBehind to a reader who is too slow */
     follow: ((options) => opened().feed.follow(options)) as ReturnType<typeof openFeed>['follow'],
 
+    /** Whether an event stands at this position still: after a crash of the database another one may. */
+    has: (position: number, id: number): Promise<boolean> => opened().feed.has(position, id),
+
     /** Whether the live feed is at the head of the log, for whoever would rather read anew than trust a cache. */
     isLive: () => open?.feed.isLive() ?? false,
 

@@ -140,8 +140,15 @@ export function openFeed(connection: Connection, wakeups: Wakeups) {
     }
   }
 
+  /** Whether this position still is this event. */
+  async function has(at: number, id: number): Promise<boolean> {
+    const found = await connection.query('select from sync.events where position = $1 and id = $2', [at, id]);
+    return found.length === 1;
+  }
+
   return {
     follow,
+    has,
     /** Whether what is numbered arrives here at once. */
     isLive: () => !isCut && wakeups.isConnected() && followers.size > 0,
     async close() {

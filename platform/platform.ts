@@ -8,7 +8,7 @@ import { ConfigurationError } from './errors.ts';
 import { type UserCalls, userCalls } from './users.ts';
 
 /** The newest migration that this package relies on; a database that lacks it is refused. */
-export const requiredMigration = 5;
+export const requiredMigration = 6;
 
 export type PlatformDb = Connection &
   CustomerCalls &

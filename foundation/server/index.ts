@@ -1,6 +1,7 @@
 import { type Served, type ServerOptions, startServer } from '@aether/http';
 import packageJson from '../package.json' with { type: 'json' };
 import { addActivityRoutes } from './activities.routes.ts';
+import { adoptChatCustomers } from './adoption.ts';
 import { addCustomerRoutes } from './customers.routes.ts';
 import { addDealRoutes } from './deals.routes.ts';
 
@@ -14,6 +15,7 @@ export function startFoundation(options: ServerOptions = {}): Promise<Served> {
       description:
         'The CRM: customers, deals on pipelines, activities. Every refusal is problem+json and says what to do next.',
       portDefault: 4100,
+      subscribe: adoptChatCustomers,
       addRoutes(app, db) {
         addCustomerRoutes(app, db);
         addActivityRoutes(app, db);

@@ -2,6 +2,7 @@ import { type Served, type ServerOptions, startServer } from '@aether/http';
 import packageJson from '../package.json' with { type: 'json' };
 import { addContextRoutes } from './context.routes.ts';
 import { contextReader } from './context.ts';
+import { keepCustomerCache } from './customercache.ts';
 import { addSessionRoutes } from './sessions.routes.ts';
 import { addVisitorRoutes } from './visitor.routes.ts';
 
@@ -17,6 +18,7 @@ export function startSupport(options: ServerOptions = {}): Promise<Served> {
       description:
         'The support desk. What a visitor’s widget calls is open to all; the rest is for staff. Every refusal is problem+json and says what to do next.',
       portDefault: 4200,
+      subscribe: keepCustomerCache,
       addRoutes(app, db, { variables, log }) {
         addVisitorRoutes(app, db);
         addSessionRoutes(app, db);

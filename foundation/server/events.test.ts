@@ -1,0 +1,147 @@
+import { atEnd } from '@aether/database/testing';
+import { createLog } from '@aether/http';
+import { startSync } from '@aether/sync';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { startFoundation } from './index.ts';
+import { startTestFoundation, type TestFoundation } from './testing.ts';
+
+let app: TestFoundation;
+beforeAll(async () => {
+  app = await startTestFoundation();
+  const worker = startSync({ url: app.database.url('sync_app'), onError: () => {} });
+  atEnd(worker.close);
+});
+
+type Message = { id?: string; event?: string; data?: string; comment?: string };
+
+/** Reads a stream of server-sent events message by message, as a browser would. */
+async function listen(url: string, headers: Record<string, string> = {}) {
+  const closing = new AbortController();
+  const response = await fetch(url, { headers, signal: closing.signal });
+  const lines = response.body?.pipeThrough(new TextDecoderStream()).getReader();
+  let text = '';
+  async function next(): Promise<Message | undefined> {
+    for (;;) {
+      const end = text.indexOf('\n\n');
+      if (end >= 0) {
+        const message: Message = {};
+        for (const line of text.slice(0, end).split('\n')) {
+          const [, field = '', value] = /^(\w*): ?(.*)$/.exec(line) ?? [];
+          message[(field || 'comment') as keyof Message] = value;
+        }
+        text = text.slice(end + 2);
+        return message;
+      }
+      const { done, value } = (await lines?.read().catch(() => ({ done: true, value: undefined }))) ?? {
+        done: true,
+        value: undefined,
+      };
+      if (done) return undefined;
+      text += value;
+    }
+  }
+  async function nextEvent(): Promise<Message | undefined> {
+    let message = await next();
+    while (message?.comment !== undefined) message = await next();
+    return message;
+  }
+  return { status: response.status, headers: response.headers, next, nextEvent, close: () => closing.abort() };
+}
+
+const newCustomer = (name: string) =>
+  app.foundation.createCustomer({ name, email: `${name.toLowerCase()}@example.com` });
+
+describe('the live stream', () => {
+  test('begins with a sign of life, and tells what happens as it happens', async () => {
+    const stream = await listen(`${app.url}/api/events?types=customer.created`);
+    expect(stream.headers.get('content-type')).toMatch(/^text\/event-stream/);
+    expect(await stream.next()).toEqual({ comment: 'open' });
+    const customer = await newCustomer('Streamed');
+    const message = await stream.nextEvent();
+    expect(message).toMatchObject({ event: 'customer.created', id: expect.stringMatching(/^\d+\.\d+$/) });
+    expect(JSON.parse(message?.data ?? '')).toMatchObject({
+      type: 'customer.created',
+      key: customer.id,
+      app: 'foundation',
+      data: { email: 'streamed@example.com', customerId: customer.id },
+    });
+    stream.close();
+  });
+
+  test('goes on from the last message one has, without a gap and without a repetition', async () => {
+    const url = `${app.url}/api/events?types=customer.created`;
+    const first = await listen(url);
+    await first.next();
+    await newCustomer('Before');
+    const seen = await first.nextEvent();
+    first.close();
+    for (let n = 0; n < 700; n++) await newCustomer(`Away${n}`);
+    const second = await listen(url, { 'Last-Event-ID': seen?.id ?? '' });
+    const names: string[] = [];
+    while (names.length < 700) names.push(JSON.parse((await second.nextEvent())?.data ?? '').data.name);
+    expect(names).toEqual(Array.from({ length: 700 }, (_, n) => `Away${n}`));
+    await newCustomer('Live');
+    expect(JSON.parse((await second.nextEvent())?.data ?? '').data.name).toBe('Live');
+    second.close();
+  });
+
+  test('says so when the place to go on from is no more', async () => {
+    const stream = await listen(`${app.url}/api/events`, { 'Last-Event-ID': '999999.1' });
+    expect(await stream.nextEvent()).toMatchObject({ event: 'reset' });
+    stream.close();
+  });
+
+  test('shows Foundation nothing of a chat', async () => {
+    const stream = await listen(`${app.url}/api/events`);
+    await stream.next();
+    await app.support.query(
+      `with w as (insert into support.widgets (key, name) values ('stream-widget', 'W') returning id)
+       insert into support.sessions (widget_id, visitor_email, visitor_name, token_hash) select id, 'v@example.com', 'V', sha256('x') from w`,
+    );
+    await newCustomer('AfterTheChat');
+    expect(await stream.nextEvent()).toMatchObject({ event: 'customer.created' });
+    stream.close();
+  });
+
+  test.each([
+    ['?types=Nonsense', {}, 'types'],
+    ['?kinds=customer.created', {}, 'kinds'],
+    ['', { 'Last-Event-ID': 'yesterday' }, 'Last-Event-ID'],
+  ])('%s %j is refused, naming the field', async (query, headers, field) => {
+    const answer = await app.call('GET', `/api/events${query}`, undefined, headers as Record<string, string>);
+    expect(answer).toMatchObject({ status: 422, body: { errors: [{ field }] } });
+  });
+
+  test('ends at once when the server closes, and the server need not wait for it', async () => {
+    const log = createLog('test');
+    log.level = 'silent';
+    const server = await startFoundation({
+      variables: { PLATFORM_DB_URL: app.database.url('foundation_app') },
+      port: 0,
+      log,
+    });
+    const stream = await listen(`${server.url}/api/events`);
+    await stream.next();
+    const startedAt = performance.now();
+    await server.close();
+    expect(performance.now() - startedAt).toBeLessThan(2_000);
+    expect(await stream.nextEvent()).toBeUndefined();
+  });
+
+  test('is for staff', async () => {
+    const answer = await app.call('GET', '/api/events', undefined, { 'X-Forwarded-For': '203.0.113.9' });
+    expect(answer.status).toBe(403);
+  });
+});
+
+test('a customer whom a chat made has Foundation’s number as soon as the event has come', async () => {
+  const { customer } = await app.support.findOrCreateCustomer({ email: 'chat.born@example.com', name: 'Chat Born' });
+  expect(customer.crm_id).toBeNull();
+  await expect
+    .poll(async () => (await app.foundation.getCustomerById(customer.id))?.crm_id, { timeout: 5_000, interval: 5 })
+    .toBeGreaterThan(0);
+  expect(
+    (await app.call('GET', `/api/customers/${(await app.foundation.getCustomerById(customer.id))?.crm_id}`)).body
+      .customer.id,
+  ).toBe(customer.id);
+});

@@ -1,0 +1,123 @@
+import type { AppEvent, EventType, PlatformDb } from '@aether/platform';
+import { FellBehind } from '@aether/platform';
+import { z } from '@hono/zod-openapi';
+import { streamSSE } from 'hono/streaming';
+import type { App } from './app.ts';
+import { object } from './fields.ts';
+import { Problem, problems, refuseFields } from './problem.ts';
+import { createStaffRoute } from './staff.ts';
+
+const typesMax = 50;
+const types = z
+  .string()
+  .transform((value) => value.split(','))
+  .refine((list) => list.length <= typesMax && list.every((type) => /^[a-z][a-z0-9_]*\.[a-z0-9_.]+$/.test(type)), {
+    error: `must be at most ${typesMax} types with commas between them, such as customer.updated,session.created`,
+  })
+  .openapi({ type: 'string', example: 'customer.created,customer.updated' });
+
+const stream = createStaffRoute({
+  method: 'get',
+  path: '/api/events',
+  summary: 'What happens, as it happens: server-sent events',
+  description:
+    'Each message has the event as JSON, its type as `event`, and an `id` to go on from (`Last-Event-ID`). A comment every few seconds says that the line is open. `reset` says that the place to go on from is no more: load anew what you show.',
+  request: {
+    query: object({ types: types.optional() }),
+    headers: z.object({
+      'last-event-id': z.string().max(64).optional().openapi({ description: 'The `id` of the last message one has.' }),
+    }),
+  },
+  responses: {
+    200: { description: 'A stream without end.', content: { 'text/event-stream': { schema: z.string() } } },
+    ...problems(422, 503),
+  },
+});
+
+export type StreamOptions = {
+  /** Ends every stream, so that the server can close. */
+  closing: AbortSignal;
+  heartbeatMs?: number;
+  streamsMax?: number;
+};
+
+/** Adds `GET /api/events`. What a client may see, the database login of the app decides. */
+export function addEventStream(
+  app: App,
+  db: PlatformDb,
+  { closing, heartbeatMs = 15_000, streamsMax = 500 }: StreamOptions,
+): void {
+  let open = 0;
+  app.openapi(stream, async (c) => {
+    const place = parsePlace(c.req.valid('header')['last-event-id']);
+    const wanted = c.req.valid('query').types as EventType[] | undefined;
+    if (open >= streamsMax)
+      throw new Problem({
+        status: 503,
+        code: 'too-many-streams',
+        detail: `There are ${streamsMax} open streams already. Close one, or try again later.`,
+        headers: { 'Retry-After': '10' },
+      });
+    const isKnown = !place || (await db.events.has(place.position, place.id));
+    open += 1;
+    const gone = new AbortController();
+    const over = AbortSignal.any([closing, gone.signal]);
+    c.header('X-Accel-Buffering', 'no'); // a proxy that gathers would delay what is live
+    return streamSSE(c, async (sse) => {
+      sse.onAbort(() => gone.abort());
+      const heartbeat = setInterval(() => sse.write(': open\n\n').catch(() => gone.abort()), heartbeatMs);
+      try {
+        await sse.write(': open\n\n');
+        if (!isKnown) await sse.writeSSE({ event: 'reset', data: '{}' });
+        const after = isKnown ? place?.position : undefined;
+        for await (const event of db.events.follow({ types: wanted, after, signal: over })) {
+          await sse.writeSSE({ id: `${event.position}.${event.id}`, event: event.type, data: describe(event) });
+          if (over.aborted) break;
+        }
+      } catch (error) {
+        // A reader who is too slow is let go, and comes back from where it stands.
+        if (!(error instanceof FellBehind)) throw error;
+      } finally {
+        clearInterval(heartbeat);
+        open -= 1;
+      }
+    }) as never;
+  });
+}
+
+/** `position.id`: the position alone would not do, because a database that crashed may give one to another event. */
+function parsePlace(text: string | undefined): { position: number; id: number } | undefined {
+  if (!text) return undefined;
+  const [, position, id] = /^(\d{1,15})\.(\d{1,15})$/.exec(text) ?? [];
+  if (position === undefined || id === undefined)
+    throw refuseFields([
+      { field: 'Last-Event-ID', in: 'header', message: 'must be the id of a message of this stream' },
+    ]);
+  return { position: Number(position), id: Number(id) };
+}
+
+function describe({
+  position,
+  type,
+  key,
+  version,
+  app,
+  actor,
+  occurredAt,
+  data,
+  previous,
+  isReplay,
+}: AppEvent): string {
+  return JSON.stringify({
+    position,
+    type,
+    key,
+    version,
+    app,
+    actor,
+    occurred_at: occurredAt,
+    data,
+    previous,
+    is_replay: isReplay,
+  });
+}
