@@ -59,6 +59,8 @@ export function addEventStream(
         headers: { 'Retry-After': '10' },
       });
     const isKnown = !place || (await db.events.has(place.position, place.id));
+    // Known before the line is said to be open: nothing that happens from then on is missed.
+    const after = place && isKnown ? place.position : await db.events.head();
     open += 1;
     const gone = new AbortController();
     const over = AbortSignal.any([closing, gone.signal]);
@@ -69,7 +71,6 @@ export function addEventStream(
       try {
         await sse.write(': open\n\n');
         if (!isKnown) await sse.writeSSE({ event: 'reset', data: '{}' });
-        const after = isKnown ? place?.position : undefined;
         for await (const event of db.events.follow({ types: wanted, after, signal: over })) {
           await sse.writeSSE({ id: `${event.position}.${event.id}`, event: event.type, data: describe(event) });
           if (over.aborted) break;

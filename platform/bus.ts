@@ -70,6 +70,9 @@ export function openEventBus(connection: Connection, listenUrl: string | undefin
     /** The live feed, not durable: for caches and screens. @throws FellBehind to a reader who is too slow */
     follow: ((options) => opened().feed.follow(options)) as ReturnType<typeof openFeed>['follow'],
 
+    /** The position of the newest event that the app may see; 0 when there is none. */
+    head: (): Promise<number> => opened().feed.readHead(),
+
     /** Whether an event stands at this position still: after a crash of the database another one may. */
     has: (position: number, id: number): Promise<boolean> => opened().feed.has(position, id),
 

@@ -149,6 +149,7 @@ export function openFeed(connection: Connection, wakeups: Wakeups) {
   return {
     follow,
     has,
+    readHead,
     /** Whether what is numbered arrives here at once. */
     isLive: () => !isCut && wakeups.isConnected() && followers.size > 0,
     async close() {
