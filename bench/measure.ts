@@ -30,6 +30,6 @@ export function median(values: number[]): number {
   );
 }
 
-function quantile(sorted: number[], fraction: number): number {
+export function quantile(sorted: number[], fraction: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * fraction))] ?? Number.NaN;
 }

@@ -323,7 +323,7 @@ CREATE OR REPLACE FUNCTION platform.current_app()
  RETURNS text
  LANGUAGE sql
  STABLE
-RETURN (SELECT CASE count(*) WHEN 1 THEN min(apps.app) ELSE 'operator'::text END AS "case" FROM (VALUES ('foundation'::text,'foundation_role'::text), ('support'::text,'support_role'::text), ('sync'::text,'sync_role'::text), ('privacy'::text,'privacy_role'::text)) apps(app, role) WHERE pg_has_role(SESSION_USER, (apps.role)::name, 'USAGE'::text));
+RETURN CASE ((((pg_has_role(SESSION_USER, 'foundation_role'::name, 'USAGE'::text))::integer + (2 * (pg_has_role(SESSION_USER, 'support_role'::name, 'USAGE'::text))::integer)) + (4 * (pg_has_role(SESSION_USER, 'sync_role'::name, 'USAGE'::text))::integer)) + (8 * (pg_has_role(SESSION_USER, 'privacy_role'::name, 'USAGE'::text))::integer)) WHEN 1 THEN 'foundation'::text WHEN 2 THEN 'support'::text WHEN 4 THEN 'sync'::text WHEN 8 THEN 'privacy'::text ELSE 'operator'::text END;
 grant execute on function platform.current_app() to foundation_role;
 grant execute on function platform.current_app() to support_role;
 grant execute on function platform.current_app() to sync_role;
@@ -859,7 +859,7 @@ begin
   insert into sync.outbox (type, key, row_id, version, audience, app, login, actor, data, previous, trace)
   values (%6$L || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, (%7$s)::text, r.id::text, %8$s,
           %9$L, platform.current_app(), session_user, platform.current_actor(), data, previous, nullif(current_setting('aether.trace', true), ''));
-  perform sync.ring();
+  if not pg_try_advisory_xact_lock_shared(7271, 1) then perform pg_notify('sync_outbox', ''); end if;  -- sync.ring, without the call
   return null;
 end $body$ $f$,
     function_name, target, changes, (select string_agg(format('%L, r.%I', c, c), ', ') from unnest(always) c), whole,
@@ -946,7 +946,7 @@ begin
   insert into sync.outbox (type, key, row_id, version, audience, app, login, actor, data, previous, trace)
   values ('activity.' || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, (r.customer_id)::text, r.id::text, null,
           'crm', platform.current_app(), session_user, platform.current_actor(), data, previous, nullif(current_setting('aether.trace', true), ''));
-  perform sync.ring();
+  if not pg_try_advisory_xact_lock_shared(7271, 1) then perform pg_notify('sync_outbox', ''); end if;  -- sync.ring, without the call
   return null;
 end $function$;
 
@@ -1005,7 +1005,7 @@ begin
   insert into sync.outbox (type, key, row_id, version, audience, app, login, actor, data, previous, trace)
   values ('contact.' || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, (coalesce(r.customer_id, r.id))::text, r.id::text, r.version,
           'crm', platform.current_app(), session_user, platform.current_actor(), data, previous, nullif(current_setting('aether.trace', true), ''));
-  perform sync.ring();
+  if not pg_try_advisory_xact_lock_shared(7271, 1) then perform pg_notify('sync_outbox', ''); end if;  -- sync.ring, without the call
   return null;
 end $function$;
 
@@ -1084,7 +1084,7 @@ begin
   insert into sync.outbox (type, key, row_id, version, audience, app, login, actor, data, previous, trace)
   values ('deal.' || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, (r.customer_id)::text, r.id::text, r.version,
           'crm', platform.current_app(), session_user, platform.current_actor(), data, previous, nullif(current_setting('aether.trace', true), ''));
-  perform sync.ring();
+  if not pg_try_advisory_xact_lock_shared(7271, 1) then perform pg_notify('sync_outbox', ''); end if;  -- sync.ring, without the call
   return null;
 end $function$;
 
@@ -1131,7 +1131,7 @@ begin
   insert into sync.outbox (type, key, row_id, version, audience, app, login, actor, data, previous, trace)
   values ('company.' || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, (r.id)::text, r.id::text, r.version,
           'platform', platform.current_app(), session_user, platform.current_actor(), data, previous, nullif(current_setting('aether.trace', true), ''));
-  perform sync.ring();
+  if not pg_try_advisory_xact_lock_shared(7271, 1) then perform pg_notify('sync_outbox', ''); end if;  -- sync.ring, without the call
   return null;
 end $function$;
 
@@ -1218,7 +1218,7 @@ begin
   insert into sync.outbox (type, key, row_id, version, audience, app, login, actor, data, previous, trace)
   values ('customer.' || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, (r.id)::text, r.id::text, r.version,
           'platform', platform.current_app(), session_user, platform.current_actor(), data, previous, nullif(current_setting('aether.trace', true), ''));
-  perform sync.ring();
+  if not pg_try_advisory_xact_lock_shared(7271, 1) then perform pg_notify('sync_outbox', ''); end if;  -- sync.ring, without the call
   return null;
 end $function$;
 
@@ -1277,7 +1277,7 @@ begin
   insert into sync.outbox (type, key, row_id, version, audience, app, login, actor, data, previous, trace)
   values ('user.' || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, (r.id)::text, r.id::text, null,
           'platform', platform.current_app(), session_user, platform.current_actor(), data, previous, nullif(current_setting('aether.trace', true), ''));
-  perform sync.ring();
+  if not pg_try_advisory_xact_lock_shared(7271, 1) then perform pg_notify('sync_outbox', ''); end if;  -- sync.ring, without the call
   return null;
 end $function$;
 
@@ -1344,7 +1344,7 @@ begin
   insert into sync.outbox (type, key, row_id, version, audience, app, login, actor, data, previous, trace)
   values ('call.' || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, (r.customer_id)::text, r.id::text, null,
           'support', platform.current_app(), session_user, platform.current_actor(), data, previous, nullif(current_setting('aether.trace', true), ''));
-  perform sync.ring();
+  if not pg_try_advisory_xact_lock_shared(7271, 1) then perform pg_notify('sync_outbox', ''); end if;  -- sync.ring, without the call
   return null;
 end $function$;
 
@@ -1403,7 +1403,7 @@ begin
   insert into sync.outbox (type, key, row_id, version, audience, app, login, actor, data, previous, trace)
   values ('message.' || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, (coalesce((select s.customer_id from support.sessions s where s.id = r.session_id), r.session_id))::text, r.id::text, null,
           'support', platform.current_app(), session_user, platform.current_actor(), data, previous, nullif(current_setting('aether.trace', true), ''));
-  perform sync.ring();
+  if not pg_try_advisory_xact_lock_shared(7271, 1) then perform pg_notify('sync_outbox', ''); end if;  -- sync.ring, without the call
   return null;
 end $function$;
 
@@ -1482,7 +1482,7 @@ begin
   insert into sync.outbox (type, key, row_id, version, audience, app, login, actor, data, previous, trace)
   values ('session.' || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, (coalesce(r.customer_id, r.id))::text, r.id::text, null,
           'support', platform.current_app(), session_user, platform.current_actor(), data, previous, nullif(current_setting('aether.trace', true), ''));
-  perform sync.ring();
+  if not pg_try_advisory_xact_lock_shared(7271, 1) then perform pg_notify('sync_outbox', ''); end if;  -- sync.ring, without the call
   return null;
 end $function$;
 

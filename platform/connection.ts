@@ -31,6 +31,8 @@ export type TransactionOptions = {
   /** W3C traceparent; stands in the events of what it changes. */
   trace?: string;
   isolation?: 'read committed' | 'repeatable read';
+  /** Do not wait for the disk: a crash may undo the whole of it, never a part. For work that is then done again. */
+  mayBeLost?: boolean;
 };
 
 export interface Connection extends Queryable {
@@ -88,7 +90,7 @@ export function openConnection(app: App, { url, schema, pooler, poolMax }: Envir
   });
 
   async function transaction<T>(
-    { actor, trace, isolation }: TransactionOptions,
+    { actor, trace, isolation, mayBeLost }: TransactionOptions,
     work: (tx: Transaction) => Promise<T>,
   ): Promise<T> {
     const client = await pool.connect().catch((error) => {
@@ -98,7 +100,8 @@ export function openConnection(app: App, { url, schema, pooler, poolMax }: Envir
     client.on('error', onError);
     let broken = false;
     try {
-      await client.query(isolation ? `begin isolation level ${isolation}` : 'begin');
+      const begin = isolation ? `begin isolation level ${isolation}` : 'begin';
+      await client.query(mayBeLost ? `${begin}; set local synchronous_commit = off` : begin);
       if (pooled) await client.query(`select set_config('search_path', $1, true)`, [`${schema},platform`]);
       if (actor !== undefined) await client.query(`select set_config('aether.actor', $1, true)`, [actor]);
       if (trace !== undefined) await client.query(`select set_config('aether.trace', $1, true)`, [trace]);

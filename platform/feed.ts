@@ -22,7 +22,8 @@ export type FollowOptions<Type extends EventType> = {
 
 type Follower = { types: Set<string> | undefined; queue: AppEvent[]; wake: () => void; isOverfull: boolean };
 
-const pageMax = 500;
+/** Positions read at once. */
+const pageMax = 1_000;
 const queueMax = 5_000;
 const pollMs = 1_000;
 
@@ -39,11 +40,22 @@ export function openFeed(connection: Connection, wakeups: Wakeups) {
   let reading: { begun: Promise<void>; ended: Promise<void> } | undefined;
   let isCut = true;
 
-  const readPage = (after: number, types?: string[]) =>
-    connection.query<EventRow>(
-      `select ${eventColumns} from sync.events e where e.position > $1 and ($2::text[] is null or e.type = any ($2)) order by e.position limit ${pageMax}`,
+  /** The events of the next positions, and how far that is. The bound keeps PostgreSQL from sorting all that follows. */
+  async function readPage(
+    after: number,
+    types?: string[],
+  ): Promise<{ rows: EventRow[]; position: number; isLast: boolean }> {
+    const found = await connection.query<EventRow & { head: number }>(
+      `with log as (select coalesce(max(position), 0) as head from sync.events)
+       select ${eventColumns}, log.head from log left join lateral (
+         select * from sync.events where position > $1 and position <= $1 + ${pageMax} and ($2::text[] is null or type = any ($2))
+         order by position) e on true`,
       [after, types ?? null],
     );
+    const head = Math.max(found[0]?.head ?? 0, after);
+    const position = Math.min(after + pageMax, head);
+    return { rows: found.filter((row) => row.position !== null), position, isLast: position === head };
+  }
 
   async function readHead(): Promise<number> {
     const [row] = await connection.query<{ head: number }>(
@@ -70,11 +82,11 @@ export function openFeed(connection: Connection, wakeups: Wakeups) {
       try {
         position ??= await readHead();
         begun();
-        const rows = await readPage(position);
+        const page = await readPage(position);
         isCut = false;
-        position = rows.at(-1)?.position ?? position;
-        give(rows);
-        if (rows.length < pageMax) await wakeups.next(pollMs, stopping.signal);
+        position = page.position;
+        give(page.rows);
+        if (page.isLast) await wakeups.next(pollMs, stopping.signal);
       } catch {
         isCut = true;
         await sleep(200, undefined, { signal: stopping.signal }).catch(() => {});
@@ -114,12 +126,13 @@ export function openFeed(connection: Connection, wakeups: Wakeups) {
       await begun;
       // What there is already is read here; what the common reader brings meanwhile stands in the queue, and is told by its position.
       while (last !== undefined && !isOver()) {
-        const rows: EventRow[] = await readPage(last, types);
-        for (const row of rows) {
-          last = row.position;
+        const page: { rows: EventRow[]; position: number; isLast: boolean } = await readPage(last, types);
+        for (const row of page.rows) {
           yield toEvent(row) as AppEvent<Type>;
+          if (isOver()) return;
         }
-        if (rows.length < pageMax) break;
+        last = page.position;
+        if (page.isLast) break;
       }
       while (!isOver()) {
         const event = follower.queue.shift();

@@ -46,6 +46,9 @@ export type Subscription = {
   stop(): Promise<void>;
 };
 
+/** A batch of several failed as a whole. */
+class BatchFailed extends Error {}
+
 type Lease = { position: number; replay_until: number; has_parked: boolean; retry_in_ms: number | null };
 
 /** What a step leaves: more to do at once, or nothing before so many milliseconds. */
@@ -54,6 +57,8 @@ type Outlook = { hasMore: boolean; restMs: number };
 /** How often an event may take its transaction down as a whole before it is parked unseen. */
 const lostTransactionsMax = 2;
 const databaseRetryMaxMs = 2_000;
+/** Positions looked at in one step, of which only some may be of the types asked for. */
+const lookAheadMin = 2_000;
 
 /**
  * Runs a subscription in this process until it is stopped. Any number of processes may run the same one: each batch is
@@ -66,18 +71,21 @@ export function startSubscription<Type extends EventType>(
   handle: BatchHandler<Type>,
 ): Subscription {
   const { name, types, batchMax = 100, pollMs = 1_000, onError = () => {} } = options;
+  const lookAhead = Math.max(batchMax, lookAheadMin);
   const stopping = new AbortController();
   // After a whole transaction was lost: one event at a time, to find the one that does it.
   let isCareful = false;
+  // After a batch failed: its events one by one, each in a savepoint.
+  let isSplit = false;
   let underWay: number | undefined;
   // The next look then knows when to try again.
   let hasFailed = false;
   const lost = new Map<number, number>();
 
-  /** One transaction. */
+  /** One transaction. What it did and what its handler wrote may be lost in a crash of the database together, and is then done again. */
   function step(): Promise<Outlook> {
     const limit = isCareful ? 1 : batchMax;
-    return connection.transaction({}, async (tx) => {
+    return connection.transaction({ mayBeLost: true }, async (tx) => {
       const [lease] = await tx.query<Lease>(
         `select position, replay_until, exists (select from sync.parked p where p.subscription = s.name) as has_parked,
            (select extract(epoch from min(p.attempt_at) - clock_timestamp())::float8 * 1000
@@ -86,35 +94,40 @@ export function startSubscription<Type extends EventType>(
         [name],
       );
       if (!lease) return { hasMore: false, restMs: pollMs }; // paused, or another process works
+      if (lease.retry_in_ms !== null && lease.retry_in_ms <= 0) {
+        await workParked(tx, limit);
+        return { hasMore: true, restMs: 0 };
+      }
       hasFailed = false;
-      const isDue = lease.retry_in_ms !== null && lease.retry_in_ms <= 0;
-      if (isDue) await workParked(tx, limit);
-      const hasMore = isDue && isCareful ? true : await workLog(tx, lease, limit);
-      return { hasMore: hasMore || isDue || hasFailed, restMs: Math.min(pollMs, lease.retry_in_ms ?? pollMs) };
+      const hasMore = await workLog(tx, lease, limit);
+      return { hasMore: hasMore || hasFailed, restMs: Math.min(pollMs, lease.retry_in_ms ?? pollMs) };
     });
   }
 
   /** The next events of the log. @returns whether there may be more */
   async function workLog(tx: Transaction, lease: Lease, limit: number): Promise<boolean> {
     const rows = await tx.query<EventRow & { head: number }>(
+      // Only so many positions ahead: without that bound PostgreSQL may fetch and sort the whole backlog for each batch.
       `with log as (select coalesce(max(position), 0) as head from sync.events)
        select ${eventColumns}, log.head from log left join lateral (
-         select * from sync.events where position > $1 and position <= log.head and ($2::text[] is null or type = any ($2))
+         select * from sync.events where position > $1 and position <= $4 and ($2::text[] is null or type = any ($2))
          order by position limit $3) e on true`,
-      [lease.position, types ?? null, limit],
+      [lease.position, types ?? null, limit, lease.position + lookAhead],
     );
+    const head = Math.max(rows[0]?.head ?? 0, lease.position);
     const found = rows.filter((row) => row.position !== null);
-    const last = found.length < limit ? (rows[0]?.head ?? 0) : (found.at(-1) as EventRow).position;
+    const position =
+      found.length < limit ? Math.min(head, lease.position + lookAhead) : (found.at(-1) as EventRow).position;
     if (found.length > 0) {
       const events = found.map((row) => toEvent(row, row.position <= lease.replay_until) as AppEvent<Type>);
       await handleInOrder(tx, events, lease.has_parked);
     }
-    if (last > lease.position)
+    if (position > lease.position)
       await tx.query('update sync.subscriptions set position = $2, moved_at = clock_timestamp() where name = $1', [
         name,
-        last,
+        position,
       ]);
-    return found.length === limit;
+    return position < head;
   }
 
   /** All at once if nothing fails; else each on its own: what fails is parked, and what is of its key waits behind it. */
@@ -122,14 +135,23 @@ export function startSubscription<Type extends EventType>(
     const blocked = hasParked ? await findBlockedKeys(tx, events) : new Set<string>();
     const waiting = events.filter((event) => blocked.has(event.key));
     const free = events.filter((event) => !blocked.has(event.key));
-    const isWhole = free.length > 0 && (await tryBatch(tx, free));
-    if (!isWhole) {
+    if (free.length > 1 && !isSplit) await handleWhole(tx, free);
+    else {
       for (const event of free) {
         if (blocked.has(event.key)) waiting.push(event);
         else if (!(await tryOne(tx, event, 1))) blocked.add(event.key);
       }
     }
     if (waiting.length > 0) await parkBehind(tx, name, waiting);
+  }
+
+  /** Without a savepoint, which most batches do not need: one that fails is rolled back whole, and taken again one by one. */
+  async function handleWhole(tx: Transaction, events: AppEvent<Type>[]): Promise<void> {
+    try {
+      await handle(events, { tx, attempt: 1 });
+    } catch (error) {
+      throw error instanceof TargetUnavailable ? error : new BatchFailed('split it', { cause: error });
+    }
   }
 
   async function findBlockedKeys(tx: Transaction, events: AppEvent<Type>[]): Promise<Set<string>> {
@@ -139,17 +161,6 @@ export function startSubscription<Type extends EventType>(
       [name, keys],
     );
     return new Set(rows.map((row) => row.key));
-  }
-
-  async function tryBatch(tx: Transaction, events: AppEvent<Type>[]): Promise<boolean> {
-    if (events.length === 1) return false;
-    try {
-      await tx.savepoint(() => handle(events, { tx, attempt: 1 }));
-      return true;
-    } catch (error) {
-      if (error instanceof TargetUnavailable) throw error;
-      return false;
-    }
   }
 
   /** @returns whether it was handled; if not, it is parked */
@@ -201,12 +212,17 @@ export function startSubscription<Type extends EventType>(
         underWay = undefined;
         const outlook = await step();
         failures = 0;
+        isSplit = false;
         if (!outlook.hasMore) {
           isCareful = false;
           lost.clear();
           await wakeups.next(Math.max(outlook.restMs, 1), stopping.signal);
         }
       } catch (error) {
+        if (error instanceof BatchFailed) {
+          isSplit = true;
+          continue;
+        }
         onError(error);
         if (error instanceof TargetUnavailable) restMs = error.retryAfterMs;
         else {

@@ -29,6 +29,8 @@ export type Sequencer = { state(): SequencerState; stop(): Promise<void> };
 const doorbell = '7271, 1';
 const leadership = '7271, 2';
 const reconnectMaxMs = 1_000;
+/** How often the floor is looked after: it costs questions of its own. */
+const floorEveryMs = 50;
 /** After how many events the next partition is asked for. */
 const partitionCheckEvents = 100_000;
 /** A rival that sees an event wait this long numbers it, whoever holds the leadership. */
@@ -111,6 +113,7 @@ function openSession(
   // Deleted rows below this id need not be looked at again; see raiseFloor.
   let floor = 0;
   let mark: { id: number; xid: string; ended: boolean } | undefined;
+  let floorRaisedAt = 0;
   let partitionsCheckedAt = -partitionCheckEvents;
 
   const one = async (text: string, values: unknown[] = []) => (await client.query(text, values)).rows[0];
@@ -136,7 +139,10 @@ function openSession(
     const { moved, head } = (results[2] as pg.QueryResult).rows[0] as { moved: number; head: string };
     state.head = Number(head);
     if (moved > 0) state.batches++;
-    await raiseFloor(moved);
+    if (performance.now() - floorRaisedAt > floorEveryMs) {
+      floorRaisedAt = performance.now();
+      await raiseFloor(moved);
+    }
     if (state.head - partitionsCheckedAt >= partitionCheckEvents) {
       await client.query('select sync.add_partitions()');
       partitionsCheckedAt = state.head;

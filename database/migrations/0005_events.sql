@@ -196,7 +196,7 @@ begin
   insert into sync.outbox (type, key, row_id, version, audience, app, login, actor, data, previous, trace)
   values (%6$L || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, (%7$s)::text, r.id::text, %8$s,
           %9$L, platform.current_app(), session_user, platform.current_actor(), data, previous, nullif(current_setting('aether.trace', true), ''));
-  perform sync.ring();
+  if not pg_try_advisory_xact_lock_shared(7271, 1) then perform pg_notify('sync_outbox', ''); end if;  -- sync.ring, without the call
   return null;
 end $body$ $f$,
     function_name, target, changes, (select string_agg(format('%L, r.%I', c, c), ', ') from unnest(always) c), whole,

@@ -1,0 +1,313 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { readdirSync, readFileSync } from 'node:fs';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { bootstrap, type LocalServer, migrate, startLocal } from '@aether/database';
+import pg from 'pg';
+import { median, quantile } from './measure.ts';
+import { drainGraphileWorker, drainPgBoss } from './peers.ts';
+
+/*
+ * The log of events beside what a team would use instead, all on one durable server (fsync on).
+ *
+ *   npm run bench:events
+ *   npm run bench:events -- --backlog 100000 --jobs 20000 --seconds 3
+ *
+ * The sequencer, the subscriber and the writers are processes of their own, as in a deployment.
+ */
+const { values: options } = parseArgs({
+  options: {
+    backlog: { type: 'string', default: '500000' },
+    jobs: { type: 'string', default: '100000' },
+    seconds: { type: 'string', default: '5' },
+  },
+});
+const seconds = Number(options.seconds);
+const backlog = Number(options.backlog);
+const database = 'bench';
+const customersCount = 2_000;
+const here = (file: string) => fileURLToPath(new URL(file, import.meta.url));
+
+const update = {
+  name: 'bench-update',
+  text: 'update platform.customers set name = $2 where id = $1 returning version',
+};
+
+const goals: string[] = [];
+const goal = (words: string, isReached: boolean, figure: string) =>
+  goals.push(`- ${isReached ? 'reached' : 'MISSED'}: ${words} (${figure})`);
+
+const folder = await mkdtemp(join(tmpdir(), 'aether-bench-'));
+await chmod(folder, 0o755);
+let local: LocalServer | undefined;
+const children: ChildProcess[] = [];
+try {
+  local = await startLocal({ folder, database, port: 54510, settings: { shared_buffers: '1GB', max_wal_size: '8GB' } });
+  await bootstrap(local.adminUrl, { database, passwords: {} });
+  await migrate(local.urlOf('platform_migrator'));
+  const writers = await openWriters(local);
+  const ids = await makeCustomers(writers[0] as pg.Client);
+  const sequencer = await startChild(
+    fileURLToPath(import.meta.resolve('@aether/sync/main')),
+    [],
+    local.urlOf('sync_app'),
+  );
+
+  await measureLatency(local, writers, ids);
+  await measureWriters(local, writers, ids);
+  await measureIdle(local, sequencer);
+  await measureDrain(local, ids);
+  console.log(`\nGoals\n\n${goals.join('\n')}`);
+  await Promise.all(writers.map((writer) => writer.end()));
+} finally {
+  for (const child of children) child.kill('SIGKILL');
+  await local?.server.stop('immediate');
+  await rm(folder, { recursive: true, force: true });
+}
+
+async function openWriters(server: LocalServer): Promise<pg.Client[]> {
+  return Promise.all(
+    Array.from({ length: 16 }, async () => {
+      const client = new pg.Client({ connectionString: server.urlOf('foundation_app') });
+      client.on('error', () => {}); // the query under way says so
+      await client.connect();
+      return client;
+    }),
+  );
+}
+
+async function makeCustomers(client: pg.Client): Promise<string[]> {
+  const { rows } = await client.query(
+    `insert into platform.customers (email, name) select 'bench' || n || '@example.com', 'Bench' from generate_series(1, ${customersCount}) n returning id`,
+  );
+  return rows.map((row) => row.id);
+}
+
+async function startChild(script: string, args: string[], url: string): Promise<ChildProcess> {
+  const child = fork(script, args, { env: { ...process.env, PLATFORM_DB_URL: url, LOG_LEVEL: 'warn' } });
+  children.push(child);
+  if (args.length > 0) await once(child, 'message');
+  return child;
+}
+
+/** Writes at a rate (or as fast as it goes) and notes when each commit was answered. */
+async function write(writers: pg.Client[], ids: string[], rate: number | undefined, forMs: number) {
+  const committed = new Map<string, bigint>();
+  const startedAt = performance.now();
+  let next = 0;
+  await Promise.all(
+    writers.map(async (client) => {
+      for (;;) {
+        const number = next++;
+        const dueAt = rate ? startedAt + (number / rate) * 1_000 : performance.now();
+        if (dueAt - startedAt > forMs) return;
+        if (dueAt > performance.now()) await wait(dueAt - performance.now());
+        const id = ids[number % ids.length] as string;
+        const { rows } = await client.query({ ...update, values: [id, `Bench ${number}`] });
+        committed.set(`${id} ${rows[0].version}`, process.hrtime.bigint());
+      }
+    }),
+  );
+  return { committed, perSecond: (committed.size / (performance.now() - startedAt)) * 1_000 };
+}
+
+async function measureLatency(server: LocalServer, writers: pg.Client[], ids: string[]): Promise<void> {
+  console.log('Commit → handled, in another process\n\n| how | writes/s | p50 ms | p99 ms |\n|---|--:|--:|--:|');
+  for (const mode of ['subscribe', 'follow']) {
+    const subscriber = await startChild(here('./subscriber.ts'), [mode], server.urlOf('support_app'));
+    const handledAt = new Map<string, bigint>();
+    subscriber.on('message', ({ handled = [] }: { handled?: [string, number, string][] }) => {
+      for (const [key, version, at] of handled) handledAt.set(`${key} ${version}`, BigInt(at));
+    });
+    await wait(1_500);
+    for (const rate of [20, 1_000, undefined]) {
+      const { committed, perSecond } = await write(writers, ids, rate, seconds * 1_000);
+      const endsAt = performance.now() + 60_000;
+      while ([...committed.keys()].some((change) => !handledAt.has(change)) && performance.now() < endsAt)
+        await wait(100);
+      const latencies = [...committed]
+        .map(([change, at]) => Number((handledAt.get(change) ?? at) - at) / 1e6)
+        .sort((a, b) => a - b);
+      const [p50, p99] = [quantile(latencies, 0.5), quantile(latencies, 0.99)];
+      console.log(
+        `| ${mode} | ${Math.round(perSecond).toLocaleString('en')} | ${p50.toFixed(1)} | ${p99.toFixed(1)} |`,
+      );
+      if (rate === 1_000 && mode === 'subscribe')
+        goal(
+          'p50 ≤ 5 ms and p99 ≤ 20 ms at 1,000/s',
+          p50 <= 5 && p99 <= 20,
+          `${p50.toFixed(1)} and ${p99.toFixed(1)} ms`,
+        );
+    }
+    subscriber.kill('SIGKILL');
+  }
+}
+
+async function measureWriters(server: LocalServer, writers: pg.Client[], ids: string[]): Promise<void> {
+  const owner = new pg.Client({ connectionString: server.urlOf('platform_migrator') });
+  await owner.connect();
+  await owner.query('set role platform_owner');
+  const capture = (verb: 'enable' | 'disable') =>
+    owner.query(`alter table platform.customers ${verb} trigger z_capture`);
+  const figures = { bare: [] as number[], captured: [] as number[], subscribed: [] as number[] };
+  for (let round = 0; round < 5; round++) {
+    await capture('disable');
+    figures.bare.push((await write(writers, ids, undefined, 2_000)).perSecond);
+    await capture('enable');
+    figures.captured.push((await write(writers, ids, undefined, 2_000)).perSecond);
+    const subscribers = await Promise.all(
+      ['one', 'two'].map((name) =>
+        startChild(here('./subscriber.ts'), ['subscribe', `support.${name}`], server.urlOf('support_app')),
+      ),
+    );
+    await wait(500);
+    figures.subscribed.push((await write(writers, ids, undefined, 2_000)).perSecond);
+    for (const subscriber of subscribers) subscriber.kill('SIGKILL');
+  }
+  await owner.end();
+  const ratio = (of: number[]) => median(of.map((each, round) => each / (figures.bare[round] as number)));
+  const line = (what: string, of: number[]) =>
+    console.log(`| ${what} | ${Math.round(median(of)).toLocaleString('en')} | ${Math.round(ratio(of) * 100)} % |`);
+  console.log('\nWriters: 16 connections, one update a transaction\n\n| | writes/s | of bare |\n|---|--:|--:|');
+  line('bare: no capture', figures.bare);
+  line('with capture and sequencer', figures.captured);
+  line('with two live subscribers', figures.subscribed);
+  goal(
+    'writers with capture and two subscribers ≥ 65 % of bare',
+    ratio(figures.subscribed) >= 0.65,
+    `${Math.round(ratio(figures.subscribed) * 100)} %`,
+  );
+}
+
+/** Processor time of a process and, for the server, of all its processes, in seconds. */
+function cpuSeconds(pid: number): number {
+  const [, rest = ''] = /\) (.*)/.exec(readFileSync(`/proc/${pid}/stat`, 'utf8')) ?? [];
+  const fields = rest.split(' ');
+  return (Number(fields[11]) + Number(fields[12])) / 100;
+}
+
+async function measureIdle(server: LocalServer, sequencer: ChildProcess): Promise<void> {
+  if (process.platform !== 'linux') return;
+  const subscribers = await Promise.all(
+    ['one', 'two'].map((name) =>
+      startChild(here('./subscriber.ts'), ['subscribe', `support.${name}`], server.urlOf('support_app')),
+    ),
+  );
+  await wait(2_000);
+  const postmaster = Number(readFileSync(join(folder, 'postgres', 'postmaster.pid'), 'utf8').split('\n')[0]);
+  const serverPids = () =>
+    readdirSync('/proc')
+      .filter((name) => /^\d+$/.test(name))
+      .map(Number)
+      .filter((pid) => {
+        try {
+          return (
+            pid === postmaster ||
+            Number(/\) \w (\d+)/.exec(readFileSync(`/proc/${pid}/stat`, 'utf8'))?.[1]) === postmaster
+          );
+        } catch {
+          return false;
+        }
+      });
+  const take = () => ({
+    sequencer: cpuSeconds(sequencer.pid as number),
+    subscribers: subscribers.reduce((sum, child) => sum + cpuSeconds(child.pid as number), 0),
+    postgres: serverPids().reduce((sum, pid) => sum + cpuSeconds(pid), 0),
+  });
+  const before = take();
+  await wait(10_000);
+  const after = take();
+  console.log('\nIdle: sequencer and two subscriptions for ten seconds\n\n| | processor |\n|---|--:|');
+  let total = 0;
+  for (const part of ['sequencer', 'subscribers', 'postgres'] as const) {
+    const share = (after[part] - before[part]) * 10;
+    total += share;
+    console.log(`| ${part} | ${share.toFixed(1)} % of one core |`);
+  }
+  goal('trivial cost when idle (≤ 5 % of one core)', total <= 5, `${total.toFixed(1)} %`);
+  for (const subscriber of subscribers) subscriber.kill('SIGKILL');
+}
+
+async function measureDrain(server: LocalServer, ids: string[]): Promise<void> {
+  const sync = new pg.Client({ connectionString: server.urlOf('sync_app') });
+  const app = new pg.Client({ connectionString: server.urlOf('foundation_app') });
+  await Promise.all([sync.connect(), app.connect()]);
+  const head = async () =>
+    Number((await sync.query('select coalesce(max(position), 0) as head from sync.events')).rows[0].head);
+  const begin = await head();
+  await app.query(`set statement_timeout = 0`);
+  const numberingFrom = performance.now();
+  for (let made = 0; made < backlog; made += ids.length)
+    await app.query(`update platform.customers set name = 'Backlog ' || $1`, [made]);
+  while ((await head()) < begin + backlog) await wait(50);
+  const numbered = (backlog / (performance.now() - numberingFrom)) * 1_000;
+  await sync
+    .query(
+      `insert into sync.subscriptions (name, types, position) values ('support.drain', '{customer.updated}', $1)`,
+      [begin],
+    )
+    .catch(() => {});
+  await sync.query(`update sync.subscriptions set position = $1 where name = 'support.drain'`, [begin]);
+
+  const support = new pg.Client({ connectionString: server.urlOf('support_app') });
+  await support.connect();
+  await support.query(
+    `insert into sync.subscriptions (name, types, position) values ('support.drained', '{customer.updated}', $1)`,
+    [begin],
+  );
+  const startedAt = performance.now();
+  const subscriber = await startChild(
+    here('./subscriber.ts'),
+    ['drain', 'support.drained', '2000'],
+    server.urlOf('support_app'),
+  );
+  const position = async () =>
+    Number(
+      (await sync.query(`select position from sync.subscriptions where name = 'support.drained'`)).rows[0].position,
+    );
+  const end = await head();
+  while ((await position()) < end) await wait(20);
+  const ours = (backlog / (performance.now() - startedAt)) * 1_000;
+  subscriber.kill('SIGKILL');
+  await Promise.all([sync.end(), app.end(), support.end()]);
+
+  const peersUrl = await makePeersDatabase(server);
+  const peers = [
+    await drainPgBoss(peersUrl, Number(options.jobs)),
+    await drainGraphileWorker(peersUrl, Number(options.jobs)),
+  ];
+  console.log(
+    '\nDraining a backlog with a handler that does nothing\n\n| | events or jobs/s | settings |\n|---|--:|---|',
+  );
+  console.log(
+    `| platformDb.events | ${Math.round(ours).toLocaleString('en')} | one subscription, batches of 2,000, ${backlog.toLocaleString('en')} events, start of the process included |`,
+  );
+  for (const { name, perSecond, settings } of peers)
+    console.log(
+      `| ${name} | ${Math.round(perSecond).toLocaleString('en')} | ${settings}, ${Number(options.jobs).toLocaleString('en')} jobs |`,
+    );
+  console.log(
+    `\nMade and numbered: ${Math.round(numbered).toLocaleString('en')} events/s, from updates of ${ids.length.toLocaleString('en')} rows each.`,
+  );
+  const ratios = peers.map(({ name, perSecond }) => ({ name, ratio: ours / perSecond }));
+  goal(
+    'drain ≥ 10× either peer',
+    ratios.every(({ ratio }) => ratio >= 10),
+    ratios.map(({ name, ratio }) => `${ratio.toFixed(1)}× ${name}`).join(', '),
+  );
+}
+
+/** The peers make their own schemas, as their owner. */
+async function makePeersDatabase(server: LocalServer): Promise<string> {
+  const url = server.server.superuserUrl('postgres');
+  const superuser = new pg.Client({ connectionString: url });
+  await superuser.connect();
+  await superuser.query('create database peers');
+  await superuser.end();
+  return server.server.superuserUrl('peers');
+}

@@ -1,0 +1,42 @@
+/** A process of its own that subscribes as Support and tells its parent what it handled when: { handled: [key, version, ns][] }. */
+import { connectPlatform } from '@aether/platform';
+
+const [mode = 'subscribe', name = 'support.bench', batchMax = '500'] = process.argv.slice(2);
+const db = await connectPlatform({ app: 'support' });
+let handled: [string, number, string][] = [];
+let count = 0;
+const note = (events: { key: string; version: number | null }[]) => {
+  const now = String(process.hrtime.bigint()); // one clock for all processes of a machine
+  for (const event of events) handled.push([event.key, event.version ?? 0, now]);
+  count += events.length;
+};
+setInterval(() => {
+  if (handled.length > 0) process.send?.({ handled });
+  else process.send?.({ count });
+  handled = [];
+}, 100);
+
+if (mode === 'follow') {
+  (async () => {
+    for await (const event of db.events.follow({ types: ['customer.updated'] })) note([event]);
+  })();
+} else {
+  db.events.subscribeBatch(
+    {
+      name,
+      types: ['customer.updated'],
+      batchMax: Number(batchMax),
+      from: mode === 'drain' ? 'beginning' : 'now',
+      onError: console.error,
+    },
+    async (events) => {
+      if (mode === 'drain') count += events.length;
+      else note(events);
+    },
+  );
+}
+process.on('message', async () => {
+  await db.close();
+  process.exit();
+});
+process.send?.({ ready: true });
