@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Connection } from './connection.ts';
+import type { Connection, Statement } from './connection.ts';
 import { type AppEvent, type EventRow, type EventType, eventColumns, toEvent } from './events.ts';
 import type { Wakeups } from './wakeups.ts';
 
@@ -27,6 +27,14 @@ const pageMax = 1_000;
 const queueMax = 5_000;
 const pollMs = 1_000;
 
+const readPositions: Statement = {
+  name: 'feed-read',
+  text: `with log as (select coalesce(max(position), 0) as head from sync.events)
+    select ${eventColumns}, log.head from log left join lateral (
+      select * from sync.events where position > $1 and position <= $2 and ($3::text[] is null or type = any ($3))
+      order by position) e on true`,
+};
+
 export type Feed = ReturnType<typeof openFeed>;
 
 /**
@@ -45,13 +53,11 @@ export function openFeed(connection: Connection, wakeups: Wakeups) {
     after: number,
     types?: string[],
   ): Promise<{ rows: EventRow[]; position: number; isLast: boolean }> {
-    const found = await connection.query<EventRow & { head: number }>(
-      `with log as (select coalesce(max(position), 0) as head from sync.events)
-       select ${eventColumns}, log.head from log left join lateral (
-         select * from sync.events where position > $1 and position <= $1 + ${pageMax} and ($2::text[] is null or type = any ($2))
-         order by position) e on true`,
-      [after, types ?? null],
-    );
+    const found = await connection.run<EventRow & { head: number }>(readPositions, [
+      after,
+      after + pageMax,
+      types ?? null,
+    ]);
     const head = Math.max(found[0]?.head ?? 0, after);
     const position = Math.min(after + pageMax, head);
     return { rows: found.filter((row) => row.position !== null), position, isLast: position === head };

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Connection, Transaction } from './connection.ts';
+import type { Connection, Statement, Transaction } from './connection.ts';
 import { type AppEvent, type EventRow, type EventType, eventColumns, toEvent } from './events.ts';
 import { findNextOfKey, makeDue, type ParkedRow, parkBehind, parkFailed, takeDue, unpark } from './parked.ts';
 import type { Wakeups } from './wakeups.ts';
@@ -54,6 +54,26 @@ type Lease = { position: number; replay_until: number; has_parked: boolean; retr
 /** What a step leaves: more to do at once, or nothing before so many milliseconds. */
 type Outlook = { hasMore: boolean; restMs: number };
 
+const takeLease: Statement = {
+  name: 'subscription-lease',
+  text: `select position, replay_until, exists (select from sync.parked p where p.subscription = s.name) as has_parked,
+      (select extract(epoch from min(p.attempt_at) - clock_timestamp())::float8 * 1000
+       from sync.parked p where p.subscription = s.name and p.state = 'retrying') as retry_in_ms
+    from sync.subscriptions s where name = $1 and not is_paused for update skip locked`,
+};
+/** The events of the next positions. Without an end to those PostgreSQL may fetch and sort the whole backlog for each batch. */
+const readAhead: Statement = {
+  name: 'subscription-read',
+  text: `with log as (select coalesce(max(position), 0) as head from sync.events)
+    select ${eventColumns}, log.head from log left join lateral (
+      select * from sync.events where position > $1 and position <= $2 and ($3::text[] is null or type = any ($3))
+      order by position limit $4) e on true`,
+};
+const move: Statement = {
+  name: 'subscription-move',
+  text: 'update sync.subscriptions set position = $2, moved_at = clock_timestamp() where name = $1',
+};
+
 /** How often an event may take its transaction down as a whole before it is parked unseen. */
 const lostTransactionsMax = 2;
 const databaseRetryMaxMs = 2_000;
@@ -86,13 +106,7 @@ export function startSubscription<Type extends EventType>(
   function step(): Promise<Outlook> {
     const limit = isCareful ? 1 : batchMax;
     return connection.transaction({ mayBeLost: true }, async (tx) => {
-      const [lease] = await tx.query<Lease>(
-        `select position, replay_until, exists (select from sync.parked p where p.subscription = s.name) as has_parked,
-           (select extract(epoch from min(p.attempt_at) - clock_timestamp())::float8 * 1000
-            from sync.parked p where p.subscription = s.name and p.state = 'retrying') as retry_in_ms
-         from sync.subscriptions s where name = $1 and not is_paused for update skip locked`,
-        [name],
-      );
+      const [lease] = await tx.run<Lease>(takeLease, [name]);
       if (!lease) return { hasMore: false, restMs: pollMs }; // paused, or another process works
       if (lease.retry_in_ms !== null && lease.retry_in_ms <= 0) {
         await workParked(tx, limit);
@@ -106,14 +120,12 @@ export function startSubscription<Type extends EventType>(
 
   /** The next events of the log. @returns whether there may be more */
   async function workLog(tx: Transaction, lease: Lease, limit: number): Promise<boolean> {
-    const rows = await tx.query<EventRow & { head: number }>(
-      // Only so many positions ahead: without that bound PostgreSQL may fetch and sort the whole backlog for each batch.
-      `with log as (select coalesce(max(position), 0) as head from sync.events)
-       select ${eventColumns}, log.head from log left join lateral (
-         select * from sync.events where position > $1 and position <= $4 and ($2::text[] is null or type = any ($2))
-         order by position limit $3) e on true`,
-      [lease.position, types ?? null, limit, lease.position + lookAhead],
-    );
+    const rows = await tx.run<EventRow & { head: number }>(readAhead, [
+      lease.position,
+      lease.position + lookAhead,
+      types ?? null,
+      limit,
+    ]);
     const head = Math.max(rows[0]?.head ?? 0, lease.position);
     const found = rows.filter((row) => row.position !== null);
     const position =
@@ -122,11 +134,7 @@ export function startSubscription<Type extends EventType>(
       const events = found.map((row) => toEvent(row, row.position <= lease.replay_until) as AppEvent<Type>);
       await handleInOrder(tx, events, lease.has_parked);
     }
-    if (position > lease.position)
-      await tx.query('update sync.subscriptions set position = $2, moved_at = clock_timestamp() where name = $1', [
-        name,
-        position,
-      ]);
+    if (position > lease.position) await tx.run(move, [name, position]);
     return position < head;
   }
 
