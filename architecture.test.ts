@@ -35,3 +35,8 @@ test('only the command, the benches and tests know the database room: everyone e
   );
   expect(knowers.sort()).toEqual(['bench', 'cli']);
 });
+
+test('the linter refuses paths into every room', () => {
+  const { group } = JSON.parse(read('./biome.json')).linter.rules.style.noRestrictedImports.options.patterns[0];
+  expect(group.sort()).toEqual(workspaces.map((room) => `../**/${room}/**`).sort());
+});

@@ -15,6 +15,7 @@ import {
 } from '@aether/sync';
 import { Command, InvalidArgumentError } from 'commander';
 import pg from 'pg';
+import { requireDatabaseUrl } from './databaseurl.ts';
 import { readRunning } from './running.ts';
 import { formatTable } from './table.ts';
 
@@ -109,7 +110,12 @@ export function eventsCommand(): Command {
 async function asSync(options: Common, work: (client: pg.Client) => Promise<void>): Promise<void> {
   const url = options.url ?? process.env.SYNC_APP_URL ?? readRunning()?.SYNC_APP_URL;
   if (!url) throw new Error('Which database? Give --url or SYNC_APP_URL (as sync_app), or run `npm start` first.');
-  const client = new pg.Client({ connectionString: url, application_name: 'aether-events' });
+  requireDatabaseUrl(options.url ? '--url' : 'SYNC_APP_URL', url);
+  const client = new pg.Client({
+    connectionString: url,
+    application_name: 'aether-events',
+    connectionTimeoutMillis: 10_000,
+  });
   await client.connect();
   try {
     await work(client);

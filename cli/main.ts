@@ -45,7 +45,20 @@ program.addCommand(eventsCommand());
 try {
   await program.parseAsync();
 } catch (error) {
-  console.error(`\n${error instanceof Error ? error.message : error}`);
+  console.error(`\n${describeFailure(error)}`);
   if (process.env.LOG_LEVEL === 'debug') console.error(error);
   process.exitCode = 1;
+}
+
+/** A network failure is worded by what it asked for; everything else says it itself. */
+function describeFailure(error: unknown): string {
+  const {
+    code = '',
+    address,
+    port,
+    hostname,
+  } = error as NodeJS.ErrnoException & { address?: string; port?: number; hostname?: string };
+  if (['ECONNREFUSED', 'ENOTFOUND', 'ETIMEDOUT', 'EHOSTUNREACH'].includes(code))
+    return `No server answers at ${hostname ?? `${address}:${port}`} (${code}): is the address right, and does it run?`;
+  return error instanceof Error ? error.message : String(error);
 }

@@ -8,6 +8,7 @@ import {
   type Passwords,
   urlFor,
 } from '@aether/database';
+import { requireDatabaseUrl } from './databaseurl.ts';
 import { readRunning } from './running.ts';
 
 /** The owner's connection: the one given, else that of what `npm start` runs. @throws when there is neither */
@@ -17,7 +18,7 @@ export function migratorUrl(given: string | undefined): string {
     throw new Error(
       'Which database? Give --url or PLATFORM_MIGRATOR_URL (as platform_migrator), or run `npm start` first.',
     );
-  return url;
+  return requireDatabaseUrl(given ? '--url' : 'PLATFORM_MIGRATOR_URL', url);
 }
 
 /** `aether migrate bootstrap`: prints the connection strings of the logins to standard output, for a file or a secret store. */
@@ -31,6 +32,7 @@ export async function bootstrapServer({
   const url = adminUrl ?? process.env.PLATFORM_ADMIN_URL;
   if (!url)
     throw new Error('Which server? Give --admin-url or PLATFORM_ADMIN_URL: a login with CREATEROLE and CREATEDB.');
+  requireDatabaseUrl(adminUrl ? '--admin-url' : 'PLATFORM_ADMIN_URL', url);
   const passwords = Object.fromEntries(
     loginNames.map((login) => [
       login,

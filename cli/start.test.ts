@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
@@ -89,6 +90,36 @@ describe('npm start', { timeout: 60_000 }, () => {
     const second = aether(home, ['start']);
     expect([await second.ends(), second.output()]).toEqual([1, expect.stringContaining('Aether runs already')]);
     expect(await search('fjordlight')).toHaveLength(2);
+  });
+
+  test('of two at once, and of a reset beside one that runs, only one has its way', async () => {
+    const both = [aether(home, ['start']), aether(home, ['start', '--reset'])];
+    const ended = await Promise.race(both.map(async (command, index) => ({ index, code: await command.ends() })));
+    const other = both[1 - ended.index] as Command;
+    running.push(other);
+    expect(ended.code).toBe(1);
+    expect((both[ended.index] as Command).output()).toMatch(/Aether runs already|Another start or stop/);
+    await other.prints(/Ctrl-C stops everything/);
+    const reset = aether(home, ['start', '--reset']);
+    expect([await reset.ends(), reset.output()]).toEqual([1, expect.stringContaining('Aether runs already')]);
+    expect(await search('fjordlight')).toHaveLength(2);
+  });
+
+  test('is not kept from starting by a description that was left, whose process number now is another’s', async () => {
+    await writeFile(join(home, 'env'), `AETHER_PID=${process.pid}\nFOUNDATION_URL=http://127.0.0.1:1\n`);
+    expect(await aether(home, ['demo']).ends()).toBe(1);
+    await start();
+    expect(await search('fjordlight')).toHaveLength(2);
+  });
+
+  test('stops at Ctrl-C while it is starting, and leaves nothing running', async () => {
+    const command = aether(home, ['start']);
+    await command.prints(/Aether/);
+    command.child.kill('SIGINT');
+    expect(await command.ends()).toBe(0);
+    expect(command.output()).toMatch(/Stopping\..*PostgreSQL stopped/s);
+    const next = await start();
+    expect(next.output()).not.toMatch(/was running still/);
   });
 
   test('passes over a port that is taken, and says so', async () => {

@@ -3,63 +3,73 @@ import { startFoundation } from '@aether/foundation';
 import { createLog } from '@aether/http';
 import { startSupport } from '@aether/support';
 import { startSync } from '@aether/sync';
+import { requireDatabaseUrl } from './databaseurl.ts';
 import { demoWidgetKey, loadDemoData } from './demo-data.ts';
 import { step } from './progress.ts';
-import { aetherFolder, readRunning, removeRunning, writeRunning } from './running.ts';
+import { aetherFolder, claimFolder, envFile, removeRunning, writeRunning } from './running.ts';
+import { listenForStop } from './stopsignal.ts';
 
-const database = 'platform';
+const ownDatabase = 'platform';
 
-/** `stop` only when the server is our own. */
-type Platform = { urlOf(login: Login): string; stop?: () => Promise<void> };
+/** `stop` only when the server is our own; `cut` stops it without a checkpoint. */
+type Platform = {
+  urlOf(login: Login): string;
+  logins: readonly Login[];
+  stop?: () => Promise<void>;
+  cut?: () => Promise<void>;
+};
 
 /**
- * `npm start`: PostgreSQL, migrations, demo data, Foundation and Support, until Ctrl-C. With PLATFORM_DB_URL set, that
- * server is used instead of one of our own; its logins' passwords come from <LOGIN>_PASSWORD.
+ * `npm start`: PostgreSQL, migrations, demo data, the sync worker, Foundation and Support, until Ctrl-C. With PLATFORM_DB_URL
+ * set, that server is used instead of one of our own; its logins' passwords come from <LOGIN>_PASSWORD.
  *
  * @throws when something cannot start; what had started is stopped again.
  */
 export async function start({ reset }: { reset: boolean }): Promise<void> {
   process.env.LOG_LEVEL ??= 'warn'; // the terminal is for what starts and stops
   const log = createLog('aether');
-  const running = readRunning();
-  if (running)
-    throw new Error(`Aether runs already (process ${running.AETHER_PID}): stop it first, with Ctrl-C there.`);
-
-  const stopping = stopSignal();
+  const hosted = process.env.PLATFORM_DB_URL;
+  if (hosted && reset)
+    throw new Error('--reset removes the data of our own PostgreSQL only, and PLATFORM_DB_URL names another one.');
+  const release = claimFolder();
   const started: { name: string; stop(): Promise<void> }[] = [];
-  const stopAll = async () => {
-    for (const each of started.splice(0).reverse()) await step(`${each.name} stopped`, each.stop);
-  };
+  let platform: Platform | undefined;
+  const stop = listenForStop(async () => {
+    console.log('Cut short: open requests are dropped.');
+    await platform?.cut?.();
+  });
   try {
     console.log('\nAether\n');
-    const platform = process.env.PLATFORM_DB_URL
-      ? hostedPlatform(process.env.PLATFORM_DB_URL)
-      : await ownPlatform(reset);
-    if (platform.stop) started.push({ name: 'PostgreSQL', stop: platform.stop });
-    await step('migrations', async ({ doing, note }) => {
-      const applied = await migrate(platform.urlOf('platform_migrator'), { onProgress: doing });
-      note(applied.length === 0 ? 'up to date' : `${applied.length} applied`);
-    });
-    const worker = startSync({
-      url: platform.urlOf('sync_app'),
-      onError: (error) => log.error({ err: error }, 'sync'),
-    });
+    if (reset) await step('data removed', () => removeLocal(aetherFolder));
+    // Not to be interrupted: whatever comes up here must be known, to be stopped.
+    const used = hosted ? hostedPlatform(hosted) : await ownPlatform();
+    platform = used;
+    if (used.stop) started.push({ name: 'PostgreSQL', stop: used.stop });
+    await stop.orAfter(
+      step('migrations', async ({ doing, note }) => {
+        const applied = await migrate(used.urlOf('platform_migrator'), { onProgress: doing });
+        note(applied.length === 0 ? 'up to date' : `${applied.length} applied`);
+      }),
+    );
+    const worker = startSync({ url: used.urlOf('sync_app'), onError: (error) => log.error({ err: error }, 'sync') });
     started.push({ name: 'Sync', stop: worker.close });
-    if (platform.stop) {
-      await step('demo data', async ({ note }) => {
-        const loaded = await loadDemoData({
-          foundationUrl: platform.urlOf('foundation_app'),
-          supportUrl: platform.urlOf('support_app'),
-        });
-        note(loaded ? 'loaded' : 'there already');
-      });
+    if (used.stop) {
+      await stop.orAfter(
+        step('demo data', async ({ note }) => {
+          const loaded = await loadDemoData({
+            foundationUrl: used.urlOf('foundation_app'),
+            supportUrl: used.urlOf('support_app'),
+          });
+          note(loaded ? 'loaded' : 'there already');
+        }),
+      );
     }
     const variables = (login: Login) => ({
       ...process.env,
       DB_USER: undefined,
       DB_PASSWORD: undefined,
       DB_ROLE: undefined,
-      PLATFORM_DB_URL: platform.urlOf(login),
+      PLATFORM_DB_URL: used.urlOf(login),
     });
     const foundation = await step('Foundation', () => startFoundation({ variables: variables('foundation_app') }));
     started.push({ name: 'Foundation', stop: foundation.close });
@@ -69,49 +79,58 @@ export async function start({ reset }: { reset: boolean }): Promise<void> {
     await writeRunning({
       FOUNDATION_URL: foundation.url,
       SUPPORT_URL: support.url,
-      SUPPORT_WIDGET_KEY: demoWidgetKey,
-      ...Object.fromEntries(loginNames.map((login) => [`${login.toUpperCase()}_URL`, platform.urlOf(login)])),
+      ...(used.stop && { SUPPORT_WIDGET_KEY: demoWidgetKey }),
+      ...Object.fromEntries(used.logins.map((login) => [`${login.toUpperCase()}_URL`, used.urlOf(login)])),
     });
+    const { host, pathname } = new URL(used.urlOf('foundation_app'));
     console.log(`
 Ready in ${(performance.now() / 1000).toFixed(1)} s.
 
   Foundation   ${foundation.url}${takenNote(foundation.portTaken)}   its interface: ${foundation.url}/openapi.json
   Support      ${support.url}${takenNote(support.portTaken)}   its interface: ${support.url}/openapi.json
-  PostgreSQL   ${new URL(platform.urlOf('foundation_app')).host}, database ${database}; connection strings: .aether/env
+  PostgreSQL   ${host}, database ${pathname.slice(1)}; connection strings: ${envFile}
 
   Try it:      npx aether demo
   Staff endpoints answer on this machine only, until sign-in arrives.
   Ctrl-C stops everything; the data stays. npm start -- --reset starts over. LOG_LEVEL=info shows each request.
 `);
-    await stopping;
-    console.log('');
+    await stop.asked;
+  } catch (error) {
+    if (!stop.isAsked()) throw error;
   } finally {
+    if (stop.isAsked()) console.log('\nStopping.');
+    for (const each of started.reverse()) await step(`${each.name} stopped`, each.stop);
     await removeRunning();
-    await stopAll();
+    release();
+    stop.end();
   }
 }
 
-async function ownPlatform(reset: boolean): Promise<Platform> {
-  if (reset) await step('data removed', () => removeLocal(aetherFolder));
+async function ownPlatform(): Promise<Platform> {
   const local = await step('PostgreSQL', async ({ doing, note }) => {
-    const started = await startLocal({ folder: aetherFolder, database, onProgress: doing });
+    const started = await startLocal({ folder: aetherFolder, database: ownDatabase, onProgress: doing });
     note(`port ${started.server.port}${started.server.adopted ? ', was running still' : ''}`);
     return started;
   });
-  return { urlOf: (login) => local.urlOf(login), stop: () => local.server.stop() };
+  return {
+    urlOf: (login) => local.urlOf(login),
+    logins: loginNames,
+    stop: () => local.server.stop(),
+    cut: () => local.server.stop('immediate'),
+  };
 }
 
-function hostedPlatform(url: string): Platform {
-  const missing = (['platform_migrator', 'foundation_app', 'support_app', 'sync_app'] as const).filter(
-    (login) => !passwordOf(login),
-  );
+function hostedPlatform(given: string): Platform {
+  const url = requireDatabaseUrl('PLATFORM_DB_URL', given);
+  const needed = ['platform_migrator', 'foundation_app', 'support_app', 'sync_app'] as const;
+  const missing = needed.filter((login) => !passwordOf(login));
   if (missing.length > 0) {
     throw new Error(
       `PLATFORM_DB_URL is set, so that server is used; it also needs ${missing.map((login) => `${login.toUpperCase()}_PASSWORD`).join(', ')}, ` +
         'the passwords that `aether migrate bootstrap` gave its logins. Unset PLATFORM_DB_URL to run on a PostgreSQL of our own.',
     );
   }
-  return { urlOf: (login) => urlFor(url, login, passwordOf(login) ?? '') };
+  return { urlOf: (login) => urlFor(url, login, passwordOf(login) ?? ''), logins: needed };
 }
 
 function passwordOf(login: Login): string | undefined {
@@ -120,19 +139,4 @@ function passwordOf(login: Login): string | undefined {
 
 function takenNote(portTaken: number | undefined): string {
   return portTaken === undefined ? '' : ` (${portTaken} was taken)`;
-}
-
-/** Settles at the first Ctrl-C, SIGTERM or hang-up; one that follows later ends the process at once. */
-function stopSignal(): Promise<void> {
-  return new Promise((resolve) => {
-    let askedAt: number | undefined;
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-      process.on(signal, () => {
-        askedAt ??= performance.now();
-        // npm passes on the Ctrl-C that the terminal has sent here already.
-        if (performance.now() - askedAt > 1_000) process.exit(130);
-        resolve();
-      });
-    }
-  });
 }

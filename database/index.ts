@@ -3,3 +3,4 @@ export { type LocalServer, removeLocal, startLocal } from './local.ts';
 export { type Login, loginNames, logins, type Passwords, urlFor } from './logins.ts';
 export { type Migration, MigrationHistoryError, migrate, migrationState, readMigrations } from './migrator.ts';
 export { compareSnapshot } from './snapshot.ts';
+export { takeLock } from './startlock.ts';

@@ -121,7 +121,7 @@ export async function migrationState(url: string, { folder }: { folder?: string 
 
 /** Connects as the owner of everything, for the length of `work`. */
 export async function withMigrator<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
-  const client = new pg.Client({ connectionString: url });
+  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 15_000 });
   client.on('error', () => {}); // a cut connection fails the query under way as well
   await client.connect();
   try {

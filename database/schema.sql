@@ -167,10 +167,12 @@ create table crm.deals (
   owner_id text collate "C",
   expected_close_on date,
   closed_at timestamp with time zone,
+  idempotency_key text collate "C",
   version bigint default 1 not null,
   created_at timestamp with time zone default now() not null,
   updated_at timestamp with time zone default now() not null,
   constraint deals_pkey PRIMARY KEY (id),
+  constraint deals_idempotency_key_key UNIQUE (idempotency_key),
   constraint deals_company_id_fkey FOREIGN KEY (company_id) REFERENCES platform.companies(id),
   constraint deals_customer_id_fkey FOREIGN KEY (customer_id) REFERENCES platform.customers(id),
   constraint deals_owner_id_fkey FOREIGN KEY (owner_id) REFERENCES platform.users(id),
@@ -178,6 +180,7 @@ create table crm.deals (
   constraint deals_amount_check CHECK ((amount >= (0)::numeric)),
   constraint deals_check CHECK (((status = 'open'::text) = (closed_at IS NULL))),
   constraint deals_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text)),
+  constraint deals_idempotency_key_check CHECK (((octet_length(idempotency_key) >= 1) AND (octet_length(idempotency_key) <= 200))),
   constraint deals_name_check CHECK (platform.is_line(name, 200)),
   constraint deals_status_check CHECK ((status = ANY (ARRAY['open'::text, 'won'::text, 'lost'::text])))
 );
@@ -190,7 +193,7 @@ CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON crm.deals FOR EACH 
 alter table crm.deals enable row level security, force row level security;
 create policy foundation_all on crm.deals for all to foundation_role using (true) with check (true);
 create policy owner_all on crm.deals for all to platform_owner using (true) with check (true);
-grant insert (customer_id, company_id, pipeline_id, stage_id, name, amount, currency, owner_id, expected_close_on) on crm.deals to foundation_role;
+grant insert (customer_id, company_id, pipeline_id, stage_id, name, amount, currency, owner_id, expected_close_on, idempotency_key) on crm.deals to foundation_role;
 grant select on crm.deals to foundation_role;
 grant update (company_id, pipeline_id, stage_id, name, amount, currency, status, owner_id, expected_close_on, closed_at) on crm.deals to foundation_role;
 
@@ -721,7 +724,7 @@ grant insert (session_id, number, author, agent_id, client_id, body) on support.
 grant select on support.messages to support_role;
 
 create table support.sessions (
-  id uuid default uuidv7() not null,
+  id uuid default gen_random_uuid() not null,
   widget_id uuid not null,
   customer_id uuid,
   identity text default 'claimed'::text not null,
@@ -752,6 +755,7 @@ comment on column support.sessions.identity is 'claimed: an address was typed, w
 comment on column support.sessions.visitor_name is 'As typed here; a name typed in a chat never overwrites the customer''s.';
 CREATE INDEX sessions_agent_id_idx ON support.sessions USING btree (agent_id) WHERE (agent_id IS NOT NULL);
 CREATE INDEX sessions_customer_id_started_at_idx ON support.sessions USING btree (customer_id, started_at DESC) WHERE (customer_id IS NOT NULL);
+CREATE INDEX sessions_started_at_id_idx ON support.sessions USING btree (started_at DESC, id DESC);
 CREATE INDEX sessions_widget_id_idx ON support.sessions USING btree (widget_id);
 CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON support.sessions FOR EACH ROW EXECUTE FUNCTION sync.capture_support_sessions();
 alter table support.sessions enable row level security, force row level security;
@@ -1070,6 +1074,10 @@ begin
       data := data || jsonb_build_object('closed_at', new.closed_at);
       previous := previous || jsonb_build_object('closed_at', old.closed_at);
     end if;
+    if new.idempotency_key is distinct from old.idempotency_key then
+      data := data || jsonb_build_object('idempotency_key', new.idempotency_key);
+      previous := previous || jsonb_build_object('idempotency_key', old.idempotency_key);
+    end if;
     if new.created_at is distinct from old.created_at then
       data := data || jsonb_build_object('created_at', new.created_at);
       previous := previous || jsonb_build_object('created_at', old.created_at);
@@ -1077,9 +1085,9 @@ begin
     if data = '{}' then return null; end if;
     data := jsonb_build_object('customer_id', r.customer_id, 'name', r.name) || data;
   elsif tg_op = 'INSERT' then
-    data := jsonb_build_object('id', r.id, 'customer_id', r.customer_id, 'company_id', r.company_id, 'pipeline_id', r.pipeline_id, 'stage_id', r.stage_id, 'name', r.name, 'amount', r.amount, 'currency', r.currency, 'status', r.status, 'owner_id', r.owner_id, 'expected_close_on', r.expected_close_on, 'closed_at', r.closed_at, 'created_at', r.created_at);
+    data := jsonb_build_object('id', r.id, 'customer_id', r.customer_id, 'company_id', r.company_id, 'pipeline_id', r.pipeline_id, 'stage_id', r.stage_id, 'name', r.name, 'amount', r.amount, 'currency', r.currency, 'status', r.status, 'owner_id', r.owner_id, 'expected_close_on', r.expected_close_on, 'closed_at', r.closed_at, 'idempotency_key', r.idempotency_key, 'created_at', r.created_at);
   else
-    previous := jsonb_build_object('id', r.id, 'customer_id', r.customer_id, 'company_id', r.company_id, 'pipeline_id', r.pipeline_id, 'stage_id', r.stage_id, 'name', r.name, 'amount', r.amount, 'currency', r.currency, 'status', r.status, 'owner_id', r.owner_id, 'expected_close_on', r.expected_close_on, 'closed_at', r.closed_at, 'created_at', r.created_at);
+    previous := jsonb_build_object('id', r.id, 'customer_id', r.customer_id, 'company_id', r.company_id, 'pipeline_id', r.pipeline_id, 'stage_id', r.stage_id, 'name', r.name, 'amount', r.amount, 'currency', r.currency, 'status', r.status, 'owner_id', r.owner_id, 'expected_close_on', r.expected_close_on, 'closed_at', r.closed_at, 'idempotency_key', r.idempotency_key, 'created_at', r.created_at);
   end if;
   insert into sync.outbox (type, key, row_id, version, audience, app, login, actor, data, previous, trace)
   values ('deal.' || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, (r.customer_id)::text, r.id::text, r.version,

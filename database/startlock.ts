@@ -28,6 +28,18 @@ export async function withLock<T>(file: string, work: () => Promise<T>, onWait: 
   }
 }
 
+/**
+ * Takes the lock of a file until the returned function is called or this process ends, however it ends.
+ *
+ * @returns undefined when somebody else has it.
+ */
+export function takeLock(file: string): (() => void) | undefined {
+  const lock = new DatabaseSync(file, { timeout: 0 });
+  if (tryLock(lock)) return () => lock.close();
+  lock.close();
+  return undefined;
+}
+
 const busy = 5;
 
 function tryLock(lock: DatabaseSync): boolean {

@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { encodeCursor } from './fields.ts';
 import {
   bigintId,
   bigintIdText,
   clientId,
   createRoute,
   cursor,
-  encodeCursor,
   jsonBody,
   line,
   object,

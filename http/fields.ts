@@ -77,6 +77,32 @@ export function clientId() {
   return z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, { error: 'must be 1 to 64 letters, digits, _ or -' });
 }
 
+const yearMin = 1900;
+const yearMax = 2999;
+
+/** A moment such as 2026-01-31T12:00:00+01:00; comes out in UTC, to the millisecond. */
+export function time() {
+  return z.iso
+    .datetime({ offset: true, abort: true })
+    .transform((value) => new Date(value))
+    .refine((moment) => isWithinYears(moment), { error: `must be a time from ${yearMin} to ${yearMax}` })
+    .transform((moment) => moment.toISOString())
+    .openapi({ type: 'string', format: 'date-time', example: '2026-01-31T12:00:00Z' });
+}
+
+/** A day such as 2026-01-31. */
+export function date() {
+  return z.iso
+    .date({ abort: true })
+    .refine((value) => isWithinYears(new Date(value)), { error: `must be a date from ${yearMin} to ${yearMax}` })
+    .openapi({ format: 'date', example: '2026-01-31' });
+}
+
+function isWithinYears(moment: Date): boolean {
+  const year = moment.getUTCFullYear();
+  return year >= yearMin && year <= yearMax;
+}
+
 /** The number of entries on a page, from a query. */
 export function pageSize({ max, default: fallback }: { max: number; default: number }) {
   return z

@@ -8,11 +8,12 @@ export {
   clientId,
   cursor,
   cutPage,
-  encodeCursor,
+  date,
   line,
   object,
   pageSize,
   text,
+  time,
   uuid,
 } from './fields.ts';
 export type { Checks } from './health.ts';

@@ -55,17 +55,6 @@ export function translateRefusal(error: unknown): unknown {
       return new InvalidField([{ field: error.column ?? 'record', message: 'is required.' }], error);
     case '23514':
       return new InvalidField([{ field: columnOf(error) ?? 'record', message: 'is not of the allowed form.' }], error);
-    case '22001':
-    case '22003':
-    case '22007':
-    case '22008':
-    case '22021':
-    case '22P02':
-    case '22P05':
-      return new InvalidField(
-        [{ field: columnOf(error) ?? 'record', message: 'cannot be stored in this form.' }],
-        error,
-      );
     case '42501':
       return new FieldNotOwned([], error);
     case '40001':
@@ -89,6 +78,8 @@ export function translateRefusal(error: unknown): unknown {
     case '25P03':
       return new DatabaseUnavailable(error);
   }
+  if (code.startsWith('22'))
+    return new InvalidField([{ field: columnOf(error) ?? 'record', message: 'cannot be stored in this form.' }], error);
   if (code === '08P01' && error.message.includes('startup parameter')) {
     return new ConfigurationError(
       'A connection pooler refuses the settings of the connection: behind PgBouncer set PLATFORM_DB_POOLER to transaction.',

@@ -35,6 +35,7 @@ create table crm.deals (
   owner_id text collate "C" references platform.users,
   expected_close_on date,
   closed_at timestamptz,
+  idempotency_key text collate "C" unique check (octet_length(idempotency_key) between 1 and 200),
   version bigint not null default 1,
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
@@ -167,7 +168,7 @@ grant select on crm.pipelines, crm.pipeline_stages, crm.deals, crm.contacts, crm
 grant insert (name, is_default), update (name, is_default) on crm.pipelines to foundation_role;
 grant insert (pipeline_id, name, position, outcome, probability_percent),
       update (name, position, outcome, probability_percent) on crm.pipeline_stages to foundation_role;
-grant insert (customer_id, company_id, pipeline_id, stage_id, name, amount, currency, owner_id, expected_close_on),
+grant insert (customer_id, company_id, pipeline_id, stage_id, name, amount, currency, owner_id, expected_close_on, idempotency_key),
       update (company_id, pipeline_id, stage_id, name, amount, currency, owner_id, expected_close_on, status, closed_at) on crm.deals to foundation_role;
 grant insert (company_id, customer_id, name, title, email, phone), update (customer_id, name, title, email, phone) on crm.contacts to foundation_role;
 grant insert (customer_id, deal_id, type, description, metadata, occurred_at, due_at, done_at, created_by_app, idempotency_key),

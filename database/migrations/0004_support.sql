@@ -28,8 +28,9 @@ create table support.chatbots (
 );
 create index on support.chatbots (widget_id);
 
+-- Of chance alone: an id that holds the time would tell a visitor how long it took to find or make the customer.
 create table support.sessions (
-  id uuid primary key default uuidv7(),
+  id uuid primary key default gen_random_uuid(),
   widget_id uuid not null references support.widgets,
   customer_id uuid references platform.customers,
   identity text not null default 'claimed' check (identity in ('claimed', 'verified')),
@@ -49,6 +50,7 @@ create table support.sessions (
 comment on column support.sessions.identity is 'claimed: an address was typed, which proves nothing. verified: the host page signed it.';
 comment on column support.sessions.visitor_name is 'As typed here; a name typed in a chat never overwrites the customer''s.';
 create index on support.sessions (widget_id);
+create index on support.sessions (started_at desc, id desc);
 create index on support.sessions (customer_id, started_at desc) where customer_id is not null;
 create index on support.sessions (agent_id) where agent_id is not null;
 

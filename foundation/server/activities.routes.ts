@@ -12,6 +12,7 @@ import {
   pageSize,
   problems,
   text,
+  time,
   uuid,
   z,
 } from '@aether/http';
@@ -71,7 +72,6 @@ const timeline = createStaffRoute({
   },
 });
 
-const time = () => z.iso.datetime({ offset: true });
 const add = createStaffRoute({
   method: 'post',
   path: '/api/customers/{id}/activities',

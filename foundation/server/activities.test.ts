@@ -105,6 +105,11 @@ describe('adding an activity', () => {
     });
   });
 
+  test('takes any offset and answers in UTC', async () => {
+    const added = await add(await newCustomer(), 'call', '2026-01-01T00:00:00+23:00');
+    expect(added).toMatchObject({ status: 201, body: { occurred_at: '2025-12-31T01:00:00.000Z' } });
+  });
+
   test('twice with one client_id adds one', async () => {
     const who = await newCustomer();
     const body = { type: 'note', description: 'once', client_id: 'abc' };
@@ -121,6 +126,8 @@ describe('adding an activity', () => {
     [{ type: 'note', description: ' ' }, 'description'],
     [{ type: 'note', description: 'x'.repeat(4_001) }, 'description'],
     [{ type: 'note', description: 'x', occurred_at: 'yesterday' }, 'occurred_at'],
+    [{ type: 'note', description: 'x', occurred_at: '9999-12-31T23:59:59-15:00' }, 'occurred_at'],
+    [{ type: 'note', description: 'x', occurred_at: '0001-01-01T00:00:00+10:00' }, 'occurred_at'],
     [{ type: 'note', description: 'x', deal_id: 999_999 }, 'deal_id'],
     [{ type: 'note', description: 'x', created_by_app: 'support' }, 'created_by_app'],
   ])('%j is refused, naming %s', async (body, field) => {

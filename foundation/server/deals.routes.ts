@@ -3,9 +3,11 @@ import {
   actorHeaders,
   bigintId,
   bigintIdText,
+  clientId,
   createStaffRoute,
   cursor,
   cutPage,
+  date,
   findActor,
   jsonBody,
   line,
@@ -59,7 +61,7 @@ const PipelineSchema = z
   .openapi('Pipeline');
 
 const amountMax = 999_999_999_999.99;
-const isInCents = (amount: number) => Math.abs(Math.round(amount * 100) - amount * 100) < 1e-3;
+const isInCents = (amount: number) => Number(amount.toFixed(2)) === amount;
 
 const pipelines = createStaffRoute({
   method: 'get',
@@ -119,7 +121,10 @@ const create = createStaffRoute({
         pipeline_id: bigintId().optional(),
         stage_id: bigintId().optional(),
         owner_id: z.string().min(1).max(255).optional(),
-        expected_close_on: z.iso.date().optional(),
+        expected_close_on: date().optional(),
+        client_id: clientId()
+          .optional()
+          .openapi({ description: 'A retry with the same client_id makes no second deal.' }),
       }).openapi('NewDeal'),
     ),
   },
@@ -182,12 +187,16 @@ export function addDealRoutes(app: App, db: PlatformDb): void {
 
   app.openapi(create, async (c) => {
     const actor = await findActor(db, c.req.valid('header'));
-    const deal = c.req.valid('json');
+    const { client_id, ...deal } = c.req.valid('json');
     const customer = await db.getCustomerById(deal.customer_id);
     if (!customer) throw new ReferenceNotFound('customer_id');
     if (customer.erased_at) throw new CustomerErased();
     const made = await db.transaction({ actor: actor?.id }, (tx) =>
-      createDeal(tx, { ...deal, customer_id: customer.id }),
+      createDeal(tx, {
+        ...deal,
+        customer_id: customer.id,
+        idempotency_key: client_id && `customer:${customer.id}:${client_id}`,
+      }),
     );
     return c.json(made, 201);
   });

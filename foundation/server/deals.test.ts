@@ -45,6 +45,8 @@ describe('a new deal', () => {
   test.each([
     [{ amount: -1 }, 'amount'],
     [{ amount: 0.001 }, 'amount'],
+    [{ amount: 10.000005 }, 'amount'],
+    [{ expected_close_on: '0000-01-01' }, 'expected_close_on'],
     [{ amount: 1e15 }, 'amount'],
     [{ amount: '5' }, 'amount'],
     [{ currency: 'euro' }, 'currency'],
@@ -59,6 +61,14 @@ describe('a new deal', () => {
     const answer = await app.call('POST', '/api/deals', { customer_id: customer.id, name: 'Bad', ...more });
     expect(answer.status).toBe(422);
     expect(answer.body.errors.map((error: { field: string }) => error.field)).toEqual([field]);
+  });
+
+  test('sent twice with one client_id is one deal', async () => {
+    const customer = await newCustomer();
+    const send = () => app.call('POST', '/api/deals', { customer_id: customer.id, name: 'Once', client_id: 'abc' });
+    const [first, second] = await Promise.all([send(), send()]);
+    expect(second?.body).toEqual(first?.body);
+    expect((await app.call('GET', `/api/deals?customer_id=${customer.id}`)).body.deals).toHaveLength(1);
   });
 
   test('cannot start in the stage of won deals', async () => {

@@ -38,6 +38,8 @@ export type NewDeal = {
   stage_id?: number;
   owner_id?: string;
   expected_close_on?: string;
+  /** A second deal with the same one is the first. */
+  idempotency_key?: string;
 };
 
 /** Look at the deal: somebody closed it the other way before. */
@@ -100,8 +102,9 @@ export async function createDeal(tx: Transaction, deal: NewDeal): Promise<Deal> 
     throw new NoOpenStage();
   }
   const [made] = await tx.query<{ id: number }>(
-    `insert into crm.deals (customer_id, company_id, pipeline_id, stage_id, name, amount, currency, owner_id, expected_close_on)
-     select $1, c.company_id, $2, $3, $4, $5, $6, $7, $8 from platform.customers c where c.id = $1 returning id`,
+    `insert into crm.deals (customer_id, company_id, pipeline_id, stage_id, name, amount, currency, owner_id, expected_close_on, idempotency_key)
+     select $1, c.company_id, $2, $3, $4, $5, $6, $7, $8, $9 from platform.customers c where c.id = $1
+     on conflict (idempotency_key) do nothing returning id`,
     [
       deal.customer_id,
       stage.pipeline_id,
@@ -111,9 +114,14 @@ export async function createDeal(tx: Transaction, deal: NewDeal): Promise<Deal> 
       deal.currency,
       deal.owner_id,
       deal.expected_close_on,
+      deal.idempotency_key,
     ],
   );
-  return getDeal(tx, (made as { id: number }).id);
+  if (made) return getDeal(tx, made.id);
+  const [first] = await tx.query<{ id: number }>('select id from crm.deals where idempotency_key = $1', [
+    deal.idempotency_key,
+  ]);
+  return getDeal(tx, (first as { id: number }).id);
 }
 
 /**

@@ -49,7 +49,7 @@ const list = createStaffRoute({
     query: object({
       customer_id: uuid().optional(),
       status: z.enum(['active', 'ended']).optional(),
-      cursor: cursor(uuid()).optional(),
+      cursor: cursor(object({ at: z.iso.datetime(), id: uuid() })).optional(),
       limit: pageSize({ max: 100, default: 25 }),
     }),
   },
@@ -120,8 +120,8 @@ export function addSessionRoutes(app: App, db: PlatformDb): void {
   app.openapi(list, async (c) => {
     const { customer_id: customerId, status, cursor: behind, limit } = c.req.valid('query');
     const found = await listSessions(db, { customerId, status, after: behind, limit: limit + 1 });
-    const { page: sessions, next_cursor } = cutPage(found, limit, (session) => session.id);
-    return c.json({ sessions, next_cursor }, 200);
+    const { page, next_cursor } = cutPage(found, limit, (session) => session.place);
+    return c.json({ sessions: page.map(({ place: _, ...session }) => session), next_cursor }, 200);
   });
 
   app.openapi(get, async (c) => {

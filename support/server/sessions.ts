@@ -21,8 +21,8 @@ export type Session = {
 
 /** Open a new session: this one has ended. */
 export class SessionEnded extends PlatformError {
-  constructor() {
-    super('session-ended', 409, 'This conversation has ended. Start a new one.');
+  constructor(detail = 'This conversation has ended. Start a new one.') {
+    super('session-ended', 409, detail);
   }
 }
 
@@ -70,21 +70,28 @@ export async function requireVisitorSession(on: Queryable, id: string, visitorTo
   if (found.length === 0) throw new NotFound('session');
 }
 
-/** Newest first, from behind the session `after`. */
+/** Where a page of sessions ends: the time to the microsecond, and the id. */
+export type SessionPlace = { at: string; id: string };
+
+const beforeEverything: SessionPlace = { at: 'infinity', id: 'ffffffff-ffff-ffff-ffff-ffffffffffff' };
+
+/** Newest first, from behind `after`. */
 export async function listSessions(
   on: Queryable,
   {
     customerId,
     status,
-    after,
+    after = beforeEverything,
     limit,
-  }: { customerId?: string; status?: Session['status']; after?: string; limit: number },
-): Promise<Session[]> {
-  return on.query<Session>(
-    `select ${sessionColumns} from ${sessionTables}
-     where ($1::uuid is null or s.customer_id = $1) and ($2::text is null or s.status = $2) and ($3::uuid is null or s.id < $3)
-     order by s.id desc limit $4`,
-    [customerId ?? null, status ?? null, after ?? null, limit],
+  }: { customerId?: string; status?: Session['status']; after?: SessionPlace; limit: number },
+): Promise<(Session & { place: SessionPlace })[]> {
+  return on.query<Session & { place: SessionPlace }>(
+    `select ${sessionColumns},
+       jsonb_build_object('id', s.id, 'at', to_char(s.started_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')) as place
+     from ${sessionTables}
+     where ($1::uuid is null or s.customer_id = $1) and ($2::text is null or s.status = $2) and (s.started_at, s.id) < ($3, $4)
+     order by s.started_at desc, s.id desc limit $5`,
+    [customerId ?? null, status ?? null, after.at, after.id, limit],
   );
 }
 
@@ -120,7 +127,10 @@ export async function endSession(
     const { status } = await lockSession(tx, id);
     if (status === 'ended') {
       const session = await getSession(tx, id);
-      if (session.resolved !== resolved) throw new SessionEnded();
+      if (session.resolved !== resolved)
+        throw new SessionEnded(
+          `This conversation was ended ${session.resolved ? 'as resolved' : 'without a resolution'} before. Nothing was changed.`,
+        );
       return { session, already_ended: true };
     }
     await tx.query(`update support.sessions set status = 'ended', resolved = $2, ended_at = now() where id = $1`, [

@@ -79,6 +79,11 @@ describe('starting to chat', () => {
     expect(Object.keys(known.body).sort()).toEqual(['session_id', 'started_at', 'status', 'visitor_token']);
   });
 
+  test('tells in no number how long it took: the id of the session holds no time', async () => {
+    const { body } = await open(newEmail());
+    expect(body.session_id[14]).toBe('4');
+  });
+
   test('stores the token only as a hash, and never shows it again', async () => {
     const { id, path, token } = await openSession();
     expect(token).toMatch(/^[\w-]{43}$/);

@@ -1,0 +1,7 @@
+/** @throws when it is no address of a PostgreSQL database, naming the setting it came from */
+export function requireDatabaseUrl(setting: string, url: string): string {
+  if (/^postgres(ql)?:\/\/[^/]/.test(url) && URL.canParse(url)) return url;
+  throw new Error(
+    `${setting} is not the address of a database: it must look like postgresql://user:password@host:5432/platform.`,
+  );
+}
