@@ -44,6 +44,11 @@ describe('one address in many spellings', () => {
     ["o'brien+news@example.co.uk", "o'brien+news@example.co.uk"],
     ['用户@例え.jp', '用户@xn--r8jz45g.jp'],
     ['a@1and1.com', 'a@1and1.com'],
+    ['a@نامه\u200cای.com', 'a@xn--mgba3gch31f060k.com'],
+    ['a@xn--mgba3gch31f060k.com', 'a@xn--mgba3gch31f060k.com'],
+    ['<a@نامه\u200c\u200bای.com>', 'a@xn--mgba3gch31f060k.com'],
+    ['a@exam\u200cple.com', 'a@example.com'],
+    ['a\u200db@example.com\u200c', 'ab@example.com'],
   ])('%j has the key %j', (input, key) => {
     expect(keyOf(input)).toBe(key);
   });
@@ -55,6 +60,7 @@ test.each([
   ['ann@gmail.com', 'ann@gmial.com', 'a domain that looks alike'],
   ['ann@example.com', 'аnn@example.com', 'a Cyrillic а'],
   ['ann@strasse.example', 'ann@straße.example', 'ß and ss in a domain'],
+  ['ann@نامهای.com', 'ann@نامه\u200cای.com', 'a joiner that shapes the letters of a domain'],
 ])('%j and %j stay apart: %s', (one, other) => {
   expect(keyOf(one)).not.toBe(keyOf(other));
 });
@@ -76,6 +82,8 @@ test.each([
   ['ann@exam ple.com', 'space'],
   ['ann\u0000@example.com', 'control-character'],
   ['ann@exam\nple.com', 'control-character'],
+  ['Ann\u0000 <ann@example.com>', 'control-character'],
+  ['mailto:ann@example.com?subject=\r\nBcc:x', 'control-character'],
   ['ann\ud800@example.com', 'malformed-text'],
   ['"ann"@example.com', 'quoted'],
   ['ann(home)@example.com', 'quoted'],
@@ -86,6 +94,8 @@ test.each([
   ['ann.@example.com', 'local'],
   ['a..nn@example.com', 'local'],
   ['a:nn@example.com', 'local'],
+  ['mailto://ann@example.com', 'local'],
+  ['\u0338ann@example.com', 'local'],
   ['a\\nn@example.com', 'local'],
   ['\ue000@example.com', 'local'],
   ['ann@[127.0.0.1]', 'ip-address'],
@@ -130,7 +140,7 @@ describe('whatever the input', () => {
     minLength: 1,
     maxLength: 12,
   });
-  const label = fc.string({ unit: fc.constantFrom(...'abzABZ019äÖß用户кир'), minLength: 1, maxLength: 10 });
+  const label = fc.string({ unit: fc.constantFrom(...'abzABZ019äÖß用户кир', 'ب\u200cب'), minLength: 1, maxLength: 10 });
   const address = fc
     .tuple(
       fc.array(word, { minLength: 1, maxLength: 3 }),
@@ -162,6 +172,16 @@ describe('whatever the input', () => {
         if (/^[\x01-\x7f]+$/.test(result.address)) expect(result.key).toBe(result.address.toLowerCase());
       }),
       runs,
+    );
+  });
+
+  test('plus-tags that differ stay apart', () => {
+    const tag = fc.string({ unit: fc.constantFrom(...'abz019äπ用'), minLength: 1, maxLength: 10 });
+    fc.assert(
+      fc.property(tag, tag, (one, other) => {
+        const keys = ['ann', `ann+${one}`, `ann+${other}`].map((local) => keyOf(`${local}@example.com`));
+        expect(new Set(keys).size).toBe(one === other ? 2 : 3);
+      }),
     );
   });
 
