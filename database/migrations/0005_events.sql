@@ -57,26 +57,41 @@ create policy foundation_read on sync.events for select to foundation_role using
 create policy support_read on sync.events for select to support_role using (audience in ('platform', 'support'));
 grant select on sync.events to foundation_role, support_role, sync_role;
 
--- Partitions of a million positions. The sequencer asks for the next in time; retention drops whole ones.
-create function sync.add_partitions() returns integer
+-- The partitions there are, by their first position; the bounds are read off the catalogue, so that every size may follow another.
+create function sync.list_partitions(out name name, out first bigint, out last bigint) returns setof record
+language sql stable
+begin atomic
+  select relname, bounds[1]::bigint, bounds[2]::bigint - 1
+  from pg_catalog.pg_inherits i join pg_catalog.pg_class c on c.oid = i.inhrelid
+    cross join lateral regexp_match(pg_catalog.pg_get_expr(c.relpartbound, c.oid), 'FROM \(''(\d+)''\) TO \(''(\d+)''\)') as bounds
+  where i.inhparent = 'sync.events'::regclass order by 2;
+end;
+grant execute on function sync.list_partitions() to sync_role;
+
+-- Makes partitions until there is room for `size` more positions behind the newest event. The sequencer asks in time; whoever asks at
+-- the same moment waits for the other. Attached, not created in place: that would wait for every reader, a dump among them, and
+-- let everybody else wait behind it.
+create function sync.add_partitions(size bigint default 1000000, out last_position bigint)
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
-  size constant bigint := 1000000;
-  head bigint := coalesce((select e.position from sync.events e order by e.position desc limit 1), 0);
-  added integer := 0;
-  name text;
+  head constant bigint := coalesce((select e.position from sync.events e order by e.position desc limit 1), 0);
+  partition name;
 begin
-  for n in head / size .. (head + size / 2) / size + 1 loop
-    name := 'events_p' || n;
-    if to_regclass('sync.' || name) is null then
-      execute format('create table sync.%I partition of sync.events for values from (%s) to (%s)', name, n * size, (n + 1) * size);
-      execute format('call platform.protect_table(%L)', 'sync.' || name);
-      added := added + 1;
-    end if;
+  if size < 1 then raise exception 'a partition holds one position at least' using errcode = 'invalid_parameter_value'; end if;
+  select max(p.last) into last_position from sync.list_partitions() p;
+  if last_position >= head + size then return; end if;
+  lock table sync.events in share update exclusive mode;
+  select coalesce(max(p.last), head - 1) into last_position from sync.list_partitions() p;
+  while last_position < head + size loop
+    partition := 'events_p' || last_position + 1;
+    execute format('create table sync.%I (like sync.events including all excluding comments)', partition);
+    execute format('call platform.protect_table(%L)', 'sync.' || partition);
+    execute format('alter table sync.events attach partition sync.%I for values from (%s) to (%s)', partition, last_position + 1, last_position + size + 1);
+    last_position := last_position + size;
   end loop;
-  return added;
 end $$;
-grant execute on function sync.add_partitions() to sync_role;
+comment on function sync.add_partitions is 'Returns the last position for which there is room.';
+grant execute on function sync.add_partitions(bigint) to sync_role;
 select sync.add_partitions();
 
 -- Who numbers locks this row. A row, not an advisory lock: those any login could hold for ever.
@@ -131,13 +146,13 @@ declare
   writer constant text := platform.current_app();
   event_id bigint;
 begin
-  if writer not in ('foundation', 'support') or event_type !~ ('^' || writer || '\.[a-z][a-z0-9_.]{0,79}$') then
+  if writer not in ('foundation', 'support') or event_type is null or event_type !~ ('^' || writer || '\.[a-z][a-z0-9_.]{0,79}$') then
     raise exception 'an app publishes events that begin with its own name' using errcode = 'insufficient_privilege';
   end if;
-  if event_audience <> 'platform' and event_audience <> (case writer when 'foundation' then 'crm' else 'support' end) then
+  if event_audience is distinct from 'platform' and event_audience is distinct from (case writer when 'foundation' then 'crm' else 'support' end) then
     raise exception 'an app publishes to everybody or to itself' using errcode = 'insufficient_privilege';
   end if;
-  if jsonb_typeof(payload) <> 'object' or octet_length(payload::text) > 65536 or octet_length(event_key) not between 1 and 255 then
+  if jsonb_typeof(payload) is distinct from 'object' or octet_length(payload::text) > 65536 or coalesce(octet_length(event_key), 0) not between 1 and 255 then
     raise exception 'an event has a key and a JSON object of at most 64 KB' using errcode = 'check_violation';
   end if;
   insert into sync.outbox (type, key, row_id, audience, app, login, actor, data, trace)
@@ -154,6 +169,7 @@ grant execute on function sync.publish(text, text, jsonb, text) to foundation_ro
 --   event_key  an expression over the row r: the customer, else the row
 --   always     columns that stand in every event, because they name the row
 --   never      columns that no event shows
+-- Call it again when the table has got or lost a column: a lint tells when that was forgotten.
 create procedure sync.capture(target regclass, entity text, event_audience text, event_key text, always text[] default '{}', never text[] default '{}')
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -179,6 +195,7 @@ begin
   execute format($f$
 create or replace function sync.%1$I() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $body$
+-- never: %10$s
 declare
   r %2$s;
   data jsonb := '{}';
@@ -200,7 +217,7 @@ begin
   return null;
 end $body$ $f$,
     function_name, target, changes, (select string_agg(format('%L, r.%I', c, c), ', ') from unnest(always) c), whole,
-    entity || '.', event_key, case when has_version then 'r.version' else 'null' end, event_audience);
+    entity || '.', event_key, case when has_version then 'r.version' else 'null' end, event_audience, coalesce(array_to_string(never, ' '), ''));
   execute format('create or replace trigger z_capture after insert or update or delete on %s for each row execute function sync.%I()', target, function_name);
 end $$;
 
@@ -225,7 +242,9 @@ create table sync.subscriptions (
   pause_reason text,
   created_at timestamptz not null default clock_timestamp(),
   moved_at timestamptz not null default clock_timestamp(),
-  check (is_paused = (pause_reason is not null))
+  check (is_paused = (pause_reason is not null)),
+  -- Or an app could take the name of another's subscription before it comes.
+  constraint subscriptions_name_of_app check (starts_with(name, app || '.'))
 );
 comment on column sync.subscriptions.position is 'Everything up to here is handled, or stands in sync.parked.';
 comment on column sync.subscriptions.types is 'Which events; null: all that the app may see.';
@@ -246,6 +265,8 @@ create table sync.parked (
 comment on table sync.parked is
   'Events that failed, and those that wait behind one of the same key. retrying: at attempt_at; waiting: its turn comes when those before it are gone; dead: until somebody redrives or skips it.';
 create index parked_due on sync.parked (subscription, attempt_at) where state = 'retrying';
+-- Of a key only the first may be tried, or they would be handled out of order.
+create unique index parked_one_retrying on sync.parked (subscription, key) where state = 'retrying';
 create index parked_key on sync.parked (subscription, key, position);
 
 call platform.protect_table('sync.subscriptions');
@@ -262,3 +283,56 @@ grant insert (name, types, position), update (types, position, replay_until, is_
 grant select, delete on sync.parked to foundation_role, support_role, sync_role;
 grant insert (subscription, position, key, state, attempts, attempt_at, error, is_replay), update (state, attempts, attempt_at, error)
   on sync.parked to foundation_role, support_role, sync_role;
+
+-- Which events an app is shown; the policies of sync.events say the same.
+create function sync.may_read(app text, audience text) returns boolean
+language sql immutable parallel safe
+return audience = 'platform' or app = 'sync' or audience = case app when 'foundation' then 'crm' else app end;
+grant execute on function sync.may_read(text, text) to sync_role;
+
+-- Who still needs an event from these positions: a subscription that has not come to one that it is shown, or that has one parked.
+create function sync.list_holders(first bigint, last bigint, out name text, out behind bigint, out parked bigint) returns setof record
+language sql stable
+begin atomic
+  select * from (
+    select s.name,
+      (select count(*) from sync.events e where s.position < list_holders.last
+         and e.position between greatest(list_holders.first, s.position + 1) and list_holders.last
+         and sync.may_read(s.app, e.audience) and (s.types is null or e.type = any (s.types))),
+      (select count(*) from sync.parked p where p.subscription = s.name and p.position between list_holders.first and list_holders.last)
+    from sync.subscriptions s) as holders (name, behind, parked)
+  where behind > 0 or parked > 0 order by name;
+end;
+grant execute on function sync.list_holders(bigint, bigint) to sync_role;
+
+-- Drops the oldest partition if all of it is older than `keep` and nobody needs it, or only those whom `force` names: they lose it.
+-- Never the one with the newest event, for that is where the numbers go on. Dropping waits for whoever reads the log, and all
+-- others wait behind it: so it gives up soon, says `busy`, and is asked again.
+create function sync.drop_oldest_partition(keep interval, force text[] default '{}', out outcome text, out first bigint, out last bigint, out holders jsonb)
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  partition name;
+  newest timestamptz;
+begin
+  if keep is null or keep < interval '0' then
+    raise exception 'say how long events are kept, an hour or longer' using errcode = 'invalid_parameter_value';
+  end if;
+  perform set_config('lock_timeout', '200ms', true);
+  lock table sync.events in share update exclusive mode;
+  select p.name, p.first, p.last into partition, first, last from sync.list_partitions() p limit 1;
+  if last >= coalesce((select e.position from sync.events e order by e.position desc limit 1), 0) then outcome := 'newest'; return; end if;
+  select e.sequenced_at into newest from sync.events e where e.position <= drop_oldest_partition.last order by e.position desc limit 1;
+  if newest > clock_timestamp() - keep then outcome := 'young'; return; end if;
+
+  -- Whoever moves a cursor or parks an event has read the log in that transaction: with this lock held, nobody does.
+  lock table sync.events in access exclusive mode;
+  select jsonb_agg(to_jsonb(h)) into holders from sync.list_holders(first, last) h;
+  if exists (select from jsonb_array_elements(holders) h where h ->> 'name' <> all (force)) then outcome := 'held'; return; end if;
+  delete from sync.parked p where p.position <= drop_oldest_partition.last;
+  update sync.subscriptions s set position = drop_oldest_partition.last where s.position < drop_oldest_partition.last;
+  execute format('drop table sync.%I', partition);
+  outcome := 'dropped';
+exception when lock_not_available then
+  outcome := 'busy';
+end $$;
+grant execute on function sync.drop_oldest_partition(interval, text[]) to sync_role;
