@@ -31,8 +31,11 @@ const leadership = '7271, 2';
 const reconnectMaxMs = 1_000;
 /** How often the floor is looked after: it costs questions of its own. */
 const floorEveryMs = 50;
-/** After how many events the next partition is asked for. */
-const partitionCheckEvents = 100_000;
+/** After how many events partitions that could not be made are asked for again. */
+const partitionRetryEvents = 1_000;
+/** When so many have gathered, a longer rest costs nobody much and spares writers and subscribers many small batches. */
+const busyBatch = 12;
+const busyPacingMs = 10;
 /** A rival that sees an event wait this long numbers it, whoever holds the leadership. */
 const overdueMs = 500;
 
@@ -93,7 +96,7 @@ type Session = ReturnType<typeof openSession>;
 
 /** One connection of a sequencer, and what it knows as long as it lasts. */
 function openSession(
-  { url, batchMax = 2_000, pacingMs = 3, pollMs = 1_000 }: SequencerOptions,
+  { url, batchMax = 2_000, pacingMs = 3, pollMs = 1_000, onError = () => {} }: SequencerOptions,
   state: SequencerState,
   stopped: AbortSignal,
 ) {
@@ -114,7 +117,8 @@ function openSession(
   let floor = 0;
   let mark: { id: number; xid: string; ended: boolean } | undefined;
   let floorRaisedAt = 0;
-  let partitionsCheckedAt = -partitionCheckEvents;
+  // At this position the next partitions are asked for.
+  let partitionsDueAt = 0;
 
   const one = async (text: string, values: unknown[] = []) => (await client.query(text, values)).rows[0];
 
@@ -143,11 +147,19 @@ function openSession(
       floorRaisedAt = performance.now();
       await raiseFloor(moved);
     }
-    if (state.head - partitionsCheckedAt >= partitionCheckEvents) {
-      await client.query('select sync.add_partitions()');
-      partitionsCheckedAt = state.head;
-    }
+    if (state.head >= partitionsDueAt) await addPartitions();
     return moved;
+  }
+
+  /** Long before the last one is full, so that one that could not be made now is made later. */
+  async function addPartitions(): Promise<void> {
+    try {
+      const lastPosition = Number((await one('select sync.add_partitions() as last')).last);
+      partitionsDueAt = state.head + Math.ceil((lastPosition - state.head) / 4);
+    } catch (error) {
+      onError(error);
+      partitionsDueAt = state.head + partitionRetryEvents;
+    }
   }
 
   /**
@@ -198,6 +210,7 @@ function openSession(
         `set synchronous_commit = off; set idle_in_transaction_session_timeout = '2s'; set statement_timeout = '30s'`,
       );
       await client.query('listen sync_outbox');
+      await addPartitions(); // before anything is numbered, which needs one
     },
     async takeLeadership(): Promise<boolean> {
       return (await one(`select pg_try_advisory_lock(${leadership}) as mine`)).mine;
@@ -213,9 +226,10 @@ function openSession(
       state.role = 'leader';
       let backoffMs = 1;
       while (!stopped.aborted) {
-        if ((await drain()) > 0) {
+        const moved = await drain();
+        if (moved > 0) {
           backoffMs = 1;
-          await wait(pacingMs);
+          await wait(moved < busyBatch ? pacingMs : busyPacingMs);
         } else if ((await nap(backoffMs)) === 'busy') backoffMs = Math.min(backoffMs * 2, 25);
         else backoffMs = 1;
       }
