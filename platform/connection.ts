@@ -17,6 +17,8 @@ export interface Transaction extends Queryable {
   readonly actor: string | undefined;
   /** Work that may fail on its own, leaving the rest of the transaction as it was. */
   savepoint<T>(work: () => Promise<T>): Promise<T>;
+  /** Runs when the whole transaction has been committed; not at all when it is rolled back. */
+  afterCommit(work: () => void): void;
 }
 
 export type InTransaction = { tx?: Transaction };
@@ -110,6 +112,7 @@ export function openConnection(app: App, { url, schema, pooler, poolMax }: Envir
         const result = await work(tx);
         tx.end();
         await client.query('commit');
+        for (const run of tx.committed) run();
         return result;
       } finally {
         tx.end();
@@ -134,7 +137,11 @@ export function openConnection(app: App, { url, schema, pooler, poolMax }: Envir
   };
 }
 
-function openTransaction({ query, run }: Queryable, actor: string | undefined): Transaction & { end(): void } {
+function openTransaction(
+  { query, run }: Queryable,
+  actor: string | undefined,
+): Transaction & { end(): void; committed: (() => void)[] } {
+  const committed: (() => void)[] = [];
   let ended = false;
   let savepoints = 0;
   const requireOpen = () => {
@@ -142,6 +149,11 @@ function openTransaction({ query, run }: Queryable, actor: string | undefined): 
   };
   return {
     actor,
+    committed,
+    afterCommit(work) {
+      requireOpen();
+      committed.push(work);
+    },
     async query(text, values) {
       requireOpen();
       return query(text, values);

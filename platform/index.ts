@@ -1,4 +1,5 @@
 export type { EventBus } from './bus.ts';
+export type { CacheOptions, CacheState } from './cache.ts';
 export type { Company, NewCompany } from './companies.ts';
 export type { InTransaction, Queryable, Transaction, Write } from './connection.ts';
 export type { CrmContext, CustomerContext } from './context.ts';

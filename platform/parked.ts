@@ -9,7 +9,7 @@ export type RetryPolicy = { name: string; attemptsMax?: number; retryFirstMs?: n
 const parkedColumns = `${eventColumns}, p.attempts, p.is_replay`;
 const errorCharactersMax = 1_000;
 
-/** Those whose time has come, the first of each key. */
+/** Those whose time has come: of each key one at most, the first, for only that may be retrying. */
 export async function takeDue(on: Queryable, subscription: string, limit: number): Promise<ParkedRow[]> {
   return on.query<ParkedRow>(
     `select ${parkedColumns} from sync.parked p join sync.events e on e.position = p.position
@@ -29,19 +29,18 @@ export async function findNextOfKey(on: Queryable, subscription: string, key: st
   return next?.state === 'dead' ? undefined : next;
 }
 
-/** Lets an event wait behind those of its key that are parked already. */
+/** Lets events wait behind those of their key that are parked already; replayed ones stand before them, and are tried at once. */
 export async function parkBehind(on: Queryable, subscription: string, events: AppEvent[]): Promise<void> {
+  const keys = events.map((event) => event.key);
   await on.query(
     `insert into sync.parked (subscription, position, key, state, is_replay)
      select $1, e.position, e.key, 'waiting', e.is_replay from unnest($2::bigint[], $3::text[], $4::boolean[]) as e (position, key, is_replay)
      on conflict do nothing`,
-    [
-      subscription,
-      events.map((event) => event.position),
-      events.map((event) => event.key),
-      events.map((event) => event.isReplay),
-    ],
+    [subscription, events.map((event) => event.position), keys, events.map((event) => event.isReplay)],
   );
+  if (events.some((event) => event.isReplay)) {
+    await on.query('select sync.start_first_of_keys($1, $2)', [subscription, keys]);
+  }
 }
 
 /** Notes a failed attempt: to be tried again after a while that doubles, or dead when that was the last. */

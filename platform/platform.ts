@@ -1,4 +1,6 @@
 import { type EventBus, openEventBus } from './bus.ts';
+import { type CacheOptions, type CacheState, openCustomerCache } from './cache.ts';
+import { cachedCustomerCalls } from './cachedcustomers.ts';
 import { type CompanyCalls, companyCalls } from './companies.ts';
 import { type Connection, openConnection } from './connection.ts';
 import { type ContextCalls, contextCalls } from './context.ts';
@@ -17,6 +19,8 @@ export type PlatformDb = Connection &
   ContextCalls & {
     /** What happens in the platform: publish, subscribe, follow. */
     events: EventBus;
+    /** How the cache is doing; undefined when there is none. */
+    cacheState(): CacheState | undefined;
     /** Whether the database answers, as the right app, with the migrations this package needs. @throws ConfigurationError, DatabaseUnavailable */
     check(): Promise<void>;
   };
@@ -31,9 +35,12 @@ export type PlatformDb = Connection &
 export async function connectPlatform({
   app,
   variables = process.env,
+  cache: cacheOptions,
 }: {
   app: App;
   variables?: Record<string, string | undefined>;
+  /** Remember customers that are looked up outside of transactions; left out, every lookup asks the database. */
+  cache?: CacheOptions;
 }): Promise<PlatformDb> {
   const environment = readEnvironment(app, variables);
   const connection = openConnection(app, environment);
@@ -45,15 +52,19 @@ export async function connectPlatform({
     throw error;
   }
   const events = openEventBus(connection, environment.listenUrl);
+  const customers = customerCalls(connection);
+  const cache = cacheOptions && openCustomerCache(connection, events, cacheOptions);
   return {
     ...connection,
-    ...customerCalls(connection),
+    ...(cache ? cachedCustomerCalls(customers, cache) : customers),
     ...companyCalls(connection),
     ...userCalls(connection),
     ...contextCalls(connection),
     events,
     check,
+    cacheState: () => cache?.state(),
     async close() {
+      await cache?.close();
       await events.close();
       await connection.close();
     },

@@ -1,0 +1,157 @@
+import type { EventBus } from './bus.ts';
+import type { Connection } from './connection.ts';
+import type { Customer } from './customers.ts';
+
+export type CacheOptions = {
+  /** No answer is older than this, whatever happens. */
+  maxAgeMs?: number;
+  /** The least recently asked for go first. */
+  customersMax?: number;
+};
+
+export type CacheState = {
+  mode: 'serving' | 'bypassed';
+  /** Why it is bypassed. */
+  reason: 'not yet following' | 'the feed is cut' | 'events are late' | undefined;
+  customers: number;
+  hits: number;
+  misses: number;
+};
+
+export type CustomerCache = {
+  /** The customer of a key, from here if that is safe, else from `fetch`. */
+  get(key: string, fetch: () => Promise<Customer | null>): Promise<Customer | null>;
+  /** Forgets a customer: after a write of our own, which is not to wait for its event. */
+  forget(id: string): void;
+  state(): CacheState;
+  close(): Promise<void>;
+};
+
+type Entry = { customer: Customer; storedAt: number };
+
+const lateMs = 1_000;
+const checkEveryMs = 500;
+
+/**
+ * Remembers customers, kept fresh by the live feed: an event of a customer makes it forgotten. While the feed is cut, or
+ * committed events wait too long for their numbers, every lookup asks the database.
+ */
+export function openCustomerCache(
+  connection: Connection,
+  events: EventBus,
+  { maxAgeMs = 5_000, customersMax = 10_000 }: CacheOptions,
+): CustomerCache {
+  const entries = new Map<string, Entry>();
+  const keysOf = new Map<string, Set<string>>();
+  /** Lookups under way: what is forgotten meanwhile must not be stored by them. */
+  const underWay = new Set<Set<string>>();
+  const closing = new AbortController();
+  let isFollowing = false;
+  let isLate = false;
+  let hits = 0;
+  let misses = 0;
+
+  function findReason(): CacheState['reason'] {
+    if (!isFollowing) return 'not yet following';
+    if (!events.isLive()) return 'the feed is cut';
+    return isLate ? 'events are late' : undefined;
+  }
+
+  function drop(key: string): void {
+    const entry = entries.get(key);
+    if (!entry) return;
+    entries.delete(key);
+    const keys = keysOf.get(entry.customer.id);
+    keys?.delete(key);
+    if (keys?.size === 0) keysOf.delete(entry.customer.id);
+  }
+
+  function forget(id: string): void {
+    for (const dirty of underWay) dirty.add(id);
+    for (const key of [...(keysOf.get(id) ?? [])]) drop(key);
+  }
+
+  function forgetAll(): void {
+    for (const dirty of underWay) dirty.add('*');
+    entries.clear();
+    keysOf.clear();
+  }
+
+  function store(key: string, customer: Customer): void {
+    drop(key);
+    entries.set(key, { customer, storedAt: performance.now() });
+    const keys = keysOf.get(customer.id) ?? new Set();
+    keysOf.set(customer.id, keys.add(key));
+    if (entries.size > customersMax) drop(entries.keys().next().value as string);
+  }
+
+  async function follow(): Promise<void> {
+    while (!closing.signal.aborted) {
+      try {
+        // From a position that is known before anything is remembered: nothing is missed in between.
+        const after = await events.head();
+        forgetAll();
+        isFollowing = true;
+        for await (const event of events.follow({
+          types: ['customer.created', 'customer.updated', 'customer.deleted'],
+          after,
+          signal: closing.signal,
+        }))
+          forget(event.key);
+      } catch {
+        // Too far behind, or cut: from the head again, with nothing remembered.
+      }
+      isFollowing = false;
+      if (!closing.signal.aborted) await new Promise((resolve) => setTimeout(resolve, checkEveryMs));
+    }
+  }
+
+  async function check(): Promise<void> {
+    try {
+      const [row] = await connection.query<{ late_ms: number | null }>(
+        'select extract(epoch from sync.outbox_age())::float8 * 1000 as late_ms',
+      );
+      isLate = (row?.late_ms ?? 0) > lateMs;
+    } catch {
+      isLate = true;
+    }
+    // What came while it was late or cut is not known to have been forgotten.
+    if (findReason()) forgetAll();
+  }
+
+  const following = follow();
+  const timer = setInterval(check, checkEveryMs);
+  timer.unref();
+
+  return {
+    async get(key, fetch) {
+      const entry = findReason() ? undefined : entries.get(key);
+      if (entry && performance.now() - entry.storedAt < maxAgeMs) {
+        hits++;
+        entries.delete(key); // to the end: the most recently asked for
+        entries.set(key, entry);
+        return { ...entry.customer };
+      }
+      misses++;
+      const dirty = new Set<string>();
+      underWay.add(dirty);
+      try {
+        const customer = await fetch();
+        if (customer && !findReason() && !dirty.has(customer.id) && !dirty.has('*')) store(key, { ...customer });
+        return customer;
+      } finally {
+        underWay.delete(dirty);
+      }
+    },
+    forget,
+    state() {
+      const reason = findReason();
+      return { mode: reason ? 'bypassed' : 'serving', reason, customers: entries.size, hits, misses };
+    },
+    async close() {
+      clearInterval(timer);
+      closing.abort();
+      await following;
+    },
+  };
+}
