@@ -1,0 +1,12 @@
+import { expect, test } from 'vitest';
+import { runChaos } from './testing.chaos.ts';
+
+test('sequencers, subscribers and PostgreSQL are killed at random moments, and nothing is lost, doubled or inverted', {
+  timeout: 120_000,
+}, async () => {
+  const counts = await runChaos({ seconds: 8, seed: 20261123 });
+  expect(counts).toMatchObject({ lost: 0, doubled: 0, inverted: 0, gaps: 0 });
+  expect(counts.writes).toBeGreaterThan(100);
+  expect(counts.handled).toBe(2 * counts.events);
+  expect(Math.min(...Object.values(counts.kills))).toBeGreaterThan(0);
+});

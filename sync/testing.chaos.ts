@@ -1,0 +1,199 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
+import { type LocalServer, migrate, startLocal } from '@aether/database';
+import pg from 'pg';
+
+export type ChaosCounts = {
+  writes: number;
+  events: number;
+  handled: number;
+  kills: { sequencer: number; subscriber: number; postgres: number };
+  /** Changes in the table that no event tells of, or that a subscription did not handle. */
+  lost: number;
+  doubled: number;
+  /** A later version before an earlier one, in the log or in a projection. */
+  inverted: number;
+  /** Positions that are missing in the log. */
+  gaps: number;
+};
+
+const customersCount = 30;
+const subscriptions = ['support.chaos-a', 'support.chaos-b'];
+
+/** A small generator of chance that a seed repeats (mulberry32). */
+function chanceOf(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
+  };
+}
+
+/**
+ * Writers, two sequencers and four subscribers on a PostgreSQL of their own, each killed at moments that `seed` decides,
+ * PostgreSQL too; then everything settles, and what the log and the projections say is compared with the table.
+ */
+export async function runChaos({ seconds, seed }: { seconds: number; seed: number }): Promise<ChaosCounts> {
+  const folder = await mkdtemp(join(tmpdir(), 'aether-chaos-'));
+  await chmod(folder, 0o755); // as root the server runs as the user postgres
+  const local = await startLocal({ folder, database: 'chaos', port: 54530 });
+  const children = new Map<string, ChildProcess>();
+  let isOver = false;
+
+  /** Keeps a process alive, however often it is killed. */
+  function keep(name: string, script: string, args: string[], url: string): void {
+    const child = spawn(process.execPath, [join(import.meta.dirname, script), ...args], {
+      env: { ...process.env, PLATFORM_DB_URL: url, LOG_LEVEL: 'silent' },
+      stdio: 'ignore',
+    });
+    children.set(name, child);
+    child.once('exit', () => {
+      if (!isOver) setTimeout(() => isOver || keep(name, script, args, url), 100);
+    });
+  }
+
+  try {
+    await migrate(local.urlOf('platform_migrator'));
+    await prepare(local);
+    for (const n of [1, 2]) keep(`sequencer ${n}`, 'main.ts', [], local.urlOf('sync_app'));
+    for (const subscription of subscriptions)
+      for (const n of [1, 2])
+        keep(
+          `subscriber ${subscription} ${n}`,
+          'testing.chaos.subscriber.ts',
+          [subscription],
+          local.urlOf('support_app'),
+        );
+
+    const chance = chanceOf(seed);
+    const endsAt = performance.now() + seconds * 1_000;
+    const isWriting = () => performance.now() < endsAt;
+    const writing = Promise.all(
+      Array.from({ length: 6 }, (_, habit) =>
+        write(local.urlOf(habit % 2 ? 'foundation_app' : 'support_app'), habit, chance, isWriting),
+      ),
+    );
+    const kills = { sequencer: 0, subscriber: 0, postgres: 0 };
+    while (isWriting()) {
+      await wait(150 + chance() * 500);
+      const roll = chance();
+      const victims = [...children.keys()].filter((name) => name.startsWith(roll < 0.5 ? 'sequencer' : 'subscriber'));
+      if (roll < 0.85) {
+        children.get(victims[Math.floor(chance() * victims.length)] as string)?.kill('SIGKILL');
+        kills[roll < 0.5 ? 'sequencer' : 'subscriber']++;
+      } else {
+        await local.server.stop('immediate');
+        kills.postgres++;
+        await local.server.start();
+      }
+    }
+    const writes = (await writing).reduce((sum, each) => sum + each, 0);
+    await settle(local);
+    return { writes, kills, ...(await compare(local)) };
+  } finally {
+    isOver = true;
+    for (const child of children.values()) child.kill('SIGKILL');
+    await local.server.stop('immediate');
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+async function prepare(local: LocalServer): Promise<void> {
+  await withClient(local.server.superuserUrl('chaos'), (superuser) =>
+    superuser.query(`create table support.chaos (n bigint generated always as identity, subscription text, key text, version bigint, event_id bigint);
+      grant select, insert on support.chaos to support_role`),
+  );
+  await withClient(local.urlOf('foundation_app'), (app) =>
+    app.query(
+      `insert into platform.customers (email, name) select 'chaos' || n || '@example.com', 'Chaos' from generate_series(1, ${customersCount}) n`,
+    ),
+  );
+}
+
+/** Writes as long as it may, through every cut: early transaction ids, savepoints, rollbacks, dawdling. @returns commits that were answered */
+async function write(url: string, habit: number, chance: () => number, isWriting: () => boolean): Promise<number> {
+  let written = 0;
+  while (isWriting()) {
+    await withClient(url, async (client) => {
+      const { rows: customers } = await client.query('select id from platform.customers order by id');
+      while (isWriting()) {
+        await client.query('begin');
+        if (habit % 3 === 0) await client.query('select pg_current_xact_id()');
+        const picked = [
+          ...new Set(Array.from({ length: 1 + (habit % 3) }, () => Math.floor(chance() * customers.length))),
+        ].sort((a, b) => a - b);
+        for (const each of picked) {
+          await client.query('savepoint s');
+          await client.query('update platform.customers set name = $2 where id = $1', [
+            customers[each].id,
+            `Chaos ${chance()}`,
+          ]);
+          if (chance() < 0.1) await client.query('rollback to savepoint s');
+        }
+        if (habit === 5) await wait(chance() * 50);
+        if (chance() < 0.1) await client.query('rollback');
+        else {
+          await client.query('commit');
+          written++;
+        }
+        await wait(chance() * 5);
+      }
+    }).catch(() => wait(50)); // cut: what was under way is decided by the table, not by the writer
+  }
+  return written;
+}
+
+/** Until every change is numbered and every subscription has come to the end. */
+async function settle(local: LocalServer): Promise<void> {
+  const isSettled = (client: pg.Client) =>
+    client.query(
+      `select sync.outbox_age() is null and count(*) = ${subscriptions.length}
+         and min(position) >= (select coalesce(max(position), 0) from sync.events where audience = 'platform')
+         and not exists (select from sync.parked) as settled
+       from sync.subscriptions where name like 'support.chaos-%'`,
+    );
+  for (const endsAt = performance.now() + 60_000; performance.now() < endsAt; ) {
+    const settled = await withClient(
+      local.urlOf('sync_app'),
+      async (client) => (await isSettled(client)).rows[0].settled,
+    ).catch(() => false);
+    if (settled) return;
+    await wait(100);
+  }
+}
+
+async function compare(local: LocalServer): Promise<Omit<ChaosCounts, 'writes' | 'kills'>> {
+  return withClient(local.server.superuserUrl('chaos'), async (superuser) => {
+    const { rows } = await superuser.query(`
+      with truth as (select id::text as key, v as version from platform.customers, generate_series(1, version) v),
+      log as (select key, version, position, lag(version) over (partition by key order by position) as before
+              from sync.events where type in ('customer.created', 'customer.updated')),
+      done as (select subscription, key, version, n, lag(version) over (partition by subscription, key order by n) as before from support.chaos),
+      names as (select unnest(array['${subscriptions.join("','")}']) as subscription)
+      select (select count(*) from sync.events)::integer as events, (select count(*) from done)::integer as handled,
+        ((select count(*) from truth t where not exists (select from log l where l.key = t.key and l.version = t.version))
+         + (select count(*) from truth t, names n where not exists (
+              select from done d where d.subscription = n.subscription and d.key = t.key and d.version = t.version)))::integer as lost,
+        ((select count(*) - count(distinct (key, version)) from log)
+         + (select count(*) - count(distinct (subscription, key, version)) from done))::integer as doubled,
+        ((select count(*) from log where before > version) + (select count(*) from done where before > version))::integer as inverted,
+        (select max(position) - count(*) from sync.events)::integer as gaps`);
+    return rows[0];
+  });
+}
+
+async function withClient<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
+  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 3_000 });
+  client.on('error', () => {}); // the query under way says so
+  await client.connect();
+  try {
+    return await work(client);
+  } finally {
+    await client.end().catch(() => {});
+  }
+}
