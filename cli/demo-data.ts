@@ -1,6 +1,5 @@
-import { createHash, randomBytes } from 'node:crypto';
 import { connectPlatform, type PlatformDb, type Transaction } from '@aether/platform';
-import { describeEnd } from '@aether/support';
+import { addMessage, endSession, openSession } from '@aether/support';
 
 export const demoWidgetKey = 'aether-demo-shop';
 
@@ -214,53 +213,23 @@ async function loadFoundation(db: PlatformDb, tx: Transaction): Promise<void> {
 }
 
 async function loadSupport(db: PlatformDb, tx: Transaction): Promise<void> {
-  const agentIds = new Map<string, unknown>();
+  const agentIds = new Map<string, string>();
   for (const person of ['demo-priya', 'demo-tom']) {
     agentIds.set(
       person,
-      await scalar(tx, `insert into support.agents (user_id, availability) values ($1, 'online') returning id`, [
+      (await scalar(tx, `insert into support.agents (user_id, availability) values ($1, 'online') returning id`, [
         person,
-      ]),
+      ])) as string,
     );
   }
-  const widgetId = await scalar(tx, `insert into support.widgets (key, name) values ($1, 'Demo shop') returning id`, [
-    demoWidgetKey,
-  ]);
-  for (const chat of chats) {
-    const { customer } = await db.findOrCreateCustomer(chat, { tx });
-    await db.adoptCustomer(customer.id, { tx });
-    // A token that nobody knows: a visitor of the demo cannot be taken over.
-    const tokenHash = createHash('sha256').update(randomBytes(32)).digest();
-    const sessionId = await scalar(
-      tx,
-      `insert into support.sessions (widget_id, customer_id, visitor_email, visitor_name, token_hash) values ($1, $2, $3, $4, $5) returning id`,
-      [widgetId, customer.id, chat.email, chat.name, tokenHash],
-    );
-    for (const [index, [author, body]] of chat.lines.entries()) {
-      const agentId = author === 'agent' ? agentIds.get(chat.agent) : null;
-      await tx.query(
-        'insert into support.messages (session_id, number, author, agent_id, client_id, body) values ($1, $2, $3, $4, $5, $6)',
-        [sessionId, index + 1, author, agentId, `demo-${index + 1}`, body],
-      );
+  await tx.query(`insert into support.widgets (key, name) values ($1, 'Demo shop')`, [demoWidgetKey]);
+  for (const { lines, resolved, agent, ...visitor } of chats) {
+    const { session_id } = await openSession(db, { widgetKey: demoWidgetKey, ...visitor }, { tx });
+    for (const [index, [author, body]] of lines.entries()) {
+      const agentId = author === 'agent' ? agentIds.get(agent) : undefined;
+      await addMessage(tx, session_id, { author, agentId, clientId: `demo-${index + 1}`, body });
     }
-    await tx.query(
-      'update support.sessions set agent_id = $2, message_count = $3, last_message_at = now() where id = $1',
-      [sessionId, agentIds.get(chat.agent), chat.lines.length],
-    );
-    if (chat.resolved === undefined) continue;
-    await tx.query(`update support.sessions set status = 'ended', resolved = $2, ended_at = now() where id = $1`, [
-      sessionId,
-      chat.resolved,
-    ]);
-    await tx.query(
-      `insert into crm.activities (customer_id, type, description, metadata, idempotency_key) values ($1, 'support_chat', $2, $3, $4)`,
-      [
-        customer.id,
-        describeEnd(chat.resolved),
-        { session_id: sessionId, message_count: chat.lines.length, duration_seconds: 0, resolved: chat.resolved },
-        `session:${sessionId}`,
-      ],
-    );
+    if (resolved !== undefined) await endSession(db, session_id, { resolved }, { tx });
   }
 }
 

@@ -148,7 +148,7 @@ async function write(url: string, habit: number, chance: () => number, isWriting
   return written;
 }
 
-/** Until every change is numbered and every subscription has come to the end. */
+/** Until every change is numbered and every subscription has come to the end. @throws when that does not happen */
 async function settle(local: LocalServer): Promise<void> {
   const isSettled = (client: pg.Client) =>
     client.query(
@@ -165,6 +165,9 @@ async function settle(local: LocalServer): Promise<void> {
     if (settled) return;
     await wait(100);
   }
+  throw new Error(
+    'After a minute of peace there are still events without a number, or not handled: is a process unable to start?',
+  );
 }
 
 async function compare(local: LocalServer): Promise<Omit<ChaosCounts, 'writes' | 'kills'>> {

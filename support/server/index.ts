@@ -6,7 +6,8 @@ import { keepCustomerCache } from './customercache.ts';
 import { addSessionRoutes } from './sessions.routes.ts';
 import { addVisitorRoutes } from './visitor.routes.ts';
 
-export { describeEnd } from './sessions.ts';
+export { addMessage } from './messages.ts';
+export { endSession, openSession } from './sessions.ts';
 
 /** Starts Support's server on port 4200, or the next free one. @throws ConfigurationError, DatabaseUnavailable */
 export function startSupport(options: ServerOptions = {}): Promise<Served> {

@@ -143,6 +143,6 @@ export function addSessionRoutes(app: App, db: PlatformDb): void {
   app.openapi(end, async (c) => {
     const actor = await findActor(db, c.req.valid('header'));
     const { resolved } = c.req.valid('json');
-    return c.json(await endSession(db, c.req.valid('param').id, { resolved, actor: actor?.id }), 200);
+    return c.json(await endSession(db, c.req.valid('param').id, { resolved }, { actor: actor?.id }), 200);
   });
 }

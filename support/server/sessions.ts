@@ -1,4 +1,11 @@
-import { NotFound, type PlatformDb, PlatformError, type Queryable, type Transaction } from '@aether/platform';
+import {
+  NotFound,
+  type PlatformDb,
+  PlatformError,
+  type Queryable,
+  type Transaction,
+  type Write,
+} from '@aether/platform';
 import { createVisitorToken, hashVisitorToken } from './tokens.ts';
 
 /** A conversation of a visitor with Support. */
@@ -42,9 +49,10 @@ const sessionTables = `support.sessions s join support.widgets w on w.id = s.wid
 export async function openSession(
   db: PlatformDb,
   { widgetKey, email, name }: { widgetKey: string; email: string; name: string },
+  write: Write = {},
 ): Promise<{ session_id: string; visitor_token: string; status: 'active'; started_at: Date }> {
   const { token, hash } = createVisitorToken();
-  return db.transaction({}, async (tx) => {
+  return db.within(write, async (tx) => {
     const [widget] = await tx.query<{ id: string }>('select id from support.widgets where key = $1 and is_active', [
       widgetKey,
     ]);
@@ -121,9 +129,10 @@ export async function lockSession(tx: Transaction, id: string): Promise<{ status
 export async function endSession(
   db: PlatformDb,
   id: string,
-  { resolved, actor }: { resolved: boolean; actor?: string },
+  { resolved }: { resolved: boolean },
+  write: Write = {},
 ): Promise<{ session: Session; already_ended: boolean }> {
-  return db.transaction({ actor }, async (tx) => {
+  return db.within(write, async (tx) => {
     const { status } = await lockSession(tx, id);
     if (status === 'ended') {
       const session = await getSession(tx, id);
@@ -153,6 +162,6 @@ export async function endSession(
 }
 
 /** What the CRM's timeline says of a finished conversation: resolved only if the agent said so. */
-export function describeEnd(resolved: boolean): string {
+function describeEnd(resolved: boolean): string {
   return resolved ? 'Support conversation resolved' : 'Support conversation ended without a resolution';
 }
