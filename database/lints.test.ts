@@ -290,6 +290,36 @@ lint('key that sorts by locale', {
   },
 });
 
+const captureDeals = `call sync.capture('crm.deals', 'deal', 'crm', 'r.customer_id', '{customer_id,name}')`;
+lint('capture that does not fit its table', {
+  'a column that no event tells of': {
+    offence: 'alter table crm.deals add colour text, add "Odd one" text',
+    found: ['crm.deals ("Odd one")', 'crm.deals (colour)'],
+    neighbour: `alter table crm.deals add colour text, add "Odd one" text; ${captureDeals}`,
+  },
+  'a column whose name stands in the function for another reason': {
+    offence: 'alter table crm.deals add platform text, add data text',
+    found: ['crm.deals (data)', 'crm.deals (platform)'],
+    neighbour: `alter table crm.deals add platform text, add data text; ${captureDeals}`,
+  },
+  'a column that is hidden without being named as such': {
+    offence: 'alter table support.sessions add another_hash bytea',
+    found: ['support.sessions (another_hash)'],
+    neighbour: `alter table support.sessions add another_hash bytea;
+      call sync.capture('support.sessions', 'session', 'support', 'coalesce(r.customer_id, r.id)', '{customer_id,status}', '{token_hash,another_hash}')`,
+  },
+  'a column that is gone': {
+    offence: 'alter table crm.deals drop expected_close_on',
+    found: ['crm.deals (expected_close_on)'],
+    neighbour: `alter table crm.deals drop expected_close_on; ${captureDeals}`,
+  },
+  'a version that events do not carry': {
+    offence: 'alter table support.calls add version bigint',
+    found: ['support.calls (version)'],
+    neighbour: `alter table support.calls add version bigint; call sync.capture('support.calls', 'call', 'support', 'r.customer_id', '{customer_id}')`,
+  },
+});
+
 lint('login with more than its role', {
   'one above row level security': {
     role: 'postgres',

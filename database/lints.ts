@@ -160,6 +160,29 @@ const lints: Lint[] = [
                        and d.refclassid = 'pg_catalog.pg_class'::regclass and d.refobjid = c.oid and d.refobjsubid = a.attnum))`,
   },
   {
+    lint: 'capture that does not fit its table',
+    remedy:
+      'call sync.capture(…) again, with all its arguments, in the migration that changes the columns; what no event may show is in `never`.',
+    sql: `
+      with captured as (
+        select t.tgrelid, p.prosrc from pg_catalog.pg_trigger t join pg_catalog.pg_proc p on p.oid = t.tgfoid
+        where t.tgname = 'z_capture' and not t.tgisinternal),
+      of_table as (
+        select tgrelid, a.attname::text as name from captured join pg_catalog.pg_attribute a on a.attrelid = tgrelid
+        where a.attnum > 0 and not a.attisdropped),
+      never as (select tgrelid, unnest(string_to_array(substring(prosrc from '-- never: ([^\\n]*)'), ' ')) as name from captured),
+      of_function as (
+        select tgrelid, parse_ident(found[1]) as name from captured cross join regexp_matches(prosrc, 'if new[.]("[^"]+"|[^ ]+) is distinct', 'g') found)
+      select format('%s (%I)', ${relationName('c')}, name) as object
+      from (
+        select tgrelid, name from of_table where name not in ('version', 'updated_at')
+        except select tgrelid, name from never except select tgrelid, name[1] from of_function
+        union (select tgrelid, name[1] from of_function except select tgrelid, name from of_table)
+        union (select tgrelid, 'version' from captured where (prosrc like '%r.version%')
+               <> exists (select from of_table o where o.tgrelid = captured.tgrelid and o.name = 'version'))
+      ) misfits join pg_catalog.pg_class c on c.oid = tgrelid`,
+  },
+  {
     lint: 'login with more than its role',
     remedy: 'Take it back: a login has no power of its own, is in one role, and only the migrator may change into it.',
     sql: `

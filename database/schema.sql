@@ -795,29 +795,30 @@ grant usage on schema sync to sync_role;
 create sequence sync.outbox_id as bigint start 1 increment 1 minvalue 1 maxvalue 9223372036854775807 cache 1;
 grant select on sequence sync.outbox_id to sync_role;
 
-CREATE OR REPLACE FUNCTION sync.add_partitions()
- RETURNS integer
+CREATE OR REPLACE FUNCTION sync.add_partitions(size bigint DEFAULT 1000000, OUT last_position bigint)
+ RETURNS bigint
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
-  size constant bigint := 1000000;
-  head bigint := coalesce((select e.position from sync.events e order by e.position desc limit 1), 0);
-  added integer := 0;
-  name text;
+  head constant bigint := coalesce((select e.position from sync.events e order by e.position desc limit 1), 0);
+  partition name;
 begin
-  for n in head / size .. (head + size / 2) / size + 1 loop
-    name := 'events_p' || n;
-    if to_regclass('sync.' || name) is null then
-      execute format('create table sync.%I partition of sync.events for values from (%s) to (%s)', name, n * size, (n + 1) * size);
-      execute format('call platform.protect_table(%L)', 'sync.' || name);
-      added := added + 1;
-    end if;
+  if size < 1 then raise exception 'a partition holds one position at least' using errcode = 'invalid_parameter_value'; end if;
+  select max(p.last) into last_position from sync.list_partitions() p;
+  if last_position >= head + size then return; end if;
+  lock table sync.events in share update exclusive mode;
+  select coalesce(max(p.last), head - 1) into last_position from sync.list_partitions() p;
+  while last_position < head + size loop
+    partition := 'events_p' || last_position + 1;
+    execute format('create table sync.%I (like sync.events including all excluding comments)', partition);
+    execute format('call platform.protect_table(%L)', 'sync.' || partition);
+    execute format('alter table sync.events attach partition sync.%I for values from (%s) to (%s)', partition, last_position + 1, last_position + size + 1);
+    last_position := last_position + size;
   end loop;
-  return added;
 end $function$;
-grant execute on function sync.add_partitions() to sync_role;
+grant execute on function sync.add_partitions(size bigint, OUT last_position bigint) to sync_role;
 
 CREATE OR REPLACE PROCEDURE sync.capture(IN target regclass, IN entity text, IN event_audience text, IN event_key text, IN always text[] DEFAULT '{}'::text[], IN never text[] DEFAULT '{}'::text[])
  LANGUAGE plpgsql
@@ -846,6 +847,7 @@ begin
   execute format($f$
 create or replace function sync.%1$I() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $body$
+-- never: %10$s
 declare
   r %2$s;
   data jsonb := '{}';
@@ -867,7 +869,7 @@ begin
   return null;
 end $body$ $f$,
     function_name, target, changes, (select string_agg(format('%L, r.%I', c, c), ', ') from unnest(always) c), whole,
-    entity || '.', event_key, case when has_version then 'r.version' else 'null' end, event_audience);
+    entity || '.', event_key, case when has_version then 'r.version' else 'null' end, event_audience, coalesce(array_to_string(never, ' '), ''));
   execute format('create or replace trigger z_capture after insert or update or delete on %s for each row execute function sync.%I()', target, function_name);
 end $procedure$;
 
@@ -877,6 +879,7 @@ CREATE OR REPLACE FUNCTION sync.capture_crm_activities()
  SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
+-- never: 
 declare
   r crm.activities;
   data jsonb := '{}';
@@ -960,6 +963,7 @@ CREATE OR REPLACE FUNCTION sync.capture_crm_contacts()
  SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
+-- never: 
 declare
   r crm.contacts;
   data jsonb := '{}';
@@ -1019,6 +1023,7 @@ CREATE OR REPLACE FUNCTION sync.capture_crm_deals()
  SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
+-- never: 
 declare
   r crm.deals;
   data jsonb := '{}';
@@ -1102,6 +1107,7 @@ CREATE OR REPLACE FUNCTION sync.capture_platform_companies()
  SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
+-- never: 
 declare
   r platform.companies;
   data jsonb := '{}';
@@ -1149,6 +1155,7 @@ CREATE OR REPLACE FUNCTION sync.capture_platform_customers()
  SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
+-- never: email_key
 declare
   r platform.customers;
   data jsonb := '{}';
@@ -1236,6 +1243,7 @@ CREATE OR REPLACE FUNCTION sync.capture_platform_users()
  SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
+-- never: directory_tenant_id directory_object_id
 declare
   r platform.users;
   data jsonb := '{}';
@@ -1295,6 +1303,7 @@ CREATE OR REPLACE FUNCTION sync.capture_support_calls()
  SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
+-- never: 
 declare
   r support.calls;
   data jsonb := '{}';
@@ -1362,6 +1371,7 @@ CREATE OR REPLACE FUNCTION sync.capture_support_messages()
  SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
+-- never: 
 declare
   r support.messages;
   data jsonb := '{}';
@@ -1421,6 +1431,7 @@ CREATE OR REPLACE FUNCTION sync.capture_support_sessions()
  SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
+-- never: token_hash
 declare
   r support.sessions;
   data jsonb := '{}';
@@ -1494,12 +1505,91 @@ begin
   return null;
 end $function$;
 
+CREATE OR REPLACE FUNCTION sync.drop_oldest_partition(keep interval, force text[] DEFAULT '{}'::text[], OUT outcome text, OUT first bigint, OUT last bigint, OUT holders jsonb)
+ RETURNS record
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  partition name;
+  newest timestamptz;
+begin
+  if keep is null or keep < interval '0' then
+    raise exception 'say how long events are kept' using errcode = 'invalid_parameter_value';
+  end if;
+  perform set_config('lock_timeout', '200ms', true);
+  lock table sync.events in share update exclusive mode;
+  select p.name, p.first, p.last into partition, first, last from sync.list_partitions() p limit 1;
+  if last >= coalesce((select e.position from sync.events e order by e.position desc limit 1), 0) then outcome := 'newest'; return; end if;
+  select e.sequenced_at into newest from sync.events e where e.position <= drop_oldest_partition.last order by e.position desc limit 1;
+  if newest > clock_timestamp() - keep then outcome := 'young'; return; end if;
+
+  for look in 1..2 loop
+    -- Whoever moves a cursor or parks an event has read the log in that transaction: with this lock held, nobody does.
+    if look = 2 then lock table sync.events in access exclusive mode; end if;
+    select jsonb_agg(to_jsonb(h)) into holders from sync.list_holders(first, last) h;
+    if exists (select from jsonb_array_elements(holders) h where h ->> 'name' <> all (force)) then outcome := 'held'; return; end if;
+  end loop;
+  delete from sync.parked p where p.position <= drop_oldest_partition.last;
+  update sync.subscriptions s set position = drop_oldest_partition.last where s.position < drop_oldest_partition.last;
+  execute format('drop table sync.%I', partition);
+  outcome := 'dropped';
+exception when lock_not_available then
+  outcome := 'busy';
+end $function$;
+grant execute on function sync.drop_oldest_partition(keep interval, force text[], OUT outcome text, OUT first bigint, OUT last bigint, OUT holders jsonb) to sync_role;
+
+CREATE OR REPLACE FUNCTION sync.list_holders(first bigint, last bigint, OUT name text, OUT behind bigint, OUT parked bigint)
+ RETURNS SETOF record
+ LANGUAGE sql
+ STABLE
+BEGIN ATOMIC
+ SELECT holders.name,
+     holders.behind,
+     holders.parked
+    FROM ( SELECT s.name,
+             ( SELECT count(*) AS count
+                    FROM sync.events e
+                   WHERE ((s."position" < list_holders.last) AND ((e."position" >= GREATEST(list_holders.first, (s."position" + 1))) AND (e."position" <= list_holders.last)) AND sync.may_read(s.app, e.audience) AND ((s.types IS NULL) OR (e.type = ANY (s.types))))) AS count,
+             ( SELECT count(*) AS count
+                    FROM sync.parked p
+                   WHERE ((p.subscription = s.name) AND ((p."position" >= list_holders.first) AND (p."position" <= list_holders.last)))) AS count
+            FROM sync.subscriptions s) holders(name, behind, parked)
+   WHERE ((holders.behind > 0) OR (holders.parked > 0))
+   ORDER BY holders.name;
+END;
+grant execute on function sync.list_holders(first bigint, last bigint, OUT name text, OUT behind bigint, OUT parked bigint) to sync_role;
+
+CREATE OR REPLACE FUNCTION sync.list_partitions(OUT name name, OUT first bigint, OUT last bigint)
+ RETURNS SETOF record
+ LANGUAGE sql
+ STABLE
+BEGIN ATOMIC
+ SELECT c.relname,
+     (bounds.bounds[1])::bigint AS bounds,
+     ((bounds.bounds[2])::bigint - 1)
+    FROM ((pg_inherits i
+      JOIN pg_class c ON ((c.oid = i.inhrelid)))
+      CROSS JOIN LATERAL regexp_match(pg_get_expr(c.relpartbound, c.oid), 'FROM \(''(\d+)''\) TO \(''(\d+)''\)'::text) bounds(bounds))
+   WHERE (i.inhparent = ('sync.events'::regclass)::oid)
+   ORDER BY (bounds.bounds[1])::bigint;
+END;
+grant execute on function sync.list_partitions(OUT name name, OUT first bigint, OUT last bigint) to sync_role;
+
+CREATE OR REPLACE FUNCTION sync.may_read(app text, audience text)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN ((audience = 'platform'::text) OR (app = 'sync'::text) OR (audience = CASE app WHEN 'foundation'::text THEN 'crm'::text ELSE app END));
+grant execute on function sync.may_read(app text, audience text) to sync_role;
+
 CREATE OR REPLACE FUNCTION sync.outbox_age()
  RETURNS interval
  LANGUAGE sql
  STABLE SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'pg_temp'
-RETURN (SELECT (clock_timestamp() - o.occurred_at) FROM sync.outbox o ORDER BY o.id LIMIT 1);
+RETURN (SELECT (clock_timestamp() - o.occurred_at) FROM sync.outbox o WHERE (o.id > (SELECT s.floor_id FROM sync.sequencer s)) ORDER BY o.id LIMIT 1);
 grant execute on function sync.outbox_age() to foundation_role;
 grant execute on function sync.outbox_age() to support_role;
 grant execute on function sync.outbox_age() to sync_role;
@@ -1514,13 +1604,13 @@ declare
   writer constant text := platform.current_app();
   event_id bigint;
 begin
-  if writer not in ('foundation', 'support') or event_type !~ ('^' || writer || '\.[a-z][a-z0-9_.]{0,79}$') then
+  if writer not in ('foundation', 'support') or event_type is null or event_type !~ ('^' || writer || '\.[a-z][a-z0-9_.]{0,79}$') then
     raise exception 'an app publishes events that begin with its own name' using errcode = 'insufficient_privilege';
   end if;
-  if event_audience <> 'platform' and event_audience <> (case writer when 'foundation' then 'crm' else 'support' end) then
+  if event_audience is distinct from 'platform' and event_audience is distinct from (case writer when 'foundation' then 'crm' else 'support' end) then
     raise exception 'an app publishes to everybody or to itself' using errcode = 'insufficient_privilege';
   end if;
-  if jsonb_typeof(payload) <> 'object' or octet_length(payload::text) > 65536 or octet_length(event_key) not between 1 and 255 then
+  if jsonb_typeof(payload) is distinct from 'object' or octet_length(payload::text) > 65536 or coalesce(octet_length(event_key), 0) not between 1 and 255 then
     raise exception 'an event has a key and a JSON object of at most 64 KB' using errcode = 'check_violation';
   end if;
   insert into sync.outbox (type, key, row_id, audience, app, login, actor, data, trace)
@@ -1562,6 +1652,23 @@ begin
 end $function$;
 grant execute on function sync.sequence(batch_max integer, floor_id bigint, OUT moved integer, OUT head bigint) to sync_role;
 
+CREATE OR REPLACE FUNCTION sync.start_first_of_keys(of_subscription text, keys text[])
+ RETURNS void
+ LANGUAGE sql
+BEGIN ATOMIC
+ UPDATE sync.parked p SET state = 'waiting'::text, attempt_at = NULL::timestamp with time zone
+   WHERE ((p.subscription = start_first_of_keys.of_subscription) AND (p.key = ANY (start_first_of_keys.keys)) AND (p.state = 'retrying'::text) AND (EXISTS ( SELECT
+            FROM sync.parked b
+           WHERE ((b.subscription = p.subscription) AND (b.key = p.key) AND (b."position" < p."position")))));
+ UPDATE sync.parked p SET state = 'retrying'::text, attempt_at = clock_timestamp()
+   WHERE ((p.subscription = start_first_of_keys.of_subscription) AND (p.key = ANY (start_first_of_keys.keys)) AND (p.state = 'waiting'::text) AND (NOT (EXISTS ( SELECT
+            FROM sync.parked b
+           WHERE ((b.subscription = p.subscription) AND (b.key = p.key) AND (b."position" < p."position"))))));
+END;
+grant execute on function sync.start_first_of_keys(of_subscription text, keys text[]) to foundation_role;
+grant execute on function sync.start_first_of_keys(of_subscription text, keys text[]) to support_role;
+grant execute on function sync.start_first_of_keys(of_subscription text, keys text[]) to sync_role;
+
 create table sync.events (
   "position" bigint not null,
   id bigint not null,
@@ -1593,7 +1700,7 @@ grant select on sync.events to foundation_role;
 grant select on sync.events to support_role;
 grant select on sync.events to sync_role;
 
-create table sync.events_p0 (
+create table sync.events_p… (
   "position" bigint not null,
   id bigint not null,
   type text collate "C" not null,
@@ -1609,35 +1716,12 @@ create table sync.events_p0 (
   trace text collate "C",
   occurred_at timestamp with time zone not null,
   sequenced_at timestamp with time zone default clock_timestamp() not null,
-  constraint events_p0_pkey PRIMARY KEY ("position")
+  constraint events_p…_pkey PRIMARY KEY ("position")
 );
-alter table sync.events_p0 attach to sync.events FOR VALUES FROM ('0') TO ('1000000');
-CREATE INDEX events_p0_key_position_idx ON sync.events_p0 USING btree (key, "position");
-alter table sync.events_p0 enable row level security, force row level security;
-create policy owner_all on sync.events_p0 for all to platform_owner using (true) with check (true);
-
-create table sync.events_p1 (
-  "position" bigint not null,
-  id bigint not null,
-  type text collate "C" not null,
-  key text collate "C" not null,
-  row_id text collate "C" not null,
-  version bigint,
-  audience text collate "C" not null,
-  app text collate "C" not null,
-  login name not null,
-  actor text collate "C",
-  data jsonb not null,
-  previous jsonb not null,
-  trace text collate "C",
-  occurred_at timestamp with time zone not null,
-  sequenced_at timestamp with time zone default clock_timestamp() not null,
-  constraint events_p1_pkey PRIMARY KEY ("position")
-);
-alter table sync.events_p1 attach to sync.events FOR VALUES FROM ('1000000') TO ('2000000');
-CREATE INDEX events_p1_key_position_idx ON sync.events_p1 USING btree (key, "position");
-alter table sync.events_p1 enable row level security, force row level security;
-create policy owner_all on sync.events_p1 for all to platform_owner using (true) with check (true);
+alter table sync.events_p… attach to sync.events;
+CREATE INDEX events_p…_key_position_idx ON sync.events_p… USING btree (key, "position");
+alter table sync.events_p… enable row level security, force row level security;
+create policy owner_all on sync.events_p… for all to platform_owner using (true) with check (true);
 
 create table sync.outbox (
   id bigint default nextval('sync.outbox_id'::regclass) not null,
@@ -1678,6 +1762,7 @@ create table sync.parked (
 comment on table sync.parked is 'Events that failed, and those that wait behind one of the same key. retrying: at attempt_at; waiting: its turn comes when those before it are gone; dead: until somebody redrives or skips it.';
 CREATE INDEX parked_due ON sync.parked USING btree (subscription, attempt_at) WHERE (state = 'retrying'::text);
 CREATE INDEX parked_key ON sync.parked USING btree (subscription, key, "position");
+CREATE UNIQUE INDEX parked_one_retrying ON sync.parked USING btree (subscription, key) WHERE (state = 'retrying'::text);
 alter table sync.parked enable row level security, force row level security;
 create policy own on sync.parked for all to foundation_role, support_role using ((EXISTS ( SELECT
    FROM sync.subscriptions s
@@ -1701,14 +1786,16 @@ grant update (state, attempts, attempt_at, error) on sync.parked to sync_role;
 
 create table sync.sequencer (
   only_one boolean default true not null,
+  floor_id bigint default 0 not null,
   constraint sequencer_pkey PRIMARY KEY (only_one),
   constraint sequencer_only_one_check CHECK (only_one)
 );
+comment on column sync.sequencer.floor_id is 'No event up to this id is in the outbox, nor will be: what looks for the oldest need not step over what is deleted.';
 alter table sync.sequencer enable row level security, force row level security;
 create policy owner_all on sync.sequencer for all to platform_owner using (true) with check (true);
 create policy sync_lock on sync.sequencer for all to sync_role using (true);
 grant select on sync.sequencer to sync_role;
-grant update (only_one) on sync.sequencer to sync_role;
+grant update (floor_id) on sync.sequencer to sync_role;
 
 create table sync.subscriptions (
   name text collate "C" not null,
@@ -1723,6 +1810,7 @@ create table sync.subscriptions (
   constraint subscriptions_pkey PRIMARY KEY (name),
   constraint subscriptions_check CHECK ((is_paused = (pause_reason IS NOT NULL))),
   constraint subscriptions_name_check CHECK ((name ~ '^[a-z][a-z0-9_.-]{0,79}$'::text)),
+  constraint subscriptions_name_of_app CHECK (starts_with(name, (app || '.'::text))),
   constraint subscriptions_position_check CHECK (("position" >= 0))
 );
 comment on column sync.subscriptions.types is 'Which events; null: all that the app may see.';
@@ -1743,3 +1831,5 @@ grant select on sync.subscriptions to sync_role;
 grant update (types, "position", replay_until, is_paused, pause_reason, moved_at) on sync.subscriptions to foundation_role;
 grant update (types, "position", replay_until, is_paused, pause_reason, moved_at) on sync.subscriptions to support_role;
 grant update (types, "position", replay_until, is_paused, pause_reason, moved_at) on sync.subscriptions to sync_role;
+
+comment on function sync.add_partitions(bigint) is 'Returns the last position for which there is room.';

@@ -284,6 +284,53 @@ describe('a drift is told with its object and its line', () => {
   });
 });
 
+describe('partitions that are made and dropped at run time', () => {
+  test('are no drift, however many events there were', async () => {
+    const { url, connect } = await createTestDatabase();
+    const [sync, owner] = [await connect('sync_app'), await connect('postgres')];
+    // A million events later: numbered from another place, in another size, and the oldest partition dropped.
+    const insert = `insert into sync.events (position, id, type, key, row_id, audience, app, login, data, previous, occurred_at, sequenced_at)
+      values ($1, $1, 't', 'k', 'r', 'platform', 'sync', 'sync_app', '{}', '{}', $2, $2)`;
+    await owner.query(insert, [1, '2026-01-01']);
+    await owner.query(insert, [1_000_000, '2026-06-01']);
+    await sync.query('select sync.add_partitions(); select sync.add_partitions(1200000)');
+    const { rows } = await sync.query(`select outcome from sync.drop_oldest_partition('1 day')`);
+    expect(rows).toEqual([{ outcome: 'dropped' }]);
+    expect(
+      (await sync.query('select first::integer from sync.list_partitions()')).rows.map((row) => row.first),
+    ).toEqual([1_000_000, 2_000_000]);
+    expect(await compareSnapshot(url('platform_migrator')), hint).toBeUndefined();
+  });
+
+  test('are seen when one is not like the others', async () => {
+    const told = async (change: string, undo: string) => {
+      await asOwner(change);
+      const difference = await compareSnapshot(database.url('platform_migrator'));
+      await asOwner(undo);
+      return difference;
+    };
+    expect(await told('create index mine on sync.events_p0 (app)', 'drop index sync.mine')).toMatch(
+      /^schema\.sql:\d+, create table sync\.events_p…\n\+ CREATE INDEX mine ON sync\.events_p… USING btree \(app\);$/,
+    );
+    expect(
+      await told(
+        'grant select on sync.events_p1000000 to support_role',
+        'revoke select on sync.events_p1000000 from support_role',
+      ),
+    ).toContain('+ grant select on sync.events_p… to support_role;');
+    expect(await compareSnapshot(database.url('platform_migrator'))).toBeUndefined();
+  });
+
+  test('are told from others, which do not come and go', async () => {
+    await asOwner(`create table crm.parted (n integer) partition by list (n); create table crm.parted_one partition of crm.parted for values in (1);
+      create table crm.numbers_p1 (n integer)`);
+    const told = await compareSnapshot(database.url('platform_migrator'));
+    await asOwner('drop table crm.parted, crm.numbers_p1');
+    expect(told).toContain('+ alter table crm.parted_one attach to crm.parted FOR VALUES IN (1);');
+    expect(told).toContain('+ create table crm.numbers_p1 (');
+  });
+});
+
 describe('the order in which things were made', () => {
   test('does not show', async () => {
     const steps = [

@@ -95,7 +95,8 @@ schema as (
 relation as (
   select c.*, s.name as schema, format('%I.%I', s.nspname, c.relname) as name,
          case c.relkind when 'S' then 'sequence' when 'v' then 'view' when 'm' then 'materialized view' else 'table' end as kind,
-         case c.relkind when 'S' then 1 when 'v' then 4 when 'm' then 4 else 3 end as rank
+         case c.relkind when 'S' then 1 when 'v' then 4 when 'm' then 4 else 3 end as rank,
+         c.relispartition and c.relname ~ '_p\\d+$' as is_numbered_partition
   from pg_catalog.pg_class c join schema s on s.oid = c.relnamespace
   where c.relkind in ('r', 'p', 'f', 'v', 'm', 'S')
     and ('pg_catalog.pg_class'::regclass, c.oid) not in (select classid, objid from extension_member)
@@ -160,7 +161,9 @@ part (schema, rank, object, step, position, text) as (
          ' partition by ' || pg_get_partkeydef(r.oid), case when r.reloptions is not null then format(' with (%s)', array_to_string(r.reloptions, ', ')) end)
   from relation r where r.rank = 3
   union all
-  select r.schema, 3, r.name, 1, 0, format('alter table %s attach to %s %s;', r.name, i.inhparent::regclass, pg_get_expr(r.relpartbound, r.oid))
+  -- Where a partition that is made at run time begins and ends, is data.
+  select r.schema, 3, r.name, 1, 0, format('alter table %s attach to %s%s;', r.name, i.inhparent::regclass,
+         case when not r.is_numbered_partition then ' ' || pg_get_expr(r.relpartbound, r.oid) end)
   from relation r join pg_catalog.pg_inherits i on i.inhrelid = r.oid
   union all
   select r.schema, r.rank, r.name, 0, 0, format(E'create %s %s%s as\\n%s', r.kind, r.name,
@@ -221,5 +224,10 @@ part (schema, rank, object, step, position, text) as (
         union all select 'pg_catalog.pg_language'::regclass, oid from pg_catalog.pg_language
         union all select 'pg_catalog.pg_cast'::regclass, oid from pg_catalog.pg_cast) as o (classid, oid)
   where o.oid >= 16384 and (o.classid, o.oid) not in (select classid, objid from extension_member))
-select schema || ' ' || rank || ' ' || object as object, text from part
+-- Partitions that are made and dropped at run time are one, table_p…, as long as they are alike.
+select distinct on (schema collate "C", rank, object collate "C", step, position, text collate "C") schema || ' ' || rank || ' ' || object as object, text
+from (select p.schema, p.rank, p.step, p.position, coalesce(replace(p.object, r.relname, r.alike), p.object) as object,
+             coalesce(replace(p.text, r.relname, r.alike), p.text) as text
+      from part p left join (select name, relname, regexp_replace(relname, '\\d+$', '…') as alike from relation where is_numbered_partition) r
+        on p.object = r.name) as part
 order by schema collate "C", rank, object collate "C", step, position, text collate "C"`;

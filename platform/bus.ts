@@ -67,7 +67,11 @@ export function openEventBus(connection: Connection, listenUrl: string | undefin
     /** As `subscribe`, for several types and up to `batchMax` events at a time. */
     subscribeBatch: add,
 
-    /** The live feed, not durable: for caches and screens. @throws FellBehind to a reader who is too slow */
+    /**
+     * The live feed, not durable: for caches and screens.
+     *
+     * @throws FellBehind to a reader who is too slow, or who has seen what a crash of the database undid.
+     */
     follow: ((options) => opened().feed.follow(options)) as ReturnType<typeof openFeed>['follow'],
 
     /** The position of the newest event that the app may see; 0 when there is none. */
@@ -76,8 +80,11 @@ export function openEventBus(connection: Connection, listenUrl: string | undefin
     /** Whether an event stands at this position still: after a crash of the database another one may. */
     has: (position: number, id: number): Promise<boolean> => opened().feed.has(position, id),
 
-    /** Whether the live feed is at the head of the log, for whoever would rather read anew than trust a cache. */
-    isLive: () => open?.feed.isLive() ?? false,
+    /** How far the live feed can be trusted: see FeedState. */
+    feedState: () => open?.feed.state() ?? 'idle',
+
+    /** Whether what is committed reaches those who follow at once, for whoever would rather read anew than trust a cache. */
+    isLive: () => open?.feed.state() === 'live',
 
     async close(): Promise<void> {
       await Promise.all([...subscriptions].map((subscription) => subscription.stop()));

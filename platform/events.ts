@@ -71,14 +71,22 @@ export type EventRow = {
 export const eventColumns =
   'e.position, e.id, e.type, e.key, e.row_id, e.version, e.app, e.actor, e.data, e.previous, e.trace, e.occurred_at';
 
-export function toEvent({ row_id, occurred_at, type, data, ...row }: EventRow, isReplay = false): AppEvent {
-  const names = { customerId: row.key, updatedBy: row.app, timestamp: occurred_at };
+export function toEvent(row: EventRow, isReplay = false): AppEvent {
+  const { position, id, type, key, version, app, actor, data, previous, trace } = row;
+  const names = { customerId: key, updatedBy: app, timestamp: row.occurred_at };
   return {
-    ...row,
+    position,
+    id,
     type: type as EventType,
-    rowId: row_id,
-    occurredAt: occurred_at,
+    key,
+    rowId: row.row_id,
+    version,
+    app,
+    actor,
+    occurredAt: row.occurred_at,
     data: (type.startsWith('customer.') ? { ...data, ...names } : data) as EventTypes[EventType],
+    previous,
+    trace,
     isReplay,
   };
 }

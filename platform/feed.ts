@@ -1,13 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Connection, Statement } from './connection.ts';
-import { type AppEvent, type EventRow, type EventType, eventColumns, toEvent } from './events.ts';
+import type { Connection } from './connection.ts';
+import { type AppEvent, type EventRow, type EventType, toEvent } from './events.ts';
+import { findSafePosition, hasEvent, measureWait, type Place, readHead, readPage } from './log.ts';
 import type { Wakeups } from './wakeups.ts';
 
-/** A follower reads more slowly than events come: follow again from the last position it has. */
+/** Follow again from this position, which one surely has: what came after it may have been missed, or undone. */
 export class FellBehind extends Error {
   readonly position: number;
-  constructor(position: number) {
-    super(`Too many events are waiting to be read: follow again after position ${position}.`);
+  constructor(position: number, reason = 'Too many events are waiting to be read') {
+    super(`${reason}: follow again after position ${position}.`);
     this.name = 'FellBehind';
     this.position = position;
   }
@@ -20,20 +21,30 @@ export type FollowOptions<Type extends EventType> = {
   signal?: AbortSignal;
 };
 
-type Follower = { types: Set<string> | undefined; queue: AppEvent[]; wake: () => void; isOverfull: boolean };
+/**
+ * live: what is committed arrives at once. late: committed events have waited two seconds for their numbers. cut: the log cannot be read, is
+ * not read to its end yet, or no signs come. idle: nobody follows.
+ */
+export type FeedState = 'idle' | 'live' | 'late' | 'cut';
 
-/** Positions read at once. */
-const pageMax = 1_000;
-const queueMax = 5_000;
-const pollMs = 1_000;
-
-const readPositions: Statement = {
-  name: 'feed-read',
-  text: `with log as (select coalesce(max(position), 0) as head from sync.events)
-    select ${eventColumns}, log.head from log left join lateral (
-      select * from sync.events where position > $1 and position <= $2 and ($3::text[] is null or type = any ($3))
-      order by position) e on true`,
+type Follower = {
+  types: Set<string> | undefined;
+  /** The position up to which it has everything. */
+  last: number;
+  /** From then on the common reader fills the queue. */
+  hasJoined: boolean;
+  queue: AppEvent[];
+  failure: FellBehind | undefined;
+  wake: () => void;
 };
+
+const queueMax = 5_000;
+const pollMs = 500;
+const retryMs = 200;
+/** Committed events that wait longer for their numbers are late. */
+const lateMs = 2_000;
+/** Ends of pages remembered, to find the place before which a crash undid nothing: more than come in the second that it can undo. */
+const placesMax = 1_000;
 
 export type Feed = ReturnType<typeof openFeed>;
 
@@ -44,63 +55,99 @@ export type Feed = ReturnType<typeof openFeed>;
 export function openFeed(connection: Connection, wakeups: Wakeups) {
   const followers = new Set<Follower>();
   const stopping = new AbortController();
-  let position: number | undefined;
   let reading: { begun: Promise<void>; ended: Promise<void> } | undefined;
-  let isCut = true;
+  let position: number | undefined;
+  let places: Place[] = [];
+  /** Which connection brought the signs when the head of the log was read. */
+  let atHeadSince: number | undefined;
+  let isLate = false;
+  let measuredAt = 0;
 
-  /** The events of the next positions, and how far that is. The bound keeps PostgreSQL from sorting all that follows. */
-  async function readPage(
-    after: number,
-    types?: string[],
-  ): Promise<{ rows: EventRow[]; position: number; isLast: boolean }> {
-    const found = await connection.run<EventRow & { head: number }>(readPositions, [
-      after,
-      after + pageMax,
-      types ?? null,
-    ]);
-    const head = Math.max(found[0]?.head ?? 0, after);
-    const position = Math.min(after + pageMax, head);
-    return { rows: found.filter((row) => row.position !== null), position, isLast: position === head };
+  /** Reads as long as somebody follows. @param begun is told when the place is known from where on nothing is missed */
+  async function read(begun: () => void): Promise<void> {
+    while (!stopping.signal.aborted && followers.size > 0) {
+      try {
+        await readOn(begun);
+      } catch {
+        atHeadSince = undefined;
+        await sleep(retryMs, undefined, { signal: stopping.signal }).catch(() => {});
+      }
+    }
+    begun();
+    position = atHeadSince = reading = undefined;
+    places = [];
   }
 
-  async function readHead(): Promise<number> {
-    const [row] = await connection.query<{ head: number }>(
-      'select coalesce(max(position), 0) as head from sync.events',
-    );
-    return row?.head ?? 0;
+  async function readOn(begun: () => void): Promise<void> {
+    if (position === undefined) {
+      const head = await readHead(connection);
+      position = head.position;
+      places = [head];
+    }
+    begun();
+    // Asked before the page is read: of what it does not hold, a sign tells that comes after these.
+    const [signs, listening] = [wakeups.signs(), wakeups.connection()];
+    const page = await readPage(connection, { after: position, known: places.at(-1) });
+    if (page.isRewound) {
+      if (!(await rewind())) await wakeups.next(pollMs, { after: signs, signal: stopping.signal });
+      return;
+    }
+    position = page.position;
+    remember(page.rows.at(-1));
+    give(page.rows);
+    if (!page.isLast) {
+      atHeadSince = undefined;
+      return;
+    }
+    if (performance.now() - measuredAt > pollMs / 2) {
+      isLate = (await measureWait(connection)) > lateMs;
+      measuredAt = performance.now();
+    }
+    atHeadSince = listening;
+    await wakeups.next(pollMs, { after: signs, signal: stopping.signal });
+  }
+
+  function remember(row: EventRow | undefined): void {
+    if (!row) return;
+    places.push({ position: row.position, id: row.id });
+    if (places.length > placesMax) places.shift();
   }
 
   function give(rows: EventRow[]): void {
     for (const row of rows) {
       const event = toEvent(row);
       for (const follower of followers) {
-        if (follower.types && !follower.types.has(event.type)) continue;
-        if (follower.queue.length >= queueMax) follower.isOverfull = true;
-        else follower.queue.push(event);
+        if (!follower.hasJoined || follower.failure || (follower.types && !follower.types.has(event.type))) continue;
+        if (follower.queue.length < queueMax) follower.queue.push(event);
+        else follower.failure = new FellBehind(follower.queue.at(-1)?.position ?? follower.last);
       }
     }
     for (const follower of followers) follower.wake();
   }
 
-  /** Reads as long as somebody follows. @param begun is told when the place is known from where on nothing is missed */
-  async function read(begun: () => void): Promise<void> {
-    while (!stopping.signal.aborted && followers.size > 0) {
-      try {
-        position ??= await readHead();
-        begun();
-        const page = await readPage(position);
-        isCut = false;
-        position = page.position;
-        give(page.rows);
-        if (page.isLast) await wakeups.next(pollMs, stopping.signal);
-      } catch {
-        isCut = true;
-        await sleep(200, undefined, { signal: stopping.signal }).catch(() => {});
-      }
+  /**
+   * A crash of the database undid the latest numbers. Most are given again in a moment. Who has seen one that is not is told, and
+   * all is read again from before it.
+   *
+   * @returns false as long as numbers are missing.
+   */
+  async function rewind(): Promise<boolean> {
+    atHeadSince = undefined;
+    const isSettled = (await measureWait(connection)) === 0;
+    const known = places.at(-1) as Place;
+    const { isRewound, head } = await readPage(connection, { after: known.position, known });
+    if (!isRewound) return true;
+    if (head < known.position && !isSettled) return false;
+    const safe = await findSafePosition(connection, places);
+    for (const follower of followers) {
+      follower.queue = follower.queue.filter((event) => event.position <= safe);
+      if (follower.last > safe)
+        follower.failure = new FellBehind(safe, 'The database crashed, and what came last may never have happened');
+      follower.wake();
     }
-    begun();
-    position = undefined;
-    reading = undefined;
+    places = places.filter((place) => place.position <= safe);
+    position = safe;
+    return true;
   }
 
   function ensureReading(): { begun: Promise<void>; ended: Promise<void> } {
@@ -111,66 +158,86 @@ export function openFeed(connection: Connection, wakeups: Wakeups) {
   }
 
   /**
-   * Events as they are numbered, in order, without a gap, until `signal` is aborted or the feed is closed.
+   * Events as they are numbered, in order, without a gap, until `signal` is aborted or the feed is closed. While the database is
+   * out of reach it waits.
    *
-   * @throws FellBehind when the reader of this is too slow.
+   * @throws FellBehind when the reader of this is too slow, or has seen what a crash of the database undid.
    */
   async function* follow<Type extends EventType>({
     types,
     after,
     signal,
   }: FollowOptions<Type> = {}): AsyncGenerator<AppEvent<Type>, void> {
-    const follower: Follower = { types: types && new Set(types), queue: [], wake: () => {}, isOverfull: false };
+    const follower: Follower = {
+      types: types && new Set(types),
+      last: after ?? 0,
+      hasJoined: false,
+      queue: [],
+      failure: undefined,
+      wake: () => {},
+    };
     followers.add(follower);
     const { begun } = ensureReading();
+    const over = Promise.withResolvers<void>();
     const isOver = () => signal?.aborted || stopping.signal.aborted;
-    const stop = () => follower.wake();
+    const stop = () => {
+      over.resolve();
+      follower.wake();
+    };
     signal?.addEventListener('abort', stop, { once: true });
     stopping.signal.addEventListener('abort', stop, { once: true });
-    let last = after;
     try {
-      await begun;
-      // What there is already is read here; what the common reader brings meanwhile stands in the queue, and is told by its position.
-      while (last !== undefined && !isOver()) {
-        const page: { rows: EventRow[]; position: number; isLast: boolean } = await readPage(last, types);
-        for (const row of page.rows) {
-          yield toEvent(row) as AppEvent<Type>;
-          if (isOver()) return;
-        }
-        last = page.position;
-        if (page.isLast) break;
-      }
+      if (!isOver()) await Promise.race([begun, over.promise]);
+      if (after === undefined) follower.last = position ?? 0;
       while (!isOver()) {
-        const event = follower.queue.shift();
-        if (event) {
-          if (event.position <= (last ?? 0)) continue;
-          last = event.position;
+        for (const event of await next(follower, types)) {
+          if (event.position <= follower.last) continue; // it was among what was read before joining
+          follower.last = event.position;
           yield event as AppEvent<Type>;
-        } else if (follower.isOverfull) throw new FellBehind(last ?? 0);
-        else {
-          const { promise, resolve } = Promise.withResolvers<void>();
-          follower.wake = resolve;
-          await promise;
+          if (isOver()) return;
         }
       }
     } finally {
       followers.delete(follower);
       signal?.removeEventListener('abort', stop);
+      stopping.signal.removeEventListener('abort', stop);
     }
   }
 
-  /** Whether this position still is this event. */
-  async function has(at: number, id: number): Promise<boolean> {
-    const found = await connection.query('select from sync.events where position = $1 and id = $2', [at, id]);
-    return found.length === 1;
+  /** Some of the next events, or none: then ask again. Those that there are already are read here, the others by the common reader. */
+  async function next(follower: Follower, types: string[] | undefined): Promise<AppEvent[]> {
+    const event = follower.queue.shift();
+    if (event) return [event];
+    if (follower.failure) throw follower.failure;
+    if (follower.hasJoined) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      follower.wake = resolve;
+      await promise;
+      return [];
+    }
+    if (position !== undefined && follower.last >= position) {
+      follower.hasJoined = true;
+      return [];
+    }
+    try {
+      const page = await readPage(connection, { after: follower.last, types });
+      if (page.rows.length === 0) follower.last = page.position;
+      return page.rows.map((row) => toEvent(row));
+    } catch {
+      await sleep(retryMs, undefined, { signal: stopping.signal }).catch(() => {});
+      return [];
+    }
   }
 
   return {
     follow,
-    has,
-    readHead,
-    /** Whether what is numbered arrives here at once. */
-    isLive: () => !isCut && wakeups.isConnected() && followers.size > 0,
+    has: (at: number, id: number) => hasEvent(connection, { position: at, id }),
+    readHead: async () => (await readHead(connection)).position,
+    state(): FeedState {
+      if (followers.size === 0) return 'idle';
+      if (atHeadSince === undefined || atHeadSince !== wakeups.connection()) return 'cut';
+      return isLate ? 'late' : 'live';
+    },
     async close() {
       stopping.abort();
       await reading?.ended;

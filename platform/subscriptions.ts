@@ -218,13 +218,14 @@ export function startSubscription<Type extends EventType>(
         if (!isRegistered) await register(connection, options);
         isRegistered = true;
         underWay = undefined;
+        const signs = wakeups.signs();
         const outlook = await step();
         failures = 0;
         isSplit = false;
         if (!outlook.hasMore) {
           isCareful = false;
           lost.clear();
-          await wakeups.next(Math.max(outlook.restMs, 1), stopping.signal);
+          await wakeups.next(Math.max(outlook.restMs, 1), { after: signs, signal: stopping.signal });
         }
       } catch (error) {
         if (error instanceof BatchFailed) {

@@ -2,10 +2,12 @@ import pg from 'pg';
 
 /** Tells when the log has grown. A hint only: who is told reads the log, and who is not told reads it a little later. */
 export type Wakeups = {
-  /** Settles at the next sign of new events, or after so many milliseconds. */
-  next(forMs: number | undefined, signal?: AbortSignal): Promise<void>;
-  /** Whether signs arrive at present. */
-  isConnected(): boolean;
+  /** How many signs there were. */
+  signs(): number;
+  /** Settles at the first sign after so many, which may have come already, or after so many milliseconds. */
+  next(forMs: number | undefined, options: { after: number; signal?: AbortSignal }): Promise<void>;
+  /** Which connection brings the signs at present, from 1; undefined while none does. What came between two of them brought no sign. */
+  connection(): number | undefined;
   close(): Promise<void>;
 };
 
@@ -20,12 +22,16 @@ const reconnectMaxMs = 2_000;
 export function listenForEvents(url: string | undefined): Wakeups {
   const waiting = new Set<() => void>();
   let client: pg.Client | undefined;
+  let connections = 0;
   let isConnected = false;
   let isClosed = false;
   let failures = 0;
   let retry: NodeJS.Timeout | undefined;
 
+  let signs = 0;
+
   const wakeAll = () => {
+    signs++;
     for (const wake of [...waiting]) wake();
   };
 
@@ -47,6 +53,7 @@ export function listenForEvents(url: string | undefined): Wakeups {
       await opened.connect();
       await opened.query('listen sync_events');
       isConnected = true;
+      connections++;
       failures = 0;
       wakeAll(); // what came while nobody listened
     } catch {
@@ -56,18 +63,20 @@ export function listenForEvents(url: string | undefined): Wakeups {
   if (url) connect();
 
   return {
-    next(forMs, signal) {
-      if (isClosed || signal?.aborted) return Promise.resolve();
+    signs: () => signs,
+    next(forMs, { after, signal }) {
+      if (isClosed || signal?.aborted || signs > after) return Promise.resolve();
       const { promise, resolve } = Promise.withResolvers<void>();
       waiting.add(resolve);
-      signal?.addEventListener('abort', () => resolve(), { once: true });
+      signal?.addEventListener('abort', resolve as () => void, { once: true });
       const timer = forMs === undefined ? undefined : setTimeout(resolve, forMs);
       return promise.finally(() => {
         clearTimeout(timer);
+        signal?.removeEventListener('abort', resolve as () => void);
         waiting.delete(resolve);
       });
     },
-    isConnected: () => isConnected,
+    connection: () => (isConnected ? connections : undefined),
     async close() {
       isClosed = true;
       clearTimeout(retry);

@@ -53,8 +53,7 @@ export type Outcome = { position: number; state: 'handled' | ParkedState; attemp
 const eventColumns = `e.position::float8 as position, e.id::float8 as id, e.type, e.key, e.row_id, e.version::float8 as version, e.audience, e.app,
   e.actor, e.login, e.data, e.previous, e.trace, e.occurred_at, e.sequenced_at`;
 
-const mayRead = `(e.audience = 'platform' or e.audience = case s.app when 'foundation' then 'crm' else s.app end)
-  and (s.types is null or e.type = any (s.types))`;
+const mayRead = 'sync.may_read(s.app, e.audience) and (s.types is null or e.type = any (s.types))';
 
 /** Every subscription, how far behind it is, and what is in its way. */
 export async function listSubscriptions(client: pg.ClientBase): Promise<SubscriptionStatus[]> {
@@ -103,106 +102,139 @@ export async function listParked(
 }
 
 /**
- * Lets dead events be tried again at once: all of a subscription, or those of a frozen set. What waits behind them follows in
- * order.
+ * Lets dead events be tried again: all of a subscription, or those of a frozen set. At once where nothing stands in front;
+ * else when it is gone. What waits behind them follows in order.
+ *
+ * @returns those that are tried again, in the order of the log: ask for their outcomes.
  */
-export async function redrive(
+export function redrive(
   client: pg.ClientBase,
   { subscription, positions }: { subscription: string; positions?: number[] },
 ): Promise<{ position: number; key: string }[]> {
-  const { rows } = await client.query<{ position: number; key: string }>(
-    `with driven as (
-       update sync.parked set state = 'retrying', attempts = 0, attempt_at = clock_timestamp(), error = null
-       where subscription = $1 and state = 'dead' and ($2::bigint[] is null or position = any ($2)) returning position, key)
-     select position::float8 as position, key, pg_notify('sync_events', '') from driven order by position`,
-    [subscription, positions ?? null],
-  );
-  return rows.map(({ position, key }) => ({ position, key }));
+  return withSubscription(client, subscription, async () => {
+    const { rows } = await client.query<{ position: number; key: string }>(
+      `with driven as (
+         update sync.parked set state = 'waiting', attempts = 0, error = null
+         where subscription = $1 and state = 'dead' and ($2::bigint[] is null or position = any ($2)) returning position, key)
+       select position::float8 as position, key from driven order by position`,
+      [subscription, positions ?? null],
+    );
+    await startFirstOf(client, subscription, keysOf(rows));
+    return rows;
+  });
 }
 
-/** What became of events that were parked: those that are parked no longer were handled (or skipped). */
+/**
+ * What has become of events: one that is not parked is handled (or was skipped) as soon as the subscription is past it.
+ *
+ * @throws when there is no such subscription
+ */
 export async function outcomes(
   client: pg.ClientBase,
   { subscription, positions }: { subscription: string; positions: number[] },
 ): Promise<Outcome[]> {
   const { rows } = await client.query<Outcome>(
-    `select asked.position::float8 as position, coalesce(p.state, 'handled') as state, coalesce(p.attempts, 0) as attempts, p.error
-     from unnest($2::bigint[]) as asked (position) left join sync.parked p on p.subscription = $1 and p.position = asked.position
-     order by asked.position`,
+    `select asked.position::float8 as position,
+       coalesce(p.state, case when asked.position <= s.position then 'handled' else 'waiting' end) as state,
+       coalesce(p.attempts, 0) as attempts, p.error
+     from sync.subscriptions s cross join unnest($2::bigint[]) as asked (position)
+     left join sync.parked p on p.subscription = s.name and p.position = asked.position
+     where s.name = $1 order by asked.position`,
     [subscription, positions],
   );
+  if (rows.length < positions.length) throw unknownSubscription(subscription);
   return rows;
 }
 
 /** Gives a dead event up: those of its key that waited behind it go on. @throws when it is not dead there */
-export async function skip(
+export function skip(
   client: pg.ClientBase,
   { subscription, position }: { subscription: string; position: number },
 ): Promise<void> {
-  const { rowCount } = await client.query(
-    `with skipped as (delete from sync.parked where subscription = $1 and position = $2 and state = 'dead' returning key),
-     next as (
-       update sync.parked p set state = 'retrying', attempt_at = clock_timestamp() from skipped
-       where p.subscription = $1 and p.position = (
-         select min(position) from sync.parked where subscription = $1 and key = skipped.key and position <> $2))
-     select pg_notify('sync_events', '') from skipped`,
-    [subscription, position],
-  );
-  if (rowCount === 0) throw new Error(`${subscription} has no dead event ${position}.`);
+  return withSubscription(client, subscription, async () => {
+    const { rows } = await client.query<{ key: string }>(
+      `delete from sync.parked where subscription = $1 and position = $2 and state = 'dead' returning key`,
+      [subscription, position],
+    );
+    if (rows.length === 0) throw new Error(`${subscription} has no dead event ${position}.`);
+    await startFirstOf(client, subscription, keysOf(rows));
+  });
 }
 
+type Replay = {
+  subscription: string;
+  /** From this position on, or from the first event of this time on; by default from the oldest event there is. */
+  fromPosition?: number;
+  since?: Date;
+  /** Only of this customer, or row. */
+  key?: string;
+  types?: string[];
+};
+
 /**
- * Has a subscription handle events again, marked as a replay: all from a position or a time on, or only those of a key. Those
- * of a key are handled in order, among what is parked of it; the others as the log goes.
+ * Has a subscription handle events again, marked as a replay, those of a key in their order. All of them as the log goes; of a
+ * key or of types through what is parked, so that the others go on meanwhile.
  *
  * @returns how many events that is.
  */
-export async function replay(
-  client: pg.ClientBase,
-  wish: { subscription: string; fromPosition?: number; since?: Date; key?: string; types?: string[] },
-): Promise<{ events: number }> {
+export function replay(client: pg.ClientBase, wish: Replay): Promise<{ events: number }> {
   const { subscription, fromPosition, since, key, types } = wish;
-  const from = `coalesce($2::bigint, (select min(e.position) from sync.events e where e.occurred_at >= $3), case when $3::timestamptz is null then 0 end)`;
+  return withSubscription(client, subscription, async () => {
+    const { rows } = await client.query<{ start: number | null }>(
+      'select case when $2::timestamptz is null then coalesce($1::bigint, 0) else (select min(position) from sync.events where occurred_at >= $2) end::float8 as start',
+      [fromPosition ?? null, since ?? null],
+    );
+    const start = rows[0]?.start ?? undefined;
+    if (start === undefined) return { events: 0 };
+    return key === undefined && types === undefined
+      ? { events: await moveBack(client, subscription, start) }
+      : { events: await parkAgain(client, { subscription, start, key, types }) };
+  });
+}
+
+async function moveBack(client: pg.ClientBase, subscription: string, start: number): Promise<number> {
+  const { rows } = await client.query<{ events: number }>(
+    `with moved as (
+       update sync.subscriptions s set replay_until = greatest(s.replay_until, s.position), position = greatest($2::bigint - 1, 0)
+       where s.name = $1 and $2 <= s.position returning s.position, s.replay_until, s.types, s.app)
+     select count(e.position)::float8 as events
+     from moved s join sync.events e on e.position > s.position and e.position <= s.replay_until and ${mayRead}`,
+    [subscription, start],
+  );
+  return rows[0]?.events ?? 0;
+}
+
+async function parkAgain(
+  client: pg.ClientBase,
+  { subscription, start, key, types }: { subscription: string; start: number; key?: string; types?: string[] },
+): Promise<number> {
+  const { rows } = await client.query<{ key: string }>(
+    `insert into sync.parked (subscription, position, key, state, is_replay)
+     select s.name, e.position, e.key, 'waiting', true
+     from sync.subscriptions s join sync.events e on e.position <= s.position and e.position >= $2 and ${mayRead}
+     where s.name = $1 and ($3::text is null or e.key = $3) and ($4::text[] is null or e.type = any ($4))
+     on conflict do nothing returning key`,
+    [subscription, start, key ?? null, types ?? null],
+  );
+  await startFirstOf(client, subscription, keysOf(rows));
+  return rows.length;
+}
+
+const keysOf = (rows: { key: string }[]) => [...new Set(rows.map((row) => row.key))];
+
+const startFirstOf = (client: pg.ClientBase, subscription: string, keys: string[]) =>
+  client.query('select sync.start_first_of_keys($1, $2)', [subscription, keys]);
+
+/** While nobody works it: what is handled, and what is parked behind what, stands still. @throws when there is none of this name */
+async function withSubscription<T>(client: pg.ClientBase, name: string, work: () => Promise<T>): Promise<T> {
   await client.query('begin');
   try {
-    // Nobody works it meanwhile: what is handled and what is to be handled again are told apart by this position.
-    const { rowCount } = await client.query('select from sync.subscriptions where name = $1 for update', [
-      subscription,
-    ]);
-    if (rowCount === 0) throw unknownSubscription(subscription);
-    const isWhole = key === undefined && types === undefined;
-    const { rows } = isWhole
-      ? await client.query<{ events: number }>(
-          `with start as (select ${from} as position),
-           moved as (
-             update sync.subscriptions s set replay_until = greatest(s.replay_until, s.position), position = least(s.position, start.position - 1)
-             from start where s.name = $1 and start.position is not null and start.position <= s.position returning s.position, s.replay_until, s.types, s.app)
-           select count(e.position)::float8 as events from moved s join sync.events e on e.position > s.position and e.position <= s.replay_until and ${mayRead}`,
-          [subscription, fromPosition ?? null, since ?? null],
-        )
-      : await client.query<{ events: number }>(
-          `with added as (
-             insert into sync.parked (subscription, position, key, state, is_replay)
-             select s.name, e.position, e.key, 'waiting', true
-             from sync.subscriptions s join sync.events e on e.position <= s.position and e.position >= ${from} and ${mayRead}
-             where s.name = $1 and ($4::text is null or e.key = $4) and ($5::text[] is null or e.type = any ($5))
-             on conflict do nothing returning position, key),
-           -- The first of each key begins; one that retries or is dead already stands in front.
-           begun as (
-             select a.key, min(a.position) as position from added a
-             where not exists (select from sync.parked p where p.subscription = $1 and p.key = a.key and p.position < a.position) group by a.key)
-           select (select count(*) from added)::float8 as events, (select array_agg(position) from begun) as first`,
-          [subscription, fromPosition ?? null, since ?? null, key ?? null, types ?? null],
-        );
-    const first = (rows[0] as { first?: string[] | null } | undefined)?.first;
-    if (first)
-      await client.query(
-        `update sync.parked set state = 'retrying', attempt_at = clock_timestamp() where subscription = $1 and position = any ($2) and state = 'waiting'`,
-        [subscription, first],
-      );
+    const { rowCount } = await client.query('select from sync.subscriptions where name = $1 for update', [name]);
+    if (rowCount === 0) throw unknownSubscription(name);
+    const result = await work();
     await client.query(`select pg_notify('sync_events', '')`);
     await client.query('commit');
-    return { events: rows[0]?.events ?? 0 };
+    return result;
   } catch (error) {
     await client.query('rollback');
     throw error;

@@ -36,6 +36,8 @@ const partitionRetryEvents = 1_000;
 /** When so many have gathered, a longer rest costs nobody much and spares writers and subscribers many small batches. */
 const busyBatch = 12;
 const busyPacingMs = 10;
+/** After how many events the floor is written down: what asks in between steps over so many deleted rows at most. */
+const floorWriteEvents = 5_000;
 /** A rival that sees an event wait this long numbers it, whoever holds the leadership. */
 const overdueMs = 500;
 
@@ -115,6 +117,7 @@ function openSession(
   });
   // Deleted rows below this id need not be looked at again; see raiseFloor.
   let floor = 0;
+  let floorWritten = 0;
   let mark: { id: number; xid: string; ended: boolean } | undefined;
   let floorRaisedAt = 0;
   // At this position the next partitions are asked for.
@@ -172,6 +175,7 @@ function openSession(
     if (mark?.ended && moved < batchMax) {
       floor = mark.id;
       mark = undefined;
+      if (floor - floorWritten > floorWriteEvents) await writeFloor();
     }
     if (mark) {
       mark.ended ||= (
@@ -181,6 +185,20 @@ function openSession(
       const id = Number((await one('select last_value from sync.outbox_id')).last_value);
       mark = { id, xid: (await one('select pg_current_xact_id()::text as xid')).xid, ended: false };
     }
+  }
+
+  /** Not if the ids began anew, as in a copy of the database that was made without its sequences. */
+  async function readFloor(): Promise<number> {
+    await client.query(
+      'update sync.sequencer set floor_id = 0 where floor_id > (select last_value from sync.outbox_id)',
+    );
+    return Number((await one('select floor_id from sync.sequencer')).floor_id);
+  }
+
+  /** For sync.outbox_age, and for whoever leads next. */
+  async function writeFloor(): Promise<void> {
+    await client.query('update sync.sequencer set floor_id = $1 where floor_id < $1', [floor]);
+    floorWritten = floor;
   }
 
   /** Sleeps until a writer rings. Whoever cannot take the doorbell knows that an event is about to commit, and stays awake. */
@@ -210,6 +228,7 @@ function openSession(
         `set synchronous_commit = off; set idle_in_transaction_session_timeout = '2s'; set statement_timeout = '30s'`,
       );
       await client.query('listen sync_outbox');
+      floor = floorWritten = await readFloor();
       await addPartitions(); // before anything is numbered, which needs one
     },
     async takeLeadership(): Promise<boolean> {

@@ -95,13 +95,17 @@ grant execute on function sync.add_partitions(bigint) to sync_role;
 select sync.add_partitions();
 
 -- Who numbers locks this row. A row, not an advisory lock: those any login could hold for ever.
-create table sync.sequencer (only_one boolean primary key default true check (only_one));
+create table sync.sequencer (
+  only_one boolean primary key default true check (only_one),
+  floor_id bigint not null default 0
+);
+comment on column sync.sequencer.floor_id is 'No event up to this id is in the outbox, nor will be: what looks for the oldest need not step over what is deleted.';
 insert into sync.sequencer default values;
 call platform.protect_table('sync.sequencer');
 create policy sync_lock on sync.sequencer to sync_role using (true);
 grant select on sync.sequencer to sync_role;
--- Locking a row needs the right to update something of it.
-grant update (only_one) on sync.sequencer to sync_role;
+-- Which lets it lock the row as well.
+grant update (floor_id) on sync.sequencer to sync_role;
 
 -- The doorbell. The sequencer holds the lock only while it sleeps. A writer that can share it knows that the sequencer is awake and stays
 -- silent; one that cannot rings. A sequencer that cannot take it knows that an event is about to commit, and stays awake. So no
@@ -135,7 +139,7 @@ grant execute on function sync.sequence(integer, bigint) to sync_role;
 -- How long the oldest committed event has waited for its number; null when none does. Rivals and monitors ask.
 create function sync.outbox_age() returns interval
 language sql stable security definer set search_path = pg_catalog, pg_temp
-return (select clock_timestamp() - o.occurred_at from sync.outbox o order by o.id limit 1);
+return (select clock_timestamp() - o.occurred_at from sync.outbox o where o.id > (select s.floor_id from sync.sequencer s) order by o.id limit 1);
 grant execute on function sync.outbox_age() to sync_role;
 
 -- An app's own event, in the app's own transaction. The type begins with the app's name, so that no app can speak for another or
@@ -284,6 +288,20 @@ grant select, delete on sync.parked to foundation_role, support_role, sync_role;
 grant insert (subscription, position, key, state, attempts, attempt_at, error, is_replay), update (state, attempts, attempt_at, error)
   on sync.parked to foundation_role, support_role, sync_role;
 
+-- After events were parked in front of others, or taken away: the first of each key is tried now, unless it is dead, and one that
+-- was first before waits behind it. For whoever holds the lock of the subscription's row, with the caller's rights.
+create function sync.start_first_of_keys(of_subscription text, keys text[]) returns void
+language sql
+begin atomic
+  update sync.parked p set state = 'waiting', attempt_at = null
+  where p.subscription = of_subscription and p.key = any (keys) and p.state = 'retrying'
+    and exists (select from sync.parked b where b.subscription = p.subscription and b.key = p.key and b.position < p.position);
+  update sync.parked p set state = 'retrying', attempt_at = clock_timestamp()
+  where p.subscription = of_subscription and p.key = any (keys) and p.state = 'waiting'
+    and not exists (select from sync.parked b where b.subscription = p.subscription and b.key = p.key and b.position < p.position);
+end;
+grant execute on function sync.start_first_of_keys(text, text[]) to foundation_role, support_role, sync_role;
+
 -- Which events an app is shown; the policies of sync.events say the same.
 create function sync.may_read(app text, audience text) returns boolean
 language sql immutable parallel safe
@@ -315,7 +333,7 @@ declare
   newest timestamptz;
 begin
   if keep is null or keep < interval '0' then
-    raise exception 'say how long events are kept, an hour or longer' using errcode = 'invalid_parameter_value';
+    raise exception 'say how long events are kept' using errcode = 'invalid_parameter_value';
   end if;
   perform set_config('lock_timeout', '200ms', true);
   lock table sync.events in share update exclusive mode;
@@ -324,10 +342,12 @@ begin
   select e.sequenced_at into newest from sync.events e where e.position <= drop_oldest_partition.last order by e.position desc limit 1;
   if newest > clock_timestamp() - keep then outcome := 'young'; return; end if;
 
-  -- Whoever moves a cursor or parks an event has read the log in that transaction: with this lock held, nobody does.
-  lock table sync.events in access exclusive mode;
-  select jsonb_agg(to_jsonb(h)) into holders from sync.list_holders(first, last) h;
-  if exists (select from jsonb_array_elements(holders) h where h ->> 'name' <> all (force)) then outcome := 'held'; return; end if;
+  for look in 1..2 loop
+    -- Whoever moves a cursor or parks an event has read the log in that transaction: with this lock held, nobody does.
+    if look = 2 then lock table sync.events in access exclusive mode; end if;
+    select jsonb_agg(to_jsonb(h)) into holders from sync.list_holders(first, last) h;
+    if exists (select from jsonb_array_elements(holders) h where h ->> 'name' <> all (force)) then outcome := 'held'; return; end if;
+  end loop;
   delete from sync.parked p where p.position <= drop_oldest_partition.last;
   update sync.subscriptions s set position = drop_oldest_partition.last where s.position < drop_oldest_partition.last;
   execute format('drop table sync.%I', partition);
