@@ -16,6 +16,9 @@ beforeAll(async () => {
   await apps.foundation.query(`insert into platform.customers (email, name) values ('ada@example.com', 'Ada')`);
   await apps.foundation.query(`insert into sync.subscriptions (name, position) values ('foundation.own', 0)`);
   await apps.support.query(`insert into sync.subscriptions (name, position) values ('support.own', 0)`);
+  await sync.query(
+    `insert into sync.parked (subscription, position, key, state) values ('foundation.own', 1, 'k', 'dead'), ('support.own', 1, 'k', 'dead')`,
+  );
   await sync.query(`begin; select from sync.sequencer for update; select sync.sequence(100, 0); commit`);
 });
 
@@ -46,6 +49,12 @@ describe.each(['foundation', 'support'] as const)('%s', (app) => {
     'select from sync.sequencer for update',
     'select sync.sequence(10, 0)',
     'select sync.add_partitions()',
+    `select sync.drop_oldest_partition('0')`,
+    'select sync.list_holders(0, 1)',
+    'select sync.ring()',
+    'drop table sync.events_p0',
+    'alter table sync.events detach partition sync.events_p0',
+    'update sync.sequencer set floor_id = 9000000',
     `select nextval('sync.outbox_id')`,
     `select sync.capture_platform_customers()`,
     `call sync.capture('platform.customers', 'customer', 'platform', 'r.id')`,
@@ -68,6 +77,14 @@ describe.each(['foundation', 'support'] as const)('%s', (app) => {
     expect(await attempt(apps[app], `select sync.publish('${app}.x', 'k', '{}', 'platform')`)).toBe(1);
   });
 
+  test('cannot take a name before the other app comes', async () => {
+    const other = app === 'foundation' ? 'support' : 'foundation';
+    const insert = (name: string) => `insert into sync.subscriptions (name, position) values ('${name}', 0)`;
+    expect(await attempt(apps[app], insert(`${other}.customer.updated`))).toBe('23514');
+    expect(await attempt(apps[app], insert('nobody.at-all'))).toBe('23514');
+    expect(await attempt(apps[app], insert(`${app}.customer.updated`))).toBe(1);
+  });
+
   test('neither sees nor moves the subscriptions of the other, nor what is parked there', async () => {
     const other = app === 'foundation' ? 'support' : 'foundation';
     expect(await attempt(apps[app], `select from sync.subscriptions where name = '${other}.own'`)).toBe(0);
@@ -80,6 +97,11 @@ describe.each(['foundation', 'support'] as const)('%s', (app) => {
       ),
     ).toBe('42501');
     expect(await attempt(apps[app], `update sync.subscriptions set app = '${other}'`)).toBe('42501');
+    expect(
+      await attempt(apps[app], `update sync.parked set state = 'waiting' where subscription = '${other}.own'`),
+    ).toBe(0);
+    expect(await attempt(apps[app], `delete from sync.parked where subscription = '${other}.own'`)).toBe(0);
+    expect(await attempt(apps[app], `select from sync.parked where subscription = '${other}.own'`)).toBe(0);
     expect(await attempt(apps[app], `update sync.subscriptions set position = 1 where name = '${app}.own'`)).toBe(1);
   });
 });
