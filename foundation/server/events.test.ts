@@ -124,7 +124,7 @@ describe('the live stream', () => {
     await stream.next();
     const startedAt = performance.now();
     await server.close();
-    expect(performance.now() - startedAt).toBeLessThan(2_000);
+    expect(performance.now() - startedAt).toBeLessThan(4_500); // the drain would take five seconds
     expect(await stream.nextEvent()).toBeUndefined();
   });
 
