@@ -55,7 +55,10 @@ export type Feed = ReturnType<typeof openFeed>;
 export function openFeed(connection: Connection, wakeups: Wakeups) {
   const followers = new Set<Follower>();
   const stopping = new AbortController();
-  let reading: { begun: Promise<void>; ended: Promise<void> } | undefined;
+  let reading: Promise<void> | undefined;
+  /** Who waits to hear where the log ended at a look begun after they asked. */
+  let asking: ((head: number) => void)[] = [];
+  let nap = new AbortController();
   let position: number | undefined;
   let places: Place[] = [];
   /** Which connection brought the signs when the head of the log was read. */
@@ -63,33 +66,34 @@ export function openFeed(connection: Connection, wakeups: Wakeups) {
   let isLate = false;
   let measuredAt = 0;
 
-  /** Reads as long as somebody follows. @param begun is told when the place is known from where on nothing is missed */
-  async function read(begun: () => void): Promise<void> {
+  /** Reads as long as somebody follows. */
+  async function read(): Promise<void> {
     while (!stopping.signal.aborted && followers.size > 0) {
       try {
-        await readOn(begun);
+        await readOn();
       } catch {
         atHeadSince = undefined;
         await sleep(retryMs, undefined, { signal: stopping.signal }).catch(() => {});
       }
     }
-    begun();
     position = atHeadSince = reading = undefined;
     places = [];
+    asking = [];
   }
 
-  async function readOn(begun: () => void): Promise<void> {
+  async function readOn(): Promise<void> {
+    nap = new AbortController();
+    const asked = asking.length;
     if (position === undefined) {
       const head = await readHead(connection);
       position = head.position;
       places = [head];
     }
-    begun();
     // Asked before the page is read: of what it does not hold, a sign tells that comes after these.
     const [signs, listening] = [wakeups.signs(), wakeups.connection()];
     const page = await readPage(connection, { after: position, known: places.at(-1) });
     if (page.isRewound) {
-      if (!(await rewind())) await wakeups.next(pollMs, { after: signs, signal: stopping.signal });
+      if (!(await rewind())) await pause(signs);
       return;
     }
     position = page.position;
@@ -104,8 +108,15 @@ export function openFeed(connection: Connection, wakeups: Wakeups) {
       measuredAt = performance.now();
     }
     atHeadSince = listening;
-    await wakeups.next(pollMs, { after: signs, signal: stopping.signal });
+    for (const answer of asking.splice(0, asked)) answer(page.position);
+    await pause(signs);
   }
+
+  /** Until there is a sign after so many, or somebody asks. */
+  const pause = (signs: number): Promise<void> =>
+    asking.length > 0
+      ? Promise.resolve()
+      : wakeups.next(pollMs, { after: signs, signal: AbortSignal.any([stopping.signal, nap.signal]) });
 
   function remember(row: EventRow | undefined): void {
     if (!row) return;
@@ -150,11 +161,13 @@ export function openFeed(connection: Connection, wakeups: Wakeups) {
     return true;
   }
 
-  function ensureReading(): { begun: Promise<void>; ended: Promise<void> } {
-    if (reading) return reading;
-    const { promise: begun, resolve } = Promise.withResolvers<void>();
-    reading = { begun, ended: read(resolve) };
-    return reading;
+  /** Where the log ends now: what the common reader has read may be older. */
+  function askHead(): Promise<number> {
+    const { promise, resolve } = Promise.withResolvers<number>();
+    asking.push(resolve);
+    nap.abort();
+    reading ??= read();
+    return promise;
   }
 
   /**
@@ -177,7 +190,7 @@ export function openFeed(connection: Connection, wakeups: Wakeups) {
       wake: () => {},
     };
     followers.add(follower);
-    const { begun } = ensureReading();
+    const head = askHead();
     const over = Promise.withResolvers<void>();
     const isOver = () => signal?.aborted || stopping.signal.aborted;
     const stop = () => {
@@ -187,8 +200,8 @@ export function openFeed(connection: Connection, wakeups: Wakeups) {
     signal?.addEventListener('abort', stop, { once: true });
     stopping.signal.addEventListener('abort', stop, { once: true });
     try {
-      if (!isOver()) await Promise.race([begun, over.promise]);
-      if (after === undefined) follower.last = position ?? 0;
+      const now = isOver() ? undefined : await Promise.race([head, over.promise]);
+      follower.last = after ?? now ?? 0;
       while (!isOver()) {
         for (const event of await next(follower, types)) {
           if (event.position <= follower.last) continue; // it was among what was read before joining
@@ -240,7 +253,7 @@ export function openFeed(connection: Connection, wakeups: Wakeups) {
     },
     async close() {
       stopping.abort();
-      await reading?.ended;
+      await reading;
     },
   };
 }

@@ -183,6 +183,27 @@ describe('a feed whose signs are cut', () => {
     expect(events.map((event) => event.key)).toEqual([customer.id]);
   });
 
+  test('still begins now for who begins to follow, not where others have read to', async () => {
+    const customer = await newCustomer();
+    await isNumbered();
+    const others = follow();
+    await isLive();
+    await allowConnections(false);
+    try {
+      await cutSigns();
+      await until(() => support.events.feedState() === 'cut');
+      await change(customer);
+      await isNumbered();
+      const { events } = follow();
+      await until(() => others.events.length === 1);
+      await change(customer);
+      await until(() => events.length > 0);
+      expect(events).toEqual(others.events.slice(1));
+    } finally {
+      await allowConnections(true);
+    }
+  });
+
   async function allowConnections(isAllowed: boolean): Promise<void> {
     const url = Object.assign(new URL(platform.database.url('postgres')), { pathname: '/postgres' }).href;
     const elsewhere = new pg.Client(url);
