@@ -1,4 +1,5 @@
 import './locale.ts';
+import type { User } from '@aether/platform';
 import type { HttpBindings } from '@hono/node-server';
 import { type Hook, OpenAPIHono } from '@hono/zod-openapi';
 import type { MiddlewareHandler } from 'hono';
@@ -12,8 +13,11 @@ import { addHealth, type Checks } from './health.ts';
 import { answerProblem, createErrorHandler, Problem, refuseFields } from './problem.ts';
 import { checkTarget } from './target.ts';
 
-/** What every handler finds in its context. `problem` is the code of the refusal, if the request was refused. */
-export type AppEnv = { Bindings: HttpBindings; Variables: { requestId: string; problem?: string } };
+/**
+ * What every handler finds in its context. `actor` is the person who acts, undefined for a visitor or a machine; `problem` is the
+ * code of the refusal, if the request was refused.
+ */
+export type AppEnv = { Bindings: HttpBindings; Variables: { requestId: string; actor?: User; problem?: string } };
 
 export type App = OpenAPIHono<AppEnv>;
 

@@ -1,5 +1,4 @@
 export { createRoute, z } from '@hono/zod-openapi';
-export { actorHeaders, findActor } from './actor.ts';
 export { type App, type AppEnv, type AppOptions, createApp } from './app.ts';
 export { type BodyLimits, bodyLimits, jsonBody } from './body.ts';
 export {

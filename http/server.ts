@@ -1,5 +1,6 @@
 import { type App as AppName, connectPlatform, type PlatformDb } from '@aether/platform';
 import type { Logger } from 'pino';
+import { findActor } from './actor.ts';
 import { type App, createApp } from './app.ts';
 import { createLog } from './log.ts';
 import { type Served, serve } from './serve.ts';
@@ -47,6 +48,7 @@ export async function startServer(parts: ServerParts, options: ServerOptions): P
   const db = await connectPlatform({ app: name, variables });
   try {
     const app = createApp({ name, title, version, description, log, checks: { database: db.check } });
+    app.use('/api/*', findActor(db));
     const closing = new AbortController();
     addRoutes(app, db, { variables, log, closing: closing.signal });
     addEventStream(app, db, { closing: closing.signal });

@@ -1,12 +1,10 @@
 import {
   type App,
-  actorHeaders,
   bigintId,
   clientId,
   createStaffRoute,
   cursor,
   cutPage,
-  findActor,
   jsonBody,
   object,
   pageSize,
@@ -78,7 +76,6 @@ const add = createStaffRoute({
   summary: 'Add a call, an e-mail, a meeting, a note or a task',
   request: {
     params: customerKey,
-    headers: actorHeaders,
     body: jsonBody(
       object({
         type: z.enum(['call', 'email', 'meeting', 'note', 'task']),
@@ -108,7 +105,7 @@ export function addActivityRoutes(app: App, db: PlatformDb): void {
   });
 
   app.openapi(add, async (c) => {
-    const actor = await findActor(db, c.req.valid('header'));
+    const actor = c.get('actor');
     const { client_id, ...activity } = c.req.valid('json');
     const customer = await requireCustomer(db, c.req.valid('param').id);
     if (customer.erased_at) throw new CustomerErased();

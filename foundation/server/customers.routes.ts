@@ -1,13 +1,11 @@
 import {
   type App,
-  actorHeaders,
   CompanySchema,
   CrmContextSchema,
   CustomerSchema,
   createStaffRoute,
   cursor,
   cutPage,
-  findActor,
   jsonBody,
   line,
   object,
@@ -81,7 +79,7 @@ const create = createStaffRoute({
   method: 'post',
   path: '/api/customers',
   summary: 'Create a customer',
-  request: { headers: actorHeaders, body: jsonBody(NewCustomerSchema) },
+  request: { body: jsonBody(NewCustomerSchema) },
   responses: {
     201: { description: 'Created.', content: { 'application/json': { schema: CustomerSchema } } },
     ...problems(400, 409, 422),
@@ -110,7 +108,7 @@ const change = createStaffRoute({
   method: 'patch',
   path: '/api/customers/{id}',
   summary: 'Change the given fields of a customer',
-  request: { params: customerKey, headers: actorHeaders, body: jsonBody(CustomerChangeSchema) },
+  request: { params: customerKey, body: jsonBody(CustomerChangeSchema) },
   responses: {
     200: { description: 'As it is now.', content: { 'application/json': { schema: CustomerSchema } } },
     ...problems(400, 403, 404, 409, 410, 422),
@@ -126,14 +124,14 @@ export function addCustomerRoutes(app: App, db: PlatformDb): void {
   });
 
   app.openapi(create, async (c) => {
-    const actor = await findActor(db, c.req.valid('header'));
+    const actor = c.get('actor');
     return c.json(await db.createCustomer(c.req.valid('json'), { actor: actor?.id }), 201);
   });
 
   app.openapi(get, async (c) => c.json(await getCustomerRecord(db, c.req.valid('param').id), 200));
 
   app.openapi(change, async (c) => {
-    const actor = await findActor(db, c.req.valid('header'));
+    const actor = c.get('actor');
     const { expected_version: expectedVersion, ...patch } = c.req.valid('json');
     const { id } = await requireCustomer(db, c.req.valid('param').id);
     return c.json(await db.updateCustomer(id, patch, { expectedVersion, actor: actor?.id }), 200);

@@ -1,6 +1,5 @@
 import {
   type App,
-  actorHeaders,
   bigintId,
   bigintIdText,
   clientId,
@@ -8,7 +7,6 @@ import {
   cursor,
   cutPage,
   date,
-  findActor,
   jsonBody,
   line,
   object,
@@ -103,7 +101,6 @@ const create = createStaffRoute({
   path: '/api/deals',
   summary: 'Create a deal',
   request: {
-    headers: actorHeaders,
     body: jsonBody(
       object({
         customer_id: uuid(),
@@ -154,7 +151,6 @@ const close = createStaffRoute({
     'The deal, the customer’s tier and the activity are one transaction. Closing it again the same way changes nothing and says `already_closed`.',
   request: {
     params: dealKey,
-    headers: actorHeaders,
     body: jsonBody(
       object({
         outcome: z.enum(['won', 'lost']),
@@ -186,7 +182,7 @@ export function addDealRoutes(app: App, db: PlatformDb): void {
   });
 
   app.openapi(create, async (c) => {
-    const actor = await findActor(db, c.req.valid('header'));
+    const actor = c.get('actor');
     const { client_id, ...deal } = c.req.valid('json');
     const customer = await db.getCustomerById(deal.customer_id);
     if (!customer) throw new ReferenceNotFound('customer_id');
@@ -204,7 +200,7 @@ export function addDealRoutes(app: App, db: PlatformDb): void {
   app.openapi(get, async (c) => c.json(await getDeal(db, c.req.valid('param').id), 200));
 
   app.openapi(close, async (c) => {
-    const actor = await findActor(db, c.req.valid('header'));
+    const actor = c.get('actor');
     const { outcome, tier: newTier } = c.req.valid('json');
     if (newTier !== undefined && outcome !== 'won')
       throw refuseFields([{ field: 'tier', message: 'is given only with the outcome won' }]);

@@ -1,10 +1,8 @@
 import {
   type App,
-  actorHeaders,
   createStaffRoute,
   cursor,
   cutPage,
-  findActor,
   jsonBody,
   object,
   pageSize,
@@ -87,7 +85,7 @@ const reply = createStaffRoute({
   path: '/api/sessions/{id}/replies',
   summary: 'An agent answers',
   description: 'The first agent to answer has the conversation.',
-  request: { params: sessionKey, headers: actorHeaders, body: jsonBody(NewMessageSchema) },
+  request: { params: sessionKey, body: jsonBody(NewMessageSchema) },
   responses: {
     201: {
       description: 'Taken, now or by an earlier try.',
@@ -104,7 +102,6 @@ const end = createStaffRoute({
   description: 'One activity, however often this is repeated.',
   request: {
     params: sessionKey,
-    headers: actorHeaders,
     body: jsonBody(object({ resolved: z.boolean() }).openapi('EndSession')),
   },
   responses: {
@@ -131,7 +128,7 @@ export function addSessionRoutes(app: App, db: PlatformDb): void {
   });
 
   app.openapi(reply, async (c) => {
-    const actor = await findActor(db, c.req.valid('header'));
+    const actor = c.get('actor');
     const agent = await findAgent(db, actor);
     const { client_id: clientId, body } = c.req.valid('json');
     const message = await db.transaction({ actor: actor?.id }, (tx) =>
@@ -141,7 +138,7 @@ export function addSessionRoutes(app: App, db: PlatformDb): void {
   });
 
   app.openapi(end, async (c) => {
-    const actor = await findActor(db, c.req.valid('header'));
+    const actor = c.get('actor');
     const { resolved } = c.req.valid('json');
     return c.json(await endSession(db, c.req.valid('param').id, { resolved }, { actor: actor?.id }), 200);
   });
