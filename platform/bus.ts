@@ -1,5 +1,5 @@
 import type { Connection, Transaction } from './connection.ts';
-import { type EventType, type EventTypes, publish } from './events.ts';
+import { type EventType, type EventTypes, type PayloadSchemas, publish } from './events.ts';
 import { openFeed } from './feed.ts';
 import {
   type BatchHandler,
@@ -15,7 +15,7 @@ export type EventBus = ReturnType<typeof openEventBus>;
 type Options<Type extends EventType> = Partial<SubscriptionOptions<Type>>;
 
 /** Publishing, durable subscriptions and the live feed of one app. Nothing is opened until the first subscriber or follower. */
-export function openEventBus(connection: Connection, listenUrl: string | undefined) {
+export function openEventBus(connection: Connection, listenUrl: string | undefined, schemas?: PayloadSchemas) {
   let open: { wakeups: ReturnType<typeof listenForEvents>; feed: ReturnType<typeof openFeed> } | undefined;
   const subscriptions = new Set<Subscription>();
 
@@ -43,14 +43,14 @@ export function openEventBus(connection: Connection, listenUrl: string | undefin
      * Publishes an app's own event in the given transaction: it exists if and only if that commits. What happens to a row of
      * a table is published by the database itself, whoever changes it.
      *
-     * @throws InvalidField when the type is not the app's own, or the data no object of at most 64 KB.
+     * @throws InvalidField when the type is not the app's own, or the data not what its schema says, or no object of at most 64 KB.
      */
     publish: <Type extends EventType>(
       type: Type,
       data: EventTypes[Type],
       tx: Transaction,
       options: { key?: string; to?: 'everybody' | 'own' } = {},
-    ): Promise<void> => publish(connection, type, data, { ...options, tx }),
+    ): Promise<void> => publish(connection, schemas, type, data, { ...options, tx }),
 
     /**
      * Calls `handle` for each event of a type, once, in the order of each key, from now on and whenever this process or another

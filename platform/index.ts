@@ -7,10 +7,18 @@ export { type Customer, type CustomerChange, customerColumns, type NewCustomer }
 export { type CanonicalEmail, canonicaliseEmail } from './email.ts';
 export type { App } from './environment.ts';
 export * from './errors.ts';
-export type { AppEvent, CustomerEventData, EventType, EventTypes, RowChange } from './events.ts';
+export type {
+  AppEvent,
+  CustomerEventData,
+  EventType,
+  EventTypes,
+  PayloadSchema,
+  PayloadSchemas,
+  RowChange,
+} from './events.ts';
 export { FellBehind } from './feed.ts';
 export { isUuid } from './fields.ts';
 export { coalesce } from './lookups.ts';
 export { connectPlatform, type PlatformDb } from './platform.ts';
-export { type Subscription, TargetUnavailable } from './subscriptions.ts';
+export { type Handled, type Subscription, TargetUnavailable } from './subscriptions.ts';
 export type { SignIn, User } from './users.ts';

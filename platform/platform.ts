@@ -7,6 +7,7 @@ import { type ContextCalls, contextCalls } from './context.ts';
 import { type CustomerCalls, customerCalls } from './customers.ts';
 import { type App, type Environment, readEnvironment } from './environment.ts';
 import { ConfigurationError } from './errors.ts';
+import type { PayloadSchemas } from './events.ts';
 import { type UserCalls, userCalls } from './users.ts';
 
 /** The newest migration that this package relies on; a database that lacks it is refused. */
@@ -36,11 +37,14 @@ export async function connectPlatform({
   app,
   variables = process.env,
   cache: cacheOptions,
+  payloads,
 }: {
   app: App;
   variables?: Record<string, string | undefined>;
   /** Remember customers that are looked up outside of transactions; left out, every lookup asks the database. */
   cache?: CacheOptions;
+  /** What the app's own events carry: none of another type or another form is then published. */
+  payloads?: PayloadSchemas;
 }): Promise<PlatformDb> {
   const environment = readEnvironment(app, variables);
   const connection = openConnection(app, environment);
@@ -51,7 +55,7 @@ export async function connectPlatform({
     await connection.close();
     throw error;
   }
-  const events = openEventBus(connection, environment.listenUrl);
+  const events = openEventBus(connection, environment.listenUrl, payloads);
   const customers = customerCalls(connection);
   const cache = cacheOptions && openCustomerCache(connection, events, cacheOptions);
   return {

@@ -1,4 +1,6 @@
-import { type AppEvent, type EventTypes, InvalidField } from '@aether/platform';
+import { atEnd } from '@aether/database/testing';
+import { z } from '@aether/http';
+import { type AppEvent, connectPlatform, type EventTypes, InvalidField } from '@aether/platform';
 import type pg from 'pg';
 import { beforeAll, describe, expect, expectTypeOf, test } from 'vitest';
 import { readEvents } from './operations.ts';
@@ -109,11 +111,35 @@ describe('is refused, and the transaction may go on,', () => {
     await publish('support.greeting_sent', { widget: 'neighbour' });
   });
 
-  test('not 64 KB', async () => {
-    // PostgreSQL writes a blank behind the colon.
-    await publish('support.greeting_sent', { widget: text(65_535) });
+  test('not 64 KB, however many blanks PostgreSQL writes into them', async () => {
+    const numbers = { n: Array.from({ length: 32_764 }, () => 1) };
+    expect(JSON.stringify(numbers)).toHaveLength(65_536 - 1);
+    await publish('support.greeting_sent', numbers);
+    await publish('support.greeting_sent', { widget: text(65_536) });
     const events = await published('limit');
-    expect(String(events.at(-1)?.data.widget)).toHaveLength(text(65_535).length);
+    expect(events.at(-2)?.data).toEqual(numbers);
+    expect(String(events.at(-1)?.data.widget)).toHaveLength(text(65_536).length);
+  });
+
+  test('what is not of the form that the app has given, and each field is named', async () => {
+    const strict = await connectPlatform({
+      app: 'support',
+      variables: { PLATFORM_DB_URL: platform.database.url('support_app') },
+      payloads: { 'support.greeting_sent': z.object({ widget: z.string().max(20) }) },
+    });
+    atEnd(() => strict.close());
+    const tell = (type: string, data: unknown) =>
+      strict.transaction({}, (tx) =>
+        strict.events.publish(type as 'support.greeting_sent', data as { widget: string }, tx, { key: 'strict' }),
+      );
+    const refused = (type: string, data: unknown) => tell(type, data).catch((error) => error.fields);
+    expect(await refused('support.greeting_sent', { widget: 7 })).toMatchObject([{ field: 'data.widget' }]);
+    expect(await refused('support.greeting_sent', {})).toMatchObject([{ field: 'data.widget' }]);
+    expect(await refused('support.greeting_lost', { widget: 'shop' })).toEqual([
+      { field: 'type', message: 'must be one of support.greeting_sent' },
+    ]);
+    await tell('support.greeting_sent', { widget: 'shop' });
+    expect((await published('strict')).map((event) => event.data)).toEqual([{ widget: 'shop' }]);
   });
 });
 
@@ -160,7 +186,7 @@ describe('in SQL, too,', () => {
     ],
     [
       'a large payload',
-      [type, key, JSON.stringify({ x: 'x'.repeat(65_536) }), 'platform'],
+      [type, key, JSON.stringify({ x: 'x'.repeat(131_072) }), 'platform'],
       '23514 an event has a key and a JSON object of at most 64 KB',
     ],
   ])('%s is refused', async (_, values, ends) => {

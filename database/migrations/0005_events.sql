@@ -156,7 +156,8 @@ begin
   if event_audience is distinct from 'platform' and event_audience is distinct from (case writer when 'foundation' then 'crm' else 'support' end) then
     raise exception 'an app publishes to everybody or to itself' using errcode = 'insufficient_privilege';
   end if;
-  if jsonb_typeof(payload) is distinct from 'object' or octet_length(payload::text) > 65536 or coalesce(octet_length(event_key), 0) not between 1 and 255 then
+  -- Twice what an app may send: jsonb writes blanks that the app has not.
+  if jsonb_typeof(payload) is distinct from 'object' or octet_length(payload::text) > 131072 or coalesce(octet_length(event_key), 0) not between 1 and 255 then
     raise exception 'an event has a key and a JSON object of at most 64 KB' using errcode = 'check_violation';
   end if;
   insert into sync.outbox (type, key, row_id, audience, app, login, actor, data, trace)
