@@ -34,8 +34,10 @@ const floorEveryMs = 50;
 /** After how many events partitions that could not be made are asked for again. */
 const partitionRetryEvents = 1_000;
 /** When so many have gathered, a longer rest costs nobody much and spares writers and subscribers many small batches. */
-const busyBatch = 12;
-const busyPacingMs = 10;
+const busyPacing = [
+  { from: 28, ms: 25 },
+  { from: 12, ms: 10 },
+];
 /** After how many events the floor is written down: what asks in between steps over so many deleted rows at most. */
 const floorWriteEvents = 5_000;
 /** A rival that sees an event wait this long numbers it, whoever holds the leadership. */
@@ -248,7 +250,7 @@ function openSession(
         const moved = await drain();
         if (moved > 0) {
           backoffMs = 1;
-          await wait(moved < busyBatch ? pacingMs : busyPacingMs);
+          await wait(busyPacing.find(({ from }) => moved >= from)?.ms ?? pacingMs);
         } else if ((await nap(backoffMs)) === 'busy') backoffMs = Math.min(backoffMs * 2, 25);
         else backoffMs = 1;
       }
