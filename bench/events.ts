@@ -11,6 +11,7 @@ import { bootstrap, type LocalServer, migrate, startLocal } from '@aether/databa
 import pg from 'pg';
 import { median, quantile } from './measure.ts';
 import { drainGraphileWorker, drainPgBoss } from './peers.ts';
+import { measurePeerWriters } from './peerwriters.ts';
 
 /*
  * The log of events beside what a team would use instead, all on one durable server (fsync on).
@@ -177,6 +178,12 @@ async function measureWriters(server: LocalServer, writers: pg.Client[], ids: st
   line('bare: no capture', figures.bare);
   line('with capture and sequencer', figures.captured);
   line('with two live subscribers', figures.subscribed);
+  const peers = await measurePeerWriters(
+    await makePeersDatabase(server, 'peers_writers'),
+    async (clients, rows) => (await write(clients, rows, undefined, 2_000)).perSecond,
+  );
+  for (const { name, perSecond, ofBare } of peers)
+    console.log(`| ${name} | ${Math.round(perSecond).toLocaleString('en')} | ${Math.round(ofBare * 100)} % |`);
   goal(
     'writers with capture and two subscribers ≥ 65 % of bare',
     ratio(figures.subscribed) >= 0.65,
@@ -276,7 +283,7 @@ async function measureDrain(server: LocalServer, ids: string[]): Promise<void> {
   subscriber.kill('SIGKILL');
   await Promise.all([sync.end(), app.end(), support.end()]);
 
-  const peersUrl = await makePeersDatabase(server);
+  const peersUrl = await makePeersDatabase(server, 'peers_drain');
   const peers = [
     await drainPgBoss(peersUrl, Number(options.jobs)),
     await drainGraphileWorker(peersUrl, Number(options.jobs)),
@@ -303,11 +310,11 @@ async function measureDrain(server: LocalServer, ids: string[]): Promise<void> {
 }
 
 /** The peers make their own schemas, as their owner. */
-async function makePeersDatabase(server: LocalServer): Promise<string> {
+async function makePeersDatabase(server: LocalServer, name: string): Promise<string> {
   const url = server.server.superuserUrl('postgres');
   const superuser = new pg.Client({ connectionString: url });
   await superuser.connect();
-  await superuser.query('create database peers');
+  await superuser.query(`create database ${name}`);
   await superuser.end();
-  return server.server.superuserUrl('peers');
+  return server.server.superuserUrl(name);
 }

@@ -2,6 +2,9 @@ import { Logger, makeWorkerUtils, run } from 'graphile-worker';
 import pg from 'pg';
 import { PgBoss } from 'pg-boss';
 
+/** Where changes become jobs. */
+export const peerQueue = 'changes';
+
 export type PeerResult = { name: string; settings: string; perSecond: number };
 
 const silent = new Logger(() => () => {}); // a line per job would be most of its work

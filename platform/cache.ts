@@ -1,5 +1,4 @@
 import type { EventBus } from './bus.ts';
-import type { Connection } from './connection.ts';
 import type { Customer } from './customers.ts';
 
 export type CacheOptions = {
@@ -29,15 +28,13 @@ export type CustomerCache = {
 
 type Entry = { customer: Customer; storedAt: number };
 
-const lateMs = 1_000;
-const checkEveryMs = 500;
+const followAgainMs = 500;
 
 /**
  * Remembers customers, kept fresh by the live feed: an event of a customer makes it forgotten. While the feed is cut, or
  * committed events wait too long for their numbers, every lookup asks the database.
  */
 export function openCustomerCache(
-  connection: Connection,
   events: EventBus,
   { maxAgeMs = 5_000, customersMax = 10_000 }: CacheOptions,
 ): CustomerCache {
@@ -47,14 +44,14 @@ export function openCustomerCache(
   const underWay = new Set<Set<string>>();
   const closing = new AbortController();
   let isFollowing = false;
-  let isLate = false;
   let hits = 0;
   let misses = 0;
 
   function findReason(): CacheState['reason'] {
     if (!isFollowing) return 'not yet following';
-    if (!events.isLive()) return 'the feed is cut';
-    return isLate ? 'events are late' : undefined;
+    const state = events.feedState();
+    if (state === 'late') return 'events are late';
+    return state === 'live' ? undefined : 'the feed is cut';
   }
 
   function drop(key: string): void {
@@ -102,26 +99,11 @@ export function openCustomerCache(
         // Too far behind, or cut: from the head again, with nothing remembered.
       }
       isFollowing = false;
-      if (!closing.signal.aborted) await new Promise((resolve) => setTimeout(resolve, checkEveryMs));
+      if (!closing.signal.aborted) await new Promise((resolve) => setTimeout(resolve, followAgainMs));
     }
-  }
-
-  async function check(): Promise<void> {
-    try {
-      const [row] = await connection.query<{ late_ms: number | null }>(
-        'select extract(epoch from sync.outbox_age())::float8 * 1000 as late_ms',
-      );
-      isLate = (row?.late_ms ?? 0) > lateMs;
-    } catch {
-      isLate = true;
-    }
-    // What came while it was late or cut is not known to have been forgotten.
-    if (findReason()) forgetAll();
   }
 
   const following = follow();
-  const timer = setInterval(check, checkEveryMs);
-  timer.unref();
 
   return {
     async get(key, fetch) {
@@ -149,7 +131,6 @@ export function openCustomerCache(
       return { mode: reason ? 'bypassed' : 'serving', reason, customers: entries.size, hits, misses };
     },
     async close() {
-      clearInterval(timer);
       closing.abort();
       await following;
     },

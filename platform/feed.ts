@@ -22,7 +22,7 @@ export type FollowOptions<Type extends EventType> = {
 };
 
 /**
- * live: what is committed arrives at once. late: committed events have waited two seconds for their numbers. cut: the log cannot be read, is
+ * live: what is committed arrives at once. late: committed events have waited a second for their numbers. cut: the log cannot be read, is
  * not read to its end yet, or no signs come. idle: nobody follows.
  */
 export type FeedState = 'idle' | 'live' | 'late' | 'cut';
@@ -42,7 +42,7 @@ const queueMax = 5_000;
 const pollMs = 500;
 const retryMs = 200;
 /** Committed events that wait longer for their numbers are late. */
-const lateMs = 2_000;
+const lateMs = 1_000;
 /** Ends of pages remembered, to find the place before which a crash undid nothing: more than come in the second that it can undo. */
 const placesMax = 1_000;
 

@@ -57,7 +57,7 @@ export async function connectPlatform({
   }
   const events = openEventBus(connection, environment.listenUrl, payloads);
   const customers = customerCalls(connection);
-  const cache = cacheOptions && openCustomerCache(connection, events, cacheOptions);
+  const cache = cacheOptions && openCustomerCache(events, cacheOptions);
   return {
     ...connection,
     ...(cache ? cachedCustomerCalls(customers, cache) : customers),
