@@ -1,5 +1,7 @@
 import { connectPlatform, type PlatformDb, type Transaction } from '@aether/platform';
 import { addMessage, endSession, openSession } from '@aether/support';
+import { backdate, loadWorld, loadWorldChats } from './demo-history.ts';
+import { makeWorld } from './demo-world.ts';
 
 export const demoWidgetKey = 'aether-demo-shop';
 
@@ -132,20 +134,20 @@ const chats = [
 ] as const;
 
 /**
- * A small believable set of records, written the way the apps write theirs: each part by its own login, once. A part that
- * was interrupted was rolled back and is loaded at the next start.
+ * A few hundred believable customers with a year of history, written the way the apps write theirs: each part by its own login,
+ * once. A part that was interrupted was rolled back and is loaded at the next start.
  *
+ * @param urls before a sequencer is at work: the history then gets its times before it is numbered.
  * @returns whether anything was loaded.
  */
-export async function loadDemoData({
-  foundationUrl,
-  supportUrl,
-}: {
+export async function loadDemoData(urls: {
   foundationUrl: string;
   supportUrl: string;
+  migratorUrl: string;
 }): Promise<boolean> {
-  const asFoundation = await inApp('foundation', foundationUrl, loadFoundation);
-  const asSupport = await inApp('support', supportUrl, loadSupport);
+  const asFoundation = await inApp('foundation', urls.foundationUrl, loadFoundation);
+  const asSupport = await inApp('support', urls.supportUrl, loadSupport);
+  if (asSupport) await backdate(urls.migratorUrl, makeWorld());
   return asFoundation || asSupport;
 }
 
@@ -210,6 +212,7 @@ async function loadFoundation(db: PlatformDb, tx: Transaction): Promise<void> {
       [customerIds.get(email), type, description, daysAgo],
     );
   }
+  await loadWorld(tx, makeWorld(), pipelineId);
 }
 
 async function loadSupport(db: PlatformDb, tx: Transaction): Promise<void> {
@@ -231,6 +234,7 @@ async function loadSupport(db: PlatformDb, tx: Transaction): Promise<void> {
     }
     if (resolved !== undefined) await endSession(db, session_id, { resolved }, { tx });
   }
+  await loadWorldChats(db, tx, makeWorld(), demoWidgetKey, agentIds);
 }
 
 async function scalar(tx: Transaction, text: string, values: unknown[] = []): Promise<unknown> {

@@ -51,19 +51,20 @@ export async function start({ reset }: { reset: boolean }): Promise<void> {
         note(applied.length === 0 ? 'up to date' : `${applied.length} applied`);
       }),
     );
-    const worker = startSync({ url: used.urlOf('sync_app'), onError: (error) => log.error({ err: error }, 'sync') });
-    started.push({ name: 'Sync', stop: worker.close });
     if (used.stop) {
       await stop.orAfter(
         step('demo data', async ({ note }) => {
           const loaded = await loadDemoData({
             foundationUrl: used.urlOf('foundation_app'),
             supportUrl: used.urlOf('support_app'),
+            migratorUrl: used.urlOf('platform_migrator'),
           });
           note(loaded ? 'loaded' : 'there already');
         }),
       );
     }
+    const worker = startSync({ url: used.urlOf('sync_app'), onError: (error) => log.error({ err: error }, 'sync') });
+    started.push({ name: 'Sync', stop: worker.close });
     const variables = (login: Login) => ({
       ...process.env,
       DB_USER: undefined,
