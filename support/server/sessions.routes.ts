@@ -7,6 +7,7 @@ import {
   object,
   pageSize,
   problems,
+  text,
   uuid,
   z,
 } from '@aether/http';
@@ -14,7 +15,7 @@ import type { PlatformDb } from '@aether/platform';
 import { findAgent } from './agents.ts';
 import { after, MessageSchema, NewMessageSchema } from './messages.schemas.ts';
 import { addMessage, listMessages } from './messages.ts';
-import { endSession, getSession, listSessions } from './sessions.ts';
+import { endSession, getSession, listSessions, summaryCharactersMax } from './sessions.ts';
 
 const named = z.object({ id: z.string().openapi({ format: 'uuid' }), name: z.string() });
 const SessionSchema = z
@@ -102,7 +103,14 @@ const end = createStaffRoute({
   description: 'One activity, however often this is repeated.',
   request: {
     params: sessionKey,
-    body: jsonBody(object({ resolved: z.boolean() }).openapi('EndSession')),
+    body: jsonBody(
+      object({
+        resolved: z.boolean(),
+        summary: text({ charactersMax: summaryCharactersMax })
+          .optional()
+          .openapi({ description: 'What it was about; by default what the visitor asked first.' }),
+      }).openapi('EndSession'),
+    ),
   },
   responses: {
     200: {
@@ -139,7 +147,6 @@ export function addSessionRoutes(app: App, db: PlatformDb): void {
 
   app.openapi(end, async (c) => {
     const actor = c.get('actor');
-    const { resolved } = c.req.valid('json');
-    return c.json(await endSession(db, c.req.valid('param').id, { resolved }, { actor: actor?.id }), 200);
+    return c.json(await endSession(db, c.req.valid('param').id, c.req.valid('json'), { actor: actor?.id }), 200);
   });
 }

@@ -103,11 +103,39 @@ describe('ending a conversation', () => {
       customer_id: customer?.id,
       type: 'support_chat',
       description: 'Support conversation resolved',
-      metadata: { session_id: id, message_count: 1, duration_seconds: expect.any(Number), resolved: true },
+      metadata: {
+        session_id: id,
+        message_count: 1,
+        duration_seconds: expect.any(Number),
+        resolved: true,
+        summary: expect.any(String),
+      },
       created_by_app: 'support',
       created_by: 'priya',
       created_by_login: 'support_app',
     });
+  });
+
+  test('the timeline says what it was about: as the agent put it, else what the visitor asked first', async () => {
+    const [asked, told] = [await openSession(), await openSession()];
+    for (const { id } of [asked, told])
+      await app.call('POST', `/api/sessions/${id}/replies`, { client_id: 'a1', body: 'How can I help?' });
+    await app.call(
+      'POST',
+      `/api/sessions/${asked.id}/messages`,
+      { client_id: '1', body: 'Where is my order?' },
+      { Authorization: `Bearer ${asked.token}` },
+    );
+    await app.call('POST', `/api/sessions/${asked.id}/end`, { resolved: true });
+    await app.call('POST', `/api/sessions/${told.id}/end`, { resolved: true, summary: 'Late parcel, refunded' });
+    const summaryOf = async ({ id }: { id: string }) => (await activitiesOf(id))[0]?.metadata.summary;
+    expect(await summaryOf(asked)).toBe('Where is my order?');
+    expect(await summaryOf(told)).toBe('Late parcel, refunded');
+    const tooLong = await app.call('POST', `/api/sessions/${told.id}/end`, {
+      resolved: true,
+      summary: 'x'.repeat(401),
+    });
+    expect(tooLong).toMatchObject({ status: 422, body: { errors: [{ field: 'summary' }] } });
   });
 
   test('without a resolution does not say resolved', async () => {

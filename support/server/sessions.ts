@@ -120,16 +120,19 @@ export async function lockSession(tx: Transaction, id: string): Promise<{ status
   return locked;
 }
 
+export const summaryCharactersMax = 400;
+
 /**
  * Ends a session and tells the CRM: one activity, however often this is repeated, whether or not Foundation has given the
  * customer a number.
  *
+ * @param summary what it was about, for the CRM's timeline; by default what the visitor asked first.
  * @throws NotFound; SessionEnded when it was ended with another result before.
  */
 export async function endSession(
   db: PlatformDb,
   id: string,
-  { resolved }: { resolved: boolean },
+  { resolved, summary }: { resolved: boolean; summary?: string },
   write: Write = {},
 ): Promise<{ session: Session; already_ended: boolean }> {
   return db.within(write, async (tx) => {
@@ -151,11 +154,13 @@ export async function endSession(
       `insert into crm.activities (customer_id, type, description, metadata, occurred_at, idempotency_key)
        select coalesce(c.merged_into, c.id), 'support_chat', $2,
               jsonb_build_object('session_id', s.id, 'message_count', s.message_count, 'resolved', s.resolved,
+                                 'summary', coalesce($3, (select left(m.body, ${summaryCharactersMax}) from support.messages m
+                                                          where m.session_id = s.id and m.author = 'visitor' order by m.number limit 1)),
                                  'duration_seconds', round(extract(epoch from s.ended_at - s.started_at), 1)),
               s.ended_at, 'session:' || s.id
        from support.sessions s join platform.customers c on c.id = s.customer_id where s.id = $1
        on conflict (created_by_app, idempotency_key) do nothing`,
-      [id, describeEnd(resolved)],
+      [id, describeEnd(resolved), summary ?? null],
     );
     return { session: await getSession(tx, id), already_ended: false };
   });
