@@ -1,0 +1,39 @@
+import { existsSync } from 'node:fs';
+import { mkdtemp, rename, rm } from 'node:fs/promises';
+import { tmpdir, userInfo } from 'node:os';
+import { join } from 'node:path';
+import { atEnd } from '@aether/database/testing';
+import { type Browser, chromium } from 'playwright-core';
+import packageJson from './package.json' with { type: 'json' };
+
+/** A browser for this test file: on Linux one that npm brought, elsewhere the Chrome that is installed. */
+export async function openBrowser(): Promise<Browser> {
+  const browser = await chromium.launch(
+    process.platform === 'linux'
+      ? // No sandbox: root may not have one. The pages are our own.
+        { executablePath: await unpackChromium(), args: ['--no-sandbox', '--disable-dev-shm-usage', '--disable-gpu'] }
+      : { channel: 'chrome' },
+  );
+  atEnd(() => browser.close());
+  return browser;
+}
+
+/** Unpacks the browser once per machine and user. Test files may do so at the same moment: whoever is first wins. */
+async function unpackChromium(): Promise<string> {
+  const version = packageJson.devDependencies['@sparticuz/chromium'];
+  const folder = join(tmpdir(), `aether-chromium-${version}-${userInfo().uid}`);
+  const program = join(folder, 'chromium');
+  if (existsSync(program)) return program;
+  const { default: packed } = await import('@sparticuz/chromium');
+  const own = await mkdtemp(join(tmpdir(), 'aether-unpack-'));
+  const before = process.env.TMPDIR;
+  process.env.TMPDIR = own; // where it unpacks to
+  try {
+    await packed.executablePath();
+  } finally {
+    if (before === undefined) delete process.env.TMPDIR;
+    else process.env.TMPDIR = before;
+  }
+  await rename(own, folder).catch(() => rm(own, { recursive: true, force: true }));
+  return program;
+}
