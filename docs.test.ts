@@ -7,12 +7,12 @@ import { createTestDatabase } from './database/testing.ts';
 
 const root = import.meta.dirname;
 const read = (path: string) => readFileSync(join(root, path), 'utf8');
-const sources = globSync('{platform,http,foundation,support}/**/*.ts', { cwd: root })
+const sources = globSync('{platform,http,signin,foundation,support}/**/*.ts', { cwd: root })
   .filter((path) => !path.includes('node_modules') && !/(^|[./])(test|testing)\b/.test(path))
   .map(read);
 
 const variables = (text: string) =>
-  new Set(text.match(/\b(?:(?:PLATFORM|DB|FOUNDATION|SUPPORT|AETHER)_[A-Z_]+|LOG_LEVEL)\b/g));
+  new Set(text.match(/\b(?:(?:PLATFORM|DB|FOUNDATION|SUPPORT|AETHER|SIGNIN|IDENTITY)_[A-Z_]+|LOG_LEVEL)\b/g));
 
 test('docs/error-codes.md lists every code that a refusal can have, and no other', () => {
   const used = sources.flatMap((source) => [
@@ -54,6 +54,6 @@ test('every setting that the code reads is in docs/configuration.md', () => {
   const readSettings = [...variables(code.join('\n'))].filter(
     (name) => !/_(URL|KEY|PID|LOGIN)$|_$/.test(name) || name === 'PLATFORM_DB_URL',
   );
-  const documented = variables(read('docs/configuration.md'));
+  const documented = variables(read('docs/configuration.md') + read('docs/signin.md'));
   expect([...readSettings].filter((name) => !documented.has(name))).toEqual([]);
 });

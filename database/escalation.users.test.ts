@@ -1,5 +1,5 @@
-import { describe } from 'vitest';
-import { createWorld, refuse } from './testing.escalation.ts';
+import { describe, expect, test } from 'vitest';
+import { attempt, createWorld, refuse } from './testing.escalation.ts';
 
 const world = createWorld();
 
@@ -28,25 +28,32 @@ describe('administrators', () => {
 });
 
 describe('the directory account of a user', () => {
-  const tie = `update platform.users set directory_tenant_id = 't', directory_object_id = 'o' where id = 'u-agent';`;
-  const kept = '42501 a user keeps the directory account of the first sign-in';
+  const signIn = `select * from platform.sign_in_user('u-agent', 'agent@example.com', 'Agent', 't', 'o')`;
   for (const app of ['foundation_app', 'support_app'] as const) {
     refuse(world, app, {
-      'cannot be moved to another person': {
-        attack: `${tie} update platform.users set directory_object_id = 'mine' where id = 'u-agent'`,
-        ends: kept,
-        neighbour: `${tie} update platform.users set directory_object_id = 'o', last_signed_in = now() where id = 'u-agent'`,
+      'cannot be written by hand': {
+        attack: `update platform.users set directory_tenant_id = 't', directory_object_id = 'o' where id = 'u-agent'`,
+        ends: '42501 permission denied for table users',
+        neighbour: signIn,
       },
-      'cannot be moved to another directory': {
-        attack: `${tie} update platform.users set directory_tenant_id = 'mine' where id = 'u-agent'`,
-        ends: kept,
-        neighbour: tie,
-      },
-      'cannot be taken off, to be given anew': {
-        attack: `${tie} update platform.users set directory_tenant_id = null, directory_object_id = null where id = 'u-agent'`,
-        ends: kept,
-        neighbour: `${tie} update platform.users set name = 'Agent A.' where id = 'u-agent'`,
+      'cannot be moved to another person by signing in': {
+        attack: `${signIn}; select * from platform.sign_in_user('u-agent', 'agent@example.com', 'Agent', 't', 'mine')`,
+        ends: '23505 another directory account has this subject',
+        neighbour: `${signIn}; ${signIn}`,
       },
     });
   }
+
+  const tie = `update platform.users set directory_tenant_id = 't', directory_object_id = 'o' where id = 'u-agent';`;
+  test.each([
+    ['moved to another person', `set directory_object_id = 'mine'`],
+    ['moved to another directory', `set directory_tenant_id = 'mine'`],
+    ['taken off, to be given anew', 'set directory_tenant_id = null, directory_object_id = null'],
+  ])('cannot be %s, by no function either', async (_, change) => {
+    const attack = `${tie} update platform.users ${change} where id = 'u-agent'`;
+    expect(await attempt(world.superuser, attack)).toBe(
+      '42501 a user keeps the directory account of the first sign-in',
+    );
+    expect(await attempt(world.superuser, tie)).toBe('1 row');
+  });
 });

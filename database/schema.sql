@@ -21,6 +21,59 @@ grant usage on schema crm to support_role;
 create sequence crm.customer_number as bigint start 1000 increment 1 minvalue 1 maxvalue 9223372036854775807 cache 1;
 grant usage on sequence crm.customer_number to foundation_role;
 
+CREATE OR REPLACE FUNCTION crm.check_custom_value()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  field crm.custom_fields;
+  given text;
+  fits boolean;
+begin
+  select * into field from crm.custom_fields f where f.id = case tg_op when 'DELETE' then old.field_id else new.field_id end;
+  if tg_op = 'DELETE' then
+    -- Of a field that is being removed nothing is found.
+    if field.is_required then
+      raise exception '% is required' , field.label using errcode = 'check_violation', constraint = 'custom_field_required', column = field.key;
+    end if;
+    return old;
+  end if;
+  if field.id is null then return new; end if;  -- the foreign key says so
+  if num_nonnulls(case field.record when 'customer' then new.customer_id::text when 'company' then new.company_id::text else new.deal_id::text end) = 0 then
+    raise exception '% is a field of another kind of record', field.label
+      using errcode = 'check_violation', constraint = 'custom_field_record', column = field.key;
+  end if;
+  given := new.value #>> '{}';
+  fits := case field.type
+    when 'text' then jsonb_typeof(new.value) = 'string' and char_length(given) between 1 and 2000
+    when 'number' then jsonb_typeof(new.value) = 'number'
+    when 'checkbox' then jsonb_typeof(new.value) = 'boolean'
+    when 'choice' then jsonb_typeof(new.value) = 'string' and given = any (field.choices)
+    when 'date' then jsonb_typeof(new.value) = 'string' and given ~ '^\d{4}-\d{2}-\d{2}$' and pg_input_is_valid(given, 'date')
+  end;
+  if not fits then
+    raise exception 'not a value for the field %', field.label
+      using errcode = 'check_violation', constraint = 'custom_field_' || field.type, column = field.key;
+  end if;
+  return new;
+end $function$;
+
+CREATE OR REPLACE FUNCTION crm.keep_used_choices()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare used text;
+begin
+  select v.value #>> '{}' into used from crm.custom_field_values v
+  where v.field_id = new.id and v.value #>> '{}' <> all (new.choices) limit 1;
+  if found then
+    raise exception 'the choice % is in use', used using errcode = 'check_violation', constraint = 'custom_field_choice_used', detail = used;
+  end if;
+  return new;
+end $function$;
+
 create table crm.activities (
   id uuid default uuidv7() not null,
   customer_id uuid not null,
@@ -53,6 +106,7 @@ comment on column crm.activities.created_by is 'The person, as the app says; cre
 comment on column crm.activities.idempotency_key is 'Names the cause, so that however often it is retried there is one activity: session:<id>, deal:<id>:won.';
 CREATE INDEX activities_created_by_idx ON crm.activities USING btree (created_by) WHERE (created_by IS NOT NULL);
 CREATE INDEX activities_deal_id_idx ON crm.activities USING btree (deal_id) WHERE (deal_id IS NOT NULL);
+CREATE INDEX activities_tasks ON crm.activities USING btree (due_at, id) WHERE ((type = 'task'::text) AND (done_at IS NULL));
 CREATE INDEX activities_timeline ON crm.activities USING btree (customer_id, occurred_at DESC, id DESC);
 CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON crm.activities FOR EACH ROW EXECUTE FUNCTION sync.capture_crm_activities();
 alter table crm.activities enable row level security, force row level security;
@@ -67,6 +121,34 @@ grant insert (customer_id, type, description, metadata, occurred_at, created_by_
 grant select on crm.activities to foundation_role;
 grant select on crm.activities to support_role;
 grant update (type, description, metadata, occurred_at, due_at, done_at) on crm.activities to foundation_role;
+
+create table crm.changes (
+  event_id bigint not null,
+  id uuid generated always as ((lpad(to_hex(event_id), 32, '0'::text))::uuid) stored not null,
+  customer_id uuid not null,
+  deal_id bigint,
+  change text not null,
+  app text collate "C" not null,
+  actor text collate "C",
+  occurred_at timestamp with time zone not null,
+  data jsonb not null,
+  previous jsonb not null,
+  constraint changes_pkey PRIMARY KEY (event_id),
+  constraint changes_customer_id_fkey FOREIGN KEY (customer_id) REFERENCES platform.customers(id),
+  constraint changes_deal_id_fkey FOREIGN KEY (deal_id) REFERENCES crm.deals(id),
+  constraint changes_change_check CHECK ((change = ANY (ARRAY['created'::text, 'edited'::text, 'moved'::text, 'won'::text, 'lost'::text, 'reopened'::text]))),
+  constraint changes_data_check CHECK ((jsonb_typeof(data) = 'object'::text)),
+  constraint changes_previous_check CHECK ((jsonb_typeof(previous) = 'object'::text))
+);
+comment on column crm.changes.deal_id is 'Null: a change of the customer itself.';
+comment on column crm.changes.actor is 'As the app said; no reference, because what happened stands when the user is gone.';
+CREATE INDEX changes_deal_id_idx ON crm.changes USING btree (deal_id) WHERE (deal_id IS NOT NULL);
+CREATE INDEX changes_timeline ON crm.changes USING btree (customer_id, occurred_at DESC, id DESC);
+alter table crm.changes enable row level security, force row level security;
+create policy foundation_all on crm.changes for all to foundation_role using (true) with check (true);
+create policy owner_all on crm.changes for all to platform_owner using (true) with check (true);
+grant insert (event_id, customer_id, deal_id, change, app, actor, occurred_at, data, previous) on crm.changes to foundation_role;
+grant select on crm.changes to foundation_role;
 
 create table crm.contacts (
   id uuid default uuidv7() not null,
@@ -114,13 +196,14 @@ create table crm.custom_field_values (
   constraint custom_field_values_company_id_fkey FOREIGN KEY (company_id) REFERENCES platform.companies(id),
   constraint custom_field_values_customer_id_fkey FOREIGN KEY (customer_id) REFERENCES platform.customers(id),
   constraint custom_field_values_deal_id_fkey FOREIGN KEY (deal_id) REFERENCES crm.deals(id),
-  constraint custom_field_values_field_id_fkey FOREIGN KEY (field_id) REFERENCES crm.custom_fields(id),
+  constraint custom_field_values_field_id_fkey FOREIGN KEY (field_id) REFERENCES crm.custom_fields(id) ON DELETE CASCADE,
   constraint custom_field_values_check CHECK ((num_nonnulls(customer_id, company_id, deal_id) = 1)),
   constraint custom_field_values_value_check CHECK (((jsonb_typeof(value) = ANY (ARRAY['string'::text, 'number'::text, 'boolean'::text])) AND (octet_length((value)::text) <= 8192)))
 );
 CREATE INDEX custom_field_values_company_id_idx ON crm.custom_field_values USING btree (company_id) WHERE (company_id IS NOT NULL);
 CREATE INDEX custom_field_values_customer_id_idx ON crm.custom_field_values USING btree (customer_id) WHERE (customer_id IS NOT NULL);
 CREATE INDEX custom_field_values_deal_id_idx ON crm.custom_field_values USING btree (deal_id) WHERE (deal_id IS NOT NULL);
+CREATE TRIGGER check_value BEFORE INSERT OR DELETE OR UPDATE ON crm.custom_field_values FOR EACH ROW EXECUTE FUNCTION crm.check_custom_value();
 alter table crm.custom_field_values enable row level security, force row level security;
 create policy foundation_all on crm.custom_field_values for all to foundation_role using (true) with check (true);
 create policy owner_all on crm.custom_field_values for all to platform_owner using (true) with check (true);
@@ -147,9 +230,11 @@ create table crm.custom_fields (
   constraint custom_fields_record_check CHECK ((record = ANY (ARRAY['customer'::text, 'company'::text, 'deal'::text]))),
   constraint custom_fields_type_check CHECK ((type = ANY (ARRAY['text'::text, 'number'::text, 'date'::text, 'choice'::text, 'checkbox'::text])))
 );
+CREATE TRIGGER keep_used_choices BEFORE UPDATE OF choices ON crm.custom_fields FOR EACH ROW WHEN ((new.type = 'choice'::text)) EXECUTE FUNCTION crm.keep_used_choices();
 alter table crm.custom_fields enable row level security, force row level security;
 create policy foundation_all on crm.custom_fields for all to foundation_role using (true) with check (true);
 create policy owner_all on crm.custom_fields for all to platform_owner using (true) with check (true);
+grant delete on crm.custom_fields to foundation_role;
 grant insert (record, key, label, type, choices, is_required, "position") on crm.custom_fields to foundation_role;
 grant select on crm.custom_fields to foundation_role;
 grant update (label, choices, is_required, "position") on crm.custom_fields to foundation_role;
@@ -187,6 +272,7 @@ create table crm.deals (
 CREATE INDEX deals_company_id_idx ON crm.deals USING btree (company_id) WHERE (company_id IS NOT NULL);
 CREATE INDEX deals_customer ON crm.deals USING btree (customer_id, status);
 CREATE INDEX deals_owner_id_idx ON crm.deals USING btree (owner_id) WHERE (owner_id IS NOT NULL);
+CREATE INDEX deals_search ON crm.deals USING gin (((' '::text || lower(name))) ext.gin_trgm_ops);
 CREATE INDEX deals_stage ON crm.deals USING btree (pipeline_id, stage_id);
 CREATE TRIGGER count_version BEFORE UPDATE ON crm.deals FOR EACH ROW EXECUTE FUNCTION platform.count_version();
 CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON crm.deals FOR EACH ROW EXECUTE FUNCTION sync.capture_crm_deals();
@@ -218,6 +304,7 @@ CREATE UNIQUE INDEX pipeline_stages_one_won ON crm.pipeline_stages USING btree (
 alter table crm.pipeline_stages enable row level security, force row level security;
 create policy foundation_all on crm.pipeline_stages for all to foundation_role using (true) with check (true);
 create policy owner_all on crm.pipeline_stages for all to platform_owner using (true) with check (true);
+grant delete on crm.pipeline_stages to foundation_role;
 grant insert (pipeline_id, name, "position", outcome, probability_percent) on crm.pipeline_stages to foundation_role;
 grant select on crm.pipeline_stages to foundation_role;
 grant update (name, "position", outcome, probability_percent) on crm.pipeline_stages to foundation_role;
@@ -235,9 +322,35 @@ CREATE UNIQUE INDEX pipelines_one_default ON crm.pipelines USING btree (is_defau
 alter table crm.pipelines enable row level security, force row level security;
 create policy foundation_all on crm.pipelines for all to foundation_role using (true) with check (true);
 create policy owner_all on crm.pipelines for all to platform_owner using (true) with check (true);
+grant delete on crm.pipelines to foundation_role;
 grant insert (name, is_default) on crm.pipelines to foundation_role;
 grant select on crm.pipelines to foundation_role;
 grant update (name, is_default) on crm.pipelines to foundation_role;
+
+create table crm.saved_views (
+  id bigint generated always as identity not null,
+  owner_id text collate "C" not null,
+  page text not null,
+  name text not null,
+  query text not null,
+  is_shared boolean default false not null,
+  created_at timestamp with time zone default now() not null,
+  constraint saved_views_pkey PRIMARY KEY (id),
+  constraint saved_views_owner_id_page_name_key UNIQUE (owner_id, page, name),
+  constraint saved_views_owner_id_fkey FOREIGN KEY (owner_id) REFERENCES platform.users(id),
+  constraint saved_views_name_check CHECK (platform.is_line(name, 80)),
+  constraint saved_views_page_check CHECK ((page = ANY (ARRAY['customers'::text, 'companies'::text, 'deals'::text]))),
+  constraint saved_views_query_check CHECK ((octet_length(query) <= 2000))
+);
+comment on column crm.saved_views.query is 'What stands behind the ? of the page’s address.';
+CREATE INDEX saved_views_page_idx ON crm.saved_views USING btree (page) WHERE is_shared;
+alter table crm.saved_views enable row level security, force row level security;
+create policy foundation_all on crm.saved_views for all to foundation_role using (true) with check (true);
+create policy owner_all on crm.saved_views for all to platform_owner using (true) with check (true);
+grant delete on crm.saved_views to foundation_role;
+grant insert (owner_id, page, name, query, is_shared) on crm.saved_views to foundation_role;
+grant select on crm.saved_views to foundation_role;
+grant update (name, query, is_shared) on crm.saved_views to foundation_role;
 
 create view crm.customer_context as
  SELECT c.id AS customer_id,
@@ -331,6 +444,22 @@ grant execute on function platform.current_app() to foundation_role;
 grant execute on function platform.current_app() to support_role;
 grant execute on function platform.current_app() to sync_role;
 
+CREATE OR REPLACE FUNCTION platform.end_sign_ins(person text, only_this uuid, reason text)
+ RETURNS integer
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare ended integer;
+begin
+  update platform.sign_ins s set ended_at = now(), end_reason = reason
+  where s.user_id = person and (only_this is null or s.id = only_this) and s.ended_at is null;
+  get diagnostics ended = row_count;
+  return ended;
+end $function$;
+grant execute on function platform.end_sign_ins(person text, only_this uuid, reason text) to foundation_role;
+grant execute on function platform.end_sign_ins(person text, only_this uuid, reason text) to support_role;
+
 CREATE OR REPLACE FUNCTION platform.find_or_create_customer(key text, address text, full_name text, OUT customer platform.customers, OUT created boolean)
  RETURNS record
  LANGUAGE plpgsql
@@ -371,6 +500,19 @@ begin
   raise exception 'a user keeps the directory account of the first sign-in' using errcode = 'insufficient_privilege',
     hint = 'Another directory account is another user.';
 end $function$;
+
+CREATE OR REPLACE FUNCTION platform.list_sign_ins(person text)
+ RETURNS TABLE(id uuid, app text, agent text, created_at timestamp with time zone, last_seen_at timestamp with time zone, expires_at timestamp with time zone)
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  select s.id, s.app, s.agent, s.created_at, s.last_seen_at, s.expires_at from platform.sign_ins s
+  where s.user_id = person and s.ended_at is null and s.expires_at > now() and s.last_seen_at > now() - s.idle_max
+  order by s.last_seen_at desc, s.id limit 200
+$function$;
+grant execute on function platform.list_sign_ins(person text) to foundation_role;
+grant execute on function platform.list_sign_ins(person text) to support_role;
 
 CREATE OR REPLACE PROCEDURE platform.protect_table(IN target regclass)
  LANGUAGE plpgsql
@@ -413,6 +555,39 @@ begin
   return null;
 end $function$;
 
+CREATE OR REPLACE FUNCTION platform.sign_in_user(subject text, address text, full_name text, tenant text, account text)
+ RETURNS platform.users
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare person platform.users;
+begin
+  for attempt in 1..3 loop
+    -- The directory account before the subject, which differs from app registration to app registration.
+    update platform.users u set email = address, name = full_name, last_signed_in = now()
+    where u.directory_tenant_id = tenant and u.directory_object_id = account returning u.* into person;
+    if not found then
+      -- Support ties no administrator: see the revoke above.
+      update platform.users u set email = address, name = full_name, last_signed_in = now(),
+        directory_tenant_id = coalesce(u.directory_tenant_id, tenant), directory_object_id = coalesce(u.directory_object_id, account)
+      where u.id = subject and (tenant is null
+        or u.directory_object_id is null and (u.role = 'user' or platform.current_app() = 'foundation')) returning u.* into person;
+    end if;
+    if not found then
+      insert into platform.users as u (id, email, name, directory_tenant_id, directory_object_id, last_signed_in)
+      values (subject, address, full_name, tenant, account, now()) on conflict do nothing returning u.* into person;
+    end if;
+    if found then
+      delete from platform.sign_ins s where s.user_id = person.id and s.expires_at < now() - interval '30 days';
+      return person;
+    end if;
+  end loop;
+  raise exception 'another directory account has this subject' using errcode = 'unique_violation', constraint = 'users_pkey';
+end $function$;
+grant execute on function platform.sign_in_user(subject text, address text, full_name text, tenant text, account text) to foundation_role;
+grant execute on function platform.sign_in_user(subject text, address text, full_name text, tenant text, account text) to support_role;
+
 create table platform.companies (
   id uuid default uuidv7() not null,
   name text not null,
@@ -427,6 +602,8 @@ create table platform.companies (
   constraint companies_domain_check CHECK (((domain ~ '^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9-]{2,63}$'::text) AND (octet_length(domain) <= 253))),
   constraint companies_name_check CHECK (platform.is_line(name, 200))
 );
+CREATE INDEX companies_by_change ON platform.companies USING btree (updated_at, id);
+CREATE INDEX companies_by_name ON platform.companies USING btree (name, id);
 CREATE INDEX companies_search ON platform.companies USING gin (((' '::text || lower(name))) ext.gin_trgm_ops);
 CREATE TRIGGER count_version BEFORE UPDATE ON platform.companies FOR EACH ROW EXECUTE FUNCTION platform.count_version();
 CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON platform.companies FOR EACH ROW EXECUTE FUNCTION sync.capture_platform_companies();
@@ -518,6 +695,11 @@ create table platform.customers (
 comment on column platform.customers.email_key is 'The canonical form of email. It stands here, not only in customer_emails, so that a plain insert cannot leave a customer without an address.';
 comment on column platform.customers.merged_into is 'The customer that goes on for this one; never one that is itself merged.';
 CREATE INDEX customers_account_manager_id_idx ON platform.customers USING btree (account_manager_id) WHERE (account_manager_id IS NOT NULL);
+CREATE INDEX customers_by_change ON platform.customers USING btree (updated_at, id) WHERE ((merged_into IS NULL) AND (erased_at IS NULL));
+CREATE INDEX customers_by_creation ON platform.customers USING btree (created_at, id) WHERE ((merged_into IS NULL) AND (erased_at IS NULL));
+CREATE INDEX customers_by_email ON platform.customers USING btree (email_key, id) WHERE ((merged_into IS NULL) AND (erased_at IS NULL));
+CREATE INDEX customers_by_name ON platform.customers USING btree (name, id) WHERE ((merged_into IS NULL) AND (erased_at IS NULL));
+CREATE INDEX customers_by_tier ON platform.customers USING btree (COALESCE(account_tier, '~'::text), id) WHERE ((merged_into IS NULL) AND (erased_at IS NULL));
 CREATE INDEX customers_company_id_idx ON platform.customers USING btree (company_id) WHERE (company_id IS NOT NULL);
 CREATE INDEX customers_merged_into_idx ON platform.customers USING btree (merged_into) WHERE (merged_into IS NOT NULL);
 CREATE INDEX customers_search ON platform.customers USING gin (((((' '::text || lower(name)) || ' '::text) || email_key)) ext.gin_trgm_ops);
@@ -551,6 +733,60 @@ create policy apps_read on platform.migrations for select to foundation_role, su
 create policy owner_all on platform.migrations for all to platform_owner using (true) with check (true);
 grant select (number, name, applied_at) on platform.migrations to foundation_role;
 grant select (number, name, applied_at) on platform.migrations to support_role;
+
+create table platform.sign_ins (
+  id uuid default uuidv7() not null,
+  app text collate "C" default platform.current_app() not null,
+  user_id text collate "C" not null,
+  token_hash bytea not null,
+  next_token_hash bytea,
+  next_token_at timestamp with time zone,
+  previous_token_hash bytea,
+  rotated_at timestamp with time zone default now() not null,
+  csrf_token text collate "C" not null,
+  role_max text collate "C" default 'admin'::text not null,
+  agent text,
+  created_at timestamp with time zone default now() not null,
+  last_seen_at timestamp with time zone default now() not null,
+  idle_max interval not null,
+  expires_at timestamp with time zone not null,
+  ended_at timestamp with time zone,
+  end_reason text collate "C",
+  constraint sign_ins_pkey PRIMARY KEY (id),
+  constraint sign_ins_next_token_hash_key UNIQUE (next_token_hash),
+  constraint sign_ins_previous_token_hash_key UNIQUE (previous_token_hash),
+  constraint sign_ins_token_hash_key UNIQUE (token_hash),
+  constraint sign_ins_user_id_fkey FOREIGN KEY (user_id) REFERENCES platform.users(id),
+  constraint sign_ins_agent_check CHECK (platform.is_line(agent, 200)),
+  constraint sign_ins_app_check CHECK ((app = ANY (ARRAY['foundation'::text, 'support'::text]))),
+  constraint sign_ins_check CHECK (((next_token_hash IS NULL) = (next_token_at IS NULL))),
+  constraint sign_ins_check1 CHECK (((ended_at IS NULL) = (end_reason IS NULL))),
+  constraint sign_ins_check2 CHECK ((expires_at <= (created_at + '31 days'::interval))),
+  constraint sign_ins_csrf_token_check CHECK (((octet_length(csrf_token) >= 32) AND (octet_length(csrf_token) <= 64))),
+  constraint sign_ins_end_reason_check CHECK ((end_reason = ANY (ARRAY['signed-out'::text, 'everywhere'::text, 'by-admin'::text, 'token-reused'::text]))),
+  constraint sign_ins_idle_max_check CHECK ((idle_max > '00:00:00'::interval)),
+  constraint sign_ins_next_token_hash_check CHECK ((octet_length(next_token_hash) = 32)),
+  constraint sign_ins_previous_token_hash_check CHECK ((octet_length(previous_token_hash) = 32)),
+  constraint sign_ins_role_max_check CHECK ((role_max = ANY (ARRAY['admin'::text, 'user'::text]))),
+  constraint sign_ins_token_hash_check CHECK ((octet_length(token_hash) = 32))
+);
+comment on table platform.sign_ins is 'Tokens stand here as SHA-256 only: who reads this table cannot act as anybody. Ended and expired rows are kept for thirty days.';
+comment on column platform.sign_ins.next_token_hash is 'Given to the browser, not seen from it yet: the present token is good until it is, so that a lost answer signs nobody out.';
+comment on column platform.sign_ins.previous_token_hash is 'What the present token replaced. Good for requests that were under way; later it says that somebody has a copy.';
+comment on column platform.sign_ins.csrf_token is 'In clear: without the cookie it is good for nothing.';
+comment on column platform.sign_ins.role_max is 'The most that the directory allowed at this sign-in; the role itself is the user''s.';
+CREATE INDEX sign_ins_user_id_idx ON platform.sign_ins USING btree (user_id);
+alter table platform.sign_ins enable row level security, force row level security;
+create policy own_add on platform.sign_ins for insert to foundation_role, support_role with check ((app = platform.current_app()));
+create policy own_edit on platform.sign_ins for update to foundation_role, support_role using (((app = platform.current_app()) AND (ended_at IS NULL))) with check ((app = platform.current_app()));
+create policy own_read on platform.sign_ins for select to foundation_role, support_role using ((app = platform.current_app()));
+create policy owner_all on platform.sign_ins for all to platform_owner using (true) with check (true);
+grant insert (user_id, token_hash, csrf_token, role_max, agent, idle_max, expires_at) on platform.sign_ins to foundation_role;
+grant insert (user_id, token_hash, csrf_token, role_max, agent, idle_max, expires_at) on platform.sign_ins to support_role;
+grant select on platform.sign_ins to foundation_role;
+grant select on platform.sign_ins to support_role;
+grant update (token_hash, next_token_hash, next_token_at, previous_token_hash, rotated_at, last_seen_at, ended_at, end_reason) on platform.sign_ins to foundation_role;
+grant update (token_hash, next_token_hash, next_token_at, previous_token_hash, rotated_at, last_seen_at, ended_at, end_reason) on platform.sign_ins to support_role;
 
 create table platform.users (
   id text collate "C" not null,
@@ -586,8 +822,8 @@ grant insert (id, email, name, foundation_user_id, directory_tenant_id, director
 grant insert (id, email, name, support_user_id, directory_tenant_id, directory_object_id, last_signed_in) on platform.users to support_role;
 grant select on platform.users to foundation_role;
 grant select on platform.users to support_role;
-grant update (email, name, role, foundation_user_id, directory_tenant_id, directory_object_id, last_signed_in) on platform.users to foundation_role;
-grant update (email, name, support_user_id, directory_tenant_id, directory_object_id, last_signed_in) on platform.users to support_role;
+grant update (email, name, role, foundation_user_id, last_signed_in) on platform.users to foundation_role;
+grant update (email, name, support_user_id, last_signed_in) on platform.users to support_role;
 
 create schema public;
 

@@ -1,17 +1,35 @@
-import type { PlatformDb } from '@aether/platform';
 import type { MiddlewareHandler } from 'hono';
-import type { AppEnv } from './app.ts';
-import { refuseFields } from './problem.ts';
+import type { Caller } from './caller.ts';
+import { Problem } from './problem.ts';
 
-/** Finds the user of `X-Aether-Actor`: until sign-in is built it is taken as said, on loopback only. */
-export function findActor(db: PlatformDb): MiddlewareHandler<AppEnv> {
-  return async (c, next) => {
-    const id = c.req.header('x-aether-actor');
-    if (id !== undefined) {
-      const user = id.length <= 255 ? await db.getUserById(id) : undefined;
-      if (!user) throw refuseFields([{ field: 'X-Aether-Actor', in: 'header', message: 'must be the id of a user' }]);
-      c.set('actor', user);
-    }
-    await next();
-  };
+/** 401: nobody has signed in, or the sign-in has ended. A web app then goes to /signin. */
+export function refuseStranger(headers: Record<string, string> = {}): Problem {
+  return new Problem({
+    status: 401,
+    code: 'not-signed-in',
+    detail: 'Sign in at /signin, or send an access token: `Authorization: Bearer <token>`.',
+    headers: { 'WWW-Authenticate': 'Bearer', ...headers },
+  });
 }
+
+/** Lets in whoever has signed in, and tells the handler who acts: `c.get('actor')`, undefined for a machine. */
+export const staffOnly: MiddlewareHandler = async (c, next) => {
+  const caller: Caller | undefined = await c.get('authenticate')?.(c);
+  if (!caller) throw refuseStranger();
+  c.set('caller', caller);
+  c.set('actor', caller.actor);
+  await next();
+  for (const cookie of caller.cookies ?? []) c.res.headers.append('Set-Cookie', cookie);
+};
+
+/** Behind `staffOnly`: lets in administrators. A machine is none. */
+export const requireAdmin: MiddlewareHandler = async (c, next) => {
+  if (c.get('actor')?.role !== 'admin') {
+    throw new Problem({
+      status: 403,
+      code: 'admin-only',
+      detail: 'Only an administrator may do this. Ask one: they are listed on the page of users.',
+    });
+  }
+  await next();
+};

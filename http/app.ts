@@ -2,22 +2,26 @@ import './locale.ts';
 import type { User } from '@aether/platform';
 import type { HttpBindings } from '@hono/node-server';
 import { type Hook, OpenAPIHono } from '@hono/zod-openapi';
-import type { MiddlewareHandler } from 'hono';
+import type { Context, MiddlewareHandler } from 'hono';
 import { methodNotAllowed } from 'hono/method-not-allowed';
 import { requestId } from 'hono/request-id';
 import { matchedRoutes } from 'hono/route';
 import { secureHeaders } from 'hono/secure-headers';
 import type { Logger } from 'pino';
 import { type BodyLimits, bodyLimits, formatPath, readJsonBody } from './body.ts';
+import type { Authenticate, Caller } from './caller.ts';
 import { addHealth, type Checks } from './health.ts';
 import { answerProblem, createErrorHandler, Problem, refuseFields } from './problem.ts';
 import { checkTarget } from './target.ts';
 
 /**
  * What every handler finds in its context. `actor` is the person who acts, undefined for a visitor or a machine; `problem` is the
- * code of the refusal, if the request was refused.
+ * code of the refusal, if the request was refused. `authenticate` is there for `staffOnly`, and `caller` behind it.
  */
-export type AppEnv = { Bindings: HttpBindings; Variables: { requestId: string; actor?: User; problem?: string } };
+export type AppEnv = {
+  Bindings: HttpBindings;
+  Variables: { requestId: string; authenticate?: Authenticate; caller?: Caller; actor?: User; problem?: string };
+};
 
 export type App = OpenAPIHono<AppEnv>;
 
@@ -53,16 +57,7 @@ export function createApp({
 }: AppOptions): App {
   const app: App = new OpenAPIHono<AppEnv>({ defaultHook: refuseInvalid });
   app.onError(createErrorHandler(log));
-  app.notFound((c) =>
-    answerProblem(
-      c,
-      new Problem({
-        status: 404,
-        code: 'no-such-route',
-        detail: 'There is nothing at this address. /openapi.json lists what there is.',
-      }),
-    ),
-  );
+  app.notFound(answerNoSuchRoute);
 
   app.use(requestId({ limitLength: 64 }));
   app.use(logAccess(log));
@@ -90,6 +85,12 @@ export function createApp({
     return c.json(document);
   });
   return app;
+}
+
+/** 404 for an address that no route has. */
+export function answerNoSuchRoute(c: Context): Response {
+  const detail = 'There is nothing at this address. /openapi.json lists what there is.';
+  return answerProblem(c, new Problem({ status: 404, code: 'no-such-route', detail }));
 }
 
 const places = { query: 'query', param: 'path', header: 'header', cookie: 'cookie' } as const;

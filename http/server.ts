@@ -1,10 +1,11 @@
-import { type App as AppName, connectPlatform, type PlatformDb } from '@aether/platform';
+import { type App as AppName, ConfigurationError, connectPlatform, type PlatformDb } from '@aether/platform';
 import type { Logger } from 'pino';
-import { findActor } from './actor.ts';
 import { type App, createApp } from './app.ts';
+import type { Authenticate } from './caller.ts';
 import { createLog } from './log.ts';
 import { type Served, serve } from './serve.ts';
 import { addEventStream } from './stream.ts';
+import { addWeb } from './web.ts';
 
 export type ServerOptions = {
   /** The settings of docs/configuration.md; by default the process's environment. */
@@ -24,6 +25,10 @@ type ServerParts = {
   description: string;
   portDefault: number;
   addRoutes: (app: App, db: PlatformDb, context: ServerContext) => void;
+  /** Adds the routes of sign-in and says how staff is known. @throws ConfigurationError */
+  addSignIn: (app: App, db: PlatformDb, context: ServerContext) => Authenticate;
+  /** The folder of the built web app, if the app has one. */
+  web?: string;
   /** Begins what the app does when an event comes; it ends with the server. */
   subscribe?: (db: PlatformDb, onError: (error: unknown) => void) => void;
 };
@@ -31,6 +36,10 @@ type ServerParts = {
 export type ServerContext = {
   variables: Record<string, string | undefined>;
   log: Logger;
+  /** Where people reach this server; known when it listens. */
+  url(): string;
+  /** <APP>_PUBLIC_URL, when people do not reach this server as this machine. */
+  publicUrl: URL | undefined;
   /** Aborted when the server begins to close: whatever never ends by itself must end then. */
   closing: AbortSignal;
 };
@@ -42,17 +51,27 @@ export type ServerContext = {
  * @throws ConfigurationError, DatabaseUnavailable
  */
 export async function startServer(parts: ServerParts, options: ServerOptions): Promise<Served> {
-  const { app: name, title, version, description, portDefault, addRoutes, subscribe } = parts;
+  const { app: name, title, version, description, portDefault, addRoutes, addSignIn, subscribe, web } = parts;
   const { variables = process.env, log = createLog(name), portExact = false } = options;
   const port = options.port ?? readPort(`${name.toUpperCase()}_PORT`, variables) ?? portDefault;
+  const publicUrl = readPublicUrl(`${name.toUpperCase()}_PUBLIC_URL`, variables);
   const db = await connectPlatform({ app: name, variables });
   try {
     const app = createApp({ name, title, version, description, log, checks: { database: db.check } });
-    app.use('/api/*', findActor(db));
     const closing = new AbortController();
-    addRoutes(app, db, { variables, log, closing: closing.signal });
+    let ownUrl = publicUrl?.origin ?? '';
+    const context = { variables, log, publicUrl, url: () => ownUrl, closing: closing.signal };
+    let authenticate: Authenticate | undefined;
+    app.use(async (c, next) => {
+      c.set('authenticate', authenticate);
+      await next();
+    });
+    authenticate = addSignIn(app, db, context);
+    addRoutes(app, db, context);
     addEventStream(app, db, { closing: closing.signal });
+    if (web) addWeb(app, web);
     const served = await serve(app, { port, portExact, log });
+    ownUrl ||= served.url;
     if (!options.withoutSubscriptions) subscribe?.(db, (error) => log.warn({ err: error }, 'subscription'));
     return {
       ...served,
@@ -82,6 +101,15 @@ export async function runServer(start: (options: ServerOptions) => Promise<Serve
     console.error(error instanceof Error ? error.message : error);
     process.exitCode = 1;
   }
+}
+
+function readPublicUrl(setting: string, variables: Record<string, string | undefined>): URL | undefined {
+  const given = variables[setting];
+  if (!given) return undefined;
+  const url = URL.canParse(given) ? new URL(given) : undefined;
+  if (!url || !/^https?:$/.test(url.protocol) || url.href !== `${url.origin}/`)
+    throw new ConfigurationError(`${setting} must be an address without a path, such as https://crm.example.com.`);
+  return url;
 }
 
 function readPort(setting: string, variables: Record<string, string | undefined>): number | undefined {

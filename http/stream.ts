@@ -38,6 +38,8 @@ export type StreamOptions = {
   /** Ends every stream, so that the server can close. */
   closing: AbortSignal;
   heartbeatMs?: number;
+  /** How often it is asked whether the caller may still listen: so long a sign-in that has ended goes on. */
+  welcomeMs?: number;
   streamsMax?: number;
 };
 
@@ -45,7 +47,7 @@ export type StreamOptions = {
 export function addEventStream(
   app: App,
   db: PlatformDb,
-  { closing, heartbeatMs = 15_000, streamsMax = 500 }: StreamOptions,
+  { closing, heartbeatMs = 15_000, welcomeMs = 3_000, streamsMax = 500 }: StreamOptions,
 ): void {
   let open = 0;
   app.openapi(stream, async (c) => {
@@ -64,10 +66,14 @@ export function addEventStream(
     open += 1;
     const gone = new AbortController();
     const over = AbortSignal.any([closing, gone.signal]);
+    const caller = c.get('caller');
     c.header('X-Accel-Buffering', 'no'); // a proxy that gathers would delay what is live
     return streamSSE(c, async (sse) => {
       sse.onAbort(() => gone.abort());
       const heartbeat = setInterval(() => sse.write(': open\n\n').catch(() => gone.abort()), heartbeatMs);
+      const welcome = setInterval(async () => {
+        if (!(await caller?.isStillWelcome().catch(() => true))) gone.abort();
+      }, welcomeMs);
       try {
         await sse.write(': open\n\n');
         if (!isKnown) await sse.writeSSE({ event: 'reset', data: '{}' });
@@ -80,6 +86,7 @@ export function addEventStream(
         if (!(error instanceof FellBehind)) throw error;
       } finally {
         clearInterval(heartbeat);
+        clearInterval(welcome);
         open -= 1;
       }
     }) as never;

@@ -107,6 +107,7 @@ export function callerOf(url: string) {
       headers: { ...(body && { 'Content-Type': 'application/json' }), ...headers },
       body: body && JSON.stringify(body),
     });
-    return { status: response.status, headers: response.headers, body: await response.json() };
+    const text = await response.text();
+    return { status: response.status, headers: response.headers, body: text ? JSON.parse(text) : undefined };
   };
 }

@@ -11,7 +11,7 @@ import type { PayloadSchemas } from './events.ts';
 import { type UserCalls, userCalls } from './users.ts';
 
 /** The newest migration that this package relies on; a database that lacks it is refused. */
-export const requiredMigration = 6;
+export const requiredMigration = 8;
 
 export type PlatformDb = Connection &
   CustomerCalls &

@@ -19,6 +19,9 @@ const uniqueFields: Record<string, string> = {
   customer_external_ids_pkey: 'customer number',
   companies_domain_key: 'domain',
   users_pkey: 'user',
+  custom_fields_record_key_key: 'key',
+  pipelines_name_key: 'name',
+  saved_views_owner_id_page_name_key: 'name',
   users_directory_tenant_id_directory_object_id_key: 'directory account',
 };
 

@@ -1,5 +1,5 @@
 import type { Connection, InTransaction, Queryable, Statement, Write } from './connection.ts';
-import { AlreadyExists, NotFound } from './errors.ts';
+import { NotFound } from './errors.ts';
 import { assignmentsFor, columnsOf } from './fields.ts';
 import { coalesce, prepareLookup, runLookup } from './lookups.ts';
 
@@ -24,6 +24,10 @@ export type SignIn = { subject: string; email: string; name: string; tenantId?: 
 const userColumns = `u.id, u.email, u.name, u.role, u.foundation_user_id, u.support_user_id, u.directory_tenant_id, u.directory_object_id,
   u.created_at, u.last_signed_in`;
 const byId = prepareLookup('user-by-id', 'text', `select ${userColumns} from platform.users u where u.id`);
+const byDirectory: Statement = {
+  name: 'user-by-directory',
+  text: `select ${userColumns} from platform.users u where u.directory_tenant_id = $1 and u.directory_object_id = $2`,
+};
 const all: Statement = { name: 'users-all', text: `select ${userColumns} from platform.users u order by u.name, u.id` };
 
 export type UserCalls = ReturnType<typeof userCalls>;
@@ -36,6 +40,16 @@ export function userCalls(connection: Connection) {
 
   async function getUserById(id: string, { tx }: InTransaction = {}): Promise<User | null> {
     return tx ? ((await fetchMany(tx, [id])).get(id) ?? null) : coalescedById(id);
+  }
+
+  /** The user of a directory account; null until the first sign-in. */
+  async function getUserByDirectory(
+    tenantId: string,
+    objectId: string,
+    { tx }: InTransaction = {},
+  ): Promise<User | null> {
+    const [user] = await (tx ?? connection).run<User>(byDirectory, [tenantId, objectId]);
+    return user ?? null;
   }
 
   /** All of them, by name. */
@@ -51,26 +65,14 @@ export function userCalls(connection: Connection) {
    */
   async function signInUser({ subject, email, name, tenantId, objectId }: SignIn, write: Write = {}): Promise<User> {
     return connection.within(write, async (tx) => {
-      const found = `select id from platform.users where directory_tenant_id = $1 and directory_object_id = $2
-                     union all select id from platform.users where id = $3 and ($1::text is null or directory_tenant_id is null) limit 1`;
-      const update = () =>
-        tx.query<User>(
-          `update platform.users u set email = $4, name = $5, directory_tenant_id = coalesce($1, directory_tenant_id),
-             directory_object_id = coalesce($2, directory_object_id), last_signed_in = now()
-           where u.id = (${found}) returning ${userColumns}`,
-          [tenantId ?? null, objectId ?? null, subject, email, name],
-        );
-      const [known] = await update();
-      if (known) return known;
-      const [made] = await tx.query<User>(
-        `insert into platform.users as u (id, email, name, directory_tenant_id, directory_object_id, last_signed_in)
-         values ($1, $2, $3, $4, $5, now()) on conflict do nothing returning ${userColumns}`,
-        [subject, email, name, tenantId ?? null, objectId ?? null],
-      );
-      if (made) return made;
-      const [rival] = await update(); // the same person signed in twice at once
-      if (!rival) throw new AlreadyExists('user');
-      return rival;
+      const [user] = await tx.query<User>(`select ${userColumns} from platform.sign_in_user($1, $2, $3, $4, $5) u`, [
+        subject,
+        email,
+        name,
+        tenantId ?? null,
+        objectId ?? null,
+      ]);
+      return user as User;
     });
   }
 
@@ -94,5 +96,5 @@ export function userCalls(connection: Connection) {
     });
   }
 
-  return { getUserById, listUsers, signInUser, updateUser };
+  return { getUserById, getUserByDirectory, listUsers, signInUser, updateUser };
 }

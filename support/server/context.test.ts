@@ -58,9 +58,12 @@ describe('on the shared database', () => {
     expect((await app.call('GET', contextPath)).body.customer.account_tier).toBe('premium');
   });
 
-  test('it is one query', async () => {
+  test('it is one query, besides the one that finds out who asks', async () => {
     const query = vi.spyOn(pg.Client.prototype, 'query');
     expect((await app.call('GET', contextPath)).body.crm).toEqual(crm);
+    expect(query).toHaveBeenCalledTimes(2);
+    query.mockClear();
+    expect((await app.callAs('service')('GET', contextPath)).body.crm).toEqual(crm);
     expect(query).toHaveBeenCalledTimes(1);
     query.mockRestore();
   });
@@ -96,11 +99,12 @@ describe('over HTTP, when FOUNDATION_API_URL is set', () => {
     return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, requests };
   }
 
-  test('the same context comes from there, asked with the service token', async () => {
+  test('the same context comes from there, asked with a token of our own that is fetched once', async () => {
+    const before = app.issuer.grants();
     const { url, requests } = await startFoundation((_, response) => {
       response.setHeader('Content-Type', 'application/json').end(JSON.stringify({ customer: {}, company: null, crm }));
     });
-    const call = await app.startAnother({ FOUNDATION_API_URL: `${url}/`, FOUNDATION_API_TOKEN: 'service-token' });
+    const call = await app.startAnother({ FOUNDATION_API_URL: `${url}/` });
     const { status, body } = await call('GET', contextPath);
     expect(status).toBe(200);
     expect(body).toMatchObject({
@@ -109,7 +113,42 @@ describe('over HTTP, when FOUNDATION_API_URL is set', () => {
       crm,
       partial: false,
     });
-    expect(requests).toEqual([{ path: `/api/customers/${customer.id}`, authorization: 'Bearer service-token' }]);
+    await call('GET', contextPath);
+    const asked = {
+      path: `/api/customers/${customer.id}`,
+      authorization: expect.stringMatching(/^Bearer [\w-]+\.[\w-]+\.[\w-]+$/),
+    };
+    expect(requests).toEqual([asked, asked]);
+    expect(requests[1]?.authorization).toBe(requests[0]?.authorization);
+    expect(app.issuer.grants()).toBe(before + 1);
+  });
+
+  test('a token that Foundation refuses is replaced by the next request', async () => {
+    let isRefusing = true;
+    const { url, requests } = await startFoundation((_, response) =>
+      isRefusing
+        ? response.writeHead(401).end()
+        : response.setHeader('Content-Type', 'application/json').end(JSON.stringify({ crm })),
+    );
+    const call = await app.startAnother({ FOUNDATION_API_URL: url });
+    expect((await call('GET', contextPath)).body).toMatchObject({ partial: true });
+    isRefusing = false;
+    expect((await call('GET', contextPath)).body).toMatchObject({ partial: false, crm });
+    expect(requests[1]?.authorization).not.toBe(requests[0]?.authorization);
+  });
+
+  test('without a token Foundation is not asked; that counts as its failure', async () => {
+    const { url, requests } = await startFoundation((_, response) => response.end());
+    const call = await app.startAnother({ FOUNDATION_API_URL: url });
+    app.issuer.refuse(true);
+    try {
+      for (let n = 0; n < 5; n += 1)
+        expect((await call('GET', contextPath)).body).toMatchObject({ partial: true, customer: { id: customer.id } });
+      expect((await call('GET', contextPath)).body.reason).toMatch(/left alone/);
+      expect(requests).toEqual([]);
+    } finally {
+      app.issuer.refuse(false);
+    }
   });
 
   test.each([

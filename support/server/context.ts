@@ -1,5 +1,6 @@
 import type { Log } from '@aether/http';
 import type { Company, Customer, PlatformDb } from '@aether/platform';
+import { serviceToken } from '@aether/signin';
 import { type CrmContext, connectFoundation, type MissingReason, missingReasons } from './foundation.ts';
 
 /** Who is asking, for the agent: the customer, the company, and what the CRM knows. */
@@ -22,9 +23,9 @@ export type ContextReader = (email: string) => Promise<Context | null>;
  * over HTTP, where it may be missing and then says so.
  */
 export function contextReader(db: PlatformDb, variables: Record<string, string | undefined>, log: Log): ContextReader {
-  const { FOUNDATION_API_URL: url, FOUNDATION_API_TOKEN: token } = variables;
+  const { FOUNDATION_API_URL: url, FOUNDATION_API_SCOPE: scope } = variables;
   if (!url) return (email) => readShared(db, email);
-  const foundation = connectFoundation({ url, token });
+  const foundation = connectFoundation({ url, token: serviceToken(variables, scope) });
   return async (email) => {
     const customer = await db.getCustomerByEmail(email);
     if (!customer) return null;

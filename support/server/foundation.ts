@@ -1,5 +1,6 @@
 import { CrmContextSchema, z } from '@aether/http';
 import { ConfigurationError } from '@aether/platform';
+import type { ServiceToken } from '@aether/signin';
 import { BrokenCircuitError, ConsecutiveBreaker, circuitBreaker, handleAll } from 'cockatiel';
 
 export type CrmContext = z.output<typeof CrmContextSchema>;
@@ -27,10 +28,10 @@ const AnswerSchema = z.object({ crm: CrmContextSchema });
  * Foundation is not asked for five seconds, then once to see whether it is back.
  *
  * @param url FOUNDATION_API_URL, such as https://foundation.internal
- * @param token FOUNDATION_API_TOKEN, sent as Bearer.
+ * @param token this app's own access token for Foundation; failing to get one counts as a failure of Foundation.
  * @throws ConfigurationError when the url is none.
  */
-export function connectFoundation({ url, token }: { url: string; token?: string }): FoundationClient {
+export function connectFoundation({ url, token }: { url: string; token: ServiceToken }): FoundationClient {
   if (!/^https?:\/\//.test(url) || !URL.canParse(url))
     throw new ConfigurationError('FOUNDATION_API_URL must be an address such as https://foundation.internal.');
   const base = url.replace(/\/+$/, '');
@@ -40,11 +41,13 @@ export function connectFoundation({ url, token }: { url: string; token?: string 
   });
 
   async function fetchContext(customerId: string): Promise<CrmAnswer> {
+    const signal = AbortSignal.timeout(timeoutMs);
     const response = await fetch(`${base}/api/customers/${customerId}`, {
-      headers: { Accept: 'application/json', ...(token && { Authorization: `Bearer ${token}` }) },
+      headers: { Accept: 'application/json', Authorization: `Bearer ${await inTime(token.get(), signal)}` },
       redirect: 'error', // the token is for this address
-      signal: AbortSignal.timeout(timeoutMs),
+      signal,
     });
+    if (response.status === 401) token.drop(); // the provider has new keys, or took it back: the next request has a new one
     if (response.status === 404) {
       await response.body?.cancel();
       return { missing: 'unknown-customer' };
@@ -67,4 +70,11 @@ export function connectFoundation({ url, token }: { url: string; token?: string 
       }
     },
   };
+}
+
+/** What the promise gives, unless the signal comes first. */
+function inTime<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  const { promise: over, reject } = Promise.withResolvers<never>();
+  signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+  return Promise.race([work, over]);
 }

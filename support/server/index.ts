@@ -1,4 +1,5 @@
 import { type Served, type ServerOptions, startServer } from '@aether/http';
+import { addSignIn } from '@aether/signin';
 import packageJson from '../package.json' with { type: 'json' };
 import { addContextRoutes } from './context.routes.ts';
 import { contextReader } from './context.ts';
@@ -20,6 +21,7 @@ export function startSupport(options: ServerOptions = {}): Promise<Served> {
         'The support desk. What a visitor’s widget calls is open to all; the rest is for staff. Every refusal is problem+json and says what to do next.',
       portDefault: 4200,
       subscribe: keepCustomerCache,
+      addSignIn,
       addRoutes(app, db, { variables, log }) {
         addVisitorRoutes(app, db);
         addSessionRoutes(app, db);

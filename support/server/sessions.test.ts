@@ -2,12 +2,12 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { startTestSupport, type TestSupport, widgetKey } from './testing.ts';
 
 let app: TestSupport;
+let asPriya: TestSupport['call'];
 let unique = 0;
 beforeAll(async () => {
   app = await startTestSupport();
+  asPriya = app.callAs('priya');
 });
-
-const asPriya = { 'X-Aether-Actor': 'priya' };
 
 async function openSession(
   email = `visitor${++unique}@post.example`,
@@ -25,12 +25,7 @@ const activitiesOf = (sessionId: string) =>
 describe('an agent', () => {
   test('who answers first has the conversation, and the visitor sees the name', async () => {
     const { id, token } = await openSession();
-    const reply = await app.call(
-      'POST',
-      `/api/sessions/${id}/replies`,
-      { client_id: 'r1', body: 'Hello Ada' },
-      asPriya,
-    );
+    const reply = await asPriya('POST', `/api/sessions/${id}/replies`, { client_id: 'r1', body: 'Hello Ada' });
     expect(reply).toMatchObject({ status: 201, body: { number: 1, author: 'agent', agent_name: 'Priya Nair' } });
     const seen = await app.call('GET', `/api/sessions/${id}/messages`, undefined, { Authorization: `Bearer ${token}` });
     expect(seen.body.messages).toEqual([reply.body]);
@@ -49,19 +44,14 @@ describe('an agent', () => {
       { client_id: '1', body: 'Hi' },
       { Authorization: `Bearer ${token}` },
     );
-    const reply = await app.call('POST', `/api/sessions/${id}/replies`, { client_id: '1', body: 'Hello' }, asPriya);
+    const reply = await asPriya('POST', `/api/sessions/${id}/replies`, { client_id: '1', body: 'Hello' });
     expect(reply).toMatchObject({ status: 201, body: { number: 2 } });
   });
 
   test('must be one: another user is refused', async () => {
     const { id } = await openSession();
-    const answer = await app.call(
-      'POST',
-      `/api/sessions/${id}/replies`,
-      { client_id: 'r1', body: 'x' },
-      { 'X-Aether-Actor': 'maya' },
-    );
-    expect(answer).toMatchObject({ status: 422, body: { errors: [{ field: 'X-Aether-Actor', in: 'header' }] } });
+    const answer = await app.callAs('maya')('POST', `/api/sessions/${id}/replies`, { client_id: 'r1', body: 'x' });
+    expect(answer).toMatchObject({ status: 403, body: { code: 'agent-only' } });
   });
 
   test('sees conversations newest first, page by page, by customer and status', async () => {
@@ -90,7 +80,7 @@ describe('ending a conversation', () => {
       { client_id: '1', body: 'Hi' },
       { Authorization: `Bearer ${token}` },
     );
-    const ended = await app.call('POST', `/api/sessions/${id}/end`, { resolved: true }, asPriya);
+    const ended = await asPriya('POST', `/api/sessions/${id}/end`, { resolved: true });
     expect(ended).toMatchObject({
       status: 200,
       body: { already_ended: false, session: { status: 'ended', resolved: true, message_count: 1 } },

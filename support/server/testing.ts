@@ -2,22 +2,24 @@ import { atEnd, createTestDatabase, type TestDatabase } from '@aether/database/t
 import { createLog } from '@aether/http';
 import { callerOf } from '@aether/http/testing';
 import { connectPlatform, type PlatformDb } from '@aether/platform';
+import { type SignedCalls, signCalls, startTestIssuer, type TestIssuer, testTenant } from '@aether/signin/testing';
 import { startSupport } from './index.ts';
 
 export const widgetKey = 'test-widget';
 
-export type TestSupport = {
+export type TestSupport = SignedCalls & {
   url: string;
   database: TestDatabase;
-  call: ReturnType<typeof callerOf>;
+  /** Who signs the tokens. */
+  issuer: TestIssuer;
   /** The same database as both apps see it. */
   foundation: PlatformDb;
   support: PlatformDb;
   /** Another Support on the same database, with more settings. */
-  startAnother(variables: Record<string, string>): Promise<ReturnType<typeof callerOf>>;
+  startAnother(variables: Record<string, string>): Promise<SignedCalls['call']>;
 };
 
-/** Support on a database of this file's own, with one widget and one agent, the user `priya`; `maya` is a user and no agent. */
+/** Support on a database of this file's own, with one widget and one agent, the user `priya`; `maya`, as whom `call` calls, is a user and no agent. */
 export async function startTestSupport(): Promise<TestSupport> {
   const database = await createTestDatabase();
   const log = createLog('test');
@@ -28,14 +30,22 @@ export async function startTestSupport(): Promise<TestSupport> {
     variables: { PLATFORM_DB_URL: database.url('foundation_app') },
   });
   const support = await connectPlatform({ app: 'support', variables: { PLATFORM_DB_URL: url } });
-  await support.signInUser({ subject: 'priya', email: 'priya@aether.example', name: 'Priya Nair' });
-  await support.signInUser({ subject: 'maya', email: 'maya@aether.example', name: 'Maya Okafor' });
+  const issuer = await startTestIssuer();
+  for (const [id, name] of [
+    ['priya', 'Priya Nair'],
+    ['maya', 'Maya Okafor'],
+  ] as const)
+    await support.signInUser({ subject: id, email: `${id}@aether.example`, name, tenantId: testTenant, objectId: id });
   await support.query(`insert into support.agents (user_id) values ('priya')`);
   await support.query('insert into support.widgets (key, name) values ($1, $2)', [widgetKey, 'Test shop']);
   await support.query(`insert into support.widgets (key, name, is_active) values ('retired-widget', 'Retired', false)`);
 
   const start = async (variables: Record<string, string>) => {
-    const server = await startSupport({ variables: { PLATFORM_DB_URL: url, ...variables }, port: 0, log });
+    const server = await startSupport({
+      variables: { PLATFORM_DB_URL: url, ...issuer.variables, ...variables },
+      port: 0,
+      log,
+    });
     atEnd(server.close);
     return server;
   };
@@ -44,9 +54,10 @@ export async function startTestSupport(): Promise<TestSupport> {
   return {
     url: server.url,
     database,
-    call: callerOf(server.url),
+    issuer,
+    ...signCalls(issuer, callerOf(server.url)),
     foundation,
     support,
-    startAnother: async (variables) => callerOf((await start(variables)).url),
+    startAnother: async (variables) => signCalls(issuer, callerOf((await start(variables)).url)).call,
   };
 }

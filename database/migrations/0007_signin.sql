@@ -1,0 +1,100 @@
+-- Who has signed in to which app: what a browser's cookie stands for, and the one way in which a person becomes a user.
+
+create table platform.sign_ins (
+  id uuid primary key default uuidv7(),
+  app text collate "C" not null default platform.current_app() check (app in ('foundation', 'support')),
+  user_id text collate "C" not null references platform.users,
+  token_hash bytea not null unique check (octet_length(token_hash) = 32),
+  next_token_hash bytea unique check (octet_length(next_token_hash) = 32),
+  next_token_at timestamptz,
+  previous_token_hash bytea unique check (octet_length(previous_token_hash) = 32),
+  rotated_at timestamptz not null default now(),
+  csrf_token text collate "C" not null check (octet_length(csrf_token) between 32 and 64),
+  role_max text collate "C" not null default 'admin' check (role_max in ('admin', 'user')),
+  agent text check (platform.is_line(agent, 200)),
+  created_at timestamptz not null default now(),
+  last_seen_at timestamptz not null default now(),
+  idle_max interval not null check (idle_max > '0'),
+  expires_at timestamptz not null,
+  ended_at timestamptz,
+  end_reason text collate "C" check (end_reason in ('signed-out', 'everywhere', 'by-admin', 'token-reused')),
+  check ((next_token_hash is null) = (next_token_at is null)),
+  check ((ended_at is null) = (end_reason is null)),
+  check (expires_at <= created_at + interval '31 days')
+);
+comment on table platform.sign_ins is
+  'Tokens stand here as SHA-256 only: who reads this table cannot act as anybody. Ended and expired rows are kept for thirty days.';
+comment on column platform.sign_ins.next_token_hash is
+  'Given to the browser, not seen from it yet: the present token is good until it is, so that a lost answer signs nobody out.';
+comment on column platform.sign_ins.previous_token_hash is
+  'What the present token replaced. Good for requests that were under way; later it says that somebody has a copy.';
+comment on column platform.sign_ins.csrf_token is 'In clear: without the cookie it is good for nothing.';
+comment on column platform.sign_ins.role_max is 'The most that the directory allowed at this sign-in; the role itself is the user''s.';
+create index on platform.sign_ins (user_id);
+
+call platform.protect_table('platform.sign_ins');
+create policy own_read on platform.sign_ins for select to foundation_role, support_role using (app = platform.current_app());
+create policy own_add on platform.sign_ins for insert to foundation_role, support_role with check (app = platform.current_app());
+-- What has ended stays so: no app brings a sign-in back.
+create policy own_edit on platform.sign_ins for update to foundation_role, support_role
+  using (app = platform.current_app() and ended_at is null) with check (app = platform.current_app());
+grant select on platform.sign_ins to foundation_role, support_role;
+-- Neither app, user, csrf_token nor either limit may change; nobody deletes.
+grant insert (user_id, token_hash, csrf_token, role_max, agent, idle_max, expires_at) on platform.sign_ins to foundation_role, support_role;
+grant update (token_hash, next_token_hash, next_token_at, previous_token_hash, rotated_at, last_seen_at, ended_at, end_reason)
+  on platform.sign_ins to foundation_role, support_role;
+
+-- From now on only sign_in_user ties a directory account to a user: an app that could tie one to an administrator who has
+-- none yet could make anybody an administrator.
+revoke update (directory_tenant_id, directory_object_id) on platform.users from foundation_role, support_role;
+
+-- The user who signs in, made at the first sign-in. It never touches the role: Foundation sets that, by its own grant.
+-- The insert can lose a race only to a rival who has committed by then; the next look finds the rival's row.
+create function platform.sign_in_user(subject text, address text, full_name text, tenant text, account text) returns platform.users
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare person platform.users;
+begin
+  for attempt in 1..3 loop
+    -- The directory account before the subject, which differs from app registration to app registration.
+    update platform.users u set email = address, name = full_name, last_signed_in = now()
+    where u.directory_tenant_id = tenant and u.directory_object_id = account returning u.* into person;
+    if not found then
+      -- Support ties no administrator: see the revoke above.
+      update platform.users u set email = address, name = full_name, last_signed_in = now(),
+        directory_tenant_id = coalesce(u.directory_tenant_id, tenant), directory_object_id = coalesce(u.directory_object_id, account)
+      where u.id = subject and (tenant is null
+        or u.directory_object_id is null and (u.role = 'user' or platform.current_app() = 'foundation')) returning u.* into person;
+    end if;
+    if not found then
+      insert into platform.users as u (id, email, name, directory_tenant_id, directory_object_id, last_signed_in)
+      values (subject, address, full_name, tenant, account, now()) on conflict do nothing returning u.* into person;
+    end if;
+    if found then
+      delete from platform.sign_ins s where s.user_id = person.id and s.expires_at < now() - interval '30 days';
+      return person;
+    end if;
+  end loop;
+  raise exception 'another directory account has this subject' using errcode = 'unique_violation', constraint = 'users_pkey';
+end $$;
+grant execute on function platform.sign_in_user(text, text, text, text, text) to foundation_role, support_role;
+
+-- Definer, because a person signs out of both apps at once, and an administrator sees and ends what is open in either.
+create function platform.list_sign_ins(person text)
+returns table (id uuid, app text, agent text, created_at timestamptz, last_seen_at timestamptz, expires_at timestamptz)
+language sql stable security definer set search_path = pg_catalog, pg_temp as $$
+  select s.id, s.app, s.agent, s.created_at, s.last_seen_at, s.expires_at from platform.sign_ins s
+  where s.user_id = person and s.ended_at is null and s.expires_at > now() and s.last_seen_at > now() - s.idle_max
+  order by s.last_seen_at desc, s.id limit 200
+$$;
+grant execute on function platform.list_sign_ins(text) to foundation_role, support_role;
+
+create function platform.end_sign_ins(person text, only_this uuid, reason text) returns integer
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare ended integer;
+begin
+  update platform.sign_ins s set ended_at = now(), end_reason = reason
+  where s.user_id = person and (only_this is null or s.id = only_this) and s.ended_at is null;
+  get diagnostics ended = row_count;
+  return ended;
+end $$;
+grant execute on function platform.end_sign_ins(text, uuid, text) to foundation_role, support_role;

@@ -1,0 +1,110 @@
+-- What Foundation's screens stand on: a history of changes, saved views, orders that an index answers, custom fields that hold.
+
+-- What was done to a customer and its deals, for the timeline and for "who changed this": kept by Foundation's subscription to the events,
+-- because the log itself is dropped after retention.
+create table crm.changes (
+  event_id bigint primary key,
+  -- In one order with the activities, whose ids are uuids.
+  id uuid not null generated always as (lpad(to_hex(event_id), 32, '0')::uuid) stored,
+  customer_id uuid not null references platform.customers,
+  deal_id bigint references crm.deals,
+  change text not null check (change in ('created', 'edited', 'moved', 'won', 'lost', 'reopened')),
+  app text collate "C" not null,
+  actor text collate "C",
+  occurred_at timestamptz not null,
+  data jsonb not null check (jsonb_typeof(data) = 'object'),
+  previous jsonb not null check (jsonb_typeof(previous) = 'object')
+);
+comment on column crm.changes.deal_id is 'Null: a change of the customer itself.';
+comment on column crm.changes.actor is 'As the app said; no reference, because what happened stands when the user is gone.';
+create index changes_timeline on crm.changes (customer_id, occurred_at desc, id desc);
+create index on crm.changes (deal_id) where deal_id is not null;
+call platform.protect_table('crm.changes');
+create policy foundation_all on crm.changes to foundation_role using (true) with check (true);
+-- No update and no delete: a history.
+grant select, insert (event_id, customer_id, deal_id, change, app, actor, occurred_at, data, previous) on crm.changes to foundation_role;
+
+create table crm.saved_views (
+  id bigint generated always as identity primary key,
+  owner_id text collate "C" not null references platform.users,
+  page text not null check (page in ('customers', 'companies', 'deals')),
+  name text not null check (platform.is_line(name, 80)),
+  query text not null check (octet_length(query) <= 2000),
+  is_shared boolean not null default false,
+  created_at timestamptz not null default now(),
+  unique (owner_id, page, name)
+);
+comment on column crm.saved_views.query is 'What stands behind the ? of the page’s address.';
+create index on crm.saved_views (page) where is_shared;
+call platform.protect_table('crm.saved_views');
+create policy foundation_all on crm.saved_views to foundation_role using (true) with check (true);
+grant select, delete, insert (owner_id, page, name, query, is_shared), update (name, query, is_shared) on crm.saved_views to foundation_role;
+
+-- Lists in every order they offer. Of those who go on only: nobody pages through who was merged or erased.
+create index customers_by_name on platform.customers (name, id) where merged_into is null and erased_at is null;
+create index customers_by_email on platform.customers (email_key, id) where merged_into is null and erased_at is null;
+create index customers_by_tier on platform.customers (coalesce(account_tier, '~'), id) where merged_into is null and erased_at is null;
+create index customers_by_creation on platform.customers (created_at, id) where merged_into is null and erased_at is null;
+create index customers_by_change on platform.customers (updated_at, id) where merged_into is null and erased_at is null;
+create index companies_by_name on platform.companies (name, id);
+create index companies_by_change on platform.companies (updated_at, id);
+create index activities_tasks on crm.activities (due_at, id) where type = 'task' and done_at is null;
+create index deals_search on crm.deals using gin ((' ' || lower(name)) ext.gin_trgm_ops);
+
+-- A value is of its field's type, whoever writes it. That required fields are there is Foundation's business when a record is made:
+-- a customer whom a chat made has none of them yet. What was given once cannot be taken away.
+create function crm.check_custom_value() returns trigger
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  field crm.custom_fields;
+  given text;
+  fits boolean;
+begin
+  select * into field from crm.custom_fields f where f.id = case tg_op when 'DELETE' then old.field_id else new.field_id end;
+  if tg_op = 'DELETE' then
+    -- Of a field that is being removed nothing is found.
+    if field.is_required then
+      raise exception '% is required' , field.label using errcode = 'check_violation', constraint = 'custom_field_required', column = field.key;
+    end if;
+    return old;
+  end if;
+  if field.id is null then return new; end if;  -- the foreign key says so
+  if num_nonnulls(case field.record when 'customer' then new.customer_id::text when 'company' then new.company_id::text else new.deal_id::text end) = 0 then
+    raise exception '% is a field of another kind of record', field.label
+      using errcode = 'check_violation', constraint = 'custom_field_record', column = field.key;
+  end if;
+  given := new.value #>> '{}';
+  fits := case field.type
+    when 'text' then jsonb_typeof(new.value) = 'string' and char_length(given) between 1 and 2000
+    when 'number' then jsonb_typeof(new.value) = 'number'
+    when 'checkbox' then jsonb_typeof(new.value) = 'boolean'
+    when 'choice' then jsonb_typeof(new.value) = 'string' and given = any (field.choices)
+    when 'date' then jsonb_typeof(new.value) = 'string' and given ~ '^\d{4}-\d{2}-\d{2}$' and pg_input_is_valid(given, 'date')
+  end;
+  if not fits then
+    raise exception 'not a value for the field %', field.label
+      using errcode = 'check_violation', constraint = 'custom_field_' || field.type, column = field.key;
+  end if;
+  return new;
+end $$;
+create trigger check_value before insert or update or delete on crm.custom_field_values
+  for each row execute function crm.check_custom_value();
+
+-- A choice that somebody has chosen cannot be taken away.
+create function crm.keep_used_choices() returns trigger
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare used text;
+begin
+  select v.value #>> '{}' into used from crm.custom_field_values v
+  where v.field_id = new.id and v.value #>> '{}' <> all (new.choices) limit 1;
+  if found then
+    raise exception 'the choice % is in use', used using errcode = 'check_violation', constraint = 'custom_field_choice_used', detail = used;
+  end if;
+  return new;
+end $$;
+create trigger keep_used_choices before update of choices on crm.custom_fields
+  for each row when (new.type = 'choice') execute function crm.keep_used_choices();
+
+alter table crm.custom_field_values drop constraint custom_field_values_field_id_fkey,
+  add foreign key (field_id) references crm.custom_fields on delete cascade;
+grant delete on crm.custom_fields, crm.pipelines, crm.pipeline_stages to foundation_role;

@@ -1,0 +1,96 @@
+import { randomBytes } from 'node:crypto';
+import { readdir, readFile } from 'node:fs/promises';
+import { extname, join, relative, sep } from 'node:path';
+import { promisify } from 'node:util';
+import { gzip } from 'node:zlib';
+import type { Context } from 'hono';
+import { type App, answerNoSuchRoute } from './app.ts';
+
+const compress = promisify(gzip);
+
+/** What is not the web app's: an unknown address there is a 404 for a program, not a page for a person. */
+const reserved = /^\/(api|signin|healthz|readyz|openapi\.json)(\/|$)/;
+
+const types: Record<string, string> = {
+  '.html': 'text/html; charset=utf-8',
+  '.js': 'text/javascript; charset=utf-8',
+  '.css': 'text/css; charset=utf-8',
+  '.json': 'application/json',
+  '.map': 'application/json',
+  '.svg': 'image/svg+xml',
+  '.png': 'image/png',
+  '.ico': 'image/x-icon',
+  '.webp': 'image/webp',
+  '.woff2': 'font/woff2',
+  '.txt': 'text/plain; charset=utf-8',
+};
+const compressible = /^(text|application\/json|image\/svg)/;
+const compressBytesMin = 1_024;
+
+type WebFile = { body: Buffer<ArrayBuffer>; gzipped?: Buffer<ArrayBuffer>; type: string };
+type WebFiles = { index: string; files: Map<string, WebFile> };
+
+/**
+ * Serves the built web app in `folder`: its files as they are, and index.html for every other GET that no route has, with a
+ * Content-Security-Policy whose nonce stands where index.html says `__NONCE__`. The files are read once, when first asked for:
+ * what is not in the list is not served, so that no path leads out of the folder.
+ */
+export function addWeb(app: App, folder: string): void {
+  let reading: Promise<WebFiles | undefined> | undefined;
+  app.notFound(async (c) => {
+    const { method, path } = c.req;
+    if ((method !== 'GET' && method !== 'HEAD') || reserved.test(path)) return answerNoSuchRoute(c);
+    reading ??= readFiles(folder).catch((error) => {
+      reading = undefined; // whoever builds it now finds it at the next request
+      if (error.code === 'ENOENT') return undefined;
+      throw error;
+    });
+    const web = await reading;
+    if (!web) return c.text('The web app has not been built yet: run `npm start`, which builds it.\n', 503);
+    const file = web.files.get(path);
+    if (file) return answerFile(c, file, path.startsWith('/assets/'));
+    return path.startsWith('/assets/') ? answerNoSuchRoute(c) : answerIndex(c, web.index);
+  });
+}
+
+async function readFiles(folder: string): Promise<WebFiles> {
+  const index = await readFile(join(folder, 'index.html'), 'utf8');
+  const files = new Map<string, WebFile>();
+  for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
+    const path = `/${relative(folder, join(entry.parentPath, entry.name)).split(sep).join('/')}`;
+    const type = types[extname(entry.name)];
+    if (!entry.isFile() || !type || path === '/index.html') continue;
+    files.set(path, { body: await readFile(join(folder, path)), type });
+  }
+  return { index, files };
+}
+
+async function answerFile(c: Context, file: WebFile, isImmutable: boolean): Promise<Response> {
+  const { type, body } = file;
+  c.header('Content-Type', type);
+  c.header('Cache-Control', isImmutable ? 'public, max-age=31536000, immutable' : 'no-cache');
+  c.header('Vary', 'Accept-Encoding');
+  const takesGzip = /\bgzip\b/.test(c.req.header('accept-encoding') ?? '');
+  if (!takesGzip || body.length < compressBytesMin || !compressible.test(type)) return c.body(body);
+  file.gzipped ??= Buffer.from(await compress(body, { level: 9 }));
+  c.header('Content-Encoding', 'gzip');
+  return c.body(file.gzipped);
+}
+
+function answerIndex(c: Context, index: string): Response {
+  const nonce = randomBytes(16).toString('base64');
+  c.header(
+    'Content-Security-Policy',
+    [
+      "default-src 'self'",
+      `style-src 'self' 'nonce-${nonce}'`,
+      "img-src 'self' data:",
+      "connect-src 'self'",
+      "object-src 'none'",
+      "base-uri 'none'",
+      "form-action 'self'",
+      "frame-ancestors 'none'",
+    ].join('; '),
+  );
+  return c.html(index.replaceAll('__NONCE__', nonce));
+}

@@ -1,0 +1,62 @@
+import { type Authenticate, type Caller, type Log, Problem, refuseStranger, requireOwnPage } from '@aether/http';
+import type { PlatformDb } from '@aether/platform';
+import { readAuthorization, readBearer } from './bearer.ts';
+import type { Cookies } from './cookies.ts';
+import { limitRole } from './person.ts';
+import type { ProviderAccess } from './provideraccess.ts';
+import type { SignInSettings } from './settings.ts';
+import { isOpen, openSignIn, type SignIn } from './signins.ts';
+import { isSameToken } from './tokens.ts';
+
+/** A caller who came with a cookie. */
+export type BrowserCaller = Caller & { signIn?: SignIn };
+
+type Parts = {
+  db: PlatformDb;
+  log: Log;
+  settings: SignInSettings;
+  provider: ProviderAccess;
+  cookies: Cookies;
+  publicUrl: URL | undefined;
+};
+
+const safeMethods = new Set(['GET', 'HEAD', 'OPTIONS']);
+
+/**
+ * Finds out who sends a request: an access token counts, else the cookie. A browser sends its cookie for any page that asks, so
+ * with a cookie the request must come from our own page, and one that changes something must carry the sign-in's CSRF token.
+ */
+export function authenticator({ db, log, settings, provider, cookies, publicUrl }: Parts): Authenticate {
+  return async (c) => {
+    const authorization = c.req.header('authorization');
+    if (authorization !== undefined) return readBearer(db, provider, settings, readAuthorization(authorization));
+
+    const token = cookies.readToken(c.req.header('cookie'));
+    if (token === undefined) return undefined;
+    requireOwnPage(c, publicUrl);
+    const opened = await openSignIn(db, token);
+    if (!('signIn' in opened)) {
+      if (opened.isReused) log.warn('a token that was replaced came again: its sign-in was ended');
+      throw refuseStranger();
+    }
+    const { signIn, nextToken } = opened;
+    const sent = c.req.header('x-csrf-token') ?? '';
+    if (!safeMethods.has(c.req.method) && !isSameToken(sent, signIn.csrfToken)) throw refuseForgery();
+    const caller: BrowserCaller = {
+      actor: limitRole(signIn.user, signIn.roleMax),
+      signIn,
+      ...(nextToken && { cookies: [cookies.giveToken(nextToken, settings.maxHours * 3_600)] }),
+      isStillWelcome: () => isOpen(db, signIn.id),
+    };
+    return caller;
+  };
+}
+
+function refuseForgery(): Problem {
+  return new Problem({
+    status: 403,
+    code: 'csrf-token-wrong',
+    detail:
+      'Send the `csrf_token` of GET /signin/me in the header `X-CSRF-Token`. Load the page again if it was open before you signed in.',
+  });
+}

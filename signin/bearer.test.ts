@@ -1,0 +1,237 @@
+import { createHmac } from 'node:crypto';
+import { atEnd, createTestDatabase } from '@aether/database/testing';
+import { createStaffRoute, requireAdmin, startServer, z } from '@aether/http';
+import { callerOf, collectLog } from '@aether/http/testing';
+import { connectPlatform, type PlatformDb } from '@aether/platform';
+import { exportJWK, exportSPKI, generateKeyPair, importJWK, type JWK, type JWTPayload, SignJWT } from 'jose';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { addSignIn } from './index.ts';
+import { type SignedCalls, signCalls, startTestIssuer, type TestIssuer, testAudience, testTenant } from './testing.ts';
+
+let issuer: TestIssuer;
+let app: SignedCalls;
+let db: PlatformDb;
+let start: (variables: Record<string, string>) => Promise<SignedCalls>;
+beforeAll(async () => {
+  issuer = await startTestIssuer();
+  const database = await createTestDatabase();
+  db = await connectPlatform({ app: 'foundation', variables: { PLATFORM_DB_URL: database.url('foundation_app') } });
+  atEnd(db.close);
+  const schema = z.object({ actor: z.string().nullable(), role: z.string().nullable() });
+  const responses = { 200: { description: 'ok', content: { 'application/json': { schema } } } };
+  start = async (variables) => {
+    const server = await startServer(
+      {
+        app: 'foundation',
+        title: 'T',
+        version: '1',
+        description: 'T',
+        portDefault: 0,
+        addSignIn,
+        addRoutes(routes) {
+          routes.openapi(createStaffRoute({ method: 'get', path: '/api/staff', responses }), (c) =>
+            c.json({ actor: c.get('actor')?.id ?? null, role: c.get('actor')?.role ?? null }, 200),
+          );
+          routes.openapi(
+            createStaffRoute({ method: 'get', path: '/api/admin', middleware: [requireAdmin], responses }),
+            (c) => c.json({ actor: null, role: null }, 200),
+          );
+        },
+      },
+      {
+        port: 0,
+        log: collectLog().log,
+        variables: { PLATFORM_DB_URL: database.url('foundation_app'), ...issuer.variables, ...variables },
+      },
+    );
+    atEnd(server.close);
+    return signCalls(issuer, callerOf(server.url));
+  };
+  app = await start({});
+  await db.signInUser({
+    subject: 'maya',
+    email: 'maya@aether.example',
+    name: 'Maya',
+    tenantId: testTenant,
+    objectId: 'maya',
+  });
+});
+
+const send = (token: string) =>
+  app.callAnonymously('GET', '/api/staff', undefined, { Authorization: `Bearer ${token}` });
+const person: JWTPayload = { scp: 'access_as_user', tid: testTenant, oid: 'maya' };
+const sign = (
+  payload: JWTPayload,
+  header: { alg: string; kid?: string } = { alg: 'ES256', kid: 'test' },
+  key = issuer.key,
+) =>
+  new SignJWT({ sub: 'maya', iss: issuer.url, aud: testAudience, ...person, ...payload })
+    .setProtectedHeader(header)
+    .setIssuedAt()
+    .setExpirationTime('5m')
+    .sign(key);
+const encode = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
+const nowSeconds = () => Math.floor(Date.now() / 1_000);
+
+test('a person’s token lets them act, without a CSRF token and from any page', async () => {
+  expect(await app.callAs('maya')('GET', '/api/staff')).toMatchObject({ status: 200, body: { actor: 'maya' } });
+  expect((await app.callAs('maya')('POST', '/signin/out', {}, { Origin: 'https://script.example' })).status).toBe(200);
+});
+
+test('a machine’s token lets it in, and nobody acts', async () => {
+  expect(await app.callAs('service')('GET', '/api/staff')).toMatchObject({ status: 200, body: { actor: null } });
+  expect((await app.callAs('service')('GET', '/api/admin')).body.code).toBe('admin-only');
+  expect((await app.callAs('service')('GET', '/signin/me')).body).toMatchObject({ user: null });
+});
+
+test('whoever comes with a token for the first time becomes a user', async () => {
+  expect((await app.callAs('newcomer')('GET', '/api/staff')).body.actor).toBe('newcomer');
+  expect(await db.getUserByDirectory(testTenant, 'newcomer')).toMatchObject({ role: 'user' });
+});
+
+test('a token never does more than the directory’s roles allow', async () => {
+  const withRoles = await start({ SIGNIN_ADMIN_ROLE: 'Aether.Admin' });
+  await db.updateUser('maya', { role: 'admin' });
+  const call = async (roles: string[]) =>
+    (
+      await withRoles.callAnonymously('GET', '/api/staff', undefined, {
+        Authorization: `Bearer ${await sign({ roles })}`,
+      })
+    ).body.role;
+  expect(await call(['Aether.Admin'])).toBe('admin');
+  expect(await call([])).toBe('user');
+  await db.updateUser('maya', { role: 'user' });
+});
+
+describe('a token is refused', () => {
+  const expired = (seconds: number) =>
+    new SignJWT({
+      sub: 'maya',
+      iss: issuer.url,
+      aud: testAudience,
+      ...person,
+      iat: nowSeconds() - 600,
+      exp: nowSeconds() + seconds,
+    })
+      .setProtectedHeader({ alg: 'ES256', kid: 'test' })
+      .sign(issuer.key);
+  const attacks: [string, () => string | Promise<string>][] = [
+    [
+      'without a signature (alg none)',
+      () =>
+        `${encode({ alg: 'none' })}.${encode({ sub: 'maya', iss: issuer.url, aud: testAudience, ...person, iat: nowSeconds(), exp: nowSeconds() + 60 })}.`,
+    ],
+    [
+      'signed by HMAC with the public key as the secret',
+      async () => {
+        const [jwk] = ((await (await fetch(`${issuer.url}/jwks`)).json()) as { keys: JWK[] }).keys;
+        const spki = await exportSPKI((await importJWK(jwk as JWK, 'ES256')) as CryptoKey);
+        const body = `${encode({ alg: 'HS256', kid: 'test' })}.${encode({ sub: 'maya', iss: issuer.url, aud: testAudience, ...person, iat: nowSeconds(), exp: nowSeconds() + 60 })}`;
+        return `${body}.${createHmac('sha256', spki).update(body).digest('base64url')}`;
+      },
+    ],
+    ['for another audience', () => sign({ aud: 'api://another' })],
+    ['of another issuer', () => sign({ iss: 'https://evil.example' })],
+    ['that has expired', () => expired(-60)],
+    [
+      'without an expiry',
+      () =>
+        new SignJWT({ sub: 'maya', iss: issuer.url, aud: testAudience, ...person })
+          .setProtectedHeader({ alg: 'ES256', kid: 'test' })
+          .setIssuedAt()
+          .sign(issuer.key),
+    ],
+    ['that is not good yet', () => sign({ nbf: nowSeconds() + 600 })],
+    [
+      'of an unknown key',
+      async () => sign({}, { alg: 'ES256', kid: 'unknown' }, (await generateKeyPair('ES256')).privateKey),
+    ],
+    [
+      'of another key under a known name',
+      async () => sign({}, { alg: 'ES256', kid: 'test' }, (await generateKeyPair('ES256')).privateKey),
+    ],
+    [
+      'that brings its own key',
+      async () => {
+        const pair = await generateKeyPair('ES256', { extractable: true });
+        return sign({}, { alg: 'ES256', jwk: await exportJWK(pair.publicKey) } as never, pair.privateKey);
+      },
+    ],
+    [
+      'whose claims were changed',
+      async () => {
+        const [head, , signature] = (await sign({})).split('.');
+        return `${head}.${encode({ sub: 'maya', iss: issuer.url, aud: testAudience, ...person, oid: 'boss', exp: nowSeconds() + 60 })}.${signature}`;
+      },
+    ],
+    ['that is no JWT', () => 'opaque'],
+    ['that is far too long', () => `${'x'.repeat(8_000)}.${'y'.repeat(4_000)}.z`],
+  ];
+  test.each(attacks)('%s', async (_, make) => {
+    const answer = await send(await make());
+    expect(answer).toMatchObject({ status: 401, body: { code: 'token-refused' } });
+    expect(answer.headers.get('www-authenticate')).toMatch(/invalid_token/);
+    expect((await send(await sign({}))).status).toBe(200);
+  });
+
+  test.each([
+    ['a person’s without the scope', { scp: 'openid' }],
+    ['an ID token, even one with roles', { scp: undefined, nonce: 'n', roles: ['Aether.Service'] }],
+    ['an ID token with a scope', { nonce: 'n' }],
+    [
+      'a machine’s without the app role',
+      { scp: undefined, tid: undefined, oid: undefined, idtyp: 'app', roles: ['Other.Role'] },
+    ],
+    ['a machine’s whose roles are no list', { scp: undefined, idtyp: 'app', roles: 'Aether.Service' }],
+    ['a person’s that has the machines’ role', { scp: undefined, roles: ['Aether.Service'], name: 'Maya' }],
+  ])('%s: 403', async (_, claims) => {
+    expect(await send(await sign(claims as JWTPayload))).toMatchObject({
+      status: 403,
+      body: { code: 'token-lacks-scope' },
+    });
+  });
+
+  test.each(['Basic bWF5YTpzZWNyZXQ=', 'Bearer', 'Bearer a b', 'bearer  '])('in a header like %j', async (header) => {
+    const answer = await app.callAnonymously('GET', '/api/staff', undefined, { Authorization: header });
+    expect(answer).toMatchObject({ status: 401, body: { code: 'not-signed-in' } });
+  });
+});
+
+test('Entra’s machine tokens are known by the same id for subject and object', async () => {
+  const claims = { scp: undefined, sub: 'principal', oid: 'principal', tid: testTenant, roles: ['Aether.Service'] };
+  expect(await send(await sign(claims as JWTPayload))).toMatchObject({ status: 200, body: { actor: null } });
+});
+
+test('tokens with unknown keys do not make us ask the provider again and again', async () => {
+  let asked = 0;
+  const { createServer } = await import('node:http');
+  const proxy = createServer(async (request, response) => {
+    if (request.url === '/jwks') asked += 1;
+    const answer = await (await fetch(`${issuer.url}${request.url}`)).text();
+    response.setHeader('Content-Type', 'application/json').end(answer.replaceAll(issuer.url, own));
+  }).listen(0, '127.0.0.1');
+  await new Promise((resolve) => proxy.once('listening', resolve));
+  const own = `http://127.0.0.1:${(proxy.address() as { port: number }).port}`;
+  atEnd(async () => {
+    proxy.closeAllConnections();
+    proxy.close();
+  });
+  const server = await start({ SIGNIN_ISSUER: own });
+  const { privateKey } = await generateKeyPair('ES256');
+  for (let n = 0; n < 10; n += 1) {
+    const token = await sign({ iss: own }, { alg: 'ES256', kid: `unknown-${n}` }, privateKey);
+    const answer = await server.callAnonymously('GET', '/api/staff', undefined, { Authorization: `Bearer ${token}` });
+    expect(answer.status).toBe(401);
+  }
+  expect(asked).toBeLessThanOrEqual(2);
+});
+
+test('when the keys cannot be fetched it says so, and blames no token', async () => {
+  const server = await start({ SIGNIN_ISSUER: 'http://127.0.0.1:1' });
+  const answer = await server.callAs('maya')('GET', '/api/staff');
+  expect(answer).toMatchObject({ status: 503, body: { code: 'identity-provider-unavailable' } });
+});
+
+test('a server that does not know where people sign in does not start, and says what to set', async () => {
+  await expect(start({ SIGNIN_ISSUER: '' })).rejects.toThrow(/SIGNIN_ISSUER is not set/);
+});

@@ -1,0 +1,140 @@
+import { type App, type Authenticate, type Log, Problem } from '@aether/http';
+import type { PlatformDb } from '@aether/platform';
+import * as oidc from 'openid-client';
+import type { Attempt, Cookies } from './cookies.ts';
+import { makeRefusalPage } from './pages.ts';
+import { provision, readPerson, roleMaxOf } from './person.ts';
+import { type ProviderAccess, refuseUnreachable } from './provideraccess.ts';
+import { safeReturnTo } from './returnto.ts';
+import type { SignInSettings } from './settings.ts';
+import { addSignIn, endSignIn, openSignIn } from './signins.ts';
+
+type Context = Parameters<Authenticate>[0];
+
+export type FlowParts = {
+  db: PlatformDb;
+  log: Log;
+  settings: SignInSettings;
+  provider: ProviderAccess;
+  cookies: Cookies;
+  /** The one origin to which the identity provider sends people back. */
+  url(): string;
+};
+
+/**
+ * Adds `/signin` and `/signin/callback`: the code flow of OpenID Connect with PKCE, state and nonce. They are pages for people, so
+ * they stand in no OpenAPI document and answer refusals as a page.
+ */
+export function addFlowRoutes(app: App, parts: FlowParts): void {
+  app.get('/signin', (c) => answerPerson(c, parts, () => begin(c, parts)));
+  app.get('/signin/callback', (c) => answerPerson(c, parts, () => complete(c, parts)));
+}
+
+async function answerPerson(c: Context, { log }: FlowParts, work: () => Promise<Response>): Promise<Response> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+    log.warn({ problem: error.code, err: error.cause }, 'sign-in refused');
+    if (!c.req.header('accept')?.includes('text/html')) throw error;
+    const { html, headers } = makeRefusalPage(error);
+    c.set('problem', error.code);
+    return c.body(html, error.status, { ...headers, ...error.headers });
+  }
+}
+
+async function begin(c: Context, { provider, cookies, url }: FlowParts): Promise<Response> {
+  const returnTo = safeReturnTo(c.req.query('return_to'));
+  const home = new URL(url());
+  // The cookie must be set on the host to which the person comes back; any other name for this server leads there first.
+  const host = (c.req.header('host') ?? '').toLowerCase();
+  if (host !== home.host) return c.redirect(`${home.origin}/signin?return_to=${encodeURIComponent(returnTo)}`, 302);
+
+  const configuration = await provider.configuration();
+  const attempt: Attempt = {
+    state: oidc.randomState(),
+    nonce: oidc.randomNonce(),
+    verifier: oidc.randomPKCECodeVerifier(),
+    returnTo,
+  };
+  const target = oidc.buildAuthorizationUrl(configuration, {
+    redirect_uri: `${home.origin}/signin/callback`,
+    scope: 'openid profile email',
+    state: attempt.state,
+    nonce: attempt.nonce,
+    code_challenge: await oidc.calculatePKCECodeChallenge(attempt.verifier),
+    code_challenge_method: 'S256',
+  });
+  for (const cookie of cookies.clearOldAttempts(c.req.header('cookie')))
+    c.header('Set-Cookie', cookie, { append: true });
+  c.header('Set-Cookie', cookies.giveAttempt(attempt), { append: true });
+  return c.redirect(target.href, 302);
+}
+
+async function complete(c: Context, parts: FlowParts): Promise<Response> {
+  const { db, settings, cookies, provider, url } = parts;
+  const header = c.req.header('cookie');
+  const state = c.req.query('state') ?? '';
+  const attempt = cookies.readAttempt(header, state);
+  if (!attempt) throw refuseAttempt();
+  // Whatever comes of it, this attempt is over.
+  c.header('Set-Cookie', cookies.clearAttempt(state), { append: true });
+  const home = new URL(url());
+  const claims = await exchangeCode(await provider.configuration(), home, new URL(c.req.url).search, attempt);
+  const person = readPerson(claims);
+  if (!person) throw refuseFailed(new Error('the ID token names no person'));
+  const user = await provision(db, person, settings);
+
+  // Always a token of its own: one that somebody put into this browser before is worth nothing now.
+  const before = cookies.readToken(header);
+  const opened = before === undefined ? undefined : await openSignIn(db, before);
+  if (opened && 'signIn' in opened) await endSignIn(db, opened.signIn.id, 'signed-out');
+  const { idleMinutes, maxHours } = settings;
+  const agent = c.req.header('user-agent');
+  const token = await addSignIn(db, { user, roleMax: roleMaxOf(person, settings), agent, idleMinutes, maxHours });
+  c.header('Set-Cookie', cookies.giveToken(token, maxHours * 3_600), { append: true });
+  // The address holds the code: it must not go on as a referrer.
+  c.header('Referrer-Policy', 'no-referrer');
+  return c.redirect(`${home.origin}${safeReturnTo(attempt.returnTo)}`, 303);
+}
+
+async function exchangeCode(
+  configuration: oidc.Configuration,
+  home: URL,
+  search: string,
+  { state, nonce, verifier }: Attempt,
+): Promise<Record<string, unknown>> {
+  try {
+    const tokens = await oidc.authorizationCodeGrant(configuration, new URL(`/signin/callback${search}`, home), {
+      expectedState: state,
+      expectedNonce: nonce,
+      pkceCodeVerifier: verifier,
+      idTokenExpected: true,
+    });
+    return { ...tokens.claims() };
+  } catch (error) {
+    if (error instanceof oidc.AuthorizationResponseError) throw refusedThere(error);
+    const { code, status } = error as { code?: string; status?: number };
+    const isDown = error instanceof TypeError || code === 'OAUTH_TIMEOUT' || (status !== undefined && status >= 500);
+    throw isDown ? refuseUnreachable(error) : refuseFailed(error);
+  }
+}
+
+function refuseAttempt(): Problem {
+  return new Problem({
+    status: 400,
+    code: 'sign-in-expired',
+    detail: 'This sign-in took too long, was finished already, or was begun in another browser. Begin again.',
+  });
+}
+
+function refuseFailed(cause: unknown): Problem {
+  const detail = 'The answer of the identity provider does not fit this sign-in. Begin again.';
+  return Object.assign(new Problem({ status: 400, code: 'sign-in-failed', detail }), { cause });
+}
+
+function refusedThere(cause: unknown): Problem {
+  const detail =
+    'The identity provider did not let you in. Ask whoever administers it whether you are assigned to this app.';
+  return Object.assign(new Problem({ status: 403, code: 'sign-in-refused', detail }), { cause });
+}

@@ -1,0 +1,30 @@
+import type { App, Authenticate, ServerContext } from '@aether/http';
+import type { PlatformDb } from '@aether/platform';
+import { authenticator } from './authenticate.ts';
+import { cookiesOf } from './cookies.ts';
+import { addFlowRoutes } from './flow.routes.ts';
+import { addOwnRoutes } from './own.routes.ts';
+import { accessProvider } from './provideraccess.ts';
+import { readSignInSettings } from './settings.ts';
+import { addSignInRoutes } from './signins.routes.ts';
+
+export { type ServiceToken, serviceToken } from './servicetoken.ts';
+
+/**
+ * Adds sign-in to an app's server: its routes, and what finds out who sends a request. Settings: docs/signin.md.
+ *
+ * @throws ConfigurationError
+ */
+export function addSignIn(
+  app: App,
+  db: PlatformDb,
+  { variables, log, publicUrl, url }: Pick<ServerContext, 'variables' | 'log' | 'publicUrl' | 'url'>,
+): Authenticate {
+  const settings = readSignInSettings(variables);
+  const provider = accessProvider(settings);
+  const cookies = cookiesOf(db.app, publicUrl?.protocol === 'https:');
+  addFlowRoutes(app, { db, log, settings, provider, cookies, url });
+  addOwnRoutes(app, { db, provider, cookies, url });
+  addSignInRoutes(app, db);
+  return authenticator({ db, log, settings, provider, cookies, publicUrl });
+}

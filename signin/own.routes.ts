@@ -1,0 +1,104 @@
+import { type App, type Authenticate, createStaffRoute, jsonBody, object, problems, z } from '@aether/http';
+import type { PlatformDb } from '@aether/platform';
+import * as oidc from 'openid-client';
+import type { BrowserCaller } from './authenticate.ts';
+import type { Cookies } from './cookies.ts';
+import type { ProviderAccess } from './provideraccess.ts';
+import { endSignIn, endSignIns } from './signins.ts';
+
+type Context = Parameters<Authenticate>[0];
+
+const me = createStaffRoute({
+  method: 'get',
+  path: '/signin/me',
+  summary: 'Who is signed in',
+  responses: {
+    200: {
+      description:
+        'The person; `csrf_token` goes with every request that changes something, in the header `X-CSRF-Token`.',
+      content: {
+        'application/json': {
+          schema: z
+            .object({
+              user: z
+                .object({ id: z.string(), name: z.string(), email: z.string(), role: z.enum(['admin', 'user']) })
+                .nullable()
+                .openapi({ description: 'null for a machine.' }),
+              csrf_token: z
+                .string()
+                .nullable()
+                .openapi({ description: 'null with an access token, which needs none.' }),
+              app: z.enum(['foundation', 'support']),
+            })
+            .openapi('Me'),
+        },
+      },
+    },
+    ...problems(503),
+  },
+});
+
+const leave = (path: '/signin/out' | '/signin/out-everywhere', summary: string) =>
+  createStaffRoute({
+    method: 'post',
+    path,
+    summary,
+    request: { body: jsonBody(object({}).openapi('SignOut')) },
+    responses: {
+      200: {
+        description: 'Done.',
+        content: {
+          'application/json': {
+            schema: z
+              .object({
+                ended: z.int().openapi({ description: 'How many sign-ins have ended.' }),
+                provider_sign_out_url: z.string().nullable().openapi({
+                  description: 'Where to go to sign out of the identity provider as well, if it can be left.',
+                }),
+              })
+              .openapi('SignedOut'),
+          },
+        },
+      },
+      ...problems(400, 415),
+    },
+  });
+const out = leave('/signin/out', 'Sign out of this app, in this browser');
+const outEverywhere = leave('/signin/out-everywhere', 'Sign out of both apps, in every browser');
+
+type OwnParts = { db: PlatformDb; provider: ProviderAccess; cookies: Cookies; url(): string };
+
+/** Adds what everybody may do with their own sign-in. */
+export function addOwnRoutes(app: App, { db, provider, cookies, url }: OwnParts): void {
+  const signInOf = (c: Context) => (c.get('caller') as BrowserCaller | undefined)?.signIn;
+
+  app.openapi(me, (c) => {
+    const actor = c.get('actor');
+    const user = actor ? { id: actor.id, name: actor.name, email: actor.email, role: actor.role } : null;
+    return c.json({ user, csrf_token: signInOf(c)?.csrfToken ?? null, app: db.app as 'foundation' | 'support' }, 200);
+  });
+
+  app.openapi(out, async (c) => {
+    const signIn = signInOf(c);
+    if (signIn) await endSignIn(db, signIn.id, 'signed-out');
+    return c.json(await farewell(c, signIn ? 1 : 0), 200);
+  });
+
+  app.openapi(outEverywhere, async (c) => {
+    const actor = c.get('actor');
+    return c.json(await farewell(c, actor ? await endSignIns(db, actor.id, 'everywhere') : 0), 200);
+  });
+
+  async function farewell(c: Context, ended: number) {
+    c.header('Set-Cookie', cookies.clearToken(), { append: true });
+    c.header('Clear-Site-Data', '"cache"');
+    return { ended, provider_sign_out_url: await describeWayOut() };
+  }
+
+  /** Signing out here must work also when the provider cannot be asked. */
+  async function describeWayOut(): Promise<string | null> {
+    const configuration = await provider.configuration().catch(() => undefined);
+    if (!configuration?.serverMetadata().end_session_endpoint) return null;
+    return oidc.buildEndSessionUrl(configuration, { post_logout_redirect_uri: `${url()}/` }).href;
+  }
+}

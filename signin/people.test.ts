@@ -1,0 +1,151 @@
+import { atEnd } from '@aether/database/testing';
+import { connectPlatform, type PlatformDb } from '@aether/platform';
+import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { provision, readPerson, roleMaxOf } from './person.ts';
+import { readSignInSettings } from './settings.ts';
+import { personas, startTestApps, type TestApps } from './testing.apps.ts';
+import { openBrowser } from './testing.browser.ts';
+
+let apps: TestApps;
+let foundation: PlatformDb;
+let support: PlatformDb;
+let superuser: Awaited<ReturnType<TestApps['database']['connect']>>;
+beforeAll(async () => {
+  apps = await startTestApps();
+  superuser = await apps.database.connect('postgres');
+  const connect = (app: 'foundation' | 'support') =>
+    connectPlatform({ app, variables: { PLATFORM_DB_URL: apps.database.url(`${app}_app`) } });
+  [foundation, support] = await Promise.all([connect('foundation'), connect('support')]);
+  atEnd(() => Promise.all([foundation.close(), support.close()]));
+});
+beforeEach(() => superuser.query('delete from platform.sign_ins; delete from platform.users'));
+
+const settings = (more: Record<string, string> = {}) =>
+  readSignInSettings({ SIGNIN_ISSUER: 'https://id.example', SIGNIN_CLIENT_ID: 'app', ...more });
+const claims = {
+  iss: 'https://id.example',
+  sub: 's-1',
+  tid: 't',
+  oid: 'o-1',
+  name: 'Maya Okafor',
+  email: 'm@aether.example',
+};
+const person = (more: object = {}) => {
+  const read = readPerson({ ...claims, ...more });
+  if (!read) throw new Error('no person');
+  return read;
+};
+const users = async () => (await superuser.query('select * from platform.users order by created_at')).rows;
+
+describe('one person', () => {
+  test('in both apps is one user, though the provider names them by another subject in each', async () => {
+    const browser = openBrowser();
+    await browser.signIn(apps.foundation.url, 'Jonas');
+    await browser.signIn(apps.support.url, 'Jonas');
+    const [inFoundation, inSupport] = await Promise.all(
+      [apps.foundation.url, apps.support.url].map((url) => browser.call(url, 'GET', '/signin/me')),
+    );
+    expect(inFoundation?.body.user).toEqual(inSupport?.body.user);
+    expect(await users()).toHaveLength(1);
+
+    // The proof that the subjects differ: without tenant and object id these are two people.
+    const subjects = new Set<string>();
+    for (const url of [apps.foundation.url, apps.support.url]) {
+      await superuser.query('delete from platform.sign_ins; delete from platform.users');
+      await openBrowser().signIn(url, 'Jonas');
+      subjects.add((await users())[0].id);
+    }
+    expect(subjects.size).toBe(2);
+  });
+
+  test('who signs in for the first time twenty times at once is one user', async () => {
+    const made = await Promise.all(
+      Array.from({ length: 20 }, (_, n) =>
+        provision(n % 2 ? support : foundation, person({ sub: `s-${n % 2}` }), settings()),
+      ),
+    );
+    expect(new Set(made.map((user) => user.id)).size).toBe(1);
+    expect(await users()).toHaveLength(1);
+  });
+
+  test('of another directory with the same object id is another user', async () => {
+    await provision(foundation, person(), settings());
+    await provision(foundation, person({ tid: 'other', sub: 's-2' }), settings());
+    expect(await users()).toHaveLength(2);
+  });
+
+  test('keeps their user when name and address change, and the last sign-in is written down', async () => {
+    const first = await provision(foundation, person(), settings());
+    await superuser.query(`update platform.users set last_signed_in = '2000-01-01'`);
+    const again = await provision(
+      foundation,
+      person({ name: 'Maya Weber', email: 'weber@aether.example' }),
+      settings(),
+    );
+    expect(again).toMatchObject({ id: first.id, name: 'Maya Weber', email: 'weber@aether.example' });
+    expect(Number(again.last_signed_in)).toBeGreaterThan(Date.parse('2000-01-02'));
+  });
+});
+
+describe('who is administrator', () => {
+  const withRoles = settings({ SIGNIN_ADMIN_ROLE: 'Aether.Admin' });
+
+  test('the app role of the directory says, and takes it back', async () => {
+    expect((await provision(foundation, person({ roles: ['Aether.Admin'] }), withRoles)).role).toBe('admin');
+    expect((await provision(foundation, person({ roles: [] }), withRoles)).role).toBe('user');
+  });
+
+  test('Support does not: there the directory can only take rights', async () => {
+    expect((await provision(support, person({ roles: ['Aether.Admin'] }), withRoles)).role).toBe('user');
+    expect(roleMaxOf(person({ roles: [] }), withRoles)).toBe('user');
+    expect(roleMaxOf(person({ roles: ['Aether.Admin'] }), withRoles)).toBe('admin');
+    expect(roleMaxOf(person(), settings())).toBe('admin');
+  });
+
+  test('without app roles the configured first administrator is one, as long as there is none', async () => {
+    const first = settings({ SIGNIN_FIRST_ADMIN: 'o-1' });
+    expect((await provision(foundation, person({ oid: 'o-2', sub: 's-2' }), first)).role).toBe('user');
+    expect((await provision(foundation, person(), first)).role).toBe('admin');
+    expect((await provision(foundation, person({ name: 'Still' }), first)).role).toBe('admin');
+    await superuser.query(`update platform.users set role = case id when 's-1' then 'user' else 'admin' end`);
+    expect((await provision(foundation, person(), first)).role).toBe('user');
+  });
+
+  test('nobody becomes one by an address', async () => {
+    const first = settings({ SIGNIN_FIRST_ADMIN: 'm@aether.example' });
+    expect((await provision(foundation, person(), first)).role).toBe('user');
+  });
+});
+
+describe('the claims of a token', () => {
+  test.each([
+    ['without a subject', { sub: undefined }],
+    ['with an empty subject', { sub: '' }],
+    ['with a subject beyond all measure', { sub: 'x'.repeat(256) }],
+    ['without an issuer', { iss: undefined }],
+  ])('%s name nobody', (_, more) => {
+    expect(readPerson({ ...claims, ...more } as never)).toBeUndefined();
+  });
+
+  test('of a provider without directories name a person by issuer and subject', () => {
+    expect(person({ tid: undefined, oid: undefined })).toMatchObject({
+      tenantId: 'https://id.example',
+      objectId: 's-1',
+    });
+    expect(person({ oid: undefined })).toMatchObject({ tenantId: 'https://id.example', objectId: 's-1' });
+  });
+
+  test('hold what no column takes, and are made to fit', async () => {
+    const odd = person({
+      name: `  A\u0000B\n${'😀'.repeat(300)} `,
+      email: undefined,
+      preferred_username: 'x'.repeat(400),
+    });
+    expect(await provision(foundation, odd, settings())).toMatchObject({ id: 's-1' });
+    expect(person({ name: 5, roles: 'Aether.Admin' })).toMatchObject({ name: 'm@aether.example', roles: [] });
+  });
+});
+
+test('every persona has an object id of their own', () => {
+  expect(new Set(personas.map((each) => each.objectId)).size).toBe(personas.length);
+});

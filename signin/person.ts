@@ -1,0 +1,73 @@
+import type { PlatformDb, User } from '@aether/platform';
+import type { SignInSettings } from './settings.ts';
+
+/** A person, as a verified token of the identity provider describes them. */
+export type Person = {
+  subject: string;
+  tenantId: string;
+  objectId: string;
+  email: string;
+  name: string;
+  /** The app roles that the directory gave. */
+  roles: string[];
+};
+
+type Claims = Record<string, unknown> & { iss?: string; sub?: string };
+
+const textOf = (value: unknown): string | undefined => {
+  if (typeof value !== 'string') return undefined;
+  const line = value
+    .toWellFormed()
+    .replace(/[\p{Cc}\u2028\u2029]+/gu, ' ')
+    .trim();
+  return line === '' ? undefined : line;
+};
+
+/**
+ * Reads the claims of a token that has been verified. Entra ID names a person by `tid` and `oid`, the same for every app; of a
+ * provider without them issuer and subject take their place.
+ */
+export function readPerson(claims: Claims): Person | undefined {
+  const { iss, sub, tid, oid } = claims;
+  if (typeof iss !== 'string' || typeof sub !== 'string' || sub === '' || Buffer.byteLength(sub) > 255)
+    return undefined;
+  const hasDirectory = typeof tid === 'string' && typeof oid === 'string' && tid !== '' && oid !== '';
+  const email = textOf(claims.email) ?? textOf(claims.preferred_username) ?? `${sub.slice(0, 200)}@unknown.invalid`;
+  return {
+    subject: sub,
+    tenantId: hasDirectory ? tid : iss,
+    objectId: hasDirectory ? oid : sub,
+    email: email.slice(0, 254),
+    name: [...(textOf(claims.name) ?? email)].slice(0, 200).join('').trim(),
+    roles: Array.isArray(claims.roles) ? claims.roles.filter((role) => typeof role === 'string') : [],
+  };
+}
+
+/** The most that the directory lets this person be: `user` only where it hands out roles and gave them no admin. */
+export function roleMaxOf({ roles }: Person, { adminRole }: SignInSettings): User['role'] {
+  return adminRole === undefined || roles.includes(adminRole) ? 'admin' : 'user';
+}
+
+/** The user as this sign-in may act: with the role of now, and never more than the directory allowed. */
+export function limitRole(user: User, roleMax: User['role']): User {
+  return user.role === 'admin' && roleMax === 'user' ? { ...user, role: 'user' } : user;
+}
+
+/**
+ * The user who this person is, made at the first sign-in. In Foundation, which owns the role, the directory's app role is
+ * written down, and the first administrator becomes one.
+ */
+export async function provision(db: PlatformDb, person: Person, settings: SignInSettings): Promise<User> {
+  const { adminRole, firstAdmin } = settings;
+  return db.transaction({}, async (tx) => {
+    const user = await db.signInUser(person, { tx });
+    if (db.app !== 'foundation') return user;
+    if (adminRole !== undefined) {
+      const role = roleMaxOf(person, settings);
+      return role === user.role ? user : db.updateUser(user.id, { role }, { tx });
+    }
+    if (firstAdmin !== person.objectId || user.role === 'admin') return user;
+    const admins = await tx.query(`select from platform.users where role = 'admin' limit 1`);
+    return admins.length === 0 ? db.updateUser(user.id, { role: 'admin' }, { tx }) : user;
+  });
+}

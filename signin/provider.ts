@@ -1,0 +1,103 @@
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:http';
+import { isLoopbackHost } from '@aether/http';
+import type { App } from '@aether/platform';
+import { keepIdentity } from './identityfile.ts';
+import { grantPersona } from './personagrant.ts';
+import { answerChoice, type Persona } from './personas.ts';
+import { describeProvider, localAudience, personaGrant } from './providersettings.ts';
+
+export { fetchLocalToken } from './personagrant.ts';
+export { localTenantId, type Persona } from './personas.ts';
+
+const portsTriedMax = 50;
+
+export type LocalProvider = {
+  issuer: string;
+  /** The port that was asked for, when it was taken. */
+  portTaken: number | undefined;
+  /** The settings that make this app sign people in here. */
+  settingsOf(app: App): Record<string, string>;
+  close(): Promise<void>;
+};
+
+/**
+ * An identity provider for this machine: OpenID Connect as a big one has it, with ready personas and no passwords. It listens on
+ * loopback only. Subjects differ from app to app, so that whoever finds a person by the subject finds out here.
+ *
+ * @param folder keeps keys and secrets; a restart on the same port leaves every token good.
+ */
+export async function startLocalProvider({
+  folder,
+  personas,
+  port = 4400,
+}: {
+  folder: string;
+  personas: readonly Persona[];
+  port?: number;
+}): Promise<LocalProvider> {
+  const identity = await keepIdentity(folder);
+  const server = createServer();
+  const bound = await listen(server, port);
+  const issuer = `http://127.0.0.1:${bound}`;
+  const provider = await quietly(async () => {
+    const library = await import('oidc-provider');
+    const made = new library.default(issuer, describeProvider(library, identity, personas));
+    made.registerGrantType(personaGrant, grantPersona(library, issuer, identity, personas), ['persona']);
+    return made;
+  });
+  const answer = provider.callback();
+  server.on('request', async (request, response) => {
+    // Loopback only, also for a browser that was told another name for 127.0.0.1.
+    if (!isLoopbackHost(request.headers.host ?? '')) {
+      response.writeHead(403, { 'Content-Type': 'text/plain' }).end('Call it http://127.0.0.1.\n');
+      return;
+    }
+    try {
+      if (!(await answerChoice(provider, personas, request, response))) await answer(request, response);
+    } catch {
+      if (!response.headersSent) response.writeHead(500, { 'Content-Type': 'text/plain' });
+      response.end('The local identity provider failed. Begin the sign-in again.\n');
+    }
+  });
+  return {
+    issuer,
+    portTaken: bound === port || port === 0 ? undefined : port,
+    settingsOf: (app) => ({
+      SIGNIN_ISSUER: issuer,
+      SIGNIN_CLIENT_ID: app,
+      SIGNIN_CLIENT_SECRET: identity.secrets[app as 'foundation' | 'support'],
+      SIGNIN_AUDIENCE: localAudience,
+    }),
+    async close() {
+      server.closeAllConnections();
+      server.close();
+      await once(server, 'close');
+    },
+  };
+}
+
+async function listen(server: Server, asked: number): Promise<number> {
+  for (let port = asked; ; port += 1) {
+    try {
+      server.listen(port, '127.0.0.1');
+      await once(server, 'listening');
+      return (server.address() as { port: number }).port;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE' || port >= asked + portsTriedMax) throw error;
+    }
+  }
+}
+
+/** Without the library's warnings to those who would run it as a service: of a Node that it does not know. */
+async function quietly<T>(work: () => Promise<T>): Promise<T> {
+  const { warn } = console;
+  console.warn = (...words) => {
+    if (!String(words[0]).includes('oidc-provider WARNING')) warn(...words);
+  };
+  try {
+    return await work();
+  } finally {
+    console.warn = warn;
+  }
+}

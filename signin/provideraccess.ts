@@ -1,0 +1,73 @@
+import { Problem } from '@aether/http';
+import { createRemoteJWKSet, type JWTVerifyGetKey } from 'jose';
+import * as oidc from 'openid-client';
+import type { SignInSettings } from './settings.ts';
+
+/** What is known of the identity provider, once it has been asked. */
+export type ProviderAccess = {
+  /** Its addresses, and who we are to it. @throws Problem 503 when it cannot be asked */
+  configuration(): Promise<oidc.Configuration>;
+  /** The keys with which it signs. @throws Problem 503 when it cannot be asked */
+  keys(): Promise<JWTVerifyGetKey>;
+};
+
+const timeoutMs = 5_000;
+/** A token with an unknown key makes us ask for the keys anew, but not more often than this. */
+const keysCooldownMs = 30_000;
+/** A provider may change its addresses; we look again. */
+const metadataMaxMs = 3_600_000;
+
+/** Asks the provider when it is first needed, not at start: it may be down then, and the app is up all the same. */
+export function accessProvider({ issuer, clientId, clientSecret }: SignInSettings): ProviderAccess {
+  let known: { at: number; configuration: Promise<oidc.Configuration> } | undefined;
+  let keys: { uri: string; get: JWTVerifyGetKey } | undefined;
+
+  function discover(): Promise<oidc.Configuration> {
+    const authentication = clientSecret ? oidc.ClientSecretPost(clientSecret) : oidc.None();
+    return oidc.discovery(issuer, clientId, undefined, authentication, {
+      timeout: timeoutMs / 1_000,
+      // Only a provider on this machine has an http address: see readIssuer.
+      ...(issuer.protocol === 'http:' && { execute: [oidc.allowInsecureRequests] }),
+    });
+  }
+
+  async function configuration(): Promise<oidc.Configuration> {
+    const before = known;
+    if (!before || Date.now() - before.at > metadataMaxMs) {
+      const asked = { at: Date.now(), configuration: discover() };
+      known = asked;
+      asked.configuration.catch(() => {
+        if (known === asked) known = before;
+      });
+    }
+    return (known as NonNullable<typeof known>).configuration.catch((cause) => {
+      throw refuseUnreachable(cause);
+    });
+  }
+
+  return {
+    configuration,
+    async keys() {
+      const uri = (await configuration()).serverMetadata().jwks_uri;
+      if (!uri) throw refuseUnreachable(new Error('the provider names no jwks_uri'));
+      if (keys?.uri !== uri)
+        keys = {
+          uri,
+          get: createRemoteJWKSet(new URL(uri), { cooldownDuration: keysCooldownMs, timeoutDuration: timeoutMs }),
+        };
+      return keys.get;
+    },
+  };
+}
+
+/** 503: not the caller's fault, and nothing that signing in again would mend. */
+export function refuseUnreachable(cause: unknown): Problem {
+  const problem = new Problem({
+    status: 503,
+    code: 'identity-provider-unavailable',
+    detail: 'The identity provider cannot be asked at the moment. Try again shortly.',
+    headers: { 'Retry-After': '5' },
+  });
+  problem.cause = cause;
+  return problem;
+}

@@ -1,0 +1,187 @@
+import type { PlatformDb, User } from '@aether/platform';
+import { hashToken, makeToken } from './tokens.ts';
+
+export type EndReason = 'signed-out' | 'everywhere' | 'by-admin' | 'token-reused';
+
+/** A sign-in that is open, found by the token of a request. */
+export type SignIn = { id: string; csrfToken: string; roleMax: User['role']; user: User };
+
+/** Which of a sign-in's tokens came, and how long ago things happened to them. */
+type TokenState = {
+  place: 'present' | 'next' | 'previous';
+  secondsSinceRotation: number;
+  /** null: no next token has been given. */
+  secondsSinceNext: number | null;
+};
+
+/** A token in use is replaced after this. */
+export const rotateAfterSeconds = 15 * 60;
+/** How long requests that were under way may come with the token before; also how long a token that was given may take to be used. */
+export const graceSeconds = 60;
+/** `last_seen_at` is as exact as this: writing it with every request would make every read a write. */
+const seenEverySeconds = 60;
+
+/**
+ * What a token's arrival asks for. The browser is given the next token while the present one stays good, until the next one comes
+ * back: requests that run side by side, and answers that get lost, sign nobody out. A token that was replaced and comes back
+ * after the grace is a copy in other hands, or the owner's own beside a thief's: nobody can tell, so the sign-in ends.
+ */
+export function decide({
+  place,
+  secondsSinceRotation,
+  secondsSinceNext,
+}: TokenState): 'accept' | 'offer-next' | 'take-next' | 'end' {
+  if (place === 'next') return 'take-next';
+  if (place === 'previous') return secondsSinceRotation <= graceSeconds ? 'accept' : 'end';
+  const isDue = secondsSinceRotation > rotateAfterSeconds;
+  return isDue && (secondsSinceNext === null || secondsSinceNext > graceSeconds) ? 'offer-next' : 'accept';
+}
+
+const find = {
+  name: 'sign-in-by-token',
+  // Three unique indexes, of which one has the token: about as quick as one, and there is nothing to keep in step.
+  text: `
+    select s.id, s.csrf_token, s.role_max,
+      case $1::bytea when s.token_hash then 'present' when s.next_token_hash then 'next' else 'previous' end as place,
+      extract(epoch from now() - s.rotated_at)::float8 as since_rotation, extract(epoch from now() - s.next_token_at)::float8 as since_next,
+      s.last_seen_at < now() - make_interval(secs => $2) as is_unseen,
+      u.id as user_id, u.email, u.name, u.role, u.foundation_user_id, u.support_user_id, u.directory_tenant_id, u.directory_object_id,
+      u.created_at, u.last_signed_in
+    from platform.sign_ins s join platform.users u on u.id = s.user_id
+    where (s.token_hash = $1 or s.next_token_hash = $1 or s.previous_token_hash = $1)
+      and s.ended_at is null and s.expires_at > now() and s.last_seen_at > now() - s.idle_max`,
+};
+
+type Row = Omit<User, 'id'> & {
+  id: string;
+  user_id: string;
+  csrf_token: string;
+  role_max: User['role'];
+  place: TokenState['place'];
+  since_rotation: number;
+  since_next: number | null;
+  is_unseen: boolean;
+};
+
+/**
+ * The open sign-in whose token this is: one indexed query, and once a minute a write.
+ *
+ * @returns `nextToken`: what the browser must be given; `isReused`: the sign-in was ended, because its token was in two hands.
+ */
+export async function openSignIn(
+  db: PlatformDb,
+  token: string,
+): Promise<{ signIn: SignIn; nextToken?: string } | { isReused: boolean }> {
+  const hash = hashToken(token);
+  const [row] = await db.run<Row>(find, [hash, seenEverySeconds]);
+  if (!row) return { isReused: false };
+  const { id, user_id, csrf_token, role_max, place, since_rotation, since_next, is_unseen, ...user } = row;
+  const signIn = { id, csrfToken: csrf_token, roleMax: role_max, user: { ...user, id: user_id } };
+  const step = decide({ place, secondsSinceRotation: since_rotation, secondsSinceNext: since_next });
+  if (step === 'end') {
+    await endSignIn(db, id, 'token-reused');
+    return { isReused: true };
+  }
+  if (step === 'offer-next') {
+    const nextToken = makeToken();
+    // Of requests that run side by side one offers.
+    const offered = await db.query(
+      `update platform.sign_ins set next_token_hash = $2, next_token_at = now(), last_seen_at = now()
+       where id = $1 and token_hash = $3 and (next_token_at is null or next_token_at < now() - make_interval(secs => $4)) returning id`,
+      [id, hashToken(nextToken), hash, graceSeconds],
+    );
+    return offered.length > 0 ? { signIn, nextToken } : { signIn };
+  }
+  if (step === 'take-next') {
+    await db.query(
+      `update platform.sign_ins set previous_token_hash = token_hash, token_hash = next_token_hash, next_token_hash = null, next_token_at = null,
+         rotated_at = now(), last_seen_at = now() where id = $1 and next_token_hash = $2`,
+      [id, hash],
+    );
+  } else if (is_unseen) {
+    await db.query('update platform.sign_ins set last_seen_at = now() where id = $1', [id]);
+  }
+  return { signIn };
+}
+
+export type NewSignIn = {
+  user: User;
+  roleMax: User['role'];
+  /** The browser, in its own words. */
+  agent: string | undefined;
+  idleMinutes: number;
+  maxHours: number;
+};
+
+/** Opens a sign-in of its own for this browser. @returns the token, which nothing else remembers. */
+export async function addSignIn(
+  db: PlatformDb,
+  { user, roleMax, agent, idleMinutes, maxHours }: NewSignIn,
+): Promise<string> {
+  const token = makeToken();
+  await db.query(
+    `insert into platform.sign_ins (user_id, token_hash, csrf_token, role_max, agent, idle_max, expires_at)
+     values ($1, $2, $3, $4, $5, make_interval(mins => $6), now() + make_interval(hours => $7))`,
+    [user.id, hashToken(token), makeToken(), roleMax, describeAgent(agent), idleMinutes, maxHours],
+  );
+  return token;
+}
+
+function describeAgent(agent: string | undefined): string | null {
+  const line = agent
+    ?.replace(/[^\x20-\x7e]+/g, ' ')
+    .trim()
+    .slice(0, 200)
+    .trim();
+  return line || null;
+}
+
+/** Ends a sign-in of this app; one that has ended already stays as it is. */
+export async function endSignIn(db: PlatformDb, id: string, reason: EndReason): Promise<void> {
+  await db.query('update platform.sign_ins set ended_at = now(), end_reason = $2 where id = $1 and ended_at is null', [
+    id,
+    reason,
+  ]);
+}
+
+/** Ends all sign-ins of a user in both apps, or the one named. @returns how many. */
+export async function endSignIns(
+  db: PlatformDb,
+  userId: string,
+  reason: EndReason,
+  only: string | null = null,
+): Promise<number> {
+  const [row] = await db.query<{ ended: number }>('select platform.end_sign_ins($1, $2, $3) as ended', [
+    userId,
+    only,
+    reason,
+  ]);
+  return row?.ended ?? 0;
+}
+
+/** Whether a sign-in of this app is open still: for streams, which were let in once. */
+export async function isOpen(db: PlatformDb, id: string): Promise<boolean> {
+  const rows = await db.run(
+    {
+      name: 'sign-in-is-open',
+      text: `select from platform.sign_ins
+             where id = $1 and ended_at is null and expires_at > now() and last_seen_at > now() - idle_max`,
+    },
+    [id],
+  );
+  return rows.length > 0;
+}
+
+export type OpenSignIn = {
+  id: string;
+  app: 'foundation' | 'support';
+  agent: string | null;
+  created_at: Date;
+  last_seen_at: Date;
+  expires_at: Date;
+};
+
+/** A user's open sign-ins in both apps, the one used last first; at most 200. */
+export async function listSignIns(db: PlatformDb, userId: string): Promise<OpenSignIn[]> {
+  return db.query<OpenSignIn>('select * from platform.list_sign_ins($1)', [userId]);
+}

@@ -1,0 +1,82 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { atEnd, createTestDatabase, type TestDatabase } from '@aether/database/testing';
+import { createStaffRoute, jsonBody, object, requireAdmin, type Served, startServer, z } from '@aether/http';
+import { collectLog, type LogEntry } from '@aether/http/testing';
+import { addSignIn } from './index.ts';
+import { type LocalProvider, type Persona, startLocalProvider } from './provider.ts';
+
+export const personas: Persona[] = [
+  { objectId: 'oid-maya', name: 'Maya Okafor', email: 'maya@aether.example', roles: [], what: 'leads' },
+  { objectId: 'oid-jonas', name: 'Jonas Weber', email: 'jonas@aether.example', roles: [], what: 'sells' },
+];
+
+export type TestApps = {
+  database: TestDatabase;
+  folder: string;
+  provider: LocalProvider;
+  foundation: Served & { entries: LogEntry[] };
+  support: Served & { entries: LogEntry[] };
+  /** Another server of an app, with more settings. */
+  start(app: 'foundation' | 'support', variables?: Record<string, string>): Promise<Served & { entries: LogEntry[] }>;
+};
+
+const responses = {
+  200: { description: 'ok', content: { 'application/json': { schema: z.object({ actor: z.string().nullable() }) } } },
+};
+
+/** Two small servers with sign-in, one of either app, on a database and with a local provider of this test file's own. */
+export async function startTestApps(): Promise<TestApps> {
+  const database = await createTestDatabase();
+  const folder = await mkdtemp(join(tmpdir(), 'aether-identity-'));
+  const provider = await startLocalProvider({ folder, personas, port: 0 });
+  atEnd(async () => {
+    await provider.close();
+    await rm(folder, { recursive: true });
+  });
+
+  async function start(app: 'foundation' | 'support', variables: Record<string, string> = {}) {
+    const { log, entries } = collectLog();
+    const served = await startServer(
+      {
+        app,
+        title: 'Test',
+        version: '1.0.0',
+        description: 'Test',
+        portDefault: 0,
+        addSignIn,
+        addRoutes(routes) {
+          routes.openapi(createStaffRoute({ method: 'get', path: '/api/staff', responses }), (c) =>
+            c.json({ actor: c.get('actor')?.id ?? null }, 200),
+          );
+          routes.openapi(
+            createStaffRoute({
+              method: 'post',
+              path: '/api/staff',
+              request: { body: jsonBody(object({})) },
+              responses,
+            }),
+            (c) => c.json({ actor: c.get('actor')?.id ?? null }, 200),
+          );
+          routes.openapi(
+            createStaffRoute({ method: 'get', path: '/api/admin', middleware: [requireAdmin], responses }),
+            (c) => c.json({ actor: c.get('actor')?.id ?? null }, 200),
+          );
+        },
+      },
+      {
+        port: 0,
+        log,
+        withoutSubscriptions: true,
+        variables: { PLATFORM_DB_URL: database.url(`${app}_app`), ...provider.settingsOf(app), ...variables },
+      },
+    );
+    atEnd(served.close);
+    return { ...served, entries };
+  }
+
+  const first = { SIGNIN_FIRST_ADMIN: 'oid-maya' };
+  const [foundation, support] = await Promise.all([start('foundation', first), start('support', first)]);
+  return { database, folder, provider, foundation, support, start };
+}

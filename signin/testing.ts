@@ -1,0 +1,113 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { atEnd } from '@aether/database/testing';
+import { type CryptoKey, exportJWK, generateKeyPair, type JWTPayload, SignJWT } from 'jose';
+
+/** The directory of every test: a user's object id is the name by which the test calls them. */
+export const testTenant = 'test-tenant';
+export const testAudience = 'api://aether-test';
+
+export type TestIssuer = {
+  url: string;
+  key: CryptoKey;
+  /** The settings that make a server take this issuer's tokens. */
+  variables: Record<string, string>;
+  /** An access token of this user, or of a machine when it is `service`. */
+  tokenFor(who: string, claims?: JWTPayload): Promise<string>;
+  /** How often a client has fetched a token for itself. */
+  grants(): number;
+  /** From now on tokens for clients are refused, or are given again. */
+  refuse(isRefusing: boolean): void;
+};
+
+/**
+ * An issuer with a key, its JWKS and client credentials, on a free port until the test file is done: real tokens that a server
+ * verifies as it verifies all others, without anybody having to sign in.
+ */
+export async function startTestIssuer(): Promise<TestIssuer> {
+  const { publicKey, privateKey } = await generateKeyPair('ES256');
+  const jwk = { ...(await exportJWK(publicKey)), kid: 'test', alg: 'ES256', use: 'sig' };
+  let granted = 0;
+  let isRefusing = false;
+  let url = '';
+
+  async function tokenFor(who: string, claims: JWTPayload = {}): Promise<string> {
+    const described =
+      who === 'service'
+        ? { idtyp: 'app', roles: ['Aether.Service'] }
+        : { scp: 'access_as_user', tid: testTenant, oid: who, name: who, email: `${who}@aether.example` };
+    return new SignJWT({ sub: who, iss: url, aud: testAudience, ...described, ...claims })
+      .setProtectedHeader({ alg: 'ES256', kid: 'test', typ: 'at+jwt' })
+      .setIssuedAt()
+      .setExpirationTime('10m')
+      .sign(privateKey);
+  }
+
+  const server = createServer(async (request, response) => {
+    const answer = (status: number, body: object) =>
+      response.writeHead(status, { 'Content-Type': 'application/json' }).end(JSON.stringify(body));
+    if (request.url === '/.well-known/openid-configuration')
+      return answer(200, {
+        issuer: url,
+        jwks_uri: `${url}/jwks`,
+        token_endpoint: `${url}/token`,
+        authorization_endpoint: `${url}/auth`,
+      });
+    if (request.url === '/jwks') return answer(200, { keys: [jwk] });
+    if (request.url !== '/token') return answer(404, {});
+    granted += 1;
+    if (isRefusing) return answer(401, { error: 'invalid_client' });
+    return answer(200, { access_token: await tokenFor('service'), token_type: 'Bearer', expires_in: 600 });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  atEnd(async () => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return {
+    url,
+    key: privateKey,
+    variables: {
+      SIGNIN_ISSUER: url,
+      SIGNIN_CLIENT_ID: 'test-app',
+      SIGNIN_CLIENT_SECRET: 'test-secret',
+      SIGNIN_AUDIENCE: testAudience,
+    },
+    tokenFor,
+    grants: () => granted,
+    refuse(now) {
+      isRefusing = now;
+    },
+  };
+}
+
+type Call = (
+  method: string,
+  path: string,
+  body?: Record<string, unknown>,
+  headers?: Record<string, string>,
+) => Promise<Answer>;
+// biome-ignore lint/suspicious/noExplicitAny: a test says what it expects of the body.
+type Answer = { status: number; headers: Headers; body: any };
+
+export type SignedCalls = {
+  /** As the user `maya`. */
+  call: Call;
+  /** As this user, or as a machine: `service`. */
+  callAs(who: string): Call;
+  /** As nobody. */
+  callAnonymously: Call;
+  /** The Authorization header of this user. */
+  headersOf(who: string): Promise<{ Authorization: string }>;
+};
+
+/** Calls a server as somebody who has signed in: what `callerOf` of `@aether/http/testing` does, with an access token. */
+export function signCalls(issuer: TestIssuer, callAnonymously: Call): SignedCalls {
+  const headersOf = async (who: string) => ({ Authorization: `Bearer ${await issuer.tokenFor(who)}` });
+  const callAs =
+    (who: string): Call =>
+    async (method, path, body, headers) =>
+      callAnonymously(method, path, body, { ...(await headersOf(who)), ...headers });
+  return { call: callAs('maya'), callAs, callAnonymously, headersOf };
+}
