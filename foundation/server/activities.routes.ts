@@ -15,24 +15,56 @@ import {
   z,
 } from '@aether/http';
 import { CustomerErased, type PlatformDb } from '@aether/platform';
-import { addActivity, readTimeline } from './activities.ts';
+import { type Activity, addActivity, listTasks, updateActivity } from './activities.ts';
 import { customerKey } from './customers.routes.ts';
 import { requireCustomer } from './customers.ts';
+import { entryKinds, readTimeline } from './timeline.ts';
 
-const ActivitySchema = z
+const named = z.object({ id: z.string(), name: z.string() });
+const moment = () => z.string().openapi({ format: 'date-time' });
+const head = {
+  id: z.string().openapi({ format: 'uuid' }),
+  occurred_at: moment(),
+  app: z.string().openapi({ example: 'support', description: 'Which app did it.' }),
+  actor: named.nullable().openapi({ description: 'Who did it, if the app said so.' }),
+};
+const ActivityEntrySchema = z
   .object({
-    id: z.string().openapi({ format: 'uuid' }),
+    kind: z.literal('activity'),
+    ...head,
     type: z.string().openapi({ example: 'support_chat' }),
     description: z.string(),
     metadata: z.record(z.string(), z.any()),
-    occurred_at: z.string().openapi({ format: 'date-time' }),
-    due_at: z.string().nullable(),
-    done_at: z.string().nullable(),
-    app: z.enum(['foundation', 'support']).openapi({ description: 'Which app added it.' }),
-    created_by: z.object({ id: z.string(), name: z.string() }).nullable(),
+    due_at: moment().nullable(),
+    done_at: moment().nullable(),
     deal_id: z.int().nullable(),
   })
   .openapi('Activity');
+const changes = z.array(z.object({ field: z.string(), old: z.any(), new: z.any() }));
+const EntrySchema = z
+  .union([
+    ActivityEntrySchema,
+    z.object({
+      kind: z.literal('deal'),
+      ...head,
+      deal: z.object({ id: z.int(), name: z.string() }),
+      change: z.enum(['created', 'edited', 'moved', 'won', 'lost', 'reopened']),
+      changes,
+    }),
+    z.object({ kind: z.literal('field'), ...head, changes }),
+  ])
+  .openapi('TimelineEntry');
+const TaskSchema = z
+  .object({
+    id: head.id,
+    type: z.string(),
+    description: z.string(),
+    occurred_at: moment(),
+    due_at: moment().nullable(),
+    done_at: moment().nullable(),
+    customer: named,
+  })
+  .openapi('Task');
 
 const place = object({ at: z.iso.datetime(), id: uuid() });
 const typesMax = 20;
@@ -43,16 +75,29 @@ const types = z
     error: `must be at most ${typesMax} types with commas between them, such as call,support_chat`,
   })
   .openapi({ type: 'string', example: 'call,support_chat' });
+const kinds = z
+  .string()
+  .transform((value) => value.split(','))
+  .pipe(z.array(z.enum(entryKinds)).max(entryKinds.length))
+  .openapi({ type: 'string', example: 'activity,deal' });
+const yes = z
+  .enum(['true', 'false'])
+  .transform((value) => value === 'true')
+  .openapi({ type: 'boolean' });
 
 const timeline = createStaffRoute({
   method: 'get',
   path: '/api/customers/{id}/timeline',
-  summary: 'The activities of both apps, newest first',
+  summary: 'What happened to a customer, newest first: activities of both apps, changes of deals and fields',
   request: {
     params: customerKey,
     query: object({
-      type: types.optional(),
+      kind: kinds.optional(),
+      type: types.optional().openapi({ description: 'Of activities, which are then all that comes.' }),
       app: z.enum(['foundation', 'support']).optional(),
+      person: z.string().min(1).max(255).optional().openapi({ description: 'Id of the user who did it.' }),
+      since: time().optional(),
+      until: time().optional(),
       cursor: cursor(place).optional(),
       limit: pageSize({ max: 200, default: 50 }),
     }),
@@ -62,7 +107,7 @@ const timeline = createStaffRoute({
       description: 'One page.',
       content: {
         'application/json': {
-          schema: z.object({ activities: z.array(ActivitySchema), next_cursor: z.string().nullable() }),
+          schema: z.object({ entries: z.array(EntrySchema), next_cursor: z.string().nullable() }),
         },
       },
     },
@@ -90,29 +135,103 @@ const add = createStaffRoute({
     ),
   },
   responses: {
-    201: { description: 'Added.', content: { 'application/json': { schema: ActivitySchema } } },
+    201: { description: 'Added.', content: { 'application/json': { schema: ActivityEntrySchema } } },
     ...problems(400, 404, 410, 422),
   },
 });
 
-export function addActivityRoutes(app: App, db: PlatformDb): void {
-  app.openapi(timeline, async (c) => {
-    const { type, cursor: after, limit, app: ofApp } = c.req.valid('query');
-    const { id } = await requireCustomer(db, c.req.valid('param').id);
-    const found = await readTimeline(db, id, { types: type, app: ofApp, after, limit: limit + 1 });
-    const { page, next_cursor } = cutPage(found, limit, (activity) => activity.place);
-    return c.json({ activities: page.map(({ place: _, ...activity }) => activity), next_cursor }, 200);
-  });
+const change = createStaffRoute({
+  method: 'patch',
+  path: '/api/activities/{id}',
+  summary: 'Change what Foundation wrote: its text, when a task is due, whether it is done',
+  request: {
+    params: object({ id: uuid() }),
+    body: jsonBody(
+      object({
+        description: text({ charactersMax: 4_000 }).optional(),
+        due_at: time().nullable().optional(),
+        is_done: z.boolean().optional(),
+      }).openapi('ActivityChange'),
+    ),
+  },
+  responses: {
+    200: { description: 'As it is now.', content: { 'application/json': { schema: ActivityEntrySchema } } },
+    ...problems(400, 404, 422),
+  },
+});
 
-  app.openapi(add, async (c) => {
-    const actor = c.get('actor');
-    const { client_id, ...activity } = c.req.valid('json');
-    const customer = await requireCustomer(db, c.req.valid('param').id);
-    if (customer.erased_at) throw new CustomerErased();
-    const key = client_id && `customer:${customer.id}:${client_id}`;
-    const added = await db.transaction({ actor: actor?.id }, (tx) =>
-      addActivity(tx, { ...activity, customer_id: customer.id, idempotency_key: key }),
-    );
-    return c.json(added, 201);
-  });
+const tasks = createStaffRoute({
+  method: 'get',
+  path: '/api/activities',
+  summary: 'Tasks, by when they are due',
+  request: {
+    query: object({
+      mine: yes.optional(),
+      open_tasks: yes.optional(),
+      customer_id: uuid().optional(),
+      due_before: time().optional(),
+      cursor: cursor(uuid()).optional(),
+      limit: pageSize({ max: 200, default: 50 }),
+    }),
+  },
+  responses: {
+    200: {
+      description: 'One page.',
+      content: {
+        'application/json': {
+          schema: z.object({ activities: z.array(TaskSchema), next_cursor: z.string().nullable() }),
+        },
+      },
+    },
+    ...problems(422),
+  },
+});
+
+export function addActivityRoutes(app: App, db: PlatformDb) {
+  return app
+    .openapi(timeline, async (c) => {
+      const { kind, type, cursor: after, limit, ...filters } = c.req.valid('query');
+      const { id } = await requireCustomer(db, c.req.valid('param').id);
+      const found = await readTimeline(db, id, {
+        filters: { ...filters, kinds: kind, types: type },
+        after,
+        limit: limit + 1,
+      });
+      const { page, next_cursor } = cutPage(found, limit, (entry) => entry.place);
+      return c.json({ entries: page.map(({ place: _, ...entry }) => entry), next_cursor }, 200);
+    })
+    .openapi(add, async (c) => {
+      const actor = c.get('actor');
+      const { client_id, ...activity } = c.req.valid('json');
+      const customer = await requireCustomer(db, c.req.valid('param').id);
+      if (customer.erased_at) throw new CustomerErased();
+      const key = client_id && `customer:${customer.id}:${client_id}`;
+      const added = await db.transaction({ actor: actor?.id }, (tx) =>
+        addActivity(tx, { ...activity, customer_id: customer.id, idempotency_key: key }),
+      );
+      return c.json(toEntry(added), 201);
+    })
+    .openapi(change, async (c) => {
+      const changed = await db.transaction({ actor: c.get('actor')?.id }, (tx) =>
+        updateActivity(tx, c.req.valid('param').id, c.req.valid('json')),
+      );
+      return c.json(toEntry(changed), 200);
+    })
+    .openapi(tasks, async (c) => {
+      const { mine, open_tasks, customer_id, due_before, cursor: after, limit } = c.req.valid('query');
+      const found = await listTasks(db, {
+        person: mine ? (c.get('actor')?.id ?? '') : undefined,
+        openOnly: open_tasks ?? false,
+        customerId: customer_id,
+        dueBefore: due_before,
+        after,
+        limit: limit + 1,
+      });
+      const { page: activities, next_cursor } = cutPage(found, limit, (task) => task.id);
+      return c.json({ activities, next_cursor }, 200);
+    });
+}
+
+function toEntry({ created_by: actor, ...activity }: Activity) {
+  return { kind: 'activity' as const, ...activity, actor };
 }

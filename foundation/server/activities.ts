@@ -1,4 +1,4 @@
-import { type App, type Queryable, ReferenceNotFound, type Transaction } from '@aether/platform';
+import { type App, NotFound, type Queryable, ReferenceNotFound, type Transaction } from '@aether/platform';
 
 /** An entry of a customer's timeline, of either app. */
 export type Activity = {
@@ -14,9 +14,6 @@ export type Activity = {
   deal_id: number | null;
 };
 
-/** Where a page ends: the time to the microsecond, which Date has not, and the id. */
-export type TimelinePlace = { at: string; id: string };
-
 export type NewActivity = {
   customer_id: string;
   type: string;
@@ -28,34 +25,10 @@ export type NewActivity = {
   idempotency_key?: string;
 };
 
-type ActivityRow = Omit<Activity, 'created_by'> & { created_by: string | null; created_by_name: string | null };
+export type ActivityRow = Omit<Activity, 'created_by'> & { created_by: string | null; created_by_name: string | null };
 
-const beforeEverything: TimelinePlace = { at: 'infinity', id: 'ffffffff-ffff-ffff-ffff-ffffffffffff' };
-
-const activityColumns = `a.id, a.type, a.description, a.metadata, a.occurred_at, a.due_at, a.done_at, a.created_by_app as app, a.deal_id,
+export const activityColumns = `a.id, a.type, a.description, a.metadata, a.occurred_at, a.due_at, a.done_at, a.created_by_app as app, a.deal_id,
   a.created_by, u.name as created_by_name`;
-
-/** A customer's activities, newest first, from behind `after`; of the given types and app only. */
-export async function readTimeline(
-  on: Queryable,
-  customerId: string,
-  {
-    types,
-    app,
-    after = beforeEverything,
-    limit,
-  }: { types?: string[]; app?: App; after?: TimelinePlace; limit: number },
-): Promise<(Activity & { place: TimelinePlace })[]> {
-  const rows = await on.query<ActivityRow & { at: string }>(
-    `select ${activityColumns}, to_char(a.occurred_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as at
-     from crm.activities a left join platform.users u on u.id = a.created_by
-     where a.customer_id = $1 and (a.occurred_at, a.id) < ($2, $3)
-       and ($4::text[] is null or a.type = any ($4)) and ($5::text is null or a.created_by_app = $5)
-     order by a.occurred_at desc, a.id desc limit $6`,
-    [customerId, after.at, after.id, types ?? null, app ?? null, limit],
-  );
-  return rows.map((row) => ({ ...toActivity(row), place: { at: row.at, id: row.id } }));
-}
 
 /**
  * Adds to the timeline as Foundation. With an idempotency key a repetition adds nothing and returns what stands there.
@@ -82,7 +55,7 @@ export async function addActivity(tx: Transaction, activity: NewActivity): Promi
   return toActivity(row as ActivityRow);
 }
 
-function toActivity({ created_by, created_by_name, ...row }: ActivityRow): Activity {
+export function toActivity({ created_by, created_by_name, ...row }: ActivityRow): Activity {
   const { id, type, description, metadata, occurred_at, due_at, done_at, app, deal_id } = row;
   return {
     id,
@@ -96,4 +69,57 @@ function toActivity({ created_by, created_by_name, ...row }: ActivityRow): Activ
     deal_id,
     created_by: created_by && created_by_name ? { id: created_by, name: created_by_name } : null,
   };
+}
+
+/**
+ * Changes what Foundation wrote: the text, when a task is due, whether it is done.
+ *
+ * @throws NotFound, also for what Support wrote, which stays as it is.
+ */
+export async function updateActivity(
+  tx: Transaction,
+  id: string,
+  { description, due_at, is_done }: { description?: string; due_at?: string | null; is_done?: boolean },
+): Promise<Activity> {
+  const changed = await tx.query(
+    `update crm.activities set description = coalesce($2, description), due_at = case when $3 then $4::timestamptz else due_at end,
+       done_at = case $5::boolean when true then coalesce(done_at, now()) when false then null else done_at end
+     where id = $1 and created_by_app = 'foundation' returning id`,
+    [id, description, due_at !== undefined, due_at ?? null, is_done ?? null],
+  );
+  if (changed.length === 0) throw new NotFound('activity of Foundation');
+  const [row] = await tx.query<ActivityRow>(
+    `select ${activityColumns} from crm.activities a left join platform.users u on u.id = a.created_by where a.id = $1`,
+    [id],
+  );
+  return toActivity(row as ActivityRow);
+}
+
+export type Task = Pick<Activity, 'id' | 'type' | 'description' | 'occurred_at' | 'due_at' | 'done_at'> & {
+  customer: { id: string; name: string };
+};
+
+const lastDue = `coalesce(a.due_at, 'infinity')`;
+
+/** Tasks by when they are due, those without a date last. @param filters.person who wrote them */
+export async function listTasks(
+  on: Queryable,
+  {
+    person,
+    openOnly,
+    customerId,
+    dueBefore,
+    after,
+    limit,
+  }: { person?: string; openOnly: boolean; customerId?: string; dueBefore?: string; after?: string; limit: number },
+): Promise<Task[]> {
+  return on.query<Task>(
+    `select a.id, a.type, a.description, a.occurred_at, a.due_at, a.done_at, jsonb_build_object('id', c.id, 'name', c.name) as customer
+     from crm.activities a join platform.customers c on c.id = a.customer_id
+     where a.type = 'task' and ($1::text is null or a.created_by = $1) and (not $2 or a.done_at is null)
+       and ($3::uuid is null or a.customer_id = $3) and ($4::timestamptz is null or a.due_at < $4)
+       and ($5::uuid is null or (${lastDue}, a.id) > ((select ${lastDue} from crm.activities a where a.id = $5), $5))
+     order by ${lastDue}, a.id limit $6`,
+    [person ?? null, openOnly, customerId ?? null, dueBefore ?? null, after ?? null, limit],
+  );
 }

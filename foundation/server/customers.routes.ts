@@ -11,11 +11,16 @@ import {
   object,
   pageSize,
   problems,
+  time,
   uuid,
   z,
 } from '@aether/http';
 import type { PlatformDb } from '@aether/platform';
-import { getCustomerRecord, requireCustomer, searchCustomers } from './customers.ts';
+import { type CustomerFilters, getCustomerRecord, listCustomers, requireCustomer } from './customers.ts';
+import { type CustomerOrder, countCustomers, customerOrders } from './customersearch.ts';
+import { customChange, customShown } from './customfields.routes.ts';
+import { type CustomValues, customValues, writeCustomValues } from './customfields.ts';
+import { readProvenance } from './history.ts';
 
 /** A customer in a path: the uuid, or the number that Foundation gave. */
 export const customerKey = object({
@@ -38,9 +43,15 @@ const writable = {
   account_manager_id: z.string().min(1).max(255).nullable(),
 };
 const { name, email, ...optional } = writable;
-const NewCustomerSchema = object({ name, email, ...object(optional).partial().shape }).openapi('NewCustomer');
+const NewCustomerSchema = object({
+  name,
+  email,
+  ...object(optional).partial().shape,
+  custom: customChange().optional(),
+}).openapi('NewCustomer');
 const CustomerChangeSchema = object({
   ...object(writable).partial().shape,
+  custom: customChange().optional(),
   expected_version: z
     .int()
     .positive()
@@ -48,13 +59,42 @@ const CustomerChangeSchema = object({
     .openapi({ description: 'Refuse when somebody has changed it since.' }),
 }).openapi('CustomerChange');
 
+const named = z.object({ id: z.string(), name: z.string() });
+const ListedCustomerSchema = CustomerSchema.extend({
+  company: CompanySchema.nullable(),
+  account_manager: named.nullable(),
+  custom: customShown(),
+}).openapi('ListedCustomer');
+const ProvenanceSchema = z
+  .object({
+    app: z.string(),
+    actor: named.nullable(),
+    at: z.string().openapi({ format: 'date-time' }),
+    old: z.any().openapi({ description: 'What stood there before.' }),
+  })
+  .openapi('Provenance');
+const totalMax = 1_000;
+
 const list = createStaffRoute({
   method: 'get',
   path: '/api/customers',
-  summary: 'Find customers by name, address, company or number; newest first',
+  summary: 'Find customers by name, address, company or number',
+  description: '`total` counts up to 1,000 on the first page, and not at all for a search that very many fit.',
   request: {
     query: object({
       search: line({ charactersMax: 200 }).optional(),
+      tier: accountTier().optional(),
+      manager: z.string().min(1).max(255).optional().openapi({ description: 'Id of the account manager.' }),
+      no_manager: z.enum(['true', 'false']).optional().openapi({ type: 'boolean' }),
+      company: uuid().optional(),
+      app: z.enum(['foundation', 'support']).optional().openapi({ description: 'Which app created them.' }),
+      created_after: time().optional(),
+      created_before: time().optional(),
+      sort: z.enum(Object.keys(customerOrders) as [CustomerOrder]).default('created'),
+      dir: z
+        .enum(['asc', 'desc'])
+        .optional()
+        .openapi({ description: 'By default newest first, and names from A to Z.' }),
       cursor: cursor(uuid()).optional(),
       limit: pageSize({ max: 100, default: 25 }),
     }),
@@ -65,8 +105,10 @@ const list = createStaffRoute({
       content: {
         'application/json': {
           schema: z.object({
-            customers: z.array(CustomerSchema.extend({ company: CompanySchema.nullable() })),
+            customers: z.array(ListedCustomerSchema),
             next_cursor: z.string().nullable(),
+            total: z.int().optional(),
+            total_is_more: z.boolean().optional(),
           }),
         },
       },
@@ -89,14 +131,22 @@ const create = createStaffRoute({
 const get = createStaffRoute({
   method: 'get',
   path: '/api/customers/{id}',
-  summary: 'One customer with its company and what the CRM knows, in one query',
+  summary: 'One customer with its company, what the CRM knows, and who changed what',
   request: { params: customerKey },
   responses: {
     200: {
       description: 'The customer. An old number or the id of a merged customer finds the one that goes on for it.',
       content: {
         'application/json': {
-          schema: z.object({ customer: CustomerSchema, company: CompanySchema.nullable(), crm: CrmContextSchema }),
+          schema: z.object({
+            customer: CustomerSchema,
+            company: CompanySchema.nullable(),
+            crm: CrmContextSchema,
+            custom: customShown(),
+            provenance: z
+              .record(z.string(), ProvenanceSchema)
+              .openapi({ description: 'Of each shared field its last change.' }),
+          }),
         },
       },
     },
@@ -115,25 +165,50 @@ const change = createStaffRoute({
   },
 });
 
-export function addCustomerRoutes(app: App, db: PlatformDb): void {
-  app.openapi(list, async (c) => {
-    const { search, cursor: after, limit } = c.req.valid('query');
-    const found = await searchCustomers(db, { search, after, limit: limit + 1 });
-    const { page: customers, next_cursor } = cutPage(found, limit, (customer) => customer.id);
-    return c.json({ customers, next_cursor }, 200);
-  });
+export function addCustomerRoutes(app: App, db: PlatformDb) {
+  async function count(filters: CustomerFilters, shown: number, isFrequent: boolean, isAll: boolean) {
+    if (isAll || isFrequent) return { total: shown, total_is_more: !isAll };
+    const total = await countCustomers(db, filters, totalMax);
+    return { total: Math.min(total, totalMax), total_is_more: total > totalMax };
+  }
 
-  app.openapi(create, async (c) => {
-    const actor = c.get('actor');
-    return c.json(await db.createCustomer(c.req.valid('json'), { actor: actor?.id }), 201);
-  });
-
-  app.openapi(get, async (c) => c.json(await getCustomerRecord(db, c.req.valid('param').id), 200));
-
-  app.openapi(change, async (c) => {
-    const actor = c.get('actor');
-    const { expected_version: expectedVersion, ...patch } = c.req.valid('json');
-    const { id } = await requireCustomer(db, c.req.valid('param').id);
-    return c.json(await db.updateCustomer(id, patch, { expectedVersion, actor: actor?.id }), 200);
-  });
+  return app
+    .openapi(list, async (c) => {
+      const { cursor: after, limit, sort, dir, no_manager, ...filters } = c.req.valid('query');
+      const shown = { ...filters, no_manager: no_manager === 'true' };
+      const direction = dir ?? (sort === 'created' || sort === 'updated' ? 'desc' : 'asc');
+      const found = await listCustomers(db, { filters: shown, sort, direction, after, limit: limit + 1 });
+      const { page: customers, next_cursor } = cutPage(found.customers, limit, (customer) => customer.id);
+      const counted =
+        after === undefined && (await count(shown, customers.length, found.isFrequent, next_cursor === null));
+      return c.json({ customers, next_cursor, ...counted }, 200);
+    })
+    .openapi(create, async (c) => {
+      const { custom, ...customer } = c.req.valid('json');
+      const made = await db.transaction({ actor: c.get('actor')?.id }, async (tx) => {
+        const made = await db.createCustomer(customer, { tx });
+        await writeCustomValues(tx, 'customer', made.id, custom, { isNew: true });
+        return made;
+      });
+      return c.json(made, 201);
+    })
+    .openapi(get, async (c) => {
+      const record = await getCustomerRecord(db, c.req.valid('param').id);
+      const { id } = record.customer;
+      const [[own], provenance] = await Promise.all([
+        db.query<{ custom: CustomValues }>(`select ${customValues('customer', '$1')} as custom`, [id]),
+        readProvenance(db, id),
+      ]);
+      return c.json({ ...record, custom: own?.custom ?? {}, provenance }, 200);
+    })
+    .openapi(change, async (c) => {
+      const { expected_version: expectedVersion, custom, ...patch } = c.req.valid('json');
+      const { id } = await requireCustomer(db, c.req.valid('param').id);
+      const changed = await db.transaction({ actor: c.get('actor')?.id }, async (tx) => {
+        const changed = await db.updateCustomer(id, patch, { expectedVersion, tx });
+        await writeCustomValues(tx, 'customer', changed.id, custom);
+        return changed;
+      });
+      return c.json(changed, 200);
+    });
 }

@@ -79,7 +79,11 @@ describe('finding customers', () => {
     [`cursor=${Buffer.from('"x"').toString('base64url')}`, 'cursor'],
     ['search=%00', 'search'],
     [`search=${'x'.repeat(201)}`, 'search'],
-    ['sort=name', 'sort'],
+    ['sort=colour', 'sort'],
+    ['dir=up', 'dir'],
+    ['created_after=yesterday', 'created_after'],
+    ['company=1', 'company'],
+    ['no_manager=maybe', 'no_manager'],
   ])('%s is refused, naming %s', async (query, field) => {
     const { status, body } = await app.call('GET', `/api/customers?${query}`);
     expect(status).toBe(422);
@@ -155,29 +159,6 @@ describe('writing customers', () => {
     expect(answer.body.errors.map((error: { field: string }) => error.field)).toContain(field);
     expect(JSON.stringify(answer.body)).not.toMatch(/constraint|relation|column|syntax/);
   });
-});
-
-test('the document of the interface lists every route and marks those of staff', async () => {
-  const { body } = await app.call('GET', '/openapi.json');
-  expect(Object.keys(body.paths).sort()).toEqual([
-    '/api/customers',
-    '/api/customers/{id}',
-    '/api/customers/{id}/activities',
-    '/api/customers/{id}/timeline',
-    '/api/deals',
-    '/api/deals/{id}',
-    '/api/deals/{id}/close',
-    '/api/events',
-    '/api/pipelines',
-    '/healthz',
-    '/readyz',
-  ]);
-  expect(body.paths['/api/customers'].get.description).toMatch(/loopback only/);
-});
-
-test('what was forwarded from elsewhere is refused', async () => {
-  const answer = await app.call('GET', '/api/customers', undefined, { 'X-Forwarded-For': '203.0.113.9' });
-  expect(answer).toMatchObject({ status: 403, body: { code: 'staff-loopback-only' } });
 });
 
 test('it is ready while the database is, and says so', async () => {

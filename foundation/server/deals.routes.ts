@@ -17,9 +17,21 @@ import {
   z,
 } from '@aether/http';
 import { CustomerErased, type PlatformDb, ReferenceNotFound } from '@aether/platform';
+import { readBoard } from './board.ts';
 import { accountTier } from './customers.routes.ts';
-import { closeDeal, createDeal, getDeal, listDeals } from './deals.ts';
-import { listPipelines } from './pipelines.ts';
+import { customChange, customShown } from './customfields.routes.ts';
+import {
+  closeDeal,
+  createDeal,
+  type DealOrder,
+  dealOrders,
+  getDealRecord,
+  listDeals,
+  moveDeal,
+  reopenDeal,
+  updateDeal,
+} from './deals.ts';
+import { StageSchema } from './pipelines.routes.ts';
 
 const DealSchema = z
   .object({
@@ -42,45 +54,35 @@ const DealSchema = z
   })
   .openapi('Deal');
 
-const PipelineSchema = z
-  .object({
-    id: z.int(),
-    name: z.string(),
-    is_default: z.boolean(),
-    stages: z.array(
-      z.object({
-        id: z.int(),
-        name: z.string(),
-        outcome: z.enum(['open', 'won', 'lost']),
-        probability_percent: z.int(),
-      }),
-    ),
-  })
-  .openapi('Pipeline');
+const named = z.object({ id: z.string(), name: z.string() });
+const ListedDealSchema = DealSchema.extend({
+  customer: named,
+  company: named.nullable(),
+  owner: named.nullable(),
+}).openapi('ListedDeal');
+const DealRecordSchema = ListedDealSchema.extend({ custom: customShown() }).openapi('DealRecord');
 
 const amountMax = 999_999_999_999.99;
 const isInCents = (amount: number) => Number(amount.toFixed(2)) === amount;
 
-const pipelines = createStaffRoute({
-  method: 'get',
-  path: '/api/pipelines',
-  summary: 'All pipelines with their stages',
-  responses: {
-    200: {
-      description: 'The default pipeline first.',
-      content: { 'application/json': { schema: z.object({ pipelines: z.array(PipelineSchema) }) } },
-    },
-  },
-});
-
 const list = createStaffRoute({
   method: 'get',
   path: '/api/deals',
-  summary: 'Deals, newest first',
+  summary: 'Find deals',
   request: {
     query: object({
       customer_id: uuid().optional(),
+      company_id: uuid().optional(),
+      pipeline: bigintIdText().optional(),
+      stage: bigintIdText().optional(),
+      owner: z.string().min(1).max(255).optional().openapi({ description: 'Id of the user whose deals they are.' }),
       status: z.enum(['open', 'won', 'lost']).optional(),
+      search: line({ charactersMax: 200 }).optional(),
+      sort: z.enum(Object.keys(dealOrders) as [DealOrder]).default('created'),
+      dir: z
+        .enum(['asc', 'desc'])
+        .optional()
+        .openapi({ description: 'By default newest first, and names from A to Z.' }),
       cursor: cursor(z.int().positive()).optional(),
       limit: pageSize({ max: 200, default: 50 }),
     }),
@@ -89,12 +91,19 @@ const list = createStaffRoute({
     200: {
       description: 'One page.',
       content: {
-        'application/json': { schema: z.object({ deals: z.array(DealSchema), next_cursor: z.string().nullable() }) },
+        'application/json': {
+          schema: z.object({ deals: z.array(ListedDealSchema), next_cursor: z.string().nullable() }),
+        },
       },
     },
     ...problems(422),
   },
 });
+
+const amount = () => z.number().min(0).max(amountMax).refine(isInCents, { error: 'may have at most two decimals' });
+const currency = () => z.string().regex(/^[A-Z]{3}$/, { error: 'must be three capital letters, such as EUR' });
+const expectedVersion = () =>
+  z.int().positive().optional().openapi({ description: 'Refuse when somebody has changed it since.' });
 
 const create = createStaffRoute({
   method: 'post',
@@ -105,20 +114,13 @@ const create = createStaffRoute({
       object({
         customer_id: uuid(),
         name: line({ charactersMax: 200 }),
-        amount: z
-          .number()
-          .min(0)
-          .max(amountMax)
-          .refine(isInCents, { error: 'may have at most two decimals' })
-          .default(0),
-        currency: z
-          .string()
-          .regex(/^[A-Z]{3}$/, { error: 'must be three capital letters, such as EUR' })
-          .default('EUR'),
+        amount: amount().default(0),
+        currency: currency().default('EUR'),
         pipeline_id: bigintId().optional(),
         stage_id: bigintId().optional(),
         owner_id: z.string().min(1).max(255).optional(),
         expected_close_on: date().optional(),
+        custom: customChange().optional(),
         client_id: clientId()
           .optional()
           .openapi({ description: 'A retry with the same client_id makes no second deal.' }),
@@ -138,8 +140,68 @@ const get = createStaffRoute({
   summary: 'One deal',
   request: { params: dealKey },
   responses: {
-    200: { description: 'The deal.', content: { 'application/json': { schema: DealSchema } } },
+    200: { description: 'The deal.', content: { 'application/json': { schema: DealRecordSchema } } },
     ...problems(404, 422),
+  },
+});
+
+const change = createStaffRoute({
+  method: 'patch',
+  path: '/api/deals/{id}',
+  summary: 'Change the given fields of a deal',
+  request: {
+    params: dealKey,
+    body: jsonBody(
+      object({
+        name: line({ charactersMax: 200 }).optional(),
+        amount: amount().optional(),
+        currency: currency().optional(),
+        owner_id: z.string().min(1).max(255).nullable().optional(),
+        expected_close_on: date().nullable().optional(),
+        custom: customChange().optional(),
+        expected_version: expectedVersion(),
+      }).openapi('DealChange'),
+    ),
+  },
+  responses: {
+    200: { description: 'As it is now.', content: { 'application/json': { schema: DealRecordSchema } } },
+    ...problems(400, 404, 409, 422),
+  },
+});
+
+const move = createStaffRoute({
+  method: 'post',
+  path: '/api/deals/{id}/move',
+  summary: 'Move an open deal to another open stage of its pipeline',
+  request: {
+    params: dealKey,
+    body: jsonBody(object({ stage_id: bigintId(), expected_version: expectedVersion() }).openapi('MoveDeal')),
+  },
+  responses: {
+    200: { description: 'Where it stands now.', content: { 'application/json': { schema: DealSchema } } },
+    ...problems(400, 404, 409, 422),
+  },
+});
+
+const reopen = createStaffRoute({
+  method: 'post',
+  path: '/api/deals/{id}/reopen',
+  summary: 'Open a closed deal again',
+  description:
+    'With `restore_tier` the customer gets that tier back in the same transaction, unless it has another by now than closing gave.',
+  request: {
+    params: dealKey,
+    body: jsonBody(
+      object({
+        stage_id: bigintId(),
+        expected_version: expectedVersion(),
+        restore_tier: accountTier().nullable().optional(),
+      }).openapi('ReopenDeal'),
+    ),
+  },
+  responses: {
+    200: { description: 'Open again.', content: { 'application/json': { schema: DealSchema } } },
+    ...problems(400, 404, 409, 410, 422),
   },
 });
 
@@ -163,7 +225,15 @@ const close = createStaffRoute({
       description: 'Closed, now or before.',
       content: {
         'application/json': {
-          schema: z.object({ deal: DealSchema, already_closed: z.boolean(), account_tier: z.string().nullable() }),
+          schema: z.object({
+            deal: DealSchema,
+            already_closed: z.boolean(),
+            account_tier: z.string().nullable(),
+            undo: z
+              .object({ stage_id: z.int(), previous_tier: z.string().nullable() })
+              .optional()
+              .openapi({ description: 'What leads back, by `reopen`; only for the one who closed it.' }),
+          }),
         },
       },
     },
@@ -171,40 +241,108 @@ const close = createStaffRoute({
   },
 });
 
-export function addDealRoutes(app: App, db: PlatformDb): void {
-  app.openapi(pipelines, async (c) => c.json({ pipelines: await listPipelines(db) }, 200));
+const board = createStaffRoute({
+  method: 'get',
+  path: '/api/pipelines/{id}/board',
+  summary: 'A pipeline’s stages with their deals, next to be closed first',
+  description:
+    'Of won and lost those of the last thirty days. `next_cursor` goes on in `/api/deals?stage=…&sort=close`.',
+  request: {
+    params: dealKey,
+    query: object({
+      owner: z.string().min(1).max(255).optional(),
+      search: line({ charactersMax: 200 }).optional(),
+      per_stage: pageSize({ max: 500, default: 100 }),
+    }),
+  },
+  responses: {
+    200: {
+      description: 'All stages in order.',
+      content: {
+        'application/json': {
+          schema: z.object({
+            columns: z.array(
+              z.object({
+                stage: StageSchema,
+                count: z.int(),
+                sums: z
+                  .record(z.string(), z.number())
+                  .openapi({ description: 'Per currency.', example: { EUR: 1200 } }),
+                weighted: z.record(z.string(), z.number()),
+                deals: z.array(ListedDealSchema),
+                next_cursor: z.string().nullable(),
+              }),
+            ),
+          }),
+        },
+      },
+    },
+    ...problems(404, 422),
+  },
+});
 
-  app.openapi(list, async (c) => {
-    const { customer_id: customerId, status, cursor: after, limit } = c.req.valid('query');
-    const found = await listDeals(db, { customerId, status, after, limit: limit + 1 });
-    const { page: deals, next_cursor } = cutPage(found, limit, (deal) => deal.id);
-    return c.json({ deals, next_cursor }, 200);
-  });
-
-  app.openapi(create, async (c) => {
-    const actor = c.get('actor');
-    const { client_id, ...deal } = c.req.valid('json');
-    const customer = await db.getCustomerById(deal.customer_id);
-    if (!customer) throw new ReferenceNotFound('customer_id');
-    if (customer.erased_at) throw new CustomerErased();
-    const made = await db.transaction({ actor: actor?.id }, (tx) =>
-      createDeal(tx, {
-        ...deal,
-        customer_id: customer.id,
-        idempotency_key: client_id && `customer:${customer.id}:${client_id}`,
-      }),
-    );
-    return c.json(made, 201);
-  });
-
-  app.openapi(get, async (c) => c.json(await getDeal(db, c.req.valid('param').id), 200));
-
-  app.openapi(close, async (c) => {
-    const actor = c.get('actor');
-    const { outcome, tier: newTier } = c.req.valid('json');
-    if (newTier !== undefined && outcome !== 'won')
-      throw refuseFields([{ field: 'tier', message: 'is given only with the outcome won' }]);
-    const closed = await closeDeal(db, c.req.valid('param').id, { outcome, tier: newTier, actor: actor?.id });
-    return c.json(closed, 200);
-  });
+export function addDealRoutes(app: App, db: PlatformDb) {
+  return app
+    .openapi(list, async (c) => {
+      const { cursor: after, limit, sort, dir, ...filters } = c.req.valid('query');
+      const direction = dir ?? (sort === 'created' || sort === 'updated' ? 'desc' : 'asc');
+      const found = await listDeals(db, { filters, sort, direction, after, limit: limit + 1 });
+      const { page: deals, next_cursor } = cutPage(found, limit, (deal) => deal.id);
+      return c.json({ deals, next_cursor }, 200);
+    })
+    .openapi(create, async (c) => {
+      const { client_id, ...deal } = c.req.valid('json');
+      const customer = await db.getCustomerById(deal.customer_id);
+      if (!customer) throw new ReferenceNotFound('customer_id');
+      if (customer.erased_at) throw new CustomerErased();
+      const made = await db.transaction({ actor: c.get('actor')?.id }, (tx) =>
+        createDeal(tx, {
+          ...deal,
+          customer_id: customer.id,
+          idempotency_key: client_id && `customer:${customer.id}:${client_id}`,
+        }),
+      );
+      return c.json(made, 201);
+    })
+    .openapi(get, async (c) => c.json(await getDealRecord(db, c.req.valid('param').id), 200))
+    .openapi(change, async (c) => {
+      const { expected_version, ...patch } = c.req.valid('json');
+      const changed = await db.transaction({ actor: c.get('actor')?.id }, (tx) =>
+        updateDeal(tx, c.req.valid('param').id, patch, expected_version),
+      );
+      return c.json(changed, 200);
+    })
+    .openapi(move, async (c) => {
+      const { stage_id, expected_version } = c.req.valid('json');
+      const moved = await db.transaction({ actor: c.get('actor')?.id }, (tx) =>
+        moveDeal(tx, c.req.valid('param').id, stage_id, expected_version),
+      );
+      return c.json(moved, 200);
+    })
+    .openapi(close, async (c) => {
+      const { outcome, tier } = c.req.valid('json');
+      if (tier !== undefined && outcome !== 'won')
+        throw refuseFields([{ field: 'tier', message: 'is given only with the outcome won' }]);
+      const closed = await closeDeal(db, c.req.valid('param').id, { outcome, tier, actor: c.get('actor')?.id });
+      return c.json(closed, 200);
+    })
+    .openapi(reopen, async (c) => {
+      const { stage_id, expected_version, restore_tier } = c.req.valid('json');
+      const reopened = await reopenDeal(db, c.req.valid('param').id, {
+        stageId: stage_id,
+        expectedVersion: expected_version,
+        restoreTier: restore_tier,
+        actor: c.get('actor')?.id,
+      });
+      return c.json(reopened, 200);
+    })
+    .openapi(board, async (c) => {
+      const { owner, search, per_stage } = c.req.valid('query');
+      const columns = await readBoard(db, c.req.valid('param').id, { owner, search, perStage: per_stage + 1 });
+      const cut = columns.map(({ deals, ...column }) => {
+        const { page, next_cursor } = cutPage(deals, per_stage, (deal) => deal.id);
+        return { ...column, deals: page, next_cursor };
+      });
+      return c.json({ columns: cut }, 200);
+    });
 }

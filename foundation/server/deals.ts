@@ -7,6 +7,8 @@ import {
   type Transaction,
 } from '@aether/platform';
 import { addActivity } from './activities.ts';
+import { type CustomChange, type CustomValues, customValues, writeCustomValues } from './customfields.ts';
+import { collectValues, type Direction, keyset, likePattern, wordsOf } from './keyset.ts';
 
 export type Deal = {
   id: number;
@@ -29,6 +31,10 @@ export type Deal = {
   updated_at: Date;
 };
 
+type Named = { id: string; name: string };
+export type ListedDeal = Deal & { customer: Named; company: Named | null; owner: Named | null };
+export type DealRecord = ListedDeal & { custom: CustomValues };
+
 export type NewDeal = {
   customer_id: string;
   name: string;
@@ -38,14 +44,68 @@ export type NewDeal = {
   stage_id?: number;
   owner_id?: string;
   expected_close_on?: string;
+  custom?: CustomChange;
   /** A second deal with the same one is the first. */
   idempotency_key?: string;
 };
+
+/** What may be changed of a deal by itself; its stage moves by `moveDeal`, its end is `closeDeal`. */
+export type DealChange = {
+  name?: string;
+  amount?: number;
+  currency?: string;
+  owner_id?: string | null;
+  expected_close_on?: string | null;
+  custom?: CustomChange;
+};
+
+export type DealFilters = {
+  customer_id?: string;
+  company_id?: string;
+  pipeline?: number;
+  stage?: number;
+  owner?: string;
+  status?: Deal['status'];
+  /** Every word stands in the name of the deal or of the customer. */
+  search?: string;
+};
+
+/** Each never null; what has no date comes last. */
+export const dealOrders = {
+  created: 'd.id',
+  name: 'd.name',
+  amount: 'd.amount',
+  close: `coalesce(d.expected_close_on, 'infinity')`,
+  updated: 'd.updated_at',
+};
+export type DealOrder = keyof typeof dealOrders;
+
+/** Read the deal again: somebody moved or changed it meanwhile. */
+export class DealVersionConflict extends PlatformError {
+  readonly expected: number;
+  readonly actual: number;
+  constructor(expected: number, actual: number) {
+    super(
+      'deal-version-conflict',
+      409,
+      `Someone else changed this deal: it is at version ${actual}, not ${expected}. Load it again and repeat the change.`,
+    );
+    this.expected = expected;
+    this.actual = actual;
+  }
+}
 
 /** Look at the deal: somebody closed it the other way before. */
 export class DealClosed extends PlatformError {
   constructor(status: Deal['status']) {
     super('deal-closed', 409, `This deal was closed as ${status} before. Nothing was changed.`);
+  }
+}
+
+/** Nothing to do: the deal is open. */
+export class DealIsOpen extends PlatformError {
+  constructor() {
+    super('deal-open', 409, 'This deal is open already. Move it instead.');
   }
 }
 
@@ -60,18 +120,45 @@ export class NoOpenStage extends PlatformError {
 const dealColumns = `d.id, d.customer_id, d.company_id, d.pipeline_id, d.stage_id, s.name as stage_name, d.name, d.amount::float8 as amount,
   d.currency, d.status, d.owner_id, d.expected_close_on, d.closed_at, d.version, d.created_at, d.updated_at`;
 const dealTables = 'crm.deals d join crm.pipeline_stages s on s.id = d.stage_id';
+/** Of a deal in a list, with the names of those it belongs to. */
+export const listedDealColumns = `${dealColumns}, jsonb_build_object('id', c.id, 'name', c.name) as customer,
+  case when o.id is not null then jsonb_build_object('id', o.id, 'name', o.name) end as company,
+  case when u.id is not null then jsonb_build_object('id', u.id, 'name', u.name) end as owner`;
+export const listedDealTables = `${dealTables} join platform.customers c on c.id = d.customer_id
+  left join platform.companies o on o.id = d.company_id left join platform.users u on u.id = d.owner_id`;
 
-/** Newest first, from behind the deal `after`. */
+export type DealList = { filters: DealFilters; sort: DealOrder; direction: Direction; after?: number; limit: number };
+
 export async function listDeals(
   on: Queryable,
-  { customerId, status, after, limit }: { customerId?: string; status?: Deal['status']; after?: number; limit: number },
-): Promise<Deal[]> {
-  return on.query<Deal>(
-    `select ${dealColumns} from ${dealTables}
-     where ($1::uuid is null or d.customer_id = $1) and ($2::text is null or d.status = $2) and ($3::bigint is null or d.id < $3)
-     order by d.id desc limit $4`,
-    [customerId ?? null, status ?? null, after ?? null, limit],
+  { filters, sort, direction, after, limit }: DealList,
+): Promise<ListedDeal[]> {
+  const { values, parameter } = collectValues();
+  const order = { tables: 'crm.deals d', by: dealOrders[sort], id: 'd.id' };
+  const { where, orderBy } = keyset(order, direction, parameter(after ?? null, 'bigint'));
+  return on.query<ListedDeal>(
+    `select ${listedDealColumns} from ${listedDealTables}
+     where ${where} and ${matchDeals(filters, parameter)} order by ${orderBy} limit ${parameter(limit)}`,
+    values,
   );
+}
+
+/** The condition for `filters` on the tables of a listed deal. */
+export function matchDeals(filters: DealFilters, parameter: ReturnType<typeof collectValues>['parameter']): string {
+  const conditions = ['true'];
+  if (filters.customer_id) conditions.push(`d.customer_id = ${parameter(filters.customer_id)}`);
+  if (filters.company_id) conditions.push(`d.company_id = ${parameter(filters.company_id)}`);
+  if (filters.pipeline) conditions.push(`d.pipeline_id = ${parameter(filters.pipeline)}`);
+  if (filters.stage) conditions.push(`d.stage_id = ${parameter(filters.stage)}`);
+  if (filters.owner) conditions.push(`d.owner_id = ${parameter(filters.owner)}`);
+  if (filters.status) conditions.push(`d.status = ${parameter(filters.status)}`);
+  for (const word of wordsOf(filters.search ?? '')) {
+    const pattern = parameter(likePattern(word));
+    conditions.push(
+      `(' ' || lower(d.name) like ${pattern} or ' ' || lower(c.name) || ' ' || c.email_key like ${pattern})`,
+    );
+  }
+  return conditions.join(' and ');
 }
 
 /** @throws NotFound */
@@ -79,6 +166,102 @@ export async function getDeal(on: Queryable, id: number): Promise<Deal> {
   const [deal] = await on.query<Deal>(`select ${dealColumns} from ${dealTables} where d.id = $1`, [id]);
   if (!deal) throw new NotFound('deal');
   return deal;
+}
+
+/** With names and custom fields. @throws NotFound */
+export async function getDealRecord(on: Queryable, id: number): Promise<DealRecord> {
+  const [deal] = await on.query<DealRecord>(
+    `select ${listedDealColumns}, ${customValues('deal', 'd.id')} as custom from ${listedDealTables} where d.id = $1`,
+    [id],
+  );
+  if (!deal) throw new NotFound('deal');
+  return deal;
+}
+
+/** Holds the deal to the end of the transaction. @throws NotFound, DealVersionConflict */
+async function lockDeal(tx: Transaction, id: number, expectedVersion?: number): Promise<Deal> {
+  await tx.query('select from crm.deals where id = $1 for update', [id]);
+  const deal = await getDeal(tx, id);
+  if (expectedVersion !== undefined && deal.version !== expectedVersion)
+    throw new DealVersionConflict(expectedVersion, deal.version);
+  return deal;
+}
+
+/** @throws NotFound, DealVersionConflict, InvalidField, ReferenceNotFound */
+export async function updateDeal(
+  tx: Transaction,
+  id: number,
+  { custom, ...change }: DealChange,
+  expectedVersion?: number,
+): Promise<DealRecord> {
+  await lockDeal(tx, id, expectedVersion);
+  const given = Object.entries(change).filter(([, value]) => value !== undefined);
+  if (given.length > 0) {
+    const assignments = given.map(([column], index) => `${column} = $${index + 2}`).join(', ');
+    await tx.query(`update crm.deals set ${assignments} where id = $1`, [id, ...given.map(([, value]) => value)]);
+  }
+  await writeCustomValues(tx, 'deal', id, custom);
+  return getDealRecord(tx, id);
+}
+
+/** Moves an open deal to an open stage of its pipeline. @throws NotFound, DealClosed, DealVersionConflict, InvalidField */
+export async function moveDeal(tx: Transaction, id: number, stageId: number, expectedVersion?: number): Promise<Deal> {
+  const deal = await lockDeal(tx, id, expectedVersion);
+  if (deal.status !== 'open') throw new DealClosed(deal.status);
+  await requireOpenStage(tx, deal, stageId);
+  if (deal.stage_id !== stageId) await tx.query('update crm.deals set stage_id = $2 where id = $1', [id, stageId]);
+  return getDeal(tx, id);
+}
+
+/**
+ * Opens a closed deal again. With `restoreTier` the customer gets that tier back, unless it has another by now than the one
+ * that closing gave.
+ *
+ * @throws NotFound, DealVersionConflict, InvalidField; DealIsOpen
+ */
+export async function reopenDeal(
+  db: PlatformDb,
+  id: number,
+  {
+    stageId,
+    expectedVersion,
+    restoreTier,
+    actor,
+  }: { stageId: number; expectedVersion?: number; restoreTier?: string | null; actor?: string },
+): Promise<Deal> {
+  return db.transaction({ actor }, async (tx) => {
+    const deal = await lockDeal(tx, id, expectedVersion);
+    if (deal.status === 'open') throw new DealIsOpen();
+    await requireOpenStage(tx, deal, stageId);
+    const [closing] = await tx.query<{ id: string; tier: string | null }>(
+      `select id, metadata ->> 'account_tier' as tier from crm.activities where deal_id = $1 and type = $2 order by occurred_at desc limit 1`,
+      [id, `deal_${deal.status}`],
+    );
+    await tx.query(`update crm.deals set status = 'open', closed_at = null, stage_id = $2 where id = $1`, [
+      id,
+      stageId,
+    ]);
+    const customer = await db.getCustomerById(deal.customer_id, { tx });
+    const givesBack = restoreTier !== undefined && closing?.tier !== null && customer?.account_tier === closing?.tier;
+    if (customer && givesBack) await db.updateCustomer(customer.id, { account_tier: restoreTier }, { tx });
+    await addActivity(tx, {
+      customer_id: deal.customer_id,
+      deal_id: id,
+      type: 'deal_reopened',
+      description: `Deal reopened: ${deal.name}`,
+      metadata: { deal_id: id, ...(givesBack && { account_tier: restoreTier }) },
+    });
+    return getDeal(tx, id);
+  });
+}
+
+async function requireOpenStage(tx: Transaction, deal: Deal, stageId: number): Promise<void> {
+  const found = await tx.query(
+    `select from crm.pipeline_stages where id = $1 and pipeline_id = $2 and outcome = 'open' for share`,
+    [stageId, deal.pipeline_id],
+  );
+  if (found.length === 0)
+    throw new InvalidField([{ field: 'stage_id', message: 'must be an open stage of the deal’s pipeline' }]);
 }
 
 /**
@@ -117,12 +300,23 @@ export async function createDeal(tx: Transaction, deal: NewDeal): Promise<Deal> 
       deal.idempotency_key,
     ],
   );
-  if (made) return getDeal(tx, made.id);
+  if (made) {
+    await writeCustomValues(tx, 'deal', made.id, deal.custom, { isNew: true });
+    return getDeal(tx, made.id);
+  }
   const [first] = await tx.query<{ id: number }>('select id from crm.deals where idempotency_key = $1', [
     deal.idempotency_key,
   ]);
   return getDeal(tx, (first as { id: number }).id);
 }
+
+export type Closed = {
+  deal: Deal;
+  already_closed: boolean;
+  account_tier: string | null;
+  /** What leads back, by `reopenDeal`; only for the one who closed it. */
+  undo?: { stage_id: number; previous_tier: string | null };
+};
 
 /**
  * Closes a deal, raises the customer's tier and writes the activity: all of it or nothing. Closing it again the same way
@@ -134,15 +328,12 @@ export async function closeDeal(
   db: PlatformDb,
   id: number,
   { outcome, tier, actor }: { outcome: 'won' | 'lost'; tier?: string; actor?: string },
-): Promise<{ deal: Deal; already_closed: boolean; account_tier: string | null }> {
+): Promise<Closed> {
   return db.transaction({ actor }, async (tx) => {
     // Two who close at once: the second waits here, and then sees what the first did.
-    await tx.query('select from crm.deals where id = $1 for update', [id]);
-    const deal = await getDeal(tx, id);
-    if (deal.status === outcome) {
-      const customer = await db.getCustomerById(deal.customer_id, { tx });
-      return { deal, already_closed: true, account_tier: customer?.account_tier ?? null };
-    }
+    const deal = await lockDeal(tx, id);
+    const before = await db.getCustomerById(deal.customer_id, { tx });
+    if (deal.status === outcome) return { deal, already_closed: true, account_tier: before?.account_tier ?? null };
     if (deal.status !== 'open') throw new DealClosed(deal.status);
 
     await tx.query(
@@ -152,14 +343,16 @@ export async function closeDeal(
       [id, outcome],
     );
     const customer = await db.updateCustomer(deal.customer_id, { account_tier: tier }, { tx });
+    const closed = await getDeal(tx, id);
     await addActivity(tx, {
       customer_id: customer.id,
       deal_id: id,
       type: `deal_${outcome}`,
       description: `Deal ${outcome}: ${deal.name}`,
       metadata: { deal_id: id, amount: deal.amount, currency: deal.currency, ...(tier && { account_tier: tier }) },
-      idempotency_key: `deal:${id}:${outcome}`,
+      idempotency_key: `deal:${id}:${outcome}:${closed.version}`, // it may be opened, and closed, again
     });
-    return { deal: await getDeal(tx, id), already_closed: false, account_tier: customer.account_tier };
+    const undo = { stage_id: deal.stage_id, previous_tier: before?.account_tier ?? null };
+    return { deal: closed, already_closed: false, account_tier: customer.account_tier, undo };
   });
 }

@@ -10,6 +10,7 @@ test('no input brings about a 5xx, an answer that is no JSON, or words of the da
   const deal = await app.call('POST', '/api/deals', { customer_id: customer.id, name: 'Target' });
   const faults = await findFaults(app.url, {
     runs: 1_500,
+    headers: await app.headersOf('maya'),
     likely: {
       id: String(deal.body.id),
       customer_id: customer.id,

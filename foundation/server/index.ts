@@ -1,9 +1,24 @@
+import { join } from 'node:path';
 import { type Served, type ServerOptions, startServer } from '@aether/http';
+import { addSignIn } from '@aether/signin';
 import packageJson from '../package.json' with { type: 'json' };
 import { addActivityRoutes } from './activities.routes.ts';
 import { adoptChatCustomers } from './adoption.ts';
+import { addCompanyRoutes } from './companies.routes.ts';
 import { addCustomerRoutes } from './customers.routes.ts';
+import { addCustomFieldRoutes } from './customfields.routes.ts';
 import { addDealRoutes } from './deals.routes.ts';
+import { recordHistory } from './history.ts';
+import { addPipelineRoutes } from './pipelines.routes.ts';
+import { addSearchRoutes } from './search.ts';
+import { addUserRoutes } from './users.routes.ts';
+import { addViewRoutes } from './views.routes.ts';
+
+export { type CustomerFilters, type CustomerList, listCustomers } from './customers.ts';
+export { countCustomers } from './customersearch.ts';
+export { readTimeline } from './timeline.ts';
+
+const webFolder = join(import.meta.dirname, '..', 'web', 'dist');
 
 /** Starts Foundation's server on port 4100, or the next free one. @throws ConfigurationError, DatabaseUnavailable */
 export function startFoundation(options: ServerOptions = {}): Promise<Served> {
@@ -15,11 +30,22 @@ export function startFoundation(options: ServerOptions = {}): Promise<Served> {
       description:
         'The CRM: customers, deals on pipelines, activities. Every refusal is problem+json and says what to do next.',
       portDefault: 4100,
-      subscribe: adoptChatCustomers,
+      subscribe(db, onError) {
+        adoptChatCustomers(db, onError);
+        recordHistory(db, onError);
+      },
+      addSignIn,
+      web: webFolder,
       addRoutes(app, db) {
         addCustomerRoutes(app, db);
         addActivityRoutes(app, db);
         addDealRoutes(app, db);
+        addPipelineRoutes(app, db);
+        addCompanyRoutes(app, db);
+        addCustomFieldRoutes(app, db);
+        addUserRoutes(app, db);
+        addViewRoutes(app, db);
+        addSearchRoutes(app, db);
       },
     },
     options,

@@ -1,4 +1,4 @@
-import type { Queryable } from '@aether/platform';
+import { InvalidField, NotFound, PlatformError, type Queryable, type Transaction } from '@aether/platform';
 
 export type Stage = {
   id: number;
@@ -18,4 +18,155 @@ export async function listPipelines(on: Queryable): Promise<Pipeline[]> {
        from crm.pipeline_stages where pipeline_id = p.id) s on true
      order by p.is_default desc, p.name`,
   );
+}
+
+/** Move the deals first, or say where they go. */
+export class StageInUse extends PlatformError {
+  constructor(name: string, deals: number) {
+    super('stage-in-use', 409, `${deals} deals stand in ${name}. Say in move_to which stage takes them.`);
+  }
+}
+
+/** Move or close its deals first. */
+export class PipelineInUse extends PlatformError {
+  constructor() {
+    super('pipeline-in-use', 409, 'There are deals in this pipeline. Only one without any can be removed.');
+  }
+}
+
+/** What a new pipeline begins with. */
+const firstStages: StageInput[] = [
+  { name: 'Qualified', outcome: 'open', probability_percent: 20 },
+  { name: 'Proposal', outcome: 'open', probability_percent: 60 },
+  { name: 'Won', outcome: 'won', probability_percent: 100 },
+  { name: 'Lost', outcome: 'lost', probability_percent: 0 },
+];
+
+/** @throws NotFound */
+export async function getPipeline(on: Queryable, id: number): Promise<Pipeline> {
+  const pipeline = (await listPipelines(on)).find((each) => each.id === id);
+  if (!pipeline) throw new NotFound('pipeline');
+  return pipeline;
+}
+
+/** The first one is the default. @throws AlreadyExists for a name that is taken */
+export async function createPipeline(tx: Transaction, name: string): Promise<Pipeline> {
+  await tx.query('lock table crm.pipelines in share row exclusive mode');
+  const [made] = await tx.query<{ id: number }>(
+    'insert into crm.pipelines (name, is_default) select $1, not exists (select from crm.pipelines where is_default) returning id',
+    [name],
+  );
+  const { id } = made as { id: number };
+  await writeStages(tx, id, firstStages);
+  return getPipeline(tx, id);
+}
+
+/** @throws NotFound, AlreadyExists */
+export async function updatePipeline(
+  tx: Transaction,
+  id: number,
+  { name, is_default }: { name?: string; is_default?: true },
+): Promise<Pipeline> {
+  await lockPipeline(tx, id);
+  if (is_default) await tx.query('update crm.pipelines set is_default = false where is_default and id <> $1', [id]);
+  await tx.query(
+    'update crm.pipelines set name = coalesce($2, name), is_default = coalesce($3, is_default) where id = $1',
+    [id, name, is_default],
+  );
+  return getPipeline(tx, id);
+}
+
+/** @throws NotFound, PipelineInUse; InvalidField for the default one */
+export async function deletePipeline(tx: Transaction, id: number): Promise<void> {
+  const { is_default } = await lockPipeline(tx, id);
+  if (is_default)
+    throw new InvalidField([{ field: 'id', message: 'is the default pipeline: make another one the default first' }]);
+  if ((await tx.query('select from crm.deals where pipeline_id = $1 limit 1', [id])).length > 0)
+    throw new PipelineInUse();
+  await tx.query('delete from crm.pipeline_stages where pipeline_id = $1', [id]);
+  await tx.query('delete from crm.pipelines where id = $1', [id]);
+}
+
+/** With an id: a stage that stays; without: a new one. */
+export type StageInput = Omit<Stage, 'id'> & { id?: number };
+
+/**
+ * Makes these the pipeline's stages, in this order: one that is not among them is removed.
+ *
+ * @param moveTo where the deals of a removed stage go, by its id.
+ * @throws NotFound, StageInUse, InvalidField
+ */
+export async function replaceStages(
+  tx: Transaction,
+  id: number,
+  stages: StageInput[],
+  moveTo: Record<string, number> = {},
+): Promise<Pipeline> {
+  await lockPipeline(tx, id);
+  const { stages: before } = await getPipeline(tx, id);
+  checkStages(before, stages);
+  const kept = new Set(stages.flatMap((stage) => stage.id ?? []));
+  for (const stage of before.filter((each) => !kept.has(each.id))) {
+    const [{ deals } = { deals: 0 }] = await tx.query<{ deals: number }>(
+      'select count(*)::integer as deals from crm.deals where stage_id = $1',
+      [stage.id],
+    );
+    const target = before.find((each) => each.id === moveTo[stage.id] && kept.has(each.id));
+    if (deals > 0 && !target) throw new StageInUse(stage.name, deals);
+    if (deals > 0 && target?.outcome !== stage.outcome)
+      throw new InvalidField([
+        { field: `move_to.${stage.id}`, message: 'must be a stage of the same kind that stays' },
+      ]);
+    if (target) await tx.query('update crm.deals set stage_id = $2 where stage_id = $1', [stage.id, target.id]);
+    await tx.query('delete from crm.pipeline_stages where id = $1', [stage.id]);
+  }
+  // Names may be swapped: free all of them first.
+  await tx.query(`update crm.pipeline_stages set name = '#' || id where pipeline_id = $1`, [id]);
+  await writeStages(tx, id, stages);
+  return getPipeline(tx, id);
+}
+
+async function writeStages(tx: Transaction, pipelineId: number, stages: StageInput[]): Promise<void> {
+  for (const [index, { id, name, outcome, probability_percent }] of stages.entries()) {
+    if (id === undefined)
+      await tx.query(
+        'insert into crm.pipeline_stages (pipeline_id, name, position, outcome, probability_percent) values ($1, $2, $3, $4, $5)',
+        [pipelineId, name, index + 1, outcome, probability_percent],
+      );
+    else
+      await tx.query(
+        'update crm.pipeline_stages set name = $2, position = $3, probability_percent = $4 where id = $1',
+        [id, name, index + 1, probability_percent],
+      );
+  }
+}
+
+function checkStages(before: Stage[], stages: StageInput[]): void {
+  const refuse = (field: string, message: string) => {
+    throw new InvalidField([{ field, message }]);
+  };
+  const names = stages.map((stage) => stage.name.toLowerCase());
+  if (new Set(names).size < names.length) refuse('stages', 'must have names that differ');
+  const ids = stages.flatMap((stage) => stage.id ?? []);
+  if (new Set(ids).size < ids.length) refuse('stages', 'names a stage twice');
+  for (const [index, stage] of stages.entries()) {
+    if (stage.id === undefined) continue;
+    const known = before.find((each) => each.id === stage.id);
+    if (!known) refuse(`stages.${index}.id`, 'is no stage of this pipeline');
+    else if (known.outcome !== stage.outcome)
+      refuse(`stages.${index}.outcome`, 'stays as it is: make a new stage instead');
+  }
+  const count = (outcome: Stage['outcome']) => stages.filter((stage) => stage.outcome === outcome).length;
+  if (count('open') === 0) refuse('stages', 'must hold an open stage');
+  if (count('won') !== 1 || count('lost') !== 1) refuse('stages', 'must hold one stage for won and one for lost');
+}
+
+/** Holds the pipeline to the end of the transaction. */
+async function lockPipeline(tx: Transaction, id: number): Promise<{ is_default: boolean }> {
+  const [pipeline] = await tx.query<{ is_default: boolean }>(
+    'select is_default from crm.pipelines where id = $1 for update',
+    [id],
+  );
+  if (!pipeline) throw new NotFound('pipeline');
+  return pipeline;
 }

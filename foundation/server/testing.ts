@@ -2,18 +2,20 @@ import { atEnd, createTestDatabase, type TestDatabase } from '@aether/database/t
 import { createLog } from '@aether/http';
 import { callerOf } from '@aether/http/testing';
 import { connectPlatform, type PlatformDb } from '@aether/platform';
+import { type SignedCalls, signCalls, startTestIssuer, type TestIssuer, testTenant } from '@aether/signin/testing';
 import { startFoundation } from './index.ts';
 
-export type TestFoundation = {
+export type TestFoundation = SignedCalls & {
   url: string;
   database: TestDatabase;
-  call: ReturnType<typeof callerOf>;
+  /** Who signs the tokens; `variables` for another server that takes them. */
+  issuer: TestIssuer;
   /** The same database as both apps see it. */
   foundation: PlatformDb;
   support: PlatformDb;
 };
 
-/** Foundation on a database of this file's own, with one pipeline (Qualified, Proposal, Won, Lost) and one user, `maya`. */
+/** Foundation on a database of this file's own, with one pipeline (Qualified, Proposal, Won, Lost) and one user, `maya`, as whom `call` calls. */
 export async function startTestFoundation(): Promise<TestFoundation> {
   const database = await createTestDatabase();
   const log = createLog('test');
@@ -26,14 +28,16 @@ export async function startTestFoundation(): Promise<TestFoundation> {
     app: 'support',
     variables: { PLATFORM_DB_URL: database.url('support_app') },
   });
-  await foundation.signInUser({ subject: 'maya', email: 'maya@aether.example', name: 'Maya Okafor' });
+  const issuer = await startTestIssuer();
+  const maya = { subject: 'maya', email: 'maya@aether.example', name: 'Maya Okafor' };
+  await foundation.signInUser({ ...maya, tenantId: testTenant, objectId: 'maya' });
   await foundation.query(`
     with pipeline as (insert into crm.pipelines (name, is_default) values ('Sales', true) returning id)
     insert into crm.pipeline_stages (pipeline_id, name, position, outcome)
     select pipeline.id, s.name, s.position, s.outcome
     from pipeline, (values ('Qualified', 1, 'open'), ('Proposal', 2, 'open'), ('Won', 3, 'won'), ('Lost', 4, 'lost')) as s (name, position, outcome)`);
   const server = await startFoundation({
-    variables: { PLATFORM_DB_URL: database.url('foundation_app') },
+    variables: { PLATFORM_DB_URL: database.url('foundation_app'), ...issuer.variables },
     port: 0,
     log,
   });
@@ -41,5 +45,5 @@ export async function startTestFoundation(): Promise<TestFoundation> {
     await server.close();
     await Promise.all([foundation.close(), support.close()]);
   });
-  return { url: server.url, database, call: callerOf(server.url), foundation, support };
+  return { url: server.url, database, issuer, ...signCalls(issuer, callerOf(server.url)), foundation, support };
 }

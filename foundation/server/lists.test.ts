@@ -1,0 +1,179 @@
+import { beforeAll, describe, expect, test } from 'vitest';
+import { startTestFoundation, type TestFoundation } from './testing.ts';
+
+type Row = Record<string, never>;
+let app: TestFoundation;
+beforeAll(async () => {
+  app = await startTestFoundation();
+  await app.foundation.signInUser({ subject: 'jonas', email: 'jonas@aether.example', name: 'Jonas Weber' });
+  const [alder, birch] = [
+    await app.foundation.createCompany({ name: 'Alder Foods', domain: 'alder.example' }),
+    await app.foundation.createCompany({ name: 'Birch Energy', domain: 'birch.example' }),
+  ];
+  const people = [
+    ['Zoe', 'premium', 'maya', birch.id],
+    ['Ada', 'standard', 'jonas', alder.id],
+    ['Mia', null, null, null],
+    ['Bob', 'premium', null, alder.id],
+  ] as const;
+  for (const [name, account_tier, account_manager_id, company_id] of people)
+    await app.foundation.createCustomer({
+      name,
+      email: `${name}@list.example`,
+      account_tier,
+      account_manager_id,
+      company_id,
+    });
+  await app.support.findOrCreateCustomer({ email: 'chat@list.example', name: 'Chatty' });
+  await app.foundation.updateCustomer((await app.foundation.getCustomerByEmail('mia@list.example'))?.id ?? '', {
+    phone: '+1 555',
+  });
+});
+
+/** All pages of two. */
+async function readAll(path: string, of: string): Promise<Row[]> {
+  const rows: Row[] = [];
+  let cursor: string | null = '';
+  while (cursor !== null) {
+    const { body } = await app.call(
+      'GET',
+      `${path}${path.includes('?') ? '&' : '?'}limit=2${cursor && `&cursor=${cursor}`}`,
+    );
+    rows.push(...body[of]);
+    cursor = body.next_cursor;
+  }
+  return rows;
+}
+const names = async (query: string) => (await readAll(`/api/customers?${query}`, 'customers')).map((row) => row.name);
+
+describe('the list of customers', () => {
+  test.each([
+    ['sort=name', ['Ada', 'Bob', 'Chatty', 'Mia', 'Zoe']],
+    ['sort=name&dir=desc', ['Zoe', 'Mia', 'Chatty', 'Bob', 'Ada']],
+    ['sort=email', ['Ada', 'Bob', 'Chatty', 'Mia', 'Zoe']],
+    ['sort=created', ['Chatty', 'Bob', 'Mia', 'Ada', 'Zoe']],
+    ['', ['Chatty', 'Bob', 'Mia', 'Ada', 'Zoe']],
+    ['sort=updated', ['Mia', 'Chatty', 'Bob', 'Ada', 'Zoe']],
+    ['tier=premium&sort=name', ['Bob', 'Zoe']],
+    ['manager=maya', ['Zoe']],
+    ['no_manager=true&sort=name', ['Bob', 'Chatty', 'Mia']],
+    ['app=support', ['Chatty']],
+    ['created_before=2020-01-01T00:00:00Z', []],
+    ['created_after=2020-01-01T00:00:00Z&search=mia', ['Mia']],
+    ['search=alder&sort=name&dir=desc', ['Bob', 'Ada']],
+  ])('?%s shows everybody of that kind once, in that order, page by page', async (query, expected) => {
+    expect(await names(query)).toEqual(expected);
+  });
+
+  test('by tier and by company has those without one at the end', async () => {
+    const tiers = (await readAll('/api/customers?sort=tier', 'customers')).map((row) => row.account_tier);
+    expect(tiers).toEqual(['premium', 'premium', 'standard', null, null]);
+    const companies = (await readAll('/api/customers?sort=company', 'customers')).map(
+      (row) => (row.company as never as Row)?.name ?? null,
+    );
+    expect(companies).toEqual(['Alder Foods', 'Alder Foods', 'Birch Energy', null, null]);
+  });
+
+  test('says how many there are, and who looks after each', async () => {
+    const { body } = await app.call('GET', '/api/customers?sort=name&limit=1');
+    expect(body).toMatchObject({ total: 5, total_is_more: false });
+    expect(body.customers[0]).toMatchObject({
+      account_manager: { id: 'jonas', name: 'Jonas Weber' },
+      company: { name: 'Alder Foods' },
+    });
+  });
+
+  test('goes on behind somebody whose name changed meanwhile, without a person’s data in the address', async () => {
+    const { body } = await app.call('GET', '/api/customers?sort=name&limit=1');
+    expect(Buffer.from(body.next_cursor, 'base64url').toString()).toBe(JSON.stringify(body.customers[0].id));
+  });
+});
+
+describe('companies', () => {
+  test('are found by name and domain, with how many customers and open deals they have', async () => {
+    const { body } = await app.call('GET', '/api/companies?search=alder');
+    expect(body.companies).toMatchObject([{ name: 'Alder Foods', customers: 2, open_deals: 0 }]);
+    expect((await readAll('/api/companies?sort=name&dir=desc', 'companies')).map((row) => row.name)).toEqual([
+      'Birch Energy',
+      'Alder Foods',
+    ]);
+    expect((await app.call('GET', '/api/companies?search=birch.ex')).body.companies).toHaveLength(1);
+    expect((await app.call('GET', '/api/companies?search=%25')).body.companies).toEqual([]);
+  });
+
+  test('are changed with a version, and keep their contacts', async () => {
+    const [company] = (await app.call('GET', '/api/companies?search=birch')).body.companies;
+    const path = `/api/companies/${company.id}`;
+    const changed = await app.call('PATCH', path, { name: 'Birch Power', expected_version: company.version });
+    expect(changed).toMatchObject({ status: 200, body: { name: 'Birch Power', domain: 'birch.example' } });
+    expect((await app.call('PATCH', path, { name: 'Old', expected_version: company.version })).body.code).toBe(
+      'company-version-conflict',
+    );
+    expect((await app.call('POST', '/api/companies', { name: 'Twin', domain: 'birch.example' })).status).toBe(409);
+    const contact = await app.call('POST', `${path}/contacts`, {
+      name: 'Ivy',
+      title: 'Buyer',
+      email: 'ivy@birch.example',
+    });
+    expect(contact).toMatchObject({ status: 201, body: { name: 'Ivy', title: 'Buyer', version: 1 } });
+    const moved = await app.call('PATCH', `/api/contacts/${contact.body.id}`, { title: null, expected_version: 1 });
+    expect(moved).toMatchObject({ status: 200, body: { title: null, version: 2 } });
+    expect(
+      (await app.call('PATCH', `/api/contacts/${contact.body.id}`, { title: 'x', expected_version: 1 })).body.code,
+    ).toBe('contact-version-conflict');
+    expect((await app.call('GET', `${path}/contacts`)).body.contacts).toMatchObject([{ name: 'Ivy' }]);
+    expect((await app.call('GET', '/api/companies/019a2b3c-4d5e-7f60-8a9b-0c1d2e3f4a5b/contacts')).status).toBe(404);
+  });
+});
+
+test('the palette finds customers, companies and deals', async () => {
+  const zoe = await app.foundation.getCustomerByEmail('zoe@list.example');
+  await app.call('POST', '/api/deals', { customer_id: zoe?.id, name: 'Zoe’s renewal' });
+  expect((await app.call('GET', '/api/search?q=zoe')).body).toMatchObject({
+    customers: [{ name: 'Zoe' }],
+    companies: [],
+    deals: [{ name: 'Zoe’s renewal', customer: { name: 'Zoe' } }],
+  });
+  expect((await app.call('GET', '/api/search?q=alder')).body.companies).toMatchObject([{ name: 'Alder Foods' }]);
+  expect((await app.call('GET', '/api/search?q=')).status).toBe(422);
+});
+
+describe('saved views', () => {
+  test('are one’s own until they are shared, and only their owner or an administrator changes them', async () => {
+    const jonas = app.callAs('jonas');
+    const mine = (await app.call('POST', '/api/views', { page: 'customers', name: 'Premium', query: 'tier=premium' }))
+      .body;
+    const seen = async (call = app.call) =>
+      (await call('GET', '/api/views?page=customers')).body.views.map((view: Row) => view.name);
+    expect([await seen(), await seen(jonas)]).toEqual([['Premium'], []]);
+    await app.call('PATCH', `/api/views/${mine.id}`, { is_shared: true });
+    expect(await seen(jonas)).toEqual(['Premium']);
+    expect((await jonas('PATCH', `/api/views/${mine.id}`, { name: 'Taken' })).status).toBe(404);
+    expect((await jonas('DELETE', `/api/views/${mine.id}`)).status).toBe(404);
+    expect((await app.call('POST', '/api/views', { page: 'customers', name: 'Premium', query: '' })).status).toBe(409);
+    expect((await app.callAs('service')('POST', '/api/views', { page: 'deals', name: 'x', query: '' })).body.code).toBe(
+      'person-only',
+    );
+    expect((await app.call('DELETE', `/api/views/${mine.id}`)).status).toBe(204);
+    expect(await seen(jonas)).toEqual([]);
+  });
+});
+
+describe('users', () => {
+  test('are seen by all staff; the role is given and taken by administrators, and the last one stays', async () => {
+    expect((await app.call('GET', '/api/users')).body.users).toContainEqual(
+      expect.objectContaining({ id: 'maya', role: 'user' }),
+    );
+    expect((await app.call('PATCH', '/api/users/maya', { role: 'admin' })).body.code).toBe('admin-only');
+    await app.foundation.updateUser('maya', { role: 'admin' });
+    expect((await app.call('PATCH', '/api/users/maya', { role: 'user' })).body.code).toBe('last-admin');
+    expect((await app.call('PATCH', '/api/users/jonas', { role: 'admin' })).body).toMatchObject({ role: 'admin' });
+    const answers = await Promise.all([
+      app.call('PATCH', '/api/users/jonas', { role: 'user' }),
+      app.callAs('jonas')('PATCH', '/api/users/maya', { role: 'user' }),
+    ]);
+    expect(answers.map((answer) => answer.status).sort()).not.toEqual([200, 200]);
+    expect((await app.foundation.listUsers()).filter((user) => user.role === 'admin')).toHaveLength(1);
+    expect((await app.call('PATCH', '/api/users/nobody', { role: 'user' })).status).toBeGreaterThanOrEqual(403);
+  });
+});

@@ -1,0 +1,128 @@
+import {
+  type App,
+  bigintId,
+  bigintIdText,
+  createStaffRoute,
+  jsonBody,
+  line,
+  object,
+  problems,
+  requireAdmin,
+  z,
+} from '@aether/http';
+import type { PlatformDb } from '@aether/platform';
+import { createPipeline, deletePipeline, listPipelines, replaceStages, updatePipeline } from './pipelines.ts';
+
+const outcome = z.enum(['open', 'won', 'lost']);
+export const StageSchema = z
+  .object({ id: z.int(), name: z.string(), outcome, probability_percent: z.int() })
+  .openapi('Stage');
+const PipelineSchema = z
+  .object({ id: z.int(), name: z.string(), is_default: z.boolean(), stages: z.array(StageSchema) })
+  .openapi('Pipeline');
+
+const pipelineKey = object({ id: bigintIdText() });
+const name = () => line({ charactersMax: 80 });
+const stagesMax = 30;
+const answer = (description: string) => ({ description, content: { 'application/json': { schema: PipelineSchema } } });
+
+const list = createStaffRoute({
+  method: 'get',
+  path: '/api/pipelines',
+  summary: 'All pipelines with their stages',
+  responses: {
+    200: {
+      description: 'The default pipeline first.',
+      content: { 'application/json': { schema: z.object({ pipelines: z.array(PipelineSchema) }) } },
+    },
+  },
+});
+
+const create = createStaffRoute({
+  method: 'post',
+  path: '/api/pipelines',
+  summary: 'Add a pipeline; the first one is the default',
+  middleware: requireAdmin,
+  request: { body: jsonBody(object({ name: name() }).openapi('NewPipeline')) },
+  responses: { 201: answer('Added, with a few stages to begin with.'), ...problems(400, 409, 422) },
+});
+
+const change = createStaffRoute({
+  method: 'patch',
+  path: '/api/pipelines/{id}',
+  summary: 'Rename a pipeline, or make it the default',
+  middleware: requireAdmin,
+  request: {
+    params: pipelineKey,
+    body: jsonBody(
+      object({ name: name().optional(), is_default: z.literal(true).optional() }).openapi('PipelineChange'),
+    ),
+  },
+  responses: { 200: answer('As it is now.'), ...problems(400, 404, 409, 422) },
+});
+
+const stages = createStaffRoute({
+  method: 'put',
+  path: '/api/pipelines/{id}/stages',
+  summary: 'Make these its stages, in this order',
+  description:
+    'A stage with its `id` stays, one without is new, one that is missing is removed: if deals stand in it, `move_to` says by its id which stage takes them.',
+  middleware: requireAdmin,
+  request: {
+    params: pipelineKey,
+    body: jsonBody(
+      object({
+        stages: z
+          .array(
+            object({
+              id: bigintId().optional(),
+              name: name(),
+              outcome,
+              probability_percent: z.int().min(0).max(100),
+            }),
+          )
+          .min(3)
+          .max(stagesMax),
+        move_to: z.record(z.string().regex(/^[1-9]\d{0,15}$/), bigintId()).optional(),
+      }).openapi('PipelineStages'),
+    ),
+  },
+  responses: { 200: answer('As it is now.'), ...problems(400, 404, 409, 422) },
+});
+
+const remove = createStaffRoute({
+  method: 'delete',
+  path: '/api/pipelines/{id}',
+  summary: 'Remove a pipeline that holds no deals',
+  middleware: requireAdmin,
+  request: { params: pipelineKey },
+  responses: { 204: { description: 'Removed.' }, ...problems(404, 409, 422) },
+});
+
+export function addPipelineRoutes(app: App, db: PlatformDb) {
+  return app
+    .openapi(list, async (c) => c.json({ pipelines: await listPipelines(db) }, 200))
+    .openapi(create, async (c) => {
+      const made = await db.transaction({ actor: c.get('actor')?.id }, (tx) =>
+        createPipeline(tx, c.req.valid('json').name),
+      );
+      return c.json(made, 201);
+    })
+    .openapi(change, async (c) => {
+      const changed = await db.transaction({ actor: c.get('actor')?.id }, (tx) =>
+        updatePipeline(tx, c.req.valid('param').id, c.req.valid('json')),
+      );
+      return c.json(changed, 200);
+    })
+    .openapi(stages, async (c) => {
+      const { stages: wanted, move_to } = c.req.valid('json');
+      const changed = await db.transaction({ actor: c.get('actor')?.id }, (tx) =>
+        replaceStages(tx, c.req.valid('param').id, wanted, move_to),
+      );
+      return c.json(changed, 200);
+    })
+    .openapi(remove, async (c) => {
+      await db.transaction({ actor: c.get('actor')?.id }, (tx) => deletePipeline(tx, c.req.valid('param').id));
+      return c.body(null, 204);
+    });
+}

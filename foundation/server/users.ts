@@ -1,0 +1,31 @@
+import { NotFound, PlatformError, type Queryable, type Transaction, type User } from '@aether/platform';
+
+export type StaffUser = Pick<User, 'id' | 'name' | 'email' | 'role' | 'last_signed_in'>;
+
+/** Make somebody else an administrator first. */
+export class LastAdmin extends PlatformError {
+  constructor() {
+    super('last-admin', 409, 'Nobody else is an administrator. Make somebody one first.');
+  }
+}
+
+const columns = 'id, name, email, role, last_signed_in';
+
+export async function listStaff(on: Queryable, limit: number): Promise<StaffUser[]> {
+  return on.query<StaffUser>(`select ${columns} from platform.users order by name, id limit $1`, [limit]);
+}
+
+/** @throws NotFound, LastAdmin */
+export async function changeRole(tx: Transaction, id: string, role: User['role']): Promise<StaffUser> {
+  // All who are administrators are held: of two who take the role from each other, the second finds itself the last.
+  const admins = await tx.query<{ id: string }>(
+    `select id from platform.users where role = 'admin' order by id for update`,
+  );
+  if (role === 'user' && admins.length === 1 && admins[0]?.id === id) throw new LastAdmin();
+  const [changed] = await tx.query<StaffUser>(
+    `update platform.users set role = $2 where id = $1 returning ${columns}`,
+    [id, role],
+  );
+  if (!changed) throw new NotFound('user');
+  return changed;
+}

@@ -1,0 +1,102 @@
+import { type App, bigintIdText, createStaffRoute, jsonBody, line, object, Problem, problems, z } from '@aether/http';
+import type { PlatformDb, User } from '@aether/platform';
+import { createView, deleteView, listViews, updateView, viewPages } from './views.ts';
+
+const ViewSchema = z
+  .object({
+    id: z.int(),
+    page: z.enum(viewPages),
+    name: z.string(),
+    query: z.string().openapi({ example: 'tier=premium&sort=name' }),
+    is_shared: z.boolean(),
+    owner_id: z.string(),
+  })
+  .openapi('View');
+
+const viewKey = object({ id: bigintIdText() });
+const fields = {
+  name: line({ charactersMax: 80 }),
+  query: line({ charactersMin: 0, charactersMax: 500 }),
+  is_shared: z.boolean(),
+};
+const answer = (description: string) => ({ description, content: { 'application/json': { schema: ViewSchema } } });
+
+const list = createStaffRoute({
+  method: 'get',
+  path: '/api/views',
+  summary: 'Saved views of a page: one’s own and those that are shared',
+  request: { query: object({ page: z.enum(viewPages) }) },
+  responses: {
+    200: {
+      description: 'One’s own first.',
+      content: { 'application/json': { schema: z.object({ views: z.array(ViewSchema) }) } },
+    },
+    ...problems(422),
+  },
+});
+
+const create = createStaffRoute({
+  method: 'post',
+  path: '/api/views',
+  summary: 'Save a view',
+  request: {
+    body: jsonBody(
+      object({ page: z.enum(viewPages), ...fields, is_shared: fields.is_shared.default(false) }).openapi('NewView'),
+    ),
+  },
+  responses: { 201: answer('Saved.'), ...problems(400, 409, 422) },
+});
+
+const change = createStaffRoute({
+  method: 'patch',
+  path: '/api/views/{id}',
+  summary: 'Change a view of one’s own; administrators also a shared one',
+  request: { params: viewKey, body: jsonBody(object(fields).partial().openapi('ViewChange')) },
+  responses: { 200: answer('As it is now.'), ...problems(400, 404, 409, 422) },
+});
+
+const remove = createStaffRoute({
+  method: 'delete',
+  path: '/api/views/{id}',
+  summary: 'Remove a view of one’s own; administrators also a shared one',
+  request: { params: viewKey },
+  responses: { 204: { description: 'Removed.' }, ...problems(404, 422) },
+});
+
+export function addViewRoutes(app: App, db: PlatformDb) {
+  return app
+    .openapi(list, async (c) => {
+      const views = await listViews(db, c.req.valid('query').page, c.get('actor')?.id ?? '');
+      return c.json({ views }, 200);
+    })
+    .openapi(create, async (c) => {
+      const { id: owner_id } = requirePerson(c.get('actor'));
+      const made = await db.transaction({ actor: owner_id }, (tx) =>
+        createView(tx, { ...c.req.valid('json'), owner_id }),
+      );
+      return c.json(made, 201);
+    })
+    .openapi(change, async (c) => {
+      const person = requirePerson(c.get('actor'));
+      const changed = await db.transaction({ actor: person.id }, (tx) =>
+        updateView(tx, c.req.valid('param').id, person, c.req.valid('json')),
+      );
+      return c.json(changed, 200);
+    })
+    .openapi(remove, async (c) => {
+      const person = requirePerson(c.get('actor'));
+      await db.transaction({ actor: person.id }, (tx) => deleteView(tx, c.req.valid('param').id, person));
+      return c.body(null, 204);
+    });
+}
+
+/** A view belongs to a person. @throws Problem for a machine */
+function requirePerson(actor: User | undefined): { id: string; isAdmin: boolean } {
+  if (!actor)
+    throw new Problem({
+      status: 403,
+      code: 'person-only',
+      detail: 'Views belong to people: sign in, or use a token of a person.',
+    });
+  return { id: actor.id, isAdmin: actor.role === 'admin' };
+}

@@ -1,0 +1,62 @@
+import { NotFound, type Queryable, type Transaction } from '@aether/platform';
+
+export const viewPages = ['customers', 'companies', 'deals'] as const;
+
+/** A list as somebody likes it: what stands behind the ? of its address. */
+export type View = {
+  id: number;
+  page: (typeof viewPages)[number];
+  name: string;
+  query: string;
+  is_shared: boolean;
+  owner_id: string;
+};
+
+const columns = 'v.id, v.page, v.name, v.query, v.is_shared, v.owner_id';
+
+/** One's own and those that are shared. */
+export async function listViews(on: Queryable, page: View['page'], userId: string): Promise<View[]> {
+  return on.query<View>(
+    `select ${columns} from crm.saved_views v where v.page = $1 and (v.owner_id = $2 or v.is_shared) order by v.is_shared, v.name, v.id`,
+    [page, userId],
+  );
+}
+
+/** @throws AlreadyExists when one has a view of this name there */
+export async function createView(tx: Transaction, view: Omit<View, 'id'>): Promise<View> {
+  const [made] = await tx.query<View>(
+    `insert into crm.saved_views as v (page, name, query, is_shared, owner_id) values ($1, $2, $3, $4, $5) returning ${columns}`,
+    [view.page, view.name, view.query, view.is_shared, view.owner_id],
+  );
+  return made as View;
+}
+
+/** Who may change a view: its owner, and of a shared one every administrator. */
+type Editor = { id: string; isAdmin: boolean };
+const mayEdit = `(v.owner_id = $2 or ($3 and v.is_shared))`;
+
+/** @throws NotFound, also for a view that is not the editor's to change */
+export async function updateView(
+  tx: Transaction,
+  id: number,
+  { id: userId, isAdmin }: Editor,
+  change: Partial<Pick<View, 'name' | 'query' | 'is_shared'>>,
+): Promise<View> {
+  const [changed] = await tx.query<View>(
+    `update crm.saved_views v set name = coalesce($4, v.name), query = coalesce($5, v.query), is_shared = coalesce($6, v.is_shared)
+     where v.id = $1 and ${mayEdit} returning ${columns}`,
+    [id, userId, isAdmin, change.name, change.query, change.is_shared],
+  );
+  if (!changed) throw new NotFound('view of yours');
+  return changed;
+}
+
+/** @throws NotFound */
+export async function deleteView(tx: Transaction, id: number, { id: userId, isAdmin }: Editor): Promise<void> {
+  const gone = await tx.query(`delete from crm.saved_views v where v.id = $1 and ${mayEdit} returning v.id`, [
+    id,
+    userId,
+    isAdmin,
+  ]);
+  if (gone.length === 0) throw new NotFound('view of yours');
+}
