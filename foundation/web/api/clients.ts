@@ -1,0 +1,24 @@
+import { send } from '@aether/ui/request.ts';
+import { hc } from 'hono/client';
+import type { addActivityRoutes } from '../../server/activities.routes.ts';
+import type { addCompanyRoutes } from '../../server/companies.routes.ts';
+import type { addCustomerRoutes } from '../../server/customers.routes.ts';
+import type { addCustomFieldRoutes } from '../../server/customfields.routes.ts';
+import type { addDealRoutes } from '../../server/deals.routes.ts';
+import type { addPipelineRoutes } from '../../server/pipelines.routes.ts';
+import type { addSearchRoutes } from '../../server/search.ts';
+import type { addUserRoutes } from '../../server/users.routes.ts';
+import type { addViewRoutes } from '../../server/views.routes.ts';
+
+// One client for each family of routes: a single one of all of them takes the compiler many times longer.
+const options = { fetch: send };
+
+export const { activities, customers: timelines } = hc<ReturnType<typeof addActivityRoutes>>('/', options).api;
+export const { companies, contacts } = hc<ReturnType<typeof addCompanyRoutes>>('/', options).api;
+export const { customers } = hc<ReturnType<typeof addCustomerRoutes>>('/', options).api;
+export const { 'custom-fields': customFields } = hc<ReturnType<typeof addCustomFieldRoutes>>('/', options).api;
+export const { deals, pipelines: boards } = hc<ReturnType<typeof addDealRoutes>>('/', options).api;
+export const { pipelines } = hc<ReturnType<typeof addPipelineRoutes>>('/', options).api;
+export const { search } = hc<ReturnType<typeof addSearchRoutes>>('/', options).api;
+export const { users } = hc<ReturnType<typeof addUserRoutes>>('/', options).api;
+export const { views } = hc<ReturnType<typeof addViewRoutes>>('/', options).api;

@@ -1,0 +1,48 @@
+import { read } from '@aether/ui/request.ts';
+import { keepPreviousData, queryOptions } from '@tanstack/react-query';
+import { companies, contacts } from './clients.ts';
+import { listOptions } from './lists.ts';
+import type { CompanyInput, ContactInput } from './records.ts';
+
+export type CompanySort = 'name' | 'created' | 'updated';
+export type CompanyFilters = { search?: string; sort?: CompanySort; dir?: 'asc' | 'desc' };
+
+export const companiesQuery = (filters: CompanyFilters) =>
+  listOptions(['companies', filters] as const, (cursor, signal) =>
+    read(companies.$get({ query: { ...filters, cursor, limit: '50' } }, { init: { signal } })),
+  );
+
+/** A few companies whose name matches: for a field that picks one. */
+export const companyChoiceQuery = (search: string) =>
+  queryOptions({
+    queryKey: ['companies', 'choice', search],
+    placeholderData: keepPreviousData,
+    queryFn: ({ signal }) =>
+      read(companies.$get({ query: { search: search.trim() || undefined, limit: '8' } }, { init: { signal } })),
+  });
+
+export const companyQuery = (id: string) =>
+  queryOptions({
+    queryKey: ['company', id],
+    queryFn: ({ signal }) => read(companies[':id'].$get({ param: { id } }, { init: { signal } })),
+  });
+
+/** A company cannot be without a name; an empty one the server refuses. */
+export const createCompany = ({ name = '', ...rest }: CompanyInput) =>
+  read(companies.$post({ json: { name, ...rest } }));
+
+export const changeCompany = (id: string, change: CompanyInput, expected_version?: number) =>
+  read(companies[':id'].$patch({ param: { id }, json: { ...change, expected_version } }));
+
+export const contactsQuery = (companyId: string) =>
+  queryOptions({
+    queryKey: ['contacts', companyId],
+    queryFn: ({ signal }) =>
+      read(companies[':id'].contacts.$get({ param: { id: companyId }, query: {} }, { init: { signal } })),
+  });
+
+export const createContact = (companyId: string, { name = '', ...rest }: ContactInput) =>
+  read(companies[':id'].contacts.$post({ param: { id: companyId }, json: { name, ...rest } }));
+
+export const changeContact = (id: string, change: ContactInput, expected_version?: number) =>
+  read(contacts[':id'].$patch({ param: { id }, json: { ...change, expected_version } }));

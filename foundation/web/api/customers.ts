@@ -1,0 +1,55 @@
+import { read } from '@aether/ui/request.ts';
+import { keepPreviousData, queryOptions } from '@tanstack/react-query';
+import { customers } from './clients.ts';
+import { beginOf } from './days.ts';
+import { listOptions } from './lists.ts';
+import type { Customer, CustomerInput } from './records.ts';
+
+export type CustomerSort = 'name' | 'email' | 'company' | 'tier' | 'created' | 'updated';
+export type CustomerFilters = {
+  search?: string;
+  tier?: string;
+  manager?: string;
+  company?: string;
+  app?: Customer['created_by_app'];
+  /** Days. */
+  created_after?: string;
+  created_before?: string;
+  no_manager?: true;
+  sort?: CustomerSort;
+  dir?: 'asc' | 'desc';
+};
+
+const toQuery = ({ created_after, created_before, no_manager, ...filters }: CustomerFilters) => ({
+  ...filters,
+  created_after: beginOf(created_after),
+  created_before: beginOf(created_before),
+  no_manager: no_manager && ('true' as const),
+});
+
+export const customersQuery = (filters: CustomerFilters) =>
+  listOptions(['customers', filters] as const, (cursor, signal) =>
+    read(customers.$get({ query: { ...toQuery(filters), limit: '50', cursor } }, { init: { signal } })),
+  );
+
+export const customerQuery = (id: string) =>
+  queryOptions({
+    queryKey: ['customer', id],
+    queryFn: ({ signal }) => read(customers[':id'].$get({ param: { id } }, { init: { signal } })),
+  });
+
+/** A few customers whose name or address matches: for a field that picks one. */
+export const customerChoiceQuery = (search: string) =>
+  queryOptions({
+    queryKey: ['customers', 'choice', search],
+    placeholderData: keepPreviousData,
+    queryFn: ({ signal }) =>
+      read(customers.$get({ query: { search: search.trim() || undefined, limit: '8' } }, { init: { signal } })),
+  });
+
+/** A customer cannot be without these two; what is empty, the server refuses by name. */
+export const createCustomer = ({ name = '', email = '', ...rest }: CustomerInput) =>
+  read(customers.$post({ json: { name, email, ...rest } }));
+
+export const changeCustomer = (id: string, change: CustomerInput, expected_version?: number) =>
+  read(customers[':id'].$patch({ param: { id }, json: { ...change, expected_version } }));

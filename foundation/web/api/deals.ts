@@ -1,0 +1,67 @@
+import { read } from '@aether/ui/request.ts';
+import { keepPreviousData, queryOptions } from '@tanstack/react-query';
+import { boards, deals } from './clients.ts';
+import { listOptions } from './lists.ts';
+import type { DealInput, NewDeal, Outcome } from './records.ts';
+
+export type DealSort = 'name' | 'amount' | 'close' | 'updated' | 'created';
+export type DealFilters = {
+  customer_id?: string;
+  company_id?: string;
+  pipeline?: number;
+  stage?: number;
+  owner?: string;
+  status?: Outcome;
+  search?: string;
+  sort?: DealSort;
+  dir?: 'asc' | 'desc';
+};
+
+export const dealsQuery = (filters: DealFilters) =>
+  listOptions(['deals', filters] as const, (cursor, signal) => {
+    const [pipeline, stage] = [filters.pipeline?.toString(), filters.stage?.toString()];
+    return read(deals.$get({ query: { ...filters, pipeline, stage, cursor, limit: '50' } }, { init: { signal } }));
+  });
+
+export type BoardFilters = { owner?: string; search?: string };
+
+const perStage = '100';
+
+export const boardQuery = (pipelineId: number, filters: BoardFilters) =>
+  queryOptions({
+    queryKey: ['board', pipelineId, filters],
+    placeholderData: keepPreviousData,
+    queryFn: ({ signal }) =>
+      read(
+        boards[':id'].board.$get(
+          { param: { id: String(pipelineId) }, query: { ...filters, per_stage: perStage } },
+          { init: { signal } },
+        ),
+      ),
+  });
+
+const keyOf = (id: number) => ({ param: { id: String(id) } });
+
+export const dealQuery = (id: number) =>
+  queryOptions({
+    queryKey: ['deal', id],
+    queryFn: ({ signal }) => read(deals[':id'].$get(keyOf(id), { init: { signal } })),
+  });
+
+/** A deal cannot be without these two; what is empty, the server refuses by name. */
+export const createDeal = ({ name = '', customer_id = '', ...rest }: Partial<NewDeal>) =>
+  read(deals.$post({ json: { name, customer_id, ...rest } }));
+
+export const changeDeal = (id: number, change: DealInput, expected_version?: number) =>
+  read(deals[':id'].$patch({ ...keyOf(id), json: { ...change, expected_version } }));
+
+export const moveDeal = (id: number, stage_id: number, expected_version?: number) =>
+  read(deals[':id'].move.$post({ ...keyOf(id), json: { stage_id, expected_version } }));
+
+export const closeDeal = (id: number, json: { outcome: 'won' | 'lost'; tier?: string }) =>
+  read(deals[':id'].close.$post({ ...keyOf(id), json }));
+
+export const reopenDeal = (
+  id: number,
+  json: { stage_id: number; expected_version: number; restore_tier?: string | null },
+) => read(deals[':id'].reopen.$post({ ...keyOf(id), json }));

@@ -1,0 +1,60 @@
+import type { InferRequestType, InferResponseType } from 'hono/client';
+import type {
+  activities,
+  boards,
+  companies,
+  contacts,
+  customers,
+  customFields,
+  deals,
+  pipelines,
+  timelines,
+  users,
+  views,
+} from './clients.ts';
+
+/** What the server answers, named. The shapes are the server's own: nothing here can differ from them. */
+export type CustomerRecord = InferResponseType<(typeof customers)[':id']['$get'], 200>;
+export type Customer = CustomerRecord['customer'];
+export type Provenance = CustomerRecord['provenance'][string];
+export type ListedCustomer = InferResponseType<(typeof customers)['$get'], 200>['customers'][number];
+export type CustomerInput = Omit<InferRequestType<(typeof customers)[':id']['$patch']>['json'], 'expected_version'>;
+
+export type TimelineEntry = InferResponseType<(typeof timelines)[':id']['timeline']['$get'], 200>['entries'][number];
+export type ActivityEntry = Extract<TimelineEntry, { kind: 'activity' }>;
+export type DealEntry = Extract<TimelineEntry, { kind: 'deal' }>;
+export type FieldEntry = Extract<TimelineEntry, { kind: 'field' }>;
+export type FieldChange = FieldEntry['changes'][number];
+export type NewActivity = InferRequestType<(typeof timelines)[':id']['activities']['$post']>['json'];
+export type Task = InferResponseType<(typeof activities)['$get'], 200>['activities'][number];
+
+export type Pipeline = InferResponseType<(typeof pipelines)['$get'], 200>['pipelines'][number];
+export type Stage = Pipeline['stages'][number];
+export type Outcome = Stage['outcome'];
+export type PipelineStages = InferRequestType<(typeof pipelines)[':id']['stages']['$put']>['json'];
+export type StageInput = PipelineStages['stages'][number];
+
+export type Board = InferResponseType<(typeof boards)[':id']['board']['$get'], 200>;
+export type BoardColumn = Board['columns'][number];
+export type Sums = BoardColumn['sums'];
+export type ListedDeal = BoardColumn['deals'][number];
+export type DealRecord = InferResponseType<(typeof deals)[':id']['$get'], 200>;
+export type Deal = InferResponseType<(typeof deals)[':id']['move']['$post'], 200>;
+export type NewDeal = InferRequestType<(typeof deals)['$post']>['json'];
+export type DealInput = Omit<InferRequestType<(typeof deals)[':id']['$patch']>['json'], 'expected_version'>;
+
+export type ListedCompany = InferResponseType<(typeof companies)['$get'], 200>['companies'][number];
+export type CompanyInput = Omit<InferRequestType<(typeof companies)[':id']['$patch']>['json'], 'expected_version'>;
+export type Contact = InferResponseType<(typeof companies)[':id']['contacts']['$get'], 200>['contacts'][number];
+export type ContactInput = Omit<InferRequestType<(typeof contacts)[':id']['$patch']>['json'], 'expected_version'>;
+
+export type CustomField = InferResponseType<(typeof customFields)['$get'], 200>['custom_fields'][number];
+export type CustomFieldInput = Omit<CustomField, 'id' | 'position'>;
+export type FieldRecord = CustomField['record'];
+export type FieldType = CustomField['type'];
+export type CustomValues = CustomerRecord['custom'];
+export type CustomValue = CustomValues[string];
+
+export type StaffUser = InferResponseType<(typeof users)['$get'], 200>['users'][number];
+export type View = InferResponseType<(typeof views)['$get'], 200>['views'][number];
+export type ViewPage = View['page'];

@@ -1,0 +1,49 @@
+import { read } from '@aether/ui/request.ts';
+import { queryOptions } from '@tanstack/react-query';
+import { customFields, users, views } from './clients.ts';
+import type { CustomField, CustomFieldInput, FieldRecord, StaffUser, View, ViewPage } from './records.ts';
+
+export const usersQuery = queryOptions({
+  queryKey: ['users'],
+  queryFn: ({ signal }) => read(users.$get({ query: { limit: '200' } }, { init: { signal } })),
+  staleTime: 60_000,
+});
+
+export const changeRole = (id: string, role: StaffUser['role']) =>
+  read(users[':id'].$patch({ param: { id }, json: { role } }));
+
+export const customFieldsQuery = (record: FieldRecord) =>
+  queryOptions({
+    queryKey: ['custom-fields', record],
+    queryFn: ({ signal }) => read(customFields.$get({ query: { record } }, { init: { signal } })),
+    staleTime: 60_000,
+  });
+
+const keyOf = (id: number) => ({ param: { id: String(id) } });
+
+export const createCustomField = (json: CustomFieldInput) => read(customFields.$post({ json }));
+
+type CustomFieldChange = Partial<Pick<CustomField, 'label' | 'choices' | 'is_required' | 'position'>>;
+export const changeCustomField = (id: number, json: CustomFieldChange) =>
+  read(customFields[':id'].$patch({ ...keyOf(id), json }));
+
+/** How many values go with a field when it is removed. */
+export const countCustomValues = (id: number) =>
+  read(customFields[':id'].$delete({ ...keyOf(id), query: { dry_run: 'true' } }));
+
+/** Removes the field with all its values. */
+export const deleteCustomField = (id: number) => read(customFields[':id'].$delete({ ...keyOf(id), query: {} }));
+
+export const viewsQuery = (page: ViewPage) =>
+  queryOptions({
+    queryKey: ['views', page],
+    queryFn: ({ signal }) => read(views.$get({ query: { page } }, { init: { signal } })),
+    staleTime: 60_000,
+  });
+
+export const createView = (json: Pick<View, 'page' | 'name' | 'query' | 'is_shared'>) => read(views.$post({ json }));
+
+export const changeView = (id: number, json: Partial<Pick<View, 'name' | 'query' | 'is_shared'>>) =>
+  read(views[':id'].$patch({ ...keyOf(id), json }));
+
+export const deleteView = (id: number) => read(views[':id'].$delete(keyOf(id)));

@@ -1,0 +1,48 @@
+import { read } from '@aether/ui/request.ts';
+import { activities, timelines } from './clients.ts';
+import { beginOf } from './days.ts';
+import { listOptions } from './lists.ts';
+import type { NewActivity } from './records.ts';
+
+export type TimelineFilters = {
+  kind?: 'activity' | 'deal' | 'field';
+  type?: string;
+  app?: 'foundation' | 'support';
+  person?: string;
+  /** Days. */
+  since?: string;
+  until?: string;
+};
+
+/** A page of a customer's timeline; without a cursor the newest. */
+export const fetchTimeline = (id: string, filters: TimelineFilters, cursor?: string, signal?: AbortSignal) => {
+  const { since, until, ...rest } = filters;
+  const query = { ...rest, since: beginOf(since), until: beginOf(until), cursor, limit: '40' };
+  return read(timelines[':id'].timeline.$get({ param: { id }, query }, { init: { signal } }));
+};
+
+/** Never fetched anew by itself: what is new comes as a count first, and on the person's wish into the list. */
+export const timelineQuery = (id: string, filters: TimelineFilters) => ({
+  ...listOptions(['timeline', id, filters] as const, (cursor, signal) => fetchTimeline(id, filters, cursor, signal)),
+  staleTime: Number.POSITIVE_INFINITY,
+  gcTime: 0,
+});
+
+export const addActivity = (customerId: string, json: NewActivity) =>
+  read(timelines[':id'].activities.$post({ param: { id: customerId }, json }));
+
+export const changeActivity = (id: string, json: { is_done: boolean }) =>
+  read(activities[':id'].$patch({ param: { id }, json }));
+
+export type TaskFilters = { isMine?: boolean; customer_id?: string };
+
+/** Open tasks, by when they are due. */
+export const tasksQuery = ({ isMine, customer_id }: TaskFilters) =>
+  listOptions(['tasks', isMine, customer_id] as const, (cursor, signal) =>
+    read(
+      activities.$get(
+        { query: { mine: isMine ? 'true' : undefined, open_tasks: 'true', customer_id, cursor, limit: '50' } },
+        { init: { signal } },
+      ),
+    ),
+  );

@@ -1,0 +1,116 @@
+import { showRefusal, showUndo } from '@aether/ui/toasts.tsx';
+import { ActionIcon, TextInput, UnstyledButton } from '@mantine/core';
+import { IconPlus } from '@tabler/icons-react';
+import { useQuery, useQueryClient } from '@tanstack/react-query';
+import { Link } from '@tanstack/react-router';
+import { useState } from 'react';
+import { changeContact, contactsQuery, createContact } from '../api/companies.ts';
+import type { Contact, ContactInput } from '../api/records.ts';
+import { CreateDialog } from '../inputs/CreateDialog.tsx';
+import { CustomerPicker } from '../inputs/Picker.tsx';
+import classes from './company.module.css';
+
+/** Who has which role at a company; a contact may be a customer as well. */
+export function Contacts({ companyId }: { companyId: string }) {
+  const { data } = useQuery(contactsQuery(companyId));
+  const [edited, setEdited] = useState<Contact | 'new' | undefined>();
+  return (
+    <section className={classes.card} aria-label="Contacts">
+      <h2 className={classes.title}>
+        Contacts
+        <ActionIcon aria-label="New contact" onClick={() => setEdited('new')}>
+          <IconPlus size={16} />
+        </ActionIcon>
+      </h2>
+      {data?.contacts.map((contact) => (
+        <div key={contact.id} className={classes.row}>
+          <UnstyledButton aria-label={`Change ${contact.name}`} onClick={() => setEdited(contact)}>
+            {contact.name}
+          </UnstyledButton>
+          <span className={classes.detail}>
+            {[contact.title, contact.email, contact.phone].filter(Boolean).join(' · ')}
+          </span>
+          {contact.customer_id && (
+            <Link to="/customers/$id" params={{ id: contact.customer_id }}>
+              Customer
+            </Link>
+          )}
+        </div>
+      ))}
+      {data?.contacts.length === 0 && (
+        <p className={classes.none}>Nobody yet. Add who decides, who pays, who uses it.</p>
+      )}
+      {edited && (
+        <ContactDialog
+          companyId={companyId}
+          contact={edited === 'new' ? undefined : edited}
+          onClose={() => setEdited(undefined)}
+        />
+      )}
+    </section>
+  );
+}
+
+type ContactDialogProps = { companyId: string; contact: Contact | undefined; onClose: () => void };
+
+function ContactDialog({ companyId, contact, onClose }: ContactDialogProps) {
+  const client = useQueryClient();
+  const refresh = () => client.invalidateQueries({ queryKey: ['contacts', companyId] });
+  const [values, setValues] = useState<ContactInput>(() => pickFields(contact));
+  const change = (part: ContactInput) => setValues({ ...values, ...part });
+  const offerUndo = (before: Contact, after: Contact) =>
+    showUndo({
+      message: `${after.name} was changed.`,
+      undo: () =>
+        changeContact(before.id, pickFields(before), after.version)
+          .then(refresh)
+          .catch((error) => showRefusal('The contact was not changed back', error)),
+    });
+  return (
+    <CreateDialog
+      title={contact ? contact.name : 'New contact'}
+      verb={contact ? 'Save' : 'Create'}
+      save={() =>
+        contact
+          ? changeContact(contact.id, values, contact.version)
+          : createContact(companyId, { ...values, name: values.name ?? '' })
+      }
+      onSaved={(saved) => {
+        if (contact) offerUndo(contact, saved);
+        void refresh();
+        onClose();
+      }}
+      onClose={onClose}
+    >
+      {(errors) => (
+        <>
+          {(['name', 'title', 'email', 'phone'] as const).map((field) => (
+            <TextInput
+              key={field}
+              label={{ name: 'Name', title: 'Role', email: 'E-mail', phone: 'Phone' }[field]}
+              withAsterisk={field === 'name'}
+              data-autofocus={field === 'name' || undefined}
+              value={values[field] ?? ''}
+              error={errors[field]}
+              onChange={(event) => change({ [field]: event.currentTarget.value || null })}
+            />
+          ))}
+          <CustomerPicker
+            label="Is the customer"
+            description="Links the contact with a customer’s page."
+            text="A customer"
+            value={values.customer_id ?? null}
+            error={errors.customer_id}
+            onChange={(customer_id) => change({ customer_id })}
+          />
+        </>
+      )}
+    </CreateDialog>
+  );
+}
+
+function pickFields(contact: Contact | undefined): ContactInput {
+  if (!contact) return {};
+  const { name, title, email, phone, customer_id } = contact;
+  return { name, title, email, phone, customer_id };
+}

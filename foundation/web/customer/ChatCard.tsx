@@ -1,0 +1,37 @@
+import { formatDuration } from '@aether/ui/formats.ts';
+import { Tag } from '@aether/ui/Tag.tsx';
+import { IconChevronRight } from '@tabler/icons-react';
+import type { ActivityEntry } from '../api/records.ts';
+import classes from './timeline.module.css';
+
+/** A conversation with Support as one card: how it ended and how long it took; what it was about when opened. */
+export function ChatCard({ entry: { description, metadata } }: { entry: ActivityEntry }) {
+  const { resolved, duration_seconds: seconds, message_count: messages, summary, session_id: session } = metadata;
+  return (
+    <details className={classes.chat}>
+      <summary>
+        <IconChevronRight size={15} className={classes.chevron} aria-hidden />
+        <span className={classes.words}>{typeof summary === 'string' ? summary : description}</span>
+        <span className={classes.outcome}>
+          <Tag tone={resolved ? 'good' : 'warn'}>{resolved ? 'Resolved' : 'Not resolved'}</Tag>
+          {typeof seconds === 'number' && <span className={classes.fact}>{formatDuration(seconds)}</span>}
+        </span>
+      </summary>
+      <dl className={classes.facts}>
+        <Fact name="What Support says" value={description} />
+        {typeof messages === 'number' && <Fact name="Messages" value={String(messages)} />}
+        {typeof seconds === 'number' && <Fact name="Duration" value={formatDuration(seconds)} />}
+        {session !== undefined && <Fact name="Conversation" value={String(session)} />}
+      </dl>
+    </details>
+  );
+}
+
+function Fact({ name, value }: { name: string; value: string }) {
+  return (
+    <div>
+      <dt>{name}</dt>
+      <dd>{value}</dd>
+    </div>
+  );
+}

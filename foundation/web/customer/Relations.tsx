@@ -1,0 +1,111 @@
+import { formatDay, formatMoney, formatSums } from '@aether/ui/formats.ts';
+import { Tag } from '@aether/ui/Tag.tsx';
+import { ActionIcon, Button } from '@mantine/core';
+import { IconPlus } from '@tabler/icons-react';
+import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
+import { Link } from '@tanstack/react-router';
+import { type ReactNode, useState } from 'react';
+import { contactsQuery } from '../api/companies.ts';
+import { dealsQuery } from '../api/deals.ts';
+import type { CustomerRecord, ListedDeal } from '../api/records.ts';
+import { tasksQuery } from '../api/timeline.ts';
+import { NewDeal } from '../deals/NewDeal.tsx';
+import { TaskList } from '../tasks/TaskList.tsx';
+import classes from './customer.module.css';
+
+/** What belongs to a customer: open tasks, deals, the company and who else is there. */
+export function Relations({ record: { customer, company, crm } }: { record: CustomerRecord }) {
+  const [isAdding, setAdding] = useState(false);
+  const deals = useInfiniteQuery(dealsQuery({ customer_id: customer.id, sort: 'updated', dir: 'desc' }));
+  const tasks = useInfiniteQuery(tasksQuery({ customer_id: customer.id }));
+  const dealRows = deals.data?.pages.flatMap((page) => page.deals) ?? [];
+  const taskRows = tasks.data?.pages.flatMap((page) => page.activities) ?? [];
+  return (
+    <>
+      <Section title="Open tasks">
+        {taskRows.length > 0 ? <TaskList tasks={taskRows} isOfOne /> : <p className={classes.none}>Nothing is due.</p>}
+      </Section>
+      <Section
+        title={crm.open_deals > 0 ? `Deals · ${formatSums(crm.open_deals_value, { short: true })} open` : 'Deals'}
+        action={
+          <ActionIcon aria-label={`New deal with ${customer.name}`} onClick={() => setAdding(true)}>
+            <IconPlus size={16} />
+          </ActionIcon>
+        }
+      >
+        {dealRows.map((deal) => (
+          <DealItem key={deal.id} deal={deal} />
+        ))}
+        {deals.data && dealRows.length === 0 && <p className={classes.none}>No deals yet.</p>}
+        {deals.hasNextPage && (
+          <Button variant="subtle" fullWidth onClick={() => deals.fetchNextPage()}>
+            Show more
+          </Button>
+        )}
+      </Section>
+      <Section title="Company">
+        {company ? (
+          <Link to="/companies/$id" params={{ id: company.id }} className={classes.item}>
+            {company.name}
+            <span className={classes.itemDetail}>{company.domain}</span>
+          </Link>
+        ) : (
+          <p className={classes.none}>None. Set one among the fields.</p>
+        )}
+      </Section>
+      {company && <CompanyContacts companyId={company.id} />}
+      {isAdding && <NewDeal customer={customer} onClose={() => setAdding(false)} />}
+    </>
+  );
+}
+
+/** More than these are looked up on the company's page. */
+const contactsMax = 5;
+
+function CompanyContacts({ companyId }: { companyId: string }) {
+  const { data } = useQuery(contactsQuery(companyId));
+  if (!data || data.contacts.length === 0) return null;
+  return (
+    <Section title="Contacts there">
+      {data.contacts.slice(0, contactsMax).map(({ id, name, title, email }) => (
+        <div key={id} className={classes.item}>
+          {name}
+          <span className={classes.itemDetail}>{[title, email].filter(Boolean).join(' · ')}</span>
+        </div>
+      ))}
+      {data.contacts.length > contactsMax && (
+        <Link to="/companies/$id" params={{ id: companyId }} className={classes.itemDetail}>
+          All {data.contacts.length} of them
+        </Link>
+      )}
+    </Section>
+  );
+}
+
+function DealItem({ deal }: { deal: ListedDeal }) {
+  const { id, name, amount, currency, status, stage_name, expected_close_on } = deal;
+  return (
+    <Link to="/deals/$id" params={{ id: String(id) }} className={classes.item}>
+      {name}
+      <span className={classes.itemDetail}>
+        <span>
+          {formatMoney(amount, currency)}
+          {status === 'open' && expected_close_on && ` · ${formatDay(expected_close_on)}`}
+        </span>
+        <Tag tone={status === 'won' ? 'good' : status === 'lost' ? 'bad' : 'accent'}>{stage_name}</Tag>
+      </span>
+    </Link>
+  );
+}
+
+function Section({ title, action, children }: { title: string; action?: ReactNode; children: ReactNode }) {
+  return (
+    <div className={classes.section}>
+      <div className={classes.sectionHead}>
+        <h2 className={classes.sectionTitle}>{title}</h2>
+        {action}
+      </div>
+      {children}
+    </div>
+  );
+}

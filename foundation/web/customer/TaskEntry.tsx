@@ -1,0 +1,14 @@
+import { formatDay } from '@aether/ui/formats.ts';
+import type { ActivityEntry } from '../api/records.ts';
+import { TickBox } from '../tasks/TickBox.tsx';
+import classes from './timeline.module.css';
+
+/** A task in the stream, to be ticked there. */
+export function TaskEntry({ entry: { id, description, due_at, done_at } }: { entry: ActivityEntry }) {
+  return (
+    <div className={classes.task}>
+      <TickBox id={id} isDone={done_at !== null} label={description} />
+      {due_at && <span className={classes.fact}>due {formatDay(due_at)}</span>}
+    </div>
+  );
+}

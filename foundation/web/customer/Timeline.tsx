@@ -1,0 +1,84 @@
+import { ErrorNotice, Nothing } from '@aether/ui/Notice.tsx';
+import { Waiting } from '@aether/ui/Waiting.tsx';
+import { Button } from '@mantine/core';
+import { useIntersection } from '@mantine/hooks';
+import { IconArrowUp, IconHistory } from '@tabler/icons-react';
+import { useSearch } from '@tanstack/react-router';
+import { useEffect, useRef } from 'react';
+import { useMe } from '../shell/person.ts';
+import { Composer } from './Composer.tsx';
+import { Entry } from './Entry.tsx';
+import { groupByDay } from './stream.ts';
+import { TimelineFilterBar } from './TimelineFilterBar.tsx';
+import classes from './timeline.module.css';
+import { useTimeline } from './useTimeline.ts';
+
+/** Closer to the top than this nothing jumps when one's own entry appears there. */
+const topPx = 60;
+
+/** Everything that happened with a customer, newest first; what comes while one reads waits behind a pill. */
+export function Timeline({ customerId }: { customerId: string }) {
+  const me = useMe();
+  const { pane: _, ...filters } = useSearch({ from: '/customers/$id' });
+  const scroller = useRef<HTMLDivElement>(null);
+  const { query, entries, fresh, look, show } = useTimeline(customerId, filters);
+  const { hasNextPage, isFetchingNextPage, fetchNextPage } = query;
+  const { ref: end, entry: endInSight } = useIntersection({ rootMargin: '600px' });
+  const isEndInSight = endInSight?.isIntersecting === true;
+  useEffect(() => {
+    if (isEndInSight && hasNextPage && !isFetchingNextPage) void fetchNextPage();
+  }, [isEndInSight, hasNextPage, isFetchingNextPage, fetchNextPage]);
+  useEffect(() => {
+    const isOwn = fresh.length > 0 && fresh.every(({ actor, app }) => actor?.id === me.id && app === 'foundation');
+    if ((isOwn && (scroller.current?.scrollTop ?? 0) < topPx) || (fresh.length > 0 && entries.length === 0))
+      show(fresh);
+  }, [fresh, entries.length, me.id, show]);
+  const showFresh = () => {
+    show(fresh);
+    scroller.current?.scrollTo({ top: 0 });
+  };
+  const isFiltered = Object.values(filters).some(Boolean);
+  return (
+    <>
+      <TimelineFilterBar filters={filters} />
+      <div className={classes.live} role="status">
+        {fresh.length > 0 && (
+          <Button size="compact-sm" radius="xl" leftSection={<IconArrowUp size={14} />} onClick={showFresh}>
+            {fresh.length} new
+          </Button>
+        )}
+      </div>
+      <div ref={scroller} className={classes.scroller}>
+        <Composer customerId={customerId} onAdded={() => void look()} />
+        {query.isPending && <Waiting />}
+        {query.error && (
+          <ErrorNotice title="The timeline could not be loaded" error={query.error} onRetry={query.refetch} />
+        )}
+        {query.data && entries.length === 0 && (
+          <Nothing
+            icon={<IconHistory size={28} />}
+            title={isFiltered ? 'Nothing is like that' : 'Nothing happened yet'}
+          >
+            {isFiltered
+              ? 'Take a filter away to see more.'
+              : 'Write down a call or a note above. Chats, deals and changes appear by themselves.'}
+          </Nothing>
+        )}
+        {groupByDay(entries).map(({ day, entries: ofDay }) => (
+          <section key={day} aria-label={day}>
+            <h3 className={classes.day}>{day}</h3>
+            <ul className={classes.entries}>
+              {ofDay.map((entry) => (
+                <Entry key={entry.id} entry={entry} />
+              ))}
+            </ul>
+          </section>
+        ))}
+        <div ref={end} className={classes.end}>
+          {isFetchingNextPage && <Waiting lines={3} />}
+          {!hasNextPage && entries.length > 8 && 'This is where it began.'}
+        </div>
+      </div>
+    </>
+  );
+}

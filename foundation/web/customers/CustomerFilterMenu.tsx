@@ -1,0 +1,77 @@
+import { Checkbox, Select, TextInput } from '@mantine/core';
+import type { CustomerFilters } from '../api/customers.ts';
+import { CompanyPicker, PersonPicker } from '../inputs/Picker.tsx';
+import { TierInput } from '../inputs/TierInput.tsx';
+import { FilterMenu } from '../views/FilterMenu.tsx';
+
+type CustomerFilterMenuProps = { filters: CustomerFilters; onChange: (part: Partial<CustomerFilters>) => void };
+
+const none: Partial<CustomerFilters> = {
+  tier: undefined,
+  manager: undefined,
+  no_manager: undefined,
+  company: undefined,
+  app: undefined,
+  created_after: undefined,
+  created_before: undefined,
+};
+
+/** What the list may be narrowed to. Each choice holds at once. */
+export function CustomerFilterMenu({ filters, onChange }: CustomerFilterMenuProps) {
+  const inside = { withinPortal: false };
+  const count = Object.keys(none).filter((name) => filters[name as keyof CustomerFilters] !== undefined).length;
+  return (
+    <FilterMenu count={count} onClear={() => onChange(none)}>
+      <TierInput
+        label="Tier"
+        placeholder="Any"
+        comboboxProps={inside}
+        value={filters.tier ?? ''}
+        onChange={(tier) => onChange({ tier: tier || undefined })}
+      />
+      <PersonPicker
+        label="Account manager"
+        placeholder="Anybody"
+        comboboxProps={inside}
+        disabled={filters.no_manager}
+        value={filters.manager ?? null}
+        onChange={(manager) => onChange({ manager: manager ?? undefined })}
+      />
+      <Checkbox
+        label="Without an account manager"
+        checked={filters.no_manager ?? false}
+        onChange={(event) => onChange({ no_manager: event.currentTarget.checked || undefined, manager: undefined })}
+      />
+      <CompanyPicker
+        label="Company"
+        comboboxProps={inside}
+        value={filters.company ?? null}
+        onChange={(company) => onChange({ company: company ?? undefined })}
+      />
+      <Select
+        label="Came from"
+        placeholder="Either app"
+        clearable
+        comboboxProps={inside}
+        data={[
+          { value: 'foundation', label: 'Foundation' },
+          { value: 'support', label: 'Support’s chat' },
+        ]}
+        value={filters.app ?? null}
+        onChange={(app) => onChange({ app: app ?? undefined })}
+      />
+      <TextInput
+        label="Created from"
+        type="date"
+        value={filters.created_after ?? ''}
+        onChange={(event) => onChange({ created_after: event.currentTarget.value || undefined })}
+      />
+      <TextInput
+        label="Created before"
+        type="date"
+        value={filters.created_before ?? ''}
+        onChange={(event) => onChange({ created_before: event.currentTarget.value || undefined })}
+      />
+    </FilterMenu>
+  );
+}

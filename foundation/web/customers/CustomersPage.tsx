@@ -1,0 +1,120 @@
+import { formatNumber } from '@aether/ui/formats.ts';
+import { useKeys } from '@aether/ui/Keys.tsx';
+import { ErrorNotice, Nothing } from '@aether/ui/Notice.tsx';
+import { RecordTable } from '@aether/ui/RecordTable.tsx';
+import { PageHead, useNarrow } from '@aether/ui/Shell.tsx';
+import { Waiting } from '@aether/ui/Waiting.tsx';
+import { Button } from '@mantine/core';
+import { IconPlus, IconUsers } from '@tabler/icons-react';
+import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
+import { useNavigate, useSearch } from '@tanstack/react-router';
+import { lazy, Suspense } from 'react';
+import { customersQuery } from '../api/customers.ts';
+import { customFieldsQuery } from '../api/settings.ts';
+import { SearchInput } from '../inputs/SearchInput.tsx';
+import { useMe } from '../shell/person.ts';
+import { ColumnChooser } from '../views/ColumnChooser.tsx';
+import { ViewBar } from '../views/ViewBar.tsx';
+import { CustomerFilterMenu } from './CustomerFilterMenu.tsx';
+import { defaultColumns, listColumns } from './columns.tsx';
+import type { CustomerSearch } from './search.ts';
+
+const NewCustomer = lazy(() => import('./NewCustomer.tsx').then((module) => ({ default: module.NewCustomer })));
+
+/** All customers, as the URL says: searched, filtered, sorted, in the columns that one chose. */
+export function CustomersPage() {
+  const me = useMe();
+  const { columns: chosen, create, ...filters } = useSearch({ from: '/customers' });
+  const navigate = useNavigate({ from: '/customers' });
+  const change = (part: Partial<CustomerSearch>) =>
+    void navigate({ search: (search) => ({ ...search, ...part }), replace: true });
+  const { data, error, isPending, isPlaceholderData, hasNextPage, fetchNextPage, refetch } = useInfiniteQuery(
+    customersQuery(filters),
+  );
+  const { data: custom } = useQuery(customFieldsQuery('customer'));
+  const isNarrow = useNarrow();
+  const all = listColumns(custom?.custom_fields ?? []);
+  const shown = chosen?.split(',') ?? defaultColumns;
+  const rows = data?.pages.flatMap(({ customers }) => customers) ?? [];
+  const first = data?.pages[0];
+  const openDialog = () => change({ create: true });
+  useKeys([{ keys: 'c', label: 'New customer', group: 'Customers', run: openDialog }]);
+  return (
+    <>
+      <PageHead
+        title="Customers"
+        detail={first?.total !== undefined && `${formatNumber(first.total)}${first.total_is_more ? '+' : ''}`}
+      >
+        <SearchInput
+          label="Search name, e-mail, company"
+          value={filters.search ?? ''}
+          onChange={(search) => change({ search: search || undefined })}
+        />
+        <CustomerFilterMenu filters={filters} onChange={change} />
+        {!isNarrow && (
+          <ColumnChooser
+            columns={all}
+            shown={shown}
+            defaults={defaultColumns}
+            onChange={(columns) => change({ columns })}
+          />
+        )}
+        <Button leftSection={<IconPlus size={15} />} onClick={openDialog}>
+          New customer
+        </Button>
+      </PageHead>
+      <ViewBar
+        page="customers"
+        search={{ ...filters, columns: chosen }}
+        fixed={[
+          { name: 'All', search: {} },
+          { name: 'Mine', search: { manager: me.id } },
+          { name: 'Without a manager', search: { no_manager: true } },
+          { name: 'Recently changed', search: { sort: 'updated', dir: 'desc' } },
+        ]}
+      />
+      {isPending && <Waiting lines={12} />}
+      {error && <ErrorNotice title="The customers could not be loaded" error={error} onRetry={refetch} />}
+      {data && rows.length === 0 && (
+        <NoCustomers isFiltered={Object.values(filters).some(Boolean)} onCreate={openDialog} />
+      )}
+      {rows.length > 0 && (
+        <RecordTable
+          label="Customers"
+          columns={all.filter(({ key }) => shown.includes(key))}
+          rows={rows}
+          keyOf={({ id }) => id}
+          total={first?.total_is_more ? undefined : first?.total}
+          sorting={{ sort: filters.sort ?? 'created', dir: filters.dir ?? (filters.sort ? 'asc' : 'desc') }}
+          onSort={change}
+          hasMore={hasNextPage && !isPlaceholderData}
+          onMore={fetchNextPage}
+          isNarrow={isNarrow}
+        />
+      )}
+      {create && (
+        <Suspense>
+          <NewCustomer onClose={() => change({ create: undefined })} />
+        </Suspense>
+      )}
+    </>
+  );
+}
+
+function NoCustomers({ isFiltered, onCreate }: { isFiltered: boolean; onCreate: () => void }) {
+  if (isFiltered)
+    return (
+      <Nothing icon={<IconUsers size={28} />} title="No customer is like that">
+        Look for another word, or take a filter away.
+      </Nothing>
+    );
+  return (
+    <Nothing
+      icon={<IconUsers size={28} />}
+      title="No customers yet"
+      action={<Button onClick={onCreate}>New customer</Button>}
+    >
+      Create the first one here. People who write to Support’s chat appear by themselves.
+    </Nothing>
+  );
+}

@@ -1,0 +1,29 @@
+import type { CustomerFilters } from '../api/customers.ts';
+import { readFlag, readOneOf, readText } from '../inputs/urlvalues.ts';
+
+export type CustomerSearch = CustomerFilters & {
+  /** Keys of the columns that are shown, with commas between them. */
+  columns?: string;
+  /** The dialog for a new customer is open. */
+  create?: true;
+};
+
+export const customerSorts = ['name', 'email', 'company', 'tier', 'created', 'updated'] as const;
+
+/** The URL of the customers' list; what it does not know is left out. */
+export function readCustomerSearch(given: Record<string, unknown>): CustomerSearch {
+  return {
+    search: readText(given.search),
+    tier: readText(given.tier),
+    manager: readText(given.manager),
+    company: readText(given.company),
+    app: readOneOf(given.app, ['foundation', 'support']),
+    created_after: readText(given.created_after),
+    created_before: readText(given.created_before),
+    no_manager: readFlag(given.no_manager),
+    sort: readOneOf(given.sort, customerSorts),
+    dir: readOneOf(given.dir, ['asc', 'desc']),
+    columns: readText(given.columns),
+    create: readFlag(given.create),
+  };
+}

@@ -1,0 +1,57 @@
+import { formatMoney } from '@aether/ui/formats.ts';
+import { Text } from '@mantine/core';
+import { useQuery } from '@tanstack/react-query';
+import { useState } from 'react';
+import { customerQuery } from '../api/customers.ts';
+import { CreateDialog } from '../inputs/CreateDialog.tsx';
+import { TierInput } from '../inputs/TierInput.tsx';
+import type { Moves } from './useMoves.ts';
+
+/** Closing a deal: as won it asks which tier the customer has from now on. */
+export function CloseDialog({ moves }: { moves: Moves }) {
+  if (!moves.closing) return null;
+  const { deal, outcome } = moves.closing;
+  return <CloseForm key={deal.id} deal={deal} outcome={outcome} moves={moves} />;
+}
+
+type CloseFormProps = NonNullable<Moves['closing']> & { moves: Moves };
+
+function CloseForm({ deal, outcome, moves }: CloseFormProps) {
+  const { data } = useQuery(customerQuery(deal.customer_id));
+  const present = data?.customer.account_tier ?? null;
+  const [tier, setTier] = useState('');
+  return (
+    <CreateDialog
+      title={outcome === 'won' ? 'Close as won' : 'Close as lost'}
+      verb={outcome === 'won' ? 'Close as won' : 'Close as lost'}
+      save={() => moves.close(deal, outcome, outcome === 'won' && tier ? tier : undefined)}
+      onSaved={() => moves.setClosing(undefined)}
+      onClose={() => moves.setClosing(undefined)}
+    >
+      {(errors) => (
+        <>
+          <Text size="sm">
+            <b>{deal.name}</b>, {formatMoney(deal.amount, deal.currency)}, with {deal.customer.name}.
+          </Text>
+          {outcome === 'won' ? (
+            <TierInput
+              label={`The tier of ${deal.customer.name} from now on`}
+              description={
+                present ? `Now ${present}. Leave it empty to keep it.` : 'None so far. Leave it empty to keep it so.'
+              }
+              placeholder={present ?? 'None'}
+              data-autofocus
+              value={tier}
+              error={errors.tier}
+              onChange={setTier}
+            />
+          ) : (
+            <Text size="sm" c="dimmed">
+              It leaves the board. It can be opened again from its page.
+            </Text>
+          )}
+        </>
+      )}
+    </CreateDialog>
+  );
+}

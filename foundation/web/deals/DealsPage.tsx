@@ -1,0 +1,103 @@
+import { useKeys } from '@aether/ui/Keys.tsx';
+import { ErrorNotice, Nothing } from '@aether/ui/Notice.tsx';
+import { PageHead } from '@aether/ui/Shell.tsx';
+import { Waiting } from '@aether/ui/Waiting.tsx';
+import { Button, SegmentedControl, Select } from '@mantine/core';
+import { IconLayoutKanban, IconPlus } from '@tabler/icons-react';
+import { useQuery } from '@tanstack/react-query';
+import { Link, useNavigate, useSearch } from '@tanstack/react-router';
+import { pipelinesQuery } from '../api/pipelines.ts';
+import { PersonPicker } from '../inputs/Picker.tsx';
+import { SearchInput } from '../inputs/SearchInput.tsx';
+import { useMe } from '../shell/person.ts';
+import { ViewBar } from '../views/ViewBar.tsx';
+import { Board } from './Board.tsx';
+import { DealTable } from './DealTable.tsx';
+import { NewDeal } from './NewDeal.tsx';
+import type { DealSearch } from './search.ts';
+
+/** The deals of a pipeline, on a board or as a list. */
+export function DealsPage() {
+  const me = useMe();
+  const { create, view, ...filters } = useSearch({ from: '/deals' });
+  const navigate = useNavigate({ from: '/deals' });
+  const change = (part: Partial<DealSearch>) =>
+    void navigate({ search: (search) => ({ ...search, ...part }), replace: true });
+  const { data, error, refetch } = useQuery(pipelinesQuery);
+  const pipeline = data?.pipelines.find(({ id }) => id === filters.pipeline) ?? data?.pipelines[0];
+  useKeys([
+    { keys: 'c', label: 'New deal', group: 'Deals', run: () => change({ create: true }) },
+    { keys: 'v', label: 'Board or list', group: 'Deals', run: () => change({ view: view ? undefined : 'list' }) },
+  ]);
+  if (error) return <ErrorNotice title="The pipelines could not be loaded" error={error} onRetry={refetch} />;
+  if (!data) return <Waiting />;
+  if (!pipeline) return <NoPipeline isAdmin={me.isAdmin} />;
+  return (
+    <>
+      <PageHead title="Deals">
+        {data.pipelines.length > 1 && (
+          <Select
+            aria-label="Pipeline"
+            w={170}
+            allowDeselect={false}
+            data={data.pipelines.map(({ id, name }) => ({ value: String(id), label: name }))}
+            value={String(pipeline.id)}
+            onChange={(id) => change({ pipeline: Number(id), stage: undefined })}
+          />
+        )}
+        <SearchInput
+          label="Search deals"
+          value={filters.search ?? ''}
+          onChange={(search) => change({ search: search || undefined })}
+        />
+        <PersonPicker
+          aria-label="Owner"
+          placeholder="Any owner"
+          w={160}
+          value={filters.owner ?? null}
+          onChange={(owner) => change({ owner: owner ?? undefined })}
+        />
+        <SegmentedControl
+          aria-label="Board or list"
+          data={[
+            { value: 'board', label: 'Board' },
+            { value: 'list', label: 'List' },
+          ]}
+          value={view ?? 'board'}
+          onChange={(value) => change({ view: value === 'list' ? 'list' : undefined })}
+        />
+        <Button leftSection={<IconPlus size={15} />} onClick={() => change({ create: true })}>
+          New deal
+        </Button>
+      </PageHead>
+      <ViewBar
+        page="deals"
+        search={{ ...filters, view }}
+        fixed={[
+          { name: 'All', search: {} },
+          { name: 'Mine', search: { owner: me.id } },
+          { name: 'Closing soon', search: { view: 'list', status: 'open', sort: 'close', dir: 'asc' } },
+          { name: 'Won', search: { view: 'list', status: 'won', sort: 'updated', dir: 'desc' } },
+        ]}
+      />
+      {view === 'list' ? (
+        <DealTable filters={{ ...filters, pipeline: pipeline.id }} onChange={change} />
+      ) : (
+        <Board pipelineId={pipeline.id} filters={{ owner: filters.owner, search: filters.search }} />
+      )}
+      {create && <NewDeal pipelineId={pipeline.id} onClose={() => change({ create: undefined })} />}
+    </>
+  );
+}
+
+function NoPipeline({ isAdmin }: { isAdmin: boolean }) {
+  return (
+    <Nothing
+      icon={<IconLayoutKanban size={28} />}
+      title="No pipeline yet"
+      action={isAdmin && <Link to="/settings/pipelines">Create a pipeline</Link>}
+    >
+      Deals move along the stages of a pipeline.{!isAdmin && ' Ask an administrator to create one.'}
+    </Nothing>
+  );
+}

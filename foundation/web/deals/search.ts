@@ -1,0 +1,24 @@
+import type { DealFilters } from '../api/deals.ts';
+import { readFlag, readNumber, readOneOf, readText } from '../inputs/urlvalues.ts';
+
+export type DealSearch = Pick<DealFilters, 'pipeline' | 'stage' | 'owner' | 'status' | 'search' | 'sort' | 'dir'> & {
+  view?: 'list';
+  create?: true;
+};
+
+export const dealSorts = ['name', 'amount', 'close', 'updated', 'created'] as const;
+
+/** The URL of the deals' page; what it does not know is left out. */
+export function readBoardSearch(given: Record<string, unknown>): DealSearch {
+  return {
+    view: readOneOf(given.view, ['list']),
+    pipeline: readNumber(given.pipeline),
+    stage: readNumber(given.stage),
+    owner: readText(given.owner),
+    status: readOneOf(given.status, ['open', 'won', 'lost']),
+    search: readText(given.search),
+    sort: readOneOf(given.sort, dealSorts),
+    dir: readOneOf(given.dir, ['asc', 'desc']),
+    create: readFlag(given.create),
+  };
+}

@@ -1,0 +1,91 @@
+import { describeError } from '@aether/ui/refusal.ts';
+import { showRefusal, showUndo } from '@aether/ui/toasts.tsx';
+import { useQueryClient } from '@tanstack/react-query';
+import { useState } from 'react';
+import { closeDeal, moveDeal, reopenDeal } from '../api/deals.ts';
+import type { Board, Deal, ListedDeal, Stage } from '../api/records.ts';
+import { moveOnBoard, renewOnBoard } from './board.ts';
+
+/** Moves deals from stage to stage: at once on the screen, back with a reason when the server refuses, with undo. */
+export function useMoves() {
+  const client = useQueryClient();
+  const [closing, setClosing] = useState<{ deal: ListedDeal; outcome: 'won' | 'lost' } | undefined>();
+  const [said, say] = useState('');
+
+  const onBoards = (change: (board: Board) => Board) =>
+    client.setQueriesData<Board>({ queryKey: ['board'] }, (board) => board && change(board));
+  const refresh = (deal: Deal) => {
+    void client.invalidateQueries({ queryKey: ['deals'] });
+    void client.invalidateQueries({ queryKey: ['deal', deal.id] });
+    void client.invalidateQueries({ queryKey: ['board'] });
+    void client.invalidateQueries({ queryKey: ['customer', deal.customer_id] });
+  };
+
+  /** Assumes the move while the server is asked. @throws Refusal, after the deal is back where it was. */
+  async function assume(deal: ListedDeal, stageId: number, ask: () => Promise<Deal>): Promise<Deal> {
+    await client.cancelQueries({ queryKey: ['board'] });
+    onBoards((board) => moveOnBoard(board, deal.id, stageId));
+    try {
+      const saved = await ask();
+      onBoards((board) => renewOnBoard(board, saved));
+      refresh(saved);
+      return saved;
+    } catch (error) {
+      onBoards((board) => moveOnBoard(board, deal.id, deal.stage_id));
+      refresh(deal);
+      say(`${deal.name} stays in ${deal.stage_name}. ${describeError(error)}`);
+      throw error;
+    }
+  }
+
+  async function move(deal: ListedDeal, stage: Stage): Promise<void> {
+    if (stage.id === deal.stage_id) return;
+    if (stage.outcome !== 'open') return setClosing({ deal, outcome: stage.outcome });
+    try {
+      const isReopening = deal.status !== 'open';
+      const saved = await assume(deal, stage.id, () =>
+        isReopening
+          ? reopenDeal(deal.id, { stage_id: stage.id, expected_version: deal.version })
+          : moveDeal(deal.id, stage.id, deal.version),
+      );
+      say(`${deal.name} was moved to ${stage.name}.`);
+      if (isReopening) return;
+      showUndo({
+        message: `${deal.name} was moved to ${stage.name}.`,
+        undo: () => assume({ ...deal, ...saved }, deal.stage_id, () => moveDeal(deal.id, deal.stage_id, saved.version)),
+      });
+    } catch (error) {
+      showRefusal(`${deal.name} stays in ${deal.stage_name}`, error);
+    }
+  }
+
+  /** @throws Refusal, for the dialog to say. */
+  async function close(deal: ListedDeal, outcome: 'won' | 'lost', tier?: string): Promise<void> {
+    const { deal: closed, undo, account_tier } = await closeDeal(deal.id, { outcome, tier });
+    setClosing(undefined);
+    onBoards((board) => renewOnBoard(moveOnBoard(board, deal.id, closed.stage_id), closed));
+    refresh(closed);
+    const message =
+      outcome === 'won' && tier
+        ? `${deal.name} is won; ${deal.customer.name} is ${account_tier} now.`
+        : `${deal.name} is ${outcome}.`;
+    say(message);
+    if (undo)
+      showUndo({
+        message,
+        undo: async () => {
+          const reopened = await reopenDeal(deal.id, {
+            stage_id: undo.stage_id,
+            expected_version: closed.version,
+            ...(tier !== undefined && { restore_tier: undo.previous_tier }),
+          });
+          onBoards((board) => renewOnBoard(moveOnBoard(board, deal.id, reopened.stage_id), reopened));
+          refresh(reopened);
+        },
+      });
+  }
+
+  return { move, close, closing, setClosing, said, say };
+}
+
+export type Moves = ReturnType<typeof useMoves>;

@@ -1,0 +1,25 @@
+/** Of a URL's search: a text, whatever the router made of it; undefined when there is none. */
+export function readText(value: unknown): string | undefined {
+  if (typeof value === 'string') return value === '' ? undefined : value;
+  return typeof value === 'number' ? String(value) : undefined;
+}
+
+export function readNumber(value: unknown): number | undefined {
+  const number = Number(value);
+  return value !== undefined && value !== '' && Number.isSafeInteger(number) ? number : undefined;
+}
+
+export function readFlag(value: unknown): true | undefined {
+  return value === true || value === 'true' ? true : undefined;
+}
+
+export function readOneOf<Word extends string>(value: unknown, words: readonly Word[]): Word | undefined {
+  return words.find((word) => word === value);
+}
+
+/** Without what is not set: so that two searches that mean the same are written the same. */
+export function writeSearch(search: Record<string, unknown>): string {
+  const entries = Object.entries(search).filter(([, value]) => value !== undefined && value !== '');
+  entries.sort(([one], [other]) => (one < other ? -1 : 1));
+  return new URLSearchParams(entries.map(([name, value]) => [name, String(value)])).toString();
+}

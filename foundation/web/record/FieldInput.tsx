@@ -1,0 +1,93 @@
+import { Checkbox, NumberInput, Select, TextInput } from '@mantine/core';
+import type { KeyboardEvent } from 'react';
+import { CompanyPicker, PersonPicker } from '../inputs/Picker.tsx';
+import { TierInput } from '../inputs/TierInput.tsx';
+import type { FieldSpec, FieldValue } from './fields.ts';
+
+type FieldInputProps = {
+  spec: FieldSpec;
+  value: FieldValue;
+  text: string;
+  isSaving: boolean;
+  error: string;
+  onChange: (value: FieldValue) => void;
+  onFinish: (value: FieldValue) => void;
+  onCancel: () => void;
+};
+
+/** The input for a field's kind. Choices are saved when chosen, text with Enter or on leaving. */
+export function FieldInput({ spec, value, text, isSaving, error, onChange, onFinish, onCancel }: FieldInputProps) {
+  const onEscape = (event: KeyboardEvent) => {
+    if (event.key !== 'Escape') return;
+    event.stopPropagation();
+    onCancel();
+  };
+  const common = {
+    'aria-label': spec.label,
+    disabled: isSaving,
+    error: error !== '',
+    autoFocus: true,
+    size: 'xs',
+  } as const;
+  const choosing = {
+    ...common,
+    value: value === null ? null : String(value),
+    onChange: onFinish,
+    onKeyDown: onEscape,
+    onBlur: onCancel,
+    clearable: !spec.isRequired,
+    allowDeselect: false,
+    defaultDropdownOpened: true,
+  };
+  const typing = {
+    ...common,
+    onBlur: () => onFinish(value),
+    onKeyDown: (event: KeyboardEvent) => {
+      onEscape(event);
+      if (event.key === 'Enter') onFinish(value);
+    },
+  };
+  switch (spec.kind) {
+    case 'choice':
+      return <Select {...choosing} data={spec.choices ?? []} />;
+    case 'person':
+      return <PersonPicker {...choosing} text={text} />;
+    case 'company':
+      return <CompanyPicker {...choosing} text={text} />;
+    case 'checkbox':
+      return (
+        <Checkbox
+          {...common}
+          error={undefined}
+          checked={value === true}
+          onKeyDown={onEscape}
+          onBlur={onCancel}
+          onChange={(event) => onFinish(event.currentTarget.checked)}
+        />
+      );
+    case 'tier':
+      return <TierInput {...typing} value={String(value ?? '')} onChange={onChange} onOptionSubmit={onFinish} />;
+    case 'number':
+    case 'money':
+      return (
+        <NumberInput
+          {...typing}
+          thousandSeparator
+          decimalScale={spec.kind === 'money' ? 2 : undefined}
+          min={spec.kind === 'money' ? 0 : undefined}
+          value={value === null ? '' : Number(value)}
+          onChange={(next) => onChange(next === '' ? null : Number(next))}
+        />
+      );
+    default:
+      return (
+        <TextInput
+          {...typing}
+          type={spec.kind === 'date' ? 'date' : 'text'}
+          inputMode={spec.kind === 'email' ? 'email' : spec.kind === 'phone' ? 'tel' : undefined}
+          value={String(value ?? '')}
+          onChange={(event) => onChange(event.currentTarget.value)}
+        />
+      );
+  }
+}

@@ -1,0 +1,122 @@
+import { describeError } from '@aether/ui/refusal.ts';
+import { Text, Tooltip } from '@mantine/core';
+import { IconLock } from '@tabler/icons-react';
+import { type ReactNode, useRef, useState } from 'react';
+import type { Provenance } from '../api/records.ts';
+import { FieldInput } from './FieldInput.tsx';
+import { type FieldSpec, type FieldValue, parseTyped, type Snapshot } from './fields.ts';
+import { ProvenanceNote } from './Provenance.tsx';
+import classes from './record.module.css';
+
+type InlineFieldProps = {
+  spec: FieldSpec;
+  text: string;
+  /** The record as it is now: an edit is of what the person saw when it began, whatever arrives meanwhile. */
+  snapshot: Snapshot;
+  provenance?: Provenance;
+  describe: (field: string, value: unknown) => { text: string };
+  /** @throws Refusal, which is then said at the field. */
+  onSave: (value: FieldValue, from: Snapshot) => Promise<void>;
+};
+
+/** A field that becomes an input where it stands. Enter or leaving it saves, Escape does not. */
+export function InlineField({ spec, snapshot, text, provenance, describe, onSave }: InlineFieldProps) {
+  const [begun, setBegun] = useState(snapshot);
+  const [typed, setTyped] = useState<FieldValue | undefined>();
+  const [pending, setPending] = useState<FieldValue | undefined>();
+  const [error, setError] = useState('');
+  const button = useRef<HTMLButtonElement>(null);
+  // Enter disables the input, which then loses the focus: that is not a second wish to save.
+  const isBusy = useRef(false);
+  const shown = text || (spec.locked ? '—' : `Add ${spec.label.toLowerCase()}`);
+  const note = provenance && (
+    <ProvenanceNote provenance={provenance} before={describe(spec.field, provenance.old).text} />
+  );
+
+  function start(): void {
+    if (spec.locked !== undefined) return;
+    setBegun(snapshot);
+    setTyped(snapshot.values[spec.field] ?? null);
+  }
+  async function finish(next: FieldValue): Promise<void> {
+    if (isBusy.current) return;
+    const wanted = parseTyped(spec.kind, next);
+    if (wanted === (begun.values[spec.field] ?? null)) return stop();
+    isBusy.current = true;
+    setPending(wanted);
+    setError('');
+    try {
+      await onSave(wanted, begun);
+      stop();
+    } catch (refusal) {
+      setError(describeError(refusal));
+    } finally {
+      isBusy.current = false;
+      setPending(undefined);
+    }
+  }
+  function stop(): void {
+    isBusy.current = false;
+    setTyped(undefined);
+    setError('');
+    requestAnimationFrame(() => button.current?.focus({ preventScroll: true }));
+  }
+
+  if (typed === undefined)
+    return (
+      <Row label={spec.label}>
+        <Explained note={spec.locked ?? note}>
+          <button
+            ref={button}
+            type="button"
+            className={classes.value}
+            data-locked={spec.locked !== undefined}
+            data-empty={text === ''}
+            aria-disabled={spec.locked !== undefined}
+            aria-label={`${spec.label}: ${shown}${spec.locked ? '. Locked' : ''}`}
+            onClick={start}
+          >
+            {shown}
+            {spec.locked && <IconLock size={13} aria-hidden />}
+          </button>
+        </Explained>
+      </Row>
+    );
+  return (
+    <Row label={spec.label}>
+      <FieldInput
+        spec={spec}
+        value={typed}
+        text={text}
+        isSaving={pending !== undefined}
+        error={error}
+        onChange={setTyped}
+        onFinish={finish}
+        onCancel={stop}
+      />
+      {error && (
+        <Text size="xs" c="var(--bad)" role="alert">
+          {error}
+        </Text>
+      )}
+    </Row>
+  );
+}
+
+function Row({ label, children }: { label: string; children: ReactNode }) {
+  return (
+    <div className={classes.row}>
+      <dt className={classes.label}>{label}</dt>
+      <dd className={classes.cell}>{children}</dd>
+    </div>
+  );
+}
+
+function Explained({ note, children }: { note: ReactNode; children: ReactNode }) {
+  if (!note) return children;
+  return (
+    <Tooltip label={note} multiline w={250} position="right" events={{ hover: true, focus: true, touch: true }}>
+      {children}
+    </Tooltip>
+  );
+}

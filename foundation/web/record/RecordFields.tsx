@@ -1,0 +1,65 @@
+import { ConflictDialog } from '@aether/ui/ConflictDialog.tsx';
+import type { Provenance } from '../api/records.ts';
+import type { FieldSpec, FieldValue, FieldValues, Snapshot } from './fields.ts';
+import { InlineField } from './InlineField.tsx';
+import classes from './record.module.css';
+import { useFieldTexts } from './texts.ts';
+import { type Save, useEditing } from './useEditing.ts';
+
+type RecordFieldsProps = {
+  /** What the record is called in messages. */
+  name: string;
+  specs: FieldSpec[];
+  values: FieldValues;
+  version: number;
+  provenance?: Record<string, Provenance>;
+  /** What the companies among the values are called, by id. */
+  names?: Record<string, string>;
+  save: Save;
+  /** Reads the record anew, for a conflict whose answer does not carry it. */
+  reload: () => Promise<Snapshot>;
+};
+
+/** A record's fields, each edited where it stands; two who edit at once are shown what differs. */
+export function RecordFields({
+  name,
+  specs,
+  values,
+  version,
+  provenance = {},
+  names = {},
+  save,
+  reload,
+}: RecordFieldsProps) {
+  const texts = useFieldTexts(names);
+  const editing = useEditing({ name, specs, save, reload });
+  const describe = (field: string, value: unknown) => {
+    const spec = specs.find((each) => each.field === field);
+    return { label: spec?.label ?? field, text: (spec && texts.show(spec, value as FieldValue)) || 'nothing' };
+  };
+  return (
+    <>
+      <dl className={classes.fields}>
+        {specs.map((spec) => (
+          <InlineField
+            key={spec.field}
+            spec={spec}
+            snapshot={{ values, version }}
+            text={texts.show(spec, values[spec.field] ?? null)}
+            provenance={provenance[spec.field]}
+            describe={describe}
+            onSave={(value, from) => editing.change({ [spec.field]: value }, from)}
+          />
+        ))}
+      </dl>
+      {editing.conflict && (
+        <ConflictDialog
+          conflict={editing.conflict}
+          describe={describe}
+          onResolve={editing.resolve}
+          onCancel={editing.discard}
+        />
+      )}
+    </>
+  );
+}

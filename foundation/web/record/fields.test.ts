@@ -1,0 +1,20 @@
+import { expect, test } from 'vitest';
+import { flatten, nest, parseTyped } from './fields.ts';
+
+test('custom fields stand beside the others and find their way back', () => {
+  const values = flatten({ name: 'Ada', phone: null }, { region: 'north', seats: 4 });
+  expect(values).toEqual({ name: 'Ada', phone: null, 'custom.region': 'north', 'custom.seats': 4 });
+  expect(nest(values)).toEqual({ name: 'Ada', phone: null, custom: { region: 'north', seats: 4 } });
+});
+
+test('a change without custom fields says nothing of them', () => {
+  expect(nest({ name: 'Ada' })).toEqual({ name: 'Ada' });
+});
+
+test('what is typed becomes what the server takes: numbers, trimmed text, null for nothing', () => {
+  expect(parseTyped('number', '12.5')).toBe(12.5);
+  expect(parseTyped('text', '  Ada ')).toBe('Ada');
+  expect(parseTyped('text', '  ')).toBeNull();
+  expect(parseTyped('money', 0)).toBe(0);
+  expect(parseTyped('checkbox', null)).toBe(false);
+});

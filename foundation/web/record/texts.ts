@@ -1,0 +1,22 @@
+import { formatMoney } from '@aether/ui/formats.ts';
+import { useQuery, useQueryClient } from '@tanstack/react-query';
+import { companyQuery } from '../api/companies.ts';
+import { usersQuery } from '../api/settings.ts';
+import type { FieldSpec, FieldValue } from './fields.ts';
+import { showCustomValue } from './values.ts';
+
+/** Says any field's value in words, with people and companies by name. */
+export function useFieldTexts(names: Record<string, string>) {
+  const client = useQueryClient();
+  const { data: staff } = useQuery(usersQuery);
+  const nameCompany = (id: string) => client.getQueryData(companyQuery(id).queryKey)?.company.name ?? 'A company';
+  const show = ({ kind }: Pick<FieldSpec, 'kind'>, value: FieldValue): string => {
+    if (value === null) return '';
+    if (kind === 'person') return staff?.users.find(({ id }) => id === value)?.name ?? 'Somebody';
+    if (kind === 'company') return names[String(value)] ?? nameCompany(String(value));
+    if (kind === 'money') return formatMoney(Number(value), 'EUR');
+    if (kind === 'number' || kind === 'date' || kind === 'checkbox') return showCustomValue(kind, value);
+    return String(value);
+  };
+  return { show };
+}

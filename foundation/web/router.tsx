@@ -1,0 +1,88 @@
+import { Nothing } from '@aether/ui/Notice.tsx';
+import { meQuery } from '@aether/ui/signin.ts';
+import { createRootRoute, createRoute, createRouter, Link, lazyRouteComponent, redirect } from '@tanstack/react-router';
+import { client } from './client.ts';
+import { readCompanySearch } from './companies/search.ts';
+import { readTimelineSearch } from './customer/search.ts';
+import { readCustomerSearch } from './customers/search.ts';
+import { readBoardSearch } from './deals/search.ts';
+import { Broken } from './shell/Broken.tsx';
+import { FoundationShell } from './shell/FoundationShell.tsx';
+
+const root = createRootRoute({
+  beforeLoad: () => client.ensureQueryData(meQuery),
+  component: FoundationShell,
+  errorComponent: Broken,
+  notFoundComponent: () => (
+    <Nothing title="There is no such page" action={<Link to="/customers">To the customers</Link>}>
+      The address may be mistyped, or the page was moved.
+    </Nothing>
+  ),
+});
+
+const route = <Path extends string>(path: Path) => ({ getParentRoute: () => root, path });
+
+const routes = [
+  createRoute({
+    ...route('/'),
+    beforeLoad: () => {
+      throw redirect({ to: '/customers', replace: true });
+    },
+  }),
+  createRoute({
+    ...route('/customers'),
+    validateSearch: readCustomerSearch,
+    component: lazyRouteComponent(() => import('./customers/CustomersPage.tsx'), 'CustomersPage'),
+  }),
+  createRoute({
+    ...route('/customers/$id'),
+    validateSearch: readTimelineSearch,
+    component: lazyRouteComponent(() => import('./customer/CustomerPage.tsx'), 'CustomerPage'),
+  }),
+  createRoute({
+    ...route('/deals'),
+    validateSearch: readBoardSearch,
+    component: lazyRouteComponent(() => import('./deals/DealsPage.tsx'), 'DealsPage'),
+  }),
+  createRoute({
+    ...route('/deals/$id'),
+    component: lazyRouteComponent(() => import('./deals/DealPage.tsx'), 'DealPage'),
+  }),
+  createRoute({
+    ...route('/companies'),
+    validateSearch: readCompanySearch,
+    component: lazyRouteComponent(() => import('./companies/CompaniesPage.tsx'), 'CompaniesPage'),
+  }),
+  createRoute({
+    ...route('/companies/$id'),
+    component: lazyRouteComponent(() => import('./companies/CompanyPage.tsx'), 'CompanyPage'),
+  }),
+  createRoute({
+    ...route('/tasks'),
+    component: lazyRouteComponent(() => import('./tasks/TasksPage.tsx'), 'TasksPage'),
+  }),
+  createRoute({
+    ...route('/settings/fields'),
+    component: lazyRouteComponent(() => import('./settings/FieldsPage.tsx'), 'FieldsPage'),
+  }),
+  createRoute({
+    ...route('/settings/pipelines'),
+    component: lazyRouteComponent(() => import('./settings/PipelinesPage.tsx'), 'PipelinesPage'),
+  }),
+  createRoute({
+    ...route('/settings/users'),
+    component: lazyRouteComponent(() => import('./settings/UsersPage.tsx'), 'UsersPage'),
+  }),
+] as const;
+
+export const router = createRouter({
+  routeTree: root.addChildren(routes),
+  defaultPreload: 'intent',
+  scrollRestoration: false,
+});
+
+declare module '@tanstack/react-router' {
+  interface Register {
+    router: typeof router;
+  }
+}

@@ -1,0 +1,87 @@
+import { Checkbox, Select, TagsInput, TextInput } from '@mantine/core';
+import { useQueryClient } from '@tanstack/react-query';
+import { useState } from 'react';
+import type { CustomField, CustomFieldInput, FieldRecord, FieldType } from '../api/records.ts';
+import { changeCustomField, createCustomField } from '../api/settings.ts';
+import { CreateDialog } from '../inputs/CreateDialog.tsx';
+import { fieldTypes, makeKey } from './fieldtypes.ts';
+
+type FieldDialogProps = { record: FieldRecord; field: CustomField | undefined; onClose: () => void };
+
+/** Makes a custom field, or changes what can be changed of one: its key and type stand for good. */
+export function FieldDialog({ record, field, onClose }: FieldDialogProps) {
+  const client = useQueryClient();
+  const [values, setValues] = useState<CustomFieldInput>(
+    field ?? { record, key: '', label: '', type: 'text', choices: [], is_required: false },
+  );
+  const [isKeyTyped, setKeyTyped] = useState(field !== undefined);
+  const change = (part: Partial<CustomFieldInput>) => setValues({ ...values, ...part });
+  const { label, choices, is_required } = values;
+  return (
+    <CreateDialog
+      title={field ? field.label : 'New custom field'}
+      verb={field ? 'Save' : 'Create'}
+      save={() =>
+        field
+          ? changeCustomField(field.id, { label, is_required, ...(field.type === 'choice' && { choices }) })
+          : createCustomField({ ...values, choices: values.type === 'choice' ? choices : [] })
+      }
+      onSaved={() => {
+        void client.invalidateQueries({ queryKey: ['custom-fields', record] });
+        onClose();
+      }}
+      onClose={onClose}
+    >
+      {(errors) => (
+        <>
+          <TextInput
+            label="Label"
+            withAsterisk
+            data-autofocus
+            value={label}
+            error={errors.label}
+            onChange={({ currentTarget: { value } }) =>
+              change({ label: value, ...(!isKeyTyped && { key: makeKey(value) }) })
+            }
+          />
+          <TextInput
+            label="Key"
+            description="The field’s name in the API. It cannot be changed later."
+            withAsterisk
+            disabled={field !== undefined}
+            value={values.key}
+            error={errors.key}
+            onChange={(event) => {
+              setKeyTyped(true);
+              change({ key: event.currentTarget.value });
+            }}
+          />
+          <Select
+            label="Type"
+            allowDeselect={false}
+            disabled={field !== undefined}
+            data={Object.entries(fieldTypes).map(([value, name]) => ({ value, label: name }))}
+            value={values.type}
+            error={errors.type}
+            onChange={(type) => change({ type: type as FieldType })}
+          />
+          {values.type === 'choice' && (
+            <TagsInput
+              size="xs"
+              label="Choices"
+              description="Enter ends each one."
+              value={choices}
+              error={errors.choices}
+              onChange={(next) => change({ choices: next })}
+            />
+          )}
+          <Checkbox
+            label="Required: a record cannot be saved without it"
+            checked={is_required}
+            onChange={(event) => change({ is_required: event.currentTarget.checked })}
+          />
+        </>
+      )}
+    </CreateDialog>
+  );
+}

@@ -1,0 +1,103 @@
+import { describeError } from '@aether/ui/refusal.ts';
+import { Tag } from '@aether/ui/Tag.tsx';
+import { showDone, showRefusal } from '@aether/ui/toasts.tsx';
+import { Alert, Button, TextInput } from '@mantine/core';
+import { IconPlus } from '@tabler/icons-react';
+import { useMutation, useQueryClient } from '@tanstack/react-query';
+import { useState } from 'react';
+import { changePipeline, changeStages, deletePipeline } from '../api/pipelines.ts';
+import type { Pipeline } from '../api/records.ts';
+import { StageRow } from './StageRow.tsx';
+import classes from './settings.module.css';
+import { addStage, type EditedStage, listRemoved, moveStage, readStages } from './stages.ts';
+import { WhereTo } from './WhereTo.tsx';
+
+/** One pipeline: its name, its stages in order, and whether new deals begin in it. Saved as a whole. */
+export function PipelineEditor({ pipeline }: { pipeline: Pipeline }) {
+  const client = useQueryClient();
+  const [name, setName] = useState(pipeline.name);
+  const [stages, setStages] = useState<EditedStage[]>(() => readStages(pipeline));
+  const [moveTo, setMoveTo] = useState<Record<string, number>>({});
+  const removed = listRemoved(pipeline, stages);
+  const isChanged = name !== pipeline.name || JSON.stringify(stages) !== JSON.stringify(readStages(pipeline));
+  const refresh = () =>
+    Promise.all(['pipelines', 'board', 'deals'].map((key) => client.invalidateQueries({ queryKey: [key] })));
+  const save = useMutation({
+    mutationFn: async () => {
+      if (name !== pipeline.name) await changePipeline(pipeline.id, { name });
+      await changeStages(pipeline.id, {
+        stages: stages.map(({ key: _, ...stage }) => stage),
+        ...(Object.keys(moveTo).length > 0 && { move_to: moveTo }),
+      });
+      showDone(`${name} was saved.`);
+      await refresh();
+    },
+  });
+  const failing = (title: string) => ({ onSuccess: refresh, onError: (error: unknown) => showRefusal(title, error) });
+  const makeDefault = useMutation({
+    mutationFn: () => changePipeline(pipeline.id, { is_default: true }),
+    ...failing('The default was not changed'),
+  });
+  const remove = useMutation({
+    mutationFn: () => deletePipeline(pipeline.id),
+    ...failing('The pipeline was not removed'),
+  });
+  return (
+    <section aria-label={pipeline.name}>
+      <h2 className={classes.title}>
+        {pipeline.name}
+        {pipeline.is_default && <Tag tone="accent">Default</Tag>}
+      </h2>
+      <div className={classes.list}>
+        <div className={classes.row}>
+          <TextInput
+            aria-label={`Name of ${pipeline.name}`}
+            value={name}
+            onChange={(event) => setName(event.currentTarget.value)}
+          />
+          {!pipeline.is_default && (
+            <Button variant="subtle" onClick={() => makeDefault.mutate()}>
+              Begin new deals here
+            </Button>
+          )}
+          <Button variant="subtle" color="gray" ml="auto" onClick={() => remove.mutate()}>
+            Remove the pipeline
+          </Button>
+        </div>
+        {stages.map((stage, index) => (
+          <StageRow
+            key={stage.key}
+            stage={stage}
+            isFirst={index === 0}
+            isLast={index === stages.length - 1}
+            onChange={(next) => setStages(stages.map((each) => (each.key === stage.key ? next : each)))}
+            onMove={(by) => setStages(moveStage(stages, index, by))}
+            onRemove={() => setStages(stages.filter(({ key }) => key !== stage.key))}
+          />
+        ))}
+        {removed.map((stage) => (
+          <WhereTo
+            key={stage.id}
+            stage={stage}
+            stages={stages}
+            value={moveTo[stage.id]}
+            onChange={(id) => setMoveTo({ ...moveTo, [stage.id]: id })}
+          />
+        ))}
+        {save.error && (
+          <Alert color="red" c="var(--bad)" m="xs" role="alert">
+            {describeError(save.error)}
+          </Alert>
+        )}
+        <div className={classes.foot}>
+          <Button variant="subtle" leftSection={<IconPlus size={15} />} onClick={() => setStages(addStage(stages))}>
+            Add a stage
+          </Button>
+          <Button ml="auto" disabled={!isChanged} loading={save.isPending} onClick={() => save.mutate()}>
+            Save {pipeline.name}
+          </Button>
+        </div>
+      </div>
+    </section>
+  );
+}

@@ -1,0 +1,74 @@
+import { formatAgo } from '@aether/ui/formats.ts';
+import { ErrorNotice } from '@aether/ui/Notice.tsx';
+import { PageHead } from '@aether/ui/Shell.tsx';
+import { showRefusal, showUndo } from '@aether/ui/toasts.tsx';
+import { Waiting } from '@aether/ui/Waiting.tsx';
+import { Avatar, Select } from '@mantine/core';
+import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
+import type { StaffUser } from '../api/records.ts';
+import { changeRole, usersQuery } from '../api/settings.ts';
+import { AdminOnly } from './AdminOnly.tsx';
+import classes from './settings.module.css';
+
+/** Who works here, and who of them may change the settings. */
+export function UsersPage() {
+  const { data, error, refetch } = useQuery(usersQuery);
+  return (
+    <AdminOnly>
+      <PageHead title="Users" />
+      <div className={classes.page}>
+        <p className={classes.intro}>
+          People appear here when they sign in for the first time. Administrators change pipelines, custom fields and
+          roles; everybody else works with the records.
+        </p>
+        {error && <ErrorNotice title="The users could not be loaded" error={error} onRetry={refetch} />}
+        {!data && !error && <Waiting />}
+        <ul className={classes.list}>
+          {data?.users.map((user) => (
+            <UserRow key={user.id} user={user} />
+          ))}
+        </ul>
+      </div>
+    </AdminOnly>
+  );
+}
+
+const nameRole = (role: string) => (role === 'admin' ? 'an administrator' : 'staff');
+
+function UserRow({ user }: { user: StaffUser }) {
+  const client = useQueryClient();
+  const save = async (role: StaffUser['role']) => {
+    await changeRole(user.id, role);
+    await Promise.all(['users', 'me'].map((key) => client.invalidateQueries({ queryKey: [key] })));
+  };
+  const change = useMutation({
+    mutationFn: save,
+    onSuccess: (_, role) =>
+      showUndo({ message: `${user.name} is ${nameRole(role)} now.`, undo: () => save(user.role) }),
+    onError: (error) => showRefusal('The role was not changed', error),
+  });
+  return (
+    <li className={classes.row}>
+      <Avatar size={28} name={user.name} color="iris" />
+      <span className={classes.name}>
+        {user.name}
+        <div className={classes.detail}>{user.email}</div>
+      </span>
+      <span className={classes.detail}>
+        {user.last_signed_in ? `Signed in ${formatAgo(user.last_signed_in)}` : 'Never signed in'}
+      </span>
+      <Select
+        aria-label={`Role of ${user.name}`}
+        w={140}
+        allowDeselect={false}
+        disabled={change.isPending}
+        data={[
+          { value: 'user', label: 'Staff' },
+          { value: 'admin', label: 'Administrator' },
+        ]}
+        value={change.isPending ? change.variables : user.role}
+        onChange={(role) => role && role !== user.role && change.mutate(role as StaffUser['role'])}
+      />
+    </li>
+  );
+}

@@ -1,0 +1,31 @@
+import { expect, test } from 'vitest';
+import type { Pipeline } from '../api/records.ts';
+import { addStage, listRemoved, moveStage, readStages } from './stages.ts';
+
+const stage = (id: number, outcome: 'open' | 'won' = 'open') => ({
+  id,
+  name: `S${id}`,
+  outcome,
+  probability_percent: 50,
+});
+const pipeline: Pipeline = { id: 1, name: 'Sales', is_default: true, stages: [stage(1), stage(2), stage(3, 'won')] };
+const keys = (stages: { key: string }[]) => stages.map(({ key }) => key);
+
+test('a new stage comes behind the last open one, each with a key of its own', () => {
+  const once = addStage(readStages(pipeline));
+  expect(keys(once)).toEqual(['1', '2', 'new-1', '3']);
+  expect(keys(addStage(once))).toEqual(['1', '2', 'new-1', 'new-2', '3']);
+});
+
+test('a stage moves by one place, and not past the ends', () => {
+  const stages = readStages(pipeline);
+  expect(keys(moveStage(stages, 0, 1))).toEqual(['2', '1', '3']);
+  expect(keys(moveStage(stages, 2, -1))).toEqual(['1', '3', '2']);
+  expect(moveStage(stages, 0, -1)).toBe(stages);
+  expect(moveStage(stages, 2, 1)).toBe(stages);
+});
+
+test('what is stored and no longer wanted is named; what is new is not', () => {
+  const stages = addStage(readStages(pipeline)).filter(({ id }) => id !== 2);
+  expect(listRemoved(pipeline, stages).map(({ id }) => id)).toEqual([2]);
+});

@@ -1,0 +1,41 @@
+import {
+  IconAdjustments,
+  IconBuilding,
+  IconChecklist,
+  IconLayoutKanban,
+  IconLayoutList,
+  IconUserCog,
+  IconUsers,
+} from '@tabler/icons-react';
+import { Link } from '@tanstack/react-router';
+import classes from './shell.module.css';
+
+/** Where one can go, in the order of the navigation. */
+export const places = [
+  { to: '/customers', label: 'Customers', keys: 'g c', icon: IconUsers, isForAdmins: false },
+  { to: '/deals', label: 'Deals', keys: 'g d', icon: IconLayoutKanban, isForAdmins: false },
+  { to: '/companies', label: 'Companies', keys: 'g o', icon: IconBuilding, isForAdmins: false },
+  { to: '/tasks', label: 'Tasks', keys: 'g t', icon: IconChecklist, isForAdmins: false },
+  { to: '/settings/fields', label: 'Custom fields', keys: 'g f', icon: IconLayoutList, isForAdmins: true },
+  { to: '/settings/pipelines', label: 'Pipelines', keys: 'g p', icon: IconAdjustments, isForAdmins: true },
+  { to: '/settings/users', label: 'Users', keys: 'g u', icon: IconUserCog, isForAdmins: true },
+] as const;
+
+export function Navigation({ isAdmin }: { isAdmin: boolean }) {
+  const entries = (isForAdmins: boolean) =>
+    places
+      .filter((place) => place.isForAdmins === isForAdmins)
+      .map(({ to, label, icon: Icon }) => (
+        <Link key={to} to={to} className={classes.place}>
+          <Icon size={17} stroke={1.7} />
+          {label}
+        </Link>
+      ));
+  return (
+    <nav aria-label="Main">
+      {entries(false)}
+      {isAdmin && <div className={classes.section}>Administration</div>}
+      {isAdmin && entries(true)}
+    </nav>
+  );
+}

@@ -1,0 +1,33 @@
+import { showRefusal, showUndo } from '@aether/ui/toasts.tsx';
+import { Checkbox, type CheckboxProps } from '@mantine/core';
+import { useMutation, useQueryClient } from '@tanstack/react-query';
+import { useEffect, useState } from 'react';
+import { changeActivity } from '../api/timeline.ts';
+
+type TickBoxProps = CheckboxProps & { id: string; isDone: boolean };
+
+/** The box of a task: ticked at once, unticked again if the server refuses, and with a way back. */
+export function TickBox({ id, isDone, ...props }: TickBoxProps) {
+  const client = useQueryClient();
+  const [isTicked, setTicked] = useState(isDone);
+  useEffect(() => setTicked(isDone), [isDone]);
+  const save = async (next: boolean) => {
+    await changeActivity(id, { is_done: next });
+    setTicked(next);
+    void client.invalidateQueries({ queryKey: ['tasks'] });
+  };
+  const tick = useMutation({
+    mutationFn: save,
+    onSuccess: (_, next) =>
+      showUndo({ message: next ? 'The task is done.' : 'The task is open again.', undo: () => save(!next) }),
+    onError(error, next) {
+      setTicked(!next);
+      showRefusal('The task was not changed', error);
+    },
+  });
+  const change = (next: boolean) => {
+    setTicked(next);
+    tick.mutate(next);
+  };
+  return <Checkbox {...props} checked={isTicked} onChange={(event) => change(event.currentTarget.checked)} />;
+}

@@ -1,0 +1,42 @@
+import { Button, Checkbox, Popover, ScrollArea, Stack } from '@mantine/core';
+import { IconColumns3 } from '@tabler/icons-react';
+
+type ColumnChooserProps = {
+  columns: { key: string; label: string }[];
+  shown: string[];
+  defaults: string[];
+  /** Keys with commas between them; undefined for the defaults. */
+  onChange: (columns: string | undefined) => void;
+};
+
+/** Which columns a list shows. The first one opens the record and stays. */
+export function ColumnChooser({ columns, shown, defaults, onChange }: ColumnChooserProps) {
+  const choose = (key: string, isShown: boolean) => {
+    const next = columns.map((column) => column.key).filter((each) => (each === key ? isShown : shown.includes(each)));
+    onChange(next.join() === defaults.join() ? undefined : next.join());
+  };
+  return (
+    <Popover width={220} trapFocus position="bottom-end">
+      <Popover.Target>
+        <Button variant="default" leftSection={<IconColumns3 size={15} />}>
+          Columns
+        </Button>
+      </Popover.Target>
+      <Popover.Dropdown>
+        <ScrollArea.Autosize mah={340}>
+          <Stack gap={8}>
+            {columns.map(({ key, label }, index) => (
+              <Checkbox
+                key={key}
+                label={label}
+                disabled={index === 0}
+                checked={shown.includes(key)}
+                onChange={(event) => choose(key, event.currentTarget.checked)}
+              />
+            ))}
+          </Stack>
+        </ScrollArea.Autosize>
+      </Popover.Dropdown>
+    </Popover>
+  );
+}

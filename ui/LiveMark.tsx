@@ -1,0 +1,25 @@
+import { Tooltip } from '@mantine/core';
+import { useSyncExternalStore } from 'react';
+import classes from './LiveMark.module.css';
+import type { LiveFeed, LiveState } from './live.ts';
+
+const words: Record<LiveState, [short: string, long: string]> = {
+  connecting: ['Connecting…', 'Opening the line for live changes.'],
+  live: ['Live', 'Changes by others appear here as they happen.'],
+  reconnecting: ['Reconnecting…', 'The line was cut. What you see may be some moments old; it catches up by itself.'],
+  offline: ['Offline', 'No network. What you see may be old, and nothing can be saved until the network is back.'],
+};
+
+/** Says plainly whether what is on the screen is fresh. */
+export function LiveMark({ feed }: { feed: LiveFeed }) {
+  const state = useSyncExternalStore(feed.subscribe, feed.getState);
+  const [short, long] = words[state];
+  return (
+    <Tooltip label={long} multiline w={240}>
+      <span className={classes.mark} data-state={state} role="status" aria-live="polite">
+        <span className={classes.dot} aria-hidden />
+        {short}
+      </span>
+    </Tooltip>
+  );
+}

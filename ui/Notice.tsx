@@ -1,0 +1,31 @@
+import { Alert, Button, EmptyState, Group } from '@mantine/core';
+import { IconAlertCircle } from '@tabler/icons-react';
+import type { ReactNode } from 'react';
+import { describeError } from './refusal.ts';
+
+/** What went wrong, and a button to try again. */
+export function ErrorNotice({ title, error, onRetry }: { title: string; error: unknown; onRetry?: () => void }) {
+  return (
+    <Alert color="red" variant="light" title={title} icon={<IconAlertCircle size={18} />} m="md" c="var(--bad)">
+      <Group justify="space-between">
+        <span>{describeError(error)}</span>
+        {onRetry && (
+          <Button variant="default" onClick={onRetry}>
+            Try again
+          </Button>
+        )}
+      </Group>
+    </Alert>
+  );
+}
+
+/** Nothing here, why, and what to do about it. */
+export function Nothing({ icon, title, children, action }: NothingProps) {
+  return (
+    <EmptyState icon={icon} size="sm" p="xl" title={title} description={children}>
+      {action && <EmptyState.Actions>{action}</EmptyState.Actions>}
+    </EmptyState>
+  );
+}
+
+type NothingProps = { icon?: ReactNode; title: string; children?: ReactNode; action?: ReactNode };

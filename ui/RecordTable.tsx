@@ -1,0 +1,154 @@
+import { IconArrowDown, IconArrowUp } from '@tabler/icons-react';
+import { useVirtualizer } from '@tanstack/react-virtual';
+import { type CSSProperties, type ReactNode, useEffect, useRef } from 'react';
+import { useKeys } from './Keys.tsx';
+import classes from './RecordTable.module.css';
+
+export type Column<Row, Sort extends string = string> = {
+  key: string;
+  label: string;
+  /** A track of CSS grid: `minmax(200px, 2fr)`. */
+  track: string;
+  /** The name by which the server sorts. */
+  sort?: Sort;
+  align?: 'end';
+  /** On a narrow screen only these are shown: the title above, details below. */
+  narrow?: 'title' | 'detail';
+  /** The first column holds the link that opens the record. */
+  render: (row: Row) => ReactNode;
+};
+
+export type Sorting<Sort extends string = string> = { sort: Sort; dir: 'asc' | 'desc' };
+
+type RecordTableProps<Row, Sort extends string> = {
+  label: string;
+  columns: Column<Row, Sort>[];
+  rows: Row[];
+  keyOf: (row: Row) => string | number;
+  /** How many there are on the server, where that is known. */
+  total?: number;
+  sorting?: Sorting<Sort>;
+  onSort?: (sorting: Sorting<Sort>) => void;
+  hasMore: boolean;
+  onMore: () => void;
+  isNarrow: boolean;
+};
+
+/** Rows without end, of which only those in sight are drawn. J and K walk through them, Enter opens. */
+export function RecordTable<Row, Sort extends string>(props: RecordTableProps<Row, Sort>) {
+  const { label, columns, rows, keyOf, total, hasMore, onMore, isNarrow } = props;
+  const scroller = useRef<HTMLDivElement>(null);
+  const virtualizer = useVirtualizer({
+    count: rows.length,
+    getScrollElement: () => scroller.current,
+    estimateSize: () => (isNarrow ? 62 : 40),
+    overscan: 12,
+  });
+  const items = virtualizer.getVirtualItems();
+  const lastInSight = items.at(-1)?.index ?? 0;
+  useEffect(() => {
+    if (hasMore && lastInSight >= rows.length - 20) onMore();
+  }, [hasMore, lastInSight, rows.length, onMore]);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: rows are of another height then
+  useEffect(() => virtualizer.measure(), [isNarrow]);
+
+  const focusRow = (index: number) => {
+    if (index < 0 || index >= rows.length) return;
+    virtualizer.scrollToIndex(index, { align: 'auto' });
+    requestAnimationFrame(() =>
+      scroller.current
+        ?.querySelector<HTMLElement>(`[data-index="${index}"] a, [data-index="${index}"] button`)
+        ?.focus(),
+    );
+  };
+  const step = (by: number) => {
+    const row = document.activeElement?.closest<HTMLElement>('[data-index]');
+    focusRow(row && scroller.current?.contains(row) ? Number(row.dataset.index) + by : (items[0]?.index ?? 0));
+  };
+  useKeys([
+    { keys: 'j', label: 'Next row', group: 'Lists', run: () => step(1) },
+    { keys: 'k', label: 'Row before', group: 'Lists', run: () => step(-1) },
+  ]);
+
+  const tracks = { '--tracks': columns.map(({ track }) => track).join(' ') } as CSSProperties;
+  return (
+    // biome-ignore lint/a11y/useSemanticElements: rows that are not drawn cannot be rows of a <table>
+    <div
+      ref={scroller}
+      className={classes.scroller}
+      role="table"
+      aria-label={label}
+      aria-rowcount={total ?? -1}
+      data-narrow={isNarrow}
+    >
+      <div className={classes.sheet} style={tracks}>
+        <Head {...props} />
+        {/* biome-ignore lint/a11y/useSemanticElements: as above */}
+        <div role="rowgroup" className={classes.body} style={{ height: virtualizer.getTotalSize() }}>
+          {items.map(({ index, start }) => {
+            const row = rows[index] as Row;
+            return (
+              // biome-ignore lint/a11y/useSemanticElements lint/a11y/useFocusableInteractive: as above; its link has the focus
+              <div
+                key={keyOf(row)}
+                role="row"
+                className={classes.row}
+                aria-rowindex={index + 2}
+                data-index={index}
+                style={{ transform: `translateY(${start}px)` }}
+              >
+                {columns.map((column) => (
+                  // biome-ignore lint/a11y/useSemanticElements: as above
+                  <div
+                    key={column.key}
+                    role="cell"
+                    className={classes.cell}
+                    data-align={column.align}
+                    data-narrow={column.narrow}
+                  >
+                    {column.render(row)}
+                  </div>
+                ))}
+              </div>
+            );
+          })}
+        </div>
+      </div>
+    </div>
+  );
+}
+
+function Head<Row, Sort extends string>({ columns, sorting, onSort }: RecordTableProps<Row, Sort>) {
+  const nameDirection = (key: string) => (sorting?.sort === key ? (`${sorting.dir}ending` as const) : 'none');
+  return (
+    // biome-ignore lint/a11y/useSemanticElements: see RecordTable
+    <div role="rowgroup" className={classes.head}>
+      {/* biome-ignore lint/a11y/useSemanticElements lint/a11y/useFocusableInteractive: see RecordTable */}
+      <div role="row" className={classes.headRow} aria-rowindex={1}>
+        {columns.map(({ key, label, sort, align }) => {
+          const isSorted = sort !== undefined && sorting?.sort === sort;
+          const next = isSorted && sorting?.dir === 'asc' ? 'desc' : 'asc';
+          return (
+            // biome-ignore lint/a11y/useSemanticElements lint/a11y/useFocusableInteractive: see RecordTable
+            <div
+              key={key}
+              role="columnheader"
+              className={classes.headCell}
+              data-align={align}
+              aria-sort={sort ? nameDirection(sort) : undefined}
+            >
+              {sort && onSort ? (
+                <button type="button" className={classes.sort} onClick={() => onSort({ sort, dir: next })}>
+                  {label}
+                  {isSorted && (sorting?.dir === 'asc' ? <IconArrowUp size={13} /> : <IconArrowDown size={13} />)}
+                </button>
+              ) : (
+                label
+              )}
+            </div>
+          );
+        })}
+      </div>
+    </div>
+  );
+}

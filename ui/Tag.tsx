@@ -1,0 +1,13 @@
+import type { ReactNode } from 'react';
+import classes from './Tag.module.css';
+
+export type Tone = 'plain' | 'accent' | 'good' | 'warn' | 'bad' | 'gold';
+
+/** A short word in a soft colour that says what kind something is; never the colour alone. */
+export function Tag({ tone = 'plain', children }: { tone?: Tone; children: ReactNode }) {
+  return (
+    <span className={classes.tag} data-tone={tone}>
+      {children}
+    </span>
+  );
+}

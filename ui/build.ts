@@ -1,0 +1,37 @@
+import { createHash } from 'node:crypto';
+import { glob, readFile, writeFile } from 'node:fs/promises';
+import { join, relative } from 'node:path';
+import { build } from 'vite';
+import { describeWeb } from './vite.ts';
+
+const uiFolder = import.meta.dirname;
+const houseFolder = join(uiFolder, '..');
+
+/**
+ * Builds the web app in `root` (such as foundation/web) to its folder dist, unless what stands there was built of the very
+ * same sources: a fingerprint of them is kept beside the build. A build takes some seconds.
+ *
+ * @returns whether it had to be built.
+ * @throws Error of Vite, with file and line, when a source does not compile.
+ */
+export async function buildWeb(root: string): Promise<boolean> {
+  const mark = join(root, 'dist', 'sources.sha256');
+  const fingerprint = await fingerprintSources([root, uiFolder]);
+  const built = await readFile(mark, 'utf8').catch(() => undefined);
+  if (built === fingerprint) return false;
+  await build({ ...describeWeb(root), configFile: false, logLevel: 'error' });
+  await writeFile(mark, fingerprint);
+  return true;
+}
+
+/** Of every file the build reads: the folders, and the lock file that says which libraries. */
+async function fingerprintSources(folders: string[]): Promise<string> {
+  const files: string[] = [join(houseFolder, 'package-lock.json')];
+  for (const folder of folders) {
+    const found = glob('**/*.{ts,tsx,css,html,svg,json}', { cwd: folder, exclude: ['dist/**', 'node_modules/**'] });
+    for await (const file of found) if (!/\.test\.tsx?$/.test(file)) files.push(join(folder, file));
+  }
+  const hash = createHash('sha256');
+  for (const file of files.sort()) hash.update(`${relative(houseFolder, file)}\0`).update(await readFile(file));
+  return hash.digest('hex');
+}

@@ -1,0 +1,28 @@
+import { expect, test } from 'vitest';
+import { findDifferences, resolve, suggestSides } from './conflict.ts';
+
+const base = { name: 'Ada', phone: null, email: 'ada@example.com', tier: 'basic' };
+
+test('a field that only I changed is mine, one that only they changed is theirs', () => {
+  const differences = findDifferences(base, { name: 'Ada L.' }, { ...base, phone: '+44 1' });
+  expect(differences).toEqual([
+    { field: 'name', base: 'Ada', mine: 'Ada L.', theirs: 'Ada', changedBy: 'me' },
+    { field: 'phone', base: null, mine: null, theirs: '+44 1', changedBy: 'them' },
+  ]);
+  expect(resolve(differences, suggestSides(differences))).toEqual({ name: 'Ada L.' });
+});
+
+test('a field that both changed waits for a choice', () => {
+  const differences = findDifferences(base, { name: 'Ada L.' }, { ...base, name: 'Ada Byron' });
+  expect(suggestSides(differences)).toEqual({});
+  expect(resolve(differences, { name: 'theirs' })).toEqual({});
+  expect(resolve(differences, { name: 'mine' })).toEqual({ name: 'Ada L.' });
+});
+
+test('what both changed to the same is agreed', () => {
+  expect(findDifferences(base, { name: 'Ada L.' }, { ...base, name: 'Ada L.' })).toEqual([]);
+});
+
+test('nothing and null are the same', () => {
+  expect(findDifferences({ phone: null }, { phone: undefined }, {})).toEqual([]);
+});

@@ -1,0 +1,61 @@
+import { expect, test } from 'vitest';
+import {
+  chooseLocale,
+  formatAgo,
+  formatDay,
+  formatDayHeading,
+  formatDuration,
+  formatMoney,
+  formatSums,
+} from './formats.ts';
+
+const spaced = (text: string) => text.replace(/\s/gu, ' ');
+
+test('money is written as the locale writes it, with cents only where there are some', () => {
+  expect(formatMoney(1200, 'EUR', { where: 'en' })).toBe('€1,200');
+  expect(formatMoney(1200.5, 'EUR', { where: 'en' })).toBe('€1,200.50');
+  expect(spaced(formatMoney(1200, 'EUR', { where: 'de' }))).toBe('1.200 €');
+  expect(formatMoney(1_250_000, 'USD', { short: true, where: 'en' })).toBe('$1.3M');
+});
+
+test('currencies are never added up; nothing is a dash', () => {
+  expect(formatSums({ EUR: 1200, USD: 300 }, { where: 'en' })).toBe('€1,200 + $300');
+  expect(formatSums({ EUR: 0 }, { where: 'en' })).toBe('—');
+  expect(formatSums({})).toBe('—');
+});
+
+test('a day stays the same day in every time zone', () => {
+  expect(formatDay('2026-01-31', 'en-GB')).toBe('31 Jan 2026');
+});
+
+test('times near and far are told in the unit that fits', () => {
+  const now = Date.parse('2026-06-15T12:00:00Z');
+  expect(formatAgo('2026-06-15T11:59:40Z', now, 'en')).toBe('now');
+  expect(formatAgo('2026-06-15T09:00:00Z', now, 'en')).toBe('3 hours ago');
+  expect(formatAgo('2026-06-17T13:00:00Z', now, 'en')).toBe('in 2 days');
+  expect(formatAgo('2024-01-01T00:00:00Z', now, 'en')).toBe('2 years ago');
+});
+
+test('durations round to what a person would say', () => {
+  expect([0.4, 45, 60, 754, 3_600, 3_900].map(formatDuration)).toEqual([
+    'under 1 s',
+    '45 s',
+    '1 min',
+    '13 min',
+    '1 h',
+    '1 h 5 min',
+  ]);
+});
+
+test('a stream’s days are named today and yesterday by the calendar, not by 24 hours', () => {
+  const now = new Date(2026, 5, 15, 0, 30);
+  expect(formatDayHeading(new Date(2026, 5, 15, 0, 5).toISOString(), now, 'en')).toBe('Today');
+  expect(formatDayHeading(new Date(2026, 5, 14, 23, 55).toISOString(), now, 'en')).toBe('Yesterday');
+  expect(formatDayHeading(new Date(2026, 5, 13, 12).toISOString(), now, 'en-GB')).toBe('13 Jun 2026');
+});
+
+test('a language that Intl does not take is passed over, or read as what it means', () => {
+  expect(chooseLocale(['en-US@posix'])).toBe('en-US');
+  expect(chooseLocale(['C', 'de-DE'])).toBe('de-DE');
+  expect(chooseLocale(['x-klingon-!', ''])).toBe('en');
+});

@@ -1,0 +1,64 @@
+/** The body of a refusal, as http/problem.ts sends it. */
+type ProblemBody = {
+  status?: number;
+  code?: string;
+  detail?: string;
+  errors?: { field: string; message: string }[];
+  expected?: number;
+  actual?: number;
+  current?: unknown;
+  requestId?: string;
+};
+
+/** What a server refused, in words for the person at the screen. */
+export class Refusal extends Error {
+  readonly status: number;
+  /** Of docs/error-codes.md; `unreachable` when no answer came. */
+  readonly code: string;
+  /** What is wrong with each field, by the field's path. */
+  readonly fields: Record<string, string>;
+  /** Of a version conflict: the record as it is now. */
+  readonly current: unknown;
+  readonly requestId: string | undefined;
+
+  constructor(status: number, { code = 'unknown', detail, errors = [], current, requestId }: ProblemBody) {
+    super(detail ?? `The server answered ${status}. Try again.`);
+    this.name = 'Refusal';
+    this.status = status;
+    this.code = code;
+    this.fields = Object.fromEntries(errors.map(({ field, message }) => [field, message]));
+    this.current = current;
+    this.requestId = requestId;
+  }
+
+  /** Somebody changed the record since it was read. */
+  get isConflict(): boolean {
+    return this.code.endsWith('version-conflict');
+  }
+}
+
+export const unreachable = () =>
+  new Refusal(0, {
+    code: 'unreachable',
+    detail: 'The server cannot be reached. Nothing was changed. Check the connection and try again.',
+  });
+
+/** Makes a Refusal of an answer that is not ok, whatever its body is. */
+export async function readRefusal(answer: Response): Promise<Refusal> {
+  const body = (await answer.json().catch(() => ({}))) as ProblemBody;
+  return new Refusal(answer.status, body);
+}
+
+/** Any error as one sentence: with the fields that are wrong, and the id under which the log has it. */
+export function describeError(error: unknown): string {
+  if (!(error instanceof Refusal)) return error instanceof Error ? error.message : 'Something went wrong. Try again.';
+  const fields = Object.entries(error.fields).map(([field, message]) => `${nameField(field)} ${message}.`);
+  if (fields.length > 0) return fields.join(' ');
+  return error.status >= 500 && error.requestId ? `${error.message} (${error.requestId})` : error.message;
+}
+
+/** `expected_close_on` → `Expected close on` */
+export function nameField(field: string): string {
+  const words = field.replace(/^custom\./, '').replaceAll('_', ' ');
+  return words.charAt(0).toUpperCase() + words.slice(1);
+}

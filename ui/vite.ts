@@ -1,0 +1,27 @@
+import react from '@vitejs/plugin-react';
+import type { InlineConfig } from 'vite';
+
+/**
+ * How Vite treats the web app in `root`, for its build and for its development server alike. Everything built lands in
+ * dist/assets under a name with a hash, so that it may be cached for ever; nothing is inlined, because of the page's
+ * Content-Security-Policy.
+ */
+export function describeWeb(root: string): InlineConfig {
+  return {
+    root,
+    plugins: [react()],
+    build: {
+      target: 'es2023',
+      outDir: 'dist',
+      emptyOutDir: true,
+      assetsInlineLimit: 0,
+      modulePreload: { polyfill: false },
+      chunkSizeWarningLimit: 700,
+    },
+    server: {
+      proxy: Object.fromEntries(
+        ['/api', '/signin'].map((path) => [path, process.env.FOUNDATION_URL ?? 'http://localhost:4100']),
+      ),
+    },
+  };
+}
