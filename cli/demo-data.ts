@@ -1,4 +1,5 @@
 import { connectPlatform, type PlatformDb, type Transaction } from '@aether/platform';
+import { localTenantId, type Persona } from '@aether/signin/provider';
 import { addMessage, endSession, openSession } from '@aether/support';
 import { backdate, loadWorld, loadWorldChats } from './demo-history.ts';
 import { makeWorld } from './demo-world.ts';
@@ -6,11 +7,48 @@ import { makeWorld } from './demo-world.ts';
 export const demoWidgetKey = 'aether-demo-shop';
 
 const people = [
-  { subject: 'demo-maya', name: 'Maya Okafor', email: 'maya.okafor@aether.example', role: 'admin' },
-  { subject: 'demo-jonas', name: 'Jonas Weber', email: 'jonas.weber@aether.example', role: 'user' },
-  { subject: 'demo-priya', name: 'Priya Nair', email: 'priya.nair@aether.example', role: 'user' },
-  { subject: 'demo-tom', name: 'Tom Berglund', email: 'tom.berglund@aether.example', role: 'user' },
+  {
+    subject: 'demo-maya',
+    objectId: '0a1e7e00-0000-4000-8000-000000000001',
+    name: 'Maya Okafor',
+    email: 'maya.okafor@aether.example',
+    role: 'admin',
+    what: 'Head of sales; administrator',
+  },
+  {
+    subject: 'demo-jonas',
+    objectId: '0a1e7e00-0000-4000-8000-000000000002',
+    name: 'Jonas Weber',
+    email: 'jonas.weber@aether.example',
+    role: 'user',
+    what: 'Sales, works deals in Foundation',
+  },
+  {
+    subject: 'demo-priya',
+    objectId: '0a1e7e00-0000-4000-8000-000000000003',
+    name: 'Priya Nair',
+    email: 'priya.nair@aether.example',
+    role: 'user',
+    what: 'Support agent, answers chats',
+  },
+  {
+    subject: 'demo-tom',
+    objectId: '0a1e7e00-0000-4000-8000-000000000004',
+    name: 'Tom Berglund',
+    email: 'tom.berglund@aether.example',
+    role: 'user',
+    what: 'Support agent, second line',
+  },
 ] as const;
+
+/** The people of the demo, as whom anybody signs in on this machine. */
+export const personas: Persona[] = people.map(({ objectId, name, email, what }) => ({
+  objectId,
+  name,
+  email,
+  what,
+  roles: [],
+}));
 
 const stages = [
   ['Qualified', 'open', 20],
@@ -170,8 +208,8 @@ async function inApp(
 }
 
 async function loadFoundation(db: PlatformDb, tx: Transaction): Promise<void> {
-  for (const { role, ...person } of people) {
-    const user = await db.signInUser(person, { tx });
+  for (const { role, what: _, ...person } of people) {
+    const user = await db.signInUser({ ...person, tenantId: localTenantId }, { tx });
     await db.updateUser(user.id, { role }, { tx });
   }
   const pipelineId = await scalar(

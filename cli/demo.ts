@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { readRunning } from './running.ts';
+import { readToken } from './token.ts';
 
 type Json = Record<string, unknown>;
 
@@ -16,6 +17,8 @@ export async function playDemo({ widget }: { widget?: string }): Promise<void> {
   const foundation = running.FOUNDATION_URL;
   const support = running.SUPPORT_URL;
   const widgetKey = widget ?? running.SUPPORT_WIDGET_KEY;
+  const bearer = async (who: string) => ({ Authorization: `Bearer ${await readToken(who)}` });
+  const [asJonas, asPriya] = [await bearer('jonas'), await bearer('priya')];
   const visitor = { name: 'Ada Okonkwo', email: `Ada.Okonkwo+${Date.now().toString(36)}@Harbour.example` };
 
   heading('1', 'a chat creates a customer that Foundation sees');
@@ -41,6 +44,8 @@ export async function playDemo({ widget }: { widget?: string }): Promise<void> {
     'search by address',
     'GET',
     `${foundation}/api/customers?search=${encodeURIComponent(visitor.email)}`,
+    undefined,
+    asJonas,
   );
   const [customer] = found.customers as Json[];
   if (!customer) throw new Error('Foundation does not see the customer.');
@@ -48,34 +53,53 @@ export async function playDemo({ widget }: { widget?: string }): Promise<void> {
 
   heading('2', 'a won deal raises the tier that Support shows');
   const contextUrl = `${support}/api/customers/context?email=${encodeURIComponent(visitor.email)}`;
-  tell(`tier before: ${tierOf(await call('Support', 'context', 'GET', contextUrl))}`);
-  const deal = await call('Foundation', 'a deal', 'POST', `${foundation}/api/deals`, {
-    customer_id: customer.id,
-    name: 'Harbour, two offices',
-    amount: 5400,
-    currency: 'EUR',
-  });
+  tell(`tier before: ${tierOf(await call('Support', 'context', 'GET', contextUrl, undefined, asPriya))}`);
+  const deal = await call(
+    'Foundation',
+    'Jonas makes a deal',
+    'POST',
+    `${foundation}/api/deals`,
+    { customer_id: customer.id, name: 'Harbour, two offices', amount: 5400, currency: 'EUR' },
+    asJonas,
+  );
   await call(
     'Foundation',
     'closed as won: deal, tier, activity in one transaction',
     'POST',
     `${foundation}/api/deals/${deal.id}/close`,
     { outcome: 'won', tier: 'premium' },
+    asJonas,
   );
-  const tier = tierOf(await call('Support', 'context', 'GET', contextUrl));
+  const tier = tierOf(await call('Support', 'context', 'GET', contextUrl, undefined, asPriya));
   tell(`tier after: ${tier}`);
   if (tier !== 'premium') throw new Error('Support does not see the new tier.');
 
   heading('3', 'the finished chat stands in the CRM timeline');
-  await call('Support', 'the agent answers', 'POST', `${support}/api/sessions/${session.session_id}/replies`, {
-    client_id: randomUUID(),
-    body: 'It does, and as of today it is yours.',
-  });
-  await call('Support', 'the chat ends, resolved', 'POST', `${support}/api/sessions/${session.session_id}/end`, {
-    resolved: true,
-  });
-  const timeline = await call('Foundation', 'timeline', 'GET', `${foundation}/api/customers/${customer.id}/timeline`);
-  const entries = timeline.activities as Json[];
+  await call(
+    'Support',
+    'Priya answers',
+    'POST',
+    `${support}/api/sessions/${session.session_id}/replies`,
+    { client_id: randomUUID(), body: 'It does, and as of today it is yours.' },
+    asPriya,
+  );
+  await call(
+    'Support',
+    'the chat ends, resolved',
+    'POST',
+    `${support}/api/sessions/${session.session_id}/end`,
+    { resolved: true },
+    asPriya,
+  );
+  const timeline = await call(
+    'Foundation',
+    'timeline',
+    'GET',
+    `${foundation}/api/customers/${customer.id}/timeline`,
+    undefined,
+    asJonas,
+  );
+  const entries = timeline.entries as Json[];
   for (const entry of entries) tell(`${entry.app}: ${entry.description}`);
   if (!entries.some((entry) => entry.type === 'support_chat')) throw new Error('The timeline lacks the chat.');
   console.log('\nAll three scenarios hold.');

@@ -3,6 +3,7 @@ import { playDemo } from './demo.ts';
 import { eventsCommand } from './events.ts';
 import { bootstrapServer, checkDatabase, migrateUp, migratorUrl, printStatus } from './migrate.ts';
 import { start } from './start.ts';
+import { printToken } from './token.ts';
 
 const program = new Command('aether')
   .description('One customer record for every app, on one PostgreSQL.')
@@ -19,6 +20,14 @@ program
   .description('play the three scenarios over HTTP against what npm start runs')
   .option('--widget <key>', 'the widget that the visitor uses')
   .action(playDemo);
+
+program
+  .command('token')
+  .description(
+    'print an access token for scripts, of the local identity provider: curl -H "Authorization: Bearer $(aether token --as maya)" …',
+  )
+  .requiredOption('--as <who>', 'maya, jonas, priya or tom; or service, a machine without a person')
+  .action(printToken);
 
 const migrations = program.command('migrate').description('the database: roles, tables, history');
 migrations

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
+import { fetchLocalToken } from '@aether/signin/provider';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { aether, type Command, newHome, readEnv } from './testing.ts';
 
@@ -29,8 +30,14 @@ async function stop(command: Command, signal: NodeJS.Signals): Promise<number> {
   return command.ends();
 }
 
+const asMaya = async () => {
+  const { IDENTITY_URL: issuer = '' } = readEnv(home);
+  return { Authorization: `Bearer ${await fetchLocalToken({ folder: home, issuer, who: 'maya' })}` };
+};
+
 const search = async (text: string) => {
-  const response = await fetch(`${readEnv(home).FOUNDATION_URL}/api/customers?search=${encodeURIComponent(text)}`);
+  const url = `${readEnv(home).FOUNDATION_URL}/api/customers?search=${encodeURIComponent(text)}`;
+  const response = await fetch(url, { headers: await asMaya() });
   return ((await response.json()) as { customers: { name: string }[] }).customers;
 };
 
@@ -50,7 +57,14 @@ describe('npm start', { timeout: 60_000 }, () => {
     const demo = aether(home, ['demo']);
     expect([await demo.ends(), demo.output()]).toEqual([0, expect.stringContaining('All three scenarios hold.')]);
 
-    const { FOUNDATION_APP_URL: url = '' } = readEnv(home);
+    const token = aether(home, ['token', '--as', 'priya']);
+    expect(await token.ends()).toBe(0);
+    const { FOUNDATION_URL, SUPPORT_URL, FOUNDATION_APP_URL: url = '' } = readEnv(home);
+    for (const app of [FOUNDATION_URL, SUPPORT_URL]) {
+      const me = await fetch(`${app}/signin/me`, { headers: { Authorization: `Bearer ${token.output().trim()}` } });
+      expect(await me.json()).toMatchObject({ user: { id: 'demo-priya', name: 'Priya Nair', role: 'user' } });
+      expect((await fetch(`${app}/signin/me`)).status).toBe(401);
+    }
     const port = Number(new URL(url).port);
     expect(await isListening(port)).toBe(true);
     expect(await stop(first, 'SIGINT')).toBe(0);
@@ -68,7 +82,7 @@ describe('npm start', { timeout: 60_000 }, () => {
     const killed = await start();
     await fetch(`${readEnv(home).FOUNDATION_URL}/api/customers`, {
       method: 'POST',
-      headers: { 'Content-Type': 'application/json' },
+      headers: { 'Content-Type': 'application/json', ...(await asMaya()) },
       body: JSON.stringify({ name: 'Was Here', email: 'was.here@example.com' }),
     });
     process.kill(Number(readEnv(home).AETHER_PID), 'SIGKILL');
@@ -143,6 +157,17 @@ describe('npm start', { timeout: 60_000 }, () => {
     expect([await check.ends(), check.output()]).toEqual([0, expect.stringContaining('is the one of')]);
   });
 
+  test('leaves signing in to the provider that the settings name', async () => {
+    const command = await start([], { SIGNIN_ISSUER: 'https://id.example', SIGNIN_CLIENT_ID: 'aether' });
+    expect(command.output()).toMatch(/Sign-in +https:\/\/id\.example/);
+    expect(command.output()).not.toMatch(/identity provider/);
+    const token = aether(home, ['token', '--as', 'maya']);
+    expect([await token.ends(), token.output()]).toEqual([
+      1,
+      expect.stringMatching(/only that one gives tokens.*docs\/signin\.md/),
+    ]);
+  });
+
   test('says what to do when it cannot: a server of one’s own without passwords', async () => {
     const command = aether(home, ['start'], { PLATFORM_DB_URL: 'postgres://localhost:1/platform' });
     expect(await command.ends()).toBe(1);
@@ -155,6 +180,7 @@ describe('npm start', { timeout: 60_000 }, () => {
 describe('the command', () => {
   test.each([
     [['demo'], /Nothing runs here/],
+    [['token', '--as', 'maya'], /Nothing runs here/],
     [['migrate', 'up'], /Which database\?/],
     [['migrate', 'bootstrap'], /Which server\?/],
     [['strat'], /unknown command|did you mean/i],

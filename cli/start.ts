@@ -1,15 +1,20 @@
+import { join } from 'node:path';
 import { type Login, loginNames, migrate, removeLocal, startLocal, urlFor } from '@aether/database';
 import { startFoundation } from '@aether/foundation';
 import { createLog } from '@aether/http';
+import { type LocalProvider, startLocalProvider } from '@aether/signin/provider';
 import { startSupport } from '@aether/support';
 import { startSync } from '@aether/sync';
 import { requireDatabaseUrl } from './databaseurl.ts';
-import { demoWidgetKey, loadDemoData } from './demo-data.ts';
+import { demoWidgetKey, loadDemoData, personas } from './demo-data.ts';
 import { step } from './progress.ts';
 import { aetherFolder, claimFolder, envFile, removeRunning, writeRunning } from './running.ts';
 import { listenForStop } from './stopsignal.ts';
+import { prepareWeb } from './web.ts';
 
 const ownDatabase = 'platform';
+const webFolder = join(import.meta.dirname, '..', 'foundation', 'web');
+const identityPort = 4400;
 
 /** `stop` only when the server is our own; `cut` stops it without a checkpoint. */
 type Platform = {
@@ -20,7 +25,7 @@ type Platform = {
 };
 
 /**
- * `npm start`: PostgreSQL, migrations, demo data, the sync worker, Foundation and Support, until Ctrl-C. With PLATFORM_DB_URL
+ * `npm start`: PostgreSQL, migrations, demo data, the sync worker, the web app, an identity provider, Foundation and Support, until Ctrl-C. With PLATFORM_DB_URL
  * set, that server is used instead of one of our own; its logins' passwords come from <LOGIN>_PASSWORD.
  *
  * @throws when something cannot start; what had started is stopped again.
@@ -38,6 +43,10 @@ export async function start({ reset }: { reset: boolean }): Promise<void> {
     console.log('Cut short: open requests are dropped.');
     await platform?.cut?.();
   });
+  const givenUp = new AbortController();
+  stop.asked.then(() => givenUp.abort());
+  const web = prepareWeb(webFolder, givenUp.signal); // meanwhile: it takes longest, and needs nothing of the rest
+  web.catch(() => {}); // told of where it is waited for
   try {
     console.log('\nAether\n');
     if (reset) await step('data removed', () => removeLocal(aetherFolder));
@@ -65,8 +74,16 @@ export async function start({ reset }: { reset: boolean }): Promise<void> {
     }
     const worker = startSync({ url: used.urlOf('sync_app'), onError: (error) => log.error({ err: error }, 'sync') });
     started.push({ name: 'Sync', stop: worker.close });
-    const variables = (login: Login) => ({
+    await stop.orAfter(
+      step('web app', async ({ note }) => {
+        note(await web);
+      }),
+    );
+    const identity = process.env.SIGNIN_ISSUER ? undefined : await step('identity provider', startIdentity);
+    if (identity) started.push({ name: 'Identity provider', stop: identity.close });
+    const variables = (login: 'foundation_app' | 'support_app') => ({
       ...process.env,
+      ...identity?.settingsOf(login === 'foundation_app' ? 'foundation' : 'support'),
       DB_USER: undefined,
       DB_PASSWORD: undefined,
       DB_ROLE: undefined,
@@ -81,6 +98,7 @@ export async function start({ reset }: { reset: boolean }): Promise<void> {
       FOUNDATION_URL: foundation.url,
       SUPPORT_URL: support.url,
       ...(used.stop && { SUPPORT_WIDGET_KEY: demoWidgetKey }),
+      ...(identity && { IDENTITY_URL: identity.issuer }),
       ...Object.fromEntries(used.logins.map((login) => [`${login.toUpperCase()}_URL`, used.urlOf(login)])),
     });
     const { host, pathname } = new URL(used.urlOf('foundation_app'));
@@ -91,20 +109,29 @@ Ready in ${(performance.now() / 1000).toFixed(1)} s.
   Support      ${support.url}${takenNote(support.portTaken)}   its interface: ${support.url}/openapi.json
   PostgreSQL   ${host}, database ${pathname.slice(1)}; connection strings: ${envFile}
 
-  Try it:      npx aether demo
-  Staff endpoints answer on this machine only, until sign-in arrives.
+  Sign-in      ${identity ? `${identity.issuer}${takenNote(identity.portTaken)}   no passwords: choose who you are; npx aether token --as maya for scripts` : process.env.SIGNIN_ISSUER}
+
+  Try it:      open ${foundation.url}, or npx aether demo
   Ctrl-C stops everything; the data stays. npm start -- --reset starts over. LOG_LEVEL=info shows each request.
 `);
     await stop.asked;
   } catch (error) {
     if (!stop.isAsked()) throw error;
   } finally {
+    givenUp.abort();
     if (stop.isAsked()) console.log('\nStopping.');
     for (const each of started.reverse()) await step(`${each.name} stopped`, each.stop);
     await removeRunning();
     release();
     stop.end();
   }
+}
+
+function startIdentity(): Promise<LocalProvider> {
+  const port = Number(process.env.IDENTITY_PORT || identityPort);
+  if (!Number.isInteger(port) || port < 0 || port > 65_535)
+    throw new Error('IDENTITY_PORT must be a port number from 0 to 65535.');
+  return startLocalProvider({ folder: aetherFolder, personas, port });
 }
 
 async function ownPlatform(): Promise<Platform> {

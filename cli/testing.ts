@@ -23,7 +23,14 @@ export type Command = {
 /** Runs `aether …` as npm does, with its data in `home`, on any free ports. */
 export function aether(home: string, args: string[], variables: Record<string, string> = {}): Command {
   const child = spawn(process.execPath, [join(cliFolder, 'launch.mjs'), 'cli/main.ts', ...args], {
-    env: { ...ownEnvironment(), AETHER_HOME: home, FOUNDATION_PORT: '0', SUPPORT_PORT: '0', ...variables },
+    env: {
+      ...ownEnvironment(),
+      AETHER_HOME: home,
+      FOUNDATION_PORT: '0',
+      SUPPORT_PORT: '0',
+      IDENTITY_PORT: '0',
+      ...variables,
+    },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let output = '';
@@ -52,7 +59,7 @@ export function aether(home: string, args: string[], variables: Record<string, s
 
 /** Without what would lead the command to a developer's own server. */
 function ownEnvironment(): NodeJS.ProcessEnv {
-  const foreign = /^(PLATFORM|DB|FOUNDATION|SUPPORT|SYNC|AETHER)_|_PASSWORD$|^LOG_LEVEL$/;
+  const foreign = /^(PLATFORM|DB|FOUNDATION|SUPPORT|SYNC|AETHER|SIGNIN|IDENTITY)_|_PASSWORD$|^LOG_LEVEL$/;
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !foreign.test(name)));
 }
 

@@ -1,0 +1,285 @@
+import type { Browser, Locator, Page } from 'playwright-core';
+import { afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { openBrowser } from './testing.browser.ts';
+import { type Stack, signIn, startStack } from './testing.stack.ts';
+
+let browser: Browser;
+let stack: Stack;
+let maya: Page;
+let errors: string[];
+let unique = 0;
+beforeAll(async () => {
+  [browser, stack] = await Promise.all([openBrowser(), startStack()]);
+  ({ page: maya, errors } = await signIn(browser, stack.foundation, 'Maya Okafor'));
+}, 90_000);
+afterEach(() => {
+  expect(errors.splice(0)).toEqual([]);
+});
+
+const api = (method: string, path: string, body?: unknown, as = 'maya') =>
+  stack.call(method, `${stack.foundation}${path}`, { as, body });
+const open = (path: string, page = maya) => page.goto(`${stack.foundation}${path}`);
+const newCustomer = async (name: string) =>
+  (await api('POST', '/api/customers', { name, email: `e2e${++unique}@example.com` })).body;
+const newDeal = async (name: string, customer: { id: string }) =>
+  (await api('POST', '/api/deals', { customer_id: customer.id, name, amount: 4_200, owner_id: 'demo-maya' })).body;
+/** Until the locator is there. */
+const seen = (locator: Locator) => locator.first().waitFor();
+const field = (name: string, page = maya) => page.getByRole('button', { name: new RegExp(`^${name}: `) });
+
+describe('signing in', () => {
+  test('is one click, and shows who one is', async () => {
+    await open('/customers');
+    await seen(maya.getByText('Administrator'));
+    await seen(maya.getByRole('heading', { name: 'Customers' }));
+  });
+
+  test('leads to where one wanted to go, and out again for good', async () => {
+    const context = await browser.newContext();
+    const page = await context.newPage();
+    await page.goto(`${stack.foundation}/companies?sort=updated`);
+    await page.getByRole('button', { name: 'Tom Berglund' }).click();
+    await page.waitForURL(/\/companies\?sort=updated/);
+    await page.getByRole('button', { name: /Tom Berglund/ }).click();
+    await page.getByRole('menuitem', { name: 'Sign out', exact: true }).click();
+    await page.waitForURL((url) => url.origin !== stack.foundation || url.pathname !== '/companies');
+    await page.goto(`${stack.foundation}/companies`);
+    await seen(page.getByRole('button', { name: 'Tom Berglund' }));
+    expect(new URL(page.url()).origin).not.toBe(stack.foundation);
+    await context.close();
+  });
+});
+
+describe('customers', () => {
+  test('are found while one types, stand in the address, and open by keyboard', async () => {
+    await open('/customers');
+    await maya.getByPlaceholder('Search name, e-mail, company').fill('kenji');
+    await maya.waitForURL(/search=kenji/);
+    await seen(maya.getByRole('link', { name: /Kenji Watanabe/ }));
+    expect(await maya.getByRole('link', { name: /Nora Lindqvist/ }).count()).toBe(0);
+    await maya.keyboard.press('ArrowDown');
+    await maya.keyboard.press('j');
+    await seen(maya.locator('a:focus', { hasText: 'Kenji Watanabe' }));
+    await maya.keyboard.press('Enter');
+    await maya.waitForURL(/\/customers\/[0-9a-f-]{36}/);
+    await seen(maya.getByRole('heading', { name: /Kenji Watanabe/ }));
+  });
+
+  test('changed by two at once are shown field by field, and the person chooses', async () => {
+    const customer = await newCustomer('Two Editors');
+    await open(`/customers/${customer.id}`);
+    await field('Phone').click();
+    await maya.getByRole('textbox', { name: 'Phone' }).fill('+44 20 7946 0001');
+    await api('PATCH', `/api/customers/${customer.id}`, { phone: '+44 20 7946 0002' }, 'jonas');
+    await maya.getByRole('textbox', { name: 'Phone' }).press('Enter');
+    const dialog = maya.getByRole('dialog', { name: /Two Editors was changed while you were editing/ });
+    await seen(dialog);
+    await seen(dialog.getByText('+44 20 7946 0002'));
+    await dialog.getByRole('radio', { name: /Phone: mine/ }).check();
+    await dialog.getByRole('button', { name: 'Save these' }).click();
+    await seen(field('Phone').filter({ hasText: '+44 20 7946 0001' }));
+    expect((await api('GET', `/api/customers/${customer.id}`)).body.customer.phone).toBe('+44 20 7946 0001');
+  });
+
+  test('say who changed a field, where, and what stood there before; a change can be undone', async () => {
+    const customer = await newCustomer('Provenance');
+    await api('PATCH', `/api/customers/${customer.id}`, { phone: '+44 20 7946 0003' }, 'jonas');
+    await open(`/customers/${customer.id}`);
+    await seen(field('Phone').filter({ hasText: '0003' }));
+    await expectEventually(async () => {
+      await maya.reload();
+      await field('Phone').hover();
+      await maya.getByText(/Jonas Weber in Foundation/).waitFor({ timeout: 1_000 });
+    });
+    await field('Phone').click();
+    await maya.getByRole('textbox', { name: 'Phone' }).fill('+44 20 7946 0004');
+    await maya.getByRole('textbox', { name: 'Phone' }).press('Enter');
+    await maya.getByRole('button', { name: 'Undo' }).click();
+    await seen(field('Phone').filter({ hasText: '0003' }));
+  });
+
+  test('show what Support owns under lock', async () => {
+    const customer = await newCustomer('Locked');
+    await open(`/customers/${customer.id}`);
+    await field('Language').click({ force: true });
+    expect(await maya.getByRole('textbox', { name: 'Language' }).count()).toBe(0);
+    await field('Language').hover();
+    await seen(maya.getByText(/Support owns this field/));
+  });
+});
+
+describe('the timeline', () => {
+  test('tells of a chat that ends while one reads, without a jump', async () => {
+    const email = `chat${++unique}@example.com`;
+    const { body: session } = await stack.call('POST', `${stack.support}/api/widgets/${stack.widgetKey}/sessions`, {
+      body: { email, name: 'Visiting Vera' },
+    });
+    await stack.call('POST', `${stack.support}/api/sessions/${session.session_id}/messages`, {
+      bearer: session.visitor_token,
+      body: { client_id: '1', body: 'Does the blue one come in large?' },
+    });
+    const { body: found } = await api('GET', `/api/customers?search=${email}`);
+    await api('POST', `/api/customers/${found.customers[0].id}/activities`, {
+      type: 'note',
+      description: 'First note',
+    });
+    await open(`/customers/${found.customers[0].id}`);
+    await seen(maya.getByText('First note'));
+    await stack.call('POST', `${stack.support}/api/sessions/${session.session_id}/end`, {
+      as: 'priya',
+      body: { resolved: true },
+    });
+    const pill = maya.getByRole('button', { name: /^\d new$/ });
+    await seen(pill);
+    expect(await maya.getByText('Does the blue one come in large?').count()).toBe(0);
+    await pill.click();
+    const card = maya.locator('details', { hasText: 'Does the blue one come in large?' });
+    await seen(card.getByText('Resolved', { exact: true }));
+    expect(await card.getAttribute('open')).toBeNull();
+    await card.locator('summary').click();
+    await seen(card.getByText('Support conversation resolved'));
+  });
+});
+
+describe('deals', () => {
+  const column = (name: string) => maya.getByRole('region', { name, exact: true });
+  const card = (name: string) => maya.getByRole('listitem').filter({ hasText: name });
+
+  test('move by mouse, and back by undo', async () => {
+    await newDeal('Dragged deal', await newCustomer('Drag Person'));
+    await open('/deals?search=dragged');
+    await seen(column('Qualified').getByText('Dragged deal'));
+    await drag(card('Dragged deal').first(), column('Proposal'));
+    await seen(column('Proposal').getByText('Dragged deal'));
+    await maya.getByRole('button', { name: 'Undo' }).click();
+    await seen(column('Qualified').getByText('Dragged deal'));
+  });
+
+  test('move by keyboard, and it is said', async () => {
+    const deal = await newDeal('Keyed deal', await newCustomer('Key Person'));
+    await open('/deals?search=keyed');
+    const link = column('Qualified').getByRole('link', { name: 'Keyed deal' });
+    await link.focus();
+    await maya.keyboard.press(' ');
+    await maya.keyboard.press('ArrowRight');
+    await seen(maya.getByText(/Demo held\. Space drops Keyed deal here/));
+    await maya.keyboard.press(' ');
+    await seen(column('Demo held').getByRole('link', { name: 'Keyed deal' }));
+    await expectEventually(async () =>
+      expect((await api('GET', `/api/deals/${deal.id}`)).body.stage_name).toBe('Demo held'),
+    );
+  });
+
+  test('move by menu, and another’s move appears', async () => {
+    const deal = await newDeal('Menu deal', await newCustomer('Menu Person'));
+    await open('/deals?search=menu+deal');
+    await maya.getByRole('button', { name: /Move Menu deal to/ }).click();
+    await maya.getByRole('menuitem', { name: 'Negotiation' }).click();
+    await seen(column('Negotiation').getByText('Menu deal'));
+    const { stages } = (await api('GET', '/api/pipelines')).body.pipelines[0];
+    const proposal = stages.find((stage: { name: string }) => stage.name === 'Proposal').id;
+    await api('POST', `/api/deals/${deal.id}/move`, { stage_id: proposal }, 'jonas');
+    await seen(column('Proposal').getByText('Menu deal'));
+  });
+
+  test('won raise the tier, which the customer shows, and can be undone', async () => {
+    const customer = await newCustomer('Winning Person');
+    await newDeal('Won deal', customer);
+    await open('/deals?search=won+deal');
+    await maya.getByRole('button', { name: /Move Won deal to/ }).click();
+    await maya.getByRole('menuitem', { name: 'Won', exact: true }).click();
+    const dialog = maya.getByRole('dialog', { name: 'Close as won' });
+    await dialog.locator('input').first().fill('premium');
+    await dialog.getByRole('button', { name: 'Close as won' }).click();
+    await seen(maya.getByText(/Won deal is won; Winning Person is premium now/));
+    expect((await api('GET', `/api/customers/${customer.id}`)).body.customer.account_tier).toBe('premium');
+    await maya.getByRole('button', { name: 'Undo' }).click();
+    await seen(column('Qualified').getByText('Won deal'));
+    expect((await api('GET', `/api/customers/${customer.id}`)).body.customer.account_tier).toBeNull();
+  });
+
+  /** As a hand does it: press, move a little, move there, let go. */
+  async function drag(from: Locator, to: Locator): Promise<void> {
+    const [start, end] = [await from.boundingBox(), await to.boundingBox()];
+    if (!start || !end) throw new Error('not on the screen');
+    await maya.mouse.move(start.x + start.width / 2, start.y + 10);
+    await maya.mouse.down();
+    await maya.mouse.move(start.x + start.width / 2 + 8, start.y + 20, { steps: 4 });
+    await maya.mouse.move(end.x + end.width / 2, end.y + end.height / 2, { steps: 8 });
+    await maya.mouse.up();
+  }
+});
+
+describe('custom fields', () => {
+  test('an administrator adds one, and everybody’s records have it', async () => {
+    await open('/settings/fields');
+    await maya
+      .getByRole('button', { name: /Add|New/ })
+      .first()
+      .click();
+    const dialog = maya.getByRole('dialog', { name: 'New custom field' });
+    await dialog.getByLabel('Label').fill('Favourite colour');
+    await dialog.getByRole('button', { name: 'Create' }).click();
+    await seen(maya.getByText('Favourite colour'));
+    const customer = await newCustomer('Colourful');
+    await open(`/customers/${customer.id}`);
+    await field('Favourite colour').click();
+    await maya.getByRole('textbox', { name: 'Favourite colour' }).fill('Teal');
+    await maya.getByRole('textbox', { name: 'Favourite colour' }).press('Enter');
+    await seen(field('Favourite colour').filter({ hasText: 'Teal' }));
+    expect((await api('GET', `/api/customers/${customer.id}`)).body.custom).toEqual({ favourite_colour: 'Teal' });
+  });
+});
+
+describe('a plain user', () => {
+  test('sees no administration, and is refused it by the page and by the server', async () => {
+    const { page, context } = await signIn(browser, stack.foundation, 'Jonas Weber');
+    await seen(page.getByRole('link', { name: 'Customers' }));
+    expect(await page.getByRole('link', { name: 'Users' }).count()).toBe(0);
+    await open('/settings/users', page);
+    await seen(page.getByText('For administrators'));
+    expect((await api('PATCH', '/api/users/demo-jonas', { role: 'admin' }, 'jonas')).body.code).toBe('admin-only');
+    await context.close();
+  });
+});
+
+describe('everywhere', () => {
+  test('the palette leads to a customer, and ? shows the keys', async () => {
+    await open('/deals');
+    await seen(maya.getByRole('heading', { name: 'Deals' }));
+    await maya.keyboard.press('Control+k');
+    await maya.getByPlaceholder(/A customer, company, deal or command/).fill('elena');
+    await seen(maya.getByRole('button', { name: /Elena Papadaki/ }));
+    await maya.keyboard.press('Enter');
+    await seen(maya.getByRole('heading', { name: /Elena Papadaki/ }));
+    await maya.keyboard.press('?');
+    await seen(maya.getByRole('dialog'));
+    await maya.keyboard.press('Escape');
+  });
+
+  test('a lost line is said plainly, and what was missed comes with it again', async () => {
+    const { page, context } = await signIn(browser, stack.foundation, 'Maya Okafor');
+    await open('/customers?search=offline', page);
+    await seen(page.getByText('Live', { exact: true }));
+    await seen(page.getByText('No customer is like that'));
+    await context.setOffline(true);
+    await seen(page.getByText(/Offline|Reconnecting/));
+    await newCustomer('Offline Person');
+    await context.setOffline(false);
+    await seen(page.getByText('Live', { exact: true }));
+    await seen(page.getByRole('link', { name: /Offline Person/ }));
+    await context.close();
+  });
+});
+
+/** Repeats until it holds: some things are written by a subscription, a moment later. */
+async function expectEventually(fact: () => Promise<unknown>): Promise<void> {
+  for (let tries = 20; ; tries--) {
+    try {
+      await fact();
+      return;
+    } catch (error) {
+      if (tries === 0) throw error;
+    }
+  }
+}

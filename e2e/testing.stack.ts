@@ -1,0 +1,78 @@
+import { aether, newHome, readEnv } from '@aether/cli/testing';
+import { atEnd } from '@aether/database/testing';
+import type { Browser, BrowserContext, BrowserContextOptions, Page } from 'playwright-core';
+
+export type Stack = {
+  foundation: string;
+  support: string;
+  widgetKey: string;
+  /** Calls a server as a persona: `call('POST', `${stack.foundation}/api/deals`, { as: 'maya', body })`. */
+  call(method: string, url: string, options?: { as?: string; bearer?: string; body?: unknown }): Promise<Answer>;
+};
+// biome-ignore lint/suspicious/noExplicitAny: a test says what it expects of the body.
+type Answer = { status: number; body: any };
+
+/** Everything that `npm start` starts, with the demo data, until the test file is done. */
+export async function startStack(): Promise<Stack> {
+  const home = await newHome();
+  const command = aether(home, ['start']);
+  atEnd(async () => {
+    command.child.kill('SIGTERM');
+    await command.ends();
+  });
+  await command.prints(/Ctrl-C stops everything/);
+  const { FOUNDATION_URL = '', SUPPORT_URL = '', SUPPORT_WIDGET_KEY = '' } = readEnv(home);
+  const tokens = new Map<string, Promise<string>>();
+  const tokenOf = (persona: string) => {
+    const known = tokens.get(persona) ?? readToken(home, persona);
+    tokens.set(persona, known);
+    return known;
+  };
+  return {
+    foundation: FOUNDATION_URL,
+    support: SUPPORT_URL,
+    widgetKey: SUPPORT_WIDGET_KEY,
+    async call(method, url, { as, bearer, body } = {}) {
+      const token = bearer ?? (as && (await tokenOf(as)));
+      const response = await fetch(url, {
+        method,
+        headers: {
+          ...(token && { Authorization: `Bearer ${token}` }),
+          ...(body !== undefined && { 'Content-Type': 'application/json' }),
+        },
+        body: body === undefined ? undefined : JSON.stringify(body),
+      });
+      const text = await response.text();
+      return { status: response.status, body: text ? JSON.parse(text) : undefined };
+    },
+  };
+}
+
+async function readToken(home: string, persona: string): Promise<string> {
+  const command = aether(home, ['token', '--as', persona]);
+  if ((await command.ends()) !== 0) throw new Error(command.output());
+  return command.output().trim().split('\n').at(-1) as string;
+}
+
+export type Persona = 'Maya Okafor' | 'Jonas Weber' | 'Priya Nair' | 'Tom Berglund';
+
+/** Opens a page as somebody who has just signed in, by clicks. What the page says is wrong fails the test. */
+export async function signIn(
+  browser: Browser,
+  url: string,
+  persona: Persona,
+  options: BrowserContextOptions = {},
+): Promise<{ page: Page; context: BrowserContext; errors: string[] }> {
+  const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, locale: 'en-GB', ...options });
+  const page = await context.newPage();
+  page.setDefaultTimeout(10_000);
+  const errors: string[] = [];
+  page.on('pageerror', (error) => errors.push(error.message));
+  page.on('console', (message) => {
+    if (/content security policy/i.test(message.text())) errors.push(message.text());
+  });
+  await page.goto(url);
+  await page.getByRole('button', { name: persona }).click();
+  await page.getByText('Live', { exact: true }).first().waitFor();
+  return { page, context, errors };
+}
