@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { glob, readFile, writeFile } from 'node:fs/promises';
+import { glob, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { build } from 'vite';
 import { describeWeb } from './vite.ts';
@@ -19,8 +19,14 @@ export async function buildWeb(root: string): Promise<boolean> {
   const fingerprint = await fingerprintSources([root, uiFolder]);
   const built = await readFile(mark, 'utf8').catch(() => undefined);
   if (built === fingerprint) return false;
-  await build({ ...describeWeb(root), configFile: false, logLevel: 'error' });
-  await writeFile(mark, fingerprint);
+  process.env.NODE_ENV = 'production'; // or whoever builds under a test runner gets React's own checks, and twice its size
+  // Aside, and put in its place when it is whole: a server may be reading, and two may build at once.
+  const described = describeWeb(root);
+  const aside = join(root, `.dist-${process.pid}`);
+  await build({ ...described, build: { ...described.build, outDir: aside }, configFile: false, logLevel: 'error' });
+  await writeFile(join(aside, 'sources.sha256'), fingerprint);
+  await rm(join(root, 'dist'), { recursive: true, force: true });
+  await rename(aside, join(root, 'dist')).catch(() => rm(aside, { recursive: true, force: true }));
   return true;
 }
 
@@ -28,7 +34,10 @@ export async function buildWeb(root: string): Promise<boolean> {
 async function fingerprintSources(folders: string[]): Promise<string> {
   const files: string[] = [join(houseFolder, 'package-lock.json')];
   for (const folder of folders) {
-    const found = glob('**/*.{ts,tsx,css,html,svg,json}', { cwd: folder, exclude: ['dist/**', 'node_modules/**'] });
+    const found = glob('**/*.{ts,tsx,css,html,svg,json}', {
+      cwd: folder,
+      exclude: ['dist/**', '.dist-*/**', 'node_modules/**'],
+    });
     for await (const file of found) if (!/\.test\.tsx?$/.test(file)) files.push(join(folder, file));
   }
   const hash = createHash('sha256');

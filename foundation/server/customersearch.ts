@@ -70,7 +70,7 @@ export async function countCustomers(
   const { values, parameter } = collectValues();
   const searching = search ? matchSearch(search, parameter, await findRarest(on, search)) : 'true';
   const [row] = await on.query<{ total: number }>(
-    `select count(*)::integer as total from (select from platform.customers c
+    `select count(*)::integer as total from (select from platform.customers c left join platform.companies o on o.id = c.company_id
      where ${goesOn} and ${matchFilters(others, parameter)} and ${searching} limit ${parameter(max + 1)}) found`,
     values,
   );
@@ -120,6 +120,7 @@ function matchFilters(filters: Omit<CustomerFilters, 'search'>, parameter: Param
 }
 
 const named = `' ' || lower(c.name) || ' ' || c.email_key`;
+const companyNamed = `' ' || lower(o.name)`;
 const companiesNamed = (pattern: string) =>
   `select id from platform.companies where ' ' || lower(name) like ${pattern}`;
 
@@ -131,10 +132,10 @@ const companiesNamed = (pattern: string) =>
 function matchSearch(search: string, parameter: Parameter, rarest?: string): string {
   const everyWord = wordsOf(search).map((word) => {
     const pattern = parameter(likePattern(word));
-    // "or" of what two indexes answer becomes a bitmap of a few rows; a hashed subplan is what a row is looked up in quickly.
+    // "or" of what two indexes answer becomes a bitmap of a few rows; those are then looked at one by one.
     return word === rarest
       ? `(${named} like ${pattern} or c.company_id = any (array(${companiesNamed(pattern)})))`
-      : `((${named} like ${pattern} or c.company_id in (${companiesNamed(pattern)})) is true)`;
+      : `((${named} like ${pattern} or ${companyNamed} like ${pattern}) is true)`;
   });
   const conditions = [everyWord.length > 0 ? `(${everyWord.join(' and ')})` : 'true'];
   const email = canonicaliseEmail(search);
@@ -153,10 +154,11 @@ async function findRarest(on: Queryable, search: string): Promise<string | undef
   const { values, parameter } = collectValues();
   const counts = words.map((word) => {
     const pattern = parameter(likePattern(word));
-    return `count(*) filter (where ${named} like ${pattern} or c.company_id in (${companiesNamed(pattern)}))::integer`;
+    return `count(*) filter (where ${named} like ${pattern} or ${companyNamed} like ${pattern})::integer`;
   });
   const [row] = await on.query<{ counts: number[] }>(
-    `select array[${counts.join(', ')}] as counts from (select * from platform.customers order by id desc limit ${sampleMax}) c`,
+    `select array[${counts.join(', ')}] as counts from (select * from platform.customers order by id desc limit ${sampleMax}) c
+     left join platform.companies o on o.id = c.company_id`,
     values,
   );
   const ranked = words.map((word, index) => ({ word, count: row?.counts[index] ?? 0 }));

@@ -1,0 +1,11 @@
+/** `npm run pictures`: makes the pictures of docs/pictures anew, in the run that tests the screens they show. */
+import { spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+
+const house = fileURLToPath(new URL('..', import.meta.url));
+const { status } = spawnSync(process.execPath, ['node_modules/vitest/vitest.mjs', 'run', 'e2e/screens.test.ts'], {
+  cwd: house,
+  env: { ...process.env, AETHER_PICTURES: '1' },
+  stdio: 'inherit',
+});
+process.exitCode = status ?? 1;
