@@ -1,7 +1,7 @@
 import { connectPlatform, type PlatformDb, type Transaction } from '@aether/platform';
 import { localTenantId, type Persona } from '@aether/signin/provider';
 import { addMessage, endSession, openSession } from '@aether/support';
-import { backdate, loadWorld, loadWorldChats } from './demo-history.ts';
+import { actAs, backdate, loadSettings, loadWorld, loadWorldChats } from './demo-history.ts';
 import { makeWorld } from './demo-world.ts';
 
 export const demoWidgetKey = 'aether-demo-shop';
@@ -237,6 +237,7 @@ async function loadFoundation(db: PlatformDb, tx: Transaction): Promise<void> {
       customerIds.set(email, customer.id);
     }
   }
+  await actAs(tx, 'demo-jonas');
   for (const [email, name, amount, currency, stage] of deals) {
     await tx.query(
       `insert into crm.deals (customer_id, pipeline_id, stage_id, name, amount, currency, owner_id, expected_close_on)
@@ -251,6 +252,7 @@ async function loadFoundation(db: PlatformDb, tx: Transaction): Promise<void> {
     );
   }
   await loadWorld(tx, makeWorld(), pipelineId);
+  await loadSettings(tx);
 }
 
 async function loadSupport(db: PlatformDb, tx: Transaction): Promise<void> {

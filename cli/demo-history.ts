@@ -6,7 +6,8 @@ import type { World } from './demo-world.ts';
 /** Rows for `jsonb_to_recordset`. */
 const rows = (list: object[]) => [JSON.stringify(list)];
 
-const actAs = (tx: Transaction, userId: string) => tx.query(`select set_config('aether.actor', $1, true)`, [userId]);
+export const actAs = (tx: Transaction, userId: string) =>
+  tx.query(`select set_config('aether.actor', $1, true)`, [userId]);
 
 /** Foundation's part of the world: a row each, by a statement per table and person who acts. */
 export async function loadWorld(tx: Transaction, world: World, pipelineId: unknown): Promise<void> {
@@ -63,6 +64,24 @@ export async function loadWorld(tx: Transaction, world: World, pipelineId: unkno
   }
 }
 
+/** What the organisation wants to know beyond what is there, and a view that the sales team shares. */
+export async function loadSettings(tx: Transaction): Promise<void> {
+  await tx.query(`
+    insert into crm.custom_fields (record, key, label, type, choices, position) values
+      ('customer', 'channel', 'Preferred channel', 'choice', '{E-mail,Phone,Chat}', 0), ('customer', 'newsletter', 'Newsletter', 'checkbox', '{}', 1),
+      ('company', 'employees', 'Employees', 'number', '{}', 0), ('deal', 'competitor', 'Competitor', 'text', '{}', 0), ('deal', 'renewal_on', 'Renewal on', 'date', '{}', 1)`);
+  await tx.query(`
+    insert into crm.custom_field_values (field_id, customer_id, value)
+    select f.id, c.id, to_jsonb((array['E-mail', 'Phone', 'Chat'])[1 + c.crm_id % 3]) from crm.custom_fields f, platform.customers c where f.key = 'channel' and c.crm_id % 2 = 0
+    union all select f.id, c.id, to_jsonb(c.crm_id % 5 < 3) from crm.custom_fields f, platform.customers c where f.key = 'newsletter' and c.crm_id % 3 = 0`);
+  await tx.query(`
+    insert into crm.custom_field_values (field_id, company_id, value)
+    select f.id, o.id, to_jsonb((20 + row_number() over (order by o.name) * 37 % 900)) from crm.custom_fields f, platform.companies o where f.key = 'employees'`);
+  await tx.query(
+    `insert into crm.saved_views (owner_id, page, name, query, is_shared) values ('demo-maya', 'customers', 'Premium', 'tier=premium&sort=name', true)`,
+  );
+}
+
 /** Support's part: conversations, by the functions that the server calls. */
 export async function loadWorldChats(
   db: PlatformDb,
@@ -108,9 +127,16 @@ export async function backdate(url: string, world: World): Promise<void> {
        join platform.customers c on c.email_key = w.email where d.customer_id = c.id and d.name = w.name`,
       rows(world.deals),
     );
+    // Those that were written by hand.
+    await client.query(`
+      update platform.customers set created_at = now() - interval '190 days' - make_interval(days => coalesce(crm_id, 0)::integer % 40),
+        updated_at = now() - make_interval(days => coalesce(crm_id, 0)::integer % 30, mins => 25) where created_at > now() - interval '1 hour';
+      update crm.deals set created_at = now() - interval '45 days', updated_at = now() - interval '6 days' where created_at > now() - interval '1 hour'`);
     await client.query(
       `with chats as (select email, now() - make_interval(days => "daysAgo", mins => 90) as at
-                      from jsonb_to_recordset($1::jsonb) as w (email text, "daysAgo" integer)),
+                      from jsonb_to_recordset($1::jsonb) as w (email text, "daysAgo" integer)
+                      union all select visitor_email, now() - interval '2 days 3 hours' from support.sessions
+                        where visitor_email not in (select email from jsonb_to_recordset($1::jsonb) as w (email text))),
        moved as (update support.sessions s set started_at = t.at, last_message_at = t.at + interval '6 minutes', ended_at = t.at + interval '7 minutes'
                  from chats t where s.visitor_email = t.email and s.ended_at is not null returning s.id, s.started_at, s.ended_at),
        told as (update support.messages m set created_at = moved.started_at + make_interval(mins => m.number) from moved where m.session_id = moved.id)
