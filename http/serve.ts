@@ -14,7 +14,7 @@ export type ServeOptions = {
   log: Logger;
   /** Fail when the port is taken instead of taking the next free one. */
   portExact?: boolean;
-  /** Listen where others can reach it. Staff endpoints refuse them all the same. */
+  /** Listen where others can reach it. */
   allowNonLoopback?: boolean;
   /** How long `close` waits for requests that are being answered. */
   drainMs?: number;
@@ -63,7 +63,7 @@ export async function serve(app: Pick<App, 'fetch'>, options: ServeOptions): Pro
     keepAliveTimeout: keepAliveTimeoutMs,
     connectionsCheckingInterval: Math.min(headersTimeoutMs, 1_000),
   });
-  // Node drops what is over a count of headers without a word, and with it what staffOnly looks for; headerBytesMax is the limit.
+  // Node drops what is over a count of headers without a word, an Origin or a token among them; headerBytesMax is the limit.
   server.maxHeadersCount = 0;
 
   const sockets = new Set<Socket>();
