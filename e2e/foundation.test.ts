@@ -103,7 +103,7 @@ describe('customers', () => {
     await open(`/customers/${customer.id}`);
     await field('Language').click({ force: true });
     expect(await maya.getByRole('textbox', { name: 'Language' }).count()).toBe(0);
-    await field('Language').hover();
+    await field('Language').focus();
     await seen(maya.getByText(/Support owns this field/));
   });
 });
@@ -252,6 +252,7 @@ describe('everywhere', () => {
     await seen(maya.getByRole('button', { name: /Elena Papadaki/ }));
     await maya.keyboard.press('Enter');
     await seen(maya.getByRole('heading', { name: /Elena Papadaki/ }));
+    await maya.getByPlaceholder(/A customer, company, deal or command/).waitFor({ state: 'hidden' });
     await maya.keyboard.press('?');
     await seen(maya.getByRole('dialog'));
     await maya.keyboard.press('Escape');
