@@ -63,7 +63,6 @@ describe.each([
   ['light', 'wide', 1440, 900],
   ['dark', 'wide', 1440, 900],
   ['light', 'narrow', 375, 780],
-  ['dark', 'narrow', 375, 780],
 ] as const)('in %s on a %s screen', (colorScheme, width, widthPx, heightPx) => {
   let page: Page;
   beforeAll(async () => {

@@ -1,0 +1,12 @@
+import { defineConfig } from 'vitest/config';
+
+/** `npm run bench:board`: figures, not promises, so no part of `npm test`. */
+export default defineConfig({
+  test: {
+    include: ['e2e/*.bench.ts'],
+    globalSetup: ['./database/testing.setup.ts'],
+    testTimeout: 240_000,
+    hookTimeout: 90_000,
+    disableConsoleIntercept: true,
+  },
+});
