@@ -131,6 +131,8 @@ async function measureLatency(server: LocalServer, writers: pg.Client[], ids: st
       const endsAt = performance.now() + 60_000;
       while ([...committed.keys()].some((change) => !handledAt.has(change)) && performance.now() < endsAt)
         await wait(100);
+      const missing = [...committed.keys()].filter((change) => !handledAt.has(change)).length;
+      if (missing > 0) throw new Error(`${missing} changes were not handled within a minute.`);
       const latencies = [...committed]
         .map(([change, at]) => Number((handledAt.get(change) ?? at) - at) / 1e6)
         .sort((a, b) => a - b);
@@ -253,14 +255,6 @@ async function measureDrain(server: LocalServer, ids: string[]): Promise<void> {
     await app.query(`update platform.customers set name = 'Backlog ' || $1`, [made]);
   while ((await head()) < begin + backlog) await wait(50);
   const numbered = (backlog / (performance.now() - numberingFrom)) * 1_000;
-  await sync
-    .query(
-      `insert into sync.subscriptions (name, types, position) values ('support.drain', '{customer.updated}', $1)`,
-      [begin],
-    )
-    .catch(() => {});
-  await sync.query(`update sync.subscriptions set position = $1 where name = 'support.drain'`, [begin]);
-
   const support = new pg.Client({ connectionString: server.urlOf('support_app') });
   await support.connect();
   await support.query(

@@ -1,12 +1,14 @@
-import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
+  countDead,
   type LoggedEvent,
   listParked,
   listSubscriptions,
   outcomes,
   pause,
   readEvents,
+  readHead,
+  readWaitingSeconds,
   redrive,
   replay,
   resume,
@@ -36,12 +38,12 @@ export function eventsCommand(): Command {
     .option('--key <key>', 'only of this customer, or row')
     .option('--since <time>', 'from this time on: 10m, 2h, 3d, or 2026-01-31T12:00:00Z', parseTime)
     .option('--after <position>', 'from behind this position', parseWhole)
-    .option('--limit <n>', 'events to begin with', parseWhole, 20)
+    .option('--limit <n>', 'events to begin with, of the latest', parseWhole, 20)
     .option('--no-follow', 'end when there are no more')
     .action((options) => asSync(options, (client) => tail(client, options)));
   add('show', 'one event, whole')
     .argument('<position>', 'its number', parseWhole)
-    .action((position, options) => asSync(options, (client) => show(client, position)));
+    .action((position, options) => asSync(options, (client) => show(client, position, options)));
   add('subscriptions', 'who reads, how far, and what is in the way').action((options) =>
     asSync(options, (client) => printSubscriptions(client, options)),
   );
@@ -133,20 +135,38 @@ type TailOptions = Common & {
   follow: boolean;
 };
 
+const pageMax = 500;
+
 async function tail(client: pg.Client, options: TailOptions): Promise<void> {
   const { types, key, since, after, limit, follow } = options;
-  if (follow) await client.query('listen sync_events');
+  let sign = Promise.withResolvers<void>();
+  if (follow) {
+    client.on('notification', () => sign.resolve());
+    await client.query('listen sync_events');
+  }
+  let position = await readHead(client); // before the first page, so that what comes meanwhile follows
   const print = (events: LoggedEvent[]) => {
     for (const event of events) console.log(options.json ? JSON.stringify(event) : describe(event));
+    position = Math.max(position, events.at(-1)?.position ?? 0);
   };
-  const first = await readEvents(client, { types, key, since, after, limit });
-  print(first);
-  let position = first.at(-1)?.position ?? after;
+  if (since === undefined && after === undefined) print(await readEvents(client, { types, key, limit }));
+  else
+    for (
+      let from = after, page: LoggedEvent[] | undefined;
+      !page || page.length === pageMax;
+      from = page.at(-1)?.position
+    ) {
+      page = await readEvents(client, { types, key, since, after: from, limit: pageMax });
+      print(page);
+    }
   while (follow) {
-    const found = await readEvents(client, { types, key, after: position ?? 0, limit: 500 });
+    sign = Promise.withResolvers();
+    const head = await readHead(client);
+    const found = await readEvents(client, { types, key, after: position, limit: pageMax });
     print(found);
-    position = found.at(-1)?.position ?? position;
-    if (found.length === 0) await Promise.race([once(client, 'notification'), sleep(1_000)]);
+    if (found.length > 0) continue;
+    position = Math.max(position, head); // nothing that is wanted stands up to there
+    await Promise.race([sign.promise, sleep(1_000)]);
   }
 }
 
@@ -156,10 +176,10 @@ function describe(event: LoggedEvent): string {
   return `${event.position}  ${time}  ${event.type.padEnd(20)}  ${event.key}  ${event.app}${event.actor ? ` (${event.actor})` : ''}${changed ? `  ${changed}` : ''}`;
 }
 
-async function show(client: pg.Client, position: number): Promise<void> {
+async function show(client: pg.Client, position: number, { json }: Common): Promise<void> {
   const event = await showEvent(client, position);
   if (!event) throw new Error(`There is no event ${position}.`);
-  console.log(JSON.stringify(event, null, 2));
+  console.log(JSON.stringify(event, null, json ? undefined : 2));
 }
 
 async function printSubscriptions(client: pg.Client, options: Common): Promise<void> {
@@ -192,6 +212,11 @@ async function printLag(
 ): Promise<void> {
   const subscriptions = await listSubscriptions(client);
   const { maxEvents = Number.POSITIVE_INFINITY, maxSeconds = Number.POSITIVE_INFINITY } = options;
+  const waitingSeconds = await readWaitingSeconds(client);
+  const isStuck = waitingSeconds > maxSeconds;
+  if (isStuck) process.exitCode = 1;
+  const words = `not numbered yet: ${waitingSeconds.toFixed(1)} s${isStuck ? '  too long: is a sequencer running?' : ''}`;
+  report(options, { not_numbered_seconds: waitingSeconds, is_over: isStuck }, words);
   for (const { name, lag_events, lag_seconds } of subscriptions) {
     const isOver = lag_events > maxEvents || lag_seconds > maxSeconds;
     if (isOver) process.exitCode = 1;
@@ -205,7 +230,7 @@ async function printParked(
   options: Common & { subscription?: string; state?: 'retrying' | 'waiting' | 'dead'; limit: number },
 ): Promise<void> {
   const parked = await listParked(client, options);
-  if (parked.some((each) => each.state === 'dead')) process.exitCode = 1;
+  if ((await countDead(client, options.subscription)) > 0) process.exitCode = 1;
   if (options.json) for (const each of parked) console.log(JSON.stringify(each));
   else if (parked.length === 0) console.log('Nothing is parked.');
   else
@@ -231,6 +256,11 @@ async function redriveAndWait(
   options: Common & { position?: number[]; wait: number },
 ): Promise<void> {
   const driven = await redrive(client, { subscription, positions: options.position });
+  for (const position of options.position ?? []) {
+    if (driven.some((each) => each.position === position)) continue;
+    process.exitCode = 1;
+    report(options, { position, state: 'not dead' }, `${position}: is not dead there, and was left as it is`);
+  }
   if (driven.length === 0) {
     report(options, { subscription, redriven: 0 }, 'Nothing is dead there.');
     return;

@@ -77,6 +77,15 @@ describe.each(['foundation', 'support'] as const)('%s', (app) => {
     expect(await attempt(apps[app], `select sync.publish('${app}.x', 'k', '{}', 'platform')`)).toBe(1);
   });
 
+  test.each(['sync.subscriptions', 'sync.parked', 'sync.events', 'sync.sequencer'])(
+    'cannot lock the whole of %s, and so stop the other',
+    async (table) => {
+      const lock = (mode: string) => attempt(apps[app], `do $$ begin lock table ${table} in ${mode} mode; end $$`);
+      expect(await lock('access exclusive')).toBe('42501');
+      expect(await lock('share')).toBe('42501');
+    },
+  );
+
   test('cannot take a name before the other app comes', async () => {
     const other = app === 'foundation' ? 'support' : 'foundation';
     const insert = (name: string) => `insert into sync.subscriptions (name, position) values ('${name}', 0)`;
@@ -89,7 +98,7 @@ describe.each(['foundation', 'support'] as const)('%s', (app) => {
     const other = app === 'foundation' ? 'support' : 'foundation';
     expect(await attempt(apps[app], `select from sync.subscriptions where name = '${other}.own'`)).toBe(0);
     expect(await attempt(apps[app], `update sync.subscriptions set position = 99 where name = '${other}.own'`)).toBe(0);
-    expect(await attempt(apps[app], `delete from sync.subscriptions where name = '${other}.own'`)).toBe(0);
+    expect(await attempt(apps[app], `delete from sync.subscriptions where name = '${other}.own'`)).toBe('42501');
     expect(
       await attempt(
         apps[app],
@@ -100,7 +109,7 @@ describe.each(['foundation', 'support'] as const)('%s', (app) => {
     expect(
       await attempt(apps[app], `update sync.parked set state = 'waiting' where subscription = '${other}.own'`),
     ).toBe(0);
-    expect(await attempt(apps[app], `delete from sync.parked where subscription = '${other}.own'`)).toBe(0);
+    expect(await attempt(apps[app], `delete from sync.parked where subscription = '${other}.own'`)).toBe('42501');
     expect(await attempt(apps[app], `select from sync.parked where subscription = '${other}.own'`)).toBe(0);
     expect(await attempt(apps[app], `update sync.subscriptions set position = 1 where name = '${app}.own'`)).toBe(1);
   });

@@ -1044,7 +1044,14 @@ begin
   if size < 1 then raise exception 'a partition holds one position at least' using errcode = 'invalid_parameter_value'; end if;
   select max(p.last) into last_position from sync.list_partitions() p;
   if last_position >= head + size then return; end if;
-  lock table sync.events in share update exclusive mode;
+  -- Numbering does not wait for an analyze or a vacuum as long as there is room: the sequencer asks again.
+  perform set_config('lock_timeout', '200ms', true);
+  begin
+    lock table sync.events in share update exclusive mode;
+  exception when lock_not_available then
+    if last_position > head then return; end if;
+    raise;
+  end;
   select coalesce(max(p.last), head - 1) into last_position from sync.list_partitions() p;
   while last_position < head + size loop
     partition := 'events_p' || last_position + 1;
@@ -1100,7 +1107,7 @@ begin
   end if;
   insert into sync.outbox (type, key, row_id, version, audience, app, login, actor, data, previous, trace)
   values (%6$L || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, (%7$s)::text, r.id::text, %8$s,
-          %9$L, platform.current_app(), session_user, platform.current_actor(), data, previous, nullif(current_setting('aether.trace', true), ''));
+          %9$L, platform.current_app(), session_user, platform.current_actor(), data, previous, nullif(left(current_setting('aether.trace', true), 255), ''));
   if not pg_try_advisory_xact_lock_shared(7271, 1) then perform pg_notify('sync_outbox', ''); end if;  -- sync.ring, without the call
   return null;
 end $body$ $f$,
@@ -1188,7 +1195,7 @@ begin
   end if;
   insert into sync.outbox (type, key, row_id, version, audience, app, login, actor, data, previous, trace)
   values ('activity.' || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, (r.customer_id)::text, r.id::text, null,
-          'crm', platform.current_app(), session_user, platform.current_actor(), data, previous, nullif(current_setting('aether.trace', true), ''));
+          'crm', platform.current_app(), session_user, platform.current_actor(), data, previous, nullif(left(current_setting('aether.trace', true), 255), ''));
   if not pg_try_advisory_xact_lock_shared(7271, 1) then perform pg_notify('sync_outbox', ''); end if;  -- sync.ring, without the call
   return null;
 end $function$;
@@ -1248,7 +1255,7 @@ begin
   end if;
   insert into sync.outbox (type, key, row_id, version, audience, app, login, actor, data, previous, trace)
   values ('contact.' || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, (coalesce(r.customer_id, r.id))::text, r.id::text, r.version,
-          'crm', platform.current_app(), session_user, platform.current_actor(), data, previous, nullif(current_setting('aether.trace', true), ''));
+          'crm', platform.current_app(), session_user, platform.current_actor(), data, previous, nullif(left(current_setting('aether.trace', true), 255), ''));
   if not pg_try_advisory_xact_lock_shared(7271, 1) then perform pg_notify('sync_outbox', ''); end if;  -- sync.ring, without the call
   return null;
 end $function$;
@@ -1332,7 +1339,7 @@ begin
   end if;
   insert into sync.outbox (type, key, row_id, version, audience, app, login, actor, data, previous, trace)
   values ('deal.' || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, (r.customer_id)::text, r.id::text, r.version,
-          'crm', platform.current_app(), session_user, platform.current_actor(), data, previous, nullif(current_setting('aether.trace', true), ''));
+          'crm', platform.current_app(), session_user, platform.current_actor(), data, previous, nullif(left(current_setting('aether.trace', true), 255), ''));
   if not pg_try_advisory_xact_lock_shared(7271, 1) then perform pg_notify('sync_outbox', ''); end if;  -- sync.ring, without the call
   return null;
 end $function$;
@@ -1380,7 +1387,7 @@ begin
   end if;
   insert into sync.outbox (type, key, row_id, version, audience, app, login, actor, data, previous, trace)
   values ('company.' || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, (r.id)::text, r.id::text, r.version,
-          'platform', platform.current_app(), session_user, platform.current_actor(), data, previous, nullif(current_setting('aether.trace', true), ''));
+          'platform', platform.current_app(), session_user, platform.current_actor(), data, previous, nullif(left(current_setting('aether.trace', true), 255), ''));
   if not pg_try_advisory_xact_lock_shared(7271, 1) then perform pg_notify('sync_outbox', ''); end if;  -- sync.ring, without the call
   return null;
 end $function$;
@@ -1468,7 +1475,7 @@ begin
   end if;
   insert into sync.outbox (type, key, row_id, version, audience, app, login, actor, data, previous, trace)
   values ('customer.' || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, (r.id)::text, r.id::text, r.version,
-          'platform', platform.current_app(), session_user, platform.current_actor(), data, previous, nullif(current_setting('aether.trace', true), ''));
+          'platform', platform.current_app(), session_user, platform.current_actor(), data, previous, nullif(left(current_setting('aether.trace', true), 255), ''));
   if not pg_try_advisory_xact_lock_shared(7271, 1) then perform pg_notify('sync_outbox', ''); end if;  -- sync.ring, without the call
   return null;
 end $function$;
@@ -1528,7 +1535,7 @@ begin
   end if;
   insert into sync.outbox (type, key, row_id, version, audience, app, login, actor, data, previous, trace)
   values ('user.' || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, (r.id)::text, r.id::text, null,
-          'platform', platform.current_app(), session_user, platform.current_actor(), data, previous, nullif(current_setting('aether.trace', true), ''));
+          'platform', platform.current_app(), session_user, platform.current_actor(), data, previous, nullif(left(current_setting('aether.trace', true), 255), ''));
   if not pg_try_advisory_xact_lock_shared(7271, 1) then perform pg_notify('sync_outbox', ''); end if;  -- sync.ring, without the call
   return null;
 end $function$;
@@ -1596,7 +1603,7 @@ begin
   end if;
   insert into sync.outbox (type, key, row_id, version, audience, app, login, actor, data, previous, trace)
   values ('call.' || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, (r.customer_id)::text, r.id::text, null,
-          'support', platform.current_app(), session_user, platform.current_actor(), data, previous, nullif(current_setting('aether.trace', true), ''));
+          'support', platform.current_app(), session_user, platform.current_actor(), data, previous, nullif(left(current_setting('aether.trace', true), 255), ''));
   if not pg_try_advisory_xact_lock_shared(7271, 1) then perform pg_notify('sync_outbox', ''); end if;  -- sync.ring, without the call
   return null;
 end $function$;
@@ -1656,7 +1663,7 @@ begin
   end if;
   insert into sync.outbox (type, key, row_id, version, audience, app, login, actor, data, previous, trace)
   values ('message.' || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, (coalesce((select s.customer_id from support.sessions s where s.id = r.session_id), r.session_id))::text, r.id::text, null,
-          'support', platform.current_app(), session_user, platform.current_actor(), data, previous, nullif(current_setting('aether.trace', true), ''));
+          'support', platform.current_app(), session_user, platform.current_actor(), data, previous, nullif(left(current_setting('aether.trace', true), 255), ''));
   if not pg_try_advisory_xact_lock_shared(7271, 1) then perform pg_notify('sync_outbox', ''); end if;  -- sync.ring, without the call
   return null;
 end $function$;
@@ -1736,7 +1743,7 @@ begin
   end if;
   insert into sync.outbox (type, key, row_id, version, audience, app, login, actor, data, previous, trace)
   values ('session.' || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, (coalesce(r.customer_id, r.id))::text, r.id::text, null,
-          'support', platform.current_app(), session_user, platform.current_actor(), data, previous, nullif(current_setting('aether.trace', true), ''));
+          'support', platform.current_app(), session_user, platform.current_actor(), data, previous, nullif(left(current_setting('aether.trace', true), 255), ''));
   if not pg_try_advisory_xact_lock_shared(7271, 1) then perform pg_notify('sync_outbox', ''); end if;  -- sync.ring, without the call
   return null;
 end $function$;
@@ -1775,6 +1782,16 @@ exception when lock_not_available then
   outcome := 'busy';
 end $function$;
 grant execute on function sync.drop_oldest_partition(keep interval, force text[], OUT outcome text, OUT first bigint, OUT last bigint, OUT holders jsonb) to sync_role;
+
+CREATE OR REPLACE FUNCTION sync.head()
+ RETURNS bigint
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+RETURN COALESCE((SELECT e."position" FROM sync.events e ORDER BY e."position" DESC LIMIT 1), (0)::bigint);
+grant execute on function sync.head() to foundation_role;
+grant execute on function sync.head() to support_role;
+grant execute on function sync.head() to sync_role;
 
 CREATE OR REPLACE FUNCTION sync.list_holders(first bigint, last bigint, OUT name text, OUT behind bigint, OUT parked bigint)
  RETURNS SETOF record
@@ -1840,6 +1857,8 @@ declare
   writer constant text := platform.current_app();
   event_id bigint;
 begin
+  -- Before an id is drawn: the sequencer takes it that whoever has drawn one has a transaction id (see raiseFloor in sync/sequencer.ts).
+  perform pg_current_xact_id();
   if writer not in ('foundation', 'support') or event_type is null or event_type !~ ('^' || writer || '\.[a-z][a-z0-9_.]{0,79}$') then
     raise exception 'an app publishes events that begin with its own name' using errcode = 'insufficient_privilege';
   end if;
@@ -1852,7 +1871,7 @@ begin
   end if;
   insert into sync.outbox (type, key, row_id, audience, app, login, actor, data, trace)
   values (event_type, event_key, event_key, event_audience, writer, session_user, platform.current_actor(), payload,
-          nullif(current_setting('aether.trace', true), ''))
+          nullif(left(current_setting('aether.trace', true), 255), ''))
   returning id into event_id;
   perform sync.ring();
   return event_id;
@@ -1906,6 +1925,19 @@ grant execute on function sync.start_first_of_keys(of_subscription text, keys te
 grant execute on function sync.start_first_of_keys(of_subscription text, keys text[]) to support_role;
 grant execute on function sync.start_first_of_keys(of_subscription text, keys text[]) to sync_role;
 
+CREATE OR REPLACE FUNCTION sync.unpark(of_subscription text, at_position bigint)
+ RETURNS void
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+BEGIN ATOMIC
+ DELETE FROM sync.parked p
+    USING sync.subscriptions s
+   WHERE ((p.subscription = unpark.of_subscription) AND (p."position" = unpark.at_position) AND (s.name = p.subscription) AND (s.app = platform.current_app()));
+END;
+grant execute on function sync.unpark(of_subscription text, at_position bigint) to foundation_role;
+grant execute on function sync.unpark(of_subscription text, at_position bigint) to support_role;
+
 create table sync.events (
   "position" bigint not null,
   id bigint not null,
@@ -1924,7 +1956,7 @@ create table sync.events (
   sequenced_at timestamp with time zone default clock_timestamp() not null,
   constraint events_pkey PRIMARY KEY ("position")
 ) partition by RANGE ("position");
-comment on column sync.events."position" is 'Dense and in the order of commits: whoever has read up to a position has missed nothing before it.';
+comment on column sync.events."position" is 'Dense. Whoever has read up to a position has missed nothing before it: what commits later gets a later one, and changes of a row stand in their order.';
 comment on column sync.events.key is 'The customer, else the row: events of one key are handled in order.';
 comment on column sync.events.data is 'Of a created row all columns, of an updated one those that changed, and always what names it.';
 CREATE INDEX events_key ON ONLY sync.events USING btree (key, "position");
@@ -2008,8 +2040,6 @@ create policy own on sync.parked for all to foundation_role, support_role using 
   WHERE (s.name = parked.subscription))));
 create policy owner_all on sync.parked for all to platform_owner using (true) with check (true);
 create policy sync_all on sync.parked for all to sync_role using (true) with check (true);
-grant delete on sync.parked to foundation_role;
-grant delete on sync.parked to support_role;
 grant delete on sync.parked to sync_role;
 grant insert (subscription, "position", key, state, attempts, attempt_at, error, is_replay) on sync.parked to foundation_role;
 grant insert (subscription, "position", key, state, attempts, attempt_at, error, is_replay) on sync.parked to support_role;
@@ -2056,8 +2086,6 @@ alter table sync.subscriptions enable row level security, force row level securi
 create policy own on sync.subscriptions for all to foundation_role, support_role using ((app = platform.current_app())) with check ((app = platform.current_app()));
 create policy owner_all on sync.subscriptions for all to platform_owner using (true) with check (true);
 create policy sync_all on sync.subscriptions for all to sync_role using (true) with check (true);
-grant delete on sync.subscriptions to foundation_role;
-grant delete on sync.subscriptions to support_role;
 grant delete on sync.subscriptions to sync_role;
 grant insert (name, types, "position") on sync.subscriptions to foundation_role;
 grant insert (name, types, "position") on sync.subscriptions to support_role;

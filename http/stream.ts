@@ -60,10 +60,18 @@ export function addEventStream(
         detail: `There are ${streamsMax} open streams already. Close one, or try again later.`,
         headers: { 'Retry-After': '10' },
       });
-    const isKnown = !place || (await db.events.has(place.position, place.id));
-    // Known before the line is said to be open: nothing that happens from then on is missed.
-    const after = place && isKnown ? place.position : await db.events.head();
-    open += 1;
+    open += 1; // before anything is waited for, or a hundred could come in at once
+    let isKnown: boolean;
+    let begin: { position: number; id: number };
+    try {
+      isKnown = !place || place.position === 0 || (await db.events.has(place.position, place.id));
+      // Known before the line is said to be open: nothing that happens from then on is missed.
+      begin = place && isKnown ? place : await db.events.place();
+    } catch (error) {
+      open -= 1;
+      throw error;
+    }
+    const after = begin.position;
     const gone = new AbortController();
     const over = AbortSignal.any([closing, gone.signal]);
     const caller = c.get('caller');
@@ -75,7 +83,8 @@ export function addEventStream(
         if (!(await caller?.isStillWelcome().catch(() => true))) gone.abort();
       }, welcomeMs);
       try {
-        await sse.write(': open\n\n');
+        // With an id, so that who is cut before the first event comes back to this place.
+        await sse.write(`: open\nid: ${begin.position}.${begin.id}\n\n`);
         if (!isKnown) await sse.writeSSE({ event: 'reset', data: '{}' });
         for await (const event of db.events.follow({ types: wanted, after, signal: over })) {
           await sse.writeSSE({ id: `${event.position}.${event.id}`, event: event.type, data: describe(event) });

@@ -1,4 +1,5 @@
 import type { Connection, Transaction } from './connection.ts';
+import { InvalidField } from './errors.ts';
 import { type EventType, type EventTypes, type PayloadSchemas, publish } from './events.ts';
 import { openFeed } from './feed.ts';
 import {
@@ -27,6 +28,13 @@ export function openEventBus(connection: Connection, listenUrl: string | undefin
   }
 
   function add<Type extends EventType>(options: SubscriptionOptions<Type>, handle: BatchHandler<Type>): Subscription {
+    if ([...subscriptions].some(({ name }) => name === options.name))
+      throw new InvalidField([
+        {
+          field: 'name',
+          message: `is ${options.name}, which this process subscribes already: give each handler its own`,
+        },
+      ]);
     const subscription = startSubscription(connection, opened().wakeups, options, handle);
     subscriptions.add(subscription);
     return {
@@ -75,7 +83,10 @@ export function openEventBus(connection: Connection, listenUrl: string | undefin
     follow: ((options) => opened().feed.follow(options)) as ReturnType<typeof openFeed>['follow'],
 
     /** The position of the newest event that the app may see; 0 when there is none. */
-    head: (): Promise<number> => opened().feed.readHead(),
+    head: async (): Promise<number> => (await opened().feed.readHead()).position,
+
+    /** The same with the event's id, for who comes back to it later: see `has`. */
+    place: (): Promise<{ position: number; id: number }> => opened().feed.readHead(),
 
     /** Whether an event stands at this position still: after a crash of the database another one may. */
     has: (position: number, id: number): Promise<boolean> => opened().feed.has(position, id),

@@ -26,7 +26,7 @@ export type CustomerCache = {
   close(): Promise<void>;
 };
 
-type Entry = { customer: Customer; storedAt: number };
+type Entry = { customer: Customer; askedAt: number };
 
 const followAgainMs = 500;
 
@@ -74,9 +74,9 @@ export function openCustomerCache(
     keysOf.clear();
   }
 
-  function store(key: string, customer: Customer): void {
+  function store(key: string, customer: Customer, askedAt: number): void {
     drop(key);
-    entries.set(key, { customer, storedAt: performance.now() });
+    entries.set(key, { customer, askedAt });
     const keys = keysOf.get(customer.id) ?? new Set();
     keysOf.set(customer.id, keys.add(key));
     if (entries.size > customersMax) drop(entries.keys().next().value as string);
@@ -108,7 +108,7 @@ export function openCustomerCache(
   return {
     async get(key, fetch) {
       const entry = findReason() ? undefined : entries.get(key);
-      if (entry && performance.now() - entry.storedAt < maxAgeMs) {
+      if (entry && performance.now() - entry.askedAt < maxAgeMs) {
         hits++;
         entries.delete(key); // to the end: the most recently asked for
         entries.set(key, entry);
@@ -116,10 +116,12 @@ export function openCustomerCache(
       }
       misses++;
       const dirty = new Set<string>();
+      const askedAt = performance.now();
       underWay.add(dirty);
       try {
         const customer = await fetch();
-        if (customer && !findReason() && !dirty.has(customer.id) && !dirty.has('*')) store(key, { ...customer });
+        if (customer && !findReason() && !dirty.has(customer.id) && !dirty.has('*'))
+          store(key, { ...customer }, askedAt);
         return customer;
       } finally {
         underWay.delete(dirty);

@@ -1,5 +1,6 @@
 import pg from 'pg';
 import type { App, Environment } from './environment.ts';
+import { TransactionAborted } from './errors.ts';
 import { translateRefusal } from './refusals.ts';
 
 /** SQL that this package runs often: the name lets the server keep its plan. */
@@ -111,7 +112,9 @@ export function openConnection(app: App, { url, schema, pooler, poolMax }: Envir
       try {
         const result = await work(tx);
         tx.end();
-        await client.query('commit');
+        const { command } = await client.query('commit');
+        // Which PostgreSQL answers with a rollback when a statement had failed, whoever has caught that.
+        if (command !== 'COMMIT') throw new TransactionAborted();
         for (const run of tx.committed) run();
         return result;
       } finally {

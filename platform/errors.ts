@@ -143,6 +143,17 @@ export class TransactionConflict extends PlatformError {
   }
 }
 
+/** For the developer: let the error of a failed statement through, or run it in `tx.savepoint`. */
+export class TransactionAborted extends PlatformError {
+  constructor() {
+    super(
+      'transaction-aborted',
+      500,
+      'A statement of this transaction failed and its error was caught, so PostgreSQL undid all of it. Let the error through, or use tx.savepoint.',
+    );
+  }
+}
+
 /** Try again shortly: somebody holds the record, or the query took too long. */
 export class DatabaseBusy extends PlatformError {
   constructor(cause?: unknown) {

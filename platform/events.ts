@@ -30,7 +30,7 @@ export type EventType = keyof EventTypes & string;
 
 /** A numbered fact about a committed change. */
 export type AppEvent<Type extends EventType = EventType> = {
-  /** Dense, in the order of commits. */
+  /** Dense. What commits after an event was numbered has a later one; changes of a row stand in their order. */
   position: number;
   /** Stays the same wherever the event is carried. */
   id: number;

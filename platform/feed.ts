@@ -245,7 +245,8 @@ export function openFeed(connection: Connection, wakeups: Wakeups) {
   return {
     follow,
     has: (at: number, id: number) => hasEvent(connection, { position: at, id }),
-    readHead: async () => (await readHead(connection)).position,
+    /** The newest event that the app may see. */
+    readHead: (): Promise<Place> => readHead(connection),
     state(): FeedState {
       if (followers.size === 0) return 'idle';
       if (atHeadSince === undefined || atHeadSince !== wakeups.connection()) return 'cut';

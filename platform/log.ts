@@ -22,8 +22,7 @@ const pageMax = 1_000;
 const readPositions: Statement = {
   name: 'feed-read',
   text: `with log as (
-      select coalesce(max(position), 0) as head, $4::bigint is null or exists (select from sync.events where position = $4 and id = $5) as stands
-      from sync.events)
+      select sync.head() as head, $4::bigint is null or exists (select from sync.events where position = $4 and id = $5) as stands)
     select ${eventColumns}, log.head, log.stands from log left join lateral (
       select * from sync.events where position > $1 and position <= $2 and ($3::text[] is null or type = any ($3))
       order by position) e on true`,

@@ -76,7 +76,7 @@ export function retryDelayMs(attempts: number, firstMs: number, maxMs: number, c
 }
 
 export async function unpark(on: Queryable, subscription: string, position: number): Promise<void> {
-  await on.query('delete from sync.parked where subscription = $1 and position = $2', [subscription, position]);
+  await on.query('select sync.unpark($1, $2)', [subscription, position]);
 }
 
 /** Makes the next of a key due at once: more of them than one transaction should work. */

@@ -1,11 +1,13 @@
 import type { AppEvent, Customer, Subscription } from '@aether/platform';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import {
+  countDead,
   listParked,
   listSubscriptions,
   outcomes,
   pause,
   readEvents,
+  readWaitingSeconds,
   redrive,
   replay,
   resume,
@@ -196,4 +198,18 @@ test('one event is shown whole, and none that is not there', async () => {
     data: { email: customer.email },
   });
   expect(await showEvent(platform.sync, 999_999_999)).toBeUndefined();
+});
+
+test('what nobody numbers is told, and so is how much is dead beyond what a list shows', async () => {
+  const { name, poison } = await subscribe();
+  const customers = await Promise.all([newCustomer(), newCustomer()]);
+  for (const { id } of customers) poison.add(id);
+  for (const customer of customers) await change(customer);
+  await until(async () => (await countDead(platform.sync, name)) === 2);
+  expect(await listParked(platform.sync, { subscription: name, limit: 1 })).toHaveLength(1);
+  expect(await countDead(platform.sync, 'support.nobody')).toBe(0);
+  await until(async () => (await readWaitingSeconds(platform.sync)) === 0);
+  await platform.sequencer.stop();
+  await newCustomer();
+  await until(async () => (await readWaitingSeconds(platform.sync)) > 0.05);
 });

@@ -101,6 +101,26 @@ export async function listParked(
   return rows;
 }
 
+/** How many events nobody tries any more. */
+export async function countDead(client: pg.ClientBase, subscription?: string): Promise<number> {
+  const { rows } = await client.query(
+    `select count(*)::integer as dead from sync.parked where state = 'dead' and ($1::text is null or subscription = $1)`,
+    [subscription ?? null],
+  );
+  return rows[0].dead;
+}
+
+/** How long the oldest committed event has waited for its number. */
+export async function readWaitingSeconds(client: pg.ClientBase): Promise<number> {
+  const { rows } = await client.query('select coalesce(extract(epoch from sync.outbox_age()), 0)::float8 as seconds');
+  return rows[0].seconds;
+}
+
+/** The newest position. */
+export async function readHead(client: pg.ClientBase): Promise<number> {
+  return Number((await client.query('select sync.head() as head')).rows[0].head);
+}
+
 /**
  * Lets dead events be tried again: all of a subscription, or those of a frozen set. At once where nothing stands in front;
  * else when it is gone. What waits behind them follows in order.

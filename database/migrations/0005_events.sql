@@ -46,7 +46,7 @@ create table sync.events (
   sequenced_at timestamptz not null default clock_timestamp(),
   primary key (position)
 ) partition by range (position);
-comment on column sync.events.position is 'Dense and in the order of commits: whoever has read up to a position has missed nothing before it.';
+comment on column sync.events.position is 'Dense. Whoever has read up to a position has missed nothing before it: what commits later gets a later one, and changes of a row stand in their order.';
 comment on column sync.events.key is 'The customer, else the row: events of one key are handled in order.';
 comment on column sync.events.data is 'Of a created row all columns, of an updated one those that changed, and always what names it.';
 create index events_key on sync.events (key, position);
@@ -80,7 +80,14 @@ begin
   if size < 1 then raise exception 'a partition holds one position at least' using errcode = 'invalid_parameter_value'; end if;
   select max(p.last) into last_position from sync.list_partitions() p;
   if last_position >= head + size then return; end if;
-  lock table sync.events in share update exclusive mode;
+  -- Numbering does not wait for an analyze or a vacuum as long as there is room: the sequencer asks again.
+  perform set_config('lock_timeout', '200ms', true);
+  begin
+    lock table sync.events in share update exclusive mode;
+  exception when lock_not_available then
+    if last_position > head then return; end if;
+    raise;
+  end;
   select coalesce(max(p.last), head - 1) into last_position from sync.list_partitions() p;
   while last_position < head + size loop
     partition := 'events_p' || last_position + 1;
@@ -136,6 +143,12 @@ begin
 end $$;
 grant execute on function sync.sequence(integer, bigint) to sync_role;
 
+-- The newest position there is, whoever may see its event: row security would have each look for one step over all of the other app's.
+create function sync.head() returns bigint
+language sql stable security definer set search_path = pg_catalog, pg_temp
+return coalesce((select e.position from sync.events e order by e.position desc limit 1), 0);
+grant execute on function sync.head() to foundation_role, support_role, sync_role;
+
 -- How long the oldest committed event has waited for its number; null when none does. Rivals and monitors ask.
 create function sync.outbox_age() returns interval
 language sql stable security definer set search_path = pg_catalog, pg_temp
@@ -150,6 +163,8 @@ declare
   writer constant text := platform.current_app();
   event_id bigint;
 begin
+  -- Before an id is drawn: the sequencer takes it that whoever has drawn one has a transaction id (see raiseFloor in sync/sequencer.ts).
+  perform pg_current_xact_id();
   if writer not in ('foundation', 'support') or event_type is null or event_type !~ ('^' || writer || '\.[a-z][a-z0-9_.]{0,79}$') then
     raise exception 'an app publishes events that begin with its own name' using errcode = 'insufficient_privilege';
   end if;
@@ -162,7 +177,7 @@ begin
   end if;
   insert into sync.outbox (type, key, row_id, audience, app, login, actor, data, trace)
   values (event_type, event_key, event_key, event_audience, writer, session_user, platform.current_actor(), payload,
-          nullif(current_setting('aether.trace', true), ''))
+          nullif(left(current_setting('aether.trace', true), 255), ''))
   returning id into event_id;
   perform sync.ring();
   return event_id;
@@ -217,7 +232,7 @@ begin
   end if;
   insert into sync.outbox (type, key, row_id, version, audience, app, login, actor, data, previous, trace)
   values (%6$L || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, (%7$s)::text, r.id::text, %8$s,
-          %9$L, platform.current_app(), session_user, platform.current_actor(), data, previous, nullif(current_setting('aether.trace', true), ''));
+          %9$L, platform.current_app(), session_user, platform.current_actor(), data, previous, nullif(left(current_setting('aether.trace', true), 255), ''));
   if not pg_try_advisory_xact_lock_shared(7271, 1) then perform pg_notify('sync_outbox', ''); end if;  -- sync.ring, without the call
   return null;
 end $body$ $f$,
@@ -282,12 +297,24 @@ create policy sync_all on sync.parked to sync_role using (true) with check (true
 create policy own on sync.parked to foundation_role, support_role
   using (exists (select from sync.subscriptions s where s.name = subscription))
   with check (exists (select from sync.subscriptions s where s.name = subscription));
-grant select, delete on sync.subscriptions to foundation_role, support_role, sync_role;
+grant select on sync.subscriptions to foundation_role, support_role;
+grant select, delete on sync.subscriptions to sync_role;
 grant insert (name, types, position), update (types, position, replay_until, is_paused, pause_reason, moved_at)
   on sync.subscriptions to foundation_role, support_role, sync_role;
-grant select, delete on sync.parked to foundation_role, support_role, sync_role;
+-- No delete for the apps: with it either could lock the whole table, and so stop the other. See unpark.
+grant select on sync.parked to foundation_role, support_role;
+grant select, delete on sync.parked to sync_role;
 grant insert (subscription, position, key, state, attempts, attempt_at, error, is_replay), update (state, attempts, attempt_at, error)
   on sync.parked to foundation_role, support_role, sync_role;
+
+-- What an app may take away of its own.
+create function sync.unpark(of_subscription text, at_position bigint) returns void
+language sql security definer set search_path = pg_catalog, pg_temp
+begin atomic
+  delete from sync.parked p using sync.subscriptions s
+  where p.subscription = of_subscription and p.position = at_position and s.name = p.subscription and s.app = platform.current_app();
+end;
+grant execute on function sync.unpark(text, bigint) to foundation_role, support_role;
 
 -- After events were parked in front of others, or taken away: the first of each key is tried now, unless it is dead, and one that
 -- was first before waits behind it. For whoever holds the lock of the subscription's row, with the caller's rights.

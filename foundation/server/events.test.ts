@@ -58,7 +58,7 @@ describe('the live stream', () => {
   test('begins with a sign of life, and tells what happens as it happens', async () => {
     const stream = await listen(`${app.url}/api/events?types=customer.created`);
     expect(stream.headers.get('content-type')).toMatch(/^text\/event-stream/);
-    expect(await stream.next()).toEqual({ comment: 'open' });
+    expect(await stream.next()).toEqual({ comment: 'open', id: expect.stringMatching(/^\d+\.\d+$/) });
     const customer = await newCustomer('Streamed');
     const message = await stream.nextEvent();
     expect(message).toMatchObject({ event: 'customer.created', id: expect.stringMatching(/^\d+\.\d+$/) });
@@ -86,6 +86,17 @@ describe('the live stream', () => {
     await newCustomer('Live');
     expect(JSON.parse((await second.nextEvent())?.data ?? '').data.name).toBe('Live');
     second.close();
+  });
+
+  test('has a place to come back to before anything has happened', async () => {
+    const url = `${app.url}/api/events?types=customer.created`;
+    const cut = await listen(url);
+    const opened = await cut.next();
+    cut.close();
+    await newCustomer('Meanwhile');
+    const back = await listen(url, { 'Last-Event-ID': opened?.id ?? '' });
+    expect(JSON.parse((await back.nextEvent())?.data ?? '').data.name).toBe('Meanwhile');
+    back.close();
   });
 
   test('says so when the place to go on from is no more', async () => {

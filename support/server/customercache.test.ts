@@ -70,6 +70,23 @@ test('an event that it knows already changes nothing, and one that it missed is 
   expect(await countDiffering()).toBe(0);
 });
 
+test('what an event says that somebody skipped is read from the table with the next one', async () => {
+  const customer = await app.foundation.createCustomer({ name: 'Skipped', email: 'skipped@example.com' });
+  await isEqual();
+  const sync = await app.database.connect('sync_app');
+  const set = (what: string) =>
+    sync.query(`update sync.subscriptions set ${what} where name = 'support.customer-cache'`);
+  await set(`is_paused = true, pause_reason = 'test'`);
+  await app.foundation.updateCustomer(customer.id, { account_tier: 'premium' });
+  await expect
+    .poll(async () => (await sync.query('select sync.outbox_age() is null as empty')).rows[0].empty)
+    .toBe(true);
+  await set('position = sync.head()');
+  await app.foundation.updateCustomer(customer.id, { phone: '+1 555' });
+  await set('is_paused = false, pause_reason = null');
+  await isEqual();
+});
+
 test('a second process keeps the same cache, and doubles nothing', async () => {
   const subscription = keepCustomerCache(app.support, () => {});
   const customer = await app.foundation.createCustomer({ name: 'Two', email: 'two@example.com' });

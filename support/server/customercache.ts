@@ -61,10 +61,23 @@ async function apply(tx: Transaction, event: CustomerEvent): Promise<void> {
       `insert into support.customer_cache select r.* from jsonb_populate_record(null::support.customer_cache, $1) r on conflict (id) do nothing`,
       [change],
     );
-  else
-    await tx.query(
+  else {
+    const laid = await tx.query(
       `update support.customer_cache c set (${patched.join(', ')}) = (select ${patched.map((column) => `r.${column}`).join(', ')} from jsonb_populate_record(c, $2) r)
-       where c.id = $1 and c.version < $3`,
+       where c.id = $1 and c.version = $3 - 1 returning c.id`,
       [event.key, change, event.version],
     );
+    if (laid.length === 0) await readAnew(tx, event);
+  }
+}
+
+/** An event was missed, because somebody skipped it: what it changed stands in the table only. A version that is known changes nothing. */
+async function readAnew(tx: Transaction, event: CustomerEvent): Promise<void> {
+  const shared = columns.filter((column) => column !== 'id');
+  await tx.query(
+    `update support.customer_cache c set (${shared.join(', ')}, changed_at) = (select ${shared.map((column) => `t.${column}`).join(', ')}, t.updated_at
+       from platform.customers t where t.id = c.id)
+     where c.id = $1 and c.version < $2 and exists (select from platform.customers t where t.id = c.id)`,
+    [event.key, event.version],
+  );
 }
