@@ -21,7 +21,7 @@ const pageMax = 1_000;
 /** The bound keeps PostgreSQL from sorting all that follows. */
 const readPositions: Statement = {
   name: 'feed-read',
-  text: `with log as (
+  text: `with log as materialized (
       select sync.head() as head, $4::bigint is null or exists (select from sync.events where position = $4 and id = $5) as stands)
     select ${eventColumns}, log.head, log.stands from log left join lateral (
       select * from sync.events where position > $1 and position <= $2 and ($3::text[] is null or type = any ($3))

@@ -78,7 +78,7 @@ const takeLease: Statement = {
  */
 const readAhead: Statement = {
   name: 'subscription-read',
-  text: `with log as (select sync.head() as head, exists (select from sync.parked where subscription = $5) as has_parked)
+  text: `with log as materialized (select sync.head() as head, exists (select from sync.parked where subscription = $5) as has_parked)
     select ${eventColumns}, log.head, log.has_parked from log left join lateral (
       select * from sync.events where position > $1 and position <= $2 and ($3::text[] is null or type = any ($3))
       order by position limit $4) e on true`,
