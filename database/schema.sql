@@ -31,7 +31,8 @@ declare
   given text;
   fits boolean;
 begin
-  select * into field from crm.custom_fields f where f.id = case tg_op when 'DELETE' then old.field_id else new.field_id end;
+  -- Held, so that nobody takes a choice away that is being chosen.
+  select * into field from crm.custom_fields f where f.id = case tg_op when 'DELETE' then old.field_id else new.field_id end for share;
   if tg_op = 'DELETE' then
     -- Of a field that is being removed nothing is found.
     if field.is_required then
@@ -57,6 +58,22 @@ begin
       using errcode = 'check_violation', constraint = 'custom_field_' || field.type, column = field.key;
   end if;
   return new;
+end $function$;
+
+CREATE OR REPLACE FUNCTION crm.count_custom_value()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare r crm.custom_field_values;
+begin
+  if tg_op = 'DELETE' then r := old; else r := new; end if;
+  if r.customer_id is not null then update platform.customers set version = version + 1 where id = r.customer_id;
+  elsif r.company_id is not null then update platform.companies set version = version + 1 where id = r.company_id;
+  else update crm.deals set version = version + 1 where id = r.deal_id;
+  end if;
+  return null;
 end $function$;
 
 CREATE OR REPLACE FUNCTION crm.keep_used_choices()
@@ -204,6 +221,7 @@ CREATE INDEX custom_field_values_company_id_idx ON crm.custom_field_values USING
 CREATE INDEX custom_field_values_customer_id_idx ON crm.custom_field_values USING btree (customer_id) WHERE (customer_id IS NOT NULL);
 CREATE INDEX custom_field_values_deal_id_idx ON crm.custom_field_values USING btree (deal_id) WHERE (deal_id IS NOT NULL);
 CREATE TRIGGER check_value BEFORE INSERT OR DELETE OR UPDATE ON crm.custom_field_values FOR EACH ROW EXECUTE FUNCTION crm.check_custom_value();
+CREATE TRIGGER count_version AFTER INSERT OR DELETE OR UPDATE ON crm.custom_field_values FOR EACH ROW EXECUTE FUNCTION crm.count_custom_value();
 alter table crm.custom_field_values enable row level security, force row level security;
 create policy foundation_all on crm.custom_field_values for all to foundation_role using (true) with check (true);
 create policy owner_all on crm.custom_field_values for all to platform_owner using (true) with check (true);

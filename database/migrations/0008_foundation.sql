@@ -60,7 +60,8 @@ declare
   given text;
   fits boolean;
 begin
-  select * into field from crm.custom_fields f where f.id = case tg_op when 'DELETE' then old.field_id else new.field_id end;
+  -- Held, so that nobody takes a choice away that is being chosen.
+  select * into field from crm.custom_fields f where f.id = case tg_op when 'DELETE' then old.field_id else new.field_id end for share;
   if tg_op = 'DELETE' then
     -- Of a field that is being removed nothing is found.
     if field.is_required then
@@ -89,6 +90,21 @@ begin
 end $$;
 create trigger check_value before insert or update or delete on crm.custom_field_values
   for each row execute function crm.check_custom_value();
+
+-- A value counts as a change of its record, so that of two who saw the same version the second is told. As the owner: no app writes versions.
+create function crm.count_custom_value() returns trigger
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare r crm.custom_field_values;
+begin
+  if tg_op = 'DELETE' then r := old; else r := new; end if;
+  if r.customer_id is not null then update platform.customers set version = version + 1 where id = r.customer_id;
+  elsif r.company_id is not null then update platform.companies set version = version + 1 where id = r.company_id;
+  else update crm.deals set version = version + 1 where id = r.deal_id;
+  end if;
+  return null;
+end $$;
+create trigger count_version after insert or update or delete on crm.custom_field_values
+  for each row execute function crm.count_custom_value();
 
 -- A choice that somebody has chosen cannot be taken away.
 create function crm.keep_used_choices() returns trigger

@@ -212,8 +212,10 @@ export function addActivityRoutes(app: App, db: PlatformDb) {
       return c.json(toEntry(added), 201);
     })
     .openapi(change, async (c) => {
-      const changed = await db.transaction({ actor: c.get('actor')?.id }, (tx) =>
-        updateActivity(tx, c.req.valid('param').id, c.req.valid('json')),
+      const actor = c.get('actor');
+      const editor = { id: actor?.id, isAdmin: actor?.role === 'admin' };
+      const changed = await db.transaction({ actor: actor?.id }, (tx) =>
+        updateActivity(tx, c.req.valid('param').id, c.req.valid('json'), editor),
       );
       return c.json(toEntry(changed), 200);
     })

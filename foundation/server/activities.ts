@@ -1,4 +1,12 @@
-import { type App, NotFound, type Queryable, ReferenceNotFound, type Transaction } from '@aether/platform';
+import {
+  type App,
+  InvalidField,
+  NotFound,
+  PlatformError,
+  type Queryable,
+  ReferenceNotFound,
+  type Transaction,
+} from '@aether/platform';
 
 /** An entry of a customer's timeline, of either app. */
 export type Activity = {
@@ -71,23 +79,42 @@ export function toActivity({ created_by, created_by_name, ...row }: ActivityRow)
   };
 }
 
+/** What people write; the rest is written by the apps, and stays as it is. */
+export const typedByPeople = ['call', 'email', 'meeting', 'note', 'task'] as const;
+
+/** Ask whoever wrote it, or an administrator. */
+export class NotYours extends PlatformError {
+  constructor() {
+    super('not-yours', 403, 'Only who wrote this, or an administrator, may change what it says. Add a note instead.');
+  }
+}
+
 /**
- * Changes what Foundation wrote: the text, when a task is due, whether it is done.
+ * Changes what a person wrote in Foundation: the text, by its author or an administrator; when a task is due and whether it is done, by
+ * everybody.
  *
- * @throws NotFound, also for what Support wrote, which stays as it is.
+ * @throws NotFound, also for what an app wrote, which stays as it is; NotYours
  */
 export async function updateActivity(
   tx: Transaction,
   id: string,
   { description, due_at, is_done }: { description?: string; due_at?: string | null; is_done?: boolean },
+  editor: { id?: string; isAdmin: boolean },
 ): Promise<Activity> {
-  const changed = await tx.query(
+  const [known] = await tx.query<{ type: string; created_by: string | null }>(
+    `select type, created_by from crm.activities where id = $1 and created_by_app = 'foundation' and type = any ($2) for update`,
+    [id, typedByPeople],
+  );
+  if (!known) throw new NotFound('activity that a person wrote');
+  if (known.type !== 'task' && (due_at !== undefined || is_done !== undefined))
+    throw new InvalidField([{ field: due_at === undefined ? 'is_done' : 'due_at', message: 'is for tasks' }]);
+  if (description !== undefined && !editor.isAdmin && known.created_by !== (editor.id ?? null)) throw new NotYours();
+  await tx.query(
     `update crm.activities set description = coalesce($2, description), due_at = case when $3 then $4::timestamptz else due_at end,
        done_at = case $5::boolean when true then coalesce(done_at, now()) when false then null else done_at end
-     where id = $1 and created_by_app = 'foundation' returning id`,
+     where id = $1`,
     [id, description, due_at !== undefined, due_at ?? null, is_done ?? null],
   );
-  if (changed.length === 0) throw new NotFound('activity of Foundation');
   const [row] = await tx.query<ActivityRow>(
     `select ${activityColumns} from crm.activities a left join platform.users u on u.id = a.created_by where a.id = $1`,
     [id],

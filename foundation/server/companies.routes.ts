@@ -194,7 +194,7 @@ export function addCompanyRoutes(app: App, db: PlatformDb) {
       const made = await db.transaction({ actor: c.get('actor')?.id }, async (tx) => {
         const made = await db.createCompany(company, { tx });
         await writeCustomValues(tx, 'company', made.id, custom, { isNew: true });
-        return made;
+        return (await db.getCompanyById(made.id, { tx })) ?? made;
       });
       return c.json(made, 201);
     })
@@ -205,7 +205,7 @@ export function addCompanyRoutes(app: App, db: PlatformDb) {
       const changed = await db.transaction({ actor: c.get('actor')?.id }, async (tx) => {
         const changed = await db.updateCompany(id, patch, { expectedVersion, tx });
         await writeCustomValues(tx, 'company', id, custom);
-        return changed;
+        return (await db.getCompanyById(id, { tx })) ?? changed;
       });
       return c.json(changed, 200);
     })

@@ -188,7 +188,7 @@ export function addCustomerRoutes(app: App, db: PlatformDb) {
       const made = await db.transaction({ actor: c.get('actor')?.id }, async (tx) => {
         const made = await db.createCustomer(customer, { tx });
         await writeCustomValues(tx, 'customer', made.id, custom, { isNew: true });
-        return made;
+        return requireCustomer(db, made.id, tx);
       });
       return c.json(made, 201);
     })
@@ -207,7 +207,7 @@ export function addCustomerRoutes(app: App, db: PlatformDb) {
       const changed = await db.transaction({ actor: c.get('actor')?.id }, async (tx) => {
         const changed = await db.updateCustomer(id, patch, { expectedVersion, tx });
         await writeCustomValues(tx, 'customer', changed.id, custom);
-        return changed;
+        return requireCustomer(db, changed.id, tx);
       });
       return c.json(changed, 200);
     });

@@ -1,4 +1,12 @@
-import { type App, type Customer, type CustomerContext, isUuid, NotFound, type PlatformDb } from '@aether/platform';
+import {
+  type App,
+  type Customer,
+  type CustomerContext,
+  isUuid,
+  NotFound,
+  type PlatformDb,
+  type Transaction,
+} from '@aether/platform';
 import { type CustomerOrder, findCustomers } from './customersearch.ts';
 import type { CustomValues } from './customfields.ts';
 import type { Direction } from './keyset.ts';
@@ -63,8 +71,8 @@ export async function getCustomerRecord(db: PlatformDb, key: string): Promise<Cu
 }
 
 /** By uuid or by crm_id. @throws NotFound */
-export async function requireCustomer(db: PlatformDb, key: string): Promise<Customer> {
-  const found = isUuid(key) ? await db.getCustomerById(key) : await db.getCustomerByNumber('foundation', key);
+export async function requireCustomer(db: PlatformDb, key: string, tx?: Transaction): Promise<Customer> {
+  const found = isUuid(key) ? await db.getCustomerById(key, { tx }) : await db.getCustomerByNumber('foundation', key);
   if (!found) throw new NotFound('customer');
   return found;
 }

@@ -92,6 +92,24 @@ describe('a field of the organisation', () => {
     await expect(misplaced).rejects.toMatchObject({ code: 'invalid-field' });
   });
 
+  test('changed by two who saw the same version is refused to the second', async () => {
+    const { key, id } = await newField();
+    const { body: customer } = await newCustomer();
+    const change = (value: string) =>
+      app.call('PATCH', `/api/customers/${customer.id}`, {
+        custom: { [key]: value },
+        expected_version: customer.version,
+      });
+    const first = await change('red');
+    expect(first).toMatchObject({ status: 200, body: { version: customer.version + 1 } });
+    expect(await change('blue')).toMatchObject({ status: 409, body: { code: 'customer-version-conflict' } });
+    expect((await app.call('GET', `/api/customers/${customer.id}`)).body).toMatchObject({
+      custom: { [key]: 'red' },
+      customer: { version: first.body.version },
+    });
+    await app.call('DELETE', `/api/custom-fields/${id}`);
+  });
+
   test('keeps the choices that somebody has chosen', async () => {
     const { id, key } = await newField({ type: 'choice', choices: ['A', 'B'] });
     await newCustomer({ [key]: 'A' });

@@ -100,7 +100,7 @@ export async function removeCustomField(
 }
 
 /**
- * Writes values of a record's custom fields.
+ * Writes values of a record's custom fields; the record's version counts on.
  *
  * @param options.isNew the record is being made: every required field must be given.
  * @throws InvalidField naming `custom.<key>`

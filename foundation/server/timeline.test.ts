@@ -151,6 +151,25 @@ describe('tasks', () => {
     expect(await list('mine=true&open_tasks=true&limit=2')).toHaveLength(2);
   });
 
+  test('are ticked by everybody, but what a note says only its author and administrators change', async () => {
+    const customer = await newCustomer();
+    const path = `/api/customers/${customer.id}/activities`;
+    const note = (await app.call('POST', path, { type: 'note', description: 'Mine' })).body;
+    const task = (await app.call('POST', path, { type: 'task', description: 'To do' })).body;
+    await app.foundation.signInUser({ subject: 'tom', email: 'tom@aether.example', name: 'Tom' });
+    const tom = app.callAs('tom');
+    expect((await tom('PATCH', `/api/activities/${note.id}`, { description: 'Forged' })).body.code).toBe('not-yours');
+    expect((await tom('PATCH', `/api/activities/${task.id}`, { is_done: true })).status).toBe(200);
+    expect((await tom('PATCH', `/api/activities/${note.id}`, { is_done: true })).status).toBe(422);
+    expect((await app.call('PATCH', `/api/activities/${note.id}`, { description: 'Still mine' })).status).toBe(200);
+    const deal = (await app.call('POST', '/api/deals', { customer_id: customer.id, name: 'D' })).body;
+    await app.call('POST', `/api/deals/${deal.id}/close`, { outcome: 'won' });
+    const [won] = await app.foundation.query<{ id: string }>('select id from crm.activities where deal_id = $1', [
+      deal.id,
+    ]);
+    expect((await app.call('PATCH', `/api/activities/${won?.id}`, { description: 'Lost' })).status).toBe(404);
+  });
+
   test('and what Support wrote stays as it is', async () => {
     const customer = await newCustomer();
     const [chat] = await app.support.query<{ id: string }>(

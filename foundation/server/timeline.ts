@@ -127,8 +127,11 @@ async function readChanges(
     matchTimes('h', filters, after, parameter),
     `(h.deal_id is not null or h.change <> 'created')`,
   ];
-  // Closing writes an activity, which says more.
-  if (kinds.includes('activity')) conditions.push(`h.change not in ('won', 'lost')`);
+  // Closing and opening again write an activity, which says more; raw SQL writes none.
+  if (kinds.includes('activity'))
+    conditions.push(
+      `not (h.change in ('won', 'lost', 'reopened') and exists (select from crm.activities a where a.deal_id = h.deal_id and a.type = 'deal_' || h.change))`,
+    );
   if (!kinds.includes('deal')) conditions.push('h.deal_id is null');
   if (!kinds.includes('field')) conditions.push('h.deal_id is not null');
   if (filters.app) conditions.push(`h.app = ${parameter(filters.app)}`);
