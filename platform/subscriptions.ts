@@ -132,7 +132,7 @@ export function startSubscription<Type extends EventType>(
       // Taking turns with the log: what fails slowly must not keep what is new waiting.
       const { retry_in_ms: retryInMs } = lease;
       let isDue = retryInMs !== null && retryInMs <= 0;
-      isTurnOfParked = isDue && !isTurnOfParked;
+      isTurnOfParked = isDue && !isTurnOfParked && !isSplit; // a batch that failed is taken one by one at once
       if (isTurnOfParked) {
         if (await workParked(tx, limit)) return { hasMore: true, restMs: 0 };
         isDue = false; // what is due cannot be seen
