@@ -1,6 +1,6 @@
 import { connectPlatform, type PlatformDb, type Transaction } from '@aether/platform';
 import { localTenantId, type Persona } from '@aether/signin/provider';
-import { addMessage, endSession, openSession } from '@aether/support';
+import { addMessage, endSession, findWidget, openSession } from '@aether/support';
 import { actAs, backdate, loadSettings, loadWorld, loadWorldChats } from './demo-history.ts';
 import { makeWorld } from './demo-world.ts';
 
@@ -267,7 +267,7 @@ async function loadSupport(db: PlatformDb, tx: Transaction): Promise<void> {
   }
   await tx.query(`insert into support.widgets (key, name) values ($1, 'Demo shop')`, [demoWidgetKey]);
   for (const { lines, resolved, agent, ...visitor } of chats) {
-    const { session_id } = await openSession(db, { widgetKey: demoWidgetKey, ...visitor }, { tx });
+    const { session_id } = await openSession(db, await findWidget(tx, demoWidgetKey), visitor, { tx });
     for (const [index, [author, body]] of lines.entries()) {
       const agentId = author === 'agent' ? agentIds.get(agent) : undefined;
       await addMessage(tx, session_id, { author, agentId, clientId: `demo-${index + 1}`, body });

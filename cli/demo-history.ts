@@ -1,5 +1,5 @@
 import type { PlatformDb, Transaction } from '@aether/platform';
-import { addMessage, endSession, openSession } from '@aether/support';
+import { addMessage, endSession, findWidget, openSession } from '@aether/support';
 import pg from 'pg';
 import type { World } from './demo-world.ts';
 
@@ -91,7 +91,7 @@ export async function loadWorldChats(
   agentIds: Map<string, string>,
 ): Promise<void> {
   for (const { email, name, agent, resolved, lines } of chats) {
-    const { session_id } = await openSession(db, { widgetKey, email, name }, { tx });
+    const { session_id } = await openSession(db, await findWidget(tx, widgetKey), { email, name }, { tx });
     for (const [index, [author, body]] of lines.entries()) {
       const agentId = author === 'agent' ? agentIds.get(agent) : undefined;
       await addMessage(tx, session_id, { author, agentId, clientId: `demo-${index + 1}`, body });

@@ -123,6 +123,7 @@ comment on column crm.activities.created_by is 'The person, as the app says; cre
 comment on column crm.activities.idempotency_key is 'Names the cause, so that however often it is retried there is one activity: session:<id>, deal:<id>:won.';
 CREATE INDEX activities_created_by_idx ON crm.activities USING btree (created_by) WHERE (created_by IS NOT NULL);
 CREATE INDEX activities_deal_id_idx ON crm.activities USING btree (deal_id) WHERE (deal_id IS NOT NULL);
+CREATE INDEX activities_deals_won ON crm.activities USING btree (customer_id, occurred_at DESC) WHERE (type = 'deal_won'::text);
 CREATE INDEX activities_tasks ON crm.activities USING btree (due_at, id) WHERE ((type = 'task'::text) AND (done_at IS NULL));
 CREATE INDEX activities_timeline ON crm.activities USING btree (customer_id, occurred_at DESC, id DESC);
 CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON crm.activities FOR EACH ROW EXECUTE FUNCTION sync.capture_crm_activities();
@@ -397,6 +398,27 @@ create view crm.customer_context as
          LIMIT 1) last ON (true));
 grant select on crm.customer_context to foundation_role;
 grant select on crm.customer_context to support_role;
+
+create view crm.recent_activities as
+ SELECT a.customer_id,
+    a.id,
+    a.type,
+    a.occurred_at,
+    a.created_by_app,
+    u.name AS created_by_name
+   FROM (crm.activities a
+     LEFT JOIN platform.users u ON ((u.id = a.created_by)));
+grant select on crm.recent_activities to support_role;
+
+create view crm.tier_grants as
+ SELECT a.customer_id,
+    (a.metadata ->> 'account_tier'::text) AS account_tier,
+    d.name AS deal_name,
+    a.occurred_at
+   FROM (crm.activities a
+     JOIN crm.deals d ON ((d.id = a.deal_id)))
+  WHERE ((a.type = 'deal_won'::text) AND (a.metadata ? 'account_tier'::text));
+grant select on crm.tier_grants to support_role;
 
 create schema ext;
 grant usage on schema ext to foundation_role;
@@ -717,6 +739,7 @@ CREATE INDEX customers_by_change ON platform.customers USING btree (updated_at, 
 CREATE INDEX customers_by_creation ON platform.customers USING btree (created_at, id) WHERE ((merged_into IS NULL) AND (erased_at IS NULL));
 CREATE INDEX customers_by_email ON platform.customers USING btree (email_key, id) WHERE ((merged_into IS NULL) AND (erased_at IS NULL));
 CREATE INDEX customers_by_name ON platform.customers USING btree (name, id) WHERE ((merged_into IS NULL) AND (erased_at IS NULL));
+CREATE INDEX customers_by_phone_end ON platform.customers USING btree ("right"(regexp_replace(phone, '\D'::text, ''::text, 'g'::text), 7)) WHERE (phone IS NOT NULL);
 CREATE INDEX customers_by_tier ON platform.customers USING btree (COALESCE(account_tier, '~'::text), id) WHERE ((merged_into IS NULL) AND (erased_at IS NULL));
 CREATE INDEX customers_company_id_idx ON platform.customers USING btree (company_id) WHERE (company_id IS NOT NULL);
 CREATE INDEX customers_merged_into_idx ON platform.customers USING btree (merged_into) WHERE (merged_into IS NOT NULL);
@@ -856,17 +879,20 @@ create table support.agents (
   user_id text collate "C" not null,
   availability text default 'offline'::text not null,
   created_at timestamp with time zone default now() not null,
+  is_active boolean default true not null,
+  last_seen_at timestamp with time zone,
   constraint agents_pkey PRIMARY KEY (id),
   constraint agents_user_id_key UNIQUE (user_id),
   constraint agents_user_id_fkey FOREIGN KEY (user_id) REFERENCES platform.users(id),
   constraint agents_availability_check CHECK ((availability = ANY (ARRAY['online'::text, 'away'::text, 'offline'::text])))
 );
+comment on column support.agents.last_seen_at is 'When the console was last open: who is called online but was not seen for two minutes is not counted on.';
 alter table support.agents enable row level security, force row level security;
 create policy owner_all on support.agents for all to platform_owner using (true) with check (true);
 create policy support_all on support.agents for all to support_role using (true) with check (true);
 grant insert (user_id, availability) on support.agents to support_role;
 grant select on support.agents to support_role;
-grant update (availability) on support.agents to support_role;
+grant update (availability, is_active, last_seen_at) on support.agents to support_role;
 
 create table support.calls (
   id uuid default uuidv7() not null,
@@ -879,41 +905,71 @@ create table support.calls (
   started_at timestamp with time zone not null,
   duration_seconds integer,
   created_at timestamp with time zone default now() not null,
+  client_id text collate "C",
   constraint calls_pkey PRIMARY KEY (id),
+  constraint calls_client_id_key UNIQUE (client_id),
   constraint calls_agent_id_fkey FOREIGN KEY (agent_id) REFERENCES support.agents(id),
   constraint calls_customer_id_fkey FOREIGN KEY (customer_id) REFERENCES platform.customers(id),
+  constraint calls_client_id_check CHECK ((client_id ~ '^[A-Za-z0-9_-]{1,64}$'::text)),
   constraint calls_direction_check CHECK ((direction = ANY (ARRAY['inbound'::text, 'outbound'::text]))),
   constraint calls_duration_seconds_check CHECK ((duration_seconds >= 0)),
   constraint calls_notes_check CHECK ((char_length(notes) <= 4000)),
   constraint calls_number_e164_check CHECK ((number_e164 ~ '^\+[1-9][0-9]{5,14}$'::text)),
   constraint calls_outcome_check CHECK (platform.is_line(outcome, 80))
 );
+comment on column support.calls.client_id is 'Given by who logs it: a retry is the same call.';
 CREATE INDEX calls_agent_id_idx ON support.calls USING btree (agent_id) WHERE (agent_id IS NOT NULL);
 CREATE INDEX calls_customer_id_started_at_idx ON support.calls USING btree (customer_id, started_at DESC);
+CREATE INDEX calls_newest ON support.calls USING btree (started_at DESC, id DESC);
 CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON support.calls FOR EACH ROW EXECUTE FUNCTION sync.capture_support_calls();
 alter table support.calls enable row level security, force row level security;
 create policy owner_all on support.calls for all to platform_owner using (true) with check (true);
 create policy support_all on support.calls for all to support_role using (true) with check (true);
-grant insert (customer_id, agent_id, direction, number_e164, outcome, notes, started_at, duration_seconds) on support.calls to support_role;
+grant insert (customer_id, agent_id, direction, number_e164, outcome, notes, started_at, duration_seconds, client_id) on support.calls to support_role;
 grant select on support.calls to support_role;
 grant update (customer_id, outcome, notes, duration_seconds) on support.calls to support_role;
+
+create table support.canned_answers (
+  id uuid default uuidv7() not null,
+  shortcut text collate "C" not null,
+  title text not null,
+  body text not null,
+  created_at timestamp with time zone default now() not null,
+  constraint canned_answers_pkey PRIMARY KEY (id),
+  constraint canned_answers_shortcut_key UNIQUE (shortcut),
+  constraint canned_answers_body_check CHECK (((char_length(body) >= 1) AND (char_length(body) <= 4000))),
+  constraint canned_answers_shortcut_check CHECK ((shortcut ~ '^[a-z0-9][a-z0-9_-]{0,39}$'::text)),
+  constraint canned_answers_title_check CHECK (platform.is_line(title, 80))
+);
+alter table support.canned_answers enable row level security, force row level security;
+create policy owner_all on support.canned_answers for all to platform_owner using (true) with check (true);
+create policy support_all on support.canned_answers for all to support_role using (true) with check (true);
+grant delete on support.canned_answers to support_role;
+grant insert (shortcut, title, body) on support.canned_answers to support_role;
+grant select on support.canned_answers to support_role;
+grant update (shortcut, title, body) on support.canned_answers to support_role;
 
 create table support.chatbots (
   id uuid default uuidv7() not null,
   widget_id uuid not null,
   name text not null,
-  rules jsonb default '[]'::jsonb not null,
+  rules jsonb default '{}'::jsonb not null,
   is_live boolean default false not null,
   created_at timestamp with time zone default now() not null,
+  version bigint default 1 not null,
+  updated_at timestamp with time zone default now() not null,
   constraint chatbots_pkey PRIMARY KEY (id),
   constraint chatbots_widget_id_fkey FOREIGN KEY (widget_id) REFERENCES support.widgets(id),
   constraint chatbots_name_check CHECK (platform.is_line(name, 80)),
-  constraint chatbots_rules_check CHECK (((jsonb_typeof(rules) = 'array'::text) AND (octet_length((rules)::text) <= 65536)))
+  constraint chatbots_rules_check CHECK (((jsonb_typeof(rules) = 'object'::text) AND (octet_length((rules)::text) <= 65536)))
 );
 CREATE INDEX chatbots_widget_id_idx ON support.chatbots USING btree (widget_id);
+CREATE UNIQUE INDEX chatbots_live ON support.chatbots USING btree (widget_id) WHERE is_live;
+CREATE TRIGGER count_version BEFORE UPDATE ON support.chatbots FOR EACH ROW EXECUTE FUNCTION platform.count_version();
 alter table support.chatbots enable row level security, force row level security;
 create policy owner_all on support.chatbots for all to platform_owner using (true) with check (true);
 create policy support_all on support.chatbots for all to support_role using (true) with check (true);
+grant delete on support.chatbots to support_role;
 grant insert (widget_id, name, rules, is_live) on support.chatbots to support_role;
 grant select on support.chatbots to support_role;
 grant update (name, rules, is_live) on support.chatbots to support_role;
@@ -957,6 +1013,7 @@ create table support.messages (
   client_id text collate "C" not null,
   body text not null,
   created_at timestamp with time zone default clock_timestamp() not null,
+  choices jsonb,
   constraint messages_pkey PRIMARY KEY (id),
   constraint messages_session_id_author_client_id_key UNIQUE (session_id, author, client_id),
   constraint messages_session_id_number_key UNIQUE (session_id, number),
@@ -964,26 +1021,57 @@ create table support.messages (
   constraint messages_session_id_fkey FOREIGN KEY (session_id) REFERENCES support.sessions(id),
   constraint messages_author_check CHECK ((author = ANY (ARRAY['visitor'::text, 'agent'::text, 'bot'::text]))),
   constraint messages_body_check CHECK (((char_length(body) >= 1) AND (char_length(body) <= 4000))),
+  constraint messages_choices_check CHECK (((jsonb_typeof(choices) = 'array'::text) AND (octet_length((choices)::text) <= 8192))),
   constraint messages_client_id_check CHECK ((client_id ~ '^[A-Za-z0-9_-]{1,64}$'::text)),
   constraint messages_number_check CHECK ((number > 0))
 );
 comment on column support.messages.number is 'Dense within the session, in the order in which the server took the messages.';
 comment on column support.messages.client_id is 'Given by the sender: a retry of the same message is the same message.';
+comment on column support.messages.choices is 'Of a bot: what the visitor may pick, [{id, label}].';
 CREATE INDEX messages_agent_id_idx ON support.messages USING btree (agent_id) WHERE (agent_id IS NOT NULL);
 CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON support.messages FOR EACH ROW EXECUTE FUNCTION sync.capture_support_messages();
 alter table support.messages enable row level security, force row level security;
 create policy owner_all on support.messages for all to platform_owner using (true) with check (true);
 create policy support_all on support.messages for all to support_role using (true) with check (true);
-grant insert (session_id, number, author, agent_id, client_id, body) on support.messages to support_role;
+grant insert (session_id, number, author, agent_id, client_id, body, choices) on support.messages to support_role;
 grant select on support.messages to support_role;
+
+create table support.session_entries (
+  id uuid default uuidv7() not null,
+  session_id uuid not null,
+  kind text not null,
+  agent_id uuid,
+  to_agent_id uuid,
+  client_id text collate "C",
+  body text,
+  created_at timestamp with time zone default clock_timestamp() not null,
+  constraint session_entries_pkey PRIMARY KEY (id),
+  constraint session_entries_session_id_client_id_key UNIQUE (session_id, client_id),
+  constraint session_entries_agent_id_fkey FOREIGN KEY (agent_id) REFERENCES support.agents(id),
+  constraint session_entries_session_id_fkey FOREIGN KEY (session_id) REFERENCES support.sessions(id),
+  constraint session_entries_to_agent_id_fkey FOREIGN KEY (to_agent_id) REFERENCES support.agents(id),
+  constraint session_entries_body_check CHECK (((char_length(body) >= 1) AND (char_length(body) <= 4000))),
+  constraint session_entries_check CHECK (((kind <> 'note'::text) OR ((body IS NOT NULL) AND (client_id IS NOT NULL)))),
+  constraint session_entries_client_id_check CHECK ((client_id ~ '^[A-Za-z0-9_-]{1,64}$'::text)),
+  constraint session_entries_kind_check CHECK ((kind = ANY (ARRAY['note'::text, 'claimed'::text, 'assigned'::text, 'released'::text, 'snoozed'::text, 'woken'::text, 'handed_over'::text, 'identified'::text, 'verified'::text, 'ended'::text])))
+);
+comment on table support.session_entries is 'What agents noted and did in a conversation. The visitor never sees it.';
+CREATE INDEX session_entries_agent_id_idx ON support.session_entries USING btree (agent_id) WHERE (agent_id IS NOT NULL);
+CREATE INDEX session_entries_to_agent_id_idx ON support.session_entries USING btree (to_agent_id) WHERE (to_agent_id IS NOT NULL);
+CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON support.session_entries FOR EACH ROW EXECUTE FUNCTION sync.capture_support_session_entries();
+alter table support.session_entries enable row level security, force row level security;
+create policy owner_all on support.session_entries for all to platform_owner using (true) with check (true);
+create policy support_all on support.session_entries for all to support_role using (true) with check (true);
+grant insert (session_id, kind, agent_id, to_agent_id, client_id, body) on support.session_entries to support_role;
+grant select on support.session_entries to support_role;
 
 create table support.sessions (
   id uuid default gen_random_uuid() not null,
   widget_id uuid not null,
   customer_id uuid,
   identity text default 'claimed'::text not null,
-  visitor_email text not null,
-  visitor_name text not null,
+  visitor_email text,
+  visitor_name text,
   token_hash bytea not null,
   agent_id uuid,
   status text default 'active'::text not null,
@@ -992,32 +1080,88 @@ create table support.sessions (
   started_at timestamp with time zone default now() not null,
   last_message_at timestamp with time zone,
   ended_at timestamp with time zone,
+  handler text default 'agent'::text not null,
+  is_offline boolean default false not null,
+  asked_at timestamp with time zone,
+  waiting_since timestamp with time zone,
+  snoozed_until timestamp with time zone,
+  visitor_read_number integer default 0 not null,
+  agent_read_number integer default 0 not null,
+  page jsonb,
+  language text collate "C",
+  time_zone text collate "C",
   constraint sessions_pkey PRIMARY KEY (id),
   constraint sessions_token_hash_key UNIQUE (token_hash),
   constraint sessions_agent_id_fkey FOREIGN KEY (agent_id) REFERENCES support.agents(id),
   constraint sessions_customer_id_fkey FOREIGN KEY (customer_id) REFERENCES platform.customers(id),
   constraint sessions_widget_id_fkey FOREIGN KEY (widget_id) REFERENCES support.widgets(id),
+  constraint sessions_agent_read_number_check CHECK ((agent_read_number >= 0)),
   constraint sessions_check CHECK (((status = 'ended'::text) = (ended_at IS NOT NULL))),
   constraint sessions_check1 CHECK (((status = 'ended'::text) = (resolved IS NOT NULL))),
+  constraint sessions_handler_check CHECK ((handler = ANY (ARRAY['bot'::text, 'agent'::text]))),
   constraint sessions_identity_check CHECK ((identity = ANY (ARRAY['claimed'::text, 'verified'::text]))),
+  constraint sessions_language_check CHECK (platform.is_line(language, 35)),
+  constraint sessions_page_check CHECK (((jsonb_typeof(page) = 'object'::text) AND (octet_length((page)::text) <= 4096))),
   constraint sessions_status_check CHECK ((status = ANY (ARRAY['active'::text, 'ended'::text]))),
+  constraint sessions_time_zone_check CHECK (platform.is_line(time_zone, 64)),
   constraint sessions_token_hash_check CHECK ((octet_length(token_hash) = 32)),
   constraint sessions_visitor_email_check CHECK (platform.is_line(visitor_email, 254)),
-  constraint sessions_visitor_name_check CHECK (platform.is_line(visitor_name, 200))
+  constraint sessions_visitor_name_check CHECK (platform.is_line(visitor_name, 200)),
+  constraint sessions_visitor_read_number_check CHECK ((visitor_read_number >= 0))
 );
 comment on column support.sessions.identity is 'claimed: an address was typed, which proves nothing. verified: the host page signed it.';
 comment on column support.sessions.visitor_name is 'As typed here; a name typed in a chat never overwrites the customer''s.';
+comment on column support.sessions.asked_at is 'When the visitor first wrote. Null: the widget was opened and nothing was asked, which is nothing for an agent.';
+comment on column support.sessions.waiting_since is 'Of the oldest message of the visitor that no agent has answered.';
 CREATE INDEX sessions_agent_id_idx ON support.sessions USING btree (agent_id) WHERE (agent_id IS NOT NULL);
 CREATE INDEX sessions_customer_id_started_at_idx ON support.sessions USING btree (customer_id, started_at DESC) WHERE (customer_id IS NOT NULL);
+CREATE INDEX sessions_ended ON support.sessions USING btree (ended_at DESC, id DESC) WHERE (status = 'ended'::text);
+CREATE INDEX sessions_open ON support.sessions USING btree (agent_id) WHERE ((status = 'active'::text) AND (asked_at IS NOT NULL));
 CREATE INDEX sessions_started_at_id_idx ON support.sessions USING btree (started_at DESC, id DESC);
 CREATE INDEX sessions_widget_id_idx ON support.sessions USING btree (widget_id);
 CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON support.sessions FOR EACH ROW EXECUTE FUNCTION sync.capture_support_sessions();
 alter table support.sessions enable row level security, force row level security;
 create policy owner_all on support.sessions for all to platform_owner using (true) with check (true);
 create policy support_all on support.sessions for all to support_role using (true) with check (true);
-grant insert (widget_id, customer_id, identity, visitor_email, visitor_name, token_hash) on support.sessions to support_role;
+grant insert (widget_id, customer_id, identity, visitor_email, visitor_name, token_hash, handler, is_offline, page, language, time_zone) on support.sessions to support_role;
 grant select on support.sessions to support_role;
-grant update (customer_id, identity, token_hash, agent_id, status, resolved, message_count, last_message_at, ended_at) on support.sessions to support_role;
+grant update (customer_id, identity, visitor_email, visitor_name, token_hash, agent_id, status, resolved, message_count, last_message_at, ended_at, handler, asked_at, waiting_since, snoozed_until, visitor_read_number, agent_read_number) on support.sessions to support_role;
+
+create table support.widget_agents (
+  widget_id uuid not null,
+  agent_id uuid not null,
+  constraint widget_agents_pkey PRIMARY KEY (widget_id, agent_id),
+  constraint widget_agents_agent_id_fkey FOREIGN KEY (agent_id) REFERENCES support.agents(id),
+  constraint widget_agents_widget_id_fkey FOREIGN KEY (widget_id) REFERENCES support.widgets(id)
+);
+comment on table support.widget_agents is 'The team of a widget. A widget without one is everybody''s.';
+CREATE INDEX widget_agents_agent_id_idx ON support.widget_agents USING btree (agent_id);
+alter table support.widget_agents enable row level security, force row level security;
+create policy owner_all on support.widget_agents for all to platform_owner using (true) with check (true);
+create policy support_all on support.widget_agents for all to support_role using (true) with check (true);
+grant delete on support.widget_agents to support_role;
+grant insert (widget_id, agent_id) on support.widget_agents to support_role;
+grant select on support.widget_agents to support_role;
+
+create table support.widget_secrets (
+  id uuid default uuidv7() not null,
+  widget_id uuid not null,
+  secret text collate "C" not null,
+  created_at timestamp with time zone default now() not null,
+  retires_at timestamp with time zone,
+  constraint widget_secrets_pkey PRIMARY KEY (id),
+  constraint widget_secrets_widget_id_fkey FOREIGN KEY (widget_id) REFERENCES support.widgets(id),
+  constraint widget_secrets_secret_check CHECK ((secret ~ '^[A-Za-z0-9_-]{43}$'::text))
+);
+comment on column support.widget_secrets.secret is 'As it is and not hashed: signatures made with it are computed again to be checked.';
+CREATE INDEX widget_secrets_widget_id_idx ON support.widget_secrets USING btree (widget_id);
+alter table support.widget_secrets enable row level security, force row level security;
+create policy owner_all on support.widget_secrets for all to platform_owner using (true) with check (true);
+create policy support_all on support.widget_secrets for all to support_role using (true) with check (true);
+grant delete on support.widget_secrets to support_role;
+grant insert (widget_id, secret) on support.widget_secrets to support_role;
+grant select on support.widget_secrets to support_role;
+grant update (retires_at) on support.widget_secrets to support_role;
 
 create table support.widgets (
   id uuid default uuidv7() not null,
@@ -1027,6 +1171,8 @@ create table support.widgets (
   settings jsonb default '{}'::jsonb not null,
   is_active boolean default true not null,
   created_at timestamp with time zone default now() not null,
+  version bigint default 1 not null,
+  updated_at timestamp with time zone default now() not null,
   constraint widgets_pkey PRIMARY KEY (id),
   constraint widgets_key_key UNIQUE (key),
   constraint widgets_key_check CHECK ((key ~ '^[a-z0-9_-]{8,64}$'::text)),
@@ -1034,6 +1180,7 @@ create table support.widgets (
   constraint widgets_settings_check CHECK (((jsonb_typeof(settings) = 'object'::text) AND (octet_length((settings)::text) <= 16384)))
 );
 comment on column support.widgets.key is 'Public: it stands in the host page. It names the widget and proves nothing.';
+CREATE TRIGGER count_version BEFORE UPDATE ON support.widgets FOR EACH ROW EXECUTE FUNCTION platform.count_version();
 alter table support.widgets enable row level security, force row level security;
 create policy owner_all on support.widgets for all to platform_owner using (true) with check (true);
 create policy support_all on support.widgets for all to support_role using (true) with check (true);
@@ -1564,7 +1711,7 @@ CREATE OR REPLACE FUNCTION sync.capture_support_calls()
  SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
--- never: 
+-- never: client_id
 declare
   r support.calls;
   data jsonb := '{}';
@@ -1672,15 +1819,75 @@ begin
       data := data || jsonb_build_object('created_at', new.created_at);
       previous := previous || jsonb_build_object('created_at', old.created_at);
     end if;
+    if new.choices is distinct from old.choices then
+      data := data || jsonb_build_object('choices', new.choices);
+      previous := previous || jsonb_build_object('choices', old.choices);
+    end if;
     if data = '{}' then return null; end if;
     data := jsonb_build_object('session_id', r.session_id, 'number', r.number) || data;
   elsif tg_op = 'INSERT' then
-    data := jsonb_build_object('id', r.id, 'session_id', r.session_id, 'number', r.number, 'author', r.author, 'agent_id', r.agent_id, 'client_id', r.client_id, 'body', r.body, 'created_at', r.created_at);
+    data := jsonb_build_object('id', r.id, 'session_id', r.session_id, 'number', r.number, 'author', r.author, 'agent_id', r.agent_id, 'client_id', r.client_id, 'body', r.body, 'created_at', r.created_at, 'choices', r.choices);
   else
-    previous := jsonb_build_object('id', r.id, 'session_id', r.session_id, 'number', r.number, 'author', r.author, 'agent_id', r.agent_id, 'client_id', r.client_id, 'body', r.body, 'created_at', r.created_at);
+    previous := jsonb_build_object('id', r.id, 'session_id', r.session_id, 'number', r.number, 'author', r.author, 'agent_id', r.agent_id, 'client_id', r.client_id, 'body', r.body, 'created_at', r.created_at, 'choices', r.choices);
   end if;
   insert into sync.outbox (type, key, row_id, version, audience, app, login, actor, data, previous, trace)
   values ('message.' || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, (coalesce((select s.customer_id from support.sessions s where s.id = r.session_id), r.session_id))::text, r.id::text, null,
+          'support', platform.current_app(), session_user, platform.current_actor(), data, previous, nullif(left(current_setting('aether.trace', true), 255), ''));
+  if not pg_try_advisory_xact_lock_shared(7271, 1) then perform pg_notify('sync_outbox', ''); end if;  -- sync.ring, without the call
+  return null;
+end $function$;
+
+CREATE OR REPLACE FUNCTION sync.capture_support_session_entries()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+-- never: client_id
+declare
+  r support.session_entries;
+  data jsonb := '{}';
+  previous jsonb := '{}';
+begin
+  if tg_op = 'DELETE' then r := old; else r := new; end if;
+  if tg_op = 'UPDATE' then
+    if new.id is distinct from old.id then
+      data := data || jsonb_build_object('id', new.id);
+      previous := previous || jsonb_build_object('id', old.id);
+    end if;
+    if new.session_id is distinct from old.session_id then
+      data := data || jsonb_build_object('session_id', new.session_id);
+      previous := previous || jsonb_build_object('session_id', old.session_id);
+    end if;
+    if new.kind is distinct from old.kind then
+      data := data || jsonb_build_object('kind', new.kind);
+      previous := previous || jsonb_build_object('kind', old.kind);
+    end if;
+    if new.agent_id is distinct from old.agent_id then
+      data := data || jsonb_build_object('agent_id', new.agent_id);
+      previous := previous || jsonb_build_object('agent_id', old.agent_id);
+    end if;
+    if new.to_agent_id is distinct from old.to_agent_id then
+      data := data || jsonb_build_object('to_agent_id', new.to_agent_id);
+      previous := previous || jsonb_build_object('to_agent_id', old.to_agent_id);
+    end if;
+    if new.body is distinct from old.body then
+      data := data || jsonb_build_object('body', new.body);
+      previous := previous || jsonb_build_object('body', old.body);
+    end if;
+    if new.created_at is distinct from old.created_at then
+      data := data || jsonb_build_object('created_at', new.created_at);
+      previous := previous || jsonb_build_object('created_at', old.created_at);
+    end if;
+    if data = '{}' then return null; end if;
+    data := jsonb_build_object('session_id', r.session_id, 'kind', r.kind) || data;
+  elsif tg_op = 'INSERT' then
+    data := jsonb_build_object('id', r.id, 'session_id', r.session_id, 'kind', r.kind, 'agent_id', r.agent_id, 'to_agent_id', r.to_agent_id, 'body', r.body, 'created_at', r.created_at);
+  else
+    previous := jsonb_build_object('id', r.id, 'session_id', r.session_id, 'kind', r.kind, 'agent_id', r.agent_id, 'to_agent_id', r.to_agent_id, 'body', r.body, 'created_at', r.created_at);
+  end if;
+  insert into sync.outbox (type, key, row_id, version, audience, app, login, actor, data, previous, trace)
+  values ('entry.' || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, (coalesce((select s.customer_id from support.sessions s where s.id = r.session_id), r.session_id))::text, r.id::text, null,
           'support', platform.current_app(), session_user, platform.current_actor(), data, previous, nullif(left(current_setting('aether.trace', true), 255), ''));
   if not pg_try_advisory_xact_lock_shared(7271, 1) then perform pg_notify('sync_outbox', ''); end if;  -- sync.ring, without the call
   return null;
@@ -1692,7 +1899,7 @@ CREATE OR REPLACE FUNCTION sync.capture_support_sessions()
  SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
--- never: token_hash
+-- never: token_hash message_count last_message_at visitor_read_number agent_read_number page
 declare
   r support.sessions;
   data jsonb := '{}';
@@ -1736,28 +1943,48 @@ begin
       data := data || jsonb_build_object('resolved', new.resolved);
       previous := previous || jsonb_build_object('resolved', old.resolved);
     end if;
-    if new.message_count is distinct from old.message_count then
-      data := data || jsonb_build_object('message_count', new.message_count);
-      previous := previous || jsonb_build_object('message_count', old.message_count);
-    end if;
     if new.started_at is distinct from old.started_at then
       data := data || jsonb_build_object('started_at', new.started_at);
       previous := previous || jsonb_build_object('started_at', old.started_at);
-    end if;
-    if new.last_message_at is distinct from old.last_message_at then
-      data := data || jsonb_build_object('last_message_at', new.last_message_at);
-      previous := previous || jsonb_build_object('last_message_at', old.last_message_at);
     end if;
     if new.ended_at is distinct from old.ended_at then
       data := data || jsonb_build_object('ended_at', new.ended_at);
       previous := previous || jsonb_build_object('ended_at', old.ended_at);
     end if;
+    if new.handler is distinct from old.handler then
+      data := data || jsonb_build_object('handler', new.handler);
+      previous := previous || jsonb_build_object('handler', old.handler);
+    end if;
+    if new.is_offline is distinct from old.is_offline then
+      data := data || jsonb_build_object('is_offline', new.is_offline);
+      previous := previous || jsonb_build_object('is_offline', old.is_offline);
+    end if;
+    if new.asked_at is distinct from old.asked_at then
+      data := data || jsonb_build_object('asked_at', new.asked_at);
+      previous := previous || jsonb_build_object('asked_at', old.asked_at);
+    end if;
+    if new.waiting_since is distinct from old.waiting_since then
+      data := data || jsonb_build_object('waiting_since', new.waiting_since);
+      previous := previous || jsonb_build_object('waiting_since', old.waiting_since);
+    end if;
+    if new.snoozed_until is distinct from old.snoozed_until then
+      data := data || jsonb_build_object('snoozed_until', new.snoozed_until);
+      previous := previous || jsonb_build_object('snoozed_until', old.snoozed_until);
+    end if;
+    if new.language is distinct from old.language then
+      data := data || jsonb_build_object('language', new.language);
+      previous := previous || jsonb_build_object('language', old.language);
+    end if;
+    if new.time_zone is distinct from old.time_zone then
+      data := data || jsonb_build_object('time_zone', new.time_zone);
+      previous := previous || jsonb_build_object('time_zone', old.time_zone);
+    end if;
     if data = '{}' then return null; end if;
     data := jsonb_build_object('customer_id', r.customer_id, 'status', r.status) || data;
   elsif tg_op = 'INSERT' then
-    data := jsonb_build_object('id', r.id, 'widget_id', r.widget_id, 'customer_id', r.customer_id, 'identity', r.identity, 'visitor_email', r.visitor_email, 'visitor_name', r.visitor_name, 'agent_id', r.agent_id, 'status', r.status, 'resolved', r.resolved, 'message_count', r.message_count, 'started_at', r.started_at, 'last_message_at', r.last_message_at, 'ended_at', r.ended_at);
+    data := jsonb_build_object('id', r.id, 'widget_id', r.widget_id, 'customer_id', r.customer_id, 'identity', r.identity, 'visitor_email', r.visitor_email, 'visitor_name', r.visitor_name, 'agent_id', r.agent_id, 'status', r.status, 'resolved', r.resolved, 'started_at', r.started_at, 'ended_at', r.ended_at, 'handler', r.handler, 'is_offline', r.is_offline, 'asked_at', r.asked_at, 'waiting_since', r.waiting_since, 'snoozed_until', r.snoozed_until, 'language', r.language, 'time_zone', r.time_zone);
   else
-    previous := jsonb_build_object('id', r.id, 'widget_id', r.widget_id, 'customer_id', r.customer_id, 'identity', r.identity, 'visitor_email', r.visitor_email, 'visitor_name', r.visitor_name, 'agent_id', r.agent_id, 'status', r.status, 'resolved', r.resolved, 'message_count', r.message_count, 'started_at', r.started_at, 'last_message_at', r.last_message_at, 'ended_at', r.ended_at);
+    previous := jsonb_build_object('id', r.id, 'widget_id', r.widget_id, 'customer_id', r.customer_id, 'identity', r.identity, 'visitor_email', r.visitor_email, 'visitor_name', r.visitor_name, 'agent_id', r.agent_id, 'status', r.status, 'resolved', r.resolved, 'started_at', r.started_at, 'ended_at', r.ended_at, 'handler', r.handler, 'is_offline', r.is_offline, 'asked_at', r.asked_at, 'waiting_since', r.waiting_since, 'snoozed_until', r.snoozed_until, 'language', r.language, 'time_zone', r.time_zone);
   end if;
   insert into sync.outbox (type, key, row_id, version, audience, app, login, actor, data, previous, trace)
   values ('session.' || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, (coalesce(r.customer_id, r.id))::text, r.id::text, null,

@@ -4,7 +4,7 @@ import { type App, createApp } from './app.ts';
 import type { Authenticate } from './caller.ts';
 import { createLog } from './log.ts';
 import { type Served, serve } from './serve.ts';
-import { addEventStream } from './stream.ts';
+import { addEventStream, type StreamOptions } from './stream.ts';
 import { addWeb } from './web.ts';
 
 export type ServerOptions = {
@@ -29,6 +29,8 @@ type ServerParts = {
   addSignIn: (app: App, db: PlatformDb, context: ServerContext) => Authenticate;
   /** The folder of the built web app, if the app has one. */
   web?: string;
+  /** What staff hears beside the events; asked for when a stream is opened. */
+  signals?: StreamOptions['signals'];
   /** Begins what the app does when an event comes; it ends with the server. */
   subscribe?: (db: PlatformDb, onError: (error: unknown) => void) => void;
 };
@@ -51,7 +53,7 @@ export type ServerContext = {
  * @throws ConfigurationError, DatabaseUnavailable
  */
 export async function startServer(parts: ServerParts, options: ServerOptions): Promise<Served> {
-  const { app: name, title, version, description, portDefault, addRoutes, addSignIn, subscribe, web } = parts;
+  const { app: name, title, version, description, portDefault, addRoutes, addSignIn, subscribe, web, signals } = parts;
   const { variables = process.env, log = createLog(name), portExact = false } = options;
   const port = options.port ?? readPort(`${name.toUpperCase()}_PORT`, variables) ?? portDefault;
   const publicUrl = readPublicUrl(`${name.toUpperCase()}_PUBLIC_URL`, variables);
@@ -68,7 +70,7 @@ export async function startServer(parts: ServerParts, options: ServerOptions): P
     });
     authenticate = addSignIn(app, db, context);
     addRoutes(app, db, context);
-    addEventStream(app, db, { closing: closing.signal });
+    addEventStream(app, db, { closing: closing.signal, signals });
     if (web) addWeb(app, web);
     const served = await serve(app, { port, portExact, log });
     ownUrl ||= served.url;

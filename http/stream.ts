@@ -1,4 +1,4 @@
-import type { AppEvent, EventType, PlatformDb } from '@aether/platform';
+import type { AppEvent, EventType, PlatformDb, Signal } from '@aether/platform';
 import { FellBehind } from '@aether/platform';
 import { z } from '@hono/zod-openapi';
 import { streamSSE } from 'hono/streaming';
@@ -21,7 +21,7 @@ const stream = createStaffRoute({
   path: '/api/events',
   summary: 'What happens, as it happens: server-sent events',
   description:
-    'Each message has the event as JSON, its type as `event`, and an `id` to go on from (`Last-Event-ID`). A comment every few seconds says that the line is open. `reset` says that the place to go on from is no more: load anew what you show.',
+    'Each message has the event as JSON, its type as `event`, and an `id` to go on from (`Last-Event-ID`). A comment every few seconds says that the line is open. `reset` says that the place to go on from is no more: load anew what you show. `signal`, without an id, says what is passing, such as who is typing.',
   request: {
     query: object({ types: types.optional() }),
     headers: z.object({
@@ -41,13 +41,15 @@ export type StreamOptions = {
   /** How often it is asked whether the caller may still listen: so long a sign-in that has ended goes on. */
   welcomeMs?: number;
   streamsMax?: number;
+  /** What is passed on beside the events, as `signal`. @returns ends it. */
+  signals?: (listener: (signal: Signal) => void) => () => void;
 };
 
 /** Adds `GET /api/events`. What a client may see, the database login of the app decides. */
 export function addEventStream(
   app: App,
   db: PlatformDb,
-  { closing, heartbeatMs = 15_000, welcomeMs = 3_000, streamsMax = 500 }: StreamOptions,
+  { closing, heartbeatMs = 15_000, welcomeMs = 3_000, streamsMax = 500, signals }: StreamOptions,
 ): void {
   let open = 0;
   app.openapi(stream, async (c) => {
@@ -79,6 +81,9 @@ export function addEventStream(
     return streamSSE(c, async (sse) => {
       sse.onAbort(() => gone.abort());
       const heartbeat = setInterval(() => sse.write(': open\n\n').catch(() => gone.abort()), heartbeatMs);
+      const deafen = signals?.((signal) => {
+        sse.writeSSE({ event: 'signal', data: JSON.stringify(signal) }).catch(() => gone.abort());
+      });
       const welcome = setInterval(async () => {
         if (!(await caller?.isStillWelcome().catch(() => true))) gone.abort();
       }, welcomeMs);
@@ -96,6 +101,7 @@ export function addEventStream(
       } finally {
         clearInterval(heartbeat);
         clearInterval(welcome);
+        deafen?.();
         open -= 1;
       }
     }) as never;

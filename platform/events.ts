@@ -24,7 +24,10 @@ type Captured<Entity extends string, Data> = {
  */
 export interface EventTypes
   extends Captured<'customer', CustomerEventData>,
-    Captured<'company' | 'user' | 'deal' | 'contact' | 'activity' | 'session' | 'message' | 'call', RowChange> {}
+    Captured<
+      'company' | 'user' | 'deal' | 'custom_value' | 'contact' | 'activity' | 'session' | 'message' | 'entry' | 'call',
+      RowChange
+    > {}
 
 export type EventType = keyof EventTypes & string;
 

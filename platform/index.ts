@@ -20,5 +20,6 @@ export { FellBehind } from './feed.ts';
 export { isUuid } from './fields.ts';
 export { coalesce } from './lookups.ts';
 export { connectPlatform, type PlatformDb } from './platform.ts';
+export type { Signal } from './signals.ts';
 export { type Handled, type Subscription, TargetUnavailable } from './subscriptions.ts';
 export type { SignIn, User } from './users.ts';

@@ -8,10 +8,11 @@ import { type CustomerCalls, customerCalls } from './customers.ts';
 import { type App, type Environment, readEnvironment } from './environment.ts';
 import { ConfigurationError } from './errors.ts';
 import type { PayloadSchemas } from './events.ts';
+import { openSignals, type Signals } from './signals.ts';
 import { type UserCalls, userCalls } from './users.ts';
 
 /** The newest migration that this package relies on; a database that lacks it is refused. */
-export const requiredMigration = 8;
+export const requiredMigration = 9;
 
 export type PlatformDb = Connection &
   CustomerCalls &
@@ -20,6 +21,8 @@ export type PlatformDb = Connection &
   ContextCalls & {
     /** What happens in the platform: publish, subscribe, follow. */
     events: EventBus;
+    /** What the app's processes tell each other in passing. */
+    signals: Signals;
     /** How the cache is doing; undefined when there is none. */
     cacheState(): CacheState | undefined;
     /** Whether the database answers, as the right app, with the migrations this package needs. @throws ConfigurationError, DatabaseUnavailable */
@@ -56,6 +59,7 @@ export async function connectPlatform({
     throw error;
   }
   const events = openEventBus(connection, environment.listenUrl, payloads);
+  const signals = openSignals(connection, environment.listenUrl);
   const customers = customerCalls(connection);
   const cache = cacheOptions && openCustomerCache(events, cacheOptions);
   return {
@@ -65,10 +69,12 @@ export async function connectPlatform({
     ...userCalls(connection),
     ...contextCalls(connection),
     events,
+    signals,
     check,
     cacheState: () => cache?.state(),
     async close() {
       await cache?.close();
+      await signals.close();
       await events.close();
       await connection.close();
     },

@@ -1,4 +1,4 @@
-import pg from 'pg';
+import { type Listener, listenOn } from './listener.ts';
 
 /** Tells when the log has grown. A hint only: who is told reads the log, and who is not told reads it a little later. */
 export type Wakeups = {
@@ -11,56 +11,19 @@ export type Wakeups = {
   close(): Promise<void>;
 };
 
-const reconnectFirstMs = 50;
-const reconnectMaxMs = 2_000;
-
-/**
- * Listens on a connection of its own, which it opens again whenever it is cut.
- *
- * @param url undefined behind a transaction pooler, through which no sign comes: everybody then looks now and then.
- */
+/** @param url undefined behind a transaction pooler, through which no sign comes: everybody then looks now and then. */
 export function listenForEvents(url: string | undefined): Wakeups {
   const waiting = new Set<() => void>();
-  let client: pg.Client | undefined;
-  let connections = 0;
-  let isConnected = false;
   let isClosed = false;
-  let failures = 0;
-  let retry: NodeJS.Timeout | undefined;
-
   let signs = 0;
 
   const wakeAll = () => {
     signs++;
     for (const wake of [...waiting]) wake();
   };
-
-  async function connect(): Promise<void> {
-    const opened = new pg.Client({ connectionString: url, application_name: 'aether-wakeups', keepAlive: true });
-    client = opened;
-    const onLost = () => {
-      if (client !== opened) return;
-      client = undefined;
-      isConnected = false;
-      opened.end().catch(() => {});
-      if (isClosed) return;
-      retry = setTimeout(connect, Math.min(reconnectFirstMs * 2 ** failures++, reconnectMaxMs));
-    };
-    opened.on('error', onLost);
-    opened.on('end', onLost);
-    opened.on('notification', wakeAll);
-    try {
-      await opened.connect();
-      await opened.query('listen sync_events');
-      isConnected = true;
-      connections++;
-      failures = 0;
-      wakeAll(); // what came while nobody listened
-    } catch {
-      onLost();
-    }
-  }
-  if (url) connect();
+  // When it is connected: for what came while nobody listened.
+  const listener: Listener | undefined =
+    url === undefined ? undefined : listenOn('sync_events', url, { onConnected: wakeAll, onNotified: wakeAll });
 
   return {
     signs: () => signs,
@@ -76,12 +39,11 @@ export function listenForEvents(url: string | undefined): Wakeups {
         waiting.delete(resolve);
       });
     },
-    connection: () => (isConnected ? connections : undefined),
+    connection: () => listener?.connection(),
     async close() {
       isClosed = true;
-      clearTimeout(retry);
       wakeAll();
-      await client?.end().catch(() => {});
+      await listener?.close();
     },
   };
 }

@@ -1,17 +1,32 @@
+import { join } from 'node:path';
 import { type Served, type ServerOptions, startServer } from '@aether/http';
 import { addSignIn } from '@aether/signin';
 import packageJson from '../package.json' with { type: 'json' };
+import { addChatbotRoutes } from './chatbots.routes.ts';
 import { addContextRoutes } from './context.routes.ts';
 import { contextReader } from './context.ts';
 import { keepCustomerCache } from './customercache.ts';
+import { addInboxRoutes } from './inbox.routes.ts';
+import { type Live, openLive } from './live.ts';
 import { addSessionRoutes } from './sessions.routes.ts';
 import { addVisitorRoutes } from './visitor.routes.ts';
+import { openVisitorDoor } from './visitordoor.ts';
+import { addVisitorMessageRoutes } from './visitormessages.routes.ts';
+import { openVisitorStreams } from './visitorstream.ts';
+import { addWidgetFiles } from './widgetfiles.ts';
 
 export { addMessage } from './messages.ts';
-export { endSession, openSession } from './sessions.ts';
+export { endSession } from './sessions.ts';
+export { findWidget, openSession } from './visitors.ts';
+
+/** The agent console, as it was built. */
+export const webFolder = join(import.meta.dirname, '..', 'web');
+/** The widget, as it was built. */
+export const widgetFolder = join(import.meta.dirname, '..', 'widget');
 
 /** Starts Support's server on port 4200, or the next free one. @throws ConfigurationError, DatabaseUnavailable */
 export function startSupport(options: ServerOptions = {}): Promise<Served> {
+  let live: Live | undefined;
   return startServer(
     {
       app: 'support',
@@ -22,10 +37,19 @@ export function startSupport(options: ServerOptions = {}): Promise<Served> {
       portDefault: 4200,
       subscribe: keepCustomerCache,
       addSignIn,
-      addRoutes(app, db, { variables, log }) {
-        addVisitorRoutes(app, db);
-        addSessionRoutes(app, db);
-        addContextRoutes(app, contextReader(db, variables, log));
+      web: join(webFolder, 'dist'),
+      signals: (listener) => live?.listen(listener) ?? (() => {}),
+      addRoutes(app, db, context) {
+        live = openLive(db, context.closing);
+        const door = openVisitorDoor(app, db, context);
+        const streams = openVisitorStreams(db, live, context);
+        addVisitorRoutes(app, db, door);
+        addVisitorMessageRoutes(app, db, { door, live, streams });
+        addWidgetFiles(app, join(widgetFolder, 'dist'));
+        addSessionRoutes(app, db, live);
+        addInboxRoutes(app, db);
+        addChatbotRoutes(app, db);
+        addContextRoutes(app, contextReader(db, context.variables, context.log));
       },
     },
     options,

@@ -1,5 +1,10 @@
 import { clientId, object, text, z } from '@aether/http';
 
+export const ChoicesSchema = z
+  .array(z.object({ id: z.string(), label: z.string() }))
+  .nullable()
+  .openapi({ description: 'Of a bot: what the visitor may pick.' });
+
 export const MessageSchema = z
   .object({
     id: z.string().openapi({ format: 'uuid' }),
@@ -8,16 +13,26 @@ export const MessageSchema = z
     agent_name: z.string().nullable(),
     client_id: z.string(),
     body: z.string(),
+    choices: ChoicesSchema,
     created_at: z.string().openapi({ format: 'date-time' }),
   })
   .openapi('Message');
 
-export const NewMessageSchema = object({
+const newMessage = {
   client_id: clientId().openapi({
     description: 'Made up by the sender, new for each message. A retry with the same one is the same message.',
   }),
   body: text({ charactersMax: 4_000 }),
-}).openapi('NewMessage');
+};
+export const NewMessageSchema = object(newMessage).openapi('NewMessage');
+export const NewVisitorMessageSchema = object({
+  ...newMessage,
+  question_id: z
+    .string()
+    .regex(/^[a-z0-9-]{1,40}$/, { error: 'must be the id of one of the bot’s choices' })
+    .optional()
+    .openapi({ description: 'The choice of the bot that was picked; `body` is its label.' }),
+}).openapi('NewVisitorMessage');
 
 export const after = z
   .string()

@@ -1,5 +1,8 @@
 import { PlatformError, type Queryable, type Transaction } from '@aether/platform';
-import { lockSession, SessionEnded } from './sessions.ts';
+import { type LockedSession, lockSession, SessionEnded } from './sessions.ts';
+
+/** What a visitor may pick from below a message of a bot. */
+export type Choice = { id: string; label: string };
 
 export type Message = {
   id: string;
@@ -9,6 +12,7 @@ export type Message = {
   agent_name: string | null;
   client_id: string;
   body: string;
+  choices: Choice[] | null;
   created_at: Date;
 };
 
@@ -26,22 +30,39 @@ export class ClientIdReused extends PlatformError {
   }
 }
 
-const messageColumns = 'm.id, m.number, m.author, u.name as agent_name, m.client_id, m.body, m.created_at';
+const messageColumns = 'm.id, m.number, m.author, u.name as agent_name, m.client_id, m.body, m.choices, m.created_at';
 const messageTables =
   'support.messages m left join support.agents a on a.id = m.agent_id left join platform.users u on u.id = a.user_id';
+
+export type NewMessage = {
+  author: Message['author'];
+  agentId?: string;
+  clientId: string;
+  body: string;
+  choices?: Choice[];
+};
+
+/** What a message does to its conversation, by who wrote it. */
+const effects: Record<Message['author'], string> = {
+  visitor: `asked_at = coalesce(asked_at, now()), snoozed_until = null,
+    waiting_since = case when handler = 'agent' then coalesce(waiting_since, now()) end`,
+  agent: `waiting_since = null, snoozed_until = null, handler = 'agent', agent_id = coalesce(agent_id, $4::uuid)`,
+  bot: `waiting_since = waiting_since`,
+};
 
 /**
  * Takes a message. Sent again with its client_id it is not added again, also when the session has ended since.
  *
+ * @param held the session, when the transaction holds it already.
  * @throws NotFound, SessionEnded, ClientIdReused
  */
 export async function addMessage(
   tx: Transaction,
   sessionId: string,
-  message: { author: Message['author']; agentId?: string; clientId: string; body: string },
-): Promise<Message> {
-  const { status } = await lockSession(tx, sessionId);
-  const { author, agentId, clientId, body } = message;
+  { author, agentId, clientId, body, choices }: NewMessage,
+  held?: LockedSession,
+): Promise<{ message: Message; isNew: boolean }> {
+  const { status } = held ?? (await lockSession(tx, sessionId));
   const find = async () => {
     const [found] = await tx.query<Message>(
       `select ${messageColumns} from ${messageTables} where m.session_id = $1 and m.author = $2 and m.client_id = $3`,
@@ -51,17 +72,17 @@ export async function addMessage(
   };
   const known = await find();
   if (known && known.body !== body) throw new ClientIdReused();
-  if (known) return known;
+  if (known) return { message: known, isNew: false };
   if (status === 'ended') throw new SessionEnded();
   await tx.query(
     `with counted as (
-       update support.sessions set message_count = message_count + 1, last_message_at = now(), agent_id = coalesce(agent_id, $4)
+       update support.sessions set message_count = message_count + 1, last_message_at = now(), ${effects[author]}
        where id = $1 returning message_count)
-     insert into support.messages (session_id, number, author, agent_id, client_id, body)
-     select $1, message_count, $2, $4, $3, $5 from counted`,
-    [sessionId, author, clientId, agentId ?? null, body],
+     insert into support.messages (session_id, number, author, agent_id, client_id, body, choices)
+     select $1, message_count, $2, $4::uuid, $3, $5, $6::jsonb from counted`,
+    [sessionId, author, clientId, agentId ?? null, body, choices ? JSON.stringify(choices) : null],
   );
-  return (await find()) as Message;
+  return { message: (await find()) as Message, isNew: true };
 }
 
 /** In order, from behind the message numbered `after`. */

@@ -6,24 +6,40 @@ import {
   type Transaction,
   type Write,
 } from '@aether/platform';
-import { createVisitorToken, hashVisitorToken } from './tokens.ts';
+import { addEntry } from './entries.ts';
 
-/** A conversation of a visitor with Support. */
+/** A conversation of a visitor with Support, as agents see it. */
 export type Session = {
   id: string;
   customer_id: string | null;
+  /** Undefined fields of a claimed customer are nobody's proof: see `identity`. */
+  customer: { id: string; name: string; email: string; account_tier: string | null } | null;
   widget: { id: string; name: string };
   agent: { id: string; name: string } | null;
   /** claimed: an address was typed, which proves nothing. verified: the host page signed it. */
   identity: 'claimed' | 'verified';
-  visitor_email: string;
-  visitor_name: string;
+  visitor_email: string | null;
+  visitor_name: string | null;
   status: 'active' | 'ended';
   resolved: boolean | null;
+  /** Who answers at present. */
+  handler: 'bot' | 'agent';
+  /** Written when nobody was there. */
+  is_offline: boolean;
+  snoozed_until: Date | null;
+  /** Since when the oldest unanswered message of the visitor waits. */
+  waiting_since: Date | null;
   message_count: number;
+  /** Up to which message each side has seen. */
+  visitor_read_number: number;
+  agent_read_number: number;
+  page: { url: string; title?: string } | null;
+  language: string | null;
+  time_zone: string | null;
   started_at: Date;
   last_message_at: Date | null;
   ended_at: Date | null;
+  last_message: { author: 'visitor' | 'agent' | 'bot'; body: string; created_at: string } | null;
 };
 
 /** Open a new session: this one has ended. */
@@ -33,50 +49,19 @@ export class SessionEnded extends PlatformError {
   }
 }
 
-const sessionColumns = `s.id, s.customer_id, jsonb_build_object('id', w.id, 'name', w.name) as widget,
+const lastWordsMax = 140;
+
+export const sessionColumns = `s.id, s.customer_id, jsonb_build_object('id', w.id, 'name', w.name) as widget,
+  case when c.id is not null then jsonb_build_object('id', c.id, 'name', c.name, 'email', c.email, 'account_tier', c.account_tier) end as customer,
   case when a.id is not null then jsonb_build_object('id', a.id, 'name', u.name) end as agent,
-  s.identity, s.visitor_email, s.visitor_name, s.status, s.resolved, s.message_count, s.started_at, s.last_message_at, s.ended_at`;
-const sessionTables = `support.sessions s join support.widgets w on w.id = s.widget_id
-  left join support.agents a on a.id = s.agent_id left join platform.users u on u.id = a.user_id`;
-
-/**
- * A visitor starts to chat: finds or creates the customer of the address, makes it Support's too, and opens a session, in
- * one transaction. The visitor only claims the address, so nothing of a known customer is changed or given away.
- *
- * @returns the visitor's token, which is not stored and cannot be had again.
- * @throws NotFound when there is no such widget, InvalidEmail
- */
-export async function openSession(
-  db: PlatformDb,
-  { widgetKey, email, name }: { widgetKey: string; email: string; name: string },
-  write: Write = {},
-): Promise<{ session_id: string; visitor_token: string; status: 'active'; started_at: Date }> {
-  const { token, hash } = createVisitorToken();
-  return db.within(write, async (tx) => {
-    const [widget] = await tx.query<{ id: string }>('select id from support.widgets where key = $1 and is_active', [
-      widgetKey,
-    ]);
-    if (!widget) throw new NotFound('widget');
-    const { customer } = await db.findOrCreateCustomer({ email, name }, { tx });
-    if (customer.support_id === null) await db.adoptCustomer(customer.id, { tx });
-    const [session] = await tx.query<{ id: string; started_at: Date }>(
-      `insert into support.sessions (widget_id, customer_id, visitor_email, visitor_name, token_hash)
-       values ($1, $2, $3, $4, $5) returning id, started_at`,
-      [widget.id, customer.id, email, name, hash],
-    );
-    const { id, started_at } = session as { id: string; started_at: Date };
-    return { session_id: id, visitor_token: token, status: 'active', started_at };
-  });
-}
-
-/** The session that this visitor opened. @throws NotFound, the same for a wrong token and for no such session */
-export async function requireVisitorSession(on: Queryable, id: string, visitorToken: string): Promise<void> {
-  const found = await on.query('select from support.sessions where id = $1 and token_hash = $2', [
-    id,
-    hashVisitorToken(visitorToken),
-  ]);
-  if (found.length === 0) throw new NotFound('session');
-}
+  s.identity, s.visitor_email, s.visitor_name, s.status, s.resolved, s.handler, s.is_offline,
+  case when s.snoozed_until > now() then s.snoozed_until end as snoozed_until, s.waiting_since, s.message_count,
+  s.visitor_read_number, s.agent_read_number, s.page, s.language, s.time_zone, s.started_at, s.last_message_at, s.ended_at,
+  case when m.id is not null then jsonb_build_object('author', m.author, 'body', left(m.body, ${lastWordsMax}), 'created_at', m.created_at) end as last_message`;
+export const sessionTables = `support.sessions s join support.widgets w on w.id = s.widget_id
+  left join platform.customers k on k.id = s.customer_id left join platform.customers c on c.id = coalesce(k.merged_into, k.id)
+  left join support.agents a on a.id = s.agent_id left join platform.users u on u.id = a.user_id
+  left join support.messages m on m.session_id = s.id and m.number = s.message_count`;
 
 /** Where a page of sessions ends: the time to the microsecond, and the id. */
 export type SessionPlace = { at: string; id: string };
@@ -110,10 +95,19 @@ export async function getSession(on: Queryable, id: string): Promise<Session> {
   return session;
 }
 
-/** Holds the session to the end of the transaction: messages are numbered, and it is ended, by one at a time. @throws NotFound */
-export async function lockSession(tx: Transaction, id: string): Promise<{ status: Session['status'] }> {
-  const [locked] = await tx.query<{ status: Session['status'] }>(
-    'select status from support.sessions where id = $1 for update',
+export type LockedSession = {
+  id: string;
+  status: Session['status'];
+  handler: Session['handler'];
+  widget_id: string;
+  agent_id: string | null;
+  message_count: number;
+};
+
+/** Holds the session to the end of the transaction: messages are numbered, and it is claimed and ended, by one at a time. @throws NotFound */
+export async function lockSession(tx: Transaction, id: string): Promise<LockedSession> {
+  const [locked] = await tx.query<LockedSession>(
+    'select id, status, handler, widget_id, agent_id, message_count from support.sessions where id = $1 for update',
     [id],
   );
   if (!locked) throw new NotFound('session');
@@ -132,7 +126,7 @@ export const summaryCharactersMax = 400;
 export async function endSession(
   db: PlatformDb,
   id: string,
-  { resolved, summary }: { resolved: boolean; summary?: string },
+  { resolved, summary, agentId }: { resolved: boolean; summary?: string; agentId?: string },
   write: Write = {},
 ): Promise<{ session: Session; already_ended: boolean }> {
   return db.within(write, async (tx) => {
@@ -145,10 +139,11 @@ export async function endSession(
         );
       return { session, already_ended: true };
     }
-    await tx.query(`update support.sessions set status = 'ended', resolved = $2, ended_at = now() where id = $1`, [
-      id,
-      resolved,
-    ]);
+    await tx.query(
+      `update support.sessions set status = 'ended', resolved = $2, ended_at = now(), waiting_since = null, snoozed_until = null where id = $1`,
+      [id, resolved],
+    );
+    await addEntry(tx, id, 'ended', { agentId });
     // Seconds to one decimal: a chat of a few messages may take less than one.
     await tx.query(
       `insert into crm.activities (customer_id, type, description, metadata, occurred_at, idempotency_key)

@@ -1,11 +1,63 @@
-import { type App, createRoute, jsonBody, line, object, Problem, pageSize, problems, uuid, z } from '@aether/http';
-import type { PlatformDb } from '@aether/platform';
+import { type App, createRoute, jsonBody, line, object, problems, z } from '@aether/http';
+import { canonicaliseEmail, type PlatformDb } from '@aether/platform';
 import { answerOnGrid } from './answergrid.ts';
-import { after, MessageSchema, NewMessageSchema } from './messages.schemas.ts';
-import { addMessage, listMessages } from './messages.ts';
-import { openSession, requireVisitorSession } from './sessions.ts';
+import { isTimeZone } from './chatbots.schemas.ts';
+import { handOverToAgent } from './chatbots.ts';
+import { readPublicConfig } from './publicconfig.ts';
+import { lockSession, SessionEnded } from './sessions.ts';
+import { bearer, sessionKey, type VisitorDoor } from './visitordoor.ts';
+import { findWidget, identifyVisitor, openSession, requireVisitorSession, verifySession } from './visitors.ts';
+import { WidgetSettingsSchema } from './widgetsettings.ts';
 
-/** The endpoints that a visitor's widget calls: open to everybody, so they tell nothing that the visitor did not bring. */
+/** What a visitor's widget calls before and beside the messages: open to everybody, so it tells nothing that the visitor did not bring. */
+
+const widgetKey = object({ key: z.string().regex(/^[a-z0-9_-]{8,64}$/, { error: 'must be the key of a widget' }) });
+const email = () => line({ charactersMax: 1_000 });
+const name = () => line({ charactersMax: 200 });
+const identityToken = () =>
+  z
+    .string()
+    .max(4_096)
+    .regex(/^[\w-]+\.[\w-]+\.[\w-]+$/, { error: 'must be a JWT' });
+const webAddress = line({ charactersMax: 2_000 }).refine((url) => /^https?:\/\//.test(url) && URL.canParse(url), {
+  error: 'must be the address of a web page',
+});
+const language = line({ charactersMax: 35 }).regex(/^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$/, {
+  error: 'must be a language such as en or pt-BR',
+});
+const timeZone = line({ charactersMax: 64 }).refine(isTimeZone, { error: 'must be a time zone such as Europe/Oslo' });
+
+const config = createRoute({
+  method: 'get',
+  path: '/api/widgets/{key}/config',
+  summary: 'How a widget looks and speaks, and whether somebody is there',
+  request: { params: widgetKey },
+  responses: {
+    200: {
+      description: 'For half a minute.',
+      content: {
+        'application/json': {
+          schema: z
+            .object({
+              name: z.string(),
+              ...WidgetSettingsSchema.shape,
+              is_online: z.boolean(),
+              bot: z
+                .object({
+                  name: z.string(),
+                  greeting: z.string().nullable(),
+                  questions: z.array(z.object({ id: z.string(), label: z.string() })),
+                })
+                .nullable(),
+              opens_at: z.string().nullable(),
+            })
+            .openapi('WidgetConfig'),
+        },
+      },
+    },
+    ...problems(403, 404, 422, 429),
+  },
+});
 
 const open = createRoute({
   method: 'post',
@@ -14,9 +66,17 @@ const open = createRoute({
   description:
     'Finds or creates the customer of this address and opens a session. The answer is the same for a known and an unknown address.',
   request: {
-    params: object({ key: z.string().regex(/^[a-z0-9_-]{8,64}$/, { error: 'must be the key of a widget' }) }),
+    params: widgetKey,
     body: jsonBody(
-      object({ email: line({ charactersMax: 1_000 }), name: line({ charactersMax: 200 }) }).openapi('NewSession'),
+      object({
+        email: email().optional(),
+        name: name().optional(),
+        identity_token: identityToken().optional(),
+        page: object({ url: webAddress, title: line({ charactersMax: 300 }).optional() }).optional(),
+        language: language.optional(),
+        time_zone: timeZone.optional(),
+        is_offline: z.boolean().optional(),
+      }).openapi('NewSession'),
     ),
   },
   responses: {
@@ -28,84 +88,108 @@ const open = createRoute({
             session_id: z.string().openapi({ format: 'uuid' }),
             visitor_token: z.string(),
             status: z.literal('active'),
+            identity: z.enum(['claimed', 'verified']),
             started_at: z.string().openapi({ format: 'date-time' }),
           }),
         },
       },
     },
-    ...problems(400, 404, 422),
+    ...problems(400, 401, 403, 404, 422, 429),
   },
 });
 
-const sessionKey = object({ id: uuid() });
-const bearer = z.object({
-  authorization: z.string().optional().openapi({ description: 'Bearer, and the session’s visitor_token.' }),
-});
-
-const send = createRoute({
+const verify = createRoute({
   method: 'post',
-  path: '/api/sessions/{id}/messages',
-  summary: 'The visitor sends a message',
-  request: { params: sessionKey, headers: bearer, body: jsonBody(NewMessageSchema) },
-  responses: {
-    201: {
-      description: 'Taken, now or by an earlier try.',
-      content: { 'application/json': { schema: MessageSchema } },
-    },
-    ...problems(400, 401, 404, 409, 422),
-  },
-});
-
-const read = createRoute({
-  method: 'get',
-  path: '/api/sessions/{id}/messages',
-  summary: 'The visitor reads the conversation',
+  path: '/api/sessions/{id}/identity',
+  summary: 'The host page says who the visitor is',
+  description: 'The token in use until now is dead from then on.',
   request: {
     params: sessionKey,
     headers: bearer,
-    query: object({ after, limit: pageSize({ max: 200, default: 100 }) }),
+    body: jsonBody(object({ identity_token: identityToken() }).openapi('SessionIdentity')),
   },
   responses: {
     200: {
-      description: 'In order, from behind `after`.',
-      content: { 'application/json': { schema: z.object({ messages: z.array(MessageSchema) }) } },
+      description: 'Verified, with a new token.',
+      content: {
+        'application/json': { schema: z.object({ visitor_token: z.string(), identity: z.literal('verified') }) },
+      },
     },
-    ...problems(401, 404, 422),
+    ...problems(400, 401, 403, 404, 422, 429),
   },
 });
 
-export function addVisitorRoutes(app: App, db: PlatformDb): void {
+const identify = createRoute({
+  method: 'post',
+  path: '/api/sessions/{id}/contact',
+  summary: 'A visitor who was nobody says who they are',
+  request: {
+    params: sessionKey,
+    headers: bearer,
+    body: jsonBody(object({ email: email(), name: name() }).openapi('SessionContact')),
+  },
+  responses: { 204: { description: 'Noted; it proves nothing.' }, ...problems(400, 401, 403, 404, 422, 429) },
+});
+
+const handOver = createRoute({
+  method: 'post',
+  path: '/api/sessions/{id}/hand-over',
+  summary: 'From the bot to people',
+  request: { params: sessionKey, headers: bearer, body: jsonBody(object({}).openapi('HandOver')) },
+  responses: {
+    200: {
+      description: 'A person has it.',
+      content: {
+        'application/json': { schema: z.object({ handler: z.literal('agent'), is_online: z.boolean() }) },
+      },
+    },
+    ...problems(400, 401, 403, 404, 409, 422, 429),
+  },
+});
+
+const configSeconds = 30;
+
+export function addVisitorRoutes(app: App, db: PlatformDb, door: VisitorDoor): void {
+  app.openapi(config, async (c) => {
+    await door.count(c, 'call-address');
+    const widget = await findWidget(db, c.req.valid('param').key);
+    door.allow(c, widget);
+    c.header('Cache-Control', `public, max-age=${configSeconds}`);
+    return c.json(await readPublicConfig(db, widget), 200);
+  });
+
   app.openapi(open, async (c) => {
-    const widgetKey = c.req.valid('param').key;
-    const visitor = c.req.valid('json');
-    return c.json(await answerOnGrid(() => openSession(db, { widgetKey, ...visitor })), 201);
+    const opening = c.req.valid('json');
+    await door.count(c, 'opening-address');
+    const widget = await findWidget(db, c.req.valid('param').key);
+    door.allow(c, widget);
+    await door.limits.count('opening-widget', widget.id);
+    const canonical = opening.email === undefined ? undefined : canonicaliseEmail(opening.email);
+    if (canonical?.ok) await door.limits.count('opening-email', canonical.key);
+    return c.json(await answerOnGrid(() => door.guard(c, () => openSession(db, widget, opening))), 201);
   });
 
-  app.openapi(send, async (c) => {
-    const { id } = c.req.valid('param');
-    const token = requireToken(c.req.valid('header').authorization);
-    const { client_id: clientId, body } = c.req.valid('json');
-    const message = await db.transaction({}, async (tx) => {
-      await requireVisitorSession(tx, id, token);
-      return addMessage(tx, id, { author: 'visitor', clientId, body });
+  app.openapi(verify, async (c) => {
+    const { session } = await door.enter(c, c.req.valid('param').id);
+    return c.json(await door.guard(c, () => verifySession(db, session, c.req.valid('json').identity_token)), 200);
+  });
+
+  app.openapi(identify, async (c) => {
+    const { session } = await door.enter(c, c.req.valid('param').id);
+    const claim = c.req.valid('json');
+    await answerOnGrid(() => identifyVisitor(db, session, claim));
+    return c.body(null, 204);
+  });
+
+  app.openapi(handOver, async (c) => {
+    const { session, token } = await door.enter(c, c.req.valid('param').id);
+    await db.transaction({}, async (tx) => {
+      const held = await lockSession(tx, session.id);
+      if (held.status === 'ended') throw new SessionEnded();
+      await requireVisitorSession(tx, session.id, token);
+      await handOverToAgent(tx, held);
     });
-    return c.json(message, 201);
-  });
-
-  app.openapi(read, async (c) => {
-    const { id } = c.req.valid('param');
-    await requireVisitorSession(db, id, requireToken(c.req.valid('header').authorization));
-    return c.json({ messages: await listMessages(db, id, c.req.valid('query')) }, 200);
-  });
-}
-
-function requireToken(authorization: string | undefined): string {
-  const [, token] = /^Bearer ([\w.~+/-]{1,200}=*)$/i.exec(authorization ?? '') ?? [];
-  if (token) return token;
-  throw new Problem({
-    status: 401,
-    code: 'token-required',
-    detail: 'Send the visitor_token of this session: `Authorization: Bearer <visitor_token>`.',
-    headers: { 'WWW-Authenticate': 'Bearer' },
+    const { is_online } = await readPublicConfig(db, session.widget);
+    return c.json({ handler: 'agent' as const, is_online }, 200);
   });
 }

@@ -77,7 +77,7 @@ describe('starting to chat', () => {
       headers: [...answer.headers].map(([name, value]) => [name, ['date', 'x-request-id'].includes(name) ? '' : value]),
     });
     expect(shape(known)).toEqual(shape(unknown));
-    expect(Object.keys(known.body).sort()).toEqual(['session_id', 'started_at', 'status', 'visitor_token']);
+    expect(Object.keys(known.body).sort()).toEqual(['identity', 'session_id', 'started_at', 'status', 'visitor_token']);
   });
 
   test('tells in no number how long it took: the id of the session holds no time', async () => {

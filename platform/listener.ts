@@ -1,0 +1,65 @@
+import pg from 'pg';
+
+/** A connection of one's own on which notifications come; it is opened again whenever it is cut. */
+export type Listener = {
+  /** Which connection listens at present, from 1; undefined while none does. What was said between two of them was not heard. */
+  connection(): number | undefined;
+  close(): Promise<void>;
+};
+
+const reconnectFirstMs = 50;
+const reconnectMaxMs = 2_000;
+
+/**
+ * Listens on a channel, from the moment `onConnected` is called, and again after each cut.
+ *
+ * @param url past a pooler: through a transaction pooler no notification comes.
+ */
+export function listenOn(
+  channel: string,
+  url: string,
+  { onConnected = () => {}, onNotified }: { onConnected?: () => void; onNotified: (payload: string) => void },
+): Listener {
+  let client: pg.Client | undefined;
+  let connections = 0;
+  let isConnected = false;
+  let isClosed = false;
+  let failures = 0;
+  let retry: NodeJS.Timeout | undefined;
+
+  async function connect(): Promise<void> {
+    const opened = new pg.Client({ connectionString: url, application_name: 'aether-listener', keepAlive: true });
+    client = opened;
+    const onLost = () => {
+      if (client !== opened) return;
+      client = undefined;
+      isConnected = false;
+      opened.end().catch(() => {});
+      if (isClosed) return;
+      retry = setTimeout(connect, Math.min(reconnectFirstMs * 2 ** failures++, reconnectMaxMs));
+    };
+    opened.on('error', onLost);
+    opened.on('end', onLost);
+    opened.on('notification', ({ payload = '' }) => onNotified(payload));
+    try {
+      await opened.connect();
+      await opened.query(`listen ${channel}`);
+      isConnected = true;
+      connections++;
+      failures = 0;
+      onConnected();
+    } catch {
+      onLost();
+    }
+  }
+  connect();
+
+  return {
+    connection: () => (isConnected ? connections : undefined),
+    async close() {
+      isClosed = true;
+      clearTimeout(retry);
+      await client?.end().catch(() => {});
+    },
+  };
+}

@@ -1,0 +1,138 @@
+import { NotFound, PlatformError, type Transaction } from '@aether/platform';
+import { addEntry, type Entry } from './entries.ts';
+import { addMessage, type Message } from './messages.ts';
+import { getSession, type LockedSession, lockSession, type Session, SessionEnded } from './sessions.ts';
+
+/** What agents do with a conversation. Each holds the session to the end of the transaction: of two who claim it at once one has it. */
+
+/** Look who has it; take it over only if they agree. */
+export class SessionClaimed extends PlatformError {
+  constructor(name: string) {
+    super('session-claimed', 409, `${name} has this conversation. Take it over if you are to go on with it.`);
+  }
+}
+
+/** Choose another agent: this one does not work here any more. */
+export class AgentInactive extends PlatformError {
+  constructor() {
+    super('agent-inactive', 409, 'This agent is not active any more. Choose another one.');
+  }
+}
+
+async function lockActive(tx: Transaction, id: string): Promise<LockedSession> {
+  const held = await lockSession(tx, id);
+  if (held.status === 'ended') throw new SessionEnded();
+  return held;
+}
+
+/**
+ * Makes it this agent's. Who has it already changes nothing.
+ *
+ * @param takeOver also from another agent.
+ * @throws NotFound, SessionEnded, SessionClaimed
+ */
+export async function claimSession(
+  tx: Transaction,
+  id: string,
+  { agentId, takeOver = false }: { agentId: string; takeOver?: boolean },
+): Promise<Session> {
+  const held = await lockActive(tx, id);
+  if (held.agent_id !== agentId) await take(tx, held, agentId, takeOver);
+  return getSession(tx, id);
+}
+
+async function take(tx: Transaction, held: LockedSession, agentId: string, takeOver: boolean): Promise<void> {
+  if (held.agent_id !== null && !takeOver) throw new SessionClaimed(await nameOf(tx, held.agent_id));
+  await tx.query(
+    `update support.sessions set agent_id = $2, handler = 'agent', waiting_since = case when handler = 'bot' then now() else waiting_since end where id = $1`,
+    [held.id, agentId],
+  );
+  await addEntry(tx, held.id, 'claimed', { agentId });
+}
+
+async function nameOf(tx: Transaction, agentId: string): Promise<string> {
+  const [agent] = await tx.query<{ name: string }>(
+    'select u.name from support.agents a join platform.users u on u.id = a.user_id where a.id = $1',
+    [agentId],
+  );
+  if (!agent) throw new NotFound('agent');
+  return agent.name;
+}
+
+/**
+ * Gives it to an agent, or back to everybody.
+ *
+ * @param note for who gets it.
+ * @throws NotFound, SessionEnded, AgentInactive
+ */
+export async function assignSession(
+  tx: Transaction,
+  id: string,
+  { agentId, toAgentId, note }: { agentId: string; toAgentId: string | null; note?: string },
+): Promise<Session> {
+  const held = await lockActive(tx, id);
+  if (held.agent_id === toAgentId && held.handler === 'agent') return getSession(tx, id);
+  if (toAgentId !== null) {
+    const [agent] = await tx.query<{ is_active: boolean }>('select is_active from support.agents where id = $1', [
+      toAgentId,
+    ]);
+    if (!agent) throw new NotFound('agent');
+    if (!agent.is_active) throw new AgentInactive();
+  }
+  await tx.query(
+    `update support.sessions set agent_id = $2, snoozed_until = null, handler = 'agent',
+       waiting_since = case when handler = 'bot' then now() else waiting_since end where id = $1`,
+    [id, toAgentId],
+  );
+  await addEntry(tx, id, toAgentId === null ? 'released' : 'assigned', {
+    agentId,
+    toAgentId: toAgentId ?? undefined,
+    body: note,
+  });
+  return getSession(tx, id);
+}
+
+/** Out of the inbox until then, or until the visitor writes. @param until null: back at once. @throws NotFound, SessionEnded */
+export async function snoozeSession(
+  tx: Transaction,
+  id: string,
+  { agentId, until }: { agentId: string; until: string | null },
+): Promise<Session> {
+  const held = await lockActive(tx, id);
+  await tx.query('update support.sessions set snoozed_until = $2, agent_id = coalesce(agent_id, $3) where id = $1', [
+    held.id,
+    until,
+    agentId,
+  ]);
+  await addEntry(tx, id, until === null ? 'woken' : 'snoozed', { agentId, body: until ?? undefined });
+  return getSession(tx, id);
+}
+
+/** An agent answers; an unassigned conversation is theirs from then on. @throws NotFound, SessionEnded, SessionClaimed, ClientIdReused */
+export async function replyTo(
+  tx: Transaction,
+  id: string,
+  { agentId, clientId, body }: { agentId: string; clientId: string; body: string },
+): Promise<Message> {
+  const held = await lockSession(tx, id);
+  if (held.agent_id !== null && held.agent_id !== agentId) {
+    const sent = await tx.query(
+      `select from support.messages where session_id = $1 and author = 'agent' and client_id = $2 and agent_id = $3`,
+      [id, clientId, agentId],
+    );
+    if (sent.length === 0) throw new SessionClaimed(await nameOf(tx, held.agent_id));
+  }
+  const { message, isNew } = await addMessage(tx, id, { author: 'agent', agentId, clientId, body }, held);
+  if (isNew && held.agent_id === null) await addEntry(tx, id, 'claimed', { agentId });
+  return message;
+}
+
+/** For agents' eyes only; also after the end. @throws NotFound */
+export async function noteOn(
+  tx: Transaction,
+  id: string,
+  { agentId, clientId, body }: { agentId: string; clientId: string; body: string },
+): Promise<Entry> {
+  await lockSession(tx, id);
+  return addEntry(tx, id, 'note', { agentId, clientId, body });
+}

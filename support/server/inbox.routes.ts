@@ -1,0 +1,69 @@
+import { type App, createStaffRoute, cursor, cutPage, line, object, pageSize, problems, uuid, z } from '@aether/http';
+import type { PlatformDb, User } from '@aether/platform';
+import { countInbox, inboxViews, listInbox } from './inbox.ts';
+import { SessionSchema } from './sessions.schemas.ts';
+
+const list = createStaffRoute({
+  method: 'get',
+  path: '/api/inbox',
+  summary: 'Conversations to look at',
+  description: 'Open ones: who waits longest first, then the latest message. Ended ones: the newest first.',
+  request: {
+    query: object({
+      view: z.enum(inboxViews).default('all'),
+      widget: uuid().optional(),
+      search: line({ charactersMax: 200 }).optional(),
+      cursor: cursor(
+        object({ waiting: z.union([z.literal('infinity'), z.iso.datetime()]), at: z.iso.datetime(), id: uuid() }),
+      ).optional(),
+      limit: pageSize({ max: 100, default: 50 }),
+    }),
+  },
+  responses: {
+    200: {
+      description: 'One page.',
+      content: {
+        'application/json': {
+          schema: z.object({ sessions: z.array(SessionSchema), next_cursor: z.string().nullable() }),
+        },
+      },
+    },
+    ...problems(422),
+  },
+});
+
+const counts = createStaffRoute({
+  method: 'get',
+  path: '/api/inbox/counts',
+  summary: 'How many conversations there are in each view',
+  responses: {
+    200: {
+      description: 'All but the ended ones.',
+      content: {
+        'application/json': {
+          schema: z.object({ mine: z.int(), unassigned: z.int(), all: z.int(), snoozed: z.int(), bot: z.int() }),
+        },
+      },
+    },
+  },
+});
+
+export function addInboxRoutes(app: App, db: PlatformDb) {
+  /** A machine sees what an administrator sees. */
+  async function readerOf(user: User | undefined) {
+    const [agent] = user
+      ? await db.query<{ id: string }>('select id from support.agents where user_id = $1', [user.id])
+      : [];
+    return { agentId: agent?.id ?? null, isAdmin: !user || user.role === 'admin' };
+  }
+
+  return app
+    .openapi(list, async (c) => {
+      const { view, widget: widgetId, search, cursor: behind, limit } = c.req.valid('query');
+      const reader = await readerOf(c.get('actor'));
+      const found = await listInbox(db, reader, { view, widgetId, search, after: behind, limit: limit + 1 });
+      const { page, next_cursor } = cutPage(found, limit, (session) => session.place);
+      return c.json({ sessions: page.map(({ place: _, ...session }) => session), next_cursor }, 200);
+    })
+    .openapi(counts, async (c) => c.json(await countInbox(db, await readerOf(c.get('actor'))), 200));
+}

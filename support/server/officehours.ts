@@ -1,0 +1,48 @@
+/** When people answer: per weekday, from and to as HH:MM of the clock in that time zone; 24:00 is the end of the day. */
+export type OfficeHours = { time_zone: string; days: Partial<Record<Weekday, [string, string][]>> };
+export type Weekday = (typeof weekdays)[number];
+export const weekdays = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'] as const;
+
+const minutesOf = (clock: string) => Number(clock.slice(0, 2)) * 60 + Number(clock.slice(3));
+
+/** The day and the minute that a clock in this zone shows. */
+function readClock(at: Date, timeZone: string): { day: Weekday; minute: number } {
+  const parts = new Intl.DateTimeFormat('en-GB', {
+    timeZone,
+    weekday: 'short',
+    hour: '2-digit',
+    minute: '2-digit',
+    hourCycle: 'h23',
+  }).formatToParts(at);
+  const part = (type: Intl.DateTimeFormatPartTypes) => parts.find((each) => each.type === type)?.value ?? '';
+  return {
+    day: part('weekday').toLowerCase() as Weekday,
+    minute: Number(part('hour')) * 60 + Number(part('minute')),
+  };
+}
+
+/** Whether people answer at that moment. */
+export function isOpenAt({ time_zone, days }: OfficeHours, at: Date): boolean {
+  const { day, minute } = readClock(at, time_zone);
+  return (days[day] ?? []).some(([from, to]) => minutesOf(from) <= minute && minute < minutesOf(to));
+}
+
+const minuteMs = 60_000;
+const lookAheadMinutes = 8 * 24 * 60;
+
+/**
+ * When people answer again, within eight days; null when they do at that moment, or not in that time. Looked for minute by minute of
+ * real time, so that a change to or from summer time between then and now counts.
+ */
+export function nextOpening(hours: OfficeHours, at: Date): Date | null {
+  if (isOpenAt(hours, at)) return null;
+  const first = Math.floor(at.getTime() / minuteMs) + 1;
+  const starts = new Set(Object.values(hours.days).flatMap((spans) => spans.map(([from]) => minutesOf(from) % 60)));
+  for (let minute = first; minute < first + lookAheadMinutes; minute += 1) {
+    // Zones are whole quarters of an hour apart: other minutes of the hour cannot be a beginning.
+    if (![0, 15, 30, 45].some((offset) => starts.has((minute + offset) % 60))) continue;
+    const moment = new Date(minute * minuteMs);
+    if (isOpenAt(hours, moment)) return moment;
+  }
+  return null;
+}

@@ -1,0 +1,61 @@
+import { z } from '@aether/http';
+
+const named = z.object({ id: z.string().openapi({ format: 'uuid' }), name: z.string() });
+const moment = z.string().openapi({ format: 'date-time' });
+
+export const SessionSchema = z
+  .object({
+    id: z.string().openapi({ format: 'uuid' }),
+    customer_id: z.string().nullable(),
+    customer: z
+      .object({ id: z.string(), name: z.string(), email: z.string(), account_tier: z.string().nullable() })
+      .nullable(),
+    widget: named,
+    agent: named.nullable(),
+    identity: z
+      .enum(['claimed', 'verified'])
+      .openapi({ description: 'claimed: a typed address, which proves nothing.' }),
+    visitor_email: z.string().nullable(),
+    visitor_name: z.string().nullable(),
+    status: z.enum(['active', 'ended']),
+    resolved: z.boolean().nullable(),
+    handler: z.enum(['bot', 'agent']),
+    is_offline: z.boolean().openapi({ description: 'Written when nobody was there.' }),
+    snoozed_until: moment.nullable(),
+    waiting_since: moment.nullable(),
+    message_count: z.int(),
+    visitor_read_number: z.int(),
+    agent_read_number: z.int(),
+    page: z.object({ url: z.string(), title: z.string().optional() }).nullable(),
+    language: z.string().nullable(),
+    time_zone: z.string().nullable(),
+    started_at: moment,
+    last_message_at: moment.nullable(),
+    ended_at: moment.nullable(),
+    last_message: z
+      .object({ author: z.enum(['visitor', 'agent', 'bot']), body: z.string(), created_at: z.string() })
+      .nullable(),
+  })
+  .openapi('Session');
+
+export const EntrySchema = z
+  .object({
+    id: z.string().openapi({ format: 'uuid' }),
+    kind: z.enum([
+      'note',
+      'claimed',
+      'assigned',
+      'released',
+      'snoozed',
+      'woken',
+      'handed_over',
+      'identified',
+      'verified',
+      'ended',
+    ]),
+    agent: named.nullable(),
+    to_agent: named.nullable(),
+    body: z.string().nullable(),
+    created_at: moment,
+  })
+  .openapi('SessionEntry');

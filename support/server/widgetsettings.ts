@@ -1,0 +1,36 @@
+import { line, object, text, z } from '@aether/http';
+
+export const languages = ['en', 'de', 'fr', 'es', 'tr'] as const;
+
+/** How a widget looks and speaks, with a default for what is left out. Texts that are not given are the widget's own, in its language. */
+export const WidgetSettingsSchema = object({
+  language: z.enum(languages).default('en'),
+  theme: object({
+    color: z
+      .string()
+      .regex(/^#[0-9a-fA-F]{6}$/, { error: 'must be a colour such as #2456d6' })
+      .toLowerCase()
+      .default('#2456d6'),
+    mode: z.enum(['auto', 'light', 'dark']).default('auto'),
+    position: z.enum(['right', 'left']).default('right'),
+  }).prefault({}),
+  texts: object({
+    title: line({ charactersMax: 60 }).optional(),
+    subtitle: line({ charactersMax: 120 }).optional(),
+    greeting: text({ charactersMax: 500 }).optional(),
+    placeholder: line({ charactersMax: 60 }).optional(),
+    offline: text({ charactersMax: 500 }).optional(),
+  }).prefault({}),
+  ask: z
+    .enum(['before', 'never'])
+    .default('before')
+    .openapi({ description: 'before: name and address are asked before the first message.' }),
+});
+
+export type WidgetSettings = z.output<typeof WidgetSettingsSchema>;
+
+/** What is stored, whole; what an older version stored and this one does not know is left out. */
+export function readSettings(stored: unknown): WidgetSettings {
+  const read = WidgetSettingsSchema.safeParse(stored);
+  return read.success ? read.data : WidgetSettingsSchema.parse({});
+}

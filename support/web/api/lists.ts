@@ -1,0 +1,15 @@
+import { infiniteQueryOptions, keepPreviousData } from '@tanstack/react-query';
+
+/** A list that goes on page by page with the server's cursors; while filters change, the rows before stay in sight. */
+export function listOptions<Answer extends { next_cursor: string | null }, Key extends readonly unknown[]>(
+  queryKey: Key,
+  fetchPage: (cursor: string | undefined, signal: AbortSignal) => Promise<Answer>,
+) {
+  return infiniteQueryOptions({
+    queryKey,
+    initialPageParam: undefined as string | undefined,
+    queryFn: ({ pageParam, signal }) => fetchPage(pageParam, signal),
+    getNextPageParam: (page) => page.next_cursor ?? undefined,
+    placeholderData: keepPreviousData,
+  });
+}

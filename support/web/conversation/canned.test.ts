@@ -1,0 +1,21 @@
+import { expect, test } from 'vitest';
+import { fillIn, findCanned } from './canned.ts';
+
+const names = { customer: { name: 'Ada Lovelace' }, agent: { name: 'Priya Nair' } };
+
+test('names are filled in; what is not known stays to be seen', () => {
+  expect(fillIn('Hello {{customer.name}}, {{ agent.name }} here. {{order.id}}', names)).toBe(
+    'Hello Ada Lovelace, Priya Nair here. {{order.id}}',
+  );
+});
+
+test('a name that looks like a placeholder is not filled in again', () => {
+  expect(fillIn('{{customer.name}}', { ...names, customer: { name: '{{agent.name}}' } })).toBe('{{agent.name}}');
+});
+
+test('what begins with the typed shortcut comes first', () => {
+  const answer = (shortcut: string, title: string) => ({ id: shortcut, shortcut, title, body: '' });
+  const all = [answer('thanks', 'Refund thanks'), answer('refund', 'How refunds work'), answer('hours', 'Hours')];
+  expect(findCanned(all, 'ref').map(({ shortcut }) => shortcut)).toEqual(['refund', 'thanks']);
+  expect(findCanned(all, '')).toHaveLength(3);
+});

@@ -1,0 +1,41 @@
+import { expect, test } from 'vitest';
+import { emptyDraft, readDraft, writeDraft } from './drafts.ts';
+
+function memory() {
+  const kept = new Map<string, string>();
+  return {
+    kept,
+    getItem: (key: string) => kept.get(key) ?? null,
+    setItem: (key: string, value: string) => void kept.set(key, value),
+    removeItem: (key: string) => void kept.delete(key),
+  };
+}
+const draft = { ...emptyDraft, reply: 'Let me look', at: '2026-06-15T12:00:00Z' };
+
+test('a draft is of one person and one conversation', () => {
+  const storage = memory();
+  expect(writeDraft(storage, 'priya', 'one', draft)).toBe(true);
+  expect(readDraft(storage, 'priya', 'one')).toEqual(draft);
+  expect(readDraft(storage, 'tom', 'one')).toEqual(emptyDraft);
+  expect(readDraft(storage, 'priya', 'two')).toEqual(emptyDraft);
+});
+
+test('an empty draft leaves nothing behind', () => {
+  const storage = memory();
+  writeDraft(storage, 'priya', 'one', draft);
+  writeDraft(storage, 'priya', 'one', { ...draft, reply: '  ' });
+  expect(storage.kept.size).toBe(0);
+});
+
+test('when nothing can be kept, that is known; what cannot be read is no draft', () => {
+  const full = {
+    ...memory(),
+    setItem: () => {
+      throw new Error('full');
+    },
+  };
+  expect(writeDraft(full, 'priya', 'one', draft)).toBe(false);
+  const storage = memory();
+  storage.setItem('aether.support.draft.priya.one', '{half');
+  expect(readDraft(storage, 'priya', 'one')).toEqual(emptyDraft);
+});

@@ -1,0 +1,111 @@
+import { unreachable } from '@aether/ui/refusal.ts';
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { SessionClaimed } from '../api/call.ts';
+import { createOutbox, type Unsent } from './outbox.ts';
+
+function memory(initial: Record<string, string> = {}) {
+  const kept = new Map(Object.entries(initial));
+  return { getItem: (key: string) => kept.get(key) ?? null, setItem: (key: string, value: string) => void kept.set(key, value) };
+}
+const written = (client_id: string, session_id = 's') =>
+  ({ client_id, session_id, kind: 'reply', body: client_id, created_at: '2026-01-01T00:00:00Z' }) as const;
+/** Until everything that can go has gone. */
+const settle = async () => {
+  for (let turn = 0; turn < 40; turn++) await Promise.resolve();
+};
+
+test('what fails keeps its client_id, holds back what follows, and goes when tried again', async () => {
+  const sent: string[] = [];
+  let isDown = true;
+  const outbox = createOutbox({
+    storage: memory(),
+    key: 'k',
+    deliver: async ({ client_id }) => {
+      if (isDown) throw unreachable();
+      sent.push(client_id);
+    },
+  });
+  outbox.add(written('a'));
+  outbox.add(written('b'));
+  await settle();
+  expect(outbox.list('s').map(({ client_id, state }) => [client_id, state])).toEqual([['a', 'failed'], ['b', 'waiting']]);
+  isDown = false;
+  outbox.retryOffline();
+  await settle();
+  expect(sent).toEqual(['a', 'b']);
+  expect(outbox.list('s')).toEqual([]);
+});
+
+test('what was not confirmed before a reload is there after it, under the same client_id', async () => {
+  const storage = memory();
+  const first = createOutbox({ storage, key: 'k', deliver: () => new Promise(() => {}) });
+  first.add(written('a'));
+  const sent: string[] = [];
+  const second = createOutbox({ storage, key: 'k', deliver: async ({ client_id }) => void sent.push(client_id) });
+  expect(second.list('s').map(({ client_id, state }) => [client_id, state])).toEqual([['a', 'failed']]);
+  second.retry('a');
+  await settle();
+  expect(sent).toEqual(['a']);
+});
+
+test('a refusal because somebody else has the conversation says who, and is not repeated by itself', async () => {
+  let tries = 0;
+  const outbox = createOutbox({
+    storage: undefined,
+    key: 'k',
+    deliver: async () => {
+      tries += 1;
+      throw new SessionClaimed(409, { code: 'session-claimed', detail: 'Tom has it.', agent: { id: 't', name: 'Tom' } });
+    },
+  });
+  outbox.add(written('a'));
+  await settle();
+  expect(outbox.list('s')[0]?.holder?.name).toBe('Tom');
+  outbox.retryOffline();
+  await settle();
+  expect(tries).toBe(1);
+});
+
+test('a discarded message is never sent, and what stood behind it goes on', async () => {
+  const sent: string[] = [];
+  const outbox = createOutbox({
+    storage: undefined,
+    key: 'k',
+    deliver: async ({ client_id }) => {
+      if (client_id === 'a') throw new Error('refused');
+      sent.push(client_id);
+    },
+  });
+  outbox.add(written('a'));
+  outbox.add(written('b'));
+  await settle();
+  expect(outbox.discard('a')?.body).toBe('a');
+  await settle();
+  expect(sent).toEqual(['b']);
+});
+
+test('however the line fails, each message arrives once and in order', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(fc.boolean(), { maxLength: 12 }), fc.integer({ min: 1, max: 6 }), async (failures, count) => {
+      const sent: string[] = [];
+      const left = [...failures];
+      const outbox = createOutbox({
+        storage: memory(),
+        key: 'k',
+        deliver: async ({ client_id }: Unsent) => {
+          if (left.shift()) throw unreachable();
+          sent.push(client_id);
+        },
+      });
+      for (let index = 0; index < count; index++) outbox.add(written(`m${index}`));
+      await settle();
+      for (let turn = 0; turn <= failures.length; turn++) {
+        outbox.retryOffline();
+        await settle();
+      }
+      expect(sent).toEqual(Array.from({ length: count }, (_, index) => `m${index}`));
+    }),
+    { numRuns: 50 },
+  );
+});

@@ -1,0 +1,119 @@
+import { describeError, Refusal } from '@aether/ui/refusal.ts';
+import { SessionClaimed } from '../api/call.ts';
+import type { Named } from '../api/records.ts';
+
+/** Something an agent wrote that the server has not confirmed. */
+export type Unsent = {
+  client_id: string;
+  session_id: string;
+  kind: 'reply' | 'note';
+  body: string;
+  created_at: string;
+  /** `waiting`: behind another of the same conversation. */
+  state: 'waiting' | 'sending' | 'failed';
+  problem?: string;
+  /** Without an answer it is tried again by itself when the line is back. */
+  isOffline?: boolean;
+  /** Who has the conversation, when that is why. */
+  holder?: Named;
+};
+
+type OutboxOptions = {
+  /** Where it survives a reload; undefined where there is no such place. */
+  storage: Pick<Storage, 'getItem' | 'setItem'> | undefined;
+  key: string;
+  /** Sends it; a repetition with the same client_id is the same message. @throws Refusal */
+  deliver: (unsent: Unsent) => Promise<void>;
+};
+
+/**
+ * What is on its way: one after another within a conversation, so that the order stands. When one fails, those behind it wait;
+ * whatever happens, it is sent again under the same client_id.
+ */
+export function createOutbox({ storage, key, deliver }: OutboxOptions) {
+  const listeners = new Set<() => void>();
+  let all: Unsent[] = restore();
+  const lists = new Map<string, Unsent[]>();
+
+  function restore(): Unsent[] {
+    try {
+      const kept = JSON.parse(storage?.getItem(key) ?? '[]') as Unsent[];
+      // Whether it arrived before the page was left is not known; the same client_id makes asking again safe.
+      return kept.map((unsent) =>
+        unsent.state === 'failed'
+          ? unsent
+          : { ...unsent, state: 'failed', isOffline: true, problem: 'The page was left before it was confirmed.' },
+      );
+    } catch {
+      return [];
+    }
+  }
+  function put(next: Unsent[]): void {
+    all = next;
+    lists.clear();
+    try {
+      storage?.setItem(key, JSON.stringify(all));
+    } catch {
+      // A full or forbidden storage: it is kept in memory all the same.
+    }
+    for (const listener of listeners) listener();
+  }
+  const change = (clientId: string, part: Partial<Unsent>) =>
+    put(all.map((unsent) => (unsent.client_id === clientId ? { ...unsent, ...part } : unsent)));
+  const ofSession = (sessionId: string) => all.filter(({ session_id }) => session_id === sessionId);
+
+  async function run(sessionId: string): Promise<void> {
+    const [first] = ofSession(sessionId);
+    if (first?.state !== 'waiting') return;
+    change(first.client_id, { state: 'sending', problem: undefined, holder: undefined, isOffline: undefined });
+    try {
+      await deliver(first);
+      put(all.filter(({ client_id }) => client_id !== first.client_id));
+    } catch (error) {
+      change(first.client_id, {
+        state: 'failed',
+        problem: describeError(error),
+        isOffline: error instanceof Refusal && (error.status === 0 || error.status === 503),
+        holder: error instanceof SessionClaimed ? error.agent : undefined,
+      });
+      return;
+    }
+    await run(sessionId);
+  }
+
+  const outbox = {
+    subscribe(listener: () => void): () => void {
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
+    },
+    /** Of one conversation, in order. The same array until something changes. */
+    list(sessionId: string): Unsent[] {
+      const known = lists.get(sessionId) ?? ofSession(sessionId);
+      lists.set(sessionId, known);
+      return known;
+    },
+    add(unsent: Pick<Unsent, 'client_id' | 'session_id' | 'kind' | 'body' | 'created_at'>): void {
+      put([...all, { ...unsent, state: 'waiting' }]);
+      void run(unsent.session_id);
+    },
+    retry(clientId: string): void {
+      const unsent = all.find(({ client_id, state }) => client_id === clientId && state === 'failed');
+      if (!unsent) return;
+      change(clientId, { state: 'waiting' });
+      void run(unsent.session_id);
+    },
+    /** @returns what it was, so that its words can be written anew. */
+    discard(clientId: string): Unsent | undefined {
+      const unsent = all.find(({ client_id, state }) => client_id === clientId && state !== 'sending');
+      if (!unsent) return undefined;
+      put(all.filter(({ client_id }) => client_id !== clientId));
+      void run(unsent.session_id);
+      return unsent;
+    },
+    /** The line is back: what had no answer is sent again. */
+    retryOffline(): void {
+      for (const { client_id, isOffline, state } of all) if (isOffline && state === 'failed') outbox.retry(client_id);
+    },
+  };
+  return outbox;
+}

@@ -1,0 +1,110 @@
+import { useKeys } from '@aether/ui/Keys.tsx';
+import { showDone, showRefusal, showUndo } from '@aether/ui/toasts.tsx';
+import { useQueryClient } from '@tanstack/react-query';
+import { createContext, lazy, type ReactNode, Suspense, useContext, useState } from 'react';
+import { SessionClaimed } from '../api/call.ts';
+import { assign, claim, take } from '../api/conversation.ts';
+import type { Named, OwnAgent, Session } from '../api/records.ts';
+import { useCommands } from '../shell/commands.ts';
+import { nameVisitor } from './order.ts';
+import { findSession } from './targets.ts';
+
+const TransferDialog = lazy(async () => ({ default: (await import('./TransferDialog.tsx')).TransferDialog }));
+const SnoozeDialog = lazy(async () => ({ default: (await import('./SnoozeDialog.tsx')).SnoozeDialog }));
+const EndDialog = lazy(async () => ({ default: (await import('./EndDialog.tsx')).EndDialog }));
+const TakeOverDialog = lazy(async () => ({ default: (await import('./TakeOverDialog.tsx')).TakeOverDialog }));
+
+type Asked =
+  | { what: 'transfer' | 'snooze' | 'end'; session: Session }
+  | { what: 'take-over'; session: Session; holder: Named };
+
+export type Actions = {
+  claim: (session: Session) => void;
+  askTakeOver: (session: Session, holder: Named) => void;
+  askTransfer: (session: Session) => void;
+  askSnooze: (session: Session) => void;
+  askEnd: (session: Session) => void;
+  /** After something was done: the answer is shown, and lists load anew. */
+  show: (session: Session) => void;
+};
+
+const ActionsContext = createContext<Actions | undefined>(undefined);
+
+/** What can be done with a conversation. @throws outside of the desk */
+export function useActions(): Actions {
+  const actions = useContext(ActionsContext);
+  if (!actions) throw new Error('useActions is for what stands on the desk.');
+  return actions;
+}
+
+/** Gives the desk its actions, their keys and dialogs. A key means the row that has the focus, else what is open. */
+export function DeskActions({ agent, openId, children }: DeskActionsProps) {
+  const client = useQueryClient();
+  const [asked, setAsked] = useState<Asked | undefined>();
+
+  const show = (session: Session) => {
+    take(client, session.id, { session });
+    void client.invalidateQueries({ queryKey: ['inbox'] });
+    void client.invalidateQueries({ queryKey: ['counts'] });
+    void client.invalidateQueries({ queryKey: ['session', session.id] });
+  };
+  const claimOne = async (session: Session) => {
+    if (session.agent?.id === agent.id) return showDone('You have this conversation already.');
+    if (session.agent) return setAsked({ what: 'take-over', session, holder: session.agent });
+    try {
+      show((await claim(session.id)).session);
+      showUndo({
+        message: `You have ${nameVisitor(session)}’s conversation.`,
+        undo: async () => show((await assign(session.id, null)).session),
+      });
+    } catch (error) {
+      if (error instanceof SessionClaimed) setAsked({ what: 'take-over', session, holder: error.agent });
+      else showRefusal('The conversation was not claimed', error);
+    }
+  };
+  const ask = (what: 'transfer' | 'snooze' | 'end') => (session: Session) => {
+    if (session.status === 'ended') showDone('This conversation has ended.');
+    else setAsked({ what, session });
+  };
+  const actions: Actions = {
+    claim: (session) => {
+      if (session.status === 'ended') showDone('This conversation has ended.');
+      else void claimOne(session);
+    },
+    askTakeOver: (session, holder) => setAsked({ what: 'take-over', session, holder }),
+    askTransfer: ask('transfer'),
+    askSnooze: ask('snooze'),
+    askEnd: ask('end'),
+    show,
+  };
+  const withTarget = (run: (session: Session) => void) => () => {
+    const id = document.activeElement?.closest<HTMLElement>('[data-session]')?.dataset.session ?? openId;
+    const session = id && findSession(client, id);
+    if (session) run(session);
+  };
+  const doings = [
+    { keys: 'c', label: 'Claim', run: withTarget(actions.claim) },
+    { keys: 't', label: 'Transfer', run: withTarget(actions.askTransfer) },
+    { keys: 's', label: 'Snooze', run: withTarget(actions.askSnooze) },
+    { keys: 'e', label: 'End', run: withTarget(actions.askEnd) },
+  ];
+  useKeys(doings.map((doing) => ({ ...doing, group: 'Conversation' })));
+  useCommands(openId ? doings.map(({ label, run }) => ({ label: `${label} this conversation`, run })) : []);
+
+  const close = () => setAsked(undefined);
+  return (
+    <ActionsContext value={actions}>
+      {children}
+      <Suspense>
+        {asked?.what === 'transfer' && <TransferDialog session={asked.session} own={agent} onClose={close} />}
+        {asked?.what === 'snooze' && <SnoozeDialog session={asked.session} onClose={close} />}
+        {asked?.what === 'end' && <EndDialog session={asked.session} onClose={close} />}
+        {asked?.what === 'take-over' && (
+          <TakeOverDialog session={asked.session} holder={asked.holder} onClose={close} />
+        )}
+      </Suspense>
+    </ActionsContext>
+  );
+}
+
+type DeskActionsProps = { agent: OwnAgent; openId: string | undefined; children: ReactNode };

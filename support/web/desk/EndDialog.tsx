@@ -1,0 +1,65 @@
+import { showDone } from '@aether/ui/toasts.tsx';
+import { Radio, Stack, Text, Textarea } from '@mantine/core';
+import { useQuery } from '@tanstack/react-query';
+import { useState } from 'react';
+import { conversationQuery, endSession } from '../api/conversation.ts';
+import type { Session } from '../api/records.ts';
+import { useActions } from './DeskActions.tsx';
+import { Dialog } from './Dialog.tsx';
+import { nameVisitor } from './order.ts';
+
+const summaryCharactersMax = 400;
+
+/** Ends the conversation, says how, and what of it stands in the CRM from then on. */
+export function EndDialog({ session, onClose }: { session: Session; onClose: () => void }) {
+  const { show } = useActions();
+  const { data } = useQuery(conversationQuery(session.id, session.message_count));
+  const asked = data?.messages.find(({ author, number }) => author === 'visitor' && number <= 10)?.body ?? '';
+  const [typed, setTyped] = useState<string | undefined>();
+  const [how, setHow] = useState('');
+  const summary = typed ?? asked.replace(/\s+/g, ' ').slice(0, summaryCharactersMax);
+  return (
+    <Dialog
+      title={`End ${nameVisitor(session)}’s conversation`}
+      verb="End conversation"
+      isReady={how !== ''}
+      save={() => endSession(session.id, how === 'resolved', summary.trim() || undefined)}
+      onSaved={({ session: ended }) => {
+        show(ended);
+        onClose();
+        showDone(`Ended as ${ended.resolved ? 'resolved' : 'not resolved'}. Foundation’s timeline tells of it.`);
+      }}
+      onClose={onClose}
+    >
+      {(errors) => (
+        <>
+          <Radio.Group label="Was it resolved?" value={how} onChange={setHow} withAsterisk>
+            <Stack gap={6} mt={6}>
+              <Radio size="xs" value="resolved" label="Resolved" data-autofocus />
+              <Radio size="xs" value="open" label="Not resolved" />
+            </Stack>
+          </Radio.Group>
+          <Textarea
+            label="What it was about"
+            description="Goes to the customer’s timeline in Foundation, where sales reads it. From the visitor’s first message; change it as you like."
+            autosize
+            minRows={2}
+            maxRows={6}
+            maxLength={summaryCharactersMax}
+            value={summary}
+            error={errors.summary}
+            onChange={(event) => setTyped(event.currentTarget.value)}
+          />
+          {!session.customer_id && (
+            <Text size="xs" c="dimmed">
+              The visitor gave no address, so there is no customer in Foundation whose timeline could tell of it.
+            </Text>
+          )}
+          <Text size="xs" c="dimmed">
+            An ended conversation is not opened again: a new message of the visitor begins another.
+          </Text>
+        </>
+      )}
+    </Dialog>
+  );
+}

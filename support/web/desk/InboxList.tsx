@@ -1,0 +1,164 @@
+import { useKeys } from '@aether/ui/Keys.tsx';
+import { ErrorNotice, Nothing } from '@aether/ui/Notice.tsx';
+import { Waiting } from '@aether/ui/Waiting.tsx';
+import { Button, CloseButton, NativeSelect, TextInput } from '@mantine/core';
+import { useDebouncedCallback } from '@mantine/hooks';
+import { IconArrowUp, IconMoodSmile, IconSearch } from '@tabler/icons-react';
+import { useNavigate } from '@tanstack/react-router';
+import { useEffect, useEffectEvent, useRef, useState } from 'react';
+import type { View } from '../api/records.ts';
+import { useMe } from '../shell/person.ts';
+import classes from './desk.module.css';
+import { InboxRow } from './InboxRow.tsx';
+import { type DeskSearch, viewNames } from './search.ts';
+import { useInbox } from './useInbox.ts';
+
+const emptyWords: Record<View, [title: string, words: string]> = {
+  mine: ['Nothing is yours to do', 'Claim a conversation under Unassigned, or wait: it appears here by itself.'],
+  unassigned: ['Nobody waits', 'Every conversation has an agent. New ones appear here by themselves.'],
+  all: ['No conversation is open', 'When a visitor writes, it appears here by itself.'],
+  bot: ['The bot talks to nobody', 'Conversations that a chatbot leads appear here; you can step in at any time.'],
+  snoozed: ['Nothing is snoozed', 'What you snooze waits here, and comes back by itself.'],
+  ended: ['Nothing has ended yet', 'Ended conversations are kept here.'],
+};
+
+type InboxListProps = { search: DeskSearch; openId: string | undefined };
+
+/** The conversations of a view. J and K or the arrows walk, Enter opens. */
+export function InboxList({ search, openId }: InboxListProps) {
+  const me = useMe();
+  const { view = 'mine', search: words, widget } = search;
+  const inbox = useInbox({ view, search: words, widget });
+  const { data, error, refetch, hasNextPage, isFetchingNextPage, fetchNextPage } = inbox.query;
+  const list = useRef<HTMLUListElement>(null);
+  const end = useRef<HTMLDivElement>(null);
+
+  const step = (by: number) => {
+    const links = [...(list.current?.querySelectorAll<HTMLElement>('a') ?? [])];
+    const at = links.indexOf(document.activeElement as HTMLElement);
+    const opened = links.findIndex((link) => link.parentElement?.dataset.open === 'true');
+    const next = at >= 0 ? at + by : opened >= 0 ? opened + by : 0;
+    const link = links[Math.min(Math.max(next, 0), links.length - 1)];
+    link?.focus();
+    link?.scrollIntoView({ block: 'nearest' });
+    inbox.onKey();
+  };
+  useKeys([
+    { keys: 'j', label: 'Next conversation; Enter opens it', group: 'Inbox', run: () => step(1) },
+    { keys: 'k', label: 'Conversation before', group: 'Inbox', run: () => step(-1) },
+  ]);
+  const walk = useEffectEvent((event: KeyboardEvent) => {
+    const isHere = event.target === document.body || list.current?.contains(event.target as Node);
+    const by = event.key === 'ArrowDown' ? 1 : event.key === 'ArrowUp' ? -1 : 0;
+    if (!isHere || by === 0 || event.defaultPrevented) return;
+    event.preventDefault();
+    step(by);
+  });
+  useEffect(() => {
+    const listen = (event: KeyboardEvent) => walk(event);
+    document.addEventListener('keydown', listen);
+    return () => document.removeEventListener('keydown', listen);
+  }, []);
+  useEffect(() => {
+    const mark = end.current;
+    if (!mark || !hasNextPage || isFetchingNextPage) return;
+    const observer = new IntersectionObserver(([entry]) => entry?.isIntersecting && void fetchNextPage(), {
+      rootMargin: '200px',
+    });
+    observer.observe(mark);
+    return () => observer.disconnect();
+  }, [hasNextPage, isFetchingNextPage, fetchNextPage]);
+
+  const [title, advice] = emptyWords[view];
+  return (
+    <section className={classes.list} aria-label={`Conversations: ${viewNames[view]}`}>
+      <ListHead search={search} />
+      {inbox.isHeld && (
+        <Button
+          className={classes.news}
+          leftSection={<IconArrowUp size={14} />}
+          onClick={inbox.showNow}
+          title="The list is held still while you are in it"
+        >
+          {inbox.news > 0 ? `${inbox.news} new` : 'Sort anew'}
+        </Button>
+      )}
+      <div className={classes.scroller}>
+        {error && !data && <ErrorNotice title="The inbox could not be loaded" error={error} onRetry={refetch} />}
+        {!data && !error && <Waiting lines={8} height={40} />}
+        {data && inbox.rows.length === 0 && (
+          <Nothing icon={<IconMoodSmile size={28} />} title={words ? 'No conversation is like that' : title}>
+            {words ? 'Names, addresses and words of the last message are searched.' : advice}
+          </Nothing>
+        )}
+        {inbox.rows.length > 0 && (
+          <ul
+            ref={list}
+            className={classes.rows}
+            onPointerEnter={(event) => event.pointerType === 'mouse' && inbox.onPointerEnter()}
+            onPointerLeave={inbox.onPointerLeave}
+          >
+            {inbox.rows.map((row) => (
+              <InboxRow
+                key={row.session.id}
+                row={row}
+                ownAgentId={me.agent?.id ?? ''}
+                ownUserId={me.id}
+                isOpen={row.session.id === openId}
+                search={search}
+              />
+            ))}
+          </ul>
+        )}
+        <div ref={end} className={classes.end}>
+          {isFetchingNextPage && 'Loading more…'}
+        </div>
+      </div>
+    </section>
+  );
+}
+
+function ListHead({ search }: { search: DeskSearch }) {
+  const me = useMe();
+  const navigate = useNavigate();
+  const { view = 'mine' } = search;
+  const [typed, setTyped] = useState(search.search ?? '');
+  const input = useRef<HTMLInputElement>(null);
+  const go = (part: Partial<DeskSearch>) =>
+    void navigate({ to: '.', search: (before: DeskSearch) => ({ ...before, ...part }), replace: true });
+  const tell = useDebouncedCallback((words: string) => go({ search: words.trim() || undefined }), 180);
+  const type = (words: string) => {
+    setTyped(words);
+    tell(words);
+  };
+  useKeys([{ keys: 'f', label: 'Search this list', group: 'Inbox', run: () => input.current?.focus() }]);
+  const widgets = me.agent?.widgets ?? [];
+  return (
+    <div className={classes.head}>
+      <h1 className={classes.title}>{viewNames[view]}</h1>
+      <TextInput
+        ref={input}
+        type="search"
+        aria-label="Search name, address, words"
+        placeholder="Search"
+        className={classes.search}
+        leftSection={<IconSearch size={15} />}
+        rightSection={typed && <CloseButton size="xs" aria-label="Empty the search" onClick={() => type('')} />}
+        value={typed}
+        onChange={(event) => type(event.currentTarget.value)}
+        onKeyDown={(event) => {
+          if (event.key === 'Escape') type('');
+          if (event.key === 'Enter' || event.key === 'Escape') input.current?.blur();
+        }}
+      />
+      {widgets.length > 1 && (
+        <NativeSelect
+          aria-label="Widget"
+          value={search.widget ?? ''}
+          data={[{ value: '', label: 'All widgets' }, ...widgets.map(({ id, name }) => ({ value: id, label: name }))]}
+          onChange={(event) => go({ widget: event.currentTarget.value || undefined })}
+        />
+      )}
+    </div>
+  );
+}

@@ -1,0 +1,91 @@
+import { formatAgo, formatMoment } from '@aether/ui/formats.ts';
+import { Tag } from '@aether/ui/Tag.tsx';
+import { IconClockPause, IconMailForward, IconPencil, IconRobot } from '@tabler/icons-react';
+import { Link } from '@tanstack/react-router';
+import type { Session } from '../api/records.ts';
+import { useDraftMark } from '../conversation/drafts.ts';
+import classes from './desk.module.css';
+import { isUnread, nameVisitor, type Row } from './order.ts';
+import type { DeskSearch } from './search.ts';
+import { TierTag } from './TierTag.tsx';
+import { WaitingTime } from './Waiting.tsx';
+
+type InboxRowProps = { row: Row; ownAgentId: string; ownUserId: string; isOpen: boolean; search: DeskSearch };
+
+/** One conversation of the list: who, what they said last, how long they wait, and who has it. */
+export function InboxRow({ row: { session, isGone }, ownAgentId, ownUserId, isOpen, search }: InboxRowProps) {
+  const hasDraft = useDraftMark(ownUserId, session.id);
+  const unread = isUnread(session);
+  const { last_message: last } = session;
+  return (
+    <li className={classes.row} data-open={isOpen} data-gone={isGone} data-unread={unread} data-session={session.id}>
+      <Link
+        to="/sessions/$id"
+        params={{ id: session.id }}
+        search={search}
+        className={classes.link}
+        aria-current={isOpen ? 'true' : undefined}
+      >
+        <span className={classes.line}>
+          {unread && <span className={classes.unread} role="img" aria-label="Unread" />}
+          <span className={classes.name}>{nameVisitor(session)}</span>
+          <TierTag tier={session.customer?.account_tier} />
+          <span className={classes.when}>
+            {session.waiting_since && session.status === 'active' ? (
+              <WaitingTime since={session.waiting_since} />
+            ) : (
+              session.last_message_at && (
+                <time dateTime={session.last_message_at} title={formatMoment(session.last_message_at)}>
+                  {formatAgo(session.last_message_at)}
+                </time>
+              )
+            )}
+          </span>
+        </span>
+        <span className={classes.words}>
+          {last?.author === 'agent' && <span className={classes.by}>Answered: </span>}
+          {last?.author === 'bot' && <span className={classes.by}>Bot: </span>}
+          {last?.body ?? 'Nothing written yet'}
+        </span>
+        <span className={classes.facts}>
+          <Holder session={session} ownAgentId={ownAgentId} />
+          {session.snoozed_until && (
+            <span className={classes.fact}>
+              <IconClockPause size={13} aria-hidden /> until {formatMoment(session.snoozed_until)}
+            </span>
+          )}
+          {session.is_offline && (
+            <span className={classes.fact} title="Written while nobody was online: the visitor expects an e-mail">
+              <IconMailForward size={13} aria-hidden /> offline
+            </span>
+          )}
+          {session.status === 'ended' && (
+            <Tag tone={session.resolved ? 'good' : 'warn'}>{session.resolved ? 'Resolved' : 'Not resolved'}</Tag>
+          )}
+          {hasDraft && (
+            <span className={classes.draft}>
+              <IconPencil size={12} aria-hidden /> Draft
+            </span>
+          )}
+        </span>
+      </Link>
+    </li>
+  );
+}
+
+/** Who has it. */
+function Holder({ session: { agent, handler, widget }, ownAgentId }: { session: Session; ownAgentId: string }) {
+  if (handler === 'bot')
+    return (
+      <span className={classes.fact}>
+        <IconRobot size={13} aria-hidden /> Bot
+      </span>
+    );
+  if (!agent)
+    return (
+      <span className={classes.fact} title={`From ${widget.name}`}>
+        Unassigned
+      </span>
+    );
+  return <span className={classes.fact}>{agent.id === ownAgentId ? 'You' : agent.name}</span>;
+}

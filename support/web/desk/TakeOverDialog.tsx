@@ -1,0 +1,37 @@
+import { showUndo } from '@aether/ui/toasts.tsx';
+import { Text } from '@mantine/core';
+import { assign, claim } from '../api/conversation.ts';
+import type { Named, Session } from '../api/records.ts';
+import { useActions } from './DeskActions.tsx';
+import { Dialog } from './Dialog.tsx';
+import { nameVisitor } from './order.ts';
+
+type TakeOverDialogProps = { session: Session; holder: Named; onClose: () => void };
+
+/** Somebody else has the conversation: says who, and takes it only when that is what is wanted. */
+export function TakeOverDialog({ session, holder, onClose }: TakeOverDialogProps) {
+  const { show } = useActions();
+  return (
+    <Dialog
+      title={`${holder.name} has this conversation`}
+      verb="Take over"
+      save={() => claim(session.id, true)}
+      onSaved={({ session: taken }) => {
+        show(taken);
+        onClose();
+        showUndo({
+          message: `You took ${nameVisitor(session)}’s conversation over from ${holder.name}.`,
+          undo: async () => show((await assign(session.id, holder.id)).session),
+        });
+      }}
+      onClose={onClose}
+    >
+      {() => (
+        <Text size="sm">
+          {holder.name} may be writing an answer at this moment. Take it over only when they cannot go on; it is noted in
+          the conversation, and they see it at once.
+        </Text>
+      )}
+    </Dialog>
+  );
+}

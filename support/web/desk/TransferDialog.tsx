@@ -1,0 +1,113 @@
+import { showUndo } from '@aether/ui/toasts.tsx';
+import { Waiting } from '@aether/ui/Waiting.tsx';
+import { Radio, Stack, Text, Textarea, TextInput } from '@mantine/core';
+import { useQuery } from '@tanstack/react-query';
+import { useState } from 'react';
+import { agentsQuery } from '../api/agents.ts';
+import { assign } from '../api/conversation.ts';
+import type { Agent, Named, Session } from '../api/records.ts';
+import { AvailabilityMark } from '../shell/Availability.tsx';
+import { useActions } from './DeskActions.tsx';
+import { Dialog } from './Dialog.tsx';
+import classes from './dialogs.module.css';
+import { nameVisitor } from './order.ts';
+
+const nobody = 'nobody';
+const ranks = { online: 0, away: 1, offline: 2 };
+
+/** Gives the conversation to another agent, or back to nobody, with a note for whoever reads on. */
+export function TransferDialog({ session, own, onClose }: { session: Session; own: Named; onClose: () => void }) {
+  const { show } = useActions();
+  const { data, error } = useQuery(agentsQuery);
+  const [to, setTo] = useState('');
+  const [note, setNote] = useState('');
+  const [typed, setTyped] = useState('');
+  const others = listOthers(data?.agents ?? [], session).filter(({ name }) =>
+    name.toLowerCase().includes(typed.trim().toLowerCase()),
+  );
+  const chosen = data?.agents.find(({ id }) => id === to);
+  const isOutside = chosen && !chosen.widgets.some(({ id }) => id === session.widget.id);
+  return (
+    <Dialog
+      title={`Transfer ${nameVisitor(session)}’s conversation`}
+      verb="Transfer"
+      isReady={to !== ''}
+      save={() => assign(session.id, to === nobody ? null : to, note.trim() || undefined)}
+      onSaved={({ session: given }) => {
+        show(given);
+        onClose();
+        const before = session.agent?.id ?? null;
+        showUndo({
+          message: chosen ? `${chosen.name} has the conversation now.` : 'The conversation is unassigned again.',
+          undo: async () => show((await assign(session.id, before)).session),
+        });
+      }}
+      onClose={onClose}
+    >
+      {() => (
+        <>
+          {!data && !error && <Waiting lines={3} />}
+          {(data?.agents.length ?? 0) > 7 && (
+            <TextInput
+              aria-label="Search agents"
+              placeholder="Search agents"
+              value={typed}
+              onChange={(event) => setTyped(event.currentTarget.value)}
+            />
+          )}
+          <Radio.Group label="To" value={to} onChange={setTo} withAsterisk>
+            <Stack gap={4} mt={6}>
+              {others.map((agent, index) => (
+                <Radio
+                  key={agent.id}
+                  size="xs"
+                  value={agent.id}
+                  data-autofocus={index === 0 || undefined}
+                  label={
+                    <span className={classes.choice}>
+                      {agent.name}
+                      {agent.id === own.id && ' (you)'}
+                      <AvailabilityMark availability={agent.availability} />
+                      <span className={classes.quiet}>{agent.open_sessions} open</span>
+                    </span>
+                  }
+                />
+              ))}
+              {session.agent && <Radio size="xs" value={nobody} label="Nobody: back to Unassigned" />}
+            </Stack>
+          </Radio.Group>
+          {isOutside && (
+            <Text size="xs" c="var(--warn)">
+              {chosen.name} is not in the team of {session.widget.name}; they can take it all the same.
+            </Text>
+          )}
+          {chosen && chosen.availability !== 'online' && (
+            <Text size="xs" c="var(--warn)">
+              {chosen.name} is {chosen.availability} at the moment: the visitor may wait longer.
+            </Text>
+          )}
+          <Textarea
+            label="Note for them"
+            description="Kept in the conversation, unseen by the visitor."
+            autosize
+            minRows={2}
+            maxRows={6}
+            maxLength={4_000}
+            value={note}
+            onChange={(event) => setNote(event.currentTarget.value)}
+          />
+        </>
+      )}
+    </Dialog>
+  );
+}
+
+/** Whom it can be given to: who is there first, then who has least to do. */
+function listOthers(agents: Agent[], session: Session): Agent[] {
+  return agents
+    .filter(({ id, is_active }) => is_active && id !== session.agent?.id)
+    .sort(
+      (one, other) =>
+        ranks[one.availability] - ranks[other.availability] || one.open_sessions - other.open_sessions || 0,
+    );
+}

@@ -1,0 +1,17 @@
+import { formatMoment } from '@aether/ui/formats.ts';
+import { IconAlertTriangle } from '@tabler/icons-react';
+import { useNow } from './clock.ts';
+import classes from './desk.module.css';
+import { formatWaiting, waitingMsMax } from './waiting.ts';
+
+/** How long the visitor waits for an answer, ticking; red, and with a sign, when it is too long. */
+export function WaitingTime({ since }: { since: string }) {
+  const ms = useNow() - new Date(since).getTime();
+  const isLong = ms >= waitingMsMax;
+  return (
+    <span className={classes.waiting} data-long={isLong} title={`Waiting since ${formatMoment(since)}`}>
+      {isLong && <IconAlertTriangle size={13} aria-label="Waiting too long:" />}
+      {formatWaiting(ms)}
+    </span>
+  );
+}

@@ -1,0 +1,37 @@
+import { expect, test } from 'vitest';
+import type { Session } from '../api/records.ts';
+import { holdOrder, isUnread } from './order.ts';
+import { formatWaiting } from './waiting.ts';
+
+const session = (id: string, part: Partial<Session> = {}) => ({ id, ...part }) as Session;
+const [a, b, c] = [session('a'), session('b'), session('c')];
+
+test('rows that are held keep their places, with what they say now', () => {
+  const later = session('a', { message_count: 7 });
+  const { rows, news, isHeld } = holdOrder([a, b], [c, b, later]);
+  expect(rows.map(({ session: { id } }) => id)).toEqual(['a', 'b']);
+  expect(rows[0]?.session.message_count).toBe(7);
+  expect([news, isHeld]).toEqual([1, true]);
+});
+
+test('a row that left the view stays in sight, and is marked', () => {
+  const { rows, news, isHeld } = holdOrder([a, b], [b]);
+  expect(rows.map(({ isGone }) => isGone)).toEqual([true, false]);
+  expect([news, isHeld]).toEqual([0, true]);
+});
+
+test('nothing is held back when nothing moved', () => {
+  expect(holdOrder([a, b], [a, b]).isHeld).toBe(false);
+});
+
+test('unread is what the visitor wrote last and no agent saw', () => {
+  const last = { body: '', created_at: '' };
+  const counts = { message_count: 3, agent_read_number: 2 };
+  expect(isUnread(session('a', { ...counts, last_message: { ...last, author: 'visitor' } }))).toBe(true);
+  expect(isUnread(session('a', { ...counts, last_message: { ...last, author: 'bot' } }))).toBe(false);
+  expect(isUnread(session('a', { message_count: 3, agent_read_number: 3, last_message: { ...last, author: 'visitor' } }))).toBe(false);
+});
+
+test('waiting is told ever more roughly', () => {
+  expect([42_900, 187_000, 3_900_000, 200_000_000].map(formatWaiting)).toEqual(['42 s', '3:07 min', '1 h 5 min', '2 days']);
+});

@@ -1,0 +1,24 @@
+import type { View } from '../api/records.ts';
+
+export const views: readonly View[] = ['mine', 'unassigned', 'all', 'bot', 'snoozed', 'ended'];
+
+export const viewNames: Record<View, string> = {
+  mine: 'Mine',
+  unassigned: 'Unassigned',
+  all: 'All open',
+  bot: 'With the bot',
+  snoozed: 'Snoozed',
+  ended: 'Ended',
+};
+
+/** What stands in the address beside the conversation: which list it was opened from. */
+export type DeskSearch = { view?: View; search?: string; widget?: string };
+
+export function readDeskSearch({ view, search, widget }: Record<string, unknown>): DeskSearch {
+  const text = (value: unknown) => (['string', 'number'].includes(typeof value) ? String(value) : '');
+  return {
+    view: views.find((each) => each === view),
+    search: text(search) || undefined,
+    widget: text(widget) || undefined,
+  };
+}

@@ -1,0 +1,81 @@
+import { Nothing } from '@aether/ui/Notice.tsx';
+import { meQuery } from '@aether/ui/signin.ts';
+import { createRootRoute, createRoute, createRouter, Link, lazyRouteComponent, redirect } from '@tanstack/react-router';
+import { ownAgentQuery } from './api/agents.ts';
+import { client } from './client.ts';
+import { readDeskSearch } from './desk/search.ts';
+import { Broken } from './shell/Broken.tsx';
+import { SupportShell } from './shell/SupportShell.tsx';
+
+const root = createRootRoute({
+  beforeLoad: async () => {
+    await client.ensureQueryData(meQuery);
+    await client.ensureQueryData(ownAgentQuery);
+  },
+  component: SupportShell,
+  errorComponent: Broken,
+  notFoundComponent: () => (
+    <Nothing title="There is no such page" action={<Link to="/inbox">To the inbox</Link>}>
+      The address may be mistyped, or the page was moved.
+    </Nothing>
+  ),
+});
+
+const route = <Path extends string>(path: Path) => ({ getParentRoute: () => root, path });
+
+const desk = createRoute({
+  getParentRoute: () => root,
+  id: 'desk',
+  validateSearch: readDeskSearch,
+  component: lazyRouteComponent(() => import('./desk/DeskPage.tsx'), 'DeskPage'),
+});
+
+const settings = {
+  agents: lazyRouteComponent(() => import('./settings/AgentsPage.tsx'), 'AgentsPage'),
+  widgets: lazyRouteComponent(() => import('./settings/WidgetsPage.tsx'), 'WidgetsPage'),
+  widget: lazyRouteComponent(() => import('./settings/WidgetPage.tsx'), 'WidgetPage'),
+  chatbots: lazyRouteComponent(() => import('./settings/ChatbotsPage.tsx'), 'ChatbotsPage'),
+  chatbot: lazyRouteComponent(() => import('./settings/ChatbotPage.tsx'), 'ChatbotPage'),
+  canned: lazyRouteComponent(() => import('./settings/CannedPage.tsx'), 'CannedPage'),
+};
+
+const routes = [
+  createRoute({
+    ...route('/'),
+    beforeLoad: () => {
+      throw redirect({ to: '/inbox', replace: true });
+    },
+  }),
+  desk.addChildren([
+    createRoute({ getParentRoute: () => desk, path: '/inbox' }),
+    createRoute({ getParentRoute: () => desk, path: '/sessions/$id' }),
+  ]),
+  createRoute({
+    ...route('/customers/$id'),
+    component: lazyRouteComponent(() => import('./customers/CustomerPage.tsx'), 'CustomerPage'),
+  }),
+  createRoute({
+    ...route('/calls'),
+    validateSearch: (search: Record<string, unknown>): { log?: true } =>
+      search.log === true || search.log === 'true' ? { log: true } : {},
+    component: lazyRouteComponent(() => import('./calls/CallsPage.tsx'), 'CallsPage'),
+  }),
+  createRoute({ ...route('/settings/agents'), component: settings.agents }),
+  createRoute({ ...route('/settings/widgets'), component: settings.widgets }),
+  createRoute({ ...route('/settings/widgets/$id'), component: settings.widget }),
+  createRoute({ ...route('/settings/chatbots'), component: settings.chatbots }),
+  createRoute({ ...route('/settings/chatbots/$id'), component: settings.chatbot }),
+  createRoute({ ...route('/settings/canned-answers'), component: settings.canned }),
+] as const;
+
+export const router = createRouter({
+  routeTree: root.addChildren(routes),
+  defaultPreload: 'intent',
+  scrollRestoration: false,
+});
+
+declare module '@tanstack/react-router' {
+  interface Register {
+    router: typeof router;
+  }
+}

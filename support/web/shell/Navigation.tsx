@@ -1,0 +1,85 @@
+import {
+  IconClockPause,
+  IconInbox,
+  IconMessageCheck,
+  IconMessages,
+  IconPhone,
+  IconRobot,
+  IconTextPlus,
+  IconUserCheck,
+  IconUserCog,
+  IconWorldWww,
+} from '@tabler/icons-react';
+import { useQuery } from '@tanstack/react-query';
+import { Link, useLocation } from '@tanstack/react-router';
+import { countsQuery } from '../api/inbox.ts';
+import type { View } from '../api/records.ts';
+import { viewNames, views } from '../desk/search.ts';
+import classes from './shell.module.css';
+
+/** Where one can go beside the inbox, in the order of the navigation. */
+export const places = [
+  { to: '/calls', label: 'Calls', keys: 'g c', icon: IconPhone, isSetting: false },
+  { to: '/settings/canned-answers', label: 'Canned answers', keys: 'g a', icon: IconTextPlus, isSetting: true },
+  { to: '/settings/agents', label: 'Agents', keys: 'g p', icon: IconUserCog, isSetting: true },
+  { to: '/settings/widgets', label: 'Widgets', keys: 'g w', icon: IconWorldWww, isSetting: true },
+  { to: '/settings/chatbots', label: 'Chatbots', keys: 'g b', icon: IconRobot, isSetting: true },
+] as const;
+
+const viewIcons: Record<View, typeof IconInbox> = {
+  mine: IconUserCheck,
+  unassigned: IconInbox,
+  all: IconMessages,
+  bot: IconRobot,
+  snoozed: IconClockPause,
+  ended: IconMessageCheck,
+};
+
+/** @param isAgent who is no agent has no conversations of their own to count. */
+export function Navigation({ isAgent }: { isAgent: boolean }) {
+  return (
+    <nav aria-label="Main">
+      {isAgent && <Views />}
+      {places.map(({ to, label, icon: Icon, isSetting }, index) => (
+        <div key={to}>
+          {isSetting && !places[index - 1]?.isSetting && <div className={classes.section}>Settings</div>}
+          <Link to={to} className={classes.place}>
+            <Icon size={17} stroke={1.7} aria-hidden />
+            {label}
+          </Link>
+        </div>
+      ))}
+    </nav>
+  );
+}
+
+function Views() {
+  const { data: counts } = useQuery(countsQuery);
+  const shown = useLocation({
+    select: ({ pathname, search }) =>
+      /^\/(inbox|sessions\/)/.test(pathname) ? ((search as { view?: View }).view ?? 'mine') : undefined,
+  });
+  return views.map((view) => {
+    const Icon = viewIcons[view];
+    const count = view === 'ended' ? undefined : counts?.[view];
+    return (
+      <Link
+        key={view}
+        to="/inbox"
+        search={{ view }}
+        className={classes.place}
+        data-status={undefined}
+        data-shown={shown === view}
+        aria-current={shown === view ? 'page' : undefined}
+      >
+        <Icon size={17} stroke={1.7} aria-hidden />
+        {viewNames[view]}
+        {count !== undefined && count > 0 && (
+          <span className={classes.count} data-strong={view === 'unassigned'} title={`${count} conversations`}>
+            {count}
+          </span>
+        )}
+      </Link>
+    );
+  });
+}
