@@ -1,10 +1,8 @@
 import { connectPlatform, type PlatformDb, type Transaction } from '@aether/platform';
 import { localTenantId, type Persona } from '@aether/signin/provider';
-import { addMessage, endSession, findWidget, openSession } from '@aether/support';
-import { actAs, backdate, loadSettings, loadWorld, loadWorldChats } from './demo-history.ts';
+import { actAs, backdate, loadSettings, loadWorld } from './demo-history.ts';
+import { loadSupport } from './demo-support.ts';
 import { makeWorld } from './demo-world.ts';
-
-export const demoWidgetKey = 'aether-demo-shop';
 
 const people = [
   {
@@ -136,41 +134,6 @@ const activities = [
   ['elena@olivegrove.example', 18, 'email', 'Sent references from two food wholesalers.'],
 ] as const;
 
-/** A finished or open chat: who, what was said by whom, how it ended (undefined: still open). */
-const chats = [
-  {
-    email: 'kenji@tidewater.example',
-    name: 'Kenji',
-    agent: 'demo-priya',
-    resolved: true,
-    lines: [
-      ['visitor', 'Our robot stopped reporting after the update.'],
-      ['agent', 'I see the gateway restarted at 06:10. Could you power-cycle unit 4?'],
-      ['visitor', 'That fixed it, thank you!'],
-    ],
-  },
-  {
-    email: 'liam.doyle@brightwater.example',
-    name: 'Liam Doyle',
-    agent: 'demo-tom',
-    resolved: false,
-    lines: [
-      ['visitor', 'Can two clinics share one number?'],
-      ['agent', 'Not today. I have passed it on to our product team.'],
-    ],
-  },
-  {
-    email: 'hanna.virtanen@post.example',
-    name: 'Hanna Virtanen',
-    agent: 'demo-priya',
-    resolved: undefined,
-    lines: [
-      ['visitor', 'Hello, do you ship to Finland?'],
-      ['agent', 'We do! Which product are you looking at?'],
-    ],
-  },
-] as const;
-
 /**
  * A few hundred believable customers with a year of history, written the way the apps write theirs: each part by its own login,
  * once. A part that was interrupted was rolled back and is loaded at the next start.
@@ -253,28 +216,6 @@ async function loadFoundation(db: PlatformDb, tx: Transaction): Promise<void> {
   }
   await loadWorld(tx, makeWorld(), pipelineId);
   await loadSettings(tx);
-}
-
-async function loadSupport(db: PlatformDb, tx: Transaction): Promise<void> {
-  const agentIds = new Map<string, string>();
-  for (const person of ['demo-priya', 'demo-tom']) {
-    agentIds.set(
-      person,
-      (await scalar(tx, `insert into support.agents (user_id, availability) values ($1, 'online') returning id`, [
-        person,
-      ])) as string,
-    );
-  }
-  await tx.query(`insert into support.widgets (key, name) values ($1, 'Demo shop')`, [demoWidgetKey]);
-  for (const { lines, resolved, agent, ...visitor } of chats) {
-    const { session_id } = await openSession(db, await findWidget(tx, demoWidgetKey), visitor, { tx });
-    for (const [index, [author, body]] of lines.entries()) {
-      const agentId = author === 'agent' ? agentIds.get(agent) : undefined;
-      await addMessage(tx, session_id, { author, agentId, clientId: `demo-${index + 1}`, body });
-    }
-    if (resolved !== undefined) await endSession(db, session_id, { resolved }, { tx });
-  }
-  await loadWorldChats(db, tx, makeWorld(), demoWidgetKey, agentIds);
 }
 
 async function scalar(tx: Transaction, text: string, values: unknown[] = []): Promise<unknown> {

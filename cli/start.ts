@@ -6,7 +6,8 @@ import { type LocalProvider, startLocalProvider } from '@aether/signin/provider'
 import { startSupport } from '@aether/support';
 import { startSync } from '@aether/sync';
 import { requireDatabaseUrl } from './databaseurl.ts';
-import { demoWidgetKey, loadDemoData, personas } from './demo-data.ts';
+import { loadDemoData, personas } from './demo-data.ts';
+import { demoWidgetKey } from './demo-support.ts';
 import { step } from './progress.ts';
 import { aetherFolder, claimFolder, envFile, removeRunning, writeRunning } from './running.ts';
 import { listenForStop } from './stopsignal.ts';

@@ -15,6 +15,8 @@ import { addVisitorMessageRoutes } from './visitormessages.routes.ts';
 import { openVisitorStreams } from './visitorstream.ts';
 import { addWidgetFiles } from './widgetfiles.ts';
 
+export type { BotRules } from './bot.ts';
+export { createChatbot, updateChatbot } from './chatbots.ts';
 export { addMessage } from './messages.ts';
 export { endSession } from './sessions.ts';
 export { findWidget, openSession } from './visitors.ts';
@@ -43,7 +45,7 @@ export function startSupport(options: ServerOptions = {}): Promise<Served> {
         live = openLive(db, context.closing);
         const door = openVisitorDoor(app, db, context);
         const streams = openVisitorStreams(db, live, context);
-        addVisitorRoutes(app, db, door);
+        addVisitorRoutes(app, db, { door, live });
         addVisitorMessageRoutes(app, db, { door, live, streams });
         addWidgetFiles(app, join(widgetFolder, 'dist'));
         addSessionRoutes(app, db, live);

@@ -132,6 +132,9 @@ export function openLive(db: PlatformDb, closing: AbortSignal) {
       };
     },
 
+    /** What this process has done itself, its own streams hear at once, also while nobody numbers events; the log tells the others, and these once more. */
+    announce: tell,
+
     /** What staff hears of all conversations. @returns ends it. */
     listen(hear: (signal: Signal) => void): () => void {
       staff.add(hear);

@@ -205,6 +205,7 @@ export function addSessionRoutes(app: App, db: PlatformDb, live: Live) {
       const message = await db.transaction({ actor: actor?.id }, (tx) =>
         replyTo(tx, c.req.valid('param').id, { agentId, clientId, body }),
       );
+      live.announce(c.req.valid('param').id, { kind: 'message', message });
       return c.json(message, 201);
     })
     .openapi(claim, async (c) => {
@@ -214,6 +215,7 @@ export function addSessionRoutes(app: App, db: PlatformDb, live: Live) {
       const session = await db.transaction({ actor: actor?.id }, (tx) =>
         claimSession(tx, c.req.valid('param').id, { agentId, takeOver }),
       );
+      live.announce(session.id, { kind: 'look' });
       return c.json({ session }, 200);
     })
     .openapi(assign, async (c) => {
@@ -223,6 +225,7 @@ export function addSessionRoutes(app: App, db: PlatformDb, live: Live) {
       const session = await db.transaction({ actor: actor?.id }, (tx) =>
         assignSession(tx, c.req.valid('param').id, { agentId, toAgentId, note }),
       );
+      live.announce(session.id, { kind: 'look' });
       return c.json({ session }, 200);
     })
     .openapi(snooze, async (c) => {
@@ -268,15 +271,14 @@ export function addSessionRoutes(app: App, db: PlatformDb, live: Live) {
     .openapi(end, async (c) => {
       const actor = c.get('actor');
       const agent = await findAgent(db, actor);
-      return c.json(
-        await endSession(
-          db,
-          c.req.valid('param').id,
-          { ...c.req.valid('json'), agentId: agent?.id },
-          { actor: actor?.id },
-        ),
-        200,
+      const ended = await endSession(
+        db,
+        c.req.valid('param').id,
+        { ...c.req.valid('json'), agentId: agent?.id },
+        { actor: actor?.id },
       );
+      live.announce(ended.session.id, { kind: 'look' });
+      return c.json(ended, 200);
     });
 }
 

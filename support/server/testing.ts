@@ -19,7 +19,7 @@ export type TestSupport = SignedCalls & {
   startAnother(variables: Record<string, string>): Promise<SignedCalls['call']>;
 };
 
-/** Support on a database of this file's own, with one widget and one agent, the user `priya`; `maya`, as whom `call` calls, is a user and no agent. */
+/** Support on a database of this file's own, with one widget and two agents, the users `priya` and `tom`; `maya`, as whom `call` calls, is a user and no agent, and so is `admin`, an administrator. */
 export async function startTestSupport(): Promise<TestSupport> {
   const database = await createTestDatabase();
   const log = createLog('test');
@@ -33,10 +33,13 @@ export async function startTestSupport(): Promise<TestSupport> {
   const issuer = await startTestIssuer();
   for (const [id, name] of [
     ['priya', 'Priya Nair'],
+    ['tom', 'Tom Berglund'],
     ['maya', 'Maya Okafor'],
+    ['admin', 'Ada Admin'],
   ] as const)
     await support.signInUser({ subject: id, email: `${id}@aether.example`, name, tenantId: testTenant, objectId: id });
-  await support.query(`insert into support.agents (user_id) values ('priya')`);
+  await foundation.updateUser('admin', { role: 'admin' });
+  await support.query(`insert into support.agents (user_id) values ('priya'), ('tom')`);
   await support.query('insert into support.widgets (key, name) values ($1, $2)', [widgetKey, 'Test shop']);
   await support.query(`insert into support.widgets (key, name, is_active) values ('retired-widget', 'Retired', false)`);
 

@@ -3,6 +3,7 @@ import { canonicaliseEmail, type PlatformDb } from '@aether/platform';
 import { answerOnGrid } from './answergrid.ts';
 import { isTimeZone } from './chatbots.schemas.ts';
 import { handOverToAgent } from './chatbots.ts';
+import type { Live } from './live.ts';
 import { readPublicConfig } from './publicconfig.ts';
 import { lockSession, SessionEnded } from './sessions.ts';
 import { bearer, sessionKey, type VisitorDoor } from './visitordoor.ts';
@@ -149,7 +150,7 @@ const handOver = createRoute({
 
 const configSeconds = 30;
 
-export function addVisitorRoutes(app: App, db: PlatformDb, door: VisitorDoor): void {
+export function addVisitorRoutes(app: App, db: PlatformDb, { door, live }: { door: VisitorDoor; live: Live }): void {
   app.openapi(config, async (c) => {
     await door.count(c, 'call-address');
     const widget = await findWidget(db, c.req.valid('param').key);
@@ -171,7 +172,9 @@ export function addVisitorRoutes(app: App, db: PlatformDb, door: VisitorDoor): v
 
   app.openapi(verify, async (c) => {
     const { session } = await door.enter(c, c.req.valid('param').id);
-    return c.json(await door.guard(c, () => verifySession(db, session, c.req.valid('json').identity_token)), 200);
+    const verified = await door.guard(c, () => verifySession(db, session, c.req.valid('json').identity_token));
+    live.announce(session.id, { kind: 'look' }); // streams of the old token end
+    return c.json(verified, 200);
   });
 
   app.openapi(identify, async (c) => {
@@ -189,6 +192,7 @@ export function addVisitorRoutes(app: App, db: PlatformDb, door: VisitorDoor): v
       await requireVisitorSession(tx, session.id, token);
       await handOverToAgent(tx, held);
     });
+    live.announce(session.id, { kind: 'look' });
     const { is_online } = await readPublicConfig(db, session.widget);
     return c.json({ handler: 'agent' as const, is_online }, 200);
   });

@@ -104,13 +104,15 @@ export function addVisitorMessageRoutes(
     const { session, token } = await door.enter(c, c.req.valid('param').id, 'message-address');
     await door.limits.count('message-session', session.id);
     const { client_id: clientId, body, question_id: questionId } = c.req.valid('json');
-    const message = await db.transaction({}, async (tx) => {
+    const { message, isByBot } = await db.transaction({}, async (tx) => {
       const held = await lockSession(tx, session.id);
       await requireVisitorSession(tx, session.id, token); // it may have been replaced while we waited
       const { message, isNew } = await addMessage(tx, session.id, { author: 'visitor', clientId, body }, held);
-      if (isNew && held.handler === 'bot') await answerVisitor(tx, held, { number: message.number, questionId });
-      return message;
+      const isByBot = isNew && held.handler === 'bot';
+      if (isByBot) await answerVisitor(tx, held, { number: message.number, questionId });
+      return { message, isByBot };
     });
+    live.announce(session.id, isByBot ? { kind: 'look' } : { kind: 'message', message });
     return c.json(message, 201);
   });
 

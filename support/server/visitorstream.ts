@@ -68,7 +68,12 @@ export function openVisitorStreams(
         wake();
       });
       over.addEventListener('abort', () => wake(), { once: true });
-      const heartbeat = setInterval(() => sse.write(': open\n\n').catch(() => gone.abort()), heartbeatMs);
+      const heartbeat = setInterval(() => {
+        sse.write(': open\n\n').catch(() => gone.abort());
+        if (db.events.isLive()) return;
+        heard.push({ kind: 'look' }); // nobody tells what other servers do
+        wake();
+      }, heartbeatMs);
       let last = after;
       let told = '';
 

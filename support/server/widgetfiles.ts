@@ -28,7 +28,7 @@ export function addWidgetFiles(app: App, folder: string): void {
     if (!file)
       throw new Problem({
         status: 404,
-        code: 'no-such-file',
+        code: 'no-such-route',
         detail: 'The widget has no such file. Load /widget.js anew.',
       });
     const isLoader = c.req.path === '/widget.js';
