@@ -143,6 +143,7 @@ function fill(schema: Schema, next: (name: string) => unknown): unknown {
 
 function isFault(response: Response, answer: string): boolean {
   if (response.status >= 500) return true;
+  if (response.status === 204) return answer !== '';
   try {
     JSON.parse(answer);
   } catch {

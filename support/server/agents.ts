@@ -1,5 +1,5 @@
 import { Problem } from '@aether/http';
-import type { Queryable, User } from '@aether/platform';
+import { NotFound, type Queryable, type Transaction, type User } from '@aether/platform';
 
 /** The active agent who this user is. */
 export async function findAgent(on: Queryable, user: User | undefined): Promise<{ id: string } | undefined> {
@@ -19,4 +19,79 @@ export async function requireAgent(on: Queryable, user: User | undefined): Promi
     code: 'agent-only',
     detail: 'Only a support agent may do this. Ask an administrator to make you one.',
   });
+}
+
+export const availabilities = ['online', 'away', 'offline'] as const;
+export type Availability = (typeof availabilities)[number];
+
+export type Agent = {
+  id: string;
+  user_id: string;
+  name: string;
+  email: string;
+  availability: Availability;
+  /** Was seen at the console in the last two minutes. */
+  is_here: boolean;
+  is_active: boolean;
+  /** Whose team they are in. */
+  widgets: { id: string; name: string }[];
+  open_sessions: number;
+};
+
+/** An agent who was not seen for so long is not counted on, whatever they are called. */
+export const seenWithin = "interval '2 minutes'";
+
+const agentColumns = `a.id, a.user_id, u.name, u.email, a.availability, coalesce(a.last_seen_at > now() - ${seenWithin}, false) as is_here, a.is_active,
+  (select coalesce(jsonb_agg(jsonb_build_object('id', w.id, 'name', w.name) order by w.name), '[]')
+   from support.widget_agents t join support.widgets w on w.id = t.widget_id where t.agent_id = a.id) as widgets,
+  (select count(*)::integer from support.sessions s where s.agent_id = a.id and s.status = 'active' and s.asked_at is not null) as open_sessions`;
+const agentTables = 'support.agents a join platform.users u on u.id = a.user_id';
+
+/** By name, those who left last. */
+export function listAgents(on: Queryable): Promise<Agent[]> {
+  return on.query<Agent>(`select ${agentColumns} from ${agentTables} order by a.is_active desc, u.name, a.id`);
+}
+
+/** @throws NotFound */
+export async function getAgent(on: Queryable, id: string): Promise<Agent> {
+  const [agent] = await on.query<Agent>(`select ${agentColumns} from ${agentTables} where a.id = $1`, [id]);
+  if (!agent) throw new NotFound('agent');
+  return agent;
+}
+
+/** Makes a user an agent; who was one before is one again. @throws ReferenceNotFound when there is no such user */
+export async function addAgent(tx: Transaction, userId: string): Promise<Agent> {
+  await tx.query('insert into support.agents (user_id) values ($1) on conflict (user_id) do nothing', [userId]);
+  const [agent] = await tx.query<{ id: string }>(
+    'update support.agents set is_active = true where user_id = $1 returning id',
+    [userId],
+  );
+  return getAgent(tx, (agent as { id: string }).id);
+}
+
+/**
+ * Who leaves gives back the open conversations, so that nobody waits for them.
+ *
+ * @throws NotFound
+ */
+export async function updateAgent(
+  tx: Transaction,
+  id: string,
+  { availability, is_active }: { availability?: Availability; is_active?: boolean },
+): Promise<Agent> {
+  await tx.query(
+    `update support.agents set availability = case when $3 = false then 'offline' else coalesce($2, availability) end, is_active = coalesce($3, is_active) where id = $1`,
+    [id, availability ?? null, is_active ?? null],
+  );
+  if (is_active === false)
+    await tx.query(
+      `update support.sessions set agent_id = null, snoozed_until = null where agent_id = $1 and status = 'active'`,
+      [id],
+    );
+  return getAgent(tx, id);
+}
+
+/** The console is open. */
+export async function noteSeen(on: Queryable, agentId: string): Promise<void> {
+  await on.query('update support.agents set last_seen_at = now() where id = $1', [agentId]);
 }

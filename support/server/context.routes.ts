@@ -41,7 +41,7 @@ const get = createStaffRoute({
 
 export function addContextRoutes(app: App, readContext: ContextReader): void {
   app.openapi(get, async (c) => {
-    const context = await readContext(c.req.valid('query').email);
+    const context = await readContext.byEmail(c.req.valid('query').email);
     if (!context) throw new NotFound('customer');
     return c.json(context, 200);
   });

@@ -1,5 +1,5 @@
 import type { Log } from '@aether/http';
-import type { Company, Customer, PlatformDb } from '@aether/platform';
+import type { Company, Customer, CustomerContext, PlatformDb } from '@aether/platform';
 import { serviceToken } from '@aether/signin';
 import { type CrmContext, connectFoundation, type MissingReason, missingReasons } from './foundation.ts';
 
@@ -15,8 +15,12 @@ export type Context = {
   reason: string | null;
 };
 
-/** @throws InvalidEmail @returns null when nobody is known by this address. */
-export type ContextReader = (email: string) => Promise<Context | null>;
+export type ContextReader = {
+  /** @throws InvalidEmail @returns null when nobody is known by this address. */
+  byEmail(email: string): Promise<Context | null>;
+  /** The id of a customer who was merged into another finds that other. @returns null when there is no such customer. */
+  byId(id: string): Promise<Context | null>;
+};
 
 /**
  * How this deployment reads a context: in one query of the shared database, or, with FOUNDATION_API_URL, the CRM's part
@@ -24,10 +28,13 @@ export type ContextReader = (email: string) => Promise<Context | null>;
  */
 export function contextReader(db: PlatformDb, variables: Record<string, string | undefined>, log: Log): ContextReader {
   const { FOUNDATION_API_URL: url, FOUNDATION_API_SCOPE: scope } = variables;
-  if (!url) return (email) => readShared(db, email);
+  if (!url)
+    return {
+      byEmail: async (email) => fromShared(await db.getCustomerContext(email)),
+      byId: async (id) => fromShared(await db.getCustomerContextById(id)),
+    };
   const foundation = connectFoundation({ url, token: serviceToken(variables, scope) });
-  return async (email) => {
-    const customer = await db.getCustomerByEmail(email);
+  const fromHttp = async (customer: Customer | null) => {
     if (!customer) return null;
     const [company, answer] = await Promise.all([
       customer.company_id ? db.getCompanyById(customer.company_id) : null,
@@ -37,10 +44,13 @@ export function contextReader(db: PlatformDb, variables: Record<string, string |
       log.warn({ reason: answer.missing, err: answer.cause }, 'context is partial');
     return compose(customer, company, answer);
   };
+  return {
+    byEmail: async (email) => fromHttp(await db.getCustomerByEmail(email)),
+    byId: async (id) => fromHttp(await db.getCustomerById(id)),
+  };
 }
 
-async function readShared(db: PlatformDb, email: string): Promise<Context | null> {
-  const found = await db.getCustomerContext(email);
+function fromShared(found: CustomerContext | null): Context | null {
   if (!found) return null;
   const { last_activity, ...crm } = found.crm;
   const last = last_activity && { ...last_activity, occurred_at: last_activity.occurred_at.toISOString() };

@@ -2,20 +2,27 @@ import { join } from 'node:path';
 import { type Served, type ServerOptions, startServer } from '@aether/http';
 import { addSignIn } from '@aether/signin';
 import packageJson from '../package.json' with { type: 'json' };
+import { addAgentRoutes } from './agents.routes.ts';
+import { addCallRoutes } from './calls.routes.ts';
+import { addCannedAnswerRoutes } from './cannedanswers.ts';
 import { addChatbotRoutes } from './chatbots.routes.ts';
 import { addContextRoutes } from './context.routes.ts';
 import { contextReader } from './context.ts';
 import { keepCustomerCache } from './customercache.ts';
 import { addInboxRoutes } from './inbox.routes.ts';
 import { type Live, openLive } from './live.ts';
+import { addPanelRoutes } from './panel.routes.ts';
+import { addSearchRoutes } from './search.ts';
 import { addSessionRoutes } from './sessions.routes.ts';
 import { addVisitorRoutes } from './visitor.routes.ts';
 import { openVisitorDoor } from './visitordoor.ts';
 import { addVisitorMessageRoutes } from './visitormessages.routes.ts';
 import { openVisitorStreams } from './visitorstream.ts';
 import { addWidgetFiles } from './widgetfiles.ts';
+import { addWidgetRoutes } from './widgets.routes.ts';
 
 export type { BotRules } from './bot.ts';
+export { logCall } from './calls.ts';
 export { createChatbot, updateChatbot } from './chatbots.ts';
 export { addMessage } from './messages.ts';
 export { endSession } from './sessions.ts';
@@ -51,7 +58,14 @@ export function startSupport(options: ServerOptions = {}): Promise<Served> {
         addSessionRoutes(app, db, live);
         addInboxRoutes(app, db);
         addChatbotRoutes(app, db);
-        addContextRoutes(app, contextReader(db, context.variables, context.log));
+        addAgentRoutes(app, db);
+        addWidgetRoutes(app, db, context);
+        addCannedAnswerRoutes(app, db);
+        addCallRoutes(app, db);
+        addSearchRoutes(app, db);
+        const readContext = contextReader(db, context.variables, context.log);
+        addContextRoutes(app, readContext);
+        addPanelRoutes(app, db, readContext);
       },
     },
     options,

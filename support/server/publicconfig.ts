@@ -1,4 +1,5 @@
 import type { Queryable } from '@aether/platform';
+import { seenWithin } from './agents.ts';
 import { findLiveBot } from './chatbots.ts';
 import { isOpenAt, nextOpening } from './officehours.ts';
 import type { VisitedWidget } from './visitors.ts';
@@ -12,9 +13,6 @@ export type PublicConfig = { name: string } & WidgetSettings & {
     /** When people answer again, if the bot's office hours say so. */
     opens_at: string | null;
   };
-
-/** An agent who was not seen for so long is not counted on, whatever they are called. */
-const seenWithin = "interval '2 minutes'";
 
 export async function readPublicConfig(on: Queryable, widget: VisitedWidget): Promise<PublicConfig> {
   const [bot, [people]] = await Promise.all([

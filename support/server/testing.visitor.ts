@@ -14,6 +14,10 @@ export type TestVisitor = {
 };
 
 let unique = 0;
+const nextId = () => {
+  unique += 1;
+  return `said-${unique}`;
+};
 
 /** A visitor who has opened a session. */
 export async function visit(
@@ -37,7 +41,7 @@ export async function visit(
         Authorization: `Bearer ${token}`,
         ...headers,
       }),
-    say: (body, clientId = `said-${(unique += 1)}`) => visitor.call('POST', 'messages', { client_id: clientId, body }),
+    say: (body, clientId = nextId()) => visitor.call('POST', 'messages', { client_id: clientId, body }),
     listen: (after = 0, withToken = token) => listenTo(`${url}/api/sessions/${id}/stream?after=${after}`, withToken),
   };
   return visitor;

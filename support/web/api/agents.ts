@@ -1,24 +1,29 @@
+import { read } from '@aether/ui/request.ts';
 import { queryOptions } from '@tanstack/react-query';
-import { call } from './call.ts';
-import type { Agent, Availability, OwnAgent, StaffUser } from './records.ts';
+import { agents, users } from './clients.ts';
+import type { Availability } from './records.ts';
 
 /** Who the person signed in is as an agent, if they are one. */
 export const ownAgentQuery = queryOptions({
   queryKey: ['own-agent'],
   staleTime: 60_000,
-  queryFn: ({ signal }) => call<{ agent: OwnAgent | null; is_admin: boolean }>('GET', 'agents/me', { signal }),
+  queryFn: ({ signal }) => read(agents.me.$get({}, { init: { signal } })),
 });
 
 export const agentsQuery = queryOptions({
   queryKey: ['agents'],
-  queryFn: ({ signal }) => call<{ agents: Agent[] }>('GET', 'agents', { signal }),
+  queryFn: ({ signal }) => read(agents.$get({}, { init: { signal } })),
 });
 
 export const usersQuery = queryOptions({
   queryKey: ['users'],
-  queryFn: ({ signal }) => call<{ users: StaffUser[] }>('GET', 'users', { signal }),
+  queryFn: ({ signal }) => read(users.$get({}, { init: { signal } })),
 });
 
-export const addAgent = (user_id: string) => call<unknown>('POST', 'agents', { body: { user_id } });
-export const changeAgent = (id: string, body: { availability?: Availability; is_active?: boolean }) =>
-  call<unknown>('PATCH', `agents/${id}`, { body });
+export const addAgent = (user_id: string) => read(agents.$post({ json: { user_id } }));
+
+export const changeAgent = (id: string, json: { availability?: Availability; is_active?: boolean }) =>
+  read(agents[':id'].$patch({ param: { id }, json }));
+
+/** The console is open: without this an agent who is online is not counted on for long. */
+export const tellOpen = () => read(agents.me.seen.$post({ json: {} }));

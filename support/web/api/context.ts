@@ -1,6 +1,7 @@
+import { read } from '@aether/ui/request.ts';
 import { queryOptions } from '@tanstack/react-query';
-import { call } from './call.ts';
-import type { Context, Customer, CustomerFields } from './records.ts';
+import { customers, panels } from './clients.ts';
+import type { CustomerChange } from './records.ts';
 
 /** What Foundation knows does not all come as events here: it is asked for again as often as this. */
 const refreshMs = 30_000;
@@ -10,9 +11,12 @@ export const contextQuery = (of: 'session' | 'customer', id: string) =>
   queryOptions({
     queryKey: ['context', of, id],
     refetchInterval: refreshMs,
-    queryFn: ({ signal }) => call<Context>('GET', `${of}s/${id}/context`, { signal }),
+    queryFn: ({ signal }) => {
+      const asked = of === 'session' ? panels[':id'].context : customers[':id'].context;
+      return read(asked.$get({ param: { id } }, { init: { signal } }));
+    },
   });
 
 /** @throws Refusal with `isConflict` when somebody changed the customer since. */
-export const changeCustomer = (id: string, change: Partial<CustomerFields>, expected_version?: number) =>
-  call<{ customer: Customer }>('PATCH', `customers/${id}`, { body: { ...change, expected_version } });
+export const changeCustomer = (id: string, json: CustomerChange) =>
+  read(customers[':id'].$patch({ param: { id }, json }));

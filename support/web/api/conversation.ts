@@ -1,18 +1,20 @@
+import { Refusal } from '@aether/ui/refusal.ts';
+import { read } from '@aether/ui/request.ts';
 import type { QueryClient } from '@tanstack/react-query';
 import { queryOptions } from '@tanstack/react-query';
-import { call } from './call.ts';
-import type { Entry, Message, Session } from './records.ts';
+import { sessions } from './clients.ts';
+import type { Conversation, Entry, Message, Named } from './records.ts';
 
 /** How many messages are loaded at once. */
 export const pageSize = 100;
+const pageSizeMax = 200;
 
-type Answer = { session: Session; messages: Message[]; entries: Entry[] };
+const of = (id: string) => ({ param: { id } });
 
-/** A conversation as far as it is loaded: without a gap, up to the newest. */
-export type Conversation = Answer;
-
-const ask = (id: string, query: { after: number; limit: number }, signal?: AbortSignal) =>
-  call<Answer>('GET', `sessions/${id}`, { query, signal });
+const ask = (id: string, { after, limit }: { after: number; limit: number }, signal?: AbortSignal) =>
+  read(
+    sessions[':id'].$get({ ...of(id), query: { after: String(after), limit: String(limit) } }, { init: { signal } }),
+  );
 
 export const conversationQuery = (id: string, messageCount = 0) =>
   queryOptions({
@@ -24,10 +26,10 @@ export const conversationQuery = (id: string, messageCount = 0) =>
       const known = client.getQueryData<Conversation>(['session', id]);
       const first = known?.messages[0]?.number;
       const after = first === undefined ? Math.max(0, messageCount - pageSize) : first - 1;
-      const answer = await ask(id, { after, limit: 200 }, signal);
+      const answer = await ask(id, { after, limit: pageSizeMax }, signal);
       const { message_count: count } = answer.session;
       if ((answer.messages.at(-1)?.number ?? after) >= count) return answer;
-      return ask(id, { after: Math.max(0, count - pageSize), limit: 200 }, signal);
+      return ask(id, { after: Math.max(0, count - pageSize), limit: pageSizeMax }, signal);
     },
   });
 
@@ -38,7 +40,7 @@ export function joinMessages(some: Message[], more: Message[]): Message[] {
 }
 
 /** Puts what is newer into what is shown. */
-export function take(client: QueryClient, id: string, fresh: Partial<Answer>): void {
+export function take(client: QueryClient, id: string, fresh: Partial<Conversation>): void {
   client.setQueryData<Conversation>(
     ['session', id],
     (shown) =>
@@ -46,6 +48,7 @@ export function take(client: QueryClient, id: string, fresh: Partial<Answer>): v
         session: fresh.session ?? shown.session,
         messages: fresh.messages ? joinMessages(shown.messages, fresh.messages) : shown.messages,
         entries: fresh.entries ? joinEntries(shown.entries, fresh.entries) : shown.entries,
+        viewers: fresh.viewers ?? shown.viewers,
       },
   );
 }
@@ -70,9 +73,9 @@ export async function catchUp(client: QueryClient, id: string): Promise<void> {
       run.again = false;
       const shown = client.getQueryData<Conversation>(['session', id]);
       if (!shown) return;
-      const answer = await ask(id, { after: shown.messages.at(-1)?.number ?? 0, limit: 200 });
+      const answer = await ask(id, { after: shown.messages.at(-1)?.number ?? 0, limit: pageSizeMax });
       take(client, id, answer);
-      if (answer.messages.length === 200) run.again = true;
+      if (answer.messages.length === pageSizeMax) run.again = true;
     }
   } catch {
     // The line is down: when it is back, the feed says so and this is asked again.
@@ -88,23 +91,57 @@ export async function loadOlder(client: QueryClient, id: string): Promise<void> 
   if (first > 1) take(client, id, { messages: (await ask(id, { after, limit: first - 1 - after })).messages });
 }
 
-type SessionAnswer = { session: Session };
-const act = (id: string, what: string, body: unknown) =>
-  call<SessionAnswer>('POST', `sessions/${id}/${what}`, { body });
+/** Somebody has read up to a number. */
+export function noteRead(client: QueryClient, id: string, author: 'visitor' | 'agent', number: number): void {
+  const session = client.getQueryData<Conversation>(['session', id])?.session;
+  const field = author === 'visitor' ? 'visitor_read_number' : 'agent_read_number';
+  if (session && session[field] < number) take(client, id, { session: { ...session, [field]: number } });
+}
+
+/** Somebody else has the conversation. */
+export class SessionClaimed extends Refusal {
+  readonly agent: Named;
+
+  constructor(status: number, detail: string, agent: Named) {
+    super(status, { code: 'session-claimed', detail });
+    this.name = 'SessionClaimed';
+    this.agent = agent;
+  }
+}
+
+/** @throws SessionClaimed with who has it, in place of the refusal that only says so. */
+async function sayWhoHasIt<Answer>(id: string, asked: Promise<Answer>): Promise<Answer> {
+  try {
+    return await asked;
+  } catch (error) {
+    if (!(error instanceof Refusal) || error.code !== 'session-claimed') throw error;
+    const { agent } = (await ask(id, { after: 0, limit: 1 })).session;
+    throw agent ? new SessionClaimed(error.status, error.message, agent) : error;
+  }
+}
 
 /** @throws SessionClaimed when somebody else has it and it is not to be taken over. */
-export const claim = (id: string, takeOver = false) => act(id, 'claim', takeOver ? { take_over: true } : {});
-export const assign = (id: string, agentId: string | null, note?: string) =>
-  act(id, 'assign', { agent_id: agentId, note });
-export const snooze = (id: string, until: string | null) => act(id, 'snooze', { until });
-export const endSession = (id: string, resolved: boolean, summary?: string) => act(id, 'end', { resolved, summary });
+export const claim = (id: string, isTakeOver = false) =>
+  sayWhoHasIt(id, read(sessions[':id'].claim.$post({ ...of(id), json: isTakeOver ? { take_over: true } : {} })));
+
+export const assign = (id: string, agent_id: string | null, note?: string) =>
+  read(sessions[':id'].assign.$post({ ...of(id), json: { agent_id, note } }));
+
+export const snooze = (id: string, until: string | null) =>
+  read(sessions[':id'].snooze.$post({ ...of(id), json: { until } }));
+
+export const endSession = (id: string, resolved: boolean, summary?: string) =>
+  read(sessions[':id'].end.$post({ ...of(id), json: { resolved, summary } }));
 
 /** @throws SessionClaimed */
 export const sendReply = (id: string, client_id: string, body: string) =>
-  call<Message>('POST', `sessions/${id}/replies`, { body: { client_id, body } });
-export const sendNote = (id: string, client_id: string, body: string) =>
-  call<Entry>('POST', `sessions/${id}/notes`, { body: { client_id, body } });
-export const tellPresence = (id: string, is_typing: boolean) =>
-  call<void>('POST', `sessions/${id}/presence`, { body: { is_typing } });
-export const markRead = (id: string, number: number) => call<void>('POST', `sessions/${id}/read`, { body: { number } });
+  sayWhoHasIt(id, read(sessions[':id'].replies.$post({ ...of(id), json: { client_id, body } })));
 
+export const sendNote = (id: string, client_id: string, body: string) =>
+  read(sessions[':id'].notes.$post({ ...of(id), json: { client_id, body } }));
+
+export const tellPresence = (id: string, is_typing: boolean) =>
+  read(sessions[':id'].presence.$post({ ...of(id), json: { is_typing } }));
+
+export const markRead = (id: string, number: number) =>
+  read(sessions[':id'].seen.$post({ ...of(id), json: { number } }));

@@ -1,23 +1,21 @@
+import { read } from '@aether/ui/request.ts';
 import { keepPreviousData, queryOptions } from '@tanstack/react-query';
-import { call } from './call.ts';
+import { inbox, search } from './clients.ts';
 import { listOptions } from './lists.ts';
-import type { Counts, Found, Session, View } from './records.ts';
+import type { View } from './records.ts';
 
 export type InboxFilters = { view: View; search?: string; widget?: string };
 
 export const inboxQuery = (filters: InboxFilters) => ({
   ...listOptions(['inbox', filters] as const, (cursor, signal) =>
-    call<{ sessions: Session[]; next_cursor: string | null }>('GET', 'inbox', {
-      query: { ...filters, cursor, limit: 50 },
-      signal,
-    }),
+    read(inbox.$get({ query: { ...filters, cursor, limit: '50' } }, { init: { signal } })),
   ),
   placeholderData: undefined, // the rows of another view would look like those of this one
 });
 
 export const countsQuery = queryOptions({
   queryKey: ['counts'],
-  queryFn: ({ signal }) => call<Counts>('GET', 'inbox/counts', { signal }),
+  queryFn: ({ signal }) => read(inbox.counts.$get({}, { init: { signal } })),
 });
 
 /** A few conversations and customers of that name. */
@@ -27,6 +25,6 @@ export const searchQuery = (typed: string) => {
     queryKey: ['search', q],
     enabled: q !== '',
     placeholderData: keepPreviousData,
-    queryFn: ({ signal }) => call<Found>('GET', 'search', { query: { q }, signal }),
+    queryFn: ({ signal }) => read(search.$get({ query: { q } }, { init: { signal } })),
   });
 };

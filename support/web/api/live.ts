@@ -2,9 +2,10 @@ import type { LiveEvent, LiveFeed, LiveState } from '@aether/ui/live.ts';
 import { send } from '@aether/ui/request.ts';
 import type { Named } from './records.ts';
 
-/** What passes by and is kept nowhere: who types, who looks. */
+/** What passes by and is kept nowhere: who types, who looks, who has read how far. */
 export type Signal =
   | { kind: 'typing'; session_id: string; author: 'visitor' | 'agent'; agent: Named | null; is_typing: boolean }
+  | { kind: 'read'; session_id: string; author: 'visitor' | 'agent'; number: number }
   | { kind: 'viewing'; session_id: string; agents: (Named & { is_typing: boolean })[] };
 
 /** An event as the stream has it, with when it happened and its place in the log. */

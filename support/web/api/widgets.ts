@@ -1,20 +1,25 @@
+import { read } from '@aether/ui/request.ts';
 import { queryOptions } from '@tanstack/react-query';
-import { call } from './call.ts';
-import type { Widget } from './records.ts';
+import { widgets } from './clients.ts';
+import type { WidgetChange } from './records.ts';
 
 export const widgetsQuery = queryOptions({
   queryKey: ['widgets'],
-  queryFn: ({ signal }) => call<{ widgets: Widget[] }>('GET', 'widgets', { signal }),
+  queryFn: ({ signal }) => read(widgets.$get({}, { init: { signal } })),
 });
 
-export type WidgetChange = Partial<Pick<Widget, 'name' | 'is_active' | 'allowed_origins' | 'settings'>>;
-export const createWidget = (name: string) => call<{ id?: string; widget?: Widget }>('POST', 'widgets', { body: { name } });
-export const changeWidget = (id: string, body: WidgetChange) => call<unknown>('PATCH', `widgets/${id}`, { body });
+const of = (id: string) => ({ param: { id } });
+
+export const createWidget = (name: string) => read(widgets.$post({ json: { name } }));
+
+/** @throws Refusal with `isConflict` when somebody changed it since the `expected_version`. */
+export const changeWidget = (id: string, json: WidgetChange) => read(widgets[':id'].$patch({ ...of(id), json }));
+
 export const changeTeam = (id: string, agent_ids: string[]) =>
-  call<unknown>('PUT', `widgets/${id}/team`, { body: { agent_ids } });
+  read(widgets[':id'].team.$put({ ...of(id), json: { agent_ids } }));
 
 /** The secret is told this once. */
-export const addSecret = (id: string) =>
-  call<{ id: string; secret: string }>('POST', `widgets/${id}/secrets`, { body: {} });
-export const removeSecret = (id: string, secretId: string) =>
-  call<void>('DELETE', `widgets/${id}/secrets/${secretId}`);
+export const addSecret = (id: string) => read(widgets[':id'].secrets.$post({ ...of(id), json: {} }));
+
+export const removeSecret = (id: string, secret_id: string) =>
+  read(widgets[':id'].secrets[':secret_id'].$delete({ param: { id, secret_id } }));

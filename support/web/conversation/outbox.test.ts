@@ -1,12 +1,15 @@
 import { unreachable } from '@aether/ui/refusal.ts';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { SessionClaimed } from '../api/call.ts';
+import { SessionClaimed } from '../api/conversation.ts';
 import { createOutbox, type Unsent } from './outbox.ts';
 
 function memory(initial: Record<string, string> = {}) {
   const kept = new Map(Object.entries(initial));
-  return { getItem: (key: string) => kept.get(key) ?? null, setItem: (key: string, value: string) => void kept.set(key, value) };
+  return {
+    getItem: (key: string) => kept.get(key) ?? null,
+    setItem: (key: string, value: string) => void kept.set(key, value),
+  };
 }
 const written = (client_id: string, session_id = 's') =>
   ({ client_id, session_id, kind: 'reply', body: client_id, created_at: '2026-01-01T00:00:00Z' }) as const;
@@ -29,7 +32,10 @@ test('what fails keeps its client_id, holds back what follows, and goes when tri
   outbox.add(written('a'));
   outbox.add(written('b'));
   await settle();
-  expect(outbox.list('s').map(({ client_id, state }) => [client_id, state])).toEqual([['a', 'failed'], ['b', 'waiting']]);
+  expect(outbox.list('s').map(({ client_id, state }) => [client_id, state])).toEqual([
+    ['a', 'failed'],
+    ['b', 'waiting'],
+  ]);
   isDown = false;
   outbox.retryOffline();
   await settle();
@@ -56,7 +62,7 @@ test('a refusal because somebody else has the conversation says who, and is not 
     key: 'k',
     deliver: async () => {
       tries += 1;
-      throw new SessionClaimed(409, { code: 'session-claimed', detail: 'Tom has it.', agent: { id: 't', name: 'Tom' } });
+      throw new SessionClaimed(409, 'Tom has it.', { id: 't', name: 'Tom' });
     },
   });
   outbox.add(written('a'));
@@ -87,25 +93,29 @@ test('a discarded message is never sent, and what stood behind it goes on', asyn
 
 test('however the line fails, each message arrives once and in order', async () => {
   await fc.assert(
-    fc.asyncProperty(fc.array(fc.boolean(), { maxLength: 12 }), fc.integer({ min: 1, max: 6 }), async (failures, count) => {
-      const sent: string[] = [];
-      const left = [...failures];
-      const outbox = createOutbox({
-        storage: memory(),
-        key: 'k',
-        deliver: async ({ client_id }: Unsent) => {
-          if (left.shift()) throw unreachable();
-          sent.push(client_id);
-        },
-      });
-      for (let index = 0; index < count; index++) outbox.add(written(`m${index}`));
-      await settle();
-      for (let turn = 0; turn <= failures.length; turn++) {
-        outbox.retryOffline();
+    fc.asyncProperty(
+      fc.array(fc.boolean(), { maxLength: 12 }),
+      fc.integer({ min: 1, max: 6 }),
+      async (failures, count) => {
+        const sent: string[] = [];
+        const left = [...failures];
+        const outbox = createOutbox({
+          storage: memory(),
+          key: 'k',
+          deliver: async ({ client_id }: Unsent) => {
+            if (left.shift()) throw unreachable();
+            sent.push(client_id);
+          },
+        });
+        for (let index = 0; index < count; index++) outbox.add(written(`m${index}`));
         await settle();
-      }
-      expect(sent).toEqual(Array.from({ length: count }, (_, index) => `m${index}`));
-    }),
+        for (let turn = 0; turn <= failures.length; turn++) {
+          outbox.retryOffline();
+          await settle();
+        }
+        expect(sent).toEqual(Array.from({ length: count }, (_, index) => `m${index}`));
+      },
+    ),
     { numRuns: 50 },
   );
 });

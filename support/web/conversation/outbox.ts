@@ -1,5 +1,5 @@
 import { describeError, Refusal } from '@aether/ui/refusal.ts';
-import { SessionClaimed } from '../api/call.ts';
+import { SessionClaimed } from '../api/conversation.ts';
 import type { Named } from '../api/records.ts';
 
 /** Something an agent wrote that the server has not confirmed. */

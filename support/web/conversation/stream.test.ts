@@ -55,12 +55,24 @@ test('messages of one author stand together until another writes, something is d
 
 test('each day has its heading once', () => {
   const messages = [message(1, 'visitor', at(0, 13)), message(2, 'agent', at(0, 14)), message(3, 'visitor', at(0, 14))];
-  expect(kinds(arrange({ messages, entries: [], unsent: [], readNumber: 0, now }))).toEqual(['day', '1', 'day', '2', '3']);
+  expect(kinds(arrange({ messages, entries: [], unsent: [], readNumber: 0, now }))).toEqual([
+    'day',
+    '1',
+    'day',
+    '2',
+    '3',
+  ]);
 });
 
 test('a line stands before the first message that nobody had read', () => {
   const messages = [message(1, 'visitor', at(0)), message(2, 'agent', at(1)), message(3, 'visitor', at(2))];
-  expect(kinds(arrange({ messages, entries: [], unsent: [], readNumber: 2, now }))).toEqual(['day', '1', '2', 'unread', '3']);
+  expect(kinds(arrange({ messages, entries: [], unsent: [], readNumber: 2, now }))).toEqual([
+    'day',
+    '1',
+    '2',
+    'unread',
+    '3',
+  ]);
 });
 
 test('what was done before the first loaded message is not told', () => {

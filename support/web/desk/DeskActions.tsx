@@ -1,11 +1,11 @@
 import { useKeys } from '@aether/ui/Keys.tsx';
 import { showDone, showRefusal, showUndo } from '@aether/ui/toasts.tsx';
 import { useQueryClient } from '@tanstack/react-query';
-import { createContext, lazy, type ReactNode, Suspense, useContext, useState } from 'react';
-import { SessionClaimed } from '../api/call.ts';
-import { assign, claim, take } from '../api/conversation.ts';
+import { lazy, type ReactNode, Suspense, useState } from 'react';
+import { assign, claim, SessionClaimed, take } from '../api/conversation.ts';
 import type { Named, OwnAgent, Session } from '../api/records.ts';
 import { useCommands } from '../shell/commands.ts';
+import { type Actions, ActionsContext } from './actions.ts';
 import { nameVisitor } from './order.ts';
 import { findSession } from './targets.ts';
 
@@ -17,25 +17,6 @@ const TakeOverDialog = lazy(async () => ({ default: (await import('./TakeOverDia
 type Asked =
   | { what: 'transfer' | 'snooze' | 'end'; session: Session }
   | { what: 'take-over'; session: Session; holder: Named };
-
-export type Actions = {
-  claim: (session: Session) => void;
-  askTakeOver: (session: Session, holder: Named) => void;
-  askTransfer: (session: Session) => void;
-  askSnooze: (session: Session) => void;
-  askEnd: (session: Session) => void;
-  /** After something was done: the answer is shown, and lists load anew. */
-  show: (session: Session) => void;
-};
-
-const ActionsContext = createContext<Actions | undefined>(undefined);
-
-/** What can be done with a conversation. @throws outside of the desk */
-export function useActions(): Actions {
-  const actions = useContext(ActionsContext);
-  if (!actions) throw new Error('useActions is for what stands on the desk.');
-  return actions;
-}
 
 /** Gives the desk its actions, their keys and dialogs. A key means the row that has the focus, else what is open. */
 export function DeskActions({ agent, openId, children }: DeskActionsProps) {

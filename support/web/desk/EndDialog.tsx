@@ -4,7 +4,7 @@ import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import { conversationQuery, endSession } from '../api/conversation.ts';
 import type { Session } from '../api/records.ts';
-import { useActions } from './DeskActions.tsx';
+import { useActions } from './actions.ts';
 import { Dialog } from './Dialog.tsx';
 import { nameVisitor } from './order.ts';
 

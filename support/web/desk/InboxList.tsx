@@ -88,7 +88,7 @@ export function InboxList({ search, openId }: InboxListProps) {
         {!data && !error && <Waiting lines={8} height={40} />}
         {data && inbox.rows.length === 0 && (
           <Nothing icon={<IconMoodSmile size={28} />} title={words ? 'No conversation is like that' : title}>
-            {words ? 'Names, addresses and words of the last message are searched.' : advice}
+            {words ? 'Names and addresses are searched, in this view only.' : advice}
           </Nothing>
         )}
         {inbox.rows.length > 0 && (
@@ -139,7 +139,7 @@ function ListHead({ search }: { search: DeskSearch }) {
       <TextInput
         ref={input}
         type="search"
-        aria-label="Search name, address, words"
+        aria-label="Search name or address"
         placeholder="Search"
         className={classes.search}
         leftSection={<IconSearch size={15} />}

@@ -4,7 +4,7 @@ import { Text, TextInput } from '@mantine/core';
 import { useState } from 'react';
 import { snooze } from '../api/conversation.ts';
 import type { Session } from '../api/records.ts';
-import { useActions } from './DeskActions.tsx';
+import { useActions } from './actions.ts';
 import { Dialog } from './Dialog.tsx';
 import classes from './dialogs.module.css';
 import { listMoments, toLocalInput } from './moments.ts';

@@ -2,7 +2,7 @@ import { showUndo } from '@aether/ui/toasts.tsx';
 import { Text } from '@mantine/core';
 import { assign, claim } from '../api/conversation.ts';
 import type { Named, Session } from '../api/records.ts';
-import { useActions } from './DeskActions.tsx';
+import { useActions } from './actions.ts';
 import { Dialog } from './Dialog.tsx';
 import { nameVisitor } from './order.ts';
 
@@ -28,8 +28,8 @@ export function TakeOverDialog({ session, holder, onClose }: TakeOverDialogProps
     >
       {() => (
         <Text size="sm">
-          {holder.name} may be writing an answer at this moment. Take it over only when they cannot go on; it is noted in
-          the conversation, and they see it at once.
+          {holder.name} may be writing an answer at this moment. Take it over only when they cannot go on; it is noted
+          in the conversation, and they see it at once.
         </Text>
       )}
     </Dialog>

@@ -7,7 +7,7 @@ import { agentsQuery } from '../api/agents.ts';
 import { assign } from '../api/conversation.ts';
 import type { Agent, Named, Session } from '../api/records.ts';
 import { AvailabilityMark } from '../shell/Availability.tsx';
-import { useActions } from './DeskActions.tsx';
+import { useActions } from './actions.ts';
 import { Dialog } from './Dialog.tsx';
 import classes from './dialogs.module.css';
 import { nameVisitor } from './order.ts';
@@ -92,7 +92,7 @@ export function TransferDialog({ session, own, onClose }: { session: Session; ow
             autosize
             minRows={2}
             maxRows={6}
-            maxLength={4_000}
+            maxLength={1_000}
             value={note}
             onChange={(event) => setNote(event.currentTarget.value)}
           />

@@ -29,9 +29,16 @@ test('unread is what the visitor wrote last and no agent saw', () => {
   const counts = { message_count: 3, agent_read_number: 2 };
   expect(isUnread(session('a', { ...counts, last_message: { ...last, author: 'visitor' } }))).toBe(true);
   expect(isUnread(session('a', { ...counts, last_message: { ...last, author: 'bot' } }))).toBe(false);
-  expect(isUnread(session('a', { message_count: 3, agent_read_number: 3, last_message: { ...last, author: 'visitor' } }))).toBe(false);
+  expect(
+    isUnread(session('a', { message_count: 3, agent_read_number: 3, last_message: { ...last, author: 'visitor' } })),
+  ).toBe(false);
 });
 
 test('waiting is told ever more roughly', () => {
-  expect([42_900, 187_000, 3_900_000, 200_000_000].map(formatWaiting)).toEqual(['42 s', '3:07 min', '1 h 5 min', '2 days']);
+  expect([42_900, 187_000, 3_900_000, 200_000_000].map(formatWaiting)).toEqual([
+    '42 s',
+    '3:07 min',
+    '1 h 5 min',
+    '2 days',
+  ]);
 });

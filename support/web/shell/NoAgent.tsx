@@ -26,8 +26,8 @@ export function NoAgent() {
           </Button>
         }
       >
-        Only agents see conversations. You are an administrator: you can make yourself or others an agent, and change the
-        settings without being one.
+        Only agents see conversations. You are an administrator: you can make yourself or others an agent, and change
+        the settings without being one.
       </Nothing>
     );
   return (

@@ -1,10 +1,10 @@
+import { formatAgo } from '@aether/ui/formats.ts';
 import { useDebouncedValue } from '@mantine/hooks';
 import { createSpotlight, Spotlight } from '@mantine/spotlight';
 import { IconArrowRight, IconBolt, IconMessage, IconPhonePlus, IconSearch, IconUser } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { useNavigate } from '@tanstack/react-router';
 import { type ReactNode, useEffect, useState, useSyncExternalStore } from 'react';
-import { formatAgo } from '@aether/ui/formats.ts';
 import { searchQuery } from '../api/inbox.ts';
 import { viewNames, views } from '../desk/search.ts';
 import { listCommands, subscribeCommands } from './commands.ts';
@@ -108,7 +108,7 @@ function useRecords(query: string) {
     label: visitor_name ?? 'A visitor without a name',
     detail: `${status === 'ended' ? 'Ended' : 'Open'}, began ${formatAgo(started_at)}`,
     icon: <IconMessage size={16} />,
-    run: () => void navigate({ to: '/sessions/$id', params: { id }, search: (search) => search }),
+    run: () => void navigate({ to: '/sessions/$id', params: { id } }),
   }));
   const customers = (found?.customers ?? []).map(({ id, name, email }) => ({
     id: `customer-${id}`,

@@ -1,0 +1,166 @@
+import { type App, createStaffRoute, jsonBody, object, Problem, problems, requireAdmin, uuid, z } from '@aether/http';
+import type { PlatformDb } from '@aether/platform';
+import {
+  addAgent,
+  availabilities,
+  findAgent,
+  getAgent,
+  listAgents,
+  noteSeen,
+  requireAgent,
+  updateAgent,
+} from './agents.ts';
+
+const availability = z.enum(availabilities);
+const AgentSchema = z
+  .object({
+    id: z.string().openapi({ format: 'uuid' }),
+    user_id: z.string(),
+    name: z.string(),
+    email: z.string(),
+    availability,
+    is_here: z.boolean().openapi({ description: 'Was seen at the console in the last two minutes.' }),
+    is_active: z.boolean(),
+    widgets: z.array(z.object({ id: z.string(), name: z.string() })),
+    open_sessions: z.int(),
+  })
+  .openapi('Agent');
+
+const answer = (description: string) => ({ description, content: { 'application/json': { schema: AgentSchema } } });
+
+const me = createStaffRoute({
+  method: 'get',
+  path: '/api/agents/me',
+  summary: 'Which agent the person is who asks',
+  responses: {
+    200: {
+      description: 'null: no agent, or none any more.',
+      content: {
+        'application/json': { schema: z.object({ agent: AgentSchema.nullable(), is_admin: z.boolean() }) },
+      },
+    },
+  },
+});
+
+const seen = createStaffRoute({
+  method: 'post',
+  path: '/api/agents/me/seen',
+  summary: 'The console is open',
+  description: 'Every 45 seconds: who is online and was not seen for two minutes is not counted on.',
+  request: { body: jsonBody(object({}).openapi('Seen')) },
+  responses: { 204: { description: 'Noted.' }, ...problems(400, 422) },
+});
+
+const list = createStaffRoute({
+  method: 'get',
+  path: '/api/agents',
+  summary: 'All agents, by name',
+  responses: {
+    200: {
+      description: 'Those who left last.',
+      content: { 'application/json': { schema: z.object({ agents: z.array(AgentSchema) }) } },
+    },
+  },
+});
+
+const add = createStaffRoute({
+  method: 'post',
+  path: '/api/agents',
+  summary: 'Make somebody an agent',
+  middleware: requireAdmin,
+  request: { body: jsonBody(object({ user_id: z.string().min(1).max(255) }).openapi('NewAgent')) },
+  responses: { 201: answer('An agent, now or before.'), ...problems(400, 422) },
+});
+
+const change = createStaffRoute({
+  method: 'patch',
+  path: '/api/agents/{id}',
+  summary: 'Whether an agent is there, and whether they still are one',
+  description:
+    'Agents say for themselves whether they are there; the rest is for administrators. Who leaves gives back the open conversations.',
+  request: {
+    params: object({ id: uuid() }),
+    body: jsonBody(
+      object({ availability: availability.optional(), is_active: z.boolean().optional() }).openapi('AgentChange'),
+    ),
+  },
+  responses: { 200: answer('As they are now.'), ...problems(400, 404, 422) },
+});
+
+const users = createStaffRoute({
+  method: 'get',
+  path: '/api/users',
+  summary: 'The staff, by name, and who of them is an agent',
+  responses: {
+    200: {
+      description: 'Everybody who has signed in to either app.',
+      content: {
+        'application/json': {
+          schema: z.object({
+            users: z.array(
+              z.object({
+                id: z.string(),
+                name: z.string(),
+                email: z.string(),
+                role: z.enum(['admin', 'user']),
+                is_agent: z.boolean(),
+              }),
+            ),
+          }),
+        },
+      },
+    },
+  },
+});
+
+const usersMax = 1_000;
+
+export function addAgentRoutes(app: App, db: PlatformDb) {
+  return app
+    .openapi(me, async (c) => {
+      const actor = c.get('actor');
+      const found = await findAgent(db, actor);
+      const agent = found ? await getAgent(db, found.id) : null;
+      return c.json({ agent, is_admin: actor?.role === 'admin' }, 200);
+    })
+    .openapi(seen, async (c) => {
+      await noteSeen(db, (await requireAgent(db, c.get('actor'))).id);
+      return c.body(null, 204);
+    })
+    .openapi(list, async (c) => c.json({ agents: await listAgents(db) }, 200))
+    .openapi(add, async (c) => {
+      const agent = await db.transaction({ actor: c.get('actor')?.id }, (tx) =>
+        addAgent(tx, c.req.valid('json').user_id),
+      );
+      return c.json(agent, 201);
+    })
+    .openapi(change, async (c) => {
+      const actor = c.get('actor');
+      const { id } = c.req.valid('param');
+      const { availability, is_active } = c.req.valid('json');
+      const isOwn = (await findAgent(db, actor))?.id === id && is_active === undefined;
+      if (!isOwn && actor?.role !== 'admin')
+        throw new Problem({
+          status: 403,
+          code: 'admin-only',
+          detail: 'Agents change their own availability; everything else an administrator does.',
+        });
+      const agent = await db.transaction({ actor: actor?.id }, (tx) =>
+        updateAgent(tx, id, { availability, is_active }),
+      );
+      return c.json(agent, 200);
+    })
+    .openapi(users, async (c) => {
+      const found = await db.query<{
+        id: string;
+        name: string;
+        email: string;
+        role: 'admin' | 'user';
+        is_agent: boolean;
+      }>(
+        `select u.id, u.name, u.email, u.role, coalesce(a.is_active, false) as is_agent
+         from platform.users u left join support.agents a on a.user_id = u.id order by u.name, u.id limit ${usersMax}`,
+      );
+      return c.json({ users: found }, 200);
+    });
+}

@@ -1,0 +1,222 @@
+import {
+  InvalidField,
+  NotFound,
+  type PlatformDb,
+  PlatformError,
+  type Queryable,
+  type Transaction,
+} from '@aether/platform';
+import { type CountryCode, parsePhoneNumberFromString } from 'libphonenumber-js';
+
+export const outcomes = ['resolved', 'follow-up', 'voicemail', 'no-answer', 'wrong-number'] as const;
+export type Outcome = (typeof outcomes)[number];
+
+export type Call = {
+  id: string;
+  customer: { id: string; name: string };
+  agent: { id: string; name: string } | null;
+  direction: 'inbound' | 'outbound';
+  number_e164: string;
+  outcome: Outcome | null;
+  notes: string | null;
+  started_at: Date;
+  duration_seconds: number | null;
+  created_at: Date;
+};
+
+export type NewCall = {
+  client_id: string;
+  direction: Call['direction'];
+  number: string;
+  /** How a number without + is read, such as DE. */
+  country?: string;
+  /** Who it is of several who have the number. */
+  customer_id?: string;
+  email?: string;
+  name?: string;
+  outcome: Outcome;
+  notes?: string;
+  started_at: string;
+  duration_seconds: number;
+};
+
+export type Logged = { call: Call; customer_was: 'found-by-number' | 'found-by-email' | 'created' | 'chosen' };
+
+/** Ask who it was, and send the `customer_id`: several customers have this number. */
+export class NumberAmbiguous extends PlatformError {
+  constructor(names: string[]) {
+    super(
+      'number-ambiguous',
+      409,
+      `Several customers have this number: ${names.join(', ')}. Choose one, or give the e-mail address.`,
+    );
+  }
+}
+
+const callColumns = `k.id, jsonb_build_object('id', c.id, 'name', c.name) as customer,
+  case when a.id is not null then jsonb_build_object('id', a.id, 'name', u.name) end as agent,
+  k.direction, k.number_e164, k.outcome, k.notes, k.started_at, k.duration_seconds, k.created_at`;
+const callTables = `support.calls k join platform.customers o on o.id = k.customer_id join platform.customers c on c.id = coalesce(o.merged_into, o.id)
+  left join support.agents a on a.id = k.agent_id left join platform.users u on u.id = a.user_id`;
+
+/** @throws InvalidField when it is no telephone number */
+export function canonicaliseNumber(number: string, country: string | undefined): string {
+  const parsed = parsePhoneNumberFromString(number, country as CountryCode | undefined);
+  if (parsed?.isPossible()) return parsed.number;
+  throw new InvalidField([
+    { field: 'number', message: 'must be a telephone number, with + and the code of the country or with `country`' },
+  ]);
+}
+
+export type Caller = { id: string; name: string; email: string; account_tier: string | null };
+
+/** How many with the same last digits are looked at. */
+const candidatesMax = 200;
+const callersMax = 10;
+
+/**
+ * The customers who have a number, in whatever way it is written there: those whose last seven digits are the same are read, and
+ * compared whole. Who was changed last comes first.
+ *
+ * @param country how a number that is written without its country is read, there as here.
+ */
+export async function findByNumber(on: Queryable, e164: string, country: string | undefined): Promise<Caller[]> {
+  const candidates = await on.query<Caller & { phone: string }>(
+    `select id, name, email, account_tier, phone from platform.customers
+     where right(regexp_replace(phone, '\\D', '', 'g'), 7) = right($1, 7) and phone is not null and merged_into is null and erased_at is null
+     order by updated_at desc, id limit ${candidatesMax}`,
+    [e164.slice(1)],
+  );
+  const home = country ?? parsePhoneNumberFromString(e164)?.country;
+  return candidates
+    .filter(({ phone }) => parsePhoneNumberFromString(phone, home as CountryCode | undefined)?.number === e164)
+    .slice(0, callersMax)
+    .map(({ phone: _, ...caller }) => caller);
+}
+
+/**
+ * Logs a call and tells the CRM's timeline, in one transaction: one call and one activity, however often it is sent with its
+ * client_id. Whose it is says the number, else the address, else a customer is made. A customer who is found is not changed, but for a
+ * number where there was none.
+ *
+ * @throws InvalidField, InvalidEmail, NumberAmbiguous, NotFound
+ */
+export async function logCall(db: PlatformDb, tx: Transaction, given: NewCall, agentId: string): Promise<Logged> {
+  const number = canonicaliseNumber(given.number, given.country);
+  const known = await findCall(tx, given.client_id);
+  if (known) return { call: known, customer_was: 'chosen' };
+  const { customerId, customer_was } = await findCustomer(db, tx, given, number);
+  const [made] = await tx.query<{ id: string }>(
+    `insert into support.calls (client_id, customer_id, agent_id, direction, number_e164, outcome, notes, started_at, duration_seconds)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9) on conflict (client_id) do nothing returning id`,
+    [
+      given.client_id,
+      customerId,
+      agentId,
+      given.direction,
+      number,
+      given.outcome,
+      given.notes ?? null,
+      given.started_at,
+      given.duration_seconds,
+    ],
+  );
+  if (made) await tellCrm(tx, made.id, given, number);
+  return { call: (await findCall(tx, given.client_id)) as Call, customer_was };
+}
+
+async function findCustomer(
+  db: PlatformDb,
+  tx: Transaction,
+  { customer_id, email, name, country }: NewCall,
+  number: string,
+): Promise<{ customerId: string; customer_was: Logged['customer_was'] }> {
+  if (customer_id !== undefined) {
+    const chosen = await db.getCustomerById(customer_id, { tx });
+    if (!chosen) throw new NotFound('customer');
+    return { customerId: chosen.id, customer_was: 'chosen' };
+  }
+  const callers = await findByNumber(tx, number, country);
+  const addressed = email === undefined ? null : await db.getCustomerByEmail(email, { tx });
+  const caller = callers.length > 1 ? callers.find(({ id }) => id === addressed?.id) : callers[0];
+  if (caller) return { customerId: caller.id, customer_was: 'found-by-number' };
+  if (callers.length > 1) throw new NumberAmbiguous(callers.map((each) => `${each.name} (${each.email})`));
+  if (email === undefined)
+    throw new InvalidField([{ field: 'email', message: 'is required: no customer has this number' }]);
+  if (!addressed && name === undefined)
+    throw new InvalidField([{ field: 'name', message: 'is required: nobody has this address yet' }]);
+  const { customer, created } = await db.findOrCreateCustomer({ email, name: name ?? email }, { tx });
+  if (customer.support_id === null) await db.adoptCustomer(customer.id, { tx });
+  if (customer.phone === null) await db.updateCustomer(customer.id, { phone: number }, { tx });
+  return { customerId: customer.id, customer_was: created ? 'created' : 'found-by-email' };
+}
+
+const outcomeWords: Record<Outcome, string> = {
+  resolved: 'resolved',
+  'follow-up': 'to be followed up',
+  voicemail: 'left a message',
+  'no-answer': 'no answer',
+  'wrong-number': 'wrong number',
+};
+
+/** The activity holds the end of the number only: the whole of it stands with the customer, if it is theirs. */
+async function tellCrm(
+  tx: Transaction,
+  callId: string,
+  { direction, outcome, duration_seconds }: NewCall,
+  number: string,
+) {
+  await tx.query(
+    `insert into crm.activities (customer_id, type, description, metadata, occurred_at, idempotency_key)
+     select coalesce(c.merged_into, c.id), 'support_call', $2,
+            jsonb_build_object('call_id', k.id, 'direction', k.direction, 'outcome', k.outcome, 'duration_seconds', k.duration_seconds, 'number_ends', $3::text),
+            least(k.started_at, now()), 'call:' || k.id
+     from support.calls k join platform.customers c on c.id = k.customer_id where k.id = $1
+     on conflict (created_by_app, idempotency_key) do nothing`,
+    [callId, describeCall(direction, outcome, duration_seconds), number.slice(-2)],
+  );
+}
+
+function describeCall(direction: Call['direction'], outcome: Outcome, seconds: number): string {
+  const minutes = seconds < 60 ? 'under a minute' : `${Math.round(seconds / 60)} min`;
+  const [first, rest] = [direction === 'inbound' ? 'Inbound' : 'Outbound', outcomeWords[outcome]];
+  return outcome === 'no-answer' ? `${first} call, ${rest}` : `${first} call, ${minutes}, ${rest}`;
+}
+
+async function findCall(on: Queryable, clientId: string): Promise<Call | undefined> {
+  const [call] = await on.query<Call>(`select ${callColumns} from ${callTables} where k.client_id = $1`, [clientId]);
+  return call;
+}
+
+/** Where a page of calls ends: the time to the microsecond, and the id. */
+export type CallPlace = { at: string; id: string };
+
+/** Newest first. */
+export function listCalls(
+  on: Queryable,
+  { customerId, after, limit }: { customerId?: string; after?: CallPlace; limit: number },
+): Promise<(Call & { place: CallPlace })[]> {
+  return on.query<Call & { place: CallPlace }>(
+    `select ${callColumns}, jsonb_build_object('id', k.id, 'at', to_char(k.started_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')) as place
+     from ${callTables} where ($1::uuid is null or k.customer_id = $1 or c.id = $1)
+       and ($2::timestamptz is null or (k.started_at, k.id) < ($2, $3::uuid))
+     order by k.started_at desc, k.id desc limit $4`,
+    [customerId ?? null, after?.at ?? null, after?.id ?? null, limit],
+  );
+}
+
+/** Corrects what Support holds of a call. The CRM's activity stands as it was told. @throws NotFound */
+export async function updateCall(
+  tx: Transaction,
+  id: string,
+  { outcome, notes, duration_seconds }: { outcome?: Outcome; notes?: string | null; duration_seconds?: number },
+): Promise<Call> {
+  await tx.query(
+    `update support.calls set outcome = coalesce($2, outcome), notes = case when $3 then $4 else notes end, duration_seconds = coalesce($5, duration_seconds)
+     where id = $1`,
+    [id, outcome ?? null, notes !== undefined, notes ?? null, duration_seconds ?? null],
+  );
+  const [call] = await tx.query<Call>(`select ${callColumns} from ${callTables} where k.id = $1`, [id]);
+  if (!call) throw new NotFound('call');
+  return call;
+}

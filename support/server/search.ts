@@ -1,0 +1,85 @@
+import { type App, createStaffRoute, line, object, problems, z } from '@aether/http';
+import type { PlatformDb, Queryable } from '@aether/platform';
+
+const foundMax = 6;
+const wordsMax = 5;
+/** Whose conversations are looked for. */
+const candidatesMax = 24;
+
+const search = createStaffRoute({
+  method: 'get',
+  path: '/api/search',
+  summary: 'A few conversations and customers, as one types',
+  request: { query: object({ q: line({ charactersMax: 100 }) }) },
+  responses: {
+    200: {
+      description: 'The newest first.',
+      content: {
+        'application/json': {
+          schema: z.object({
+            sessions: z.array(
+              z.object({
+                id: z.string(),
+                visitor_name: z.string().nullable(),
+                status: z.enum(['active', 'ended']),
+                started_at: z.string(),
+              }),
+            ),
+            customers: z.array(z.object({ id: z.string(), name: z.string(), email: z.string() })),
+          }),
+        },
+      },
+    },
+    ...problems(422),
+  },
+});
+
+export function addSearchRoutes(app: App, db: PlatformDb) {
+  return app.openapi(search, async (c) => {
+    const words = c.req.valid('query').q.toLowerCase().split(/\s+/).filter(Boolean).slice(0, wordsMax);
+    const customers = await findCustomers(db, words);
+    const ids = customers.map(({ id }) => id);
+    return c.json({ customers: customers.slice(0, foundMax), sessions: await findSessions(db, words, ids) }, 200);
+  });
+}
+
+type Found = { id: string; name: string; email: string };
+
+/** As the index of trigrams has it: see customers_search. */
+const searched = "(' ' || lower(c.name) || ' ' || c.email_key)";
+/** Whoever has a frequent word is among the latest: the index, which knows nothing of frequency, is asked for rare ones only. */
+const latestMax = 3_000;
+
+/** Every word stands in the name or the address; of one or two letters, at the beginning of a word. */
+async function findCustomers(on: Queryable, words: string[]): Promise<Found[]> {
+  const patterns = words.map((word) => {
+    const escaped = word.replace(/[\\%_]/g, '\\$&');
+    return [...word].length < 3 ? `% ${escaped}%` : `%${escaped}%`;
+  });
+  const matches = patterns.map((_, index) => `${searched} like $${index + 1}`).join(' and ');
+  const goesOn = 'c.merged_into is null and c.erased_at is null';
+  const latest = await on.query<Found>(
+    `select c.id, c.name, c.email from (select * from platform.customers c where ${goesOn} order by c.updated_at desc, c.id desc limit ${latestMax}) c
+     where ${matches} order by c.updated_at desc, c.id desc limit ${candidatesMax}`,
+    patterns,
+  );
+  if (latest.length >= foundMax) return latest;
+  return on.query<Found>(
+    `select c.id, c.name, c.email from platform.customers c where ${goesOn} and ${matches} order by c.updated_at desc, c.id desc limit ${candidatesMax}`,
+    patterns,
+  );
+}
+
+type FoundSession = { id: string; visitor_name: string | null; status: 'active' | 'ended'; started_at: string };
+
+/** Of those customers, and open ones of whoever called themselves so. */
+function findSessions(on: Queryable, words: string[], customerIds: string[]): Promise<FoundSession[]> {
+  return on.query<FoundSession>(
+    `select s.id, s.visitor_name, s.status, s.started_at from support.sessions s
+     where s.asked_at is not null and (s.customer_id = any ($1) or s.status = 'active')
+       and (s.customer_id = any ($1) or not exists (
+         select from unnest($2::text[]) w where strpos(lower(concat_ws(' ', s.visitor_name, s.visitor_email)), w) = 0))
+     order by s.started_at desc limit ${foundMax}`,
+    [customerIds, words],
+  );
+}

@@ -1,0 +1,136 @@
+import { randomBytes } from 'node:crypto';
+import { NotFound, PlatformError, type Queryable, type Transaction } from '@aether/platform';
+import { readSettings, type WidgetSettings } from './widgetsettings.ts';
+
+export type Widget = {
+  id: string;
+  /** Public: it stands in the host page. */
+  key: string;
+  name: string;
+  is_active: boolean;
+  /** Which pages may use it; none named: every page. */
+  allowed_origins: string[];
+  settings: WidgetSettings;
+  /** Whose conversations they are; nobody named: everybody's. */
+  team: { id: string; name: string }[];
+  /** Of those that hold still. The words themselves are shown once, when they are made. */
+  secrets: { id: string; created_at: string; retires_at: string | null }[];
+  version: number;
+};
+
+/** Read the widget again: somebody changed it meanwhile. */
+export class WidgetVersionConflict extends PlatformError {
+  readonly expected: number;
+  readonly actual: number;
+  constructor(expected: number, actual: number) {
+    super(
+      'widget-version-conflict',
+      409,
+      `Someone else changed this widget: it is at version ${actual}, not ${expected}. Load it again and repeat the change.`,
+    );
+    this.expected = expected;
+    this.actual = actual;
+  }
+}
+
+const widgetColumns = `w.id, w.key, w.name, w.is_active, w.allowed_origins, w.settings, w.version,
+  (select coalesce(jsonb_agg(jsonb_build_object('id', a.id, 'name', u.name) order by u.name), '[]')
+   from support.widget_agents t join support.agents a on a.id = t.agent_id join platform.users u on u.id = a.user_id where t.widget_id = w.id) as team,
+  (select coalesce(jsonb_agg(jsonb_build_object('id', s.id, 'created_at', s.created_at, 'retires_at', s.retires_at) order by s.created_at desc, s.id desc), '[]')
+   from support.widget_secrets s where s.widget_id = w.id and (s.retires_at is null or s.retires_at > now())) as secrets`;
+
+/** By name. */
+export async function listWidgets(on: Queryable): Promise<Widget[]> {
+  const rows = await on.query<Widget>(`select ${widgetColumns} from support.widgets w order by w.name, w.id`);
+  return rows.map(withSettings);
+}
+
+/** @throws NotFound */
+export async function getWidget(on: Queryable, id: string): Promise<Widget> {
+  const [row] = await on.query<Widget>(`select ${widgetColumns} from support.widgets w where w.id = $1`, [id]);
+  if (!row) throw new NotFound('widget');
+  return withSettings(row);
+}
+
+const withSettings = (row: Widget): Widget => ({ ...row, settings: readSettings(row.settings) });
+
+/** With a key of its own. */
+export async function createWidget(tx: Transaction, name: string): Promise<Widget> {
+  const key = `w-${randomBytes(12).toString('hex')}`;
+  const [made] = await tx.query<{ id: string }>(
+    'insert into support.widgets (key, name) values ($1, $2) returning id',
+    [key, name],
+  );
+  return getWidget(tx, (made as { id: string }).id);
+}
+
+export type WidgetChange = {
+  name?: string;
+  is_active?: boolean;
+  allowed_origins?: string[];
+  settings?: WidgetSettings;
+};
+
+/** @throws NotFound, WidgetVersionConflict */
+export async function updateWidget(
+  tx: Transaction,
+  id: string,
+  { name, is_active, allowed_origins, settings }: WidgetChange,
+  expectedVersion?: number,
+): Promise<Widget> {
+  const [held] = await tx.query<{ version: number }>('select version from support.widgets where id = $1 for update', [
+    id,
+  ]);
+  if (!held) throw new NotFound('widget');
+  if (expectedVersion !== undefined && held.version !== expectedVersion)
+    throw new WidgetVersionConflict(expectedVersion, held.version);
+  await tx.query(
+    `update support.widgets set name = coalesce($2, name), is_active = coalesce($3, is_active), allowed_origins = coalesce($4, allowed_origins),
+       settings = coalesce($5::jsonb, settings) where id = $1`,
+    [id, name ?? null, is_active ?? null, allowed_origins ?? null, settings ? JSON.stringify(settings) : null],
+  );
+  return getWidget(tx, id);
+}
+
+/** The whole team. @throws NotFound; ReferenceNotFound when one is no agent */
+export async function replaceTeam(tx: Transaction, id: string, agentIds: string[]): Promise<Widget> {
+  const held = await tx.query('select from support.widgets where id = $1 for no key update', [id]);
+  if (held.length === 0) throw new NotFound('widget');
+  await tx.query('delete from support.widget_agents where widget_id = $1 and agent_id <> all ($2::uuid[])', [
+    id,
+    agentIds,
+  ]);
+  await tx.query(
+    'insert into support.widget_agents (widget_id, agent_id) select $1, a from unnest($2::uuid[]) a on conflict do nothing',
+    [id, agentIds],
+  );
+  return getWidget(tx, id);
+}
+
+/** How long the secret before goes on when a new one is made: so long have all pages to learn the new one. */
+const overlap = "interval '24 hours'";
+
+/** Makes a new secret; what was there goes on for a day. @returns the words, which are not shown again. @throws NotFound */
+export async function addSecret(tx: Transaction, widgetId: string): Promise<{ id: string; secret: string }> {
+  const held = await tx.query('select from support.widgets where id = $1 for no key update', [widgetId]);
+  if (held.length === 0) throw new NotFound('widget');
+  await tx.query(
+    `update support.widget_secrets set retires_at = now() + ${overlap} where widget_id = $1 and retires_at is null`,
+    [widgetId],
+  );
+  const secret = randomBytes(32).toString('base64url');
+  const [made] = await tx.query<{ id: string }>(
+    'insert into support.widget_secrets (widget_id, secret) values ($1, $2) returning id',
+    [widgetId, secret],
+  );
+  return { id: (made as { id: string }).id, secret };
+}
+
+/** From now on nothing that was signed with it holds. @throws NotFound */
+export async function removeSecret(tx: Transaction, widgetId: string, secretId: string): Promise<void> {
+  const gone = await tx.query('delete from support.widget_secrets where widget_id = $1 and id = $2 returning id', [
+    widgetId,
+    secretId,
+  ]);
+  if (gone.length === 0) throw new NotFound('secret');
+}

@@ -1,0 +1,24 @@
+import { send } from '@aether/ui/request.ts';
+import { hc } from 'hono/client';
+import type { addAgentRoutes } from '../../server/agents.routes.ts';
+import type { addCallRoutes } from '../../server/calls.routes.ts';
+import type { addCannedAnswerRoutes } from '../../server/cannedanswers.ts';
+import type { addChatbotRoutes } from '../../server/chatbots.routes.ts';
+import type { addInboxRoutes } from '../../server/inbox.routes.ts';
+import type { addPanelRoutes } from '../../server/panel.routes.ts';
+import type { addSearchRoutes } from '../../server/search.ts';
+import type { addSessionRoutes } from '../../server/sessions.routes.ts';
+import type { addWidgetRoutes } from '../../server/widgets.routes.ts';
+
+// One client for each family of routes: a single one of all of them takes the compiler many times longer.
+const options = { fetch: send };
+
+export const { agents, users } = hc<ReturnType<typeof addAgentRoutes>>('/', options).api;
+export const { calls } = hc<ReturnType<typeof addCallRoutes>>('/', options).api;
+export const { 'canned-answers': cannedAnswers } = hc<ReturnType<typeof addCannedAnswerRoutes>>('/', options).api;
+export const { chatbots } = hc<ReturnType<typeof addChatbotRoutes>>('/', options).api;
+export const { inbox } = hc<ReturnType<typeof addInboxRoutes>>('/', options).api;
+export const { customers, sessions: panels } = hc<ReturnType<typeof addPanelRoutes>>('/', options).api;
+export const { search } = hc<ReturnType<typeof addSearchRoutes>>('/', options).api;
+export const { sessions } = hc<ReturnType<typeof addSessionRoutes>>('/', options).api;
+export const { widgets } = hc<ReturnType<typeof addWidgetRoutes>>('/', options).api;

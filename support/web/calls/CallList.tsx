@@ -1,0 +1,61 @@
+import { formatDuration, formatMoment } from '@aether/ui/formats.ts';
+import { Tag } from '@aether/ui/Tag.tsx';
+import { ActionIcon } from '@mantine/core';
+import { IconPencil, IconPhoneIncoming, IconPhoneOutgoing } from '@tabler/icons-react';
+import { Link } from '@tanstack/react-router';
+import { lazy, Suspense, useState } from 'react';
+import type { Call } from '../api/records.ts';
+import classes from './calls.module.css';
+import { outcomes } from './outcomes.ts';
+
+const EditCallDialog = lazy(async () => ({ default: (await import('./EditCallDialog.tsx')).EditCallDialog }));
+
+type CallListProps = { calls: Call[]; none: string; showsCustomer?: boolean };
+
+/** Calls, the latest first as they are given; each can be corrected. */
+export function CallList({ calls, none, showsCustomer = false }: CallListProps) {
+  const [edited, setEdited] = useState<Call | undefined>();
+  if (calls.length === 0) return <p className={classes.none}>{none}</p>;
+  return (
+    <>
+      <ul className={classes.list} data-wide={showsCustomer}>
+        {calls.map((call) => (
+          <CallItem key={call.id} call={call} showsCustomer={showsCustomer} onEdit={() => setEdited(call)} />
+        ))}
+      </ul>
+      <Suspense>{edited && <EditCallDialog call={edited} onClose={() => setEdited(undefined)} />}</Suspense>
+    </>
+  );
+}
+
+function CallItem({ call, showsCustomer, onEdit }: { call: Call; showsCustomer: boolean; onEdit: () => void }) {
+  const { customer, agent, direction, number_e164, outcome, notes, started_at, duration_seconds } = call;
+  const Icon = direction === 'inbound' ? IconPhoneIncoming : IconPhoneOutgoing;
+  return (
+    <li className={classes.call}>
+      <Icon size={16} className={classes.icon} aria-hidden />
+      <div className={classes.body}>
+        <div className={classes.line}>
+          {showsCustomer && (
+            <Link to="/customers/$id" params={{ id: customer.id }} className={classes.who}>
+              {customer.name}
+            </Link>
+          )}
+          <span>
+            {direction === 'inbound' ? 'From' : 'To'} {number_e164}
+          </span>
+          {outcome && <Tag tone={outcomes[outcome]?.tone}>{outcomes[outcome]?.label ?? outcome}</Tag>}
+        </div>
+        {notes && <div className={classes.notes}>{notes}</div>}
+        <div className={classes.quiet}>
+          {formatMoment(started_at)}
+          {duration_seconds !== null && `, ${formatDuration(duration_seconds)}`}
+          {agent && ` · ${agent.name}`}
+        </div>
+      </div>
+      <ActionIcon onClick={onEdit} aria-label={`Edit the call of ${formatMoment(started_at)}`}>
+        <IconPencil size={15} />
+      </ActionIcon>
+    </li>
+  );
+}

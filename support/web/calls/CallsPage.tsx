@@ -1,0 +1,53 @@
+import { useKeys } from '@aether/ui/Keys.tsx';
+import { ErrorNotice, Nothing } from '@aether/ui/Notice.tsx';
+import { PageHead } from '@aether/ui/Shell.tsx';
+import { Waiting } from '@aether/ui/Waiting.tsx';
+import { Button } from '@mantine/core';
+import { IconPhone, IconPhonePlus } from '@tabler/icons-react';
+import { useInfiniteQuery } from '@tanstack/react-query';
+import { useNavigate, useSearch } from '@tanstack/react-router';
+import { lazy, Suspense } from 'react';
+import { callsQuery } from '../api/calls.ts';
+import { NoAgent } from '../shell/NoAgent.tsx';
+import { useMe } from '../shell/person.ts';
+import { CallList } from './CallList.tsx';
+import classes from './calls.module.css';
+
+const LogCallDialog = lazy(async () => ({ default: (await import('./LogCallDialog.tsx')).LogCallDialog }));
+
+/** All calls, the latest first. */
+export function CallsPage() {
+  const me = useMe();
+  const navigate = useNavigate({ from: '/calls' });
+  const { log } = useSearch({ from: '/calls' });
+  const { data, error, refetch, hasNextPage, isFetchingNextPage, fetchNextPage } = useInfiniteQuery(callsQuery());
+  const show = (isShown: boolean) => void navigate({ search: isShown ? { log: true } : {}, replace: true });
+  useKeys([{ keys: 'l', label: 'Log a call', group: 'Calls', run: () => show(true) }]);
+  if (!me.agent) return <NoAgent />;
+  const calls = data?.pages.flatMap((page) => page.calls) ?? [];
+  return (
+    <>
+      <PageHead title="Calls">
+        <Button leftSection={<IconPhonePlus size={15} />} onClick={() => show(true)}>
+          Log a call
+        </Button>
+      </PageHead>
+      <div className={classes.page}>
+        {error && <ErrorNotice title="The calls could not be loaded" error={error} onRetry={refetch} />}
+        {!data && !error && <Waiting />}
+        {data && calls.length === 0 && (
+          <Nothing icon={<IconPhone size={28} />} title="No calls yet">
+            Log one after you have put the phone down: it stands in the customer’s history and in Foundation’s timeline.
+          </Nothing>
+        )}
+        {calls.length > 0 && <CallList calls={calls} none="" showsCustomer />}
+        {hasNextPage && (
+          <Button variant="default" mt="sm" loading={isFetchingNextPage} onClick={() => void fetchNextPage()}>
+            Earlier calls
+          </Button>
+        )}
+      </div>
+      <Suspense>{log && <LogCallDialog onClose={() => show(false)} />}</Suspense>
+    </>
+  );
+}

@@ -1,0 +1,20 @@
+import type { SupportEvent } from '../api/live.ts';
+import { liveFeed } from '../api/live.ts';
+
+const kept = new Map<string, { position: number; at: string }>();
+const keptMax = 500;
+
+liveFeed.follow((event) => {
+  if (event?.type !== 'customer.updated') return;
+  const { key, position } = event as SupportEvent;
+  kept.delete(key);
+  kept.set(key, { position, at: new Date().toISOString() });
+  const [oldest] = kept.keys();
+  if (kept.size > keptMax && oldest !== undefined) kept.delete(oldest);
+});
+
+/** When the last change of a customer came to this page by the feed, if it did while the page was open. */
+export const findArrival = (customerId: string, position: number | null) => {
+  const arrival = kept.get(customerId);
+  return arrival && arrival.position === position ? arrival.at : undefined;
+};

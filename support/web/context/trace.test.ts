@@ -1,0 +1,48 @@
+import { expect, test } from 'vitest';
+import type { TierChange } from '../api/records.ts';
+import { listSteps } from './trace.ts';
+
+const change: TierChange = {
+  value: 'premium',
+  since: '2026-06-15T12:02:00.000Z',
+  deal: { name: 'Acme renewal' },
+  by: { app: 'foundation', name: 'Maya Okafor' },
+  event: {
+    id: 7,
+    position: 41,
+    occurred_at: '2026-06-15T12:02:00.000Z',
+    numbered_at: '2026-06-15T12:02:00.004Z',
+    trace: null,
+    previous: 'standard',
+  },
+};
+
+test('a tier is told from the deal to this page, with how long each step took', () => {
+  const steps = listSteps(change, '2026-06-15T12:02:00.120Z');
+  expect(steps.map(({ what }) => what)).toEqual([
+    'Deal “Acme renewal” was won in Foundation by Maya Okafor',
+    'The change became event 41 of the log',
+    'The event came to this page, which read the customer anew',
+  ]);
+  expect(steps.map(({ detail }) => detail)).toEqual([
+    'standard → premium',
+    '4 ms after the change',
+    '120 ms after the change',
+  ]);
+});
+
+test('what is not known is not told', () => {
+  const unnumbered = {
+    ...change,
+    deal: null,
+    by: { app: 'foundation', name: null },
+    event: { ...change.event, numbered_at: null },
+  };
+  expect(listSteps(unnumbered, undefined).map(({ what }) => what)).toEqual([
+    'A program changed the tier in Foundation',
+  ]);
+});
+
+test('clocks that differ tell no negative time', () => {
+  expect(listSteps(change, '2026-06-15T12:01:59.000Z').at(-1)?.detail).toBeUndefined();
+});

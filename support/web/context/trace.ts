@@ -1,0 +1,46 @@
+import type { TierChange } from '../api/records.ts';
+
+export type Step = { what: string; when: string; detail?: string };
+
+const exact = new Intl.DateTimeFormat(undefined, {
+  hour: '2-digit',
+  minute: '2-digit',
+  second: '2-digit',
+  fractionalSecondDigits: 3,
+});
+const appNames: Record<string, string> = { foundation: 'Foundation', support: 'Support' };
+
+/** The way of a changed tier from where it was changed to this page. @param arrived when its event came to this page */
+export function listSteps({ value, deal, by, event }: TierChange, arrived: string | undefined): Step[] {
+  const { occurred_at, numbered_at, position, previous } = event;
+  const app = appNames[by.app] ?? by.app;
+  const steps: Step[] = [
+    {
+      what: deal
+        ? `Deal “${deal.name}” was won in ${app}${by.name ? ` by ${by.name}` : ''}`
+        : `${by.name ?? 'A program'} changed the tier in ${app}`,
+      when: exact.format(new Date(occurred_at)),
+      detail: `${previous ?? 'no tier'} → ${value ?? 'no tier'}`,
+    },
+  ];
+  if (numbered_at)
+    steps.push({
+      what: position === null ? 'The change was written to the log' : `The change became event ${position} of the log`,
+      when: exact.format(new Date(numbered_at)),
+      detail: after(occurred_at, numbered_at),
+    });
+  if (arrived)
+    steps.push({
+      what: 'The event came to this page, which read the customer anew',
+      when: exact.format(new Date(arrived)),
+      detail: after(occurred_at, arrived),
+    });
+  return steps;
+}
+
+/** Clocks of two machines differ: what seems to come before its cause is told without a number. */
+function after(from: string, to: string): string | undefined {
+  const ms = new Date(to).getTime() - new Date(from).getTime();
+  if (ms < 0) return undefined;
+  return ms < 10_000 ? `${ms} ms after the change` : undefined;
+}

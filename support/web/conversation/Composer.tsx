@@ -1,0 +1,173 @@
+import { formatMoment } from '@aether/ui/formats.ts';
+import { KeyName, useKeys } from '@aether/ui/Keys.tsx';
+import { Button, Textarea } from '@mantine/core';
+import { IconNote, IconSend, IconTextPlus } from '@tabler/icons-react';
+import { type KeyboardEvent, useRef, useState } from 'react';
+import type { Named, Session } from '../api/records.ts';
+import { useActions } from '../desk/actions.ts';
+import { nameVisitor } from '../desk/order.ts';
+import { CannedMenu } from './CannedMenu.tsx';
+import { fillIn } from './canned.ts';
+import classes from './composer.module.css';
+import { hasWords, type Mode, type useDraft } from './drafts.ts';
+import { useCanned } from './useCanned.ts';
+
+const charactersMax = 4_000;
+/** From here on it is said how many are left. */
+const charactersTold = 3_500;
+
+type ComposerProps = {
+  session: Session;
+  own: Named;
+  drafting: ReturnType<typeof useDraft>;
+  onTyping: () => void;
+  onSend: (kind: Mode, body: string) => void;
+};
+
+/** Answers the visitor, or notes something for the other agents. `/` at the beginning opens the canned answers. */
+export function Composer({ session, own, drafting, onTyping, onSend }: ComposerProps) {
+  const input = useRef<HTMLTextAreaElement>(null);
+  const { draft, change, isKept, restoredAt } = drafting;
+  const [isMenuOff, setMenuOff] = useState(false);
+  const { claim } = useActions();
+  const isEnded = session.status === 'ended';
+  const mode: Mode = isEnded ? 'note' : draft.mode;
+  const text = draft[mode];
+  const visitor = nameVisitor(session);
+  const canned = useCanned(mode === 'reply' && !isMenuOff && text.startsWith('/') ? text.slice(1) : undefined);
+  const isTooLong = text.trim().length > charactersMax;
+  const canSend = text.trim() !== '' && !isTooLong;
+  const holder = session.agent && session.agent.id !== own.id ? session.agent : undefined;
+
+  const begin = (next: Mode) => {
+    change({ mode: next });
+    requestAnimationFrame(() => input.current?.focus());
+  };
+  const openCanned = () => {
+    setMenuOff(false);
+    change({ mode: 'reply', ...(draft.reply.trim() === '' && { reply: '/' }) });
+    requestAnimationFrame(() => input.current?.focus());
+  };
+  useKeys([
+    { keys: 'r', label: 'Reply', group: 'Conversation', run: () => begin('reply') },
+    { keys: 'n', label: 'Note', group: 'Conversation', run: () => begin('note') },
+    { keys: '/', label: 'Canned answers', group: 'Conversation', run: openCanned },
+  ]);
+  const submit = () => {
+    if (!canSend) return;
+    onSend(mode, text.trim());
+    change({ [mode]: '' });
+  };
+  const insert = (body: string) => {
+    change({ reply: fillIn(body, { customer: { name: session.customer?.name ?? visitor }, agent: own }) });
+    input.current?.focus();
+  };
+  const press = (event: KeyboardEvent<HTMLTextAreaElement>) => {
+    // While letters are composed, as in Japanese, Enter chooses a word; Safari says so only by this code.
+    if (event.nativeEvent.isComposing || event.keyCode === 229) return;
+    if (canned.isOpen && canned.press(event, insert)) return;
+    if (event.key === 'Escape') {
+      if (text.startsWith('/') && !isMenuOff) setMenuOff(true);
+      else event.currentTarget.blur();
+    }
+    if (event.key === 'Enter' && !event.shiftKey && !event.altKey) {
+      event.preventDefault();
+      submit();
+    }
+  };
+  return (
+    <form
+      className={classes.composer}
+      data-mode={mode}
+      aria-label={mode === 'note' ? 'Write a note' : 'Write an answer'}
+      onSubmit={(event) => {
+        event.preventDefault();
+        submit();
+      }}
+    >
+      {isEnded && (
+        <div className={classes.notice}>
+          This conversation has ended: {visitor} sees nothing more of it. Notes can still be added.
+        </div>
+      )}
+      {!isEnded && holder && (
+        <div className={classes.notice}>
+          {holder.name} has this conversation. You can leave a note, or take it over to answer.
+          <Button variant="default" onClick={() => claim(session)}>
+            Take over
+          </Button>
+        </div>
+      )}
+      <div className={classes.bar}>
+        <fieldset className={classes.modes} aria-label="What to write">
+          {(['reply', 'note'] as const).map((each) => (
+            <button
+              key={each}
+              type="button"
+              className={classes.mode}
+              data-mode={each}
+              aria-pressed={mode === each}
+              disabled={isEnded && each === 'reply'}
+              onClick={() => begin(each)}
+            >
+              {each === 'reply' ? <IconSend size={14} aria-hidden /> : <IconNote size={14} aria-hidden />}
+              {each === 'reply' ? 'Reply' : 'Note'}
+            </button>
+          ))}
+        </fieldset>
+        <button type="button" className={classes.tool} onClick={openCanned} disabled={isEnded}>
+          <IconTextPlus size={15} aria-hidden /> Canned answers <KeyName keys="/" />
+        </button>
+      </div>
+      <div className={classes.field}>
+        {canned.isOpen && <CannedMenu canned={canned} onChoose={insert} />}
+        <Textarea
+          ref={input}
+          aria-label={mode === 'note' ? 'Note for the other agents' : `Answer to ${visitor}`}
+          placeholder={mode === 'note' ? `Only agents see this` : `Answer ${visitor}, or / for canned answers`}
+          autosize
+          minRows={2}
+          maxRows={10}
+          variant="unstyled"
+          value={text}
+          role={canned.isOpen ? 'combobox' : undefined}
+          aria-expanded={canned.isOpen || undefined}
+          aria-controls={canned.isOpen ? canned.listId : undefined}
+          aria-activedescendant={canned.isOpen ? canned.activeId : undefined}
+          error={isTooLong ? `${text.trim().length - charactersMax} characters too many.` : undefined}
+          onChange={(event) => {
+            const { value } = event.currentTarget;
+            if (!value.startsWith('/')) setMenuOff(false);
+            change({ [mode]: value, mode });
+            if (mode === 'reply' && value !== '' && !value.startsWith('/')) onTyping();
+          }}
+          onKeyDown={press}
+        />
+      </div>
+      <div className={classes.foot}>
+        <span className={classes.hint} role="status">
+          {describeDraft(hasWords(draft), isKept, restoredAt, draft.at)}
+        </span>
+        {text.length > charactersTold && (
+          <span className={classes.hint}>
+            {text.trim().length} of {charactersMax}
+          </span>
+        )}
+        <span className={classes.keys}>
+          <KeyName keys="enter" /> sends, <KeyName keys="shift+enter" /> new line
+        </span>
+        <Button type="submit" disabled={!canSend} color={mode === 'note' ? 'yellow.9' : undefined}>
+          {mode === 'note' ? 'Add note' : 'Send'}
+        </Button>
+      </div>
+    </form>
+  );
+}
+
+function describeDraft(isThere: boolean, isKept: boolean, restoredAt: string | undefined, at: string): string {
+  if (!isThere) return '';
+  if (!isKept) return 'This draft cannot be kept on this device: do not close the page.';
+  return restoredAt === at && restoredAt
+    ? `Draft of ${formatMoment(restoredAt)}, kept on this device`
+    : 'Draft kept on this device';
+}

@@ -1,0 +1,153 @@
+import { formatMoment } from '@aether/ui/formats.ts';
+import { useNarrow } from '@aether/ui/Shell.tsx';
+import { Tag } from '@aether/ui/Tag.tsx';
+import { ActionIcon, Button, Menu, Tooltip } from '@mantine/core';
+import {
+  IconArrowLeft,
+  IconCheck,
+  IconClockPause,
+  IconDots,
+  IconHandGrab,
+  IconUser,
+  IconUserShare,
+} from '@tabler/icons-react';
+import { Link, useSearch } from '@tanstack/react-router';
+import type { Session } from '../api/records.ts';
+import { useActions } from '../desk/actions.ts';
+import { nameVisitor } from '../desk/order.ts';
+import { TierTag } from '../desk/TierTag.tsx';
+import classes from './conversation.module.css';
+
+type ConversationHeadProps = {
+  session: Session;
+  ownAgentId: string;
+  /** Opens the customer, where that is not beside it anyway. */
+  onContext: (() => void) | undefined;
+};
+
+/** Who it is with, who has it, and what can be done. */
+export function ConversationHead({ session, ownAgentId, onContext }: ConversationHeadProps) {
+  const isNarrow = useNarrow();
+  const place = useSearch({ from: '/desk' });
+  const { claim, askTransfer, askSnooze, askEnd } = useActions();
+  const { agent, status, handler } = session;
+  const isOpen = status === 'active';
+  const isMine = agent?.id === ownAgentId;
+  const doings = [
+    {
+      label: 'Transfer',
+      key: 'T',
+      icon: <IconUserShare size={16} />,
+      run: () => askTransfer(session),
+      isShown: agent !== null,
+    },
+    {
+      label: 'Snooze',
+      key: 'S',
+      icon: <IconClockPause size={16} />,
+      run: () => askSnooze(session),
+      isShown: true,
+    },
+    { label: 'End', key: 'E', icon: <IconCheck size={16} />, run: () => askEnd(session), isShown: true },
+  ].filter(({ isShown }) => isShown && isOpen);
+  return (
+    <header className={classes.head}>
+      {isNarrow && (
+        <Link to="/inbox" search={place} className={classes.back}>
+          <IconArrowLeft size={18} aria-label="Back to the list" />
+        </Link>
+      )}
+      <div className={classes.who}>
+        <h2 className={classes.name}>
+          {nameVisitor(session)} <TierTag tier={session.customer?.account_tier} />
+        </h2>
+        <div className={classes.about}>
+          <Holding session={session} isMine={isMine} />
+          <PageLink page={session.page} />
+        </div>
+      </div>
+      <div className={classes.doings}>
+        {isOpen && !isMine && (
+          <Tooltip label={agent ? `${agent.name} has it` : 'Take it on: C'}>
+            <Button
+              variant={agent || handler === 'bot' ? 'default' : 'filled'}
+              leftSection={<IconHandGrab size={15} />}
+              onClick={() => claim(session)}
+            >
+              {agent ? 'Take over' : 'Claim'}
+            </Button>
+          </Tooltip>
+        )}
+        {!isNarrow &&
+          doings.map(({ label, key, icon, run }) => (
+            <Tooltip key={label} label={`${label}: ${key}`}>
+              <Button variant="default" leftSection={icon} onClick={run}>
+                {label}
+              </Button>
+            </Tooltip>
+          ))}
+        {onContext && (
+          <ActionIcon onClick={onContext} aria-label="Show the customer" size="md">
+            <IconUser size={18} />
+          </ActionIcon>
+        )}
+        {isNarrow && doings.length > 0 && (
+          <Menu position="bottom-end">
+            <Menu.Target>
+              <ActionIcon aria-label="What can be done" size="md">
+                <IconDots size={18} />
+              </ActionIcon>
+            </Menu.Target>
+            <Menu.Dropdown>
+              {doings.map(({ label, icon, run }) => (
+                <Menu.Item key={label} leftSection={icon} onClick={run}>
+                  {label}
+                </Menu.Item>
+              ))}
+            </Menu.Dropdown>
+          </Menu>
+        )}
+      </div>
+    </header>
+  );
+}
+
+function Holding({ session, isMine }: { session: Session; isMine: boolean }) {
+  const { status, resolved, ended_at, snoozed_until, handler, agent, is_offline, widget } = session;
+  if (status === 'ended')
+    return (
+      <>
+        <Tag tone={resolved ? 'good' : 'warn'}>{resolved ? 'Resolved' : 'Not resolved'}</Tag>
+        {ended_at && <span>Ended {formatMoment(ended_at)}</span>}
+      </>
+    );
+  return (
+    <>
+      <span>{handler === 'bot' ? 'With the bot' : isMine ? 'Yours' : agent ? `With ${agent.name}` : 'Unassigned'}</span>
+      {snoozed_until && <Tag tone="accent">Snoozed until {formatMoment(snoozed_until)}</Tag>}
+      {is_offline && (
+        <Tooltip label="Written while nobody was online. The visitor may not be there any more and expects an e-mail.">
+          <span>
+            <Tag tone="warn">Offline message</Tag>
+          </span>
+        </Tooltip>
+      )}
+      <span>via {widget.name}</span>
+    </>
+  );
+}
+
+/** The page the visitor wrote from. Its address is of the visitor's choosing: only the web's own kinds become links. */
+function PageLink({ page }: { page: Session['page'] }) {
+  if (!page) return null;
+  const text = page.title || page.url;
+  if (!/^https?:\/\//i.test(page.url)) return <span className={classes.from}>from {text}</span>;
+  return (
+    <span className={classes.from}>
+      from{' '}
+      <a href={page.url} target="_blank" rel="noopener noreferrer nofollow" title={page.url}>
+        {text}
+      </a>
+    </span>
+  );
+}

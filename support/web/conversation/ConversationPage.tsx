@@ -1,0 +1,111 @@
+import { useKeys } from '@aether/ui/Keys.tsx';
+import { ErrorNotice, Nothing } from '@aether/ui/Notice.tsx';
+import { Refusal } from '@aether/ui/refusal.ts';
+import { Waiting } from '@aether/ui/Waiting.tsx';
+import { Drawer } from '@mantine/core';
+import { useDisclosure, useMediaQuery } from '@mantine/hooks';
+import { IconMessageOff } from '@tabler/icons-react';
+import { useQuery, useQueryClient } from '@tanstack/react-query';
+import { Link } from '@tanstack/react-router';
+import { conversationQuery } from '../api/conversation.ts';
+import { ContextPanel } from '../context/ContextPanel.tsx';
+import { useActions } from '../desk/actions.ts';
+import { nameVisitor } from '../desk/order.ts';
+import { findSession } from '../desk/targets.ts';
+import { useMe } from '../shell/person.ts';
+import { Composer } from './Composer.tsx';
+import { ConversationHead } from './ConversationHead.tsx';
+import classes from './conversation.module.css';
+import { useDraft } from './drafts.ts';
+import { describeViewers, usePresence } from './presence.ts';
+import { Stream } from './Stream.tsx';
+import { useOutbox } from './sending.ts';
+
+/** Where there is room for the customer beside the conversation. */
+const useRoom = () => useMediaQuery('(min-width: 75em)', window.innerWidth >= 1_200) ?? true;
+
+/** One conversation, and who is asking. */
+export function ConversationPage({ id }: { id: string }) {
+  const me = useMe();
+  const ownAgentId = me.agent?.id ?? '';
+  const client = useQueryClient();
+  const { askTakeOver } = useActions();
+  const known = findSession(client, id)?.message_count;
+  const { data, error, refetch } = useQuery(conversationQuery(id, known));
+  const outbox = useOutbox(id);
+  const presence = usePresence(id);
+  const drafting = useDraft(me.id, id);
+  const hasRoom = useRoom();
+  const [isOpen, { toggle, close }] = useDisclosure(false);
+  useKeys([{ keys: 'i', label: 'The customer, on a small screen', group: 'Conversation', run: toggle }]);
+
+  if (!data) {
+    return (
+      <section className={classes.page} aria-label="Conversation">
+        {error ? <NoConversation error={error} onRetry={refetch} /> : <Waiting lines={10} />}
+      </section>
+    );
+  }
+  const { session } = data;
+  const watching = describeViewers(data.viewers.filter((viewer) => viewer.id !== ownAgentId));
+  return (
+    <>
+      <section className={classes.page} aria-label={`Conversation with ${nameVisitor(session)}`}>
+        <ConversationHead session={session} ownAgentId={ownAgentId} onContext={hasRoom ? undefined : toggle} />
+        {watching && (
+          <div className={classes.watching} role="status">
+            {watching}
+          </div>
+        )}
+        <Stream
+          conversation={data}
+          ownName={me.agent?.name ?? me.name}
+          unsent={outbox.unsent}
+          isVisitorTyping={presence.isVisitorTyping}
+          readAt={presence.readAt}
+          onRetry={outbox.retry}
+          onEdit={(clientId) => {
+            const unsent = outbox.discard(clientId);
+            if (!unsent) return;
+            const before = drafting.draft[unsent.kind];
+            drafting.change({ mode: unsent.kind, [unsent.kind]: before ? `${unsent.body}\n${before}` : unsent.body });
+          }}
+          onTakeOver={(holder) => askTakeOver(session, holder)}
+        />
+        <Composer
+          session={session}
+          own={{ id: ownAgentId, name: me.agent?.name ?? me.name }}
+          drafting={drafting}
+          onTyping={presence.type}
+          onSend={(kind, body) => {
+            presence.stopTyping();
+            outbox.send(kind, body);
+          }}
+        />
+      </section>
+      {hasRoom ? (
+        <aside className={classes.aside} aria-label="Customer">
+          <ContextPanel of="session" id={id} session={session} />
+        </aside>
+      ) : (
+        <Drawer opened={isOpen} onClose={close} position="right" size={360} title="Customer">
+          {isOpen && <ContextPanel of="session" id={id} session={session} />}
+        </Drawer>
+      )}
+    </>
+  );
+}
+
+function NoConversation({ error, onRetry }: { error: unknown; onRetry: () => void }) {
+  if (error instanceof Refusal && [404, 410, 422].includes(error.status))
+    return (
+      <Nothing
+        icon={<IconMessageOff size={28} />}
+        title="There is no such conversation"
+        action={<Link to="/inbox">To the inbox</Link>}
+      >
+        {error.message}
+      </Nothing>
+    );
+  return <ErrorNotice title="The conversation could not be loaded" error={error} onRetry={onRetry} />;
+}

@@ -1,0 +1,34 @@
+import { formatMoment, formatTime } from '@aether/ui/formats.ts';
+import { IconNote } from '@tabler/icons-react';
+import type { Entry } from '../api/records.ts';
+import classes from './conversation.module.css';
+import { describeEntry } from './entries.ts';
+
+/** A note in yellow, or one line on what was done. */
+export function EntryLine({ entry }: { entry: Entry }) {
+  const time = (
+    <time dateTime={entry.created_at} title={formatMoment(entry.created_at)}>
+      {formatTime(entry.created_at)}
+    </time>
+  );
+  if (entry.kind === 'note')
+    return (
+      <article className={classes.note}>
+        <div className={classes.by}>
+          <IconNote size={14} aria-hidden />
+          <span className={classes.author}>{entry.agent?.name ?? 'Somebody'}</span>
+          <span>note, unseen by the visitor</span>
+          {time}
+        </div>
+        <div className={classes.words}>{entry.body}</div>
+      </article>
+    );
+  return (
+    <div className={classes.done}>
+      <span>
+        {describeEntry(entry)} {time}
+      </span>
+      {entry.body && entry.kind !== 'snoozed' && <span className={classes.doneBody}>{entry.body}</span>}
+    </div>
+  );
+}

@@ -1,0 +1,196 @@
+import { formatMoment, formatTime } from '@aether/ui/formats.ts';
+import { showRefusal } from '@aether/ui/toasts.tsx';
+import { Button } from '@mantine/core';
+import { IconArrowDown, IconRobot } from '@tabler/icons-react';
+import { useMutation, useQueryClient } from '@tanstack/react-query';
+import { useEffect, useState } from 'react';
+import { type Conversation, loadOlder, markRead, take } from '../api/conversation.ts';
+import type { Message, Named, Session } from '../api/records.ts';
+import { nameVisitor } from '../desk/order.ts';
+import classes from './conversation.module.css';
+import { EntryLine } from './EntryLine.tsx';
+import type { Unsent } from './outbox.ts';
+import { arrange } from './stream.ts';
+import { UnsentMessage } from './UnsentMessage.tsx';
+import { useScrollPlace } from './useScrollPlace.ts';
+
+type StreamProps = {
+  conversation: Conversation;
+  ownName: string;
+  unsent: Unsent[];
+  isVisitorTyping: boolean;
+  /** When the visitor's reading was heard of. */
+  readAt: string | undefined;
+  onRetry: (clientId: string) => void;
+  onEdit: (clientId: string) => void;
+  onTakeOver: (holder: Named) => void;
+};
+
+/** What was said and done, in order; it stays where one reads, and says what came below. */
+export function Stream(props: StreamProps) {
+  const { conversation, ownName, unsent, isVisitorTyping, readAt, onRetry, onEdit, onTakeOver } = props;
+  const { session, messages, entries } = conversation;
+  const client = useQueryClient();
+  const [readNumber] = useState(session.agent_read_number);
+  const items = arrange({ messages, entries, unsent, readNumber });
+  const firstNumber = messages[0]?.number ?? 1;
+  const lastNumber = messages.at(-1)?.number ?? 0;
+  const { scroller, isAtEnd, news, toEnd } = useScrollPlace({
+    first: firstNumber,
+    last: lastNumber + entries.length,
+    own: unsent.length,
+    isTyping: isVisitorTyping,
+  });
+  const older = useMutation({
+    mutationFn: () => loadOlder(client, session.id),
+    onError: (error) => showRefusal('Earlier messages could not be loaded', error),
+  });
+  useRead(session, lastNumber, isAtEnd);
+  const readMark = messages.findLast(
+    ({ author, number }) => author === 'agent' && number <= session.visitor_read_number,
+  )?.number;
+  const visitor = nameVisitor(session);
+  return (
+    <div className={classes.stream}>
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard */}
+      <div ref={scroller} className={classes.scroller} role="log" aria-label="Messages" tabIndex={0}>
+        {firstNumber > 1 && (
+          <div className={classes.older}>
+            <Button variant="default" loading={older.isPending} onClick={() => older.mutate()}>
+              Earlier messages
+            </Button>
+          </div>
+        )}
+        {items.map((item) => {
+          switch (item.kind) {
+            case 'day':
+              return (
+                <h3 key={item.key} className={classes.day}>
+                  <span>{item.label}</span>
+                </h3>
+              );
+            case 'unread':
+              return (
+                <div key={item.key} className={classes.unread}>
+                  <span>New</span>
+                </div>
+              );
+            case 'entry':
+              return <EntryLine key={item.key} entry={item.entry} />;
+            case 'unsent':
+              return (
+                <UnsentMessage
+                  key={item.key}
+                  unsent={item.unsent}
+                  onRetry={() => onRetry(item.key)}
+                  onEdit={() => onEdit(item.key)}
+                  onTakeOver={onTakeOver}
+                />
+              );
+            default:
+              return (
+                <MessageGroup
+                  key={item.key}
+                  author={item.author}
+                  name={item.author === 'visitor' ? visitor : (item.name ?? (item.author === 'bot' ? 'Bot' : 'Agent'))}
+                  isOwn={item.author === 'agent' && item.name === ownName}
+                  messages={item.messages}
+                  readMark={readMark}
+                  readAt={readAt}
+                />
+              );
+          }
+        })}
+        {isVisitorTyping && (
+          <div className={classes.typing} role="status">
+            <span className={classes.dots} aria-hidden>
+              <i />
+              <i />
+              <i />
+            </span>
+            {visitor} is typing
+          </div>
+        )}
+      </div>
+      {!isAtEnd && (
+        <Button
+          className={classes.toEnd}
+          variant={news > 0 ? 'filled' : 'default'}
+          leftSection={<IconArrowDown size={14} />}
+          onClick={toEnd}
+        >
+          {news > 0 ? `${news} new` : 'To the newest'}
+        </Button>
+      )}
+    </div>
+  );
+}
+
+type MessageGroupProps = {
+  author: Message['author'];
+  name: string;
+  isOwn: boolean;
+  messages: Message[];
+  /** Below this message stands that the visitor has read so far. */
+  readMark: number | undefined;
+  /** When that was heard of, if the page was open then. */
+  readAt: string | undefined;
+};
+
+function MessageGroup({ author, name, isOwn, messages, readMark, readAt }: MessageGroupProps) {
+  const [first] = messages;
+  return (
+    <article className={classes.group} data-author={author}>
+      <div className={classes.by}>
+        {author === 'bot' && <IconRobot size={14} aria-hidden />}
+        <span className={classes.author}>{isOwn ? 'You' : name}</span>
+        {author === 'bot' && <span>automatic answer</span>}
+        {first && (
+          <time dateTime={first.created_at} title={formatMoment(first.created_at)}>
+            {formatTime(first.created_at)}
+          </time>
+        )}
+      </div>
+      {messages.map(({ number, body, choices, created_at }) => (
+        <div key={number} className={classes.bubble} title={formatMoment(created_at)}>
+          {body}
+          {choices && choices.length > 0 && (
+            <span className={classes.choices}>
+              {choices.map(({ id, label }) => (
+                <span key={id} className={classes.choice}>
+                  {label}
+                </span>
+              ))}
+            </span>
+          )}
+        </div>
+      ))}
+      {messages.some(({ number }) => number === readMark) && (
+        <div className={classes.read}>{readAt ? `Read ${formatTime(readAt)}` : 'Read'}</div>
+      )}
+    </article>
+  );
+}
+
+/** Says to the server, and so to the visitor, what an agent has seen: only what is in sight. */
+function useRead({ id, agent_read_number, status }: Session, lastNumber: number, isAtEnd: boolean): void {
+  const client = useQueryClient();
+  useEffect(() => {
+    if (!isAtEnd || lastNumber <= agent_read_number || status === 'ended') return;
+    const read = () => {
+      if (document.visibilityState !== 'visible') return;
+      document.removeEventListener('visibilitychange', read);
+      markRead(id, lastNumber).then(
+        () => {
+          const shown = client.getQueryData<Conversation>(['session', id])?.session;
+          if (shown) take(client, id, { session: { ...shown, agent_read_number: lastNumber } });
+          void client.invalidateQueries({ queryKey: ['inbox'] });
+        },
+        () => {}, // said again with the next message
+      );
+    };
+    document.addEventListener('visibilitychange', read);
+    read();
+    return () => document.removeEventListener('visibilitychange', read);
+  }, [client, id, agent_read_number, lastNumber, isAtEnd, status]);
+}

@@ -1,0 +1,60 @@
+import { Button, Group } from '@mantine/core';
+import { IconAlertCircle, IconClock } from '@tabler/icons-react';
+import type { Named } from '../api/records.ts';
+import classes from './conversation.module.css';
+import type { Unsent } from './outbox.ts';
+
+type UnsentMessageProps = {
+  unsent: Unsent;
+  onRetry: () => void;
+  onEdit: () => void;
+  onTakeOver: (holder: Named) => void;
+};
+
+/** One's own words on their way, and what became of them. */
+export function UnsentMessage({ unsent, onRetry, onEdit, onTakeOver }: UnsentMessageProps) {
+  const { kind, body, state, problem, isOffline, holder } = unsent;
+  return (
+    <article
+      className={kind === 'note' ? classes.note : classes.group}
+      data-author="agent"
+      data-state={state}
+      aria-busy={state !== 'failed'}
+    >
+      <div className={classes.by}>
+        <span className={classes.author}>You</span>
+        {state === 'failed' ? (
+          <span className={classes.failed} role="alert">
+            <IconAlertCircle size={14} aria-hidden /> Not sent.
+          </span>
+        ) : (
+          <span className={classes.sending}>
+            <IconClock size={13} aria-hidden /> {state === 'sending' ? 'Sending…' : 'Waits for the one before'}
+          </span>
+        )}
+      </div>
+      <div className={kind === 'note' ? classes.words : classes.bubble}>{body}</div>
+      {state === 'failed' && (
+        <div className={classes.problem}>
+          <span>
+            {problem}
+            {isOffline && ' It is sent again by itself when the line is back.'}
+          </span>
+          <Group gap={6}>
+            {holder && (
+              <Button variant="default" onClick={() => onTakeOver(holder)}>
+                Take over from {holder.name.split(' ')[0]}
+              </Button>
+            )}
+            <Button variant="default" onClick={onRetry}>
+              Send again
+            </Button>
+            <Button variant="subtle" onClick={onEdit}>
+              Edit
+            </Button>
+          </Group>
+        </div>
+      )}
+    </article>
+  );
+}

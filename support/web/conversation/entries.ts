@@ -1,0 +1,30 @@
+import { formatMoment } from '@aether/ui/formats.ts';
+import type { Entry } from '../api/records.ts';
+
+/** What was done, as a sentence: `Priya Nair transferred this to Tom Berglund`. */
+export function describeEntry({ kind, agent, to_agent, body }: Entry): string {
+  const who = agent?.name;
+  const isMoment = body !== null && /^\d{4}-\d{2}-\d{2}T/.test(body);
+  switch (kind) {
+    case 'note':
+      return `${who ?? 'Somebody'} wrote a note`;
+    case 'claimed':
+      return `${who ?? to_agent?.name ?? 'Somebody'} took this on`;
+    case 'assigned':
+      return `${who ?? 'Somebody'} transferred this to ${to_agent?.name ?? 'another agent'}`;
+    case 'released':
+      return `${who ?? 'Somebody'} gave this back to Unassigned`;
+    case 'snoozed':
+      return `${who ?? 'Somebody'} snoozed this${isMoment ? ` until ${formatMoment(body)}` : ''}`;
+    case 'woken':
+      return who ? `${who} woke this` : 'This came back from being snoozed';
+    case 'handed_over':
+      return 'The bot handed over to the agents';
+    case 'verified':
+      return 'The visitor is verified: the website vouches for the address';
+    case 'identified':
+      return 'The visitor said who they are';
+    case 'ended':
+      return `${who ?? 'Support'} ended this`;
+  }
+}

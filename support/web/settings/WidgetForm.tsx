@@ -1,0 +1,218 @@
+import { describeError, Refusal } from '@aether/ui/refusal.ts';
+import { showUndo } from '@aether/ui/toasts.tsx';
+import {
+  Button,
+  Checkbox,
+  Group,
+  Input,
+  SegmentedControl,
+  Select,
+  Switch,
+  TagsInput,
+  Textarea,
+  TextInput,
+} from '@mantine/core';
+import { useMutation, useQueryClient } from '@tanstack/react-query';
+import type { ReactNode } from 'react';
+import { useState } from 'react';
+import type { Widget, WidgetSettings, WidgetTexts } from '../api/records.ts';
+import { changeWidget, type WidgetChange } from '../api/widgets.ts';
+import classes from './settings.module.css';
+import { WidgetPreview } from './WidgetPreview.tsx';
+import { findChange, pickValues, type WidgetValues, withDefaults } from './widgetvalues.ts';
+
+const languages = [
+  { value: 'en', label: 'English' },
+  { value: 'de', label: 'German' },
+  { value: 'fr', label: 'French' },
+  { value: 'es', label: 'Spanish' },
+  { value: 'tr', label: 'Turkish' },
+];
+
+/** Name, looks and words with a preview beside them, and below what is saved by itself. */
+export function WidgetForm({ widget, children }: { widget: Widget; children: ReactNode }) {
+  const client = useQueryClient();
+  const stored = pickValues(widget);
+  const [values, setValues] = useState<WidgetValues>(stored);
+  const { theme, texts } = withDefaults(values.settings);
+  const change = findChange(stored, values);
+  const isChanged = Object.keys(change).length > 0;
+  const save = async (part: WidgetChange) => {
+    await changeWidget(widget.id, part);
+    await client.invalidateQueries({ queryKey: ['widgets'] });
+  };
+  const saving = useMutation({
+    mutationFn: save,
+    onSuccess: (_, part) => {
+      const before = Object.fromEntries(
+        Object.keys(part).map((field) => [field, stored[field as keyof WidgetValues]]),
+      ) as WidgetChange;
+      showUndo({
+        message: `${values.name} was saved. Websites show it within half a minute.`,
+        undo: async () => {
+          await save(before);
+          setValues(stored);
+        },
+      });
+    },
+  });
+  const errors = saving.error instanceof Refusal ? saving.error.fields : {};
+  const set = (part: Partial<WidgetValues>) => setValues({ ...values, ...part });
+  const setSettings = (part: WidgetSettings) => set({ settings: { ...values.settings, ...part } });
+  const setText = (part: WidgetTexts) => setSettings({ texts: { ...texts, ...part } });
+  return (
+    <div className={classes.columns}>
+      <div>
+        <form
+          className={classes.stack}
+          aria-label="Widget"
+          onSubmit={(event) => {
+            event.preventDefault();
+            if (isChanged) saving.mutate(change);
+          }}
+        >
+          <Switch
+            size="sm"
+            label="Active: visitors can write"
+            checked={values.is_active}
+            onChange={(event) => set({ is_active: event.currentTarget.checked })}
+          />
+          <TextInput
+            label="Name"
+            description="For you; visitors see the title."
+            withAsterisk
+            maxLength={80}
+            value={values.name}
+            error={errors.name}
+            onChange={(event) => set({ name: event.currentTarget.value })}
+          />
+          <h2 className={classes.title}>Looks</h2>
+          <div className={classes.pair}>
+            <Input.Wrapper label="Colour" error={errors['settings.theme.color']}>
+              <Group gap={8} wrap="nowrap">
+                <input
+                  type="color"
+                  aria-label="Choose the colour"
+                  className={classes.color}
+                  value={/^#[0-9a-f]{6}$/i.test(theme.color) ? theme.color : '#000000'}
+                  onChange={(event) => setSettings({ theme: { ...theme, color: event.currentTarget.value } })}
+                />
+                <TextInput
+                  aria-label="Colour as #rrggbb"
+                  value={theme.color}
+                  onChange={(event) => setSettings({ theme: { ...theme, color: event.currentTarget.value } })}
+                />
+              </Group>
+            </Input.Wrapper>
+            <Select
+              label="Language"
+              description="Of what you do not write below"
+              allowDeselect={false}
+              inputWrapperOrder={['label', 'input', 'description', 'error']}
+              data={languages}
+              value={values.settings.language ?? 'en'}
+              onChange={(language) => setSettings({ language: language ?? 'en' })}
+            />
+            <Input.Wrapper label="Light or dark" labelElement="div">
+              <SegmentedControl
+                fullWidth
+                aria-label="Light or dark"
+                data={[
+                  { value: 'auto', label: 'As the visitor’s' },
+                  { value: 'light', label: 'Light' },
+                  { value: 'dark', label: 'Dark' },
+                ]}
+                value={theme.mode}
+                onChange={(mode) => setSettings({ theme: { ...theme, mode: mode as typeof theme.mode } })}
+              />
+            </Input.Wrapper>
+            <Input.Wrapper label="Corner" labelElement="div">
+              <SegmentedControl
+                fullWidth
+                aria-label="Corner"
+                data={[
+                  { value: 'left', label: 'Left' },
+                  { value: 'right', label: 'Right' },
+                ]}
+                value={theme.position}
+                onChange={(position) =>
+                  setSettings({ theme: { ...theme, position: position as typeof theme.position } })
+                }
+              />
+            </Input.Wrapper>
+          </div>
+          <h2 className={classes.title}>Words</h2>
+          {(
+            [
+              ['title', 'Title', 60],
+              ['subtitle', 'Below the title', 120],
+              ['placeholder', 'In the empty field', 60],
+            ] as const
+          ).map(([field, label, charactersMax]) => (
+            <TextInput
+              key={field}
+              label={label}
+              maxLength={charactersMax}
+              placeholder="The widget’s own words"
+              value={texts[field] ?? ''}
+              error={errors[`settings.texts.${field}`]}
+              onChange={(event) => setText({ [field]: event.currentTarget.value || undefined })}
+            />
+          ))}
+          {(
+            [
+              ['greeting', 'Greeting'],
+              ['offline', 'When nobody is online'],
+            ] as const
+          ).map(([field, label]) => (
+            <Textarea
+              key={field}
+              label={label}
+              maxLength={500}
+              autosize
+              minRows={2}
+              placeholder="The widget’s own words"
+              value={texts[field] ?? ''}
+              error={errors[`settings.texts.${field}`]}
+              onChange={(event) => setText({ [field]: event.currentTarget.value || undefined })}
+            />
+          ))}
+          <Checkbox
+            label="Ask for name and address before the first message"
+            checked={(values.settings.ask ?? 'before') === 'before'}
+            onChange={(event) => setSettings({ ask: event.currentTarget.checked ? 'before' : 'never' })}
+          />
+          <h2 className={classes.title}>Where it may stand</h2>
+          <TagsInput
+            size="xs"
+            label="Allowed origins"
+            description="Such as https://shop.example, without a path. Enter ends each one. With none, any website can show this widget."
+            placeholder={values.allowed_origins.length === 0 ? 'Any website' : undefined}
+            value={values.allowed_origins}
+            error={
+              errors.allowed_origins ??
+              Object.entries(errors).find(([field]) => field.startsWith('allowed_origins'))?.[1]
+            }
+            onChange={(allowed_origins) => set({ allowed_origins })}
+          />
+          {isChanged && (
+            <div className={classes.saveBar} role="status">
+              <span>{saving.error ? describeError(saving.error) : 'Not saved yet'}</span>
+              <Button variant="default" onClick={() => setValues(stored)}>
+                Discard
+              </Button>
+              <Button type="submit" loading={saving.isPending}>
+                Save
+              </Button>
+            </div>
+          )}
+        </form>
+        {children}
+      </div>
+      <aside className={classes.beside} aria-label="Preview">
+        <h2 className={classes.title}>Preview</h2>
+        <WidgetPreview name={values.name} settings={values.settings} />
+      </aside>
+    </div>
+  );
+}

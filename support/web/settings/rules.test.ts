@@ -1,0 +1,37 @@
+import { expect, test } from 'vitest';
+import type { Question } from '../api/records.ts';
+import { findFaults, makeQuestionId, moveEntry, newRules, workingHours } from './rules.ts';
+
+const question = (part: Partial<Question>): Question => ({
+  id: 'refund',
+  label: 'Refunds',
+  keywords: [],
+  answer: 'Within 30 days.',
+  hand_over: false,
+  ...part,
+});
+
+test('the rules one begins with can be saved', () => {
+  expect(findFaults(newRules)).toEqual([]);
+  expect(findFaults({ ...newRules, questions: [question({})], office_hours: workingHours('Europe/Oslo') })).toEqual([]);
+});
+
+test('what is missing is named', () => {
+  const questions = [question({ answer: ' ' }), question({ id: 'b', label: 'refunds' })];
+  expect(findFaults({ ...newRules, questions })).toEqual([
+    'Refunds has no answer.',
+    'Two questions have the same words.',
+  ]);
+  const office_hours = { time_zone: 'UTC', days: { mon: [['17:00', '09:00'] as [string, string]] } };
+  expect(findFaults({ ...newRules, office_hours })).toEqual(['Monday has hours that end before they begin.']);
+});
+
+test('a question’s id is of its label, one the server takes, and its own', () => {
+  expect(makeQuestionId('Wo ist meine Größe?', [])).toMatch(/^[a-z0-9-]{1,40}$/);
+  expect(makeQuestionId('Refunds', [question({ id: 'refunds' })])).toBe('refunds-2');
+  expect(makeQuestionId('日本', [])).toBe('question');
+});
+
+test('an entry moves, the others keep their order', () => {
+  expect(moveEntry(['a', 'b', 'c'], 2, 0)).toEqual(['c', 'a', 'b']);
+});

@@ -1,0 +1,76 @@
+import type { OfficeHours, Question, Rules, Span, WeekDay } from '../api/records.ts';
+import { weekDays } from '../api/records.ts';
+
+export const dayNames: Record<WeekDay, string> = {
+  mon: 'Monday',
+  tue: 'Tuesday',
+  wed: 'Wednesday',
+  thu: 'Thursday',
+  fri: 'Friday',
+  sat: 'Saturday',
+  sun: 'Sunday',
+};
+
+export const newRules: Rules = {
+  greeting: 'Hello! What can we help you with?',
+  questions: [],
+  fallback: 'I did not understand that. Pick one of these, or talk to a person.',
+  fallbacks_max: 2,
+  hand_over_text: 'A person will be with you in a moment.',
+  office_hours: null,
+  out_of_hours_text: 'Nobody is here at the moment. Leave your question, and you will find the answer here.',
+};
+
+export const workingHours = (time_zone: string): OfficeHours => ({
+  time_zone,
+  days: Object.fromEntries(weekDays.slice(0, 5).map((day) => [day, [['09:00', '17:00'] as Span]])),
+});
+
+/** An id for a question: of its label, so that it can be read in a log; unlike the others’. */
+export function makeQuestionId(label: string, others: Question[]): string {
+  const base =
+    label
+      .toLowerCase()
+      .normalize('NFKD')
+      .replace(/[^a-z0-9]+/g, '-')
+      .replace(/^-+|-+$/g, '')
+      .slice(0, 32) || 'question';
+  const taken = new Set(others.map(({ id }) => id));
+  for (let number = 1; ; number++) {
+    const id = number === 1 ? base : `${base}-${number}`;
+    if (!taken.has(id)) return id;
+  }
+}
+
+/** What is wrong with the rules, in words; nothing when they can be saved. */
+export function findFaults({ questions, fallback, hand_over_text, office_hours, out_of_hours_text }: Rules): string[] {
+  const faults: string[] = [];
+  for (const [index, { label, answer, hand_over }] of questions.entries()) {
+    const name = label.trim() || `Question ${index + 1}`;
+    if (label.trim() === '') faults.push(`${name} has no words to show.`);
+    if (answer.trim() === '') faults.push(`${name} has no answer${hand_over ? ', not even before handing over' : ''}.`);
+  }
+  const labels = questions.map(({ label }) => label.trim().toLowerCase()).filter(Boolean);
+  if (new Set(labels).size < labels.length) faults.push('Two questions have the same words.');
+  if (fallback.trim() === '') faults.push('There is nothing to say when nothing fits.');
+  if (hand_over_text.trim() === '') faults.push('There is nothing to say when it hands over.');
+  if (out_of_hours_text.trim() === '') faults.push('There is nothing to say outside of the office hours.');
+  for (const day of weekDays)
+    for (const [from, to] of office_hours?.days[day] ?? [])
+      if (!(from < to)) faults.push(`${dayNames[day]} has hours that end before they begin.`);
+  return faults;
+}
+
+/** As it is sent: without spaces around, and nothing where there is nothing. */
+export const tidy = (rules: Rules): Rules => ({
+  ...rules,
+  greeting: rules.greeting?.trim() || null,
+  questions: rules.questions.map((question) => ({ ...question, label: question.label.trim() })),
+});
+
+/** The list with the entry at one place moved to another. */
+export function moveEntry<Entry>(list: Entry[], from: number, to: number): Entry[] {
+  const moved = list.filter((_, index) => index !== from);
+  moved.splice(to, 0, list[from] as Entry);
+  return moved;
+}

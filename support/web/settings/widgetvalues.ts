@@ -1,0 +1,46 @@
+import type { Widget, WidgetSettings } from '../api/records.ts';
+import type { WidgetChange } from '../api/widgets.ts';
+
+export type WidgetValues = Pick<Widget, 'name' | 'is_active' | 'allowed_origins' | 'settings'>;
+
+export const pickValues = ({ name, is_active, allowed_origins, settings }: Widget): WidgetValues => ({
+  name,
+  is_active,
+  allowed_origins,
+  settings,
+});
+
+/** Only what differs: so that two who change different things do not undo each other. */
+export function findChange(stored: WidgetValues, values: WidgetValues): WidgetChange {
+  const fields = Object.keys(values) as (keyof WidgetValues)[];
+  const changed = fields.filter((field) => canonical(stored[field]) !== canonical(values[field]));
+  return Object.fromEntries(changed.map((field) => [field, values[field]]));
+}
+
+/** As JSON, whatever the order of the keys and whether what is not set is left out. */
+function canonical(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(canonical).join()}]`;
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value ?? null);
+  const entries = Object.entries(value).filter(([, each]) => each !== undefined);
+  return `{${entries
+    .sort(([one], [other]) => (one < other ? -1 : 1))
+    .map(([key, each]) => `${key}:${canonical(each)}`)
+    .join()}}`;
+}
+
+export function withDefaults({ theme = {}, texts = {} }: WidgetSettings) {
+  const { color = '#2456d6', mode = 'auto', position = 'right' } = theme;
+  return { theme: { color, mode, position }, texts };
+}
+
+/** Black or white, whichever can be read on a colour such as `#2456d6`; white for what is no colour. */
+export function chooseInk(color: string): '#ffffff' | '#111111' {
+  const [, red, green, blue] = /^#(..)(..)(..)$/.exec(color) ?? [];
+  if (!red || !green || !blue) return '#ffffff';
+  const light = (hex: string) => {
+    const part = Number.parseInt(hex, 16) / 255;
+    return part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
+  };
+  const luminance = 0.2126 * light(red) + 0.7152 * light(green) + 0.0722 * light(blue);
+  return 1.05 / (luminance + 0.05) >= (luminance + 0.05) / (0.0056 + 0.05) ? '#ffffff' : '#111111';
+}
