@@ -1,21 +1,24 @@
 import { join } from 'node:path';
 import { type Login, loginNames, migrate, removeLocal, startLocal, urlFor } from '@aether/database';
 import { startFoundation } from '@aether/foundation';
-import { createLog } from '@aether/http';
+import { createLog, type Log, type Served } from '@aether/http';
+import { connectPlatform } from '@aether/platform';
 import { type LocalProvider, startLocalProvider } from '@aether/signin/provider';
 import { startSupport } from '@aether/support';
 import { startSync } from '@aether/sync';
 import { requireDatabaseUrl } from './databaseurl.ts';
 import { loadDemoData, personas } from './demo-data.ts';
-import { demoWidgetKey } from './demo-support.ts';
+import { demoWidgetKey, readDemoSecret } from './demo-support.ts';
+import { startDemoShop } from './demoshop/server.ts';
 import { step } from './progress.ts';
 import { aetherFolder, claimFolder, envFile, removeRunning, writeRunning } from './running.ts';
 import { listenForStop } from './stopsignal.ts';
 import { prepareWeb } from './web.ts';
 
 const ownDatabase = 'platform';
-const webFolder = join(import.meta.dirname, '..', 'foundation', 'web');
+const webFolders = ['foundation', 'support'].map((app) => join(import.meta.dirname, '..', app, 'web'));
 const identityPort = 4400;
+const shopPort = 4500;
 
 /** `stop` only when the server is our own; `cut` stops it without a checkpoint. */
 type Platform = {
@@ -46,7 +49,7 @@ export async function start({ reset }: { reset: boolean }): Promise<void> {
   });
   const givenUp = new AbortController();
   stop.asked.then(() => givenUp.abort());
-  const web = prepareWeb(webFolder, givenUp.signal); // meanwhile: it takes longest, and needs nothing of the rest
+  const web = prepareWeb(webFolders, givenUp.signal); // meanwhile: it takes longest, and needs nothing of the rest
   web.catch(() => {}); // told of where it is waited for
   try {
     console.log('\nAether\n');
@@ -76,7 +79,7 @@ export async function start({ reset }: { reset: boolean }): Promise<void> {
     const worker = startSync({ url: used.urlOf('sync_app'), onError: (error) => log.error({ err: error }, 'sync') });
     started.push({ name: 'Sync', stop: worker.close });
     await stop.orAfter(
-      step('web app', async ({ note }) => {
+      step('web apps', async ({ note }) => {
         note(await web);
       }),
     );
@@ -94,11 +97,13 @@ export async function start({ reset }: { reset: boolean }): Promise<void> {
     started.push({ name: 'Foundation', stop: foundation.close });
     const support = await step('Support', () => startSupport({ variables: variables('support_app') }));
     started.push({ name: 'Support', stop: support.close });
+    const shop = used.stop && (await step('demo shop', () => startShop(used.urlOf('support_app'), support.url, log)));
+    if (shop) started.push({ name: 'Demo shop', stop: shop.close });
 
     await writeRunning({
       FOUNDATION_URL: foundation.url,
       SUPPORT_URL: support.url,
-      ...(used.stop && { SUPPORT_WIDGET_KEY: demoWidgetKey }),
+      ...(shop && { SUPPORT_WIDGET_KEY: demoWidgetKey, DEMO_SHOP_URL: shop.url }),
       ...(identity && { IDENTITY_URL: identity.issuer }),
       ...Object.fromEntries(used.logins.map((login) => [`${login.toUpperCase()}_URL`, used.urlOf(login)])),
     });
@@ -108,11 +113,11 @@ Ready in ${(performance.now() / 1000).toFixed(1)} s.
 
   Foundation   ${foundation.url}${takenNote(foundation.portTaken)}   its interface: ${foundation.url}/openapi.json
   Support      ${support.url}${takenNote(support.portTaken)}   its interface: ${support.url}/openapi.json
-  PostgreSQL   ${host}, database ${pathname.slice(1)}; connection strings: ${envFile}
+${shop ? `  Demo shop    ${shop.url}${takenNote(shop.portTaken)}   the chat widget on a page of its own\n` : ''}  PostgreSQL   ${host}, database ${pathname.slice(1)}; connection strings: ${envFile}
 
   Sign-in      ${identity ? `${identity.issuer}${takenNote(identity.portTaken)}   no passwords: choose who you are; npx aether token --as maya for scripts` : process.env.SIGNIN_ISSUER}
 
-  Try it:      open ${foundation.url}, or npx aether demo
+  Try it:      open ${foundation.url} and ${support.url}, or npx aether demo
   Ctrl-C stops everything; the data stays. npm start -- --reset starts over. LOG_LEVEL=info shows each request.
 `);
     await stop.asked;
@@ -128,11 +133,25 @@ Ready in ${(performance.now() / 1000).toFixed(1)} s.
   }
 }
 
-function startIdentity(): Promise<LocalProvider> {
-  const port = Number(process.env.IDENTITY_PORT || identityPort);
+async function startShop(databaseUrl: string, supportUrl: string, log: Log): Promise<Served> {
+  const db = await connectPlatform({
+    app: 'support',
+    variables: { PLATFORM_DB_URL: databaseUrl, PLATFORM_DB_POOL_MAX: '1' },
+  });
+  const secret = await readDemoSecret(db).finally(db.close);
+  const port = readPort('DEMO_SHOP_PORT', shopPort);
+  return startDemoShop({ supportUrl, widgetKey: demoWidgetKey, secret, port, log });
+}
+
+function readPort(setting: string, fallback: number): number {
+  const port = Number(process.env[setting] || fallback);
   if (!Number.isInteger(port) || port < 0 || port > 65_535)
-    throw new Error('IDENTITY_PORT must be a port number from 0 to 65535.');
-  return startLocalProvider({ folder: aetherFolder, personas, port });
+    throw new Error(`${setting} must be a port number from 0 to 65535.`);
+  return port;
+}
+
+function startIdentity(): Promise<LocalProvider> {
+  return startLocalProvider({ folder: aetherFolder, personas, port: readPort('IDENTITY_PORT', identityPort) });
 }
 
 async function ownPlatform(): Promise<Platform> {

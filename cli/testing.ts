@@ -29,6 +29,7 @@ export function aether(home: string, args: string[], variables: Record<string, s
       FOUNDATION_PORT: '0',
       SUPPORT_PORT: '0',
       IDENTITY_PORT: '0',
+      DEMO_SHOP_PORT: '0',
       ...variables,
     },
     stdio: ['ignore', 'pipe', 'pipe'],

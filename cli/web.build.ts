@@ -1,8 +1,12 @@
-/** Builds the web app in the folder named by its argument, if its sources have changed, and says whether it had to. */
+/** Builds the web apps and the widget, as far as their sources have changed, and says whether it had to. */
+
+import { buildWidget } from '@aether/support/widget';
 import { buildWeb } from '@aether/ui/build.ts';
 
 try {
-  console.log((await buildWeb(process.argv[2] as string)) ? 'built' : 'up to date');
+  let isBuilt = await buildWidget();
+  for (const folder of process.argv.slice(2)) isBuilt = (await buildWeb(folder)) || isBuilt;
+  console.log(isBuilt ? 'built' : 'up to date');
 } catch (error) {
   console.error(error instanceof Error ? error.message : error);
   process.exitCode = 1;

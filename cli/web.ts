@@ -6,23 +6,23 @@ import { promisify } from 'node:util';
 const outputBytesMax = 4 * 1024 * 1024;
 
 /**
- * Builds the web app in `root`, if its sources have changed, in a process of its own: a builder keeps hundreds of megabytes, and
- * what serves the app needs none of them.
+ * Builds the web apps in `folders`, and the widget, if their sources have changed, in a process of its own: a builder keeps hundreds of
+ * megabytes, and what serves them needs none of them.
  *
  * @param signal gives it up.
  * @returns what was done, in a word or two. @throws when a source does not compile
  */
-export async function prepareWeb(root: string, signal: AbortSignal): Promise<string> {
-  const build = [join(import.meta.dirname, 'web.build.ts'), root];
+export async function prepareWeb(folders: string[], signal: AbortSignal): Promise<string> {
+  const build = [join(import.meta.dirname, 'web.build.ts'), ...folders];
   try {
     const { stdout } = await promisify(execFile)(process.execPath, build, { signal, maxBuffer: outputBytesMax });
     return stdout.trim();
   } catch (error) {
     const { stderr = '', message } = error as { stderr?: string; message: string };
     const said = stderr.trim() || message;
-    // Whoever runs another's checkout may not write there, and takes the app as it was built.
-    if (/EACCES|EPERM|EROFS/.test(said) && existsSync(join(root, 'dist', 'index.html')))
-      return 'as built before: its folder is somebody else’s';
-    throw new Error(`The web app cannot be built.\n\n${said}`, { cause: error });
+    // Whoever runs another's checkout may not write there, and takes the apps as they were built.
+    const isThere = folders.every((folder) => existsSync(join(folder, 'dist', 'index.html')));
+    if (/EACCES|EPERM|EROFS/.test(said) && isThere) return 'as built before: the folder is somebody else’s';
+    throw new Error(`The web apps cannot be built.\n\n${said}`, { cause: error });
   }
 }

@@ -1,0 +1,79 @@
+import { createHash } from 'node:crypto';
+import { glob, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { join, relative } from 'node:path';
+import { build, type InlineConfig, type Rolldown } from 'vite';
+
+const folder = import.meta.dirname;
+const house = join(folder, '..', '..');
+
+/**
+ * Builds the widget to its folder dist: `widget.js`, which host pages name, and below `widget/` the panel that it loads, under a name
+ * that changes with what is in it. Nothing is built when the sources are those of the last build.
+ *
+ * @returns whether it had to be built. @throws Error of Vite, with file and line, when a source does not compile.
+ */
+export async function buildWidget(): Promise<boolean> {
+  const fingerprint = await fingerprintSources();
+  const mark = join(folder, 'dist', 'sources.sha256');
+  if ((await readFile(mark, 'utf8').catch(() => undefined)) === fingerprint) return false;
+  process.env.NODE_ENV = 'production';
+  const aside = join(folder, `.dist-${process.pid}`); // put in place when it is whole: a server may be reading
+  const panel = await buildOne(join(folder, 'panel.tsx'), {
+    outDir: join(aside, 'widget'),
+    format: 'es',
+    fileName: 'panel-[hash].js',
+  });
+  await buildOne(join(folder, 'loader.ts'), {
+    outDir: aside,
+    format: 'iife',
+    fileName: 'widget.js',
+    define: { __PANEL__: JSON.stringify(panel) },
+  });
+  await writeFile(join(aside, 'sources.sha256'), fingerprint);
+  await rm(join(folder, 'dist'), { recursive: true, force: true });
+  await rename(aside, join(folder, 'dist')).catch(() => rm(aside, { recursive: true, force: true }));
+  return true;
+}
+
+/** @returns the name of the file that was made. */
+async function buildOne(
+  entry: string,
+  {
+    outDir,
+    format,
+    fileName,
+    define,
+  }: { outDir: string; format: 'es' | 'iife'; fileName: string; define?: InlineConfig['define'] },
+): Promise<string> {
+  const built = await build({
+    configFile: false,
+    logLevel: 'error',
+    root: folder,
+    define: { 'process.env.NODE_ENV': '"production"', ...define },
+    oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },
+    build: {
+      target: 'es2022',
+      outDir,
+      emptyOutDir: false,
+      modulePreload: false,
+      copyPublicDir: false,
+      lib: { entry, formats: [format], name: 'aether' },
+      minify: 'oxc',
+      rolldownOptions: { output: { entryFileNames: fileName, codeSplitting: false, extend: true } },
+    },
+  });
+  const [output] = [built].flat() as Rolldown.RolldownOutput[];
+  const chunk = output?.output.find((file) => file.type === 'chunk' && file.isEntry);
+  if (!chunk) throw new Error(`${entry} gave no file.`);
+  return chunk.fileName;
+}
+
+/** Of every file the build reads, and the lock file that says which libraries. */
+async function fingerprintSources(): Promise<string> {
+  const files: string[] = [join(house, 'package-lock.json')];
+  for await (const file of glob('**/*.{ts,tsx}', { cwd: folder, exclude: ['dist/**', '.dist-*/**'] }))
+    if (!/\.test\.tsx?$/.test(file)) files.push(join(folder, file));
+  const hash = createHash('sha256');
+  for (const file of files.sort()) hash.update(`${relative(house, file)}\0`).update(await readFile(file));
+  return hash.digest('hex');
+}

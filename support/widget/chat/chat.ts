@@ -1,0 +1,334 @@
+import { again, nextOf, type Pending, refuse, without } from './outbox.ts';
+import { type Config, connectServer, type Session, type SessionState } from './server.ts';
+import { type Kept, openStorage } from './storage.ts';
+import { followStream } from './stream.ts';
+import { lastWhole, type Message, merge, unreadIn } from './thread.ts';
+
+/** What the panel shows. */
+export type View = {
+  thread: Message[];
+  outbox: Pending[];
+  session: SessionState | null;
+  hasSession: boolean;
+  visitor: Kept['visitor'];
+  /** The name of who types at the other end; '' when it is not known. */
+  typing: string | null;
+  /** Whether what is written now arrives now. */
+  isConnected: boolean;
+  unread: number;
+  isVerified: boolean;
+  /** Why the conversation could not be begun, in the server's words. */
+  refusal: string | null;
+};
+
+export type Chat = ReturnType<typeof openChat>;
+
+const typingMs = 6_000;
+
+/**
+ * A visitor's conversation: what is written is kept in the page's storage until the server has it, and sent in order, by one tab at a
+ * time; what the server says is followed. Every tab of a site shows the same.
+ */
+export function openChat({ base, key, config }: { base: string; key: string; config: Config }) {
+  const server = connectServer(base, key);
+  const storage = openStorage(key);
+  const listeners = new Set<() => void>();
+  let thread: Message[] = [];
+  let state: SessionState | null = null;
+  let typing: { name: string; timer: ReturnType<typeof setTimeout> } | null = null;
+  let isConnected = true;
+  let isSending = false;
+  let identityToken: string | undefined;
+  let refusal: string | null = null;
+  let following: { session: Session; stop(): void } | undefined;
+  let isShown = false;
+  let view = look();
+
+  function look(): View {
+    const kept = storage.read();
+    return {
+      thread,
+      outbox: kept.outbox,
+      session: kept.session ? state : null,
+      hasSession: kept.session !== null,
+      visitor: kept.visitor,
+      typing: typing?.name ?? null,
+      isConnected,
+      unread: unreadIn(thread, kept.read).length,
+      isVerified: state?.identity === 'verified' || identityToken !== undefined,
+      refusal,
+    };
+  }
+  function tell(): void {
+    view = look();
+    for (const listener of listeners) listener();
+  }
+
+  /** Follows the conversation that is kept, if it is not followed already. */
+  function follow(): void {
+    const { session } = storage.read();
+    if (following && session && following.session.id === session.id && following.session.token === session.token)
+      return;
+    const isOther = following?.session.id !== session?.id;
+    following?.stop();
+    following = undefined;
+    if (isOther) {
+      thread = [];
+      state = null;
+    }
+    if (session) {
+      const stop = followStream({
+        open: (signal) => server.stream(session, lastWhole(thread), signal),
+        onMessage: (message) => take(session, [message]),
+        onState: (next) => {
+          state = next;
+          tell();
+        },
+        onTyping: showTyping,
+        onLine: (isOpen) => {
+          if (isConnected === isOpen) return;
+          isConnected = isOpen;
+          if (isOpen) void sendAll();
+          tell();
+        },
+        onStranger: () => lose(session),
+      });
+      following = { session, stop };
+    }
+    tell();
+  }
+
+  function take(session: Session, messages: Message[]): void {
+    if (following?.session.id !== session.id) return;
+    thread = merge(thread, messages);
+    for (const { author, client_id } of messages)
+      if (author === 'visitor') storage.write({ outbox: without(storage.read().outbox, client_id) });
+    if (messages.some(({ author }) => author !== 'visitor')) showTyping(null);
+    if (lastWhole(thread) < thread.length) void readGap(session);
+    if (isShown) markRead();
+    tell();
+  }
+
+  async function readGap(session: Session): Promise<void> {
+    const { attempt, body } = await server.read(session, lastWhole(thread));
+    if (attempt.kind === 'taken' && body) take(session, body.messages);
+  }
+
+  /** The token is dead: another tab has a newer one, or there is nothing left to go on with. */
+  function lose(session: Session): void {
+    const kept = storage.read().session;
+    if (kept?.id === session.id && kept.token === session.token) storage.write({ session: null, read: 0 });
+    follow();
+  }
+
+  function showTyping(name: string | null): void {
+    clearTimeout(typing?.timer);
+    typing = name === null ? null : { name, timer: setTimeout(() => showTyping(null), typingMs) };
+    tell();
+  }
+
+  /** One tab at a time sends, so that the order is that of writing. */
+  function sendAll(): Promise<void> {
+    const locks = globalThis.navigator?.locks;
+    return locks ? locks.request(`aether:${key}`, sendEach) : sendEach();
+  }
+
+  async function sendEach(): Promise<void> {
+    if (isSending) return;
+    isSending = true;
+    try {
+      for (let next = nextOf(storage.read().outbox); next; next = nextOf(storage.read().outbox))
+        if (!(await sendOne(next))) return;
+    } finally {
+      isSending = false;
+    }
+  }
+
+  /** @returns whether to go on with the next. */
+  async function sendOne({ client_id, body, question_id }: Pending): Promise<boolean> {
+    const session = storage.read().session ?? (await begin());
+    if (!session) return false;
+    const { attempt, body: message } = await server.send(session, {
+      client_id,
+      body,
+      ...(question_id && { question_id }),
+    });
+    switch (attempt.kind) {
+      case 'taken':
+        storage.write({ outbox: without(storage.read().outbox, client_id) });
+        if (message) take(session, [message]);
+        return true;
+      case 'later':
+        comeBack(attempt.afterMs);
+        return false;
+      case 'ended':
+        if (state) state = { ...state, status: 'ended' };
+        tell(); // the visitor begins a new one, or leaves it
+        return false;
+      case 'stranger':
+        lose(session);
+        return true;
+      case 'refused':
+        storage.write({ outbox: refuse(storage.read().outbox, client_id, attempt.reason) });
+        tell();
+        return true;
+    }
+  }
+
+  let retry: ReturnType<typeof setTimeout> | undefined;
+  function comeBack(afterMs: number): void {
+    isConnected = false;
+    clearTimeout(retry);
+    retry = setTimeout(() => void sendAll(), afterMs);
+    tell();
+  }
+
+  /** Opens a conversation for what is to be sent. */
+  async function begin(): Promise<Session | undefined> {
+    const { visitor } = storage.read();
+    const opening = {
+      ...(identityToken ? { identity_token: identityToken } : visitor),
+      ...(isOffline(config) && { is_offline: true }),
+      ...describePage(),
+    };
+    const { attempt, body } = await server.open(opening);
+    if (attempt.kind === 'taken' && body) {
+      refusal = null;
+      isConnected = true;
+      const session = { id: body.session_id, token: body.visitor_token };
+      storage.write({ session, read: 0 });
+      follow();
+      return session;
+    }
+    if (attempt.kind === 'later') comeBack(attempt.afterMs);
+    else if (identityToken) {
+      identityToken = undefined; // what the host page said does not hold: then they say it themselves
+      tell();
+    } else {
+      refusal = attempt.kind === 'refused' ? attempt.reason : null;
+      storage.write({ visitor: null });
+      tell();
+    }
+    return undefined;
+  }
+
+  function markRead(): void {
+    const { session, read } = storage.read();
+    const last = thread.at(-1)?.number ?? 0;
+    if (!session || last <= read || document.visibilityState === 'hidden') return;
+    storage.write({ read: last });
+    void server.tell(session, 'read', { number: last });
+  }
+
+  const unlisten = storage.listen(() => {
+    follow();
+    tell();
+    void sendAll();
+  });
+  const onVisible = () => {
+    if (!isShown) return;
+    markRead();
+    tell();
+  };
+  document.addEventListener('visibilitychange', onVisible);
+  const onOnline = () => void sendAll();
+  addEventListener('online', onOnline);
+  follow();
+  void sendAll();
+
+  return {
+    subscribe(listener: () => void): () => void {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    getView: (): View => view,
+
+    /** Keeps a message and sends it as soon as it can be. */
+    write(body: string, questionId?: string): void {
+      const pending: Pending = {
+        client_id: crypto.randomUUID(),
+        body,
+        ...(questionId && { question_id: questionId }),
+        state: 'waiting',
+      };
+      storage.write({ outbox: [...storage.read().outbox, pending] });
+      tell();
+      void sendAll();
+    },
+    retry(clientId: string): void {
+      storage.write({ outbox: again(storage.read().outbox, clientId) });
+      tell();
+      void sendAll();
+    },
+    discard(clientId: string): void {
+      storage.write({ outbox: without(storage.read().outbox, clientId) });
+      tell();
+    },
+    /** Who the visitor says they are. */
+    introduce(visitor: { email: string; name: string }): void {
+      refusal = null;
+      storage.write({ visitor });
+      tell();
+      void sendAll();
+    },
+    /** Leaves the conversation that has ended; what was not sent goes into the next one. */
+    startAnew(): void {
+      storage.write({ session: null, read: 0 });
+      follow();
+      void sendAll();
+    },
+    async askForPerson(): Promise<void> {
+      const session = storage.read().session ?? (await begin());
+      if (session) await server.tell(session, 'hand-over', {});
+    },
+    type(isTyping: boolean): void {
+      const { session } = storage.read();
+      if (session && state?.status !== 'ended') void server.tell(session, 'typing', { is_typing: isTyping });
+    },
+    show(isOpen: boolean): void {
+      isShown = isOpen;
+      if (isOpen) markRead();
+      tell();
+    },
+    /** The host page says who the visitor is. */
+    async identify(token: string): Promise<void> {
+      const { session } = storage.read();
+      if (!session) {
+        identityToken = token;
+        tell();
+        return;
+      }
+      if (state?.identity === 'verified') return;
+      const { attempt, body } = await server.verify(session, token);
+      if (attempt.kind !== 'taken' || !body) return;
+      storage.write({ session: { id: session.id, token: body.visitor_token } });
+      follow();
+    },
+    close(): void {
+      following?.stop();
+      unlisten();
+      clearTimeout(retry);
+      document.removeEventListener('visibilitychange', onVisible);
+      removeEventListener('online', onOnline);
+    },
+  };
+}
+
+/** Nobody answers at present, not even a bot: a question is left. */
+export const isOffline = ({ is_online, bot }: Config): boolean => !is_online && bot === null;
+
+const charactersMax = { url: 2_000, title: 300 };
+
+/** Where the visitor writes from. What stands behind # and ? may be private, and is left out. */
+function describePage() {
+  const { origin, pathname, protocol } = location;
+  const url = `${origin}${pathname}`;
+  const title = document.title.replace(/\s+/g, ' ').trim().slice(0, charactersMax.title);
+  const isWeb = /^https?:$/.test(protocol) && url.length <= charactersMax.url;
+  const { timeZone } = new Intl.DateTimeFormat().resolvedOptions();
+  return {
+    ...(isWeb && { page: { url, ...(title && { title }) } }),
+    ...(navigator.language && { language: navigator.language }),
+    ...(timeZone && { time_zone: timeZone }),
+  };
+}

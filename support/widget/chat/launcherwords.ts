@@ -1,0 +1,8 @@
+/** What the button says before the rest is there. */
+const open: Record<string, string> = {
+  de: 'Chat öffnen',
+  fr: 'Ouvrir le chat',
+  es: 'Abrir el chat',
+  tr: 'Sohbeti aç',
+};
+export const wordsOf = (language: string): string => open[language] ?? 'Open the chat';

@@ -1,0 +1,53 @@
+/** A message that the server has not taken yet. It stays until it has. */
+export type Pending = {
+  client_id: string;
+  body: string;
+  /** The question of the bot that was picked. */
+  question_id?: string;
+  /** waiting: is sent in its turn. refused: the server will not take it; `reason` says why. */
+  state: 'waiting' | 'refused';
+  reason?: string;
+};
+
+/** What became of an attempt to send. */
+export type Attempt =
+  | { kind: 'taken' }
+  /** No answer, or one that says to come again. */
+  | { kind: 'later'; afterMs: number }
+  /** The conversation has ended: a new one may take the message. */
+  | { kind: 'ended' }
+  /** The token is dead. */
+  | { kind: 'stranger' }
+  | { kind: 'refused'; reason: string };
+
+const waitMsMin = 500;
+const waitMsMax = 15_000;
+
+/** Twice as long each time, with chance, so that a thousand widgets do not come back in one moment. @param chance from 0 to 1 */
+export const backoffMs = (failures: number, chance = Math.random()): number =>
+  Math.min(waitMsMax, waitMsMin * 2 ** failures) * (0.5 + chance / 2);
+
+/** Reads an answer's status. @param failures that came before in a row */
+export function readAttempt(
+  status: number | undefined,
+  { code, detail, retryAfter }: { code?: string; detail?: string; retryAfter?: string | null },
+  failures: number,
+): Attempt {
+  if (status === undefined || status >= 500 || status === 408) return { kind: 'later', afterMs: backoffMs(failures) };
+  if (status === 429) return { kind: 'later', afterMs: Math.max(1_000, Number(retryAfter ?? 1) * 1_000) };
+  if (status < 300) return { kind: 'taken' };
+  if (code === 'session-ended') return { kind: 'ended' };
+  if (status === 404 || code === 'token-required') return { kind: 'stranger' };
+  return { kind: 'refused', reason: detail ?? `${status}` };
+}
+
+export const nextOf = (outbox: Pending[]): Pending | undefined => outbox.find(({ state }) => state === 'waiting');
+export const without = (outbox: Pending[], clientId: string): Pending[] =>
+  outbox.filter(({ client_id }) => client_id !== clientId);
+export const refuse = (outbox: Pending[], clientId: string, reason: string): Pending[] =>
+  outbox.map((each) => (each.client_id === clientId ? { ...each, state: 'refused', reason } : each));
+/** Once more, under the same client_id: if it was taken after all, it is not taken twice. */
+export const again = (outbox: Pending[], clientId: string): Pending[] =>
+  outbox.map(({ reason: _, ...each }) =>
+    each.client_id === clientId ? { ...each, state: 'waiting' as const } : { ...each, ...(_ && { reason: _ }) },
+  );

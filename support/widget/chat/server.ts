@@ -1,0 +1,98 @@
+import type { Attempt } from './outbox.ts';
+import { readAttempt } from './outbox.ts';
+import type { Message } from './thread.ts';
+
+/** A widget's settings, as GET …/config has them. */
+export type Config = {
+  name: string;
+  language: string;
+  theme: { color: string; mode: 'auto' | 'light' | 'dark'; position: 'left' | 'right' };
+  texts: Record<string, string>;
+  ask: 'before' | 'never';
+  is_online: boolean;
+  bot: { name: string; greeting: string | null; questions: { id: string; label: string }[] } | null;
+  opens_at: string | null;
+};
+
+/** How a conversation stands. */
+export type SessionState = {
+  status: 'active' | 'ended';
+  handler: 'bot' | 'agent';
+  agent: { name: string } | null;
+  agent_read_number: number;
+  identity: 'claimed' | 'verified';
+  visitor_name: string | null;
+};
+
+export type Session = { id: string; token: string };
+export type Server = ReturnType<typeof connectServer>;
+
+type Answer<Body> = { attempt: Attempt; body?: Body };
+const answerWithinMs = 20_000;
+
+/** Support's public interface, as far as a widget needs it. The token goes into a header, never into an address; there are no cookies. */
+export function connectServer(base: string, key: string) {
+  let failures = 0;
+
+  async function call<Body>(
+    method: string,
+    path: string,
+    { body, token }: { body?: object; token?: string } = {},
+  ): Promise<Answer<Body>> {
+    let answer: Response | undefined;
+    try {
+      answer = await fetch(base + path, {
+        method,
+        credentials: 'omit',
+        signal: AbortSignal.timeout(answerWithinMs),
+        headers: {
+          ...(body && { 'Content-Type': 'application/json' }),
+          ...(token && { Authorization: `Bearer ${token}` }),
+        },
+        body: body && JSON.stringify(body),
+      });
+      const given = answer.status === 204 ? undefined : await answer.json();
+      const attempt = readAttempt(
+        answer.status,
+        { code: given?.code, detail: describe(given), retryAfter: answer.headers.get('retry-after') },
+        failures,
+      );
+      failures = attempt.kind === 'later' ? failures + 1 : 0;
+      return { attempt, body: given };
+    } catch {
+      return { attempt: readAttempt(undefined, {}, failures++) };
+    }
+  }
+
+  const below = ({ id }: Session, path: string) => `/api/sessions/${id}/${path}`;
+  return {
+    readConfig: () => call<Config>('GET', `/api/widgets/${key}/config`),
+    open: (opening: object) =>
+      call<{ session_id: string; visitor_token: string }>('POST', `/api/widgets/${key}/sessions`, { body: opening }),
+    send: (session: Session, message: { client_id: string; body: string; question_id?: string }) =>
+      call<Message>('POST', below(session, 'messages'), { body: message, token: session.token }),
+    read: (session: Session, after: number) =>
+      call<{ messages: Message[]; session: SessionState }>('GET', below(session, `messages?after=${after}&limit=200`), {
+        token: session.token,
+      }),
+    tell: (session: Session, what: 'typing' | 'read' | 'hand-over', body: object) =>
+      call<undefined>('POST', below(session, what), { body, token: session.token }),
+    verify: (session: Session, identityToken: string) =>
+      call<{ visitor_token: string }>('POST', below(session, 'identity'), {
+        body: { identity_token: identityToken },
+        token: session.token,
+      }),
+    stream: (session: Session, after: number, signal: AbortSignal) =>
+      fetch(`${base}${below(session, `stream?after=${after}`)}`, {
+        credentials: 'omit',
+        signal,
+        headers: { Authorization: `Bearer ${session.token}` },
+      }),
+  };
+}
+
+/** What was wrong, in the server's words: of fields, the first. */
+function describe(problem: { detail?: string; errors?: { field: string; message: string }[] } | undefined) {
+  const [first] = problem?.errors ?? [];
+  return first ? `${first.field} ${first.message}` : problem?.detail;
+}

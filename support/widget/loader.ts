@@ -1,0 +1,75 @@
+import { textOn } from './chat/contrast.ts';
+import { wordsOf } from './chat/launcherwords.ts';
+import type { Config } from './chat/server.ts';
+import type { Launch, Launched } from './panel.tsx';
+
+/** The name of the panel's file, beside this one: put in by the build. */
+declare const __PANEL__: string;
+
+/*
+ * What a host page loads: it draws the button, and loads the rest when somebody is about to use it. It leaves no global, reads none of
+ * the page's, and its style neither comes in nor goes out: everything is below a shadow root.
+ */
+const script = document.currentScript as HTMLScriptElement | null;
+const key = script?.dataset.key;
+if (script && key) void begin(script, key);
+
+async function begin(script: HTMLScriptElement, key: string): Promise<void> {
+  const base = new URL(script.src).origin;
+  let identity = script.dataset.identity;
+  let launched: Launched | undefined;
+  document.addEventListener('aether:identify', (event) => {
+    identity = String((event as CustomEvent).detail);
+    launched?.identify(identity);
+  });
+  const answer = await fetch(`${base}/api/widgets/${key}/config`, { credentials: 'omit' });
+  if (!answer.ok) return; // no such widget, or not for this page
+  const config: Config = await answer.json();
+
+  const host = document.createElement('aether-widget');
+  host.style.cssText =
+    'all:initial!important;position:fixed!important;inset:auto 0 0 auto!important;z-index:2147483000!important';
+  const root = host.attachShadow({ mode: 'closed' });
+  const sheet = new CSSStyleSheet();
+  const { color, position } = config.theme;
+  sheet.replaceSync(
+    `:host{all:initial}button{position:fixed;bottom:20px;${position}:20px;width:56px;height:56px;padding:0;border:0;border-radius:50%;cursor:pointer;background:${color};color:${textOn(color)};box-shadow:0 4px 16px rgb(0 0 0/.3)}button:focus-visible{outline:3px solid ${color};outline-offset:3px}svg{width:28px;height:28px;fill:none;stroke:currentColor;stroke-width:2;stroke-linejoin:round}b{position:absolute;top:-4px;right:-4px;min-width:20px;padding:0 5px;box-sizing:border-box;border-radius:10px;background:#b42318;color:#fff;font:600 12px/20px system-ui,sans-serif}b[hidden]{display:none}`,
+  );
+  root.adoptedStyleSheets = [sheet];
+  const launcher = document.createElement('button');
+  launcher.type = 'button';
+  launcher.ariaLabel = wordsOf(config.language);
+  launcher.ariaExpanded = 'false';
+  const icon = document.createElementNS('http://www.w3.org/2000/svg', 'svg');
+  icon.setAttribute('viewBox', '0 0 24 24');
+  icon.setAttribute('aria-hidden', 'true');
+  const path = document.createElementNS('http://www.w3.org/2000/svg', 'path');
+  path.setAttribute('d', 'M4 5h16v11H9l-5 4z');
+  icon.append(path);
+  const badge = document.createElement('b');
+  badge.hidden = true;
+  badge.ariaHidden = 'true';
+  launcher.append(icon, badge);
+  root.append(launcher);
+  document.body.append(host);
+
+  let loading: Promise<Launched> | undefined;
+  const load = () => {
+    loading ??= import(/* @vite-ignore */ `${base}/widget/${__PANEL__}`).then(
+      (panel: { launch(parts: Launch): Launched }) => {
+        launched = panel.launch({ root, launcher, badge, base, key, config, identity });
+        return launched;
+      },
+    );
+    loading.catch(() => {
+      loading = undefined; // the next press tries again
+    });
+    return loading;
+  };
+  launcher.onpointerenter = launcher.onfocus = () => void load();
+  launcher.onclick = async () => (await load()).open(launcher.ariaExpanded !== 'true');
+  // Who has talked before sees whether there is an answer.
+  try {
+    if (localStorage.getItem(`aether:${key}`)) void load();
+  } catch {}
+}

@@ -1,0 +1,54 @@
+import { render } from 'preact';
+import { openChat } from './chat/chat.ts';
+import type { Config } from './chat/server.ts';
+import { fill, wordsOf } from './chat/words.ts';
+import { Panel } from './view/Panel.tsx';
+import { styles } from './view/styles.ts';
+
+/** What the loader, which is there first, hands over. */
+export type Launch = {
+  root: ShadowRoot;
+  launcher: HTMLButtonElement;
+  badge: HTMLElement;
+  base: string;
+  key: string;
+  config: Config;
+  /** Signed by the host page. */
+  identity: string | undefined;
+};
+
+export type Launched = { open(isOpen: boolean): void; identify(token: string): void };
+
+/** Draws the panel into the launcher's shadow root, and goes on with the conversation that there is. */
+export function launch({ root, launcher, badge, base, key, config, identity }: Launch): Launched {
+  const words = wordsOf(config.language, config.texts);
+  const chat = openChat({ base, key, config });
+  if (identity) void chat.identify(identity);
+  const sheet = new CSSStyleSheet();
+  sheet.replaceSync(styles);
+  root.adoptedStyleSheets = [...root.adoptedStyleSheets, sheet];
+  const place = document.createElement('div');
+  root.append(place);
+  let isOpen = false;
+
+  function draw(): void {
+    render(<Panel chat={chat} config={config} words={words} isOpen={isOpen} onClose={() => open(false)} />, place);
+    const { unread } = chat.getView();
+    launcher.setAttribute('aria-expanded', String(isOpen));
+    const label = isOpen ? words.close : words.open;
+    launcher.setAttribute(
+      'aria-label',
+      unread && !isOpen ? `${label}, ${fill(words.unread, { count: unread })}` : label,
+    );
+    badge.hidden = isOpen || unread === 0;
+    badge.textContent = String(unread);
+  }
+  function open(next: boolean): void {
+    if (isOpen && !next) launcher.focus();
+    isOpen = next;
+    draw();
+  }
+  chat.subscribe(draw);
+  draw();
+  return { open, identify: (token) => void chat.identify(token) };
+}

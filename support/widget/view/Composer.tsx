@@ -1,0 +1,76 @@
+import { useRef, useState } from 'preact/hooks';
+import type { Chat } from '../chat/chat.ts';
+import type { Words } from '../chat/words.ts';
+
+const charactersMax = 4_000;
+/** Typing is told so often, and that it stopped after so long a pause. */
+const tellMs = 2_000;
+const pauseMs = 4_000;
+/** The key code of a key that an input method has taken: Safari says so in no other way. */
+const taken = 229;
+
+/** The line one writes in: Enter sends, Shift and Enter begin a new line. */
+export function Composer({ chat, words }: { chat: Chat; words: Words }) {
+  const [text, setText] = useState('');
+  const toldAt = useRef(0);
+  const pause = useRef<ReturnType<typeof setTimeout>>(undefined);
+  const isLong = [...text].length > charactersMax;
+
+  const tellTyping = () => {
+    clearTimeout(pause.current);
+    pause.current = setTimeout(() => {
+      toldAt.current = 0;
+      chat.type(false);
+    }, pauseMs);
+    if (Date.now() - toldAt.current < tellMs) return;
+    toldAt.current = Date.now();
+    chat.type(true);
+  };
+  const send = () => {
+    const body = text.trim();
+    if (body === '' || isLong) return;
+    clearTimeout(pause.current);
+    toldAt.current = 0;
+    chat.write(body);
+    setText('');
+  };
+
+  return (
+    <form
+      class="foot"
+      onSubmit={(event) => {
+        event.preventDefault();
+        send();
+      }}
+    >
+      <textarea
+        data-first
+        rows={1}
+        value={text}
+        dir="auto"
+        aria-label={words.placeholder}
+        aria-invalid={isLong}
+        placeholder={words.placeholder}
+        onInput={({ currentTarget }) => {
+          setText(currentTarget.value);
+          tellTyping();
+        }}
+        onKeyDown={(event) => {
+          if (event.key !== 'Enter' || event.shiftKey || event.isComposing || event.keyCode === taken) return;
+          event.preventDefault();
+          send();
+        }}
+      />
+      <button type="submit" class="icon send" aria-label={words.send} disabled={text.trim() === '' || isLong}>
+        <svg viewBox="0 0 24 24" aria-hidden="true">
+          <path d="M4 12l16-8-6 16-3-7z" />
+        </svg>
+      </button>
+      {isLong && (
+        <span class="error" role="alert">
+          {words.long}
+        </span>
+      )}
+    </form>
+  );
+}

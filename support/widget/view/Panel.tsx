@@ -1,0 +1,158 @@
+import { useEffect, useRef, useState } from 'preact/hooks';
+import { type Chat, isOffline } from '../chat/chat.ts';
+import { textOn } from '../chat/contrast.ts';
+import type { Config } from '../chat/server.ts';
+import { fill, type Words } from '../chat/words.ts';
+import { Composer } from './Composer.tsx';
+import { Intro } from './Intro.tsx';
+import { Thread } from './Thread.tsx';
+import { useView } from './useView.ts';
+
+/** On screens as narrow as this the panel is all there is to see. */
+const wholeScreen = '(max-width: 480px)';
+
+/** The open chat: a dialog that is begun with the head, and ends with the line one writes in. */
+export function Panel({
+  chat,
+  config,
+  words,
+  isOpen,
+  onClose,
+}: {
+  chat: Chat;
+  config: Config;
+  words: Words;
+  isOpen: boolean;
+  onClose: () => void;
+}) {
+  const view = useView(chat);
+  const root = useRef<HTMLDivElement>(null);
+  const isWhole = useMedia(wholeScreen);
+  const prefersDark = useMedia('(prefers-color-scheme: dark)');
+  const isDark = config.theme.mode === 'dark' || (config.theme.mode === 'auto' && prefersDark);
+  const mustIntroduce =
+    !view.hasSession && view.visitor === null && !view.isVerified && (config.ask === 'before' || isOffline(config));
+  const isEnded = view.session?.status === 'ended';
+
+  useEffect(() => {
+    root.current?.style.setProperty('--accent', config.theme.color);
+    root.current?.style.setProperty('--on-accent', textOn(config.theme.color));
+  }, [config]);
+  useEffect(() => {
+    chat.show(isOpen);
+    if (isOpen) root.current?.querySelector<HTMLElement>('[data-first]')?.focus();
+  }, [chat, isOpen]);
+
+  const onKeyDown = (event: KeyboardEvent) => {
+    event.stopPropagation(); // what is written here is no key of the host page's
+    if (event.key === 'Escape') onClose();
+    if (event.key === 'Tab' && isWhole) keepFocus(event, root.current);
+  };
+
+  return (
+    <div
+      ref={root}
+      class="root"
+      role="dialog"
+      aria-label={words.title}
+      aria-modal={isWhole}
+      hidden={!isOpen}
+      lang={config.language}
+      data-dark={isDark || undefined}
+      data-position={config.theme.position}
+      onKeyDown={onKeyDown}
+      onKeyUp={(event) => event.stopPropagation()}
+      onKeyPress={(event) => event.stopPropagation()}
+    >
+      <header>
+        <div>
+          <h2>{words.title}</h2>
+          <p>{subtitleOf(config, words, view.session?.agent?.name)}</p>
+        </div>
+        <button type="button" class="icon" aria-label={words.close} onClick={onClose}>
+          <svg viewBox="0 0 24 24" aria-hidden="true">
+            <path d="M6 6l12 12M18 6L6 18" />
+          </svg>
+        </button>
+      </header>
+      {mustIntroduce ? (
+        <Intro
+          chat={chat}
+          words={words}
+          isOffline={isOffline(config)}
+          refusal={view.refusal}
+          greeting={words.greeting}
+        />
+      ) : (
+        <>
+          <Thread chat={chat} view={view} config={config} words={words} />
+          {!view.isConnected && (
+            <p class="note" role="status">
+              {words.reconnecting}
+            </p>
+          )}
+          {view.refusal && (
+            <p class="note bad" role="alert">
+              {view.refusal}
+            </p>
+          )}
+          {isEnded ? (
+            <div class="foot">
+              <p class="note">{words.ended}</p>
+              <button type="button" class="start" data-first onClick={() => chat.startAnew()}>
+                {words.again}
+              </button>
+            </div>
+          ) : (
+            <>
+              {(view.session ? view.session.handler === 'bot' : config.bot !== null) && (
+                <div class="bar">
+                  <button type="button" class="plain" onClick={() => void chat.askForPerson()}>
+                    {words.person}
+                  </button>
+                </div>
+              )}
+              <Composer chat={chat} words={words} />
+            </>
+          )}
+        </>
+      )}
+    </div>
+  );
+}
+
+function subtitleOf(config: Config, words: Words, agent: string | undefined): string {
+  if (agent) return agent;
+  if (!isOffline(config)) return words.subtitle;
+  if (!config.opens_at) return '';
+  const time = new Date(config.opens_at).toLocaleString(config.language, {
+    weekday: 'long',
+    hour: '2-digit',
+    minute: '2-digit',
+  });
+  return fill(words.opens, { time });
+}
+
+function useMedia(query: string): boolean {
+  const [matches, setMatches] = useState(() => matchMedia(query).matches);
+  useEffect(() => {
+    const media = matchMedia(query);
+    const hear = () => setMatches(media.matches);
+    media.addEventListener('change', hear);
+    return () => media.removeEventListener('change', hear);
+  }, [query]);
+  return matches;
+}
+
+/** Round and round within the panel: what lies behind it cannot be seen. */
+function keepFocus(event: KeyboardEvent, root: HTMLElement | null): void {
+  const stops = [
+    ...(root?.querySelectorAll<HTMLElement>('button, input, textarea, a[href], [tabindex="0"]') ?? []),
+  ].filter((stop) => !stop.hasAttribute('disabled') && stop.offsetParent !== null);
+  const now = (root?.getRootNode() as ShadowRoot | undefined)?.activeElement;
+  const [first, last] = [stops[0], stops.at(-1)];
+  const leaves = event.shiftKey ? now === first : now === last;
+  if (!leaves) return;
+  event.preventDefault();
+  (event.shiftKey ? last : first)?.focus();
+}
