@@ -48,7 +48,7 @@ begin
   given := new.value #>> '{}';
   fits := case field.type
     when 'text' then jsonb_typeof(new.value) = 'string' and char_length(given) between 1 and 2000
-    when 'number' then jsonb_typeof(new.value) = 'number'
+    when 'number' then case when jsonb_typeof(new.value) = 'number' then abs(given::numeric) <= 1e15 else false end
     when 'checkbox' then jsonb_typeof(new.value) = 'boolean'
     when 'choice' then jsonb_typeof(new.value) = 'string' and given = any (field.choices)
     when 'date' then jsonb_typeof(new.value) = 'string' and given ~ '^\d{4}-\d{2}-\d{2}$' and pg_input_is_valid(given, 'date')
@@ -57,6 +57,8 @@ begin
     raise exception 'not a value for the field %', field.label
       using errcode = 'check_violation', constraint = 'custom_field_' || field.type, column = field.key;
   end if;
+  new.field_key := field.key;
+  new.field_label := field.label;
   return new;
 end $function$;
 
@@ -76,6 +78,42 @@ begin
   return null;
 end $function$;
 
+CREATE OR REPLACE FUNCTION crm.count_stage_change()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  if tg_op = 'UPDATE' and new is not distinct from old then return null; end if;
+  update crm.pipelines set version = version + 1 where id = case tg_op when 'DELETE' then old.pipeline_id else new.pipeline_id end;
+  return null;
+end $function$;
+
+CREATE OR REPLACE FUNCTION crm.keep_former_stage()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  insert into crm.former_stages (id, name) values (old.id, old.name) on conflict do nothing;
+  return null;
+end $function$;
+
+CREATE OR REPLACE FUNCTION crm.keep_outcome()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  if exists (select from crm.deals d where d.stage_id = new.id) then
+    raise exception 'deals stand in this stage: make another one for %', new.outcome using errcode = 'check_violation',
+      constraint = 'deals_stage_of_status', column = 'outcome';
+  end if;
+  return new;
+end $function$;
+
 CREATE OR REPLACE FUNCTION crm.keep_used_choices()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -87,6 +125,60 @@ begin
   where v.field_id = new.id and v.value #>> '{}' <> all (new.choices) limit 1;
   if found then
     raise exception 'the choice % is in use', used using errcode = 'check_violation', constraint = 'custom_field_choice_used', detail = used;
+  end if;
+  return new;
+end $function$;
+
+CREATE OR REPLACE FUNCTION crm.require_custom_values()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  missing crm.custom_fields;
+  deal bigint;
+  company uuid;
+begin
+  if tg_argv[0] = 'deal' then deal := new.id; else company := new.id; end if;
+  select f.* into missing from crm.custom_fields f
+  where f.is_required and f.record = tg_argv[0] and not exists (
+    select from crm.custom_field_values v where v.field_id = f.id and (v.deal_id = deal or v.company_id = company))
+  order by f.position, f.id limit 1;
+  if found then
+    raise exception '% is required', missing.label using errcode = 'check_violation', constraint = 'custom_field_required', column = missing.key;
+  end if;
+  return null;
+end $function$;
+
+CREATE OR REPLACE FUNCTION crm.tie_status_to_stage()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  stage_outcome text;
+  is_moved boolean;
+begin
+  -- Held, so that it does not get another outcome meanwhile.
+  select s.outcome into stage_outcome from crm.pipeline_stages s where s.id = new.stage_id for share;
+  if stage_outcome = new.status or stage_outcome is null then return new; end if;  -- the foreign key refuses what is no stage
+  if tg_op = 'INSERT' then is_moved := new.status = 'open';
+  else is_moved := new.stage_id <> old.stage_id;
+  end if;
+  if tg_op = 'UPDATE' and is_moved and new.status <> old.status then
+    raise exception 'a deal that is % cannot stand in a stage that is %', new.status, stage_outcome
+      using errcode = 'check_violation', constraint = 'deals_stage_of_status', column = 'stage_id';
+  elsif is_moved then
+    new.status := stage_outcome;
+    new.closed_at := case when stage_outcome <> 'open' then coalesce(new.closed_at, now()) end;
+  elsif new.status = 'open' then
+    raise exception 'name the stage in which the deal is open' using errcode = 'check_violation', constraint = 'deals_stage_of_status', column = 'stage_id';
+  else
+    select s.id into new.stage_id from crm.pipeline_stages s where s.pipeline_id = new.pipeline_id and s.outcome = new.status;
+    if not found then
+      raise exception 'the pipeline has no stage for %', new.status using errcode = 'check_violation', constraint = 'deals_stage_of_status', column = 'stage_id';
+    end if;
+    new.closed_at := coalesce(new.closed_at, now());
   end if;
   return new;
 end $function$;
@@ -122,9 +214,9 @@ create table crm.activities (
 comment on column crm.activities.created_by is 'The person, as the app says; created_by_login is what the server knows.';
 comment on column crm.activities.idempotency_key is 'Names the cause, so that however often it is retried there is one activity: session:<id>, deal:<id>:won.';
 CREATE INDEX activities_created_by_idx ON crm.activities USING btree (created_by) WHERE (created_by IS NOT NULL);
-CREATE INDEX activities_deal_id_idx ON crm.activities USING btree (deal_id) WHERE (deal_id IS NOT NULL);
 CREATE INDEX activities_deals_won ON crm.activities USING btree (customer_id, occurred_at DESC) WHERE (type = 'deal_won'::text);
-CREATE INDEX activities_tasks ON crm.activities USING btree (due_at, id) WHERE ((type = 'task'::text) AND (done_at IS NULL));
+CREATE INDEX activities_of_deal ON crm.activities USING btree (deal_id, occurred_at DESC, id DESC) WHERE (deal_id IS NOT NULL);
+CREATE INDEX activities_tasks ON crm.activities USING btree (COALESCE(due_at, 'infinity'::timestamp with time zone), id) WHERE ((type = 'task'::text) AND (done_at IS NULL));
 CREATE INDEX activities_timeline ON crm.activities USING btree (customer_id, occurred_at DESC, id DESC);
 CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON crm.activities FOR EACH ROW EXECUTE FUNCTION sync.capture_crm_activities();
 alter table crm.activities enable row level security, force row level security;
@@ -151,21 +243,24 @@ create table crm.changes (
   occurred_at timestamp with time zone not null,
   data jsonb not null,
   previous jsonb not null,
+  names jsonb default '{}'::jsonb not null,
   constraint changes_pkey PRIMARY KEY (event_id),
   constraint changes_customer_id_fkey FOREIGN KEY (customer_id) REFERENCES platform.customers(id),
   constraint changes_deal_id_fkey FOREIGN KEY (deal_id) REFERENCES crm.deals(id),
   constraint changes_change_check CHECK ((change = ANY (ARRAY['created'::text, 'edited'::text, 'moved'::text, 'won'::text, 'lost'::text, 'reopened'::text]))),
   constraint changes_data_check CHECK ((jsonb_typeof(data) = 'object'::text)),
+  constraint changes_names_check CHECK ((jsonb_typeof(names) = 'object'::text)),
   constraint changes_previous_check CHECK ((jsonb_typeof(previous) = 'object'::text))
 );
 comment on column crm.changes.deal_id is 'Null: a change of the customer itself.';
 comment on column crm.changes.actor is 'As the app said; no reference, because what happened stands when the user is gone.';
-CREATE INDEX changes_deal_id_idx ON crm.changes USING btree (deal_id) WHERE (deal_id IS NOT NULL);
+comment on column crm.changes.names is 'What was called how when it happened, because it may be gone or renamed: { "custom.colour": "Colour", "stage_id.7": "Proposal" }.';
+CREATE INDEX changes_of_deal ON crm.changes USING btree (deal_id, occurred_at DESC, id DESC) WHERE (deal_id IS NOT NULL);
 CREATE INDEX changes_timeline ON crm.changes USING btree (customer_id, occurred_at DESC, id DESC);
 alter table crm.changes enable row level security, force row level security;
 create policy foundation_all on crm.changes for all to foundation_role using (true) with check (true);
 create policy owner_all on crm.changes for all to platform_owner using (true) with check (true);
-grant insert (event_id, customer_id, deal_id, change, app, actor, occurred_at, data, previous) on crm.changes to foundation_role;
+grant insert (event_id, customer_id, deal_id, change, app, actor, occurred_at, data, previous, names) on crm.changes to foundation_role;
 grant select on crm.changes to foundation_role;
 
 create table crm.contacts (
@@ -195,9 +290,22 @@ CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON crm.contacts FOR EA
 alter table crm.contacts enable row level security, force row level security;
 create policy foundation_all on crm.contacts for all to foundation_role using (true) with check (true);
 create policy owner_all on crm.contacts for all to platform_owner using (true) with check (true);
+grant delete on crm.contacts to foundation_role;
 grant insert (company_id, customer_id, name, title, email, phone) on crm.contacts to foundation_role;
 grant select on crm.contacts to foundation_role;
 grant update (customer_id, name, title, email, phone) on crm.contacts to foundation_role;
+
+create table crm.cursor_key (
+  only_one boolean default true not null,
+  key bytea default sha256((uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()))) not null,
+  constraint cursor_key_pkey PRIMARY KEY (only_one),
+  constraint cursor_key_key_check CHECK ((octet_length(key) = 32)),
+  constraint cursor_key_only_one_check CHECK (only_one)
+);
+alter table crm.cursor_key enable row level security, force row level security;
+create policy foundation_read on crm.cursor_key for select to foundation_role using (true);
+create policy owner_all on crm.cursor_key for all to platform_owner using (true) with check (true);
+grant select on crm.cursor_key to foundation_role;
 
 create table crm.custom_field_values (
   id bigint generated always as identity not null,
@@ -207,6 +315,9 @@ create table crm.custom_field_values (
   deal_id bigint,
   value jsonb not null,
   updated_at timestamp with time zone default now() not null,
+  field_key text collate "C" not null,
+  field_label text not null,
+  created_at timestamp with time zone default now() not null,
   constraint custom_field_values_pkey PRIMARY KEY (id),
   constraint custom_field_values_field_id_company_id_key UNIQUE (field_id, company_id),
   constraint custom_field_values_field_id_customer_id_key UNIQUE (field_id, customer_id),
@@ -218,11 +329,13 @@ create table crm.custom_field_values (
   constraint custom_field_values_check CHECK ((num_nonnulls(customer_id, company_id, deal_id) = 1)),
   constraint custom_field_values_value_check CHECK (((jsonb_typeof(value) = ANY (ARRAY['string'::text, 'number'::text, 'boolean'::text])) AND (octet_length((value)::text) <= 8192)))
 );
+comment on column crm.custom_field_values.field_label is 'As it was when the value was written; the triggers write it.';
 CREATE INDEX custom_field_values_company_id_idx ON crm.custom_field_values USING btree (company_id) WHERE (company_id IS NOT NULL);
 CREATE INDEX custom_field_values_customer_id_idx ON crm.custom_field_values USING btree (customer_id) WHERE (customer_id IS NOT NULL);
 CREATE INDEX custom_field_values_deal_id_idx ON crm.custom_field_values USING btree (deal_id) WHERE (deal_id IS NOT NULL);
 CREATE TRIGGER check_value BEFORE INSERT OR DELETE OR UPDATE ON crm.custom_field_values FOR EACH ROW EXECUTE FUNCTION crm.check_custom_value();
 CREATE TRIGGER count_version AFTER INSERT OR DELETE OR UPDATE ON crm.custom_field_values FOR EACH ROW EXECUTE FUNCTION crm.count_custom_value();
+CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON crm.custom_field_values FOR EACH ROW EXECUTE FUNCTION sync.capture_crm_custom_field_values();
 alter table crm.custom_field_values enable row level security, force row level security;
 create policy foundation_all on crm.custom_field_values for all to foundation_role using (true) with check (true);
 create policy owner_all on crm.custom_field_values for all to platform_owner using (true) with check (true);
@@ -286,13 +399,22 @@ create table crm.deals (
   constraint deals_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text)),
   constraint deals_idempotency_key_check CHECK (((octet_length(idempotency_key) >= 1) AND (octet_length(idempotency_key) <= 200))),
   constraint deals_name_check CHECK (platform.is_line(name, 200)),
-  constraint deals_status_check CHECK ((status = ANY (ARRAY['open'::text, 'won'::text, 'lost'::text])))
+  constraint deals_status_check CHECK ((status = ANY (ARRAY['open'::text, 'won'::text, 'lost'::text]))),
+  constraint require_custom_values TRIGGER DEFERRABLE INITIALLY DEFERRED
 );
+CREATE INDEX deals_board ON crm.deals USING btree (stage_id, COALESCE(expected_close_on, 'infinity'::date), id);
+CREATE INDEX deals_by_amount ON crm.deals USING btree (amount, id);
+CREATE INDEX deals_by_change ON crm.deals USING btree (updated_at, id);
+CREATE INDEX deals_by_close ON crm.deals USING btree (COALESCE(expected_close_on, 'infinity'::date), id);
+CREATE INDEX deals_by_name ON crm.deals USING btree (name, id);
 CREATE INDEX deals_company_id_idx ON crm.deals USING btree (company_id) WHERE (company_id IS NOT NULL);
 CREATE INDEX deals_customer ON crm.deals USING btree (customer_id, status);
+CREATE INDEX deals_folded ON crm.deals USING gin (((' '::text || platform.fold(name))) ext.gin_trgm_ops) WHERE (octet_length(name) <> char_length(name));
 CREATE INDEX deals_owner_id_idx ON crm.deals USING btree (owner_id) WHERE (owner_id IS NOT NULL);
 CREATE INDEX deals_search ON crm.deals USING gin (((' '::text || lower(name))) ext.gin_trgm_ops);
-CREATE INDEX deals_stage ON crm.deals USING btree (pipeline_id, stage_id);
+CREATE INDEX deals_sums ON crm.deals USING btree (pipeline_id, stage_id, status, currency) INCLUDE (amount, closed_at);
+CREATE CONSTRAINT TRIGGER require_custom_values AFTER INSERT ON crm.deals DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION crm.require_custom_values('deal');
+CREATE TRIGGER a_tie_status BEFORE INSERT OR UPDATE OF pipeline_id, stage_id, status ON crm.deals FOR EACH ROW EXECUTE FUNCTION crm.tie_status_to_stage();
 CREATE TRIGGER count_version BEFORE UPDATE ON crm.deals FOR EACH ROW EXECUTE FUNCTION platform.count_version();
 CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON crm.deals FOR EACH ROW EXECUTE FUNCTION sync.capture_crm_deals();
 alter table crm.deals enable row level security, force row level security;
@@ -301,6 +423,16 @@ create policy owner_all on crm.deals for all to platform_owner using (true) with
 grant insert (customer_id, company_id, pipeline_id, stage_id, name, amount, currency, owner_id, expected_close_on, idempotency_key) on crm.deals to foundation_role;
 grant select on crm.deals to foundation_role;
 grant update (company_id, pipeline_id, stage_id, name, amount, currency, status, owner_id, expected_close_on, closed_at) on crm.deals to foundation_role;
+
+create table crm.former_stages (
+  id bigint not null,
+  name text not null,
+  constraint former_stages_pkey PRIMARY KEY (id)
+);
+alter table crm.former_stages enable row level security, force row level security;
+create policy foundation_read on crm.former_stages for select to foundation_role using (true);
+create policy owner_all on crm.former_stages for all to platform_owner using (true) with check (true);
+grant select on crm.former_stages to foundation_role;
 
 create table crm.pipeline_stages (
   id bigint generated always as identity not null,
@@ -320,6 +452,9 @@ create table crm.pipeline_stages (
 );
 CREATE UNIQUE INDEX pipeline_stages_one_lost ON crm.pipeline_stages USING btree (pipeline_id) WHERE (outcome = 'lost'::text);
 CREATE UNIQUE INDEX pipeline_stages_one_won ON crm.pipeline_stages USING btree (pipeline_id) WHERE (outcome = 'won'::text);
+CREATE TRIGGER count_version AFTER INSERT OR DELETE OR UPDATE ON crm.pipeline_stages FOR EACH ROW EXECUTE FUNCTION crm.count_stage_change();
+CREATE TRIGGER keep_former_stage AFTER DELETE ON crm.pipeline_stages FOR EACH ROW EXECUTE FUNCTION crm.keep_former_stage();
+CREATE TRIGGER keep_outcome BEFORE UPDATE OF outcome ON crm.pipeline_stages FOR EACH ROW WHEN ((new.outcome <> old.outcome)) EXECUTE FUNCTION crm.keep_outcome();
 alter table crm.pipeline_stages enable row level security, force row level security;
 create policy foundation_all on crm.pipeline_stages for all to foundation_role using (true) with check (true);
 create policy owner_all on crm.pipeline_stages for all to platform_owner using (true) with check (true);
@@ -333,11 +468,14 @@ create table crm.pipelines (
   name text not null,
   is_default boolean default false not null,
   created_at timestamp with time zone default now() not null,
+  version bigint default 1 not null,
+  updated_at timestamp with time zone default now() not null,
   constraint pipelines_pkey PRIMARY KEY (id),
   constraint pipelines_name_key UNIQUE (name),
   constraint pipelines_name_check CHECK (platform.is_line(name, 80))
 );
 CREATE UNIQUE INDEX pipelines_one_default ON crm.pipelines USING btree (is_default) WHERE is_default;
+CREATE TRIGGER count_version BEFORE UPDATE ON crm.pipelines FOR EACH ROW EXECUTE FUNCTION platform.count_version();
 alter table crm.pipelines enable row level security, force row level security;
 create policy foundation_all on crm.pipelines for all to foundation_role using (true) with check (true);
 create policy owner_all on crm.pipelines for all to platform_owner using (true) with check (true);
@@ -523,6 +661,14 @@ end $function$;
 grant execute on function platform.find_or_create_customer(key text, address text, full_name text, OUT customer platform.customers, OUT created boolean) to foundation_role;
 grant execute on function platform.find_or_create_customer(key text, address text, full_name text, OUT customer platform.customers, OUT created boolean) to support_role;
 
+CREATE OR REPLACE FUNCTION platform.fold(value text)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN replace(replace(replace(translate(regexp_replace(NORMALIZE(lower(value), NFD), '[\u0300-\u036f]'::text, ''::text, 'g'::text), 'øłđıħŧ'::text, 'oldiht'::text), 'ß'::text, 'ss'::text), 'æ'::text, 'ae'::text), 'œ'::text, 'oe'::text);
+grant execute on function platform.fold(value text) to foundation_role;
+grant execute on function platform.fold(value text) to support_role;
+
 CREATE OR REPLACE FUNCTION platform.is_line(value text, characters_max integer)
  RETURNS boolean
  LANGUAGE sql
@@ -640,11 +786,14 @@ create table platform.companies (
   constraint companies_domain_key UNIQUE (domain),
   constraint companies_created_by_app_check CHECK ((created_by_app = ANY (ARRAY['foundation'::text, 'support'::text]))),
   constraint companies_domain_check CHECK (((domain ~ '^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9-]{2,63}$'::text) AND (octet_length(domain) <= 253))),
-  constraint companies_name_check CHECK (platform.is_line(name, 200))
+  constraint companies_name_check CHECK (platform.is_line(name, 200)),
+  constraint require_custom_values TRIGGER DEFERRABLE INITIALLY DEFERRED
 );
 CREATE INDEX companies_by_change ON platform.companies USING btree (updated_at, id);
 CREATE INDEX companies_by_name ON platform.companies USING btree (name, id);
+CREATE INDEX companies_folded ON platform.companies USING gin (((' '::text || platform.fold(name))) ext.gin_trgm_ops) WHERE (octet_length(name) <> char_length(name));
 CREATE INDEX companies_search ON platform.companies USING gin (((' '::text || lower(name))) ext.gin_trgm_ops);
+CREATE CONSTRAINT TRIGGER require_custom_values AFTER INSERT ON platform.companies DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN ((new.created_by_app = 'foundation'::text)) EXECUTE FUNCTION crm.require_custom_values('company');
 CREATE TRIGGER count_version BEFORE UPDATE ON platform.companies FOR EACH ROW EXECUTE FUNCTION platform.count_version();
 CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON platform.companies FOR EACH ROW EXECUTE FUNCTION sync.capture_platform_companies();
 alter table platform.companies enable row level security, force row level security;
@@ -734,7 +883,6 @@ create table platform.customers (
 );
 comment on column platform.customers.email_key is 'The canonical form of email. It stands here, not only in customer_emails, so that a plain insert cannot leave a customer without an address.';
 comment on column platform.customers.merged_into is 'The customer that goes on for this one; never one that is itself merged.';
-CREATE INDEX customers_account_manager_id_idx ON platform.customers USING btree (account_manager_id) WHERE (account_manager_id IS NOT NULL);
 CREATE INDEX customers_by_change ON platform.customers USING btree (updated_at, id) WHERE ((merged_into IS NULL) AND (erased_at IS NULL));
 CREATE INDEX customers_by_creation ON platform.customers USING btree (created_at, id) WHERE ((merged_into IS NULL) AND (erased_at IS NULL));
 CREATE INDEX customers_by_email ON platform.customers USING btree (email_key, id) WHERE ((merged_into IS NULL) AND (erased_at IS NULL));
@@ -742,8 +890,13 @@ CREATE INDEX customers_by_name ON platform.customers USING btree (name, id) WHER
 CREATE INDEX customers_by_phone_end ON platform.customers USING btree ("right"(regexp_replace(phone, '\D'::text, ''::text, 'g'::text), 7)) WHERE (phone IS NOT NULL);
 CREATE INDEX customers_by_tier ON platform.customers USING btree (COALESCE(account_tier, '~'::text), id) WHERE ((merged_into IS NULL) AND (erased_at IS NULL));
 CREATE INDEX customers_company_id_idx ON platform.customers USING btree (company_id) WHERE (company_id IS NOT NULL);
+CREATE INDEX customers_folded ON platform.customers USING gin (((' '::text || platform.fold(name))) ext.gin_trgm_ops) WHERE (octet_length(name) <> char_length(name));
 CREATE INDEX customers_merged_into_idx ON platform.customers USING btree (merged_into) WHERE (merged_into IS NOT NULL);
+CREATE INDEX customers_of_app ON platform.customers USING btree (created_by_app, created_at, id) WHERE ((merged_into IS NULL) AND (erased_at IS NULL));
+CREATE INDEX customers_of_manager ON platform.customers USING btree (account_manager_id, name, id) WHERE (account_manager_id IS NOT NULL);
 CREATE INDEX customers_search ON platform.customers USING gin (((((' '::text || lower(name)) || ' '::text) || email_key)) ext.gin_trgm_ops);
+CREATE INDEX customers_without_company ON platform.customers USING btree (id) WHERE ((company_id IS NULL) AND (merged_into IS NULL) AND (erased_at IS NULL));
+CREATE INDEX customers_without_manager ON platform.customers USING btree (created_at, id) WHERE ((account_manager_id IS NULL) AND (merged_into IS NULL) AND (erased_at IS NULL));
 CREATE TRIGGER a_complete BEFORE INSERT OR UPDATE ON platform.customers FOR EACH ROW EXECUTE FUNCTION platform.complete_customer();
 CREATE TRIGGER b_count_version BEFORE UPDATE ON platform.customers FOR EACH ROW EXECUTE FUNCTION platform.count_version();
 CREATE TRIGGER c_record_known_by AFTER INSERT OR UPDATE OF email_key, email, crm_id, support_id ON platform.customers FOR EACH ROW EXECUTE FUNCTION platform.record_known_by();
@@ -1420,6 +1573,70 @@ begin
   end if;
   insert into sync.outbox (type, key, row_id, version, audience, app, login, actor, data, previous, trace)
   values ('contact.' || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, (coalesce(r.customer_id, r.id))::text, r.id::text, r.version,
+          'crm', platform.current_app(), session_user, platform.current_actor(), data, previous, nullif(left(current_setting('aether.trace', true), 255), ''));
+  if not pg_try_advisory_xact_lock_shared(7271, 1) then perform pg_notify('sync_outbox', ''); end if;  -- sync.ring, without the call
+  return null;
+end $function$;
+
+CREATE OR REPLACE FUNCTION sync.capture_crm_custom_field_values()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+-- never: 
+declare
+  r crm.custom_field_values;
+  data jsonb := '{}';
+  previous jsonb := '{}';
+begin
+  if tg_op = 'DELETE' then r := old; else r := new; end if;
+  if tg_op = 'UPDATE' then
+    if new.id is distinct from old.id then
+      data := data || jsonb_build_object('id', new.id);
+      previous := previous || jsonb_build_object('id', old.id);
+    end if;
+    if new.field_id is distinct from old.field_id then
+      data := data || jsonb_build_object('field_id', new.field_id);
+      previous := previous || jsonb_build_object('field_id', old.field_id);
+    end if;
+    if new.customer_id is distinct from old.customer_id then
+      data := data || jsonb_build_object('customer_id', new.customer_id);
+      previous := previous || jsonb_build_object('customer_id', old.customer_id);
+    end if;
+    if new.company_id is distinct from old.company_id then
+      data := data || jsonb_build_object('company_id', new.company_id);
+      previous := previous || jsonb_build_object('company_id', old.company_id);
+    end if;
+    if new.deal_id is distinct from old.deal_id then
+      data := data || jsonb_build_object('deal_id', new.deal_id);
+      previous := previous || jsonb_build_object('deal_id', old.deal_id);
+    end if;
+    if new.value is distinct from old.value then
+      data := data || jsonb_build_object('value', new.value);
+      previous := previous || jsonb_build_object('value', old.value);
+    end if;
+    if new.field_key is distinct from old.field_key then
+      data := data || jsonb_build_object('field_key', new.field_key);
+      previous := previous || jsonb_build_object('field_key', old.field_key);
+    end if;
+    if new.field_label is distinct from old.field_label then
+      data := data || jsonb_build_object('field_label', new.field_label);
+      previous := previous || jsonb_build_object('field_label', old.field_label);
+    end if;
+    if new.created_at is distinct from old.created_at then
+      data := data || jsonb_build_object('created_at', new.created_at);
+      previous := previous || jsonb_build_object('created_at', old.created_at);
+    end if;
+    if data = '{}' then return null; end if;
+    data := jsonb_build_object('field_id', r.field_id, 'field_key', r.field_key, 'field_label', r.field_label, 'customer_id', r.customer_id, 'company_id', r.company_id, 'deal_id', r.deal_id) || data;
+  elsif tg_op = 'INSERT' then
+    data := jsonb_build_object('id', r.id, 'field_id', r.field_id, 'customer_id', r.customer_id, 'company_id', r.company_id, 'deal_id', r.deal_id, 'value', r.value, 'field_key', r.field_key, 'field_label', r.field_label, 'created_at', r.created_at);
+  else
+    previous := jsonb_build_object('id', r.id, 'field_id', r.field_id, 'customer_id', r.customer_id, 'company_id', r.company_id, 'deal_id', r.deal_id, 'value', r.value, 'field_key', r.field_key, 'field_label', r.field_label, 'created_at', r.created_at);
+  end if;
+  insert into sync.outbox (type, key, row_id, version, audience, app, login, actor, data, previous, trace)
+  values ('custom_value.' || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, (coalesce(r.customer_id, (select d.customer_id from crm.deals d where d.id = r.deal_id), r.company_id))::text, r.id::text, null,
           'crm', platform.current_app(), session_user, platform.current_actor(), data, previous, nullif(left(current_setting('aether.trace', true), 255), ''));
   if not pg_try_advisory_xact_lock_shared(7271, 1) then perform pg_notify('sync_outbox', ''); end if;  -- sync.ring, without the call
   return null;

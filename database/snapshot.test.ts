@@ -84,10 +84,10 @@ describe('a drift is told with its object and its line', () => {
     ],
     [
       'a type',
-      'alter table crm.deals alter expected_close_on type timestamptz',
-      'alter table crm.deals alter expected_close_on type date',
+      'alter table crm.deals alter closed_at type timestamp',
+      'alter table crm.deals alter closed_at type timestamptz',
       deals,
-      ['-   expected_close_on date,', '+   expected_close_on timestamp with time zone,'],
+      ['-   closed_at timestamp with time zone,', '+   closed_at timestamp without time zone,'],
     ],
     [
       'a column that may be missing',

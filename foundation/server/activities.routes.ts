@@ -1,6 +1,7 @@
 import {
   type App,
   bigintId,
+  bigintIdText,
   clientId,
   createStaffRoute,
   cursor,
@@ -16,6 +17,7 @@ import {
 } from '@aether/http';
 import { CustomerErased, type PlatformDb } from '@aether/platform';
 import { type Activity, addActivity, listTasks, updateActivity } from './activities.ts';
+import { cursorsOf, sealedCursor } from './cursors.ts';
 import { customerKey } from './customers.routes.ts';
 import { requireCustomer } from './customers.ts';
 import { entryKinds, readTimeline } from './timeline.ts';
@@ -40,7 +42,14 @@ const ActivityEntrySchema = z
     deal_id: z.int().nullable(),
   })
   .openapi('Activity');
-const changes = z.array(z.object({ field: z.string(), old: z.any(), new: z.any() }));
+const changes = z.array(
+  z.object({
+    field: z.string().openapi({ description: 'Of the organisation’s own fields `custom.<key>`.' }),
+    label: z.string().optional().openapi({ description: 'What such a field was called then.' }),
+    old: z.any(),
+    new: z.any(),
+  }),
+);
 const EntrySchema = z
   .union([
     ActivityEntrySchema,
@@ -94,6 +103,9 @@ const timeline = createStaffRoute({
     query: object({
       kind: kinds.optional(),
       type: types.optional().openapi({ description: 'Of activities, which are then all that comes.' }),
+      deal: bigintIdText()
+        .optional()
+        .openapi({ description: 'Id of a deal: its changes, and the activities that belong to it.' }),
       app: z.enum(['foundation', 'support']).optional(),
       person: z.string().min(1).max(255).optional().openapi({ description: 'Id of the user who did it.' }),
       since: time().optional(),
@@ -170,7 +182,7 @@ const tasks = createStaffRoute({
       open_tasks: yes.optional(),
       customer_id: uuid().optional(),
       due_before: time().optional(),
-      cursor: cursor(uuid()).optional(),
+      cursor: sealedCursor().optional(),
       limit: pageSize({ max: 200, default: 50 }),
     }),
   },
@@ -188,6 +200,7 @@ const tasks = createStaffRoute({
 });
 
 export function addActivityRoutes(app: App, db: PlatformDb) {
+  const cursors = cursorsOf(db);
   return app
     .openapi(timeline, async (c) => {
       const { kind, type, cursor: after, limit, ...filters } = c.req.valid('query');
@@ -220,16 +233,16 @@ export function addActivityRoutes(app: App, db: PlatformDb) {
       return c.json(toEntry(changed), 200);
     })
     .openapi(tasks, async (c) => {
-      const { mine, open_tasks, customer_id, due_before, cursor: after, limit } = c.req.valid('query');
+      const { mine, open_tasks, customer_id, due_before, cursor, limit } = c.req.valid('query');
       const found = await listTasks(db, {
         person: mine ? (c.get('actor')?.id ?? '') : undefined,
         openOnly: open_tasks ?? false,
         customerId: customer_id,
         dueBefore: due_before,
-        after,
+        after: await cursors.open('tasks', cursor),
         limit: limit + 1,
       });
-      const { page: activities, next_cursor } = cutPage(found, limit, (task) => task.id);
+      const { page: activities, next_cursor } = await cursors.cut('tasks', found, limit);
       return c.json({ activities, next_cursor }, 200);
     });
 }

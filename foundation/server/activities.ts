@@ -7,6 +7,7 @@ import {
   ReferenceNotFound,
   type Transaction,
 } from '@aether/platform';
+import { collectValues, keyset, type Place, type Placed } from './keyset.ts';
 
 /** An entry of a customer's timeline, of either app. */
 export type Activity = {
@@ -126,27 +127,26 @@ export type Task = Pick<Activity, 'id' | 'type' | 'description' | 'occurred_at' 
   customer: { id: string; name: string };
 };
 
-const lastDue = `coalesce(a.due_at, 'infinity')`;
+const byDueTime = { by: `coalesce(a.due_at, 'infinity')`, type: 'timestamptz', id: 'a.id', idType: 'uuid' };
+
+export type TaskFilters = { person?: string; openOnly: boolean; customerId?: string; dueBefore?: string };
 
 /** Tasks by when they are due, those without a date last. @param filters.person who wrote them */
 export async function listTasks(
   on: Queryable,
-  {
-    person,
-    openOnly,
-    customerId,
-    dueBefore,
-    after,
-    limit,
-  }: { person?: string; openOnly: boolean; customerId?: string; dueBefore?: string; after?: string; limit: number },
-): Promise<Task[]> {
-  return on.query<Task>(
-    `select a.id, a.type, a.description, a.occurred_at, a.due_at, a.done_at, jsonb_build_object('id', c.id, 'name', c.name) as customer
+  { person, openOnly, customerId, dueBefore, after, limit }: TaskFilters & { after?: Place; limit: number },
+): Promise<Placed<Task>[]> {
+  const { values, parameter } = collectValues();
+  const { where, orderBy, place } = keyset(byDueTime, 'asc', after, parameter);
+  const conditions = [`a.type = 'task'`, where];
+  if (person !== undefined) conditions.push(`a.created_by = ${parameter(person)}`);
+  if (openOnly) conditions.push('a.done_at is null');
+  if (customerId) conditions.push(`a.customer_id = ${parameter(customerId)}`);
+  if (dueBefore) conditions.push(`a.due_at < ${parameter(dueBefore)}`);
+  return on.query<Placed<Task>>(
+    `select a.id, a.type, a.description, a.occurred_at, a.due_at, a.done_at, jsonb_build_object('id', c.id, 'name', c.name) as customer, ${place}
      from crm.activities a join platform.customers c on c.id = a.customer_id
-     where a.type = 'task' and ($1::text is null or a.created_by = $1) and (not $2 or a.done_at is null)
-       and ($3::uuid is null or a.customer_id = $3) and ($4::timestamptz is null or a.due_at < $4)
-       and ($5::uuid is null or (${lastDue}, a.id) > ((select ${lastDue} from crm.activities a where a.id = $5), $5))
-     order by ${lastDue}, a.id limit $6`,
-    [person ?? null, openOnly, customerId ?? null, dueBefore ?? null, after ?? null, limit],
+     where ${conditions.join(' and ')} order by ${orderBy} limit ${parameter(limit)}`,
+    values,
   );
 }

@@ -1,6 +1,7 @@
 import { NotFound, type Queryable } from '@aether/platform';
-import { type ListedDeal, listedDealColumns, listedDealTables, matchDeals } from './deals.ts';
-import { collectValues } from './keyset.ts';
+import { type ListedDeal, listedDealColumns, listedDealTables } from './deals.ts';
+import { dealOrders, findRarest, matchDeals, matchWords } from './dealsearch.ts';
+import { collectValues, keyset, type Parameter, type Placed } from './keyset.ts';
 import type { Stage } from './pipelines.ts';
 
 /** Money per currency: { EUR: 1200 }. */
@@ -13,38 +14,78 @@ export type BoardColumn = {
   /** Each by the stage's probability. */
   weighted: Sums;
   /** Next to be closed first. */
-  deals: ListedDeal[];
+  deals: Placed<ListedDeal>[];
 };
 
-/** A pipeline's stages with their deals: those of an open stage, and of won and lost those of the last thirty days. @throws NotFound */
+type Filters = { owner?: string; search?: string };
+
+/**
+ * A pipeline's stages with their deals: those of an open stage, and of won and lost those of the last thirty days.
+ *
+ * @throws NotFound
+ */
 export async function readBoard(
   on: Queryable,
   pipelineId: number,
-  { owner, search, perStage }: { owner?: string; search?: string; perStage: number },
+  { perStage, ...filters }: Filters & { perStage: number },
 ): Promise<BoardColumn[]> {
-  const { values, parameter } = collectValues();
-  const pipeline = parameter(pipelineId, 'bigint');
-  const filters = matchDeals({ owner, search }, parameter);
-  const max = parameter(perStage, 'integer');
-  const rows = await on.query<{ stage: Stage; count: number; sums: Sums; deals: ListedDeal[] }>(
-    `with found as materialized (
-       select ${listedDealColumns}, row_number() over (partition by d.stage_id order by d.expected_close_on nulls last, d.id) as place
-       from ${listedDealTables}
-       where d.pipeline_id = ${pipeline} and (d.status = 'open' or d.closed_at > now() - interval '30 days') and ${filters})
-     select jsonb_build_object('id', p.id, 'name', p.name, 'outcome', p.outcome, 'probability_percent', p.probability_percent) as stage,
-       (select count(*)::integer from found where stage_id = p.id) as count,
-       (select coalesce(jsonb_object_agg(m.currency, m.amount), '{}')
-        from (select currency, sum(amount) as amount from found where stage_id = p.id group by currency) m) as sums,
-       (select coalesce(jsonb_agg(to_jsonb(f) - 'place' order by f.place), '[]') from found f where f.stage_id = p.id and f.place <= ${max}) as deals
-     from crm.pipeline_stages p where p.pipeline_id = ${pipeline} order by p.position`,
-    values,
-  );
-  if (rows.length === 0 && (await on.query('select from crm.pipelines where id = $1', [pipelineId])).length === 0)
+  const rarest = filters.search ? await findRarest(on, filters.search) : undefined;
+  const word = rarest?.isFrequent ? undefined : rarest?.word;
+  const [stages, deals] = await Promise.all([
+    readSums(on, pipelineId, filters, word),
+    readCards(on, pipelineId, filters, word, perStage),
+  ]);
+  if (stages.length === 0 && (await on.query('select from crm.pipelines where id = $1', [pipelineId])).length === 0)
     throw new NotFound('pipeline');
-  return rows.map((row) => ({
-    ...row,
+  const columns = new Map(stages.map((row) => [row.stage.id, { ...row, deals: [] as Placed<ListedDeal>[] }]));
+  for (const deal of deals) columns.get(deal.stage_id)?.deals.push(deal);
+  return [...columns.values()].map((column) => ({
+    ...column,
     weighted: Object.fromEntries(
-      Object.entries(row.sums).map(([currency, sum]) => [currency, (sum * row.stage.probability_percent) / 100]),
+      Object.entries(column.sums).map(([currency, sum]) => [currency, (sum * column.stage.probability_percent) / 100]),
     ),
   }));
+}
+
+function matchShown({ owner, search }: Filters, word: string | undefined, parameter: Parameter): string {
+  return `(d.status = 'open' or d.closed_at > now() - interval '30 days') and ${matchDeals({ owner }, parameter)}
+    and ${search ? matchWords(search, parameter, word) : 'true'}`;
+}
+
+/** Of the bare deals, which an index answers by itself. */
+async function readSums(on: Queryable, pipelineId: number, filters: Filters, word: string | undefined) {
+  const { values, parameter } = collectValues();
+  const pipeline = parameter(pipelineId, 'bigint');
+  return on.query<Pick<BoardColumn, 'stage' | 'count' | 'sums'>>(
+    `with sums as (
+       select d.stage_id, d.currency, count(*) as count, sum(d.amount) as amount from crm.deals d
+       where d.pipeline_id = ${pipeline} and ${matchShown(filters, word, parameter)} group by d.stage_id, d.currency)
+     select jsonb_build_object('id', p.id, 'name', p.name, 'outcome', p.outcome, 'probability_percent', p.probability_percent) as stage,
+       coalesce(sum(s.count), 0)::integer as count, coalesce(jsonb_object_agg(s.currency, s.amount) filter (where s.currency is not null), '{}') as sums
+     from crm.pipeline_stages p left join sums s on s.stage_id = p.id
+     where p.pipeline_id = ${pipeline} group by p.id order by p.position`,
+    values,
+  );
+}
+
+/** The first of each stage, with the names that a card shows. */
+async function readCards(
+  on: Queryable,
+  pipelineId: number,
+  filters: Filters,
+  word: string | undefined,
+  perStage: number,
+): Promise<Placed<ListedDeal>[]> {
+  const { values, parameter } = collectValues();
+  const order = { ...dealOrders.close, id: 'd.id', idType: 'bigint' };
+  const { orderBy, place } = keyset(order, 'asc', undefined, parameter);
+  const pipeline = parameter(pipelineId, 'bigint');
+  return on.query<Placed<ListedDeal>>(
+    `select ${listedDealColumns}, ${place}
+     from crm.pipeline_stages p cross join lateral (
+       select d.* from crm.deals d where d.pipeline_id = ${pipeline} and d.stage_id = p.id and ${matchShown(filters, word, parameter)}
+       order by ${orderBy} limit ${parameter(perStage)}) d ${listedDealTables}
+     where p.pipeline_id = ${pipeline} order by ${orderBy}`,
+    values,
+  );
 }

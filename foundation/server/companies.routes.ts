@@ -1,19 +1,8 @@
-import {
-  type App,
-  createStaffRoute,
-  cursor,
-  cutPage,
-  jsonBody,
-  line,
-  object,
-  pageSize,
-  problems,
-  uuid,
-  z,
-} from '@aether/http';
+import { type App, createStaffRoute, jsonBody, line, object, pageSize, problems, uuid, z } from '@aether/http';
 import type { PlatformDb } from '@aether/platform';
 import { type CompanyOrder, companyOrders, getCompanyRecord, listCompanies } from './companies.ts';
-import { createContact, listContacts, updateContact } from './contacts.ts';
+import { createContact, deleteContact, listContacts, updateContact } from './contacts.ts';
+import { cursorsOf, sealedCursor } from './cursors.ts';
 import { customChange, customShown } from './customfields.routes.ts';
 import { writeCustomValues } from './customfields.ts';
 
@@ -81,7 +70,7 @@ const list = createStaffRoute({
       search: line({ charactersMax: 200 }).optional(),
       sort: z.enum(Object.keys(companyOrders) as [CompanyOrder]).default('name'),
       dir: z.enum(['asc', 'desc']).optional(),
-      cursor: cursor(uuid()).optional(),
+      cursor: sealedCursor().optional(),
       limit: pageSize({ max: 200, default: 50 }),
     }),
   },
@@ -144,7 +133,7 @@ const contacts = createStaffRoute({
   summary: 'Who has which role there, by name',
   request: {
     params: key,
-    query: object({ cursor: cursor(uuid()).optional(), limit: pageSize({ max: 200, default: 100 }) }),
+    query: object({ cursor: sealedCursor().optional(), limit: pageSize({ max: 200, default: 100 }) }),
   },
   responses: {
     200: json('One page.', z.object({ contacts: z.array(ContactSchema), next_cursor: z.string().nullable() })),
@@ -180,13 +169,24 @@ const changeContact = createStaffRoute({
   responses: { 200: json('As it is now.', ContactSchema), ...problems(400, 404, 409, 422) },
 });
 
+const removeContact = createStaffRoute({
+  method: 'delete',
+  path: '/api/contacts/{id}',
+  summary: 'Remove a person’s role at a company',
+  request: { params: key },
+  responses: { 204: { description: 'Removed.' }, ...problems(404, 422) },
+});
+
 export function addCompanyRoutes(app: App, db: PlatformDb) {
+  const cursors = cursorsOf(db);
   return app
     .openapi(list, async (c) => {
-      const { search, sort, dir, cursor: after, limit } = c.req.valid('query');
+      const { search, sort, dir, cursor, limit } = c.req.valid('query');
       const direction = dir ?? (sort === 'name' ? 'asc' : 'desc');
+      const name = `companies ${sort} ${direction}`;
+      const after = await cursors.open(name, cursor);
       const found = await listCompanies(db, { search, sort, direction, after, limit: limit + 1 });
-      const { page: companies, next_cursor } = cutPage(found, limit, (company) => company.id);
+      const { page: companies, next_cursor } = await cursors.cut(name, found, limit);
       return c.json({ companies, next_cursor }, 200);
     })
     .openapi(create, async (c) => {
@@ -211,11 +211,13 @@ export function addCompanyRoutes(app: App, db: PlatformDb) {
     })
     .openapi(contacts, async (c) => {
       const { id } = c.req.valid('param');
-      const { cursor: after, limit } = c.req.valid('query');
+      const { cursor, limit } = c.req.valid('query');
       await getCompanyRecord(db, id);
+      const name = `contacts of ${id}`;
+      const after = await cursors.open(name, cursor);
       const found = await listContacts(db, id, { after, limit: limit + 1 });
-      const { page, next_cursor } = cutPage(found, limit, (contact) => contact.id);
-      return c.json({ contacts: page, next_cursor }, 200);
+      const { page: contacts, next_cursor } = await cursors.cut(name, found, limit);
+      return c.json({ contacts, next_cursor }, 200);
     })
     .openapi(addContact, async (c) => {
       const { id } = c.req.valid('param');
@@ -231,5 +233,9 @@ export function addCompanyRoutes(app: App, db: PlatformDb) {
         updateContact(tx, c.req.valid('param').id, patch, expected_version),
       );
       return c.json(changed, 200);
+    })
+    .openapi(removeContact, async (c) => {
+      await db.transaction({ actor: c.get('actor')?.id }, (tx) => deleteContact(tx, c.req.valid('param').id));
+      return c.body(null, 204);
     });
 }

@@ -1,6 +1,7 @@
 import { type Company, NotFound, type PlatformDb, type Queryable } from '@aether/platform';
+import { matchCompany } from './customermatch.ts';
 import { type CustomValues, customValues } from './customfields.ts';
-import { collectValues, type Direction, keyset, likePattern, wordsOf } from './keyset.ts';
+import { collectValues, type Direction, keyset, likePattern, type Place, type Placed, wordsOf } from './keyset.ts';
 
 export type ListedCompany = Company & { customers: number; open_deals: number };
 export type CompanyRecord = {
@@ -11,7 +12,11 @@ export type CompanyRecord = {
 };
 
 /** Each as its index has it. */
-export const companyOrders = { name: 'o.name', created: 'o.id', updated: 'o.updated_at' };
+export const companyOrders = {
+  name: { by: 'o.name', type: 'text' },
+  created: { by: 'o.id', type: 'uuid' },
+  updated: { by: 'o.updated_at', type: 'timestamptz' },
+};
 export type CompanyOrder = keyof typeof companyOrders;
 
 const counts = `(select count(*)::integer from platform.customers c where c.company_id = o.id and c.merged_into is null and c.erased_at is null) as customers,
@@ -26,17 +31,17 @@ export async function listCompanies(
     direction,
     after,
     limit,
-  }: { search?: string; sort: CompanyOrder; direction: Direction; after?: string; limit: number },
-): Promise<ListedCompany[]> {
+  }: { search?: string; sort: CompanyOrder; direction: Direction; after?: Place; limit: number },
+): Promise<Placed<ListedCompany>[]> {
   const { values, parameter } = collectValues();
-  const order = { tables: 'platform.companies o', by: companyOrders[sort], id: 'o.id' };
-  const { where, orderBy } = keyset(order, direction, parameter(after ?? null, 'uuid'));
-  const conditions = wordsOf(search).map(
-    (word) =>
-      `(' ' || lower(o.name) like ${parameter(likePattern(word))} or o.domain like ${parameter(`${word.replace(/[\\%_]/g, '\\$&')}%`)})`,
-  );
-  return on.query<ListedCompany>(
-    `select o.id, o.name, o.domain, o.version, o.created_at, o.updated_at, o.created_by_app, ${counts}
+  const order = { ...companyOrders[sort], id: 'o.id', idType: 'uuid' };
+  const { where, orderBy, place } = keyset(order, direction, after, parameter);
+  const conditions = wordsOf(search).map((word) => {
+    const domain = parameter(`${word.replace(/[\\%_]/g, '\\$&')}%`);
+    return `(${matchCompany(word, parameter(likePattern(word)))} or o.domain like ${domain})`;
+  });
+  return on.query<Placed<ListedCompany>>(
+    `select o.id, o.name, o.domain, o.version, o.created_at, o.updated_at, o.created_by_app, ${counts}, ${place}
      from platform.companies o where ${[where, ...conditions].join(' and ')} order by ${orderBy} limit ${parameter(limit)}`,
     values,
   );

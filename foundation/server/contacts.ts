@@ -1,5 +1,5 @@
 import { NotFound, PlatformError, type Queryable, type Transaction } from '@aether/platform';
-import { collectValues, keyset } from './keyset.ts';
+import { collectValues, keyset, type Place, type Placed } from './keyset.ts';
 
 /** A person's role at a company. */
 export type Contact = {
@@ -38,16 +38,13 @@ export class ContactVersionConflict extends PlatformError {
 export async function listContacts(
   on: Queryable,
   companyId: string,
-  { after, limit }: { after?: string; limit: number },
-): Promise<Contact[]> {
+  { after, limit }: { after?: Place; limit: number },
+): Promise<Placed<Contact>[]> {
   const { values, parameter } = collectValues();
-  const { where, orderBy } = keyset(
-    { tables: 'crm.contacts t', by: 't.name', id: 't.id' },
-    'asc',
-    parameter(after ?? null, 'uuid'),
-  );
-  return on.query<Contact>(
-    `select ${contactColumns} from crm.contacts t where t.company_id = ${parameter(companyId)} and ${where} order by ${orderBy} limit ${parameter(limit)}`,
+  const order = { by: 't.name', type: 'text', id: 't.id', idType: 'uuid' };
+  const { where, orderBy, place } = keyset(order, 'asc', after, parameter);
+  return on.query<Placed<Contact>>(
+    `select ${contactColumns}, ${place} from crm.contacts t where t.company_id = ${parameter(companyId)} and ${where} order by ${orderBy} limit ${parameter(limit)}`,
     values,
   );
 }
@@ -86,4 +83,10 @@ export async function updateContact(
     [id, ...given.map(([, value]) => value)],
   );
   return changed as Contact;
+}
+
+/** @throws NotFound */
+export async function deleteContact(tx: Transaction, id: string): Promise<void> {
+  const gone = await tx.query('delete from crm.contacts where id = $1 returning id', [id]);
+  if (gone.length === 0) throw new NotFound('contact');
 }

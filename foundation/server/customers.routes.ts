@@ -4,8 +4,6 @@ import {
   CrmContextSchema,
   CustomerSchema,
   createStaffRoute,
-  cursor,
-  cutPage,
   jsonBody,
   line,
   object,
@@ -16,6 +14,7 @@ import {
   z,
 } from '@aether/http';
 import type { PlatformDb } from '@aether/platform';
+import { cursorsOf, sealedCursor } from './cursors.ts';
 import { type CustomerFilters, getCustomerRecord, listCustomers, requireCustomer } from './customers.ts';
 import { type CustomerOrder, countCustomers, customerOrders } from './customersearch.ts';
 import { customChange, customShown } from './customfields.routes.ts';
@@ -95,7 +94,7 @@ const list = createStaffRoute({
         .enum(['asc', 'desc'])
         .optional()
         .openapi({ description: 'By default newest first, and names from A to Z.' }),
-      cursor: cursor(uuid()).optional(),
+      cursor: sealedCursor().optional(),
       limit: pageSize({ max: 100, default: 25 }),
     }),
   },
@@ -166,6 +165,8 @@ const change = createStaffRoute({
 });
 
 export function addCustomerRoutes(app: App, db: PlatformDb) {
+  const cursors = cursorsOf(db);
+
   async function count(filters: CustomerFilters, shown: number, isFrequent: boolean, isAll: boolean) {
     if (isAll || isFrequent) return { total: shown, total_is_more: !isAll };
     const total = await countCustomers(db, filters, totalMax);
@@ -174,11 +175,13 @@ export function addCustomerRoutes(app: App, db: PlatformDb) {
 
   return app
     .openapi(list, async (c) => {
-      const { cursor: after, limit, sort, dir, no_manager, ...filters } = c.req.valid('query');
+      const { cursor, limit, sort, dir, no_manager, ...filters } = c.req.valid('query');
       const shown = { ...filters, no_manager: no_manager === 'true' };
       const direction = dir ?? (sort === 'created' || sort === 'updated' ? 'desc' : 'asc');
+      const name = `customers ${sort} ${direction}`;
+      const after = await cursors.open(name, cursor);
       const found = await listCustomers(db, { filters: shown, sort, direction, after, limit: limit + 1 });
-      const { page: customers, next_cursor } = cutPage(found.customers, limit, (customer) => customer.id);
+      const { page: customers, next_cursor } = await cursors.cut(name, found.customers, limit);
       const counted =
         after === undefined && (await count(shown, customers.length, found.isFrequent, next_cursor === null));
       return c.json({ customers, next_cursor, ...counted }, 200);

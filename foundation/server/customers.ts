@@ -9,7 +9,7 @@ import {
 } from '@aether/platform';
 import { type CustomerOrder, findCustomers } from './customersearch.ts';
 import type { CustomValues } from './customfields.ts';
-import type { Direction } from './keyset.ts';
+import type { Direction, Place, Placed } from './keyset.ts';
 
 export type ListedCustomer = Customer & {
   company: { id: string; name: string; domain: string | null } | null;
@@ -34,8 +34,7 @@ export type CustomerList = {
   filters: CustomerFilters;
   sort: CustomerOrder;
   direction: Direction;
-  /** The id of the last customer of the page before. */
-  after?: string;
+  after?: Place;
   limit: number;
 };
 
@@ -47,7 +46,7 @@ type Row = Customer &
 export async function listCustomers(
   db: PlatformDb,
   list: CustomerList,
-): Promise<{ customers: ListedCustomer[]; isFrequent: boolean }> {
+): Promise<{ customers: Placed<ListedCustomer>[]; isFrequent: boolean }> {
   const { rows, isFrequent } = await findCustomers<Row>(db, list);
   const customers = rows.map(({ company_name, company_domain, manager_name, ...customer }) => ({
     ...customer,

@@ -1,173 +1,145 @@
-import { canonicaliseEmail, customerColumns, type Queryable } from '@aether/platform';
+import { customerColumns, type Queryable } from '@aether/platform';
+import { findRarest, matchFilters, matchSearch, tierOrLast } from './customermatch.ts';
 import type { CustomerFilters, CustomerList } from './customers.ts';
 import { customValues } from './customfields.ts';
-import { collectValues, type Direction, keyset, likePattern, wordsOf } from './keyset.ts';
+import { collectValues, type Direction, keyset, type Parameter, type Place, type Placed } from './keyset.ts';
 
 /*
  * PostgreSQL does not know how many rows hold a word: row-level security keeps its statistics from operators that might leak, and LIKE
- * is one. So we find out ourselves. A word that many have is met soon by whoever reads the list in its order; one that few have
- * is found by the index of trigrams. With two million customers both take well under a tenth of a second, and each takes
- * seconds for the other's words: see docs/benchmarks.md.
+ * is one. Nor does it know how filters go together with each other and with an order. So we find out ourselves. What many customers
+ * have is met soon by whoever reads the list in its order; what few have is found by an index, and those few are sorted. With two
+ * million customers both take well under a tenth of a second, and each takes seconds for the other's: see docs/benchmarks.md.
  */
 
-/** Each as its index has it: see 0008_foundation.sql. Who has no tier comes last. */
+/** Each as its index has it: see 0008_foundation.sql. Who has no tier, or no company, comes last. */
 export const customerOrders = {
-  name: 'c.name',
-  email: 'c.email_key',
-  tier: `coalesce(c.account_tier, '~')`,
-  company: 'o.name',
-  created: 'c.created_at',
-  updated: 'c.updated_at',
+  name: { by: 'c.name', type: 'text' },
+  email: { by: 'c.email_key', type: 'text' },
+  tier: { by: tierOrLast, type: 'text' },
+  company: { by: 'o.name', type: 'text' },
+  created: { by: 'c.created_at', type: 'timestamptz' },
+  updated: { by: 'c.updated_at', type: 'timestamptz' },
 };
 export type CustomerOrder = keyof typeof customerOrders;
 
-/** So many are read in the order of the list before the index of trigrams is asked. */
+/** Filters that the index of an order answers with it: the list is read with them, and not past all the others. */
+const filtersInOrder: Partial<Record<CustomerOrder, (keyof CustomerFilters)[]>> = {
+  name: ['manager'],
+  tier: ['tier'],
+  created: ['app', 'no_manager', 'created_after', 'created_before'],
+};
+
+/** So many are read in the order of the list before indexes are asked who fits. */
 const lookAheadMax = 10_000;
-/** Customers looked at to see which of several words is the rarest. */
-const sampleMax = 2_000;
 
 const goesOn = 'c.merged_into is null and c.erased_at is null';
 const columns = `${customerColumns}, o.name as company_name, o.domain as company_domain, u.name as manager_name, ${customValues('customer', 'c.id')} as custom`;
-const joins = `left join platform.companies o on o.id = c.company_id left join platform.users u on u.id = c.account_manager_id`;
+const byId = { id: 'c.id', idType: 'uuid' };
+const joinCompanies = 'left join platform.companies o on o.id = c.company_id';
 
 /** @returns `isFrequent` when the search is met so often that counting would take long. */
 export async function findCustomers<Row extends object>(
   on: Queryable,
-  { filters, sort, direction, after, limit }: CustomerList,
-): Promise<{ rows: Row[]; isFrequent: boolean }> {
-  const { search, ...others } = filters;
-  if (sort === 'company')
-    return { rows: await listByCompany<Row>(on, filters, direction, after, limit), isFrequent: false };
-  const order = { tables: 'platform.customers c', by: customerOrders[sort], id: 'c.id' };
-
-  if (search) {
-    const { values, parameter } = collectValues();
-    const { where, orderBy } = keyset(order, direction, parameter(after ?? null, 'uuid'));
-    const near = await on.query<Row>(
-      `select ${columns} from (select * from platform.customers c where ${goesOn} and ${where} order by ${orderBy} limit ${lookAheadMax}) c ${joins}
-       where ${matchFilters(others, parameter)} and ${matchSearch(search, parameter)} order by ${orderBy} limit ${parameter(limit)}`,
-      values,
-    );
-    if (near.length >= limit) return { rows: near, isFrequent: true };
+  list: CustomerList,
+): Promise<{ rows: Placed<Row>[]; isFrequent: boolean }> {
+  const { filters, limit } = list;
+  const stretches = stretchesOf(list);
+  if (!Object.values(filters).some(Boolean)) {
+    const rows: Placed<Row>[] = [];
+    for (const stretch of stretches)
+      if (rows.length < limit) {
+        const missing = limit - rows.length;
+        rows.push(...(await readStretch<Row>(on, list, stretch, { max: missing, limit: missing })));
+      }
+    return { rows, isFrequent: false };
   }
-  const { values, parameter } = collectValues();
-  const { where, orderBy } = keyset(order, direction, parameter(after ?? null, 'uuid'));
-  const rows = await on.query<Row>(
-    `select ${columns} from ${search ? matching(search, parameter, await findRarest(on, search)) : 'platform.customers c'} ${joins}
-     where ${goesOn} and ${where} and ${matchFilters(others, parameter)} order by ${orderBy} limit ${parameter(limit)}`,
-    values,
-  );
-  return { rows, isFrequent: false };
+  // Of one company there are never so many that they could not be sorted.
+  const [stretch] = filters.company ? [] : stretches;
+  if (stretch) {
+    const near = await readStretch<Row>(on, list, stretch, { max: lookAheadMax, limit });
+    if (near.length >= limit) return { rows: near, isFrequent: filters.search !== undefined };
+  }
+  return { rows: await sortMatching<Row>(on, list), isFrequent: false };
 }
 
 /** How many there are, counted up to `max` and one more. Not for a search that is frequent. */
-export async function countCustomers(
-  on: Queryable,
-  { search, ...others }: CustomerFilters,
-  max: number,
-): Promise<number> {
+export async function countCustomers(on: Queryable, filters: CustomerFilters, max: number): Promise<number> {
   const { values, parameter } = collectValues();
+  const from = filters.search
+    ? await matching(on, filters, parameter)
+    : `platform.customers c where ${goesOn} and ${matchFilters(filters, parameter)}`;
   const [row] = await on.query<{ total: number }>(
-    `select count(*)::integer as total from (
-       select from ${search ? matching(search, parameter, await findRarest(on, search)) : 'platform.customers c'}
-       where ${goesOn} and ${matchFilters(others, parameter)} limit ${parameter(max + 1)}) found`,
+    `select count(*)::integer as total from (select from ${from} limit ${parameter(max + 1)}) found`,
     values,
   );
   return row?.total ?? 0;
 }
 
-/** Those with a company by its name, then those without: no index spans two tables, but two can be read one after the other. */
-async function listByCompany<Row extends object>(
+/** A part of a list that an index has in order. Of those sorted by company there are two, because no index spans two tables. */
+type Stretch = { from: string; by: string; type: string; after: Place | undefined };
+
+function stretchesOf({ sort, after }: CustomerList): Stretch[] {
+  const everybody = `platform.customers c where ${goesOn}`;
+  if (sort !== 'company') return [{ from: everybody, ...customerOrders[sort], after }];
+  const isBehind = after?.[0] === null;
+  const inCompanies = {
+    from: `platform.customers c join platform.companies o on o.id = c.company_id where ${goesOn}`,
+    ...customerOrders.company,
+    after,
+  };
+  const inNone = { from: `${everybody} and c.company_id is null`, by: 'c.id', type: 'uuid' };
+  return isBehind ? [{ ...inNone, after: [after[1], after[1]] }] : [inCompanies, { ...inNone, after: undefined }];
+}
+
+/** Of the next `max` of a stretch those who fit, at most `limit`. */
+async function readStretch<Row extends object>(
   on: Queryable,
-  { search, ...others }: CustomerFilters,
-  direction: Direction,
-  after: string | undefined,
-  limit: number,
-): Promise<Row[]> {
+  { filters, sort, direction }: CustomerList,
+  { from, by, type, after }: Stretch,
+  { max, limit }: { max: number; limit: number },
+): Promise<Placed<Row>[]> {
   const { values, parameter } = collectValues();
-  const cursor = parameter(after ?? null, 'uuid');
-  const conditions = [goesOn, matchFilters(others, parameter)];
-  if (search) conditions.push(matchSearch(search, parameter, await findRarest(on, search)));
-  const tables = 'platform.customers c join platform.companies o on o.id = c.company_id';
-  const { where, orderBy } = keyset({ tables, by: 'o.name', id: 'c.id' }, direction, cursor);
-  const max = parameter(limit);
-  const isBehindCompanies = `exists (select from platform.customers where id = ${cursor} and company_id is null)`;
-  return on.query<Row>(
-    `(select ${columns} from ${tables} left join platform.users u on u.id = c.account_manager_id
-      where not ${isBehindCompanies} and ${where} and ${conditions.join(' and ')} order by ${orderBy} limit ${max})
-     union all
-     (select ${columns} from platform.customers c ${joins}
-      where c.company_id is null and (not ${isBehindCompanies} or c.id ${direction === 'asc' ? '>' : '<'} ${cursor}) and ${conditions.join(' and ')}
-      order by c.id ${direction} limit ${max})
-     limit ${max}`,
-    values,
-  );
+  const { where, orderBy } = keyset({ by, type, ...byId }, direction, after, parameter);
+  const inOrder = Object.fromEntries((filtersInOrder[sort] ?? []).map((filter) => [filter, filters[filter]]));
+  const page = `
+    select c.id from (
+      select c.* from ${from} and ${where} and ${matchFilters(inOrder, parameter)} order by ${orderBy} limit ${max}) c ${joinCompanies}
+    where ${matchFilters(filters, parameter)} and ${matchSearch(filters.search, parameter)} order by ${orderBy} limit ${parameter(limit)}`;
+  return on.query<Placed<Row>>(showPage(page, sort, direction), values);
 }
 
-type Parameter = ReturnType<typeof collectValues>['parameter'];
-
-function matchFilters(filters: Omit<CustomerFilters, 'search'>, parameter: Parameter): string {
-  const conditions = ['true'];
-  if (filters.tier) conditions.push(`c.account_tier = ${parameter(filters.tier)}`);
-  if (filters.manager) conditions.push(`c.account_manager_id = ${parameter(filters.manager)}`);
-  if (filters.no_manager) conditions.push('c.account_manager_id is null');
-  if (filters.company) conditions.push(`c.company_id = ${parameter(filters.company)}`);
-  if (filters.app) conditions.push(`c.created_by_app = ${parameter(filters.app)}`);
-  if (filters.created_after) conditions.push(`c.created_at >= ${parameter(filters.created_after)}`);
-  if (filters.created_before) conditions.push(`c.created_at < ${parameter(filters.created_before)}`);
-  return conditions.join(' and ');
+/** Finds all who fit by other indexes, and sorts them. */
+async function sortMatching<Row extends object>(
+  on: Queryable,
+  { filters, sort, direction, after, limit }: CustomerList,
+): Promise<Placed<Row>[]> {
+  const { values, parameter } = collectValues();
+  const order = { ...customerOrders[sort], ...byId };
+  const inNone = { by: 'c.id', type: 'uuid', ...byId };
+  const whereBehind = () => {
+    if (sort !== 'company' || !after) return keyset(order, direction, after, parameter).where;
+    if (after[0] !== null) return `(o.id is null or ${keyset(order, direction, after, parameter).where})`;
+    return `o.id is null and ${keyset(inNone, direction, [after[1], after[1]], parameter).where}`;
+  };
+  const page = `
+    select c.id from ${await matching(on, filters, parameter)} ${joinCompanies} where ${whereBehind()}
+    order by ${order.by} ${direction} nulls last, c.id ${direction} limit ${parameter(limit)}`;
+  return on.query<Placed<Row>>(showPage(page, sort, direction), values);
 }
 
-const named = `' ' || lower(c.name) || ' ' || c.email_key`;
-const companyNamed = `' ' || lower(o.name)`;
-const companiesNamed = (pattern: string) =>
-  `select id from platform.companies where ' ' || lower(name) like ${pattern}`;
-
-/**
- * The condition that every word stands in name, address or company; or that it is a whole address, also a former one, or a number.
- *
- * @param rarest the word for which indexes are used; without one the rows are given, and each is looked at.
- */
-function matchSearch(search: string, parameter: Parameter, rarest?: string): string {
-  const everyWord = wordsOf(search).map((word) => {
-    const pattern = parameter(likePattern(word));
-    // "or" of what two indexes answer becomes a bitmap of a few rows; those are then looked at one by one.
-    return word === rarest
-      ? `(${named} like ${pattern} or c.company_id = any (array(${companiesNamed(pattern)})))`
-      : `((${named} like ${pattern} or ${companyNamed} like ${pattern}) is true)`;
-  });
-  const conditions = [everyWord.length > 0 ? `(${everyWord.join(' and ')})` : 'true'];
-  const email = canonicaliseEmail(search);
-  if (email.ok)
-    conditions.push(
-      `c.id = any (array(select customer_id from platform.customer_emails where email_key = ${parameter(email.key)}))`,
-    );
-  if (/^[1-9]\d{0,17}$/.test(search)) conditions.push(`c.crm_id = ${parameter(search, 'bigint')}`);
-  return `(${conditions.join(' or ')})`;
+/** What the list shows of the customers whose ids `page` gives. */
+function showPage(page: string, sort: CustomerOrder, direction: Direction): string {
+  const { by } = customerOrders[sort];
+  return `select ${columns}, array[(${by})::text, c.id::text] as place from (${page}) page join platform.customers c on c.id = page.id ${joinCompanies}
+    left join platform.users u on u.id = c.account_manager_id order by ${by} ${direction} nulls last, c.id ${direction}`;
 }
 
 /**
- * Those who fit a search, for `from`. "offset 0" keeps PostgreSQL from reading everybody in the order of the list instead, which it
- * takes to be cheaper, because it does not know how few they are.
+ * Those who fit, for `from`. "offset 0" keeps PostgreSQL from reading everybody in the order of the list instead, which it takes to
+ * be cheaper, because it does not know how few they are.
  */
-const matching = (search: string, parameter: Parameter, rarest: string | undefined): string =>
-  `(select c.* from platform.customers c left join platform.companies o on o.id = c.company_id
-    where ${matchSearch(search, parameter, rarest)} offset 0) c`;
-
-/** The word that the fewest of the newest customers have; of equals the longest. */
-async function findRarest(on: Queryable, search: string): Promise<string | undefined> {
-  const words = wordsOf(search);
-  if (words.length < 2) return words[0];
-  const { values, parameter } = collectValues();
-  const counts = words.map((word) => {
-    const pattern = parameter(likePattern(word));
-    return `count(*) filter (where ${named} like ${pattern} or ${companyNamed} like ${pattern})::integer`;
-  });
-  const [row] = await on.query<{ counts: number[] }>(
-    `select array[${counts.join(', ')}] as counts from (select * from platform.customers order by id desc limit ${sampleMax}) c
-     left join platform.companies o on o.id = c.company_id`,
-    values,
-  );
-  const ranked = words.map((word, index) => ({ word, count: row?.counts[index] ?? 0 }));
-  return ranked.sort((one, other) => one.count - other.count || other.word.length - one.word.length)[0]?.word;
+async function matching(on: Queryable, filters: CustomerFilters, parameter: Parameter): Promise<string> {
+  const { search } = filters;
+  return `(select c.* from platform.customers c ${search ? joinCompanies : ''}
+    where ${goesOn} and ${matchFilters(filters, parameter)} and ${matchSearch(search, parameter, search && (await findRarest(on, search)))} offset 0) c`;
 }

@@ -15,6 +15,7 @@ import {
   fieldRecords,
   fieldTypes,
   listCustomFields,
+  numberMax,
   removeCustomField,
   updateCustomField,
 } from './customfields.ts';
@@ -25,7 +26,7 @@ const key = () =>
     .regex(/^[a-z][a-z0-9_]{0,39}$/, { error: 'must be 1 to 40 of a-z, 0-9 or _, starting with a letter' })
     .openapi({ example: 'renewal_month' });
 
-const customValue = z.union([z.string().max(2_000), z.number(), z.boolean()]);
+const customValue = z.union([z.string().max(2_000), z.number().min(-numberMax).max(numberMax), z.boolean()]);
 
 /** `custom` of a record in a request: values by key, null takes one away. */
 export const customChange = () => z.record(key(), customValue.nullable());

@@ -72,6 +72,57 @@ describe('a field of the organisation', () => {
     expect((await app.call('DELETE', `/api/custom-fields/${id}`)).body).toEqual({ values: 1 });
   });
 
+  test.each([1e15, -1e15, 0.001])('of numbers takes %d', async (number) => {
+    const { key } = await newField({ type: 'number' });
+    expect((await newCustomer({ [key]: number })).status).toBe(201);
+  });
+
+  test.each(['1e16', '-1e16', '1e400'])('of numbers refuses %s, here and in the database', async (number) => {
+    const { key, id } = await newField({ type: 'number' });
+    const { body: customer } = await newCustomer({ [key]: 1 });
+    const answer = await fetch(`${app.url}/api/customers/${customer.id}`, {
+      method: 'PATCH',
+      headers: { ...(await app.headersOf('maya')), 'Content-Type': 'application/json' },
+      body: `{"custom":{"${key}":${number}}}`,
+    });
+    expect({ status: answer.status, body: await answer.json() }).toMatchObject({
+      status: 422,
+      body: { errors: [{ field: `custom.${key}` }] },
+    });
+    await expect(
+      app.foundation.query('update crm.custom_field_values set value = $2 where field_id = $1', [id, number]),
+    ).rejects.toMatchObject({ code: 'invalid-field' });
+  });
+
+  test('that is required of deals and companies is required of SQL too, but not of what a chat makes', async () => {
+    const { body: customer } = await newCustomer();
+    const ofDeal = await newField({ record: 'deal', is_required: true });
+    const ofCompany = await newField({ record: 'company', is_required: true });
+    const makeDeal = (value?: string) =>
+      app.foundation.transaction({}, async (tx) => {
+        const [deal] = await tx.query<{ id: number }>(
+          `insert into crm.deals (customer_id, pipeline_id, stage_id, name) select $1, pipeline_id, id, 'D' from crm.pipeline_stages
+           where name = 'Qualified' limit 1 returning id`,
+          [customer.id],
+        );
+        if (value)
+          await tx.query('insert into crm.custom_field_values (field_id, deal_id, value) values ($1, $2, $3)', [
+            ofDeal.id,
+            deal?.id,
+            JSON.stringify(value),
+          ]);
+      });
+    await expect(makeDeal()).rejects.toMatchObject({ code: 'invalid-field', fields: [{ field: ofDeal.key }] });
+    await makeDeal('given');
+    await expect(app.foundation.createCompany({ name: 'Firm' })).rejects.toMatchObject({ code: 'invalid-field' });
+    expect((await app.support.createCompany({ name: 'Born in a chat' })).created_by_app).toBe('support');
+    expect((await app.support.findOrCreateCustomer({ email: `chat${++unique}@example.com`, name: 'C' })).created).toBe(
+      true,
+    );
+    for (const { id } of [ofDeal, ofCompany]) await app.call('DELETE', `/api/custom-fields/${id}`);
+    await app.foundation.createCompany({ name: 'Firm' });
+  });
+
   test('stands on deals and companies as well, and nowhere else than on its own kind', async () => {
     const deal = await newField({ record: 'deal' });
     const company = await newField({ record: 'company' });

@@ -33,6 +33,8 @@ export class ChoiceInUse extends PlatformError {
 }
 
 const fieldsMax = 100;
+/** Of a number, either way. Up to here JavaScript keeps whole numbers, and everything that one counts or pays. */
+export const numberMax = 1e15;
 const columns = 'f.id, f.record, f.key, f.label, f.type, f.choices, f.is_required, f.position';
 
 /** SQL for the values of one record, as { key: value }. @param id an expression for its id */
@@ -148,7 +150,9 @@ function checkValue(
         ? []
         : refuse('must be text of at most 2000 characters');
     case 'number':
-      return typeof value === 'number' ? [] : refuse('must be a number');
+      return typeof value === 'number' && Math.abs(value) <= numberMax
+        ? []
+        : refuse('must be a number from -1e15 to 1e15');
     case 'checkbox':
       return typeof value === 'boolean' ? [] : refuse('must be true or false');
     case 'choice':

@@ -4,8 +4,6 @@ import {
   bigintIdText,
   clientId,
   createStaffRoute,
-  cursor,
-  cutPage,
   date,
   jsonBody,
   line,
@@ -18,19 +16,11 @@ import {
 } from '@aether/http';
 import { CustomerErased, type PlatformDb, ReferenceNotFound } from '@aether/platform';
 import { readBoard } from './board.ts';
+import { cursorsOf, sealedCursor } from './cursors.ts';
 import { accountTier } from './customers.routes.ts';
 import { customChange, customShown } from './customfields.routes.ts';
-import {
-  closeDeal,
-  createDeal,
-  type DealOrder,
-  dealOrders,
-  getDealRecord,
-  listDeals,
-  moveDeal,
-  reopenDeal,
-  updateDeal,
-} from './deals.ts';
+import { closeDeal, createDeal, getDealRecord, listDeals, moveDeal, reopenDeal, updateDeal } from './deals.ts';
+import { type DealOrder, dealOrders } from './dealsearch.ts';
 import { StageSchema } from './pipelines.routes.ts';
 
 const DealSchema = z
@@ -83,7 +73,7 @@ const list = createStaffRoute({
         .enum(['asc', 'desc'])
         .optional()
         .openapi({ description: 'By default newest first, and names from A to Z.' }),
-      cursor: cursor(z.int().positive()).optional(),
+      cursor: sealedCursor().optional(),
       limit: pageSize({ max: 200, default: 50 }),
     }),
   },
@@ -282,12 +272,15 @@ const board = createStaffRoute({
 });
 
 export function addDealRoutes(app: App, db: PlatformDb) {
+  const cursors = cursorsOf(db);
   return app
     .openapi(list, async (c) => {
-      const { cursor: after, limit, sort, dir, ...filters } = c.req.valid('query');
+      const { cursor, limit, sort, dir, ...filters } = c.req.valid('query');
       const direction = dir ?? (sort === 'created' || sort === 'updated' ? 'desc' : 'asc');
+      const name = `deals ${sort} ${direction}`;
+      const after = await cursors.open(name, cursor);
       const found = await listDeals(db, { filters, sort, direction, after, limit: limit + 1 });
-      const { page: deals, next_cursor } = cutPage(found, limit, (deal) => deal.id);
+      const { page: deals, next_cursor } = await cursors.cut(name, found, limit);
       return c.json({ deals, next_cursor }, 200);
     })
     .openapi(create, async (c) => {
@@ -339,10 +332,10 @@ export function addDealRoutes(app: App, db: PlatformDb) {
     .openapi(board, async (c) => {
       const { owner, search, per_stage } = c.req.valid('query');
       const columns = await readBoard(db, c.req.valid('param').id, { owner, search, perStage: per_stage + 1 });
-      const cut = columns.map(({ deals, ...column }) => {
-        const { page, next_cursor } = cutPage(deals, per_stage, (deal) => deal.id);
+      const cut = columns.map(async ({ deals, ...column }) => {
+        const { page, next_cursor } = await cursors.cut('deals close asc', deals, per_stage);
         return { ...column, deals: page, next_cursor };
       });
-      return c.json({ columns: cut }, 200);
+      return c.json({ columns: await Promise.all(cut) }, 200);
     });
 }

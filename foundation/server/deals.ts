@@ -8,7 +8,8 @@ import {
 } from '@aether/platform';
 import { addActivity } from './activities.ts';
 import { type CustomChange, type CustomValues, customValues, writeCustomValues } from './customfields.ts';
-import { collectValues, type Direction, keyset, likePattern, wordsOf } from './keyset.ts';
+import { type DealOrder, findDeals } from './dealsearch.ts';
+import type { Direction, Place, Placed } from './keyset.ts';
 
 export type Deal = {
   id: number;
@@ -70,16 +71,6 @@ export type DealFilters = {
   search?: string;
 };
 
-/** Each never null; what has no date comes last. */
-export const dealOrders = {
-  created: 'd.id',
-  name: 'd.name',
-  amount: 'd.amount',
-  close: `coalesce(d.expected_close_on, 'infinity')`,
-  updated: 'd.updated_at',
-};
-export type DealOrder = keyof typeof dealOrders;
-
 /** Read the deal again: somebody moved or changed it meanwhile. */
 export class DealVersionConflict extends PlatformError {
   readonly expected: number;
@@ -124,41 +115,24 @@ const dealTables = 'crm.deals d join crm.pipeline_stages s on s.id = d.stage_id'
 export const listedDealColumns = `${dealColumns}, jsonb_build_object('id', c.id, 'name', c.name) as customer,
   case when o.id is not null then jsonb_build_object('id', o.id, 'name', o.name) end as company,
   case when u.id is not null then jsonb_build_object('id', u.id, 'name', u.name) end as owner`;
-export const listedDealTables = `${dealTables} join platform.customers c on c.id = d.customer_id
+/** What stands behind deals `d` in `from`, for those columns. */
+export const listedDealTables = `join crm.pipeline_stages s on s.id = d.stage_id join platform.customers c on c.id = d.customer_id
   left join platform.companies o on o.id = d.company_id left join platform.users u on u.id = d.owner_id`;
 
-export type DealList = { filters: DealFilters; sort: DealOrder; direction: Direction; after?: number; limit: number };
+export type DealList = { filters: DealFilters; sort: DealOrder; direction: Direction; after?: Place; limit: number };
 
-export async function listDeals(
-  on: Queryable,
-  { filters, sort, direction, after, limit }: DealList,
-): Promise<ListedDeal[]> {
-  const { values, parameter } = collectValues();
-  const order = { tables: 'crm.deals d', by: dealOrders[sort], id: 'd.id' };
-  const { where, orderBy } = keyset(order, direction, parameter(after ?? null, 'bigint'));
-  return on.query<ListedDeal>(
-    `select ${listedDealColumns} from ${listedDealTables}
-     where ${where} and ${matchDeals(filters, parameter)} order by ${orderBy} limit ${parameter(limit)}`,
-    values,
+export async function listDeals(on: Queryable, list: DealList): Promise<Placed<ListedDeal>[]> {
+  const found = await findDeals(on, list);
+  if (found.length === 0) return [];
+  const deals = await on.query<ListedDeal>(
+    `select ${listedDealColumns} from crm.deals d ${listedDealTables} where d.id = any ($1)`,
+    [found.map(({ id }) => id)],
   );
-}
-
-/** The condition for `filters` on the tables of a listed deal. */
-export function matchDeals(filters: DealFilters, parameter: ReturnType<typeof collectValues>['parameter']): string {
-  const conditions = ['true'];
-  if (filters.customer_id) conditions.push(`d.customer_id = ${parameter(filters.customer_id)}`);
-  if (filters.company_id) conditions.push(`d.company_id = ${parameter(filters.company_id)}`);
-  if (filters.pipeline) conditions.push(`d.pipeline_id = ${parameter(filters.pipeline)}`);
-  if (filters.stage) conditions.push(`d.stage_id = ${parameter(filters.stage)}`);
-  if (filters.owner) conditions.push(`d.owner_id = ${parameter(filters.owner)}`);
-  if (filters.status) conditions.push(`d.status = ${parameter(filters.status)}`);
-  for (const word of wordsOf(filters.search ?? '')) {
-    const pattern = parameter(likePattern(word));
-    conditions.push(
-      `(' ' || lower(d.name) like ${pattern} or ' ' || lower(c.name) || ' ' || c.email_key like ${pattern})`,
-    );
-  }
-  return conditions.join(' and ');
+  const byId = new Map(deals.map((deal) => [deal.id, deal]));
+  return found.flatMap(({ id, place }) => {
+    const deal = byId.get(id);
+    return deal ? [{ ...deal, place }] : [];
+  });
 }
 
 /** @throws NotFound */
@@ -171,7 +145,7 @@ export async function getDeal(on: Queryable, id: number): Promise<Deal> {
 /** With names and custom fields. @throws NotFound */
 export async function getDealRecord(on: Queryable, id: number): Promise<DealRecord> {
   const [deal] = await on.query<DealRecord>(
-    `select ${listedDealColumns}, ${customValues('deal', 'd.id')} as custom from ${listedDealTables} where d.id = $1`,
+    `select ${listedDealColumns}, ${customValues('deal', 'd.id')} as custom from crm.deals d ${listedDealTables} where d.id = $1`,
     [id],
   );
   if (!deal) throw new NotFound('deal');
@@ -336,12 +310,8 @@ export async function closeDeal(
     if (deal.status === outcome) return { deal, already_closed: true, account_tier: before?.account_tier ?? null };
     if (deal.status !== 'open') throw new DealClosed(deal.status);
 
-    await tx.query(
-      `update crm.deals d set status = $2, closed_at = now(),
-         stage_id = coalesce((select id from crm.pipeline_stages where pipeline_id = d.pipeline_id and outcome = $2), d.stage_id)
-       where d.id = $1`,
-      [id, outcome],
-    );
+    // A trigger moves it to the pipeline's stage for that.
+    await tx.query('update crm.deals set status = $2, closed_at = now() where id = $1', [id, outcome]);
     const customer = await db.updateCustomer(deal.customer_id, { account_tier: tier }, { tx });
     const closed = await getDeal(tx, id);
     await addActivity(tx, {

@@ -22,25 +22,42 @@ const dealFields = [
   'expected_close_on',
 ] as const;
 
-type RecordedEvent = AppEvent<'customer.created' | 'customer.updated' | 'deal.created' | 'deal.updated'>;
+const types = [
+  'customer.created',
+  'customer.updated',
+  'deal.created',
+  'deal.updated',
+  'custom_value.created',
+  'custom_value.updated',
+  'custom_value.deleted',
+] as const;
+type RecordedEvent = AppEvent<(typeof types)[number]>;
+type Values = Record<string, unknown>;
 export type Change = 'created' | 'edited' | 'moved' | 'won' | 'lost' | 'reopened';
 
 /** Writes down what happens to customers and deals: see crm.changes. A repetition changes nothing. */
 export function recordHistory(db: PlatformDb, onError: (error: unknown) => void): Subscription {
   return db.events.subscribeBatch(
-    {
-      name: 'foundation.history',
-      types: ['customer.created', 'customer.updated', 'deal.created', 'deal.updated'],
-      from: 'beginning',
-      onError,
-    },
+    { name: 'foundation.history', types: [...types], from: 'beginning', onError },
     async (events, { tx }) => {
-      const rows = events.map(toRow).filter((row) => row !== undefined);
+      const rows = events
+        .map((event) => (event.type.startsWith('custom_value.') ? toValueRow(event) : toRow(event)))
+        .filter((row) => row !== undefined);
       if (rows.length === 0) return;
+      // A value that was given when its record was made belongs to the making: both have the time of that transaction.
       await tx.query(
-        `insert into crm.changes (event_id, customer_id, deal_id, change, app, actor, occurred_at, data, previous)
-         select event_id, customer_id, deal_id, change, app, actor, occurred_at, data, previous from jsonb_to_recordset($1::jsonb)
-           as r (event_id bigint, customer_id uuid, deal_id bigint, change text, app text, actor text, occurred_at timestamptz, data jsonb, previous jsonb)
+        `insert into crm.changes (event_id, customer_id, deal_id, change, app, actor, occurred_at, data, previous, names)
+         select r.event_id, r.customer_id, r.deal_id,
+           case when r.given_at = coalesce(d.created_at, c.created_at) then 'created' else r.change end,
+           r.app, r.actor, r.occurred_at, r.data, r.previous, r.names || coalesce(s.names, '{}')
+         from jsonb_to_recordset($1::jsonb) as r (event_id bigint, customer_id uuid, deal_id bigint, change text, app text, actor text,
+             occurred_at timestamptz, data jsonb, previous jsonb, names jsonb, given_at timestamptz)
+         join platform.customers c on c.id = r.customer_id
+         left join crm.deals d on d.id = r.deal_id
+         left join lateral (
+           select jsonb_object_agg('stage_id.' || n.id, n.name) as names
+           from (select id, name from crm.pipeline_stages union all select id, name from crm.former_stages) n
+           where n.id in ((r.data ->> 'stage_id')::bigint, (r.previous ->> 'stage_id')::bigint)) s on true
          on conflict (event_id) do nothing`,
         [JSON.stringify(rows)],
       );
@@ -50,29 +67,52 @@ export function recordHistory(db: PlatformDb, onError: (error: unknown) => void)
 
 function toRow(event: RecordedEvent) {
   const isDeal = event.type.startsWith('deal.');
-  const [data, previous] = [event.data as Record<string, unknown>, event.previous];
+  const [data, previous] = [event.data as Values, event.previous];
   const isCreated = event.type.endsWith('.created');
   const fields = (isDeal ? dealFields : customerFields).filter((field) =>
     isCreated ? data[field] !== null && data[field] !== undefined : field in previous,
   );
   if (fields.length === 0) return undefined; // bookkeeping
-  const pick = (from: Record<string, unknown>) =>
-    Object.fromEntries(fields.map((field) => [field, from[field] ?? null]));
+  const pick = (from: Values) => Object.fromEntries(fields.map((field) => [field, from[field] ?? null]));
   return {
-    event_id: event.id,
-    customer_id: event.key,
+    ...headOf(event),
     deal_id: isDeal ? Number(event.rowId) : null,
     change: isCreated ? 'created' : nameChange(data, previous),
-    app: event.app,
-    actor: event.actor,
-    occurred_at: event.occurredAt,
     data: { ...pick(data), ...(isDeal && { name: data.name }) },
     previous: isCreated ? {} : pick(previous),
+    names: {},
   };
 }
 
+/** A value of a custom field stands as a field `custom.<key>`. */
+function toValueRow(event: RecordedEvent) {
+  const [data, previous] = [event.data as Values, event.previous];
+  const named = event.type === 'custom_value.deleted' ? previous : data;
+  const { field_key, field_label, customer_id, deal_id } = named;
+  if (!customer_id && !deal_id) return undefined; // a company has no timeline
+  if (!('value' in data) && !('value' in previous)) return undefined; // only the label
+  const field = `custom.${field_key}`;
+  return {
+    ...headOf(event),
+    deal_id: deal_id ?? null,
+    change: 'edited',
+    data: { [field]: data.value ?? null },
+    previous: { [field]: previous.value ?? null },
+    names: { [field]: field_label },
+    given_at: data.created_at,
+  };
+}
+
+const headOf = ({ id, key, app, actor, occurredAt }: RecordedEvent) => ({
+  event_id: id,
+  customer_id: key,
+  app,
+  actor,
+  occurred_at: occurredAt,
+});
+
 /** What a change of a deal comes to, in a word. */
-function nameChange(data: Record<string, unknown>, previous: Record<string, unknown>): Change {
+function nameChange(data: Values, previous: Values): Change {
   if ('status' in previous) return data.status === 'open' ? 'reopened' : (data.status as 'won' | 'lost');
   return 'stage_id' in previous ? 'moved' : 'edited';
 }
@@ -82,7 +122,7 @@ export type Provenance = { app: string; actor: { id: string; name: string } | nu
 /** Changes that are looked through for a field's last one. */
 const lookBackMax = 2_000;
 
-/** Of each field of a customer: who changed it last, in which app, when, and what stood there before. */
+/** Of each field of a customer, `custom.<key>` among them: who changed it last, in which app, when, and what stood there before. */
 export async function readProvenance(on: Queryable, customerId: string): Promise<Record<string, Provenance>> {
   const rows = await on.query<{
     field: string;
@@ -95,7 +135,7 @@ export async function readProvenance(on: Queryable, customerId: string): Promise
     `select distinct on (f.field) f.field, h.app, h.actor, u.name as actor_name, h.occurred_at as at, h.previous -> f.field as old
      from (select * from crm.changes where customer_id = $1 and deal_id is null order by occurred_at desc, id desc limit ${lookBackMax}) h
      cross join lateral jsonb_object_keys(h.data) as f (field) left join platform.users u on u.id = h.actor
-     where f.field = any ($2) order by f.field, h.occurred_at desc, h.id desc`,
+     where f.field = any ($2) or f.field like 'custom.%' order by f.field, h.occurred_at desc, h.id desc`,
     [customerId, [...customerFields]],
   );
   return Object.fromEntries(

@@ -14,8 +14,10 @@ import { addSearchRoutes } from './search.ts';
 import { addUserRoutes } from './users.routes.ts';
 import { addViewRoutes } from './views.routes.ts';
 
+export { readBoard } from './board.ts';
 export { type CustomerFilters, type CustomerList, listCustomers } from './customers.ts';
 export { countCustomers } from './customersearch.ts';
+export { type DealList, listDeals } from './deals.ts';
 export { readTimeline } from './timeline.ts';
 
 const webFolder = join(import.meta.dirname, '..', 'web', 'dist');

@@ -1,22 +1,27 @@
-/** An order of a list: an expression over a row, that is never null, and that an index has beside the id. */
-export type Order = { tables: string; by: string; id: string };
+/** An order of a list: an expression over a row, that is never null and that an index has beside the id, and the types of both. */
+export type Order = { by: string; type: string; id: string; idType: string };
 export type Direction = 'asc' | 'desc';
+/** Where a page ended: what its last row was sorted by, and its id, as PostgreSQL writes them. */
+export type Place = [by: string | null, id: string];
+export type Placed<Row> = Row & { place: Place };
 
 /**
- * The part of a query that gives the rows behind the last one of the page before. The cursor is that row's id alone: what it is
- * sorted by may be personal, and must not stand in an address.
+ * The parts of a query that give the rows behind a place. The place holds the value, not the row alone: when the row changes
+ * between two pages, the second still begins where the first ended.
  *
- * @param after the parameter that holds the cursor, such as `$2`; null for the first page.
+ * @returns `place`: a column that says where each row stands.
  */
 export function keyset(
-  { tables, by, id }: Order,
+  { by, type, id, idType }: Order,
   direction: Direction,
-  after: string,
-): { where: string; orderBy: string } {
+  after: Place | undefined,
+  parameter: Parameter,
+): { where: string; orderBy: string; place: string } {
   const beyond = direction === 'asc' ? '>' : '<';
   return {
-    where: `(${after} is null or (${by}, ${id}) ${beyond} ((select ${by} from ${tables} where ${id} = ${after}), ${after}))`,
+    where: after ? `(${by}, ${id}) ${beyond} (${parameter(after[0], type)}, ${parameter(after[1], idType)})` : 'true',
     orderBy: `${by} ${direction}, ${id} ${direction}`,
+    place: `array[(${by})::text, ${id}::text] as place`,
   };
 }
 
@@ -25,6 +30,7 @@ export function collectValues() {
   const values: unknown[] = [];
   return { values, parameter: (value: unknown, type = '') => `$${values.push(value)}${type && `::${type}`}` };
 }
+export type Parameter = ReturnType<typeof collectValues>['parameter'];
 
 /** Anywhere in a word; one or two letters only at its beginning, because an index of trigrams cannot find them elsewhere. */
 export function likePattern(word: string): string {
@@ -35,3 +41,18 @@ export function likePattern(word: string): string {
 /** Words of a search beyond this are not looked at. */
 const wordsMax = 5;
 export const wordsOf = (search: string) => search.toLowerCase().split(/\s+/).filter(Boolean).slice(0, wordsMax);
+
+/**
+ * The condition that a word stands in `searched`, or without its marks in a `name` beyond ASCII: Ozgur finds Özgür, and Özgür Ozgur. Each
+ * part is an expression that an index has.
+ *
+ * @param pattern the parameter that holds `likePattern(word)`
+ */
+export function matchWord(searched: string, name: string, word: string, pattern: string): string {
+  const conditions = [
+    `${searched} like ${pattern}`,
+    `(octet_length(${name}) <> char_length(${name}) and ' ' || platform.fold(${name}) like platform.fold(${pattern}))`,
+  ];
+  if (/[^ -~]/.test(word)) conditions.push(`${searched} like platform.fold(${pattern})`);
+  return `(${conditions.join(' or ')})`;
+}

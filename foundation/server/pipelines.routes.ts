@@ -18,12 +18,18 @@ export const StageSchema = z
   .object({ id: z.int(), name: z.string(), outcome, probability_percent: z.int() })
   .openapi('Stage');
 const PipelineSchema = z
-  .object({ id: z.int(), name: z.string(), is_default: z.boolean(), stages: z.array(StageSchema) })
+  .object({ id: z.int(), name: z.string(), is_default: z.boolean(), version: z.int(), stages: z.array(StageSchema) })
   .openapi('Pipeline');
 
 const pipelineKey = object({ id: bigintIdText() });
 const name = () => line({ charactersMax: 80 });
 const stagesMax = 30;
+const expectedVersion = () =>
+  z
+    .int()
+    .positive()
+    .optional()
+    .openapi({ description: 'Refuse when somebody has changed it, or one of its stages, since.' });
 const answer = (description: string) => ({ description, content: { 'application/json': { schema: PipelineSchema } } });
 
 const list = createStaffRoute({
@@ -55,7 +61,11 @@ const change = createStaffRoute({
   request: {
     params: pipelineKey,
     body: jsonBody(
-      object({ name: name().optional(), is_default: z.literal(true).optional() }).openapi('PipelineChange'),
+      object({
+        name: name().optional(),
+        is_default: z.literal(true).optional(),
+        expected_version: expectedVersion(),
+      }).openapi('PipelineChange'),
     ),
   },
   responses: { 200: answer('As it is now.'), ...problems(400, 404, 409, 422) },
@@ -84,6 +94,7 @@ const stages = createStaffRoute({
           .min(3)
           .max(stagesMax),
         move_to: z.record(z.string().regex(/^[1-9]\d{0,15}$/), bigintId()).optional(),
+        expected_version: expectedVersion(),
       }).openapi('PipelineStages'),
     ),
   },
@@ -109,15 +120,16 @@ export function addPipelineRoutes(app: App, db: PlatformDb) {
       return c.json(made, 201);
     })
     .openapi(change, async (c) => {
+      const { expected_version, ...change } = c.req.valid('json');
       const changed = await db.transaction({ actor: c.get('actor')?.id }, (tx) =>
-        updatePipeline(tx, c.req.valid('param').id, c.req.valid('json')),
+        updatePipeline(tx, c.req.valid('param').id, change, expected_version),
       );
       return c.json(changed, 200);
     })
     .openapi(stages, async (c) => {
-      const { stages: wanted, move_to } = c.req.valid('json');
+      const { stages: wanted, move_to, expected_version } = c.req.valid('json');
       const changed = await db.transaction({ actor: c.get('actor')?.id }, (tx) =>
-        replaceStages(tx, c.req.valid('param').id, wanted, move_to),
+        replaceStages(tx, c.req.valid('param').id, wanted, { moveTo: move_to, expectedVersion: expected_version }),
       );
       return c.json(changed, 200);
     })

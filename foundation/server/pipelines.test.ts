@@ -94,6 +94,43 @@ describe('an administrator', () => {
   });
 });
 
+describe('of two administrators who saw the same pipeline', () => {
+  test('the first changes its stages and the second is told', async () => {
+    const { id, stages, version } = await newPipeline();
+    const put = (name: string) =>
+      app.call('PUT', `/api/pipelines/${id}/stages`, {
+        stages: [{ ...stages[0], name }, ...stages.slice(1)],
+        expected_version: version,
+      });
+    const answers = await Promise.all([put('First'), put('Second')]);
+    expect(answers.map(({ status }) => status).sort()).toEqual([200, 409]);
+    const changed = answers.find(({ status }) => status === 200)?.body;
+    expect(changed.version).toBeGreaterThan(version);
+    expect(answers.find(({ status }) => status === 409)?.body).toMatchObject({
+      code: 'pipeline-version-conflict',
+      expected: version,
+      actual: changed.version,
+    });
+    const patch = (expected_version: number) =>
+      app.call('PATCH', `/api/pipelines/${id}`, { name: `Renamed ${id}`, expected_version });
+    expect((await patch(version)).body.code).toBe('pipeline-version-conflict');
+    expect(await patch(changed.version)).toMatchObject({ status: 200, body: { version: changed.version + 1 } });
+  });
+
+  test('also the one is told who changed a stage by SQL; a change that changes nothing counts none', async () => {
+    const { id, stages, version } = await newPipeline();
+    const set = (percent: number) =>
+      app.foundation.query('update crm.pipeline_stages set probability_percent = $2 where id = $1', [
+        stages[0].id,
+        percent,
+      ]);
+    await set(stages[0].probability_percent);
+    expect((await app.call('PATCH', `/api/pipelines/${id}`, { expected_version: version })).status).toBe(200);
+    await set(33);
+    expect((await app.call('PATCH', `/api/pipelines/${id}`, { expected_version: version })).status).toBe(409);
+  });
+});
+
 test('a plain user may change none of it', async () => {
   const { id, stages } = await newPipeline();
   await app.foundation.signInUser({ subject: 'plain', email: 'plain@aether.example', name: 'Plain' });

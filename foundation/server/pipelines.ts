@@ -6,12 +6,13 @@ export type Stage = {
   outcome: 'open' | 'won' | 'lost';
   probability_percent: number;
 };
-export type Pipeline = { id: number; name: string; is_default: boolean; stages: Stage[] };
+/** `version` counts changes of its stages too. */
+export type Pipeline = { id: number; name: string; is_default: boolean; version: number; stages: Stage[] };
 
 /** All pipelines, the default first, each with its stages in order. */
 export async function listPipelines(on: Queryable): Promise<Pipeline[]> {
   return on.query<Pipeline>(
-    `select p.id, p.name, p.is_default, coalesce(s.stages, '[]') as stages
+    `select p.id, p.name, p.is_default, p.version, coalesce(s.stages, '[]') as stages
      from crm.pipelines p left join lateral (
        select jsonb_agg(jsonb_build_object('id', id, 'name', name, 'outcome', outcome, 'probability_percent', probability_percent)
                         order by position) as stages
@@ -31,6 +32,21 @@ export class StageInUse extends PlatformError {
 export class PipelineInUse extends PlatformError {
   constructor() {
     super('pipeline-in-use', 409, 'There are deals in this pipeline. Only one without any can be removed.');
+  }
+}
+
+/** Read the pipeline again: somebody changed it, or its stages, meanwhile. */
+export class PipelineVersionConflict extends PlatformError {
+  readonly expected: number;
+  readonly actual: number;
+  constructor(expected: number, actual: number) {
+    super(
+      'pipeline-version-conflict',
+      409,
+      `Someone else changed this pipeline: it is at version ${actual}, not ${expected}. Load it again and repeat the change.`,
+    );
+    this.expected = expected;
+    this.actual = actual;
   }
 }
 
@@ -61,13 +77,14 @@ export async function createPipeline(tx: Transaction, name: string): Promise<Pip
   return getPipeline(tx, id);
 }
 
-/** @throws NotFound, AlreadyExists */
+/** @throws NotFound, AlreadyExists, PipelineVersionConflict */
 export async function updatePipeline(
   tx: Transaction,
   id: number,
   { name, is_default }: { name?: string; is_default?: true },
+  expectedVersion?: number,
 ): Promise<Pipeline> {
-  await lockPipeline(tx, id);
+  await lockPipeline(tx, id, expectedVersion);
   if (is_default) await tx.query('update crm.pipelines set is_default = false where is_default and id <> $1', [id]);
   await tx.query(
     'update crm.pipelines set name = coalesce($2, name), is_default = coalesce($3, is_default) where id = $1',
@@ -93,16 +110,16 @@ export type StageInput = Omit<Stage, 'id'> & { id?: number };
 /**
  * Makes these the pipeline's stages, in this order: one that is not among them is removed.
  *
- * @param moveTo where the deals of a removed stage go, by its id.
- * @throws NotFound, StageInUse, InvalidField
+ * @param options.moveTo where the deals of a removed stage go, by its id.
+ * @throws NotFound, StageInUse, InvalidField, PipelineVersionConflict
  */
 export async function replaceStages(
   tx: Transaction,
   id: number,
   stages: StageInput[],
-  moveTo: Record<string, number> = {},
+  { moveTo = {}, expectedVersion }: { moveTo?: Record<string, number>; expectedVersion?: number } = {},
 ): Promise<Pipeline> {
-  await lockPipeline(tx, id);
+  await lockPipeline(tx, id, expectedVersion);
   const { stages: before } = await getPipeline(tx, id);
   checkStages(before, stages);
   const kept = new Set(stages.flatMap((stage) => stage.id ?? []));
@@ -161,12 +178,14 @@ function checkStages(before: Stage[], stages: StageInput[]): void {
   if (count('won') !== 1 || count('lost') !== 1) refuse('stages', 'must hold one stage for won and one for lost');
 }
 
-/** Holds the pipeline to the end of the transaction. */
-async function lockPipeline(tx: Transaction, id: number): Promise<{ is_default: boolean }> {
-  const [pipeline] = await tx.query<{ is_default: boolean }>(
-    'select is_default from crm.pipelines where id = $1 for update',
+/** Holds the pipeline to the end of the transaction. @throws NotFound, PipelineVersionConflict */
+async function lockPipeline(tx: Transaction, id: number, expectedVersion?: number): Promise<{ is_default: boolean }> {
+  const [pipeline] = await tx.query<{ is_default: boolean; version: number }>(
+    'select is_default, version from crm.pipelines where id = $1 for update',
     [id],
   );
   if (!pipeline) throw new NotFound('pipeline');
+  if (expectedVersion !== undefined && pipeline.version !== expectedVersion)
+    throw new PipelineVersionConflict(expectedVersion, pipeline.version);
   return pipeline;
 }

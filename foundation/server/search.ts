@@ -14,7 +14,7 @@ const search = createStaffRoute({
   request: { query: object({ q: line({ charactersMax: 200 }) }) },
   responses: {
     200: {
-      description: `At most ${shownMax} of each, the newest.`,
+      description: `At most ${shownMax} of each, the newest first.`,
       content: {
         'application/json': {
           schema: z.object({
@@ -34,7 +34,7 @@ export function addSearchRoutes(app: App, db: PlatformDb) {
     const { q } = c.req.valid('query');
     const [{ customers }, companies, deals] = await Promise.all([
       listCustomers(db, { filters: { search: q }, sort: 'created', direction: 'desc', limit: shownMax }),
-      listCompanies(db, { search: q, sort: 'name', direction: 'asc', limit: shownMax }),
+      listCompanies(db, { search: q, sort: 'created', direction: 'desc', limit: shownMax }),
       listDeals(db, { filters: { search: q }, sort: 'created', direction: 'desc', limit: shownMax }),
     ]);
     return c.json(

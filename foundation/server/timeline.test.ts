@@ -89,6 +89,25 @@ describe('the timeline', () => {
     expect(ids).toEqual(whole.map((entry: { id: string }) => entry.id));
   });
 
+  test('of one deal has its changes and its activities, and nothing else', async () => {
+    const customer = await newCustomer();
+    const make = async (name: string) =>
+      (await app.call('POST', '/api/deals', { customer_id: customer.id, name })).body.id as number;
+    const [deal, other] = [await make('One'), await make('Other')];
+    const note = (description: string, deal_id?: number) =>
+      app.call('POST', `/api/customers/${customer.id}/activities`, { type: 'note', description, deal_id });
+    await note('of the deal', deal);
+    await note('of the other', other);
+    await note('of the customer');
+    await app.call('POST', `/api/deals/${deal}/move`, { stage_id: stages[1]?.id });
+    await recorded(customer, 4);
+    const entries = await timeline(customer, `deal=${deal}`);
+    expect(entries.map((entry) => entry.change ?? entry.type)).toEqual(['moved', 'note', 'created']);
+    expect((await timeline(customer, `deal=${deal}&kind=activity`)).length).toBe(1);
+    expect(await timeline(await newCustomer(), `deal=${deal}`)).toEqual([]);
+    expect((await app.call('GET', `/api/customers/${customer.id}/timeline?deal=one`)).status).toBe(422);
+  });
+
   test('is not doubled when the events are handled again', async () => {
     const customer = await newCustomer();
     await app.foundation.updateCustomer(customer.id, { name: 'Twice' });

@@ -7,7 +7,8 @@ export const entryKinds = ['activity', 'deal', 'field'] as const;
 export type EntryKind = (typeof entryKinds)[number];
 
 type Head = { id: string; occurred_at: Date; app: string; actor: { id: string; name: string } | null };
-export type FieldChange = { field: string; old: unknown; new: unknown };
+/** `label` is that of a custom field, whose `field` is `custom.<key>`. */
+export type FieldChange = { field: string; label?: string; old: unknown; new: unknown };
 export type ActivityEntry = Head & { kind: 'activity' } & Omit<Activity, 'created_by'>;
 export type DealEntry = Head & {
   kind: 'deal';
@@ -26,6 +27,8 @@ export type TimelineFilters = {
   /** Of activities. */
   types?: string[];
   app?: string;
+  /** Only what belongs to this deal. */
+  deal?: number;
   /** The user who did it. */
   person?: string;
   since?: string;
@@ -84,6 +87,7 @@ async function readActivities(
 ): Promise<(ActivityEntry & { place: TimelinePlace })[]> {
   const { values, parameter } = collectValues();
   const conditions = [`a.customer_id = ${parameter(customerId)}`, matchTimes('a', filters, after, parameter)];
+  if (filters.deal !== undefined) conditions.push(`a.deal_id = ${parameter(filters.deal)}`);
   if (filters.types) conditions.push(`a.type = any (${parameter(filters.types)})`);
   if (filters.app) conditions.push(`a.created_by_app = ${parameter(filters.app)}`);
   if (filters.person) conditions.push(`a.created_by = ${parameter(filters.person)}`);
@@ -109,6 +113,7 @@ type ChangeRow = {
   occurred_at: Date;
   data: Record<string, unknown>;
   previous: Record<string, unknown>;
+  names: Record<string, string>;
   at: string;
 };
 
@@ -121,29 +126,31 @@ async function readChanges(
   limit: number,
 ): Promise<((DealEntry | FieldEntry) & { place: TimelinePlace })[]> {
   const { values, parameter } = collectValues();
-  // That a customer was made stands with its fields.
+  // That a customer was made stands with its fields; of a deal's making one entry is enough.
   const conditions = [
     `h.customer_id = ${parameter(customerId)}`,
     matchTimes('h', filters, after, parameter),
-    `(h.deal_id is not null or h.change <> 'created')`,
+    `(h.change <> 'created' or h.data ? 'stage_id')`,
   ];
   // Closing and opening again write an activity, which says more; raw SQL writes none.
   if (kinds.includes('activity'))
     conditions.push(
       `not (h.change in ('won', 'lost', 'reopened') and exists (select from crm.activities a where a.deal_id = h.deal_id and a.type = 'deal_' || h.change))`,
     );
+  if (filters.deal !== undefined) conditions.push(`h.deal_id = ${parameter(filters.deal)}`);
   if (!kinds.includes('deal')) conditions.push('h.deal_id is null');
   if (!kinds.includes('field')) conditions.push('h.deal_id is not null');
   if (filters.app) conditions.push(`h.app = ${parameter(filters.app)}`);
   if (filters.person) conditions.push(`h.actor = ${parameter(filters.person)}`);
   const rows = await on.query<ChangeRow>(
-    `select h.id, h.deal_id, d.name as deal_name, h.change, h.app, h.actor, u.name as actor_name, h.occurred_at, h.data, h.previous, ${at('h.occurred_at')}
+    `select h.id, h.deal_id, d.name as deal_name, h.change, h.app, h.actor, u.name as actor_name, h.occurred_at, h.data, h.previous, h.names, ${at('h.occurred_at')}
      from crm.changes h left join crm.deals d on d.id = h.deal_id left join platform.users u on u.id = h.actor
      where ${conditions.join(' and ')} order by h.occurred_at desc, h.id desc limit ${parameter(limit)}`,
     values,
   );
   const names = await readNames(on, rows);
-  return rows.map(({ id, deal_id, deal_name, change, app, actor, actor_name, occurred_at, data, previous, at }) => {
+  return rows.map((row) => {
+    const { id, deal_id, deal_name, change, app, actor, actor_name, occurred_at, data, previous, at } = row;
     const shown = Object.keys(previous).filter(
       (field) => !(field === 'status' || (field === 'stage_id' && 'status' in previous)),
     );
@@ -153,9 +160,9 @@ async function readChanges(
       app,
       actor: actor ? { id: actor, name: actor_name ?? actor } : null,
       changes: shown.map((field) => ({
-        field: field.replace(/_id$/, ''),
-        old: names(field, previous[field]),
-        new: names(field, data[field]),
+        ...nameField(field, row.names),
+        old: row.names[`${field}.${previous[field]}`] ?? names(field, previous[field]),
+        new: row.names[`${field}.${data[field]}`] ?? names(field, data[field]),
       })),
       place: { at, id },
     };
@@ -164,6 +171,9 @@ async function readChanges(
       : { kind: 'deal', ...head, change, deal: { id: deal_id, name: deal_name ?? String(data.name) } };
   });
 }
+
+const nameField = (field: string, names: Record<string, string>) =>
+  field.startsWith('custom.') ? { field, label: names[field] ?? field } : { field: field.replace(/_id$/, '') };
 
 /** What the ids in the changes are called today; what is gone keeps its id. */
 async function readNames(on: Queryable, rows: ChangeRow[]): Promise<(field: string, value: unknown) => unknown> {

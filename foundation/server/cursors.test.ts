@@ -1,0 +1,116 @@
+import { createLog } from '@aether/http';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { startFoundation } from './index.ts';
+import { startTestFoundation, type TestFoundation } from './testing.ts';
+
+type Row = { id: string; name: string };
+let app: TestFoundation;
+let deals: Row[];
+beforeAll(async () => {
+  app = await startTestFoundation();
+  const company = await app.foundation.createCompany({ name: 'Alder Foods' });
+  const [first] = await Promise.all(
+    ['Adalbert', 'Bobbie-Jo', 'Cyderella', 'Deirdre'].map((name) =>
+      app.foundation.createCustomer({ name, email: `${name}@cursor.example`.toLowerCase(), company_id: company.id }),
+    ),
+  );
+  const make = async (amount: number) =>
+    (await app.call('POST', '/api/deals', { customer_id: first?.id, name: `Worth ${amount}`, amount })).body;
+  deals = [await make(1), await make(2), await make(3), await make(4)];
+});
+
+/** The pages from a cursor on, each of one. */
+async function readFrom(path: string, of: string, from: string | null): Promise<string[]> {
+  const names: string[] = [];
+  let cursor = from;
+  while (cursor !== null) {
+    const { body } = await app.call('GET', `${path}&limit=1${cursor && `&cursor=${cursor}`}`);
+    names.push(...body[of].map((row: Row) => row.name));
+    cursor = body.next_cursor;
+  }
+  return names;
+}
+const firstOf = async (path: string) => (await app.call('GET', `${path}&limit=1`)).body;
+
+describe('a list goes on where it was', () => {
+  test('when the last one shown is renamed', async () => {
+    const { customers, next_cursor } = await firstOf('/api/customers?sort=name');
+    await app.foundation.updateCustomer(customers[0].id, { name: 'Zed' });
+    expect(await readFrom('/api/customers?sort=name', 'customers', next_cursor)).toEqual([
+      'Bobbie-Jo',
+      'Cyderella',
+      'Deirdre',
+      'Zed',
+    ]);
+    await app.foundation.updateCustomer(customers[0].id, { name: 'Adalbert' });
+  });
+
+  test('when the last one shown gets another amount', async () => {
+    const { next_cursor } = await firstOf('/api/deals?sort=amount');
+    await app.call('PATCH', `/api/deals/${deals[0]?.id}`, { amount: 1_000 });
+    const rest = await readFrom('/api/deals?sort=amount', 'deals', next_cursor);
+    expect(rest).toEqual(['Worth 2', 'Worth 3', 'Worth 4', 'Worth 1']);
+  });
+
+  test('when the last one shown leaves the company', async () => {
+    const { customers, next_cursor } = await firstOf('/api/customers?sort=company');
+    await app.foundation.updateCustomer(customers[0].id, { company_id: null });
+    const rest = await readFrom('/api/customers?sort=company', 'customers', next_cursor);
+    expect(rest).toHaveLength(4);
+    expect(new Set(rest).size).toBe(4);
+  });
+});
+
+describe('a cursor', () => {
+  test('shows nobody’s name, address or company', async () => {
+    for (const sort of ['name', 'email', 'company']) {
+      const { customers, next_cursor } = await firstOf(`/api/customers?sort=${sort}`);
+      const { id, name, email, company } = customers[0];
+      for (const shown of [next_cursor, Buffer.from(next_cursor, 'base64url').toString('latin1')])
+        for (const secret of [id, name, email, company?.name ?? email]) expect(shown).not.toContain(secret);
+    }
+  });
+
+  test('is opened by another server of the same database', async () => {
+    const log = createLog('test');
+    log.level = 'silent';
+    const variables = { PLATFORM_DB_URL: app.database.url('foundation_app'), ...app.issuer.variables };
+    const other = await startFoundation({ variables, port: 0, log });
+    const { next_cursor } = await firstOf('/api/customers?sort=name');
+    const answer = await fetch(`${other.url}/api/customers?sort=name&limit=1&cursor=${next_cursor}`, {
+      headers: await app.headersOf('maya'),
+    });
+    expect(await answer.json()).toMatchObject({ customers: [{ name: 'Bobbie-Jo' }] });
+    await other.close();
+  });
+
+  test('of another list or order, forged or cut short is refused', async () => {
+    const { next_cursor: cursor } = await firstOf('/api/customers?sort=name');
+    const forged = Buffer.from(cursor, 'base64url');
+    forged[14] = (forged[14] as number) ^ 1;
+    for (const path of [
+      `/api/customers?sort=email&cursor=${cursor}`,
+      `/api/customers?sort=name&dir=desc&cursor=${cursor}`,
+      `/api/companies?sort=name&cursor=${cursor}`,
+      `/api/deals?sort=name&cursor=${cursor}`,
+      `/api/activities?cursor=${cursor}`,
+      `/api/customers?sort=name&cursor=${forged.toString('base64url')}`,
+      `/api/customers?sort=name&cursor=${cursor.slice(0, -4)}`,
+      `/api/customers?sort=name&cursor=${cursor.slice(0, 20)}`,
+      `/api/customers?sort=name&cursor=${Buffer.from('["Bob","x"]').toString('base64url')}`,
+      '/api/customers?sort=name&cursor=',
+      `/api/customers?sort=name&cursor=${'a'.repeat(4_000)}`,
+    ])
+      expect(await app.call('GET', path)).toMatchObject({
+        status: 422,
+        body: { code: 'invalid-field', errors: [{ field: 'cursor', in: 'query' }] },
+      });
+    expect((await app.call('GET', `/api/customers?sort=name&cursor=${cursor}`)).status).toBe(200);
+  });
+
+  test('carries the longest name there may be', async () => {
+    for (const last of ['x', 'y']) await app.call('POST', '/api/companies', { name: `${'🜁'.repeat(199)}${last}` });
+    const found = await readFrom(`/api/companies?search=${encodeURIComponent('🜁🜁🜁')}`, 'companies', '');
+    expect(found.map((name) => name.slice(-1))).toEqual(['x', 'y']);
+  });
+});
