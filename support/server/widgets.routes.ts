@@ -52,7 +52,9 @@ function isOrigin(given: string): boolean {
   if (!URL.canParse(given)) return false;
   const { protocol, hostname, href, origin } = new URL(given);
   const isLocal = hostname === 'localhost' || hostname === '127.0.0.1' || hostname === '[::1]';
-  return href === `${origin}/` && !hostname.includes('*') && (protocol === 'https:' || (protocol === 'http:' && isLocal));
+  return (
+    href === `${origin}/` && !hostname.includes('*') && (protocol === 'https:' || (protocol === 'http:' && isLocal))
+  );
 }
 
 const list = createStaffRoute({

@@ -58,8 +58,7 @@ async function buildOne(
       modulePreload: false,
       copyPublicDir: false,
       lib: { entry, formats: [format], name: 'aether' },
-      minify: 'oxc',
-      rolldownOptions: { output: { entryFileNames: fileName, codeSplitting: false, extend: true } },
+      rolldownOptions: { output: { entryFileNames: fileName, codeSplitting: false, extend: true, minify: true } },
     },
   });
   const [output] = [built].flat() as Rolldown.RolldownOutput[];

@@ -33,6 +33,10 @@ export function launch({ root, launcher, badge, base, key, config, identity }: L
 
   function draw(): void {
     render(<Panel chat={chat} config={config} words={words} isOpen={isOpen} onClose={() => open(false)} />, place);
+    describe();
+  }
+  /** The button says what it does, and how much was not read. */
+  function describe(): void {
     const { unread } = chat.getView();
     launcher.setAttribute('aria-expanded', String(isOpen));
     const label = isOpen ? words.close : words.open;
@@ -48,7 +52,7 @@ export function launch({ root, launcher, badge, base, key, config, identity }: L
     isOpen = next;
     draw();
   }
-  chat.subscribe(draw);
+  chat.subscribe(describe);
   draw();
   return { open, identify: (token) => void chat.identify(token) };
 }

@@ -1,6 +1,6 @@
 import { Refusal } from '@aether/ui/refusal.ts';
 import { showDone } from '@aether/ui/toasts.tsx';
-import { Group, NumberInput, SegmentedControl, Select, Text, Textarea, TextInput } from '@mantine/core';
+import { Group, NumberInput, Radio, SegmentedControl, Select, Stack, Text, Textarea, TextInput } from '@mantine/core';
 import { useDebouncedValue } from '@mantine/hooks';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
@@ -17,6 +17,7 @@ const foundWords: Record<FoundBy, string> = {
   'found-by-number': 'found by the number',
   'found-by-email': 'found by the address',
   created: 'a new customer',
+  chosen: 'as you chose',
 };
 
 type LogCallDialogProps = { number?: string; onLogged?: (call: Call) => void; onClose: () => void };
@@ -32,6 +33,7 @@ export function LogCallDialog({ number: given = '', onLogged, onClose }: LogCall
   const [name, setName] = useState('');
   const [outcome, setOutcome] = useState<CallOutcome | null>(null);
   const [notes, setNotes] = useState('');
+  const [chosen, setChosen] = useState<string | undefined>();
   const [minutes, setMinutes] = useState<number | string>(5);
   const [startedAt, setStartedAt] = useState(() => toLocalInput(new Date(Date.now() - 5 * 60_000)));
 
@@ -44,8 +46,10 @@ export function LogCallDialog({ number: given = '', onLogged, onClose }: LogCall
     retry: false,
     queryFn: ({ signal }) => lookUp({ number: askedNumber, email: askedEmail || undefined }, signal),
   });
-  const found = askedNumber !== '' ? lookup.data?.customer : undefined;
-  const isNew = lookup.data !== undefined && askedNumber !== '' && lookup.data.customer === null;
+  const known = askedNumber === '' ? undefined : lookup.data;
+  const byNumber = known?.by_number ?? [];
+  const found = byNumber.find(({ id }) => id === chosen) ?? byNumber[0] ?? known?.by_email;
+  const isNew = known !== undefined && byNumber.length === 0;
   return (
     <Dialog
       title="Log a call"
@@ -58,6 +62,7 @@ export function LogCallDialog({ number: given = '', onLogged, onClose }: LogCall
           direction,
           number: number.trim(),
           country: read.country ?? undefined,
+          customer_id: byNumber.length > 1 ? found?.id : undefined,
           email: email.trim() || undefined,
           name: name.trim() || undefined,
           outcome: outcome as CallOutcome,
@@ -66,11 +71,11 @@ export function LogCallDialog({ number: given = '', onLogged, onClose }: LogCall
           duration_seconds: Math.round(Number(minutes) * 60),
         })
       }
-      onSaved={({ call, customer, customer_was }) => {
+      onSaved={({ call, customer_was }) => {
         for (const key of ['calls', 'context']) void client.invalidateQueries({ queryKey: [key] });
         onClose();
         onLogged?.(call);
-        showDone(`The call with ${customer.name}, ${foundWords[customer_was]}, is in Foundation’s timeline.`);
+        showDone(`The call with ${call.customer.name}, ${foundWords[customer_was]}, is in Foundation’s timeline.`);
       }}
       onClose={onClose}
     >
@@ -113,12 +118,22 @@ export function LogCallDialog({ number: given = '', onLogged, onClose }: LogCall
           </div>
           <div role="status" className={classes.lookup} data-found={Boolean(found)}>
             {lookup.isFetching && 'Looking up…'}
-            {!lookup.isFetching && found && `This is ${found.name}, ${found.email}.`}
+            {!lookup.isFetching && found && byNumber.length < 2 && `This is ${found.name}, ${found.email}.`}
             {!lookup.isFetching &&
               isNew &&
+              !found &&
               'Nobody has this number yet. With an address, the customer is found by it or made.'}
             {lookup.error instanceof Refusal && lookup.error.message}
           </div>
+          {byNumber.length > 1 && (
+            <Radio.Group label="Several have this number: who was it?" value={found?.id ?? ''} onChange={setChosen}>
+              <Stack gap={4} mt={6}>
+                {byNumber.map(({ id, name: theirs, email: theirAddress }) => (
+                  <Radio key={id} size="xs" value={id} label={`${theirs}, ${theirAddress}`} />
+                ))}
+              </Stack>
+            </Radio.Group>
+          )}
           {isNew && (
             <div className={classes.pair}>
               <TextInput

@@ -1,4 +1,4 @@
-import { formatAgo, formatDay, formatMoment, formatSums } from '@aether/ui/formats.ts';
+import { formatAgo, formatMoment, formatSums } from '@aether/ui/formats.ts';
 import { ErrorNotice } from '@aether/ui/Notice.tsx';
 import { Tag } from '@aether/ui/Tag.tsx';
 import { Waiting } from '@aether/ui/Waiting.tsx';
@@ -167,11 +167,12 @@ function Recent({ context: { recent, crm } }: { context: Context }) {
             </span>
           </li>
         )}
-        {recent.map(({ type, description, occurred_at, app }) => (
-          <li key={`${occurred_at} ${type} ${description}`}>
-            {description || nameType(type)}
+        {recent.map(({ type, name, occurred_at, app }) => (
+          <li key={`${occurred_at} ${type}`}>
+            {nameType(type)}
             <span className={classes.quiet} title={formatMoment(occurred_at)}>
-              {nameType(type)} · {appNames[app] ?? app}, {formatDay(occurred_at)}
+              {name ? `${name} in ` : ''}
+              {appNames[app] ?? app}, {formatAgo(occurred_at)}
             </span>
           </li>
         ))}

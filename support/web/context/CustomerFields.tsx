@@ -25,7 +25,7 @@ export function CustomerFields({ customer, onReload }: CustomerFieldsProps) {
   const refresh = () => client.invalidateQueries({ queryKey: ['context'] });
   const saving = useMutation({
     mutationFn: ({ change, version }: { change: Partial<Fields>; version: number; base: Fields }) =>
-      changeCustomer(customer.id, change, version),
+      changeCustomer(customer.id, { ...change, expected_version: version }),
     onSuccess: ({ customer: saved }, { change, base }) => {
       void refresh();
       const before = Object.fromEntries(Object.keys(change).map((field) => [field, base[field as keyof Fields]]));
@@ -33,7 +33,7 @@ export function CustomerFields({ customer, onReload }: CustomerFieldsProps) {
       showUndo({
         message: `${words.join(', ')} of ${customer.name} was changed.`,
         undo: async () => {
-          await changeCustomer(customer.id, before, saved.version);
+          await changeCustomer(customer.id, { ...before, expected_version: saved.version });
           await refresh();
         },
       });

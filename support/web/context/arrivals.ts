@@ -14,7 +14,7 @@ liveFeed.follow((event) => {
 });
 
 /** When the last change of a customer came to this page by the feed, if it did while the page was open. */
-export const findArrival = (customerId: string, position: number | null) => {
+export const findArrival = (customerId: string, position: number) => {
   const arrival = kept.get(customerId);
   return arrival && arrival.position === position ? arrival.at : undefined;
 };

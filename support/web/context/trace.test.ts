@@ -32,14 +32,10 @@ test('a tier is told from the deal to this page, with how long each step took', 
 });
 
 test('what is not known is not told', () => {
-  const unnumbered = {
-    ...change,
-    deal: null,
-    by: { app: 'foundation', name: null },
-    event: { ...change.event, numbered_at: null },
-  };
-  expect(listSteps(unnumbered, undefined).map(({ what }) => what)).toEqual([
+  const byProgram = { ...change, deal: null, by: { app: 'foundation', name: null } };
+  expect(listSteps(byProgram, undefined).map(({ what }) => what)).toEqual([
     'A program changed the tier in Foundation',
+    'The change became event 41 of the log',
   ]);
 });
 

@@ -22,13 +22,12 @@ export function listSteps({ value, deal, by, event }: TierChange, arrived: strin
       when: exact.format(new Date(occurred_at)),
       detail: `${previous ?? 'no tier'} → ${value ?? 'no tier'}`,
     },
-  ];
-  if (numbered_at)
-    steps.push({
-      what: position === null ? 'The change was written to the log' : `The change became event ${position} of the log`,
+    {
+      what: `The change became event ${position} of the log`,
       when: exact.format(new Date(numbered_at)),
       detail: after(occurred_at, numbered_at),
-    });
+    },
+  ];
   if (arrived)
     steps.push({
       what: 'The event came to this page, which read the customer anew',

@@ -1,7 +1,8 @@
 import { useQueryClient } from '@tanstack/react-query';
 import { useCallback, useEffect, useRef, useState } from 'react';
-import { type Conversation, noteRead, tellPresence, type Viewer } from '../api/conversation.ts';
+import { noteRead, tellPresence } from '../api/conversation.ts';
 import { liveFeed } from '../api/live.ts';
+import type { Conversation, Viewer } from '../api/records.ts';
 
 const presenceMs = 5_000;
 /** Who is said to type and is not heard of again has stopped. */

@@ -1,6 +1,5 @@
 import type { InfiniteData, QueryClient } from '@tanstack/react-query';
-import type { Conversation } from '../api/conversation.ts';
-import type { Session } from '../api/records.ts';
+import type { Conversation, Session } from '../api/records.ts';
 
 type Pages = InfiniteData<{ sessions: Session[] }>;
 

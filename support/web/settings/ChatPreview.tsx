@@ -64,7 +64,9 @@ export function ChatPreview({ name, rules, isReady }: ChatPreviewProps) {
     if (typed.trim() !== '' && isReady) say(typed.trim());
   };
   // biome-ignore lint/correctness/useExhaustiveDependencies: to the newest, when something was said
-  useEffect(() => talk.current?.scrollTo({ top: talk.current.scrollHeight }), [lines.length]);
+  useEffect(() => {
+    if (talk.current) talk.current.scrollTop = talk.current.scrollHeight;
+  }, [lines.length]);
   const lastChoices = lines.at(-1)?.choices ?? [];
   return (
     <section className={classes.preview} aria-label="Try it">

@@ -1,6 +1,6 @@
 import { describeError, Refusal } from '@aether/ui/refusal.ts';
 import { showUndo } from '@aether/ui/toasts.tsx';
-import { Button, NumberInput, Textarea, TextInput } from '@mantine/core';
+import { NumberInput, Textarea, TextInput } from '@mantine/core';
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { changeChatbot, chatbotsQuery } from '../api/chatbots.ts';
@@ -10,6 +10,7 @@ import { OfficeHoursEditor } from './OfficeHoursEditor.tsx';
 import { QuestionsEditor } from './QuestionsEditor.tsx';
 import { ReadOnly } from './ReadOnly.tsx';
 import { findFaults, tidy } from './rules.ts';
+import { SaveBar } from './SaveBar.tsx';
 import classes from './settings.module.css';
 
 const answerMax = 2_000;
@@ -109,32 +110,17 @@ export function ChatbotForm({ chatbot }: { chatbot: Chatbot }) {
           {rules.office_hours &&
             field('out_of_hours_text', 'Outside of them it says', 'Instead of promising a person in a moment.')}
           {isChanged && (
-            <div className={classes.saveBar} role="status">
-              <span>
-                {isConflict
-                  ? 'Somebody else saved this chatbot while you were editing.'
-                  : (faults[0] ?? (saving.error ? describeError(saving.error) : 'Not saved yet'))}
-              </span>
-              {isConflict && (
-                <Button variant="default" onClick={() => saving.mutate(chatbot.version)}>
-                  Save mine over theirs
-                </Button>
-              )}
-              <Button
-                variant="default"
-                onClick={() => {
-                  saving.reset();
-                  restart(chatbot);
-                }}
-              >
-                {isConflict ? 'Take theirs' : 'Discard'}
-              </Button>
-              {!isConflict && (
-                <Button type="submit" loading={saving.isPending} disabled={faults.length > 0}>
-                  Save
-                </Button>
-              )}
-            </div>
+            <SaveBar
+              isConflict={isConflict}
+              isSaving={saving.isPending}
+              words={faults[0] ?? (saving.error ? describeError(saving.error) : undefined)}
+              canSave={faults.length === 0}
+              onDiscard={() => {
+                saving.reset();
+                restart(chatbot);
+              }}
+              onOverwrite={() => saving.mutate(chatbot.version)}
+            />
           )}
         </form>
       </ReadOnly>

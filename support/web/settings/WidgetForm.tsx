@@ -1,7 +1,6 @@
 import { describeError, Refusal } from '@aether/ui/refusal.ts';
 import { showUndo } from '@aether/ui/toasts.tsx';
 import {
-  Button,
   Checkbox,
   Group,
   Input,
@@ -15,11 +14,12 @@ import {
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import type { ReactNode } from 'react';
 import { useState } from 'react';
-import type { Widget, WidgetSettings, WidgetTexts } from '../api/records.ts';
-import { changeWidget, type WidgetChange } from '../api/widgets.ts';
+import type { Widget, WidgetChange, WidgetSettings, WidgetTexts } from '../api/records.ts';
+import { changeWidget } from '../api/widgets.ts';
+import { SaveBar } from './SaveBar.tsx';
 import classes from './settings.module.css';
 import { WidgetPreview } from './WidgetPreview.tsx';
-import { findChange, pickValues, type WidgetValues, withDefaults } from './widgetvalues.ts';
+import { findChange, pickValues, type WidgetValues } from './widgetvalues.ts';
 
 const languages = [
   { value: 'en', label: 'English' },
@@ -32,33 +32,39 @@ const languages = [
 /** Name, looks and words with a preview beside them, and below what is saved by itself. */
 export function WidgetForm({ widget, children }: { widget: Widget; children: ReactNode }) {
   const client = useQueryClient();
-  const stored = pickValues(widget);
+  const [begun, setBegun] = useState(widget);
+  const stored = pickValues(begun);
   const [values, setValues] = useState<WidgetValues>(stored);
-  const { theme, texts } = withDefaults(values.settings);
+  const restart = (from: Widget) => {
+    setBegun(from);
+    setValues(pickValues(from));
+  };
+  const { theme, texts } = values.settings;
   const change = findChange(stored, values);
   const isChanged = Object.keys(change).length > 0;
-  const save = async (part: WidgetChange) => {
-    await changeWidget(widget.id, part);
+  const save = async (part: WidgetChange, expected_version: number) => {
+    const saved = await changeWidget(widget.id, { ...part, expected_version });
     await client.invalidateQueries({ queryKey: ['widgets'] });
+    return saved;
   };
   const saving = useMutation({
-    mutationFn: save,
-    onSuccess: (_, part) => {
+    mutationFn: (version: number) => save(change, version),
+    onSuccess: (saved) => {
       const before = Object.fromEntries(
-        Object.keys(part).map((field) => [field, stored[field as keyof WidgetValues]]),
+        Object.keys(change).map((field) => [field, stored[field as keyof WidgetValues]]),
       ) as WidgetChange;
       showUndo({
         message: `${values.name} was saved. Websites show it within half a minute.`,
-        undo: async () => {
-          await save(before);
-          setValues(stored);
-        },
+        undo: async () => restart(await save(before, saved.version)),
       });
+      restart(saved);
     },
+    onError: () => client.invalidateQueries({ queryKey: ['widgets'] }),
   });
   const errors = saving.error instanceof Refusal ? saving.error.fields : {};
+  const isConflict = saving.error instanceof Refusal && saving.error.isConflict;
   const set = (part: Partial<WidgetValues>) => setValues({ ...values, ...part });
-  const setSettings = (part: WidgetSettings) => set({ settings: { ...values.settings, ...part } });
+  const setSettings = (part: Partial<WidgetSettings>) => set({ settings: { ...values.settings, ...part } });
   const setText = (part: WidgetTexts) => setSettings({ texts: { ...texts, ...part } });
   return (
     <div className={classes.columns}>
@@ -68,7 +74,7 @@ export function WidgetForm({ widget, children }: { widget: Widget; children: Rea
           aria-label="Widget"
           onSubmit={(event) => {
             event.preventDefault();
-            if (isChanged) saving.mutate(change);
+            if (isChanged) saving.mutate(begun.version);
           }}
         >
           <Switch
@@ -110,8 +116,8 @@ export function WidgetForm({ widget, children }: { widget: Widget; children: Rea
               allowDeselect={false}
               inputWrapperOrder={['label', 'input', 'description', 'error']}
               data={languages}
-              value={values.settings.language ?? 'en'}
-              onChange={(language) => setSettings({ language: language ?? 'en' })}
+              value={values.settings.language}
+              onChange={(language) => setSettings({ language: language as WidgetSettings['language'] })}
             />
             <Input.Wrapper label="Light or dark" labelElement="div">
               <SegmentedControl
@@ -179,7 +185,7 @@ export function WidgetForm({ widget, children }: { widget: Widget; children: Rea
           ))}
           <Checkbox
             label="Ask for name and address before the first message"
-            checked={(values.settings.ask ?? 'before') === 'before'}
+            checked={values.settings.ask === 'before'}
             onChange={(event) => setSettings({ ask: event.currentTarget.checked ? 'before' : 'never' })}
           />
           <h2 className={classes.title}>Where it may stand</h2>
@@ -196,15 +202,16 @@ export function WidgetForm({ widget, children }: { widget: Widget; children: Rea
             onChange={(allowed_origins) => set({ allowed_origins })}
           />
           {isChanged && (
-            <div className={classes.saveBar} role="status">
-              <span>{saving.error ? describeError(saving.error) : 'Not saved yet'}</span>
-              <Button variant="default" onClick={() => setValues(stored)}>
-                Discard
-              </Button>
-              <Button type="submit" loading={saving.isPending}>
-                Save
-              </Button>
-            </div>
+            <SaveBar
+              isConflict={isConflict}
+              isSaving={saving.isPending}
+              words={saving.error ? describeError(saving.error) : undefined}
+              onDiscard={() => {
+                saving.reset();
+                restart(widget);
+              }}
+              onOverwrite={() => saving.mutate(widget.version)}
+            />
           )}
         </form>
         {children}

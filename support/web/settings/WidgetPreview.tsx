@@ -2,11 +2,11 @@ import { useComputedColorScheme } from '@mantine/core';
 import type { CSSProperties } from 'react';
 import type { WidgetSettings } from '../api/records.ts';
 import classes from './preview.module.css';
-import { chooseInk, withDefaults } from './widgetvalues.ts';
+import { chooseInk } from './widgetvalues.ts';
 
 /** The widget as a visitor would see it, with what is not saved yet. */
 export function WidgetPreview({ name, settings }: { name: string; settings: WidgetSettings }) {
-  const { theme, texts } = withDefaults(settings);
+  const { theme, texts } = settings;
   const own = useComputedColorScheme();
   const scheme = theme.mode === 'auto' ? own : theme.mode;
   const style = { '--brand': theme.color, '--ink': chooseInk(theme.color) } as CSSProperties;

@@ -73,8 +73,7 @@ export function WidgetsPage() {
           onSaved={(made) => {
             void client.invalidateQueries({ queryKey: ['widgets'] });
             setName(undefined);
-            const id = made.widget?.id ?? made.id;
-            if (id) void navigate({ to: '/settings/widgets/$id', params: { id } });
+            void navigate({ to: '/settings/widgets/$id', params: { id: made.id } });
           }}
           onClose={() => setName(undefined)}
         >

@@ -5,7 +5,12 @@ const stored: WidgetValues = {
   name: 'Shop',
   is_active: true,
   allowed_origins: ['https://shop.example'],
-  settings: { theme: { color: '#2456d6', mode: 'auto' }, texts: { title: 'Hello' } },
+  settings: {
+    language: 'en',
+    theme: { color: '#2456d6', mode: 'auto', position: 'right' },
+    texts: { title: 'Hello' },
+    ask: 'before',
+  },
 };
 
 test('only what differs is sent', () => {
@@ -14,7 +19,12 @@ test('only what differs is sent', () => {
 });
 
 test('another order of keys, or a text that is not set, is no change', () => {
-  const same = { texts: { title: 'Hello', subtitle: undefined }, theme: { mode: 'auto' as const, color: '#2456d6' } };
+  const same: WidgetValues['settings'] = {
+    texts: { title: 'Hello', subtitle: undefined },
+    ask: 'before',
+    theme: { position: 'right', mode: 'auto', color: '#2456d6' },
+    language: 'en',
+  };
   expect(findChange(stored, { ...stored, settings: same })).toEqual({});
 });
 

@@ -1,5 +1,4 @@
-import type { Widget, WidgetSettings } from '../api/records.ts';
-import type { WidgetChange } from '../api/widgets.ts';
+import type { Widget, WidgetChange } from '../api/records.ts';
 
 export type WidgetValues = Pick<Widget, 'name' | 'is_active' | 'allowed_origins' | 'settings'>;
 
@@ -26,11 +25,6 @@ function canonical(value: unknown): string {
     .sort(([one], [other]) => (one < other ? -1 : 1))
     .map(([key, each]) => `${key}:${canonical(each)}`)
     .join()}}`;
-}
-
-export function withDefaults({ theme = {}, texts = {} }: WidgetSettings) {
-  const { color = '#2456d6', mode = 'auto', position = 'right' } = theme;
-  return { theme: { color, mode, position }, texts };
 }
 
 /** Black or white, whichever can be read on a colour such as `#2456d6`; white for what is no colour. */

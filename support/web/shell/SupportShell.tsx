@@ -8,6 +8,7 @@ import { lazy, Suspense, useState } from 'react';
 import { liveFeed } from '../api/live.ts';
 import { viewNames, views } from '../desk/search.ts';
 import { Navigation, places } from './Navigation.tsx';
+import { useOpenMark } from './openmark.ts';
 import { PersonMenu } from './PersonMenu.tsx';
 import { useMe } from './person.ts';
 import { SearchButton } from './SearchButton.tsx';
@@ -18,6 +19,7 @@ const Palette = lazy(loadPalette);
 /** What stands around every page of Support. */
 export function SupportShell() {
   const me = useMe();
+  useOpenMark(me.agent !== null);
   const navigate = useNavigate();
   const place = useLocation({ select: ({ pathname, searchStr }) => pathname + searchStr });
   const [wasSearched, setSearched] = useState(false);
