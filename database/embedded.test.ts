@@ -7,7 +7,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { findBinaries } from './binaries.ts';
 import { removeEmbedded } from './embedded.ts';
-import { isTaken, startPostmaster } from './postmaster.ts';
+import { startPostmaster } from './postmaster.ts';
 import { chooseServerUser } from './serveruser.ts';
 import { query, useServers } from './testing.embedded.ts';
 
@@ -259,10 +259,11 @@ describe('stopping', () => {
 describe('removing', () => {
   test('stops the server that runs over the folder and leaves nothing of its data', async () => {
     const folder = await emptyPlace();
-    const server = await start({ folder });
+    await start({ folder });
+    const pid = await pidOf(folder);
     await removeEmbedded(folder);
     expect(await readdir(dirname(folder))).not.toContain('postgres');
-    expect(await isTaken(server.port)).toBe(false);
+    expect(() => isAlive(pid)).toThrow('ESRCH');
     await removeEmbedded(folder);
   });
 

@@ -109,7 +109,7 @@ test('while the feed is cut it is bypassed and says so, and nothing old is serve
   const cutting = (async () => {
     while (!isOver) {
       await platform.superuser.query(
-        `select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'aether-wakeups' and datname = current_database()`,
+        `select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'aether-listener' and datname = current_database()`,
       );
     }
   })();

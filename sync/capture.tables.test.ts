@@ -15,6 +15,8 @@ type Table = {
   login: 'foundation_app' | 'support_app';
   insert: string;
   column: string;
+  /** The column is jsonb. */
+  isJson?: true;
   hidden?: string[];
   /** By default the row. */
   key?: string;
@@ -68,13 +70,22 @@ const tables: Record<string, Table> = {
     column: 'description',
     key: ids.customer,
   },
+  'crm.custom_field_values': {
+    entity: 'custom_value',
+    audience: 'crm',
+    login: 'foundation_app',
+    insert: `(field_id, customer_id, value) values (1, '${ids.customer}', '"New"')`,
+    column: 'value',
+    isJson: true,
+    key: ids.customer,
+  },
   'support.sessions': {
     entity: 'session',
     audience: 'support',
     login: 'support_app',
     insert: `(widget_id, customer_id, visitor_email, visitor_name, token_hash) select id, '${ids.customer}', 'v@example.com', 'New', sha256('new') from support.widgets`,
     column: 'visitor_name',
-    hidden: ['token_hash'],
+    hidden: ['token_hash', 'message_count', 'last_message_at', 'visitor_read_number', 'agent_read_number', 'page'],
     key: ids.customer,
   },
   'support.messages': {
@@ -91,6 +102,16 @@ const tables: Record<string, Table> = {
     login: 'support_app',
     insert: `(customer_id, direction, number_e164, notes, started_at) values ('${ids.customer}', 'inbound', '+4930123456', 'New', now())`,
     column: 'notes',
+    hidden: ['client_id'],
+    key: ids.customer,
+  },
+  'support.session_entries': {
+    entity: 'entry',
+    audience: 'support',
+    login: 'support_app',
+    insert: `(session_id, kind, client_id, body) values ('${ids.session}', 'note', 'n1', 'New')`,
+    column: 'body',
+    hidden: ['client_id'],
     key: ids.customer,
   },
 };
@@ -111,6 +132,7 @@ beforeAll(async () => {
     insert into platform.customers (id, email, name, created_by_app) values ('${ids.customer}', 'ada@example.com', 'Ada', 'foundation');
     insert into crm.pipelines (name) values ('Sales');
     insert into crm.pipeline_stages (pipeline_id, name, position) values (1, 'New', 1);
+    insert into crm.custom_fields (record, key, label, type) values ('customer', 'plan', 'Plan', 'text');
     insert into support.widgets (key, name) values ('widget-1', 'Shop');
     insert into support.sessions (id, widget_id, customer_id, visitor_email, visitor_name, token_hash)
       select '${ids.session}', id, '${ids.customer}', 'ada@example.com', 'Ada', sha256('x') from support.widgets`);
@@ -135,8 +157,9 @@ test('these are all the tables that are captured', async () => {
 
 describe.each(Object.entries(tables))(
   'a row of %s',
-  (table, { entity, audience, login, insert, column, hidden, key }) => {
+  (table, { entity, audience, login, insert, column, isJson, hidden, key }) => {
     let id: string;
+    const written = (text: string) => (isJson ? JSON.stringify(text) : text);
     const shared = () => ({ audience, key: key ?? id, row_id: id });
     const setBoth = `insert into ${table} overriding system value select r.* from ${table} t, jsonb_populate_record(t, jsonb_build_object('${column}', $2::text)) r where t.id::text = $1`;
 
@@ -159,7 +182,7 @@ describe.each(Object.entries(tables))(
     test('that is updated tells what it was and is, and nothing else that it has', async () => {
       const [event, ...more] = await eventsOf(owner, `update ${table} set ${column} = $2 where id::text = $1`, [
         id,
-        'Newer',
+        written('Newer'),
       ]);
       expect(more).toEqual([]);
       expect(event).toMatchObject({
@@ -173,7 +196,7 @@ describe.each(Object.entries(tables))(
 
     test('that is updated to what it is, is no event', async () => {
       expect(await eventsOf(owner, `update ${table} set ${column} = ${column} where id::text = $1`, [id])).toEqual([]);
-      expect(await eventsOf(owner, `update ${table} set ${column} = 'x' where false`)).toEqual([]);
+      expect(await eventsOf(owner, `update ${table} set ${column} = null where false`)).toEqual([]);
     });
 
     test('that is upserted or merged is captured as what happens to it', async () => {
@@ -183,7 +206,7 @@ describe.each(Object.entries(tables))(
       ]);
       expect(await eventsOf(owner, `${setBoth} on conflict do nothing`, [id, 'Ignored'])).toEqual([]);
       const merge = `merge into ${table} t using (select $1::text as id) s on t.id::text = s.id when matched then update set ${column} = $2`;
-      expect(await eventsOf(owner, merge, [id, 'Merged'])).toMatchObject([
+      expect(await eventsOf(owner, merge, [id, written('Merged')])).toMatchObject([
         { ...shared(), type: `${entity}.updated`, data: { [column]: 'Merged' }, previous: { [column]: 'Upserted' } },
       ]);
     });

@@ -131,9 +131,10 @@ describe('a change of', () => {
 
 test('secrets and what only the database needs stand in no event', async () => {
   const events = await eventsOf(async () => {
-    await support.query(`update support.sessions set token_hash = sha256('another'), message_count = 5 where id = $1`, [
-      made.session,
-    ]);
+    await support.query(
+      `update support.sessions set token_hash = sha256('another'), message_count = 5, visitor_name = 'Ada K' where id = $1`,
+      [made.session],
+    );
     await foundation.query(
       `insert into platform.users (id, email, name, directory_tenant_id, directory_object_id) values ('max', 'max@aether.example', 'Max', 't', 'o')`,
     );
@@ -148,6 +149,7 @@ test('secrets and what only the database needs stand in no event', async () => {
     'directory_tenant_id',
     'directory_object_id',
     'email_key',
+    'message_count',
     'version',
     'updated_at',
   ])
@@ -182,13 +184,19 @@ test('every captured table names each of its columns, or leaves it out on purpos
     'email_key',
     'directory_tenant_id',
     'directory_object_id',
+    'message_count',
+    'last_message_at',
+    'visitor_read_number',
+    'agent_read_number',
+    'page',
+    'client_id',
   ]);
   const { rows } = await platform.superuser.query(
     `select t.tgrelid::regclass::text as name, p.prosrc as body, array_agg(a.attname::text) as columns
      from pg_trigger t join pg_proc p on p.oid = t.tgfoid join pg_attribute a on a.attrelid = t.tgrelid and a.attnum > 0 and not a.attisdropped
      where t.tgname = 'z_capture' group by 1, 2`,
   );
-  expect(rows).toHaveLength(9);
+  expect(rows).toHaveLength(11);
   for (const { name, body, columns } of rows)
     for (const column of columns.filter((each: string) => !left.has(each)))
       expect(body, `${name} forgets ${column}`).toContain(`'${column}'`);
