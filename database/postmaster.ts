@@ -130,7 +130,9 @@ export async function stopPostmaster(cluster: Cluster, mode: 'fast' | 'immediate
   if (!running) return;
   const args = ['stop', '-w', '-t', `${waitMaxSeconds}`, '-m', mode, '-D', folder];
   const { ok, output } = await run(binaries.pg_ctl, args, user);
-  if (!ok && (await isPostmasterOf(running.pid, folder)))
+  // pg_ctl looks at the pid file, and the process goes a moment after it: until then it holds its port.
+  for (let n = 0; ok && n < 500 && (await isPostmasterOf(running.pid, folder)); n++) await wait(10);
+  if (await isPostmasterOf(running.pid, folder))
     throw new Error(`The server of ${folder} did not stop: ${output}. Its log is ${logOf(folder)}.`);
 }
 
