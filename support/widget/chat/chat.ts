@@ -1,4 +1,5 @@
-import { again, nextOf, type Pending, refuse, without } from './outbox.ts';
+import { atAfter, type Pending } from './outbox.ts';
+import { createSender } from './sender.ts';
 import { type Config, connectServer, type Session, type SessionState } from './server.ts';
 import { type Kept, openStorage } from './storage.ts';
 import { followStream } from './stream.ts';
@@ -37,7 +38,6 @@ export function openChat({ base, key, config }: { base: string; key: string; con
   let state: SessionState | null = null;
   let typing: { name: string; timer: ReturnType<typeof setTimeout> } | null = null;
   let isConnected = true;
-  let isSending = false;
   let identityToken: string | undefined;
   let refusal: string | null = null;
   let following: { session: Session; stop(): void } | undefined;
@@ -48,7 +48,7 @@ export function openChat({ base, key, config }: { base: string; key: string; con
     const kept = storage.read();
     return {
       thread,
-      outbox: kept.outbox,
+      outbox: storage.outbox(),
       session: kept.session ? state : null,
       hasSession: kept.session !== null,
       visitor: kept.visitor,
@@ -88,7 +88,7 @@ export function openChat({ base, key, config }: { base: string; key: string; con
         onLine: (isOpen) => {
           if (isConnected === isOpen) return;
           isConnected = isOpen;
-          if (isOpen) void sendAll();
+          if (isOpen) void sender.sendAll();
           tell();
         },
         onStranger: () => lose(session),
@@ -101,8 +101,7 @@ export function openChat({ base, key, config }: { base: string; key: string; con
   function take(session: Session, messages: Message[]): void {
     if (following?.session.id !== session.id) return;
     thread = merge(thread, messages);
-    for (const { author, client_id } of messages)
-      if (author === 'visitor') storage.write({ outbox: without(storage.read().outbox, client_id) });
+    for (const { author, client_id } of messages) if (author === 'visitor') storage.drop(client_id);
     if (messages.some(({ author }) => author !== 'visitor')) showTyping(null);
     if (lastWhole(thread) < thread.length) void readGap(session);
     if (isShown) markRead();
@@ -127,61 +126,23 @@ export function openChat({ base, key, config }: { base: string; key: string; con
     tell();
   }
 
-  /** One tab at a time sends, so that the order is that of writing. */
-  function sendAll(): Promise<void> {
-    const locks = globalThis.navigator?.locks;
-    return locks ? locks.request(`aether:${key}`, sendEach) : sendEach();
-  }
-
-  async function sendEach(): Promise<void> {
-    if (isSending) return;
-    isSending = true;
-    try {
-      for (let next = nextOf(storage.read().outbox); next; next = nextOf(storage.read().outbox))
-        if (!(await sendOne(next))) return;
-    } finally {
-      isSending = false;
-    }
-  }
-
-  /** @returns whether to go on with the next. */
-  async function sendOne({ client_id, body, question_id }: Pending): Promise<boolean> {
-    const session = storage.read().session ?? (await begin());
-    if (!session) return false;
-    const { attempt, body: message } = await server.send(session, {
-      client_id,
-      body,
-      ...(question_id && { question_id }),
-    });
-    switch (attempt.kind) {
-      case 'taken':
-        storage.write({ outbox: without(storage.read().outbox, client_id) });
-        if (message) take(session, [message]);
-        return true;
-      case 'later':
-        comeBack(attempt.afterMs);
-        return false;
-      case 'ended':
-        if (state) state = { ...state, status: 'ended' };
-        tell(); // the visitor begins a new one, or leaves it
-        return false;
-      case 'stranger':
-        lose(session);
-        return true;
-      case 'refused':
-        storage.write({ outbox: refuse(storage.read().outbox, client_id, attempt.reason) });
-        tell();
-        return true;
-    }
-  }
-
-  let retry: ReturnType<typeof setTimeout> | undefined;
-  function comeBack(afterMs: number): void {
-    isConnected = false;
-    clearTimeout(retry);
-    retry = setTimeout(() => void sendAll(), afterMs);
-    tell();
-  }
+  const sender = createSender({
+    lock: `aether:${key}`,
+    storage,
+    server,
+    begin,
+    onTaken: (session, message) => take(session, [message]),
+    onLater: () => {
+      isConnected = false;
+      tell();
+    },
+    onEnded: () => {
+      if (state) state = { ...state, status: 'ended' };
+      tell(); // the visitor begins a new one, or leaves it
+    },
+    onStranger: lose,
+    onChange: tell,
+  });
 
   /** Opens a conversation for what is to be sent. */
   async function begin(): Promise<Session | undefined> {
@@ -200,9 +161,10 @@ export function openChat({ base, key, config }: { base: string; key: string; con
       follow();
       return session;
     }
-    if (attempt.kind === 'later') comeBack(attempt.afterMs);
+    if (attempt.kind === 'later') sender.comeBack(attempt.afterMs);
     else if (identityToken) {
       identityToken = undefined; // what the host page said does not hold: then they say it themselves
+      if (visitor || config.ask === 'never') return begin();
       tell();
     } else {
       refusal = attempt.kind === 'refused' ? attempt.reason : null;
@@ -223,7 +185,7 @@ export function openChat({ base, key, config }: { base: string; key: string; con
   const unlisten = storage.listen(() => {
     follow();
     tell();
-    void sendAll();
+    void sender.sendAll();
   });
   const onVisible = () => {
     if (!isShown) return;
@@ -231,10 +193,10 @@ export function openChat({ base, key, config }: { base: string; key: string; con
     tell();
   };
   document.addEventListener('visibilitychange', onVisible);
-  const onOnline = () => void sendAll();
+  const onOnline = () => void sender.sendAll();
   addEventListener('online', onOnline);
   follow();
-  void sendAll();
+  void sender.sendAll();
 
   return {
     subscribe(listener: () => void): () => void {
@@ -245,37 +207,36 @@ export function openChat({ base, key, config }: { base: string; key: string; con
 
     /** Keeps a message and sends it as soon as it can be. */
     write(body: string, questionId?: string): void {
-      const pending: Pending = {
-        client_id: crypto.randomUUID(),
-        body,
-        ...(questionId && { question_id: questionId }),
-        state: 'waiting',
-      };
-      storage.write({ outbox: [...storage.read().outbox, pending] });
+      const at = atAfter(storage.outbox(), Date.now());
+      const question = questionId ? { question_id: questionId } : {};
+      storage.put({ client_id: crypto.randomUUID(), body, ...question, at, state: 'waiting' });
       tell();
-      void sendAll();
+      void sender.sendAll();
     },
-    retry(clientId: string): void {
-      storage.write({ outbox: again(storage.read().outbox, clientId) });
+    /** Once more, under the same client_id: if it was taken after all, it is not taken twice. */
+    retry({ reason: _, ...pending }: Pending): void {
+      storage.put({ ...pending, state: 'waiting' });
       tell();
-      void sendAll();
+      void sender.sendAll();
     },
-    discard(clientId: string): void {
-      storage.write({ outbox: without(storage.read().outbox, clientId) });
+    discard({ client_id }: Pending): void {
+      storage.drop(client_id);
       tell();
     },
+    draft: storage.draft,
+    keepDraft: storage.keepDraft,
     /** Who the visitor says they are. */
     introduce(visitor: { email: string; name: string }): void {
       refusal = null;
       storage.write({ visitor });
       tell();
-      void sendAll();
+      void sender.sendAll();
     },
     /** Leaves the conversation that has ended; what was not sent goes into the next one. */
     startAnew(): void {
       storage.write({ session: null, read: 0 });
       follow();
-      void sendAll();
+      void sender.sendAll();
     },
     async askForPerson(): Promise<void> {
       const session = storage.read().session ?? (await begin());
@@ -307,7 +268,7 @@ export function openChat({ base, key, config }: { base: string; key: string; con
     close(): void {
       following?.stop();
       unlisten();
-      clearTimeout(retry);
+      sender.close();
       document.removeEventListener('visibilitychange', onVisible);
       removeEventListener('online', onOnline);
     },

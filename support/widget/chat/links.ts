@@ -5,7 +5,7 @@ export function findLinks(text: string): Piece[] {
   const pieces: Piece[] = [];
   let from = 0;
   for (const { 0: found, index } of text.matchAll(/\bhttps?:\/\/[^\s<>"'`]+/gi)) {
-    const href = found.replace(/[.,;:!?)\]}»”’]+$/, '');
+    const href = found.replace(/[.,;:!?)\]}»“”’]+$/, '');
     if (!URL.canParse(href)) continue;
     if (index > from) pieces.push({ text: text.slice(from, index) });
     pieces.push({ text: href, href });

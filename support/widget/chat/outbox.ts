@@ -4,6 +4,8 @@ export type Pending = {
   body: string;
   /** The question of the bot that was picked. */
   question_id?: string;
+  /** When it was written, in milliseconds: they are sent in this order. */
+  at: number;
   /** waiting: is sent in its turn. refused: the server will not take it; `reason` says why. */
   state: 'waiting' | 'refused';
   reason?: string;
@@ -42,12 +44,6 @@ export function readAttempt(
 }
 
 export const nextOf = (outbox: Pending[]): Pending | undefined => outbox.find(({ state }) => state === 'waiting');
-export const without = (outbox: Pending[], clientId: string): Pending[] =>
-  outbox.filter(({ client_id }) => client_id !== clientId);
-export const refuse = (outbox: Pending[], clientId: string, reason: string): Pending[] =>
-  outbox.map((each) => (each.client_id === clientId ? { ...each, state: 'refused', reason } : each));
-/** Once more, under the same client_id: if it was taken after all, it is not taken twice. */
-export const again = (outbox: Pending[], clientId: string): Pending[] =>
-  outbox.map(({ reason: _, ...each }) =>
-    each.client_id === clientId ? { ...each, state: 'waiting' as const } : { ...each, ...(_ && { reason: _ }) },
-  );
+
+/** Behind all that are there, also where the clock was set back. */
+export const atAfter = (outbox: Pending[], now: number): number => Math.max(now, ...outbox.map(({ at }) => at + 1));

@@ -3,55 +3,55 @@ import type { Pending } from './outbox.ts';
 /** What outlives the page, for all tabs of the site. */
 export type Kept = {
   session: { id: string; token: string } | null;
-  outbox: Pending[];
   /** As the visitor said. */
   visitor: { email: string; name: string } | null;
   /** Up to which message the visitor has read. */
   read: number;
 };
 
-const nothing: Kept = { session: null, outbox: [], visitor: null, read: 0 };
+const nothing: Kept = { session: null, visitor: null, read: 0 };
 
-export type Storage = {
-  read(): Kept;
-  write(change: Partial<Kept>): Kept;
-  /** Called when another tab wrote. @returns ends it. */
-  listen(onChange: () => void): () => void;
-};
+export type Storage = ReturnType<typeof openStorage>;
 
 /**
- * The storage of the host page, under a name of the widget's own. Where there is none, or it is full, the page's memory stands in: the
+ * The storage of the host page, under names of the widget's own. Each message that is to be sent has an entry to itself: two tabs that
+ * write at the same moment never write over each other's. Where there is no storage, or it is full, the page's memory stands in: the
  * conversation goes on, and is forgotten with the page.
  */
-export function openStorage(key: string): Storage {
+export function openStorage(key: string) {
   const name = `aether:${key}`;
-  let memory: Kept = nothing;
-  let isLost = false;
+  const outboxPrefix = `${name}:out:`;
+  const draftName = `${name}:draft`;
+  const local = withMemory(() => localStorage);
+  const ofTab = withMemory(() => sessionStorage);
 
-  function read(): Kept {
-    if (isLost) return memory;
-    try {
-      const text = localStorage.getItem(name);
-      memory = text === null ? nothing : parse(text);
-    } catch {} // forbidden
-    return memory;
-  }
-
+  const read = (): Kept => parseKept(local.get(name));
   return {
     read,
-    write(change) {
-      memory = { ...read(), ...change };
-      try {
-        localStorage.setItem(name, JSON.stringify(memory));
-        isLost = false;
-      } catch {
-        isLost = true;
-      }
-      return memory;
+    write(change: Partial<Kept>): void {
+      local.set(name, JSON.stringify({ ...read(), ...change }));
     },
-    listen(onChange) {
+
+    /** What is to be sent, as it was written. */
+    outbox(): Pending[] {
+      const all = local.names(outboxPrefix).flatMap((each) => parsePending(local.get(each)) ?? []);
+      return all.sort((a, b) => a.at - b.at || (a.client_id < b.client_id ? -1 : 1));
+    },
+    put(pending: Pending): void {
+      local.set(outboxPrefix + pending.client_id, JSON.stringify(pending));
+    },
+    drop(clientId: string): void {
+      local.remove(outboxPrefix + clientId);
+    },
+
+    /** What was begun to be written in this tab. */
+    draft: (): string => ofTab.get(draftName) ?? '',
+    keepDraft: (text: string): void => (text ? ofTab.set(draftName, text) : ofTab.remove(draftName)),
+
+    /** Called when another tab wrote. @returns ends it. */
+    listen(onChange: () => void): () => void {
       const hear = (event: StorageEvent) => {
-        if (event.key === name || event.key === null) onChange();
+        if (event.key === null || event.key === name || event.key.startsWith(outboxPrefix)) onChange();
       };
       addEventListener('storage', hear);
       return () => removeEventListener('storage', hear);
@@ -59,22 +59,63 @@ export function openStorage(key: string): Storage {
   };
 }
 
+/** A storage, and beside it what it would not take. */
+function withMemory(open: () => globalThis.Storage) {
+  const memory = new Map<string, string | null>();
+  const attempt = <T>(work: (storage: globalThis.Storage) => T): T | undefined => {
+    try {
+      return work(open());
+    } catch {
+      return undefined; // forbidden, or full
+    }
+  };
+  return {
+    get: (name: string): string | null => memory.get(name) ?? attempt((storage) => storage.getItem(name)) ?? null,
+    set(name: string, text: string): void {
+      memory.delete(name);
+      attempt((storage) => storage.setItem(name, text));
+      if (attempt((storage) => storage.getItem(name)) !== text) memory.set(name, text);
+    },
+    remove(name: string): void {
+      memory.delete(name);
+      attempt((storage) => storage.removeItem(name));
+    },
+    names: (prefix: string): string[] => [
+      ...new Set(
+        [...memory.keys(), ...(attempt((storage) => Object.keys(storage)) ?? [])].filter((each) =>
+          each.startsWith(prefix),
+        ),
+      ),
+    ],
+  };
+}
+
+const isText = (value: unknown): value is string => typeof value === 'string';
+
 /** What somebody else wrote there, or an older version, is as nothing. */
-export function parse(text: string): Kept {
+export function parseKept(text: string | null): Kept {
+  const { session, visitor, read } = parseObject(text);
+  return {
+    session: isText(session?.id) && isText(session?.token) ? { id: session.id, token: session.token } : nothing.session,
+    visitor:
+      isText(visitor?.email) && isText(visitor?.name) ? { email: visitor.email, name: visitor.name } : nothing.visitor,
+    read: Number.isSafeInteger(read) && read > 0 ? read : nothing.read,
+  };
+}
+
+/** Nothing when it is no message. */
+export function parsePending(text: string | null): Pending | undefined {
+  const { client_id, body, question_id, at, state, reason } = parseObject(text);
+  if (!isText(client_id) || !isText(body) || !Number.isFinite(at) || !/^(waiting|refused)$/.test(state))
+    return undefined;
+  return { client_id, body, at, state, ...(isText(question_id) && { question_id }), ...(isText(reason) && { reason }) };
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: anything may stand in a storage
+function parseObject(text: string | null): Record<string, any> {
   try {
-    const { session, outbox, visitor, read } = JSON.parse(text) ?? {};
-    const isText = (value: unknown) => typeof value === 'string';
-    return {
-      session: isText(session?.id) && isText(session?.token) ? { id: session.id, token: session.token } : null,
-      outbox: Array.isArray(outbox)
-        ? outbox.filter(
-            (each) => isText(each?.client_id) && isText(each?.body) && /^(waiting|refused)$/.test(each.state),
-          )
-        : [],
-      visitor: isText(visitor?.email) && isText(visitor?.name) ? { email: visitor.email, name: visitor.name } : null,
-      read: Number.isInteger(read) ? read : 0,
-    };
+    return JSON.parse(text ?? '{}') ?? {};
   } catch {
-    return nothing;
+    return {};
   }
 }

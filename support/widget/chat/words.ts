@@ -171,11 +171,12 @@ const tr: Words = {
   long: 'En fazla 4.000 karakter',
 };
 
-const languages: Record<string, Words> = { en, de, fr, es, tr };
+const dictionaries: Record<string, Words> = { en, de, fr, es, tr };
+export const languages = Object.keys(dictionaries);
 
 /** The words of a language, with those an administrator has put in their place. */
 export const wordsOf = (language: string, texts: Partial<Words> = {}): Words => ({
-  ...(languages[language] ?? en),
+  ...(dictionaries[language] ?? en),
   ...Object.fromEntries(Object.entries(texts).filter(([, text]) => text)),
 });
 

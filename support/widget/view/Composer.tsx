@@ -11,11 +11,15 @@ const taken = 229;
 
 /** The line one writes in: Enter sends, Shift and Enter begin a new line. */
 export function Composer({ chat, words }: { chat: Chat; words: Words }) {
-  const [text, setText] = useState('');
+  const [text, setText] = useState(chat.draft);
   const toldAt = useRef(0);
   const pause = useRef<ReturnType<typeof setTimeout>>(undefined);
   const isLong = [...text].length > charactersMax;
 
+  const change = (next: string) => {
+    setText(next);
+    chat.keepDraft(next);
+  };
   const tellTyping = () => {
     clearTimeout(pause.current);
     pause.current = setTimeout(() => {
@@ -32,7 +36,7 @@ export function Composer({ chat, words }: { chat: Chat; words: Words }) {
     clearTimeout(pause.current);
     toldAt.current = 0;
     chat.write(body);
-    setText('');
+    change('');
   };
 
   return (
@@ -52,7 +56,7 @@ export function Composer({ chat, words }: { chat: Chat; words: Words }) {
         aria-invalid={isLong}
         placeholder={words.placeholder}
         onInput={({ currentTarget }) => {
-          setText(currentTarget.value);
+          change(currentTarget.value);
           tellTyping();
         }}
         onKeyDown={(event) => {

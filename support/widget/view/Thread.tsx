@@ -116,7 +116,7 @@ function PendingRow({
   words: Words;
   isConnected: boolean;
 }) {
-  const { client_id, body, state, reason } = pending;
+  const { body, state, reason } = pending;
   return (
     <li class="row own">
       <div class="bubble" dir="auto">
@@ -127,10 +127,10 @@ function PendingRow({
       ) : (
         <span class="state bad" role="alert">
           {words.refused}: {reason}
-          <button type="button" onClick={() => chat.retry(client_id)}>
+          <button type="button" onClick={() => chat.retry(pending)}>
             {words.retry}
           </button>
-          <button type="button" onClick={() => chat.discard(client_id)}>
+          <button type="button" onClick={() => chat.discard(pending)}>
             {words.discard}
           </button>
         </span>

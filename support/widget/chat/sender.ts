@@ -1,0 +1,80 @@
+import { nextOf, type Pending } from './outbox.ts';
+import type { Server, Session } from './server.ts';
+import type { Storage } from './storage.ts';
+import type { Message } from './thread.ts';
+
+/** What the sender needs to know, and tells. */
+type Parts = {
+  /** One per widget and site: whoever holds it sends. */
+  lock: string;
+  storage: Storage;
+  server: Server;
+  /** Opens a conversation for what is to be sent; nothing when that is not possible now. */
+  begin(): Promise<Session | undefined>;
+  onTaken(session: Session, message: Message): void;
+  /** The next attempt comes after so long. */
+  onLater(): void;
+  onEnded(): void;
+  onStranger(session: Session): void;
+  onChange(): void;
+};
+
+export type Sender = ReturnType<typeof createSender>;
+
+/** Empties the outbox, one message after another, in one tab at a time: so that the order is that of writing. */
+export function createSender({ lock, storage, server, begin, onTaken, onLater, onEnded, onStranger, onChange }: Parts) {
+  let isSending = false;
+  let retry: ReturnType<typeof setTimeout> | undefined;
+
+  function sendAll(): Promise<void> {
+    const locks = globalThis.navigator?.locks;
+    return locks ? locks.request(lock, sendEach) : sendEach();
+  }
+
+  async function sendEach(): Promise<void> {
+    if (isSending) return;
+    isSending = true;
+    try {
+      for (let next = nextOf(storage.outbox()); next; next = nextOf(storage.outbox()))
+        if (!(await sendOne(next))) return;
+    } finally {
+      isSending = false;
+    }
+  }
+
+  /** @returns whether to go on with the next. */
+  async function sendOne(pending: Pending): Promise<boolean> {
+    const { client_id, body, question_id } = pending;
+    const session = storage.read().session ?? (await begin());
+    if (!session) return false;
+    const message = { client_id, body, ...(question_id && { question_id }) };
+    const { attempt, body: taken } = await server.send(session, message);
+    switch (attempt.kind) {
+      case 'taken':
+        storage.drop(client_id);
+        if (taken) onTaken(session, taken);
+        return true;
+      case 'later':
+        comeBack(attempt.afterMs);
+        return false;
+      case 'ended':
+        onEnded();
+        return false;
+      case 'stranger':
+        onStranger(session);
+        return true;
+      case 'refused':
+        storage.put({ ...pending, state: 'refused', reason: attempt.reason });
+        onChange();
+        return true;
+    }
+  }
+
+  function comeBack(afterMs: number): void {
+    clearTimeout(retry);
+    retry = setTimeout(() => void sendAll(), afterMs);
+    onLater();
+  }
+
+  return { sendAll, comeBack, close: () => clearTimeout(retry) };
+}

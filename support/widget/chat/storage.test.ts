@@ -1,0 +1,92 @@
+import fc from 'fast-check';
+import { afterEach, describe, expect, test, vi } from 'vitest';
+import type { Pending } from './outbox.ts';
+import { openStorage, parseKept, parsePending } from './storage.ts';
+
+const pending = (client_id: string, at: number): Pending => ({
+  client_id,
+  body: `said ${client_id}`,
+  at,
+  state: 'waiting',
+});
+const session = { id: 's', token: 't' };
+afterEach(() => vi.unstubAllGlobals());
+
+/** As a browser's: its entries are its own properties. */
+function stubStorage({ bytesMax = Number.POSITIVE_INFINITY } = {}): Record<string, string> {
+  const entries: Record<string, string> = {};
+  const methods = {
+    getItem: (name: string) => entries[name] ?? null,
+    removeItem: (name: string) => delete entries[name],
+    setItem(name: string, text: string) {
+      const others = Object.entries(entries).filter(([each]) => each !== name);
+      if ([...others, [name, text]].join('').length > bytesMax) throw new DOMException('full', 'QuotaExceededError');
+      entries[name] = text;
+    },
+  };
+  const storage = new Proxy(entries, { get: (_, name) => Reflect.get(methods, name) });
+  vi.stubGlobal('localStorage', storage);
+  vi.stubGlobal('sessionStorage', storage);
+  return entries;
+}
+
+describe('what is kept', () => {
+  test('is there for the next page, and of another widget is not', () => {
+    stubStorage();
+    openStorage('shop').write({ session });
+    openStorage('shop').put(pending('b', 2));
+    openStorage('shop').put(pending('a', 3));
+    openStorage('shop').keepDraft('Do you');
+    const next = openStorage('shop');
+    expect(next.read()).toEqual({ session, visitor: null, read: 0 });
+    expect(next.outbox().map(({ client_id }) => client_id)).toEqual(['b', 'a']);
+    expect(next.draft()).toBe('Do you');
+    const other = openStorage('shop2');
+    expect([other.read().session, other.outbox(), other.draft()]).toEqual([null, [], '']);
+  });
+
+  test('by two tabs at the same moment is kept of both', () => {
+    const entries = stubStorage();
+    const [one, two] = [openStorage('shop'), openStorage('shop')];
+    one.put(pending('a', 1));
+    const seenByOne = one.outbox();
+    two.put(pending('b', 2));
+    for (const { client_id } of seenByOne) one.drop(client_id);
+    expect(two.outbox()).toEqual([pending('b', 2)]);
+    two.drop('b');
+    expect(Object.keys(entries)).toEqual([]);
+  });
+
+  test.each([
+    ['forbidden', () => vi.stubGlobal('localStorage', undefined)],
+    ['full', () => stubStorage({ bytesMax: 10 })],
+  ])('where storage is %s is kept in the page’s memory', (_, stub) => {
+    stub();
+    const storage = openStorage('shop');
+    storage.write({ session });
+    storage.put(pending('a', 1));
+    expect(storage.read().session).toEqual(session);
+    expect(storage.outbox()).toEqual([pending('a', 1)]);
+    storage.drop('a');
+    expect(storage.outbox()).toEqual([]);
+  });
+});
+
+describe('what somebody else wrote into the storage', () => {
+  test.each(['', 'null', '[]', '7', '{', '{"session":{"id":1}}', '{"session":"x","visitor":7,"read":-2}'])(
+    '%s is as nothing',
+    (text) => {
+      expect(parseKept(text)).toEqual({ session: null, visitor: null, read: 0 });
+      expect(parsePending(text)).toBeUndefined();
+    },
+  );
+
+  test('never breaks the widget, whatever it is', () => {
+    fc.assert(
+      fc.property(fc.oneof(fc.string(), fc.json()), (text) => {
+        expect(parseKept(text)).toHaveProperty('read');
+        parsePending(text);
+      }),
+    );
+  });
+});

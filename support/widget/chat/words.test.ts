@@ -1,0 +1,30 @@
+import { describe, expect, test } from 'vitest';
+import { fill, languages, wordsOf } from './words.ts';
+
+const holes = (text: string) => text.match(/\{\w+\}/g) ?? [];
+
+describe.each(languages)('the words in %s', (language) => {
+  test('are all there, with the same places to fill in, and are not English', () => {
+    const [words, english] = [wordsOf(language, {}), wordsOf('en', {})];
+    for (const [name, text] of Object.entries(words)) {
+      expect(text, name).not.toBe('');
+      expect(holes(text), name).toEqual(holes(english[name as keyof typeof english]));
+    }
+    if (language !== 'en') expect(words.greeting).not.toBe(english.greeting);
+  });
+});
+
+test('of a language that the widget does not speak are English', () => {
+  expect(wordsOf('xx', {})).toEqual(wordsOf('en', {}));
+});
+
+test('an administrator’s words stand for the widget’s own; an empty one does not', () => {
+  expect(wordsOf('de', { greeting: 'Moin!', title: '' })).toMatchObject({
+    greeting: 'Moin!',
+    title: wordsOf('de', {}).title,
+  });
+});
+
+test('what is filled in is text, whatever it looks like', () => {
+  expect(fill('We are back {time}.', { time: '$& {time} <b>' })).toBe('We are back $& {time} <b>.');
+});
