@@ -1,8 +1,8 @@
 import { mkdir } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import axe, { type AxeResults } from 'axe-core';
 import type { Browser, Page } from 'playwright-core';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { findBarriers } from './testing.barriers.ts';
 import { openBrowser } from './testing.browser.ts';
 import { type Stack, signIn, startStack } from './testing.stack.ts';
 
@@ -49,15 +49,6 @@ const pages = [
   ['users', () => '/settings/users', 'Priya Nair'],
   ['nobody', () => '/customers?search=nobody-is-called-this', 'No customer is like that'],
 ] as const;
-
-/** Everything that a person might be kept from. */
-async function findBarriers(page: Page): Promise<string[]> {
-  await page.evaluate(axe.source);
-  const { violations } = await page.evaluate<AxeResults>(
-    `axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'] })`,
-  );
-  return violations.flatMap(({ id, nodes }) => nodes.map(({ html }) => `${id}: ${html.slice(0, 160)}`));
-}
 
 describe.each([
   ['light', 'wide', 1440, 900],

@@ -5,9 +5,13 @@ import type { Browser, BrowserContext, BrowserContextOptions, Page } from 'playw
 export type Stack = {
   foundation: string;
   support: string;
+  /** The demo shop, with the chat widget. */
+  shop: string;
   widgetKey: string;
   /** Calls a server as a persona: `call('POST', `${stack.foundation}/api/deals`, { as: 'maya', body })`. */
   call(method: string, url: string, options?: { as?: string; bearer?: string; body?: unknown }): Promise<Answer>;
+  /** Stops everything, does something meanwhile, and starts everything at the same addresses. */
+  restart(meanwhile?: () => Promise<void>): Promise<void>;
 };
 // biome-ignore lint/suspicious/noExplicitAny: a test says what it expects of the body.
 type Answer = { status: number; body: any };
@@ -15,13 +19,15 @@ type Answer = { status: number; body: any };
 /** Everything that `npm start` starts, with the demo data, until the test file is done. */
 export async function startStack(): Promise<Stack> {
   const home = await newHome();
-  const command = aether(home, ['start']);
-  atEnd(async () => {
+  let command = aether(home, ['start']);
+  const stop = async () => {
     command.child.kill('SIGTERM');
     await command.ends();
-  });
-  await command.prints(/Ctrl-C stops everything/);
-  const { FOUNDATION_URL = '', SUPPORT_URL = '', SUPPORT_WIDGET_KEY = '' } = readEnv(home);
+  };
+  atEnd(stop);
+  const isReady = () => command.prints(/Ctrl-C stops everything/);
+  await isReady();
+  const { FOUNDATION_URL = '', SUPPORT_URL = '', DEMO_SHOP_URL = '', SUPPORT_WIDGET_KEY = '' } = readEnv(home);
   const tokens = new Map<string, Promise<string>>();
   const tokenOf = (persona: string) => {
     const known = tokens.get(persona) ?? readToken(home, persona);
@@ -31,6 +37,7 @@ export async function startStack(): Promise<Stack> {
   return {
     foundation: FOUNDATION_URL,
     support: SUPPORT_URL,
+    shop: DEMO_SHOP_URL,
     widgetKey: SUPPORT_WIDGET_KEY,
     async call(method, url, { as, bearer, body } = {}) {
       const token = bearer ?? (as && (await tokenOf(as)));
@@ -44,6 +51,18 @@ export async function startStack(): Promise<Stack> {
       });
       const text = await response.text();
       return { status: response.status, body: text ? JSON.parse(text) : undefined };
+    },
+    async restart(meanwhile) {
+      await stop();
+      tokens.clear();
+      await meanwhile?.();
+      const [FOUNDATION_PORT = '', SUPPORT_PORT = '', DEMO_SHOP_PORT = ''] = [
+        FOUNDATION_URL,
+        SUPPORT_URL,
+        DEMO_SHOP_URL,
+      ].map((url) => new URL(url).port);
+      command = aether(home, ['start'], { FOUNDATION_PORT, SUPPORT_PORT, DEMO_SHOP_PORT });
+      await isReady();
     },
   };
 }

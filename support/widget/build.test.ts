@@ -29,7 +29,10 @@ describe('what a host page loads', () => {
   });
 
   test('writes no markup from text and runs no text', async () => {
-    for await (const file of glob('{*,{chat,view}/*}.{ts,tsx}', { cwd: import.meta.dirname, exclude: ['**/*.test.ts'] }))
+    for await (const file of glob('{*,{chat,view}/*}.{ts,tsx}', {
+      cwd: import.meta.dirname,
+      exclude: ['**/*.test.ts'],
+    }))
       expect(await readFile(join(import.meta.dirname, file), 'utf8'), file).not.toMatch(
         /inner-?html|outer-?html|insertAdjacentHTML|document\.write|\beval\(|new Function|javascript:/i,
       );

@@ -33,11 +33,12 @@ async function begin(script: HTMLScriptElement, key: string): Promise<void> {
   const sheet = new CSSStyleSheet();
   const { color, position } = config.theme;
   sheet.replaceSync(
-    `:host{all:initial}button{position:fixed;bottom:20px;${position}:20px;width:56px;height:56px;padding:0;border:0;border-radius:50%;cursor:pointer;background:${color};color:${textOn(color)};box-shadow:0 4px 16px rgb(0 0 0/.3)}button:focus-visible{outline:3px solid ${color};outline-offset:3px}svg{width:28px;height:28px;fill:none;stroke:currentColor;stroke-width:2;stroke-linejoin:round}b{position:absolute;top:-4px;right:-4px;min-width:20px;padding:0 5px;box-sizing:border-box;border-radius:10px;background:#b42318;color:#fff;font:600 12px/20px system-ui,sans-serif}b[hidden]{display:none}`,
+    `:host{all:initial}.launcher{position:fixed;bottom:20px;${position}:20px;width:56px;height:56px;padding:0;border:0;border-radius:50%;cursor:pointer;background:${color};color:${textOn(color)};box-shadow:0 4px 16px rgb(0 0 0/.3)}.launcher:focus-visible{outline:3px solid ${color};outline-offset:3px}.launcher svg{width:28px;height:28px;fill:none;stroke:currentColor;stroke-width:2;stroke-linejoin:round}.launcher b{position:absolute;top:-4px;right:-4px;min-width:20px;padding:0 5px;box-sizing:border-box;border-radius:10px;background:#b42318;color:#fff;font:600 12px/20px system-ui,sans-serif}.launcher b[hidden]{display:none}`,
   );
   root.adoptedStyleSheets = [sheet];
   const launcher = document.createElement('button');
   launcher.type = 'button';
+  launcher.className = 'launcher';
   launcher.ariaLabel = wordsOf(config.language);
   launcher.ariaExpanded = 'false';
   const icon = document.createElementNS('http://www.w3.org/2000/svg', 'svg');
@@ -68,8 +69,8 @@ async function begin(script: HTMLScriptElement, key: string): Promise<void> {
   };
   launcher.onpointerenter = launcher.onfocus = () => void load();
   launcher.onclick = async () => (await load()).open(launcher.ariaExpanded !== 'true');
-  // Who has talked before sees whether there is an answer.
+  // Who has talked before sees whether there is an answer; and what was not sent is.
   try {
-    if (localStorage.getItem(`aether:${key}`)) void load();
+    if (Object.keys(localStorage).some((name) => name.startsWith(`aether:${key}`))) void load();
   } catch {}
 }

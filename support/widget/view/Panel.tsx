@@ -85,6 +85,9 @@ export function Panel({
         />
       ) : (
         <>
+          {view.session?.identity === 'verified' && view.session.visitor_name && (
+            <p class="note">{fill(words.verified, { name: view.session.visitor_name })}</p>
+          )}
           <Thread chat={chat} view={view} config={config} words={words} />
           {!view.isConnected && (
             <p class="note" role="status">

@@ -14,7 +14,7 @@ export const styles = `
 .root[hidden] { display: none }
 button, input, textarea { font: inherit; color: inherit }
 button { cursor: pointer; border: 0; background: none; border-radius: 10px; padding: 8px 12px }
-:focus-visible { outline: 3px solid var(--text); outline-offset: 2px }
+:focus-visible { outline: 2px solid var(--text); outline-offset: 1px }
 header { display: flex; gap: 12px; align-items: center; background: var(--accent); color: var(--on-accent); padding: 14px 16px }
 header :focus-visible { outline-color: var(--on-accent) }
 h2 { font-size: 16px; font-weight: 650 }
@@ -44,7 +44,7 @@ header > div { flex: 1; min-inline-size: 0 }
 textarea { flex: 1; resize: none; border: 1px solid var(--line); border-radius: 12px; padding: 9px 12px; background: var(--ground); min-block-size: 42px; max-block-size: 140px; field-sizing: content }
 .send { background: var(--accent); color: var(--on-accent); inline-size: 42px; block-size: 42px; border-radius: 12px }
 .send[disabled] { opacity: .5; cursor: default }
-.bar { display: flex; justify-content: center; padding: 6px 10px 0 }
+.bar { display: flex; justify-content: center; padding: 6px 10px 10px }
 .plain { border: 1px solid var(--line); font-size: 13px; padding: 5px 12px; min-block-size: 32px }
 form.intro { padding: 16px; display: flex; flex-direction: column; gap: 12px; overflow-y: auto; flex: 1 }
 label { display: flex; flex-direction: column; gap: 4px; font-size: 13px; color: var(--quiet) }

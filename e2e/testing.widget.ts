@@ -1,0 +1,68 @@
+import type { Browser, BrowserContext, BrowserContextOptions, Locator, Page } from 'playwright-core';
+import type { Stack } from './testing.stack.ts';
+
+/** A browser of somebody who visits a shop. The widget's shadow root is closed to its page; here it is opened, so that it can be looked into. */
+export async function visitorBrowser(browser: Browser, options: BrowserContextOptions = {}): Promise<BrowserContext> {
+  const context = await browser.newContext({ viewport: { width: 1280, height: 860 }, locale: 'en-GB', ...options });
+  context.setDefaultTimeout(10_000);
+  await context.addInitScript(`
+    const attach = Element.prototype.attachShadow;
+    Element.prototype.attachShadow = function (init) {
+      return attach.call(this, { ...init, mode: 'open' });
+    };
+  `);
+  return context;
+}
+
+export type Visitor = {
+  page: Page;
+  panel: Locator;
+  /** What stands in the conversation, in order. */
+  said(): Promise<string[]>;
+  open(): Promise<void>;
+  introduce(name: string, email: string): Promise<void>;
+  say(text: string): Promise<void>;
+  /** Until these are the conversation. */
+  reads(...texts: string[]): Promise<void>;
+};
+
+/** What a visitor does with the widget on a page. */
+export function visitorOn(page: Page): Visitor {
+  const panel = page.getByRole('dialog');
+  const bubbles = panel.locator('.thread .bubble');
+  const line = panel.getByRole('textbox', { name: 'Write a message' });
+  return {
+    page,
+    panel,
+    said: () => bubbles.allInnerTexts(),
+    open: () => page.getByRole('button', { name: /^Open the chat/ }).click(),
+    async introduce(name, email) {
+      await panel.getByLabel('Your name').fill(name);
+      await panel.getByLabel('Your e-mail address').fill(email);
+      await panel.getByRole('button', { name: 'Start the chat' }).click();
+    },
+    async say(text) {
+      await line.fill(text);
+      await line.press('Enter');
+    },
+    async reads(...texts) {
+      // Asked of the page, so that the whole of it is looked at in one moment.
+      const isSo = `JSON.stringify([...document.querySelector('aether-widget').shadowRoot.querySelectorAll('.thread .bubble')].map((bubble) => bubble.textContent)) === ${JSON.stringify(JSON.stringify(texts))}`;
+      await page.waitForFunction(isSo, undefined, { timeout: 15_000 }).catch(async ({ message }) => {
+        throw new Error(`${message}: there stands ${JSON.stringify(await bubbles.allInnerTexts())}`);
+      });
+    },
+  };
+}
+
+type Started = { started_at: string };
+
+/** The newest conversation that is open, of an address, as an agent sees it. */
+export async function conversationOf(stack: Stack, email: string, view: 'all' | 'bot' = 'all') {
+  const api = (path: string) => stack.call('GET', `${stack.support}${path}`, { as: 'maya' });
+  const { sessions } = (await api(`/api/inbox?view=${view}&search=${encodeURIComponent(email)}`)).body;
+  const [newest] = sessions.sort((a: Started, b: Started) => b.started_at.localeCompare(a.started_at));
+  if (!newest) return undefined;
+  const { session, messages } = (await api(`/api/sessions/${newest.id}?limit=200`)).body;
+  return { session, messages, bodies: messages.map(({ body }: { body: string }) => body) as string[] };
+}

@@ -1,0 +1,430 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { fileURLToPath } from 'node:url';
+import { atEnd } from '@aether/database/testing';
+import type { Browser, BrowserContext, Page } from 'playwright-core';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { findBarriers } from './testing.barriers.ts';
+import { openBrowser } from './testing.browser.ts';
+import { type Stack, startStack } from './testing.stack.ts';
+import { conversationOf, type Visitor, visitorBrowser, visitorOn } from './testing.widget.ts';
+
+/** `npm run pictures` sets it. */
+const pictures = process.env.AETHER_PICTURES && fileURLToPath(new URL('../docs/pictures/', import.meta.url));
+
+type Sizes = { scrollWidth: number; clientWidth: number };
+
+let browser: Browser;
+let stack: Stack;
+let site: string;
+/** Of a widget that asks for the name and has no bot. */
+let plainKey: string;
+let unique = 0;
+beforeAll(async () => {
+  [browser, stack] = await Promise.all([openBrowser(), startStack()]);
+  await agent('POST', '/api/agents/me/seen', {});
+  site = await startSite();
+  plainKey = (await newWidget('Plain')).key;
+}, 90_000);
+
+const agent = (method: string, path: string, body?: unknown) =>
+  stack.call(method, `${stack.support}${path}`, { as: 'priya', body });
+const admin = (method: string, path: string, body?: unknown) =>
+  stack.call(method, `${stack.support}${path}`, { as: 'maya', body });
+
+async function newWidget(name: string, settings: object = {}): Promise<{ id: string; key: string }> {
+  const { body } = await admin('POST', '/api/widgets', { name: `${name} ${++unique}` });
+  await admin('PATCH', `/api/widgets/${body.id}`, { settings });
+  return body;
+}
+
+const nextAddress = (): string => `visitor${++unique}@post.example`;
+
+/** A page of some site, with the widget's tag. */
+async function host(context: BrowserContext, key = plainKey): Promise<Visitor> {
+  const page = await context.newPage();
+  await page.goto(`${site}/${key}`);
+  await page.locator('aether-widget').waitFor({ state: 'attached' });
+  return visitorOn(page);
+}
+
+/** A site of another origin, whose every page has the tag of the widget that its path names. */
+async function startSite(): Promise<string> {
+  const server = createServer(({ url }, response) => {
+    response.setHeader('Content-Type', 'text/html');
+    response.end(
+      `<!doctype html><html lang="en"><title>Site</title><link rel="icon" href="data:,"><main><h1>Site</h1></main><script async src="${stack.support}/widget.js" data-key="${url?.slice(1)}"></script></html>`,
+    );
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  atEnd(async () => void server.close());
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+/** A visitor in a browser of their own, who has begun to chat. */
+async function begin(first: string, key = plainKey) {
+  const context = await visitorBrowser(browser);
+  const visitor = await host(context, key);
+  const email = nextAddress();
+  await visitor.open();
+  await visitor.introduce('Vera Visitor', email);
+  await visitor.say(first);
+  await visitor.panel.getByText('Sent', { exact: true }).waitFor();
+  const conversation = await conversationOf(stack, email);
+  const id = conversation?.session.id as string;
+  const reply = (body: string) => agent('POST', `/api/sessions/${id}/replies`, { client_id: `r${++unique}`, body });
+  return { context, visitor, email, id, reply };
+}
+
+describe('a visitor', () => {
+  test('says who they are, writes, sees that it was seen and who answers, and has it all again after a reload', async () => {
+    const { context, visitor, email, id, reply } = await begin('Does the Heron lamp dim?');
+    const { panel, page } = visitor;
+    await agent('POST', `/api/sessions/${id}/seen`, { number: 1 });
+    await panel.getByText('Seen', { exact: true }).waitFor();
+    await agent('POST', `/api/sessions/${id}/claim`, {});
+    await agent('POST', `/api/sessions/${id}/presence`, { is_typing: true });
+    await panel.getByText('Priya Nair is typing…').waitFor();
+    await reply('It does, down to candle light.');
+    await visitor.reads('Does the Heron lamp dim?', 'It does, down to candle light.');
+    await panel.getByText('Priya Nair is typing…').waitFor({ state: 'detached' });
+    await page.reload();
+    await visitor.open();
+    await visitor.reads('Does the Heron lamp dim?', 'It does, down to candle light.');
+    await visitor.say('Lovely');
+    await visitor.reads('Does the Heron lamp dim?', 'It does, down to candle light.', 'Lovely');
+    await expect
+      .poll(async () => (await conversationOf(stack, email))?.session)
+      .toMatchObject({ visitor_name: 'Vera Visitor', identity: 'claimed', visitor_read_number: 3 });
+    await context.close();
+  });
+
+  test('who has closed the panel sees on the button that there is an answer, until it is read', async () => {
+    const { context, visitor, reply } = await begin('Anybody there?');
+    await visitor.page.keyboard.press('Escape');
+    await reply('Yes!');
+    await visitor.page.getByRole('button', { name: 'Open the chat, 1 unread' }).click();
+    await visitor.reads('Anybody there?', 'Yes!');
+    await visitor.page.keyboard.press('Escape');
+    await visitor.page.getByRole('button', { name: 'Open the chat', exact: true }).waitFor();
+    await context.close();
+  });
+
+  test('of a conversation that has ended begins a new one; the other stays as it is', async () => {
+    const { context, visitor, email, id, reply } = await begin('One');
+    await reply('Done');
+    await agent('POST', `/api/sessions/${id}/end`, { resolved: true });
+    await visitor.panel.getByText('This conversation has ended.').waitFor();
+    await visitor.panel.getByRole('button', { name: 'Start a new one' }).click();
+    await visitor.say('Two');
+    await visitor.reads('Two');
+    await visitor.panel.getByText('Sent', { exact: true }).waitFor();
+    const now = await conversationOf(stack, email);
+    expect(now?.session.id).not.toBe(id);
+    expect(now?.bodies).toEqual(['Two']);
+    await context.close();
+  });
+
+  test('leaves a question when nobody is there', async () => {
+    const { key } = await newWidget('Empty', { texts: { offline: 'We are out planting trees.' } });
+    await admin('PUT', `/api/widgets/${await idOf(key)}/team`, { agent_ids: [await absentAgent()] });
+    const context = await visitorBrowser(browser);
+    const visitor = await host(context, key);
+    const email = nextAddress();
+    await visitor.open();
+    await visitor.panel.getByText('We are out planting trees.').waitFor();
+    await visitor.panel.getByRole('button', { name: 'Leave your question' }).click();
+    expect(await conversationOf(stack, email)).toBeUndefined(); // the form is not filled in
+    await visitor.panel.getByLabel('Your name').fill('Otto Offline');
+    await visitor.panel.getByLabel('Your e-mail address').fill(email);
+    await visitor.panel.getByLabel('Your question').fill('When are you back?');
+    await visitor.panel.getByRole('button', { name: 'Leave your question' }).click();
+    await visitor.panel.getByText('Sent', { exact: true }).waitFor();
+    expect(await conversationOf(stack, email)).toMatchObject({
+      session: { is_offline: true },
+      bodies: ['When are you back?'],
+    });
+    await context.close();
+  });
+
+  async function idOf(key: string): Promise<string> {
+    const { widgets } = (await admin('GET', '/api/widgets')).body;
+    return widgets.find((widget: { key: string }) => widget.key === key).id;
+  }
+  async function absentAgent(): Promise<string> {
+    const { agents } = (await admin('GET', '/api/agents')).body;
+    const tom = agents.find(({ name }: { name: string }) => name === 'Tom Berglund');
+    await admin('PATCH', `/api/agents/${tom.id}`, { availability: 'offline' });
+    return tom.id;
+  }
+});
+
+describe('no message is lost or doubled', () => {
+  const theirs = (context: BrowserContext) => context.route(/\/messages$/, (route) => route.abort());
+
+  test('when the tab dies before it is sent: the next page sends it', async () => {
+    const { context, visitor, email } = await begin('Before');
+    await theirs(context);
+    await visitor.say('Written as the tab died');
+    await visitor.panel.getByText('Not sent yet; trying again').waitFor();
+    await visitor.page.close();
+    await context.unroute(/\/messages$/);
+    const next = await host(context);
+    await expect
+      .poll(async () => (await conversationOf(stack, email))?.bodies)
+      .toEqual(['Before', 'Written as the tab died']);
+    await next.open();
+    await next.reads('Before', 'Written as the tab died');
+    await context.close();
+  });
+
+  test('when the tab dies with a line half written: it is there after a reload', async () => {
+    const { context, visitor } = await begin('Before');
+    const line = visitor.panel.getByRole('textbox', { name: 'Write a message' });
+    await line.fill('Half a sen');
+    await visitor.page.reload();
+    await visitor.open();
+    expect(await line.inputValue()).toBe('Half a sen');
+    await line.press('Enter');
+    await visitor.reads('Before', 'Half a sen');
+    expect(await line.inputValue()).toBe('');
+    await context.close();
+  });
+
+  test('when the answer is lost, and the message is sent again', async () => {
+    const { context, visitor, email } = await begin('Before');
+    let lost = 0;
+    await context.route(/\/messages$/, async (route) => {
+      if (lost++ > 2) return route.continue();
+      await route.fetch();
+      await route.abort();
+    });
+    for (const text of ['One', 'Two', 'Three']) await visitor.say(text);
+    await visitor.reads('Before', 'One', 'Two', 'Three');
+    await visitor.panel.getByText('Sent', { exact: true }).waitFor();
+    expect((await conversationOf(stack, email))?.bodies).toEqual(['Before', 'One', 'Two', 'Three']);
+    await context.close();
+  });
+
+  test('when the network is gone for a minute, on either side', async () => {
+    const context = await visitorBrowser(browser);
+    await context.clock.install();
+    const visitor = await host(context);
+    const email = nextAddress();
+    await visitor.open();
+    await visitor.introduce('Vera Visitor', email);
+    await visitor.say('Before');
+    await visitor.panel.getByText('Sent', { exact: true }).waitFor();
+    const id = (await conversationOf(stack, email))?.session.id;
+    await context.setOffline(true);
+    await visitor.say('In the tunnel');
+    await visitor.panel.getByText('Not sent yet; trying again').waitFor();
+    await visitor.panel.getByText('No connection. Your messages are kept and sent when it is back.').waitFor();
+    await agent('POST', `/api/sessions/${id}/replies`, { client_id: `r${++unique}`, body: 'Are you still there?' });
+    await visitor.say('Still in it');
+    await context.clock.fastForward(60_000);
+    expect((await conversationOf(stack, email))?.bodies).toEqual(['Before', 'Are you still there?']);
+    await context.setOffline(false);
+    await context.clock.fastForward(20_000);
+    const expected = ['Before', 'Are you still there?', 'In the tunnel', 'Still in it'];
+    await visitor.reads(...expected);
+    await expect.poll(async () => (await conversationOf(stack, email))?.bodies).toEqual(expected);
+    await visitor.panel
+      .getByText('No connection. Your messages are kept and sent when it is back.')
+      .waitFor({ state: 'detached' });
+    await context.close();
+  });
+
+  test('when two tabs are open and both write: both show the same, in the order of the server', async () => {
+    const { context, visitor: one, email, reply } = await begin('Before');
+    const two = await host(context);
+    await two.open();
+    await two.reads('Before');
+    const texts = Array.from({ length: 5 }, (_, n) => n);
+    await Promise.all([
+      (async () => {
+        for (const n of texts) await one.say(`one ${n}`);
+      })(),
+      (async () => {
+        for (const n of texts) await two.say(`two ${n}`);
+      })(),
+      reply('In between'),
+    ]);
+    await expect.poll(async () => (await conversationOf(stack, email))?.bodies.length).toBe(12);
+    const bodies = (await conversationOf(stack, email))?.bodies as string[];
+    expect([...bodies].sort()).toEqual(
+      ['Before', 'In between', ...texts.map((n) => `one ${n}`), ...texts.map((n) => `two ${n}`)].sort(),
+    );
+    for (const name of ['one', 'two'])
+      expect(bodies.filter((body) => body.startsWith(name))).toEqual(texts.map((n) => `${name} ${n}`));
+    await one.reads(...bodies);
+    await two.reads(...bodies);
+    await context.close();
+  });
+
+  test('when everything is stopped and started again', async () => {
+    const { context, visitor, email, id, reply } = await begin('Before');
+    await reply('Answer');
+    await visitor.reads('Before', 'Answer');
+    await stack.restart(async () => {
+      await visitor.say('While you were gone');
+      await visitor.say('And one more');
+      await visitor.panel.getByText('Not sent yet; trying again').first().waitFor();
+    });
+    const expected = ['Before', 'Answer', 'While you were gone', 'And one more'];
+    await visitor.reads(...expected);
+    await visitor.panel.getByText('Sent', { exact: true }).waitFor();
+    expect((await conversationOf(stack, email))?.bodies).toEqual(expected);
+    await agent('POST', `/api/sessions/${id}/replies`, { client_id: `r${++unique}`, body: 'Back' });
+    await visitor.reads(...expected, 'Back');
+    await context.close();
+  }, 60_000);
+});
+
+describe('by the keyboard alone', () => {
+  test('the chat is opened, written in and left, and the focus goes back', async () => {
+    const context = await visitorBrowser(browser);
+    const { page, panel, say, reads } = await host(context);
+    await page.keyboard.press('Tab');
+    await page.keyboard.press('Enter');
+    await panel.getByLabel('Your name').waitFor();
+    await page.keyboard.type('Karl Keys');
+    await page.keyboard.press('Tab');
+    await page.keyboard.type(nextAddress());
+    await page.keyboard.press('Enter');
+    await panel.getByRole('textbox', { name: 'Write a message' }).waitFor();
+    await say('Hello');
+    await reads('Hello');
+    await page.keyboard.press('Shift+Enter');
+    expect(await panel.getByRole('textbox', { name: 'Write a message' }).inputValue()).toBe('\n');
+    await page.keyboard.press('Escape');
+    await panel.waitFor({ state: 'hidden' });
+    await page.keyboard.press('Enter');
+    await panel.waitFor();
+    await context.close();
+  });
+
+  test('Enter that ends the composition of a word sends nothing; the next one does', async () => {
+    const { context, visitor } = await begin('Before');
+    const { page, panel, reads } = visitor;
+    const line = panel.getByRole('textbox', { name: 'Write a message' });
+    await line.focus();
+    const devtools = await context.newCDPSession(page);
+    await devtools.send('Input.imeSetComposition', { text: 'にほ', selectionStart: 2, selectionEnd: 2 });
+    await page.keyboard.press('Enter');
+    expect(await line.inputValue()).toContain('にほ');
+    await devtools.send('Input.insertText', { text: '日本' });
+    await reads('Before');
+    await page.keyboard.press('Enter');
+    await reads('Before', '日本');
+    await context.close();
+  });
+});
+
+describe('the demo shop', () => {
+  let context: BrowserContext;
+  let page: Page;
+  let visitor: Visitor;
+  const said: string[] = [];
+  beforeAll(async () => {
+    context = await visitorBrowser(browser);
+    page = await context.newPage();
+    page.on('console', (message) => {
+      if (message.type() === 'error') said.push(message.text());
+    });
+    page.on('pageerror', (error) => said.push(error.message));
+    await page.goto(stack.shop);
+    visitor = visitorOn(page);
+  });
+
+  test('has a chat whose bot says that it is one, and one click leads to a person', async () => {
+    await visitor.open();
+    await visitor.introduce('Bea', nextAddress());
+    await visitor.panel.getByRole('button', { name: 'Talk to a person' }).waitFor();
+    await visitor.panel.locator('.choice').first().click();
+    await visitor.panel.getByText('Bot', { exact: true }).first().waitFor();
+    await visitor.panel.getByRole('button', { name: 'Talk to a person' }).click();
+    await visitor.panel.getByRole('button', { name: 'Talk to a person' }).waitFor({ state: 'detached' });
+  });
+
+  test('cannot break it by its style sheet, and its policy lets the widget work', async () => {
+    const look = (selector: string) =>
+      page.evaluate<Record<string, string>>(`(() => {
+        const element = document.querySelector('aether-widget').shadowRoot.querySelector('${selector}');
+        const { fontFamily, transform, textTransform, position } = getComputedStyle(element);
+        return { fontFamily, transform, textTransform, position };
+      })()`);
+    const ofShop = await page.evaluate<string>(`getComputedStyle(document.querySelector('div')).fontFamily`);
+    expect(ofShop).toContain('fantasy');
+    expect(await look('textarea')).toMatchObject({ transform: 'none', textTransform: 'none' });
+    expect((await look('textarea')).fontFamily).not.toContain('fantasy');
+    expect(await look('.root')).toMatchObject({ transform: 'none', position: 'fixed' });
+    expect(said).toEqual([]);
+  });
+
+  test('has no other name in its page than without the widget', async () => {
+    const names = () => page.evaluate('Object.getOwnPropertyNames(globalThis).sort()');
+    const withWidget = await names();
+    const bare = await browser.newContext();
+    const other = await bare.newPage();
+    await other.route('**/widget.js', (route) => route.abort());
+    await other.goto(stack.shop);
+    expect(withWidget).toEqual(await other.evaluate('Object.getOwnPropertyNames(globalThis).sort()'));
+    await bare.close();
+  });
+
+  test('says who its customers are: they are asked for nothing, and are verified', async () => {
+    await context.close();
+    context = await visitorBrowser(browser);
+    page = await context.newPage();
+    await page.goto(`${stack.shop}/?signed-in`);
+    visitor = visitorOn(page);
+    await visitor.open();
+    await visitor.say('Is my order on its way?');
+    await visitor.panel.getByText('Sent', { exact: true }).waitFor();
+    await visitor.panel.getByText('Signed in as Nora Lindqvist').waitFor();
+    const text = await page.evaluate<string>('JSON.stringify(localStorage)');
+    expect(text).not.toContain('nora@'); // who it is, the shop said, and not the visitor
+    const conversation = await conversationOf(stack, 'nora@fjordlight.example', 'bot');
+    expect(conversation?.session).toMatchObject({
+      identity: 'verified',
+      customer: { name: expect.stringContaining('Nora') },
+    });
+    await context.close();
+  });
+});
+
+describe.each([
+  ['light', 1280, 860],
+  ['dark', 1280, 860],
+  ['light', 375, 740],
+] as const)('in %s, %i pixels wide', (colorScheme, width, height) => {
+  test('it keeps nobody out, and fits', async () => {
+    const context = await visitorBrowser(browser, {
+      colorScheme,
+      viewport: { width, height },
+      reducedMotion: 'reduce',
+    });
+    const page = await context.newPage();
+    await page.goto(stack.shop);
+    const visitor = visitorOn(page);
+    await visitor.open();
+    await visitor.panel.getByLabel('Your name').waitFor();
+    expect(await findBarriers(page)).toEqual([]);
+    await visitor.introduce('Ada Axe', nextAddress());
+    await visitor.panel.locator('.choice').first().click();
+    await visitor.say(
+      'See https://shop.example/heron, please: averyveryverylongwordthatmustnotmakethepanelscroll'.repeat(3),
+    );
+    await visitor.panel.getByText('Sent', { exact: true }).waitFor();
+    await visitor.panel.getByText('Bot', { exact: true }).first().waitFor();
+    expect(await findBarriers(page)).toEqual([]);
+    expect(await visitor.panel.evaluate((panel: Sizes) => panel.scrollWidth <= panel.clientWidth)).toBe(true);
+    const box = await visitor.panel.boundingBox();
+    if (width < 480) expect(box).toEqual({ x: 0, y: 0, width, height });
+    else expect(box).toMatchObject({ width: 384, height: 640 });
+    if (pictures) await page.screenshot({ path: `${pictures}widget-${colorScheme}-${width}.png` });
+    await context.close();
+  });
+});
