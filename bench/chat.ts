@@ -1,0 +1,245 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { bootstrap, type LocalServer, migrate, startLocal } from '@aether/database';
+import { connectPlatform } from '@aether/platform';
+import pg from 'pg';
+import { Listeners, post } from './chatclient.ts';
+import { startIssuer } from './issuer.ts';
+import { quantile } from './measure.ts';
+
+/*
+ * Open widgets, and messages to them: how long each takes from the moment it is sent to the moment the other side has it, and what an
+ * open connection costs. Beside it what one would write by hand: INSERT and NOTIFY, and a server that passes it on.
+ *
+ *   npm run bench:chat
+ *   npm run bench:chat -- --connections 500 --rate 100 --seconds 10
+ *
+ * Servers, sequencer, PostgreSQL (fsync on) and this client share the machine. Each visitor has an address of their own.
+ */
+const { values: options } = parseArgs({
+  options: {
+    connections: { type: 'string', default: '500' },
+    rate: { type: 'string', default: '100' },
+    seconds: { type: 'string', default: '10' },
+  },
+});
+const [connections, rate, seconds] = [options.connections, options.rate, options.seconds].map(Number) as [
+  number,
+  number,
+  number,
+];
+const widgetKey = 'bench-widget';
+const tenant = 'bench-tenant';
+
+type Session = { id: string; token: string };
+type Server = { url: string; pid: number };
+
+const folder = await mkdtemp(join(tmpdir(), 'aether-bench-'));
+await chmod(folder, 0o755);
+let local: LocalServer | undefined;
+const children: ChildProcess[] = [];
+const issuer = await startIssuer(tenant);
+try {
+  local = await startLocal({ folder, database: 'bench', port: 54520 });
+  await bootstrap(local.adminUrl, { database: 'bench', passwords: {} });
+  await migrate(local.urlOf('platform_migrator'));
+  await prepare(local);
+  await startChild(fileURLToPath(import.meta.resolve('@aether/sync/main')), {
+    PLATFORM_DB_URL: local.urlOf('sync_app'),
+  });
+  const [one, other] = [await startSupport(local), await startSupport(local)];
+  const agent = await issuer.tokenFor('priya');
+
+  const sessions = await openSessions(one);
+  console.log(`${connections} open widgets, ${rate} messages/s for ${seconds} s. Node ${process.version}.\n`);
+  console.log('| message | delivered | p50 ms | p99 ms | slowest ms |\n|---|--:|--:|--:|--:|');
+  const before = residentKb(one.pid);
+  const listeners = new Listeners();
+  await Promise.all(
+    sessions.map(({ id, token }, n) =>
+      listeners.open(`${one.url}/api/sessions/${id}/stream?after=0`, {
+        Authorization: `Bearer ${token}`,
+        'X-Forwarded-For': addressOf(n),
+      }),
+    ),
+  );
+  await wait(2_000);
+  const perConnectionKb = (residentKb(one.pid) - before) / connections;
+  const staff = { Authorization: `Bearer ${agent}` };
+
+  const reply = (server: Server) => (n: number, clientId: string) =>
+    post(
+      `${server.url}/api/sessions/${sessions[n % connections]?.id}/replies`,
+      { client_id: clientId, body: 'It is on its way.' },
+      staff,
+    );
+  const write = (n: number, clientId: string) => {
+    const { id, token } = sessions[n % connections] as Session;
+    return post(
+      `${one.url}/api/sessions/${id}/messages`,
+      { client_id: clientId, body: 'Where is my parcel?' },
+      { Authorization: `Bearer ${token}`, 'X-Forwarded-For': addressOf(n % connections) },
+    );
+  };
+  await measure('agent → visitor, both on one server', reply(one), listeners);
+  await measure('agent → visitor, on two servers', reply(other), listeners);
+  const feed = new Listeners();
+  await feed.open(`${other.url}/api/events?types=message.created`, staff);
+  await measure('visitor → agent’s console, on two servers', write, feed);
+  const loadedKb = (residentKb(one.pid) - before) / connections;
+  feed.close();
+  listeners.close();
+  for (const { pid } of [one, other]) process.kill(pid, 'SIGKILL');
+
+  const peer = await startPeer(local);
+  const peerBefore = residentKb(peer.pid);
+  const raw = new Listeners();
+  await Promise.all(sessions.map(({ id }) => raw.open(`${peer.url}/sessions/${id}/stream`, {})));
+  await wait(2_000);
+  const peerKb = (residentKb(peer.pid) - peerBefore) / connections;
+  await measure(
+    'by hand: INSERT, NOTIFY, one server, no rights, no retries',
+    (n, clientId) =>
+      post(
+        `${peer.url}/sessions/${sessions[n % connections]?.id}/messages`,
+        { client_id: clientId, body: 'It is on its way.' },
+        {},
+      ),
+    raw,
+  );
+  raw.close();
+  console.log(
+    `\nMemory per open connection: ${perConnectionKb.toFixed(0)} kB, ${loadedKb.toFixed(0)} kB after the messages; by hand ${peerKb.toFixed(0)} kB.`,
+  );
+} finally {
+  for (const child of children) child.kill('SIGKILL');
+  issuer.close();
+  await local?.server.stop('immediate');
+  await rm(folder, { recursive: true, force: true });
+}
+
+/** One address per visitor, as the proxy says it. */
+function addressOf(n: number): string {
+  return `10.0.${Math.floor(n / 250)}.${(n % 250) + 1}`;
+}
+
+async function prepare(server: LocalServer): Promise<void> {
+  const db = await connectPlatform({ app: 'support', variables: { PLATFORM_DB_URL: server.urlOf('support_app') } });
+  await db.signInUser({
+    subject: 'priya',
+    email: 'priya@aether.example',
+    name: 'Priya',
+    tenantId: tenant,
+    objectId: 'priya',
+  });
+  await db.query(`insert into support.agents (user_id) values ('priya')`);
+  await db.query('insert into support.widgets (key, name) values ($1, $2)', [widgetKey, 'Bench']);
+  await db.close();
+}
+
+async function startChild(script: string, variables: Record<string, string>): Promise<ChildProcess> {
+  const child = fork(script, {
+    env: { ...process.env, LOG_LEVEL: 'info', ...variables },
+    stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
+  });
+  children.push(child);
+  return child;
+}
+
+/** A Support of its own process; when it answers. */
+async function startSupport(server: LocalServer): Promise<Server> {
+  const port = await freePort();
+  const child = await startChild(fileURLToPath(import.meta.resolve('@aether/support/main')), {
+    ...issuer.variables,
+    PLATFORM_DB_URL: server.urlOf('support_app'),
+    SUPPORT_PORT: `${port}`,
+    SUPPORT_PROXY_HOPS: '1',
+    SUPPORT_RATE_FACTOR: '100000', // the limits are tested elsewhere; here all of it comes from one client
+  });
+  child.stdout?.resume();
+  const url = `http://127.0.0.1:${port}`;
+  for (let n = 0; n < 200; n++) {
+    const answer = await fetch(`${url}/readyz`).catch(() => undefined);
+    if (answer?.ok) return { url, pid: child.pid as number };
+    await wait(100);
+  }
+  throw new Error('Support did not start within 20 s.');
+}
+
+async function startPeer(server: LocalServer): Promise<Server> {
+  const admin = new pg.Client({ connectionString: server.adminUrl });
+  await admin.connect();
+  await admin.query('create database peer_chat');
+  await admin.end();
+  const url = Object.assign(new URL(server.adminUrl), { pathname: '/peer_chat' }).href;
+  const child = await startChild(fileURLToPath(new URL('./chatpeer.ts', import.meta.url)), { PEER_DB_URL: url });
+  const [{ port }] = (await once(child, 'message')) as [{ port: number }];
+  return { url: `http://127.0.0.1:${port}`, pid: child.pid as number };
+}
+
+async function freePort(): Promise<number> {
+  const { createServer } = await import('node:net');
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as { port: number };
+  await once(server.close(), 'close');
+  return port;
+}
+
+async function openSessions(server: Server): Promise<Session[]> {
+  const sessions: Session[] = [];
+  for (let n = 0; n < connections; n += 20)
+    await Promise.all(
+      Array.from({ length: Math.min(20, connections - n) }, async (_, at) => {
+        const opened = await post(
+          `${server.url}/api/widgets/${widgetKey}/sessions`,
+          { email: `visitor${n + at}@post.example`, name: `Visitor ${n + at}` },
+          { 'X-Forwarded-For': addressOf(n + at) },
+        );
+        sessions[n + at] = { id: opened.session_id as string, token: opened.visitor_token as string };
+      }),
+    );
+  return sessions;
+}
+
+/** Sends at the rate and waits until everything has arrived. @throws Error when something has not within half a minute. */
+async function measure(
+  what: string,
+  send: (n: number, clientId: string) => Promise<unknown>,
+  listeners: Listeners,
+): Promise<void> {
+  const sentAt = new Map<string, number>();
+  const count = rate * seconds;
+  const startedAt = performance.now();
+  const sending: Promise<unknown>[] = [];
+  const run = Math.random().toString(36).slice(2, 8);
+  for (let n = 0; n < count; n++) {
+    const dueAt = startedAt + (n / rate) * 1_000;
+    if (dueAt > performance.now()) await wait(dueAt - performance.now());
+    const clientId = `${run}-${n}`;
+    sentAt.set(clientId, performance.now());
+    sending.push(send(n, clientId));
+  }
+  await Promise.all(sending);
+  const giveUpAt = performance.now() + 30_000;
+  const missing = () => [...sentAt.keys()].filter((id) => !listeners.heardAt.has(id)).length;
+  while (missing() > 0 && performance.now() < giveUpAt) await wait(50);
+  if (missing() > 0) throw new Error(`${missing()} of ${count} messages did not arrive: ${what}`);
+  const took = [...sentAt].map(([id, at]) => (listeners.heardAt.get(id) as number) - at).sort((a, b) => a - b);
+  const ms = (value: number | undefined) => (value ?? Number.NaN).toFixed(1);
+  console.log(
+    `| ${what} | ${count.toLocaleString('en')} | ${ms(quantile(took, 0.5))} | ${ms(quantile(took, 0.99))} | ${ms(took.at(-1))} |`,
+  );
+}
+
+/** What a process holds in memory. Linux. */
+function residentKb(pid: number): number {
+  return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);
+}
