@@ -348,6 +348,21 @@ describe('the demo shop', () => {
     await visitor.panel.getByRole('button', { name: 'Talk to a person' }).waitFor({ state: 'detached' });
   });
 
+  test('has one conversation, also of who asks for a person and writes in one breath', async () => {
+    const own = await visitorBrowser(browser);
+    const eager = visitorOn(await own.newPage());
+    const email = nextAddress();
+    await eager.page.goto(stack.shop);
+    await eager.open();
+    await eager.introduce('Ella Eager', email);
+    await eager.panel.getByRole('button', { name: 'Talk to a person' }).click();
+    await eager.say('Now, please');
+    await eager.panel.getByText('Sent', { exact: true }).waitFor();
+    expect((await conversationOf(stack, email))?.session.handler).toBe('agent');
+    expect(await conversationOf(stack, email, 'bot')).toBeUndefined();
+    await own.close();
+  });
+
   test('cannot break it by its style sheet, and its policy lets the widget work', async () => {
     const look = (selector: string) =>
       page.evaluate<Record<string, string>>(`(() => {

@@ -1,4 +1,4 @@
-import { atAfter, type Pending } from './outbox.ts';
+import { atAfter, newId, type Pending } from './outbox.ts';
 import { createSender } from './sender.ts';
 import { type Config, connectServer, type Session, type SessionState } from './server.ts';
 import { type Kept, openStorage } from './storage.ts';
@@ -209,7 +209,7 @@ export function openChat({ base, key, config }: { base: string; key: string; con
     write(body: string, questionId?: string): void {
       const at = atAfter(storage.outbox(), Date.now());
       const question = questionId ? { question_id: questionId } : {};
-      storage.put({ client_id: crypto.randomUUID(), body, ...question, at, state: 'waiting' });
+      storage.put({ client_id: newId(), body, ...question, at, state: 'waiting' });
       tell();
       void sender.sendAll();
     },
@@ -239,7 +239,7 @@ export function openChat({ base, key, config }: { base: string; key: string; con
       void sender.sendAll();
     },
     async askForPerson(): Promise<void> {
-      const session = storage.read().session ?? (await begin());
+      const session = await sender.requireSession();
       if (session) await server.tell(session, 'hand-over', {});
     },
     type(isTyping: boolean): void {

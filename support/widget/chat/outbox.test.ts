@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { atAfter, backoffMs, nextOf, type Pending, readAttempt } from './outbox.ts';
+import { atAfter, backoffMs, newId, nextOf, type Pending, readAttempt } from './outbox.ts';
 
 const pending = (client_id: string, given: Partial<Pending> = {}): Pending => ({
   client_id,
@@ -59,4 +59,10 @@ test('a message stands behind those that wait, also where the clock was set back
   expect(atAfter([pending('a', { at: 500 })], 100)).toBe(501);
   expect(atAfter([pending('a', { at: 500 })], 900)).toBe(900);
   expect(atAfter([], 100)).toBe(100);
+});
+
+test('an id is one that the server takes, and never the same', () => {
+  const ids = Array.from({ length: 1_000 }, newId);
+  expect(new Set(ids).size).toBe(1_000);
+  for (const id of ids) expect(id).toMatch(/^[0-9a-f]{32}$/);
 });

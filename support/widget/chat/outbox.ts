@@ -47,3 +47,7 @@ export const nextOf = (outbox: Pending[]): Pending | undefined => outbox.find(({
 
 /** Behind all that are there, also where the clock was set back. */
 export const atAfter = (outbox: Pending[], now: number): number => Math.max(now, ...outbox.map(({ at }) => at + 1));
+
+/** Nobody else's, ever. Not crypto.randomUUID, which pages that came without TLS do not have. */
+export const newId = (): string =>
+  Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('');

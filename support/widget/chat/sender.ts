@@ -23,29 +23,36 @@ export type Sender = ReturnType<typeof createSender>;
 
 /** Empties the outbox, one message after another, in one tab at a time: so that the order is that of writing. */
 export function createSender({ lock, storage, server, begin, onTaken, onLater, onEnded, onStranger, onChange }: Parts) {
-  let isSending = false;
+  let isQueued = false;
   let retry: ReturnType<typeof setTimeout> | undefined;
+  let last: Promise<unknown> = Promise.resolve();
 
-  function sendAll(): Promise<void> {
+  /** One at a time, over all tabs; where a page may not have locks, because it came without TLS, over this one. */
+  function alone<T>(work: () => Promise<T>): Promise<T> {
     const locks = globalThis.navigator?.locks;
-    return locks ? locks.request(lock, sendEach) : sendEach();
+    if (locks) return locks.request(lock, work);
+    const done = last.then(work);
+    last = done.catch(() => {});
+    return done;
   }
 
-  async function sendEach(): Promise<void> {
-    if (isSending) return;
-    isSending = true;
-    try {
+  /** The conversation there is, or a new one: never two because two asked at once. */
+  const sessionOrNew = async () => storage.read().session ?? (await begin());
+
+  async function sendAll(): Promise<void> {
+    if (isQueued) return;
+    isQueued = true;
+    await alone(async () => {
+      isQueued = false;
       for (let next = nextOf(storage.outbox()); next; next = nextOf(storage.outbox()))
         if (!(await sendOne(next))) return;
-    } finally {
-      isSending = false;
-    }
+    });
   }
 
   /** @returns whether to go on with the next. */
   async function sendOne(pending: Pending): Promise<boolean> {
     const { client_id, body, question_id } = pending;
-    const session = storage.read().session ?? (await begin());
+    const session = await sessionOrNew();
     if (!session) return false;
     const message = { client_id, body, ...(question_id && { question_id }) };
     const { attempt, body: taken } = await server.send(session, message);
@@ -76,5 +83,5 @@ export function createSender({ lock, storage, server, begin, onTaken, onLater, o
     onLater();
   }
 
-  return { sendAll, comeBack, close: () => clearTimeout(retry) };
+  return { sendAll, requireSession: () => alone(sessionOrNew), comeBack, close: () => clearTimeout(retry) };
 }
