@@ -4,7 +4,7 @@ import { customers, panels } from './clients.ts';
 import type { CustomerChange } from './records.ts';
 
 /** What Foundation knows does not all come as events here: it is asked for again as often as this. */
-const refreshMs = 30_000;
+const refreshMs = 10_000;
 
 /** `of` is a session, or a customer without one. */
 export const contextQuery = (of: 'session' | 'customer', id: string) =>
