@@ -8,6 +8,11 @@ export type LiveEvent = {
   type: string;
   /** The customer, else the row. */
   key: string;
+  /** The row that changed. */
+  row_id: string;
+  /** Its place in the log. */
+  position: number;
+  occurred_at: string;
   version: number | null;
   app: string;
   actor: string | null;
@@ -15,12 +20,16 @@ export type LiveEvent = {
   previous: Record<string, unknown>;
 };
 
-export type LiveFeed = {
+/** What passes by and is kept nowhere, such as who types. */
+export type LiveSignal = Record<string, unknown> & { kind: string };
+
+export type LiveFeed<Signal extends LiveSignal = LiveSignal> = {
   getState: () => LiveState;
   /** Called when the state changes. */
   subscribe: (listener: () => void) => () => void;
   /** Called with every event, and with `undefined` when some may have been missed: then load anew. */
   follow: (listener: (event: LiveEvent | undefined) => void) => () => void;
+  followSignals: (listener: (signal: Signal) => void) => () => void;
 };
 
 const retryMsMin = 1_000;
@@ -30,9 +39,10 @@ const retryMsMax = 30_000;
  * One connection for the whole page. The browser goes on after a cut by itself, from the last event; only when it gives up,
  * or was offline, a new connection is opened, and followers hear `undefined`.
  */
-export function openLiveFeed(types: string[]): LiveFeed {
+export function openLiveFeed<Signal extends LiveSignal>(types: string[]): LiveFeed<Signal> {
   const listeners = new Set<() => void>();
   const followers = new Set<(event: LiveEvent | undefined) => void>();
+  const watchers = new Set<(signal: Signal) => void>();
   let state: LiveState = 'connecting';
   let source: EventSource | undefined;
   let retryMs = retryMsMin;
@@ -66,6 +76,10 @@ export function openLiveFeed(types: string[]): LiveFeed {
     opened.addEventListener('reset', () => tell(undefined));
     for (const type of types)
       opened.addEventListener(type, (message) => tell(JSON.parse((message as MessageEvent<string>).data)));
+    opened.addEventListener('signal', (message) => {
+      const signal: Signal = JSON.parse((message as MessageEvent<string>).data);
+      for (const watcher of watchers) watcher(signal);
+    });
   }
 
   /** The browser gives up on a refusal: asking who is signed in leads to the sign-in page, if that is why. */
@@ -81,17 +95,18 @@ export function openLiveFeed(types: string[]): LiveFeed {
     void connectAnew();
   });
 
+  const join = <Each>(all: Set<Each>, one: Each) => {
+    all.add(one);
+    return () => void all.delete(one);
+  };
   return {
     getState: () => state,
     subscribe(listener) {
       if (!wasOpen) connect();
       wasOpen = true;
-      listeners.add(listener);
-      return () => listeners.delete(listener);
+      return join(listeners, listener);
     },
-    follow(follower) {
-      followers.add(follower);
-      return () => followers.delete(follower);
-    },
+    follow: (follower) => join(followers, follower),
+    followSignals: (watcher) => join(watchers, watcher),
   };
 }

@@ -8,7 +8,13 @@ const stage = (id: number, outcome: 'open' | 'won' = 'open') => ({
   outcome,
   probability_percent: 50,
 });
-const pipeline: Pipeline = { id: 1, name: 'Sales', is_default: true, stages: [stage(1), stage(2), stage(3, 'won')] };
+const pipeline: Pipeline = {
+  id: 1,
+  name: 'Sales',
+  is_default: true,
+  version: 1,
+  stages: [stage(1), stage(2), stage(3, 'won')],
+};
 const keys = (stages: { key: string }[]) => stages.map(({ key }) => key);
 
 test('a new stage comes behind the last open one, each with a key of its own', () => {

@@ -26,10 +26,10 @@ export function keysOf({ type, key, data }: LiveEvent): QueryKey[] {
 }
 
 /** The conversation an event is about. */
-export function sessionOf({ type, key, data }: LiveEvent): string | undefined {
-  if (type === 'message.created') return typeof data.session_id === 'string' ? data.session_id : undefined;
-  if (type === 'session.updated') return typeof data.id === 'string' ? data.id : key;
-  return undefined;
+export function sessionOf({ type, row_id, data }: LiveEvent): string | undefined {
+  if (type === 'session.updated') return row_id;
+  if (type !== 'message.created' && type !== 'entry.created') return undefined;
+  return typeof data.session_id === 'string' ? data.session_id : undefined;
 }
 
 /** Refreshes what is on the screen when it changed elsewhere. @returns ends it. */

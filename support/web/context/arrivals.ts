@@ -1,4 +1,3 @@
-import type { SupportEvent } from '../api/live.ts';
 import { liveFeed } from '../api/live.ts';
 
 const kept = new Map<string, { position: number; at: string }>();
@@ -6,7 +5,7 @@ const keptMax = 500;
 
 liveFeed.follow((event) => {
   if (event?.type !== 'customer.updated') return;
-  const { key, position } = event as SupportEvent;
+  const { key, position } = event;
   kept.delete(key);
   kept.set(key, { position, at: new Date().toISOString() });
   const [oldest] = kept.keys();

@@ -50,9 +50,14 @@ export function usePresence(sessionId: string) {
         if (signal.is_typing) ends = setTimeout(() => setVisitorTyping(false), typingMsMax);
       }
     });
+    const unfollowEvents = liveFeed.follow((event) => {
+      if (event?.type !== 'message.created') return;
+      if (event.data.session_id === sessionId && event.data.author === 'visitor') setVisitorTyping(false);
+    });
     return () => {
       clearTimeout(ends);
       unfollow();
+      unfollowEvents();
     };
   }, [client, sessionId]);
 

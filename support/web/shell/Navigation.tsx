@@ -35,20 +35,22 @@ const viewIcons: Record<View, typeof IconInbox> = {
   ended: IconMessageCheck,
 };
 
-/** @param isAgent who is no agent has no conversations of their own to count. */
+/** @param isAgent who is none sees neither conversations nor calls. */
 export function Navigation({ isAgent }: { isAgent: boolean }) {
   return (
     <nav aria-label="Main">
       {isAgent && <Views />}
-      {places.map(({ to, label, icon: Icon, isSetting }, index) => (
-        <div key={to}>
-          {isSetting && !places[index - 1]?.isSetting && <div className={classes.section}>Settings</div>}
-          <Link to={to} className={classes.place}>
-            <Icon size={17} stroke={1.7} aria-hidden />
-            {label}
-          </Link>
-        </div>
-      ))}
+      {places
+        .filter(({ isSetting }) => isAgent || isSetting)
+        .map(({ to, label, icon: Icon, isSetting }, index, shown) => (
+          <div key={to}>
+            {isSetting && !shown[index - 1]?.isSetting && <div className={classes.section}>Settings</div>}
+            <Link to={to} className={classes.place}>
+              <Icon size={17} stroke={1.7} aria-hidden />
+              {label}
+            </Link>
+          </div>
+        ))}
     </nav>
   );
 }

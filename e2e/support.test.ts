@@ -1,0 +1,363 @@
+import type { Browser, Page } from 'playwright-core';
+import { afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { openBrowser } from './testing.browser.ts';
+import { type Stack, signIn, startStack } from './testing.stack.ts';
+
+let browser: Browser;
+let stack: Stack;
+let priya: Page;
+let errors: string[];
+let unique = 0;
+beforeAll(async () => {
+  [browser, stack] = await Promise.all([openBrowser(), startStack()]);
+  ({ page: priya, errors } = await signIn(browser, stack.support, 'Priya Nair'));
+  // A widget without a bot: what is written there is for people.
+  const widget = (await api('POST', '/api/widgets', { name: 'Plain' }, 'maya')).body;
+  key = widget.key;
+}, 90_000);
+afterEach(() => {
+  expect(errors.splice(0)).toEqual([]);
+});
+
+let key: string;
+const api = (method: string, path: string, body?: unknown, as = 'priya') =>
+  stack.call(method, `${stack.support}${path}`, { as, body });
+const crm = (method: string, path: string, body?: unknown) =>
+  stack.call(method, `${stack.foundation}${path}`, { as: 'maya', body });
+const open = (path: string, page = priya) => page.goto(`${stack.support}${path}`);
+const row = (name: string, page = priya) => page.locator('[data-session]', { hasText: name }).getByRole('link');
+const answerTo = (name: string, page = priya) => page.getByLabel(`Answer to ${name}`);
+const messages = (page = priya) => page.getByRole('log', { name: 'Messages' });
+
+/** Somebody who writes to the widget over HTTP. */
+async function visit(name: string, first = 'Hello?') {
+  const email = `visitor${++unique}@post.example`;
+  const { body } = await stack.call('POST', `${stack.support}/api/widgets/${key}/sessions`, { body: { email, name } });
+  const { session_id: id, visitor_token: bearer } = body;
+  const call = (method: string, path: string, given?: object) =>
+    stack.call(method, `${stack.support}/api/sessions/${id}/${path}`, { bearer, body: given });
+  const say = (text: string) => call('POST', 'messages', { client_id: `e2e-${++unique}`, body: text });
+  await say(first);
+  const read = async () => (await call('GET', 'messages?after=0')).body;
+  return { id: id as string, name, email, call, say, read };
+}
+
+describe('the inbox', () => {
+  test('shows a new conversation at once, and who claims it has it', async () => {
+    await open('/inbox?view=unassigned');
+    await priya.getByRole('heading', { name: 'Unassigned' }).waitFor();
+    const visitor = await visit('Nadia New', 'Do you repair lamps?');
+    await row('Nadia New').click();
+    await messages().getByText('Do you repair lamps?').waitFor();
+    await priya.getByRole('button', { name: 'Claim' }).click();
+    await row('Nadia New').waitFor({ state: 'detached' });
+    await priya.getByText('Yours').waitFor();
+    expect((await api('GET', `/api/sessions/${visitor.id}`)).body.session.agent.name).toBe('Priya Nair');
+  });
+
+  test('lets one of two have a conversation, and tells the other whose it is before they take it over', async () => {
+    const visitor = await visit('Greta Guarded');
+    const { page: tom, context } = await signIn(browser, stack.support, 'Tom Berglund');
+    await open(`/sessions/${visitor.id}?view=unassigned`);
+    await open(`/sessions/${visitor.id}?view=unassigned`, tom);
+    await tom.getByText(/Priya is looking at this too/).waitFor();
+    await answerTo('Greta Guarded', tom).fill('I am writing');
+    await priya.getByText(/Tom is typing an answer/).waitFor();
+    await tom.getByRole('button', { name: 'Claim' }).click();
+    await priya.getByText('With Tom Berglund').waitFor();
+    await answerTo('Greta Guarded').fill('So am I');
+    await answerTo('Greta Guarded').press('Enter');
+    await priya
+      .getByText(/Tom Berglund has this conversation/)
+      .first()
+      .waitFor();
+    expect((await visitor.read()).messages).toHaveLength(1);
+    await priya.getByRole('button', { name: 'Take over' }).last().click();
+    const dialog = priya.getByRole('dialog', { name: 'Tom Berglund has this conversation' });
+    await dialog.getByRole('button', { name: 'Take over' }).click();
+    await tom.getByText('With Priya Nair').waitFor();
+    await context.close();
+  });
+
+  test('is walked by J and K, opened by Enter, and ? shows the keys', async () => {
+    await visit('Kara Key');
+    await open('/inbox?view=unassigned');
+    await row('Kara Key').waitFor();
+    await priya.keyboard.press('j');
+    await priya.locator('a:focus[data-session], [data-session] a:focus, [data-session]:focus').first().waitFor();
+    await priya.keyboard.press('Enter');
+    await priya.waitForURL(/\/sessions\//);
+    await priya.keyboard.press('?');
+    await priya.getByRole('dialog').getByText('Claim').first().waitFor();
+    await priya.keyboard.press('Escape');
+    await priya.keyboard.press('Control+k');
+    await priya
+      .getByPlaceholder(/Search/)
+      .last()
+      .fill('Kara Key');
+    await priya.getByRole('dialog').getByText('Kara Key').first().waitFor();
+    await priya.keyboard.press('Escape');
+  });
+});
+
+describe('a conversation', () => {
+  test('shows that the visitor types and has read; the answer reaches them', async () => {
+    const visitor = await visit('Theo Typing');
+    await open(`/sessions/${visitor.id}?view=mine`);
+    await answerTo('Theo Typing').waitFor();
+    await visitor.call('POST', 'typing', { is_typing: true });
+    await priya.getByText('Theo Typing is typing').waitFor();
+    await visitor.say('One more thing');
+    await messages().getByText('One more thing').waitFor();
+    await priya.getByText('Theo Typing is typing').waitFor({ state: 'detached' });
+    await answerTo('Theo Typing').fill('Tell me');
+    await answerTo('Theo Typing').press('Enter');
+    await messages().getByText('Tell me').waitFor();
+    await expect.poll(async () => (await visitor.read()).messages.at(-1).body).toBe('Tell me');
+    await visitor.call('POST', 'read', { number: 3 });
+    await messages()
+      .getByText(/^Read \d\d:\d\d/)
+      .waitFor();
+    expect((await visitor.read()).session.agent_read_number).toBe(3);
+  });
+
+  test('takes canned answers by a slash, with the names filled in', async () => {
+    const visitor = await visit('Cleo Canned');
+    await open(`/sessions/${visitor.id}?view=mine`);
+    await answerTo('Cleo Canned').fill('/hel');
+    await priya.getByRole('option', { name: /Greeting/ }).waitFor();
+    await answerTo('Cleo Canned').press('Enter');
+    await answerTo('Cleo Canned').press('Enter');
+    await expect
+      .poll(async () => (await visitor.read()).messages.at(-1).body)
+      .toBe('Hello Cleo Canned, this is Priya Nair. How can I help?');
+  });
+
+  test('keeps notes for the agents alone', async () => {
+    const visitor = await visit('Nils Note');
+    await open(`/sessions/${visitor.id}?view=mine`);
+    await priya
+      .getByRole('radio', { name: 'Note' })
+      .or(priya.getByRole('button', { name: 'Note' }))
+      .first()
+      .click();
+    const note = priya.getByRole('textbox', { name: 'Note for the other agents' });
+    await note.fill('Sounds angry, be kind');
+    await note.press('Enter');
+    await messages().getByText('Sounds angry, be kind').waitFor();
+    expect(JSON.stringify(await visitor.read())).not.toContain('angry');
+    const { entries } = (await api('GET', `/api/sessions/${visitor.id}`)).body;
+    expect(entries).toMatchObject([{ kind: 'note', body: 'Sounds angry, be kind' }]);
+  });
+
+  test('keeps what was half written over a reload', async () => {
+    const visitor = await visit('Dora Draft');
+    await open(`/sessions/${visitor.id}?view=mine`);
+    await answerTo('Dora Draft').fill('Well, as for your');
+    await priya.reload();
+    await answerTo('Dora Draft').waitFor();
+    expect(await answerTo('Dora Draft').inputValue()).toBe('Well, as for your');
+    await answerTo('Dora Draft').fill('');
+  });
+
+  test('is given to another with a note', async () => {
+    const visitor = await visit('Tara Transfer');
+    await api('POST', `/api/sessions/${visitor.id}/claim`, {});
+    await open(`/sessions/${visitor.id}?view=mine`);
+    await priya.getByRole('button', { name: 'Transfer' }).click();
+    const dialog = priya.getByRole('dialog', { name: /Transfer Tara Transfer/ });
+    await dialog.getByRole('radio', { name: /Tom Berglund/ }).check();
+    await dialog.getByLabel('Note for them').fill('Yours, I think');
+    await dialog.getByRole('button', { name: 'Transfer' }).click();
+    await priya.getByText('With Tom Berglund').waitFor();
+    const { session, entries } = (await api('GET', `/api/sessions/${visitor.id}`)).body;
+    expect(session.agent.name).toBe('Tom Berglund');
+    expect(JSON.stringify(entries)).toContain('Yours, I think');
+  });
+
+  test('is put aside, and comes back when the visitor writes', async () => {
+    const visitor = await visit('Sven Snooze');
+    await api('POST', `/api/sessions/${visitor.id}/claim`, {});
+    await open(`/sessions/${visitor.id}?view=mine`);
+    await row('Sven Snooze').first().waitFor();
+    await priya.getByRole('button', { name: 'Snooze' }).click();
+    await priya.getByRole('dialog').getByRole('button', { name: 'Snooze', exact: true }).click();
+    await priya
+      .getByText(/Snoozed until/)
+      .first()
+      .waitFor();
+    await row('Sven Snooze').waitFor({ state: 'detached' });
+    await visitor.say('Still here');
+    await row('Sven Snooze').first().waitFor();
+    expect((await api('GET', `/api/sessions/${visitor.id}`)).body.session.snoozed_until).toBeNull();
+  });
+
+  test('is ended as resolved, and stands in Foundation’s timeline', async () => {
+    const visitor = await visit('Ria Resolved', 'My lamp flickers');
+    await api('POST', `/api/sessions/${visitor.id}/claim`, {});
+    await open(`/sessions/${visitor.id}?view=mine`);
+    await priya.getByRole('button', { name: 'End', exact: true }).click();
+    const dialog = priya.getByRole('dialog');
+    expect(await dialog.getByRole('button', { name: 'End conversation' }).isDisabled()).toBe(true);
+    await dialog.getByRole('radio', { name: 'Resolved', exact: true }).check();
+    await dialog.getByLabel('What it was about').fill('Loose bulb');
+    await dialog.getByRole('button', { name: 'End conversation' }).click();
+    await row('Ria Resolved').waitFor({ state: 'detached' });
+    const [customer] = (await crm('GET', `/api/customers?search=${visitor.email}`)).body.customers;
+    const { entries } = (await crm('GET', `/api/customers/${customer.id}/timeline`)).body;
+    expect(JSON.stringify(entries)).toContain('Loose bulb');
+    expect((await visitor.say('Again')).body.code).toBe('session-ended');
+  });
+});
+
+describe('beside the conversation', () => {
+  test('a tier that a won deal raised appears at once, says since when and from which deal, and how it came', async () => {
+    const visitor = await visit('Gina Gold');
+    await open(`/sessions/${visitor.id}?view=mine`);
+    await priya.getByText('Unverified').waitFor();
+    const [customer] = (await crm('GET', `/api/customers?search=${visitor.email}`)).body.customers;
+    const deal = (await crm('POST', '/api/deals', { customer_id: customer.id, name: 'Acme renewal', amount: 900 }))
+      .body;
+    await crm('POST', `/api/deals/${deal.id}/close`, { outcome: 'won', tier: 'premium' });
+    await priya.getByText(/Premium since \d\d:\d\d, deal Acme renewal/).waitFor();
+    await priya.getByRole('button', { name: 'How this got here' }).click();
+    await priya.getByText(/Deal “Acme renewal” was won in Foundation by Maya Okafor/).waitFor();
+    await priya.getByText(/became event \d+ of the log/).waitFor();
+    await priya.getByText(/The event came to this page/).waitFor();
+  });
+
+  test('Support’s own fields are changed, and Foundation shows them', async () => {
+    const visitor = await visit('Lena Language');
+    await open(`/sessions/${visitor.id}?view=mine`);
+    await priya.getByRole('combobox', { name: 'Language' }).or(priya.getByLabel('Language')).first().click();
+    await priya.keyboard.type('German');
+    await priya
+      .getByRole('option', { name: /German/ })
+      .first()
+      .click();
+    await priya.getByText('Language of Lena Language was changed.').waitFor();
+    const [customer] = (await crm('GET', `/api/customers?search=${visitor.email}`)).body.customers;
+    expect((await crm('GET', `/api/customers/${customer.id}`)).body.customer).toMatchObject({
+      preferred_language: 'de',
+    });
+  });
+
+  test('it says so when it cannot be read, and goes on with what it has', async () => {
+    const visitor = await visit('Paul Partial');
+    await open(`/sessions/${visitor.id}?view=mine`);
+    await priya.getByRole('link', { name: 'Paul Partial' }).first().waitFor();
+    await priya.route(/\/api\/sessions\/.*\/context/, async (route) => {
+      const answer = await route.fetch();
+      const context = { ...(await answer.json()), crm: null, partial: true, reason: 'Foundation does not answer.' };
+      await route.fulfill({ response: answer, json: context });
+    });
+    await priya.getByRole('button', { name: 'Read the customer anew' }).click();
+    await priya.getByText('Foundation does not answer. What Support itself knows is below.').waitFor();
+    await priya.getByText('Not known at the moment').waitFor();
+    await priya.unroute(/\/api\/sessions\/.*\/context/);
+  });
+});
+
+test('a call is logged for whom the number belongs to, and Foundation shows it', async () => {
+  const customer = (
+    await crm('POST', '/api/customers', {
+      name: 'Cara Caller',
+      email: `cara${++unique}@example.com`,
+      phone: '+49 30 5550 4711',
+    })
+  ).body;
+  await open('/calls');
+  await priya.getByRole('button', { name: 'Log a call' }).click();
+  const dialog = priya.getByRole('dialog', { name: 'Log a call' });
+  expect(await dialog.getByRole('button', { name: 'Log call' }).isDisabled()).toBe(true);
+  await dialog.getByLabel('Number').fill('+49 (0)30 55504711');
+  await dialog.getByText(/This is Cara Caller/).waitFor();
+  await dialog.getByRole('combobox', { name: 'Outcome' }).or(dialog.getByLabel('Outcome')).first().click();
+  await priya.getByRole('option', { name: 'Resolved' }).click();
+  await dialog.getByLabel('Notes').fill('Wants a brass arm');
+  await dialog.getByRole('button', { name: 'Log call' }).click();
+  await priya.getByText(/Cara Caller, found by the number, is in Foundation’s timeline/).waitFor();
+  const { entries } = (await crm('GET', `/api/customers/${customer.id}/timeline`)).body;
+  expect(entries.filter(({ type }: { type: string }) => type === 'support_call')).toHaveLength(1);
+});
+
+describe('an administrator', () => {
+  let maya: Page;
+  beforeAll(async () => {
+    ({ page: maya } = await signIn(browser, stack.support, 'Maya Okafor'));
+  });
+
+  test('writes a chatbot, tries it, and puts it live', async () => {
+    await open('/settings/chatbots', maya);
+    await maya.getByRole('button', { name: 'New chatbot' }).click();
+    const dialog = maya.getByRole('dialog');
+    await dialog.getByLabel('Name').fill('Robo');
+    await dialog.getByLabel('Widget').click();
+    await maya.getByRole('option', { name: 'Plain' }).click();
+    await dialog.getByRole('button', { name: /Make|Create|New/ }).click();
+    await maya.waitForURL(/\/settings\/chatbots\/[0-9a-f-]{36}/);
+    await maya.getByLabel('Greeting').fill('Beep. What is it?');
+    await maya.getByRole('button', { name: 'Add a question' }).click();
+    await maya.getByLabel('Words of question 1').fill('Opening hours');
+    const question = maya.getByRole('region', { name: 'Opening hours' });
+    await question.getByLabel('Keywords').fill('open');
+    await question.getByLabel('Keywords').press('Enter');
+    await question.getByLabel('Answer').fill('From nine to five.');
+    const preview = maya.getByRole('region', { name: 'Try it' });
+    await preview.getByText('Beep. What is it?').waitFor();
+    await preview.getByLabel('Write as a visitor').fill('when are you open?');
+    await preview.getByRole('button', { name: 'Say' }).click();
+    await preview.getByText('From nine to five.').waitFor();
+    await maya.getByRole('button', { name: 'Save' }).click();
+    await maya
+      .getByText(/saved|Saved/)
+      .first()
+      .waitFor();
+    await maya.getByRole('switch', { name: 'Not live' }).click();
+    await maya.getByText('Robo talks to visitors of Plain now.').waitFor();
+    const visitor = await visit('Bert Botted', 'Are you open?');
+    await expect
+      .poll(async () => (await visitor.read()).messages.at(-1))
+      .toMatchObject({ author: 'bot', body: 'From nine to five.' });
+    await maya.getByRole('switch', { name: 'Live' }).click();
+    await maya.getByText('Robo is not live any more.').waitFor();
+  });
+
+  test('makes a widget with a team, origins and a secret that is shown once', async () => {
+    await open('/settings/widgets', maya);
+    await maya.getByRole('button', { name: 'New widget' }).click();
+    await maya.getByRole('dialog').getByLabel('Name').fill('Lamp blog');
+    await maya
+      .getByRole('dialog')
+      .getByRole('button', { name: /Make|Create|New/ })
+      .click();
+    await maya.waitForURL(/\/settings\/widgets\/[0-9a-f-]{36}/);
+    await maya.getByText(/<script async src=.*widget\.js/).waitFor();
+    await maya.getByRole('button', { name: 'Make a secret' }).click();
+    const secret = await maya.getByRole('dialog', { name: 'The new secret' }).locator('pre').innerText();
+    expect(secret).toMatch(/^[A-Za-z0-9_-]{43}$/);
+    await maya
+      .getByRole('dialog', { name: 'The new secret' })
+      .getByRole('button', { name: 'Close' })
+      .or(maya.locator('.mantine-Modal-close'))
+      .first()
+      .click();
+    await maya.getByText('In use').waitFor();
+    await maya.reload();
+    await maya.getByText('In use').waitFor();
+    expect(await maya.content()).not.toContain(secret);
+  });
+
+  test('and nobody else: a plain agent sees how it stands and changes nothing', async () => {
+    await open('/settings/widgets');
+    await priya.getByText('Lamp blog').first().waitFor();
+    expect(await priya.getByRole('button', { name: 'New widget' }).count()).toBe(0);
+    expect((await api('POST', '/api/widgets', { name: 'Mine' })).status).toBe(403);
+    await open('/settings/chatbots');
+    await priya.getByText('Robo').first().waitFor();
+    expect(await priya.getByRole('button', { name: 'New chatbot' }).count()).toBe(0);
+    await priya.getByText('Robo').first().click();
+    await priya.getByText('You can look, and not change').waitFor();
+    for (const each of await priya.getByRole('switch').all()) expect(await each.isDisabled()).toBe(true);
+  });
+});
