@@ -90,11 +90,9 @@ describe('the inbox', () => {
     await priya.keyboard.press('?');
     await priya.getByRole('dialog').getByText('Claim').first().waitFor();
     await priya.keyboard.press('Escape');
+    await priya.getByRole('dialog').waitFor({ state: 'detached' });
     await priya.keyboard.press('Control+k');
-    await priya
-      .getByPlaceholder(/Search/)
-      .last()
-      .fill('Kara Key');
+    await priya.getByPlaceholder('A conversation, customer or command').fill('Kara Key');
     await priya.getByRole('dialog').getByText('Kara Key').first().waitFor();
     await priya.keyboard.press('Escape');
   });
@@ -227,7 +225,7 @@ describe('beside the conversation', () => {
   });
 
   test('Support’s own fields are changed, and Foundation shows them', async () => {
-    const visitor = await visit('Lena Language');
+    const visitor = await visit('Lena Lindt');
     await open(`/sessions/${visitor.id}?view=mine`);
     await priya.getByRole('combobox', { name: 'Language' }).or(priya.getByLabel('Language')).first().click();
     await priya.keyboard.type('German');
@@ -235,7 +233,7 @@ describe('beside the conversation', () => {
       .getByRole('option', { name: /German/ })
       .first()
       .click();
-    await priya.getByText('Language of Lena Language was changed.').waitFor();
+    await priya.getByText('Language of Lena Lindt was changed.').waitFor();
     const [customer] = (await crm('GET', `/api/customers?search=${visitor.email}`)).body.customers;
     expect((await crm('GET', `/api/customers/${customer.id}`)).body.customer).toMatchObject({
       preferred_language: 'de',
@@ -309,10 +307,7 @@ describe('an administrator', () => {
     await preview.getByRole('button', { name: 'Say' }).click();
     await preview.getByText('From nine to five.').waitFor();
     await maya.getByRole('button', { name: 'Save' }).click();
-    await maya
-      .getByText(/saved|Saved/)
-      .first()
-      .waitFor();
+    await maya.getByText('Robo was saved.').waitFor();
     await maya.getByRole('switch', { name: 'Not live' }).click();
     await maya.getByText('Robo talks to visitors of Plain now.').waitFor();
     const visitor = await visit('Bert Botted', 'Are you open?');
