@@ -103,6 +103,7 @@ describe('a conversation', () => {
     const visitor = await visit('Theo Typing');
     await open(`/sessions/${visitor.id}?view=mine`);
     await answerTo('Theo Typing').waitFor();
+    await priya.getByText('Live', { exact: true }).waitFor(); // who is not there yet does not see who types
     await visitor.call('POST', 'typing', { is_typing: true });
     await priya.getByText('Theo Typing is typing').waitFor();
     await visitor.say('One more thing');
