@@ -103,9 +103,16 @@ describe('a conversation', () => {
     const visitor = await visit('Theo Typing');
     await open(`/sessions/${visitor.id}?view=mine`);
     await answerTo('Theo Typing').waitFor();
-    await priya.getByText('Live', { exact: true }).waitFor(); // who is not there yet does not see who types
-    await visitor.call('POST', 'typing', { is_typing: true });
-    await priya.getByText('Theo Typing is typing').waitFor();
+    // As a widget does: who was not there when it was said first hears it the next time.
+    await expect
+      .poll(
+        async () => {
+          await visitor.call('POST', 'typing', { is_typing: true });
+          return priya.getByText('Theo Typing is typing').isVisible();
+        },
+        { interval: 500, timeout: 8_000 },
+      )
+      .toBe(true);
     await visitor.say('One more thing');
     await messages().getByText('One more thing').waitFor();
     await priya.getByText('Theo Typing is typing').waitFor({ state: 'detached' });
