@@ -7,7 +7,7 @@ import { type Stack, signIn, startStack } from './testing.stack.ts';
 
 /** `npm run pictures` sets it: the pictures of the documentation are made of the screens that are tested here. */
 const pictures = process.env.AETHER_PICTURES && fileURLToPath(new URL('../docs/pictures/', import.meta.url));
-const shownInDocs = new Set(['conversation-light-wide', 'conversation-dark-wide', 'chatbot-light-wide']);
+const shownInDocs = new Set(['conversation-light-wide', 'chatbot-light-wide']);
 
 let browser: Browser;
 let stack: Stack;

@@ -1,7 +1,6 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { fileURLToPath } from 'node:url';
 import { atEnd } from '@aether/database/testing';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { beforeAll, describe, expect, test } from 'vitest';
@@ -9,9 +8,6 @@ import { findBarriers } from './testing.barriers.ts';
 import { openBrowser } from './testing.browser.ts';
 import { type Stack, startStack } from './testing.stack.ts';
 import { conversationOf, type Visitor, visitorBrowser, visitorOn } from './testing.widget.ts';
-
-/** `npm run pictures` sets it. */
-const pictures = process.env.AETHER_PICTURES && fileURLToPath(new URL('../docs/pictures/', import.meta.url));
 
 type Sizes = { scrollWidth: number; clientWidth: number };
 
@@ -439,7 +435,6 @@ describe.each([
     const box = await visitor.panel.boundingBox();
     if (width < 480) expect(box).toEqual({ x: 0, y: 0, width, height });
     else expect(box).toMatchObject({ width: 384, height: 640 });
-    if (pictures) await page.screenshot({ path: `${pictures}widget-${colorScheme}-${width}.png` });
     await context.close();
   });
 });
