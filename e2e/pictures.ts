@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
 const house = fileURLToPath(new URL('..', import.meta.url));
-const tests = ['e2e/screens.test.ts', 'e2e/support.screens.test.ts', 'e2e/together.test.ts'];
+const tests = ['e2e/screens.test.ts', 'e2e/together.test.ts'];
 const { status } = spawnSync(process.execPath, ['node_modules/vitest/vitest.mjs', 'run', ...tests], {
   cwd: house,
   env: { ...process.env, AETHER_PICTURES: '1' },

@@ -4,7 +4,7 @@ import type { Browser, Page } from 'playwright-core';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { findBarriers } from './testing.barriers.ts';
 import { openBrowser } from './testing.browser.ts';
-import { type Stack, signIn, startStack } from './testing.stack.ts';
+import { type Persona, type Stack, signIn, startStack } from './testing.stack.ts';
 
 /** `npm run pictures` sets it: the pictures of the documentation are made of the screens that are tested here. */
 const pictures = process.env.AETHER_PICTURES && fileURLToPath(new URL('../docs/pictures/', import.meta.url));
@@ -17,79 +17,103 @@ const shownInDocs = new Set([
   'customer-dark-wide',
   'deals-dark-wide',
   'customer-light-narrow',
+  'support-conversation-light-wide',
+  'support-chatbot-light-wide',
 ]);
 
 let browser: Browser;
 let stack: Stack;
-let customer: string;
+const ids = { customer: '', conversation: '', visitor: '', widget: '', chatbot: '' };
 beforeAll(async () => {
   [browser, stack] = await Promise.all([openBrowser(), startStack()]);
   const api = (method: string, path: string, body?: unknown) =>
     stack.call(method, `${stack.foundation}${path}`, { as: 'maya', body });
   // One with a chat, deals and a company, and a few changes by people.
-  customer = (await api('GET', '/api/customers?search=kenji')).body.customers[0].id;
-  await api('PATCH', `/api/customers/${customer}`, { phone: '+81 3 5550 0142' });
-  await api('POST', `/api/customers/${customer}/activities`, {
+  ids.customer = (await api('GET', '/api/customers?search=kenji')).body.customers[0].id;
+  await api('PATCH', `/api/customers/${ids.customer}`, { phone: '+81 3 5550 0142' });
+  await api('POST', `/api/customers/${ids.customer}/activities`, {
     type: 'task',
     description: 'Send the signed copy',
     due_at: new Date(Date.now() + 86_400_000).toISOString(),
   });
+  const read = async (path: string) => (await stack.call('GET', `${stack.support}${path}`, { as: 'maya' })).body;
+  const [waiting] = (await read('/api/inbox?view=unassigned&search=nora')).sessions;
+  ids.conversation = waiting.id;
+  ids.visitor = waiting.customer_id;
+  ids.widget = (await read('/api/widgets')).widgets[0].id;
+  ids.chatbot = (await read('/api/chatbots')).chatbots[0].id;
   if (pictures) await mkdir(pictures, { recursive: true });
 }, 90_000);
 
 /** Each with what stands there when it is loaded. */
-const pages = [
-  ['customers', () => '/customers?sort=updated&dir=desc', 'Kenji Watanabe'],
-  ['customer', () => `/customers/${customer}`, 'Support conversation'],
-  ['deals', () => '/deals', 'Negotiation'],
-  ['companies', () => '/companies', 'Alder'],
-  ['tasks', () => '/tasks', 'Send the signed copy'],
-  ['fields', () => '/settings/fields', 'Custom fields'],
-  ['pipelines', () => '/settings/pipelines', 'Pipelines'],
-  ['users', () => '/settings/users', 'Priya Nair'],
-  ['nobody', () => '/customers?search=nobody-is-called-this', 'No customer is like that'],
-] as const;
+const pages: Record<'foundation' | 'support', [name: string, path: () => string, shown: string][]> = {
+  foundation: [
+    ['customers', () => '/customers?sort=updated&dir=desc', 'Kenji Watanabe'],
+    ['customer', () => `/customers/${ids.customer}`, 'Support conversation'],
+    ['deals', () => '/deals', 'Negotiation'],
+    ['companies', () => '/companies', 'Alder'],
+    ['tasks', () => '/tasks', 'Send the signed copy'],
+    ['fields', () => '/settings/fields', 'Custom fields'],
+    ['pipelines', () => '/settings/pipelines', 'Pipelines'],
+    ['users', () => '/settings/users', 'Priya Nair'],
+    ['nobody', () => '/customers?search=nobody-is-called-this', 'No customer is like that'],
+  ],
+  support: [
+    ['support-inbox', () => '/inbox?view=all', 'Yusuf Demir'],
+    ['support-conversation', () => `/sessions/${ids.conversation}?view=unassigned`, 'second control room'],
+    ['support-calls', () => '/calls', 'Log a call'],
+    ['support-customer', () => `/customers/${ids.visitor}`, 'Account manager'],
+    ['support-canned', () => '/settings/canned-answers', '/hello'],
+    ['support-agents', () => '/settings/agents', 'Tom Berglund'],
+    ['support-widgets', () => '/settings/widgets', 'Demo shop'],
+    ['support-widget', () => `/settings/widgets/${ids.widget}`, 'Where it may stand'],
+    ['support-chatbots', () => '/settings/chatbots', 'Lumi'],
+    ['support-chatbot', () => `/settings/chatbots/${ids.chatbot}`, 'Questions'],
+  ],
+};
 
-describe.each([
-  ['light', 'wide', 1440, 900],
-  ['dark', 'wide', 1440, 900],
-  ['light', 'narrow', 375, 780],
-] as const)('in %s on a %s screen', (colorScheme, width, widthPx, heightPx) => {
-  let page: Page;
-  beforeAll(async () => {
-    const viewport = { width: widthPx, height: heightPx };
-    ({ page } = await signIn(browser, stack.foundation, 'Maya Okafor', {
-      colorScheme,
-      viewport,
-      reducedMotion: 'reduce',
-    }));
+const people = { foundation: 'Maya Okafor', support: 'Priya Nair' } as const satisfies Record<string, Persona>;
+
+describe.each(['foundation', 'support'] as const)('%s', (app) => {
+  describe.each([
+    ['light', 'wide', 1440, 900],
+    ['dark', 'wide', 1440, 900],
+    ['light', 'narrow', 375, 780],
+  ] as const)('in %s on a %s screen', (colorScheme, width, widthPx, heightPx) => {
+    let page: Page;
+    beforeAll(async () => {
+      const viewport = { width: widthPx, height: heightPx };
+      ({ page } = await signIn(browser, stack[app], people[app], { colorScheme, viewport, reducedMotion: 'reduce' }));
+    });
+
+    test.each(pages[app])('%s keeps nobody out and does not scroll sideways', async (name, path, shown) => {
+      await page.goto(`${stack[app]}${path()}`);
+      await page.getByRole('main').getByText(shown).first().waitFor();
+      expect(await findBarriers(page, colorScheme === 'dark' ? 'colours' : 'all')).toEqual([]);
+      const overhang = await page.evaluate(
+        'document.documentElement.scrollWidth - document.documentElement.clientWidth',
+      );
+      expect(overhang).toBeLessThanOrEqual(0);
+      const picture = `${name}-${colorScheme}-${width}`;
+      if (pictures && shownInDocs.has(picture)) await page.screenshot({ path: `${pictures}${picture}.png` });
+    });
   });
 
-  test.each(pages)('%s keeps nobody out and does not scroll sideways', async (name, path, shown) => {
-    await page.goto(`${stack.foundation}${path()}`);
-    await page.getByText(shown).first().waitFor();
-    expect(await findBarriers(page)).toEqual([]);
-    const overhang = await page.evaluate('document.documentElement.scrollWidth - document.documentElement.clientWidth');
-    expect(overhang).toBeLessThanOrEqual(0);
-    const picture = `${name}-${colorScheme}-${width}`;
-    if (pictures && shownInDocs.has(picture)) await page.screenshot({ path: `${pictures}${picture}.png` });
+  test('the start page loads at most 250 KB of script, compressed', async () => {
+    const { page, context } = await signIn(browser, stack[app], 'Tom Berglund');
+    const scripts = new Map<string, number>();
+    page.on('response', async (response) => {
+      if (!response.url().endsWith('.js')) return;
+      scripts.set(response.url(), Number(response.headers()['content-length'] ?? Number.POSITIVE_INFINITY));
+    });
+    const session = await context.newCDPSession(page);
+    await session.send('Network.setCacheDisabled', { cacheDisabled: true });
+    await page.goto(`${stack[app]}/`);
+    await page.getByRole('heading', { name: app === 'foundation' ? 'Customers' : 'Mine' }).waitFor();
+    await page.waitForLoadState('networkidle');
+    const bytes = [...scripts.values()].reduce((sum, each) => sum + each, 0);
+    expect(scripts.size).toBeGreaterThan(1);
+    expect(bytes).toBeLessThanOrEqual(250 * 1_024);
+    await context.close();
   });
-});
-
-test('the start page loads at most 250 KB of script, compressed', async () => {
-  const { page, context } = await signIn(browser, stack.foundation, 'Jonas Weber');
-  const scripts = new Map<string, number>();
-  page.on('response', async (response) => {
-    if (!response.url().endsWith('.js')) return;
-    scripts.set(response.url(), Number(response.headers()['content-length'] ?? Number.POSITIVE_INFINITY));
-  });
-  const session = await context.newCDPSession(page);
-  await session.send('Network.setCacheDisabled', { cacheDisabled: true });
-  await page.goto(`${stack.foundation}/`);
-  await page.getByRole('heading', { name: 'Customers' }).waitFor();
-  await page.waitForLoadState('networkidle');
-  const bytes = [...scripts.values()].reduce((sum, each) => sum + each, 0);
-  expect(scripts.size).toBeGreaterThan(1);
-  expect(bytes).toBeLessThanOrEqual(250 * 1_024);
-  await context.close();
 });
