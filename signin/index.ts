@@ -9,6 +9,7 @@ import { readSignInSettings } from './settings.ts';
 import { addSignInRoutes } from './signins.routes.ts';
 
 export { type ServiceToken, serviceToken } from './servicetoken.ts';
+export type { SignInRoutes } from './signins.routes.ts';
 
 /**
  * Adds sign-in to an app's server: its routes, and what finds out who sends a request. Settings: docs/signin.md.

@@ -54,27 +54,30 @@ const end = createStaffRoute({
 });
 
 /** Adds what administrators may do with the sign-ins of others. */
-export function addSignInRoutes(app: App, db: PlatformDb): void {
+export function addSignInRoutes(app: App, db: PlatformDb) {
   const requireUser = async (id: string) => {
     const user = await db.getUserById(id);
     if (!user) throw new NotFound('user');
     return user;
   };
 
-  app.openapi(list, async (c) => {
-    const { id } = await requireUser(c.req.valid('param').id);
-    const open = await listSignIns(db, id);
-    const sign_ins = open.map((each) => ({
-      ...each,
-      created_at: each.created_at.toISOString(),
-      last_seen_at: each.last_seen_at.toISOString(),
-      expires_at: each.expires_at.toISOString(),
-    }));
-    return c.json({ sign_ins }, 200);
-  });
-
-  app.openapi(end, async (c) => {
-    const { id } = await requireUser(c.req.valid('param').id);
-    return c.json({ ended: await endSignIns(db, id, 'by-admin', c.req.valid('json').sign_in_id ?? null) }, 200);
-  });
+  return app
+    .openapi(list, async (c) => {
+      const { id } = await requireUser(c.req.valid('param').id);
+      const open = await listSignIns(db, id);
+      const sign_ins = open.map((each) => ({
+        ...each,
+        created_at: each.created_at.toISOString(),
+        last_seen_at: each.last_seen_at.toISOString(),
+        expires_at: each.expires_at.toISOString(),
+      }));
+      return c.json({ sign_ins }, 200);
+    })
+    .openapi(end, async (c) => {
+      const { id } = await requireUser(c.req.valid('param').id);
+      return c.json({ ended: await endSignIns(db, id, 'by-admin', c.req.valid('json').sign_in_id ?? null) }, 200);
+    });
 }
+
+/** For typed clients. */
+export type SignInRoutes = ReturnType<typeof addSignInRoutes>;

@@ -32,17 +32,20 @@ type RecordTableProps<Row, Sort extends string> = {
   hasMore: boolean;
   onMore: () => void;
   isNarrow: boolean;
+  /** Where one was before: this far down, with the focus on this row. `keep` is told when one leaves. */
+  place?: { offset: number; key: string | undefined; keep: (offset: number) => void };
 };
 
 /** Rows without end, of which only those in sight are drawn. J and K walk through them, Enter opens. */
 export function RecordTable<Row, Sort extends string>(props: RecordTableProps<Row, Sort>) {
-  const { label, columns, rows, keyOf, total, hasMore, onMore, isNarrow } = props;
+  const { label, columns, rows, keyOf, total, hasMore, onMore, isNarrow, place } = props;
   const scroller = useRef<HTMLDivElement>(null);
   const virtualizer = useVirtualizer({
     count: rows.length,
     getScrollElement: () => scroller.current,
     estimateSize: () => (isNarrow ? 62 : 40),
     overscan: 12,
+    initialOffset: place?.offset ?? 0,
   });
   const items = virtualizer.getVirtualItems();
   const lastInSight = items.at(-1)?.index ?? 0;
@@ -52,14 +55,26 @@ export function RecordTable<Row, Sort extends string>(props: RecordTableProps<Ro
   // biome-ignore lint/correctness/useExhaustiveDependencies: rows are of another height then
   useEffect(() => virtualizer.measure(), [isNarrow]);
 
+  const leaving = useRef(place);
+  useEffect(() => {
+    leaving.current = place;
+  });
+  // biome-ignore lint/correctness/useExhaustiveDependencies: once, when one comes and when one goes
+  useEffect(() => {
+    const index = place?.key === undefined ? -1 : rows.findIndex((row) => String(keyOf(row)) === place.key);
+    if (index >= 0) focusRow(index);
+    return () => leaving.current?.keep(virtualizer.scrollOffset ?? 0);
+  }, []);
+
   const focusRow = (index: number) => {
     if (index < 0 || index >= rows.length) return;
+    const find = () =>
+      scroller.current?.querySelector<HTMLElement>(`[data-index="${index}"] a, [data-index="${index}"] button`);
     virtualizer.scrollToIndex(index, { align: 'auto' });
-    requestAnimationFrame(() =>
-      scroller.current
-        ?.querySelector<HTMLElement>(`[data-index="${index}"] a, [data-index="${index}"] button`)
-        ?.focus(),
-    );
+    // A row that is drawn already has it at once: who holds the key down is not to be waited for.
+    const drawn = find();
+    if (drawn) drawn.focus({ preventScroll: true });
+    else requestAnimationFrame(() => find()?.focus());
   };
   const step = (by: number) => {
     const row = document.activeElement?.closest<HTMLElement>('[data-index]');

@@ -1,3 +1,4 @@
+import type { SignInRoutes } from '@aether/signin';
 import { send } from '@aether/ui/request.ts';
 import { hc } from 'hono/client';
 import type { addActivityRoutes } from '../../server/activities.routes.ts';
@@ -21,4 +22,5 @@ export const { deals, pipelines: boards } = hc<ReturnType<typeof addDealRoutes>>
 export const { pipelines } = hc<ReturnType<typeof addPipelineRoutes>>('/', options).api;
 export const { search } = hc<ReturnType<typeof addSearchRoutes>>('/', options).api;
 export const { users } = hc<ReturnType<typeof addUserRoutes>>('/', options).api;
+export const { users: signIns } = hc<SignInRoutes>('/', options).api;
 export const { views } = hc<ReturnType<typeof addViewRoutes>>('/', options).api;

@@ -1,7 +1,7 @@
 import { type LiveEvent, openLiveFeed } from '@aether/ui/live.ts';
 import type { QueryClient, QueryKey } from '@tanstack/react-query';
 
-const entities = ['customer', 'company', 'user', 'deal', 'contact', 'activity'];
+const entities = ['customer', 'company', 'user', 'deal', 'contact', 'activity', 'custom_value'];
 const types = entities.flatMap((entity) => ['created', 'updated', 'deleted'].map((change) => `${entity}.${change}`));
 
 export const liveFeed = openLiveFeed(types);
@@ -10,17 +10,21 @@ export const liveFeed = openLiveFeed(types);
 const gatherMs = 300;
 
 /** Which queries an event makes old. The timeline is not among them: it counts what is new, and does not jump. */
-export function keysOf({ type, key, data }: LiveEvent): QueryKey[] {
+export function keysOf({ type, key, row_id, data: now, previous }: LiveEvent): QueryKey[] {
+  const data = { ...previous, ...now }; // of what was deleted there is only what it was
   const company = typeof data.company_id === 'string' ? [['company', data.company_id]] : [];
   switch (type.split('.')[0]) {
     case 'customer':
       return [['customers'], ['customer', key], ...company];
     case 'deal':
-      return [['board'], ['deals'], ['deal', Number(data.id)], ['customer', key], ['companies'], ...company];
+      return [['board'], ['deals'], ['deal', Number(row_id)], ['customer', key], ['companies'], ...company];
     case 'activity':
       return [['tasks'], ['customer', key]];
     case 'company':
       return [['companies'], ['company', key]];
+    case 'custom_value':
+      if (data.deal_id) return [['deal', Number(data.deal_id)]];
+      return data.company_id ? company : [['customers'], ['customer', key]];
     case 'contact':
       return [['contacts'], ...company];
     case 'user':

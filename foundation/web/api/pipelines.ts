@@ -14,7 +14,7 @@ const keyOf = (id: number) => ({ param: { id: String(id) } });
 
 export const createPipeline = (name: string) => read(pipelines.$post({ json: { name } }));
 
-export const changePipeline = (id: number, json: { name?: string; is_default?: true }) =>
+export const changePipeline = (id: number, json: { name?: string; is_default?: true; expected_version?: number }) =>
   read(pipelines[':id'].$patch({ ...keyOf(id), json }));
 
 export const changeStages = (id: number, json: PipelineStages) =>

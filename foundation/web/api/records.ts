@@ -8,6 +8,7 @@ import type {
   customFields,
   deals,
   pipelines,
+  signIns,
   timelines,
   users,
   views,
@@ -26,6 +27,7 @@ export type DealEntry = Extract<TimelineEntry, { kind: 'deal' }>;
 export type FieldEntry = Extract<TimelineEntry, { kind: 'field' }>;
 export type FieldChange = FieldEntry['changes'][number];
 export type NewActivity = InferRequestType<(typeof timelines)[':id']['activities']['$post']>['json'];
+export type ActivityChange = InferRequestType<(typeof activities)[':id']['$patch']>['json'];
 export type Task = InferResponseType<(typeof activities)['$get'], 200>['activities'][number];
 
 export type Pipeline = InferResponseType<(typeof pipelines)['$get'], 200>['pipelines'][number];
@@ -56,5 +58,6 @@ export type CustomValues = CustomerRecord['custom'];
 export type CustomValue = CustomValues[string];
 
 export type StaffUser = InferResponseType<(typeof users)['$get'], 200>['users'][number];
+export type SignIn = InferResponseType<(typeof signIns)[':id']['sign-ins']['$get'], 200>['sign_ins'][number];
 export type View = InferResponseType<(typeof views)['$get'], 200>['views'][number];
 export type ViewPage = View['page'];

@@ -1,6 +1,6 @@
 import { read } from '@aether/ui/request.ts';
 import { queryOptions } from '@tanstack/react-query';
-import { customFields, users, views } from './clients.ts';
+import { customFields, signIns, users, views } from './clients.ts';
 import type { CustomField, CustomFieldInput, FieldRecord, StaffUser, View, ViewPage } from './records.ts';
 
 export const usersQuery = queryOptions({
@@ -11,6 +11,17 @@ export const usersQuery = queryOptions({
 
 export const changeRole = (id: string, role: StaffUser['role']) =>
   read(users[':id'].$patch({ param: { id }, json: { role } }));
+
+/** Where a user is signed in; for administrators. */
+export const signInsQuery = (userId: string) =>
+  queryOptions({
+    queryKey: ['sign-ins', userId],
+    queryFn: ({ signal }) => read(signIns[':id']['sign-ins'].$get({ param: { id: userId } }, { init: { signal } })),
+  });
+
+/** Ends one of a user's sign-ins, or all. */
+export const endSignIns = (userId: string, sign_in_id?: string) =>
+  read(signIns[':id']['sign-ins'].end.$post({ param: { id: userId }, json: { sign_in_id } }));
 
 export const customFieldsQuery = (record: FieldRecord) =>
   queryOptions({

@@ -2,7 +2,7 @@ import { read } from '@aether/ui/request.ts';
 import { activities, timelines } from './clients.ts';
 import { beginOf } from './days.ts';
 import { listOptions } from './lists.ts';
-import type { NewActivity } from './records.ts';
+import type { ActivityChange, NewActivity } from './records.ts';
 
 export type TimelineFilters = {
   kind?: 'activity' | 'deal' | 'field';
@@ -12,12 +12,13 @@ export type TimelineFilters = {
   /** Days. */
   since?: string;
   until?: string;
+  deal?: number;
 };
 
 /** A page of a customer's timeline; without a cursor the newest. */
 export const fetchTimeline = (id: string, filters: TimelineFilters, cursor?: string, signal?: AbortSignal) => {
-  const { since, until, ...rest } = filters;
-  const query = { ...rest, since: beginOf(since), until: beginOf(until), cursor, limit: '40' };
+  const { since, until, deal, ...rest } = filters;
+  const query = { ...rest, deal: deal?.toString(), since: beginOf(since), until: beginOf(until), cursor, limit: '40' };
   return read(timelines[':id'].timeline.$get({ param: { id }, query }, { init: { signal } }));
 };
 
@@ -31,7 +32,7 @@ export const timelineQuery = (id: string, filters: TimelineFilters) => ({
 export const addActivity = (customerId: string, json: NewActivity) =>
   read(timelines[':id'].activities.$post({ param: { id: customerId }, json }));
 
-export const changeActivity = (id: string, json: { is_done: boolean }) =>
+export const changeActivity = (id: string, json: ActivityChange) =>
   read(activities[':id'].$patch({ param: { id }, json }));
 
 export type TaskFilters = { isMine?: boolean; customer_id?: string };

@@ -11,6 +11,7 @@ import { Link, useNavigate, useSearch } from '@tanstack/react-router';
 import { type CompanySort, companiesQuery } from '../api/companies.ts';
 import type { ListedCompany } from '../api/records.ts';
 import { SearchInput } from '../inputs/SearchInput.tsx';
+import { useListTrail } from '../record/trail.ts';
 import { ViewBar } from '../views/ViewBar.tsx';
 import { NewCompany } from './NewCompany.tsx';
 import type { CompanySearch } from './search.ts';
@@ -69,6 +70,16 @@ export function CompaniesPage() {
     companiesQuery(filters),
   );
   const rows = data?.pages.flatMap(({ companies }) => companies) ?? [];
+  const place = useListTrail('companies', {
+    search: filters,
+    ids: rows.map(({ id }) => id),
+    more: hasNextPage
+      ? () =>
+          fetchNextPage().then((now) =>
+            (now.data?.pages ?? []).flatMap(({ companies }) => companies.map(({ id }) => id)),
+          )
+      : undefined,
+  });
   useKeys([{ keys: 'c', label: 'New company', group: 'Companies', run: () => change({ create: true }) }]);
   return (
     <>
@@ -111,6 +122,7 @@ export function CompaniesPage() {
           hasMore={hasNextPage && !isPlaceholderData}
           onMore={fetchNextPage}
           isNarrow={isNarrow}
+          place={place}
         />
       )}
       {create && <NewCompany onClose={() => change({ create: undefined })} />}

@@ -16,6 +16,7 @@ import { NewCustomer } from '../customers/NewCustomer.tsx';
 import { TierTag } from '../inputs/TierTag.tsx';
 import { type FieldSpec, flatten, nest, specifyCustom } from '../record/fields.ts';
 import { RecordFields } from '../record/RecordFields.tsx';
+import { TrailBack, TrailSteps } from '../record/TrailSteps.tsx';
 import { Contacts } from './Contacts.tsx';
 import classes from './company.module.css';
 
@@ -38,19 +39,20 @@ export function CompanyPage() {
       <PageHead
         title={
           <>
-            <Link to="/companies" className={classes.back}>
-              Companies
-            </Link>
+            <TrailBack kind="companies" id={company.id} />
             {company.name}
           </>
         }
         detail={company.domain}
-      />
+      >
+        <TrailSteps kind="companies" id={company.id} />
+      </PageHead>
       <div className={classes.page}>
         <div className={classes.stack}>
           <section className={classes.card} aria-label="Fields">
             <h2 className={classes.title}>Company</h2>
             <RecordFields
+              record={`company:${company.id}`}
               name={company.name}
               specs={[...specs, ...specifyCustom(fields?.custom_fields ?? [])]}
               values={flatten(company, custom)}

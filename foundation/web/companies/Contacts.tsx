@@ -1,10 +1,10 @@
 import { showRefusal, showUndo } from '@aether/ui/toasts.tsx';
-import { ActionIcon, TextInput, UnstyledButton } from '@mantine/core';
+import { ActionIcon, Button, TextInput, UnstyledButton } from '@mantine/core';
 import { IconPlus } from '@tabler/icons-react';
-import { useQuery, useQueryClient } from '@tanstack/react-query';
+import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { useState } from 'react';
-import { changeContact, contactsQuery, createContact } from '../api/companies.ts';
+import { changeContact, contactsQuery, createContact, deleteContact } from '../api/companies.ts';
 import type { Contact, ContactInput } from '../api/records.ts';
 import { CreateDialog } from '../inputs/CreateDialog.tsx';
 import { CustomerPicker } from '../inputs/Picker.tsx';
@@ -66,6 +66,18 @@ function ContactDialog({ companyId, contact, onClose }: ContactDialogProps) {
           .then(refresh)
           .catch((error) => showRefusal('The contact was not changed back', error)),
     });
+  const removing = useMutation({
+    mutationFn: (gone: Contact) => deleteContact(gone.id),
+    onSuccess: (_, gone) => {
+      void refresh();
+      onClose();
+      showUndo({
+        message: `${gone.name} was removed from the contacts.`,
+        undo: () => createContact(companyId, { ...pickFields(gone), name: gone.name }).then(refresh),
+      });
+    },
+    onError: (error) => showRefusal('The contact was not removed', error),
+  });
   return (
     <CreateDialog
       title={contact ? contact.name : 'New contact'}
@@ -103,6 +115,17 @@ function ContactDialog({ companyId, contact, onClose }: ContactDialogProps) {
             error={errors.customer_id}
             onChange={(customer_id) => change({ customer_id })}
           />
+          {contact && (
+            <Button
+              variant="subtle"
+              color="red"
+              mr="auto"
+              loading={removing.isPending}
+              onClick={() => removing.mutate(contact)}
+            >
+              Remove from the contacts
+            </Button>
+          )}
         </>
       )}
     </CreateDialog>

@@ -1,8 +1,9 @@
 import { KeyName, useKeys } from '@aether/ui/Keys.tsx';
 import { describeError } from '@aether/ui/refusal.ts';
-import { Button, Text, Textarea, TextInput } from '@mantine/core';
-import { useMutation, useQueryClient } from '@tanstack/react-query';
+import { Button, Select, Text, Textarea, TextInput } from '@mantine/core';
+import { useInfiniteQuery, useMutation, useQueryClient } from '@tanstack/react-query';
 import { type FormEvent, useRef, useState } from 'react';
+import { dealsQuery } from '../api/deals.ts';
 import type { NewActivity } from '../api/records.ts';
 import { addActivity } from '../api/timeline.ts';
 import { activityTypes } from './activitytypes.tsx';
@@ -17,19 +18,30 @@ const prompts: Record<NewActivity['type'], string> = {
   task: 'What is to be done?',
 };
 
+type ComposerProps = {
+  customerId: string;
+  /** What is written down belongs to it. */
+  dealId: number | undefined;
+  onAdded: () => void;
+};
+
 /** Writes down a note, call, e-mail, meeting or task. Ctrl+Enter adds it. */
-export function Composer({ customerId, onAdded }: { customerId: string; onAdded: () => void }) {
+export function Composer({ customerId, dealId, onAdded }: ComposerProps) {
   const client = useQueryClient();
   const input = useRef<HTMLTextAreaElement>(null);
   const [type, setType] = useState<NewActivity['type']>('note');
   const [description, setDescription] = useState('');
   const [due, setDue] = useState('');
+  /** '' is now. */
+  const [when, setWhen] = useState('');
+  const [chosenDeal, setDeal] = useState<string | null>(null);
   // Emptied at once, so that the next can be typed while this one is saved; a refusal brings it back.
   const adding = useMutation({
     mutationFn: (activity: NewActivity) => addActivity(customerId, activity),
     onMutate() {
       setDescription('');
       setDue('');
+      setWhen('');
     },
     onSuccess() {
       void client.invalidateQueries({ queryKey: ['tasks'] });
@@ -49,7 +61,9 @@ export function Composer({ customerId, onAdded }: { customerId: string; onAdded:
     event?.preventDefault();
     if (description.trim() === '') return;
     const due_at = type === 'task' && due ? new Date(`${due}T17:00`).toISOString() : undefined;
-    adding.mutate({ type, description, due_at, client_id: crypto.randomUUID() });
+    const occurred_at = type !== 'task' && when ? new Date(when).toISOString() : undefined;
+    const deal_id = dealId ?? (chosenDeal ? Number(chosenDeal) : undefined);
+    adding.mutate({ type, description, due_at, occurred_at, deal_id, client_id: crypto.randomUUID() });
   };
   return (
     <form className={classes.composer} onSubmit={submit} aria-label="Add to the timeline">
@@ -95,6 +109,15 @@ export function Composer({ customerId, onAdded }: { customerId: string; onAdded:
               onChange={(event) => setDue(event.currentTarget.value)}
             />
           )}
+          {type !== 'task' && (
+            <TextInput
+              type="datetime-local"
+              aria-label="When; empty is now"
+              value={when}
+              onChange={(event) => setWhen(event.currentTarget.value)}
+            />
+          )}
+          {dealId === undefined && <DealChoice customerId={customerId} value={chosenDeal} onChange={setDeal} />}
           <span className={classes.hint}>
             <KeyName keys="mod+enter" />
           </span>
@@ -104,5 +127,25 @@ export function Composer({ customerId, onAdded }: { customerId: string; onAdded:
         </div>
       )}
     </form>
+  );
+}
+
+type DealChoiceProps = { customerId: string; value: string | null; onChange: (id: string | null) => void };
+
+/** To which of the customer's deals it belongs, if to one. */
+function DealChoice({ customerId, value, onChange }: DealChoiceProps) {
+  const { data } = useInfiniteQuery(dealsQuery({ customer_id: customerId, sort: 'updated', dir: 'desc' }));
+  const deals = data?.pages.flatMap((page) => page.deals) ?? [];
+  if (deals.length === 0) return null;
+  return (
+    <Select
+      aria-label="Deal it belongs to"
+      placeholder="No deal"
+      clearable
+      searchable
+      data={deals.map(({ id, name }) => ({ value: String(id), label: name }))}
+      value={value}
+      onChange={onChange}
+    />
   );
 }

@@ -40,6 +40,7 @@ export function CustomerFields({ record }: { record: CustomerRecord }) {
   const { data: fields } = useQuery(customFieldsQuery('customer'));
   const customSpecs = specifyCustom(fields?.custom_fields ?? []);
   const common = {
+    record: `customer:${customer.id}`,
     name: customer.name,
     values: flatten(customer, custom),
     version: customer.version,

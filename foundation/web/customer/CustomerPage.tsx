@@ -8,16 +8,18 @@ import { useQuery } from '@tanstack/react-query';
 import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router';
 import { customerQuery } from '../api/customers.ts';
 import { TierTag } from '../inputs/TierTag.tsx';
+import { TrailBack, TrailSteps } from '../record/TrailSteps.tsx';
 import { CustomerFields } from './CustomerFields.tsx';
 import classes from './customer.module.css';
 import { Relations } from './Relations.tsx';
 import type { Pane } from './search.ts';
 import { Timeline } from './Timeline.tsx';
+import { TimelineFilterBar } from './TimelineFilterBar.tsx';
 
 /** All there is about one customer: fields, what happened, what belongs to them. */
 export function CustomerPage() {
   const { id } = useParams({ from: '/customers/$id' });
-  const { pane = 'timeline' } = useSearch({ from: '/customers/$id' });
+  const { pane = 'timeline', ...filters } = useSearch({ from: '/customers/$id' });
   const navigate = useNavigate({ from: '/customers/$id' });
   const isNarrow = useNarrow();
   const { data, error, refetch } = useQuery(customerQuery(id));
@@ -30,9 +32,7 @@ export function CustomerPage() {
       <PageHead
         title={
           <>
-            <Link to="/customers" className={classes.back}>
-              Customers
-            </Link>
+            <TrailBack kind="customers" id={customer.id} />
             {customer.name}
           </>
         }
@@ -43,6 +43,7 @@ export function CustomerPage() {
           </span>
         }
       >
+        <TrailSteps kind="customers" id={customer.id} />
         {isNarrow && (
           <SegmentedControl
             aria-label="What to show"
@@ -66,7 +67,9 @@ export function CustomerPage() {
         )}
         {shows('timeline') && (
           <section className={classes.middle} aria-label="Timeline">
-            <Timeline key={customer.id} customerId={customer.id} />
+            <Timeline key={customer.id} customerId={customer.id} filters={filters}>
+              <TimelineFilterBar filters={filters} />
+            </Timeline>
           </section>
         )}
         {shows('relations') && (

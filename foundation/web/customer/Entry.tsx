@@ -8,31 +8,28 @@ import type { ActivityEntry, DealEntry, FieldChange, TimelineEntry } from '../ap
 import { nameApp } from '../record/Provenance.tsx';
 import { describeType } from './activitytypes.tsx';
 import { ChatCard } from './ChatCard.tsx';
+import { EditableWords } from './EditableWords.tsx';
 import { isNothing, showChanged } from './showchanged.ts';
 import { TaskEntry } from './TaskEntry.tsx';
 import classes from './timeline.module.css';
 
 /** One thing that happened, of whatever kind. */
-export const Entry = memo(function Entry({ entry }: { entry: TimelineEntry }) {
+export const Entry = memo(function Entry({ entry, onChanged }: { entry: TimelineEntry; onChanged: () => void }) {
   switch (entry.kind) {
     case 'activity':
-      return <ActivityItem entry={entry} />;
+      return <ActivityItem entry={entry} onChanged={onChanged} />;
     case 'deal':
       return <DealItem entry={entry} />;
     case 'field':
       return (
-        <Item
-          entry={entry}
-          icon={<IconPencil size={15} />}
-          title={entry.changes.map(({ field }) => nameField(field)).join(', ')}
-        >
+        <Item entry={entry} icon={<IconPencil size={15} />} title={entry.changes.map(nameChanged).join(', ')}>
           <Changes changes={entry.changes} />
         </Item>
       );
   }
 });
 
-function ActivityItem({ entry }: { entry: ActivityEntry }) {
+function ActivityItem({ entry, onChanged }: { entry: ActivityEntry; onChanged: () => void }) {
   const { label, icon: Icon } = describeType(entry.type);
   return (
     <Item entry={entry} icon={<Icon size={15} />} title={label} isStrong>
@@ -41,11 +38,14 @@ function ActivityItem({ entry }: { entry: ActivityEntry }) {
       ) : entry.type === 'task' ? (
         <TaskEntry entry={entry} />
       ) : (
-        <p className={classes.words}>{entry.description}</p>
+        <EditableWords entry={entry} onChanged={onChanged} />
       )}
     </Item>
   );
 }
+
+/** A custom field is called what it was called then. */
+const nameChanged = ({ field, label }: FieldChange): string => label ?? nameField(field);
 
 const dealWords: Record<DealEntry['change'], [word: string, tone: Tone]> = {
   created: ['Deal created', 'accent'],
@@ -75,7 +75,7 @@ function Changes({ changes }: { changes: FieldChange[] }) {
     <ul className={classes.changes}>
       {changes.map((change) => (
         <li key={change.field}>
-          {changes.length > 1 && <span className={classes.field}>{nameField(change.field)} </span>}
+          {changes.length > 1 && <span className={classes.field}>{nameChanged(change)} </span>}
           {isNothing(change.old) ? (
             <span className={classes.field}>nothing</span>
           ) : (

@@ -3,23 +3,30 @@ import { Waiting } from '@aether/ui/Waiting.tsx';
 import { Button } from '@mantine/core';
 import { useIntersection } from '@mantine/hooks';
 import { IconArrowUp, IconHistory } from '@tabler/icons-react';
-import { useSearch } from '@tanstack/react-router';
-import { useEffect, useRef } from 'react';
+import { type ReactNode, useEffect, useRef } from 'react';
+import type { TimelineFilters } from '../api/timeline.ts';
 import { useMe } from '../shell/person.ts';
 import { Composer } from './Composer.tsx';
 import { Entry } from './Entry.tsx';
 import { groupByDay } from './stream.ts';
-import { TimelineFilterBar } from './TimelineFilterBar.tsx';
 import classes from './timeline.module.css';
 import { useTimeline } from './useTimeline.ts';
 
 /** Closer to the top than this nothing jumps when one's own entry appears there. */
 const topPx = 60;
 
-/** Everything that happened with a customer, newest first; what comes while one reads waits behind a pill. */
-export function Timeline({ customerId }: { customerId: string }) {
+type TimelineProps = {
+  customerId: string;
+  filters: TimelineFilters;
+  /** What is written down here belongs to this deal. */
+  dealId?: number;
+  /** Stands above the list. */
+  children?: ReactNode;
+};
+
+/** What happened with a customer, newest first; what comes while one reads waits behind a pill. */
+export function Timeline({ customerId, filters, dealId, children }: TimelineProps) {
   const me = useMe();
-  const { pane: _, ...filters } = useSearch({ from: '/customers/$id' });
   const scroller = useRef<HTMLDivElement>(null);
   const { query, entries, fresh, look, show } = useTimeline(customerId, filters);
   const { hasNextPage, isFetchingNextPage, fetchNextPage } = query;
@@ -31,16 +38,16 @@ export function Timeline({ customerId }: { customerId: string }) {
   useEffect(() => {
     const isOwn = fresh.length > 0 && fresh.every(({ actor, app }) => actor?.id === me.id && app === 'foundation');
     if ((isOwn && (scroller.current?.scrollTop ?? 0) < topPx) || (fresh.length > 0 && entries.length === 0))
-      show(fresh);
+      void show();
   }, [fresh, entries.length, me.id, show]);
-  const showFresh = () => {
-    show(fresh);
+  const showFresh = async () => {
+    await show();
     scroller.current?.scrollTo({ top: 0 });
   };
-  const isFiltered = Object.values(filters).some(Boolean);
+  const isFiltered = Object.entries(filters).some(([name, value]) => name !== 'deal' && value);
   return (
     <>
-      <TimelineFilterBar filters={filters} />
+      {children}
       <div className={classes.live} role="status">
         {fresh.length > 0 && (
           <Button size="compact-sm" radius="xl" leftSection={<IconArrowUp size={14} />} onClick={showFresh}>
@@ -49,7 +56,7 @@ export function Timeline({ customerId }: { customerId: string }) {
         )}
       </div>
       <div ref={scroller} className={classes.scroller}>
-        <Composer customerId={customerId} onAdded={() => void look()} />
+        <Composer customerId={customerId} dealId={dealId} onAdded={() => void look()} />
         {query.isPending && <Waiting />}
         {query.error && (
           <ErrorNotice title="The timeline could not be loaded" error={query.error} onRetry={query.refetch} />
@@ -69,7 +76,7 @@ export function Timeline({ customerId }: { customerId: string }) {
             <h3 className={classes.day}>{day}</h3>
             <ul className={classes.entries}>
               {ofDay.map((entry) => (
-                <Entry key={entry.id} entry={entry} />
+                <Entry key={entry.id} entry={entry} onChanged={look} />
               ))}
             </ul>
           </section>

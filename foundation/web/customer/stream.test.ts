@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { FieldEntry } from '../api/records.ts';
-import { findFresh, groupByDay, prepend, renew } from './stream.ts';
+import { findFresh, groupByDay, renew } from './stream.ts';
 
 const entry = (id: string, app = 'foundation', occurred_at = '2026-06-15T12:00:00'): FieldEntry => ({
   id,
@@ -12,20 +12,17 @@ const entry = (id: string, app = 'foundation', occurred_at = '2026-06-15T12:00:0
 });
 const ids = (entries: { id: string }[]) => entries.map(({ id }) => id);
 
-test('only what stands above the list is new', () => {
-  const pages = [{ entries: [entry('c'), entry('b')] }];
-  expect(ids(findFresh(pages, [entry('e'), entry('d'), entry('c'), entry('b'), entry('a')]))).toEqual(['e', 'd']);
-  expect(findFresh(pages, [entry('c'), entry('b'), entry('a')])).toEqual([]);
+test('new is what the list does not hold, at the top or between; what stands below its end is not', () => {
+  const pages = [{ entries: [entry('d'), entry('b')] }];
+  const read = [entry('e'), entry('d'), entry('c'), entry('b'), entry('a')];
+  expect(ids(findFresh(pages, read, false))).toEqual(['e', 'c']);
+  expect(ids(findFresh(pages, read, true))).toEqual(['e', 'c', 'a']);
+  expect(findFresh(pages, [entry('d'), entry('b'), entry('a')], false)).toEqual([]);
 });
 
-test('when more came than a page holds, the whole page is new; so is all above an empty list', () => {
-  expect(ids(findFresh([{ entries: [entry('a')] }], [entry('z'), entry('y')]))).toEqual(['z', 'y']);
-  expect(ids(findFresh([{ entries: [] }], [entry('z')]))).toEqual(['z']);
-});
-
-test('new entries come to the top once, whatever page they stood on', () => {
-  const pages = [{ entries: [entry('b')] }, { entries: [entry('a')] }];
-  expect(prepend(pages, [entry('c'), entry('a')]).map((page) => ids(page.entries))).toEqual([['c', 'a', 'b'], []]);
+test('when more came than was read, all of it is new; so is all beside an empty list', () => {
+  expect(ids(findFresh([{ entries: [entry('a')] }], [entry('z'), entry('y')], false))).toEqual(['z', 'y']);
+  expect(ids(findFresh([{ entries: [] }], [entry('z')], true))).toEqual(['z']);
 });
 
 test('an entry that changed is renewed where it stands', () => {

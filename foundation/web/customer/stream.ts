@@ -4,22 +4,13 @@ import type { TimelineEntry } from '../api/records.ts';
 type Paged = { entries: TimelineEntry[] };
 
 /**
- * What of the newest page is not in the list yet, and would stand at its top. Older entries that the list does not hold
- * (its later pages are not loaded) are not new.
+ * What was read from the top that the list does not hold, wherever it stands: what is entered for yesterday is new as well. What stands
+ * below the list's end is not new, unless the list is whole: its later pages are not loaded.
  */
-export function findFresh(pages: Paged[], head: TimelineEntry[]): TimelineEntry[] {
+export function findFresh(pages: Paged[], read: TimelineEntry[], isWhole: boolean): TimelineEntry[] {
   const known = new Set(pages.flatMap(({ entries }) => entries.map(({ id }) => id)));
-  const first = head.findIndex(({ id }) => known.has(id));
-  return first === -1 ? head : head.slice(0, first);
-}
-
-/** The pages with `fresh` at the top of the first. */
-export function prepend<Page extends Paged>(pages: Page[], fresh: TimelineEntry[]): Page[] {
-  const ids = new Set(fresh.map(({ id }) => id));
-  return pages.map((page, index) => {
-    const rest = page.entries.filter(({ id }) => !ids.has(id));
-    return { ...page, entries: index === 0 ? [...fresh, ...rest] : rest };
-  });
+  const end = read.findLastIndex(({ id }) => known.has(id));
+  return read.filter(({ id }, index) => !known.has(id) && (isWhole || end === -1 || index < end));
 }
 
 /** The pages with the entries of `head` in place of older states of the same. */

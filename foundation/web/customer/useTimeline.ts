@@ -3,10 +3,13 @@ import { useCallback, useEffect, useMemo, useState } from 'react';
 import { liveFeed } from '../api/live.ts';
 import type { TimelineEntry } from '../api/records.ts';
 import { fetchTimeline, type TimelineFilters, timelineQuery } from '../api/timeline.ts';
-import { findFresh, prepend, renew } from './stream.ts';
+import { findFresh, renew } from './stream.ts';
 
 /** The history is written by a subscription, some moments after the change that it tells of: look twice. */
 const looksMs = [250, 2_000];
+
+/** Of a list that is read far down, only so much is looked through at each sign; showing what is new reads all of it. */
+const pagesMax = 3;
 
 type Fresh = { queryKey: unknown; entries: TimelineEntry[] };
 
@@ -19,21 +22,28 @@ export function useTimeline(customerId: string, filters: TimelineFilters) {
   const query = useInfiniteQuery(options);
   const [waiting, setWaiting] = useState<Fresh | undefined>();
 
-  const show = useCallback(
-    (entries: TimelineEntry[]) => {
-      client.setQueryData(queryKey, (data) => data && { ...data, pages: prepend(data.pages, entries) });
-      setWaiting(undefined);
-    },
-    [client, queryKey],
-  );
+  /** Reads what is shown anew, from the top: however much came, and wherever it stands, nothing is left out. */
+  const show = useCallback(async () => {
+    await client.refetchQueries({ queryKey, exact: true });
+    setWaiting(undefined);
+  }, [client, queryKey]);
 
   const look = useCallback(async () => {
     const [, id, asked] = queryKey;
-    const head = await fetchTimeline(id, asked).catch(() => undefined);
-    if (!head) return;
-    client.setQueryData(queryKey, (data) => data && { ...data, pages: renew(data.pages, head.entries) });
+    const shown = client.getQueryData(queryKey)?.pages;
+    if (!shown) return;
+    const read: TimelineEntry[] = [];
+    let cursor: string | undefined;
+    for (let n = 0; n < Math.min(shown.length, pagesMax); n++) {
+      const page = await fetchTimeline(id, asked, cursor).catch(() => undefined);
+      if (!page) return;
+      read.push(...page.entries);
+      cursor = page.next_cursor ?? undefined;
+      if (!cursor) break;
+    }
+    client.setQueryData(queryKey, (data) => data && { ...data, pages: renew(data.pages, read) });
     const pages = client.getQueryData(queryKey)?.pages;
-    if (pages) setWaiting({ queryKey, entries: findFresh(pages, head.entries) });
+    if (pages) setWaiting({ queryKey, entries: findFresh(pages, read, !pages.at(-1)?.next_cursor) });
   }, [client, queryKey]);
 
   useEffect(() => {

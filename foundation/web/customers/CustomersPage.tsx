@@ -12,6 +12,7 @@ import { lazy, Suspense } from 'react';
 import { customersQuery } from '../api/customers.ts';
 import { customFieldsQuery } from '../api/settings.ts';
 import { SearchInput } from '../inputs/SearchInput.tsx';
+import { useListTrail } from '../record/trail.ts';
 import { useMe } from '../shell/person.ts';
 import { ColumnChooser } from '../views/ColumnChooser.tsx';
 import { ViewBar } from '../views/ViewBar.tsx';
@@ -37,6 +38,17 @@ export function CustomersPage() {
   const shown = chosen?.split(',') ?? defaultColumns;
   const rows = data?.pages.flatMap(({ customers }) => customers) ?? [];
   const first = data?.pages[0];
+  const place = useListTrail('customers', {
+    search: { ...filters, columns: chosen },
+    ids: rows.map(({ id }) => id),
+    total: first?.total_is_more ? undefined : first?.total,
+    more: hasNextPage
+      ? () =>
+          fetchNextPage().then((now) =>
+            (now.data?.pages ?? []).flatMap(({ customers }) => customers.map(({ id }) => id)),
+          )
+      : undefined,
+  });
   const openDialog = () => change({ create: true });
   useKeys([{ keys: 'c', label: 'New customer', group: 'Customers', run: openDialog }]);
   return (
@@ -90,6 +102,7 @@ export function CustomersPage() {
           hasMore={hasNextPage && !isPlaceholderData}
           onMore={fetchNextPage}
           isNarrow={isNarrow}
+          place={place}
         />
       )}
       {create && (

@@ -11,8 +11,10 @@ import { changeDeal, dealQuery } from '../api/deals.ts';
 import { pipelinesQuery } from '../api/pipelines.ts';
 import type { DealRecord, Stage } from '../api/records.ts';
 import { customFieldsQuery } from '../api/settings.ts';
+import { Timeline } from '../customer/Timeline.tsx';
 import { type FieldSpec, flatten, nest, specifyCustom } from '../record/fields.ts';
 import { RecordFields } from '../record/RecordFields.tsx';
+import { TrailBack, TrailSteps } from '../record/TrailSteps.tsx';
 import { CloseDialog } from './CloseDialog.tsx';
 import { currencies } from './currencies.ts';
 import classes from './DealPage.module.css';
@@ -46,14 +48,13 @@ function DealView({ deal }: { deal: DealRecord }) {
       <PageHead
         title={
           <>
-            <Link to="/deals" className={classes.back}>
-              Deals
-            </Link>
+            <TrailBack kind="deals" id={String(deal.id)} />
             {deal.name}
           </>
         }
         detail={formatMoney(deal.amount, deal.currency)}
       >
+        <TrailSteps kind="deals" id={String(deal.id)} />
         <Tag tone={deal.status === 'won' ? 'good' : deal.status === 'lost' ? 'bad' : 'accent'}>{deal.stage_name}</Tag>
         <Menu width={200} position="bottom-end">
           <Menu.Target>
@@ -86,58 +87,64 @@ function DealView({ deal }: { deal: DealRecord }) {
           </>
         )}
       </PageHead>
-      <div className={classes.page}>
-        <ol className={classes.track} aria-label="Stages">
-          {stages
-            .filter(({ outcome }) => outcome === 'open')
-            .map((stage) => (
-              <li key={stage.id} aria-current={stage.id === deal.stage_id ? 'step' : undefined}>
-                {stage.name}
-              </li>
-            ))}
-        </ol>
-        <RecordFields
-          name={deal.name}
-          specs={[...specs, ...specifyCustom(fields?.custom_fields ?? [])]}
-          values={flatten(deal, deal.custom)}
-          version={deal.version}
-          save={async (change, version) => {
-            const saved = await changeDeal(deal.id, nest(change), version);
-            await client.invalidateQueries({ queryKey: ['deal', deal.id] });
-            for (const key of ['board', 'deals']) void client.invalidateQueries({ queryKey: [key] });
-            return saved;
-          }}
-          reload={async () => {
-            const now = await client.fetchQuery({ ...dealQuery(deal.id), staleTime: 0 });
-            return { values: flatten(now, now.custom), version: now.version };
-          }}
-        />
-        <dl className={classes.links}>
-          <dt>Customer</dt>
-          <dd>
-            <Link to="/customers/$id" params={{ id: deal.customer.id }}>
-              {deal.customer.name}
-            </Link>
-          </dd>
-          {deal.company && (
-            <>
-              <dt>Company</dt>
-              <dd>
-                <Link to="/companies/$id" params={{ id: deal.company.id }}>
-                  {deal.company.name}
-                </Link>
-              </dd>
-            </>
-          )}
-          <dt>Created</dt>
-          <dd>{formatMoment(deal.created_at)}</dd>
-          {deal.closed_at && (
-            <>
-              <dt>Closed</dt>
-              <dd>{formatMoment(deal.closed_at)}</dd>
-            </>
-          )}
-        </dl>
+      <div className={classes.panes}>
+        <div className={classes.page}>
+          <ol className={classes.track} aria-label="Stages">
+            {stages
+              .filter(({ outcome }) => outcome === 'open')
+              .map((stage) => (
+                <li key={stage.id} aria-current={stage.id === deal.stage_id ? 'step' : undefined}>
+                  {stage.name}
+                </li>
+              ))}
+          </ol>
+          <RecordFields
+            record={`deal:${deal.id}`}
+            name={deal.name}
+            specs={[...specs, ...specifyCustom(fields?.custom_fields ?? [])]}
+            values={flatten(deal, deal.custom)}
+            version={deal.version}
+            save={async (change, version) => {
+              const saved = await changeDeal(deal.id, nest(change), version);
+              await client.invalidateQueries({ queryKey: ['deal', deal.id] });
+              for (const key of ['board', 'deals']) void client.invalidateQueries({ queryKey: [key] });
+              return saved;
+            }}
+            reload={async () => {
+              const now = await client.fetchQuery({ ...dealQuery(deal.id), staleTime: 0 });
+              return { values: flatten(now, now.custom), version: now.version };
+            }}
+          />
+          <dl className={classes.links}>
+            <dt>Customer</dt>
+            <dd>
+              <Link to="/customers/$id" params={{ id: deal.customer.id }}>
+                {deal.customer.name}
+              </Link>
+            </dd>
+            {deal.company && (
+              <>
+                <dt>Company</dt>
+                <dd>
+                  <Link to="/companies/$id" params={{ id: deal.company.id }}>
+                    {deal.company.name}
+                  </Link>
+                </dd>
+              </>
+            )}
+            <dt>Created</dt>
+            <dd>{formatMoment(deal.created_at)}</dd>
+            {deal.closed_at && (
+              <>
+                <dt>Closed</dt>
+                <dd>{formatMoment(deal.closed_at)}</dd>
+              </>
+            )}
+          </dl>
+        </div>
+        <section className={classes.history} aria-label="History">
+          <Timeline key={deal.id} customerId={deal.customer.id} filters={{ deal: deal.id }} dealId={deal.id} />
+        </section>
       </div>
       <CloseDialog moves={moves} />
     </>

@@ -6,9 +6,10 @@ import { Tag } from '@aether/ui/Tag.tsx';
 import { Waiting } from '@aether/ui/Waiting.tsx';
 import { IconCash } from '@tabler/icons-react';
 import { useInfiniteQuery } from '@tanstack/react-query';
-import { Link } from '@tanstack/react-router';
+import { Link, useSearch } from '@tanstack/react-router';
 import { type DealFilters, type DealSort, dealsQuery } from '../api/deals.ts';
 import type { ListedDeal } from '../api/records.ts';
+import { useListTrail } from '../record/trail.ts';
 
 const columns: Column<ListedDeal, DealSort>[] = [
   {
@@ -79,6 +80,17 @@ export function DealTable({ filters, onChange }: DealTableProps) {
     dealsQuery(filters),
   );
   const rows = data?.pages.flatMap(({ deals }) => deals) ?? [];
+  const { create: _, ...search } = useSearch({ from: '/deals' });
+  const place = useListTrail('deals', {
+    search,
+    ids: rows.map(({ id }) => String(id)),
+    more: hasNextPage
+      ? () =>
+          fetchNextPage().then((now) =>
+            (now.data?.pages ?? []).flatMap(({ deals }) => deals.map(({ id }) => String(id))),
+          )
+      : undefined,
+  });
   if (isPending) return <Waiting lines={10} />;
   if (error) return <ErrorNotice title="The deals could not be loaded" error={error} onRetry={refetch} />;
   if (rows.length === 0)
@@ -98,6 +110,7 @@ export function DealTable({ filters, onChange }: DealTableProps) {
       hasMore={hasNextPage && !isPlaceholderData}
       onMore={fetchNextPage}
       isNarrow={isNarrow}
+      place={place}
     />
   );
 }

@@ -1,3 +1,4 @@
+import { followOwnWrites, noteOwnWrite } from '@aether/ui/ownwrites.ts';
 import { describeError } from '@aether/ui/refusal.ts';
 import { showRefusal, showUndo } from '@aether/ui/toasts.tsx';
 import { useQueryClient } from '@tanstack/react-query';
@@ -27,6 +28,7 @@ export function useMoves() {
     onBoards((board) => moveOnBoard(board, deal.id, stageId));
     try {
       const saved = await ask();
+      noteOwnWrite(keyOf(deal), deal.version, saved.version);
       onBoards((board) => renewOnBoard(board, saved));
       refresh(saved);
       return saved;
@@ -48,11 +50,20 @@ export function useMoves() {
           ? reopenDeal(deal.id, { stage_id: stage.id, expected_version: deal.version })
           : moveDeal(deal.id, stage.id, deal.version),
       );
-      say(`${deal.name} was moved to ${stage.name}.`);
-      if (isReopening) return;
+      const message = isReopening
+        ? `${deal.name} is open again, in ${stage.name}.${deal.status === 'won' ? ' The customer’s tier stays as it is.' : ''}`
+        : `${deal.name} was moved to ${stage.name}.`;
+      say(message);
       showUndo({
-        message: `${deal.name} was moved to ${stage.name}.`,
-        undo: () => assume({ ...deal, ...saved }, deal.stage_id, () => moveDeal(deal.id, deal.stage_id, saved.version)),
+        message,
+        undo: () => {
+          const version = followOwnWrites(keyOf(deal), saved.version);
+          return assume({ ...deal, ...saved, version }, deal.stage_id, () =>
+            deal.status === 'open'
+              ? moveDeal(deal.id, deal.stage_id, version)
+              : closeDeal(deal.id, { outcome: deal.status }).then(({ deal: closed }) => closed),
+          );
+        },
       });
     } catch (error) {
       showRefusal(`${deal.name} stays in ${deal.stage_name}`, error);
@@ -63,6 +74,7 @@ export function useMoves() {
   async function close(deal: ListedDeal, outcome: 'won' | 'lost', tier?: string): Promise<void> {
     const { deal: closed, undo, account_tier } = await closeDeal(deal.id, { outcome, tier });
     setClosing(undefined);
+    noteOwnWrite(keyOf(deal), deal.version, closed.version);
     onBoards((board) => renewOnBoard(moveOnBoard(board, deal.id, closed.stage_id), closed));
     refresh(closed);
     const message =
@@ -76,9 +88,10 @@ export function useMoves() {
         undo: async () => {
           const reopened = await reopenDeal(deal.id, {
             stage_id: undo.stage_id,
-            expected_version: closed.version,
+            expected_version: followOwnWrites(keyOf(deal), closed.version),
             ...(tier !== undefined && { restore_tier: undo.previous_tier }),
           });
+          noteOwnWrite(keyOf(deal), closed.version, reopened.version);
           onBoards((board) => renewOnBoard(moveOnBoard(board, deal.id, reopened.stage_id), reopened));
           refresh(reopened);
         },
@@ -87,5 +100,7 @@ export function useMoves() {
 
   return { move, close, closing, setClosing, said, say };
 }
+
+const keyOf = ({ id }: { id: number }): string => `deal:${id}`;
 
 export type Moves = ReturnType<typeof useMoves>;

@@ -7,6 +7,8 @@ import { useFieldTexts } from './texts.ts';
 import { type Save, useEditing } from './useEditing.ts';
 
 type RecordFieldsProps = {
+  /** Such as `customer:<id>`. */
+  record: string;
   /** What the record is called in messages. */
   name: string;
   specs: FieldSpec[];
@@ -22,6 +24,7 @@ type RecordFieldsProps = {
 
 /** A record's fields, each edited where it stands; two who edit at once are shown what differs. */
 export function RecordFields({
+  record,
   name,
   specs,
   values,
@@ -32,7 +35,7 @@ export function RecordFields({
   reload,
 }: RecordFieldsProps) {
   const texts = useFieldTexts(names);
-  const editing = useEditing({ name, specs, save, reload });
+  const editing = useEditing({ record, name, specs, save, reload });
   const describe = (field: string, value: unknown) => {
     const spec = specs.find((each) => each.field === field);
     return { label: spec?.label ?? field, text: (spec && texts.show(spec, value as FieldValue)) || 'nothing' };

@@ -1,4 +1,5 @@
 import type { Conflict } from '@aether/ui/ConflictDialog.tsx';
+import { followOwnWrites, noteOwnWrite } from '@aether/ui/ownwrites.ts';
 import { Refusal } from '@aether/ui/refusal.ts';
 import { showRefusal, showUndo } from '@aether/ui/toasts.tsx';
 import { useState } from 'react';
@@ -7,16 +8,29 @@ import type { FieldSpec, FieldValues, Snapshot } from './fields.ts';
 /** Sends a change; the answer says which version it made. @throws Refusal */
 export type Save = (change: FieldValues, expectedVersion: number) => Promise<{ version: number }>;
 
-type EditingOptions = { name: string; specs: FieldSpec[]; save: Save; reload: () => Promise<Snapshot> };
+type EditingOptions = {
+  /** Such as `customer:<id>`. */
+  record: string;
+  name: string;
+  specs: FieldSpec[];
+  save: Save;
+  reload: () => Promise<Snapshot>;
+};
 
 /** Saves fields one by one with the version they were read at; every saved change can be undone. */
-export function useEditing({ name, specs, save, reload }: EditingOptions) {
+export function useEditing({ record, name, specs, save, reload }: EditingOptions) {
   const [conflict, setConflict] = useState<{ shown: Conflict; stored: Snapshot } | undefined>();
   const pick = (from: FieldValues) => Object.fromEntries(specs.map(({ field }) => [field, from[field] ?? null]));
 
+  async function write(part: FieldValues, version: number): Promise<{ version: number }> {
+    const saved = await save(part, version);
+    noteOwnWrite(record, version, saved.version);
+    return saved;
+  }
+
   async function change(part: FieldValues, from: Snapshot): Promise<void> {
     try {
-      const saved = await save(part, from.version);
+      const saved = await write(part, from.version);
       setConflict(undefined);
       offerUndo(part, from.values, saved.version);
     } catch (error) {
@@ -29,7 +43,10 @@ export function useEditing({ name, specs, save, reload }: EditingOptions) {
   function offerUndo(part: FieldValues, base: FieldValues, at: number): void {
     const labels = specs.filter(({ field }) => field in part).map(({ label }) => label);
     const before = Object.fromEntries(Object.keys(part).map((field) => [field, base[field] ?? null]));
-    showUndo({ message: `${labels.join(', ')} of ${name} was changed.`, undo: () => save(before, at) });
+    showUndo({
+      message: `${labels.join(', ')} of ${name} was changed.`,
+      undo: () => write(before, followOwnWrites(record, at)),
+    });
   }
 
   return {

@@ -12,26 +12,41 @@ import classes from './settings.module.css';
 import { addStage, type EditedStage, listRemoved, moveStage, readStages } from './stages.ts';
 import { WhereTo } from './WhereTo.tsx';
 
+const nameStages = ({ stages }: Pipeline): string => stages.map(({ name }) => name).join(', ');
+
 /** One pipeline: its name, its stages in order, and whether new deals begin in it. Saved as a whole. */
 export function PipelineEditor({ pipeline }: { pipeline: Pipeline }) {
   const client = useQueryClient();
+  const [begun, setBegun] = useState(pipeline);
   const [name, setName] = useState(pipeline.name);
   const [stages, setStages] = useState<EditedStage[]>(() => readStages(pipeline));
   const [moveTo, setMoveTo] = useState<Record<string, number>>({});
-  const removed = listRemoved(pipeline, stages);
-  const isChanged = name !== pipeline.name || JSON.stringify(stages) !== JSON.stringify(readStages(pipeline));
+  const removed = listRemoved(begun, stages);
+  const isChanged = name !== begun.name || JSON.stringify(stages) !== JSON.stringify(readStages(begun));
+  const restart = (from: Pipeline) => {
+    setBegun(from);
+    setName(from.name);
+    setStages(readStages(from));
+    setMoveTo({});
+  };
+  const isOld = pipeline.version > begun.version;
+  if (isOld && !isChanged) restart(pipeline);
   const refresh = () =>
     Promise.all(['pipelines', 'board', 'deals'].map((key) => client.invalidateQueries({ queryKey: [key] })));
   const save = useMutation({
     mutationFn: async () => {
-      if (name !== pipeline.name) await changePipeline(pipeline.id, { name });
-      await changeStages(pipeline.id, {
+      const { version } =
+        name === begun.name ? begun : await changePipeline(begun.id, { name, expected_version: begun.version });
+      const saved = await changeStages(begun.id, {
         stages: stages.map(({ key: _, ...stage }) => stage),
         ...(Object.keys(moveTo).length > 0 && { move_to: moveTo }),
+        expected_version: version,
       });
+      restart(saved);
       showDone(`${name} was saved.`);
       await refresh();
     },
+    onError: () => void refresh(),
   });
   const failing = (title: string) => ({ onSuccess: refresh, onError: (error: unknown) => showRefusal(title, error) });
   const makeDefault = useMutation({
@@ -84,7 +99,15 @@ export function PipelineEditor({ pipeline }: { pipeline: Pipeline }) {
             onChange={(id) => setMoveTo({ ...moveTo, [stage.id]: id })}
           />
         ))}
-        {save.error && (
+        {isOld && isChanged && (
+          <Alert color="yellow" c="var(--warn)" m="xs" role="alert" title="Somebody else changed this pipeline">
+            <p>What you see is yours, and not saved. Theirs has the stages {nameStages(pipeline)}.</p>
+            <Button variant="default" onClick={() => restart(pipeline)}>
+              Take theirs, and begin again
+            </Button>
+          </Alert>
+        )}
+        {save.error && !isOld && (
           <Alert color="red" c="var(--bad)" m="xs" role="alert">
             {describeError(save.error)}
           </Alert>

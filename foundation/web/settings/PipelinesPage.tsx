@@ -35,7 +35,7 @@ export function PipelinesPage() {
           </Nothing>
         )}
         {data?.pipelines.map((pipeline) => (
-          <PipelineEditor key={`${pipeline.id} ${JSON.stringify(pipeline)}`} pipeline={pipeline} />
+          <PipelineEditor key={pipeline.id} pipeline={pipeline} />
         ))}
       </div>
       {isAdding && <NewPipeline onClose={() => setAdding(false)} />}

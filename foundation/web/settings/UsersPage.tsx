@@ -3,11 +3,13 @@ import { ErrorNotice } from '@aether/ui/Notice.tsx';
 import { PageHead } from '@aether/ui/Shell.tsx';
 import { showRefusal, showUndo } from '@aether/ui/toasts.tsx';
 import { Waiting } from '@aether/ui/Waiting.tsx';
-import { Avatar, Select } from '@mantine/core';
+import { Avatar, Button, Select } from '@mantine/core';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
+import { useState } from 'react';
 import type { StaffUser } from '../api/records.ts';
 import { changeRole, usersQuery } from '../api/settings.ts';
 import { AdminOnly } from './AdminOnly.tsx';
+import { SignInsDialog } from './SignInsDialog.tsx';
 import classes from './settings.module.css';
 
 /** Who works here, and who of them may change the settings. */
@@ -37,6 +39,7 @@ const nameRole = (role: string) => (role === 'admin' ? 'an administrator' : 'sta
 
 function UserRow({ user }: { user: StaffUser }) {
   const client = useQueryClient();
+  const [isAsking, setAsking] = useState(false);
   const save = async (role: StaffUser['role']) => {
     await changeRole(user.id, role);
     await Promise.all(['users', 'me'].map((key) => client.invalidateQueries({ queryKey: [key] })));
@@ -57,6 +60,10 @@ function UserRow({ user }: { user: StaffUser }) {
       <span className={classes.detail}>
         {user.last_signed_in ? `Signed in ${formatAgo(user.last_signed_in)}` : 'Never signed in'}
       </span>
+      <Button variant="default" onClick={() => setAsking(true)} aria-label={`Sign-ins of ${user.name}`}>
+        Sign-ins
+      </Button>
+      {isAsking && <SignInsDialog user={user} onClose={() => setAsking(false)} />}
       <Select
         aria-label={`Role of ${user.name}`}
         w={140}

@@ -1,0 +1,199 @@
+import type { Browser, Locator, Page } from 'playwright-core';
+import { afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { openBrowser } from './testing.browser.ts';
+import { type Stack, signIn, startStack } from './testing.stack.ts';
+
+let browser: Browser;
+let stack: Stack;
+let maya: Page;
+let errors: string[];
+let unique = 0;
+beforeAll(async () => {
+  [browser, stack] = await Promise.all([openBrowser(), startStack()]);
+  ({ page: maya, errors } = await signIn(browser, stack.foundation, 'Maya Okafor'));
+}, 90_000);
+afterEach(() => {
+  expect(errors.splice(0)).toEqual([]);
+});
+
+const api = (method: string, path: string, body?: unknown, as = 'maya') =>
+  stack.call(method, `${stack.foundation}${path}`, { as, body });
+const open = (path: string, page = maya) => page.goto(`${stack.foundation}${path}`);
+const newCustomer = async (name: string) =>
+  (await api('POST', '/api/customers', { name, email: `record${++unique}@example.com` })).body;
+const seen = (locator: Locator) => locator.first().waitFor();
+const field = (name: string) => maya.getByRole('button', { name: new RegExp(`^${name}: `) });
+const timeline = () => maya.getByRole('region', { name: /Timeline|History/ });
+
+test('from a list one walks through its records with J and K, and comes back to the same place', async () => {
+  await open('/customers?sort=name');
+  await seen(maya.getByRole('link', { name: /./ }).first());
+  for (let n = 0; n < 12; n++) await maya.keyboard.press('j');
+  const names = await maya.getByRole('table', { name: 'Customers' }).getByRole('link').allInnerTexts();
+  const chosen = await maya.evaluate<string>('document.activeElement.textContent');
+  const index = names.indexOf(chosen);
+  expect(index).toBeGreaterThan(5);
+  await maya.keyboard.press('Enter');
+  await seen(maya.getByRole('heading', { name: chosen }));
+  await seen(maya.getByText(new RegExp(`^${index + 1} of \\d+`)));
+  await maya.keyboard.press('j');
+  await seen(maya.getByRole('heading', { name: names[index + 1] }));
+  await maya.keyboard.press('k');
+  await seen(maya.getByRole('heading', { name: chosen }));
+  await maya.keyboard.press('j');
+  await seen(maya.getByRole('heading', { name: names[index + 1] }));
+  await maya.getByRole('heading').getByRole('link', { name: 'Customers' }).click();
+  await maya.waitForURL(/\/customers\?sort=name/);
+  await seen(maya.locator('a:focus', { hasText: names[index + 1] }));
+});
+
+test('two changes are taken back by two Ctrl+Z; over somebody else’s there is none', async () => {
+  const customer = await newCustomer('Undo Twice');
+  await open(`/customers/${customer.id}`);
+  const set = async (phone: string) => {
+    await field('Phone').click();
+    await maya.getByRole('textbox', { name: 'Phone' }).fill(phone);
+    await maya.getByRole('textbox', { name: 'Phone' }).press('Enter');
+    await seen(field('Phone').filter({ hasText: phone }));
+  };
+  await set('+44 1');
+  await set('+44 2');
+  await maya.locator('body').click({ position: { x: 5, y: 5 } });
+  await maya.keyboard.press('Control+z');
+  await seen(field('Phone').filter({ hasText: '+44 1' }));
+  await seen(maya.getByText('Undone.'));
+  await maya.keyboard.press('Control+z');
+  await expect.poll(async () => (await api('GET', `/api/customers/${customer.id}`)).body.customer.phone).toBeNull();
+  await set('+44 3');
+  await api('PATCH', `/api/customers/${customer.id}`, { phone: '+44 9' }, 'jonas');
+  await seen(field('Phone').filter({ hasText: '+44 9' }));
+  await maya.locator('body').click({ position: { x: 5, y: 5 } });
+  await maya.keyboard.press('Control+z');
+  await seen(maya.getByText('Could not be undone'));
+  expect((await api('GET', `/api/customers/${customer.id}`)).body.customer.phone).toBe('+44 9');
+});
+
+describe('the timeline', () => {
+  test('counts what others enter for yesterday as new, and shows all of however much came', async () => {
+    const customer = await newCustomer('Busy Person');
+    const note = (description: string, occurred_at?: string) =>
+      api('POST', `/api/customers/${customer.id}/activities`, { type: 'note', description, occurred_at }, 'jonas');
+    await note('The first', new Date(Date.now() - 5 * 86_400_000).toISOString());
+    await open(`/customers/${customer.id}`);
+    await seen(timeline().getByText('The first'));
+    await note('Of yesterday', new Date(Date.now() - 86_400_000).toISOString());
+    await maya.getByRole('button', { name: '1 new' }).click();
+    await seen(timeline().getByText('Of yesterday'));
+    for (let n = 1; n <= 45; n++) await note(`Flood ${n}.`);
+    await seen(maya.getByRole('button', { name: /^\d\d new$/ }));
+    await expect
+      .poll(async () => {
+        await maya
+          .getByRole('button', { name: /^\d+ new$/ })
+          .click({ timeout: 500 })
+          .catch(() => {});
+        return timeline().getByText('Flood 45.').count();
+      })
+      .toBe(1);
+    for (let n = 45; n >= 1; n--) await timeline().getByText(`Flood ${n}.`).scrollIntoViewIfNeeded();
+    await timeline().getByText('The first').scrollIntoViewIfNeeded();
+  });
+
+  test('lets people put their own entries differently, and enter them for another time', async () => {
+    const customer = await newCustomer('Edited Person');
+    await api('POST', `/api/customers/${customer.id}/activities`, { type: 'note', description: 'Tom’s words' }, 'tom');
+    await open(`/customers/${customer.id}`);
+    await maya.getByRole('button', { name: 'Call', exact: true }).click();
+    await maya.getByLabel('What was said?').fill('Wants a quoet');
+    await maya.getByLabel('When; empty is now').fill('2026-01-15T10:30');
+    await maya.getByRole('button', { name: 'Add call' }).click();
+    await seen(
+      timeline()
+        .getByRole('region', { name: /15 Jan/ })
+        .getByText('Wants a quoet'),
+    );
+    await timeline().getByText('Wants a quoet').hover();
+    await maya.getByRole('button', { name: 'Edit: Wants a quoet' }).click();
+    await maya.getByLabel('What was written').fill('Wants a quote');
+    await maya.getByRole('button', { name: 'Save', exact: true }).click();
+    await seen(timeline().getByText('Wants a quote'));
+    const { page: jonas, context } = await signIn(browser, stack.foundation, 'Jonas Weber');
+    await open(`/customers/${customer.id}`, jonas);
+    await seen(jonas.getByText('Tom’s words'));
+    expect(await jonas.getByRole('button', { name: /^Edit: / }).count()).toBe(0);
+    await context.close();
+  });
+});
+
+test('a deal shows its own history, and what is written down there belongs to it', async () => {
+  const customer = await newCustomer('Deal History');
+  const make = async (name: string) =>
+    (await api('POST', '/api/deals', { customer_id: customer.id, name, amount: 10 })).body;
+  const deal = await make('Shown deal');
+  await make('Another deal');
+  await open(`/deals/${deal.id}`);
+  await seen(timeline().getByText('Deal created'));
+  await maya.getByLabel('What should others know?').fill('Belongs to the deal');
+  await maya.getByRole('button', { name: 'Add note' }).click();
+  await seen(timeline().getByText('Belongs to the deal'));
+  expect(await timeline().getByText('Another deal').count()).toBe(0);
+  const { entries } = (await api('GET', `/api/customers/${customer.id}/timeline?deal=${deal.id}&kind=activity`)).body;
+  expect(entries).toMatchObject([{ description: 'Belongs to the deal', deal_id: deal.id }]);
+});
+
+test('a deal that is opened again says what becomes of the tier, and can be closed again by undo', async () => {
+  const deal = (await api('POST', '/api/deals', { customer_id: (await newCustomer('Reopened')).id, name: 'Once won' }))
+    .body;
+  await api('POST', `/api/deals/${deal.id}/close`, { outcome: 'won', tier: 'premium' });
+  await open(`/deals/${deal.id}`);
+  await maya.getByRole('button', { name: 'Open again in…' }).click();
+  await maya.getByRole('menuitem', { name: 'Proposal' }).click();
+  await seen(maya.getByText('Once won is open again, in Proposal. The customer’s tier stays as it is.'));
+  await maya.getByRole('button', { name: 'Undo' }).click();
+  await expect.poll(async () => (await api('GET', `/api/deals/${deal.id}`)).body.status).toBe('won');
+});
+
+test('a contact is removed, and comes back by undo', async () => {
+  const company = (await api('POST', '/api/companies', { name: `Contact House ${++unique}` })).body;
+  await api('POST', `/api/companies/${company.id}/contacts`, { name: 'Carla Contact', title: 'Buyer' });
+  await open(`/companies/${company.id}`);
+  await maya.getByRole('button', { name: 'Change Carla Contact' }).click();
+  await maya.getByRole('button', { name: 'Remove from the contacts' }).click();
+  await seen(maya.getByText('Nobody yet. Add who decides'));
+  await maya.getByRole('button', { name: 'Undo' }).click();
+  await seen(maya.getByRole('button', { name: 'Change Carla Contact' }));
+});
+
+test('of two administrators who change a pipeline the second keeps what they see until they take the other’s', async () => {
+  const pipeline = (await api('POST', '/api/pipelines', { name: 'Contested' })).body;
+  await open('/settings/pipelines');
+  const editor = maya.getByRole('region', { name: 'Contested' });
+  await editor.getByLabel('Name of Contested').fill('Mine');
+  await api('PUT', `/api/pipelines/${pipeline.id}/stages`, {
+    stages: pipeline.stages.map((stage: { name: string }, index: number) =>
+      index === 0 ? { ...stage, name: 'Theirs' } : stage,
+    ),
+  });
+  await editor.getByRole('button', { name: /^Save/ }).click();
+  await seen(editor.getByText(/Theirs has the stages Theirs, /));
+  expect(await editor.getByLabel('Name of Contested').inputValue()).toBe('Mine');
+  await editor.getByRole('button', { name: 'Take theirs, and begin again' }).click();
+  expect(await editor.getByLabel('Name of Contested').inputValue()).toBe('Contested');
+  await editor.getByLabel('Name of Contested').fill('Mine');
+  await editor.getByRole('button', { name: /^Save/ }).click();
+  await seen(maya.getByText('Mine was saved.'));
+});
+
+test('an administrator sees where somebody is signed in, and ends it', async () => {
+  const { page: tom, context } = await signIn(browser, stack.foundation, 'Tom Berglund');
+  await open('/settings/users');
+  await maya.getByRole('button', { name: 'Sign-ins of Tom Berglund' }).click();
+  const dialog = maya.getByRole('dialog', { name: 'Where Tom Berglund is signed in' });
+  await seen(dialog.getByText(/Foundation, Chrome on Linux/));
+  await dialog.getByRole('button', { name: 'End all of them' }).click();
+  await seen(dialog.getByText('Nowhere at the moment.'));
+  await open('/customers', tom);
+  await seen(tom.getByRole('button', { name: 'Tom Berglund' })); // to choose who one is
+  expect(new URL(tom.url()).origin).not.toBe(stack.foundation);
+  await context.close();
+});

@@ -1,0 +1,24 @@
+import { expect, test } from 'vitest';
+import { followOwnWrites, noteOwnWrite } from './ownwrites.ts';
+
+test('what one wrote oneself is followed to the last version', () => {
+  noteOwnWrite('customer:a', 1, 2);
+  noteOwnWrite('customer:a', 2, 4);
+  noteOwnWrite('customer:a', 4, 5);
+  expect(followOwnWrites('customer:a', 2)).toBe(5);
+  expect(followOwnWrites('customer:a', 5)).toBe(5);
+  expect(followOwnWrites('customer:b', 2)).toBe(2);
+});
+
+test('what somebody else wrote in between stops it', () => {
+  noteOwnWrite('customer:c', 1, 2);
+  noteOwnWrite('customer:c', 3, 4); // version 3 is another’s
+  expect(followOwnWrites('customer:c', 2)).toBe(2);
+});
+
+test('it comes to an end whatever was noted', () => {
+  noteOwnWrite('customer:d', 2, 2);
+  noteOwnWrite('customer:d', 3, 1);
+  expect(followOwnWrites('customer:d', 2)).toBe(2);
+  expect(followOwnWrites('customer:d', 3)).toBe(3);
+});
