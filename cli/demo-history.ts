@@ -149,6 +149,8 @@ export async function backdate(url: string, world: World): Promise<void> {
       update sync.outbox e set occurred_at = c.created_at from platform.customers c where e.type = 'customer.created' and e.row_id = c.id::text;
       update sync.outbox e set occurred_at = case e.type when 'deal.created' then d.created_at else d.updated_at end
         from crm.deals d where e.type like 'deal.%' and e.row_id = d.id::text;
+      update sync.outbox e set occurred_at = c.created_at, data = e.data || jsonb_build_object('created_at', c.created_at)
+        from platform.customers c where e.type = 'custom_value.created' and e.key = c.id::text;
       update sync.outbox e set occurred_at = a.occurred_at from crm.activities a where e.type = 'activity.created' and e.row_id = a.id::text;
       update sync.outbox e set occurred_at = s.started_at from support.sessions s where e.type = 'session.created' and e.row_id = s.id::text`);
     await client.query('commit');

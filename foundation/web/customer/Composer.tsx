@@ -113,6 +113,8 @@ export function Composer({ customerId, dealId, onAdded }: ComposerProps) {
             <TextInput
               type="datetime-local"
               aria-label="When; empty is now"
+              leftSection={<Text size="xs">When</Text>}
+              leftSectionWidth={50}
               value={when}
               onChange={(event) => setWhen(event.currentTarget.value)}
             />

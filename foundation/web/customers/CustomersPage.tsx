@@ -55,7 +55,10 @@ export function CustomersPage() {
     <>
       <PageHead
         title="Customers"
-        detail={first?.total !== undefined && `${formatNumber(first.total)}${first.total_is_more ? '+' : ''}`}
+        detail={
+          first?.total !== undefined &&
+          `${formatNumber(first.total)}${first.total_is_more ? '+' : ''}${filters.sort ? '' : ', newest first'}`
+        }
       >
         <SearchInput
           label="Search name, e-mail, company"
