@@ -6,6 +6,8 @@ import {
   createChatbot,
   endSession,
   findWidget,
+  logCall,
+  type NewCall,
   openSession,
   updateChatbot,
 } from '@aether/support';
@@ -80,6 +82,38 @@ const cannedAnswers = [
   ['bye', 'Goodbye', 'Gladly! Write again whenever something comes up.'],
 ] as const;
 
+/** When, in days and minutes before now. */
+const calls: { email: string; agent: Chat['agent']; ago: [days: number, minutes: number]; call: Partial<NewCall> }[] = [
+  {
+    email: 'nora@fjordlight.example',
+    agent: 'demo-priya',
+    ago: [1, 95],
+    call: {
+      number: '+47 22 12 34 56',
+      outcome: 'follow-up',
+      notes: 'Asked for the maintenance plan of both control rooms. Sends the serial numbers.',
+      duration_seconds: 540,
+    },
+  },
+  {
+    email: 'yusuf@saffron.example',
+    agent: 'demo-tom',
+    ago: [3, 20],
+    call: { direction: 'outbound', number: '+90 212 555 01 23', outcome: 'voicemail', duration_seconds: 40 },
+  },
+  {
+    email: 'kenji@tidewater.example',
+    agent: 'demo-priya',
+    ago: [6, 240],
+    call: {
+      number: '+81 3 5550 0142',
+      outcome: 'resolved',
+      notes: 'The gateway needed a new certificate; it reports again.',
+      duration_seconds: 1_260,
+    },
+  },
+];
+
 const botRules: BotRules = {
   greeting: 'Hello! I know about delivery, returns and lamps. What is it about?',
   questions: [
@@ -149,6 +183,20 @@ export async function loadSupport(db: PlatformDb, tx: Transaction): Promise<void
       await addMessage(tx, session_id, { author, agentId, clientId: `demo-${index + 1}`, body });
     }
     if (resolved !== undefined) await endSession(db, session_id, { resolved, agentId: agentIds.get(agent) }, { tx });
+  }
+  for (const [index, { email, agent, ago, call }] of calls.entries()) {
+    const [days, minutes] = ago;
+    const given: NewCall = {
+      client_id: `demo-call-${index + 1}`,
+      direction: 'inbound',
+      number: '',
+      outcome: 'resolved',
+      duration_seconds: 0,
+      email,
+      started_at: new Date(Date.now() - days * 86_400_000 - minutes * 60_000).toISOString(),
+      ...call,
+    };
+    await logCall(db, tx, given, agentIds.get(agent) as string);
   }
   await loadWorldChats(db, tx, makeWorld(), demoWidgetKey, agentIds);
   const bot = await createChatbot(tx, { widget_id: widget.id, name: 'Lumi', rules: botRules });

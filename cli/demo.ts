@@ -95,7 +95,7 @@ export async function playDemo({ widget }: { widget?: string }): Promise<void> {
     'Foundation',
     'timeline',
     'GET',
-    `${foundation}/api/customers/${customer.id}/timeline`,
+    `${foundation}/api/customers/${customer.id}/timeline?kind=activity`,
     undefined,
     asJonas,
   );

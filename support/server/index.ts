@@ -22,7 +22,7 @@ import { addWidgetFiles } from './widgetfiles.ts';
 import { addWidgetRoutes } from './widgets.routes.ts';
 
 export type { BotRules } from './bot.ts';
-export { logCall } from './calls.ts';
+export { logCall, type NewCall } from './calls.ts';
 export { createChatbot, updateChatbot } from './chatbots.ts';
 export { addMessage } from './messages.ts';
 export { endSession } from './sessions.ts';
