@@ -5,7 +5,7 @@ export default defineConfig({
   test: {
     include: ['*.test.ts', '*/**/*.test.ts'],
     exclude: ['**/node_modules/**', '.aether/**'],
-    globalSetup: ['./database/testing.setup.ts'],
+    globalSetup: ['./database/testing.setup.ts', './cli/testing.setup.ts'],
     pool: 'forks',
     maxWorkers: 2,
     testTimeout: 20_000,

@@ -1,11 +1,13 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
-import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { existsSync, readFileSync } from 'node:fs';
+import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseEnv } from 'node:util';
+import { setTimeout as wait } from 'node:timers/promises';
+import { parseEnv, promisify } from 'node:util';
 import { atEnd } from '@aether/database/testing';
+import { inject } from 'vitest';
 
 const cliFolder = import.meta.dirname;
 
@@ -75,4 +77,41 @@ export async function newHome(): Promise<string> {
   await chmod(home, 0o755); // as root the server runs as the user postgres
   atEnd(() => rm(home, { recursive: true, force: true }));
   return home;
+}
+
+/**
+ * A home in which everything was started once already, with the demo data: what is started there is ready sooner. Copied from one that
+ * the first caller of a run of tests makes.
+ */
+export async function startedHome(): Promise<string> {
+  const home = await newHome();
+  await promisify(execFile)('cp', ['-a', `${await requireTemplate()}/.`, home]);
+  return home;
+}
+
+async function requireTemplate(): Promise<string> {
+  const template = join(inject('aetherHomes'), 'started');
+  const [isReady, hasFailed] = [`${template}.ready`, `${template}.failed`];
+  const isOurs = await mkdir(template, { mode: 0o755 }).then(
+    () => true,
+    () => false, // another test file makes it
+  );
+  if (isOurs) {
+    const command = aether(template, ['start']);
+    try {
+      await command.prints(/Ctrl-C stops everything/);
+      command.child.kill('SIGTERM');
+      await command.ends();
+      await writeFile(isReady, '');
+    } catch (error) {
+      await writeFile(hasFailed, '');
+      throw error;
+    }
+  }
+  while (!existsSync(isReady)) {
+    if (existsSync(hasFailed))
+      throw new Error('The home that tests copy could not be made: see the test that failed first.');
+    await wait(50);
+  }
+  return template;
 }

@@ -72,45 +72,58 @@ const pages: Record<'foundation' | 'support', [name: string, path: () => string,
   ],
 };
 
+/** On a narrow screen the others have the same parts, below each other. */
+const mostUsed = new Set(['customers', 'customer', 'deals', 'support-inbox', 'support-conversation']);
+
 const people = { foundation: 'Maya Okafor', support: 'Priya Nair' } as const satisfies Record<string, Persona>;
 
+/** Until colours and places have become what they are to be. */
+const settled = `new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))).then(() =>
+  Promise.all(document.getAnimations().filter(({ effect }) => effect.getComputedTiming().iterations !== Infinity).map(({ finished }) => finished.catch(() => {}))).then(() => true))`;
+
+const wide = { width: 1440, height: 900 };
+const narrow = { width: 375, height: 780 };
+
 describe.each(['foundation', 'support'] as const)('%s', (app) => {
-  describe.each([
-    ['light', 'wide', 1440, 900],
-    ['dark', 'wide', 1440, 900],
-    ['light', 'narrow', 375, 780],
-  ] as const)('in %s on a %s screen', (colorScheme, width, widthPx, heightPx) => {
+  describe.each(['light', 'dark'] as const)('in %s', (colorScheme) => {
     let page: Page;
     beforeAll(async () => {
-      const viewport = { width: widthPx, height: heightPx };
-      ({ page } = await signIn(browser, stack[app], people[app], { colorScheme, viewport, reducedMotion: 'reduce' }));
+      const options = { colorScheme, viewport: wide, reducedMotion: 'reduce' } as const;
+      ({ page } = await signIn(browser, stack[app], people[app], options));
     });
 
     test.each(pages[app])('%s keeps nobody out and does not scroll sideways', async (name, path, shown) => {
+      const look = async (viewport: typeof wide) => {
+        await page.setViewportSize(viewport);
+        await page.getByRole('main').getByText(shown).first().waitFor();
+        await page.evaluate(settled);
+        const overhang = 'document.documentElement.scrollWidth - document.documentElement.clientWidth';
+        expect(await page.evaluate(overhang)).toBeLessThanOrEqual(0);
+        const picture = `${name}-${colorScheme}-${viewport === wide ? 'wide' : 'narrow'}`;
+        if (pictures && shownInDocs.has(picture)) await page.screenshot({ path: `${pictures}${picture}.png` });
+      };
+      await page.setViewportSize(wide);
       await page.goto(`${stack[app]}${path()}`);
-      await page.getByRole('main').getByText(shown).first().waitFor();
+      await look(wide);
       expect(await findBarriers(page, colorScheme === 'dark' ? 'colours' : 'all')).toEqual([]);
-      const overhang = await page.evaluate(
-        'document.documentElement.scrollWidth - document.documentElement.clientWidth',
-      );
-      expect(overhang).toBeLessThanOrEqual(0);
-      const picture = `${name}-${colorScheme}-${width}`;
-      if (pictures && shownInDocs.has(picture)) await page.screenshot({ path: `${pictures}${picture}.png` });
+      if (colorScheme === 'dark') return;
+      await look(narrow);
+      if (mostUsed.has(name)) expect(await findBarriers(page)).toEqual([]);
     });
   });
 
   test('the start page loads at most 250 KB of script, compressed', async () => {
-    const { page, context } = await signIn(browser, stack[app], 'Tom Berglund');
+    const { page: fresh, context } = await signIn(browser, stack[app], 'Tom Berglund');
     const scripts = new Map<string, number>();
-    page.on('response', async (response) => {
+    fresh.on('response', async (response) => {
       if (!response.url().endsWith('.js')) return;
       scripts.set(response.url(), Number(response.headers()['content-length'] ?? Number.POSITIVE_INFINITY));
     });
-    const session = await context.newCDPSession(page);
+    const session = await context.newCDPSession(fresh);
     await session.send('Network.setCacheDisabled', { cacheDisabled: true });
-    await page.goto(`${stack[app]}/`);
-    await page.getByRole('heading', { name: app === 'foundation' ? 'Customers' : 'Mine' }).waitFor();
-    await page.waitForLoadState('networkidle');
+    await fresh.goto(`${stack[app]}/`);
+    await fresh.getByRole('heading', { name: app === 'foundation' ? 'Customers' : 'Mine' }).waitFor();
+    await fresh.waitForLoadState('networkidle');
     const bytes = [...scripts.values()].reduce((sum, each) => sum + each, 0);
     expect(scripts.size).toBeGreaterThan(1);
     expect(bytes).toBeLessThanOrEqual(250 * 1_024);

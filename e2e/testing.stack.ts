@@ -1,4 +1,4 @@
-import { aether, newHome, readEnv } from '@aether/cli/testing';
+import { aether, readEnv, startedHome } from '@aether/cli/testing';
 import { atEnd } from '@aether/database/testing';
 import type { Browser, BrowserContext, BrowserContextOptions, Page } from 'playwright-core';
 
@@ -18,7 +18,7 @@ type Answer = { status: number; body: any };
 
 /** Everything that `npm start` starts, with the demo data, until the test file is done. */
 export async function startStack(): Promise<Stack> {
-  const home = await newHome();
+  const home = await startedHome();
   let command = aether(home, ['start']);
   const stop = async () => {
     command.child.kill('SIGTERM');

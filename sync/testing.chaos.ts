@@ -81,7 +81,9 @@ export async function runChaos({ seconds, seed }: { seconds: number; seed: numbe
     const kills = { sequencer: 0, subscriber: 0, postgres: 0 };
     while (isWriting()) {
       await wait(150 + chance() * 500);
-      const roll = chance();
+      // Each kind has its turn first: what a run is worth must not hang on its dice.
+      const turn = Object.values(kills).reduce((sum, each) => sum + each, 0);
+      const roll = [0.2, 0.7, 0.9][turn] ?? chance();
       const victims = [...children.keys()].filter((name) => name.startsWith(roll < 0.5 ? 'sequencer' : 'subscriber'));
       if (roll < 0.85) {
         children.get(victims[Math.floor(chance() * victims.length)] as string)?.kill('SIGKILL');
