@@ -1,4 +1,14 @@
 import { defineConfig } from 'vitest/config';
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
+
+/** What starts everything takes longest, and begins first: else one worker ends alone. */
+class SlowFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const isSlow = ({ moduleId }: TestSpecification) => /\/(e2e|cli)\/[^/]+$/.test(moduleId);
+    const sorted = await super.sort(files);
+    return [...sorted.filter(isSlow), ...sorted.filter((file) => !isSlow(file))];
+  }
+}
 
 // Two workers on two cores: each test file has a database of its own, on the one server that the global set-up starts.
 export default defineConfig({
@@ -8,6 +18,7 @@ export default defineConfig({
     globalSetup: ['./database/testing.setup.ts', './cli/testing.setup.ts'],
     pool: 'forks',
     maxWorkers: 2,
+    sequence: { sequencer: SlowFirst },
     testTimeout: 20_000,
     hookTimeout: 30_000,
   },

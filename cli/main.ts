@@ -1,9 +1,6 @@
 import { Command } from 'commander';
-import { playDemo } from './demo.ts';
 import { eventsCommand } from './events.ts';
 import { bootstrapServer, checkDatabase, migrateUp, migratorUrl, printStatus } from './migrate.ts';
-import { start } from './start.ts';
-import { printToken } from './token.ts';
 
 const program = new Command('aether')
   .description('One customer record for every app, on one PostgreSQL.')
@@ -13,13 +10,13 @@ program
   .command('start')
   .description('run everything on this machine, on a PostgreSQL of its own (npm start)')
   .option('--reset', 'remove the data and start over', false)
-  .action(start);
+  .action(async (options) => (await import('./start.ts')).start(options)); // with the servers: loaded only here
 
 program
   .command('demo')
   .description('play the three scenarios over HTTP against what npm start runs')
   .option('--widget <key>', 'the widget that the visitor uses')
-  .action(playDemo);
+  .action(async (options) => (await import('./demo.ts')).playDemo(options));
 
 program
   .command('token')
@@ -27,7 +24,7 @@ program
     'print an access token for scripts, of the local identity provider: curl -H "Authorization: Bearer $(aether token --as maya)" …',
   )
   .requiredOption('--as <who>', 'maya, jonas, priya or tom; or service, a machine without a person')
-  .action(printToken);
+  .action(async (options) => (await import('./token.ts')).printToken(options));
 
 const migrations = program.command('migrate').description('the database: roles, tables, history');
 migrations

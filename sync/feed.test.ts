@@ -88,6 +88,7 @@ describe('who follows', () => {
     expect(all.positions()).toEqual(await logged(0));
     expect(late.positions()).toEqual(await logged(20));
     const created = all.events.filter((event) => event.type === 'customer.created');
+    await until(() => some.events.length === created.length);
     expect(some.events).toEqual(created);
   });
 
