@@ -27,7 +27,7 @@ const timeline = () => maya.getByRole('region', { name: /Timeline|History/ });
 
 test('from a list one walks through its records with J and K, and comes back to the same place', async () => {
   await open('/customers?sort=name');
-  await seen(maya.getByRole('link', { name: /./ }).first());
+  await seen(maya.getByRole('table', { name: 'Customers' }).getByRole('link'));
   for (let n = 0; n < 12; n++) await maya.keyboard.press('j');
   const names = await maya.getByRole('table', { name: 'Customers' }).getByRole('link').allInnerTexts();
   const chosen = await maya.evaluate<string>('document.activeElement.textContent');

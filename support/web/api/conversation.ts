@@ -28,8 +28,12 @@ export const conversationQuery = (id: string, messageCount = 0) =>
       const after = first === undefined ? Math.max(0, messageCount - pageSize) : first - 1;
       const answer = await ask(id, { after, limit: pageSizeMax }, signal);
       const { message_count: count } = answer.session;
-      if ((answer.messages.at(-1)?.number ?? after) >= count) return answer;
-      return ask(id, { after: Math.max(0, count - pageSize), limit: pageSizeMax }, signal);
+      const isWhole = (answer.messages.at(-1)?.number ?? after) >= count;
+      const newest = isWhole
+        ? answer
+        : await ask(id, { after: Math.max(0, count - pageSize), limit: pageSizeMax }, signal);
+      const shown = client.getQueryData<Conversation>(['session', id])?.session;
+      return { ...newest, session: joinReading(shown, newest.session) };
     },
   });
 
@@ -39,13 +43,25 @@ export function joinMessages(some: Message[], more: Message[]): Message[] {
   return [...byNumber.values()].sort((one, other) => one.number - other.number);
 }
 
+type Reading = { visitor_read_number: number; agent_read_number: number };
+
+/** The fresh one, but who has read how far only grows: an answer may have been written before somebody read on, and come after. */
+export function joinReading<Session extends Reading>(shown: Reading | undefined, fresh: Session): Session {
+  const furthest = (field: keyof Reading) => Math.max(shown?.[field] ?? 0, fresh[field]);
+  return {
+    ...fresh,
+    visitor_read_number: furthest('visitor_read_number'),
+    agent_read_number: furthest('agent_read_number'),
+  };
+}
+
 /** Puts what is newer into what is shown. */
 export function take(client: QueryClient, id: string, fresh: Partial<Conversation>): void {
   client.setQueryData<Conversation>(
     ['session', id],
     (shown) =>
       shown && {
-        session: fresh.session ?? shown.session,
+        session: fresh.session ? joinReading(shown.session, fresh.session) : shown.session,
         messages: fresh.messages ? joinMessages(shown.messages, fresh.messages) : shown.messages,
         entries: fresh.entries ? joinEntries(shown.entries, fresh.entries) : shown.entries,
         viewers: fresh.viewers ?? shown.viewers,
