@@ -69,7 +69,10 @@ async function begin(first: string, key = plainKey) {
   await visitor.panel.getByText('Sent', { exact: true }).waitFor();
   const conversation = await conversationOf(stack, email);
   const id = conversation?.session.id as string;
-  const reply = (body: string) => agent('POST', `/api/sessions/${id}/replies`, { client_id: `r${++unique}`, body });
+  const reply = async (body: string) => {
+    const { status } = await agent('POST', `/api/sessions/${id}/replies`, { client_id: `r${++unique}`, body });
+    expect(status).toBe(201);
+  };
   return { context, visitor, email, id, reply };
 }
 

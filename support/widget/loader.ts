@@ -12,7 +12,7 @@ declare const __PANEL__: string;
  */
 const script = document.currentScript as HTMLScriptElement | null;
 const key = script?.dataset.key;
-if (script && key) void begin(script, key);
+if (script && key) begin(script, key).catch(() => {}); // without Support the page is as it was
 
 async function begin(script: HTMLScriptElement, key: string): Promise<void> {
   const base = new URL(script.src).origin;
@@ -67,8 +67,15 @@ async function begin(script: HTMLScriptElement, key: string): Promise<void> {
     });
     return loading;
   };
-  launcher.onpointerenter = launcher.onfocus = () => void load();
-  launcher.onclick = async () => (await load()).open(launcher.ariaExpanded !== 'true');
+  launcher.onpointerenter = launcher.onfocus = () => {
+    load().catch(() => {});
+  };
+  launcher.onclick = () => {
+    load().then(
+      (panel) => panel.open(launcher.ariaExpanded !== 'true'),
+      () => {},
+    );
+  };
   // Who has talked before sees whether there is an answer; and what was not sent is.
   try {
     if (Object.keys(localStorage).some((name) => name.startsWith(`aether:${key}`))) void load();

@@ -50,6 +50,7 @@ export function launch({ root, launcher, badge, base, key, config, identity }: L
   function open(next: boolean): void {
     if (isOpen && !next) launcher.focus();
     isOpen = next;
+    chat.show(next); // before anything is drawn: what comes now is read, or it is not
     draw();
   }
   chat.subscribe(describe);

@@ -39,9 +39,8 @@ export function Panel({
     root.current?.style.setProperty('--on-accent', textOn(config.theme.color));
   }, [config]);
   useEffect(() => {
-    chat.show(isOpen);
     if (isOpen) root.current?.querySelector<HTMLElement>('[data-first]')?.focus();
-  }, [chat, isOpen]);
+  }, [isOpen]);
 
   const onKeyDown = (event: KeyboardEvent) => {
     event.stopPropagation(); // what is written here is no key of the host page's
