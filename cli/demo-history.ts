@@ -1,5 +1,5 @@
 import type { PlatformDb, Transaction } from '@aether/platform';
-import { addMessage, endSession, findWidget, openSession } from '@aether/support';
+import { endSession } from '@aether/support';
 import pg from 'pg';
 import type { World } from './demo-world.ts';
 
@@ -82,22 +82,46 @@ export async function loadSettings(tx: Transaction): Promise<void> {
   );
 }
 
-/** Support's part: conversations, by the functions that the server calls. */
+/** Support's part: conversations, a statement per table; each is ended as the server ends it. */
 export async function loadWorldChats(
   db: PlatformDb,
   tx: Transaction,
   { chats }: World,
-  widgetKey: string,
+  widgetId: string,
   agentIds: Map<string, string>,
 ): Promise<void> {
-  for (const { email, name, agent, resolved, lines } of chats) {
-    const { session_id } = await openSession(db, await findWidget(tx, widgetKey), { email, name }, { tx });
-    for (const [index, [author, body]] of lines.entries()) {
-      const agentId = author === 'agent' ? agentIds.get(agent) : undefined;
-      await addMessage(tx, session_id, { author, agentId, clientId: `demo-${index + 1}`, body });
-    }
-    await endSession(db, session_id, { resolved }, { tx });
-  }
+  await tx.query(
+    `update platform.customers c set support_id = nextval('support.customer_number')
+     from jsonb_to_recordset($1::jsonb) as w (email text) where c.email_key = w.email and c.support_id is null`,
+    rows(chats),
+  );
+  const sessions = await tx.query<{ id: string; email: string }>(
+    `insert into support.sessions (widget_id, customer_id, identity, visitor_email, visitor_name, token_hash, handler)
+     select $2, c.id, 'claimed', w.email, w.name, sha256(gen_random_uuid()::text::bytea), 'agent' -- of a token that nobody has
+     from jsonb_to_recordset($1::jsonb) as w (email text, name text) join platform.customers c on c.email_key = w.email
+     returning id, visitor_email as email`,
+    [...rows(chats), widgetId],
+  );
+  const ids = new Map(sessions.map(({ id, email }) => [email, id]));
+  const held = chats.map(({ email, agent, resolved, lines }) => ({
+    id: ids.get(email) as string,
+    agentId: agentIds.get(agent),
+    resolved,
+    lines,
+  }));
+  await tx.query(
+    `insert into support.messages (session_id, number, author, agent_id, client_id, body)
+     select w.id, line.number, line.said ->> 0, case when line.said ->> 0 = 'agent' then w."agentId" end, 'demo-' || line.number, line.said ->> 1
+     from jsonb_to_recordset($1::jsonb) as w (id uuid, "agentId" uuid, lines jsonb),
+       jsonb_array_elements(w.lines) with ordinality as line (said, number)`,
+    rows(held),
+  );
+  await tx.query(
+    `update support.sessions s set agent_id = w."agentId", message_count = jsonb_array_length(w.lines), asked_at = now(), last_message_at = now()
+     from jsonb_to_recordset($1::jsonb) as w (id uuid, "agentId" uuid, lines jsonb) where s.id = w.id`,
+    rows(held),
+  );
+  for (const { id, resolved, agentId } of held) await endSession(db, id, { resolved, agentId }, { tx });
 }
 
 /**
@@ -111,7 +135,14 @@ export async function backdate(url: string, world: World): Promise<void> {
   await client.connect();
   try {
     await client.query('begin; set local role platform_owner');
-    const tables = ['platform.customers', 'crm.deals', 'crm.activities', 'support.sessions', 'support.messages'];
+    const tables = [
+      'platform.customers',
+      'crm.deals',
+      'crm.activities',
+      'support.sessions',
+      'support.messages',
+      'support.session_entries',
+    ];
     for (const table of tables) await client.query(`alter table ${table} disable trigger user`);
     const people = world.companies.flatMap((company) => company.people);
     await client.query(
@@ -137,9 +168,10 @@ export async function backdate(url: string, world: World): Promise<void> {
                       from jsonb_to_recordset($1::jsonb) as w (email text, "daysAgo" integer)
                       union all select visitor_email, now() - interval '2 days 3 hours' from support.sessions
                         where visitor_email not in (select email from jsonb_to_recordset($1::jsonb) as w (email text))),
-       moved as (update support.sessions s set started_at = t.at, last_message_at = t.at + interval '6 minutes', ended_at = t.at + interval '7 minutes'
+       moved as (update support.sessions s set started_at = t.at, asked_at = t.at, last_message_at = t.at + interval '6 minutes', ended_at = t.at + interval '7 minutes'
                  from chats t where s.visitor_email = t.email and s.ended_at is not null returning s.id, s.started_at, s.ended_at),
-       told as (update support.messages m set created_at = moved.started_at + make_interval(mins => m.number) from moved where m.session_id = moved.id)
+       told as (update support.messages m set created_at = moved.started_at + make_interval(mins => m.number) from moved where m.session_id = moved.id),
+       noted as (update support.session_entries n set created_at = moved.ended_at from moved where n.session_id = moved.id)
        update crm.activities a set occurred_at = moved.ended_at, created_at = moved.ended_at, metadata = a.metadata || '{"duration_seconds": 420}'
        from moved where a.idempotency_key = 'session:' || moved.id`,
       rows(world.chats),

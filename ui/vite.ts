@@ -14,6 +14,7 @@ export function describeWeb(root: string): InlineConfig {
       target: 'es2023',
       outDir: 'dist',
       emptyOutDir: true,
+      reportCompressedSize: false, // nobody reads it, and it takes a tenth of the build
       assetsInlineLimit: 0,
       modulePreload: { polyfill: false },
       chunkSizeWarningLimit: 700,
