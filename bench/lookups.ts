@@ -14,7 +14,8 @@ import { type Measurement, measure, median } from './measure.ts';
  *   npm run bench:lookups                      100,000 and 2,000,000 customers
  *   npm run bench:lookups -- --customers 100000 --seconds 1
  *
- * Both sides take turns in short rounds, so that a noisy machine is noisy for both; ratios are medians over the rounds.
+ * Both sides, and databases of all sizes, take turns in short rounds, so that a noisy machine is noisy for all of them; ratios are
+ * medians over the rounds.
  */
 const { values: options } = parseArgs({
   options: {
@@ -50,8 +51,17 @@ type Call = keyof typeof rawStatements;
 
 type Line = { call: Call; customers: number; callers: number; raw: Measurement; ours: Measurement; ratio: number };
 
+/** A database of so many customers, and both ways of asking it. */
+type Subject = {
+  customers: number;
+  askRaw(call: Call): () => Promise<unknown>;
+  askOurs(call: Call): () => Promise<unknown>;
+  close(): Promise<void>;
+};
+
 const folder = await mkdtemp(join(tmpdir(), 'aether-bench-'));
 await chmod(folder, 0o755);
+const subjects: Subject[] = [];
 let local: LocalServer | undefined;
 try {
   local = await startLocal({
@@ -60,48 +70,55 @@ try {
     port: 54500,
     settings: { fsync: 'off', shared_buffers: '2GB', max_wal_size: '8GB' },
   });
-  const lines: Line[] = [];
   for (const customers of options.customers.map(Number)) {
     await fillCustomers(local, `bench_${customers}`, customers);
-    lines.push(...(await compare(local.urlOf('support_app', `bench_${customers}`), customers)));
+    subjects.push(await openSubject(local.urlOf('support_app', `bench_${customers}`), customers));
   }
-  print(lines);
+  const lines: Line[] = [];
+  for (const call of Object.keys(rawStatements) as Call[])
+    for (const callers of callersTried) lines.push(...(await compare(call, callers)));
+  print(lines.sort((a, b) => a.customers - b.customers));
 } finally {
+  for (const subject of subjects) await subject.close();
   await local?.server.stop('immediate');
   await rm(folder, { recursive: true, force: true });
 }
 
-async function compare(url: string, customers: number): Promise<Line[]> {
+async function openSubject(url: string, customers: number): Promise<Subject> {
   const platformDb = await connectPlatform({
     app: 'support',
     variables: { PLATFORM_DB_URL: url, PLATFORM_DB_POOL_MAX: String(poolMax) },
   });
   const pool = new pg.Pool({ connectionString: url, max: poolMax });
   const anyEmail = () => emailOf(Math.floor(Math.random() * customers));
-  const lines: Line[] = [];
-  try {
-    for (const call of Object.keys(rawStatements) as Call[]) {
-      const askRaw = async () => (await pool.query({ ...rawStatements[call], values: [anyEmail()] })).rows[0].id;
-      const askOurs = async () => platformDb[call](anyEmail());
-      for (const callers of callersTried) {
-        const raw: Measurement[] = [];
-        const ours: Measurement[] = [];
-        await measure(askRaw, { callers, forMs: roundMs / 2 }); // warm up
-        await measure(askOurs, { callers, forMs: roundMs / 2 });
-        for (let round = 0; round < rounds; round++) {
-          raw.push(await measure(askRaw, { callers, forMs: roundMs }));
-          ours.push(await measure(askOurs, { callers, forMs: roundMs }));
-        }
-        const ratio = median(ours.map((each, round) => each.perSecond / (raw[round] as Measurement).perSecond));
-        lines.push({ call, customers, callers, raw: middle(raw), ours: middle(ours), ratio });
-        console.error(`${call}, ${customers} customers, ${callers} callers: ${ratio.toFixed(2)}×`);
-      }
-    }
-  } finally {
-    await platformDb.close();
-    await pool.end();
+  return {
+    customers,
+    askRaw: (call) => async () => (await pool.query({ ...rawStatements[call], values: [anyEmail()] })).rows[0].id,
+    askOurs: (call) => async () => platformDb[call](anyEmail()),
+    async close() {
+      await platformDb.close();
+      await pool.end();
+    },
+  };
+}
+
+async function compare(call: Call, callers: number): Promise<Line[]> {
+  const results = subjects.map((subject) => ({ subject, raw: [] as Measurement[], ours: [] as Measurement[] }));
+  for (const { subject } of results) {
+    await measure(subject.askRaw(call), { callers, forMs: roundMs / 2 }); // warm up
+    await measure(subject.askOurs(call), { callers, forMs: roundMs / 2 });
   }
-  return lines;
+  for (let round = 0; round < rounds; round++) {
+    for (const { subject, raw, ours } of results) {
+      raw.push(await measure(subject.askRaw(call), { callers, forMs: roundMs }));
+      ours.push(await measure(subject.askOurs(call), { callers, forMs: roundMs }));
+    }
+  }
+  return results.map(({ subject: { customers }, raw, ours }) => {
+    const ratio = median(ours.map((each, round) => each.perSecond / (raw[round] as Measurement).perSecond));
+    console.error(`${call}, ${customers} customers, ${callers} callers: ${ratio.toFixed(2)}×`);
+    return { call, customers, callers, raw: middle(raw), ours: middle(ours), ratio };
+  });
 }
 
 function middle(measurements: Measurement[]): Measurement {
