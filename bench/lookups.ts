@@ -68,7 +68,14 @@ try {
     folder,
     database: 'bench',
     port: 54500,
-    settings: { fsync: 'off', shared_buffers: '2GB', max_wal_size: '8GB' },
+    // Nothing of its own may begin while something is measured.
+    settings: {
+      fsync: 'off',
+      shared_buffers: '4GB',
+      max_wal_size: '16GB',
+      checkpoint_timeout: '1h',
+      autovacuum: 'off',
+    },
   });
   for (const customers of options.customers.map(Number)) {
     await fillCustomers(local, `bench_${customers}`, customers);

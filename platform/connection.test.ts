@@ -1,6 +1,8 @@
 import { createTestDatabase, type TestDatabase } from '@aether/database/testing';
+import fc from 'fast-check';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { parseTimestamp } from './connection.ts';
 import { connectPlatform, DatabaseBusy, DatabaseUnavailable, type PlatformDb, TransactionConflict } from './index.ts';
 import { translateRefusal } from './refusals.ts';
 import { startTestPooler, type TestPooler } from './testing.pooler.ts';
@@ -14,6 +16,48 @@ beforeAll(async () => {
   await db.signInUser({ subject: 'maya', email: 'maya@example.com', name: 'Maya' });
 });
 afterAll(() => db.close());
+
+describe('a timestamp', () => {
+  const asTheDriver = pg.types.getTypeParser(pg.types.builtins.TIMESTAMPTZ);
+
+  test('of any year, with any fraction of a second and any offset is what the driver makes of it', () => {
+    const digits = (from: number, to: number, length = 2) =>
+      fc.integer({ min: from, max: to }).map((number) => String(number).padStart(length, '0'));
+    const text = fc
+      .tuple(
+        fc.oneof(digits(1900, 2100, 4), digits(1, 12_000, 4)),
+        digits(1, 12),
+        digits(1, 28),
+        digits(0, 23),
+        digits(0, 59),
+        digits(0, 59),
+        fc.constantFrom('', '.1', '.123', '.999999', '.9999', '.000001'),
+        fc.constantFrom('+00', '-03', '+14', '+05:30', '+01:24:30'),
+        fc.constantFrom('', '', ' BC'),
+      )
+      .map(
+        ([year, month, day, hour, minute, second, fraction, offset, era]) =>
+          `${year}-${month}-${day} ${hour}:${minute}:${second}${fraction}${offset}${era}`,
+      );
+    fc.assert(
+      fc.property(text, (written) => {
+        expect(parseTimestamp(written)).toEqual(asTheDriver(written));
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  test('of PostgreSQL comes out at its moment; what is no moment comes out as infinity', async () => {
+    const [row] = await db.query(`select '2026-03-29 01:59:59.5+00'::timestamptz as spring,
+      '0099-01-01 00:00:00+00'::timestamptz as early, '0044-03-15 12:00:00+00 BC'::timestamptz as ides, 'infinity'::timestamptz as never`);
+    expect(row).toEqual({
+      spring: new Date('2026-03-29T01:59:59.500Z'),
+      early: new Date('0099-01-01T00:00:00.000Z'),
+      ides: new Date('-000043-03-15T12:00:00.000Z'),
+      never: Number.POSITIVE_INFINITY,
+    });
+  });
+});
 
 describe('a transaction', () => {
   test('keeps all of its writes or none', async () => {
