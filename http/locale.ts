@@ -51,8 +51,9 @@ function describe(issue: z.core.$ZodRawIssue): string | undefined {
     case 'invalid_union':
       return describeUnion(issue);
     case 'invalid_key':
+      return `is named wrongly: the name ${issue.issues[0]?.message}`;
     case 'invalid_element':
-      return 'holds a key or an entry that is not allowed';
+      return 'holds an entry that is not allowed';
   }
   return undefined;
 }

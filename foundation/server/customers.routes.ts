@@ -23,7 +23,9 @@ import { readProvenance } from './history.ts';
 
 /** A customer in a path: the uuid, or the number that Foundation gave. */
 export const customerKey = object({
-  id: z.union([uuid(), z.string().regex(/^[1-9]\d{0,17}$/)], { error: 'must be a customer’s UUID or crm_id' }),
+  id: z.union([uuid(), z.string().regex(/^[1-9]\d{0,17}$/, { abort: true })], {
+    error: 'must be a customer’s UUID or crm_id',
+  }),
 });
 
 /** Which tiers there are is the organisation's own business; `premium` is the one that both apps show in gold. */

@@ -112,11 +112,15 @@ describe('one customer', () => {
     expect((await app.call('GET', `/api/customers/${made.crm_id}`)).body).toEqual(byId.body);
   });
 
-  test('who is unknown is 404, and what is no id is 422', async () => {
+  test('who is unknown is 404; what is no id is 422, and is told what one looks like', async () => {
     expect((await app.call('GET', '/api/customers/019a2b3c-4d5e-7f60-8a9b-0c1d2e3f4a5b')).status).toBe(404);
     expect((await app.call('GET', '/api/customers/999999999')).status).toBe(404);
-    expect((await app.call('GET', '/api/customers/-1')).status).toBe(422);
-    expect((await app.call('GET', '/api/customers/9999999999999999999')).status).toBe(422);
+    for (const id of ['-1', 'ada', '9999999999999999999']) {
+      expect(await app.call('GET', `/api/customers/${id}`)).toMatchObject({
+        status: 422,
+        body: { errors: [{ field: 'id', in: 'path', message: 'must be a customer’s UUID or crm_id' }] },
+      });
+    }
   });
 });
 

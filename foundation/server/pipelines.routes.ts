@@ -93,7 +93,9 @@ const stages = createStaffRoute({
           )
           .min(3)
           .max(stagesMax),
-        move_to: z.record(z.string().regex(/^[1-9]\d{0,15}$/), bigintId()).optional(),
+        move_to: z
+          .record(z.string().regex(/^[1-9]\d{0,15}$/, { error: 'must be the id of a stage' }), bigintId())
+          .optional(),
         expected_version: expectedVersion(),
       }).openapi('PipelineStages'),
     ),

@@ -53,6 +53,12 @@ describe('an administrator', () => {
     const deal = await newDeal(proposal.id);
     expect(await putStages(id, [qualified, won, lost])).toMatchObject({ status: 409, body: { code: 'stage-in-use' } });
     expect((await putStages(id, [qualified, won, lost], { [proposal.id]: won.id })).status).toBe(422);
+    expect(await putStages(id, [qualified, won, lost], { proposal: qualified.id })).toMatchObject({
+      status: 422,
+      body: {
+        errors: [{ field: 'move_to.proposal', message: 'is named wrongly: the name must be the id of a stage' }],
+      },
+    });
     expect((await putStages(id, [qualified, won, lost], { [proposal.id]: qualified.id })).status).toBe(200);
     expect((await app.call('GET', `/api/deals/${deal.id}`)).body).toMatchObject({
       stage_id: qualified.id,
