@@ -1,5 +1,5 @@
-import type { Browser, Locator, Page } from 'playwright-core';
-import { afterEach, beforeAll, describe, expect, test } from 'vitest';
+import type { Browser, BrowserContext, Locator, Page } from 'playwright-core';
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { openBrowser } from './testing.browser.ts';
 import { type Stack, signIn, startStack } from './testing.stack.ts';
 
@@ -47,6 +47,50 @@ describe('signing in', () => {
     await seen(page.getByRole('button', { name: 'Tom Berglund' }));
     expect(new URL(page.url()).origin).not.toBe(stack.foundation);
     await context.close();
+  });
+
+  describe('again after two hours without a word', () => {
+    let context: BrowserContext;
+    let page: Page;
+    let customer: { id: string };
+    const timeOut = () =>
+      stack.asOwner(
+        `update platform.sign_ins set last_seen_at = now() - interval '3 hours' where user_id = 'demo-tom'`,
+      );
+    const dialog = () => page.getByRole('dialog', { name: 'Your sign-in has timed out' });
+    const inNewTab = async (persona: string) => {
+      const opened = context.waitForEvent('page');
+      await dialog().getByRole('link', { name: 'Sign in again' }).click();
+      const tab = await opened;
+      await tab.getByRole('button', { name: persona }).click();
+      await seen(tab.getByRole('heading', { name: /Left Alone/ }));
+    };
+    beforeEach(async () => {
+      ({ page, context } = await signIn(browser, stack.foundation, 'Tom Berglund'));
+      customer = await newCustomer('Left Alone');
+      await open(`/customers/${customer.id}`, page);
+      await field('Phone', page).click();
+      await page.getByRole('textbox', { name: 'Phone' }).fill('+44 20 7946 0777');
+      await timeOut();
+      await page.getByRole('textbox', { name: 'Phone' }).press('Enter');
+      await seen(dialog());
+    });
+    afterEach(() => context.close());
+
+    test('keeps what was typed, and saves it once one is back', async () => {
+      expect((await api('GET', `/api/customers/${customer.id}`)).body.customer.phone).toBeNull();
+      await page.keyboard.press('Escape');
+      await inNewTab('Tom Berglund');
+      await dialog().waitFor({ state: 'hidden' });
+      await seen(page.getByRole('button', { name: 'Phone: +44 20 7946 0777' }));
+      expect((await api('GET', `/api/customers/${customer.id}`)).body.customer.phone).toBe('+44 20 7946 0777');
+    });
+
+    test('gives nothing of it to somebody else who signs in there', async () => {
+      await inNewTab('Jonas Weber');
+      await seen(page.getByRole('button', { name: /Jonas Weber/ }));
+      expect((await api('GET', `/api/customers/${customer.id}`)).body.customer.phone).toBeNull();
+    });
   });
 });
 

@@ -36,8 +36,8 @@ export function authenticator({ db, log, settings, provider, cookies, publicUrl 
     requireOwnPage(c, publicUrl);
     const opened = await openSignIn(db, token);
     if (!('signIn' in opened)) {
-      if (opened.isReused) log.warn('a token that was replaced came again: its sign-in was ended');
-      throw refuseStranger();
+      if (opened.refused === 'reused') log.warn('a token that was replaced came again: its sign-in was ended');
+      throw opened.refused === 'timed-out' ? refuseTimedOut() : refuseStranger();
     }
     const { signIn, nextToken } = opened;
     const sent = c.req.header('x-csrf-token') ?? '';
@@ -45,11 +45,21 @@ export function authenticator({ db, log, settings, provider, cookies, publicUrl 
     const caller: BrowserCaller = {
       actor: limitRole(signIn.user, signIn.roleMax),
       signIn,
-      ...(nextToken && { cookies: [cookies.giveToken(nextToken, settings.maxHours * 3_600)] }),
+      ...(nextToken && { cookies: [cookies.giveToken(nextToken, settings.maxHours)] }),
       isStillWelcome: () => isOpen(db, signIn.id),
     };
     return caller;
   };
+}
+
+/** Said apart, so that a page can keep what its person has typed until they have signed in again. */
+function refuseTimedOut(): Problem {
+  return new Problem({
+    status: 401,
+    code: 'sign-in-timed-out',
+    detail: 'This sign-in was not used for too long, or has reached its limit. Sign in again at /signin.',
+    headers: { 'WWW-Authenticate': 'Bearer' },
+  });
 }
 
 function refuseForgery(): Problem {

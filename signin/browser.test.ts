@@ -159,7 +159,9 @@ describe('a sign-in ends', () => {
     await age(tokenOf(browser), nearly);
     expect((await staff(tokenOf(browser))).status).toBe(200);
     await age(tokenOf(browser), over);
-    expect((await staff(tokenOf(browser))).status).toBe(401);
+    expect(await readProblem(await staff(tokenOf(browser)))).toMatchObject({ status: 401, code: 'sign-in-timed-out' });
+    await age(tokenOf(browser), `ended_at = now(), end_reason = 'signed-out'`);
+    expect(await readProblem(await staff(tokenOf(browser)))).toMatchObject({ status: 401, code: 'not-signed-in' });
   });
 
   test('by signing out, at once and in this browser only', async () => {

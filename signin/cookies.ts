@@ -23,7 +23,8 @@ export function cookiesOf(app: App, isSecure: boolean) {
   return {
     /** The token of the sign-in. */
     readToken: (header: string | undefined) => readCookie(header, prefix),
-    giveToken: (token: string, seconds: number) => `${prefix}=${token}; Max-Age=${seconds}${flags}`,
+    /** Outlives its sign-in by a day: so the server can still tell that it timed out. */
+    giveToken: (token: string, hoursMax: number) => `${prefix}=${token}; Max-Age=${(hoursMax + 24) * 3_600}${flags}`,
     clearToken: () => clear(prefix),
 
     giveAttempt: (attempt: Attempt) =>

@@ -92,7 +92,7 @@ async function complete(c: Context, parts: FlowParts): Promise<Response> {
   const { idleMinutes, maxHours } = settings;
   const agent = c.req.header('user-agent');
   const token = await addSignIn(db, { user, roleMax: roleMaxOf(person, settings), agent, idleMinutes, maxHours });
-  c.header('Set-Cookie', cookies.giveToken(token, maxHours * 3_600), { append: true });
+  c.header('Set-Cookie', cookies.giveToken(token, maxHours), { append: true });
   // The address holds the code: it must not go on as a referrer.
   c.header('Referrer-Policy', 'no-referrer');
   return c.redirect(`${home.origin}${safeReturnTo(attempt.returnTo)}`, 303);

@@ -50,7 +50,7 @@ describe('signing in', () => {
     const cookie = (await browser.fetch(callback)).headers
       .getSetCookie()
       .find((each) => each.startsWith('aether-foundation='));
-    expect(cookie).toMatch(/^aether-foundation=[\w-]{43}; Max-Age=43200; Path=\/; HttpOnly; SameSite=Lax$/);
+    expect(cookie).toMatch(/^aether-foundation=[\w-]{43}; Max-Age=129600; Path=\/; HttpOnly; SameSite=Lax$/);
   });
 
   test('asks the provider with PKCE, state and nonce, and for a code only', async () => {

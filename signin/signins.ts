@@ -52,6 +52,10 @@ const find = {
       and s.ended_at is null and s.expires_at > now() and s.last_seen_at > now() - s.idle_max`,
 };
 
+/** Of a token that opens nothing: whether it did until its time was up, and nobody has ended its sign-in. */
+const findTimedOut = `
+  select from platform.sign_ins where (token_hash = $1 or next_token_hash = $1 or previous_token_hash = $1) and ended_at is null`;
+
 type Row = Omit<User, 'id'> & {
   id: string;
   user_id: string;
@@ -66,21 +70,22 @@ type Row = Omit<User, 'id'> & {
 /**
  * The open sign-in whose token this is: one indexed query, and once a minute a write.
  *
- * @returns `nextToken`: what the browser must be given; `isReused`: the sign-in was ended, because its token was in two hands.
+ * @returns `nextToken`: what the browser must be given; or why there is none: `reused` when it was ended just now, because its token was
+ * in two hands; `timed-out` when it has outlived its time; `unknown` for everything else, also for one that somebody has ended.
  */
 export async function openSignIn(
   db: PlatformDb,
   token: string,
-): Promise<{ signIn: SignIn; nextToken?: string } | { isReused: boolean }> {
+): Promise<{ signIn: SignIn; nextToken?: string } | { refused: 'reused' | 'timed-out' | 'unknown' }> {
   const hash = hashToken(token);
   const [row] = await db.run<Row>(find, [hash, seenEverySeconds]);
-  if (!row) return { isReused: false };
+  if (!row) return { refused: (await db.query(findTimedOut, [hash])).length > 0 ? 'timed-out' : 'unknown' };
   const { id, user_id, csrf_token, role_max, place, since_rotation, since_next, is_unseen, ...user } = row;
   const signIn = { id, csrfToken: csrf_token, roleMax: role_max, user: { ...user, id: user_id } };
   const step = decide({ place, secondsSinceRotation: since_rotation, secondsSinceNext: since_next });
   if (step === 'end') {
     await endSignIn(db, id, 'token-reused');
-    return { isReused: true };
+    return { refused: 'reused' };
   }
   if (step === 'offer-next') {
     const nextToken = makeToken();

@@ -3,6 +3,7 @@ import { useDisclosure, useMediaQuery } from '@mantine/hooks';
 import { IconMenu2 } from '@tabler/icons-react';
 import { type ReactNode, useEffect } from 'react';
 import classes from './Shell.module.css';
+import { SignInAgain } from './SignInAgain.tsx';
 
 /** Below this the navigation is behind a button, and lists show less of each row. */
 export const useNarrow = () => useMediaQuery('(max-width: 47.99em)', window.innerWidth < 768) ?? false;
@@ -56,6 +57,7 @@ export function Shell({ brand, navigation, foot, bar, place, children }: ShellPr
       <main id="page" className={classes.page} tabIndex={-1}>
         {children}
       </main>
+      <SignInAgain />
     </div>
   );
 }

@@ -1,6 +1,7 @@
 import type { ClientResponse } from 'hono/client';
 import type { SuccessStatusCode } from 'hono/utils/http-status';
 import { readRefusal, unreachable } from './refusal.ts';
+import { untilSignedInAgain } from './timedout.ts';
 
 let csrfToken = '';
 
@@ -9,13 +10,18 @@ export function setCsrfToken(token: string): void {
   csrfToken = token;
 }
 
-/** To the sign-in page, and back to where the person is now. */
-export function goToSignIn(): void {
+/** Of the sign-in page, and from there back to where the person is now. */
+export function signInAddress(): string {
   const { pathname, search } = window.location;
-  window.location.assign(`/signin?return_to=${encodeURIComponent(pathname + search)}`);
+  return `/signin?return_to=${encodeURIComponent(pathname + search)}`;
 }
 
-/** `fetch` as the web apps use it: with the token against forged requests; without a sign-in it leads to one. @throws Refusal */
+/**
+ * `fetch` as the web apps use it: with the token against forged requests. Without a sign-in it leads to one; where one has timed
+ * out under the page, it waits for the next.
+ *
+ * @throws Refusal
+ */
 export const send = async (input: RequestInfo | URL, init: RequestInit = {}): Promise<Response> => {
   const headers = new Headers(init.headers);
   headers.set('Accept', 'application/json');
@@ -24,7 +30,12 @@ export const send = async (input: RequestInfo | URL, init: RequestInit = {}): Pr
     throw init.signal?.aborted ? error : unreachable();
   });
   if (answer.status !== 401) return answer;
-  goToSignIn();
+  const { code } = await readRefusal(answer);
+  if (code === 'sign-in-timed-out' && csrfToken !== '') {
+    await untilSignedInAgain();
+    return send(input, init);
+  }
+  window.location.assign(signInAddress());
   return new Promise(() => {}); // the page is being left: nobody is to act on the refusal
 };
 

@@ -1,6 +1,7 @@
 import { queryOptions } from '@tanstack/react-query';
 import { Refusal, readRefusal } from './refusal.ts';
 import { send, setCsrfToken } from './request.ts';
+import { endWaiting, timedOut } from './timedout.ts';
 
 /** Of /signin/me: the sign-in's routes are the same in every app. */
 type Me = {
@@ -8,6 +9,11 @@ type Me = {
   csrf_token: string | null;
 };
 type SignedOut = { ended: number; provider_sign_out_url: string | null };
+
+let me: string | undefined;
+/** The app's tabs tell each other that somebody has signed in. */
+const tabs = new BroadcastChannel('aether-sign-in');
+tabs.onmessage = () => void takeNewSignIn();
 
 /** Who is signed in. From then on every change carries that sign-in's token. @throws Refusal for a machine's token */
 export const meQuery = queryOptions({
@@ -21,9 +27,24 @@ export const meQuery = queryOptions({
         detail: 'This page is for people: sign in without a machine’s token.',
       });
     setCsrfToken(csrf_token ?? '');
+    me = user.id;
+    tabs.postMessage('signed-in');
     return user;
   },
 });
+
+/** The cookie is of a newer sign-in, which has a token of its own. Where that is another person's, nothing that waits is theirs. */
+async function takeNewSignIn(): Promise<void> {
+  const answer = await fetch('/signin/me', { headers: { Accept: 'application/json' } }).catch(() => undefined);
+  if (!answer?.ok) return;
+  const { user, csrf_token } = (await answer.json()) as Me;
+  if (user?.id === me) {
+    setCsrfToken(csrf_token ?? '');
+    endWaiting();
+  } else if (timedOut.get()) {
+    window.location.reload();
+  }
+}
 
 /** Ends the sign-in here, or everywhere. @returns where to go to end it at the identity provider as well, if one can. */
 export async function signOut(path: '/signin/out' | '/signin/out-everywhere'): Promise<string | null> {

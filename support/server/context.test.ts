@@ -60,11 +60,16 @@ describe('on the shared database', () => {
 
   test('it is one query, besides the one that finds out who asks', async () => {
     const query = vi.spyOn(pg.Client.prototype, 'query');
+    // Subscriptions and signals, which run meanwhile, ask of sync.*, and listen.
+    const asked = () => {
+      const texts = query.mock.calls.map(([statement]) => (statement as { text?: string }).text ?? String(statement));
+      return texts.filter((text) => /from platform\./.test(text));
+    };
     expect((await app.call('GET', contextPath)).body.crm).toEqual(crm);
-    expect(query).toHaveBeenCalledTimes(2);
+    expect(asked()).toHaveLength(2);
     query.mockClear();
     expect((await app.callAs('service')('GET', contextPath)).body.crm).toEqual(crm);
-    expect(query).toHaveBeenCalledTimes(1);
+    expect(asked()).toHaveLength(1);
     query.mockRestore();
   });
 

@@ -1,0 +1,31 @@
+import { Button, Modal, Stack, Text } from '@mantine/core';
+import { useSyncExternalStore } from 'react';
+import { signInAddress } from './request.ts';
+import { timedOut } from './timedout.ts';
+
+/** Hides the page when its sign-in has timed out, and keeps what was typed there until the person is back. */
+export function SignInAgain() {
+  const isTimedOut = useSyncExternalStore(timedOut.subscribe, timedOut.get);
+  return (
+    <Modal
+      opened={isTimedOut}
+      onClose={() => {}}
+      title="Your sign-in has timed out"
+      withCloseButton={false}
+      zIndex={1_000}
+      centered
+      // Whoever passes by must not read what stands behind.
+      overlayProps={{ backgroundOpacity: 1, color: 'var(--page)' }}
+      transitionProps={{ duration: 0 }}
+    >
+      <Stack>
+        <Text size="sm">
+          What you were typing is kept. Sign in again in a new tab: this page then goes on by itself.
+        </Text>
+        <Button component="a" href={signInAddress()} target="_blank" data-autofocus>
+          Sign in again
+        </Button>
+      </Stack>
+    </Modal>
+  );
+}
