@@ -42,6 +42,16 @@ const numbersOf = async (id: string) =>
     )
   ).rows;
 
+async function waitUntilBlocked(login: string): Promise<void> {
+  for (;;) {
+    const { rowCount } = await superuser.query(
+      `select from pg_stat_activity where datname = current_database() and usename = $1 and wait_event_type = 'Lock'`,
+      [login],
+    );
+    if (rowCount) return;
+  }
+}
+
 describe('the version', () => {
   test('counts a change, and dates it', async () => {
     const customer = await create(foundation);
@@ -105,11 +115,24 @@ describe('the key of an address', () => {
     await expect(support.query(insert, ['Jürgen@example.com', null, 'J'])).rejects.toMatchObject({
       code: '23502',
       column: 'email_key',
-      hint: expect.stringContaining('platformDb.createCustomer'),
+      hint: expect.stringContaining('platformDb'),
     });
     expect((await support.query(insert, ['Jürgen@example.com', 'jürgen@example.com', 'J'])).rows).toEqual([
       { email_key: 'jürgen@example.com' },
     ]);
+  });
+
+  test('stays with an address beyond ASCII only if it is said again', async () => {
+    const customer = await create(support);
+    await expect(update(support, customer.id, `email = 'jörg@example.com'`)).rejects.toMatchObject({
+      code: '23502',
+      column: 'email_key',
+      hint: expect.stringContaining('updateCustomer'),
+    });
+    const both = (email: string) => update(support, customer.id, `email = '${email}', email_key = 'jörg@example.com'`);
+    expect((await both('jörg@example.com')).email_key).toBe('jörg@example.com');
+    expect((await both('JÖRG@example.com')).email_key).toBe('jörg@example.com');
+    expect((await update(support, customer.id, `name = 'Jörg'`)).email_key).toBe('jörg@example.com');
   });
 
   test.each(['no-at.example.com', 'two@at@example.com', 'a b@example.com', 'a@exämple.com', 'a@', '@example.com'])(
@@ -201,6 +224,41 @@ describe('the addresses a customer is known by', () => {
   });
 });
 
+describe('the number of a customer', () => {
+  const last = async () =>
+    Number((await superuser.query('select last_value from crm.customer_number')).rows[0].last_value);
+  const withNumber = (number: number) =>
+    foundation.query('insert into platform.customers (email, name, crm_id) values ($1, $2, $3)', [
+      newEmail(),
+      'Old',
+      number,
+    ]);
+
+  test('steps over those that were given by hand, also for find or create and by adopting', async () => {
+    const from = await last();
+    for (const each of [1, 2, 3, 5, 6, 8]) await withNumber(from + each);
+    expect(Number((await create(foundation)).crm_id)).toBe(from + 4);
+    const found = 'select (f.customer).crm_id from platform.find_or_create_customer($1, $1, $2) as f';
+    expect(Number((await foundation.query(found, [newEmail(), 'New'])).rows[0].crm_id)).toBe(from + 7);
+    const chatBorn = await create(support);
+    const adopt = `crm_id = platform.next_customer_number('foundation')`;
+    expect(Number((await update(foundation, chatBorn.id, adopt)).crm_id)).toBe(from + 9);
+  });
+
+  test('that a rival takes at the same moment is refused as that, not as an address', async () => {
+    const from = await last();
+    await foundation.query('begin');
+    await withNumber(from + 1);
+    const rival = await database.connect('foundation_app');
+    const call = 'select * from platform.find_or_create_customer($1, $1, $2)';
+    const losing = rival.query(call, [newEmail(), 'Late']);
+    losing.catch(() => {});
+    await waitUntilBlocked('foundation_app');
+    await foundation.query('commit');
+    await expect(losing).rejects.toMatchObject({ code: '23505', constraint: 'customers_crm_id_key' });
+  });
+});
+
 describe('find or create', () => {
   const call = 'select (f.customer).id, f.created from platform.find_or_create_customer($1, $2, $3) as f';
 
@@ -276,16 +334,6 @@ describe('find or create', () => {
       { created: true },
     ]);
   });
-
-  async function waitUntilBlocked(login: string): Promise<void> {
-    for (;;) {
-      const { rowCount } = await superuser.query(
-        `select from pg_stat_activity where datname = current_database() and usename = $1 and wait_event_type = 'Lock'`,
-        [login],
-      );
-      if (rowCount) return;
-    }
-  }
 });
 
 describe('an erased customer', () => {

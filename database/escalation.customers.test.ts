@@ -88,8 +88,8 @@ describe('raising a tier by a detour', () => {
     'cannot smuggle it through an upsert': {
       attack: `${conflict} set account_tier = 'premium'`,
       ends: customers,
-      neighbour: `insert into platform.users (id, email, name) values ('u-agent', 'a@example.com', 'Agent')
-                  on conflict (id) do update set name = excluded.name`,
+      neighbour: `insert into platform.companies (name, domain) values ('Acme', 'acme.example')
+                  on conflict (domain) do update set name = excluded.name`,
     },
     'cannot smuggle it through the excluded row of an upsert': {
       attack: `${conflict} set (name, account_tier) = row (excluded.name, 'premium')`,

@@ -8,7 +8,7 @@ describe('administrators', () => {
     'cannot make an administrator': {
       attack: `insert into platform.users (id, email, name, role) values ('u-new', 'n@example.com', 'N', 'admin')`,
       ends: '42501 permission denied for table users',
-      neighbour: `insert into platform.users (id, email, name) values ('u-new', 'n@example.com', 'N')`,
+      neighbour: `select * from platform.sign_in_user('u-new', 'n@example.com', 'N', null, null)`,
     },
     'cannot promote a user': {
       attack: `update platform.users set role = 'admin' where id = 'u-agent'`,
@@ -18,6 +18,11 @@ describe('administrators', () => {
   });
   for (const app of ['foundation_app', 'support_app'] as const) {
     refuse(world, app, {
+      'cannot make a user but by signing in': {
+        attack: `insert into platform.users (id, email, name, directory_tenant_id, directory_object_id) values ('u-new', 'n@example.com', 'N', 't', 'o')`,
+        ends: '42501 permission denied for table users',
+        neighbour: `select * from platform.sign_in_user('u-new', 'n@example.com', 'N', 't', 'o')`,
+      },
       'cannot delete a user': {
         attack: `delete from platform.users`,
         ends: '42501 permission denied for table users',

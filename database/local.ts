@@ -1,11 +1,10 @@
-import { createHmac, randomBytes } from 'node:crypto';
-import { readFile, writeFile } from 'node:fs/promises';
+import { createHmac } from 'node:crypto';
 import { join } from 'node:path';
 import pg from 'pg';
 import { bootstrap } from './bootstrap.ts';
 import { type EmbeddedServer, removeEmbedded, startEmbedded } from './embedded.ts';
 import { type Login, loginNames, type Passwords, urlFor } from './logins.ts';
-import { makeFolder } from './serveruser.ts';
+import { readSecret } from './secret.ts';
 
 export type LocalServer = {
   server: EmbeddedServer;
@@ -50,28 +49,6 @@ export async function startLocal(options: {
 /** Stops and deletes what `startLocal` keeps in this folder, but for the secret. */
 export async function removeLocal(folder: string): Promise<void> {
   await removeEmbedded(join(folder, 'postgres'));
-}
-
-async function readSecret(folder: string): Promise<string> {
-  await makeFolder(folder);
-  const file = join(folder, 'secret');
-  try {
-    await writeFile(file, randomBytes(32).toString('base64url'), { mode: 0o600, flag: 'wx' });
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw describeAccess(error, folder);
-  }
-  return readFile(file, 'utf8').catch((error) => {
-    throw describeAccess(error, folder);
-  });
-}
-
-function describeAccess(error: unknown, folder: string): unknown {
-  if (!['EACCES', 'EPERM', 'EROFS'].includes((error as NodeJS.ErrnoException).code ?? '')) return error;
-  return new Error(
-    `${folder} cannot be read and written by you: was it started as root, or by somebody else, before? ` +
-      'Give the folder to yourself with chown, or set AETHER_HOME to another one.',
-    { cause: error },
-  );
 }
 
 async function createAdministrator(superuserUrl: string, password: string): Promise<void> {

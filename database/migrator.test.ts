@@ -189,13 +189,31 @@ describe('files', () => {
     await expect(run()).rejects.toThrow(MigrationHistoryError);
   });
 
-  test.each(['begin;', 'COMMIT;', '  rollback ;', 'start transaction;', 'commit work;'])(
-    'a migration that says %s is refused: it could be half applied',
-    async (statement) => {
-      await write('0001_first.sql', `create table platform.first ();\n${statement}\nselect 1;`);
-      await expect(run()).rejects.toThrow(/^0001_first\.sql: a migration is one transaction already/);
-    },
-  );
+  test.each([
+    'begin;',
+    'COMMIT;',
+    'create table platform.half (); commit;',
+    '/* x */ commit;',
+    'commit -- x\n;',
+    'commit and chain;',
+    'end;',
+    'abort;',
+    '  rollback ;',
+    'start transaction;',
+    `prepare transaction 'x';`,
+    'do $$ begin commit; end $$;',
+  ])('a migration that says %j is refused, and nothing of it is applied', async (statement) => {
+    await write('0001_first.sql', `create table platform.first ();\n${statement}\nselect 1;`);
+    await expect(run()).rejects.toThrow(/^0001_first\.sql.* Nothing of it was applied\.$/);
+    expect(await history()).toEqual([]);
+    expect(await count(`select count(*) from pg_class where relname in ('first', 'half')`)).toBe(0);
+  });
+
+  test('the bodies of functions, and names within them, are nobody’s transaction control', async () => {
+    const begins = `create function platform.f() returns integer language sql begin atomic; select 1; end;`;
+    await write('0001_first.sql', `${begins}\ndo $$ begin perform platform.f(); end $$;`);
+    expect(await run()).toHaveLength(1);
+  });
 
   test('a failing migration names file and line, and nothing of it or after it is applied', async () => {
     await write('0001_first.sql', 'create table platform.first ();');

@@ -12,9 +12,6 @@ type AppliedMigration = { number: number; name: string; sha256: string };
 /** The history in the database and the files disagree: someone edited, removed or misnumbered a migration. */
 export class MigrationHistoryError extends Error {}
 
-// The "begin" of a function body has no semicolon.
-const transactionControl = /^\s*(begin|start\s+transaction|commit|rollback)(\s+(work|transaction))?\s*;/im;
-
 /**
  * The migrations of a folder, in order. A file is named `0001_noun.sql`; numbers start at 1 and leave no gap.
  *
@@ -32,11 +29,6 @@ export async function readMigrations(folder = migrationsFolder): Promise<Migrati
       }
       // A checkout may turn line ends into CRLF; that is no edit.
       const sql = (await readFile(`${folder}/${file}`, 'utf8')).replaceAll('\r\n', '\n');
-      if (transactionControl.test(sql)) {
-        throw new MigrationHistoryError(
-          `${file}: a migration is one transaction already; take out its begin, commit or rollback.`,
-        );
-      }
       return { number: index + 1, name, file, sha256: createHash('sha256').update(sql).digest('hex'), sql };
     }),
   );
@@ -94,7 +86,7 @@ export async function migrate(
       const startedAt = performance.now();
       await client.query('begin');
       try {
-        await client.query(migration.sql);
+        await client.query(asOneStatement(migration));
         await client.query(
           'insert into platform.migrations (number, name, sha256, duration_ms) values ($1, $2, $3, $4)',
           [migration.number, migration.name, migration.sha256, Math.round(performance.now() - startedAt)],
@@ -139,6 +131,12 @@ export async function withMigrator<T>(url: string, work: (client: pg.Client) => 
   }
 }
 
+/** PostgreSQL itself refuses to begin, commit or roll back in there, however it is written: no migration is half applied. */
+function asOneStatement({ sql, sha256 }: Migration): string {
+  const [outer, inner] = [`$outer_${sha256}$`, `$inner_${sha256}$`];
+  return `do ${outer} begin execute ${inner}${sql}${inner}; end ${outer}`;
+}
+
 async function takeTurn(client: pg.Client, onProgress?: (line: string) => void): Promise<void> {
   const { rows } = await client.query(`
     select pg_try_advisory_lock(hashtext('aether migrations')) as mine,
@@ -169,11 +167,13 @@ async function protectHistory(client: pg.Client): Promise<void> {
 }
 
 function describeFailure(migration: Migration, error: unknown): Error {
-  const { message, position, severity } = error as { message: string; position?: string; severity?: string };
-  if (severity !== 'ERROR') {
+  const { message, code = '', internalPosition, internalQuery } = error as pg.DatabaseError;
+  if (!(error instanceof pg.DatabaseError) || /^(08|57P)/.test(code)) {
     const next = 'The connection is lost: run it again, it goes on where it stopped.';
     return new Error(`${migration.file}: ${message}. ${next}`, { cause: error });
   }
-  const line = position ? `:${migration.sql.slice(0, Number(position)).split('\n').length}` : '';
-  return new Error(`${migration.file}${line}: ${message}. Nothing of it was applied.`, { cause: error });
+  const isOwn = internalPosition && internalQuery === migration.sql;
+  const line = isOwn ? `:${migration.sql.slice(0, Number(internalPosition)).split('\n').length}` : '';
+  const hint = code === '0A000' ? ' A migration is one transaction already: take out begin, commit and the like.' : '';
+  return new Error(`${migration.file}${line}: ${message}.${hint} Nothing of it was applied.`, { cause: error });
 }

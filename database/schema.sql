@@ -574,18 +574,19 @@ CREATE OR REPLACE FUNCTION platform.complete_customer()
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
-  if new.email_key is null or (tg_op = 'UPDATE' and new.email <> old.email and new.email_key = old.email_key) then
-    if new.email !~ '[^\x01-\x7f]' then
-      new.email_key := lower(new.email collate "C");
-    elsif new.email_key is null then
+  if starts_with(new.email_key, e'\x01') then
+    new.email_key := substr(new.email_key, 2);
+  elsif new.email_key is null or (tg_op = 'UPDATE' and new.email <> old.email) then
+    if new.email ~ '[^\x01-\x7f]' then
       raise exception 'email_key is missing' using errcode = 'not_null_violation', column = 'email_key',
-        hint = 'An address beyond ASCII needs the key that @aether/platform makes: use platformDb.createCustomer.';
+        hint = 'An address beyond ASCII needs the key that @aether/platform makes: use createCustomer or updateCustomer of platformDb.';
     end if;
+    new.email_key := lower(new.email collate "C");
   end if;
   if tg_op = 'INSERT' then
     case platform.current_app()
-      when 'foundation' then new.crm_id := coalesce(new.crm_id, nextval('crm.customer_number'));
-      when 'support' then new.support_id := coalesce(new.support_id, nextval('support.customer_number'));
+      when 'foundation' then new.crm_id := coalesce(new.crm_id, platform.next_customer_number('foundation'));
+      when 'support' then new.support_id := coalesce(new.support_id, platform.next_customer_number('support'));
       else null;
     end case;
   end if;
@@ -643,6 +644,7 @@ CREATE OR REPLACE FUNCTION platform.find_or_create_customer(key text, address te
  LANGUAGE plpgsql
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
+declare violated text;
 begin
   for attempt in 1..3 loop
     select c.* into customer from platform.customer_emails e join platform.customers c on c.id = e.customer_id where e.email_key = key;
@@ -652,7 +654,8 @@ begin
       created := true;
       return;
     exception when unique_violation then
-      null;
+      get stacked diagnostics violated = constraint_name;
+      if violated <> 'customer_emails_pkey' then raise; end if; -- it is not about the address: trying again would not help
     end;
   end loop;
   -- Only under repeatable read, where the rival's row stays invisible however often one looks.
@@ -668,6 +671,14 @@ CREATE OR REPLACE FUNCTION platform.fold(value text)
 RETURN replace(replace(replace(translate(regexp_replace(NORMALIZE(lower(value), NFD), '[\u0300-\u036f]'::text, ''::text, 'g'::text), 'øłđıħŧ'::text, 'oldiht'::text), 'ß'::text, 'ss'::text), 'æ'::text, 'ae'::text), 'œ'::text, 'oe'::text);
 grant execute on function platform.fold(value text) to foundation_role;
 grant execute on function platform.fold(value text) to support_role;
+
+CREATE OR REPLACE FUNCTION platform.is_email_key(key text)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN ((octet_length(key) <= 254) AND (octet_length(split_part(key, '@'::text, 1)) <= 64) AND (key !~ '^//'::text) AND (key ~ '^[^].@[:space:][:cntrl:]A-Z"(),:;<>[\\%]+(\.[^].@[:space:][:cntrl:]A-Z"(),:;<>[\\%]+)*@([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]$'::text));
+grant execute on function platform.is_email_key(key text) to foundation_role;
+grant execute on function platform.is_email_key(key text) to support_role;
 
 CREATE OR REPLACE FUNCTION platform.is_line(value text, characters_max integer)
  RETURNS boolean
@@ -699,6 +710,35 @@ AS $function$
 $function$;
 grant execute on function platform.list_sign_ins(person text) to foundation_role;
 grant execute on function platform.list_sign_ins(person text) to support_role;
+
+CREATE OR REPLACE FUNCTION platform.mark_email_key()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  new.email_key := e'\x01' || new.email_key;
+  return new;
+end $function$;
+
+CREATE OR REPLACE FUNCTION platform.next_customer_number(app text)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  sequence text := case app when 'foundation' then 'crm.customer_number' when 'support' then 'support.customer_number' end;
+  number bigint;
+begin
+  loop
+    number := nextval(sequence);
+    exit when number is null or not exists (
+      select from platform.customer_external_ids x where x.app = next_customer_number.app and x.external_id = number::text);
+  end loop;
+  return number;
+end $function$;
+grant execute on function platform.next_customer_number(app text) to foundation_role;
+grant execute on function platform.next_customer_number(app text) to support_role;
 
 CREATE OR REPLACE PROCEDURE platform.protect_table(IN target regclass)
  LANGUAGE plpgsql
@@ -873,7 +913,7 @@ create table platform.customers (
   constraint customers_check CHECK ((merged_into <> id)),
   constraint customers_created_by_app_check CHECK ((created_by_app = ANY (ARRAY['foundation'::text, 'support'::text]))),
   constraint customers_crm_id_check CHECK ((crm_id > 0)),
-  constraint customers_email_key_canonical CHECK (((octet_length(email_key) <= 254) AND (email_key ~ '^[^@[:space:][:cntrl:]A-Z]+@[a-z0-9.-]+$'::text) AND ((email ~ '[^\x01-\x7f]'::text) OR (email_key = lower((email COLLATE "C")))))),
+  constraint customers_email_key_canonical CHECK ((platform.is_email_key(email_key) AND ((email ~ '[^\x01-\x7f]'::text) OR (email_key = lower((email COLLATE "C")))))),
   constraint customers_email_well_formed CHECK ((platform.is_line(email, 254) AND (octet_length(email) <= 254))),
   constraint customers_name_check CHECK (platform.is_line(name, 200)),
   constraint customers_phone_check CHECK (platform.is_line(phone, 40)),
@@ -897,12 +937,13 @@ CREATE INDEX customers_of_manager ON platform.customers USING btree (account_man
 CREATE INDEX customers_search ON platform.customers USING gin (((((' '::text || lower(name)) || ' '::text) || email_key)) ext.gin_trgm_ops);
 CREATE INDEX customers_without_company ON platform.customers USING btree (id) WHERE ((company_id IS NULL) AND (merged_into IS NULL) AND (erased_at IS NULL));
 CREATE INDEX customers_without_manager ON platform.customers USING btree (created_at, id) WHERE ((account_manager_id IS NULL) AND (merged_into IS NULL) AND (erased_at IS NULL));
+CREATE TRIGGER a_before_complete BEFORE UPDATE OF email_key ON platform.customers FOR EACH ROW EXECUTE FUNCTION platform.mark_email_key();
 CREATE TRIGGER a_complete BEFORE INSERT OR UPDATE ON platform.customers FOR EACH ROW EXECUTE FUNCTION platform.complete_customer();
 CREATE TRIGGER b_count_version BEFORE UPDATE ON platform.customers FOR EACH ROW EXECUTE FUNCTION platform.count_version();
 CREATE TRIGGER c_record_known_by AFTER INSERT OR UPDATE OF email_key, email, crm_id, support_id ON platform.customers FOR EACH ROW EXECUTE FUNCTION platform.record_known_by();
 CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON platform.customers FOR EACH ROW EXECUTE FUNCTION sync.capture_platform_customers();
 alter table platform.customers enable row level security, force row level security;
-create policy apps_edit on platform.customers for update to foundation_role, support_role using ((erased_at IS NULL)) with check (true);
+create policy apps_edit on platform.customers for update to foundation_role, support_role using (((erased_at IS NULL) AND (merged_into IS NULL))) with check (true);
 create policy apps_read on platform.customers for select to foundation_role, support_role using (true);
 create policy foundation_add on platform.customers for insert to foundation_role with check ((created_by_app = 'foundation'::text));
 create policy owner_all on platform.customers for all to platform_owner using (true) with check (true);
@@ -1008,12 +1049,9 @@ comment on column platform.users.directory_object_id is 'With the tenant, what f
 CREATE TRIGGER keep_directory_account BEFORE UPDATE OF directory_tenant_id, directory_object_id ON platform.users FOR EACH ROW WHEN (((old.directory_object_id IS NOT NULL) AND ((old.directory_tenant_id IS DISTINCT FROM new.directory_tenant_id) OR (old.directory_object_id IS DISTINCT FROM new.directory_object_id)))) EXECUTE FUNCTION platform.keep_directory_account();
 CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON platform.users FOR EACH ROW EXECUTE FUNCTION sync.capture_platform_users();
 alter table platform.users enable row level security, force row level security;
-create policy apps_add on platform.users for insert to foundation_role, support_role with check (true);
 create policy apps_edit on platform.users for update to foundation_role, support_role using (true) with check (true);
 create policy apps_read on platform.users for select to foundation_role, support_role using (true);
 create policy owner_all on platform.users for all to platform_owner using (true) with check (true);
-grant insert (id, email, name, foundation_user_id, directory_tenant_id, directory_object_id, last_signed_in) on platform.users to foundation_role;
-grant insert (id, email, name, support_user_id, directory_tenant_id, directory_object_id, last_signed_in) on platform.users to support_role;
 grant select on platform.users to foundation_role;
 grant select on platform.users to support_role;
 grant update (email, name, role, foundation_user_id, last_signed_in) on platform.users to foundation_role;

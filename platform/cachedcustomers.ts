@@ -1,6 +1,7 @@
 import type { CustomerCache } from './cache.ts';
 import type { Write } from './connection.ts';
 import type { Customer, CustomerCalls } from './customers.ts';
+import { CustomerVersionConflict } from './errors.ts';
 import { isUuid, requireEmail } from './fields.ts';
 
 /** The calls about customers, with lookups outside of transactions answered by the cache, which forgets whom this process writes. */
@@ -21,9 +22,15 @@ export function cachedCustomerCalls(calls: CustomerCalls, cache: CustomerCache):
       return cache.get(`id ${id.toLowerCase()}`, () => calls.getCustomerById(id));
     },
     async updateCustomer(id, change, write = {}) {
-      const customer = await calls.updateCustomer(id, change, write);
-      forgetAfter(write, customer);
-      return customer;
+      try {
+        const customer = await calls.updateCustomer(id, change, write);
+        forgetAfter(write, customer);
+        return customer;
+      } catch (error) {
+        // Whoever reads it again is to see the version there is: not every one of them is told of by an event of the customer.
+        if (error instanceof CustomerVersionConflict) cache.forget(id);
+        throw error;
+      }
     },
     async adoptCustomer(id, write = {}) {
       const customer = await calls.adoptCustomer(id, write);

@@ -23,6 +23,11 @@ const byDomain: Statement = {
   name: 'company-by-domain',
   text: `select ${companyColumns} from platform.companies o where o.domain = $1`,
 };
+/** Holds the row to the end of the transaction if it is at this version. */
+const holdVersion: Statement = {
+  name: 'company-hold-version',
+  text: `select ${companyColumns} from platform.companies o where o.id = $1 and o.version = $2 for no key update`,
+};
 
 export type CompanyCalls = ReturnType<typeof companyCalls>;
 
@@ -73,7 +78,7 @@ export function companyCalls(connection: Connection) {
     });
   }
 
-  /** @throws CompanyVersionConflict, NotFound, AlreadyExists, InvalidField */
+  /** With no field but an `expectedVersion`, the company is held at that version until `tx` ends. @throws CompanyVersionConflict, NotFound, AlreadyExists, InvalidField */
   async function updateCompany(
     id: string,
     change: Partial<NewCompany>,
@@ -91,12 +96,15 @@ export function companyCalls(connection: Connection) {
           [id, write.expectedVersion ?? null, ...values],
         );
         if (updated) return updated;
+      } else if (write.expectedVersion !== undefined) {
+        const [held] = await tx.run<Company>(holdVersion, [id, write.expectedVersion]);
+        if (held) return held;
       }
       const current = await getCompanyById(id, { tx });
       if (!current) throw new NotFound('company');
       if (write.expectedVersion !== undefined && write.expectedVersion !== current.version)
         throw new CompanyVersionConflict(write.expectedVersion, current.version);
-      if (columns.length > 0) throw new TransactionConflict();
+      if (columns.length > 0 || write.expectedVersion !== undefined) throw new TransactionConflict();
       return current;
     });
   }

@@ -12,6 +12,7 @@ import {
   NotFound,
   type PlatformDb,
   ReferenceNotFound,
+  TransactionConflict,
 } from './index.ts';
 
 let database: TestDatabase;
@@ -261,6 +262,49 @@ describe('changing a customer', () => {
     await expect(foundation.updateCustomer(made.id, { account_tier: 'Not A Slug' })).rejects.toMatchObject({
       fields: [{ field: 'account_tier' }],
     });
+  });
+
+  test('of two who change what stands beside the same version one is told', async () => {
+    const made = await foundation.createCustomer({ email: newEmail(), name: 'Beside' });
+    const both = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const results = await Promise.allSettled(
+      both.map((mine, index) =>
+        foundation.transaction({}, async (tx) => {
+          await tx.query('select 1'); // both have begun before either holds it
+          mine.resolve();
+          await both[1 - index]?.promise;
+          await foundation.updateCustomer(made.id, {}, { expectedVersion: 1, tx });
+          await foundation.updateCustomer(made.id, { phone: `+44 20 7946 000${index}` }, { tx });
+        }),
+      ),
+    );
+    expect(results.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
+    expect(results.find((result) => result.status === 'rejected')?.reason).toEqual(new CustomerVersionConflict(1, 2));
+  });
+
+  test.each([
+    ['a change', (id: string) => foundation.updateCustomer(id, { name: 'Late' })],
+    ['an adoption', (id: string) => foundation.adoptCustomer(id)],
+  ])('%s that waits while the customer is merged does not land on the one left behind', async (_, write) => {
+    const loser = await support.createCustomer({ email: newEmail(), name: 'Loser' });
+    const winner = await support.createCustomer({ email: newEmail(), name: 'Winner' });
+    await owner.query('begin');
+    await merge(loser.id, winner.id);
+    const waiting = write(loser.id);
+    waiting.catch(() => {});
+    await waitForLock();
+    await owner.query('commit');
+    await expect(waiting).rejects.toThrow(TransactionConflict);
+    const { rows } = await owner.query('select name, crm_id from platform.customers where id = $1', [loser.id]);
+    expect(rows).toEqual([{ name: 'Loser', crm_id: null }]);
+    expect((await write(loser.id)).id).toBe(winner.id);
+  });
+
+  test('the key of an address is made here, whatever else is given', async () => {
+    const smuggled = { email: 'Smug@example.com', name: 'S', email_key: 'other@example.com' };
+    expect((await foundation.createCustomer(smuggled)).email).toBe('Smug@example.com');
+    expect(await foundation.getCustomerByEmail('other@example.com')).toBeNull();
+    expect(await foundation.getCustomerByEmail('smug@example.com')).not.toBeNull();
   });
 
   test('an app adopts a customer once', async () => {

@@ -84,9 +84,12 @@ const findOrCreate: Statement = {
   name: 'customer-find-or-create',
   text: `select ${customerColumns}, f.created from platform.find_or_create_customer($1, $2, $3) f, lateral (select (f.customer).*) c`,
 };
-const numberSequences: Record<App, { column: string; sequence: string }> = {
-  foundation: { column: 'crm_id', sequence: 'crm.customer_number' },
-  support: { column: 'support_id', sequence: 'support.customer_number' },
+const numberColumns = { foundation: 'crm_id', support: 'support_id' } as const;
+/** Holds the row to the end of the transaction if it is at this version: a change that is about something beside it counts as well. */
+const holdVersion: Statement = {
+  name: 'customer-hold-version',
+  text: `select ${customerColumns} from platform.customers c
+    where c.id = (select coalesce(merged_into, id) from platform.customers where id = $1) and c.version = $2 for no key update`,
 };
 
 export type CustomerCalls = ReturnType<typeof customerCalls>;
@@ -128,7 +131,7 @@ export function customerCalls(connection: Connection) {
   /** @throws EmailTaken, InvalidEmail, InvalidField, FieldNotOwned */
   async function createCustomer({ email, ...rest }: NewCustomer, write: Write = {}): Promise<Customer> {
     const { key, address } = requireEmail(email);
-    const { columns, values } = columnsOf({ email: address, email_key: key, ...rest }, writableColumns);
+    const { columns, values } = columnsOf({ ...rest, email: address, email_key: key }, writableColumns);
     return connection.within(write, async (tx) => {
       const [customer] = await tx
         .query<Customer>(
@@ -164,7 +167,8 @@ export function customerCalls(connection: Connection) {
   }
 
   /**
-   * Changes the given fields and no others. A merged customer's id changes the one it was merged into.
+   * Changes the given fields and no others. A merged customer's id changes the one it was merged into. With no field but an
+   * `expectedVersion`, the customer is held at that version until `tx` ends.
    *
    * @param expectedVersion refuse if the customer has changed since this version was read.
    * @throws CustomerVersionConflict, CustomerErased, NotFound, FieldNotOwned, EmailTaken, InvalidEmail, InvalidField, ReferenceNotFound
@@ -186,7 +190,8 @@ export function customerCalls(connection: Connection) {
         const [updated] = await tx
           .query<Customer>(
             `update platform.customers c set ${assignmentsFor(columns, 3)}
-             where c.id = (select coalesce(merged_into, id) from platform.customers where id = $1) and c.version = coalesce($2, c.version)
+             where c.id = (select coalesce(merged_into, id) from platform.customers where id = $1) and c.merged_into is null
+               and c.version = coalesce($2, c.version)
              returning ${customerColumns}`,
             [id, write.expectedVersion ?? null, ...values],
           )
@@ -194,9 +199,12 @@ export function customerCalls(connection: Connection) {
             throw nameNotOwned(error, connection.app, rest, customerOwners);
           });
         if (updated) return updated;
+      } else if (write.expectedVersion !== undefined) {
+        const [held] = await tx.run<Customer>(holdVersion, [id, write.expectedVersion]);
+        if (held) return held;
       }
       const current = await requireCurrent(id, write.expectedVersion, tx);
-      if (columns.length > 0) throw new TransactionConflict(); // it was merged or changed between the two statements
+      if (columns.length > 0 || write.expectedVersion !== undefined) throw new TransactionConflict(); // it was merged or changed between the two statements
       return current;
     });
   }
@@ -211,18 +219,22 @@ export function customerCalls(connection: Connection) {
     return current;
   }
 
-  /** Gives the customer this app's number, if it has none yet. @throws NotFound, CustomerErased */
+  /** Gives the customer this app's number, if it has none yet. @throws NotFound, CustomerErased, TransactionConflict */
   async function adoptCustomer(id: string, write: Write = {}): Promise<Customer> {
     if (!isUuid(id)) throw new NotFound('customer');
-    const { column, sequence } = numberSequences[connection.app];
+    const column = numberColumns[connection.app];
     return connection.within(write, async (tx) => {
       const [adopted] = await tx.query<Customer>(
-        `update platform.customers c set ${column} = nextval('${sequence}')
-         where c.id = (select coalesce(merged_into, id) from platform.customers where id = $1) and c.${column} is null
+        `update platform.customers c set ${column} = platform.next_customer_number($2)
+         where c.id = (select coalesce(merged_into, id) from platform.customers where id = $1) and c.merged_into is null
+           and c.${column} is null
          returning ${customerColumns}`,
-        [id],
+        [id, connection.app],
       );
-      return adopted ?? requireCurrent(id, undefined, tx);
+      if (adopted) return adopted;
+      const current = await requireCurrent(id, undefined, tx);
+      if (current[column] === null) throw new TransactionConflict(); // it was merged between the two statements
+      return current;
     });
   }
 

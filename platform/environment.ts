@@ -18,7 +18,7 @@ const ownSchemas = { foundation: 'crm', support: 'support' } as const;
 /**
  * Reads how to reach the platform database. Pure.
  *
- * PLATFORM_DB_URL (required), DB_USER and DB_PASSWORD (instead of those in the URL), DB_ROLE (the role the login must have),
+ * PLATFORM_DB_URL (required), DB_USER and DB_PASSWORD (instead of those in the URLs), DB_ROLE (the role the login must have),
  * PLATFORM_DB_SCHEMA_FOUNDATION / PLATFORM_DB_SCHEMA_SUPPORT (where unqualified names are looked up), PLATFORM_DB_POOLER
  * (`transaction` behind PgBouncer), PLATFORM_DB_LISTEN_URL (past the pooler, for signs of new events), PLATFORM_DB_POOL_MAX
  * (connections, default 10).
@@ -31,14 +31,7 @@ export function readEnvironment(app: App, variables: Record<string, string | und
     throw new ConfigurationError(
       'PLATFORM_DB_URL is not set: give it the platform database, postgresql://user:password@host:5432/platform.',
     );
-  if (!/^postgres(ql)?:\/\//.test(given) || !URL.canParse(given)) {
-    throw new ConfigurationError(
-      'PLATFORM_DB_URL is not a PostgreSQL address: it must look like postgresql://user:password@host:5432/platform.',
-    );
-  }
-  const url = new URL(given);
-  if (variables.DB_USER) url.username = encodeURIComponent(variables.DB_USER);
-  if (variables.DB_PASSWORD) url.password = encodeURIComponent(variables.DB_PASSWORD);
+  const url = readUrl('PLATFORM_DB_URL', given, variables);
 
   const schema = variables[schemaSettings[app]] ?? ownSchemas[app];
   if (!/^[a-z_][a-z0-9_]*$/.test(schema))
@@ -54,6 +47,20 @@ export function readEnvironment(app: App, variables: Record<string, string | und
   if (!Number.isInteger(poolMax) || poolMax < 1 || poolMax > 500)
     throw new ConfigurationError('PLATFORM_DB_POOL_MAX must be a whole number from 1 to 500.');
 
-  const listenUrl = variables.PLATFORM_DB_LISTEN_URL || (pooler === 'none' ? url.href : undefined);
-  return { url: url.href, listenUrl, role: variables.DB_ROLE || undefined, schema, pooler, poolMax };
+  const past = variables.PLATFORM_DB_LISTEN_URL;
+  const listenUrl = past ? readUrl('PLATFORM_DB_LISTEN_URL', past, variables) : pooler === 'none' ? url : undefined;
+  return { url, listenUrl, role: variables.DB_ROLE || undefined, schema, pooler, poolMax };
+}
+
+/** The address with the login of DB_USER and DB_PASSWORD, where they are set. */
+function readUrl(name: string, given: string, { DB_USER, DB_PASSWORD }: Record<string, string | undefined>): string {
+  if (!/^postgres(ql)?:\/\//.test(given) || !URL.canParse(given)) {
+    throw new ConfigurationError(
+      `${name} is not a PostgreSQL address: it must look like postgresql://user:password@host:5432/platform.`,
+    );
+  }
+  const url = new URL(given);
+  if (DB_USER) url.username = encodeURIComponent(DB_USER);
+  if (DB_PASSWORD) url.password = encodeURIComponent(DB_PASSWORD);
+  return url.href;
 }

@@ -34,6 +34,11 @@ describe('connecting', () => {
     ['the other app’s schema, closed to it', { PLATFORM_DB_SCHEMA_SUPPORT: 'ext2' }, /PLATFORM_DB_SCHEMA_SUPPORT/],
     ['a wrong password', { DB_PASSWORD: 'wrong' }, /refuses the login/],
     ['no database of that name', { PLATFORM_DB_URL: 'missing' }, /has no database/],
+    [
+      'a way past the pooler that leads nowhere',
+      { PLATFORM_DB_LISTEN_URL: 'postgres://support_app:x@127.0.0.1:1/platform' },
+      /PLATFORM_DB_LISTEN_URL does not lead/,
+    ],
   ] as const)('refuses %s, in words that say what to change', async (_, given, message) => {
     const variables: Record<string, string> = { ...given };
     if (variables.PLATFORM_DB_URL === 'missing')
@@ -76,6 +81,12 @@ describe('the environment', () => {
       'server.example:5432',
     ]);
   });
+  test('DB_USER and DB_PASSWORD are also those of the way past a pooler', () => {
+    const variables = { PLATFORM_DB_URL: url, PLATFORM_DB_POOLER: 'transaction', DB_USER: 'me', DB_PASSWORD: 'mine' };
+    const past = { ...variables, PLATFORM_DB_LISTEN_URL: 'postgresql://server.example:5433/platform' };
+    expect(readEnvironment('support', past).listenUrl).toBe('postgresql://me:mine@server.example:5433/platform');
+    expect(readEnvironment('support', variables).listenUrl).toBeUndefined();
+  });
   test('each app has its own schema setting', () => {
     const variables = { PLATFORM_DB_URL: url, PLATFORM_DB_SCHEMA_FOUNDATION: 'crm2' };
     expect(readEnvironment('foundation', variables).schema).toBe('crm2');
@@ -87,6 +98,7 @@ describe('the environment', () => {
     [{ PLATFORM_DB_URL: url, PLATFORM_DB_SCHEMA_SUPPORT: 'a; drop' }, 'PLATFORM_DB_SCHEMA_SUPPORT'],
     [{ PLATFORM_DB_URL: url, PLATFORM_DB_POOLER: 'session' }, 'PLATFORM_DB_POOLER'],
     [{ PLATFORM_DB_URL: url, PLATFORM_DB_POOL_MAX: '0' }, 'PLATFORM_DB_POOL_MAX'],
+    [{ PLATFORM_DB_URL: url, PLATFORM_DB_LISTEN_URL: 'server.example:5433' }, 'PLATFORM_DB_LISTEN_URL'],
   ])('a setting that cannot be meant is refused by name: %j', (variables, name) => {
     expect(() => readEnvironment('support', variables)).toThrow(name);
   });

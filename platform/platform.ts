@@ -1,3 +1,4 @@
+import pg from 'pg';
 import { type EventBus, openEventBus } from './bus.ts';
 import { type CacheOptions, type CacheState, openCustomerCache } from './cache.ts';
 import { cachedCustomerCalls } from './cachedcustomers.ts';
@@ -6,13 +7,13 @@ import { type Connection, openConnection } from './connection.ts';
 import { type ContextCalls, contextCalls } from './context.ts';
 import { type CustomerCalls, customerCalls } from './customers.ts';
 import { type App, type Environment, readEnvironment } from './environment.ts';
-import { ConfigurationError } from './errors.ts';
+import { ConfigurationError, FieldNotOwned } from './errors.ts';
 import type { PayloadSchemas } from './events.ts';
 import { openSignals, type Signals } from './signals.ts';
 import { type UserCalls, userCalls } from './users.ts';
 
 /** The newest migration that this package relies on; a database that lacks it is refused. */
-export const requiredMigration = 9;
+export const requiredMigration = 10;
 
 export type PlatformDb = Connection &
   CustomerCalls &
@@ -54,6 +55,7 @@ export async function connectPlatform({
   const check = () => checkDatabase(connection, environment);
   try {
     await check();
+    await checkListening(environment);
   } catch (error) {
     await connection.close();
     throw error;
@@ -115,6 +117,7 @@ async function checkDatabase(connection: Connection, { role, schema, pooler }: E
       'select platform.current_app() as app, (select coalesce(max(number), 0) from platform.migrations) as newest',
     )
     .catch((error) => {
+      if (!(error instanceof FieldNotOwned)) throw error;
       throw new ConfigurationError(
         `The login ${server.login} may not use the platform schema: it is the login of neither app.`,
         error,
@@ -139,6 +142,23 @@ async function checkDatabase(connection: Connection, { role, schema, pooler }: E
     throw new ConfigurationError(
       `Behind a transaction pooler the login's own search_path counts: run \`alter role ${server.login} in database … set search_path = ${schema}, platform\`.`,
     );
+  }
+}
+
+/** What listens tries again for ever and tells nobody: a wrong address is refused here. */
+async function checkListening({ url, listenUrl }: Environment): Promise<void> {
+  if (!listenUrl || listenUrl === url) return;
+  const listener = new pg.Client({ connectionString: listenUrl, connectionTimeoutMillis: 5_000 });
+  listener.on('error', () => {});
+  try {
+    await listener.connect();
+  } catch (error) {
+    throw new ConfigurationError(
+      'PLATFORM_DB_LISTEN_URL does not lead to the database: correct it, and DB_USER and DB_PASSWORD if they are set.',
+      error,
+    );
+  } finally {
+    await listener.end().catch(() => {});
   }
 }
 

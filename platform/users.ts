@@ -39,6 +39,7 @@ export function userCalls(connection: Connection) {
   const coalescedById = coalesce((ids: string[]) => fetchMany(connection, ids));
 
   async function getUserById(id: string, { tx }: InTransaction = {}): Promise<User | null> {
+    if (id.includes('\0')) return null; // PostgreSQL refuses it, and with it the lookups that share the query
     return tx ? ((await fetchMany(tx, [id])).get(id) ?? null) : coalescedById(id);
   }
 

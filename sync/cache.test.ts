@@ -1,5 +1,5 @@
 import { atEnd } from '@aether/database/testing';
-import { connectPlatform, type PlatformDb } from '@aether/platform';
+import { CustomerVersionConflict, connectPlatform, type PlatformDb } from '@aether/platform';
 import pg from 'pg';
 import { beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { startTestPlatform, type TestPlatform, until } from './testing.ts';
@@ -70,6 +70,24 @@ describe('while the feed is live', () => {
       expect((await cached.getCustomerById(customer.id, { tx }))?.name).toBe('Version 3');
     });
     expect((await cached.getCustomerById(customer.id))?.name).toBe('Version 3');
+  });
+
+  test('who is told of a conflict reads the version there is', async () => {
+    const { id } = await newCustomer();
+    await cached.getCustomerById(id);
+    const [field] = await platform.foundation.query<{ id: number }>(
+      `insert into crm.custom_fields (record, key, label, type) values ('customer', 'seats', 'Seats', 'text') returning id`,
+    );
+    // It counts in the version, and Support hears nothing of it.
+    await platform.foundation.query(
+      'insert into crm.custom_field_values (field_id, customer_id, value) values ($1, $2, $3)',
+      [field?.id, id, '"12"'],
+    );
+    expect((await cached.getCustomerById(id))?.version).toBe(1);
+    await expect(cached.updateCustomer(id, { name: 'Late' }, { expectedVersion: 1 })).rejects.toThrow(
+      CustomerVersionConflict,
+    );
+    expect((await cached.getCustomerById(id))?.version).toBe(2);
   });
 
   test('a lookup that was under way when the change came is not remembered', async () => {

@@ -13,7 +13,7 @@ type Table = {
   entity: string;
   audience: string;
   login: 'foundation_app' | 'support_app';
-  insert: string;
+  make: string;
   column: string;
   /** The column is jsonb. */
   isJson?: true;
@@ -27,7 +27,7 @@ const tables: Record<string, Table> = {
     entity: 'customer',
     audience: 'platform',
     login: 'foundation_app',
-    insert: `(email, name) values ('new@example.com', 'New')`,
+    make: `insert into platform.customers (email, name) values ('new@example.com', 'New')`,
     column: 'name',
     hidden: ['email_key'],
   },
@@ -35,14 +35,14 @@ const tables: Record<string, Table> = {
     entity: 'company',
     audience: 'platform',
     login: 'support_app',
-    insert: `(name, domain) values ('New', 'new.example')`,
+    make: `insert into platform.companies (name, domain) values ('New', 'new.example')`,
     column: 'name',
   },
   'platform.users': {
     entity: 'user',
     audience: 'platform',
     login: 'support_app',
-    insert: `(id, email, name, directory_tenant_id, directory_object_id) values ('u-new', 'u@example.com', 'New', 't', 'o')`,
+    make: `select from platform.sign_in_user('u-new', 'u@example.com', 'New', 't', 'o')`,
     column: 'name',
     hidden: ['directory_tenant_id', 'directory_object_id'],
   },
@@ -50,7 +50,7 @@ const tables: Record<string, Table> = {
     entity: 'deal',
     audience: 'crm',
     login: 'foundation_app',
-    insert: `(customer_id, pipeline_id, stage_id, name) values ('${ids.customer}', 1, 1, 'New')`,
+    make: `insert into crm.deals (customer_id, pipeline_id, stage_id, name) values ('${ids.customer}', 1, 1, 'New')`,
     column: 'name',
     key: ids.customer,
   },
@@ -58,7 +58,7 @@ const tables: Record<string, Table> = {
     entity: 'contact',
     audience: 'crm',
     login: 'foundation_app',
-    insert: `(company_id, customer_id, name) values ('${ids.company}', '${ids.customer}', 'New')`,
+    make: `insert into crm.contacts (company_id, customer_id, name) values ('${ids.company}', '${ids.customer}', 'New')`,
     column: 'name',
     key: ids.customer,
   },
@@ -66,7 +66,7 @@ const tables: Record<string, Table> = {
     entity: 'activity',
     audience: 'crm',
     login: 'foundation_app',
-    insert: `(customer_id, type, description) values ('${ids.customer}', 'note', 'New')`,
+    make: `insert into crm.activities (customer_id, type, description) values ('${ids.customer}', 'note', 'New')`,
     column: 'description',
     key: ids.customer,
   },
@@ -74,7 +74,7 @@ const tables: Record<string, Table> = {
     entity: 'custom_value',
     audience: 'crm',
     login: 'foundation_app',
-    insert: `(field_id, customer_id, value) values (1, '${ids.customer}', '"New"')`,
+    make: `insert into crm.custom_field_values (field_id, customer_id, value) values (1, '${ids.customer}', '"New"')`,
     column: 'value',
     isJson: true,
     key: ids.customer,
@@ -83,7 +83,7 @@ const tables: Record<string, Table> = {
     entity: 'session',
     audience: 'support',
     login: 'support_app',
-    insert: `(widget_id, customer_id, visitor_email, visitor_name, token_hash) select id, '${ids.customer}', 'v@example.com', 'New', sha256('new') from support.widgets`,
+    make: `insert into support.sessions (widget_id, customer_id, visitor_email, visitor_name, token_hash) select id, '${ids.customer}', 'v@example.com', 'New', sha256('new') from support.widgets`,
     column: 'visitor_name',
     hidden: ['token_hash', 'message_count', 'last_message_at', 'visitor_read_number', 'agent_read_number', 'page'],
     key: ids.customer,
@@ -92,7 +92,7 @@ const tables: Record<string, Table> = {
     entity: 'message',
     audience: 'support',
     login: 'support_app',
-    insert: `(session_id, number, author, client_id, body) values ('${ids.session}', 1, 'visitor', 'c1', 'New')`,
+    make: `insert into support.messages (session_id, number, author, client_id, body) values ('${ids.session}', 1, 'visitor', 'c1', 'New')`,
     column: 'body',
     key: ids.customer,
   },
@@ -100,7 +100,7 @@ const tables: Record<string, Table> = {
     entity: 'call',
     audience: 'support',
     login: 'support_app',
-    insert: `(customer_id, direction, number_e164, notes, started_at) values ('${ids.customer}', 'inbound', '+4930123456', 'New', now())`,
+    make: `insert into support.calls (customer_id, direction, number_e164, notes, started_at) values ('${ids.customer}', 'inbound', '+4930123456', 'New', now())`,
     column: 'notes',
     hidden: ['client_id'],
     key: ids.customer,
@@ -109,7 +109,7 @@ const tables: Record<string, Table> = {
     entity: 'entry',
     audience: 'support',
     login: 'support_app',
-    insert: `(session_id, kind, client_id, body) values ('${ids.session}', 'note', 'n1', 'New')`,
+    make: `insert into support.session_entries (session_id, kind, client_id, body) values ('${ids.session}', 'note', 'n1', 'New')`,
     column: 'body',
     hidden: ['client_id'],
     key: ids.customer,
@@ -157,14 +157,14 @@ test('these are all the tables that are captured', async () => {
 
 describe.each(Object.entries(tables))(
   'a row of %s',
-  (table, { entity, audience, login, insert, column, isJson, hidden, key }) => {
+  (table, { entity, audience, login, make, column, isJson, hidden, key }) => {
     let id: string;
     const written = (text: string) => (isJson ? JSON.stringify(text) : text);
     const shared = () => ({ audience, key: key ?? id, row_id: id });
     const setBoth = `insert into ${table} overriding system value select r.* from ${table} t, jsonb_populate_record(t, jsonb_build_object('${column}', $2::text)) r where t.id::text = $1`;
 
     test('that is inserted is one event with every column but the hidden', async () => {
-      const events = await eventsOf(apps[login], `insert into ${table} ${insert}`);
+      const events = await eventsOf(apps[login], make);
       expect(events).toHaveLength(1);
       const event = events[0] as LoggedEvent;
       id = event.row_id;

@@ -90,9 +90,7 @@ describe('a change of', () => {
   test('a company, a user, a contact, a call and an activity are events too', async () => {
     const events = await eventsOf(async () => {
       await foundation.query(`update platform.companies set name = 'Acme Ltd' where id = $1`, [made.company]);
-      await foundation.query(
-        `insert into platform.users (id, email, name) values ('zoe', 'zoe@aether.example', 'Zoe')`,
-      );
+      await foundation.query(`select from platform.sign_in_user('zoe', 'zoe@aether.example', 'Zoe', null, null)`);
       await foundation.query(`insert into crm.contacts (company_id, customer_id, name) values ($1, $2, 'Ada')`, [
         made.company,
         made.customer,
@@ -135,9 +133,7 @@ test('secrets and what only the database needs stand in no event', async () => {
       `update support.sessions set token_hash = sha256('another'), message_count = 5, visitor_name = 'Ada K' where id = $1`,
       [made.session],
     );
-    await foundation.query(
-      `insert into platform.users (id, email, name, directory_tenant_id, directory_object_id) values ('max', 'max@aether.example', 'Max', 't', 'o')`,
-    );
+    await foundation.query(`select from platform.sign_in_user('max', 'max@aether.example', 'Max', 't', 'o')`);
     await foundation.query(`update platform.customers set email = 'Ada.King@example.com' where id = $1`, [
       made.customer,
     ]);
