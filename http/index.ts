@@ -19,6 +19,7 @@ export {
 } from './fields.ts';
 export type { Checks } from './health.ts';
 export { createLog, type Log } from './log.ts';
+export { answerEvents } from './longanswer.ts';
 export { isLoopbackHost } from './loopback.ts';
 export { ownOrigin, requireOwnPage } from './ownpage.ts';
 export { type FieldProblem, Problem, ProblemSchema, problems, refuseFields } from './problem.ts';

@@ -1,9 +1,9 @@
 import type { AppEvent, EventType, PlatformDb, Signal } from '@aether/platform';
 import { FellBehind } from '@aether/platform';
 import { z } from '@hono/zod-openapi';
-import { streamSSE } from 'hono/streaming';
 import type { App } from './app.ts';
 import { object } from './fields.ts';
+import { answerEvents } from './longanswer.ts';
 import { Problem, problems, refuseFields } from './problem.ts';
 import { createStaffRoute } from './staff.ts';
 
@@ -15,6 +15,8 @@ const types = z
     error: `must be at most ${typesMax} types with commas between them, such as customer.updated,session.created`,
   })
   .openapi({ type: 'string', example: 'customer.created,customer.updated' });
+
+const signalsWaitingMax = 100;
 
 const stream = createStaffRoute({
   method: 'get',
@@ -49,7 +51,7 @@ export type StreamOptions = {
 export function addEventStream(
   app: App,
   db: PlatformDb,
-  { closing, heartbeatMs = 15_000, welcomeMs = 3_000, streamsMax = 500, signals }: StreamOptions,
+  { closing, heartbeatMs, welcomeMs = 3_000, streamsMax = 500, signals }: StreamOptions,
 ): void {
   let open = 0;
   app.openapi(stream, async (c) => {
@@ -73,25 +75,26 @@ export function addEventStream(
       open -= 1;
       throw error;
     }
-    const after = begin.position;
-    const gone = new AbortController();
-    const over = AbortSignal.any([closing, gone.signal]);
     const caller = c.get('caller');
-    c.header('X-Accel-Buffering', 'no'); // a proxy that gathers would delay what is live
-    return streamSSE(c, async (sse) => {
-      sse.onAbort(() => gone.abort());
-      const heartbeat = setInterval(() => sse.write(': open\n\n').catch(() => gone.abort()), heartbeatMs);
-      const deafen = signals?.((signal) => {
-        sse.writeSSE({ event: 'signal', data: JSON.stringify(signal) }).catch(() => gone.abort());
+    const onEnd = () => {
+      open -= 1;
+    };
+    return answerEvents(c, { closing, heartbeatMs, onEnd }, async (sse, over, leave) => {
+      let signalsWaiting = 0;
+      const deafen = signals?.(async (signal) => {
+        if (signalsWaiting >= signalsWaitingMax) return; // a reader who is slow misses some: they are worth nothing later
+        signalsWaiting += 1;
+        await sse.writeSSE({ event: 'signal', data: JSON.stringify(signal) });
+        signalsWaiting -= 1;
       });
       const welcome = setInterval(async () => {
-        if (!(await caller?.isStillWelcome().catch(() => true))) gone.abort();
+        if (!(await caller?.isStillWelcome().catch(() => true))) leave();
       }, welcomeMs);
       try {
         // With an id, so that who is cut before the first event comes back to this place.
         await sse.write(`: open\nid: ${begin.position}.${begin.id}\n\n`);
         if (!isKnown) await sse.writeSSE({ event: 'reset', data: '{}' });
-        for await (const event of db.events.follow({ types: wanted, after, signal: over })) {
+        for await (const event of db.events.follow({ types: wanted, after: begin.position, signal: over })) {
           await sse.writeSSE({ id: `${event.position}.${event.id}`, event: event.type, data: describe(event) });
           if (over.aborted) break;
         }
@@ -99,10 +102,8 @@ export function addEventStream(
         // A reader who is too slow is let go, and comes back from where it stands.
         if (!(error instanceof FellBehind)) throw error;
       } finally {
-        clearInterval(heartbeat);
         clearInterval(welcome);
         deafen?.();
-        open -= 1;
       }
     }) as never;
   });

@@ -1,6 +1,5 @@
-import { type App, createRoute, jsonBody, object, pageSize, problems, z } from '@aether/http';
+import { type App, answerEvents, createRoute, jsonBody, object, pageSize, problems, z } from '@aether/http';
 import type { PlatformDb } from '@aether/platform';
-import { streamSSE } from 'hono/streaming';
 import { answerVisitor } from './chatbots.ts';
 import type { Live } from './live.ts';
 import { after, MessageSchema, NewVisitorMessageSchema } from './messages.schemas.ts';
@@ -124,15 +123,10 @@ export function addVisitorMessageRoutes(
 
   app.openapi(stream, async (c) => {
     const { session, token } = await door.enter(c, c.req.valid('param').id);
-    const leave = streams.enter(door.addressOf(c));
-    c.header('X-Accel-Buffering', 'no'); // a proxy that gathers would delay what is live
-    return streamSSE(c, async (sse) => {
-      try {
-        await streams.write(sse, session, { token, after: c.req.valid('query').after });
-      } finally {
-        leave();
-      }
-    }) as never;
+    const onEnd = streams.enter(door.addressOf(c));
+    return answerEvents(c, { closing: streams.closing, onEnd }, (sse, over) =>
+      streams.write(sse, over, session, { token, after: c.req.valid('query').after }),
+    ) as never;
   });
 
   app.openapi(type, async (c) => {

@@ -7,7 +7,8 @@ import { requireVisitorSession, type VisitorSession } from './visitors.ts';
 
 export type VisitorStreams = ReturnType<typeof openVisitorStreams>;
 
-const heartbeatMs = 15_000;
+/** How often those who cannot be told of a change by other servers look themselves. */
+const lookEveryMs = 15_000;
 const typingEveryMs = 2_000;
 const streamsPerAddressMax = 30;
 const pageMax = 200;
@@ -26,6 +27,9 @@ export function openVisitorStreams(
   let open = 0;
 
   return {
+    /** Ends every stream. */
+    closing,
+
     /** Counts a stream. @returns counts it off. @throws Problem 429 when there are too many */
     enter(address: string): () => void {
       const own = perAddress.get(address) ?? 0;
@@ -51,16 +55,14 @@ export function openVisitorStreams(
 
     /**
      * Writes a conversation to its visitor: what there is from behind `after`, then what comes, each message once and in order. Ends
-     * when the visitor is gone, when the token is no more, or when the server closes.
+     * when it is `over`, or when the token is no more.
      */
     async write(
       sse: SSEStreamingApi,
+      over: AbortSignal,
       session: VisitorSession,
       { token, after }: { token: string; after: number },
     ): Promise<void> {
-      const gone = new AbortController();
-      const over = AbortSignal.any([closing, gone.signal]);
-      sse.onAbort(() => gone.abort());
       let heard: Heard[] = [];
       let wake = () => {};
       const leave = live.join(session.id, (each) => {
@@ -68,12 +70,11 @@ export function openVisitorStreams(
         wake();
       });
       over.addEventListener('abort', () => wake(), { once: true });
-      const heartbeat = setInterval(() => {
-        sse.write(': open\n\n').catch(() => gone.abort());
+      const looking = setInterval(() => {
         if (db.events.isLive()) return;
         heard.push({ kind: 'look' }); // nobody tells what other servers do
         wake();
-      }, heartbeatMs);
+      }, lookEveryMs);
       let last = after;
       let told = '';
 
@@ -122,7 +123,7 @@ export function openVisitorStreams(
       } catch (error) {
         if (!(error instanceof NotFound)) throw error; // a newer token has taken this one's place
       } finally {
-        clearInterval(heartbeat);
+        clearInterval(looking);
         leave();
       }
     },

@@ -1,0 +1,49 @@
+import type { Context } from 'hono';
+import { type SSEStreamingApi, streamSSE } from 'hono/streaming';
+
+export type LongAnswerOptions = {
+  /** Ends it, so that the server can close. */
+  closing: AbortSignal;
+  heartbeatMs?: number;
+  /** Runs once, however it ends. */
+  onEnd: () => void;
+};
+
+/**
+ * Answers with server-sent events until the reader is gone, the server closes, or `write` is done. Who has not taken one sign of life
+ * when the next is due is gone as well: such a reader may keep the connection, not our memory.
+ *
+ * @param write `over` says that it has ended, `leave` ends it.
+ */
+export function answerEvents(
+  c: Context,
+  { closing, heartbeatMs = 15_000, onEnd }: LongAnswerOptions,
+  write: (sse: SSEStreamingApi, over: AbortSignal, leave: () => void) => Promise<void>,
+): Response {
+  c.header('X-Accel-Buffering', 'no'); // a proxy that gathers would delay what is live
+  if (c.req.method === 'HEAD') {
+    // Nobody would read the body that a GET has, nor say that it is not wanted.
+    onEnd();
+    return c.body(null, 200, { 'Content-Type': 'text/event-stream' });
+  }
+  const gone = new AbortController();
+  const leave = () => gone.abort();
+  const over = AbortSignal.any([closing, gone.signal]);
+  return streamSSE(c, async (sse) => {
+    sse.onAbort(leave);
+    over.addEventListener('abort', () => sse.abort(), { once: true }); // ends also a write that waits for its reader
+    let isTaken = true;
+    const heartbeat = setInterval(async () => {
+      if (!isTaken) return leave();
+      isTaken = false;
+      await sse.write(': open\n\n');
+      isTaken = true;
+    }, heartbeatMs);
+    try {
+      await write(sse, over, leave);
+    } finally {
+      clearInterval(heartbeat);
+      onEnd();
+    }
+  });
+}
