@@ -32,6 +32,7 @@ migrations
   .description('once per server: roles, logins and the database; prints connection strings')
   .option('--admin-url <url>', 'the server administrator (or PLATFORM_ADMIN_URL)')
   .option('--database <name>', 'the database', 'platform')
+  .option('--new-passwords', 'also for logins that are there already: what runs on the old ones is cut off', false)
   .action(bootstrapServer);
 const onDatabase = (name: string, description: string) =>
   migrations
@@ -40,11 +41,12 @@ const onDatabase = (name: string, description: string) =>
     .option('--url <url>', 'as platform_migrator (or PLATFORM_MIGRATOR_URL); by default what npm start runs');
 onDatabase('up', 'run what has not run yet').action(({ url }) => migrateUp(migratorUrl(url)));
 onDatabase('status', 'what has run and what has not').action(({ url }) => printStatus(migratorUrl(url)));
-onDatabase('check', 'exit 1 when something is pending, edited, or not as database/schema.sql says').action(
-  async ({ url }) => {
-    if (!(await checkDatabase(migratorUrl(url)))) process.exitCode = 1;
-  },
-);
+onDatabase(
+  'check',
+  'exit 1 when something is pending, edited, not as database/schema.sql says, or a login can do too much',
+).action(async ({ url }) => {
+  if (!(await checkDatabase(migratorUrl(url)))) process.exitCode = 1;
+});
 
 program.addCommand(eventsCommand());
 

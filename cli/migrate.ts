@@ -2,18 +2,21 @@ import { randomBytes } from 'node:crypto';
 import {
   bootstrap,
   compareSnapshot,
+  type Login,
+  lintSchema,
   loginNames,
   migrate,
   migrationState,
   type Passwords,
   urlFor,
+  withMigrator,
 } from '@aether/database';
 import { requireDatabaseUrl } from './databaseurl.ts';
 import { readRunning } from './running.ts';
 
 /** The owner's connection: the one given, else that of what `npm start` runs. @throws when there is neither */
 export function migratorUrl(given: string | undefined): string {
-  const url = given ?? process.env.PLATFORM_MIGRATOR_URL ?? readRunning()?.PLATFORM_MIGRATOR_URL;
+  const url = given || process.env.PLATFORM_MIGRATOR_URL || readRunning()?.PLATFORM_MIGRATOR_URL;
   if (!url)
     throw new Error(
       'Which database? Give --url or PLATFORM_MIGRATOR_URL (as platform_migrator), or run `npm start` first.',
@@ -21,31 +24,47 @@ export function migratorUrl(given: string | undefined): string {
   return requireDatabaseUrl(given ? '--url' : 'PLATFORM_MIGRATOR_URL', url);
 }
 
-/** `aether migrate bootstrap`: prints the connection strings of the logins to standard output, for a file or a secret store. */
+/**
+ * `aether migrate bootstrap`: prints the connection strings of the logins to standard output, for a file or a secret store. A login that
+ * was there keeps its password, which nobody can read: its line says `PASSWORD` in its place.
+ */
 export async function bootstrapServer({
   adminUrl,
   database,
+  newPasswords,
 }: {
   adminUrl: string | undefined;
   database: string;
+  newPasswords: boolean;
 }): Promise<void> {
-  const url = adminUrl ?? process.env.PLATFORM_ADMIN_URL;
+  const url = adminUrl || process.env.PLATFORM_ADMIN_URL;
   if (!url)
     throw new Error('Which server? Give --admin-url or PLATFORM_ADMIN_URL: a login with CREATEROLE and CREATEDB.');
   requireDatabaseUrl(adminUrl ? '--admin-url' : 'PLATFORM_ADMIN_URL', url);
-  const passwords = Object.fromEntries(
-    loginNames.map((login) => [
-      login,
-      process.env[`${login.toUpperCase()}_PASSWORD`] ?? randomBytes(24).toString('base64url'),
-    ]),
-  ) as Passwords;
-  await bootstrap(url, { database, passwords });
-  console.error(
-    `Roles, logins and the database ${database} are ready. Each run without <LOGIN>_PASSWORD gives new passwords. Next: aether migrate up.`,
-  );
+  const random = mapLogins(() => randomBytes(24).toString('base64url'));
+  const chosen = mapLogins((login) => process.env[`${login.toUpperCase()}_PASSWORD`] || undefined);
+  const set = await bootstrap(url, {
+    database,
+    passwords: newPasswords ? { ...random, ...withoutEmpty(chosen) } : withoutEmpty(chosen),
+    passwordsOfNew: random,
+    onProgress: (line) => console.error(line),
+  });
+  const kept = loginNames.filter((login) => !set[login]);
+  console.error(`Roles, logins and the database ${database} are ready. Next: aether migrate up.`);
+  if (kept.length > 0)
+    console.error(
+      `${kept.join(', ')} ${kept.length === 1 ? 'was' : 'were'} there and kept the password they have. ` +
+        '--new-passwords gives new ones, and <LOGIN>_PASSWORD those that you choose; what runs on the old ones is then cut off.',
+    );
   for (const login of loginNames)
-    console.log(`${login.toUpperCase()}_URL=${urlFor(url, login, passwords[login], database)}`);
+    console.log(`${login.toUpperCase()}_URL=${urlFor(url, login, set[login] ?? 'PASSWORD', database)}`);
 }
+
+const mapLogins = <T>(work: (login: Login) => T) =>
+  Object.fromEntries(loginNames.map((login) => [login, work(login)])) as Record<Login, T>;
+
+const withoutEmpty = (passwords: Partial<Passwords>): Partial<Passwords> =>
+  Object.fromEntries(Object.entries(passwords).filter(([, password]) => password !== undefined));
 
 export async function migrateUp(url: string): Promise<void> {
   const applied = await migrate(url, { onProgress: (line) => console.log(line) });
@@ -58,7 +77,12 @@ export async function printStatus(url: string): Promise<void> {
   for (const migration of pending) console.log(`  ${migration.number} ${migration.name}`);
 }
 
-/** `aether migrate check`. @returns whether the database is what these files make: nothing pending, nothing edited, no drift. */
+/**
+ * `aether migrate check`.
+ *
+ * @returns whether the database is what these files make (nothing pending, nothing edited, no drift), and keeps the house rules, those
+ *   about logins among them.
+ */
 export async function checkDatabase(url: string): Promise<boolean> {
   const { pending } = await migrationState(url);
   if (pending.length > 0) {
@@ -66,10 +90,10 @@ export async function checkDatabase(url: string): Promise<boolean> {
     return false;
   }
   const difference = await compareSnapshot(url);
-  if (difference) {
-    console.error(`The schema is not the one of database/schema.sql:\n${difference}`);
-    return false;
-  }
-  console.log('The schema is the one of database/schema.sql.');
+  if (difference) console.error(`The schema is not the one of database/schema.sql:\n${difference}`);
+  const findings = await withMigrator(url, lintSchema);
+  for (const { lint, object, remedy } of findings) console.error(`${lint}: ${object}. ${remedy}`);
+  if (difference || findings.length > 0) return false;
+  console.log('The schema is the one of database/schema.sql, and no login can do more than its role.');
   return true;
 }

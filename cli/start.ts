@@ -1,24 +1,14 @@
 import { join } from 'node:path';
 import { type Login, loginNames, migrate, removeLocal, startLocal, urlFor } from '@aether/database';
-import { startFoundation } from '@aether/foundation';
-import { createLog, type Log, type Served } from '@aether/http';
-import { connectPlatform } from '@aether/platform';
-import { type LocalProvider, startLocalProvider } from '@aether/signin/provider';
-import { startSupport } from '@aether/support';
-import { startSync } from '@aether/sync';
 import { requireDatabaseUrl } from './databaseurl.ts';
-import { loadDemoData, personas } from './demo-data.ts';
-import { demoWidgetKey, readDemoSecret } from './demo-support.ts';
-import { startDemoShop } from './demoshop/server.ts';
 import { step } from './progress.ts';
 import { aetherFolder, claimFolder, envFile, removeRunning, writeRunning } from './running.ts';
+import type { Servers } from './servers.ts';
 import { listenForStop } from './stopsignal.ts';
 import { prepareWeb } from './web.ts';
 
 const ownDatabase = 'platform';
 const webFolders = ['foundation', 'support'].map((app) => join(import.meta.dirname, '..', app, 'web'));
-const identityPort = 4400;
-const shopPort = 4500;
 
 /** `stop` only when the server is our own; `cut` stops it without a checkpoint. */
 type Platform = {
@@ -29,14 +19,13 @@ type Platform = {
 };
 
 /**
- * `npm start`: PostgreSQL, migrations, demo data, the sync worker, the web app, an identity provider, Foundation and Support, until Ctrl-C. With PLATFORM_DB_URL
+ * `npm start`: PostgreSQL, migrations, and the servers on top of them, until Ctrl-C. With PLATFORM_DB_URL
  * set, that server is used instead of one of our own; its logins' passwords come from <LOGIN>_PASSWORD.
  *
  * @throws when something cannot start; what had started is stopped again.
  */
 export async function start({ reset }: { reset: boolean }): Promise<void> {
   process.env.LOG_LEVEL ??= 'warn'; // the terminal is for what starts and stops
-  const log = createLog('aether');
   const hosted = process.env.PLATFORM_DB_URL;
   if (hosted && reset)
     throw new Error('--reset removes the data of our own PostgreSQL only, and PLATFORM_DB_URL names another one.');
@@ -49,8 +38,10 @@ export async function start({ reset }: { reset: boolean }): Promise<void> {
   });
   const givenUp = new AbortController();
   stop.asked.then(() => givenUp.abort());
-  const web = prepareWeb(webFolders, givenUp.signal); // meanwhile: it takes longest, and needs nothing of the rest
-  web.catch(() => {}); // told of where it is waited for
+  // Meanwhile: these take longest, and need nothing of the rest.
+  const web = prepareWeb(webFolders, givenUp.signal);
+  const loaded = import('./servers.ts');
+  for (const each of [web, loaded]) each.catch(() => {}); // told of where it is waited for
   try {
     console.log('\nAether\n');
     if (reset) await step('data removed', () => removeLocal(aetherFolder));
@@ -64,62 +55,16 @@ export async function start({ reset }: { reset: boolean }): Promise<void> {
         note(applied.length === 0 ? 'up to date' : `${applied.length} applied`);
       }),
     );
-    if (used.stop) {
-      await stop.orAfter(
-        step('demo data', async ({ note }) => {
-          const loaded = await loadDemoData({
-            foundationUrl: used.urlOf('foundation_app'),
-            supportUrl: used.urlOf('support_app'),
-            migratorUrl: used.urlOf('platform_migrator'),
-          });
-          note(loaded ? 'loaded' : 'there already');
-        }),
-      );
-    }
-    const worker = startSync({ url: used.urlOf('sync_app'), onError: (error) => log.error({ err: error }, 'sync') });
-    started.push({ name: 'Sync', stop: worker.close });
-    await stop.orAfter(
-      step('web apps', async ({ note }) => {
-        note(await web);
-      }),
-    );
-    const identity = process.env.SIGNIN_ISSUER ? undefined : await step('identity provider', startIdentity);
-    if (identity) started.push({ name: 'Identity provider', stop: identity.close });
-    const variables = (login: 'foundation_app' | 'support_app') => ({
-      ...process.env,
-      ...identity?.settingsOf(login === 'foundation_app' ? 'foundation' : 'support'),
-      DB_USER: undefined,
-      DB_PASSWORD: undefined,
-      DB_ROLE: undefined,
-      PLATFORM_DB_URL: used.urlOf(login),
+    const { startServers } = await loaded;
+    const servers = await startServers({
+      urlOf: used.urlOf,
+      withDemo: used.stop !== undefined,
+      web,
+      stop,
+      onStarted: (name, stop) => started.push({ name, stop }),
     });
-    const foundation = await step('Foundation', () => startFoundation({ variables: variables('foundation_app') }));
-    started.push({ name: 'Foundation', stop: foundation.close });
-    const support = await step('Support', () => startSupport({ variables: variables('support_app') }));
-    started.push({ name: 'Support', stop: support.close });
-    const shop = used.stop && (await step('demo shop', () => startShop(used.urlOf('support_app'), support.url, log)));
-    if (shop) started.push({ name: 'Demo shop', stop: shop.close });
-
-    await writeRunning({
-      FOUNDATION_URL: foundation.url,
-      SUPPORT_URL: support.url,
-      ...(shop && { SUPPORT_WIDGET_KEY: demoWidgetKey, DEMO_SHOP_URL: shop.url }),
-      ...(identity && { IDENTITY_URL: identity.issuer }),
-      ...Object.fromEntries(used.logins.map((login) => [`${login.toUpperCase()}_URL`, used.urlOf(login)])),
-    });
-    const { host, pathname } = new URL(used.urlOf('foundation_app'));
-    console.log(`
-Ready in ${(performance.now() / 1000).toFixed(1)} s.
-
-  Foundation   ${foundation.url}${takenNote(foundation.portTaken)}   its interface: ${foundation.url}/openapi.json
-  Support      ${support.url}${takenNote(support.portTaken)}   its interface: ${support.url}/openapi.json
-${shop ? `  Demo shop    ${shop.url}${takenNote(shop.portTaken)}   the chat widget on a page of its own\n` : ''}  PostgreSQL   ${host}, database ${pathname.slice(1)}; connection strings: ${envFile}
-
-  Sign-in      ${identity ? `${identity.issuer}${takenNote(identity.portTaken)}   no passwords: choose who you are; npx aether token --as maya for scripts` : process.env.SIGNIN_ISSUER}
-
-  Try it:      open ${foundation.url} and ${support.url}, or npx aether demo
-  Ctrl-C stops everything; the data stays. npm start -- --reset starts over. LOG_LEVEL=info shows each request.
-`);
+    await writeRunning(describeRunning(used, servers));
+    printReady(used, servers);
     await stop.asked;
   } catch (error) {
     if (!stop.isAsked()) throw error;
@@ -133,25 +78,34 @@ ${shop ? `  Demo shop    ${shop.url}${takenNote(shop.portTaken)}   the chat widg
   }
 }
 
-async function startShop(databaseUrl: string, supportUrl: string, log: Log): Promise<Served> {
-  const db = await connectPlatform({
-    app: 'support',
-    variables: { PLATFORM_DB_URL: databaseUrl, PLATFORM_DB_POOL_MAX: '1' },
-  });
-  const secret = await readDemoSecret(db).finally(db.close);
-  const port = readPort('DEMO_SHOP_PORT', shopPort);
-  return startDemoShop({ supportUrl, widgetKey: demoWidgetKey, secret, port, log });
+/** The settings that .aether/env lists. */
+function describeRunning(
+  { logins, urlOf }: Platform,
+  { foundation, support, identity, shop }: Servers,
+): Record<string, string> {
+  return {
+    FOUNDATION_URL: foundation.url,
+    SUPPORT_URL: support.url,
+    ...(shop && { SUPPORT_WIDGET_KEY: shop.widgetKey, DEMO_SHOP_URL: shop.url }),
+    ...(identity && { IDENTITY_URL: identity.issuer }),
+    ...Object.fromEntries(logins.map((login) => [`${login.toUpperCase()}_URL`, urlOf(login)])),
+  };
 }
 
-function readPort(setting: string, fallback: number): number {
-  const port = Number(process.env[setting] || fallback);
-  if (!Number.isInteger(port) || port < 0 || port > 65_535)
-    throw new Error(`${setting} must be a port number from 0 to 65535.`);
-  return port;
-}
+function printReady({ urlOf }: Platform, { foundation, support, identity, shop }: Servers): void {
+  const { host, pathname } = new URL(urlOf('foundation_app'));
+  console.log(`
+Ready in ${(performance.now() / 1000).toFixed(1)} s.
 
-function startIdentity(): Promise<LocalProvider> {
-  return startLocalProvider({ folder: aetherFolder, personas, port: readPort('IDENTITY_PORT', identityPort) });
+  Foundation   ${foundation.url}${takenNote(foundation.portTaken)}   its interface: ${foundation.url}/openapi.json
+  Support      ${support.url}${takenNote(support.portTaken)}   its interface: ${support.url}/openapi.json
+${shop ? `  Demo shop    ${shop.url}${takenNote(shop.portTaken)}   the chat widget on a page of its own\n` : ''}  PostgreSQL   ${host}, database ${pathname.slice(1)}; connection strings: ${envFile}
+
+  Sign-in      ${identity ? `${identity.issuer}${takenNote(identity.portTaken)}   no passwords: choose who you are; npx aether token --as maya for scripts` : process.env.SIGNIN_ISSUER}
+
+  Try it:      open ${foundation.url} and ${support.url}, or npx aether demo
+  Ctrl-C stops everything; the data stays. npm start -- --reset starts over. LOG_LEVEL=info shows each request.
+`);
 }
 
 async function ownPlatform(): Promise<Platform> {

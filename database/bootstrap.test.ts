@@ -71,6 +71,27 @@ describe('on a server that has served before', () => {
     expect(extversion).toBeTruthy();
   });
 
+  test('one that waits says for whom', async () => {
+    const database = newName();
+    await ask(at(urls.support_app as string, new URL(adminUrl).pathname.slice(1)), async (holder) => {
+      await holder.query(`select pg_advisory_lock(hashtext('aether bootstrap'))`);
+      const { promise: told, resolve } = Promise.withResolvers<string>();
+      const done = bootstrap(adminUrl, { database, passwords: {}, onProgress: resolve });
+      expect(await told).toMatch(/^waiting for support_app \(process \d+\)/);
+      await holder.query('select pg_advisory_unlock_all()');
+      await done;
+    });
+  });
+
+  test('a database of somebody else is refused, and no login loses its password', async () => {
+    const database = newName();
+    await ask(superuserUrl, (superuser) => superuser.query(`create database ${database}`));
+    const refused = bootstrap(adminUrl, { database, passwords: { observer_app: 'another' } });
+    await expect(refused).rejects.toThrow(`The database ${database} belongs to postgres`);
+    expect(await oneRow(at(urls.observer_app as string, 'postgres'), 'select 1 as here')).toEqual({ here: 1 });
+    await ask(superuserUrl, (superuser) => superuser.query(`drop database ${database}`));
+  });
+
   test('a superuser is refused: what it makes would belong to it', async () => {
     const database = newName();
     await expect(bootstrap(superuserUrl, { database, passwords: {} })).rejects.toThrow(/not as a superuser/);
@@ -150,9 +171,19 @@ describe('on a fresh server', () => {
     }
     expect((await observe(superuser, 'platform')).roles).toHaveLength(12);
 
-    // A login left out keeps the password it has; one named gets the new one.
-    await bootstrap(local.adminUrl, { database: 'platform', passwords: { support_app: 'new' } });
+    // A login that is there keeps the password it has; one named gets the new one.
+    const others = { database: 'another', passwordsOfNew: passwords };
+    expect(await bootstrap(local.adminUrl, { ...others, passwords: { support_app: 'new' } })).toEqual({
+      support_app: 'new',
+    });
     await expect(ask(urlOf('support_app'), async () => {})).rejects.toMatchObject({ code: '28P01' });
     expect(await oneRow(urlOf('foundation_app'), 'select 1 as here')).toEqual({ here: 1 });
+
+    // Whoever gave a login more than its part is told before an app uses it.
+    await ask(superuser, (client) => client.query('alter role support_app bypassrls'));
+    const again = () => bootstrap(local.adminUrl, { database: 'platform', passwords: {} });
+    await expect(again()).rejects.toThrow('support_app is above row level security');
+    await ask(superuser, (client) => client.query('alter role support_app nobypassrls'));
+    await again();
   });
 });

@@ -1,5 +1,7 @@
 import pg from 'pg';
 import { type Login, loginNames, logins, type Passwords } from './logins.ts';
+import { rolesWithMore } from './roles.ts';
+import { takeTurn } from './turn.ts';
 
 const searchPaths: Partial<Record<Login, string>> = {
   foundation_app: 'crm, platform',
@@ -16,28 +18,57 @@ const connectionLimits: Record<Login, number> = {
 
 /**
  * Makes a server ready for the migrations: roles, logins, the database, its grants, extensions. Safe to repeat, and to run twice at once.
+ * Passwords come last: what fails before leaves every login its own.
  *
  * @param adminUrl the server's administrator, a login with CREATEROLE and CREATEDB; not a superuser (Azure has none).
- * @param passwords set for every login named; a login left out keeps the password it has.
- * @throws when the server is older than PostgreSQL 18, or the login lacks those rights.
+ * @param passwords set for every login named.
+ * @param passwordsOfNew for logins that are made now and are not named in `passwords`; any other login keeps the password it has.
+ * @returns the passwords that were set.
+ * @throws when the server is older than PostgreSQL 18, the login lacks those rights, the database is somebody else's, or a login or role
+ *   of ours can do more than it should.
  */
 export async function bootstrap(
   adminUrl: string,
-  { database, passwords }: { database: string; passwords: Partial<Passwords> },
-): Promise<void> {
+  {
+    database,
+    passwords,
+    passwordsOfNew = {},
+    onProgress,
+  }: {
+    database: string;
+    passwords: Partial<Passwords>;
+    passwordsOfNew?: Partial<Passwords>;
+    onProgress?: (line: string) => void;
+  },
+): Promise<Partial<Passwords>> {
   const databaseUrl = new URL(adminUrl);
   databaseUrl.pathname = `/${database}`;
-  await withClient(adminUrl, async (admin) => {
+  return withClient(adminUrl, async (admin) => {
     await requireAdministrator(admin);
     // Roles belong to the whole server: two bootstraps at once would both find them missing. Held to the end.
-    await admin.query(`select pg_advisory_lock(hashtext('aether bootstrap'))`);
-    await createRoles(admin, passwords);
-    const { rowCount } = await admin.query('select from pg_database where datname = $1', [database]);
-    if (rowCount === 0)
-      await admin.query(`create database ${pg.escapeIdentifier(database)} template template0 encoding 'UTF8'`);
+    await takeTurn(admin, 'aether bootstrap', onProgress);
+    await requireHarmlessRoles(admin);
+    await createDatabase(admin, database);
+    const made = await createRoles(admin);
     await openDatabase(admin, database);
     await withClient(databaseUrl.href, (owner) => prepareSchemas(owner));
+    const given = { ...Object.fromEntries(made.map((login) => [login, passwordsOfNew[login]])), ...passwords };
+    await setPasswords(admin, given);
+    return given;
   });
+}
+
+async function createDatabase(admin: pg.Client, database: string): Promise<void> {
+  const { rows } = await admin.query(
+    `select pg_has_role(datdba, 'USAGE') as own, pg_get_userbyid(datdba) as owner from pg_database where datname = $1`,
+    [database],
+  );
+  if (rows.length === 0)
+    await admin.query(`create database ${pg.escapeIdentifier(database)} template template0 encoding 'UTF8'`);
+  else if (!rows[0].own)
+    throw new Error(
+      `The database ${database} belongs to ${rows[0].owner}: bootstrap as that login, or choose another name.`,
+    );
 }
 
 /**
@@ -78,16 +109,22 @@ async function requireAdministrator(admin: pg.Client): Promise<void> {
     throw new Error('Bootstrap needs a login with CREATEROLE and CREATEDB: the one the server was created with.');
 }
 
-async function createRoles(admin: pg.Client, passwords: Partial<Passwords>): Promise<void> {
+/** Roles outlive databases: one that was given more than its part is found here, not when an app uses it. */
+async function requireHarmlessRoles(admin: pg.Client): Promise<void> {
+  const { rows } = await admin.query<{ role: string; power: string }>(rolesWithMore);
+  if (rows.length === 0) return;
+  const found = rows.map(({ role, power }) => `${role} is ${power}`).join(', ');
+  throw new Error(`A login of ours can do more than it should: ${found}. Take that back first (alter role, revoke).`);
+}
+
+/** @returns the logins that were not there. */
+async function createRoles(admin: pg.Client): Promise<Login[]> {
   const existing = new Set((await admin.query('select rolname from pg_roles')).rows.map((row) => row.rolname));
   for (const login of loginNames) {
     const role = logins[login];
     if (!existing.has(role)) await admin.query(`create role ${role} nologin`);
     if (!existing.has(login)) await admin.query(`create role ${login} login`);
-    const password = passwords[login];
-    await admin.query(
-      `alter role ${login} connection limit ${connectionLimits[login]}${password ? ` password ${pg.escapeLiteral(password)}` : ''}`,
-    );
+    await admin.query(`alter role ${login} connection limit ${connectionLimits[login]}`);
     // The migrator must say `set role`; an app has its rights at once and can become nobody else.
     const terms = login === 'platform_migrator' ? 'inherit false, set true' : 'inherit true, set false';
     await admin.query(`grant ${role} to ${login} with ${terms}`);
@@ -97,13 +134,21 @@ async function createRoles(admin: pg.Client, passwords: Partial<Passwords>): Pro
     await admin.query(`alter role ${login} set lock_timeout = '5s'`);
     await admin.query(`alter role ${login} set idle_in_transaction_session_timeout = '30s'`);
   }
+  return loginNames.filter((login) => !existing.has(login));
 }
 
-async function withClient(url: string, work: (client: pg.Client) => Promise<void>): Promise<void> {
+async function setPasswords(admin: pg.Client, passwords: Partial<Passwords>): Promise<void> {
+  await admin.query('begin'); // all or none
+  for (const [login, password] of Object.entries(passwords))
+    if (password) await admin.query(`alter role ${login} password ${pg.escapeLiteral(password)}`);
+  await admin.query('commit');
+}
+
+async function withClient<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
   const client = new pg.Client({ connectionString: url });
   await client.connect();
   try {
-    await work(client);
+    return await work(client);
   } finally {
     await client.end();
   }

@@ -28,7 +28,8 @@ function isTried({ object, column, grantee, privilege }: Entry, matrix: Matrix):
   const isAnswer = (row: string) =>
     column ? row === `${object}\n${column}` : ofColumns ? row.startsWith(`${object}\n`) : row === object;
   const answers = [...matrix].filter(([row]) => isAnswer(row));
-  return holders.every((index) => answers.some(([, cells]) => cells[index]?.includes(letter)));
+  // What is given for a whole table is tried when it is tried for each of its columns.
+  return answers.length > 0 && holders.every((index) => answers.every(([, cells]) => cells[index]?.includes(letter)));
 }
 
 /** Made by people: in no system schema, in no extension. Of a query in which n is the schema. */

@@ -1,4 +1,5 @@
 export { bootstrap } from './bootstrap.ts';
+export { type Finding, lintSchema } from './lints.ts';
 export { type LocalServer, removeLocal, startLocal } from './local.ts';
 export { type Login, loginNames, logins, type Passwords, urlFor } from './logins.ts';
 export {

@@ -375,6 +375,48 @@ lint('login with more than its role', {
   },
 });
 
+lint('login with a setting that frees it', {
+  'one that switches triggers off': {
+    role: 'postgres',
+    offence: 'alter role support_app set session_replication_role = replica',
+    found: ['support_app: session_replication_role=replica'],
+    neighbour: `alter role support_app set statement_timeout = '10s'`,
+  },
+});
+
+lint('grant on what PostgreSQL keeps for itself', {
+  'the passwords': {
+    role: 'postgres',
+    offence: 'grant select on pg_authid to support_role',
+    found: ['select on pg_authid to support_role'],
+    neighbour: 'grant select on pg_authid to aether_admin',
+  },
+  'files of the server': {
+    role: 'postgres',
+    offence: 'grant execute on function pg_read_file(text) to support_app',
+    found: ['execute on pg_read_file(text) to support_app'],
+    neighbour: 'revoke execute on function pg_read_file(text) from support_app',
+  },
+});
+
+lint('function among PostgreSQL’s own', {
+  'one that stands before those of any schema': {
+    role: 'postgres',
+    offence: `set local allow_system_table_mods = on; create function pg_catalog.shadow() returns integer language sql return 1`,
+    found: ['shadow()'],
+    neighbour: 'select',
+  },
+});
+
+lint('foreign key that is switched off', {
+  'all of a table': {
+    role: 'postgres',
+    offence: 'alter table support.widget_secrets disable trigger all',
+    found: ['support.widget_secrets widget_secrets_widget_id_fkey'],
+    neighbour: 'alter table support.widget_secrets enable trigger all',
+  },
+});
+
 lint('untested grant', {
   'one that the committed matrix does not have': {
     offence: 'grant update (account_tier) on platform.customers to support_role',
@@ -386,6 +428,11 @@ lint('untested grant', {
       'grant delete on platform.companies to foundation_role; create policy d on platform.companies for delete to foundation_role using (true)',
     found: ['delete on table platform.companies to foundation_role'],
     neighbour: 'grant delete on crm.custom_field_values to foundation_role',
+  },
+  'one on a whole table of which some columns are tested': {
+    offence: 'grant update on platform.customers to support_role; grant insert on crm.activities to support_role',
+    found: ['insert on table crm.activities to support_role', 'update on table platform.customers to support_role'],
+    neighbour: 'grant select on platform.customers to support_role',
   },
   'one on a new table': {
     offence: `${table('t', 'n integer')} create policy p on crm.t to support_role using (true); grant select on crm.t to support_role`,

@@ -2,6 +2,7 @@ import type pg from 'pg';
 import { findUntestedGrants } from './grants.ts';
 import { logins } from './logins.ts';
 import { readPrivileges } from './matrix.ts';
+import { rolesWithMore } from './roles.ts';
 
 /** One offence against the house rules of the schema. */
 export type Finding = { lint: string; object: string; remedy: string };
@@ -185,21 +186,39 @@ const lints: Lint[] = [
   {
     lint: 'login with more than its role',
     remedy: 'Take it back: a login has no power of its own, is in one role, and only the migrator may change into it.',
+    sql: `select role || ' is ' || power as object from (${rolesWithMore}) more`,
+  },
+  {
+    lint: 'login with a setting that frees it',
+    remedy: 'alter role … reset …: constraints and row level security hold whatever a login sets.',
     sql: `
-      select r.rolname || ' is ' || power as object
-      from pg_catalog.pg_roles r cross join lateral unnest(array[
-        case when r.rolsuper then 'a superuser' end, case when r.rolbypassrls then 'above row level security' end,
-        case when r.rolcreaterole then 'a maker of roles' end, case when r.rolcreatedb then 'a maker of databases' end,
-        case when r.rolreplication then 'a replica' end,
-        case when r.rolcanlogin <> (r.rolname in (${loginList})) then case when r.rolcanlogin then 'a login' else 'no login' end end]) power
-      where r.rolname in (${loginList}, ${roleList}) and power is not null
-      union
-      select format('%s is in %s', pg_get_userbyid(m.member), pg_get_userbyid(m.roleid))
-      from pg_catalog.pg_auth_members m left join (values ${Object.entries(logins)
-        .map(([login, role]) => `('${login}', '${role}', ${login !== 'platform_migrator'})`)
-        .join(', ')}) as allowed (login, role, inherits)
-        on allowed.login = pg_get_userbyid(m.member) and allowed.role = pg_get_userbyid(m.roleid)
-          and allowed.inherits = m.inherit_option and allowed.inherits <> m.set_option and not m.admin_option
-      where pg_get_userbyid(m.member) in (${loginList}, ${roleList}) and allowed.login is null`,
+      select format('%s: %s', pg_get_userbyid(s.setrole), setting) as object
+      from pg_catalog.pg_db_role_setting s cross join unnest(s.setconfig) setting
+      where pg_get_userbyid(s.setrole) in (${loginList}, ${roleList}) and split_part(setting, '=', 1) in ('session_replication_role', 'role', 'session_authorization')`,
+  },
+  {
+    lint: 'grant on what PostgreSQL keeps for itself',
+    remedy: 'revoke it: system tables and functions are read through views of ours.',
+    sql: `
+      select format('%s on %s to %s', lower(e.privilege_type), o.object, pg_get_userbyid(e.grantee)) as object
+      from (select c.oid::regclass::text, c.relacl from pg_catalog.pg_class c where c.relnamespace = 'pg_catalog'::regnamespace
+            union all select p.oid::regprocedure::text, p.proacl from pg_catalog.pg_proc p where p.pronamespace = 'pg_catalog'::regnamespace) as o (object, acl)
+        cross join aclexplode(o.acl) e where pg_get_userbyid(e.grantee) in (${loginList}, ${roleList})`,
+  },
+  {
+    lint: 'function among PostgreSQL’s own',
+    remedy: 'drop it: what stands in pg_catalog is found before everything else.',
+    sql: `
+      select p.oid::regprocedure::text as object from pg_catalog.pg_proc p
+      where p.pronamespace = 'pg_catalog'::regnamespace and p.oid >= 16384
+        and not exists (select from pg_catalog.pg_depend where classid = 'pg_catalog.pg_proc'::regclass and objid = p.oid and deptype = 'e')`,
+  },
+  {
+    lint: 'foreign key that is switched off',
+    remedy: 'alter table … enable trigger all, then look for rows that came in meanwhile.',
+    sql: `
+      select distinct format('%s %s', ${relationName('c')}, k.conname) as object
+      from pg_catalog.pg_trigger t join pg_catalog.pg_constraint k on k.oid = t.tgconstraint join pg_catalog.pg_class c on c.oid = t.tgrelid
+      where t.tgisinternal and t.tgenabled <> 'O' and ${isOurs('pg_class', 'c.oid', 'c.relnamespace')}`,
   },
 ];

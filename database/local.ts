@@ -38,7 +38,7 @@ export async function startLocal(options: {
   const passwords = Object.fromEntries(loginNames.map((login) => [login, passwordOf(login)])) as Passwords;
   try {
     await createAdministrator(server.superuserUrl('postgres'), passwordOf('aether_admin'));
-    await bootstrap(adminUrl, { database, passwords });
+    await bootstrap(adminUrl, { database, passwords, onProgress: options.onProgress });
   } catch (error) {
     if (!server.adopted) await server.stop();
     throw error;

@@ -74,7 +74,7 @@ describe('rivals', () => {
     await holder.query(`select pg_advisory_lock(hashtext('aether migrations'))`);
     const { promise: told, resolve } = Promise.withResolvers<string>();
     const applied = run(resolve);
-    expect(await told).toMatch(/^waiting for support_app \(process \d+\)$/);
+    expect(await told).toMatch(/^waiting for support_app \(process \d+\), who holds the lock/);
     await holder.query('select pg_advisory_unlock_all()');
     expect(await applied).toHaveLength(1);
   });
@@ -138,6 +138,47 @@ describe('a migrator that is killed', () => {
   });
 });
 
+describe('a table in use', () => {
+  test('does not stop everybody else: the migration steps back, says for whom, and comes again', async () => {
+    await write(
+      '0001_first.sql',
+      'create table platform.first (n integer); grant select on platform.first to support_role',
+    );
+    await superuser.query(
+      `create schema platform authorization platform_owner; grant usage on schema platform to support_role`,
+    );
+    await run();
+    await write('0002_more.sql', 'alter table platform.first add more integer');
+    const forgotten = await database.connect('support_app');
+    await forgotten.query('begin; select from platform.first');
+    const { promise: told, resolve } = Promise.withResolvers<string>();
+    const applied = run(resolve);
+    expect(await told).toMatch(
+      /^0002_more\.sql waits for a table in use; open transactions: support_app \(process \d+\)$/,
+    );
+    const other = await database.connect('support_app');
+    await other.query(`set lock_timeout = '1500ms'; select from platform.first`); // behind the migration it would wait for ever
+    expect(await history()).toEqual(['1 first']);
+    await forgotten.query('rollback');
+    expect(await applied).toHaveLength(1);
+  });
+});
+
+describe('each migration begins alike', () => {
+  test.each([
+    [
+      'a search path',
+      'set search_path = crm',
+      `do $$ begin assert current_setting('search_path') = 'pg_catalog, pg_temp'; end $$`,
+    ],
+    ['a limit', `set statement_timeout = '1ms'`, 'do $$ begin perform pg_sleep(0.05); end $$'],
+  ])('%s that one sets is not what the next one stands on', async (_, sets, stands) => {
+    await write('0001_sets.sql', sets);
+    await write('0002_stands.sql', stands);
+    expect(await run()).toHaveLength(2);
+  });
+});
+
 describe('history', () => {
   beforeEach(async () => {
     await write('0001_first.sql', 'create table platform.first ();\n');
@@ -174,6 +215,11 @@ describe('history', () => {
     await write('0002_second.sql', 'create table platform.second ();\r\n');
     expect(await run()).toEqual([]);
   });
+
+  test('a byte order mark is no edit', async () => {
+    await write('0002_second.sql', '\uFEFFcreate table platform.second ();\n');
+    expect(await run()).toEqual([]);
+  });
 });
 
 describe('files', () => {
@@ -182,6 +228,7 @@ describe('files', () => {
     ['a number taken twice', '0001_again.sql'],
     ['a number too short', '2_short.sql'],
     ['a capital letter', '0002_Late.sql'],
+    ['a capital ending', '0002_late.SQL'],
   ])('%s in the names is refused', async (_, file) => {
     await write('0001_first.sql', 'select');
     await write(file, 'select');
@@ -247,6 +294,14 @@ describe('the login', () => {
       await expect(migrate(database.url(login), { folder })).rejects.toThrow(/may not act as platform_owner/);
     },
   );
+
+  test('a database that nobody made ready is named', async () => {
+    const bare = await createTestDatabase({ template: 'template0' });
+    const name = new URL(bare.url('platform_migrator')).pathname.slice(1);
+    await superuser.query(`revoke all on database ${name} from platform_owner`);
+    for (const ask of [migrate, migrationState])
+      await expect(ask(bare.url('platform_migrator'), { folder })).rejects.toThrow(`bootstrap --database ${name}`);
+  });
 
   test('the history itself is protected like every table', async () => {
     await write('0001_first.sql', 'select');

@@ -1,12 +1,19 @@
 import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
+import { setTimeout as wait } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
+import { takeTurn } from './turn.ts';
 
 export const migrationsFolder = fileURLToPath(new URL('./migrations', import.meta.url));
 
 export type Migration = { number: number; name: string; file: string; sha256: string; sql: string };
 export type MigrationState = { applied: number[]; pending: Migration[] };
+const lockNotAvailable = '55P03';
+const lockTimeoutMs = 2_000;
+const lockPauseMs = 1_000;
+const lockPatienceMs = 120_000;
+
 type AppliedMigration = { number: number; name: string; sha256: string };
 
 /** The history in the database and the files disagree: someone edited, removed or misnumbered a migration. */
@@ -18,7 +25,7 @@ export class MigrationHistoryError extends Error {}
  * @throws MigrationHistoryError naming the file that does not fit.
  */
 export async function readMigrations(folder = migrationsFolder): Promise<Migration[]> {
-  const files = (await readdir(folder)).filter((file) => file.endsWith('.sql')).sort();
+  const files = (await readdir(folder)).filter((file) => /\.sql$/i.test(file)).sort();
   return Promise.all(
     files.map(async (file, index) => {
       const [, digits, name] = /^(\d{4})_([a-z0-9_]+)\.sql$/.exec(file) ?? [];
@@ -27,8 +34,8 @@ export async function readMigrations(folder = migrationsFolder): Promise<Migrati
           `${file}: the migration after number ${index} must be named ${String(index + 1).padStart(4, '0')}_<name>.sql`,
         );
       }
-      // A checkout may turn line ends into CRLF; that is no edit.
-      const sql = (await readFile(`${folder}/${file}`, 'utf8')).replaceAll('\r\n', '\n');
+      // A checkout may turn line ends into CRLF, an editor may put a byte order mark before the text: that is no edit.
+      const sql = (await readFile(`${folder}/${file}`, 'utf8')).replace(/^\uFEFF/, '').replaceAll('\r\n', '\n');
       return { number: index + 1, name, file, sha256: createHash('sha256').update(sql).digest('hex'), sql };
     }),
   );
@@ -74,7 +81,7 @@ export async function migrate(
 ): Promise<Migration[]> {
   const files = await readMigrations(folder);
   return withMigrator(url, async (client) => {
-    await takeTurn(client, onProgress);
+    await takeTurn(client, 'aether migrations', onProgress);
     await client.query(`
       create schema if not exists platform;
       create table if not exists platform.migrations (
@@ -84,23 +91,70 @@ export async function migrate(
     const { pending } = compareHistory(files, await readApplied(client));
     for (const migration of pending) {
       const startedAt = performance.now();
-      await client.query('begin');
-      try {
-        await client.query(asOneStatement(migration));
-        await client.query(
-          'insert into platform.migrations (number, name, sha256, duration_ms) values ($1, $2, $3, $4)',
-          [migration.number, migration.name, migration.sha256, Math.round(performance.now() - startedAt)],
-        );
-        await client.query('commit');
-      } catch (error) {
-        await client.query('rollback').catch(() => {}); // a dead connection has rolled back already
-        throw describeFailure(migration, error);
-      }
+      await runWhenFree(client, migration, onProgress);
       onProgress?.(`migration ${migration.number} ${migration.name}: ${Math.round(performance.now() - startedAt)} ms`);
     }
     return pending;
   });
 }
+
+/**
+ * Tries until it gets its locks. A statement that waits for a table makes everybody else wait behind it, so that one forgotten
+ * transaction of an app would stop all of them: here the migration steps back, and says for whom.
+ */
+async function runWhenFree(
+  client: pg.Client,
+  migration: Migration,
+  onProgress: (line: string) => void = () => {},
+): Promise<void> {
+  const deadline = performance.now() + lockPatienceMs;
+  for (;;) {
+    try {
+      await run(client, migration);
+      return;
+    } catch (error) {
+      if ((error as pg.DatabaseError).code !== lockNotAvailable) throw describeFailure(migration, error);
+      const holders =
+        (await client.query(openTransactions).catch(() => undefined))?.rows[0].holders ?? 'nobody any more';
+      if (performance.now() > deadline)
+        throw new Error(
+          `${migration.file}: a table it changes has been in use for ${lockPatienceMs / 1000} seconds. Nothing of it was applied. ` +
+            `Open transactions: ${holders}. End those that should not be open, and run it again.`,
+          { cause: error },
+        );
+      onProgress(`${migration.file} waits for a table in use; open transactions: ${holders}`);
+      await wait(lockPauseMs);
+    }
+  }
+}
+
+async function run(client: pg.Client, migration: Migration): Promise<void> {
+  const startedAt = performance.now();
+  // Each begins alike: what one of them set must not be what the next one stands on, because they may run in different years.
+  await client.query(
+    `begin; reset all; set role platform_owner; set search_path = pg_catalog, pg_temp; set local lock_timeout = '${lockTimeoutMs}ms'`,
+  );
+  try {
+    await client.query(asOneStatement(migration));
+    await client.query('insert into platform.migrations (number, name, sha256, duration_ms) values ($1, $2, $3, $4)', [
+      migration.number,
+      migration.name,
+      migration.sha256,
+      Math.round(performance.now() - startedAt),
+    ]);
+    await client.query('commit');
+  } catch (error) {
+    await client.query('rollback').catch(() => {}); // a dead connection has rolled back already
+    throw error;
+  }
+}
+
+// Everybody may see these, but not what another login's session does: who has locked tables of this database is enough.
+const openTransactions = `
+  select string_agg(distinct format('%s (process %s)', a.usename, a.pid), ', ') as holders
+  from pg_locks l join pg_stat_activity a using (pid) join pg_class c on c.oid = l.relation join pg_namespace n on n.oid = c.relnamespace
+  where l.locktype = 'relation' and l.granted and l.database = (select oid from pg_database where datname = current_database())
+    and a.pid <> pg_backend_pid() and n.nspname !~ '^pg_'`;
 
 /** What has run and what is still to run, without changing anything. */
 export async function migrationState(url: string, { folder }: { folder?: string } = {}): Promise<MigrationState> {
@@ -118,12 +172,18 @@ export async function withMigrator<T>(url: string, work: (client: pg.Client) => 
   await client.connect();
   try {
     const { rows } = await client.query(`
-      select rolsuper as superuser, (select pg_has_role(current_user, oid, 'SET') from pg_roles where rolname = 'platform_owner') as owner
+      select rolsuper as superuser, (select pg_has_role(current_user, oid, 'SET') from pg_roles where rolname = 'platform_owner') as owner,
+        (select has_database_privilege(oid, current_database(), 'CREATE') from pg_roles where rolname = 'platform_owner') as ready, current_database() as database
       from pg_roles where rolname = session_user`);
     if (rows[0].superuser) throw new Error('Migrations never run as a superuser: connect as platform_migrator.');
     if (rows[0].owner === null)
       throw new Error('This server has no role platform_owner yet: run `aether migrate bootstrap` first.');
     if (!rows[0].owner) throw new Error('This login may not act as platform_owner: connect as platform_migrator.');
+    const [{ ready, database }] = rows;
+    if (!ready)
+      throw new Error(
+        `The database ${database} is not made ready: is it the right one? If so, run \`aether migrate bootstrap --database ${database}\` first.`,
+      );
     await client.query('set role platform_owner; set search_path = pg_catalog, pg_temp');
     return await work(client);
   } finally {
@@ -135,18 +195,6 @@ export async function withMigrator<T>(url: string, work: (client: pg.Client) => 
 function asOneStatement({ sql, sha256 }: Migration): string {
   const [outer, inner] = [`$outer_${sha256}$`, `$inner_${sha256}$`];
   return `do ${outer} begin execute ${inner}${sql}${inner}; end ${outer}`;
-}
-
-async function takeTurn(client: pg.Client, onProgress?: (line: string) => void): Promise<void> {
-  const { rows } = await client.query(`
-    select pg_try_advisory_lock(hashtext('aether migrations')) as mine,
-           (select string_agg(format('%s (process %s)', a.usename, a.pid), ', ') from pg_locks l join pg_stat_activity a using (pid)
-            where l.locktype = 'advisory' and l.granted and l.objsubid = 1 and a.datname = current_database()
-              and l.classid::bigint << 32 | l.objid::bigint = hashtext('aether migrations')) as holder`);
-  if (rows[0].mine) return;
-  // Any login can hold this lock: say who does, so that an operator can end a holder who is no migrator.
-  onProgress?.(`waiting for ${rows[0].holder ?? 'another migrator'}`);
-  await client.query(`select pg_advisory_lock(hashtext('aether migrations'))`);
 }
 
 async function readApplied(client: pg.Client): Promise<AppliedMigration[]> {

@@ -207,8 +207,11 @@ create table crm.activities (
   constraint activities_check1 CHECK (((created_by_app <> 'support'::text) OR (idempotency_key IS NOT NULL))),
   constraint activities_created_by_app_check CHECK ((created_by_app = ANY (ARRAY['foundation'::text, 'support'::text]))),
   constraint activities_description_check CHECK (((char_length(description) >= 1) AND (char_length(description) <= 4000))),
+  constraint activities_done_at_time CHECK (platform.is_time(done_at)),
+  constraint activities_due_at_time CHECK (platform.is_time(due_at)),
   constraint activities_idempotency_key_check CHECK (((octet_length(idempotency_key) >= 1) AND (octet_length(idempotency_key) <= 200))),
   constraint activities_metadata_check CHECK (((jsonb_typeof(metadata) = 'object'::text) AND (octet_length((metadata)::text) <= 16384))),
+  constraint activities_occurred_at_time CHECK (platform.is_time(occurred_at)),
   constraint activities_type_check CHECK ((type ~ '^[a-z][a-z0-9_]{1,39}$'::text))
 );
 comment on column crm.activities.created_by is 'The person, as the app says; created_by_login is what the server knows.';
@@ -250,6 +253,7 @@ create table crm.changes (
   constraint changes_change_check CHECK ((change = ANY (ARRAY['created'::text, 'edited'::text, 'moved'::text, 'won'::text, 'lost'::text, 'reopened'::text]))),
   constraint changes_data_check CHECK ((jsonb_typeof(data) = 'object'::text)),
   constraint changes_names_check CHECK ((jsonb_typeof(names) = 'object'::text)),
+  constraint changes_occurred_at_time CHECK (platform.is_time(occurred_at)),
   constraint changes_previous_check CHECK ((jsonb_typeof(previous) = 'object'::text))
 );
 comment on column crm.changes.deal_id is 'Null: a change of the customer itself.';
@@ -395,8 +399,11 @@ create table crm.deals (
   constraint deals_owner_id_fkey FOREIGN KEY (owner_id) REFERENCES platform.users(id),
   constraint deals_pipeline_id_stage_id_fkey FOREIGN KEY (pipeline_id, stage_id) REFERENCES crm.pipeline_stages(pipeline_id, id),
   constraint deals_amount_check CHECK ((amount >= (0)::numeric)),
+  constraint deals_amount_number CHECK ((amount <> 'NaN'::numeric)),
   constraint deals_check CHECK (((status = 'open'::text) = (closed_at IS NULL))),
+  constraint deals_closed_at_time CHECK (platform.is_time(closed_at)),
   constraint deals_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text)),
+  constraint deals_expected_close_on_day CHECK (platform.is_day(expected_close_on)),
   constraint deals_idempotency_key_check CHECK (((octet_length(idempotency_key) >= 1) AND (octet_length(idempotency_key) <= 200))),
   constraint deals_name_check CHECK (platform.is_line(name, 200)),
   constraint deals_status_check CHECK ((status = ANY (ARRAY['open'::text, 'won'::text, 'lost'::text]))),
@@ -531,7 +538,7 @@ create view crm.customer_context as
             a.occurred_at,
             a.created_by_app
            FROM crm.activities a
-          WHERE (a.customer_id = c.id)
+          WHERE ((a.customer_id = c.id) AND (a.occurred_at <= now()))
           ORDER BY a.occurred_at DESC, a.id DESC
          LIMIT 1) last ON (true));
 grant select on crm.customer_context to foundation_role;
@@ -646,7 +653,7 @@ CREATE OR REPLACE FUNCTION platform.find_or_create_customer(key text, address te
 AS $function$
 declare violated text;
 begin
-  for attempt in 1..3 loop
+  for attempt in 1..5 loop
     select c.* into customer from platform.customer_emails e join platform.customers c on c.id = e.customer_id where e.email_key = key;
     if found then created := false; return; end if;
     begin
@@ -655,11 +662,13 @@ begin
       return;
     exception when unique_violation then
       get stacked diagnostics violated = constraint_name;
-      if violated <> 'customer_emails_pkey' then raise; end if; -- it is not about the address: trying again would not help
+      if violated not in ('customer_emails_pkey', 'customers_crm_id_key', 'customers_support_id_key', 'customer_external_ids_pkey') then
+        raise; -- trying again would not help
+      end if;
     end;
   end loop;
   -- Only under repeatable read, where the rival's row stays invisible however often one looks.
-  raise exception 'a customer with this address appeared meanwhile' using errcode = 'serialization_failure';
+  raise exception 'a customer with this address or number appeared meanwhile' using errcode = 'serialization_failure';
 end $function$;
 grant execute on function platform.find_or_create_customer(key text, address text, full_name text, OUT customer platform.customers, OUT created boolean) to foundation_role;
 grant execute on function platform.find_or_create_customer(key text, address text, full_name text, OUT customer platform.customers, OUT created boolean) to support_role;
@@ -671,6 +680,14 @@ CREATE OR REPLACE FUNCTION platform.fold(value text)
 RETURN replace(replace(replace(translate(regexp_replace(NORMALIZE(lower(value), NFD), '[\u0300-\u036f]'::text, ''::text, 'g'::text), 'øłđıħŧ'::text, 'oldiht'::text), 'ß'::text, 'ss'::text), 'æ'::text, 'ae'::text), 'œ'::text, 'oe'::text);
 grant execute on function platform.fold(value text) to foundation_role;
 grant execute on function platform.fold(value text) to support_role;
+
+CREATE OR REPLACE FUNCTION platform.is_day(value date)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN ((value >= '1900-01-01'::date) AND (value < '3000-01-01'::date));
+grant execute on function platform.is_day(value date) to foundation_role;
+grant execute on function platform.is_day(value date) to support_role;
 
 CREATE OR REPLACE FUNCTION platform.is_email_key(key text)
  RETURNS boolean
@@ -687,6 +704,14 @@ CREATE OR REPLACE FUNCTION platform.is_line(value text, characters_max integer)
 RETURN (((char_length(value) >= 1) AND (char_length(value) <= characters_max)) AND (value !~ '[\x01-\x1f\x7f]|^\s|\s$'::text));
 grant execute on function platform.is_line(value text, characters_max integer) to foundation_role;
 grant execute on function platform.is_line(value text, characters_max integer) to support_role;
+
+CREATE OR REPLACE FUNCTION platform.is_time(value timestamp with time zone)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN ((value >= '1900-01-01 00:00:00+00'::timestamp with time zone) AND (value < '3000-01-01 00:00:00+00'::timestamp with time zone));
+grant execute on function platform.is_time(value timestamp with time zone) to foundation_role;
+grant execute on function platform.is_time(value timestamp with time zone) to support_role;
 
 CREATE OR REPLACE FUNCTION platform.keep_directory_account()
  RETURNS trigger
@@ -913,12 +938,14 @@ create table platform.customers (
   constraint customers_check CHECK ((merged_into <> id)),
   constraint customers_created_by_app_check CHECK ((created_by_app = ANY (ARRAY['foundation'::text, 'support'::text]))),
   constraint customers_crm_id_check CHECK ((crm_id > 0)),
+  constraint customers_crm_id_safe CHECK ((crm_id <= '9007199254740991'::bigint)),
   constraint customers_email_key_canonical CHECK ((platform.is_email_key(email_key) AND ((email ~ '[^\x01-\x7f]'::text) OR (email_key = lower((email COLLATE "C")))))),
   constraint customers_email_well_formed CHECK ((platform.is_line(email, 254) AND (octet_length(email) <= 254))),
   constraint customers_name_check CHECK (platform.is_line(name, 200)),
   constraint customers_phone_check CHECK (platform.is_line(phone, 40)),
   constraint customers_preferred_language_check CHECK ((preferred_language ~ '^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,4}$'::text)),
   constraint customers_support_id_check CHECK ((support_id > 0)),
+  constraint customers_support_id_safe CHECK ((support_id <= '9007199254740991'::bigint)),
   constraint customers_timezone_check CHECK ((timezone ~ '^[A-Za-z][A-Za-z0-9_+/-]{0,63}$'::text))
 );
 comment on column platform.customers.email_key is 'The canonical form of email. It stands here, not only in customer_emails, so that a plain insert cannot leave a customer without an address.';
@@ -999,10 +1026,15 @@ create table platform.sign_ins (
   constraint sign_ins_check2 CHECK ((expires_at <= (created_at + '31 days'::interval))),
   constraint sign_ins_csrf_token_check CHECK (((octet_length(csrf_token) >= 32) AND (octet_length(csrf_token) <= 64))),
   constraint sign_ins_end_reason_check CHECK ((end_reason = ANY (ARRAY['signed-out'::text, 'everywhere'::text, 'by-admin'::text, 'token-reused'::text]))),
+  constraint sign_ins_ended_at_time CHECK (platform.is_time(ended_at)),
+  constraint sign_ins_expires_at_time CHECK (platform.is_time(expires_at)),
   constraint sign_ins_idle_max_check CHECK ((idle_max > '00:00:00'::interval)),
+  constraint sign_ins_last_seen_at_time CHECK (platform.is_time(last_seen_at)),
+  constraint sign_ins_next_token_at_time CHECK (platform.is_time(next_token_at)),
   constraint sign_ins_next_token_hash_check CHECK ((octet_length(next_token_hash) = 32)),
   constraint sign_ins_previous_token_hash_check CHECK ((octet_length(previous_token_hash) = 32)),
   constraint sign_ins_role_max_check CHECK ((role_max = ANY (ARRAY['admin'::text, 'user'::text]))),
+  constraint sign_ins_rotated_at_time CHECK (platform.is_time(rotated_at)),
   constraint sign_ins_token_hash_check CHECK ((octet_length(token_hash) = 32))
 );
 comment on table platform.sign_ins is 'Tokens stand here as SHA-256 only: who reads this table cannot act as anybody. Ended and expired rows are kept for thirty days.';
@@ -1040,9 +1072,12 @@ create table platform.users (
   constraint users_support_user_id_key UNIQUE (support_user_id),
   constraint users_check CHECK (((directory_tenant_id IS NULL) = (directory_object_id IS NULL))),
   constraint users_email_check CHECK (platform.is_line(email, 254)),
+  constraint users_foundation_user_id_safe CHECK (((foundation_user_id >= '-9007199254740991'::bigint) AND (foundation_user_id <= '9007199254740991'::bigint))),
   constraint users_id_check CHECK (((octet_length(id) >= 1) AND (octet_length(id) <= 255))),
+  constraint users_last_signed_in_time CHECK (platform.is_time(last_signed_in)),
   constraint users_name_check CHECK (platform.is_line(name, 200)),
-  constraint users_role_check CHECK ((role = ANY (ARRAY['admin'::text, 'user'::text])))
+  constraint users_role_check CHECK ((role = ANY (ARRAY['admin'::text, 'user'::text]))),
+  constraint users_support_user_id_safe CHECK (((support_user_id >= '-9007199254740991'::bigint) AND (support_user_id <= '9007199254740991'::bigint)))
 );
 comment on column platform.users.id is 'The identity provider''s subject at the first sign-in.';
 comment on column platform.users.directory_object_id is 'With the tenant, what finds a person again: the subject differs from app registration to app registration.';
@@ -1056,6 +1091,8 @@ grant select on platform.users to foundation_role;
 grant select on platform.users to support_role;
 grant update (email, name, role, foundation_user_id, last_signed_in) on platform.users to foundation_role;
 grant update (email, name, support_user_id, last_signed_in) on platform.users to support_role;
+
+comment on function platform.sign_in_user(pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text) is 'Whoever may call it says whom a directory account is: the logins of the apps are trusted to have asked the directory. See docs/signin.md.';
 
 create schema public;
 
@@ -1075,7 +1112,8 @@ create table support.agents (
   constraint agents_pkey PRIMARY KEY (id),
   constraint agents_user_id_key UNIQUE (user_id),
   constraint agents_user_id_fkey FOREIGN KEY (user_id) REFERENCES platform.users(id),
-  constraint agents_availability_check CHECK ((availability = ANY (ARRAY['online'::text, 'away'::text, 'offline'::text])))
+  constraint agents_availability_check CHECK ((availability = ANY (ARRAY['online'::text, 'away'::text, 'offline'::text]))),
+  constraint agents_last_seen_at_time CHECK (platform.is_time(last_seen_at))
 );
 comment on column support.agents.last_seen_at is 'When the console was last open: who is called online but was not seen for two minutes is not counted on.';
 alter table support.agents enable row level security, force row level security;
@@ -1106,7 +1144,8 @@ create table support.calls (
   constraint calls_duration_seconds_check CHECK ((duration_seconds >= 0)),
   constraint calls_notes_check CHECK ((char_length(notes) <= 4000)),
   constraint calls_number_e164_check CHECK ((number_e164 ~ '^\+[1-9][0-9]{5,14}$'::text)),
-  constraint calls_outcome_check CHECK (platform.is_line(outcome, 80))
+  constraint calls_outcome_check CHECK (platform.is_line(outcome, 80)),
+  constraint calls_started_at_time CHECK (platform.is_time(started_at))
 );
 comment on column support.calls.client_id is 'Given by who logs it: a retry is the same call.';
 CREATE INDEX calls_agent_id_idx ON support.calls USING btree (agent_id) WHERE (agent_id IS NOT NULL);
@@ -1287,18 +1326,23 @@ create table support.sessions (
   constraint sessions_customer_id_fkey FOREIGN KEY (customer_id) REFERENCES platform.customers(id),
   constraint sessions_widget_id_fkey FOREIGN KEY (widget_id) REFERENCES support.widgets(id),
   constraint sessions_agent_read_number_check CHECK ((agent_read_number >= 0)),
+  constraint sessions_asked_at_time CHECK (platform.is_time(asked_at)),
   constraint sessions_check CHECK (((status = 'ended'::text) = (ended_at IS NOT NULL))),
   constraint sessions_check1 CHECK (((status = 'ended'::text) = (resolved IS NOT NULL))),
+  constraint sessions_ended_at_time CHECK (platform.is_time(ended_at)),
   constraint sessions_handler_check CHECK ((handler = ANY (ARRAY['bot'::text, 'agent'::text]))),
   constraint sessions_identity_check CHECK ((identity = ANY (ARRAY['claimed'::text, 'verified'::text]))),
   constraint sessions_language_check CHECK (platform.is_line(language, 35)),
+  constraint sessions_last_message_at_time CHECK (platform.is_time(last_message_at)),
   constraint sessions_page_check CHECK (((jsonb_typeof(page) = 'object'::text) AND (octet_length((page)::text) <= 4096))),
+  constraint sessions_snoozed_until_time CHECK (platform.is_time(snoozed_until)),
   constraint sessions_status_check CHECK ((status = ANY (ARRAY['active'::text, 'ended'::text]))),
   constraint sessions_time_zone_check CHECK (platform.is_line(time_zone, 64)),
   constraint sessions_token_hash_check CHECK ((octet_length(token_hash) = 32)),
   constraint sessions_visitor_email_check CHECK (platform.is_line(visitor_email, 254)),
   constraint sessions_visitor_name_check CHECK (platform.is_line(visitor_name, 200)),
-  constraint sessions_visitor_read_number_check CHECK ((visitor_read_number >= 0))
+  constraint sessions_visitor_read_number_check CHECK ((visitor_read_number >= 0)),
+  constraint sessions_waiting_since_time CHECK (platform.is_time(waiting_since))
 );
 comment on column support.sessions.identity is 'claimed: an address was typed, which proves nothing. verified: the host page signed it.';
 comment on column support.sessions.visitor_name is 'As typed here; a name typed in a chat never overwrites the customer''s.';
@@ -1342,6 +1386,7 @@ create table support.widget_secrets (
   retires_at timestamp with time zone,
   constraint widget_secrets_pkey PRIMARY KEY (id),
   constraint widget_secrets_widget_id_fkey FOREIGN KEY (widget_id) REFERENCES support.widgets(id),
+  constraint widget_secrets_retires_at_time CHECK (platform.is_time(retires_at)),
   constraint widget_secrets_secret_check CHECK ((secret ~ '^[A-Za-z0-9_-]{43}$'::text))
 );
 comment on column support.widget_secrets.secret is 'As it is and not hashed: signatures made with it are computed again to be checked.';

@@ -84,10 +84,10 @@ describe('a drift is told with its object and its line', () => {
     ],
     [
       'a type',
-      'alter table crm.deals alter closed_at type timestamp',
-      'alter table crm.deals alter closed_at type timestamptz',
-      deals,
-      ['-   closed_at timestamp with time zone,', '+   closed_at timestamp without time zone,'],
+      'alter table support.calls alter duration_seconds type bigint',
+      'alter table support.calls alter duration_seconds type integer',
+      'create table support.calls',
+      ['-   duration_seconds integer,', '+   duration_seconds bigint,'],
     ],
     [
       'a column that may be missing',
@@ -95,6 +95,13 @@ describe('a drift is told with its object and its line', () => {
       'alter table crm.deals alter name set not null',
       deals,
       ['-   name text not null,', '+   name text,'],
+    ],
+    [
+      'a column that was allowed to be missing for a while',
+      'alter table crm.deals alter name drop not null; alter table crm.deals add constraint n not null name not valid',
+      'alter table crm.deals drop constraint n; alter table crm.deals alter name set not null',
+      deals,
+      ['-   name text not null,', '+   name text not null not valid,'],
     ],
     [
       'a constraint',
@@ -213,6 +220,23 @@ describe('a drift is told with its object and its line', () => {
       [
         '- create sequence crm.customer_number as bigint start 1000 increment 1 minvalue 1 maxvalue 9223372036854775807 cache 1;',
         '+ create sequence crm.customer_number as bigint start 1000 increment 2 minvalue 1 maxvalue 9223372036854775807 cache 1;',
+      ],
+    ],
+    [
+      'the sequence of an identity column',
+      'alter sequence crm.deals_id_seq increment 7',
+      'alter sequence crm.deals_id_seq increment 1',
+      'alter sequence crm.deals_id_seq start 1 increment 7 minvalue 1 maxvalue 9223372036854775807 cache 1',
+      ['+ alter sequence crm.deals_id_seq start 1 increment 7 minvalue 1 maxvalue 9223372036854775807 cache 1;'],
+    ],
+    [
+      'a grant on the sequence of an identity column',
+      'grant update on sequence crm.deals_id_seq to support_role',
+      'revoke update on sequence crm.deals_id_seq from support_role',
+      'alter sequence crm.deals_id_seq start 1 increment 1 minvalue 1 maxvalue 9223372036854775807 cache 1',
+      [
+        '+ alter sequence crm.deals_id_seq start 1 increment 1 minvalue 1 maxvalue 9223372036854775807 cache 1;',
+        '+ grant update on sequence crm.deals_id_seq to support_role;',
       ],
     ],
     [

@@ -77,7 +77,7 @@ const splitLines = (text: string) => text.split(/\r?\n/);
 const startsObject = new RegExp(
   `^(${[
     'create (or replace )?(extension|schema|sequence|(unlogged |foreign )?table|(materialized )?view|function|procedure|aggregate)',
-    'alter default privileges',
+    'alter (default privileges|sequence)',
     'grant [a-z]+ on database',
     'comment on(?! (table|column|view))',
     '-- also:',
@@ -103,6 +103,11 @@ relation as (
     -- An identity column says enough of its sequence.
     and not exists (select from pg_catalog.pg_depend d
                     where d.classid = 'pg_catalog.pg_class'::regclass and d.objid = c.oid and d.deptype = 'i' and d.refobjsubid > 0)),
+-- Told of only where it is not as an identity column makes it.
+identity_sequence as (
+  select c.oid, s.name as schema, format('%I.%I', s.nspname, c.relname) as name, c.relowner, c.relacl
+  from pg_catalog.pg_class c join schema s on s.oid = c.relnamespace
+  where c.relkind = 'S' and c.oid not in (select oid from relation)),
 routine as (
   select p.*, s.name as schema, case p.prokind when 'p' then 'procedure' when 'a' then 'aggregate' else 'function' end as kind,
          format('%I.%I(%s)', s.nspname, p.proname, pg_get_function_identity_arguments(p.oid)) as name
@@ -114,6 +119,7 @@ acl (schema, rank, object, owner, target, columns, entries) as (
   union all select s.name, 0, s.name, s.nspowner, 'schema ' || s.name, null, coalesce(s.nspacl, acldefault('n', s.nspowner)) from schema s
   union all select r.schema, 2, r.name, r.proowner, r.kind || ' ' || r.name, null, coalesce(r.proacl, acldefault('f', r.proowner)) from routine r
   union all select r.schema, r.rank, r.name, r.relowner, case r.relkind when 'S' then 'sequence ' else '' end || r.name, null, r.relacl from relation r
+  union all select i.schema, 1, i.name, i.relowner, 'sequence ' || i.name, null, i.relacl from identity_sequence i
   union all select r.schema, r.rank, r.name, r.relowner, r.name, a.attname, a.attacl
             from relation r join pg_catalog.pg_attribute a on a.attrelid = r.oid where a.attacl is not null and not a.attisdropped),
 granted as (
@@ -139,6 +145,13 @@ part (schema, rank, object, step, position, text) as (
          format_type(q.seqtypid, null), q.seqstart, q.seqincrement, q.seqmin, q.seqmax, q.seqcache, case when q.seqcycle then ' cycle' end)
   from relation r join pg_catalog.pg_sequence q on q.seqrelid = r.oid
   union all
+  select i.schema, 1, i.name, 0, 0, format('alter sequence %s start %s increment %s minvalue %s maxvalue %s cache %s%s;', i.name,
+         q.seqstart, q.seqincrement, q.seqmin, q.seqmax, q.seqcache, case when q.seqcycle then ' cycle' end)
+  from identity_sequence i join pg_catalog.pg_sequence q on q.seqrelid = i.oid
+  where (q.seqstart, q.seqincrement, q.seqmin, q.seqcache, q.seqcycle) <> (1, 1, 1, 1, false)
+    or q.seqmax <> case q.seqtypid when 'bigint'::regtype then 9223372036854775807 when 'integer'::regtype then 2147483647 else 32767 end
+    or exists (select from aclexplode(i.relacl) e where e.grantee <> i.relowner)
+  union all
   select r.schema, 2, r.name, 0, 0, case r.prokind when 'a' then format('create aggregate %s (…);', r.name) else rtrim(pg_get_functiondef(r.oid), E'\\n') || ';' end
   from routine r
   union all
@@ -152,7 +165,9 @@ part (schema, rank, object, step, position, text) as (
                   when a.attgenerated <> '' then format('generated always as (%s) %s', pg_get_expr(d.adbin, d.adrelid),
                                                         case a.attgenerated when 's' then 'stored' else 'virtual' end)
                   else 'default ' || pg_get_expr(d.adbin, d.adrelid) end,
-             case when a.attnotnull then 'not null' end) as line
+             case when a.attnotnull then 'not null' end,
+             (select 'not valid' from pg_catalog.pg_constraint k
+              where k.conrelid = a.attrelid and k.contype = 'n' and k.conkey = array[a.attnum] and not k.convalidated)) as line
            from pg_catalog.pg_attribute a left join pg_catalog.pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
            where a.attrelid = r.oid and a.attnum > 0 and not a.attisdropped
            union all

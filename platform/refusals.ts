@@ -97,6 +97,8 @@ export function translateRefusal(error: unknown): unknown {
 function columnOf({ column, table, constraint }: pg.DatabaseError): string | undefined {
   if (column) return column;
   if (!table || !constraint?.startsWith(`${table}_`)) return undefined;
-  const name = constraint.slice(table.length + 1).replace(/_(check\d*|fkey|key|well_formed|canonical)$/, '');
+  const name = constraint
+    .slice(table.length + 1)
+    .replace(/_(check\d*|fkey|key|well_formed|canonical|time|day|number|safe)$/, '');
   return name === 'email_key' ? 'email' : name;
 }

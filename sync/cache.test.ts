@@ -74,7 +74,7 @@ describe('while the feed is live', () => {
 
   test('who is told of a conflict reads the version there is', async () => {
     const { id } = await newCustomer();
-    await cached.getCustomerById(id);
+    await until(async () => (await countLookups(() => cached.getCustomerById(id))) === 0);
     const [field] = await platform.foundation.query<{ id: number }>(
       `insert into crm.custom_fields (record, key, label, type) values ('customer', 'seats', 'Seats', 'text') returning id`,
     );
@@ -83,7 +83,6 @@ describe('while the feed is live', () => {
       'insert into crm.custom_field_values (field_id, customer_id, value) values ($1, $2, $3)',
       [field?.id, id, '"12"'],
     );
-    expect((await cached.getCustomerById(id))?.version).toBe(1);
     await expect(cached.updateCustomer(id, { name: 'Late' }, { expectedVersion: 1 })).rejects.toThrow(
       CustomerVersionConflict,
     );

@@ -1,0 +1,124 @@
+import type pg from 'pg';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { createTestDatabase } from './testing.ts';
+
+let superuser: pg.Client;
+let foundation: pg.Client;
+let support: pg.Client;
+beforeAll(async () => {
+  const database = await createTestDatabase();
+  superuser = await database.connect('postgres');
+  foundation = await database.connect('foundation_app');
+  support = await database.connect('support_app');
+});
+
+let count = 0;
+const addCustomer = async (by: pg.Client, column: string, value: string) =>
+  (
+    await by.query(`insert into platform.customers (email, name, ${column}) values ($1, 'Ada', $2) returning *`, [
+      `bounds-${++count}@example.com`,
+      value,
+    ])
+  ).rows[0];
+
+/** As the owner sees them: columns of our tables that an app may write, of this type. */
+async function writableColumns(type: string): Promise<{ table: string; column: string }[]> {
+  const { rows } = await superuser.query(
+    `select distinct a.attrelid::regclass::text as table, a.attname::text as column
+     from pg_attribute a join pg_class c on c.oid = a.attrelid, aclexplode(coalesce(a.attacl, c.relacl)) e
+     where a.attnum > 0 and a.atttypid = $1::regtype and c.relnamespace::regnamespace::text in ('platform', 'crm', 'support')
+       and e.privilege_type in ('INSERT', 'UPDATE') and e.grantee in ('foundation_role'::regrole, 'support_role'::regrole)
+     order by 1, 2`,
+    [type],
+  );
+  return rows;
+}
+const boundsOf = async (table: string, column: string) =>
+  (
+    await superuser.query(
+      `select k.conname, pg_get_constraintdef(k.oid) as definition from pg_constraint k
+       where k.conrelid = $1::regclass and k.contype = 'c' and k.conkey = array[(select attnum from pg_attribute where attrelid = $1::regclass and attname = $2)]`,
+      [table, column],
+    )
+  ).rows.map(({ definition }) => definition as string);
+
+describe('times', () => {
+  test('every one that an app may write is bounded, but those of a cache that its own app makes', async () => {
+    const columns = await writableColumns('timestamptz');
+    expect(columns.length).toBeGreaterThan(15);
+    for (const { table, column } of columns.filter((each) => each.table !== 'support.customer_cache'))
+      expect(await boundsOf(table, column), `${table}.${column}`).toContain(`CHECK (platform.is_time(${column}))`);
+    for (const { table, column } of await writableColumns('date'))
+      expect(await boundsOf(table, column), `${table}.${column}`).toContain(`CHECK (platform.is_day(${column}))`);
+  });
+
+  test.each(['0044-03-15 BC', '-infinity', 'infinity', '1899-12-31 23:59:59Z', '3000-01-01 00:00:00Z'])(
+    'an activity of %s is refused to either app',
+    async (at) => {
+      const { id } = await addCustomer(foundation, 'phone', '+49 30 1234567');
+      for (const [by, type] of [
+        [foundation, 'note'],
+        [support, 'support_chat'],
+      ] as const) {
+        const insert = `insert into crm.activities (customer_id, type, description, occurred_at, created_by_app) values ($1, $2, 'A', $3, $4)`;
+        await expect(by.query(insert, [id, type, at, by === support ? 'support' : 'foundation'])).rejects.toMatchObject(
+          { code: by === support && /^(inf|3)/.test(at) ? '42501' : '23514' },
+        );
+      }
+    },
+  );
+
+  test('the first and the last that both apps can show are taken', async () => {
+    const { id } = await addCustomer(foundation, 'phone', '+49 30 1234567');
+    for (const at of ['1900-01-01 00:00:00Z', '2999-12-31 23:59:59Z'])
+      await foundation.query(
+        `insert into crm.activities (customer_id, type, description, occurred_at) values ($1, 'note', 'A', $2)`,
+        [id, at],
+      );
+  });
+});
+
+describe('numbers', () => {
+  test('of a customer are those that JavaScript can count', async () => {
+    for (const [by, column] of [
+      [foundation, 'crm_id'],
+      [support, 'support_id'],
+    ] as const) {
+      await expect(addCustomer(by, column, '9007199254740992')).rejects.toMatchObject({ code: '23514' });
+      expect(Number((await addCustomer(by, column, '9007199254740991'))[column])).toBe(Number.MAX_SAFE_INTEGER);
+    }
+  });
+
+  test('a deal is worth a number', async () => {
+    const { id } = await addCustomer(foundation, 'phone', '+49 30 1234567');
+    const { rows } = await foundation.query(
+      `with p as (insert into crm.pipelines (name, is_default) values ('Sales', true) returning id)
+       insert into crm.pipeline_stages (pipeline_id, name, position) select id, 'Open', 1 from p returning id, pipeline_id`,
+    );
+    const add = (amount: string) =>
+      foundation.query(
+        `insert into crm.deals (customer_id, pipeline_id, stage_id, name, amount) values ($1, $2, $3, 'Deal', $4)`,
+        [id, rows[0].pipeline_id, rows[0].id, amount],
+      );
+    await expect(add('NaN')).rejects.toMatchObject({ code: '23514' });
+    await add('0.01');
+  });
+});
+
+describe('what happened last', () => {
+  test('is what has happened: a meeting of next week is none yet', async () => {
+    const { id } = await addCustomer(foundation, 'phone', '+49 30 1234567');
+    const last = async () =>
+      (await support.query('select last_activity_type as type from crm.customer_context where customer_id = $1', [id]))
+        .rows[0].type;
+    const add = (type: string, at: string) =>
+      foundation.query(
+        `insert into crm.activities (customer_id, type, description, occurred_at) values ($1, $2, 'A', now() + $3::interval)`,
+        [id, type, at],
+      );
+    await add('meeting', '7 days');
+    expect(await last()).toBe(null);
+    await add('call', '-1 hour');
+    expect(await last()).toBe('call');
+  });
+});
