@@ -4,6 +4,8 @@ import { readToken } from './token.ts';
 
 type Json = Record<string, unknown>;
 
+const patienceMs = 10_000;
+
 /**
  * `aether demo`: plays the three scenarios over HTTP against what `npm start` runs, with a new visitor each time, and prints
  * what happened and how long each request took.
@@ -17,6 +19,10 @@ export async function playDemo({ widget }: { widget?: string }): Promise<void> {
   const foundation = running.FOUNDATION_URL;
   const support = running.SUPPORT_URL;
   const widgetKey = widget ?? running.SUPPORT_WIDGET_KEY;
+  if (!widgetKey)
+    throw new Error(
+      'What runs here has no demo data, and so no widget of the demo: give one of yours with --widget <key>.',
+    );
   const bearer = async (who: string) => ({ Authorization: `Bearer ${await readToken(who)}` });
   const [asJonas, asPriya] = [await bearer('jonas'), await bearer('priya')];
   const visitor = { name: 'Ada Okonkwo', email: `Ada.Okonkwo+${Date.now().toString(36)}@Harbour.example` };
@@ -105,6 +111,7 @@ export async function playDemo({ widget }: { widget?: string }): Promise<void> {
   console.log('\nAll three scenarios hold.');
 }
 
+/** One request; prints what it was and how long it took. @throws when it is not answered in time, with JSON, and with success */
 async function call(
   app: string,
   what: string,
@@ -114,19 +121,37 @@ async function call(
   headers: Record<string, string> = {},
 ): Promise<Json> {
   const startedAt = performance.now();
-  const response = await fetch(url, {
+  const { status, ok, text } = await send(url, {
     method,
     headers: { ...headers, ...(body && { 'Content-Type': 'application/json' }) },
     body: body && JSON.stringify(body),
+  }).catch((error) => {
+    const why =
+      error.name === 'TimeoutError' ? `nothing within ${patienceMs / 1000} s` : (error.cause?.code ?? error.message);
+    throw new Error(
+      `${app} at ${new URL(url).origin} did not answer (${why}), when it came to: ${what}. Does it run still?`,
+    );
   });
-  const answer = (await response.json()) as Json;
   const tookMs = (performance.now() - startedAt).toFixed(1).padStart(6);
   console.log(`  ${tookMs} ms  ${app.padEnd(10)}  ${what}`);
-  if (!response.ok)
-    throw new Error(
-      `${method} ${new URL(url).pathname} answered ${response.status}: ${answer.detail ?? JSON.stringify(answer)}`,
-    );
+  const answer = parseObject(text);
+  if (!ok || !answer)
+    throw new Error(`${method} ${new URL(url).pathname} answered ${status}: ${answer?.detail ?? text.slice(0, 200)}`);
   return answer;
+}
+
+async function send(url: string, request: RequestInit): Promise<{ status: number; ok: boolean; text: string }> {
+  const response = await fetch(url, { ...request, signal: AbortSignal.timeout(patienceMs) });
+  return { status: response.status, ok: response.ok, text: await response.text() };
+}
+
+function parseObject(text: string): Json | undefined {
+  try {
+    const value = JSON.parse(text);
+    return typeof value === 'object' && value !== null ? value : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 function heading(number: string, what: string): void {

@@ -2,6 +2,12 @@ import { Command } from 'commander';
 import { eventsCommand } from './events.ts';
 import { bootstrapServer, checkDatabase, migrateUp, migratorUrl, printStatus } from './migrate.ts';
 
+// Who reads only the first lines, as `aether … | head` does, has seen enough.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit();
+});
+
 const program = new Command('aether')
   .description('One customer record for every app, on one PostgreSQL.')
   .showHelpAfterError();

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { fetchLocalToken } from '@aether/signin/provider';
@@ -155,6 +155,18 @@ describe('npm start', { timeout: 60_000 }, () => {
     expect(Number(AETHER_PID)).toBeGreaterThan(0);
     const check = aether(home, ['migrate', 'check']);
     expect([await check.ends(), check.output()]).toEqual([0, expect.stringContaining('is the one of')]);
+  });
+
+  test('the demo says who did not answer, and what it was about', async () => {
+    await start();
+    await writeFile(join(home, 'env'), `${await readFile(join(home, 'env'), 'utf8')}SUPPORT_URL=http://127.0.0.1:2\n`);
+    const cut = aether(home, ['demo']);
+    expect([await cut.ends(), cut.output()]).toEqual([
+      1,
+      expect.stringMatching(
+        /Support at http:\/\/127\.0\.0\.1:2 did not answer \(\w+\), when it came to: Ada Okonkwo starts a chat/,
+      ),
+    ]);
   });
 
   test('leaves signing in to the provider that the settings name', async () => {

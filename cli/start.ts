@@ -103,7 +103,7 @@ ${shop ? `  Demo shop    ${shop.url}${takenNote(shop.portTaken)}   the chat widg
 
   Sign-in      ${identity ? `${identity.issuer}${takenNote(identity.portTaken)}   no passwords: choose who you are; npx aether token --as maya for scripts` : process.env.SIGNIN_ISSUER}
 
-  Try it:      open ${foundation.url} and ${support.url}, or npx aether demo
+  Try it:      open ${foundation.url} and ${support.url}${shop ? ', or npx aether demo' : ''}
   Ctrl-C stops everything; the data stays. npm start -- --reset starts over. LOG_LEVEL=info shows each request.
 `);
 }

@@ -245,17 +245,21 @@ describe('the number of a customer', () => {
     expect(Number((await update(foundation, chatBorn.id, adopt)).crm_id)).toBe(from + 9);
   });
 
-  test('that a rival takes at the same moment is refused as that, not as an address', async () => {
+  test('that a rival takes at the same moment is nobody’s wish: the next one is given', async () => {
     const from = await last();
     await foundation.query('begin');
     await withNumber(from + 1);
     const rival = await database.connect('foundation_app');
-    const call = 'select * from platform.find_or_create_customer($1, $1, $2)';
-    const losing = rival.query(call, [newEmail(), 'Late']);
-    losing.catch(() => {});
+    const call = 'select (f.customer).crm_id, f.created from platform.find_or_create_customer($1, $1, $2) f';
+    const waiting = rival.query(call, [newEmail(), 'Late']);
     await waitUntilBlocked('foundation_app');
     await foundation.query('commit');
-    await expect(losing).rejects.toMatchObject({ code: '23505', constraint: 'customers_crm_id_key' });
+    expect((await waiting).rows).toEqual([{ crm_id: String(from + 2), created: true }]);
+  });
+
+  test('that is another’s is refused to who asks for it', async () => {
+    const { crm_id } = await create(foundation);
+    await expect(withNumber(crm_id)).rejects.toMatchObject({ code: '23505', constraint: 'customers_crm_id_key' });
   });
 });
 
@@ -321,7 +325,7 @@ describe('find or create', () => {
     await create(foundation, email);
     await expect(support.query(call, [email, email, 'Late'])).rejects.toMatchObject({
       code: '40001',
-      message: 'a customer with this address appeared meanwhile',
+      message: 'a customer with this address or number appeared meanwhile',
     });
     await support.query('rollback');
     expect((await support.query(call, [email, email, 'Again'])).rows).toMatchObject([{ created: false }]);
