@@ -415,7 +415,7 @@ CREATE INDEX deals_by_change ON crm.deals USING btree (updated_at, id);
 CREATE INDEX deals_by_close ON crm.deals USING btree (COALESCE(expected_close_on, 'infinity'::date), id);
 CREATE INDEX deals_by_name ON crm.deals USING btree (name, id);
 CREATE INDEX deals_company_id_idx ON crm.deals USING btree (company_id) WHERE (company_id IS NOT NULL);
-CREATE INDEX deals_customer ON crm.deals USING btree (customer_id, status);
+CREATE INDEX deals_customer ON crm.deals USING btree (customer_id, status, currency);
 CREATE INDEX deals_folded ON crm.deals USING gin (((' '::text || platform.fold(name))) ext.gin_trgm_ops) WHERE (octet_length(name) <> char_length(name));
 CREATE INDEX deals_owner_id_idx ON crm.deals USING btree (owner_id) WHERE (owner_id IS NOT NULL);
 CREATE INDEX deals_search ON crm.deals USING gin (((' '::text || lower(name))) ext.gin_trgm_ops);
@@ -523,7 +523,8 @@ create view crm.customer_context as
     COALESCE(deals.open_deals_value, '{}'::jsonb) AS open_deals_value,
     last.type AS last_activity_type,
     last.occurred_at AS last_activity_at,
-    last.created_by_app AS last_activity_app
+    last.created_by_app AS last_activity_app,
+    c.*::platform.customers AS customer
    FROM (((platform.customers c
      LEFT JOIN platform.users manager ON ((manager.id = c.account_manager_id)))
      LEFT JOIN LATERAL ( SELECT (sum(per_currency.deals))::integer AS open_deals,
@@ -880,7 +881,7 @@ create table platform.customer_emails (
   is_primary boolean not null,
   verified_at timestamp with time zone,
   created_at timestamp with time zone default now() not null,
-  constraint customer_emails_pkey PRIMARY KEY (email_key),
+  constraint customer_emails_pkey PRIMARY KEY (email_key) INCLUDE (customer_id),
   constraint customer_emails_customer_id_fkey FOREIGN KEY (customer_id) REFERENCES platform.customers(id)
 );
 comment on table platform.customer_emails is 'Every address a customer is known by. Its primary key is what makes a customer unique; a trigger on platform.customers writes it.';

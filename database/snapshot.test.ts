@@ -113,9 +113,9 @@ describe('a drift is told with its object and its line', () => {
     [
       'an index',
       'drop index crm.deals_customer',
-      'create index deals_customer on crm.deals (customer_id, status)',
+      'create index deals_customer on crm.deals (customer_id, status, currency)',
       deals,
-      ['- CREATE INDEX deals_customer ON crm.deals USING btree (customer_id, status);'],
+      ['- CREATE INDEX deals_customer ON crm.deals USING btree (customer_id, status, currency);'],
     ],
     [
       'a trigger that is switched off',

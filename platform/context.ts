@@ -33,28 +33,29 @@ type ContextRow = Customer & {
 
 const contextColumns = `${customerColumns}, o.name as company_name, o.domain as company_domain,
   x.account_manager_name, x.open_deals, x.open_deals_value, x.last_activity_type, x.last_activity_at, x.last_activity_app`;
-const joinedContext = `join crm.customer_context x on x.customer_id = c.id left join platform.companies o on o.id = c.company_id`;
+/** The customer whose id is `customerId`, as the view brings it: its row is read once. */
+const joinContext = (customerId: string) => `join crm.customer_context x on x.customer_id = ${customerId}
+   cross join lateral (select (x.customer).*) c left join platform.companies o on o.id = c.company_id`;
 
 const contextByEmail = prepareLookup(
   'customer-context-by-email',
   'text',
   `select e.email_key as asked, ${contextColumns}
-   from platform.customer_emails e join platform.customers c on c.id = e.customer_id ${joinedContext}
+   from platform.customer_emails e ${joinContext('e.customer_id')}
    where e.email_key`,
 );
 const contextById = prepareLookup(
   'customer-context-by-id',
   'uuid',
   `select asked.id as asked, ${contextColumns}
-   from platform.customers asked join platform.customers c on c.id = coalesce(asked.merged_into, asked.id) ${joinedContext}
+   from platform.customers asked ${joinContext('coalesce(asked.merged_into, asked.id)')}
    where asked.id`,
 );
 const contextByNumber: Statement = {
   name: 'customer-context-by-number',
   text: `select n.external_id as asked, ${contextColumns}
     from platform.customer_external_ids n
-    join platform.customers asked on asked.id = n.customer_id
-    join platform.customers c on c.id = coalesce(asked.merged_into, asked.id) ${joinedContext}
+    join platform.customers asked on asked.id = n.customer_id ${joinContext('coalesce(asked.merged_into, asked.id)')}
     where n.app = $1 and n.external_id = $2`,
 };
 

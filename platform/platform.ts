@@ -13,7 +13,7 @@ import { openSignals, type Signals } from './signals.ts';
 import { type UserCalls, userCalls } from './users.ts';
 
 /** The newest migration that this package relies on; a database that lacks it is refused. */
-export const requiredMigration = 10;
+export const requiredMigration = 11;
 
 export type PlatformDb = Connection &
   CustomerCalls &

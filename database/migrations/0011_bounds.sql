@@ -39,11 +39,12 @@ alter table platform.users
   add constraint users_foundation_user_id_safe check (foundation_user_id between -9007199254740991 and 9007199254740991),
   add constraint users_support_user_id_safe check (support_user_id between -9007199254740991 and 9007199254740991);
 
--- The last activity is the last that has happened: a meeting of next week is none yet.
+-- The last activity is the last that has happened: a meeting of next week is none yet. With the customer in it, who asks for both reads
+-- the row once: a context costs six searches of an index instead of seven.
 create or replace view crm.customer_context as
 select c.id as customer_id, manager.name as account_manager_name,
        coalesce(deals.open_deals, 0) as open_deals, coalesce(deals.open_deals_value, '{}') as open_deals_value,
-       last.type as last_activity_type, last.occurred_at as last_activity_at, last.created_by_app as last_activity_app
+       last.type as last_activity_type, last.occurred_at as last_activity_at, last.created_by_app as last_activity_app, c as customer
 from platform.customers c
 left join platform.users manager on manager.id = c.account_manager_id
 left join lateral (
@@ -55,6 +56,13 @@ left join lateral (
   select a.type, a.occurred_at, a.created_by_app from crm.activities a
   where a.customer_id = c.id and a.occurred_at <= now() order by a.occurred_at desc, a.id desc limit 1
 ) last on true;
+-- In the order in which the view groups: nothing is sorted.
+drop index crm.deals_customer;
+create index deals_customer on crm.deals (customer_id, status, currency);
+-- An address leads to its customer without a visit to the table.
+alter table platform.customer_emails
+  drop constraint customer_emails_pkey,
+  add constraint customer_emails_pkey primary key (email_key) include (customer_id);
 
 -- The caller gave no number: when a rival's has been committed meanwhile, the next one is free.
 create or replace function platform.find_or_create_customer(key text, address text, full_name text, out customer platform.customers, out created boolean)
