@@ -115,6 +115,7 @@ describe('a change of rights is seen', () => {
         'last_activity_type',
         'last_activity_at',
         'last_activity_app',
+        'customer',
       ].map((column) => `support_app no longer may select ${column} of view crm.customer_context`),
     ],
     [
