@@ -48,6 +48,30 @@ test.each(['SIGTERM', 'SIGINT'] as const)('%s reaches the script, and the launch
   expect(await ended).toEqual({ code: 3, output: 'ready\ntidied up\n' });
 });
 
+test('ending npm, which ran it, ends the script: npm passes nothing on', async () => {
+  const script = join(folder, 'script.ts');
+  await writeFile(
+    script,
+    `process.on('SIGTERM', () => { console.log('tidied up'); process.exit(); }); setInterval(() => {}, 1000); console.log('ready')`,
+  );
+  const start = `"${process.execPath}" "${join(import.meta.dirname, 'launch.mjs')}" "${script}"; true`;
+  await writeFile(join(folder, 'package.json'), JSON.stringify({ name: 'x', version: '1.0.0', scripts: { start } }));
+  const npm = spawn('npm', ['start', '--silent'], { cwd: folder, stdio: ['ignore', 'pipe', 'inherit'] });
+  let output = '';
+  const said = (text: string) =>
+    new Promise<void>((resolve) => {
+      const look = () => output.includes(text) && resolve();
+      npm.stdout.on('data', (chunk) => {
+        output += chunk;
+        look();
+      });
+    });
+  const tidied = said('tidied up');
+  await said('ready');
+  npm.kill('SIGTERM');
+  await tidied;
+});
+
 test('a script that a signal ended counts as failed', async () => {
   const { ended } = await launch(`process.kill(process.pid, 'SIGKILL')`);
   expect((await ended).code).toBe(137);

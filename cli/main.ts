@@ -1,6 +1,9 @@
+import { createRequire } from 'node:module';
 import { Command } from 'commander';
 import { eventsCommand } from './events.ts';
 import { bootstrapServer, checkDatabase, migrateUp, migratorUrl, printStatus } from './migrate.ts';
+
+const { version: packageVersion } = createRequire(import.meta.url)('../package.json');
 
 // Who reads only the first lines, as `aether … | head` does, has seen enough.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
@@ -10,6 +13,7 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 
 const program = new Command('aether')
   .description('One customer record for every app, on one PostgreSQL.')
+  .version(packageVersion)
   .showHelpAfterError();
 
 program
@@ -54,7 +58,7 @@ onDatabase(
   if (!(await checkDatabase(migratorUrl(url)))) process.exitCode = 1;
 });
 
-program.addCommand(eventsCommand());
+program.addCommand(eventsCommand().copyInheritedSettings(program));
 
 try {
   await program.parseAsync();
@@ -64,15 +68,17 @@ try {
   process.exitCode = 1;
 }
 
-/** A network failure is worded by what it asked for; everything else says it itself. */
+/** What a system call or the database refuses is worded by what it was about; everything else says it itself. */
 function describeFailure(error: unknown): string {
-  const {
-    code = '',
-    address,
-    port,
-    hostname,
-  } = error as NodeJS.ErrnoException & { address?: string; port?: number; hostname?: string };
+  const { message = String(error), code = '' } = error as NodeJS.ErrnoException;
+  const { address, port, hostname, syscall } = error as NodeJS.ErrnoException & Record<string, unknown>;
   if (['ECONNREFUSED', 'ENOTFOUND', 'ETIMEDOUT', 'EHOSTUNREACH'].includes(code))
     return `No server answers at ${hostname ?? `${address}:${port}`} (${code}): is the address right, and does it run?`;
-  return error instanceof Error ? error.message : String(error);
+  if (code === 'EACCES' && syscall === 'listen')
+    return `Port ${port} may be opened by an administrator only: choose another one, with FOUNDATION_PORT, SUPPORT_PORT, IDENTITY_PORT or DEMO_SHOP_PORT.`;
+  if (code === '28P01')
+    return `The server refuses the login (${message}): its password is the one that \`aether migrate bootstrap\` gave it, in its address or as <LOGIN>_PASSWORD.`;
+  if (message.startsWith('Connection terminated'))
+    return 'What answers at the address of the database ended the connection: is it a PostgreSQL?';
+  return message;
 }

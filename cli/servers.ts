@@ -8,6 +8,7 @@ import { startSync } from '@aether/sync';
 import { loadDemoData, personas } from './demo-data.ts';
 import { demoWidgetKey, readDemoSecret } from './demo-support.ts';
 import { startDemoShop } from './demoshop/server.ts';
+import { readPort } from './port.ts';
 import { step } from './progress.ts';
 import { aetherFolder } from './running.ts';
 import type { StopSignal } from './stopsignal.ts';
@@ -87,11 +88,4 @@ async function readWidgetSecret(databaseUrl: string): Promise<string | undefined
   const variables = { PLATFORM_DB_URL: databaseUrl, PLATFORM_DB_POOL_MAX: '1' };
   const db = await connectPlatform({ app: 'support', variables });
   return readDemoSecret(db).finally(db.close);
-}
-
-function readPort(setting: string, fallback: number): number {
-  const port = Number(process.env[setting] || fallback);
-  if (!Number.isInteger(port) || port < 0 || port > 65_535)
-    throw new Error(`${setting} must be a port number from 0 to 65535.`);
-  return port;
 }

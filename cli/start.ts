@@ -1,6 +1,8 @@
+import { realpath } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Login, loginNames, migrate, removeLocal, startLocal, urlFor } from '@aether/database';
 import { requireDatabaseUrl } from './databaseurl.ts';
+import { readPort } from './port.ts';
 import { step } from './progress.ts';
 import { aetherFolder, claimFolder, envFile, removeRunning, writeRunning } from './running.ts';
 import type { Servers } from './servers.ts';
@@ -29,6 +31,9 @@ export async function start({ reset }: { reset: boolean }): Promise<void> {
   const hosted = process.env.PLATFORM_DB_URL;
   if (hosted && reset)
     throw new Error('--reset removes the data of our own PostgreSQL only, and PLATFORM_DB_URL names another one.');
+  if (process.env.npm_config_reset)
+    throw new Error('npm took --reset for itself. To start over: npm start -- --reset (with -- before it).');
+  requirePorts();
   const release = claimFolder();
   const started: { name: string; stop(): Promise<void> }[] = [];
   let platform: Platform | undefined;
@@ -104,7 +109,7 @@ ${shop ? `  Demo shop    ${shop.url}${takenNote(shop.portTaken)}   the chat widg
   Sign-in      ${identity ? `${identity.issuer}${takenNote(identity.portTaken)}   no passwords: choose who you are; npx aether token --as maya for scripts` : process.env.SIGNIN_ISSUER}
 
   Try it:      open ${foundation.url} and ${support.url}${shop ? ', or npx aether demo' : ''}
-  Ctrl-C stops everything; the data stays. npm start -- --reset starts over. LOG_LEVEL=info shows each request.
+  Ctrl-C stops everything; the data stays.${shop ? ' npm start -- --reset starts over.' : ''} LOG_LEVEL=info shows each request.
 `);
 }
 
@@ -112,6 +117,7 @@ async function ownPlatform(): Promise<Platform> {
   const local = await step('PostgreSQL', async ({ doing, note }) => {
     const started = await startLocal({ folder: aetherFolder, database: ownDatabase, onProgress: doing });
     note(`port ${started.server.port}${started.server.adopted ? ', was running still' : ''}`);
+    if (!started.server.folder.startsWith(await realpath(aetherFolder))) note(`data in ${started.server.folder}`);
     return started;
   });
   return {
@@ -133,6 +139,11 @@ function hostedPlatform(given: string): Platform {
     );
   }
   return { urlOf: (login) => urlFor(url, login, passwordOf(login) ?? ''), logins: needed };
+}
+
+/** Before anything is started: a typing mistake is not to cost ten seconds. */
+function requirePorts(): void {
+  for (const setting of ['FOUNDATION_PORT', 'SUPPORT_PORT', 'IDENTITY_PORT', 'DEMO_SHOP_PORT']) readPort(setting, 0);
 }
 
 function passwordOf(login: Login): string | undefined {

@@ -1,11 +1,11 @@
-/** Builds the web apps and the widget, as far as their sources have changed, and says whether it had to. */
-
+/** `npm run build`: builds the web apps and the widget, as far as their sources have changed, and says whether it had to. */
+import { resolve } from 'node:path';
 import { buildWidget } from '@aether/support/widget';
 import { buildWeb } from '@aether/ui/build.ts';
 
 try {
   let isBuilt = await buildWidget();
-  for (const folder of process.argv.slice(2)) isBuilt = (await buildWeb(folder)) || isBuilt;
+  for (const folder of process.argv.slice(2)) isBuilt = (await buildWeb(resolve(folder))) || isBuilt;
   console.log(isBuilt ? 'built' : 'up to date');
 } catch (error) {
   console.error(error instanceof Error ? error.message : error);

@@ -22,7 +22,13 @@ export async function prepareWeb(folders: string[], signal: AbortSignal): Promis
     const said = stderr.trim() || message;
     // Whoever runs another's checkout may not write there, and takes the apps as they were built.
     const isThere = folders.every((folder) => existsSync(join(folder, 'dist', 'index.html')));
-    if (/EACCES|EPERM|EROFS/.test(said) && isThere) return 'as built before: the folder is somebody else’s';
+    if (/EACCES|EPERM|EROFS|permission denied/i.test(said)) {
+      if (isThere) return 'as built before: the folder is somebody else’s';
+      throw new Error(
+        'The web apps are not built, and their folders are somebody else’s: run `npm run build` as that user, or clone it for yourself.',
+        { cause: error },
+      );
+    }
     throw new Error(`The web apps cannot be built.\n\n${said}`, { cause: error });
   }
 }

@@ -1,10 +1,11 @@
 import { execFile } from 'node:child_process';
-import { chmod, mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, readFile, realpath, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
-import { describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, test } from 'vitest';
 import { findBinaries } from './binaries.ts';
 import { makeDataFolder } from './datafolder.ts';
+import { removeEmbedded } from './embedded.ts';
 import { checkReach, chooseServerUser, findOrCreateUser, makeFolder } from './serveruser.ts';
 import { isRoot, password, query, useServers } from './testing.embedded.ts';
 
@@ -94,13 +95,37 @@ describe.runIf(isRoot)('as root', () => {
   const ownerOf = async (path: string) => (await stat(path)).uid;
   const handOver = (folder: string, uid: number) => promisify(execFile)('chown', ['-R', `${uid}:${uid}`, folder]);
 
-  test('a folder on the way that the server cannot enter is named before anything is made', async () => {
+  let moved: string | undefined;
+  afterAll(async () => {
+    if (moved) await rm(moved, { recursive: true, force: true });
+  });
+
+  test('new data in a folder that the server cannot enter, such as root’s home, stands where it can, and a link leads there', async () => {
     const closed = join(dirname(await emptyPlace()), 'closed');
     const folder = join(closed, 'open', 'postgres');
     await makeFolder(dirname(folder));
     await chmod(closed, 0o700);
+    const server = await start({ folder });
+    moved = dirname(server.folder);
+    expect(server.folder).toBe(await realpath(folder));
+    expect(server.folder).toMatch(/^\/var\/lib\/aether\//);
+    expect(await readdir(folder)).toContain('PG_VERSION');
+    await server.stop();
+    await (await start({ folder })).stop(); // the second time through the link
+    await removeEmbedded(folder);
+    const again = await start({ folder }); // through a link to nothing
+    expect(again.folder).toBe(server.folder);
+    await again.stop();
+  });
+
+  test('data that is there stays, and the folder on the way that the server cannot enter is named', async () => {
+    const folder = await copiedPlace();
+    await handOver(folder, (await findOrCreateUser('postgres')).uid);
+    const closed = dirname(folder);
+    await chmod(closed, 0o700);
+    const before = await readdir(folder);
     await expect(start({ folder })).rejects.toThrow(`may not enter ${closed}: run \`chmod o+x ${closed}\``);
-    expect(await readdir(dirname(folder))).toEqual([]);
+    expect(await readdir(folder)).toEqual(before);
   });
 
   test('so is a program that the server cannot reach, and an open way is no matter', async () => {

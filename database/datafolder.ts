@@ -4,6 +4,7 @@ import {
   mkdtemp,
   readdir,
   readFile,
+  readlink,
   realpath,
   rename,
   rm,
@@ -23,6 +24,8 @@ export async function locate(folder: string): Promise<string> {
   await makeFolder(dirname(wanted));
   return realpath(wanted).catch(async (error) => {
     if (error.code !== 'ENOENT') throw error;
+    const goal = await readlink(wanted).catch(() => undefined); // a link to what is not there yet, or no more
+    if (goal) return locate(resolve(dirname(wanted), goal));
     return join(await realpath(dirname(wanted)), basename(wanted));
   });
 }

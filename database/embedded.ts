@@ -1,5 +1,4 @@
 import { readdir, rm } from 'node:fs/promises';
-import { dirname } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import pg from 'pg';
 import { findBinaries, majorVersion } from './binaries.ts';
@@ -13,10 +12,13 @@ import {
   startPostmaster,
   stopPostmaster,
 } from './postmaster.ts';
-import { checkReach, chooseServerUser, giveAll, touch } from './serveruser.ts';
+import { bringWithinReach } from './reach.ts';
+import { chooseServerUser, giveAll, touch } from './serveruser.ts';
 import { withLock } from './startlock.ts';
 
 export type EmbeddedServer = {
+  /** Where its data is. For root this may be another place than was asked for: one that the server's user can enter. */
+  folder: string;
   port: number;
   /** It was running already, left by an earlier process; its settings are those of that start. */
   adopted: boolean;
@@ -70,16 +72,16 @@ export async function startEmbedded(options: {
   const { port = 54320, portExact = false, password, onProgress = () => {} } = options;
   const settings = { ...settingsByDefault, ...options.settings };
   refuseOptions(password, settings);
-  const binaries = await findBinaries();
-  const folder = await locate(options.folder);
-  const user = await chooseServerUser(folder);
-  await checkReach(user, [dirname(folder), binaries.initdb, binaries.postgres]);
+  const wanted = await locate(options.folder);
+  const user = await chooseServerUser(wanted);
+  const { folder, binaries } = await bringWithinReach(user, wanted, await findBinaries());
   const major = await majorVersion(binaries);
   const wish: Wish = { folder, binaries, user, major, port, portExact, settings, password, onProgress };
 
   const begun = await exclusively(wish, () => adoptOrLaunch(wish));
   return {
     ...begun,
+    folder,
     superuserUrl: (database = 'postgres') => urlOf(begun.port, password, database),
     stop: (mode = 'fast') => exclusively(wish, () => stopPostmaster(wish, mode)),
     async start() {
@@ -103,7 +105,8 @@ export async function removeEmbedded(dataFolder: string): Promise<void> {
   if (!names.includes('PG_VERSION'))
     throw new Error(`${folder} is not a PostgreSQL data folder. Nothing in it was deleted: look what it is.`);
   const user = await chooseServerUser(folder);
-  const cluster = { folder, binaries: await findBinaries(), user };
+  const { binaries } = await bringWithinReach(user, folder, await findBinaries());
+  const cluster = { folder, binaries, user };
   await touch(`${folder}.lock`, user);
   await withLock(
     `${folder}.lock`,

@@ -19,6 +19,8 @@ export async function run(file: string, args: string[], user?: OsUser): Promise<
     env: environment(),
     stdio: ['ignore', 'pipe', 'pipe'],
     windowsHide: true,
+    // A terminal sends Ctrl-C to its whole group: what begins or ends a server is not to be cut short by impatience.
+    detached: process.platform !== 'win32',
     ...(user && { uid: user.uid, gid: user.gid }),
   });
   let output = '';

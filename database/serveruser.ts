@@ -51,17 +51,22 @@ export async function findOrCreateUser(name: string): Promise<OsUser> {
 
 /** Refuses when the user cannot enter a folder or run a program, and names the first folder on the way that is closed. */
 export async function checkReach(user: OsUser | undefined, paths: string[]): Promise<void> {
-  if (!user) return;
-  const steps = new Set<string>();
-  for (const path of paths) for (const step of ancestry(path)) steps.add(step);
-  // Asked of the system as that user: access lists and read-only mounts count as well.
-  const script = 'for step; do test -x "$step" || { printf %s "$step"; exit 1; }; done';
-  const { ok, output: closed } = await run('/bin/sh', ['-c', script, 'sh', ...steps], user);
-  if (ok) return;
+  const closed = user && (await findClosed(user, paths));
+  if (!closed) return;
   throw new Error(
     `As root the server runs as the user ${user.name}, who may not enter ${closed}: run \`chmod o+x ${closed}\`, ` +
       `or put this in a folder that ${user.name} can enter, or start it as an ordinary user.`,
   );
+}
+
+/** The first folder on the way that the user cannot enter, or program that it cannot run. */
+export async function findClosed(user: OsUser, paths: string[]): Promise<string | undefined> {
+  const steps = new Set<string>();
+  for (const path of paths) for (const step of ancestry(path)) steps.add(step);
+  // Asked of the system as that user: access lists and read-only mounts count as well.
+  const script = 'for step; do test -x "$step" || { printf %s "$step"; exit 1; }; done';
+  const { ok, output } = await run('/bin/sh', ['-c', script, 'sh', ...steps], user);
+  return ok ? undefined : output;
 }
 
 const ancestry = (path: string): string[] => (path === dirname(path) ? [path] : [...ancestry(dirname(path)), path]);

@@ -46,7 +46,8 @@ export function addWeb(app: App, folder: string): void {
       throw error;
     });
     const web = await reading;
-    if (!web) return c.text('The web app has not been built yet: run `npm start`, which builds it.\n', 503);
+    if (!web)
+      return c.text('The web app has not been built yet: `npm start` builds it, or `npm run build` alone.\n', 503);
     const file = web.files.get(path);
     if (file) return answerFile(c, file, path.startsWith('/assets/'));
     return path.startsWith('/assets/') ? answerNoSuchRoute(c) : answerIndex(c, web.index);

@@ -15,7 +15,7 @@ export type Identity = {
 /** Reads `identity.json` in the folder, or makes it: keys and secrets that only its owner may read. */
 export async function keepIdentity(folder: string): Promise<Identity> {
   const path = join(folder, 'identity.json');
-  if (existsSync(path)) return JSON.parse(readFileSync(path, 'utf8'));
+  if (existsSync(path)) return parseIdentity(path);
   const { privateKey } = await generateKeyPair('RS256', { extractable: true });
   const secret = () => randomBytes(32).toString('base64url');
   const identity: Identity = {
@@ -30,4 +30,18 @@ export async function keepIdentity(folder: string): Promise<Identity> {
   writeFileSync(draft, `${JSON.stringify(identity, undefined, 2)}\n`, { mode: 0o600 });
   renameSync(draft, path);
   return identity;
+}
+
+function parseIdentity(path: string): Identity {
+  try {
+    const identity = JSON.parse(readFileSync(path, 'utf8'));
+    if (!Array.isArray(identity?.keys) || !identity.secrets || !identity.salt)
+      throw new Error('it lacks keys, salt or secrets');
+    return identity;
+  } catch (error) {
+    throw new Error(
+      `${path} is damaged (${error instanceof Error ? error.message : error}): restore it, or remove it, whereupon everybody signs in anew.`,
+      { cause: error },
+    );
+  }
 }

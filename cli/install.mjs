@@ -1,0 +1,151 @@
+// Installs what the lock file names. Without dependencies, for any Node from 20 on, like launch.mjs, which calls it.
+import { spawn } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { listenForSignals } from './signals.mjs';
+
+const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
+const turnPollMs = 200;
+const turnMaxMs = 600_000;
+const stopGraceMs = 1_000;
+
+/** Somebody asked to stop while something was being installed. */
+export class Stopped extends Error {}
+
+/**
+ * Runs `npm ci` if what is installed is not what the lock file names, or a Node that is new enough is missing.
+ *
+ * @throws Stopped; Error with what npm said.
+ */
+export async function install(hasNode) {
+  if (isInstalled() && hasNode()) return;
+  const turn = await takeTurn();
+  try {
+    if (!isInstalled() || !hasNode()) await withProgress('Installing what the lock file names', () => runNpmCi(turn));
+  } finally {
+    turn.end();
+  }
+}
+
+function isInstalled() {
+  const read = (file) => (existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')).packages : undefined);
+  const found = read(join(root, 'node_modules', '.package-lock.json'));
+  return found !== undefined && isAsLocked(read(join(root, 'package-lock.json')), found);
+}
+
+/** Whether what npm has installed is what the lock file names. What may be missing is what an image may leave out. Pure. */
+export function isAsLocked(wanted, found) {
+  return Object.entries(wanted).every(([path, { version, link, optional, dev, devOptional }]) => {
+    if (!path.includes('node_modules/') || link) return true;
+    return found[path] ? found[path].version === version : Boolean(optional || dev || devOptional);
+  });
+}
+
+/** `npm start` and `npm test` may come at once: one installs, the other waits; also for an npm whose launcher is gone. */
+async function takeTurn() {
+  const folder = join(root, '.aether', 'installing');
+  mkdirSync(dirname(folder), { recursive: true });
+  for (let waitedMs = 0; ; waitedMs += turnPollMs) {
+    try {
+      mkdirSync(folder);
+      writeFileSync(join(folder, 'launcher'), String(process.pid));
+      return {
+        installs: (pid) => writeFileSync(join(folder, 'npm'), String(pid)),
+        end: () => rmSync(folder, { recursive: true, force: true }),
+      };
+    } catch (error) {
+      if (error.code !== 'EEXIST') throw error;
+    }
+    const owners = ['launcher', 'npm'].map((name) => readPid(join(folder, name))).filter((pid) => pid > 0);
+    const owner = owners.find(isAlive);
+    // Without a number for a while: its owner died between the two writes.
+    if (owners.length > 0 ? !owner : waitedMs > 2_000) removeLeftover(folder);
+    else {
+      if (waitedMs % 10_000 === 2_000) console.error(`Waiting for process ${owner}, which installs (${folder}).`);
+      if (waitedMs > turnMaxMs)
+        throw new Error(`Process ${owner} has been installing for ten minutes: end it, or remove ${folder}.`);
+      await wait(turnPollMs);
+    }
+  }
+}
+
+function readPid(file) {
+  try {
+    return Number(readFileSync(file, 'utf8'));
+  } catch {
+    return 0;
+  }
+}
+
+/** Renamed first: of two who find it dead, only one takes it away, and nobody a fresh one. */
+function removeLeftover(folder) {
+  const aside = `${folder}-${process.pid}`;
+  try {
+    renameSync(folder, aside);
+  } catch {
+    return;
+  }
+  rmSync(aside, { recursive: true, force: true });
+}
+
+function isAlive(pid) {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return error.code === 'EPERM';
+  }
+}
+
+/** Quietly: under an older Node npm warns of every package that names a newer one. */
+async function runNpmCi(turn) {
+  const npm = process.env.npm_execpath;
+  const [command, first] = npm?.endsWith('.js') ? [process.execPath, [npm]] : ['npm', []];
+  const options = ['ci', '--loglevel=error', '--no-audit', '--no-fund', '--include=optional', '--include=dev'];
+  const isWindows = process.platform === 'win32';
+  // In a group of its own: npm takes half a minute to give up, and what it started would go on beside the next one.
+  const child = spawn(command, [...first, ...options], {
+    cwd: root,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: !isWindows,
+    shell: isWindows && command === 'npm',
+  });
+  if (child.pid) turn.installs(child.pid);
+  const kill = (signal) => {
+    try {
+      if (isWindows) child.kill(signal);
+      else process.kill(-child.pid, signal);
+    } catch {} // it has ended meanwhile
+  };
+  let isStopped = false;
+  const signals = listenForSignals(() => {
+    if (!isStopped) console.error('Stopping the installation.');
+    kill(isStopped ? 'SIGKILL' : 'SIGTERM');
+    isStopped = true;
+    setTimeout(kill, stopGraceMs, 'SIGKILL').unref();
+  });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output += chunk));
+  const code = await new Promise((settle, reject) => {
+    child.on('error', reject);
+    child.on('close', settle);
+  }).finally(signals.end);
+  if (isStopped) throw new Stopped('Stopped. The next start installs again.');
+  if (code !== 0) throw new Error(`npm ci failed. What it said:\n\n${output.trim()}\n\nMend that, and start again.`);
+}
+
+/** A line every two seconds; on a terminal the same one. */
+async function withProgress(label, work) {
+  const startedAt = performance.now();
+  const seconds = () => `${Math.round((performance.now() - startedAt) / 1000)} s`;
+  const [before, after] = process.stderr.isTTY ? ['\r\u001B[K', ''] : ['', '\n'];
+  const timer = setInterval(() => process.stderr.write(`${before}${label} … ${seconds()}${after}`), 2_000);
+  try {
+    await work();
+    process.stderr.write(`${before}${label}: done, ${seconds()}\n`);
+  } finally {
+    clearInterval(timer);
+  }
+}
