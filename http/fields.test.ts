@@ -26,12 +26,20 @@ describe('a line', () => {
     ['12345', '12345'],
     ['🙂🙂🙂🙂🙂', '🙂🙂🙂🙂🙂'],
     ['שלום', 'שלום'],
+    ['👩\u200d🚀', '👩\u200d🚀'],
+    ['\u202a+47\u202c', '+47'], // as it is copied out of an address book
   ])('takes %j', (value, result) => expect(name.parse(value)).toBe(result));
   test.each([
     ['123456', 'may have at most 5 characters'],
     ['', 'must not be empty'],
     [' \n ', 'must not be empty'],
     ['\u200b\u2060', 'must not be empty'],
+    ['\u3164', 'must not be empty'],
+    ['\u034f\u115f', 'must not be empty'],
+    ['\u2800', 'must not be empty'],
+    ['\u202e', 'must not be empty'],
+    ['a\u202eb', 'holds a character that turns the direction of the text (U+202E): remove it'],
+    ['a\u2066b', 'holds a character that turns the direction of the text (U+2066): remove it'],
     ['a\nb', 'must be one line, without tabs and control characters'],
     ['a\tb', 'must be one line, without tabs and control characters'],
     ['a\u2028b', 'must be one line, without tabs and control characters'],

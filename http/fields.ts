@@ -3,24 +3,41 @@ import { z } from '@hono/zod-openapi';
 import { countCharacters, describeBadCharacter } from './characters.ts';
 
 const lineBreak = /[\p{Cc}\u2028\u2029]/u;
-const visible = /[^\p{Z}\p{Cc}\p{Cf}]/u;
+const visible = /[^\p{Z}\p{Cc}\p{Cf}\p{Default_Ignorable_Code_Point}\u2800]/u;
+/** They turn what stands behind them, also on the page around the field. The marks that right-to-left scripts need are not among them. */
+const turns = String.raw`\u202a-\u202e\u2066-\u2069`;
+const turning = new RegExp(`[${turns}]`);
+/** What is copied out of an address book is often wrapped in them. Looking behind keeps it linear. */
+const ends = new RegExp(`^[\\s${turns}]+|(?<![\\s${turns}])[\\s${turns}]+$`, 'g');
 
 type Length = { charactersMin?: number; charactersMax: number };
 
 /** An object that refuses, and names, a field it does not know. Use it for every body, query and path. */
 export const object = z.strictObject;
 
-/** One line of text: trimmed, no control characters, something to see in it. Lengths in Unicode code points, as PostgreSQL counts. */
+/**
+ * One line of text: trimmed, no control characters, nothing that turns its direction, something to see in it. Lengths in Unicode
+ * code points, as PostgreSQL counts.
+ */
 export function line({ charactersMin = 1, charactersMax }: Length) {
   return z
     .string()
-    .trim()
+    .overwrite((value) => value.replace(ends, ''))
     .refine((value) => !lineBreak.test(value), {
       error: 'must be one line, without tabs and control characters',
       abort: true,
     })
+    .superRefine((value, context) => {
+      const [found] = turning.exec(value) ?? [];
+      if (found) context.addIssue({ code: 'custom', message: describeTurning(found) });
+    })
     .superRefine((value, context) => checkLength(value, context, { charactersMin, charactersMax }))
     .openapi({ minLength: charactersMin, maxLength: charactersMax });
+}
+
+function describeTurning(character: string): string {
+  const code = character.codePointAt(0)?.toString(16).toUpperCase();
+  return `holds a character that turns the direction of the text (U+${code}): remove it`;
 }
 
 /** Text of several lines; line ends arrive as \n whatever the sender's system uses. Lengths as for `line`. */

@@ -23,6 +23,11 @@ const identityToken = () =>
 const webAddress = line({ charactersMax: 2_000 }).refine((url) => /^https?:\/\//.test(url) && URL.canParse(url), {
   error: 'must be the address of a web page',
 });
+/** The page's, not the visitor's: marks of direction, which such titles have, must not cost anybody the chat. */
+const pageTitle = z
+  .string()
+  .overwrite((title) => title.replace(/[\u202a-\u202e\u2066-\u2069]/g, ''))
+  .pipe(line({ charactersMax: 300 }));
 const language = line({ charactersMax: 35 }).regex(/^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$/, {
   error: 'must be a language such as en or pt-BR',
 });
@@ -73,7 +78,7 @@ const open = createRoute({
         email: email().optional(),
         name: name().optional(),
         identity_token: identityToken().optional(),
-        page: object({ url: webAddress, title: line({ charactersMax: 300 }).optional() }).optional(),
+        page: object({ url: webAddress, title: pageTitle.optional() }).optional(),
         language: language.optional(),
         time_zone: timeZone.optional(),
         is_offline: z.boolean().optional(),

@@ -125,6 +125,19 @@ describe('starting to chat', () => {
     expect(answer.body.errors[0].field).toBe(field);
   });
 
+  test('from a page whose title turns the direction of its text is taken, without the marks', async () => {
+    const page = { url: 'https://shop.example/', title: '\u202bשלום \u202aShop\u202c\u202c' };
+    const { body } = await app.callAnonymously('POST', `/api/widgets/${widgetKey}/sessions`, {
+      email: newEmail(),
+      name: 'Ada',
+      page,
+    });
+    const [stored] = await app.support.query("select page->>'title' as title from support.sessions where id = $1", [
+      body.session_id,
+    ]);
+    expect(stored).toEqual({ title: 'שלום Shop' });
+  });
+
   test('with half a character in the name is refused', async () => {
     const response = await fetch(`${app.url}/api/widgets/${widgetKey}/sessions`, {
       method: 'POST',
