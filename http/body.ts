@@ -31,7 +31,9 @@ export function readJsonBody(limits: BodyLimits): MiddlewareHandler {
       requireJson(c.req.raw.headers);
       const bytes = await readBytes(c.req.raw, limits.bodyBytesMax);
       inspectJson(decodeUtf8(bytes), limits);
-      c.req.raw = new Request(c.req.raw, { body: bytes });
+      const headers = new Headers(c.req.raw.headers);
+      headers.set('Content-Type', 'application/json'); // in the one spelling that the router's own check knows
+      c.req.raw = new Request(c.req.raw, { headers, body: bytes });
     }
     await next();
   };
@@ -46,7 +48,7 @@ function takesBody(c: Context): boolean {
 }
 
 function requireJson(headers: Headers): void {
-  const isJson = /^application\/json(?:;\s*charset=("?)utf-8\1)?$/i.test(headers.get('content-type') ?? '');
+  const isJson = /^application\/json[ \t]*(?:;[ \t]*charset=("?)utf-8\1)?$/i.test(headers.get('content-type') ?? '');
   const isPlain = /^(identity)?$/i.test(headers.get('content-encoding') ?? '');
   if (isJson && isPlain) return;
   throw new Problem({
@@ -101,8 +103,11 @@ function decodeUtf8(bytes: Uint8Array): string {
   }
 }
 
-/** Strings (with the colon that makes one a key), brackets and commas: all that matters in a text known to be valid JSON. */
-const tokens = /"[^"\\]*(?:\\.[^"\\]*)*"(\s*:)?|[{}[\],]/g;
+/**
+ * Strings (with the colon that makes one a key), brackets (with the other one if there is nothing in them) and commas: all that
+ * matters in a text known to be valid JSON.
+ */
+const tokens = /"[^"\\]*(?:\\.[^"\\]*)*"(\s*:)?|[{[](\s*[}\]])?|[}\],]/g;
 
 /** Setting one of these on a plain object reaches the prototype. */
 const forbiddenKeys = new Set(['__proto__', 'constructor', 'prototype']);
@@ -117,11 +122,13 @@ function inspectJson(text: string, { depthMax, entriesMax }: BodyLimits): void {
   const place = () => formatPath(open.map((each) => each.at));
   let entries = 0;
 
-  for (const [token, colon] of text.matchAll(tokens)) {
+  for (const [token, colon, closing] of text.matchAll(tokens)) {
     const inside = open.at(-1);
-    if (token === '{' || token === '[') {
+    if (token.startsWith('{') || token.startsWith('[')) {
       open.push(token === '{' ? { keys: new Set(), at: '' } : { keys: undefined, at: 0 });
       if (open.length > depthMax) throw refuseBody('body-too-deep', `Nest objects and lists at most ${depthMax} deep.`);
+      if (closing) open.pop();
+      else entries += 1; // the commas count the others
     } else if (token === '}' || token === ']') {
       open.pop();
     } else if (token === ',') {
