@@ -95,9 +95,10 @@ describe('what is not HTTP is refused with a problem', () => {
     expect((await readProblem(answer)).status).toBe(status);
   });
 
-  test('an HTTP/1.1 request without a host', async () => {
+  test.each(['/healthz', 'http://localhost/healthz'])('an HTTP/1.1 request of %s without a host', async (target) => {
     await using server = await serveApp(() => {});
-    expect((await sendRaw(server.port, 'GET /healthz HTTP/1.1\r\n\r\n'))?.status).toBe(400);
+    const answer = await sendRaw(server.port, `GET ${target} HTTP/1.1\r\n\r\n`);
+    expect(await readProblem(answer)).toMatchObject({ status: 400, code: 'malformed-url' });
   });
 
   test('15 KiB of headers are no problem', async () => {
@@ -113,6 +114,24 @@ describe('what is not HTTP is refused with a problem', () => {
     await using server = await serveApp(() => {}, { serve: { headersTimeoutMs: 50, requestTimeoutMs: 50 } });
     const answer = await sendRaw(server.port, 'GET /healthz HTTP/1.1\r\nHost: loc');
     expect(await readProblem(answer)).toMatchObject({ status: 408, code: 'request-timeout' });
+  });
+
+  const healthz = 'GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n';
+
+  test.each([1, 2])('noise behind %d requests takes no answer of theirs: then it hangs up', async (count) => {
+    await using server = await serveApp(() => {});
+    const received = await readText(await open(server.port, `${healthz.repeat(count)}GARBAGE\r\n\r\n`));
+    expect(received.match(/HTTP\/1\.1 \d+|\{.*?\}/g)).toEqual(
+      Array(count).fill(['HTTP/1.1 200', '{"status":"alive"}']).flat(),
+    );
+  });
+
+  test('a damaged body behind a request takes no answer of that request', async () => {
+    await using server = await serveApp((app) => app.post('/echo', async (c) => c.json(await c.req.json())));
+    const damaged =
+      'POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n';
+    const answer = await sendRaw(server.port, healthz + damaged);
+    expect(answer?.status ?? 200).toBe(200);
   });
 
   test('noise after half an answer ends the connection and puts nothing into that answer', async () => {

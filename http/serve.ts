@@ -62,6 +62,7 @@ export async function serve(app: Pick<App, 'fetch'>, options: ServeOptions): Pro
     requestTimeout: requestTimeoutMs,
     keepAliveTimeout: keepAliveTimeoutMs,
     connectionsCheckingInterval: Math.min(headersTimeoutMs, 1_000),
+    requireHostHeader: false, // Node would refuse without a word
   });
   // Node drops what is over a count of headers without a word, an Origin or a token among them; headerBytesMax is the limit.
   server.maxHeadersCount = 0;
@@ -81,13 +82,12 @@ export async function serve(app: Pick<App, 'fetch'>, options: ServeOptions): Pro
       if (answering.get(socket) === response) answering.delete(socket);
       if (isClosing) socket.destroySoon();
     });
-    answer(request, response);
+    if (request.headers.host === undefined) refuse(response, refuseUrl({ Connection: 'close' }));
+    else answer(request, response);
   });
-  server.on('checkExpectation', (_request, response: ServerResponse) => {
-    const problem = new Problem({ status: 417, code: 'unknown-expectation', detail: 'Leave out the Expect header.' });
-    const body = problem.toBody();
-    response.writeHead(problem.status, { ...problem.toHeaders(), 'Content-Length': Buffer.byteLength(body) }).end(body);
-  });
+  server.on('checkExpectation', (_request, response: ServerResponse) =>
+    refuse(response, new Problem({ status: 417, code: 'unknown-expectation', detail: 'Leave out the Expect header.' })),
+  );
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) =>
     refuseMalformed(error, socket, answering.get(socket), log),
   );
@@ -151,14 +151,22 @@ async function listen(
 function answerFailure(error: unknown, log: Logger): Response {
   const isMalformed = error instanceof RequestError;
   if (!isMalformed) log.error({ err: error }, 'unexpected error');
-  const problem = isMalformed
-    ? new Problem({
-        status: 400,
-        code: 'malformed-url',
-        detail: 'The address or the Host header is not valid. Correct it and send the request again.',
-      })
-    : translateError(error);
+  const problem = isMalformed ? refuseUrl() : translateError(error);
   return new Response(problem.toBody(), { status: problem.status, headers: problem.toHeaders() });
+}
+
+function refuseUrl(headers: Record<string, string> = {}): Problem {
+  return new Problem({
+    status: 400,
+    code: 'malformed-url',
+    detail: 'The address or the Host header is missing or not valid. Correct it and send the request again.',
+    headers,
+  });
+}
+
+function refuse(response: ServerResponse, problem: Problem): void {
+  const body = problem.toBody();
+  response.writeHead(problem.status, { ...problem.toHeaders(), 'Content-Length': Buffer.byteLength(body) }).end(body);
 }
 
 const refusals: Record<string, { status: 408 | 413 | 431; code: string; detail: string }> = {
@@ -175,14 +183,22 @@ const refusals: Record<string, { status: 408 | 413 | 431; code: string; detail: 
   HPE_CHUNK_EXTENSIONS_OVERFLOW: { status: 413, code: 'body-too-large', detail: 'Leave out chunk extensions.' },
 };
 
-/** Answers what is not HTTP, unless an answer to an earlier request on the connection is half sent: then it can only hang up. */
+/**
+ * Answers what is not HTTP. While an answer to an earlier request on the connection is due, it would be taken for that: then it only
+ * hangs up, after that answer, or at once if that one is half sent or not the next.
+ */
 function refuseMalformed(
   error: NodeJS.ErrnoException,
   socket: Socket,
   response: ServerResponse | undefined,
   log: Logger,
 ): void {
-  if (!socket.writable || error.code === 'ECONNRESET' || (response?.headersSent && !response.writableFinished)) {
+  if (response?.req.complete && !response.headersSent) {
+    response.setHeader('Connection', 'close');
+    return;
+  }
+  const isDue = response && !response.writableFinished && (response.headersSent || !response.socket);
+  if (!socket.writable || error.code === 'ECONNRESET' || isDue) {
     socket.destroy();
     return;
   }
