@@ -12,14 +12,14 @@ import {
 import { HTTPException } from 'hono/http-exception';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { Problem } from './index.ts';
-import { readProblem, sendRaw, serveApp, type TestServer } from './testing.ts';
+import { post, readProblem, sendRaw, serveApp, type TestServer } from './testing.ts';
 
 let server: TestServer;
 let failure: unknown;
 
 beforeAll(async () => {
   server = await serveApp((app) => {
-    app.get('/fail', () => {
+    app.on(['GET', 'POST'], '/fail', () => {
       throw failure;
     });
     app.get('/fail/later', async () => {
@@ -47,6 +47,17 @@ test.each([
   expect(problem).toMatchObject({ status, code, detail: error.message });
   expect(problem.errors ?? []).toEqual(error.fields);
   expect(server.entries.filter((entry) => entry.level > 30)).toEqual([]);
+});
+
+test('a field that the platform refuses stands where the request had it: in the query of what has no body', async () => {
+  failure = new InvalidEmail('domain', 'must have a domain');
+  const message = 'must have a domain';
+  const inQuery = await readProblem(await fetch(`${server.url}/fail?email=a@b`));
+  expect(inQuery.errors).toEqual([{ field: 'email', in: 'query', message }]);
+  const elsewhere = await readProblem(await fetch(`${server.url}/fail?search=a@b`));
+  expect(elsewhere.errors).toEqual([{ field: 'email', message }]);
+  const inBody = await readProblem(await post(`${server.url}/fail?email=a@b`, '{}'));
+  expect(inBody.errors).toEqual([{ field: 'email', message }]);
 });
 
 test('a version conflict carries both versions', async () => {

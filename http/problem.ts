@@ -105,7 +105,7 @@ export function answerProblem(c: Context, problem: Problem): Response {
 /** The one place where an error becomes an answer. What nobody expected is logged, once, and the client learns no more than its request id. */
 export function createErrorHandler(log: Logger): ErrorHandler {
   return (error, c) => {
-    const problem = translateError(error);
+    const problem = translateError(error, c);
     const requestId = c.get('requestId');
     if (problem.status === 500) log.error({ requestId, err: error }, 'unexpected error');
     else if (problem.status > 500 && !(error instanceof Problem)) log.warn({ requestId, err: error }, 'not available');
@@ -113,11 +113,11 @@ export function createErrorHandler(log: Logger): ErrorHandler {
   };
 }
 
-/** Turns any error into a problem; an unknown one into a bare 500. */
-export function translateError(error: unknown): Problem {
+/** Turns any error, of the request `c` if it came that far, into a problem; an unknown one into a bare 500. */
+export function translateError(error: unknown, c?: Context): Problem {
   if (error instanceof Problem) return error;
   if (error instanceof PlatformError && (error.httpStatus < 500 || error.httpStatus === 503))
-    return translatePlatformError(error);
+    return translatePlatformError(error, c);
   if (error instanceof HTTPException && error.status < 500) return translateHttpException(error);
   return new Problem({
     status: 500,
@@ -126,14 +126,16 @@ export function translateError(error: unknown): Problem {
   });
 }
 
-function translatePlatformError(error: PlatformError): Problem {
+/** The platform names fields and knows no requests: what had no body had them in its query. */
+function translatePlatformError(error: PlatformError, c: Context | undefined): Problem {
+  const isInQuery = (field: string) => c?.req.method === 'GET' && c.req.query(field) !== undefined;
   const { code, httpStatus, message, fields, retryAfterSeconds } = error;
   const versions = error as { expected?: unknown; actual?: unknown };
   return new Problem({
     status: httpStatus as ContentfulStatusCode,
     code,
     detail: message,
-    errors: fields,
+    errors: fields.map(({ field, message }) => ({ field, ...(isInQuery(field) && { in: 'query' }), message })),
     ...(typeof versions.expected === 'number' &&
       typeof versions.actual === 'number' && { members: { expected: versions.expected, actual: versions.actual } }),
     ...(retryAfterSeconds !== undefined && { headers: { 'Retry-After': String(retryAfterSeconds) } }),
