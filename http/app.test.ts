@@ -106,7 +106,14 @@ test('/openapi.json describes the routes, their limits and their refusals', asyn
     openapi: '3.1.0',
     info: { title: 'Test', version: '1.0.0' },
     paths: {
-      '/customers/{name}': { post: { requestBody: { required: true, content: { 'application/json': { schema } } } } },
+      '/customers/{name}': {
+        post: {
+          requestBody: { required: true, content: { 'application/json': { schema } } },
+          responses: Object.fromEntries(
+            [400, 413, 415, 422, 503].map((status) => [status, { content: { 'application/problem+json': {} } }]),
+          ),
+        },
+      },
     },
     components: { schemas: { Problem: { required: expect.arrayContaining(['code', 'detail']) } } },
   });

@@ -52,7 +52,7 @@ export function addHealth<E extends Env>(
       method: 'get',
       path: '/healthz',
       summary: 'Is the process alive?',
-      responses: { 200: answer('alive') },
+      responses: { 200: answer('alive'), ...problems(400, 422) },
     }),
     (c) => c.json({ status: 'alive' }, 200),
   );
@@ -62,7 +62,7 @@ export function addHealth<E extends Env>(
       method: 'get',
       path: '/readyz',
       summary: 'Can it take traffic?',
-      responses: { 200: answer('ready'), ...problems(503) },
+      responses: { 200: answer('ready'), ...problems(400, 422, 503) },
     }),
     async (c) => {
       const outcomes = await Promise.all(Object.entries(checks).map(([name, check]) => findFailure(name, check)));

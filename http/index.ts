@@ -1,4 +1,4 @@
-export { createRoute, z } from '@hono/zod-openapi';
+export { z } from '@hono/zod-openapi';
 export { refuseStranger, requireAdmin, staffOnly } from './actor.ts';
 export { type App, type AppEnv, type AppOptions, createApp } from './app.ts';
 export { type BodyLimits, bodyLimits, jsonBody } from './body.ts';
@@ -24,6 +24,7 @@ export { isLoopbackHost } from './loopback.ts';
 export { ownOrigin, requireOwnPage } from './ownpage.ts';
 export { type FieldProblem, Problem, ProblemSchema, problems, refuseFields } from './problem.ts';
 export { CompanySchema, CrmContextSchema, CustomerSchema } from './records.ts';
+export { createRoute } from './route.ts';
 export { type Served, type ServeOptions, serve } from './serve.ts';
 export { runServer, type ServerContext, type ServerOptions, startServer } from './server.ts';
-export { createStaffRoute } from './staff.ts';
+export { createStaffRoute, describeSignIn } from './staff.ts';

@@ -131,11 +131,14 @@ describe('what a cookie opens', () => {
 
 test('the OpenAPI document says which endpoints are for staff, and how they refuse', async () => {
   const { paths } = (await (await fetch(`${server.url}/openapi.json`)).json()) as {
-    paths: Record<string, Record<string, { description?: string; responses: object }>>;
+    paths: Record<string, Record<string, { description?: string; responses: object; security?: object[] }>>;
   };
   expect(paths['/staff']?.get?.description).toMatch(/^All customers\.\n\nFor staff: with a sign-in/);
   expect(Object.keys(paths['/staff']?.get?.responses ?? {})).toEqual(expect.arrayContaining(['401', '403']));
+  expect(paths['/staff']?.get?.security).toEqual([{ access_token: [] }, { sign_in: [] }]);
+  expect(paths['/staff']?.post?.security).toEqual([{ access_token: [] }, { sign_in: [], csrf_token: [] }]);
   expect(paths['/public']?.get?.responses).not.toHaveProperty('401');
+  expect(paths['/public']?.get).not.toHaveProperty('security');
 });
 
 test.each(['127.0.0.1', '127.255.255.254', '::1', '::ffff:127.0.0.1', '::ffff:7f00:1', '0:0:0:0:0:0:0:1'])(

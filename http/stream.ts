@@ -4,7 +4,7 @@ import { z } from '@hono/zod-openapi';
 import type { App } from './app.ts';
 import { object } from './fields.ts';
 import { answerEvents } from './longanswer.ts';
-import { Problem, problems, refuseFields } from './problem.ts';
+import { Problem, refuseFields } from './problem.ts';
 import { createStaffRoute } from './staff.ts';
 
 const typesMax = 50;
@@ -32,7 +32,6 @@ const stream = createStaffRoute({
   },
   responses: {
     200: { description: 'A stream without end.', content: { 'text/event-stream': { schema: z.string() } } },
-    ...problems(422, 503),
   },
 });
 

@@ -11,9 +11,13 @@ type Parameter = { name: string; in: 'path' | 'query' | 'header'; schema: Schema
 type Operation = {
   parameters?: Parameter[];
   requestBody?: { content: Record<string, { schema: Schema }> };
-  responses?: Record<string, { content?: Record<string, unknown> }>;
+  responses: Record<string, { content?: Record<string, unknown> }>;
+  security?: Record<string, string[]>[];
 };
-type Document = { paths: Record<string, Record<string, Operation>>; components: { schemas: Record<string, Schema> } };
+type Document = {
+  paths: Record<string, Record<string, Operation>>;
+  components: { schemas: Record<string, Schema>; securitySchemes?: Record<string, unknown> };
+};
 
 /** An answer that no input may bring about. */
 export type Fault = { request: string; status: number; answer: string };
@@ -71,7 +75,7 @@ const hostile = fc.oneof(
 
 /**
  * Sends every operation of a server's own OpenAPI document what no honest client sends, and reports each answer that is a 5xx,
- * no JSON, a refusal that is no problem, or words of the database.
+ * no JSON, a refusal that is no problem, words of the database, or of a status that the operation does not list.
  *
  * @param likely values that exist, by parameter name, so that some requests get past the first check.
  */
@@ -83,11 +87,9 @@ export async function findFaults(
     likely = {},
   }: { runs: number; headers?: Record<string, string>; likely?: Record<string, string> },
 ): Promise<Fault[]> {
-  const document = (await (await fetch(`${url}/openapi.json`)).json()) as Document;
-  const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
-    Object.entries(methods)
-      .filter(([, { responses }]) => !responses?.['200']?.content?.['text/event-stream']) // has no end to wait for
-      .map(([method, operation]) => ({ path, method: method.toUpperCase(), operation })),
+  const document = await readDocument(url);
+  const operations = listOperations(document).filter(
+    ({ operation: { responses } }) => !responses['200']?.content?.['text/event-stream'], // has no end to wait for
   );
   const faults: Fault[] = [];
   const requests = fc.record({
@@ -118,12 +120,54 @@ export async function findFaults(
         body,
       });
       const answer = await response.text();
-      if (isFault(response, answer))
+      if (isFault(response, answer) || !(response.status in operation.responses))
         faults.push({ request: `${method} ${target} ${body ?? ''}`, status: response.status, answer });
     }),
     { numRuns: runs },
   );
   return faults;
+}
+
+/**
+ * Calls every operation of a server's own OpenAPI document as a stranger, once as it should be and then as the edge refuses it.
+ *
+ * @returns what the document leaves out: a status that is answered, or how one gets in where strangers are refused.
+ */
+export async function findGaps(url: string): Promise<string[]> {
+  const document = await readDocument(url);
+  const schemes = Object.keys(document.components.securitySchemes ?? {});
+  const gaps: string[] = [];
+  for (const { path, method, operation } of listOperations(document)) {
+    const target = url + path.replace(/\{\w+\}/g, '019a2b3c-4d5e-7f60-8a9b-0c1d2e3f4a5b');
+    const call = async (query: string, init: RequestInit = {}) => {
+      const { status, body } = await fetch(target + query, { ...init, method });
+      await body?.cancel();
+      if (!(status in operation.responses)) gaps.push(`${method} ${path}${query}: ${status} is not listed`);
+      return status;
+    };
+    const json = { 'Content-Type': 'application/json' };
+    const honest = await call('', operation.requestBody && { headers: json, body: '{}' });
+    const named = (operation.security ?? []).flatMap(Object.keys);
+    if ((honest === 401 && named.length === 0) || !named.every((name) => schemes.includes(name)))
+      gaps.push(`${method} ${path}: a stranger gets ${honest}, security is ${named.join(' ') || 'none'}`);
+    await call('?a=%00', { headers: json });
+    await call('?a=%zz', { headers: json });
+    if (method === 'GET') continue;
+    await call('', { headers: { 'Content-Type': 'text/plain' }, body: '{}' });
+    await call('', { headers: json, body: '{' });
+    await call('', { headers: json, body: JSON.stringify('x'.repeat(70_000)) });
+  }
+  return gaps;
+}
+
+async function readDocument(url: string): Promise<Document> {
+  return (await (await fetch(`${url}/openapi.json`)).json()) as Document;
+}
+
+function listOperations({ paths }: Document): { path: string; method: string; operation: Operation }[] {
+  return Object.entries(paths).flatMap(([path, methods]) =>
+    Object.entries(methods).map(([method, operation]) => ({ path, method: method.toUpperCase(), operation })),
+  );
 }
 
 function resolve(document: Document, schema: Schema): Schema {

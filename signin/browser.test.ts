@@ -42,6 +42,22 @@ test('without a sign-in staff endpoints refuse, and say where to sign in', async
   expect((await (await signedIn()).call(appUrl, 'GET', '/api/staff')).status).toBe(200);
 });
 
+test('the OpenAPI document says enough to get in: the cookie and the header are named as they are', async () => {
+  const { components, paths } = (await (await fetch(`${appUrl}/openapi.json`)).json()) as {
+    components: { securitySchemes: Record<string, { in?: string; name?: string }> };
+    paths: Record<string, Record<string, { security: Record<string, string[]>[] }>>;
+  };
+  const browser = await signedIn();
+  const secrets = { cookie: tokenOf(browser), header: await csrfOf(browser) };
+  const [, security = {}] = paths['/api/staff']?.post?.security ?? [];
+  const headers = new Headers({ 'Content-Type': 'application/json' });
+  for (const scheme of Object.keys(security).map((each) => components.securitySchemes[each])) {
+    if (scheme?.in === 'cookie') headers.set('Cookie', `${scheme.name}=${secrets.cookie}`);
+    if (scheme?.in === 'header') headers.set(scheme.name ?? '', secrets.header);
+  }
+  expect((await fetch(`${appUrl}/api/staff`, { method: 'POST', headers, body: '{}' })).status).toBe(200);
+});
+
 test('the database keeps no token that could be used', async () => {
   const browser = await signedIn();
   const { rows } = await superuser.query('select * from platform.sign_ins');

@@ -21,6 +21,7 @@ export function cookiesOf(app: App, isSecure: boolean) {
     `${prefix}-attempt-${createHash('sha256').update(state).digest('hex').slice(0, 16)}`;
   const clear = (name: string) => `${name}=; Max-Age=0${flags}`;
   return {
+    name: prefix,
     /** The token of the sign-in. */
     readToken: (header: string | undefined) => readCookie(header, prefix),
     /** Outlives its sign-in by a day: so the server can still tell that it timed out. */

@@ -1,4 +1,4 @@
-import type { App, Authenticate, ServerContext } from '@aether/http';
+import { type App, type Authenticate, describeSignIn, type ServerContext } from '@aether/http';
 import type { PlatformDb } from '@aether/platform';
 import { authenticator } from './authenticate.ts';
 import { cookiesOf } from './cookies.ts';
@@ -24,6 +24,7 @@ export function addSignIn(
   const settings = readSignInSettings(variables);
   const provider = accessProvider(settings);
   const cookies = cookiesOf(db.app, publicUrl?.protocol === 'https:');
+  describeSignIn(app, cookies.name);
   addFlowRoutes(app, { db, log, settings, provider, cookies, url });
   addOwnRoutes(app, { db, provider, cookies, url });
   addSignInRoutes(app, db);

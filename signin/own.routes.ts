@@ -1,4 +1,4 @@
-import { type App, type Authenticate, createStaffRoute, jsonBody, object, problems, z } from '@aether/http';
+import { type App, type Authenticate, createStaffRoute, jsonBody, object, z } from '@aether/http';
 import type { PlatformDb } from '@aether/platform';
 import * as oidc from 'openid-client';
 import type { BrowserCaller } from './authenticate.ts';
@@ -34,7 +34,6 @@ const me = createStaffRoute({
         },
       },
     },
-    ...problems(503),
   },
 });
 
@@ -60,7 +59,6 @@ const leave = (path: '/signin/out' | '/signin/out-everywhere', summary: string) 
           },
         },
       },
-      ...problems(400, 415),
     },
   });
 const out = leave('/signin/out', 'Sign out of this app, in this browser');

@@ -1,8 +1,8 @@
-import { findFaults } from '@aether/http/testing.hostile';
+import { findFaults, findGaps } from '@aether/http/testing.hostile';
 import { expect, test } from 'vitest';
 import { startTestFoundation } from './testing.ts';
 
-test('no input brings about a 5xx, an answer that is no JSON, or words of the database', {
+test('no input brings about a 5xx, an answer that is no JSON, words of the database, or a status that is not listed', {
   timeout: 60_000,
 }, async () => {
   const app = await startTestFoundation();
@@ -22,4 +22,9 @@ test('no input brings about a 5xx, an answer that is no JSON, or words of the da
     },
   });
   expect(faults).toEqual([]);
+});
+
+test('the OpenAPI document lists what is refused before a route is reached, and says how to get in', async () => {
+  const app = await startTestFoundation();
+  expect(await findGaps(app.url)).toEqual([]);
 });

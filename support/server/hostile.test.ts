@@ -1,8 +1,8 @@
-import { findFaults } from '@aether/http/testing.hostile';
+import { findFaults, findGaps } from '@aether/http/testing.hostile';
 import { expect, test } from 'vitest';
 import { startTestSupport, widgetKey } from './testing.ts';
 
-test('no input brings about a 5xx, an answer that is no JSON, or words of the database', {
+test('no input brings about a 5xx, an answer that is no JSON, words of the database, or a status that is not listed', {
   timeout: 60_000,
 }, async () => {
   const app = await startTestSupport();
@@ -25,4 +25,9 @@ test('no input brings about a 5xx, an answer that is no JSON, or words of the da
     });
   expect(await attack({ Authorization: `Bearer ${body.visitor_token}` })).toEqual([]);
   expect(await attack(await app.headersOf('priya'))).toEqual([]);
+});
+
+test('the OpenAPI document lists what is refused before a route is reached, and says how to get in', async () => {
+  const app = await startTestSupport();
+  expect(await findGaps(app.url)).toEqual([]);
 });

@@ -6,7 +6,7 @@ import { handOverToAgent } from './chatbots.ts';
 import type { Live } from './live.ts';
 import { readPublicConfig } from './publicconfig.ts';
 import { lockSession, SessionEnded } from './sessions.ts';
-import { bearer, sessionKey, type VisitorDoor } from './visitordoor.ts';
+import { byVisitor, sessionKey, type VisitorDoor } from './visitordoor.ts';
 import { findWidget, identifyVisitor, openSession, requireVisitorSession, verifySession } from './visitors.ts';
 import { WidgetSettingsSchema } from './widgetsettings.ts';
 
@@ -27,7 +27,8 @@ const webAddress = line({ charactersMax: 2_000 }).refine((url) => /^https?:\/\//
 const pageTitle = z
   .string()
   .overwrite((title) => title.replace(/[\u202a-\u202e\u2066-\u2069]/g, ''))
-  .pipe(line({ charactersMax: 300 }));
+  .pipe(line({ charactersMax: 300 }))
+  .openapi({ minLength: 1, maxLength: 300 });
 const language = line({ charactersMax: 35 }).regex(/^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$/, {
   error: 'must be a language such as en or pt-BR',
 });
@@ -109,9 +110,9 @@ const verify = createRoute({
   path: '/api/sessions/{id}/identity',
   summary: 'The host page says who the visitor is',
   description: 'The token in use until now is dead from then on.',
+  security: byVisitor,
   request: {
     params: sessionKey,
-    headers: bearer,
     body: jsonBody(object({ identity_token: identityToken() }).openapi('SessionIdentity')),
   },
   responses: {
@@ -129,9 +130,9 @@ const identify = createRoute({
   method: 'post',
   path: '/api/sessions/{id}/contact',
   summary: 'A visitor who was nobody says who they are',
+  security: byVisitor,
   request: {
     params: sessionKey,
-    headers: bearer,
     body: jsonBody(object({ email: email(), name: name() }).openapi('SessionContact')),
   },
   responses: { 204: { description: 'Noted; it proves nothing.' }, ...problems(400, 401, 403, 404, 422, 429) },
@@ -141,7 +142,8 @@ const handOver = createRoute({
   method: 'post',
   path: '/api/sessions/{id}/hand-over',
   summary: 'From the bot to people',
-  request: { params: sessionKey, headers: bearer, body: jsonBody(object({}).openapi('HandOver')) },
+  security: byVisitor,
+  request: { params: sessionKey, body: jsonBody(object({}).openapi('HandOver')) },
   responses: {
     200: {
       description: 'A person has it.',

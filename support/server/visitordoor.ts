@@ -1,4 +1,4 @@
-import { type App, object, Problem, type ServerContext, uuid, z } from '@aether/http';
+import { type App, object, Problem, type ServerContext, uuid } from '@aether/http';
 import { NotFound, type PlatformDb } from '@aether/platform';
 import type { Context } from 'hono';
 import { IdentityRefused } from './identity.ts';
@@ -9,14 +9,18 @@ import { requireVisitorSession, type VisitedWidget, type VisitorSession } from '
 export type VisitorDoor = ReturnType<typeof openVisitorDoor>;
 
 export const sessionKey = object({ id: uuid() });
-export const bearer = z.object({
-  authorization: z.string().optional().openapi({ description: 'Bearer, and the session’s visitor_token.' }),
-});
+/** For the `security` of a route that `enter` guards. */
+export const byVisitor = [{ visitor_token: [] }];
 
 /** What every request of a visitor passes: how often it may come, from which page, and with which token. */
 export function openVisitorDoor(app: App, db: PlatformDb, { variables, url }: ServerContext) {
   const limits: Limits = openLimits(variables);
   addOrigins(app);
+  app.openAPIRegistry.registerComponent('securitySchemes', 'visitor_token', {
+    type: 'http',
+    scheme: 'bearer',
+    description: 'The `visitor_token` that was given when the session was opened, or verified.',
+  });
   const addressOf = (c: Context) => limits.addressOf(c.env, c.req.header('x-forwarded-for'));
 
   return {

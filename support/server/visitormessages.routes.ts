@@ -5,7 +5,7 @@ import type { Live } from './live.ts';
 import { after, MessageSchema, NewVisitorMessageSchema } from './messages.schemas.ts';
 import { addMessage, listMessages } from './messages.ts';
 import { lockSession } from './sessions.ts';
-import { bearer, sessionKey, type VisitorDoor } from './visitordoor.ts';
+import { byVisitor, sessionKey, type VisitorDoor } from './visitordoor.ts';
 import { requireVisitorSession } from './visitors.ts';
 import type { VisitorStreams } from './visitorstream.ts';
 
@@ -27,7 +27,8 @@ const send = createRoute({
   method: 'post',
   path: '/api/sessions/{id}/messages',
   summary: 'The visitor sends a message',
-  request: { params: sessionKey, headers: bearer, body: jsonBody(NewVisitorMessageSchema) },
+  security: byVisitor,
+  request: { params: sessionKey, body: jsonBody(NewVisitorMessageSchema) },
   responses: {
     201: {
       description: 'Taken, now or by an earlier try.',
@@ -41,9 +42,9 @@ const read = createRoute({
   method: 'get',
   path: '/api/sessions/{id}/messages',
   summary: 'The visitor reads the conversation',
+  security: byVisitor,
   request: {
     params: sessionKey,
-    headers: bearer,
     query: object({ after, limit: pageSize({ max: 200, default: 100 }) }),
   },
   responses: {
@@ -63,7 +64,8 @@ const stream = createRoute({
   summary: 'The conversation, as it goes on: server-sent events',
   description:
     '`message` from behind `after`, each once and in order, its number as id; `state` at the start and when it changes; `typing` when an agent types. A comment every 15 seconds says that the line is open. It ends when the token is replaced.',
-  request: { params: sessionKey, headers: bearer, query: object({ after }) },
+  security: byVisitor,
+  request: { params: sessionKey, query: object({ after }) },
   responses: {
     200: { description: 'A stream without end.', content: { 'text/event-stream': { schema: z.string() } } },
     ...problems(401, 403, 404, 422, 429),
@@ -74,9 +76,9 @@ const type = createRoute({
   method: 'post',
   path: '/api/sessions/{id}/typing',
   summary: 'The visitor types, or does not any more',
+  security: byVisitor,
   request: {
     params: sessionKey,
-    headers: bearer,
     body: jsonBody(object({ is_typing: z.boolean() }).openapi('Typing')),
   },
   responses: { 204: { description: 'Told.' }, ...problems(400, 401, 403, 404, 422, 429) },
@@ -86,9 +88,9 @@ const seen = createRoute({
   method: 'post',
   path: '/api/sessions/{id}/read',
   summary: 'The visitor has read up to a message',
+  security: byVisitor,
   request: {
     params: sessionKey,
-    headers: bearer,
     body: jsonBody(object({ number: z.int().min(0) }).openapi('ReadUpTo')),
   },
   responses: { 204: { description: 'Told.' }, ...problems(400, 401, 403, 404, 422, 429) },
