@@ -11,6 +11,26 @@ beforeAll(async () => {
 const newEmail = () => `visitor${++unique}@post.example`;
 const open = (email: string, name = 'Ada') =>
   app.callAnonymously('POST', `/api/widgets/${widgetKey}/sessions`, { email, name });
+/** As the owner of the table does it, whom no app can be. */
+async function erase(id: string): Promise<void> {
+  const owner = await app.database.connect('platform_migrator');
+  await owner.query('set role platform_owner');
+  await owner.query('update platform.customers set erased_at = now() where id = $1', [id]);
+}
+const slowMs = 1_000;
+/** An address of nobody, whose customer takes a second to make. */
+async function slowEmail(): Promise<string> {
+  const superuser = await app.database.connect('postgres');
+  await superuser.query(
+    `create or replace function public.sleep() returns trigger language plpgsql as $$ begin perform pg_sleep(${slowMs / 1_000}); return new; end $$;
+     create or replace trigger sleep before insert on platform.customers for each row when (new.email like 'slow%') execute function public.sleep()`,
+  );
+  return `slow.${newEmail()}`;
+}
+const greetingRules = {
+  ...{ greeting: 'Hello!', questions: [], fallback: 'Sorry?', fallbacks_max: 1 },
+  ...{ hand_over_text: 'One moment', office_hours: null, out_of_hours_text: 'Later' },
+};
 const bearer = (token: string) => ({ Authorization: `Bearer ${token}` });
 
 async function openSession(): Promise<{ path: string; token: string; id: string }> {
@@ -83,6 +103,59 @@ describe('starting to chat', () => {
   test('tells in no number how long it took: the id of the session holds no time', async () => {
     const { body } = await open(newEmail());
     expect(body.session_id[14]).toBe('4');
+  });
+
+  test('nor does anything that the visitor reads: a bot greets before the customer is looked for', async () => {
+    await app.support.query(
+      `with w as (insert into support.widgets (key, name) values ('greeting-shop', 'Greeting') returning id)
+       insert into support.chatbots (widget_id, name, rules, is_live) select id, 'Bot', $1, true from w`,
+      [JSON.stringify(greetingRules)],
+    );
+    const email = await slowEmail();
+    const { body } = await app.callAnonymously('POST', '/api/widgets/greeting-shop/sessions', { email, name: 'Ada' });
+    const { body: read } = await app.callAnonymously(
+      'GET',
+      `/api/sessions/${body.session_id}/messages`,
+      undefined,
+      bearer(body.visitor_token),
+    );
+    const [greeting] = read.messages;
+    const startedAt = Date.parse(body.started_at);
+    const madeAt = Number.parseInt(greeting.id.replace('-', '').slice(0, 12), 16); // the time in a UUID of version 7
+    expect(Date.parse(greeting.created_at) - startedAt).toBeLessThan(slowMs / 2);
+    expect(madeAt - startedAt).toBeLessThan(slowMs / 2);
+    expect((await app.support.getCustomerByEmail(email))?.name).toBe('Ada');
+  });
+
+  test('nor does a message that is sent while a visitor says who they are: it does not wait for that', async () => {
+    await app.support.query(
+      `insert into support.widgets (key, name, settings) values ('silent-shop', 'Silent', '{"ask":"never"}')`,
+    );
+    const { body } = await app.callAnonymously('POST', '/api/widgets/silent-shop/sessions', {});
+    const call = (what: string, given: Record<string, unknown>) =>
+      app.callAnonymously('POST', `/api/sessions/${body.session_id}/${what}`, given, bearer(body.visitor_token));
+    const done: string[] = [];
+    const contact = call('contact', { email: await slowEmail(), name: 'Ada' }).then(({ status }) => {
+      done.push(`contact ${status}`);
+    });
+    const watcher = await app.database.connect('postgres');
+    const isAsleep = `select from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep'`;
+    while ((await watcher.query(isAsleep)).rowCount === 0);
+    const { status } = await call('messages', { client_id: 'm', body: 'Hello' });
+    done.push(`message ${status}`);
+    await contact;
+    expect(done).toEqual(['message 201', 'contact 204']);
+  });
+
+  test('is answered alike for an erased customer whose address is still on file, who stays as they are', async () => {
+    const email = newEmail();
+    const erased = await app.foundation.createCustomer({ name: 'Forgotten', email });
+    await erase(erased.id);
+    const before = await app.foundation.getCustomerById(erased.id);
+    const [known, unknown] = [await open(email), await open(newEmail())];
+    expect(known.status).toBe(201);
+    expect(Object.keys(known.body)).toEqual(Object.keys(unknown.body));
+    expect(await app.foundation.getCustomerById(erased.id)).toEqual(before);
   });
 
   test('stores the token only as a hash, and never shows it again', async () => {

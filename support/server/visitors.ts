@@ -50,8 +50,9 @@ export async function findWidget(on: Queryable, key: string): Promise<VisitedWid
 }
 
 /**
- * A visitor starts to chat: finds or creates the customer of the address, makes it Support's too, and opens a session, in
- * one transaction. The visitor only claims the address, so nothing of a known customer is changed or given away.
+ * A visitor starts to chat: opens a session, finds or creates the customer of the address and makes it Support's too, in
+ * one transaction. The visitor only claims the address, so nothing of a known customer is changed or given away. Looking for
+ * the customer is the last step: whatever the visitor may see the time of, the greeting and its id among it, is there before.
  *
  * @returns the visitor's token, which is not stored and cannot be had again.
  * @throws InvalidEmail, InvalidField when the widget asks who it is; IdentityRefused
@@ -67,15 +68,13 @@ export async function openSession(
   const who = verified ?? readClaim(opening, readSettings(widget.settings).ask === 'never' && !is_offline);
   const { token, hash } = createVisitorToken();
   return db.within(write, async (tx) => {
-    const customerId = who ? await findCustomer(db, tx, who) : null;
     const bot = is_offline ? undefined : await findLiveBot(tx, widget.id);
     const handler = bot ? 'bot' : 'agent';
     const [made] = await tx.query<{ id: string; started_at: Date }>(
-      `insert into support.sessions (widget_id, customer_id, identity, visitor_email, visitor_name, token_hash, handler, is_offline, page, language, time_zone)
-       values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) returning id, started_at`,
+      `insert into support.sessions (widget_id, identity, visitor_email, visitor_name, token_hash, handler, is_offline, page, language, time_zone)
+       values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) returning id, started_at`,
       [
         widget.id,
-        customerId,
         verified ? 'verified' : 'claimed',
         who?.email ?? null,
         who?.name ?? null,
@@ -98,6 +97,10 @@ export async function openSession(
       message_count: 0,
     };
     if (bot) await greetVisitor(tx, held, bot.rules);
+    if (who) {
+      const customerId = await findCustomer(db, tx, who);
+      await tx.query('update support.sessions set customer_id = $2 where id = $1', [id, customerId]);
+    }
     return {
       session_id: id,
       visitor_token: token,
@@ -119,9 +122,10 @@ function readClaim({ email, name }: Opening, mayBeNobody: boolean): Identity | u
   return { email: canonical.address, name };
 }
 
+/** Who was erased is found by an address that is still on file, and stays as they are: the visitor may not learn of it. */
 async function findCustomer(db: PlatformDb, tx: Transaction, { email, name }: Identity): Promise<string> {
   const { customer } = await db.findOrCreateCustomer({ email, name }, { tx });
-  if (customer.support_id === null) await db.adoptCustomer(customer.id, { tx });
+  if (customer.support_id === null && customer.erased_at === null) await db.adoptCustomer(customer.id, { tx });
   return customer.id;
 }
 
@@ -170,8 +174,9 @@ export async function verifySession(
   const identity = await readIdentity(db, session.widget, identityToken);
   const { token, hash } = createVisitorToken();
   await db.transaction({}, async (tx) => {
+    const customerId = await findCustomer(db, tx, identity);
     await lockSession(tx, session.id);
-    await link(db, tx, session.id, identity, 'verified');
+    await link(tx, session.id, customerId, identity, 'verified');
     await tx.query('update support.sessions set token_hash = $2 where id = $1', [session.id, hash]);
     await addEntry(tx, session.id, 'verified');
   });
@@ -190,24 +195,25 @@ export async function identifyVisitor(
 ): Promise<void> {
   const who = readClaim(claim, false) as Identity;
   await db.transaction({}, async (tx) => {
+    // Before the session is held: a message that waited for it would tell by its time how long this took.
+    const customerId = await findCustomer(db, tx, who);
     await lockSession(tx, session.id);
     const [known] = await tx.query('select from support.sessions where id = $1 and customer_id is not null', [
       session.id,
     ]);
     if (known) throw new InvalidField([{ field: 'email', message: 'was given before in this conversation' }]);
-    await link(db, tx, session.id, who, 'claimed');
+    await link(tx, session.id, customerId, who, 'claimed');
     await addEntry(tx, session.id, 'identified');
   });
 }
 
 async function link(
-  db: PlatformDb,
   tx: Transaction,
   sessionId: string,
+  customerId: string,
   who: Identity,
   identity: 'claimed' | 'verified',
 ): Promise<void> {
-  const customerId = await findCustomer(db, tx, who);
   await tx.query(
     'update support.sessions set customer_id = $2, visitor_email = $3, visitor_name = $4, identity = $5 where id = $1',
     [sessionId, customerId, who.email, who.name, identity],
