@@ -24,8 +24,8 @@ import { addWidgetRoutes } from './widgets.routes.ts';
 export type { BotRules } from './bot.ts';
 export { logCall, type NewCall } from './calls.ts';
 export { createChatbot, updateChatbot } from './chatbots.ts';
+export { endSession } from './conversation.ts';
 export { addMessage } from './messages.ts';
-export { endSession } from './sessions.ts';
 export { findWidget, openSession } from './visitors.ts';
 
 /** The agent console, as it was built. */

@@ -14,13 +14,21 @@ import {
 } from '@aether/http';
 import { InvalidField, type PlatformDb } from '@aether/platform';
 import { findAgent, requireAgent } from './agents.ts';
-import { assignSession, claimSession, noteOn, replyTo, snoozeSession } from './conversation.ts';
+import {
+  assignSession,
+  claimSession,
+  endSession,
+  noteOn,
+  replyTo,
+  snoozeSession,
+  summaryCharactersMax,
+} from './conversation.ts';
 import { listEntries } from './entries.ts';
 import type { Live } from './live.ts';
 import { after, MessageSchema, NewMessageSchema } from './messages.schemas.ts';
 import { listMessages } from './messages.ts';
 import { EntrySchema, SessionSchema } from './sessions.schemas.ts';
-import { endSession, getSession, listSessions, summaryCharactersMax } from './sessions.ts';
+import { getSession, listSessions } from './sessions.ts';
 
 const sessionKey = object({ id: uuid() });
 
@@ -91,7 +99,8 @@ const end = createStaffRoute({
   method: 'post',
   path: '/api/sessions/{id}/end',
   summary: 'End a conversation, and put it into the CRM’s timeline',
-  description: 'One activity, however often this is repeated.',
+  description:
+    'One activity, however often this is repeated. The agent who has the conversation ends it, any agent when nobody has it; an administrator and a machine end anybody’s.',
   request: {
     params: sessionKey,
     body: jsonBody(
@@ -270,11 +279,12 @@ export function addSessionRoutes(app: App, db: PlatformDb, live: Live) {
     })
     .openapi(end, async (c) => {
       const actor = c.get('actor');
-      const agent = await findAgent(db, actor);
+      const endsAnybodys = actor === undefined || actor.role === 'admin';
+      const agent = await (endsAnybodys ? findAgent : requireAgent)(db, actor);
       const ended = await endSession(
         db,
         c.req.valid('param').id,
-        { ...c.req.valid('json'), agentId: agent?.id },
+        { ...c.req.valid('json'), agentId: agent?.id, endsAnybodys },
         { actor: actor?.id },
       );
       live.announce(ended.session.id, { kind: 'look' });

@@ -58,7 +58,7 @@ describe('an agent', () => {
     const email = 'often@example.com';
     const ids = [];
     for (let n = 0; n < 3; n += 1) ids.unshift((await openSession(email)).id);
-    await app.call('POST', `/api/sessions/${ids[1]}/end`, { resolved: true });
+    await asPriya('POST', `/api/sessions/${ids[1]}/end`, { resolved: true });
     const customer = await app.support.getCustomerByEmail(email);
     const list = async (query: string) => {
       const { body } = await app.call('GET', `/api/sessions?customer_id=${customer?.id}&${query}`);
@@ -116,12 +116,12 @@ describe('ending a conversation', () => {
       { client_id: '1', body: 'Where is my order?' },
       { Authorization: `Bearer ${asked.token}` },
     );
-    await app.call('POST', `/api/sessions/${asked.id}/end`, { resolved: true });
-    await app.call('POST', `/api/sessions/${told.id}/end`, { resolved: true, summary: 'Late parcel, refunded' });
+    await asPriya('POST', `/api/sessions/${asked.id}/end`, { resolved: true });
+    await asPriya('POST', `/api/sessions/${told.id}/end`, { resolved: true, summary: 'Late parcel, refunded' });
     const summaryOf = async ({ id }: { id: string }) => (await activitiesOf(id))[0]?.metadata.summary;
     expect(await summaryOf(asked)).toBe('Where is my order?');
     expect(await summaryOf(told)).toBe('Late parcel, refunded');
-    const tooLong = await app.call('POST', `/api/sessions/${told.id}/end`, {
+    const tooLong = await asPriya('POST', `/api/sessions/${told.id}/end`, {
       resolved: true,
       summary: 'x'.repeat(401),
     });
@@ -130,7 +130,7 @@ describe('ending a conversation', () => {
 
   test('without a resolution does not say resolved', async () => {
     const { id } = await openSession();
-    await app.call('POST', `/api/sessions/${id}/end`, { resolved: false });
+    await asPriya('POST', `/api/sessions/${id}/end`, { resolved: false });
     const [activity] = await activitiesOf(id);
     expect(activity).toMatchObject({
       description: 'Support conversation ended without a resolution',
@@ -141,7 +141,7 @@ describe('ending a conversation', () => {
   test('twenty times at once ends it once', async () => {
     const { id } = await openSession();
     const answers = await Promise.all(
-      Array.from({ length: 20 }, () => app.call('POST', `/api/sessions/${id}/end`, { resolved: true })),
+      Array.from({ length: 20 }, () => asPriya('POST', `/api/sessions/${id}/end`, { resolved: true })),
     );
     expect(answers.map((answer) => answer.status)).toEqual(Array(20).fill(200));
     expect(answers.filter((answer) => !answer.body.already_ended)).toHaveLength(1);
@@ -150,12 +150,59 @@ describe('ending a conversation', () => {
 
   test('again with another result is refused and changes nothing', async () => {
     const { id } = await openSession();
-    await app.call('POST', `/api/sessions/${id}/end`, { resolved: true });
-    expect(await app.call('POST', `/api/sessions/${id}/end`, { resolved: false })).toMatchObject({
+    await asPriya('POST', `/api/sessions/${id}/end`, { resolved: true });
+    expect(await asPriya('POST', `/api/sessions/${id}/end`, { resolved: false })).toMatchObject({
       status: 409,
       body: { code: 'session-ended' },
     });
     expect(await activitiesOf(id)).toHaveLength(1);
+  });
+
+  test('again with another summary is refused; with the same, or with none, nothing is lost', async () => {
+    const { id } = await openSession();
+    const end = (summary?: string) => asPriya('POST', `/api/sessions/${id}/end`, { resolved: true, summary });
+    await end('Late parcel');
+    expect(await end('Refunded')).toMatchObject({ status: 409, body: { code: 'session-ended' } });
+    for (const again of [await end('Late parcel'), await end()])
+      expect(again).toMatchObject({ status: 200, body: { already_ended: true } });
+    expect(await activitiesOf(id)).toMatchObject([{ metadata: { summary: 'Late parcel' } }]);
+  });
+
+  test('is for agents, and of a conversation that another agent has for administrators and machines', async () => {
+    const claimed = async () => {
+      const { id } = await openSession();
+      await app.callAs('tom')('POST', `/api/sessions/${id}/claim`, {});
+      return id;
+    };
+    const end = (call: TestSupport['call'], id: string) => call('POST', `/api/sessions/${id}/end`, { resolved: true });
+    const id = await claimed();
+    expect(await end(app.callAs('maya'), id)).toMatchObject({ status: 403, body: { code: 'agent-only' } });
+    expect(await end(asPriya, id)).toMatchObject({ status: 409, body: { code: 'session-claimed' } });
+    expect(await activitiesOf(id)).toEqual([]);
+    expect((await end(app.callAs('tom'), id)).status).toBe(200);
+    for (const who of ['admin', 'service']) {
+      const id = await claimed();
+      expect((await end(app.callAs(who), id)).status).toBe(200);
+      expect(await activitiesOf(id)).toHaveLength(1);
+    }
+  });
+
+  test('of an erased customer does not say what it was about', async () => {
+    const { id, token, email } = await openSession();
+    const said = { client_id: '1', body: 'My name is Ada' };
+    await app.call('POST', `/api/sessions/${id}/messages`, said, { Authorization: `Bearer ${token}` });
+    const owner = await app.database.connect('platform_migrator');
+    await owner.query('set role platform_owner');
+    await owner.query('update platform.customers set erased_at = now() where email = $1', [email]);
+    const ended = await asPriya('POST', `/api/sessions/${id}/end`, { resolved: true, summary: 'Ada asked' });
+    expect(ended.status).toBe(200);
+    const [activity] = await activitiesOf(id);
+    expect(Object.keys(activity?.metadata).sort()).toEqual([
+      'duration_seconds',
+      'message_count',
+      'resolved',
+      'session_id',
+    ]);
   });
 
   test('stands with the customer who goes on, when two were merged during the chat', async () => {
@@ -165,7 +212,7 @@ describe('ending a conversation', () => {
     const owner = await app.database.connect('platform_migrator');
     await owner.query('set role platform_owner');
     await owner.query('update platform.customers set merged_into = $2 where id = $1', [loser?.id, winner.id]);
-    await app.call('POST', `/api/sessions/${id}/end`, { resolved: true });
+    await asPriya('POST', `/api/sessions/${id}/end`, { resolved: true });
     expect(await activitiesOf(id)).toMatchObject([{ customer_id: winner.id }]);
   });
 
@@ -175,13 +222,13 @@ describe('ending a conversation', () => {
     [{ resolved: true, note: 'x' }, 'note'],
   ])('%j is refused, naming %s', async (body, field) => {
     const { id } = await openSession();
-    const answer = await app.call('POST', `/api/sessions/${id}/end`, body);
+    const answer = await asPriya('POST', `/api/sessions/${id}/end`, body);
     expect(answer.status).toBe(422);
     expect(answer.body.errors[0].field).toBe(field);
   });
 
   test('that does not exist is 404', async () => {
-    const answer = await app.call('POST', '/api/sessions/019a2b3c-4d5e-7f60-8a9b-0c1d2e3f4a5b/end', { resolved: true });
+    const answer = await asPriya('POST', '/api/sessions/019a2b3c-4d5e-7f60-8a9b-0c1d2e3f4a5b/end', { resolved: true });
     expect(answer.status).toBe(404);
   });
 });

@@ -1,12 +1,4 @@
-import {
-  NotFound,
-  type PlatformDb,
-  PlatformError,
-  type Queryable,
-  type Transaction,
-  type Write,
-} from '@aether/platform';
-import { addEntry } from './entries.ts';
+import { NotFound, PlatformError, type Queryable, type Transaction } from '@aether/platform';
 
 /** A conversation of a visitor with Support, as agents see it. */
 export type Session = {
@@ -112,56 +104,4 @@ export async function lockSession(tx: Transaction, id: string): Promise<LockedSe
   );
   if (!locked) throw new NotFound('session');
   return locked;
-}
-
-export const summaryCharactersMax = 400;
-
-/**
- * Ends a session and tells the CRM: one activity, however often this is repeated, whether or not Foundation has given the
- * customer a number.
- *
- * @param summary what it was about, for the CRM's timeline; by default what the visitor asked first.
- * @throws NotFound; SessionEnded when it was ended with another result before.
- */
-export async function endSession(
-  db: PlatformDb,
-  id: string,
-  { resolved, summary, agentId }: { resolved: boolean; summary?: string; agentId?: string },
-  write: Write = {},
-): Promise<{ session: Session; already_ended: boolean }> {
-  return db.within(write, async (tx) => {
-    const { status } = await lockSession(tx, id);
-    if (status === 'ended') {
-      const session = await getSession(tx, id);
-      if (session.resolved !== resolved)
-        throw new SessionEnded(
-          `This conversation was ended ${session.resolved ? 'as resolved' : 'without a resolution'} before. Nothing was changed.`,
-        );
-      return { session, already_ended: true };
-    }
-    await tx.query(
-      `update support.sessions set status = 'ended', resolved = $2, ended_at = now(), waiting_since = null, snoozed_until = null where id = $1`,
-      [id, resolved],
-    );
-    await addEntry(tx, id, 'ended', { agentId });
-    // Seconds to one decimal: a chat of a few messages may take less than one.
-    await tx.query(
-      `insert into crm.activities (customer_id, type, description, metadata, occurred_at, idempotency_key)
-       select coalesce(c.merged_into, c.id), 'support_chat', $2,
-              jsonb_build_object('session_id', s.id, 'message_count', s.message_count, 'resolved', s.resolved,
-                                 'summary', coalesce($3, (select left(m.body, ${summaryCharactersMax}) from support.messages m
-                                                          where m.session_id = s.id and m.author = 'visitor' order by m.number limit 1)),
-                                 'duration_seconds', round(extract(epoch from s.ended_at - s.started_at), 1)),
-              s.ended_at, 'session:' || s.id
-       from support.sessions s join platform.customers c on c.id = s.customer_id where s.id = $1
-       on conflict (created_by_app, idempotency_key) do nothing`,
-      [id, describeEnd(resolved), summary ?? null],
-    );
-    return { session: await getSession(tx, id), already_ended: false };
-  });
-}
-
-/** What the CRM's timeline says of a finished conversation: resolved only if the agent said so. */
-function describeEnd(resolved: boolean): string {
-  return resolved ? 'Support conversation resolved' : 'Support conversation ended without a resolution';
 }

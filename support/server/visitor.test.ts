@@ -240,7 +240,7 @@ describe('messages of a visitor', () => {
     const { id, path, token } = await openSession();
     const send = () => app.call('POST', path, { client_id: 'one', body: 'Hello' }, bearer(token));
     const first = await Promise.all([send(), send(), send(), send(), send()]);
-    await app.call('POST', `/api/sessions/${id}/end`, { resolved: true });
+    await app.callAs('priya')('POST', `/api/sessions/${id}/end`, { resolved: true });
     for (const answer of [...first, await send()]) expect(answer).toMatchObject({ status: 201, body: first[0]?.body });
     expect((await app.call('GET', path, undefined, bearer(token))).body.messages).toHaveLength(1);
   });
@@ -254,7 +254,7 @@ describe('messages of a visitor', () => {
 
   test('after the end are refused', async () => {
     const { id, path, token } = await openSession();
-    await app.call('POST', `/api/sessions/${id}/end`, { resolved: false });
+    await app.callAs('priya')('POST', `/api/sessions/${id}/end`, { resolved: false });
     const answer = await app.call('POST', path, { client_id: 'late', body: 'Hello?' }, bearer(token));
     expect(answer).toMatchObject({ status: 409, body: { code: 'session-ended' } });
   });
