@@ -42,12 +42,16 @@ export const activityColumns = `a.id, a.type, a.description, a.metadata, a.occur
 /**
  * Adds to the timeline as Foundation. With an idempotency key a repetition adds nothing and returns what stands there.
  *
- * @throws ReferenceNotFound when the deal is not one of this customer's.
+ * @throws ReferenceNotFound when the deal is not one of this customer's, nor of one who was merged into it.
  */
 export async function addActivity(tx: Transaction, activity: NewActivity): Promise<Activity> {
   const { customer_id, type, description, metadata = {}, occurred_at, due_at, deal_id, idempotency_key } = activity;
   if (deal_id !== undefined) {
-    const deals = await tx.query('select from crm.deals where id = $1 and customer_id = $2', [deal_id, customer_id]);
+    const deals = await tx.query(
+      `select from crm.deals d join platform.customers c on c.id = d.customer_id
+       where d.id = $1 and (d.customer_id = $2 or c.merged_into = $2)`,
+      [deal_id, customer_id],
+    );
     if (deals.length === 0) throw new ReferenceNotFound('deal_id');
   }
   const added = await tx.query<{ id: string }>(

@@ -200,7 +200,7 @@ const close = createStaffRoute({
   path: '/api/deals/{id}/close',
   summary: 'Close a deal as won or lost',
   description:
-    'The deal, the customer’s tier and the activity are one transaction. Closing it again the same way changes nothing and says `already_closed`.',
+    'The deal, the customer’s tier and the activity are one transaction. Closing it again the same way changes nothing and says `already_closed`; with another tier than it was closed with it is refused.',
   request: {
     params: dealKey,
     body: jsonBody(

@@ -91,7 +91,7 @@ describe('a new deal', () => {
 });
 
 describe('closing a deal', () => {
-  test('as won closes it, raises the tier that Support sees, and writes one activity', async () => {
+  test('as won closes it, sets the tier that Support sees, and writes one activity', async () => {
     const customer = await newCustomer();
     const deal = await newDeal(customer);
     const closed = await app.call('POST', `/api/deals/${deal}/close`, { outcome: 'won', tier: 'premium' });
@@ -113,15 +113,68 @@ describe('closing a deal', () => {
     ]);
   });
 
-  test('twice changes nothing the second time, not even the tier', async () => {
+  test('twice changes nothing the second time', async () => {
     const customer = await newCustomer();
     const deal = await newDeal(customer);
     await app.call('POST', `/api/deals/${deal}/close`, { outcome: 'won', tier: 'premium' });
     const before = await app.foundation.getCustomerById(customer.id);
-    const again = await app.call('POST', `/api/deals/${deal}/close`, { outcome: 'won', tier: 'gold' });
-    expect(again).toMatchObject({ status: 200, body: { already_closed: true, account_tier: 'premium' } });
+    for (const more of [{ tier: 'premium' }, {}]) {
+      const again = await app.call('POST', `/api/deals/${deal}/close`, { outcome: 'won', ...more });
+      expect(again).toMatchObject({ status: 200, body: { already_closed: true, account_tier: 'premium' } });
+    }
     expect(await app.foundation.getCustomerById(customer.id)).toEqual(before);
     expect(await activitiesOf(customer)).toHaveLength(1);
+  });
+
+  test('again with another tier is refused, and says with which it was closed', async () => {
+    const customer = await newCustomer();
+    const close = (deal: number, tier?: string) =>
+      app.call('POST', `/api/deals/${deal}/close`, { outcome: 'won', tier });
+    const [given, none] = [await newDeal(customer), await newDeal(customer)];
+    await close(given, 'premium');
+    await close(none);
+    for (const [deal, said] of [
+      [given, 'with the tier premium'],
+      [none, 'without a tier'],
+    ] as const) {
+      const again = await close(deal, 'gold');
+      expect(again).toMatchObject({ status: 409, body: { code: 'deal-closed' } });
+      expect(again.body.detail).toContain(said);
+    }
+    expect(await tierOf(customer)).toBe('premium');
+    expect(await activitiesOf(customer)).toHaveLength(2);
+  });
+
+  test('with two tiers at once gives one of them, and tells the other so', async () => {
+    const customer = await newCustomer();
+    const deal = await newDeal(customer);
+    const tiers = Array.from({ length: 10 }, (_, n) => (n % 2 ? 'gold' : 'premium'));
+    const answers = await Promise.all(
+      tiers.map((tier) => app.call('POST', `/api/deals/${deal}/close`, { outcome: 'won', tier })),
+    );
+    const given = await tierOf(customer);
+    expect(answers.map((answer) => answer.status)).toEqual(tiers.map((tier) => (tier === given ? 200 : 409)));
+    expect(answers.filter(({ status, body }) => status === 200 && !body.already_closed)).toHaveLength(1);
+    expect(await activitiesOf(customer)).toHaveLength(1);
+  });
+
+  test('of a customer who was merged since is told of, and sets the tier, where the customer goes on', async () => {
+    const [loser, winner] = [await newCustomer(), await newCustomer()];
+    const deal = await newDeal(loser);
+    const owner = await app.database.connect('platform_migrator');
+    await owner.query('set role platform_owner');
+    await owner.query('update platform.customers set merged_into = $2 where id = $1', [loser.id, winner.id]);
+    const closed = await app.call('POST', `/api/deals/${deal}/close`, { outcome: 'won', tier: 'premium' });
+    expect(closed).toMatchObject({ status: 200, body: { deal: { status: 'won' }, account_tier: 'premium' } });
+    expect(await tierOf(winner)).toBe('premium');
+    const { stage_id, previous_tier } = closed.body.undo;
+    const reopened = await app.call('POST', `/api/deals/${deal}/reopen`, { stage_id, restore_tier: previous_tier });
+    expect(reopened).toMatchObject({ status: 200, body: { status: 'open' } });
+    expect(await tierOf(winner)).toBeNull();
+    const types = (await activitiesOf(winner)).map(({ type }) => type);
+    expect(types.sort()).toEqual(['deal_reopened', 'deal_won']);
+    const note = { type: 'note', description: 'About it', deal_id: deal };
+    expect((await app.call('POST', `/api/customers/${winner.id}/activities`, note)).status).toBe(201);
   });
 
   test('twenty times at once closes it once', async () => {

@@ -86,10 +86,11 @@ export class DealVersionConflict extends PlatformError {
   }
 }
 
-/** Look at the deal: somebody closed it the other way before. */
+/** Look at the deal: somebody closed it before, the other way or with another tier. */
 export class DealClosed extends PlatformError {
-  constructor(status: Deal['status']) {
-    super('deal-closed', 409, `This deal was closed as ${status} before. Nothing was changed.`);
+  constructor(status: Deal['status'], tier?: string | null) {
+    const how = tier === undefined ? '' : tier === null ? ' without a tier' : ` with the tier ${tier}`;
+    super('deal-closed', 409, `This deal was closed as ${status}${how} before. Nothing was changed.`);
   }
 }
 
@@ -207,26 +208,38 @@ export async function reopenDeal(
     const deal = await lockDeal(tx, id, expectedVersion);
     if (deal.status === 'open') throw new DealIsOpen();
     await requireOpenStage(tx, deal, stageId);
-    const [closing] = await tx.query<{ id: string; tier: string | null }>(
-      `select id, metadata ->> 'account_tier' as tier from crm.activities where deal_id = $1 and type = $2 order by occurred_at desc limit 1`,
-      [id, `deal_${deal.status}`],
-    );
+    const given = await readGivenTier(tx, id);
     await tx.query(`update crm.deals set status = 'open', closed_at = null, stage_id = $2 where id = $1`, [
       id,
       stageId,
     ]);
     const customer = await db.getCustomerById(deal.customer_id, { tx });
-    const givesBack = restoreTier !== undefined && closing?.tier !== null && customer?.account_tier === closing?.tier;
+    const givesBack = restoreTier !== undefined && given !== null && customer?.account_tier === given;
     if (customer && givesBack) await db.updateCustomer(customer.id, { account_tier: restoreTier }, { tx });
+    const reopened = await getDeal(tx, id);
     await addActivity(tx, {
-      customer_id: deal.customer_id,
+      customer_id: customer?.id ?? deal.customer_id,
       deal_id: id,
       type: 'deal_reopened',
       description: `Deal reopened: ${deal.name}`,
       metadata: { deal_id: id, ...(givesBack && { account_tier: restoreTier }) },
+      idempotency_key: nameTurn(reopened, 'reopened'),
     });
-    return getDeal(tx, id);
+    return reopened;
   });
+}
+
+/** What names the activity of a deal's end or new beginning: it may be closed and opened many times, but only once at a version. */
+const nameTurn = ({ id, version }: Deal, turn: 'won' | 'lost' | 'reopened') => `deal:${id}:${turn}:${version}`;
+
+/** The tier that the customer was given when a closed deal was closed, in the same transaction; null when none was. */
+async function readGivenTier(tx: Transaction, id: number): Promise<string | null> {
+  const [closing] = await tx.query<{ tier: string | null }>(
+    `select a.metadata ->> 'account_tier' as tier from crm.deals d
+     join crm.activities a on a.deal_id = d.id and a.type = 'deal_' || d.status and a.occurred_at = d.closed_at where d.id = $1`,
+    [id],
+  );
+  return closing?.tier ?? null;
 }
 
 async function requireOpenStage(tx: Transaction, deal: Deal, stageId: number): Promise<void> {
@@ -293,8 +306,8 @@ export type Closed = {
 };
 
 /**
- * Closes a deal, raises the customer's tier and writes the activity: all of it or nothing. Closing it again the same way
- * changes nothing.
+ * Closes a deal, sets the customer's tier and writes the activity: all of it or nothing. Closing it again the same way
+ * changes nothing; with another tier than it was closed with it is refused.
  *
  * @throws NotFound, DealClosed, CustomerErased
  */
@@ -307,8 +320,12 @@ export async function closeDeal(
     // Two who close at once: the second waits here, and then sees what the first did.
     const deal = await lockDeal(tx, id);
     const before = await db.getCustomerById(deal.customer_id, { tx });
-    if (deal.status === outcome) return { deal, already_closed: true, account_tier: before?.account_tier ?? null };
-    if (deal.status !== 'open') throw new DealClosed(deal.status);
+    if (deal.status !== 'open') {
+      if (deal.status !== outcome) throw new DealClosed(deal.status);
+      const given = tier === undefined ? undefined : await readGivenTier(tx, id);
+      if (given !== tier) throw new DealClosed(deal.status, given);
+      return { deal, already_closed: true, account_tier: before?.account_tier ?? null };
+    }
 
     // A trigger moves it to the pipeline's stage for that.
     await tx.query('update crm.deals set status = $2, closed_at = now() where id = $1', [id, outcome]);
@@ -320,7 +337,7 @@ export async function closeDeal(
       type: `deal_${outcome}`,
       description: `Deal ${outcome}: ${deal.name}`,
       metadata: { deal_id: id, amount: deal.amount, currency: deal.currency, ...(tier && { account_tier: tier }) },
-      idempotency_key: `deal:${id}:${outcome}:${closed.version}`, // it may be opened, and closed, again
+      idempotency_key: nameTurn(closed, outcome),
     });
     const undo = { stage_id: deal.stage_id, previous_tier: before?.account_tier ?? null };
     return { deal: closed, already_closed: false, account_tier: customer.account_tier, undo };

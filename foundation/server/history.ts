@@ -78,7 +78,7 @@ function toRow(event: RecordedEvent) {
     ...headOf(event),
     deal_id: isDeal ? Number(event.rowId) : null,
     change: isCreated ? 'created' : nameChange(data, previous),
-    data: { ...pick(data), ...(isDeal && { name: data.name }) },
+    data: { ...pick(data), ...(isDeal && { name: data.name, version: event.version }) },
     previous: isCreated ? {} : pick(previous),
     names: {},
   };

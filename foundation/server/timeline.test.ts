@@ -67,6 +67,28 @@ describe('the timeline', () => {
     expect((await timeline(customer, 'since=2020-01-01T00:00:00Z')).length).toBe(6);
   });
 
+  test('tells of each end of a deal once, whether the API or SQL closed it', async () => {
+    const customer = await newCustomer();
+    const deal = (await app.call('POST', '/api/deals', { customer_id: customer.id, name: 'Renewal' })).body;
+    await app.call('POST', `/api/deals/${deal.id}/close`, { outcome: 'won' });
+    await app.call('POST', `/api/deals/${deal.id}/reopen`, { stage_id: stages[0]?.id });
+    await app.foundation.query(`update crm.deals set status = 'won', closed_at = now() where id = $1`, [deal.id]);
+    await app.foundation.query(`update crm.deals set status = 'open', closed_at = null, stage_id = $2 where id = $1`, [
+      deal.id,
+      stages[0]?.id,
+    ]);
+    await recorded(customer, 6);
+    const entries = await timeline(customer, `deal=${deal.id}`);
+    expect(entries.map((entry) => entry.change ?? entry.type)).toEqual([
+      'reopened',
+      'won',
+      'deal_reopened',
+      'deal_won',
+      'created',
+    ]);
+    expect(entries[1]?.changes).toEqual([]);
+  });
+
   test('pages through activities and changes without losing or doubling one', async () => {
     const customer = await newCustomer();
     for (let n = 0; n < 5; n++) {

@@ -132,10 +132,13 @@ async function readChanges(
     matchTimes('h', filters, after, parameter),
     `(h.change <> 'created' or h.data ? 'stage_id')`,
   ];
-  // Closing and opening again write an activity, which says more; raw SQL writes none.
+  // Closing and opening again write an activity, which says more; raw SQL writes none. Changes from before versions were recorded have
+  // none, and go by the kind.
   if (kinds.includes('activity'))
     conditions.push(
-      `not (h.change in ('won', 'lost', 'reopened') and exists (select from crm.activities a where a.deal_id = h.deal_id and a.type = 'deal_' || h.change))`,
+      `not (h.change in ('won', 'lost', 'reopened') and exists (
+         select from crm.activities a where a.deal_id = h.deal_id and a.type = 'deal_' || h.change
+           and (not h.data ? 'version' or a.idempotency_key = concat_ws(':', 'deal', h.deal_id, h.change, h.data ->> 'version'))))`,
     );
   if (filters.deal !== undefined) conditions.push(`h.deal_id = ${parameter(filters.deal)}`);
   if (!kinds.includes('deal')) conditions.push('h.deal_id is null');
