@@ -1,6 +1,6 @@
 import { NotFound, type PlatformDb, PlatformError, type Transaction, type Write } from '@aether/platform';
 import { addEntry, type Entry } from './entries.ts';
-import { addMessage, type Message } from './messages.ts';
+import { addMessage, ClientIdReused, type Message } from './messages.ts';
 import { getSession, type LockedSession, lockSession, type Session, SessionEnded } from './sessions.ts';
 
 /** What agents do with a conversation. Each holds the session to the end of the transaction: of two who claim it at once one has it. */
@@ -127,14 +127,16 @@ export async function replyTo(
   return message;
 }
 
-/** For agents' eyes only; also after the end. @throws NotFound */
+/** For agents' eyes only; also after the end. Sent again with its client_id it is noted once. @throws NotFound, ClientIdReused */
 export async function noteOn(
   tx: Transaction,
   id: string,
   { agentId, clientId, body }: { agentId: string; clientId: string; body: string },
 ): Promise<Entry> {
   await lockSession(tx, id);
-  return addEntry(tx, id, 'note', { agentId, clientId, body });
+  const noted = await addEntry(tx, id, 'note', { agentId, clientId, body });
+  if (noted.body !== body || noted.agent?.id !== agentId) throw new ClientIdReused();
+  return noted;
 }
 
 export const summaryCharactersMax = 400;

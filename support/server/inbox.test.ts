@@ -210,6 +210,21 @@ describe('a conversation', () => {
     expect(await entriesOf(id)).toHaveLength(1);
   });
 
+  test('loses no note: another text, or another agent, under a used client_id is refused', async () => {
+    const { id } = await ask();
+    const note = { client_id: 'n1', body: 'Asked twice already' };
+    await asPriya('POST', `/api/sessions/${id}/notes`, note);
+    for (const refused of [
+      await asPriya('POST', `/api/sessions/${id}/notes`, { ...note, body: 'Something else' }),
+      await asTom('POST', `/api/sessions/${id}/notes`, note),
+    ])
+      expect(refused).toMatchObject({
+        status: 409,
+        body: { code: 'client-id-reused', errors: [{ field: 'client_id' }] },
+      });
+    expect(await entriesOf(id)).toHaveLength(1);
+  });
+
   test('that has ended is not claimed, given away or put aside', async () => {
     const { id } = await ask();
     await asPriya('POST', `/api/sessions/${id}/end`, { resolved: true });

@@ -166,7 +166,7 @@ const note = createStaffRoute({
   request: { params: sessionKey, body: jsonBody(NewMessageSchema) },
   responses: {
     201: { description: 'Noted, now or by an earlier try.', content: { 'application/json': { schema: EntrySchema } } },
-    ...problems(400, 404, 422),
+    ...problems(400, 404, 409, 422),
   },
 });
 
