@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { createServer, type RequestListener } from 'node:http';
+import { createServer, type RequestListener, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Customer } from '@aether/platform';
 import pg from 'pg';
@@ -108,7 +108,9 @@ describe('over HTTP, when FOUNDATION_API_URL is set', () => {
   test('the same context comes from there, asked with a token of our own that is fetched once', async () => {
     const before = app.issuer.grants();
     const { url, requests } = await startFoundation((_, response) => {
-      response.setHeader('Content-Type', 'application/json').end(JSON.stringify({ customer: {}, company: null, crm }));
+      response
+        .setHeader('Content-Type', 'application/json')
+        .end(JSON.stringify({ customer: { id: customer.id }, company: null, crm }));
     });
     const call = await app.startAnother({ FOUNDATION_API_URL: `${url}/` });
     const { status, body } = await call('GET', contextPath);
@@ -134,7 +136,9 @@ describe('over HTTP, when FOUNDATION_API_URL is set', () => {
     const { url, requests } = await startFoundation((_, response) =>
       isRefusing
         ? response.writeHead(401).end()
-        : response.setHeader('Content-Type', 'application/json').end(JSON.stringify({ crm })),
+        : response
+            .setHeader('Content-Type', 'application/json')
+            .end(JSON.stringify({ customer: { id: customer.id }, crm })),
     );
     const call = await app.startAnother({ FOUNDATION_API_URL: url });
     expect((await call('GET', contextPath)).body).toMatchObject({ partial: true });
@@ -171,8 +175,33 @@ describe('over HTTP, when FOUNDATION_API_URL is set', () => {
     ],
     [
       'does not know the customer',
-      (_: unknown, response: { writeHead(status: number): { end(): void } }) => response.writeHead(404).end(),
+      (_: unknown, response: ServerResponse) =>
+        response.writeHead(404, { 'Content-Type': 'application/problem+json' }).end('{"code":"not-found"}'),
       /does not know/,
+    ],
+    [
+      'is no Foundation but a proxy that finds nothing',
+      (_: unknown, response: ServerResponse) =>
+        response.writeHead(404, { 'Content-Type': 'text/html' }).end('<h1>404 Not Found</h1>'),
+      /could not be asked/,
+    ],
+    [
+      'has no such route',
+      (_: unknown, response: ServerResponse) =>
+        response.writeHead(404, { 'Content-Type': 'application/problem+json' }).end('{"code":"no-such-route"}'),
+      /could not be asked/,
+    ],
+    [
+      'answers with another customer',
+      (_: unknown, response: ServerResponse) =>
+        response.end(JSON.stringify({ customer: { id: '019a2b3c-4d5e-7f60-8a9b-0c1d2e3f4a5b' }, crm })),
+      /could not be asked/,
+    ],
+    [
+      'answers without end',
+      (_: unknown, response: ServerResponse) =>
+        response.end(JSON.stringify({ customer: { id: customer.id }, crm, more: 'x'.repeat(256 * 1024) })),
+      /could not be asked/,
     ],
     [
       'sends us elsewhere',
@@ -189,16 +218,27 @@ describe('over HTTP, when FOUNDATION_API_URL is set', () => {
     expect(body.reason).toMatch(reason);
   });
 
-  test('after five failures in a row Foundation is left alone, and the agent still gets an answer', async () => {
-    const { url, requests } = await startFoundation((_, response) => response.writeHead(500).end());
-    const call = await app.startAnother({ FOUNDATION_API_URL: url });
-    for (let n = 0; n < 5; n += 1) await call('GET', contextPath);
-    const { body } = await call('GET', contextPath);
-    expect(body.reason).toMatch(/left alone/);
-    expect(requests).toHaveLength(5);
-  });
+  test.each([500, 404])(
+    'after five failures in a row (%i) Foundation is left alone, and the agent still gets an answer',
+    async (status) => {
+      const { url, requests } = await startFoundation((_, response) => response.writeHead(status).end());
+      const call = await app.startAnother({ FOUNDATION_API_URL: url });
+      for (let n = 0; n < 5; n += 1) await call('GET', contextPath);
+      const { body } = await call('GET', contextPath);
+      expect(body.reason).toMatch(/left alone/);
+      expect(requests).toHaveLength(5);
+    },
+  );
 
-  test('an address that is none is refused at start', async () => {
-    await expect(app.startAnother({ FOUNDATION_API_URL: 'foundation' })).rejects.toThrow(/FOUNDATION_API_URL/);
+  test.each([
+    'foundation',
+    'ftp://foundation.internal',
+    'https://user:secret@foundation.internal',
+    'https://foundation.internal/?key=1',
+    'https://foundation.internal/#crm',
+  ])('%s, which is no plain address, is refused at start', async (url) => {
+    const refused = app.startAnother({ FOUNDATION_API_URL: url });
+    await expect(refused).rejects.toThrow(/FOUNDATION_API_URL/);
+    await expect(refused).rejects.not.toThrow(/secret/);
   });
 });

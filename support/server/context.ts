@@ -1,7 +1,7 @@
 import type { Log } from '@aether/http';
-import type { Company, Customer, CustomerContext, PlatformDb } from '@aether/platform';
+import type { Company, Customer, CustomerContext, PlatformDb, Queryable } from '@aether/platform';
 import { serviceToken } from '@aether/signin';
-import { type CrmContext, connectFoundation, type MissingReason, missingReasons } from './foundation.ts';
+import { type CrmContext, connectFoundation, type Missing, missingReasons, type Recent } from './foundation.ts';
 
 /** Who is asking, for the agent: the customer, the company, and what the CRM knows. */
 export type Context = {
@@ -20,7 +20,13 @@ export type ContextReader = {
   byEmail(email: string): Promise<Context | null>;
   /** The id of a customer who was merged into another finds that other. @returns null when there is no such customer. */
   byId(id: string): Promise<Context | null>;
+  /** What was done last, the newest first; `reason` says in words why it is missing. */
+  recent(customerId: string): Promise<{ recent: Recent[]; reason: string | null }>;
+  /** Whether what the CRM shows of itself in this database is Foundation's. */
+  isShared: boolean;
 };
+
+const recentMax = 5;
 
 /**
  * How this deployment reads a context: in one query of the shared database, or, with FOUNDATION_API_URL, the CRM's part
@@ -32,22 +38,43 @@ export function contextReader(db: PlatformDb, variables: Record<string, string |
     return {
       byEmail: async (email) => fromShared(await db.getCustomerContext(email)),
       byId: async (id) => fromShared(await db.getCustomerContextById(id)),
+      recent: async (id) => ({ recent: await readRecent(db, id), reason: null }),
+      isShared: true,
     };
   const foundation = connectFoundation({ url, token: serviceToken(variables, scope) });
+  const warn = (answer: object | Missing) => {
+    if ('missing' in answer && answer.cause !== undefined)
+      log.warn({ reason: answer.missing, err: answer.cause }, 'context is partial');
+  };
   const fromHttp = async (customer: Customer | null) => {
     if (!customer) return null;
     const [company, answer] = await Promise.all([
       customer.company_id ? db.getCompanyById(customer.company_id) : null,
       foundation.readCrmContext(customer.id),
     ]);
-    if ('missing' in answer && answer.cause !== undefined)
-      log.warn({ reason: answer.missing, err: answer.cause }, 'context is partial');
+    warn(answer);
     return compose(customer, company, answer);
   };
   return {
     byEmail: async (email) => fromHttp(await db.getCustomerByEmail(email)),
     byId: async (id) => fromHttp(await db.getCustomerById(id)),
+    async recent(id) {
+      const answer = await foundation.readRecent(id, recentMax);
+      warn(answer);
+      return 'recent' in answer
+        ? { recent: answer.recent, reason: null }
+        : { recent: [], reason: missingReasons[answer.missing] };
+    },
+    isShared: false,
   };
+}
+
+function readRecent(on: Queryable, customerId: string): Promise<Recent[]> {
+  return on.query<Recent>(
+    `select type, occurred_at, created_by_app as app, created_by_name as name from crm.recent_activities
+     where customer_id = $1 order by occurred_at desc, id desc limit ${recentMax}`,
+    [customerId],
+  );
 }
 
 function fromShared(found: CustomerContext | null): Context | null {
@@ -57,11 +84,7 @@ function fromShared(found: CustomerContext | null): Context | null {
   return compose(found.customer, found.company, { crm: { ...crm, last_activity: last } });
 }
 
-function compose(
-  customer: Customer,
-  company: Context['company'],
-  answer: { crm: CrmContext } | { missing: MissingReason },
-): Context {
+function compose(customer: Customer, company: Context['company'], answer: { crm: CrmContext } | Missing): Context {
   const named = company && { id: company.id, name: company.name, domain: company.domain };
   return 'crm' in answer
     ? { customer, company: named, crm: answer.crm, partial: false, missing: [], reason: null }

@@ -14,14 +14,36 @@ export const missingReasons = {
 } as const;
 export type MissingReason = keyof typeof missingReasons;
 
-export type CrmAnswer = { crm: CrmContext } | { missing: MissingReason; cause?: unknown };
+/** What was done for a customer, by whom; not what was written. */
+export type Recent = { type: string; occurred_at: Date; app: string; name: string | null };
 
-export type FoundationClient = { readCrmContext(customerId: string): Promise<CrmAnswer> };
+export type Missing = { missing: MissingReason; cause?: unknown };
+export type CrmAnswer = { crm: CrmContext } | Missing;
+export type RecentAnswer = { recent: Recent[] } | Missing;
+
+export type FoundationClient = {
+  readCrmContext(customerId: string): Promise<CrmAnswer>;
+  /** The newest first. */
+  readRecent(customerId: string, max: number): Promise<RecentAnswer>;
+};
 
 const timeoutMs = 800;
 const failuresInARow = 5;
 const restMs = 5_000;
-const AnswerSchema = z.object({ crm: CrmContextSchema });
+const answerBytesMax = 256 * 1024;
+
+const ProblemSchema = z.object({ code: z.string() });
+const CustomerSchema = z.object({ customer: z.object({ id: z.string() }), crm: CrmContextSchema });
+const TimelineSchema = z.object({
+  entries: z.array(
+    z.object({
+      type: z.string(),
+      occurred_at: z.coerce.date(),
+      app: z.string(),
+      actor: z.object({ name: z.string() }).nullable(),
+    }),
+  ),
+});
 
 /**
  * Asks Foundation over HTTP for what it knows of a customer. One request takes at most 800 ms; after five failures in a row
@@ -29,47 +51,93 @@ const AnswerSchema = z.object({ crm: CrmContextSchema });
  *
  * @param url FOUNDATION_API_URL, such as https://foundation.internal
  * @param token this app's own access token for Foundation; failing to get one counts as a failure of Foundation.
- * @throws ConfigurationError when the url is none.
+ * @throws ConfigurationError when the url is none, or has more than a host and a path.
  */
 export function connectFoundation({ url, token }: { url: string; token: ServiceToken }): FoundationClient {
-  if (!/^https?:\/\//.test(url) || !URL.canParse(url))
-    throw new ConfigurationError('FOUNDATION_API_URL must be an address such as https://foundation.internal.');
-  const base = url.replace(/\/+$/, '');
+  const base = readBase(url);
   const breaker = circuitBreaker(handleAll, {
     halfOpenAfter: restMs,
     breaker: new ConsecutiveBreaker(failuresInARow),
   });
 
-  async function fetchContext(customerId: string): Promise<CrmAnswer> {
+  /** @throws when Foundation does not answer as it should */
+  async function fetchOf(customerId: string, path: string): Promise<unknown> {
     const signal = AbortSignal.timeout(timeoutMs);
-    const response = await fetch(`${base}/api/customers/${customerId}`, {
+    const response = await fetch(`${base}/api/customers/${customerId}${path}`, {
       headers: { Accept: 'application/json', Authorization: `Bearer ${await inTime(token.get(), signal)}` },
       redirect: 'error', // the token is for this address
       signal,
     });
     if (response.status === 401) token.drop(); // the provider has new keys, or took it back: the next request has a new one
-    if (response.status === 404) {
-      await response.body?.cancel();
-      return { missing: 'unknown-customer' };
-    }
-    if (!response.ok) {
+    const isProblem = response.headers.get('content-type')?.startsWith('application/problem+json');
+    if (!response.ok && !(response.status === 404 && isProblem)) {
       await response.body?.cancel();
       throw new Error(`Foundation answered ${response.status}`);
     }
-    return AnswerSchema.parse(await response.json());
+    const body = JSON.parse(await readText(response));
+    if (response.ok) return body;
+    // A proxy says 404 as well, and so does Foundation of a route that it has not.
+    const { code } = ProblemSchema.parse(body);
+    if (code !== 'not-found') throw new Error(`Foundation answered 404 ${code}`);
+    return unknownCustomer;
+  }
+
+  async function ask<Answer>(
+    customerId: string,
+    path: string,
+    read: (body: unknown) => Answer,
+  ): Promise<Answer | Missing> {
+    try {
+      return await breaker.execute(async () => {
+        const body = await fetchOf(customerId, path);
+        return body === unknownCustomer ? { missing: 'unknown-customer' } : read(body);
+      });
+    } catch (error) {
+      if (error instanceof BrokenCircuitError) return { missing: 'circuit-open' };
+      const isTimeout = error instanceof DOMException && error.name === 'TimeoutError';
+      return { missing: isTimeout ? 'timeout' : 'failed', cause: error };
+    }
   }
 
   return {
-    async readCrmContext(customerId) {
-      try {
-        return await breaker.execute(() => fetchContext(customerId));
-      } catch (error) {
-        if (error instanceof BrokenCircuitError) return { missing: 'circuit-open' };
-        const isTimeout = error instanceof DOMException && error.name === 'TimeoutError';
-        return { missing: isTimeout ? 'timeout' : 'failed', cause: error };
-      }
-    },
+    readCrmContext: (customerId) =>
+      ask(customerId, '', (body) => {
+        const { customer, crm } = CustomerSchema.parse(body);
+        if (customer.id !== customerId) throw new Error('Foundation answered with another customer');
+        return { crm };
+      }),
+    readRecent: (customerId, max) =>
+      ask(customerId, `/timeline?kind=activity&limit=${max}`, (body) => ({
+        recent: TimelineSchema.parse(body).entries.map(({ type, occurred_at, app, actor }) => ({
+          ...{ type, occurred_at, app },
+          name: actor?.name ?? null,
+        })),
+      })),
   };
+}
+
+const unknownCustomer = Symbol('unknown customer');
+
+function readBase(url: string): string {
+  const address = URL.parse(url);
+  if (!address || !/^https?:\/\//.test(url))
+    throw new ConfigurationError('FOUNDATION_API_URL must be an address such as https://foundation.internal.');
+  if (address.username || address.password || /[?#]/.test(url))
+    throw new ConfigurationError(
+      'FOUNDATION_API_URL may have no user, password, query or fragment: only an address such as https://foundation.internal.',
+    );
+  return url.replace(/\/+$/, '');
+}
+
+async function readText(response: Response): Promise<string> {
+  const decoder = new TextDecoder();
+  let [text, bytes] = ['', 0];
+  for await (const chunk of response.body ?? []) {
+    bytes += chunk.byteLength;
+    if (bytes > answerBytesMax) throw new Error(`Foundation answered with more than ${answerBytesMax} bytes`);
+    text += decoder.decode(chunk, { stream: true });
+  }
+  return text + decoder.decode();
 }
 
 /** What the promise gives, unless the signal comes first. */

@@ -1,3 +1,6 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { atEnd } from '@aether/database/testing';
 import { startSync } from '@aether/sync';
 import { beforeAll, describe, expect, test } from 'vitest';
@@ -124,6 +127,42 @@ describe('the panel beside a conversation', () => {
       tier: null,
       sessions: [],
     });
+  });
+
+  test('over HTTP has what Foundation says of its own, and reads none of it here', async () => {
+    const visitor = await visit(app, { email: 'remote@acme.example' });
+    const customer = await app.foundation.getCustomerByEmail('remote@acme.example');
+    const id = customer?.id as string;
+    await winDeal(id, 'Remote renewal', 'gold');
+    await until(
+      () => panelOf(visitor.id),
+      ({ tier }) => tier !== null,
+    );
+    const crm = { account_manager_name: null, open_deals: 0, open_deals_value: {}, last_activity: null };
+    const call = { type: 'call', occurred_at: '2026-03-01T10:00:00.000Z', app: 'foundation', actor: { name: 'Maya' } };
+    let isBroken = false;
+    const asked: string[] = [];
+    const foundation = createServer(({ url }, response) => {
+      asked.push(url ?? '');
+      const isTimeline = url?.includes('/timeline');
+      if (isTimeline && isBroken) return response.writeHead(500).end();
+      return response.end(JSON.stringify(isTimeline ? { entries: [call] } : { customer: { id }, crm }));
+    });
+    foundation.listen(0, '127.0.0.1');
+    await once(foundation, 'listening');
+    atEnd(async () => foundation.close());
+    const { port } = foundation.address() as AddressInfo;
+    const ask = await app.startAnother({ FOUNDATION_API_URL: `http://127.0.0.1:${port}` });
+    const panel = async () => (await ask('GET', `/api/sessions/${visitor.id}/context`)).body;
+    expect(await panel()).toMatchObject({
+      ...{ partial: false, reason: null, crm, tier: { value: 'gold', deal: null } },
+      recent: [{ type: 'call', occurred_at: call.occurred_at, app: 'foundation', name: 'Maya' }],
+    });
+    expect(asked.sort()).toEqual([`/api/customers/${id}`, `/api/customers/${id}/timeline?kind=activity&limit=5`]);
+    isBroken = true;
+    const partial = await panel();
+    expect(partial).toMatchObject({ partial: true, crm, recent: [] });
+    expect(partial.reason).toMatch(/could not be asked/);
   });
 
   test('without Foundation says so, and shows what it has', async () => {

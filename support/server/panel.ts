@@ -1,6 +1,7 @@
 import { NotFound, type PlatformDb, type Queryable } from '@aether/platform';
 import { type Call, listCalls } from './calls.ts';
 import type { Context, ContextReader } from './context.ts';
+import type { Recent } from './foundation.ts';
 import { getSession } from './sessions.ts';
 
 /** Why a customer has the tier they have: the change, and the event that told of it. */
@@ -37,13 +38,12 @@ export type Panel = {
   /** null: the visitor has not said who they are. */
   context: Context | null;
   tier: TierTrace | null;
-  recent: { type: string; occurred_at: Date; app: string; name: string | null }[];
+  recent: Recent[];
   sessions: PastSession[];
   calls: Call[];
   read_at: Date;
 };
 
-const recentMax = 5;
 const sessionsMax = 10;
 const callsMax = 5;
 
@@ -65,15 +65,16 @@ export async function readPanel(
   { identity = null, sessionId }: { identity?: Panel['identity']; sessionId?: string } = {},
 ): Promise<Panel> {
   const read_at = await readClock(db); // before all the rest: what is shown is at least as new
-  const context = await readContext.byId(customerId);
-  if (!context) throw new NotFound('customer');
-  const { id } = context.customer;
-  const [tier, recent, sessions, calls] = await Promise.all([
-    readTier(db, id),
-    readRecent(db, id),
+  const found = await readContext.byId(customerId);
+  if (!found) throw new NotFound('customer');
+  const { id } = found.customer;
+  const [tier, { recent, reason }, sessions, calls] = await Promise.all([
+    readTier(db, id, readContext),
+    readContext.recent(id),
     readSessions(db, id, sessionId),
     listCalls(db, { customerId: id, limit: callsMax }),
   ]);
+  const context = { ...found, partial: found.partial || reason !== null, reason: found.reason ?? reason };
   return { identity, context, tier, recent, sessions, calls: calls.map(({ place: _, ...call }) => call), read_at };
 }
 
@@ -84,9 +85,16 @@ async function readClock(on: Queryable): Promise<Date> {
 
 /** Within how long of each other the change of the tier and the winning of the deal are one: they are one transaction. */
 const together = "interval '1 second'";
+const dealThatGave = `(select g.deal_name from crm.tier_grants g
+        where g.customer_id = e.key::uuid and g.account_tier = e.data ->> 'account_tier' and g.occurred_at between e.occurred_at - ${together} and e.occurred_at + ${together}
+        order by g.occurred_at desc limit 1)`;
 
 /** From the newest event that tells of the tier; null when the log does not go back so far, or nobody ever gave one. */
-async function readTier(on: Queryable, customerId: string): Promise<TierTrace | null> {
+async function readTier(
+  on: Queryable,
+  customerId: string,
+  { isShared }: Pick<ContextReader, 'isShared'>,
+): Promise<TierTrace | null> {
   const [row] = await on.query<{
     value: string | null;
     previous: string | null;
@@ -100,9 +108,7 @@ async function readTier(on: Queryable, customerId: string): Promise<TierTrace | 
     deal_name: string | null;
   }>(
     `select e.data ->> 'account_tier' as value, e.previous ->> 'account_tier' as previous, e.app, u.name, e.id, e.position, e.occurred_at, e.sequenced_at, e.trace,
-       (select g.deal_name from crm.tier_grants g
-        where g.customer_id = e.key::uuid and g.account_tier = e.data ->> 'account_tier' and g.occurred_at between e.occurred_at - ${together} and e.occurred_at + ${together}
-        order by g.occurred_at desc limit 1) as deal_name
+       ${isShared ? dealThatGave : 'null'} as deal_name
      from sync.events e left join platform.users u on u.id = e.actor
      where e.key = $1 and e.type in ('customer.created', 'customer.updated') and e.data ? 'account_tier'
        and (e.type = 'customer.updated' or e.data ->> 'account_tier' is not null)
@@ -118,14 +124,6 @@ async function readTier(on: Queryable, customerId: string): Promise<TierTrace | 
     by: { app, name },
     event: { id, position, occurred_at, numbered_at: sequenced_at, trace, previous },
   };
-}
-
-function readRecent(on: Queryable, customerId: string): Promise<Panel['recent']> {
-  return on.query(
-    `select type, occurred_at, created_by_app as app, created_by_name as name from crm.recent_activities
-     where customer_id = $1 order by occurred_at desc, id desc limit ${recentMax}`,
-    [customerId],
-  );
 }
 
 function readSessions(on: Queryable, customerId: string, otherThan: string | undefined): Promise<PastSession[]> {
