@@ -1,6 +1,6 @@
 import { canonicaliseEmail, type Queryable } from '@aether/platform';
 import type { CustomerFilters } from './customers.ts';
-import { collectValues, likePattern, matchWord, type Parameter, wordsOf } from './keyset.ts';
+import { collectValues, comparedWordsMax, likePattern, matchWord, type Parameter, wordsOf } from './keyset.ts';
 
 /** Customers looked at to see which of several words is the rarest. */
 const sampleMax = 1_000;
@@ -52,9 +52,9 @@ export function matchSearch(search: string | undefined, parameter: Parameter, ra
   return `(${conditions.join(' or ')})`;
 }
 
-/** The word that the fewest of the newest customers have; of equals the longest. */
+/** The word, of the first few, that the fewest of the newest customers have; of equals the longest. */
 export async function findRarest(on: Queryable, search: string): Promise<string | undefined> {
-  const words = wordsOf(search);
+  const words = wordsOf(search).slice(0, comparedWordsMax);
   if (words.length < 2) return words[0];
   const { values, parameter } = collectValues();
   const counts = words.map((word) => {

@@ -80,7 +80,8 @@ const list = createStaffRoute({
   method: 'get',
   path: '/api/customers',
   summary: 'Find customers by name, address, company or number',
-  description: '`total` counts up to 1,000 on the first page, and not at all for a search that very many fit.',
+  description:
+    'On the first page `total` counts up to 1,000, and `total_is_more` says that there are more. What very many fit is not counted: `total` is then how many the page shows.',
   request: {
     query: object({
       search: line({ charactersMax: 200 }).optional(),

@@ -1,7 +1,16 @@
 import type { Queryable } from '@aether/platform';
 import { matchCustomer } from './customermatch.ts';
 import type { DealFilters, DealList } from './deals.ts';
-import { collectValues, keyset, likePattern, matchWord, type Parameter, type Place, wordsOf } from './keyset.ts';
+import {
+  collectValues,
+  comparedWordsMax,
+  keyset,
+  likePattern,
+  matchWord,
+  type Parameter,
+  type Place,
+  wordsOf,
+} from './keyset.ts';
 
 /*
  * A word may stand in a deal's name or in its customer's. As with customers (see customersearch.ts) two ways are tried: the first
@@ -88,12 +97,12 @@ function matchDeal(word: string, pattern: string, byIndex: boolean): string {
       `(${inName} or (select ${inCustomer} from platform.customers c where c.id = d.customer_id))`;
 }
 
-/** The word that the fewest of the newest deals have, of equals the longest, and whether even that one is frequent. */
+/** The word, of the first few, that the fewest of the newest deals have, of equals the longest, and whether even that one is frequent. */
 export async function findRarest(
   on: Queryable,
   search: string,
 ): Promise<{ word: string; isFrequent: boolean } | undefined> {
-  const words = wordsOf(search);
+  const words = wordsOf(search).slice(0, comparedWordsMax);
   const { values, parameter } = collectValues();
   const counts = words.map(
     (word) => `count(*) filter (where ${matchDeal(word, parameter(likePattern(word)), false)})::integer`,

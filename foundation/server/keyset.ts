@@ -38,9 +38,10 @@ export function likePattern(word: string): string {
   return [...word].length < 3 ? `% ${escaped}%` : `%${escaped}%`;
 }
 
-/** Words of a search beyond this are not looked at. */
-const wordsMax = 5;
-export const wordsOf = (search: string) => search.toLowerCase().split(/\s+/).filter(Boolean).slice(0, wordsMax);
+/** The words of a search, each once, in lower case. */
+export const wordsOf = (search: string) => [...new Set(search.toLowerCase().split(/\s+/).filter(Boolean))];
+/** Of so many of them it is looked which is the rarest. */
+export const comparedWordsMax = 5;
 
 /**
  * The condition that a word stands in `searched`, or without its marks in a `name` beyond ASCII: Ozgur finds Özgür, and Özgür Ozgur. Each
@@ -49,10 +50,12 @@ export const wordsOf = (search: string) => search.toLowerCase().split(/\s+/).fil
  * @param pattern the parameter that holds `likePattern(word)`
  */
 export function matchWord(searched: string, name: string, word: string, pattern: string): string {
-  const conditions = [
-    `${searched} like ${pattern}`,
-    `(octet_length(${name}) <> char_length(${name}) and ' ' || platform.fold(${name}) like platform.fold(${pattern}))`,
-  ];
-  if (/[^ -~]/.test(word)) conditions.push(`${searched} like platform.fold(${pattern})`);
+  // PostgreSQL does not look where in a word a Σ stands, and writes σ where JavaScript writes ς.
+  const patterns = word.includes('ς') ? [pattern, `replace(${pattern}, 'ς', 'σ')`] : [pattern];
+  const conditions = patterns.flatMap((each) => [
+    `${searched} like ${each}`,
+    `(octet_length(${name}) <> char_length(${name}) and ' ' || platform.fold(${name}) like platform.fold(${each}))`,
+    ...(/[^ -~]/.test(word) ? [`${searched} like platform.fold(${each})`] : []),
+  ]);
   return `(${conditions.join(' or ')})`;
 }

@@ -79,6 +79,11 @@ describe('the list of customers', () => {
     expect(companies).toEqual(['Alder Foods', 'Alder Foods', 'Birch Energy', null, null]);
   });
 
+  test('that very many fit are not counted: the page says how many it shows, and that there are more', async () => {
+    const { body } = await app.call('GET', '/api/customers?search=list.example&limit=2');
+    expect(body).toMatchObject({ total: 2, total_is_more: true });
+  });
+
   test('says how many there are, and who looks after each', async () => {
     const { body } = await app.call('GET', '/api/customers?sort=name&limit=1');
     expect(body).toMatchObject({ total: 5, total_is_more: false });
@@ -162,6 +167,9 @@ describe('a name is found', () => {
       company_id: company.id,
     });
     await app.foundation.createCustomer({ name: 'Ozgur Plain', email: 'plain@marks.example' });
+    await app.foundation.createCustomer({ name: 'Οδυσσεύς', email: 'o1@greek.example' });
+    await app.foundation.createCustomer({ name: 'ΟΔΥΣΣΕΥΣ', email: 'o2@greek.example' });
+    await app.foundation.createCustomer({ name: 'One Two Three Four Five Six', email: 'six@words.example' });
     await app.call('POST', '/api/deals', { customer_id: customer.id, name: 'Crème brûlée' });
   });
 
@@ -175,6 +183,11 @@ describe('a name is found', () => {
     ['łodz ozgur', ['Özgür Weiß']],
     ['uzgur', []],
     ['zg%r', []],
+    ['ΟΔΥΣΣΕΥΣ', ['ΟΔΥΣΣΕΥΣ', 'Οδυσσεύς']],
+    ['Οδυσσεύς', ['ΟΔΥΣΣΕΥΣ', 'Οδυσσεύς']],
+    ['οδυσσ', ['ΟΔΥΣΣΕΥΣ', 'Οδυσσεύς']],
+    ['one two three four five six', ['One Two Three Four Five Six']],
+    ['one two three four five seven', []],
   ])('by %s, with its marks or without', async (search, expected) => {
     const list = await app.call('GET', `/api/customers?sort=created&search=${encodeURIComponent(search)}`);
     expect(list.body.customers.map((row: Row) => row.name)).toEqual(expected);

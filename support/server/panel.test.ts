@@ -207,5 +207,8 @@ test('the palette finds open conversations by who they say they are, and custome
   const { body } = await asPriya('GET', '/api/search?q=zelda%20find');
   expect(body.sessions.map(({ id }: { id: string }) => id)).toEqual([visitor.id]);
   expect(body.customers).toMatchObject([{ name: 'Zelda Findable' }]);
+  await app.foundation.createCustomer({ name: 'ΟΔΥΣΣΕΥΣ', email: 'odysseus@find.example' });
+  const greek = await asPriya('GET', `/api/search?q=${encodeURIComponent('ΟΔΥΣΣΕΥΣ')}`);
+  expect(greek.body.customers).toMatchObject([{ name: 'ΟΔΥΣΣΕΥΣ' }]);
   expect((await asPriya('GET', '/api/search?q=nobody%20at%20all')).body).toEqual({ sessions: [], customers: [] });
 });

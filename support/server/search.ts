@@ -2,7 +2,6 @@ import { type App, createStaffRoute, line, object, problems, z } from '@aether/h
 import type { PlatformDb, Queryable } from '@aether/platform';
 
 const foundMax = 6;
-const wordsMax = 5;
 /** Whose conversations are looked for. */
 const candidatesMax = 24;
 
@@ -36,7 +35,7 @@ const search = createStaffRoute({
 
 export function addSearchRoutes(app: App, db: PlatformDb) {
   return app.openapi(search, async (c) => {
-    const words = c.req.valid('query').q.toLowerCase().split(/\s+/).filter(Boolean).slice(0, wordsMax);
+    const words = c.req.valid('query').q.toLowerCase().split(/\s+/).filter(Boolean);
     const customers = await findCustomers(db, words);
     const ids = customers.map(({ id }) => id);
     return c.json({ customers: customers.slice(0, foundMax), sessions: await findSessions(db, words, ids) }, 200);
@@ -56,7 +55,14 @@ async function findCustomers(on: Queryable, words: string[]): Promise<Found[]> {
     const escaped = word.replace(/[\\%_]/g, '\\$&');
     return [...word].length < 3 ? `% ${escaped}%` : `%${escaped}%`;
   });
-  const matches = patterns.map((_, index) => `${searched} like $${index + 1}`).join(' and ');
+  const matches = words
+    .map((word, index) => {
+      const pattern = `$${index + 1}`;
+      // PostgreSQL writes the last Σ of a word as σ, JavaScript as ς.
+      const other = word.includes('ς') ? ` or ${searched} like replace(${pattern}, 'ς', 'σ')` : '';
+      return `(${searched} like ${pattern}${other})`;
+    })
+    .join(' and ');
   const goesOn = 'c.merged_into is null and c.erased_at is null';
   const latest = await on.query<Found>(
     `select c.id, c.name, c.email from (select * from platform.customers c where ${goesOn} order by c.updated_at desc, c.id desc limit ${latestMax}) c
@@ -78,7 +84,7 @@ function findSessions(on: Queryable, words: string[], customerIds: string[]): Pr
     `select s.id, s.visitor_name, s.status, s.started_at from support.sessions s
      where s.asked_at is not null and (s.customer_id = any ($1) or s.status = 'active')
        and (s.customer_id = any ($1) or not exists (
-         select from unnest($2::text[]) w where strpos(lower(concat_ws(' ', s.visitor_name, s.visitor_email)), w) = 0))
+         select from unnest($2::text[]) w where strpos(replace(lower(concat_ws(' ', s.visitor_name, s.visitor_email)), 'ς', 'σ'), replace(w, 'ς', 'σ')) = 0))
      order by s.started_at desc limit ${foundMax}`,
     [customerIds, words],
   );
