@@ -4,8 +4,6 @@ import {
   bigintIdText,
   clientId,
   createStaffRoute,
-  cursor,
-  cutPage,
   jsonBody,
   object,
   pageSize,
@@ -20,6 +18,7 @@ import { type Activity, addActivity, listTasks, updateActivity } from './activit
 import { cursorsOf, sealedCursor } from './cursors.ts';
 import { customerKey } from './customers.routes.ts';
 import { requireCustomer } from './customers.ts';
+import type { Place } from './keyset.ts';
 import { entryKinds, readTimeline } from './timeline.ts';
 
 const named = z.object({ id: z.string(), name: z.string() });
@@ -75,7 +74,6 @@ const TaskSchema = z
   })
   .openapi('Task');
 
-const place = object({ at: z.iso.datetime(), id: uuid() });
 const typesMax = 20;
 const types = z
   .string()
@@ -110,7 +108,7 @@ const timeline = createStaffRoute({
       person: z.string().min(1).max(255).optional().openapi({ description: 'Id of the user who did it.' }),
       since: time().optional(),
       until: time().optional(),
-      cursor: cursor(place).optional(),
+      cursor: sealedCursor().optional(),
       limit: pageSize({ max: 200, default: 50 }),
     }),
   },
@@ -203,15 +201,18 @@ export function addActivityRoutes(app: App, db: PlatformDb) {
   const cursors = cursorsOf(db);
   return app
     .openapi(timeline, async (c) => {
-      const { kind, type, cursor: after, limit, ...filters } = c.req.valid('query');
+      const { kind, type, cursor, limit, ...filters } = c.req.valid('query');
       const { id } = await requireCustomer(db, c.req.valid('param').id);
+      const name = `timeline ${id}`;
+      const after = await cursors.open(name, cursor);
       const found = await readTimeline(db, id, {
         filters: { ...filters, kinds: kind, types: type },
-        after,
+        after: after && { at: `${after[0]}`, id: after[1] },
         limit: limit + 1,
       });
-      const { page, next_cursor } = cutPage(found, limit, (entry) => entry.place);
-      return c.json({ entries: page.map(({ place: _, ...entry }) => entry), next_cursor }, 200);
+      const placed = found.map(({ place, ...entry }) => ({ entry, place: [place.at, place.id] as Place }));
+      const { page, next_cursor } = await cursors.cut(name, placed, limit);
+      return c.json({ entries: page.map(({ entry }) => entry), next_cursor }, 200);
     })
     .openapi(add, async (c) => {
       const actor = c.get('actor');

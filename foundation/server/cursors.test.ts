@@ -108,6 +108,27 @@ describe('a cursor', () => {
     expect((await app.call('GET', `/api/customers?sort=name&cursor=${cursor}`)).status).toBe(200);
   });
 
+  test('of a timeline leads on in that customer’s alone, and is not made by hand', async () => {
+    const { customers } = (await app.call('GET', '/api/customers?sort=name&limit=2')).body;
+    const [path, other] = customers.map(({ id }: Row) => `/api/customers/${id}/timeline`);
+    for (const description of ['One', 'Two'])
+      await app.call('POST', path.replace('timeline', 'activities'), { type: 'note', description });
+    const { next_cursor: cursor } = await firstOf(`${path}?kind=activity`);
+    const forge = (place: unknown) => Buffer.from(JSON.stringify(place)).toString('base64url');
+    const forged = { at: '0000-01-01T00:00:00.000000Z', id: customers[0].id };
+    for (const refused of [
+      `${other}?cursor=${cursor}`,
+      `${path}?cursor=${forge(forged)}`,
+      `${path}?cursor=${forge([forged.at, forged.id])}`,
+    ])
+      expect(await app.call('GET', refused)).toMatchObject({
+        status: 422,
+        body: { code: 'invalid-field', errors: [{ field: 'cursor', in: 'query' }] },
+      });
+    const { body } = await app.call('GET', `${path}?kind=activity&limit=1&cursor=${cursor}`);
+    expect(body.entries).toMatchObject([{ description: 'One' }]);
+  });
+
   test('carries the longest name there may be', async () => {
     for (const last of ['x', 'y']) await app.call('POST', '/api/companies', { name: `${'🜁'.repeat(199)}${last}` });
     const found = await readFrom(`/api/companies?search=${encodeURIComponent('🜁🜁🜁')}`, 'companies', '');
