@@ -284,7 +284,11 @@ const charactersMax = { url: 2_000, title: 300 };
 function describePage() {
   const { origin, pathname, protocol } = location;
   const url = `${origin}${pathname}`;
-  const title = document.title.replace(/\s+/g, ' ').trim().slice(0, charactersMax.title);
+  const title = document.title
+    .replace(/\s+/g, ' ')
+    .trim()
+    .slice(0, charactersMax.title)
+    .replace(/[\uD800-\uDBFF]$/, ''); // no half of an emoji
   const isWeb = /^https?:$/.test(protocol) && url.length <= charactersMax.url;
   const { timeZone } = new Intl.DateTimeFormat().resolvedOptions();
   return {
