@@ -2,8 +2,17 @@ import { createTestDatabase, type TestDatabase } from '@aether/database/testing'
 import fc from 'fast-check';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { parseTimestamp } from './connection.ts';
-import { connectPlatform, DatabaseBusy, DatabaseUnavailable, type PlatformDb, TransactionConflict } from './index.ts';
+import {
+  connectPlatform,
+  DatabaseBusy,
+  DatabaseUnavailable,
+  FieldNotOwned,
+  InvalidField,
+  type PlatformDb,
+  PlatformError,
+  TransactionConflict,
+} from './index.ts';
+import { parseTimestamp } from './pool.ts';
 import { translateRefusal } from './refusals.ts';
 import { startTestPooler, type TestPooler } from './testing.pooler.ts';
 
@@ -144,11 +153,35 @@ describe('when the database misbehaves', () => {
     await expect(slow).rejects.toThrow(DatabaseBusy);
   });
 
-  test('an app that asks for more than it may is told so without the driver’s words', async () => {
-    await expect(db.query('select * from support.sessions')).rejects.toMatchObject({
-      code: 'field-not-owned',
-      message: expect.not.stringContaining('permission denied'),
-    });
+  test('an app that writes more than it may is told so without the driver’s words', async () => {
+    const write = db.query(`update platform.customers set timezone = 'Europe/Oslo'`);
+    await expect(write).rejects.toThrow(FieldNotOwned);
+    await expect(write).rejects.toMatchObject({ message: expect.not.stringContaining('permission denied') });
+  });
+
+  test('a statement that no value could make right is a defect, which the log has whole: its user can mend nothing', async () => {
+    for (const [sql, code] of [
+      ['select 1 / 0', '22012'],
+      ['select 1 limit -1', '2201W'],
+      [`select 'a' ~ '('`, '2201B'],
+      ['select * from support.sessions', '42501'],
+    ] as const) {
+      const refused = db.query(sql);
+      await expect(refused).rejects.toMatchObject({ code });
+      await expect(refused).rejects.not.toBeInstanceOf(PlatformError);
+    }
+  });
+
+  test.each([
+    ['of another type', 'select $1::text::boolean', 'x'],
+    ['out of range', 'select $1::text::integer', '3000000000'],
+    ['no uuid', 'select $1::uuid', 'nope'],
+    ['no time', 'select $1::text::timestamptz', 'yesterweek'],
+    ['a day that never was', 'select $1::text::date', '2026-02-30'],
+    ['not to be stored', 'select $1::text', 'nul\0'],
+    ['not to be stored in JSON', 'select $1::text::jsonb', '"\\u0000"'],
+  ])('a value that is %s is a field to be corrected', async (_, sql, value) => {
+    await expect(db.query(sql, [value])).rejects.toThrow(InvalidField);
   });
 });
 

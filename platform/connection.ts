@@ -1,25 +1,42 @@
-import pg from 'pg';
+import type pg from 'pg';
 import type { App, Environment } from './environment.ts';
 import { TransactionAborted } from './errors.ts';
-import { translateRefusal } from './refusals.ts';
+import { type DriverQuery, openPool, toDriverLimit } from './pool.ts';
+import { isUnanswered, translateRefusal } from './refusals.ts';
+import { openTransaction } from './transaction.ts';
 
 /** SQL that this package runs often: the name lets the server keep its plan. */
 export type Statement = { name: string; text: string };
 
+export type QueryLimit = { timeoutMs?: number };
+
 /** Where SQL can be run: the pool, or the one connection of a transaction. */
 export interface Queryable {
-  /** @returns the rows; bigint as number where it is safe (else as bigint), date as 'YYYY-MM-DD', numeric as string. */
-  query<Row extends pg.QueryResultRow = pg.QueryResultRow>(text: string, values?: unknown[]): Promise<Row[]>;
+  /**
+   * Runs one statement.
+   *
+   * @param limit.timeoutMs how long it may go without an answer, Infinity for ever; by default PLATFORM_DB_QUERY_TIMEOUT_MS. The
+   *   server's own limit, statement_timeout, stays as it is.
+   * @returns the rows; bigint as number where it is safe (else as bigint), date as 'YYYY-MM-DD', numeric as string.
+   */
+  query<Row extends pg.QueryResultRow = pg.QueryResultRow>(
+    text: string,
+    values?: unknown[],
+    limit?: QueryLimit,
+  ): Promise<Row[]>;
   run<Row extends pg.QueryResultRow>(statement: Statement, values: unknown[]): Promise<Row[]>;
 }
 
 /** An open transaction. Give it as `tx` to every call that belongs to it: nothing else runs on its connection. */
 export interface Transaction extends Queryable {
   readonly actor: string | undefined;
-  /** Work that may fail on its own, leaving the rest of the transaction as it was. */
+  /** Work that may fail on its own, leaving the rest of the transaction as it was. One at a time: one may hold another, not overlap it. */
   savepoint<T>(work: () => Promise<T>): Promise<T>;
-  /** Runs when the whole transaction has been committed; not at all when it is rolled back. */
-  afterCommit(work: () => void): void;
+  /**
+   * Runs when the whole transaction has been committed; not at all when it, or the savepoint that it was given in, is rolled back.
+   * Nothing waits for it, and what it throws is a warning of the process: the transaction is kept all the same.
+   */
+  afterCommit(work: () => unknown): void;
 }
 
 export type InTransaction = { tx?: Transaction };
@@ -43,155 +60,119 @@ export interface Connection extends Queryable {
   transaction<T>(options: TransactionOptions, work: (tx: Transaction) => Promise<T>): Promise<T>;
   /** Runs `work` in the caller's transaction, or in one of its own. */
   within<T>(write: Write, work: (tx: Transaction) => Promise<T>): Promise<T>;
-  close(): Promise<void>;
+  /** Settles when every connection is closed; what is still under way after so many milliseconds (10,000) is cut off. */
+  close(withinMs?: number): Promise<void>;
 }
 
-const types = {
-  getTypeParser(oid: number, format?: 'text' | 'binary') {
-    if (oid === pg.types.builtins.INT8) return parseBigint;
-    if (oid === pg.types.builtins.DATE) return (text: string) => text;
-    if (oid === pg.types.builtins.TIMESTAMPTZ && format !== 'binary') return parseTimestamp;
-    return pg.types.getTypeParser(oid, format as 'text');
-  },
-} as pg.CustomTypesConfig;
-
-function parseBigint(text: string): number | bigint {
-  const number = Number(text);
-  return Number.isSafeInteger(number) ? number : BigInt(text);
-}
-
-const parseAnyTimestamp = pg.types.getTypeParser(pg.types.builtins.TIMESTAMPTZ) as (text: string) => Date | number;
-const ordinaryTimestamp = /^[12]\d{3}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d+)?[+-]\d\d$/;
-
-/**
- * As the driver reads it, in half the time: the dates of a row are a tenth of what a coalesced lookup costs the client.
- * Other years (the engine takes 0099 for 1999), minutes in the offset and infinity are the driver's.
- */
-export function parseTimestamp(text: string): Date | number {
-  return ordinaryTimestamp.test(text) ? new Date(text) : parseAnyTimestamp(text);
-}
+export const closeWithinMs = 10_000;
 
 /** A pool of connections as this app. Nothing is opened until the first query. */
-export function openConnection(app: App, { url, schema, pooler, poolMax }: Environment): Connection {
+export function openConnection(app: App, environment: Environment): Connection {
   // Behind a transaction pooler the next transaction may run on another server connection: nothing may be left on one,
   // neither prepared statements nor settings.
-  const pooled = pooler === 'transaction';
-  const pool = new pg.Pool({
-    connectionString: url,
-    max: poolMax,
-    types,
-    application_name: `aether-${app}`,
-    connectionTimeoutMillis: 5_000,
-    keepAlive: true,
-    ...(pooled ? {} : { options: `-c search_path=${schema},platform` }),
-  });
-  pool.on('error', () => {}); // an idle connection was cut; the pool has dropped it, and the next query opens another
+  const pooled = environment.pooler === 'transaction';
+  const pool = openPool(app, environment);
 
-  const queryable = (client: pg.Pool | pg.PoolClient): Queryable => ({
-    async query(text, values) {
-      try {
-        return (await client.query(text, values)).rows;
-      } catch (error) {
-        throw translateRefusal(error);
-      }
-    },
-    async run({ name, text }, values) {
-      try {
-        return (await client.query(pooled ? { text, values } : { name, text, values })).rows;
-      } catch (error) {
-        throw translateRefusal(error);
-      }
-    },
+  const toQuery = (text: string, values?: unknown[], { timeoutMs }: QueryLimit = {}): DriverQuery => ({
+    text,
+    values,
+    queryMode: 'extended',
+    ...(timeoutMs === undefined ? {} : { query_timeout: toDriverLimit(timeoutMs) }),
   });
+  const toRun = ({ name, text }: Statement, values: unknown[]): DriverQuery =>
+    pooled ? { text, values } : { name, text, values };
+
+  /** Takes a connection for the length of some work, which says whether it may be used again. */
+  async function hold<T>(work: (client: pg.PoolClient, discard: () => void) => Promise<T>): Promise<T> {
+    const client = await pool.connect();
+    const onError = () => {}; // the query under way reports it
+    client.on('error', onError);
+    let isHeld = true;
+    const release = (isBroken: boolean) => {
+      if (!isHeld) return;
+      isHeld = false;
+      client.off('error', onError);
+      client.release(isBroken);
+    };
+    try {
+      return await work(client, () => release(true));
+    } finally {
+      release(false);
+    }
+  }
 
   async function transaction<T>(
     { actor, trace, isolation, mayBeLost }: TransactionOptions,
     work: (tx: Transaction) => Promise<T>,
   ): Promise<T> {
-    const client = await pool.connect().catch((error) => {
-      throw translateRefusal(error);
-    });
-    const onError = () => {}; // the query under way reports it
-    client.on('error', onError);
-    let broken = false;
-    try {
-      const begin = isolation ? `begin isolation level ${isolation}` : 'begin';
-      await client.query(mayBeLost ? `${begin}; set local synchronous_commit = off` : begin);
-      if (pooled) await client.query(`select set_config('search_path', $1, true)`, [`${schema},platform`]);
-      if (actor !== undefined) await client.query(`select set_config('aether.actor', $1, true)`, [actor]);
-      if (trace !== undefined) await client.query(`select set_config('aether.trace', $1, true)`, [trace]);
-      const tx = openTransaction(queryable(client), actor);
+    return hold(async (client, discard) => {
+      const send = async (query: DriverQuery): Promise<pg.QueryResult> => {
+        try {
+          return await client.query(query);
+        } catch (error) {
+          if (isUnanswered(error)) discard(); // whatever came after it would wait behind it
+          throw translateRefusal(error, query.text);
+        }
+      };
       try {
-        const result = await work(tx);
-        tx.end();
-        const { command } = await client.query('commit');
-        // Which PostgreSQL answers with a rollback when a statement had failed, whoever has caught that.
-        if (command !== 'COMMIT') throw new TransactionAborted();
-        for (const run of tx.committed) run();
-        return result;
-      } finally {
-        tx.end();
+        // Always set, so that nothing counts that was left on the connection.
+        await send({
+          text: `begin${isolation ? ` isolation level ${isolation}` : ''}; set local aether.actor = ''; set local aether.trace = ''${mayBeLost ? '; set local synchronous_commit = off' : ''}`,
+        });
+        if (pooled)
+          await send({
+            text: `select set_config('search_path', $1, true)`,
+            values: [`${environment.schema},platform`],
+          });
+        if (actor !== undefined) await send({ text: `select set_config('aether.actor', $1, true)`, values: [actor] });
+        if (trace !== undefined) await send({ text: `select set_config('aether.trace', $1, true)`, values: [trace] });
+        const tx = openTransaction(
+          {
+            query: async (text, values, limit) => (await send(toQuery(text, values, limit))).rows,
+            run: async (statement, values) => (await send(toRun(statement, values))).rows,
+          },
+          { actor, isOpen: () => client.getTransactionStatus() !== 'I' },
+        );
+        try {
+          const result = await work(tx);
+          tx.requireOpen();
+          tx.end();
+          const { command } = await send({ text: 'commit' });
+          // Which PostgreSQL answers with a rollback when a statement had failed, whoever has caught that.
+          if (command !== 'COMMIT') throw new TransactionAborted();
+          tx.tellCommitted();
+          return result;
+        } finally {
+          tx.end();
+        }
+      } catch (error) {
+        await send({ text: 'rollback' }).catch(discard);
+        throw translateRefusal(error);
       }
-    } catch (error) {
-      await client.query('rollback').catch(() => {
-        broken = true;
-      });
-      throw translateRefusal(error);
-    } finally {
-      client.off('error', onError);
-      client.release(broken);
-    }
+    });
   }
 
   return {
     app,
-    ...queryable(pool),
     transaction,
-    within: ({ tx, actor }, work) => (tx ? work(tx) : transaction({ actor }, work)),
-    close: () => pool.end(),
-  };
-}
-
-function openTransaction(
-  { query, run }: Queryable,
-  actor: string | undefined,
-): Transaction & { end(): void; committed: (() => void)[] } {
-  const committed: (() => void)[] = [];
-  let ended = false;
-  let savepoints = 0;
-  const requireOpen = () => {
-    if (ended) throw new Error('This transaction has ended: await every call that is given its tx.');
-  };
-  return {
-    actor,
-    committed,
-    afterCommit(work) {
-      requireOpen();
-      committed.push(work);
-    },
-    async query(text, values) {
-      requireOpen();
-      return query(text, values);
-    },
+    query: (text, values, limit) =>
+      hold(async (client, discard) => {
+        try {
+          const { rows } = await client.query(toQuery(text, values, limit));
+          if (client.getTransactionStatus() === 'I') return rows;
+        } catch (error) {
+          discard();
+          throw translateRefusal(error, text);
+        }
+        discard();
+        throw new Error(
+          'This SQL began a transaction on a connection that others use; it was undone. Use transaction().',
+        );
+      }),
     async run(statement, values) {
-      requireOpen();
-      return run(statement, values);
+      return (await pool.query(toRun(statement, values))).rows;
     },
-    async savepoint(work) {
-      requireOpen();
-      const name = `s${++savepoints}`;
-      await query(`savepoint ${name}`);
-      try {
-        const result = await work();
-        await query(`release savepoint ${name}`);
-        return result;
-      } catch (error) {
-        await query(`rollback to savepoint ${name}`);
-        throw error;
-      }
-    },
-    end() {
-      ended = true;
-    },
+    within: ({ tx, actor }, work) => (tx ? work(tx) : transaction({ actor }, work)),
+    close: (withinMs = closeWithinMs) => pool.close(withinMs),
   };
 }

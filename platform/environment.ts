@@ -10,6 +10,8 @@ export type Environment = {
   schema: string;
   pooler: 'none' | 'transaction';
   poolMax: number;
+  /** How long a query may go without an answer, before it is given up with its connection. */
+  queryTimeoutMs: number;
 };
 
 const schemaSettings = { foundation: 'PLATFORM_DB_SCHEMA_FOUNDATION', support: 'PLATFORM_DB_SCHEMA_SUPPORT' } as const;
@@ -21,7 +23,8 @@ const ownSchemas = { foundation: 'crm', support: 'support' } as const;
  * PLATFORM_DB_URL (required), DB_USER and DB_PASSWORD (instead of those in the URLs), DB_ROLE (the role the login must have),
  * PLATFORM_DB_SCHEMA_FOUNDATION / PLATFORM_DB_SCHEMA_SUPPORT (where unqualified names are looked up), PLATFORM_DB_POOLER
  * (`transaction` behind PgBouncer), PLATFORM_DB_LISTEN_URL (past the pooler, for signs of new events), PLATFORM_DB_POOL_MAX
- * (connections, default 10).
+ * (connections, default 10), PLATFORM_DB_QUERY_TIMEOUT_MS (how long a query may go without an answer, default 20,000: above the
+ * 15 seconds after which the server itself ends an app's statement).
  *
  * @throws ConfigurationError naming the variable.
  */
@@ -47,9 +50,13 @@ export function readEnvironment(app: App, variables: Record<string, string | und
   if (!Number.isInteger(poolMax) || poolMax < 1 || poolMax > 500)
     throw new ConfigurationError('PLATFORM_DB_POOL_MAX must be a whole number from 1 to 500.');
 
+  const queryTimeoutMs = Number(variables.PLATFORM_DB_QUERY_TIMEOUT_MS ?? 20_000);
+  if (!Number.isInteger(queryTimeoutMs) || queryTimeoutMs < 100 || queryTimeoutMs > 3_600_000)
+    throw new ConfigurationError('PLATFORM_DB_QUERY_TIMEOUT_MS must be a whole number from 100 to 3600000.');
+
   const past = variables.PLATFORM_DB_LISTEN_URL;
   const listenUrl = past ? readUrl('PLATFORM_DB_LISTEN_URL', past, variables) : pooler === 'none' ? url : undefined;
-  return { url, listenUrl, role: variables.DB_ROLE || undefined, schema, pooler, poolMax };
+  return { url, listenUrl, role: variables.DB_ROLE || undefined, schema, pooler, poolMax, queryTimeoutMs };
 }
 
 /** The address with the login of DB_USER and DB_PASSWORD, where they are set. */

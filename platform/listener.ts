@@ -1,4 +1,6 @@
+import net from 'node:net';
 import pg from 'pg';
+import { keptAlive } from './pool.ts';
 
 /** A connection of one's own on which notifications come; it is opened again whenever it is cut. */
 export type Listener = {
@@ -9,6 +11,8 @@ export type Listener = {
 
 const reconnectFirstMs = 50;
 const reconnectMaxMs = 2_000;
+const answerTimeoutMs = 5_000;
+const goodbyeTimeoutMs = 1_000;
 
 /**
  * Listens on a channel, from the moment `onConnected` is called, and again after each cut.
@@ -21,6 +25,7 @@ export function listenOn(
   { onConnected = () => {}, onNotified }: { onConnected?: () => void; onNotified: (payload: string) => void },
 ): Listener {
   let client: pg.Client | undefined;
+  let socket: net.Socket | undefined;
   let connections = 0;
   let isConnected = false;
   let isClosed = false;
@@ -28,7 +33,17 @@ export function listenOn(
   let retry: NodeJS.Timeout | undefined;
 
   async function connect(): Promise<void> {
-    const opened = new pg.Client({ connectionString: url, application_name: 'aether-listener', keepAlive: true });
+    const opened = new pg.Client({
+      connectionString: url,
+      application_name: 'aether-listener',
+      connectionTimeoutMillis: answerTimeoutMs,
+      query_timeout: answerTimeoutMs,
+      ...keptAlive,
+      stream: () => {
+        socket = new net.Socket();
+        return socket;
+      },
+    });
     client = opened;
     const onLost = () => {
       if (client !== opened) return;
@@ -59,7 +74,9 @@ export function listenOn(
     async close() {
       isClosed = true;
       clearTimeout(retry);
+      const timer = setTimeout(() => socket?.destroy(), goodbyeTimeoutMs);
       await client?.end().catch(() => {});
+      clearTimeout(timer);
     },
   };
 }

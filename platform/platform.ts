@@ -1,19 +1,23 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { type EventBus, openEventBus } from './bus.ts';
 import { type CacheOptions, type CacheState, openCustomerCache } from './cache.ts';
 import { cachedCustomerCalls } from './cachedcustomers.ts';
 import { type CompanyCalls, companyCalls } from './companies.ts';
-import { type Connection, openConnection } from './connection.ts';
+import { type Connection, closeWithinMs, openConnection } from './connection.ts';
 import { type ContextCalls, contextCalls } from './context.ts';
 import { type CustomerCalls, customerCalls } from './customers.ts';
 import { type App, type Environment, readEnvironment } from './environment.ts';
-import { ConfigurationError, FieldNotOwned } from './errors.ts';
+import { ConfigurationError } from './errors.ts';
 import type { PayloadSchemas } from './events.ts';
 import { openSignals, type Signals } from './signals.ts';
 import { type UserCalls, userCalls } from './users.ts';
 
 /** The newest migration that this package relies on; a database that lacks it is refused. */
 export const requiredMigration = 11;
+
+/** A database that takes longer to answer a question about itself is out of reach. */
+const checkTimeoutMs = 3_000;
 
 export type PlatformDb = Connection &
   CustomerCalls &
@@ -74,11 +78,15 @@ export async function connectPlatform({
     signals,
     check,
     cacheState: () => cache?.state(),
-    async close() {
-      await cache?.close();
-      await signals.close();
-      await events.close();
-      await connection.close();
+    async close(withinMs = closeWithinMs) {
+      const endsAt = performance.now() + withinMs;
+      const closing = (async () => {
+        await cache?.close();
+        await signals.close();
+        await events.close();
+      })();
+      await Promise.race([closing, sleep(withinMs, undefined, { ref: false })]);
+      await connection.close(Math.max(endsAt - performance.now(), 0));
     },
   };
 }
@@ -99,6 +107,7 @@ async function checkDatabase(connection: Connection, { role, schema, pooler }: E
        pg_catalog.current_setting('search_path') as path,
        exists (select from pg_catalog.pg_proc where pronamespace = pg_catalog.to_regnamespace('platform') and proname = 'current_app') as migrated`,
     [role ?? '', schema],
+    { timeoutMs: checkTimeoutMs },
   );
   if (!server) throw new ConfigurationError('The platform database gave no answer about itself.');
   if (role && !server.role_exists)
@@ -115,9 +124,11 @@ async function checkDatabase(connection: Connection, { role, schema, pooler }: E
   const [state] = await connection
     .query<{ app: string; newest: number }>(
       'select platform.current_app() as app, (select coalesce(max(number), 0) from platform.migrations) as newest',
+      [],
+      { timeoutMs: checkTimeoutMs },
     )
     .catch((error) => {
-      if (!(error instanceof FieldNotOwned)) throw error;
+      if (error.code !== '42501') throw error;
       throw new ConfigurationError(
         `The login ${server.login} may not use the platform schema: it is the login of neither app.`,
         error,

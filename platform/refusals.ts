@@ -27,7 +27,7 @@ const uniqueFields: Record<string, string> = {
 
 /** What the driver says, without a code, of a connection that is gone or that it could not get. */
 const driverFailure =
-  /^(Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|Client was closed)/;
+  /^(Connection terminated|Query read timeout|Client has encountered a connection error|Client was closed)/;
 
 const networkFailures = new Set([
   'ECONNREFUSED',
@@ -39,11 +39,22 @@ const networkFailures = new Set([
   'EAI_AGAIN',
 ]);
 
+/** What a value can do to a statement that is right: too long, out of range, not of its type, not to be stored in UTF-8. */
+const dataFailures = new Set(['22001', '22003', '22007', '22008', '22021', '22P02', '22P05']);
+
+/** Whether the driver has given up waiting: the query may be under way still, and everything after it waits behind it. */
+export function isUnanswered(error: unknown): boolean {
+  return error instanceof Error && error.message === 'Query read timeout';
+}
+
 /**
  * The one place where the database's refusal becomes a typed error. An error it does not know is returned as it came:
  * it is a defect, and its text must not reach a client.
+ *
+ * @param text the statement, if it is known: who may not write something is told so, but that an app reads what is closed to it
+ *   no user can mend.
  */
-export function translateRefusal(error: unknown): unknown {
+export function translateRefusal(error: unknown, text = ''): unknown {
   if (error instanceof PlatformError || !(error instanceof Error)) return error;
   const { code = '', constraint = '' } = error as pg.DatabaseError;
   if (networkFailures.has(code) || driverFailure.test(error.message)) return new DatabaseUnavailable(error);
@@ -59,7 +70,7 @@ export function translateRefusal(error: unknown): unknown {
     case '23514':
       return new InvalidField([{ field: columnOf(error) ?? 'record', message: 'is not of the allowed form.' }], error);
     case '42501':
-      return new FieldNotOwned([], error);
+      return /^\s*(insert|update|delete|merge)\b/i.test(text) ? new FieldNotOwned([], error) : error;
     case '40001':
     case '40P01':
       return new TransactionConflict(error);
@@ -81,7 +92,7 @@ export function translateRefusal(error: unknown): unknown {
     case '25P03':
       return new DatabaseUnavailable(error);
   }
-  if (code.startsWith('22'))
+  if (dataFailures.has(code))
     return new InvalidField([{ field: columnOf(error) ?? 'record', message: 'cannot be stored in this form.' }], error);
   if (code === '08P01' && error.message.includes('startup parameter')) {
     return new ConfigurationError(

@@ -27,7 +27,7 @@ export type SubscriptionOptions<Type extends EventType> = {
   /**
    * Where a new subscription starts: with what comes from now on, with the oldest event there is, or with a snapshot: `load` reads
    * tables through its `tx`, and every change that it does not see follows as an event. One that it sees may follow as well:
-   * compare versions.
+   * compare versions. Its queries may take as long as the server lets them.
    */
   from?: 'now' | 'beginning' | { load: (tx: Transaction) => Promise<unknown> };
   batchMax?: number;
@@ -320,6 +320,10 @@ async function register<Type extends EventType>(
       name,
       types ?? null,
     ]);
-    if (typeof from === 'object') await from.load(tx);
+    if (typeof from === 'object')
+      await from.load({
+        ...tx,
+        query: (text, values, limit) => tx.query(text, values, limit ?? { timeoutMs: Infinity }),
+      });
   });
 }

@@ -1,0 +1,95 @@
+import type { Queryable, Transaction } from './connection.ts';
+
+export type OpenTransaction = Transaction & {
+  /** @throws when it must not be committed. */
+  requireOpen(): void;
+  /** Takes no call from now on. */
+  end(): void;
+  /** Runs what was to run after the commit. */
+  tellCommitted(): void;
+};
+
+const endings = {
+  done: 'This transaction has ended: await every call that is given its tx.',
+  sql: 'SQL of this transaction has ended it: only its end commits, and only an error rolls back.',
+  overlap: 'Two savepoints of this transaction overlapped, and it was undone: await one before the next begins.',
+};
+
+/**
+ * What the work of a transaction is given.
+ *
+ * @param isOpen whether the connection still stands in the transaction, as it said with its last answer.
+ */
+export function openTransaction(
+  { query, run }: Queryable,
+  { actor, isOpen }: { actor: string | undefined; isOpen: () => boolean },
+): OpenTransaction {
+  const committed: (() => unknown)[] = [];
+  const open: string[] = [];
+  let savepoints = 0;
+  let ending: keyof typeof endings | undefined;
+
+  function requireOpen(): void {
+    if (ending) throw new Error(endings[ending]);
+  }
+
+  return {
+    actor,
+    requireOpen,
+    afterCommit(work) {
+      requireOpen();
+      committed.push(work);
+    },
+    async query(text, values, limit) {
+      requireOpen();
+      const rows = await query(text, values, limit);
+      if (!isOpen()) {
+        ending ??= 'sql';
+        requireOpen();
+      }
+      return rows as never[];
+    },
+    async run(statement, values) {
+      requireOpen();
+      return run(statement, values);
+    },
+    async savepoint(work) {
+      requireOpen();
+      const name = `s${++savepoints}`;
+      await query(`savepoint ${name}`);
+      open.push(name);
+      const toldBefore = committed.length;
+      /** One that is not the last cannot end without those above it, whose work is not done. */
+      const requireLast = () => {
+        if (open.at(-1) !== name) ending ??= 'overlap';
+        requireOpen();
+      };
+      try {
+        const result = await work();
+        requireLast();
+        await query(`release savepoint ${name}`);
+        return result;
+      } catch (error) {
+        if (!ending) {
+          requireLast();
+          committed.length = toldBefore;
+          await query(`rollback to savepoint ${name}`);
+        }
+        throw error;
+      } finally {
+        open.pop();
+      }
+    },
+    end() {
+      ending ??= 'done';
+    },
+    tellCommitted() {
+      for (const work of committed) Promise.try(work).catch(warn);
+    },
+  };
+}
+
+/** The transaction is kept: who gave it must not be told that it failed, and do it again. */
+function warn(error: unknown): void {
+  process.emitWarning(error instanceof Error ? error : String(error));
+}
