@@ -112,7 +112,7 @@ export function openCustomerCache(
         hits++;
         entries.delete(key); // to the end: the most recently asked for
         entries.set(key, entry);
-        return { ...entry.customer };
+        return structuredClone(entry.customer);
       }
       misses++;
       const dirty = new Set<string>();
@@ -121,7 +121,7 @@ export function openCustomerCache(
       try {
         const customer = await fetch();
         if (customer && !findReason() && !dirty.has(customer.id) && !dirty.has('*'))
-          store(key, { ...customer }, askedAt);
+          store(key, structuredClone(customer), askedAt);
         return customer;
       } finally {
         underWay.delete(dirty);

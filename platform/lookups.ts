@@ -27,7 +27,7 @@ export function runLookup<Row extends object>(on: Queryable, { one, many }: Look
 
 /**
  * Turns a query for many keys into a lookup of one: lookups made in the same tick share a query, and each distinct key is
- * asked once. Nothing is remembered between ticks, so an answer is never older than its question.
+ * asked once. Nothing is remembered between ticks, so an answer is never older than its question; and each caller's is its own to change.
  *
  * @param fetch the values found; a key that is missing from the map has none. When it throws, the lookups it was for do.
  */
@@ -36,8 +36,11 @@ export function coalesce<Key, Value>(
 ): (key: Key) => Promise<Value | null> {
   const loader = new DataLoader<Key, Value | null>(
     async (keys) => {
-      const found = await fetch([...new Set(keys)]);
-      return keys.map((key) => found.get(key) ?? null);
+      const distinct = new Set(keys);
+      const found = await fetch([...distinct]);
+      const answers = keys.map((key) => found.get(key) ?? null);
+      if (distinct.size === keys.length) return answers;
+      return answers.map((answer, index) => (distinct.delete(keys[index] as Key) ? answer : structuredClone(answer)));
     },
     { cache: false, maxBatchSize: keysMax },
   );
