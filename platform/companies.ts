@@ -1,14 +1,15 @@
 import type { Connection, InTransaction, Queryable, Statement, Write } from './connection.ts';
+import { canonicaliseDomain } from './email.ts';
 import type { App } from './environment.ts';
 import { CompanyVersionConflict, NotFound, TransactionConflict } from './errors.ts';
-import { assignmentsFor, columnsOf, isUuid } from './fields.ts';
+import { assignmentsFor, columnsOf, isUuid, requireDomain } from './fields.ts';
 import { coalesce, prepareLookup, runLookup } from './lookups.ts';
 
 /** A row of platform.companies. */
 export type Company = {
   id: string;
   name: string;
-  /** Lower-case ASCII, unique: what follows the @ in its people's addresses. */
+  /** Canonical, as canonicaliseDomain makes it, and unique: what follows the @ in its people's addresses. */
   domain: string | null;
   version: number;
   created_at: Date;
@@ -43,17 +44,21 @@ export function companyCalls(connection: Connection) {
     return tx ? ((await fetchMany(tx, [asked])).get(asked) ?? null) : coalescedById(asked);
   }
 
+  /** By its domain, in any spelling. */
   async function getCompanyByDomain(domain: string, { tx }: InTransaction = {}): Promise<Company | null> {
-    const [company] = await (tx ?? connection).run<Company>(byDomain, [domain.toLowerCase()]);
+    const asked = canonicaliseDomain(domain);
+    if (!asked) return null;
+    const [company] = await (tx ?? connection).run<Company>(byDomain, [asked]);
     return company ?? null;
   }
 
   /** @throws AlreadyExists when the domain is another company's, InvalidField */
   async function createCompany({ name, domain }: NewCompany, write: Write = {}): Promise<Company> {
+    const canonical = domain == null ? null : requireDomain(domain);
     return connection.within(write, async (tx) => {
       const [company] = await tx.query<Company>(
         `insert into platform.companies as o (name, domain) values ($1, $2) returning ${companyColumns}`,
-        [name, domain?.toLowerCase() ?? null],
+        [name, canonical],
       );
       return company as Company;
     });
@@ -64,15 +69,16 @@ export function companyCalls(connection: Connection) {
     { name, domain }: { name: string; domain: string },
     write: Write = {},
   ): Promise<{ company: Company; created: boolean }> {
+    const canonical = requireDomain(domain);
     return connection.within(write, async (tx) => {
-      const known = await getCompanyByDomain(domain, { tx });
+      const known = await getCompanyByDomain(canonical, { tx });
       if (known) return { company: known, created: false };
       const [made] = await tx.query<Company>(
         `insert into platform.companies as o (name, domain) values ($1, $2) on conflict (domain) do nothing returning ${companyColumns}`,
-        [name, domain.toLowerCase()],
+        [name, canonical],
       );
       if (made) return { company: made, created: true };
-      const rival = await getCompanyByDomain(domain, { tx }); // it made us wait until it had committed
+      const rival = await getCompanyByDomain(canonical, { tx }); // it made us wait until it had committed
       if (!rival) throw new TransactionConflict();
       return { company: rival, created: false };
     });
@@ -85,10 +91,8 @@ export function companyCalls(connection: Connection) {
     write: Write & { expectedVersion?: number } = {},
   ): Promise<Company> {
     if (!isUuid(id)) throw new NotFound('company');
-    const { columns, values } = columnsOf({ ...change, domain: change.domain?.toLowerCase() ?? change.domain }, [
-      'name',
-      'domain',
-    ]);
+    const domain = change.domain == null ? change.domain : requireDomain(change.domain);
+    const { columns, values } = columnsOf({ ...change, domain }, ['name', 'domain']);
     return connection.within(write, async (tx) => {
       if (columns.length > 0) {
         const [updated] = await tx.query<Company>(

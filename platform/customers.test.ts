@@ -300,6 +300,15 @@ describe('changing a customer', () => {
     expect((await write(loser.id)).id).toBe(winner.id);
   });
 
+  test('an address that is none is refused as one, also when it is no text', async () => {
+    const made = await foundation.createCustomer({ email: newEmail(), name: 'Kept' });
+    for (const email of [undefined, null, 42] as never[]) {
+      await expect(foundation.getCustomerByEmail(email)).rejects.toThrow(InvalidEmail);
+      await expect(foundation.createCustomer({ email, name: 'None' })).rejects.toThrow(InvalidEmail);
+    }
+    await expect(foundation.updateCustomer(made.id, { email: null as never })).rejects.toThrow(InvalidEmail);
+  });
+
   test('the key of an address is made here, whatever else is given', async () => {
     const smuggled = { email: 'Smug@example.com', name: 'S', email_key: 'other@example.com' };
     expect((await foundation.createCustomer(smuggled)).email).toBe('Smug@example.com');

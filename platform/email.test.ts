@@ -1,7 +1,7 @@
 import { createTestDatabase, type TestDatabase } from '@aether/database/testing';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { canonicaliseAny, canonicaliseEmail } from './email.ts';
+import { canonicaliseAny, canonicaliseDomain, canonicaliseEmail } from './email.ts';
 
 const keyOf = (input: string) => {
   const result = canonicaliseEmail(input);
@@ -189,6 +189,31 @@ describe('whatever the input', () => {
         if (/^[\x01-\x7f]+$/.test(result.address)) expect(result.key).toBe(result.address.toLowerCase());
       }),
       runs,
+    );
+  });
+
+  test.each([undefined, null, 42, {}])(
+    'what is no text, from code that no compiler has checked, is refused: %j',
+    (input) => {
+      expect(canonicaliseEmail(input as never)).toMatchObject({ ok: false, reason: 'malformed-text' });
+      expect(canonicaliseDomain(input as never)).toBeUndefined();
+    },
+  );
+
+  test('a domain by itself comes to what it comes to in an address', () => {
+    const domain = fc.oneof(
+      fc.domain(),
+      fc.string({ unit: 'binary' }),
+      fc.constantFrom('faß.de', '10.0.0.1', 'a.--', 'ＥＸ.com.'),
+    );
+    fc.assert(
+      fc.property(domain, (typed) => {
+        const canonical = canonicaliseDomain(typed);
+        if (canonical) expect(canonicaliseEmail(`a@${typed}`)).toMatchObject({ key: `a@${canonical}` });
+        if (canonical) expect(canonicaliseDomain(canonical)).toBe(canonical);
+        const address = /[@＠<>]|^$/.test(typed) ? undefined : canonicaliseEmail(`a@${typed}`);
+        if (address?.ok) expect(canonical).toBe(address.key.slice(2));
+      }),
     );
   });
 

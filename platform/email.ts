@@ -29,6 +29,7 @@ type Result = ({ ok: true } & CanonicalEmail) | { ok: false; reason: EmailRefusa
 const inputCharactersMax = 1_000;
 const addressBytesMax = 254;
 const localBytesMax = 64;
+const domainBytesMax = 253;
 
 /** Zero-width characters, marks of direction, soft hyphens, variation selectors: two addresses that look alike must be one. */
 const invisible = /[\p{Default_Ignorable_Code_Point}\p{Cf}]/gu;
@@ -48,6 +49,7 @@ const plainAddress = /^([a-z0-9_+'-]+(?:\.[a-z0-9_+'-]+)*)@((?:[a-z0-9](?:[a-z0-
  * Plus-tags, dots and domains that look alike stay apart: whether they are one person is for a person to say.
  */
 export function canonicaliseEmail(input: string): Result {
+  if (typeof input !== 'string') return refuse('malformed-text'); // from code that no compiler has checked
   if (input.length > inputCharactersMax) return refuse('too-long');
   return canonicalisePlain(input) ?? canonicaliseAny(input);
 }
@@ -87,6 +89,21 @@ export function canonicaliseAny(input: string): Result {
   if (Buffer.byteLength(key) > addressBytesMax || Buffer.byteLength(address) > addressBytesMax)
     return refuse('too-long');
   return { ok: true, key, address };
+}
+
+/**
+ * The canonical form of a domain as people type and paste it, the one that stands in the key of an address: lower case, in ASCII as
+ * UTS-46 maps it, without a last dot. Pure; never throws.
+ *
+ * @returns undefined when it is none, as an IP address is, or has more than 253 bytes.
+ */
+export function canonicaliseDomain(input: string): string | undefined {
+  if (typeof input !== 'string' || input.length > inputCharactersMax || !input.isWellFormed()) return undefined;
+  const bare = clean(input, invisible);
+  if (/\p{Cc}/u.test(bare) || refuseDomain(bare)) return undefined;
+  const joined = clean(input, invisibleButJoiners);
+  const ascii = (joined === bare ? undefined : toAsciiDomain(joined)) ?? toAsciiDomain(bare);
+  return ascii && ascii.length <= domainBytesMax ? ascii : undefined;
 }
 
 function refuse(reason: EmailRefusal): Result {

@@ -1,4 +1,4 @@
-import { canonicaliseEmail } from './email.ts';
+import { canonicaliseDomain, canonicaliseEmail } from './email.ts';
 import type { App } from './environment.ts';
 import { type FieldError, FieldNotOwned, InvalidEmail, InvalidField } from './errors.ts';
 
@@ -13,6 +13,13 @@ export function isUuid(value: string): boolean {
 export function requireEmail(email: string): { key: string; address: string } {
   const canonical = canonicaliseEmail(email);
   if (!canonical.ok) throw new InvalidEmail(canonical.reason, canonical.message);
+  return canonical;
+}
+
+/** @throws InvalidField when it is no domain. */
+export function requireDomain(domain: string): string {
+  const canonical = canonicaliseDomain(domain);
+  if (!canonical) throw new InvalidField([{ field: 'domain', message: 'must be a domain such as example.com' }]);
   return canonical;
 }
 

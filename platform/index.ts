@@ -4,7 +4,7 @@ export type { Company, NewCompany } from './companies.ts';
 export type { InTransaction, Queryable, Transaction, Write } from './connection.ts';
 export type { CrmContext, CustomerContext } from './context.ts';
 export { type Customer, type CustomerChange, customerColumns, type NewCustomer } from './customers.ts';
-export { type CanonicalEmail, canonicaliseEmail } from './email.ts';
+export { type CanonicalEmail, canonicaliseDomain, canonicaliseEmail } from './email.ts';
 export type { App } from './environment.ts';
 export * from './errors.ts';
 export type {

@@ -1,6 +1,6 @@
 import type { Connection, InTransaction, Queryable, Statement, Write } from './connection.ts';
 import { NotFound } from './errors.ts';
-import { assignmentsFor, columnsOf } from './fields.ts';
+import { assignmentsFor, columnsOf, nameNotOwned } from './fields.ts';
 import { coalesce, prepareLookup, runLookup } from './lookups.ts';
 
 /** A row of platform.users: one person of the staff, known to both apps. */
@@ -29,6 +29,8 @@ const byDirectory: Statement = {
   text: `select ${userColumns} from platform.users u where u.directory_tenant_id = $1 and u.directory_object_id = $2`,
 };
 const all: Statement = { name: 'users-all', text: `select ${userColumns} from platform.users u order by u.name, u.id` };
+
+const userOwners = { role: 'foundation' } as const;
 
 export type UserCalls = ReturnType<typeof userCalls>;
 
@@ -87,10 +89,14 @@ export function userCalls(connection: Connection) {
     return connection.within(write, async (tx) => {
       const [user] =
         columns.length > 0
-          ? await tx.query<User>(
-              `update platform.users u set ${assignmentsFor(columns, 2)} where u.id = $1 returning ${userColumns}`,
-              [id, ...values],
-            )
+          ? await tx
+              .query<User>(
+                `update platform.users u set ${assignmentsFor(columns, 2)} where u.id = $1 returning ${userColumns}`,
+                [id, ...values],
+              )
+              .catch((error) => {
+                throw nameNotOwned(error, connection.app, change, userOwners);
+              })
           : await runLookup<User>(tx, byId, [id]);
       if (!user) throw new NotFound('user');
       return user;

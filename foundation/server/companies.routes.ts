@@ -1,5 +1,5 @@
 import { type App, createStaffRoute, jsonBody, line, object, pageSize, problems, uuid, z } from '@aether/http';
-import type { PlatformDb } from '@aether/platform';
+import { canonicaliseDomain, type PlatformDb } from '@aether/platform';
 import { type CompanyOrder, companyOrders, getCompanyRecord, listCompanies } from './companies.ts';
 import { createContact, deleteContact, listContacts, updateContact } from './contacts.ts';
 import { cursorsOf, sealedCursor } from './cursors.ts';
@@ -40,11 +40,8 @@ const companyFields = {
   domain: z
     .string()
     .trim()
-    .toLowerCase()
     .max(253)
-    .regex(/^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9-]{2,63}$/, {
-      error: 'must be a domain such as example.com',
-    })
+    .refine((domain) => canonicaliseDomain(domain) !== undefined, { error: 'must be a domain such as example.com' })
     .nullable(),
 };
 const contactFields = {

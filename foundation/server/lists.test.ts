@@ -106,6 +106,15 @@ describe('companies', () => {
     expect((await app.call('GET', '/api/companies?search=%25')).body.companies).toEqual([]);
   });
 
+  test('have a domain however it is spelt; what is none is refused by name', async () => {
+    const made = await app.call('POST', '/api/companies', { name: 'Mühle', domain: ' Mühle.Example. ' });
+    expect(made).toMatchObject({ status: 201, body: { domain: 'xn--mhle-0ra.example' } });
+    for (const domain of ['10.0.0.1', 'a.--', 'muehle', 'mühle .example']) {
+      const refused = await app.call('PATCH', `/api/companies/${made.body.id}`, { domain });
+      expect(refused).toMatchObject({ status: 422, body: { errors: [{ field: 'domain' }] } });
+    }
+  });
+
   test('are changed with a version, and keep their contacts', async () => {
     const [company] = (await app.call('GET', '/api/companies?search=birch')).body.companies;
     const path = `/api/companies/${company.id}`;
