@@ -49,6 +49,27 @@ describe('connecting', () => {
     await expect(connect(variables)).rejects.toThrow(message);
   });
 
+  test.each([
+    ['no password', (url: URL) => Object.assign(url, { password: '' }), /PLATFORM_DB_URL .*password/],
+    ['TLS that the server has not', (url: URL) => url.searchParams.set('sslmode', 'require'), /PLATFORM_DB_URL .*SSL/],
+    [
+      'a certificate that is missing',
+      (url: URL) => url.searchParams.set('sslrootcert', '/nowhere/ca.pem'),
+      /PLATFORM_DB_URL .*\/nowhere\/ca.pem/,
+    ],
+    [
+      'a search_path of its own',
+      (url: URL) => url.searchParams.set('options', '-c search_path=platform'),
+      /take `options` out of PLATFORM_DB_URL/,
+    ],
+  ])('refuses a URL with %s, in words that say what to change', async (_, change, message) => {
+    const url = new URL(database.url('support_app'));
+    change(url);
+    const refused = connect({ PLATFORM_DB_URL: url.href });
+    await expect(refused).rejects.toThrow(errors.ConfigurationError);
+    await expect(refused).rejects.toThrow(message);
+  });
+
   test('refuses a database that lacks a migration', async () => {
     const owner = await database.connect('platform_migrator');
     await owner.query('set role platform_owner');
@@ -98,6 +119,7 @@ describe('the environment', () => {
     [{ PLATFORM_DB_URL: url, PLATFORM_DB_SCHEMA_SUPPORT: 'a; drop' }, 'PLATFORM_DB_SCHEMA_SUPPORT'],
     [{ PLATFORM_DB_URL: url, PLATFORM_DB_POOLER: 'session' }, 'PLATFORM_DB_POOLER'],
     [{ PLATFORM_DB_URL: url, PLATFORM_DB_POOL_MAX: '0' }, 'PLATFORM_DB_POOL_MAX'],
+    [{ PLATFORM_DB_URL: url, PLATFORM_DB_QUERY_TIMEOUT_MS: '0' }, 'PLATFORM_DB_QUERY_TIMEOUT_MS'],
     [{ PLATFORM_DB_URL: url, PLATFORM_DB_LISTEN_URL: 'server.example:5433' }, 'PLATFORM_DB_LISTEN_URL'],
   ])('a setting that cannot be meant is refused by name: %j', (variables, name) => {
     expect(() => readEnvironment('support', variables)).toThrow(name);
@@ -117,6 +139,19 @@ describe('coalescing', () => {
     const { asked, lookup } = counting();
     expect(await Promise.all([1, 2, 1, -1].map(lookup))).toEqual(['value 1', 'value 2', 'value 1', null]);
     expect(asked).toEqual([[1, 2, -1]]);
+  });
+  test('who asks for the same key in the same tick gets a copy of its own, to change as it likes', async () => {
+    const asked = Symbol('asked');
+    let given: object = {};
+    const lookup = coalesce(async () => {
+      given = { made: new Date(0), tags: ['a'] };
+      return new Map([[asked, given]]);
+    });
+    const [first, second, third] = await Promise.all([lookup(asked), lookup(asked), lookup(asked)]);
+    expect(first).toBe(given);
+    expect(second).toEqual(given);
+    expect(new Set([first, second, third]).size).toBe(3);
+    expect(await lookup(asked)).toBe(given);
   });
   test('nothing is remembered: a later lookup asks again', async () => {
     const { asked, lookup } = counting();

@@ -8,7 +8,7 @@ import { type Connection, closeWithinMs, openConnection } from './connection.ts'
 import { type ContextCalls, contextCalls } from './context.ts';
 import { type CustomerCalls, customerCalls } from './customers.ts';
 import { type App, type Environment, readEnvironment } from './environment.ts';
-import { ConfigurationError } from './errors.ts';
+import { ConfigurationError, PlatformError } from './errors.ts';
 import type { PayloadSchemas } from './events.ts';
 import { openSignals, type Signals } from './signals.ts';
 import { type UserCalls, userCalls } from './users.ts';
@@ -58,7 +58,13 @@ export async function connectPlatform({
   const connection = openConnection(app, environment);
   const check = () => checkDatabase(connection, environment);
   try {
-    await check();
+    await check().catch((error) => {
+      if (error instanceof PlatformError) throw error;
+      throw new ConfigurationError(
+        `PLATFORM_DB_URL does not lead to a platform database. Correct its password and what follows its ?; the driver says: ${error.message}`,
+        error,
+      );
+    });
     await checkListening(environment);
   } catch (error) {
     await connection.close();
@@ -149,9 +155,11 @@ async function checkDatabase(connection: Connection, { role, schema, pooler }: E
       `${schemaSetting(connection.app)} names the schema ${schema}, which does not exist or is closed to ${server.login}.`,
     );
   }
-  if (pooler === 'transaction' && server.path.split(',')[0]?.trim() !== schema) {
+  if (server.path.split(',')[0]?.trim() !== schema) {
     throw new ConfigurationError(
-      `Behind a transaction pooler the login's own search_path counts: run \`alter role ${server.login} in database … set search_path = ${schema}, platform\`.`,
+      pooler === 'none'
+        ? `The search_path is ${server.path} instead of ${schema}, platform: take \`options\` out of PLATFORM_DB_URL.`
+        : `Behind a transaction pooler the login's own search_path counts: run \`alter role ${server.login} in database … set search_path = ${schema}, platform\`.`,
     );
   }
 }
