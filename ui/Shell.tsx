@@ -1,36 +1,72 @@
-import { ActionIcon, Drawer } from '@mantine/core';
+import { ActionIcon, Drawer, Group, Stack, Text } from '@mantine/core';
 import { useDisclosure, useMediaQuery } from '@mantine/hooks';
 import { IconMenu2 } from '@tabler/icons-react';
-import { type ReactNode, useEffect } from 'react';
+import { Outlet } from '@tanstack/react-router';
+import { type ComponentType, lazy, type ReactNode, Suspense, useEffect, useState } from 'react';
+import { KeyListener, useKeys } from './Keys.tsx';
+import type { Binding } from './keys.ts';
+import { LiveMark } from './LiveMark.tsx';
+import type { LiveFeed } from './live.ts';
+import { SearchButton } from './SearchButton.tsx';
 import classes from './Shell.module.css';
 import { SignInAgain } from './SignInAgain.tsx';
+import { undoLast } from './toasts.tsx';
 
 /** Below this the navigation is behind a button, and lists show less of each row. */
 export const useNarrow = () => useMediaQuery('(max-width: 47.99em)', window.innerWidth < 768) ?? false;
 
 type ShellProps = {
-  /** The app's name, above the navigation. */
-  brand: ReactNode;
+  /** The app's name, above the navigation; `icon` is the address of its picture. */
+  name: string;
+  icon: string;
   navigation: ReactNode;
-  /** Below the navigation: the person, the state of the line. */
-  foot: ReactNode;
-  /** Beside the menu button on narrow screens. */
-  bar: ReactNode;
+  /** Keys to the places of the navigation. */
+  ways: Pick<Binding, 'keys' | 'label' | 'run'>[];
+  /** Below the navigation, under the state of the line. */
+  person: ReactNode;
+  feed: LiveFeed;
+  /** Always the same function: the app's palette, which is loaded when it is first asked for. */
+  loadPalette: () => Promise<{ default: ComponentType; openPalette: () => void }>;
   /** Changes when another page is shown: closes the drawer. */
   place: string;
-  children: ReactNode;
 };
 
-/** Navigation at the side, or in a drawer where there is little room; the page beside it has the rest. */
-export function Shell({ brand, navigation, foot, bar, place, children }: ShellProps) {
+/** Navigation at the side, or in a drawer where there is little room; the router's page beside it has the rest. */
+export function Shell({ name, icon, navigation, ways, person, feed, loadPalette, place }: ShellProps) {
   const isNarrow = useNarrow();
   const [isOpen, { open, close }] = useDisclosure(false);
   // biome-ignore lint/correctness/useExhaustiveDependencies: to another place means out of the drawer
   useEffect(close, [place]);
+  const [Palette] = useState(() => lazy(loadPalette));
+  const [wasSearched, setSearched] = useState(false);
+  const search = () => {
+    setSearched(true);
+    void loadPalette().then(({ openPalette }) => openPalette());
+  };
+  useKeys([
+    { keys: 'mod+k', label: 'Search and commands', group: 'Everywhere', run: search },
+    { keys: 'mod+z', label: 'Undo the last change', group: 'Everywhere', run: undoLast },
+    ...ways.map((way) => ({ ...way, group: 'Go to' })),
+  ]);
+  const mark = <LiveMark feed={feed} />;
+  const brand = (
+    <Group gap={8}>
+      <img src={icon} width={22} height={22} alt="" />
+      <Text fw={640} size="sm">
+        {name}
+      </Text>
+    </Group>
+  );
   const side = (
     <>
+      <SearchButton onClick={search} />
       {navigation}
-      <div className={classes.foot}>{foot}</div>
+      <div className={classes.foot}>
+        <Stack gap={6} align="flex-start">
+          {mark}
+          {person}
+        </Stack>
+      </div>
     </>
   );
   return (
@@ -43,7 +79,11 @@ export function Shell({ brand, navigation, foot, bar, place, children }: ShellPr
           <ActionIcon onClick={open} aria-label="Open the navigation" size="lg">
             <IconMenu2 size={20} />
           </ActionIcon>
-          {bar}
+          {brand}
+          <Group ml="auto" gap={4} wrap="nowrap">
+            {mark}
+            <SearchButton onClick={search} isSmall />
+          </Group>
           <Drawer opened={isOpen} onClose={close} size={260} title={brand} classNames={{ body: classes.drawer }}>
             {side}
           </Drawer>
@@ -55,7 +95,15 @@ export function Shell({ brand, navigation, foot, bar, place, children }: ShellPr
         </aside>
       )}
       <main id="page" className={classes.page} tabIndex={-1}>
-        {children}
+        <KeyListener />
+        <Suspense>
+          <Outlet />
+        </Suspense>
+        {wasSearched && (
+          <Suspense>
+            <Palette />
+          </Suspense>
+        )}
       </main>
       <SignInAgain />
     </div>

@@ -1,12 +1,12 @@
+import { Broken } from '@aether/ui/Broken.tsx';
+import { client } from '@aether/ui/client.ts';
 import { Nothing } from '@aether/ui/Notice.tsx';
 import { meQuery } from '@aether/ui/signin.ts';
 import { createRootRoute, createRoute, createRouter, Link, lazyRouteComponent, redirect } from '@tanstack/react-router';
-import { client } from './client.ts';
 import { readCompanySearch } from './companies/search.ts';
 import { readTimelineSearch } from './customer/search.ts';
 import { readCustomerSearch } from './customers/search.ts';
 import { readBoardSearch } from './deals/search.ts';
-import { Broken } from './shell/Broken.tsx';
 import { FoundationShell } from './shell/FoundationShell.tsx';
 
 const root = createRootRoute({

@@ -1,10 +1,10 @@
+import { Broken } from '@aether/ui/Broken.tsx';
+import { client } from '@aether/ui/client.ts';
 import { Nothing } from '@aether/ui/Notice.tsx';
 import { meQuery } from '@aether/ui/signin.ts';
 import { createRootRoute, createRoute, createRouter, Link, lazyRouteComponent, redirect } from '@tanstack/react-router';
 import { ownAgentQuery } from './api/agents.ts';
-import { client } from './client.ts';
 import { readDeskSearch } from './desk/search.ts';
-import { Broken } from './shell/Broken.tsx';
 import { SupportShell } from './shell/SupportShell.tsx';
 
 const root = createRootRoute({

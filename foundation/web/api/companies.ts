@@ -1,7 +1,7 @@
+import { listOptions } from '@aether/ui/lists.ts';
 import { read } from '@aether/ui/request.ts';
 import { keepPreviousData, queryOptions } from '@tanstack/react-query';
 import { companies, contacts } from './clients.ts';
-import { listOptions } from './lists.ts';
 import type { CompanyInput, ContactInput } from './records.ts';
 
 export type CompanySort = 'name' | 'created' | 'updated';

@@ -1,8 +1,8 @@
+import { listOptions } from '@aether/ui/lists.ts';
 import { read } from '@aether/ui/request.ts';
 import { keepPreviousData, queryOptions } from '@tanstack/react-query';
 import { customers } from './clients.ts';
 import { beginOf } from './days.ts';
-import { listOptions } from './lists.ts';
 import type { Customer, CustomerInput } from './records.ts';
 
 export type CustomerSort = 'name' | 'email' | 'company' | 'tier' | 'created' | 'updated';

@@ -1,7 +1,7 @@
+import { listOptions } from '@aether/ui/lists.ts';
 import { read } from '@aether/ui/request.ts';
 import { keepPreviousData, queryOptions } from '@tanstack/react-query';
 import { boards, deals } from './clients.ts';
-import { listOptions } from './lists.ts';
 import type { DealInput, NewDeal, Outcome } from './records.ts';
 
 export type DealSort = 'name' | 'amount' | 'close' | 'updated' | 'created';

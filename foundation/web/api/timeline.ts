@@ -1,7 +1,7 @@
+import { listOptions } from '@aether/ui/lists.ts';
 import { read } from '@aether/ui/request.ts';
 import { activities, timelines } from './clients.ts';
 import { beginOf } from './days.ts';
-import { listOptions } from './lists.ts';
 import type { ActivityChange, NewActivity } from './records.ts';
 
 export type TimelineFilters = {
@@ -35,7 +35,7 @@ export const addActivity = (customerId: string, json: NewActivity) =>
 export const changeActivity = (id: string, json: ActivityChange) =>
   read(activities[':id'].$patch({ param: { id }, json }));
 
-export type TaskFilters = { isMine?: boolean; customer_id?: string };
+type TaskFilters = { isMine?: boolean; customer_id?: string };
 
 /** Open tasks, by when they are due. */
 export const tasksQuery = ({ isMine, customer_id }: TaskFilters) =>

@@ -1,3 +1,4 @@
+import { Dialog } from '@aether/ui/Dialog.tsx';
 import { showRefusal, showUndo } from '@aether/ui/toasts.tsx';
 import { ActionIcon, Button, TextInput, UnstyledButton } from '@mantine/core';
 import { IconPlus } from '@tabler/icons-react';
@@ -6,7 +7,6 @@ import { Link } from '@tanstack/react-router';
 import { useState } from 'react';
 import { changeContact, contactsQuery, createContact, deleteContact } from '../api/companies.ts';
 import type { Contact, ContactInput } from '../api/records.ts';
-import { CreateDialog } from '../inputs/CreateDialog.tsx';
 import { CustomerPicker } from '../inputs/Picker.tsx';
 import classes from './company.module.css';
 
@@ -79,7 +79,7 @@ function ContactDialog({ companyId, contact, onClose }: ContactDialogProps) {
     onError: (error) => showRefusal('The contact was not removed', error),
   });
   return (
-    <CreateDialog
+    <Dialog
       title={contact ? contact.name : 'New contact'}
       verb={contact ? 'Save' : 'Create'}
       save={() =>
@@ -128,7 +128,7 @@ function ContactDialog({ companyId, contact, onClose }: ContactDialogProps) {
           )}
         </>
       )}
-    </CreateDialog>
+    </Dialog>
   );
 }
 

@@ -1,9 +1,9 @@
+import { Dialog } from '@aether/ui/Dialog.tsx';
 import { formatMoney } from '@aether/ui/formats.ts';
 import { Text } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import { customerQuery } from '../api/customers.ts';
-import { CreateDialog } from '../inputs/CreateDialog.tsx';
 import { TierInput } from '../inputs/TierInput.tsx';
 import type { Moves } from './useMoves.ts';
 
@@ -21,7 +21,7 @@ function CloseForm({ deal, outcome, moves }: CloseFormProps) {
   const present = data?.customer.account_tier ?? null;
   const [tier, setTier] = useState('');
   return (
-    <CreateDialog
+    <Dialog
       title={outcome === 'won' ? 'Close as won' : 'Close as lost'}
       verb={outcome === 'won' ? 'Close as won' : 'Close as lost'}
       save={() => moves.close(deal, outcome, outcome === 'won' && tier ? tier : undefined)}
@@ -52,6 +52,6 @@ function CloseForm({ deal, outcome, moves }: CloseFormProps) {
           )}
         </>
       )}
-    </CreateDialog>
+    </Dialog>
   );
 }

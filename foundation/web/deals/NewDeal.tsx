@@ -1,13 +1,10 @@
-import { showDone } from '@aether/ui/toasts.tsx';
 import { Group, NumberInput, Select, TextInput } from '@mantine/core';
-import { useQuery, useQueryClient } from '@tanstack/react-query';
+import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import { createDeal } from '../api/deals.ts';
 import { pipelinesQuery } from '../api/pipelines.ts';
 import type { NewDeal as Input } from '../api/records.ts';
-import { customFieldsQuery } from '../api/settings.ts';
-import { CreateDialog } from '../inputs/CreateDialog.tsx';
-import { CustomInputs } from '../inputs/CustomInputs.tsx';
+import { NewRecord } from '../inputs/NewRecord.tsx';
 import { CustomerPicker, PersonPicker } from '../inputs/Picker.tsx';
 import { useMe } from '../shell/person.ts';
 import { currencies } from './currencies.ts';
@@ -18,9 +15,7 @@ type NewDealProps = { customer?: { id: string; name: string }; pipelineId?: numb
 /** The dialog for a new deal. */
 export function NewDeal({ customer, pipelineId, onClose }: NewDealProps) {
   const me = useMe();
-  const client = useQueryClient();
   const { data: pipelines } = useQuery(pipelinesQuery);
-  const { data: fields } = useQuery(customFieldsQuery('deal'));
   const [clientId] = useState(() => crypto.randomUUID());
   const [values, setValues] = useState<Values>({ customer_id: customer?.id, owner_id: me.id });
   const change = (part: Values) => setValues({ ...values, ...part });
@@ -29,27 +24,17 @@ export function NewDeal({ customer, pipelineId, onClose }: NewDealProps) {
   const stages = pipeline?.stages.filter(({ outcome }) => outcome === 'open') ?? [];
   const save = () => createDeal({ ...values, stage_id: values.stage_id ?? stages[0]?.id, client_id: clientId });
   return (
-    <CreateDialog
-      title="New deal"
-      verb="Create"
+    <NewRecord
+      record="deal"
+      values={values}
+      onChange={change}
       save={save}
-      onSaved={(made) => {
-        for (const key of ['board', 'deals', 'customer']) void client.invalidateQueries({ queryKey: [key] });
-        showDone(`${made.name} was created.`);
-        onClose();
-      }}
+      stale={['board', 'deals', 'customer']}
+      onSaved={onClose}
       onClose={onClose}
     >
       {(errors) => (
         <>
-          <TextInput
-            label="Name"
-            withAsterisk
-            data-autofocus
-            value={values.name ?? ''}
-            error={errors.name}
-            onChange={(event) => change({ name: event.currentTarget.value })}
-          />
           <CustomerPicker
             label="Customer"
             withAsterisk
@@ -111,14 +96,8 @@ export function NewDeal({ customer, pipelineId, onClose }: NewDealProps) {
               onChange={(event) => change({ expected_close_on: event.currentTarget.value || undefined })}
             />
           </Group>
-          <CustomInputs
-            fields={fields?.custom_fields ?? []}
-            values={values.custom ?? {}}
-            errors={errors}
-            onChange={(custom) => change({ custom })}
-          />
         </>
       )}
-    </CreateDialog>
+    </NewRecord>
   );
 }

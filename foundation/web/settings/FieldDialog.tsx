@@ -1,9 +1,9 @@
+import { Dialog } from '@aether/ui/Dialog.tsx';
 import { Checkbox, Select, TagsInput, TextInput } from '@mantine/core';
 import { useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import type { CustomField, CustomFieldInput, FieldRecord, FieldType } from '../api/records.ts';
 import { changeCustomField, createCustomField } from '../api/settings.ts';
-import { CreateDialog } from '../inputs/CreateDialog.tsx';
 import { fieldTypes, makeKey } from './fieldtypes.ts';
 
 type FieldDialogProps = { record: FieldRecord; field: CustomField | undefined; onClose: () => void };
@@ -18,7 +18,7 @@ export function FieldDialog({ record, field, onClose }: FieldDialogProps) {
   const change = (part: Partial<CustomFieldInput>) => setValues({ ...values, ...part });
   const { label, choices, is_required } = values;
   return (
-    <CreateDialog
+    <Dialog
       title={field ? field.label : 'New custom field'}
       verb={field ? 'Save' : 'Create'}
       save={() =>
@@ -82,6 +82,6 @@ export function FieldDialog({ record, field, onClose }: FieldDialogProps) {
           />
         </>
       )}
-    </CreateDialog>
+    </Dialog>
   );
 }

@@ -1,3 +1,4 @@
+import { Dialog } from '@aether/ui/Dialog.tsx';
 import { ErrorNotice, Nothing } from '@aether/ui/Notice.tsx';
 import { PageHead } from '@aether/ui/Shell.tsx';
 import { Waiting } from '@aether/ui/Waiting.tsx';
@@ -6,7 +7,6 @@ import { IconAdjustments, IconPlus } from '@tabler/icons-react';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { createPipeline, pipelinesQuery } from '../api/pipelines.ts';
-import { CreateDialog } from '../inputs/CreateDialog.tsx';
 import { AdminOnly } from './AdminOnly.tsx';
 import { PipelineEditor } from './PipelineEditor.tsx';
 import classes from './settings.module.css';
@@ -47,7 +47,7 @@ function NewPipeline({ onClose }: { onClose: () => void }) {
   const client = useQueryClient();
   const [name, setName] = useState('');
   return (
-    <CreateDialog
+    <Dialog
       title="New pipeline"
       verb="Create"
       save={() => createPipeline(name)}
@@ -67,6 +67,6 @@ function NewPipeline({ onClose }: { onClose: () => void }) {
           onChange={(event) => setName(event.currentTarget.value)}
         />
       )}
-    </CreateDialog>
+    </Dialog>
   );
 }

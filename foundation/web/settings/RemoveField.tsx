@@ -1,10 +1,10 @@
+import { Dialog } from '@aether/ui/Dialog.tsx';
 import { formatNumber } from '@aether/ui/formats.ts';
 import { showDone } from '@aether/ui/toasts.tsx';
 import { Text } from '@mantine/core';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import type { CustomField } from '../api/records.ts';
 import { countCustomValues, deleteCustomField } from '../api/settings.ts';
-import { CreateDialog } from '../inputs/CreateDialog.tsx';
 
 /** Asks before a field goes with all that stands in it, and says how much that is. */
 export function RemoveField({ field, onClose }: { field: CustomField; onClose: () => void }) {
@@ -15,7 +15,7 @@ export function RemoveField({ field, onClose }: { field: CustomField; onClose: (
     gcTime: 0,
   });
   return (
-    <CreateDialog
+    <Dialog
       title={`Remove ${field.label}?`}
       verb="Remove for good"
       save={() => deleteCustomField(field.id)}
@@ -32,6 +32,6 @@ export function RemoveField({ field, onClose }: { field: CustomField; onClose: (
           cannot be undone.
         </Text>
       )}
-    </CreateDialog>
+    </Dialog>
   );
 }

@@ -1,74 +1,32 @@
-import { KeyListener, useKeys } from '@aether/ui/Keys.tsx';
-import { LiveMark } from '@aether/ui/LiveMark.tsx';
+import { PersonMenu } from '@aether/ui/PersonMenu.tsx';
 import { Shell } from '@aether/ui/Shell.tsx';
-import { undoLast } from '@aether/ui/toasts.tsx';
-import { Group, Text } from '@mantine/core';
-import { Outlet, useLocation, useNavigate } from '@tanstack/react-router';
-import { lazy, Suspense, useState } from 'react';
+import { useLocation, useNavigate } from '@tanstack/react-router';
 import { liveFeed } from '../api/live.ts';
 import { Navigation, places } from './Navigation.tsx';
-import { PersonMenu } from './PersonMenu.tsx';
 import { useMe } from './person.ts';
-import { SearchButton } from './SearchButton.tsx';
 
+const icon = new URL('../icon.svg', import.meta.url).href;
 const loadPalette = () => import('./Palette.tsx');
-const Palette = lazy(loadPalette);
 
 /** What stands around every page of Foundation. */
 export function FoundationShell() {
   const me = useMe();
   const navigate = useNavigate();
   const place = useLocation({ select: ({ pathname }) => pathname });
-  const [wasSearched, setSearched] = useState(false);
-  const search = () => {
-    setSearched(true);
-    void loadPalette().then(({ openPalette }) => openPalette());
-  };
-  useKeys([
-    { keys: 'mod+k', label: 'Search and commands', group: 'Everywhere', run: search },
-    { keys: 'mod+z', label: 'Undo the last change', group: 'Everywhere', run: undoLast },
-    ...places
-      .filter(({ isForAdmins }) => !isForAdmins || me.isAdmin)
-      .map(({ to, label, keys }) => ({ keys, label, group: 'Go to', run: () => void navigate({ to }) })),
-  ]);
-  const brand = (
-    <Group gap={8}>
-      <img src={new URL('../icon.svg', import.meta.url).href} width={22} height={22} alt="" />
-      <Text fw={640} size="sm">
-        Foundation
-      </Text>
-    </Group>
-  );
   return (
     <Shell
-      brand={brand}
+      name="Foundation"
+      icon={icon}
       place={place}
-      bar={
-        <>
-          {brand}
-          <Group ml="auto" gap={4} wrap="nowrap">
-            <LiveMark feed={liveFeed} />
-            <SearchButton onClick={search} isSmall />
-          </Group>
-        </>
+      feed={liveFeed}
+      loadPalette={loadPalette}
+      navigation={<Navigation isAdmin={me.isAdmin} />}
+      ways={places
+        .filter(({ isForAdmins }) => !isForAdmins || me.isAdmin)
+        .map(({ to, label, keys }) => ({ keys, label, run: () => void navigate({ to }) }))}
+      person={
+        <PersonMenu me={me} role={me.isAdmin ? 'Administrator' : 'Staff'} label="Appearance and sign-out" width={230} />
       }
-      navigation={
-        <>
-          <SearchButton onClick={search} />
-          <Navigation isAdmin={me.isAdmin} />
-        </>
-      }
-      foot={<PersonMenu me={me} mark={<LiveMark feed={liveFeed} />} />}
-    >
-      <KeyListener />
-      <Suspense>
-        <Outlet />
-      </Suspense>
-      {wasSearched && (
-        <Suspense>
-          <Palette isAdmin={me.isAdmin} />
-        </Suspense>
-      )}
-    </Shell>
+    />
   );
 }

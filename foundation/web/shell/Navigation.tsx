@@ -1,3 +1,4 @@
+import classes from '@aether/ui/Navigation.module.css';
 import {
   IconAdjustments,
   IconBuilding,
@@ -8,7 +9,6 @@ import {
   IconUsers,
 } from '@tabler/icons-react';
 import { Link } from '@tanstack/react-router';
-import classes from './shell.module.css';
 
 /** Where one can go, in the order of the navigation. */
 export const places = [

@@ -1,3 +1,4 @@
+import { Dialog } from '@aether/ui/Dialog.tsx';
 import { showDone, showRefusal } from '@aether/ui/toasts.tsx';
 import { ActionIcon, Button, Checkbox, Menu, TextInput } from '@mantine/core';
 import { IconBookmarkPlus, IconDots, IconTrash, IconUsers } from '@tabler/icons-react';
@@ -6,7 +7,6 @@ import { Link } from '@tanstack/react-router';
 import { useState } from 'react';
 import type { View, ViewPage } from '../api/records.ts';
 import { changeView, createView, deleteView, viewsQuery } from '../api/settings.ts';
-import { CreateDialog } from '../inputs/CreateDialog.tsx';
 import { writeSearch } from '../inputs/urlvalues.ts';
 import { useMe } from '../shell/person.ts';
 import classes from './ViewBar.module.css';
@@ -112,7 +112,7 @@ function SaveView({ page, query, onClose }: { page: ViewPage; query: string; onC
   const [name, setName] = useState('');
   const [isShared, setShared] = useState(false);
   return (
-    <CreateDialog
+    <Dialog
       title="Save this view"
       verb="Save"
       save={() => createView({ page, name, query, is_shared: isShared })}
@@ -140,6 +140,6 @@ function SaveView({ page, query, onClose }: { page: ViewPage; query: string; onC
           />
         </>
       )}
-    </CreateDialog>
+    </Dialog>
   );
 }

@@ -1,6 +1,6 @@
+import { listOptions } from '@aether/ui/lists.ts';
 import { read } from '@aether/ui/request.ts';
 import { calls } from './clients.ts';
-import { listOptions } from './lists.ts';
 import type { CallChange, NewCall } from './records.ts';
 
 export const callsQuery = (customer_id?: string) =>

@@ -1,7 +1,7 @@
+import { listOptions } from '@aether/ui/lists.ts';
 import { read } from '@aether/ui/request.ts';
 import { keepPreviousData, queryOptions } from '@tanstack/react-query';
 import { inbox, search } from './clients.ts';
-import { listOptions } from './lists.ts';
 import type { View } from './records.ts';
 
 export type InboxFilters = { view: View; search?: string; widget?: string };

@@ -1,4 +1,5 @@
 import type { LiveEvent } from '@aether/ui/live.ts';
+import { refreshByFeed } from '@aether/ui/refresh.ts';
 import type { QueryClient, QueryKey } from '@tanstack/react-query';
 import { catchUp } from './conversation.ts';
 import { liveFeed } from './live.ts';
@@ -7,7 +8,7 @@ import { liveFeed } from './live.ts';
 const gatherMs = 150;
 
 /** Which queries an event makes old. A conversation is not among them: it is caught up with from where it stands. */
-export function keysOf({ type, key, data }: LiveEvent): QueryKey[] {
+function keysOf({ type, key, data }: LiveEvent): QueryKey[] {
   const customer = typeof data.customer_id === 'string' ? data.customer_id : key;
   switch (type) {
     case 'session.created':
@@ -26,49 +27,30 @@ export function keysOf({ type, key, data }: LiveEvent): QueryKey[] {
 }
 
 /** The conversation an event is about. */
-export function sessionOf({ type, row_id, data }: LiveEvent): string | undefined {
+function sessionOf({ type, row_id, data }: LiveEvent): string | undefined {
   if (type === 'session.updated') return row_id;
   if (type !== 'message.created' && type !== 'entry.created') return undefined;
   return typeof data.session_id === 'string' ? data.session_id : undefined;
 }
 
-/** Refreshes what is on the screen when it changed elsewhere. @returns ends it. */
-export function refreshByEvents(client: QueryClient): () => void {
-  let gathered: QueryKey[] | 'all' = [];
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const refresh = () => {
-    timer = undefined;
-    const keys = gathered;
-    gathered = [];
-    if (keys === 'all') {
-      void client.invalidateQueries({ predicate: ({ queryKey }) => !['me', 'session'].includes(String(queryKey[0])) });
-      return;
-    }
-    const once = new Map(keys.map((key) => [JSON.stringify(key), key]));
-    for (const queryKey of once.values()) void client.invalidateQueries({ queryKey });
-  };
-  const unfollow = liveFeed.follow((event) => {
+/** Refreshes what is on the screen when it changed elsewhere. */
+export function refreshByEvents(client: QueryClient): void {
+  refreshByFeed(client, liveFeed, { gatherMs, keysOf, kept: ['me', 'session'] });
+  liveFeed.follow((event) => {
     if (!event) {
-      gathered = 'all';
       for (const query of client.getQueryCache().findAll({ queryKey: ['session'], type: 'active' }))
         void catchUp(client, String(query.queryKey[1]));
-    } else {
-      if (gathered !== 'all') gathered.push(...keysOf(event));
-      const session = sessionOf(event);
-      if (session) void catchUp(client, session);
-      // Who sits beside the customer is to see it at once: this one is not gathered.
-      if (event.type === 'customer.updated')
-        void client.invalidateQueries({
-          queryKey: ['context'],
-          predicate: ({ state, queryKey }) =>
-            queryKey[2] === event.key ||
-            (state.data as { customer?: { id: string } | null } | undefined)?.customer?.id === event.key,
-        });
+      return;
     }
-    timer ??= setTimeout(refresh, gatherMs);
+    const session = sessionOf(event);
+    if (session) void catchUp(client, session);
+    // Who sits beside the customer is to see it at once: this one is not gathered.
+    if (event.type === 'customer.updated')
+      void client.invalidateQueries({
+        queryKey: ['context'],
+        predicate: ({ state, queryKey }) =>
+          queryKey[2] === event.key ||
+          (state.data as { customer?: { id: string } | null } | undefined)?.customer?.id === event.key,
+      });
   });
-  return () => {
-    clearTimeout(timer);
-    unfollow();
-  };
 }

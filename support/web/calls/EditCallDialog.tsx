@@ -1,10 +1,10 @@
+import { Dialog } from '@aether/ui/Dialog.tsx';
 import { showDone } from '@aether/ui/toasts.tsx';
 import { NumberInput, Select, Text, Textarea } from '@mantine/core';
 import { useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { changeCall } from '../api/calls.ts';
 import type { Call, CallOutcome } from '../api/records.ts';
-import { Dialog } from '../desk/Dialog.tsx';
 import { outcomeChoices } from './outcomes.ts';
 
 /** Corrects how a call ended, what was noted and how long it took; who was called stands. */

@@ -1,3 +1,4 @@
+import { Dialog } from '@aether/ui/Dialog.tsx';
 import { Refusal } from '@aether/ui/refusal.ts';
 import { showDone } from '@aether/ui/toasts.tsx';
 import { Group, NumberInput, Radio, SegmentedControl, Select, Stack, Text, Textarea, TextInput } from '@mantine/core';
@@ -6,7 +7,6 @@ import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { logCall, lookUp } from '../api/calls.ts';
 import type { Call, CallOutcome, FoundBy } from '../api/records.ts';
-import { Dialog } from '../desk/Dialog.tsx';
 import { toLocalInput } from '../desk/moments.ts';
 import classes from './calls.module.css';
 import { outcomeChoices } from './outcomes.ts';

@@ -1,7 +1,7 @@
+import { client } from '@aether/ui/client.ts';
 import { useEffect, useSyncExternalStore } from 'react';
 import { sendNote, sendReply, take } from '../api/conversation.ts';
 import { liveFeed } from '../api/live.ts';
-import { client } from '../client.ts';
 import { createOutbox, type Unsent } from './outbox.ts';
 
 /** Of this tab: another tab of the same person sends its own. */

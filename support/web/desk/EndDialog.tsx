@@ -1,3 +1,4 @@
+import { Dialog } from '@aether/ui/Dialog.tsx';
 import { showDone } from '@aether/ui/toasts.tsx';
 import { Radio, Stack, Text, Textarea } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
@@ -5,7 +6,6 @@ import { useState } from 'react';
 import { conversationQuery, endSession } from '../api/conversation.ts';
 import type { Session } from '../api/records.ts';
 import { useActions } from './actions.ts';
-import { Dialog } from './Dialog.tsx';
 import { nameVisitor } from './order.ts';
 
 const summaryCharactersMax = 400;

@@ -1,3 +1,4 @@
+import { Dialog } from '@aether/ui/Dialog.tsx';
 import { formatMoment } from '@aether/ui/formats.ts';
 import { showUndo } from '@aether/ui/toasts.tsx';
 import { Text, TextInput } from '@mantine/core';
@@ -5,7 +6,6 @@ import { useState } from 'react';
 import { snooze } from '../api/conversation.ts';
 import type { Session } from '../api/records.ts';
 import { useActions } from './actions.ts';
-import { Dialog } from './Dialog.tsx';
 import classes from './dialogs.module.css';
 import { listMoments, toLocalInput } from './moments.ts';
 import { nameVisitor } from './order.ts';

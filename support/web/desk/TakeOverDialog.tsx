@@ -1,9 +1,9 @@
+import { Dialog } from '@aether/ui/Dialog.tsx';
 import { showUndo } from '@aether/ui/toasts.tsx';
 import { Text } from '@mantine/core';
 import { assign, claim } from '../api/conversation.ts';
 import type { Named, Session } from '../api/records.ts';
 import { useActions } from './actions.ts';
-import { Dialog } from './Dialog.tsx';
 import { nameVisitor } from './order.ts';
 
 type TakeOverDialogProps = { session: Session; holder: Named; onClose: () => void };

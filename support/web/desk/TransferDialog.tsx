@@ -1,3 +1,4 @@
+import { Dialog } from '@aether/ui/Dialog.tsx';
 import { showUndo } from '@aether/ui/toasts.tsx';
 import { Waiting } from '@aether/ui/Waiting.tsx';
 import { Radio, Stack, Text, Textarea, TextInput } from '@mantine/core';
@@ -8,7 +9,6 @@ import { assign } from '../api/conversation.ts';
 import type { Agent, Named, Session } from '../api/records.ts';
 import { AvailabilityMark } from '../shell/Availability.tsx';
 import { useActions } from './actions.ts';
-import { Dialog } from './Dialog.tsx';
 import classes from './dialogs.module.css';
 import { nameVisitor } from './order.ts';
 

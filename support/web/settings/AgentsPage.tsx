@@ -1,3 +1,4 @@
+import { Dialog } from '@aether/ui/Dialog.tsx';
 import { ErrorNotice } from '@aether/ui/Notice.tsx';
 import { PageHead } from '@aether/ui/Shell.tsx';
 import { Tag } from '@aether/ui/Tag.tsx';
@@ -9,7 +10,6 @@ import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { addAgent, agentsQuery, changeAgent, usersQuery } from '../api/agents.ts';
 import type { Agent, Availability } from '../api/records.ts';
-import { Dialog } from '../desk/Dialog.tsx';
 import { availabilityNames } from '../shell/Availability.tsx';
 import { useMe } from '../shell/person.ts';
 import { ReadOnly } from './ReadOnly.tsx';

@@ -1,3 +1,4 @@
+import { Dialog } from '@aether/ui/Dialog.tsx';
 import { ErrorNotice, Nothing } from '@aether/ui/Notice.tsx';
 import { PageHead } from '@aether/ui/Shell.tsx';
 import { showRefusal, showUndo } from '@aether/ui/toasts.tsx';
@@ -8,7 +9,6 @@ import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { cannedQuery, changeCanned, createCanned, deleteCanned } from '../api/canned.ts';
 import type { CannedAnswer } from '../api/records.ts';
-import { Dialog } from '../desk/Dialog.tsx';
 import { NoAgent } from '../shell/NoAgent.tsx';
 import { useMe } from '../shell/person.ts';
 import classes from './settings.module.css';

@@ -1,3 +1,4 @@
+import { Dialog } from '@aether/ui/Dialog.tsx';
 import { ErrorNotice, Nothing } from '@aether/ui/Notice.tsx';
 import { PageHead } from '@aether/ui/Shell.tsx';
 import { Tag } from '@aether/ui/Tag.tsx';
@@ -9,7 +10,6 @@ import { Link, useNavigate } from '@tanstack/react-router';
 import { useState } from 'react';
 import { chatbotsQuery, createChatbot } from '../api/chatbots.ts';
 import { widgetsQuery } from '../api/widgets.ts';
-import { Dialog } from '../desk/Dialog.tsx';
 import { useMe } from '../shell/person.ts';
 import { ReadOnly } from './ReadOnly.tsx';
 import { newRules } from './rules.ts';

@@ -1,3 +1,4 @@
+import { Dialog } from '@aether/ui/Dialog.tsx';
 import { ErrorNotice, Nothing } from '@aether/ui/Notice.tsx';
 import { PageHead } from '@aether/ui/Shell.tsx';
 import { Tag } from '@aether/ui/Tag.tsx';
@@ -8,7 +9,6 @@ import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { Link, useNavigate } from '@tanstack/react-router';
 import { useState } from 'react';
 import { createWidget, widgetsQuery } from '../api/widgets.ts';
-import { Dialog } from '../desk/Dialog.tsx';
 import { useMe } from '../shell/person.ts';
 import { ReadOnly } from './ReadOnly.tsx';
 import classes from './settings.module.css';

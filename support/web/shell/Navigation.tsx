@@ -1,3 +1,4 @@
+import navigation from '@aether/ui/Navigation.module.css';
 import {
   IconClockPause,
   IconInbox,
@@ -44,8 +45,8 @@ export function Navigation({ isAgent }: { isAgent: boolean }) {
         .filter(({ isSetting }) => isAgent || isSetting)
         .map(({ to, label, icon: Icon, isSetting }, index, shown) => (
           <div key={to}>
-            {isSetting && !shown[index - 1]?.isSetting && <div className={classes.section}>Settings</div>}
-            <Link to={to} className={classes.place}>
+            {isSetting && !shown[index - 1]?.isSetting && <div className={navigation.section}>Settings</div>}
+            <Link to={to} className={navigation.place}>
               <Icon size={17} stroke={1.7} aria-hidden />
               {label}
             </Link>
@@ -69,7 +70,7 @@ function Views() {
         key={view}
         to="/inbox"
         search={{ view }}
-        className={classes.place}
+        className={navigation.place}
         data-status={undefined}
         data-shown={shown === view}
         aria-current={shown === view ? 'page' : undefined}

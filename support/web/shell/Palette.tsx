@@ -1,20 +1,16 @@
 import { formatAgo } from '@aether/ui/formats.ts';
+import { type Entry, PaletteFrame } from '@aether/ui/PaletteFrame.tsx';
 import { useDebouncedValue } from '@mantine/hooks';
-import { createSpotlight, Spotlight } from '@mantine/spotlight';
-import { IconArrowRight, IconBolt, IconMessage, IconPhonePlus, IconSearch, IconUser } from '@tabler/icons-react';
+import { IconArrowRight, IconBolt, IconMessage, IconPhonePlus, IconUser } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { useNavigate } from '@tanstack/react-router';
-import { type ReactNode, useEffect, useState, useSyncExternalStore } from 'react';
+import { useState, useSyncExternalStore } from 'react';
 import { searchQuery } from '../api/inbox.ts';
 import { viewNames, views } from '../desk/search.ts';
 import { listCommands, subscribeCommands } from './commands.ts';
 import { places } from './Navigation.tsx';
 
-type Entry = { id: string; label: string; detail?: string; icon: ReactNode; run: () => void };
-
-const [store, actions] = createSpotlight();
-
-export const openPalette = actions.open;
+export { openPalette } from '@aether/ui/PaletteFrame.tsx';
 
 /** Conversations and customers by name, pages, and what can be done with the conversation that is open. */
 export default function Palette() {
@@ -42,63 +38,18 @@ export default function Palette() {
       run: () => void navigate({ to }),
     })),
   ];
-  const words = query.trim().toLowerCase();
-  const matching = commands.filter(({ label }) => label.toLowerCase().includes(words));
-  const records = useRecords(query);
-  // Enter takes the first, as everywhere. After the entries of this query are drawn.
-  const first = records.sessions[0]?.id ?? records.customers[0]?.id ?? matching[0]?.id;
-  useEffect(() => {
-    if (words !== '' && first !== undefined) selectFirst();
-  }, [words, first]);
   return (
-    <Spotlight.Root
+    <PaletteFrame
       query={query}
       onQueryChange={setQuery}
-      store={store}
-      shortcut={null}
-      closeOnActionTrigger
-      clearQueryOnClose
-      overlayProps={{ blur: 0 }}
-      scrollable
-      maxHeight={420}
-    >
-      <Spotlight.Search
-        placeholder="A conversation, customer or command"
-        aria-label="Search and commands"
-        leftSection={<IconSearch size={17} />}
-      />
-      <Spotlight.ActionsList>
-        <Entries label="Conversations" entries={records.sessions} />
-        <Entries label="Customers" entries={records.customers} />
-        <Entries label="Commands" entries={matching} />
-        {records.sessions.length + records.customers.length + matching.length === 0 && (
-          <Spotlight.Empty>Nothing is called that.</Spotlight.Empty>
-        )}
-      </Spotlight.ActionsList>
-    </Spotlight.Root>
+      placeholder="A conversation, customer or command"
+      found={useFound(query)}
+      commands={commands}
+    />
   );
 }
 
-/** Spotlight has this for its own keys only. */
-function selectFirst(): void {
-  const list = document.getElementById(store.getState().listId);
-  list?.querySelector('[data-selected]')?.removeAttribute('data-selected');
-  list?.querySelector('[data-action]')?.setAttribute('data-selected', 'true');
-  store.setState({ ...store.getState(), selected: 0 });
-}
-
-function Entries({ label, entries }: { label: string; entries: Entry[] }) {
-  if (entries.length === 0) return null;
-  return (
-    <Spotlight.ActionsGroup label={label}>
-      {entries.map(({ id, label: name, detail, icon, run }) => (
-        <Spotlight.Action key={id} label={name} description={detail} leftSection={icon} onClick={run} />
-      ))}
-    </Spotlight.ActionsGroup>
-  );
-}
-
-function useRecords(query: string) {
+function useFound(query: string): { label: string; entries: Entry[] }[] {
   const navigate = useNavigate();
   const [asked] = useDebouncedValue(query, 80);
   const { data } = useQuery(searchQuery(asked));
@@ -117,5 +68,8 @@ function useRecords(query: string) {
     icon: <IconUser size={16} />,
     run: () => void navigate({ to: '/customers/$id', params: { id } }),
   }));
-  return { sessions, customers };
+  return [
+    { label: 'Conversations', entries: sessions },
+    { label: 'Customers', entries: customers },
+  ];
 }

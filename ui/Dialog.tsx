@@ -1,11 +1,14 @@
-import { describeError, Refusal } from '@aether/ui/refusal.ts';
-import { Alert, Button, Group, Modal, Stack } from '@mantine/core';
+import { Alert, Button, Group, Modal, type ModalProps, Stack } from '@mantine/core';
 import { useMutation } from '@tanstack/react-query';
 import type { FormEvent, ReactNode } from 'react';
+import { describeError, Refusal } from './refusal.ts';
 
-type CreateDialogProps<Made> = {
+type DialogProps<Made> = {
   title: string;
   verb: string;
+  color?: string;
+  size?: ModalProps['size'];
+  isReady?: boolean;
   save: () => Promise<Made>;
   onSaved: (made: Made) => void;
   onClose: () => void;
@@ -14,18 +17,18 @@ type CreateDialogProps<Made> = {
 };
 
 /** A form in a dialog: Enter saves; what the server refuses is said at the field, and below for those who hear the page. */
-export function CreateDialog<Made>({ title, verb, save, onSaved, onClose, children }: CreateDialogProps<Made>) {
+export function Dialog<Made>(props: DialogProps<Made>) {
+  const { title, verb, color, size, isReady = true, save, onSaved, onClose, children } = props;
   const saving = useMutation({ mutationFn: save, onSuccess: onSaved });
-  const errors = saving.error instanceof Refusal ? saving.error.fields : {};
   const submit = (event: FormEvent) => {
     event.preventDefault();
-    saving.mutate();
+    if (isReady) saving.mutate();
   };
   return (
-    <Modal opened onClose={onClose} title={title}>
+    <Modal opened onClose={onClose} title={title} size={size}>
       <form onSubmit={submit}>
         <Stack gap="sm">
-          {children(errors)}
+          {children(saving.error instanceof Refusal ? saving.error.fields : {})}
           {saving.error && (
             <Alert color="red" c="var(--bad)" role="alert">
               {describeError(saving.error)}
@@ -35,7 +38,7 @@ export function CreateDialog<Made>({ title, verb, save, onSaved, onClose, childr
             <Button variant="default" onClick={onClose}>
               Cancel
             </Button>
-            <Button type="submit" loading={saving.isPending}>
+            <Button type="submit" color={color} loading={saving.isPending} disabled={!isReady}>
               {verb}
             </Button>
           </Group>

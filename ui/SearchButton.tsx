@@ -1,7 +1,7 @@
-import { KeyName } from '@aether/ui/Keys.tsx';
 import { ActionIcon, UnstyledButton } from '@mantine/core';
 import { IconSearch } from '@tabler/icons-react';
-import classes from './shell.module.css';
+import { KeyName } from './Keys.tsx';
+import classes from './SearchButton.module.css';
 
 /** Opens the palette, for those who do not know its key yet. */
 export function SearchButton({ onClick, isSmall = false }: { onClick: () => void; isSmall?: boolean }) {

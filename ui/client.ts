@@ -1,5 +1,5 @@
-import { Refusal } from '@aether/ui/refusal.ts';
 import { QueryClient } from '@tanstack/react-query';
+import { Refusal } from './refusal.ts';
 
 const retriesMax = 2;
 

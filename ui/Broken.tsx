@@ -1,5 +1,5 @@
-import { ErrorNotice } from '@aether/ui/Notice.tsx';
 import type { ErrorComponentProps } from '@tanstack/react-router';
+import { ErrorNotice } from './Notice.tsx';
 
 /** Shown in place of a page that could not be shown. */
 export function Broken({ error, reset }: ErrorComponentProps) {

@@ -1,0 +1,57 @@
+import { PersonMenu } from '@aether/ui/PersonMenu.tsx';
+import { showDone, showRefusal } from '@aether/ui/toasts.tsx';
+import { Menu, Text } from '@mantine/core';
+import { useMutation, useQueryClient } from '@tanstack/react-query';
+import { changeAgent, ownAgentQuery } from '../api/agents.ts';
+import type { Availability, OwnAgent } from '../api/records.ts';
+import { AvailabilityMark, availabilityMeanings, availabilityNames } from './Availability.tsx';
+import classes from './shell.module.css';
+
+type AgentMenuProps = { me: { name: string; email: string; isAdmin: boolean; agent: OwnAgent | null } };
+
+/** The person's menu, and whether they take conversations. */
+export function AgentMenu({ me }: AgentMenuProps) {
+  const role = (
+    <>
+      {me.agent ? <AvailabilityMark availability={me.agent.availability} /> : 'Not an agent'}
+      {me.isAdmin && ' · Administrator'}
+    </>
+  );
+  return (
+    <PersonMenu me={me} role={role} label="Availability, appearance and sign-out" width={260}>
+      {me.agent && <AvailabilityItems agent={me.agent} />}
+    </PersonMenu>
+  );
+}
+
+function AvailabilityItems({ agent }: { agent: OwnAgent }) {
+  const client = useQueryClient();
+  const change = useMutation({
+    mutationFn: (availability: Availability) => changeAgent(agent.id, { availability }),
+    onSuccess: (_, availability) => {
+      client.setQueryData(ownAgentQuery.queryKey, (own) => own && { ...own, agent: { ...agent, availability } });
+      void client.invalidateQueries({ queryKey: ['agents'] });
+      showDone(`You are ${availabilityNames[availability].toLowerCase()}.`);
+    },
+    onError: (error) => showRefusal('Your availability was not changed', error),
+  });
+  return (
+    <>
+      {(['online', 'away', 'offline'] as const).map((availability) => (
+        <Menu.Item
+          key={availability}
+          onClick={() => change.mutate(availability)}
+          aria-current={agent.availability === availability}
+          leftSection={<span className={classes.dot} data-availability={availability} aria-hidden />}
+        >
+          {availabilityNames[availability]}
+          {agent.availability === availability && ' ✓'}
+          <Text size="xs" c="dimmed">
+            {availabilityMeanings[availability]}
+          </Text>
+        </Menu.Item>
+      ))}
+      <Menu.Divider />
+    </>
+  );
+}

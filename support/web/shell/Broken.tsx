@@ -1,7 +1,0 @@
-import { ErrorNotice } from '@aether/ui/Notice.tsx';
-import type { ErrorComponentProps } from '@tanstack/react-router';
-
-/** Shown in place of a page that could not be shown. */
-export function Broken({ error, reset }: ErrorComponentProps) {
-  return <ErrorNotice title="This page could not be shown" error={error} onRetry={reset} />;
-}

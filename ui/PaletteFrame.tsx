@@ -1,0 +1,68 @@
+import { createSpotlight, Spotlight } from '@mantine/spotlight';
+import { IconSearch } from '@tabler/icons-react';
+import { type ReactNode, useEffect } from 'react';
+
+export type Entry = { id: string; label: string; detail?: string; icon: ReactNode; run: () => void };
+
+const [store, actions] = createSpotlight();
+
+export const openPalette = actions.open;
+
+type PaletteFrameProps = {
+  query: string;
+  onQueryChange: (query: string) => void;
+  placeholder: string;
+  /** What was found of that query, in the order of the screen. */
+  found: { label: string; entries: Entry[] }[];
+  /** Shown as far as their labels have the query's words. */
+  commands: Entry[];
+};
+
+/** Records by name, pages and actions, all from the keyboard. */
+export function PaletteFrame({ query, onQueryChange, placeholder, found, commands }: PaletteFrameProps) {
+  const words = query.trim().toLowerCase();
+  const matching = commands.filter(({ label }) => label.toLowerCase().includes(words));
+  const groups = [...found, { label: 'Commands', entries: matching }].filter(({ entries }) => entries.length > 0);
+  // Enter takes the first, as everywhere. After the entries of this query are drawn.
+  const first = groups[0]?.entries[0]?.id;
+  useEffect(() => {
+    if (words !== '' && first !== undefined) selectFirst();
+  }, [words, first]);
+  return (
+    <Spotlight.Root
+      query={query}
+      onQueryChange={onQueryChange}
+      store={store}
+      shortcut={null}
+      closeOnActionTrigger
+      clearQueryOnClose
+      overlayProps={{ blur: 0 }}
+      scrollable
+      maxHeight={420}
+    >
+      <Spotlight.Search
+        placeholder={placeholder}
+        aria-label="Search and commands"
+        leftSection={<IconSearch size={17} />}
+      />
+      <Spotlight.ActionsList>
+        {groups.map(({ label, entries }) => (
+          <Spotlight.ActionsGroup key={label} label={label}>
+            {entries.map(({ id, label: name, detail, icon, run }) => (
+              <Spotlight.Action key={id} label={name} description={detail} leftSection={icon} onClick={run} />
+            ))}
+          </Spotlight.ActionsGroup>
+        ))}
+        {groups.length === 0 && <Spotlight.Empty>Nothing is called that.</Spotlight.Empty>}
+      </Spotlight.ActionsList>
+    </Spotlight.Root>
+  );
+}
+
+/** Spotlight has this for its own keys only. */
+function selectFirst(): void {
+  const list = document.getElementById(store.getState().listId);
+  list?.querySelector('[data-selected]')?.removeAttribute('data-selected');
+  list?.querySelector('[data-action]')?.setAttribute('data-selected', 'true');
+  store.setState({ ...store.getState(), selected: 0 });
+}

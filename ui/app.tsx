@@ -1,0 +1,30 @@
+import { announceStyleNonce, readStyleNonce } from './nonce.ts';
+import { cssVariables, theme } from './theme.ts';
+import './theme.css';
+import { MantineProvider } from '@mantine/core';
+import { Notifications } from '@mantine/notifications';
+import { QueryClientProvider } from '@tanstack/react-query';
+import { type AnyRouter, RouterProvider } from '@tanstack/react-router';
+import { StrictMode } from 'react';
+import { createRoot } from 'react-dom/client';
+import { client } from './client.ts';
+
+/** Draws the app into its page: what its router shows, in the theme of all apps. */
+export function drawApp(router: AnyRouter): void {
+  announceStyleNonce();
+  createRoot(document.getElementById('root') as HTMLElement).render(
+    <StrictMode>
+      <MantineProvider
+        theme={theme}
+        cssVariablesResolver={cssVariables}
+        defaultColorScheme="auto"
+        getStyleNonce={readStyleNonce}
+      >
+        <Notifications position="bottom-right" limit={4} />
+        <QueryClientProvider client={client}>
+          <RouterProvider router={router} />
+        </QueryClientProvider>
+      </MantineProvider>
+    </StrictMode>,
+  );
+}
