@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { emptyDraft, readDraft, writeDraft } from './drafts.ts';
+import { emptyDraft, pruneDrafts, readDraft, writeDraft } from './drafts.ts';
 
 function memory() {
   const kept = new Map<string, string>();
@@ -38,4 +38,18 @@ test('when nothing can be kept, that is known; what cannot be read is no draft',
   const storage = memory();
   storage.setItem('aether.support.draft.priya.one', '{half');
   expect(readDraft(storage, 'priya', 'one')).toEqual(emptyDraft);
+});
+
+test('a draft goes that nobody came back to for a month, or that cannot be read; everything else stays', () => {
+  const kept: Record<string, string> = {
+    'aether.support.draft.priya.old': JSON.stringify(draft),
+    'aether.support.draft.priya.new': JSON.stringify({ ...draft, at: '2026-06-16T12:00:01Z' }),
+    'aether.support.draft.priya.broken': '{half',
+    'aether.support.draft.priya.nothing': 'null',
+    'aether.support.other': '{half',
+  };
+  const methods = { getItem: (key: string) => kept[key] ?? null, removeItem: (key: string) => delete kept[key] };
+  const storage = Object.setPrototypeOf(kept, methods);
+  pruneDrafts(storage, Date.parse('2026-07-16T12:00:00Z'));
+  expect(Object.keys(kept)).toEqual(['aether.support.draft.priya.new', 'aether.support.other']);
 });

@@ -15,8 +15,12 @@ const listeners = new Set<() => void>();
 
 /** @returns the draft; the empty one when there is none, or none that can be read. */
 export function readDraft(storage: Place, userId: string, sessionId: string): Draft {
+  return readKey(storage, keyOf(userId, sessionId));
+}
+
+function readKey(storage: Place, key: string): Draft {
   try {
-    const kept = JSON.parse(storage.getItem(keyOf(userId, sessionId)) ?? 'null');
+    const kept = JSON.parse(storage.getItem(key) ?? 'null');
     return kept ? { ...emptyDraft, ...kept } : emptyDraft;
   } catch {
     return emptyDraft;
@@ -37,11 +41,11 @@ export function writeDraft(storage: Place, userId: string, sessionId: string, dr
   }
 }
 
-/** Removes drafts that nobody came back to for a month. */
+/** Removes drafts that nobody came back to for a month, and those that cannot be read. */
 export function pruneDrafts(storage: Storage, now = Date.now()): void {
   for (const key of Object.keys(storage).filter((name) => name.startsWith(prefix))) {
-    const at = JSON.parse(storage.getItem(key) ?? '{}').at;
-    if (!(now - new Date(at).getTime() < daysMax * 86_400_000)) storage.removeItem(key);
+    const ageMs = now - Date.parse(readKey(storage, key).at);
+    if (!(ageMs < daysMax * 86_400_000)) storage.removeItem(key);
   }
 }
 
