@@ -21,7 +21,7 @@ export type LiveEvent = {
 };
 
 /** What passes by and is kept nowhere, such as who types. */
-export type LiveSignal = Record<string, unknown> & { kind: string };
+type LiveSignal = Record<string, unknown> & { kind: string };
 
 export type LiveFeed<Signal extends LiveSignal = LiveSignal> = {
   getState: () => LiveState;

@@ -2,7 +2,7 @@ import type { TimelineFilters } from '../api/timeline.ts';
 import { readOneOf, readText } from '../inputs/urlvalues.ts';
 
 export type Pane = 'fields' | 'timeline' | 'relations';
-export type TimelineSearch = TimelineFilters & {
+type TimelineSearch = TimelineFilters & {
   /** Which pane a narrow screen shows. */
   pane?: Pane;
 };

@@ -8,7 +8,7 @@ export type CustomerSearch = CustomerFilters & {
   create?: true;
 };
 
-export const customerSorts = ['name', 'email', 'company', 'tier', 'created', 'updated'] as const;
+const customerSorts = ['name', 'email', 'company', 'tier', 'created', 'updated'] as const;
 
 /** The URL of the customers' list; what it does not know is left out. */
 export function readCustomerSearch(given: Record<string, unknown>): CustomerSearch {

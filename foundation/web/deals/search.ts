@@ -6,7 +6,7 @@ export type DealSearch = Pick<DealFilters, 'pipeline' | 'stage' | 'owner' | 'sta
   create?: true;
 };
 
-export const dealSorts = ['name', 'amount', 'close', 'updated', 'created'] as const;
+const dealSorts = ['name', 'amount', 'close', 'updated', 'created'] as const;
 
 /** The URL of the deals' page; what it does not know is left out. */
 export function readBoardSearch(given: Record<string, unknown>): DealSearch {

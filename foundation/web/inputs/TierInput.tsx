@@ -1,7 +1,7 @@
 import { Autocomplete, type AutocompleteProps } from '@mantine/core';
 
 /** The tiers that come up by themselves; others may be typed. */
-export const commonTiers = ['free', 'basic', 'standard', 'premium', 'enterprise'];
+const commonTiers = ['free', 'basic', 'standard', 'premium', 'enterprise'];
 
 /** A customer's tier: one of the common ones, or any other word. */
 export function TierInput({ onChange, ...props }: AutocompleteProps) {

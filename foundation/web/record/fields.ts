@@ -1,6 +1,6 @@
 import type { CustomField, CustomValue, CustomValues } from '../api/records.ts';
 
-export type FieldKind =
+type FieldKind =
   | 'text'
   | 'email'
   | 'phone'

@@ -15,8 +15,6 @@ type Change = Partial<Pick<Chatbot, 'name' | 'rules' | 'is_live'>>;
 export const changeChatbot = (id: string, change: Change, expected_version: number) =>
   read(chatbots[':id'].$patch({ param: { id }, json: { ...change, expected_version } }));
 
-export const deleteChatbot = (id: string) => read(chatbots[':id'].$delete({ param: { id } }));
-
 /** What the bot of these rules, saved or not, says next. `at` is a moment to pretend. */
 export const previewChatbot = (rules: Rules, conversation: Turn[], at?: string) =>
   read(chatbots.preview.$post({ json: { rules, conversation, at } }));

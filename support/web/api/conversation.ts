@@ -38,7 +38,7 @@ export const conversationQuery = (id: string, messageCount = 0) =>
   });
 
 /** Both, each message once, in order. */
-export function joinMessages(some: Message[], more: Message[]): Message[] {
+function joinMessages(some: Message[], more: Message[]): Message[] {
   const byNumber = new Map([...some, ...more].map((message) => [message.number, message]));
   return [...byNumber.values()].sort((one, other) => one.number - other.number);
 }

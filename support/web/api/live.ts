@@ -1,7 +1,7 @@
 import { openLiveFeed } from '@aether/ui/live.ts';
 import type { Named } from './records.ts';
 
-export type Signal =
+type Signal =
   | { kind: 'typing'; session_id: string; author: 'visitor' | 'agent'; agent: Named | null; is_typing: boolean }
   | { kind: 'read'; session_id: string; author: 'visitor' | 'agent'; number: number }
   | { kind: 'viewing'; session_id: string; agents: (Named & { is_typing: boolean })[] };

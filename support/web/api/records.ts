@@ -18,7 +18,6 @@ export type View = NonNullable<InferRequestType<(typeof inbox)['$get']>['query']
 export type Named = Session['widget'];
 export type Conversation = InferResponseType<(typeof sessions)[':id']['$get'], 200>;
 export type Message = Conversation['messages'][number];
-export type Author = Message['author'];
 export type Choice = NonNullable<Message['choices']>[number];
 /** A note, or something that was done. */
 export type Entry = Conversation['entries'][number];

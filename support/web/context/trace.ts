@@ -1,6 +1,6 @@
 import type { TierChange } from '../api/records.ts';
 
-export type Step = { what: string; when: string; detail?: string };
+type Step = { what: string; when: string; detail?: string };
 
 const exact = new Intl.DateTimeFormat(undefined, {
   hour: '2-digit',

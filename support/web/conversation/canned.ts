@@ -1,6 +1,6 @@
 import type { CannedAnswer } from '../api/records.ts';
 
-export type Names = { customer: { name: string }; agent: { name: string } };
+type Names = { customer: { name: string }; agent: { name: string } };
 
 /** Fills in `{{customer.name}}` and `{{agent.name}}`; what it does not know stays, so that somebody sees it. */
 export function fillIn(body: string, { customer, agent }: Names): string {

@@ -3,7 +3,7 @@ import type { Entry, Message } from '../api/records.ts';
 import type { Unsent } from './outbox.ts';
 
 /** What stands in the conversation, from above to below. */
-export type Item =
+type Item =
   | { kind: 'day'; key: string; label: string }
   | { kind: 'unread'; key: string }
   | { kind: 'group'; key: string; author: Message['author']; name: string | null; messages: Message[] }

@@ -1,6 +1,6 @@
 import { useEffect, useEffectEvent } from 'react';
 
-export type Command = { label: string; run: () => void };
+type Command = { label: string; run: () => void };
 
 let offered: Command[] = [];
 const listeners = new Set<() => void>();
