@@ -1,5 +1,5 @@
-import type { PlatformDb, Transaction } from '@aether/platform';
-import { endSession } from '@aether/support';
+import type { Transaction } from '@aether/platform';
+import { writeEndings } from '@aether/support';
 import pg from 'pg';
 import type { World } from './demo-world.ts';
 
@@ -84,7 +84,6 @@ export async function loadSettings(tx: Transaction): Promise<void> {
 
 /** Support's part: conversations, a statement per table; each is ended as the server ends it. */
 export async function loadWorldChats(
-  db: PlatformDb,
   tx: Transaction,
   { chats }: World,
   widgetId: string,
@@ -121,7 +120,7 @@ export async function loadWorldChats(
      from jsonb_to_recordset($1::jsonb) as w (id uuid, "agentId" uuid, lines jsonb) where s.id = w.id`,
     rows(held),
   );
-  for (const { id, resolved, agentId } of held) await endSession(db, id, { resolved, agentId }, { tx });
+  await writeEndings(tx, held);
 }
 
 /**

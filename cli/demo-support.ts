@@ -198,7 +198,7 @@ export async function loadSupport(db: PlatformDb, tx: Transaction): Promise<void
     };
     await logCall(db, tx, given, agentIds.get(agent) as string);
   }
-  await loadWorldChats(db, tx, makeWorld(), widget.id, agentIds);
+  await loadWorldChats(tx, makeWorld(), widget.id, agentIds);
   const bot = await createChatbot(tx, { widget_id: widget.id, name: 'Lumi', rules: botRules });
   await updateChatbot(tx, bot.id, { is_live: true, expected_version: bot.version });
 }

@@ -29,13 +29,13 @@ export type Servers = {
  * demo shop, in this order. It stands apart from start.ts because its imports take a second of one core, which PostgreSQL takes too.
  *
  * @param options.withDemo whether the database is our own, to be filled with the demo's data.
- * @param options.web settles when the web apps are built, with what was done for it: nobody is to be served older ones.
+ * @param options.web settles when the web apps are built: their pages wait for that.
  * @param options.onStarted is told of each at once, so that it is stopped if the next one fails.
  */
 export async function startServers(options: {
   urlOf(login: Login): string;
   withDemo: boolean;
-  web: Promise<string>;
+  web: Promise<unknown>;
   stop: StopSignal;
   onStarted(name: string, stop: () => Promise<void>): void;
 }): Promise<Servers> {
@@ -46,7 +46,6 @@ export async function startServers(options: {
   onStarted('Sync', worker.close);
   const identity = process.env.SIGNIN_ISSUER ? undefined : await step('identity provider', startIdentity);
   if (identity) onStarted('Identity provider', identity.close);
-  await stop.orAfter(step('web apps', ({ note }) => web.then(note)));
 
   const variablesOf = (app: 'foundation' | 'support') => ({
     ...process.env,
@@ -56,9 +55,11 @@ export async function startServers(options: {
     DB_ROLE: undefined,
     PLATFORM_DB_URL: urlOf(`${app}_app`),
   });
-  const foundation = await step('Foundation', () => startFoundation({ variables: variablesOf('foundation') }));
+  const foundation = await step('Foundation', () =>
+    startFoundation({ variables: variablesOf('foundation'), webBuilt: web }),
+  );
   onStarted('Foundation', foundation.close);
-  const support = await step('Support', () => startSupport({ variables: variablesOf('support') }));
+  const support = await step('Support', () => startSupport({ variables: variablesOf('support'), webBuilt: web }));
   onStarted('Support', support.close);
   if (!withDemo) return { foundation, support, identity };
 

@@ -1,5 +1,6 @@
 import { realpath } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { type Login, loginNames, migrate, removeLocal, startLocal, urlFor } from '@aether/database';
 import { requireDatabaseUrl } from './databaseurl.ts';
 import { readPort } from './port.ts';
@@ -43,15 +44,13 @@ export async function start({ reset }: { reset: boolean }): Promise<void> {
   });
   const givenUp = new AbortController();
   stop.asked.then(() => givenUp.abort());
-  // Meanwhile: these take longest, and need nothing of the rest.
-  const web = prepareWeb(webFolders, givenUp.signal);
-  const loaded = import('./servers.ts');
-  for (const each of [web, loaded]) each.catch(() => {}); // told of where it is waited for
+  const web = prepareWeb(webFolders, givenUp.signal); // meanwhile: it takes longest, and needs nothing of the rest
+  web.catch(() => {}); // told of where it is waited for
   try {
     console.log('\nAether\n');
     if (reset) await step('data removed', () => removeLocal(aetherFolder));
     // Not to be interrupted: whatever comes up here must be known, to be stopped.
-    const used = hosted ? hostedPlatform(hosted) : await ownPlatform();
+    const used = hosted ? hostedPlatform(hosted) : await ownPlatform(loadServers);
     platform = used;
     if (used.stop) started.push({ name: 'PostgreSQL', stop: used.stop });
     await stop.orAfter(
@@ -60,7 +59,7 @@ export async function start({ reset }: { reset: boolean }): Promise<void> {
         note(applied.length === 0 ? 'up to date' : `${applied.length} applied`);
       }),
     );
-    const { startServers } = await loaded;
+    const { startServers } = await loadServers();
     const servers = await startServers({
       urlOf: used.urlOf,
       withDemo: used.stop !== undefined,
@@ -69,7 +68,11 @@ export async function start({ reset }: { reset: boolean }): Promise<void> {
       onStarted: (name, stop) => started.push({ name, stop }),
     });
     await writeRunning(describeRunning(used, servers));
-    printReady(used, servers);
+    const building = step('web apps', ({ note }) => web.then(note));
+    building.catch(() => {}); // waited for below
+    const isBuilt = await Promise.race([building.then(() => true), setImmediate(false)]);
+    printReady(used, servers, isBuilt);
+    await stop.orAfter(building);
     await stop.asked;
   } catch (error) {
     if (!stop.isAsked()) throw error;
@@ -81,6 +84,17 @@ export async function start({ reset }: { reset: boolean }): Promise<void> {
     release();
     stop.end();
   }
+}
+
+let loading: Promise<typeof import('./servers.ts')> | undefined;
+
+/** Their modules take a second of this process, which is best while it waits for PostgreSQL. */
+function loadServers(): Promise<typeof import('./servers.ts')> {
+  if (!loading) {
+    loading = import('./servers.ts');
+    loading.catch(() => {}); // told of where it is waited for
+  }
+  return loading;
 }
 
 /** The settings that .aether/env lists. */
@@ -97,7 +111,7 @@ function describeRunning(
   };
 }
 
-function printReady({ urlOf }: Platform, { foundation, support, identity, shop }: Servers): void {
+function printReady({ urlOf }: Platform, { foundation, support, identity, shop }: Servers, isBuilt: boolean): void {
   const { host, pathname } = new URL(urlOf('foundation_app'));
   console.log(`
 Ready in ${(performance.now() / 1000).toFixed(1)} s.
@@ -109,13 +123,13 @@ ${shop ? `  Demo shop    ${shop.url}${takenNote(shop.portTaken)}   the chat widg
   Sign-in      ${identity ? `${identity.issuer}${takenNote(identity.portTaken)}   no passwords: choose who you are; npx aether token --as maya for scripts` : process.env.SIGNIN_ISSUER}
 
   Try it:      open ${foundation.url} and ${support.url}${shop ? ', or npx aether demo' : ''}
-  Ctrl-C stops everything; the data stays.${shop ? ' npm start -- --reset starts over.' : ''} LOG_LEVEL=info shows each request.
+${isBuilt ? '' : '  The web apps are being built: a page that is opened now comes when they are.\n'}  Ctrl-C stops everything; the data stays.${shop ? ' npm start -- --reset starts over.' : ''} LOG_LEVEL=info shows each request.
 `);
 }
 
-async function ownPlatform(): Promise<Platform> {
+async function ownPlatform(onRunning: () => void): Promise<Platform> {
   const local = await step('PostgreSQL', async ({ doing, note }) => {
-    const started = await startLocal({ folder: aetherFolder, database: ownDatabase, onProgress: doing });
+    const started = await startLocal({ folder: aetherFolder, database: ownDatabase, onProgress: doing, onRunning });
     note(`port ${started.server.port}${started.server.adopted ? ', was running still' : ''}`);
     if (!started.server.folder.startsWith(await realpath(aetherFolder))) note(`data in ${started.server.folder}`);
     return started;

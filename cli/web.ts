@@ -1,9 +1,8 @@
-import { execFile } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { existsSync, writeFileSync } from 'node:fs';
+import { constants, setPriority } from 'node:os';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
-
-const outputBytesMax = 4 * 1024 * 1024;
+import { text } from 'node:stream/consumers';
 
 /**
  * Builds the web apps in `folders`, and the widget, if their sources have changed, in a process of its own: a builder keeps hundreds of
@@ -13,22 +12,41 @@ const outputBytesMax = 4 * 1024 * 1024;
  * @returns what was done, in a word or two. @throws when a source does not compile
  */
 export async function prepareWeb(folders: string[], signal: AbortSignal): Promise<string> {
-  const build = [join(import.meta.dirname, 'web.build.ts'), ...folders];
-  try {
-    const { stdout } = await promisify(execFile)(process.execPath, build, { signal, maxBuffer: outputBytesMax });
-    return stdout.trim();
-  } catch (error) {
-    const { stderr = '', message } = error as { stderr?: string; message: string };
-    const said = stderr.trim() || message;
+  const { isGood, output, said } = await build(folders, signal);
+  if (isGood) return output.trim();
+  if (/EACCES|EPERM|EROFS|permission denied/i.test(said)) {
     // Whoever runs another's checkout may not write there, and takes the apps as they were built.
-    const isThere = folders.every((folder) => existsSync(join(folder, 'dist', 'index.html')));
-    if (/EACCES|EPERM|EROFS|permission denied/i.test(said)) {
-      if (isThere) return 'as built before: the folder is somebody else’s';
-      throw new Error(
-        'The web apps are not built, and their folders are somebody else’s: run `npm run build` as that user, or clone it for yourself.',
-        { cause: error },
-      );
-    }
-    throw new Error(`The web apps cannot be built.\n\n${said}`, { cause: error });
+    if (folders.every((folder) => existsSync(join(folder, 'dist', 'index.html'))))
+      return 'as built before: the folder is somebody else’s';
+    throw new Error(
+      'The web apps are not built, and their folders are somebody else’s: run `npm run build` as that user, or clone it for yourself.',
+    );
   }
+  throw new Error(`The web apps cannot be built.\n\n${said.trim()}`);
+}
+
+async function build(
+  folders: string[],
+  signal: AbortSignal,
+): Promise<{ isGood: boolean; output: string; said: string }> {
+  const child = spawn(process.execPath, [join(import.meta.dirname, 'web.build.ts'), ...folders], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: process.platform === 'linux', // a session of its own, which alone can give way: see below
+    signal,
+  });
+  if (child.pid) giveWay(child.pid);
+  const { promise: ended, resolve, reject } = Promise.withResolvers<boolean>();
+  child.on('error', reject).on('close', (code) => resolve(code === 0));
+  const [isGood, output, said] = await Promise.all([ended, text(child.stdout), text(child.stderr)]);
+  return { isGood, output, said };
+}
+
+/** It has until everything else is up: what a start waits for comes first. */
+function giveWay(pid: number): void {
+  const level = constants.priority.PRIORITY_LOW;
+  try {
+    setPriority(pid, level);
+    // Linux shares processors among sessions first, and only within one by the priority of its processes.
+    if (process.platform === 'linux') writeFileSync(`/proc/${pid}/autogroup`, String(level));
+  } catch {} // where that cannot be said it is built all the same
 }

@@ -63,7 +63,13 @@ export async function holdsData(folder: string, major: string): Promise<boolean>
  */
 export async function makeDataFolder(
   folder: string,
-  { binaries, user, password, durable }: { binaries: Binaries; user?: OsUser; password: string; durable: boolean },
+  {
+    binaries,
+    user,
+    password,
+    durable,
+    onRunning,
+  }: { binaries: Binaries; user?: OsUser; password: string; durable: boolean; onRunning?: () => void },
 ): Promise<void> {
   await removeUnfinished(folder);
   // A name of its own: an initdb whose parent was killed may still be writing into the one before.
@@ -76,7 +82,7 @@ export async function makeDataFolder(
     const args = ['--pgdata', data, '--username=postgres', '--auth=scram-sha-256', `--pwfile=${passwordFile}`];
     args.push('--encoding=UTF8', '--locale-provider=builtin', '--builtin-locale=C.UTF-8', '--no-locale');
     if (!durable) args.push('--no-sync');
-    const { ok, output } = await run(binaries.initdb, args, user);
+    const { ok, output } = await run(binaries.initdb, args, user, onRunning);
     if (!ok) throw new Error(`PostgreSQL could not make the data folder ${folder}:\n${output}`);
     await appendFile(join(data, 'postgresql.conf'), `\ninclude_if_exists = '${settingsFile}'\n`);
     await rmdir(folder).catch((error) => {

@@ -36,6 +36,7 @@ type Wish = Cluster & {
   settings: Record<string, string>;
   password: string;
   onProgress: (line: string) => void;
+  onRunning: () => void;
 };
 
 const settingsByDefault = {
@@ -57,6 +58,7 @@ const portAttemptsMax = 100;
  * @param options.folder keeps the data; the log is `<folder>.log` beside it.
  * @param options.port the next free one is taken when it is in use, unless `portExact`.
  * @param options.settings PostgreSQL's, over the defaults here. With `fsync` off a new folder is not forced to disk either.
+ * @param options.onRunning called once, if PostgreSQL's programs have work to do that is only waited for: the time for work of one's own.
  * @param options.password of the superuser `postgres`: given to a new folder, and that of an old one.
  * @throws Error that says what to do: no programs for this platform, a folder of something or somebody else or of another
  *   version, a wrong password, no free port, or the last lines of the log when the server does not start.
@@ -68,6 +70,7 @@ export async function startEmbedded(options: {
   settings?: Record<string, string>;
   password: string;
   onProgress?: (line: string) => void;
+  onRunning?: () => void;
 }): Promise<EmbeddedServer> {
   const { port = 54320, portExact = false, password, onProgress = () => {} } = options;
   const settings = { ...settingsByDefault, ...options.settings };
@@ -76,7 +79,12 @@ export async function startEmbedded(options: {
   const user = await chooseServerUser(wanted);
   const { folder, binaries } = await bringWithinReach(user, wanted, await findBinaries());
   const major = await majorVersion(binaries);
-  const wish: Wish = { folder, binaries, user, major, port, portExact, settings, password, onProgress };
+  let isTold = false;
+  const onRunning = () => {
+    if (!isTold) options.onRunning?.();
+    isTold = true;
+  };
+  const wish: Wish = { folder, binaries, user, major, port, portExact, settings, password, onProgress, onRunning };
 
   const begun = await exclusively(wish, () => adoptOrLaunch(wish));
   return {
@@ -166,7 +174,7 @@ async function launch(wish: Wish): Promise<number> {
       continue;
     }
     onProgress(`starting PostgreSQL on port ${port}`);
-    const failure = await startPostmaster(wish, port);
+    const failure = await startPostmaster(wish, port, wish.onRunning);
     if (!failure) return port;
     // Somebody took the port after we looked, or processes of a killed server are still leaving.
     const passing = failure.kind === 'leftover' || (failure.kind === 'port' && portExact);

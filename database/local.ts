@@ -18,6 +18,7 @@ export type LocalServer = {
  * administrator makes the roles and the database.
  *
  * @param folder keeps the data and the secret from which every password is derived; created when missing.
+ * @param onRunning as for startEmbedded
  */
 export async function startLocal(options: {
   folder: string;
@@ -25,6 +26,7 @@ export async function startLocal(options: {
   port?: number;
   settings?: Record<string, string>;
   onProgress?: (line: string) => void;
+  onRunning?: () => void;
 }): Promise<LocalServer> {
   const { folder, database, ...serverOptions } = options;
   const secret = await readSecret(folder);

@@ -106,7 +106,11 @@ export type StartFailure = { kind: 'port' | 'leftover' | 'other'; log: string };
  *
  * @returns nothing when it is ready; else what its log says about this start.
  */
-export async function startPostmaster(cluster: Cluster, port: number): Promise<StartFailure | undefined> {
+export async function startPostmaster(
+  cluster: Cluster,
+  port: number,
+  onRunning?: () => void,
+): Promise<StartFailure | undefined> {
   const { folder, binaries, user } = cluster;
   const logFile = logOf(folder);
   await touch(logFile, user);
@@ -114,7 +118,7 @@ export async function startPostmaster(cluster: Cluster, port: number): Promise<S
   // pg_ctl hands these to a shell, so that only words without blanks and quotes may stand here.
   const options = `-p ${port} -c listen_addresses=127.0.0.1 -c unix_socket_directories=`;
   const args = ['start', '-w', '-t', `${waitMaxSeconds}`, '-D', folder, '-l', logFile, '-o', options];
-  const { ok, output } = await run(binaries.pg_ctl, args, user);
+  const { ok, output } = await run(binaries.pg_ctl, args, user, onRunning);
   if (ok) return undefined;
   const log = (await readFile(logFile)).subarray(before).toString().trim().split('\n').slice(-15).join('\n');
   if (/could not bind IPv4 address/.test(log)) return { kind: 'port', log };

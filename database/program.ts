@@ -10,9 +10,10 @@ export type Outcome = { ok: boolean; output: string };
  * Runs a program to its end, without a shell and with nothing on its standard input.
  *
  * @param user who it runs as; undefined: whoever we are.
+ * @param onRunning called when it runs, and this process has nothing to do but wait.
  * @returns what it printed, and whether it ended well; it throws only when the program cannot be started at all.
  */
-export async function run(file: string, args: string[], user?: OsUser): Promise<Outcome> {
+export async function run(file: string, args: string[], user?: OsUser, onRunning?: () => void): Promise<Outcome> {
   const child = spawn(file, args, {
     // A user we switch to may not be allowed into our own working folder.
     cwd: '/',
@@ -27,7 +28,9 @@ export async function run(file: string, args: string[], user?: OsUser): Promise<
   for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text) => (output += text));
   const closed = once(child, 'close');
   closed.catch(() => {}); // 'exit' reports the same error
-  const [code, signal] = await once(child, 'exit');
+  const exited = once(child, 'exit');
+  if (child.pid !== undefined) onRunning?.();
+  const [code, signal] = await exited;
   // On Windows a server inherits our pipes and holds them open for as long as it runs.
   await Promise.race([closed, wait(500, undefined, { ref: false })]);
   child.stdout.destroy();

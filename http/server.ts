@@ -16,6 +16,8 @@ export type ServerOptions = {
   log?: Logger;
   /** Leave the app's subscriptions to other processes. */
   withoutSubscriptions?: boolean;
+  /** Settles when the web app is built, if that is under way: until then its pages wait. */
+  webBuilt?: Promise<unknown>;
 };
 
 type ServerParts = {
@@ -42,6 +44,8 @@ export type ServerContext = {
   url(): string;
   /** <APP>_PUBLIC_URL, when people do not reach this server as this machine. */
   publicUrl: URL | undefined;
+  /** Files that are built are there when this settles. */
+  webBuilt: Promise<unknown>;
   /** Aborted when the server begins to close: whatever never ends by itself must end then. */
   closing: AbortSignal;
 };
@@ -54,7 +58,7 @@ export type ServerContext = {
  */
 export async function startServer(parts: ServerParts, options: ServerOptions): Promise<Served> {
   const { app: name, title, version, description, portDefault, addRoutes, addSignIn, subscribe, web, signals } = parts;
-  const { variables = process.env, log = createLog(name), portExact = false } = options;
+  const { variables = process.env, log = createLog(name), portExact = false, webBuilt = Promise.resolve() } = options;
   const port = options.port ?? readPort(`${name.toUpperCase()}_PORT`, variables) ?? portDefault;
   const publicUrl = readPublicUrl(`${name.toUpperCase()}_PUBLIC_URL`, variables);
   const db = await connectPlatform({ app: name, variables });
@@ -62,7 +66,7 @@ export async function startServer(parts: ServerParts, options: ServerOptions): P
     const app = createApp({ name, title, version, description, log, checks: { database: db.check } });
     const closing = new AbortController();
     let ownUrl = publicUrl?.origin ?? '';
-    const context = { variables, log, publicUrl, url: () => ownUrl, closing: closing.signal };
+    const context = { variables, log, publicUrl, url: () => ownUrl, closing: closing.signal, webBuilt };
     let authenticate: Authenticate | undefined;
     app.use(async (c, next) => {
       c.set('authenticate', authenticate);
@@ -71,7 +75,7 @@ export async function startServer(parts: ServerParts, options: ServerOptions): P
     authenticate = addSignIn(app, db, context);
     addRoutes(app, db, context);
     addEventStream(app, db, { closing: closing.signal, signals });
-    if (web) addWeb(app, web);
+    if (web) addWeb(app, web, webBuilt);
     const served = await serve(app, { port, portExact, log });
     ownUrl ||= served.url;
     if (!options.withoutSubscriptions) subscribe?.(db, (error) => log.warn({ err: error }, 'subscription'));

@@ -89,6 +89,22 @@ describe('the page', () => {
   });
 });
 
+describe('a build that is under way', () => {
+  test('is waited for by whoever asks for a page meanwhile, who gets no older one; what is no page is answered at once', async () => {
+    const built = Promise.withResolvers<void>();
+    const place = join(await mkdtemp(join(tmpdir(), 'aether-web-')), 'dist');
+    await mkdir(place);
+    await writeFile(join(place, 'index.html'), 'older');
+    await using other = await serveApp((app) => addWeb(app, place, built.promise));
+    const asked = fetch(other.url).then((answer) => answer.text());
+    expect((await fetch(`${other.url}/api/nothing`)).status).toBe(404);
+    await writeFile(join(place, 'index.html'), 'newer');
+    built.resolve();
+    expect(await asked).toBe('newer');
+    await rm(join(place, '..'), { recursive: true });
+  });
+});
+
 describe('a built file', () => {
   test('is kept by browsers for ever, because its name changes with it', async () => {
     const answer = await get('/assets/main-1a2b.js');

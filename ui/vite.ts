@@ -10,6 +10,7 @@ export function describeWeb(root: string): InlineConfig {
   return {
     root,
     plugins: [react()],
+    css: { transformer: 'lightningcss' },
     build: {
       target: 'es2023',
       outDir: 'dist',

@@ -1,4 +1,5 @@
 import { NotFound, type PlatformDb, PlatformError, type Transaction, type Write } from '@aether/platform';
+import { readSummary, writeEndings } from './endings.ts';
 import { addEntry, type Entry } from './entries.ts';
 import { addMessage, ClientIdReused, type Message } from './messages.ts';
 import { getSession, type LockedSession, lockSession, type Session, SessionEnded } from './sessions.ts';
@@ -139,11 +140,8 @@ export async function noteOn(
   return noted;
 }
 
-export const summaryCharactersMax = 400;
-
 /**
- * Ends a session and tells the CRM: one activity, however often this is repeated, whether or not Foundation has given the
- * customer a number. Of a customer who was erased it tells that there was a conversation, not what it was about.
+ * Ends a session and tells the CRM: one activity, however often this is repeated.
  *
  * @param summary what it was about, for the CRM's timeline; by default what the visitor asked first.
  * @param agentId who ends it.
@@ -175,40 +173,7 @@ export async function endSession(
     }
     if (held.agent_id !== null && held.agent_id !== agentId && !endsAnybodys)
       throw new SessionClaimed(await nameOf(tx, held.agent_id));
-    await tx.query(
-      `update support.sessions set status = 'ended', resolved = $2, ended_at = now(), waiting_since = null, snoozed_until = null where id = $1`,
-      [id, resolved],
-    );
-    await addEntry(tx, id, 'ended', { agentId, body: summary }); // Support may not read what it has told the CRM
-    // Seconds to one decimal: a chat of a few messages may take less than one.
-    await tx.query(
-      `insert into crm.activities (customer_id, type, description, metadata, occurred_at, idempotency_key)
-       select c.id, 'support_chat', $2,
-              jsonb_build_object('session_id', s.id, 'message_count', s.message_count, 'resolved', s.resolved,
-                                 'duration_seconds', round(extract(epoch from s.ended_at - s.started_at), 1))
-              || case when c.erased_at is null then jsonb_build_object(
-                   'summary', coalesce($3, (select left(m.body, ${summaryCharactersMax}) from support.messages m
-                                            where m.session_id = s.id and m.author = 'visitor' order by m.number limit 1))) else '{}' end,
-              s.ended_at, 'session:' || s.id
-       from support.sessions s join platform.customers k on k.id = s.customer_id
-         join platform.customers c on c.id = coalesce(k.merged_into, k.id) where s.id = $1
-       on conflict (created_by_app, idempotency_key) do nothing`,
-      [id, describeEnd(resolved), summary ?? null],
-    );
+    await writeEndings(tx, [{ id, resolved, summary, agentId }]);
     return { session: await getSession(tx, id), already_ended: false };
   });
-}
-
-/** What the agent who ended it wrote that it was about. */
-async function readSummary(tx: Transaction, id: string): Promise<string | null> {
-  const [entry] = await tx.query<{ body: string | null }>(
-    `select body from support.session_entries where session_id = $1 and kind = 'ended'`,
-    [id],
-  );
-  return entry?.body ?? null;
-}
-
-/** What the CRM's timeline says of a finished conversation: resolved only if the agent said so. */
-function describeEnd(resolved: boolean): string {
-  return resolved ? 'Support conversation resolved' : 'Support conversation ended without a resolution';
 }

@@ -25,6 +25,7 @@ export type { BotRules } from './bot.ts';
 export { logCall, type NewCall } from './calls.ts';
 export { createChatbot, updateChatbot } from './chatbots.ts';
 export { endSession } from './conversation.ts';
+export { writeEndings } from './endings.ts';
 export { addMessage } from './messages.ts';
 export { findWidget, openSession } from './visitors.ts';
 
@@ -54,7 +55,7 @@ export function startSupport(options: ServerOptions = {}): Promise<Served> {
         const streams = openVisitorStreams(db, live, context);
         addVisitorRoutes(app, db, { door, live });
         addVisitorMessageRoutes(app, db, { door, live, streams });
-        addWidgetFiles(app, join(widgetFolder, 'dist'));
+        addWidgetFiles(app, join(widgetFolder, 'dist'), context.webBuilt);
         addSessionRoutes(app, db, live);
         addInboxRoutes(app, db);
         addChatbotRoutes(app, db);

@@ -14,15 +14,8 @@ import {
 } from '@aether/http';
 import { InvalidField, type PlatformDb } from '@aether/platform';
 import { findAgent, requireAgent } from './agents.ts';
-import {
-  assignSession,
-  claimSession,
-  endSession,
-  noteOn,
-  replyTo,
-  snoozeSession,
-  summaryCharactersMax,
-} from './conversation.ts';
+import { assignSession, claimSession, endSession, noteOn, replyTo, snoozeSession } from './conversation.ts';
+import { summaryCharactersMax } from './endings.ts';
 import { listEntries } from './entries.ts';
 import type { Live } from './live.ts';
 import { after, MessageSchema, NewMessageSchema } from './messages.schemas.ts';

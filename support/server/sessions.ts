@@ -80,9 +80,12 @@ export async function listSessions(
   );
 }
 
+/** Prepared: to plan it takes longer than to run it. */
+const sessionById = { name: 'session-by-id', text: `select ${sessionColumns} from ${sessionTables} where s.id = $1` };
+
 /** @throws NotFound */
 export async function getSession(on: Queryable, id: string): Promise<Session> {
-  const [session] = await on.query<Session>(`select ${sessionColumns} from ${sessionTables} where s.id = $1`, [id]);
+  const [session] = await on.run<Session>(sessionById, [id]);
   if (!session) throw new NotFound('session');
   return session;
 }

@@ -1,0 +1,52 @@
+import type { Transaction } from '@aether/platform';
+
+export const summaryCharactersMax = 400;
+
+/** How a conversation ended: `summary` is what the agent wrote that it was about. */
+export type Ending = { id: string; resolved: boolean; summary?: string; agentId?: string };
+
+/**
+ * Ends conversations that are open, and tells the CRM: one activity each, whether or not Foundation has given the customer a number. It says
+ * “resolved” only if the agent did; of a customer who was erased it tells that there was a conversation, not what it was about.
+ *
+ * @param tx holds them.
+ */
+export async function writeEndings(tx: Transaction, endings: Ending[]): Promise<void> {
+  const rows = [JSON.stringify(endings)];
+  await tx.query(
+    `update support.sessions s set status = 'ended', resolved = e.resolved, ended_at = now(), waiting_since = null, snoozed_until = null
+     from jsonb_to_recordset($1::jsonb) as e (id uuid, resolved boolean) where s.id = e.id`,
+    rows,
+  );
+  // The summary stands here too: Support may not read what it has told the CRM.
+  await tx.query(
+    `insert into support.session_entries (session_id, kind, agent_id, body)
+     select e.id, 'ended', e."agentId", e.summary from jsonb_to_recordset($1::jsonb) as e (id uuid, "agentId" uuid, summary text)`,
+    rows,
+  );
+  // Seconds to one decimal: a chat of a few messages may take less than one.
+  await tx.query(
+    `insert into crm.activities (customer_id, type, description, metadata, occurred_at, idempotency_key)
+     select c.id, 'support_chat', case when s.resolved then 'Support conversation resolved' else 'Support conversation ended without a resolution' end,
+            jsonb_build_object('session_id', s.id, 'message_count', s.message_count, 'resolved', s.resolved,
+                               'duration_seconds', round(extract(epoch from s.ended_at - s.started_at), 1))
+            || case when c.erased_at is null then jsonb_build_object(
+                 'summary', coalesce(e.summary, (select left(m.body, ${summaryCharactersMax}) from support.messages m
+                                                 where m.session_id = s.id and m.author = 'visitor' order by m.number limit 1))) else '{}' end,
+            s.ended_at, 'session:' || s.id
+     from jsonb_to_recordset($1::jsonb) as e (id uuid, summary text)
+       join support.sessions s on s.id = e.id join platform.customers k on k.id = s.customer_id
+       join platform.customers c on c.id = coalesce(k.merged_into, k.id)
+     on conflict (created_by_app, idempotency_key) do nothing`,
+    rows,
+  );
+}
+
+/** What the agent who ended it wrote that it was about. */
+export async function readSummary(tx: Transaction, id: string): Promise<string | null> {
+  const [entry] = await tx.query<{ body: string | null }>(
+    `select body from support.session_entries where session_id = $1 and kind = 'ended'`,
+    [id],
+  );
+  return entry?.body ?? null;
+}
