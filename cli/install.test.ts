@@ -73,9 +73,9 @@ describe('an installation', () => {
       return false;
     }
   };
-  const stubborn = `require('fs').writeFileSync('npm.pid', String(process.pid)); process.on('SIGTERM', () => {}); setInterval(() => {}, 1000);`;
+  const stubborn = `process.getBuiltinModule('fs').writeFileSync('npm.pid', String(process.pid)); process.on('SIGTERM', () => {}); setInterval(() => {}, 1000);`;
   const thorough = `
-    const fs = require('fs');
+    const fs = process.getBuiltinModule('fs');
     fs.writeFileSync('npm.pid', String(process.pid));
     const finish = () => {
       fs.mkdirSync('node_modules', { recursive: true });

@@ -1,9 +1,7 @@
-import { createRequire } from 'node:module';
 import { Command } from 'commander';
 import { eventsCommand } from './events.ts';
 import { bootstrapServer, checkDatabase, migrateUp, migratorUrl, printStatus } from './migrate.ts';
-
-const { version: packageVersion } = createRequire(import.meta.url)('../package.json');
+import packageJson from './package.json' with { type: 'json' };
 
 // Who reads only the first lines, as `aether … | head` does, has seen enough.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
@@ -13,7 +11,7 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 
 const program = new Command('aether')
   .description('One customer record for every app, on one PostgreSQL.')
-  .version(packageVersion)
+  .version(packageJson.version)
   .showHelpAfterError();
 
 program

@@ -3,7 +3,7 @@ import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
-import { afterAll, describe, expect, inject, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { bootstrap } from './bootstrap.ts';
 import { type LocalServer, startLocal } from './local.ts';
 import { type Login, loginNames, logins } from './logins.ts';
@@ -106,10 +106,11 @@ describe('on a server that has served before', () => {
     },
   );
 
+  const prepared = newName();
+  beforeAll(() => bootstrap(adminUrl, { database: prepared, passwords: {} }));
+
   test.each(loginNames)('%s may connect, and may make nothing', async (login) => {
-    const database = newName();
-    await bootstrap(adminUrl, { database, passwords: {} });
-    await ask(at(urls[login] as string, database), async (client) => {
+    await ask(at(urls[login] as string, prepared), async (client) => {
       for (const statement of [
         'create temporary table t ()',
         'create table public.t ()',
@@ -122,10 +123,8 @@ describe('on a server that has served before', () => {
   });
 
   test('each app finds its own schema first', async () => {
-    const database = newName();
-    await bootstrap(adminUrl, { database, passwords: {} });
     const pathOf = async (login: Login) =>
-      (await oneRow(at(urls[login] as string, database), 'show search_path')).search_path;
+      (await oneRow(at(urls[login] as string, prepared), 'show search_path')).search_path;
     expect(await pathOf('foundation_app')).toBe('crm, platform');
     expect(await pathOf('support_app')).toBe('support, platform');
   });

@@ -127,6 +127,7 @@ describe('the other app’s schema', () => {
       'last_activity_type',
       'last_activity_at',
       'last_activity_app',
+      'customer', // whom it may read anyway
     ]);
   });
 });

@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type pg from 'pg';
-import { afterAll, beforeEach, describe, expect, inject, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest';
 import { bootstrap } from './bootstrap.ts';
 import { MigrationHistoryError, migrate, migrationState, readMigrations } from './migrator.ts';
 import { createTestDatabase, type TestDatabase } from './testing.ts';
@@ -12,9 +12,13 @@ let superuser: pg.Client;
 let folder: string;
 const folders: string[] = [];
 
+let bootstrapped: string;
+beforeAll(async () => {
+  ({ name: bootstrapped } = await createTestDatabase({ template: 'template0' }));
+  await bootstrap(inject('aetherServer').adminUrl, { database: bootstrapped, passwords: {} });
+});
 beforeEach(async () => {
-  database = await createTestDatabase({ template: 'template0' });
-  await bootstrap(inject('aetherServer').adminUrl, { database: database.name, passwords: {} });
+  database = await createTestDatabase({ template: bootstrapped });
   superuser = await database.connect('postgres');
   folder = await mkdtemp(join(tmpdir(), 'aether-migrations-'));
   folders.push(folder);
