@@ -1,6 +1,5 @@
-import { chmod, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { rm } from 'node:fs/promises';
+import { newTestFolder } from '@aether/database/testing.folder';
 import type { TestProject } from 'vitest/node';
 
 declare module 'vitest' {
@@ -11,8 +10,7 @@ declare module 'vitest' {
 }
 
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
-  const folder = await mkdtemp(join(tmpdir(), 'aether-homes-'));
-  await chmod(folder, 0o755); // as root the server runs as the user postgres
+  const folder = await newTestFolder('homes');
   project.provide('aetherHomes', folder);
   return () => rm(folder, { recursive: true, force: true });
 }

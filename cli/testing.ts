@@ -1,12 +1,12 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
-import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { parseEnv, promisify } from 'node:util';
 import { atEnd } from '@aether/database/testing';
+import { newTestFolder } from '@aether/database/testing.folder';
 import { inject } from 'vitest';
 
 const cliFolder = import.meta.dirname;
@@ -73,8 +73,7 @@ export function readEnv(home: string): Record<string, string> {
 
 /** An empty home, deleted when the file's tests are done. */
 export async function newHome(): Promise<string> {
-  const home = await mkdtemp(join(tmpdir(), 'aether-home-'));
-  await chmod(home, 0o755); // as root the server runs as the user postgres
+  const home = await newTestFolder('home');
   atEnd(() => rm(home, { recursive: true, force: true }));
   return home;
 }

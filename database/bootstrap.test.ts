@@ -1,7 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { chmod, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { rm } from 'node:fs/promises';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { bootstrap } from './bootstrap.ts';
@@ -9,6 +7,7 @@ import { type LocalServer, startLocal } from './local.ts';
 import { type Login, loginNames, logins } from './logins.ts';
 import { migrate } from './migrator.ts';
 import { describeSchema } from './snapshot.ts';
+import { newTestFolder } from './testing.folder.ts';
 
 const { adminUrl, superuserUrl, urls } = inject('aetherServer');
 const made: string[] = [];
@@ -141,9 +140,8 @@ describe('on a fresh server', () => {
   test('it makes everything the migrations need, twice at once, and gives the passwords', {
     timeout: 60_000,
   }, async () => {
-    const folder = await mkdtemp(join(tmpdir(), 'aether-fresh-'));
+    const folder = await newTestFolder('fresh');
     folders.push(folder);
-    await chmod(folder, 0o755); // as root the server runs as the user postgres
     const local = await startLocal({ folder, database: 'platform', port: 54460 });
     servers.push(local);
     const superuser = local.server.superuserUrl('postgres');

@@ -41,10 +41,9 @@ describe('a new data folder', () => {
     clearInterval(clock);
 
     expect(server.adopted).toBe(false);
-    expect(progress).toEqual([
-      expect.stringMatching(/making .* data folder/),
-      `starting PostgreSQL on port ${server.port}`,
-    ]);
+    expect(progress[0]).toMatch(/making .* data folder/);
+    // The last one: a port that somebody takes at this very moment is passed over.
+    expect(progress.at(-1)).toBe(`starting PostgreSQL on port ${server.port}`);
     expect(ticks, 'the event loop is free meanwhile').toBeGreaterThan(10);
     expect(
       await query(

@@ -1,12 +1,12 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, mkdir, mkdtemp, realpath, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { chmod, mkdir, realpath, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll } from 'vitest';
 import { type EmbeddedServer, startEmbedded } from './embedded.ts';
+import { newTestFolder } from './testing.folder.ts';
 
 type Options = Partial<Parameters<typeof startEmbedded>[0]> & { folder: string };
 
@@ -64,8 +64,7 @@ export function useServers() {
   }
 
   beforeAll(async () => {
-    base = await realpath(await mkdtemp(join(tmpdir(), 'aether-embedded-')));
-    await chmod(base, 0o755);
+    base = await realpath(await newTestFolder('embedded'));
     shared = await emptyPlace();
     await (await start({ folder: shared })).stop();
   });

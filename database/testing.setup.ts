@@ -1,17 +1,15 @@
-import { chmod, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { rm } from 'node:fs/promises';
 import type { TestProject } from 'vitest/node';
 import { startLocal } from './local.ts';
 import { loginNames } from './logins.ts';
 import { migrate } from './migrator.ts';
+import { newTestFolder } from './testing.folder.ts';
 
 export const templateDatabase = 'aether_template';
 
 /** One server for the whole run, with one migrated database that every test file copies. It need not survive a power cut. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
-  const folder = await mkdtemp(join(tmpdir(), 'aether-test-'));
-  await chmod(folder, 0o755); // as root the server runs as the user postgres
+  const folder = await newTestFolder('test');
   const local = await startLocal({
     folder,
     database: templateDatabase,

@@ -1,7 +1,6 @@
-import { chmod, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { rm } from 'node:fs/promises';
 import { type LocalServer, migrate, startLocal } from '@aether/database';
+import { newTestFolder } from '@aether/database/testing.folder';
 import { type AppEvent, connectPlatform, type EventType, FellBehind, type PlatformDb } from '@aether/platform';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -15,8 +14,7 @@ let sequencer: Sequencer;
 const closing = new AbortController();
 
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'aether-crash-'));
-  await chmod(folder, 0o755); // as root the server runs as the user postgres
+  folder = await newTestFolder('crash');
   // What nobody waits for reaches the disk only when somebody else waits: so a crash undoes what the test wants.
   const settings = { fsync: 'off', wal_writer_delay: '10s', autovacuum: 'off', shared_buffers: '32MB' };
   local = await startLocal({ folder, database: 'aether', port: 54560, settings });

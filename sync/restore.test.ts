@@ -1,8 +1,8 @@
-import { chmod, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { chmod, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type LocalServer, migrate, startLocal } from '@aether/database';
 import { atEnd } from '@aether/database/testing';
+import { newTestFolder } from '@aether/database/testing.folder';
 import { type AppEvent, connectPlatform, type Handled, type PlatformDb } from '@aether/platform';
 import pg from 'pg';
 import { expect, test } from 'vitest';
@@ -71,7 +71,7 @@ async function connect(local: LocalServer, app: 'foundation' | 'support'): Promi
 }
 
 test('a backup taken while all is at work goes on in a new server: nothing lost, nothing doubled', async () => {
-  const folder = await mkdtemp(join(tmpdir(), 'aether-restore-'));
+  const folder = await newTestFolder('restore');
   await chmod(folder, 0o777); // the servers may run as a user of their own
   atEnd(() => rm(folder, { recursive: true, force: true }));
   const before = await startTestPlatform();

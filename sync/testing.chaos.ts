@@ -1,9 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { chmod, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { type LocalServer, migrate, startLocal } from '@aether/database';
+import { newTestFolder } from '@aether/database/testing.folder';
 import pg from 'pg';
 
 export type ChaosCounts = {
@@ -39,8 +39,7 @@ function chanceOf(seed: number): () => number {
  * PostgreSQL too; then everything settles, and what the log and the projections say is compared with the table.
  */
 export async function runChaos({ seconds, seed }: { seconds: number; seed: number }): Promise<ChaosCounts> {
-  const folder = await mkdtemp(join(tmpdir(), 'aether-chaos-'));
-  await chmod(folder, 0o755); // as root the server runs as the user postgres
+  const folder = await newTestFolder('chaos');
   const local = await startLocal({ folder, database: 'chaos', port: 54530 });
   const children = new Map<string, ChildProcess>();
   let isOver = false;

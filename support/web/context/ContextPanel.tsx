@@ -52,7 +52,7 @@ export function ContextPanel({ of, id, session }: ContextPanelProps) {
         <Alert
           color="yellow"
           icon={<IconAlertTriangle size={17} />}
-          title="Foundation’s part is missing"
+          title={crm ? 'A part of Foundation’s is missing' : 'Foundation’s part is missing'}
           className={classes.partial}
           c="var(--warn)"
         >
@@ -71,7 +71,7 @@ export function ContextPanel({ of, id, session }: ContextPanelProps) {
                 </Fact>
               </>
             )}
-            {data.partial && <Fact name="Deals, manager">Not known at the moment</Fact>}
+            {data.partial && !crm && <Fact name="Deals, manager">Not known at the moment</Fact>}
           </dl>
           <CustomerFields customer={customer} onReload={refetch} />
         </>
