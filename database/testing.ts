@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
-import { afterAll, inject } from 'vitest';
+import { inject } from 'vitest';
 import { openDatabase } from './bootstrap.ts';
 import type { Login } from './logins.ts';
 import { templateDatabase } from './testing.setup.ts';
@@ -21,10 +21,11 @@ export type TestDatabase = {
 };
 
 const endings: (() => Promise<unknown>)[] = [];
-// Here, while the file is loaded: a hook that is added from inside another hook or a test never runs.
-afterAll(async () => {
-  for (const end of endings.reverse()) await end();
-});
+
+/** What testing.endings.ts calls: a hook that is added from inside another hook or a test never runs. */
+export async function endAll(): Promise<void> {
+  for (const end of endings.splice(0).reverse()) await end();
+}
 
 /** Runs `end` when the test file is done, the latest first. From anywhere in it: the top level, a hook, a test. */
 export function atEnd(end: () => Promise<unknown>): void {
