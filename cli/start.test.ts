@@ -110,13 +110,6 @@ describe('npm start', { timeout: 60_000 }, () => {
     expect(await search('fjordlight')).toHaveLength(2);
   });
 
-  test('is not kept from starting by a description that was left, whose process number now is another’s', async () => {
-    await writeFile(join(home, 'env'), `AETHER_PID=${process.pid}\nFOUNDATION_URL=http://127.0.0.1:1\n`);
-    expect(await aether(home, ['demo']).ends()).toBe(1);
-    await start();
-    expect(await search('fjordlight')).toHaveLength(2);
-  });
-
   test('stops at Ctrl-C while it is starting, and leaves nothing running', async () => {
     const command = aether(home, ['start']);
     await command.prints(/Aether/);
@@ -127,13 +120,16 @@ describe('npm start', { timeout: 60_000 }, () => {
     expect(next.output()).not.toMatch(/was running still/);
   });
 
-  test('passes over a port that is taken, and says so', async () => {
+  test('is kept from starting neither by a description that was left, whose process number now is another’s, nor by a port that is taken', async () => {
+    await writeFile(join(home, 'env'), `AETHER_PID=${process.pid}\nFOUNDATION_URL=http://127.0.0.1:1\n`);
+    expect(await aether(home, ['demo']).ends()).toBe(1);
     const other = createServer().listen(0, '127.0.0.1');
     await once(other, 'listening');
     const { port } = other.address() as { port: number };
     const command = await start([], { FOUNDATION_PORT: String(port) });
     expect(command.output()).toContain(`(${port} was taken)`);
     expect(readEnv(home).FOUNDATION_URL).not.toContain(`:${port}`);
+    expect(await search('fjordlight')).toHaveLength(2);
     other.close();
   });
 

@@ -14,7 +14,13 @@ export default async function setup(project: TestProject): Promise<() => Promise
     folder,
     database: templateDatabase,
     port: 54400,
-    settings: { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off', max_connections: '300' },
+    settings: {
+      fsync: 'off',
+      synchronous_commit: 'off',
+      full_page_writes: 'off',
+      max_connections: '300',
+      autovacuum: 'off', // a worker for each of dozens of databases that are gone a minute later
+    },
   });
   await migrate(local.urlOf('platform_migrator'));
   project.provide('aetherServer', {
