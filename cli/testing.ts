@@ -88,6 +88,9 @@ export async function startedHome(): Promise<string> {
   return home;
 }
 
+/** What a start prints when its pages come at once. */
+export const webIsBuilt = /web apps \(/;
+
 async function requireTemplate(): Promise<string> {
   const template = join(inject('aetherHomes'), 'started');
   const [isReady, hasFailed] = [`${template}.ready`, `${template}.failed`];
@@ -99,6 +102,7 @@ async function requireTemplate(): Promise<string> {
     const command = aether(template, ['start']);
     try {
       await command.prints(/Ctrl-C stops everything/);
+      await command.prints(webIsBuilt); // or each that is started would build it again
       command.child.kill('SIGTERM');
       await command.ends();
       await writeFile(isReady, '');

@@ -1,4 +1,4 @@
-import { aether, readEnv, startedHome } from '@aether/cli/testing';
+import { aether, readEnv, startedHome, webIsBuilt } from '@aether/cli/testing';
 import { withMigrator } from '@aether/database';
 import { atEnd } from '@aether/database/testing';
 import type { Browser, BrowserContext, BrowserContextOptions, Page } from 'playwright-core';
@@ -28,7 +28,10 @@ export async function startStack(): Promise<Stack> {
     await command.ends();
   };
   atEnd(stop);
-  const isReady = () => command.prints(/Ctrl-C stops everything/);
+  const isReady = async () => {
+    await command.prints(/Ctrl-C stops everything/);
+    await command.prints(webIsBuilt);
+  };
   await isReady();
   const {
     FOUNDATION_URL = '',
