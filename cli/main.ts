@@ -3,10 +3,12 @@ import { eventsCommand } from './events.ts';
 import { bootstrapServer, checkDatabase, migrateUp, migratorUrl, printStatus } from './migrate.ts';
 import packageJson from './package.json' with { type: 'json' };
 
-// Who reads only the first lines, as `aether … | head` does, has seen enough.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+// Who reads only the first lines, as `aether … | head` does, has seen enough. What must tidy up first is asked to, once.
+process.stdout.once('error', (error: NodeJS.ErrnoException) => {
+  process.stdout.on('error', () => {});
   if (error.code !== 'EPIPE') throw error;
-  process.exit();
+  if (process.listenerCount('SIGTERM') > 0) process.kill(process.pid, 'SIGTERM');
+  else process.exit();
 });
 
 const program = new Command('aether')

@@ -110,6 +110,15 @@ describe('npm start', { timeout: 60_000 }, () => {
     expect(await search('fjordlight')).toHaveLength(2);
   });
 
+  test('stops all of it when nobody reads any more what it prints', async () => {
+    const command = aether(home, ['start']);
+    await command.prints(/PostgreSQL \(port (\d+)/);
+    const port = Number(/PostgreSQL \(port (\d+)/.exec(command.output())?.[1]);
+    command.child.stdout?.destroy();
+    await command.ends();
+    expect(await isListening(port)).toBe(false);
+  });
+
   test('stops at Ctrl-C while it is starting, and leaves nothing running', async () => {
     const command = aether(home, ['start']);
     await command.prints(/Aether/);
