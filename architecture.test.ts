@@ -45,7 +45,7 @@ test('the linter refuses paths into every room', () => {
 
 /** What stands in a source for a reason: the database's programs are a package for each system; the widget's loader is given an address. */
 const meant = [
-  'database/binaries.ts: import(name)',
+  'database/embedded/binaries.ts: import(name)',
   `support/widget/loader.ts: import(/* @vite-ignore */ \`\${base}/widget/\${__PANEL__}\`)`,
   'e2e/bench.config.ts: ./database/testing.setup.ts',
 ];
@@ -100,8 +100,8 @@ describe('in a source of support/server', () => {
     `new URL('../../foundation/' + 'server/deals.ts', import.meta.url)`,
     `join(import.meta.dirname, '..', '..', 'foundation', 'server')`,
     `[ './bot.ts', '../../foundation/server/deals.ts' ]`,
-    `fork('foundation/server/deals.ts')`,
-    `fork('./foundation/server/deals.ts')`,
+    `fork('foundation/server/deals/deals.ts')`,
+    `fork('./foundation/server/deals/deals.ts')`,
     `import.meta.resolve('@aether/database')`,
   ])('%s is refused', (text) => expect(findTrespasses('support/server/made-up.ts', text)).not.toEqual([]));
 

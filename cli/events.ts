@@ -18,7 +18,7 @@ import {
 import { Command, InvalidArgumentError } from 'commander';
 import pg from 'pg';
 import { requireDatabaseUrl } from './databaseurl.ts';
-import { readRunning } from './running.ts';
+import { readRunning } from './start/running.ts';
 import { formatTable } from './table.ts';
 
 type Common = { url?: string; json?: boolean };

@@ -20,13 +20,13 @@ program
   .command('start')
   .description('run everything on this machine, on a PostgreSQL of its own (npm start)')
   .option('--reset', 'remove the data and start over', false)
-  .action(async (options) => (await import('./start.ts')).start(options)); // with the servers: loaded only here
+  .action(async (options) => (await import('./start/start.ts')).start(options)); // with the servers: loaded only here
 
 program
   .command('demo')
   .description('play the three scenarios over HTTP against what npm start runs')
   .option('--widget <key>', 'the widget that the visitor uses')
-  .action(async (options) => (await import('./demo.ts')).playDemo(options));
+  .action(async (options) => (await import('./demo/demo.ts')).playDemo(options));
 
 program
   .command('token')

@@ -12,7 +12,7 @@ import {
   withMigrator,
 } from '@aether/database';
 import { requireDatabaseUrl } from './databaseurl.ts';
-import { readRunning } from './running.ts';
+import { readRunning } from './start/running.ts';
 
 /** The owner's connection: the one given, else that of what `npm start` runs. @throws when there is neither */
 export function migratorUrl(given: string | undefined): string {

@@ -1,5 +1,5 @@
 import { fetchLocalToken } from '@aether/signin/provider';
-import { aetherFolder, readRunning } from './running.ts';
+import { aetherFolder, readRunning } from './start/running.ts';
 
 /**
  * `aether token`: an access token for scripts, from the identity provider that `npm start` runs.

@@ -3,9 +3,9 @@ import { rm } from 'node:fs/promises';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { bootstrap } from './bootstrap.ts';
-import { type LocalServer, startLocal } from './local.ts';
-import { type Login, loginNames, logins } from './logins.ts';
+import { type LocalServer, startLocal } from './embedded/local.ts';
 import { migrate } from './migrator.ts';
+import { type Login, loginNames, logins } from './rights/logins.ts';
 import { describeSchema } from './snapshot.ts';
 import { newTestFolder } from './testing.folder.ts';
 

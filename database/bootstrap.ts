@@ -1,6 +1,6 @@
 import pg from 'pg';
-import { type Login, loginNames, logins, type Passwords } from './logins.ts';
-import { rolesWithMore } from './roles.ts';
+import { type Login, loginNames, logins, type Passwords } from './rights/logins.ts';
+import { rolesWithMore } from './rights/roles.ts';
 import { takeTurn } from './turn.ts';
 
 const searchPaths: Partial<Record<Login, string>> = {

@@ -1,7 +1,6 @@
 export { bootstrap } from './bootstrap.ts';
-export { type Finding, lintSchema } from './lints.ts';
-export { type LocalServer, removeLocal, startLocal } from './local.ts';
-export { type Login, loginNames, logins, type Passwords, urlFor } from './logins.ts';
+export { type LocalServer, removeLocal, startLocal } from './embedded/local.ts';
+export { takeLock } from './embedded/startlock.ts';
 export {
   type Migration,
   MigrationHistoryError,
@@ -10,5 +9,6 @@ export {
   readMigrations,
   withMigrator,
 } from './migrator.ts';
+export { type Finding, lintSchema } from './rights/lints.ts';
+export { type Login, loginNames, logins, type Passwords, urlFor } from './rights/logins.ts';
 export { compareSnapshot } from './snapshot.ts';
-export { takeLock } from './startlock.ts';

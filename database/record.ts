@@ -7,10 +7,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import pg from 'pg';
-import { type LocalServer, startLocal } from './local.ts';
-import { compareMatrices, type Matrix, readPrivileges, writePrivileges } from './matrix.ts';
+import { type LocalServer, startLocal } from './embedded/local.ts';
 import { migrate, withMigrator } from './migrator.ts';
-import { observePrivileges } from './privileges.ts';
+import { compareMatrices, type Matrix, readPrivileges, writePrivileges } from './rights/matrix.ts';
+import { observePrivileges } from './rights/privileges.ts';
 import { describeDifference, describeSchema, readSnapshot, writeSnapshot } from './snapshot.ts';
 
 const { values: options } = parseArgs({ options: { check: { type: 'boolean', default: false } } });

@@ -1,8 +1,8 @@
 import { rm } from 'node:fs/promises';
 import type { TestProject } from 'vitest/node';
-import { startLocal } from './local.ts';
-import { loginNames } from './logins.ts';
+import { startLocal } from './embedded/local.ts';
 import { migrate } from './migrator.ts';
+import { loginNames } from './rights/logins.ts';
 import { newTestFolder } from './testing.folder.ts';
 
 export const templateDatabase = 'aether_template';

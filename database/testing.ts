@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 import { inject } from 'vitest';
 import { openDatabase } from './bootstrap.ts';
-import type { Login } from './logins.ts';
+import type { Login } from './rights/logins.ts';
 import { templateDatabase } from './testing.setup.ts';
 
 declare module 'vitest' {

@@ -1,7 +1,7 @@
 import { staffOnly } from './actor.ts';
-import type { App } from './app.ts';
 import { problems } from './problem.ts';
 import { createRoute, type RouteParts } from './route.ts';
+import type { App } from './serving/app.ts';
 
 const staffNote =
   'For staff: with a sign-in (cookie, and `X-CSRF-Token` for what changes something) or an access token.';

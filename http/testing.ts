@@ -3,9 +3,9 @@ import { connect } from 'node:net';
 import { Writable } from 'node:stream';
 import { text as readText } from 'node:stream/consumers';
 import type { Logger } from 'pino';
-import { type App, type AppOptions, createApp } from './app.ts';
-import { createLog } from './log.ts';
-import { type Served, type ServeOptions, serve } from './serve.ts';
+import { type App, type AppOptions, createApp } from './serving/app.ts';
+import { createLog } from './serving/log.ts';
+import { type Served, type ServeOptions, serve } from './serving/serve.ts';
 
 export type LogEntry = Record<string, unknown> & { msg: string; level: number };
 

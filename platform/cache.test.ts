@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import type { EventBus } from './bus.ts';
 import { openCustomerCache } from './cache.ts';
 import type { Customer } from './customers.ts';
+import type { EventBus } from './log/bus.ts';
 
 /** A feed that is live and brings nothing. */
 const quietFeed = {

@@ -1,5 +1,5 @@
-import type { EventBus } from './bus.ts';
 import type { Customer } from './customers.ts';
+import type { EventBus } from './log/bus.ts';
 
 export type CacheOptions = {
   /** No answer is older than this, whatever happens. */

@@ -1,8 +1,8 @@
 import type { CustomerCache } from './cache.ts';
-import type { Write } from './connection.ts';
 import type { Customer, CustomerCalls } from './customers.ts';
 import { CustomerVersionConflict } from './errors.ts';
 import { isUuid, requireEmail } from './fields.ts';
+import type { Write } from './log/connection.ts';
 
 /** The calls about customers, with lookups outside of transactions answered by the cache, which forgets whom this process writes. */
 export function cachedCustomerCalls(calls: CustomerCalls, cache: CustomerCache): CustomerCalls {

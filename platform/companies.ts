@@ -1,8 +1,8 @@
-import type { Connection, InTransaction, Queryable, Statement, Write } from './connection.ts';
 import { canonicaliseDomain } from './email.ts';
 import type { App } from './environment.ts';
 import { CompanyVersionConflict, NotFound, TransactionConflict } from './errors.ts';
 import { assignmentsFor, columnsOf, isUuid, requireDomain } from './fields.ts';
+import type { Connection, InTransaction, Queryable, Statement, Write } from './log/connection.ts';
 import { coalesce, prepareLookup, runLookup } from './lookups.ts';
 
 /** A row of platform.companies. */

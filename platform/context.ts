@@ -1,7 +1,7 @@
-import type { Connection, InTransaction, Queryable, Statement } from './connection.ts';
 import { type Customer, customerColumns } from './customers.ts';
 import type { App } from './environment.ts';
 import { isUuid, requireEmail } from './fields.ts';
+import type { Connection, InTransaction, Queryable, Statement } from './log/connection.ts';
 import { coalesce, type Lookup, prepareLookup, runLookup } from './lookups.ts';
 
 /** What the CRM lets every app know of a customer. */

@@ -1,7 +1,7 @@
-import type { Connection, InTransaction, Queryable, Statement, Transaction, Write } from './connection.ts';
 import type { App } from './environment.ts';
 import { CustomerErased, CustomerVersionConflict, NotFound, TransactionConflict } from './errors.ts';
 import { assignmentsFor, columnsOf, isUuid, nameNotOwned, parametersFor, requireEmail } from './fields.ts';
+import type { Connection, InTransaction, Queryable, Statement, Transaction, Write } from './log/connection.ts';
 import { coalesce, type Lookup, prepareLookup, runLookup } from './lookups.ts';
 
 /** A row of platform.customers. */

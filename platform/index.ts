@@ -1,12 +1,13 @@
-export type { EventBus } from './bus.ts';
 export type { CacheOptions, CacheState } from './cache.ts';
 export type { Company, NewCompany } from './companies.ts';
-export type { InTransaction, Queryable, Transaction, Write } from './connection.ts';
 export type { CrmContext, CustomerContext } from './context.ts';
 export { type Customer, type CustomerChange, customerColumns, type NewCustomer } from './customers.ts';
 export { type CanonicalEmail, canonicaliseDomain, canonicaliseEmail } from './email.ts';
 export type { App } from './environment.ts';
 export * from './errors.ts';
+export { isUuid } from './fields.ts';
+export type { EventBus } from './log/bus.ts';
+export type { InTransaction, Queryable, Transaction, Write } from './log/connection.ts';
 export type {
   AppEvent,
   CustomerEventData,
@@ -15,11 +16,10 @@ export type {
   PayloadSchema,
   PayloadSchemas,
   RowChange,
-} from './events.ts';
-export { FellBehind } from './feed.ts';
-export { isUuid } from './fields.ts';
+} from './log/events.ts';
+export { FellBehind } from './log/feed.ts';
+export type { Signal } from './log/signals.ts';
+export { type Handled, type Subscription, TargetUnavailable } from './log/subscriptions.ts';
 export { coalesce } from './lookups.ts';
 export { connectPlatform, type PlatformDb } from './platform.ts';
-export type { Signal } from './signals.ts';
-export { type Handled, type Subscription, TargetUnavailable } from './subscriptions.ts';
 export type { SignIn, User } from './users.ts';

@@ -1,16 +1,16 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
-import { type EventBus, openEventBus } from './bus.ts';
 import { type CacheOptions, type CacheState, openCustomerCache } from './cache.ts';
 import { cachedCustomerCalls } from './cachedcustomers.ts';
 import { type CompanyCalls, companyCalls } from './companies.ts';
-import { type Connection, closeWithinMs, openConnection } from './connection.ts';
 import { type ContextCalls, contextCalls } from './context.ts';
 import { type CustomerCalls, customerCalls } from './customers.ts';
 import { type App, type Environment, readEnvironment } from './environment.ts';
 import { ConfigurationError, PlatformError } from './errors.ts';
-import type { PayloadSchemas } from './events.ts';
-import { openSignals, type Signals } from './signals.ts';
+import { type EventBus, openEventBus } from './log/bus.ts';
+import { type Connection, closeWithinMs, openConnection } from './log/connection.ts';
+import type { PayloadSchemas } from './log/events.ts';
+import { openSignals, type Signals } from './log/signals.ts';
 import { type UserCalls, userCalls } from './users.ts';
 
 /** The newest migration that this package relies on; a database that lacks it is refused. */

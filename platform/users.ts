@@ -1,6 +1,6 @@
-import type { Connection, InTransaction, Queryable, Statement, Write } from './connection.ts';
 import { NotFound } from './errors.ts';
 import { assignmentsFor, columnsOf, nameNotOwned } from './fields.ts';
+import type { Connection, InTransaction, Queryable, Statement, Write } from './log/connection.ts';
 import { coalesce, prepareLookup, runLookup } from './lookups.ts';
 
 /** A row of platform.users: one person of the staff, known to both apps. */

@@ -1,8 +1,8 @@
-import { startRetention } from './retention.ts';
-import { startSequencer } from './sequencer.ts';
+import { startRetention } from './worker/retention.ts';
+import { startSequencer } from './worker/sequencer.ts';
 
 export * from './operations.ts';
-export { dropOldEvents, type Retention } from './retention.ts';
+export { dropOldEvents, type Retention } from './worker/retention.ts';
 
 export type SyncWorker = { close(): Promise<void> };
 

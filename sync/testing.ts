@@ -2,7 +2,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { atEnd, createTestDatabase, type TestDatabase } from '@aether/database/testing';
 import { connectPlatform, type PlatformDb } from '@aether/platform';
 import type pg from 'pg';
-import { type Sequencer, startSequencer } from './sequencer.ts';
+import { type Sequencer, startSequencer } from './worker/sequencer.ts';
 
 export type TestPlatform = {
   database: TestDatabase;

@@ -2,23 +2,23 @@ import { join } from 'node:path';
 import { type Served, type ServerOptions, startServer } from '@aether/http';
 import { addSignIn } from '@aether/signin';
 import packageJson from '../package.json' with { type: 'json' };
-import { addActivityRoutes } from './activities.routes.ts';
-import { adoptChatCustomers } from './adoption.ts';
-import { addCompanyRoutes } from './companies.routes.ts';
-import { addCustomerRoutes } from './customers.routes.ts';
-import { addCustomFieldRoutes } from './customfields.routes.ts';
-import { addDealRoutes } from './deals.routes.ts';
-import { recordHistory } from './history.ts';
-import { addPipelineRoutes } from './pipelines.routes.ts';
+import { addActivityRoutes } from './activities/activities.routes.ts';
+import { addCompanyRoutes } from './companies/companies.routes.ts';
+import { adoptChatCustomers } from './customers/adoption.ts';
+import { addCustomerRoutes } from './customers/customers.routes.ts';
+import { addCustomFieldRoutes } from './customfields/customfields.routes.ts';
+import { addDealRoutes } from './deals/deals.routes.ts';
+import { addPipelineRoutes } from './pipelines/pipelines.routes.ts';
 import { addSearchRoutes } from './search.ts';
-import { addUserRoutes } from './users.routes.ts';
-import { addViewRoutes } from './views.routes.ts';
+import { recordHistory } from './timeline/history.ts';
+import { addUserRoutes } from './users/users.routes.ts';
+import { addViewRoutes } from './views/views.routes.ts';
 
-export { readBoard } from './board.ts';
-export { type CustomerFilters, type CustomerList, listCustomers } from './customers.ts';
-export { countCustomers } from './customersearch.ts';
-export { type DealList, listDeals } from './deals.ts';
-export { readTimeline } from './timeline.ts';
+export { type CustomerFilters, type CustomerList, listCustomers } from './customers/customers.ts';
+export { countCustomers } from './customers/customersearch.ts';
+export { readBoard } from './deals/board.ts';
+export { type DealList, listDeals } from './deals/deals.ts';
+export { readTimeline } from './timeline/timeline.ts';
 
 const webFolder = join(import.meta.dirname, '..', 'web', 'dist');
 

@@ -1,8 +1,8 @@
 import { type App, createStaffRoute, line, object, problems, z } from '@aether/http';
 import type { PlatformDb } from '@aether/platform';
-import { listCompanies } from './companies.ts';
-import { listCustomers } from './customers.ts';
-import { listDeals } from './deals.ts';
+import { listCompanies } from './companies/companies.ts';
+import { listCustomers } from './customers/customers.ts';
+import { listDeals } from './deals/deals.ts';
 
 const shownMax = 5;
 const text = z.string();

@@ -1,15 +1,15 @@
 import type { SignInRoutes } from '@aether/signin';
 import { send } from '@aether/ui/request.ts';
 import { hc } from 'hono/client';
-import type { addActivityRoutes } from '../../server/activities.routes.ts';
-import type { addCompanyRoutes } from '../../server/companies.routes.ts';
-import type { addCustomerRoutes } from '../../server/customers.routes.ts';
-import type { addCustomFieldRoutes } from '../../server/customfields.routes.ts';
-import type { addDealRoutes } from '../../server/deals.routes.ts';
-import type { addPipelineRoutes } from '../../server/pipelines.routes.ts';
+import type { addActivityRoutes } from '../../server/activities/activities.routes.ts';
+import type { addCompanyRoutes } from '../../server/companies/companies.routes.ts';
+import type { addCustomerRoutes } from '../../server/customers/customers.routes.ts';
+import type { addCustomFieldRoutes } from '../../server/customfields/customfields.routes.ts';
+import type { addDealRoutes } from '../../server/deals/deals.routes.ts';
+import type { addPipelineRoutes } from '../../server/pipelines/pipelines.routes.ts';
 import type { addSearchRoutes } from '../../server/search.ts';
-import type { addUserRoutes } from '../../server/users.routes.ts';
-import type { addViewRoutes } from '../../server/views.routes.ts';
+import type { addUserRoutes } from '../../server/users/users.routes.ts';
+import type { addViewRoutes } from '../../server/views/views.routes.ts';
 
 // One client for each family of routes: a single one of all of them takes the compiler many times longer.
 const options = { fetch: send };

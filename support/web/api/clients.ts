@@ -1,14 +1,14 @@
 import { send } from '@aether/ui/request.ts';
 import { hc } from 'hono/client';
-import type { addAgentRoutes } from '../../server/agents.routes.ts';
-import type { addCallRoutes } from '../../server/calls.routes.ts';
-import type { addCannedAnswerRoutes } from '../../server/cannedanswers.ts';
-import type { addChatbotRoutes } from '../../server/chatbots.routes.ts';
-import type { addInboxRoutes } from '../../server/inbox.routes.ts';
-import type { addPanelRoutes } from '../../server/panel.routes.ts';
+import type { addAgentRoutes } from '../../server/agents/agents.routes.ts';
+import type { addCallRoutes } from '../../server/calls/calls.routes.ts';
+import type { addChatbotRoutes } from '../../server/chatbots/chatbots.routes.ts';
+import type { addPanelRoutes } from '../../server/context/panel.routes.ts';
+import type { addCannedAnswerRoutes } from '../../server/conversations/cannedanswers.ts';
+import type { addInboxRoutes } from '../../server/conversations/inbox.routes.ts';
+import type { addSessionRoutes } from '../../server/conversations/sessions.routes.ts';
 import type { addSearchRoutes } from '../../server/search.ts';
-import type { addSessionRoutes } from '../../server/sessions.routes.ts';
-import type { addWidgetRoutes } from '../../server/widgets.routes.ts';
+import type { addWidgetRoutes } from '../../server/widgets/widgets.routes.ts';
 
 // One client for each family of routes: a single one of all of them takes the compiler many times longer.
 const options = { fetch: send };

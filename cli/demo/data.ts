@@ -1,0 +1,224 @@
+import { connectPlatform, type PlatformDb, type Transaction } from '@aether/platform';
+import { localTenantId, type Persona } from '@aether/signin/provider';
+import { actAs, backdate, loadSettings, loadWorld } from './history.ts';
+import { loadSupport } from './support.ts';
+import { makeWorld } from './world.ts';
+
+const people = [
+  {
+    subject: 'demo-maya',
+    objectId: '0a1e7e00-0000-4000-8000-000000000001',
+    name: 'Maya Okafor',
+    email: 'maya.okafor@aether.example',
+    role: 'admin',
+    what: 'Head of sales; administrator',
+  },
+  {
+    subject: 'demo-jonas',
+    objectId: '0a1e7e00-0000-4000-8000-000000000002',
+    name: 'Jonas Weber',
+    email: 'jonas.weber@aether.example',
+    role: 'user',
+    what: 'Sales, works deals in Foundation',
+  },
+  {
+    subject: 'demo-priya',
+    objectId: '0a1e7e00-0000-4000-8000-000000000003',
+    name: 'Priya Nair',
+    email: 'priya.nair@aether.example',
+    role: 'user',
+    what: 'Support agent, answers chats',
+  },
+  {
+    subject: 'demo-tom',
+    objectId: '0a1e7e00-0000-4000-8000-000000000004',
+    name: 'Tom Berglund',
+    email: 'tom.berglund@aether.example',
+    role: 'user',
+    what: 'Support agent, second line',
+  },
+] as const;
+
+/** The people of the demo, as whom anybody signs in on this machine. */
+export const personas: Persona[] = people.map(({ objectId, name, email, what }) => ({
+  objectId,
+  name,
+  email,
+  what,
+  roles: [],
+}));
+
+const stages = [
+  ['Qualified', 'open', 20],
+  ['Demo held', 'open', 40],
+  ['Proposal', 'open', 60],
+  ['Negotiation', 'open', 80],
+  ['Won', 'won', 100],
+  ['Lost', 'lost', 0],
+] as const;
+
+/** Company, domain, and its people: name, local part, tier, manager. */
+const companies = [
+  [
+    'Fjordlight Energy',
+    'fjordlight.example',
+    [
+      ['Nora Lindqvist', 'nora', 'premium', 'demo-jonas'],
+      ['Erik Halvorsen', 'erik', 'standard', 'demo-jonas'],
+    ],
+  ],
+  [
+    'Brightwater Clinics',
+    'brightwater.example',
+    [
+      ['Dr. Amara Mensah', 'a.mensah', 'premium', 'demo-maya'],
+      ['Liam Doyle', 'liam.doyle', null, null],
+    ],
+  ],
+  [
+    'Kestrel Logistics',
+    'kestrel-logistics.example',
+    [
+      ['Sofia Marchetti', 'sofia', 'standard', 'demo-jonas'],
+      ['Pavel Novák', 'pavel.novak', 'standard', null],
+    ],
+  ],
+  ['Saffron & Co', 'saffron.example', [['Yusuf Demir', 'yusuf', 'standard', 'demo-maya']]],
+  [
+    'Maple Row Homes',
+    'maplerow.example',
+    [
+      ['Grace Tremblay', 'grace', null, null],
+      ['Henri Roy', 'henri.roy', 'standard', 'demo-jonas'],
+    ],
+  ],
+  [
+    'Tidewater Robotics',
+    'tidewater.example',
+    [
+      ['Kenji Watanabe', 'kenji', 'premium', 'demo-jonas'],
+      ['Isla MacLeod', 'isla', null, 'demo-jonas'],
+    ],
+  ],
+  ['Olive Grove Foods', 'olivegrove.example', [['Elena Papadaki', 'elena', 'standard', 'demo-maya']]],
+  ['Northgate Schools', 'northgate.example', [['Samuel Adeyemi', 's.adeyemi', null, null]]],
+] as const;
+
+/** Whose deal, what, how much, in which stage. */
+const deals = [
+  ['nora@fjordlight.example', 'Fleet monitoring renewal', 48_000, 'EUR', 'Negotiation'],
+  ['nora@fjordlight.example', 'Second control room', 21_500, 'EUR', 'Proposal'],
+  ['a.mensah@brightwater.example', 'Patient line, 40 seats', 31_200, 'EUR', 'Demo held'],
+  ['sofia@kestrel-logistics.example', 'Dispatch desk pilot', 6_400, 'EUR', 'Qualified'],
+  ['yusuf@saffron.example', 'Order chat for web shop', 3_900, 'EUR', 'Proposal'],
+  ['henri.roy@maplerow.example', 'Tenant help desk', 12_750, 'CAD', 'Demo held'],
+  ['kenji@tidewater.example', 'Acme integration, phase 2', 64_000, 'USD', 'Negotiation'],
+  ['isla@tidewater.example', 'Field service add-on', 8_800, 'USD', 'Qualified'],
+  ['elena@olivegrove.example', 'Wholesale portal', 17_300, 'EUR', 'Proposal'],
+] as const;
+
+/** Whose timeline, when (days ago), what kind, what was said. */
+const activities = [
+  ['nora@fjordlight.example', 41, 'meeting', 'Walked through the monitoring contract; renewal is due before winter.'],
+  ['nora@fjordlight.example', 12, 'call', 'Asked for a price with the second control room included.'],
+  ['nora@fjordlight.example', 3, 'email', 'Sent the renewal offer with both options.'],
+  ['erik@fjordlight.example', 20, 'note', 'Technical contact; prefers e-mail, works from Tromsø.'],
+  ['a.mensah@brightwater.example', 15, 'meeting', 'Demo for the ward managers. They want an audit log of every call.'],
+  ['a.mensah@brightwater.example', 6, 'email', 'Sent the security questionnaire.'],
+  ['sofia@kestrel-logistics.example', 9, 'call', 'Pilot with three dispatchers agreed in principle.'],
+  ['yusuf@saffron.example', 28, 'note', 'Found us through the trade fair in Izmir.'],
+  ['yusuf@saffron.example', 7, 'email', 'Proposal sent, valid to the end of next month.'],
+  ['henri.roy@maplerow.example', 11, 'meeting', 'Demo with the property managers; bilingual answers are a must.'],
+  ['kenji@tidewater.example', 33, 'call', 'Phase 1 is live. Asked about the bus for phase 2.'],
+  ['kenji@tidewater.example', 4, 'meeting', 'Negotiated the rollout plan; legal reads the contract now.'],
+  ['elena@olivegrove.example', 18, 'email', 'Sent references from two food wholesalers.'],
+] as const;
+
+/**
+ * A few hundred believable customers with a year of history, written the way the apps write theirs: each part by its own login,
+ * once. A part that was interrupted was rolled back and is loaded at the next start.
+ *
+ * @param urls before a sequencer is at work: the history then gets its times before it is numbered.
+ * @returns whether anything was loaded.
+ */
+export async function loadDemoData(urls: {
+  foundationUrl: string;
+  supportUrl: string;
+  migratorUrl: string;
+}): Promise<boolean> {
+  const asFoundation = await inApp('foundation', urls.foundationUrl, loadFoundation);
+  const asSupport = await inApp('support', urls.supportUrl, loadSupport);
+  if (asSupport) await backdate(urls.migratorUrl, makeWorld());
+  return asFoundation || asSupport;
+}
+
+async function inApp(
+  app: 'foundation' | 'support',
+  url: string,
+  load: (db: PlatformDb, tx: Transaction) => Promise<void>,
+): Promise<boolean> {
+  const db = await connectPlatform({ app, variables: { PLATFORM_DB_URL: url, PLATFORM_DB_POOL_MAX: '1' } });
+  try {
+    const marker = app === 'foundation' ? 'select from crm.pipelines limit 1' : 'select from support.widgets limit 1';
+    return await db.transaction({}, async (tx) => {
+      if ((await tx.query(marker)).length > 0) return false;
+      await load(db, tx);
+      return true;
+    });
+  } finally {
+    await db.close();
+  }
+}
+
+async function loadFoundation(db: PlatformDb, tx: Transaction): Promise<void> {
+  for (const { role, what: _, ...person } of people) {
+    const user = await db.signInUser({ ...person, tenantId: localTenantId }, { tx });
+    await db.updateUser(user.id, { role }, { tx });
+  }
+  const pipelineId = await scalar(
+    tx,
+    `insert into crm.pipelines (name, is_default) values ('Sales', true) returning id`,
+  );
+  const stageIds = new Map<string, unknown>();
+  for (const [position, [name, outcome, probability]] of stages.entries()) {
+    const id = await scalar(
+      tx,
+      'insert into crm.pipeline_stages (pipeline_id, name, position, outcome, probability_percent) values ($1, $2, $3, $4, $5) returning id',
+      [pipelineId, name, position, outcome, probability],
+    );
+    stageIds.set(name, id);
+  }
+  const customerIds = new Map<string, string>();
+  for (const [name, domain, staff] of companies) {
+    const company = await db.createCompany({ name, domain }, { tx });
+    for (const [personName, local, tier, manager] of staff) {
+      const email = `${local}@${domain}`;
+      const customer = await db.createCustomer(
+        { email, name: personName, company_id: company.id, account_tier: tier, account_manager_id: manager },
+        { tx },
+      );
+      customerIds.set(email, customer.id);
+    }
+  }
+  await actAs(tx, 'demo-jonas');
+  for (const [email, name, amount, currency, stage] of deals) {
+    await tx.query(
+      `insert into crm.deals (customer_id, pipeline_id, stage_id, name, amount, currency, owner_id, expected_close_on)
+       values ($1, $2, $3, $4, $5, $6, 'demo-jonas', current_date + 30)`,
+      [customerIds.get(email), pipelineId, stageIds.get(stage), name, amount, currency],
+    );
+  }
+  for (const [email, daysAgo, type, description] of activities) {
+    await tx.query(
+      `insert into crm.activities (customer_id, type, description, occurred_at) values ($1, $2, $3, now() - make_interval(days => $4))`,
+      [customerIds.get(email), type, description, daysAgo],
+    );
+  }
+  await loadWorld(tx, makeWorld(), pipelineId);
+  await loadSettings(tx);
+}
+
+async function scalar(tx: Transaction, text: string, values: unknown[] = []): Promise<unknown> {
+  const [row] = await tx.query(text, values);
+  return row && Object.values(row)[0];
+}

@@ -1,0 +1,192 @@
+import type { Transaction } from '@aether/platform';
+import { writeEndings } from '@aether/support';
+import pg from 'pg';
+import type { World } from './world.ts';
+
+/** Rows for `jsonb_to_recordset`. */
+const rows = (list: object[]) => [JSON.stringify(list)];
+
+export const actAs = (tx: Transaction, userId: string) =>
+  tx.query(`select set_config('aether.actor', $1, true)`, [userId]);
+
+/** Foundation's part of the world: a row each, by a statement per table and person who acts. */
+export async function loadWorld(tx: Transaction, world: World, pipelineId: unknown): Promise<void> {
+  await tx.query(
+    `insert into platform.companies (name, domain) select name, domain from jsonb_to_recordset($1::jsonb) as w (name text, domain text)`,
+    rows(world.companies),
+  );
+  const people = world.companies.flatMap(({ domain, people }) => people.map((person) => ({ ...person, domain })));
+  await tx.query(
+    `insert into platform.customers (email, name, phone, company_id, account_tier, account_manager_id, crm_id)
+     select w.email, w.name, w.phone, o.id, w.tier, w.manager, nextval('crm.customer_number')
+     from jsonb_to_recordset($1::jsonb) as w (email text, name text, phone text, domain text, tier text, manager text)
+     join platform.companies o on o.domain = w.domain`,
+    rows(people),
+  );
+  await tx.query(
+    `insert into crm.contacts (company_id, customer_id, name, title, email, phone)
+     select c.company_id, c.id, c.name, w.title, c.email, c.phone
+     from jsonb_to_recordset($1::jsonb) as w (email text, title text) join platform.customers c on c.email_key = w.email`,
+    rows(people),
+  );
+  for (const owner of new Set(world.deals.map((deal) => deal.owner))) {
+    await actAs(tx, owner);
+    const deals = rows(world.deals.filter((deal) => deal.owner === owner));
+    await tx.query(
+      `insert into crm.deals (customer_id, company_id, pipeline_id, stage_id, name, amount, currency, owner_id, expected_close_on)
+       select c.id, c.company_id, $2, (select id from crm.pipeline_stages where pipeline_id = $2 order by position limit 1),
+              w.name, w.amount, w.currency, w.owner, current_date + w."closesInDays"
+       from jsonb_to_recordset($1::jsonb) as w (email text, name text, amount numeric, currency text, owner text, "closesInDays" integer)
+       join platform.customers c on c.email_key = w.email`,
+      [...deals, pipelineId],
+    );
+    await tx.query(
+      `update crm.deals d set stage_id = s.id, status = s.outcome,
+              closed_at = case when s.outcome <> 'open' then now() - make_interval(days => w."closedDaysAgo") end
+       from jsonb_to_recordset($1::jsonb) as w (email text, name text, stage text, "closedDaysAgo" integer)
+       join platform.customers c on c.email_key = w.email, crm.pipeline_stages s
+       where d.customer_id = c.id and d.name = w.name and s.pipeline_id = d.pipeline_id and s.name = w.stage and d.stage_id <> s.id`,
+      deals,
+    );
+  }
+  for (const by of new Set(world.activities.map((activity) => activity.by))) {
+    await actAs(tx, by);
+    await tx.query(
+      `insert into crm.activities (customer_id, type, description, occurred_at, due_at, done_at)
+       select c.id, w.type, w.text, w.at, date_trunc('day', now()) + make_interval(days => w."dueInDays", hours => 15),
+              case when w.done then least(now(), w.at + interval '1 day') end
+       from (select *, now() - make_interval(days => "daysAgo", mins => (n * 37 % 480)::integer) as at
+             from rows from (jsonb_to_recordset($1::jsonb) as (email text, type text, text text, "daysAgo" integer, "dueInDays" integer, done boolean))
+               with ordinality as r (email, type, text, "daysAgo", "dueInDays", done, n)) w
+       join platform.customers c on c.email_key = w.email`,
+      rows(world.activities.filter((activity) => activity.by === by)),
+    );
+  }
+}
+
+/** What the organisation wants to know beyond what is there, and a view that the sales team shares. */
+export async function loadSettings(tx: Transaction): Promise<void> {
+  await tx.query(`
+    insert into crm.custom_fields (record, key, label, type, choices, position) values
+      ('customer', 'channel', 'Preferred channel', 'choice', '{E-mail,Phone,Chat}', 0), ('customer', 'newsletter', 'Newsletter', 'checkbox', '{}', 1),
+      ('company', 'employees', 'Employees', 'number', '{}', 0), ('deal', 'competitor', 'Competitor', 'text', '{}', 0), ('deal', 'renewal_on', 'Renewal on', 'date', '{}', 1)`);
+  await tx.query(`
+    insert into crm.custom_field_values (field_id, customer_id, value)
+    select f.id, c.id, to_jsonb((array['E-mail', 'Phone', 'Chat'])[1 + c.crm_id % 3]) from crm.custom_fields f, platform.customers c where f.key = 'channel' and c.crm_id % 2 = 0
+    union all select f.id, c.id, to_jsonb(c.crm_id % 5 < 3) from crm.custom_fields f, platform.customers c where f.key = 'newsletter' and c.crm_id % 3 = 0`);
+  await tx.query(`
+    insert into crm.custom_field_values (field_id, company_id, value)
+    select f.id, o.id, to_jsonb((20 + row_number() over (order by o.name) * 37 % 900)) from crm.custom_fields f, platform.companies o where f.key = 'employees'`);
+  await tx.query(
+    `insert into crm.saved_views (owner_id, page, name, query, is_shared) values ('demo-maya', 'customers', 'Premium', 'tier=premium&sort=name', true)`,
+  );
+}
+
+/** Support's part: conversations, a statement per table; each is ended as the server ends it. */
+export async function loadWorldChats(
+  tx: Transaction,
+  { chats }: World,
+  widgetId: string,
+  agentIds: Map<string, string>,
+): Promise<void> {
+  await tx.query(
+    `update platform.customers c set support_id = nextval('support.customer_number')
+     from jsonb_to_recordset($1::jsonb) as w (email text) where c.email_key = w.email and c.support_id is null`,
+    rows(chats),
+  );
+  const sessions = await tx.query<{ id: string; email: string }>(
+    `insert into support.sessions (widget_id, customer_id, identity, visitor_email, visitor_name, token_hash, handler)
+     select $2, c.id, 'claimed', w.email, w.name, sha256(gen_random_uuid()::text::bytea), 'agent' -- of a token that nobody has
+     from jsonb_to_recordset($1::jsonb) as w (email text, name text) join platform.customers c on c.email_key = w.email
+     returning id, visitor_email as email`,
+    [...rows(chats), widgetId],
+  );
+  const ids = new Map(sessions.map(({ id, email }) => [email, id]));
+  const held = chats.map(({ email, agent, resolved, lines }) => ({
+    id: ids.get(email) as string,
+    agentId: agentIds.get(agent),
+    resolved,
+    lines,
+  }));
+  await tx.query(
+    `insert into support.messages (session_id, number, author, agent_id, client_id, body)
+     select w.id, line.number, line.said ->> 0, case when line.said ->> 0 = 'agent' then w."agentId" end, 'demo-' || line.number, line.said ->> 1
+     from jsonb_to_recordset($1::jsonb) as w (id uuid, "agentId" uuid, lines jsonb),
+       jsonb_array_elements(w.lines) with ordinality as line (said, number)`,
+    rows(held),
+  );
+  await tx.query(
+    `update support.sessions s set agent_id = w."agentId", message_count = jsonb_array_length(w.lines), asked_at = now(), last_message_at = now()
+     from jsonb_to_recordset($1::jsonb) as w (id uuid, "agentId" uuid, lines jsonb) where s.id = w.id`,
+    rows(held),
+  );
+  await writeEndings(tx, held);
+}
+
+/**
+ * Gives what was just loaded the times at which it would have happened: no app may write those, so this is done by the owner of the
+ * tables, before the events are numbered.
+ *
+ * @param url of platform_migrator
+ */
+export async function backdate(url: string, world: World): Promise<void> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  try {
+    await client.query('begin; set local role platform_owner');
+    const tables = [
+      'platform.customers',
+      'crm.deals',
+      'crm.activities',
+      'support.sessions',
+      'support.messages',
+      'support.session_entries',
+    ];
+    for (const table of tables) await client.query(`alter table ${table} disable trigger user`);
+    const people = world.companies.flatMap((company) => company.people);
+    await client.query(
+      `update platform.customers c set created_at = t.at, updated_at = t.at
+       from (select email, now() - make_interval(days => "sinceDaysAgo") as at
+             from jsonb_to_recordset($1::jsonb) as w (email text, "sinceDaysAgo" integer)) t where c.email_key = t.email`,
+      rows(people),
+    );
+    await client.query(
+      `update crm.deals d set created_at = now() - make_interval(days => w."madeDaysAgo"),
+              updated_at = coalesce(d.closed_at, now() - make_interval(days => w."madeDaysAgo" / 2))
+       from jsonb_to_recordset($1::jsonb) as w (email text, name text, "madeDaysAgo" integer)
+       join platform.customers c on c.email_key = w.email where d.customer_id = c.id and d.name = w.name`,
+      rows(world.deals),
+    );
+    // Those that were written by hand.
+    await client.query(`
+      update platform.customers set created_at = now() - interval '190 days' - make_interval(days => coalesce(crm_id, 0)::integer % 40),
+        updated_at = now() - make_interval(days => coalesce(crm_id, 0)::integer % 30, mins => 25) where created_at > now() - interval '1 hour';
+      update crm.deals set created_at = now() - interval '45 days', updated_at = now() - interval '6 days' where created_at > now() - interval '1 hour'`);
+    await client.query(
+      `with chats as (select email, now() - make_interval(days => "daysAgo", mins => 90) as at
+                      from jsonb_to_recordset($1::jsonb) as w (email text, "daysAgo" integer)
+                      union all select visitor_email, now() - interval '2 days 3 hours' from support.sessions
+                        where visitor_email not in (select email from jsonb_to_recordset($1::jsonb) as w (email text))),
+       moved as (update support.sessions s set started_at = t.at, asked_at = t.at, last_message_at = t.at + interval '6 minutes', ended_at = t.at + interval '7 minutes'
+                 from chats t where s.visitor_email = t.email and s.ended_at is not null returning s.id, s.started_at, s.ended_at),
+       told as (update support.messages m set created_at = moved.started_at + make_interval(mins => m.number) from moved where m.session_id = moved.id),
+       noted as (update support.session_entries n set created_at = moved.ended_at from moved where n.session_id = moved.id)
+       update crm.activities a set occurred_at = moved.ended_at, created_at = moved.ended_at, metadata = a.metadata || '{"duration_seconds": 420}'
+       from moved where a.idempotency_key = 'session:' || moved.id`,
+      rows(world.chats),
+    );
+    for (const table of tables) await client.query(`alter table ${table} enable trigger user`);
+    await client.query(`
+      update sync.outbox e set occurred_at = c.created_at from platform.customers c where e.type = 'customer.created' and e.row_id = c.id::text;
+      update sync.outbox e set occurred_at = case e.type when 'deal.created' then d.created_at else d.updated_at end
+        from crm.deals d where e.type like 'deal.%' and e.row_id = d.id::text;
+      update sync.outbox e set occurred_at = c.created_at, data = e.data || jsonb_build_object('created_at', c.created_at)
+        from platform.customers c where e.type = 'custom_value.created' and e.key = c.id::text;
+      update sync.outbox e set occurred_at = a.occurred_at from crm.activities a where e.type = 'activity.created' and e.row_id = a.id::text;
+      update sync.outbox e set occurred_at = case e.type when 'session.created' then s.started_at else coalesce(s.ended_at, s.started_at) end
+        from support.sessions s where e.type in ('session.created', 'session.updated') and e.row_id = s.id::text`);
+    await client.query('commit');
+  } finally {
+    await client.end();
+  }
+}

@@ -1,0 +1,214 @@
+import { randomBytes } from 'node:crypto';
+import type { PlatformDb, Transaction } from '@aether/platform';
+import {
+  addMessage,
+  type BotRules,
+  createChatbot,
+  endSession,
+  findWidget,
+  logCall,
+  type NewCall,
+  openSession,
+  updateChatbot,
+} from '@aether/support';
+import { loadWorldChats } from './history.ts';
+import { makeWorld } from './world.ts';
+
+export const demoWidgetKey = 'aether-demo-shop';
+
+type Chat = {
+  email: string;
+  name: string;
+  agent: 'demo-priya' | 'demo-tom';
+  /** Left out: still open. */
+  resolved?: boolean;
+  lines: ['visitor' | 'agent', string][];
+};
+
+/** What was talked about already, finished or not. */
+const chats: Chat[] = [
+  {
+    email: 'kenji@tidewater.example',
+    name: 'Kenji',
+    agent: 'demo-priya',
+    resolved: true,
+    lines: [
+      ['visitor', 'Our robot stopped reporting after the update.'],
+      ['agent', 'I see the gateway restarted at 06:10. Could you power-cycle unit 4?'],
+      ['visitor', 'That fixed it, thank you!'],
+    ],
+  },
+  {
+    email: 'liam.doyle@brightwater.example',
+    name: 'Liam Doyle',
+    agent: 'demo-tom',
+    resolved: false,
+    lines: [
+      ['visitor', 'Can two clinics share one number?'],
+      ['agent', 'Not today. I have passed it on to our product team.'],
+    ],
+  },
+  {
+    email: 'hanna.virtanen@post.example',
+    name: 'Hanna Virtanen',
+    agent: 'demo-priya',
+    lines: [
+      ['visitor', 'Hello, do you ship to Finland?'],
+      ['agent', 'We do! Which product are you looking at?'],
+    ],
+  },
+  {
+    email: 'nora@fjordlight.example',
+    name: 'Nora',
+    agent: 'demo-priya',
+    lines: [
+      ['visitor', 'The second control room shows no readings since this morning.'],
+      ['visitor', 'Could somebody look before our board meets at noon?'],
+    ],
+  },
+  {
+    email: 'yusuf@saffron.example',
+    name: 'Yusuf Demir',
+    agent: 'demo-tom',
+    lines: [['visitor', 'Which of the lamps can stand outside in the rain?']],
+  },
+];
+
+const cannedAnswers = [
+  ['hello', 'Greeting', 'Hello {{customer.name}}, this is {{agent.name}}. How can I help?'],
+  ['shipping', 'Shipping times', 'We ship within two working days; to the Nordics it takes three to five days.'],
+  ['returns', 'Returns', 'You can send anything back within 30 days. I have sent you the label by e-mail.'],
+  ['wait', 'A moment', 'Let me look into this. It takes me about five minutes, and you need not stay.'],
+  ['bye', 'Goodbye', 'Gladly! Write again whenever something comes up.'],
+] as const;
+
+/** When, in days and minutes before now. */
+const calls: { email: string; agent: Chat['agent']; ago: [days: number, minutes: number]; call: Partial<NewCall> }[] = [
+  {
+    email: 'nora@fjordlight.example',
+    agent: 'demo-priya',
+    ago: [1, 95],
+    call: {
+      number: '+47 22 12 34 56',
+      outcome: 'follow-up',
+      notes: 'Asked for the maintenance plan of both control rooms. Sends the serial numbers.',
+      duration_seconds: 540,
+    },
+  },
+  {
+    email: 'yusuf@saffron.example',
+    agent: 'demo-tom',
+    ago: [3, 20],
+    call: { direction: 'outbound', number: '+90 212 555 01 23', outcome: 'voicemail', duration_seconds: 40 },
+  },
+  {
+    email: 'kenji@tidewater.example',
+    agent: 'demo-priya',
+    ago: [6, 240],
+    call: {
+      number: '+81 3 5550 0142',
+      outcome: 'resolved',
+      notes: 'The gateway needed a new certificate; it reports again.',
+      duration_seconds: 1_260,
+    },
+  },
+];
+
+const botRules: BotRules = {
+  greeting: 'Hello! I know about delivery, returns and lamps. What is it about?',
+  questions: [
+    {
+      id: 'delivery',
+      label: 'When does my parcel come?',
+      keywords: ['delivery', 'parcel', 'shipping', 'ship', 'arrive', 'track'],
+      answer: 'We ship within two working days. The mail with the tracking link has the day it arrives.',
+      hand_over: false,
+    },
+    {
+      id: 'returns',
+      label: 'How do I send something back?',
+      keywords: ['return', 'returns', 'refund', 'send back', 'broken', 'exchange'],
+      answer:
+        'Within 30 days, and we pay for it. Put the label from the parcel on the box and hand it in at any post office.',
+      hand_over: false,
+    },
+    {
+      id: 'company',
+      label: 'We are a company and need many',
+      keywords: ['company', 'quote', 'offer', 'wholesale', 'invoice', 'bulk'],
+      answer: 'That is one for our people.',
+      hand_over: true,
+    },
+  ],
+  fallback: 'I did not understand that. Pick one of these, or talk to a person.',
+  fallbacks_max: 2,
+  hand_over_text: 'I am asking a person to join. Your messages are here when they come.',
+  office_hours: null,
+  out_of_hours_text: 'Nobody is here at the moment. Leave your question, and you will find the answer here.',
+};
+
+/** Support's part of the demo: agents, the shop's widget with its chatbot, canned answers, and conversations. */
+export async function loadSupport(db: PlatformDb, tx: Transaction): Promise<void> {
+  const agentIds = new Map<string, string>();
+  for (const person of ['demo-priya', 'demo-tom']) {
+    const [agent] = await tx.query<{ id: string }>(
+      `insert into support.agents (user_id, availability) values ($1, 'online') returning id`,
+      [person],
+    );
+    agentIds.set(person, (agent as { id: string }).id);
+  }
+  const settings = {
+    theme: { color: '#0b6e6e' },
+    texts: { title: 'Lumen & Oak', subtitle: 'We answer within minutes' },
+  };
+  await tx.query(`insert into support.widgets (key, name, settings) values ($1, 'Demo shop', $2)`, [
+    demoWidgetKey,
+    JSON.stringify(settings),
+  ]);
+  const widget = await findWidget(tx, demoWidgetKey);
+  await tx.query('insert into support.widget_secrets (widget_id, secret) values ($1, $2)', [
+    widget.id,
+    randomBytes(32).toString('base64url'),
+  ]);
+  for (const [shortcut, title, body] of cannedAnswers)
+    await tx.query('insert into support.canned_answers (shortcut, title, body) values ($1, $2, $3)', [
+      shortcut,
+      title,
+      body,
+    ]);
+  for (const { lines, resolved, agent, ...visitor } of chats) {
+    const { session_id } = await openSession(db, widget, visitor, { tx });
+    for (const [index, [author, body]] of lines.entries()) {
+      const agentId = author === 'agent' ? agentIds.get(agent) : undefined;
+      await addMessage(tx, session_id, { author, agentId, clientId: `demo-${index + 1}`, body });
+    }
+    if (resolved !== undefined) await endSession(db, session_id, { resolved, agentId: agentIds.get(agent) }, { tx });
+  }
+  for (const [index, { email, agent, ago, call }] of calls.entries()) {
+    const [days, minutes] = ago;
+    const given: NewCall = {
+      client_id: `demo-call-${index + 1}`,
+      direction: 'inbound',
+      number: '',
+      outcome: 'resolved',
+      duration_seconds: 0,
+      email,
+      started_at: new Date(Date.now() - days * 86_400_000 - minutes * 60_000).toISOString(),
+      ...call,
+    };
+    await logCall(db, tx, given, agentIds.get(agent) as string);
+  }
+  await loadWorldChats(tx, makeWorld(), widget.id, agentIds);
+  const bot = await createChatbot(tx, { widget_id: widget.id, name: 'Lumi', rules: botRules });
+  await updateChatbot(tx, bot.id, { is_live: true, expected_version: bot.version });
+}
+
+/** With what the demo shop signs who its customers are; undefined when there is no such widget any more. */
+export async function readDemoSecret(db: PlatformDb): Promise<string | undefined> {
+  const [found] = await db.query<{ secret: string }>(
+    `select s.secret from support.widget_secrets s join support.widgets w on w.id = s.widget_id
+     where w.key = $1 and (s.retires_at is null or s.retires_at > now()) order by s.created_at desc limit 1`,
+    [demoWidgetKey],
+  );
+  return found?.secret;
+}

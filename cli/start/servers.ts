@@ -1,0 +1,92 @@
+import type { Login } from '@aether/database';
+import { startFoundation } from '@aether/foundation';
+import { createLog, type Served } from '@aether/http';
+import { connectPlatform } from '@aether/platform';
+import { type LocalProvider, startLocalProvider } from '@aether/signin/provider';
+import { startSupport } from '@aether/support';
+import { startSync } from '@aether/sync';
+import { loadDemoData, personas } from '../demo/data.ts';
+import { startDemoShop } from '../demo/shop/server.ts';
+import { demoWidgetKey, readDemoSecret } from '../demo/support.ts';
+import { readPort } from './port.ts';
+import { step } from './progress.ts';
+import { aetherFolder } from './running.ts';
+import type { StopSignal } from './stopsignal.ts';
+
+const identityPort = 4400;
+const shopPort = 4500;
+
+export type Servers = {
+  foundation: Served;
+  support: Served;
+  /** Unless sign-in is by another provider: SIGNIN_ISSUER. */
+  identity?: LocalProvider;
+  shop?: Served & { widgetKey: string };
+};
+
+/**
+ * Starts what stands on a migrated database: the demo's data (once), the sync worker, an identity provider, Foundation, Support and the
+ * demo shop, in this order. It stands apart from start.ts because its imports take a second of one core, which PostgreSQL takes too.
+ *
+ * @param options.withDemo whether the database is our own, to be filled with the demo's data.
+ * @param options.web settles when the web apps are built: their pages wait for that.
+ * @param options.onStarted is told of each at once, so that it is stopped if the next one fails.
+ */
+export async function startServers(options: {
+  urlOf(login: Login): string;
+  withDemo: boolean;
+  web: Promise<unknown>;
+  stop: StopSignal;
+  onStarted(name: string, stop: () => Promise<void>): void;
+}): Promise<Servers> {
+  const { urlOf, withDemo, web, stop, onStarted } = options;
+  const log = createLog('aether');
+  if (withDemo) await stop.orAfter(step('demo data', ({ note }) => fillDemo(urlOf).then(note)));
+  const worker = startSync({ url: urlOf('sync_app'), onError: (error) => log.error({ err: error }, 'sync') });
+  onStarted('Sync', worker.close);
+  const identity = process.env.SIGNIN_ISSUER ? undefined : await step('identity provider', startIdentity);
+  if (identity) onStarted('Identity provider', identity.close);
+
+  const variablesOf = (app: 'foundation' | 'support') => ({
+    ...process.env,
+    ...identity?.settingsOf(app),
+    DB_USER: undefined,
+    DB_PASSWORD: undefined,
+    DB_ROLE: undefined,
+    PLATFORM_DB_URL: urlOf(`${app}_app`),
+  });
+  const foundation = await step('Foundation', () =>
+    startFoundation({ variables: variablesOf('foundation'), webBuilt: web }),
+  );
+  onStarted('Foundation', foundation.close);
+  const support = await step('Support', () => startSupport({ variables: variablesOf('support'), webBuilt: web }));
+  onStarted('Support', support.close);
+  if (!withDemo) return { foundation, support, identity };
+
+  const shop = await step('demo shop', async () => {
+    const secret = await readWidgetSecret(urlOf('support_app'));
+    const port = readPort('DEMO_SHOP_PORT', shopPort);
+    return startDemoShop({ supportUrl: support.url, widgetKey: demoWidgetKey, secret, port, log });
+  });
+  onStarted('Demo shop', shop.close);
+  return { foundation, support, identity, shop: { ...shop, widgetKey: demoWidgetKey } };
+}
+
+async function fillDemo(urlOf: (login: Login) => string): Promise<string> {
+  const isLoaded = await loadDemoData({
+    foundationUrl: urlOf('foundation_app'),
+    supportUrl: urlOf('support_app'),
+    migratorUrl: urlOf('platform_migrator'),
+  });
+  return isLoaded ? 'loaded' : 'there already';
+}
+
+function startIdentity(): Promise<LocalProvider> {
+  return startLocalProvider({ folder: aetherFolder, personas, port: readPort('IDENTITY_PORT', identityPort) });
+}
+
+async function readWidgetSecret(databaseUrl: string): Promise<string | undefined> {
+  const variables = { PLATFORM_DB_URL: databaseUrl, PLATFORM_DB_POOL_MAX: '1' };
+  const db = await connectPlatform({ app: 'support', variables });
+  return readDemoSecret(db).finally(db.close);
+}

@@ -1,0 +1,169 @@
+import { realpath } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
+import { type Login, loginNames, migrate, removeLocal, startLocal, urlFor } from '@aether/database';
+import { requireDatabaseUrl } from '../databaseurl.ts';
+import { readPort } from './port.ts';
+import { step } from './progress.ts';
+import { aetherFolder, claimFolder, envFile, removeRunning, writeRunning } from './running.ts';
+import type { Servers } from './servers.ts';
+import { listenForStop } from './stopsignal.ts';
+import { prepareWeb } from './web.ts';
+
+const ownDatabase = 'platform';
+const webFolders = ['foundation', 'support'].map((app) => join(import.meta.dirname, '..', '..', app, 'web'));
+
+/** `stop` only when the server is our own; `cut` stops it without a checkpoint. */
+type Platform = {
+  urlOf(login: Login): string;
+  logins: readonly Login[];
+  stop?: () => Promise<void>;
+  cut?: () => Promise<void>;
+};
+
+/**
+ * `npm start`: PostgreSQL, migrations, and the servers on top of them, until Ctrl-C. With PLATFORM_DB_URL
+ * set, that server is used instead of one of our own; its logins' passwords come from <LOGIN>_PASSWORD.
+ *
+ * @throws when something cannot start; what had started is stopped again.
+ */
+export async function start({ reset }: { reset: boolean }): Promise<void> {
+  process.env.LOG_LEVEL ??= 'warn'; // the terminal is for what starts and stops
+  const hosted = process.env.PLATFORM_DB_URL;
+  if (hosted && reset)
+    throw new Error('--reset removes the data of our own PostgreSQL only, and PLATFORM_DB_URL names another one.');
+  if (process.env.npm_config_reset)
+    throw new Error('npm took --reset for itself. To start over: npm start -- --reset (with -- before it).');
+  requirePorts();
+  const release = claimFolder();
+  const started: { name: string; stop(): Promise<void> }[] = [];
+  let platform: Platform | undefined;
+  const stop = listenForStop(async () => {
+    console.log('Cut short: open requests are dropped.');
+    await platform?.cut?.();
+  });
+  const givenUp = new AbortController();
+  stop.asked.then(() => givenUp.abort());
+  const web = prepareWeb(webFolders, givenUp.signal); // meanwhile: it takes longest, and needs nothing of the rest
+  web.catch(() => {}); // told of where it is waited for
+  try {
+    console.log('\nAether\n');
+    if (reset) await step('data removed', () => removeLocal(aetherFolder));
+    // Not to be interrupted: whatever comes up here must be known, to be stopped.
+    const used = hosted ? hostedPlatform(hosted) : await ownPlatform(loadServers);
+    platform = used;
+    if (used.stop) started.push({ name: 'PostgreSQL', stop: used.stop });
+    await stop.orAfter(
+      step('migrations', async ({ doing, note }) => {
+        const applied = await migrate(used.urlOf('platform_migrator'), { onProgress: doing });
+        note(applied.length === 0 ? 'up to date' : `${applied.length} applied`);
+      }),
+    );
+    const { startServers } = await loadServers();
+    const servers = await startServers({
+      urlOf: used.urlOf,
+      withDemo: used.stop !== undefined,
+      web,
+      stop,
+      onStarted: (name, stop) => started.push({ name, stop }),
+    });
+    await writeRunning(describeRunning(used, servers));
+    const building = step('web apps', ({ note }) => web.then(note));
+    building.catch(() => {}); // waited for below
+    const isBuilt = await Promise.race([building.then(() => true), setImmediate(false)]);
+    printReady(used, servers, isBuilt);
+    await stop.orAfter(building);
+    await stop.asked;
+  } catch (error) {
+    if (!stop.isAsked()) throw error;
+  } finally {
+    givenUp.abort();
+    if (stop.isAsked()) console.log('\nStopping.');
+    for (const each of started.reverse()) await step(`${each.name} stopped`, each.stop);
+    await removeRunning();
+    release();
+    stop.end();
+  }
+}
+
+let loading: Promise<typeof import('./servers.ts')> | undefined;
+
+/** Their modules take a second of this process, which is best while it waits for PostgreSQL. */
+function loadServers(): Promise<typeof import('./servers.ts')> {
+  if (!loading) {
+    loading = import('./servers.ts');
+    loading.catch(() => {}); // told of where it is waited for
+  }
+  return loading;
+}
+
+/** The settings that .aether/env lists. */
+function describeRunning(
+  { logins, urlOf }: Platform,
+  { foundation, support, identity, shop }: Servers,
+): Record<string, string> {
+  return {
+    FOUNDATION_URL: foundation.url,
+    SUPPORT_URL: support.url,
+    ...(shop && { SUPPORT_WIDGET_KEY: shop.widgetKey, DEMO_SHOP_URL: shop.url }),
+    ...(identity && { IDENTITY_URL: identity.issuer }),
+    ...Object.fromEntries(logins.map((login) => [`${login.toUpperCase()}_URL`, urlOf(login)])),
+  };
+}
+
+function printReady({ urlOf }: Platform, { foundation, support, identity, shop }: Servers, isBuilt: boolean): void {
+  const { host, pathname } = new URL(urlOf('foundation_app'));
+  console.log(`
+Ready in ${(performance.now() / 1000).toFixed(1)} s.
+
+  Foundation   ${foundation.url}${takenNote(foundation.portTaken)}   its interface: ${foundation.url}/openapi.json
+  Support      ${support.url}${takenNote(support.portTaken)}   its interface: ${support.url}/openapi.json
+${shop ? `  Demo shop    ${shop.url}${takenNote(shop.portTaken)}   the chat widget on a page of its own\n` : ''}  PostgreSQL   ${host}, database ${pathname.slice(1)}; connection strings: ${envFile}
+
+  Sign-in      ${identity ? `${identity.issuer}${takenNote(identity.portTaken)}   no passwords: choose who you are; npx aether token --as maya for scripts` : process.env.SIGNIN_ISSUER}
+
+  Try it:      open ${foundation.url} and ${support.url}${shop ? ', or npx aether demo' : ''}
+${isBuilt ? '' : '  The web apps are being built: a page that is opened now comes when they are.\n'}  Ctrl-C stops everything; the data stays.${shop ? ' npm start -- --reset starts over.' : ''} LOG_LEVEL=info shows each request.
+`);
+}
+
+async function ownPlatform(onRunning: () => void): Promise<Platform> {
+  const local = await step('PostgreSQL', async ({ doing, note }) => {
+    const started = await startLocal({ folder: aetherFolder, database: ownDatabase, onProgress: doing, onRunning });
+    note(`port ${started.server.port}${started.server.adopted ? ', was running still' : ''}`);
+    if (!started.server.folder.startsWith(await realpath(aetherFolder))) note(`data in ${started.server.folder}`);
+    return started;
+  });
+  return {
+    urlOf: (login) => local.urlOf(login),
+    logins: loginNames,
+    stop: () => local.server.stop(),
+    cut: () => local.server.stop('immediate'),
+  };
+}
+
+function hostedPlatform(given: string): Platform {
+  const url = requireDatabaseUrl('PLATFORM_DB_URL', given);
+  const needed = ['platform_migrator', 'foundation_app', 'support_app', 'sync_app'] as const;
+  const missing = needed.filter((login) => !passwordOf(login));
+  if (missing.length > 0) {
+    throw new Error(
+      `PLATFORM_DB_URL is set, so that server is used; it also needs ${missing.map((login) => `${login.toUpperCase()}_PASSWORD`).join(', ')}, ` +
+        'the passwords that `aether migrate bootstrap` gave its logins. Unset PLATFORM_DB_URL to run on a PostgreSQL of our own.',
+    );
+  }
+  return { urlOf: (login) => urlFor(url, login, passwordOf(login) ?? ''), logins: needed };
+}
+
+/** Before anything is started: a typing mistake is not to cost ten seconds. */
+function requirePorts(): void {
+  for (const setting of ['FOUNDATION_PORT', 'SUPPORT_PORT', 'IDENTITY_PORT', 'DEMO_SHOP_PORT']) readPort(setting, 0);
+}
+
+function passwordOf(login: Login): string | undefined {
+  return process.env[`${login.toUpperCase()}_PASSWORD`];
+}
+
+function takenNote(portTaken: number | undefined): string {
+  return portTaken === undefined ? '' : ` (${portTaken} was taken)`;
+}

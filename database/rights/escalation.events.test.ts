@@ -1,0 +1,116 @@
+import type pg from 'pg';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { createTestDatabase, type TestDatabase } from '../testing.ts';
+
+let database: TestDatabase;
+let apps: { foundation: pg.Client; support: pg.Client };
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  apps = { foundation: await database.connect('foundation_app'), support: await database.connect('support_app') };
+  const sync = await database.connect('sync_app');
+  await apps.support.query(`insert into support.widgets (key, name) values ('events-widget', 'W')`);
+  await apps.support.query(
+    `insert into support.sessions (widget_id, visitor_email, visitor_name, token_hash) select id, 'v@example.com', 'V', sha256('x') from support.widgets`,
+  );
+  await apps.foundation.query(`insert into platform.customers (email, name) values ('ada@example.com', 'Ada')`);
+  await apps.foundation.query(`insert into sync.subscriptions (name, position) values ('foundation.own', 0)`);
+  await apps.support.query(`insert into sync.subscriptions (name, position) values ('support.own', 0)`);
+  await sync.query(
+    `insert into sync.parked (subscription, position, key, state) values ('foundation.own', 1, 'k', 'dead'), ('support.own', 1, 'k', 'dead')`,
+  );
+  await sync.query(`begin; select from sync.sequencer for update; select sync.sequence(100, 0); commit`);
+});
+
+const attempt = (client: pg.Client, text: string) =>
+  client.query(text).then(
+    (result) => result.rowCount,
+    (error) => error.code,
+  );
+
+test('each app reads the shared events and its own, and no other', async () => {
+  const types = async (client: pg.Client) =>
+    (await client.query('select distinct type from sync.events order by 1')).rows.map((row) => row.type);
+  expect(await types(apps.foundation)).toEqual(['customer.created']);
+  expect(await types(apps.support)).toEqual(['customer.created', 'session.created']);
+  expect(await attempt(await database.connect('observer_app'), 'select from sync.events')).toBe('42501');
+});
+
+describe.each(['foundation', 'support'] as const)('%s', (app) => {
+  test.each([
+    'select from sync.outbox',
+    `insert into sync.outbox (type, key, row_id, audience, app, login, data) values ('customer.updated', 'x', 'x', 'platform', 'support', 'x', '{}')`,
+    'delete from sync.outbox',
+    `insert into sync.events (position, id, type, key, row_id, audience, app, login, data, previous, occurred_at) values (1000, 1, 't', 'k', 'r', 'platform', 'a', 'l', '{}', '{}', now())`,
+    `update sync.events set data = '{}'`,
+    'delete from sync.events',
+    'truncate sync.events',
+    'select from sync.events_p0',
+    'select from sync.sequencer for update',
+    'select sync.sequence(10, 0)',
+    'select sync.add_partitions()',
+    `select sync.drop_oldest_partition('0')`,
+    'select sync.list_holders(0, 1)',
+    'select sync.ring()',
+    'drop table sync.events_p0',
+    'alter table sync.events detach partition sync.events_p0',
+    'update sync.sequencer set floor_id = 9000000',
+    `select nextval('sync.outbox_id')`,
+    `select sync.capture_platform_customers()`,
+    `call sync.capture('platform.customers', 'customer', 'platform', 'r.id')`,
+    `create trigger forged after insert on platform.customers for each row execute function sync.capture_crm_deals()`,
+    'alter table platform.customers disable trigger z_capture',
+    `set session_replication_role = replica`,
+    `select sync.publish('customer.updated', 'k', '{}', 'platform')`,
+    `select sync.publish('operator.shutdown', 'k', '{}', 'platform')`,
+    `insert into sync.subscriptions (name, app, position) values ('x.forged', 'sync', 0)`,
+  ])('cannot %s', async (text) => {
+    expect(await attempt(apps[app], text)).toBe('42501');
+  });
+
+  test('cannot speak for the other app, nor to it alone', async () => {
+    const other = app === 'foundation' ? 'support' : 'foundation';
+    const others = app === 'foundation' ? 'support' : 'crm';
+    expect(await attempt(apps[app], `select sync.publish('${other}.x', 'k', '{}', 'platform')`)).toBe('42501');
+    expect(await attempt(apps[app], `select sync.publish('${app}.x', 'k', '{}', '${others}')`)).toBe('42501');
+    expect(await attempt(apps[app], `select sync.publish('${app}.x', 'k', '[]', 'platform')`)).toBe('23514');
+    expect(await attempt(apps[app], `select sync.publish('${app}.x', 'k', '{}', 'platform')`)).toBe(1);
+  });
+
+  test.each(['sync.subscriptions', 'sync.parked', 'sync.events', 'sync.sequencer'])(
+    'cannot lock the whole of %s, and so stop the other',
+    async (table) => {
+      const lock = (mode: string) => attempt(apps[app], `do $$ begin lock table ${table} in ${mode} mode; end $$`);
+      expect(await lock('access exclusive')).toBe('42501');
+      expect(await lock('share')).toBe('42501');
+    },
+  );
+
+  test('cannot take a name before the other app comes', async () => {
+    const other = app === 'foundation' ? 'support' : 'foundation';
+    const insert = (name: string) => `insert into sync.subscriptions (name, position) values ('${name}', 0)`;
+    expect(await attempt(apps[app], insert(`${other}.customer.updated`))).toBe('23514');
+    expect(await attempt(apps[app], insert('nobody.at-all'))).toBe('23514');
+    expect(await attempt(apps[app], insert(`${app}.customer.updated`))).toBe(1);
+  });
+
+  test('neither sees nor moves the subscriptions of the other, nor what is parked there', async () => {
+    const other = app === 'foundation' ? 'support' : 'foundation';
+    expect(await attempt(apps[app], `select from sync.subscriptions where name = '${other}.own'`)).toBe(0);
+    expect(await attempt(apps[app], `update sync.subscriptions set position = 99 where name = '${other}.own'`)).toBe(0);
+    expect(await attempt(apps[app], `delete from sync.subscriptions where name = '${other}.own'`)).toBe('42501');
+    expect(
+      await attempt(
+        apps[app],
+        `insert into sync.parked (subscription, position, key, state) values ('${other}.own', 1, 'k', 'dead')`,
+      ),
+    ).toBe('42501');
+    expect(await attempt(apps[app], `update sync.subscriptions set app = '${other}'`)).toBe('42501');
+    expect(
+      await attempt(apps[app], `update sync.parked set state = 'waiting' where subscription = '${other}.own'`),
+    ).toBe(0);
+    expect(await attempt(apps[app], `delete from sync.parked where subscription = '${other}.own'`)).toBe('42501');
+    expect(await attempt(apps[app], `select from sync.parked where subscription = '${other}.own'`)).toBe(0);
+    expect(await attempt(apps[app], `update sync.subscriptions set position = 1 where name = '${app}.own'`)).toBe(1);
+  });
+});

@@ -1,0 +1,170 @@
+import type pg from 'pg';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { withMigrator } from '../migrator.ts';
+import { createTestDatabase, type TestDatabase } from '../testing.ts';
+import { type Login, loginNames } from './logins.ts';
+import { compareMatrices, formatMatrix, type Matrix, parseMatrix, readPrivileges } from './matrix.ts';
+import { observePrivileges } from './privileges.ts';
+
+const hint =
+  'The logins may do something else than database/privileges.txt says. If that is meant: npm run schema, and commit it.';
+
+let database: TestDatabase;
+let committed: Matrix;
+const clients = new Map<Login, pg.Client>();
+beforeAll(async () => {
+  database = await createTestDatabase();
+  for (const login of loginNames) clients.set(login, await database.connect(login));
+  committed = await readPrivileges();
+});
+
+const observe = () => observePrivileges(async (login) => clients.get(login) as pg.Client);
+const asOwner = (sql: string) => withMigrator(database.url('platform_migrator'), (client) => client.query(sql));
+
+describe('the committed matrix', () => {
+  test('is what every login can do', async () => {
+    const observed = await observe();
+    expect(compareMatrices(committed, observed), hint).toEqual([]);
+    expect(formatMatrix(observed), hint).toBe(formatMatrix(committed));
+  });
+
+  test('says what the design says', () => {
+    const mayUpdate = (login: Login) =>
+      [...committed].flatMap(([row, cells]) =>
+        row.startsWith('table platform.customers\n') && cells[loginNames.indexOf(login)]?.includes('U')
+          ? [row.split('\n')[1]]
+          : [],
+      );
+    const identity = ['email', 'email_key', 'name', 'phone', 'company_id'];
+    expect(mayUpdate('foundation_app')).toEqual([...identity, 'crm_id', 'account_tier', 'account_manager_id']);
+    expect(mayUpdate('support_app')).toEqual([...identity, 'support_id', 'preferred_language', 'timezone']);
+    for (const login of ['platform_migrator', 'sync_app', 'privacy_app', 'observer_app'] as const)
+      expect(mayUpdate(login)).toEqual([]);
+  });
+});
+
+describe('a change of rights is seen', () => {
+  const changes: [name: string, change: string, undo: string, told: string[]][] = [
+    [
+      'a column more',
+      'grant update (account_tier) on platform.customers to support_role',
+      'revoke update (account_tier) on platform.customers from support_role',
+      ['support_app now may update account_tier of table platform.customers'],
+    ],
+    [
+      'a column less',
+      'revoke update (timezone) on platform.customers from support_role',
+      'grant update (timezone) on platform.customers to support_role',
+      ['support_app no longer may update timezone of table platform.customers'],
+    ],
+    [
+      'a whole table more',
+      'grant delete, truncate, trigger, maintain on platform.companies to foundation_role',
+      'revoke delete, truncate, trigger, maintain on platform.companies from foundation_role',
+      ['delete', 'truncate', 'trigger', 'maintain'].map(
+        (verb) => `foundation_app now may ${verb} table platform.companies`,
+      ),
+    ],
+    [
+      'a whole table less',
+      'revoke delete on crm.custom_field_values from foundation_role',
+      'grant delete on crm.custom_field_values to foundation_role',
+      ['foundation_app no longer may delete table crm.custom_field_values'],
+    ],
+    [
+      'a schema opened to everybody',
+      'grant usage on schema support to public',
+      'revoke usage on schema support from public',
+      ['platform_migrator', 'foundation_app', 'sync_app', 'privacy_app', 'observer_app'].map(
+        (login) => `${login} now may usage schema support`,
+      ),
+    ],
+    [
+      'a schema to make things in',
+      'grant create on schema crm to foundation_role',
+      'revoke create on schema crm from foundation_role',
+      ['foundation_app now may create schema crm'],
+    ],
+    [
+      'a sequence',
+      'grant update, select on sequence support.customer_number to support_role',
+      'revoke update, select on sequence support.customer_number from support_role',
+      ['select', 'update'].map((verb) => `support_app now may ${verb} sequence support.customer_number`),
+    ],
+    [
+      'a function',
+      'grant execute on function platform.record_known_by() to support_role',
+      'revoke execute on function platform.record_known_by() from support_role',
+      ['support_app now may execute function platform.record_known_by()'],
+    ],
+    [
+      'a procedure',
+      'grant execute on procedure platform.protect_table(regclass) to foundation_role',
+      'revoke execute on procedure platform.protect_table(regclass) from foundation_role',
+      ['foundation_app now may execute procedure platform.protect_table(regclass)'],
+    ],
+    [
+      'a view less',
+      'revoke select on crm.customer_context from support_role',
+      'grant select on crm.customer_context to support_role',
+      [
+        'customer_id',
+        'account_manager_name',
+        'open_deals',
+        'open_deals_value',
+        'last_activity_type',
+        'last_activity_at',
+        'last_activity_app',
+        'customer',
+      ].map((column) => `support_app no longer may select ${column} of view crm.customer_context`),
+    ],
+    [
+      'a table nobody was told of',
+      'create table crm.added (n integer); grant insert (n) on crm.added to foundation_role',
+      'drop table crm.added',
+      ['new: table crm.added', 'new: table crm.added n', 'foundation_app now may insert n of table crm.added'],
+    ],
+    [
+      'a table that went',
+      'alter table crm.contacts rename to people',
+      'alter table crm.people rename to contacts',
+      expect.arrayContaining([
+        'gone: table crm.contacts',
+        'new: table crm.people',
+        'foundation_app no longer may select name of table crm.contacts',
+      ]),
+    ],
+  ];
+  test.each(changes)('%s', async (_, change, undo, told) => {
+    await asOwner(change);
+    try {
+      expect(compareMatrices(committed, await observe())).toEqual(told);
+    } finally {
+      await asOwner(undo);
+    }
+  });
+
+  test('temporary tables, and schemas', async () => {
+    const admin = await database.connect('aether_admin');
+    await admin.query(`grant temporary, create on database ${database.name} to support_role`);
+    expect(compareMatrices(committed, await observe())).toEqual([
+      'support_app now may create database',
+      'support_app now may temporary database',
+    ]);
+    await admin.query(`revoke temporary, create on database ${database.name} from support_role`);
+    expect(compareMatrices(committed, await observe())).toEqual([]);
+  });
+
+  test('after all of them are undone nothing is left', async () => {
+    expect(compareMatrices(committed, await observe())).toEqual([]);
+  });
+});
+
+describe('the text', () => {
+  test('read back is the same matrix, whatever the line ends', () => {
+    const text = formatMatrix(committed);
+    expect(parseMatrix(text)).toEqual(committed);
+    expect(parseMatrix(text.replaceAll('\n', '\r\n'))).toEqual(committed);
+    expect(parseMatrix(text.replace('SIU', 'SI'))).not.toEqual(committed);
+  });
+});

@@ -1,0 +1,37 @@
+import type pg from 'pg';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { createTestDatabase } from '../testing.ts';
+import { lintSchema } from './lints.ts';
+
+type Case = { offence: string; found: string[]; neighbour: string; role?: string };
+
+/** A table that is as it should be. */
+export const table = (name: string, columns: string) =>
+  `create table crm.${name} (${columns}); call platform.protect_table('crm.${name}');`;
+
+/** A database of one test file, to offend against the lints in. */
+export function useLints() {
+  let superuser: pg.Client;
+  beforeAll(async () => {
+    superuser = await (await createTestDatabase()).connect('postgres');
+  });
+
+  /** What the lints find after these statements, of which nothing stays: the lints end the transaction they run in. */
+  async function findAfter(sql: string, role = 'platform_owner'): Promise<string[]> {
+    await superuser.query(`begin; set local role ${role}; ${sql}; reset role`);
+    const findings = await lintSchema(superuser);
+    return findings.map(({ lint, object }) => `${lint}: ${object}`);
+  }
+
+  /** Each offence is found, and its harmless neighbour is not. */
+  function lint(name: string, cases: Record<string, Case>): void {
+    describe(name, () => {
+      test.each(Object.entries(cases))('finds %s', async (_, { offence, found, neighbour, role }) => {
+        expect(await findAfter(offence, role)).toEqual(found.map((object) => `${name}: ${object}`));
+        expect(await findAfter(neighbour, role)).toEqual([]);
+      });
+    });
+  }
+
+  return { lint, findAfter, superuser: () => superuser };
+}

@@ -1,0 +1,253 @@
+import {
+  type App,
+  bigintId,
+  bigintIdText,
+  clientId,
+  createStaffRoute,
+  jsonBody,
+  object,
+  pageSize,
+  problems,
+  text,
+  time,
+  uuid,
+  z,
+} from '@aether/http';
+import { CustomerErased, type PlatformDb } from '@aether/platform';
+import { cursorsOf, sealedCursor } from '../cursors.ts';
+import { customerKey } from '../customers/customers.routes.ts';
+import { requireCustomer } from '../customers/customers.ts';
+import type { Place } from '../keyset.ts';
+import { entryKinds, readTimeline } from '../timeline/timeline.ts';
+import { type Activity, addActivity, listTasks, updateActivity } from './activities.ts';
+
+const named = z.object({ id: z.string(), name: z.string() });
+const moment = () => z.string().openapi({ format: 'date-time' });
+const head = {
+  id: z.string().openapi({ format: 'uuid' }),
+  occurred_at: moment(),
+  app: z.string().openapi({ example: 'support', description: 'Which app did it.' }),
+  actor: named.nullable().openapi({ description: 'Who did it, if the app said so.' }),
+};
+const ActivityEntrySchema = z
+  .object({
+    kind: z.literal('activity'),
+    ...head,
+    type: z.string().openapi({ example: 'support_chat' }),
+    description: z.string(),
+    metadata: z.record(z.string(), z.any()),
+    due_at: moment().nullable(),
+    done_at: moment().nullable(),
+    deal_id: z.int().nullable(),
+  })
+  .openapi('Activity');
+const changes = z.array(
+  z.object({
+    field: z.string().openapi({ description: 'Of the organisation’s own fields `custom.<key>`.' }),
+    label: z.string().optional().openapi({ description: 'What such a field was called then.' }),
+    old: z.any(),
+    new: z.any(),
+  }),
+);
+const EntrySchema = z
+  .union([
+    ActivityEntrySchema,
+    z.object({
+      kind: z.literal('deal'),
+      ...head,
+      deal: z.object({ id: z.int(), name: z.string() }),
+      change: z.enum(['created', 'edited', 'moved', 'won', 'lost', 'reopened']),
+      changes,
+    }),
+    z.object({ kind: z.literal('field'), ...head, changes }),
+  ])
+  .openapi('TimelineEntry');
+const TaskSchema = z
+  .object({
+    id: head.id,
+    type: z.string(),
+    description: z.string(),
+    occurred_at: moment(),
+    due_at: moment().nullable(),
+    done_at: moment().nullable(),
+    customer: named,
+  })
+  .openapi('Task');
+
+const typesMax = 20;
+const types = z
+  .string()
+  .transform((value) => value.split(','))
+  .refine((list) => list.length <= typesMax && list.every((type) => /^[a-z][a-z0-9_]{1,39}$/.test(type)), {
+    error: `must be at most ${typesMax} types with commas between them, such as call,support_chat`,
+  })
+  .openapi({ type: 'string', example: 'call,support_chat' });
+const kinds = z
+  .string()
+  .transform((value) => value.split(','))
+  .pipe(z.array(z.enum(entryKinds)).max(entryKinds.length))
+  .openapi({ type: 'string', example: 'activity,deal' });
+const yes = z
+  .enum(['true', 'false'])
+  .transform((value) => value === 'true')
+  .openapi({ type: 'boolean' });
+
+const timeline = createStaffRoute({
+  method: 'get',
+  path: '/api/customers/{id}/timeline',
+  summary: 'What happened to a customer, newest first: activities of both apps, changes of deals and fields',
+  request: {
+    params: customerKey,
+    query: object({
+      kind: kinds.optional(),
+      type: types.optional().openapi({ description: 'Of activities, which are then all that comes.' }),
+      deal: bigintIdText()
+        .optional()
+        .openapi({ description: 'Id of a deal: its changes, and the activities that belong to it.' }),
+      app: z.enum(['foundation', 'support']).optional(),
+      person: z.string().min(1).max(255).optional().openapi({ description: 'Id of the user who did it.' }),
+      since: time().optional(),
+      until: time().optional(),
+      cursor: sealedCursor().optional(),
+      limit: pageSize({ max: 200, default: 50 }),
+    }),
+  },
+  responses: {
+    200: {
+      description: 'One page.',
+      content: {
+        'application/json': {
+          schema: z.object({ entries: z.array(EntrySchema), next_cursor: z.string().nullable() }),
+        },
+      },
+    },
+    ...problems(404, 422),
+  },
+});
+
+const add = createStaffRoute({
+  method: 'post',
+  path: '/api/customers/{id}/activities',
+  summary: 'Add a call, an e-mail, a meeting, a note or a task',
+  request: {
+    params: customerKey,
+    body: jsonBody(
+      object({
+        type: z.enum(['call', 'email', 'meeting', 'note', 'task']),
+        description: text({ charactersMax: 4_000 }),
+        occurred_at: time().optional(),
+        due_at: time().optional(),
+        deal_id: bigintId().optional(),
+        client_id: clientId()
+          .optional()
+          .openapi({ description: 'A retry with the same client_id adds nothing and gets the first answer.' }),
+      }).openapi('NewActivity'),
+    ),
+  },
+  responses: {
+    201: { description: 'Added.', content: { 'application/json': { schema: ActivityEntrySchema } } },
+    ...problems(400, 404, 410, 422),
+  },
+});
+
+const change = createStaffRoute({
+  method: 'patch',
+  path: '/api/activities/{id}',
+  summary: 'Change what Foundation wrote: its text, when a task is due, whether it is done',
+  request: {
+    params: object({ id: uuid() }),
+    body: jsonBody(
+      object({
+        description: text({ charactersMax: 4_000 }).optional(),
+        due_at: time().nullable().optional(),
+        is_done: z.boolean().optional(),
+      }).openapi('ActivityChange'),
+    ),
+  },
+  responses: {
+    200: { description: 'As it is now.', content: { 'application/json': { schema: ActivityEntrySchema } } },
+    ...problems(400, 404, 422),
+  },
+});
+
+const tasks = createStaffRoute({
+  method: 'get',
+  path: '/api/activities',
+  summary: 'Tasks, by when they are due',
+  request: {
+    query: object({
+      mine: yes.optional(),
+      open_tasks: yes.optional(),
+      customer_id: uuid().optional(),
+      due_before: time().optional(),
+      cursor: sealedCursor().optional(),
+      limit: pageSize({ max: 200, default: 50 }),
+    }),
+  },
+  responses: {
+    200: {
+      description: 'One page.',
+      content: {
+        'application/json': {
+          schema: z.object({ activities: z.array(TaskSchema), next_cursor: z.string().nullable() }),
+        },
+      },
+    },
+    ...problems(422),
+  },
+});
+
+export function addActivityRoutes(app: App, db: PlatformDb) {
+  const cursors = cursorsOf(db);
+  return app
+    .openapi(timeline, async (c) => {
+      const { kind, type, cursor, limit, ...filters } = c.req.valid('query');
+      const { id } = await requireCustomer(db, c.req.valid('param').id);
+      const name = `timeline ${id}`;
+      const after = await cursors.open(name, cursor);
+      const found = await readTimeline(db, id, {
+        filters: { ...filters, kinds: kind, types: type },
+        after: after && { at: `${after[0]}`, id: after[1] },
+        limit: limit + 1,
+      });
+      const placed = found.map(({ place, ...entry }) => ({ entry, place: [place.at, place.id] as Place }));
+      const { page, next_cursor } = await cursors.cut(name, placed, limit);
+      return c.json({ entries: page.map(({ entry }) => entry), next_cursor }, 200);
+    })
+    .openapi(add, async (c) => {
+      const actor = c.get('actor');
+      const { client_id, ...activity } = c.req.valid('json');
+      const customer = await requireCustomer(db, c.req.valid('param').id);
+      if (customer.erased_at) throw new CustomerErased();
+      const key = client_id && `customer:${customer.id}:${client_id}`;
+      const added = await db.transaction({ actor: actor?.id }, (tx) =>
+        addActivity(tx, { ...activity, customer_id: customer.id, idempotency_key: key }),
+      );
+      return c.json(toEntry(added), 201);
+    })
+    .openapi(change, async (c) => {
+      const actor = c.get('actor');
+      const editor = { id: actor?.id, isAdmin: actor?.role === 'admin' };
+      const changed = await db.transaction({ actor: actor?.id }, (tx) =>
+        updateActivity(tx, c.req.valid('param').id, c.req.valid('json'), editor),
+      );
+      return c.json(toEntry(changed), 200);
+    })
+    .openapi(tasks, async (c) => {
+      const { mine, open_tasks, customer_id, due_before, cursor, limit } = c.req.valid('query');
+      const found = await listTasks(db, {
+        person: mine ? (c.get('actor')?.id ?? '') : undefined,
+        openOnly: open_tasks ?? false,
+        customerId: customer_id,
+        dueBefore: due_before,
+        after: await cursors.open('tasks', cursor),
+        limit: limit + 1,
+      });
+      const { page: activities, next_cursor } = await cursors.cut('tasks', found, limit);
+      return c.json({ activities, next_cursor }, 200);
+    });
+}
+
+function toEntry({ created_by: actor, ...activity }: Activity) {
+  return { kind: 'activity' as const, ...activity, actor };
+}

@@ -1,0 +1,147 @@
+import type { Customer } from '@aether/platform';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { startTestFoundation, type TestFoundation } from '../testing.ts';
+
+let app: TestFoundation;
+let customer: Customer;
+let unique = 0;
+beforeAll(async () => {
+  app = await startTestFoundation();
+});
+
+const newCustomer = () => app.foundation.createCustomer({ name: 'Erik', email: `erik${++unique}@fjordlight.example` });
+const add = (who: Customer, type: string, occurred_at: string, description = type) =>
+  app.call('POST', `/api/customers/${who.id}/activities`, { type, description, occurred_at });
+const logChat = (who: Customer, occurredAt: string) =>
+  app.support.query(
+    `insert into crm.activities (customer_id, type, description, occurred_at, idempotency_key) values ($1, 'support_chat', 'Support conversation resolved', $2, $3)`,
+    [who.id, occurredAt, `session:${++unique}`],
+  );
+
+async function readAll(who: Customer, query = ''): Promise<string[]> {
+  const seen: string[] = [];
+  let cursor: string | null = '';
+  while (cursor !== null) {
+    const { body } = await app.call(
+      'GET',
+      `/api/customers/${who.id}/timeline?limit=2${query}${cursor && `&cursor=${cursor}`}`,
+    );
+    seen.push(...body.entries.map((entry: { description: string }) => entry.description));
+    cursor = body.next_cursor;
+  }
+  return seen;
+}
+
+describe('the timeline', () => {
+  beforeAll(async () => {
+    customer = await newCustomer();
+    await add(customer, 'call', '2026-03-01T10:00:00Z', 'first');
+    await logChat(customer, '2026-03-02T10:00:00Z');
+    await add(customer, 'note', '2026-03-03T10:00:00Z', 'third');
+    await add(customer, 'call', '2026-03-04T10:00:00Z', 'fourth');
+  });
+
+  test('shows what both apps added, newest first, page by page', async () => {
+    expect(await readAll(customer)).toEqual(['fourth', 'third', 'Support conversation resolved', 'first']);
+  });
+
+  test('is filtered by app and by types', async () => {
+    expect(await readAll(customer, '&app=support')).toEqual(['Support conversation resolved']);
+    expect(await readAll(customer, '&type=call')).toEqual(['fourth', 'first']);
+    expect(await readAll(customer, '&type=note,support_chat')).toEqual(['third', 'Support conversation resolved']);
+    expect(await readAll(customer, '&app=support&type=call')).toEqual([]);
+  });
+
+  test('is reached by the number of the customer as well', async () => {
+    const { body } = await app.call('GET', `/api/customers/${customer.crm_id}/timeline`);
+    expect(body.entries).toHaveLength(4);
+    expect(body.entries[2]).toMatchObject({ type: 'support_chat', app: 'support', deal_id: null, actor: null });
+  });
+
+  test('loses and doubles none of many entries within one microsecond and one microsecond apart', async () => {
+    const busy = await newCustomer();
+    await app.foundation.query(
+      `insert into crm.activities (customer_id, type, description, occurred_at)
+       select $1, 'note', 'n' || n, timestamptz '2026-03-01 10:00:00.000001Z' + make_interval(secs => (n / 3) * 0.000001) from generate_series(0, 20) n`,
+      [busy.id],
+    );
+    const seen = await readAll(busy);
+    expect(new Set(seen).size).toBe(21);
+    expect(seen).toHaveLength(21);
+  });
+
+  test('of nobody is 404; of a customer without entries it is empty', async () => {
+    expect((await app.call('GET', '/api/customers/019a2b3c-4d5e-7f60-8a9b-0c1d2e3f4a5b/timeline')).status).toBe(404);
+    const { body } = await app.call('GET', `/api/customers/${(await newCustomer()).id}/timeline`);
+    expect(body).toEqual({ entries: [], next_cursor: null });
+  });
+
+  test.each(['type=Call', 'type=', `type=${Array(21).fill('call')}`, 'app=crm', 'cursor=e30', 'limit=201'])(
+    '?%s is refused',
+    async (query) => {
+      expect((await app.call('GET', `/api/customers/${customer.id}/timeline?${query}`)).status).toBe(422);
+    },
+  );
+});
+
+describe('adding an activity', () => {
+  test('keeps who did it', async () => {
+    const who = await newCustomer();
+    const added = await app.call('POST', `/api/customers/${who.id}/activities`, {
+      type: 'task',
+      description: 'Send the offer\r\nand call',
+      due_at: '2026-12-01T09:00:00+01:00',
+    });
+    expect(added).toMatchObject({
+      status: 201,
+      body: {
+        type: 'task',
+        description: 'Send the offer\nand call',
+        due_at: '2026-12-01T08:00:00.000Z',
+        app: 'foundation',
+        actor: { id: 'maya', name: 'Maya Okafor' },
+      },
+    });
+  });
+
+  test('takes any offset and answers in UTC', async () => {
+    const added = await add(await newCustomer(), 'call', '2026-01-01T00:00:00+23:00');
+    expect(added).toMatchObject({ status: 201, body: { occurred_at: '2025-12-31T01:00:00.000Z' } });
+  });
+
+  test('twice with one client_id adds one', async () => {
+    const who = await newCustomer();
+    const body = { type: 'note', description: 'once', client_id: 'abc' };
+    const [first, second] = await Promise.all(
+      [1, 2].map(() => app.call('POST', `/api/customers/${who.id}/activities`, body)),
+    );
+    expect(first?.body).toEqual(second?.body);
+    expect(await readAll(who)).toEqual(['once']);
+  });
+
+  test.each([
+    [{ type: 'support_chat', description: 'forged' }, 'type'],
+    [{ type: 'deal_won', description: 'forged' }, 'type'],
+    [{ type: 'note', description: ' ' }, 'description'],
+    [{ type: 'note', description: 'x'.repeat(4_001) }, 'description'],
+    [{ type: 'note', description: 'x', occurred_at: 'yesterday' }, 'occurred_at'],
+    [{ type: 'note', description: 'x', occurred_at: '9999-12-31T23:59:59-15:00' }, 'occurred_at'],
+    [{ type: 'note', description: 'x', occurred_at: '0001-01-01T00:00:00+10:00' }, 'occurred_at'],
+    [{ type: 'note', description: 'x', deal_id: 999_999 }, 'deal_id'],
+    [{ type: 'note', description: 'x', created_by_app: 'support' }, 'created_by_app'],
+  ])('%j is refused, naming %s', async (body, field) => {
+    const answer = await app.call('POST', `/api/customers/${(await newCustomer()).id}/activities`, body);
+    expect(answer.status).toBe(422);
+    expect(answer.body.errors.map((error: { field: string }) => error.field)).toEqual([field]);
+  });
+
+  test('to the deal of another customer is refused', async () => {
+    const deal = await app.call('POST', '/api/deals', { customer_id: (await newCustomer()).id, name: 'Theirs' });
+    const answer = await app.call('POST', `/api/customers/${(await newCustomer()).id}/activities`, {
+      type: 'note',
+      description: 'x',
+      deal_id: deal.body.id,
+    });
+    expect(answer).toMatchObject({ status: 422, body: { code: 'reference-not-found' } });
+  });
+});

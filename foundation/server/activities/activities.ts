@@ -1,0 +1,156 @@
+import {
+  type App,
+  InvalidField,
+  NotFound,
+  PlatformError,
+  type Queryable,
+  ReferenceNotFound,
+  type Transaction,
+} from '@aether/platform';
+import { collectValues, keyset, type Place, type Placed } from '../keyset.ts';
+
+/** An entry of a customer's timeline, of either app. */
+export type Activity = {
+  id: string;
+  type: string;
+  description: string;
+  metadata: Record<string, unknown>;
+  occurred_at: Date;
+  due_at: Date | null;
+  done_at: Date | null;
+  app: App;
+  created_by: { id: string; name: string } | null;
+  deal_id: number | null;
+};
+
+export type NewActivity = {
+  customer_id: string;
+  type: string;
+  description: string;
+  metadata?: Record<string, unknown>;
+  occurred_at?: string;
+  due_at?: string;
+  deal_id?: number;
+  idempotency_key?: string;
+};
+
+export type ActivityRow = Omit<Activity, 'created_by'> & { created_by: string | null; created_by_name: string | null };
+
+export const activityColumns = `a.id, a.type, a.description, a.metadata, a.occurred_at, a.due_at, a.done_at, a.created_by_app as app, a.deal_id,
+  a.created_by, u.name as created_by_name`;
+
+/**
+ * Adds to the timeline as Foundation. With an idempotency key a repetition adds nothing and returns what stands there.
+ *
+ * @throws ReferenceNotFound when the deal is not one of this customer's, nor of one who was merged into it.
+ */
+export async function addActivity(tx: Transaction, activity: NewActivity): Promise<Activity> {
+  const { customer_id, type, description, metadata = {}, occurred_at, due_at, deal_id, idempotency_key } = activity;
+  if (deal_id !== undefined) {
+    const deals = await tx.query(
+      `select from crm.deals d join platform.customers c on c.id = d.customer_id
+       where d.id = $1 and (d.customer_id = $2 or c.merged_into = $2)`,
+      [deal_id, customer_id],
+    );
+    if (deals.length === 0) throw new ReferenceNotFound('deal_id');
+  }
+  const added = await tx.query<{ id: string }>(
+    `insert into crm.activities (customer_id, type, description, metadata, occurred_at, due_at, deal_id, idempotency_key)
+     values ($1, $2, $3, $4, coalesce($5, now()), $6, $7, $8)
+     on conflict (created_by_app, idempotency_key) do nothing returning id`,
+    [customer_id, type, description, metadata, occurred_at, due_at, deal_id, idempotency_key],
+  );
+  const [row] = await tx.query<ActivityRow>(
+    `select ${activityColumns} from crm.activities a left join platform.users u on u.id = a.created_by
+     where ${added[0] ? 'a.id = $1' : `a.created_by_app = 'foundation' and a.idempotency_key = $1`}`,
+    [added[0]?.id ?? idempotency_key],
+  );
+  return toActivity(row as ActivityRow);
+}
+
+export function toActivity({ created_by, created_by_name, ...row }: ActivityRow): Activity {
+  const { id, type, description, metadata, occurred_at, due_at, done_at, app, deal_id } = row;
+  return {
+    id,
+    type,
+    description,
+    metadata,
+    occurred_at,
+    due_at,
+    done_at,
+    app,
+    deal_id,
+    created_by: created_by && created_by_name ? { id: created_by, name: created_by_name } : null,
+  };
+}
+
+/** What people write; the rest is written by the apps, and stays as it is. */
+export const typedByPeople = ['call', 'email', 'meeting', 'note', 'task'] as const;
+
+/** Ask whoever wrote it, or an administrator. */
+export class NotYours extends PlatformError {
+  constructor() {
+    super('not-yours', 403, 'Only who wrote this, or an administrator, may change what it says. Add a note instead.');
+  }
+}
+
+/**
+ * Changes what a person wrote in Foundation: the text, by its author or an administrator; when a task is due and whether it is done, by
+ * everybody.
+ *
+ * @throws NotFound, also for what an app wrote, which stays as it is; NotYours
+ */
+export async function updateActivity(
+  tx: Transaction,
+  id: string,
+  { description, due_at, is_done }: { description?: string; due_at?: string | null; is_done?: boolean },
+  editor: { id?: string; isAdmin: boolean },
+): Promise<Activity> {
+  const [known] = await tx.query<{ type: string; created_by: string | null }>(
+    `select type, created_by from crm.activities where id = $1 and created_by_app = 'foundation' and type = any ($2) for update`,
+    [id, typedByPeople],
+  );
+  if (!known) throw new NotFound('activity that a person wrote');
+  if (known.type !== 'task' && (due_at !== undefined || is_done !== undefined))
+    throw new InvalidField([{ field: due_at === undefined ? 'is_done' : 'due_at', message: 'is for tasks' }]);
+  if (description !== undefined && !editor.isAdmin && known.created_by !== (editor.id ?? null)) throw new NotYours();
+  await tx.query(
+    `update crm.activities set description = coalesce($2, description), due_at = case when $3 then $4::timestamptz else due_at end,
+       done_at = case $5::boolean when true then coalesce(done_at, now()) when false then null else done_at end
+     where id = $1`,
+    [id, description, due_at !== undefined, due_at ?? null, is_done ?? null],
+  );
+  const [row] = await tx.query<ActivityRow>(
+    `select ${activityColumns} from crm.activities a left join platform.users u on u.id = a.created_by where a.id = $1`,
+    [id],
+  );
+  return toActivity(row as ActivityRow);
+}
+
+export type Task = Pick<Activity, 'id' | 'type' | 'description' | 'occurred_at' | 'due_at' | 'done_at'> & {
+  customer: { id: string; name: string };
+};
+
+const byDueTime = { by: `coalesce(a.due_at, 'infinity')`, type: 'timestamptz', id: 'a.id', idType: 'uuid' };
+
+export type TaskFilters = { person?: string; openOnly: boolean; customerId?: string; dueBefore?: string };
+
+/** Tasks by when they are due, those without a date last. @param filters.person who wrote them */
+export async function listTasks(
+  on: Queryable,
+  { person, openOnly, customerId, dueBefore, after, limit }: TaskFilters & { after?: Place; limit: number },
+): Promise<Placed<Task>[]> {
+  const { values, parameter } = collectValues();
+  const { where, orderBy, place } = keyset(byDueTime, 'asc', after, parameter);
+  const conditions = [`a.type = 'task'`, where];
+  if (person !== undefined) conditions.push(`a.created_by = ${parameter(person)}`);
+  if (openOnly) conditions.push('a.done_at is null');
+  if (customerId) conditions.push(`a.customer_id = ${parameter(customerId)}`);
+  if (dueBefore) conditions.push(`a.due_at < ${parameter(dueBefore)}`);
+  return on.query<Placed<Task>>(
+    `select a.id, a.type, a.description, a.occurred_at, a.due_at, a.done_at, jsonb_build_object('id', c.id, 'name', c.name) as customer, ${place}
+     from crm.activities a join platform.customers c on c.id = a.customer_id
+     where ${conditions.join(' and ')} order by ${orderBy} limit ${parameter(limit)}`,
+    values,
+  );
+}

@@ -1,0 +1,238 @@
+import { type App, createStaffRoute, jsonBody, line, object, pageSize, problems, uuid, z } from '@aether/http';
+import { canonicaliseDomain, type PlatformDb } from '@aether/platform';
+import { cursorsOf, sealedCursor } from '../cursors.ts';
+import { customChange, customShown } from '../customfields/customfields.routes.ts';
+import { writeCustomValues } from '../customfields/customfields.ts';
+import { type CompanyOrder, companyOrders, getCompanyRecord, listCompanies } from './companies.ts';
+import { createContact, deleteContact, listContacts, updateContact } from './contacts.ts';
+
+const moment = () => z.string().openapi({ format: 'date-time' });
+const CompanySchema = z
+  .object({
+    id: z.string().openapi({ format: 'uuid' }),
+    name: z.string(),
+    domain: z.string().nullable(),
+    version: z.int(),
+    created_at: moment(),
+    updated_at: moment(),
+    created_by_app: z.enum(['foundation', 'support']),
+  })
+  .openapi('CompanyRecord');
+const counts = { customers: z.int(), open_deals: z.int() };
+const ContactSchema = z
+  .object({
+    id: z.string().openapi({ format: 'uuid' }),
+    company_id: z.string(),
+    customer_id: z.string().nullable(),
+    name: z.string(),
+    title: z.string().nullable(),
+    email: z.string().nullable(),
+    phone: z.string().nullable(),
+    version: z.int(),
+    created_at: moment(),
+    updated_at: moment(),
+  })
+  .openapi('Contact');
+
+const key = object({ id: uuid() });
+const companyFields = {
+  name: line({ charactersMax: 200 }),
+  domain: z
+    .string()
+    .trim()
+    .max(253)
+    .refine((domain) => canonicaliseDomain(domain) !== undefined, { error: 'must be a domain such as example.com' })
+    .nullable(),
+};
+const contactFields = {
+  name: line({ charactersMax: 200 }),
+  title: line({ charactersMax: 120 }).nullable(),
+  email: line({ charactersMax: 254 }).nullable(),
+  phone: line({ charactersMax: 40 }).nullable(),
+  customer_id: uuid().nullable(),
+};
+const expectedVersion = () =>
+  z.int().positive().optional().openapi({ description: 'Refuse when somebody has changed it since.' });
+const json = <Schema extends z.ZodType>(description: string, schema: Schema) => ({
+  description,
+  content: { 'application/json': { schema } },
+});
+
+const list = createStaffRoute({
+  method: 'get',
+  path: '/api/companies',
+  summary: 'Find companies by name or domain',
+  request: {
+    query: object({
+      search: line({ charactersMax: 200 }).optional(),
+      sort: z.enum(Object.keys(companyOrders) as [CompanyOrder]).default('name'),
+      dir: z.enum(['asc', 'desc']).optional(),
+      cursor: sealedCursor().optional(),
+      limit: pageSize({ max: 200, default: 50 }),
+    }),
+  },
+  responses: {
+    200: json(
+      'One page.',
+      z.object({ companies: z.array(CompanySchema.extend(counts)), next_cursor: z.string().nullable() }),
+    ),
+    ...problems(422),
+  },
+});
+
+const create = createStaffRoute({
+  method: 'post',
+  path: '/api/companies',
+  summary: 'Create a company',
+  request: {
+    body: jsonBody(
+      object({
+        name: companyFields.name,
+        domain: companyFields.domain.optional(),
+        custom: customChange().optional(),
+      }).openapi('NewCompany'),
+    ),
+  },
+  responses: { 201: json('Created.', CompanySchema), ...problems(400, 409, 422) },
+});
+
+const get = createStaffRoute({
+  method: 'get',
+  path: '/api/companies/{id}',
+  summary: 'One company',
+  request: { params: key },
+  responses: {
+    200: json('The company.', z.object({ company: CompanySchema, custom: customShown(), ...counts })),
+    ...problems(404, 422),
+  },
+});
+
+const change = createStaffRoute({
+  method: 'patch',
+  path: '/api/companies/{id}',
+  summary: 'Change the given fields of a company',
+  request: {
+    params: key,
+    body: jsonBody(
+      object({
+        ...object(companyFields).partial().shape,
+        custom: customChange().optional(),
+        expected_version: expectedVersion(),
+      }).openapi('CompanyChange'),
+    ),
+  },
+  responses: { 200: json('As it is now.', CompanySchema), ...problems(400, 404, 409, 422) },
+});
+
+const contacts = createStaffRoute({
+  method: 'get',
+  path: '/api/companies/{id}/contacts',
+  summary: 'Who has which role there, by name',
+  request: {
+    params: key,
+    query: object({ cursor: sealedCursor().optional(), limit: pageSize({ max: 200, default: 100 }) }),
+  },
+  responses: {
+    200: json('One page.', z.object({ contacts: z.array(ContactSchema), next_cursor: z.string().nullable() })),
+    ...problems(404, 422),
+  },
+});
+
+const addContact = createStaffRoute({
+  method: 'post',
+  path: '/api/companies/{id}/contacts',
+  summary: 'Add a person’s role at a company',
+  request: {
+    params: key,
+    body: jsonBody(
+      object({ ...object(contactFields).partial().shape, name: contactFields.name }).openapi('NewContact'),
+    ),
+  },
+  responses: { 201: json('Added.', ContactSchema), ...problems(400, 404, 422) },
+});
+
+const changeContact = createStaffRoute({
+  method: 'patch',
+  path: '/api/contacts/{id}',
+  summary: 'Change the given fields of a contact',
+  request: {
+    params: key,
+    body: jsonBody(
+      object({ ...object(contactFields).partial().shape, expected_version: expectedVersion() }).openapi(
+        'ContactChange',
+      ),
+    ),
+  },
+  responses: { 200: json('As it is now.', ContactSchema), ...problems(400, 404, 409, 422) },
+});
+
+const removeContact = createStaffRoute({
+  method: 'delete',
+  path: '/api/contacts/{id}',
+  summary: 'Remove a person’s role at a company',
+  request: { params: key },
+  responses: { 204: { description: 'Removed.' }, ...problems(404, 422) },
+});
+
+export function addCompanyRoutes(app: App, db: PlatformDb) {
+  const cursors = cursorsOf(db);
+  return app
+    .openapi(list, async (c) => {
+      const { search, sort, dir, cursor, limit } = c.req.valid('query');
+      const direction = dir ?? (sort === 'name' ? 'asc' : 'desc');
+      const name = `companies ${sort} ${direction}`;
+      const after = await cursors.open(name, cursor);
+      const found = await listCompanies(db, { search, sort, direction, after, limit: limit + 1 });
+      const { page: companies, next_cursor } = await cursors.cut(name, found, limit);
+      return c.json({ companies, next_cursor }, 200);
+    })
+    .openapi(create, async (c) => {
+      const { custom, ...company } = c.req.valid('json');
+      const made = await db.transaction({ actor: c.get('actor')?.id }, async (tx) => {
+        const made = await db.createCompany(company, { tx });
+        await writeCustomValues(tx, 'company', made.id, custom, { isNew: true });
+        return (await db.getCompanyById(made.id, { tx })) ?? made;
+      });
+      return c.json(made, 201);
+    })
+    .openapi(get, async (c) => c.json(await getCompanyRecord(db, c.req.valid('param').id), 200))
+    .openapi(change, async (c) => {
+      const { expected_version: expectedVersion, custom, ...patch } = c.req.valid('json');
+      const { id } = c.req.valid('param');
+      const changed = await db.transaction({ actor: c.get('actor')?.id }, async (tx) => {
+        const changed = await db.updateCompany(id, patch, { expectedVersion, tx });
+        await writeCustomValues(tx, 'company', id, custom);
+        return (await db.getCompanyById(id, { tx })) ?? changed;
+      });
+      return c.json(changed, 200);
+    })
+    .openapi(contacts, async (c) => {
+      const { id } = c.req.valid('param');
+      const { cursor, limit } = c.req.valid('query');
+      await getCompanyRecord(db, id);
+      const name = `contacts of ${id}`;
+      const after = await cursors.open(name, cursor);
+      const found = await listContacts(db, id, { after, limit: limit + 1 });
+      const { page: contacts, next_cursor } = await cursors.cut(name, found, limit);
+      return c.json({ contacts, next_cursor }, 200);
+    })
+    .openapi(addContact, async (c) => {
+      const { id } = c.req.valid('param');
+      await getCompanyRecord(db, id);
+      const made = await db.transaction({ actor: c.get('actor')?.id }, (tx) =>
+        createContact(tx, id, c.req.valid('json')),
+      );
+      return c.json(made, 201);
+    })
+    .openapi(changeContact, async (c) => {
+      const { expected_version, ...patch } = c.req.valid('json');
+      const changed = await db.transaction({ actor: c.get('actor')?.id }, (tx) =>
+        updateContact(tx, c.req.valid('param').id, patch, expected_version),
+      );
+      return c.json(changed, 200);
+    })
+    .openapi(removeContact, async (c) => {
+      await db.transaction({ actor: c.get('actor')?.id }, (tx) => deleteContact(tx, c.req.valid('param').id));
+      return c.body(null, 204);
+    });
+}

@@ -1,0 +1,59 @@
+import { type Company, NotFound, type PlatformDb, type Queryable } from '@aether/platform';
+import { matchCompany } from '../customers/customermatch.ts';
+import { type CustomValues, customValues } from '../customfields/customfields.ts';
+import { collectValues, type Direction, keyset, likePattern, type Place, type Placed, wordsOf } from '../keyset.ts';
+
+export type ListedCompany = Company & { customers: number; open_deals: number };
+export type CompanyRecord = {
+  company: Company;
+  custom: CustomValues;
+  customers: number;
+  open_deals: number;
+};
+
+/** Each as its index has it. */
+export const companyOrders = {
+  name: { by: 'o.name', type: 'text' },
+  created: { by: 'o.id', type: 'uuid' },
+  updated: { by: 'o.updated_at', type: 'timestamptz' },
+};
+export type CompanyOrder = keyof typeof companyOrders;
+
+const counts = `(select count(*)::integer from platform.customers c where c.company_id = o.id and c.merged_into is null and c.erased_at is null) as customers,
+  (select count(*)::integer from crm.deals d where d.company_id = o.id and d.status = 'open') as open_deals`;
+
+/** Companies whose name or domain holds every word of `search`. */
+export async function listCompanies(
+  on: Queryable,
+  {
+    search = '',
+    sort,
+    direction,
+    after,
+    limit,
+  }: { search?: string; sort: CompanyOrder; direction: Direction; after?: Place; limit: number },
+): Promise<Placed<ListedCompany>[]> {
+  const { values, parameter } = collectValues();
+  const order = { ...companyOrders[sort], id: 'o.id', idType: 'uuid' };
+  const { where, orderBy, place } = keyset(order, direction, after, parameter);
+  const conditions = wordsOf(search).map((word) => {
+    const domain = parameter(`${word.replace(/[\\%_]/g, '\\$&')}%`);
+    return `(${matchCompany(word, parameter(likePattern(word)))} or o.domain like ${domain})`;
+  });
+  return on.query<Placed<ListedCompany>>(
+    `select o.id, o.name, o.domain, o.version, o.created_at, o.updated_at, o.created_by_app, ${counts}, ${place}
+     from platform.companies o where ${[where, ...conditions].join(' and ')} order by ${orderBy} limit ${parameter(limit)}`,
+    values,
+  );
+}
+
+/** @throws NotFound */
+export async function getCompanyRecord(db: PlatformDb, id: string): Promise<CompanyRecord> {
+  const company = await db.getCompanyById(id);
+  if (!company) throw new NotFound('company');
+  const [more] = await db.query<Omit<CompanyRecord, 'company'>>(
+    `select ${customValues('company', 'o.id')} as custom, ${counts} from platform.companies o where o.id = $1`,
+    [id],
+  );
+  return { company, ...(more as Omit<CompanyRecord, 'company'>) };
+}

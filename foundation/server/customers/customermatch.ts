@@ -1,0 +1,71 @@
+import { canonicaliseEmail, type Queryable } from '@aether/platform';
+import { collectValues, comparedWordsMax, likePattern, matchWord, type Parameter, wordsOf } from '../keyset.ts';
+import type { CustomerFilters } from './customers.ts';
+
+/** Customers looked at to see which of several words is the rarest. */
+const sampleMax = 1_000;
+
+/** As its index has it; no tier is called that. */
+export const tierOrLast = `coalesce(c.account_tier, '~')`;
+
+/** The condition for `filters`, without their search. */
+export function matchFilters(filters: CustomerFilters, parameter: Parameter): string {
+  const conditions = ['true'];
+  if (filters.tier) conditions.push(`${tierOrLast} = ${parameter(filters.tier)}`);
+  if (filters.manager) conditions.push(`c.account_manager_id = ${parameter(filters.manager)}`);
+  if (filters.no_manager) conditions.push('c.account_manager_id is null');
+  if (filters.company) conditions.push(`c.company_id = ${parameter(filters.company)}`);
+  if (filters.app) conditions.push(`c.created_by_app = ${parameter(filters.app)}`);
+  if (filters.created_after) conditions.push(`c.created_at >= ${parameter(filters.created_after)}`);
+  if (filters.created_before) conditions.push(`c.created_at < ${parameter(filters.created_before)}`);
+  return conditions.join(' and ');
+}
+
+/** The condition that a customer `c` has a word in name or address. */
+export const matchCustomer = (word: string, pattern: string) =>
+  matchWord(`' ' || lower(c.name) || ' ' || c.email_key`, 'c.name', word, pattern);
+/** The condition that a company `o` has a word in its name. */
+export const matchCompany = (word: string, pattern: string) =>
+  matchWord(`' ' || lower(o.name)`, 'o.name', word, pattern);
+
+/**
+ * The condition that every word stands in name, address or company; or that it is a whole address, also a former one, or a number.
+ *
+ * @param rarest the word for which indexes are used; without one the rows are given, and each is looked at.
+ */
+export function matchSearch(search: string | undefined, parameter: Parameter, rarest?: string): string {
+  if (!search) return 'true';
+  const everyWord = wordsOf(search).map((word) => {
+    const pattern = parameter(likePattern(word));
+    // "or" of what two indexes answer becomes a bitmap of a few rows; those are then looked at one by one.
+    return word === rarest
+      ? `(${matchCustomer(word, pattern)} or c.company_id = any (array(select o.id from platform.companies o where ${matchCompany(word, pattern)})))`
+      : `((${matchCustomer(word, pattern)} or ${matchCompany(word, pattern)}) is true)`;
+  });
+  const conditions = [everyWord.length > 0 ? `(${everyWord.join(' and ')})` : 'true'];
+  const email = canonicaliseEmail(search);
+  if (email.ok)
+    conditions.push(
+      `c.id = any (array(select customer_id from platform.customer_emails where email_key = ${parameter(email.key)}))`,
+    );
+  if (/^[1-9]\d{0,17}$/.test(search)) conditions.push(`c.crm_id = ${parameter(search, 'bigint')}`);
+  return `(${conditions.join(' or ')})`;
+}
+
+/** The word, of the first few, that the fewest of the newest customers have; of equals the longest. */
+export async function findRarest(on: Queryable, search: string): Promise<string | undefined> {
+  const words = wordsOf(search).slice(0, comparedWordsMax);
+  if (words.length < 2) return words[0];
+  const { values, parameter } = collectValues();
+  const counts = words.map((word) => {
+    const pattern = parameter(likePattern(word));
+    return `count(*) filter (where ${matchCustomer(word, pattern)} or ${matchCompany(word, pattern)})::integer`;
+  });
+  const [row] = await on.query<{ counts: number[] }>(
+    `select array[${counts.join(', ')}] as counts from (select * from platform.customers order by id desc limit ${sampleMax}) c
+     left join platform.companies o on o.id = c.company_id`,
+    values,
+  );
+  const ranked = words.map((word, index) => ({ word, count: row?.counts[index] ?? 0 }));
+  return ranked.sort((one, other) => one.count - other.count || other.word.length - one.word.length)[0]?.word;
+}

@@ -1,0 +1,220 @@
+import {
+  type App,
+  CompanySchema,
+  CrmContextSchema,
+  CustomerSchema,
+  createStaffRoute,
+  jsonBody,
+  line,
+  object,
+  pageSize,
+  problems,
+  time,
+  uuid,
+  z,
+} from '@aether/http';
+import type { PlatformDb } from '@aether/platform';
+import { cursorsOf, sealedCursor } from '../cursors.ts';
+import { customChange, customShown } from '../customfields/customfields.routes.ts';
+import { type CustomValues, customValues, writeCustomValues } from '../customfields/customfields.ts';
+import { readProvenance } from '../timeline/history.ts';
+import { type CustomerFilters, getCustomerRecord, listCustomers, requireCustomer } from './customers.ts';
+import { type CustomerOrder, countCustomers, customerOrders } from './customersearch.ts';
+
+/** A customer in a path: the uuid, or the number that Foundation gave. */
+export const customerKey = object({
+  id: z.union([uuid(), z.string().regex(/^[1-9]\d{0,17}$/, { abort: true })], {
+    error: 'must be a customer’s UUID or crm_id',
+  }),
+});
+
+/** Which tiers there are is the organisation's own business; `premium` is the one that both apps show in gold. */
+export const accountTier = () =>
+  z
+    .string()
+    .regex(/^[a-z][a-z0-9_-]{0,39}$/, { error: 'must be 1 to 40 of a-z, 0-9, _ or -, starting with a letter' })
+    .openapi({ example: 'premium' });
+
+const writable = {
+  name: line({ charactersMax: 200 }),
+  email: line({ charactersMax: 1_000 }),
+  phone: line({ charactersMax: 40 }).nullable(),
+  company_id: uuid().nullable(),
+  account_tier: accountTier().nullable(),
+  account_manager_id: z.string().min(1).max(255).nullable(),
+};
+const { name, email, ...optional } = writable;
+const NewCustomerSchema = object({
+  name,
+  email,
+  ...object(optional).partial().shape,
+  custom: customChange().optional(),
+}).openapi('NewCustomer');
+const CustomerChangeSchema = object({
+  ...object(writable).partial().shape,
+  custom: customChange().optional(),
+  expected_version: z
+    .int()
+    .positive()
+    .optional()
+    .openapi({ description: 'Refuse when somebody has changed it since.' }),
+}).openapi('CustomerChange');
+
+const named = z.object({ id: z.string(), name: z.string() });
+const ListedCustomerSchema = CustomerSchema.extend({
+  company: CompanySchema.nullable(),
+  account_manager: named.nullable(),
+  custom: customShown(),
+}).openapi('ListedCustomer');
+const ProvenanceSchema = z
+  .object({
+    app: z.string(),
+    actor: named.nullable(),
+    at: z.string().openapi({ format: 'date-time' }),
+    old: z.any().openapi({ description: 'What stood there before.' }),
+  })
+  .openapi('Provenance');
+const totalMax = 1_000;
+
+const list = createStaffRoute({
+  method: 'get',
+  path: '/api/customers',
+  summary: 'Find customers by name, address, company or number',
+  description:
+    'On the first page `total` counts up to 1,000, and `total_is_more` says that there are more. What very many fit is not counted: `total` is then how many the page shows.',
+  request: {
+    query: object({
+      search: line({ charactersMax: 200 }).optional(),
+      tier: accountTier().optional(),
+      manager: z.string().min(1).max(255).optional().openapi({ description: 'Id of the account manager.' }),
+      no_manager: z.enum(['true', 'false']).optional().openapi({ type: 'boolean' }),
+      company: uuid().optional(),
+      app: z.enum(['foundation', 'support']).optional().openapi({ description: 'Which app created them.' }),
+      created_after: time().optional(),
+      created_before: time().optional(),
+      sort: z.enum(Object.keys(customerOrders) as [CustomerOrder]).default('created'),
+      dir: z
+        .enum(['asc', 'desc'])
+        .optional()
+        .openapi({ description: 'By default newest first, and names from A to Z.' }),
+      cursor: sealedCursor().optional(),
+      limit: pageSize({ max: 100, default: 25 }),
+    }),
+  },
+  responses: {
+    200: {
+      description: 'One page.',
+      content: {
+        'application/json': {
+          schema: z.object({
+            customers: z.array(ListedCustomerSchema),
+            next_cursor: z.string().nullable(),
+            total: z.int().optional(),
+            total_is_more: z.boolean().optional(),
+          }),
+        },
+      },
+    },
+    ...problems(422),
+  },
+});
+
+const create = createStaffRoute({
+  method: 'post',
+  path: '/api/customers',
+  summary: 'Create a customer',
+  request: { body: jsonBody(NewCustomerSchema) },
+  responses: {
+    201: { description: 'Created.', content: { 'application/json': { schema: CustomerSchema } } },
+    ...problems(400, 409, 422),
+  },
+});
+
+const get = createStaffRoute({
+  method: 'get',
+  path: '/api/customers/{id}',
+  summary: 'One customer with its company, what the CRM knows, and who changed what',
+  request: { params: customerKey },
+  responses: {
+    200: {
+      description: 'The customer. An old number or the id of a merged customer finds the one that goes on for it.',
+      content: {
+        'application/json': {
+          schema: z.object({
+            customer: CustomerSchema,
+            company: CompanySchema.nullable(),
+            crm: CrmContextSchema,
+            custom: customShown(),
+            provenance: z
+              .record(z.string(), ProvenanceSchema)
+              .openapi({ description: 'Of each shared field its last change.' }),
+          }),
+        },
+      },
+    },
+    ...problems(404, 422),
+  },
+});
+
+const change = createStaffRoute({
+  method: 'patch',
+  path: '/api/customers/{id}',
+  summary: 'Change the given fields of a customer',
+  request: { params: customerKey, body: jsonBody(CustomerChangeSchema) },
+  responses: {
+    200: { description: 'As it is now.', content: { 'application/json': { schema: CustomerSchema } } },
+    ...problems(400, 403, 404, 409, 410, 422),
+  },
+});
+
+export function addCustomerRoutes(app: App, db: PlatformDb) {
+  const cursors = cursorsOf(db);
+
+  async function count(filters: CustomerFilters, shown: number, isFrequent: boolean, isAll: boolean) {
+    if (isAll || isFrequent) return { total: shown, total_is_more: !isAll };
+    const total = await countCustomers(db, filters, totalMax);
+    return { total: Math.min(total, totalMax), total_is_more: total > totalMax };
+  }
+
+  return app
+    .openapi(list, async (c) => {
+      const { cursor, limit, sort, dir, no_manager, ...filters } = c.req.valid('query');
+      const shown = { ...filters, no_manager: no_manager === 'true' };
+      const direction = dir ?? (sort === 'created' || sort === 'updated' ? 'desc' : 'asc');
+      const name = `customers ${sort} ${direction}`;
+      const after = await cursors.open(name, cursor);
+      const found = await listCustomers(db, { filters: shown, sort, direction, after, limit: limit + 1 });
+      const { page: customers, next_cursor } = await cursors.cut(name, found.customers, limit);
+      const counted =
+        after === undefined && (await count(shown, customers.length, found.isFrequent, next_cursor === null));
+      return c.json({ customers, next_cursor, ...counted }, 200);
+    })
+    .openapi(create, async (c) => {
+      const { custom, ...customer } = c.req.valid('json');
+      const made = await db.transaction({ actor: c.get('actor')?.id }, async (tx) => {
+        const made = await db.createCustomer(customer, { tx });
+        await writeCustomValues(tx, 'customer', made.id, custom, { isNew: true });
+        return requireCustomer(db, made.id, tx);
+      });
+      return c.json(made, 201);
+    })
+    .openapi(get, async (c) => {
+      const record = await getCustomerRecord(db, c.req.valid('param').id);
+      const { id } = record.customer;
+      const [[own], provenance] = await Promise.all([
+        db.query<{ custom: CustomValues }>(`select ${customValues('customer', '$1')} as custom`, [id]),
+        readProvenance(db, id),
+      ]);
+      return c.json({ ...record, custom: own?.custom ?? {}, provenance }, 200);
+    })
+    .openapi(change, async (c) => {
+      const { expected_version: expectedVersion, custom, ...patch } = c.req.valid('json');
+      const { id } = await requireCustomer(db, c.req.valid('param').id);
+      const changed = await db.transaction({ actor: c.get('actor')?.id }, async (tx) => {
+        const changed = await db.updateCustomer(id, patch, { expectedVersion, tx });
+        await writeCustomValues(tx, 'customer', changed.id, custom);
+        return requireCustomer(db, changed.id, tx);
+      });
+      return c.json(changed, 200);
+    });
+}

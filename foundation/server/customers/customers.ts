@@ -1,0 +1,77 @@
+import {
+  type App,
+  type Customer,
+  type CustomerContext,
+  isUuid,
+  NotFound,
+  type PlatformDb,
+  type Transaction,
+} from '@aether/platform';
+import type { CustomValues } from '../customfields/customfields.ts';
+import type { Direction, Place, Placed } from '../keyset.ts';
+import { type CustomerOrder, findCustomers } from './customersearch.ts';
+
+export type ListedCustomer = Customer & {
+  company: { id: string; name: string; domain: string | null } | null;
+  account_manager: { id: string; name: string } | null;
+  custom: CustomValues;
+};
+
+/** What a list shows, all of it optional. Times as ISO 8601. */
+export type CustomerFilters = {
+  /** Every word stands in name, address or company; or it is a whole address, also a former one, or a number. */
+  search?: string;
+  tier?: string;
+  manager?: string;
+  no_manager?: boolean;
+  company?: string;
+  app?: App;
+  created_after?: string;
+  created_before?: string;
+};
+
+export type CustomerList = {
+  filters: CustomerFilters;
+  sort: CustomerOrder;
+  direction: Direction;
+  after?: Place;
+  limit: number;
+};
+
+type Row = Customer &
+  Pick<ListedCustomer, 'custom'> &
+  Record<'company_name' | 'company_domain' | 'manager_name', string | null>;
+
+/** @returns `isFrequent` when so many fit that nobody should count them. */
+export async function listCustomers(
+  db: PlatformDb,
+  list: CustomerList,
+): Promise<{ customers: Placed<ListedCustomer>[]; isFrequent: boolean }> {
+  const { rows, isFrequent } = await findCustomers<Row>(db, list);
+  const customers = rows.map(({ company_name, company_domain, manager_name, ...customer }) => ({
+    ...customer,
+    company:
+      customer.company_id && company_name
+        ? { id: customer.company_id, name: company_name, domain: company_domain }
+        : null,
+    account_manager:
+      customer.account_manager_id && manager_name ? { id: customer.account_manager_id, name: manager_name } : null,
+  }));
+  return { customers, isFrequent };
+}
+
+/** By uuid or by crm_id. @throws NotFound */
+export async function getCustomerRecord(db: PlatformDb, key: string): Promise<CustomerContext> {
+  const found = isUuid(key)
+    ? await db.getCustomerContextById(key)
+    : await db.getCustomerContextByNumber('foundation', key);
+  if (!found) throw new NotFound('customer');
+  return found;
+}
+
+/** By uuid or by crm_id. @throws NotFound */
+export async function requireCustomer(db: PlatformDb, key: string, tx?: Transaction): Promise<Customer> {
+  const found = isUuid(key) ? await db.getCustomerById(key, { tx }) : await db.getCustomerByNumber('foundation', key);
+  if (!found) throw new NotFound('customer');
+  return found;
+}

@@ -1,0 +1,145 @@
+import { customerColumns, type Queryable } from '@aether/platform';
+import { customValues } from '../customfields/customfields.ts';
+import { collectValues, type Direction, keyset, type Parameter, type Place, type Placed } from '../keyset.ts';
+import { findRarest, matchFilters, matchSearch, tierOrLast } from './customermatch.ts';
+import type { CustomerFilters, CustomerList } from './customers.ts';
+
+/*
+ * PostgreSQL does not know how many rows hold a word: row-level security keeps its statistics from operators that might leak, and LIKE
+ * is one. Nor does it know how filters go together with each other and with an order. So we find out ourselves. What many customers
+ * have is met soon by whoever reads the list in its order; what few have is found by an index, and those few are sorted. With two
+ * million customers both take well under a tenth of a second, and each takes seconds for the other's: see docs/benchmarks.md.
+ */
+
+/** Each as its index has it: see 0008_foundation.sql. Who has no tier, or no company, comes last. */
+export const customerOrders = {
+  name: { by: 'c.name', type: 'text' },
+  email: { by: 'c.email_key', type: 'text' },
+  tier: { by: tierOrLast, type: 'text' },
+  company: { by: 'o.name', type: 'text' },
+  created: { by: 'c.created_at', type: 'timestamptz' },
+  updated: { by: 'c.updated_at', type: 'timestamptz' },
+};
+export type CustomerOrder = keyof typeof customerOrders;
+
+/** Filters that the index of an order answers with it: the list is read with them, and not past all the others. */
+const filtersInOrder: Partial<Record<CustomerOrder, (keyof CustomerFilters)[]>> = {
+  name: ['manager'],
+  tier: ['tier'],
+  created: ['app', 'no_manager', 'created_after', 'created_before'],
+};
+
+/** So many are read in the order of the list before indexes are asked who fits. */
+const lookAheadMax = 10_000;
+
+const goesOn = 'c.merged_into is null and c.erased_at is null';
+const columns = `${customerColumns}, o.name as company_name, o.domain as company_domain, u.name as manager_name, ${customValues('customer', 'c.id')} as custom`;
+const byId = { id: 'c.id', idType: 'uuid' };
+const joinCompanies = 'left join platform.companies o on o.id = c.company_id';
+
+/** @returns `isFrequent` when the search is met so often that counting would take long. */
+export async function findCustomers<Row extends object>(
+  on: Queryable,
+  list: CustomerList,
+): Promise<{ rows: Placed<Row>[]; isFrequent: boolean }> {
+  const { filters, limit } = list;
+  const stretches = stretchesOf(list);
+  if (!Object.values(filters).some(Boolean)) {
+    const rows: Placed<Row>[] = [];
+    for (const stretch of stretches)
+      if (rows.length < limit) {
+        const missing = limit - rows.length;
+        rows.push(...(await readStretch<Row>(on, list, stretch, { max: missing, limit: missing })));
+      }
+    return { rows, isFrequent: false };
+  }
+  // Of one company there are never so many that they could not be sorted.
+  const [stretch] = filters.company ? [] : stretches;
+  if (stretch) {
+    const near = await readStretch<Row>(on, list, stretch, { max: lookAheadMax, limit });
+    if (near.length >= limit) return { rows: near, isFrequent: filters.search !== undefined };
+  }
+  return { rows: await sortMatching<Row>(on, list), isFrequent: false };
+}
+
+/** How many there are, counted up to `max` and one more. Not for a search that is frequent. */
+export async function countCustomers(on: Queryable, filters: CustomerFilters, max: number): Promise<number> {
+  const { values, parameter } = collectValues();
+  const from = filters.search
+    ? await matching(on, filters, parameter)
+    : `platform.customers c where ${goesOn} and ${matchFilters(filters, parameter)}`;
+  const [row] = await on.query<{ total: number }>(
+    `select count(*)::integer as total from (select from ${from} limit ${parameter(max + 1)}) found`,
+    values,
+  );
+  return row?.total ?? 0;
+}
+
+/** A part of a list that an index has in order. Of those sorted by company there are two, because no index spans two tables. */
+type Stretch = { from: string; by: string; type: string; after: Place | undefined };
+
+function stretchesOf({ sort, after }: CustomerList): Stretch[] {
+  const everybody = `platform.customers c where ${goesOn}`;
+  if (sort !== 'company') return [{ from: everybody, ...customerOrders[sort], after }];
+  const isBehind = after?.[0] === null;
+  const inCompanies = {
+    from: `platform.customers c join platform.companies o on o.id = c.company_id where ${goesOn}`,
+    ...customerOrders.company,
+    after,
+  };
+  const inNone = { from: `${everybody} and c.company_id is null`, by: 'c.id', type: 'uuid' };
+  return isBehind ? [{ ...inNone, after: [after[1], after[1]] }] : [inCompanies, { ...inNone, after: undefined }];
+}
+
+/** Of the next `max` of a stretch those who fit, at most `limit`. */
+async function readStretch<Row extends object>(
+  on: Queryable,
+  { filters, sort, direction }: CustomerList,
+  { from, by, type, after }: Stretch,
+  { max, limit }: { max: number; limit: number },
+): Promise<Placed<Row>[]> {
+  const { values, parameter } = collectValues();
+  const { where, orderBy } = keyset({ by, type, ...byId }, direction, after, parameter);
+  const inOrder = Object.fromEntries((filtersInOrder[sort] ?? []).map((filter) => [filter, filters[filter]]));
+  const page = `
+    select c.id from (
+      select c.* from ${from} and ${where} and ${matchFilters(inOrder, parameter)} order by ${orderBy} limit ${max}) c ${joinCompanies}
+    where ${matchFilters(filters, parameter)} and ${matchSearch(filters.search, parameter)} order by ${orderBy} limit ${parameter(limit)}`;
+  return on.query<Placed<Row>>(showPage(page, sort, direction), values);
+}
+
+/** Finds all who fit by other indexes, and sorts them. */
+async function sortMatching<Row extends object>(
+  on: Queryable,
+  { filters, sort, direction, after, limit }: CustomerList,
+): Promise<Placed<Row>[]> {
+  const { values, parameter } = collectValues();
+  const order = { ...customerOrders[sort], ...byId };
+  const inNone = { by: 'c.id', type: 'uuid', ...byId };
+  const whereBehind = () => {
+    if (sort !== 'company' || !after) return keyset(order, direction, after, parameter).where;
+    if (after[0] !== null) return `(o.id is null or ${keyset(order, direction, after, parameter).where})`;
+    return `o.id is null and ${keyset(inNone, direction, [after[1], after[1]], parameter).where}`;
+  };
+  const page = `
+    select c.id from ${await matching(on, filters, parameter)} ${joinCompanies} where ${whereBehind()}
+    order by ${order.by} ${direction} nulls last, c.id ${direction} limit ${parameter(limit)}`;
+  return on.query<Placed<Row>>(showPage(page, sort, direction), values);
+}
+
+/** What the list shows of the customers whose ids `page` gives. */
+function showPage(page: string, sort: CustomerOrder, direction: Direction): string {
+  const { by } = customerOrders[sort];
+  return `select ${columns}, array[(${by})::text, c.id::text] as place from (${page}) page join platform.customers c on c.id = page.id ${joinCompanies}
+    left join platform.users u on u.id = c.account_manager_id order by ${by} ${direction} nulls last, c.id ${direction}`;
+}
+
+/**
+ * Those who fit, for `from`. "offset 0" keeps PostgreSQL from reading everybody in the order of the list instead, which it takes to
+ * be cheaper, because it does not know how few they are.
+ */
+async function matching(on: Queryable, filters: CustomerFilters, parameter: Parameter): Promise<string> {
+  const { search } = filters;
+  return `(select c.* from platform.customers c ${search ? joinCompanies : ''}
+    where ${goesOn} and ${matchFilters(filters, parameter)} and ${matchSearch(search, parameter, search && (await findRarest(on, search)))} offset 0) c`;
+}

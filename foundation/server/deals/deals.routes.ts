@@ -1,0 +1,341 @@
+import {
+  type App,
+  bigintId,
+  bigintIdText,
+  clientId,
+  createStaffRoute,
+  date,
+  jsonBody,
+  line,
+  object,
+  pageSize,
+  problems,
+  refuseFields,
+  uuid,
+  z,
+} from '@aether/http';
+import { CustomerErased, type PlatformDb, ReferenceNotFound } from '@aether/platform';
+import { cursorsOf, sealedCursor } from '../cursors.ts';
+import { accountTier } from '../customers/customers.routes.ts';
+import { customChange, customShown } from '../customfields/customfields.routes.ts';
+import { StageSchema } from '../pipelines/pipelines.routes.ts';
+import { readBoard } from './board.ts';
+import { closeDeal, createDeal, getDealRecord, listDeals, moveDeal, reopenDeal, updateDeal } from './deals.ts';
+import { type DealOrder, dealOrders } from './dealsearch.ts';
+
+const DealSchema = z
+  .object({
+    id: z.int(),
+    customer_id: z.string().openapi({ format: 'uuid' }),
+    company_id: z.string().nullable(),
+    pipeline_id: z.int(),
+    stage_id: z.int(),
+    stage_name: z.string(),
+    name: z.string(),
+    amount: z.number(),
+    currency: z.string().openapi({ example: 'EUR' }),
+    status: z.enum(['open', 'won', 'lost']),
+    owner_id: z.string().nullable(),
+    expected_close_on: z.string().nullable().openapi({ format: 'date' }),
+    closed_at: z.string().nullable().openapi({ format: 'date-time' }),
+    version: z.int(),
+    created_at: z.string().openapi({ format: 'date-time' }),
+    updated_at: z.string().openapi({ format: 'date-time' }),
+  })
+  .openapi('Deal');
+
+const named = z.object({ id: z.string(), name: z.string() });
+const ListedDealSchema = DealSchema.extend({
+  customer: named,
+  company: named.nullable(),
+  owner: named.nullable(),
+}).openapi('ListedDeal');
+const DealRecordSchema = ListedDealSchema.extend({ custom: customShown() }).openapi('DealRecord');
+
+const amountMax = 999_999_999_999.99;
+const isInCents = (amount: number) => Number(amount.toFixed(2)) === amount;
+
+const list = createStaffRoute({
+  method: 'get',
+  path: '/api/deals',
+  summary: 'Find deals',
+  request: {
+    query: object({
+      customer_id: uuid().optional(),
+      company_id: uuid().optional(),
+      pipeline: bigintIdText().optional(),
+      stage: bigintIdText().optional(),
+      owner: z.string().min(1).max(255).optional().openapi({ description: 'Id of the user whose deals they are.' }),
+      status: z.enum(['open', 'won', 'lost']).optional(),
+      search: line({ charactersMax: 200 }).optional(),
+      sort: z.enum(Object.keys(dealOrders) as [DealOrder]).default('created'),
+      dir: z
+        .enum(['asc', 'desc'])
+        .optional()
+        .openapi({ description: 'By default newest first, and names from A to Z.' }),
+      cursor: sealedCursor().optional(),
+      limit: pageSize({ max: 200, default: 50 }),
+    }),
+  },
+  responses: {
+    200: {
+      description: 'One page.',
+      content: {
+        'application/json': {
+          schema: z.object({ deals: z.array(ListedDealSchema), next_cursor: z.string().nullable() }),
+        },
+      },
+    },
+    ...problems(422),
+  },
+});
+
+const amount = () => z.number().min(0).max(amountMax).refine(isInCents, { error: 'may have at most two decimals' });
+const currency = () => z.string().regex(/^[A-Z]{3}$/, { error: 'must be three capital letters, such as EUR' });
+const expectedVersion = () =>
+  z.int().positive().optional().openapi({ description: 'Refuse when somebody has changed it since.' });
+
+const create = createStaffRoute({
+  method: 'post',
+  path: '/api/deals',
+  summary: 'Create a deal',
+  request: {
+    body: jsonBody(
+      object({
+        customer_id: uuid(),
+        name: line({ charactersMax: 200 }),
+        amount: amount().default(0),
+        currency: currency().default('EUR'),
+        pipeline_id: bigintId().optional(),
+        stage_id: bigintId().optional(),
+        owner_id: z.string().min(1).max(255).optional(),
+        expected_close_on: date().optional(),
+        custom: customChange().optional(),
+        client_id: clientId()
+          .optional()
+          .openapi({ description: 'A retry with the same client_id makes no second deal.' }),
+      }).openapi('NewDeal'),
+    ),
+  },
+  responses: {
+    201: { description: 'Created.', content: { 'application/json': { schema: DealSchema } } },
+    ...problems(400, 409, 410, 422),
+  },
+});
+
+const dealKey = object({ id: bigintIdText() });
+const get = createStaffRoute({
+  method: 'get',
+  path: '/api/deals/{id}',
+  summary: 'One deal',
+  request: { params: dealKey },
+  responses: {
+    200: { description: 'The deal.', content: { 'application/json': { schema: DealRecordSchema } } },
+    ...problems(404, 422),
+  },
+});
+
+const change = createStaffRoute({
+  method: 'patch',
+  path: '/api/deals/{id}',
+  summary: 'Change the given fields of a deal',
+  request: {
+    params: dealKey,
+    body: jsonBody(
+      object({
+        name: line({ charactersMax: 200 }).optional(),
+        amount: amount().optional(),
+        currency: currency().optional(),
+        owner_id: z.string().min(1).max(255).nullable().optional(),
+        expected_close_on: date().nullable().optional(),
+        custom: customChange().optional(),
+        expected_version: expectedVersion(),
+      }).openapi('DealChange'),
+    ),
+  },
+  responses: {
+    200: { description: 'As it is now.', content: { 'application/json': { schema: DealRecordSchema } } },
+    ...problems(400, 404, 409, 422),
+  },
+});
+
+const move = createStaffRoute({
+  method: 'post',
+  path: '/api/deals/{id}/move',
+  summary: 'Move an open deal to another open stage of its pipeline',
+  request: {
+    params: dealKey,
+    body: jsonBody(object({ stage_id: bigintId(), expected_version: expectedVersion() }).openapi('MoveDeal')),
+  },
+  responses: {
+    200: { description: 'Where it stands now.', content: { 'application/json': { schema: DealSchema } } },
+    ...problems(400, 404, 409, 422),
+  },
+});
+
+const reopen = createStaffRoute({
+  method: 'post',
+  path: '/api/deals/{id}/reopen',
+  summary: 'Open a closed deal again',
+  description:
+    'With `restore_tier` the customer gets that tier back in the same transaction, unless it has another by now than closing gave.',
+  request: {
+    params: dealKey,
+    body: jsonBody(
+      object({
+        stage_id: bigintId(),
+        expected_version: expectedVersion(),
+        restore_tier: accountTier().nullable().optional(),
+      }).openapi('ReopenDeal'),
+    ),
+  },
+  responses: {
+    200: { description: 'Open again.', content: { 'application/json': { schema: DealSchema } } },
+    ...problems(400, 404, 409, 410, 422),
+  },
+});
+
+const close = createStaffRoute({
+  method: 'post',
+  path: '/api/deals/{id}/close',
+  summary: 'Close a deal as won or lost',
+  description:
+    'The deal, the customer’s tier and the activity are one transaction. Closing it again the same way changes nothing and says `already_closed`; with another tier than it was closed with it is refused.',
+  request: {
+    params: dealKey,
+    body: jsonBody(
+      object({
+        outcome: z.enum(['won', 'lost']),
+        tier: accountTier().optional().openapi({ description: 'The customer’s new account_tier; only with won.' }),
+      }).openapi('CloseDeal'),
+    ),
+  },
+  responses: {
+    200: {
+      description: 'Closed, now or before.',
+      content: {
+        'application/json': {
+          schema: z.object({
+            deal: DealSchema,
+            already_closed: z.boolean(),
+            account_tier: z.string().nullable(),
+            undo: z
+              .object({ stage_id: z.int(), previous_tier: z.string().nullable() })
+              .optional()
+              .openapi({ description: 'What leads back, by `reopen`; only for the one who closed it.' }),
+          }),
+        },
+      },
+    },
+    ...problems(400, 404, 409, 410, 422),
+  },
+});
+
+const board = createStaffRoute({
+  method: 'get',
+  path: '/api/pipelines/{id}/board',
+  summary: 'A pipeline’s stages with their deals, next to be closed first',
+  description:
+    'Of won and lost those of the last thirty days. `next_cursor` goes on in `/api/deals?stage=…&sort=close`.',
+  request: {
+    params: dealKey,
+    query: object({
+      owner: z.string().min(1).max(255).optional(),
+      search: line({ charactersMax: 200 }).optional(),
+      per_stage: pageSize({ max: 500, default: 100 }),
+    }),
+  },
+  responses: {
+    200: {
+      description: 'All stages in order.',
+      content: {
+        'application/json': {
+          schema: z.object({
+            columns: z.array(
+              z.object({
+                stage: StageSchema,
+                count: z.int(),
+                sums: z
+                  .record(z.string(), z.number())
+                  .openapi({ description: 'Per currency.', example: { EUR: 1200 } }),
+                weighted: z.record(z.string(), z.number()),
+                deals: z.array(ListedDealSchema),
+                next_cursor: z.string().nullable(),
+              }),
+            ),
+          }),
+        },
+      },
+    },
+    ...problems(404, 422),
+  },
+});
+
+export function addDealRoutes(app: App, db: PlatformDb) {
+  const cursors = cursorsOf(db);
+  return app
+    .openapi(list, async (c) => {
+      const { cursor, limit, sort, dir, ...filters } = c.req.valid('query');
+      const direction = dir ?? (sort === 'created' || sort === 'updated' ? 'desc' : 'asc');
+      const name = `deals ${sort} ${direction}`;
+      const after = await cursors.open(name, cursor);
+      const found = await listDeals(db, { filters, sort, direction, after, limit: limit + 1 });
+      const { page: deals, next_cursor } = await cursors.cut(name, found, limit);
+      return c.json({ deals, next_cursor }, 200);
+    })
+    .openapi(create, async (c) => {
+      const { client_id, ...deal } = c.req.valid('json');
+      const customer = await db.getCustomerById(deal.customer_id);
+      if (!customer) throw new ReferenceNotFound('customer_id');
+      if (customer.erased_at) throw new CustomerErased();
+      const made = await db.transaction({ actor: c.get('actor')?.id }, (tx) =>
+        createDeal(tx, {
+          ...deal,
+          customer_id: customer.id,
+          idempotency_key: client_id && `customer:${customer.id}:${client_id}`,
+        }),
+      );
+      return c.json(made, 201);
+    })
+    .openapi(get, async (c) => c.json(await getDealRecord(db, c.req.valid('param').id), 200))
+    .openapi(change, async (c) => {
+      const { expected_version, ...patch } = c.req.valid('json');
+      const changed = await db.transaction({ actor: c.get('actor')?.id }, (tx) =>
+        updateDeal(tx, c.req.valid('param').id, patch, expected_version),
+      );
+      return c.json(changed, 200);
+    })
+    .openapi(move, async (c) => {
+      const { stage_id, expected_version } = c.req.valid('json');
+      const moved = await db.transaction({ actor: c.get('actor')?.id }, (tx) =>
+        moveDeal(tx, c.req.valid('param').id, stage_id, expected_version),
+      );
+      return c.json(moved, 200);
+    })
+    .openapi(close, async (c) => {
+      const { outcome, tier } = c.req.valid('json');
+      if (tier !== undefined && outcome !== 'won')
+        throw refuseFields([{ field: 'tier', message: 'is given only with the outcome won' }]);
+      const closed = await closeDeal(db, c.req.valid('param').id, { outcome, tier, actor: c.get('actor')?.id });
+      return c.json(closed, 200);
+    })
+    .openapi(reopen, async (c) => {
+      const { stage_id, expected_version, restore_tier } = c.req.valid('json');
+      const reopened = await reopenDeal(db, c.req.valid('param').id, {
+        stageId: stage_id,
+        expectedVersion: expected_version,
+        restoreTier: restore_tier,
+        actor: c.get('actor')?.id,
+      });
+      return c.json(reopened, 200);
+    })
+    .openapi(board, async (c) => {
+      const { owner, search, per_stage } = c.req.valid('query');
+      const columns = await readBoard(db, c.req.valid('param').id, { owner, search, perStage: per_stage + 1 });
+      const cut = columns.map(async ({ deals, ...column }) => {
+        const { page, next_cursor } = await cursors.cut('deals close asc', deals, per_stage);
+        return { ...column, deals: page, next_cursor };
+      });
+      return c.json({ columns: await Promise.all(cut) }, 200);
+    });
+}

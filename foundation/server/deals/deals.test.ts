@@ -1,0 +1,241 @@
+import type { Customer } from '@aether/platform';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { startTestFoundation, type TestFoundation } from '../testing.ts';
+
+let app: TestFoundation;
+let unique = 0;
+beforeAll(async () => {
+  app = await startTestFoundation();
+});
+
+const newCustomer = (): Promise<Customer> =>
+  app.foundation.createCustomer({ name: 'Nora Lindqvist', email: `nora${++unique}@fjordlight.example` });
+
+async function newDeal(customer: Customer, more: object = {}): Promise<number> {
+  const made = await app.call('POST', '/api/deals', {
+    customer_id: customer.id,
+    name: 'Renewal',
+    amount: 48_000,
+    ...more,
+  });
+  expect(made.status).toBe(201);
+  return made.body.id;
+}
+
+const tierOf = async (customer: Customer) => (await app.support.getCustomerById(customer.id))?.account_tier;
+const activitiesOf = async (customer: Customer) =>
+  app.foundation.query(
+    'select type, description, metadata, deal_id, created_by, idempotency_key from crm.activities where customer_id = $1',
+    [customer.id],
+  );
+
+describe('a new deal', () => {
+  test('stands in the first open stage of the default pipeline', async () => {
+    const customer = await newCustomer();
+    const made = await app.call('POST', '/api/deals', { customer_id: customer.id, name: 'Pilot', amount: 6_400.5 });
+    expect(made).toMatchObject({
+      status: 201,
+      body: { stage_name: 'Qualified', status: 'open', amount: 6_400.5, currency: 'EUR', version: 1 },
+    });
+    const listed = { ...made.body, customer: { id: customer.id, name: customer.name }, company: null, owner: null };
+    expect((await app.call('GET', `/api/deals/${made.body.id}`)).body).toEqual({ ...listed, custom: {} });
+    const list = await app.call('GET', `/api/deals?customer_id=${customer.id}&status=open`);
+    expect(list.body).toEqual({ deals: [listed], next_cursor: null });
+  });
+
+  test.each([
+    [{ amount: -1 }, 'amount'],
+    [{ amount: 0.001 }, 'amount'],
+    [{ amount: 10.000005 }, 'amount'],
+    [{ expected_close_on: '0000-01-01' }, 'expected_close_on'],
+    [{ amount: 1e15 }, 'amount'],
+    [{ amount: '5' }, 'amount'],
+    [{ currency: 'euro' }, 'currency'],
+    [{ stage_id: 999_999 }, 'stage_id'],
+    [{ pipeline_id: 999_999 }, 'pipeline_id'],
+    [{ owner_id: 'nobody' }, 'owner_id'],
+    [{ expected_close_on: '2026-02-30' }, 'expected_close_on'],
+    [{ customer_id: '019a2b3c-4d5e-7f60-8a9b-0c1d2e3f4a5b' }, 'customer_id'],
+    [{ status: 'won' }, 'status'],
+  ])('%j is refused, naming %s', async (more, field) => {
+    const customer = await newCustomer();
+    const answer = await app.call('POST', '/api/deals', { customer_id: customer.id, name: 'Bad', ...more });
+    expect(answer.status).toBe(422);
+    expect(answer.body.errors.map((error: { field: string }) => error.field)).toEqual([field]);
+  });
+
+  test('sent twice with one client_id is one deal', async () => {
+    const customer = await newCustomer();
+    const send = () => app.call('POST', '/api/deals', { customer_id: customer.id, name: 'Once', client_id: 'abc' });
+    const [first, second] = await Promise.all([send(), send()]);
+    expect(second?.body).toEqual(first?.body);
+    expect((await app.call('GET', `/api/deals?customer_id=${customer.id}`)).body.deals).toHaveLength(1);
+  });
+
+  test('cannot start in the stage of won deals', async () => {
+    const { body } = await app.call('GET', '/api/pipelines');
+    expect(body.pipelines[0].stages.map((stage: { name: string }) => stage.name)).toEqual([
+      'Qualified',
+      'Proposal',
+      'Won',
+      'Lost',
+    ]);
+    const customer = await newCustomer();
+    const answer = await app.call('POST', '/api/deals', {
+      customer_id: customer.id,
+      name: 'Bad',
+      stage_id: body.pipelines[0].stages[2].id,
+    });
+    expect(answer.status).toBe(422);
+  });
+});
+
+describe('closing a deal', () => {
+  test('as won closes it, sets the tier that Support sees, and writes one activity', async () => {
+    const customer = await newCustomer();
+    const deal = await newDeal(customer);
+    const closed = await app.call('POST', `/api/deals/${deal}/close`, { outcome: 'won', tier: 'premium' });
+    expect(closed).toMatchObject({
+      status: 200,
+      body: { deal: { status: 'won', stage_name: 'Won' }, already_closed: false, account_tier: 'premium' },
+    });
+    expect(closed.body.deal.closed_at).toBeTruthy();
+    expect(await tierOf(customer)).toBe('premium');
+    expect(await activitiesOf(customer)).toEqual([
+      {
+        type: 'deal_won',
+        description: 'Deal won: Renewal',
+        metadata: { deal_id: deal, amount: 48_000, currency: 'EUR', account_tier: 'premium' },
+        deal_id: deal,
+        created_by: 'maya',
+        idempotency_key: `deal:${deal}:won:${closed.body.deal.version}`,
+      },
+    ]);
+  });
+
+  test('twice changes nothing the second time', async () => {
+    const customer = await newCustomer();
+    const deal = await newDeal(customer);
+    await app.call('POST', `/api/deals/${deal}/close`, { outcome: 'won', tier: 'premium' });
+    const before = await app.foundation.getCustomerById(customer.id);
+    for (const more of [{ tier: 'premium' }, {}]) {
+      const again = await app.call('POST', `/api/deals/${deal}/close`, { outcome: 'won', ...more });
+      expect(again).toMatchObject({ status: 200, body: { already_closed: true, account_tier: 'premium' } });
+    }
+    expect(await app.foundation.getCustomerById(customer.id)).toEqual(before);
+    expect(await activitiesOf(customer)).toHaveLength(1);
+  });
+
+  test('again with another tier is refused, and says with which it was closed', async () => {
+    const customer = await newCustomer();
+    const close = (deal: number, tier?: string) =>
+      app.call('POST', `/api/deals/${deal}/close`, { outcome: 'won', tier });
+    const [given, none] = [await newDeal(customer), await newDeal(customer)];
+    await close(given, 'premium');
+    await close(none);
+    for (const [deal, said] of [
+      [given, 'with the tier premium'],
+      [none, 'without a tier'],
+    ] as const) {
+      const again = await close(deal, 'gold');
+      expect(again).toMatchObject({ status: 409, body: { code: 'deal-closed' } });
+      expect(again.body.detail).toContain(said);
+    }
+    expect(await tierOf(customer)).toBe('premium');
+    expect(await activitiesOf(customer)).toHaveLength(2);
+  });
+
+  test('with two tiers at once gives one of them, and tells the other so', async () => {
+    const customer = await newCustomer();
+    const deal = await newDeal(customer);
+    const tiers = Array.from({ length: 10 }, (_, n) => (n % 2 ? 'gold' : 'premium'));
+    const answers = await Promise.all(
+      tiers.map((tier) => app.call('POST', `/api/deals/${deal}/close`, { outcome: 'won', tier })),
+    );
+    const given = await tierOf(customer);
+    expect(answers.map((answer) => answer.status)).toEqual(tiers.map((tier) => (tier === given ? 200 : 409)));
+    expect(answers.filter(({ status, body }) => status === 200 && !body.already_closed)).toHaveLength(1);
+    expect(await activitiesOf(customer)).toHaveLength(1);
+  });
+
+  test('of a customer who was merged since is told of, and sets the tier, where the customer goes on', async () => {
+    const [loser, winner] = [await newCustomer(), await newCustomer()];
+    const deal = await newDeal(loser);
+    const owner = await app.database.connect('platform_migrator');
+    await owner.query('set role platform_owner');
+    await owner.query('update platform.customers set merged_into = $2 where id = $1', [loser.id, winner.id]);
+    const closed = await app.call('POST', `/api/deals/${deal}/close`, { outcome: 'won', tier: 'premium' });
+    expect(closed).toMatchObject({ status: 200, body: { deal: { status: 'won' }, account_tier: 'premium' } });
+    expect(await tierOf(winner)).toBe('premium');
+    const { stage_id, previous_tier } = closed.body.undo;
+    const reopened = await app.call('POST', `/api/deals/${deal}/reopen`, { stage_id, restore_tier: previous_tier });
+    expect(reopened).toMatchObject({ status: 200, body: { status: 'open' } });
+    expect(await tierOf(winner)).toBeNull();
+    const types = (await activitiesOf(winner)).map(({ type }) => type);
+    expect(types.sort()).toEqual(['deal_reopened', 'deal_won']);
+    const note = { type: 'note', description: 'About it', deal_id: deal };
+    expect((await app.call('POST', `/api/customers/${winner.id}/activities`, note)).status).toBe(201);
+  });
+
+  test('twenty times at once closes it once', async () => {
+    const customer = await newCustomer();
+    const deal = await newDeal(customer);
+    const answers = await Promise.all(
+      Array.from({ length: 20 }, () =>
+        app.call('POST', `/api/deals/${deal}/close`, { outcome: 'won', tier: 'premium' }),
+      ),
+    );
+    expect(answers.map((answer) => answer.status)).toEqual(Array(20).fill(200));
+    expect(answers.filter((answer) => !answer.body.already_closed)).toHaveLength(1);
+    expect(await activitiesOf(customer)).toHaveLength(1);
+  });
+
+  test('as lost leaves the tier', async () => {
+    const customer = await newCustomer();
+    const deal = await newDeal(customer);
+    const closed = await app.call('POST', `/api/deals/${deal}/close`, { outcome: 'lost' });
+    expect(closed).toMatchObject({
+      status: 200,
+      body: { deal: { status: 'lost', stage_name: 'Lost' }, account_tier: null },
+    });
+    expect((await activitiesOf(customer)).map((activity) => activity.type)).toEqual(['deal_lost']);
+  });
+
+  test('the other way after it was closed is refused', async () => {
+    const customer = await newCustomer();
+    const deal = await newDeal(customer);
+    await app.call('POST', `/api/deals/${deal}/close`, { outcome: 'lost' });
+    const answer = await app.call('POST', `/api/deals/${deal}/close`, { outcome: 'won', tier: 'premium' });
+    expect(answer).toMatchObject({ status: 409, body: { code: 'deal-closed' } });
+    expect(await tierOf(customer)).toBeNull();
+  });
+
+  test('is all or nothing: of a customer who was erased meanwhile nothing is changed', async () => {
+    const customer = await newCustomer();
+    const deal = await newDeal(customer);
+    const owner = await app.database.connect('platform_migrator');
+    await owner.query('set role platform_owner');
+    await owner.query('update platform.customers set erased_at = now() where id = $1', [customer.id]);
+    const answer = await app.call('POST', `/api/deals/${deal}/close`, { outcome: 'won', tier: 'premium' });
+    expect(answer).toMatchObject({ status: 410, body: { code: 'customer-erased' } });
+    expect((await app.call('GET', `/api/deals/${deal}`)).body.status).toBe('open');
+    expect(await activitiesOf(customer)).toEqual([]);
+  });
+
+  test.each([
+    [{ outcome: 'open' }, 422, 'outcome'],
+    [{}, 422, 'outcome'],
+    [{ outcome: 'lost', tier: 'premium' }, 422, 'tier'],
+    [{ outcome: 'won', tier: 'PREMIUM' }, 422, 'tier'],
+    [{ outcome: 'won', price: 1 }, 422, 'price'],
+  ])('%j is refused', async (body, status, field) => {
+    const deal = await newDeal(await newCustomer());
+    const answer = await app.call('POST', `/api/deals/${deal}/close`, body);
+    expect(answer.status).toBe(status);
+    expect(answer.body.errors[0].field).toBe(field);
+  });
+
+  test('an unknown deal is 404', async () => {
+    expect((await app.call('POST', '/api/deals/999999/close', { outcome: 'won' })).status).toBe(404);
+  });
+});

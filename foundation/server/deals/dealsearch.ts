@@ -1,0 +1,117 @@
+import type { Queryable } from '@aether/platform';
+import { matchCustomer } from '../customers/customermatch.ts';
+import {
+  collectValues,
+  comparedWordsMax,
+  keyset,
+  likePattern,
+  matchWord,
+  type Parameter,
+  type Place,
+  wordsOf,
+} from '../keyset.ts';
+import type { DealFilters, DealList } from './deals.ts';
+
+/*
+ * A word may stand in a deal's name or in its customer's. As with customers (see customersearch.ts) two ways are tried: the first
+ * stretch of the list in its order, then the indexes of trigrams of both tables. Everything here is about the bare deal `d`; what a
+ * list shows beside it is joined to the few rows that it shows.
+ */
+
+/** Each never null, and with an index: see 0008_foundation.sql. What has no date comes last. */
+export const dealOrders = {
+  created: { by: 'd.id', type: 'bigint' },
+  name: { by: 'd.name', type: 'text' },
+  amount: { by: 'd.amount', type: 'numeric' },
+  close: { by: `coalesce(d.expected_close_on, 'infinity')`, type: 'date' },
+  updated: { by: 'd.updated_at', type: 'timestamptz' },
+};
+export type DealOrder = keyof typeof dealOrders;
+
+/** Deals looked at in the order of the list, for each that the page may hold, before the indexes of trigrams are asked. */
+const lookAheadPerRow = 100;
+/** Deals looked at to see how frequent a word is. */
+const sampleMax = 1_000;
+/** A word that more than one in so many of them have is looked for deal by deal. */
+const frequentOneIn = 100;
+
+type Found = { id: number; place: Place };
+
+/** The deals of one page, in order. */
+export async function findDeals(
+  on: Queryable,
+  { filters: { search, ...filters }, sort, direction, after, limit }: DealList,
+): Promise<Found[]> {
+  const order = { ...dealOrders[sort], id: 'd.id', idType: 'bigint' };
+  const find = (from: (where: string, orderBy: string, parameter: Parameter) => string) => {
+    const { values, parameter } = collectValues();
+    const { where, orderBy, place } = keyset(order, direction, after, parameter);
+    const within = `${where} and ${matchDeals(filters, parameter)}`;
+    return on.query<Found>(
+      `select d.id, ${place} from ${from(within, orderBy, parameter)} order by ${orderBy} limit ${parameter(limit)}`,
+      values,
+    );
+  };
+  if (!search) return find((where) => `crm.deals d where ${where}`);
+  const near = await find(
+    (where, orderBy, parameter) =>
+      `(select * from crm.deals d where ${where} order by ${orderBy} limit ${lookAheadPerRow * limit}) d where ${matchWords(search, parameter)}`,
+  );
+  if (near.length >= limit) return near;
+  const rarest = await findRarest(on, search);
+  // "offset 0" keeps PostgreSQL, which does not know how few fit, from reading on in the order of the list.
+  return find(
+    (where, _, parameter) =>
+      `(select * from crm.deals d where ${where} and ${matchWords(search, parameter, rarest?.word)} offset 0) d`,
+  );
+}
+
+/** The condition for `filters`, without their search. */
+export function matchDeals(filters: Omit<DealFilters, 'search'>, parameter: Parameter): string {
+  const conditions = ['true'];
+  if (filters.customer_id) conditions.push(`d.customer_id = ${parameter(filters.customer_id)}`);
+  if (filters.company_id) conditions.push(`d.company_id = ${parameter(filters.company_id)}`);
+  if (filters.pipeline) conditions.push(`d.pipeline_id = ${parameter(filters.pipeline)}`);
+  if (filters.stage) conditions.push(`d.stage_id = ${parameter(filters.stage)}`);
+  if (filters.owner) conditions.push(`d.owner_id = ${parameter(filters.owner)}`);
+  if (filters.status) conditions.push(`d.status = ${parameter(filters.status)}`);
+  return conditions.join(' and ');
+}
+
+/**
+ * The condition that every word stands in the name of the deal or of the customer.
+ *
+ * @param rarest the word for which indexes are used; the other words are looked for deal by deal.
+ */
+export function matchWords(search: string, parameter: Parameter, rarest?: string): string {
+  const everyWord = wordsOf(search).map((word) => matchDeal(word, parameter(likePattern(word)), word === rarest));
+  return everyWord.length > 0 ? everyWord.join(' and ') : 'true';
+}
+
+function matchDeal(word: string, pattern: string, byIndex: boolean): string {
+  const inName = matchWord(`' ' || lower(d.name)`, 'd.name', word, pattern);
+  const inCustomer = matchCustomer(word, pattern);
+  return byIndex
+    ? `(${inName} or d.customer_id = any (array(select c.id from platform.customers c where ${inCustomer})))`
+    : // Not "exists", which PostgreSQL may answer by finding all customers with the word first.
+      `(${inName} or (select ${inCustomer} from platform.customers c where c.id = d.customer_id))`;
+}
+
+/** The word, of the first few, that the fewest of the newest deals have, of equals the longest, and whether even that one is frequent. */
+export async function findRarest(
+  on: Queryable,
+  search: string,
+): Promise<{ word: string; isFrequent: boolean } | undefined> {
+  const words = wordsOf(search).slice(0, comparedWordsMax);
+  const { values, parameter } = collectValues();
+  const counts = words.map(
+    (word) => `count(*) filter (where ${matchDeal(word, parameter(likePattern(word)), false)})::integer`,
+  );
+  const [row] = await on.query<{ counts: number[] }>(
+    `select array[${counts.join(', ')}] as counts from (select * from crm.deals order by id desc limit ${sampleMax}) d`,
+    values,
+  );
+  const ranked = words.map((word, index) => ({ word, count: row?.counts[index] ?? 0 }));
+  const [rarest] = ranked.sort((one, other) => one.count - other.count || other.word.length - one.word.length);
+  return rarest && { word: rarest.word, isFrequent: rarest.count > sampleMax / frequentOneIn };
+}

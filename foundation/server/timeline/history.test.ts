@@ -1,0 +1,137 @@
+import { atEnd } from '@aether/database/testing';
+import type { Customer } from '@aether/platform';
+import { startSync } from '@aether/sync';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { startTestFoundation, type TestFoundation } from '../testing.ts';
+
+type Entry = { kind: string; change?: string; type?: string; changes: { field: string; old: unknown; new: unknown }[] };
+let app: TestFoundation;
+let unique = 0;
+beforeAll(async () => {
+  app = await startTestFoundation();
+  const worker = startSync({ url: app.database.url('sync_app'), onError: () => {} });
+  atEnd(() => worker.close());
+});
+
+const newCustomer = (): Promise<Customer> =>
+  app.foundation.createCustomer({ name: 'Erik', email: `changes${++unique}@example.com` });
+const timeline = async ({ id }: Customer, query = ''): Promise<Entry[]> =>
+  (await app.call('GET', `/api/customers/${id}/timeline?${query}`)).body.entries;
+/** Waits until history has so many changes of the customer. */
+const recorded = async ({ id }: Customer, count: number) => {
+  const changes = async () =>
+    (await app.foundation.query(`select from crm.changes where customer_id = $1`, [id])).length;
+  while ((await changes()) < count) await new Promise((resolve) => setTimeout(resolve, 5));
+};
+
+describe('a field of the organisation', () => {
+  const admin = () => app.foundation.updateUser('maya', { role: 'admin' });
+  const newField = async (more: Record<string, unknown> = {}) =>
+    (
+      await app.call('POST', '/api/custom-fields', {
+        record: 'customer',
+        key: `field_${++unique}`,
+        label: 'Colour',
+        type: 'text',
+        ...more,
+      })
+    ).body;
+
+  test('is told of in the timeline by its label, also when the field is gone, and says who wrote it', async () => {
+    await admin();
+    const field = await newField({ key: 'colour_id' });
+    const customer = await newCustomer();
+    const write = (value: string | null) =>
+      app.call('PATCH', `/api/customers/${customer.id}`, { custom: { [field.key]: value } });
+    await write('red');
+    await write('blue');
+    await write('blue');
+    await recorded(customer, 3);
+    const change = (old: string | null, now: string | null) => ({
+      kind: 'field',
+      actor: { id: 'maya' },
+      changes: [{ field: 'custom.colour_id', label: 'Colour', old, new: now }],
+    });
+    const { body } = await app.call('GET', `/api/customers/${customer.id}`);
+    expect(body.provenance['custom.colour_id']).toMatchObject({ app: 'foundation', actor: { id: 'maya' }, old: 'red' });
+    await app.call('DELETE', `/api/custom-fields/${field.id}`);
+    await recorded(customer, 4);
+    expect(await timeline(customer)).toMatchObject([change('blue', null), change('red', 'blue'), change(null, 'red')]);
+  });
+
+  test('of a deal is told of with the deal; what stood there from the beginning is not a change', async () => {
+    await admin();
+    const [ofDeal, ofCustomer] = [await newField({ record: 'deal' }), await newField()];
+    const { body: customer } = await app.call('POST', '/api/customers', {
+      name: 'Given',
+      email: `changes${++unique}@example.com`,
+      custom: { [ofCustomer.key]: 'from the beginning' },
+    });
+    const { body: deal } = await app.call('POST', '/api/deals', {
+      customer_id: customer.id,
+      name: 'D',
+      custom: { [ofDeal.key]: 'early' },
+    });
+    await app.call('PATCH', `/api/deals/${deal.id}`, { custom: { [ofDeal.key]: 'late' } });
+    await recorded(customer, 5);
+    expect(await timeline(customer)).toMatchObject([
+      {
+        kind: 'deal',
+        deal: { id: deal.id, name: 'D' },
+        change: 'edited',
+        changes: [{ field: `custom.${ofDeal.key}`, label: 'Colour', old: 'early', new: 'late' }],
+      },
+      { kind: 'deal', change: 'created', changes: [] },
+    ]);
+    const { provenance } = (await app.call('GET', `/api/customers/${customer.id}`)).body;
+    expect(Object.keys(provenance)).toContain(`custom.${ofCustomer.key}`);
+    expect(Object.keys(provenance)).not.toContain(`custom.${ofDeal.key}`);
+  });
+
+  test('of a company is an event and no entry of a customer', async () => {
+    await admin();
+    const field = await newField({ record: 'company' });
+    const seen: unknown[] = [];
+    const { body: company } = await app.call('POST', '/api/companies', { name: 'F', custom: { [field.key]: 'a' } });
+    const subscription = app.foundation.events.subscribe(
+      'custom_value.updated',
+      async ({ key, data }) => {
+        if (key === company.id) seen.push({ key, ...data });
+      },
+      { from: 'beginning' },
+    );
+    await app.call('PATCH', `/api/companies/${company.id}`, { custom: { [field.key]: 'b' } });
+    while (seen.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    expect(seen[0]).toMatchObject({
+      key: company.id,
+      field_id: field.id,
+      company_id: company.id,
+      customer_id: null,
+      deal_id: null,
+      value: 'b',
+    });
+    await subscription.stop();
+  });
+});
+
+test('a stage that is removed or renamed reads as it was called when a deal stood in it', async () => {
+  await app.foundation.updateUser('maya', { role: 'admin' });
+  const { body: pipeline } = await app.call('POST', '/api/pipelines', { name: `Stages ${++unique}` });
+  const [first, second, won, lost] = pipeline.stages;
+  const customer = await newCustomer();
+  const body = { customer_id: customer.id, name: 'D', pipeline_id: pipeline.id };
+  const { body: deal } = await app.call('POST', '/api/deals', body);
+  await app.call('POST', `/api/deals/${deal.id}/move`, { stage_id: second.id });
+  await recorded(customer, 3);
+  const replaced = await app.call('PUT', `/api/pipelines/${pipeline.id}/stages`, {
+    stages: [{ ...first, name: 'First' }, won, lost],
+    move_to: { [second.id]: first.id },
+  });
+  expect(replaced.status).toBe(200);
+  await recorded(customer, 4);
+  expect((await timeline(customer)).map((entry) => entry.changes)).toEqual([
+    [{ field: 'stage', old: 'Proposal', new: 'First' }],
+    [{ field: 'stage', old: 'Qualified', new: 'Proposal' }],
+    [],
+  ]);
+});

@@ -1,0 +1,182 @@
+import type { Context, MiddlewareHandler } from 'hono';
+import { matchedRoutes } from 'hono/route';
+import type { ZodType } from 'zod';
+import { Problem, refuseFields } from '../problem.ts';
+import { describeBadCharacter } from './characters.ts';
+
+export type BodyLimits = {
+  /** Bytes of the body as sent. */
+  bodyBytesMax: number;
+  /** Objects and lists inside each other. */
+  depthMax: number;
+  /** Keys and list entries in the whole body. */
+  entriesMax: number;
+};
+
+export const bodyLimits: BodyLimits = { bodyBytesMax: 64 * 1024, depthMax: 8, entriesMax: 1_000 };
+
+/** The `body` of a route that takes JSON. Always required: an optional body would reach the handler unchecked when it is missing. */
+export function jsonBody<Schema extends ZodType>(schema: Schema) {
+  return { required: true, content: { 'application/json': { schema } } } as const;
+}
+
+/**
+ * Reads and checks the JSON body of every request that a route takes, before any route sees it.
+ * POST, PUT and PATCH need `Content-Type: application/json` even for an empty object: that makes a browser ask first (CORS
+ * preflight), so a foreign web page cannot post here. Refuses with 400, 413, 415 or 422.
+ */
+export function readJsonBody(limits: BodyLimits): MiddlewareHandler {
+  return async (c, next) => {
+    if (takesBody(c)) {
+      requireJson(c.req.raw.headers);
+      const bytes = await readBytes(c.req.raw, limits.bodyBytesMax);
+      inspectJson(decodeUtf8(bytes), limits);
+      const headers = new Headers(c.req.raw.headers);
+      headers.set('Content-Type', 'application/json'); // in the one spelling that the router's own check knows
+      c.req.raw = new Request(c.req.raw, { headers, body: bytes });
+    }
+    await next();
+  };
+}
+
+function takesBody(c: Context): boolean {
+  const { method, raw } = c.req;
+  if (method === 'GET' || method === 'HEAD' || method === 'OPTIONS') return false;
+  if (!matchedRoutes(c).some((route) => route.method !== 'ALL')) return false;
+  const isEmpty = (raw.headers.get('content-length') ?? '0') === '0' && !raw.headers.has('transfer-encoding');
+  return !(method === 'DELETE' && isEmpty);
+}
+
+function requireJson(headers: Headers): void {
+  const isJson = /^application\/json[ \t]*(?:;[ \t]*charset=("?)utf-8\1)?$/i.test(headers.get('content-type') ?? '');
+  const isPlain = /^(identity)?$/i.test(headers.get('content-encoding') ?? '');
+  if (isJson && isPlain) return;
+  throw new Problem({
+    status: 415,
+    code: 'unsupported-media-type',
+    detail: isJson
+      ? 'Send the body without compression.'
+      : 'Send the body as JSON in UTF-8, with the header `Content-Type: application/json`.',
+  });
+}
+
+/** Counts what arrives: Content-Length is the sender's claim. */
+async function readBytes(request: Request, bodyBytesMax: number): Promise<Uint8Array<ArrayBuffer>> {
+  if (Number(request.headers.get('content-length')) > bodyBytesMax) throw refuseSize(bodyBytesMax);
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  const reader = request.body?.getReader();
+  for (;;) {
+    const chunk = await reader?.read().catch(() => {
+      throw new Problem({
+        status: 400,
+        code: 'body-incomplete',
+        detail: 'The body ended early. Send the request again.',
+      });
+    });
+    if (!chunk?.value) break;
+    size += chunk.value.byteLength;
+    if (size > bodyBytesMax) throw refuseSize(bodyBytesMax);
+    chunks.push(chunk.value);
+  }
+  return Buffer.concat(chunks, size);
+}
+
+function refuseSize(bodyBytesMax: number): Problem {
+  return new Problem({
+    status: 413,
+    code: 'body-too-large',
+    detail: `Send at most ${bodyBytesMax} bytes in one request.`,
+    headers: { Connection: 'close' },
+  });
+}
+
+function decodeUtf8(bytes: Uint8Array): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    throw new Problem({
+      status: 400,
+      code: 'body-not-utf8',
+      detail: 'The body is not valid UTF-8. Encode it as UTF-8.',
+    });
+  }
+}
+
+/**
+ * Strings (with the colon that makes one a key), brackets (with the other one if there is nothing in them) and commas: all that
+ * matters in a text known to be valid JSON.
+ */
+const tokens = /"[^"\\]*(?:\\.[^"\\]*)*"(\s*:)?|[{[](\s*[}\]])?|[}\],]/g;
+
+/** Setting one of these on a plain object reaches the prototype. */
+const forbiddenKeys = new Set(['__proto__', 'constructor', 'prototype']);
+
+/**
+ * Refuses JSON that is malformed, too deep, too long, ambiguous (a key twice) or dangerous (a key of the prototype), and every
+ * string that no field may hold. It reads the text, not the parsed value, because parsing forgets repeated keys.
+ */
+function inspectJson(text: string, { depthMax, entriesMax }: BodyLimits): void {
+  requireSyntax(text);
+  const open: { keys: Set<string> | undefined; at: string | number }[] = [];
+  const place = () => formatPath(open.map((each) => each.at));
+  let entries = 0;
+
+  for (const [token, colon, closing] of text.matchAll(tokens)) {
+    const inside = open.at(-1);
+    if (token.startsWith('{') || token.startsWith('[')) {
+      open.push(token === '{' ? { keys: new Set(), at: '' } : { keys: undefined, at: 0 });
+      if (open.length > depthMax) throw refuseBody('body-too-deep', `Nest objects and lists at most ${depthMax} deep.`);
+      if (closing) open.pop();
+      else entries += 1; // the commas count the others
+    } else if (token === '}' || token === ']') {
+      open.pop();
+    } else if (token === ',') {
+      if (typeof inside?.at === 'number') inside.at += 1;
+      entries += 1;
+    } else {
+      const string: string = JSON.parse(colon ? token.slice(0, -colon.length) : token);
+      if (colon && inside?.keys) {
+        inside.at = string;
+        if (forbiddenKeys.has(string)) throw refuseBody('forbidden-key', 'Rename or remove the key.', place());
+        if (inside.keys.has(string)) throw refuseBody('repeated-key', 'Send each key once.', place());
+        inside.keys.add(string);
+      }
+      const message = describeBadCharacter(string);
+      if (message) throw refuseFields([{ field: place(), message }]);
+    }
+    if (entries > entriesMax)
+      throw refuseBody('too-many-entries', `Send at most ${entriesMax} keys and list entries in one request.`);
+  }
+}
+
+function refuseBody(code: string, detail: string, field?: string): Problem {
+  return new Problem({
+    status: 400,
+    code,
+    detail,
+    ...(field && { errors: [{ field, message: 'is not allowed here' }] }),
+  });
+}
+
+/** The parser's own message quotes the input, so only its position is passed on. */
+function requireSyntax(text: string): void {
+  if (text.trim() === '')
+    throw refuseBody('malformed-json', 'The body is empty. Send a JSON object: {} if there is nothing to say.');
+  try {
+    JSON.parse(text);
+  } catch (error) {
+    const position = /at position (\d+) \(line \d+ column \d+\)/.exec((error as Error).message)?.[0];
+    throw refuseBody(
+      'malformed-json',
+      `The body is not valid JSON${position ? `: look ${position}` : ''}. Correct it and send it again.`,
+    );
+  }
+}
+
+/** `['items', 0, 'name']` → `items[0].name`, in at most 200 characters; no path at all is the body itself. */
+export function formatPath(path: PropertyKey[]): string {
+  let text = '';
+  for (const step of path) text += typeof step === 'number' ? `[${step}]` : `${text && '.'}${String(step)}`;
+  return (text || 'body').slice(0, 200).toWellFormed();
+}

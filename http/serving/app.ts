@@ -1,0 +1,160 @@
+import '../input/locale.ts';
+import type { User } from '@aether/platform';
+import type { HttpBindings } from '@hono/node-server';
+import { type Hook, OpenAPIHono } from '@hono/zod-openapi';
+import type { Context, MiddlewareHandler } from 'hono';
+import { methodNotAllowed } from 'hono/method-not-allowed';
+import { requestId } from 'hono/request-id';
+import { matchedRoutes } from 'hono/route';
+import { secureHeaders } from 'hono/secure-headers';
+import type { Logger } from 'pino';
+import type { Authenticate, Caller } from '../caller.ts';
+import { type BodyLimits, bodyLimits, formatPath, readJsonBody } from '../input/body.ts';
+import { checkTarget } from '../input/target.ts';
+import { answerProblem, createErrorHandler, Problem, refuseFields } from '../problem.ts';
+import { addHealth, type Checks } from './health.ts';
+
+/**
+ * What every handler finds in its context. `actor` is the person who acts, undefined for a visitor or a machine; `problem` is the
+ * code of the refusal, if the request was refused. `authenticate` is there for `staffOnly`, and `caller` behind it.
+ */
+export type AppEnv = {
+  Bindings: HttpBindings;
+  Variables: { requestId: string; authenticate?: Authenticate; caller?: Caller; actor?: User; problem?: string };
+};
+
+export type App = OpenAPIHono<AppEnv>;
+
+export type AppOptions = {
+  /** Short and lower case: foundation, support. */
+  name: string;
+  title: string;
+  version: string;
+  /** Markdown for the head of the OpenAPI document. */
+  description?: string;
+  log: Logger;
+  /** What `/readyz` asks. */
+  checks?: Checks;
+  /** How long each check may take. */
+  checkTimeoutMs?: number;
+  /** What differs from `bodyLimits`. */
+  limits?: Partial<BodyLimits>;
+};
+
+/**
+ * An app with everything that stands before a route: request id, access log, headers, checks of target and body, problem+json for
+ * every refusal, `/healthz`, `/readyz` and `/openapi.json`. Add routes with `app.openapi(createRoute(…), handler)`.
+ */
+export function createApp({
+  name,
+  title,
+  version,
+  description,
+  log,
+  checks = {},
+  checkTimeoutMs = 2_000,
+  limits,
+}: AppOptions): App {
+  const app: App = new OpenAPIHono<AppEnv>({ defaultHook: refuseInvalid });
+  app.onError(createErrorHandler(log));
+  app.notFound(answerNoSuchRoute);
+
+  app.use(requestId({ limitLength: 64 }));
+  app.use(logAccess(log));
+  app.use(
+    secureHeaders({
+      overwrite: false,
+      strictTransportSecurity: false, // TLS ends before this server; what ends it says so
+      xFrameOptions: 'DENY',
+      contentSecurityPolicy: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] },
+    }),
+  );
+  app.use(forbidCaching);
+  app.use(methodNotAllowed<AppEnv>({ app, onMethodNotAllowed: answerOtherMethod }));
+  app.use(wrapThrown);
+  app.use(checkTarget);
+  app.use(readJsonBody({ ...bodyLimits, ...limits }));
+
+  addHealth(app, { checks, checkTimeoutMs, log });
+  let document: ReturnType<App['getOpenAPI31Document']> | undefined;
+  app.get('/openapi.json', (c) => {
+    document ??= app.getOpenAPI31Document({
+      openapi: '3.1.0',
+      info: { title, version, description: description ?? `The HTTP interface of ${name}.` },
+    });
+    return c.json(document);
+  });
+  return app;
+}
+
+/** 404 for an address that no route has. */
+export function answerNoSuchRoute(c: Context): Response {
+  const detail = 'There is nothing at this address. /openapi.json lists what there is.';
+  return answerProblem(c, new Problem({ status: 404, code: 'no-such-route', detail }));
+}
+
+const places = { query: 'query', param: 'path', header: 'header', cookie: 'cookie' } as const;
+
+/** Turns what a schema refuses into a 422 that names each field. */
+const refuseInvalid: Hook<unknown, AppEnv, string, undefined> = (result) => {
+  if (result.success) return undefined;
+  const place = result.target in places ? places[result.target as keyof typeof places] : undefined;
+  const errors = result.error.issues.flatMap(({ path, message, ...issue }) => {
+    const paths = issue.code === 'unrecognized_keys' ? issue.keys.map((key) => [...path, key]) : [path];
+    return paths.map((each) => ({ field: formatPath(each), ...(place && { in: place }), message }));
+  });
+  throw refuseFields(errors);
+};
+
+/** OPTIONS is answered with what there is, and without CORS headers: foreign pages are not let in. */
+const answerOtherMethod: NonNullable<Parameters<typeof methodNotAllowed<AppEnv>>[0]['onMethodNotAllowed']> = (
+  c,
+  methods,
+) => {
+  const allow = [...methods, 'OPTIONS'].join(', ');
+  if (c.req.method === 'OPTIONS') {
+    c.set('problem', undefined);
+    return new Response(null, { status: 204, headers: { Allow: allow } });
+  }
+  return answerProblem(
+    c,
+    new Problem({ status: 405, code: 'method-not-allowed', detail: `Use one of ${allow}.`, headers: { Allow: allow } }),
+  );
+};
+
+/** One entry per request. The route's template stands for the path, and there is no query and no body: those hold personal data. */
+function logAccess(log: Logger): MiddlewareHandler<AppEnv> {
+  return async (c, next) => {
+    const startedAt = performance.now();
+    await next();
+    const { status } = c.res;
+    const route = matchedRoutes(c).findLast((each) => each.method !== 'ALL')?.path;
+    const isProbe = route === '/healthz' || route === '/readyz';
+    log[isProbe && status < 400 ? 'debug' : 'info'](
+      {
+        requestId: c.get('requestId'),
+        method: c.req.method,
+        route,
+        status,
+        problem: c.get('problem'),
+        durationMs: Math.round((performance.now() - startedAt) * 10) / 10,
+      },
+      'request',
+    );
+  };
+}
+
+/** The error handler is called for Errors only; anything else that is thrown would pass it by. */
+const wrapThrown: MiddlewareHandler = async (_, next) => {
+  try {
+    await next();
+  } catch (thrown) {
+    throw new TypeError('what was thrown is not an Error', { cause: thrown });
+  }
+};
+
+/** Answers hold personal data, so no cache keeps them unless the route says otherwise. */
+const forbidCaching: MiddlewareHandler = async (c, next) => {
+  await next();
+  if (!c.res.headers.has('cache-control')) c.res.headers.set('cache-control', 'no-store');
+};

@@ -1,0 +1,82 @@
+import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
+import type { Env } from 'hono';
+import type { Logger } from 'pino';
+import { Problem, problems } from '../problem.ts';
+
+/**
+ * Named conditions for taking traffic; a check that rejects, or does not settle in time, says no. One that never settles is never
+ * asked again: give it a time limit of its own.
+ */
+export type Checks = Record<string, () => Promise<void>>;
+
+const answer = (status: string) => ({
+  description: status,
+  content: { 'application/json': { schema: z.object({ status: z.literal(status) }) } },
+});
+
+/** Adds `/healthz` (the process answers) and `/readyz` (every check passes; else 503 with the names of those that fail). */
+export function addHealth<E extends Env>(
+  app: OpenAPIHono<E>,
+  { checks, log, checkTimeoutMs }: { checks: Checks; log: Logger; checkTimeoutMs: number },
+): void {
+  const running = new Map<string, Promise<void>>();
+
+  /** Probes that come while a check still runs wait for that one: a stuck database must not collect probes. */
+  function run(name: string, check: () => Promise<void>): Promise<void> {
+    const present = running.get(name);
+    if (present) return present;
+    const started = (async () => check())().finally(() => running.delete(name));
+    running.set(name, started);
+    return started;
+  }
+
+  async function findFailure(
+    name: string,
+    check: () => Promise<void>,
+  ): Promise<{ field: string; message: string } | undefined> {
+    const timeout = Promise.withResolvers<'timeout'>();
+    const timer = setTimeout(timeout.resolve, checkTimeoutMs, 'timeout');
+    try {
+      const outcome = await Promise.race([run(name, check), timeout.promise]);
+      return outcome === 'timeout' ? { field: name, message: `did not answer within ${checkTimeoutMs} ms` } : undefined;
+    } catch (error) {
+      log.warn({ check: name, err: error }, 'not ready');
+      return { field: name, message: 'failed' };
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  app.openapi(
+    createRoute({
+      method: 'get',
+      path: '/healthz',
+      summary: 'Is the process alive?',
+      responses: { 200: answer('alive'), ...problems(400, 422) },
+    }),
+    (c) => c.json({ status: 'alive' }, 200),
+  );
+
+  app.openapi(
+    createRoute({
+      method: 'get',
+      path: '/readyz',
+      summary: 'Can it take traffic?',
+      responses: { 200: answer('ready'), ...problems(400, 422, 503) },
+    }),
+    async (c) => {
+      const outcomes = await Promise.all(Object.entries(checks).map(([name, check]) => findFailure(name, check)));
+      const errors = outcomes.filter((outcome) => outcome !== undefined);
+      if (errors.length > 0) {
+        throw new Problem({
+          status: 503,
+          code: 'not-ready',
+          detail: 'Send traffic elsewhere and look again; the log says why the checks in `errors` fail.',
+          errors,
+          headers: { 'Retry-After': '5' },
+        });
+      }
+      return c.json({ status: 'ready' }, 200);
+    },
+  );
+}

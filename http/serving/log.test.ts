@@ -1,0 +1,78 @@
+import { afterEach, expect, test } from 'vitest';
+import { createLog } from '../index.ts';
+import { collectLog } from '../testing.ts';
+
+const level = process.env.LOG_LEVEL;
+afterEach(() => {
+  if (level === undefined) delete process.env.LOG_LEVEL;
+  else process.env.LOG_LEVEL = level;
+});
+
+test('an entry names its app and keeps what it was given', () => {
+  const { log, entries } = collectLog();
+  log.info({ customerId: '019a', rows: 3 }, 'imported');
+  expect(entries).toEqual([
+    expect.objectContaining({ app: 'test', level: 30, customerId: '019a', rows: 3, msg: 'imported' }),
+  ]);
+});
+
+test.each(['email', 'name', 'phone', 'password', 'token', 'authorization', 'cookie', 'body', 'query', 'url', 'text'])(
+  '%s is replaced, up to three levels down and in children',
+  (field) => {
+    const { log, entries } = collectLog();
+    log.info({ [field]: 'secret', a: { [field]: ['secret'], b: { [field]: { c: 'secret' } } } }, 'entry');
+    log.child({ [field]: 'secret' }).info('child');
+    expect(entries).toHaveLength(2);
+    expect(JSON.stringify(entries)).not.toContain('secret');
+  },
+);
+
+test('an error keeps what names things and loses what may be a value', () => {
+  const { log, entries } = collectLog();
+  const driver = Object.assign(new Error('invalid input syntax for type uuid: "Bob"'), {
+    code: '22P02',
+    table: 'customers',
+    constraint: 'customers_pkey',
+    detail: 'Key (email)=(bob@example.com) already exists.',
+    where: "unnamed portal parameter $1 = 'Bob'",
+    parameters: ['Bob'],
+  });
+  log.error(
+    { err: new Error('relation "crm.deals" refused bob@example.com and "Bob Smith"', { cause: driver }) },
+    'failed',
+  );
+  expect(JSON.stringify(entries)).not.toMatch(/bob/i);
+  expect(entries[0]?.err).toMatchObject({
+    type: 'Error',
+    message: 'relation "crm.deals" refused …@… and "…"',
+    stack: expect.stringContaining('log.test.ts'),
+    cause: {
+      code: '22P02',
+      table: 'customers',
+      constraint: 'customers_pkey',
+      message: 'invalid input syntax for type uuid: "…"',
+    },
+  });
+});
+
+test('a chain of causes that bites its tail ends', () => {
+  const { log, entries } = collectLog();
+  const error = new Error('round');
+  error.cause = error;
+  log.error({ err: error }, 'failed');
+  expect(entries).toHaveLength(1);
+});
+
+test('LOG_LEVEL decides what is written', () => {
+  process.env.LOG_LEVEL = 'warn';
+  expect(createLog('test').isLevelEnabled('info')).toBe(false);
+  process.env.LOG_LEVEL = 'silent';
+  expect(createLog('test').isLevelEnabled('fatal')).toBe(false);
+});
+
+test('an unknown LOG_LEVEL is refused with the list of levels', () => {
+  process.env.LOG_LEVEL = 'verbose';
+  expect(() => createLog('test')).toThrow(
+    'LOG_LEVEL is "verbose"; set it to one of trace, debug, info, warn, error, fatal, silent.',
+  );
+});

@@ -1,0 +1,128 @@
+import { type App as AppName, ConfigurationError, connectPlatform, type PlatformDb } from '@aether/platform';
+import type { Logger } from 'pino';
+import type { Authenticate } from '../caller.ts';
+import { type App, createApp } from './app.ts';
+import { createLog } from './log.ts';
+import { type Served, serve } from './serve.ts';
+import { addEventStream, type StreamOptions } from './stream.ts';
+import { addWeb } from './web.ts';
+
+export type ServerOptions = {
+  /** The settings of docs/configuration.md; by default the process's environment. */
+  variables?: Record<string, string | undefined>;
+  /** 0: any free port. */
+  port?: number;
+  portExact?: boolean;
+  log?: Logger;
+  /** Leave the app's subscriptions to other processes. */
+  withoutSubscriptions?: boolean;
+  /** Settles when the web app is built, if that is under way: until then its pages wait. */
+  webBuilt?: Promise<unknown>;
+};
+
+type ServerParts = {
+  app: AppName;
+  title: string;
+  version: string;
+  description: string;
+  portDefault: number;
+  addRoutes: (app: App, db: PlatformDb, context: ServerContext) => void;
+  /** Adds the routes of sign-in and says how staff is known. @throws ConfigurationError */
+  addSignIn: (app: App, db: PlatformDb, context: ServerContext) => Authenticate;
+  /** The folder of the built web app, if the app has one. */
+  web?: string;
+  /** What staff hears beside the events; asked for when a stream is opened. */
+  signals?: StreamOptions['signals'];
+  /** Begins what the app does when an event comes; it ends with the server. */
+  subscribe?: (db: PlatformDb, onError: (error: unknown) => void) => void;
+};
+
+export type ServerContext = {
+  variables: Record<string, string | undefined>;
+  log: Logger;
+  /** Where people reach this server; known when it listens. */
+  url(): string;
+  /** <APP>_PUBLIC_URL, when people do not reach this server as this machine. */
+  publicUrl: URL | undefined;
+  /** Files that are built are there when this settles. */
+  webBuilt: Promise<unknown>;
+  /** Aborted when the server begins to close: whatever never ends by itself must end then. */
+  closing: AbortSignal;
+};
+
+/**
+ * Starts an app's server: connects to the platform database, refuses a wrong one, and listens on loopback. The port is
+ * `options.port`, else FOUNDATION_PORT or SUPPORT_PORT, else the app's own; a taken one is passed over for the next free.
+ *
+ * @throws ConfigurationError, DatabaseUnavailable
+ */
+export async function startServer(parts: ServerParts, options: ServerOptions): Promise<Served> {
+  const { app: name, title, version, description, portDefault, addRoutes, addSignIn, subscribe, web, signals } = parts;
+  const { variables = process.env, log = createLog(name), portExact = false, webBuilt = Promise.resolve() } = options;
+  const port = options.port ?? readPort(`${name.toUpperCase()}_PORT`, variables) ?? portDefault;
+  const publicUrl = readPublicUrl(`${name.toUpperCase()}_PUBLIC_URL`, variables);
+  const db = await connectPlatform({ app: name, variables });
+  try {
+    const app = createApp({ name, title, version, description, log, checks: { database: db.check } });
+    const closing = new AbortController();
+    let ownUrl = publicUrl?.origin ?? '';
+    const context = { variables, log, publicUrl, url: () => ownUrl, closing: closing.signal, webBuilt };
+    let authenticate: Authenticate | undefined;
+    app.use(async (c, next) => {
+      c.set('authenticate', authenticate);
+      await next();
+    });
+    authenticate = addSignIn(app, db, context);
+    addRoutes(app, db, context);
+    addEventStream(app, db, { closing: closing.signal, signals });
+    if (web) addWeb(app, web, webBuilt);
+    const served = await serve(app, { port, portExact, log });
+    ownUrl ||= served.url;
+    if (!options.withoutSubscriptions) subscribe?.(db, (error) => log.warn({ err: error }, 'subscription'));
+    return {
+      ...served,
+      async close() {
+        closing.abort();
+        await served.close();
+        await db.close();
+      },
+    };
+  } catch (error) {
+    await db.close();
+    throw error;
+  }
+}
+
+/** Runs one server as a process: until Ctrl-C or SIGTERM, then answers what it has begun and ends. */
+export async function runServer(start: (options: ServerOptions) => Promise<Served>): Promise<void> {
+  const stopped = new Promise<void>((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
+  });
+  try {
+    const { url, close } = await start({ portExact: true });
+    console.error(`Listening on ${url}.`);
+    await stopped;
+    await close();
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : error);
+    process.exitCode = 1;
+  }
+}
+
+function readPublicUrl(setting: string, variables: Record<string, string | undefined>): URL | undefined {
+  const given = variables[setting];
+  if (!given) return undefined;
+  const url = URL.canParse(given) ? new URL(given) : undefined;
+  if (!url || !/^https?:$/.test(url.protocol) || url.href !== `${url.origin}/`)
+    throw new ConfigurationError(`${setting} must be an address without a path, such as https://crm.example.com.`);
+  return url;
+}
+
+function readPort(setting: string, variables: Record<string, string | undefined>): number | undefined {
+  const given = variables[setting];
+  if (!given) return undefined;
+  const port = Number(given);
+  if (!Number.isInteger(port) || port < 0 || port > 65_535)
+    throw new Error(`${setting} must be a port number from 0 to 65535.`);
+  return port;
+}

@@ -1,0 +1,119 @@
+import { connect, type Socket } from 'node:net';
+import { atEnd, createTestDatabase, type TestDatabase } from '@aether/database/testing';
+import { connectPlatform, type PlatformDb, type Signal, type User } from '@aether/platform';
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { readProblem, serveApp, type TestServer } from '../testing.ts';
+import { addEventStream, type StreamOptions } from './stream.ts';
+
+let database: TestDatabase;
+let db: PlatformDb;
+beforeAll(async () => {
+  database = await createTestDatabase();
+  db = await connectPlatform({ app: 'foundation', variables: { PLATFORM_DB_URL: database.url('foundation_app') } });
+  atEnd(() => db.close());
+});
+
+let server: TestServer;
+let closing: AbortController;
+let isWelcome: boolean;
+let tell: (signal: Signal) => void;
+let listening: Set<unknown>;
+const streamsMax = 3;
+
+async function start(options: Partial<StreamOptions> = {}): Promise<void> {
+  isWelcome = true;
+  const mine = new Set();
+  listening = mine;
+  closing = new AbortController();
+  server = await serveApp((app) => {
+    app.use(async (c, next) => {
+      c.set('authenticate', async () => ({
+        actor: { id: 'maya', role: 'user' } as User,
+        isStillWelcome: async () => isWelcome,
+      }));
+      await next();
+    });
+    addEventStream(app, db, {
+      closing: closing.signal,
+      streamsMax,
+      signals(listener) {
+        mine.add(listener);
+        tell = listener;
+        return () => void mine.delete(listener);
+      },
+      ...options,
+    });
+  });
+}
+async function stop(): Promise<void> {
+  closing.abort();
+  await server.close();
+}
+beforeEach(() => start());
+afterEach(() => stop());
+
+const ask = (method = 'GET') => fetch(`${server.url}/api/events`, { method });
+/** Asks for the stream, and reads nothing of it until it is told to. */
+async function stall(): Promise<Socket> {
+  const socket = connect({ port: server.port, host: '127.0.0.1' });
+  socket.pause();
+  socket.write(`GET /api/events HTTP/1.1\r\nHost: 127.0.0.1:${server.port}\r\n\r\n`);
+  await expect.poll(() => listening.size).toBe(1);
+  return socket;
+}
+const flood = (signals: number) => {
+  for (let each = 0; each < signals; each++) tell({ kind: 'typing', filler: 'x'.repeat(1_000) } as unknown as Signal);
+};
+
+describe('the stream of events', () => {
+  test('is given to as many as there may be, and counted off when a reader leaves', async () => {
+    const open = await Promise.all(Array.from({ length: streamsMax }, () => ask()));
+    expect(open.map(({ status }) => status)).toEqual([200, 200, 200]);
+    expect(await readProblem(await ask())).toMatchObject({ status: 503, code: 'too-many-streams' });
+    await open[0]?.body?.cancel();
+    await expect.poll(async () => (await ask()).status).toBe(200);
+  });
+
+  test('asked for by HEAD ends with its head, and holds no place', async () => {
+    for (let each = 0; each < streamsMax + 1; each++) {
+      const answer = await ask('HEAD');
+      expect([answer.status, answer.headers.get('content-type')]).toEqual([200, 'text/event-stream']);
+    }
+    expect(listening.size).toBe(0);
+    expect((await ask()).status).toBe(200);
+  });
+
+  test('of who does not read loses what is passing, is told the rest, and ends when the sign-in does', async () => {
+    await stop();
+    await start({ welcomeMs: 20 });
+    const reader = await stall();
+    const signals = 20_000;
+    flood(signals);
+    let read = '';
+    reader.setEncoding('utf8').on('data', (chunk) => {
+      read += chunk;
+    });
+    reader.resume();
+    const heard = () => read.split('event: signal').length - 1;
+    await expect.poll(heard).toBeGreaterThan(0);
+    tell({ kind: 'typing', filler: 'the last' } as unknown as Signal);
+    await expect.poll(() => read).toContain('the last');
+    expect(heard()).toBeLessThan(signals);
+    reader.pause();
+    flood(signals);
+    isWelcome = false;
+    await expect.poll(() => listening.size).toBe(0);
+    reader.destroy();
+  });
+
+  test('of who has not taken one sign of life by the time of the next is ended', async () => {
+    await stop();
+    await start({ heartbeatMs: 100 });
+    const reader = await stall();
+    await expect.poll(() => listening.size).toBe(1);
+    const flooding = setInterval(() => flood(1_000), 10);
+    await expect.poll(() => listening.size, { timeout: 5_000 }).toBe(0);
+    clearInterval(flooding);
+    reader.destroy();
+  });
+});

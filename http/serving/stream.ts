@@ -1,0 +1,148 @@
+import type { AppEvent, EventType, PlatformDb, Signal } from '@aether/platform';
+import { FellBehind } from '@aether/platform';
+import { z } from '@hono/zod-openapi';
+import { object } from '../input/fields.ts';
+import { Problem, refuseFields } from '../problem.ts';
+import { createStaffRoute } from '../staff.ts';
+import type { App } from './app.ts';
+import { answerEvents } from './longanswer.ts';
+
+const typesMax = 50;
+const types = z
+  .string()
+  .transform((value) => value.split(','))
+  .refine((list) => list.length <= typesMax && list.every((type) => /^[a-z][a-z0-9_]*\.[a-z0-9_.]+$/.test(type)), {
+    error: `must be at most ${typesMax} types with commas between them, such as customer.updated,session.created`,
+  })
+  .openapi({ type: 'string', example: 'customer.created,customer.updated' });
+
+const signalsWaitingMax = 100;
+
+const stream = createStaffRoute({
+  method: 'get',
+  path: '/api/events',
+  summary: 'What happens, as it happens: server-sent events',
+  description:
+    'Each message has the event as JSON, its type as `event`, and an `id` to go on from (`Last-Event-ID`). A comment every few seconds says that the line is open. `reset` says that the place to go on from is no more: load anew what you show. `signal`, without an id, says what is passing, such as who is typing.',
+  request: {
+    query: object({ types: types.optional() }),
+    headers: z.object({
+      'last-event-id': z.string().max(64).optional().openapi({ description: 'The `id` of the last message one has.' }),
+    }),
+  },
+  responses: {
+    200: { description: 'A stream without end.', content: { 'text/event-stream': { schema: z.string() } } },
+  },
+});
+
+export type StreamOptions = {
+  /** Ends every stream, so that the server can close. */
+  closing: AbortSignal;
+  heartbeatMs?: number;
+  /** How often it is asked whether the caller may still listen: so long a sign-in that has ended goes on. */
+  welcomeMs?: number;
+  streamsMax?: number;
+  /** What is passed on beside the events, as `signal`. @returns ends it. */
+  signals?: (listener: (signal: Signal) => void) => () => void;
+};
+
+/** Adds `GET /api/events`. What a client may see, the database login of the app decides. */
+export function addEventStream(
+  app: App,
+  db: PlatformDb,
+  { closing, heartbeatMs, welcomeMs = 3_000, streamsMax = 500, signals }: StreamOptions,
+): void {
+  let open = 0;
+  app.openapi(stream, async (c) => {
+    const place = parsePlace(c.req.valid('header')['last-event-id']);
+    const wanted = c.req.valid('query').types as EventType[] | undefined;
+    if (open >= streamsMax)
+      throw new Problem({
+        status: 503,
+        code: 'too-many-streams',
+        detail: `There are ${streamsMax} open streams already. Close one, or try again later.`,
+        headers: { 'Retry-After': '10' },
+      });
+    open += 1; // before anything is waited for, or a hundred could come in at once
+    let isKnown: boolean;
+    let begin: { position: number; id: number };
+    try {
+      isKnown = !place || place.position === 0 || (await db.events.has(place.position, place.id));
+      // Known before the line is said to be open: nothing that happens from then on is missed.
+      begin = place && isKnown ? place : await db.events.place();
+    } catch (error) {
+      open -= 1;
+      throw error;
+    }
+    const caller = c.get('caller');
+    const onEnd = () => {
+      open -= 1;
+    };
+    return answerEvents(c, { closing, heartbeatMs, onEnd }, async (sse, over, leave) => {
+      let signalsWaiting = 0;
+      const deafen = signals?.(async (signal) => {
+        if (signalsWaiting >= signalsWaitingMax) return; // a reader who is slow misses some: they are worth nothing later
+        signalsWaiting += 1;
+        await sse.writeSSE({ event: 'signal', data: JSON.stringify(signal) });
+        signalsWaiting -= 1;
+      });
+      const welcome = setInterval(async () => {
+        if (!(await caller?.isStillWelcome().catch(() => true))) leave();
+      }, welcomeMs);
+      try {
+        // With an id, so that who is cut before the first event comes back to this place.
+        await sse.write(`: open\nid: ${begin.position}.${begin.id}\n\n`);
+        if (!isKnown) await sse.writeSSE({ event: 'reset', data: '{}' });
+        for await (const event of db.events.follow({ types: wanted, after: begin.position, signal: over })) {
+          await sse.writeSSE({ id: `${event.position}.${event.id}`, event: event.type, data: describe(event) });
+          if (over.aborted) break;
+        }
+      } catch (error) {
+        // A reader who is too slow is let go, and comes back from where it stands.
+        if (!(error instanceof FellBehind)) throw error;
+      } finally {
+        clearInterval(welcome);
+        deafen?.();
+      }
+    }) as never;
+  });
+}
+
+/** `position.id`: the position alone would not do, because a database that crashed may give one to another event. */
+function parsePlace(text: string | undefined): { position: number; id: number } | undefined {
+  if (!text) return undefined;
+  const [, position, id] = /^(\d{1,15})\.(\d{1,15})$/.exec(text) ?? [];
+  if (position === undefined || id === undefined)
+    throw refuseFields([
+      { field: 'Last-Event-ID', in: 'header', message: 'must be the id of a message of this stream' },
+    ]);
+  return { position: Number(position), id: Number(id) };
+}
+
+function describe({
+  position,
+  type,
+  key,
+  rowId,
+  version,
+  app,
+  actor,
+  occurredAt,
+  data,
+  previous,
+  isReplay,
+}: AppEvent): string {
+  return JSON.stringify({
+    position,
+    type,
+    key,
+    row_id: rowId,
+    version,
+    app,
+    actor,
+    occurred_at: occurredAt,
+    data,
+    previous,
+    is_replay: isReplay,
+  });
+}

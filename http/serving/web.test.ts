@@ -1,0 +1,147 @@
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { readProblem, sendRaw, serveApp, type TestServer } from '../testing.ts';
+import { addWeb } from './web.ts';
+
+let folder: string;
+let server: TestServer;
+const script = `console.log(${JSON.stringify('x'.repeat(5_000))})`;
+const index = '<!doctype html><meta name="style-nonce" content="__NONCE__"><div id="root"></div>';
+
+beforeAll(async () => {
+  folder = join(await mkdtemp(join(tmpdir(), 'aether-web-')), 'dist');
+  await mkdir(join(folder, 'assets'), { recursive: true });
+  await writeFile(join(folder, 'index.html'), index);
+  await writeFile(join(folder, 'icon.svg'), '<svg/>');
+  await writeFile(join(folder, 'sources.sha256'), 'secret');
+  await writeFile(join(folder, 'assets', 'main-1a2b.js'), script);
+  await writeFile(join(folder, '..', 'outside.json'), '{"secret":true}');
+  await symlink(join(folder, '..', 'outside.json'), join(folder, 'assets', 'link.json'));
+  server = await serveApp((app) => {
+    app.get('/api/known', (c) => c.json({}));
+    addWeb(app, folder);
+  });
+});
+afterAll(async () => {
+  await server.close();
+  await rm(join(folder, '..'), { recursive: true });
+});
+
+const get = (path: string, init?: RequestInit) => fetch(`${server.url}${path}`, init);
+
+describe('the page', () => {
+  test.each(['/', '/customers', '/customers/019a?tab=deals', '/deals/board', '/a.b/c'])(
+    'stands at %s',
+    async (path) => {
+      const answer = await get(path);
+      expect([answer.status, answer.headers.get('content-type'), answer.headers.get('cache-control')]).toEqual([
+        200,
+        expect.stringMatching(/^text\/html/),
+        'no-store',
+      ]);
+      expect(await answer.text()).toContain('<div id="root">');
+    },
+  );
+
+  test('has a nonce of its own each time, the one that its Content-Security-Policy names', async () => {
+    const nonces = await Promise.all(
+      [1, 2].map(async () => {
+        const answer = await get('/');
+        const [, nonce = ''] = /content="([^"]+)"/.exec(await answer.text()) ?? [];
+        expect(answer.headers.get('content-security-policy')).toContain(`style-src 'self' 'nonce-${nonce}'`);
+        return nonce;
+      }),
+    );
+    expect(new Set(nonces).size).toBe(2);
+  });
+
+  test('runs no script but its own, sits in no frame, and sends forms nowhere else', async () => {
+    const policy = (await get('/')).headers.get('content-security-policy');
+    expect(policy).toMatch(/default-src 'self'/);
+    expect(policy).not.toMatch(/unsafe|script-src/);
+    expect(policy).toMatch(/frame-ancestors 'none'/);
+    expect(policy).toMatch(/form-action 'self'/);
+  });
+
+  test.each(['/api/nothing', '/api', '/signin/nothing', '/openapi.json/x'])(
+    'does not stand at %s: a program asks there',
+    async (path) => {
+      expect(await readProblem(await get(path))).toMatchObject({ status: 404, code: 'no-such-route' });
+    },
+  );
+
+  test('answers no POST', async () => {
+    expect((await get('/customers', { method: 'POST' })).status).toBe(404);
+    expect((await get('/api/known')).status).toBe(200);
+  });
+
+  test('is named, not shown, as long as nobody has built it, and is there as soon as somebody has', async () => {
+    const empty = await mkdtemp(join(tmpdir(), 'aether-web-'));
+    await using other = await serveApp((app) => addWeb(app, join(empty, 'dist')));
+    const answer = await fetch(other.url);
+    expect([answer.status, await answer.text()]).toEqual([503, expect.stringMatching(/not been built yet.*npm start/)]);
+    await mkdir(join(empty, 'dist'));
+    await writeFile(join(empty, 'dist', 'index.html'), 'built');
+    expect(await (await fetch(other.url)).text()).toBe('built');
+    await rm(empty, { recursive: true });
+  });
+});
+
+describe('a build that is under way', () => {
+  test('is waited for by whoever asks for a page meanwhile, who gets no older one; what is no page is answered at once', async () => {
+    const built = Promise.withResolvers<void>();
+    const place = join(await mkdtemp(join(tmpdir(), 'aether-web-')), 'dist');
+    await mkdir(place);
+    await writeFile(join(place, 'index.html'), 'older');
+    await using other = await serveApp((app) => addWeb(app, place, built.promise));
+    const asked = fetch(other.url).then((answer) => answer.text());
+    expect((await fetch(`${other.url}/api/nothing`)).status).toBe(404);
+    await writeFile(join(place, 'index.html'), 'newer');
+    built.resolve();
+    expect(await asked).toBe('newer');
+    await rm(join(place, '..'), { recursive: true });
+  });
+});
+
+describe('a built file', () => {
+  test('is kept by browsers for ever, because its name changes with it', async () => {
+    const answer = await get('/assets/main-1a2b.js');
+    expect(answer.headers.get('cache-control')).toBe('public, max-age=31536000, immutable');
+    expect(answer.headers.get('content-type')).toBe('text/javascript; charset=utf-8');
+    expect(answer.headers.get('x-content-type-options')).toBe('nosniff');
+    expect((await get('/icon.svg')).headers.get('cache-control')).toBe('no-cache');
+  });
+
+  test('travels compressed to whoever takes that', async () => {
+    const packed = await get('/assets/main-1a2b.js', { headers: { 'Accept-Encoding': 'gzip' } });
+    expect(packed.headers.get('content-encoding')).toBe('gzip');
+    expect(await packed.text()).toBe(script);
+    const plain = await sendRaw(
+      server.port,
+      'GET /assets/main-1a2b.js HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n',
+    );
+    expect(plain?.headers.get('content-encoding')).toBeNull();
+    expect(plain?.body).toContain(script);
+  });
+
+  test('that is not there is 404, so that an old page notices', async () => {
+    expect((await get('/assets/main-old.js')).status).toBe(404);
+  });
+
+  test.each([
+    '/assets/../../outside.json',
+    '/assets/..%2f..%2foutside.json',
+    '/..%2foutside.json',
+    '/assets/%2e%2e/%2e%2e/outside.json',
+    '/assets\\..\\..\\outside.json',
+    '/assets/link.json',
+    '/sources.sha256',
+    '//etc/passwd',
+  ])('is nothing that %s leads to', async (path) => {
+    const answer = await sendRaw(server.port, `GET ${path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`);
+    expect(answer?.body).not.toContain('secret');
+    expect(answer?.body).not.toContain('root:');
+  });
+});

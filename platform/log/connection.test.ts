@@ -1,0 +1,259 @@
+import { createTestDatabase, type TestDatabase } from '@aether/database/testing';
+import fc from 'fast-check';
+import pg from 'pg';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import {
+  connectPlatform,
+  DatabaseBusy,
+  DatabaseUnavailable,
+  FieldNotOwned,
+  InvalidField,
+  type PlatformDb,
+  PlatformError,
+  TransactionConflict,
+} from '../index.ts';
+import { startTestPooler, type TestPooler } from '../testing.pooler.ts';
+import { parseTimestamp } from './pool.ts';
+import { translateRefusal } from './refusals.ts';
+
+let database: TestDatabase;
+let db: PlatformDb;
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  db = await connectPlatform({ app: 'foundation', variables: { PLATFORM_DB_URL: database.url('foundation_app') } });
+  await db.signInUser({ subject: 'maya', email: 'maya@example.com', name: 'Maya' });
+});
+afterAll(() => db.close());
+
+describe('a timestamp', () => {
+  const asTheDriver = pg.types.getTypeParser(pg.types.builtins.TIMESTAMPTZ);
+
+  test('of any year, with any fraction of a second and any offset is what the driver makes of it', () => {
+    const digits = (from: number, to: number, length = 2) =>
+      fc.integer({ min: from, max: to }).map((number) => String(number).padStart(length, '0'));
+    const text = fc
+      .tuple(
+        fc.oneof(digits(1900, 2100, 4), digits(1, 12_000, 4)),
+        digits(1, 12),
+        digits(1, 28),
+        digits(0, 23),
+        digits(0, 59),
+        digits(0, 59),
+        fc.constantFrom('', '.1', '.123', '.999999', '.9999', '.000001'),
+        fc.constantFrom('+00', '-03', '+14', '+05:30', '+01:24:30'),
+        fc.constantFrom('', '', ' BC'),
+      )
+      .map(
+        ([year, month, day, hour, minute, second, fraction, offset, era]) =>
+          `${year}-${month}-${day} ${hour}:${minute}:${second}${fraction}${offset}${era}`,
+      );
+    fc.assert(
+      fc.property(text, (written) => {
+        expect(parseTimestamp(written)).toEqual(asTheDriver(written));
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  test('of PostgreSQL comes out at its moment; what is no moment comes out as infinity', async () => {
+    const [row] = await db.query(`select '2026-03-29 01:59:59.5+00'::timestamptz as spring,
+      '0099-01-01 00:00:00+00'::timestamptz as early, '0044-03-15 12:00:00+00 BC'::timestamptz as ides, 'infinity'::timestamptz as never`);
+    expect(row).toEqual({
+      spring: new Date('2026-03-29T01:59:59.500Z'),
+      early: new Date('0099-01-01T00:00:00.000Z'),
+      ides: new Date('-000043-03-15T12:00:00.000Z'),
+      never: Number.POSITIVE_INFINITY,
+    });
+  });
+});
+
+describe('a transaction', () => {
+  test('keeps all of its writes or none', async () => {
+    const email = 'all-or-none@example.com';
+    const failing = db.transaction({}, async (tx) => {
+      await db.createCustomer({ email, name: 'Half' }, { tx });
+      throw new Error('changed my mind');
+    });
+    await expect(failing).rejects.toThrow('changed my mind');
+    expect(await db.getCustomerByEmail(email)).toBeNull();
+  });
+
+  test('tells the database the actor, and leaves nothing of it on the connection', async () => {
+    const actorNow = 'select platform.current_actor() as actor';
+    const inside = await db.transaction({ actor: 'maya' }, (tx) => tx.query(actorNow));
+    expect(inside).toEqual([{ actor: 'maya' }]);
+    const after = await Promise.all(Array.from({ length: 10 }, () => db.query(actorNow)));
+    for (const rows of after) expect(rows).toEqual([{ actor: null }]);
+  });
+
+  test('a write without a transaction carries its actor too', async () => {
+    const activity = async (actor: string | undefined, email: string) => {
+      const { customer } = await db.findOrCreateCustomer({ email, name: 'Acted on' }, { actor });
+      return customer.version;
+    };
+    expect(await activity('maya', 'acted@example.com')).toBe(1);
+  });
+
+  test('a savepoint that fails leaves what came before it', async () => {
+    const made = await db.transaction({}, async (tx) => {
+      const customer = await db.createCustomer({ email: 'kept@example.com', name: 'Kept' }, { tx });
+      await expect(
+        tx.savepoint(() => db.createCustomer({ email: 'KEPT@example.com', name: 'Twice' }, { tx })),
+      ).rejects.toThrow();
+      return customer;
+    });
+    expect((await db.getCustomerById(made.id))?.name).toBe('Kept');
+  });
+
+  test('refuses a call that comes after its end', async () => {
+    const late = await db.transaction({}, async (tx) => () => tx.query('select 1'));
+    await expect(late()).rejects.toThrow('has ended');
+  });
+
+  test('two that wait for each other: one is kept, the other told to repeat', async () => {
+    const [a, b] = await Promise.all(
+      ['deadlock-a@example.com', 'deadlock-b@example.com'].map((email) => db.createCustomer({ email, name: 'D' })),
+    );
+    const both = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const cross = (first: number, ids: [string, string]) =>
+      db.transaction({}, async (tx) => {
+        await db.updateCustomer(ids[0], { phone: `+4${first}` }, { tx });
+        both[first]?.resolve();
+        await both[1 - first]?.promise;
+        await db.updateCustomer(ids[1], { phone: `+4${first}` }, { tx });
+      });
+    const results = await Promise.allSettled([
+      cross(0, [a?.id as string, b?.id as string]),
+      cross(1, [b?.id as string, a?.id as string]),
+    ]);
+    const refused = results.filter((result) => result.status === 'rejected');
+    expect(refused).toHaveLength(1);
+    expect(refused[0]?.reason).toBeInstanceOf(TransactionConflict);
+  });
+});
+
+describe('when the database misbehaves', () => {
+  test('a connection cut in the middle is an unavailable database, and the next call works', async () => {
+    const admin = await database.connect('postgres');
+    const cut = db.transaction({}, async (tx) => {
+      const [{ pid }] = (await tx.query<{ pid: number }>('select pg_backend_pid() as pid')) as [{ pid: number }];
+      await admin.query('select pg_terminate_backend($1)', [pid]);
+      await tx.query('select 1');
+    });
+    await expect(cut).rejects.toThrow(DatabaseUnavailable);
+    expect(await db.query('select 1 as one')).toEqual([{ one: 1 }]);
+  });
+
+  test('a query over its time is a busy database', async () => {
+    const slow = db.transaction({}, async (tx) => {
+      await tx.query(`set local statement_timeout = '20ms'`);
+      await tx.query('select pg_sleep(5)');
+    });
+    await expect(slow).rejects.toThrow(DatabaseBusy);
+  });
+
+  test('an app that writes more than it may is told so without the driver’s words', async () => {
+    const write = db.query(`update platform.customers set timezone = 'Europe/Oslo'`);
+    await expect(write).rejects.toThrow(FieldNotOwned);
+    await expect(write).rejects.toMatchObject({ message: expect.not.stringContaining('permission denied') });
+  });
+
+  test('a statement that no value could make right is a defect, which the log has whole: its user can mend nothing', async () => {
+    for (const [sql, code] of [
+      ['select 1 / 0', '22012'],
+      ['select 1 limit -1', '2201W'],
+      [`select 'a' ~ '('`, '2201B'],
+      ['select * from support.sessions', '42501'],
+    ] as const) {
+      const refused = db.query(sql);
+      await expect(refused).rejects.toMatchObject({ code });
+      await expect(refused).rejects.not.toBeInstanceOf(PlatformError);
+    }
+  });
+
+  test.each([
+    ['of another type', 'select $1::text::boolean', 'x'],
+    ['out of range', 'select $1::text::integer', '3000000000'],
+    ['no uuid', 'select $1::uuid', 'nope'],
+    ['no time', 'select $1::text::timestamptz', 'yesterweek'],
+    ['a day that never was', 'select $1::text::date', '2026-02-30'],
+    ['not to be stored', 'select $1::text', 'nul\0'],
+    ['not to be stored in JSON', 'select $1::text::jsonb', '"\\u0000"'],
+  ])('a value that is %s is a field to be corrected', async (_, sql, value) => {
+    await expect(db.query(sql, [value])).rejects.toThrow(InvalidField);
+  });
+});
+
+test('numbers keep their value: bigint beyond what a number holds stays exact, a date stays a day', async () => {
+  const [row] = await db.query(
+    `select 42::bigint as small, 9007199254740993::bigint as large, '2026-02-28'::date as day, 12.30::numeric as money`,
+  );
+  expect(row).toEqual({ small: 42, large: 9007199254740993n, day: '2026-02-28', money: '12.30' });
+});
+
+test('unqualified names are looked up in the app’s own schema', async () => {
+  expect(await db.query('select count(*)::integer as deals from deals')).toEqual([{ deals: 0 }]);
+  await expect(db.query('select from sessions')).rejects.toThrow();
+});
+
+describe('through a transaction pooler', () => {
+  let pooler: TestPooler;
+  beforeAll(async () => {
+    pooler = await startTestPooler(database.url('foundation_app'));
+  });
+  afterAll(() => pooler.close());
+
+  const through = (mode: string) =>
+    connectPlatform({ app: 'foundation', variables: { PLATFORM_DB_URL: pooler.url, PLATFORM_DB_POOLER: mode } });
+  const calls = async (pooled: PlatformDb, round: number) => {
+    const { customer } = await pooled.findOrCreateCustomer({ email: `pooled${round}@example.com`, name: 'Pooled' });
+    await pooled.updateCustomer(customer.id, { phone: `+45 ${round}` }, { actor: 'maya' });
+    return pooled.getCustomerById(customer.id);
+  };
+
+  test('every call works though each transaction runs on another server connection', async () => {
+    const pooled = await through('transaction');
+    for (let round = 0; round < 2 * pooler.servers; round++)
+      expect(await calls(pooled, round)).toMatchObject({ version: 2 });
+    const together = await Promise.all(Array.from({ length: 20 }, (_, n) => calls(pooled, 100 + n)));
+    expect(together.every((customer) => customer?.version === 2)).toBe(true);
+    await pooled.close();
+  });
+
+  test('unqualified names and the actor hold for the length of a transaction and no longer', async () => {
+    const pooled = await through('transaction');
+    const backends = new Set<number>();
+    for (let round = 0; round < 2 * pooler.servers; round++) {
+      await pooled.transaction({ actor: 'maya' }, async (tx) => {
+        const [row] = await tx.query(
+          `select platform.current_actor() as actor, (select count(*)::integer from deals) as deals, pg_backend_pid() as pid`,
+        );
+        expect(row).toMatchObject({ actor: 'maya', deals: 0 });
+        backends.add(row?.pid);
+      });
+      expect(await pooled.query('select platform.current_actor() as actor')).toEqual([{ actor: null }]);
+    }
+    expect(backends.size).toBe(pooler.servers);
+    await pooled.close();
+  });
+
+  test('without the setting the same calls fail: what is prepared on one connection is missing on the next', async () => {
+    const pooled = await through('none');
+    const rounds = async () => {
+      for (let round = 0; round < 2 * pooler.servers; round++) await calls(pooled, 200 + round);
+    };
+    await expect(rounds()).rejects.toThrow(/prepared statement/);
+    await pooled.close();
+  });
+
+  test('PgBouncer’s refusal of what is set at the start names the setting that is missing', () => {
+    const refusal = Object.assign(new pg.DatabaseError('unsupported startup parameter: options', 0, 'error'), {
+      code: '08P01',
+    });
+    expect(translateRefusal(refusal)).toMatchObject({
+      code: 'configuration',
+      message: expect.stringContaining('PLATFORM_DB_POOLER'),
+    });
+  });
+});

@@ -1,0 +1,158 @@
+import type { App } from '../environment.ts';
+import { InvalidField } from '../errors.ts';
+import type { Connection, Transaction } from './connection.ts';
+
+/** What any captured change carries: the columns that name the row, and those that changed (of a created row: all). */
+export type RowChange = Record<string, unknown>;
+
+/** An event of a customer, by the names that subscribers know. */
+export type CustomerEventData = RowChange & {
+  customerId: string;
+  email: string;
+  name: string;
+  updatedBy: App | 'operator';
+  timestamp: Date;
+};
+
+type Captured<Entity extends string, Data> = {
+  [Name in `${Entity}.created` | `${Entity}.updated` | `${Entity}.deleted`]: Data;
+};
+
+/**
+ * The types of events and what each carries. An app adds its own by declaration merging:
+ * `declare module '@aether/platform' { interface EventTypes { 'support.greeting_sent': { widget: string } } }`
+ */
+export interface EventTypes
+  extends Captured<'customer', CustomerEventData>,
+    Captured<
+      'company' | 'user' | 'deal' | 'custom_value' | 'contact' | 'activity' | 'session' | 'message' | 'entry' | 'call',
+      RowChange
+    > {}
+
+export type EventType = keyof EventTypes & string;
+
+/** A numbered fact about a committed change. */
+export type AppEvent<Type extends EventType = EventType> = {
+  /** Dense. What commits after an event was numbered has a later one; changes of a row stand in their order. */
+  position: number;
+  /** Stays the same wherever the event is carried. */
+  id: number;
+  type: Type;
+  /** The customer, else the row: events of one key are handled in order. */
+  key: string;
+  rowId: string;
+  /** Of the row after the change; null for rows that count none. */
+  version: number | null;
+  app: App | 'operator' | 'sync' | 'privacy';
+  /** The user for whom the app acted, as the app said. */
+  actor: string | null;
+  occurredAt: Date;
+  data: EventTypes[Type];
+  /** Of an update: the old values of the columns that changed. */
+  previous: RowChange;
+  trace: string | null;
+  /** It was handled before, and is handled again because somebody asked for it. */
+  isReplay: boolean;
+};
+
+/** A row of sync.events. */
+export type EventRow = {
+  position: number;
+  id: number;
+  type: string;
+  key: string;
+  row_id: string;
+  version: number | null;
+  app: AppEvent['app'];
+  actor: string | null;
+  data: RowChange;
+  previous: RowChange;
+  trace: string | null;
+  /** Since 1970: read as a number, because the text of a time takes longer to read than all the other columns together. */
+  occurred_ms: number;
+};
+
+export const eventColumns =
+  "e.position, e.id, e.type, e.key, e.row_id, e.version, e.app, e.actor, e.data, e.previous, e.trace, date_part('epoch', e.occurred_at) * 1000 as occurred_ms";
+
+export function toEvent(row: EventRow, isReplay = false): AppEvent {
+  const { position, id, type, key, version, app, actor, data, previous, trace } = row;
+  const occurredAt = new Date(row.occurred_ms);
+  if (type.startsWith('customer.')) Object.assign(data, { customerId: key, updatedBy: app, timestamp: occurredAt });
+  return {
+    position,
+    id,
+    type: type as EventType,
+    key,
+    rowId: row.row_id,
+    version,
+    app,
+    actor,
+    occurredAt,
+    data: data as EventTypes[EventType],
+    previous,
+    trace,
+    isReplay,
+  };
+}
+
+/**
+ * Checks what an event carries, before it is published: a zod schema, or one of any library that keeps to https://standardschema.dev.
+ */
+export type PayloadSchema = {
+  '~standard': {
+    validate(value: unknown): Checked | Promise<Checked>;
+  };
+};
+type Checked = {
+  issues?:
+    | readonly { message: string; path?: readonly (PropertyKey | { key: PropertyKey })[] | undefined }[]
+    | undefined;
+};
+
+/** Of each type of event that an app publishes, what it must carry. */
+export type PayloadSchemas = { [Type in EventType]?: PayloadSchema };
+
+const payloadBytesMax = 65_536;
+
+/**
+ * Publishes an app's own event in the app's own transaction: it exists if and only if the transaction commits.
+ *
+ * @param type begins with the app's name, `support.greeting_sent`. What happens to a row is published by the database itself.
+ * @param schemas if given, lists the types there are.
+ * @param options.key what it is about: events of one key are handled in order. By default the type.
+ * @param options.to who may see it: everybody, or the app itself.
+ * @throws InvalidField when the type is not the app's own, or the payload is not what its schema says, or no JSON object of at most 64 KB.
+ */
+export async function publish<Type extends EventType>(
+  connection: Connection,
+  schemas: PayloadSchemas | undefined,
+  type: Type,
+  data: EventTypes[Type],
+  { tx, key = type, to = 'everybody' }: { tx: Transaction; key?: string; to?: 'everybody' | 'own' },
+): Promise<void> {
+  if (!type.startsWith(`${connection.app}.`))
+    throw new InvalidField([
+      { field: 'type', message: `must begin with ${connection.app}. because it is this app's event` },
+    ]);
+  if (schemas) await checkPayload(schemas, type, data);
+  const json = JSON.stringify(data);
+  if (!json?.startsWith('{') || Buffer.byteLength(json) > payloadBytesMax)
+    throw new InvalidField([{ field: 'data', message: 'must be an object of at most 64 KB as JSON' }]);
+  const own = connection.app === 'foundation' ? 'crm' : 'support';
+  await tx.query('select sync.publish($1, $2, $3, $4)', [type, key, json, to === 'everybody' ? 'platform' : own]);
+}
+
+async function checkPayload(schemas: PayloadSchemas, type: EventType, data: unknown): Promise<void> {
+  const schema = schemas[type];
+  if (!schema)
+    throw new InvalidField([{ field: 'type', message: `must be one of ${Object.keys(schemas).join(', ') || 'none'}` }]);
+  const { issues } = await schema['~standard'].validate(data);
+  if (!issues) return;
+  throw new InvalidField(
+    issues.map(({ message, path = [] }) => ({
+      field: ['data', ...path.map((step) => String(typeof step === 'object' ? step.key : step))].join('.'),
+      message,
+    })),
+  );
+}

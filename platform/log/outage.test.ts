@@ -1,0 +1,111 @@
+import { createTestDatabase, type TestDatabase } from '@aether/database/testing';
+import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { connectPlatform, DatabaseBusy, DatabaseUnavailable, type PlatformDb } from '../index.ts';
+import { startTestLine, type TestLine } from '../testing.line.ts';
+
+let database: TestDatabase;
+let line: TestLine;
+let db: PlatformDb;
+
+const connect = (variables: Record<string, string> = {}) =>
+  connectPlatform({
+    app: 'support',
+    variables: {
+      PLATFORM_DB_URL: line.url,
+      PLATFORM_DB_POOL_MAX: '2',
+      PLATFORM_DB_QUERY_TIMEOUT_MS: '300',
+      ...variables,
+    },
+  });
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+});
+beforeEach(async () => {
+  line = await startTestLine(database.url('support_app'));
+  db = await connect();
+});
+afterEach(async () => {
+  await db.close(0).catch(() => {}); // the test may have closed it
+  await line.close();
+});
+
+test('what gets no answer is given up with its connection, and the next call works when the database is back', async () => {
+  const caught: unknown[] = [];
+  await Promise.all([
+    db.query('select 1'),
+    db.transaction({}, async (tx) => {
+      await tx.query('select 1');
+      line.silence();
+      const lookup = db.getCustomerByEmail('ada@example.com').catch((error) => caught.push(error));
+      caught.push(await tx.query('select 2').catch((error) => error));
+      caught.push(await tx.query('select 3').catch((error) => error));
+      await lookup;
+    }),
+  ]).catch((error) => caught.push(error));
+  expect(caught).toHaveLength(4);
+  for (const error of caught) expect(error).toBeInstanceOf(DatabaseUnavailable);
+  line.restore();
+  expect(await db.query('select 1 as one')).toEqual([{ one: 1 }]);
+  expect(await db.transaction({}, (tx) => tx.query('select 1 as one'))).toEqual([{ one: 1 }]);
+});
+
+test('a transaction may take longer than each of its queries may', async () => {
+  const slept = db.transaction({}, async (tx) => {
+    for (let n = 0; n < 4; n++) await tx.query('select pg_sleep(0.1)');
+    return 'kept';
+  });
+  expect(await slept).toBe('kept');
+});
+
+test('a subscription loads for as long as it takes', async () => {
+  const loaded = Promise.withResolvers<number>();
+  const subscription = db.events.subscribeBatch(
+    {
+      name: 'support.slow-load',
+      from: {
+        load: async (tx) => {
+          const began = performance.now();
+          await tx.query('select pg_sleep(0.6)');
+          loaded.resolve(performance.now() - began);
+        },
+      },
+      onError: loaded.reject,
+    },
+    async () => {},
+  );
+  expect(await loaded.promise).toBeGreaterThanOrEqual(600);
+  await subscription.stop();
+  expect(await db.query(`select name from sync.subscriptions where name = 'support.slow-load'`)).toHaveLength(1);
+});
+
+test('closing ends though nobody answers, with what listens and with work that waits for ever', async () => {
+  const patient = await connect({ PLATFORM_DB_QUERY_TIMEOUT_MS: '60000' });
+  patient.signals.listen(() => {});
+  await patient.events.head();
+  const silent = Promise.withResolvers<void>();
+  const unanswered = patient.transaction({}, async (tx) => {
+    await tx.query('select 1');
+    line.silence();
+    const asked = tx.query('select 2');
+    silent.resolve();
+    await asked;
+  });
+  const refused = expect(unanswered).rejects.toThrow(DatabaseUnavailable);
+  await silent.promise;
+  await patient.close(100);
+  await refused;
+});
+
+test('whether the database answers is asked for a few seconds only', async () => {
+  const patient = await connect({ PLATFORM_DB_QUERY_TIMEOUT_MS: '60000' });
+  line.silence();
+  await expect(patient.check()).rejects.toThrow(DatabaseUnavailable);
+  await patient.close(0);
+});
+
+test('a full pool is a busy database, and the log is told that all of its connections are in use', async () => {
+  const full = db.transaction({}, () => db.transaction({}, () => db.query('select 1')));
+  await expect(full).rejects.toThrow(DatabaseBusy);
+  await expect(full).rejects.toMatchObject({ cause: { message: expect.stringMatching(/All 2 connections.*tx/) } });
+});

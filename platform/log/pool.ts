@@ -1,0 +1,117 @@
+import net from 'node:net';
+import pg from 'pg';
+import type { App, Environment } from '../environment.ts';
+import { DatabaseBusy } from '../errors.ts';
+import { translateRefusal } from './refusals.ts';
+
+/** A query as the driver takes it. */
+export type DriverQuery = {
+  text: string;
+  values?: unknown[] | undefined;
+  name?: string;
+  /** One statement and no more, also without parameters. */
+  queryMode?: 'extended';
+  query_timeout?: number;
+};
+
+export type Pool = {
+  /** @throws DatabaseBusy when all are in use, DatabaseUnavailable, ConfigurationError */
+  connect(): Promise<pg.PoolClient>;
+  /** On any connection. @throws as connect, and what the database refuses */
+  query(query: DriverQuery): Promise<pg.QueryResult>;
+  /** Settles when every connection is closed; what is still under way after so many milliseconds is cut off. */
+  close(withinMs: number): Promise<void>;
+};
+
+const connectTimeoutMs = 5_000;
+/** A peer that is gone without a word is noticed on a connection that only waits, by the operating system: within half a minute. */
+export const keptAlive = { keepAlive: true, keepAliveInitialDelayMillis: 10_000 };
+const timerMaxMs = 2 ** 31 - 1;
+
+/** What the driver takes for a limit; by 0 it would mean its own default. */
+export function toDriverLimit(timeoutMs: number): number {
+  return Math.min(timeoutMs, timerMaxMs);
+}
+
+const types = {
+  getTypeParser(oid: number, format?: 'text' | 'binary') {
+    if (oid === pg.types.builtins.INT8) return parseBigint;
+    if (oid === pg.types.builtins.DATE) return (text: string) => text;
+    if (oid === pg.types.builtins.TIMESTAMPTZ && format !== 'binary') return parseTimestamp;
+    return pg.types.getTypeParser(oid, format as 'text');
+  },
+} as pg.CustomTypesConfig;
+
+function parseBigint(text: string): number | bigint {
+  const number = Number(text);
+  return Number.isSafeInteger(number) ? number : BigInt(text);
+}
+
+const parseAnyTimestamp = pg.types.getTypeParser(pg.types.builtins.TIMESTAMPTZ) as (text: string) => Date | number;
+const ordinaryTimestamp = /^[12]\d{3}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d+)?[+-]\d\d$/;
+
+/**
+ * As the driver reads it, in half the time: the dates of a row are a tenth of what a coalesced lookup costs the client.
+ * Other years (the engine takes 0099 for 1999), minutes in the offset and infinity are the driver's.
+ */
+export function parseTimestamp(text: string): Date | number {
+  return ordinaryTimestamp.test(text) ? new Date(text) : parseAnyTimestamp(text);
+}
+
+/** The connections of a process as this app. Nothing is opened until the first query. */
+export function openPool(app: App, { url, schema, pooler, poolMax, queryTimeoutMs }: Environment): Pool {
+  const sockets = new Set<net.Socket>();
+  const pool = new pg.Pool({
+    connectionString: url,
+    max: poolMax,
+    types,
+    application_name: `aether-${app}`,
+    connectionTimeoutMillis: connectTimeoutMs,
+    query_timeout: toDriverLimit(queryTimeoutMs),
+    ...keptAlive,
+    stream: () => {
+      const socket = new net.Socket();
+      sockets.add(socket);
+      socket.once('close', () => sockets.delete(socket));
+      return socket;
+    },
+    ...(pooler === 'transaction' ? {} : { options: `-c search_path=${schema},platform` }),
+  });
+  pool.on('error', () => {}); // an idle connection was cut; the pool has dropped it, and the next query opens another
+
+  function refuse(error: unknown): unknown {
+    // Only who waits for a connection that others have is told this: a new one that cannot be opened has another text.
+    if (!(error instanceof Error) || error.message !== 'timeout exceeded when trying to connect')
+      return translateRefusal(error);
+    const inUse = `All ${poolMax} connections of this process are in use, and none was free within ${connectTimeoutMs} ms. Was a call inside a transaction not given its tx? Else raise PLATFORM_DB_POOL_MAX.`;
+    return new DatabaseBusy(new Error(inUse, { cause: error }));
+  }
+
+  return {
+    async connect() {
+      try {
+        return await pool.connect();
+      } catch (error) {
+        throw refuse(error);
+      }
+    },
+    async query(query) {
+      try {
+        return await pool.query(query);
+      } catch (error) {
+        throw refuse(error);
+      }
+    },
+    async close(withinMs) {
+      const cut = Promise.withResolvers<void>();
+      const timer = setTimeout(() => {
+        for (const socket of sockets) socket.destroy();
+        cut.resolve();
+      }, withinMs);
+      const closed = pool
+        .end()
+        .then(() => Promise.all([...sockets].map((socket) => new Promise((resolve) => socket.once('close', resolve)))));
+      await Promise.race([closed, cut.promise]).finally(() => clearTimeout(timer));
+    },
+  };
+}

@@ -1,0 +1,115 @@
+import pg from 'pg';
+import {
+  AlreadyExists,
+  ConfigurationError,
+  DatabaseBusy,
+  DatabaseUnavailable,
+  EmailTaken,
+  FieldNotOwned,
+  InvalidField,
+  PlatformError,
+  ReferenceNotFound,
+  TransactionConflict,
+} from '../errors.ts';
+
+/** What each unique constraint protects, in the caller's words. */
+const uniqueFields: Record<string, string> = {
+  customers_crm_id_key: 'crm_id',
+  customers_support_id_key: 'support_id',
+  customer_external_ids_pkey: 'customer number',
+  companies_domain_key: 'domain',
+  users_pkey: 'user',
+  custom_fields_record_key_key: 'key',
+  pipelines_name_key: 'name',
+  saved_views_owner_id_page_name_key: 'name',
+  users_directory_tenant_id_directory_object_id_key: 'directory account',
+};
+
+/** What the driver says, without a code, of a connection that is gone or that it could not get. */
+const driverFailure =
+  /^(Connection terminated|Query read timeout|Client has encountered a connection error|Client was closed)/;
+
+const networkFailures = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'ENOTFOUND',
+  'ETIMEDOUT',
+  'EPIPE',
+  'EHOSTUNREACH',
+  'EAI_AGAIN',
+]);
+
+/** What a value can do to a statement that is right: too long, out of range, not of its type, not to be stored in UTF-8. */
+const dataFailures = new Set(['22001', '22003', '22007', '22008', '22021', '22P02', '22P05']);
+
+/** Whether the driver has given up waiting: the query may be under way still, and everything after it waits behind it. */
+export function isUnanswered(error: unknown): boolean {
+  return error instanceof Error && error.message === 'Query read timeout';
+}
+
+/**
+ * The one place where the database's refusal becomes a typed error. An error it does not know is returned as it came:
+ * it is a defect, and its text must not reach a client.
+ *
+ * @param text the statement, if it is known: who may not write something is told so, but that an app reads what is closed to it
+ *   no user can mend.
+ */
+export function translateRefusal(error: unknown, text = ''): unknown {
+  if (error instanceof PlatformError || !(error instanceof Error)) return error;
+  const { code = '', constraint = '' } = error as pg.DatabaseError;
+  if (networkFailures.has(code) || driverFailure.test(error.message)) return new DatabaseUnavailable(error);
+  if (!(error instanceof pg.DatabaseError)) return error;
+  switch (code) {
+    case '23505':
+      if (constraint === 'customer_emails_pkey') return new EmailTaken(error);
+      return new AlreadyExists(uniqueFields[constraint] ?? 'value', error);
+    case '23503':
+      return new ReferenceNotFound(columnOf(error) ?? 'A field', error);
+    case '23502':
+      return new InvalidField([{ field: error.column ?? 'record', message: 'is required.' }], error);
+    case '23514':
+      return new InvalidField([{ field: columnOf(error) ?? 'record', message: 'is not of the allowed form.' }], error);
+    case '42501':
+      return /^\s*(insert|update|delete|merge)\b/i.test(text) ? new FieldNotOwned([], error) : error;
+    case '40001':
+    case '40P01':
+      return new TransactionConflict(error);
+    case '55P03':
+    case '57014':
+      return new DatabaseBusy(error);
+    case '28000':
+    case '28P01':
+      return new ConfigurationError(
+        'The platform database refuses the login: correct DB_USER and DB_PASSWORD, or those in PLATFORM_DB_URL.',
+        error,
+      );
+    case '3D000':
+      return new ConfigurationError(
+        'The server has no database of the name in PLATFORM_DB_URL: correct it, or run `aether migrate bootstrap`.',
+        error,
+      );
+    case '25006': // a standby: the primary has moved
+    case '25P03':
+      return new DatabaseUnavailable(error);
+  }
+  if (dataFailures.has(code))
+    return new InvalidField([{ field: columnOf(error) ?? 'record', message: 'cannot be stored in this form.' }], error);
+  if (code === '08P01' && error.message.includes('startup parameter')) {
+    return new ConfigurationError(
+      'A connection pooler refuses the settings of the connection: behind PgBouncer set PLATFORM_DB_POOLER to transaction.',
+      error,
+    );
+  }
+  if (/^(08|53|57P)/.test(code)) return new DatabaseUnavailable(error);
+  return error;
+}
+
+/** PostgreSQL names a column only for some refusals; else its constraint carries the name: customers_account_tier_check. */
+function columnOf({ column, table, constraint }: pg.DatabaseError): string | undefined {
+  if (column) return column;
+  if (!table || !constraint?.startsWith(`${table}_`)) return undefined;
+  const name = constraint
+    .slice(table.length + 1)
+    .replace(/_(check\d*|fkey|key|well_formed|canonical|time|day|number|safe)$/, '');
+  return name === 'email_key' ? 'email' : name;
+}

@@ -1,0 +1,64 @@
+import { atEnd, createTestDatabase, type TestDatabase } from '@aether/database/testing';
+import { beforeAll, expect, test } from 'vitest';
+import { connectPlatform } from '../platform.ts';
+import type { Signal } from './signals.ts';
+
+let database: TestDatabase;
+beforeAll(async () => {
+  database = await createTestDatabase();
+});
+
+async function connect(app: 'support' | 'foundation', variables: Record<string, string> = {}) {
+  const db = await connectPlatform({
+    app,
+    variables: { PLATFORM_DB_URL: database.url(`${app}_app`), ...variables },
+  });
+  atEnd(db.close);
+  return db;
+}
+
+/** Settles when the signal comes; nobody hears what was said before they listened, so it is said until then. */
+async function hears(listener: { signals: Awaited<ReturnType<typeof connect>>['signals'] }, say: () => Promise<void>) {
+  const { promise, resolve } = Promise.withResolvers<Signal>();
+  const end = listener.signals.listen(resolve);
+  const saying = setInterval(() => say().catch(() => {}), 20);
+  try {
+    return await promise;
+  } finally {
+    clearInterval(saying);
+    end();
+  }
+}
+
+test('a signal reaches the other processes of its app, and its own', async () => {
+  const [one, two] = [await connect('support'), await connect('support')];
+  const say = () => one.signals.send({ kind: 'typing', session_id: 'a' });
+  expect(await hears(two, say)).toEqual({ kind: 'typing', session_id: 'a' });
+  expect(await hears(one, say)).toEqual({ kind: 'typing', session_id: 'a' });
+});
+
+test('a signal does not reach the other app', async () => {
+  const [support, foundation] = [await connect('support'), await connect('foundation')];
+  const heard: Signal[] = [];
+  foundation.signals.listen((signal) => heard.push(signal));
+  await hears(foundation, async () => {
+    await support.signals.send({ from: 'support' });
+    await foundation.signals.send({ from: 'foundation' });
+  });
+  expect(new Set(heard.map(({ from }) => from))).toEqual(new Set(['foundation']));
+});
+
+test('behind a transaction pooler it reaches its own process', async () => {
+  const db = await connect('support', { PLATFORM_DB_POOLER: 'transaction' });
+  expect(await hears(db, () => db.signals.send({ kind: 'read' }))).toEqual({ kind: 'read' });
+});
+
+test('what is too large is refused, and what is no JSON is passed over', async () => {
+  const db = await connect('support');
+  await expect(db.signals.send({ text: 'x'.repeat(4_000) })).rejects.toThrow('4000 bytes');
+  const said = await hears(db, async () => {
+    await db.query('select pg_notify($1, $2)', ['support_signals', 'not { json']);
+    await db.signals.send({ kind: 'after' });
+  });
+  expect(said).toEqual({ kind: 'after' });
+});

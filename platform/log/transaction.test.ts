@@ -1,0 +1,144 @@
+import { createTestDatabase, type TestDatabase } from '@aether/database/testing';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { connectPlatform, type PlatformDb } from '../index.ts';
+
+let database: TestDatabase;
+let db: PlatformDb;
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  // One connection: what is left on it meets whoever comes next.
+  db = await connectPlatform({
+    app: 'foundation',
+    variables: { PLATFORM_DB_URL: database.url('foundation_app'), PLATFORM_DB_POOL_MAX: '1' },
+  });
+  await db.signInUser({ subject: 'maya', email: 'maya@example.com', name: 'Maya' });
+});
+afterAll(() => db.close());
+
+let unique = 0;
+const newCustomer = () => ({ email: `t${++unique}@example.com`, name: 'Kept or not' });
+
+describe('what is to run after the commit', () => {
+  test('may fail, at once or later: the transaction is kept and said to be, and the others run', async () => {
+    const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => {});
+    const told: string[] = [];
+    const given = newCustomer();
+    const result = await db.transaction({}, async (tx) => {
+      await db.createCustomer(given, { tx });
+      tx.afterCommit(() => {
+        throw new Error('at once');
+      });
+      tx.afterCommit(async () => {
+        throw new Error('later');
+      });
+      tx.afterCommit(() => told.push('told'));
+      return 'kept';
+    });
+    expect(result).toBe('kept');
+    expect(told).toEqual(['told']);
+    expect(await db.getCustomerByEmail(given.email)).not.toBeNull();
+    expect(warn.mock.calls.map(([warning]) => (warning as Error).message).sort()).toEqual(['at once', 'later']);
+    warn.mockRestore();
+  });
+
+  test('does not run for a savepoint that was rolled back, nor for one within it', async () => {
+    const told: string[] = [];
+    await db.transaction({}, async (tx) => {
+      await tx.savepoint(async () => tx.afterCommit(() => told.push('kept')));
+      const undone = tx.savepoint(async () => {
+        tx.afterCommit(() => told.push('undone'));
+        await tx.savepoint(async () => tx.afterCommit(() => told.push('undone within')));
+        throw new Error('undo');
+      });
+      await expect(undone).rejects.toThrow('undo');
+    });
+    expect(told).toEqual(['kept']);
+  });
+});
+
+describe('SQL that begins or ends a transaction', () => {
+  test.each(['begin', 'start transaction'])(
+    'is refused on the pool: %s leaves nobody in a transaction',
+    async (sql) => {
+      await expect(db.query(sql)).rejects.toThrow(/began a transaction/);
+      const given = newCustomer();
+      await db.query('insert into platform.customers (email, email_key, name) values ($1, $1, $2)', [
+        given.email,
+        given.name,
+      ]);
+      const other = await database.connect('support_app');
+      const { rowCount } = await other.query('select from platform.customers where email = $1', [given.email]);
+      expect(rowCount).toBe(1);
+    },
+  );
+
+  test.each(['commit', 'rollback'])('is refused in a transaction: %s', async (sql) => {
+    const given = newCustomer();
+    const ended = db.transaction({}, async (tx) => {
+      await tx.query(sql);
+      await db.createCustomer(given, { tx });
+    });
+    await expect(ended).rejects.toThrow(/SQL of this transaction has ended it/);
+    expect(await db.getCustomerByEmail(given.email)).toBeNull();
+  });
+
+  test('is not forgotten when its refusal is caught', async () => {
+    const given = newCustomer();
+    const ended = db.transaction({}, async (tx) => {
+      await db.createCustomer(given, { tx });
+      await tx.query('rollback').catch(() => {});
+    });
+    await expect(ended).rejects.toThrow(/SQL of this transaction has ended it/);
+    expect(await db.getCustomerByEmail(given.email)).toBeNull();
+  });
+});
+
+test('an actor that was left on the connection acts in no later transaction', async () => {
+  await db.query(`select set_config('aether.actor', 'maya', false), set_config('aether.trace', 'theirs', false)`);
+  const settings = `select platform.current_actor() as actor, current_setting('aether.trace') as trace`;
+  const actorIn = (options: { actor?: string }) => db.transaction(options, (tx) => tx.query(settings));
+  expect(await actorIn({})).toEqual([{ actor: null, trace: '' }]);
+  expect(await actorIn({ actor: 'tom' })).toEqual([{ actor: 'tom', trace: '' }]);
+  await db.query(`select set_config('aether.actor', '', false), set_config('aether.trace', '', false)`);
+});
+
+test('several statements in one query are refused before any of them runs', async () => {
+  const both = `update platform.users set name = 'Twice'; select 1`;
+  await expect(db.query(both)).rejects.toThrow(/multiple commands/);
+  await expect(db.transaction({}, (tx) => tx.query(both))).rejects.toThrow(/multiple commands/);
+  expect((await db.getUserById('maya'))?.name).toBe('Maya');
+});
+
+describe('savepoints', () => {
+  test('within one another are kept, but for the one that fails', async () => {
+    const [outer, inner, after] = [newCustomer(), newCustomer(), newCustomer()];
+    await db.transaction({}, (tx) =>
+      tx.savepoint(async () => {
+        await db.createCustomer(outer, { tx });
+        await tx
+          .savepoint(async () => {
+            await db.createCustomer(inner, { tx });
+            await tx.query('select 1 / 0');
+          })
+          .catch(() => {});
+        await db.createCustomer(after, { tx });
+      }),
+    );
+    const found = await Promise.all([outer, inner, after].map(({ email }) => db.getCustomerByEmail(email)));
+    expect(found.map((customer) => customer?.email)).toEqual([outer.email, undefined, after.email]);
+  });
+
+  test.each([
+    ['which both succeed', async () => {}],
+    ['of which one fails, which is caught', () => Promise.reject(new Error('failed'))],
+  ])('at the same time are refused, and nothing is kept: two %s', async (_, end) => {
+    const given = newCustomer();
+    const overlapping = db.transaction({}, async (tx) => {
+      const savepoint = () => tx.savepoint(() => db.createCustomer(given, { tx }).then(end, end));
+      await Promise.allSettled([savepoint(), savepoint()]);
+    });
+    await expect(overlapping).rejects.toThrow(/savepoints of this transaction overlapped/);
+    expect(await db.getCustomerByEmail(given.email)).toBeNull();
+  });
+});

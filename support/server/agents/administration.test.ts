@@ -1,0 +1,188 @@
+import { SignJWT } from 'jose';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { startTestSupport, type TestSupport } from '../testing.ts';
+import { visit } from '../visitors/testing.visitor.ts';
+
+let app: TestSupport;
+let asAdmin: TestSupport['call'];
+let asPriya: TestSupport['call'];
+beforeAll(async () => {
+  app = await startTestSupport();
+  asAdmin = app.callAs('admin');
+  asPriya = app.callAs('priya');
+});
+
+const newWidget = async (name = 'Shop') => (await asAdmin('POST', '/api/widgets', { name })).body;
+const configOf = (key: string) => app.callAnonymously('GET', `/api/widgets/${key}/config`);
+
+describe('agents', () => {
+  test('say for themselves whether they are there; for others an administrator does', async () => {
+    const { agent } = (await asPriya('GET', '/api/agents/me')).body;
+    expect((await asPriya('PATCH', `/api/agents/${agent.id}`, { availability: 'away' })).body.availability).toBe(
+      'away',
+    );
+    const { agent: tom } = (await app.callAs('tom')('GET', '/api/agents/me')).body;
+    for (const body of [{ availability: 'online' }, { is_active: false }])
+      expect(await asPriya('PATCH', `/api/agents/${tom.id}`, body)).toMatchObject({
+        status: 403,
+        body: { code: 'admin-only' },
+      });
+    expect((await asPriya('PATCH', `/api/agents/${agent.id}`, { is_active: false })).status).toBe(403);
+    expect((await asAdmin('PATCH', `/api/agents/${tom.id}`, { availability: 'online' })).status).toBe(200);
+  });
+
+  test('who leave give back what they had, can do nothing more, and are agents again when they are added again', async () => {
+    const added = (await asAdmin('POST', '/api/agents', { user_id: 'maya' })).body;
+    const asMaya = app.callAs('maya');
+    const visitor = await visit(app);
+    await visitor.say('hi');
+    await asMaya('POST', `/api/sessions/${visitor.id}/claim`, {});
+    expect((await asAdmin('GET', '/api/agents')).body.agents).toContainEqual(
+      expect.objectContaining({ id: added.id, open_sessions: 1 }),
+    );
+    await asAdmin('PATCH', `/api/agents/${added.id}`, { is_active: false });
+    expect((await asPriya('GET', `/api/sessions/${visitor.id}`)).body.session.agent).toBeNull();
+    expect(await asMaya('POST', `/api/sessions/${visitor.id}/claim`, {})).toMatchObject({ status: 403 });
+    expect((await asMaya('GET', '/api/agents/me')).body).toEqual({ agent: null, is_admin: false });
+    expect((await asAdmin('POST', '/api/agents', { user_id: 'maya' })).body).toMatchObject({
+      id: added.id,
+      is_active: true,
+    });
+  });
+
+  test('are made of users there are, by administrators', async () => {
+    expect((await asAdmin('POST', '/api/agents', { user_id: 'nobody' })).status).toBe(422);
+    expect((await asPriya('POST', '/api/agents', { user_id: 'admin' })).status).toBe(403);
+    const { users } = (await asAdmin('GET', '/api/users')).body;
+    expect(users).toContainEqual(expect.objectContaining({ id: 'priya', is_agent: true }));
+    expect(users).toContainEqual(expect.objectContaining({ id: 'admin', is_agent: false }));
+  });
+});
+
+describe('a widget', () => {
+  test('is there for its visitors as soon as it is made, with what they need to see and nothing else', async () => {
+    const widget = await newWidget();
+    expect(widget.snippet).toBe(`<script async src="${app.url}/widget.js" data-key="${widget.key}"></script>`);
+    expect((await configOf(widget.key)).body).toEqual({
+      name: 'Shop',
+      language: 'en',
+      theme: { color: '#2456d6', mode: 'auto', position: 'right' },
+      texts: {},
+      ask: 'before',
+      is_online: false,
+      bot: null,
+      opens_at: null,
+    });
+    await asAdmin('PATCH', `/api/widgets/${widget.id}`, { is_active: false });
+    expect((await configOf(widget.key)).status).toBe(404);
+  });
+
+  test('says that somebody is there when one of its team is online and was seen', async () => {
+    const widget = await newWidget();
+    const isOnline = async () => (await configOf(widget.key)).body.is_online;
+    const { agent } = (await asPriya('GET', '/api/agents/me')).body;
+    await asPriya('PATCH', `/api/agents/${agent.id}`, { availability: 'online' });
+    expect(await isOnline()).toBe(false); // called online, but not at the console
+    await asPriya('POST', '/api/agents/me/seen', {});
+    expect(await isOnline()).toBe(true);
+    const { agent: tom } = (await app.callAs('tom')('GET', '/api/agents/me')).body;
+    await asAdmin('PUT', `/api/widgets/${widget.id}/team`, { agent_ids: [tom.id] });
+    expect(await isOnline()).toBe(false);
+    await asAdmin('PUT', `/api/widgets/${widget.id}/team`, { agent_ids: [tom.id, agent.id] });
+    expect(await isOnline()).toBe(true);
+    await asPriya('PATCH', `/api/agents/${agent.id}`, { availability: 'away' });
+    expect(await isOnline()).toBe(false);
+  });
+
+  test('keeps origins as browsers write them, and refuses what is none', async () => {
+    const { id } = await newWidget();
+    const change = (allowed_origins: string[]) => asAdmin('PATCH', `/api/widgets/${id}`, { allowed_origins });
+    expect(
+      (await change(['https://Shop.Example:443', 'http://localhost:3000', 'https://bücher.example'])).body
+        .allowed_origins,
+    ).toEqual(['https://shop.example', 'http://localhost:3000', 'https://xn--bcher-kva.example']);
+    for (const wrong of [
+      'http://shop.example',
+      'https://shop.example/path',
+      'shop.example',
+      '*',
+      'https://*.example',
+      'null',
+    ])
+      expect([wrong, (await change([wrong])).status]).toEqual([wrong, 422]);
+  });
+
+  test('is not written over what another administrator has written', async () => {
+    const { id, version } = await newWidget();
+    const change = (name: string) => asAdmin('PATCH', `/api/widgets/${id}`, { name, expected_version: version });
+    expect((await change('First')).status).toBe(200);
+    expect(await change('Second')).toMatchObject({ status: 409, body: { code: 'widget-version-conflict' } });
+  });
+
+  test('has secrets that are shown once; the one before goes on for a day, and none when it is taken back', async () => {
+    const widget = await newWidget();
+    const make = async () => (await asAdmin('POST', `/api/widgets/${widget.id}/secrets`, {})).body;
+    const first = await make();
+    const second = await make();
+    const { widgets } = (await asAdmin('GET', '/api/widgets')).body;
+    expect(JSON.stringify(widgets)).not.toContain(first.secret);
+    const { secrets } = widgets.find(({ id }: { id: string }) => id === widget.id);
+    expect(secrets).toMatchObject([
+      { id: second.id, retires_at: null },
+      { id: first.id, retires_at: expect.any(String) },
+    ]);
+    const open = async (secret: string) => {
+      const identity_token = await new SignJWT({ email: 'a@b.example', name: 'A' })
+        .setProtectedHeader({ alg: 'HS256' })
+        .setAudience(widget.key)
+        .setIssuedAt()
+        .setExpirationTime('5m')
+        .sign(new TextEncoder().encode(secret));
+      return (await app.callAnonymously('POST', `/api/widgets/${widget.key}/sessions`, { identity_token })).status;
+    };
+    expect([await open(first.secret), await open(second.secret)]).toEqual([201, 201]);
+    await asAdmin('DELETE', `/api/widgets/${widget.id}/secrets/${first.id}`);
+    expect([await open(first.secret), await open(second.secret)]).toEqual([401, 201]);
+  });
+
+  test('is an administrator’s', async () => {
+    const { id } = await newWidget();
+    for (const [method, path, body] of [
+      ['POST', '/api/widgets', { name: 'Mine' }],
+      ['PATCH', `/api/widgets/${id}`, { name: 'Mine' }],
+      ['PUT', `/api/widgets/${id}/team`, { agent_ids: [] }],
+      ['POST', `/api/widgets/${id}/secrets`, {}],
+    ] as const)
+      expect(await asPriya(method, path, body)).toMatchObject({ status: 403, body: { code: 'admin-only' } });
+    expect((await asPriya('GET', '/api/widgets')).status).toBe(200);
+  });
+});
+
+describe('canned answers', () => {
+  test('are shared by all agents, each under a shortcut of its own', async () => {
+    const given = { shortcut: 'ship', title: 'Shipping', body: 'Two days, {{customer.name}}.' };
+    const made = await asPriya('POST', '/api/canned-answers', given);
+    expect(made).toMatchObject({ status: 201, body: given });
+    expect(await asPriya('POST', '/api/canned-answers', given)).toMatchObject({ status: 409 });
+    const asTom = app.callAs('tom');
+    expect((await asTom('GET', '/api/canned-answers?search=SHIPP')).body.canned_answers).toEqual([made.body]);
+    expect((await asTom('PATCH', `/api/canned-answers/${made.body.id}`, { title: 'Sending' })).body).toEqual({
+      ...made.body,
+      title: 'Sending',
+    });
+    expect((await asTom('DELETE', `/api/canned-answers/${made.body.id}`)).status).toBe(204);
+    expect((await asTom('DELETE', `/api/canned-answers/${made.body.id}`)).status).toBe(404);
+  });
+
+  test.each([
+    ['shortcut', 'Not One'],
+    ['body', ''],
+    ['title', 'two\nlines'],
+  ])('with a %s of %j are refused', async (field, value) => {
+    const given = { shortcut: 'x', title: 'X', body: 'X', [field]: value };
+    expect(await asPriya('POST', '/api/canned-answers', given)).toMatchObject({
+      status: 422,
+      body: { errors: [{ field }] },
+    });
+  });
+});

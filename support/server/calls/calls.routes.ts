@@ -1,0 +1,193 @@
+import {
+  type App,
+  clientId,
+  createStaffRoute,
+  cursor,
+  cutPage,
+  jsonBody,
+  line,
+  object,
+  pageSize,
+  problems,
+  text,
+  time,
+  uuid,
+  z,
+} from '@aether/http';
+import { InvalidField, type PlatformDb } from '@aether/platform';
+import { requireAgent } from '../agents/agents.ts';
+import { CallSchema } from './calls.schemas.ts';
+import { canonicaliseNumber, findByNumber, listCalls, logCall, outcomes, updateCall } from './calls.ts';
+
+const number = line({ charactersMax: 40 });
+const country = z.string().regex(/^[A-Z]{2}$/, { error: 'must be two capital letters such as DE' });
+const outcome = z.enum(outcomes);
+const notes = text({ charactersMax: 4_000 });
+const secondsMax = 86_400;
+const duration = z.int().min(0).max(secondsMax);
+const email = line({ charactersMax: 1_000 });
+
+const CallerSchema = z.object({
+  id: z.string(),
+  name: z.string(),
+  email: z.string(),
+  account_tier: z.string().nullable(),
+});
+
+const list = createStaffRoute({
+  method: 'get',
+  path: '/api/calls',
+  summary: 'Calls, newest first',
+  request: {
+    query: object({
+      customer_id: uuid().optional(),
+      cursor: cursor(object({ at: z.iso.datetime(), id: uuid() })).optional(),
+      limit: pageSize({ max: 100, default: 50 }),
+    }),
+  },
+  responses: {
+    200: {
+      description: 'One page.',
+      content: {
+        'application/json': { schema: z.object({ calls: z.array(CallSchema), next_cursor: z.string().nullable() }) },
+      },
+    },
+    ...problems(422),
+  },
+});
+
+const log = createStaffRoute({
+  method: 'post',
+  path: '/api/calls',
+  summary: 'Log a call',
+  description:
+    'Whose it is says the number, else the address, else a customer is made. It stands in the CRM’s timeline once, however often this is sent with its client_id.',
+  request: {
+    body: jsonBody(
+      object({
+        client_id: clientId(),
+        direction: z.enum(['inbound', 'outbound']),
+        number,
+        country: country.optional(),
+        customer_id: uuid().optional(),
+        email: email.optional(),
+        name: line({ charactersMax: 200 }).optional(),
+        outcome,
+        notes: notes.optional(),
+        started_at: time(),
+        duration_seconds: duration,
+      }).openapi('NewCall'),
+    ),
+  },
+  responses: {
+    201: {
+      description: 'Logged, now or by an earlier try.',
+      content: {
+        'application/json': {
+          schema: z.object({
+            call: CallSchema,
+            customer_was: z.enum(['found-by-number', 'found-by-email', 'created', 'chosen']),
+          }),
+        },
+      },
+    },
+    ...problems(400, 404, 409, 422),
+  },
+});
+
+const lookUp = createStaffRoute({
+  method: 'post',
+  path: '/api/calls/lookup',
+  summary: 'Who has a number or an address; by POST, because neither may stand in an address',
+  request: {
+    body: jsonBody(
+      object({ number: number.optional(), country: country.optional(), email: email.optional() }).openapi('CallLookup'),
+    ),
+  },
+  responses: {
+    200: {
+      description: 'null and empty when nobody has it yet, or it is not whole.',
+      content: {
+        'application/json': {
+          schema: z.object({
+            number_e164: z.string().nullable(),
+            by_number: z.array(CallerSchema),
+            by_email: CallerSchema.nullable(),
+          }),
+        },
+      },
+    },
+    ...problems(400, 422),
+  },
+});
+
+const change = createStaffRoute({
+  method: 'patch',
+  path: '/api/calls/{id}',
+  summary: 'Correct what is held of a call; the CRM’s timeline stands',
+  request: {
+    params: object({ id: uuid() }),
+    body: jsonBody(
+      object({
+        outcome: outcome.optional(),
+        notes: notes.nullable().optional(),
+        duration_seconds: duration.optional(),
+      }).openapi('CallChange'),
+    ),
+  },
+  responses: {
+    200: { description: 'As it is now.', content: { 'application/json': { schema: CallSchema } } },
+    ...problems(400, 404, 422),
+  },
+});
+
+const graceMs = 60_000; // the clocks of browsers differ
+
+export function addCallRoutes(app: App, db: PlatformDb) {
+  return app
+    .openapi(list, async (c) => {
+      const { customer_id: customerId, cursor: after, limit } = c.req.valid('query');
+      const found = await listCalls(db, { customerId, after, limit: limit + 1 });
+      const { page, next_cursor } = cutPage(found, limit, (call) => call.place);
+      return c.json({ calls: page.map(({ place: _, ...call }) => call), next_cursor }, 200);
+    })
+    .openapi(lookUp, async (c) => {
+      const { number, country, email } = c.req.valid('json');
+      const e164 = number === undefined ? null : tryCanonicalise(number, country);
+      const [by_number, addressed] = await Promise.all([
+        e164 === null ? [] : findByNumber(db, e164, country),
+        email === undefined ? null : db.getCustomerByEmail(email).catch(() => null), // half an address is nobody's
+      ]);
+      const by_email = addressed && {
+        id: addressed.id,
+        name: addressed.name,
+        email: addressed.email,
+        account_tier: addressed.account_tier,
+      };
+      return c.json({ number_e164: e164, by_number, by_email }, 200);
+    })
+    .openapi(log, async (c) => {
+      const actor = c.get('actor');
+      const { id: agentId } = await requireAgent(db, actor);
+      const given = c.req.valid('json');
+      if (Date.parse(given.started_at) > Date.now() + graceMs)
+        throw new InvalidField([{ field: 'started_at', message: 'must not be in the future' }]);
+      return c.json(await db.transaction({ actor: actor?.id }, (tx) => logCall(db, tx, given, agentId)), 201);
+    })
+    .openapi(change, async (c) => {
+      const actor = c.get('actor');
+      await requireAgent(db, actor);
+      const changed = await db.transaction({ actor: actor?.id }, (tx) =>
+        updateCall(tx, c.req.valid('param').id, c.req.valid('json')),
+      );
+      return c.json(changed, 200);
+    });
+}
+
+function tryCanonicalise(number: string, country: string | undefined): string | null {
+  try {
+    return canonicaliseNumber(number, country);
+  } catch {
+    return null;
+  }
+}

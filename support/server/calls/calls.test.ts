@@ -1,0 +1,165 @@
+import { beforeAll, describe, expect, test } from 'vitest';
+import { startTestSupport, type TestSupport } from '../testing.ts';
+
+let app: TestSupport;
+let asPriya: TestSupport['call'];
+let unique = 0;
+beforeAll(async () => {
+  app = await startTestSupport();
+  asPriya = app.callAs('priya');
+});
+
+const call = (given: object = {}) => ({
+  client_id: `call-${++unique}`,
+  direction: 'inbound',
+  number: '+49 30 901820',
+  outcome: 'resolved',
+  started_at: new Date(Date.now() - 300_000).toISOString(),
+  duration_seconds: 240,
+  ...given,
+});
+const log = (given: object) => asPriya('POST', '/api/calls', call(given));
+const activitiesOf = (callId: string) =>
+  app.foundation.query(
+    'select customer_id, type, description, metadata, created_by_app from crm.activities where idempotency_key = $1',
+    [`call:${callId}`],
+  );
+const customer = (given: { email: string; name: string; phone?: string }) => app.foundation.createCustomer(given);
+
+describe('a call', () => {
+  test.each([
+    ['+49 170 1234501', '+491701234501', undefined],
+    ['0170 1234502', '+491701234502', 'DE'],
+    ['(0170) 123-4503', '00491701234503', 'DE'],
+  ])('from %s is that of the customer with %s', async (written, number, country) => {
+    const known = await customer({ email: `phone${++unique}@post.example`, name: 'Phone', phone: written });
+    const { status, body } = await log({ number, country });
+    expect(status).toBe(201);
+    expect(body).toMatchObject({ customer_was: 'found-by-number', call: { customer: { id: known.id } } });
+    expect(body.call.number_e164).toMatch(/^\+49170123450\d$/);
+  });
+
+  test('whose last digits only are the same is another’s', async () => {
+    await customer({ email: `end${++unique}@post.example`, name: 'End', phone: '+44 20 71234567' });
+    expect(await log({ number: '+49 30 71234567' })).toMatchObject({
+      status: 422,
+      body: { errors: [{ field: 'email' }] },
+    });
+  });
+
+  test('of a number that several have is whose the address is, or is refused with their names', async () => {
+    const [one, two] = [
+      await customer({ email: 'one@shared.example', name: 'One Shared', phone: '+49 40 5550001' }),
+      await customer({ email: 'two@shared.example', name: 'Two Shared', phone: '040 5550001' }),
+    ];
+    const number = '+49405550001';
+    const refused = await log({ number });
+    expect(refused).toMatchObject({ status: 409, body: { code: 'number-ambiguous' } });
+    expect(refused.body.detail).toContain('One Shared');
+    expect((await log({ number, email: 'TWO@shared.example' })).body.call.customer.id).toBe(two.id);
+    expect((await log({ number, customer_id: one.id })).body).toMatchObject({ customer_was: 'chosen' });
+  });
+
+  test('from an unknown number is found by address and gives the number, but overwrites none', async () => {
+    const without = await customer({ email: 'without@number.example', name: 'Without' });
+    const withOne = await customer({ email: 'with@number.example', name: 'With', phone: '+1 212 5550000' });
+    const first = await log({ number: '+49 89 5550010', email: 'without@number.example' });
+    expect(first.body).toMatchObject({ customer_was: 'found-by-email', call: { customer: { id: without.id } } });
+    await log({ number: '+49 89 5550011', email: 'with@number.example' });
+    expect((await app.foundation.getCustomerById(without.id))?.phone).toBe('+49895550010');
+    expect((await app.foundation.getCustomerById(withOne.id))?.phone).toBe('+1 212 5550000');
+  });
+
+  test('of somebody nobody knows makes a customer, whom Foundation sees', async () => {
+    const { body } = await log({ number: '+49 89 5550020', email: 'new@caller.example', name: 'New Caller' });
+    expect(body.customer_was).toBe('created');
+    expect(await app.foundation.getCustomerByEmail('new@caller.example')).toMatchObject({
+      name: 'New Caller',
+      phone: '+49895550020',
+      created_by_app: 'support',
+    });
+  });
+
+  test('is one activity in the CRM’s timeline, without the number and without the notes', async () => {
+    const known = await customer({ email: 'told@crm.example', name: 'Told', phone: '+49 89 5550030' });
+    const { body } = await log({ number: '+49895550030', notes: 'Secret: he is leaving.', outcome: 'follow-up' });
+    expect(await activitiesOf(body.call.id)).toEqual([
+      {
+        customer_id: known.id,
+        type: 'support_call',
+        description: 'Inbound call, 4 min, to be followed up',
+        created_by_app: 'support',
+        metadata: {
+          call_id: body.call.id,
+          direction: 'inbound',
+          outcome: 'follow-up',
+          duration_seconds: 240,
+          number_ends: '30',
+        },
+      },
+    ]);
+  });
+
+  test('that is logged twenty times at once is one call, one activity, one customer', async () => {
+    const given = call({ number: '+49 89 5550040', email: 'once@caller.example', name: 'Once' });
+    const answers = await Promise.all(Array.from({ length: 20 }, () => asPriya('POST', '/api/calls', given)));
+    expect(new Set(answers.map(({ status, body }) => `${status} ${body.call?.id}`)).size).toBe(1);
+    expect(await activitiesOf(answers[0]?.body.call.id)).toHaveLength(1);
+  });
+
+  test('is corrected here, and the CRM’s timeline stands', async () => {
+    await customer({ email: 'fix@caller.example', name: 'Fix', phone: '+49 89 5550050' });
+    const { body } = await log({ number: '+49895550050' });
+    const before = await activitiesOf(body.call.id);
+    const changed = await asPriya('PATCH', `/api/calls/${body.call.id}`, {
+      outcome: 'voicemail',
+      notes: 'On the machine',
+    });
+    expect(changed.body).toMatchObject({ outcome: 'voicemail', notes: 'On the machine', duration_seconds: 240 });
+    expect((await asPriya('PATCH', `/api/calls/${body.call.id}`, { notes: null })).body.notes).toBeNull();
+    expect(await activitiesOf(body.call.id)).toEqual(before);
+  });
+
+  test.each([
+    ['a number that is none', { number: '12' }, 'number'],
+    ['a national number without a country', { number: '0170 1234599' }, 'number'],
+    ['a beginning in the future', { started_at: new Date(Date.now() + 3_600_000).toISOString() }, 'started_at'],
+    ['a duration below nothing', { duration_seconds: -1 }, 'duration_seconds'],
+    ['an outcome it does not know', { outcome: 'fine' }, 'outcome'],
+  ])('with %s is refused', async (_, given, field) => {
+    expect(await log(given)).toMatchObject({ status: 422, body: { errors: [{ field }] } });
+  });
+
+  test('is logged by agents; others read the list', async () => {
+    expect(await app.callAs('maya')('POST', '/api/calls', call())).toMatchObject({ status: 403 });
+    expect((await app.callAs('maya')('GET', '/api/calls')).status).toBe(200);
+  });
+
+  test('is looked up as one types: half a number is nobody’s', async () => {
+    const known = await customer({ email: 'typed@look.example', name: 'Typed', phone: '+49 89 5550060' });
+    const look = async (given: Record<string, unknown>) => (await asPriya('POST', '/api/calls/lookup', given)).body;
+    expect(await look({ number: '+49 89' })).toEqual({ number_e164: null, by_number: [], by_email: null });
+    expect(await look({ number: '089 5550060', country: 'DE', email: 'typed@loo' })).toMatchObject({
+      number_e164: '+49895550060',
+      by_number: [{ id: known.id, name: 'Typed' }],
+      by_email: null,
+    });
+  });
+
+  test('stands in a list page by page, each once, also of one customer', async () => {
+    const known = await customer({ email: 'many@calls.example', name: 'Many', phone: '+49 89 5550070' });
+    const ids: string[] = [];
+    for (let n = 0; n < 3; n += 1)
+      ids.unshift((await log({ number: '+49895550070', started_at: `2026-01-0${n + 1}T10:00:00Z` })).body.call.id);
+    const seen: string[] = [];
+    for (let cursor = ''; cursor !== 'end'; ) {
+      const { body } = await asPriya(
+        'GET',
+        `/api/calls?limit=2&customer_id=${known.id}${cursor && `&cursor=${cursor}`}`,
+      );
+      seen.push(...body.calls.map(({ id }: { id: string }) => id));
+      cursor = body.next_cursor ?? 'end';
+    }
+    expect(seen).toEqual(ids);
+  });
+});

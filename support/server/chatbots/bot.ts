@@ -1,0 +1,91 @@
+import type { Choice } from '../conversations/messages.ts';
+import { isOpenAt, type OfficeHours } from '../widgets/officehours.ts';
+
+/** What a chatbot says, as an administrator wrote it. */
+export type BotRules = {
+  /** Its first words, above the questions. */
+  greeting: string | null;
+  questions: Question[];
+  /** When it does not understand. */
+  fallback: string;
+  /** After so many of them in a row it hands over. */
+  fallbacks_max: number;
+  hand_over_text: string;
+  /** When people answer; null: always. */
+  office_hours: OfficeHours | null;
+  /** In place of `hand_over_text` when nobody is in the office. */
+  out_of_hours_text: string;
+};
+
+/** `hand_over`: the answer is followed by a person. */
+export type Question = { id: string; label: string; keywords: string[]; answer: string; hand_over: boolean };
+
+/** A message as the bot sees it; `question_id` when a question was picked. */
+export type Said = { author: 'visitor' | 'bot'; body: string; question_id?: string };
+
+export type BotReply = { body: string; choices: Choice[] | null };
+export type BotTurn = { replies: BotReply[]; handler: 'bot' | 'agent' };
+
+const choicesOf = (rules: BotRules): Choice[] | null =>
+  rules.questions.length === 0 ? null : rules.questions.map(({ id, label }) => ({ id, label }));
+
+/** What the bot says before anything was asked. */
+export function greet(rules: BotRules): BotReply[] {
+  return rules.greeting === null ? [] : [{ body: rules.greeting, choices: choicesOf(rules) }];
+}
+
+/**
+ * What the bot answers to the last message of a conversation. The same conversation at the same moment has the same answer.
+ *
+ * @param conversation in order; the last message is the visitor's.
+ */
+export function answer(rules: BotRules, conversation: Said[], at: Date): BotTurn {
+  const last = conversation.at(-1);
+  if (last?.author !== 'visitor') return { replies: [], handler: 'bot' };
+  const question = findQuestion(rules.questions, last);
+  if (question) {
+    const said = { body: question.answer, choices: null };
+    return question.hand_over ? handOver(rules, at, [said]) : { replies: [said], handler: 'bot' };
+  }
+  if (countFallbacks(rules, conversation) + 1 > rules.fallbacks_max) return handOver(rules, at);
+  return { replies: [{ body: rules.fallback, choices: choicesOf(rules) }], handler: 'bot' };
+}
+
+/** The bot's last words: a person goes on, now or when the office opens. */
+export function handOver(rules: BotRules, at: Date, before: BotReply[] = []): BotTurn {
+  const isOpen = rules.office_hours === null || isOpenAt(rules.office_hours, at);
+  const body = isOpen ? rules.hand_over_text : rules.out_of_hours_text;
+  return { replies: [...before, { body, choices: null }], handler: 'agent' };
+}
+
+/** The question that was picked; else the one of whose keywords most letters stand in the message, the first of equals. */
+function findQuestion(questions: Question[], { body, question_id }: Said): Question | undefined {
+  const picked = questions.find(({ id, label }) => id === question_id && label === body);
+  if (picked) return picked;
+  const words = ` ${plain(body)} `;
+  let best: { question: Question; letters: number } | undefined;
+  for (const question of questions) {
+    const letters = question.keywords
+      .map(plain)
+      .filter((keyword) => keyword !== '' && words.includes(` ${keyword} `))
+      .reduce((sum, keyword) => sum + keyword.length, 0);
+    if (letters > (best?.letters ?? 0)) best = { question, letters };
+  }
+  return best?.question;
+}
+
+/** Lower case, without accents, and with one space for whatever is no letter and no number. */
+const plain = (text: string) =>
+  text
+    .normalize('NFKD')
+    .replace(/\p{M}/gu, '')
+    .toLowerCase()
+    .replace(/[^\p{L}\p{N}]+/gu, ' ')
+    .trim();
+
+/** How often in a row, before the last message, the bot did not understand. */
+function countFallbacks(rules: BotRules, conversation: Said[]): number {
+  const answers = conversation.slice(0, -1).filter(({ author }) => author === 'bot');
+  const understood = answers.findLastIndex(({ body }) => body !== rules.fallback);
+  return answers.length - 1 - understood;
+}

@@ -1,0 +1,147 @@
+import {
+  type App,
+  createStaffRoute,
+  jsonBody,
+  line,
+  object,
+  problems,
+  requireAdmin,
+  text,
+  time,
+  uuid,
+  z,
+} from '@aether/http';
+import type { PlatformDb } from '@aether/platform';
+import { ChoicesSchema } from '../conversations/messages.schemas.ts';
+import { BotRulesSchema } from './chatbots.schemas.ts';
+import { createChatbot, deleteChatbot, listChatbots, previewChatbot, updateChatbot } from './chatbots.ts';
+
+const ChatbotSchema = z
+  .object({
+    id: z.string().openapi({ format: 'uuid' }),
+    widget: z.object({ id: z.string(), name: z.string() }),
+    name: z.string(),
+    rules: BotRulesSchema,
+    is_live: z.boolean(),
+    version: z.int(),
+  })
+  .openapi('Chatbot');
+
+const chatbotKey = object({ id: uuid() });
+const name = () => line({ charactersMax: 80 });
+const answer = (description: string) => ({ description, content: { 'application/json': { schema: ChatbotSchema } } });
+
+const list = createStaffRoute({
+  method: 'get',
+  path: '/api/chatbots',
+  summary: 'All chatbots with their rules',
+  responses: {
+    200: {
+      description: 'In the order of widgets and names.',
+      content: { 'application/json': { schema: z.object({ chatbots: z.array(ChatbotSchema) }) } },
+    },
+  },
+});
+
+const create = createStaffRoute({
+  method: 'post',
+  path: '/api/chatbots',
+  summary: 'Add a chatbot; it speaks when it goes live',
+  middleware: requireAdmin,
+  request: {
+    body: jsonBody(
+      object({ widget_id: uuid(), name: name(), rules: BotRulesSchema.prefault({}) }).openapi('NewChatbot'),
+    ),
+  },
+  responses: { 201: answer('Added, and not live.'), ...problems(400, 404, 422) },
+});
+
+const change = createStaffRoute({
+  method: 'patch',
+  path: '/api/chatbots/{id}',
+  summary: 'Change a chatbot, or let it go live in place of the widget’s other one',
+  middleware: requireAdmin,
+  request: {
+    params: chatbotKey,
+    body: jsonBody(
+      object({
+        name: name().optional(),
+        rules: BotRulesSchema.optional(),
+        is_live: z.boolean().optional(),
+        expected_version: z.int().positive(),
+      }).openapi('ChatbotChange'),
+    ),
+  },
+  responses: { 200: answer('As it is now.'), ...problems(400, 404, 409, 422) },
+});
+
+const remove = createStaffRoute({
+  method: 'delete',
+  path: '/api/chatbots/{id}',
+  summary: 'Remove a chatbot; conversations that it leads are handed to people at the next message',
+  middleware: requireAdmin,
+  request: { params: chatbotKey },
+  responses: { 204: { description: 'Removed.' }, ...problems(404, 422) },
+});
+
+const saidMax = 200;
+const preview = createStaffRoute({
+  method: 'post',
+  path: '/api/chatbots/preview',
+  summary: 'What a chatbot of these rules would say; nothing is stored',
+  request: {
+    body: jsonBody(
+      object({
+        rules: BotRulesSchema,
+        conversation: z
+          .array(
+            object({
+              author: z.enum(['visitor', 'bot']),
+              body: text({ charactersMax: 4_000 }),
+              question_id: z.string().max(40).optional(),
+            }),
+          )
+          .max(saidMax),
+        at: time().optional(),
+      }).openapi('ChatbotPreview'),
+    ),
+  },
+  responses: {
+    200: {
+      description: 'Of an empty conversation the greeting, else the answer to its last message.',
+      content: {
+        'application/json': {
+          schema: z.object({
+            replies: z.array(z.object({ body: z.string(), choices: ChoicesSchema })),
+            handler: z.enum(['bot', 'agent']),
+          }),
+        },
+      },
+    },
+    ...problems(400, 422),
+  },
+});
+
+export function addChatbotRoutes(app: App, db: PlatformDb) {
+  return app
+    .openapi(list, async (c) => c.json({ chatbots: await listChatbots(db) }, 200))
+    .openapi(create, async (c) =>
+      c.json(await db.transaction({ actor: c.get('actor')?.id }, (tx) => createChatbot(tx, c.req.valid('json'))), 201),
+    )
+    .openapi(preview, async (c) => {
+      const { rules, conversation, at } = c.req.valid('json');
+      return c.json(previewChatbot(rules, conversation, at ? new Date(at) : new Date()), 200);
+    })
+    .openapi(change, async (c) =>
+      c.json(
+        await db.transaction({ actor: c.get('actor')?.id }, (tx) =>
+          updateChatbot(tx, c.req.valid('param').id, c.req.valid('json')),
+        ),
+        200,
+      ),
+    )
+    .openapi(remove, async (c) => {
+      await db.transaction({ actor: c.get('actor')?.id }, (tx) => deleteChatbot(tx, c.req.valid('param').id));
+      return c.body(null, 204);
+    });
+}

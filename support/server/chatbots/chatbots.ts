@@ -1,0 +1,164 @@
+import { NotFound, PlatformError, type Queryable, type Transaction } from '@aether/platform';
+import { addEntry } from '../conversations/entries.ts';
+import { addMessage } from '../conversations/messages.ts';
+import type { LockedSession } from '../conversations/sessions.ts';
+import { answer, type BotReply, type BotRules, greet, handOver, type Said } from './bot.ts';
+
+export type Chatbot = {
+  id: string;
+  widget: { id: string; name: string };
+  name: string;
+  rules: BotRules;
+  /** Speaks for its widget; at most one does. */
+  is_live: boolean;
+  version: number;
+};
+
+/** Read the chatbot again: somebody changed it meanwhile. */
+export class ChatbotVersionConflict extends PlatformError {
+  readonly expected: number;
+  readonly actual: number;
+  constructor(expected: number, actual: number) {
+    super(
+      'chatbot-version-conflict',
+      409,
+      `Someone else changed this chatbot: it is at version ${actual}, not ${expected}. Load it again and repeat the change.`,
+    );
+    this.expected = expected;
+    this.actual = actual;
+  }
+}
+
+const chatbotColumns = `b.id, jsonb_build_object('id', w.id, 'name', w.name) as widget, b.name, b.rules, b.is_live, b.version`;
+const chatbotTables = 'support.chatbots b join support.widgets w on w.id = b.widget_id';
+
+export function listChatbots(on: Queryable): Promise<Chatbot[]> {
+  return on.query<Chatbot>(`select ${chatbotColumns} from ${chatbotTables} order by w.name, b.name, b.id`);
+}
+
+/** @throws NotFound */
+export async function getChatbot(on: Queryable, id: string): Promise<Chatbot> {
+  const [bot] = await on.query<Chatbot>(`select ${chatbotColumns} from ${chatbotTables} where b.id = $1`, [id]);
+  if (!bot) throw new NotFound('chatbot');
+  return bot;
+}
+
+/** Not live yet. @throws NotFound when there is no such widget */
+export async function createChatbot(
+  tx: Transaction,
+  { widget_id, name, rules }: { widget_id: string; name: string; rules: BotRules },
+): Promise<Chatbot> {
+  const found = await tx.query('select from support.widgets where id = $1', [widget_id]);
+  if (found.length === 0) throw new NotFound('widget');
+  const [made] = await tx.query<{ id: string }>(
+    'insert into support.chatbots (widget_id, name, rules) values ($1, $2, $3) returning id',
+    [widget_id, name, JSON.stringify(rules)],
+  );
+  return getChatbot(tx, (made as { id: string }).id);
+}
+
+/** Who goes live takes the place of the one that was. @throws NotFound, ChatbotVersionConflict */
+export async function updateChatbot(
+  tx: Transaction,
+  id: string,
+  { expected_version, ...change }: { name?: string; rules?: BotRules; is_live?: boolean; expected_version: number },
+): Promise<Chatbot> {
+  const [held] = await tx.query<{ version: number; widget_id: string }>(
+    'select version, widget_id from support.chatbots where id = $1 for update',
+    [id],
+  );
+  if (!held) throw new NotFound('chatbot');
+  if (held.version !== expected_version) throw new ChatbotVersionConflict(expected_version, held.version);
+  if (change.is_live) {
+    // Two that go live at once: the second waits here, and then switches the first off.
+    await tx.query('select from support.widgets where id = $1 for no key update', [held.widget_id]);
+    await tx.query('update support.chatbots set is_live = false where widget_id = $1 and is_live and id <> $2', [
+      held.widget_id,
+      id,
+    ]);
+  }
+  await tx.query(
+    `update support.chatbots set name = coalesce($2, name), rules = coalesce($3::jsonb, rules), is_live = coalesce($4, is_live) where id = $1`,
+    [id, change.name ?? null, change.rules ? JSON.stringify(change.rules) : null, change.is_live ?? null],
+  );
+  return getChatbot(tx, id);
+}
+
+/** @throws NotFound */
+export async function deleteChatbot(tx: Transaction, id: string): Promise<void> {
+  const gone = await tx.query('delete from support.chatbots where id = $1 returning id', [id]);
+  if (gone.length === 0) throw new NotFound('chatbot');
+}
+
+/** The chatbot that speaks for a widget. */
+export async function findLiveBot(
+  on: Queryable,
+  widgetId: string,
+): Promise<{ name: string; rules: BotRules } | undefined> {
+  const [bot] = await on.query<{ name: string; rules: BotRules }>(
+    'select name, rules from support.chatbots where widget_id = $1 and is_live',
+    [widgetId],
+  );
+  return bot;
+}
+
+/** The bot's first words in a session that has just been opened. */
+export async function greetVisitor(tx: Transaction, held: LockedSession, rules: BotRules): Promise<void> {
+  await say(tx, held, greet(rules), 'greeting');
+}
+
+/** The bot answers what the visitor has just said, in the same transaction: once, and before anything else is said. */
+export async function answerVisitor(
+  tx: Transaction,
+  held: LockedSession,
+  { number, questionId, at = new Date() }: { number: number; questionId?: string; at?: Date },
+): Promise<void> {
+  const bot = await findLiveBot(tx, held.widget_id);
+  if (!bot) return passOn(tx, held);
+  const said = await tx.query<Said>(
+    'select author, body from support.messages where session_id = $1 and number <= $2 order by number',
+    [held.id, number],
+  );
+  const last = said.at(-1);
+  if (last) last.question_id = questionId;
+  const turn = answer(bot.rules, said, at);
+  await say(tx, held, turn.replies, `answer-${number}`);
+  if (turn.handler === 'agent') await passOn(tx, held);
+}
+
+/**
+ * The visitor asks for a person. A bot says its last words; who talks to a person already changes nothing.
+ *
+ * @param held by the transaction, and active.
+ */
+export async function handOverToAgent(tx: Transaction, held: LockedSession, at = new Date()): Promise<void> {
+  if (held.handler === 'agent') return;
+  const bot = await findLiveBot(tx, held.widget_id);
+  if (bot) await say(tx, held, handOver(bot.rules, at).replies, `hand-over-${held.message_count}`);
+  await passOn(tx, held);
+}
+
+async function passOn(tx: Transaction, held: LockedSession): Promise<void> {
+  await tx.query(
+    `update support.sessions set handler = 'agent', asked_at = coalesce(asked_at, now()), waiting_since = coalesce(waiting_since, now()) where id = $1`,
+    [held.id],
+  );
+  await addEntry(tx, held.id, 'handed_over');
+}
+
+async function say(tx: Transaction, held: LockedSession, replies: BotReply[], named: string): Promise<void> {
+  for (const [index, { body, choices }] of replies.entries())
+    await addMessage(
+      tx,
+      held.id,
+      { author: 'bot', clientId: `${named}-${index}`, body, choices: choices ?? undefined },
+      held,
+    );
+}
+
+/** What the bot would say, of rules that need not be stored. */
+export function previewChatbot(rules: BotRules, conversation: Said[], at: Date) {
+  return conversation.length === 0
+    ? { replies: greet(rules), handler: 'bot' as const }
+    : answer(rules, conversation, at);
+}

@@ -1,0 +1,136 @@
+import {
+  type App,
+  CompanySchema,
+  CrmContextSchema,
+  CustomerSchema,
+  createStaffRoute,
+  jsonBody,
+  line,
+  object,
+  problems,
+  uuid,
+  z,
+} from '@aether/http';
+import type { PlatformDb } from '@aether/platform';
+import { requireAgent } from '../agents/agents.ts';
+import { CallSchema } from '../calls/calls.schemas.ts';
+import { isTimeZone } from '../chatbots/chatbots.schemas.ts';
+import type { ContextReader } from './context.ts';
+import { type Panel, readPanel, readSessionPanel } from './panel.ts';
+
+const moment = z.string().openapi({ format: 'date-time' });
+const PanelSchema = z
+  .object({
+    identity: z.enum(['claimed', 'verified']).nullable().openapi({ description: 'null: without a conversation.' }),
+    customer: CustomerSchema.nullable().openapi({ description: 'null: the visitor has not said who they are.' }),
+    company: CompanySchema.nullable(),
+    crm: CrmContextSchema.nullable(),
+    partial: z.boolean(),
+    reason: z.string().nullable().openapi({ description: 'Why something is missing, in words.' }),
+    tier: z
+      .object({
+        value: z.string().nullable(),
+        since: moment,
+        deal: z.object({ name: z.string() }).nullable().openapi({ description: 'Whose winning gave it.' }),
+        by: z.object({ app: z.string(), name: z.string().nullable() }),
+        event: z.object({
+          id: z.int(),
+          position: z.int(),
+          occurred_at: moment,
+          numbered_at: moment,
+          trace: z.string().nullable(),
+          previous: z.string().nullable(),
+        }),
+      })
+      .nullable()
+      .openapi({ description: 'Since when the tier is what it is; null when the log does not tell.' }),
+    recent: z
+      .array(z.object({ type: z.string(), occurred_at: moment, app: z.string(), name: z.string().nullable() }))
+      .openapi({ description: 'What was done last, by whom; not what was written.' }),
+    sessions: z.array(
+      z.object({
+        id: z.string(),
+        started_at: moment,
+        ended_at: moment.nullable(),
+        resolved: z.boolean().nullable(),
+        message_count: z.int(),
+        summary: z.string().nullable(),
+      }),
+    ),
+    calls: z.array(CallSchema),
+    read_at: moment,
+  })
+  .openapi('Panel');
+
+const answer = { 200: { description: 'As it is now.', content: { 'application/json': { schema: PanelSchema } } } };
+const key = object({ id: uuid() });
+
+const ofSession = createStaffRoute({
+  method: 'get',
+  path: '/api/sessions/{id}/context',
+  summary: 'What stands beside a conversation',
+  request: { params: key },
+  responses: { ...answer, ...problems(404, 422) },
+});
+
+const ofCustomer = createStaffRoute({
+  method: 'get',
+  path: '/api/customers/{id}/context',
+  summary: 'The same of a customer, without a conversation',
+  request: { params: key },
+  responses: { ...answer, ...problems(404, 422) },
+});
+
+const language = line({ charactersMax: 35 }).refine(isLanguage, { error: 'must be a language such as en or pt-BR' });
+const timeZone = line({ charactersMax: 64 }).refine(isTimeZone, { error: 'must be a time zone such as Europe/Oslo' });
+
+function isLanguage(tag: string): boolean {
+  try {
+    return Intl.getCanonicalLocales(tag).length === 1;
+  } catch {
+    return false;
+  }
+}
+
+const change = createStaffRoute({
+  method: 'patch',
+  path: '/api/customers/{id}',
+  summary: 'Change what Support owns of a customer',
+  request: {
+    params: key,
+    body: jsonBody(
+      object({
+        preferred_language: language.nullable().optional(),
+        timezone: timeZone.nullable().optional(),
+        expected_version: z.int().positive(),
+      }).openapi('CustomerChange'),
+    ),
+  },
+  responses: {
+    200: {
+      description: 'As it is now.',
+      content: { 'application/json': { schema: z.object({ customer: CustomerSchema }) } },
+    },
+    ...problems(400, 404, 409, 410, 422),
+  },
+});
+
+export function addPanelRoutes(app: App, db: PlatformDb, readContext: ContextReader) {
+  return app
+    .openapi(ofSession, async (c) =>
+      c.json(flatten(await readSessionPanel(db, readContext, c.req.valid('param').id)), 200),
+    )
+    .openapi(ofCustomer, async (c) => c.json(flatten(await readPanel(db, readContext, c.req.valid('param').id)), 200))
+    .openapi(change, async (c) => {
+      const actor = c.get('actor');
+      if (actor?.role !== 'admin') await requireAgent(db, actor);
+      const { expected_version: expectedVersion, ...fields } = c.req.valid('json');
+      const customer = await db.updateCustomer(c.req.valid('param').id, fields, { expectedVersion, actor: actor?.id });
+      return c.json({ customer }, 200);
+    });
+}
+
+function flatten({ context, ...panel }: Panel) {
+  const { customer = null, company = null, crm = null, partial = false, reason = null } = context ?? {};
+  return { ...panel, customer, company, crm, partial, reason };
+}

@@ -1,0 +1,137 @@
+import { NotFound, type PlatformDb, type Queryable } from '@aether/platform';
+import { type Call, listCalls } from '../calls/calls.ts';
+import { getSession } from '../conversations/sessions.ts';
+import type { Context, ContextReader } from './context.ts';
+import type { Recent } from './foundation.ts';
+
+/** Why a customer has the tier they have: the change, and the event that told of it. */
+export type TierTrace = {
+  value: string | null;
+  since: Date;
+  /** The deal whose winning gave it. */
+  deal: { name: string } | null;
+  by: { app: string; name: string | null };
+  event: {
+    id: number;
+    position: number;
+    occurred_at: Date;
+    numbered_at: Date;
+    trace: string | null;
+    previous: string | null;
+  };
+};
+
+export type PastSession = {
+  id: string;
+  started_at: Date;
+  ended_at: Date | null;
+  resolved: boolean | null;
+  message_count: number;
+  /** What the visitor asked first. */
+  summary: string | null;
+};
+
+/** What stands beside a conversation: who it is, what the CRM knows, what was before. */
+export type Panel = {
+  /** null: without a conversation. */
+  identity: 'claimed' | 'verified' | null;
+  /** null: the visitor has not said who they are. */
+  context: Context | null;
+  tier: TierTrace | null;
+  recent: Recent[];
+  sessions: PastSession[];
+  calls: Call[];
+  read_at: Date;
+};
+
+const sessionsMax = 10;
+const callsMax = 5;
+
+/** Beside this conversation. @throws NotFound */
+export async function readSessionPanel(db: PlatformDb, readContext: ContextReader, sessionId: string): Promise<Panel> {
+  const { customer_id, identity } = await getSession(db, sessionId);
+  if (customer_id !== null) return readPanel(db, readContext, customer_id, { identity, sessionId });
+  return {
+    ...{ identity, context: null, tier: null, recent: [], sessions: [], calls: [] },
+    read_at: await readClock(db),
+  };
+}
+
+/** Of a customer by themselves. @throws NotFound */
+export async function readPanel(
+  db: PlatformDb,
+  readContext: ContextReader,
+  customerId: string,
+  { identity = null, sessionId }: { identity?: Panel['identity']; sessionId?: string } = {},
+): Promise<Panel> {
+  const read_at = await readClock(db); // before all the rest: what is shown is at least as new
+  const found = await readContext.byId(customerId);
+  if (!found) throw new NotFound('customer');
+  const { id } = found.customer;
+  const [tier, { recent, reason }, sessions, calls] = await Promise.all([
+    readTier(db, id, readContext),
+    readContext.recent(id),
+    readSessions(db, id, sessionId),
+    listCalls(db, { customerId: id, limit: callsMax }),
+  ]);
+  const context = { ...found, partial: found.partial || reason !== null, reason: found.reason ?? reason };
+  return { identity, context, tier, recent, sessions, calls: calls.map(({ place: _, ...call }) => call), read_at };
+}
+
+async function readClock(on: Queryable): Promise<Date> {
+  const [clock] = await on.query<{ now: Date }>('select clock_timestamp() as now');
+  return (clock as { now: Date }).now;
+}
+
+/** Within how long of each other the change of the tier and the winning of the deal are one: they are one transaction. */
+const together = "interval '1 second'";
+const dealThatGave = `(select g.deal_name from crm.tier_grants g
+        where g.customer_id = e.key::uuid and g.account_tier = e.data ->> 'account_tier' and g.occurred_at between e.occurred_at - ${together} and e.occurred_at + ${together}
+        order by g.occurred_at desc limit 1)`;
+
+/** From the newest event that tells of the tier; null when the log does not go back so far, or nobody ever gave one. */
+async function readTier(
+  on: Queryable,
+  customerId: string,
+  { isShared }: Pick<ContextReader, 'isShared'>,
+): Promise<TierTrace | null> {
+  const [row] = await on.query<{
+    value: string | null;
+    previous: string | null;
+    app: string;
+    name: string | null;
+    id: number;
+    position: number;
+    occurred_at: Date;
+    sequenced_at: Date;
+    trace: string | null;
+    deal_name: string | null;
+  }>(
+    `select e.data ->> 'account_tier' as value, e.previous ->> 'account_tier' as previous, e.app, u.name, e.id, e.position, e.occurred_at, e.sequenced_at, e.trace,
+       ${isShared ? dealThatGave : 'null'} as deal_name
+     from sync.events e left join platform.users u on u.id = e.actor
+     where e.key = $1 and e.type in ('customer.created', 'customer.updated') and e.data ? 'account_tier'
+       and (e.type = 'customer.updated' or e.data ->> 'account_tier' is not null)
+     order by e.position desc limit 1`,
+    [customerId],
+  );
+  if (!row) return null;
+  const { value, previous, app, name, id, position, occurred_at, sequenced_at, trace, deal_name } = row;
+  return {
+    value,
+    since: occurred_at,
+    deal: deal_name === null ? null : { name: deal_name },
+    by: { app, name },
+    event: { id, position, occurred_at, numbered_at: sequenced_at, trace, previous },
+  };
+}
+
+function readSessions(on: Queryable, customerId: string, otherThan: string | undefined): Promise<PastSession[]> {
+  return on.query<PastSession>(
+    `select s.id, s.started_at, s.ended_at, s.resolved, s.message_count,
+       (select left(m.body, 140) from support.messages m where m.session_id = s.id and m.author = 'visitor' order by m.number limit 1) as summary
+     from support.sessions s where s.customer_id = $1 and s.id is distinct from $2 and s.asked_at is not null
+     order by s.started_at desc limit ${sessionsMax}`,
+    [customerId, otherThan ?? null],
+  );
+}

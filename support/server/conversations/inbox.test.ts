@@ -1,0 +1,257 @@
+import { beforeAll, describe, expect, test } from 'vitest';
+import { startTestSupport, type TestSupport, widgetKey } from '../testing.ts';
+
+let app: TestSupport;
+let asPriya: TestSupport['call'];
+let asTom: TestSupport['call'];
+let tomId: string;
+let unique = 0;
+beforeAll(async () => {
+  app = await startTestSupport();
+  asPriya = app.callAs('priya');
+  asTom = app.callAs('tom');
+  const [tom] = await app.support.query<{ id: string }>(`select id from support.agents where user_id = 'tom'`);
+  tomId = tom?.id as string;
+});
+
+/** A visitor who has asked something. */
+async function ask(body = 'Where is my order?', visitor: Record<string, string> = {}) {
+  const opened = await app.callAnonymously('POST', `/api/widgets/${widgetKey}/sessions`, {
+    email: `asker${++unique}@post.example`,
+    name: `Asker ${unique}`,
+    ...visitor,
+  });
+  const { session_id: id, visitor_token: token } = opened.body;
+  const write = (text: string) =>
+    app.callAnonymously(
+      'POST',
+      `/api/sessions/${id}/messages`,
+      { client_id: `v${++unique}`, body: text },
+      { Authorization: `Bearer ${token}` },
+    );
+  if (body) await write(body);
+  return { id: id as string, token: token as string, write };
+}
+
+const idsIn = async (call: TestSupport['call'], query: string): Promise<string[]> => {
+  const { body } = await call('GET', `/api/inbox?${query}`);
+  return body.sessions.map(({ id }: { id: string }) => id);
+};
+const entriesOf = async (id: string) => (await asPriya('GET', `/api/sessions/${id}`)).body.entries;
+
+describe('the inbox', () => {
+  test('has those who have asked and wait longest first; who only opened the widget is not in it', async () => {
+    const silent = await ask('');
+    const first = await ask('first');
+    const second = await ask('second');
+    await first.write('still there?');
+    const ids = await idsIn(asPriya, 'view=unassigned&limit=100');
+    expect(ids).not.toContain(silent.id);
+    expect(ids.indexOf(first.id)).toBeGreaterThan(-1);
+    expect(ids.indexOf(first.id)).toBeLessThan(ids.indexOf(second.id));
+  });
+
+  test('has a conversation in one place: nobody’s, then one’s own, then among the ended', async () => {
+    const { id } = await ask();
+    const placesOf = async (call: TestSupport['call']) => {
+      const found = [];
+      for (const view of ['mine', 'unassigned', 'all', 'snoozed', 'ended'])
+        if ((await idsIn(call, `view=${view}&limit=100`)).includes(id)) found.push(view);
+      return found;
+    };
+    expect(await placesOf(asPriya)).toEqual(['unassigned', 'all']);
+    await asPriya('POST', `/api/sessions/${id}/claim`, {});
+    expect(await placesOf(asPriya)).toEqual(['mine', 'all']);
+    expect(await placesOf(asTom)).toEqual(['all']);
+    await asPriya('POST', `/api/sessions/${id}/end`, { resolved: true });
+    expect(await placesOf(asPriya)).toEqual(['ended']);
+  });
+
+  test('is read page by page, each conversation once, also when one is answered between two pages', async () => {
+    const asked = [];
+    for (let n = 0; n < 5; n += 1) asked.push((await ask('page', { name: 'Pager' })).id);
+    const query = 'view=unassigned&search=pager&limit=2';
+    const { body: first } = await asPriya('GET', `/api/inbox?${query}`);
+    await asPriya('POST', `/api/sessions/${asked[1]}/replies`, { client_id: 'r', body: 'Hello' });
+    const { body: second } = await asPriya('GET', `/api/inbox?${query}&cursor=${first.next_cursor}`);
+    const { body: third } = await asPriya('GET', `/api/inbox?${query}&cursor=${second.next_cursor}`);
+    const seen = [first, second, third].flatMap(({ sessions }) => sessions.map(({ id }: { id: string }) => id));
+    expect(seen).toEqual(asked);
+    expect(third.next_cursor).toBeNull();
+  });
+
+  test('finds by the name and the address that were typed', async () => {
+    const { id } = await ask('hi', { name: 'Zebedee Quill', email: 'zq@quill.example' });
+    expect(await idsIn(asPriya, 'search=bedee')).toEqual([id]);
+    expect(await idsIn(asPriya, 'search=ZQ@quill')).toEqual([id]);
+    expect(await idsIn(asPriya, 'search=%25')).toEqual([]);
+  });
+
+  test('counts what is in each view', async () => {
+    const before = (await asPriya('GET', '/api/inbox/counts')).body;
+    const { id } = await ask();
+    expect((await asPriya('GET', '/api/inbox/counts')).body).toEqual({
+      ...before,
+      unassigned: before.unassigned + 1,
+      all: before.all + 1,
+    });
+    await asPriya('POST', `/api/sessions/${id}/claim`, {});
+    expect((await asPriya('GET', '/api/inbox/counts')).body).toMatchObject({ mine: before.mine + 1 });
+  });
+
+  test('of a widget with a team is that team’s, and an administrator’s', async () => {
+    const [widget] = await app.support.query<{ id: string }>(
+      `insert into support.widgets (key, name) values ('team-widget', 'Team') returning id`,
+    );
+    await app.support.query('insert into support.widget_agents (widget_id, agent_id) values ($1, $2)', [
+      widget?.id,
+      tomId,
+    ]);
+    const { body } = await app.callAnonymously('POST', '/api/widgets/team-widget/sessions', {
+      email: 'team@post.example',
+      name: 'Team',
+    });
+    const headers = { Authorization: `Bearer ${body.visitor_token}` };
+    await app.callAnonymously(
+      'POST',
+      `/api/sessions/${body.session_id}/messages`,
+      { client_id: '1', body: 'x' },
+      headers,
+    );
+    expect(await idsIn(asTom, 'view=all&limit=100')).toContain(body.session_id);
+    expect(await idsIn(asPriya, 'view=all&limit=100')).not.toContain(body.session_id);
+    expect(await idsIn(app.callAs('admin'), 'view=all&limit=100')).toContain(body.session_id);
+  });
+});
+
+describe('a conversation', () => {
+  test('that two claim at once is one’s, and the other hears whose', async () => {
+    const { id } = await ask();
+    const answers = await Promise.all([asPriya, asTom].map((call) => call('POST', `/api/sessions/${id}/claim`, {})));
+    const [won, lost] = answers.toSorted((a, b) => a.status - b.status);
+    expect(won?.status).toBe(200);
+    expect(lost).toMatchObject({ status: 409, body: { code: 'session-claimed' } });
+    expect(lost?.body.detail).toContain(won?.body.session.agent.name);
+    expect((await entriesOf(id)).filter(({ kind }: { kind: string }) => kind === 'claimed')).toHaveLength(1);
+  });
+
+  test('of another is taken over only by who says so', async () => {
+    const { id } = await ask();
+    await asTom('POST', `/api/sessions/${id}/claim`, {});
+    const reply = { client_id: 'r1', body: 'Hello' };
+    expect(await asPriya('POST', `/api/sessions/${id}/replies`, reply)).toMatchObject({
+      status: 409,
+      body: { code: 'session-claimed', detail: expect.stringContaining('Tom Berglund') },
+    });
+    const taken = await asPriya('POST', `/api/sessions/${id}/claim`, { take_over: true });
+    expect(taken.body.session.agent.name).toBe('Priya Nair');
+    expect((await asPriya('POST', `/api/sessions/${id}/replies`, reply)).status).toBe(201);
+    // Tom's own retry of what he sent before is still his message.
+    expect(await asTom('POST', `/api/sessions/${id}/replies`, reply)).toMatchObject({ status: 409 });
+  });
+
+  test('is given to another with a note, or back to everybody; to who has left it is not', async () => {
+    const { id } = await ask();
+    const given = await asPriya('POST', `/api/sessions/${id}/assign`, { agent_id: tomId, note: 'Yours: billing' });
+    expect(given.body.session.agent).toEqual({ id: tomId, name: 'Tom Berglund' });
+    expect(await entriesOf(id)).toMatchObject([
+      { kind: 'assigned', agent: { name: 'Priya Nair' }, to_agent: { name: 'Tom Berglund' }, body: 'Yours: billing' },
+    ]);
+    const released = await asTom('POST', `/api/sessions/${id}/assign`, { agent_id: null });
+    expect(released.body.session.agent).toBeNull();
+    const [left] = await app.support.query<{ id: string }>(
+      `with made as (insert into support.agents (user_id) values ('maya') returning id) select id from made`,
+    );
+    await app.support.query('update support.agents set is_active = false where id = $1', [left?.id]);
+    expect(await asTom('POST', `/api/sessions/${id}/assign`, { agent_id: left?.id })).toMatchObject({
+      status: 409,
+      body: { code: 'agent-inactive' },
+    });
+  });
+
+  test('waits from the first unanswered message on, and no longer when an agent has answered', async () => {
+    const { id, write } = await ask();
+    const read = async () => (await asPriya('GET', `/api/sessions/${id}`)).body.session.waiting_since;
+    const since = await read();
+    expect(since).not.toBeNull();
+    await write('Hello?');
+    expect(await read()).toBe(since);
+    await asPriya('POST', `/api/sessions/${id}/replies`, { client_id: 'a', body: 'Here.' });
+    expect(await read()).toBeNull();
+  });
+
+  test('that was put aside comes back when the visitor writes, and is not put aside into the past', async () => {
+    const { id, write } = await ask();
+    const until = new Date(Date.now() + 3_600_000).toISOString();
+    expect((await asPriya('POST', `/api/sessions/${id}/snooze`, { until })).body.session.snoozed_until).toBe(until);
+    expect(await idsIn(asPriya, 'view=mine&limit=100')).not.toContain(id);
+    expect(await idsIn(asPriya, 'view=snoozed&limit=100')).toContain(id);
+    await write('One more thing');
+    expect(await idsIn(asPriya, 'view=mine&limit=100')).toContain(id);
+    expect(await asPriya('POST', `/api/sessions/${id}/snooze`, { until: '2026-01-01T00:00:00Z' })).toMatchObject({
+      status: 422,
+      body: { errors: [{ field: 'until' }] },
+    });
+  });
+
+  test('has notes that the visitor does not see; a retry is the same note', async () => {
+    const { id, token } = await ask();
+    const note = { client_id: 'n1', body: 'Asked twice already' };
+    const [first, again] = [
+      await asPriya('POST', `/api/sessions/${id}/notes`, note),
+      await asPriya('POST', `/api/sessions/${id}/notes`, note),
+    ];
+    expect(first).toMatchObject({ status: 201, body: { kind: 'note', agent: { name: 'Priya Nair' } } });
+    expect(again.body).toEqual(first.body);
+    const seen = await app.callAnonymously('GET', `/api/sessions/${id}/messages`, undefined, {
+      Authorization: `Bearer ${token}`,
+    });
+    expect(JSON.stringify(seen.body)).not.toContain('Asked twice');
+    expect(await entriesOf(id)).toHaveLength(1);
+  });
+
+  test('loses no note: another text, or another agent, under a used client_id is refused', async () => {
+    const { id } = await ask();
+    const note = { client_id: 'n1', body: 'Asked twice already' };
+    await asPriya('POST', `/api/sessions/${id}/notes`, note);
+    for (const refused of [
+      await asPriya('POST', `/api/sessions/${id}/notes`, { ...note, body: 'Something else' }),
+      await asTom('POST', `/api/sessions/${id}/notes`, note),
+    ])
+      expect(refused).toMatchObject({
+        status: 409,
+        body: { code: 'client-id-reused', errors: [{ field: 'client_id' }] },
+      });
+    expect(await entriesOf(id)).toHaveLength(1);
+  });
+
+  test('that has ended is not claimed, given away or put aside', async () => {
+    const { id } = await ask();
+    await asPriya('POST', `/api/sessions/${id}/end`, { resolved: true });
+    for (const [what, body] of [
+      ['claim', {}],
+      ['assign', { agent_id: tomId }],
+      ['snooze', { until: new Date(Date.now() + 60_000).toISOString() }],
+    ] as const)
+      expect(await asPriya('POST', `/api/sessions/${id}/${what}`, body)).toMatchObject({
+        status: 409,
+        body: { code: 'session-ended' },
+      });
+  });
+
+  test('is agents’: another user reads it and is refused everything else', async () => {
+    const { id } = await ask();
+    const asMaya = app.callAs('maya');
+    expect((await asMaya('GET', `/api/sessions/${id}`)).status).toBe(200);
+    for (const [what, body] of [
+      ['claim', {}],
+      ['notes', { client_id: 'x', body: 'x' }],
+      ['presence', { is_typing: true }],
+      ['seen', { number: 1 }],
+    ] as const)
+      expect(await asMaya('POST', `/api/sessions/${id}/${what}`, body)).toMatchObject({
+        status: 403,
+        body: { code: 'agent-only' },
+      });
+  });
+});

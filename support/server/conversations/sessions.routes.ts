@@ -1,0 +1,291 @@
+import {
+  type App,
+  createStaffRoute,
+  cursor,
+  cutPage,
+  jsonBody,
+  object,
+  pageSize,
+  problems,
+  text,
+  time,
+  uuid,
+  z,
+} from '@aether/http';
+import { InvalidField, type PlatformDb } from '@aether/platform';
+import { findAgent, requireAgent } from '../agents/agents.ts';
+import { assignSession, claimSession, endSession, noteOn, replyTo, snoozeSession } from './conversation.ts';
+import { summaryCharactersMax } from './endings.ts';
+import { listEntries } from './entries.ts';
+import type { Live } from './live.ts';
+import { after, MessageSchema, NewMessageSchema } from './messages.schemas.ts';
+import { listMessages } from './messages.ts';
+import { EntrySchema, SessionSchema } from './sessions.schemas.ts';
+import { getSession, listSessions } from './sessions.ts';
+
+const sessionKey = object({ id: uuid() });
+
+const list = createStaffRoute({
+  method: 'get',
+  path: '/api/sessions',
+  summary: 'Conversations, newest first',
+  request: {
+    query: object({
+      customer_id: uuid().optional(),
+      status: z.enum(['active', 'ended']).optional(),
+      cursor: cursor(object({ at: z.iso.datetime(), id: uuid() })).optional(),
+      limit: pageSize({ max: 100, default: 25 }),
+    }),
+  },
+  responses: {
+    200: {
+      description: 'One page.',
+      content: {
+        'application/json': {
+          schema: z.object({ sessions: z.array(SessionSchema), next_cursor: z.string().nullable() }),
+        },
+      },
+    },
+    ...problems(422),
+  },
+});
+
+const get = createStaffRoute({
+  method: 'get',
+  path: '/api/sessions/{id}',
+  summary: 'One conversation: its messages, what agents noted and did, and who looks at it',
+  request: { params: sessionKey, query: object({ after, limit: pageSize({ max: 500, default: 200 }) }) },
+  responses: {
+    200: {
+      description: 'The messages in order, from behind `after`.',
+      content: {
+        'application/json': {
+          schema: z.object({
+            session: SessionSchema,
+            messages: z.array(MessageSchema),
+            entries: z.array(EntrySchema),
+            viewers: z.array(z.object({ id: z.string(), name: z.string(), is_typing: z.boolean() })),
+          }),
+        },
+      },
+    },
+    ...problems(404, 422),
+  },
+});
+
+const reply = createStaffRoute({
+  method: 'post',
+  path: '/api/sessions/{id}/replies',
+  summary: 'An agent answers',
+  description: 'The first agent to answer has the conversation; of another’s it is refused.',
+  request: { params: sessionKey, body: jsonBody(NewMessageSchema) },
+  responses: {
+    201: {
+      description: 'Taken, now or by an earlier try.',
+      content: { 'application/json': { schema: MessageSchema } },
+    },
+    ...problems(400, 404, 409, 422),
+  },
+});
+
+const end = createStaffRoute({
+  method: 'post',
+  path: '/api/sessions/{id}/end',
+  summary: 'End a conversation, and put it into the CRM’s timeline',
+  description:
+    'One activity, however often this is repeated. The agent who has the conversation ends it, any agent when nobody has it; an administrator and a machine end anybody’s.',
+  request: {
+    params: sessionKey,
+    body: jsonBody(
+      object({
+        resolved: z.boolean(),
+        summary: text({ charactersMax: summaryCharactersMax })
+          .optional()
+          .openapi({ description: 'What it was about; by default what the visitor asked first.' }),
+      }).openapi('EndSession'),
+    ),
+  },
+  responses: {
+    200: {
+      description: 'Ended, now or before.',
+      content: { 'application/json': { schema: z.object({ session: SessionSchema, already_ended: z.boolean() }) } },
+    },
+    ...problems(400, 404, 409, 422),
+  },
+});
+
+const inSession = (description: string) => ({
+  description,
+  content: { 'application/json': { schema: z.object({ session: SessionSchema }) } },
+});
+
+const claim = createStaffRoute({
+  method: 'post',
+  path: '/api/sessions/{id}/claim',
+  summary: 'Take a conversation',
+  description: 'Of two who claim it at once one has it, and the other is told who.',
+  request: {
+    params: sessionKey,
+    body: jsonBody(object({ take_over: z.boolean().optional() }).openapi('ClaimSession')),
+  },
+  responses: { 200: inSession('It is this agent’s.'), ...problems(400, 404, 409, 422) },
+});
+
+const assign = createStaffRoute({
+  method: 'post',
+  path: '/api/sessions/{id}/assign',
+  summary: 'Give a conversation to an agent, or back to everybody',
+  request: {
+    params: sessionKey,
+    body: jsonBody(
+      object({ agent_id: uuid().nullable(), note: text({ charactersMax: 1_000 }).optional() }).openapi('AssignSession'),
+    ),
+  },
+  responses: { 200: inSession('As it is now.'), ...problems(400, 404, 409, 422) },
+});
+
+const snooze = createStaffRoute({
+  method: 'post',
+  path: '/api/sessions/{id}/snooze',
+  summary: 'Put a conversation aside until then, or until the visitor writes',
+  request: { params: sessionKey, body: jsonBody(object({ until: time().nullable() }).openapi('SnoozeSession')) },
+  responses: { 200: inSession('As it is now.'), ...problems(400, 404, 409, 422) },
+});
+
+const note = createStaffRoute({
+  method: 'post',
+  path: '/api/sessions/{id}/notes',
+  summary: 'Note something for other agents',
+  request: { params: sessionKey, body: jsonBody(NewMessageSchema) },
+  responses: {
+    201: { description: 'Noted, now or by an earlier try.', content: { 'application/json': { schema: EntrySchema } } },
+    ...problems(400, 404, 409, 422),
+  },
+});
+
+const presence = createStaffRoute({
+  method: 'post',
+  path: '/api/sessions/{id}/presence',
+  summary: 'The agent looks at a conversation, and types or does not',
+  description: 'Every 5 seconds as long as it is so. Other agents see it; the visitor sees who types.',
+  request: { params: sessionKey, body: jsonBody(object({ is_typing: z.boolean() }).openapi('Presence')) },
+  responses: { 204: { description: 'Told.' }, ...problems(400, 404, 422) },
+});
+
+const seen = createStaffRoute({
+  method: 'post',
+  path: '/api/sessions/{id}/seen',
+  summary: 'Agents have read up to a message',
+  request: { params: sessionKey, body: jsonBody(object({ number: z.int().min(0) }).openapi('SeenUpTo')) },
+  responses: { 204: { description: 'The visitor is told.' }, ...problems(400, 404, 422) },
+});
+
+const snoozeDaysMax = 90;
+const dayMs = 86_400_000;
+
+export function addSessionRoutes(app: App, db: PlatformDb, live: Live) {
+  return app
+    .openapi(list, async (c) => {
+      const { customer_id: customerId, status, cursor: behind, limit } = c.req.valid('query');
+      const found = await listSessions(db, { customerId, status, after: behind, limit: limit + 1 });
+      const { page, next_cursor } = cutPage(found, limit, (session) => session.place);
+      return c.json({ sessions: page.map(({ place: _, ...session }) => session), next_cursor }, 200);
+    })
+    .openapi(get, async (c) => {
+      const { id } = c.req.valid('param');
+      const [session, messages, entries] = await Promise.all([
+        getSession(db, id),
+        listMessages(db, id, c.req.valid('query')),
+        listEntries(db, id),
+      ]);
+      return c.json({ session, messages, entries, viewers: live.whoLooks(id) }, 200);
+    })
+    .openapi(reply, async (c) => {
+      const actor = c.get('actor');
+      const { id: agentId } = await requireAgent(db, actor);
+      const { client_id: clientId, body } = c.req.valid('json');
+      const message = await db.transaction({ actor: actor?.id }, (tx) =>
+        replyTo(tx, c.req.valid('param').id, { agentId, clientId, body }),
+      );
+      live.announce(c.req.valid('param').id, { kind: 'message', message });
+      return c.json(message, 201);
+    })
+    .openapi(claim, async (c) => {
+      const actor = c.get('actor');
+      const { id: agentId } = await requireAgent(db, actor);
+      const { take_over: takeOver } = c.req.valid('json');
+      const session = await db.transaction({ actor: actor?.id }, (tx) =>
+        claimSession(tx, c.req.valid('param').id, { agentId, takeOver }),
+      );
+      live.announce(session.id, { kind: 'look' });
+      return c.json({ session }, 200);
+    })
+    .openapi(assign, async (c) => {
+      const actor = c.get('actor');
+      const { id: agentId } = await requireAgent(db, actor);
+      const { agent_id: toAgentId, note } = c.req.valid('json');
+      const session = await db.transaction({ actor: actor?.id }, (tx) =>
+        assignSession(tx, c.req.valid('param').id, { agentId, toAgentId, note }),
+      );
+      live.announce(session.id, { kind: 'look' });
+      return c.json({ session }, 200);
+    })
+    .openapi(snooze, async (c) => {
+      const actor = c.get('actor');
+      const { id: agentId } = await requireAgent(db, actor);
+      const { until } = c.req.valid('json');
+      if (until !== null && !isSoon(new Date(until)))
+        throw new InvalidField([{ field: 'until', message: `must be in the future, within ${snoozeDaysMax} days` }]);
+      const session = await db.transaction({ actor: actor?.id }, (tx) =>
+        snoozeSession(tx, c.req.valid('param').id, { agentId, until }),
+      );
+      return c.json({ session }, 200);
+    })
+    .openapi(note, async (c) => {
+      const actor = c.get('actor');
+      const { id: agentId } = await requireAgent(db, actor);
+      const { client_id: clientId, body } = c.req.valid('json');
+      const entry = await db.transaction({ actor: actor?.id }, (tx) =>
+        noteOn(tx, c.req.valid('param').id, { agentId, clientId, body }),
+      );
+      return c.json(entry, 201);
+    })
+    .openapi(presence, async (c) => {
+      const { id: agentId } = await requireAgent(db, c.get('actor'));
+      const session = await getSession(db, c.req.valid('param').id);
+      const { is_typing: isTyping } = c.req.valid('json');
+      const wasTyping = live.whoLooks(session.id).some(({ id, is_typing }) => id === agentId && is_typing);
+      await live.looks(session.id, isTyping, agentId);
+      if (session.status === 'active' && (isTyping || wasTyping)) await live.types(session.id, isTyping, agentId);
+      return c.body(null, 204);
+    })
+    .openapi(seen, async (c) => {
+      await requireAgent(db, c.get('actor'));
+      const { id } = await getSession(db, c.req.valid('param').id);
+      const [moved] = await db.query<{ number: number }>(
+        `update support.sessions set agent_read_number = least($2, message_count) where id = $1 and agent_read_number < least($2, message_count)
+         returning agent_read_number as number`,
+        [id, c.req.valid('json').number],
+      );
+      if (moved) await live.hasRead(id, 'agent', moved.number);
+      return c.body(null, 204);
+    })
+    .openapi(end, async (c) => {
+      const actor = c.get('actor');
+      const endsAnybodys = actor === undefined || actor.role === 'admin';
+      const agent = await (endsAnybodys ? findAgent : requireAgent)(db, actor);
+      const ended = await endSession(
+        db,
+        c.req.valid('param').id,
+        { ...c.req.valid('json'), agentId: agent?.id, endsAnybodys },
+        { actor: actor?.id },
+      );
+      live.announce(ended.session.id, { kind: 'look' });
+      return c.json(ended, 200);
+    });
+}
+
+function isSoon(moment: Date): boolean {
+  const aheadMs = moment.getTime() - Date.now();
+  return aheadMs > 0 && aheadMs <= snoozeDaysMax * dayMs;
+}

@@ -1,0 +1,206 @@
+import { type App, createRoute, jsonBody, line, object, problems, z } from '@aether/http';
+import { canonicaliseEmail, type PlatformDb } from '@aether/platform';
+import { isTimeZone } from '../chatbots/chatbots.schemas.ts';
+import { handOverToAgent } from '../chatbots/chatbots.ts';
+import type { Live } from '../conversations/live.ts';
+import { lockSession, SessionEnded } from '../conversations/sessions.ts';
+import { readPublicConfig } from '../widgets/publicconfig.ts';
+import { WidgetSettingsSchema } from '../widgets/widgetsettings.ts';
+import { answerOnGrid } from './answergrid.ts';
+import { byVisitor, sessionKey, type VisitorDoor } from './visitordoor.ts';
+import { findWidget, identifyVisitor, openSession, requireVisitorSession, verifySession } from './visitors.ts';
+
+/** What a visitor's widget calls before and beside the messages: open to everybody, so it tells nothing that the visitor did not bring. */
+
+const widgetKey = object({ key: z.string().regex(/^[a-z0-9_-]{8,64}$/, { error: 'must be the key of a widget' }) });
+const email = () => line({ charactersMax: 1_000 });
+const name = () => line({ charactersMax: 200 });
+const identityToken = () =>
+  z
+    .string()
+    .max(4_096)
+    .regex(/^[\w-]+\.[\w-]+\.[\w-]+$/, { error: 'must be a JWT' });
+const webAddress = line({ charactersMax: 2_000 }).refine((url) => /^https?:\/\//.test(url) && URL.canParse(url), {
+  error: 'must be the address of a web page',
+});
+/** The page's, not the visitor's: marks of direction, which such titles have, must not cost anybody the chat. */
+const pageTitle = z
+  .string()
+  .overwrite((title) => title.replace(/[\u202a-\u202e\u2066-\u2069]/g, ''))
+  .pipe(line({ charactersMax: 300 }))
+  .openapi({ minLength: 1, maxLength: 300 });
+const language = line({ charactersMax: 35 }).regex(/^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$/, {
+  error: 'must be a language such as en or pt-BR',
+});
+const timeZone = line({ charactersMax: 64 }).refine(isTimeZone, { error: 'must be a time zone such as Europe/Oslo' });
+
+const config = createRoute({
+  method: 'get',
+  path: '/api/widgets/{key}/config',
+  summary: 'How a widget looks and speaks, and whether somebody is there',
+  request: { params: widgetKey },
+  responses: {
+    200: {
+      description: 'For half a minute.',
+      content: {
+        'application/json': {
+          schema: z
+            .object({
+              name: z.string(),
+              ...WidgetSettingsSchema.shape,
+              is_online: z.boolean(),
+              bot: z
+                .object({
+                  name: z.string(),
+                  greeting: z.string().nullable(),
+                  questions: z.array(z.object({ id: z.string(), label: z.string() })),
+                })
+                .nullable(),
+              opens_at: z.string().nullable(),
+            })
+            .openapi('WidgetConfig'),
+        },
+      },
+    },
+    ...problems(403, 404, 422, 429),
+  },
+});
+
+const open = createRoute({
+  method: 'post',
+  path: '/api/widgets/{key}/sessions',
+  summary: 'A visitor starts to chat',
+  description:
+    'Finds or creates the customer of this address and opens a session. The answer is the same for a known and an unknown address.',
+  request: {
+    params: widgetKey,
+    body: jsonBody(
+      object({
+        email: email().optional(),
+        name: name().optional(),
+        identity_token: identityToken().optional(),
+        page: object({ url: webAddress, title: pageTitle.optional() }).optional(),
+        language: language.optional(),
+        time_zone: timeZone.optional(),
+        is_offline: z.boolean().optional(),
+      }).openapi('NewSession'),
+    ),
+  },
+  responses: {
+    201: {
+      description: 'Opened. `visitor_token` is given this once: it is the Bearer token of this session.',
+      content: {
+        'application/json': {
+          schema: z.object({
+            session_id: z.string().openapi({ format: 'uuid' }),
+            visitor_token: z.string(),
+            status: z.literal('active'),
+            identity: z.enum(['claimed', 'verified']),
+            started_at: z.string().openapi({ format: 'date-time' }),
+          }),
+        },
+      },
+    },
+    ...problems(400, 401, 403, 404, 422, 429),
+  },
+});
+
+const verify = createRoute({
+  method: 'post',
+  path: '/api/sessions/{id}/identity',
+  summary: 'The host page says who the visitor is',
+  description: 'The token in use until now is dead from then on.',
+  security: byVisitor,
+  request: {
+    params: sessionKey,
+    body: jsonBody(object({ identity_token: identityToken() }).openapi('SessionIdentity')),
+  },
+  responses: {
+    200: {
+      description: 'Verified, with a new token.',
+      content: {
+        'application/json': { schema: z.object({ visitor_token: z.string(), identity: z.literal('verified') }) },
+      },
+    },
+    ...problems(400, 401, 403, 404, 422, 429),
+  },
+});
+
+const identify = createRoute({
+  method: 'post',
+  path: '/api/sessions/{id}/contact',
+  summary: 'A visitor who was nobody says who they are',
+  security: byVisitor,
+  request: {
+    params: sessionKey,
+    body: jsonBody(object({ email: email(), name: name() }).openapi('SessionContact')),
+  },
+  responses: { 204: { description: 'Noted; it proves nothing.' }, ...problems(400, 401, 403, 404, 422, 429) },
+});
+
+const handOver = createRoute({
+  method: 'post',
+  path: '/api/sessions/{id}/hand-over',
+  summary: 'From the bot to people',
+  security: byVisitor,
+  request: { params: sessionKey, body: jsonBody(object({}).openapi('HandOver')) },
+  responses: {
+    200: {
+      description: 'A person has it.',
+      content: {
+        'application/json': { schema: z.object({ handler: z.literal('agent'), is_online: z.boolean() }) },
+      },
+    },
+    ...problems(400, 401, 403, 404, 409, 422, 429),
+  },
+});
+
+const configSeconds = 30;
+
+export function addVisitorRoutes(app: App, db: PlatformDb, { door, live }: { door: VisitorDoor; live: Live }): void {
+  app.openapi(config, async (c) => {
+    await door.count(c, 'call-address');
+    const widget = await findWidget(db, c.req.valid('param').key);
+    door.allow(c, widget);
+    c.header('Cache-Control', `public, max-age=${configSeconds}`);
+    return c.json(await readPublicConfig(db, widget), 200);
+  });
+
+  app.openapi(open, async (c) => {
+    const opening = c.req.valid('json');
+    await door.count(c, 'opening-address');
+    const widget = await findWidget(db, c.req.valid('param').key);
+    door.allow(c, widget);
+    await door.limits.count('opening-widget', widget.id);
+    const canonical = opening.email === undefined ? undefined : canonicaliseEmail(opening.email);
+    if (canonical?.ok) await door.limits.count('opening-email', canonical.key);
+    return c.json(await answerOnGrid(() => door.guard(c, () => openSession(db, widget, opening))), 201);
+  });
+
+  app.openapi(verify, async (c) => {
+    const { session } = await door.enter(c, c.req.valid('param').id);
+    const verified = await door.guard(c, () => verifySession(db, session, c.req.valid('json').identity_token));
+    live.announce(session.id, { kind: 'look' }); // streams of the old token end
+    return c.json(verified, 200);
+  });
+
+  app.openapi(identify, async (c) => {
+    const { session } = await door.enter(c, c.req.valid('param').id);
+    const claim = c.req.valid('json');
+    await answerOnGrid(() => identifyVisitor(db, session, claim));
+    return c.body(null, 204);
+  });
+
+  app.openapi(handOver, async (c) => {
+    const { session, token } = await door.enter(c, c.req.valid('param').id);
+    await db.transaction({}, async (tx) => {
+      const held = await lockSession(tx, session.id);
+      if (held.status === 'ended') throw new SessionEnded();
+      await requireVisitorSession(tx, session.id, token);
+      await handOverToAgent(tx, held);
+    });
+    live.announce(session.id, { kind: 'look' });
+    const { is_online } = await readPublicConfig(db, session.widget);
+    return c.json({ handler: 'agent' as const, is_online }, 200);
+  });
+}

@@ -1,0 +1,151 @@
+import { type App, answerEvents, createRoute, jsonBody, object, pageSize, problems, z } from '@aether/http';
+import type { PlatformDb } from '@aether/platform';
+import { answerVisitor } from '../chatbots/chatbots.ts';
+import type { Live } from '../conversations/live.ts';
+import { after, MessageSchema, NewVisitorMessageSchema } from '../conversations/messages.schemas.ts';
+import { addMessage, listMessages } from '../conversations/messages.ts';
+import { lockSession } from '../conversations/sessions.ts';
+import { byVisitor, sessionKey, type VisitorDoor } from './visitordoor.ts';
+import { requireVisitorSession } from './visitors.ts';
+import type { VisitorStreams } from './visitorstream.ts';
+
+/** How a visitor's widget writes and reads: with the token of its session. */
+
+const StateSchema = z
+  .object({
+    status: z.enum(['active', 'ended']),
+    resolved: z.boolean().nullable(),
+    handler: z.enum(['bot', 'agent']),
+    agent: z.object({ name: z.string() }).nullable(),
+    agent_read_number: z.int(),
+    identity: z.enum(['claimed', 'verified']),
+    visitor_name: z.string().nullable(),
+  })
+  .openapi('VisitorSession');
+
+const send = createRoute({
+  method: 'post',
+  path: '/api/sessions/{id}/messages',
+  summary: 'The visitor sends a message',
+  security: byVisitor,
+  request: { params: sessionKey, body: jsonBody(NewVisitorMessageSchema) },
+  responses: {
+    201: {
+      description: 'Taken, now or by an earlier try.',
+      content: { 'application/json': { schema: MessageSchema } },
+    },
+    ...problems(400, 401, 403, 404, 409, 422, 429),
+  },
+});
+
+const read = createRoute({
+  method: 'get',
+  path: '/api/sessions/{id}/messages',
+  summary: 'The visitor reads the conversation',
+  security: byVisitor,
+  request: {
+    params: sessionKey,
+    query: object({ after, limit: pageSize({ max: 200, default: 100 }) }),
+  },
+  responses: {
+    200: {
+      description: 'In order, from behind `after`.',
+      content: {
+        'application/json': { schema: z.object({ messages: z.array(MessageSchema), session: StateSchema }) },
+      },
+    },
+    ...problems(401, 403, 404, 422, 429),
+  },
+});
+
+const stream = createRoute({
+  method: 'get',
+  path: '/api/sessions/{id}/stream',
+  summary: 'The conversation, as it goes on: server-sent events',
+  description:
+    '`message` from behind `after`, each once and in order, its number as id; `state` at the start and when it changes; `typing` when an agent types. A comment every 15 seconds says that the line is open. It ends when the token is replaced.',
+  security: byVisitor,
+  request: { params: sessionKey, query: object({ after }) },
+  responses: {
+    200: { description: 'A stream without end.', content: { 'text/event-stream': { schema: z.string() } } },
+    ...problems(401, 403, 404, 422, 429),
+  },
+});
+
+const type = createRoute({
+  method: 'post',
+  path: '/api/sessions/{id}/typing',
+  summary: 'The visitor types, or does not any more',
+  security: byVisitor,
+  request: {
+    params: sessionKey,
+    body: jsonBody(object({ is_typing: z.boolean() }).openapi('Typing')),
+  },
+  responses: { 204: { description: 'Told.' }, ...problems(400, 401, 403, 404, 422, 429) },
+});
+
+const seen = createRoute({
+  method: 'post',
+  path: '/api/sessions/{id}/read',
+  summary: 'The visitor has read up to a message',
+  security: byVisitor,
+  request: {
+    params: sessionKey,
+    body: jsonBody(object({ number: z.int().min(0) }).openapi('ReadUpTo')),
+  },
+  responses: { 204: { description: 'Told.' }, ...problems(400, 401, 403, 404, 422, 429) },
+});
+
+export function addVisitorMessageRoutes(
+  app: App,
+  db: PlatformDb,
+  { door, live, streams }: { door: VisitorDoor; live: Live; streams: VisitorStreams },
+): void {
+  app.openapi(send, async (c) => {
+    const { session, token } = await door.enter(c, c.req.valid('param').id, 'message-address');
+    await door.limits.count('message-session', session.id);
+    const { client_id: clientId, body, question_id: questionId } = c.req.valid('json');
+    const { message, isByBot } = await db.transaction({}, async (tx) => {
+      const held = await lockSession(tx, session.id);
+      await requireVisitorSession(tx, session.id, token); // it may have been replaced while we waited
+      const { message, isNew } = await addMessage(tx, session.id, { author: 'visitor', clientId, body }, held);
+      const isByBot = isNew && held.handler === 'bot';
+      if (isByBot) await answerVisitor(tx, held, { number: message.number, questionId });
+      return { message, isByBot };
+    });
+    live.announce(session.id, isByBot ? { kind: 'look' } : { kind: 'message', message });
+    return c.json(message, 201);
+  });
+
+  app.openapi(read, async (c) => {
+    const { session } = await door.enter(c, c.req.valid('param').id);
+    const messages = await listMessages(db, session.id, c.req.valid('query'));
+    return c.json({ messages, session: session.state }, 200);
+  });
+
+  app.openapi(stream, async (c) => {
+    const { session, token } = await door.enter(c, c.req.valid('param').id);
+    const onEnd = streams.enter(door.addressOf(c));
+    return answerEvents(c, { closing: streams.closing, onEnd }, (sse, over) =>
+      streams.write(sse, over, session, { token, after: c.req.valid('query').after }),
+    ) as never;
+  });
+
+  app.openapi(type, async (c) => {
+    const { session } = await door.enter(c, c.req.valid('param').id);
+    const { is_typing: isTyping } = c.req.valid('json');
+    if (streams.mayTell(session.id, isTyping)) await live.types(session.id, isTyping);
+    return c.body(null, 204);
+  });
+
+  app.openapi(seen, async (c) => {
+    const { session } = await door.enter(c, c.req.valid('param').id);
+    const [moved] = await db.query<{ number: number }>(
+      `update support.sessions set visitor_read_number = least($2, message_count) where id = $1 and visitor_read_number < least($2, message_count)
+       returning visitor_read_number as number`,
+      [session.id, c.req.valid('json').number],
+    );
+    if (moved) await live.hasRead(session.id, 'visitor', moved.number);
+    return c.body(null, 204);
+  });
+}

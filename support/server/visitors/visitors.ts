@@ -1,0 +1,221 @@
+import {
+  canonicaliseEmail,
+  InvalidEmail,
+  InvalidField,
+  NotFound,
+  type PlatformDb,
+  type Queryable,
+  type Transaction,
+  type Write,
+} from '@aether/platform';
+import { findLiveBot, greetVisitor } from '../chatbots/chatbots.ts';
+import { addEntry } from '../conversations/entries.ts';
+import { type LockedSession, lockSession } from '../conversations/sessions.ts';
+import { readSettings } from '../widgets/widgetsettings.ts';
+import { type Identity, readIdentity } from './identity.ts';
+import { createVisitorToken, hashVisitorToken } from './tokens.ts';
+
+/** What a visitor's widget brings when it opens a session. */
+export type Opening = {
+  email?: string;
+  name?: string;
+  /** Signed by the host page: then the visitor is who it says. */
+  identity_token?: string;
+  page?: { url: string; title?: string };
+  language?: string;
+  time_zone?: string;
+  /** Nobody is there; the visitor leaves a question. */
+  is_offline?: boolean;
+};
+
+export type Opened = {
+  session_id: string;
+  visitor_token: string;
+  status: 'active';
+  identity: 'claimed' | 'verified';
+  started_at: Date;
+};
+
+/** A widget as its visitors meet it. */
+export type VisitedWidget = { id: string; key: string; name: string; allowed_origins: string[]; settings: unknown };
+
+/** @throws NotFound, the same for one that is not active */
+export async function findWidget(on: Queryable, key: string): Promise<VisitedWidget> {
+  const [widget] = await on.query<VisitedWidget>(
+    'select id, key, name, allowed_origins, settings from support.widgets where key = $1 and is_active',
+    [key],
+  );
+  if (!widget) throw new NotFound('widget');
+  return widget;
+}
+
+/**
+ * A visitor starts to chat: opens a session, finds or creates the customer of the address and makes it Support's too, in
+ * one transaction. The visitor only claims the address, so nothing of a known customer is changed or given away. Looking for
+ * the customer is the last step: whatever the visitor may see the time of, the greeting and its id among it, is there before.
+ *
+ * @returns the visitor's token, which is not stored and cannot be had again.
+ * @throws InvalidEmail, InvalidField when the widget asks who it is; IdentityRefused
+ */
+export async function openSession(
+  db: PlatformDb,
+  widget: VisitedWidget,
+  opening: Opening,
+  write: Write = {},
+): Promise<Opened> {
+  const { identity_token, page, language, time_zone, is_offline = false } = opening;
+  const verified = identity_token === undefined ? undefined : await readIdentity(db, widget, identity_token);
+  const who = verified ?? readClaim(opening, readSettings(widget.settings).ask === 'never' && !is_offline);
+  const { token, hash } = createVisitorToken();
+  return db.within(write, async (tx) => {
+    const bot = is_offline ? undefined : await findLiveBot(tx, widget.id);
+    const handler = bot ? 'bot' : 'agent';
+    const [made] = await tx.query<{ id: string; started_at: Date }>(
+      `insert into support.sessions (widget_id, identity, visitor_email, visitor_name, token_hash, handler, is_offline, page, language, time_zone)
+       values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) returning id, started_at`,
+      [
+        widget.id,
+        verified ? 'verified' : 'claimed',
+        who?.email ?? null,
+        who?.name ?? null,
+        hash,
+        handler,
+        is_offline,
+        page ? JSON.stringify(page) : null,
+        language ?? null,
+        time_zone ?? null,
+      ],
+    );
+    const { id, started_at } = made as { id: string; started_at: Date };
+    if (verified) await addEntry(tx, id, 'verified');
+    const held: LockedSession = {
+      id,
+      status: 'active',
+      handler,
+      widget_id: widget.id,
+      agent_id: null,
+      message_count: 0,
+    };
+    if (bot) await greetVisitor(tx, held, bot.rules);
+    if (who) {
+      const customerId = await findCustomer(db, tx, who);
+      await tx.query('update support.sessions set customer_id = $2 where id = $1', [id, customerId]);
+    }
+    return {
+      session_id: id,
+      visitor_token: token,
+      status: 'active',
+      identity: verified ? 'verified' : 'claimed',
+      started_at,
+    };
+  });
+}
+
+/** What was typed, with the address as it is written plainly. @throws InvalidEmail, InvalidField */
+function readClaim({ email, name }: Opening, mayBeNobody: boolean): Identity | undefined {
+  if (mayBeNobody && email === undefined) return undefined;
+  const missing = Object.entries({ email, name }).filter(([, value]) => value === undefined);
+  if (email === undefined || name === undefined)
+    throw new InvalidField(missing.map(([field]) => ({ field, message: 'is required' })));
+  const canonical = canonicaliseEmail(email);
+  if (!canonical.ok) throw new InvalidEmail(canonical.reason, canonical.message);
+  return { email: canonical.address, name };
+}
+
+/** Who was erased is found by an address that is still on file, and stays as they are: the visitor may not learn of it. */
+async function findCustomer(db: PlatformDb, tx: Transaction, { email, name }: Identity): Promise<string> {
+  const { customer } = await db.findOrCreateCustomer({ email, name }, { tx });
+  if (customer.support_id === null && customer.erased_at === null) await db.adoptCustomer(customer.id, { tx });
+  return customer.id;
+}
+
+/** A session as its visitor may see it, and what the answer depends on. */
+export type VisitorSession = {
+  id: string;
+  widget: VisitedWidget;
+  state: {
+    status: 'active' | 'ended';
+    resolved: boolean | null;
+    handler: 'bot' | 'agent';
+    agent: { name: string } | null;
+    agent_read_number: number;
+    identity: 'claimed' | 'verified';
+    visitor_name: string | null;
+  };
+};
+
+/** The session that this visitor opened. @throws NotFound, the same for a wrong token and for no such session */
+export async function requireVisitorSession(on: Queryable, id: string, visitorToken: string): Promise<VisitorSession> {
+  const [found] = await on.query<VisitorSession>(
+    `select s.id, jsonb_build_object('id', w.id, 'key', w.key, 'name', w.name, 'allowed_origins', w.allowed_origins, 'settings', w.settings) as widget,
+       jsonb_build_object('status', s.status, 'resolved', s.resolved, 'handler', s.handler,
+         'agent', case when u.id is not null then jsonb_build_object('name', u.name) end,
+         'agent_read_number', s.agent_read_number, 'identity', s.identity, 'visitor_name', s.visitor_name) as state
+     from support.sessions s join support.widgets w on w.id = s.widget_id
+       left join support.agents a on a.id = s.agent_id left join platform.users u on u.id = a.user_id
+     where s.id = $1 and s.token_hash = $2`,
+    [id, hashVisitorToken(visitorToken)],
+  );
+  if (!found) throw new NotFound('session');
+  return found;
+}
+
+/**
+ * The host page says who the visitor is: the session is theirs from then on, and the visitor's token is a new one, so that whoever
+ * had the old one is out.
+ *
+ * @throws NotFound, IdentityRefused
+ */
+export async function verifySession(
+  db: PlatformDb,
+  session: VisitorSession,
+  identityToken: string,
+): Promise<{ visitor_token: string; identity: 'verified' }> {
+  const identity = await readIdentity(db, session.widget, identityToken);
+  const { token, hash } = createVisitorToken();
+  await db.transaction({}, async (tx) => {
+    const customerId = await findCustomer(db, tx, identity);
+    await lockSession(tx, session.id);
+    await link(tx, session.id, customerId, identity, 'verified');
+    await tx.query('update support.sessions set token_hash = $2 where id = $1', [session.id, hash]);
+    await addEntry(tx, session.id, 'verified');
+  });
+  return { visitor_token: token, identity: 'verified' };
+}
+
+/**
+ * A visitor who was nobody says who they are. Who has said it cannot say it otherwise: a new conversation can.
+ *
+ * @throws NotFound, InvalidEmail, InvalidField
+ */
+export async function identifyVisitor(
+  db: PlatformDb,
+  session: VisitorSession,
+  claim: { email: string; name: string },
+): Promise<void> {
+  const who = readClaim(claim, false) as Identity;
+  await db.transaction({}, async (tx) => {
+    // Before the session is held: a message that waited for it would tell by its time how long this took.
+    const customerId = await findCustomer(db, tx, who);
+    await lockSession(tx, session.id);
+    const [known] = await tx.query('select from support.sessions where id = $1 and customer_id is not null', [
+      session.id,
+    ]);
+    if (known) throw new InvalidField([{ field: 'email', message: 'was given before in this conversation' }]);
+    await link(tx, session.id, customerId, who, 'claimed');
+    await addEntry(tx, session.id, 'identified');
+  });
+}
+
+async function link(
+  tx: Transaction,
+  sessionId: string,
+  customerId: string,
+  who: Identity,
+  identity: 'claimed' | 'verified',
+): Promise<void> {
+  await tx.query(
+    'update support.sessions set customer_id = $2, visitor_email = $3, visitor_name = $4, identity = $5 where id = $1',
+    [sessionId, customerId, who.email, who.name, identity],
+  );
+}

@@ -1,0 +1,141 @@
+import { atEnd } from '@aether/database/testing';
+import { startSync } from '@aether/sync';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { startTestSupport, type TestSupport } from '../testing.ts';
+import { listenTo, type Said, visit } from './testing.visitor.ts';
+
+let app: TestSupport;
+let asPriya: TestSupport['call'];
+beforeAll(async () => {
+  app = await startTestSupport();
+  asPriya = app.callAs('priya');
+  const worker = startSync({ url: app.database.url('sync_app'), onError: () => {} });
+  atEnd(worker.close);
+});
+
+const numbers = (heard: Said[]) => heard.filter(({ event }) => event === 'message').map(({ data }) => data.number);
+const states = (heard: Said[]) => heard.filter(({ event }) => event === 'state').map(({ data }) => data);
+const count = (first: number, last: number) => Array.from({ length: last - first + 1 }, (_, index) => first + index);
+
+describe('a visitor’s stream', () => {
+  test('has what was said before, then what is said, each once and in order', async () => {
+    const visitor = await visit(app);
+    await visitor.say('one');
+    const ear = await visitor.listen();
+    await asPriya('POST', `/api/sessions/${visitor.id}/replies`, { client_id: 'a', body: 'two' });
+    await visitor.say('three');
+    await ear.until((heard) => numbers(heard).length === 3);
+    expect(
+      ear.heard.filter(({ event }) => event === 'message').map(({ id, data }) => [id, data.author, data.body]),
+    ).toEqual([
+      ['1', 'visitor', 'one'],
+      ['2', 'agent', 'two'],
+      ['3', 'visitor', 'three'],
+    ]);
+    expect(ear.heard.find(({ id }) => id === '2')?.data).toMatchObject({ agent_name: 'Priya Nair', choices: null });
+    ear.close();
+  });
+
+  test('of two tabs, while both sides write at once, loses and doubles nothing, also for who comes back in the middle', {
+    timeout: 30_000,
+  }, async () => {
+    const visitor = await visit(app);
+    const first = await visitor.listen();
+    const cut = await visitor.listen();
+    const write = async (by: 'visitor' | 'agent') => {
+      for (let n = 0; n < 40; n += 1)
+        if (by === 'visitor') await visitor.say(`v${n}`);
+        else await asPriya('POST', `/api/sessions/${visitor.id}/replies`, { client_id: `a${n}`, body: `a${n}` });
+    };
+    const writing = Promise.all([write('visitor'), write('agent')]);
+    await cut.until((heard) => numbers(heard).length >= 20);
+    cut.close();
+    const before = numbers(cut.heard);
+    const back = await visitor.listen(before.at(-1) as number);
+    await writing;
+    const hasLast = (heard: Said[]) => numbers(heard).at(-1) === 80;
+    await Promise.all([first.until(hasLast), back.until(hasLast)]);
+    expect(numbers(first.heard)).toEqual(count(1, 80));
+    expect([...before, ...numbers(back.heard)]).toEqual(count(1, 80));
+    first.close();
+    back.close();
+  });
+
+  test('says how it stands: who has it, what the agent has read, and that it ended', async () => {
+    const visitor = await visit(app);
+    await visitor.say('Hello?');
+    const ear = await visitor.listen();
+    await asPriya('POST', `/api/sessions/${visitor.id}/claim`, {});
+    await ear.until((heard) =>
+      states(heard).some(({ agent }) => (agent as { name: string } | null)?.name === 'Priya Nair'),
+    );
+    await asPriya('POST', `/api/sessions/${visitor.id}/seen`, { number: 1 });
+    await ear.until((heard) => states(heard).some(({ agent_read_number }) => agent_read_number === 1));
+    await asPriya('POST', `/api/sessions/${visitor.id}/end`, { resolved: true });
+    await ear.until((heard) => states(heard).some(({ status, resolved }) => status === 'ended' && resolved === true));
+    expect(states(ear.heard)[0]).toMatchObject({
+      status: 'active',
+      agent: null,
+      handler: 'agent',
+      identity: 'claimed',
+    });
+    ear.close();
+  });
+
+  test('says who types, to the visitor and to staff, and the reading of the visitor to staff', async () => {
+    const visitor = await visit(app);
+    await visitor.say('Hello?');
+    const [ear, staff] = await Promise.all([visitor.listen(), listenAsStaff()]);
+    await asPriya('POST', `/api/sessions/${visitor.id}/presence`, { is_typing: true });
+    await ear.until((heard) => heard.some(({ event, data }) => event === 'typing' && data.is_typing === true));
+    expect(ear.heard.at(-1)?.data).toEqual({ author: 'agent', name: 'Priya Nair', is_typing: true });
+    await visitor.call('POST', 'typing', { is_typing: true });
+    await visitor.call('POST', 'read', { number: 1 });
+    await staff.until((heard) =>
+      ['viewing', 'typing', 'read'].every((kind) =>
+        heard.some(({ data }) => data.kind === kind && data.session_id === visitor.id),
+      ),
+    );
+    const viewing = staff.heard.find(({ data }) => data.kind === 'viewing' && data.session_id === visitor.id);
+    expect(viewing?.data.agents).toMatchObject([{ name: 'Priya Nair', is_typing: true }]);
+    ear.close();
+    staff.close();
+  });
+
+  test('of another server on the same database hears the same', async () => {
+    const visitor = await visit(app);
+    const other = await app.startAnother({});
+    const ear = await visitor.listen();
+    const said = await other(
+      'POST',
+      `/api/sessions/${visitor.id}/replies`,
+      { client_id: 'x', body: 'hi' },
+      await app.headersOf('priya'),
+    );
+    await ear.until((heard) => numbers(heard).includes(said.body.number));
+    ear.close();
+  });
+
+  test('ends when another token takes the place of its own', async () => {
+    const visitor = await visit(app);
+    const ear = await visitor.listen();
+    await app.support.query(
+      'update support.sessions set token_hash = sha256($2::bytea), snoozed_until = now() where id = $1',
+      [visitor.id, Buffer.from('another')],
+    );
+    await ear.ended;
+    await expect(visitor.listen()).rejects.toThrow('404');
+  });
+
+  test('is not opened with the token of another session, or with none', async () => {
+    const [one, two] = [await visit(app), await visit(app)];
+    await expect(one.listen(0, two.token)).rejects.toThrow('404');
+    const answer = await app.callAnonymously('GET', `/api/sessions/${one.id}/stream`);
+    expect(answer).toMatchObject({ status: 401, body: { code: 'token-required' } });
+  });
+});
+
+async function listenAsStaff() {
+  const headers = await app.headersOf('tom');
+  return listenTo(`${app.url}/api/events?types=session.created`, headers.Authorization?.replace('Bearer ', '') ?? '');
+}

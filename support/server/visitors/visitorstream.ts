@@ -1,0 +1,147 @@
+import { Problem } from '@aether/http';
+import { NotFound, type PlatformDb } from '@aether/platform';
+import type { SSEStreamingApi } from 'hono/streaming';
+import type { Heard, Live } from '../conversations/live.ts';
+import { listMessages, type Message } from '../conversations/messages.ts';
+import { requireVisitorSession, type VisitorSession } from './visitors.ts';
+
+export type VisitorStreams = ReturnType<typeof openVisitorStreams>;
+
+/** How often those who cannot be told of a change by other servers look themselves. */
+const lookEveryMs = 15_000;
+const typingEveryMs = 2_000;
+const streamsPerAddressMax = 30;
+const pageMax = 200;
+
+/**
+ * The streams of this process's visitors.
+ *
+ * @param streamsMax over all of them.
+ */
+export function openVisitorStreams(
+  db: PlatformDb,
+  live: Live,
+  { closing, streamsMax = 5_000 }: { closing: AbortSignal; streamsMax?: number },
+) {
+  const perAddress = new Map<string, number>();
+  let open = 0;
+
+  return {
+    /** Ends every stream. */
+    closing,
+
+    /** Counts a stream. @returns counts it off. @throws Problem 429 when there are too many */
+    enter(address: string): () => void {
+      const own = perAddress.get(address) ?? 0;
+      if (own >= streamsPerAddressMax || open >= streamsMax)
+        throw new Problem({
+          status: 429,
+          code: 'too-many-streams',
+          detail: 'There are too many open streams. Close one, or try again later.',
+          headers: { 'Retry-After': '10' },
+        });
+      open += 1;
+      perAddress.set(address, own + 1);
+      let isIn = true;
+      return () => {
+        if (!isIn) return;
+        isIn = false;
+        open -= 1;
+        const left = (perAddress.get(address) ?? 1) - 1;
+        if (left > 0) perAddress.set(address, left);
+        else perAddress.delete(address);
+      };
+    },
+
+    /**
+     * Writes a conversation to its visitor: what there is from behind `after`, then what comes, each message once and in order. Ends
+     * when it is `over`, or when the token is no more.
+     */
+    async write(
+      sse: SSEStreamingApi,
+      over: AbortSignal,
+      session: VisitorSession,
+      { token, after }: { token: string; after: number },
+    ): Promise<void> {
+      let heard: Heard[] = [];
+      let wake = () => {};
+      const leave = live.join(session.id, (each) => {
+        heard.push(each);
+        wake();
+      });
+      over.addEventListener('abort', () => wake(), { once: true });
+      const looking = setInterval(() => {
+        if (db.events.isLive()) return;
+        heard.push({ kind: 'look' }); // nobody tells what other servers do
+        wake();
+      }, lookEveryMs);
+      let last = after;
+      let told = '';
+
+      const writeMessage = async (message: Message) => {
+        await sse.writeSSE({ id: String(message.number), event: 'message', data: JSON.stringify(message) });
+        last = message.number;
+      };
+      const readOn = async () => {
+        for (let page: Message[]; ; ) {
+          page = await listMessages(db, session.id, { after: last, limit: pageMax });
+          for (const message of page) await writeMessage(message);
+          if (page.length < pageMax) return;
+        }
+      };
+      const look = async () => {
+        const { state } = await requireVisitorSession(db, session.id, token);
+        const words = JSON.stringify(state);
+        if (words !== told) await sse.writeSSE({ event: 'state', data: words });
+        told = words;
+        await readOn();
+      };
+
+      try {
+        await look();
+        while (!over.aborted) {
+          const batch = heard;
+          heard = [];
+          // However many signs there are, one look answers them.
+          if (batch.some(({ kind }) => kind === 'look')) await look();
+          for (const each of batch) {
+            if (each.kind === 'typing')
+              await sse.writeSSE({
+                event: 'typing',
+                data: JSON.stringify({ author: 'agent', name: each.name, is_typing: each.is_typing }),
+              });
+            if (each.kind !== 'message' || each.message.number <= last) continue;
+            if (each.message.number === last + 1) await writeMessage(each.message);
+            else await readOn();
+          }
+          if (heard.length === 0 && !over.aborted) {
+            const { promise, resolve } = Promise.withResolvers<void>();
+            wake = resolve;
+            if (heard.length === 0 && !over.aborted) await promise;
+          }
+        }
+      } catch (error) {
+        if (!(error instanceof NotFound)) throw error; // a newer token has taken this one's place
+      } finally {
+        clearInterval(looking);
+        leave();
+      }
+    },
+
+    /** Who types says so again and again: most of it is not passed on. @returns whether this one is. */
+    mayTell: oncePer(typingEveryMs),
+  };
+}
+
+/** Lets one through per key and span of time; a change of what is said always. */
+function oncePer(ms: number) {
+  const said = new Map<string, { what: boolean; at: number }>();
+  return (key: string, what: boolean): boolean => {
+    const now = Date.now();
+    const before = said.get(key);
+    if (before && before.what === what && now - before.at < ms) return false;
+    if (said.size > 10_000) said.clear();
+    said.set(key, { what, at: now });
+    return true;
+  };
+}

@@ -1,0 +1,150 @@
+import { atEnd } from '@aether/database/testing';
+import { CustomerVersionConflict, connectPlatform, type PlatformDb } from '@aether/platform';
+import pg from 'pg';
+import { beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { startTestPlatform, type TestPlatform, until } from '../testing.ts';
+
+let platform: TestPlatform;
+let cached: PlatformDb;
+let unique = 0;
+
+beforeAll(async () => {
+  platform = await startTestPlatform();
+  cached = await connectPlatform({
+    app: 'support',
+    variables: { PLATFORM_DB_URL: platform.database.url('support_app') },
+    cache: { maxAgeMs: 60_000, customersMax: 5 },
+  });
+  atEnd(() => cached.close());
+});
+beforeEach(() => isServing());
+
+const isServing = () => until(() => cached.cacheState()?.mode === 'serving');
+const newCustomer = () => platform.foundation.createCustomer({ email: `k${++unique}@example.com`, name: 'Version 1' });
+
+/** Settles when all changes so far have reached those who follow. */
+async function eventsHaveCome(): Promise<void> {
+  const closing = new AbortController();
+  const after = await cached.events.head();
+  const marker = await newCustomer();
+  for await (const event of cached.events.follow({ types: ['customer.created'], after, signal: closing.signal }))
+    if (event.key === marker.id) break;
+  closing.abort();
+}
+
+/** How many times the database is asked for a customer during the work. */
+async function countLookups(work: () => Promise<unknown>): Promise<number> {
+  const query = vi.spyOn(pg.Client.prototype, 'query');
+  await work();
+  const lookups = query.mock.calls.filter(([asked]) =>
+    String((asked as unknown as { name?: string }).name).startsWith('customer-by'),
+  ).length;
+  query.mockRestore();
+  return lookups;
+}
+
+describe('while the feed is live', () => {
+  test('a customer who was looked up before is answered from memory, by any spelling and by id', async () => {
+    const customer = await newCustomer();
+    await eventsHaveCome();
+    expect(await cached.getCustomerByEmail(customer.email)).toEqual(customer);
+    expect(await countLookups(() => cached.getCustomerByEmail(` ${customer.email.toUpperCase()} `))).toBe(0);
+    expect(await countLookups(() => cached.getCustomerById(customer.id))).toBe(1);
+    expect(await countLookups(() => cached.getCustomerById(customer.id.toUpperCase()))).toBe(0);
+  });
+
+  test('a change by the other app is seen as soon as its event has come', async () => {
+    const customer = await newCustomer();
+    await cached.getCustomerByEmail(customer.email);
+    await platform.foundation.updateCustomer(customer.id, { account_tier: 'premium' });
+    await until(async () => (await cached.getCustomerByEmail(customer.email))?.account_tier === 'premium');
+  });
+
+  test('a change by this process is seen at once, in a transaction when it is committed', async () => {
+    const customer = await newCustomer();
+    await cached.getCustomerById(customer.id);
+    await cached.updateCustomer(customer.id, { name: 'Version 2' });
+    expect((await cached.getCustomerById(customer.id))?.name).toBe('Version 2');
+    await cached.transaction({}, async (tx) => {
+      await cached.updateCustomer(customer.id, { name: 'Version 3' }, { tx });
+      expect((await cached.getCustomerById(customer.id, { tx }))?.name).toBe('Version 3');
+    });
+    expect((await cached.getCustomerById(customer.id))?.name).toBe('Version 3');
+  });
+
+  test('who is told of a conflict reads the version there is', async () => {
+    const { id } = await newCustomer();
+    await until(async () => (await countLookups(() => cached.getCustomerById(id))) === 0);
+    const [field] = await platform.foundation.query<{ id: number }>(
+      `insert into crm.custom_fields (record, key, label, type) values ('customer', 'seats', 'Seats', 'text') returning id`,
+    );
+    // It counts in the version, and Support hears nothing of it.
+    await platform.foundation.query(
+      'insert into crm.custom_field_values (field_id, customer_id, value) values ($1, $2, $3)',
+      [field?.id, id, '"12"'],
+    );
+    await expect(cached.updateCustomer(id, { name: 'Late' }, { expectedVersion: 1 })).rejects.toThrow(
+      CustomerVersionConflict,
+    );
+    expect((await cached.getCustomerById(id))?.version).toBe(2);
+  });
+
+  test('a lookup that was under way when the change came is not remembered', async () => {
+    const customer = await newCustomer();
+    const seen = await Promise.all([
+      cached.getCustomerById(customer.id),
+      cached.updateCustomer(customer.id, { name: 'Changed meanwhile' }),
+    ]);
+    expect(seen[1].name).toBe('Changed meanwhile');
+    expect((await cached.getCustomerById(customer.id))?.name).toBe('Changed meanwhile');
+  });
+
+  test('no more customers are remembered than it may, and nobody who is not there', async () => {
+    const customers = await Promise.all(Array.from({ length: 8 }, newCustomer));
+    await eventsHaveCome();
+    for (const { id } of customers) await cached.getCustomerById(id);
+    expect(cached.cacheState()?.customers).toBe(5);
+    const nobody = 'nobody.yet@example.com';
+    expect(await cached.getCustomerByEmail(nobody)).toBeNull();
+    await platform.foundation.createCustomer({ email: nobody, name: 'Now' });
+    expect((await cached.getCustomerByEmail(nobody))?.name).toBe('Now');
+  });
+
+  test('what one caller does to an answer does not reach the next', async () => {
+    const customer = await newCustomer();
+    const first = await cached.getCustomerById(customer.id);
+    Object.assign(first ?? {}, { name: 'Scribbled on' });
+    await cached.getCustomerById(customer.id);
+    expect((await cached.getCustomerById(customer.id))?.name).toBe('Version 1');
+  });
+});
+
+test('while the feed is cut it is bypassed and says so, and nothing old is served afterwards', async () => {
+  const customer = await newCustomer();
+  await cached.getCustomerById(customer.id);
+  let isOver = false;
+  const cutting = (async () => {
+    while (!isOver) {
+      await platform.superuser.query(
+        `select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'aether-listener' and datname = current_database()`,
+      );
+    }
+  })();
+  await until(() => cached.cacheState()?.reason === 'the feed is cut');
+  await platform.foundation.updateCustomer(customer.id, { name: 'Changed in the dark' });
+  expect((await cached.getCustomerById(customer.id))?.name).toBe('Changed in the dark');
+  isOver = true;
+  await cutting;
+  await isServing();
+  expect((await cached.getCustomerById(customer.id))?.name).toBe('Changed in the dark');
+});
+
+test('while nobody numbers events it is bypassed within two seconds, and says why', async () => {
+  const customer = await newCustomer();
+  await cached.getCustomerById(customer.id);
+  await platform.sequencer.stop();
+  await platform.foundation.updateCustomer(customer.id, { name: 'Nobody numbers' });
+  await until(() => cached.cacheState()?.mode === 'bypassed');
+  expect(cached.cacheState()?.reason).toBe('events are late');
+  expect((await cached.getCustomerById(customer.id))?.name).toBe('Nobody numbers');
+});

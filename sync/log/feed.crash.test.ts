@@ -1,0 +1,95 @@
+import { rm } from 'node:fs/promises';
+import { type LocalServer, migrate, startLocal } from '@aether/database';
+import { newTestFolder } from '@aether/database/testing.folder';
+import { type AppEvent, connectPlatform, type EventType, FellBehind, type PlatformDb } from '@aether/platform';
+import pg from 'pg';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { until } from '../testing.ts';
+import { type Sequencer, startSequencer } from '../worker/sequencer.ts';
+
+let folder: string;
+let local: LocalServer;
+let support: PlatformDb;
+let sequencer: Sequencer;
+const closing = new AbortController();
+
+beforeAll(async () => {
+  folder = await newTestFolder('crash');
+  // What nobody waits for reaches the disk only when somebody else waits: so a crash undoes what the test wants.
+  const settings = { fsync: 'off', wal_writer_delay: '10s', autovacuum: 'off', shared_buffers: '32MB' };
+  local = await startLocal({ folder, database: 'aether', port: 54560, settings });
+  await migrate(local.urlOf('platform_migrator'));
+  support = await connectPlatform({ app: 'support', variables: { PLATFORM_DB_URL: local.urlOf('support_app') } });
+  sequencer = startSequencer({ url: local.urlOf('sync_app') });
+});
+afterAll(async () => {
+  closing.abort();
+  await support?.close();
+  await sequencer?.stop();
+  await local?.server.stop('immediate');
+  await rm(folder, { recursive: true, force: true });
+});
+
+/** Publishes; `durably`: waits for the disk, and so for everything before it. */
+async function publish(type: string, durably: boolean): Promise<void> {
+  const client = new pg.Client({ connectionString: local.urlOf('support_app') });
+  await client.connect();
+  await client.query(`set synchronous_commit = ${durably ? 'on' : 'off'}`);
+  await client.query(`select sync.publish($1, 'k', '{}')`, [type]);
+  await client.end();
+}
+
+function follow(options: { after?: number; types?: string[] } = {}) {
+  const events: AppEvent[] = [];
+  const done = (async () => {
+    const wish = { ...options, types: options.types as EventType[] | undefined, signal: closing.signal };
+    for await (const event of support.events.follow(wish)) events.push(event);
+  })();
+  const failure = done.then(
+    () => undefined,
+    (error) => error,
+  );
+  return { failure, types: () => events.map((event): string => event.type), events };
+}
+
+async function crash(): Promise<void> {
+  await local.server.stop('immediate');
+  await local.server.start();
+}
+
+test('an immediate stop of PostgreSQL leaves no gap, and who saw what it undid is told where to go on', async () => {
+  const all = follow({ after: 0 });
+  const others = follow({ after: 0, types: ['support.other'] });
+  await publish('support.kept', true);
+  await until(() => all.events.length === 1);
+  await until(() => support.events.isLive());
+
+  // Nothing is undone: the numbers may be, but they are given again.
+  await crash();
+  await publish('support.other', true);
+  await until(() => others.events.length === 1 && all.events.length === 2);
+  await until(() => support.events.isLive());
+
+  await publish('support.undone', false);
+  await until(() => all.events.length === 3);
+  const undone = all.events[2] as AppEvent;
+  await crash();
+  await until(() =>
+    support.events.has(undone.position, undone.id).then(
+      (has) => !has,
+      () => false,
+    ),
+  );
+  await publish('support.next', true); // gets the position of what was undone
+  const failure = await all.failure;
+  expect(failure).toBeInstanceOf(FellBehind);
+  expect(failure.message).toMatch(/crashed.* follow again after position \d+/);
+  expect(failure.position).toBeLessThan(undone.position);
+  const again = follow({ after: failure.position });
+  await until(() => again.types().includes('support.next'));
+  expect(again.events[again.types().indexOf('support.next')]?.position).toBe(undone.position);
+  expect(again.types()).not.toContain('support.undone');
+  await publish('support.other', true);
+  await until(() => others.events.length === 2);
+  await until(() => support.events.isLive());
+}, 60_000);

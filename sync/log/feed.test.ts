@@ -1,0 +1,258 @@
+import { atEnd } from '@aether/database/testing';
+import { type AppEvent, type Customer, type EventType, FellBehind, type PlatformDb } from '@aether/platform';
+import pg from 'pg';
+import { afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { readEvents } from '../operations.ts';
+import { startTestPlatform, type TestPlatform, until } from '../testing.ts';
+import { startSequencer } from '../worker/sequencer.ts';
+
+let platform: TestPlatform;
+let support: PlatformDb;
+let closing = new AbortController();
+let unique = 0;
+beforeAll(async () => {
+  platform = await startTestPlatform();
+  support = platform.support;
+});
+afterEach(() => {
+  closing.abort();
+  closing = new AbortController();
+});
+
+const newCustomer = (): Promise<Customer> =>
+  platform.foundation.createCustomer({ email: `f${++unique}@example.com`, name: 'Version 1' });
+const change = (customer: Customer) => platform.foundation.updateCustomer(customer.id, { name: `Changed ${++unique}` });
+const isNumbered = () =>
+  until(async () => (await platform.sync.query('select sync.outbox_age() is null as empty')).rows[0].empty);
+
+/** Follows until the test is over, and notes what comes. */
+function follow({ db = support, ...options }: { db?: PlatformDb; after?: number; types?: EventType[] } = {}) {
+  const events: AppEvent[] = [];
+  const done = (async () => {
+    for await (const event of db.events.follow({ ...options, signal: closing.signal })) events.push(event);
+  })();
+  done.catch(() => {});
+  return { events, done, positions: () => events.map((event) => event.position) };
+}
+
+/** The positions of the log that Support sees. */
+async function logged(after: number): Promise<number[]> {
+  const events = await readEvents(platform.sync, { after, limit: 100_000 });
+  return events.filter((event) => event.audience !== 'crm').map((event) => event.position);
+}
+
+async function isLive(): Promise<void> {
+  await until(() => support.events.isLive());
+}
+
+describe('who follows', () => {
+  test('from now on misses nothing from the first event on, begun in the middle of writes', async () => {
+    const customers = await Promise.all(Array.from({ length: 4 }, newCustomer));
+    let isOver = false;
+    const writing = Promise.all(
+      customers.map(async (customer) => {
+        while (!isOver) await change(customer);
+      }),
+    );
+    const followers: ReturnType<typeof follow>[] = [];
+    for (let n = 0; n < 10; n++) {
+      const follower = follow();
+      followers.push(follower);
+      await until(() => follower.events.length > 5 * n);
+    }
+    isOver = true;
+    await writing;
+    await isNumbered();
+    const head = await support.events.head();
+    for (const { events, positions } of followers) {
+      await until(() => events.at(-1)?.position === head);
+      expect(positions()).toEqual(await logged((events[0] as AppEvent).position - 1));
+    }
+  });
+
+  test('after a position gets all from there on, in the middle of writes, and only of the types asked for', async () => {
+    const customer = await newCustomer();
+    let isOver = false;
+    const writing = (async () => {
+      while (!isOver) await change(customer);
+    })();
+    const all = follow({ after: 0 });
+    const some = follow({ after: 0, types: ['customer.created'] });
+    const late = follow({ after: 20 });
+    await until(() => all.events.length > 200);
+    isOver = true;
+    await writing;
+    await isNumbered();
+    const head = await support.events.head();
+    await until(() => all.events.at(-1)?.position === head && late.events.at(-1)?.position === head);
+    expect(all.positions()).toEqual(await logged(0));
+    expect(late.positions()).toEqual(await logged(20));
+    const created = all.events.filter((event) => event.type === 'customer.created');
+    await until(() => some.events.length === created.length);
+    expect(some.events).toEqual(created);
+  });
+
+  test('sees changes that come in quick succession at once, also the second', async () => {
+    const customer = await newCustomer();
+    await isNumbered();
+    const { events } = follow();
+    await isLive();
+    for (let round = 1; round <= 40; round++) {
+      const startedAt = performance.now();
+      await change(customer);
+      await change(customer);
+      await until(() => events.length === 2 * round);
+      expect(performance.now() - startedAt).toBeLessThan(400); // the next look without a sign is after 500
+    }
+  });
+
+  test('but reads too slowly is told where to go on, and misses nothing that way', async () => {
+    const after = await support.events.head();
+    const seen: number[] = [];
+    const published = (count: number) =>
+      support.query(`select sync.publish('support.tick', 'slow', '{}') from generate_series(1, $1)`, [count]);
+    const entered = Promise.withResolvers<void>();
+    const leave = Promise.withResolvers<void>();
+    const slow = (async () => {
+      for await (const event of support.events.follow({ after, signal: closing.signal })) {
+        seen.push(event.position);
+        if (seen.length === 1) {
+          entered.resolve();
+          await leave.promise;
+        }
+      }
+    })();
+    const quick = follow();
+    await isLive();
+    await published(1);
+    await entered.promise;
+    await published(6_000);
+    await until(() => quick.events.length > 6_000);
+    leave.resolve();
+    const error = await slow.then(
+      () => undefined,
+      (failure) => failure,
+    );
+    expect(error).toBeInstanceOf(FellBehind);
+    expect(seen.length).toBeLessThan(6_001);
+    expect(error.position).toBe(seen.at(-1));
+    const rest = follow({ after: error.position });
+    await until(() => seen.length + rest.events.length === 6_001);
+    expect([...seen, ...rest.positions()]).toEqual(await logged(after));
+  });
+
+  test('ends when told to, also while nothing comes', async () => {
+    await isNumbered();
+    const { done, events } = follow();
+    await isLive();
+    closing.abort();
+    await done;
+    expect(events).toEqual([]);
+    expect(support.events.feedState()).toBe('idle');
+  });
+});
+
+describe('a feed whose signs are cut', () => {
+  test('misses nothing', async () => {
+    const customer = await newCustomer();
+    const after = await support.events.head();
+    const { events, positions } = follow({ after });
+    for (let cuts = 0; cuts < 6; cuts += await cutSigns()) await change(customer);
+    await change(customer);
+    await isNumbered();
+    const head = await support.events.head();
+    await until(() => events.at(-1)?.position === head);
+    expect(positions()).toEqual(await logged(after));
+  });
+
+  test('is not live until they come again and what came meanwhile is read', async () => {
+    const customer = await newCustomer();
+    await isNumbered();
+    const { events } = follow();
+    await isLive();
+    await allowConnections(false);
+    try {
+      await cutSigns();
+      await until(() => support.events.feedState() === 'cut');
+      expect(support.events.isLive()).toBe(false);
+      await change(customer);
+      await isNumbered();
+    } finally {
+      await allowConnections(true);
+    }
+    await isLive();
+    expect(events.map((event) => event.key)).toEqual([customer.id]);
+  });
+
+  test('still begins now for who begins to follow, not where others have read to', async () => {
+    const customer = await newCustomer();
+    await isNumbered();
+    const others = follow();
+    await isLive();
+    await allowConnections(false);
+    try {
+      await cutSigns();
+      await until(() => support.events.feedState() === 'cut');
+      await change(customer);
+      await isNumbered();
+      const { events } = follow();
+      await until(() => others.events.length === 1);
+      await change(customer);
+      await until(() => events.length > 0);
+      expect(events).toEqual(others.events.slice(1));
+    } finally {
+      await allowConnections(true);
+    }
+  });
+
+  async function allowConnections(isAllowed: boolean): Promise<void> {
+    const url = Object.assign(new URL(platform.database.url('postgres')), { pathname: '/postgres' }).href;
+    const elsewhere = new pg.Client(url);
+    await elsewhere.connect();
+    await elsewhere.query(`alter database ${platform.database.name} allow_connections ${isAllowed}`);
+    await elsewhere.end();
+  }
+
+  const cutSigns = async (): Promise<number> =>
+    (
+      await platform.superuser.query(
+        `select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'aether-listener' and datname = current_database()`,
+      )
+    ).rowCount ?? 0;
+});
+
+describe('while nobody numbers', () => {
+  test('a feed is late, and live again when somebody does', async () => {
+    const customer = await newCustomer();
+    await isNumbered();
+    const { events } = follow();
+    await isLive();
+    await platform.sequencer.stop();
+    await change(customer);
+    await until(() => support.events.feedState() === 'late');
+    expect(support.events.isLive()).toBe(false);
+    const sequencer = startSequencer({ url: platform.database.url('sync_app') });
+    atEnd(() => sequencer.stop());
+    await isLive();
+    expect(events).toHaveLength(1);
+  });
+
+  test('asking how long events wait stays cheap while a dump keeps what is deleted', async () => {
+    const dump = await platform.database.connect('postgres');
+    await dump.query('begin isolation level repeatable read; select count(*) from sync.outbox');
+    const floor = async () =>
+      Number((await platform.sync.query('select floor_id from sync.sequencer')).rows[0].floor_id);
+    const last = async () =>
+      Number((await platform.sync.query('select last_value from sync.outbox_id')).rows[0].last_value);
+    const published = () =>
+      support.query(`select sync.publish('support.tick', 'dump', '{}') from generate_series(1, 500)`);
+    const before = await floor();
+    await until(async () => {
+      await published();
+      return (await floor()) > before + 5_000;
+    });
+    await isNumbered();
+    expect((await last()) - (await floor())).toBeLessThan(12_000);
+    await dump.query('rollback');
+  });
+});

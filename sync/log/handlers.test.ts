@@ -1,0 +1,164 @@
+import { type Customer, InvalidField, type PlatformDb, TransactionAborted } from '@aether/platform';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { startTestPlatform, type TestPlatform, until } from '../testing.ts';
+
+let platform: TestPlatform;
+let unique = 0;
+beforeAll(async () => {
+  platform = await startTestPlatform();
+});
+
+const newCustomer = (): Promise<Customer> =>
+  platform.foundation.createCustomer({ email: `handled${++unique}@example.com`, name: 'New' });
+const rename = ({ id }: Customer, name: string) => platform.foundation.updateCustomer(id, { name });
+const position = async (name: string) =>
+  Number(
+    (await platform.sync.query('select position from sync.subscriptions where name = $1', [name])).rows[0]?.position,
+  );
+const isKnown = (name: string) =>
+  until(
+    async () => (await platform.sync.query('select from sync.subscriptions where name = $1', [name])).rowCount === 1,
+  );
+
+describe('a handler', () => {
+  test('that fails slowly, again and again, does not keep other keys waiting', async () => {
+    const poisoned = await Promise.all(Array.from({ length: 10 }, newCustomer));
+    const healthy = await newCustomer();
+    const keys = new Set(poisoned.map(({ id }) => id));
+    const seen: string[] = [];
+    let failures = 0;
+    const name = 'support.slow-poison';
+    const subscription = platform.support.events.subscribe(
+      'customer.updated',
+      async (event) => {
+        if (!keys.has(event.key)) return void seen.push(event.data.name);
+        failures++;
+        await new Promise((resolve) => setTimeout(resolve, 60));
+        throw new Error('poisoned');
+      },
+      { name, retryFirstMs: 1, retryMaxMs: 1, attemptsMax: 100_000 },
+    );
+    await isKnown(name);
+    for (const customer of poisoned) await rename(customer, 'Poison');
+    await until(() => failures > 15);
+    const before = failures;
+    await rename(healthy, 'Healthy');
+    await until(() => seen.includes('Healthy'));
+    // One turn of the parked each time, and the log has its own.
+    expect(failures - before).toBeLessThan(40);
+    await subscription.stop();
+  });
+
+  test('that never settles has failed after its time, is parked, and the others go on', async () => {
+    const [stuck, fine] = [await newCustomer(), await newCustomer()];
+    const seen: string[] = [];
+    const errors: unknown[] = [];
+    const name = 'support.hanging';
+    const subscription = platform.support.events.subscribe(
+      'customer.updated',
+      async (event) => {
+        if (event.key === stuck.id) await new Promise(() => {});
+        seen.push(event.key);
+      },
+      { name, handlerTimeoutMs: 50, retryFirstMs: 60_000, onError: (error) => errors.push(error) },
+    );
+    await isKnown(name);
+    await rename(stuck, 'Stuck');
+    await rename(fine, 'Fine');
+    await until(() => seen.includes(fine.id));
+    expect(errors).toContainEqual(expect.objectContaining({ name: 'HandlerTimeout' }));
+    const parked = await platform.sync.query('select key from sync.parked where subscription = $1', [name]);
+    expect(parked.rows).toEqual([{ key: stuck.id }]);
+    await subscription.stop();
+  });
+});
+
+describe('a second process', () => {
+  test('joins while the first is busy, and takes over when it stops', async () => {
+    const customer = await newCustomer();
+    const name = 'support.joined';
+    const [entered, leave] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const first = platform.support.events.subscribe(
+      'customer.updated',
+      async () => {
+        entered.resolve();
+        await leave.promise;
+      },
+      { name },
+    );
+    await isKnown(name);
+    await rename(customer, 'Long');
+    await entered.promise;
+    const errors: unknown[] = [];
+    const seen: string[] = [];
+    const other: PlatformDb = await platform.connect('support');
+    const second = other.events.subscribe('customer.updated', async (event) => void seen.push(event.data.name), {
+      name,
+      onError: (error) => errors.push(error),
+    });
+    await other.query('select 1');
+    leave.resolve();
+    await first.stop();
+    await rename(customer, 'Taken over');
+    await until(() => seen.includes('Taken over'));
+    expect(errors).toEqual([]);
+    await second.stop();
+  });
+
+  test('that asks for more types does not lose what the older one would pass over', async () => {
+    const name = 'support.wider';
+    const seen: string[] = [];
+    const older = platform.support.events.subscribeBatch({ name, types: ['customer.deleted'] }, async () => {});
+    await isKnown(name);
+    const at = await position(name);
+    const other = await platform.connect('support');
+    const newer = other.events.subscribeBatch(
+      { name, types: ['customer.deleted', 'customer.created'] },
+      async (events) => void seen.push(...events.map((event) => event.key)),
+    );
+    await until(
+      async () =>
+        (await platform.sync.query('select types from sync.subscriptions where name = $1', [name])).rows[0]?.types
+          .length === 2,
+    );
+    const made = await Promise.all(Array.from({ length: 30 }, newCustomer));
+    await until(() => seen.length >= 30);
+    expect(new Set(seen)).toEqual(new Set(made.map(({ id }) => id)));
+    await until(async () => (await position(name)) > at); // it moves when what was seen is committed
+    await Promise.all([older.stop(), newer.stop()]);
+  });
+});
+
+test('two handlers in one process need names of their own', async () => {
+  const first = platform.support.events.subscribe('customer.deleted', async () => {});
+  const again = () => platform.support.events.subscribe('customer.deleted', async () => {});
+  expect(again).toThrow(InvalidField);
+  const other = platform.support.events.subscribe('customer.deleted', async () => {}, { name: 'support.other' });
+  await Promise.all([first.stop(), other.stop()]);
+  await again().stop();
+});
+
+test('a transaction whose failed statement was caught is not said to be kept', async () => {
+  const told: string[] = [];
+  const work = platform.support.transaction({}, async (tx) => {
+    tx.afterCommit(() => told.push('committed'));
+    await platform.support.findOrCreateCustomer({ email: 'undone@example.com', name: 'Undone' }, { tx });
+    await tx.query('select 1 / 0').catch(() => {});
+  });
+  await expect(work).rejects.toBeInstanceOf(TransactionAborted);
+  expect(told).toEqual([]);
+  expect(await platform.support.getCustomerByEmail('undone@example.com')).toBeNull();
+});
+
+test('an app’s event draws its id when its transaction has a number: else the sequencer could step over it', async () => {
+  await platform.superuser.query(`
+    create function public.watched_id() returns bigint language plpgsql security definer as $$
+    begin
+      if pg_current_xact_id_if_assigned() is null then raise exception 'an id before a transaction id'; end if;
+      return nextval('sync.outbox_id');
+    end $$;
+    alter table sync.outbox alter id set default public.watched_id()`);
+  await platform.support.transaction({}, (tx) => tx.query(`select sync.publish('support.watched', 'key', '{}')`));
+  await rename(await newCustomer(), 'Captured as well');
+  await platform.superuser.query(`alter table sync.outbox alter id set default nextval('sync.outbox_id')`);
+});

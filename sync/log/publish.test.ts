@@ -1,0 +1,203 @@
+import { atEnd } from '@aether/database/testing';
+import { z } from '@aether/http';
+import { type AppEvent, connectPlatform, type EventTypes, InvalidField } from '@aether/platform';
+import type pg from 'pg';
+import { beforeAll, describe, expect, expectTypeOf, test } from 'vitest';
+import { readEvents } from '../operations.ts';
+import { startTestPlatform, type TestPlatform, until } from '../testing.ts';
+
+declare module '@aether/platform' {
+  interface EventTypes {
+    'support.greeting_sent': { widget: string };
+    'foundation.report_made': { pages: number };
+  }
+}
+
+let platform: TestPlatform;
+let support: pg.Client;
+beforeAll(async () => {
+  platform = await startTestPlatform();
+  support = await platform.database.connect('support_app');
+});
+
+const published = async (key: string) => {
+  await until(async () => (await platform.sync.query('select sync.outbox_age() is null as empty')).rows[0].empty);
+  return readEvents(platform.sync, { key, limit: 100 });
+};
+
+test('an event of an app carries what its type says, to whoever handles it', async () => {
+  const { promise, resolve } = Promise.withResolvers<AppEvent<'support.greeting_sent'>>();
+  const handled = platform.foundation.events.subscribe('support.greeting_sent', async (event) => resolve(event), {
+    name: 'foundation.greetings',
+    from: 'beginning',
+  });
+  const trace = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
+  await platform.support.transaction({ actor: 'maya', trace }, (tx) =>
+    platform.support.events.publish('support.greeting_sent', { widget: 'shop' }, tx, { key: 'widget:shop' }),
+  );
+  const event = await promise;
+  await handled.stop();
+  expectTypeOf(event.data).toEqualTypeOf<EventTypes['support.greeting_sent']>();
+  expect(event).toMatchObject({
+    type: 'support.greeting_sent',
+    key: 'widget:shop',
+    version: null,
+    app: 'support',
+    actor: 'maya',
+    trace,
+    data: { widget: 'shop' },
+    previous: {},
+  });
+});
+
+test('what is rolled back was never published; nor what a savepoint took back', async () => {
+  const { events } = platform.support;
+  await expect(
+    platform.support.transaction({}, async (tx) => {
+      await events.publish('support.greeting_sent', { widget: 'never' }, tx, { key: 'rolled-back' });
+      throw new Error('changed my mind');
+    }),
+  ).rejects.toThrow('changed my mind');
+  await platform.support.transaction({}, async (tx) => {
+    const publish = (widget: string) => events.publish('support.greeting_sent', { widget }, tx, { key: 'rolled-back' });
+    await publish('first');
+    await tx
+      .savepoint(async () => {
+        await publish('taken back');
+        throw new Error('not this');
+      })
+      .catch(() => {});
+    await publish('second');
+  });
+  expect((await published('rolled-back')).map((event) => event.data)).toEqual([
+    { widget: 'first' },
+    { widget: 'second' },
+  ]);
+});
+
+test('what is for the app itself, the other does not see', async () => {
+  await platform.support.transaction({}, async (tx) => {
+    await platform.support.events.publish('support.greeting_sent', { widget: 'own' }, tx, { key: 'own', to: 'own' });
+    await platform.support.events.publish('support.greeting_sent', { widget: 'all' }, tx, { key: 'own' });
+  });
+  expect((await published('own')).map((event) => event.audience)).toEqual(['support', 'platform']);
+  const seen = (app: 'foundation' | 'support') =>
+    platform[app].query<{ widget: string }>(
+      `select data ->> 'widget' as widget from sync.events where key = 'own' order by position`,
+    );
+  expect(await seen('foundation')).toEqual([{ widget: 'all' }]);
+  expect(await seen('support')).toEqual([{ widget: 'own' }, { widget: 'all' }]);
+});
+
+describe('is refused, and the transaction may go on,', () => {
+  const text = (bytes: number) => 'x'.repeat(bytes - Buffer.byteLength('{"widget":""}'));
+  const publish = (type: string, data: unknown) =>
+    platform.support.transaction({}, (tx) =>
+      platform.support.events.publish(type as 'support.greeting_sent', data as { widget: string }, tx, {
+        key: 'limit',
+      }),
+    );
+
+  test.each([
+    ['the event of another app', 'foundation.report_made', { pages: 1 }, 'type'],
+    ['the event of a row', 'customer.updated', { name: 'Forged' }, 'type'],
+    ['a list', 'support.greeting_sent', [1], 'data'],
+    ['nothing', 'support.greeting_sent', undefined, 'data'],
+    ['more than 64 KB', 'support.greeting_sent', { widget: text(65_537) }, 'data'],
+  ])('%s', async (_, type, data, field) => {
+    const refusal = await publish(type, data).catch((error) => error);
+    expect(refusal).toBeInstanceOf(InvalidField);
+    expect(refusal.fields).toMatchObject([{ field }]);
+    await publish('support.greeting_sent', { widget: 'neighbour' });
+  });
+
+  test('not 64 KB, however many blanks PostgreSQL writes into them', async () => {
+    const numbers = { n: Array.from({ length: 32_764 }, () => 1) };
+    expect(JSON.stringify(numbers)).toHaveLength(65_536 - 1);
+    await publish('support.greeting_sent', numbers);
+    await publish('support.greeting_sent', { widget: text(65_536) });
+    const events = await published('limit');
+    expect(events.at(-2)?.data).toEqual(numbers);
+    expect(String(events.at(-1)?.data.widget)).toHaveLength(text(65_536).length);
+  });
+
+  test('what is not of the form that the app has given, and each field is named', async () => {
+    const strict = await connectPlatform({
+      app: 'support',
+      variables: { PLATFORM_DB_URL: platform.database.url('support_app') },
+      payloads: { 'support.greeting_sent': z.object({ widget: z.string().max(20) }) },
+    });
+    atEnd(() => strict.close());
+    const tell = (type: string, data: unknown) =>
+      strict.transaction({}, (tx) =>
+        strict.events.publish(type as 'support.greeting_sent', data as { widget: string }, tx, { key: 'strict' }),
+      );
+    const refused = (type: string, data: unknown) => tell(type, data).catch((error) => error.fields);
+    expect(await refused('support.greeting_sent', { widget: 7 })).toMatchObject([{ field: 'data.widget' }]);
+    expect(await refused('support.greeting_sent', {})).toMatchObject([{ field: 'data.widget' }]);
+    expect(await refused('support.greeting_lost', { widget: 'shop' })).toEqual([
+      { field: 'type', message: 'must be one of support.greeting_sent' },
+    ]);
+    await tell('support.greeting_sent', { widget: 'shop' });
+    expect((await published('strict')).map((event) => event.data)).toEqual([{ widget: 'shop' }]);
+  });
+});
+
+describe('in SQL, too,', () => {
+  const refusal = async (...values: unknown[]) =>
+    support.query('select sync.publish($1, $2, $3, $4)', values).then(
+      () => 'published',
+      (error) => `${error.code} ${error.message}`,
+    );
+  const object = '{}';
+  const [type, key] = ['support.greeting_sent', 'sql'];
+
+  test.each([
+    [
+      'a type without the prefix',
+      ['greeting', key, object, 'platform'],
+      '42501 an app publishes events that begin with its own name',
+    ],
+    [
+      'a type with a line more',
+      [`${type}\nx`, key, object, 'platform'],
+      '42501 an app publishes events that begin with its own name',
+    ],
+    [
+      'a type of 81 letters',
+      [`support.${'a'.repeat(81)}`, key, object, 'platform'],
+      '42501 an app publishes events that begin with its own name',
+    ],
+    ['no type', [null, key, object, 'platform'], '42501 an app publishes events that begin with its own name'],
+    ['another audience', [type, key, object, 'crm'], '42501 an app publishes to everybody or to itself'],
+    ['no audience', [type, key, object, null], '42501 an app publishes to everybody or to itself'],
+    ['no key', [type, null, object, 'platform'], '23514 an event has a key and a JSON object of at most 64 KB'],
+    ['an empty key', [type, '', object, 'platform'], '23514 an event has a key and a JSON object of at most 64 KB'],
+    [
+      'a key of 256 bytes',
+      [type, 'k'.repeat(256), object, 'platform'],
+      '23514 an event has a key and a JSON object of at most 64 KB',
+    ],
+    ['no payload', [type, key, null, 'platform'], '23514 an event has a key and a JSON object of at most 64 KB'],
+    [
+      'a number as payload',
+      [type, key, '1', 'platform'],
+      '23514 an event has a key and a JSON object of at most 64 KB',
+    ],
+    [
+      'a large payload',
+      [type, key, JSON.stringify({ x: 'x'.repeat(131_072) }), 'platform'],
+      '23514 an event has a key and a JSON object of at most 64 KB',
+    ],
+  ])('%s is refused', async (_, values, ends) => {
+    expect(await refusal(...values)).toBe(ends);
+    expect(await refusal(type, 'k'.repeat(255), object, 'support')).toBe('published');
+  });
+
+  test('neither the worker nor an operator publishes', async () => {
+    const attempt = (client: pg.Client) =>
+      client.query(`select sync.publish('sync.x', 'k', '{}')`).catch((error) => error.code);
+    expect(await attempt(platform.sync)).toBe('42501');
+    expect(await attempt(platform.superuser)).toBe('42501');
+  });
+});

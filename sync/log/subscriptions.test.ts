@@ -1,0 +1,324 @@
+import { setTimeout as wait } from 'node:timers/promises';
+import { type AppEvent, type Customer, type Subscription, TargetUnavailable } from '@aether/platform';
+import { afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { startTestPlatform, type TestPlatform, until } from '../testing.ts';
+
+let platform: TestPlatform;
+let subscriptions: Subscription[] = [];
+let unique = 0;
+const newName = () => `support.test${++unique}`;
+beforeAll(async () => {
+  platform = await startTestPlatform();
+  // A projection that a handler writes: which versions of which key it has handled, in which order.
+  await platform.superuser.query(`
+    create table support.handled (n bigint generated always as identity, name text, key text, version bigint, position bigint);
+    grant select, insert on support.handled to support_role`);
+});
+afterEach(async () => {
+  await Promise.all(subscriptions.map((subscription) => subscription.stop()));
+  subscriptions = [];
+});
+
+function started(subscription: Subscription): Subscription {
+  subscriptions.push(subscription);
+  return subscription;
+}
+
+const newCustomer = (): Promise<Customer> =>
+  platform.foundation.createCustomer({ email: `c${++unique}@example.com`, name: 'Version 1' });
+const change = (customer: Customer) => platform.foundation.updateCustomer(customer.id, { name: `Changed ${++unique}` });
+const note =
+  (name: string) =>
+  (event: AppEvent, { tx }: { tx: { query(text: string, values: unknown[]): Promise<unknown> } }) =>
+    tx.query('insert into support.handled (name, key, version, position) values ($1, $2, $3, $4)', [
+      name,
+      event.key,
+      event.version,
+      event.position,
+    ]);
+const handled = async (name: string, key?: string): Promise<number[]> =>
+  (
+    await platform.superuser.query(
+      'select version::integer from support.handled where name = $1 and ($2::text is null or key = $2) order by n',
+      [name, key ?? null],
+    )
+  ).rows.map((row) => row.version);
+const parked = async (name: string) =>
+  (
+    await platform.sync.query(
+      'select position::integer, key, state, attempts, error from sync.parked where subscription = $1 order by position',
+      [name],
+    )
+  ).rows;
+const registered = (name: string) =>
+  until(
+    async () => (await platform.sync.query('select from sync.subscriptions where name = $1', [name])).rowCount === 1,
+  );
+
+async function subscribe(
+  name: string,
+  handle: Parameters<typeof platform.support.events.subscribe<'customer.updated'>>[1],
+  options = {},
+) {
+  const subscription = started(
+    platform.support.events.subscribe('customer.updated', handle, { name, retryFirstMs: 20, ...options }),
+  );
+  await registered(name);
+  return subscription;
+}
+
+describe('a subscriber', () => {
+  test('gets what the source document promises, with version and what changed', async () => {
+    const customer = await newCustomer();
+    const { promise, resolve } = Promise.withResolvers<AppEvent<'customer.updated'>>();
+    await subscribe(newName(), async (event) => resolve(event));
+    await platform.foundation.updateCustomer(customer.id, { account_tier: 'premium' }, { actor: 'maya' });
+    const event = await promise;
+    expect(event).toMatchObject({
+      type: 'customer.updated',
+      key: customer.id,
+      version: 2,
+      app: 'foundation',
+      actor: 'maya',
+      isReplay: false,
+      data: {
+        customerId: customer.id,
+        email: customer.email,
+        name: customer.name,
+        updatedBy: 'foundation',
+        account_tier: 'premium',
+      },
+      previous: { account_tier: null },
+    });
+    expect(event.data.timestamp).toBeInstanceOf(Date);
+    expect(Object.keys(event.data).sort()).toEqual([
+      'account_tier',
+      'customerId',
+      'email',
+      'name',
+      'timestamp',
+      'updatedBy',
+    ]);
+  });
+
+  test('sees each change once and in order, also those of raw SQL, an upsert, MERGE and COPY', async () => {
+    const name = newName();
+    await subscribe(name, note(name));
+    const customer = await newCustomer();
+    await change(customer);
+    const { query } = platform.foundation;
+    await query(`update platform.customers set phone = '+1' where id = $1`, [customer.id]);
+    await query(
+      `insert into platform.customers as c (email, email_key, name) values ('x@example.com', 'x@example.com', 'X')`,
+    );
+    await query(
+      `merge into platform.customers c using (select $1::uuid as id) s on c.id = s.id when matched then update set phone = '+2'`,
+      [customer.id],
+    );
+    await query('update platform.customers set phone = phone where id = $1', [customer.id]); // changes nothing
+    await platform.superuser.query(
+      `copy platform.customers (email, email_key, name, created_by_app) from program 'printf "y@example.com\\ty@example.com\\tY\\tsupport\\n"'`,
+    );
+    await platform.settled(name);
+    expect(await handled(name, customer.id)).toEqual([2, 3, 4]);
+    const { rows } = await platform.sync.query(
+      `select data ->> 'email' as email, app from sync.events where type = 'customer.created' order by position desc limit 2`,
+    );
+    expect(rows).toEqual([
+      { email: 'y@example.com', app: 'operator' },
+      { email: 'x@example.com', app: 'foundation' },
+    ]);
+  });
+
+  test('is not told of what was rolled back, nor of what changes nothing', async () => {
+    const name = newName();
+    const customer = await newCustomer();
+    await subscribe(name, note(name));
+    await expect(
+      platform.foundation.transaction({}, async (tx) => {
+        await platform.foundation.updateCustomer(customer.id, { name: 'Never' }, { tx });
+        throw new Error('changed my mind');
+      }),
+    ).rejects.toThrow('changed my mind');
+    await platform.foundation.updateCustomer(customer.id, { name: customer.name });
+    await change(await newCustomer());
+    await platform.settled(name);
+    expect(await handled(name, customer.id)).toEqual([]);
+  });
+
+  test('who fails for one key holds up nobody else, and goes on in order when it no longer fails', async () => {
+    const name = newName();
+    const [poisoned, other] = [await newCustomer(), await newCustomer()];
+    let isBroken = true;
+    await subscribe(name, async (event, context) => {
+      if (event.key === poisoned.id && isBroken) throw new Error('poison');
+      await note(name)(event, context);
+    });
+    for (let n = 0; n < 5; n++) {
+      await change(poisoned);
+      await change(other);
+    }
+    await platform.settled(name);
+    expect(await handled(name, other.id)).toEqual([2, 3, 4, 5, 6]);
+    expect(await handled(name, poisoned.id)).toEqual([]);
+    expect((await parked(name)).map((row) => row.state)).toEqual([
+      'retrying',
+      'waiting',
+      'waiting',
+      'waiting',
+      'waiting',
+    ]);
+    isBroken = false;
+    await until(async () => (await parked(name)).length === 0);
+    expect(await handled(name, poisoned.id)).toEqual([2, 3, 4, 5, 6]);
+  });
+
+  test('is given up on after so many attempts, and the key waits for a person', async () => {
+    const name = newName();
+    const customer = await newCustomer();
+    let attempts = 0;
+    await subscribe(
+      name,
+      async () => {
+        attempts++;
+        throw new Error('always');
+      },
+      { attemptsMax: 3, retryFirstMs: 5 },
+    );
+    await change(customer);
+    await change(customer);
+    await until(async () => (await parked(name))[0]?.state === 'dead');
+    const [dead, waiting] = await parked(name);
+    expect([dead, waiting]).toMatchObject([
+      { state: 'dead', attempts: 3, error: 'Error: always' },
+      { state: 'waiting', attempts: 0 },
+    ]);
+    expect(attempts).toBeGreaterThanOrEqual(3);
+  });
+
+  test('whose effect failed half-way leaves nothing of it', async () => {
+    const name = newName();
+    const customer = await newCustomer();
+    let tries = 0;
+    await subscribe(name, async (event, context) => {
+      await note(name)(event, context);
+      if (++tries < 4) throw new Error('after the write');
+    });
+    await change(customer);
+    await until(async () => (await handled(name)).length > 0 && (await parked(name)).length === 0);
+    expect(await handled(name)).toEqual([2]);
+  });
+
+  test('whose target is out of reach waits, and burns no attempts', async () => {
+    const name = newName();
+    let isDown = true;
+    let asked = 0;
+    await subscribe(name, async (event, context) => {
+      asked++;
+      if (isDown) throw new TargetUnavailable('mail server', { retryAfterMs: 10 });
+      await note(name)(event, context);
+    });
+    const customer = await newCustomer();
+    await change(customer);
+    await change(customer);
+    await until(() => asked > 5);
+    expect(await parked(name)).toEqual([]);
+    isDown = false;
+    await platform.settled(name);
+    expect(await handled(name, customer.id)).toEqual([2, 3]);
+  });
+
+  test('who takes the whole connection down loses only the event that does it', async () => {
+    const name = newName();
+    const [poisoned, other] = [await newCustomer(), await newCustomer()];
+    await subscribe(name, async (event, context) => {
+      if (event.key === poisoned.id) await context.tx.query('select pg_terminate_backend(pg_backend_pid())');
+      await note(name)(event, context);
+    });
+    await change(other);
+    await change(poisoned);
+    await change(other);
+    await platform.settled(name);
+    expect(await handled(name, other.id)).toEqual([2, 3]);
+    expect(await parked(name)).toMatchObject([{ key: poisoned.id, state: 'retrying' }]);
+  });
+
+  test('in two processes does each event once, and goes on in the other when one is gone', async () => {
+    const name = newName();
+    const customer = await newCustomer();
+    const elsewhere = await platform.connect('support');
+    const one = await subscribe(name, note(name));
+    started(elsewhere.events.subscribe('customer.updated', note(name), { name, pollMs: 50 }));
+    for (let n = 0; n < 20; n++) await change(customer);
+    await one.stop();
+    for (let n = 0; n < 20; n++) await change(customer);
+    await platform.settled(name);
+    expect(await handled(name, customer.id)).toEqual(Array.from({ length: 40 }, (_, n) => n + 2));
+  });
+
+  test('who was away finds everything in order', async () => {
+    const name = newName();
+    const customer = await newCustomer();
+    const first = await subscribe(name, note(name));
+    await change(customer);
+    await platform.settled(name);
+    await first.stop();
+    for (let n = 0; n < 150; n++) await change(customer);
+    await subscribe(name, note(name));
+    await platform.settled(name);
+    expect(await handled(name, customer.id)).toEqual(Array.from({ length: 151 }, (_, n) => n + 2));
+  });
+});
+
+describe('a new subscription', () => {
+  test('from the beginning sees the oldest first', async () => {
+    const name = newName();
+    const customer = await newCustomer();
+    await change(customer);
+    await subscribe(name, note(name), { from: 'beginning' });
+    await platform.settled(name);
+    expect(await handled(name, customer.id)).toEqual([2]);
+  });
+
+  test('from a snapshot of the table, under load, ends up equal to the table', async () => {
+    const name = newName();
+    await platform.superuser.query(`
+      create table support.mirror (id uuid primary key, version bigint, name text); grant select, insert, update on support.mirror to support_role`);
+    const customers = await Promise.all(Array.from({ length: 10 }, newCustomer));
+    let isOver = false;
+    const writing = Promise.all(
+      customers.map(async (customer) => {
+        while (!isOver) await change(customer);
+      }),
+    );
+    await wait(50);
+    started(
+      platform.support.events.subscribeBatch(
+        {
+          name,
+          types: ['customer.created', 'customer.updated'],
+          from: {
+            load: (tx) => tx.query('insert into support.mirror select id, version, name from platform.customers'),
+          },
+        },
+        async (events, { tx }) => {
+          for (const event of events)
+            await tx.query(
+              `insert into support.mirror values ($1, $2, $3) on conflict (id) do update set version = excluded.version, name = excluded.name
+               where support.mirror.version < excluded.version`,
+              [event.key, event.version, event.data.name],
+            );
+        },
+      ),
+    );
+    await registered(name);
+    await wait(300);
+    isOver = true;
+    await writing;
+    await platform.settled(name);
+    const { rows } = await platform.superuser.query(
+      `select count(*)::integer as differing from platform.customers c full join support.mirror m using (id) where (c.version, c.name) is distinct from (m.version, m.name)`,
+    );
+    expect(rows[0].differing).toBe(0);
+  });
+});

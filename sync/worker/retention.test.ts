@@ -1,0 +1,265 @@
+import { createTestDatabase, type TestDatabase } from '@aether/database/testing';
+import type pg from 'pg';
+import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { until } from '../testing.ts';
+import { dropOldEvents, type Retention, startRetention } from './retention.ts';
+import { startSequencer } from './sequencer.ts';
+
+const size = 100;
+const customer = '00000000-0000-7000-8000-00000000000a';
+let database: TestDatabase;
+let superuser: pg.Client;
+let sync: pg.Client;
+let other: pg.Client;
+let foundation: pg.Client;
+let support: pg.Client;
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  superuser = await database.connect('postgres');
+  sync = await database.connect('sync_app');
+  other = await database.connect('sync_app');
+  foundation = await database.connect('foundation_app');
+  support = await database.connect('support_app');
+  await superuser.query(
+    `insert into platform.customers (id, email, name, created_by_app) values ($1, 'ada@example.com', 'Ada', 'foundation')`,
+    [customer],
+  );
+});
+
+/** An empty log in small partitions. */
+beforeEach(async () => {
+  await superuser.query('truncate sync.outbox, sync.subscriptions, sync.parked');
+  const { rows } = await superuser.query('select name from sync.list_partitions()');
+  for (const { name } of rows) await superuser.query(`drop table sync.${name}`);
+  await sync.query('select sync.add_partitions($1)', [size]);
+});
+
+/** Changes so many rows and numbers the events, long ago. */
+async function log(events: number, { daysAgo = 10, type = 'customer.updated', audience = 'platform' } = {}) {
+  await superuser.query(
+    `insert into sync.outbox (type, key, row_id, audience, app, login, data)
+     select $2, $3, $3, $4, 'foundation', 'foundation_app', '{}' from generate_series(1, $1)`,
+    [events, type, customer, audience],
+  );
+  for (let left = events; left > 0; left -= size) {
+    await number(size);
+    await sync.query('select sync.add_partitions($1)', [size]);
+  }
+  await superuser.query(
+    "update sync.events set sequenced_at = clock_timestamp() - make_interval(days => $1) where sequenced_at > clock_timestamp() - interval '1 hour'",
+    [daysAgo],
+  );
+}
+const number = (max: number) =>
+  sync.query(`begin; select from sync.sequencer for update; select sync.sequence(${max}, 0); commit`);
+const subscribe = (client: pg.Client, name: string, position: number, types: string[] | null = null) =>
+  client.query('insert into sync.subscriptions (name, position, types) values ($1, $2, $3)', [name, position, types]);
+const park = (client: pg.Client, subscription: string, position: number, state: string) =>
+  client.query('insert into sync.parked (subscription, position, key, state) values ($1, $2, $3, $4)', [
+    subscription,
+    position,
+    customer,
+    state,
+  ]);
+const positions = async (): Promise<number[]> =>
+  (await sync.query('select position::integer from sync.events order by 1')).rows.map((row) => row.position);
+const partitions = async () =>
+  (await sync.query('select name, first::integer, last::integer from sync.list_partitions()')).rows;
+const drop = (keepDays: number, force?: string[]): Promise<Retention> => dropOldEvents(sync, { keepDays, force });
+const gone = (first: number, cut: Retention['dropped'][0]['cut'] = []) => ({ first, last: first + size - 1, cut });
+
+describe('what is old', () => {
+  test('is dropped in whole partitions, oldest first, and what is young stays', async () => {
+    await log(250, { daysAgo: 10 });
+    await log(150, { daysAgo: 1 });
+    expect(await drop(7)).toEqual({ dropped: [gone(0), gone(100)], stays: 'young', holders: [] });
+    expect((await positions())[0]).toBe(200);
+    expect(await drop(7)).toEqual({ dropped: [], stays: 'young', holders: [] });
+    expect(await drop(30)).toMatchObject({ dropped: [] });
+  });
+
+  test('stays where the newest event is, because there the numbers go on', async () => {
+    await log(199, { daysAgo: 10 });
+    expect(await drop(0)).toMatchObject({ dropped: [gone(0)], stays: 'newest' });
+    await log(5);
+    expect((await positions()).at(-1)).toBe(204);
+    expect(await drop(0)).toMatchObject({ dropped: [gone(100)], stays: 'newest' });
+    await log(1);
+    expect((await positions()).at(-1)).toBe(205);
+  });
+
+  test('of an empty log is nothing', async () => {
+    expect(await drop(0)).toEqual({ dropped: [], stays: 'newest', holders: [] });
+  });
+});
+
+describe('a subscription that is behind', () => {
+  test('holds what it has not handled, is told of, and lets go when it has', async () => {
+    await log(350);
+    await subscribe(support, 'support.slow', 150);
+    await subscribe(foundation, 'foundation.quick', 350);
+    expect(await drop(7)).toEqual({
+      dropped: [gone(0)],
+      stays: 'held',
+      holders: [{ name: 'support.slow', behind: 49, parked: 0 }],
+    });
+    await support.query(`update sync.subscriptions set position = 300 where name = 'support.slow'`);
+    expect(await drop(7)).toMatchObject({ dropped: [gone(100), gone(200)], stays: 'newest' });
+  });
+
+  test('is cut only when it is named, and that is told; what others need stays', async () => {
+    await log(350);
+    await subscribe(support, 'support.slow', 50);
+    await subscribe(foundation, 'foundation.other', 150);
+    await park(support, 'support.slow', 20, 'dead');
+    await expect(drop(7, ['support.slwo'])).rejects.toThrow(/no subscription support.slwo to cut/);
+    expect((await positions())[0]).toBe(1);
+    expect(await drop(7, ['support.slow'])).toEqual({
+      dropped: [gone(0, [{ name: 'support.slow', behind: 49, parked: 1 }])],
+      stays: 'held',
+      holders: [
+        { name: 'foundation.other', behind: 49, parked: 0 },
+        { name: 'support.slow', behind: 100, parked: 0 },
+      ],
+    });
+    const { rows } = await sync.query(
+      'select name, position::integer, (select count(*)::integer from sync.parked) as parked from sync.subscriptions order by name',
+    );
+    expect(rows).toEqual([
+      { name: 'foundation.other', position: 150, parked: 0 },
+      { name: 'support.slow', position: 99, parked: 0 },
+    ]);
+  });
+
+  test.each(['dead', 'waiting'])('and has an event parked that is %s holds it', async (state) => {
+    await log(350);
+    await subscribe(support, 'support.parking', 350);
+    await park(support, 'support.parking', 120, state);
+    expect(await drop(7)).toEqual({
+      dropped: [gone(0)],
+      stays: 'held',
+      holders: [{ name: 'support.parking', behind: 0, parked: 1 }],
+    });
+    await support.query('select sync.unpark(subscription, position) from sync.parked');
+    expect(await drop(7)).toMatchObject({ dropped: [gone(100), gone(200)] });
+  });
+
+  test('does not hold what it is not shown, and does not walk through the gap afterwards', async () => {
+    await log(150, { type: 'session.created', audience: 'support' });
+    await log(150, { type: 'company.updated' });
+    await subscribe(foundation, 'foundation.idle', 0, ['customer.updated', 'session.created']);
+    await subscribe(support, 'support.idle', 0, ['customer.updated']);
+    expect(await drop(7)).toMatchObject({ dropped: [gone(0), gone(100), gone(200)], stays: 'newest' });
+    const { rows } = await sync.query('select position::integer from sync.subscriptions');
+    expect(rows).toEqual([{ position: 299 }, { position: 299 }]);
+  });
+
+  test('because it goes back at this very moment loses nothing', async () => {
+    await log(350);
+    await subscribe(support, 'support.replayed', 350);
+    await other.query('begin');
+    await other.query(
+      `update sync.subscriptions set position = (select min(position) from sync.events) where name = 'support.replayed'`,
+    );
+    expect(await drop(7)).toEqual({ dropped: [], stays: 'busy', holders: [] });
+    await other.query('commit');
+    expect(await drop(7)).toMatchObject({
+      dropped: [],
+      stays: 'held',
+      holders: [{ name: 'support.replayed', behind: 98 }],
+    });
+  });
+});
+
+test('dropping does not wait for a long reader, nor does anybody wait behind it', async () => {
+  await log(250);
+  await other.query('begin');
+  await other.query('select count(*) from sync.events');
+  expect(await drop(7)).toEqual({ dropped: [], stays: 'busy', holders: [] });
+  await log(20);
+  await other.query('rollback');
+  expect(await drop(7)).toMatchObject({ dropped: [gone(0), gone(100)] });
+});
+
+test.each(['foundation_app', 'support_app', 'observer_app', 'privacy_app'] as const)(
+  '%s can neither drop events nor make partitions',
+  async (login) => {
+    const client = await database.connect(login);
+    for (const call of [
+      "sync.drop_oldest_partition(interval '0')",
+      'sync.add_partitions(1)',
+      'sync.list_holders(0, 1)',
+    ])
+      await expect(client.query(`select ${call}`)).rejects.toMatchObject({ code: '42501' });
+    await expect(client.query('drop table sync.events_p0')).rejects.toMatchObject({ code: '42501' });
+    await expect(sync.query('drop table sync.events_p0')).rejects.toMatchObject({ code: '42501' });
+  },
+);
+
+describe('partitions', () => {
+  test('are made ahead, a whole one at least, in any size, also when all ask at once', async () => {
+    await log(199);
+    const clients = await Promise.all(Array.from({ length: 8 }, () => database.connect('sync_app')));
+    const answers = await Promise.all(
+      clients.map((client) => client.query('select sync.add_partitions(250)::integer as last')),
+    );
+    expect(answers.map(({ rows }) => rows[0].last)).toEqual(answers.map(() => 549));
+    expect(await partitions()).toEqual([
+      { name: 'events_p0', first: 0, last: 99 },
+      { name: 'events_p100', first: 100, last: 199 },
+      { name: 'events_p200', first: 200, last: 299 },
+      { name: 'events_p300', first: 300, last: 549 },
+    ]);
+  });
+
+  test('are made while a dump reads all of them', async () => {
+    await other.query('begin isolation level repeatable read');
+    await other.query('select count(*) from sync.events');
+    const before = (await partitions()).length;
+    await sync.query('select sync.add_partitions(1000)');
+    expect((await partitions()).length).toBeGreaterThan(before);
+    await other.query('rollback');
+  });
+
+  test('are protected like the first', async () => {
+    const { rows } = await superuser.query(
+      `select bool_and(c.relrowsecurity and c.relforcerowsecurity and c.relacl is null) as protected, count(*)::integer as count
+       from sync.list_partitions() p join pg_class c on c.relname = p.name`,
+    );
+    expect(rows).toEqual([{ protected: true, count: (await partitions()).length }]);
+  });
+
+  test('are made by a sequencer that finds none, which then numbers what waits', async () => {
+    for (const { name } of await partitions()) await superuser.query(`drop table sync.${name}`);
+    const sequencer = startSequencer({ url: database.url('sync_app') });
+    try {
+      await foundation.query('update platform.customers set name = $2 where id = $1', [customer, `Ada ${Date.now()}`]);
+      await until(async () => (await positions()).length === 1);
+    } finally {
+      await sequencer.stop();
+    }
+  });
+});
+
+test('a worker looks by itself, reports, and goes on after an error', async () => {
+  await log(250);
+  const reports: Retention[] = [];
+  const errors: unknown[] = [];
+  await superuser.query('revoke execute on function sync.drop_oldest_partition(interval, text[]) from sync_role');
+  const worker = startRetention({
+    url: database.url('sync_app'),
+    keepDays: 7,
+    everyMs: 5,
+    onReport: (report) => reports.push(report),
+    onError: (error) => errors.push(error),
+  });
+  try {
+    await until(() => errors.length > 1);
+    await superuser.query('grant execute on function sync.drop_oldest_partition(interval, text[]) to sync_role');
+    await until(() => reports.length > 1);
+  } finally {
+    await worker.stop();
+  }
+  expect(reports[0]).toEqual({ dropped: [gone(0), gone(100)], stays: 'newest', holders: [] });
+});
