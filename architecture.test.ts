@@ -121,3 +121,86 @@ describe('in a source of support/server', () => {
     expect(findTrespasses('support/server/made-up.ts', text)).toEqual(['@aether/database/testing']);
   });
 });
+
+/** Files of a room by what they import of it, types included. What leads into another room is the business of the arrows. */
+function readImports(files: string[]): Map<string, string[]> {
+  const known = new Set(files);
+  return new Map(
+    files.map((file) => [
+      file,
+      findImports(read(file))
+        .map((path) => posix.join(posix.dirname(file), path))
+        .filter((path) => known.has(path)),
+    ]),
+  );
+}
+
+/** The relative paths of all `import … from`, `export … from`, `import '…'` and `import('…')` of a source. */
+function findImports(text: string): string[] {
+  const named = text.matchAll(/^\s*(?:import|export)\b[^'"`;]*?\bfrom\s*(['"])(\.[^'"]*)\1/gm);
+  const bare = text.matchAll(/\bimport\s*\(?\s*(['"])(\.[^'"]*)\1/g);
+  return [...named, ...bare].map(([, , path = '']) => path);
+}
+
+/** @returns one circle for each group of files that reach each other: its files in the order of their imports. */
+function findCircles(imports: Map<string, string[]>): string[] {
+  const circles: string[] = [];
+  const done = new Set<string>();
+  const walk = (file: string, path: string[]): void => {
+    const at = path.indexOf(file);
+    if (at >= 0) circles.push([...path.slice(at), file].join(' → '));
+    if (at >= 0 || done.has(file)) return;
+    for (const next of imports.get(file) ?? []) walk(next, [...path, file]);
+    done.add(file);
+  };
+  for (const file of imports.keys()) walk(file, []);
+  return circles;
+}
+
+const listSources = () =>
+  globSync(`{${workspaces.join(',')}}/**/*.{ts,tsx,mjs}`, {
+    cwd: import.meta.dirname,
+    exclude: ['**/node_modules/**', '**/dist/**', '**/.dist-*/**'],
+  }).map((file) => file.replaceAll('\\', '/'));
+
+test('no two files import each other, also not for types, nor round a corner', () => {
+  const imports = readImports(listSources());
+  expect([...imports.values()].flat().length).toBeGreaterThan(1_000);
+  expect(findCircles(imports)).toEqual([]);
+});
+
+test('a circle is found through types, exports, calls and other files; a file that two others import is none', () => {
+  expect(
+    findImports(`import type { A } from './a.ts';
+import {
+  b,
+  type B,
+} from '../b.ts';
+export * from './c.ts';
+export { type D } from "./d.ts";
+import './e.css';
+type F = import('./f.ts').F;
+const g = await import('./g.ts');
+import pg from 'pg';
+const text = "from './nowhere.ts'";`).sort(),
+  ).toEqual(['../b.ts', './a.ts', './c.ts', './d.ts', './e.css', './f.ts', './g.ts']);
+  const circle = new Map([
+    ['a', ['b', 'd']],
+    ['b', ['c', 'd']],
+    ['c', ['a']],
+    ['d', []],
+  ]);
+  expect(findCircles(circle)).toEqual(['a → b → c → a']);
+  expect(findCircles(circle.set('c', ['d']))).toEqual([]);
+});
+
+test('the client of the log stands on nothing of the platform above it: any login may use it', () => {
+  const files = listSources().filter((file) => file.startsWith('platform/log/') && !/\.test\.ts$/.test(file));
+  expect(files.length).toBeGreaterThan(10);
+  const above = files.flatMap((file) =>
+    findImports(read(file))
+      .filter((path) => path.startsWith('..'))
+      .map((path) => `${file}: ${path}`),
+  );
+  expect(above).toEqual([]);
+});

@@ -2,7 +2,7 @@ import type { CustomerCache } from './cache.ts';
 import type { Customer, CustomerCalls } from './customers.ts';
 import { CustomerVersionConflict } from './errors.ts';
 import { isUuid, requireEmail } from './fields.ts';
-import type { Write } from './log/connection.ts';
+import type { Write } from './log/transaction.ts';
 
 /** The calls about customers, with lookups outside of transactions answered by the cache, which forgets whom this process writes. */
 export function cachedCustomerCalls(calls: CustomerCalls, cache: CustomerCache): CustomerCalls {

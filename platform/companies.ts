@@ -1,8 +1,11 @@
 import { canonicaliseDomain } from './email.ts';
 import type { App } from './environment.ts';
-import { CompanyVersionConflict, NotFound, TransactionConflict } from './errors.ts';
+import { CompanyVersionConflict, NotFound } from './errors.ts';
 import { assignmentsFor, columnsOf, isUuid, requireDomain } from './fields.ts';
-import type { Connection, InTransaction, Queryable, Statement, Write } from './log/connection.ts';
+import type { Connection } from './log/connection.ts';
+import { TransactionConflict } from './log/errors.ts';
+import type { Queryable, Statement } from './log/query.ts';
+import type { InTransaction, Write } from './log/transaction.ts';
 import { coalesce, prepareLookup, runLookup } from './lookups.ts';
 
 /** A row of platform.companies. */

@@ -1,7 +1,9 @@
 import { type Customer, customerColumns } from './customers.ts';
 import type { App } from './environment.ts';
 import { isUuid, requireEmail } from './fields.ts';
-import type { Connection, InTransaction, Queryable, Statement } from './log/connection.ts';
+import type { Connection } from './log/connection.ts';
+import type { Queryable, Statement } from './log/query.ts';
+import type { InTransaction } from './log/transaction.ts';
 import { coalesce, type Lookup, prepareLookup, runLookup } from './lookups.ts';
 
 /** What the CRM lets every app know of a customer. */

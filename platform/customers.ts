@@ -1,7 +1,10 @@
 import type { App } from './environment.ts';
-import { CustomerErased, CustomerVersionConflict, NotFound, TransactionConflict } from './errors.ts';
+import { CustomerErased, CustomerVersionConflict, NotFound } from './errors.ts';
 import { assignmentsFor, columnsOf, isUuid, nameNotOwned, parametersFor, requireEmail } from './fields.ts';
-import type { Connection, InTransaction, Queryable, Statement, Transaction, Write } from './log/connection.ts';
+import type { Connection } from './log/connection.ts';
+import { TransactionConflict } from './log/errors.ts';
+import type { Queryable, Statement } from './log/query.ts';
+import type { InTransaction, Transaction, Write } from './log/transaction.ts';
 import { coalesce, type Lookup, prepareLookup, runLookup } from './lookups.ts';
 
 /** A row of platform.customers. */
@@ -95,7 +98,7 @@ const holdVersion: Statement = {
 export type CustomerCalls = ReturnType<typeof customerCalls>;
 
 /** The calls of platformDb about customers. Lookups without `tx` are coalesced; every write takes `tx`. */
-export function customerCalls(connection: Connection) {
+export function customerCalls(connection: Connection<App>) {
   const fetchMany = async (on: Queryable, lookup: Lookup, keys: string[]): Promise<Map<string, Customer>> => {
     const rows = await runLookup<Customer & { asked: string }>(on, lookup, keys);
     return new Map(rows.map(({ asked, ...customer }) => [asked, customer]));

@@ -1,73 +1,29 @@
-import { ConfigurationError } from './errors.ts';
+import { ConfigurationError } from './log/errors.ts';
+import { readSettings, type Settings } from './log/settings.ts';
 
 export type App = 'foundation' | 'support';
 
-export type Environment = {
-  url: string;
-  /** Where NOTIFY arrives; undefined behind a transaction pooler, through which it does not. */
-  listenUrl: string | undefined;
-  role: string | undefined;
+/** How an app reaches the platform database. */
+export type Environment = Settings & {
+  /** The app's own schema: where unqualified names are looked up first. */
   schema: string;
-  pooler: 'none' | 'transaction';
-  poolMax: number;
-  /** How long a query may go without an answer, before it is given up with its connection. */
-  queryTimeoutMs: number;
 };
 
 const schemaSettings = { foundation: 'PLATFORM_DB_SCHEMA_FOUNDATION', support: 'PLATFORM_DB_SCHEMA_SUPPORT' } as const;
 const ownSchemas = { foundation: 'crm', support: 'support' } as const;
 
 /**
- * Reads how to reach the platform database. Pure.
- *
- * PLATFORM_DB_URL (required), DB_USER and DB_PASSWORD (instead of those in the URLs), DB_ROLE (the role the login must have),
- * PLATFORM_DB_SCHEMA_FOUNDATION / PLATFORM_DB_SCHEMA_SUPPORT (where unqualified names are looked up), PLATFORM_DB_POOLER
- * (`transaction` behind PgBouncer), PLATFORM_DB_LISTEN_URL (past the pooler, for signs of new events), PLATFORM_DB_POOL_MAX
- * (connections, default 10), PLATFORM_DB_QUERY_TIMEOUT_MS (how long a query may go without an answer, default 20,000: above the
- * 15 seconds after which the server itself ends an app's statement).
+ * Reads how an app reaches the platform database: what `readSettings` reads, and PLATFORM_DB_SCHEMA_FOUNDATION or
+ * PLATFORM_DB_SCHEMA_SUPPORT. Pure.
  *
  * @throws ConfigurationError naming the variable.
  */
 export function readEnvironment(app: App, variables: Record<string, string | undefined>): Environment {
-  const given = variables.PLATFORM_DB_URL;
-  if (!given)
-    throw new ConfigurationError(
-      'PLATFORM_DB_URL is not set: give it the platform database, postgresql://user:password@host:5432/platform.',
-    );
-  const url = readUrl('PLATFORM_DB_URL', given, variables);
-
+  const settings = readSettings(variables);
   const schema = variables[schemaSettings[app]] ?? ownSchemas[app];
   if (!/^[a-z_][a-z0-9_]*$/.test(schema))
     throw new ConfigurationError(
       `${schemaSettings[app]} is not the name of a schema: use lower-case letters, digits and _.`,
     );
-
-  const pooler = variables.PLATFORM_DB_POOLER ?? 'none';
-  if (pooler !== 'none' && pooler !== 'transaction')
-    throw new ConfigurationError('PLATFORM_DB_POOLER must be none or transaction.');
-
-  const poolMax = Number(variables.PLATFORM_DB_POOL_MAX ?? 10);
-  if (!Number.isInteger(poolMax) || poolMax < 1 || poolMax > 500)
-    throw new ConfigurationError('PLATFORM_DB_POOL_MAX must be a whole number from 1 to 500.');
-
-  const queryTimeoutMs = Number(variables.PLATFORM_DB_QUERY_TIMEOUT_MS ?? 20_000);
-  if (!Number.isInteger(queryTimeoutMs) || queryTimeoutMs < 100 || queryTimeoutMs > 3_600_000)
-    throw new ConfigurationError('PLATFORM_DB_QUERY_TIMEOUT_MS must be a whole number from 100 to 3600000.');
-
-  const past = variables.PLATFORM_DB_LISTEN_URL;
-  const listenUrl = past ? readUrl('PLATFORM_DB_LISTEN_URL', past, variables) : pooler === 'none' ? url : undefined;
-  return { url, listenUrl, role: variables.DB_ROLE || undefined, schema, pooler, poolMax, queryTimeoutMs };
-}
-
-/** The address with the login of DB_USER and DB_PASSWORD, where they are set. */
-function readUrl(name: string, given: string, { DB_USER, DB_PASSWORD }: Record<string, string | undefined>): string {
-  if (!/^postgres(ql)?:\/\//.test(given) || !URL.canParse(given)) {
-    throw new ConfigurationError(
-      `${name} is not a PostgreSQL address: it must look like postgresql://user:password@host:5432/platform.`,
-    );
-  }
-  const url = new URL(given);
-  if (DB_USER) url.username = encodeURIComponent(DB_USER);
-  if (DB_PASSWORD) url.password = encodeURIComponent(DB_PASSWORD);
-  return url.href;
+  return { ...settings, schema };
 }

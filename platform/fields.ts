@@ -1,6 +1,7 @@
 import { canonicaliseDomain, canonicaliseEmail } from './email.ts';
 import type { App } from './environment.ts';
-import { type FieldError, FieldNotOwned, InvalidEmail, InvalidField } from './errors.ts';
+import { InvalidEmail } from './errors.ts';
+import { type FieldError, FieldNotOwned, InvalidField } from './log/errors.ts';
 
 const uuidPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
@@ -50,7 +51,7 @@ export function assignmentsFor(columns: string[], first: number): string {
  * The database refuses a write without saying which column it was about; this names those that another app owns.
  * The grants of database/migrations/0002_platform.sql decide; `owners` only words the refusal.
  */
-export function nameNotOwned(error: unknown, app: App, patch: object, owners: Record<string, App>): unknown {
+export function nameNotOwned(error: unknown, app: string, patch: object, owners: Record<string, App>): unknown {
   if (!(error instanceof FieldNotOwned)) return error;
   const foreign = Object.keys(patch).filter((field) => owners[field] && owners[field] !== app);
   return new FieldNotOwned(

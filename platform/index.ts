@@ -7,7 +7,7 @@ export type { App } from './environment.ts';
 export * from './errors.ts';
 export { isUuid } from './fields.ts';
 export type { EventBus } from './log/bus.ts';
-export type { InTransaction, Queryable, Transaction, Write } from './log/connection.ts';
+export * from './log/errors.ts';
 export type {
   AppEvent,
   CustomerEventData,
@@ -18,8 +18,10 @@ export type {
   RowChange,
 } from './log/events.ts';
 export { FellBehind } from './log/feed.ts';
+export type { Queryable } from './log/query.ts';
 export type { Signal } from './log/signals.ts';
 export { type Handled, type Subscription, TargetUnavailable } from './log/subscriptions.ts';
+export type { InTransaction, Transaction, Write } from './log/transaction.ts';
 export { coalesce } from './lookups.ts';
 export { connectPlatform, type PlatformDb } from './platform.ts';
 export type { SignIn, User } from './users.ts';

@@ -1,5 +1,5 @@
 import DataLoader from 'dataloader';
-import type { Queryable, Statement } from './log/connection.ts';
+import type { Queryable, Statement } from './log/query.ts';
 
 /** Keys in one query. More keys than this become several queries on several connections, so that the server's cores share them. */
 const keysMax = 32;

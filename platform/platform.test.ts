@@ -4,6 +4,7 @@ import { createTestDatabase, type TestDatabase } from '@aether/database/testing'
 import { beforeAll, describe, expect, test } from 'vitest';
 import { readEnvironment } from './environment.ts';
 import * as errors from './errors.ts';
+import * as logErrors from './log/errors.ts';
 import { coalesce } from './lookups.ts';
 import { connectPlatform, requiredMigration } from './platform.ts';
 
@@ -45,7 +46,7 @@ describe('connecting', () => {
       variables.PLATFORM_DB_URL = Object.assign(new URL(database.url('support_app')), { pathname: '/nowhere' }).href;
     else if (variables.PLATFORM_DB_URL)
       variables.PLATFORM_DB_URL = database.url(variables.PLATFORM_DB_URL as 'observer_app');
-    await expect(connect(variables)).rejects.toThrow(errors.ConfigurationError);
+    await expect(connect(variables)).rejects.toThrow(logErrors.ConfigurationError);
     await expect(connect(variables)).rejects.toThrow(message);
   });
 
@@ -66,7 +67,7 @@ describe('connecting', () => {
     const url = new URL(database.url('support_app'));
     change(url);
     const refused = connect({ PLATFORM_DB_URL: url.href });
-    await expect(refused).rejects.toThrow(errors.ConfigurationError);
+    await expect(refused).rejects.toThrow(logErrors.ConfigurationError);
     await expect(refused).rejects.toThrow(message);
   });
 
@@ -81,7 +82,7 @@ describe('connecting', () => {
 
   test('says that the database is out of reach', async () => {
     await expect(connect({ PLATFORM_DB_URL: 'postgres://support_app:x@127.0.0.1:1/platform' })).rejects.toThrow(
-      errors.DatabaseUnavailable,
+      logErrors.DatabaseUnavailable,
     );
   });
 });
@@ -176,11 +177,13 @@ describe('coalescing', () => {
 
 test('every error is explained in docs/error-codes.md', () => {
   const text = readFileSync(new URL('../docs/error-codes.md', import.meta.url), 'utf8');
-  const source = readFileSync(new URL('./errors.ts', import.meta.url), 'utf8');
-  const codes = [...source.matchAll(/super\(\s*'([a-z-]+)',\s*(\d{3})/g)].map(
+  const sources = ['./errors.ts', './log/errors.ts'].map((file) =>
+    readFileSync(new URL(file, import.meta.url), 'utf8'),
+  );
+  const codes = [...sources.join('\n').matchAll(/super\(\s*'([a-z-]+)',\s*(\d{3})/g)].map(
     ([, code, status]) => `| \`${code}\` | ${status} |`,
   );
-  const classes = Object.keys(errors).filter((name) => name !== 'PlatformError');
+  const classes = Object.keys({ ...errors, ...logErrors }).filter((name) => name !== 'PlatformError');
   expect(codes).toHaveLength(classes.length);
   for (const row of codes) expect(text).toContain(row);
   for (const name of classes) expect(text).toContain(`\`${name}\``);

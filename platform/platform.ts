@@ -3,12 +3,13 @@ import pg from 'pg';
 import { type CacheOptions, type CacheState, openCustomerCache } from './cache.ts';
 import { cachedCustomerCalls } from './cachedcustomers.ts';
 import { type CompanyCalls, companyCalls } from './companies.ts';
+import { refuseUnique } from './constraints.ts';
 import { type ContextCalls, contextCalls } from './context.ts';
 import { type CustomerCalls, customerCalls } from './customers.ts';
 import { type App, type Environment, readEnvironment } from './environment.ts';
-import { ConfigurationError, PlatformError } from './errors.ts';
 import { type EventBus, openEventBus } from './log/bus.ts';
 import { type Connection, closeWithinMs, openConnection } from './log/connection.ts';
+import { ConfigurationError, PlatformError } from './log/errors.ts';
 import type { PayloadSchemas } from './log/events.ts';
 import { openSignals, type Signals } from './log/signals.ts';
 import { type UserCalls, userCalls } from './users.ts';
@@ -19,7 +20,7 @@ export const requiredMigration = 11;
 /** A database that takes longer to answer a question about itself is out of reach. */
 const checkTimeoutMs = 3_000;
 
-export type PlatformDb = Connection &
+export type PlatformDb = Connection<App> &
   CustomerCalls &
   CompanyCalls &
   UserCalls &
@@ -55,7 +56,8 @@ export async function connectPlatform({
   payloads?: PayloadSchemas;
 }): Promise<PlatformDb> {
   const environment = readEnvironment(app, variables);
-  const connection = openConnection(app, environment);
+  const { schema } = environment;
+  const connection = openConnection(app, { ...environment, searchPath: `${schema},platform`, refuseUnique });
   const check = () => checkDatabase(connection, environment);
   try {
     await check().catch((error) => {
@@ -97,7 +99,7 @@ export async function connectPlatform({
   };
 }
 
-async function checkDatabase(connection: Connection, { role, schema, pooler }: Environment): Promise<void> {
+async function checkDatabase(connection: Connection<App>, { role, schema, pooler }: Environment): Promise<void> {
   const [server] = await connection.query<{
     login: string;
     role_exists: boolean;

@@ -1,6 +1,8 @@
 import { NotFound } from './errors.ts';
 import { assignmentsFor, columnsOf, nameNotOwned } from './fields.ts';
-import type { Connection, InTransaction, Queryable, Statement, Write } from './log/connection.ts';
+import type { Connection } from './log/connection.ts';
+import type { Queryable, Statement } from './log/query.ts';
+import type { InTransaction, Write } from './log/transaction.ts';
 import { coalesce, prepareLookup, runLookup } from './lookups.ts';
 
 /** A row of platform.users: one person of the staff, known to both apps. */

@@ -14,10 +14,13 @@ import { recordHistory } from './timeline/history.ts';
 import { addUserRoutes } from './users/users.routes.ts';
 import { addViewRoutes } from './views/views.routes.ts';
 
-export { type CustomerFilters, type CustomerList, listCustomers } from './customers/customers.ts';
+export type { CustomerFilters } from './customers/customermatch.ts';
+export { listCustomers } from './customers/customers.ts';
+export type { CustomerList } from './customers/customersearch.ts';
 export { countCustomers } from './customers/customersearch.ts';
 export { readBoard } from './deals/board.ts';
-export { type DealList, listDeals } from './deals/deals.ts';
+export { listDeals } from './deals/deals.ts';
+export type { DealList } from './deals/dealsearch.ts';
 export { readTimeline } from './timeline/timeline.ts';
 
 const webFolder = join(import.meta.dirname, '..', 'web', 'dist');

@@ -1,5 +1,5 @@
-import { InvalidField } from '../errors.ts';
-import type { Connection, Transaction } from './connection.ts';
+import type { Connection } from './connection.ts';
+import { InvalidField } from './errors.ts';
 import { type EventType, type EventTypes, type PayloadSchemas, publish } from './events.ts';
 import { openFeed } from './feed.ts';
 import {
@@ -9,6 +9,7 @@ import {
   type SubscriptionOptions,
   startSubscription,
 } from './subscriptions.ts';
+import type { Transaction } from './transaction.ts';
 import { listenForEvents } from './wakeups.ts';
 
 export type EventBus = ReturnType<typeof openEventBus>;

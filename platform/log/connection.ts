@@ -1,61 +1,20 @@
 import type pg from 'pg';
-import type { App, Environment } from '../environment.ts';
-import { TransactionAborted } from '../errors.ts';
+import { TransactionAborted } from './errors.ts';
 import { type DriverQuery, openPool, toDriverLimit } from './pool.ts';
-import { isUnanswered, translateRefusal } from './refusals.ts';
-import { openTransaction } from './transaction.ts';
+import type { Queryable, QueryLimit, Statement } from './query.ts';
+import { isUnanswered, type RefuseUnique, translateRefusal } from './refusals.ts';
+import type { Settings } from './settings.ts';
+import { openTransaction, type Transaction, type TransactionOptions, type Write } from './transaction.ts';
 
-/** SQL that this package runs often: the name lets the server keep its plan. */
-export type Statement = { name: string; text: string };
-
-export type QueryLimit = { timeoutMs?: number };
-
-/** Where SQL can be run: the pool, or the one connection of a transaction. */
-export interface Queryable {
-  /**
-   * Runs one statement.
-   *
-   * @param limit.timeoutMs how long it may go without an answer, Infinity for ever; by default PLATFORM_DB_QUERY_TIMEOUT_MS. The
-   *   server's own limit, statement_timeout, stays as it is.
-   * @returns the rows; bigint as number where it is safe (else as bigint), date as 'YYYY-MM-DD', numeric as string.
-   */
-  query<Row extends pg.QueryResultRow = pg.QueryResultRow>(
-    text: string,
-    values?: unknown[],
-    limit?: QueryLimit,
-  ): Promise<Row[]>;
-  run<Row extends pg.QueryResultRow>(statement: Statement, values: unknown[]): Promise<Row[]>;
-}
-
-/** An open transaction. Give it as `tx` to every call that belongs to it: nothing else runs on its connection. */
-export interface Transaction extends Queryable {
-  readonly actor: string | undefined;
-  /** Work that may fail on its own, leaving the rest of the transaction as it was. One at a time: one may hold another, not overlap it. */
-  savepoint<T>(work: () => Promise<T>): Promise<T>;
-  /**
-   * Runs when the whole transaction has been committed; not at all when it, or the savepoint that it was given in, is rolled back.
-   * Nothing waits for it, and what it throws is a warning of the process: the transaction is kept all the same.
-   */
-  afterCommit(work: () => unknown): void;
-}
-
-export type InTransaction = { tx?: Transaction };
-export type Write = InTransaction & {
-  /** The user for whom this is done, when there is no `tx` (a transaction carries its own). */
-  actor?: string;
+export type ConnectionOptions = Settings & {
+  /** Where unqualified names are looked up: schemas, with commas between them. */
+  searchPath: string;
+  /** Names what a unique constraint protects; without it a refusal speaks of a value. */
+  refuseUnique?: RefuseUnique;
 };
 
-export type TransactionOptions = {
-  /** The user for whom this is done; stands beside what it changes. */
-  actor?: string;
-  /** W3C traceparent; stands in the events of what it changes. */
-  trace?: string;
-  isolation?: 'read committed' | 'repeatable read';
-  /** Do not wait for the disk: a crash may undo the whole of it, never a part. For work that is then done again. */
-  mayBeLost?: boolean;
-};
-
-export interface Connection extends Queryable {
+export interface Connection<App extends string = string> extends Queryable {
+  /** The app of the login, as platform.current_app() tells it: `foundation`, `support`, `sync`. */
   readonly app: App;
   transaction<T>(options: TransactionOptions, work: (tx: Transaction) => Promise<T>): Promise<T>;
   /** Runs `work` in the caller's transaction, or in one of its own. */
@@ -66,12 +25,14 @@ export interface Connection extends Queryable {
 
 export const closeWithinMs = 10_000;
 
-/** A pool of connections as this app. Nothing is opened until the first query. */
-export function openConnection(app: App, environment: Environment): Connection {
+/** A pool of connections under the login of an app or of the worker. Nothing is opened until the first query. */
+export function openConnection<App extends string>(app: App, options: ConnectionOptions): Connection<App> {
   // Behind a transaction pooler the next transaction may run on another server connection: nothing may be left on one,
   // neither prepared statements nor settings.
-  const pooled = environment.pooler === 'transaction';
-  const pool = openPool(app, environment);
+  const pooled = options.pooler === 'transaction';
+  const pool = openPool(app, options);
+  const refuse = (error: unknown, text?: string) =>
+    translateRefusal(error, { text, refuseUnique: options.refuseUnique });
 
   const toQuery = (text: string, values?: unknown[], { timeoutMs }: QueryLimit = {}): DriverQuery => ({
     text,
@@ -111,7 +72,7 @@ export function openConnection(app: App, environment: Environment): Connection {
           return await client.query(query);
         } catch (error) {
           if (isUnanswered(error)) discard(); // whatever came after it would wait behind it
-          throw translateRefusal(error, query.text);
+          throw refuse(error, query.text);
         }
       };
       try {
@@ -122,7 +83,7 @@ export function openConnection(app: App, environment: Environment): Connection {
         if (pooled)
           await send({
             text: `select set_config('search_path', $1, true)`,
-            values: [`${environment.schema},platform`],
+            values: [options.searchPath],
           });
         if (actor !== undefined) await send({ text: `select set_config('aether.actor', $1, true)`, values: [actor] });
         if (trace !== undefined) await send({ text: `select set_config('aether.trace', $1, true)`, values: [trace] });
@@ -147,7 +108,7 @@ export function openConnection(app: App, environment: Environment): Connection {
         }
       } catch (error) {
         await send({ text: 'rollback' }).catch(discard);
-        throw translateRefusal(error);
+        throw refuse(error);
       }
     });
   }
@@ -162,7 +123,7 @@ export function openConnection(app: App, environment: Environment): Connection {
           if (client.getTransactionStatus() === 'I') return rows;
         } catch (error) {
           discard();
-          throw translateRefusal(error, text);
+          throw refuse(error, text);
         }
         discard();
         throw new Error(

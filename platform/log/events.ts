@@ -1,6 +1,6 @@
-import type { App } from '../environment.ts';
-import { InvalidField } from '../errors.ts';
-import type { Connection, Transaction } from './connection.ts';
+import type { Connection } from './connection.ts';
+import { InvalidField } from './errors.ts';
+import type { Transaction } from './transaction.ts';
 
 /** What any captured change carries: the columns that name the row, and those that changed (of a created row: all). */
 export type RowChange = Record<string, unknown>;
@@ -10,7 +10,8 @@ export type CustomerEventData = RowChange & {
   customerId: string;
   email: string;
   name: string;
-  updatedBy: App | 'operator';
+  /** As `app` of the event. */
+  updatedBy: string;
   timestamp: Date;
 };
 
@@ -43,7 +44,8 @@ export type AppEvent<Type extends EventType = EventType> = {
   rowId: string;
   /** Of the row after the change; null for rows that count none. */
   version: number | null;
-  app: App | 'operator' | 'sync' | 'privacy';
+  /** The app that changed it, by its name; or `operator`, `sync`, `privacy`. */
+  app: string;
   /** The user for whom the app acted, as the app said. */
   actor: string | null;
   occurredAt: Date;
@@ -63,7 +65,7 @@ export type EventRow = {
   key: string;
   row_id: string;
   version: number | null;
-  app: AppEvent['app'];
+  app: string;
   actor: string | null;
   data: RowChange;
   previous: RowChange;

@@ -1,5 +1,6 @@
-import type { Connection, Statement } from './connection.ts';
+import type { Connection } from './connection.ts';
 import { type EventRow, eventColumns } from './events.ts';
+import type { Statement } from './query.ts';
 
 /** An event by its position and its id, which stays the same: a crash of the database may give the position to another. */
 export type Place = { position: number; id: number };

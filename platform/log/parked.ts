@@ -1,5 +1,6 @@
-import type { Queryable, Transaction } from './connection.ts';
 import { type AppEvent, type EventRow, eventColumns } from './events.ts';
+import type { Queryable } from './query.ts';
+import type { Transaction } from './transaction.ts';
 
 /** An event that waits in sync.parked, with how often it was tried. */
 export type ParkedRow = EventRow & { attempts: number; is_replay: boolean };

@@ -1,8 +1,8 @@
 import net from 'node:net';
 import pg from 'pg';
-import type { App, Environment } from '../environment.ts';
-import { DatabaseBusy } from '../errors.ts';
-import { translateRefusal } from './refusals.ts';
+import { DatabaseBusy } from './errors.ts';
+import { type RefuseUnique, translateRefusal } from './refusals.ts';
+import type { Settings } from './settings.ts';
 
 /** A query as the driver takes it. */
 export type DriverQuery = {
@@ -58,8 +58,13 @@ export function parseTimestamp(text: string): Date | number {
   return ordinaryTimestamp.test(text) ? new Date(text) : parseAnyTimestamp(text);
 }
 
-/** The connections of a process as this app. Nothing is opened until the first query. */
-export function openPool(app: App, { url, schema, pooler, poolMax, queryTimeoutMs }: Environment): Pool {
+export type PoolOptions = Settings & { searchPath: string; refuseUnique?: RefuseUnique };
+
+/** The connections of a process under one login. Nothing is opened until the first query. */
+export function openPool(
+  app: string,
+  { url, searchPath, pooler, poolMax, queryTimeoutMs, refuseUnique }: PoolOptions,
+): Pool {
   const sockets = new Set<net.Socket>();
   const pool = new pg.Pool({
     connectionString: url,
@@ -75,14 +80,14 @@ export function openPool(app: App, { url, schema, pooler, poolMax, queryTimeoutM
       socket.once('close', () => sockets.delete(socket));
       return socket;
     },
-    ...(pooler === 'transaction' ? {} : { options: `-c search_path=${schema},platform` }),
+    ...(pooler === 'transaction' ? {} : { options: `-c search_path=${searchPath}` }),
   });
   pool.on('error', () => {}); // an idle connection was cut; the pool has dropped it, and the next query opens another
 
   function refuse(error: unknown): unknown {
     // Only who waits for a connection that others have is told this: a new one that cannot be opened has another text.
     if (!(error instanceof Error) || error.message !== 'timeout exceeded when trying to connect')
-      return translateRefusal(error);
+      return translateRefusal(error, { refuseUnique });
     const inUse = `All ${poolMax} connections of this process are in use, and none was free within ${connectTimeoutMs} ms. Was a call inside a transaction not given its tx? Else raise PLATFORM_DB_POOL_MAX.`;
     return new DatabaseBusy(new Error(inUse, { cause: error }));
   }

@@ -4,26 +4,12 @@ import {
   ConfigurationError,
   DatabaseBusy,
   DatabaseUnavailable,
-  EmailTaken,
   FieldNotOwned,
   InvalidField,
   PlatformError,
   ReferenceNotFound,
   TransactionConflict,
-} from '../errors.ts';
-
-/** What each unique constraint protects, in the caller's words. */
-const uniqueFields: Record<string, string> = {
-  customers_crm_id_key: 'crm_id',
-  customers_support_id_key: 'support_id',
-  customer_external_ids_pkey: 'customer number',
-  companies_domain_key: 'domain',
-  users_pkey: 'user',
-  custom_fields_record_key_key: 'key',
-  pipelines_name_key: 'name',
-  saved_views_owner_id_page_name_key: 'name',
-  users_directory_tenant_id_directory_object_id_key: 'directory account',
-};
+} from './errors.ts';
 
 /** What the driver says, without a code, of a connection that is gone or that it could not get. */
 const driverFailure =
@@ -47,22 +33,27 @@ export function isUnanswered(error: unknown): boolean {
   return error instanceof Error && error.message === 'Query read timeout';
 }
 
+/** What a unique constraint protects, in the caller's words; undefined for a constraint that it does not know. */
+export type RefuseUnique = (constraint: string, cause: unknown) => PlatformError | undefined;
+
 /**
- * The one place where the database's refusal becomes a typed error. An error it does not know is returned as it came:
+ * The one place where the database's refusal becomes a typed error. An error that it does not know is returned as it came:
  * it is a defect, and its text must not reach a client.
  *
- * @param text the statement, if it is known: who may not write something is told so, but that an app reads what is closed to it
- *   no user can mend.
+ * @param text the statement, if it is known. A refused write is the user's to mend. A refused read is not: the app asked for
+ *   what is closed to it.
  */
-export function translateRefusal(error: unknown, text = ''): unknown {
+export function translateRefusal(
+  error: unknown,
+  { text = '', refuseUnique }: { text?: string | undefined; refuseUnique?: RefuseUnique | undefined } = {},
+): unknown {
   if (error instanceof PlatformError || !(error instanceof Error)) return error;
   const { code = '', constraint = '' } = error as pg.DatabaseError;
   if (networkFailures.has(code) || driverFailure.test(error.message)) return new DatabaseUnavailable(error);
   if (!(error instanceof pg.DatabaseError)) return error;
   switch (code) {
     case '23505':
-      if (constraint === 'customer_emails_pkey') return new EmailTaken(error);
-      return new AlreadyExists(uniqueFields[constraint] ?? 'value', error);
+      return refuseUnique?.(constraint, error) ?? new AlreadyExists('value', error);
     case '23503':
       return new ReferenceNotFound(columnOf(error) ?? 'A field', error);
     case '23502':

@@ -1,5 +1,5 @@
-import { InvalidField } from '../errors.ts';
 import type { Connection } from './connection.ts';
+import { InvalidField } from './errors.ts';
 import { type Listener, listenOn } from './listener.ts';
 
 export type Signal = Record<string, unknown>;

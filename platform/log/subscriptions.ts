@@ -1,7 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Connection, Statement, Transaction } from './connection.ts';
+import type { Connection } from './connection.ts';
 import { type AppEvent, type EventRow, type EventType, eventColumns, toEvent } from './events.ts';
 import { findNextOfKey, makeDue, type ParkedRow, parkBehind, parkFailed, takeDue, unpark } from './parked.ts';
+import type { Statement } from './query.ts';
+import type { Transaction } from './transaction.ts';
 import type { Wakeups } from './wakeups.ts';
 
 /** What a handler writes through `tx` commits together with the subscription's move: in this database its effect happens once. */

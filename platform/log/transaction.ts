@@ -1,4 +1,32 @@
-import type { Queryable, Transaction } from './connection.ts';
+import type { Queryable } from './query.ts';
+
+/** An open transaction. Give it as `tx` to every call that belongs to it: nothing else runs on its connection. */
+export interface Transaction extends Queryable {
+  readonly actor: string | undefined;
+  /** Work that may fail on its own, leaving the rest of the transaction as it was. One at a time: one may hold another, not overlap it. */
+  savepoint<T>(work: () => Promise<T>): Promise<T>;
+  /**
+   * Runs when the whole transaction has been committed; not at all when it, or the savepoint that it was given in, is rolled back.
+   * Nothing waits for it, and what it throws is a warning of the process: the transaction is kept all the same.
+   */
+  afterCommit(work: () => unknown): void;
+}
+
+export type InTransaction = { tx?: Transaction };
+export type Write = InTransaction & {
+  /** The user for whom this is done, when there is no `tx` (a transaction carries its own). */
+  actor?: string;
+};
+
+export type TransactionOptions = {
+  /** The user for whom this is done; stands beside what it changes. */
+  actor?: string;
+  /** W3C traceparent; stands in the events of what it changes. */
+  trace?: string;
+  isolation?: 'read committed' | 'repeatable read';
+  /** Do not wait for the disk: a crash may undo the whole of it, never a part. For work that is then done again. */
+  mayBeLost?: boolean;
+};
 
 export type OpenTransaction = Transaction & {
   /** @throws when it must not be committed. */

@@ -1,6 +1,18 @@
-import { canonicaliseEmail, type Queryable } from '@aether/platform';
+import { type App, canonicaliseEmail, type Queryable } from '@aether/platform';
 import { collectValues, comparedWordsMax, likePattern, matchWord, type Parameter, wordsOf } from '../keyset.ts';
-import type { CustomerFilters } from './customers.ts';
+
+/** What a list shows, all of it optional. Times as ISO 8601. */
+export type CustomerFilters = {
+  /** Every word stands in name, address or company; or it is a whole address, also a former one, or a number. */
+  search?: string;
+  tier?: string;
+  manager?: string;
+  no_manager?: boolean;
+  company?: string;
+  app?: App;
+  created_after?: string;
+  created_before?: string;
+};
 
 /** Customers looked at to see which of several words is the rarest. */
 const sampleMax = 1_000;

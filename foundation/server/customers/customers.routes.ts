@@ -18,7 +18,8 @@ import { cursorsOf, sealedCursor } from '../cursors.ts';
 import { customChange, customShown } from '../customfields/customfields.routes.ts';
 import { type CustomValues, customValues, writeCustomValues } from '../customfields/customfields.ts';
 import { readProvenance } from '../timeline/history.ts';
-import { type CustomerFilters, getCustomerRecord, listCustomers, requireCustomer } from './customers.ts';
+import type { CustomerFilters } from './customermatch.ts';
+import { getCustomerRecord, listCustomers, requireCustomer } from './customers.ts';
 import { type CustomerOrder, countCustomers, customerOrders } from './customersearch.ts';
 
 /** A customer in a path: the uuid, or the number that Foundation gave. */

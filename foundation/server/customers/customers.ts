@@ -1,5 +1,4 @@
 import {
-  type App,
   type Customer,
   type CustomerContext,
   isUuid,
@@ -8,34 +7,13 @@ import {
   type Transaction,
 } from '@aether/platform';
 import type { CustomValues } from '../customfields/customfields.ts';
-import type { Direction, Place, Placed } from '../keyset.ts';
-import { type CustomerOrder, findCustomers } from './customersearch.ts';
+import type { Placed } from '../keyset.ts';
+import { type CustomerList, findCustomers } from './customersearch.ts';
 
 export type ListedCustomer = Customer & {
   company: { id: string; name: string; domain: string | null } | null;
   account_manager: { id: string; name: string } | null;
   custom: CustomValues;
-};
-
-/** What a list shows, all of it optional. Times as ISO 8601. */
-export type CustomerFilters = {
-  /** Every word stands in name, address or company; or it is a whole address, also a former one, or a number. */
-  search?: string;
-  tier?: string;
-  manager?: string;
-  no_manager?: boolean;
-  company?: string;
-  app?: App;
-  created_after?: string;
-  created_before?: string;
-};
-
-export type CustomerList = {
-  filters: CustomerFilters;
-  sort: CustomerOrder;
-  direction: Direction;
-  after?: Place;
-  limit: number;
 };
 
 type Row = Customer &

@@ -1,8 +1,7 @@
 import { customerColumns, type Queryable } from '@aether/platform';
 import { customValues } from '../customfields/customfields.ts';
 import { collectValues, type Direction, keyset, type Parameter, type Place, type Placed } from '../keyset.ts';
-import { findRarest, matchFilters, matchSearch, tierOrLast } from './customermatch.ts';
-import type { CustomerFilters, CustomerList } from './customers.ts';
+import { type CustomerFilters, findRarest, matchFilters, matchSearch, tierOrLast } from './customermatch.ts';
 
 /*
  * PostgreSQL does not know how many rows hold a word: row-level security keeps its statistics from operators that might leak, and LIKE
@@ -21,6 +20,14 @@ export const customerOrders = {
   updated: { by: 'c.updated_at', type: 'timestamptz' },
 };
 export type CustomerOrder = keyof typeof customerOrders;
+
+export type CustomerList = {
+  filters: CustomerFilters;
+  sort: CustomerOrder;
+  direction: Direction;
+  after?: Place;
+  limit: number;
+};
 
 /** Filters that the index of an order answers with it: the list is read with them, and not past all the others. */
 const filtersInOrder: Partial<Record<CustomerOrder, (keyof CustomerFilters)[]>> = {

@@ -8,8 +8,8 @@ import {
 } from '@aether/platform';
 import { addActivity } from '../activities/activities.ts';
 import { type CustomChange, type CustomValues, customValues, writeCustomValues } from '../customfields/customfields.ts';
-import type { Direction, Place, Placed } from '../keyset.ts';
-import { type DealOrder, findDeals } from './dealsearch.ts';
+import type { Placed } from '../keyset.ts';
+import { type DealList, type DealStatus, findDeals } from './dealsearch.ts';
 
 export type Deal = {
   id: number;
@@ -22,7 +22,7 @@ export type Deal = {
   amount: number;
   /** ISO 4217. */
   currency: string;
-  status: 'open' | 'won' | 'lost';
+  status: DealStatus;
   owner_id: string | null;
   /** YYYY-MM-DD */
   expected_close_on: string | null;
@@ -58,17 +58,6 @@ export type DealChange = {
   owner_id?: string | null;
   expected_close_on?: string | null;
   custom?: CustomChange;
-};
-
-export type DealFilters = {
-  customer_id?: string;
-  company_id?: string;
-  pipeline?: number;
-  stage?: number;
-  owner?: string;
-  status?: Deal['status'];
-  /** Every word stands in the name of the deal or of the customer. */
-  search?: string;
 };
 
 /** Read the deal again: somebody moved or changed it meanwhile. */
@@ -119,8 +108,6 @@ export const listedDealColumns = `${dealColumns}, jsonb_build_object('id', c.id,
 /** What stands behind deals `d` in `from`, for those columns. */
 export const listedDealTables = `join crm.pipeline_stages s on s.id = d.stage_id join platform.customers c on c.id = d.customer_id
   left join platform.companies o on o.id = d.company_id left join platform.users u on u.id = d.owner_id`;
-
-export type DealList = { filters: DealFilters; sort: DealOrder; direction: Direction; after?: Place; limit: number };
 
 export async function listDeals(on: Queryable, list: DealList): Promise<Placed<ListedDeal>[]> {
   const found = await findDeals(on, list);

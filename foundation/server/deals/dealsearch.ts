@@ -3,6 +3,7 @@ import { matchCustomer } from '../customers/customermatch.ts';
 import {
   collectValues,
   comparedWordsMax,
+  type Direction,
   keyset,
   likePattern,
   matchWord,
@@ -10,7 +11,6 @@ import {
   type Place,
   wordsOf,
 } from '../keyset.ts';
-import type { DealFilters, DealList } from './deals.ts';
 
 /*
  * A word may stand in a deal's name or in its customer's. As with customers (see customersearch.ts) two ways are tried: the first
@@ -27,6 +27,21 @@ export const dealOrders = {
   updated: { by: 'd.updated_at', type: 'timestamptz' },
 };
 export type DealOrder = keyof typeof dealOrders;
+
+export type DealStatus = 'open' | 'won' | 'lost';
+
+export type DealFilters = {
+  customer_id?: string;
+  company_id?: string;
+  pipeline?: number;
+  stage?: number;
+  owner?: string;
+  status?: DealStatus;
+  /** Every word stands in the name of the deal or of the customer. */
+  search?: string;
+};
+
+export type DealList = { filters: DealFilters; sort: DealOrder; direction: Direction; after?: Place; limit: number };
 
 /** Deals looked at in the order of the list, for each that the page may hold, before the indexes of trigrams are asked. */
 const lookAheadPerRow = 100;

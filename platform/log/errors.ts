@@ -1,0 +1,119 @@
+/** What is wrong with one field of the caller's input, in words that may be shown. */
+export type FieldError = { field: string; message: string };
+
+/**
+ * Everything that platformDb refuses. `message` names the next step and is safe to show to a client; what the driver said
+ * is in `cause`, for the log. docs/error-codes.md lists the codes.
+ */
+export class PlatformError extends Error {
+  readonly code: string;
+  readonly httpStatus: number;
+  readonly fields: FieldError[];
+  readonly retryAfterSeconds: number | undefined;
+
+  constructor(
+    code: string,
+    httpStatus: number,
+    message: string,
+    {
+      fields = [],
+      retryAfterSeconds,
+      cause,
+    }: { fields?: FieldError[]; retryAfterSeconds?: number; cause?: unknown } = {},
+  ) {
+    super(message, { cause });
+    this.name = new.target.name;
+    this.code = code;
+    this.httpStatus = httpStatus;
+    this.fields = fields;
+    this.retryAfterSeconds = retryAfterSeconds;
+  }
+}
+
+/** For the caller's user: correct the named fields. */
+export class InvalidField extends PlatformError {
+  constructor(fields: FieldError[], cause?: unknown) {
+    super('invalid-field', 422, fields.map((each) => `${each.field}: ${each.message}`).join(' '), { fields, cause });
+  }
+}
+
+/** Change the named value: it must be unique and something else has it. */
+export class AlreadyExists extends PlatformError {
+  constructor(field: string, cause?: unknown) {
+    super('already-exists', 409, `Something else already has this ${field}.`, {
+      fields: [{ field, message: 'is taken' }],
+      cause,
+    });
+  }
+}
+
+/** Leave the field to the app that owns it. */
+export class FieldNotOwned extends PlatformError {
+  constructor(fields: FieldError[], cause?: unknown) {
+    const names = fields.map((each) => each.field).join(', ');
+    super(
+      'field-not-owned',
+      403,
+      names ? `This app may not write ${names}: another app owns it.` : 'This app may not do that to this record.',
+      { fields, cause },
+    );
+  }
+}
+
+/** Name a record that exists: the one referred to does not. */
+export class ReferenceNotFound extends PlatformError {
+  constructor(field: string, cause?: unknown) {
+    super('reference-not-found', 422, `${field} names a record that does not exist.`, {
+      fields: [{ field, message: 'names a record that does not exist' }],
+      cause,
+    });
+  }
+}
+
+/** Run the whole transaction again: nothing of it was kept. */
+export class TransactionConflict extends PlatformError {
+  constructor(cause?: unknown) {
+    super('transaction-conflict', 409, 'Two changes met. Nothing was kept: repeat the whole step.', {
+      retryAfterSeconds: 1,
+      cause,
+    });
+  }
+}
+
+/** For the developer: let the error of a failed statement through, or run it in `tx.savepoint`. */
+export class TransactionAborted extends PlatformError {
+  constructor() {
+    super(
+      'transaction-aborted',
+      500,
+      'A statement of this transaction failed and its error was caught, so PostgreSQL undid all of it. Let the error through, or use tx.savepoint.',
+    );
+  }
+}
+
+/** Try again shortly: somebody holds the record, or the query took too long. */
+export class DatabaseBusy extends PlatformError {
+  constructor(cause?: unknown) {
+    super('database-busy', 503, 'The database is busy. Nothing was changed; try again shortly.', {
+      retryAfterSeconds: 2,
+      cause,
+    });
+  }
+}
+
+/** Try again later; the operator must see to the database. Whether a write got through before the line went is unknown: repeat it with its key. */
+export class DatabaseUnavailable extends PlatformError {
+  constructor(cause?: unknown) {
+    super('database-unavailable', 503, 'The database cannot be reached. Try again in a moment.', {
+      retryAfterSeconds: 5,
+      cause,
+    });
+  }
+}
+
+/** For the operator, at start: the settings or the database do not fit this app. */
+export class ConfigurationError extends PlatformError {
+  constructor(message: string, cause?: unknown) {
+    super('configuration', 500, message, { cause });
+  }
+}
