@@ -31,17 +31,20 @@ declare
   given text;
   fits boolean;
 begin
-  -- Held, so that nobody takes a choice away that is being chosen.
+  -- The lock keeps a choice from being taken away while it is being chosen.
   select * into field from crm.custom_fields f where f.id = case tg_op when 'DELETE' then old.field_id else new.field_id end for share;
   if tg_op = 'DELETE' then
-    -- Of a field that is being removed nothing is found.
+    -- A field that is being removed is not found.
     if field.is_required then
-      raise exception '% is required' , field.label using errcode = 'check_violation', constraint = 'custom_field_required', column = field.key;
+      raise exception '% is required', field.label
+        using errcode = 'check_violation', constraint = 'custom_field_required', column = field.key;
     end if;
     return old;
   end if;
-  if field.id is null then return new; end if;  -- the foreign key says so
-  if num_nonnulls(case field.record when 'customer' then new.customer_id::text when 'company' then new.company_id::text else new.deal_id::text end) = 0 then
+  if field.id is null then return new; end if;  -- the foreign key refuses it
+  if num_nonnulls(
+    case field.record when 'customer' then new.customer_id::text when 'company' then new.company_id::text else new.deal_id::text end
+  ) = 0 then
     raise exception '% is a field of another kind of record', field.label
       using errcode = 'check_violation', constraint = 'custom_field_record', column = field.key;
   end if;
@@ -124,7 +127,8 @@ begin
   select v.value #>> '{}' into used from crm.custom_field_values v
   where v.field_id = new.id and v.value #>> '{}' <> all (new.choices) limit 1;
   if found then
-    raise exception 'the choice % is in use', used using errcode = 'check_violation', constraint = 'custom_field_choice_used', detail = used;
+    raise exception 'the choice % is in use', used
+      using errcode = 'check_violation', constraint = 'custom_field_choice_used', detail = used;
   end if;
   return new;
 end $function$;
@@ -145,7 +149,8 @@ begin
     select from crm.custom_field_values v where v.field_id = f.id and (v.deal_id = deal or v.company_id = company))
   order by f.position, f.id limit 1;
   if found then
-    raise exception '% is required', missing.label using errcode = 'check_violation', constraint = 'custom_field_required', column = missing.key;
+    raise exception '% is required', missing.label
+      using errcode = 'check_violation', constraint = 'custom_field_required', column = missing.key;
   end if;
   return null;
 end $function$;
@@ -159,9 +164,9 @@ declare
   stage_outcome text;
   is_moved boolean;
 begin
-  -- Held, so that it does not get another outcome meanwhile.
+  -- The lock keeps the stage's outcome until the transaction ends.
   select s.outcome into stage_outcome from crm.pipeline_stages s where s.id = new.stage_id for share;
-  if stage_outcome = new.status or stage_outcome is null then return new; end if;  -- the foreign key refuses what is no stage
+  if stage_outcome = new.status or stage_outcome is null then return new; end if;  -- the foreign key refuses an unknown stage
   if tg_op = 'INSERT' then is_moved := new.status = 'open';
   else is_moved := new.stage_id <> old.stage_id;
   end if;
@@ -172,11 +177,13 @@ begin
     new.status := stage_outcome;
     new.closed_at := case when stage_outcome <> 'open' then coalesce(new.closed_at, now()) end;
   elsif new.status = 'open' then
-    raise exception 'name the stage in which the deal is open' using errcode = 'check_violation', constraint = 'deals_stage_of_status', column = 'stage_id';
+    raise exception 'name the stage in which the deal is open'
+      using errcode = 'check_violation', constraint = 'deals_stage_of_status', column = 'stage_id';
   else
     select s.id into new.stage_id from crm.pipeline_stages s where s.pipeline_id = new.pipeline_id and s.outcome = new.status;
     if not found then
-      raise exception 'the pipeline has no stage for %', new.status using errcode = 'check_violation', constraint = 'deals_stage_of_status', column = 'stage_id';
+      raise exception 'the pipeline has no stage for %', new.status
+        using errcode = 'check_violation', constraint = 'deals_stage_of_status', column = 'stage_id';
     end if;
     new.closed_at := coalesce(new.closed_at, now());
   end if;
@@ -314,14 +321,14 @@ grant select on crm.cursor_key to foundation_role;
 create table crm.custom_field_values (
   id bigint generated always as identity not null,
   field_id bigint not null,
+  field_key text collate "C" not null,
+  field_label text not null,
   customer_id uuid,
   company_id uuid,
   deal_id bigint,
   value jsonb not null,
-  updated_at timestamp with time zone default now() not null,
-  field_key text collate "C" not null,
-  field_label text not null,
   created_at timestamp with time zone default now() not null,
+  updated_at timestamp with time zone default now() not null,
   constraint custom_field_values_pkey PRIMARY KEY (id),
   constraint custom_field_values_field_id_company_id_key UNIQUE (field_id, company_id),
   constraint custom_field_values_field_id_customer_id_key UNIQUE (field_id, customer_id),
@@ -474,8 +481,8 @@ create table crm.pipelines (
   id bigint generated always as identity not null,
   name text not null,
   is_default boolean default false not null,
-  created_at timestamp with time zone default now() not null,
   version bigint default 1 not null,
+  created_at timestamp with time zone default now() not null,
   updated_at timestamp with time zone default now() not null,
   constraint pipelines_pkey PRIMARY KEY (id),
   constraint pipelines_name_key UNIQUE (name),
@@ -655,7 +662,9 @@ AS $function$
 declare violated text;
 begin
   for attempt in 1..5 loop
-    select c.* into customer from platform.customer_emails e join platform.customers c on c.id = e.customer_id where e.email_key = key;
+    select c.* into customer
+    from platform.customer_emails e join platform.customers c on c.id = e.customer_id
+    where e.email_key = key;
     if found then created := false; return; end if;
     begin
       insert into platform.customers (email, email_key, name) values (address, key, full_name) returning * into customer;
@@ -664,11 +673,11 @@ begin
     exception when unique_violation then
       get stacked diagnostics violated = constraint_name;
       if violated not in ('customer_emails_pkey', 'customers_crm_id_key', 'customers_support_id_key', 'customer_external_ids_pkey') then
-        raise; -- trying again would not help
+        raise; -- another attempt would not help
       end if;
     end;
   end loop;
-  -- Only under repeatable read, where the rival's row stays invisible however often one looks.
+  -- Reached only under repeatable read, where the rival's row stays invisible to every attempt.
   raise exception 'a customer with this address or number appeared meanwhile' using errcode = 'serialization_failure';
 end $function$;
 grant execute on function platform.find_or_create_customer(key text, address text, full_name text, OUT customer platform.customers, OUT created boolean) to foundation_role;
@@ -816,11 +825,11 @@ AS $function$
 declare person platform.users;
 begin
   for attempt in 1..3 loop
-    -- The directory account before the subject, which differs from app registration to app registration.
+    -- The directory account comes before the subject, which differs from app registration to app registration.
     update platform.users u set email = address, name = full_name, last_signed_in = now()
     where u.directory_tenant_id = tenant and u.directory_object_id = account returning u.* into person;
     if not found then
-      -- Support ties no administrator: see the revoke above.
+      -- Support ties no account to an administrator: see the grants of platform.users.
       update platform.users u set email = address, name = full_name, last_signed_in = now(),
         directory_tenant_id = coalesce(u.directory_tenant_id, tenant), directory_object_id = coalesce(u.directory_object_id, account)
       where u.id = subject and (tenant is null
@@ -1107,9 +1116,9 @@ create table support.agents (
   id uuid default uuidv7() not null,
   user_id text collate "C" not null,
   availability text default 'offline'::text not null,
-  created_at timestamp with time zone default now() not null,
   is_active boolean default true not null,
   last_seen_at timestamp with time zone,
+  created_at timestamp with time zone default now() not null,
   constraint agents_pkey PRIMARY KEY (id),
   constraint agents_user_id_key UNIQUE (user_id),
   constraint agents_user_id_fkey FOREIGN KEY (user_id) REFERENCES platform.users(id),
@@ -1126,6 +1135,7 @@ grant update (availability, is_active, last_seen_at) on support.agents to suppor
 
 create table support.calls (
   id uuid default uuidv7() not null,
+  client_id text collate "C",
   customer_id uuid not null,
   agent_id uuid,
   direction text not null,
@@ -1135,7 +1145,6 @@ create table support.calls (
   started_at timestamp with time zone not null,
   duration_seconds integer,
   created_at timestamp with time zone default now() not null,
-  client_id text collate "C",
   constraint calls_pkey PRIMARY KEY (id),
   constraint calls_client_id_key UNIQUE (client_id),
   constraint calls_agent_id_fkey FOREIGN KEY (agent_id) REFERENCES support.agents(id),
@@ -1156,7 +1165,7 @@ CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON support.calls FOR E
 alter table support.calls enable row level security, force row level security;
 create policy owner_all on support.calls for all to platform_owner using (true) with check (true);
 create policy support_all on support.calls for all to support_role using (true) with check (true);
-grant insert (customer_id, agent_id, direction, number_e164, outcome, notes, started_at, duration_seconds, client_id) on support.calls to support_role;
+grant insert (client_id, customer_id, agent_id, direction, number_e164, outcome, notes, started_at, duration_seconds) on support.calls to support_role;
 grant select on support.calls to support_role;
 grant update (customer_id, outcome, notes, duration_seconds) on support.calls to support_role;
 
@@ -1186,8 +1195,8 @@ create table support.chatbots (
   name text not null,
   rules jsonb default '{}'::jsonb not null,
   is_live boolean default false not null,
-  created_at timestamp with time zone default now() not null,
   version bigint default 1 not null,
+  created_at timestamp with time zone default now() not null,
   updated_at timestamp with time zone default now() not null,
   constraint chatbots_pkey PRIMARY KEY (id),
   constraint chatbots_widget_id_fkey FOREIGN KEY (widget_id) REFERENCES support.widgets(id),
@@ -1243,8 +1252,8 @@ create table support.messages (
   agent_id uuid,
   client_id text collate "C" not null,
   body text not null,
-  created_at timestamp with time zone default clock_timestamp() not null,
   choices jsonb,
+  created_at timestamp with time zone default clock_timestamp() not null,
   constraint messages_pkey PRIMARY KEY (id),
   constraint messages_session_id_author_client_id_key UNIQUE (session_id, author, client_id),
   constraint messages_session_id_number_key UNIQUE (session_id, number),
@@ -1304,23 +1313,23 @@ create table support.sessions (
   visitor_email text,
   visitor_name text,
   token_hash bytea not null,
-  agent_id uuid,
-  status text default 'active'::text not null,
-  resolved boolean,
-  message_count integer default 0 not null,
-  started_at timestamp with time zone default now() not null,
-  last_message_at timestamp with time zone,
-  ended_at timestamp with time zone,
-  handler text default 'agent'::text not null,
-  is_offline boolean default false not null,
-  asked_at timestamp with time zone,
-  waiting_since timestamp with time zone,
-  snoozed_until timestamp with time zone,
-  visitor_read_number integer default 0 not null,
-  agent_read_number integer default 0 not null,
   page jsonb,
   language text collate "C",
   time_zone text collate "C",
+  handler text default 'agent'::text not null,
+  agent_id uuid,
+  status text default 'active'::text not null,
+  resolved boolean,
+  is_offline boolean default false not null,
+  message_count integer default 0 not null,
+  visitor_read_number integer default 0 not null,
+  agent_read_number integer default 0 not null,
+  started_at timestamp with time zone default now() not null,
+  asked_at timestamp with time zone,
+  waiting_since timestamp with time zone,
+  snoozed_until timestamp with time zone,
+  last_message_at timestamp with time zone,
+  ended_at timestamp with time zone,
   constraint sessions_pkey PRIMARY KEY (id),
   constraint sessions_token_hash_key UNIQUE (token_hash),
   constraint sessions_agent_id_fkey FOREIGN KEY (agent_id) REFERENCES support.agents(id),
@@ -1359,9 +1368,9 @@ CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON support.sessions FO
 alter table support.sessions enable row level security, force row level security;
 create policy owner_all on support.sessions for all to platform_owner using (true) with check (true);
 create policy support_all on support.sessions for all to support_role using (true) with check (true);
-grant insert (widget_id, customer_id, identity, visitor_email, visitor_name, token_hash, handler, is_offline, page, language, time_zone) on support.sessions to support_role;
+grant insert (widget_id, customer_id, identity, visitor_email, visitor_name, token_hash, page, language, time_zone, handler, is_offline) on support.sessions to support_role;
 grant select on support.sessions to support_role;
-grant update (customer_id, identity, visitor_email, visitor_name, token_hash, agent_id, status, resolved, message_count, last_message_at, ended_at, handler, asked_at, waiting_since, snoozed_until, visitor_read_number, agent_read_number) on support.sessions to support_role;
+grant update (customer_id, identity, visitor_email, visitor_name, token_hash, handler, agent_id, status, resolved, message_count, visitor_read_number, agent_read_number, asked_at, waiting_since, snoozed_until, last_message_at, ended_at) on support.sessions to support_role;
 
 create table support.widget_agents (
   widget_id uuid not null,
@@ -1407,8 +1416,8 @@ create table support.widgets (
   allowed_origins text[] default '{}'::text[] not null,
   settings jsonb default '{}'::jsonb not null,
   is_active boolean default true not null,
-  created_at timestamp with time zone default now() not null,
   version bigint default 1 not null,
+  created_at timestamp with time zone default now() not null,
   updated_at timestamp with time zone default now() not null,
   constraint widgets_pkey PRIMARY KEY (id),
   constraint widgets_key_key UNIQUE (key),
@@ -1459,7 +1468,8 @@ begin
     partition := 'events_p' || last_position + 1;
     execute format('create table sync.%I (like sync.events including all excluding comments)', partition);
     execute format('call platform.protect_table(%L)', 'sync.' || partition);
-    execute format('alter table sync.events attach partition sync.%I for values from (%s) to (%s)', partition, last_position + 1, last_position + size + 1);
+    execute format('alter table sync.events attach partition sync.%I for values from (%s) to (%s)',
+      partition, last_position + 1, last_position + size + 1);
     last_position := last_position + size;
   end loop;
 end $function$;
@@ -1476,7 +1486,8 @@ declare
   whole text;
   changes text;
 begin
-  select array_agg(a.attname::text order by a.attnum) filter (where a.attname not in ('version', 'updated_at') and a.attname <> all (never)),
+  select array_agg(a.attname::text order by a.attnum)
+           filter (where a.attname not in ('version', 'updated_at') and a.attname <> all (never)),
          bool_or(a.attname = 'version')
   into columns, has_version from pg_attribute a where a.attrelid = target and a.attnum > 0 and not a.attisdropped;
   -- jsonb_build_object takes at most a hundred arguments.
@@ -1509,13 +1520,17 @@ begin
   end if;
   insert into sync.outbox (type, key, row_id, version, audience, app, login, actor, data, previous, trace)
   values (%6$L || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, (%7$s)::text, r.id::text, %8$s,
-          %9$L, platform.current_app(), session_user, platform.current_actor(), data, previous, nullif(left(current_setting('aether.trace', true), 255), ''));
+          %9$L, platform.current_app(), session_user, platform.current_actor(), data, previous,
+          nullif(left(current_setting('aether.trace', true), 255), ''));
   if not pg_try_advisory_xact_lock_shared(7271, 1) then perform pg_notify('sync_outbox', ''); end if;  -- sync.ring, without the call
   return null;
 end $body$ $f$,
     function_name, target, changes, (select string_agg(format('%L, r.%I', c, c), ', ') from unnest(always) c), whole,
-    entity || '.', event_key, case when has_version then 'r.version' else 'null' end, event_audience, coalesce(array_to_string(never, ' '), ''));
-  execute format('create or replace trigger z_capture after insert or update or delete on %s for each row execute function sync.%I()', target, function_name);
+    entity || '.', event_key, case when has_version then 'r.version' else 'null' end,
+    event_audience, coalesce(array_to_string(never, ' '), ''));
+  execute format(
+    'create or replace trigger z_capture after insert or update or delete on %s for each row execute function sync.%I()',
+    target, function_name);
 end $procedure$;
 
 CREATE OR REPLACE FUNCTION sync.capture_crm_activities()
@@ -1597,7 +1612,8 @@ begin
   end if;
   insert into sync.outbox (type, key, row_id, version, audience, app, login, actor, data, previous, trace)
   values ('activity.' || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, (r.customer_id)::text, r.id::text, null,
-          'crm', platform.current_app(), session_user, platform.current_actor(), data, previous, nullif(left(current_setting('aether.trace', true), 255), ''));
+          'crm', platform.current_app(), session_user, platform.current_actor(), data, previous,
+          nullif(left(current_setting('aether.trace', true), 255), ''));
   if not pg_try_advisory_xact_lock_shared(7271, 1) then perform pg_notify('sync_outbox', ''); end if;  -- sync.ring, without the call
   return null;
 end $function$;
@@ -1657,7 +1673,8 @@ begin
   end if;
   insert into sync.outbox (type, key, row_id, version, audience, app, login, actor, data, previous, trace)
   values ('contact.' || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, (coalesce(r.customer_id, r.id))::text, r.id::text, r.version,
-          'crm', platform.current_app(), session_user, platform.current_actor(), data, previous, nullif(left(current_setting('aether.trace', true), 255), ''));
+          'crm', platform.current_app(), session_user, platform.current_actor(), data, previous,
+          nullif(left(current_setting('aether.trace', true), 255), ''));
   if not pg_try_advisory_xact_lock_shared(7271, 1) then perform pg_notify('sync_outbox', ''); end if;  -- sync.ring, without the call
   return null;
 end $function$;
@@ -1684,6 +1701,14 @@ begin
       data := data || jsonb_build_object('field_id', new.field_id);
       previous := previous || jsonb_build_object('field_id', old.field_id);
     end if;
+    if new.field_key is distinct from old.field_key then
+      data := data || jsonb_build_object('field_key', new.field_key);
+      previous := previous || jsonb_build_object('field_key', old.field_key);
+    end if;
+    if new.field_label is distinct from old.field_label then
+      data := data || jsonb_build_object('field_label', new.field_label);
+      previous := previous || jsonb_build_object('field_label', old.field_label);
+    end if;
     if new.customer_id is distinct from old.customer_id then
       data := data || jsonb_build_object('customer_id', new.customer_id);
       previous := previous || jsonb_build_object('customer_id', old.customer_id);
@@ -1700,14 +1725,6 @@ begin
       data := data || jsonb_build_object('value', new.value);
       previous := previous || jsonb_build_object('value', old.value);
     end if;
-    if new.field_key is distinct from old.field_key then
-      data := data || jsonb_build_object('field_key', new.field_key);
-      previous := previous || jsonb_build_object('field_key', old.field_key);
-    end if;
-    if new.field_label is distinct from old.field_label then
-      data := data || jsonb_build_object('field_label', new.field_label);
-      previous := previous || jsonb_build_object('field_label', old.field_label);
-    end if;
     if new.created_at is distinct from old.created_at then
       data := data || jsonb_build_object('created_at', new.created_at);
       previous := previous || jsonb_build_object('created_at', old.created_at);
@@ -1715,13 +1732,14 @@ begin
     if data = '{}' then return null; end if;
     data := jsonb_build_object('field_id', r.field_id, 'field_key', r.field_key, 'field_label', r.field_label, 'customer_id', r.customer_id, 'company_id', r.company_id, 'deal_id', r.deal_id) || data;
   elsif tg_op = 'INSERT' then
-    data := jsonb_build_object('id', r.id, 'field_id', r.field_id, 'customer_id', r.customer_id, 'company_id', r.company_id, 'deal_id', r.deal_id, 'value', r.value, 'field_key', r.field_key, 'field_label', r.field_label, 'created_at', r.created_at);
+    data := jsonb_build_object('id', r.id, 'field_id', r.field_id, 'field_key', r.field_key, 'field_label', r.field_label, 'customer_id', r.customer_id, 'company_id', r.company_id, 'deal_id', r.deal_id, 'value', r.value, 'created_at', r.created_at);
   else
-    previous := jsonb_build_object('id', r.id, 'field_id', r.field_id, 'customer_id', r.customer_id, 'company_id', r.company_id, 'deal_id', r.deal_id, 'value', r.value, 'field_key', r.field_key, 'field_label', r.field_label, 'created_at', r.created_at);
+    previous := jsonb_build_object('id', r.id, 'field_id', r.field_id, 'field_key', r.field_key, 'field_label', r.field_label, 'customer_id', r.customer_id, 'company_id', r.company_id, 'deal_id', r.deal_id, 'value', r.value, 'created_at', r.created_at);
   end if;
   insert into sync.outbox (type, key, row_id, version, audience, app, login, actor, data, previous, trace)
   values ('custom_value.' || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, (coalesce(r.customer_id, (select d.customer_id from crm.deals d where d.id = r.deal_id), r.company_id))::text, r.id::text, null,
-          'crm', platform.current_app(), session_user, platform.current_actor(), data, previous, nullif(left(current_setting('aether.trace', true), 255), ''));
+          'crm', platform.current_app(), session_user, platform.current_actor(), data, previous,
+          nullif(left(current_setting('aether.trace', true), 255), ''));
   if not pg_try_advisory_xact_lock_shared(7271, 1) then perform pg_notify('sync_outbox', ''); end if;  -- sync.ring, without the call
   return null;
 end $function$;
@@ -1805,7 +1823,8 @@ begin
   end if;
   insert into sync.outbox (type, key, row_id, version, audience, app, login, actor, data, previous, trace)
   values ('deal.' || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, (r.customer_id)::text, r.id::text, r.version,
-          'crm', platform.current_app(), session_user, platform.current_actor(), data, previous, nullif(left(current_setting('aether.trace', true), 255), ''));
+          'crm', platform.current_app(), session_user, platform.current_actor(), data, previous,
+          nullif(left(current_setting('aether.trace', true), 255), ''));
   if not pg_try_advisory_xact_lock_shared(7271, 1) then perform pg_notify('sync_outbox', ''); end if;  -- sync.ring, without the call
   return null;
 end $function$;
@@ -1853,7 +1872,8 @@ begin
   end if;
   insert into sync.outbox (type, key, row_id, version, audience, app, login, actor, data, previous, trace)
   values ('company.' || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, (r.id)::text, r.id::text, r.version,
-          'platform', platform.current_app(), session_user, platform.current_actor(), data, previous, nullif(left(current_setting('aether.trace', true), 255), ''));
+          'platform', platform.current_app(), session_user, platform.current_actor(), data, previous,
+          nullif(left(current_setting('aether.trace', true), 255), ''));
   if not pg_try_advisory_xact_lock_shared(7271, 1) then perform pg_notify('sync_outbox', ''); end if;  -- sync.ring, without the call
   return null;
 end $function$;
@@ -1941,7 +1961,8 @@ begin
   end if;
   insert into sync.outbox (type, key, row_id, version, audience, app, login, actor, data, previous, trace)
   values ('customer.' || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, (r.id)::text, r.id::text, r.version,
-          'platform', platform.current_app(), session_user, platform.current_actor(), data, previous, nullif(left(current_setting('aether.trace', true), 255), ''));
+          'platform', platform.current_app(), session_user, platform.current_actor(), data, previous,
+          nullif(left(current_setting('aether.trace', true), 255), ''));
   if not pg_try_advisory_xact_lock_shared(7271, 1) then perform pg_notify('sync_outbox', ''); end if;  -- sync.ring, without the call
   return null;
 end $function$;
@@ -2001,7 +2022,8 @@ begin
   end if;
   insert into sync.outbox (type, key, row_id, version, audience, app, login, actor, data, previous, trace)
   values ('user.' || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, (r.id)::text, r.id::text, null,
-          'platform', platform.current_app(), session_user, platform.current_actor(), data, previous, nullif(left(current_setting('aether.trace', true), 255), ''));
+          'platform', platform.current_app(), session_user, platform.current_actor(), data, previous,
+          nullif(left(current_setting('aether.trace', true), 255), ''));
   if not pg_try_advisory_xact_lock_shared(7271, 1) then perform pg_notify('sync_outbox', ''); end if;  -- sync.ring, without the call
   return null;
 end $function$;
@@ -2069,7 +2091,8 @@ begin
   end if;
   insert into sync.outbox (type, key, row_id, version, audience, app, login, actor, data, previous, trace)
   values ('call.' || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, (r.customer_id)::text, r.id::text, null,
-          'support', platform.current_app(), session_user, platform.current_actor(), data, previous, nullif(left(current_setting('aether.trace', true), 255), ''));
+          'support', platform.current_app(), session_user, platform.current_actor(), data, previous,
+          nullif(left(current_setting('aether.trace', true), 255), ''));
   if not pg_try_advisory_xact_lock_shared(7271, 1) then perform pg_notify('sync_outbox', ''); end if;  -- sync.ring, without the call
   return null;
 end $function$;
@@ -2116,24 +2139,25 @@ begin
       data := data || jsonb_build_object('body', new.body);
       previous := previous || jsonb_build_object('body', old.body);
     end if;
-    if new.created_at is distinct from old.created_at then
-      data := data || jsonb_build_object('created_at', new.created_at);
-      previous := previous || jsonb_build_object('created_at', old.created_at);
-    end if;
     if new.choices is distinct from old.choices then
       data := data || jsonb_build_object('choices', new.choices);
       previous := previous || jsonb_build_object('choices', old.choices);
     end if;
+    if new.created_at is distinct from old.created_at then
+      data := data || jsonb_build_object('created_at', new.created_at);
+      previous := previous || jsonb_build_object('created_at', old.created_at);
+    end if;
     if data = '{}' then return null; end if;
     data := jsonb_build_object('session_id', r.session_id, 'number', r.number) || data;
   elsif tg_op = 'INSERT' then
-    data := jsonb_build_object('id', r.id, 'session_id', r.session_id, 'number', r.number, 'author', r.author, 'agent_id', r.agent_id, 'client_id', r.client_id, 'body', r.body, 'created_at', r.created_at, 'choices', r.choices);
+    data := jsonb_build_object('id', r.id, 'session_id', r.session_id, 'number', r.number, 'author', r.author, 'agent_id', r.agent_id, 'client_id', r.client_id, 'body', r.body, 'choices', r.choices, 'created_at', r.created_at);
   else
-    previous := jsonb_build_object('id', r.id, 'session_id', r.session_id, 'number', r.number, 'author', r.author, 'agent_id', r.agent_id, 'client_id', r.client_id, 'body', r.body, 'created_at', r.created_at, 'choices', r.choices);
+    previous := jsonb_build_object('id', r.id, 'session_id', r.session_id, 'number', r.number, 'author', r.author, 'agent_id', r.agent_id, 'client_id', r.client_id, 'body', r.body, 'choices', r.choices, 'created_at', r.created_at);
   end if;
   insert into sync.outbox (type, key, row_id, version, audience, app, login, actor, data, previous, trace)
   values ('message.' || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, (coalesce((select s.customer_id from support.sessions s where s.id = r.session_id), r.session_id))::text, r.id::text, null,
-          'support', platform.current_app(), session_user, platform.current_actor(), data, previous, nullif(left(current_setting('aether.trace', true), 255), ''));
+          'support', platform.current_app(), session_user, platform.current_actor(), data, previous,
+          nullif(left(current_setting('aether.trace', true), 255), ''));
   if not pg_try_advisory_xact_lock_shared(7271, 1) then perform pg_notify('sync_outbox', ''); end if;  -- sync.ring, without the call
   return null;
 end $function$;
@@ -2189,7 +2213,8 @@ begin
   end if;
   insert into sync.outbox (type, key, row_id, version, audience, app, login, actor, data, previous, trace)
   values ('entry.' || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, (coalesce((select s.customer_id from support.sessions s where s.id = r.session_id), r.session_id))::text, r.id::text, null,
-          'support', platform.current_app(), session_user, platform.current_actor(), data, previous, nullif(left(current_setting('aether.trace', true), 255), ''));
+          'support', platform.current_app(), session_user, platform.current_actor(), data, previous,
+          nullif(left(current_setting('aether.trace', true), 255), ''));
   if not pg_try_advisory_xact_lock_shared(7271, 1) then perform pg_notify('sync_outbox', ''); end if;  -- sync.ring, without the call
   return null;
 end $function$;
@@ -2232,6 +2257,18 @@ begin
       data := data || jsonb_build_object('visitor_name', new.visitor_name);
       previous := previous || jsonb_build_object('visitor_name', old.visitor_name);
     end if;
+    if new.language is distinct from old.language then
+      data := data || jsonb_build_object('language', new.language);
+      previous := previous || jsonb_build_object('language', old.language);
+    end if;
+    if new.time_zone is distinct from old.time_zone then
+      data := data || jsonb_build_object('time_zone', new.time_zone);
+      previous := previous || jsonb_build_object('time_zone', old.time_zone);
+    end if;
+    if new.handler is distinct from old.handler then
+      data := data || jsonb_build_object('handler', new.handler);
+      previous := previous || jsonb_build_object('handler', old.handler);
+    end if;
     if new.agent_id is distinct from old.agent_id then
       data := data || jsonb_build_object('agent_id', new.agent_id);
       previous := previous || jsonb_build_object('agent_id', old.agent_id);
@@ -2244,21 +2281,13 @@ begin
       data := data || jsonb_build_object('resolved', new.resolved);
       previous := previous || jsonb_build_object('resolved', old.resolved);
     end if;
-    if new.started_at is distinct from old.started_at then
-      data := data || jsonb_build_object('started_at', new.started_at);
-      previous := previous || jsonb_build_object('started_at', old.started_at);
-    end if;
-    if new.ended_at is distinct from old.ended_at then
-      data := data || jsonb_build_object('ended_at', new.ended_at);
-      previous := previous || jsonb_build_object('ended_at', old.ended_at);
-    end if;
-    if new.handler is distinct from old.handler then
-      data := data || jsonb_build_object('handler', new.handler);
-      previous := previous || jsonb_build_object('handler', old.handler);
-    end if;
     if new.is_offline is distinct from old.is_offline then
       data := data || jsonb_build_object('is_offline', new.is_offline);
       previous := previous || jsonb_build_object('is_offline', old.is_offline);
+    end if;
+    if new.started_at is distinct from old.started_at then
+      data := data || jsonb_build_object('started_at', new.started_at);
+      previous := previous || jsonb_build_object('started_at', old.started_at);
     end if;
     if new.asked_at is distinct from old.asked_at then
       data := data || jsonb_build_object('asked_at', new.asked_at);
@@ -2272,24 +2301,21 @@ begin
       data := data || jsonb_build_object('snoozed_until', new.snoozed_until);
       previous := previous || jsonb_build_object('snoozed_until', old.snoozed_until);
     end if;
-    if new.language is distinct from old.language then
-      data := data || jsonb_build_object('language', new.language);
-      previous := previous || jsonb_build_object('language', old.language);
-    end if;
-    if new.time_zone is distinct from old.time_zone then
-      data := data || jsonb_build_object('time_zone', new.time_zone);
-      previous := previous || jsonb_build_object('time_zone', old.time_zone);
+    if new.ended_at is distinct from old.ended_at then
+      data := data || jsonb_build_object('ended_at', new.ended_at);
+      previous := previous || jsonb_build_object('ended_at', old.ended_at);
     end if;
     if data = '{}' then return null; end if;
     data := jsonb_build_object('customer_id', r.customer_id, 'status', r.status) || data;
   elsif tg_op = 'INSERT' then
-    data := jsonb_build_object('id', r.id, 'widget_id', r.widget_id, 'customer_id', r.customer_id, 'identity', r.identity, 'visitor_email', r.visitor_email, 'visitor_name', r.visitor_name, 'agent_id', r.agent_id, 'status', r.status, 'resolved', r.resolved, 'started_at', r.started_at, 'ended_at', r.ended_at, 'handler', r.handler, 'is_offline', r.is_offline, 'asked_at', r.asked_at, 'waiting_since', r.waiting_since, 'snoozed_until', r.snoozed_until, 'language', r.language, 'time_zone', r.time_zone);
+    data := jsonb_build_object('id', r.id, 'widget_id', r.widget_id, 'customer_id', r.customer_id, 'identity', r.identity, 'visitor_email', r.visitor_email, 'visitor_name', r.visitor_name, 'language', r.language, 'time_zone', r.time_zone, 'handler', r.handler, 'agent_id', r.agent_id, 'status', r.status, 'resolved', r.resolved, 'is_offline', r.is_offline, 'started_at', r.started_at, 'asked_at', r.asked_at, 'waiting_since', r.waiting_since, 'snoozed_until', r.snoozed_until, 'ended_at', r.ended_at);
   else
-    previous := jsonb_build_object('id', r.id, 'widget_id', r.widget_id, 'customer_id', r.customer_id, 'identity', r.identity, 'visitor_email', r.visitor_email, 'visitor_name', r.visitor_name, 'agent_id', r.agent_id, 'status', r.status, 'resolved', r.resolved, 'started_at', r.started_at, 'ended_at', r.ended_at, 'handler', r.handler, 'is_offline', r.is_offline, 'asked_at', r.asked_at, 'waiting_since', r.waiting_since, 'snoozed_until', r.snoozed_until, 'language', r.language, 'time_zone', r.time_zone);
+    previous := jsonb_build_object('id', r.id, 'widget_id', r.widget_id, 'customer_id', r.customer_id, 'identity', r.identity, 'visitor_email', r.visitor_email, 'visitor_name', r.visitor_name, 'language', r.language, 'time_zone', r.time_zone, 'handler', r.handler, 'agent_id', r.agent_id, 'status', r.status, 'resolved', r.resolved, 'is_offline', r.is_offline, 'started_at', r.started_at, 'asked_at', r.asked_at, 'waiting_since', r.waiting_since, 'snoozed_until', r.snoozed_until, 'ended_at', r.ended_at);
   end if;
   insert into sync.outbox (type, key, row_id, version, audience, app, login, actor, data, previous, trace)
   values ('session.' || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, (coalesce(r.customer_id, r.id))::text, r.id::text, null,
-          'support', platform.current_app(), session_user, platform.current_actor(), data, previous, nullif(left(current_setting('aether.trace', true), 255), ''));
+          'support', platform.current_app(), session_user, platform.current_actor(), data, previous,
+          nullif(left(current_setting('aether.trace', true), 255), ''));
   if not pg_try_advisory_xact_lock_shared(7271, 1) then perform pg_notify('sync_outbox', ''); end if;  -- sync.ring, without the call
   return null;
 end $function$;
@@ -2311,11 +2337,12 @@ begin
   lock table sync.events in share update exclusive mode;
   select p.name, p.first, p.last into partition, first, last from sync.list_partitions() p limit 1;
   if last >= coalesce((select e.position from sync.events e order by e.position desc limit 1), 0) then outcome := 'newest'; return; end if;
-  select e.sequenced_at into newest from sync.events e where e.position <= drop_oldest_partition.last order by e.position desc limit 1;
+  select e.sequenced_at into newest
+  from sync.events e where e.position <= drop_oldest_partition.last order by e.position desc limit 1;
   if newest > clock_timestamp() - keep then outcome := 'young'; return; end if;
 
   for look in 1..2 loop
-    -- Whoever moves a cursor or parks an event has read the log in that transaction: with this lock held, nobody does.
+    -- A transaction that moves a cursor or parks an event has read the log: while this lock is held, there is none.
     if look = 2 then lock table sync.events in access exclusive mode; end if;
     select jsonb_agg(to_jsonb(h)) into holders from sync.list_holders(first, last) h;
     if exists (select from jsonb_array_elements(holders) h where h ->> 'name' <> all (force)) then outcome := 'held'; return; end if;
@@ -2403,16 +2430,19 @@ declare
   writer constant text := platform.current_app();
   event_id bigint;
 begin
-  -- Before an id is drawn: the sequencer takes it that whoever has drawn one has a transaction id (see raiseFloor in sync/sequencer.ts).
+  -- This comes before an id is drawn: the sequencer relies on every transaction that has drawn one having a transaction id (see raiseFloor
+  -- in sync/worker/sequencer.ts).
   perform pg_current_xact_id();
   if writer not in ('foundation', 'support') or event_type is null or event_type !~ ('^' || writer || '\.[a-z][a-z0-9_.]{0,79}$') then
     raise exception 'an app publishes events that begin with its own name' using errcode = 'insufficient_privilege';
   end if;
-  if event_audience is distinct from 'platform' and event_audience is distinct from (case writer when 'foundation' then 'crm' else 'support' end) then
+  if event_audience is distinct from 'platform'
+     and event_audience is distinct from (case writer when 'foundation' then 'crm' else 'support' end) then
     raise exception 'an app publishes to everybody or to itself' using errcode = 'insufficient_privilege';
   end if;
-  -- Twice what an app may send: jsonb writes blanks that the app has not.
-  if jsonb_typeof(payload) is distinct from 'object' or octet_length(payload::text) > 131072 or coalesce(octet_length(event_key), 0) not between 1 and 255 then
+  -- The limit is twice what an app may send: jsonb writes blanks that the app did not send.
+  if jsonb_typeof(payload) is distinct from 'object' or octet_length(payload::text) > 131072
+     or coalesce(octet_length(event_key), 0) not between 1 and 255 then
     raise exception 'an event has a key and a JSON object of at most 64 KB' using errcode = 'check_violation';
   end if;
   insert into sync.outbox (type, key, row_id, audience, app, login, actor, data, trace)
@@ -2446,7 +2476,8 @@ begin
     delete from sync.outbox o
     where o.id = any (array(select id from sync.outbox where id > floor_id order by id limit batch_max)) returning *)
   insert into sync.events (position, id, type, key, row_id, version, audience, app, login, actor, data, previous, trace, occurred_at)
-  select head + row_number() over (order by id), id, type, key, row_id, version, audience, app, login, actor, data, previous, trace, occurred_at
+  select head + row_number() over (order by id),
+         id, type, key, row_id, version, audience, app, login, actor, data, previous, trace, occurred_at
   from taken;
   get diagnostics moved = row_count;
   head := head + moved;

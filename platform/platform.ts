@@ -15,7 +15,7 @@ import { openSignals, type Signals } from './log/signals.ts';
 import { type UserCalls, userCalls } from './users.ts';
 
 /** The newest migration that this package relies on; a database that lacks it is refused. */
-export const requiredMigration = 11;
+export const requiredMigration = 6;
 
 /** A database that takes longer to answer a question about itself is out of reach. */
 const checkTimeoutMs = 3_000;

@@ -1,16 +1,19 @@
--- The records that both apps share.
+-- The records that both apps share: users, companies, customers.
 
 create table platform.users (
   id text collate "C" primary key check (octet_length(id) between 1 and 255),
   email text not null check (platform.is_line(email, 254)),
   name text not null check (platform.is_line(name, 200)),
   role text not null default 'user' check (role in ('admin', 'user')),
-  foundation_user_id bigint unique,
-  support_user_id bigint unique,
+  -- JavaScript counts to 2^53 - 1. Beyond that, two numbers become one.
+  foundation_user_id bigint unique
+    constraint users_foundation_user_id_safe check (foundation_user_id between -9007199254740991 and 9007199254740991),
+  support_user_id bigint unique
+    constraint users_support_user_id_safe check (support_user_id between -9007199254740991 and 9007199254740991),
   directory_tenant_id text collate "C",
   directory_object_id text collate "C",
   created_at timestamptz not null default now(),
-  last_signed_in timestamptz,
+  last_signed_in timestamptz constraint users_last_signed_in_time check (platform.is_time(last_signed_in)),
   unique (directory_tenant_id, directory_object_id),
   check ((directory_tenant_id is null) = (directory_object_id is null))
 );
@@ -18,7 +21,7 @@ comment on column platform.users.id is 'The identity provider''s subject at the 
 comment on column platform.users.directory_object_id is
   'With the tenant, what finds a person again: the subject differs from app registration to app registration.';
 
--- Sign-in finds a person by the directory account: whoever could move it could sign in as an administrator.
+-- Sign-in finds a person by the directory account: a caller that could move the account could sign in as an administrator.
 create function platform.keep_directory_account() returns trigger
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
@@ -32,25 +35,40 @@ create trigger keep_directory_account before update of directory_tenant_id, dire
 
 call platform.protect_table('platform.users');
 create policy apps_read on platform.users for select to foundation_role, support_role using (true);
-create policy apps_add on platform.users for insert to foundation_role, support_role with check (true);
 create policy apps_edit on platform.users for update to foundation_role, support_role using (true) with check (true);
-grant select on platform.users to foundation_role, support_role;
--- id is granted because the identity provider, not the database, gives it; role is not: Foundation's users page sets it.
-grant insert (id, email, name, directory_tenant_id, directory_object_id, last_signed_in) on platform.users to foundation_role, support_role;
-grant update (email, name, directory_tenant_id, directory_object_id, last_signed_in) on platform.users to foundation_role, support_role;
-grant insert (foundation_user_id), update (foundation_user_id, role) on platform.users to foundation_role;
-grant insert (support_user_id), update (support_user_id) on platform.users to support_role;
+-- No app inserts a user or writes a directory account; only platform.sign_in_user does. An app that could insert one could tie somebody's
+-- future name to another directory account, and an app that could tie an account to an administrator who has none yet could make anybody
+-- an administrator.
+grant select, update (email, name, last_signed_in) on platform.users to foundation_role, support_role;
+-- Foundation's users page sets the role.
+grant update (foundation_user_id, role) on platform.users to foundation_role;
+grant update (support_user_id) on platform.users to support_role;
+
+-- The search finds Özgür for "Ozgur": names beyond ASCII are found by their letters without marks as well. Only those names have a second
+-- index entry, so the search of all others costs no more. The extension unaccent would have to be installed on every server, so it is
+-- not used.
+create function platform.fold(value text) returns text
+language sql immutable parallel safe
+return replace(replace(replace(
+  translate(regexp_replace(normalize(lower(value), nfd), '[\u0300-\u036f]', '', 'g'), 'øłđıħŧ', 'oldiht'),
+  'ß', 'ss'), 'æ', 'ae'), 'œ', 'oe');
+grant execute on function platform.fold(text) to foundation_role, support_role;
 
 create table platform.companies (
   id uuid primary key default uuidv7(),
   name text not null check (platform.is_line(name, 200)),
-  domain text collate "C" unique check (domain ~ '^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9-]{2,63}$' and octet_length(domain) <= 253),
+  domain text collate "C" unique
+    check (domain ~ '^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9-]{2,63}$' and octet_length(domain) <= 253),
   version bigint not null default 1,
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
   created_by_app text collate "C" not null default platform.current_app() check (created_by_app in ('foundation', 'support'))
 );
+create index companies_by_name on platform.companies (name, id);
+create index companies_by_change on platform.companies (updated_at, id);
 create index companies_search on platform.companies using gin ((' ' || lower(name)) ext.gin_trgm_ops);
+create index companies_folded on platform.companies using gin ((' ' || platform.fold(name)) ext.gin_trgm_ops)
+  where octet_length(name) <> char_length(name);
 create trigger count_version before update on platform.companies for each row execute function platform.count_version();
 
 call platform.protect_table('platform.companies');
@@ -58,8 +76,17 @@ create policy apps_read on platform.companies for select to foundation_role, sup
 create policy foundation_add on platform.companies for insert to foundation_role with check (created_by_app = 'foundation');
 create policy support_add on platform.companies for insert to support_role with check (created_by_app = 'support');
 create policy apps_edit on platform.companies for update to foundation_role, support_role using (true) with check (true);
-grant select on platform.companies to foundation_role, support_role;
-grant insert (name, domain, created_by_app), update (name, domain) on platform.companies to foundation_role, support_role;
+-- Nobody may delete a company: both apps share it, and Support may refer to it.
+grant select, insert (name, domain, created_by_app), update (name, domain) on platform.companies to foundation_role, support_role;
+
+-- The check of what platform/email.ts makes of an address, as far as PostgreSQL can tell. A key that email.ts never makes could never be
+-- looked up.
+create function platform.is_email_key(key text) returns boolean
+language sql immutable parallel safe
+return octet_length(key) <= 254 and octet_length(split_part(key, '@', 1)) <= 64 and key !~ '^//'
+  and key ~ '^[^].@[:space:][:cntrl:]A-Z"(),:;<>[\\%]+(\.[^].@[:space:][:cntrl:]A-Z"(),:;<>[\\%]+)*'
+    '@([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]$';
+grant execute on function platform.is_email_key(text) to foundation_role, support_role;
 
 create table platform.customers (
   id uuid primary key default uuidv7(),
@@ -72,36 +99,71 @@ create table platform.customers (
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
   created_by_app text collate "C" not null default platform.current_app() check (created_by_app in ('foundation', 'support')),
-  crm_id bigint unique check (crm_id > 0),
+  crm_id bigint unique check (crm_id > 0) constraint customers_crm_id_safe check (crm_id <= 9007199254740991),
   account_tier text collate "C" check (account_tier ~ '^[a-z][a-z0-9_-]{0,39}$'),
   account_manager_id text collate "C" references platform.users,
-  support_id bigint unique check (support_id > 0),
+  support_id bigint unique check (support_id > 0) constraint customers_support_id_safe check (support_id <= 9007199254740991),
   preferred_language text collate "C" check (preferred_language ~ '^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,4}$'),
   timezone text collate "C" check (timezone ~ '^[A-Za-z][A-Za-z0-9_+/-]{0,63}$'),
   merged_into uuid references platform.customers check (merged_into <> id),
   erased_at timestamptz,
   constraint customers_email_well_formed check (platform.is_line(email, 254) and octet_length(email) <= 254),
-  -- For plain ASCII the database itself vouches for the key; beyond it PostgreSQL and JavaScript lower-case differently,
-  -- and only platform/email.ts makes keys.
+  -- For plain ASCII the database itself vouches for the key. Beyond it PostgreSQL and JavaScript lower-case differently, and only
+  -- platform/email.ts makes keys.
   constraint customers_email_key_canonical check (
-    octet_length(email_key) <= 254 and email_key ~ '^[^@[:space:][:cntrl:]A-Z]+@[a-z0-9.-]+$'
-    and (email ~ '[^\x01-\x7f]' or email_key = lower(email collate "C")))
+    platform.is_email_key(email_key) and (email ~ '[^\x01-\x7f]' or email_key = lower(email collate "C")))
 );
 comment on column platform.customers.email_key is
-  'The canonical form of email. It stands here, not only in customer_emails, so that a plain insert cannot leave a customer without an address.';
+  'The canonical form of email. It stands here, not only in customer_emails, '
+  'so that a plain insert cannot leave a customer without an address.';
 comment on column platform.customers.merged_into is 'The customer that goes on for this one; never one that is itself merged.';
+
 create index on platform.customers (company_id) where company_id is not null;
-create index on platform.customers (account_manager_id) where account_manager_id is not null;
 create index on platform.customers (merged_into) where merged_into is not null;
--- The blank in front lets "begins a word" be asked as '% jo%', which even two letters can be found by.
+-- The leading blank lets "begins a word" be asked as '% jo%', which an index answers even for two letters.
 create index customers_search on platform.customers using gin ((' ' || lower(name) || ' ' || email_key) ext.gin_trgm_ops);
+create index customers_folded on platform.customers using gin ((' ' || platform.fold(name)) ext.gin_trgm_ops)
+  where octet_length(name) <> char_length(name);
+-- One index for every order that the lists offer. They leave out merged and erased customers, because no list shows those.
+create index customers_by_name on platform.customers (name, id) where merged_into is null and erased_at is null;
+create index customers_by_email on platform.customers (email_key, id) where merged_into is null and erased_at is null;
+create index customers_by_tier on platform.customers (coalesce(account_tier, '~'), id) where merged_into is null and erased_at is null;
+create index customers_by_creation on platform.customers (created_at, id) where merged_into is null and erased_at is null;
+create index customers_by_change on platform.customers (updated_at, id) where merged_into is null and erased_at is null;
+create index customers_of_app on platform.customers (created_by_app, created_at, id) where merged_into is null and erased_at is null;
+create index customers_without_company on platform.customers (id)
+  where company_id is null and merged_into is null and erased_at is null;
+create index customers_without_manager on platform.customers (created_at, id)
+  where account_manager_id is null and merged_into is null and erased_at is null;
+create index customers_of_manager on platform.customers (account_manager_id, name, id) where account_manager_id is not null;
+-- A phone number is found by its last digits, however it is written; the whole number is compared afterwards.
+create index customers_by_phone_end on platform.customers (right(regexp_replace(phone, '\D', '', 'g'), 7)) where phone is not null;
+
+call platform.protect_table('platform.customers');
+create policy apps_read on platform.customers for select to foundation_role, support_role using (true);
+create policy foundation_add on platform.customers for insert to foundation_role with check (created_by_app = 'foundation');
+create policy support_add on platform.customers for insert to support_role with check (created_by_app = 'support');
+-- A write that waited while its customer was merged must not land on the customer that is left behind.
+create policy apps_edit on platform.customers for update to foundation_role, support_role
+  using (erased_at is null and merged_into is null) with check (true);
+-- Nobody is granted id, version, the times, merged_into or erased_at, nor update of created_by_app; nobody may delete.
+grant select,
+      insert (email, email_key, name, phone, company_id, created_by_app),
+      update (email, email_key, name, phone, company_id)
+  on platform.customers to foundation_role, support_role;
+grant insert (crm_id, account_tier, account_manager_id), update (crm_id, account_tier, account_manager_id)
+  on platform.customers to foundation_role;
+grant insert (support_id, preferred_language, timezone), update (support_id, preferred_language, timezone)
+  on platform.customers to support_role;
 
 create table platform.customer_emails (
-  email_key text collate "C" primary key,
+  email_key text collate "C",
   customer_id uuid not null references platform.customers,
   is_primary boolean not null,
   verified_at timestamptz,
-  created_at timestamptz not null default now()
+  created_at timestamptz not null default now(),
+  -- The index includes the customer, so that an address leads to it without a visit to the table.
+  primary key (email_key) include (customer_id)
 );
 comment on table platform.customer_emails is
   'Every address a customer is known by. Its primary key is what makes a customer unique; a trigger on platform.customers writes it.';
@@ -117,27 +179,57 @@ create table platform.customer_external_ids (
 );
 create index on platform.customer_external_ids (customer_id);
 
-create sequence crm.customer_number as bigint start 1000;
-create sequence support.customer_number as bigint start 1000;
-grant usage on sequence crm.customer_number to foundation_role;
-grant usage on sequence support.customer_number to support_role;
+call platform.protect_table('platform.customer_emails');
+call platform.protect_table('platform.customer_external_ids');
+create policy apps_read on platform.customer_emails for select to foundation_role, support_role using (true);
+create policy apps_read on platform.customer_external_ids for select to foundation_role, support_role using (true);
+-- The apps have no writes here: see platform.record_known_by.
+grant select on platform.customer_emails, platform.customer_external_ids to foundation_role, support_role;
 
--- The app that creates a customer has adopted it: it gets its number in the same statement.
+-- Numbers also come from elsewhere, for example from the app that was there before. So the sequence steps over those that are taken.
+create function platform.next_customer_number(app text) returns bigint
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  sequence text := case app when 'foundation' then 'crm.customer_number' when 'support' then 'support.customer_number' end;
+  number bigint;
+begin
+  loop
+    number := nextval(sequence);
+    exit when number is null or not exists (
+      select from platform.customer_external_ids x where x.app = next_customer_number.app and x.external_id = number::text);
+  end loop;
+  return number;
+end $$;
+grant execute on function platform.next_customer_number(text) to foundation_role, support_role;
+
+-- A row trigger cannot see whether the statement gave the key. This one fires only if it did, and leaves a mark for complete_customer.
+-- Without the mark, a new address beyond ASCII would keep the key of the old one, by which nobody would find it.
+create function platform.mark_email_key() returns trigger
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+  new.email_key := e'\x01' || new.email_key;
+  return new;
+end $$;
+create trigger a_before_complete before update of email_key on platform.customers
+  for each row execute function platform.mark_email_key();
+
+-- The app that creates a customer has adopted it: the customer gets its number in the same statement.
 create function platform.complete_customer() returns trigger
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
-  if new.email_key is null or (tg_op = 'UPDATE' and new.email <> old.email and new.email_key = old.email_key) then
-    if new.email !~ '[^\x01-\x7f]' then
-      new.email_key := lower(new.email collate "C");
-    elsif new.email_key is null then
+  if starts_with(new.email_key, e'\x01') then
+    new.email_key := substr(new.email_key, 2);
+  elsif new.email_key is null or (tg_op = 'UPDATE' and new.email <> old.email) then
+    if new.email ~ '[^\x01-\x7f]' then
       raise exception 'email_key is missing' using errcode = 'not_null_violation', column = 'email_key',
-        hint = 'An address beyond ASCII needs the key that @aether/platform makes: use platformDb.createCustomer.';
+        hint = 'An address beyond ASCII needs the key that @aether/platform makes: use createCustomer or updateCustomer of platformDb.';
     end if;
+    new.email_key := lower(new.email collate "C");
   end if;
   if tg_op = 'INSERT' then
     case platform.current_app()
-      when 'foundation' then new.crm_id := coalesce(new.crm_id, nextval('crm.customer_number'));
-      when 'support' then new.support_id := coalesce(new.support_id, nextval('support.customer_number'));
+      when 'foundation' then new.crm_id := coalesce(new.crm_id, platform.next_customer_number('foundation'));
+      when 'support' then new.support_id := coalesce(new.support_id, platform.next_customer_number('support'));
       else null;
     end case;
   end if;
@@ -146,7 +238,7 @@ end $$;
 create trigger a_complete before insert or update on platform.customers for each row execute function platform.complete_customer();
 create trigger b_count_version before update on platform.customers for each row execute function platform.count_version();
 
--- Definer: no app may write these tables itself, or it could take another customer's address.
+-- Security definer: no app may write these tables itself, or it could take another customer's address.
 create function platform.record_known_by() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare taken text;
@@ -177,42 +269,31 @@ end $$;
 create trigger c_record_known_by after insert or update of email_key, email, crm_id, support_id on platform.customers
   for each row execute function platform.record_known_by();
 
-call platform.protect_table('platform.customers');
-create policy apps_read on platform.customers for select to foundation_role, support_role using (true);
-create policy foundation_add on platform.customers for insert to foundation_role with check (created_by_app = 'foundation');
-create policy support_add on platform.customers for insert to support_role with check (created_by_app = 'support');
-create policy apps_edit on platform.customers for update to foundation_role, support_role using (erased_at is null) with check (true);
-grant select on platform.customers to foundation_role, support_role;
--- Nobody is granted id, version, the times, merged_into or erased_at, nor update of created_by_app; nobody may delete.
-grant insert (email, email_key, name, phone, company_id, created_by_app) on platform.customers to foundation_role, support_role;
-grant update (email, email_key, name, phone, company_id) on platform.customers to foundation_role, support_role;
-grant insert (crm_id, account_tier, account_manager_id), update (crm_id, account_tier, account_manager_id) on platform.customers to foundation_role;
-grant insert (support_id, preferred_language, timezone), update (support_id, preferred_language, timezone) on platform.customers to support_role;
-
-call platform.protect_table('platform.customer_emails');
-create policy apps_read on platform.customer_emails for select to foundation_role, support_role using (true);
-grant select on platform.customer_emails to foundation_role, support_role;  -- no writes: see record_known_by
-call platform.protect_table('platform.customer_external_ids');
-create policy apps_read on platform.customer_external_ids for select to foundation_role, support_role using (true);
-grant select on platform.customer_external_ids to foundation_role, support_role;  -- no writes: see record_known_by
-
--- Find or create in one statement, with the caller's own rights. The insert can lose a race only to a committed or
--- committing rival, for which the unique index makes it wait; the next look then finds the rival's row.
-create function platform.find_or_create_customer(key text, address text, full_name text, out customer platform.customers, out created boolean)
+-- Finds or creates a customer in one statement, with the caller's own rights. The insert can lose a race only to a committed or committing
+-- rival, for which the unique index makes it wait; the next attempt then finds the rival's row. The caller gave no number: if a rival has
+-- committed the same one, the next number is free.
+create function platform.find_or_create_customer(
+  key text, address text, full_name text, out customer platform.customers, out created boolean)
 language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare violated text;
 begin
-  for attempt in 1..3 loop
-    select c.* into customer from platform.customer_emails e join platform.customers c on c.id = e.customer_id where e.email_key = key;
+  for attempt in 1..5 loop
+    select c.* into customer
+    from platform.customer_emails e join platform.customers c on c.id = e.customer_id
+    where e.email_key = key;
     if found then created := false; return; end if;
     begin
       insert into platform.customers (email, email_key, name) values (address, key, full_name) returning * into customer;
       created := true;
       return;
     exception when unique_violation then
-      null;
+      get stacked diagnostics violated = constraint_name;
+      if violated not in ('customer_emails_pkey', 'customers_crm_id_key', 'customers_support_id_key', 'customer_external_ids_pkey') then
+        raise; -- another attempt would not help
+      end if;
     end;
   end loop;
-  -- Only under repeatable read, where the rival's row stays invisible however often one looks.
-  raise exception 'a customer with this address appeared meanwhile' using errcode = 'serialization_failure';
+  -- Reached only under repeatable read, where the rival's row stays invisible to every attempt.
+  raise exception 'a customer with this address or number appeared meanwhile' using errcode = 'serialization_failure';
 end $$;
 grant execute on function platform.find_or_create_customer(text, text, text) to foundation_role, support_role;

@@ -25,7 +25,7 @@ export type SequencerState = {
 
 export type Sequencer = { state(): SequencerState; stop(): Promise<void> };
 
-/** Advisory locks: the doorbell (see sync.ring in 0005_events.sql), and who of several sequencers is awake. */
+/** Advisory locks: the doorbell (see sync.ring in 0006_sync.sql), and who of several sequencers is awake. */
 const doorbell = '7271, 1';
 const leadership = '7271, 2';
 const reconnectMaxMs = 1_000;

@@ -10,7 +10,7 @@ import { type CustomerFilters, findRarest, matchFilters, matchSearch, tierOrLast
  * million customers both take well under a tenth of a second, and each takes seconds for the other's: see docs/benchmarks.md.
  */
 
-/** Each as its index has it: see 0008_foundation.sql. Who has no tier, or no company, comes last. */
+/** Each as its index has it: see 0002_platform.sql. Who has no tier, or no company, comes last. */
 export const customerOrders = {
   name: { by: 'c.name', type: 'text' },
   email: { by: 'c.email_key', type: 'text' },

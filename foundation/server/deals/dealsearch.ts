@@ -18,7 +18,7 @@ import {
  * list shows beside it is joined to the few rows that it shows.
  */
 
-/** Each never null, and with an index: see 0008_foundation.sql. What has no date comes last. */
+/** Each never null, and with an index: see 0004_crm.sql. What has no date comes last. */
 export const dealOrders = {
   created: { by: 'd.id', type: 'bigint' },
   name: { by: 'd.name', type: 'text' },

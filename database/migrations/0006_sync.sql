@@ -1,9 +1,5 @@
--- Events: triggers write what changed in the writer's own transaction; one sequencer numbers it after it has committed.
-
-create schema sync;
-grant usage on schema sync to foundation_role, support_role, sync_role;
-grant usage on schema platform to sync_role;
-grant execute on function platform.current_app() to sync_role;
+-- Events: triggers write every change in the writer's own transaction; one sequencer numbers it after it has committed; subscriptions
+-- read it in that order; retention drops what is old and read.
 
 -- cache 1: ids of one row's changes come in the order of the changes, because they are drawn while the writer holds the row.
 create sequence sync.outbox_id cache 1;
@@ -25,8 +21,8 @@ create table sync.outbox (
   occurred_at timestamptz not null default clock_timestamp()
 );
 comment on table sync.outbox is 'Committed, not numbered yet. Rows live here for milliseconds.';
+-- There are no grants: capture, publish and sequence are definer functions, so that nobody can forge an event or lose one.
 call platform.protect_table('sync.outbox');
--- No grants: capture, publish and sequence are definer functions, so that nobody can forge an event or lose one.
 
 create table sync.events (
   position bigint not null,
@@ -46,7 +42,9 @@ create table sync.events (
   sequenced_at timestamptz not null default clock_timestamp(),
   primary key (position)
 ) partition by range (position);
-comment on column sync.events.position is 'Dense. Whoever has read up to a position has missed nothing before it: what commits later gets a later one, and changes of a row stand in their order.';
+comment on column sync.events.position is
+  'Dense. Whoever has read up to a position has missed nothing before it: '
+  'what commits later gets a later one, and changes of a row stand in their order.';
 comment on column sync.events.key is 'The customer, else the row: events of one key are handled in order.';
 comment on column sync.events.data is 'Of a created row all columns, of an updated one those that changed, and always what names it.';
 create index events_key on sync.events (key, position);
@@ -57,7 +55,8 @@ create policy foundation_read on sync.events for select to foundation_role using
 create policy support_read on sync.events for select to support_role using (audience in ('platform', 'support'));
 grant select on sync.events to foundation_role, support_role, sync_role;
 
--- The partitions there are, by their first position; the bounds are read off the catalogue, so that every size may follow another.
+-- Lists the existing partitions by their first position. The bounds are read off the catalogue, so that a partition of any size may
+-- follow another.
 create function sync.list_partitions(out name name, out first bigint, out last bigint) returns setof record
 language sql stable
 begin atomic
@@ -68,9 +67,9 @@ begin atomic
 end;
 grant execute on function sync.list_partitions() to sync_role;
 
--- Makes partitions until there is room for `size` more positions behind the newest event. The sequencer asks in time; whoever asks at
--- the same moment waits for the other. Attached, not created in place: that would wait for every reader, a dump among them, and
--- let everybody else wait behind it.
+-- Makes partitions until there is room for `size` more positions behind the newest event. The sequencer asks in time; two callers that
+-- ask at the same moment wait for each other. A partition is attached, not created in place: creating it in place would wait for every
+-- reader, a dump among them, and all other callers would wait behind it.
 create function sync.add_partitions(size bigint default 1000000, out last_position bigint)
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
@@ -93,7 +92,8 @@ begin
     partition := 'events_p' || last_position + 1;
     execute format('create table sync.%I (like sync.events including all excluding comments)', partition);
     execute format('call platform.protect_table(%L)', 'sync.' || partition);
-    execute format('alter table sync.events attach partition sync.%I for values from (%s) to (%s)', partition, last_position + 1, last_position + size + 1);
+    execute format('alter table sync.events attach partition sync.%I for values from (%s) to (%s)',
+      partition, last_position + 1, last_position + size + 1);
     last_position := last_position + size;
   end loop;
 end $$;
@@ -101,32 +101,33 @@ comment on function sync.add_partitions is 'Returns the last position for which 
 grant execute on function sync.add_partitions(bigint) to sync_role;
 select sync.add_partitions();
 
--- Who numbers locks this row. A row, not an advisory lock: those any login could hold for ever.
+-- The sequencer locks this row while it numbers. It is a row, because an advisory lock could be held for ever by any login.
 create table sync.sequencer (
   only_one boolean primary key default true check (only_one),
   floor_id bigint not null default 0
 );
-comment on column sync.sequencer.floor_id is 'No event up to this id is in the outbox, nor will be: what looks for the oldest need not step over what is deleted.';
+comment on column sync.sequencer.floor_id is
+  'No event up to this id is in the outbox, nor will be: what looks for the oldest need not step over what is deleted.';
 insert into sync.sequencer default values;
 call platform.protect_table('sync.sequencer');
 create policy sync_lock on sync.sequencer to sync_role using (true);
-grant select on sync.sequencer to sync_role;
--- Which lets it lock the row as well.
-grant update (floor_id) on sync.sequencer to sync_role;
+-- The update grant also allows sync_role to lock the row.
+grant select, update (floor_id) on sync.sequencer to sync_role;
 
--- The doorbell. The sequencer holds the lock only while it sleeps. A writer that can share it knows that the sequencer is awake and stays
--- silent; one that cannot rings. A sequencer that cannot take it knows that an event is about to commit, and stays awake. So no
--- wake-up is lost, and a busy system sends no NOTIFY per write, which would take a lock of the whole cluster at every commit.
+-- The doorbell. The sequencer holds the lock only while it sleeps. A writer that can share the lock knows that the sequencer is awake and
+-- stays silent; a writer that cannot share it rings. A sequencer that cannot take the lock knows that an event is about to commit, and
+-- stays awake. So no wake-up is lost, and a busy system sends no NOTIFY per write, which would take a lock of the whole cluster at every
+-- commit.
 create function sync.ring() returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
   if not pg_try_advisory_xact_lock_shared(7271, 1) then perform pg_notify('sync_outbox', ''); end if;
 end $$;
 
--- Numbers what has committed. Take the lock in a statement of its own before, or this one's snapshot is older than the lock:
+-- Numbers the events that have committed. Take the lock in an earlier statement of its own, or this one's snapshot is older than the lock:
 --   begin; select from sync.sequencer for update; select * from sync.sequence(…); commit
--- floor_id skips index entries of rows that are deleted already but that a long transaction (a dump) keeps from being removed;
--- the caller raises it as sync/sequencer.ts says.
+-- floor_id skips index entries of rows that are already deleted but that a long transaction (a dump) keeps from being removed. The caller
+-- raises it as sync/worker/sequencer.ts says.
 create function sync.sequence(batch_max integer, floor_id bigint, out moved integer, out head bigint)
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
@@ -135,7 +136,8 @@ begin
     delete from sync.outbox o
     where o.id = any (array(select id from sync.outbox where id > floor_id order by id limit batch_max)) returning *)
   insert into sync.events (position, id, type, key, row_id, version, audience, app, login, actor, data, previous, trace, occurred_at)
-  select head + row_number() over (order by id), id, type, key, row_id, version, audience, app, login, actor, data, previous, trace, occurred_at
+  select head + row_number() over (order by id),
+         id, type, key, row_id, version, audience, app, login, actor, data, previous, trace, occurred_at
   from taken;
   get diagnostics moved = row_count;
   head := head + moved;
@@ -143,19 +145,23 @@ begin
 end $$;
 grant execute on function sync.sequence(integer, bigint) to sync_role;
 
--- The newest position there is, whoever may see its event: row security would have each look for one step over all of the other app's.
+-- Returns the newest position, also if the caller may not see its event. Under row security each caller would step over all of the other
+-- app's events to find it.
 create function sync.head() returns bigint
 language sql stable security definer set search_path = pg_catalog, pg_temp
 return coalesce((select e.position from sync.events e order by e.position desc limit 1), 0);
 grant execute on function sync.head() to foundation_role, support_role, sync_role;
 
--- How long the oldest committed event has waited for its number; null when none does. Rivals and monitors ask.
+-- Returns how long the oldest committed event has waited for its number, or null when none waits. Rival sequencers and monitors ask; so do
+-- the apps, because an app that caches must know when nobody numbers.
 create function sync.outbox_age() returns interval
 language sql stable security definer set search_path = pg_catalog, pg_temp
-return (select clock_timestamp() - o.occurred_at from sync.outbox o where o.id > (select s.floor_id from sync.sequencer s) order by o.id limit 1);
-grant execute on function sync.outbox_age() to sync_role;
+return (
+  select clock_timestamp() - o.occurred_at from sync.outbox o
+  where o.id > (select s.floor_id from sync.sequencer s) order by o.id limit 1);
+grant execute on function sync.outbox_age() to foundation_role, support_role, sync_role;
 
--- An app's own event, in the app's own transaction. The type begins with the app's name, so that no app can speak for another or
+-- Publishes an app's own event, in the app's own transaction. The type begins with the app's name, so that no app can speak for another or
 -- for the database.
 create function sync.publish(event_type text, event_key text, payload jsonb, event_audience text default 'platform') returns bigint
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -163,16 +169,19 @@ declare
   writer constant text := platform.current_app();
   event_id bigint;
 begin
-  -- Before an id is drawn: the sequencer takes it that whoever has drawn one has a transaction id (see raiseFloor in sync/sequencer.ts).
+  -- This comes before an id is drawn: the sequencer relies on every transaction that has drawn one having a transaction id (see raiseFloor
+  -- in sync/worker/sequencer.ts).
   perform pg_current_xact_id();
   if writer not in ('foundation', 'support') or event_type is null or event_type !~ ('^' || writer || '\.[a-z][a-z0-9_.]{0,79}$') then
     raise exception 'an app publishes events that begin with its own name' using errcode = 'insufficient_privilege';
   end if;
-  if event_audience is distinct from 'platform' and event_audience is distinct from (case writer when 'foundation' then 'crm' else 'support' end) then
+  if event_audience is distinct from 'platform'
+     and event_audience is distinct from (case writer when 'foundation' then 'crm' else 'support' end) then
     raise exception 'an app publishes to everybody or to itself' using errcode = 'insufficient_privilege';
   end if;
-  -- Twice what an app may send: jsonb writes blanks that the app has not.
-  if jsonb_typeof(payload) is distinct from 'object' or octet_length(payload::text) > 131072 or coalesce(octet_length(event_key), 0) not between 1 and 255 then
+  -- The limit is twice what an app may send: jsonb writes blanks that the app did not send.
+  if jsonb_typeof(payload) is distinct from 'object' or octet_length(payload::text) > 131072
+     or coalesce(octet_length(event_key), 0) not between 1 and 255 then
     raise exception 'an event has a key and a JSON object of at most 64 KB' using errcode = 'check_violation';
   end if;
   insert into sync.outbox (type, key, row_id, audience, app, login, actor, data, trace)
@@ -184,13 +193,154 @@ begin
 end $$;
 grant execute on function sync.publish(text, text, jsonb, text) to foundation_role, support_role;
 
--- Makes the capture trigger of one table: a function that names its columns, several times as fast as one that asks the row for
--- them.
---   event_key  an expression over the row r: the customer, else the row
---   always     columns that stand in every event, because they name the row
+create table sync.subscriptions (
+  name text collate "C" primary key check (name ~ '^[a-z][a-z0-9_.-]{0,79}$'),
+  app text collate "C" not null default platform.current_app(),
+  types text[],
+  position bigint not null check (position >= 0),
+  replay_until bigint not null default 0,
+  is_paused boolean not null default false,
+  pause_reason text,
+  created_at timestamptz not null default clock_timestamp(),
+  moved_at timestamptz not null default clock_timestamp(),
+  check (is_paused = (pause_reason is not null)),
+  -- Otherwise an app could take the name of another app's subscription before that app does.
+  constraint subscriptions_name_of_app check (starts_with(name, app || '.'))
+);
+comment on column sync.subscriptions.position is 'Everything up to here is handled, or stands in sync.parked.';
+comment on column sync.subscriptions.types is 'Which events; null: all that the app may see.';
+
+call platform.protect_table('sync.subscriptions');
+create policy sync_all on sync.subscriptions to sync_role using (true) with check (true);
+create policy own on sync.subscriptions to foundation_role, support_role
+  using (app = platform.current_app()) with check (app = platform.current_app());
+grant select,
+      insert (name, types, position),
+      update (types, position, replay_until, is_paused, pause_reason, moved_at)
+  on sync.subscriptions to foundation_role, support_role, sync_role;
+grant delete on sync.subscriptions to sync_role;
+
+create table sync.parked (
+  subscription text collate "C" not null references sync.subscriptions on delete cascade,
+  position bigint not null,
+  key text collate "C" not null,
+  state text not null check (state in ('waiting', 'retrying', 'dead')),
+  attempts integer not null default 0,
+  attempt_at timestamptz,
+  error text,
+  is_replay boolean not null default false,
+  parked_at timestamptz not null default clock_timestamp(),
+  primary key (subscription, position),
+  check ((state = 'retrying') = (attempt_at is not null))
+);
+comment on table sync.parked is
+  'Events that failed, and those that wait behind one of the same key. retrying: at attempt_at; '
+  'waiting: its turn comes when those before it are gone; dead: until somebody redrives or skips it.';
+create index parked_due on sync.parked (subscription, attempt_at) where state = 'retrying';
+-- Only the first event of a key may be tried, or events of the key would be handled out of order.
+create unique index parked_one_retrying on sync.parked (subscription, key) where state = 'retrying';
+create index parked_key on sync.parked (subscription, key, position);
+
+call platform.protect_table('sync.parked');
+create policy sync_all on sync.parked to sync_role using (true) with check (true);
+create policy own on sync.parked to foundation_role, support_role
+  using (exists (select from sync.subscriptions s where s.name = subscription))
+  with check (exists (select from sync.subscriptions s where s.name = subscription));
+grant select,
+      insert (subscription, position, key, state, attempts, attempt_at, error, is_replay),
+      update (state, attempts, attempt_at, error)
+  on sync.parked to foundation_role, support_role, sync_role;
+-- The apps have no delete: with it either app could lock the whole table, and so stop the other. See sync.unpark.
+grant delete on sync.parked to sync_role;
+
+-- Takes a parked event away; an app may do so with its own.
+create function sync.unpark(of_subscription text, at_position bigint) returns void
+language sql security definer set search_path = pg_catalog, pg_temp
+begin atomic
+  delete from sync.parked p using sync.subscriptions s
+  where p.subscription = of_subscription and p.position = at_position and s.name = p.subscription and s.app = platform.current_app();
+end;
+grant execute on function sync.unpark(text, bigint) to foundation_role, support_role;
+
+-- To be called after events were parked in front of others, or taken away: the first event of each key is tried now, unless it is dead,
+-- and an event that was first before waits behind it. The caller holds the lock of the subscription's row; the function has the caller's
+-- rights.
+create function sync.start_first_of_keys(of_subscription text, keys text[]) returns void
+language sql
+begin atomic
+  update sync.parked p set state = 'waiting', attempt_at = null
+  where p.subscription = of_subscription and p.key = any (keys) and p.state = 'retrying'
+    and exists (select from sync.parked b where b.subscription = p.subscription and b.key = p.key and b.position < p.position);
+  update sync.parked p set state = 'retrying', attempt_at = clock_timestamp()
+  where p.subscription = of_subscription and p.key = any (keys) and p.state = 'waiting'
+    and not exists (select from sync.parked b where b.subscription = p.subscription and b.key = p.key and b.position < p.position);
+end;
+grant execute on function sync.start_first_of_keys(text, text[]) to foundation_role, support_role, sync_role;
+
+-- Whether an app is shown events of an audience; the policies of sync.events say the same.
+create function sync.may_read(app text, audience text) returns boolean
+language sql immutable parallel safe
+return audience = 'platform' or app = 'sync' or audience = case app when 'foundation' then 'crm' else app end;
+grant execute on function sync.may_read(text, text) to sync_role;
+
+-- Lists the subscriptions that still need an event from these positions: they have not come to one that they are shown, or have one parked.
+create function sync.list_holders(first bigint, last bigint, out name text, out behind bigint, out parked bigint) returns setof record
+language sql stable
+begin atomic
+  select * from (
+    select s.name,
+      (select count(*) from sync.events e where s.position < list_holders.last
+         and e.position between greatest(list_holders.first, s.position + 1) and list_holders.last
+         and sync.may_read(s.app, e.audience) and (s.types is null or e.type = any (s.types))),
+      (select count(*) from sync.parked p where p.subscription = s.name and p.position between list_holders.first and list_holders.last)
+    from sync.subscriptions s) as holders (name, behind, parked)
+  where behind > 0 or parked > 0 order by name;
+end;
+grant execute on function sync.list_holders(bigint, bigint) to sync_role;
+
+-- Drops the oldest partition if all of it is older than `keep` and no subscription needs it, or only those that `force` names: they lose
+-- it. It never drops the partition with the newest event, because the numbers go on from there. Dropping waits for every reader of the
+-- log, and all others wait behind it: so the function gives up soon, says `busy`, and is called again.
+create function sync.drop_oldest_partition(
+  keep interval, force text[] default '{}', out outcome text, out first bigint, out last bigint, out holders jsonb)
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  partition name;
+  newest timestamptz;
+begin
+  if keep is null or keep < interval '0' then
+    raise exception 'say how long events are kept' using errcode = 'invalid_parameter_value';
+  end if;
+  perform set_config('lock_timeout', '200ms', true);
+  lock table sync.events in share update exclusive mode;
+  select p.name, p.first, p.last into partition, first, last from sync.list_partitions() p limit 1;
+  if last >= coalesce((select e.position from sync.events e order by e.position desc limit 1), 0) then outcome := 'newest'; return; end if;
+  select e.sequenced_at into newest
+  from sync.events e where e.position <= drop_oldest_partition.last order by e.position desc limit 1;
+  if newest > clock_timestamp() - keep then outcome := 'young'; return; end if;
+
+  for look in 1..2 loop
+    -- A transaction that moves a cursor or parks an event has read the log: while this lock is held, there is none.
+    if look = 2 then lock table sync.events in access exclusive mode; end if;
+    select jsonb_agg(to_jsonb(h)) into holders from sync.list_holders(first, last) h;
+    if exists (select from jsonb_array_elements(holders) h where h ->> 'name' <> all (force)) then outcome := 'held'; return; end if;
+  end loop;
+  delete from sync.parked p where p.position <= drop_oldest_partition.last;
+  update sync.subscriptions s set position = drop_oldest_partition.last where s.position < drop_oldest_partition.last;
+  execute format('drop table sync.%I', partition);
+  outcome := 'dropped';
+exception when lock_not_available then
+  outcome := 'busy';
+end $$;
+grant execute on function sync.drop_oldest_partition(interval, text[]) to sync_role;
+
+-- Makes the capture trigger of one table: a function that names its columns, several times as fast as one that asks the row for them.
+--   event_key  an expression over the row r: the customer, otherwise the row
+--   always     columns that are in every event, because they name the row
 --   never      columns that no event shows
 -- Call it again when the table has got or lost a column: a lint tells when that was forgotten.
-create procedure sync.capture(target regclass, entity text, event_audience text, event_key text, always text[] default '{}', never text[] default '{}')
+create procedure sync.capture(
+  target regclass, entity text, event_audience text, event_key text, always text[] default '{}', never text[] default '{}')
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   columns text[];
@@ -199,7 +349,8 @@ declare
   whole text;
   changes text;
 begin
-  select array_agg(a.attname::text order by a.attnum) filter (where a.attname not in ('version', 'updated_at') and a.attname <> all (never)),
+  select array_agg(a.attname::text order by a.attnum)
+           filter (where a.attname not in ('version', 'updated_at') and a.attname <> all (never)),
          bool_or(a.attname = 'version')
   into columns, has_version from pg_attribute a where a.attrelid = target and a.attnum > 0 and not a.attisdropped;
   -- jsonb_build_object takes at most a hundred arguments.
@@ -232,13 +383,17 @@ begin
   end if;
   insert into sync.outbox (type, key, row_id, version, audience, app, login, actor, data, previous, trace)
   values (%6$L || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, (%7$s)::text, r.id::text, %8$s,
-          %9$L, platform.current_app(), session_user, platform.current_actor(), data, previous, nullif(left(current_setting('aether.trace', true), 255), ''));
+          %9$L, platform.current_app(), session_user, platform.current_actor(), data, previous,
+          nullif(left(current_setting('aether.trace', true), 255), ''));
   if not pg_try_advisory_xact_lock_shared(7271, 1) then perform pg_notify('sync_outbox', ''); end if;  -- sync.ring, without the call
   return null;
 end $body$ $f$,
     function_name, target, changes, (select string_agg(format('%L, r.%I', c, c), ', ') from unnest(always) c), whole,
-    entity || '.', event_key, case when has_version then 'r.version' else 'null' end, event_audience, coalesce(array_to_string(never, ' '), ''));
-  execute format('create or replace trigger z_capture after insert or update or delete on %s for each row execute function sync.%I()', target, function_name);
+    entity || '.', event_key, case when has_version then 'r.version' else 'null' end,
+    event_audience, coalesce(array_to_string(never, ' '), ''));
+  execute format(
+    'create or replace trigger z_capture after insert or update or delete on %s for each row execute function sync.%I()',
+    target, function_name);
 end $$;
 
 call sync.capture('platform.customers', 'customer', 'platform', 'r.id', '{email,name}', '{email_key}');
@@ -247,140 +402,14 @@ call sync.capture('platform.users', 'user', 'platform', 'r.id', '{name}', '{dire
 call sync.capture('crm.deals', 'deal', 'crm', 'r.customer_id', '{customer_id,name}');
 call sync.capture('crm.contacts', 'contact', 'crm', 'coalesce(r.customer_id, r.id)', '{company_id,name}');
 call sync.capture('crm.activities', 'activity', 'crm', 'r.customer_id', '{customer_id,type}');
-call sync.capture('support.sessions', 'session', 'support', 'coalesce(r.customer_id, r.id)', '{customer_id,status}', '{token_hash}');
+call sync.capture('crm.custom_field_values', 'custom_value', 'crm',
+  'coalesce(r.customer_id, (select d.customer_id from crm.deals d where d.id = r.deal_id), r.company_id)',
+  '{field_id,field_key,field_label,customer_id,company_id,deal_id}');
+-- What an agent or a visitor reads, counts or looks at is not news to anybody who was not there.
+call sync.capture('support.sessions', 'session', 'support', 'coalesce(r.customer_id, r.id)', '{customer_id,status}',
+  '{token_hash,message_count,last_message_at,visitor_read_number,agent_read_number,page}');
 call sync.capture('support.messages', 'message', 'support',
   'coalesce((select s.customer_id from support.sessions s where s.id = r.session_id), r.session_id)', '{session_id,number}');
-call sync.capture('support.calls', 'call', 'support', 'r.customer_id', '{customer_id}');
-
-create table sync.subscriptions (
-  name text collate "C" primary key check (name ~ '^[a-z][a-z0-9_.-]{0,79}$'),
-  app text collate "C" not null default platform.current_app(),
-  types text[],
-  position bigint not null check (position >= 0),
-  replay_until bigint not null default 0,
-  is_paused boolean not null default false,
-  pause_reason text,
-  created_at timestamptz not null default clock_timestamp(),
-  moved_at timestamptz not null default clock_timestamp(),
-  check (is_paused = (pause_reason is not null)),
-  -- Or an app could take the name of another's subscription before it comes.
-  constraint subscriptions_name_of_app check (starts_with(name, app || '.'))
-);
-comment on column sync.subscriptions.position is 'Everything up to here is handled, or stands in sync.parked.';
-comment on column sync.subscriptions.types is 'Which events; null: all that the app may see.';
-
-create table sync.parked (
-  subscription text collate "C" not null references sync.subscriptions on delete cascade,
-  position bigint not null,
-  key text collate "C" not null,
-  state text not null check (state in ('waiting', 'retrying', 'dead')),
-  attempts integer not null default 0,
-  attempt_at timestamptz,
-  error text,
-  is_replay boolean not null default false,
-  parked_at timestamptz not null default clock_timestamp(),
-  primary key (subscription, position),
-  check ((state = 'retrying') = (attempt_at is not null))
-);
-comment on table sync.parked is
-  'Events that failed, and those that wait behind one of the same key. retrying: at attempt_at; waiting: its turn comes when those before it are gone; dead: until somebody redrives or skips it.';
-create index parked_due on sync.parked (subscription, attempt_at) where state = 'retrying';
--- Of a key only the first may be tried, or they would be handled out of order.
-create unique index parked_one_retrying on sync.parked (subscription, key) where state = 'retrying';
-create index parked_key on sync.parked (subscription, key, position);
-
-call platform.protect_table('sync.subscriptions');
-call platform.protect_table('sync.parked');
-create policy sync_all on sync.subscriptions to sync_role using (true) with check (true);
-create policy own on sync.subscriptions to foundation_role, support_role using (app = platform.current_app()) with check (app = platform.current_app());
-create policy sync_all on sync.parked to sync_role using (true) with check (true);
-create policy own on sync.parked to foundation_role, support_role
-  using (exists (select from sync.subscriptions s where s.name = subscription))
-  with check (exists (select from sync.subscriptions s where s.name = subscription));
-grant select on sync.subscriptions to foundation_role, support_role;
-grant select, delete on sync.subscriptions to sync_role;
-grant insert (name, types, position), update (types, position, replay_until, is_paused, pause_reason, moved_at)
-  on sync.subscriptions to foundation_role, support_role, sync_role;
--- No delete for the apps: with it either could lock the whole table, and so stop the other. See unpark.
-grant select on sync.parked to foundation_role, support_role;
-grant select, delete on sync.parked to sync_role;
-grant insert (subscription, position, key, state, attempts, attempt_at, error, is_replay), update (state, attempts, attempt_at, error)
-  on sync.parked to foundation_role, support_role, sync_role;
-
--- What an app may take away of its own.
-create function sync.unpark(of_subscription text, at_position bigint) returns void
-language sql security definer set search_path = pg_catalog, pg_temp
-begin atomic
-  delete from sync.parked p using sync.subscriptions s
-  where p.subscription = of_subscription and p.position = at_position and s.name = p.subscription and s.app = platform.current_app();
-end;
-grant execute on function sync.unpark(text, bigint) to foundation_role, support_role;
-
--- After events were parked in front of others, or taken away: the first of each key is tried now, unless it is dead, and one that
--- was first before waits behind it. For whoever holds the lock of the subscription's row, with the caller's rights.
-create function sync.start_first_of_keys(of_subscription text, keys text[]) returns void
-language sql
-begin atomic
-  update sync.parked p set state = 'waiting', attempt_at = null
-  where p.subscription = of_subscription and p.key = any (keys) and p.state = 'retrying'
-    and exists (select from sync.parked b where b.subscription = p.subscription and b.key = p.key and b.position < p.position);
-  update sync.parked p set state = 'retrying', attempt_at = clock_timestamp()
-  where p.subscription = of_subscription and p.key = any (keys) and p.state = 'waiting'
-    and not exists (select from sync.parked b where b.subscription = p.subscription and b.key = p.key and b.position < p.position);
-end;
-grant execute on function sync.start_first_of_keys(text, text[]) to foundation_role, support_role, sync_role;
-
--- Which events an app is shown; the policies of sync.events say the same.
-create function sync.may_read(app text, audience text) returns boolean
-language sql immutable parallel safe
-return audience = 'platform' or app = 'sync' or audience = case app when 'foundation' then 'crm' else app end;
-grant execute on function sync.may_read(text, text) to sync_role;
-
--- Who still needs an event from these positions: a subscription that has not come to one that it is shown, or that has one parked.
-create function sync.list_holders(first bigint, last bigint, out name text, out behind bigint, out parked bigint) returns setof record
-language sql stable
-begin atomic
-  select * from (
-    select s.name,
-      (select count(*) from sync.events e where s.position < list_holders.last
-         and e.position between greatest(list_holders.first, s.position + 1) and list_holders.last
-         and sync.may_read(s.app, e.audience) and (s.types is null or e.type = any (s.types))),
-      (select count(*) from sync.parked p where p.subscription = s.name and p.position between list_holders.first and list_holders.last)
-    from sync.subscriptions s) as holders (name, behind, parked)
-  where behind > 0 or parked > 0 order by name;
-end;
-grant execute on function sync.list_holders(bigint, bigint) to sync_role;
-
--- Drops the oldest partition if all of it is older than `keep` and nobody needs it, or only those whom `force` names: they lose it.
--- Never the one with the newest event, for that is where the numbers go on. Dropping waits for whoever reads the log, and all
--- others wait behind it: so it gives up soon, says `busy`, and is asked again.
-create function sync.drop_oldest_partition(keep interval, force text[] default '{}', out outcome text, out first bigint, out last bigint, out holders jsonb)
-language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
-declare
-  partition name;
-  newest timestamptz;
-begin
-  if keep is null or keep < interval '0' then
-    raise exception 'say how long events are kept' using errcode = 'invalid_parameter_value';
-  end if;
-  perform set_config('lock_timeout', '200ms', true);
-  lock table sync.events in share update exclusive mode;
-  select p.name, p.first, p.last into partition, first, last from sync.list_partitions() p limit 1;
-  if last >= coalesce((select e.position from sync.events e order by e.position desc limit 1), 0) then outcome := 'newest'; return; end if;
-  select e.sequenced_at into newest from sync.events e where e.position <= drop_oldest_partition.last order by e.position desc limit 1;
-  if newest > clock_timestamp() - keep then outcome := 'young'; return; end if;
-
-  for look in 1..2 loop
-    -- Whoever moves a cursor or parks an event has read the log in that transaction: with this lock held, nobody does.
-    if look = 2 then lock table sync.events in access exclusive mode; end if;
-    select jsonb_agg(to_jsonb(h)) into holders from sync.list_holders(first, last) h;
-    if exists (select from jsonb_array_elements(holders) h where h ->> 'name' <> all (force)) then outcome := 'held'; return; end if;
-  end loop;
-  delete from sync.parked p where p.position <= drop_oldest_partition.last;
-  update sync.subscriptions s set position = drop_oldest_partition.last where s.position < drop_oldest_partition.last;
-  execute format('drop table sync.%I', partition);
-  outcome := 'dropped';
-exception when lock_not_available then
-  outcome := 'busy';
-end $$;
-grant execute on function sync.drop_oldest_partition(interval, text[]) to sync_role;
+call sync.capture('support.session_entries', 'entry', 'support',
+  'coalesce((select s.customer_id from support.sessions s where s.id = r.session_id), r.session_id)', '{session_id,kind}', '{client_id}');
+call sync.capture('support.calls', 'call', 'support', 'r.customer_id', '{customer_id}', '{client_id}');

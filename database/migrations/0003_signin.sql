@@ -1,4 +1,4 @@
--- Who has signed in to which app: what a browser's cookie stands for, and the one way in which a person becomes a user.
+-- Sign-ins: the record behind a browser's cookie, and the one way in which a person becomes a user.
 
 create table platform.sign_ins (
   id uuid primary key default uuidv7(),
@@ -6,17 +6,17 @@ create table platform.sign_ins (
   user_id text collate "C" not null references platform.users,
   token_hash bytea not null unique check (octet_length(token_hash) = 32),
   next_token_hash bytea unique check (octet_length(next_token_hash) = 32),
-  next_token_at timestamptz,
+  next_token_at timestamptz constraint sign_ins_next_token_at_time check (platform.is_time(next_token_at)),
   previous_token_hash bytea unique check (octet_length(previous_token_hash) = 32),
-  rotated_at timestamptz not null default now(),
+  rotated_at timestamptz not null default now() constraint sign_ins_rotated_at_time check (platform.is_time(rotated_at)),
   csrf_token text collate "C" not null check (octet_length(csrf_token) between 32 and 64),
   role_max text collate "C" not null default 'admin' check (role_max in ('admin', 'user')),
   agent text check (platform.is_line(agent, 200)),
   created_at timestamptz not null default now(),
-  last_seen_at timestamptz not null default now(),
+  last_seen_at timestamptz not null default now() constraint sign_ins_last_seen_at_time check (platform.is_time(last_seen_at)),
   idle_max interval not null check (idle_max > '0'),
-  expires_at timestamptz not null,
-  ended_at timestamptz,
+  expires_at timestamptz not null constraint sign_ins_expires_at_time check (platform.is_time(expires_at)),
+  ended_at timestamptz constraint sign_ins_ended_at_time check (platform.is_time(ended_at)),
   end_reason text collate "C" check (end_reason in ('signed-out', 'everywhere', 'by-admin', 'token-reused')),
   check ((next_token_hash is null) = (next_token_at is null)),
   check ((ended_at is null) = (end_reason is null)),
@@ -35,31 +35,27 @@ create index on platform.sign_ins (user_id);
 call platform.protect_table('platform.sign_ins');
 create policy own_read on platform.sign_ins for select to foundation_role, support_role using (app = platform.current_app());
 create policy own_add on platform.sign_ins for insert to foundation_role, support_role with check (app = platform.current_app());
--- What has ended stays so: no app brings a sign-in back.
+-- An ended sign-in stays ended: no app brings it back.
 create policy own_edit on platform.sign_ins for update to foundation_role, support_role
   using (app = platform.current_app() and ended_at is null) with check (app = platform.current_app());
-grant select on platform.sign_ins to foundation_role, support_role;
--- Neither app, user, csrf_token nor either limit may change; nobody deletes.
-grant insert (user_id, token_hash, csrf_token, role_max, agent, idle_max, expires_at) on platform.sign_ins to foundation_role, support_role;
-grant update (token_hash, next_token_hash, next_token_at, previous_token_hash, rotated_at, last_seen_at, ended_at, end_reason)
+-- The app, the user, csrf_token and both limits never change; nobody deletes.
+grant select,
+      insert (user_id, token_hash, csrf_token, role_max, agent, idle_max, expires_at),
+      update (token_hash, next_token_hash, next_token_at, previous_token_hash, rotated_at, last_seen_at, ended_at, end_reason)
   on platform.sign_ins to foundation_role, support_role;
 
--- From now on only sign_in_user ties a directory account to a user: an app that could tie one to an administrator who has
--- none yet could make anybody an administrator.
-revoke update (directory_tenant_id, directory_object_id) on platform.users from foundation_role, support_role;
-
--- The user who signs in, made at the first sign-in. It never touches the role: Foundation sets that, by its own grant.
--- The insert can lose a race only to a rival who has committed by then; the next look finds the rival's row.
+-- Returns the user who signs in, and makes the user at the first sign-in. It never touches the role: Foundation sets that, by its own
+-- grant. The insert can lose a race only to a rival that has committed by then; the next attempt finds the rival's row.
 create function platform.sign_in_user(subject text, address text, full_name text, tenant text, account text) returns platform.users
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare person platform.users;
 begin
   for attempt in 1..3 loop
-    -- The directory account before the subject, which differs from app registration to app registration.
+    -- The directory account comes before the subject, which differs from app registration to app registration.
     update platform.users u set email = address, name = full_name, last_signed_in = now()
     where u.directory_tenant_id = tenant and u.directory_object_id = account returning u.* into person;
     if not found then
-      -- Support ties no administrator: see the revoke above.
+      -- Support ties no account to an administrator: see the grants of platform.users.
       update platform.users u set email = address, name = full_name, last_signed_in = now(),
         directory_tenant_id = coalesce(u.directory_tenant_id, tenant), directory_object_id = coalesce(u.directory_object_id, account)
       where u.id = subject and (tenant is null
@@ -76,9 +72,12 @@ begin
   end loop;
   raise exception 'another directory account has this subject' using errcode = 'unique_violation', constraint = 'users_pkey';
 end $$;
+comment on function platform.sign_in_user is
+  'Whoever may call it says whom a directory account is: '
+  'the logins of the apps are trusted to have asked the directory. See docs/signin.md.';
 grant execute on function platform.sign_in_user(text, text, text, text, text) to foundation_role, support_role;
 
--- Definer, because a person signs out of both apps at once, and an administrator sees and ends what is open in either.
+-- Security definer, because a person signs out of both apps at once, and an administrator sees and ends the sign-ins of either app.
 create function platform.list_sign_ins(person text)
 returns table (id uuid, app text, agent text, created_at timestamptz, last_seen_at timestamptz, expires_at timestamptz)
 language sql stable security definer set search_path = pg_catalog, pg_temp as $$

@@ -1,0 +1,473 @@
+-- Foundation's own records: pipelines, deals, contacts, custom fields, saved views; and the timeline, to which Support may add.
+
+create sequence crm.customer_number as bigint start 1000;
+grant usage on sequence crm.customer_number to foundation_role;
+
+-- A change of a stage counts as a change of its pipeline, so that of two administrators who saw the same pipeline the second is told.
+create table crm.pipelines (
+  id bigint generated always as identity primary key,
+  name text not null unique check (platform.is_line(name, 80)),
+  is_default boolean not null default false,
+  version bigint not null default 1,
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now()
+);
+create unique index pipelines_one_default on crm.pipelines (is_default) where is_default;
+create trigger count_version before update on crm.pipelines for each row execute function platform.count_version();
+
+call platform.protect_table('crm.pipelines');
+create policy foundation_all on crm.pipelines to foundation_role using (true) with check (true);
+grant select, insert (name, is_default), update (name, is_default), delete on crm.pipelines to foundation_role;
+
+create table crm.pipeline_stages (
+  id bigint generated always as identity primary key,
+  pipeline_id bigint not null references crm.pipelines,
+  name text not null check (platform.is_line(name, 80)),
+  position integer not null,
+  outcome text not null default 'open' check (outcome in ('open', 'won', 'lost')),
+  probability_percent smallint not null default 50 check (probability_percent between 0 and 100),
+  unique (pipeline_id, name),
+  unique (pipeline_id, position) deferrable initially deferred,
+  unique (pipeline_id, id)
+);
+create unique index pipeline_stages_one_won on crm.pipeline_stages (pipeline_id) where outcome = 'won';
+create unique index pipeline_stages_one_lost on crm.pipeline_stages (pipeline_id) where outcome = 'lost';
+
+call platform.protect_table('crm.pipeline_stages');
+create policy foundation_all on crm.pipeline_stages to foundation_role using (true) with check (true);
+grant select,
+      insert (pipeline_id, name, position, outcome, probability_percent),
+      update (name, position, outcome, probability_percent),
+      delete
+  on crm.pipeline_stages to foundation_role;
+
+create function crm.count_stage_change() returns trigger
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  if tg_op = 'UPDATE' and new is not distinct from old then return null; end if;
+  update crm.pipelines set version = version + 1 where id = case tg_op when 'DELETE' then old.pipeline_id else new.pipeline_id end;
+  return null;
+end $$;
+create trigger count_version after insert or update or delete on crm.pipeline_stages
+  for each row execute function crm.count_stage_change();
+
+-- The names of stages that were deleted, because deals have been in them.
+create table crm.former_stages (
+  id bigint primary key,
+  name text not null
+);
+call platform.protect_table('crm.former_stages');
+create policy foundation_read on crm.former_stages for select to foundation_role using (true);
+grant select on crm.former_stages to foundation_role;
+
+create function crm.keep_former_stage() returns trigger
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  insert into crm.former_stages (id, name) values (old.id, old.name) on conflict do nothing;
+  return null;
+end $$;
+create trigger keep_former_stage after delete on crm.pipeline_stages for each row execute function crm.keep_former_stage();
+
+create table crm.deals (
+  id bigint generated always as identity primary key,
+  customer_id uuid not null references platform.customers,
+  company_id uuid references platform.companies,
+  pipeline_id bigint not null,
+  stage_id bigint not null,
+  name text not null check (platform.is_line(name, 200)),
+  amount numeric(14, 2) not null default 0 check (amount >= 0) constraint deals_amount_number check (amount <> 'NaN'),
+  currency text collate "C" not null default 'EUR' check (currency ~ '^[A-Z]{3}$'),
+  status text not null default 'open' check (status in ('open', 'won', 'lost')),
+  owner_id text collate "C" references platform.users,
+  expected_close_on date constraint deals_expected_close_on_day check (platform.is_day(expected_close_on)),
+  closed_at timestamptz constraint deals_closed_at_time check (platform.is_time(closed_at)),
+  idempotency_key text collate "C" unique check (octet_length(idempotency_key) between 1 and 200),
+  version bigint not null default 1,
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now(),
+  foreign key (pipeline_id, stage_id) references crm.pipeline_stages (pipeline_id, id),
+  check ((status = 'open') = (closed_at is null))
+);
+-- The columns are in the order in which crm.customer_context groups, so that nothing is sorted.
+create index deals_customer on crm.deals (customer_id, status, currency);
+create index on crm.deals (company_id) where company_id is not null;
+create index on crm.deals (owner_id) where owner_id is not null;
+create index deals_by_name on crm.deals (name, id);
+create index deals_by_amount on crm.deals (amount, id);
+create index deals_by_close on crm.deals (coalesce(expected_close_on, 'infinity'), id);
+create index deals_by_change on crm.deals (updated_at, id);
+-- deals_board answers one column of the board; deals_sums answers its sums without a look at the table.
+create index deals_board on crm.deals (stage_id, coalesce(expected_close_on, 'infinity'), id);
+create index deals_sums on crm.deals (pipeline_id, stage_id, status, currency) include (amount, closed_at);
+create index deals_search on crm.deals using gin ((' ' || lower(name)) ext.gin_trgm_ops);
+create index deals_folded on crm.deals using gin ((' ' || platform.fold(name)) ext.gin_trgm_ops)
+  where octet_length(name) <> char_length(name);
+create trigger count_version before update on crm.deals for each row execute function platform.count_version();
+
+call platform.protect_table('crm.deals');
+create policy foundation_all on crm.deals to foundation_role using (true) with check (true);
+grant select,
+      insert (customer_id, company_id, pipeline_id, stage_id, name, amount, currency, owner_id, expected_close_on, idempotency_key),
+      update (company_id, pipeline_id, stage_id, name, amount, currency, owner_id, expected_close_on, status, closed_at)
+  on crm.deals to foundation_role;
+
+-- A deal's status is the outcome of its stage, for every writer. If a statement changes one of the two, the other follows: a pipeline has
+-- one stage for won and one for lost. It may have several open stages, so a statement that opens a deal again names the stage.
+create function crm.tie_status_to_stage() returns trigger
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  stage_outcome text;
+  is_moved boolean;
+begin
+  -- The lock keeps the stage's outcome until the transaction ends.
+  select s.outcome into stage_outcome from crm.pipeline_stages s where s.id = new.stage_id for share;
+  if stage_outcome = new.status or stage_outcome is null then return new; end if;  -- the foreign key refuses an unknown stage
+  if tg_op = 'INSERT' then is_moved := new.status = 'open';
+  else is_moved := new.stage_id <> old.stage_id;
+  end if;
+  if tg_op = 'UPDATE' and is_moved and new.status <> old.status then
+    raise exception 'a deal that is % cannot stand in a stage that is %', new.status, stage_outcome
+      using errcode = 'check_violation', constraint = 'deals_stage_of_status', column = 'stage_id';
+  elsif is_moved then
+    new.status := stage_outcome;
+    new.closed_at := case when stage_outcome <> 'open' then coalesce(new.closed_at, now()) end;
+  elsif new.status = 'open' then
+    raise exception 'name the stage in which the deal is open'
+      using errcode = 'check_violation', constraint = 'deals_stage_of_status', column = 'stage_id';
+  else
+    select s.id into new.stage_id from crm.pipeline_stages s where s.pipeline_id = new.pipeline_id and s.outcome = new.status;
+    if not found then
+      raise exception 'the pipeline has no stage for %', new.status
+        using errcode = 'check_violation', constraint = 'deals_stage_of_status', column = 'stage_id';
+    end if;
+    new.closed_at := coalesce(new.closed_at, now());
+  end if;
+  return new;
+end $$;
+create trigger a_tie_status before insert or update of pipeline_id, stage_id, status on crm.deals
+  for each row execute function crm.tie_status_to_stage();
+
+create function crm.keep_outcome() returns trigger
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+  if exists (select from crm.deals d where d.stage_id = new.id) then
+    raise exception 'deals stand in this stage: make another one for %', new.outcome using errcode = 'check_violation',
+      constraint = 'deals_stage_of_status', column = 'outcome';
+  end if;
+  return new;
+end $$;
+create trigger keep_outcome before update of outcome on crm.pipeline_stages
+  for each row when (new.outcome <> old.outcome) execute function crm.keep_outcome();
+
+create table crm.contacts (
+  id uuid primary key default uuidv7(),
+  company_id uuid not null references platform.companies,
+  customer_id uuid references platform.customers,
+  name text not null check (platform.is_line(name, 200)),
+  title text check (platform.is_line(title, 120)),
+  email text check (platform.is_line(email, 254)),
+  phone text check (platform.is_line(phone, 40)),
+  version bigint not null default 1,
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now()
+);
+comment on table crm.contacts is 'A person''s role at a company; the person may be a customer.';
+create index on crm.contacts (company_id);
+create index on crm.contacts (customer_id) where customer_id is not null;
+create trigger count_version before update on crm.contacts for each row execute function platform.count_version();
+
+call platform.protect_table('crm.contacts');
+create policy foundation_all on crm.contacts to foundation_role using (true) with check (true);
+grant select,
+      insert (company_id, customer_id, name, title, email, phone),
+      update (customer_id, name, title, email, phone),
+      delete
+  on crm.contacts to foundation_role;
+
+create table crm.activities (
+  id uuid primary key default uuidv7(),
+  customer_id uuid not null references platform.customers,
+  deal_id bigint references crm.deals,
+  type text collate "C" not null check (type ~ '^[a-z][a-z0-9_]{1,39}$'),
+  description text not null check (char_length(description) between 1 and 4000),
+  metadata jsonb not null default '{}' check (jsonb_typeof(metadata) = 'object' and octet_length(metadata::text) <= 16384),
+  occurred_at timestamptz not null default now() constraint activities_occurred_at_time check (platform.is_time(occurred_at)),
+  due_at timestamptz constraint activities_due_at_time check (platform.is_time(due_at)),
+  done_at timestamptz constraint activities_done_at_time check (platform.is_time(done_at)),
+  created_at timestamptz not null default now(),
+  created_by_app text collate "C" not null default platform.current_app() check (created_by_app in ('foundation', 'support')),
+  created_by text collate "C" default platform.current_actor() references platform.users,
+  created_by_login name not null default session_user,
+  idempotency_key text collate "C" check (octet_length(idempotency_key) between 1 and 200),
+  unique (created_by_app, idempotency_key),
+  check ((created_by_app = 'support') = (type like 'support\_%')),
+  check (created_by_app <> 'support' or idempotency_key is not null)
+);
+comment on column crm.activities.created_by is 'The person, as the app says; created_by_login is what the server knows.';
+comment on column crm.activities.idempotency_key is
+  'Names the cause, so that however often it is retried there is one activity: session:<id>, deal:<id>:won.';
+create index activities_timeline on crm.activities (customer_id, occurred_at desc, id desc);
+create index activities_of_deal on crm.activities (deal_id, occurred_at desc, id desc) where deal_id is not null;
+create index activities_deals_won on crm.activities (customer_id, occurred_at desc) where type = 'deal_won';
+create index activities_tasks on crm.activities (coalesce(due_at, 'infinity'), id) where type = 'task' and done_at is null;
+create index on crm.activities (created_by) where created_by is not null;
+
+call platform.protect_table('crm.activities');
+create policy foundation_read on crm.activities for select to foundation_role using (true);
+create policy foundation_add on crm.activities for insert to foundation_role with check (created_by_app = 'foundation');
+create policy foundation_edit on crm.activities for update to foundation_role
+  using (created_by_app = 'foundation') with check (created_by_app = 'foundation');
+create policy support_read on crm.activities for select to support_role using (created_by_app = 'support');
+-- The minute of grace is there because the clocks of the app and of the database differ.
+create policy support_add on crm.activities for insert to support_role
+  with check (created_by_app = 'support' and occurred_at <= now() + interval '1 minute');
+grant select,
+      insert (customer_id, deal_id, type, description, metadata, occurred_at, due_at, done_at, created_by_app, idempotency_key),
+      update (type, description, metadata, occurred_at, due_at, done_at)
+  on crm.activities to foundation_role;
+-- Support adds to the timeline and reads its own activities back. It has no deal_id, created_by or created_at to forge, and no update or
+-- delete.
+grant select, insert (customer_id, type, description, metadata, occurred_at, created_by_app, idempotency_key)
+  on crm.activities to support_role;
+
+-- The history of a customer and its deals, for the timeline and for "who changed this". Foundation's subscription to the events keeps it,
+-- because the log itself is dropped after retention.
+create table crm.changes (
+  event_id bigint primary key,
+  -- The id puts changes in one order with the activities, whose ids are uuids.
+  id uuid not null generated always as (lpad(to_hex(event_id), 32, '0')::uuid) stored,
+  customer_id uuid not null references platform.customers,
+  deal_id bigint references crm.deals,
+  change text not null check (change in ('created', 'edited', 'moved', 'won', 'lost', 'reopened')),
+  app text collate "C" not null,
+  actor text collate "C",
+  occurred_at timestamptz not null constraint changes_occurred_at_time check (platform.is_time(occurred_at)),
+  data jsonb not null check (jsonb_typeof(data) = 'object'),
+  previous jsonb not null check (jsonb_typeof(previous) = 'object'),
+  names jsonb not null default '{}' check (jsonb_typeof(names) = 'object')
+);
+comment on column crm.changes.names is
+  'What was called how when it happened, because it may be gone or renamed: { "custom.colour": "Colour", "stage_id.7": "Proposal" }.';
+comment on column crm.changes.deal_id is 'Null: a change of the customer itself.';
+comment on column crm.changes.actor is 'As the app said; no reference, because what happened stands when the user is gone.';
+create index changes_timeline on crm.changes (customer_id, occurred_at desc, id desc);
+create index changes_of_deal on crm.changes (deal_id, occurred_at desc, id desc) where deal_id is not null;
+
+call platform.protect_table('crm.changes');
+create policy foundation_all on crm.changes to foundation_role using (true) with check (true);
+-- Update and delete are absent: this is a history.
+grant select, insert (event_id, customer_id, deal_id, change, app, actor, occurred_at, data, previous, names)
+  on crm.changes to foundation_role;
+
+create table crm.custom_fields (
+  id bigint generated always as identity primary key,
+  record text not null check (record in ('customer', 'company', 'deal')),
+  key text collate "C" not null check (key ~ '^[a-z][a-z0-9_]{0,39}$'),
+  label text not null check (platform.is_line(label, 80)),
+  type text not null check (type in ('text', 'number', 'date', 'choice', 'checkbox')),
+  choices text[] not null default '{}' check ((type = 'choice') = (cardinality(choices) > 0)),
+  is_required boolean not null default false,
+  position integer not null default 0,
+  created_at timestamptz not null default now(),
+  unique (record, key)
+);
+call platform.protect_table('crm.custom_fields');
+create policy foundation_all on crm.custom_fields to foundation_role using (true) with check (true);
+grant select,
+      insert (record, key, label, type, choices, is_required, position),
+      update (label, choices, is_required, position),
+      delete
+  on crm.custom_fields to foundation_role;
+
+-- field_key and field_label let an event of a value be read by itself: the field may be gone when the event is handled.
+create table crm.custom_field_values (
+  id bigint generated always as identity primary key,
+  field_id bigint not null references crm.custom_fields on delete cascade,
+  field_key text collate "C" not null,
+  field_label text not null,
+  customer_id uuid references platform.customers,
+  company_id uuid references platform.companies,
+  deal_id bigint references crm.deals,
+  value jsonb not null check (jsonb_typeof(value) in ('string', 'number', 'boolean') and octet_length(value::text) <= 8192),
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now(),
+  check (num_nonnulls(customer_id, company_id, deal_id) = 1),
+  unique (field_id, customer_id),
+  unique (field_id, company_id),
+  unique (field_id, deal_id)
+);
+comment on column crm.custom_field_values.field_label is 'As it was when the value was written; the triggers write it.';
+create index on crm.custom_field_values (customer_id) where customer_id is not null;
+create index on crm.custom_field_values (company_id) where company_id is not null;
+create index on crm.custom_field_values (deal_id) where deal_id is not null;
+
+call platform.protect_table('crm.custom_field_values');
+create policy foundation_all on crm.custom_field_values to foundation_role using (true) with check (true);
+grant select, insert (field_id, customer_id, company_id, deal_id, value), update (value), delete
+  on crm.custom_field_values to foundation_role;
+
+-- A value is of its field's type, for every writer; a number is one that JavaScript keeps. A required value cannot be taken away.
+create function crm.check_custom_value() returns trigger
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  field crm.custom_fields;
+  given text;
+  fits boolean;
+begin
+  -- The lock keeps a choice from being taken away while it is being chosen.
+  select * into field from crm.custom_fields f where f.id = case tg_op when 'DELETE' then old.field_id else new.field_id end for share;
+  if tg_op = 'DELETE' then
+    -- A field that is being removed is not found.
+    if field.is_required then
+      raise exception '% is required', field.label
+        using errcode = 'check_violation', constraint = 'custom_field_required', column = field.key;
+    end if;
+    return old;
+  end if;
+  if field.id is null then return new; end if;  -- the foreign key refuses it
+  if num_nonnulls(
+    case field.record when 'customer' then new.customer_id::text when 'company' then new.company_id::text else new.deal_id::text end
+  ) = 0 then
+    raise exception '% is a field of another kind of record', field.label
+      using errcode = 'check_violation', constraint = 'custom_field_record', column = field.key;
+  end if;
+  given := new.value #>> '{}';
+  fits := case field.type
+    when 'text' then jsonb_typeof(new.value) = 'string' and char_length(given) between 1 and 2000
+    when 'number' then case when jsonb_typeof(new.value) = 'number' then abs(given::numeric) <= 1e15 else false end
+    when 'checkbox' then jsonb_typeof(new.value) = 'boolean'
+    when 'choice' then jsonb_typeof(new.value) = 'string' and given = any (field.choices)
+    when 'date' then jsonb_typeof(new.value) = 'string' and given ~ '^\d{4}-\d{2}-\d{2}$' and pg_input_is_valid(given, 'date')
+  end;
+  if not fits then
+    raise exception 'not a value for the field %', field.label
+      using errcode = 'check_violation', constraint = 'custom_field_' || field.type, column = field.key;
+  end if;
+  new.field_key := field.key;
+  new.field_label := field.label;
+  return new;
+end $$;
+create trigger check_value before insert or update or delete on crm.custom_field_values
+  for each row execute function crm.check_custom_value();
+
+-- A value counts as a change of its record, so that of two callers that saw the same version the second is told. The function runs as the
+-- owner, because no app writes versions.
+create function crm.count_custom_value() returns trigger
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare r crm.custom_field_values;
+begin
+  if tg_op = 'DELETE' then r := old; else r := new; end if;
+  if r.customer_id is not null then update platform.customers set version = version + 1 where id = r.customer_id;
+  elsif r.company_id is not null then update platform.companies set version = version + 1 where id = r.company_id;
+  else update crm.deals set version = version + 1 where id = r.deal_id;
+  end if;
+  return null;
+end $$;
+create trigger count_version after insert or update or delete on crm.custom_field_values
+  for each row execute function crm.count_custom_value();
+
+-- A transaction that makes a deal or a company in Foundation gives the required values before it ends. Customers, and companies that
+-- Support makes, are not checked: they are born in chats, where nobody knows Foundation's fields. Foundation's own routes ask for
+-- customers' required values as well.
+create function crm.require_custom_values() returns trigger
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  missing crm.custom_fields;
+  deal bigint;
+  company uuid;
+begin
+  if tg_argv[0] = 'deal' then deal := new.id; else company := new.id; end if;
+  select f.* into missing from crm.custom_fields f
+  where f.is_required and f.record = tg_argv[0] and not exists (
+    select from crm.custom_field_values v where v.field_id = f.id and (v.deal_id = deal or v.company_id = company))
+  order by f.position, f.id limit 1;
+  if found then
+    raise exception '% is required', missing.label
+      using errcode = 'check_violation', constraint = 'custom_field_required', column = missing.key;
+  end if;
+  return null;
+end $$;
+create constraint trigger require_custom_values after insert on crm.deals deferrable initially deferred
+  for each row execute function crm.require_custom_values('deal');
+create constraint trigger require_custom_values after insert on platform.companies deferrable initially deferred
+  for each row when (new.created_by_app = 'foundation') execute function crm.require_custom_values('company');
+
+-- A choice that somebody has chosen cannot be taken away.
+create function crm.keep_used_choices() returns trigger
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare used text;
+begin
+  select v.value #>> '{}' into used from crm.custom_field_values v
+  where v.field_id = new.id and v.value #>> '{}' <> all (new.choices) limit 1;
+  if found then
+    raise exception 'the choice % is in use', used
+      using errcode = 'check_violation', constraint = 'custom_field_choice_used', detail = used;
+  end if;
+  return new;
+end $$;
+create trigger keep_used_choices before update of choices on crm.custom_fields
+  for each row when (new.type = 'choice') execute function crm.keep_used_choices();
+
+create table crm.saved_views (
+  id bigint generated always as identity primary key,
+  owner_id text collate "C" not null references platform.users,
+  page text not null check (page in ('customers', 'companies', 'deals')),
+  name text not null check (platform.is_line(name, 80)),
+  query text not null check (octet_length(query) <= 2000),
+  is_shared boolean not null default false,
+  created_at timestamptz not null default now(),
+  unique (owner_id, page, name)
+);
+comment on column crm.saved_views.query is 'What stands behind the ? of the page’s address.';
+create index on crm.saved_views (page) where is_shared;
+
+call platform.protect_table('crm.saved_views');
+create policy foundation_all on crm.saved_views to foundation_role using (true) with check (true);
+grant select, insert (owner_id, page, name, query, is_shared), update (name, query, is_shared), delete
+  on crm.saved_views to foundation_role;
+
+-- Foundation's servers seal the cursors of their lists with this key, and any of them opens a cursor that another sealed. The key keeps
+-- names from being read off an address, nothing more: a person who has it could make a cursor, and read on in a list that is open to that
+-- person anyway.
+create table crm.cursor_key (
+  only_one boolean primary key default true check (only_one),
+  key bytea not null default sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())) check (octet_length(key) = 32)
+);
+insert into crm.cursor_key default values;
+call platform.protect_table('crm.cursor_key');
+create policy foundation_read on crm.cursor_key for select to foundation_role using (true);
+grant select on crm.cursor_key to foundation_role;
+
+-- The CRM as Support's agents may know it, and as Foundation shows it for one customer. An owner-rights view, so that a customer's context
+-- is one query and crm.deals stays closed. Money is summed per currency: { "EUR": 1200.00 }. The last activity is the last that has
+-- happened: a meeting of next week does not count. The view holds the whole customer, so a caller that asks for both reads the row once:
+-- a context costs six searches of an index instead of seven.
+-- Deal names and the text of an activity are absent on purpose. There is no security_barrier: it hides columns, not rows, and must flatten
+-- into the caller's join.
+create view crm.customer_context as
+select c.id as customer_id, manager.name as account_manager_name,
+       coalesce(deals.open_deals, 0) as open_deals, coalesce(deals.open_deals_value, '{}') as open_deals_value,
+       last.type as last_activity_type, last.occurred_at as last_activity_at, last.created_by_app as last_activity_app, c as customer
+from platform.customers c
+left join platform.users manager on manager.id = c.account_manager_id
+left join lateral (
+  select sum(per_currency.deals)::integer as open_deals, jsonb_object_agg(per_currency.currency, per_currency.amount) as open_deals_value
+  from (select d.currency, count(*) as deals, sum(d.amount) as amount
+        from crm.deals d where d.customer_id = c.id and d.status = 'open' group by d.currency) per_currency
+) deals on true
+left join lateral (
+  select a.type, a.occurred_at, a.created_by_app from crm.activities a
+  where a.customer_id = c.id and a.occurred_at <= now() order by a.occurred_at desc, a.id desc limit 1
+) last on true;
+grant select on crm.customer_context to foundation_role, support_role;
+
+-- Two more views for Support's panel beside a conversation, with the owner's rights, so that crm.deals stays closed. They tell that
+-- something was done, by whom and when, but not what was written; and which won deal gave the customer its tier.
+create view crm.recent_activities as
+select a.customer_id, a.id, a.type, a.occurred_at, a.created_by_app, u.name as created_by_name
+from crm.activities a left join platform.users u on u.id = a.created_by;
+create view crm.tier_grants as
+select a.customer_id, a.metadata ->> 'account_tier' as account_tier, d.name as deal_name, a.occurred_at
+from crm.activities a join crm.deals d on d.id = a.deal_id
+where a.type = 'deal_won' and a.metadata ? 'account_tier';
+grant select on crm.recent_activities, crm.tier_grants to support_role;

@@ -1,0 +1,234 @@
+-- Support's own records: agents, widgets, chatbots, sessions and their messages, calls. Foundation sees none of it.
+
+create sequence support.customer_number as bigint start 1000;
+grant usage on sequence support.customer_number to support_role;
+
+create table support.agents (
+  id uuid primary key default uuidv7(),
+  user_id text collate "C" not null unique references platform.users,
+  availability text not null default 'offline' check (availability in ('online', 'away', 'offline')),
+  is_active boolean not null default true,
+  last_seen_at timestamptz constraint agents_last_seen_at_time check (platform.is_time(last_seen_at)),
+  created_at timestamptz not null default now()
+);
+comment on column support.agents.last_seen_at is
+  'When the console was last open: who is called online but was not seen for two minutes is not counted on.';
+call platform.protect_table('support.agents');
+create policy support_all on support.agents to support_role using (true) with check (true);
+grant select, insert (user_id, availability), update (availability, is_active, last_seen_at) on support.agents to support_role;
+
+create table support.widgets (
+  id uuid primary key default uuidv7(),
+  key text collate "C" not null unique check (key ~ '^[a-z0-9_-]{8,64}$'),
+  name text not null check (platform.is_line(name, 80)),
+  allowed_origins text[] not null default '{}',
+  settings jsonb not null default '{}' check (jsonb_typeof(settings) = 'object' and octet_length(settings::text) <= 16384),
+  is_active boolean not null default true,
+  version bigint not null default 1,
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now()
+);
+comment on column support.widgets.key is 'Public: it stands in the host page. It names the widget and proves nothing.';
+create trigger count_version before update on support.widgets for each row execute function platform.count_version();
+call platform.protect_table('support.widgets');
+create policy support_all on support.widgets to support_role using (true) with check (true);
+grant select,
+      insert (key, name, allowed_origins, settings, is_active),
+      update (key, name, allowed_origins, settings, is_active)
+  on support.widgets to support_role;
+
+create table support.widget_agents (
+  widget_id uuid not null references support.widgets,
+  agent_id uuid not null references support.agents,
+  primary key (widget_id, agent_id)
+);
+comment on table support.widget_agents is 'The team of a widget. A widget without one is everybody''s.';
+create index on support.widget_agents (agent_id);
+call platform.protect_table('support.widget_agents');
+create policy support_all on support.widget_agents to support_role using (true) with check (true);
+grant select, insert (widget_id, agent_id), delete on support.widget_agents to support_role;
+
+create table support.widget_secrets (
+  id uuid primary key default uuidv7(),
+  widget_id uuid not null references support.widgets,
+  secret text collate "C" not null check (secret ~ '^[A-Za-z0-9_-]{43}$'),
+  created_at timestamptz not null default now(),
+  retires_at timestamptz constraint widget_secrets_retires_at_time check (platform.is_time(retires_at))
+);
+comment on column support.widget_secrets.secret is 'As it is and not hashed: signatures made with it are computed again to be checked.';
+create index on support.widget_secrets (widget_id);
+call platform.protect_table('support.widget_secrets');
+create policy support_all on support.widget_secrets to support_role using (true) with check (true);
+grant select, insert (widget_id, secret), update (retires_at), delete on support.widget_secrets to support_role;
+
+create table support.chatbots (
+  id uuid primary key default uuidv7(),
+  widget_id uuid not null references support.widgets,
+  name text not null check (platform.is_line(name, 80)),
+  rules jsonb not null default '{}' check (jsonb_typeof(rules) = 'object' and octet_length(rules::text) <= 65536),
+  is_live boolean not null default false,
+  version bigint not null default 1,
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now()
+);
+create index on support.chatbots (widget_id);
+-- One chatbot speaks for a widget.
+create unique index chatbots_live on support.chatbots (widget_id) where is_live;
+create trigger count_version before update on support.chatbots for each row execute function platform.count_version();
+call platform.protect_table('support.chatbots');
+create policy support_all on support.chatbots to support_role using (true) with check (true);
+grant select, insert (widget_id, name, rules, is_live), update (name, rules, is_live), delete on support.chatbots to support_role;
+
+create table support.canned_answers (
+  id uuid primary key default uuidv7(),
+  shortcut text collate "C" not null unique check (shortcut ~ '^[a-z0-9][a-z0-9_-]{0,39}$'),
+  title text not null check (platform.is_line(title, 80)),
+  body text not null check (char_length(body) between 1 and 4000),
+  created_at timestamptz not null default now()
+);
+call platform.protect_table('support.canned_answers');
+create policy support_all on support.canned_answers to support_role using (true) with check (true);
+grant select, insert (shortcut, title, body), update (shortcut, title, body), delete on support.canned_answers to support_role;
+
+create table support.sessions (
+  -- The id is random: an id that holds the time would tell a visitor how long it took to find or make the customer.
+  id uuid primary key default gen_random_uuid(),
+  widget_id uuid not null references support.widgets,
+  customer_id uuid references platform.customers,
+  identity text not null default 'claimed' check (identity in ('claimed', 'verified')),
+  visitor_email text check (platform.is_line(visitor_email, 254)),
+  visitor_name text check (platform.is_line(visitor_name, 200)),
+  token_hash bytea not null unique check (octet_length(token_hash) = 32),
+  page jsonb check (jsonb_typeof(page) = 'object' and octet_length(page::text) <= 4096),
+  language text collate "C" check (platform.is_line(language, 35)),
+  time_zone text collate "C" check (platform.is_line(time_zone, 64)),
+  handler text not null default 'agent' check (handler in ('bot', 'agent')),
+  agent_id uuid references support.agents,
+  status text not null default 'active' check (status in ('active', 'ended')),
+  resolved boolean,
+  is_offline boolean not null default false,
+  message_count integer not null default 0,
+  visitor_read_number integer not null default 0 check (visitor_read_number >= 0),
+  agent_read_number integer not null default 0 check (agent_read_number >= 0),
+  started_at timestamptz not null default now(),
+  asked_at timestamptz constraint sessions_asked_at_time check (platform.is_time(asked_at)),
+  waiting_since timestamptz constraint sessions_waiting_since_time check (platform.is_time(waiting_since)),
+  snoozed_until timestamptz constraint sessions_snoozed_until_time check (platform.is_time(snoozed_until)),
+  last_message_at timestamptz constraint sessions_last_message_at_time check (platform.is_time(last_message_at)),
+  ended_at timestamptz constraint sessions_ended_at_time check (platform.is_time(ended_at)),
+  check ((status = 'ended') = (ended_at is not null)),
+  check ((status = 'ended') = (resolved is not null))
+);
+comment on column support.sessions.identity is 'claimed: an address was typed, which proves nothing. verified: the host page signed it.';
+comment on column support.sessions.visitor_name is 'As typed here; a name typed in a chat never overwrites the customer''s.';
+comment on column support.sessions.asked_at is
+  'When the visitor first wrote. Null: the widget was opened and nothing was asked, which is nothing for an agent.';
+comment on column support.sessions.waiting_since is 'Of the oldest message of the visitor that no agent has answered.';
+create index on support.sessions (widget_id);
+create index on support.sessions (started_at desc, id desc);
+create index on support.sessions (customer_id, started_at desc) where customer_id is not null;
+create index on support.sessions (agent_id) where agent_id is not null;
+create index sessions_open on support.sessions (agent_id) where status = 'active' and asked_at is not null;
+create index sessions_ended on support.sessions (ended_at desc, id desc) where status = 'ended';
+call platform.protect_table('support.sessions');
+create policy support_all on support.sessions to support_role using (true) with check (true);
+grant select,
+      insert (widget_id, customer_id, identity, visitor_email, visitor_name, token_hash, page, language, time_zone, handler, is_offline),
+      update (customer_id, identity, visitor_email, visitor_name, token_hash, handler, agent_id, status, resolved, message_count,
+              visitor_read_number, agent_read_number, asked_at, waiting_since, snoozed_until, last_message_at, ended_at)
+  on support.sessions to support_role;
+
+create table support.messages (
+  id uuid primary key default uuidv7(),
+  session_id uuid not null references support.sessions,
+  number integer not null check (number > 0),
+  author text not null check (author in ('visitor', 'agent', 'bot')),
+  agent_id uuid references support.agents,
+  client_id text collate "C" not null check (client_id ~ '^[A-Za-z0-9_-]{1,64}$'),
+  body text not null check (char_length(body) between 1 and 4000),
+  choices jsonb check (jsonb_typeof(choices) = 'array' and octet_length(choices::text) <= 8192),
+  created_at timestamptz not null default clock_timestamp(),
+  unique (session_id, number),
+  unique (session_id, author, client_id)
+);
+comment on column support.messages.client_id is 'Given by the sender: a retry of the same message is the same message.';
+comment on column support.messages.number is 'Dense within the session, in the order in which the server took the messages.';
+comment on column support.messages.choices is 'Of a bot: what the visitor may pick, [{id, label}].';
+create index on support.messages (agent_id) where agent_id is not null;
+call platform.protect_table('support.messages');
+create policy support_all on support.messages to support_role using (true) with check (true);
+-- Update and delete are absent: a conversation is a record.
+grant select, insert (session_id, number, author, agent_id, client_id, body, choices) on support.messages to support_role;
+
+create table support.session_entries (
+  id uuid primary key default uuidv7(),
+  session_id uuid not null references support.sessions,
+  kind text not null check (
+    kind in ('note', 'claimed', 'assigned', 'released', 'snoozed', 'woken', 'handed_over', 'identified', 'verified', 'ended')),
+  agent_id uuid references support.agents,
+  to_agent_id uuid references support.agents,
+  client_id text collate "C" check (client_id ~ '^[A-Za-z0-9_-]{1,64}$'),
+  body text check (char_length(body) between 1 and 4000),
+  created_at timestamptz not null default clock_timestamp(),
+  check (kind <> 'note' or (body is not null and client_id is not null)),
+  unique (session_id, client_id)
+);
+comment on table support.session_entries is 'What agents noted and did in a conversation. The visitor never sees it.';
+create index on support.session_entries (agent_id) where agent_id is not null;
+create index on support.session_entries (to_agent_id) where to_agent_id is not null;
+call platform.protect_table('support.session_entries');
+create policy support_all on support.session_entries to support_role using (true) with check (true);
+-- Update and delete are absent: the entries are a record, as the messages are.
+grant select, insert (session_id, kind, agent_id, to_agent_id, client_id, body) on support.session_entries to support_role;
+
+create table support.calls (
+  id uuid primary key default uuidv7(),
+  client_id text collate "C" unique check (client_id ~ '^[A-Za-z0-9_-]{1,64}$'),
+  customer_id uuid not null references platform.customers,
+  agent_id uuid references support.agents,
+  direction text not null check (direction in ('inbound', 'outbound')),
+  number_e164 text collate "C" not null check (number_e164 ~ '^\+[1-9][0-9]{5,14}$'),
+  outcome text check (platform.is_line(outcome, 80)),
+  notes text check (char_length(notes) <= 4000),
+  started_at timestamptz not null constraint calls_started_at_time check (platform.is_time(started_at)),
+  duration_seconds integer check (duration_seconds >= 0),
+  created_at timestamptz not null default now()
+);
+comment on column support.calls.client_id is 'Given by who logs it: a retry is the same call.';
+create index calls_newest on support.calls (started_at desc, id desc);
+create index on support.calls (customer_id, started_at desc);
+create index on support.calls (agent_id) where agent_id is not null;
+call platform.protect_table('support.calls');
+create policy support_all on support.calls to support_role using (true) with check (true);
+grant select,
+      insert (client_id, customer_id, agent_id, direction, number_e164, outcome, notes, started_at, duration_seconds),
+      update (customer_id, outcome, notes, duration_seconds)
+  on support.calls to support_role;
+
+-- Support's read model of the customers: Support shows it beside a chat, and the events customer.* keep it up to date.
+create table support.customer_cache (
+  id uuid primary key,
+  version bigint not null,
+  email text not null,
+  name text not null,
+  phone text,
+  company_id uuid,
+  account_tier text collate "C",
+  account_manager_id text collate "C",
+  crm_id bigint,
+  support_id bigint,
+  preferred_language text collate "C",
+  timezone text collate "C",
+  created_by_app text collate "C" not null,
+  created_at timestamptz not null,
+  merged_into uuid,
+  erased_at timestamptz,
+  changed_by text collate "C",
+  changed_at timestamptz not null
+);
+comment on table support.customer_cache is
+  'No foreign keys: it says what was so at a version, and would stand in another database as well. '
+  'Its columns have the names that events use.';
+call platform.protect_table('support.customer_cache');
+create policy support_all on support.customer_cache to support_role using (true) with check (true);
+grant select, insert, update, delete on support.customer_cache to support_role;
