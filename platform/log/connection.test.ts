@@ -192,6 +192,53 @@ test('numbers keep their value: bigint beyond what a number holds stays exact, a
   expect(row).toEqual({ small: 42, large: 9007199254740993n, day: '2026-02-28', money: '12.30' });
 });
 
+test('a refused statement costs neither its connection nor the next statement', async () => {
+  const one = await connectPlatform({
+    app: 'foundation',
+    variables: { PLATFORM_DB_URL: database.url('foundation_app'), PLATFORM_DB_POOL_MAX: '1' },
+  });
+  const backend = async () => (await one.query('select pg_backend_pid() as pid'))[0]?.pid;
+  const first = await backend();
+  const broken = { name: 'broken', text: 'select 1 / ($1::integer - $1::integer) as broken' };
+  for (let round = 0; round < 20; round++) {
+    await expect(one.query('delete from platform.customers')).rejects.toBeInstanceOf(FieldNotOwned);
+    await expect(one.query('select from')).rejects.toThrow(/syntax/);
+    await expect(one.run(broken, [round])).rejects.toThrow(/zero/);
+    await expect(one.run({ name: 'fine', text: 'select $1::integer as n' }, [round])).resolves.toEqual([{ n: round }]);
+  }
+  expect(await backend()).toBe(first);
+  await one.close();
+});
+
+test('a connection that the server ends is not used again', async () => {
+  const one = await connectPlatform({
+    app: 'foundation',
+    variables: { PLATFORM_DB_URL: database.url('foundation_app'), PLATFORM_DB_POOL_MAX: '1' },
+  });
+  const end = { name: 'end', text: 'select pg_terminate_backend(pg_backend_pid())' };
+  await expect(one.run(end, [])).rejects.toBeInstanceOf(DatabaseUnavailable);
+  await expect(one.query(end.text)).rejects.toBeInstanceOf(DatabaseUnavailable);
+  expect(await one.query('select 1 as n')).toEqual([{ n: 1 }]);
+  await one.close();
+});
+
+test('a statement whose plan no longer fits its table is prepared again on a new connection', async () => {
+  const owner = await database.connect('platform_migrator');
+  await owner.query(
+    'set role platform_owner; create table crm.widening (a integer); grant select on crm.widening to foundation_role',
+  );
+  const one = await connectPlatform({
+    app: 'foundation',
+    variables: { PLATFORM_DB_URL: database.url('foundation_app'), PLATFORM_DB_POOL_MAX: '1' },
+  });
+  const all = { name: 'widening', text: 'select * from crm.widening' };
+  await one.run(all, []);
+  await owner.query('alter table crm.widening add b integer; insert into crm.widening values (1, 2)');
+  await expect(one.run(all, [])).rejects.toThrow(/cached plan/);
+  expect(await one.run(all, [])).toEqual([{ a: 1, b: 2 }]);
+  await one.close();
+});
+
 test('unqualified names are looked up in the app’s own schema', async () => {
   expect(await db.query('select count(*)::integer as deals from deals')).toEqual([{ deals: 0 }]);
   await expect(db.query('select from sessions')).rejects.toThrow();

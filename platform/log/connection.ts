@@ -2,7 +2,7 @@ import type pg from 'pg';
 import { TransactionAborted } from './errors.ts';
 import { type DriverQuery, openPool, toDriverLimit } from './pool.ts';
 import type { Queryable, QueryLimit, Statement } from './query.ts';
-import { isUnanswered, type RefuseUnique, translateRefusal } from './refusals.ts';
+import { isRefusedAlone, isUnanswered, type RefuseUnique, translateRefusal } from './refusals.ts';
 import type { Settings } from './settings.ts';
 import { openTransaction, type Transaction, type TransactionOptions, type Write } from './transaction.ts';
 
@@ -122,7 +122,7 @@ export function openConnection<App extends string>(app: App, options: Connection
           const { rows } = await client.query(toQuery(text, values, limit));
           if (client.getTransactionStatus() === 'I') return rows;
         } catch (error) {
-          discard();
+          if (!isRefusedAlone(error)) discard();
           throw refuse(error, text);
         }
         discard();
@@ -130,9 +130,15 @@ export function openConnection<App extends string>(app: App, options: Connection
           'This SQL began a transaction on a connection that others use; it was undone. Use transaction().',
         );
       }),
-    async run(statement, values) {
-      return (await pool.query(toRun(statement, values))).rows;
-    },
+    run: (statement, values) =>
+      hold(async (client, discard) => {
+        try {
+          return (await client.query(toRun(statement, values))).rows;
+        } catch (error) {
+          if (!isRefusedAlone(error)) discard();
+          throw refuse(error, statement.text);
+        }
+      }),
     within: ({ tx, actor }, work) => (tx ? work(tx) : transaction({ actor }, work)),
     close: (withinMs = closeWithinMs) => pool.close(withinMs),
   };

@@ -17,8 +17,6 @@ export type DriverQuery = {
 export type Pool = {
   /** @throws DatabaseBusy when all are in use, DatabaseUnavailable, ConfigurationError */
   connect(): Promise<pg.PoolClient>;
-  /** On any connection. @throws as connect, and what the database refuses */
-  query(query: DriverQuery): Promise<pg.QueryResult>;
   /** Settles when every connection is closed; what is still under way after so many milliseconds is cut off. */
   close(withinMs: number): Promise<void>;
 };
@@ -96,13 +94,6 @@ export function openPool(
     async connect() {
       try {
         return await pool.connect();
-      } catch (error) {
-        throw refuse(error);
-      }
-    },
-    async query(query) {
-      try {
-        return await pool.query(query);
       } catch (error) {
         throw refuse(error);
       }

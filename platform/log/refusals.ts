@@ -33,6 +33,16 @@ export function isUnanswered(error: unknown): boolean {
   return error instanceof Error && error.message === 'Query read timeout';
 }
 
+/**
+ * Whether the server refused the statement and nothing else: the connection is as good as before, so the pool keeps it. Not kept are a
+ * connection that the server ends, one to a server that has become a standby (25006), and one whose prepared statement no longer
+ * fits the tables (0A000, after a migration) or is gone (26000): a new connection prepares it again.
+ */
+export function isRefusedAlone(error: unknown): boolean {
+  if (!(error instanceof pg.DatabaseError) || error.severity !== 'ERROR') return false;
+  return !/^(08|53|57P|25006|25P|0A000|26000)/.test(error.code ?? '');
+}
+
 /** What a unique constraint protects, in the caller's words; undefined for a constraint that it does not know. */
 export type RefuseUnique = (constraint: string, cause: unknown) => PlatformError | undefined;
 
