@@ -27,8 +27,8 @@ test.each(workspaces)('%s depends only on rooms to the right of it', (room) => {
   const { dependencies, devDependencies } = JSON.parse(read(`./${room}/package.json`));
   const toTheRight = ranks.slice(rank + 1).flat();
   expect(toTheRight).toEqual(expect.arrayContaining(roomsOf(dependencies)));
-  // Tests may use test databases, and a sequencer.
-  expect([...toTheRight, 'database', 'sync']).toEqual(expect.arrayContaining(roomsOf(devDependencies)));
+  // Tests may use test databases and a sequencer, and the local identity provider is tested with the sign-in at it.
+  expect([...toTheRight, 'database', 'sync', 'signin']).toEqual(expect.arrayContaining(roomsOf(devDependencies)));
 });
 
 test('only the command, the benches and tests know the database room: everyone else meets it in SQL', () => {
@@ -36,6 +36,16 @@ test('only the command, the benches and tests know the database room: everyone e
     roomsOf(JSON.parse(read(`./${room}/package.json`)).dependencies).includes('database'),
   );
   expect(knowers.sort()).toEqual(['bench', 'cli']);
+});
+
+test('only the command knows the local identity provider, so that what installs a server does not install it', () => {
+  const knowers = workspaces.filter((room) => {
+    // npm installs what a room of this repository needs for its tests, too, wherever the room is needed.
+    const { dependencies, devDependencies } = JSON.parse(read(`./${room}/package.json`));
+    const needed = { ...dependencies, ...devDependencies };
+    return 'oidc-provider' in needed || roomsOf(needed).includes('identity');
+  });
+  expect(knowers.sort()).toEqual(['cli', 'identity']);
 });
 
 test('the linter refuses paths into every room', () => {

@@ -32,13 +32,21 @@ export async function install(hasNode) {
 function isInstalled() {
   const read = (file) => (existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')).packages : undefined);
   const found = read(join(root, 'node_modules', '.package-lock.json'));
-  return found !== undefined && isAsLocked(read(join(root, 'package-lock.json')), found);
+  return (
+    found !== undefined &&
+    isAsLocked(read(join(root, 'package-lock.json')), found, (path) => existsSync(join(root, path)))
+  );
 }
 
-/** Whether what npm has installed is what the lock file names. What may be missing is what an image may leave out. Pure. */
-export function isAsLocked(wanted, found) {
+/**
+ * Whether what npm has installed is what the lock file names. Only what an image may leave out may be missing. Pure.
+ *
+ * @param isLinked whether a room of this repository stands in node_modules: a room that was added is not there yet.
+ */
+export function isAsLocked(wanted, found, isLinked) {
   return Object.entries(wanted).every(([path, { version, link, optional, dev, devOptional }]) => {
-    if (!path.includes('node_modules/') || link) return true;
+    if (!path.includes('node_modules/')) return true;
+    if (link) return isLinked(path);
     return found[path] ? found[path].version === version : Boolean(optional || dev || devOptional);
   });
 }

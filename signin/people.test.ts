@@ -1,20 +1,17 @@
-import { atEnd } from '@aether/database/testing';
+import { atEnd, createTestDatabase, type TestDatabase } from '@aether/database/testing';
 import { connectPlatform, type PlatformDb } from '@aether/platform';
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { provision, readPerson, roleMaxOf } from './person.ts';
 import { readSignInSettings } from './settings.ts';
-import { personas, startTestApps, type TestApps } from './testing.apps.ts';
-import { openBrowser } from './testing.browser.ts';
 
-let apps: TestApps;
 let foundation: PlatformDb;
 let support: PlatformDb;
-let superuser: Awaited<ReturnType<TestApps['database']['connect']>>;
+let superuser: Awaited<ReturnType<TestDatabase['connect']>>;
 beforeAll(async () => {
-  apps = await startTestApps();
-  superuser = await apps.database.connect('postgres');
+  const database = await createTestDatabase();
+  superuser = await database.connect('postgres');
   const connect = (app: 'foundation' | 'support') =>
-    connectPlatform({ app, variables: { PLATFORM_DB_URL: apps.database.url(`${app}_app`) } });
+    connectPlatform({ app, variables: { PLATFORM_DB_URL: database.url(`${app}_app`) } });
   [foundation, support] = await Promise.all([connect('foundation'), connect('support')]);
   atEnd(() => Promise.all([foundation.close(), support.close()]));
 });
@@ -38,26 +35,6 @@ const person = (more: object = {}) => {
 const users = async () => (await superuser.query('select * from platform.users order by created_at')).rows;
 
 describe('one person', () => {
-  test('in both apps is one user, though the provider names them by another subject in each', async () => {
-    const browser = openBrowser();
-    await browser.signIn(apps.foundation.url, 'Jonas');
-    await browser.signIn(apps.support.url, 'Jonas');
-    const [inFoundation, inSupport] = await Promise.all(
-      [apps.foundation.url, apps.support.url].map((url) => browser.call(url, 'GET', '/signin/me')),
-    );
-    expect(inFoundation?.body.user).toEqual(inSupport?.body.user);
-    expect(await users()).toHaveLength(1);
-
-    // The proof that the subjects differ: without tenant and object id these are two people.
-    const subjects = new Set<string>();
-    for (const url of [apps.foundation.url, apps.support.url]) {
-      await superuser.query('delete from platform.sign_ins; delete from platform.users');
-      await openBrowser().signIn(url, 'Jonas');
-      subjects.add((await users())[0].id);
-    }
-    expect(subjects.size).toBe(2);
-  });
-
   test('who signs in for the first time twenty times at once is one user', async () => {
     const made = await Promise.all(
       Array.from({ length: 20 }, (_, n) =>
@@ -144,8 +121,4 @@ describe('the claims of a token', () => {
     expect(await provision(foundation, odd, settings())).toMatchObject({ id: 's-1' });
     expect(person({ name: 5, roles: 'Aether.Admin' })).toMatchObject({ name: 'm@aether.example', roles: [] });
   });
-});
-
-test('every persona has an object id of their own', () => {
-  expect(new Set(personas.map((each) => each.objectId)).size).toBe(personas.length);
 });

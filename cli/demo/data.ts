@@ -1,5 +1,5 @@
+import { localTenantId, type Persona } from '@aether/identity';
 import { connectPlatform, type PlatformDb, type Transaction } from '@aether/platform';
-import { localTenantId, type Persona } from '@aether/signin/provider';
 import { actAs, backdate, loadSettings, loadWorld } from './history.ts';
 import { loadSupport } from './support.ts';
 import { makeWorld } from './world.ts';

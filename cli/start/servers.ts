@@ -1,8 +1,8 @@
 import type { Login } from '@aether/database';
 import { startFoundation } from '@aether/foundation';
 import { createLog, type Served } from '@aether/http';
+import { type LocalProvider, startLocalProvider } from '@aether/identity';
 import { connectPlatform } from '@aether/platform';
-import { type LocalProvider, startLocalProvider } from '@aether/signin/provider';
 import { startSupport } from '@aether/support';
 import { startSync } from '@aether/sync';
 import { loadDemoData, personas } from '../demo/data.ts';

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
-import { fetchLocalToken } from '@aether/signin/provider';
+import { fetchLocalToken } from '@aether/identity';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { aether, type Command, newHome, readEnv } from '../testing.ts';
 

@@ -1,8 +1,11 @@
+import { createHash } from 'node:crypto';
 import { readProblem } from '@aether/http/testing';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { startTestApps, type TestApps } from './testing.apps.ts';
 import { openBrowser, type TestBrowser } from './testing.browser.ts';
-import { hashToken } from './tokens.ts';
+
+/** What the database keeps of a token. */
+const hashToken = (token: string) => createHash('sha256').update(token).digest();
 
 let apps: TestApps;
 let appUrl: string;

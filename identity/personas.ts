@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { escapeHtml, makePage } from '@aether/http';
 import type Provider from 'oidc-provider';
-import { escapeHtml, makePage } from './pages.ts';
 
 /** Somebody as whom one signs in with one click. */
 export type Persona = {

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
+import { escapeHtml, makePage } from '@aether/http';
 import type * as Oidc from 'oidc-provider';
 import type { Identity } from './identityfile.ts';
-import { escapeHtml, makePage } from './pages.ts';
 import { choicePath, localTenantId, type Persona } from './personas.ts';
 import { rememberBriefly } from './providermemory.ts';
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { atEnd, createTestDatabase, type TestDatabase } from '@aether/database/testing';
 import { createStaffRoute, jsonBody, object, requireAdmin, type Served, startServer, z } from '@aether/http';
 import { collectLog, type LogEntry } from '@aether/http/testing';
-import { addSignIn } from './index.ts';
+import { addSignIn } from '@aether/signin';
 import { type LocalProvider, type Persona, startLocalProvider } from './provider.ts';
 
 export const personas: Persona[] = [

@@ -3,10 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { atEnd } from '@aether/database/testing';
 import { sendRaw } from '@aether/http/testing';
+import { serviceToken } from '@aether/signin';
 import { decodeJwt } from 'jose';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { fetchLocalToken, type LocalProvider, startLocalProvider } from './provider.ts';
-import { serviceToken } from './servicetoken.ts';
 import { personas, startTestApps, type TestApps } from './testing.apps.ts';
 
 let apps: TestApps;
