@@ -133,6 +133,27 @@ begin
   return new;
 end $function$;
 
+CREATE OR REPLACE FUNCTION crm.order_customer()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  if new.merged_into is not null or new.erased_at is not null then
+    delete from crm.customer_order o where o.customer_id = new.id;
+    return null;
+  end if;
+  if tg_op = 'UPDATE' then
+    update crm.customer_order o set account_tier = coalesce(new.account_tier, '~'), updated_at = new.updated_at
+    where o.customer_id = new.id;
+    if found then return null; end if; -- it is missing after an unmerge
+  end if;
+  insert into crm.customer_order (customer_id, account_tier, updated_at)
+  values (new.id, coalesce(new.account_tier, '~'), new.updated_at);
+  return null;
+end $function$;
+
 CREATE OR REPLACE FUNCTION crm.require_custom_values()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -381,6 +402,20 @@ grant delete on crm.custom_fields to foundation_role;
 grant insert (record, key, label, type, choices, is_required, "position") on crm.custom_fields to foundation_role;
 grant select on crm.custom_fields to foundation_role;
 grant update (label, choices, is_required, "position") on crm.custom_fields to foundation_role;
+
+create table crm.customer_order (
+  customer_id uuid not null,
+  account_tier text collate "C" not null,
+  updated_at timestamp with time zone not null,
+  constraint customer_order_pkey PRIMARY KEY (customer_id)
+);
+comment on column crm.customer_order.account_tier is '"~" for a customer without a tier, who comes last; no tier has that key.';
+CREATE INDEX customer_order_by_change ON crm.customer_order USING btree (updated_at, customer_id);
+CREATE INDEX customer_order_by_tier ON crm.customer_order USING btree (account_tier, customer_id);
+alter table crm.customer_order enable row level security, force row level security;
+create policy foundation_read on crm.customer_order for select to foundation_role using (true);
+create policy owner_all on crm.customer_order for all to platform_owner using (true) with check (true);
+grant select on crm.customer_order to foundation_role;
 
 create table crm.deals (
   id bigint generated always as identity not null,
@@ -957,15 +992,13 @@ create table platform.customers (
   constraint customers_support_id_check CHECK ((support_id > 0)),
   constraint customers_support_id_safe CHECK ((support_id <= '9007199254740991'::bigint)),
   constraint customers_timezone_check CHECK ((timezone ~ '^[A-Za-z][A-Za-z0-9_+/-]{0,63}$'::text))
-);
+) with (fillfactor=90);
 comment on column platform.customers.email_key is 'The canonical form of email. It stands here, not only in customer_emails, so that a plain insert cannot leave a customer without an address.';
 comment on column platform.customers.merged_into is 'The customer that goes on for this one; never one that is itself merged.';
-CREATE INDEX customers_by_change ON platform.customers USING btree (updated_at, id) WHERE ((merged_into IS NULL) AND (erased_at IS NULL));
 CREATE INDEX customers_by_creation ON platform.customers USING btree (created_at, id) WHERE ((merged_into IS NULL) AND (erased_at IS NULL));
 CREATE INDEX customers_by_email ON platform.customers USING btree (email_key, id) WHERE ((merged_into IS NULL) AND (erased_at IS NULL));
 CREATE INDEX customers_by_name ON platform.customers USING btree (name, id) WHERE ((merged_into IS NULL) AND (erased_at IS NULL));
 CREATE INDEX customers_by_phone_end ON platform.customers USING btree ("right"(regexp_replace(phone, '\D'::text, ''::text, 'g'::text), 7)) WHERE (phone IS NOT NULL);
-CREATE INDEX customers_by_tier ON platform.customers USING btree (COALESCE(account_tier, '~'::text), id) WHERE ((merged_into IS NULL) AND (erased_at IS NULL));
 CREATE INDEX customers_company_id_idx ON platform.customers USING btree (company_id) WHERE (company_id IS NOT NULL);
 CREATE INDEX customers_folded ON platform.customers USING gin (((' '::text || platform.fold(name))) ext.gin_trgm_ops) WHERE (octet_length(name) <> char_length(name));
 CREATE INDEX customers_merged_into_idx ON platform.customers USING btree (merged_into) WHERE (merged_into IS NOT NULL);
@@ -975,9 +1008,10 @@ CREATE INDEX customers_search ON platform.customers USING gin (((((' '::text || 
 CREATE INDEX customers_without_company ON platform.customers USING btree (id) WHERE ((company_id IS NULL) AND (merged_into IS NULL) AND (erased_at IS NULL));
 CREATE INDEX customers_without_manager ON platform.customers USING btree (created_at, id) WHERE ((account_manager_id IS NULL) AND (merged_into IS NULL) AND (erased_at IS NULL));
 CREATE TRIGGER a_before_complete BEFORE UPDATE OF email_key ON platform.customers FOR EACH ROW EXECUTE FUNCTION platform.mark_email_key();
-CREATE TRIGGER a_complete BEFORE INSERT OR UPDATE ON platform.customers FOR EACH ROW EXECUTE FUNCTION platform.complete_customer();
+CREATE TRIGGER a_complete BEFORE INSERT OR UPDATE OF email, email_key ON platform.customers FOR EACH ROW EXECUTE FUNCTION platform.complete_customer();
 CREATE TRIGGER b_count_version BEFORE UPDATE ON platform.customers FOR EACH ROW EXECUTE FUNCTION platform.count_version();
 CREATE TRIGGER c_record_known_by AFTER INSERT OR UPDATE OF email_key, email, crm_id, support_id ON platform.customers FOR EACH ROW EXECUTE FUNCTION platform.record_known_by();
+CREATE TRIGGER d_order AFTER INSERT OR UPDATE ON platform.customers FOR EACH ROW EXECUTE FUNCTION crm.order_customer();
 CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON platform.customers FOR EACH ROW EXECUTE FUNCTION sync.capture_platform_customers();
 alter table platform.customers enable row level security, force row level security;
 create policy apps_edit on platform.customers for update to foundation_role, support_role using (((erased_at IS NULL) AND (merged_into IS NULL))) with check (true);

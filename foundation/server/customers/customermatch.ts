@@ -17,13 +17,17 @@ export type CustomerFilters = {
 /** Customers looked at to see which of several words is the rarest. */
 const sampleMax = 1_000;
 
-/** As its index has it; no tier is called that. */
+/** As crm.customer_order has it; no tier is called that. */
 export const tierOrLast = `coalesce(c.account_tier, '~')`;
 
-/** The condition for `filters`, without their search. */
-export function matchFilters(filters: CustomerFilters, parameter: Parameter): string {
+/**
+ * The condition for `filters`, without their search.
+ *
+ * @param tier the expression that is the tier: that of the customer, or the indexed one of crm.customer_order.
+ */
+export function matchFilters(filters: CustomerFilters, parameter: Parameter, tier = tierOrLast): string {
   const conditions = ['true'];
-  if (filters.tier) conditions.push(`${tierOrLast} = ${parameter(filters.tier)}`);
+  if (filters.tier) conditions.push(`${tier} = ${parameter(filters.tier)}`);
   if (filters.manager) conditions.push(`c.account_manager_id = ${parameter(filters.manager)}`);
   if (filters.no_manager) conditions.push('c.account_manager_id is null');
   if (filters.company) conditions.push(`c.company_id = ${parameter(filters.company)}`);

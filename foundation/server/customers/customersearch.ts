@@ -10,7 +10,7 @@ import { type CustomerFilters, findRarest, matchFilters, matchSearch, tierOrLast
  * million customers both take well under a tenth of a second, and each takes seconds for the other's: see docs/benchmarks.md.
  */
 
-/** Each as its index has it: see 0002_platform.sql. Who has no tier, or no company, comes last. */
+/** Each order as its index has it. A customer without a tier, or without a company, comes last. */
 export const customerOrders = {
   name: { by: 'c.name', type: 'text' },
   email: { by: 'c.email_key', type: 'text' },
@@ -20,6 +20,9 @@ export const customerOrders = {
   updated: { by: 'c.updated_at', type: 'timestamptz' },
 };
 export type CustomerOrder = keyof typeof customerOrders;
+
+/** Orders whose index is on crm.customer_order `q`: the expression there is equal to the one over the customer. */
+const ordersApart: Partial<Record<CustomerOrder, string>> = { tier: 'q.account_tier', updated: 'q.updated_at' };
 
 export type CustomerList = {
   filters: CustomerFilters;
@@ -43,6 +46,7 @@ const goesOn = 'c.merged_into is null and c.erased_at is null';
 const columns = `${customerColumns}, o.name as company_name, o.domain as company_domain, u.name as manager_name, ${customValues('customer', 'c.id')} as custom`;
 const byId = { id: 'c.id', idType: 'uuid' };
 const joinCompanies = 'left join platform.companies o on o.id = c.company_id';
+const joinOrder = 'join crm.customer_order q on q.customer_id = c.id';
 
 /** @returns `isFrequent` when the search is met so often that counting would take long. */
 export async function findCustomers<Row extends object>(
@@ -74,7 +78,8 @@ export async function countCustomers(on: Queryable, filters: CustomerFilters, ma
   const { values, parameter } = collectValues();
   const from = filters.search
     ? await matching(on, filters, parameter)
-    : `platform.customers c where ${goesOn} and ${matchFilters(filters, parameter)}`;
+    : `platform.customers c ${filters.tier ? joinOrder : ''}
+       where ${goesOn} and ${matchFilters(filters, parameter, filters.tier && 'q.account_tier')}`;
   const [row] = await on.query<{ total: number }>(
     `select count(*)::integer as total from (select from ${from} limit ${parameter(max + 1)}) found`,
     values,
@@ -83,10 +88,22 @@ export async function countCustomers(on: Queryable, filters: CustomerFilters, ma
 }
 
 /** A part of a list that an index has in order. Of those sorted by company there are two, because no index spans two tables. */
-type Stretch = { from: string; by: string; type: string; after: Place | undefined };
+type Stretch = {
+  from: string;
+  by: string;
+  type: string;
+  after: Place | undefined;
+  /** What the index has, where that is on a table of its own. */
+  apart?: { by: string; id: string; tier: string };
+};
 
 function stretchesOf({ sort, after }: CustomerList): Stretch[] {
   const everybody = `platform.customers c where ${goesOn}`;
+  const by = ordersApart[sort];
+  if (by) {
+    const from = `crm.customer_order q join platform.customers c on c.id = q.customer_id where ${goesOn}`;
+    return [{ from, ...customerOrders[sort], after, apart: { by, id: 'q.customer_id', tier: 'q.account_tier' } }];
+  }
   if (sort !== 'company') return [{ from: everybody, ...customerOrders[sort], after }];
   const isBehind = after?.[0] === null;
   const inCompanies = {
@@ -102,16 +119,19 @@ function stretchesOf({ sort, after }: CustomerList): Stretch[] {
 async function readStretch<Row extends object>(
   on: Queryable,
   { filters, sort, direction }: CustomerList,
-  { from, by, type, after }: Stretch,
+  { from, by, type, after, apart }: Stretch,
   { max, limit }: { max: number; limit: number },
 ): Promise<Placed<Row>[]> {
   const { values, parameter } = collectValues();
-  const { where, orderBy } = keyset({ by, type, ...byId }, direction, after, parameter);
+  const { orderBy } = keyset({ by, type, ...byId }, direction, undefined, parameter);
+  const inIndex = keyset({ by, type, ...byId, ...apart }, direction, after, parameter);
   const inOrder = Object.fromEntries((filtersInOrder[sort] ?? []).map((filter) => [filter, filters[filter]]));
   const page = `
     select c.id from (
-      select c.* from ${from} and ${where} and ${matchFilters(inOrder, parameter)} order by ${orderBy} limit ${max}) c ${joinCompanies}
-    where ${matchFilters(filters, parameter)} and ${matchSearch(filters.search, parameter)} order by ${orderBy} limit ${parameter(limit)}`;
+      select c.* from ${from} and ${inIndex.where} and ${matchFilters(inOrder, parameter, apart?.tier)}
+      order by ${inIndex.orderBy} limit ${max}) c ${joinCompanies}
+    where ${matchFilters(filters, parameter)} and ${matchSearch(filters.search, parameter)}
+    order by ${orderBy} limit ${parameter(limit)}`;
   return on.query<Placed<Row>>(showPage(page, sort, direction), values);
 }
 
@@ -147,6 +167,9 @@ function showPage(page: string, sort: CustomerOrder, direction: Direction): stri
  */
 async function matching(on: Queryable, filters: CustomerFilters, parameter: Parameter): Promise<string> {
   const { search } = filters;
-  return `(select c.* from platform.customers c ${search ? joinCompanies : ''}
-    where ${goesOn} and ${matchFilters(filters, parameter)} and ${matchSearch(search, parameter, search && (await findRarest(on, search)))} offset 0) c`;
+  // Many customers have one tier, so that only a search without a word starts at the tier's index.
+  const byTier = filters.tier && !search;
+  return `(select c.* from platform.customers c ${search ? joinCompanies : ''} ${byTier ? joinOrder : ''}
+    where ${goesOn} and ${matchFilters(filters, parameter, byTier ? 'q.account_tier' : undefined)}
+      and ${matchSearch(search, parameter, search && (await findRarest(on, search)))} offset 0) c`;
 }
