@@ -35,7 +35,8 @@ async function extractMigrations(commit: string, folder: string): Promise<void> 
   const git = async (...args: string[]) =>
     (await promisify(execFile)('git', args, { cwd: import.meta.dirname, maxBuffer: 1e8 })).stdout;
   const files = (await git('ls-tree', '-r', '--name-only', '--full-tree', commit, 'database/migrations')).trim();
-  for (const file of files.split('\n')) await writeFile(join(folder, file.slice(20)), await git('show', `${commit}:${file}`));
+  for (const file of files.split('\n'))
+    await writeFile(join(folder, file.slice(20)), await git('show', `${commit}:${file}`));
 }
 
 async function prepare(local: LocalServer, label: string, database: string, folder?: string): Promise<Build> {
@@ -125,7 +126,9 @@ try {
   for (let round = 0; round < Number(options.rounds); round++)
     for (const build of round % 2 ? builds.toReversed() : builds) results.get(build)?.push(await measureRound(build));
 
-  console.log(`${customers.toLocaleString('en')} customers, ${options.connections} connections, ${options.rounds} rounds\n`);
+  console.log(
+    `${customers.toLocaleString('en')} customers, ${options.connections} connections, ${options.rounds} rounds\n`,
+  );
   console.log('| schema of | updates/s | WAL bytes an update | HOT |\n|---|--:|--:|--:|');
   const medians = builds.map((build) => {
     const rounds = results.get(build) ?? [];
