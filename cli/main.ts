@@ -34,6 +34,8 @@ program
     'print an access token for scripts, of the local identity provider: curl -H "Authorization: Bearer $(aether token --as maya)" …',
   )
   .requiredOption('--as <who>', 'maya, jonas, priya or tom; or service, a machine without a person')
+  .option('--app <app>', 'the app that takes the token: foundation or support', 'foundation')
+  .option('--scope <scopes>', 'what the token allows, such as deals.read,customers.read; a machine needs some')
   .action(async (options) => (await import('./token.ts')).printToken(options));
 
 const migrations = program.command('migrate').description('the database: roles, tables, history');

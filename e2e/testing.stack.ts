@@ -41,9 +41,10 @@ export async function startStack(): Promise<Stack> {
     PLATFORM_MIGRATOR_URL = '',
   } = readEnv(home);
   const tokens = new Map<string, Promise<string>>();
-  const tokenOf = (persona: string) => {
-    const known = tokens.get(persona) ?? readToken(home, persona);
-    tokens.set(persona, known);
+  const tokenOf = (persona: string, url: string) => {
+    const app = url.startsWith(SUPPORT_URL) ? 'support' : 'foundation';
+    const known = tokens.get(`${persona} ${app}`) ?? readToken(home, persona, app);
+    tokens.set(`${persona} ${app}`, known);
     return known;
   };
   return {
@@ -52,7 +53,7 @@ export async function startStack(): Promise<Stack> {
     shop: DEMO_SHOP_URL,
     widgetKey: SUPPORT_WIDGET_KEY,
     async call(method, url, { as, bearer, body } = {}) {
-      const token = bearer ?? (as && (await tokenOf(as)));
+      const token = bearer ?? (as && (await tokenOf(as, url)));
       const response = await fetch(url, {
         method,
         headers: {
@@ -82,8 +83,8 @@ export async function startStack(): Promise<Stack> {
   };
 }
 
-async function readToken(home: string, persona: string): Promise<string> {
-  const command = aether(home, ['token', '--as', persona]);
+async function readToken(home: string, persona: string, app: string): Promise<string> {
+  const command = aether(home, ['token', '--as', persona, '--app', app]);
   if ((await command.ends()) !== 0) throw new Error(command.output());
   return command.output().trim().split('\n').at(-1) as string;
 }

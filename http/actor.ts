@@ -12,7 +12,7 @@ export function refuseStranger(headers: Record<string, string> = {}): Problem {
   });
 }
 
-/** Lets in whoever has signed in, and tells the handler who acts: `c.get('actor')`, undefined for a machine. */
+/** Lets in every caller who is known, and tells the handler who acts: `c.get('actor')`, undefined for a machine. */
 export const staffOnly: MiddlewareHandler = async (c, next) => {
   const caller: Caller | undefined = await c.get('authenticate')?.(c);
   if (!caller) throw refuseStranger();
@@ -22,14 +22,11 @@ export const staffOnly: MiddlewareHandler = async (c, next) => {
   for (const cookie of caller.cookies ?? []) c.res.headers.append('Set-Cookie', cookie);
 };
 
-/** Behind `staffOnly`: lets in administrators. A machine is none. */
-export const requireAdmin: MiddlewareHandler = async (c, next) => {
-  if (c.get('actor')?.role !== 'admin') {
-    throw new Problem({
-      status: 403,
-      code: 'admin-only',
-      detail: 'Only an administrator may do this. Ask one: they are listed on the page of users.',
-    });
-  }
-  await next();
-};
+/** 403: the caller is no administrator. */
+export function refuseNonAdmin(): Problem {
+  return new Problem({
+    status: 403,
+    code: 'admin-only',
+    detail: 'Only an administrator may do this. Ask one: they are listed on the page of users.',
+  });
+}

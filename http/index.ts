@@ -1,5 +1,5 @@
 export { z } from '@hono/zod-openapi';
-export { refuseStranger, requireAdmin, staffOnly } from './actor.ts';
+export { refuseStranger } from './actor.ts';
 export type { Authenticate, Caller } from './caller.ts';
 export { type BodyLimits, bodyLimits, jsonBody } from './input/body.ts';
 export {
@@ -20,7 +20,9 @@ export { isLoopbackHost } from './loopback.ts';
 export { ownOrigin, requireOwnPage } from './ownpage.ts';
 export { type FieldProblem, Problem, ProblemSchema, problems, refuseFields } from './problem.ts';
 export { CompanySchema, CrmContextSchema, CustomerSchema } from './records.ts';
+export { allows, type Right, refuseScope } from './rights.ts';
 export { createRoute } from './route.ts';
+export { type Scope, scopesOfApps } from './scopes.ts';
 export { type App, type AppEnv, type AppOptions, createApp } from './serving/app.ts';
 export type { Checks } from './serving/health.ts';
 export { createLog, type Log } from './serving/log.ts';

@@ -1,6 +1,6 @@
 import type { User } from '@aether/platform';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createApp, createRoute, createStaffRoute, jsonBody, object, requireAdmin, requireOwnPage } from './index.ts';
+import { createApp, createRoute, createStaffRoute, jsonBody, object, requireOwnPage } from './index.ts';
 import { isLoopbackAddress, isLoopbackHost } from './loopback.ts';
 import { collectLog, post, readProblem, sendRaw, serveApp, type TestServer } from './testing.ts';
 
@@ -13,21 +13,20 @@ beforeAll(async () => {
     app.use(async (c, next) => {
       const who = c.req.header('x-test-user');
       const actor = who === 'machine' ? undefined : ({ id: who, role: who === 'root' ? 'admin' : 'user' } as User);
+      const scopes = c.req.header('x-test-scopes')?.split(' ') ?? (who === 'machine' ? [] : undefined);
       c.set('authenticate', async () =>
-        who === undefined ? undefined : { actor, cookies: ['a=1', 'b=2'], isStillWelcome: async () => true },
+        who === undefined
+          ? undefined
+          : { actor, scopes: scopes && new Set(scopes), cookies: ['a=1', 'b=2'], isStillWelcome: async () => true },
       );
       await next();
     });
-    app.openapi(createStaffRoute({ method: 'get', path: '/staff', description: 'All customers.', responses }), (c) =>
-      c.json({ actor: c.get('actor')?.id ?? null }),
-    );
-    app.openapi(
-      createStaffRoute({ method: 'post', path: '/staff', request: { body: jsonBody(object({})) }, responses }),
-      (c) => c.json({}),
-    );
-    app.openapi(createStaffRoute({ method: 'get', path: '/admin', middleware: requireAdmin, responses }), (c) =>
-      c.json({}),
-    );
+    const read = { method: 'get', path: '/staff', right: 'customers.read', description: 'All customers.' } as const;
+    app.openapi(createStaffRoute({ ...read, responses }), (c) => c.json({ actor: c.get('actor')?.id ?? null }));
+    const write = { method: 'post', path: '/staff', right: 'customers.write' } as const;
+    app.openapi(createStaffRoute({ ...write, request: { body: jsonBody(object({})) }, responses }), (c) => c.json({}));
+    for (const right of ['person', 'administrator'] as const)
+      app.openapi(createStaffRoute({ method: 'get', path: `/${right}`, right, responses }), (c) => c.json({}));
     app.openapi(createRoute({ method: 'get', path: '/public', responses }), (c) => c.json({}));
     app.get('/own', (c) => {
       requireOwnPage(c, new URL('https://crm.example.com'));
@@ -37,12 +36,34 @@ beforeAll(async () => {
 });
 afterAll(() => server.close());
 
-const as = (who: string, path = '/staff') => fetch(`${server.url}${path}`, { headers: { 'X-Test-User': who } });
+const as = (who: string, path = '/staff', scopes?: string) =>
+  fetch(`${server.url}${path}`, {
+    headers: { 'X-Test-User': who, ...(scopes !== undefined && { 'X-Test-Scopes': scopes }) },
+  });
 
 describe('staff endpoints', () => {
-  test('let in whoever has signed in, and tell the handler who acts', async () => {
+  test('let in a person who has signed in and a machine with the scope, and tell the handler who acts', async () => {
     expect(await (await as('maya')).json()).toEqual({ actor: 'maya' });
-    expect(await (await as('machine')).json()).toEqual({ actor: null });
+    expect(await (await as('machine', '/staff', 'deals.read customers.read')).json()).toEqual({ actor: null });
+  });
+
+  test('refuse a machine without the scope before they look at the fields, and say which scope it lacks', async () => {
+    const refused = await as('machine', '/staff', 'customers.write deals.read');
+    expect(refused.headers.get('www-authenticate')).toContain('scope="customers.read"');
+    expect(await readProblem(refused)).toMatchObject({ status: 403, code: 'token-lacks-scope' });
+    const headers = { ...json, 'X-Test-User': 'machine', 'X-Test-Scopes': 'customers.read' };
+    expect((await post(`${server.url}/staff`, '{"unknown":1}', headers)).status).toBe(403);
+    headers['X-Test-Scopes'] = 'customers.write';
+    expect((await post(`${server.url}/staff`, '{"unknown":1}', headers)).status).toBe(422);
+  });
+
+  test('for people let in no machine, whatever its scopes, and no token that was made for some scopes only', async () => {
+    expect((await as('maya', '/person')).status).toBe(200);
+    for (const who of ['machine', 'maya'])
+      expect(await readProblem(await as(who, '/person', 'person customers.read'))).toMatchObject({
+        status: 403,
+        code: 'person-only',
+      });
   });
 
   test('refuse everybody else, before they look at the fields', async () => {
@@ -56,7 +77,7 @@ describe('staff endpoints', () => {
   test('refuse everybody where nothing says who signs in', async () => {
     const { log } = collectLog();
     const app = createApp({ name: 'test', title: 'Test', version: '1.0.0', log });
-    app.openapi(createStaffRoute({ method: 'get', path: '/staff', responses }), (c) => c.json({}));
+    app.openapi(createStaffRoute({ method: 'get', path: '/staff', right: 'person', responses }), (c) => c.json({}));
     expect((await app.request('/staff')).status).toBe(401);
   });
 
@@ -66,15 +87,16 @@ describe('staff endpoints', () => {
     expect([refused.status, refused.headers.getSetCookie()]).toEqual([422, ['a=1', 'b=2']]);
   });
 
-  test('of administrators let in administrators: no other person, no machine, nobody', async () => {
-    expect((await as('root', '/admin')).status).toBe(200);
-    expect(await readProblem(await as('maya', '/admin'))).toMatchObject({ status: 403, code: 'admin-only' });
-    expect((await as('machine', '/admin')).status).toBe(403);
-    expect((await fetch(`${server.url}/admin`)).status).toBe(401);
+  test('for administrators let in administrators: no other person, no machine, no stranger', async () => {
+    expect((await as('root', '/administrator')).status).toBe(200);
+    expect(await readProblem(await as('maya', '/administrator'))).toMatchObject({ status: 403, code: 'admin-only' });
+    expect((await as('machine', '/administrator', 'administrator')).status).toBe(403);
+    expect((await as('root', '/administrator', 'customers.read')).status).toBe(403);
+    expect((await fetch(`${server.url}/administrator`)).status).toBe(401);
   });
 });
 
-test('other endpoints answer whoever asks', async () => {
+test('other endpoints answer every caller', async () => {
   const head = 'Host: chat.example\r\nOrigin: https://shop.example\r\nX-Forwarded-For: 192.0.2.7';
   const answer = await sendRaw(server.port, `GET /public HTTP/1.1\r\nConnection: close\r\n${head}\r\n\r\n`);
   expect(answer?.status).toBe(200);
@@ -129,14 +151,19 @@ describe('what a cookie opens', () => {
   });
 });
 
-test('the OpenAPI document says which endpoints are for staff, and how they refuse', async () => {
+test('the OpenAPI document says who may use an endpoint, with which scope, and how it refuses', async () => {
   const { paths } = (await (await fetch(`${server.url}/openapi.json`)).json()) as {
     paths: Record<string, Record<string, { description?: string; responses: object; security?: object[] }>>;
   };
   expect(paths['/staff']?.get?.description).toMatch(/^All customers\.\n\nFor staff: with a sign-in/);
   expect(Object.keys(paths['/staff']?.get?.responses ?? {})).toEqual(expect.arrayContaining(['401', '403']));
-  expect(paths['/staff']?.get?.security).toEqual([{ access_token: [] }, { sign_in: [] }]);
-  expect(paths['/staff']?.post?.security).toEqual([{ access_token: [] }, { sign_in: [], csrf_token: [] }]);
+  expect(paths['/staff']?.get?.security).toEqual([{ access_token: ['customers.read'] }, { sign_in: [] }]);
+  expect(paths['/staff']?.post?.security).toEqual([
+    { access_token: ['customers.write'] },
+    { sign_in: [], csrf_token: [] },
+  ]);
+  expect(paths['/person']?.get).toMatchObject({ 'x-right': 'person', security: [{ access_token: [] }, { sign_in: [] }] });
+  expect(paths['/person']?.get?.description).toMatch(/No scope allows it to a machine/);
   expect(paths['/public']?.get?.responses).not.toHaveProperty('401');
   expect(paths['/public']?.get).not.toHaveProperty('security');
 });

@@ -1,35 +1,44 @@
 import { staffOnly } from './actor.ts';
 import { problems } from './problem.ts';
+import { describeRight, type Right, requireRight } from './rights.ts';
 import { createRoute, type RouteParts } from './route.ts';
+import { scopesOfApps } from './scopes.ts';
 import type { App } from './serving/app.ts';
 
-const staffNote =
-  'For staff: with a sign-in (cookie, and `X-CSRF-Token` for what changes something) or an access token.';
+/** The member of an operation in the OpenAPI document that names its right. */
+export const rightMember = 'x-right';
 
-/** `createRoute` for staff: guarded by `staffOnly`, and the OpenAPI document says so. */
-export function createStaffRoute<Path extends string, Route extends RouteParts<Path>>(route: Route) {
-  return createRoute<Path, Route>({
-    ...route,
-    description: [route.description, staffNote].filter(Boolean).join('\n\n'),
-    middleware: [staffOnly, ...[route.middleware ?? []].flat()],
-    security: [{ access_token: [] }, { sign_in: [], ...(route.method !== 'get' && { csrf_token: [] }) }],
+/** `createRoute` for staff: it lets in only callers who have the right, and the OpenAPI document says which right that is. */
+export function createStaffRoute<Path extends string, Route extends RouteParts<Path> & { right: Right }>(route: Route) {
+  const { right, ...bare } = route;
+  const scopes = right === 'person' || right === 'administrator' ? [] : [right];
+  const guarded = {
+    ...bare,
+    [rightMember]: right,
+    description: [route.description, describeRight(right)].filter(Boolean).join('\n\n'),
+    middleware: [staffOnly, requireRight(right), ...[route.middleware ?? []].flat()],
+    security: [{ access_token: scopes }, { sign_in: [], ...(route.method !== 'get' && { csrf_token: [] }) }],
     responses: { ...problems(401, 403), ...route.responses },
-  });
+  };
+  return createRoute<Path, Route>(guarded as unknown as Route);
 }
 
-/** Says in the OpenAPI document of an app how staff gets in. */
-export function describeSignIn({ openAPIRegistry: registry }: App, cookieName: string): void {
+/** Says in the OpenAPI document of an app how staff and machines get in. */
+export function describeSignIn({ openAPIRegistry: registry }: App, app: string, cookieName: string): void {
+  const scopes: Record<string, string> = app in scopesOfApps ? scopesOfApps[app as keyof typeof scopesOfApps] : {};
+  const listed = Object.entries(scopes).map(([scope, meaning]) => `- \`${scope}\`: ${meaning}`);
   registry.registerComponent('securitySchemes', 'access_token', {
     type: 'http',
     scheme: 'bearer',
     bearerFormat: 'JWT',
-    description: 'An access token that the identity provider made for this app.',
+    description: `An access token that the identity provider made for this app. A person’s does what the person may do; a machine’s does what its scopes say, and nothing else.\n\n${listed.join('\n')}`,
+    'x-scopes': scopes,
   });
   registry.registerComponent('securitySchemes', 'sign_in', {
     type: 'apiKey',
     in: 'cookie',
     name: cookieName,
-    description: 'What a browser gets that was sent to /signin.',
+    description: 'The cookie that a browser gets at /signin.',
   });
   registry.registerComponent('securitySchemes', 'csrf_token', {
     type: 'apiKey',

@@ -1,26 +1,31 @@
 import { randomUUID } from 'node:crypto';
+import { scopesOfApps } from '@aether/http';
 import { importJWK, SignJWT } from 'jose';
 import type * as Oidc from 'oidc-provider';
 import { type Identity, keepIdentity } from './identityfile.ts';
 import type { Persona } from './personas.ts';
 import {
+  audienceOf,
   claimsOf,
   cliClientId,
-  localAudience,
+  type LocalApp,
+  localApps,
   localScope,
   makeSubject,
   personaGrant,
   tokenSeconds,
 } from './providersettings.ts';
 
-/** Signs with the provider's own key what the code flow would have led to. */
+/** Signs with the provider's own key a token of a persona, for an app and, if asked, for some scopes only. */
 export function grantPersona(
   { errors }: typeof Oidc,
   issuer: string,
   { keys: [key], salt }: Identity,
   personas: readonly Persona[],
 ) {
-  return async (ctx: Oidc.TokenEndpointGrantContext<{ persona?: string }>): Promise<void> => {
+  return async (ctx: Oidc.TokenEndpointGrantContext<{ persona?: string; app?: string; scp?: string }>): Promise<void> => {
+    const { app = 'foundation', scp = localScope } = ctx.oidc.params;
+    if (!localApps.includes(app as LocalApp)) throw new errors.InvalidTarget(`there is no app ${app}`);
     const wanted = ctx.oidc.params.persona?.toLowerCase();
     const persona = personas.find(
       ({ objectId, name }) => objectId === wanted || name.toLowerCase().split(' ')[0] === wanted,
@@ -30,10 +35,10 @@ export function grantPersona(
         `there is no persona of this name: ${personas.map(({ name }) => name.toLowerCase().split(' ')[0]).join(', ')}, service`,
       );
     const { clientId } = ctx.oidc.client;
-    const token = await new SignJWT({ ...claimsOf(persona), scp: localScope, client_id: clientId })
+    const token = await new SignJWT({ ...claimsOf(persona), scp, client_id: clientId })
       .setProtectedHeader({ alg: 'RS256', kid: key.kid, typ: 'at+jwt' })
       .setIssuer(issuer)
-      .setAudience(localAudience)
+      .setAudience(audienceOf(app as LocalApp))
       .setSubject(makeSubject(clientId, persona.objectId, salt))
       .setJti(randomUUID())
       .setIssuedAt()
@@ -44,22 +49,32 @@ export function grantPersona(
 }
 
 /**
- * An access token of the local provider that runs at `issuer` with its keys in `folder`, good for an hour.
+ * An access token of the local provider that runs at `issuer` with its keys in `folder`. It is valid for an hour, for one app.
  *
  * @param who the first name or the object id of a persona, or `service`: a machine without a person.
+ * @param scopes what the token allows. A persona's without any does what the persona may do; a machine's must name some.
+ * @throws when there is no such persona, or the app has no such scope
  */
 export async function fetchLocalToken({
   folder,
   issuer,
   who,
+  app = 'foundation',
+  scopes = [],
 }: {
   folder: string;
   issuer: string;
   who: string;
+  app?: LocalApp;
+  scopes?: readonly string[];
 }): Promise<string> {
+  requireScopes(who, app, scopes);
   const { secrets } = await keepIdentity(folder);
+  const scope = scopes.join(' ');
   const grant: Record<string, string> =
-    who === 'service' ? { grant_type: 'client_credentials' } : { grant_type: personaGrant, persona: who };
+    who === 'service'
+      ? { grant_type: 'client_credentials', resource: audienceOf(app), scope }
+      : { grant_type: personaGrant, persona: who, app, ...(scope && { scp: scope }) };
   const response = await fetch(`${issuer}/token`, {
     method: 'POST',
     body: new URLSearchParams({ ...grant, client_id: cliClientId, client_secret: secrets.cli }),
@@ -67,4 +82,14 @@ export async function fetchLocalToken({
   const answer = (await response.json()) as { access_token?: string; error_description?: string };
   if (answer.access_token) return answer.access_token;
   throw new Error(`The local identity provider gives no token for ${who}: ${answer.error_description}.`);
+}
+
+function requireScopes(who: string, app: LocalApp, scopes: readonly string[]): void {
+  if (!localApps.includes(app)) throw new Error(`There is no app ${app}. Choose one of ${localApps.join(', ')}.`);
+  const known = Object.keys(scopesOfApps[app]);
+  const unknown = scopes.filter((scope) => !known.includes(scope));
+  if (unknown.length > 0)
+    throw new Error(`${app} has no scope ${unknown.join(', ')}. It has ${known.join(', ')}.`);
+  if (who === 'service' && scopes.length === 0)
+    throw new Error(`A machine may do nothing without a scope. Name some: ${known.join(', ')}.`);
 }

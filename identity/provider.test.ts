@@ -2,11 +2,11 @@ import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { atEnd } from '@aether/database/testing';
-import { sendRaw } from '@aether/http/testing';
+import { readProblem, sendRaw } from '@aether/http/testing';
 import { serviceToken } from '@aether/signin';
 import { decodeJwt } from 'jose';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { fetchLocalToken, type LocalProvider, startLocalProvider } from './provider.ts';
+import { fetchLocalToken, type LocalApp, type LocalProvider, localApps, startLocalProvider } from './provider.ts';
 import { personas, startTestApps, type TestApps } from './testing.apps.ts';
 
 let apps: TestApps;
@@ -14,9 +14,10 @@ beforeAll(async () => {
   apps = await startTestApps();
 });
 
-const tokenFor = (who: string) => fetchLocalToken({ folder: apps.folder, issuer: apps.provider.issuer, who });
-const asks = async (token: string, path = '/api/staff') =>
-  fetch(`${apps.foundation.url}${path}`, { headers: { Authorization: `Bearer ${token}` } });
+const tokenFor = (who: string, app: LocalApp = 'foundation', scopes: string[] = []) =>
+  fetchLocalToken({ folder: apps.folder, issuer: apps.provider.issuer, who, app, scopes });
+const asks = async (token: string, path = '/api/staff', app: LocalApp = 'foundation') =>
+  fetch(`${apps[app].url}${path}`, { headers: { Authorization: `Bearer ${token}` } });
 const authorize = (change: Record<string, string>) => {
   const url = new URL('/auth', apps.provider.issuer);
   const parameters = {
@@ -35,16 +36,39 @@ const ask = (body: Record<string, string>) =>
   fetch(`${apps.provider.issuer}/token`, { method: 'POST', body: new URLSearchParams(body) });
 
 describe('a script', () => {
-  test('gets a token of a persona or of a machine, which both apps take', async () => {
+  test('gets a token of a persona or of a machine for one app, and the other app refuses it', async () => {
     for (const [who, actor] of [
       ['maya', expect.any(String)],
       ['oid-jonas', expect.any(String)],
       ['service', null],
     ] as const)
-      for (const url of [apps.foundation.url, apps.support.url]) {
-        const answer = await fetch(`${url}/api/staff`, { headers: { Authorization: `Bearer ${await tokenFor(who)}` } });
+      for (const app of localApps) {
+        const token = await tokenFor(who, app, who === 'service' ? ['context.read'] : []);
+        const answer = await asks(token, '/api/staff', app);
         expect([answer.status, await answer.json()]).toEqual([200, { actor }]);
+        const refused = await asks(token, '/api/staff', app === 'support' ? 'foundation' : 'support');
+        expect(await readProblem(refused)).toMatchObject({
+          code: 'token-refused',
+          detail: expect.stringContaining('made for another app'),
+        });
       }
+  });
+
+  test('gets a token that allows the chosen scopes only, of a machine and of a persona', async () => {
+    for (const who of ['service', 'maya']) {
+      const token = await tokenFor(who, 'foundation', ['deals.read', 'customers.read']);
+      expect(await readProblem(await asks(token))).toMatchObject({ status: 403, code: 'token-lacks-scope' });
+      expect((await asks(await tokenFor(who, 'foundation', ['context.read']))).status).toBe(200);
+    }
+  });
+
+  test.each([
+    ['service', 'foundation', [], /may do nothing without a scope.*deals\.write/],
+    ['service', 'foundation', ['deals.wriet'], /foundation has no scope deals\.wriet.*deals\.write/],
+    ['maya', 'support', ['deals.read'], /support has no scope deals\.read/],
+    ['maya', 'billing', [], /no app billing.*foundation, support/],
+  ])('for %s at %s with the scopes %j gets none, and is told what there is', async (who, app, scopes, message) => {
+    await expect(tokenFor(who, app as LocalApp, scopes)).rejects.toThrow(message);
   });
 
   test('acts as the very user who signs in with the browser', async () => {
@@ -56,11 +80,11 @@ describe('a script', () => {
     expect(rows).toEqual([{ n: 1 }]);
   });
 
-  test('gets none of somebody unknown, and is told who there is', async () => {
+  test('gets none of an unknown person, and is told who there is', async () => {
     await expect(tokenFor('mallory')).rejects.toThrow(/no token for mallory.*maya, jonas, service/);
   });
 
-  test('of others gets none: the secret stands in a file that only its owner reads', async () => {
+  test('of another user of this machine gets none: only the owner reads the file with the secret', async () => {
     const { mode } = await stat(join(apps.folder, 'identity.json'));
     expect(mode & 0o777).toBe(0o600);
     for (const secret of ['', 'guess']) {
@@ -116,7 +140,7 @@ describe('the provider', () => {
     expect((await get(`localhost:${port}`))?.status).toBe(200);
   });
 
-  test('shows its personas to whoever began a sign-in, and nothing to others', async () => {
+  test('shows its personas to the browser that began a sign-in, and nothing to others', async () => {
     const begun = await authorize({});
     const page = new URL(begun.headers.get('location') ?? '', apps.provider.issuer).href;
     const cookies = begun.headers
@@ -169,9 +193,18 @@ describe('the provider', () => {
   });
 });
 
-test('an app gets a token of its own for the other, and the other lets it in as a machine', async () => {
-  const { get } = serviceToken(apps.provider.settingsOf('support'));
-  const answer = await asks(await get());
-  expect([answer.status, await answer.json()]).toEqual([200, { actor: null }]);
-  expect((await asks(await get(), '/api/admin')).status).toBe(403);
+describe('Support’s own token for Foundation', () => {
+  // The second is how Entra ID is asked: for all that was granted.
+  test.each(['context.read', 'api://aether-foundation/.default'])('asked for %s lets it read a context', async (scope) => {
+    const token = await serviceToken(apps.provider.settingsOf('support'), scope).get();
+    expect(decodeJwt(token)).toMatchObject({ aud: 'api://aether-foundation', roles: ['context.read'] });
+    const answer = await asks(token);
+    expect([answer.status, await answer.json()]).toEqual([200, { actor: null }]);
+    expect((await asks(token, '/api/admin')).status).toBe(403);
+    expect((await asks(token, '/api/staff', 'support')).status).toBe(401);
+  });
+
+  test.each(['deals.read', 'customers.read', 'access_as_user'])('is not given for %s', async (scope) => {
+    await expect(serviceToken(apps.provider.settingsOf('support'), scope).get()).rejects.toThrow();
+  });
 });

@@ -5,10 +5,11 @@ import type { App } from '@aether/platform';
 import { keepIdentity } from './identityfile.ts';
 import { grantPersona } from './personagrant.ts';
 import { answerChoice, type Persona } from './personas.ts';
-import { describeProvider, localAudience, personaGrant } from './providersettings.ts';
+import { audienceOf, describeProvider, type LocalApp, personaGrant } from './providersettings.ts';
 
 export { fetchLocalToken } from './personagrant.ts';
 export { localTenantId, type Persona } from './personas.ts';
+export { type LocalApp, localApps } from './providersettings.ts';
 
 const portsTriedMax = 50;
 
@@ -23,9 +24,9 @@ export type LocalProvider = {
 
 /**
  * An identity provider for this machine: OpenID Connect as a big one has it, with ready personas and no passwords. It listens on
- * loopback only. Subjects differ from app to app, so that whoever finds a person by the subject finds out here.
+ * loopback only. Subjects differ from app to app, so that code which finds a person by the subject fails here already.
  *
- * @param folder keeps keys and secrets; a restart on the same port leaves every token good.
+ * @param folder keeps keys and secrets; every token stays valid over a restart on the same port.
  */
 export async function startLocalProvider({
   folder,
@@ -43,7 +44,11 @@ export async function startLocalProvider({
   const provider = await quietly(async () => {
     const library = await import('oidc-provider');
     const made = new library.default(issuer, describeProvider(library, identity, personas));
-    made.registerGrantType(personaGrant, grantPersona(library, issuer, identity, personas), ['persona']);
+    made.registerGrantType(personaGrant, grantPersona(library, issuer, identity, personas), [
+      'persona',
+      'app',
+      'scp',
+    ]);
     return made;
   });
   const answer = provider.callback();
@@ -67,7 +72,7 @@ export async function startLocalProvider({
       SIGNIN_ISSUER: issuer,
       SIGNIN_CLIENT_ID: app,
       SIGNIN_CLIENT_SECRET: identity.secrets[app as 'foundation' | 'support'],
-      SIGNIN_AUDIENCE: localAudience,
+      SIGNIN_AUDIENCE: audienceOf(app as LocalApp),
     }),
     async close() {
       server.closeAllConnections();

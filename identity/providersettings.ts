@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { escapeHtml, makePage } from '@aether/http';
+import { escapeHtml, makePage, type Scope, scopesOfApps } from '@aether/http';
 import type * as Oidc from 'oidc-provider';
 import type { Identity } from './identityfile.ts';
 import { choicePath, localTenantId, type Persona } from './personas.ts';
@@ -8,19 +8,32 @@ import { rememberBriefly } from './providermemory.ts';
 /** Fetches an access token of a persona, without a browser; only the client of the command may. */
 export const personaGrant = 'urn:aether:grant:persona';
 export const cliClientId = 'aether-cli';
-export const localAudience = 'api://aether';
 export const localScope = 'access_as_user';
 export const tokenSeconds = 3_600;
 
+export type LocalApp = keyof typeof scopesOfApps;
+export const localApps = Object.keys(scopesOfApps) as LocalApp[];
+
+/** What an access token for this app is made for. A token for one app is none for the other. */
+export const audienceOf = (app: LocalApp) => `api://aether-${app}`;
+const appOf = (audience: string) => localApps.find((app) => audienceOf(app) === audience);
+
+/** The scopes that an app's own client is granted for another app. Support asks Foundation for a customer's context. */
+const grantsOfApps: Record<LocalApp, { to: LocalApp; scopes: Scope[] }> = {
+  foundation: { to: 'support', scopes: [] },
+  support: { to: 'foundation', scopes: ['context.read'] },
+};
+const everyGranted = (audience: string) => `${audience}/.default`;
+
 /** How the local provider is set up: as Entra ID answers, wherever the apps could tell the difference. */
 export function describeProvider(
-  { interactionPolicy }: typeof Oidc,
+  { interactionPolicy, errors }: typeof Oidc,
   identity: Identity,
   personas: readonly Persona[],
 ): Oidc.Configuration {
   const policy = interactionPolicy.base();
   policy.remove('consent');
-  // Nobody is remembered: whoever signs in says as whom, each time.
+  // Nobody is remembered: each sign-in begins with the choice of a persona.
   policy
     .get('login')
     ?.checks.add(
@@ -33,15 +46,19 @@ export function describeProvider(
     clients: [appClient('foundation', identity), appClient('support', identity), cliClient(identity)],
     cookies: { keys: identity.cookieKeys },
     subjectTypes: ['pairwise'],
-    // Of where apps run there is nothing to fetch: they are on this machine, on any port.
+    // There is nothing to fetch where apps run: they are on this machine, on any port.
     sectorIdentifierUriValidate: () => false,
     async pairwiseIdentifier(_ctx, accountId, client) {
       return makeSubject(client.clientId, accountId, identity.salt);
     },
     responseTypes: ['code'],
     pkce: { required: () => true },
-    scopes: ['openid', 'profile', 'email', localScope, `${localAudience}/.default`],
-    claims: { openid: ['sub', 'tid', 'oid', 'roles'], profile: ['name', 'preferred_username'], email: ['email'] },
+    scopes: ['openid', 'profile', 'email', ...new Set(localApps.flatMap(scopesFor))],
+    claims: {
+      openid: ['sub', 'tid', 'oid', 'roles'],
+      profile: ['name', 'preferred_username'],
+      email: ['email', 'email_verified'],
+    },
     conformIdTokenClaims: false, // into the ID token, as Entra ID does
     findAccount(_ctx, id) {
       const persona = personas.find(({ objectId }) => objectId === id);
@@ -52,12 +69,12 @@ export function describeProvider(
     extraTokenClaims(_ctx, token) {
       const persona = 'accountId' in token && personas.find(({ objectId }) => objectId === token.accountId);
       if (persona) return { ...claimsOf(persona), scp: localScope };
-      return { idtyp: 'app', roles: ['Aether.Service'] };
+      return { idtyp: 'app', roles: rolesOf(token as Oidc.ClientCredentials) };
     },
     interactions: { policy, url: (_ctx, interaction) => `${choicePath}/${interaction.uid}` },
     async loadExistingGrant(ctx) {
       const { client, session, provider } = ctx.oidc;
-      // Whoever has chosen a persona has agreed to everything that there is to agree to here.
+      // The choice of a persona agrees to everything that there is to agree to here.
       const grant = new provider.Grant({ clientId: client?.clientId, accountId: session?.accountId });
       grant.addOIDCScope('openid profile email');
       await grant.save();
@@ -79,14 +96,14 @@ export function describeProvider(
       resourceIndicators: {
         enabled: true,
         // The code flow is for ID tokens; all other tokens are for the apps' interfaces.
-        defaultResource: (ctx) => (ctx.oidc.route === 'token' && !ctx.oidc.params?.code ? localAudience : []),
+        defaultResource: (ctx, client) =>
+          ctx.oidc.route === 'token' && !ctx.oidc.params?.code ? audienceOf(targetOf(client?.clientId)) : [],
         useGrantedResource: () => true,
-        getResourceServerInfo: () => ({
-          scope: `${localScope} ${localAudience}/.default`,
-          audience: localAudience,
-          accessTokenFormat: 'jwt',
-          accessTokenTTL: tokenSeconds,
-        }),
+        getResourceServerInfo(_ctx, audience) {
+          const app = appOf(audience);
+          if (!app) throw new errors.InvalidTarget(`there is no app for which ${audience} stands`);
+          return { scope: scopesFor(app).join(' '), audience, accessTokenFormat: 'jwt', accessTokenTTL: tokenSeconds };
+        },
       },
     },
     ttl: {
@@ -107,12 +124,30 @@ export const claimsOf = ({ objectId, name, email, roles }: Persona) => ({
   oid: objectId,
   name,
   email,
+  email_verified: true,
   preferred_username: email,
   ...(roles.length > 0 && { roles }),
 });
 
+const scopesFor = (app: LocalApp) => [localScope, ...Object.keys(scopesOfApps[app]), everyGranted(audienceOf(app))];
+
+/** The app for which a client gets tokens when it does not say so. */
+function targetOf(clientId: string | undefined): LocalApp {
+  return clientId !== undefined && clientId in grantsOfApps ? grantsOfApps[clientId as LocalApp].to : 'foundation';
+}
+
+/** What a machine's token allows, under the name that Entra ID uses. */
+function rolesOf({ clientId, scope }: Oidc.ClientCredentials): string[] {
+  const asked = (scope ?? '').split(' ').filter(Boolean);
+  const { to, scopes } = grantsOfApps[clientId as LocalApp] ?? { scopes: [] };
+  const granted = to !== undefined && asked.includes(everyGranted(audienceOf(to))) ? scopes : [];
+  const named = asked.filter((each) => each !== localScope && !each.endsWith('/.default'));
+  return [...new Set([...named, ...granted])];
+}
+
 /** A native client may come back to any port of this machine (RFC 8252). */
-function appClient(app: 'foundation' | 'support', identity: Identity) {
+function appClient(app: LocalApp, identity: Identity) {
+  const { to, scopes } = grantsOfApps[app];
   return {
     client_id: app,
     client_secret: identity.secrets[app],
@@ -122,7 +157,7 @@ function appClient(app: 'foundation' | 'support', identity: Identity) {
     grant_types: ['authorization_code', 'client_credentials'],
     response_types: ['code' as const],
     token_endpoint_auth_method: 'client_secret_post' as const,
-    scope: `openid profile email ${localAudience}/.default`,
+    scope: ['openid profile email', everyGranted(audienceOf(to)), ...scopes].join(' '),
   };
 }
 
@@ -135,10 +170,10 @@ function cliClient(identity: Identity) {
     sector_identifier_uri: 'https://cli.invalid/',
     grant_types: [personaGrant, 'client_credentials'],
     token_endpoint_auth_method: 'client_secret_post' as const,
-    scope: `${localScope} ${localAudience}/.default`,
+    scope: [...new Set(localApps.flatMap(scopesFor))].join(' '),
   };
 }
 
-/** Who a persona is to one client: to no other client the same. */
+/** The subject of a persona for one client; it is another one for every other client. */
 export const makeSubject = (clientId: string, accountId: string, salt: string) =>
   createHash('sha256').update(`${clientId}\0${accountId}\0${salt}`).digest('base64url');

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { atEnd, createTestDatabase, type TestDatabase } from '@aether/database/testing';
-import { createStaffRoute, jsonBody, object, requireAdmin, type Served, startServer, z } from '@aether/http';
+import { createStaffRoute, jsonBody, object, type Served, startServer, z } from '@aether/http';
 import { collectLog, type LogEntry } from '@aether/http/testing';
 import { addSignIn } from '@aether/signin';
 import { type LocalProvider, type Persona, startLocalProvider } from './provider.ts';
@@ -47,20 +47,21 @@ export async function startTestApps(): Promise<TestApps> {
         portDefault: 0,
         addSignIn,
         addRoutes(routes) {
-          routes.openapi(createStaffRoute({ method: 'get', path: '/api/staff', responses }), (c) =>
+          routes.openapi(createStaffRoute({ method: 'get', path: '/api/staff', right: 'context.read', responses }), (c) =>
             c.json({ actor: c.get('actor')?.id ?? null }, 200),
           );
           routes.openapi(
             createStaffRoute({
               method: 'post',
               path: '/api/staff',
+              right: 'person',
               request: { body: jsonBody(object({})) },
               responses,
             }),
             (c) => c.json({ actor: c.get('actor')?.id ?? null }, 200),
           );
           routes.openapi(
-            createStaffRoute({ method: 'get', path: '/api/admin', middleware: [requireAdmin], responses }),
+            createStaffRoute({ method: 'get', path: '/api/admin', right: 'administrator', responses }),
             (c) => c.json({ actor: c.get('actor')?.id ?? null }, 200),
           );
         },

@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto';
 import { atEnd, createTestDatabase } from '@aether/database/testing';
-import { createStaffRoute, requireAdmin, startServer, z } from '@aether/http';
+import { createStaffRoute, jsonBody, object, startServer, z } from '@aether/http';
 import { callerOf, collectLog } from '@aether/http/testing';
 import { connectPlatform, type PlatformDb } from '@aether/platform';
 import { exportJWK, exportSPKI, generateKeyPair, importJWK, type JWK, type JWTPayload, SignJWT } from 'jose';
@@ -29,13 +29,17 @@ beforeAll(async () => {
         portDefault: 0,
         addSignIn,
         addRoutes(routes) {
-          routes.openapi(createStaffRoute({ method: 'get', path: '/api/staff', responses }), (c) =>
-            c.json({ actor: c.get('actor')?.id ?? null, role: c.get('actor')?.role ?? null }, 200),
-          );
-          routes.openapi(
-            createStaffRoute({ method: 'get', path: '/api/admin', middleware: [requireAdmin], responses }),
-            (c) => c.json({ actor: null, role: null }, 200),
-          );
+          for (const right of ['deals.read', 'deals.write', 'person', 'administrator'] as const)
+            routes.openapi(
+              createStaffRoute({
+                method: right === 'deals.write' ? 'post' : 'get',
+                path: right.startsWith('deals') ? '/api/staff' : `/api/${right}`,
+                right,
+                ...(right === 'deals.write' && { request: { body: jsonBody(object({})) } }),
+                responses,
+              }),
+              (c) => c.json({ actor: c.get('actor')?.id ?? null, role: c.get('actor')?.role ?? null }, 200),
+            );
         },
       },
       {
@@ -78,13 +82,66 @@ test('a person’s token lets them act, without a CSRF token and from any page',
   expect((await app.callAs('maya')('POST', '/signin/out', {}, { Origin: 'https://script.example' })).status).toBe(200);
 });
 
-test('a machine’s token lets it in, and nobody acts', async () => {
-  expect(await app.callAs('service')('GET', '/api/staff')).toMatchObject({ status: 200, body: { actor: null } });
-  expect((await app.callAs('service')('GET', '/api/admin')).body.code).toBe('admin-only');
-  expect((await app.callAs('service')('GET', '/signin/me')).body).toMatchObject({ user: null });
+describe('a machine', () => {
+  test('does what a scope of its token says, and nobody acts', async () => {
+    const reader = app.callWith('deals.read');
+    expect(await reader('GET', '/api/staff')).toMatchObject({ status: 200, body: { actor: null } });
+    const refused = await reader('POST', '/api/staff', {});
+    expect(refused).toMatchObject({ status: 403, body: { code: 'token-lacks-scope' } });
+    expect(refused.headers.get('www-authenticate')).toBe('Bearer error="insufficient_scope", scope="deals.write"');
+    expect((await app.callWith('deals.write')('POST', '/api/staff', {})).status).toBe(200);
+    expect((await app.callWith('deals.write')('GET', '/api/staff')).status).toBe(403);
+  });
+
+  test.each([
+    [[]],
+    [['Aether.Service']],
+    [['access_as_user']],
+    [['deals']],
+    [['deals.*', '*', 'deals.readwrite', 'DEALS.READ']],
+    [['customers.read', 'api://aether/deals.read']],
+  ])('with the roles %j may do nothing', async (roles) => {
+    expect(await app.callWith(...roles)('GET', '/api/staff')).toMatchObject({
+      status: 403,
+      body: { code: 'token-lacks-scope' },
+    });
+  });
+
+  test.each(['/api/person', '/api/administrator', '/signin/me'])('is refused at %s, whatever its scopes', async (path) => {
+    const every = app.callWith('deals.read', 'deals.write', 'person', 'administrator');
+    expect(await every('GET', path)).toMatchObject({ status: 403, body: { code: 'person-only' } });
+  });
+
+  test.each([
+    ['Entra ID, with idtyp', { idtyp: 'app', roles: ['deals.read'] }],
+    ['Entra ID, by the same id for subject and object', { sub: 'p', oid: 'p', tid: testTenant, roles: ['deals.read'] }],
+    ['RFC 9068, as the subject, with scope', { sub: 'client', client_id: 'client', scope: 'openid deals.read' }],
+    ['Okta, by cid, with a list in scp', { sub: 'client', cid: 'client', scp: ['deals.read'] }],
+    ['Auth0, by gty', { sub: 'client@clients', gty: 'client-credentials', scope: 'deals.read' }],
+  ])('is known as %s names it', async (_, claims) => {
+    const whole = { scp: undefined, oid: undefined, tid: undefined, ...claims };
+    expect(await send(await sign(whole as JWTPayload))).toMatchObject({ status: 200, body: { actor: null } });
+    const bare = { ...whole, roles: undefined, scope: undefined, scp: undefined };
+    expect((await send(await sign({ ...bare, idtyp: 'app' } as JWTPayload))).status).toBe(403);
+  });
 });
 
-test('whoever comes with a token for the first time becomes a user', async () => {
+test('a person’s token for some scopes lets the person do only that', async () => {
+  const withScopes = (scp: string) => async (method: string, path: string, body?: object) =>
+    app.callAnonymously(method, path, body as never, { Authorization: `Bearer ${await sign({ scp })}` });
+  const reader = withScopes('deals.read profile');
+  expect(await reader('GET', '/api/staff')).toMatchObject({ status: 200, body: { actor: 'maya' } });
+  expect((await reader('POST', '/api/staff', {})).body.code).toBe('token-lacks-scope');
+  expect((await reader('GET', '/api/person')).body.code).toBe('person-only');
+  expect((await withScopes('access_as_user')('GET', '/api/person')).status).toBe(200);
+});
+
+test('a person’s roles are no scopes: they say what the person is', async () => {
+  const answer = await send(await sign({ scp: 'customers.read', roles: ['deals.read'] }));
+  expect(answer).toMatchObject({ status: 403, body: { code: 'token-lacks-scope' } });
+});
+
+test('a person who comes with a token for the first time becomes a user', async () => {
   expect((await app.callAs('newcomer')('GET', '/api/staff')).body.actor).toBe('newcomer');
   expect(await db.getUserByDirectory(testTenant, 'newcomer')).toMatchObject({ role: 'user' });
 });
@@ -176,14 +233,14 @@ describe('a token is refused', () => {
 
   test.each([
     ['a person’s without the scope', { scp: 'openid' }],
-    ['an ID token, even one with roles', { scp: undefined, nonce: 'n', roles: ['Aether.Service'] }],
+    ['an ID token, even one with roles', { scp: undefined, nonce: 'n', idtyp: 'app', roles: ['deals.read'] }],
     ['an ID token with a scope', { nonce: 'n' }],
     [
       'a machine’s without the app role',
       { scp: undefined, tid: undefined, oid: undefined, idtyp: 'app', roles: ['Other.Role'] },
     ],
-    ['a machine’s whose roles are no list', { scp: undefined, idtyp: 'app', roles: 'Aether.Service' }],
-    ['a person’s that has the machines’ role', { scp: undefined, roles: ['Aether.Service'], name: 'Maya' }],
+    ['a person’s that has a machine’s role', { scp: undefined, roles: ['deals.read'], name: 'Maya' }],
+    ['a person’s with idtyp user and a machine’s role', { scp: undefined, idtyp: 'user', roles: ['deals.read'] }],
   ])('%s: 403', async (_, claims) => {
     expect(await send(await sign(claims as JWTPayload))).toMatchObject({
       status: 403,
@@ -195,11 +252,6 @@ describe('a token is refused', () => {
     const answer = await app.callAnonymously('GET', '/api/staff', undefined, { Authorization: header });
     expect(answer).toMatchObject({ status: 401, body: { code: 'not-signed-in' } });
   });
-});
-
-test('Entra’s machine tokens are known by the same id for subject and object', async () => {
-  const claims = { scp: undefined, sub: 'principal', oid: 'principal', tid: testTenant, roles: ['Aether.Service'] };
-  expect(await send(await sign(claims as JWTPayload))).toMatchObject({ status: 200, body: { actor: null } });
 });
 
 test('tokens with unknown keys do not make us ask the provider again and again', async () => {

@@ -1,6 +1,7 @@
 import { type Caller, Problem, refuseStranger } from '@aether/http';
 import type { PlatformDb } from '@aether/platform';
 import { errors, type JWTPayload, jwtVerify } from 'jose';
+import { requireAllowed } from './allowance.ts';
 import { limitRole, provision, readPerson, roleMaxOf } from './person.ts';
 import { type ProviderAccess, refuseUnreachable } from './provideraccess.ts';
 import type { SignInSettings } from './settings.ts';
@@ -9,12 +10,17 @@ import type { SignInSettings } from './settings.ts';
 const algorithms = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA'];
 const clockToleranceSeconds = 30;
 const tokenCharactersMax = 12_000;
+const scopeForm = /^[a-z][a-z_-]{0,39}\.(read|write)$/;
 
 /**
- * Lets in whoever sends an access token of the identity provider that was made for us: a person's, with the scope, or a machine's
- * (client credentials), with the app role.
+ * Reads an access token that the identity provider made for this app: a person's, or a machine's (client credentials).
  *
- * @throws Problem 401 for a token that is no good, 403 for one without the scope or role, 503 when the keys cannot be fetched
+ * A person's token with the scope of the settings (`access_as_user`) does what the person may do. Any other token does only what its
+ * named scopes say, such as `deals.read`: a machine's are its `roles` (app roles in Entra ID), `scp` or `scope`; a person's are its
+ * `scp` or `scope`, because `roles` say there what the person is.
+ *
+ * @throws Problem 401 for a token that is not valid, 403 for a person's without any scope or who may not sign in, 503 when the keys
+ * cannot be fetched
  */
 export async function readBearer(
   db: PlatformDb,
@@ -24,27 +30,42 @@ export async function readBearer(
 ): Promise<Caller> {
   const claims = await verify(provider, settings, token);
   const isStillWelcome = async () => Number(claims.exp) * 1_000 > Date.now();
+  // An ID token is for the app that asked for it, and says nothing of what its bearer may do.
+  if (claims.nonce !== undefined) throw refuseScopes(settings);
+  const delegated = [...listOf(claims.scp), ...listOf(claims.scope)];
   if (isMachine(claims)) {
-    if (!listOf(claims.roles).includes(settings.serviceRole)) throw refuseScope(settings);
-    return { actor: undefined, isStillWelcome };
+    const scopes = [...delegated, ...listOf(claims.roles)].filter((scope) => scopeForm.test(scope));
+    return { actor: undefined, scopes: new Set(scopes), isStillWelcome };
   }
-  // An ID token is for whoever asked for it, and says nothing of what its bearer may do.
-  const scopes = `${claims.scp ?? claims.scope ?? ''}`.split(' ');
-  if (claims.nonce !== undefined || !scopes.includes(settings.scope)) throw refuseScope(settings);
+  const named = delegated.filter((scope) => scopeForm.test(scope));
+  const isWhole = delegated.includes(settings.scope);
+  if (!isWhole && named.length === 0) throw refuseScopes(settings);
   const person = readPerson(claims);
   if (!person) throw refuseToken('it names no person');
+  requireAllowed(claims, settings);
   const known = await db.getUserByDirectory(person.tenantId, person.objectId);
   const user = known ?? (await provision(db, person, settings));
-  return { actor: limitRole(user, roleMaxOf(person, settings)), isStillWelcome };
+  const actor = limitRole(user, roleMaxOf(person, settings));
+  return { actor, ...(!isWhole && { scopes: new Set(named) }), isStillWelcome };
 }
 
-/** A client's own token: Entra ID says so in `idtyp`, or by the same id for the subject and for the object. */
+/**
+ * Whether a client got this token for itself. Entra ID says so in `idtyp`, or by the same id for subject and object and no delegated
+ * scope; other providers name the client as the subject (RFC 9068), or the grant (`gty` of Auth0).
+ */
 function isMachine(claims: JWTPayload): boolean {
-  if (claims.scp !== undefined || claims.nonce !== undefined) return false;
-  return claims.idtyp === 'app' || (claims.oid !== undefined && claims.oid === claims.sub && claims.name === undefined);
+  if (claims.idtyp !== undefined) return claims.idtyp === 'app';
+  if (claims.name !== undefined) return false;
+  if (claims.gty === 'client-credentials') return true;
+  if (claims.oid !== undefined) return claims.oid === claims.sub && claims.scp === undefined;
+  return [claims.client_id, claims.azp, claims.cid].includes(claims.sub);
 }
 
-const listOf = (value: unknown): unknown[] => (Array.isArray(value) ? value : []);
+/** The words of a claim: a list, or text with blanks between them. */
+function listOf(claim: unknown): string[] {
+  const words = typeof claim === 'string' ? claim.split(' ') : Array.isArray(claim) ? claim : [];
+  return words.filter((word) => typeof word === 'string');
+}
 
 async function verify(provider: ProviderAccess, settings: SignInSettings, token: string): Promise<JWTPayload> {
   if (token.length > tokenCharactersMax || token.split('.').length !== 3) throw refuseToken('it is no JWT');
@@ -64,15 +85,15 @@ async function verify(provider: ProviderAccess, settings: SignInSettings, token:
   }
 }
 
-/** Says enough to mend a token, and nothing of it. */
+/** Says enough to correct a token, and nothing of its content. */
 function describeFailure(error: unknown): Problem {
   if (error instanceof errors.JWTExpired) return refuseToken('it has expired');
   if (error instanceof errors.JWTClaimValidationFailed) {
-    const meanings: Record<string, string> = { iss: 'another issuer made it', aud: 'it was made for somebody else' };
+    const meanings: Record<string, string> = { iss: 'another issuer made it', aud: 'it was made for another app' };
     return refuseToken(meanings[error.claim] ?? `its ${error.claim} is missing or wrong`);
   }
   if (error instanceof errors.JOSEAlgNotAllowed || error instanceof errors.JOSENotSupported)
-    return refuseToken('it is not signed with an algorithm that is taken here');
+    return refuseToken('it is not signed with an algorithm that is accepted here');
   if (error instanceof errors.JWKSTimeout || error instanceof errors.JWKSInvalid) return refuseUnreachable(error);
   if (error instanceof errors.JOSEError && error.code !== 'ERR_JOSE_GENERIC')
     return refuseToken('its signature is not the identity provider’s');
@@ -83,16 +104,16 @@ function refuseToken(reason: string): Problem {
   return new Problem({
     status: 401,
     code: 'token-refused',
-    detail: `The access token is not taken: ${reason}. Get a new one from the identity provider.`,
+    detail: `The access token is not accepted: ${reason}. Get a new one from the identity provider.`,
     headers: { 'WWW-Authenticate': 'Bearer error="invalid_token"' },
   });
 }
 
-function refuseScope({ scope, serviceRole }: SignInSettings): Problem {
+function refuseScopes({ scope }: SignInSettings): Problem {
   return new Problem({
     status: 403,
     code: 'token-lacks-scope',
-    detail: `The access token must have the scope ${scope} (a person's) or the app role ${serviceRole} (a machine's).`,
+    detail: `The access token of a person must have the scope ${scope}, or a named one such as customers.read.`,
     headers: { 'WWW-Authenticate': `Bearer error="insufficient_scope", scope="${scope}"` },
   });
 }

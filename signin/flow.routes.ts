@@ -2,7 +2,8 @@ import { type App, type Authenticate, type Log, Problem } from '@aether/http';
 import type { PlatformDb } from '@aether/platform';
 import * as oidc from 'openid-client';
 import type { Attempt, Cookies } from './cookies.ts';
-import { makeRefusalPage } from './pages.ts';
+import { requireAllowed, SignInNotAllowed } from './allowance.ts';
+import { makeNotAllowedPage, makeRefusalPage } from './pages.ts';
 import { provision, readPerson, roleMaxOf } from './person.ts';
 import { type ProviderAccess, refuseUnreachable } from './provideraccess.ts';
 import { safeReturnTo } from './returnto.ts';
@@ -23,7 +24,7 @@ export type FlowParts = {
 
 /**
  * Adds `/signin` and `/signin/callback`: the code flow of OpenID Connect with PKCE, state and nonce. They are pages for people, so
- * they stand in no OpenAPI document and answer refusals as a page.
+ * they are in no OpenAPI document and answer refusals as a page.
  */
 export function addFlowRoutes(app: App, parts: FlowParts): void {
   app.get('/signin', (c) => answerPerson(c, parts, () => begin(c, parts)));
@@ -37,7 +38,8 @@ async function answerPerson(c: Context, { log }: FlowParts, work: () => Promise<
     if (!(error instanceof Problem)) throw error;
     log.warn({ problem: error.code, err: error.cause }, 'sign-in refused');
     if (!c.req.header('accept')?.includes('text/html')) throw error;
-    const { html, headers } = makeRefusalPage(error);
+    const { html, headers } =
+      error instanceof SignInNotAllowed ? makeNotAllowedPage(error, error.account) : makeRefusalPage(error);
     c.set('problem', error.code);
     return c.body(html, error.status, { ...headers, ...error.headers });
   }
@@ -45,10 +47,14 @@ async function answerPerson(c: Context, { log }: FlowParts, work: () => Promise<
 
 async function begin(c: Context, { provider, cookies, url }: FlowParts): Promise<Response> {
   const returnTo = safeReturnTo(c.req.query('return_to'));
+  const isAnother = c.req.query('another_account') !== undefined;
   const home = new URL(url());
   // The cookie must be set on the host to which the person comes back; any other name for this server leads there first.
   const host = (c.req.header('host') ?? '').toLowerCase();
-  if (host !== home.host) return c.redirect(`${home.origin}/signin?return_to=${encodeURIComponent(returnTo)}`, 302);
+  if (host !== home.host) {
+    const again = new URLSearchParams({ return_to: returnTo, ...(isAnother && { another_account: '' }) });
+    return c.redirect(`${home.origin}/signin?${again}`, 302);
+  }
 
   const configuration = await provider.configuration();
   const attempt: Attempt = {
@@ -64,6 +70,8 @@ async function begin(c: Context, { provider, cookies, url }: FlowParts): Promise
     nonce: attempt.nonce,
     code_challenge: await oidc.calculatePKCECodeChallenge(attempt.verifier),
     code_challenge_method: 'S256',
+    // Otherwise the provider would send the account that was refused straight back.
+    ...(isAnother && { prompt: 'login' }),
   });
   for (const cookie of cookies.clearOldAttempts(c.req.header('cookie')))
     c.header('Set-Cookie', cookie, { append: true });
@@ -77,12 +85,13 @@ async function complete(c: Context, parts: FlowParts): Promise<Response> {
   const state = c.req.query('state') ?? '';
   const attempt = cookies.readAttempt(header, state);
   if (!attempt) throw refuseAttempt();
-  // Whatever comes of it, this attempt is over.
+  // This attempt is over, whatever its result is.
   c.header('Set-Cookie', cookies.clearAttempt(state), { append: true });
   const home = new URL(url());
   const claims = await exchangeCode(await provider.configuration(), home, new URL(c.req.url).search, attempt);
   const person = readPerson(claims);
   if (!person) throw refuseFailed(new Error('the ID token names no person'));
+  requireAllowed(claims, settings);
   const user = await provision(db, person, settings);
 
   // Always a token of its own: one that somebody put into this browser before is worth nothing now.

@@ -24,7 +24,7 @@ export function addSignIn(
   const settings = readSignInSettings(variables);
   const provider = accessProvider(settings);
   const cookies = cookiesOf(db.app, publicUrl?.protocol === 'https:');
-  describeSignIn(app, cookies.name);
+  describeSignIn(app, db.app, cookies.name);
   addFlowRoutes(app, { db, log, settings, provider, cookies, url });
   addOwnRoutes(app, { db, provider, cookies, url });
   addSignInRoutes(app, db);

@@ -1,5 +1,5 @@
 import { type App, type Authenticate, createStaffRoute, jsonBody, object, z } from '@aether/http';
-import type { PlatformDb } from '@aether/platform';
+import type { PlatformDb, User } from '@aether/platform';
 import * as oidc from 'openid-client';
 import type { BrowserCaller } from './authenticate.ts';
 import type { Cookies } from './cookies.ts';
@@ -11,6 +11,7 @@ type Context = Parameters<Authenticate>[0];
 const me = createStaffRoute({
   method: 'get',
   path: '/signin/me',
+  right: 'person',
   summary: 'Who is signed in',
   responses: {
     200: {
@@ -20,10 +21,7 @@ const me = createStaffRoute({
         'application/json': {
           schema: z
             .object({
-              user: z
-                .object({ id: z.string(), name: z.string(), email: z.string(), role: z.enum(['admin', 'user']) })
-                .nullable()
-                .openapi({ description: 'null for a machine.' }),
+              user: z.object({ id: z.string(), name: z.string(), email: z.string(), role: z.enum(['admin', 'user']) }),
               csrf_token: z
                 .string()
                 .nullable()
@@ -41,6 +39,7 @@ const leave = (path: '/signin/out' | '/signin/out-everywhere', summary: string) 
   createStaffRoute({
     method: 'post',
     path,
+    right: 'person',
     summary,
     request: { body: jsonBody(object({}).openapi('SignOut')) },
     responses: {
@@ -71,8 +70,8 @@ export function addOwnRoutes(app: App, { db, provider, cookies, url }: OwnParts)
   const signInOf = (c: Context) => (c.get('caller') as BrowserCaller | undefined)?.signIn;
 
   app.openapi(me, (c) => {
-    const actor = c.get('actor');
-    const user = actor ? { id: actor.id, name: actor.name, email: actor.email, role: actor.role } : null;
+    const { id, name, email, role } = c.get('actor') as User; // the right lets no machine in
+    const user = { id, name, email, role };
     return c.json({ user, csrf_token: signInOf(c)?.csrfToken ?? null, app: db.app as 'foundation' | 'support' }, 200);
   });
 
@@ -83,8 +82,8 @@ export function addOwnRoutes(app: App, { db, provider, cookies, url }: OwnParts)
   });
 
   app.openapi(outEverywhere, async (c) => {
-    const actor = c.get('actor');
-    return c.json(await farewell(c, actor ? await endSignIns(db, actor.id, 'everywhere') : 0), 200);
+    const { id } = c.get('actor') as User;
+    return c.json(await farewell(c, await endSignIns(db, id, 'everywhere')), 200);
   });
 
   async function farewell(c: Context, ended: number) {

@@ -3,31 +3,31 @@ import { accessProvider } from './provideraccess.ts';
 import { readSignInSettings } from './settings.ts';
 
 export type ServiceToken = {
-  /** A token that is good for a minute at least. @throws when the provider cannot be asked, or refuses */
+  /** A token that is valid for at least a minute. @throws when the provider cannot be asked, or refuses */
   get(): Promise<string>;
   /** Forgets the token: it was refused. */
   drop(): void;
 };
 
-/** Before a token expires it is replaced this early: it must still be good when it arrives. */
+/** A token is replaced this long before it expires: it must still be valid when it arrives. */
 const earlySeconds = 60;
 
 /**
- * This app's own access token (client credentials) for another app's interface. It is kept until shortly before it expires; however
- * many ask at once, the provider is asked once.
+ * This app's own access token (client credentials) for another app's interface. It is kept until shortly before it expires. Callers
+ * that need one at the same time share one request to the provider.
  *
- * @param scope what the token is for: with Entra ID `api://<client id of the other app>/.default`.
+ * @param scope all that the token is to allow, such as `context.read`; with Entra ID `api://<client id of the other app>/.default`,
+ * which stands for the app roles that were granted.
  * @throws ConfigurationError
  */
-export function serviceToken(variables: Record<string, string | undefined>, scope?: string): ServiceToken {
+export function serviceToken(variables: Record<string, string | undefined>, scope: string): ServiceToken {
   const settings = readSignInSettings(variables);
   const provider = accessProvider(settings);
-  const wanted = scope || `${settings.audiences[0]}/.default`;
   let held: { token: string; goodUntil: number } | undefined;
   let asking: Promise<string> | undefined;
 
   async function ask(): Promise<string> {
-    const answer = await oidc.clientCredentialsGrant(await provider.configuration(), { scope: wanted });
+    const answer = await oidc.clientCredentialsGrant(await provider.configuration(), { scope });
     held = {
       token: answer.access_token,
       goodUntil: Date.now() + ((answer.expiresIn() ?? 0) - earlySeconds) * 1_000,

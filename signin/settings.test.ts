@@ -12,7 +12,6 @@ describe('the settings', () => {
       clientSecret: undefined,
       audiences: ['app'],
       adminRole: undefined,
-      serviceRole: 'Aether.Service',
       scope: 'access_as_user',
       idleMinutes: 120,
       maxHours: 12,

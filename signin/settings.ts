@@ -1,5 +1,6 @@
 import { isLoopbackHost } from '@aether/http';
 import { ConfigurationError } from '@aether/platform';
+import { type Allowance, readAllowance } from './allowance.ts';
 
 /** How an app signs people in; docs/signin.md says what each setting means. */
 export type SignInSettings = {
@@ -11,12 +12,12 @@ export type SignInSettings = {
   audiences: string[];
   /** The app role that makes an administrator; undefined: Foundation's page of users says who is one. */
   adminRole: string | undefined;
-  /** The object id of whoever becomes administrator while there is none. */
+  /** The object id of the person who becomes administrator while there is none. */
   firstAdmin: string | undefined;
-  /** The app role that lets a machine in. */
-  serviceRole: string;
-  /** The scope that an access token of a person must have. */
+  /** The scope with which a person's access token does whatever the person may do. */
   scope: string;
+  /** Who may sign in at all. */
+  allowance: Allowance;
   idleMinutes: number;
   maxHours: number;
 };
@@ -38,8 +39,8 @@ export function readSignInSettings(variables: Variables): SignInSettings {
     audiences: audiences.filter((each) => each !== ''),
     adminRole: variables.SIGNIN_ADMIN_ROLE || undefined,
     firstAdmin: variables.SIGNIN_FIRST_ADMIN || undefined,
-    serviceRole: variables.SIGNIN_SERVICE_ROLE || 'Aether.Service',
     scope: variables.SIGNIN_SCOPE || 'access_as_user',
+    allowance: readAllowance(variables),
     idleMinutes: readNumber('SIGNIN_IDLE_MINUTES', variables, 120, hoursMax * 60),
     maxHours,
   };

@@ -1,4 +1,4 @@
-import { type App, createStaffRoute, jsonBody, object, problems, requireAdmin, uuid, z } from '@aether/http';
+import { type App, createStaffRoute, jsonBody, object, problems, uuid, z } from '@aether/http';
 import { NotFound, type PlatformDb } from '@aether/platform';
 import { endSignIns, listSignIns } from './signins.ts';
 
@@ -7,9 +7,9 @@ const userKey = object({ id: z.string().min(1).max(255) });
 const list = createStaffRoute({
   method: 'get',
   path: '/api/users/{id}/sign-ins',
+  right: 'administrator',
   summary: 'Where a user is signed in, in both apps; for administrators',
   description: 'The one used last first; at most 200.',
-  middleware: [requireAdmin],
   request: { params: userKey },
   responses: {
     200: {
@@ -40,9 +40,9 @@ const list = createStaffRoute({
 const end = createStaffRoute({
   method: 'post',
   path: '/api/users/{id}/sign-ins/end',
+  right: 'administrator',
   summary: 'End a user’s sign-ins, or the one named; for administrators',
   description: 'Seen with the next request that the user’s browser makes. Access tokens go on until they expire.',
-  middleware: [requireAdmin],
   request: { params: userKey, body: jsonBody(object({ sign_in_id: uuid().optional() }).openapi('EndSignIns')) },
   responses: {
     200: {

@@ -1,9 +1,10 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { text as readText } from 'node:stream/consumers';
 import { atEnd } from '@aether/database/testing';
 import { type CryptoKey, exportJWK, generateKeyPair, type JWTPayload, SignJWT } from 'jose';
 
-/** The directory of every test: a user's object id is the name by which the test calls them. */
+/** The directory of every test: a user's object id is the name that the test uses. */
 export const testTenant = 'test-tenant';
 export const testAudience = 'api://aether-test';
 
@@ -12,10 +13,10 @@ export type TestIssuer = {
   key: CryptoKey;
   /** The settings that make a server take this issuer's tokens. */
   variables: Record<string, string>;
-  /** An access token of this user, or of a machine when it is `service`. */
+  /** An access token of this user, or of a machine when it is `service`: that one allows nothing unless the claims name roles. */
   tokenFor(who: string, claims?: JWTPayload): Promise<string>;
-  /** How often a client has fetched a token for itself. */
-  grants(): number;
+  /** The scopes for which a client has fetched tokens for itself, one entry a token. */
+  grants(): string[];
   /** From now on tokens for clients are refused, or are given again. */
   refuse(isRefusing: boolean): void;
 };
@@ -27,14 +28,14 @@ export type TestIssuer = {
 export async function startTestIssuer(): Promise<TestIssuer> {
   const { publicKey, privateKey } = await generateKeyPair('ES256');
   const jwk = { ...(await exportJWK(publicKey)), kid: 'test', alg: 'ES256', use: 'sig' };
-  let granted = 0;
+  const granted: string[] = [];
   let isRefusing = false;
   let url = '';
 
   async function tokenFor(who: string, claims: JWTPayload = {}): Promise<string> {
     const described =
       who === 'service'
-        ? { idtyp: 'app', roles: ['Aether.Service'] }
+        ? { idtyp: 'app' }
         : { scp: 'access_as_user', tid: testTenant, oid: who, name: who, email: `${who}@aether.example` };
     return new SignJWT({ sub: who, iss: url, aud: testAudience, ...described, ...claims })
       .setProtectedHeader({ alg: 'ES256', kid: 'test', typ: 'at+jwt' })
@@ -55,9 +56,11 @@ export async function startTestIssuer(): Promise<TestIssuer> {
       });
     if (request.url === '/jwks') return answer(200, { keys: [jwk] });
     if (request.url !== '/token') return answer(404, {});
-    granted += 1;
+    const scope = new URLSearchParams(await readText(request)).get('scope') ?? '';
+    granted.push(scope);
     if (isRefusing) return answer(401, { error: 'invalid_client' });
-    return answer(200, { access_token: await tokenFor('service'), token_type: 'Bearer', expires_in: 600 });
+    const access_token = await tokenFor('service', { roles: scope.split(' ') });
+    return answer(200, { access_token, token_type: 'Bearer', expires_in: 600 });
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
@@ -94,20 +97,28 @@ type Answer = { status: number; headers: Headers; body: any };
 export type SignedCalls = {
   /** As the user `maya`. */
   call: Call;
-  /** As this user, or as a machine: `service`. */
+  /** As this user, or as a machine without any scope: `service`. */
   callAs(who: string): Call;
+  /** As a machine whose token has these scopes and no other. */
+  callWith(...scopes: string[]): Call;
   /** As nobody. */
   callAnonymously: Call;
   /** The Authorization header of this user. */
   headersOf(who: string): Promise<{ Authorization: string }>;
 };
 
-/** Calls a server as somebody who has signed in: what `callerOf` of `@aether/http/testing` does, with an access token. */
+/** Calls a server with an access token: otherwise what `callerOf` of `@aether/http/testing` does. */
 export function signCalls(issuer: TestIssuer, callAnonymously: Call): SignedCalls {
   const headersOf = async (who: string) => ({ Authorization: `Bearer ${await issuer.tokenFor(who)}` });
   const callAs =
     (who: string): Call =>
     async (method, path, body, headers) =>
       callAnonymously(method, path, body, { ...(await headersOf(who)), ...headers });
-  return { call: callAs('maya'), callAs, callAnonymously, headersOf };
+  const callWith =
+    (...scopes: string[]): Call =>
+    async (method, path, body, headers) => {
+      const Authorization = `Bearer ${await issuer.tokenFor('service', { roles: scopes })}`;
+      return callAnonymously(method, path, body, { Authorization, ...headers });
+    };
+  return { call: callAs('maya'), callAs, callWith, callAnonymously, headersOf };
 }

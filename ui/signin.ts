@@ -1,11 +1,11 @@
 import { queryOptions } from '@tanstack/react-query';
-import { Refusal, readRefusal } from './refusal.ts';
+import { readRefusal } from './refusal.ts';
 import { send, setCsrfToken } from './request.ts';
 import { endWaiting, timedOut } from './timedout.ts';
 
 /** Of /signin/me: the sign-in's routes are the same in every app. */
 type Me = {
-  user: { id: string; name: string; email: string; role: 'admin' | 'user' } | null;
+  user: { id: string; name: string; email: string; role: 'admin' | 'user' };
   csrf_token: string | null;
 };
 type SignedOut = { ended: number; provider_sign_out_url: string | null };
@@ -21,11 +21,6 @@ export const meQuery = queryOptions({
   staleTime: Number.POSITIVE_INFINITY,
   queryFn: async ({ signal }) => {
     const { user, csrf_token } = await readJson<Me>(await send('/signin/me', { signal }));
-    if (!user)
-      throw new Refusal(403, {
-        code: 'person-only',
-        detail: 'This page is for people: sign in without a machine’s token.',
-      });
     setCsrfToken(csrf_token ?? '');
     me = user.id;
     tabs.postMessage('signed-in');
@@ -38,7 +33,7 @@ async function takeNewSignIn(): Promise<void> {
   const answer = await fetch('/signin/me', { headers: { Accept: 'application/json' } }).catch(() => undefined);
   if (!answer?.ok) return;
   const { user, csrf_token } = (await answer.json()) as Me;
-  if (user?.id === me) {
+  if (user.id === me) {
     setCsrfToken(csrf_token ?? '');
     endWaiting();
   } else if (timedOut.get()) {

@@ -21,10 +21,12 @@ export async function playDemo({ widget }: { widget?: string }): Promise<void> {
   const widgetKey = widget ?? running.SUPPORT_WIDGET_KEY;
   if (!widgetKey)
     throw new Error(
-      'What runs here has no demo data, and so no widget of the demo: give one of yours with --widget <key>.',
+      'There is no demo data here, and so no widget of the demo: name one of yours with --widget <key>.',
     );
-  const bearer = async (who: string) => ({ Authorization: `Bearer ${await readToken(who)}` });
-  const [asJonas, asPriya] = [await bearer('jonas'), await bearer('priya')];
+  const bearer = async (who: string, app: 'foundation' | 'support') => ({
+    Authorization: `Bearer ${await readToken(who, app)}`,
+  });
+  const [asJonas, asPriya] = [await bearer('jonas', 'foundation'), await bearer('priya', 'support')];
   const visitor = { name: 'Ada Okonkwo', email: `Ada.Okonkwo+${Date.now().toString(36)}@Harbour.example` };
 
   heading('1', 'a chat creates a customer that Foundation sees');

@@ -57,14 +57,14 @@ describe('npm start', { timeout: 60_000 }, () => {
     const demo = aether(home, ['demo']);
     expect([await demo.ends(), demo.output()]).toEqual([0, expect.stringContaining('All three scenarios hold.')]);
 
-    const token = aether(home, ['token', '--as', 'priya']);
-    expect(await token.ends()).toBe(0);
     const { FOUNDATION_URL, SUPPORT_URL, FOUNDATION_APP_URL: url = '' } = readEnv(home);
-    for (const app of [FOUNDATION_URL, SUPPORT_URL]) {
-      const me = await fetch(`${app}/signin/me`, { headers: { Authorization: `Bearer ${token.output().trim()}` } });
-      expect(await me.json()).toMatchObject({ user: { id: 'demo-priya', name: 'Priya Nair', role: 'user' } });
-      expect((await fetch(`${app}/signin/me`)).status).toBe(401);
-    }
+    const token = aether(home, ['token', '--as', 'priya', '--app', 'support']);
+    expect(await token.ends()).toBe(0);
+    const headers = { Authorization: `Bearer ${token.output().trim()}` };
+    const me = await fetch(`${SUPPORT_URL}/signin/me`, { headers });
+    expect(await me.json()).toMatchObject({ user: { id: 'demo-priya', name: 'Priya Nair', role: 'user' } });
+    expect((await fetch(`${FOUNDATION_URL}/signin/me`, { headers })).status).toBe(401);
+    expect((await fetch(`${SUPPORT_URL}/signin/me`)).status).toBe(401);
     const port = Number(new URL(url).port);
     expect(await isListening(port)).toBe(true);
     expect(await stop(first, 'SIGINT')).toBe(0);

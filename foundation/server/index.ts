@@ -5,6 +5,7 @@ import packageJson from '../package.json' with { type: 'json' };
 import { addActivityRoutes } from './activities/activities.routes.ts';
 import { addCompanyRoutes } from './companies/companies.routes.ts';
 import { adoptChatCustomers } from './customers/adoption.ts';
+import { addContextRoutes } from './customers/context.routes.ts';
 import { addCustomerRoutes } from './customers/customers.routes.ts';
 import { addCustomFieldRoutes } from './customfields/customfields.routes.ts';
 import { addDealRoutes } from './deals/deals.routes.ts';
@@ -42,6 +43,8 @@ export function startFoundation(options: ServerOptions = {}): Promise<Served> {
       addSignIn,
       web: webFolder,
       addRoutes(app, db) {
+        addContextRoutes(app, db);
+        addContextRoutes(app, db);
         addCustomerRoutes(app, db);
         addActivityRoutes(app, db);
         addDealRoutes(app, db);

@@ -10,6 +10,7 @@ const text = z.string();
 const search = createStaffRoute({
   method: 'get',
   path: '/api/search',
+  right: 'person',
   summary: 'A few customers, companies and deals, as one types',
   request: { query: object({ q: line({ charactersMax: 200 }) }) },
   responses: {

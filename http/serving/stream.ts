@@ -21,6 +21,7 @@ const signalsWaitingMax = 100;
 const stream = createStaffRoute({
   method: 'get',
   path: '/api/events',
+  right: 'events.read',
   summary: 'What happens, as it happens: server-sent events',
   description:
     'Each message has the event as JSON, its type as `event`, and an `id` to go on from (`Last-Event-ID`). A comment every few seconds says that the line is open. `reset` says that the place to go on from is no more: load anew what you show. `signal`, without an id, says what is passing, such as who is typing.',

@@ -8,6 +8,7 @@ const candidatesMax = 24;
 const search = createStaffRoute({
   method: 'get',
   path: '/api/search',
+  right: 'person',
   summary: 'A few conversations and customers, as one types',
   request: { query: object({ q: line({ charactersMax: 100 }) }) },
   responses: {

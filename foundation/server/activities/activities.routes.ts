@@ -95,6 +95,7 @@ const yes = z
 const timeline = createStaffRoute({
   method: 'get',
   path: '/api/customers/{id}/timeline',
+  right: 'activities.read',
   summary: 'What happened to a customer, newest first: activities of both apps, changes of deals and fields',
   request: {
     params: customerKey,
@@ -128,6 +129,7 @@ const timeline = createStaffRoute({
 const add = createStaffRoute({
   method: 'post',
   path: '/api/customers/{id}/activities',
+  right: 'activities.write',
   summary: 'Add a call, an e-mail, a meeting, a note or a task',
   request: {
     params: customerKey,
@@ -153,6 +155,7 @@ const add = createStaffRoute({
 const change = createStaffRoute({
   method: 'patch',
   path: '/api/activities/{id}',
+  right: 'activities.write',
   summary: 'Change what Foundation wrote: its text, when a task is due, whether it is done',
   request: {
     params: object({ id: uuid() }),
@@ -173,6 +176,7 @@ const change = createStaffRoute({
 const tasks = createStaffRoute({
   method: 'get',
   path: '/api/activities',
+  right: 'activities.read',
   summary: 'Tasks, by when they are due',
   request: {
     query: object({

@@ -61,6 +61,7 @@ const json = <Schema extends z.ZodType>(description: string, schema: Schema) => 
 const list = createStaffRoute({
   method: 'get',
   path: '/api/companies',
+  right: 'companies.read',
   summary: 'Find companies by name or domain',
   request: {
     query: object({
@@ -83,6 +84,7 @@ const list = createStaffRoute({
 const create = createStaffRoute({
   method: 'post',
   path: '/api/companies',
+  right: 'companies.write',
   summary: 'Create a company',
   request: {
     body: jsonBody(
@@ -99,6 +101,7 @@ const create = createStaffRoute({
 const get = createStaffRoute({
   method: 'get',
   path: '/api/companies/{id}',
+  right: 'companies.read',
   summary: 'One company',
   request: { params: key },
   responses: {
@@ -110,6 +113,7 @@ const get = createStaffRoute({
 const change = createStaffRoute({
   method: 'patch',
   path: '/api/companies/{id}',
+  right: 'companies.write',
   summary: 'Change the given fields of a company',
   request: {
     params: key,
@@ -127,6 +131,7 @@ const change = createStaffRoute({
 const contacts = createStaffRoute({
   method: 'get',
   path: '/api/companies/{id}/contacts',
+  right: 'companies.read',
   summary: 'Who has which role there, by name',
   request: {
     params: key,
@@ -141,6 +146,7 @@ const contacts = createStaffRoute({
 const addContact = createStaffRoute({
   method: 'post',
   path: '/api/companies/{id}/contacts',
+  right: 'companies.write',
   summary: 'Add a person’s role at a company',
   request: {
     params: key,
@@ -154,6 +160,7 @@ const addContact = createStaffRoute({
 const changeContact = createStaffRoute({
   method: 'patch',
   path: '/api/contacts/{id}',
+  right: 'companies.write',
   summary: 'Change the given fields of a contact',
   request: {
     params: key,
@@ -169,6 +176,7 @@ const changeContact = createStaffRoute({
 const removeContact = createStaffRoute({
   method: 'delete',
   path: '/api/contacts/{id}',
+  right: 'companies.write',
   summary: 'Remove a person’s role at a company',
   request: { params: key },
   responses: { 204: { description: 'Removed.' }, ...problems(404, 422) },

@@ -80,6 +80,7 @@ const totalMax = 1_000;
 const list = createStaffRoute({
   method: 'get',
   path: '/api/customers',
+  right: 'customers.read',
   summary: 'Find customers by name, address, company or number',
   description:
     'On the first page `total` counts up to 1,000, and `total_is_more` says that there are more. What very many fit is not counted: `total` is then how many the page shows.',
@@ -123,6 +124,7 @@ const list = createStaffRoute({
 const create = createStaffRoute({
   method: 'post',
   path: '/api/customers',
+  right: 'customers.write',
   summary: 'Create a customer',
   request: { body: jsonBody(NewCustomerSchema) },
   responses: {
@@ -134,6 +136,7 @@ const create = createStaffRoute({
 const get = createStaffRoute({
   method: 'get',
   path: '/api/customers/{id}',
+  right: 'customers.read',
   summary: 'One customer with its company, what the CRM knows, and who changed what',
   request: { params: customerKey },
   responses: {
@@ -160,6 +163,7 @@ const get = createStaffRoute({
 const change = createStaffRoute({
   method: 'patch',
   path: '/api/customers/{id}',
+  right: 'customers.write',
   summary: 'Change the given fields of a customer',
   request: { params: customerKey, body: jsonBody(CustomerChangeSchema) },
   responses: {

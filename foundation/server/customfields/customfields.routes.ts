@@ -6,7 +6,6 @@ import {
   line,
   object,
   problems,
-  requireAdmin,
   z,
 } from '@aether/http';
 import type { PlatformDb } from '@aether/platform';
@@ -56,6 +55,7 @@ const answer = (description: string) => ({
 const list = createStaffRoute({
   method: 'get',
   path: '/api/custom-fields',
+  right: 'customers.read',
   summary: 'The organisation’s own fields',
   request: { query: object({ record: z.enum(fieldRecords).optional() }) },
   responses: {
@@ -70,8 +70,8 @@ const list = createStaffRoute({
 const create = createStaffRoute({
   method: 'post',
   path: '/api/custom-fields',
+  right: 'administrator',
   summary: 'Add a field to customers, companies or deals',
-  middleware: requireAdmin,
   request: {
     body: jsonBody(
       object({
@@ -90,8 +90,8 @@ const create = createStaffRoute({
 const change = createStaffRoute({
   method: 'patch',
   path: '/api/custom-fields/{id}',
+  right: 'administrator',
   summary: 'Change a field’s label, choices, place, or whether it is required',
-  middleware: requireAdmin,
   request: {
     params: fieldKey,
     body: jsonBody(
@@ -109,8 +109,8 @@ const change = createStaffRoute({
 const remove = createStaffRoute({
   method: 'delete',
   path: '/api/custom-fields/{id}',
+  right: 'administrator',
   summary: 'Remove a field with everything that stands in it',
-  middleware: requireAdmin,
   request: {
     params: fieldKey,
     query: object({

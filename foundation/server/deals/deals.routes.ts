@@ -58,6 +58,7 @@ const isInCents = (amount: number) => Number(amount.toFixed(2)) === amount;
 const list = createStaffRoute({
   method: 'get',
   path: '/api/deals',
+  right: 'deals.read',
   summary: 'Find deals',
   request: {
     query: object({
@@ -98,6 +99,7 @@ const expectedVersion = () =>
 const create = createStaffRoute({
   method: 'post',
   path: '/api/deals',
+  right: 'deals.write',
   summary: 'Create a deal',
   request: {
     body: jsonBody(
@@ -127,6 +129,7 @@ const dealKey = object({ id: bigintIdText() });
 const get = createStaffRoute({
   method: 'get',
   path: '/api/deals/{id}',
+  right: 'deals.read',
   summary: 'One deal',
   request: { params: dealKey },
   responses: {
@@ -138,6 +141,7 @@ const get = createStaffRoute({
 const change = createStaffRoute({
   method: 'patch',
   path: '/api/deals/{id}',
+  right: 'deals.write',
   summary: 'Change the given fields of a deal',
   request: {
     params: dealKey,
@@ -162,6 +166,7 @@ const change = createStaffRoute({
 const move = createStaffRoute({
   method: 'post',
   path: '/api/deals/{id}/move',
+  right: 'deals.write',
   summary: 'Move an open deal to another open stage of its pipeline',
   request: {
     params: dealKey,
@@ -176,6 +181,7 @@ const move = createStaffRoute({
 const reopen = createStaffRoute({
   method: 'post',
   path: '/api/deals/{id}/reopen',
+  right: 'deals.write',
   summary: 'Open a closed deal again',
   description:
     'With `restore_tier` the customer gets that tier back in the same transaction, unless it has another by now than closing gave.',
@@ -198,6 +204,7 @@ const reopen = createStaffRoute({
 const close = createStaffRoute({
   method: 'post',
   path: '/api/deals/{id}/close',
+  right: 'deals.write',
   summary: 'Close a deal as won or lost',
   description:
     'The deal, the customer’s tier and the activity are one transaction. Closing it again the same way changes nothing and says `already_closed`; with another tier than it was closed with it is refused.',
@@ -234,6 +241,7 @@ const close = createStaffRoute({
 const board = createStaffRoute({
   method: 'get',
   path: '/api/pipelines/{id}/board',
+  right: 'deals.read',
   summary: 'A pipeline’s stages with their deals, next to be closed first',
   description:
     'Of won and lost those of the last thirty days. `next_cursor` goes on in `/api/deals?stage=…&sort=close`.',

@@ -7,7 +7,6 @@ import {
   line,
   object,
   problems,
-  requireAdmin,
   z,
 } from '@aether/http';
 import type { PlatformDb } from '@aether/platform';
@@ -35,6 +34,7 @@ const answer = (description: string) => ({ description, content: { 'application/
 const list = createStaffRoute({
   method: 'get',
   path: '/api/pipelines',
+  right: 'deals.read',
   summary: 'All pipelines with their stages',
   responses: {
     200: {
@@ -47,8 +47,8 @@ const list = createStaffRoute({
 const create = createStaffRoute({
   method: 'post',
   path: '/api/pipelines',
+  right: 'administrator',
   summary: 'Add a pipeline; the first one is the default',
-  middleware: requireAdmin,
   request: { body: jsonBody(object({ name: name() }).openapi('NewPipeline')) },
   responses: { 201: answer('Added, with a few stages to begin with.'), ...problems(400, 409, 422) },
 });
@@ -56,8 +56,8 @@ const create = createStaffRoute({
 const change = createStaffRoute({
   method: 'patch',
   path: '/api/pipelines/{id}',
+  right: 'administrator',
   summary: 'Rename a pipeline, or make it the default',
-  middleware: requireAdmin,
   request: {
     params: pipelineKey,
     body: jsonBody(
@@ -74,10 +74,10 @@ const change = createStaffRoute({
 const stages = createStaffRoute({
   method: 'put',
   path: '/api/pipelines/{id}/stages',
+  right: 'administrator',
   summary: 'Make these its stages, in this order',
   description:
     'A stage with its `id` stays, one without is new, one that is missing is removed: if deals stand in it, `move_to` says by its id which stage takes them.',
-  middleware: requireAdmin,
   request: {
     params: pipelineKey,
     body: jsonBody(
@@ -106,8 +106,8 @@ const stages = createStaffRoute({
 const remove = createStaffRoute({
   method: 'delete',
   path: '/api/pipelines/{id}',
+  right: 'administrator',
   summary: 'Remove a pipeline that holds no deals',
-  middleware: requireAdmin,
   request: { params: pipelineKey },
   responses: { 204: { description: 'Removed.' }, ...problems(404, 409, 422) },
 });

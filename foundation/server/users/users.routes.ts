@@ -1,4 +1,4 @@
-import { type App, createStaffRoute, jsonBody, object, pageSize, problems, requireAdmin, z } from '@aether/http';
+import { type App, createStaffRoute, jsonBody, object, pageSize, problems, z } from '@aether/http';
 import type { PlatformDb } from '@aether/platform';
 import { changeRole, listStaff } from './users.ts';
 
@@ -16,6 +16,7 @@ const UserSchema = z
 const list = createStaffRoute({
   method: 'get',
   path: '/api/users',
+  right: 'users.read',
   summary: 'The staff, by name',
   request: { query: object({ limit: pageSize({ max: 1_000, default: 200 }) }) },
   responses: {
@@ -32,8 +33,8 @@ const list = createStaffRoute({
 const change = createStaffRoute({
   method: 'patch',
   path: '/api/users/{id}',
+  right: 'administrator',
   summary: 'Make somebody an administrator, or no longer',
-  middleware: requireAdmin,
   request: {
     params: object({ id: z.string().min(1).max(255) }),
     body: jsonBody(object({ role }).openapi('UserChange')),

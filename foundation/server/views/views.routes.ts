@@ -24,6 +24,7 @@ const answer = (description: string) => ({ description, content: { 'application/
 const list = createStaffRoute({
   method: 'get',
   path: '/api/views',
+  right: 'person',
   summary: 'Saved views of a page: one’s own and those that are shared',
   request: { query: object({ page: z.enum(viewPages) }) },
   responses: {
@@ -38,6 +39,7 @@ const list = createStaffRoute({
 const create = createStaffRoute({
   method: 'post',
   path: '/api/views',
+  right: 'person',
   summary: 'Save a view',
   request: {
     body: jsonBody(
@@ -50,6 +52,7 @@ const create = createStaffRoute({
 const change = createStaffRoute({
   method: 'patch',
   path: '/api/views/{id}',
+  right: 'person',
   summary: 'Change a view of one’s own; administrators also a shared one',
   request: { params: viewKey, body: jsonBody(object(fields).partial().openapi('ViewChange')) },
   responses: { 200: answer('As it is now.'), ...problems(400, 404, 409, 422) },
@@ -58,6 +61,7 @@ const change = createStaffRoute({
 const remove = createStaffRoute({
   method: 'delete',
   path: '/api/views/{id}',
+  right: 'person',
   summary: 'Remove a view of one’s own; administrators also a shared one',
   request: { params: viewKey },
   responses: { 204: { description: 'Removed.' }, ...problems(404, 422) },

@@ -1,4 +1,4 @@
-import { type App, createStaffRoute, jsonBody, object, Problem, problems, requireAdmin, uuid, z } from '@aether/http';
+import { type App, createStaffRoute, jsonBody, object, Problem, problems, uuid, z } from '@aether/http';
 import type { PlatformDb } from '@aether/platform';
 import {
   addAgent,
@@ -31,6 +31,7 @@ const answer = (description: string) => ({ description, content: { 'application/
 const me = createStaffRoute({
   method: 'get',
   path: '/api/agents/me',
+  right: 'person',
   summary: 'Which agent the person is who asks',
   responses: {
     200: {
@@ -45,6 +46,7 @@ const me = createStaffRoute({
 const seen = createStaffRoute({
   method: 'post',
   path: '/api/agents/me/seen',
+  right: 'person',
   summary: 'The console is open',
   description: 'Every 45 seconds: who is online and was not seen for two minutes is not counted on.',
   request: { body: jsonBody(object({}).openapi('Seen')) },
@@ -54,6 +56,7 @@ const seen = createStaffRoute({
 const list = createStaffRoute({
   method: 'get',
   path: '/api/agents',
+  right: 'users.read',
   summary: 'All agents, by name',
   responses: {
     200: {
@@ -66,8 +69,8 @@ const list = createStaffRoute({
 const add = createStaffRoute({
   method: 'post',
   path: '/api/agents',
+  right: 'administrator',
   summary: 'Make somebody an agent',
-  middleware: requireAdmin,
   request: { body: jsonBody(object({ user_id: z.string().min(1).max(255) }).openapi('NewAgent')) },
   responses: { 201: answer('An agent, now or before.'), ...problems(400, 422) },
 });
@@ -75,6 +78,7 @@ const add = createStaffRoute({
 const change = createStaffRoute({
   method: 'patch',
   path: '/api/agents/{id}',
+  right: 'person',
   summary: 'Whether an agent is there, and whether they still are one',
   description:
     'Agents say for themselves whether they are there; the rest is for administrators. Who leaves gives back the open conversations.',
@@ -90,6 +94,7 @@ const change = createStaffRoute({
 const users = createStaffRoute({
   method: 'get',
   path: '/api/users',
+  right: 'users.read',
   summary: 'The staff, by name, and who of them is an agent',
   responses: {
     200: {

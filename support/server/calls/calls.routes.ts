@@ -37,6 +37,7 @@ const CallerSchema = z.object({
 const list = createStaffRoute({
   method: 'get',
   path: '/api/calls',
+  right: 'calls.read',
   summary: 'Calls, newest first',
   request: {
     query: object({
@@ -59,6 +60,7 @@ const list = createStaffRoute({
 const log = createStaffRoute({
   method: 'post',
   path: '/api/calls',
+  right: 'person',
   summary: 'Log a call',
   description:
     'Whose it is says the number, else the address, else a customer is made. It stands in the CRM’s timeline once, however often this is sent with its client_id.',
@@ -98,6 +100,7 @@ const log = createStaffRoute({
 const lookUp = createStaffRoute({
   method: 'post',
   path: '/api/calls/lookup',
+  right: 'context.read',
   summary: 'Who has a number or an address; by POST, because neither may stand in an address',
   request: {
     body: jsonBody(
@@ -124,6 +127,7 @@ const lookUp = createStaffRoute({
 const change = createStaffRoute({
   method: 'patch',
   path: '/api/calls/{id}',
+  right: 'person',
   summary: 'Correct what is held of a call; the CRM’s timeline stands',
   request: {
     params: object({ id: uuid() }),

@@ -5,7 +5,6 @@ import {
   line,
   object,
   problems,
-  requireAdmin,
   text,
   time,
   uuid,
@@ -34,6 +33,7 @@ const answer = (description: string) => ({ description, content: { 'application/
 const list = createStaffRoute({
   method: 'get',
   path: '/api/chatbots',
+  right: 'person',
   summary: 'All chatbots with their rules',
   responses: {
     200: {
@@ -46,8 +46,8 @@ const list = createStaffRoute({
 const create = createStaffRoute({
   method: 'post',
   path: '/api/chatbots',
+  right: 'administrator',
   summary: 'Add a chatbot; it speaks when it goes live',
-  middleware: requireAdmin,
   request: {
     body: jsonBody(
       object({ widget_id: uuid(), name: name(), rules: BotRulesSchema.prefault({}) }).openapi('NewChatbot'),
@@ -59,8 +59,8 @@ const create = createStaffRoute({
 const change = createStaffRoute({
   method: 'patch',
   path: '/api/chatbots/{id}',
+  right: 'administrator',
   summary: 'Change a chatbot, or let it go live in place of the widget’s other one',
-  middleware: requireAdmin,
   request: {
     params: chatbotKey,
     body: jsonBody(
@@ -78,8 +78,8 @@ const change = createStaffRoute({
 const remove = createStaffRoute({
   method: 'delete',
   path: '/api/chatbots/{id}',
+  right: 'administrator',
   summary: 'Remove a chatbot; conversations that it leads are handed to people at the next message',
-  middleware: requireAdmin,
   request: { params: chatbotKey },
   responses: { 204: { description: 'Removed.' }, ...problems(404, 422) },
 });
@@ -88,6 +88,7 @@ const saidMax = 200;
 const preview = createStaffRoute({
   method: 'post',
   path: '/api/chatbots/preview',
+  right: 'person',
   summary: 'What a chatbot of these rules would say; nothing is stored',
   request: {
     body: jsonBody(

@@ -15,6 +15,7 @@ import type { ContextReader } from './context.ts';
 const get = createStaffRoute({
   method: 'get',
   path: '/api/customers/context',
+  right: 'context.read',
   summary: 'Who is asking: the customer of an address, the company, and what the CRM knows',
   request: { query: object({ email: line({ charactersMax: 1_000 }) }) },
   responses: {

@@ -68,7 +68,7 @@ describe('on the shared database', () => {
     expect((await app.call('GET', contextPath)).body.crm).toEqual(crm);
     expect(asked()).toHaveLength(2);
     query.mockClear();
-    expect((await app.callAs('service')('GET', contextPath)).body.crm).toEqual(crm);
+    expect((await app.callWith('context.read')('GET', contextPath)).body.crm).toEqual(crm);
     expect(asked()).toHaveLength(1);
     query.mockRestore();
   });
@@ -105,12 +105,12 @@ describe('over HTTP, when FOUNDATION_API_URL is set', () => {
     return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, requests };
   }
 
-  test('the same context comes from there, asked with a token of our own that is fetched once', async () => {
-    const before = app.issuer.grants();
+  test('the same context comes from there, with a token of our own that is fetched once and only reads contexts', async () => {
+    const before = app.issuer.grants().length;
     const { url, requests } = await startFoundation((_, response) => {
       response
         .setHeader('Content-Type', 'application/json')
-        .end(JSON.stringify({ customer: { id: customer.id }, company: null, crm }));
+        .end(JSON.stringify({ customer: { id: customer.id }, crm, recent: [] }));
     });
     const call = await app.startAnother({ FOUNDATION_API_URL: `${url}/` });
     const { status, body } = await call('GET', contextPath);
@@ -123,12 +123,12 @@ describe('over HTTP, when FOUNDATION_API_URL is set', () => {
     });
     await call('GET', contextPath);
     const asked = {
-      path: `/api/customers/${customer.id}`,
+      path: `/api/customers/${customer.id}/context`,
       authorization: expect.stringMatching(/^Bearer [\w-]+\.[\w-]+\.[\w-]+$/),
     };
     expect(requests).toEqual([asked, asked]);
     expect(requests[1]?.authorization).toBe(requests[0]?.authorization);
-    expect(app.issuer.grants()).toBe(before + 1);
+    expect(app.issuer.grants().slice(before)).toEqual(['context.read']);
   });
 
   test('a token that Foundation refuses is replaced by the next request', async () => {
@@ -138,7 +138,7 @@ describe('over HTTP, when FOUNDATION_API_URL is set', () => {
         ? response.writeHead(401).end()
         : response
             .setHeader('Content-Type', 'application/json')
-            .end(JSON.stringify({ customer: { id: customer.id }, crm })),
+            .end(JSON.stringify({ customer: { id: customer.id }, crm, recent: [] })),
     );
     const call = await app.startAnother({ FOUNDATION_API_URL: url });
     expect((await call('GET', contextPath)).body).toMatchObject({ partial: true });
@@ -194,13 +194,13 @@ describe('over HTTP, when FOUNDATION_API_URL is set', () => {
     [
       'answers with another customer',
       (_: unknown, response: ServerResponse) =>
-        response.end(JSON.stringify({ customer: { id: '019a2b3c-4d5e-7f60-8a9b-0c1d2e3f4a5b' }, crm })),
+        response.end(JSON.stringify({ customer: { id: '019a2b3c-4d5e-7f60-8a9b-0c1d2e3f4a5b' }, crm, recent: [] })),
       /could not be asked/,
     ],
     [
       'answers without end',
       (_: unknown, response: ServerResponse) =>
-        response.end(JSON.stringify({ customer: { id: customer.id }, crm, more: 'x'.repeat(256 * 1024) })),
+        response.end(JSON.stringify({ customer: { id: customer.id }, crm, recent: [], more: 'x'.repeat(256 * 1024) })),
       /could not be asked/,
     ],
     [

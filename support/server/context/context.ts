@@ -1,4 +1,4 @@
-import type { Log } from '@aether/http';
+import type { Log, Scope } from '@aether/http';
 import type { Company, Customer, CustomerContext, PlatformDb, Queryable } from '@aether/platform';
 import { serviceToken } from '@aether/signin';
 import { type CrmContext, connectFoundation, type Missing, missingReasons, type Recent } from './foundation.ts';
@@ -27,6 +27,8 @@ export type ContextReader = {
 };
 
 const recentMax = 5;
+/** All that Support asks of Foundation over HTTP. */
+const contextScope: Scope = 'context.read';
 
 /**
  * How this deployment reads a context: in one query of the shared database, or, with FOUNDATION_API_URL, the CRM's part
@@ -41,7 +43,7 @@ export function contextReader(db: PlatformDb, variables: Record<string, string |
       recent: async (id) => ({ recent: await readRecent(db, id), reason: null }),
       isShared: true,
     };
-  const foundation = connectFoundation({ url, token: serviceToken(variables, scope) });
+  const foundation = connectFoundation({ url, token: serviceToken(variables, scope || contextScope) });
   const warn = (answer: object | Missing) => {
     if ('missing' in answer && answer.cause !== undefined)
       log.warn({ reason: answer.missing, err: answer.cause }, 'context is partial');
@@ -50,7 +52,7 @@ export function contextReader(db: PlatformDb, variables: Record<string, string |
     if (!customer) return null;
     const [company, answer] = await Promise.all([
       customer.company_id ? db.getCompanyById(customer.company_id) : null,
-      foundation.readCrmContext(customer.id),
+      foundation.read(customer.id),
     ]);
     warn(answer);
     return compose(customer, company, answer);
@@ -59,7 +61,7 @@ export function contextReader(db: PlatformDb, variables: Record<string, string |
     byEmail: async (email) => fromHttp(await db.getCustomerByEmail(email)),
     byId: async (id) => fromHttp(await db.getCustomerById(id)),
     async recent(id) {
-      const answer = await foundation.readRecent(id, recentMax);
+      const answer = await foundation.read(id);
       warn(answer);
       return 'recent' in answer
         ? { recent: answer.recent, reason: null }

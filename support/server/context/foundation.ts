@@ -5,7 +5,7 @@ import { BrokenCircuitError, ConsecutiveBreaker, circuitBreaker, handleAll } fro
 
 export type CrmContext = z.output<typeof CrmContextSchema>;
 
-/** Why the CRM's part of a context is missing, for the agent's eyes. */
+/** Why the CRM's part of a context is missing, in words for the agent. */
 export const missingReasons = {
   'unknown-customer': 'Foundation does not know this customer.',
   timeout: 'Foundation did not answer in time.',
@@ -18,14 +18,10 @@ export type MissingReason = keyof typeof missingReasons;
 export type Recent = { type: string; occurred_at: Date; app: string; name: string | null };
 
 export type Missing = { missing: MissingReason; cause?: unknown };
-export type CrmAnswer = { crm: CrmContext } | Missing;
-export type RecentAnswer = { recent: Recent[] } | Missing;
+/** `recent`: the newest first. */
+export type CrmAnswer = { crm: CrmContext; recent: Recent[] } | Missing;
 
-export type FoundationClient = {
-  readCrmContext(customerId: string): Promise<CrmAnswer>;
-  /** The newest first. */
-  readRecent(customerId: string, max: number): Promise<RecentAnswer>;
-};
+export type FoundationClient = { read(customerId: string): Promise<CrmAnswer> };
 
 const timeoutMs = 800;
 const failuresInARow = 5;
@@ -33,25 +29,21 @@ const restMs = 5_000;
 const answerBytesMax = 256 * 1024;
 
 const ProblemSchema = z.object({ code: z.string() });
-const CustomerSchema = z.object({ customer: z.object({ id: z.string() }), crm: CrmContextSchema });
-const TimelineSchema = z.object({
-  entries: z.array(
-    z.object({
-      type: z.string(),
-      occurred_at: z.coerce.date(),
-      app: z.string(),
-      actor: z.object({ name: z.string() }).nullable(),
-    }),
+const ContextSchema = z.object({
+  customer: z.object({ id: z.string() }),
+  crm: CrmContextSchema,
+  recent: z.array(
+    z.object({ type: z.string(), occurred_at: z.coerce.date(), app: z.string(), name: z.string().nullable() }),
   ),
 });
 
 /**
- * Asks Foundation over HTTP for what it knows of a customer. One request takes at most 800 ms; after five failures in a row
+ * Asks Foundation over HTTP for what it knows of a customer. One request takes at most 800 ms. After five failures in a row
  * Foundation is not asked for five seconds, then once to see whether it is back.
  *
  * @param url FOUNDATION_API_URL, such as https://foundation.internal
  * @param token this app's own access token for Foundation; failing to get one counts as a failure of Foundation.
- * @throws ConfigurationError when the url is none, or has more than a host and a path.
+ * @throws ConfigurationError when the url is not an address, or has more than a host and a path.
  */
 export function connectFoundation({ url, token }: { url: string; token: ServiceToken }): FoundationClient {
   const base = readBase(url);
@@ -61,14 +53,14 @@ export function connectFoundation({ url, token }: { url: string; token: ServiceT
   });
 
   /** @throws when Foundation does not answer as it should */
-  async function fetchOf(customerId: string, path: string): Promise<unknown> {
+  async function fetchOf(customerId: string): Promise<unknown> {
     const signal = AbortSignal.timeout(timeoutMs);
-    const response = await fetch(`${base}/api/customers/${customerId}${path}`, {
+    const response = await fetch(`${base}/api/customers/${customerId}/context`, {
       headers: { Accept: 'application/json', Authorization: `Bearer ${await inTime(token.get(), signal)}` },
       redirect: 'error', // the token is for this address
       signal,
     });
-    if (response.status === 401) token.drop(); // the provider has new keys, or took it back: the next request has a new one
+    if (response.status === 401) token.drop(); // the provider has new keys, or withdrew the token: the next request gets a new one
     const isProblem = response.headers.get('content-type')?.startsWith('application/problem+json');
     if (!response.ok && !(response.status === 404 && isProblem)) {
       await response.body?.cancel();
@@ -76,7 +68,7 @@ export function connectFoundation({ url, token }: { url: string; token: ServiceT
     }
     const body = JSON.parse(await readText(response));
     if (response.ok) return body;
-    // A proxy says 404 as well, and so does Foundation of a route that it has not.
+    // A proxy answers 404 as well, and so does a Foundation that lacks the route.
     const { code } = ProblemSchema.parse(body);
     if (code !== 'not-found') throw new Error(`Foundation answered 404 ${code}`);
     return unknownCustomer;
@@ -84,12 +76,11 @@ export function connectFoundation({ url, token }: { url: string; token: ServiceT
 
   async function ask<Answer>(
     customerId: string,
-    path: string,
     read: (body: unknown) => Answer,
   ): Promise<Answer | Missing> {
     try {
       return await breaker.execute(async () => {
-        const body = await fetchOf(customerId, path);
+        const body = await fetchOf(customerId);
         return body === unknownCustomer ? { missing: 'unknown-customer' } : read(body);
       });
     } catch (error) {
@@ -100,19 +91,12 @@ export function connectFoundation({ url, token }: { url: string; token: ServiceT
   }
 
   return {
-    readCrmContext: (customerId) =>
-      ask(customerId, '', (body) => {
-        const { customer, crm } = CustomerSchema.parse(body);
+    read: (customerId) =>
+      ask(customerId, (body) => {
+        const { customer, crm, recent } = ContextSchema.parse(body);
         if (customer.id !== customerId) throw new Error('Foundation answered with another customer');
-        return { crm };
+        return { crm, recent };
       }),
-    readRecent: (customerId, max) =>
-      ask(customerId, `/timeline?kind=activity&limit=${max}`, (body) => ({
-        recent: TimelineSchema.parse(body).entries.map(({ type, occurred_at, app, actor }) => ({
-          ...{ type, occurred_at, app },
-          name: actor?.name ?? null,
-        })),
-      })),
   };
 }
 
@@ -140,7 +124,7 @@ async function readText(response: Response): Promise<string> {
   return text + decoder.decode();
 }
 
-/** What the promise gives, unless the signal comes first. */
+/** The promise's value; it throws if the signal comes first. */
 function inTime<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   const { promise: over, reject } = Promise.withResolvers<never>();
   signal.addEventListener('abort', () => reject(signal.reason), { once: true });

@@ -68,6 +68,7 @@ const key = object({ id: uuid() });
 const ofSession = createStaffRoute({
   method: 'get',
   path: '/api/sessions/{id}/context',
+  right: 'conversations.read',
   summary: 'What stands beside a conversation',
   request: { params: key },
   responses: { ...answer, ...problems(404, 422) },
@@ -76,6 +77,7 @@ const ofSession = createStaffRoute({
 const ofCustomer = createStaffRoute({
   method: 'get',
   path: '/api/customers/{id}/context',
+  right: 'conversations.read',
   summary: 'The same of a customer, without a conversation',
   request: { params: key },
   responses: { ...answer, ...problems(404, 422) },
@@ -95,6 +97,7 @@ function isLanguage(tag: string): boolean {
 const change = createStaffRoute({
   method: 'patch',
   path: '/api/customers/{id}',
+  right: 'person',
   summary: 'Change what Support owns of a customer',
   request: {
     params: key,

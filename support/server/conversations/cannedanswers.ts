@@ -30,6 +30,7 @@ const answer = (description: string) => ({
 const list = createStaffRoute({
   method: 'get',
   path: '/api/canned-answers',
+  right: 'person',
   summary: 'Canned answers, by shortcut',
   request: { query: object({ search: line({ charactersMax: 100 }).optional() }) },
   responses: {
@@ -44,6 +45,7 @@ const list = createStaffRoute({
 const create = createStaffRoute({
   method: 'post',
   path: '/api/canned-answers',
+  right: 'person',
   summary: 'Add a canned answer',
   request: { body: jsonBody(object(fields).openapi('NewCannedAnswer')) },
   responses: { 201: answer('Added.'), ...problems(400, 409, 422) },
@@ -52,6 +54,7 @@ const create = createStaffRoute({
 const change = createStaffRoute({
   method: 'patch',
   path: '/api/canned-answers/{id}',
+  right: 'person',
   summary: 'Change a canned answer',
   request: { params: answerKey, body: jsonBody(object(fields).partial().openapi('CannedAnswerChange')) },
   responses: { 200: answer('As it is now.'), ...problems(400, 404, 409, 422) },
@@ -60,6 +63,7 @@ const change = createStaffRoute({
 const remove = createStaffRoute({
   method: 'delete',
   path: '/api/canned-answers/{id}',
+  right: 'person',
   summary: 'Remove a canned answer',
   request: { params: answerKey },
   responses: { 204: { description: 'Removed.' }, ...problems(404, 422) },

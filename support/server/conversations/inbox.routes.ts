@@ -6,6 +6,7 @@ import { SessionSchema } from './sessions.schemas.ts';
 const list = createStaffRoute({
   method: 'get',
   path: '/api/inbox',
+  right: 'conversations.read',
   summary: 'Conversations to look at',
   description: 'Open ones: who waits longest first, then the latest message. Ended ones: the newest first.',
   request: {
@@ -35,6 +36,7 @@ const list = createStaffRoute({
 const counts = createStaffRoute({
   method: 'get',
   path: '/api/inbox/counts',
+  right: 'conversations.read',
   summary: 'How many conversations there are in each view',
   responses: {
     200: {

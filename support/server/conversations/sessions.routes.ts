@@ -28,6 +28,7 @@ const sessionKey = object({ id: uuid() });
 const list = createStaffRoute({
   method: 'get',
   path: '/api/sessions',
+  right: 'conversations.read',
   summary: 'Conversations, newest first',
   request: {
     query: object({
@@ -53,6 +54,7 @@ const list = createStaffRoute({
 const get = createStaffRoute({
   method: 'get',
   path: '/api/sessions/{id}',
+  right: 'conversations.read',
   summary: 'One conversation: its messages, what agents noted and did, and who looks at it',
   request: { params: sessionKey, query: object({ after, limit: pageSize({ max: 500, default: 200 }) }) },
   responses: {
@@ -76,6 +78,7 @@ const get = createStaffRoute({
 const reply = createStaffRoute({
   method: 'post',
   path: '/api/sessions/{id}/replies',
+  right: 'person',
   summary: 'An agent answers',
   description: 'The first agent to answer has the conversation; of another’s it is refused.',
   request: { params: sessionKey, body: jsonBody(NewMessageSchema) },
@@ -91,6 +94,7 @@ const reply = createStaffRoute({
 const end = createStaffRoute({
   method: 'post',
   path: '/api/sessions/{id}/end',
+  right: 'conversations.write',
   summary: 'End a conversation, and put it into the CRM’s timeline',
   description:
     'One activity, however often this is repeated. The agent who has the conversation ends it, any agent when nobody has it; an administrator and a machine end anybody’s.',
@@ -122,6 +126,7 @@ const inSession = (description: string) => ({
 const claim = createStaffRoute({
   method: 'post',
   path: '/api/sessions/{id}/claim',
+  right: 'person',
   summary: 'Take a conversation',
   description: 'Of two who claim it at once one has it, and the other is told who.',
   request: {
@@ -134,6 +139,7 @@ const claim = createStaffRoute({
 const assign = createStaffRoute({
   method: 'post',
   path: '/api/sessions/{id}/assign',
+  right: 'person',
   summary: 'Give a conversation to an agent, or back to everybody',
   request: {
     params: sessionKey,
@@ -147,6 +153,7 @@ const assign = createStaffRoute({
 const snooze = createStaffRoute({
   method: 'post',
   path: '/api/sessions/{id}/snooze',
+  right: 'person',
   summary: 'Put a conversation aside until then, or until the visitor writes',
   request: { params: sessionKey, body: jsonBody(object({ until: time().nullable() }).openapi('SnoozeSession')) },
   responses: { 200: inSession('As it is now.'), ...problems(400, 404, 409, 422) },
@@ -155,6 +162,7 @@ const snooze = createStaffRoute({
 const note = createStaffRoute({
   method: 'post',
   path: '/api/sessions/{id}/notes',
+  right: 'person',
   summary: 'Note something for other agents',
   request: { params: sessionKey, body: jsonBody(NewMessageSchema) },
   responses: {
@@ -166,6 +174,7 @@ const note = createStaffRoute({
 const presence = createStaffRoute({
   method: 'post',
   path: '/api/sessions/{id}/presence',
+  right: 'person',
   summary: 'The agent looks at a conversation, and types or does not',
   description: 'Every 5 seconds as long as it is so. Other agents see it; the visitor sees who types.',
   request: { params: sessionKey, body: jsonBody(object({ is_typing: z.boolean() }).openapi('Presence')) },
@@ -175,6 +184,7 @@ const presence = createStaffRoute({
 const seen = createStaffRoute({
   method: 'post',
   path: '/api/sessions/{id}/seen',
+  right: 'person',
   summary: 'Agents have read up to a message',
   request: { params: sessionKey, body: jsonBody(object({ number: z.int().min(0) }).openapi('SeenUpTo')) },
   responses: { 204: { description: 'The visitor is told.' }, ...problems(400, 404, 422) },

@@ -5,7 +5,6 @@ import {
   line,
   object,
   problems,
-  requireAdmin,
   type ServerContext,
   uuid,
   z,
@@ -60,6 +59,7 @@ function isOrigin(given: string): boolean {
 const list = createStaffRoute({
   method: 'get',
   path: '/api/widgets',
+  right: 'person',
   summary: 'All widgets',
   responses: {
     200: {
@@ -72,8 +72,8 @@ const list = createStaffRoute({
 const create = createStaffRoute({
   method: 'post',
   path: '/api/widgets',
+  right: 'administrator',
   summary: 'Add a widget',
-  middleware: requireAdmin,
   request: { body: jsonBody(object({ name: name() }).openapi('NewWidget')) },
   responses: { 201: answer('Added, with a key of its own.'), ...problems(400, 422) },
 });
@@ -81,8 +81,8 @@ const create = createStaffRoute({
 const change = createStaffRoute({
   method: 'patch',
   path: '/api/widgets/{id}',
+  right: 'administrator',
   summary: 'Change a widget',
-  middleware: requireAdmin,
   request: {
     params: widgetKey,
     body: jsonBody(
@@ -101,8 +101,8 @@ const change = createStaffRoute({
 const team = createStaffRoute({
   method: 'put',
   path: '/api/widgets/{id}/team',
+  right: 'administrator',
   summary: 'Whose conversations a widget’s are',
-  middleware: requireAdmin,
   request: {
     params: widgetKey,
     body: jsonBody(object({ agent_ids: z.array(uuid()).max(500) }).openapi('WidgetTeam')),
@@ -113,9 +113,9 @@ const team = createStaffRoute({
 const addOne = createStaffRoute({
   method: 'post',
   path: '/api/widgets/{id}/secrets',
+  right: 'administrator',
   summary: 'Make a new secret for signed identities',
   description: 'It is shown this once. The one before goes on for a day.',
-  middleware: requireAdmin,
   request: { params: widgetKey, body: jsonBody(object({}).openapi('NewSecret')) },
   responses: {
     201: {
@@ -129,8 +129,8 @@ const addOne = createStaffRoute({
 const removeOne = createStaffRoute({
   method: 'delete',
   path: '/api/widgets/{id}/secrets/{secret_id}',
+  right: 'administrator',
   summary: 'Take a secret back at once',
-  middleware: requireAdmin,
   request: { params: object({ id: uuid(), secret_id: uuid() }) },
   responses: { 204: { description: 'Nothing signed with it holds any more.' }, ...problems(404, 422) },
 });

@@ -1,0 +1,65 @@
+import type { MiddlewareHandler } from 'hono';
+import { refuseNonAdmin } from './actor.ts';
+import type { Caller } from './caller.ts';
+import { Problem } from './problem.ts';
+import type { Scope } from './scopes.ts';
+
+/**
+ * Who may use a route of staff. A scope: every person of staff, and a machine whose token has that scope. `person`: every person of
+ * staff and no machine. `administrator`: administrators and no machine.
+ */
+export type Right = Scope | 'person' | 'administrator';
+
+/** Whether a token of these scopes does what a scope allows. */
+export function allows({ scopes }: Pick<Caller, 'scopes'>, scope: string): boolean {
+  return scopes === undefined || scopes.has(scope);
+}
+
+/** Lets a caller pass who has the right. Nothing is allowed to a machine that its token does not name. */
+export function requireRight(right: Right): MiddlewareHandler {
+  return async (c, next) => {
+    checkRight(c.get('caller') as Caller, right);
+    await next();
+  };
+}
+
+/** @throws Problem 403 */
+export function checkRight(caller: Caller, right: Right): void {
+  if (right !== 'person' && right !== 'administrator') {
+    if (!allows(caller, right)) throw refuseScope(right);
+    return;
+  }
+  if (caller.scopes !== undefined) throw refuseMachine();
+  if (right === 'administrator' && caller.actor?.role !== 'admin') throw refuseNonAdmin();
+}
+
+/** 403: the token lacks this scope. */
+export function refuseScope(scope: string): Problem {
+  return new Problem({
+    status: 403,
+    code: 'token-lacks-scope',
+    detail: `This needs an access token with the scope ${scope}. Have it granted, and get a new token.`,
+    headers: { 'WWW-Authenticate': `Bearer error="insufficient_scope", scope="${scope}"` },
+  });
+}
+
+function refuseMachine(): Problem {
+  return new Problem({
+    status: 403,
+    code: 'person-only',
+    detail: 'Only a person who has signed in may do this. No scope allows it to a machine.',
+  });
+}
+
+const notes: Record<'person' | 'administrator', string> = {
+  person:
+    'For people of staff: with a sign-in (cookie, and `X-CSRF-Token` for what changes something) or a person’s access token. No scope allows it to a machine.',
+  administrator:
+    'For administrators: with a sign-in (cookie, and `X-CSRF-Token` for what changes something) or a person’s access token. No scope allows it to a machine.',
+};
+
+/** The right in words, for the OpenAPI document. */
+export function describeRight(right: Right): string {
+  if (right === 'person' || right === 'administrator') return notes[right];
+  return `For staff: with a sign-in (cookie, and \`X-CSRF-Token\` for what changes something) or a person’s access token. For machines: with an access token that has the scope \`${right}\`.`;
+}
