@@ -1,0 +1,10 @@
+import { testRights } from '@aether/signin/testing.rights';
+import { beforeAll } from 'vitest';
+import { startTestFoundation, type TestFoundation } from './testing.ts';
+
+let app: TestFoundation;
+beforeAll(async () => {
+  app = await startTestFoundation();
+});
+
+testRights('foundation', () => app, ['GET /healthz', 'GET /readyz']);

@@ -1,0 +1,98 @@
+import { scopesOfApps } from '@aether/http';
+import { describe, expect, test } from 'vitest';
+import type { SignedCalls, TestIssuer } from './testing.ts';
+
+type Operation = { 'x-right'?: string; security?: Record<string, string[]>[] };
+type Route = { method: string; path: string } & Operation;
+type Tried = SignedCalls & { url: string; issuer: TestIssuer };
+
+/**
+ * Tests that every route of an app declares who may use it, and that the server keeps to it, over HTTP with real tokens.
+ *
+ * @param open the routes, such as `GET /api/things`, that everybody may use; a route that needs another token of its own, as a
+ * visitor's, declares that token.
+ */
+export function testRights(app: keyof typeof scopesOfApps, start: () => Tried, open: readonly string[]): void {
+  const everyScope = [...new Set(Object.values(scopesOfApps).flatMap((scopes) => Object.keys(scopes)))];
+  const scopesHere = Object.keys(scopesOfApps[app]);
+
+  async function listRoutes(): Promise<Route[]> {
+    const { paths } = (await (await fetch(`${start().url}/openapi.json`)).json()) as {
+      paths: Record<string, Record<string, Operation>>;
+    };
+    return Object.entries(paths).flatMap(([path, operations]) =>
+      Object.entries(operations).map(([method, operation]) => ({ method: method.toUpperCase(), path, ...operation })),
+    );
+  }
+  const listGuarded = async () => (await listRoutes()).filter((route) => route['x-right'] !== undefined);
+
+  /** @returns the status, and the code of a refusal. */
+  async function ask({ method, path }: Route, authorization?: string): Promise<{ status: number; code?: string }> {
+    const target = path.replaceAll(/\{\w+\}/g, '019a2b3c-4d5e-7f60-8a9b-0c1d2e3f4a5b');
+    const answer = await fetch(`${start().url}${target}`, {
+      method,
+      headers: {
+        ...(method !== 'GET' && { 'Content-Type': 'application/json' }),
+        ...(authorization && { Authorization: authorization }),
+      },
+      ...(method !== 'GET' && { body: '{}' }),
+    });
+    if (answer.headers.get('content-type')?.includes('problem'))
+      return { status: answer.status, code: ((await answer.json()) as { code: string }).code };
+    await answer.body?.cancel(); // the stream of events has no end
+    return { status: answer.status };
+  }
+  const machine = async (...roles: string[]) => `Bearer ${await start().issuer.tokenFor('service', { roles })}`;
+
+  describe(`the routes of ${app}`, () => {
+    test('each declare a right, or the token of a visitor, or are among those that are open to everybody', async () => {
+      const bare = (await listRoutes()).filter((route) => route['x-right'] === undefined && !route.security);
+      expect(bare.map(({ method, path }) => `${method} ${path}`).sort()).toEqual([...open].sort());
+    });
+
+    test('ask only for scopes that the app lists, and each listed scope opens a route or shows events', async () => {
+      const rights = new Set((await listGuarded()).map((route) => route['x-right'] as string));
+      const asked = [...rights].filter((right) => right !== 'person' && right !== 'administrator');
+      expect(asked.filter((scope) => !scopesHere.includes(scope))).toEqual([]);
+      const unused = scopesHere.filter((scope) => !rights.has(scope));
+      expect(unused.filter((scope) => !/^(customers|companies|calls)\.read$/.test(scope))).toEqual([]);
+    });
+
+    test('name their scope in the OpenAPI document', async () => {
+      for (const { method, path, security, 'x-right': right } of await listGuarded()) {
+        const named = right === 'person' || right === 'administrator' ? [] : [right];
+        expect([method, path, security?.[0]]).toEqual([method, path, { access_token: named }]);
+      }
+    });
+
+    test('refuse a stranger, and a machine without a scope', async () => {
+      const bare = await machine();
+      for (const route of await listGuarded()) {
+        expect([route.path, await ask(route)]).toEqual([route.path, { status: 401, code: 'not-signed-in' }]);
+        expect([route.path, (await ask(route, bare)).status]).toEqual([route.path, 403]);
+      }
+    });
+
+    test('refuse a machine that has every scope but theirs, and let in the one that has theirs alone', async () => {
+      for (const route of await listGuarded()) {
+        const right = route['x-right'] as string;
+        const isForPeople = right === 'person' || right === 'administrator';
+        const others = await ask(route, await machine(...everyScope.filter((scope) => scope !== right)));
+        const code = isForPeople ? 'person-only' : 'token-lacks-scope';
+        expect([route.method, route.path, others]).toEqual([route.method, route.path, { status: 403, code }]);
+        if (isForPeople) continue;
+        const { status } = await ask(route, await machine(right));
+        expect([route.method, route.path, [401, 403, 500].includes(status)]).toEqual([route.method, route.path, false]);
+      }
+    });
+
+    test('of administrators refuse every other person', async () => {
+      const { Authorization } = await start().headersOf('maya');
+      for (const route of (await listGuarded()).filter((each) => each['x-right'] === 'administrator'))
+        expect([route.path, await ask(route, Authorization)]).toEqual([
+          route.path,
+          { status: 403, code: 'admin-only' },
+        ]);
+    });
+  });
+}

@@ -1,0 +1,15 @@
+import { testRights } from '@aether/signin/testing.rights';
+import { beforeAll } from 'vitest';
+import { startTestSupport, type TestSupport } from './testing.ts';
+
+let app: TestSupport;
+beforeAll(async () => {
+  app = await startTestSupport();
+});
+
+testRights('support', () => app, [
+  'GET /healthz',
+  'GET /readyz',
+  'GET /api/widgets/{key}/config',
+  'POST /api/widgets/{key}/sessions',
+]);
