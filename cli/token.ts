@@ -22,5 +22,11 @@ type TokenOptions = { as: string; app: LocalApp; scope?: string };
 
 /** Prints nothing but the token, so that a command line can contain it. @param scope several with commas */
 export async function printToken({ as, app, scope }: TokenOptions): Promise<void> {
-  console.log(await readToken(as, app, scope?.split(',').map((each) => each.trim())));
+  console.log(
+    await readToken(
+      as,
+      app,
+      scope?.split(',').map((each) => each.trim()),
+    ),
+  );
 }

@@ -162,7 +162,10 @@ test('the OpenAPI document says who may use an endpoint, with which scope, and h
     { access_token: ['customers.write'] },
     { sign_in: [], csrf_token: [] },
   ]);
-  expect(paths['/person']?.get).toMatchObject({ 'x-right': 'person', security: [{ access_token: [] }, { sign_in: [] }] });
+  expect(paths['/person']?.get).toMatchObject({
+    'x-right': 'person',
+    security: [{ access_token: [] }, { sign_in: [] }],
+  });
   expect(paths['/person']?.get?.description).toMatch(/No scope allows it to a machine/);
   expect(paths['/public']?.get?.responses).not.toHaveProperty('401');
   expect(paths['/public']?.get).not.toHaveProperty('security');

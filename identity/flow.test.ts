@@ -1,6 +1,7 @@
 import { atEnd } from '@aether/database/testing';
 import { readProblem } from '@aether/http/testing';
 import { afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import { fetchLocalToken } from './provider.ts';
 import { startTestApps, type TestApps } from './testing.apps.ts';
 import { openBrowser, type TestBrowser } from './testing.browser.ts';
 
@@ -247,4 +248,55 @@ test('a provider that is down is said plainly, and the next try finds it when it
   });
   const answer = await fetch(`${server.url}/signin`, { redirect: 'manual' });
   expect(answer.headers.get('location')).toMatch(`${issuer}/auth`);
+});
+
+describe('where sign-in is bounded', () => {
+  const asPage = { headers: { Accept: 'text/html' } };
+  const usersOf = async (name: string) =>
+    (await (await apps.database.connect('postgres')).query('select from platform.users where name = $1', [name])).rows;
+  const bounded = () => apps.start('support', { SIGNIN_ALLOWED_DOMAINS: 'aether.example' });
+
+  test('a person inside of the bound signs in, by browser and by token', async () => {
+    const server = await bounded();
+    const browser = openBrowser();
+    await browser.signIn(server.url, 'Jonas');
+    expect((await browser.call(server.url, 'GET', '/signin/me')).body.user.name).toBe('Jonas Weber');
+  });
+
+  test('a person outside of it sees a page that says so, with the account and the way to another one', async () => {
+    const server = await bounded();
+    const browser = openBrowser();
+    const callback = (await browser.choose(`${server.url}/signin`, 'Gail', isCallback)).url;
+    const answer = await browser.fetch(callback, asPage);
+    const page = await answer.text();
+    expect(answer.status).toBe(403);
+    expect(page).toContain('You may not use this app');
+    expect(page).toContain('gail@guest.example');
+    expect(page).toContain('href="/signin?another_account"');
+    expect(browser.cookies.has('aether-support')).toBe(false);
+    expect(await usersOf('Gail Guest')).toEqual([]);
+    expect(server.entries).toContainEqual(expect.objectContaining({ problem: 'sign-in-not-allowed' }));
+    expect(JSON.stringify(server.entries)).not.toContain('gail@');
+  });
+
+  test('the way to another account asks the provider for a new login', async () => {
+    const server = await bounded();
+    const answer = await openBrowser().fetch(`${server.url}/signin?another_account`);
+    expect(new URL(answer.headers.get('location') ?? '').searchParams.get('prompt')).toBe('login');
+  });
+
+  test('a token of a person outside of it is refused, and makes no user', async () => {
+    const server = await bounded();
+    const { folder, provider } = apps;
+    const tokenFor = (who: string) => fetchLocalToken({ folder, issuer: provider.issuer, who, app: 'support' });
+    const ask = async (who: string) =>
+      fetch(`${server.url}/api/staff`, { headers: { Authorization: `Bearer ${await tokenFor(who)}` } });
+    expect(await readProblem(await ask('gail'))).toMatchObject({ status: 403, code: 'sign-in-not-allowed' });
+    expect(await usersOf('Gail Guest')).toEqual([]);
+    expect((await ask('jonas')).status).toBe(200);
+  });
+
+  test('a wrong bound stops the start, with the name of the setting', async () => {
+    await expect(apps.start('support', { SIGNIN_ALLOWED_DOMAINS: 'x' })).rejects.toThrow(/SIGNIN_ALLOWED_DOMAINS/);
+  });
 });

@@ -23,7 +23,9 @@ export function grantPersona(
   { keys: [key], salt }: Identity,
   personas: readonly Persona[],
 ) {
-  return async (ctx: Oidc.TokenEndpointGrantContext<{ persona?: string; app?: string; scp?: string }>): Promise<void> => {
+  return async (
+    ctx: Oidc.TokenEndpointGrantContext<{ persona?: string; app?: string; scp?: string }>,
+  ): Promise<void> => {
     const { app = 'foundation', scp = localScope } = ctx.oidc.params;
     if (!localApps.includes(app as LocalApp)) throw new errors.InvalidTarget(`there is no app ${app}`);
     const wanted = ctx.oidc.params.persona?.toLowerCase();
@@ -88,8 +90,7 @@ function requireScopes(who: string, app: LocalApp, scopes: readonly string[]): v
   if (!localApps.includes(app)) throw new Error(`There is no app ${app}. Choose one of ${localApps.join(', ')}.`);
   const known = Object.keys(scopesOfApps[app]);
   const unknown = scopes.filter((scope) => !known.includes(scope));
-  if (unknown.length > 0)
-    throw new Error(`${app} has no scope ${unknown.join(', ')}. It has ${known.join(', ')}.`);
+  if (unknown.length > 0) throw new Error(`${app} has no scope ${unknown.join(', ')}. It has ${known.join(', ')}.`);
   if (who === 'service' && scopes.length === 0)
     throw new Error(`A machine may do nothing without a scope. Name some: ${known.join(', ')}.`);
 }

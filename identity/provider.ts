@@ -44,11 +44,7 @@ export async function startLocalProvider({
   const provider = await quietly(async () => {
     const library = await import('oidc-provider');
     const made = new library.default(issuer, describeProvider(library, identity, personas));
-    made.registerGrantType(personaGrant, grantPersona(library, issuer, identity, personas), [
-      'persona',
-      'app',
-      'scp',
-    ]);
+    made.registerGrantType(personaGrant, grantPersona(library, issuer, identity, personas), ['persona', 'app', 'scp']);
     return made;
   });
   const answer = provider.callback();

@@ -10,6 +10,7 @@ import { type LocalProvider, type Persona, startLocalProvider } from './provider
 export const personas: Persona[] = [
   { objectId: 'oid-maya', name: 'Maya Okafor', email: 'maya@aether.example', roles: [], what: 'leads' },
   { objectId: 'oid-jonas', name: 'Jonas Weber', email: 'jonas@aether.example', roles: [], what: 'sells' },
+  { objectId: 'oid-gail', name: 'Gail Guest', email: 'gail@guest.example', roles: [], what: 'visits' },
 ];
 
 export type TestApps = {
@@ -47,8 +48,9 @@ export async function startTestApps(): Promise<TestApps> {
         portDefault: 0,
         addSignIn,
         addRoutes(routes) {
-          routes.openapi(createStaffRoute({ method: 'get', path: '/api/staff', right: 'context.read', responses }), (c) =>
-            c.json({ actor: c.get('actor')?.id ?? null }, 200),
+          routes.openapi(
+            createStaffRoute({ method: 'get', path: '/api/staff', right: 'context.read', responses }),
+            (c) => c.json({ actor: c.get('actor')?.id ?? null }, 200),
           );
           routes.openapi(
             createStaffRoute({

@@ -65,7 +65,9 @@ function verifiedDomains({ email, email_verified, xms_edov, hd }: Claims): strin
 
 /** Entra ID leaves out the groups of somebody who has more than 200, and says where to ask for them. */
 function hasOverage({ _claim_names, hasgroups }: Claims): boolean {
-  return hasgroups !== undefined || (typeof _claim_names === 'object' && _claim_names !== null && 'groups' in _claim_names);
+  return (
+    hasgroups !== undefined || (typeof _claim_names === 'object' && _claim_names !== null && 'groups' in _claim_names)
+  );
 }
 
 type Variables = Record<string, string | undefined>;
@@ -79,8 +81,10 @@ export function readAllowance(variables: Variables): Allowance {
       .filter((each) => each !== '');
   const domains = list('SIGNIN_ALLOWED_DOMAINS').map((given) => {
     const domain = given.includes('@') ? '' : domainToASCII(given);
-    if (domain.includes('.')) return domain;
-    throw new ConfigurationError('SIGNIN_ALLOWED_DOMAINS must be domains with commas between them, such as example.com.');
+    if (/^[a-z0-9-]+(\.[a-z0-9-]+)+$/.test(domain)) return domain;
+    throw new ConfigurationError(
+      'SIGNIN_ALLOWED_DOMAINS must be domains with commas between them, such as example.com.',
+    );
   });
   return {
     domains,

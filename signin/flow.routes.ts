@@ -1,8 +1,8 @@
 import { type App, type Authenticate, type Log, Problem } from '@aether/http';
 import type { PlatformDb } from '@aether/platform';
 import * as oidc from 'openid-client';
-import type { Attempt, Cookies } from './cookies.ts';
 import { requireAllowed, SignInNotAllowed } from './allowance.ts';
+import type { Attempt, Cookies } from './cookies.ts';
 import { makeNotAllowedPage, makeRefusalPage } from './pages.ts';
 import { provision, readPerson, roleMaxOf } from './person.ts';
 import { type ProviderAccess, refuseUnreachable } from './provideraccess.ts';

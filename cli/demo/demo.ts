@@ -20,9 +20,7 @@ export async function playDemo({ widget }: { widget?: string }): Promise<void> {
   const support = running.SUPPORT_URL;
   const widgetKey = widget ?? running.SUPPORT_WIDGET_KEY;
   if (!widgetKey)
-    throw new Error(
-      'There is no demo data here, and so no widget of the demo: name one of yours with --widget <key>.',
-    );
+    throw new Error('There is no demo data here, and so no widget of the demo: name one of yours with --widget <key>.');
   const bearer = async (who: string, app: 'foundation' | 'support') => ({
     Authorization: `Bearer ${await readToken(who, app)}`,
   });

@@ -1,13 +1,4 @@
-import {
-  type App,
-  bigintIdText,
-  createStaffRoute,
-  jsonBody,
-  line,
-  object,
-  problems,
-  z,
-} from '@aether/http';
+import { type App, bigintIdText, createStaffRoute, jsonBody, line, object, problems, z } from '@aether/http';
 import type { PlatformDb } from '@aether/platform';
 import {
   createCustomField,

@@ -1,14 +1,4 @@
-import {
-  type App,
-  bigintId,
-  bigintIdText,
-  createStaffRoute,
-  jsonBody,
-  line,
-  object,
-  problems,
-  z,
-} from '@aether/http';
+import { type App, bigintId, bigintIdText, createStaffRoute, jsonBody, line, object, problems, z } from '@aether/http';
 import type { PlatformDb } from '@aether/platform';
 import { createPipeline, deletePipeline, listPipelines, replaceStages, updatePipeline } from './pipelines.ts';
 

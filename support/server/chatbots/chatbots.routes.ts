@@ -1,15 +1,4 @@
-import {
-  type App,
-  createStaffRoute,
-  jsonBody,
-  line,
-  object,
-  problems,
-  text,
-  time,
-  uuid,
-  z,
-} from '@aether/http';
+import { type App, createStaffRoute, jsonBody, line, object, problems, text, time, uuid, z } from '@aether/http';
 import type { PlatformDb } from '@aether/platform';
 import { ChoicesSchema } from '../conversations/messages.schemas.ts';
 import { BotRulesSchema } from './chatbots.schemas.ts';

@@ -74,10 +74,7 @@ export function connectFoundation({ url, token }: { url: string; token: ServiceT
     return unknownCustomer;
   }
 
-  async function ask<Answer>(
-    customerId: string,
-    read: (body: unknown) => Answer,
-  ): Promise<Answer | Missing> {
+  async function ask<Answer>(customerId: string, read: (body: unknown) => Answer): Promise<Answer | Missing> {
     try {
       return await breaker.execute(async () => {
         const body = await fetchOf(customerId);
