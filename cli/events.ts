@@ -165,7 +165,7 @@ async function tail(client: pg.Client, options: TailOptions): Promise<void> {
     const found = await readEvents(client, { types, key, after: position, limit: pageMax });
     print(found);
     if (found.length > 0) continue;
-    position = Math.max(position, head); // nothing that is wanted stands up to there
+    position = Math.max(position, head); // no wanted event is up to there
     await Promise.race([sign.promise, sleep(1_000)]);
   }
 }

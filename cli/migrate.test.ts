@@ -21,7 +21,7 @@ test('bootstrap, up, status and check bring a server of one’s own to the commi
   timeout: 60_000,
 }, async () => {
   const { adminUrl, urls } = inject('aetherServer');
-  // The other test files log in with these: bootstrap gives the passwords it is told.
+  // The other test files log in with these: bootstrap sets the passwords that it is given.
   const passwords = Object.fromEntries(
     Object.entries(urls).map(([login, loginUrl]) => [
       `${login.toUpperCase()}_PASSWORD`,
@@ -31,7 +31,7 @@ test('bootstrap, up, status and check bring a server of one’s own to the commi
   const bootstrapped = await run(['bootstrap', '--admin-url', adminUrl, '--database', database.name], passwords);
   expect(bootstrapped.code).toBe(0);
   expect(bootstrapped.output).toContain(`PLATFORM_MIGRATOR_URL=${url}`);
-  // Again, without a word about passwords: whoever runs on the old ones goes on.
+  // Again, without passwords: a login keeps its old one.
   const repeated = await run(['bootstrap', '--admin-url', adminUrl, '--database', database.name]);
   expect(repeated).toEqual({
     code: 0,

@@ -47,7 +47,7 @@ test('how soon the board answers with 500 deals', async () => {
     const took = ((await page.evaluate(readInteractions)) as { duration: number }[])
       .map(({ duration }) => duration)
       .sort((one, other) => one - other);
-    // Below the threshold of 16 ms nothing is told.
+    // The browser reports nothing below its threshold of 16 ms.
     const [median, slowest] = [took[Math.floor(took.length / 2)] ?? 16, took.at(-1) ?? 16];
     lines.push(`| ${name} | ${took.length} | ${median} | ${slowest} | ${slowest <= goalMs ? 'reached' : 'MISSED'} |`);
   }

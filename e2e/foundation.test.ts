@@ -95,7 +95,7 @@ describe('signing in', () => {
 });
 
 describe('customers', () => {
-  test('are found while one types, stand in the address, and open by keyboard', async () => {
+  test('are found while one types, are kept in the address, and open by keyboard', async () => {
     await open('/customers');
     await maya.getByPlaceholder('Search name, e-mail, company').fill('kenji');
     await maya.waitForURL(/search=kenji/);
@@ -125,7 +125,7 @@ describe('customers', () => {
     expect((await api('GET', `/api/customers/${customer.id}`)).body.customer.phone).toBe('+44 20 7946 0001');
   });
 
-  test('say who changed a field, where, and what stood there before; a change can be undone', async () => {
+  test('say who changed a field, where, and from which value; a change can be undone', async () => {
     const customer = await newCustomer('Provenance');
     await api('PATCH', `/api/customers/${customer.id}`, { phone: '+44 20 7946 0003' }, 'jonas');
     await open(`/customers/${customer.id}`);

@@ -47,7 +47,7 @@ test('from a list one walks through its records with J and K, and comes back to 
   await seen(maya.locator('a:focus', { hasText: names[index + 1] }));
 });
 
-test('two changes are taken back by two Ctrl+Z; over somebody else’s there is none', async () => {
+test('two changes are undone by two Ctrl+Z, and a change by somebody else is not', async () => {
   const customer = await newCustomer('Undo Twice');
   await open(`/customers/${customer.id}`);
   const set = async (phone: string) => {

@@ -45,7 +45,7 @@ beforeAll(async () => {
   if (pictures) await mkdir(pictures, { recursive: true });
 }, 90_000);
 
-/** Each with what stands there when it is loaded. */
+/** Each page with a text that is there when it is loaded. */
 const pages: Record<'foundation' | 'support', [name: string, path: () => string, shown: string][]> = {
   foundation: [
     ['customers', () => '/customers?sort=updated&dir=desc', 'Kenji Watanabe'],
@@ -66,7 +66,7 @@ const pages: Record<'foundation' | 'support', [name: string, path: () => string,
     ['support-canned', () => '/settings/canned-answers', '/hello'],
     ['support-agents', () => '/settings/agents', 'Tom Berglund'],
     ['support-widgets', () => '/settings/widgets', 'Demo shop'],
-    ['support-widget', () => `/settings/widgets/${ids.widget}`, 'Where it may stand'],
+    ['support-widget', () => `/settings/widgets/${ids.widget}`, 'Allowed websites'],
     ['support-chatbots', () => '/settings/chatbots', 'Lumi'],
     ['support-chatbot', () => `/settings/chatbots/${ids.chatbot}`, 'Questions'],
   ],

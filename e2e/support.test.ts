@@ -198,7 +198,7 @@ describe('a conversation', () => {
     expect((await api('GET', `/api/sessions/${visitor.id}`)).body.session.snoozed_until).toBeNull();
   });
 
-  test('is ended as resolved, and stands in Foundation’s timeline', async () => {
+  test('is ended as resolved and appears in Foundation’s timeline', async () => {
     const visitor = await visit('Ria Resolved', 'My lamp flickers');
     await api('POST', `/api/sessions/${visitor.id}/claim`, {});
     await open(`/sessions/${visitor.id}?view=mine`);
@@ -257,14 +257,14 @@ describe('beside the conversation', () => {
       const context = { ...(await answer.json()), crm: null, partial: true, reason: 'Foundation does not answer.' };
       await route.fulfill({ response: answer, json: context });
     });
-    await priya.getByRole('button', { name: 'Read the customer anew' }).click();
+    await priya.getByRole('button', { name: 'Read the customer again' }).click();
     await priya.getByText('Foundation does not answer. What Support itself knows is below.').waitFor();
     await priya.getByText('Not known at the moment').waitFor();
     await priya.unroute(/\/api\/sessions\/.*\/context/);
   });
 });
 
-test('a call is logged for whom the number belongs to, and Foundation shows it', async () => {
+test('a call is logged for the customer whose number it is, and Foundation shows it', async () => {
   const customer = (
     await crm('POST', '/api/customers', {
       name: 'Cara Caller',
@@ -351,7 +351,7 @@ describe('an administrator', () => {
     expect(await maya.content()).not.toContain(secret);
   });
 
-  test('and nobody else: a plain agent sees how it stands and changes nothing', async () => {
+  test('but nobody else: a plain agent sees the settings and changes nothing', async () => {
     await open('/settings/widgets');
     await priya.getByText('Lamp blog').first().waitFor();
     expect(await priya.getByRole('button', { name: 'New widget' }).count()).toBe(0);

@@ -18,7 +18,7 @@ export async function openBrowser(): Promise<Browser> {
   return browser;
 }
 
-/** Unpacks the browser once per machine and user. Test files may do so at the same moment: whoever is first wins. */
+/** Unpacks the browser once per machine and user. Test files may do so at the same moment: the first one wins. */
 async function unpackChromium(): Promise<string> {
   const version = packageJson.devDependencies['@sparticuz/chromium'];
   const folder = join(tmpdir(), `aether-chromium-${version}-${userInfo().uid}`);

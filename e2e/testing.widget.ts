@@ -17,7 +17,7 @@ export async function visitorBrowser(browser: Browser, options: BrowserContextOp
 export type Visitor = {
   page: Page;
   panel: Locator;
-  /** What stands in the conversation, in order. */
+  /** The messages of the conversation, in order. */
   said(): Promise<string[]>;
   open(): Promise<void>;
   introduce(name: string, email: string): Promise<void>;
@@ -49,7 +49,7 @@ export function visitorOn(page: Page): Visitor {
       // Asked of the page, so that the whole of it is looked at in one moment.
       const isSo = `JSON.stringify([...document.querySelector('aether-widget').shadowRoot.querySelectorAll('.thread .bubble')].map((bubble) => bubble.textContent)) === ${JSON.stringify(JSON.stringify(texts))}`;
       await page.waitForFunction(isSo, undefined, { timeout: 15_000 }).catch(async ({ message }) => {
-        throw new Error(`${message}: there stands ${JSON.stringify(await bubbles.allInnerTexts())}`);
+        throw new Error(`${message}: the conversation has ${JSON.stringify(await bubbles.allInnerTexts())}`);
       });
     },
   };

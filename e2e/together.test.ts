@@ -15,7 +15,7 @@ beforeAll(async () => {
   [browser, stack] = await Promise.all([openBrowser(), startStack()]);
 }, 90_000);
 
-test('a visitor asks, an agent answers, sales sees the customer and wins a deal, the badge turns gold, and the chat stands in the timeline', async () => {
+test('a visitor asks, an agent answers, sales sees the customer and wins a deal, the badge turns gold, and the chat appears in the timeline', async () => {
   const email = 'rosa@lanterna.example';
   const shop = await (await visitorBrowser(browser, { viewport: { width: 760, height } })).newPage();
   const [{ page: desk, errors }, { page: crm, errors: crmErrors }] = await Promise.all([
@@ -63,7 +63,7 @@ test('a visitor asks, an agent answers, sales sees the customer and wins a deal,
     .first()
     .waitFor();
 
-  // The agent ends it: it stands in the timeline that is open.
+  // The agent ends it: it appears in the open timeline.
   await desk.getByRole('button', { name: 'End', exact: true }).click();
   const dialog = desk.getByRole('dialog');
   await dialog.getByRole('radio', { name: 'Resolved', exact: true }).check();

@@ -347,7 +347,7 @@ describe('the demo shop', () => {
     await visitor.panel.getByRole('button', { name: 'Talk to a person' }).waitFor({ state: 'detached' });
   });
 
-  test('has one conversation, also of who asks for a person and writes in one breath', async () => {
+  test('has one conversation, also if a visitor asks for a person and writes at the same moment', async () => {
     const own = await visitorBrowser(browser);
     const eager = visitorOn(await own.newPage());
     const email = nextAddress();

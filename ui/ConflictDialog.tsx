@@ -26,7 +26,7 @@ export function ConflictDialog({ conflict, describe, onResolve, onCancel }: Conf
   return (
     <Modal opened onClose={onCancel} size="xl" title={`${conflict.name} was changed while you were editing`}>
       <Stack>
-        <Text size="sm">Nothing of yours is lost yet. Choose for each field which value is to stand.</Text>
+        <Text size="sm">Nothing of yours is lost yet. Choose for each field which value to keep.</Text>
         <Table.ScrollContainer minWidth={420}>
           <Table verticalSpacing="xs" layout="fixed">
             <Table.Thead>

@@ -32,7 +32,7 @@ type RecordTableProps<Row, Sort extends string> = {
   hasMore: boolean;
   onMore: () => void;
   isNarrow: boolean;
-  /** Where one was before: this far down, with the focus on this row. `keep` is told when one leaves. */
+  /** The place before: this far down, with the focus on this row. `keep` is called when the person leaves. */
   place?: { offset: number; key: string | undefined; keep: (offset: number) => void };
 };
 

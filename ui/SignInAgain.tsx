@@ -14,7 +14,7 @@ export function SignInAgain() {
       withCloseButton={false}
       zIndex={1_000}
       centered
-      // Whoever passes by must not read what stands behind.
+      // A person who passes by must not read the page behind the dialog.
       overlayProps={{ backgroundOpacity: 1, color: 'var(--page)' }}
       transitionProps={{ duration: 0 }}
     >

@@ -8,7 +8,7 @@ const uiFolder = import.meta.dirname;
 const houseFolder = join(uiFolder, '..');
 
 /**
- * Builds the web app in `root` (such as foundation/web) to its folder dist, unless what stands there was built of the very
+ * Builds the web app in `root` (such as foundation/web) to its folder dist, unless the build there was made of the very
  * same sources: a fingerprint of them is kept beside the build. A build takes some seconds.
  *
  * @returns whether it had to be built.
@@ -19,7 +19,7 @@ export async function buildWeb(root: string): Promise<boolean> {
   const fingerprint = await fingerprintSources([root, uiFolder]);
   const built = await readFile(mark, 'utf8').catch(() => undefined);
   if (built === fingerprint) return false;
-  process.env.NODE_ENV = 'production'; // or whoever builds under a test runner gets React's own checks, and twice its size
+  process.env.NODE_ENV = 'production'; // otherwise a build under a test runner gets React's own checks, and twice its size
   // Aside, and put in its place when it is whole: a server may be reading, and two may build at once.
   const described = describeWeb(root);
   const aside = join(root, `.dist-${process.pid}`);

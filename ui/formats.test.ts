@@ -28,7 +28,7 @@ test('a day stays the same day in every time zone', () => {
   expect(formatDay('2026-01-31', 'en-GB')).toBe('31 Jan 2026');
 });
 
-test('times near and far are told in the unit that fits', () => {
+test('near and far times are shown in the unit that fits', () => {
   const now = Date.parse('2026-06-15T12:00:00Z');
   expect(formatAgo('2026-06-15T11:59:40Z', now, 'en')).toBe('now');
   expect(formatAgo('2026-06-15T09:00:00Z', now, 'en')).toBe('3 hours ago');

@@ -11,7 +11,7 @@ const press = (key: string, more: Partial<Press> = {}): Press => ({
 });
 const bind = (keys: string, run = vi.fn()) => ({ keys, label: keys, group: 'Test', run });
 
-test('a key runs what it stands for, and no other', () => {
+test('a key runs its own action and no other', () => {
   const registry = createRegistry();
   const down = bind('j');
   registry.add([down]);

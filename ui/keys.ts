@@ -30,7 +30,7 @@ export function createRegistry(now: () => number = Date.now) {
       };
     },
 
-    /** Runs what the key stands for. @returns whether there was something. */
+    /** Runs the action of the key. @returns whether the key has one. */
     press(press: Press): boolean {
       const keys = nameKeys(press);
       if (press.altKey || (press.isTyping && !keys.startsWith('mod+'))) return false;

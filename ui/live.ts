@@ -1,6 +1,6 @@
 import { send } from './request.ts';
 
-/** `live`: what the screen shows is kept fresh. Otherwise it may be old, and the person is told. */
+/** `live`: what the screen shows is kept fresh. Otherwise it may be old, and the page says so. */
 export type LiveState = 'connecting' | 'live' | 'reconnecting' | 'offline';
 
 /** A message of `/api/events`. */
@@ -27,7 +27,7 @@ export type LiveFeed<Signal extends LiveSignal = LiveSignal> = {
   getState: () => LiveState;
   /** Called when the state changes. */
   subscribe: (listener: () => void) => () => void;
-  /** Called with every event, and with `undefined` when some may have been missed: then load anew. */
+  /** Called with every event, and with `undefined` when some may have been missed: then load everything again. */
   follow: (listener: (event: LiveEvent | undefined) => void) => () => void;
   followSignals: (listener: (signal: Signal) => void) => () => void;
 };

@@ -16,7 +16,7 @@ test('what somebody else wrote in between stops it', () => {
   expect(followOwnWrites('customer:c', 2)).toBe(2);
 });
 
-test('it comes to an end whatever was noted', () => {
+test('it always comes to an end', () => {
   noteOwnWrite('customer:d', 2, 2);
   noteOwnWrite('customer:d', 3, 1);
   expect(followOwnWrites('customer:d', 2)).toBe(2);

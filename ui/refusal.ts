@@ -43,7 +43,7 @@ export const unreachable = () =>
     detail: 'The server cannot be reached. Nothing was changed. Check the connection and try again.',
   });
 
-/** Makes a Refusal of an answer that is not ok, whatever its body is. */
+/** Makes a Refusal of any answer that is not ok. */
 export async function readRefusal(answer: Response): Promise<Refusal> {
   const body = (await answer.json().catch(() => ({}))) as ProblemBody;
   return new Refusal(answer.status, body);

@@ -39,7 +39,7 @@ const people = [
   },
 ] as const;
 
-/** The people of the demo, as whom anybody signs in on this machine. */
+/** The people of the demo. Anybody on this machine signs in as one of them. */
 export const personas: Persona[] = people.map(({ objectId, name, email, what }) => ({
   objectId,
   name,

@@ -80,7 +80,7 @@ export async function playDemo({ widget }: { widget?: string }): Promise<void> {
   tell(`tier after: ${tier}`);
   if (tier !== 'premium') throw new Error('Support does not see the new tier.');
 
-  heading('3', 'the finished chat stands in the CRM timeline');
+  heading('3', 'the finished chat appears in the CRM timeline');
   await call(
     'Support',
     'Priya answers',

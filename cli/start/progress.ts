@@ -3,7 +3,7 @@ const patienceMs = 2_000;
 export type Step = {
   /** Says what is being done; shown only when it takes long. */
   doing(what: string): void;
-  /** Adds to the line that stands when it is done. */
+  /** Adds to the line that is shown when the step is done. */
   note(what: string): void;
 };
 

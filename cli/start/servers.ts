@@ -25,12 +25,12 @@ export type Servers = {
 };
 
 /**
- * Starts what stands on a migrated database: the demo's data (once), the sync worker, an identity provider, Foundation, Support and the
- * demo shop, in this order. It stands apart from start.ts because its imports take a second of one core, which PostgreSQL takes too.
+ * Starts everything that needs a migrated database: the demo's data (once), the sync worker, an identity provider, Foundation, Support and the
+ * demo shop, in this order. It is apart from start.ts because its imports take a second of one core, which PostgreSQL needs meanwhile.
  *
  * @param options.withDemo whether the database is our own, to be filled with the demo's data.
  * @param options.web settles when the web apps are built: their pages wait for that.
- * @param options.onStarted is told of each at once, so that it is stopped if the next one fails.
+ * @param options.onStarted is called for each at once, so that it is stopped if the next one fails.
  */
 export async function startServers(options: {
   urlOf(login: Login): string;

@@ -99,7 +99,7 @@ describe('npm start', { timeout: 60_000 }, () => {
     expect(await search('was.here@example.com')).toHaveLength(0);
   });
 
-  test('of two at once, one of them with --reset, only one has its way', async () => {
+  test('of two starts at once, one of them with --reset, one runs and the other is refused', async () => {
     const both = [aether(home, ['start']), aether(home, ['start', '--reset'])];
     const ended = await Promise.race(both.map(async (command, index) => ({ index, code: await command.ends() })));
     const other = both[1 - ended.index] as Command;

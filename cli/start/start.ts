@@ -49,7 +49,7 @@ export async function start({ reset }: { reset: boolean }): Promise<void> {
   try {
     console.log('\nAether\n');
     if (reset) await step('data removed', () => removeLocal(aetherFolder));
-    // Not to be interrupted: whatever comes up here must be known, to be stopped.
+    // This must not be interrupted: every server that comes up here must be known, so that it is stopped.
     const used = hosted ? hostedPlatform(hosted) : await ownPlatform(loadServers);
     platform = used;
     if (used.stop) started.push({ name: 'PostgreSQL', stop: used.stop });

@@ -41,7 +41,7 @@ async function build(
   return { isGood, output, said };
 }
 
-/** It has until everything else is up: what a start waits for comes first. */
+/** The build may take until everything else is up: the work that a start waits for comes first. */
 function giveWay(pid: number): void {
   const level = constants.priority.PRIORITY_LOW;
   try {

@@ -178,7 +178,7 @@ test('DELETE needs no body, and one that comes is checked', async () => {
   expect(await readProblem(await fetch(url, { method: 'DELETE', body: 'x' }))).toMatchObject({ status: 415 });
 });
 
-test('a body for an address that does not exist is a 404, whatever its type', async () => {
+test('a body of any type for an address that does not exist is a 404', async () => {
   expect(await readProblem(await post(`${server.url}/nowhere`, 'x', { 'Content-Type': 'text/plain' }))).toMatchObject({
     status: 404,
     code: 'no-such-route',

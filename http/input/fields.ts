@@ -4,7 +4,7 @@ import { countCharacters, describeBadCharacter } from './characters.ts';
 
 const lineBreak = /[\p{Cc}\u2028\u2029]/u;
 const visible = /[^\p{Z}\p{Cc}\p{Cf}\p{Default_Ignorable_Code_Point}\u2800]/u;
-/** They turn what stands behind them, also on the page around the field. The marks that right-to-left scripts need are not among them. */
+/** They turn the text behind them, also on the page around the field. The marks that right-to-left scripts need are not among them. */
 const turns = String.raw`\u202a-\u202e\u2066-\u2069`;
 const turning = new RegExp(`[${turns}]`);
 /** What is copied out of an address book is often wrapped in them. Looking behind keeps it linear. */
@@ -40,7 +40,7 @@ function describeTurning(character: string): string {
   return `holds a character that turns the direction of the text (U+${code}): remove it`;
 }
 
-/** Text of several lines; line ends arrive as \n whatever the sender's system uses. Lengths as for `line`. */
+/** Text of several lines; every line end becomes \n. Lengths as for `line`. */
 export function text({ charactersMin = 1, charactersMax }: Length) {
   return z
     .string()

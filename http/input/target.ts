@@ -4,7 +4,7 @@ import { describeBadCharacter } from './characters.ts';
 
 /**
  * Refuses a request target (path and query) that cannot be decoded (400) or decodes to text that no field may hold (422).
- * The router would let malformed percent-encoding through as it stands.
+ * The router would let malformed percent-encoding through unchanged.
  */
 export const checkTarget: MiddlewareHandler = async (c, next) => {
   const { pathname, search } = new URL(c.req.url);

@@ -121,7 +121,7 @@ test('/openapi.json describes the routes, their limits and their refusals', asyn
 });
 
 describe('health', () => {
-  test('the process is alive whatever its checks say', async () => {
+  test('the process is alive also when its checks fail', async () => {
     await using server = await serveApp(() => {}, {
       app: { checks: { database: () => Promise.reject(new Error('down')) } },
     });
@@ -138,7 +138,7 @@ describe('health', () => {
     expect(server.entries.filter((entry) => entry.level >= 30)).toEqual([]);
   });
 
-  test('it is not ready when one fails: which one is told, why is only logged', async () => {
+  test('it is not ready when a check fails: the answer names the check, and only the log says why', async () => {
     const checks = {
       database: () => Promise.reject(new Error('connect ECONNREFUSED')),
       broken: () => {

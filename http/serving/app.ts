@@ -42,7 +42,7 @@ export type AppOptions = {
 };
 
 /**
- * An app with everything that stands before a route: request id, access log, headers, checks of target and body, problem+json for
+ * An app with everything that comes before a route: request id, access log, headers, checks of target and body, problem+json for
  * every refusal, `/healthz`, `/readyz` and `/openapi.json`. Add routes with `app.openapi(createRoute(…), handler)`.
  */
 export function createApp({
@@ -122,7 +122,7 @@ const answerOtherMethod: NonNullable<Parameters<typeof methodNotAllowed<AppEnv>>
   );
 };
 
-/** One entry per request. The route's template stands for the path, and there is no query and no body: those hold personal data. */
+/** One entry per request. It has the route's template instead of the path, and no query and no body: those hold personal data. */
 function logAccess(log: Logger): MiddlewareHandler<AppEnv> {
   return async (c, next) => {
     const startedAt = performance.now();

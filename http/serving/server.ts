@@ -46,7 +46,7 @@ export type ServerContext = {
   publicUrl: URL | undefined;
   /** Files that are built are there when this settles. */
   webBuilt: Promise<unknown>;
-  /** Aborted when the server begins to close: whatever never ends by itself must end then. */
+  /** Aborted when the server begins to close: an answer that never ends by itself must end then. */
   closing: AbortSignal;
 };
 

@@ -33,7 +33,7 @@ const get = (path: string, init?: RequestInit) => fetch(`${server.url}${path}`, 
 
 describe('the page', () => {
   test.each(['/', '/customers', '/customers/019a?tab=deals', '/deals/board', '/a.b/c'])(
-    'stands at %s',
+    'is served at %s',
     async (path) => {
       const answer = await get(path);
       expect([answer.status, answer.headers.get('content-type'), answer.headers.get('cache-control')]).toEqual([
@@ -66,7 +66,7 @@ describe('the page', () => {
   });
 
   test.each(['/api/nothing', '/api', '/signin/nothing', '/openapi.json/x'])(
-    'does not stand at %s: a program asks there',
+    'is not served at %s, which is an address for programs',
     async (path) => {
       expect(await readProblem(await get(path))).toMatchObject({ status: 404, code: 'no-such-route' });
     },
@@ -77,7 +77,7 @@ describe('the page', () => {
     expect((await get('/api/known')).status).toBe(200);
   });
 
-  test('is named, not shown, as long as nobody has built it, and is there as soon as somebody has', async () => {
+  test('is replaced by a hint until the web app is built, and is there as soon as it is', async () => {
     const empty = await mkdtemp(join(tmpdir(), 'aether-web-'));
     await using other = await serveApp((app) => addWeb(app, join(empty, 'dist')));
     const answer = await fetch(other.url);
@@ -90,7 +90,7 @@ describe('the page', () => {
 });
 
 describe('a build that is under way', () => {
-  test('is waited for by whoever asks for a page meanwhile, who gets no older one; what is no page is answered at once', async () => {
+  test('holds back requests for a page, so that nobody gets an older one; other requests are answered at once', async () => {
     const built = Promise.withResolvers<void>();
     const place = join(await mkdtemp(join(tmpdir(), 'aether-web-')), 'dist');
     await mkdir(place);
@@ -114,7 +114,7 @@ describe('a built file', () => {
     expect((await get('/icon.svg')).headers.get('cache-control')).toBe('no-cache');
   });
 
-  test('travels compressed to whoever takes that', async () => {
+  test('is sent compressed to a browser that accepts it', async () => {
     const packed = await get('/assets/main-1a2b.js', { headers: { 'Accept-Encoding': 'gzip' } });
     expect(packed.headers.get('content-encoding')).toBe('gzip');
     expect(await packed.text()).toBe(script);

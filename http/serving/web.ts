@@ -32,10 +32,10 @@ type WebFiles = { index: string; files: Map<string, WebFile> };
 
 /**
  * Serves the built web app in `folder`: its files as they are, and index.html for every other GET that no route has, with a
- * Content-Security-Policy whose nonce stands where index.html says `__NONCE__`. The files are read once, when first asked for:
+ * Content-Security-Policy whose nonce replaces `__NONCE__`. The files are read once, when first asked for:
  * what is not in the list is not served, so that no path leads out of the folder.
  *
- * @param built settles when a build that is under way is done: who asks before is answered then.
+ * @param built settles when a build that is under way is done: a request before that is answered then.
  */
 export function addWeb(app: App, folder: string, built: Promise<unknown> = Promise.resolve()): void {
   let reading: Promise<WebFiles | undefined> | undefined;
@@ -44,7 +44,7 @@ export function addWeb(app: App, folder: string, built: Promise<unknown> = Promi
     if ((method !== 'GET' && method !== 'HEAD') || reserved.test(path)) return answerNoSuchRoute(c);
     await built;
     reading ??= readFiles(folder).catch((error) => {
-      reading = undefined; // whoever builds it now finds it at the next request
+      reading = undefined; // a build that finishes now is found at the next request
       if (error.code === 'ENOENT') return undefined;
       throw error;
     });

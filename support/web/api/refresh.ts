@@ -7,7 +7,7 @@ import { liveFeed } from './live.ts';
 /** Events of this time are answered with one refresh: a burst of messages must not load the inbox for each. */
 const gatherMs = 150;
 
-/** Which queries an event makes old. A conversation is not among them: it is caught up with from where it stands. */
+/** Which queries an event makes old. A conversation is not among them: it continues from the last message it has. */
 function keysOf({ type, key, data }: LiveEvent): QueryKey[] {
   const customer = typeof data.customer_id === 'string' ? data.customer_id : key;
   switch (type) {

@@ -18,7 +18,7 @@ export const changeWidget = (id: string, json: WidgetChange) => read(widgets[':i
 export const changeTeam = (id: string, agent_ids: string[]) =>
   read(widgets[':id'].team.$put({ ...of(id), json: { agent_ids } }));
 
-/** The secret is told this once. */
+/** The answer holds the secret; no later answer does. */
 export const addSecret = (id: string) => read(widgets[':id'].secrets.$post({ ...of(id), json: {} }));
 
 export const removeSecret = (id: string, secret_id: string) =>

@@ -37,7 +37,8 @@ export function CallsPage() {
         {!data && !error && <Waiting />}
         {data && calls.length === 0 && (
           <Nothing icon={<IconPhone size={28} />} title="No calls yet">
-            Log one after you have put the phone down: it stands in the customer’s history and in Foundation’s timeline.
+            Log one after you have put the phone down: it appears in the customer’s history and in Foundation’s
+            timeline.
           </Nothing>
         )}
         {calls.length > 0 && <CallList calls={calls} none="" showsCustomer />}

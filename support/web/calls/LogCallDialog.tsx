@@ -191,7 +191,7 @@ export function LogCallDialog({ number: given = '', onLogged, onClose }: LogCall
             onChange={(event) => setNotes(event.currentTarget.value)}
           />
           <Text size="xs" c="dimmed">
-            The call stands in the customer’s history here and, as one activity, in Foundation’s timeline.
+            The call appears in the customer’s history here and, as one activity, in Foundation’s timeline.
           </Text>
         </>
       )}

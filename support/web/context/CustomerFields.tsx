@@ -46,7 +46,7 @@ export function CustomerFields({ customer, onReload }: CustomerFieldsProps) {
       else showRefusal('Not saved', error);
     },
   });
-  /** As it was read anew after the refusal. */
+  /** The customer as read again after the refusal. */
   function findStored(): Customer | undefined {
     const all = client.getQueriesData<{ customer: Customer | null }>({ queryKey: ['context'], type: 'active' });
     return all.map(([, data]) => data?.customer).find((each) => each?.id === customer.id) ?? undefined;

@@ -17,7 +17,7 @@ export function Freshness({ readAt, isFetching, hasFailed, onRefresh }: Freshnes
       <span className={classes.dot} aria-hidden />
       As of {clock.format(new Date(readAt))},{' '}
       {isLive ? 'live' : hasFailed ? 'the latest could not be read' : 'the line is cut: this may be old'}
-      <ActionIcon size="sm" onClick={onRefresh} loading={isFetching} aria-label="Read the customer anew">
+      <ActionIcon size="sm" onClick={onRefresh} loading={isFetching} aria-label="Read the customer again">
         <IconRefresh size={14} />
       </ActionIcon>
     </div>

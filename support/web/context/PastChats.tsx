@@ -11,7 +11,7 @@ import type { PastSession } from '../api/records.ts';
 import classes from './context.module.css';
 import { Section } from './Section.tsx';
 
-/** Earlier conversations; each opens where it stands. */
+/** Earlier conversations; each opens in its place. */
 export function PastChats({ sessions }: { sessions: PastSession[] }) {
   return (
     <Section title="Other chats">

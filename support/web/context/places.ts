@@ -4,7 +4,7 @@ const codes =
 
 const names = new Intl.DisplayNames(undefined, { type: 'language' });
 
-/** `de` → `German`; what is no language stays as it is. */
+/** `de` → `German`; an unknown language stays as it is. */
 export function nameLanguage(code: string | null): string {
   if (!code) return '';
   try {
@@ -27,7 +27,7 @@ export function listTimeZones(present: string | null): string[] {
   return present && !all.includes(present) ? [present, ...all] : all;
 }
 
-/** The time there, with the day when it is another: `23:10` or `Tue 00:10`; undefined for what is no time zone. */
+/** The time there, with the day when it is another: `23:10` or `Tue 00:10`; undefined for an unknown time zone. */
 export function formatTimeThere(now: number, timeZone: string): { text: string; hour: number } | undefined {
   try {
     const at = new Date(now);

@@ -17,12 +17,12 @@ const change: TierChange = {
   },
 };
 
-test('a tier is told from the deal to this page, with how long each step took', () => {
+test('the trace of a tier leads from the deal to this page and says how long each step took', () => {
   const steps = listSteps(change, '2026-06-15T12:02:00.120Z');
   expect(steps.map(({ what }) => what)).toEqual([
     'Deal “Acme renewal” was won in Foundation by Maya Okafor',
     'The change became event 41 of the log',
-    'The event came to this page, which read the customer anew',
+    'The event came to this page, which read the customer again',
   ]);
   expect(steps.map(({ detail }) => detail)).toEqual([
     'standard → premium',

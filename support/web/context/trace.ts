@@ -30,14 +30,14 @@ export function listSteps({ value, deal, by, event }: TierChange, arrived: strin
   ];
   if (arrived)
     steps.push({
-      what: 'The event came to this page, which read the customer anew',
+      what: 'The event came to this page, which read the customer again',
       when: exact.format(new Date(arrived)),
       detail: after(occurred_at, arrived),
     });
   return steps;
 }
 
-/** Clocks of two machines differ: what seems to come before its cause is told without a number. */
+/** Clocks of two machines differ: a step that seems to precede its cause is shown without a number. */
 function after(from: string, to: string): string | undefined {
   const ms = new Date(to).getTime() - new Date(from).getTime();
   if (ms < 0) return undefined;

@@ -131,7 +131,7 @@ type MessageGroupProps = {
   name: string;
   isOwn: boolean;
   messages: Message[];
-  /** Below this message stands that the visitor has read so far. */
+  /** The mark that the visitor has read so far is below this message. */
   readMark: number | undefined;
   /** When that was heard of, if the page was open then. */
   readAt: string | undefined;

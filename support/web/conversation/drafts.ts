@@ -13,7 +13,7 @@ const keyOf = (userId: string, sessionId: string) => `${prefix}${userId}.${sessi
 type Place = Pick<Storage, 'getItem' | 'setItem' | 'removeItem'>;
 const listeners = new Set<() => void>();
 
-/** @returns the draft; the empty one when there is none, or none that can be read. */
+/** @returns the draft; an empty one if there is none that can be read. */
 export function readDraft(storage: Place, userId: string, sessionId: string): Draft {
   return readKey(storage, keyOf(userId, sessionId));
 }

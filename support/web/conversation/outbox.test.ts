@@ -73,7 +73,7 @@ test('a refusal because somebody else has the conversation says who, and is not 
   expect(tries).toBe(1);
 });
 
-test('a discarded message is never sent, and what stood behind it goes on', async () => {
+test('a discarded message is never sent, and the messages behind it go on', async () => {
   const sent: string[] = [];
   const outbox = createOutbox({
     storage: undefined,

@@ -27,8 +27,8 @@ type OutboxOptions = {
 };
 
 /**
- * What is on its way: one after another within a conversation, so that the order stands. When one fails, those behind it wait;
- * whatever happens, it is sent again under the same client_id.
+ * What is on its way: one after another within a conversation, so that their order is kept. When one fails, those behind it wait;
+ * it is always sent again under the same client_id.
  */
 export function createOutbox({ storage, key, deliver }: OutboxOptions) {
   const listeners = new Set<() => void>();
@@ -102,7 +102,7 @@ export function createOutbox({ storage, key, deliver }: OutboxOptions) {
       change(clientId, { state: 'waiting' });
       void run(unsent.session_id);
     },
-    /** @returns what it was, so that its words can be written anew. */
+    /** @returns the message, so that its words can be written again. */
     discard(clientId: string): Unsent | undefined {
       const unsent = all.find(({ client_id, state }) => client_id === clientId && state !== 'sending');
       if (!unsent) return undefined;

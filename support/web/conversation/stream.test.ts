@@ -34,7 +34,7 @@ const now = new Date('2026-06-15T18:00:00Z');
 const kinds = (items: ReturnType<typeof arrange>) =>
   items.map((item) => (item.kind === 'group' ? item.messages.map(({ number }) => number).join('+') : item.kind));
 
-test('messages of one author stand together until another writes, something is done, or time passes', () => {
+test('messages of one author form a group until another author writes, something is done, or time passes', () => {
   const messages = [
     message(1, 'visitor', at(0)),
     message(2, 'visitor', at(1)),
@@ -64,7 +64,7 @@ test('each day has its heading once', () => {
   ]);
 });
 
-test('a line stands before the first message that nobody had read', () => {
+test('a line comes before the first message that nobody had read', () => {
   const messages = [message(1, 'visitor', at(0)), message(2, 'agent', at(1)), message(3, 'visitor', at(2))];
   expect(kinds(arrange({ messages, entries: [], unsent: [], readNumber: 2, now }))).toEqual([
     'day',

@@ -2,7 +2,7 @@ import { formatDayHeading } from '@aether/ui/formats.ts';
 import type { Entry, Message } from '../api/records.ts';
 import type { Unsent } from './outbox.ts';
 
-/** What stands in the conversation, from above to below. */
+/** The content of the conversation, from top to bottom. */
 type Item =
   | { kind: 'day'; key: string; label: string }
   | { kind: 'unread'; key: string }
@@ -19,7 +19,7 @@ type Parts = {
   now?: Date;
 };
 
-/** Messages by one author within this time stand together. */
+/** Messages by one author within this time form a group. */
 const groupMs = 5 * 60_000;
 
 /** Messages in their order, with what was done between them; what is not sent yet at the end. */
@@ -32,7 +32,7 @@ export function arrange({ messages, entries, unsent, readNumber, now = new Date(
     day = label;
   };
   const firstUnread = messages.find(({ author, number }) => author === 'visitor' && number > readNumber)?.number;
-  // Of what was done before the first message that is loaded, nothing is told: there may be messages in between.
+  // Actions before the first loaded message are left out: there may be messages in between.
   const from = messages[0] && messages[0].number > 1 ? messages[0].created_at : '';
   const told = entries
     .filter(({ created_at }) => created_at >= from)

@@ -13,19 +13,19 @@ type Place = {
   isTyping: boolean;
 };
 
-/** Keeps the place where one reads: nothing that comes above or below moves it, unless one stands at the end. */
+/** Keeps the reading place: content that comes above or below does not move it, unless the reader is at the end. */
 export function useScrollPlace({ first, last, own, isTyping }: Place) {
   const scroller = useRef<HTMLDivElement>(null);
   const [isAtEnd, setAtEnd] = useState(true);
   const [seen, setSeen] = useState(last);
-  const stands = useRef({ atEnd: true, first, own, fromEndPx: 0 });
+  const place = useRef({ atEnd: true, first, own, fromEndPx: 0 });
 
   const measure = useCallback(() => {
     const box = scroller.current;
     if (!box) return;
-    stands.current.fromEndPx = box.scrollHeight - box.scrollTop;
+    place.current.fromEndPx = box.scrollHeight - box.scrollTop;
     const atEnd = box.scrollHeight - box.scrollTop - box.clientHeight <= endPxMax;
-    stands.current.atEnd = atEnd;
+    place.current.atEnd = atEnd;
     setAtEnd(atEnd);
   }, []);
   const toEnd = useCallback(() => {
@@ -34,15 +34,15 @@ export function useScrollPlace({ first, last, own, isTyping }: Place) {
     measure();
   }, [measure]);
 
-  // biome-ignore lint/correctness/useExhaustiveDependencies: whatever comes may change the height
+  // biome-ignore lint/correctness/useExhaustiveDependencies: any new content may change the height
   useLayoutEffect(() => {
     const box = scroller.current;
     if (!box) return;
-    const before = stands.current;
+    const before = place.current;
     // Earlier ones came above: as far from the end as before is the same place.
     if (first < before.first) box.scrollTop = box.scrollHeight - before.fromEndPx;
     else if (before.atEnd || own > before.own) box.scrollTop = box.scrollHeight;
-    stands.current = { ...before, first, own };
+    place.current = { ...before, first, own };
     measure();
   }, [first, last, own, isTyping, measure]);
   // What was in sight is seen; what comes while one reads above is counted.
@@ -53,7 +53,7 @@ export function useScrollPlace({ first, last, own, isTyping }: Place) {
     if (!box) return;
     box.addEventListener('scroll', measure, { passive: true });
     const observer = new ResizeObserver(() => {
-      if (stands.current.atEnd) box.scrollTop = box.scrollHeight;
+      if (place.current.atEnd) box.scrollTop = box.scrollHeight;
     });
     observer.observe(box);
     return () => {

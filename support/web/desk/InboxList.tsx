@@ -80,7 +80,7 @@ export function InboxList({ search, openId }: InboxListProps) {
           onClick={inbox.showNow}
           title="The list is held still while you are in it"
         >
-          {inbox.news > 0 ? `${inbox.news} new` : 'Sort anew'}
+          {inbox.news > 0 ? `${inbox.news} new` : 'Sort again'}
         </Button>
       )}
       <div className={classes.scroller}>

@@ -15,7 +15,7 @@ import { nameVisitor } from './order.ts';
 const nobody = 'nobody';
 const ranks = { online: 0, away: 1, offline: 2 };
 
-/** Gives the conversation to another agent, or back to nobody, with a note for whoever reads on. */
+/** Gives the conversation to another agent, or back to nobody, with a note for the next reader. */
 export function TransferDialog({ session, own, onClose }: { session: Session; own: Named; onClose: () => void }) {
   const { show } = useActions();
   const { data, error } = useQuery(agentsQuery);

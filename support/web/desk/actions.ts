@@ -7,7 +7,7 @@ export type Actions = {
   askTransfer: (session: Session) => void;
   askSnooze: (session: Session) => void;
   askEnd: (session: Session) => void;
-  /** After something was done: the answer is shown, and lists load anew. */
+  /** Runs after an action: the answer is shown, and lists load again. */
   show: (session: Session) => void;
 };
 
@@ -16,6 +16,6 @@ export const ActionsContext = createContext<Actions | undefined>(undefined);
 /** What can be done with a conversation. @throws outside of the desk */
 export function useActions(): Actions {
   const actions = useContext(ActionsContext);
-  if (!actions) throw new Error('useActions is for what stands on the desk.');
+  if (!actions) throw new Error('useActions works only inside the desk.');
   return actions;
 }

@@ -34,7 +34,7 @@ test('unread is what the visitor wrote last and no agent saw', () => {
   ).toBe(false);
 });
 
-test('waiting is told ever more roughly', () => {
+test('a waiting time is shown more roughly the longer it is', () => {
   expect([42_900, 187_000, 3_900_000, 200_000_000].map(formatWaiting)).toEqual([
     '42 s',
     '3:07 min',

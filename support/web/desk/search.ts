@@ -11,7 +11,7 @@ export const viewNames: Record<View, string> = {
   ended: 'Ended',
 };
 
-/** What stands in the address beside the conversation: which list it was opened from. */
+/** The part of the address beside the conversation: the list from which it was opened. */
 export type DeskSearch = { view?: View; search?: string; widget?: string };
 
 export function readDeskSearch({ view, search, widget }: Record<string, unknown>): DeskSearch {

@@ -3,7 +3,7 @@ import type { Conversation, Session } from '../api/records.ts';
 
 type Pages = InfiniteData<{ sessions: Session[] }>;
 
-/** A conversation as the page knows it: as it is open, else as it stands in a list. */
+/** A conversation as the page knows it: the open one, otherwise its entry in a list. */
 export function findSession(client: QueryClient, id: string): Session | undefined {
   const open = client.getQueryData<Conversation>(['session', id]);
   if (open) return open.session;

@@ -29,7 +29,7 @@ export function useInbox(filters: InboxFilters) {
   const letGo = useCallback(() => {
     if (!isPointed.current) setHeld(false);
   }, []);
-  // Further pages were asked for by whoever holds the list: they go to its end.
+  // Further pages were requested for this list, so they go to its end.
   // biome-ignore lint/correctness/useExhaustiveDependencies: only when a page came
   useEffect(() => setKept({ place, order: fresh }), [pages]);
   useEffect(() => () => clearTimeout(keyTimer.current), []);

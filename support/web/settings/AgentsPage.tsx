@@ -31,7 +31,7 @@ export function AgentsPage() {
       </PageHead>
       <div className={classes.page}>
         <p className={classes.intro}>
-          Agents see conversations and answer them. Your own availability stands in the menu at your name, too.
+          Agents see conversations and answer them. You can also change your own availability in the menu at your name.
         </p>
         {error && <ErrorNotice title="The agents could not be loaded" error={error} onRetry={refetch} />}
         {!data && !error && <Waiting />}

@@ -17,7 +17,7 @@ type ChatPreviewProps = {
   isReady: boolean;
 };
 
-/** A chat with the bot of the rules as they stand here, saved or not. Nothing of it is stored. */
+/** A chat with a bot that has the rules on this page, saved or not. Nothing of it is stored. */
 export function ChatPreview({ name, rules, isReady }: ChatPreviewProps) {
   const [said, setSaid] = useState<Said[]>([]);
   const [typed, setTyped] = useState('');
@@ -73,14 +73,14 @@ export function ChatPreview({ name, rules, isReady }: ChatPreviewProps) {
       <div className={classes.head}>
         <IconRobot size={16} aria-hidden />
         <strong>{name || 'Chatbot'}</strong>
-        <span className={classes.quiet}>as the rules stand here</span>
+        <span className={classes.quiet}>with the rules on this page</span>
         <Button variant="subtle" leftSection={<IconRotate size={14} />} onClick={restart}>
           Anew
         </Button>
       </div>
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard */}
       <div ref={talk} className={classes.talk} role="log" aria-label="Preview of the chat" tabIndex={0}>
-        {!isReady && <p className={classes.quiet}>Complete the rules first: what is missing stands beside Save.</p>}
+        {!isReady && <p className={classes.quiet}>Complete the rules first: beside Save you see what is missing.</p>}
         {lines.map(({ author, body }, index) => (
           // biome-ignore lint/suspicious/noArrayIndexKey: a chat only grows
           <p key={index} className={classes.line} data-author={author}>

@@ -188,7 +188,7 @@ export function WidgetForm({ widget, children }: { widget: Widget; children: Rea
             checked={values.settings.ask === 'before'}
             onChange={(event) => setSettings({ ask: event.currentTarget.checked ? 'before' : 'never' })}
           />
-          <h2 className={classes.title}>Where it may stand</h2>
+          <h2 className={classes.title}>Allowed websites</h2>
           <TagsInput
             size="xs"
             label="Allowed origins"

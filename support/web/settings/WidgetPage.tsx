@@ -12,7 +12,7 @@ import { WidgetSecrets } from './WidgetSecrets.tsx';
 import { WidgetSnippet } from './WidgetSnippet.tsx';
 import { WidgetTeam } from './WidgetTeam.tsx';
 
-/** One widget: how it looks and speaks, where it may stand, who answers it. */
+/** One widget: its look and language, the websites it may be on, and the agents who answer it. */
 export function WidgetPage() {
   const { id } = useParams({ from: '/settings/widgets/$id' });
   const { data, error, refetch } = useQuery(widgetsQuery);

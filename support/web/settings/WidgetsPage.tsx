@@ -80,7 +80,7 @@ export function WidgetsPage() {
           {(errors) => (
             <TextInput
               label="Name"
-              description="For you: the website it stands on. Visitors see the title, which you write next."
+              description="For you: the website it is on. Visitors see the title, which you write next."
               withAsterisk
               data-autofocus
               maxLength={80}

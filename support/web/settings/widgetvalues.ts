@@ -16,7 +16,7 @@ export function findChange(stored: WidgetValues, values: WidgetValues): WidgetCh
   return Object.fromEntries(changed.map((field) => [field, values[field]]));
 }
 
-/** As JSON, whatever the order of the keys and whether what is not set is left out. */
+/** As JSON in which neither the order of keys nor an unset key makes a difference. */
 function canonical(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(canonical).join()}]`;
   if (typeof value !== 'object' || value === null) return JSON.stringify(value ?? null);
@@ -27,7 +27,7 @@ function canonical(value: unknown): string {
     .join()}}`;
 }
 
-/** Black or white, whichever can be read on a colour such as `#2456d6`; white for what is no colour. */
+/** Black or white, whichever can be read on a colour such as `#2456d6`; white if the text is no colour. */
 export function chooseInk(color: string): '#ffffff' | '#111111' {
   const [, red, green, blue] = /^#(..)(..)(..)$/.exec(color) ?? [];
   if (!red || !green || !blue) return '#ffffff';

@@ -36,7 +36,7 @@ const viewIcons: Record<View, typeof IconInbox> = {
   ended: IconMessageCheck,
 };
 
-/** @param isAgent who is none sees neither conversations nor calls. */
+/** @param isAgent a person who is no agent sees neither conversations nor calls. */
 export function Navigation({ isAgent }: { isAgent: boolean }) {
   return (
     <nav aria-label="Main">

@@ -10,7 +10,7 @@ import { useMe } from './person.ts';
 const icon = new URL('../icon.svg', import.meta.url).href;
 const loadPalette = () => import('./Palette.tsx');
 
-/** What stands around every page of Support. */
+/** The frame around every page of Support. */
 export function SupportShell() {
   const me = useMe();
   useOpenMark(me.agent !== null);

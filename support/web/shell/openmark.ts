@@ -3,7 +3,7 @@ import { tellOpen } from '../api/agents.ts';
 
 const openMs = 45_000;
 
-/** Says again and again that an agent has the console open: visitors are told that somebody is there because of it. */
+/** Reports regularly that an agent has the console open. Visitors see from it that somebody is there. */
 export function useOpenMark(isAgent: boolean): void {
   useEffect(() => {
     if (!isAgent) return;

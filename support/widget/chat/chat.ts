@@ -12,7 +12,7 @@ export type View = {
   session: SessionState | null;
   hasSession: boolean;
   visitor: Kept['visitor'];
-  /** The name of who types at the other end; '' when it is not known. */
+  /** The name of the person who types at the other end; '' if it is unknown. */
   typing: string | null;
   /** Whether what is written now arrives now. */
   isConnected: boolean;
@@ -280,7 +280,7 @@ export const isOffline = ({ is_online, bot }: Config): boolean => !is_online && 
 
 const charactersMax = { url: 2_000, title: 300 };
 
-/** Where the visitor writes from. What stands behind # and ? may be private, and is left out. */
+/** Where the visitor writes from. The parts behind # and ? may be private and are left out. */
 function describePage() {
   const { origin, pathname, protocol } = location;
   const url = `${origin}${pathname}`;

@@ -55,7 +55,7 @@ test('what was refused is passed over, and what waits is sent in the order of wr
   expect(nextOf([refused])).toBeUndefined();
 });
 
-test('a message stands behind those that wait, also where the clock was set back', () => {
+test('a new message comes behind the waiting ones, also if the clock was set back', () => {
   expect(atAfter([pending('a', { at: 500 })], 100)).toBe(501);
   expect(atAfter([pending('a', { at: 500 })], 900)).toBe(900);
   expect(atAfter([], 100)).toBe(100);

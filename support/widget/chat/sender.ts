@@ -5,7 +5,7 @@ import type { Message } from './thread.ts';
 
 /** What the sender needs to know, and tells. */
 type Parts = {
-  /** One per widget and site: whoever holds it sends. */
+  /** One lock per widget and site: the tab that holds it sends. */
   lock: string;
   storage: Storage;
   server: Server;

@@ -14,7 +14,7 @@ export type Config = {
   opens_at: string | null;
 };
 
-/** How a conversation stands. */
+/** The state of a conversation. */
 export type SessionState = {
   status: 'active' | 'ended';
   handler: 'bot' | 'agent';

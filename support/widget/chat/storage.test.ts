@@ -81,7 +81,7 @@ describe('what somebody else wrote into the storage', () => {
     },
   );
 
-  test('never breaks the widget, whatever it is', () => {
+  test('never breaks the widget', () => {
     fc.assert(
       fc.property(fc.oneof(fc.string(), fc.json()), (text) => {
         expect(parseKept(text)).toHaveProperty('read');

@@ -15,7 +15,7 @@ export type Storage = ReturnType<typeof openStorage>;
 
 /**
  * The storage of the host page, under names of the widget's own. Each message that is to be sent has an entry to itself: two tabs that
- * write at the same moment never write over each other's. Where there is no storage, or it is full, the page's memory stands in: the
+ * write at the same moment never write over each other's. Where there is no storage, or it is full, the page's memory takes its place: the
  * conversation goes on, and is forgotten with the page.
  */
 export function openStorage(key: string) {
@@ -111,7 +111,7 @@ export function parsePending(text: string | null): Pending | undefined {
   return { client_id, body, at, state, ...(isText(question_id) && { question_id }), ...(isText(reason) && { reason }) };
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: anything may stand in a storage
+// biome-ignore lint/suspicious/noExplicitAny: a storage may hold anything
 function parseObject(text: string | null): Record<string, any> {
   try {
     return JSON.parse(text ?? '{}') ?? {};

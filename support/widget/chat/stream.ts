@@ -7,8 +7,8 @@ import type { Message } from './thread.ts';
 const silenceMsMax = 25_000;
 
 /**
- * Follows a conversation until it is stopped: by fetch, because the token may not stand in an address and an EventSource sends no
- * headers. A cut line is opened anew, from behind what is there.
+ * Follows a conversation until it is stopped: by fetch, because the token must not be part of an address and an EventSource sends no
+ * headers. A cut line is opened again, from behind the last message.
  *
  * @returns stops it.
  */

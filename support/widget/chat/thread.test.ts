@@ -13,7 +13,7 @@ const message = (number: number, author: Message['author'] = 'visitor'): Message
 });
 const numbers = (thread: Message[]) => thread.map(({ number }) => number);
 
-test('in whatever order and however often messages come, each stands once where its number says', () => {
+test('each message appears once, in the place of its number, in any order of arrival', () => {
   fc.assert(
     fc.property(fc.array(fc.array(fc.integer({ min: 1, max: 12 }))), (batches) => {
       const thread = batches.reduce<Message[]>(

@@ -19,7 +19,7 @@ export function merge(thread: Message[], fresh: Message[]): Message[] {
   return added.length === 0 ? thread : [...thread, ...added].sort((a, b) => a.number - b.number);
 }
 
-/** The number up to which nothing is missing: what is asked for next stands behind it. */
+/** The number up to which nothing is missing: the next request asks for later messages. */
 export function lastWhole(thread: Message[]): number {
   const gap = thread.findIndex(({ number }, index) => number !== index + 1);
   return gap === -1 ? thread.length : gap;

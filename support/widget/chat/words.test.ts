@@ -18,13 +18,13 @@ test('of a language that the widget does not speak are English', () => {
   expect(wordsOf('xx', {})).toEqual(wordsOf('en', {}));
 });
 
-test('an administrator’s words stand for the widget’s own; an empty one does not', () => {
+test('an administrator’s words replace the widget’s own; an empty one does not', () => {
   expect(wordsOf('de', { greeting: 'Moin!', title: '' })).toMatchObject({
     greeting: 'Moin!',
     title: wordsOf('de', {}).title,
   });
 });
 
-test('what is filled in is text, whatever it looks like', () => {
+test('a filled-in value is always text, also if it looks like markup', () => {
   expect(fill('We are back {time}.', { time: '$& {time} <b>' })).toBe('We are back $& {time} <b>.');
 });

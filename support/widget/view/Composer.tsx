@@ -3,7 +3,7 @@ import type { Chat } from '../chat/chat.ts';
 import type { Words } from '../chat/words.ts';
 
 const charactersMax = 4_000;
-/** Typing is told so often, and that it stopped after so long a pause. */
+/** How often typing is reported, and after how long a pause it counts as stopped. */
 const tellMs = 2_000;
 const pauseMs = 4_000;
 /** The key code of a key that an input method has taken: Safari says so in no other way. */
