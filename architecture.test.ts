@@ -17,7 +17,7 @@ const roomsOf = (dependencies: Record<string, string> = {}) =>
     .filter((name) => name.startsWith('@aether/'))
     .map((name) => name.slice('@aether/'.length));
 
-test('every room stands in the line of arrows, once', () => {
+test('every room is in the line of arrows exactly once', () => {
   expect(readArrows().flat().sort()).toEqual([...workspaces].sort());
 });
 
@@ -53,7 +53,7 @@ test('the linter refuses paths into every room', () => {
   expect(group.sort()).toEqual(workspaces.map((room) => `../**/${room}/**`).sort());
 });
 
-/** What stands in a source for a reason: the database's programs are a package for each system; the widget's loader is given an address. */
+/** Exceptions with a reason: the database's programs are a package for each system; the widget's loader is given an address. */
 const meant = [
   'database/embedded/binaries.ts: import(name)',
   `support/widget/loader.ts: import(/* @vite-ignore */ \`\${base}/widget/\${__PANEL__}\`)`,
@@ -179,7 +179,7 @@ test('no two files import each other, also not for types, nor round a corner', (
   expect(findCircles(imports)).toEqual([]);
 });
 
-test('a circle is found through types, exports, calls and other files; a file that two others import is none', () => {
+test('a circle is found through types, exports, calls and other files; a file that two others import is no circle', () => {
   expect(
     findImports(`import type { A } from './a.ts';
 import {
@@ -204,7 +204,7 @@ const text = "from './nowhere.ts'";`).sort(),
   expect(findCircles(circle.set('c', ['d']))).toEqual([]);
 });
 
-test('the client of the log stands on nothing of the platform above it: any login may use it', () => {
+test('the client of the log imports nothing of the platform above it, so that any login may use it', () => {
   const files = listSources().filter((file) => file.startsWith('platform/log/') && !/\.test\.ts$/.test(file));
   expect(files.length).toBeGreaterThan(10);
   const above = files.flatMap((file) =>

@@ -70,7 +70,7 @@ describe('on a server that has served before', () => {
     expect(extversion).toBeTruthy();
   });
 
-  test('one that waits says for whom', async () => {
+  test('a bootstrap that waits says for which session', async () => {
     const database = newName();
     await ask(at(urls.support_app as string, new URL(adminUrl).pathname.slice(1)), async (holder) => {
       await holder.query(`select pg_advisory_lock(hashtext('aether bootstrap'))`);
@@ -176,7 +176,7 @@ describe('on a fresh server', () => {
     await expect(ask(urlOf('support_app'), async () => {})).rejects.toMatchObject({ code: '28P01' });
     expect(await oneRow(urlOf('foundation_app'), 'select 1 as here')).toEqual({ here: 1 });
 
-    // Whoever gave a login more than its part is told before an app uses it.
+    // An administrator who gave a login more rights than its role sees a refusal before an app uses it.
     await ask(superuser, (client) => client.query('alter role support_app bypassrls'));
     const again = () => bootstrap(local.adminUrl, { database: 'platform', passwords: {} });
     await expect(again()).rejects.toThrow('support_app is above row level security');

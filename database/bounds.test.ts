@@ -106,7 +106,7 @@ describe('numbers', () => {
 });
 
 describe('what happened last', () => {
-  test('is what has happened: a meeting of next week is none yet', async () => {
+  test('has happened already: a meeting of next week does not count', async () => {
     const { id } = await addCustomer(foundation, 'phone', '+49 30 1234567');
     const last = async () =>
       (await support.query('select last_activity_type as type from crm.customer_context where customer_id = $1', [id]))

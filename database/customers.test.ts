@@ -214,7 +214,7 @@ describe('the addresses a customer is known by', () => {
     expect((await update(support, one.id, `email = '${one.email}'`)).email).toBe(one.email);
   });
 
-  test('exchanged between two in one statement are refused, whatever the order', async () => {
+  test('exchanged between two in one statement are refused in either order', async () => {
     const [one, other] = [await create(support), await create(support)];
     const exchange = `update platform.customers set email = case id when $1 then $3 else $4 end where id in ($1, $2)`;
     await expect(support.query(exchange, [one.id, other.id, other.email, one.email])).rejects.toMatchObject({

@@ -72,7 +72,7 @@ describe('rivals', () => {
     expect(await history()).toEqual(['1 first', '2 second']);
   });
 
-  test('a migrator that waits says for whom', async () => {
+  test('a migrator that waits says for which session', async () => {
     await write('0001_first.sql', 'create table platform.first ()');
     const holder = await database.connect('support_app');
     await holder.query(`select pg_advisory_lock(hashtext('aether migrations'))`);
@@ -87,7 +87,7 @@ describe('rivals', () => {
 describe('a migrator that is killed', () => {
   const tables = ['a', 'b', 'c', 'd'];
 
-  // Whichever table is locked decides at which statement the migrator stands when it dies.
+  // The locked table decides at which statement the migrator dies.
   test.each(tables)('at the statement that changes table %s leaves nothing of that migration', async (locked) => {
     await write('0001_tables.sql', tables.map((name) => `create table platform.${name} (n integer);`).join('\n'));
     await run();
@@ -143,7 +143,7 @@ describe('a migrator that is killed', () => {
 });
 
 describe('a table in use', () => {
-  test('does not stop everybody else: the migration steps back, says for whom, and comes again', async () => {
+  test('does not stop everybody else: the migration steps back, says for which session, and tries again', async () => {
     await write(
       '0001_first.sql',
       'create table platform.first (n integer); grant select on platform.first to support_role',

@@ -100,7 +100,7 @@ export async function migrate(
 
 /**
  * Tries until it gets its locks. A statement that waits for a table makes everybody else wait behind it, so that one forgotten
- * transaction of an app would stop all of them: here the migration steps back, and says for whom.
+ * transaction of an app would stop all of them: here the migration steps back and names that session.
  */
 async function runWhenFree(
   client: pg.Client,
@@ -130,7 +130,7 @@ async function runWhenFree(
 
 async function run(client: pg.Client, migration: Migration): Promise<void> {
   const startedAt = performance.now();
-  // Each begins alike: what one of them set must not be what the next one stands on, because they may run in different years.
+  // Each begins in the same state: no migration may rely on a setting of the one before, because they may run in different years.
   await client.query(
     `begin; reset all; set role platform_owner; set search_path = pg_catalog, pg_temp; set local lock_timeout = '${lockTimeoutMs}ms'`,
   );

@@ -31,7 +31,7 @@ describe('the committed snapshot', () => {
     expect(await compareSnapshot(database.url('platform_migrator')), hint).toBeUndefined();
   });
 
-  test('is the same for a database made from nothing, and whoever asks', async () => {
+  test('is the same for a database made from nothing, and for every login', async () => {
     const other = await createFromNothing();
     await migrate(other.url('platform_migrator'));
     expect(await compareSnapshot(other.url('platform_migrator')), hint).toBeUndefined();
@@ -62,7 +62,7 @@ describe('the committed snapshot', () => {
   });
 });
 
-describe('a drift is told with its object and its line', () => {
+describe('a drift is reported with its object and its line', () => {
   const deals = 'create table crm.deals';
   const drifts: [name: string, drift: string, undo: string, object: string, lines: string[]][] = [
     [
@@ -280,7 +280,7 @@ describe('a drift is told with its object and its line', () => {
 
     const [heading, ...rest] = told?.split('\n') ?? [];
     expect(heading?.replace(/^schema\.sql:\d+, /, '')).toBe(object);
-    // Of two lines that took each other's place, which stands first is all one.
+    // If two lines exchanged their places, either may be reported first.
     expect(rest.filter((line) => /^[+-] /.test(line)).sort()).toEqual([...lines].sort());
     const removed = lines.find((line) => line.startsWith('- '))?.slice(2);
     const number = Number(heading?.match(/:(\d+)/)?.[1]);
@@ -345,7 +345,7 @@ describe('partitions that are made and dropped at run time', () => {
     expect(await compareSnapshot(database.url('platform_migrator'))).toBeUndefined();
   });
 
-  test('are told from others, which do not come and go', async () => {
+  test('are distinguished from constraints that are always there', async () => {
     await asOwner(`create table crm.parted (n integer) partition by list (n); create table crm.parted_one partition of crm.parted for values in (1);
       create table crm.numbers_p1 (n integer)`);
     const told = await compareSnapshot(database.url('platform_migrator'));
@@ -396,7 +396,7 @@ describe('the difference of two texts', () => {
   );
   const text = fc.array(line, { maxLength: 20 }).map((lines) => lines.join('\n'));
 
-  test('is none exactly when they are equal', () => {
+  test('is empty exactly if both are equal', () => {
     fc.assert(
       fc.property(text, text, (one, other) => {
         expect(describeDifference(one, one)).toBeUndefined();

@@ -59,7 +59,7 @@ export function describeDifference(committed: string, actual: string): string | 
   for (const [operation, text] of diff(splitLines(actual), splitLines(committed))) {
     if (startsObject.test(text)) object = text.replace(/[ (;]+$/, '');
     if (operation !== 0) isSame = false;
-    // A blank line stands before every object: it goes without saying.
+    // A blank line before every object is implied.
     if (operation === 0 || text === '' || startsObject.test(text)) isOpen = false;
     if (operation !== 0 && text !== '') {
       if (!isOpen) lines.push(`schema.sql:${line}, ${object || 'the heading'}`);

@@ -6,7 +6,7 @@ const memory = '/dev/shm';
 const memoryBytesMin = 4 * 1024 ** 3;
 
 /**
- * An empty folder for data that nobody needs after the tests, open to the user whom root runs PostgreSQL as. In memory, where there is room:
+ * An empty folder for data that nobody needs after the tests, open to the user as whom root runs PostgreSQL. In memory, where there is room:
  * a database of each test file is a thousand small files, and a disk spends more on making and removing them than the tests on what is in them.
  */
 export async function newTestFolder(name: string): Promise<string> {

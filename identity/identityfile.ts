@@ -40,7 +40,7 @@ function parseIdentity(path: string): Identity {
     return identity;
   } catch (error) {
     throw new Error(
-      `${path} is damaged (${error instanceof Error ? error.message : error}): restore it, or remove it, whereupon everybody signs in anew.`,
+      `${path} is damaged (${error instanceof Error ? error.message : error}): restore it, or remove it, after which everybody signs in again.`,
       { cause: error },
     );
   }

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { escapeHtml, makePage } from '@aether/http';
 import type Provider from 'oidc-provider';
 
-/** Somebody as whom one signs in with one click. */
+/** A person of the local provider; one click signs in as them. */
 export type Persona = {
   objectId: string;
   name: string;

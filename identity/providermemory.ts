@@ -6,7 +6,7 @@ const entriesMax = 10_000;
 
 /**
  * What the local provider remembers between two steps of a sign-in, minutes at most: in memory. Sessions are not kept, so that
- * nobody is remembered: whoever signs in says as whom, each time.
+ * no sign-in is remembered: a person chooses who they are each time.
  */
 export function rememberBriefly(): (model: string) => Adapter {
   const kept = new Map<string, Kept>();

@@ -2,7 +2,7 @@ import type { Customer } from './customers.ts';
 import type { EventBus } from './log/bus.ts';
 
 export type CacheOptions = {
-  /** No answer is older than this, whatever happens. */
+  /** No answer is ever older than this. */
   maxAgeMs?: number;
   /** The least recently asked for go first. */
   customersMax?: number;

@@ -4,7 +4,7 @@ import { CustomerVersionConflict } from './errors.ts';
 import { isUuid, requireEmail } from './fields.ts';
 import type { Write } from './log/transaction.ts';
 
-/** The calls about customers, with lookups outside of transactions answered by the cache, which forgets whom this process writes. */
+/** The calls about customers, with lookups outside of transactions answered by the cache, which forgets the customers that this process writes. */
 export function cachedCustomerCalls(calls: CustomerCalls, cache: CustomerCache): CustomerCalls {
   /** At the end of the caller's transaction, or now when it has ended with the call. */
   function forgetAfter({ tx }: Write, { id }: Customer): void {
@@ -27,7 +27,7 @@ export function cachedCustomerCalls(calls: CustomerCalls, cache: CustomerCache):
         forgetAfter(write, customer);
         return customer;
       } catch (error) {
-        // Whoever reads it again is to see the version there is: not every one of them is told of by an event of the customer.
+        // The next reader must see the present version: not every version has an event of the customer.
         if (error instanceof CustomerVersionConflict) cache.forget(id);
         throw error;
       }

@@ -37,7 +37,7 @@ describe('a company’s domain', () => {
     'a@example.com',
     '',
     '..',
-  ])('is refused by name when it is none, and finds nobody: %j', async (domain) => {
+  ])('is refused by name if it is no domain, and finds no company: %j', async (domain) => {
     const refused = { fields: [{ field: 'domain', message: 'must be a domain such as example.com' }] };
     await expect(db.createCompany({ name: 'None', domain })).rejects.toMatchObject(refused);
     await expect(db.findOrCreateCompany({ name: 'None', domain })).rejects.toMatchObject(refused);

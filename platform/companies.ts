@@ -67,7 +67,7 @@ export function companyCalls(connection: Connection) {
     });
   }
 
-  /** The company of this domain, made if there is none; an existing one keeps its name. @throws InvalidField */
+  /** Finds the company of this domain or makes it; an existing one keeps its name. @throws InvalidField */
   async function findOrCreateCompany(
     { name, domain }: { name: string; domain: string },
     write: Write = {},

@@ -264,7 +264,7 @@ describe('changing a customer', () => {
     });
   });
 
-  test('of two who change what stands beside the same version one is told', async () => {
+  test('of two callers who change the same version of a customer the second gets a conflict', async () => {
     const made = await foundation.createCustomer({ email: newEmail(), name: 'Beside' });
     const both = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
     const results = await Promise.allSettled(
@@ -300,7 +300,7 @@ describe('changing a customer', () => {
     expect((await write(loser.id)).id).toBe(winner.id);
   });
 
-  test('an address that is none is refused as one, also when it is no text', async () => {
+  test('an invalid address is refused as such, also if it is no text', async () => {
     const made = await foundation.createCustomer({ email: newEmail(), name: 'Kept' });
     for (const email of [undefined, null, 42] as never[]) {
       await expect(foundation.getCustomerByEmail(email)).rejects.toThrow(InvalidEmail);
@@ -309,7 +309,7 @@ describe('changing a customer', () => {
     await expect(foundation.updateCustomer(made.id, { email: null as never })).rejects.toThrow(InvalidEmail);
   });
 
-  test('the key of an address is made here, whatever else is given', async () => {
+  test('the key of an address is always made here, also if the caller gives one', async () => {
     const smuggled = { email: 'Smug@example.com', name: 'S', email_key: 'other@example.com' };
     expect((await foundation.createCustomer(smuggled)).email).toBe('Smug@example.com');
     expect(await foundation.getCustomerByEmail('other@example.com')).toBeNull();

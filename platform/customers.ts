@@ -149,7 +149,7 @@ export function customerCalls(connection: Connection<App>) {
   }
 
   /**
-   * The customer of this address, made if there is none: however many ask at once, in whatever spelling, there is one.
+   * Finds the customer of this address or makes it. Any number of callers at once, in any spelling, get the same customer.
    * An existing customer is returned as it is; `name` is for a new one.
    *
    * @throws InvalidEmail, InvalidField; TransactionConflict only in a repeatable-read `tx`.

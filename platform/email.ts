@@ -92,10 +92,10 @@ export function canonicaliseAny(input: string): Result {
 }
 
 /**
- * The canonical form of a domain as people type and paste it, the one that stands in the key of an address: lower case, in ASCII as
+ * The canonical form of a domain as people type and paste it, as it is in the key of an address: lower case, in ASCII as
  * UTS-46 maps it, without a last dot. Pure; never throws.
  *
- * @returns undefined when it is none, as an IP address is, or has more than 253 bytes.
+ * @returns undefined if it is no domain (an IP address is none) or has more than 253 bytes.
  */
 export function canonicaliseDomain(input: string): string | undefined {
   if (typeof input !== 'string' || input.length > inputCharactersMax || !input.isWellFormed()) return undefined;
@@ -137,7 +137,7 @@ function refuseLocal(local: string): EmailRefusal | undefined {
   if (/\p{Z}/u.test(local)) return 'space';
   // Characters without a meaning yet may get a lower case later, and then one mailbox would have two keys.
   if (/[<>[\]:\\]|[\p{Co}\p{Cn}]/u.test(local) || /^\.|\.\.|\.$/.test(local)) return 'local';
-  // What is left of mailto://, and a mark that would melt into whatever stands in front of the address.
+  // What is left of mailto://, and a mark that would combine with the character in front of the address.
   if (/^\/\/|^\p{M}/u.test(local)) return 'local';
   if (Math.max(Buffer.byteLength(local), Buffer.byteLength(foldLocal(local))) > localBytesMax) return 'too-long';
   return undefined;
@@ -162,16 +162,16 @@ function findJoinedDomain(input: string, bareDomain: string): string | undefined
   return clean(joined, invisible) === bareDomain && toAsciiDomain(joined) ? joined : undefined;
 }
 
-/** Lower case that does not depend on where in a word a letter stands: the Greek final sigma is a sigma. */
+/** Lower case that does not depend on the place of a letter in a word: the Greek final sigma is a sigma. */
 function foldLocal(local: string): string {
   return local.toLowerCase().replaceAll('ς', 'σ').normalize('NFC');
 }
 
-/** The domain in ASCII as UTS-46 maps it; undefined when it is none, or an IP address in disguise (0x7f.1, 2130706433). */
+/** The domain in ASCII as UTS-46 maps it; undefined if it is no domain, or an IP address in disguise (0x7f.1, 2130706433). */
 function toAsciiDomain(domain: string): string | undefined {
   const ascii = domainToASCII(domain.replace(/[.。．｡]$/, ''));
   if (!domainPattern.test(ascii)) return undefined;
-  // All that is ASCII already is let through unread, also punycode that stands for nothing.
+  // ASCII text passes unread, also punycode that means nothing.
   const unicode = domainToUnicode(ascii);
   return /(^|\.)xn--/.test(unicode) || domainToASCII(unicode) !== ascii ? undefined : ascii;
 }

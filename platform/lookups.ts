@@ -11,7 +11,7 @@ export type Lookup = { one: Statement; many: Statement };
  * @param select ends with the column that the key is compared with.
  *
  * The array of the many hides in a subselect: PostgreSQL otherwise estimates each array by its length, finds that a plan made
- * for a short one beats the plan for all, and plans small batches anew every time (measured: a quarter of the throughput).
+ * for a short one beats the plan for all, and plans small batches again every time (measured: a quarter of the throughput).
  */
 export function prepareLookup(name: string, keyType: 'text' | 'uuid', select: string): Lookup {
   return {

@@ -93,7 +93,7 @@ test('the package asks for the newest migration there is', async () => {
 
 describe('the environment', () => {
   const url = 'postgresql://user:pass@server.example:5432/platform';
-  test('DB_USER and DB_PASSWORD stand in for those of the URL, whatever characters they have', () => {
+  test('DB_USER and DB_PASSWORD replace those of the URL, with any characters', () => {
     const read = new URL(
       readEnvironment('support', { PLATFORM_DB_URL: url, DB_USER: 'support_app', DB_PASSWORD: 'p@ss:/?#%' }).url,
     );
@@ -141,7 +141,7 @@ describe('coalescing', () => {
     expect(await Promise.all([1, 2, 1, -1].map(lookup))).toEqual(['value 1', 'value 2', 'value 1', null]);
     expect(asked).toEqual([[1, 2, -1]]);
   });
-  test('who asks for the same key in the same tick gets a copy of its own, to change as it likes', async () => {
+  test('callers who ask for the same key in the same tick each get a copy of their own', async () => {
     const asked = Symbol('asked');
     let given: object = {};
     const lookup = coalesce(async () => {

@@ -3,7 +3,7 @@ import net from 'node:net';
 
 export type TestLine = {
   url: string;
-  /** From now on nothing arrives, in either direction, and nobody is told: as when a firewall forgets its connections. */
+  /** From now on nothing arrives in either direction and neither end notices, as when a firewall forgets its connections. */
   silence(): void;
   /** New connections work again; those that went silent stay so. */
   restore(): void;

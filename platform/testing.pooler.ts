@@ -9,7 +9,7 @@ type Client = { socket: net.Socket; server: Server | undefined; waiting: Buffer[
 
 /**
  * A transaction pooler, as PgBouncer in transaction mode is one: a client gets a server connection for one transaction,
- * and the next transaction runs on another. It is harsher: it always moves on to the next server, so that whatever a
+ * and the next transaction runs on another. It is harsher: it always moves on to the next server, so that anything a
  * client leaves on a connection (a prepared statement, a setting) is missed at once.
  *
  * @param url the login that every pooled connection has.

@@ -85,7 +85,7 @@ async function complete(c: Context, parts: FlowParts): Promise<Response> {
   const state = c.req.query('state') ?? '';
   const attempt = cookies.readAttempt(header, state);
   if (!attempt) throw refuseAttempt();
-  // This attempt is over, whatever its result is.
+  // This attempt is over, also if it failed.
   c.header('Set-Cookie', cookies.clearAttempt(state), { append: true });
   const home = new URL(url());
   const claims = await exchangeCode(await provider.configuration(), home, new URL(c.req.url).search, attempt);

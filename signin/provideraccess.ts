@@ -12,7 +12,7 @@ export type ProviderAccess = {
 };
 
 const timeoutMs = 5_000;
-/** A token with an unknown key makes us ask for the keys anew, but not more often than this. */
+/** A token with an unknown key makes us ask for the keys again, but not more often than this. */
 const keysCooldownMs = 30_000;
 /** A provider may change its addresses; we look again. */
 const metadataMaxMs = 3_600_000;

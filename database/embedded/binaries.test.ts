@@ -22,7 +22,7 @@ describe('the programs of this platform', () => {
     ),
   );
 
-  test('a platform that nobody builds for is told which ones there are', () =>
+  test('an unsupported platform is refused with the list of supported ones', () =>
     expect(findBinaries('sunos-x64')).rejects.toThrow(/for sunos-x64 \(only for linux-x64, .*PLATFORM_DB_URL/));
 });
 

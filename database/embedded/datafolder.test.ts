@@ -11,7 +11,7 @@ import { isRoot, password, query, useServers } from './testing.embedded.ts';
 
 const { start, emptyPlace, copiedPlace } = useServers();
 
-describe('what stands in the way is refused and left as it was', () => {
+describe('an obstacle is refused and left as it was', () => {
   test('data of another version of PostgreSQL', async () => {
     const folder = await emptyPlace();
     await mkdir(join(folder, 'base'), { recursive: true });
@@ -100,7 +100,7 @@ describe.runIf(isRoot)('as root', () => {
     if (moved) await rm(moved, { recursive: true, force: true });
   });
 
-  test('new data in a folder that the server cannot enter, such as root’s home, stands where it can, and a link leads there', async () => {
+  test('new data in a folder that the server cannot enter, such as root’s home, is made where the server can enter, and a link leads there', async () => {
     const closed = join(dirname(await emptyPlace()), 'closed');
     const folder = join(closed, 'open', 'postgres');
     await makeFolder(dirname(folder));

@@ -50,7 +50,7 @@ export async function holdsData(folder: string, major: string): Promise<boolean>
   if (found !== major)
     throw new Error(
       `The data in ${folder} was made by PostgreSQL ${found}, and this is PostgreSQL ${major}. Nothing in it was changed: ` +
-        `move it over with pg_dump or pg_upgrade of both versions, or move the folder away to begin anew.`,
+        `move it over with pg_dump or pg_upgrade of both versions, or move the folder away to begin again.`,
     );
   return true;
 }

@@ -22,7 +22,7 @@ async function listen(port = 0): Promise<{ port: number; close(): Promise<unknow
   return { port: (server.address() as net.AddressInfo).port, close: () => once(server.close(), 'close') };
 }
 
-/** A process that is no server, of the user whom the server runs as: the one that a reused number hits hardest. */
+/** A process that is no server, of the user whom the server runs as: the worst case of a reused process number. */
 async function startBystander(folder: string): Promise<number> {
   const user = await chooseServerUser(folder);
   const bystander = spawn('sleep', ['60'], { cwd: '/', ...(user && { uid: user.uid, gid: user.gid }) });
@@ -82,7 +82,7 @@ describe('a new data folder', () => {
 });
 
 describe('settings', () => {
-  test('arrive as they are, whatever characters they hold', async () => {
+  test('arrive unchanged, with any characters', async () => {
     const character = fc.constantFrom(...`'"\\\n\r\t #$=;,{}%0nbx`, 'ß', '😀');
     const values = fc.sample(fc.string({ unit: character, maxLength: 12 }), 80);
     values.push(`it's "quoted" \\ $(id) #`, 'two\nlines\r\n', '\\', "'", '');
@@ -130,7 +130,7 @@ describe('a port in use', () => {
     expect(await query(second, 'show data_directory')).toEqual([[two]]);
   });
 
-  test('is told from other failures where it shows only when PostgreSQL tries', async () => {
+  test('is distinguished from other failures also where only PostgreSQL notices it', async () => {
     const folder = stoppedPlace();
     const other = await listen();
     const cluster = { folder, binaries: await findBinaries(), user: await chooseServerUser(folder) };

@@ -102,7 +102,7 @@ export async function startEmbedded(options: {
 }
 
 /**
- * Stops what runs over a data folder and deletes it, whatever state it is in; none at all is fine.
+ * Stops the server of a data folder and deletes the folder in any state. A missing folder is fine.
  *
  * @throws Error when something else is in the folder, which is then left alone.
  */
@@ -197,7 +197,7 @@ async function checkPassword({ folder, password }: Wish, port: number): Promise<
     if ((error as { code?: string }).code !== '28P01') throw error;
     throw new Error(
       `The data in ${folder} was made with another password. Nothing in it was changed: ` +
-        `bring that password back (or the secret that it comes from), or move the folder away to begin anew.`,
+        `bring that password back (or the secret that it comes from), or move the folder away to begin again.`,
       { cause: error },
     );
   } finally {

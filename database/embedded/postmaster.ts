@@ -115,7 +115,7 @@ export async function startPostmaster(
   const logFile = logOf(folder);
   await touch(logFile, user);
   const before = (await stat(logFile)).size;
-  // pg_ctl hands these to a shell, so that only words without blanks and quotes may stand here.
+  // pg_ctl hands these to a shell, so that only words without blanks and quotes are allowed here.
   const options = `-p ${port} -c listen_addresses=127.0.0.1 -c unix_socket_directories=`;
   const args = ['start', '-w', '-t', `${waitMaxSeconds}`, '-D', folder, '-l', logFile, '-o', options];
   const { ok, output } = await run(binaries.pg_ctl, args, user, onRunning);

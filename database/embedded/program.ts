@@ -9,7 +9,7 @@ export type Outcome = { ok: boolean; output: string };
 /**
  * Runs a program to its end, without a shell and with nothing on its standard input.
  *
- * @param user who it runs as; undefined: whoever we are.
+ * @param user the system user it runs as; undefined: the present one.
  * @param onRunning called when it runs, and this process has nothing to do but wait.
  * @returns what it printed, and whether it ended well; it throws only when the program cannot be started at all.
  */

@@ -11,7 +11,7 @@ const reachable = '/var/lib/aether';
 
 /**
  * Lets the server's user come to its data and its programs. Where a folder on the way is closed to it, the programs are copied, and a new
- * data folder stands, under /var/lib/aether; a symlink in its place leads there.
+ * data folder is, under /var/lib/aether; a symlink in its place leads there.
  *
  * @returns where they are. @throws Error that names the closed folder when there is data already, or /var/lib/aether is closed too
  */

@@ -6,10 +6,10 @@ import { makeFolder } from './serveruser.ts';
 const secretCharacters = 43; // 32 bytes in base64url
 
 /**
- * What every password of this server is derived from; made when there is none yet.
+ * The secret from which every password of this server is derived. It is made if there is none yet.
  *
  * @param folder created when missing.
- * @throws Error in words for whoever starts it, when it cannot be read, or was damaged.
+ * @throws Error with words for the person who starts the server, if the secret cannot be read or is damaged.
  */
 export async function readSecret(folder: string): Promise<string> {
   await makeFolder(folder);

@@ -71,7 +71,7 @@ export async function findClosed(user: OsUser, paths: string[]): Promise<string 
 
 const ancestry = (path: string): string[] => (path === dirname(path) ? [path] : [...ancestry(dirname(path)), path]);
 
-/** Makes a folder and those above it; for root open to the server's user, whatever the umask. */
+/** Makes a folder and those above it. For root it is open to the server's user under any umask. */
 export async function makeFolder(folder: string): Promise<void> {
   const first = await mkdir(folder, { recursive: true }).catch((error) => {
     throw new Error(`The folder ${folder} cannot be made (${error.code} at ${error.path}): choose another place.`, {

@@ -22,7 +22,7 @@ export const fetchTimeline = (id: string, filters: TimelineFilters, cursor?: str
   return read(timelines[':id'].timeline.$get({ param: { id }, query }, { init: { signal } }));
 };
 
-/** Never fetched anew by itself: what is new comes as a count first, and on the person's wish into the list. */
+/** Never fetched again by itself: new entries appear as a count first, and in the list when the person asks for them. */
 export const timelineQuery = (id: string, filters: TimelineFilters) => ({
   ...listOptions(['timeline', id, filters] as const, (cursor, signal) => fetchTimeline(id, filters, cursor, signal)),
   staleTime: Number.POSITIVE_INFINITY,

@@ -13,7 +13,7 @@ import { isNothing, showChanged } from './showchanged.ts';
 import { TaskEntry } from './TaskEntry.tsx';
 import classes from './timeline.module.css';
 
-/** One thing that happened, of whatever kind. */
+/** One entry of the timeline, of any kind. */
 export const Entry = memo(function Entry({ entry, onChanged }: { entry: TimelineEntry; onChanged: () => void }) {
   switch (entry.kind) {
     case 'activity':

@@ -12,7 +12,7 @@ const entry = (id: string, app = 'foundation', occurred_at = '2026-06-15T12:00:0
 });
 const ids = (entries: { id: string }[]) => entries.map(({ id }) => id);
 
-test('new is what the list does not hold, at the top or between; what stands below its end is not', () => {
+test('an entry that the list does not hold is new at the top or in between, and not below its end', () => {
   const pages = [{ entries: [entry('d'), entry('b')] }];
   const read = [entry('e'), entry('d'), entry('c'), entry('b'), entry('a')];
   expect(ids(findFresh(pages, read, false))).toEqual(['e', 'c']);
@@ -25,12 +25,12 @@ test('when more came than was read, all of it is new; so is all beside an empty 
   expect(ids(findFresh([{ entries: [] }], [entry('z')], true))).toEqual(['z']);
 });
 
-test('an entry that changed is renewed where it stands', () => {
+test('a changed entry is replaced in its place', () => {
   const pages = [{ entries: [entry('b'), entry('a')] }];
   expect(renew(pages, [entry('a', 'support')])[0]?.entries.map(({ app }) => app)).toEqual(['foundation', 'support']);
 });
 
-test('a stream is told in days, newest first', () => {
+test('a stream is shown by days, newest first', () => {
   const now = new Date('2026-06-15T18:00:00');
   const days = groupByDay(
     [entry('c'), entry('b', 'support', '2026-06-15T01:00:00'), entry('a', 'support', '2026-06-14T23:00:00')],

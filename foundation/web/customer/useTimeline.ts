@@ -22,7 +22,7 @@ export function useTimeline(customerId: string, filters: TimelineFilters) {
   const query = useInfiniteQuery(options);
   const [waiting, setWaiting] = useState<Fresh | undefined>();
 
-  /** Reads what is shown anew, from the top: however much came, and wherever it stands, nothing is left out. */
+  /** Reads the shown entries again, from the top, so that no new entry is left out. */
   const show = useCallback(async () => {
     await client.refetchQueries({ queryKey, exact: true });
     setWaiting(undefined);

@@ -5,7 +5,7 @@ import type { BoardColumn } from '../api/records.ts';
 import { useDropTarget } from './BoardColumn.tsx';
 import classes from './board.module.css';
 
-/** Where a deal is dropped to close it. Closed deals are many: all of them stand in the list, those of a month are counted here. */
+/** The place where a deal is dropped to close it. Closed deals are many: the list has all of them, and this place counts those of a month. */
 export function CloseTarget({ column: { stage, count, sums }, isTarget }: { column: BoardColumn; isTarget: boolean }) {
   const { ref, isOver } = useDropTarget(stage.id);
   const Icon = stage.outcome === 'won' ? IconTrophy : IconThumbDown;

@@ -28,7 +28,7 @@ const specs: FieldSpec[] = [
   { field: 'expected_close_on', label: 'Expected close', kind: 'date' },
 ];
 
-/** One deal: its fields, where it stands, and the ways it can go. */
+/** One deal: its fields, its stage, and the stages it can move to. */
 export function DealPage() {
   const { id } = useParams({ from: '/deals/$id' });
   const { data: deal, error, refetch } = useQuery(dealQuery(Number(id)));

@@ -21,7 +21,7 @@ function makeBoard(...stages: ListedDeal[][]): Board {
   };
 }
 
-test('a moved deal stands at the top of its new stage, and both columns’ sums follow', () => {
+test('a moved deal is at the top of its new stage, and the sums of both columns follow', () => {
   const board = moveOnBoard(makeBoard([deal(1, 1), deal(2, 1, 50)], [deal(3, 2, 10)]), 1, 2);
   expect(board.columns.map(({ deals }) => deals.map(({ id }) => id))).toEqual([[2], [1, 3]]);
   expect(board.columns.map(({ count }) => count)).toEqual([1, 2]);
@@ -30,7 +30,7 @@ test('a moved deal stands at the top of its new stage, and both columns’ sums 
   expect(findOnBoard(board, 1)?.deal.stage_name).toBe('Stage 2');
 });
 
-test('a move to where it stands, to no stage, or of no deal changes nothing', () => {
+test('a move to the present stage, to an unknown stage, or of an unknown deal changes nothing', () => {
   const board = makeBoard([deal(1, 1)], []);
   expect(moveOnBoard(board, 1, 1)).toBe(board);
   expect(moveOnBoard(board, 1, 9)).toBe(board);

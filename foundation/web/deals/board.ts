@@ -2,7 +2,7 @@ import type { Board, BoardColumn, ListedDeal, Sums } from '../api/records.ts';
 
 type Found = { column: BoardColumn; deal: ListedDeal };
 
-/** Where a deal stands among those that the board holds. */
+/** The place of a deal on the board. */
 export function findOnBoard(board: Board, dealId: number): Found | undefined {
   for (const column of board.columns) {
     const deal = column.deals.find(({ id }) => id === dealId);
@@ -32,7 +32,7 @@ export function moveOnBoard(board: Board, dealId: number, stageId: number): Boar
   };
 }
 
-/** The board with what the server says of a deal, where it stands. */
+/** The board with the server's version of a deal in its place. */
 export function renewOnBoard(board: Board, deal: Partial<ListedDeal> & { id: number }): Board {
   const found = findOnBoard(board, deal.id);
   if (!found) return board;

@@ -25,7 +25,7 @@ export function useBoardKeys({ columns, stages, onMove, say }: BoardKeysOptions)
     focusedId !== undefined && isShown(focusedId) ? focusedId : columns.find(({ deals }) => deals[0])?.deals[0]?.id;
 
   const focusCard = (dealId: number) => ref.current?.querySelector<HTMLElement>(`[data-deal="${dealId}"] a`)?.focus();
-  // A moved card is drawn anew in another column, and so is one that the server sends back: the focus follows it.
+  // A moved card is drawn again in another column, and so is a card that the server sends back: the focus follows it.
   useEffect(() => {
     if (followedId !== undefined && document.activeElement === document.body) focusCard(followedId);
   });

@@ -1,4 +1,4 @@
-/** Of a URL's search: a text, whatever the router made of it; undefined when there is none. */
+/** A value of a URL's search as text, also if the router made a number of it; undefined if there is none. */
 export function readText(value: unknown): string | undefined {
   if (typeof value === 'string') return value === '' ? undefined : value;
   return typeof value === 'number' ? String(value) : undefined;

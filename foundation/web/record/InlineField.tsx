@@ -11,7 +11,7 @@ import classes from './record.module.css';
 type InlineFieldProps = {
   spec: FieldSpec;
   text: string;
-  /** The record as it is now: an edit is of what the person saw when it began, whatever arrives meanwhile. */
+  /** The record as it is now. An edit refers to the version that the person saw when it began, whatever arrives meanwhile. */
   snapshot: Snapshot;
   provenance?: Provenance;
   describe: (field: string, value: unknown) => { text: string };
@@ -19,7 +19,7 @@ type InlineFieldProps = {
   onSave: (value: FieldValue, from: Snapshot) => Promise<void>;
 };
 
-/** A field that becomes an input where it stands. Enter or leaving it saves, Escape does not. */
+/** A field that becomes an input in its place. Enter or leaving it saves, Escape does not. */
 export function InlineField({ spec, snapshot, text, provenance, describe, onSave }: InlineFieldProps) {
   const [begun, setBegun] = useState(snapshot);
   const [typed, setTyped] = useState<FieldValue | undefined>();

@@ -11,7 +11,7 @@ const apps: Record<string, string> = {
 
 export const nameApp = (app: string) => apps[app] ?? app;
 
-/** Who last changed a field, in which app, when, and what stood there before. */
+/** The last change of a field: the person, the app, the time, and the value before. */
 export function ProvenanceNote({ provenance, before }: { provenance: Provenance; before: string }) {
   const { app, actor, at } = provenance;
   return (

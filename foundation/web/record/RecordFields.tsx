@@ -18,11 +18,11 @@ type RecordFieldsProps = {
   /** What the companies among the values are called, by id. */
   names?: Record<string, string>;
   save: Save;
-  /** Reads the record anew, for a conflict whose answer does not carry it. */
+  /** Reads the record again, for a conflict whose answer does not carry it. */
   reload: () => Promise<Snapshot>;
 };
 
-/** A record's fields, each edited where it stands; two who edit at once are shown what differs. */
+/** A record's fields, each edited in its place. If two people edit at once, the second sees what differs. */
 export function RecordFields({
   record,
   name,

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { flatten, nest, parseTyped } from './fields.ts';
 
-test('custom fields stand beside the others and find their way back', () => {
+test('custom fields are shown beside the others and are sent back as custom fields', () => {
   const values = flatten({ name: 'Ada', phone: null }, { region: 'north', seats: 4 });
   expect(values).toEqual({ name: 'Ada', phone: null, 'custom.region': 'north', 'custom.seats': 4 });
   expect(nest(values)).toEqual({ name: 'Ada', phone: null, custom: { region: 'north', seats: 4 } });

@@ -8,7 +8,7 @@ import { fieldTypes, makeKey } from './fieldtypes.ts';
 
 type FieldDialogProps = { record: FieldRecord; field: CustomField | undefined; onClose: () => void };
 
-/** Makes a custom field, or changes what can be changed of one: its key and type stand for good. */
+/** Makes a custom field, or changes one. Its key and type never change. */
 export function FieldDialog({ record, field, onClose }: FieldDialogProps) {
   const client = useQueryClient();
   const [values, setValues] = useState<CustomFieldInput>(

@@ -6,7 +6,7 @@ import { useQuery, useQueryClient } from '@tanstack/react-query';
 import type { CustomField } from '../api/records.ts';
 import { countCustomValues, deleteCustomField } from '../api/settings.ts';
 
-/** Asks before a field goes with all that stands in it, and says how much that is. */
+/** Asks before a field is removed with all its values, and says how many there are. */
 export function RemoveField({ field, onClose }: { field: CustomField; onClose: () => void }) {
   const client = useQueryClient();
   const { data } = useQuery({

@@ -10,7 +10,7 @@ type WhereToProps = {
   onChange: (stageId: number) => void;
 };
 
-/** Of a stage that goes: where the deals in it are to stand from then on. */
+/** The choice of a new stage for the deals of a stage that is removed. */
 export function WhereTo({ stage, stages, value, onChange }: WhereToProps) {
   const choices = stages.flatMap(({ id, name, outcome }) =>
     id !== undefined && outcome === stage.outcome ? [{ value: String(id), label: name }] : [],

@@ -13,7 +13,7 @@ const systems: [RegExp, string][] = [
   [/\bLinux\b/, 'Linux'],
 ];
 
-/** `Firefox on Windows`, from what a browser says of itself; what is none of those known is shown as it is. */
+/** `Firefox on Windows`, from a browser's own description; an unknown one is shown as it is. */
 export function nameBrowser(agent: string | null): string {
   if (!agent) return 'an unknown browser';
   const find = (all: [RegExp, string][]) => all.find(([pattern]) => pattern.test(agent))?.[1];

@@ -8,7 +8,7 @@ import { useMe } from './person.ts';
 const icon = new URL('../icon.svg', import.meta.url).href;
 const loadPalette = () => import('./Palette.tsx');
 
-/** What stands around every page of Foundation. */
+/** The frame around every page of Foundation. */
 export function FoundationShell() {
   const me = useMe();
   const navigate = useNavigate();
