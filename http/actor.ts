@@ -1,3 +1,4 @@
+import { becauseOf, readCause } from '@aether/platform';
 import type { MiddlewareHandler } from 'hono';
 import type { Caller } from './caller.ts';
 import { Problem } from './problem.ts';
@@ -18,7 +19,7 @@ export const staffOnly: MiddlewareHandler = async (c, next) => {
   if (!caller) throw refuseStranger();
   c.set('caller', caller);
   c.set('actor', caller.actor);
-  await next();
+  await becauseOf({ ...readCause(), actor: caller.actor?.id }, next);
   for (const cookie of caller.cookies ?? []) c.res.headers.append('Set-Cookie', cookie);
 };
 

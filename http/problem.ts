@@ -1,4 +1,4 @@
-import { CustomerMerged, PlatformError } from '@aether/platform';
+import { PlatformError } from '@aether/platform';
 import { z } from '@hono/zod-openapi';
 import type { Context, ErrorHandler } from 'hono';
 import { HTTPException } from 'hono/http-exception';
@@ -25,14 +25,12 @@ export const ProblemSchema = z
     errors: z.array(FieldProblemSchema).optional(),
     expected: z.int().optional().openapi({ description: 'Version conflicts: the version the caller had.' }),
     actual: z.int().optional().openapi({ description: 'Version conflicts: the version there is now.' }),
-    survivor: z.uuid().optional().openapi({ description: 'Merged customers: the id of the customer that goes on.' }),
     requestId: z.string().optional().openapi({ description: 'Names this request in the log.' }),
   })
   .openapi('Problem');
 
 export type FieldProblem = z.infer<typeof FieldProblemSchema>;
 
-type ProblemMembers = { expected: number; actual: number } | { survivor: string };
 type ProblemParts = {
   status: ContentfulStatusCode;
   /** kebab-case and stable: clients branch on it. */
@@ -40,7 +38,7 @@ type ProblemParts = {
   /** What the caller does next. Shown as it is: no personal data, no text of a driver. */
   detail: string;
   errors?: FieldProblem[];
-  members?: ProblemMembers;
+  members?: { expected: number; actual: number };
   headers?: Record<string, string>;
 };
 
@@ -49,7 +47,7 @@ export class Problem extends Error {
   readonly status: ContentfulStatusCode;
   readonly code: string;
   readonly errors: FieldProblem[];
-  readonly members: ProblemMembers | undefined;
+  readonly members: { expected: number; actual: number } | undefined;
   readonly headers: Record<string, string>;
 
   constructor({ status, code, detail, errors = [], members, headers = {} }: ProblemParts) {
@@ -133,17 +131,13 @@ function translatePlatformError(error: PlatformError, c: Context | undefined): P
   const isInQuery = (field: string) => c?.req.method === 'GET' && c.req.query(field) !== undefined;
   const { code, httpStatus, message, fields, retryAfterSeconds } = error;
   const versions = error as { expected?: unknown; actual?: unknown };
-  const members =
-    error instanceof CustomerMerged
-      ? { survivor: error.survivor }
-      : typeof versions.expected === 'number' &&
-        typeof versions.actual === 'number' && { expected: versions.expected, actual: versions.actual };
   return new Problem({
     status: httpStatus as ContentfulStatusCode,
     code,
     detail: message,
     errors: fields.map(({ field, message }) => ({ field, ...(isInQuery(field) && { in: 'query' }), message })),
-    ...(members && { members }),
+    ...(typeof versions.expected === 'number' &&
+      typeof versions.actual === 'number' && { members: { expected: versions.expected, actual: versions.actual } }),
     ...(retryAfterSeconds !== undefined && { headers: { 'Retry-After': String(retryAfterSeconds) } }),
   });
 }

@@ -13,6 +13,7 @@ import { type BodyLimits, bodyLimits, formatPath, readJsonBody } from '../input/
 import { checkTarget } from '../input/target.ts';
 import { answerProblem, createErrorHandler, Problem, refuseFields } from '../problem.ts';
 import { addHealth, type Checks } from './health.ts';
+import { traceRequest } from './trace.ts';
 
 /**
  * What every handler finds in its context. `actor` is the person who acts, undefined for a visitor or a machine; `problem` is the
@@ -42,7 +43,7 @@ export type AppOptions = {
 };
 
 /**
- * An app with everything that comes before a route: request id, access log, headers, checks of target and body, problem+json for
+ * An app with everything that comes before a route: trace, request id, access log, headers, checks of target and body, problem+json for
  * every refusal, `/healthz`, `/readyz` and `/openapi.json`. Add routes with `app.openapi(createRoute(…), handler)`.
  */
 export function createApp({
@@ -59,6 +60,7 @@ export function createApp({
   app.onError(createErrorHandler(log));
   app.notFound(answerNoSuchRoute);
 
+  app.use(traceRequest);
   app.use(requestId({ limitLength: 64 }));
   app.use(logAccess(log));
   app.use(

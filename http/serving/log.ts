@@ -1,4 +1,6 @@
+import { readCause } from '@aether/platform';
 import { type DestinationStream, type Logger, pino } from 'pino';
+import { traceIdOf } from './trace.ts';
 
 export type Log = Logger;
 
@@ -30,7 +32,7 @@ const personalFields = [
 ];
 
 /**
- * A logger of JSON lines on stdout. Level from LOG_LEVEL: trace, debug, info (default), warn, error, fatal, silent.
+ * A logger of JSON lines on stdout, each with the id of the trace that its request belongs to. Level from LOG_LEVEL: trace, debug, info (default), warn, error, fatal, silent.
  * Entries carry no personal data: known fields are replaced, and errors keep only what cannot hold a value.
  */
 export function createLog(app: string, destination?: DestinationStream): Logger {
@@ -43,6 +45,10 @@ export function createLog(app: string, destination?: DestinationStream): Logger 
     base: { app, pid: process.pid },
     redact: { paths: personalFields.flatMap((field) => [field, `*.${field}`, `*.*.${field}`]), censor: '[redacted]' },
     serializers: { err: serializeError },
+    mixin() {
+      const { trace } = readCause();
+      return trace === undefined ? {} : { trace: traceIdOf(trace) };
+    },
   };
   return destination ? pino(options, destination) : pino(options);
 }

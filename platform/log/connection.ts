@@ -1,16 +1,19 @@
-import type pg from 'pg';
-import { TransactionAborted } from './errors.ts';
+import pg from 'pg';
+import { readCause } from './cause.ts';
+import { type LocalSettings, queryCleanly } from './cleanquery.ts';
+import { InvalidField, TransactionAborted } from './errors.ts';
 import { type DriverQuery, openPool, toDriverLimit } from './pool.ts';
 import type { Queryable, QueryLimit, Statement } from './query.ts';
-import { isRefusedAlone, isUnanswered, type RefuseConstraint, translateRefusal } from './refusals.ts';
+import { rememberingMayWrite } from './reading.ts';
+import { isRefusedAlone, isUnanswered, type RefuseUnique, translateRefusal } from './refusals.ts';
 import type { Settings } from './settings.ts';
 import { openTransaction, type Transaction, type TransactionOptions, type Write } from './transaction.ts';
 
 export type ConnectionOptions = Settings & {
   /** Where unqualified names are looked up: schemas, with commas between them. */
   searchPath: string;
-  /** Names what a unique constraint or a reference protects; without it a refusal speaks of a value or a field. */
-  refuseConstraint?: RefuseConstraint;
+  /** Names what a unique constraint protects; without it a refusal speaks of a value. */
+  refuseUnique?: RefuseUnique;
 };
 
 export interface Connection<App extends string = string> extends Queryable {
@@ -32,7 +35,7 @@ export function openConnection<App extends string>(app: App, options: Connection
   const pooled = options.pooler === 'transaction';
   const pool = openPool(app, options);
   const refuse = (error: unknown, text?: string) =>
-    translateRefusal(error, { text, refuseConstraint: options.refuseConstraint });
+    translateRefusal(error, { text, refuseUnique: options.refuseUnique });
 
   const toQuery = (text: string, values?: unknown[], { timeoutMs }: QueryLimit = {}): DriverQuery => ({
     text,
@@ -42,6 +45,24 @@ export function openConnection<App extends string>(app: App, options: Connection
   });
   const toRun = ({ name, text }: Statement, values: unknown[]): DriverQuery =>
     pooled ? { text, values } : { name, text, values };
+
+  /** Always all of them, so that nothing counts that was left on the connection. @throws InvalidField */
+  function settingsFor({
+    actor = '',
+    trace = '',
+  }: {
+    actor?: string | undefined;
+    trace?: string | undefined;
+  }): LocalSettings {
+    for (const [field, value] of Object.entries({ actor, trace }))
+      if (value.includes('\0')) throw new InvalidField([{ field, message: 'cannot be stored in this form.' }]);
+    return { 'aether.actor': actor, 'aether.trace': trace, ...(pooled && { search_path: options.searchPath }) };
+  }
+
+  const mayWrite = rememberingMayWrite();
+  /** One statement on its own. Behind a pooler others have used the connection, so that also what only reads begins clean. */
+  const ask = (client: pg.PoolClient, query: DriverQuery): Promise<pg.QueryResult> =>
+    pooled || mayWrite(query.text) ? queryCleanly(client, query, settingsFor(readCause())) : client.query(query);
 
   /** Takes a connection for the length of some work, which says whether it may be used again. */
   async function hold<T>(work: (client: pg.PoolClient, discard: () => void) => Promise<T>): Promise<T> {
@@ -63,9 +84,20 @@ export function openConnection<App extends string>(app: App, options: Connection
   }
 
   async function transaction<T>(
-    { actor, trace, isolation, mayBeLost }: TransactionOptions,
+    { isolation, mayBeLost, ...given }: TransactionOptions,
     work: (tx: Transaction) => Promise<T>,
   ): Promise<T> {
+    const cause = readCause();
+    const actor = given.actor ?? cause.actor;
+    const settings = settingsFor({ actor, trace: given.trace ?? cause.trace });
+    const beginning = [
+      isolation ? `begin isolation level ${isolation}` : 'begin',
+      // The search path is a list of names; in quotes it would be one name.
+      ...Object.entries(settings).map(
+        ([name, value]) => `set local ${name} = ${name === 'search_path' ? value : pg.escapeLiteral(value)}`,
+      ),
+      ...(mayBeLost ? ['set local synchronous_commit = off'] : []),
+    ].join('; ');
     return hold(async (client, discard) => {
       const send = async (query: DriverQuery): Promise<pg.QueryResult> => {
         try {
@@ -76,17 +108,7 @@ export function openConnection<App extends string>(app: App, options: Connection
         }
       };
       try {
-        // Always set, so that nothing counts that was left on the connection.
-        await send({
-          text: `begin${isolation ? ` isolation level ${isolation}` : ''}; set local aether.actor = ''; set local aether.trace = ''${mayBeLost ? '; set local synchronous_commit = off' : ''}`,
-        });
-        if (pooled)
-          await send({
-            text: `select set_config('search_path', $1, true)`,
-            values: [options.searchPath],
-          });
-        if (actor !== undefined) await send({ text: `select set_config('aether.actor', $1, true)`, values: [actor] });
-        if (trace !== undefined) await send({ text: `select set_config('aether.trace', $1, true)`, values: [trace] });
+        await send({ text: beginning });
         const tx = openTransaction(
           {
             query: async (text, values, limit) => (await send(toQuery(text, values, limit))).rows,
@@ -119,7 +141,7 @@ export function openConnection<App extends string>(app: App, options: Connection
     query: (text, values, limit) =>
       hold(async (client, discard) => {
         try {
-          const { rows } = await client.query(toQuery(text, values, limit));
+          const { rows } = await ask(client, toQuery(text, values, limit));
           if (client.getTransactionStatus() === 'I') return rows;
         } catch (error) {
           if (!isRefusedAlone(error)) discard();
@@ -133,7 +155,7 @@ export function openConnection<App extends string>(app: App, options: Connection
     run: (statement, values) =>
       hold(async (client, discard) => {
         try {
-          return (await client.query(toRun(statement, values))).rows;
+          return (await ask(client, toRun(statement, values))).rows;
         } catch (error) {
           if (!isRefusedAlone(error)) discard();
           throw refuse(error, statement.text);

@@ -1,3 +1,4 @@
+export { becauseOf, type Cause, readCause, withoutCause } from './cause.ts';
 export { type Connection, type ConnectionOptions, closeWithinMs, openConnection } from './connection.ts';
 export { ConfigurationError, DatabaseBusy, DatabaseUnavailable, PlatformError } from './errors.ts';
 export { type Listener, listenOn } from './listener.ts';

@@ -19,10 +19,10 @@ export type Write = InTransaction & {
 };
 
 export type TransactionOptions = {
-  /** The user for whom this is done; stands beside what it changes. */
-  actor?: string;
-  /** W3C traceparent; stands in the events of what it changes. */
-  trace?: string;
+  /** The user for whom this is done; it stands beside what it changes. By default that of the surrounding `becauseOf`. */
+  actor?: string | undefined;
+  /** W3C traceparent; it stands in the events of what it changes. By default that of the surrounding `becauseOf`. */
+  trace?: string | undefined;
   isolation?: 'read committed' | 'repeatable read';
   /** Do not wait for the disk: a crash may undo the whole of it, never a part. For work that is then done again. */
   mayBeLost?: boolean;

@@ -1,5 +1,5 @@
 import { CrmContextSchema, z } from '@aether/http';
-import { ConfigurationError } from '@aether/platform';
+import { ConfigurationError, readCause } from '@aether/platform';
 import type { ServiceToken } from '@aether/signin';
 import { BrokenCircuitError, ConsecutiveBreaker, circuitBreaker, handleAll } from 'cockatiel';
 
@@ -55,8 +55,13 @@ export function connectFoundation({ url, token }: { url: string; token: ServiceT
   /** @throws when Foundation does not answer as it should */
   async function fetchOf(customerId: string): Promise<unknown> {
     const signal = AbortSignal.timeout(timeoutMs);
+    const { trace } = readCause();
     const response = await fetch(`${base}/api/customers/${customerId}/context`, {
-      headers: { Accept: 'application/json', Authorization: `Bearer ${await inTime(token.get(), signal)}` },
+      headers: {
+        Accept: 'application/json',
+        Authorization: `Bearer ${await inTime(token.get(), signal)}`,
+        ...(trace && { traceparent: trace }),
+      },
       redirect: 'error', // the token is for this address
       signal,
     });

@@ -5,7 +5,6 @@ import {
   NotFound,
   type PlatformDb,
   type Queryable,
-  repeatIfGone,
   type Transaction,
   type Write,
 } from '@aether/platform';
@@ -68,7 +67,7 @@ export async function openSession(
   const verified = identity_token === undefined ? undefined : await readIdentity(db, widget, identity_token);
   const who = verified ?? readClaim(opening, readSettings(widget.settings).ask === 'never' && !is_offline);
   const { token, hash } = createVisitorToken();
-  const open = async (tx: Transaction): Promise<Opened> => {
+  return db.within(write, async (tx) => {
     const bot = is_offline ? undefined : await findLiveBot(tx, widget.id);
     const handler = bot ? 'bot' : 'agent';
     const [made] = await tx.query<{ id: string; started_at: Date }>(
@@ -100,7 +99,7 @@ export async function openSession(
     if (bot) await greetVisitor(tx, held, bot.rules);
     if (who) {
       const customerId = await findCustomer(db, tx, who);
-      if (customerId) await tx.query('update support.sessions set customer_id = $2 where id = $1', [id, customerId]);
+      await tx.query('update support.sessions set customer_id = $2 where id = $1', [id, customerId]);
     }
     return {
       session_id: id,
@@ -109,8 +108,7 @@ export async function openSession(
       identity: verified ? 'verified' : 'claimed',
       started_at,
     };
-  };
-  return repeatIfGone(write, () => db.within(write, open));
+  });
 }
 
 /** What was typed, with the address as it is written plainly. @throws InvalidEmail, InvalidField */
@@ -124,11 +122,10 @@ function readClaim({ email, name }: Opening, mayBeNobody: boolean): Identity | u
   return { email: canonical.address, name };
 }
 
-/** @returns null for an erased customer, who gets no new conversation; the visitor does not learn of that. */
-async function findCustomer(db: PlatformDb, tx: Transaction, { email, name }: Identity): Promise<string | null> {
+/** Who was erased is found by an address that is still on file, and stays as they are: the visitor may not learn of it. */
+async function findCustomer(db: PlatformDb, tx: Transaction, { email, name }: Identity): Promise<string> {
   const { customer } = await db.findOrCreateCustomer({ email, name }, { tx });
-  if (customer.erased_at !== null) return null;
-  if (customer.support_id === null) await db.adoptCustomer(customer.id, { tx });
+  if (customer.support_id === null && customer.erased_at === null) await db.adoptCustomer(customer.id, { tx });
   return customer.id;
 }
 
@@ -176,14 +173,13 @@ export async function verifySession(
 ): Promise<{ visitor_token: string; identity: 'verified' }> {
   const identity = await readIdentity(db, session.widget, identityToken);
   const { token, hash } = createVisitorToken();
-  const verify = async (tx: Transaction): Promise<void> => {
+  await db.transaction({}, async (tx) => {
     const customerId = await findCustomer(db, tx, identity);
     await lockSession(tx, session.id);
     await link(tx, session.id, customerId, identity, 'verified');
     await tx.query('update support.sessions set token_hash = $2 where id = $1', [session.id, hash]);
     await addEntry(tx, session.id, 'verified');
-  };
-  await repeatIfGone({}, () => db.transaction({}, verify));
+  });
   return { visitor_token: token, identity: 'verified' };
 }
 
@@ -198,26 +194,23 @@ export async function identifyVisitor(
   claim: { email: string; name: string },
 ): Promise<void> {
   const who = readClaim(claim, false) as Identity;
-  const identify = async (tx: Transaction): Promise<void> => {
+  await db.transaction({}, async (tx) => {
     // Before the session is held: a message that waited for it would tell by its time how long this took.
     const customerId = await findCustomer(db, tx, who);
     await lockSession(tx, session.id);
-    // The address counts as well: a session of an erased customer has no customer.
-    const [known] = await tx.query(
-      'select from support.sessions where id = $1 and (customer_id is not null or visitor_email is not null)',
-      [session.id],
-    );
+    const [known] = await tx.query('select from support.sessions where id = $1 and customer_id is not null', [
+      session.id,
+    ]);
     if (known) throw new InvalidField([{ field: 'email', message: 'was given before in this conversation' }]);
     await link(tx, session.id, customerId, who, 'claimed');
     await addEntry(tx, session.id, 'identified');
-  };
-  await repeatIfGone({}, () => db.transaction({}, identify));
+  });
 }
 
 async function link(
   tx: Transaction,
   sessionId: string,
-  customerId: string | null,
+  customerId: string,
   who: Identity,
   identity: 'claimed' | 'verified',
 ): Promise<void> {

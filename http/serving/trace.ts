@@ -1,0 +1,31 @@
+import { randomBytes } from 'node:crypto';
+import { becauseOf } from '@aether/platform';
+import type { MiddlewareHandler } from 'hono';
+
+/** Version 00 is exactly this long; what later versions append is cut off. Zeros alone are no id, and ff is no version. */
+const wellFormed = /^(?!ff)([0-9a-f]{2})-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-([0-9a-f]{2})(-.*)?$/;
+
+/**
+ * The W3C traceparent of this server's part in a trace: of the caller's if theirs is well-formed, otherwise of a new one.
+ *
+ * @see https://www.w3.org/TR/trace-context/
+ */
+export function continueTrace(given: string | undefined): string {
+  const [, version, id, flags, more] = wellFormed.exec(given ?? '') ?? [];
+  const span = randomBytes(8).toString('hex');
+  if (id === undefined || (version === '00' && more !== undefined))
+    return `00-${randomBytes(16).toString('hex')}-${span}-01`;
+  return `00-${id}-${span}-${flags}`;
+}
+
+/** Of a traceparent what all servers in the trace have in common. */
+export function traceIdOf(traceparent: string): string {
+  return traceparent.slice(3, 35);
+}
+
+/** Puts the trace where transactions, log entries and calls to other servers find it, and into the answer. */
+export const traceRequest: MiddlewareHandler = async (c, next) => {
+  const trace = continueTrace(c.req.header('traceparent'));
+  await becauseOf({ trace }, next);
+  c.res.headers.set('traceparent', trace);
+};

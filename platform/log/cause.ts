@@ -1,0 +1,25 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+
+/** Why something is done. It stands in the events of what is changed. */
+export type Cause = {
+  /** The user for whom it is done. */
+  actor?: string | undefined;
+  /** W3C traceparent of the request that asked for it. */
+  trace?: string | undefined;
+};
+
+const causes = new AsyncLocalStorage<Cause>();
+
+/** Runs `work` so that every transaction and query in it carries this actor and trace, unless the call names others. */
+export function becauseOf<T>(cause: Cause, work: () => T): T {
+  return causes.run(cause, work);
+}
+
+/** Runs `work` without a cause: for a loop that a request happens to start and that outlives the request. */
+export function withoutCause<T>(work: () => T): T {
+  return causes.run({}, work);
+}
+
+export function readCause(): Cause {
+  return causes.getStore() ?? {};
+}

@@ -1,0 +1,75 @@
+import pg from 'pg';
+import type { DriverQuery } from './pool.ts';
+
+/** Settings that hold for one transaction, by their names. */
+export type LocalSettings = Record<string, string>;
+
+/** The driver's messages to the server, as far as a query sends them before its own. */
+type Wire = {
+  parse(message: { name: string; text: string; types: [] }): void;
+  bind(message: { portal: string; statement: string; values: string[] }): void;
+  execute(message: { portal: string; rows: number }): void;
+};
+type Answer = { fields?: unknown };
+
+/** What the driver's query does beside what its types tell. */
+interface DriverInternals {
+  callback: (error: Error | undefined, result: pg.QueryResult) => void;
+  query_timeout?: number;
+  prepare(wire: Wire): void;
+  handleDataRow(answer: Answer): void;
+  handleCommandComplete(answer: Answer, wire: Wire): void;
+}
+const DriverQueryClass = pg.Query as unknown as new (query: DriverQuery) => pg.Submittable & DriverInternals;
+
+/**
+ * A query before which settings are made that hold for it alone. Both go to the server at once, before one Sync, and are therefore one
+ * transaction and one round trip: nothing that was left on the connection counts, and nothing is left on it.
+ */
+class CleanQuery extends DriverQueryClass {
+  readonly #settings: LocalSettings;
+  #isOurs = true;
+
+  constructor(query: DriverQuery, settings: LocalSettings) {
+    super(query);
+    if (query.query_timeout !== undefined) this.query_timeout = query.query_timeout;
+    this.#settings = settings;
+  }
+
+  override prepare(wire: Wire): void {
+    const names = Object.keys(this.#settings);
+    const calls = names.map((name, index) => `set_config('${name}', $${index + 1}, true)`);
+    wire.parse({ name: '', text: `select ${calls.join(', ')}`, types: [] });
+    wire.bind({ portal: '', statement: '', values: Object.values(this.#settings) });
+    wire.execute({ portal: '', rows: 0 });
+    super.prepare(wire);
+  }
+
+  /** The first row and the first completion are those of the settings. */
+  override handleDataRow(answer: Answer): void {
+    if (!this.#isOurs) super.handleDataRow(answer);
+  }
+
+  override handleCommandComplete(answer: Answer, wire: Wire): void {
+    if (!this.#isOurs) super.handleCommandComplete(answer, wire);
+    this.#isOurs = false;
+  }
+}
+
+/** Runs one statement with these settings. @param query with queryMode extended, or a name */
+export async function queryCleanly(
+  client: pg.ClientBase,
+  query: DriverQuery,
+  settings: LocalSettings,
+): Promise<pg.QueryResult> {
+  const { promise, resolve, reject } = Promise.withResolvers<pg.QueryResult>();
+  const clean = new CleanQuery({ ...query, queryMode: 'extended' }, settings);
+  clean.callback = (error, result) => (error ? reject(error) : resolve(result));
+  client.query(clean);
+  try {
+    return await promise;
+  } catch (error) {
+    if (error instanceof Error) Error.captureStackTrace(error); // the driver's own leads to a socket
+    throw error;
+  }
+}
