@@ -42,9 +42,9 @@ const rawStatements = {
     text: `select c.id, c.email, c.name, c.phone, c.company_id, c.version, c.created_at, c.updated_at, c.created_by_app,
         c.crm_id, c.account_tier, c.account_manager_id, c.support_id, c.preferred_language, c.timezone, c.merged_into, c.erased_at,
         o.name as company_name, o.domain as company_domain,
-        x.account_manager_name, x.open_deals, x.open_deals_value, x.last_activity_type, x.last_activity_at, x.last_activity_app
-      from platform.customer_emails e join crm.customer_context x on x.customer_id = e.customer_id
-      cross join lateral (select (x.customer).*) c left join platform.companies o on o.id = c.company_id
+        c.account_manager_name, c.open_deals, c.open_deals_value, c.last_activity_type, c.last_activity_at, c.last_activity_app
+      from platform.customer_emails e join crm.customer_context c on c.id = e.customer_id
+      left join platform.companies o on o.id = c.company_id
       where e.email_key = $1`,
   },
 };

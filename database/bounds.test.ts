@@ -109,8 +109,8 @@ describe('what happened last', () => {
   test('has happened already: a meeting of next week does not count', async () => {
     const { id } = await addCustomer(foundation, 'phone', '+49 30 1234567');
     const last = async () =>
-      (await support.query('select last_activity_type as type from crm.customer_context where customer_id = $1', [id]))
-        .rows[0].type;
+      (await support.query('select last_activity_type as type from crm.customer_context where id = $1', [id])).rows[0]
+        .type;
     const add = (type: string, at: string) =>
       foundation.query(
         `insert into crm.activities (customer_id, type, description, occurred_at) values ($1, $2, 'A', now() + $3::interval)`,

@@ -249,6 +249,7 @@ CREATE INDEX activities_deals_won ON crm.activities USING btree (customer_id, oc
 CREATE INDEX activities_of_deal ON crm.activities USING btree (deal_id, occurred_at DESC, id DESC) WHERE (deal_id IS NOT NULL);
 CREATE INDEX activities_tasks ON crm.activities USING btree (COALESCE(due_at, 'infinity'::timestamp with time zone), id) WHERE ((type = 'task'::text) AND (done_at IS NULL));
 CREATE INDEX activities_timeline ON crm.activities USING btree (customer_id, occurred_at DESC, id DESC);
+CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON crm.activities FOR EACH ROW EXECUTE FUNCTION platform.require_present_customer('customer_id');
 CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON crm.activities FOR EACH ROW EXECUTE FUNCTION sync.capture_crm_activities();
 alter table crm.activities enable row level security, force row level security;
 create policy foundation_add on crm.activities for insert to foundation_role with check ((created_by_app = 'foundation'::text));
@@ -289,6 +290,7 @@ comment on column crm.changes.actor is 'As the app said; no reference, because w
 comment on column crm.changes.names is 'What was called how when it happened, because it may be gone or renamed: { "custom.colour": "Colour", "stage_id.7": "Proposal" }.';
 CREATE INDEX changes_of_deal ON crm.changes USING btree (deal_id, occurred_at DESC, id DESC) WHERE (deal_id IS NOT NULL);
 CREATE INDEX changes_timeline ON crm.changes USING btree (customer_id, occurred_at DESC, id DESC);
+CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON crm.changes FOR EACH ROW EXECUTE FUNCTION platform.require_present_customer('customer_id');
 alter table crm.changes enable row level security, force row level security;
 create policy foundation_all on crm.changes for all to foundation_role using (true) with check (true);
 create policy owner_all on crm.changes for all to platform_owner using (true) with check (true);
@@ -318,6 +320,7 @@ comment on table crm.contacts is 'A person''s role at a company; the person may 
 CREATE INDEX contacts_company_id_idx ON crm.contacts USING btree (company_id);
 CREATE INDEX contacts_customer_id_idx ON crm.contacts USING btree (customer_id) WHERE (customer_id IS NOT NULL);
 CREATE TRIGGER count_version BEFORE UPDATE ON crm.contacts FOR EACH ROW EXECUTE FUNCTION platform.count_version();
+CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON crm.contacts FOR EACH ROW EXECUTE FUNCTION platform.require_present_customer('customer_id');
 CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON crm.contacts FOR EACH ROW EXECUTE FUNCTION sync.capture_crm_contacts();
 alter table crm.contacts enable row level security, force row level security;
 create policy foundation_all on crm.contacts for all to foundation_role using (true) with check (true);
@@ -367,6 +370,7 @@ CREATE INDEX custom_field_values_customer_id_idx ON crm.custom_field_values USIN
 CREATE INDEX custom_field_values_deal_id_idx ON crm.custom_field_values USING btree (deal_id) WHERE (deal_id IS NOT NULL);
 CREATE TRIGGER check_value BEFORE INSERT OR DELETE OR UPDATE ON crm.custom_field_values FOR EACH ROW EXECUTE FUNCTION crm.check_custom_value();
 CREATE TRIGGER count_version AFTER INSERT OR DELETE OR UPDATE ON crm.custom_field_values FOR EACH ROW EXECUTE FUNCTION crm.count_custom_value();
+CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON crm.custom_field_values FOR EACH ROW EXECUTE FUNCTION platform.require_present_customer('customer_id');
 CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON crm.custom_field_values FOR EACH ROW EXECUTE FUNCTION sync.capture_crm_custom_field_values();
 alter table crm.custom_field_values enable row level security, force row level security;
 create policy foundation_all on crm.custom_field_values for all to foundation_role using (true) with check (true);
@@ -465,6 +469,7 @@ CREATE INDEX deals_sums ON crm.deals USING btree (pipeline_id, stage_id, status,
 CREATE CONSTRAINT TRIGGER require_custom_values AFTER INSERT ON crm.deals DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION crm.require_custom_values('deal');
 CREATE TRIGGER a_tie_status BEFORE INSERT OR UPDATE OF pipeline_id, stage_id, status ON crm.deals FOR EACH ROW EXECUTE FUNCTION crm.tie_status_to_stage();
 CREATE TRIGGER count_version BEFORE UPDATE ON crm.deals FOR EACH ROW EXECUTE FUNCTION platform.count_version();
+CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON crm.deals FOR EACH ROW EXECUTE FUNCTION platform.require_present_customer('customer_id');
 CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON crm.deals FOR EACH ROW EXECUTE FUNCTION sync.capture_crm_deals();
 alter table crm.deals enable row level security, force row level security;
 create policy foundation_all on crm.deals for all to foundation_role using (true) with check (true);
@@ -559,14 +564,29 @@ grant select on crm.saved_views to foundation_role;
 grant update (name, query, is_shared) on crm.saved_views to foundation_role;
 
 create view crm.customer_context as
- SELECT c.id AS customer_id,
+ SELECT c.id,
+    c.email,
+    c.name,
+    c.phone,
+    c.company_id,
+    c.version,
+    c.created_at,
+    c.updated_at,
+    c.created_by_app,
+    c.crm_id,
+    c.account_tier,
+    c.account_manager_id,
+    c.support_id,
+    c.preferred_language,
+    c.timezone,
+    c.merged_into,
+    c.erased_at,
     manager.name AS account_manager_name,
     COALESCE(deals.open_deals, 0) AS open_deals,
     COALESCE(deals.open_deals_value, '{}'::jsonb) AS open_deals_value,
     last.type AS last_activity_type,
     last.occurred_at AS last_activity_at,
-    last.created_by_app AS last_activity_app,
-    c.*::platform.customers AS customer
+    last.created_by_app AS last_activity_app
    FROM (((platform.customers c
      LEFT JOIN platform.users manager ON ((manager.id = c.account_manager_id)))
      LEFT JOIN LATERAL ( SELECT (sum(per_currency.deals))::integer AS open_deals,
@@ -768,6 +788,41 @@ begin
     hint = 'Another directory account is another user.';
 end $function$;
 
+CREATE OR REPLACE FUNCTION platform.keep_merges_flat()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  survivor uuid;
+  survivor_erased_at timestamptz;
+begin
+  if current_setting('transaction_isolation') <> 'read committed' then
+    raise exception 'a merge and an erasure run under read committed' using errcode = 'feature_not_supported',
+      hint = 'With an older snapshot a merge that has just committed would be invisible.';
+  end if;
+  if tg_op = 'UPDATE' then perform from platform.customers c where c.id = new.id for update; end if;
+  if new.merged_into is null or tg_op = 'UPDATE' and new.merged_into is not distinct from old.merged_into then return new; end if;
+  if new.erased_at is not null then
+    raise exception 'an erased customer is not merged' using errcode = 'foreign_key_violation', constraint = 'customer_erased',
+      column = 'id';
+  end if;
+  select c.merged_into, c.erased_at into survivor, survivor_erased_at
+  from platform.customers c where c.id = new.merged_into for key share;
+  if survivor_erased_at is not null then
+    raise exception 'the customer was erased' using errcode = 'foreign_key_violation', constraint = 'customer_erased',
+      column = 'merged_into';
+  elsif survivor is not null then
+    raise exception 'the customer was merged into another one' using errcode = 'foreign_key_violation',
+      constraint = 'customer_merged', column = 'merged_into', detail = survivor, hint = 'Merge into the customer in the detail.';
+  elsif exists (select from platform.customers c where c.merged_into = new.id) then
+    raise exception 'customers are merged into this one' using errcode = 'check_violation',
+      constraint = 'customers_merged_into_flat', column = 'merged_into', hint = 'Lead those to the new survivor first.';
+  end if;
+  return new;
+end $function$;
+
 CREATE OR REPLACE FUNCTION platform.list_sign_ins(person text)
  RETURNS TABLE(id uuid, app text, agent text, created_at timestamp with time zone, last_seen_at timestamp with time zone, expires_at timestamp with time zone)
  LANGUAGE sql
@@ -851,6 +906,42 @@ begin
   return null;
 end $function$;
 
+CREATE OR REPLACE FUNCTION platform.require_present_customer()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  customer uuid;
+  survivor uuid;
+  erased_at timestamptz;
+begin
+  -- The row is converted only if its column has another name: that costs more than the rest of this function.
+  if tg_argv[0] = 'customer_id' then customer := new.customer_id; else customer := (to_jsonb(new) ->> tg_argv[0])::uuid; end if;
+  if customer is null then return new; end if;
+  select c.merged_into, c.erased_at into survivor, erased_at from platform.customers c where c.id = customer for key share;
+  if erased_at is not null then
+    raise exception 'the customer was erased' using errcode = 'foreign_key_violation', constraint = 'customer_erased',
+      table = tg_table_name, column = tg_argv[0];
+  elsif survivor is not null then
+    raise exception 'the customer was merged into another one' using errcode = 'foreign_key_violation',
+      constraint = 'customer_merged', table = tg_table_name, column = tg_argv[0], detail = survivor,
+      hint = 'Write the row for the customer in the detail.';
+  end if;
+  return new;
+end $function$;
+
+CREATE OR REPLACE PROCEDURE platform.require_present_customer(IN target regclass, IN customer_column name DEFAULT 'customer_id'::name)
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $procedure$
+begin
+  execute format(
+    'create trigger %I before insert or update of %I on %s for each row execute function platform.require_present_customer(%L)',
+    'present_' || customer_column, customer_column, target, customer_column);
+end $procedure$;
+
 CREATE OR REPLACE FUNCTION platform.sign_in_user(subject text, address text, full_name text, tenant text, account text)
  RETURNS platform.users
  LANGUAGE plpgsql
@@ -931,6 +1022,7 @@ create table platform.customer_emails (
 comment on table platform.customer_emails is 'Every address a customer is known by. Its primary key is what makes a customer unique; a trigger on platform.customers writes it.';
 CREATE INDEX customer_emails_customer_id_idx ON platform.customer_emails USING btree (customer_id);
 CREATE UNIQUE INDEX customer_emails_one_primary ON platform.customer_emails USING btree (customer_id) WHERE is_primary;
+CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON platform.customer_emails FOR EACH ROW EXECUTE FUNCTION platform.require_present_customer('customer_id');
 alter table platform.customer_emails enable row level security, force row level security;
 create policy apps_read on platform.customer_emails for select to foundation_role, support_role using (true);
 create policy owner_all on platform.customer_emails for all to platform_owner using (true) with check (true);
@@ -948,6 +1040,7 @@ create table platform.customer_external_ids (
   constraint customer_external_ids_external_id_check CHECK (((octet_length(external_id) >= 1) AND (octet_length(external_id) <= 128)))
 );
 CREATE INDEX customer_external_ids_customer_id_idx ON platform.customer_external_ids USING btree (customer_id);
+CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON platform.customer_external_ids FOR EACH ROW EXECUTE FUNCTION platform.require_present_customer('customer_id');
 alter table platform.customer_external_ids enable row level security, force row level security;
 create policy apps_read on platform.customer_external_ids for select to foundation_role, support_role using (true);
 create policy owner_all on platform.customer_external_ids for all to platform_owner using (true) with check (true);
@@ -994,7 +1087,7 @@ create table platform.customers (
   constraint customers_timezone_check CHECK ((timezone ~ '^[A-Za-z][A-Za-z0-9_+/-]{0,63}$'::text))
 ) with (fillfactor=90);
 comment on column platform.customers.email_key is 'The canonical form of email. It stands here, not only in customer_emails, so that a plain insert cannot leave a customer without an address.';
-comment on column platform.customers.merged_into is 'The customer that goes on for this one; never one that is itself merged.';
+comment on column platform.customers.merged_into is 'The customer that goes on for this one; never one that is itself merged. See platform.keep_merges_flat.';
 CREATE INDEX customers_by_creation ON platform.customers USING btree (created_at, id) WHERE ((merged_into IS NULL) AND (erased_at IS NULL));
 CREATE INDEX customers_by_email ON platform.customers USING btree (email_key, id) WHERE ((merged_into IS NULL) AND (erased_at IS NULL));
 CREATE INDEX customers_by_name ON platform.customers USING btree (name, id) WHERE ((merged_into IS NULL) AND (erased_at IS NULL));
@@ -1011,6 +1104,8 @@ CREATE TRIGGER a_before_complete BEFORE UPDATE OF email_key ON platform.customer
 CREATE TRIGGER a_complete BEFORE INSERT OR UPDATE OF email, email_key ON platform.customers FOR EACH ROW EXECUTE FUNCTION platform.complete_customer();
 CREATE TRIGGER b_count_version BEFORE UPDATE ON platform.customers FOR EACH ROW EXECUTE FUNCTION platform.count_version();
 CREATE TRIGGER c_record_known_by AFTER INSERT OR UPDATE OF email_key, email, crm_id, support_id ON platform.customers FOR EACH ROW EXECUTE FUNCTION platform.record_known_by();
+CREATE TRIGGER d_keep_merges_flat BEFORE UPDATE OF merged_into, erased_at ON platform.customers FOR EACH ROW WHEN (((new.merged_into IS DISTINCT FROM old.merged_into) OR (new.erased_at IS DISTINCT FROM old.erased_at))) EXECUTE FUNCTION platform.keep_merges_flat();
+CREATE TRIGGER d_keep_new_merges_flat BEFORE INSERT ON platform.customers FOR EACH ROW WHEN ((new.merged_into IS NOT NULL)) EXECUTE FUNCTION platform.keep_merges_flat();
 CREATE TRIGGER d_order AFTER INSERT OR UPDATE ON platform.customers FOR EACH ROW EXECUTE FUNCTION crm.order_customer();
 CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON platform.customers FOR EACH ROW EXECUTE FUNCTION sync.capture_platform_customers();
 alter table platform.customers enable row level security, force row level security;
@@ -1195,6 +1290,7 @@ comment on column support.calls.client_id is 'Given by who logs it: a retry is t
 CREATE INDEX calls_agent_id_idx ON support.calls USING btree (agent_id) WHERE (agent_id IS NOT NULL);
 CREATE INDEX calls_customer_id_started_at_idx ON support.calls USING btree (customer_id, started_at DESC);
 CREATE INDEX calls_newest ON support.calls USING btree (started_at DESC, id DESC);
+CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON support.calls FOR EACH ROW EXECUTE FUNCTION platform.require_present_customer('customer_id');
 CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON support.calls FOR EACH ROW EXECUTE FUNCTION sync.capture_support_calls();
 alter table support.calls enable row level security, force row level security;
 create policy owner_all on support.calls for all to platform_owner using (true) with check (true);
@@ -1398,6 +1494,7 @@ CREATE INDEX sessions_ended ON support.sessions USING btree (ended_at DESC, id D
 CREATE INDEX sessions_open ON support.sessions USING btree (agent_id) WHERE ((status = 'active'::text) AND (asked_at IS NOT NULL));
 CREATE INDEX sessions_started_at_id_idx ON support.sessions USING btree (started_at DESC, id DESC);
 CREATE INDEX sessions_widget_id_idx ON support.sessions USING btree (widget_id);
+CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON support.sessions FOR EACH ROW EXECUTE FUNCTION platform.require_present_customer('customer_id');
 CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON support.sessions FOR EACH ROW EXECUTE FUNCTION sync.capture_support_sessions();
 alter table support.sessions enable row level security, force row level security;
 create policy owner_all on support.sessions for all to platform_owner using (true) with check (true);

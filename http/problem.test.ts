@@ -1,6 +1,7 @@
 import {
   ConfigurationError,
   CustomerErased,
+  CustomerMerged,
   CustomerVersionConflict,
   DatabaseBusy,
   DatabaseUnavailable,
@@ -39,6 +40,7 @@ test.each([
   [new FieldNotOwned([{ field: 'account_tier', message: 'belongs to Foundation' }]), 403, 'field-not-owned'],
   [new EmailTaken(), 409, 'email-taken'],
   [new CustomerErased(), 410, 'customer-erased'],
+  [new CustomerMerged('0199aaaa-0000-7000-8000-000000000001'), 409, 'customer-merged'],
   [new InvalidEmail('no-at', 'needs an @'), 422, 'invalid-email'],
   [new CustomerVersionConflict(3, 5), 409, 'customer-version-conflict'],
 ])('%s of the platform reaches the client with its words and fields', async (error, status, code) => {
@@ -58,6 +60,12 @@ test('a field that the platform refuses stands where the request had it: in the 
   expect(elsewhere.errors).toEqual([{ field: 'email', message }]);
   const inBody = await readProblem(await post(`${server.url}/fail?email=a@b`, '{}'));
   expect(inBody.errors).toEqual([{ field: 'email', message }]);
+});
+
+test('a merged customer’s refusal carries the survivor', async () => {
+  failure = new CustomerMerged('0199aaaa-0000-7000-8000-000000000001');
+  const problem = await readProblem(await fetch(`${server.url}/fail`));
+  expect(problem).toMatchObject({ status: 409, survivor: '0199aaaa-0000-7000-8000-000000000001' });
 });
 
 test('a version conflict carries both versions', async () => {

@@ -1,4 +1,4 @@
-import { PlatformError } from '@aether/platform';
+import { CustomerMerged, PlatformError } from '@aether/platform';
 import { z } from '@hono/zod-openapi';
 import type { Context, ErrorHandler } from 'hono';
 import { HTTPException } from 'hono/http-exception';
@@ -25,12 +25,14 @@ export const ProblemSchema = z
     errors: z.array(FieldProblemSchema).optional(),
     expected: z.int().optional().openapi({ description: 'Version conflicts: the version the caller had.' }),
     actual: z.int().optional().openapi({ description: 'Version conflicts: the version there is now.' }),
+    survivor: z.uuid().optional().openapi({ description: 'Merged customers: the id of the customer that goes on.' }),
     requestId: z.string().optional().openapi({ description: 'Names this request in the log.' }),
   })
   .openapi('Problem');
 
 export type FieldProblem = z.infer<typeof FieldProblemSchema>;
 
+type ProblemMembers = { expected: number; actual: number } | { survivor: string };
 type ProblemParts = {
   status: ContentfulStatusCode;
   /** kebab-case and stable: clients branch on it. */
@@ -38,7 +40,7 @@ type ProblemParts = {
   /** What the caller does next. Shown as it is: no personal data, no text of a driver. */
   detail: string;
   errors?: FieldProblem[];
-  members?: { expected: number; actual: number };
+  members?: ProblemMembers;
   headers?: Record<string, string>;
 };
 
@@ -47,7 +49,7 @@ export class Problem extends Error {
   readonly status: ContentfulStatusCode;
   readonly code: string;
   readonly errors: FieldProblem[];
-  readonly members: { expected: number; actual: number } | undefined;
+  readonly members: ProblemMembers | undefined;
   readonly headers: Record<string, string>;
 
   constructor({ status, code, detail, errors = [], members, headers = {} }: ProblemParts) {
@@ -131,13 +133,17 @@ function translatePlatformError(error: PlatformError, c: Context | undefined): P
   const isInQuery = (field: string) => c?.req.method === 'GET' && c.req.query(field) !== undefined;
   const { code, httpStatus, message, fields, retryAfterSeconds } = error;
   const versions = error as { expected?: unknown; actual?: unknown };
+  const members =
+    error instanceof CustomerMerged
+      ? { survivor: error.survivor }
+      : typeof versions.expected === 'number' &&
+        typeof versions.actual === 'number' && { expected: versions.expected, actual: versions.actual };
   return new Problem({
     status: httpStatus as ContentfulStatusCode,
     code,
     detail: message,
     errors: fields.map(({ field, message }) => ({ field, ...(isInQuery(field) && { in: 'query' }), message })),
-    ...(typeof versions.expected === 'number' &&
-      typeof versions.actual === 'number' && { members: { expected: versions.expected, actual: versions.actual } }),
+    ...(members && { members }),
     ...(retryAfterSeconds !== undefined && { headers: { 'Retry-After': String(retryAfterSeconds) } }),
   });
 }

@@ -1,4 +1,5 @@
-import { EmailTaken } from './errors.ts';
+import type pg from 'pg';
+import { CustomerErased, CustomerMerged, EmailTaken } from './errors.ts';
 import { AlreadyExists, type PlatformError } from './log/errors.ts';
 
 /** What each unique constraint protects, in the caller's words. */
@@ -14,9 +15,12 @@ const uniqueFields: Record<string, string> = {
   users_directory_tenant_id_directory_object_id_key: 'directory account',
 };
 
-/** What was refused because something else has the value. @returns undefined for a constraint that is not listed here */
-export function refuseUnique(constraint: string, cause: unknown): PlatformError | undefined {
+/** Why the database refused a value or a reference. @returns undefined for a constraint that is not listed here */
+export function refuseConstraint(constraint: string, cause: pg.DatabaseError): PlatformError | undefined {
   if (constraint === 'customer_emails_pkey') return new EmailTaken(cause);
+  // Of platform.require_present_customer, whose detail is the survivor.
+  if (constraint === 'customer_merged' && cause.detail) return new CustomerMerged(cause.detail, cause);
+  if (constraint === 'customer_erased') return new CustomerErased(cause);
   const field = uniqueFields[constraint];
   return field === undefined ? undefined : new AlreadyExists(field, cause);
 }

@@ -34,10 +34,10 @@ type ContextRow = Customer & {
 };
 
 const contextColumns = `${customerColumns}, o.name as company_name, o.domain as company_domain,
-  x.account_manager_name, x.open_deals, x.open_deals_value, x.last_activity_type, x.last_activity_at, x.last_activity_app`;
+  c.account_manager_name, c.open_deals, c.open_deals_value, c.last_activity_type, c.last_activity_at, c.last_activity_app`;
 /** The customer whose id is `customerId`, as the view brings it: its row is read once. */
-const joinContext = (customerId: string) => `join crm.customer_context x on x.customer_id = ${customerId}
-   cross join lateral (select (x.customer).*) c left join platform.companies o on o.id = c.company_id`;
+const joinContext = (customerId: string) => `join crm.customer_context c on c.id = ${customerId}
+   left join platform.companies o on o.id = c.company_id`;
 
 const contextByEmail = prepareLookup(
   'customer-context-by-email',

@@ -48,8 +48,20 @@ export class CompanyVersionConflict extends PlatformError {
 
 /** Stop: the person asked to be forgotten. */
 export class CustomerErased extends PlatformError {
-  constructor() {
-    super('customer-erased', 410, 'This customer was erased and can no longer be changed.');
+  constructor(cause?: unknown) {
+    super('customer-erased', 410, 'This customer was erased and can no longer be changed.', { cause });
+  }
+}
+
+/** Repeat the step with the survivor: this customer was merged into it and accepts nothing new. See repeatIfGone. */
+export class CustomerMerged extends PlatformError {
+  /** The id of the customer that goes on. */
+  readonly survivor: string;
+  constructor(survivor: string, cause?: unknown) {
+    super('customer-merged', 409, `This customer was merged into another one. Repeat this with customer ${survivor}.`, {
+      cause,
+    });
+    this.survivor = survivor;
   }
 }
 

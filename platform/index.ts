@@ -6,6 +6,7 @@ export { type CanonicalEmail, canonicaliseDomain, canonicaliseEmail } from './em
 export type { App } from './environment.ts';
 export * from './errors.ts';
 export { isUuid } from './fields.ts';
+export { repeatIfGone } from './gone.ts';
 export type { EventBus } from './log/bus.ts';
 export { becauseOf, type Cause, readCause } from './log/cause.ts';
 export * from './log/errors.ts';

@@ -3,7 +3,7 @@ import pg from 'pg';
 import { type CacheOptions, type CacheState, openCustomerCache } from './cache.ts';
 import { cachedCustomerCalls } from './cachedcustomers.ts';
 import { type CompanyCalls, companyCalls } from './companies.ts';
-import { refuseUnique } from './constraints.ts';
+import { refuseConstraint } from './constraints.ts';
 import { type ContextCalls, contextCalls } from './context.ts';
 import { type CustomerCalls, customerCalls } from './customers.ts';
 import { type App, type Environment, readEnvironment } from './environment.ts';
@@ -57,7 +57,7 @@ export async function connectPlatform({
 }): Promise<PlatformDb> {
   const environment = readEnvironment(app, variables);
   const { schema } = environment;
-  const connection = openConnection(app, { ...environment, searchPath: `${schema},platform`, refuseUnique });
+  const connection = openConnection(app, { ...environment, searchPath: `${schema},platform`, refuseConstraint });
   const check = () => checkDatabase(connection, environment);
   try {
     await check().catch((error) => {

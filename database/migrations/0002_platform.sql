@@ -116,7 +116,7 @@ create table platform.customers (
 comment on column platform.customers.email_key is
   'The canonical form of email. It stands here, not only in customer_emails, '
   'so that a plain insert cannot leave a customer without an address.';
-comment on column platform.customers.merged_into is 'The customer that goes on for this one; never one that is itself merged.';
+comment on column platform.customers.merged_into is 'The customer that goes on for this one; never one that is itself merged. See platform.keep_merges_flat.';
 
 create index on platform.customers (company_id) where company_id is not null;
 create index on platform.customers (merged_into) where merged_into is not null;
@@ -138,6 +138,81 @@ create index customers_without_manager on platform.customers (created_at, id)
 create index customers_of_manager on platform.customers (account_manager_id, name, id) where account_manager_id is not null;
 -- A phone number is found by its last digits, however it is written; the whole number is compared afterwards.
 create index customers_by_phone_end on platform.customers (right(regexp_replace(phone, '\D', '', 'g'), 7)) where phone is not null;
+
+-- A merge is flat: merged_into leads in one step to a customer that goes on. A customer is merged only if nobody is merged into it; the
+-- merge that moves those on comes first. The target's key share lock conflicts with the lock that the target's own merge or erasure takes
+-- here, so of two merges that meet the second sees the first. The row's own lock is the strongest, although the update itself needs less:
+-- it waits for every transaction that has just given this customer a child (see platform.require_present_customer).
+create function platform.keep_merges_flat() returns trigger
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  survivor uuid;
+  survivor_erased_at timestamptz;
+begin
+  if current_setting('transaction_isolation') <> 'read committed' then
+    raise exception 'a merge and an erasure run under read committed' using errcode = 'feature_not_supported',
+      hint = 'With an older snapshot a merge that has just committed would be invisible.';
+  end if;
+  if tg_op = 'UPDATE' then perform from platform.customers c where c.id = new.id for update; end if;
+  if new.merged_into is null or tg_op = 'UPDATE' and new.merged_into is not distinct from old.merged_into then return new; end if;
+  if new.erased_at is not null then
+    raise exception 'an erased customer is not merged' using errcode = 'foreign_key_violation', constraint = 'customer_erased',
+      column = 'id';
+  end if;
+  select c.merged_into, c.erased_at into survivor, survivor_erased_at
+  from platform.customers c where c.id = new.merged_into for key share;
+  if survivor_erased_at is not null then
+    raise exception 'the customer was erased' using errcode = 'foreign_key_violation', constraint = 'customer_erased',
+      column = 'merged_into';
+  elsif survivor is not null then
+    raise exception 'the customer was merged into another one' using errcode = 'foreign_key_violation',
+      constraint = 'customer_merged', column = 'merged_into', detail = survivor, hint = 'Merge into the customer in the detail.';
+  elsif exists (select from platform.customers c where c.merged_into = new.id) then
+    raise exception 'customers are merged into this one' using errcode = 'check_violation',
+      constraint = 'customers_merged_into_flat', column = 'merged_into', hint = 'Lead those to the new survivor first.';
+  end if;
+  return new;
+end $$;
+create trigger d_keep_merges_flat before update of merged_into, erased_at on platform.customers
+  for each row when ((new.merged_into, new.erased_at) is distinct from (old.merged_into, old.erased_at))
+  execute function platform.keep_merges_flat();
+create trigger d_keep_new_merges_flat before insert on platform.customers
+  for each row when (new.merged_into is not null) execute function platform.keep_merges_flat();
+
+-- A merged or erased customer gets no new child, whoever writes it and by which statement. The refusal names the survivor. The key share
+-- lock is the foreign key's own, so writers of the customer do not wait for it; a merge and an erasure do, and this waits for them.
+-- Security definer, because a row lock needs a right to update, and the policies hide merged and erased customers from a lock.
+create function platform.require_present_customer() returns trigger
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  customer uuid;
+  survivor uuid;
+  erased_at timestamptz;
+begin
+  -- The row is converted only if its column has another name: that costs more than the rest of this function.
+  if tg_argv[0] = 'customer_id' then customer := new.customer_id; else customer := (to_jsonb(new) ->> tg_argv[0])::uuid; end if;
+  if customer is null then return new; end if;
+  select c.merged_into, c.erased_at into survivor, erased_at from platform.customers c where c.id = customer for key share;
+  if erased_at is not null then
+    raise exception 'the customer was erased' using errcode = 'foreign_key_violation', constraint = 'customer_erased',
+      table = tg_table_name, column = tg_argv[0];
+  elsif survivor is not null then
+    raise exception 'the customer was merged into another one' using errcode = 'foreign_key_violation',
+      constraint = 'customer_merged', table = tg_table_name, column = tg_argv[0], detail = survivor,
+      hint = 'Write the row for the customer in the detail.';
+  end if;
+  return new;
+end $$;
+
+-- To be called for every foreign key to customers; a lint finds one without it. A column that is to hold merged customers as well, such as
+-- the ledger of merges, has a constraint whose comment begins with "any customer".
+create procedure platform.require_present_customer(target regclass, customer_column name default 'customer_id')
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+  execute format(
+    'create trigger %I before insert or update of %I on %s for each row execute function platform.require_present_customer(%L)',
+    'present_' || customer_column, customer_column, target, customer_column);
+end $$;
 
 call platform.protect_table('platform.customers');
 create policy apps_read on platform.customers for select to foundation_role, support_role using (true);
@@ -178,6 +253,8 @@ create table platform.customer_external_ids (
   primary key (app, external_id)
 );
 create index on platform.customer_external_ids (customer_id);
+call platform.require_present_customer('platform.customer_emails');
+call platform.require_present_customer('platform.customer_external_ids');
 
 call platform.protect_table('platform.customer_emails');
 call platform.protect_table('platform.customer_external_ids');

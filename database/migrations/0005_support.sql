@@ -130,6 +130,7 @@ create index on support.sessions (customer_id, started_at desc) where customer_i
 create index on support.sessions (agent_id) where agent_id is not null;
 create index sessions_open on support.sessions (agent_id) where status = 'active' and asked_at is not null;
 create index sessions_ended on support.sessions (ended_at desc, id desc) where status = 'ended';
+call platform.require_present_customer('support.sessions');
 call platform.protect_table('support.sessions');
 create policy support_all on support.sessions to support_role using (true) with check (true);
 grant select,
@@ -198,6 +199,7 @@ comment on column support.calls.client_id is 'Given by who logs it: a retry is t
 create index calls_newest on support.calls (started_at desc, id desc);
 create index on support.calls (customer_id, started_at desc);
 create index on support.calls (agent_id) where agent_id is not null;
+call platform.require_present_customer('support.calls');
 call platform.protect_table('support.calls');
 create policy support_all on support.calls to support_role using (true) with check (true);
 grant select,

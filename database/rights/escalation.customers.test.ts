@@ -136,12 +136,12 @@ describe('raising a tier by a detour', () => {
     'cannot smuggle it through the context view': {
       attack: `update crm.customer_context set account_manager_name = 'Me'`,
       ends: '55000 cannot update view "customer_context"',
-      neighbour: `select account_manager_name from crm.customer_context where customer_id = '${ada}'`,
+      neighbour: `select account_manager_name from crm.customer_context where id = '${ada}'`,
     },
     'cannot delete through the context view': {
       attack: `delete from crm.customer_context`,
       ends: '55000 cannot delete from view "customer_context"',
-      neighbour: `select open_deals from crm.customer_context where customer_id = '${ada}'`,
+      neighbour: `select open_deals from crm.customer_context where id = '${ada}'`,
     },
     'cannot COPY customers in': {
       attack: `copy platform.customers (email, name) from stdin`,

@@ -115,6 +115,31 @@ test('finds a function that is executable by PUBLIC because nobody revoked it', 
 
 const parent = (columns: string, more = '') => `${table('t', `${columns}${more}`)}`;
 const reference = 'n bigint references crm.deals';
+const customers = (name: string) =>
+  `${table('t', `${name} uuid references platform.customers`)} create index on crm.t (${name});`;
+lint('foreign key that accepts merged and erased customers', {
+  'one without the trigger': {
+    offence: customers('customer_id'),
+    found: ['crm.t t_customer_id_fkey'],
+    neighbour: `${customers('customer_id')} call platform.require_present_customer('crm.t')`,
+  },
+  'one with another name whose trigger looks at another column': {
+    offence: `${customers('payer_id')} alter table crm.t add customer_id uuid; call platform.require_present_customer('crm.t')`,
+    found: ['crm.t t_payer_id_fkey'],
+    neighbour: `${customers('payer_id')} call platform.require_present_customer('crm.t', 'payer_id')`,
+  },
+  'one whose trigger is switched off': {
+    offence: 'alter table crm.deals disable trigger present_customer_id',
+    found: ['crm.deals deals_customer_id_fkey'],
+    neighbour: 'alter table crm.deals enable trigger present_customer_id',
+  },
+  'one without the trigger that does not say why': {
+    offence: `${customers('loser_id')} comment on constraint t_loser_id_fkey on crm.t is 'The loser.'`,
+    found: ['crm.t t_loser_id_fkey'],
+    neighbour: `${customers('loser_id')} comment on constraint t_loser_id_fkey on crm.t is 'Any customer: a loser is merged.'`,
+  },
+});
+
 lint('foreign key without an index', {
   'one without any': {
     offence: parent(reference),

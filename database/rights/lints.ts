@@ -97,6 +97,22 @@ const lints: Lint[] = [
                 and pg_get_expr(i.indpred, i.indrelid) = format('(%I IS NOT NULL)', a.attname))))`,
   },
   {
+    lint: 'foreign key that accepts merged and erased customers',
+    remedy:
+      'call platform.require_present_customer(…); or begin the comment of the constraint with "any customer", and say why.',
+    sql: `
+      select format('%s %s', ${relationName('c')}, k.conname) as object
+      from pg_catalog.pg_constraint k join pg_catalog.pg_class c on c.oid = k.conrelid
+      where k.contype = 'f' and k.confrelid = pg_catalog.to_regclass('platform.customers') and k.conrelid <> k.confrelid
+        and coalesce(obj_description(k.oid, 'pg_constraint') !~* '^any customer', true)
+        and not exists (
+          select from pg_catalog.pg_trigger t join pg_catalog.pg_proc p on p.oid = t.tgfoid
+          where t.tgrelid = k.conrelid and t.tgenabled = 'O' and p.oid = pg_catalog.to_regprocedure('platform.require_present_customer()')
+            and t.tgtype = 23 and t.tgqual is null and t.tgattr[0] = k.conkey[1]
+            and encode(t.tgargs, 'escape') = (
+              select a.attname || '\\000' from pg_catalog.pg_attribute a where a.attrelid = k.conrelid and a.attnum = k.conkey[1]))`,
+  },
+  {
     lint: 'policy for PUBLIC',
     remedy: 'Name the roles: create policy … to foundation_role, support_role.',
     sql: `

@@ -85,3 +85,8 @@ export function refuse(world: World, app: App, refusals: Record<string, Refusal>
     expect(await attempt(world[app], neighbour)).toMatch(/^([1-9]\d* rows?|done)$/);
   });
 }
+
+/** The columns of a customer that crm.customer_context names. */
+export const customerColumnNames =
+  `id email name phone company_id version created_at updated_at created_by_app crm_id account_tier
+  account_manager_id support_id preferred_language timezone merged_into erased_at`.split(/\s+/);

@@ -5,15 +5,15 @@ import { InvalidField, TransactionAborted } from './errors.ts';
 import { type DriverQuery, openPool, toDriverLimit } from './pool.ts';
 import type { Queryable, QueryLimit, Statement } from './query.ts';
 import { rememberingMayWrite } from './reading.ts';
-import { isRefusedAlone, isUnanswered, type RefuseUnique, translateRefusal } from './refusals.ts';
+import { isRefusedAlone, isUnanswered, type RefuseConstraint, translateRefusal } from './refusals.ts';
 import type { Settings } from './settings.ts';
 import { openTransaction, type Transaction, type TransactionOptions, type Write } from './transaction.ts';
 
 export type ConnectionOptions = Settings & {
   /** Where unqualified names are looked up: schemas, with commas between them. */
   searchPath: string;
-  /** Names what a unique constraint protects; without it a refusal speaks of a value. */
-  refuseUnique?: RefuseUnique;
+  /** Names what a unique constraint or a reference protects; without it a refusal speaks of a value or a field. */
+  refuseConstraint?: RefuseConstraint;
 };
 
 export interface Connection<App extends string = string> extends Queryable {
@@ -35,7 +35,7 @@ export function openConnection<App extends string>(app: App, options: Connection
   const pooled = options.pooler === 'transaction';
   const pool = openPool(app, options);
   const refuse = (error: unknown, text?: string) =>
-    translateRefusal(error, { text, refuseUnique: options.refuseUnique });
+    translateRefusal(error, { text, refuseConstraint: options.refuseConstraint });
 
   const toQuery = (text: string, values?: unknown[], { timeoutMs }: QueryLimit = {}): DriverQuery => ({
     text,

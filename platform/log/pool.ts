@@ -1,7 +1,7 @@
 import net from 'node:net';
 import pg from 'pg';
 import { DatabaseBusy } from './errors.ts';
-import { type RefuseUnique, translateRefusal } from './refusals.ts';
+import { type RefuseConstraint, translateRefusal } from './refusals.ts';
 import type { Settings } from './settings.ts';
 
 /** A query as the driver takes it. */
@@ -56,12 +56,12 @@ export function parseTimestamp(text: string): Date | number {
   return ordinaryTimestamp.test(text) ? new Date(text) : parseAnyTimestamp(text);
 }
 
-export type PoolOptions = Settings & { searchPath: string; refuseUnique?: RefuseUnique };
+export type PoolOptions = Settings & { searchPath: string; refuseConstraint?: RefuseConstraint };
 
 /** The connections of a process under one login. Nothing is opened until the first query. */
 export function openPool(
   app: string,
-  { url, searchPath, pooler, poolMax, queryTimeoutMs, refuseUnique }: PoolOptions,
+  { url, searchPath, pooler, poolMax, queryTimeoutMs, refuseConstraint }: PoolOptions,
 ): Pool {
   const sockets = new Set<net.Socket>();
   const pool = new pg.Pool({
@@ -85,7 +85,7 @@ export function openPool(
   function refuse(error: unknown): unknown {
     // Only who waits for a connection that others have is told this: a new one that cannot be opened has another text.
     if (!(error instanceof Error) || error.message !== 'timeout exceeded when trying to connect')
-      return translateRefusal(error, { refuseUnique });
+      return translateRefusal(error, { refuseConstraint });
     const inUse = `All ${poolMax} connections of this process are in use, and none was free within ${connectTimeoutMs} ms. Was a call inside a transaction not given its tx? Else raise PLATFORM_DB_POOL_MAX.`;
     return new DatabaseBusy(new Error(inUse, { cause: error }));
   }

@@ -43,8 +43,8 @@ export function isRefusedAlone(error: unknown): boolean {
   return !/^(08|53|57P|25006|25P|0A000|26000)/.test(error.code ?? '');
 }
 
-/** What a unique constraint protects, in the caller's words; undefined for a constraint that it does not know. */
-export type RefuseUnique = (constraint: string, cause: unknown) => PlatformError | undefined;
+/** What a unique constraint or a reference protects, in the caller's words; undefined for a constraint that it does not know. */
+export type RefuseConstraint = (constraint: string, cause: pg.DatabaseError) => PlatformError | undefined;
 
 /**
  * The one place where the database's refusal becomes a typed error. An error that it does not know is returned as it came:
@@ -55,7 +55,7 @@ export type RefuseUnique = (constraint: string, cause: unknown) => PlatformError
  */
 export function translateRefusal(
   error: unknown,
-  { text = '', refuseUnique }: { text?: string | undefined; refuseUnique?: RefuseUnique | undefined } = {},
+  { text = '', refuseConstraint }: { text?: string | undefined; refuseConstraint?: RefuseConstraint | undefined } = {},
 ): unknown {
   if (error instanceof PlatformError || !(error instanceof Error)) return error;
   const { code = '', constraint = '' } = error as pg.DatabaseError;
@@ -63,9 +63,9 @@ export function translateRefusal(
   if (!(error instanceof pg.DatabaseError)) return error;
   switch (code) {
     case '23505':
-      return refuseUnique?.(constraint, error) ?? new AlreadyExists('value', error);
+      return refuseConstraint?.(constraint, error) ?? new AlreadyExists('value', error);
     case '23503':
-      return new ReferenceNotFound(columnOf(error) ?? 'A field', error);
+      return refuseConstraint?.(constraint, error) ?? new ReferenceNotFound(columnOf(error) ?? 'A field', error);
     case '23502':
       return new InvalidField([{ field: error.column ?? 'record', message: 'is required.' }], error);
     case '23514':

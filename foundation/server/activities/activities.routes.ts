@@ -148,7 +148,7 @@ const add = createStaffRoute({
   },
   responses: {
     201: { description: 'Added.', content: { 'application/json': { schema: ActivityEntrySchema } } },
-    ...problems(400, 404, 410, 422),
+    ...problems(400, 404, 409, 410, 422),
   },
 });
 

@@ -154,7 +154,7 @@ const addContact = createStaffRoute({
       object({ ...object(contactFields).partial().shape, name: contactFields.name }).openapi('NewContact'),
     ),
   },
-  responses: { 201: json('Added.', ContactSchema), ...problems(400, 404, 422) },
+  responses: { 201: json('Added.', ContactSchema), ...problems(400, 404, 409, 410, 422) },
 });
 
 const changeContact = createStaffRoute({
@@ -170,7 +170,7 @@ const changeContact = createStaffRoute({
       ),
     ),
   },
-  responses: { 200: json('As it is now.', ContactSchema), ...problems(400, 404, 409, 422) },
+  responses: { 200: json('As it is now.', ContactSchema), ...problems(400, 404, 409, 410, 422) },
 });
 
 const removeContact = createStaffRoute({

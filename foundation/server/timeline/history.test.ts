@@ -135,3 +135,29 @@ test('a stage that is removed or renamed reads as it was called when a deal stoo
     [],
   ]);
 });
+
+test('a change of a customer that was merged before history read it stands with the survivor', async () => {
+  const [loser, survivor] = [await newCustomer(), await newCustomer()];
+  const owner = await app.database.connect('platform_migrator');
+  await owner.query(`set role platform_owner; begin;
+    update platform.customers set name = 'Erik the Red' where id = '${loser.id}';
+    update platform.customers set merged_into = '${survivor.id}' where id = '${loser.id}'; commit`);
+  await recorded(survivor, 2);
+  const rows = await app.foundation.query(
+    `select data -> 'name' as name from crm.changes where customer_id = $1 and change = 'edited'`,
+    [survivor.id],
+  );
+  expect(rows).toEqual([{ name: 'Erik the Red' }]);
+});
+
+test('a change of a customer that was erased before history read it is left out, and holds nobody up', async () => {
+  const erased = await newCustomer();
+  await recorded(erased, 1);
+  const owner = await app.database.connect('platform_migrator');
+  await owner.query(`set role platform_owner; begin;
+    update platform.customers set name = 'Erik the Red' where id = '${erased.id}';
+    update platform.customers set erased_at = now() where id = '${erased.id}'; commit`);
+  await recorded(await newCustomer(), 1);
+  const rows = await app.foundation.query('select from crm.changes where customer_id = $1', [erased.id]);
+  expect(rows).toHaveLength(1);
+});

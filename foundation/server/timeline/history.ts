@@ -35,7 +35,10 @@ type RecordedEvent = AppEvent<(typeof types)[number]>;
 type Values = Record<string, unknown>;
 export type Change = 'created' | 'edited' | 'moved' | 'won' | 'lost' | 'reopened';
 
-/** Writes down what happens to customers and deals: see crm.changes. A repetition changes nothing. */
+/**
+ * Writes down what happens to customers and deals: see crm.changes. A repetition changes nothing. What happened to a customer that was
+ * merged since belongs to the survivor; an erased customer gets no history.
+ */
 export function recordHistory(db: PlatformDb, onError: (error: unknown) => void): Subscription {
   return db.events.subscribeBatch(
     { name: 'foundation.history', types: [...types], from: 'beginning', onError },
@@ -47,12 +50,13 @@ export function recordHistory(db: PlatformDb, onError: (error: unknown) => void)
       // A value that was given when its record was made belongs to the making: both have the time of that transaction.
       await tx.query(
         `insert into crm.changes (event_id, customer_id, deal_id, change, app, actor, occurred_at, data, previous, names)
-         select r.event_id, r.customer_id, r.deal_id,
-           case when r.given_at = coalesce(d.created_at, c.created_at) then 'created' else r.change end,
+         select r.event_id, c.id, r.deal_id,
+           case when r.given_at = coalesce(d.created_at, was.created_at) then 'created' else r.change end,
            r.app, r.actor, r.occurred_at, r.data, r.previous, r.names || coalesce(s.names, '{}')
          from jsonb_to_recordset($1::jsonb) as r (event_id bigint, customer_id uuid, deal_id bigint, change text, app text, actor text,
              occurred_at timestamptz, data jsonb, previous jsonb, names jsonb, given_at timestamptz)
-         join platform.customers c on c.id = r.customer_id
+         join platform.customers was on was.id = r.customer_id
+         join platform.customers c on c.id = coalesce(was.merged_into, was.id) and c.erased_at is null
          left join crm.deals d on d.id = r.deal_id
          left join lateral (
            select jsonb_object_agg('stage_id.' || n.id, n.name) as names

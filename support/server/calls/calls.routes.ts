@@ -14,7 +14,7 @@ import {
   uuid,
   z,
 } from '@aether/http';
-import { InvalidField, type PlatformDb } from '@aether/platform';
+import { InvalidField, type PlatformDb, repeatIfGone } from '@aether/platform';
 import { requireAgent } from '../agents/agents.ts';
 import { CallSchema } from './calls.schemas.ts';
 import { canonicaliseNumber, findByNumber, listCalls, logCall, outcomes, updateCall } from './calls.ts';
@@ -93,7 +93,7 @@ const log = createStaffRoute({
         },
       },
     },
-    ...problems(400, 404, 409, 422),
+    ...problems(400, 404, 409, 410, 422),
   },
 });
 
@@ -176,7 +176,10 @@ export function addCallRoutes(app: App, db: PlatformDb) {
       const given = c.req.valid('json');
       if (Date.parse(given.started_at) > Date.now() + graceMs)
         throw new InvalidField([{ field: 'started_at', message: 'must not be in the future' }]);
-      return c.json(await db.transaction({ actor: actor?.id }, (tx) => logCall(db, tx, given, agentId)), 201);
+      const logged = await repeatIfGone({}, () =>
+        db.transaction({ actor: actor?.id }, (tx) => logCall(db, tx, given, agentId)),
+      );
+      return c.json(logged, 201);
     })
     .openapi(change, async (c) => {
       const actor = c.get('actor');

@@ -1,4 +1,4 @@
-import { NotFound, type PlatformDb, PlatformError, type Transaction, type Write } from '@aether/platform';
+import { NotFound, type PlatformDb, PlatformError, repeatIfGone, type Transaction, type Write } from '@aether/platform';
 import { readSummary, writeEndings } from './endings.ts';
 import { addEntry, type Entry } from './entries.ts';
 import { addMessage, ClientIdReused, type Message } from './messages.ts';
@@ -159,7 +159,7 @@ export async function endSession(
   }: { resolved: boolean; summary?: string; agentId?: string; endsAnybodys?: boolean },
   write: Write = {},
 ): Promise<{ session: Session; already_ended: boolean }> {
-  return db.within(write, async (tx) => {
+  const end = async (tx: Transaction): Promise<{ session: Session; already_ended: boolean }> => {
     const held = await lockSession(tx, id);
     if (held.status === 'ended') {
       const session = await getSession(tx, id);
@@ -175,5 +175,6 @@ export async function endSession(
       throw new SessionClaimed(await nameOf(tx, held.agent_id));
     await writeEndings(tx, [{ id, resolved, summary, agentId }]);
     return { session: await getSession(tx, id), already_ended: false };
-  });
+  };
+  return repeatIfGone(write, () => db.within(write, end));
 }

@@ -7,7 +7,7 @@ export type Ending = { id: string; resolved: boolean; summary?: string; agentId?
 
 /**
  * Ends conversations that are open, and tells the CRM: one activity each, whether or not Foundation has given the customer a number. It says
- * “resolved” only if the agent did; of a customer who was erased it tells that there was a conversation, not what it was about.
+ * “resolved” only if the agent did. An erased customer accepts no new activity, so the CRM is told nothing.
  *
  * @param tx holds them.
  */
@@ -30,13 +30,13 @@ export async function writeEndings(tx: Transaction, endings: Ending[]): Promise<
      select c.id, 'support_chat', case when s.resolved then 'Support conversation resolved' else 'Support conversation ended without a resolution' end,
             jsonb_build_object('session_id', s.id, 'message_count', s.message_count, 'resolved', s.resolved,
                                'duration_seconds', round(extract(epoch from s.ended_at - s.started_at), 1))
-            || case when c.erased_at is null then jsonb_build_object(
+            || jsonb_build_object(
                  'summary', coalesce(e.summary, (select left(m.body, ${summaryCharactersMax}) from support.messages m
-                                                 where m.session_id = s.id and m.author = 'visitor' order by m.number limit 1))) else '{}' end,
+                                                 where m.session_id = s.id and m.author = 'visitor' order by m.number limit 1))),
             s.ended_at, 'session:' || s.id
      from jsonb_to_recordset($1::jsonb) as e (id uuid, summary text)
        join support.sessions s on s.id = e.id join platform.customers k on k.id = s.customer_id
-       join platform.customers c on c.id = coalesce(k.merged_into, k.id)
+       join platform.customers c on c.id = coalesce(k.merged_into, k.id) and c.erased_at is null
      on conflict (created_by_app, idempotency_key) do nothing`,
     rows,
   );

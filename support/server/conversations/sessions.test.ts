@@ -187,7 +187,7 @@ describe('ending a conversation', () => {
     }
   });
 
-  test('of an erased customer does not say what it was about', async () => {
+  test('a conversation of an erased customer ends, and the CRM is told nothing', async () => {
     const { id, token, email } = await openSession();
     const said = { client_id: '1', body: 'My name is Ada' };
     await app.call('POST', `/api/sessions/${id}/messages`, said, { Authorization: `Bearer ${token}` });
@@ -196,13 +196,26 @@ describe('ending a conversation', () => {
     await owner.query('update platform.customers set erased_at = now() where email = $1', [email]);
     const ended = await asPriya('POST', `/api/sessions/${id}/end`, { resolved: true, summary: 'Ada asked' });
     expect(ended.status).toBe(200);
-    const [activity] = await activitiesOf(id);
-    expect(Object.keys(activity?.metadata).sort()).toEqual([
-      'duration_seconds',
-      'message_count',
-      'resolved',
-      'session_id',
-    ]);
+    expect(await activitiesOf(id)).toEqual([]);
+  });
+
+  test('waits for a merge that is under way, and tells the CRM of the customer that goes on', async () => {
+    const { id, email } = await openSession();
+    const loser = await app.support.getCustomerByEmail(email);
+    const winner = await app.foundation.createCustomer({ name: 'Goes on', email: 'meanwhile@example.com' });
+    const owner = await app.database.connect('platform_migrator');
+    await owner.query('set role platform_owner; begin');
+    await owner.query('update platform.customers set merged_into = $2 where id = $1', [loser?.id, winner.id]);
+    const ending = asPriya('POST', `/api/sessions/${id}/end`, { resolved: true });
+    const watcher = await app.database.connect('postgres');
+    for (let isBlocked = false; !isBlocked; )
+      isBlocked = (
+        await watcher.query(`select bool_or(cardinality(pg_blocking_pids(pid)) > 0) as blocked from pg_stat_activity
+          where datname = current_database() and usename = 'support_app'`)
+      ).rows[0].blocked;
+    await owner.query('commit');
+    expect((await ending).status).toBe(200);
+    expect(await activitiesOf(id)).toMatchObject([{ customer_id: winner.id }]);
   });
 
   test('stands with the customer who goes on, when two were merged during the chat', async () => {

@@ -5,6 +5,7 @@ import {
   NotFound,
   type PlatformDb,
   type Queryable,
+  repeatIfGone,
   type Transaction,
   type Write,
 } from '@aether/platform';
@@ -67,7 +68,7 @@ export async function openSession(
   const verified = identity_token === undefined ? undefined : await readIdentity(db, widget, identity_token);
   const who = verified ?? readClaim(opening, readSettings(widget.settings).ask === 'never' && !is_offline);
   const { token, hash } = createVisitorToken();
-  return db.within(write, async (tx) => {
+  const open = async (tx: Transaction): Promise<Opened> => {
     const bot = is_offline ? undefined : await findLiveBot(tx, widget.id);
     const handler = bot ? 'bot' : 'agent';
     const [made] = await tx.query<{ id: string; started_at: Date }>(
@@ -99,7 +100,7 @@ export async function openSession(
     if (bot) await greetVisitor(tx, held, bot.rules);
     if (who) {
       const customerId = await findCustomer(db, tx, who);
-      await tx.query('update support.sessions set customer_id = $2 where id = $1', [id, customerId]);
+      if (customerId) await tx.query('update support.sessions set customer_id = $2 where id = $1', [id, customerId]);
     }
     return {
       session_id: id,
@@ -108,7 +109,8 @@ export async function openSession(
       identity: verified ? 'verified' : 'claimed',
       started_at,
     };
-  });
+  };
+  return repeatIfGone(write, () => db.within(write, open));
 }
 
 /** What was typed, with the address as it is written plainly. @throws InvalidEmail, InvalidField */
@@ -122,10 +124,11 @@ function readClaim({ email, name }: Opening, mayBeNobody: boolean): Identity | u
   return { email: canonical.address, name };
 }
 
-/** Who was erased is found by an address that is still on file, and stays as they are: the visitor may not learn of it. */
-async function findCustomer(db: PlatformDb, tx: Transaction, { email, name }: Identity): Promise<string> {
+/** @returns null for an erased customer, who gets no new conversation; the visitor does not learn of that. */
+async function findCustomer(db: PlatformDb, tx: Transaction, { email, name }: Identity): Promise<string | null> {
   const { customer } = await db.findOrCreateCustomer({ email, name }, { tx });
-  if (customer.support_id === null && customer.erased_at === null) await db.adoptCustomer(customer.id, { tx });
+  if (customer.erased_at !== null) return null;
+  if (customer.support_id === null) await db.adoptCustomer(customer.id, { tx });
   return customer.id;
 }
 
@@ -173,13 +176,14 @@ export async function verifySession(
 ): Promise<{ visitor_token: string; identity: 'verified' }> {
   const identity = await readIdentity(db, session.widget, identityToken);
   const { token, hash } = createVisitorToken();
-  await db.transaction({}, async (tx) => {
+  const verify = async (tx: Transaction): Promise<void> => {
     const customerId = await findCustomer(db, tx, identity);
     await lockSession(tx, session.id);
     await link(tx, session.id, customerId, identity, 'verified');
     await tx.query('update support.sessions set token_hash = $2 where id = $1', [session.id, hash]);
     await addEntry(tx, session.id, 'verified');
-  });
+  };
+  await repeatIfGone({}, () => db.transaction({}, verify));
   return { visitor_token: token, identity: 'verified' };
 }
 
@@ -194,23 +198,26 @@ export async function identifyVisitor(
   claim: { email: string; name: string },
 ): Promise<void> {
   const who = readClaim(claim, false) as Identity;
-  await db.transaction({}, async (tx) => {
+  const identify = async (tx: Transaction): Promise<void> => {
     // Before the session is held: a message that waited for it would tell by its time how long this took.
     const customerId = await findCustomer(db, tx, who);
     await lockSession(tx, session.id);
-    const [known] = await tx.query('select from support.sessions where id = $1 and customer_id is not null', [
-      session.id,
-    ]);
+    // The address counts as well: a session of an erased customer has no customer.
+    const [known] = await tx.query(
+      'select from support.sessions where id = $1 and (customer_id is not null or visitor_email is not null)',
+      [session.id],
+    );
     if (known) throw new InvalidField([{ field: 'email', message: 'was given before in this conversation' }]);
     await link(tx, session.id, customerId, who, 'claimed');
     await addEntry(tx, session.id, 'identified');
-  });
+  };
+  await repeatIfGone({}, () => db.transaction({}, identify));
 }
 
 async function link(
   tx: Transaction,
   sessionId: string,
-  customerId: string,
+  customerId: string | null,
   who: Identity,
   identity: 'claimed' | 'verified',
 ): Promise<void> {
