@@ -10,7 +10,7 @@ let support: PlatformDb;
 beforeAll(async () => {
   home = await newHome();
   database = await createTestDatabase();
-  const worker = startSync({ url: database.url('sync_app'), onError: () => {} });
+  const worker = await startSync({ variables: { PLATFORM_DB_URL: database.url('sync_app') } });
   support = await connectPlatform({ app: 'support', variables: { PLATFORM_DB_URL: database.url('support_app') } });
   atEnd(async () => {
     await support.close();

@@ -109,6 +109,9 @@ export function eventsCommand(): Command {
   return events;
 }
 
+/** A statement that has no answer by then is given up: the line may have gone silent. */
+const answerTimeoutMs = 60_000;
+
 async function asSync(options: Common, work: (client: pg.Client) => Promise<void>): Promise<void> {
   const url = options.url ?? process.env.SYNC_APP_URL ?? readRunning()?.SYNC_APP_URL;
   if (!url) throw new Error('Which database? Give --url or SYNC_APP_URL (as sync_app), or run `npm start` first.');
@@ -117,6 +120,8 @@ async function asSync(options: Common, work: (client: pg.Client) => Promise<void
     connectionString: url,
     application_name: 'aether-events',
     connectionTimeoutMillis: 10_000,
+    query_timeout: answerTimeoutMs,
+    keepAlive: true,
   });
   await client.connect();
   try {

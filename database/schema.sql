@@ -1130,10 +1130,11 @@ create table platform.migrations (
   constraint migrations_pkey PRIMARY KEY (number)
 );
 alter table platform.migrations enable row level security, force row level security;
-create policy apps_read on platform.migrations for select to foundation_role, support_role using (true);
+create policy apps_read on platform.migrations for select to foundation_role, support_role, sync_role using (true);
 create policy owner_all on platform.migrations for all to platform_owner using (true) with check (true);
 grant select (number, name, applied_at) on platform.migrations to foundation_role;
 grant select (number, name, applied_at) on platform.migrations to support_role;
+grant select (number, name, applied_at) on platform.migrations to sync_role;
 
 create table platform.sign_ins (
   id uuid default uuidv7() not null,
@@ -1570,6 +1571,9 @@ grant usage on schema sync to foundation_role;
 grant usage on schema sync to support_role;
 grant usage on schema sync to sync_role;
 
+create sequence sync.lease_ends_ms as bigint start 0 increment 1 minvalue 0 maxvalue 9223372036854775807 cache 1;
+grant select on sequence sync.lease_ends_ms to sync_role;
+
 create sequence sync.outbox_id as bigint start 1 increment 1 minvalue 1 maxvalue 9223372036854775807 cache 1;
 grant select on sequence sync.outbox_id to sync_role;
 
@@ -1580,7 +1584,7 @@ CREATE OR REPLACE FUNCTION sync.add_partitions(size bigint DEFAULT 1000000, OUT 
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
-  head constant bigint := coalesce((select e.position from sync.events e order by e.position desc limit 1), 0);
+  head constant bigint := sync.head();
   partition name;
 begin
   if size < 1 then raise exception 'a partition holds one position at least' using errcode = 'invalid_parameter_value'; end if;
@@ -1597,7 +1601,13 @@ begin
   select coalesce(max(p.last), head - 1) into last_position from sync.list_partitions() p;
   while last_position < head + size loop
     partition := 'events_p' || last_position + 1;
-    execute format('create table sync.%I (like sync.events including all excluding comments)', partition);
+    -- Nothing in a partition is ever updated: it is frozen as it grows, and not read once more when its transaction ids grow old. What
+    -- retention deletes is cleaned before a million rows' fifth is dead.
+    execute format($create$
+      create table sync.%I (like sync.events including all excluding comments) with (
+        autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 10000,
+        autovacuum_vacuum_insert_scale_factor = 0, autovacuum_vacuum_insert_threshold = 50000, autovacuum_freeze_min_age = 0,
+        autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 100000, vacuum_truncate = false)$create$, partition);
     execute format('call platform.protect_table(%L)', 'sync.' || partition);
     execute format('alter table sync.events attach partition sync.%I for values from (%s) to (%s)',
       partition, last_position + 1, last_position + size + 1);
@@ -1605,6 +1615,20 @@ begin
   end loop;
 end $function$;
 grant execute on function sync.add_partitions(size bigint, OUT last_position bigint) to sync_role;
+
+CREATE OR REPLACE FUNCTION sync.await_doorbell(for_ms integer)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  perform set_config('lock_timeout', greatest(for_ms, 1)::text, true);
+  perform pg_advisory_xact_lock(7271, 1);
+  return true;
+exception when lock_not_available then
+  return false;
+end $function$;
+grant execute on function sync.await_doorbell(for_ms integer) to sync_role;
 
 CREATE OR REPLACE PROCEDURE sync.capture(IN target regclass, IN entity text, IN event_audience text, IN event_key text, IN always text[] DEFAULT '{}'::text[], IN never text[] DEFAULT '{}'::text[])
  LANGUAGE plpgsql
@@ -2451,6 +2475,67 @@ begin
   return null;
 end $function$;
 
+CREATE OR REPLACE FUNCTION sync.delete_old_events(keep interval, batch_max integer, force text[] DEFAULT '{}'::text[], OUT outcome text, OUT first bigint, OUT last bigint, OUT holders jsonb)
+ RETURNS record
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  oldest timestamptz;
+  newest timestamptz;
+  deadline timestamptz;
+  young bigint;
+  needed bigint;
+begin
+  if keep is null or keep < interval '0' or coalesce(batch_max, 0) < 1 then
+    raise exception 'say how long events are kept' using errcode = 'invalid_parameter_value';
+  end if;
+  outcome := 'young';
+  select e.position, e.sequenced_at into first, oldest from sync.events e order by e.position limit 1;
+  if not found or oldest > clock_timestamp() - keep then return; end if;
+  -- Six hours before the day is over; until then a partition may be dropped, or wait until nobody reads it.
+  deadline := oldest + keep + interval '18 hours';
+  select e.sequenced_at into newest from sync.list_partitions() p join sync.events e on e.position = p.last
+  where delete_old_events.first between p.first and p.last;
+  if newest + keep <= deadline and clock_timestamp() < deadline then return; end if;
+
+  select min(w.position) filter (where w.sequenced_at > clock_timestamp() - keep), max(w.position) into young, last
+  from (select e.position, e.sequenced_at from sync.events e order by e.position limit batch_max) w;
+  last := coalesce(young - 1, last);
+
+  -- With these locks held no cursor moves and nothing is parked: what is needed now is needed until the end.
+  perform set_config('lock_timeout', '200ms', true);
+  lock table sync.subscriptions, sync.parked in share row exclusive mode;
+  perform from sync.subscriptions s where s.name = any (force) for update;
+  select min(least(n.unread, n.parked)) into needed
+  from sync.subscriptions s cross join lateral (select
+    (select e.position from sync.events e
+     where e.position > s.position and e.position between delete_old_events.first and delete_old_events.last
+       and sync.may_read(s.app, e.audience) and (s.types is null or e.type = any (s.types)) order by e.position limit 1) as unread,
+    (select min(p.position) from sync.parked p
+     where p.subscription = s.name and p.position between delete_old_events.first and delete_old_events.last) as parked) n
+  where s.name <> all (force);
+  if needed = first then
+    select jsonb_agg(to_jsonb(h)) into holders from sync.list_holders(first, last) h;
+    outcome := 'held';
+    return;
+  end if;
+  last := coalesce(needed - 1, last);
+  select jsonb_agg(to_jsonb(h)) into holders from sync.list_holders(first, last) h;
+  delete from sync.events e where e.position between delete_old_events.first and delete_old_events.last;
+  delete from sync.parked p where p.position <= delete_old_events.last;
+  -- So that it does not walk through the gap; one whose handler is at work is on its way beyond it.
+  update sync.subscriptions s set position = delete_old_events.last
+  where s.name = any (array(
+    select b.name from sync.subscriptions b where b.position < delete_old_events.last order by b.name for update skip locked));
+  update sync.sequencer s set head = delete_old_events.last where s.head < delete_old_events.last;
+  outcome := 'deleted';
+exception when lock_not_available then
+  outcome := 'busy';
+end $function$;
+grant execute on function sync.delete_old_events(keep interval, batch_max integer, force text[], OUT outcome text, OUT first bigint, OUT last bigint, OUT holders jsonb) to sync_role;
+
 CREATE OR REPLACE FUNCTION sync.drop_oldest_partition(keep interval, force text[] DEFAULT '{}'::text[], OUT outcome text, OUT first bigint, OUT last bigint, OUT holders jsonb)
  RETURNS record
  LANGUAGE plpgsql
@@ -2467,7 +2552,7 @@ begin
   perform set_config('lock_timeout', '200ms', true);
   lock table sync.events in share update exclusive mode;
   select p.name, p.first, p.last into partition, first, last from sync.list_partitions() p limit 1;
-  if last >= coalesce((select e.position from sync.events e order by e.position desc limit 1), 0) then outcome := 'newest'; return; end if;
+  if last is null or last > sync.head() then outcome := 'open'; return; end if;
   select e.sequenced_at into newest
   from sync.events e where e.position <= drop_oldest_partition.last order by e.position desc limit 1;
   if newest > clock_timestamp() - keep then outcome := 'young'; return; end if;
@@ -2480,6 +2565,7 @@ begin
   end loop;
   delete from sync.parked p where p.position <= drop_oldest_partition.last;
   update sync.subscriptions s set position = drop_oldest_partition.last where s.position < drop_oldest_partition.last;
+  update sync.sequencer s set head = drop_oldest_partition.last where s.head < drop_oldest_partition.last;
   execute format('drop table sync.%I', partition);
   outcome := 'dropped';
 exception when lock_not_available then
@@ -2487,15 +2573,38 @@ exception when lock_not_available then
 end $function$;
 grant execute on function sync.drop_oldest_partition(keep interval, force text[], OUT outcome text, OUT first bigint, OUT last bigint, OUT holders jsonb) to sync_role;
 
+CREATE OR REPLACE FUNCTION sync.extend_lease(for_ms integer)
+ RETURNS void
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+BEGIN ATOMIC
+ SELECT setval('sync.lease_ends_ms'::regclass, (((EXTRACT(epoch FROM clock_timestamp()) * (1000)::numeric))::bigint + LEAST(for_ms, 10000))) AS setval;
+END;
+
 CREATE OR REPLACE FUNCTION sync.head()
  RETURNS bigint
  LANGUAGE sql
  STABLE SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'pg_temp'
-RETURN COALESCE((SELECT e."position" FROM sync.events e ORDER BY e."position" DESC LIMIT 1), (0)::bigint);
+RETURN GREATEST((SELECT e."position" FROM sync.events e ORDER BY e."position" DESC LIMIT 1), (SELECT s.head FROM sync.sequencer s));
 grant execute on function sync.head() to foundation_role;
 grant execute on function sync.head() to support_role;
 grant execute on function sync.head() to sync_role;
+
+CREATE OR REPLACE FUNCTION sync.lease_left_ms()
+ RETURNS double precision
+ LANGUAGE sql
+BEGIN ATOMIC
+ SELECT
+         CASE
+             WHEN (ends.in_ms > (10000)::double precision) THEN (0)::double precision
+             ELSE ends.in_ms
+         END AS in_ms
+    FROM ( SELECT ((lease_ends_ms.last_value)::double precision - ((EXTRACT(epoch FROM clock_timestamp()))::double precision * (1000)::double precision)) AS "?column?"
+            FROM sync.lease_ends_ms) ends(in_ms);
+END;
+grant execute on function sync.lease_left_ms() to sync_role;
 
 CREATE OR REPLACE FUNCTION sync.list_holders(first bigint, last bigint, OUT name text, OUT behind bigint, OUT parked bigint)
  RETURNS SETOF record
@@ -2561,8 +2670,8 @@ declare
   writer constant text := platform.current_app();
   event_id bigint;
 begin
-  -- This comes before an id is drawn: the sequencer relies on every transaction that has drawn one having a transaction id (see raiseFloor
-  -- in sync/worker/sequencer.ts).
+  -- This comes before an id is drawn: the sequencer relies on every transaction that has drawn one having a transaction id (see
+  -- sync/worker/floor.ts).
   perform pg_current_xact_id();
   if writer not in ('foundation', 'support') or event_type is null or event_type !~ ('^' || writer || '\.[a-z][a-z0-9_.]{0,79}$') then
     raise exception 'an app publishes events that begin with its own name' using errcode = 'insufficient_privilege';
@@ -2586,6 +2695,32 @@ end $function$;
 grant execute on function sync.publish(event_type text, event_key text, payload jsonb, event_audience text) to foundation_role;
 grant execute on function sync.publish(event_type text, event_key text, payload jsonb, event_audience text) to support_role;
 
+CREATE OR REPLACE FUNCTION sync.release_lease(of_term bigint)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  if not exists (select from sync.sequencer s where s.term = of_term) then return; end if;
+  perform setval('sync.lease_ends_ms', 0);
+  perform pg_notify('sync_lease', '');
+end $function$;
+grant execute on function sync.release_lease(of_term bigint) to sync_role;
+
+CREATE OR REPLACE FUNCTION sync.renew_lease(of_term bigint, for_ms integer)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  if not exists (select from sync.sequencer s where s.term = of_term) then return false; end if;
+  perform sync.extend_lease(for_ms);
+  return true;
+end $function$;
+grant execute on function sync.renew_lease(of_term bigint, for_ms integer) to sync_role;
+
 CREATE OR REPLACE FUNCTION sync.ring()
  RETURNS void
  LANGUAGE plpgsql
@@ -2595,14 +2730,15 @@ begin
   if not pg_try_advisory_xact_lock_shared(7271, 1) then perform pg_notify('sync_outbox', ''); end if;
 end $function$;
 
-CREATE OR REPLACE FUNCTION sync.sequence(batch_max integer, floor_id bigint, OUT moved integer, OUT head bigint)
+CREATE OR REPLACE FUNCTION sync.sequence(batch_max integer, floor_id bigint, of_term bigint DEFAULT NULL::bigint, lease_ms integer DEFAULT 0, OUT moved integer, OUT head bigint)
  RETURNS record
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
-  head := coalesce((select e.position from sync.events e order by e.position desc limit 1), 0);
+  if of_term is not null and not exists (select from sync.sequencer s where s.term = of_term) then return; end if;
+  head := sync.head();
   with taken as (
     delete from sync.outbox o
     where o.id = any (array(select id from sync.outbox where id > floor_id order by id limit batch_max)) returning *)
@@ -2613,8 +2749,10 @@ begin
   get diagnostics moved = row_count;
   head := head + moved;
   if moved > 0 then perform pg_notify('sync_events', head::text); end if;
+  -- At the end: however long the batch has taken, nobody has taken over meanwhile, because that takes the lock as well.
+  if of_term is not null then perform sync.extend_lease(lease_ms); end if;
 end $function$;
-grant execute on function sync.sequence(batch_max integer, floor_id bigint, OUT moved integer, OUT head bigint) to sync_role;
+grant execute on function sync.sequence(batch_max integer, floor_id bigint, of_term bigint, lease_ms integer, OUT moved integer, OUT head bigint) to sync_role;
 
 CREATE OR REPLACE FUNCTION sync.start_first_of_keys(of_subscription text, keys text[])
  RETURNS void
@@ -2632,6 +2770,32 @@ END;
 grant execute on function sync.start_first_of_keys(of_subscription text, keys text[]) to foundation_role;
 grant execute on function sync.start_first_of_keys(of_subscription text, keys text[]) to support_role;
 grant execute on function sync.start_first_of_keys(of_subscription text, keys text[]) to sync_role;
+
+CREATE OR REPLACE FUNCTION sync.take_lease(by text, for_ms integer, OUT term bigint, OUT free_in_ms double precision)
+ RETURNS record
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  held_by text;
+begin
+  if coalesce(by, '') = '' or coalesce(for_ms, 0) not between 1 and 10000 then
+    raise exception 'a lease has a holder and lasts from 1 to 10000 ms' using errcode = 'invalid_parameter_value';
+  end if;
+  free_in_ms := sync.lease_left_ms();
+  select s.leader into held_by from sync.sequencer s;
+  if free_in_ms > 0 and held_by is distinct from by then return; end if;
+  -- A batch that is under way renews the lease at its end: whoever meets it asks again.
+  select s.leader into held_by from sync.sequencer s for update skip locked;
+  if not found then free_in_ms := 20; return; end if;
+  free_in_ms := sync.lease_left_ms();
+  if free_in_ms > 0 and held_by is distinct from by then return; end if;
+  update sync.sequencer s set term = s.term + 1, leader = by, leads_since = clock_timestamp() returning s.term into take_lease.term;
+  perform sync.extend_lease(for_ms);
+  free_in_ms := null;
+end $function$;
+grant execute on function sync.take_lease(by text, for_ms integer, OUT term bigint, OUT free_in_ms double precision) to sync_role;
 
 CREATE OR REPLACE FUNCTION sync.unpark(of_subscription text, at_position bigint)
  RETURNS void
@@ -2694,7 +2858,7 @@ create table sync.events_p… (
   occurred_at timestamp with time zone not null,
   sequenced_at timestamp with time zone default clock_timestamp() not null,
   constraint events_p…_pkey PRIMARY KEY ("position")
-);
+) with (autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=10000, autovacuum_vacuum_insert_scale_factor=0, autovacuum_vacuum_insert_threshold=50000, autovacuum_freeze_min_age=0, autovacuum_analyze_scale_factor=0, autovacuum_analyze_threshold=100000, vacuum_truncate=false);
 alter table sync.events_p… attach to sync.events;
 CREATE INDEX events_p…_key_position_idx ON sync.events_p… USING btree (key, "position");
 alter table sync.events_p… enable row level security, force row level security;
@@ -2716,7 +2880,7 @@ create table sync.outbox (
   occurred_at timestamp with time zone default clock_timestamp() not null,
   constraint outbox_pkey PRIMARY KEY (id),
   constraint outbox_audience_check CHECK ((audience = ANY (ARRAY['platform'::text, 'crm'::text, 'support'::text])))
-);
+) with (autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=2000, autovacuum_vacuum_cost_delay=0, autovacuum_vacuum_insert_threshold=-1, autovacuum_analyze_scale_factor=0, autovacuum_analyze_threshold=100000, vacuum_truncate=false);
 comment on table sync.outbox is 'Committed, not numbered yet. Rows live here for milliseconds.';
 alter table sync.outbox enable row level security, force row level security;
 create policy owner_all on sync.outbox for all to platform_owner using (true) with check (true);
@@ -2735,7 +2899,7 @@ create table sync.parked (
   constraint parked_subscription_fkey FOREIGN KEY (subscription) REFERENCES sync.subscriptions(name) ON DELETE CASCADE,
   constraint parked_check CHECK (((state = 'retrying'::text) = (attempt_at IS NOT NULL))),
   constraint parked_state_check CHECK ((state = ANY (ARRAY['waiting'::text, 'retrying'::text, 'dead'::text])))
-);
+) with (autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=1000, autovacuum_vacuum_cost_delay=0, autovacuum_analyze_scale_factor=0, autovacuum_analyze_threshold=1000, vacuum_truncate=false);
 comment on table sync.parked is 'Events that failed, and those that wait behind one of the same key. retrying: at attempt_at; waiting: its turn comes when those before it are gone; dead: until somebody redrives or skips it.';
 CREATE INDEX parked_due ON sync.parked USING btree (subscription, attempt_at) WHERE (state = 'retrying'::text);
 CREATE INDEX parked_key ON sync.parked USING btree (subscription, key, "position");
@@ -2762,10 +2926,16 @@ grant update (state, attempts, attempt_at, error) on sync.parked to sync_role;
 create table sync.sequencer (
   only_one boolean default true not null,
   floor_id bigint default 0 not null,
+  head bigint default 0 not null,
+  term bigint default 0 not null,
+  leader text collate "C",
+  leads_since timestamp with time zone,
   constraint sequencer_pkey PRIMARY KEY (only_one),
   constraint sequencer_only_one_check CHECK (only_one)
 );
 comment on column sync.sequencer.floor_id is 'No event up to this id is in the outbox, nor will be: what looks for the oldest need not step over what is deleted.';
+comment on column sync.sequencer.head is 'The newest position that retention has deleted: the numbers go on from it when it was the newest of all. See sync.head.';
+comment on column sync.sequencer.term is 'Counts the leaderships. A batch of a term that is over numbers nothing. How long the leader leads: sync.lease_ends_ms.';
 alter table sync.sequencer enable row level security, force row level security;
 create policy owner_all on sync.sequencer for all to platform_owner using (true) with check (true);
 create policy sync_lock on sync.sequencer for all to sync_role using (true);
@@ -2787,7 +2957,7 @@ create table sync.subscriptions (
   constraint subscriptions_name_check CHECK ((name ~ '^[a-z][a-z0-9_.-]{0,79}$'::text)),
   constraint subscriptions_name_of_app CHECK (starts_with(name, (app || '.'::text))),
   constraint subscriptions_position_check CHECK (("position" >= 0))
-);
+) with (fillfactor=30, autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=500, autovacuum_vacuum_cost_delay=0, autovacuum_analyze_scale_factor=0, autovacuum_analyze_threshold=100000, vacuum_truncate=false);
 comment on column sync.subscriptions.types is 'Which events; null: all that the app may see.';
 comment on column sync.subscriptions."position" is 'Everything up to here is handled, or stands in sync.parked.';
 alter table sync.subscriptions enable row level security, force row level security;
@@ -2806,3 +2976,4 @@ grant update (types, "position", replay_until, is_paused, pause_reason, moved_at
 grant update (types, "position", replay_until, is_paused, pause_reason, moved_at) on sync.subscriptions to sync_role;
 
 comment on function sync.add_partitions(bigint) is 'Returns the last position for which there is room.';
+comment on function sync.extend_lease(integer) is 'No login may call it: it does not ask who leads.';

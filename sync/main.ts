@@ -1,17 +1,15 @@
 import { createLog } from '@aether/http';
 import { startSync } from './index.ts';
 
-const log = createLog('sync');
-const url = process.env.PLATFORM_DB_URL;
-if (!url) {
-  console.error('PLATFORM_DB_URL is not set: give it the platform database, as sync_app.');
-  process.exit(1);
+/** Runs the worker as a process, until Ctrl-C or SIGTERM. */
+const stopped = new Promise<void>((resolve) => {
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
+});
+try {
+  const worker = await startSync({ log: createLog('sync') });
+  await stopped;
+  await worker.close();
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error);
+  process.exitCode = 1;
 }
-const keepDays = Number(process.env.SYNC_KEEP_DAYS ?? 90);
-if (!(keepDays > 0)) {
-  console.error('SYNC_KEEP_DAYS must be a number of days above 0.');
-  process.exit(1);
-}
-const worker = startSync({ url, keepDays, onError: (error) => log.error({ err: error }, 'sequencer') });
-log.info('numbering events');
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => worker.close());

@@ -42,19 +42,19 @@ export async function startServers(options: {
   const { urlOf, withDemo, web, stop, onStarted } = options;
   const log = createLog('aether');
   if (withDemo) await stop.orAfter(step('demo data', ({ note }) => fillDemo(urlOf).then(note)));
-  const worker = startSync({ url: urlOf('sync_app'), onError: (error) => log.error({ err: error }, 'sync') });
+  const loginOf = (login: Login) => ({
+    ...process.env,
+    DB_USER: undefined,
+    DB_PASSWORD: undefined,
+    DB_ROLE: undefined,
+    PLATFORM_DB_URL: urlOf(login),
+  });
+  const worker = await startSync({ variables: loginOf('sync_app'), log });
   onStarted('Sync', worker.close);
   const identity = process.env.SIGNIN_ISSUER ? undefined : await step('identity provider', startIdentity);
   if (identity) onStarted('Identity provider', identity.close);
 
-  const variablesOf = (app: 'foundation' | 'support') => ({
-    ...process.env,
-    ...identity?.settingsOf(app),
-    DB_USER: undefined,
-    DB_PASSWORD: undefined,
-    DB_ROLE: undefined,
-    PLATFORM_DB_URL: urlOf(`${app}_app`),
-  });
+  const variablesOf = (app: 'foundation' | 'support') => ({ ...loginOf(`${app}_app`), ...identity?.settingsOf(app) });
   const foundation = await step('Foundation', () =>
     startFoundation({ variables: variablesOf('foundation'), webBuilt: web }),
   );

@@ -13,8 +13,8 @@ grant usage on schema platform, crm, sync to foundation_role, support_role;
 grant usage on schema support to support_role;
 grant usage on schema platform, sync to sync_role;
 
-grant select (number, name, applied_at) on platform.migrations to foundation_role, support_role;
-create policy apps_read on platform.migrations for select to foundation_role, support_role using (true);
+grant select (number, name, applied_at) on platform.migrations to foundation_role, support_role, sync_role;
+create policy apps_read on platform.migrations for select to foundation_role, support_role, sync_role using (true);
 
 -- Functions in the `return` form are bound to their operators when they are created: no search_path can redirect them, and they inline.
 

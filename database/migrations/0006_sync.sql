@@ -19,6 +19,12 @@ create table sync.outbox (
   previous jsonb not null default '{}',
   trace text collate "C",
   occurred_at timestamptz not null default clock_timestamp()
+) with (
+  -- A queue: a handful of rows, millions of dead ones a day. By PostgreSQL's own settings it is cleaned late and slowly, and is then
+  -- truncated under a lock that every writer would wait for.
+  autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000, autovacuum_vacuum_cost_delay = 0,
+  autovacuum_vacuum_insert_threshold = -1, autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 100000,
+  vacuum_truncate = false
 );
 comment on table sync.outbox is 'Committed, not numbered yet. Rows live here for milliseconds.';
 -- There are no grants: capture, publish and sequence are definer functions, so that nobody can forge an event or lose one.
@@ -67,13 +73,42 @@ begin atomic
 end;
 grant execute on function sync.list_partitions() to sync_role;
 
+-- The sequencer locks this row while it numbers. It is a row, because an advisory lock could be held for ever by any login. It is not
+-- written at every batch: while a dump is open each version would stay, and every batch would step over all of them.
+create table sync.sequencer (
+  only_one boolean primary key default true check (only_one),
+  floor_id bigint not null default 0,
+  head bigint not null default 0,
+  term bigint not null default 0,
+  leader text collate "C",
+  leads_since timestamptz
+);
+comment on column sync.sequencer.floor_id is
+  'No event up to this id is in the outbox, nor will be: what looks for the oldest need not step over what is deleted.';
+comment on column sync.sequencer.head is
+  'The newest position that retention has deleted: the numbers go on from it when it was the newest of all. See sync.head.';
+comment on column sync.sequencer.term is
+  'Counts the leaderships. A batch of a term that is over numbers nothing. How long the leader leads: sync.lease_ends_ms.';
+insert into sync.sequencer default values;
+call platform.protect_table('sync.sequencer');
+create policy sync_lock on sync.sequencer to sync_role using (true);
+-- The update grant also allows sync_role to lock the row.
+grant select, update (floor_id) on sync.sequencer to sync_role;
+
+-- Returns the newest position that was ever given, also if the caller may not see its event. Under row security each caller would step over
+-- all of the other app's events to find it.
+create function sync.head() returns bigint
+language sql stable security definer set search_path = pg_catalog, pg_temp
+return greatest((select e.position from sync.events e order by e.position desc limit 1), (select s.head from sync.sequencer s));
+grant execute on function sync.head() to foundation_role, support_role, sync_role;
+
 -- Makes partitions until there is room for `size` more positions behind the newest event. The sequencer asks in time; two callers that
 -- ask at the same moment wait for each other. A partition is attached, not created in place: creating it in place would wait for every
 -- reader, a dump among them, and all other callers would wait behind it.
 create function sync.add_partitions(size bigint default 1000000, out last_position bigint)
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
-  head constant bigint := coalesce((select e.position from sync.events e order by e.position desc limit 1), 0);
+  head constant bigint := sync.head();
   partition name;
 begin
   if size < 1 then raise exception 'a partition holds one position at least' using errcode = 'invalid_parameter_value'; end if;
@@ -90,7 +125,13 @@ begin
   select coalesce(max(p.last), head - 1) into last_position from sync.list_partitions() p;
   while last_position < head + size loop
     partition := 'events_p' || last_position + 1;
-    execute format('create table sync.%I (like sync.events including all excluding comments)', partition);
+    -- Nothing in a partition is ever updated: it is frozen as it grows, and not read once more when its transaction ids grow old. What
+    -- retention deletes is cleaned before a million rows' fifth is dead.
+    execute format($create$
+      create table sync.%I (like sync.events including all excluding comments) with (
+        autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 10000,
+        autovacuum_vacuum_insert_scale_factor = 0, autovacuum_vacuum_insert_threshold = 50000, autovacuum_freeze_min_age = 0,
+        autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 100000, vacuum_truncate = false)$create$, partition);
     execute format('call platform.protect_table(%L)', 'sync.' || partition);
     execute format('alter table sync.events attach partition sync.%I for values from (%s) to (%s)',
       partition, last_position + 1, last_position + size + 1);
@@ -101,37 +142,106 @@ comment on function sync.add_partitions is 'Returns the last position for which 
 grant execute on function sync.add_partitions(bigint) to sync_role;
 select sync.add_partitions();
 
--- The sequencer locks this row while it numbers. It is a row, because an advisory lock could be held for ever by any login.
-create table sync.sequencer (
-  only_one boolean primary key default true check (only_one),
-  floor_id bigint not null default 0
-);
-comment on column sync.sequencer.floor_id is
-  'No event up to this id is in the outbox, nor will be: what looks for the oldest need not step over what is deleted.';
-insert into sync.sequencer default values;
-call platform.protect_table('sync.sequencer');
-create policy sync_lock on sync.sequencer to sync_role using (true);
--- The update grant also allows sync_role to lock the row.
-grant select, update (floor_id) on sync.sequencer to sync_role;
-
 -- The doorbell. The sequencer holds the lock only while it sleeps. A writer that can share the lock knows that the sequencer is awake and
 -- stays silent; a writer that cannot share it rings. A sequencer that cannot take the lock knows that an event is about to commit, and
--- stays awake. So no wake-up is lost, and a busy system sends no NOTIFY per write, which would take a lock of the whole cluster at every
--- commit.
+-- stays awake, or queues for it: then writers cannot share it either (sync/worker/doorbell.ts). So no wake-up is lost, and a busy system
+-- sends no NOTIFY per write, which would take a lock of the whole cluster at every commit.
 create function sync.ring() returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
   if not pg_try_advisory_xact_lock_shared(7271, 1) then perform pg_notify('sync_outbox', ''); end if;
 end $$;
 
+-- Queues for the doorbell and says whether it was free in time; see sync/worker/doorbell.ts. The caller's transaction ends with it, and
+-- the lock too. A function, because a statement that runs into lock_timeout is an error in the server's log, four times a second.
+create function sync.await_doorbell(for_ms integer) returns boolean
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+  perform set_config('lock_timeout', greatest(for_ms, 1)::text, true);
+  perform pg_advisory_xact_lock(7271, 1);
+  return true;
+exception when lock_not_available then
+  return false;
+end $$;
+grant execute on function sync.await_doorbell(integer) to sync_role;
+
+-- When the leader's lease ends, in milliseconds since 1970 by the server's clock. A sequence, because it is one cell that is overwritten in
+-- place: of a row every renewal would leave a dead version, which nobody can remove while a dump is open. It is unlogged, so that a leader
+-- at rest writes nothing to the disk; after a crash it is 0, and the lease free.
+create unlogged sequence sync.lease_ends_ms minvalue 0 start 0 cache 1;
+grant select on sequence sync.lease_ends_ms to sync_role;
+
+-- Returns for how many milliseconds the lease still holds; 0 or less when it is free. No lease is longer than ten seconds: an end beyond
+-- that comes from a clock that was set back since.
+create function sync.lease_left_ms() returns double precision
+language sql volatile
+begin atomic
+  select case when ends.in_ms > 10000 then 0 else ends.in_ms end
+  from (select last_value - extract(epoch from clock_timestamp())::float8 * 1000 from sync.lease_ends_ms) as ends (in_ms);
+end;
+grant execute on function sync.lease_left_ms() to sync_role;
+
+create function sync.extend_lease(for_ms integer) returns void
+language sql volatile security definer set search_path = pg_catalog, pg_temp
+begin atomic
+  select setval('sync.lease_ends_ms', (extract(epoch from clock_timestamp()) * 1000)::bigint + least(for_ms, 10000));
+end;
+comment on function sync.extend_lease is 'No login may call it: it does not ask who leads.';
+
+-- Makes the caller the leader, unless another worker's lease holds. `by` names the worker, which may take its own lease again, as after it
+-- lost its connection. term: the new one, or null; then free_in_ms says when it is worth asking again.
+create function sync.take_lease(by text, for_ms integer, out term bigint, out free_in_ms double precision)
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  held_by text;
+begin
+  if coalesce(by, '') = '' or coalesce(for_ms, 0) not between 1 and 10000 then
+    raise exception 'a lease has a holder and lasts from 1 to 10000 ms' using errcode = 'invalid_parameter_value';
+  end if;
+  free_in_ms := sync.lease_left_ms();
+  select s.leader into held_by from sync.sequencer s;
+  if free_in_ms > 0 and held_by is distinct from by then return; end if;
+  -- A batch that is under way renews the lease at its end: whoever meets it asks again.
+  select s.leader into held_by from sync.sequencer s for update skip locked;
+  if not found then free_in_ms := 20; return; end if;
+  free_in_ms := sync.lease_left_ms();
+  if free_in_ms > 0 and held_by is distinct from by then return; end if;
+  update sync.sequencer s set term = s.term + 1, leader = by, leads_since = clock_timestamp() returning s.term into take_lease.term;
+  perform sync.extend_lease(for_ms);
+  free_in_ms := null;
+end $$;
+grant execute on function sync.take_lease(text, integer) to sync_role;
+
+-- Says whether the term still runs, and then extends its lease.
+create function sync.renew_lease(of_term bigint, for_ms integer) returns boolean
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  if not exists (select from sync.sequencer s where s.term = of_term) then return false; end if;
+  perform sync.extend_lease(for_ms);
+  return true;
+end $$;
+grant execute on function sync.renew_lease(bigint, integer) to sync_role;
+
+-- Gives up the leadership and tells those that stand by.
+create function sync.release_lease(of_term bigint) returns void
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  if not exists (select from sync.sequencer s where s.term = of_term) then return; end if;
+  perform setval('sync.lease_ends_ms', 0);
+  perform pg_notify('sync_lease', '');
+end $$;
+grant execute on function sync.release_lease(bigint) to sync_role;
+
 -- Numbers the events that have committed. Take the lock in an earlier statement of its own, or this one's snapshot is older than the lock:
 --   begin; select from sync.sequencer for update; select * from sync.sequence(…); commit
 -- floor_id skips index entries of rows that are already deleted but that a long transaction (a dump) keeps from being removed. The caller
--- raises it as sync/worker/sequencer.ts says.
-create function sync.sequence(batch_max integer, floor_id bigint, out moved integer, out head bigint)
+-- raises it as sync/worker/floor.ts says. With a term, it numbers only while that runs (otherwise moved is null), and extends the lease.
+create function sync.sequence(
+  batch_max integer, floor_id bigint, of_term bigint default null, lease_ms integer default 0, out moved integer, out head bigint)
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
-  head := coalesce((select e.position from sync.events e order by e.position desc limit 1), 0);
+  if of_term is not null and not exists (select from sync.sequencer s where s.term = of_term) then return; end if;
+  head := sync.head();
   with taken as (
     delete from sync.outbox o
     where o.id = any (array(select id from sync.outbox where id > floor_id order by id limit batch_max)) returning *)
@@ -142,18 +252,13 @@ begin
   get diagnostics moved = row_count;
   head := head + moved;
   if moved > 0 then perform pg_notify('sync_events', head::text); end if;
+  -- At the end: however long the batch has taken, nobody has taken over meanwhile, because that takes the lock as well.
+  if of_term is not null then perform sync.extend_lease(lease_ms); end if;
 end $$;
-grant execute on function sync.sequence(integer, bigint) to sync_role;
+grant execute on function sync.sequence(integer, bigint, bigint, integer) to sync_role;
 
--- Returns the newest position, also if the caller may not see its event. Under row security each caller would step over all of the other
--- app's events to find it.
-create function sync.head() returns bigint
-language sql stable security definer set search_path = pg_catalog, pg_temp
-return coalesce((select e.position from sync.events e order by e.position desc limit 1), 0);
-grant execute on function sync.head() to foundation_role, support_role, sync_role;
-
--- Returns how long the oldest committed event has waited for its number, or null when none waits. Rival sequencers and monitors ask; so do
--- the apps, because an app that caches must know when nobody numbers.
+-- Returns how long the oldest committed event has waited for its number, or null when none waits. Monitors ask; so do the apps, because an
+-- app that caches must know when nobody numbers.
 create function sync.outbox_age() returns interval
 language sql stable security definer set search_path = pg_catalog, pg_temp
 return (
@@ -169,8 +274,8 @@ declare
   writer constant text := platform.current_app();
   event_id bigint;
 begin
-  -- This comes before an id is drawn: the sequencer relies on every transaction that has drawn one having a transaction id (see raiseFloor
-  -- in sync/worker/sequencer.ts).
+  -- This comes before an id is drawn: the sequencer relies on every transaction that has drawn one having a transaction id (see
+  -- sync/worker/floor.ts).
   perform pg_current_xact_id();
   if writer not in ('foundation', 'support') or event_type is null or event_type !~ ('^' || writer || '\.[a-z][a-z0-9_.]{0,79}$') then
     raise exception 'an app publishes events that begin with its own name' using errcode = 'insufficient_privilege';
@@ -206,6 +311,10 @@ create table sync.subscriptions (
   check (is_paused = (pause_reason is not null)),
   -- Otherwise an app could take the name of another app's subscription before that app does.
   constraint subscriptions_name_of_app check (starts_with(name, app || '.'))
+) with (
+  -- A few rows that move with every batch: room on the page for the next version, and cleaned as often as the launcher looks.
+  fillfactor = 30, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500, autovacuum_vacuum_cost_delay = 0,
+  autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 100000, vacuum_truncate = false
 );
 comment on column sync.subscriptions.position is 'Everything up to here is handled, or stands in sync.parked.';
 comment on column sync.subscriptions.types is 'Which events; null: all that the app may see.';
@@ -232,6 +341,10 @@ create table sync.parked (
   parked_at timestamptz not null default clock_timestamp(),
   primary key (subscription, position),
   check ((state = 'retrying') = (attempt_at is not null))
+) with (
+  -- A queue like the outbox, mostly empty.
+  autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0,
+  autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 1000, vacuum_truncate = false
 );
 comment on table sync.parked is
   'Events that failed, and those that wait behind one of the same key. retrying: at attempt_at; '
@@ -298,9 +411,12 @@ begin atomic
 end;
 grant execute on function sync.list_holders(bigint, bigint) to sync_role;
 
--- Drops the oldest partition if all of it is older than `keep` and no subscription needs it, or only those that `force` names: they lose
--- it. It never drops the partition with the newest event, because the numbers go on from there. Dropping waits for every reader of the
--- log, and all others wait behind it: so the function gives up soon, says `busy`, and is called again.
+-- Retention. An event is gone a day after its time is up, however few or many there are: a partition that is old as a whole is dropped,
+-- which costs nothing; where that would come too late, its old rows are deleted.
+
+-- Drops the oldest partition if it is full, all of it is older than `keep` and no subscription needs it, or only those that `force` names:
+-- they lose it. Dropping waits for every reader of the log, and all others wait behind it: so the function gives up soon, says `busy`, and
+-- is called again. outcome: dropped, open (not full yet), young, held (by `holders`) or busy.
 create function sync.drop_oldest_partition(
   keep interval, force text[] default '{}', out outcome text, out first bigint, out last bigint, out holders jsonb)
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -314,7 +430,7 @@ begin
   perform set_config('lock_timeout', '200ms', true);
   lock table sync.events in share update exclusive mode;
   select p.name, p.first, p.last into partition, first, last from sync.list_partitions() p limit 1;
-  if last >= coalesce((select e.position from sync.events e order by e.position desc limit 1), 0) then outcome := 'newest'; return; end if;
+  if last is null or last > sync.head() then outcome := 'open'; return; end if;
   select e.sequenced_at into newest
   from sync.events e where e.position <= drop_oldest_partition.last order by e.position desc limit 1;
   if newest > clock_timestamp() - keep then outcome := 'young'; return; end if;
@@ -327,12 +443,74 @@ begin
   end loop;
   delete from sync.parked p where p.position <= drop_oldest_partition.last;
   update sync.subscriptions s set position = drop_oldest_partition.last where s.position < drop_oldest_partition.last;
+  update sync.sequencer s set head = drop_oldest_partition.last where s.head < drop_oldest_partition.last;
   execute format('drop table sync.%I', partition);
   outcome := 'dropped';
 exception when lock_not_available then
   outcome := 'busy';
 end $$;
 grant execute on function sync.drop_oldest_partition(interval, text[]) to sync_role;
+
+-- Deletes up to `batch_max` of the oldest events, if they are older than `keep`, up to the first that a subscription needs, but for those
+-- that `force` names. It leaves alone a partition that will be dropped as a whole in time. No reader waits for it; whoever moves a cursor
+-- or parks an event does, for as long as it takes. outcome: deleted, young, held (by `holders`) or busy.
+create function sync.delete_old_events(
+  keep interval, batch_max integer, force text[] default '{}', out outcome text, out first bigint, out last bigint, out holders jsonb)
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  oldest timestamptz;
+  newest timestamptz;
+  deadline timestamptz;
+  young bigint;
+  needed bigint;
+begin
+  if keep is null or keep < interval '0' or coalesce(batch_max, 0) < 1 then
+    raise exception 'say how long events are kept' using errcode = 'invalid_parameter_value';
+  end if;
+  outcome := 'young';
+  select e.position, e.sequenced_at into first, oldest from sync.events e order by e.position limit 1;
+  if not found or oldest > clock_timestamp() - keep then return; end if;
+  -- Six hours before the day is over; until then a partition may be dropped, or wait until nobody reads it.
+  deadline := oldest + keep + interval '18 hours';
+  select e.sequenced_at into newest from sync.list_partitions() p join sync.events e on e.position = p.last
+  where delete_old_events.first between p.first and p.last;
+  if newest + keep <= deadline and clock_timestamp() < deadline then return; end if;
+
+  select min(w.position) filter (where w.sequenced_at > clock_timestamp() - keep), max(w.position) into young, last
+  from (select e.position, e.sequenced_at from sync.events e order by e.position limit batch_max) w;
+  last := coalesce(young - 1, last);
+
+  -- With these locks held no cursor moves and nothing is parked: what is needed now is needed until the end.
+  perform set_config('lock_timeout', '200ms', true);
+  lock table sync.subscriptions, sync.parked in share row exclusive mode;
+  perform from sync.subscriptions s where s.name = any (force) for update;
+  select min(least(n.unread, n.parked)) into needed
+  from sync.subscriptions s cross join lateral (select
+    (select e.position from sync.events e
+     where e.position > s.position and e.position between delete_old_events.first and delete_old_events.last
+       and sync.may_read(s.app, e.audience) and (s.types is null or e.type = any (s.types)) order by e.position limit 1) as unread,
+    (select min(p.position) from sync.parked p
+     where p.subscription = s.name and p.position between delete_old_events.first and delete_old_events.last) as parked) n
+  where s.name <> all (force);
+  if needed = first then
+    select jsonb_agg(to_jsonb(h)) into holders from sync.list_holders(first, last) h;
+    outcome := 'held';
+    return;
+  end if;
+  last := coalesce(needed - 1, last);
+  select jsonb_agg(to_jsonb(h)) into holders from sync.list_holders(first, last) h;
+  delete from sync.events e where e.position between delete_old_events.first and delete_old_events.last;
+  delete from sync.parked p where p.position <= delete_old_events.last;
+  -- So that it does not walk through the gap; one whose handler is at work is on its way beyond it.
+  update sync.subscriptions s set position = delete_old_events.last
+  where s.name = any (array(
+    select b.name from sync.subscriptions b where b.position < delete_old_events.last order by b.name for update skip locked));
+  update sync.sequencer s set head = delete_old_events.last where s.head < delete_old_events.last;
+  outcome := 'deleted';
+exception when lock_not_available then
+  outcome := 'busy';
+end $$;
+grant execute on function sync.delete_old_events(interval, integer, text[]) to sync_role;
 
 -- Makes the capture trigger of one table: a function that names its columns, several times as fast as one that asks the row for them.
 --   event_key  an expression over the row r: the customer, otherwise the row

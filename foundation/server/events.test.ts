@@ -8,7 +8,7 @@ import { startTestFoundation, type TestFoundation } from './testing.ts';
 let app: TestFoundation;
 beforeAll(async () => {
   app = await startTestFoundation();
-  const worker = startSync({ url: app.database.url('sync_app'), onError: () => {} });
+  const worker = await startSync({ variables: { PLATFORM_DB_URL: app.database.url('sync_app') } });
   atEnd(worker.close);
 });
 

@@ -1,17 +1,21 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import pg from 'pg';
+import type pg from 'pg';
+import { createLine, type Line } from './line.ts';
 
-/** Who still needs events of a partition: so many to come, so many parked. */
+/** A subscription that needs events of a range: so many to come, so many parked. */
 export type Holder = { name: string; behind: number; parked: number };
 
+/** Positions that are gone. `cut` names the subscriptions that were made to lose events of them. */
+export type Gone = { first: number; last: number; cut: Holder[] };
+
 export type Retention = {
-  /** The first and the last position of each partition that was dropped. */
-  dropped: { first: number; last: number; cut: Holder[] }[];
+  /** The first and the last position of each partition that was dropped, and of each range whose rows were deleted. */
+  dropped: Gone[];
   /**
-   * Why the oldest partition that is left stays: it is young, or has the newest event, or subscriptions hold it (`holders`), or
-   * somebody reads it at present (`busy`: ask again).
+   * Why the oldest event that is left stays: it is young (or there is none, or its partition is dropped within a day), or subscriptions hold
+   * it (`holders`), or somebody reads it at present (`busy`: ask again).
    */
-  stays: 'young' | 'newest' | 'held' | 'busy';
+  stays: 'young' | 'held' | 'busy';
   holders: Holder[];
 };
 
@@ -19,57 +23,112 @@ export type RetentionOptions = {
   keepDays: number;
   /** Subscriptions that lose what they have not handled; each must be named, and is told of in `cut`. */
   force?: string[];
+  /** Rows deleted in one transaction: so long a subscription may wait to move. */
+  batchMax?: number;
+};
+
+/** Where SQL runs: a client, or the worker's own line. */
+type Queryable = {
+  query<Row extends pg.QueryResultRow>(text: string, values?: unknown[]): Promise<{ rows: Row[] } | Row[]>;
 };
 
 type Attempt = {
-  outcome: 'dropped' | Retention['stays'];
+  outcome: 'dropped' | 'deleted' | 'open' | Retention['stays'];
   first: number;
   last: number;
   holders: Holder[] | null;
 };
 
+const batchMaxDefault = 5_000;
+
 /**
- * Drops whole partitions of the log, the oldest first, as long as all of their events are older than so many days and no
- * subscription needs one: a subscription that is behind holds its partition and is reported, it is never cut silently.
+ * Removes the events that are older than so many days: whole partitions, and the rows of a partition that would be dropped too late. An event
+ * is gone within a day of its time. A subscription that is behind holds what it needs, and everything after that, and is reported; it is
+ * never cut silently.
  *
  * @param client as sync_app.
- * @throws when `force` names a subscription that there is not.
+ * @throws when `force` names a subscription that does not exist.
  */
-export async function dropOldEvents(
-  client: pg.ClientBase,
-  { keepDays, force = [] }: RetentionOptions,
-): Promise<Retention> {
+export async function dropOldEvents(client: Queryable, options: RetentionOptions): Promise<Retention> {
+  const { keepDays, force = [], batchMax = batchMaxDefault } = options;
   await requireSubscriptions(client, force);
-  const dropped: Retention['dropped'] = [];
-  for (;;) {
-    const { outcome, first, last, holders } = await dropOldest(client, keepDays, force);
-    if (outcome !== 'dropped') return { dropped, stays: outcome, holders: holders ?? [] };
-    dropped.push({ first, last, cut: holders ?? [] });
+  const dropped: Gone[] = [];
+  const partitions = () =>
+    attempt(
+      client,
+      `select outcome, first::float8 as first, last::float8 as last, holders
+       from sync.drop_oldest_partition(make_interval(secs => $1::float8 * 86400), $2)`,
+      [keepDays, force],
+    );
+  const events = () =>
+    attempt(
+      client,
+      `select outcome, first::float8 as first, last::float8 as last, holders
+       from sync.delete_old_events(make_interval(secs => $1::float8 * 86400), $2, $3)`,
+      [keepDays, batchMax, force],
+    );
+
+  let dropping = await partitions();
+  for (; dropping.outcome === 'dropped'; dropping = await partitions()) dropped.push(toGone(dropping));
+  let deleting = await events();
+  if (deleting.outcome === 'deleted') {
+    const range = toGone(deleting);
+    dropped.push(range);
+    for (deleting = await events(); deleting.outcome === 'deleted'; deleting = await events())
+      join(range, toGone(deleting));
+  }
+  const left = deleting.outcome === 'young' && dropping.outcome !== 'open' ? dropping : deleting;
+  return { dropped, stays: left.outcome as Retention['stays'], holders: left.holders ?? [] };
+}
+
+const toGone = ({ first, last, holders }: Attempt): Gone => ({ first, last, cut: holders ?? [] });
+
+/** Adds the rows behind a range to it. */
+function join(range: Gone, next: Gone): void {
+  range.last = next.last;
+  for (const { name, behind, parked } of next.cut) {
+    const known = range.cut.find((each) => each.name === name);
+    if (known) Object.assign(known, { behind: known.behind + behind, parked: known.parked + parked });
+    else range.cut.push({ name, behind, parked });
   }
 }
 
-async function dropOldest(client: pg.ClientBase, keepDays: number, force: string[]): Promise<Attempt> {
-  const { rows } = await client.query<Attempt>(
-    `select outcome, first::float8 as first, last::float8 as last, holders
-     from sync.drop_oldest_partition(make_interval(secs => $1::float8 * 86400), $2)`,
-    [keepDays, force],
-  );
-  return rows[0] as Attempt;
+async function attempt(client: Queryable, text: string, values: unknown[]): Promise<Attempt> {
+  return (await rowsOf<Attempt>(client, text, values))[0] as Attempt;
 }
 
-async function requireSubscriptions(client: pg.ClientBase, names: string[]): Promise<void> {
-  const { rows } = await client.query<{ name: string }>(
-    'select asked.name from unnest($1::text[]) as asked (name) where not exists (select from sync.subscriptions s where s.name = asked.name)',
+async function rowsOf<Row extends pg.QueryResultRow>(
+  client: Queryable,
+  text: string,
+  values: unknown[],
+): Promise<Row[]> {
+  const result = await client.query<Row>(text, values);
+  return Array.isArray(result) ? result : result.rows;
+}
+
+async function requireSubscriptions(client: Queryable, names: string[]): Promise<void> {
+  const [unknown] = await rowsOf<{ name: string }>(
+    client,
+    `select asked.name from unnest($1::text[]) as asked (name)
+     where not exists (select from sync.subscriptions s where s.name = asked.name)`,
     [names],
   );
-  if (rows[0])
-    throw new Error(`There is no subscription ${rows[0].name} to cut: \`aether events subscriptions\` lists them.`);
+  if (unknown)
+    throw new Error(`There is no subscription ${unknown.name} to cut: \`aether events subscriptions\` lists them.`);
 }
 
-export type RetentionWorker = { stop(): Promise<void> };
+export type RetentionWorker = {
+  /** Settles within two seconds, whether or not the database answers. */
+  stop(): Promise<void>;
+};
+
+/** A statement of retention may wait for locks and delete thousands of rows. */
+const answerMsDefault = 20_000;
+const stopWithinMs = 2_000;
 
 /**
- * Looks after the log every so often until it is stopped. Any number of workers may: of two at once, one finds it busy.
+ * Looks after the log every so often until it is stopped. Any number of workers may: of two at once, one finds it busy. Every look has a
+ * connection of its own, on which no statement waits for longer than `answerMs`.
  *
  * @param onReport told of every look; a subscription that holds what is old stands in `holders`.
  */
@@ -78,6 +137,7 @@ export function startRetention({
   keepDays,
   everyMs = 3_600_000,
   busyRetryMs = 60_000,
+  answerMs = answerMsDefault,
   onReport,
   onError,
 }: {
@@ -86,25 +146,26 @@ export function startRetention({
   keepDays: number;
   everyMs?: number;
   busyRetryMs?: number;
+  answerMs?: number;
   onReport: (report: Retention) => void;
   onError: (error: unknown) => void;
 }): RetentionWorker {
   const stopping = new AbortController();
+  let line: Line | undefined;
 
   /** @returns when to look again */
   async function look(): Promise<number> {
-    const client = new pg.Client({ connectionString: url, application_name: 'aether-retention' });
-    client.on('error', () => {}); // the query under way reports it
+    line = createLine({ url, name: 'aether-retention', answerMs });
     try {
-      await client.connect();
-      const report = await dropOldEvents(client, { keepDays });
+      await line.open(`set statement_timeout = ${answerMs}; set idle_session_timeout = '60s'`);
+      const report = await dropOldEvents(line, { keepDays });
       onReport(report);
       return report.stays === 'busy' ? Math.min(busyRetryMs, everyMs) : everyMs;
     } catch (error) {
-      onError(error);
+      if (!stopping.signal.aborted) onError(error);
       return Math.min(busyRetryMs, everyMs);
     } finally {
-      await client.end().catch(() => {});
+      await line.close();
     }
   }
 
@@ -117,7 +178,9 @@ export function startRetention({
   return {
     async stop() {
       stopping.abort();
-      await running;
+      const timer = setTimeout(() => line?.cut(), stopWithinMs / 2);
+      await Promise.race([running, wait(stopWithinMs, undefined, { ref: false })]);
+      clearTimeout(timer);
     },
   };
 }

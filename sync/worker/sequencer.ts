@@ -1,263 +1,382 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import pg from 'pg';
+import { createDoorbell } from './doorbell.ts';
+import { createFloor } from './floor.ts';
+import { createLease, newLeader, TermOver } from './lease.ts';
+import { createLine, isOutOfTime, type Line } from './line.ts';
+import { createNumbering } from './numbering.ts';
+
+/*
+ * The sequencer numbers committed events. Writers put events into sync.outbox, in their own transactions; the sequencer moves what has
+ * committed into sync.events and gives it dense positions. Any number of workers may run: one leads, the others stand by.
+ *
+ * What makes numbering safe is not the leadership but the database: a batch locks the row of sync.sequencer, and counts on from the head
+ * that it then sees. The leadership makes it quick, because two that number take turns at that lock.
+ *
+ * Leadership is a lease with a term (lease.ts). The row names the leader and counts the terms; the lease's end is kept beside it, by the
+ * server's clock. Every batch, and every few hundred milliseconds of sleep, renews it. A batch of a term that is over numbers nothing.
+ *
+ * A worker is in one of three states:
+ *
+ *   disconnected  it has no connection, or its lease has run out without an answer. It connects again, after 50 ms at first, after a
+ *                 second later on.
+ *   standby       another worker leads. It looks when that lease would run out, and at once when it is released.
+ *   leader        it numbers a batch; rests for some milliseconds, in which the next batch gathers; when nothing is left it takes the
+ *                 doorbell (doorbell.ts) and sleeps until a writer rings.
+ *
+ * What each failure does:
+ *
+ *   The leader ends                     It releases the lease, and a standby leads at once.
+ *   The leader is killed or stopped     Its lease runs out (900 ms) and a standby leads. One that was only stopped finds its term over.
+ *   The leader's line goes silent       The same. The leader knows without an answer that its lease is over; it gives the line up after
+ *                                       two seconds without an answer, connects again and stands by. The server ends the silent
+ *                                       session after five seconds, and with it the doorbell's lock. Until then writers ring, which every
+ *                                       leader hears.
+ *   PostgreSQL crashes                  Numbering does not wait for the disk: the last positions may be lost, the events are in the
+ *                                       outbox again, because one transaction moves them. The lease is unlogged, so it is free.
+ *   A batch takes too long              It is undone at the server and tried again with twice the time, up to half a minute.
+ *   A transaction stays open for hours  Only its own events wait. See doorbell.ts for sleeping and floor.ts for speed.
+ */
+
+export type SequencerNews =
+  | { kind: 'leads'; term: number }
+  | { kind: 'yields'; term: number; reason: 'stopped' | 'another leads' | 'disconnected' }
+  | { kind: 'stands by' }
+  /** For so long every batch was full: events are committed faster than they are numbered. */
+  | { kind: 'falls behind'; forMs: number }
+  | { kind: 'catches up' }
+  /** Told at once, and then once a minute; the worker keeps trying. */
+  | { kind: 'disconnected'; error: unknown };
 
 export type SequencerOptions = {
-  /** As sync_app. */
+  /** As sync_app, past any transaction pooler. */
   url: string;
   /** Events numbered in one transaction. */
   batchMax?: number;
   /** Rest between two batches, in which the next one gathers. */
   pacingMs?: number;
-  /** How long a sleeping leader waits for the doorbell at most; `undefined`: for ever. The doorbell alone suffices. */
-  pollMs?: number;
-  /** How often a rival looks whether the leader is gone. */
-  rivalPollMs?: number;
+  /** How long a sleeping leader waits for the doorbell before it looks; `undefined`: until it rings, which suffices. */
+  pollMs?: number | undefined;
+  /** How long a leader that does not answer keeps the leadership. */
+  leaseMs?: number;
+  /** How long connecting, or a statement, may go without an answer. */
+  answerMs?: number;
+  /** For so long every batch is full before that is told as falling behind. */
+  behindMs?: number;
+  onNews?: (news: SequencerNews) => void;
+  /** Told of failures that do not cost the connection. */
   onError?: (error: unknown) => void;
 };
 
 export type SequencerState = {
-  role: 'leader' | 'rival' | 'disconnected';
+  role: 'leader' | 'standby' | 'disconnected';
   head: number;
+  /** Looks into the outbox. */
+  looks: number;
+  /** Looks that found something. */
   batches: number;
   naps: number;
   rings: number;
 };
 
-export type Sequencer = { state(): SequencerState; stop(): Promise<void> };
+export type Sequencer = {
+  state(): SequencerState;
+  /** Gives up the leadership. Settles within two seconds, whether or not the database answers. */
+  stop(): Promise<void>;
+};
 
-/** Advisory locks: the doorbell (see sync.ring in 0006_sync.sql), and who of several sequencers is awake. */
-const doorbell = '7271, 1';
-const leadership = '7271, 2';
+const stopWithinMs = 2_000;
+const reconnectFirstMs = 50;
 const reconnectMaxMs = 1_000;
-/** How often the floor is looked after: it costs questions of its own. */
-const floorEveryMs = 50;
-/** After how many events partitions that could not be made are asked for again. */
-const partitionRetryEvents = 1_000;
+const answerMaxMs = 30_000;
+/** A session that has lasted this long shows that its limit suffices: the next one begins with the usual limit. */
+const steadyMs = 60_000;
+const repeatNewsMs = 60_000;
+/** A sleeping leader renews its lease three times in its length. */
+const renewalsPerLease = 3;
 /** When so many have gathered, a longer rest costs nobody much and spares writers and subscribers many small batches. */
 const busyPacing = [
   { from: 28, ms: 25 },
   { from: 12, ms: 10 },
 ];
-/** After how many events the floor is written down: what asks in between steps over so many deleted rows at most. */
-const floorWriteEvents = 5_000;
-/** A rival that sees an event wait this long numbers it, whoever holds the leadership. */
-const overdueMs = 500;
+/** Whoever holds the doorbell for this long is a long transaction; before that, looking again and again is cheaper. */
+const shortTransactionMs = 50;
+const backoffMaxMs = 25;
 
-/**
- * Numbers committed events, with any number of rivals on the same database: one leads, another takes over when its
- * connection ends. The leadership only keeps rivals quiet; what makes numbering safe is the row lock each batch takes. So a
- * leader that hangs, or a stranger who holds the leadership, delays nothing for longer than a rival's look.
- */
+/** Numbers committed events until it is stopped. See the overview above. */
 export function startSequencer(options: SequencerOptions): Sequencer {
-  const { rivalPollMs = 200, onError = () => {} } = options;
-  const state: SequencerState = { role: 'disconnected', head: 0, batches: 0, naps: 0, rings: 0 };
+  const { answerMs = 2_000, onNews = () => {} } = options;
+  const state: SequencerState = { role: 'disconnected', head: 0, looks: 0, batches: 0, naps: 0, rings: 0 };
   const stopping = new AbortController();
+  const leader = newLeader();
   let current: Session | undefined;
+  let toldAt = Number.NEGATIVE_INFINITY;
 
-  async function serve(session: Session): Promise<void> {
-    await session.open();
-    while (!stopping.signal.aborted) {
-      if (await session.takeLeadership()) await session.lead();
-      else {
-        state.role = 'rival';
-        if (await session.isOverdue()) await session.drain();
-        await session.rest(rivalPollMs);
-      }
-    }
+  function tellDisconnected(error: unknown): void {
+    if (performance.now() - toldAt < repeatNewsMs) return;
+    toldAt = performance.now();
+    onNews({ kind: 'disconnected', error });
   }
 
   async function run(): Promise<void> {
+    let patienceMs = answerMs;
     for (let failures = 0; !stopping.signal.aborted; failures++) {
-      current = openSession(options, state, stopping.signal);
+      const openedAt = performance.now();
+      const session = openSession({ ...options, answerMs: patienceMs, leader }, state, stopping.signal);
+      current = session;
       try {
-        await serve(current);
+        await session.serve();
       } catch (error) {
-        if (!stopping.signal.aborted) onError(error);
-        if (state.role !== 'disconnected') failures = 0;
+        const hasServed = state.role !== 'disconnected';
+        if (hasServed) {
+          failures = 0;
+          toldAt = Number.NEGATIVE_INFINITY;
+        }
+        if (performance.now() - openedAt > steadyMs) patienceMs = answerMs;
+        if (hasServed && isOutOfTime(error)) patienceMs = Math.min(patienceMs * 2, answerMaxMs);
+        if (!stopping.signal.aborted) tellDisconnected(error);
       } finally {
         state.role = 'disconnected';
-        await current.close();
+        await session.close();
       }
-      if (!stopping.signal.aborted)
-        await wait(Math.min(50 * 2 ** failures, reconnectMaxMs), undefined, { signal: stopping.signal }).catch(
-          () => {},
-        );
+      const restMs = Math.min(reconnectFirstMs * 2 ** failures, reconnectMaxMs);
+      if (!stopping.signal.aborted) await wait(restMs, undefined, { signal: stopping.signal }).catch(() => {});
     }
   }
 
   const running = run();
   return {
-    state: () => ({ ...state }),
+    // A lease that has run out without an answer is no leadership, though the session does not know it yet.
+    state: () => ({ ...state, role: state.role === 'leader' && !current?.isLeader() ? 'disconnected' : state.role }),
     async stop() {
       stopping.abort();
       current?.wake();
-      await running;
+      const timer = setTimeout(() => current?.cut(), stopWithinMs / 2);
+      await Promise.race([running, wait(stopWithinMs, undefined, { ref: false })]);
+      clearTimeout(timer);
     },
   };
 }
 
 type Session = ReturnType<typeof openSession>;
+type SessionOptions = SequencerOptions & { answerMs: number; leader: string };
 
-/** One connection of a sequencer, and what it knows as long as it lasts. */
+/** One connection of a sequencer, and what it knows as long as that lasts. */
 function openSession(
-  { url, batchMax = 2_000, pacingMs = 3, pollMs = 1_000, onError = () => {} }: SequencerOptions,
+  {
+    url,
+    leader,
+    answerMs,
+    batchMax = 2_000,
+    pacingMs = 3,
+    leaseMs = 900,
+    behindMs = 5_000,
+    onNews = () => {},
+    onError = () => {},
+    ...options
+  }: SessionOptions,
   state: SequencerState,
   stopped: AbortSignal,
 ) {
-  const client = new pg.Client({ connectionString: url, application_name: 'aether-sequencer', keepAlive: true });
+  const pollMs = 'pollMs' in options ? options.pollMs : 1_000;
+  const lines = new Set<Line>();
+  let isCut = false;
   let rung = false;
   let wake = () => {};
-  let lost: Error | undefined;
-  client.on('error', (error) => {
-    lost = error;
+
+  function openLine(name: string, onNotified?: (channel: string) => void): Line {
+    const opened = createLine({
+      url,
+      name,
+      answerMs,
+      onNotified,
+      onLost: () => {
+        lines.delete(opened);
+        wake();
+      },
+    });
+    lines.add(opened);
+    if (isCut) opened.cut();
+    return opened;
+  }
+  const line = openLine('aether-sequencer', (channel) => {
+    if (channel === 'sync_outbox') {
+      state.rings++;
+      rung = true;
+    }
     wake();
   });
-  client.on('notification', () => {
-    state.rings++;
-    rung = true;
-    wake();
+  // What is numbered is in the outbox still when a crash loses the numbering, so nothing is lost by not waiting for the disk.
+  const settings = `set synchronous_commit = off; set statement_timeout = ${answerMs}; set idle_in_transaction_session_timeout = '2s';
+    set idle_session_timeout = '5s'`;
+  const lease = createLease(line, { leader, leaseMs });
+  const floor = createFloor(line);
+  const numbering = createNumbering(line, { batchMax, lease, floor, onError });
+  const doorbell = createDoorbell(line, {
+    onError,
+    async openSecond() {
+      const second = openLine('aether-sequencer-doorbell');
+      await second.open(settings);
+      return second;
+    },
   });
-  // Deleted rows below this id need not be looked at again; see raiseFloor.
-  let floor = 0;
-  let floorWritten = 0;
-  let mark: { id: number; xid: string; ended: boolean } | undefined;
-  let floorRaisedAt = 0;
-  // At this position the next partitions are asked for.
-  let partitionsDueAt = 0;
 
-  const one = async (text: string, values: unknown[] = []) => (await client.query(text, values)).rows[0];
-
-  /** Until woken, or for so long. */
-  async function rest(forMs?: number): Promise<void> {
-    if (lost) throw lost;
-    if (stopped.aborted) return;
+  /** Until woken, or for so long. @throws when the line is lost meanwhile */
+  async function rest(forMs: number): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     wake = resolve;
-    const timer = forMs === undefined ? undefined : setTimeout(resolve, forMs);
-    await promise;
+    const timer = setTimeout(resolve, forMs);
+    if (!line.isLost() && !stopped.aborted) await promise;
     clearTimeout(timer);
-    if (lost) throw lost;
+    if (line.isLost()) throw new Error('Connection terminated: the line to the database is gone.');
   }
 
-  /** Numbers one batch. @returns how many events */
-  async function drain(): Promise<number> {
-    // One message, four statements: the one that numbers takes its snapshot after the lock.
-    const results = (await client.query(
-      `begin; select from sync.sequencer for update; select moved, head from sync.sequence(${batchMax}, ${floor}); commit`,
-    )) as unknown as pg.QueryResult[];
-    const { moved, head } = (results[2] as pg.QueryResult).rows[0] as { moved: number; head: string };
-    state.head = Number(head);
-    if (moved > 0) state.batches++;
-    if (performance.now() - floorRaisedAt > floorEveryMs) {
-      floorRaisedAt = performance.now();
-      await raiseFloor(moved);
+  /** Until `isOver` or for so long, with the lease renewed. */
+  async function sleep(isOver: () => boolean, forMs = Number.POSITIVE_INFINITY): Promise<void> {
+    const endsAt = performance.now() + forMs;
+    while (!isOver() && !stopped.aborted) {
+      const leftMs = endsAt - performance.now();
+      if (leftMs <= 0) return;
+      await rest(Math.min(leftMs, leaseMs / renewalsPerLease));
+      if (!isOver() && !stopped.aborted) await lease.renew();
     }
-    if (state.head >= partitionsDueAt) await addPartitions();
+  }
+
+  async function look(): Promise<number> {
+    const { moved, head } = await numbering.number();
+    state.head = head;
+    state.looks++;
+    if (moved > 0) state.batches++;
     return moved;
   }
 
-  /** Long before the last one is full, so that one that could not be made now is made later. */
-  async function addPartitions(): Promise<void> {
+  /** Sleeps with the doorbell taken, until a writer rings. */
+  async function nap(): Promise<void> {
     try {
-      const lastPosition = Number((await one('select sync.add_partitions() as last')).last);
-      partitionsDueAt = state.head + Math.ceil((lastPosition - state.head) / 4);
-    } catch (error) {
-      onError(error);
-      partitionsDueAt = state.head + partitionRetryEvents;
-    }
-  }
-
-  /**
-   * While a long transaction (a dump) is open, deleted rows stay in the index, and every batch would step over all of them.
-   * The floor may rise to id L once every transaction that could hold an id up to L has ended and a batch after that left
-   * nothing. L is read before the transaction id X that vouches for it, in a statement of its own: whoever drew an id up to L
-   * had begun before X, so that it has ended when X is below every running transaction.
-   */
-  async function raiseFloor(moved: number): Promise<void> {
-    if (mark?.ended && moved < batchMax) {
-      floor = mark.id;
-      mark = undefined;
-      if (floor - floorWritten > floorWriteEvents) await writeFloor();
-    }
-    if (mark) {
-      mark.ended ||= (
-        await one('select pg_snapshot_xmin(pg_current_snapshot()) > $1::xid8 as ended', [mark.xid])
-      ).ended;
-    } else if (moved > 0) {
-      const id = Number((await one('select last_value from sync.outbox_id')).last_value);
-      mark = { id, xid: (await one('select pg_current_xact_id()::text as xid')).xid, ended: false };
-    }
-  }
-
-  /** Not if the ids began anew, as in a copy of the database that was made without its sequences. */
-  async function readFloor(): Promise<number> {
-    await client.query(
-      'update sync.sequencer set floor_id = 0 where floor_id > (select last_value from sync.outbox_id)',
-    );
-    return Number((await one('select floor_id from sync.sequencer')).floor_id);
-  }
-
-  /** For sync.outbox_age, and for whoever leads next. */
-  async function writeFloor(): Promise<void> {
-    await client.query('update sync.sequencer set floor_id = $1 where floor_id < $1', [floor]);
-    floorWritten = floor;
-  }
-
-  /** Sleeps until a writer rings. Whoever cannot take the doorbell knows that an event is about to commit, and stays awake. */
-  async function nap(backoffMs: number): Promise<'rung' | 'busy'> {
-    rung = false;
-    const { mine } = await one(`select pg_try_advisory_lock(${doorbell}) as mine`);
-    if (!mine) {
-      await rest(backoffMs);
-      return 'busy';
-    }
-    try {
-      if ((await drain()) === 0 && !rung && !stopped.aborted) {
+      if ((await look()) === 0 && !rung) {
         state.naps++;
-        await rest(pollMs);
+        await sleep(() => rung, pollMs);
       }
     } finally {
-      if (!lost) await client.query(`select pg_advisory_unlock(${doorbell})`);
+      if (!line.isLost()) await doorbell.release();
     }
-    return 'rung';
+  }
+
+  /** Sleeps while a long transaction holds the doorbell. @returns true when that has ended */
+  async function doze(): Promise<boolean> {
+    while (!stopped.aborted) {
+      const { isFree } = await doorbell.queue();
+      let outcome: boolean | undefined;
+      isFree.then((free) => {
+        outcome = free;
+        wake();
+      });
+      if ((await look()) > 0 || rung) return false;
+      state.naps++;
+      await sleep(() => rung || outcome !== undefined);
+      if (outcome) return true;
+      if (rung) return false;
+    }
+    return false;
+  }
+
+  /** @throws TermOver */
+  async function lead(): Promise<void> {
+    await line.query('listen sync_outbox');
+    await floor.read();
+    await numbering.prepare();
+    const behind = watchBehind(behindMs, onNews);
+    let backoffMs = 1;
+    let heldSince: number | undefined;
+    while (!stopped.aborted) {
+      rung = false;
+      const moved = await look();
+      behind.note(moved >= batchMax);
+      if (moved > 0) {
+        backoffMs = 1;
+        await wait(busyPacing.find(({ from }) => moved >= from)?.ms ?? pacingMs);
+        continue;
+      }
+      rung = false;
+      if (await doorbell.take()) {
+        await nap();
+        heldSince = undefined;
+        backoffMs = 1;
+        continue;
+      }
+      heldSince ??= performance.now();
+      if (performance.now() - heldSince > shortTransactionMs) {
+        if (await doze()) heldSince = undefined;
+        backoffMs = 1;
+      } else {
+        await rest(backoffMs);
+        backoffMs = Math.min(backoffMs * 2, backoffMaxMs);
+      }
+    }
+  }
+
+  /** Leads from now on, until it is stopped or its term is over. @throws when the line fails */
+  async function leadTerm(): Promise<void> {
+    const term = lease.term() as number;
+    state.role = 'leader';
+    onNews({ kind: 'leads', term });
+    try {
+      await lead();
+      onNews({ kind: 'yields', term, reason: 'stopped' });
+    } catch (error) {
+      onNews({ kind: 'yields', term, reason: error instanceof TermOver ? 'another leads' : 'disconnected' });
+      if (!(error instanceof TermOver)) throw error;
+      await line.query('unlisten sync_outbox');
+    }
   }
 
   return {
-    async open() {
-      await client.connect();
-      // What is numbered is in the outbox still when a crash loses the numbering, so nothing is lost by not waiting for the disk.
-      await client.query(
-        `set synchronous_commit = off; set idle_in_transaction_session_timeout = '2s'; set statement_timeout = '30s'`,
-      );
-      await client.query('listen sync_outbox');
-      floor = floorWritten = await readFloor();
-      await addPartitions(); // before anything is numbered, which needs one
-    },
-    async takeLeadership(): Promise<boolean> {
-      return (await one(`select pg_try_advisory_lock(${leadership}) as mine`)).mine;
-    },
-    async isOverdue(): Promise<boolean> {
-      return (
-        await one(`select coalesce(sync.outbox_age() > make_interval(secs => $1::float8 / 1000), false) as overdue`, [
-          overdueMs,
-        ])
-      ).overdue;
-    },
-    async lead(): Promise<void> {
-      state.role = 'leader';
-      let backoffMs = 1;
+    isLeader: () => lease.isHeld(),
+    async serve(): Promise<void> {
+      await line.open(settings);
+      await line.query('listen sync_lease');
+      let isToldStandby = false;
       while (!stopped.aborted) {
-        const moved = await drain();
-        if (moved > 0) {
-          backoffMs = 1;
-          await wait(busyPacing.find(({ from }) => moved >= from)?.ms ?? pacingMs);
-        } else if ((await nap(backoffMs)) === 'busy') backoffMs = Math.min(backoffMs * 2, 25);
-        else backoffMs = 1;
+        const askAgainMs = await lease.take();
+        if (askAgainMs === undefined) {
+          isToldStandby = false;
+          await leadTerm();
+          continue;
+        }
+        state.role = 'standby';
+        if (!isToldStandby) onNews({ kind: 'stands by' });
+        isToldStandby = true;
+        await rest(askAgainMs);
       }
     },
-    drain,
-    rest,
     wake: () => wake(),
-    close: () => client.end().catch(() => {}),
+    cut(): void {
+      isCut = true;
+      for (const each of [...lines]) each.cut();
+    },
+    async close(): Promise<void> {
+      if (!line.isLost()) await lease.release().catch(() => {});
+      await Promise.all([doorbell.close(), line.close()]);
+    },
+  };
+}
+
+/** Tells when every batch has been full for some seconds, and when one is not full again. */
+function watchBehind(behindMs: number, onNews: (news: SequencerNews) => void) {
+  let fullSince: number | undefined;
+  let isTold = false;
+  return {
+    note(isFull: boolean): void {
+      if (!isFull) {
+        if (isTold) onNews({ kind: 'catches up' });
+        fullSince = undefined;
+        isTold = false;
+        return;
+      }
+      fullSince ??= performance.now();
+      const forMs = performance.now() - fullSince;
+      if (isTold || forMs < behindMs) return;
+      isTold = true;
+      onNews({ kind: 'falls behind', forMs: Math.round(forMs) });
+    },
   };
 }

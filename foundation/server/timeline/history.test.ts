@@ -9,7 +9,7 @@ let app: TestFoundation;
 let unique = 0;
 beforeAll(async () => {
   app = await startTestFoundation();
-  const worker = startSync({ url: app.database.url('sync_app'), onError: () => {} });
+  const worker = await startSync({ variables: { PLATFORM_DB_URL: app.database.url('sync_app') } });
   atEnd(() => worker.close());
 });
 

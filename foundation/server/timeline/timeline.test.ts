@@ -10,7 +10,7 @@ let stages: { id: number; name: string }[];
 let unique = 0;
 beforeAll(async () => {
   app = await startTestFoundation();
-  const worker = startSync({ url: app.database.url('sync_app'), onError: () => {} });
+  const worker = await startSync({ variables: { PLATFORM_DB_URL: app.database.url('sync_app') } });
   atEnd(() => worker.close());
   stages = (await app.call('GET', '/api/pipelines')).body.pipelines[0].stages;
 });

@@ -7,7 +7,7 @@ import { keepCustomerCache } from './customercache.ts';
 let app: TestSupport;
 beforeAll(async () => {
   app = await startTestSupport();
-  const worker = startSync({ url: app.database.url('sync_app'), onError: () => {} });
+  const worker = await startSync({ variables: { PLATFORM_DB_URL: app.database.url('sync_app') } });
   atEnd(worker.close);
 });
 

@@ -13,7 +13,7 @@ let dealId: number;
 beforeAll(async () => {
   app = await startTestSupport();
   asPriya = app.callAs('priya');
-  const worker = startSync({ url: app.database.url('sync_app'), onError: () => {} });
+  const worker = await startSync({ variables: { PLATFORM_DB_URL: app.database.url('sync_app') } });
   atEnd(worker.close);
 });
 

@@ -1,0 +1,116 @@
+import { createTestDatabase, type TestDatabase } from '@aether/database/testing';
+import { DatabaseUnavailable } from '@aether/platform/log';
+import { startTestLine } from '@aether/platform/testing.line';
+import { startTestPooler } from '@aether/platform/testing.pooler';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { startSync } from './index.ts';
+import { until } from './testing.ts';
+
+let database: TestDatabase;
+beforeAll(async () => {
+  database = await createTestDatabase();
+});
+
+const urlWith = (change: (url: URL) => void) => {
+  const url = new URL(database.url('sync_app'));
+  change(url);
+  return url.href;
+};
+
+describe('the worker refuses at start', () => {
+  test.each([
+    ['no address', () => ({}), /^PLATFORM_DB_URL is not set/],
+    [
+      'an address that cannot be read',
+      () => ({ PLATFORM_DB_URL: 'localhost/platform' }),
+      /^PLATFORM_DB_URL is not a PostgreSQL address/,
+    ],
+    [
+      'a wrong password',
+      () => ({ PLATFORM_DB_URL: database.url('sync_app'), DB_PASSWORD: 'wrong' }),
+      /^The platform database refuses the login: correct DB_USER and DB_PASSWORD/,
+    ],
+    [
+      'the login of an app',
+      () => ({ PLATFORM_DB_URL: database.url('foundation_app') }),
+      /^The login foundation_app is not the sync worker's, but that of foundation/,
+    ],
+    [
+      'a login without any rights here',
+      () => ({ PLATFORM_DB_URL: database.url('observer_app') }),
+      /^The login observer_app is not the sync worker's: correct/,
+    ],
+    [
+      'a role that the login does not have',
+      () => ({ PLATFORM_DB_URL: database.url('sync_app'), DB_ROLE: 'support_role' }),
+      /^DB_ROLE is support_role, but the login sync_app does not have that role/,
+    ],
+    [
+      'a role that does not exist',
+      () => ({ PLATFORM_DB_URL: database.url('sync_app'), DB_ROLE: 'nobody' }),
+      /^DB_ROLE is nobody, which this server does not know/,
+    ],
+    [
+      'a database that does not exist',
+      () => ({
+        PLATFORM_DB_URL: urlWith((url) => {
+          url.pathname = '/nowhere';
+        }),
+      }),
+      /^The server has no database of the name/,
+    ],
+    [
+      'a database without tables',
+      () => ({
+        PLATFORM_DB_URL: urlWith((url) => {
+          url.pathname = '/template1';
+        }),
+      }),
+      /^The platform database has no tables yet/,
+    ],
+    [
+      'a server that does not answer',
+      () => ({ PLATFORM_DB_URL: 'postgresql://sync_app:secret@127.0.0.1:1/platform' }),
+      /^The database cannot be reached/,
+    ],
+    [
+      'a transaction pooler by its setting',
+      () => ({ PLATFORM_DB_URL: database.url('sync_app'), PLATFORM_DB_POOLER: 'transaction' }),
+      /which a transaction pooler does not carry/,
+    ],
+    [
+      'days that are no number',
+      () => ({ PLATFORM_DB_URL: database.url('sync_app'), SYNC_KEEP_DAYS: 'ninety' }),
+      /^SYNC_KEEP_DAYS must be a number of days/,
+    ],
+  ] as [string, () => Record<string, string>, RegExp][])('%s', async (_what, variables, words) => {
+    await expect(startSync({ variables: variables() })).rejects.toThrow(words);
+  });
+
+  test('a transaction pooler that nobody has told it of', async () => {
+    const pooler = await startTestPooler(database.url('sync_app'));
+    const refused = startSync({ variables: { PLATFORM_DB_URL: pooler.url } });
+    await expect(refused).rejects.toThrow(/^The address leads through a connection pooler/);
+    await pooler.close();
+  });
+
+  test('a line on which no answer comes', async () => {
+    const line = await startTestLine(database.url('sync_app'));
+    line.silence();
+    await expect(startSync({ variables: { PLATFORM_DB_URL: line.url } })).rejects.toThrow(DatabaseUnavailable);
+    await line.close();
+  });
+});
+
+test('behind a pooler the worker takes the address past it', async () => {
+  const worker = await startSync({
+    variables: {
+      PLATFORM_DB_URL: 'postgresql://nobody:nothing@127.0.0.1:1/platform',
+      PLATFORM_DB_POOLER: 'transaction',
+      PLATFORM_DB_LISTEN_URL: database.url('sync_app'),
+    },
+  });
+  const sync = await database.connect('sync_app');
+  await until(async () => (await sync.query('select sync.lease_left_ms() > 0 as led')).rows[0].led);
+  await worker.close();
+});

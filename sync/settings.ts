@@ -1,0 +1,138 @@
+import { ConfigurationError, openConnection, PlatformError, readSettings, type Settings } from '@aether/platform/log';
+
+/** The newest migration that the worker relies on; a database that lacks it is refused. */
+export const requiredMigration = 6;
+
+export type SyncSettings = Settings & {
+  /** Where the worker connects: past any transaction pooler. */
+  directUrl: string;
+  /** How long events are kept. */
+  keepDays: number;
+};
+
+const keepDaysDefault = 90;
+/** A database that takes longer to answer a question about itself is out of reach. */
+const checkTimeoutMs = 3_000;
+
+/**
+ * Reads the worker's settings: what `readSettings` reads, and SYNC_KEEP_DAYS. Pure.
+ *
+ * @throws ConfigurationError naming the variable.
+ */
+export function readSyncSettings(variables: Record<string, string | undefined>): SyncSettings {
+  const settings = readSettings(variables);
+  const keepDays = Number(variables.SYNC_KEEP_DAYS || keepDaysDefault);
+  if (!(keepDays > 0 && keepDays <= 36_500))
+    throw new ConfigurationError('SYNC_KEEP_DAYS must be a number of days above 0 and up to 36500.');
+  if (!settings.listenUrl)
+    throw new ConfigurationError(
+      'The sync worker keeps locks and listens, which a transaction pooler does not carry: give it the database itself in PLATFORM_DB_LISTEN_URL.',
+    );
+  return { ...settings, directUrl: settings.listenUrl, keepDays };
+}
+
+/**
+ * Refuses at once what would only fail later: a database out of reach, a wrong password, the login of an app, a role it lacks, a database
+ * without the migrations, a transaction pooler.
+ *
+ * @throws ConfigurationError, DatabaseUnavailable
+ */
+export async function checkSyncDatabase(settings: SyncSettings): Promise<void> {
+  const connection = openConnection('sync', {
+    ...settings,
+    url: settings.directUrl,
+    pooler: 'none',
+    poolMax: 1,
+    searchPath,
+  });
+  try {
+    await check(connection, settings.role);
+  } catch (error) {
+    throw toRefusal(error);
+  } finally {
+    await connection.close(checkTimeoutMs);
+  }
+}
+
+/** What the check sets on its connection, to see whether it is there at the next statement. */
+const searchPath = 'sync,platform';
+
+async function check(connection: ReturnType<typeof openConnection>, role: string | undefined): Promise<void> {
+  const [server] = await connection.query<{
+    login: string;
+    role_exists: boolean;
+    has_role: boolean;
+    path: string;
+    is_migrated: boolean;
+  }>(
+    `select session_user as login,
+       exists (select from pg_catalog.pg_roles where rolname = $1) as role_exists,
+       exists (select from pg_catalog.pg_roles where rolname = $1 and pg_catalog.pg_has_role(session_user, oid, 'USAGE')) as has_role,
+       pg_catalog.current_setting('search_path') as path,
+       exists (select from pg_catalog.pg_proc where pronamespace = pg_catalog.to_regnamespace('platform') and proname = 'current_app') as is_migrated`,
+    [role ?? ''],
+    { timeoutMs: checkTimeoutMs },
+  );
+  if (!server) throw new ConfigurationError('The platform database gave no answer about itself.');
+  if (server.path.replaceAll(' ', '') !== searchPath) throw poolerRefused();
+  if (role && !server.role_exists)
+    throw new ConfigurationError(
+      `DB_ROLE is ${role}, which this server does not know: run \`aether migrate bootstrap\`, or correct DB_ROLE.`,
+    );
+  if (role && !server.has_role)
+    throw new ConfigurationError(
+      `DB_ROLE is ${role}, but the login ${server.login} does not have that role: correct DB_USER or DB_ROLE.`,
+    );
+  if (!server.is_migrated)
+    throw new ConfigurationError('The platform database has no tables yet: run `aether migrate up`.');
+  const app = await readApp(connection);
+  if (app !== 'sync')
+    throw new ConfigurationError(
+      `The login ${server.login} is not the sync worker's${app ? `, but that of ${app}` : ''}: correct PLATFORM_DB_URL or DB_USER.`,
+    );
+  const newest = await readNewestMigration(connection);
+  if (newest < requiredMigration)
+    throw new ConfigurationError(
+      `The platform database is at migration ${newest}, this version needs ${requiredMigration}: run \`aether migrate up\`.`,
+    );
+}
+
+/** Which app the login is of; undefined when it may not even ask. */
+async function readApp(connection: ReturnType<typeof openConnection>): Promise<string | undefined> {
+  try {
+    const [row] = await connection.query<{ app: string }>('select platform.current_app() as app', [], {
+      timeoutMs: checkTimeoutMs,
+    });
+    return row?.app;
+  } catch (error) {
+    if ((error as { code?: string }).code === '42501') return undefined;
+    throw error;
+  }
+}
+
+async function readNewestMigration(connection: ReturnType<typeof openConnection>): Promise<number> {
+  const [row] = await connection.query<{ newest: number }>(
+    'select coalesce(max(number), 0)::integer as newest from platform.migrations',
+    [],
+    { timeoutMs: checkTimeoutMs },
+  );
+  return row?.newest ?? 0;
+}
+
+function poolerRefused(cause?: unknown): ConfigurationError {
+  return new ConfigurationError(
+    'The address leads through a connection pooler that keeps no settings of a connection; the sync worker needs the database itself: set PLATFORM_DB_LISTEN_URL, or correct PLATFORM_DB_URL.',
+    cause,
+  );
+}
+
+function toRefusal(error: unknown): unknown {
+  const cause = error instanceof PlatformError ? error.cause : undefined;
+  if ((cause as { code?: string } | undefined)?.code === '08P01') return poolerRefused(error);
+  if (error instanceof PlatformError) return error;
+  const words = error instanceof Error ? error.message : String(error);
+  return new ConfigurationError(
+    `PLATFORM_DB_URL does not lead to a platform database. Correct its password and what follows its ?; the driver says: ${words}`,
+    error,
+  );
+}

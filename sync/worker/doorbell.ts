@@ -1,0 +1,77 @@
+import { setTimeout as wait } from 'node:timers/promises';
+import type { Line } from './line.ts';
+
+/** How long the second connection stands in the queue at a time. A sleeping leader looks when that is over: less than four times a second. */
+export const queueMs = 400;
+
+const lock = '7271, 1';
+
+/**
+ * The doorbell (see sync.ring). A writer that can share its lock stays silent, because the sequencer is awake; a writer that cannot share it
+ * rings. The sequencer takes the lock and sleeps.
+ *
+ * A transaction that has written and stays open holds the lock shared, for hours perhaps, and the sequencer cannot take it. It then has a
+ * second connection stand in the lock's queue. PostgreSQL lets nobody share a lock for which an exclusive request waits, so from then on
+ * every other writer rings, and the sequencer may sleep; and when the long transaction ends, the second connection gets the lock and wakes
+ * the sequencer for what was committed in silence. So neither costs latency, and nothing is polled.
+ */
+export type Doorbell = ReturnType<typeof createDoorbell>;
+
+export function createDoorbell(
+  line: Line,
+  { openSecond, onError }: { openSecond: () => Promise<Line>; onError: (error: unknown) => void },
+) {
+  let second: Line | undefined;
+  let queued: Promise<boolean> | undefined;
+  let isClosed = false;
+
+  /** @returns whether those who held it in silence have ended; if not, the time is over */
+  async function standInQueue(): Promise<boolean> {
+    try {
+      if (!second || second.isLost()) second = await openSecond();
+      if (isClosed) second.cut();
+      const [row] = await second.query<{ free: boolean }>('select sync.await_doorbell($1) as free', [queueMs]);
+      return row?.free ?? false;
+    } catch (error) {
+      if (isClosed) return false;
+      // Without a second connection the leader looks now and then.
+      onError(error);
+      second?.cut();
+      second = undefined;
+      await wait(queueMs);
+      return false;
+    }
+  }
+
+  return {
+    async take(): Promise<boolean> {
+      return (await line.query<{ mine: boolean }>(`select pg_try_advisory_lock(${lock}) as mine`))[0]?.mine ?? false;
+    },
+    async release(): Promise<void> {
+      await line.query(`select pg_advisory_unlock(${lock})`);
+    },
+    /**
+     * Settles when every writer that begins from now on rings, which ends with what it returns: true when the writers before them have
+     * ended, false when the time is over.
+     */
+    async queue(): Promise<{ isFree: Promise<boolean> }> {
+      queued ??= standInQueue().finally(() => {
+        queued = undefined;
+      });
+      const isFree = queued;
+      // What a writer would find: if this connection can share the lock, the second one does not stand in the queue yet.
+      while (queued === isFree) {
+        const [row] = await line.query<{ rings: boolean }>(
+          `select case when pg_try_advisory_lock_shared(${lock}) then not pg_advisory_unlock_shared(${lock}) else true end as rings`,
+        );
+        if (row?.rings) break;
+        await wait(1);
+      }
+      return { isFree };
+    },
+    async close(): Promise<void> {
+      isClosed = true;
+      await second?.close();
+    },
+  };
+}

@@ -1,0 +1,107 @@
+import net from 'node:net';
+import pg from 'pg';
+
+export type LineOptions = {
+  /** As sync_app, past any transaction pooler. */
+  url: string;
+  /** The application name in pg_stat_activity. */
+  name: string;
+  /** How long connecting, or a statement, may go without an answer; then the line is cut. */
+  answerMs: number;
+  onNotified?: (channel: string) => void;
+  /** Called once, when the line is gone: cut by the other side, by a limit, or by `cut`. */
+  onLost?: () => void;
+};
+
+/**
+ * One connection of the worker on which nothing waits for ever. A statement without an answer is given up together with the line,
+ * because whatever came after it would wait behind it.
+ */
+export type Line = {
+  /** @throws when there is no answer in time, and what the database refuses */
+  open(settings: string): Promise<void>;
+  query<Row extends pg.QueryResultRow>(text: string, values?: unknown[]): Promise<Row[]>;
+  /** Several statements in one message: the server runs all of them also when the line goes silent meanwhile. */
+  send(text: string): Promise<pg.QueryResult[]>;
+  isLost(): boolean;
+  /** Ends it at once: what is under way fails. */
+  cut(): void;
+  /** Says goodbye and settles soon, whether or not the other side answers. */
+  close(): Promise<void>;
+};
+
+const goodbyeMs = 300;
+
+export function createLine({ url, name, answerMs, onNotified = () => {}, onLost = () => {} }: LineOptions): Line {
+  let socket: net.Socket | undefined;
+  let isLost = false;
+  const client = new pg.Client({
+    connectionString: url,
+    application_name: name,
+    connectionTimeoutMillis: answerMs,
+    query_timeout: answerMs,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: 10_000,
+    stream: () => {
+      socket = new net.Socket();
+      return socket;
+    },
+  });
+  const lose = () => {
+    if (isLost) return;
+    isLost = true;
+    onLost();
+  };
+  const cut = () => {
+    lose();
+    socket?.destroy();
+  };
+  client.on('error', lose);
+  client.on('end', lose);
+  client.on('notification', ({ channel }) => onNotified(channel));
+
+  async function ask(query: { text: string; values?: unknown[] }): Promise<pg.QueryResult> {
+    if (isLost) throw new Error('Connection terminated: the line to the database is gone.');
+    try {
+      return await client.query(query);
+    } catch (error) {
+      if (isUnanswered(error)) cut();
+      throw error;
+    }
+  }
+
+  return {
+    async open(settings) {
+      try {
+        await client.connect();
+        await ask({ text: settings });
+      } catch (error) {
+        cut();
+        throw error;
+      }
+    },
+    query: async <Row extends pg.QueryResultRow>(text: string, values: unknown[] = []) =>
+      (await ask({ text, values })).rows as Row[],
+    send: async (text) => (await ask({ text })) as unknown as pg.QueryResult[],
+    isLost: () => isLost,
+    cut,
+    async close() {
+      const timer = setTimeout(cut, isLost ? 0 : goodbyeMs);
+      await Promise.race([
+        client.end().catch(() => {}),
+        new Promise<void>((resolve) => setTimeout(resolve, goodbyeMs + 50)),
+      ]);
+      clearTimeout(timer);
+      cut();
+    },
+  };
+}
+
+/** Whether a limit has ended the statement, here or at the server: the same work may need more time. */
+export function isOutOfTime(error: unknown): boolean {
+  return isUnanswered(error) || (error instanceof pg.DatabaseError && error.code === '57014');
+}
+
+function isUnanswered(error: unknown): boolean {
+  return error instanceof Error && error.message === 'Query read timeout';
+}

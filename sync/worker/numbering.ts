@@ -1,0 +1,59 @@
+import type pg from 'pg';
+import type { Floor } from './floor.ts';
+import type { Lease } from './lease.ts';
+import type { Line } from './line.ts';
+
+/** After how many events partitions that could not be made are asked for again. */
+const partitionRetryEvents = 1_000;
+
+export type Batch = { moved: number; head: number };
+
+/** Numbers events in batches, as the leader of a term, and keeps partitions ready for those to come. */
+export type Numbering = ReturnType<typeof createNumbering>;
+
+export function createNumbering(
+  line: Line,
+  { batchMax, lease, floor, onError }: { batchMax: number; lease: Lease; floor: Floor; onError: (e: unknown) => void },
+) {
+  let head = 0;
+  // At this position the next partitions are asked for.
+  let partitionsDueAt = 0;
+
+  /** Long before the last partition is full, so that one that cannot be made now is made later. */
+  async function addPartitions(): Promise<void> {
+    try {
+      const [row] = await line.query<{ last: number }>('select sync.add_partitions()::float8 as last');
+      partitionsDueAt = head + Math.ceil(((row?.last ?? head) - head) / 4);
+    } catch (error) {
+      if (line.isLost()) throw error;
+      onError(error);
+      partitionsDueAt = head + partitionRetryEvents;
+    }
+  }
+
+  return {
+    /** Before anything is numbered, which needs a partition. */
+    async prepare(): Promise<void> {
+      const [row] = await line.query<{ head: number }>('select sync.head()::float8 as head');
+      head = row?.head ?? 0;
+      await addPartitions();
+    },
+    /** Numbers one batch, and with it renews the lease. @throws TermOver when another worker leads: then nothing was numbered */
+    async number(): Promise<Batch> {
+      const sentAt = performance.now();
+      // One message of four statements: the one that numbers takes its snapshot after the lock, and a line that goes silent meanwhile leaves
+      // no open transaction behind.
+      const results = await line.send(
+        `begin; select from sync.sequencer for update;
+         select moved, head::float8 as head from sync.sequence(${batchMax}, ${floor.id()}, ${lease.term() ?? 0}, ${lease.leaseMs}); commit`,
+      );
+      const batch = (results[2] as pg.QueryResult<{ moved: number | null; head: number }>).rows[0];
+      lease.note(sentAt, batch?.moved != null);
+      const moved = batch?.moved ?? 0;
+      head = batch?.head ?? head;
+      await floor.raise({ moved, hasMore: moved >= batchMax });
+      if (head >= partitionsDueAt) await addPartitions();
+      return { moved, head };
+    },
+  };
+}
