@@ -319,6 +319,16 @@ describe('partitions', () => {
     expect(rows).toEqual([{ protected: true, count: (await partitions()).length }]);
   });
 
+  test('and the queues are cleaned by their own settings, however large they grow', async () => {
+    const { rows } = await superuser.query(
+      `select c.oid::regclass::text as name from pg_class c
+       where (c.oid = any (array['sync.outbox', 'sync.subscriptions', 'sync.parked']::regclass[])
+              or c.oid in (select inhrelid from pg_inherits where inhparent = 'sync.events'::regclass))
+         and not coalesce(c.reloptions, '{}') @> '{autovacuum_vacuum_scale_factor=0,vacuum_truncate=false}'`,
+    );
+    expect(rows).toEqual([]);
+  });
+
   test('are made by a sequencer that finds none, which then numbers what waits', async () => {
     for (const { name } of await partitions()) await superuser.query(`drop table sync.${name}`);
     const sequencer = startSequencer({ url: database.url('sync_app') });
