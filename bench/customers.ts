@@ -40,7 +40,7 @@ export async function fillCustomers(local: LocalServer, database: string, custom
       [customers],
     );
     await superuser.query(`
-      insert into platform.customer_emails (email_key, customer_id, is_primary) select email_key, id, true from platform.customers;
+      insert into platform.customer_emails (email_key, email, customer_id, is_primary) select email_key, email, id, true from platform.customers;
       insert into platform.customer_external_ids (app, external_id, customer_id) select 'foundation', crm_id, id from platform.customers;
       insert into crm.deals (customer_id, pipeline_id, stage_id, name, amount)
       select c.id, s.pipeline_id, s.id, 'Deal', 100 from platform.customers c, crm.pipeline_stages s where c.crm_id % 4 = 0;

@@ -29,7 +29,7 @@ export async function fillLists(
     [customers],
   );
   await owner.query(`
-    insert into platform.customer_emails (email_key, customer_id, is_primary) select email_key, id, true from platform.customers;
+    insert into platform.customer_emails (email_key, email, customer_id, is_primary) select email_key, email, id, true from platform.customers;
     insert into crm.activities (customer_id, type, description, created_by_app, occurred_at)
     select (select id from platform.customers limit 1), 'note', 'Entry ' || n, 'foundation', now() - make_interval(mins => n) from generate_series(1, ${entries / 2}) n;
     insert into crm.changes (event_id, customer_id, change, app, occurred_at, data, previous)

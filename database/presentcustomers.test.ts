@@ -87,20 +87,42 @@ const children: Record<string, { by: () => pg.Client; sql: string }> = {
   },
   'platform.customer_emails': {
     by: () => owner,
-    sql: `insert into platform.customer_emails (email_key, customer_id, is_primary)
-          values (gen_random_uuid() || '@example.com', $1, false)`,
+    sql: `insert into platform.customer_emails (email_key, email, customer_id, is_primary)
+          select key, key, $1, false from concat(gen_random_uuid(), '@example.com') as key`,
   },
   'platform.customer_external_ids': {
     by: () => owner,
     sql: `insert into platform.customer_external_ids (app, external_id, customer_id)
           values ('support', gen_random_uuid(), $1)`,
   },
+  'platform.removed_emails': {
+    by: () => owner,
+    sql: `insert into platform.removed_emails (id, email_key, email, customer_id, created_at, added_by_app, reason)
+          values (gen_random_uuid(), 'gone@example.com', 'gone@example.com', $1, now(), 'support', 'removed')`,
+  },
+  // Of a pair the smaller id comes first. A customer that is made now has a greater id, and one with zeros in front a smaller one.
+  'platform.review_candidates': {
+    by: () => owner,
+    sql: `with other as (
+            insert into platform.customers (email, name, created_by_app)
+            values (gen_random_uuid() || '@example.com', 'Ada', 'support') returning id)
+          insert into platform.review_candidates (customer_id, other_id, reason) select $1, id, 'same_name' from other`,
+  },
+  'platform.review_candidates (other_id)': {
+    by: () => owner,
+    sql: `with other as (
+            insert into platform.customers (id, email, name, created_by_app)
+            values (('00000000' || right(gen_random_uuid()::text, 28))::uuid, gen_random_uuid() || '@example.com', 'Ada', 'support')
+            returning id)
+          insert into platform.review_candidates (customer_id, other_id, reason) select id, $1, 'same_name' from other`,
+  },
 };
 
 describe('a customer that was merged or erased', () => {
   test('is tried in every table that refers to customers', async () => {
     const { rows } = await owner.query(`
-      select conrelid::regclass::text as name from pg_constraint
+      select conrelid::regclass || case a.attname when 'customer_id' then '' else format(' (%I)', a.attname) end as name
+      from pg_constraint join pg_attribute a on a.attrelid = conrelid and a.attnum = conkey[1]
       where contype = 'f' and confrelid = 'platform.customers'::regclass and conrelid <> confrelid order by 1`);
     expect(rows.map(({ name }) => name)).toEqual(Object.keys(children).sort());
   });
@@ -113,7 +135,7 @@ describe('a customer that was merged or erased', () => {
     await expect(by().query(sql, [loser])).rejects.toMatchObject({
       code: '23503',
       constraint: 'customer_merged',
-      column: 'customer_id',
+      column: /[(](.+)[)]/.exec(table)?.[1] ?? 'customer_id',
       detail: survivor,
     });
     await expect(by().query(sql, [erased])).rejects.toMatchObject({ code: '23503', constraint: 'customer_erased' });

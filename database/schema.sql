@@ -638,6 +638,31 @@ grant usage on schema platform to foundation_role;
 grant usage on schema platform to support_role;
 grant usage on schema platform to sync_role;
 
+CREATE OR REPLACE FUNCTION platform.add_address(of_customer uuid, address text, key text, expected_version bigint DEFAULT NULL::bigint, OUT held uuid, OUT address_id uuid, OUT version bigint)
+ RETURNS record
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  held := platform.hold_customer(of_customer, expected_version);
+  if held is null then return; end if;
+  insert into platform.customer_emails (email_key, email, customer_id, is_primary) values (key, address, held, false)
+  on conflict (email_key) do nothing returning id into address_id;
+  if address_id is not null then
+    version := platform.count_address_change(held);
+    return;
+  end if;
+  select e.id, c.version into address_id, version
+  from platform.customer_emails e join platform.customers c on c.id = e.customer_id
+  where e.email_key = key and e.customer_id = held;
+  if not found then
+    raise exception 'another customer is known by this' using errcode = 'unique_violation', constraint = 'customer_emails_pkey';
+  end if;
+end $function$;
+grant execute on function platform.add_address(of_customer uuid, address text, key text, expected_version bigint, OUT held uuid, OUT address_id uuid, OUT version bigint) to foundation_role;
+grant execute on function platform.add_address(of_customer uuid, address text, key text, expected_version bigint, OUT held uuid, OUT address_id uuid, OUT version bigint) to support_role;
+
 CREATE OR REPLACE FUNCTION platform.complete_customer()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -662,6 +687,16 @@ begin
   end if;
   return new;
 end $function$;
+
+CREATE OR REPLACE FUNCTION platform.count_address_change(of_customer uuid)
+ RETURNS bigint
+ LANGUAGE sql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+BEGIN ATOMIC
+ UPDATE platform.customers SET version = (customers.version + 1)
+   WHERE (customers.id = count_address_change.of_customer)
+   RETURNING customers.version;
+END;
 
 CREATE OR REPLACE FUNCTION platform.count_version()
  RETURNS trigger
@@ -745,6 +780,20 @@ CREATE OR REPLACE FUNCTION platform.fold(value text)
 RETURN replace(replace(replace(translate(regexp_replace(NORMALIZE(lower(value), NFD), '[\u0300-\u036f]'::text, ''::text, 'g'::text), 'øłđıħŧ'::text, 'oldiht'::text), 'ß'::text, 'ss'::text), 'æ'::text, 'ae'::text), 'œ'::text, 'oe'::text);
 grant execute on function platform.fold(value text) to foundation_role;
 grant execute on function platform.fold(value text) to support_role;
+
+CREATE OR REPLACE FUNCTION platform.hold_customer(of_customer uuid, expected_version bigint DEFAULT NULL::bigint)
+ RETURNS uuid
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare held uuid;
+begin
+  select c.id into held from platform.customers c
+  where c.id = (select coalesce(m.merged_into, m.id) from platform.customers m where m.id = of_customer)
+    and c.merged_into is null and c.erased_at is null and c.version = coalesce(expected_version, c.version)
+  for no key update;
+  return held;
+end $function$;
 
 CREATE OR REPLACE FUNCTION platform.is_day(value date)
  RETURNS boolean
@@ -836,6 +885,23 @@ $function$;
 grant execute on function platform.list_sign_ins(person text) to foundation_role;
 grant execute on function platform.list_sign_ins(person text) to support_role;
 
+CREATE OR REPLACE FUNCTION platform.make_address_primary(of_customer uuid, of_address uuid, expected_version bigint DEFAULT NULL::bigint, OUT held uuid, OUT address_id uuid, OUT version bigint)
+ RETURNS record
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  held := platform.hold_customer(of_customer, expected_version);
+  if held is null then return; end if;
+  update platform.customers c set email = e.email, email_key = e.email_key
+  from platform.customer_emails e
+  where c.id = held and e.customer_id = held and e.id = of_address
+  returning e.id, c.version into address_id, version;
+end $function$;
+grant execute on function platform.make_address_primary(of_customer uuid, of_address uuid, expected_version bigint, OUT held uuid, OUT address_id uuid, OUT version bigint) to foundation_role;
+grant execute on function platform.make_address_primary(of_customer uuid, of_address uuid, expected_version bigint, OUT held uuid, OUT address_id uuid, OUT version bigint) to support_role;
+
 CREATE OR REPLACE FUNCTION platform.mark_email_key()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -874,6 +940,72 @@ begin
   execute format('create policy owner_all on %s to platform_owner using (true) with check (true)', target);
 end $procedure$;
 
+CREATE OR REPLACE FUNCTION platform.prove_address(key text, address text, full_name text, OUT customer platform.customers, OUT created boolean, OUT taken_from uuid)
+ RETURNS record
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  owner_id uuid;
+  known platform.customer_emails;
+  violated text;
+begin
+  for attempt in 1..5 loop
+    select e.customer_id into owner_id from platform.customer_emails e where e.email_key = key;
+    if found then
+      perform from platform.customers c where c.id = owner_id for no key update;
+      select c.* into customer from platform.customers c where c.id = owner_id;
+      select e.* into known from platform.customer_emails e where e.email_key = key and e.customer_id = owner_id;
+      continue when not found; -- it was taken away while this waited for the lock
+      created := false;
+      if known.verified_at is not null or customer.erased_at is not null then return; end if;
+      if known.is_primary then
+        update platform.customer_emails e set verified_at = now(), verified_by = 'signed_identity' where e.email_key = key;
+        perform platform.count_address_change(owner_id);
+        select c.* into customer from platform.customers c where c.id = owner_id;
+        return;
+      end if;
+      perform platform.put_away_address(known, 'claimed');
+      perform platform.count_address_change(owner_id);
+      taken_from := owner_id;
+    end if;
+    begin
+      insert into platform.customers (email, email_key, name) values (address, key, full_name) returning * into customer;
+    exception when unique_violation then
+      get stacked diagnostics violated = constraint_name;
+      if violated not in ('customer_emails_pkey', 'customers_crm_id_key', 'customers_support_id_key', 'customer_external_ids_pkey') then
+        raise; -- another attempt would not help
+      end if;
+      continue;
+    end;
+    created := true;
+    update platform.customer_emails e set verified_at = now(), verified_by = 'signed_identity' where e.email_key = key;
+    if taken_from is not null then
+      insert into platform.review_candidates (customer_id, other_id, reason, evidence)
+      values (least(taken_from, customer.id), greatest(taken_from, customer.id), 'verified_claim',
+              jsonb_build_object('address', address, 'taken_from', taken_from));
+    end if;
+    return;
+  end loop;
+  -- Reached only under repeatable read, where the rival's row stays invisible to every attempt.
+  raise exception 'a customer with this address or number appeared meanwhile' using errcode = 'serialization_failure';
+end $function$;
+grant execute on function platform.prove_address(key text, address text, full_name text, OUT customer platform.customers, OUT created boolean, OUT taken_from uuid) to support_role;
+
+CREATE OR REPLACE FUNCTION platform.put_away_address(of_address platform.customer_emails, why text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  insert into platform.removed_emails
+         (id, email_key, email, customer_id, verified_at, verified_by, created_at, added_by_app, added_by, reason)
+  values (of_address.id, of_address.email_key, of_address.email, of_address.customer_id, of_address.verified_at, of_address.verified_by,
+          of_address.created_at, of_address.added_by_app, of_address.added_by, why);
+  delete from platform.customer_emails where email_key = of_address.email_key;
+end $function$;
+
 CREATE OR REPLACE FUNCTION platform.record_known_by()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -883,12 +1015,16 @@ AS $function$
 declare taken text;
 begin
   if tg_op = 'INSERT' then
-    insert into platform.customer_emails (email_key, customer_id, is_primary) values (new.email_key, new.id, true);
+    insert into platform.customer_emails (email_key, email, customer_id, is_primary) values (new.email_key, new.email, new.id, true);
   elsif new.email_key <> old.email_key then
+    -- The former primary address stays with the customer. It goes only when somebody takes it away.
     update platform.customer_emails set is_primary = false where customer_id = new.id and is_primary;
-    insert into platform.customer_emails as known (email_key, customer_id, is_primary) values (new.email_key, new.id, true)
-    on conflict (email_key) do update set is_primary = true where known.customer_id = new.id;
+    insert into platform.customer_emails as known (email_key, email, customer_id, is_primary)
+    values (new.email_key, new.email, new.id, true)
+    on conflict (email_key) do update set is_primary = true, email = excluded.email where known.customer_id = new.id;
     if not found then taken := 'customer_emails_pkey'; end if;
+  elsif new.email <> old.email then
+    update platform.customer_emails set email = new.email where email_key = new.email_key and customer_id = new.id;
   end if;
   if new.crm_id is not null and (tg_op = 'INSERT' or new.crm_id is distinct from old.crm_id) then
     insert into platform.customer_external_ids as known (app, external_id, customer_id) values ('foundation', new.crm_id, new.id)
@@ -905,6 +1041,28 @@ begin
   end if;
   return null;
 end $function$;
+
+CREATE OR REPLACE FUNCTION platform.remove_address(of_customer uuid, of_address uuid, expected_version bigint DEFAULT NULL::bigint, OUT held uuid, OUT address_id uuid, OUT version bigint)
+ RETURNS record
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare known platform.customer_emails;
+begin
+  held := platform.hold_customer(of_customer, expected_version);
+  if held is null then return; end if;
+  select e.* into known from platform.customer_emails e where e.customer_id = held and e.id = of_address;
+  if not found then return; end if;
+  if known.is_primary then
+    raise exception 'the primary address stays' using errcode = 'check_violation', constraint = 'customer_emails_primary_stays';
+  end if;
+  perform platform.put_away_address(known, 'removed');
+  address_id := known.id;
+  version := platform.count_address_change(held);
+end $function$;
+grant execute on function platform.remove_address(of_customer uuid, of_address uuid, expected_version bigint, OUT held uuid, OUT address_id uuid, OUT version bigint) to foundation_role;
+grant execute on function platform.remove_address(of_customer uuid, of_address uuid, expected_version bigint, OUT held uuid, OUT address_id uuid, OUT version bigint) to support_role;
 
 CREATE OR REPLACE FUNCTION platform.require_present_customer()
  RETURNS trigger
@@ -941,6 +1099,34 @@ begin
     'create trigger %I before insert or update of %I on %s for each row execute function platform.require_present_customer(%L)',
     'present_' || customer_column, customer_column, target, customer_column);
 end $procedure$;
+
+CREATE OR REPLACE FUNCTION platform.restore_address(of_customer uuid, of_address uuid, expected_version bigint DEFAULT NULL::bigint, OUT held uuid, OUT address_id uuid, OUT version bigint)
+ RETURNS record
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare removed platform.removed_emails;
+begin
+  held := platform.hold_customer(of_customer, expected_version);
+  if held is null then return; end if;
+  delete from platform.removed_emails r
+  where r.id = of_address and r.customer_id = held and r.reason = 'removed'
+  returning r.* into removed;
+  if not found then return; end if;
+  select e.id, c.version into address_id, version
+  from platform.customer_emails e join platform.customers c on c.id = e.customer_id
+  where e.email_key = removed.email_key and e.customer_id = held;
+  if found then return; end if; -- it was added again meanwhile
+  insert into platform.customer_emails
+         (id, email_key, email, customer_id, is_primary, verified_at, verified_by, created_at, added_by_app, added_by)
+  values (removed.id, removed.email_key, removed.email, held, false, removed.verified_at, removed.verified_by, removed.created_at,
+          removed.added_by_app, removed.added_by);
+  address_id := removed.id;
+  version := platform.count_address_change(held);
+end $function$;
+grant execute on function platform.restore_address(of_customer uuid, of_address uuid, expected_version bigint, OUT held uuid, OUT address_id uuid, OUT version bigint) to foundation_role;
+grant execute on function platform.restore_address(of_customer uuid, of_address uuid, expected_version bigint, OUT held uuid, OUT address_id uuid, OUT version bigint) to support_role;
 
 CREATE OR REPLACE FUNCTION platform.sign_in_user(subject text, address text, full_name text, tenant text, account text)
  RETURNS platform.users
@@ -1011,18 +1197,34 @@ grant update (name, domain) on platform.companies to foundation_role;
 grant update (name, domain) on platform.companies to support_role;
 
 create table platform.customer_emails (
+  id uuid default uuidv7() not null,
   email_key text collate "C" not null,
+  email text not null,
   customer_id uuid not null,
   is_primary boolean not null,
   verified_at timestamp with time zone,
+  verified_by text collate "C",
   created_at timestamp with time zone default now() not null,
+  added_by_app text collate "C" default platform.current_app() not null,
+  added_by text collate "C" default platform.current_actor(),
   constraint customer_emails_pkey PRIMARY KEY (email_key) INCLUDE (customer_id),
-  constraint customer_emails_customer_id_fkey FOREIGN KEY (customer_id) REFERENCES platform.customers(id)
+  constraint customer_emails_customer_id_fkey FOREIGN KEY (customer_id) REFERENCES platform.customers(id),
+  constraint customer_emails_check CHECK (((verified_at IS NULL) = (verified_by IS NULL))),
+  constraint customer_emails_email_key_canonical CHECK ((platform.is_email_key(email_key) AND ((email ~ '[^\x01-\x7f]'::text) OR (email_key = lower((email COLLATE "C")))))),
+  constraint customer_emails_email_well_formed CHECK ((platform.is_line(email, 254) AND (octet_length(email) <= 254))),
+  constraint customer_emails_verified_at_time CHECK (platform.is_time(verified_at)),
+  constraint customer_emails_verified_by_check CHECK ((verified_by = 'signed_identity'::text))
 );
-comment on table platform.customer_emails is 'Every address a customer is known by. Its primary key is what makes a customer unique; a trigger on platform.customers writes it.';
+comment on table platform.customer_emails is 'Every address a customer is known by. Its primary key makes an address the address of one customer. Functions and a trigger on platform.customers write it.';
+comment on column platform.customer_emails.email is 'As people are shown it.';
+comment on column platform.customer_emails.verified_at is 'When it was proven that the customer has this address; null: somebody typed it.';
+comment on column platform.customer_emails.verified_by is 'How it was proven. signed_identity: a host page signed a visitor''s identity.';
+comment on column platform.customer_emails.added_by is 'The user, as the app said. Not a reference: who added it stays known when the user is gone.';
 CREATE INDEX customer_emails_customer_id_idx ON platform.customer_emails USING btree (customer_id);
 CREATE UNIQUE INDEX customer_emails_one_primary ON platform.customer_emails USING btree (customer_id) WHERE is_primary;
 CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON platform.customer_emails FOR EACH ROW EXECUTE FUNCTION platform.require_present_customer('customer_id');
+CREATE TRIGGER z_capture_added AFTER INSERT ON platform.customer_emails FOR EACH ROW WHEN ((NOT new.is_primary)) EXECUTE FUNCTION sync.capture_platform_customer_emails();
+CREATE TRIGGER z_capture_changed AFTER DELETE OR UPDATE ON platform.customer_emails FOR EACH ROW EXECUTE FUNCTION sync.capture_platform_customer_emails();
 alter table platform.customer_emails enable row level security, force row level security;
 create policy apps_read on platform.customer_emails for select to foundation_role, support_role using (true);
 create policy owner_all on platform.customer_emails for all to platform_owner using (true) with check (true);
@@ -1135,6 +1337,61 @@ create policy owner_all on platform.migrations for all to platform_owner using (
 grant select (number, name, applied_at) on platform.migrations to foundation_role;
 grant select (number, name, applied_at) on platform.migrations to support_role;
 grant select (number, name, applied_at) on platform.migrations to sync_role;
+
+create table platform.removed_emails (
+  id uuid not null,
+  email_key text collate "C" not null,
+  email text not null,
+  customer_id uuid not null,
+  verified_at timestamp with time zone,
+  verified_by text collate "C",
+  created_at timestamp with time zone not null,
+  added_by_app text collate "C" not null,
+  added_by text collate "C",
+  reason text collate "C" not null,
+  removed_at timestamp with time zone default now() not null,
+  removed_by_app text collate "C" default platform.current_app() not null,
+  removed_by text collate "C" default platform.current_actor(),
+  constraint removed_emails_pkey PRIMARY KEY (id),
+  constraint removed_emails_customer_id_fkey FOREIGN KEY (customer_id) REFERENCES platform.customers(id),
+  constraint removed_emails_reason_check CHECK ((reason = ANY (ARRAY['removed'::text, 'claimed'::text])))
+);
+comment on column platform.removed_emails.reason is 'removed: by a person. claimed: another person proved that it is theirs.';
+CREATE INDEX removed_emails_customer_id_idx ON platform.removed_emails USING btree (customer_id);
+CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON platform.removed_emails FOR EACH ROW EXECUTE FUNCTION platform.require_present_customer('customer_id');
+alter table platform.removed_emails enable row level security, force row level security;
+create policy owner_all on platform.removed_emails for all to platform_owner using (true) with check (true);
+
+create table platform.review_candidates (
+  id uuid default uuidv7() not null,
+  customer_id uuid not null,
+  other_id uuid not null,
+  reason text collate "C" not null,
+  evidence jsonb default '{}'::jsonb not null,
+  state text collate "C" default 'open'::text not null,
+  created_at timestamp with time zone default now() not null,
+  created_by_app text collate "C" default platform.current_app() not null,
+  decided_at timestamp with time zone,
+  decided_by text collate "C",
+  constraint review_candidates_pkey PRIMARY KEY (id),
+  constraint review_candidates_customer_id_other_id_reason_key UNIQUE (customer_id, other_id, reason),
+  constraint review_candidates_customer_id_fkey FOREIGN KEY (customer_id) REFERENCES platform.customers(id),
+  constraint review_candidates_other_id_fkey FOREIGN KEY (other_id) REFERENCES platform.customers(id),
+  constraint review_candidates_check CHECK ((customer_id < other_id)),
+  constraint review_candidates_check1 CHECK (((state = 'open'::text) = (decided_at IS NULL))),
+  constraint review_candidates_evidence_check CHECK (((jsonb_typeof(evidence) = 'object'::text) AND (octet_length((evidence)::text) <= 16384))),
+  constraint review_candidates_reason_check CHECK ((reason ~ '^[a-z][a-z0-9_]{0,39}$'::text)),
+  constraint review_candidates_state_check CHECK ((state = ANY (ARRAY['open'::text, 'same'::text, 'different'::text])))
+);
+comment on column platform.review_candidates.reason is 'verified_claim: other proved an unverified address of the customer, or the reverse; evidence says which address, and from whom it went.';
+CREATE INDEX review_candidates_other_id_idx ON platform.review_candidates USING btree (other_id);
+CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON platform.review_candidates FOR EACH ROW EXECUTE FUNCTION platform.require_present_customer('customer_id');
+CREATE TRIGGER present_other_id BEFORE INSERT OR UPDATE OF other_id ON platform.review_candidates FOR EACH ROW EXECUTE FUNCTION platform.require_present_customer('other_id');
+alter table platform.review_candidates enable row level security, force row level security;
+create policy apps_read on platform.review_candidates for select to foundation_role, support_role using (true);
+create policy owner_all on platform.review_candidates for all to platform_owner using (true) with check (true);
+grant select on platform.review_candidates to foundation_role;
+grant select on platform.review_candidates to support_role;
 
 create table platform.sign_ins (
   id uuid default uuidv7() not null,
@@ -2027,6 +2284,67 @@ begin
   end if;
   insert into sync.outbox (type, key, row_id, version, audience, app, login, actor, data, previous, trace)
   values ('company.' || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, (r.id)::text, r.id::text, r.version,
+          'platform', platform.current_app(), session_user, platform.current_actor(), data, previous,
+          nullif(left(current_setting('aether.trace', true), 255), ''));
+  if not pg_try_advisory_xact_lock_shared(7271, 1) then perform pg_notify('sync_outbox', ''); end if;  -- sync.ring, without the call
+  return null;
+end $function$;
+
+CREATE OR REPLACE FUNCTION sync.capture_platform_customer_emails()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+-- never: email_key is_primary
+declare
+  r platform.customer_emails;
+  data jsonb := '{}';
+  previous jsonb := '{}';
+begin
+  if tg_op = 'DELETE' then r := old; else r := new; end if;
+  if tg_op = 'UPDATE' then
+    if new.id is distinct from old.id then
+      data := data || jsonb_build_object('id', new.id);
+      previous := previous || jsonb_build_object('id', old.id);
+    end if;
+    if new.email is distinct from old.email then
+      data := data || jsonb_build_object('email', new.email);
+      previous := previous || jsonb_build_object('email', old.email);
+    end if;
+    if new.customer_id is distinct from old.customer_id then
+      data := data || jsonb_build_object('customer_id', new.customer_id);
+      previous := previous || jsonb_build_object('customer_id', old.customer_id);
+    end if;
+    if new.verified_at is distinct from old.verified_at then
+      data := data || jsonb_build_object('verified_at', new.verified_at);
+      previous := previous || jsonb_build_object('verified_at', old.verified_at);
+    end if;
+    if new.verified_by is distinct from old.verified_by then
+      data := data || jsonb_build_object('verified_by', new.verified_by);
+      previous := previous || jsonb_build_object('verified_by', old.verified_by);
+    end if;
+    if new.created_at is distinct from old.created_at then
+      data := data || jsonb_build_object('created_at', new.created_at);
+      previous := previous || jsonb_build_object('created_at', old.created_at);
+    end if;
+    if new.added_by_app is distinct from old.added_by_app then
+      data := data || jsonb_build_object('added_by_app', new.added_by_app);
+      previous := previous || jsonb_build_object('added_by_app', old.added_by_app);
+    end if;
+    if new.added_by is distinct from old.added_by then
+      data := data || jsonb_build_object('added_by', new.added_by);
+      previous := previous || jsonb_build_object('added_by', old.added_by);
+    end if;
+    if data = '{}' then return null; end if;
+    data := jsonb_build_object('customer_id', r.customer_id, 'email', r.email) || data;
+  elsif tg_op = 'INSERT' then
+    data := jsonb_build_object('id', r.id, 'email', r.email, 'customer_id', r.customer_id, 'verified_at', r.verified_at, 'verified_by', r.verified_by, 'created_at', r.created_at, 'added_by_app', r.added_by_app, 'added_by', r.added_by);
+  else
+    previous := jsonb_build_object('id', r.id, 'email', r.email, 'customer_id', r.customer_id, 'verified_at', r.verified_at, 'verified_by', r.verified_by, 'created_at', r.created_at, 'added_by_app', r.added_by_app, 'added_by', r.added_by);
+  end if;
+  insert into sync.outbox (type, key, row_id, version, audience, app, login, actor, data, previous, trace)
+  values ('address.' || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, (r.customer_id)::text, r.id::text, null,
           'platform', platform.current_app(), session_user, platform.current_actor(), data, previous,
           nullif(left(current_setting('aether.trace', true), 255), ''));
   if not pg_try_advisory_xact_lock_shared(7271, 1) then perform pg_notify('sync_outbox', ''); end if;  -- sync.ring, without the call

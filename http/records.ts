@@ -32,6 +32,25 @@ export const CustomerSchema = z
   })
   .openapi('Customer');
 
+/** One address of a customer. */
+export const AddressSchema = z
+  .object({
+    id: z.string().openapi({ format: 'uuid' }),
+    email: z.string(),
+    is_primary: z.boolean(),
+    verified_at: time()
+      .nullable()
+      .openapi({ description: 'When it was proven that the customer has this address; null: somebody typed it.' }),
+    verified_by: z
+      .enum(['signed_identity'])
+      .nullable()
+      .openapi({ description: 'How it was proven: a host page signed a visitor’s identity.' }),
+    added_at: time(),
+    added_by_app: z.string(),
+    added_by: z.object({ id: z.string(), name: z.string() }).nullable(),
+  })
+  .openapi('Address');
+
 /** The part of platform.companies that stands beside a customer. */
 export const CompanySchema = z
   .object({ id: z.string().openapi({ format: 'uuid' }), name: z.string(), domain: z.string().nullable() })

@@ -1,3 +1,4 @@
+import type { AddressCalls, ChangedAddresses } from './addresses.ts';
 import type { CustomerCache } from './cache.ts';
 import type { Customer, CustomerCalls } from './customers.ts';
 import { CustomerVersionConflict } from './errors.ts';
@@ -6,11 +7,7 @@ import type { Write } from './log/transaction.ts';
 
 /** The calls about customers, with lookups outside of transactions answered by the cache, which forgets the customers that this process writes. */
 export function cachedCustomerCalls(calls: CustomerCalls, cache: CustomerCache): CustomerCalls {
-  /** At the end of the caller's transaction, or now when it has ended with the call. */
-  function forgetAfter({ tx }: Write, { id }: Customer): void {
-    if (tx) tx.afterCommit(() => cache.forget(id));
-    else cache.forget(id);
-  }
+  const forgetAfter = (write: Write, { id }: Customer) => forgetWritten(cache, write, id);
   return {
     ...calls,
     async getCustomerByEmail(email, options = {}) {
@@ -38,4 +35,36 @@ export function cachedCustomerCalls(calls: CustomerCalls, cache: CustomerCache):
       return customer;
     },
   };
+}
+
+/** The calls about addresses, of which the cache forgets the customers they change. */
+export function cachedAddressCalls(calls: AddressCalls, cache: CustomerCache): AddressCalls {
+  function forgetting<Rest extends [Write?]>(
+    call: (customerId: string, what: string, ...rest: Rest) => Promise<ChangedAddresses>,
+  ) {
+    return async (customerId: string, what: string, ...rest: Rest): Promise<ChangedAddresses> => {
+      const changed = await call(customerId, what, ...rest);
+      forgetWritten(cache, rest[0] ?? {}, changed.customerId);
+      return changed;
+    };
+  }
+  return {
+    ...calls,
+    addAddress: forgetting(calls.addAddress),
+    makeAddressPrimary: forgetting(calls.makeAddressPrimary),
+    removeAddress: forgetting(calls.removeAddress),
+    restoreAddress: forgetting(calls.restoreAddress),
+    async proveAddress(who, write = {}) {
+      const proven = await calls.proveAddress(who, write);
+      forgetWritten(cache, write, proven.customer.id);
+      if (proven.takenFrom !== null) forgetWritten(cache, write, proven.takenFrom);
+      return proven;
+    },
+  };
+}
+
+/** Forgets a customer at the end of the caller's transaction, or now when the transaction has ended with the call. */
+function forgetWritten(cache: CustomerCache, { tx }: Write, id: string): void {
+  if (tx) tx.afterCommit(() => cache.forget(id));
+  else cache.forget(id);
 }

@@ -4,7 +4,7 @@ import { assignmentsFor, columnsOf, isUuid, nameNotOwned, parametersFor, require
 import type { Connection } from './log/connection.ts';
 import { TransactionConflict } from './log/errors.ts';
 import type { Queryable, Statement } from './log/query.ts';
-import type { InTransaction, Transaction, Write } from './log/transaction.ts';
+import type { InTransaction, Write } from './log/transaction.ts';
 import { coalesce, type Lookup, prepareLookup, runLookup } from './lookups.ts';
 
 /** A row of platform.customers. */
@@ -95,6 +95,13 @@ const holdVersion: Statement = {
     where c.id = (select coalesce(merged_into, id) from platform.customers where id = $1) and c.version = $2 for no key update`,
 };
 
+const freeByKey: Statement = {
+  name: 'customer-free-address',
+  text: `select removed.address_id
+    from platform.customer_emails e, platform.remove_address(e.customer_id, e.id) removed
+    where e.customer_id = $1 and e.email_key = $2`,
+};
+
 export type CustomerCalls = ReturnType<typeof customerCalls>;
 
 /** The calls of platformDb about customers. Lookups without `tx` are coalesced; every write takes `tx`. */
@@ -174,12 +181,14 @@ export function customerCalls(connection: Connection<App>) {
    * `expectedVersion`, the customer is held at that version until `tx` ends.
    *
    * @param expectedVersion refuse if the customer has changed since this version was read.
+   * @param formerAddress what becomes of the primary address when `email` names another one: `keep` (the default) leaves it with the
+   *   customer as another address; `free` takes it away, because it was a mistake, so that another customer can have it.
    * @throws CustomerVersionConflict, CustomerErased, NotFound, FieldNotOwned, EmailTaken, InvalidEmail, InvalidField, ReferenceNotFound
    */
   async function updateCustomer(
     id: string,
     change: CustomerChange,
-    write: Write & { expectedVersion?: number } = {},
+    write: Write & { expectedVersion?: number; formerAddress?: 'keep' | 'free' } = {},
   ): Promise<Customer> {
     if (!isUuid(id)) throw new NotFound('customer');
     const { email, ...rest } = change;
@@ -191,35 +200,29 @@ export function customerCalls(connection: Connection<App>) {
     return connection.within(write, async (tx) => {
       if (columns.length > 0) {
         const [updated] = await tx
-          .query<Customer>(
+          .query<Customer & { former_key: string }>(
             `update platform.customers c set ${assignmentsFor(columns, 3)}
              where c.id = (select coalesce(merged_into, id) from platform.customers where id = $1) and c.merged_into is null
                and c.version = coalesce($2, c.version)
-             returning ${customerColumns}`,
+             returning ${customerColumns}, old.email_key as former_key`,
             [id, write.expectedVersion ?? null, ...values],
           )
           .catch((error) => {
             throw nameNotOwned(error, connection.app, rest, customerOwners);
           });
-        if (updated) return updated;
+        if (updated) {
+          const { former_key: formerKey, ...customer } = updated;
+          const isFreed = write.formerAddress === 'free' && canonical !== undefined && canonical.key !== formerKey;
+          return isFreed ? freeAddress(tx, customer.id, formerKey) : customer;
+        }
       } else if (write.expectedVersion !== undefined) {
         const [held] = await tx.run<Customer>(holdVersion, [id, write.expectedVersion]);
         if (held) return held;
       }
-      const current = await requireCurrent(id, write.expectedVersion, tx);
+      const current = await refuseChange(tx, id, write.expectedVersion);
       if (columns.length > 0 || write.expectedVersion !== undefined) throw new TransactionConflict(); // it was merged or changed between the two statements
       return current;
     });
-  }
-
-  /** Why an update found no row, or the customer as it is when there was nothing to change. */
-  async function requireCurrent(id: string, expectedVersion: number | undefined, tx: Transaction): Promise<Customer> {
-    const current = await getCustomerById(id, { tx });
-    if (!current) throw new NotFound('customer');
-    if (current.erased_at) throw new CustomerErased();
-    if (expectedVersion !== undefined && expectedVersion !== current.version)
-      throw new CustomerVersionConflict(expectedVersion, current.version);
-    return current;
   }
 
   /** Gives the customer this app's number, if it has none yet. @throws NotFound, CustomerErased, TransactionConflict */
@@ -235,7 +238,7 @@ export function customerCalls(connection: Connection<App>) {
         [id, connection.app],
       );
       if (adopted) return adopted;
-      const current = await requireCurrent(id, undefined, tx);
+      const current = await refuseChange(tx, id);
       if (current[column] === null) throw new TransactionConflict(); // it was merged between the two statements
       return current;
     });
@@ -250,4 +253,25 @@ export function customerCalls(connection: Connection<App>) {
     updateCustomer,
     adoptCustomer,
   };
+}
+
+/**
+ * Says why a change found no customer: returns the customer as it is when nothing stands in the way.
+ *
+ * @throws NotFound, CustomerErased, CustomerVersionConflict
+ */
+export async function refuseChange(tx: Queryable, id: string, expectedVersion?: number): Promise<Customer> {
+  const [current] = await runLookup<Customer & { asked: string }>(tx, byId, [id.toLowerCase()]);
+  if (!current) throw new NotFound('customer');
+  const { asked: _, ...customer } = current;
+  if (customer.erased_at) throw new CustomerErased();
+  if (expectedVersion !== undefined && expectedVersion !== customer.version)
+    throw new CustomerVersionConflict(expectedVersion, customer.version);
+  return customer;
+}
+
+/** Takes away an address that is no longer the primary one. @returns the customer after that */
+async function freeAddress(tx: Queryable, customerId: string, key: string): Promise<Customer> {
+  await tx.run(freeByKey, [customerId, key]);
+  return refuseChange(tx, customerId);
 }

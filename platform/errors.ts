@@ -65,12 +65,29 @@ export class CustomerMerged extends PlatformError {
   }
 }
 
-/** Use the customer who has this address, or merge the two. */
+/** Use the customer who has this address, take the address away from that customer, or merge the two. */
 export class EmailTaken extends PlatformError {
   constructor(cause?: unknown) {
-    super('email-taken', 409, 'Another customer is known by this address. Open that customer, or merge the two.', {
-      fields: [{ field: 'email', message: 'belongs to another customer' }],
-      cause,
-    });
+    super(
+      'email-taken',
+      409,
+      'Another customer has this address. Open that customer, or take the address away there if it is a mistake.',
+      {
+        fields: [{ field: 'email', message: 'belongs to another customer' }],
+        cause,
+      },
+    );
+  }
+}
+
+/** Make another address the primary one first: a customer is never without one. */
+export class PrimaryAddressStays extends PlatformError {
+  constructor(cause?: unknown) {
+    super(
+      'primary-address',
+      409,
+      'The primary address cannot be removed. Make another address the primary one first, or correct this one.',
+      { cause },
+    );
   }
 }

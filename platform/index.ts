@@ -1,3 +1,4 @@
+export type { Address, ChangedAddresses, ReviewCandidate } from './addresses.ts';
 export type { CacheOptions, CacheState } from './cache.ts';
 export type { Company, NewCompany } from './companies.ts';
 export type { CrmContext, CustomerContext } from './context.ts';

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
+import { type AddressCalls, addressCalls } from './addresses.ts';
 import { type CacheOptions, type CacheState, openCustomerCache } from './cache.ts';
-import { cachedCustomerCalls } from './cachedcustomers.ts';
+import { cachedAddressCalls, cachedCustomerCalls } from './cachedcustomers.ts';
 import { type CompanyCalls, companyCalls } from './companies.ts';
 import { refuseConstraint } from './constraints.ts';
 import { type ContextCalls, contextCalls } from './context.ts';
@@ -22,6 +23,7 @@ const checkTimeoutMs = 3_000;
 
 export type PlatformDb = Connection<App> &
   CustomerCalls &
+  AddressCalls &
   CompanyCalls &
   UserCalls &
   ContextCalls & {
@@ -75,10 +77,12 @@ export async function connectPlatform({
   const events = openEventBus(connection, environment.listenUrl, payloads);
   const signals = openSignals(connection, environment.listenUrl);
   const customers = customerCalls(connection);
+  const addresses = addressCalls(connection);
   const cache = cacheOptions && openCustomerCache(events, cacheOptions);
   return {
     ...connection,
     ...(cache ? cachedCustomerCalls(customers, cache) : customers),
+    ...(cache ? cachedAddressCalls(addresses, cache) : addresses),
     ...companyCalls(connection),
     ...userCalls(connection),
     ...contextCalls(connection),

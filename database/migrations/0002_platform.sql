@@ -232,18 +232,74 @@ grant insert (support_id, preferred_language, timezone), update (support_id, pre
   on platform.customers to support_role;
 
 create table platform.customer_emails (
+  -- Names the address where the address itself must not be seen, such as in a URL. It is looked for among the addresses of its customer.
+  id uuid not null default uuidv7(),
   email_key text collate "C",
+  email text not null,
   customer_id uuid not null references platform.customers,
   is_primary boolean not null,
-  verified_at timestamptz,
+  verified_at timestamptz constraint customer_emails_verified_at_time check (platform.is_time(verified_at)),
+  verified_by text collate "C" check (verified_by in ('signed_identity')),
   created_at timestamptz not null default now(),
+  added_by_app text collate "C" not null default platform.current_app(),
+  added_by text collate "C" default platform.current_actor(),
   -- The index includes the customer, so that an address leads to it without a visit to the table.
-  primary key (email_key) include (customer_id)
+  primary key (email_key) include (customer_id),
+  constraint customer_emails_email_well_formed check (platform.is_line(email, 254) and octet_length(email) <= 254),
+  constraint customer_emails_email_key_canonical check (
+    platform.is_email_key(email_key) and (email ~ '[^\x01-\x7f]' or email_key = lower(email collate "C"))),
+  check ((verified_at is null) = (verified_by is null))
 );
 comment on table platform.customer_emails is
-  'Every address a customer is known by. Its primary key is what makes a customer unique; a trigger on platform.customers writes it.';
+  'Every address a customer is known by. Its primary key makes an address the address of one customer. Functions and a trigger on '
+  'platform.customers write it.';
+comment on column platform.customer_emails.email is 'As people are shown it.';
+comment on column platform.customer_emails.verified_at is 'When it was proven that the customer has this address; null: somebody typed it.';
+comment on column platform.customer_emails.verified_by is 'How it was proven. signed_identity: a host page signed a visitor''s identity.';
+comment on column platform.customer_emails.added_by is
+  'The user, as the app said. Not a reference: who added it stays known when the user is gone.';
 create index on platform.customer_emails (customer_id);
 create unique index customer_emails_one_primary on platform.customer_emails (customer_id) where is_primary;
+
+-- An address that was taken away: whose it was, until when, and why. An undo reads it.
+create table platform.removed_emails (
+  id uuid primary key,
+  email_key text collate "C" not null,
+  email text not null,
+  customer_id uuid not null references platform.customers,
+  verified_at timestamptz,
+  verified_by text collate "C",
+  created_at timestamptz not null,
+  added_by_app text collate "C" not null,
+  added_by text collate "C",
+  reason text collate "C" not null check (reason in ('removed', 'claimed')),
+  removed_at timestamptz not null default now(),
+  removed_by_app text collate "C" not null default platform.current_app(),
+  removed_by text collate "C" default platform.current_actor()
+);
+comment on column platform.removed_emails.reason is 'removed: by a person. claimed: another person proved that it is theirs.';
+create index on platform.removed_emails (customer_id);
+
+-- Two customers of whom somebody should say whether they are one person.
+create table platform.review_candidates (
+  id uuid primary key default uuidv7(),
+  customer_id uuid not null references platform.customers,
+  other_id uuid not null references platform.customers,
+  reason text collate "C" not null check (reason ~ '^[a-z][a-z0-9_]{0,39}$'),
+  evidence jsonb not null default '{}' check (jsonb_typeof(evidence) = 'object' and octet_length(evidence::text) <= 16384),
+  state text collate "C" not null default 'open' check (state in ('open', 'same', 'different')),
+  created_at timestamptz not null default now(),
+  created_by_app text collate "C" not null default platform.current_app(),
+  decided_at timestamptz,
+  decided_by text collate "C",
+  -- The smaller id comes first, so that a pair is a pair in either order.
+  check (customer_id < other_id),
+  unique (customer_id, other_id, reason),
+  check ((state = 'open') = (decided_at is null))
+);
+comment on column platform.review_candidates.reason is
+  'verified_claim: other proved an unverified address of the customer, or the reverse; evidence says which address, and from whom it went.';
+create index on platform.review_candidates (other_id);
 
 create table platform.customer_external_ids (
   app text collate "C" not null check (app in ('foundation', 'support')),
@@ -254,14 +310,20 @@ create table platform.customer_external_ids (
 );
 create index on platform.customer_external_ids (customer_id);
 call platform.require_present_customer('platform.customer_emails');
+call platform.require_present_customer('platform.removed_emails');
+call platform.require_present_customer('platform.review_candidates');
+call platform.require_present_customer('platform.review_candidates', 'other_id');
 call platform.require_present_customer('platform.customer_external_ids');
 
 call platform.protect_table('platform.customer_emails');
+call platform.protect_table('platform.removed_emails');
 call platform.protect_table('platform.customer_external_ids');
+call platform.protect_table('platform.review_candidates');
 create policy apps_read on platform.customer_emails for select to foundation_role, support_role using (true);
 create policy apps_read on platform.customer_external_ids for select to foundation_role, support_role using (true);
--- The apps have no writes here: see platform.record_known_by.
-grant select on platform.customer_emails, platform.customer_external_ids to foundation_role, support_role;
+create policy apps_read on platform.review_candidates for select to foundation_role, support_role using (true);
+-- The apps have no writes here: see platform.record_known_by and platform.add_address. No app reads platform.removed_emails.
+grant select on platform.customer_emails, platform.customer_external_ids, platform.review_candidates to foundation_role, support_role;
 
 -- Numbers also come from elsewhere, for example from the app that was there before. So the sequence steps over those that are taken.
 create function platform.next_customer_number(app text) returns bigint
@@ -321,12 +383,16 @@ language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare taken text;
 begin
   if tg_op = 'INSERT' then
-    insert into platform.customer_emails (email_key, customer_id, is_primary) values (new.email_key, new.id, true);
+    insert into platform.customer_emails (email_key, email, customer_id, is_primary) values (new.email_key, new.email, new.id, true);
   elsif new.email_key <> old.email_key then
+    -- The former primary address stays with the customer. It goes only when somebody takes it away.
     update platform.customer_emails set is_primary = false where customer_id = new.id and is_primary;
-    insert into platform.customer_emails as known (email_key, customer_id, is_primary) values (new.email_key, new.id, true)
-    on conflict (email_key) do update set is_primary = true where known.customer_id = new.id;
+    insert into platform.customer_emails as known (email_key, email, customer_id, is_primary)
+    values (new.email_key, new.email, new.id, true)
+    on conflict (email_key) do update set is_primary = true, email = excluded.email where known.customer_id = new.id;
     if not found then taken := 'customer_emails_pkey'; end if;
+  elsif new.email <> old.email then
+    update platform.customer_emails set email = new.email where email_key = new.email_key and customer_id = new.id;
   end if;
   if new.crm_id is not null and (tg_op = 'INSERT' or new.crm_id is distinct from old.crm_id) then
     insert into platform.customer_external_ids as known (app, external_id, customer_id) values ('foundation', new.crm_id, new.id)
@@ -374,3 +440,173 @@ begin
   raise exception 'a customer with this address or number appeared meanwhile' using errcode = 'serialization_failure';
 end $$;
 grant execute on function platform.find_or_create_customer(text, text, text) to foundation_role, support_role;
+
+-- The addresses of a customer. All changes go through these functions: an app that could write platform.customer_emails itself could take
+-- another customer's address. Each one first holds the customer, so that the addresses of one customer change one at a time, and counts
+-- as a change of the customer. Without `held` in the answer the customer may not be changed: it is not there, or erased, or no longer at
+-- the expected version. Without `address_id` the customer has no such address.
+
+-- Locks a customer that may be changed, with the caller's rights. A merged customer's id leads to the customer that goes on for it.
+create function platform.hold_customer(of_customer uuid, expected_version bigint default null) returns uuid
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare held uuid;
+begin
+  select c.id into held from platform.customers c
+  where c.id = (select coalesce(m.merged_into, m.id) from platform.customers m where m.id = of_customer)
+    and c.merged_into is null and c.erased_at is null and c.version = coalesce(expected_version, c.version)
+  for no key update;
+  return held;
+end $$;
+
+-- The apps have no grant of this one: only the functions below count an address as a change.
+create function platform.count_address_change(of_customer uuid) returns bigint
+language sql set search_path = pg_catalog, pg_temp
+begin atomic
+  update platform.customers set version = version + 1 where id = of_customer returning version;
+end;
+
+-- Adds an address. An address that the customer has already stays as it is.
+create function platform.add_address(
+  of_customer uuid, address text, key text, expected_version bigint default null, out held uuid, out address_id uuid, out version bigint)
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  held := platform.hold_customer(of_customer, expected_version);
+  if held is null then return; end if;
+  insert into platform.customer_emails (email_key, email, customer_id, is_primary) values (key, address, held, false)
+  on conflict (email_key) do nothing returning id into address_id;
+  if address_id is not null then
+    version := platform.count_address_change(held);
+    return;
+  end if;
+  select e.id, c.version into address_id, version
+  from platform.customer_emails e join platform.customers c on c.id = e.customer_id
+  where e.email_key = key and e.customer_id = held;
+  if not found then
+    raise exception 'another customer is known by this' using errcode = 'unique_violation', constraint = 'customer_emails_pkey';
+  end if;
+end $$;
+
+-- Makes one of the customer's addresses the primary one. The trigger record_known_by does the rest.
+create function platform.make_address_primary(
+  of_customer uuid, of_address uuid, expected_version bigint default null, out held uuid, out address_id uuid, out version bigint)
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  held := platform.hold_customer(of_customer, expected_version);
+  if held is null then return; end if;
+  update platform.customers c set email = e.email, email_key = e.email_key
+  from platform.customer_emails e
+  where c.id = held and e.customer_id = held and e.id = of_address
+  returning e.id, c.version into address_id, version;
+end $$;
+
+-- Moves an address to those that were taken away. The caller holds the customer.
+create function platform.put_away_address(of_address platform.customer_emails, why text) returns void
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+  insert into platform.removed_emails
+         (id, email_key, email, customer_id, verified_at, verified_by, created_at, added_by_app, added_by, reason)
+  values (of_address.id, of_address.email_key, of_address.email, of_address.customer_id, of_address.verified_at, of_address.verified_by,
+          of_address.created_at, of_address.added_by_app, of_address.added_by, why);
+  delete from platform.customer_emails where email_key = of_address.email_key;
+end $$;
+
+-- Takes an address away from a customer. It is free then: another customer may have it.
+create function platform.remove_address(
+  of_customer uuid, of_address uuid, expected_version bigint default null, out held uuid, out address_id uuid, out version bigint)
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare known platform.customer_emails;
+begin
+  held := platform.hold_customer(of_customer, expected_version);
+  if held is null then return; end if;
+  select e.* into known from platform.customer_emails e where e.customer_id = held and e.id = of_address;
+  if not found then return; end if;
+  if known.is_primary then
+    raise exception 'the primary address stays' using errcode = 'check_violation', constraint = 'customer_emails_primary_stays';
+  end if;
+  perform platform.put_away_address(known, 'removed');
+  address_id := known.id;
+  version := platform.count_address_change(held);
+end $$;
+
+-- Gives an address back that was taken away, as it was: with who added it, when, and whether it is verified.
+create function platform.restore_address(
+  of_customer uuid, of_address uuid, expected_version bigint default null, out held uuid, out address_id uuid, out version bigint)
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare removed platform.removed_emails;
+begin
+  held := platform.hold_customer(of_customer, expected_version);
+  if held is null then return; end if;
+  delete from platform.removed_emails r
+  where r.id = of_address and r.customer_id = held and r.reason = 'removed'
+  returning r.* into removed;
+  if not found then return; end if;
+  select e.id, c.version into address_id, version
+  from platform.customer_emails e join platform.customers c on c.id = e.customer_id
+  where e.email_key = removed.email_key and e.customer_id = held;
+  if found then return; end if; -- it was added again meanwhile
+  insert into platform.customer_emails
+         (id, email_key, email, customer_id, is_primary, verified_at, verified_by, created_at, added_by_app, added_by)
+  values (removed.id, removed.email_key, removed.email, held, false, removed.verified_at, removed.verified_by, removed.created_at,
+          removed.added_by_app, removed.added_by);
+  address_id := removed.id;
+  version := platform.count_address_change(held);
+end $$;
+
+-- Finds or creates the customer of an address that was just proven, and marks the address as verified. A proof wins over an unverified
+-- address that is not the primary one of its customer: that customer loses it to a new customer, and the two become a candidate for review.
+-- A primary or a verified address leads to its customer. An erased customer stays as it is.
+-- Locks: first the customer and then the address, as in all functions above. What was read before the lock is read again behind it.
+create function platform.prove_address(
+  key text, address text, full_name text, out customer platform.customers, out created boolean, out taken_from uuid)
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  owner_id uuid;
+  known platform.customer_emails;
+  violated text;
+begin
+  for attempt in 1..5 loop
+    select e.customer_id into owner_id from platform.customer_emails e where e.email_key = key;
+    if found then
+      perform from platform.customers c where c.id = owner_id for no key update;
+      select c.* into customer from platform.customers c where c.id = owner_id;
+      select e.* into known from platform.customer_emails e where e.email_key = key and e.customer_id = owner_id;
+      continue when not found; -- it was taken away while this waited for the lock
+      created := false;
+      if known.verified_at is not null or customer.erased_at is not null then return; end if;
+      if known.is_primary then
+        update platform.customer_emails e set verified_at = now(), verified_by = 'signed_identity' where e.email_key = key;
+        perform platform.count_address_change(owner_id);
+        select c.* into customer from platform.customers c where c.id = owner_id;
+        return;
+      end if;
+      perform platform.put_away_address(known, 'claimed');
+      perform platform.count_address_change(owner_id);
+      taken_from := owner_id;
+    end if;
+    begin
+      insert into platform.customers (email, email_key, name) values (address, key, full_name) returning * into customer;
+    exception when unique_violation then
+      get stacked diagnostics violated = constraint_name;
+      if violated not in ('customer_emails_pkey', 'customers_crm_id_key', 'customers_support_id_key', 'customer_external_ids_pkey') then
+        raise; -- another attempt would not help
+      end if;
+      continue;
+    end;
+    created := true;
+    update platform.customer_emails e set verified_at = now(), verified_by = 'signed_identity' where e.email_key = key;
+    if taken_from is not null then
+      insert into platform.review_candidates (customer_id, other_id, reason, evidence)
+      values (least(taken_from, customer.id), greatest(taken_from, customer.id), 'verified_claim',
+              jsonb_build_object('address', address, 'taken_from', taken_from));
+    end if;
+    return;
+  end loop;
+  -- Reached only under repeatable read, where the rival's row stays invisible to every attempt.
+  raise exception 'a customer with this address or number appeared meanwhile' using errcode = 'serialization_failure';
+end $$;
+
+-- Foundation cannot prove an address: signed identities come from the pages on which Support's widget stands.
+grant execute on function platform.prove_address(text, text, text) to support_role;
+grant execute on function platform.add_address(uuid, text, text, bigint), platform.make_address_primary(uuid, uuid, bigint),
+    platform.remove_address(uuid, uuid, bigint), platform.restore_address(uuid, uuid, bigint)
+  to foundation_role, support_role;

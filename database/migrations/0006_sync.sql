@@ -575,6 +575,14 @@ end $body$ $f$,
 end $$;
 
 call sync.capture('platform.customers', 'customer', 'platform', 'r.id', '{email,name}', '{email_key}');
+-- A customer's first address and a change of the primary one are told by customer.created and customer.updated. The events of an address
+-- tell of the others, and of proofs.
+call sync.capture('platform.customer_emails', 'address', 'platform', 'r.customer_id', '{customer_id,email}', '{email_key,is_primary}');
+drop trigger z_capture on platform.customer_emails;
+create trigger z_capture_added after insert on platform.customer_emails
+  for each row when (not new.is_primary) execute function sync.capture_platform_customer_emails();
+create trigger z_capture_changed after update or delete on platform.customer_emails
+  for each row execute function sync.capture_platform_customer_emails();
 call sync.capture('platform.companies', 'company', 'platform', 'r.id', '{name}');
 call sync.capture('platform.users', 'user', 'platform', 'r.id', '{name}', '{directory_tenant_id,directory_object_id}');
 call sync.capture('crm.deals', 'deal', 'crm', 'r.customer_id', '{customer_id,name}');

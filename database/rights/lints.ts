@@ -183,7 +183,7 @@ const lints: Lint[] = [
     sql: `
       with captured as (
         select t.tgrelid, p.prosrc from pg_catalog.pg_trigger t join pg_catalog.pg_proc p on p.oid = t.tgfoid
-        where t.tgname = 'z_capture' and not t.tgisinternal),
+        where starts_with(t.tgname, 'z_capture') and not t.tgisinternal),
       of_table as (
         select tgrelid, a.attname::text as name from captured join pg_catalog.pg_attribute a on a.attrelid = tgrelid
         where a.attnum > 0 and not a.attisdropped),

@@ -4,6 +4,7 @@ import { addSignIn } from '@aether/signin';
 import packageJson from '../package.json' with { type: 'json' };
 import { addActivityRoutes } from './activities/activities.routes.ts';
 import { addCompanyRoutes } from './companies/companies.routes.ts';
+import { addAddressRoutes } from './customers/addresses.routes.ts';
 import { adoptChatCustomers } from './customers/adoption.ts';
 import { addContextRoutes } from './customers/context.routes.ts';
 import { addCustomerRoutes } from './customers/customers.routes.ts';
@@ -44,8 +45,8 @@ export function startFoundation(options: ServerOptions = {}): Promise<Served> {
       web: webFolder,
       addRoutes(app, db) {
         addContextRoutes(app, db);
-        addContextRoutes(app, db);
         addCustomerRoutes(app, db);
+        addAddressRoutes(app, db);
         addActivityRoutes(app, db);
         addDealRoutes(app, db);
         addPipelineRoutes(app, db);

@@ -26,7 +26,17 @@ type Captured<Entity extends string, Data> = {
 export interface EventTypes
   extends Captured<'customer', CustomerEventData>,
     Captured<
-      'company' | 'user' | 'deal' | 'custom_value' | 'contact' | 'activity' | 'session' | 'message' | 'entry' | 'call',
+      | 'address'
+      | 'company'
+      | 'user'
+      | 'deal'
+      | 'custom_value'
+      | 'contact'
+      | 'activity'
+      | 'session'
+      | 'message'
+      | 'entry'
+      | 'call',
       RowChange
     > {}
 

@@ -1,4 +1,5 @@
 import {
+  AddressSchema,
   type App,
   CompanySchema,
   CrmContextSchema,
@@ -54,6 +55,10 @@ const NewCustomerSchema = object({
 const CustomerChangeSchema = object({
   ...object(writable).partial().shape,
   custom: customChange().optional(),
+  former_address: z.enum(['keep', 'free']).optional().openapi({
+    description:
+      'When `email` names another address: `keep` (the default) leaves the one before with the customer; `free` takes it away, because it was a mistake, so that another customer can have it.',
+  }),
   expected_version: z
     .int()
     .positive()
@@ -75,6 +80,18 @@ const ProvenanceSchema = z
     old: z.any().openapi({ description: 'What stood there before.' }),
   })
   .openapi('Provenance');
+const ReviewCandidateSchema = z
+  .object({
+    id: z.string().openapi({ format: 'uuid' }),
+    reason: z.string().openapi({
+      example: 'verified_claim',
+      description: '`verified_claim`: one of the two proved an unverified address of the other.',
+    }),
+    evidence: z.record(z.string(), z.any()),
+    since: z.string().openapi({ format: 'date-time' }),
+    customer: named.extend({ email: z.string() }),
+  })
+  .openapi('ReviewCandidate');
 const totalMax = 1_000;
 
 const list = createStaffRoute({
@@ -152,6 +169,12 @@ const get = createStaffRoute({
             provenance: z
               .record(z.string(), ProvenanceSchema)
               .openapi({ description: 'Of each shared field its last change.' }),
+            addresses: z
+              .array(AddressSchema)
+              .openapi({ description: 'Every address of the customer, the primary one first.' }),
+            candidates: z
+              .array(ReviewCandidateSchema)
+              .openapi({ description: 'Customers who may be the same person, for somebody to look at.' }),
           }),
         },
       },
@@ -206,17 +229,24 @@ export function addCustomerRoutes(app: App, db: PlatformDb) {
     .openapi(get, async (c) => {
       const record = await getCustomerRecord(db, c.req.valid('param').id);
       const { id } = record.customer;
-      const [[own], provenance] = await Promise.all([
+      const [[own], provenance, addresses, candidates] = await Promise.all([
         db.query<{ custom: CustomValues }>(`select ${customValues('customer', '$1')} as custom`, [id]),
         readProvenance(db, id),
+        db.listAddresses(id),
+        db.listReviewCandidates(id),
       ]);
-      return c.json({ ...record, custom: own?.custom ?? {}, provenance }, 200);
+      return c.json({ ...record, custom: own?.custom ?? {}, provenance, addresses, candidates }, 200);
     })
     .openapi(change, async (c) => {
-      const { expected_version: expectedVersion, custom, ...patch } = c.req.valid('json');
+      const {
+        expected_version: expectedVersion,
+        former_address: formerAddress,
+        custom,
+        ...patch
+      } = c.req.valid('json');
       const { id } = await requireCustomer(db, c.req.valid('param').id);
       const changed = await db.transaction({ actor: c.get('actor')?.id }, async (tx) => {
-        const changed = await db.updateCustomer(id, patch, { expectedVersion, tx });
+        const changed = await db.updateCustomer(id, patch, { expectedVersion, formerAddress, tx });
         await writeCustomValues(tx, 'customer', changed.id, custom);
         return requireCustomer(db, changed.id, tx);
       });

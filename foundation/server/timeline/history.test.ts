@@ -161,3 +161,20 @@ test('a change of a customer that was erased before history read it is left out,
   const rows = await app.foundation.query('select from crm.changes where customer_id = $1', [erased.id]);
   expect(rows).toHaveLength(1);
 });
+
+test('an address that comes, goes or is verified is told of in the timeline', async () => {
+  const customer = await newCustomer();
+  const { addressId } = await app.foundation.addAddress(customer.id, 'second.one@example.com');
+  await app.foundation.removeAddress(customer.id, addressId);
+  await app.support.proveAddress({ email: customer.email, name: 'Erik' });
+  const change = (old: string | null, now: string | null) => ({
+    kind: 'field',
+    changes: [{ field: 'address', old, new: now }],
+  });
+  const told = [
+    change(customer.email, `${customer.email}, verified`),
+    change('second.one@example.com', null),
+    change(null, 'second.one@example.com'),
+  ];
+  await expect.poll(() => timeline(customer), { timeout: 15_000 }).toMatchObject(told);
+});

@@ -25,6 +25,9 @@ const dealFields = [
 const types = [
   'customer.created',
   'customer.updated',
+  'address.created',
+  'address.updated',
+  'address.deleted',
   'deal.created',
   'deal.updated',
   'custom_value.created',
@@ -43,9 +46,7 @@ export function recordHistory(db: PlatformDb, onError: (error: unknown) => void)
   return db.events.subscribeBatch(
     { name: 'foundation.history', types: [...types], from: 'beginning', onError },
     async (events, { tx }) => {
-      const rows = events
-        .map((event) => (event.type.startsWith('custom_value.') ? toValueRow(event) : toRow(event)))
-        .filter((row) => row !== undefined);
+      const rows = events.map(toRow).filter((row) => row !== undefined);
       if (rows.length === 0) return;
       // A value that was given when its record was made belongs to the making: both have the time of that transaction.
       await tx.query(
@@ -70,6 +71,11 @@ export function recordHistory(db: PlatformDb, onError: (error: unknown) => void)
 }
 
 function toRow(event: RecordedEvent) {
+  if (event.type.startsWith('custom_value.')) return toValueRow(event);
+  return event.type.startsWith('address.') ? toAddressRow(event) : toFieldsRow(event);
+}
+
+function toFieldsRow(event: RecordedEvent) {
   const isDeal = event.type.startsWith('deal.');
   const [data, previous] = [event.data as Values, event.previous];
   const isCreated = event.type.endsWith('.created');
@@ -104,6 +110,24 @@ function toValueRow(event: RecordedEvent) {
     previous: { [field]: previous.value ?? null },
     names: { [field]: field_label },
     given_at: data.created_at,
+  };
+}
+
+/** An address that came, went or was verified stands as a field `address`. */
+function toAddressRow(event: RecordedEvent) {
+  const [data, previous] = [event.data as Values, event.previous];
+  const isGone = event.type === 'address.deleted';
+  if (event.type === 'address.updated' && !('verified_at' in previous)) return undefined; // told with the customer's fields
+  const { email, customer_id } = isGone ? previous : data;
+  const describe = (verifiedAt: unknown) => (verifiedAt ? `${email}, verified` : email);
+  return {
+    ...headOf(event),
+    customer_id,
+    deal_id: null,
+    change: 'edited',
+    data: { address: isGone ? null : describe(data.verified_at) },
+    previous: { address: event.type === 'address.created' ? null : describe(previous.verified_at) },
+    names: {},
   };
 }
 

@@ -3,6 +3,7 @@ import { send } from '@aether/ui/request.ts';
 import { hc } from 'hono/client';
 import type { addActivityRoutes } from '../../server/activities/activities.routes.ts';
 import type { addCompanyRoutes } from '../../server/companies/companies.routes.ts';
+import type { addAddressRoutes } from '../../server/customers/addresses.routes.ts';
 import type { addCustomerRoutes } from '../../server/customers/customers.routes.ts';
 import type { addCustomFieldRoutes } from '../../server/customfields/customfields.routes.ts';
 import type { addDealRoutes } from '../../server/deals/deals.routes.ts';
@@ -16,6 +17,7 @@ const options = { fetch: send };
 
 export const { activities, customers: timelines } = hc<ReturnType<typeof addActivityRoutes>>('/', options).api;
 export const { companies, contacts } = hc<ReturnType<typeof addCompanyRoutes>>('/', options).api;
+export const { customers: addressBooks } = hc<ReturnType<typeof addAddressRoutes>>('/', options).api;
 export const { customers } = hc<ReturnType<typeof addCustomerRoutes>>('/', options).api;
 export const { 'custom-fields': customFields } = hc<ReturnType<typeof addCustomFieldRoutes>>('/', options).api;
 export const { deals, pipelines: boards } = hc<ReturnType<typeof addDealRoutes>>('/', options).api;

@@ -2,7 +2,7 @@ import { type LiveEvent, openLiveFeed } from '@aether/ui/live.ts';
 import { refreshByFeed } from '@aether/ui/refresh.ts';
 import type { QueryClient, QueryKey } from '@tanstack/react-query';
 
-const entities = ['customer', 'company', 'user', 'deal', 'contact', 'activity', 'custom_value'];
+const entities = ['customer', 'address', 'company', 'user', 'deal', 'contact', 'activity', 'custom_value'];
 const types = entities.flatMap((entity) => ['created', 'updated', 'deleted'].map((change) => `${entity}.${change}`));
 
 export const liveFeed = openLiveFeed(types);
@@ -17,6 +17,8 @@ function keysOf({ type, key, row_id, data: now, previous }: LiveEvent): QueryKey
   switch (type.split('.')[0]) {
     case 'customer':
       return [['customers'], ['customer', key], ...company];
+    case 'address':
+      return [['customer', String(data.customer_id)]];
     case 'deal':
       return [['board'], ['deals'], ['deal', Number(row_id)], ['customer', key], ['companies'], ...company];
     case 'activity':

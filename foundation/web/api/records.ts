@@ -17,6 +17,8 @@ import type {
 /** What the server answers, named. The shapes are the server's own: nothing here can differ from them. */
 export type CustomerRecord = InferResponseType<(typeof customers)[':id']['$get'], 200>;
 export type Customer = CustomerRecord['customer'];
+export type Address = CustomerRecord['addresses'][number];
+export type ReviewCandidate = CustomerRecord['candidates'][number];
 export type Provenance = CustomerRecord['provenance'][string];
 export type ListedCustomer = InferResponseType<(typeof customers)['$get'], 200>['customers'][number];
 export type CustomerInput = Omit<InferRequestType<(typeof customers)[':id']['$patch']>['json'], 'expected_version'>;

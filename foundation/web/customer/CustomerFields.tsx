@@ -2,13 +2,16 @@ import { formatMoment } from '@aether/ui/formats.ts';
 import { Text } from '@mantine/core';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { companyQuery } from '../api/companies.ts';
-import { changeCustomer, customerQuery } from '../api/customers.ts';
+import { customerQuery } from '../api/customers.ts';
 import type { CustomerRecord } from '../api/records.ts';
 import { customFieldsQuery } from '../api/settings.ts';
 import { type FieldSpec, flatten, nest, specifyCustom } from '../record/fields.ts';
 import { nameApp } from '../record/Provenance.tsx';
 import { RecordFields } from '../record/RecordFields.tsx';
+import { Addresses } from './Addresses.tsx';
 import classes from './customer.module.css';
+import { FormerAddressDialog } from './FormerAddressDialog.tsx';
+import { useFormerAddress } from './useFormerAddress.ts';
 
 const ofSupport =
   'Support owns this field: its agents set it while they talk with the customer. Here it is only shown.';
@@ -38,6 +41,7 @@ export function CustomerFields({ record }: { record: CustomerRecord }) {
   const { customer, company, custom, provenance } = record;
   const client = useQueryClient();
   const { data: fields } = useQuery(customFieldsQuery('customer'));
+  const { question, save } = useFormerAddress(record);
   const customSpecs = specifyCustom(fields?.custom_fields ?? []);
   const common = {
     record: `customer:${customer.id}`,
@@ -46,8 +50,8 @@ export function CustomerFields({ record }: { record: CustomerRecord }) {
     version: customer.version,
     provenance,
     names: company ? { [company.id]: company.name } : {},
-    save: async (change: Parameters<typeof nest>[0], version: number) => {
-      const saved = await changeCustomer(customer.id, nest(change), version);
+    save: async (change: Parameters<typeof nest>[0], version: number, isUndo: boolean) => {
+      const saved = await save(nest(change), version, isUndo);
       await client.invalidateQueries({ queryKey: ['customer', customer.id] });
       void client.invalidateQueries({ queryKey: ['customers'] });
       return saved;
@@ -66,6 +70,7 @@ export function CustomerFields({ record }: { record: CustomerRecord }) {
         </div>
         <RecordFields {...common} specs={specs} />
       </div>
+      <Addresses record={record} />
       {customSpecs.length > 0 && (
         <div className={classes.section}>
           <div className={classes.sectionHead}>
@@ -84,6 +89,15 @@ export function CustomerFields({ record }: { record: CustomerRecord }) {
         Created in {nameApp(customer.created_by_app)}, {formatMoment(customer.created_at)}. Last changed{' '}
         {formatMoment(customer.updated_at)}.
       </Text>
+      {question && (
+        <FormerAddressDialog
+          name={customer.name}
+          former={question.former}
+          next={question.next}
+          onChoose={question.answer}
+          onCancel={() => question.answer(undefined)}
+        />
+      )}
     </>
   );
 }

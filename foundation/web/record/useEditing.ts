@@ -5,8 +5,8 @@ import { showRefusal, showUndo } from '@aether/ui/toasts.tsx';
 import { useState } from 'react';
 import type { FieldSpec, FieldValues, Snapshot } from './fields.ts';
 
-/** Sends a change; the answer says which version it made. @throws Refusal */
-export type Save = (change: FieldValues, expectedVersion: number) => Promise<{ version: number }>;
+/** Sends a change; the answer says which version it made. `isUndo`: it takes back one of before. @throws Refusal */
+export type Save = (change: FieldValues, expectedVersion: number, isUndo: boolean) => Promise<{ version: number }>;
 
 type EditingOptions = {
   /** Such as `customer:<id>`. */
@@ -22,8 +22,8 @@ export function useEditing({ record, name, specs, save, reload }: EditingOptions
   const [conflict, setConflict] = useState<{ shown: Conflict; stored: Snapshot } | undefined>();
   const pick = (from: FieldValues) => Object.fromEntries(specs.map(({ field }) => [field, from[field] ?? null]));
 
-  async function write(part: FieldValues, version: number): Promise<{ version: number }> {
-    const saved = await save(part, version);
+  async function write(part: FieldValues, version: number, isUndo = false): Promise<{ version: number }> {
+    const saved = await save(part, version, isUndo);
     noteOwnWrite(record, version, saved.version);
     return saved;
   }
@@ -45,7 +45,7 @@ export function useEditing({ record, name, specs, save, reload }: EditingOptions
     const before = Object.fromEntries(Object.keys(part).map((field) => [field, base[field] ?? null]));
     showUndo({
       message: `${labels.join(', ')} of ${name} was changed.`,
-      undo: () => write(before, followOwnWrites(record, at)),
+      undo: () => write(before, followOwnWrites(record, at), true),
     });
   }
 

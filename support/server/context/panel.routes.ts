@@ -1,4 +1,5 @@
 import {
+  AddressSchema,
   type App,
   CompanySchema,
   CrmContextSchema,
@@ -23,6 +24,7 @@ const PanelSchema = z
   .object({
     identity: z.enum(['claimed', 'verified']).nullable().openapi({ description: 'null: without a conversation.' }),
     customer: CustomerSchema.nullable().openapi({ description: 'null: the visitor has not said who they are.' }),
+    addresses: z.array(AddressSchema).openapi({ description: 'Every address of the customer, the primary one first.' }),
     company: CompanySchema.nullable(),
     crm: CrmContextSchema.nullable(),
     partial: z.boolean(),

@@ -1,4 +1,4 @@
-import { NotFound, type PlatformDb, type Queryable } from '@aether/platform';
+import { type Address, NotFound, type PlatformDb, type Queryable } from '@aether/platform';
 import { type Call, listCalls } from '../calls/calls.ts';
 import { getSession } from '../conversations/sessions.ts';
 import type { Context, ContextReader } from './context.ts';
@@ -37,6 +37,8 @@ export type Panel = {
   identity: 'claimed' | 'verified' | null;
   /** null: the visitor has not said who they are. */
   context: Context | null;
+  /** Every address of the customer, the primary one first. */
+  addresses: Address[];
   tier: TierTrace | null;
   recent: Recent[];
   sessions: PastSession[];
@@ -52,7 +54,7 @@ export async function readSessionPanel(db: PlatformDb, readContext: ContextReade
   const { customer_id, identity } = await getSession(db, sessionId);
   if (customer_id !== null) return readPanel(db, readContext, customer_id, { identity, sessionId });
   return {
-    ...{ identity, context: null, tier: null, recent: [], sessions: [], calls: [] },
+    ...{ identity, context: null, addresses: [], tier: null, recent: [], sessions: [], calls: [] },
     read_at: await readClock(db),
   };
 }
@@ -68,14 +70,24 @@ export async function readPanel(
   const found = await readContext.byId(customerId);
   if (!found) throw new NotFound('customer');
   const { id } = found.customer;
-  const [tier, { recent, reason }, sessions, calls] = await Promise.all([
+  const [addresses, tier, { recent, reason }, sessions, calls] = await Promise.all([
+    db.listAddresses(id),
     readTier(db, id, readContext),
     readContext.recent(id),
     readSessions(db, id, sessionId),
     listCalls(db, { customerId: id, limit: callsMax }),
   ]);
   const context = { ...found, partial: found.partial || reason !== null, reason: found.reason ?? reason };
-  return { identity, context, tier, recent, sessions, calls: calls.map(({ place: _, ...call }) => call), read_at };
+  return {
+    identity,
+    context,
+    addresses,
+    tier,
+    recent,
+    sessions,
+    calls: calls.map(({ place: _, ...call }) => call),
+    read_at,
+  };
 }
 
 async function readClock(on: Queryable): Promise<Date> {

@@ -1,4 +1,5 @@
 import {
+  type Customer,
   canonicaliseEmail,
   InvalidEmail,
   InvalidField,
@@ -99,7 +100,7 @@ export async function openSession(
     };
     if (bot) await greetVisitor(tx, held, bot.rules);
     if (who) {
-      const customerId = await findCustomer(db, tx, who);
+      const customerId = verified ? await proveCustomer(db, tx, verified) : await findCustomer(db, tx, who);
       if (customerId) await tx.query('update support.sessions set customer_id = $2 where id = $1', [id, customerId]);
     }
     return {
@@ -127,6 +128,21 @@ function readClaim({ email, name }: Opening, mayBeNobody: boolean): Identity | u
 /** @returns null for an erased customer, who gets no new conversation; the visitor does not learn of that. */
 async function findCustomer(db: PlatformDb, tx: Transaction, { email, name }: Identity): Promise<string | null> {
   const { customer } = await db.findOrCreateCustomer({ email, name }, { tx });
+  return adopt(db, tx, customer);
+}
+
+/**
+ * The customer of an address that the host page vouches for. An unverified address that another customer has beside the primary one goes
+ * to a new customer: the visitor is not shown as that other one.
+ *
+ * @returns null for an erased customer, as findCustomer does
+ */
+async function proveCustomer(db: PlatformDb, tx: Transaction, { email, name }: Identity): Promise<string | null> {
+  const { customer } = await db.proveAddress({ email, name }, { tx });
+  return adopt(db, tx, customer);
+}
+
+async function adopt(db: PlatformDb, tx: Transaction, customer: Customer): Promise<string | null> {
   if (customer.erased_at !== null) return null;
   if (customer.support_id === null) await db.adoptCustomer(customer.id, { tx });
   return customer.id;
@@ -177,7 +193,7 @@ export async function verifySession(
   const identity = await readIdentity(db, session.widget, identityToken);
   const { token, hash } = createVisitorToken();
   const verify = async (tx: Transaction): Promise<void> => {
-    const customerId = await findCustomer(db, tx, identity);
+    const customerId = await proveCustomer(db, tx, identity);
     await lockSession(tx, session.id);
     await link(tx, session.id, customerId, identity, 'verified');
     await tx.query('update support.sessions set token_hash = $2 where id = $1', [session.id, hash]);

@@ -12,6 +12,9 @@ const types = [
   'message.created',
   'entry.created',
   'customer.updated',
+  'address.created',
+  'address.updated',
+  'address.deleted',
   'call.created',
   'call.updated',
 ];

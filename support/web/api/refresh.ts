@@ -45,7 +45,7 @@ export function refreshByEvents(client: QueryClient): void {
     const session = sessionOf(event);
     if (session) void catchUp(client, session);
     // Who sits beside the customer is to see it at once: this one is not gathered.
-    if (event.type === 'customer.updated')
+    if (event.type === 'customer.updated' || event.type.startsWith('address.'))
       void client.invalidateQueries({
         queryKey: ['context'],
         predicate: ({ state, queryKey }) =>

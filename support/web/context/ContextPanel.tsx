@@ -11,6 +11,7 @@ import { contextQuery } from '../api/context.ts';
 import type { Context, Session } from '../api/records.ts';
 import { CallList } from '../calls/CallList.tsx';
 import { TierTag } from '../desk/TierTag.tsx';
+import { Addresses } from './Addresses.tsx';
 import { CustomerFields } from './CustomerFields.tsx';
 import classes from './context.module.css';
 import { Freshness } from './Freshness.tsx';
@@ -41,7 +42,7 @@ export function ContextPanel({ of, id, session }: ContextPanelProps) {
             </Link>
             <TierTag tier={customer.account_tier} />
           </h2>
-          <div className={classes.mail}>{customer.email}</div>
+          <Addresses addresses={data.addresses} />
           <TierNote tier={tier} customerId={customer.id} value={customer.account_tier} />
         </div>
       ) : (

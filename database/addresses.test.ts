@@ -1,0 +1,388 @@
+import type pg from 'pg';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { createTestDatabase, type TestDatabase } from './testing.ts';
+
+let database: TestDatabase;
+let superuser: pg.Client;
+let owner: pg.Client;
+let foundation: pg.Client;
+let support: pg.Client;
+beforeAll(async () => {
+  database = await createTestDatabase();
+  superuser = await database.connect('postgres');
+  owner = await database.connect('platform_migrator');
+  await owner.query('set role platform_owner');
+  foundation = await database.connect('foundation_app');
+  support = await database.connect('support_app');
+});
+
+let count = 0;
+const newEmail = () => `address-${++count}@example.com`;
+const primaryStays = { code: '23514', constraint: 'customer_emails_primary_stays' };
+const taken = { code: '23505', constraint: 'customer_emails_pkey' };
+const denied = { code: '42501' };
+
+type Changed = { held: string | null; address_id: string | null; version: string | null };
+async function one<Row>(client: pg.Client, sql: string, values: unknown[] = []): Promise<Row> {
+  const { rows } = await client.query(sql, values);
+  return rows[0] as Row;
+}
+async function create(client: pg.Client, email = newEmail()) {
+  const customer = await one<{ id: string; version: string }>(
+    client,
+    `insert into platform.customers (email, name) values ($1, 'Ada') returning *`,
+    [email],
+  );
+  return { ...customer, email };
+}
+const add = (client: pg.Client, customer: string, email: string, version: string | null = null) =>
+  one<Changed>(client, 'select * from platform.add_address($1, $2, $2, $3)', [customer, email, version]);
+const change = (what: 'make_address_primary' | 'remove_address' | 'restore_address') => {
+  return (client: pg.Client, customer: string, address: string | null, version: string | null = null) =>
+    one<Changed>(client, `select * from platform.${what}($1, $2, $3)`, [customer, address, version]);
+};
+const [makePrimary, remove, restore] = [
+  change('make_address_primary'),
+  change('remove_address'),
+  change('restore_address'),
+];
+const prove = (client: pg.Client, email: string) =>
+  one<{ id: string; created: boolean; taken_from: string | null }>(
+    client,
+    `select (customer).id, created, taken_from from platform.prove_address($1, $1, 'Proven')`,
+    [email],
+  );
+const ownerOf = async (email: string) =>
+  (
+    await one<{ customer_id: string } | undefined>(
+      support,
+      'select customer_id from platform.customer_emails where email_key = $1',
+      [email],
+    )
+  )?.customer_id;
+const addressOf = (email: string) =>
+  one<Record<string, unknown>>(support, 'select * from platform.customer_emails where email_key = $1', [email]);
+const versionOf = async (id: string) =>
+  Number(
+    (await one<{ version: string }>(support, 'select version from platform.customers where id = $1', [id])).version,
+  );
+const candidatesOf = async (id: string) =>
+  (
+    await foundation.query(
+      `select reason, state, evidence, case customer_id when $1 then other_id else customer_id end as other
+       from platform.review_candidates where $1 in (customer_id, other_id)`,
+      [id],
+    )
+  ).rows;
+
+async function untilBlocked(login: string): Promise<void> {
+  for (;;) {
+    const { rowCount } = await superuser.query(
+      `select from pg_stat_activity where datname = current_database() and usename = $1 and wait_event_type = 'Lock'`,
+      [login],
+    );
+    if (rowCount) return;
+  }
+}
+/** What the second comes to, who begins when the first has done its work and commits when the second waits for it. */
+async function meet<Result>(first: [pg.Client, () => Promise<unknown>], second: [string, () => Promise<Result>]) {
+  const [client, work] = first;
+  const [login, contend] = second;
+  await client.query('begin');
+  await work();
+  const contending = contend().then(
+    (value) => ({ value }),
+    (error) => ({ error }),
+  );
+  await untilBlocked(login);
+  await client.query('commit');
+  return contending as Promise<{ value?: Result; error?: { code: string; constraint?: string } }>;
+}
+
+describe.each(['foundation', 'support'] as const)('the addresses of a customer, as %s changes them', (app) => {
+  let client: pg.Client;
+  beforeAll(() => {
+    client = app === 'foundation' ? foundation : support;
+  });
+
+  test('an added address finds the customer, is unverified, and says who added it and when', async () => {
+    const [customer, email] = [await create(foundation), newEmail()];
+    await client.query(`begin; set local aether.actor = 'maya'`);
+    const added = await add(client, customer.id, email);
+    await client.query('commit');
+    expect(added).toMatchObject({ held: customer.id, version: '2' });
+    expect(await addressOf(email)).toMatchObject({
+      ...{ id: added.address_id, customer_id: customer.id, email, is_primary: false },
+      ...{ verified_at: null, verified_by: null, added_by_app: app, added_by: 'maya', created_at: expect.any(Date) },
+    });
+  });
+
+  test('an address that the customer has already stays as it is, and counts no version', async () => {
+    const [customer, email] = [await create(foundation), newEmail()];
+    const first = await add(client, customer.id, email);
+    expect(await add(client, customer.id, email)).toEqual(first);
+    expect((await add(client, customer.id, customer.email)).version).toBe('2');
+  });
+
+  test('an address of another customer is refused, the primary one and any other', async () => {
+    const [customer, other, second] = [await create(foundation), await create(support), newEmail()];
+    await add(client, other.id, second);
+    for (const email of [other.email, second])
+      await expect(add(client, customer.id, email)).rejects.toMatchObject(taken);
+    expect(await ownerOf(second)).toBe(other.id);
+    expect(await versionOf(customer.id)).toBe(1);
+  });
+
+  test('text that is no address, and a key that is not its own, are refused', async () => {
+    const customer = await create(foundation);
+    await expect(add(client, customer.id, 'nobody')).rejects.toMatchObject({ code: '23514' });
+    await expect(
+      client.query('select platform.add_address($1, $2, $3)', [customer.id, 'a@example.com', 'b@example.com']),
+    ).rejects.toMatchObject({ code: '23514', constraint: 'customer_emails_email_key_canonical' });
+  });
+
+  test('another address becomes the primary one, and the former primary one stays', async () => {
+    const [customer, email] = [await create(foundation), newEmail()];
+    const { address_id } = await add(client, customer.id, email);
+    expect(await makePrimary(client, customer.id, address_id)).toEqual({ held: customer.id, address_id, version: '3' });
+    expect((await addressOf(email)).is_primary).toBe(true);
+    expect(await addressOf(customer.email)).toMatchObject({ customer_id: customer.id, is_primary: false });
+    expect(await one(support, 'select email from platform.customers where id = $1', [customer.id])).toEqual({ email });
+    expect((await makePrimary(client, customer.id, address_id)).version).toBe('3');
+  });
+
+  test('an address is removed, and is free for another customer', async () => {
+    const [customer, email] = [await create(foundation), newEmail()];
+    const { address_id } = await add(client, customer.id, email);
+    expect(await remove(client, customer.id, address_id)).toEqual({ held: customer.id, address_id, version: '3' });
+    expect(await ownerOf(email)).toBeUndefined();
+    const other = await create(client, email);
+    expect(await ownerOf(email)).toBe(other.id);
+  });
+
+  test('the primary address cannot be removed', async () => {
+    const customer = await create(foundation);
+    const { id } = await addressOf(customer.email);
+    await expect(remove(client, customer.id, id as string)).rejects.toMatchObject(primaryStays);
+    expect(await ownerOf(customer.email)).toBe(customer.id);
+  });
+
+  test('a removed address comes back as it was, and not twice', async () => {
+    const [customer, email] = [await create(foundation), newEmail()];
+    const { address_id } = await add(client, customer.id, email);
+    await owner.query(
+      `update platform.customer_emails set verified_at = '2026-01-02 03:04', verified_by = 'signed_identity' where email_key = $1`,
+      [email],
+    );
+    const before = await addressOf(email);
+    await remove(client, customer.id, address_id);
+    expect(await restore(client, customer.id, address_id)).toMatchObject({
+      held: customer.id,
+      address_id,
+      version: '4',
+    });
+    expect(await addressOf(email)).toEqual(before);
+    expect((await restore(client, customer.id, address_id)).address_id).toBeNull();
+  });
+
+  test('a removed address that another customer has by now does not come back', async () => {
+    const [customer, email] = [await create(foundation), newEmail()];
+    const { address_id } = await add(client, customer.id, email);
+    await remove(client, customer.id, address_id);
+    const other = await create(support, email);
+    await expect(restore(client, customer.id, address_id)).rejects.toMatchObject(taken);
+    expect(await ownerOf(email)).toBe(other.id);
+  });
+
+  test('an address of another customer is not changed by its id', async () => {
+    const [customer, other, email] = [await create(foundation), await create(support), newEmail()];
+    const { address_id } = await add(support, other.id, email);
+    for (const call of [makePrimary, remove, restore])
+      expect(await call(client, customer.id, address_id)).toEqual({
+        ...{ held: customer.id, address_id: null, version: null },
+      });
+    expect(await ownerOf(email)).toBe(other.id);
+  });
+
+  test('a change at an older version is refused, as is one of an erased customer', async () => {
+    const [customer, email] = [await create(foundation), newEmail()];
+    const { address_id } = await add(client, customer.id, email, '1');
+    const nothing = { held: null, address_id: null, version: null };
+    expect(await add(client, customer.id, newEmail(), '1')).toEqual(nothing);
+    for (const call of [makePrimary, remove, restore])
+      expect(await call(client, customer.id, address_id, '1')).toEqual(nothing);
+    await owner.query('update platform.customers set erased_at = now() where id = $1', [customer.id]);
+    for (const call of [makePrimary, remove, restore])
+      expect(await call(client, customer.id, address_id)).toEqual(nothing);
+    expect(await add(client, customer.id, newEmail())).toEqual(nothing);
+  });
+
+  test('nothing of the tables is written but through the functions', async () => {
+    const customer = await create(foundation);
+    for (const sql of [
+      `insert into platform.customer_emails (email_key, email, customer_id, is_primary) values ('x@example.com', 'x@example.com', $1, false)`,
+      'update platform.customer_emails set verified_at = now() where customer_id = $1',
+      'delete from platform.customer_emails where customer_id = $1',
+      'select from platform.removed_emails where customer_id = $1',
+      'update platform.review_candidates set customer_id = $1',
+      'select platform.count_address_change($1)',
+      `select platform.put_away_address(e, 'removed') from platform.customer_emails e where customer_id = $1`,
+    ])
+      await expect(client.query(sql, [customer.id])).rejects.toMatchObject(denied);
+  });
+});
+
+test('an address that is written differently is shown as it was written last', async () => {
+  const customer = await create(foundation, 'spelled@example.com');
+  await foundation.query(`update platform.customers set email = 'Spelled@Example.com' where id = $1`, [customer.id]);
+  expect((await addressOf('spelled@example.com')).email).toBe('Spelled@Example.com');
+});
+
+describe('a proof of an address', () => {
+  test('makes a customer with a verified address where there is none', async () => {
+    const email = newEmail();
+    const proven = await prove(support, email);
+    expect(proven).toMatchObject({ created: true, taken_from: null });
+    expect(await addressOf(email)).toMatchObject({
+      ...{ customer_id: proven.id, is_primary: true, verified_at: expect.any(Date), verified_by: 'signed_identity' },
+    });
+    expect(
+      await one(
+        support,
+        'select created_by_app, support_id is not null as adopted from platform.customers where id = $1',
+        [proven.id],
+      ),
+    ).toEqual({ created_by_app: 'support', adopted: true });
+  });
+
+  test('of a primary address leads to its customer and verifies it, once', async () => {
+    const customer = await create(foundation);
+    expect(await prove(support, customer.email)).toEqual({ id: customer.id, created: false, taken_from: null });
+    const first = await addressOf(customer.email);
+    expect(first.verified_at).toEqual(expect.any(Date));
+    await prove(support, customer.email);
+    expect(await addressOf(customer.email)).toEqual(first);
+    expect(await versionOf(customer.id)).toBe(2);
+  });
+
+  test('wins over an unverified address that another customer has beside the primary one, and both are to be reviewed', async () => {
+    const [customer, email] = [await create(foundation), newEmail()];
+    const { address_id } = await add(foundation, customer.id, email);
+    const proven = await prove(support, email);
+    expect(proven).toMatchObject({ created: true, taken_from: customer.id });
+    expect(await ownerOf(email)).toBe(proven.id);
+    expect(await versionOf(customer.id)).toBe(3);
+    for (const [id, other] of [
+      [customer.id, proven.id],
+      [proven.id, customer.id],
+    ])
+      expect(await candidatesOf(id as string)).toEqual([
+        { reason: 'verified_claim', state: 'open', evidence: { address: email, taken_from: customer.id }, other },
+      ]);
+    expect((await restore(foundation, customer.id, address_id)).address_id).toBeNull();
+  });
+
+  test('takes nothing from a customer who has proven the address before', async () => {
+    const customer = await create(foundation);
+    await prove(support, customer.email);
+    await foundation.query('update platform.customers set email = $2 where id = $1', [customer.id, newEmail()]);
+    expect(await prove(support, customer.email)).toEqual({ id: customer.id, created: false, taken_from: null });
+    expect(await candidatesOf(customer.id)).toEqual([]);
+  });
+
+  test('leaves an erased customer as they are', async () => {
+    const customer = await create(foundation);
+    await owner.query('update platform.customers set erased_at = now() where id = $1', [customer.id]);
+    expect(await prove(support, customer.email)).toEqual({ id: customer.id, created: false, taken_from: null });
+    expect((await addressOf(customer.email)).verified_at).toBeNull();
+  });
+
+  test('cannot be made by Foundation', async () => {
+    await expect(prove(foundation, newEmail())).rejects.toMatchObject(denied);
+  });
+});
+
+describe('of two who change addresses at the same moment', () => {
+  test('two customers who are given the same address: the second is refused', async () => {
+    const [customer, other, email] = [await create(foundation), await create(support), newEmail()];
+    const { error } = await meet(
+      [foundation, () => add(foundation, customer.id, email)],
+      ['support_app', () => add(support, other.id, email)],
+    );
+    expect(error).toMatchObject(taken);
+    expect(await ownerOf(email)).toBe(customer.id);
+  });
+
+  test('an address that is made primary while it is removed is not found', async () => {
+    const [customer, email] = [await create(foundation), newEmail()];
+    const { address_id } = await add(foundation, customer.id, email);
+    const { value } = await meet(
+      [foundation, () => remove(foundation, customer.id, address_id)],
+      ['support_app', () => makePrimary(support, customer.id, address_id)],
+    );
+    expect(value).toEqual({ held: customer.id, address_id: null, version: null });
+    expect(await ownerOf(email)).toBeUndefined();
+  });
+
+  test('an address that is removed while it is made primary stays', async () => {
+    const [customer, email] = [await create(foundation), newEmail()];
+    const { address_id } = await add(foundation, customer.id, email);
+    const { error } = await meet(
+      [foundation, () => makePrimary(foundation, customer.id, address_id)],
+      ['support_app', () => remove(support, customer.id, address_id)],
+    );
+    expect(error).toMatchObject(primaryStays);
+    expect(await ownerOf(email)).toBe(customer.id);
+  });
+
+  test('two visitors who prove one address make one customer and one candidate', async () => {
+    const [customer, email] = [await create(foundation), newEmail()];
+    await add(foundation, customer.id, email);
+    const rival = await database.connect('support_app');
+    let first: { id: string } | undefined;
+    const { value } = await meet(
+      [
+        support,
+        async () => {
+          first = await prove(support, email);
+        },
+      ],
+      ['support_app', () => prove(rival, email)],
+    );
+    expect(value).toEqual({ id: first?.id, created: false, taken_from: null });
+    expect(await candidatesOf(customer.id)).toHaveLength(1);
+  });
+
+  test('an address that becomes primary while somebody proves it stays with its customer, verified', async () => {
+    const [customer, email] = [await create(foundation), newEmail()];
+    const { address_id } = await add(foundation, customer.id, email);
+    const { value } = await meet(
+      [foundation, () => makePrimary(foundation, customer.id, address_id)],
+      ['support_app', () => prove(support, email)],
+    );
+    expect(value).toEqual({ id: customer.id, created: false, taken_from: null });
+    expect(await addressOf(email)).toMatchObject({ is_primary: true, verified_at: expect.any(Date) });
+  });
+
+  test('an address that is removed while somebody proves it goes to the one who proves it, with nothing to review', async () => {
+    const [customer, email] = [await create(foundation), newEmail()];
+    const { address_id } = await add(foundation, customer.id, email);
+    const { value } = await meet(
+      [foundation, () => remove(foundation, customer.id, address_id)],
+      ['support_app', () => prove(support, email)],
+    );
+    expect(value).toMatchObject({ created: true, taken_from: null });
+    expect(await ownerOf(email)).toBe(value?.id);
+    expect(await candidatesOf(customer.id)).toEqual([]);
+  });
+
+  test('an address that is removed while another customer is made with it is free for that customer', async () => {
+    const [customer, email] = [await create(foundation), newEmail()];
+    const { address_id } = await add(foundation, customer.id, email);
+    const { value } = await meet(
+      [foundation, () => remove(foundation, customer.id, address_id)],
+      ['support_app', () => create(support, email)],
+    );
+    expect(await ownerOf(email)).toBe(value?.id);
+  });
+});

@@ -1,0 +1,92 @@
+import { mkdir } from 'node:fs/promises';
+import type { Browser, Locator, Page } from 'playwright-core';
+import { afterEach, beforeAll, expect, test } from 'vitest';
+import { openBrowser } from './testing.browser.ts';
+import { type Stack, signIn, startStack } from './testing.stack.ts';
+
+let browser: Browser;
+let stack: Stack;
+let maya: Page;
+let errors: string[];
+beforeAll(async () => {
+  [browser, stack] = await Promise.all([openBrowser(), startStack()]);
+  ({ page: maya, errors } = await signIn(browser, stack.foundation, 'Maya Okafor'));
+}, 90_000);
+afterEach(() => {
+  expect(errors.splice(0)).toEqual([]);
+});
+
+const api = (method: string, path: string, body?: unknown) =>
+  stack.call(method, `${stack.foundation}${path}`, { as: 'maya', body });
+const seen = (locator: Locator) => locator.first().waitFor();
+const addresses = () => maya.getByRole('region', { name: 'Addresses' });
+const emailsOf = async (id: string) =>
+  (await api('GET', `/api/customers/${id}`)).body.addresses.map(({ email }: { email: string }) => email);
+const undo = () => maya.getByRole('button', { name: 'Undo' }).click();
+/** With AETHER_LOOK, a picture to look at. */
+async function look(name: string): Promise<void> {
+  const folder = process.env.AETHER_LOOK;
+  if (!folder) return;
+  await mkdir(folder, { recursive: true });
+  await maya.screenshot({ path: `${folder}/${name}.png` });
+}
+
+test('addresses are added, made primary and removed by keyboard, and each step is taken back by undo', async () => {
+  const { body: customer } = await api('POST', '/api/customers', { name: 'Many Mails', email: 'many@example.com' });
+  await maya.goto(`${stack.foundation}/customers/${customer.id}`);
+  await seen(addresses().getByText('Primary'));
+  await maya.getByRole('button', { name: 'Add an address to Many Mails' }).press('Enter');
+  await maya.getByRole('textbox', { name: 'New address' }).fill('second@example.com');
+  await maya.getByRole('textbox', { name: 'New address' }).press('Enter');
+  await seen(addresses().getByText('second@example.com'));
+  await undo();
+  await expect.poll(() => emailsOf(customer.id)).toEqual(['many@example.com']);
+
+  await maya.getByRole('button', { name: 'Add an address to Many Mails' }).click();
+  await maya.getByRole('textbox', { name: 'New address' }).fill('nobody');
+  await maya.getByRole('textbox', { name: 'New address' }).press('Enter');
+  await seen(addresses().getByRole('alert'));
+  await maya.getByRole('textbox', { name: 'New address' }).fill('second@example.com');
+  await maya.getByRole('textbox', { name: 'New address' }).press('Enter');
+  await maya.getByRole('button', { name: 'Make second@example.com the primary address' }).press('Enter');
+  await seen(maya.getByRole('button', { name: 'Make many@example.com the primary address' }));
+  expect(await emailsOf(customer.id)).toEqual(['second@example.com', 'many@example.com']);
+  await undo();
+  await expect.poll(() => emailsOf(customer.id)).toEqual(['many@example.com', 'second@example.com']);
+
+  await maya.getByRole('button', { name: 'Remove the address second@example.com' }).press('Enter');
+  await expect.poll(() => emailsOf(customer.id)).toEqual(['many@example.com']);
+  await undo();
+  await seen(addresses().getByText('second@example.com'));
+  await look('addresses-light-wide');
+  await maya.emulateMedia({ colorScheme: 'dark' });
+  await look('addresses-dark-wide');
+  await maya.setViewportSize({ width: 390, height: 844 });
+  await maya.goto(`${stack.foundation}/customers/${customer.id}?pane=fields`);
+  await seen(addresses().getByText('second@example.com'));
+  expect(await maya.evaluate<boolean>('document.documentElement.scrollWidth <= innerWidth')).toBe(true);
+  await look('addresses-dark-narrow');
+  await maya.emulateMedia({ colorScheme: 'light' });
+  await maya.setViewportSize({ width: 1440, height: 900 });
+});
+
+test('a corrected e-mail asks whether the former address was a mistake, and undo brings it back', async () => {
+  const { body: customer } = await api('POST', '/api/customers', { name: 'Mistyped', email: 'mistyped@example.com' });
+  await maya.goto(`${stack.foundation}/customers/${customer.id}`);
+  const correct = async (email: string) => {
+    await maya.getByRole('button', { name: /^E-mail: / }).click();
+    await maya.getByRole('textbox', { name: 'E-mail' }).fill(email);
+    await maya.getByRole('textbox', { name: 'E-mail' }).press('Enter');
+  };
+  await correct('right@example.com');
+  await seen(maya.getByRole('dialog', { name: 'What about mistyped@example.com?' }));
+  await look('correction-light-wide');
+  await maya.getByRole('button', { name: 'It was a mistake' }).click();
+  await expect.poll(() => emailsOf(customer.id)).toEqual(['right@example.com']);
+  await undo();
+  await expect.poll(() => emailsOf(customer.id)).toEqual(['mistyped@example.com']);
+  await seen(maya.getByRole('button', { name: 'E-mail: mistyped@example.com' }));
+  await correct('right@example.com');
+  await maya.getByRole('button', { name: 'It is a second address' }).press('Enter');
+  await expect.poll(() => emailsOf(customer.id)).toEqual(['right@example.com', 'mistyped@example.com']);
+});

@@ -1,0 +1,125 @@
+import { beforeAll, describe, expect, test } from 'vitest';
+import { startTestFoundation, type TestFoundation } from '../testing.ts';
+
+let app: TestFoundation;
+beforeAll(async () => {
+  app = await startTestFoundation();
+});
+
+let unique = 0;
+const newEmail = () => `book${++unique}@example.com`;
+const create = (email = newEmail()) => app.foundation.createCustomer({ name: 'Ada', email });
+const read = async (id: string) => (await app.call('GET', `/api/customers/${id}`)).body;
+const post = (id: string, path: string, body: Record<string, unknown> = {}) =>
+  app.call('POST', `/api/customers/${id}/addresses${path}`, body);
+const remove = (id: string, address: string, query = '') =>
+  app.call('DELETE', `/api/customers/${id}/addresses/${address}${query}`);
+const add = async (id: string, email = newEmail()) => (await post(id, '', { email })).body;
+
+describe('the addresses of a customer', () => {
+  test('are shown with the customer, each with who added it and whether it is verified', async () => {
+    const [customer, email] = [await create(), newEmail()];
+    const added = await post(customer.id, '', { email, expected_version: 1 });
+    expect(added).toMatchObject({ status: 201, body: { customer_id: customer.id, version: 2 } });
+    const { addresses, candidates, customer: shown } = await read(customer.id);
+    expect(added.body.addresses).toEqual(addresses);
+    expect(shown.version).toBe(2);
+    expect(candidates).toEqual([]);
+    expect(addresses).toEqual([
+      expect.objectContaining({ email: customer.email, is_primary: true, verified_at: null, added_by: null }),
+      {
+        ...{ id: added.body.address_id, email, is_primary: false, verified_at: null, verified_by: null },
+        ...{ added_at: expect.any(String), added_by_app: 'foundation', added_by: { id: 'maya', name: 'Maya Okafor' } },
+      },
+    ]);
+  });
+
+  test('are changed by the number of the customer as well: made primary, removed, given back', async () => {
+    const [customer, email] = [await create(), newEmail()];
+    const number = String(customer.crm_id);
+    const { address_id } = await add(number, email);
+    expect((await post(number, `/${address_id}/primary`)).body.addresses[0]).toMatchObject({ email, is_primary: true });
+    expect((await read(number)).customer.email).toBe(email);
+    const former = (await read(number)).addresses[1];
+    expect((await remove(number, former.id, '?expected_version=3')).body).toMatchObject({ version: 4 });
+    expect((await read(number)).addresses).toHaveLength(1);
+    const restored = await post(number, `/${former.id}/restore`, { expected_version: 4 });
+    expect(restored).toMatchObject({ status: 200, body: { version: 5, address_id: former.id } });
+    expect((await read(number)).addresses[1]).toEqual(former);
+  });
+
+  test('that was removed finds another customer, once it is theirs', async () => {
+    const [customer, email] = [await create(), newEmail()];
+    const { address_id } = await add(customer.id, email);
+    const refused = await app.call('POST', '/api/customers', { name: 'Real', email });
+    expect(refused).toMatchObject({ status: 409, body: { code: 'email-taken' } });
+    await remove(customer.id, address_id);
+    const { status, body: real } = await app.call('POST', '/api/customers', { name: 'Real', email });
+    expect(status).toBe(201);
+    const found = await app.call('GET', `/api/customers?search=${email}`);
+    expect(found.body.customers.map(({ id }: { id: string }) => id)).toEqual([real.id]);
+    expect(await post(customer.id, `/${address_id}/restore`)).toMatchObject({
+      status: 409,
+      body: { code: 'email-taken' },
+    });
+  });
+
+  test('are refused with a reason: another’s, none, the primary one, an unknown one, an old version', async () => {
+    const [customer, other] = [await create(), await create()];
+    const { address_id } = await add(other.id);
+    const [primary] = (await read(customer.id)).addresses;
+    const nowhere = '019a2b3c-4d5e-7f60-8a9b-0c1d2e3f4a5b';
+    for (const [answer, status, code] of [
+      [await post(customer.id, '', { email: other.email }), 409, 'email-taken'],
+      [await post(customer.id, '', { email: 'nobody' }), 422, 'invalid-email'],
+      [await post(customer.id, '', { email: newEmail(), is_primary: true }), 422, 'invalid-field'],
+      [await remove(customer.id, primary.id), 409, 'primary-address'],
+      [await remove(customer.id, address_id), 404, 'not-found'],
+      [await post(customer.id, `/${address_id}/primary`), 404, 'not-found'],
+      [await post(customer.id, `/${primary.id}/restore`), 404, 'not-found'],
+      [await post(nowhere, '', { email: newEmail() }), 404, 'not-found'],
+      [await remove(customer.id, 'not-an-id'), 422, 'invalid-field'],
+      [await post(customer.id, '', { email: newEmail(), expected_version: 9 }), 409, 'customer-version-conflict'],
+      [await remove(customer.id, primary.id, '?expected_version=9'), 409, 'customer-version-conflict'],
+    ] as const)
+      expect([answer.status, answer.body.code]).toEqual([status, code]);
+    expect((await read(customer.id)).addresses).toHaveLength(1);
+    expect(
+      (await app.callAnonymously('POST', `/api/customers/${customer.id}/addresses`, { email: newEmail() })).status,
+    ).toBe(401);
+  });
+});
+
+describe('a corrected e-mail', () => {
+  const correct = (id: string, change: Record<string, unknown>) => app.call('PATCH', `/api/customers/${id}`, change);
+  const emailsOf = async (id: string) => (await read(id)).addresses.map(({ email }: { email: string }) => email);
+
+  test('leaves the former address with the customer by default, and frees it on request', async () => {
+    const [customer, second, third] = [await create(), newEmail(), newEmail()];
+    await correct(customer.id, { email: second });
+    expect(await emailsOf(customer.id)).toEqual([second, customer.email]);
+    const freed = await correct(customer.id, { email: third, former_address: 'free' });
+    expect(freed.body).toMatchObject({ email: third, version: 4 });
+    expect(await emailsOf(customer.id)).toEqual([third, customer.email]);
+    expect((await app.call('POST', '/api/customers', { name: 'Real', email: second })).status).toBe(201);
+  });
+
+  test('is refused with another wish for the former address', async () => {
+    const customer = await create();
+    const answer = await correct(customer.id, { email: newEmail(), former_address: 'forget' });
+    expect(answer).toMatchObject({ status: 422, body: { errors: [{ field: 'former_address' }] } });
+  });
+});
+
+test('a customer who lost an address to its proven owner shows whom to compare with', async () => {
+  const [customer, email] = [await create(), newEmail()];
+  await add(customer.id, email);
+  const { customer: proven } = await app.support.proveAddress({ email, name: 'Grace' });
+  const candidate = { reason: 'verified_claim', evidence: { address: email, taken_from: customer.id } };
+  expect((await read(customer.id)).candidates).toMatchObject([
+    { ...candidate, customer: { id: proven.id, name: 'Grace', email } },
+  ]);
+  const other = await read(proven.id);
+  expect(other.candidates).toMatchObject([{ ...candidate, customer: { id: customer.id } }]);
+  expect(other.addresses).toMatchObject([{ email, is_primary: true, verified_by: 'signed_identity' }]);
+});

@@ -1,0 +1,57 @@
+import { useRef, useState } from 'react';
+import { restoreAddress } from '../api/addresses.ts';
+import { changeCustomer } from '../api/customers.ts';
+import type { CustomerInput, CustomerRecord } from '../api/records.ts';
+import type { FormerAddress } from './FormerAddressDialog.tsx';
+
+type Question = { former: string; next: string; answer: (choice: FormerAddress | undefined) => void };
+type Correction = { choice: FormerAddress; formerId: string | undefined; wasKnown: boolean };
+
+const isSame = (one: string, other: string) => one.trim().toLowerCase() === other.trim().toLowerCase();
+
+/**
+ * Saves changes of a customer. A change of the e-mail asks first what becomes of the former address. An undo takes back what was
+ * answered, too.
+ */
+export function useFormerAddress({ customer, addresses }: CustomerRecord) {
+  const [question, setQuestion] = useState<Question | undefined>();
+  /** What was answered, by the address that was replaced. */
+  const corrections = useRef(new Map<string, Correction>());
+
+  const ask = (former: string, next: string) =>
+    new Promise<FormerAddress>((resolve, reject) =>
+      setQuestion({
+        former,
+        next,
+        answer: (choice) => {
+          setQuestion(undefined);
+          if (choice) resolve(choice);
+          else reject(new Error('Not saved. Press Enter to save, or Escape to leave it as it was.'));
+        },
+      }),
+    );
+
+  async function save(change: CustomerInput, version: number, isUndo: boolean) {
+    const { email } = change;
+    if (email === undefined || isSame(email, customer.email)) return changeCustomer(customer.id, change, version);
+    if (isUndo) return undo(change, version, corrections.current.get(email));
+    const wasKnown = addresses.some((each) => isSame(each.email, email));
+    const choice = wasKnown ? 'keep' : await ask(customer.email, email);
+    const saved = await changeCustomer(customer.id, { ...change, former_address: choice }, version);
+    const formerId = addresses.find((each) => each.is_primary)?.id;
+    corrections.current.set(customer.email, { choice, formerId, wasKnown });
+    return saved;
+  }
+
+  /** A freed address comes back first, with its marks; then it is the primary one again. */
+  async function undo(change: CustomerInput, version: number, correction: Correction | undefined) {
+    const isFreed = correction?.choice === 'free' && correction.formerId !== undefined;
+    const at = isFreed
+      ? (await restoreAddress({ customer: customer.id, version }, correction.formerId as string)).version
+      : version;
+    const former_address = correction && !correction.wasKnown ? 'free' : 'keep';
+    return changeCustomer(customer.id, { ...change, former_address }, at);
+  }
+
+  return { question, save };
+}

@@ -1,0 +1,223 @@
+import { type Customer, customerColumns, refuseChange } from './customers.ts';
+import { NotFound, PrimaryAddressStays } from './errors.ts';
+import { isUuid, requireEmail } from './fields.ts';
+import type { Connection } from './log/connection.ts';
+import { PlatformError, TransactionConflict } from './log/errors.ts';
+import type { Queryable, Statement } from './log/query.ts';
+import type { InTransaction, Write } from './log/transaction.ts';
+
+/** One address of a customer: a row of platform.customer_emails. */
+export type Address = {
+  id: string;
+  /** As people are shown it. */
+  email: string;
+  is_primary: boolean;
+  /** When it was proven that the customer has this address; null: somebody typed it. */
+  verified_at: Date | null;
+  /** How it was proven: a host page signed a visitor's identity. */
+  verified_by: 'signed_identity' | null;
+  added_at: Date;
+  added_by_app: string;
+  /** The user; null when nobody was signed in, or the user is gone. */
+  added_by: { id: string; name: string } | null;
+};
+
+/** Another customer who may be the same person, and why somebody should look at the two. */
+export type ReviewCandidate = {
+  id: string;
+  /** verified_claim: one of the two proved an unverified address of the other. */
+  reason: string;
+  evidence: Record<string, unknown>;
+  since: Date;
+  /** The other customer, resolved through merges. */
+  customer: { id: string; name: string; email: string };
+};
+
+type Changed = { held: string | null; address_id: string | null; version: number | null };
+type AddressWrite = Write & { expectedVersion?: number };
+
+const listStatement: Statement = {
+  name: 'addresses-of-customer',
+  text: `select e.id, e.email, e.is_primary, e.verified_at, e.verified_by, e.created_at as added_at, e.added_by_app,
+      case when u.id is not null then jsonb_build_object('id', u.id, 'name', u.name) end as added_by
+    from platform.customer_emails e left join platform.users u on u.id = e.added_by
+    where e.customer_id = (select coalesce(merged_into, id) from platform.customers where id = $1)
+    order by e.is_primary desc, e.created_at, e.id`,
+};
+const candidatesStatement: Statement = {
+  name: 'review-candidates-of-customer',
+  text: `select r.id, r.reason, r.evidence, r.created_at as since, jsonb_build_object('id', o.id, 'name', o.name, 'email', o.email) as customer
+    from (
+      select id, reason, evidence, created_at, other_id as other from platform.review_candidates where customer_id = $1 and state = 'open'
+      union all
+      select id, reason, evidence, created_at, customer_id from platform.review_candidates where other_id = $1 and state = 'open') r
+    join platform.customers other on other.id = r.other
+    join platform.customers o on o.id = coalesce(other.merged_into, other.id)
+    where o.id <> $1 and o.erased_at is null
+    order by r.created_at, r.id`,
+};
+const add: Statement = {
+  name: 'address-add',
+  text: 'select held, address_id, version from platform.add_address($1, $2, $3, $4)',
+};
+const makePrimary: Statement = {
+  name: 'address-make-primary',
+  text: 'select held, address_id, version from platform.make_address_primary($1, $2, $3)',
+};
+const remove: Statement = {
+  name: 'address-remove',
+  text: 'select held, address_id, version from platform.remove_address($1, $2, $3)',
+};
+const restore: Statement = {
+  name: 'address-restore',
+  text: 'select held, address_id, version from platform.restore_address($1, $2, $3)',
+};
+const prove: Statement = {
+  name: 'address-prove',
+  text: `select ${customerColumns}, p.created, p.taken_from
+    from platform.prove_address($1, $2, $3) p, lateral (select (p.customer).*) c`,
+};
+
+export type AddressCalls = ReturnType<typeof addressCalls>;
+
+/**
+ * The calls of platformDb about the addresses of a customer. Each change counts as a change of the customer: it raises the customer's
+ * version and can be given `expectedVersion`. A merged customer's id leads to the customer that goes on for it.
+ */
+export function addressCalls(connection: Connection) {
+  /** All addresses of a customer, the primary one first, then the oldest. @throws NotFound */
+  async function listAddresses(customerId: string, { tx }: InTransaction = {}): Promise<Address[]> {
+    const addresses = isUuid(customerId) ? await (tx ?? connection).run<Address>(listStatement, [customerId]) : [];
+    if (addresses.length === 0) throw new NotFound('customer');
+    return addresses;
+  }
+
+  /** The open candidates for review of which this customer is one. */
+  async function listReviewCandidates(customerId: string, { tx }: InTransaction = {}): Promise<ReviewCandidate[]> {
+    if (!isUuid(customerId)) return [];
+    return (tx ?? connection).run<ReviewCandidate>(candidatesStatement, [customerId]);
+  }
+
+  /**
+   * Adds an address, unverified. An address that the customer has already stays as it is.
+   *
+   * @throws EmailTaken, InvalidEmail, CustomerVersionConflict, CustomerErased, NotFound
+   */
+  async function addAddress(customerId: string, email: string, write: AddressWrite = {}): Promise<ChangedAddresses> {
+    const { key, address } = requireEmail(email);
+    return change(customerId, write, (on, version) => on.run<Changed>(add, [customerId, address, key, version]));
+  }
+
+  /**
+   * Makes one of the customer's addresses the primary one; the one that was primary stays as another address.
+   *
+   * @throws CustomerVersionConflict, CustomerErased, NotFound
+   */
+  function makeAddressPrimary(
+    customerId: string,
+    addressId: string,
+    write: AddressWrite = {},
+  ): Promise<ChangedAddresses> {
+    return changeOne(makePrimary, customerId, addressId, write);
+  }
+
+  /**
+   * Takes an address away from the customer. It is free then, so that another customer can have it.
+   *
+   * @throws PrimaryAddressStays, CustomerVersionConflict, CustomerErased, NotFound
+   */
+  function removeAddress(customerId: string, addressId: string, write: AddressWrite = {}): Promise<ChangedAddresses> {
+    return changeOne(remove, customerId, addressId, write);
+  }
+
+  /**
+   * Gives an address back that was taken away with removeAddress, with its marks as they were. It comes back as another address, not as
+   * the primary one.
+   *
+   * @throws EmailTaken when another customer has it by now, CustomerVersionConflict, CustomerErased, NotFound
+   */
+  function restoreAddress(customerId: string, addressId: string, write: AddressWrite = {}): Promise<ChangedAddresses> {
+    return changeOne(restore, customerId, addressId, write);
+  }
+
+  /**
+   * The customer of an address that was just proven, made if there is none; the address is verified from then on. The proof wins over an
+   * unverified address that another customer has beside its primary one: it goes to a new customer, `takenFrom` says from whom, and the
+   * two become a candidate for review. A primary or a verified address leads to its customer. Only Support may call this.
+   *
+   * @throws InvalidEmail, InvalidField, FieldNotOwned; TransactionConflict only in a repeatable-read `tx`
+   */
+  async function proveAddress(
+    { email, name }: { email: string; name: string },
+    write: Write = {},
+  ): Promise<{ customer: Customer; created: boolean; takenFrom: string | null }> {
+    const { key, address } = requireEmail(email);
+    return connection.within(write, async (tx) => {
+      const [row] = await tx.run<Customer & { created: boolean; taken_from: string | null }>(prove, [
+        key,
+        address,
+        name,
+      ]);
+      const { created, taken_from: takenFrom, ...customer } = row as NonNullable<typeof row>;
+      return { customer, created, takenFrom };
+    });
+  }
+
+  async function changeOne(
+    statement: Statement,
+    customerId: string,
+    addressId: string,
+    write: AddressWrite,
+  ): Promise<ChangedAddresses> {
+    if (!isUuid(addressId)) throw new NotFound('address');
+    return change(customerId, write, (on, version) => on.run<Changed>(statement, [customerId, addressId, version]));
+  }
+
+  async function change(
+    customerId: string,
+    write: AddressWrite,
+    run: (on: Queryable, expectedVersion: number | null) => Promise<Changed[]>,
+  ): Promise<ChangedAddresses> {
+    if (!isUuid(customerId)) throw new NotFound('customer');
+    return connection.within(write, async (tx) => {
+      const [changed] = await run(tx, write.expectedVersion ?? null).catch((error) => {
+        throw namePrimary(error);
+      });
+      const { held, address_id: addressId, version } = changed as Changed;
+      if (held === null) {
+        await refuseChange(tx, customerId, write.expectedVersion);
+        throw new TransactionConflict(); // the customer was merged or changed between the two statements
+      }
+      if (addressId === null || version === null) throw new NotFound('address');
+      const addresses = await listAddresses(customerId, { tx });
+      return { customerId: held, addressId, version, addresses };
+    });
+  }
+
+  return {
+    listAddresses,
+    listReviewCandidates,
+    addAddress,
+    makeAddressPrimary,
+    removeAddress,
+    restoreAddress,
+    proveAddress,
+  };
+}
+
+/** The database refuses by a constraint's name to take a primary address away. */
+function namePrimary(error: unknown): unknown {
+  const cause = error instanceof PlatformError ? (error.cause as { constraint?: string } | undefined) : undefined;
+  return cause?.constraint === 'customer_emails_primary_stays' ? new PrimaryAddressStays(cause) : error;
+}
+
+/** What a change of addresses made of them. */
+export type ChangedAddresses = {
+  /** The customer whose they are; the one that goes on for a merged one. */
+  customerId: string;
+  /** Of the address that the change was about. */
+  addressId: string;
+  /** Of the customer, after the change. */
+  version: number;
+  addresses: Address[];
+};
