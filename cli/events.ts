@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { requireOwnSession } from '@aether/platform/log';
 import {
   countDead,
   type LoggedEvent,
@@ -115,7 +116,9 @@ const answerTimeoutMs = 60_000;
 async function asSync(options: Common, work: (client: pg.Client) => Promise<void>): Promise<void> {
   const url = options.url ?? process.env.SYNC_APP_URL ?? readRunning()?.SYNC_APP_URL;
   if (!url) throw new Error('Which database? Give --url or SYNC_APP_URL (as sync_app), or run `npm start` first.');
-  requireDatabaseUrl(options.url ? '--url' : 'SYNC_APP_URL', url);
+  const setting = options.url ? '--url' : 'SYNC_APP_URL';
+  requireDatabaseUrl(setting, url);
+  await requireOwnSession(url, setting);
   const client = new pg.Client({
     connectionString: url,
     application_name: 'aether-events',

@@ -1,5 +1,7 @@
 import { join } from 'node:path';
 import { createTestDatabase, type TestDatabase } from '@aether/database/testing';
+import { startTestPooler } from '@aether/platform/testing.pooler';
+import pg from 'pg';
 import { beforeAll, expect, inject, test } from 'vitest';
 import { aether, newHome, readEnv } from './testing.ts';
 
@@ -55,6 +57,27 @@ test('bootstrap, up, status and check bring a server of one’s own to the commi
     code: 1,
     output: expect.stringMatching(/\+ .*grant update.*account_tier.*untested grant: update \(account_tier\)/s),
   });
+});
+
+test('through a transaction pooler it is refused, and nothing is left on the shared connection', async () => {
+  const fresh = await createTestDatabase();
+  const pooler = await startTestPooler(fresh.url('platform_migrator'), 1);
+  try {
+    for (const args of [['up'], ['status'], ['check']])
+      expect(await run([...args, '--url', pooler.url])).toEqual({
+        code: 1,
+        output: expect.stringMatching(/pooler that lends its connections .* Give the address of PostgreSQL itself/),
+      });
+    const shared = new pg.Client({ connectionString: pooler.url });
+    await shared.connect();
+    const { rows } = await shared.query(
+      `select current_user as role, (select count(*)::integer from pg_locks where locktype = 'advisory' and pid = pg_backend_pid()) as locks`,
+    );
+    await shared.end();
+    expect(rows).toEqual([{ role: 'platform_migrator', locks: 0 }]);
+  } finally {
+    await pooler.close();
+  }
 });
 
 test('as a superuser it is refused, and nothing is changed', async () => {

@@ -11,8 +11,12 @@ import {
   urlFor,
   withMigrator,
 } from '@aether/database';
+import { requireOwnSession } from '@aether/platform/log';
 import { requireDatabaseUrl } from './databaseurl.ts';
 import { readRunning } from './start/running.ts';
+
+/** The migrator keeps a lock and the owner's role on its connection: neither may stay on one that others use. */
+const addressName = 'The address of the migrator (--url or PLATFORM_MIGRATOR_URL)';
 
 /** The owner's connection: the one given, else that of what `npm start` runs. @throws when there is neither */
 export function migratorUrl(given: string | undefined): string {
@@ -41,6 +45,7 @@ export async function bootstrapServer({
   if (!url)
     throw new Error('Which server? Give --admin-url or PLATFORM_ADMIN_URL: a login with CREATEROLE and CREATEDB.');
   requireDatabaseUrl(adminUrl ? '--admin-url' : 'PLATFORM_ADMIN_URL', url);
+  await requireOwnSession(url, adminUrl ? '--admin-url' : 'PLATFORM_ADMIN_URL');
   const random = mapLogins(() => randomBytes(24).toString('base64url'));
   const chosen = mapLogins((login) => process.env[`${login.toUpperCase()}_PASSWORD`] || undefined);
   const set = await bootstrap(url, {
@@ -67,11 +72,13 @@ const withoutEmpty = (passwords: Partial<Passwords>): Partial<Passwords> =>
   Object.fromEntries(Object.entries(passwords).filter(([, password]) => password !== undefined));
 
 export async function migrateUp(url: string): Promise<void> {
+  await requireOwnSession(url, addressName);
   const applied = await migrate(url, { onProgress: (line) => console.log(line) });
   console.log(applied.length === 0 ? 'Up to date.' : `${applied.length} applied.`);
 }
 
 export async function printStatus(url: string): Promise<void> {
+  await requireOwnSession(url, addressName);
   const { applied, pending } = await migrationState(url);
   console.log(`${applied.length} applied, ${pending.length} to run.`);
   for (const migration of pending) console.log(`  ${migration.number} ${migration.name}`);
@@ -84,6 +91,7 @@ export async function printStatus(url: string): Promise<void> {
  *   about logins among them.
  */
 export async function checkDatabase(url: string): Promise<boolean> {
+  await requireOwnSession(url, addressName);
   const { pending } = await migrationState(url);
   if (pending.length > 0) {
     console.error(`${pending.length} migrations are still to run: aether migrate up.`);

@@ -13,8 +13,13 @@ type Client = { socket: net.Socket; server: Server | undefined; waiting: Buffer[
  * client leaves on a connection (a prepared statement, a setting) is missed at once.
  *
  * @param url the login that every pooled connection has.
+ * @param lentFor how long a client keeps its server connection.
  */
-export async function startTestPooler(url: string, serversMax = 3): Promise<TestPooler> {
+export async function startTestPooler(
+  url: string,
+  serversMax = 3,
+  lentFor: 'transaction' | 'session' = 'transaction',
+): Promise<TestPooler> {
   const logins = await Promise.all(Array.from({ length: serversMax }, () => connected(url)));
   const servers: Server[] = logins.map((login) => {
     // The driver has done the handshake; from here on the bytes are ours.
@@ -36,14 +41,16 @@ export async function startTestPooler(url: string, serversMax = 3): Promise<Test
       for (const bytes of client.waiting.splice(0)) server.stream.write(bytes);
     }
   };
+  const free = (server: Server) => {
+    if (server.busyWith) server.busyWith.server = undefined;
+    server.busyWith = undefined;
+    assign();
+  };
   for (const server of servers) {
     const frames = frameReader((type, frame) => {
       server.busyWith?.socket.write(frame);
       const idle = type === 'Z' && frame[5] === 'I'.charCodeAt(0);
-      if (!idle || !server.busyWith) return;
-      server.busyWith.server = undefined;
-      server.busyWith = undefined;
-      assign();
+      if (idle && lentFor === 'transaction') free(server);
     });
     server.stream.on('data', frames);
   }
@@ -54,6 +61,10 @@ export async function startTestPooler(url: string, serversMax = 3): Promise<Test
     socket.setNoDelay(true);
     socket.on('error', () => {});
     const client: Client = { socket, server: undefined, waiting: [] };
+    socket.on('close', () => {
+      if (queue.includes(client)) queue.splice(queue.indexOf(client), 1);
+      if (client.server && lentFor === 'session') free(client.server);
+    });
     socket.once('data', () => {
       socket.write(welcome);
       socket.on(
@@ -76,6 +87,7 @@ export async function startTestPooler(url: string, serversMax = 3): Promise<Test
     url: pooled.href,
     servers: serversMax,
     async close() {
+      queue.splice(0);
       for (const socket of sockets) socket.destroy();
       listener.close();
       for (const { stream } of servers) stream.end(Buffer.from([0x58, 0, 0, 0, 4]));

@@ -1,0 +1,85 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import pg from 'pg';
+import { ConfigurationError } from './errors.ts';
+
+const answerTimeoutMs = 5_000;
+const rounds = 5;
+
+/**
+ * Refuses an address that leads through a transaction pooler. What keeps locks, roles or settings on its connection must not use one:
+ * they would stay on a connection that others share.
+ *
+ * A server without a pooler says at login which process serves the connection, and the session says the same. A pooler says something
+ * of its own. Then two sessions are watched: they share a server's process only where a pooler lends it for each transaction. One that
+ * lends it for a whole session passes.
+ *
+ * @param setting where the address comes from, for the message.
+ * @throws ConfigurationError; and what the driver throws when the database is out of reach.
+ */
+export async function requireOwnSession(url: string, setting: string): Promise<void> {
+  const session = await connect(url);
+  try {
+    if ((await processOf(session)) === (session as unknown as { processID: number | null }).processID) return;
+    const isShared = await watch(session, url).catch((error) => {
+      throw refuse(setting, `answers "${error.message}" to a second session`, error);
+    });
+    if (isShared) throw refuse(setting, 'lends its connections for a transaction at a time');
+  } finally {
+    await close(session);
+  }
+}
+
+function refuse(setting: string, what: string, cause?: unknown): ConfigurationError {
+  return new ConfigurationError(
+    `${setting} leads through a connection pooler that ${what}: locks and roles could stay on connections that others use. ` +
+      'Give the address of PostgreSQL itself.',
+    cause,
+  );
+}
+
+async function watch(session: pg.Client, url: string): Promise<boolean> {
+  const other = await connect(url);
+  try {
+    for (let round = 0; round < rounds; round++) if (await doShare(session, other)) return true;
+    return false;
+  } finally {
+    await close(other);
+  }
+}
+
+/**
+ * Whether one session gets several processes, or two get the same one. A pooler that lends the process that was last given back lends
+ * it to the other session; one that lends them in turn gives the first session another one at its next question.
+ */
+async function doShare(session: pg.Client, other: pg.Client): Promise<boolean> {
+  const process = await processOf(session);
+  if ((await processOf(session)) !== process) return true;
+  await other.query('begin');
+  try {
+    return (await processOf(other)) === process || (await processOf(session)) !== process;
+  } finally {
+    await other.query('rollback');
+  }
+}
+
+async function processOf(client: pg.Client): Promise<number> {
+  const { rows } = await client.query<{ pid: number }>('select pg_catalog.pg_backend_pid() as pid');
+  return rows[0]?.pid as number;
+}
+
+async function connect(url: string): Promise<pg.Client> {
+  const client = new pg.Client({
+    connectionString: url,
+    application_name: 'aether-session',
+    connectionTimeoutMillis: answerTimeoutMs,
+    query_timeout: answerTimeoutMs,
+  });
+  client.on('error', () => {}); // the query under way reports it
+  await client.connect();
+  return client;
+}
+
+/** Waits a moment for the goodbye, and no longer: a line may have gone silent. */
+async function close(client: pg.Client): Promise<void> {
+  await Promise.race([client.end().catch(() => {}), sleep(1_000, undefined, { ref: false })]);
+}
