@@ -2,13 +2,13 @@ import {
   ConfigurationError,
   CustomerErased,
   CustomerMerged,
-  CustomerVersionConflict,
   DatabaseBusy,
   DatabaseUnavailable,
   EmailTaken,
   FieldNotOwned,
   InvalidEmail,
   NotFound,
+  VersionConflict,
 } from '@aether/platform';
 import { HTTPException } from 'hono/http-exception';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
@@ -42,7 +42,7 @@ test.each([
   [new CustomerErased(), 410, 'customer-erased'],
   [new CustomerMerged('0199aaaa-0000-7000-8000-000000000001'), 409, 'customer-merged'],
   [new InvalidEmail('no-at', 'needs an @'), 422, 'invalid-email'],
-  [new CustomerVersionConflict(3, 5), 409, 'customer-version-conflict'],
+  [new VersionConflict('customer', 3, 5), 409, 'customer-version-conflict'],
 ])('%s of the platform reaches the client with its words and fields', async (error, status, code) => {
   failure = error;
   const problem = await readProblem(await fetch(`${server.url}/fail`));
@@ -69,7 +69,7 @@ test('a merged customer’s refusal carries the survivor', async () => {
 });
 
 test('a version conflict carries both versions', async () => {
-  failure = new CustomerVersionConflict(3, 5);
+  failure = new VersionConflict('customer', 3, 5);
   expect(await readProblem(await fetch(`${server.url}/fail`))).toMatchObject({ expected: 3, actual: 5 });
 });
 

@@ -1,7 +1,7 @@
 import type { AddressCalls, ChangedAddresses } from './addresses.ts';
 import type { CustomerCache } from './cache.ts';
 import type { Customer, CustomerCalls } from './customers.ts';
-import { CustomerVersionConflict } from './errors.ts';
+import { VersionConflict } from './errors.ts';
 import { isUuid, requireEmail } from './fields.ts';
 import type { Write } from './log/transaction.ts';
 
@@ -25,7 +25,7 @@ export function cachedCustomerCalls(calls: CustomerCalls, cache: CustomerCache):
         return customer;
       } catch (error) {
         // The next reader must see the present version: not every version has an event of the customer.
-        if (error instanceof CustomerVersionConflict) cache.forget(id);
+        if (error instanceof VersionConflict) cache.forget(id);
         throw error;
       }
     },

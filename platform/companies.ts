@@ -1,6 +1,6 @@
 import { canonicaliseDomain } from './email.ts';
 import type { App } from './environment.ts';
-import { CompanyVersionConflict, NotFound } from './errors.ts';
+import { NotFound, VersionConflict } from './errors.ts';
 import { assignmentsFor, columnsOf, isUuid, requireDomain } from './fields.ts';
 import type { Connection } from './log/connection.ts';
 import { TransactionConflict } from './log/errors.ts';
@@ -87,7 +87,7 @@ export function companyCalls(connection: Connection) {
     });
   }
 
-  /** With no field but an `expectedVersion`, the company is held at that version until `tx` ends. @throws CompanyVersionConflict, NotFound, AlreadyExists, InvalidField */
+  /** With no field but an `expectedVersion`, the company is held at that version until `tx` ends. @throws VersionConflict, NotFound, AlreadyExists, InvalidField */
   async function updateCompany(
     id: string,
     change: Partial<NewCompany>,
@@ -110,7 +110,7 @@ export function companyCalls(connection: Connection) {
       const current = await getCompanyById(id, { tx });
       if (!current) throw new NotFound('company');
       if (write.expectedVersion !== undefined && write.expectedVersion !== current.version)
-        throw new CompanyVersionConflict(write.expectedVersion, current.version);
+        throw new VersionConflict('company', write.expectedVersion, current.version);
       if (columns.length > 0 || write.expectedVersion !== undefined) throw new TransactionConflict();
       return current;
     });

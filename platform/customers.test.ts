@@ -3,7 +3,6 @@ import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
   CustomerErased,
-  CustomerVersionConflict,
   connectPlatform,
   EmailTaken,
   FieldNotOwned,
@@ -13,6 +12,7 @@ import {
   type PlatformDb,
   ReferenceNotFound,
   TransactionConflict,
+  VersionConflict,
 } from './index.ts';
 
 let database: TestDatabase;
@@ -193,7 +193,7 @@ describe('changing a customer', () => {
     const changed = await foundation.updateCustomer(made.id, { name: 'V2' }, { expectedVersion: 1 });
     expect(changed).toMatchObject({ name: 'V2', version: 2 });
     const stale = support.updateCustomer(made.id, { name: 'V3' }, { expectedVersion: 1 });
-    await expect(stale).rejects.toThrow(CustomerVersionConflict);
+    await expect(stale).rejects.toThrow(VersionConflict);
     await expect(stale).rejects.toMatchObject({ expected: 1, actual: 2 });
   });
 
@@ -204,7 +204,7 @@ describe('changing a customer', () => {
     );
     expect(results.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
     for (const result of results)
-      if (result.status === 'rejected') expect(result.reason).toBeInstanceOf(CustomerVersionConflict);
+      if (result.status === 'rejected') expect(result.reason).toBeInstanceOf(VersionConflict);
     expect((await support.getCustomerById(made.id))?.version).toBe(2);
   });
 
@@ -279,7 +279,9 @@ describe('changing a customer', () => {
       ),
     );
     expect(results.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
-    expect(results.find((result) => result.status === 'rejected')?.reason).toEqual(new CustomerVersionConflict(1, 2));
+    expect(results.find((result) => result.status === 'rejected')?.reason).toEqual(
+      new VersionConflict('customer', 1, 2),
+    );
   });
 
   test.each([

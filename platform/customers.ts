@@ -1,5 +1,5 @@
 import type { App } from './environment.ts';
-import { CustomerErased, CustomerVersionConflict, NotFound } from './errors.ts';
+import { CustomerErased, NotFound, VersionConflict } from './errors.ts';
 import { assignmentsFor, columnsOf, isUuid, nameNotOwned, parametersFor, requireEmail } from './fields.ts';
 import type { Connection } from './log/connection.ts';
 import { TransactionConflict } from './log/errors.ts';
@@ -183,7 +183,7 @@ export function customerCalls(connection: Connection<App>) {
    * @param expectedVersion refuse if the customer has changed since this version was read.
    * @param formerAddress what becomes of the primary address when `email` names another one: `keep` (the default) leaves it with the
    *   customer as another address; `free` takes it away, because it was a mistake, so that another customer can have it.
-   * @throws CustomerVersionConflict, CustomerErased, NotFound, FieldNotOwned, EmailTaken, InvalidEmail, InvalidField, ReferenceNotFound
+   * @throws VersionConflict, CustomerErased, NotFound, FieldNotOwned, EmailTaken, InvalidEmail, InvalidField, ReferenceNotFound
    */
   async function updateCustomer(
     id: string,

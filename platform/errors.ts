@@ -16,30 +16,19 @@ export class NotFound extends PlatformError {
   }
 }
 
-/** Read the record again, show the difference, and write with the version you then have. */
-export class CustomerVersionConflict extends PlatformError {
+/**
+ * Read the record again, show the difference, and write with the version you then have.
+ *
+ * @param record what it is, in one word: its code is `customer-version-conflict` for a customer.
+ */
+export class VersionConflict extends PlatformError {
   readonly expected: number;
   readonly actual: number;
-  constructor(expected: number, actual: number) {
+  constructor(record: string, expected: number, actual: number) {
     super(
-      'customer-version-conflict',
+      `${record}-version-conflict`,
       409,
-      `Someone else changed this customer: it is at version ${actual}, not ${expected}. Load it again and repeat the change.`,
-    );
-    this.expected = expected;
-    this.actual = actual;
-  }
-}
-
-/** As CustomerVersionConflict, for a company. */
-export class CompanyVersionConflict extends PlatformError {
-  readonly expected: number;
-  readonly actual: number;
-  constructor(expected: number, actual: number) {
-    super(
-      'company-version-conflict',
-      409,
-      `Someone else changed this company: it is at version ${actual}, not ${expected}. Load it again and repeat the change.`,
+      `Someone else changed this ${record}: it is at version ${actual}, not ${expected}. Load it again and repeat the change.`,
     );
     this.expected = expected;
     this.actual = actual;

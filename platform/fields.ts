@@ -2,6 +2,7 @@ import { canonicaliseDomain, canonicaliseEmail } from './email.ts';
 import type { App } from './environment.ts';
 import { InvalidEmail } from './errors.ts';
 import { type FieldError, FieldNotOwned, InvalidField } from './log/errors.ts';
+import type { Queryable } from './log/query.ts';
 
 const uuidPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
@@ -45,6 +46,26 @@ export function parametersFor(columns: string[], first: number): string {
 /** `name = $3, phone = $4, …` */
 export function assignmentsFor(columns: string[], first: number): string {
   return columns.map((column, index) => `${column} = $${first + index}`).join(', ');
+}
+
+/**
+ * Writes the given fields of one row and no others; those that are undefined stay as they are, and with none nothing is sent. An id
+ * that no row has is no error: who needs the row locks or reads it.
+ *
+ * @param table with its schema; its key is `id`.
+ * @param change fields by their columns. What goes into jsonb is given as JSON text, because the driver makes an array of an array.
+ * @throws InvalidField when a column is not among `writable`, so that no name reaches SQL unchecked.
+ */
+export async function patchRow(
+  on: Queryable,
+  table: string,
+  id: string | number,
+  change: object,
+  writable: readonly string[],
+): Promise<void> {
+  const { columns, values } = columnsOf(change, writable);
+  if (columns.length > 0)
+    await on.query(`update ${table} set ${assignmentsFor(columns, 2)} where id = $1`, [id, ...values]);
 }
 
 /**

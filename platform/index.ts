@@ -6,7 +6,7 @@ export { type Customer, type CustomerChange, customerColumns, type NewCustomer }
 export { type CanonicalEmail, canonicaliseDomain, canonicaliseEmail } from './email.ts';
 export type { App } from './environment.ts';
 export * from './errors.ts';
-export { isUuid } from './fields.ts';
+export { isUuid, patchRow } from './fields.ts';
 export { repeatIfGone } from './gone.ts';
 export type { EventBus } from './log/bus.ts';
 export { becauseOf, type Cause, readCause } from './log/cause.ts';

@@ -180,8 +180,8 @@ test('every error is explained in docs/error-codes.md', () => {
   const sources = ['./errors.ts', './log/errors.ts'].map((file) =>
     readFileSync(new URL(file, import.meta.url), 'utf8'),
   );
-  const codes = [...sources.join('\n').matchAll(/super\(\s*'([a-z-]+)',\s*(\d{3})/g)].map(
-    ([, code, status]) => `| \`${code}\` | ${status} |`,
+  const codes = [...sources.join('\n').matchAll(/super\(\s*['`]([a-z${}-]+)['`],\s*(\d{3})/g)].map(
+    ([, code = '', status]) => `| \`${code.replace(/\$\{record\}/, 'customer')}\` | ${status} |`,
   );
   const classes = Object.keys({ ...errors, ...logErrors }).filter((name) => name !== 'PlatformError');
   expect(codes).toHaveLength(classes.length);

@@ -1,5 +1,5 @@
 import { atEnd } from '@aether/database/testing';
-import { CustomerVersionConflict, connectPlatform, type PlatformDb } from '@aether/platform';
+import { connectPlatform, type PlatformDb, VersionConflict } from '@aether/platform';
 import pg from 'pg';
 import { beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { startTestPlatform, type TestPlatform, until } from '../testing.ts';
@@ -83,9 +83,7 @@ describe('while the feed is live', () => {
       'insert into crm.custom_field_values (field_id, customer_id, value) values ($1, $2, $3)',
       [field?.id, id, '"12"'],
     );
-    await expect(cached.updateCustomer(id, { name: 'Late' }, { expectedVersion: 1 })).rejects.toThrow(
-      CustomerVersionConflict,
-    );
+    await expect(cached.updateCustomer(id, { name: 'Late' }, { expectedVersion: 1 })).rejects.toThrow(VersionConflict);
     expect((await cached.getCustomerById(id))?.version).toBe(2);
   });
 

@@ -1,4 +1,4 @@
-import { NotFound, PlatformError, type Queryable, type Transaction } from '@aether/platform';
+import { NotFound, patchRow, type Queryable, type Transaction, VersionConflict } from '@aether/platform';
 import { collectValues, keyset, type Place, type Placed } from '../keyset.ts';
 
 /** A person's role at a company. */
@@ -14,25 +14,11 @@ export type Contact = {
   created_at: Date;
   updated_at: Date;
 };
-export type ContactChange = Partial<Pick<Contact, 'customer_id' | 'name' | 'title' | 'email' | 'phone'>>;
+const contactFields = ['customer_id', 'name', 'title', 'email', 'phone'] as const;
+export type ContactChange = Partial<Pick<Contact, (typeof contactFields)[number]>>;
 
 const contactColumns =
   't.id, t.company_id, t.customer_id, t.name, t.title, t.email, t.phone, t.version, t.created_at, t.updated_at';
-
-/** Read the contact again: somebody changed it meanwhile. */
-export class ContactVersionConflict extends PlatformError {
-  readonly expected: number;
-  readonly actual: number;
-  constructor(expected: number, actual: number) {
-    super(
-      'contact-version-conflict',
-      409,
-      `Someone else changed this contact: it is at version ${actual}, not ${expected}. Load it again and repeat the change.`,
-    );
-    this.expected = expected;
-    this.actual = actual;
-  }
-}
 
 /** By name. */
 export async function listContacts(
@@ -62,7 +48,7 @@ export async function createContact(
   return made as Contact;
 }
 
-/** @throws NotFound, ContactVersionConflict, ReferenceNotFound */
+/** @throws NotFound, VersionConflict, ReferenceNotFound */
 export async function updateContact(
   tx: Transaction,
   id: string,
@@ -74,14 +60,9 @@ export async function updateContact(
   ]);
   if (!now) throw new NotFound('contact');
   if (expectedVersion !== undefined && now.version !== expectedVersion)
-    throw new ContactVersionConflict(expectedVersion, now.version);
-  const given = Object.entries(change).filter(([, value]) => value !== undefined);
-  if (given.length === 0) return now;
-  const assignments = given.map(([column], index) => `${column} = $${index + 2}`).join(', ');
-  const [changed] = await tx.query<Contact>(
-    `update crm.contacts t set ${assignments} where t.id = $1 returning ${contactColumns}`,
-    [id, ...given.map(([, value]) => value)],
-  );
+    throw new VersionConflict('contact', expectedVersion, now.version);
+  await patchRow(tx, 'crm.contacts', id, change, contactFields);
+  const [changed] = await tx.query<Contact>(`select ${contactColumns} from crm.contacts t where t.id = $1`, [id]);
   return changed as Contact;
 }
 

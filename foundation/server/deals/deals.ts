@@ -3,8 +3,10 @@ import {
   NotFound,
   type PlatformDb,
   PlatformError,
+  patchRow,
   type Queryable,
   type Transaction,
+  VersionConflict,
 } from '@aether/platform';
 import { addActivity } from '../activities/activities.ts';
 import { type CustomChange, type CustomValues, customValues, writeCustomValues } from '../customfields/customfields.ts';
@@ -59,21 +61,6 @@ export type DealChange = {
   expected_close_on?: string | null;
   custom?: CustomChange;
 };
-
-/** Read the deal again: somebody moved or changed it meanwhile. */
-export class DealVersionConflict extends PlatformError {
-  readonly expected: number;
-  readonly actual: number;
-  constructor(expected: number, actual: number) {
-    super(
-      'deal-version-conflict',
-      409,
-      `Someone else changed this deal: it is at version ${actual}, not ${expected}. Load it again and repeat the change.`,
-    );
-    this.expected = expected;
-    this.actual = actual;
-  }
-}
 
 /** Look at the deal: somebody closed it before, the other way or with another tier. */
 export class DealClosed extends PlatformError {
@@ -140,16 +127,16 @@ export async function getDealRecord(on: Queryable, id: number): Promise<DealReco
   return deal;
 }
 
-/** Holds the deal to the end of the transaction. @throws NotFound, DealVersionConflict */
+/** Holds the deal to the end of the transaction. @throws NotFound, VersionConflict */
 async function lockDeal(tx: Transaction, id: number, expectedVersion?: number): Promise<Deal> {
   await tx.query('select from crm.deals where id = $1 for update', [id]);
   const deal = await getDeal(tx, id);
   if (expectedVersion !== undefined && deal.version !== expectedVersion)
-    throw new DealVersionConflict(expectedVersion, deal.version);
+    throw new VersionConflict('deal', expectedVersion, deal.version);
   return deal;
 }
 
-/** @throws NotFound, DealVersionConflict, InvalidField, ReferenceNotFound */
+/** @throws NotFound, VersionConflict, InvalidField, ReferenceNotFound */
 export async function updateDeal(
   tx: Transaction,
   id: number,
@@ -157,16 +144,12 @@ export async function updateDeal(
   expectedVersion?: number,
 ): Promise<DealRecord> {
   await lockDeal(tx, id, expectedVersion);
-  const given = Object.entries(change).filter(([, value]) => value !== undefined);
-  if (given.length > 0) {
-    const assignments = given.map(([column], index) => `${column} = $${index + 2}`).join(', ');
-    await tx.query(`update crm.deals set ${assignments} where id = $1`, [id, ...given.map(([, value]) => value)]);
-  }
+  await patchRow(tx, 'crm.deals', id, change, ['name', 'amount', 'currency', 'owner_id', 'expected_close_on']);
   await writeCustomValues(tx, 'deal', id, custom);
   return getDealRecord(tx, id);
 }
 
-/** Moves an open deal to an open stage of its pipeline. @throws NotFound, DealClosed, DealVersionConflict, InvalidField */
+/** Moves an open deal to an open stage of its pipeline. @throws NotFound, DealClosed, VersionConflict, InvalidField */
 export async function moveDeal(tx: Transaction, id: number, stageId: number, expectedVersion?: number): Promise<Deal> {
   const deal = await lockDeal(tx, id, expectedVersion);
   if (deal.status !== 'open') throw new DealClosed(deal.status);
@@ -179,7 +162,7 @@ export async function moveDeal(tx: Transaction, id: number, stageId: number, exp
  * Opens a closed deal again. With `restoreTier` the customer gets that tier back, unless it has another by now than the one
  * that closing gave.
  *
- * @throws NotFound, DealVersionConflict, InvalidField; DealIsOpen
+ * @throws NotFound, VersionConflict, InvalidField; DealIsOpen
  */
 export async function reopenDeal(
   db: PlatformDb,

@@ -1,4 +1,12 @@
-import { InvalidField, NotFound, PlatformError, type Queryable, type Transaction } from '@aether/platform';
+import {
+  InvalidField,
+  NotFound,
+  PlatformError,
+  patchRow,
+  type Queryable,
+  type Transaction,
+  VersionConflict,
+} from '@aether/platform';
 
 export type Stage = {
   id: number;
@@ -35,21 +43,6 @@ export class PipelineInUse extends PlatformError {
   }
 }
 
-/** Read the pipeline again: somebody changed it, or its stages, meanwhile. */
-export class PipelineVersionConflict extends PlatformError {
-  readonly expected: number;
-  readonly actual: number;
-  constructor(expected: number, actual: number) {
-    super(
-      'pipeline-version-conflict',
-      409,
-      `Someone else changed this pipeline: it is at version ${actual}, not ${expected}. Load it again and repeat the change.`,
-    );
-    this.expected = expected;
-    this.actual = actual;
-  }
-}
-
 /** What a new pipeline begins with. */
 const firstStages: StageInput[] = [
   { name: 'Qualified', outcome: 'open', probability_percent: 20 },
@@ -77,7 +70,7 @@ export async function createPipeline(tx: Transaction, name: string): Promise<Pip
   return getPipeline(tx, id);
 }
 
-/** @throws NotFound, AlreadyExists, PipelineVersionConflict */
+/** @throws NotFound, AlreadyExists, VersionConflict */
 export async function updatePipeline(
   tx: Transaction,
   id: number,
@@ -86,10 +79,7 @@ export async function updatePipeline(
 ): Promise<Pipeline> {
   await lockPipeline(tx, id, expectedVersion);
   if (is_default) await tx.query('update crm.pipelines set is_default = false where is_default and id <> $1', [id]);
-  await tx.query(
-    'update crm.pipelines set name = coalesce($2, name), is_default = coalesce($3, is_default) where id = $1',
-    [id, name, is_default],
-  );
+  await patchRow(tx, 'crm.pipelines', id, { name, is_default }, ['name', 'is_default']);
   return getPipeline(tx, id);
 }
 
@@ -111,7 +101,7 @@ export type StageInput = Omit<Stage, 'id'> & { id?: number };
  * Makes these the pipeline's stages, in this order: one that is not among them is removed.
  *
  * @param options.moveTo where the deals of a removed stage go, by its id.
- * @throws NotFound, StageInUse, InvalidField, PipelineVersionConflict
+ * @throws NotFound, StageInUse, InvalidField, VersionConflict
  */
 export async function replaceStages(
   tx: Transaction,
@@ -178,7 +168,7 @@ function checkStages(before: Stage[], stages: StageInput[]): void {
   if (count('won') !== 1 || count('lost') !== 1) refuse('stages', 'must hold one stage for won and one for lost');
 }
 
-/** Holds the pipeline to the end of the transaction. @throws NotFound, PipelineVersionConflict */
+/** Holds the pipeline to the end of the transaction. @throws NotFound, VersionConflict */
 async function lockPipeline(tx: Transaction, id: number, expectedVersion?: number): Promise<{ is_default: boolean }> {
   const [pipeline] = await tx.query<{ is_default: boolean; version: number }>(
     'select is_default, version from crm.pipelines where id = $1 for update',
@@ -186,6 +176,6 @@ async function lockPipeline(tx: Transaction, id: number, expectedVersion?: numbe
   );
   if (!pipeline) throw new NotFound('pipeline');
   if (expectedVersion !== undefined && pipeline.version !== expectedVersion)
-    throw new PipelineVersionConflict(expectedVersion, pipeline.version);
+    throw new VersionConflict('pipeline', expectedVersion, pipeline.version);
   return pipeline;
 }

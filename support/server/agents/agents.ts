@@ -1,5 +1,5 @@
 import { Problem } from '@aether/http';
-import { NotFound, type Queryable, type Transaction, type User } from '@aether/platform';
+import { NotFound, patchRow, type Queryable, type Transaction, type User } from '@aether/platform';
 
 /** The active agent who this user is. */
 export async function findAgent(on: Queryable, user: User | undefined): Promise<{ id: string } | undefined> {
@@ -79,10 +79,8 @@ export async function updateAgent(
   id: string,
   { availability, is_active }: { availability?: Availability; is_active?: boolean },
 ): Promise<Agent> {
-  await tx.query(
-    `update support.agents set availability = case when $3 = false then 'offline' else coalesce($2, availability) end, is_active = coalesce($3, is_active) where id = $1`,
-    [id, availability ?? null, is_active ?? null],
-  );
+  const given = { is_active, availability: is_active === false ? 'offline' : availability };
+  await patchRow(tx, 'support.agents', id, given, ['availability', 'is_active']);
   if (is_active === false)
     await tx.query(
       `update support.sessions set agent_id = null, snoozed_until = null where agent_id = $1 and status = 'active'`,

@@ -3,6 +3,7 @@ import {
   NotFound,
   type PlatformDb,
   PlatformError,
+  patchRow,
   type Queryable,
   type Transaction,
 } from '@aether/platform';
@@ -209,13 +210,9 @@ export function listCalls(
 export async function updateCall(
   tx: Transaction,
   id: string,
-  { outcome, notes, duration_seconds }: { outcome?: Outcome; notes?: string | null; duration_seconds?: number },
+  change: { outcome?: Outcome; notes?: string | null; duration_seconds?: number },
 ): Promise<Call> {
-  await tx.query(
-    `update support.calls set outcome = coalesce($2, outcome), notes = case when $3 then $4 else notes end, duration_seconds = coalesce($5, duration_seconds)
-     where id = $1`,
-    [id, outcome ?? null, notes !== undefined, notes ?? null, duration_seconds ?? null],
-  );
+  await patchRow(tx, 'support.calls', id, change, ['outcome', 'notes', 'duration_seconds']);
   const [call] = await tx.query<Call>(`select ${callColumns} from ${callTables} where k.id = $1`, [id]);
   if (!call) throw new NotFound('call');
   return call;

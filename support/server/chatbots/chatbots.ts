@@ -1,4 +1,4 @@
-import { NotFound, PlatformError, type Queryable, type Transaction } from '@aether/platform';
+import { NotFound, patchRow, type Queryable, type Transaction, VersionConflict } from '@aether/platform';
 import { addEntry } from '../conversations/entries.ts';
 import { addMessage } from '../conversations/messages.ts';
 import type { LockedSession } from '../conversations/sessions.ts';
@@ -13,21 +13,6 @@ export type Chatbot = {
   is_live: boolean;
   version: number;
 };
-
-/** Read the chatbot again: somebody changed it meanwhile. */
-export class ChatbotVersionConflict extends PlatformError {
-  readonly expected: number;
-  readonly actual: number;
-  constructor(expected: number, actual: number) {
-    super(
-      'chatbot-version-conflict',
-      409,
-      `Someone else changed this chatbot: it is at version ${actual}, not ${expected}. Load it again and repeat the change.`,
-    );
-    this.expected = expected;
-    this.actual = actual;
-  }
-}
 
 const chatbotColumns = `b.id, jsonb_build_object('id', w.id, 'name', w.name) as widget, b.name, b.rules, b.is_live, b.version`;
 const chatbotTables = 'support.chatbots b join support.widgets w on w.id = b.widget_id';
@@ -57,7 +42,7 @@ export async function createChatbot(
   return getChatbot(tx, (made as { id: string }).id);
 }
 
-/** Who goes live takes the place of the one that was. @throws NotFound, ChatbotVersionConflict */
+/** Who goes live takes the place of the one that was. @throws NotFound, VersionConflict */
 export async function updateChatbot(
   tx: Transaction,
   id: string,
@@ -68,7 +53,7 @@ export async function updateChatbot(
     [id],
   );
   if (!held) throw new NotFound('chatbot');
-  if (held.version !== expected_version) throw new ChatbotVersionConflict(expected_version, held.version);
+  if (held.version !== expected_version) throw new VersionConflict('chatbot', expected_version, held.version);
   if (change.is_live) {
     // Two that go live at once: the second waits here, and then switches the first off.
     await tx.query('select from support.widgets where id = $1 for no key update', [held.widget_id]);
@@ -77,10 +62,8 @@ export async function updateChatbot(
       id,
     ]);
   }
-  await tx.query(
-    `update support.chatbots set name = coalesce($2, name), rules = coalesce($3::jsonb, rules), is_live = coalesce($4, is_live) where id = $1`,
-    [id, change.name ?? null, change.rules ? JSON.stringify(change.rules) : null, change.is_live ?? null],
-  );
+  const rules = change.rules && JSON.stringify(change.rules);
+  await patchRow(tx, 'support.chatbots', id, { ...change, rules }, ['name', 'rules', 'is_live']);
   return getChatbot(tx, id);
 }
 

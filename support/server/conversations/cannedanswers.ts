@@ -1,5 +1,5 @@
 import { type App, createStaffRoute, jsonBody, line, object, problems, text, uuid, z } from '@aether/http';
-import { NotFound, type PlatformDb, type Queryable } from '@aether/platform';
+import { NotFound, type PlatformDb, patchRow, type Queryable } from '@aether/platform';
 import { requireAgent } from '../agents/agents.ts';
 
 /** Answers that agents give often, behind a word. */
@@ -87,12 +87,11 @@ export function addCannedAnswerRoutes(app: App, db: PlatformDb) {
     })
     .openapi(change, async (c) => {
       await requireAgentOrAdmin(db, c.get('actor'));
-      const { shortcut = null, title = null, body = null } = c.req.valid('json');
-      const [changed] = await db.query<CannedAnswer>(
-        `update support.canned_answers set shortcut = coalesce($2, shortcut), title = coalesce($3, title), body = coalesce($4, body)
-         where id = $1 returning ${columns}`,
-        [c.req.valid('param').id, shortcut, title, body],
-      );
+      const { id } = c.req.valid('param');
+      const [changed] = await db.transaction({}, async (tx) => {
+        await patchRow(tx, 'support.canned_answers', id, c.req.valid('json'), ['shortcut', 'title', 'body']);
+        return tx.query<CannedAnswer>(`select ${columns} from support.canned_answers where id = $1`, [id]);
+      });
       if (!changed) throw new NotFound('canned answer');
       return c.json(changed, 200);
     })

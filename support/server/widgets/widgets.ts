@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { NotFound, PlatformError, type Queryable, type Transaction } from '@aether/platform';
+import { NotFound, patchRow, type Queryable, type Transaction, VersionConflict } from '@aether/platform';
 import { readSettings, type WidgetSettings } from './widgetsettings.ts';
 
 export type Widget = {
@@ -17,21 +17,6 @@ export type Widget = {
   secrets: { id: string; created_at: string; retires_at: string | null }[];
   version: number;
 };
-
-/** Read the widget again: somebody changed it meanwhile. */
-export class WidgetVersionConflict extends PlatformError {
-  readonly expected: number;
-  readonly actual: number;
-  constructor(expected: number, actual: number) {
-    super(
-      'widget-version-conflict',
-      409,
-      `Someone else changed this widget: it is at version ${actual}, not ${expected}. Load it again and repeat the change.`,
-    );
-    this.expected = expected;
-    this.actual = actual;
-  }
-}
 
 const widgetColumns = `w.id, w.key, w.name, w.is_active, w.allowed_origins, w.settings, w.version,
   (select coalesce(jsonb_agg(jsonb_build_object('id', a.id, 'name', u.name) order by u.name), '[]')
@@ -71,7 +56,7 @@ export type WidgetChange = {
   settings?: WidgetSettings;
 };
 
-/** @throws NotFound, WidgetVersionConflict */
+/** @throws NotFound, VersionConflict */
 export async function updateWidget(
   tx: Transaction,
   id: string,
@@ -83,12 +68,9 @@ export async function updateWidget(
   ]);
   if (!held) throw new NotFound('widget');
   if (expectedVersion !== undefined && held.version !== expectedVersion)
-    throw new WidgetVersionConflict(expectedVersion, held.version);
-  await tx.query(
-    `update support.widgets set name = coalesce($2, name), is_active = coalesce($3, is_active), allowed_origins = coalesce($4, allowed_origins),
-       settings = coalesce($5::jsonb, settings) where id = $1`,
-    [id, name ?? null, is_active ?? null, allowed_origins ?? null, settings ? JSON.stringify(settings) : null],
-  );
+    throw new VersionConflict('widget', expectedVersion, held.version);
+  const given = { name, is_active, allowed_origins, settings: settings && JSON.stringify(settings) };
+  await patchRow(tx, 'support.widgets', id, given, ['name', 'is_active', 'allowed_origins', 'settings']);
   return getWidget(tx, id);
 }
 
