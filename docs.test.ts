@@ -17,6 +17,7 @@ const variables = (text: string) =>
 test('docs/error-codes.md lists every code that a refusal can have, and no other', () => {
   const used = sources.flatMap((source) => [
     ...[...source.matchAll(/(?:code: |refuseBody\(\s*|super\(\s*)'([a-z]+(?:-[a-z0-9]+)*)'/g)].map((match) => match[1]),
+    ...[...source.matchAll(/new VersionConflict\('([a-z]+)'/g)].map((match) => `${match[1]}-version-conflict`),
   ]);
   const listed = [...read('docs/error-codes.md').matchAll(/^\| (`.+?`) \|/gm)].flatMap((match) =>
     (match[1] as string).split(', ').map((code) => code.replaceAll('`', '')),

@@ -1,4 +1,11 @@
-import { ConfigurationError, openConnection, PlatformError, readSettings, type Settings } from '@aether/platform/log';
+import {
+  ConfigurationError,
+  openConnection,
+  PlatformError,
+  readSettings,
+  requireOwnSession,
+  type Settings,
+} from '@aether/platform/log';
 
 /** The newest migration that the worker relies on; a database that lacks it is refused. */
 export const requiredMigration = 6;
@@ -47,6 +54,7 @@ export async function checkSyncDatabase(settings: SyncSettings): Promise<void> {
   });
   try {
     await check(connection, settings.role);
+    await requireOwnSession(settings.directUrl, 'The address');
   } catch (error) {
     throw toRefusal(error);
   } finally {

@@ -7,7 +7,6 @@ import { addCallRoutes } from './calls/calls.routes.ts';
 import { addChatbotRoutes } from './chatbots/chatbots.routes.ts';
 import { addContextRoutes } from './context/context.routes.ts';
 import { contextReader } from './context/context.ts';
-import { keepCustomerCache } from './context/customercache.ts';
 import { addPanelRoutes } from './context/panel.routes.ts';
 import { addCannedAnswerRoutes } from './conversations/cannedanswers.ts';
 import { addInboxRoutes } from './conversations/inbox.routes.ts';
@@ -45,7 +44,6 @@ export function startSupport(options: ServerOptions = {}): Promise<Served> {
       description:
         'The support desk. What a visitor’s widget calls is open to all; the rest is for staff. Every refusal is problem+json and says what to do next.',
       portDefault: 4200,
-      subscribe: keepCustomerCache,
       addSignIn,
       web: join(webFolder, 'dist'),
       signals: (listener) => live?.listen(listener) ?? (() => {}),
