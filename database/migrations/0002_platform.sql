@@ -116,7 +116,8 @@ create table platform.customers (
 comment on column platform.customers.email_key is
   'The canonical form of email. It stands here, not only in customer_emails, '
   'so that a plain insert cannot leave a customer without an address.';
-comment on column platform.customers.merged_into is 'The customer that goes on for this one; never one that is itself merged. See platform.keep_merges_flat.';
+comment on column platform.customers.merged_into is
+  'The customer that goes on for this one; never one that is itself merged. See platform.keep_merges_flat.';
 
 create index on platform.customers (company_id) where company_id is not null;
 create index on platform.customers (merged_into) where merged_into is not null;
@@ -374,7 +375,9 @@ begin
   end if;
   return new;
 end $$;
-create trigger a_complete before insert or update of email, email_key on platform.customers for each row execute function platform.complete_customer();
+create trigger a_complete
+  before insert or update of email, email_key on platform.customers
+  for each row execute function platform.complete_customer();
 create trigger b_count_version before update on platform.customers for each row execute function platform.count_version();
 
 -- Security definer: no app may write these tables itself, or it could take another customer's address.
