@@ -1602,36 +1602,6 @@ grant insert (widget_id, name, rules, is_live) on support.chatbots to support_ro
 grant select on support.chatbots to support_role;
 grant update (name, rules, is_live) on support.chatbots to support_role;
 
-create table support.customer_cache (
-  id uuid not null,
-  version bigint not null,
-  email text not null,
-  name text not null,
-  phone text,
-  company_id uuid,
-  account_tier text collate "C",
-  account_manager_id text collate "C",
-  crm_id bigint,
-  support_id bigint,
-  preferred_language text collate "C",
-  timezone text collate "C",
-  created_by_app text collate "C" not null,
-  created_at timestamp with time zone not null,
-  merged_into uuid,
-  erased_at timestamp with time zone,
-  changed_by text collate "C",
-  changed_at timestamp with time zone not null,
-  constraint customer_cache_pkey PRIMARY KEY (id)
-);
-comment on table support.customer_cache is 'No foreign keys: it says what was so at a version, and would stand in another database as well. Its columns have the names that events use.';
-alter table support.customer_cache enable row level security, force row level security;
-create policy owner_all on support.customer_cache for all to platform_owner using (true) with check (true);
-create policy support_all on support.customer_cache for all to support_role using (true) with check (true);
-grant delete on support.customer_cache to support_role;
-grant insert on support.customer_cache to support_role;
-grant select on support.customer_cache to support_role;
-grant update on support.customer_cache to support_role;
-
 create table support.messages (
   id uuid default uuidv7() not null,
   session_id uuid not null,

@@ -5,13 +5,13 @@ import { openCustomerCache } from './cache.ts';
 import { cachedAddressCalls, cachedCustomerCalls } from './cachedcustomers.ts';
 import {
   CustomerErased,
-  CustomerVersionConflict,
   connectPlatform,
   EmailTaken,
   InvalidEmail,
   NotFound,
   type PlatformDb,
   PrimaryAddressStays,
+  VersionConflict,
 } from './index.ts';
 import type { EventBus } from './log/bus.ts';
 
@@ -121,7 +121,7 @@ describe('the addresses of a customer', () => {
       () => foundation.makeAddressPrimary(customer.id, addressId, { expectedVersion }),
       () => foundation.removeAddress(customer.id, addressId, { expectedVersion }),
     ])
-      await expect(call()).rejects.toMatchObject(new CustomerVersionConflict(1, 2));
+      await expect(call()).rejects.toMatchObject(new VersionConflict('customer', 1, 2));
     for (const id of [other.addressId, nowhere, 'not-an-id']) {
       await expect(foundation.makeAddressPrimary(customer.id, id)).rejects.toThrow(new NotFound('address'));
       await expect(foundation.removeAddress(customer.id, id)).rejects.toThrow(new NotFound('address'));

@@ -101,7 +101,7 @@ export function addressCalls(connection: Connection) {
   /**
    * Adds an address, unverified. An address that the customer has already stays as it is.
    *
-   * @throws EmailTaken, InvalidEmail, CustomerVersionConflict, CustomerErased, NotFound
+   * @throws EmailTaken, InvalidEmail, VersionConflict, CustomerErased, NotFound
    */
   async function addAddress(customerId: string, email: string, write: AddressWrite = {}): Promise<ChangedAddresses> {
     const { key, address } = requireEmail(email);
@@ -111,7 +111,7 @@ export function addressCalls(connection: Connection) {
   /**
    * Makes one of the customer's addresses the primary one; the one that was primary stays as another address.
    *
-   * @throws CustomerVersionConflict, CustomerErased, NotFound
+   * @throws VersionConflict, CustomerErased, NotFound
    */
   function makeAddressPrimary(
     customerId: string,
@@ -124,7 +124,7 @@ export function addressCalls(connection: Connection) {
   /**
    * Takes an address away from the customer. It is free then, so that another customer can have it.
    *
-   * @throws PrimaryAddressStays, CustomerVersionConflict, CustomerErased, NotFound
+   * @throws PrimaryAddressStays, VersionConflict, CustomerErased, NotFound
    */
   function removeAddress(customerId: string, addressId: string, write: AddressWrite = {}): Promise<ChangedAddresses> {
     return changeOne(remove, customerId, addressId, write);
@@ -134,7 +134,7 @@ export function addressCalls(connection: Connection) {
    * Gives an address back that was taken away with removeAddress, with its marks as they were. It comes back as another address, not as
    * the primary one.
    *
-   * @throws EmailTaken when another customer has it by now, CustomerVersionConflict, CustomerErased, NotFound
+   * @throws EmailTaken when another customer has it by now, VersionConflict, CustomerErased, NotFound
    */
   function restoreAddress(customerId: string, addressId: string, write: AddressWrite = {}): Promise<ChangedAddresses> {
     return changeOne(restore, customerId, addressId, write);

@@ -258,7 +258,7 @@ export function customerCalls(connection: Connection<App>) {
 /**
  * Says why a change found no customer: returns the customer as it is when nothing stands in the way.
  *
- * @throws NotFound, CustomerErased, CustomerVersionConflict
+ * @throws NotFound, CustomerErased, VersionConflict
  */
 export async function refuseChange(tx: Queryable, id: string, expectedVersion?: number): Promise<Customer> {
   const [current] = await runLookup<Customer & { asked: string }>(tx, byId, [id.toLowerCase()]);
@@ -266,7 +266,7 @@ export async function refuseChange(tx: Queryable, id: string, expectedVersion?: 
   const { asked: _, ...customer } = current;
   if (customer.erased_at) throw new CustomerErased();
   if (expectedVersion !== undefined && expectedVersion !== customer.version)
-    throw new CustomerVersionConflict(expectedVersion, customer.version);
+    throw new VersionConflict('customer', expectedVersion, customer.version);
   return customer;
 }
 
