@@ -1,3 +1,4 @@
+import { becauseOf, withoutCause } from './cause.ts';
 import type { Connection } from './connection.ts';
 import { InvalidField } from './errors.ts';
 import { type EventType, type EventTypes, type PayloadSchemas, publish } from './events.ts';
@@ -36,7 +37,8 @@ export function openEventBus(connection: Connection, listenUrl: string | undefin
           message: `is ${options.name}, which this process subscribes already: give each handler its own`,
         },
       ]);
-    const subscription = startSubscription(connection, opened().wakeups, options, handle);
+    // A request may subscribe: what the subscription does later is not done for that request.
+    const subscription = withoutCause(() => startSubscription(connection, opened().wakeups, options, handle));
     subscriptions.add(subscription);
     return {
       name: subscription.name,
@@ -63,13 +65,14 @@ export function openEventBus(connection: Connection, listenUrl: string | undefin
 
     /**
      * Calls `handle` for each event of a type, once, in the order of each key, from now on and whenever this process or another
-     * one of the app runs. What fails is tried again, without holding up other keys.
+     * one of the app runs. What fails is tried again, without holding up other keys. What the handler writes outside of its `tx` carries
+     * the trace of the event.
      *
      * @param options.name by default the app and the type.
      */
     subscribe<Type extends EventType>(type: Type, handle: Handler<Type>, options: Options<Type> = {}): Subscription {
       return add({ name: `${connection.app}.${type}`, types: [type], ...options }, async (events, context) => {
-        for (const event of events) await handle(event, context);
+        for (const event of events) await becauseOf({ trace: event.trace ?? undefined }, () => handle(event, context));
       });
     },
 

@@ -1,4 +1,11 @@
-import { type Customer, InvalidField, type PlatformDb, TransactionAborted } from '@aether/platform';
+import {
+  becauseOf,
+  type Customer,
+  InvalidField,
+  type PlatformDb,
+  readCause,
+  TransactionAborted,
+} from '@aether/platform';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { startTestPlatform, type TestPlatform, until } from '../testing.ts';
 
@@ -21,6 +28,29 @@ const isKnown = (name: string) =>
   );
 
 describe('a handler', () => {
+  test('acts for nobody, whatever request subscribed, and goes on with the trace of its event', async () => {
+    const trace = (digit: string) => `00-${digit.repeat(32)}-${digit.repeat(16)}-01`;
+    const customer = await newCustomer();
+    const seen: unknown[] = [];
+    const name = 'support.traced';
+    const subscription = becauseOf({ actor: 'maya', trace: trace('a') }, () =>
+      platform.support.events.subscribe(
+        'customer.updated',
+        async (event, { tx }) => {
+          if (event.key !== customer.id) return;
+          const [inTx] = await tx.query('select platform.current_actor() as actor');
+          seen.push({ inTx, cause: readCause() });
+        },
+        { name },
+      ),
+    );
+    await isKnown(name);
+    await becauseOf({ trace: trace('b') }, () => rename(customer, 'Traced'));
+    await until(() => seen.length === 1);
+    expect(seen).toEqual([{ inTx: { actor: null }, cause: { trace: trace('b') } }]);
+    await subscription.stop();
+  });
+
   test('that fails slowly, again and again, does not keep other keys waiting', async () => {
     const poisoned = await Promise.all(Array.from({ length: 10 }, newCustomer));
     const healthy = await newCustomer();
