@@ -43,7 +43,7 @@ test('bootstrap, up, status and check bring a server of one’s own to the commi
 
   expect(await run(['status', '--url', url])).toEqual({
     code: 0,
-    output: expect.stringMatching(/^0 applied, \d+ to run\.\n {2}1 house/),
+    output: expect.stringMatching(/^0 applied, \d+ to run\.\n {2}1 house: to run/),
   });
   expect(await run(['check', '--url', url])).toEqual({ code: 1, output: expect.stringContaining('aether migrate up') });
   expect(await run(['up', '--url', url])).toEqual({ code: 0, output: expect.stringMatching(/\d+ applied\.\n$/) });

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import {
   bootstrap,
   compareSnapshot,
+  describeRun,
   type Login,
   lintSchema,
   loginNames,
@@ -81,7 +82,15 @@ export async function printStatus(url: string): Promise<void> {
   await requireOwnSession(url, addressName);
   const { applied, pending } = await migrationState(url);
   console.log(`${applied.length} applied, ${pending.length} to run.`);
-  for (const migration of pending) console.log(`  ${migration.number} ${migration.name}`);
+  for (const { number, name, duration_ms, locks, breaks_apps_below } of applied) {
+    const run = describeRun({ durationMs: duration_ms, locks, breaksAppsBelow: breaks_apps_below });
+    console.log(`  ${number} ${name}: ${run}`);
+  }
+  for (const { number, name, isAlone, breaksAppsBelow } of pending) {
+    const alone = isAlone ? ', outside of a transaction' : '';
+    const breaks = breaksAppsBelow === null ? '' : `, breaks apps made for less than migration ${breaksAppsBelow}`;
+    console.log(`  ${number} ${name}: to run${alone}${breaks}`);
+  }
 }
 
 /**

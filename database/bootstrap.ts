@@ -1,5 +1,5 @@
 import pg from 'pg';
-import { type Login, loginNames, logins, type Passwords } from './rights/logins.ts';
+import { appRole, isApp, type Login, loginNames, logins, type Passwords } from './rights/logins.ts';
 import { rolesWithMore } from './rights/roles.ts';
 import { takeTurn } from './turn.ts';
 
@@ -81,7 +81,7 @@ export async function openDatabase(admin: pg.ClientBase, database: string): Prom
   // TEMP goes with "all": on a temporary table of its own a login could hang a definer trigger and forge what that writes.
   await admin.query(`
     revoke all on database ${name} from public;
-    grant connect on database ${name} to platform_migrator, foundation_role, support_role, sync_role, privacy_role, observer_role;
+    grant connect on database ${name} to platform_migrator, app_role, sync_role, privacy_role, observer_role;
     grant create on database ${name} to platform_owner`);
   for (const [login, path] of Object.entries(searchPaths)) {
     await admin.query(`alter role ${login} in database ${name} set search_path = ${path}`);
@@ -93,7 +93,7 @@ async function prepareSchemas(owner: pg.Client): Promise<void> {
     revoke all on schema public from public;
     create schema if not exists ext;
     create extension if not exists pg_trgm with schema ext;
-    grant usage on schema ext to platform_owner, foundation_role, support_role`);
+    grant usage on schema ext to platform_owner, app_role`);
 }
 
 async function requireAdministrator(admin: pg.Client): Promise<void> {
@@ -120,6 +120,7 @@ async function requireHarmlessRoles(admin: pg.Client): Promise<void> {
 /** @returns the logins that were not there. */
 async function createRoles(admin: pg.Client): Promise<Login[]> {
   const existing = new Set((await admin.query('select rolname from pg_roles')).rows.map((row) => row.rolname));
+  if (!existing.has(appRole)) await admin.query(`create role ${appRole} nologin`);
   for (const login of loginNames) {
     const role = logins[login];
     if (!existing.has(role)) await admin.query(`create role ${role} nologin`);
@@ -128,8 +129,10 @@ async function createRoles(admin: pg.Client): Promise<Login[]> {
     // The migrator must say `set role`; an app has its rights at once and can become nobody else.
     const terms = login === 'platform_migrator' ? 'inherit false, set true' : 'inherit true, set false';
     await admin.query(`grant ${role} to ${login} with ${terms}`);
+    // What every app may do is granted once, to the role of all apps.
+    if (isApp(login)) await admin.query(`grant ${appRole} to ${role} with inherit true, set false`);
   }
-  for (const login of ['foundation_app', 'support_app']) {
+  for (const login of loginNames.filter(isApp)) {
     await admin.query(`alter role ${login} set statement_timeout = '15s'`);
     await admin.query(`alter role ${login} set lock_timeout = '5s'`);
     await admin.query(`alter role ${login} set idle_in_transaction_session_timeout = '30s'`);

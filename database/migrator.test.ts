@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import type pg from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest';
 import { bootstrap } from './bootstrap.ts';
-import { MigrationHistoryError, migrate, migrationState, readMigrations } from './migrator.ts';
+import { MigrationHistoryError, readMigrations } from './migrationfiles.ts';
+import { migrate, migrationState } from './migrator.ts';
 import { createTestDatabase, type TestDatabase } from './testing.ts';
 
 let database: TestDatabase;
@@ -48,10 +49,9 @@ describe('a fresh database', () => {
     const applied = await migrate(database.url('platform_migrator'));
     expect(applied).toEqual(await readMigrations());
     expect(await migrate(database.url('platform_migrator'))).toEqual([]);
-    expect(await migrationState(database.url('platform_migrator'))).toEqual({
-      applied: applied.map((migration) => migration.number),
-      pending: [],
-    });
+    const state = await migrationState(database.url('platform_migrator'));
+    expect(state.applied.map((migration) => migration.number)).toEqual(applied.map((migration) => migration.number));
+    expect(state.pending).toEqual([]);
   });
 
   test('asking for the state changes nothing', async () => {
@@ -133,10 +133,13 @@ describe('a migrator that is killed', () => {
   test('while it waits for its turn disturbs nobody', async () => {
     await write('0001_first.sql', 'create table platform.first ()');
     await superuser.query(`select pg_advisory_lock(hashtext('aether migrations'))`);
-    const killed = run();
+    const { promise: isWaiting, resolve } = Promise.withResolvers<string>();
+    const killed = run(resolve);
     killed.catch(() => {});
-    await superuser.query('select pg_terminate_backend($1)', [await waitForBlocked()]);
-    await expect(killed).rejects.toThrow(/terminat/);
+    await isWaiting;
+    await superuser.query(`select pg_terminate_backend(pid) from pg_stat_activity
+      where datname = current_database() and usename = 'platform_migrator'`);
+    await expect(killed).rejects.toThrow(/terminat|connection error/);
     await superuser.query(`select pg_advisory_unlock_all()`);
     expect(await run()).toHaveLength(1);
   });
@@ -275,6 +278,148 @@ describe('files', () => {
     );
     expect(await history()).toEqual(['1 first']);
     expect(await count(`select count(*) from pg_class where relname in ('second', 'third')`)).toBe(0);
+  });
+});
+
+describe('outside of a transaction', () => {
+  const alone = '-- aether: no-transaction\n';
+  const create = `${alone}create index concurrently if not exists first_by_n on platform.first (n);\n`;
+  const indexes = async () =>
+    (
+      await superuser.query(`select c.relname as name, i.indisvalid as valid from pg_index i join pg_class c on c.oid = i.indexrelid
+        where i.indrelid = 'platform.first'::regclass order by 1`)
+    ).rows;
+  beforeEach(async () => {
+    await write('0001_first.sql', 'create table platform.first (n integer)');
+    await run();
+  });
+
+  test('an index is made while readers and writers go on, and the history has it once', async () => {
+    await write('0002_index.sql', create);
+    expect(await run()).toHaveLength(1);
+    expect(await indexes()).toEqual([{ name: 'first_by_n', valid: true }]);
+    expect(await history()).toEqual(['1 first', '2 index']);
+    expect(await run()).toEqual([]);
+  });
+
+  test('in a transaction the same statement is refused', async () => {
+    await write('0002_index.sql', create.replace(alone, ''));
+    await expect(run()).rejects.toThrow(/cannot (run inside a transaction block|be executed from a function)/);
+  });
+
+  test('an unfinished index of a migrator that was killed is dropped, and made by the next one', async () => {
+    const reader = await database.connect('postgres');
+    await reader.query('begin; select from platform.first');
+    await write('0002_index.sql', create);
+    await superuser.query('insert into platform.first values (1)');
+    const writer = await database.connect('postgres');
+    await writer.query('begin; insert into platform.first values (2)');
+    const killed = run();
+    killed.catch(() => {});
+    const pid = await waitForBlocked();
+    await superuser.query('select pg_terminate_backend($1)', [pid]);
+    await expect(killed).rejects.toThrow(/^0002_index\.sql: .*run it again/);
+    await writer.query('rollback');
+    await reader.query('rollback');
+    expect(await indexes()).toEqual([{ name: 'first_by_n', valid: false }]);
+    const told: string[] = [];
+    expect(await run((line) => told.push(line))).toHaveLength(1);
+    expect(told[0]).toMatch(/^0002_index\.sql: platform\.first_by_n was left unfinished .* made again$/);
+    expect(await indexes()).toEqual([{ name: 'first_by_n', valid: true }]);
+  });
+
+  test('a migrator that was killed before it wrote the history runs the statement again', async () => {
+    await write('0002_index.sql', create);
+    await superuser.query('set role platform_owner; create index first_by_n on platform.first (n); reset role');
+    expect(await run()).toHaveLength(1);
+    expect(await indexes()).toEqual([{ name: 'first_by_n', valid: true }]);
+  });
+
+  test('a statement that waits says for whom and what it locks, and stops no reader and no writer', async () => {
+    await write('0002_index.sql', create);
+    const forgotten = await database.connect('postgres');
+    await forgotten.query('begin; insert into platform.first values (1)');
+    const told: string[] = [];
+    const { promise: waits, resolve } = Promise.withResolvers<string>();
+    const applied = run((line) => {
+      told.push(line);
+      resolve(line);
+    });
+    expect(await waits).toMatch(/^0002_index\.sql waits until these transactions end: postgres \(process \d+\)$/);
+    await superuser.query('insert into platform.first values (2)');
+    await forgotten.query('commit');
+    expect(await applied).toHaveLength(1);
+    expect(told.at(-1)).toMatch(
+      /^migration 2 index: \d+ ms, locked platform\.first \(share update exclusive: reads and writes go on\)$/,
+    );
+  });
+
+  test('a rival that waits for its turn is not waited for by the index', async () => {
+    await write('0002_index.sql', create);
+    const forgotten = await database.connect('postgres');
+    await forgotten.query('begin; insert into platform.first values (1)');
+    const first = run();
+    await waitForBlocked();
+    const { promise: isWaiting, resolve } = Promise.withResolvers<string>();
+    const second = run(resolve);
+    await isWaiting;
+    await forgotten.query('commit');
+    expect((await Promise.all([first, second])).map((applied) => applied.length)).toEqual([1, 0]);
+  });
+
+  test.each([
+    ['two statements', 'select 1; select 2', /one statement/],
+    ['a statement that begins a transaction', 'begin', /began a transaction/],
+    ['an index that cannot be repeated', 'create index concurrently x on platform.first (n)', /if not exists/],
+    ['an index that stops writers', 'create index if not exists x on platform.first (n)', /concurrently/],
+    ['a removal that cannot be repeated', 'drop index concurrently x', /if exists/],
+  ])('%s is refused, and the history stays', async (_, sql, message) => {
+    await write('0002_bad.sql', `${alone}${sql}`);
+    await expect(run()).rejects.toThrow(message);
+    expect(await history()).toEqual(['1 first']);
+  });
+});
+
+describe('the head of a file', () => {
+  test.each([
+    ['an unknown mark', '-- aether: no-transactions', /"-- aether: no-transactions" is unknown/],
+    ['a mark for apps that are still to come', '-- aether: breaks-apps-below 2', /from 1 to 1/],
+    ['a mark without a number', '-- aether: breaks-apps-below', /is unknown/],
+  ])('with %s is refused', async (_, line, message) => {
+    await write('0001_first.sql', `${line}\nselect 1`);
+    await expect(run()).rejects.toThrow(message);
+    await expect(run()).rejects.toThrow(MigrationHistoryError);
+  });
+
+  test('says that older apps break, and the history keeps it', async () => {
+    await write('0001_first.sql', '-- A change.\n-- aether: breaks-apps-below 1\nselect 1');
+    const told: string[] = [];
+    await run((line) => told.push(line));
+    expect(told.at(-1)).toMatch(/breaks apps made for less than migration 1$/);
+    const { rows } = await superuser.query('select breaks_apps_below from platform.migrations');
+    expect(rows).toEqual([{ breaks_apps_below: 1 }]);
+  });
+});
+
+describe('what a migration locks', () => {
+  test('is told and kept: tables that were there, each with its strongest lock', async () => {
+    await write('0001_first.sql', 'create table platform.first (n integer); create table platform.other (n integer)');
+    const told: string[] = [];
+    await run((line) => told.push(line));
+    expect(told.at(-1)).toMatch(/^migration 1 first: \d+ ms$/); // nobody waits for a table that is new
+    await write(
+      '0002_more.sql',
+      'alter table platform.first add more integer; insert into platform.other values (1); create table platform.new ()',
+    );
+    await run((line) => told.push(line));
+    const locks = [
+      'platform.first (access exclusive: no reads, no writes)',
+      'platform.other (row exclusive: reads and writes go on, but for changed rows)',
+    ];
+    expect(told.at(-1)).toMatch(/^migration 2 more: \d+ ms, locked /);
+    expect(told.at(-1)).toContain(locks.join('; '));
+    const { applied } = await migrationState(database.url('platform_migrator'), { folder });
+    expect(applied.map((past) => past.locks)).toEqual([[], locks]);
   });
 });
 

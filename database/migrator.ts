@@ -1,45 +1,24 @@
-import { createHash } from 'node:crypto';
-import { readdir, readFile } from 'node:fs/promises';
 import { setTimeout as wait } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import pg from 'pg';
+import { runAlone } from './alone.ts';
+import { type Migration, MigrationHistoryError, readMigrations } from './migrationfiles.ts';
+import { listLocks } from './migrationlocks.ts';
 import { takeTurn } from './turn.ts';
 
-export const migrationsFolder = fileURLToPath(new URL('./migrations', import.meta.url));
-
-export type Migration = { number: number; name: string; file: string; sha256: string; sql: string };
-export type MigrationState = { applied: number[]; pending: Migration[] };
+export type PastMigration = {
+  number: number;
+  name: string;
+  duration_ms: number;
+  locks: string[];
+  breaks_apps_below: number | null;
+};
+export type MigrationState = { applied: PastMigration[]; pending: Migration[] };
 const lockNotAvailable = '55P03';
 const lockTimeoutMs = 2_000;
 const lockPauseMs = 1_000;
 const lockPatienceMs = 120_000;
 
-type AppliedMigration = { number: number; name: string; sha256: string };
-
-/** The history in the database and the files disagree: someone edited, removed or misnumbered a migration. */
-export class MigrationHistoryError extends Error {}
-
-/**
- * The migrations of a folder, in order. A file is named `0001_noun.sql`; numbers start at 1 and leave no gap.
- *
- * @throws MigrationHistoryError naming the file that does not fit.
- */
-export async function readMigrations(folder = migrationsFolder): Promise<Migration[]> {
-  const files = (await readdir(folder)).filter((file) => /\.sql$/i.test(file)).sort();
-  return Promise.all(
-    files.map(async (file, index) => {
-      const [, digits, name] = /^(\d{4})_([a-z0-9_]+)\.sql$/.exec(file) ?? [];
-      if (!digits || !name || Number(digits) !== index + 1) {
-        throw new MigrationHistoryError(
-          `${file}: the migration after number ${index} must be named ${String(index + 1).padStart(4, '0')}_<name>.sql`,
-        );
-      }
-      // A checkout may turn line ends into CRLF, an editor may put a byte order mark before the text: that is no edit.
-      const sql = (await readFile(`${folder}/${file}`, 'utf8')).replace(/^\uFEFF/, '').replaceAll('\r\n', '\n');
-      return { number: index + 1, name, file, sha256: createHash('sha256').update(sql).digest('hex'), sql };
-    }),
-  );
-}
+type AppliedMigration = PastMigration & { sha256: string };
 
 /**
  * Compares what a database has with what the files say. Pure.
@@ -65,12 +44,13 @@ export function compareHistory(files: Migration[], applied: AppliedMigration[]):
       );
     }
   }
-  return { applied: applied.map((past) => past.number), pending: files.slice(applied.length) };
+  return { applied: applied.map(({ sha256: _, ...past }) => past), pending: files.slice(applied.length) };
 }
 
 /**
  * Brings a database up to date. Each migration is one transaction together with its entry in the history, so being killed
- * at any statement leaves whole migrations only; rivals wait for each other.
+ * at any statement leaves whole migrations only; rivals wait for each other. A migration that says `-- aether: no-transaction` is one
+ * statement outside of a transaction: see runAlone.
  *
  * @param url as `platform_migrator`; a superuser is refused, because what it creates would belong to it.
  * @returns the migrations that this call applied.
@@ -86,13 +66,17 @@ export async function migrate(
       create schema if not exists platform;
       create table if not exists platform.migrations (
         number integer primary key, name text not null, sha256 text not null,
-        applied_at timestamptz not null default clock_timestamp(), duration_ms integer not null)`);
+        applied_at timestamptz not null default clock_timestamp(), duration_ms integer not null,
+        locks text[] not null default '{}', breaks_apps_below integer)`);
     await protectHistory(client);
     const { pending } = compareHistory(files, await readApplied(client));
     for (const migration of pending) {
       const startedAt = performance.now();
-      await runWhenFree(client, migration, onProgress);
-      onProgress?.(`migration ${migration.number} ${migration.name}: ${Math.round(performance.now() - startedAt)} ms`);
+      const locks = await runWhenFree(client, migration, url, onProgress);
+      const durationMs = Math.round(performance.now() - startedAt);
+      onProgress?.(
+        `migration ${migration.number} ${migration.name}: ${describeRun({ durationMs, locks, ...migration })}`,
+      );
     }
     return pending;
   });
@@ -105,14 +89,18 @@ export async function migrate(
 async function runWhenFree(
   client: pg.Client,
   migration: Migration,
+  url: string,
   onProgress: (line: string) => void = () => {},
-): Promise<void> {
+): Promise<string[]> {
   const deadline = performance.now() + lockPatienceMs;
   for (;;) {
     try {
-      await run(client, migration);
-      return;
+      if (!migration.isAlone) return await run(client, migration);
+      const locks = await runAlone(client, migration, url, onProgress);
+      await record(client, migration, locks.durationMs, locks.held);
+      return locks.held;
     } catch (error) {
+      if (error instanceof MigrationHistoryError) throw error;
       if ((error as pg.DatabaseError).code !== lockNotAvailable) throw describeFailure(migration, error);
       const holders =
         (await client.query(openTransactions).catch(() => undefined))?.rows[0].holders ?? 'nobody any more';
@@ -128,25 +116,48 @@ async function runWhenFree(
   }
 }
 
-async function run(client: pg.Client, migration: Migration): Promise<void> {
+async function run(client: pg.Client, migration: Migration): Promise<string[]> {
   const startedAt = performance.now();
-  // Each begins in the same state: no migration may rely on a setting of the one before, because they may run in different years.
+  // What one migration set must not be what the next one relies on, because they may run in different years.
   await client.query(
     `begin; reset all; set role platform_owner; set search_path = pg_catalog, pg_temp; set local lock_timeout = '${lockTimeoutMs}ms'`,
   );
   try {
+    const before = await client.query<{ newest: string }>('select max(oid) as newest from pg_class');
     await client.query(asOneStatement(migration));
-    await client.query('insert into platform.migrations (number, name, sha256, duration_ms) values ($1, $2, $3, $4)', [
-      migration.number,
-      migration.name,
-      migration.sha256,
-      Math.round(performance.now() - startedAt),
-    ]);
+    await client.query('reset all; set role platform_owner; set search_path = pg_catalog, pg_temp');
+    const locks = await listLocks(client, before.rows[0]?.newest as string);
+    await record(client, migration, performance.now() - startedAt, locks);
     await client.query('commit');
+    return locks;
   } catch (error) {
     await client.query('rollback').catch(() => {}); // a dead connection has rolled back already
     throw error;
   }
+}
+
+async function record(client: pg.Client, migration: Migration, durationMs: number, locks: string[]): Promise<void> {
+  const { number, name, sha256, breaksAppsBelow } = migration;
+  await client.query(
+    `insert into platform.migrations (number, name, sha256, duration_ms, locks, breaks_apps_below)
+     values ($1, $2, $3, $4, $5, $6)`,
+    [number, name, sha256, Math.round(durationMs), locks, breaksAppsBelow],
+  );
+}
+
+/** A migration in words: how long it took, what it locked, whom it breaks. */
+export function describeRun({
+  durationMs,
+  locks,
+  breaksAppsBelow,
+}: {
+  durationMs: number;
+  locks: string[];
+  breaksAppsBelow: number | null;
+}): string {
+  const locked = locks.length > 0 ? `, locked ${locks.join('; ')}` : '';
+  const breaks = breaksAppsBelow === null ? '' : `, breaks apps made for less than migration ${breaksAppsBelow}`;
+  return `${durationMs} ms${locked}${breaks}`;
 }
 
 // Everybody may see these, but not what another login's session does: who has locked tables of this database is enough.
@@ -198,7 +209,13 @@ function asOneStatement({ sql, sha256 }: Migration): string {
 }
 
 async function readApplied(client: pg.Client): Promise<AppliedMigration[]> {
-  return (await client.query('select number, name, sha256 from platform.migrations order by number')).rows;
+  // An older start has fewer columns; its history is refused by what it has.
+  return (
+    await client.query(`
+      select m.number, m.name, m.sha256, m.duration_ms, to_jsonb(m) -> 'breaks_apps_below' as breaks_apps_below,
+        coalesce(to_jsonb(m) -> 'locks', '[]') as locks
+      from platform.migrations m order by m.number`)
+  ).rows;
 }
 
 /** The history is a table like any other, but older than the procedure that protects the others. */
@@ -223,5 +240,8 @@ function describeFailure(migration: Migration, error: unknown): Error {
   const isOwn = internalPosition && internalQuery === migration.sql;
   const line = isOwn ? `:${migration.sql.slice(0, Number(internalPosition)).split('\n').length}` : '';
   const hint = code === '0A000' ? ' A migration is one transaction already: take out begin, commit and the like.' : '';
-  return new Error(`${migration.file}${line}: ${message}.${hint} Nothing of it was applied.`, { cause: error });
+  return new Error(
+    `${migration.file}${line}: ${message}.${hint} ${migration.isAlone ? 'An index that it left unfinished is dropped by the next try.' : 'Nothing of it was applied.'}`,
+    { cause: error },
+  );
 }

@@ -6,11 +6,10 @@ create extension pg_trgm with schema ext;
 alter default privileges for role platform_owner grant execute on functions to platform_owner;
 alter default privileges for role platform_owner grant usage on types to platform_owner;
 
-grant connect on database to foundation_role;
+grant connect on database to app_role;
 grant connect on database to observer_role;
 grant connect on database to platform_migrator;
 grant connect on database to privacy_role;
-grant connect on database to support_role;
 grant connect on database to sync_role;
 grant create on database to platform_owner;
 
@@ -233,7 +232,7 @@ create table crm.activities (
   constraint activities_deal_id_fkey FOREIGN KEY (deal_id) REFERENCES crm.deals(id),
   constraint activities_check CHECK (((created_by_app = 'support'::text) = (type ~~ 'support\_%'::text))),
   constraint activities_check1 CHECK (((created_by_app <> 'support'::text) OR (idempotency_key IS NOT NULL))),
-  constraint activities_created_by_app_check CHECK ((created_by_app = ANY (ARRAY['foundation'::text, 'support'::text]))),
+  constraint activities_created_by_app_check CHECK (platform.is_app(created_by_app)),
   constraint activities_description_check CHECK (((char_length(description) >= 1) AND (char_length(description) <= 4000))),
   constraint activities_done_at_time CHECK (platform.is_time(done_at)),
   constraint activities_due_at_time CHECK (platform.is_time(due_at)),
@@ -629,13 +628,11 @@ create view crm.tier_grants as
 grant select on crm.tier_grants to support_role;
 
 create schema ext;
-grant usage on schema ext to foundation_role;
+grant usage on schema ext to app_role;
 grant usage on schema ext to platform_owner;
-grant usage on schema ext to support_role;
 
 create schema platform;
-grant usage on schema platform to foundation_role;
-grant usage on schema platform to support_role;
+grant usage on schema platform to app_role;
 grant usage on schema platform to sync_role;
 
 CREATE OR REPLACE FUNCTION platform.add_address(of_customer uuid, address text, key text, expected_version bigint DEFAULT NULL::bigint, OUT held uuid, OUT address_id uuid, OUT version bigint)
@@ -660,8 +657,15 @@ begin
     raise exception 'another customer is known by this' using errcode = 'unique_violation', constraint = 'customer_emails_pkey';
   end if;
 end $function$;
-grant execute on function platform.add_address(of_customer uuid, address text, key text, expected_version bigint, OUT held uuid, OUT address_id uuid, OUT version bigint) to foundation_role;
-grant execute on function platform.add_address(of_customer uuid, address text, key text, expected_version bigint, OUT held uuid, OUT address_id uuid, OUT version bigint) to support_role;
+grant execute on function platform.add_address(of_customer uuid, address text, key text, expected_version bigint, OUT held uuid, OUT address_id uuid, OUT version bigint) to app_role;
+
+CREATE OR REPLACE FUNCTION platform.audience_of(app text)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN CASE app WHEN 'foundation'::text THEN 'crm'::text WHEN 'support'::text THEN 'support'::text ELSE NULL::text END;
+grant execute on function platform.audience_of(app text) to app_role;
+grant execute on function platform.audience_of(app text) to sync_role;
 
 CREATE OR REPLACE FUNCTION platform.complete_customer()
  RETURNS trigger
@@ -716,16 +720,14 @@ CREATE OR REPLACE FUNCTION platform.current_actor()
  LANGUAGE sql
  STABLE
 RETURN NULLIF(current_setting('aether.actor'::text, true), ''::text);
-grant execute on function platform.current_actor() to foundation_role;
-grant execute on function platform.current_actor() to support_role;
+grant execute on function platform.current_actor() to app_role;
 
 CREATE OR REPLACE FUNCTION platform.current_app()
  RETURNS text
  LANGUAGE sql
  STABLE
-RETURN CASE ((((pg_has_role(SESSION_USER, 'foundation_role'::name, 'USAGE'::text))::integer + (2 * (pg_has_role(SESSION_USER, 'support_role'::name, 'USAGE'::text))::integer)) + (4 * (pg_has_role(SESSION_USER, 'sync_role'::name, 'USAGE'::text))::integer)) + (8 * (pg_has_role(SESSION_USER, 'privacy_role'::name, 'USAGE'::text))::integer)) WHEN 1 THEN 'foundation'::text WHEN 2 THEN 'support'::text WHEN 4 THEN 'sync'::text WHEN 8 THEN 'privacy'::text ELSE 'operator'::text END;
-grant execute on function platform.current_app() to foundation_role;
-grant execute on function platform.current_app() to support_role;
+RETURN CASE ((((1 * (pg_has_role(SESSION_USER, 'privacy_role'::name, 'USAGE'::text))::integer) + (2 * (pg_has_role(SESSION_USER, 'sync_role'::name, 'USAGE'::text))::integer)) + (4 * (pg_has_role(SESSION_USER, 'foundation_role'::name, 'USAGE'::text))::integer)) + (8 * (pg_has_role(SESSION_USER, 'support_role'::name, 'USAGE'::text))::integer)) WHEN 1 THEN 'privacy'::text WHEN 2 THEN 'sync'::text WHEN 4 THEN 'foundation'::text WHEN 8 THEN 'support'::text ELSE 'operator'::text END;
+grant execute on function platform.current_app() to app_role;
 grant execute on function platform.current_app() to sync_role;
 
 CREATE OR REPLACE FUNCTION platform.end_sign_ins(person text, only_this uuid, reason text)
@@ -741,8 +743,7 @@ begin
   get diagnostics ended = row_count;
   return ended;
 end $function$;
-grant execute on function platform.end_sign_ins(person text, only_this uuid, reason text) to foundation_role;
-grant execute on function platform.end_sign_ins(person text, only_this uuid, reason text) to support_role;
+grant execute on function platform.end_sign_ins(person text, only_this uuid, reason text) to app_role;
 
 CREATE OR REPLACE FUNCTION platform.find_or_create_customer(key text, address text, full_name text, OUT customer platform.customers, OUT created boolean)
  RETURNS record
@@ -770,16 +771,32 @@ begin
   -- Reached only under repeatable read, where the rival's row stays invisible to every attempt.
   raise exception 'a customer with this address or number appeared meanwhile' using errcode = 'serialization_failure';
 end $function$;
-grant execute on function platform.find_or_create_customer(key text, address text, full_name text, OUT customer platform.customers, OUT created boolean) to foundation_role;
-grant execute on function platform.find_or_create_customer(key text, address text, full_name text, OUT customer platform.customers, OUT created boolean) to support_role;
+grant execute on function platform.find_or_create_customer(key text, address text, full_name text, OUT customer platform.customers, OUT created boolean) to app_role;
 
 CREATE OR REPLACE FUNCTION platform.fold(value text)
  RETURNS text
  LANGUAGE sql
  IMMUTABLE PARALLEL SAFE
 RETURN replace(replace(replace(translate(regexp_replace(NORMALIZE(lower(value), NFD), '[\u0300-\u036f]'::text, ''::text, 'g'::text), 'øłđıħŧ'::text, 'oldiht'::text), 'ß'::text, 'ss'::text), 'æ'::text, 'ae'::text), 'œ'::text, 'oe'::text);
-grant execute on function platform.fold(value text) to foundation_role;
-grant execute on function platform.fold(value text) to support_role;
+grant execute on function platform.fold(value text) to app_role;
+
+CREATE OR REPLACE FUNCTION platform.follow_apps()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare unfit name;
+begin
+  select a.role into unfit from platform.apps a
+  where to_regrole(a.role) is null or not pg_has_role(a.role, 'app_role', 'USAGE') limit 1;
+  if found then
+    raise exception 'the role % is no member of app_role', unfit using errcode = 'undefined_object',
+      hint = format(
+        'As the server''s administrator: create role %1$I nologin; grant app_role to %1$I with inherit true, set false;', unfit);
+  end if;
+  call platform.write_app_functions();
+  return null;
+end $function$;
 
 CREATE OR REPLACE FUNCTION platform.hold_customer(of_customer uuid, expected_version bigint DEFAULT NULL::bigint)
  RETURNS uuid
@@ -795,37 +812,51 @@ begin
   return held;
 end $function$;
 
+CREATE OR REPLACE FUNCTION platform.is_app(name text)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN (name = ANY (ARRAY['foundation'::text, 'support'::text]));
+grant execute on function platform.is_app(name text) to app_role;
+grant execute on function platform.is_app(name text) to sync_role;
+
 CREATE OR REPLACE FUNCTION platform.is_day(value date)
  RETURNS boolean
  LANGUAGE sql
  IMMUTABLE PARALLEL SAFE
 RETURN ((value >= '1900-01-01'::date) AND (value < '3000-01-01'::date));
-grant execute on function platform.is_day(value date) to foundation_role;
-grant execute on function platform.is_day(value date) to support_role;
+grant execute on function platform.is_day(value date) to app_role;
 
 CREATE OR REPLACE FUNCTION platform.is_email_key(key text)
  RETURNS boolean
  LANGUAGE sql
  IMMUTABLE PARALLEL SAFE
 RETURN ((octet_length(key) <= 254) AND (octet_length(split_part(key, '@'::text, 1)) <= 64) AND (key !~ '^//'::text) AND (key ~ '^[^].@[:space:][:cntrl:]A-Z"(),:;<>[\\%]+(\.[^].@[:space:][:cntrl:]A-Z"(),:;<>[\\%]+)*@([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]$'::text));
-grant execute on function platform.is_email_key(key text) to foundation_role;
-grant execute on function platform.is_email_key(key text) to support_role;
+grant execute on function platform.is_email_key(key text) to app_role;
 
 CREATE OR REPLACE FUNCTION platform.is_line(value text, characters_max integer)
  RETURNS boolean
  LANGUAGE sql
  IMMUTABLE PARALLEL SAFE
 RETURN (((char_length(value) >= 1) AND (char_length(value) <= characters_max)) AND (value !~ '[\x01-\x1f\x7f]|^\s|\s$'::text));
-grant execute on function platform.is_line(value text, characters_max integer) to foundation_role;
-grant execute on function platform.is_line(value text, characters_max integer) to support_role;
+grant execute on function platform.is_line(value text, characters_max integer) to app_role;
 
 CREATE OR REPLACE FUNCTION platform.is_time(value timestamp with time zone)
  RETURNS boolean
  LANGUAGE sql
  IMMUTABLE PARALLEL SAFE
 RETURN ((value >= '1900-01-01 00:00:00+00'::timestamp with time zone) AND (value < '3000-01-01 00:00:00+00'::timestamp with time zone));
-grant execute on function platform.is_time(value timestamp with time zone) to foundation_role;
-grant execute on function platform.is_time(value timestamp with time zone) to support_role;
+grant execute on function platform.is_time(value timestamp with time zone) to app_role;
+
+CREATE OR REPLACE FUNCTION platform.keep_app()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  raise exception 'an app keeps its name and its audience, and is not removed' using errcode = 'restrict_violation',
+    hint = 'Take its login away instead: what it has written and published stays.';
+end $function$;
 
 CREATE OR REPLACE FUNCTION platform.keep_directory_account()
  RETURNS trigger
@@ -882,8 +913,7 @@ AS $function$
   where s.user_id = person and s.ended_at is null and s.expires_at > now() and s.last_seen_at > now() - s.idle_max
   order by s.last_seen_at desc, s.id limit 200
 $function$;
-grant execute on function platform.list_sign_ins(person text) to foundation_role;
-grant execute on function platform.list_sign_ins(person text) to support_role;
+grant execute on function platform.list_sign_ins(person text) to app_role;
 
 CREATE OR REPLACE FUNCTION platform.make_address_primary(of_customer uuid, of_address uuid, expected_version bigint DEFAULT NULL::bigint, OUT held uuid, OUT address_id uuid, OUT version bigint)
  RETURNS record
@@ -899,8 +929,7 @@ begin
   where c.id = held and e.customer_id = held and e.id = of_address
   returning e.id, c.version into address_id, version;
 end $function$;
-grant execute on function platform.make_address_primary(of_customer uuid, of_address uuid, expected_version bigint, OUT held uuid, OUT address_id uuid, OUT version bigint) to foundation_role;
-grant execute on function platform.make_address_primary(of_customer uuid, of_address uuid, expected_version bigint, OUT held uuid, OUT address_id uuid, OUT version bigint) to support_role;
+grant execute on function platform.make_address_primary(of_customer uuid, of_address uuid, expected_version bigint, OUT held uuid, OUT address_id uuid, OUT version bigint) to app_role;
 
 CREATE OR REPLACE FUNCTION platform.mark_email_key()
  RETURNS trigger
@@ -928,8 +957,7 @@ begin
   end loop;
   return number;
 end $function$;
-grant execute on function platform.next_customer_number(app text) to foundation_role;
-grant execute on function platform.next_customer_number(app text) to support_role;
+grant execute on function platform.next_customer_number(app text) to app_role;
 
 CREATE OR REPLACE PROCEDURE platform.protect_table(IN target regclass)
  LANGUAGE plpgsql
@@ -1061,8 +1089,7 @@ begin
   address_id := known.id;
   version := platform.count_address_change(held);
 end $function$;
-grant execute on function platform.remove_address(of_customer uuid, of_address uuid, expected_version bigint, OUT held uuid, OUT address_id uuid, OUT version bigint) to foundation_role;
-grant execute on function platform.remove_address(of_customer uuid, of_address uuid, expected_version bigint, OUT held uuid, OUT address_id uuid, OUT version bigint) to support_role;
+grant execute on function platform.remove_address(of_customer uuid, of_address uuid, expected_version bigint, OUT held uuid, OUT address_id uuid, OUT version bigint) to app_role;
 
 CREATE OR REPLACE FUNCTION platform.require_present_customer()
  RETURNS trigger
@@ -1125,8 +1152,7 @@ begin
   address_id := removed.id;
   version := platform.count_address_change(held);
 end $function$;
-grant execute on function platform.restore_address(of_customer uuid, of_address uuid, expected_version bigint, OUT held uuid, OUT address_id uuid, OUT version bigint) to foundation_role;
-grant execute on function platform.restore_address(of_customer uuid, of_address uuid, expected_version bigint, OUT held uuid, OUT address_id uuid, OUT version bigint) to support_role;
+grant execute on function platform.restore_address(of_customer uuid, of_address uuid, expected_version bigint, OUT held uuid, OUT address_id uuid, OUT version bigint) to app_role;
 
 CREATE OR REPLACE FUNCTION platform.sign_in_user(subject text, address text, full_name text, tenant text, account text)
  RETURNS platform.users
@@ -1158,8 +1184,58 @@ begin
   end loop;
   raise exception 'another directory account has this subject' using errcode = 'unique_violation', constraint = 'users_pkey';
 end $function$;
-grant execute on function platform.sign_in_user(subject text, address text, full_name text, tenant text, account text) to foundation_role;
-grant execute on function platform.sign_in_user(subject text, address text, full_name text, tenant text, account text) to support_role;
+grant execute on function platform.sign_in_user(subject text, address text, full_name text, tenant text, account text) to app_role;
+
+CREATE OR REPLACE PROCEDURE platform.write_app_functions()
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $procedure$
+declare
+  memberships text;
+  names text;
+  app_names text;
+  audiences text;
+begin
+  select string_agg(format('%s * pg_has_role(session_user, %L, ''USAGE'')::integer', 1::bigint << n, w.role), ' + ' order by n),
+         string_agg(format('when %s then %L', 1::bigint << n, w.name), ' ' order by n)
+  into memberships, names
+  from (select b.name, b.role, (row_number() over (order by b.rank, b.name collate "C") - 1)::integer as n
+        from (select a.name, a.role, 1 as rank from platform.apps a
+              union all values ('sync', 'sync_role', 0), ('privacy', 'privacy_role', 0)) b) w;
+  select coalesce(string_agg(quote_literal(a.name), ', ' order by a.name), 'null'),
+         coalesce(string_agg(format('when %L then %L', a.name, a.audience), ' ' order by a.name), 'when null then null')
+  into app_names, audiences from platform.apps a;
+  execute format('create or replace function platform.current_app() returns text language sql stable
+    return case %s %s else ''operator'' end', memberships, names);
+  execute format('create or replace function platform.is_app(name text) returns boolean language sql immutable parallel safe
+    return name in (%s)', app_names);
+  execute format('create or replace function platform.audience_of(app text) returns text language sql immutable parallel safe
+    return case app %s end', audiences);
+end $procedure$;
+
+create table platform.apps (
+  name text collate "C" not null,
+  role name not null,
+  audience text collate "C" not null,
+  created_at timestamp with time zone default now() not null,
+  constraint apps_pkey PRIMARY KEY (name),
+  constraint apps_audience_key UNIQUE (audience),
+  constraint apps_role_key UNIQUE (role),
+  constraint apps_audience_check CHECK (((audience ~ '^[a-z][a-z0-9_]{1,62}$'::text) AND (audience <> ALL (ARRAY['platform'::text, 'own'::text])))),
+  constraint apps_name_check CHECK ((name ~ '^[a-z][a-z0-9_]{1,31}$'::text)),
+  constraint apps_name_free CHECK ((name <> ALL (ARRAY['platform'::text, 'sync'::text, 'privacy'::text, 'operator'::text, 'customer'::text, 'company'::text, 'user'::text, 'deal'::text, 'contact'::text, 'activity'::text, 'custom_value'::text, 'session'::text, 'message'::text, 'entry'::text, 'call'::text]))),
+  constraint apps_role_check CHECK ((role ~ '^[a-z][a-z0-9_]{1,62}$'::text))
+);
+comment on table platform.apps is 'Which apps there are. An app stays: its name stands in what it has written.';
+comment on column platform.apps.role is 'Its login has this role, which is a member of app_role.';
+comment on column platform.apps.audience is 'Which events it is shown besides those for everybody: usually the name of its schema.';
+CREATE TRIGGER follow_apps AFTER INSERT OR UPDATE ON platform.apps FOR EACH STATEMENT EXECUTE FUNCTION platform.follow_apps();
+CREATE TRIGGER keep_app BEFORE DELETE ON platform.apps FOR EACH ROW EXECUTE FUNCTION platform.keep_app();
+CREATE TRIGGER keep_app_name BEFORE UPDATE OF name, audience ON platform.apps FOR EACH ROW WHEN (((new.name IS DISTINCT FROM old.name) OR (new.audience IS DISTINCT FROM old.audience))) EXECUTE FUNCTION platform.keep_app();
+alter table platform.apps enable row level security, force row level security;
+create policy apps_read on platform.apps for select to app_role using (true);
+create policy owner_all on platform.apps for all to platform_owner using (true) with check (true);
+grant select on platform.apps to app_role;
 
 create table platform.companies (
   id uuid default uuidv7() not null,
@@ -1171,7 +1247,7 @@ create table platform.companies (
   created_by_app text collate "C" default platform.current_app() not null,
   constraint companies_pkey PRIMARY KEY (id),
   constraint companies_domain_key UNIQUE (domain),
-  constraint companies_created_by_app_check CHECK ((created_by_app = ANY (ARRAY['foundation'::text, 'support'::text]))),
+  constraint companies_created_by_app_check CHECK (platform.is_app(created_by_app)),
   constraint companies_domain_check CHECK (((domain ~ '^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9-]{2,63}$'::text) AND (octet_length(domain) <= 253))),
   constraint companies_name_check CHECK (platform.is_line(name, 200)),
   constraint require_custom_values TRIGGER DEFERRABLE INITIALLY DEFERRED
@@ -1184,17 +1260,13 @@ CREATE CONSTRAINT TRIGGER require_custom_values AFTER INSERT ON platform.compani
 CREATE TRIGGER count_version BEFORE UPDATE ON platform.companies FOR EACH ROW EXECUTE FUNCTION platform.count_version();
 CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON platform.companies FOR EACH ROW EXECUTE FUNCTION sync.capture_platform_companies();
 alter table platform.companies enable row level security, force row level security;
-create policy apps_edit on platform.companies for update to foundation_role, support_role using (true) with check (true);
-create policy apps_read on platform.companies for select to foundation_role, support_role using (true);
-create policy foundation_add on platform.companies for insert to foundation_role with check ((created_by_app = 'foundation'::text));
+create policy apps_add on platform.companies for insert to app_role with check ((created_by_app = platform.current_app()));
+create policy apps_edit on platform.companies for update to app_role using (true) with check (true);
+create policy apps_read on platform.companies for select to app_role using (true);
 create policy owner_all on platform.companies for all to platform_owner using (true) with check (true);
-create policy support_add on platform.companies for insert to support_role with check ((created_by_app = 'support'::text));
-grant insert (name, domain, created_by_app) on platform.companies to foundation_role;
-grant insert (name, domain, created_by_app) on platform.companies to support_role;
-grant select on platform.companies to foundation_role;
-grant select on platform.companies to support_role;
-grant update (name, domain) on platform.companies to foundation_role;
-grant update (name, domain) on platform.companies to support_role;
+grant insert (name, domain, created_by_app) on platform.companies to app_role;
+grant select on platform.companies to app_role;
+grant update (name, domain) on platform.companies to app_role;
 
 create table platform.customer_emails (
   id uuid default uuidv7() not null,
@@ -1226,10 +1298,9 @@ CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON pla
 CREATE TRIGGER z_capture_added AFTER INSERT ON platform.customer_emails FOR EACH ROW WHEN ((NOT new.is_primary)) EXECUTE FUNCTION sync.capture_platform_customer_emails();
 CREATE TRIGGER z_capture_changed AFTER DELETE OR UPDATE ON platform.customer_emails FOR EACH ROW EXECUTE FUNCTION sync.capture_platform_customer_emails();
 alter table platform.customer_emails enable row level security, force row level security;
-create policy apps_read on platform.customer_emails for select to foundation_role, support_role using (true);
+create policy apps_read on platform.customer_emails for select to app_role using (true);
 create policy owner_all on platform.customer_emails for all to platform_owner using (true) with check (true);
-grant select on platform.customer_emails to foundation_role;
-grant select on platform.customer_emails to support_role;
+grant select on platform.customer_emails to app_role;
 
 create table platform.customer_external_ids (
   app text collate "C" not null,
@@ -1238,16 +1309,15 @@ create table platform.customer_external_ids (
   created_at timestamp with time zone default now() not null,
   constraint customer_external_ids_pkey PRIMARY KEY (app, external_id),
   constraint customer_external_ids_customer_id_fkey FOREIGN KEY (customer_id) REFERENCES platform.customers(id),
-  constraint customer_external_ids_app_check CHECK ((app = ANY (ARRAY['foundation'::text, 'support'::text]))),
+  constraint customer_external_ids_app_check CHECK (platform.is_app(app)),
   constraint customer_external_ids_external_id_check CHECK (((octet_length(external_id) >= 1) AND (octet_length(external_id) <= 128)))
 );
 CREATE INDEX customer_external_ids_customer_id_idx ON platform.customer_external_ids USING btree (customer_id);
 CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON platform.customer_external_ids FOR EACH ROW EXECUTE FUNCTION platform.require_present_customer('customer_id');
 alter table platform.customer_external_ids enable row level security, force row level security;
-create policy apps_read on platform.customer_external_ids for select to foundation_role, support_role using (true);
+create policy apps_read on platform.customer_external_ids for select to app_role using (true);
 create policy owner_all on platform.customer_external_ids for all to platform_owner using (true) with check (true);
-grant select on platform.customer_external_ids to foundation_role;
-grant select on platform.customer_external_ids to support_role;
+grant select on platform.customer_external_ids to app_role;
 
 create table platform.customers (
   id uuid default uuidv7() not null,
@@ -1276,7 +1346,7 @@ create table platform.customers (
   constraint customers_merged_into_fkey FOREIGN KEY (merged_into) REFERENCES platform.customers(id),
   constraint customers_account_tier_check CHECK ((account_tier ~ '^[a-z][a-z0-9_-]{0,39}$'::text)),
   constraint customers_check CHECK ((merged_into <> id)),
-  constraint customers_created_by_app_check CHECK ((created_by_app = ANY (ARRAY['foundation'::text, 'support'::text]))),
+  constraint customers_created_by_app_check CHECK (platform.is_app(created_by_app)),
   constraint customers_crm_id_check CHECK ((crm_id > 0)),
   constraint customers_crm_id_safe CHECK ((crm_id <= '9007199254740991'::bigint)),
   constraint customers_email_key_canonical CHECK ((platform.is_email_key(email_key) AND ((email ~ '[^\x01-\x7f]'::text) OR (email_key = lower((email COLLATE "C")))))),
@@ -1311,17 +1381,17 @@ CREATE TRIGGER d_keep_new_merges_flat BEFORE INSERT ON platform.customers FOR EA
 CREATE TRIGGER d_order AFTER INSERT OR UPDATE ON platform.customers FOR EACH ROW EXECUTE FUNCTION crm.order_customer();
 CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON platform.customers FOR EACH ROW EXECUTE FUNCTION sync.capture_platform_customers();
 alter table platform.customers enable row level security, force row level security;
-create policy apps_edit on platform.customers for update to foundation_role, support_role using (((erased_at IS NULL) AND (merged_into IS NULL))) with check (true);
-create policy apps_read on platform.customers for select to foundation_role, support_role using (true);
-create policy foundation_add on platform.customers for insert to foundation_role with check ((created_by_app = 'foundation'::text));
+create policy apps_add on platform.customers for insert to app_role with check ((created_by_app = platform.current_app()));
+create policy apps_edit on platform.customers for update to app_role using (((erased_at IS NULL) AND (merged_into IS NULL))) with check (true);
+create policy apps_read on platform.customers for select to app_role using (true);
 create policy owner_all on platform.customers for all to platform_owner using (true) with check (true);
-create policy support_add on platform.customers for insert to support_role with check ((created_by_app = 'support'::text));
-grant insert (email, email_key, name, phone, company_id, created_by_app, crm_id, account_tier, account_manager_id) on platform.customers to foundation_role;
-grant insert (email, email_key, name, phone, company_id, created_by_app, support_id, preferred_language, timezone) on platform.customers to support_role;
-grant select on platform.customers to foundation_role;
-grant select on platform.customers to support_role;
-grant update (email, email_key, name, phone, company_id, crm_id, account_tier, account_manager_id) on platform.customers to foundation_role;
-grant update (email, email_key, name, phone, company_id, support_id, preferred_language, timezone) on platform.customers to support_role;
+grant insert (crm_id, account_tier, account_manager_id) on platform.customers to foundation_role;
+grant insert (email, email_key, name, phone, company_id, created_by_app) on platform.customers to app_role;
+grant insert (support_id, preferred_language, timezone) on platform.customers to support_role;
+grant select on platform.customers to app_role;
+grant update (crm_id, account_tier, account_manager_id) on platform.customers to foundation_role;
+grant update (email, email_key, name, phone, company_id) on platform.customers to app_role;
+grant update (support_id, preferred_language, timezone) on platform.customers to support_role;
 
 create table platform.migrations (
   number integer not null,
@@ -1329,14 +1399,15 @@ create table platform.migrations (
   sha256 text not null,
   applied_at timestamp with time zone default clock_timestamp() not null,
   duration_ms integer not null,
+  locks text[] default '{}'::text[] not null,
+  breaks_apps_below integer,
   constraint migrations_pkey PRIMARY KEY (number)
 );
 alter table platform.migrations enable row level security, force row level security;
-create policy apps_read on platform.migrations for select to foundation_role, support_role, sync_role using (true);
+create policy apps_read on platform.migrations for select to app_role, sync_role using (true);
 create policy owner_all on platform.migrations for all to platform_owner using (true) with check (true);
-grant select (number, name, applied_at) on platform.migrations to foundation_role;
-grant select (number, name, applied_at) on platform.migrations to support_role;
-grant select (number, name, applied_at) on platform.migrations to sync_role;
+grant select (number, name, applied_at, breaks_apps_below) on platform.migrations to app_role;
+grant select (number, name, applied_at, breaks_apps_below) on platform.migrations to sync_role;
 
 create table platform.removed_emails (
   id uuid not null,
@@ -1388,10 +1459,9 @@ CREATE INDEX review_candidates_other_id_idx ON platform.review_candidates USING 
 CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON platform.review_candidates FOR EACH ROW EXECUTE FUNCTION platform.require_present_customer('customer_id');
 CREATE TRIGGER present_other_id BEFORE INSERT OR UPDATE OF other_id ON platform.review_candidates FOR EACH ROW EXECUTE FUNCTION platform.require_present_customer('other_id');
 alter table platform.review_candidates enable row level security, force row level security;
-create policy apps_read on platform.review_candidates for select to foundation_role, support_role using (true);
+create policy apps_read on platform.review_candidates for select to app_role using (true);
 create policy owner_all on platform.review_candidates for all to platform_owner using (true) with check (true);
-grant select on platform.review_candidates to foundation_role;
-grant select on platform.review_candidates to support_role;
+grant select on platform.review_candidates to app_role;
 
 create table platform.sign_ins (
   id uuid default uuidv7() not null,
@@ -1417,7 +1487,7 @@ create table platform.sign_ins (
   constraint sign_ins_token_hash_key UNIQUE (token_hash),
   constraint sign_ins_user_id_fkey FOREIGN KEY (user_id) REFERENCES platform.users(id),
   constraint sign_ins_agent_check CHECK (platform.is_line(agent, 200)),
-  constraint sign_ins_app_check CHECK ((app = ANY (ARRAY['foundation'::text, 'support'::text]))),
+  constraint sign_ins_app_check CHECK (platform.is_app(app)),
   constraint sign_ins_check CHECK (((next_token_hash IS NULL) = (next_token_at IS NULL))),
   constraint sign_ins_check1 CHECK (((ended_at IS NULL) = (end_reason IS NULL))),
   constraint sign_ins_check2 CHECK ((expires_at <= (created_at + '31 days'::interval))),
@@ -1441,16 +1511,13 @@ comment on column platform.sign_ins.csrf_token is 'In clear: without the cookie 
 comment on column platform.sign_ins.role_max is 'The most that the directory allowed at this sign-in; the role itself is the user''s.';
 CREATE INDEX sign_ins_user_id_idx ON platform.sign_ins USING btree (user_id);
 alter table platform.sign_ins enable row level security, force row level security;
-create policy own_add on platform.sign_ins for insert to foundation_role, support_role with check ((app = platform.current_app()));
-create policy own_edit on platform.sign_ins for update to foundation_role, support_role using (((app = platform.current_app()) AND (ended_at IS NULL))) with check ((app = platform.current_app()));
-create policy own_read on platform.sign_ins for select to foundation_role, support_role using ((app = platform.current_app()));
+create policy own_add on platform.sign_ins for insert to app_role with check ((app = platform.current_app()));
+create policy own_edit on platform.sign_ins for update to app_role using (((app = platform.current_app()) AND (ended_at IS NULL))) with check ((app = platform.current_app()));
+create policy own_read on platform.sign_ins for select to app_role using ((app = platform.current_app()));
 create policy owner_all on platform.sign_ins for all to platform_owner using (true) with check (true);
-grant insert (user_id, token_hash, csrf_token, role_max, agent, idle_max, expires_at) on platform.sign_ins to foundation_role;
-grant insert (user_id, token_hash, csrf_token, role_max, agent, idle_max, expires_at) on platform.sign_ins to support_role;
-grant select on platform.sign_ins to foundation_role;
-grant select on platform.sign_ins to support_role;
-grant update (token_hash, next_token_hash, next_token_at, previous_token_hash, rotated_at, last_seen_at, ended_at, end_reason) on platform.sign_ins to foundation_role;
-grant update (token_hash, next_token_hash, next_token_at, previous_token_hash, rotated_at, last_seen_at, ended_at, end_reason) on platform.sign_ins to support_role;
+grant insert (user_id, token_hash, csrf_token, role_max, agent, idle_max, expires_at) on platform.sign_ins to app_role;
+grant select on platform.sign_ins to app_role;
+grant update (token_hash, next_token_hash, next_token_at, previous_token_hash, rotated_at, last_seen_at, ended_at, end_reason) on platform.sign_ins to app_role;
 
 create table platform.users (
   id text collate "C" not null,
@@ -1481,13 +1548,13 @@ comment on column platform.users.directory_object_id is 'With the tenant, what f
 CREATE TRIGGER keep_directory_account BEFORE UPDATE OF directory_tenant_id, directory_object_id ON platform.users FOR EACH ROW WHEN (((old.directory_object_id IS NOT NULL) AND ((old.directory_tenant_id IS DISTINCT FROM new.directory_tenant_id) OR (old.directory_object_id IS DISTINCT FROM new.directory_object_id)))) EXECUTE FUNCTION platform.keep_directory_account();
 CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON platform.users FOR EACH ROW EXECUTE FUNCTION sync.capture_platform_users();
 alter table platform.users enable row level security, force row level security;
-create policy apps_edit on platform.users for update to foundation_role, support_role using (true) with check (true);
-create policy apps_read on platform.users for select to foundation_role, support_role using (true);
+create policy apps_edit on platform.users for update to app_role using (true) with check (true);
+create policy apps_read on platform.users for select to app_role using (true);
 create policy owner_all on platform.users for all to platform_owner using (true) with check (true);
-grant select on platform.users to foundation_role;
-grant select on platform.users to support_role;
-grant update (email, name, role, foundation_user_id, last_signed_in) on platform.users to foundation_role;
-grant update (email, name, support_user_id, last_signed_in) on platform.users to support_role;
+grant select on platform.users to app_role;
+grant update (email, name, last_signed_in) on platform.users to app_role;
+grant update (role, foundation_user_id) on platform.users to foundation_role;
+grant update (support_user_id) on platform.users to support_role;
 
 comment on function platform.sign_in_user(pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text) is 'Whoever may call it says whom a directory account is: the logins of the apps are trusted to have asked the directory. See docs/signin.md.';
 
@@ -1794,8 +1861,7 @@ grant select on support.widgets to support_role;
 grant update (key, name, allowed_origins, settings, is_active) on support.widgets to support_role;
 
 create schema sync;
-grant usage on schema sync to foundation_role;
-grant usage on schema sync to support_role;
+grant usage on schema sync to app_role;
 grant usage on schema sync to sync_role;
 
 create sequence sync.lease_ends_ms as bigint start 0 increment 1 minvalue 0 maxvalue 9223372036854775807 cache 1;
@@ -1868,6 +1934,9 @@ declare
   whole text;
   changes text;
 begin
+  if event_audience <> 'platform' and not exists (select from platform.apps a where a.audience = event_audience) then
+    raise exception 'no app has the audience %', event_audience using errcode = 'invalid_parameter_value';
+  end if;
   select array_agg(a.attname::text order by a.attnum)
            filter (where a.attname not in ('version', 'updated_at') and a.attname <> all (never)),
          bool_or(a.attname = 'version')
@@ -2876,8 +2945,7 @@ CREATE OR REPLACE FUNCTION sync.head()
  STABLE SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'pg_temp'
 RETURN GREATEST((SELECT e."position" FROM sync.events e ORDER BY e."position" DESC LIMIT 1), (SELECT s.head FROM sync.sequencer s));
-grant execute on function sync.head() to foundation_role;
-grant execute on function sync.head() to support_role;
+grant execute on function sync.head() to app_role;
 grant execute on function sync.head() to sync_role;
 
 CREATE OR REPLACE FUNCTION sync.lease_left_ms()
@@ -2935,7 +3003,7 @@ CREATE OR REPLACE FUNCTION sync.may_read(app text, audience text)
  RETURNS boolean
  LANGUAGE sql
  IMMUTABLE PARALLEL SAFE
-RETURN ((audience = 'platform'::text) OR (app = 'sync'::text) OR (audience = CASE app WHEN 'foundation'::text THEN 'crm'::text ELSE app END));
+RETURN ((audience = 'platform'::text) OR (app = 'sync'::text) OR (audience = platform.audience_of(app)));
 grant execute on function sync.may_read(app text, audience text) to sync_role;
 
 CREATE OR REPLACE FUNCTION sync.outbox_age()
@@ -2944,8 +3012,7 @@ CREATE OR REPLACE FUNCTION sync.outbox_age()
  STABLE SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'pg_temp'
 RETURN (SELECT (clock_timestamp() - o.occurred_at) FROM sync.outbox o WHERE (o.id > (SELECT s.floor_id FROM sync.sequencer s)) ORDER BY o.id LIMIT 1);
-grant execute on function sync.outbox_age() to foundation_role;
-grant execute on function sync.outbox_age() to support_role;
+grant execute on function sync.outbox_age() to app_role;
 grant execute on function sync.outbox_age() to sync_role;
 
 CREATE OR REPLACE FUNCTION sync.publish(event_type text, event_key text, payload jsonb, event_audience text DEFAULT 'platform'::text)
@@ -2956,16 +3023,17 @@ CREATE OR REPLACE FUNCTION sync.publish(event_type text, event_key text, payload
 AS $function$
 declare
   writer constant text := platform.current_app();
+  own constant text := platform.audience_of(writer);
+  shown_to constant text := case event_audience when 'own' then own else event_audience end;
   event_id bigint;
 begin
   -- This comes before an id is drawn: the sequencer relies on every transaction that has drawn one having a transaction id (see
   -- sync/worker/floor.ts).
   perform pg_current_xact_id();
-  if writer not in ('foundation', 'support') or event_type is null or event_type !~ ('^' || writer || '\.[a-z][a-z0-9_.]{0,79}$') then
+  if own is null or event_type is null or event_type !~ ('^' || writer || '\.[a-z][a-z0-9_.]{0,79}$') then
     raise exception 'an app publishes events that begin with its own name' using errcode = 'insufficient_privilege';
   end if;
-  if event_audience is distinct from 'platform'
-     and event_audience is distinct from (case writer when 'foundation' then 'crm' else 'support' end) then
+  if shown_to is null or shown_to not in ('platform', own) then
     raise exception 'an app publishes to everybody or to itself' using errcode = 'insufficient_privilege';
   end if;
   -- The limit is twice what an app may send: jsonb writes blanks that the app did not send.
@@ -2974,14 +3042,13 @@ begin
     raise exception 'an event has a key and a JSON object of at most 64 KB' using errcode = 'check_violation';
   end if;
   insert into sync.outbox (type, key, row_id, audience, app, login, actor, data, trace)
-  values (event_type, event_key, event_key, event_audience, writer, session_user, platform.current_actor(), payload,
+  values (event_type, event_key, event_key, shown_to, writer, session_user, platform.current_actor(), payload,
           nullif(left(current_setting('aether.trace', true), 255), ''))
   returning id into event_id;
   perform sync.ring();
   return event_id;
 end $function$;
-grant execute on function sync.publish(event_type text, event_key text, payload jsonb, event_audience text) to foundation_role;
-grant execute on function sync.publish(event_type text, event_key text, payload jsonb, event_audience text) to support_role;
+grant execute on function sync.publish(event_type text, event_key text, payload jsonb, event_audience text) to app_role;
 
 CREATE OR REPLACE FUNCTION sync.release_lease(of_term bigint)
  RETURNS void
@@ -3055,8 +3122,7 @@ BEGIN ATOMIC
             FROM sync.parked b
            WHERE ((b.subscription = p.subscription) AND (b.key = p.key) AND (b."position" < p."position"))))));
 END;
-grant execute on function sync.start_first_of_keys(of_subscription text, keys text[]) to foundation_role;
-grant execute on function sync.start_first_of_keys(of_subscription text, keys text[]) to support_role;
+grant execute on function sync.start_first_of_keys(of_subscription text, keys text[]) to app_role;
 grant execute on function sync.start_first_of_keys(of_subscription text, keys text[]) to sync_role;
 
 CREATE OR REPLACE FUNCTION sync.take_lease(by text, for_ms integer, OUT term bigint, OUT free_in_ms double precision)
@@ -3095,8 +3161,7 @@ BEGIN ATOMIC
     USING sync.subscriptions s
    WHERE ((p.subscription = unpark.of_subscription) AND (p."position" = unpark.at_position) AND (s.name = p.subscription) AND (s.app = platform.current_app()));
 END;
-grant execute on function sync.unpark(of_subscription text, at_position bigint) to foundation_role;
-grant execute on function sync.unpark(of_subscription text, at_position bigint) to support_role;
+grant execute on function sync.unpark(of_subscription text, at_position bigint) to app_role;
 
 create table sync.events (
   "position" bigint not null,
@@ -3121,12 +3186,10 @@ comment on column sync.events.key is 'The customer, else the row: events of one 
 comment on column sync.events.data is 'Of a created row all columns, of an updated one those that changed, and always what names it.';
 CREATE INDEX events_key ON ONLY sync.events USING btree (key, "position");
 alter table sync.events enable row level security, force row level security;
-create policy foundation_read on sync.events for select to foundation_role using ((audience = ANY (ARRAY['platform'::text, 'crm'::text])));
+create policy apps_read on sync.events for select to app_role using (((audience = 'platform'::text) OR (audience = ( SELECT platform.audience_of(platform.current_app()) AS audience_of))));
 create policy owner_all on sync.events for all to platform_owner using (true) with check (true);
-create policy support_read on sync.events for select to support_role using ((audience = ANY (ARRAY['platform'::text, 'support'::text])));
 create policy sync_read on sync.events for select to sync_role using (true);
-grant select on sync.events to foundation_role;
-grant select on sync.events to support_role;
+grant select on sync.events to app_role;
 grant select on sync.events to sync_role;
 
 create table sync.events_p… (
@@ -3166,8 +3229,7 @@ create table sync.outbox (
   previous jsonb default '{}'::jsonb not null,
   trace text collate "C",
   occurred_at timestamp with time zone default clock_timestamp() not null,
-  constraint outbox_pkey PRIMARY KEY (id),
-  constraint outbox_audience_check CHECK ((audience = ANY (ARRAY['platform'::text, 'crm'::text, 'support'::text])))
+  constraint outbox_pkey PRIMARY KEY (id)
 ) with (autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=2000, autovacuum_vacuum_cost_delay=0, autovacuum_vacuum_insert_threshold=-1, autovacuum_analyze_scale_factor=0, autovacuum_analyze_threshold=100000, vacuum_truncate=false);
 comment on table sync.outbox is 'Committed, not numbered yet. Rows live here for milliseconds.';
 alter table sync.outbox enable row level security, force row level security;
@@ -3193,7 +3255,7 @@ CREATE INDEX parked_due ON sync.parked USING btree (subscription, attempt_at) WH
 CREATE INDEX parked_key ON sync.parked USING btree (subscription, key, "position");
 CREATE UNIQUE INDEX parked_one_retrying ON sync.parked USING btree (subscription, key) WHERE (state = 'retrying'::text);
 alter table sync.parked enable row level security, force row level security;
-create policy own on sync.parked for all to foundation_role, support_role using ((EXISTS ( SELECT
+create policy own on sync.parked for all to app_role using ((EXISTS ( SELECT
    FROM sync.subscriptions s
   WHERE (s.name = parked.subscription)))) with check ((EXISTS ( SELECT
    FROM sync.subscriptions s
@@ -3201,14 +3263,11 @@ create policy own on sync.parked for all to foundation_role, support_role using 
 create policy owner_all on sync.parked for all to platform_owner using (true) with check (true);
 create policy sync_all on sync.parked for all to sync_role using (true) with check (true);
 grant delete on sync.parked to sync_role;
-grant insert (subscription, "position", key, state, attempts, attempt_at, error, is_replay) on sync.parked to foundation_role;
-grant insert (subscription, "position", key, state, attempts, attempt_at, error, is_replay) on sync.parked to support_role;
+grant insert (subscription, "position", key, state, attempts, attempt_at, error, is_replay) on sync.parked to app_role;
 grant insert (subscription, "position", key, state, attempts, attempt_at, error, is_replay) on sync.parked to sync_role;
-grant select on sync.parked to foundation_role;
-grant select on sync.parked to support_role;
+grant select on sync.parked to app_role;
 grant select on sync.parked to sync_role;
-grant update (state, attempts, attempt_at, error) on sync.parked to foundation_role;
-grant update (state, attempts, attempt_at, error) on sync.parked to support_role;
+grant update (state, attempts, attempt_at, error) on sync.parked to app_role;
 grant update (state, attempts, attempt_at, error) on sync.parked to sync_role;
 
 create table sync.sequencer (
@@ -3249,18 +3308,15 @@ create table sync.subscriptions (
 comment on column sync.subscriptions.types is 'Which events; null: all that the app may see.';
 comment on column sync.subscriptions."position" is 'Everything up to here is handled, or stands in sync.parked.';
 alter table sync.subscriptions enable row level security, force row level security;
-create policy own on sync.subscriptions for all to foundation_role, support_role using ((app = platform.current_app())) with check ((app = platform.current_app()));
+create policy own on sync.subscriptions for all to app_role using ((app = platform.current_app())) with check ((app = platform.current_app()));
 create policy owner_all on sync.subscriptions for all to platform_owner using (true) with check (true);
 create policy sync_all on sync.subscriptions for all to sync_role using (true) with check (true);
 grant delete on sync.subscriptions to sync_role;
-grant insert (name, types, "position") on sync.subscriptions to foundation_role;
-grant insert (name, types, "position") on sync.subscriptions to support_role;
+grant insert (name, types, "position") on sync.subscriptions to app_role;
 grant insert (name, types, "position") on sync.subscriptions to sync_role;
-grant select on sync.subscriptions to foundation_role;
-grant select on sync.subscriptions to support_role;
+grant select on sync.subscriptions to app_role;
 grant select on sync.subscriptions to sync_role;
-grant update (types, "position", replay_until, is_paused, pause_reason, moved_at) on sync.subscriptions to foundation_role;
-grant update (types, "position", replay_until, is_paused, pause_reason, moved_at) on sync.subscriptions to support_role;
+grant update (types, "position", replay_until, is_paused, pause_reason, moved_at) on sync.subscriptions to app_role;
 grant update (types, "position", replay_until, is_paused, pause_reason, moved_at) on sync.subscriptions to sync_role;
 
 comment on function sync.add_partitions(bigint) is 'Returns the last position for which there is room.';

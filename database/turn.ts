@@ -1,22 +1,29 @@
+import { setTimeout as wait } from 'node:timers/promises';
 import type pg from 'pg';
+
+const lookEveryMs = 100;
 
 /**
  * Waits until nobody else holds the advisory lock of this name, and holds it until the connection ends. Any login may hold such a
- * lock: while it waits it says who does, so that an operator can end a holder who has no business there.
+ * lock: while it waits it says who does, so that an operator can end a holder who has no business there. It asks again and again instead of waiting in the
+ * server: a statement that waits has a snapshot, for which `create index concurrently` of the holder would wait for ever.
  */
 export async function takeTurn(
   client: pg.ClientBase,
   name: 'aether bootstrap' | 'aether migrations',
   onProgress: (line: string) => void = () => {},
 ): Promise<void> {
-  const { rows } = await client.query(
-    `select pg_try_advisory_lock(hashtext($1)) as mine,
+  for (let told = ''; ; await wait(lookEveryMs)) {
+    const { rows } = await client.query(
+      `select pg_try_advisory_lock(hashtext($1)) as mine,
             (select string_agg(format('%s (process %s)', a.usename, a.pid), ', ') from pg_locks l join pg_stat_activity a using (pid)
              where l.locktype = 'advisory' and l.granted and l.objsubid = 1 and a.datname = current_database()
                and l.classid::bigint << 32 | l.objid::bigint = hashtext($1)) as holder`,
-    [name],
-  );
-  if (rows[0].mine) return;
-  onProgress(`waiting for ${rows[0].holder ?? 'another one'}, who holds the lock “${name}”`);
-  await client.query('select pg_advisory_lock(hashtext($1))', [name]);
+      [name],
+    );
+    if (rows[0].mine) return;
+    const waiting = `waiting for ${rows[0].holder ?? 'another one'}, who holds the lock “${name}”`;
+    if (waiting !== told) onProgress(waiting);
+    told = waiting;
+  }
 }

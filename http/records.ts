@@ -1,7 +1,12 @@
 import { z } from '@hono/zod-openapi';
 
 const time = () => z.string().openapi({ format: 'date-time' });
-const app = () => z.enum(['foundation', 'support']);
+/** The name of an app: a row of platform.apps. */
+export const appName = () =>
+  z
+    .string()
+    .regex(/^[a-z][a-z0-9_]{1,31}$/, 'must be the name of an app')
+    .openapi({ description: 'An app of this platform, such as foundation or support.', example: 'support' });
 
 /** A row of platform.customers, without what only the database needs. */
 export const CustomerSchema = z
@@ -14,7 +19,7 @@ export const CustomerSchema = z
     version: z.int().openapi({ description: 'Counts the changes: send it back as `expected_version`.' }),
     created_at: time(),
     updated_at: time(),
-    created_by_app: app(),
+    created_by_app: appName(),
     crm_id: z
       .int()
       .nullable()
@@ -64,6 +69,6 @@ export const CrmContextSchema = z
     open_deals_value: z
       .record(z.string(), z.number())
       .openapi({ description: 'Sum of the open deals per currency.', example: { EUR: 1200 } }),
-    last_activity: z.object({ type: z.string(), occurred_at: time(), app: app() }).nullable(),
+    last_activity: z.object({ type: z.string(), occurred_at: time(), app: appName() }).nullable(),
   })
   .openapi('CrmContext');

@@ -87,7 +87,8 @@ const findOrCreate: Statement = {
   name: 'customer-find-or-create',
   text: `select ${customerColumns}, f.created from platform.find_or_create_customer($1, $2, $3) f, lateral (select (f.customer).*) c`,
 };
-const numberColumns = { foundation: 'crm_id', support: 'support_id' } as const;
+/** The apps that number customers. Another app knows them by their id. */
+const numberColumns: Record<App, 'crm_id' | 'support_id' | undefined> = { foundation: 'crm_id', support: 'support_id' };
 /** Holds the row to the end of the transaction if it is at this version: a change that is about something beside it counts as well. */
 const holdVersion: Statement = {
   name: 'customer-hold-version',
@@ -225,11 +226,12 @@ export function customerCalls(connection: Connection<App>) {
     });
   }
 
-  /** Gives the customer this app's number, if it has none yet. @throws NotFound, CustomerErased, TransactionConflict */
+  /** Gives the customer this app's number, if the app numbers customers and this one has none. @throws NotFound, CustomerErased, TransactionConflict */
   async function adoptCustomer(id: string, write: Write = {}): Promise<Customer> {
     if (!isUuid(id)) throw new NotFound('customer');
     const column = numberColumns[connection.app];
     return connection.within(write, async (tx) => {
+      if (!column) return refuseChange(tx, id);
       const [adopted] = await tx.query<Customer>(
         `update platform.customers c set ${column} = platform.next_customer_number($2)
          where c.id = (select coalesce(merged_into, id) from platform.customers where id = $1) and c.merged_into is null

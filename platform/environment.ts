@@ -1,7 +1,8 @@
 import { ConfigurationError } from './log/errors.ts';
 import { readSettings, type Settings } from './log/settings.ts';
 
-export type App = 'foundation' | 'support';
+/** The name of an app, a row of platform.apps: `foundation`, `support`. connectPlatform refuses one that is not there. */
+export type App = string;
 
 /** How an app reaches the platform database. */
 export type Environment = Settings & {
@@ -9,21 +10,27 @@ export type Environment = Settings & {
   schema: string;
 };
 
-const schemaSettings = { foundation: 'PLATFORM_DB_SCHEMA_FOUNDATION', support: 'PLATFORM_DB_SCHEMA_SUPPORT' } as const;
-const ownSchemas = { foundation: 'crm', support: 'support' } as const;
+/** The setting that names an app's schema. */
+export const schemaSetting = (app: App): string => `PLATFORM_DB_SCHEMA_${app.toUpperCase()}`;
+/** An app's schema has the app's name, unless this or the setting says otherwise. */
+const ownSchemas: Record<App, string> = { foundation: 'crm' };
 
 /**
- * Reads how an app reaches the platform database: what `readSettings` reads, and PLATFORM_DB_SCHEMA_FOUNDATION or
- * PLATFORM_DB_SCHEMA_SUPPORT. Pure.
+ * Reads how an app reaches the platform database: what `readSettings` reads, and PLATFORM_DB_SCHEMA_<APP>, such as
+ * PLATFORM_DB_SCHEMA_FOUNDATION. Pure.
  *
  * @throws ConfigurationError naming the variable.
  */
 export function readEnvironment(app: App, variables: Record<string, string | undefined>): Environment {
   const settings = readSettings(variables);
-  const schema = variables[schemaSettings[app]] ?? ownSchemas[app];
+  if (!/^[a-z][a-z0-9_]{1,31}$/.test(app))
+    throw new ConfigurationError(
+      `${JSON.stringify(app)} is not the name of an app: use lower-case letters, digits and _.`,
+    );
+  const schema = variables[schemaSetting(app)] ?? ownSchemas[app] ?? app;
   if (!/^[a-z_][a-z0-9_]*$/.test(schema))
     throw new ConfigurationError(
-      `${schemaSettings[app]} is not the name of a schema: use lower-case letters, digits and _.`,
+      `${schemaSetting(app)} is not the name of a schema: use lower-case letters, digits and _.`,
     );
   return { ...settings, schema };
 }

@@ -24,7 +24,7 @@ describe('connecting', () => {
 
   test.each([
     ['the other app’s login', { PLATFORM_DB_URL: 'foundation_app' }, /login of foundation, not of support/],
-    ['a login of neither app', { PLATFORM_DB_URL: 'observer_app' }, /login of neither app/],
+    ['a login of no app', { PLATFORM_DB_URL: 'observer_app' }, /login of no app/],
     ['a role the login lacks', { DB_ROLE: 'foundation_role' }, /does not have that role/],
     ['a role nobody has', { DB_ROLE: 'boss_role' }, /does not know/],
     [

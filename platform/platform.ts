@@ -7,7 +7,7 @@ import { type CompanyCalls, companyCalls } from './companies.ts';
 import { refuseConstraint } from './constraints.ts';
 import { type ContextCalls, contextCalls } from './context.ts';
 import { type CustomerCalls, customerCalls } from './customers.ts';
-import { type App, type Environment, readEnvironment } from './environment.ts';
+import { type App, type Environment, readEnvironment, schemaSetting } from './environment.ts';
 import { type EventBus, openEventBus } from './log/bus.ts';
 import { type Connection, closeWithinMs, openConnection } from './log/connection.ts';
 import { ConfigurationError, PlatformError } from './log/errors.ts';
@@ -15,7 +15,10 @@ import type { PayloadSchemas } from './log/events.ts';
 import { openSignals, type Signals } from './log/signals.ts';
 import { type UserCalls, userCalls } from './users.ts';
 
-/** The newest migration that this package relies on; a database that lacks it is refused. */
+/**
+ * The newest migration that this package relies on; a database that lacks it is refused, and one with a migration that says
+ * `-- aether: breaks-apps-below` a higher number.
+ */
 export const requiredMigration = 6;
 
 /** A database that takes longer to answer a question about itself is out of reach. */
@@ -134,26 +137,45 @@ async function checkDatabase(connection: Connection<App>, { role, schema, pooler
     throw new ConfigurationError('The platform database has no tables yet: run `aether migrate up`.');
 
   const [state] = await connection
-    .query<{ app: string; newest: number }>(
-      'select platform.current_app() as app, (select coalesce(max(number), 0) from platform.migrations) as newest',
-      [],
+    .query<{
+      app: string;
+      apps: string[];
+      newest: number;
+      breaking: { number: number; name: string; below: number } | null;
+    }>(
+      `select platform.current_app() as app, array(select name from platform.apps order by name) as apps,
+         (select coalesce(max(number), 0) from platform.migrations) as newest,
+         (select jsonb_build_object('number', number, 'name', name, 'below', breaks_apps_below) from platform.migrations
+          where breaks_apps_below > $1 order by breaks_apps_below desc, number limit 1) as breaking`,
+      [requiredMigration],
       { timeoutMs: checkTimeoutMs },
     )
     .catch((error) => {
       if (error.code !== '42501') throw error;
       throw new ConfigurationError(
-        `The login ${server.login} may not use the platform schema: it is the login of neither app.`,
+        `The login ${server.login} may not use the platform schema: it is the login of no app. docs/third-app.md says how to add one.`,
         error,
       );
     });
-  if (state?.app !== connection.app) {
+  if (!state?.apps.includes(connection.app))
     throw new ConfigurationError(
-      `The login ${server.login} is the login of ${state?.app}, not of ${connection.app}: correct PLATFORM_DB_URL or DB_USER.`,
+      `This database knows no app ${connection.app}: it has ${state?.apps.join(', ')}. docs/third-app.md says how to add one.`,
+    );
+  if (state.app !== connection.app) {
+    throw new ConfigurationError(
+      `The login ${server.login} is the login of ${state.app}, not of ${connection.app}: correct PLATFORM_DB_URL or DB_USER.`,
     );
   }
   if (state.newest < requiredMigration) {
     throw new ConfigurationError(
       `The platform database is at migration ${state.newest}, this version needs ${requiredMigration}: run \`aether migrate up\`.`,
+    );
+  }
+  if (state.breaking) {
+    const { number, name, below } = state.breaking;
+    throw new ConfigurationError(
+      `Migration ${number} (${name}) of the platform database breaks apps made for less than migration ${below}, and this version is made for ` +
+        `${requiredMigration}: deploy a newer version.`,
     );
   }
   if (!server.schema_usable) {
@@ -185,8 +207,4 @@ async function checkListening({ url, listenUrl }: Environment): Promise<void> {
   } finally {
     await listener.end().catch(() => {});
   }
-}
-
-function schemaSetting(app: App): string {
-  return `PLATFORM_DB_SCHEMA_${app.toUpperCase()}`;
 }

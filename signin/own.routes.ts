@@ -1,4 +1,4 @@
-import { type App, type Authenticate, createStaffRoute, jsonBody, object, z } from '@aether/http';
+import { type App, type Authenticate, appName, createStaffRoute, jsonBody, object, z } from '@aether/http';
 import type { PlatformDb, User } from '@aether/platform';
 import * as oidc from 'openid-client';
 import type { BrowserCaller } from './authenticate.ts';
@@ -26,7 +26,7 @@ const me = createStaffRoute({
                 .string()
                 .nullable()
                 .openapi({ description: 'null with an access token, which needs none.' }),
-              app: z.enum(['foundation', 'support']),
+              app: appName(),
             })
             .openapi('Me'),
         },
@@ -72,7 +72,7 @@ export function addOwnRoutes(app: App, { db, provider, cookies, url }: OwnParts)
   app.openapi(me, (c) => {
     const { id, name, email, role } = c.get('actor') as User; // the right lets no machine in
     const user = { id, name, email, role };
-    return c.json({ user, csrf_token: signInOf(c)?.csrfToken ?? null, app: db.app as 'foundation' | 'support' }, 200);
+    return c.json({ user, csrf_token: signInOf(c)?.csrfToken ?? null, app: db.app }, 200);
   });
 
   app.openapi(out, async (c) => {

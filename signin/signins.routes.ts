@@ -1,4 +1,4 @@
-import { type App, createStaffRoute, jsonBody, object, problems, uuid, z } from '@aether/http';
+import { type App, appName, createStaffRoute, jsonBody, object, problems, uuid, z } from '@aether/http';
 import { NotFound, type PlatformDb } from '@aether/platform';
 import { endSignIns, listSignIns } from './signins.ts';
 
@@ -21,7 +21,7 @@ const list = createStaffRoute({
               z
                 .object({
                   id: z.string().openapi({ format: 'uuid' }),
-                  app: z.enum(['foundation', 'support']),
+                  app: appName(),
                   agent: z.string().nullable().openapi({ description: 'The browser, in its own words.' }),
                   created_at: z.string().openapi({ format: 'date-time' }),
                   last_seen_at: z.string().openapi({ format: 'date-time' }),

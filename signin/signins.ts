@@ -179,7 +179,7 @@ export async function isOpen(db: PlatformDb, id: string): Promise<boolean> {
 
 export type OpenSignIn = {
   id: string;
-  app: 'foundation' | 'support';
+  app: string;
   agent: string | null;
   created_at: Date;
   last_seen_at: Date;

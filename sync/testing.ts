@@ -42,7 +42,7 @@ export async function startTestPlatform(): Promise<TestPlatform> {
       until(async () => {
         const { rows } = await sync.query(
           `select sync.outbox_age() is null and s.position >= (select coalesce(max(e.position), 0) from sync.events e
-             where (s.app = 'foundation' and e.audience in ('platform', 'crm')) or (s.app = 'support' and e.audience in ('platform', 'support'))) as settled
+             where sync.may_read(s.app, e.audience)) as settled
            from sync.subscriptions s where name = $1`,
           [subscription],
         );

@@ -1,7 +1,15 @@
 import { realpath } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
-import { type Login, loginNames, migrate, removeLocal, startLocal, urlFor } from '@aether/database';
+import {
+  type Login,
+  loginNames,
+  MigrationHistoryError,
+  migrate,
+  removeLocal,
+  startLocal,
+  urlFor,
+} from '@aether/database';
 import { requireDatabaseUrl } from '../databaseurl.ts';
 import { readPort } from './port.ts';
 import { step } from './progress.ts';
@@ -55,7 +63,14 @@ export async function start({ reset }: { reset: boolean }): Promise<void> {
     if (used.stop) started.push({ name: 'PostgreSQL', stop: used.stop });
     await stop.orAfter(
       step('migrations', async ({ doing, note }) => {
-        const applied = await migrate(used.urlOf('platform_migrator'), { onProgress: doing });
+        const applied = await migrate(used.urlOf('platform_migrator'), { onProgress: doing }).catch((error) => {
+          if (hosted || !(error instanceof MigrationHistoryError)) throw error;
+          throw new Error(
+            'The data in .aether was made by another version, and does not fit this one. To start over without it: npm start -- --reset. ' +
+              `(${error.message})`,
+            { cause: error },
+          );
+        });
         note(applied.length === 0 ? 'up to date' : `${applied.length} applied`);
       }),
     );

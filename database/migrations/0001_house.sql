@@ -8,31 +8,22 @@ create schema crm;
 create schema support;
 create schema sync;
 
-grant usage on schema platform, crm, sync to foundation_role, support_role;
+grant usage on schema platform, sync to app_role;
+grant usage on schema crm to foundation_role, support_role;
 -- Foundation has no usage on support: what happens in a chat reaches the CRM as activities.
 grant usage on schema support to support_role;
 grant usage on schema platform, sync to sync_role;
 
-grant select (number, name, applied_at) on platform.migrations to foundation_role, support_role, sync_role;
-create policy apps_read on platform.migrations for select to foundation_role, support_role, sync_role using (true);
+grant select (number, name, applied_at, breaks_apps_below) on platform.migrations to app_role, sync_role;
+create policy apps_read on platform.migrations for select to app_role, sync_role using (true);
 
 -- Functions in the `return` form are bound to their operators when they are created: no search_path can redirect them, and they inline.
-
--- The app is read off the login, which the client cannot change, never off a setting, which it can. A login in none of the roles, or in
--- several of them (as a superuser is), belongs to no app.
-create function platform.current_app() returns text
-language sql stable
-return case
-  pg_has_role(session_user, 'foundation_role', 'USAGE')::integer + 2 * pg_has_role(session_user, 'support_role', 'USAGE')::integer
-    + 4 * pg_has_role(session_user, 'sync_role', 'USAGE')::integer + 8 * pg_has_role(session_user, 'privacy_role', 'USAGE')::integer
-  when 1 then 'foundation' when 2 then 'support' when 4 then 'sync' when 8 then 'privacy' else 'operator' end;
-grant execute on function platform.current_app() to foundation_role, support_role, sync_role;
 
 -- The person for whom the app acts. The app sets it for one transaction and could set anything: keep session_user beside it.
 create function platform.current_actor() returns text
 language sql stable
 return nullif(current_setting('aether.actor', true), '');
-grant execute on function platform.current_actor() to foundation_role, support_role;
+grant execute on function platform.current_actor() to app_role;
 
 -- Row security is forced, so that the owner passes through a policy as well, and a grant made too early opens nothing.
 create procedure platform.protect_table(target regclass)
@@ -42,11 +33,89 @@ begin
   execute format('create policy owner_all on %s to platform_owner using (true) with check (true)', target);
 end $$;
 
+-- The apps. docs/third-app.md adds one. A trigger writes the functions below from these rows, so that a policy, a default and a check get
+-- expressions that PostgreSQL inlines: a query of this table in each of them would cost every write of every app.
+create table platform.apps (
+  name text collate "C" primary key check (name ~ '^[a-z][a-z0-9_]{1,31}$'),
+  role name not null unique check (role ~ '^[a-z][a-z0-9_]{1,62}$'),
+  audience text collate "C" not null unique check (audience ~ '^[a-z][a-z0-9_]{1,62}$' and audience not in ('platform', 'own')),
+  created_at timestamptz not null default now(),
+  -- An app publishes events that begin with its name: it must not speak for the database, nor for the services of the house.
+  constraint apps_name_free check (name not in ('platform', 'sync', 'privacy', 'operator', 'customer', 'company', 'user', 'deal', 'contact',
+    'activity', 'custom_value', 'session', 'message', 'entry', 'call'))
+);
+comment on table platform.apps is 'Which apps there are. An app stays: its name stands in what it has written.';
+comment on column platform.apps.role is 'Its login has this role, which is a member of app_role.';
+comment on column platform.apps.audience is 'Which events it is shown besides those for everybody: usually the name of its schema.';
+call platform.protect_table('platform.apps');
+create policy apps_read on platform.apps for select to app_role using (true);
+-- Writes are absent: the owner adds an app.
+grant select on platform.apps to app_role;
+
+-- Writes what depends on the apps:
+--   current_app()      the app of the login, which the client cannot change; never of a setting, which it can. A login in none of the
+--                      roles, or in several of them (as a superuser is), belongs to no app.
+--   is_app(name)       whether there is such an app
+--   audience_of(name)  the audience of an app; null for what is none
+create procedure platform.write_app_functions()
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  memberships text;
+  names text;
+  app_names text;
+  audiences text;
+begin
+  select string_agg(format('%s * pg_has_role(session_user, %L, ''USAGE'')::integer', 1::bigint << n, w.role), ' + ' order by n),
+         string_agg(format('when %s then %L', 1::bigint << n, w.name), ' ' order by n)
+  into memberships, names
+  from (select b.name, b.role, (row_number() over (order by b.rank, b.name collate "C") - 1)::integer as n
+        from (select a.name, a.role, 1 as rank from platform.apps a
+              union all values ('sync', 'sync_role', 0), ('privacy', 'privacy_role', 0)) b) w;
+  select coalesce(string_agg(quote_literal(a.name), ', ' order by a.name), 'null'),
+         coalesce(string_agg(format('when %L then %L', a.name, a.audience), ' ' order by a.name), 'when null then null')
+  into app_names, audiences from platform.apps a;
+  execute format('create or replace function platform.current_app() returns text language sql stable
+    return case %s %s else ''operator'' end', memberships, names);
+  execute format('create or replace function platform.is_app(name text) returns boolean language sql immutable parallel safe
+    return name in (%s)', app_names);
+  execute format('create or replace function platform.audience_of(app text) returns text language sql immutable parallel safe
+    return case app %s end', audiences);
+end $$;
+
+create function platform.follow_apps() returns trigger
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare unfit name;
+begin
+  select a.role into unfit from platform.apps a
+  where to_regrole(a.role) is null or not pg_has_role(a.role, 'app_role', 'USAGE') limit 1;
+  if found then
+    raise exception 'the role % is no member of app_role', unfit using errcode = 'undefined_object',
+      hint = format(
+        'As the server''s administrator: create role %1$I nologin; grant app_role to %1$I with inherit true, set false;', unfit);
+  end if;
+  call platform.write_app_functions();
+  return null;
+end $$;
+create trigger follow_apps after insert or update on platform.apps for each statement execute function platform.follow_apps();
+
+create function platform.keep_app() returns trigger
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+  raise exception 'an app keeps its name and its audience, and is not removed' using errcode = 'restrict_violation',
+    hint = 'Take its login away instead: what it has written and published stays.';
+end $$;
+create trigger keep_app before delete on platform.apps for each row execute function platform.keep_app();
+create trigger keep_app_name before update of name, audience on platform.apps for each row
+  when ((new.name, new.audience) is distinct from (old.name, old.audience)) execute function platform.keep_app();
+
+insert into platform.apps (name, role, audience) values ('foundation', 'foundation_role', 'crm'), ('support', 'support_role', 'support');
+grant execute on function platform.current_app(), platform.is_app(text), platform.audience_of(text) to app_role, sync_role;
+
 -- The rule for every short line that a person writes: no control characters, no blank ends, a length in characters.
 create function platform.is_line(value text, characters_max integer) returns boolean
 language sql immutable parallel safe
 return char_length(value) between 1 and characters_max and value !~ '[\x01-\x1f\x7f]|^\s|\s$';
-grant execute on function platform.is_line(text, integer) to foundation_role, support_role;
+grant execute on function platform.is_line(text, integer) to app_role;
 
 -- PostgreSQL accepts years before Christ and infinity. The apps would answer them with an endless page or with an error, so every time
 -- and every day that a login may write is bounded by one of these.
@@ -56,7 +125,7 @@ return value >= timestamptz '1900-01-01 00:00:00+00' and value < timestamptz '30
 create function platform.is_day(value date) returns boolean
 language sql immutable parallel safe
 return value >= date '1900-01-01' and value < date '3000-01-01';
-grant execute on function platform.is_time(timestamptz), platform.is_day(date) to foundation_role, support_role;
+grant execute on function platform.is_time(timestamptz), platform.is_day(date) to app_role;
 
 -- Optimistic locking: a caller that read version n may write n + 1. A write that changes nothing keeps its version.
 create function platform.count_version() returns trigger

@@ -34,12 +34,12 @@ create trigger keep_directory_account before update of directory_tenant_id, dire
   execute function platform.keep_directory_account();
 
 call platform.protect_table('platform.users');
-create policy apps_read on platform.users for select to foundation_role, support_role using (true);
-create policy apps_edit on platform.users for update to foundation_role, support_role using (true) with check (true);
+create policy apps_read on platform.users for select to app_role using (true);
+create policy apps_edit on platform.users for update to app_role using (true) with check (true);
 -- No app inserts a user or writes a directory account; only platform.sign_in_user does. An app that could insert one could tie somebody's
 -- future name to another directory account, and an app that could tie an account to an administrator who has none yet could make anybody
 -- an administrator.
-grant select, update (email, name, last_signed_in) on platform.users to foundation_role, support_role;
+grant select, update (email, name, last_signed_in) on platform.users to app_role;
 -- Foundation's users page sets the role.
 grant update (foundation_user_id, role) on platform.users to foundation_role;
 grant update (support_user_id) on platform.users to support_role;
@@ -52,7 +52,7 @@ language sql immutable parallel safe
 return replace(replace(replace(
   translate(regexp_replace(normalize(lower(value), nfd), '[\u0300-\u036f]', '', 'g'), 'øłđıħŧ', 'oldiht'),
   'ß', 'ss'), 'æ', 'ae'), 'œ', 'oe');
-grant execute on function platform.fold(text) to foundation_role, support_role;
+grant execute on function platform.fold(text) to app_role;
 
 create table platform.companies (
   id uuid primary key default uuidv7(),
@@ -62,7 +62,7 @@ create table platform.companies (
   version bigint not null default 1,
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
-  created_by_app text collate "C" not null default platform.current_app() check (created_by_app in ('foundation', 'support'))
+  created_by_app text collate "C" not null default platform.current_app() check (platform.is_app(created_by_app))
 );
 create index companies_by_name on platform.companies (name, id);
 create index companies_by_change on platform.companies (updated_at, id);
@@ -72,12 +72,11 @@ create index companies_folded on platform.companies using gin ((' ' || platform.
 create trigger count_version before update on platform.companies for each row execute function platform.count_version();
 
 call platform.protect_table('platform.companies');
-create policy apps_read on platform.companies for select to foundation_role, support_role using (true);
-create policy foundation_add on platform.companies for insert to foundation_role with check (created_by_app = 'foundation');
-create policy support_add on platform.companies for insert to support_role with check (created_by_app = 'support');
-create policy apps_edit on platform.companies for update to foundation_role, support_role using (true) with check (true);
+create policy apps_read on platform.companies for select to app_role using (true);
+create policy apps_add on platform.companies for insert to app_role with check (created_by_app = platform.current_app());
+create policy apps_edit on platform.companies for update to app_role using (true) with check (true);
 -- Nobody may delete a company: both apps share it, and Support may refer to it.
-grant select, insert (name, domain, created_by_app), update (name, domain) on platform.companies to foundation_role, support_role;
+grant select, insert (name, domain, created_by_app), update (name, domain) on platform.companies to app_role;
 
 -- The check of what platform/email.ts makes of an address, as far as PostgreSQL can tell. A key that email.ts never makes could never be
 -- looked up.
@@ -86,7 +85,7 @@ language sql immutable parallel safe
 return octet_length(key) <= 254 and octet_length(split_part(key, '@', 1)) <= 64 and key !~ '^//'
   and key ~ '^[^].@[:space:][:cntrl:]A-Z"(),:;<>[\\%]+(\.[^].@[:space:][:cntrl:]A-Z"(),:;<>[\\%]+)*'
     '@([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]$';
-grant execute on function platform.is_email_key(text) to foundation_role, support_role;
+grant execute on function platform.is_email_key(text) to app_role;
 
 create table platform.customers (
   id uuid primary key default uuidv7(),
@@ -98,7 +97,7 @@ create table platform.customers (
   version bigint not null default 1,
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
-  created_by_app text collate "C" not null default platform.current_app() check (created_by_app in ('foundation', 'support')),
+  created_by_app text collate "C" not null default platform.current_app() check (platform.is_app(created_by_app)),
   crm_id bigint unique check (crm_id > 0) constraint customers_crm_id_safe check (crm_id <= 9007199254740991),
   account_tier text collate "C" check (account_tier ~ '^[a-z][a-z0-9_-]{0,39}$'),
   account_manager_id text collate "C" references platform.users,
@@ -216,17 +215,16 @@ begin
 end $$;
 
 call platform.protect_table('platform.customers');
-create policy apps_read on platform.customers for select to foundation_role, support_role using (true);
-create policy foundation_add on platform.customers for insert to foundation_role with check (created_by_app = 'foundation');
-create policy support_add on platform.customers for insert to support_role with check (created_by_app = 'support');
+create policy apps_read on platform.customers for select to app_role using (true);
+create policy apps_add on platform.customers for insert to app_role with check (created_by_app = platform.current_app());
 -- A write that waited while its customer was merged must not land on the customer that is left behind.
-create policy apps_edit on platform.customers for update to foundation_role, support_role
+create policy apps_edit on platform.customers for update to app_role
   using (erased_at is null and merged_into is null) with check (true);
 -- Nobody is granted id, version, the times, merged_into or erased_at, nor update of created_by_app; nobody may delete.
 grant select,
       insert (email, email_key, name, phone, company_id, created_by_app),
       update (email, email_key, name, phone, company_id)
-  on platform.customers to foundation_role, support_role;
+  on platform.customers to app_role;
 grant insert (crm_id, account_tier, account_manager_id), update (crm_id, account_tier, account_manager_id)
   on platform.customers to foundation_role;
 grant insert (support_id, preferred_language, timezone), update (support_id, preferred_language, timezone)
@@ -303,7 +301,7 @@ comment on column platform.review_candidates.reason is
 create index on platform.review_candidates (other_id);
 
 create table platform.customer_external_ids (
-  app text collate "C" not null check (app in ('foundation', 'support')),
+  app text collate "C" not null check (platform.is_app(app)),
   external_id text collate "C" not null check (octet_length(external_id) between 1 and 128),
   customer_id uuid not null references platform.customers,
   created_at timestamptz not null default now(),
@@ -320,11 +318,11 @@ call platform.protect_table('platform.customer_emails');
 call platform.protect_table('platform.removed_emails');
 call platform.protect_table('platform.customer_external_ids');
 call platform.protect_table('platform.review_candidates');
-create policy apps_read on platform.customer_emails for select to foundation_role, support_role using (true);
-create policy apps_read on platform.customer_external_ids for select to foundation_role, support_role using (true);
-create policy apps_read on platform.review_candidates for select to foundation_role, support_role using (true);
+create policy apps_read on platform.customer_emails for select to app_role using (true);
+create policy apps_read on platform.customer_external_ids for select to app_role using (true);
+create policy apps_read on platform.review_candidates for select to app_role using (true);
 -- The apps have no writes here: see platform.record_known_by and platform.add_address. No app reads platform.removed_emails.
-grant select on platform.customer_emails, platform.customer_external_ids, platform.review_candidates to foundation_role, support_role;
+grant select on platform.customer_emails, platform.customer_external_ids, platform.review_candidates to app_role;
 
 -- Numbers also come from elsewhere, for example from the app that was there before. So the sequence steps over those that are taken.
 create function platform.next_customer_number(app text) returns bigint
@@ -340,7 +338,7 @@ begin
   end loop;
   return number;
 end $$;
-grant execute on function platform.next_customer_number(text) to foundation_role, support_role;
+grant execute on function platform.next_customer_number(text) to app_role;
 
 -- A row trigger cannot see whether the statement gave the key. This one fires only if it did, and leaves a mark for complete_customer.
 -- Without the mark, a new address beyond ASCII would keep the key of the old one, by which nobody would find it.
@@ -442,7 +440,7 @@ begin
   -- Reached only under repeatable read, where the rival's row stays invisible to every attempt.
   raise exception 'a customer with this address or number appeared meanwhile' using errcode = 'serialization_failure';
 end $$;
-grant execute on function platform.find_or_create_customer(text, text, text) to foundation_role, support_role;
+grant execute on function platform.find_or_create_customer(text, text, text) to app_role;
 
 -- The addresses of a customer. All changes go through these functions: an app that could write platform.customer_emails itself could take
 -- another customer's address. Each one first holds the customer, so that the addresses of one customer change one at a time, and counts
@@ -612,4 +610,4 @@ end $$;
 grant execute on function platform.prove_address(text, text, text) to support_role;
 grant execute on function platform.add_address(uuid, text, text, bigint), platform.make_address_primary(uuid, uuid, bigint),
     platform.remove_address(uuid, uuid, bigint), platform.restore_address(uuid, uuid, bigint)
-  to foundation_role, support_role;
+  to app_role;

@@ -2,7 +2,7 @@
 
 create table platform.sign_ins (
   id uuid primary key default uuidv7(),
-  app text collate "C" not null default platform.current_app() check (app in ('foundation', 'support')),
+  app text collate "C" not null default platform.current_app() check (platform.is_app(app)),
   user_id text collate "C" not null references platform.users,
   token_hash bytea not null unique check (octet_length(token_hash) = 32),
   next_token_hash bytea unique check (octet_length(next_token_hash) = 32),
@@ -33,16 +33,16 @@ comment on column platform.sign_ins.role_max is 'The most that the directory all
 create index on platform.sign_ins (user_id);
 
 call platform.protect_table('platform.sign_ins');
-create policy own_read on platform.sign_ins for select to foundation_role, support_role using (app = platform.current_app());
-create policy own_add on platform.sign_ins for insert to foundation_role, support_role with check (app = platform.current_app());
+create policy own_read on platform.sign_ins for select to app_role using (app = platform.current_app());
+create policy own_add on platform.sign_ins for insert to app_role with check (app = platform.current_app());
 -- An ended sign-in stays ended: no app brings it back.
-create policy own_edit on platform.sign_ins for update to foundation_role, support_role
+create policy own_edit on platform.sign_ins for update to app_role
   using (app = platform.current_app() and ended_at is null) with check (app = platform.current_app());
 -- The app, the user, csrf_token and both limits never change; nobody deletes.
 grant select,
       insert (user_id, token_hash, csrf_token, role_max, agent, idle_max, expires_at),
       update (token_hash, next_token_hash, next_token_at, previous_token_hash, rotated_at, last_seen_at, ended_at, end_reason)
-  on platform.sign_ins to foundation_role, support_role;
+  on platform.sign_ins to app_role;
 
 -- Returns the user who signs in, and makes the user at the first sign-in. It never touches the role: Foundation sets that, by its own
 -- grant. The insert can lose a race only to a rival that has committed by then; the next attempt finds the rival's row.
@@ -75,7 +75,7 @@ end $$;
 comment on function platform.sign_in_user is
   'Whoever may call it says whom a directory account is: '
   'the logins of the apps are trusted to have asked the directory. See docs/signin.md.';
-grant execute on function platform.sign_in_user(text, text, text, text, text) to foundation_role, support_role;
+grant execute on function platform.sign_in_user(text, text, text, text, text) to app_role;
 
 -- Security definer, because a person signs out of both apps at once, and an administrator sees and ends the sign-ins of either app.
 create function platform.list_sign_ins(person text)
@@ -85,7 +85,7 @@ language sql stable security definer set search_path = pg_catalog, pg_temp as $$
   where s.user_id = person and s.ended_at is null and s.expires_at > now() and s.last_seen_at > now() - s.idle_max
   order by s.last_seen_at desc, s.id limit 200
 $$;
-grant execute on function platform.list_sign_ins(text) to foundation_role, support_role;
+grant execute on function platform.list_sign_ins(text) to app_role;
 
 create function platform.end_sign_ins(person text, only_this uuid, reason text) returns integer
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -96,4 +96,4 @@ begin
   get diagnostics ended = row_count;
   return ended;
 end $$;
-grant execute on function platform.end_sign_ins(text, uuid, text) to foundation_role, support_role;
+grant execute on function platform.end_sign_ins(text, uuid, text) to app_role;

@@ -197,7 +197,7 @@ create table crm.activities (
   due_at timestamptz constraint activities_due_at_time check (platform.is_time(due_at)),
   done_at timestamptz constraint activities_done_at_time check (platform.is_time(done_at)),
   created_at timestamptz not null default now(),
-  created_by_app text collate "C" not null default platform.current_app() check (created_by_app in ('foundation', 'support')),
+  created_by_app text collate "C" not null default platform.current_app() check (platform.is_app(created_by_app)),
   created_by text collate "C" default platform.current_actor() references platform.users,
   created_by_login name not null default session_user,
   idempotency_key text collate "C" check (octet_length(idempotency_key) between 1 and 200),

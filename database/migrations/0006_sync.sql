@@ -11,7 +11,7 @@ create table sync.outbox (
   key text collate "C" not null,
   row_id text collate "C" not null,
   version bigint,
-  audience text collate "C" not null check (audience in ('platform', 'crm', 'support')),
+  audience text collate "C" not null,
   app text collate "C" not null,
   login name not null,
   actor text collate "C",
@@ -57,9 +57,10 @@ create index events_key on sync.events (key, position);
 
 call platform.protect_table('sync.events');
 create policy sync_read on sync.events for select to sync_role using (true);
-create policy foundation_read on sync.events for select to foundation_role using (audience in ('platform', 'crm'));
-create policy support_read on sync.events for select to support_role using (audience in ('platform', 'support'));
-grant select on sync.events to foundation_role, support_role, sync_role;
+-- The sub-select is there so that the audience of the login is looked up once in a query, not once for each event.
+create policy apps_read on sync.events for select to app_role
+  using (audience = 'platform' or audience = (select platform.audience_of(platform.current_app())));
+grant select on sync.events to app_role, sync_role;
 
 -- Lists the existing partitions by their first position. The bounds are read off the catalogue, so that a partition of any size may
 -- follow another.
@@ -100,7 +101,7 @@ grant select, update (floor_id) on sync.sequencer to sync_role;
 create function sync.head() returns bigint
 language sql stable security definer set search_path = pg_catalog, pg_temp
 return greatest((select e.position from sync.events e order by e.position desc limit 1), (select s.head from sync.sequencer s));
-grant execute on function sync.head() to foundation_role, support_role, sync_role;
+grant execute on function sync.head() to app_role, sync_role;
 
 -- Makes partitions until there is room for `size` more positions behind the newest event. The sequencer asks in time; two callers that
 -- ask at the same moment wait for each other. A partition is attached, not created in place: creating it in place would wait for every
@@ -264,7 +265,7 @@ language sql stable security definer set search_path = pg_catalog, pg_temp
 return (
   select clock_timestamp() - o.occurred_at from sync.outbox o
   where o.id > (select s.floor_id from sync.sequencer s) order by o.id limit 1);
-grant execute on function sync.outbox_age() to foundation_role, support_role, sync_role;
+grant execute on function sync.outbox_age() to app_role, sync_role;
 
 -- Publishes an app's own event, in the app's own transaction. The type begins with the app's name, so that no app can speak for another or
 -- for the database.
@@ -272,16 +273,17 @@ create function sync.publish(event_type text, event_key text, payload jsonb, eve
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   writer constant text := platform.current_app();
+  own constant text := platform.audience_of(writer);
+  shown_to constant text := case event_audience when 'own' then own else event_audience end;
   event_id bigint;
 begin
   -- This comes before an id is drawn: the sequencer relies on every transaction that has drawn one having a transaction id (see
   -- sync/worker/floor.ts).
   perform pg_current_xact_id();
-  if writer not in ('foundation', 'support') or event_type is null or event_type !~ ('^' || writer || '\.[a-z][a-z0-9_.]{0,79}$') then
+  if own is null or event_type is null or event_type !~ ('^' || writer || '\.[a-z][a-z0-9_.]{0,79}$') then
     raise exception 'an app publishes events that begin with its own name' using errcode = 'insufficient_privilege';
   end if;
-  if event_audience is distinct from 'platform'
-     and event_audience is distinct from (case writer when 'foundation' then 'crm' else 'support' end) then
+  if shown_to is null or shown_to not in ('platform', own) then
     raise exception 'an app publishes to everybody or to itself' using errcode = 'insufficient_privilege';
   end if;
   -- The limit is twice what an app may send: jsonb writes blanks that the app did not send.
@@ -290,13 +292,13 @@ begin
     raise exception 'an event has a key and a JSON object of at most 64 KB' using errcode = 'check_violation';
   end if;
   insert into sync.outbox (type, key, row_id, audience, app, login, actor, data, trace)
-  values (event_type, event_key, event_key, event_audience, writer, session_user, platform.current_actor(), payload,
+  values (event_type, event_key, event_key, shown_to, writer, session_user, platform.current_actor(), payload,
           nullif(left(current_setting('aether.trace', true), 255), ''))
   returning id into event_id;
   perform sync.ring();
   return event_id;
 end $$;
-grant execute on function sync.publish(text, text, jsonb, text) to foundation_role, support_role;
+grant execute on function sync.publish(text, text, jsonb, text) to app_role;
 
 create table sync.subscriptions (
   name text collate "C" primary key check (name ~ '^[a-z][a-z0-9_.-]{0,79}$'),
@@ -321,12 +323,12 @@ comment on column sync.subscriptions.types is 'Which events; null: all that the 
 
 call platform.protect_table('sync.subscriptions');
 create policy sync_all on sync.subscriptions to sync_role using (true) with check (true);
-create policy own on sync.subscriptions to foundation_role, support_role
+create policy own on sync.subscriptions to app_role
   using (app = platform.current_app()) with check (app = platform.current_app());
 grant select,
       insert (name, types, position),
       update (types, position, replay_until, is_paused, pause_reason, moved_at)
-  on sync.subscriptions to foundation_role, support_role, sync_role;
+  on sync.subscriptions to app_role, sync_role;
 grant delete on sync.subscriptions to sync_role;
 
 create table sync.parked (
@@ -356,13 +358,13 @@ create index parked_key on sync.parked (subscription, key, position);
 
 call platform.protect_table('sync.parked');
 create policy sync_all on sync.parked to sync_role using (true) with check (true);
-create policy own on sync.parked to foundation_role, support_role
+create policy own on sync.parked to app_role
   using (exists (select from sync.subscriptions s where s.name = subscription))
   with check (exists (select from sync.subscriptions s where s.name = subscription));
 grant select,
       insert (subscription, position, key, state, attempts, attempt_at, error, is_replay),
       update (state, attempts, attempt_at, error)
-  on sync.parked to foundation_role, support_role, sync_role;
+  on sync.parked to app_role, sync_role;
 -- The apps have no delete: with it either app could lock the whole table, and so stop the other. See sync.unpark.
 grant delete on sync.parked to sync_role;
 
@@ -373,7 +375,7 @@ begin atomic
   delete from sync.parked p using sync.subscriptions s
   where p.subscription = of_subscription and p.position = at_position and s.name = p.subscription and s.app = platform.current_app();
 end;
-grant execute on function sync.unpark(text, bigint) to foundation_role, support_role;
+grant execute on function sync.unpark(text, bigint) to app_role;
 
 -- To be called after events were parked in front of others, or taken away: the first event of each key is tried now, unless it is dead,
 -- and an event that was first before waits behind it. The caller holds the lock of the subscription's row; the function has the caller's
@@ -388,12 +390,12 @@ begin atomic
   where p.subscription = of_subscription and p.key = any (keys) and p.state = 'waiting'
     and not exists (select from sync.parked b where b.subscription = p.subscription and b.key = p.key and b.position < p.position);
 end;
-grant execute on function sync.start_first_of_keys(text, text[]) to foundation_role, support_role, sync_role;
+grant execute on function sync.start_first_of_keys(text, text[]) to app_role, sync_role;
 
 -- Whether an app is shown events of an audience; the policies of sync.events say the same.
 create function sync.may_read(app text, audience text) returns boolean
 language sql immutable parallel safe
-return audience = 'platform' or app = 'sync' or audience = case app when 'foundation' then 'crm' else app end;
+return audience = 'platform' or app = 'sync' or audience = platform.audience_of(app);
 grant execute on function sync.may_read(text, text) to sync_role;
 
 -- Lists the subscriptions that still need an event from these positions: they have not come to one that they are shown, or have one parked.
@@ -527,6 +529,9 @@ declare
   whole text;
   changes text;
 begin
+  if event_audience <> 'platform' and not exists (select from platform.apps a where a.audience = event_audience) then
+    raise exception 'no app has the audience %', event_audience using errcode = 'invalid_parameter_value';
+  end if;
   select array_agg(a.attname::text order by a.attnum)
            filter (where a.attname not in ('version', 'updated_at') and a.attname <> all (never)),
          bool_or(a.attname = 'version')

@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { loginNames, logins } from './logins.ts';
+import { appRole, isApp, loginNames, logins } from './logins.ts';
 import { lettersOf, type Matrix } from './matrix.ts';
 
 /**
@@ -22,7 +22,9 @@ type Entry = { object: string; column: string | null; grantee: string; privilege
 function isTried({ object, column, grantee, privilege }: Entry, matrix: Matrix): boolean {
   const kind = object.split(' ', 1)[0] as string;
   const letter = lettersOf[kind]?.[privilege];
-  const holders = loginNames.flatMap((login, index) => (grantee === login || grantee === logins[login] ? [index] : []));
+  const holders = loginNames.flatMap((login, index) =>
+    grantee === login || grantee === logins[login] || (grantee === appRole && isApp(login)) ? [index] : [],
+  );
   if (!letter || holders.length === 0) return false;
   const ofColumns = ['S', 'I', 'U'].includes(letter) && (kind === 'table' || kind === 'view');
   const isAnswer = (row: string) =>

@@ -207,10 +207,9 @@ lint('grant that no policy lets through', {
   },
   'a grant that only a restrictive policy names': {
     offence:
-      'drop policy apps_read on platform.customer_emails; create policy r on platform.customer_emails as restrictive to foundation_role, support_role using (true)',
-    found: ['platform.customer_emails select to foundation_role', 'platform.customer_emails select to support_role'],
-    neighbour:
-      'create policy r on platform.customer_emails as restrictive to foundation_role, support_role using (true)',
+      'drop policy apps_read on platform.customer_emails; create policy r on platform.customer_emails as restrictive to app_role using (true)',
+    found: ['platform.customer_emails select to app_role'],
+    neighbour: 'create policy r on platform.customer_emails as restrictive to app_role using (true)',
   },
 });
 

@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import { findUntestedGrants } from './grants.ts';
-import { logins } from './logins.ts';
+import { appRole, logins } from './logins.ts';
 import { readPrivileges } from './matrix.ts';
 import { rolesWithMore } from './roles.ts';
 
@@ -35,7 +35,7 @@ export async function lintSchema(client: pg.ClientBase): Promise<Finding[]> {
 const ownerRole = logins.platform_migrator;
 const names = (list: string[]) => list.map((name) => `'${name}'`).join(', ');
 const loginList = names(Object.keys(logins));
-const roleList = names(Object.values(logins));
+const roleList = names([...Object.values(logins), appRole]);
 
 /** Made by people: in no system schema, in no extension. */
 const isOurs = (catalogue: string, oid: string, schema: string) => `
@@ -114,7 +114,7 @@ const lints: Lint[] = [
   },
   {
     lint: 'policy for PUBLIC',
-    remedy: 'Name the roles: create policy … to foundation_role, support_role.',
+    remedy: 'Name the roles: create policy … to app_role, or to the role of one app.',
     sql: `
       select format('%s %s', ${relationName('c')}, p.polname) as object
       from pg_catalog.pg_policy p join pg_catalog.pg_class c on c.oid = p.polrelid where 0 = any (p.polroles)`,
@@ -129,7 +129,7 @@ const lints: Lint[] = [
         cross join aclexplode(entries.acl) e
       where c.relrowsecurity and e.grantee not in (0, c.relowner) and e.privilege_type in ('SELECT', 'INSERT', 'UPDATE', 'DELETE')
         and not exists (
-          select from pg_catalog.pg_policy p where p.polrelid = c.oid and p.polpermissive and (0 = any (p.polroles) or e.grantee = any (p.polroles))
+          select from pg_catalog.pg_policy p where p.polrelid = c.oid and p.polpermissive and exists (select from unnest(p.polroles) r where case r when 0 then true else pg_has_role(e.grantee, r, 'USAGE') end)
             and p.polcmd in ('*', case e.privilege_type when 'SELECT' then 'r' when 'INSERT' then 'a' when 'UPDATE' then 'w' else 'd' end))`,
   },
   {

@@ -10,6 +10,12 @@ export const logins = {
 
 export type Login = keyof typeof logins;
 
+/** The role of all apps: an app's role is a member of it. docs/third-app.md adds an app. */
+export const appRole = 'app_role';
+
+/** Whether the login is one of an app that comes with this house. */
+export const isApp = (login: Login): boolean => login === 'foundation_app' || login === 'support_app';
+
 export const loginNames = Object.keys(logins) as Login[];
 
 export type Passwords = Record<Login, string>;

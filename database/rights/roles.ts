@@ -1,10 +1,13 @@
-import { logins } from './logins.ts';
+import { appRole, isApp, type Login, logins } from './logins.ts';
 
 const names = (list: string[]) => list.map((name) => `'${name}'`).join(', ');
 const loginList = names(Object.keys(logins));
-const roleList = names(Object.values(logins));
+const roleList = names([...Object.values(logins), appRole]);
 const memberships = Object.entries(logins)
-  .map(([login, role]) => `('${login}', '${role}', ${login !== 'platform_migrator'})`)
+  .flatMap(([login, role]) => [
+    `('${login}', '${role}', ${login !== 'platform_migrator'})`,
+    ...(isApp(login as Login) ? [`('${role}', '${appRole}', true)`] : []),
+  ])
   .join(', ');
 
 /** The logins and roles of ours that can do more than they should: `role` and, in words, the `power`. */

@@ -151,8 +151,7 @@ export async function publish<Type extends EventType>(
   const json = JSON.stringify(data);
   if (!json?.startsWith('{') || Buffer.byteLength(json) > payloadBytesMax)
     throw new InvalidField([{ field: 'data', message: 'must be an object of at most 64 KB as JSON' }]);
-  const own = connection.app === 'foundation' ? 'crm' : 'support';
-  await tx.query('select sync.publish($1, $2, $3, $4)', [type, key, json, to === 'everybody' ? 'platform' : own]);
+  await tx.query('select sync.publish($1, $2, $3, $4)', [type, key, json, to === 'everybody' ? 'platform' : to]);
 }
 
 async function checkPayload(schemas: PayloadSchemas, type: EventType, data: unknown): Promise<void> {

@@ -1,5 +1,6 @@
 import {
   type App,
+  appName,
   bigintId,
   bigintIdText,
   clientId,
@@ -105,7 +106,7 @@ const timeline = createStaffRoute({
       deal: bigintIdText()
         .optional()
         .openapi({ description: 'Id of a deal: its changes, and the activities that belong to it.' }),
-      app: z.enum(['foundation', 'support']).optional(),
+      app: appName().optional(),
       person: z.string().min(1).max(255).optional().openapi({ description: 'Id of the user who did it.' }),
       since: time().optional(),
       until: time().optional(),

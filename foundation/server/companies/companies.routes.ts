@@ -1,4 +1,4 @@
-import { type App, createStaffRoute, jsonBody, line, object, pageSize, problems, uuid, z } from '@aether/http';
+import { type App, appName, createStaffRoute, jsonBody, line, object, pageSize, problems, uuid, z } from '@aether/http';
 import { canonicaliseDomain, type PlatformDb } from '@aether/platform';
 import { cursorsOf, sealedCursor } from '../cursors.ts';
 import { customChange, customShown } from '../customfields/customfields.routes.ts';
@@ -15,7 +15,7 @@ const CompanySchema = z
     version: z.int(),
     created_at: moment(),
     updated_at: moment(),
-    created_by_app: z.enum(['foundation', 'support']),
+    created_by_app: appName(),
   })
   .openapi('CompanyRecord');
 const counts = { customers: z.int(), open_deals: z.int() };

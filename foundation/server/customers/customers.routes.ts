@@ -1,6 +1,7 @@
 import {
   AddressSchema,
   type App,
+  appName,
   CompanySchema,
   CrmContextSchema,
   CustomerSchema,
@@ -108,7 +109,7 @@ const list = createStaffRoute({
       manager: z.string().min(1).max(255).optional().openapi({ description: 'Id of the account manager.' }),
       no_manager: z.enum(['true', 'false']).optional().openapi({ type: 'boolean' }),
       company: uuid().optional(),
-      app: z.enum(['foundation', 'support']).optional().openapi({ description: 'Which app created them.' }),
+      app: appName().optional().openapi({ description: 'The app that created them.' }),
       created_after: time().optional(),
       created_before: time().optional(),
       sort: z.enum(Object.keys(customerOrders) as [CustomerOrder]).default('created'),

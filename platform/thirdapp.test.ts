@@ -1,0 +1,140 @@
+import { readFile } from 'node:fs/promises';
+import { atEnd, createTestDatabase, type TestDatabase } from '@aether/database/testing';
+import pg from 'pg';
+import { beforeAll, expect, test } from 'vitest';
+import { connectPlatform, type PlatformDb } from './platform.ts';
+
+/** A name of this run's own, because roles belong to the whole server and other runs may use it. */
+const app = `billing${process.pid}`;
+let database: TestDatabase;
+let billing: PlatformDb;
+let support: PlatformDb;
+let sql: pg.Client;
+/** One for all tests: the migrator may connect five times on the whole server. */
+let owner: pg.Client;
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  const page = await readFile(new URL('../docs/third-app.md', import.meta.url), 'utf8');
+  const blocks = [...page.matchAll(/```sql\n(.*?)```/gs)].map(([, block]) =>
+    (block as string).replaceAll('billing', app),
+  );
+  const [asAdministrator, asOwner, ...more] = blocks as [string, string, ...string[]];
+  expect(more).toEqual([]);
+  const admin = await database.connect('aether_admin');
+  // The same turn as a bootstrap: two statements that alter roles at once collide.
+  await admin.query(`select pg_advisory_lock(hashtext('aether bootstrap'))`);
+  await admin.query(asAdministrator);
+  owner = await database.connect('platform_migrator');
+  await owner.query(`set role platform_owner; ${asOwner}`);
+  await admin.query('select pg_advisory_unlock_all()');
+
+  const url = new URL(database.url('support_app'));
+  Object.assign(url, { username: `${app}_app`, password: encodeURIComponent('change me') });
+  sql = new pg.Client({ connectionString: url.href });
+  await sql.connect();
+  billing = await connectPlatform({ app, variables: { PLATFORM_DB_URL: url.href } });
+  support = await connectPlatform({ app: 'support', variables: { PLATFORM_DB_URL: database.url('support_app') } });
+  atEnd(async () => {
+    await Promise.all([billing.close(), support.close(), sql.end()]);
+    await owner.query(`reset role; set role platform_owner; drop schema ${app}; alter table platform.apps disable trigger keep_app;
+      delete from platform.apps where name = '${app}'; call platform.write_app_functions()`);
+    await admin.query(`drop role ${app}_app; drop role ${app}_role`);
+  });
+});
+
+test('a third app reads the customers of the others and creates its own, in its own name', async () => {
+  const known = await support.createCustomer({ name: 'Ada', email: 'ada@example.com' });
+  expect(await billing.getCustomerByEmail('ada@example.com')).toMatchObject({ id: known.id });
+  const made = await billing.createCustomer({ name: 'Bob', email: 'bob@example.com' });
+  expect(made).toMatchObject({ created_by_app: app, crm_id: null, support_id: null });
+  expect(await support.getCustomerById(made.id)).toMatchObject({ name: 'Bob', created_by_app: app });
+  expect(await billing.updateCustomer(known.id, { phone: '+49 30 123456' })).toMatchObject({ version: 2 });
+  const forged = `insert into platform.customers (email, name, created_by_app) values ('eve@example.com', 'Eve', 'support')`;
+  await expect(sql.query(forged)).rejects.toMatchObject({ code: '42501' });
+});
+
+test('a third app writes no field that another app owns', async () => {
+  const { id } = await billing.createCustomer({ name: 'Cay', email: 'cay@example.com' });
+  await expect(billing.updateCustomer(id, { account_tier: 'gold' })).rejects.toMatchObject({ code: 'field-not-owned' });
+  await expect(billing.updateCustomer(id, { timezone: 'UTC' })).rejects.toMatchObject({ code: 'field-not-owned' });
+});
+
+test.each([
+  'select from crm.deals',
+  'select from crm.activities',
+  'select from crm.customer_context',
+  'select from support.messages',
+  'select from support.sessions',
+  'create table public.t ()',
+  `insert into platform.apps (name, role, audience) values ('mine', 'support_role', 'crm')`,
+])('a third app cannot %s, and its own schema is open to it', async (statement) => {
+  await expect(sql.query(statement)).rejects.toMatchObject({ code: '42501' });
+  await expect(sql.query(`select from ${app}.nothing`)).rejects.toMatchObject({ code: '42P01' });
+});
+
+test('a third app publishes its own events and no others, and each app sees what is for it', async () => {
+  const publish = (type: string, to: string) => sql.query('select sync.publish($1, $2, $3, $4)', [type, 'k', '{}', to]);
+  await publish(`${app}.paid`, 'platform');
+  await publish(`${app}.noted`, 'own');
+  await expect(publish('support.greeted', 'platform')).rejects.toMatchObject({ code: '42501' });
+  await expect(publish('customer.updated', 'platform')).rejects.toMatchObject({ code: '42501' });
+  await expect(publish(`${app}.paid`, 'crm')).rejects.toMatchObject({ code: '42501' });
+  await owner.query(`insert into sync.outbox (type, key, row_id, audience, app, login, data)
+    values ('deal.created', 'k', 'k', 'crm', 'foundation', session_user, '{}')`);
+  const sync = await database.connect('sync_app');
+  await sync.query('begin; select from sync.sequencer for update; select sync.sequence(1000, 0); commit');
+  const seen = async (client: { query(text: string): Promise<pg.QueryResult> }) =>
+    (await client.query(`select type from sync.events where type ~ '^(${app}|deal)' order by position`)).rows.map(
+      ({ type }) => type,
+    );
+  expect(await seen(sql)).toEqual([`${app}.paid`, `${app}.noted`]);
+  expect(await seen(await database.connect('support_app'))).toEqual([`${app}.paid`]);
+  expect(await seen(await database.connect('foundation_app'))).toEqual([`${app}.paid`, 'deal.created']);
+});
+
+test('a third app subscribes, and its subscription holds the log for its own events only', async () => {
+  await sql.query(`insert into sync.subscriptions (name, types, position) values ('${app}.all', null, 0)`);
+  await expect(
+    sql.query(`insert into sync.subscriptions (name, types, position) values ('support.mine', null, 0)`),
+  ).rejects.toMatchObject({ constraint: 'subscriptions_name_of_app' });
+  const sync = await database.connect('sync_app');
+  const { rows } = await sync.query(
+    `select behind = (select count(*) from sync.events where audience in ('platform', '${app}')) as fits
+     from sync.list_holders(1, 1000000) where name = '${app}.all'`,
+  );
+  expect(rows).toEqual([{ fits: true }]);
+});
+
+test('an app that is no row is refused at connect, by name', async () => {
+  const variables = { PLATFORM_DB_URL: database.url('support_app') };
+  await expect(connectPlatform({ app: 'shipping', variables })).rejects.toThrow(/knows no app shipping.*third-app\.md/);
+  await expect(connectPlatform({ app: 'Not an app', variables })).rejects.toThrow(/is not the name of an app/);
+});
+
+test('an app keeps its name, is not removed, and needs a role of all apps', async () => {
+  await expect(owner.query(`delete from platform.apps where name = 'support'`)).rejects.toMatchObject({
+    code: '23001',
+  });
+  await expect(owner.query(`update platform.apps set name = 'desk' where name = 'support'`)).rejects.toMatchObject({
+    code: '23001',
+  });
+  const add = (name: string, role: string) =>
+    owner.query('insert into platform.apps (name, role, audience) values ($1, $2, $1)', [name, role]);
+  await expect(add('spy', 'observer_role')).rejects.toMatchObject({
+    code: '42704',
+    hint: expect.stringContaining('app_role'),
+  });
+  await expect(add('ghost', 'no_such_role')).rejects.toMatchObject({ code: '42704' });
+  await expect(add('customer', 'observer_role')).rejects.toMatchObject({ constraint: 'apps_name_free' });
+});
+
+test('a database whose newest migration breaks older apps refuses this one, at connect and while it runs', async () => {
+  await billing.check();
+  await owner.query('update platform.migrations set breaks_apps_below = 9999 where number = 6');
+  await expect(billing.check()).rejects.toThrow(
+    /Migration 6 \(sync\).*breaks apps made for less than migration 9999.*deploy a newer version/,
+  );
+  await owner.query('update platform.migrations set breaks_apps_below = 6 where number = 6');
+  await billing.check();
+});
