@@ -72,3 +72,12 @@ export async function createTestDatabase({
     },
   };
 }
+
+/**
+ * Waits until another connection waits for what `holder` holds: the moment at which two meet. It never comes when the other one does not
+ * need the lock, and the test times out.
+ */
+export async function untilSomebodyWaits(holder: pg.Client): Promise<void> {
+  const isWaitedFor = 'select from pg_locks l where not l.granted and pg_backend_pid() = any (pg_blocking_pids(l.pid))';
+  while ((await holder.query(isWaitedFor)).rowCount === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+}

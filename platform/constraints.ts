@@ -12,6 +12,7 @@ const uniqueFields: Record<string, string> = {
   custom_fields_record_key_key: 'key',
   pipelines_name_key: 'name',
   saved_views_owner_id_page_name_key: 'name',
+  canned_answers_shortcut_key: 'shortcut',
   users_directory_tenant_id_directory_object_id_key: 'directory account',
 };
 

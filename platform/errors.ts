@@ -80,3 +80,15 @@ export class PrimaryAddressStays extends PlatformError {
     );
   }
 }
+
+/** Make up a new client_id: this one named another request. */
+export class ClientIdReused extends PlatformError {
+  constructor() {
+    super(
+      'client-id-reused',
+      409,
+      'Something else was sent with this client_id before. Send this with a new client_id; repeat a request only as it was.',
+      { fields: [{ field: 'client_id', message: 'was used for something else' }] },
+    );
+  }
+}

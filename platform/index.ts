@@ -1,4 +1,5 @@
 export type { Address, ChangedAddresses, ReviewCandidate } from './addresses.ts';
+export { type Attempt, readAttempt, requireSameContent, requireSameRequest } from './attempts.ts';
 export type { CacheOptions, CacheState } from './cache.ts';
 export type { Company, NewCompany } from './companies.ts';
 export type { CrmContext, CustomerContext } from './context.ts';

@@ -7,6 +7,7 @@ import {
   formatDuration,
   formatMoney,
   formatSums,
+  roundMoney,
 } from './formats.ts';
 
 const spaced = (text: string) => text.replace(/\s/gu, ' ');
@@ -16,6 +17,22 @@ test('money is written as the locale writes it, with cents only where there are 
   expect(formatMoney(1200.5, 'EUR', { where: 'en' })).toBe('€1,200.50');
   expect(spaced(formatMoney(1200, 'EUR', { where: 'de' }))).toBe('1.200 €');
   expect(formatMoney(1_250_000, 'USD', { short: true, where: 'en' })).toBe('$1.3M');
+});
+
+test('money has the decimals of its currency: none in yen, three in dinars', () => {
+  const show = (amount: number, currency: string) => spaced(formatMoney(amount, currency, { where: 'en' }));
+  expect(show(150_000, 'JPY')).toBe('¥150,000');
+  expect(show(12.5, 'KWD')).toBe('KWD 12.500');
+  expect(show(12.345, 'IQD')).toBe('IQD 12.345');
+  expect(show(0.0001, 'CLF')).toBe('CLF 0.0001');
+  expect(show(12, 'KWD')).toBe('KWD 12');
+  expect(spaced(formatMoney(1_234_567, 'JPY', { short: true, where: 'en' }))).toBe('¥1.2M');
+});
+
+test('a sum that JavaScript has added up is rounded to the smallest unit of its currency', () => {
+  expect(roundMoney(0.1 + 0.2, 'EUR')).toBe(0.3);
+  expect(roundMoney(600.6, 'JPY')).toBe(601);
+  expect(roundMoney(0.001 + 1.004, 'KWD')).toBe(1.005);
 });
 
 test('currencies are never added up; nothing is a dash', () => {

@@ -23,18 +23,37 @@ export function formatNumber(value: number, where = locale()): string {
   return keep(`number ${where}`, () => new Intl.NumberFormat(where)).format(value);
 }
 
-/** Money without cents where there are none; short (`€1.2M`) for sums in little room. */
+/** Currencies that do not have two decimals, by ISO 4217. Intl differs from it for some: to Intl an Iraqi dinar has none. */
+const otherDecimals: Record<string, number> = {
+  ...Object.fromEntries(
+    'BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF'.split(' ').map((code) => [code, 0]),
+  ),
+  ...Object.fromEntries('BHD IQD JOD KWD LYD OMR TND'.split(' ').map((code) => [code, 3])),
+  ...Object.fromEntries('CLF UYW'.split(' ').map((code) => [code, 4])),
+};
+
+/** How many decimals an amount in this currency has. crm.currencies says the same, which a test of Foundation compares. */
+export function decimalsOf(currency: string): number {
+  return otherDecimals[currency] ?? 2;
+}
+
+/** An amount in whole smallest units of its currency, for sums that JavaScript has added up. */
+export function roundMoney(amount: number, currency: string): number {
+  return Number(amount.toFixed(decimalsOf(currency)));
+}
+
+/** Money with the decimals of its currency, without any where all are zero; short (`€1.2M`) for sums in little room. */
 export function formatMoney(amount: number, currency: string, { short = false, where = locale() } = {}): string {
-  const isWhole = Number.isInteger(amount);
+  const decimals = Number.isInteger(amount) ? 0 : decimalsOf(currency);
   return keep(
-    `money ${where} ${currency} ${short} ${isWhole}`,
+    `money ${where} ${currency} ${short} ${decimals}`,
     () =>
       new Intl.NumberFormat(where, {
         style: 'currency',
         currency,
         ...(short
-          ? { notation: 'compact', maximumFractionDigits: 1 }
-          : isWhole && { minimumFractionDigits: 0, maximumFractionDigits: 0 }),
+          ? { notation: 'compact', minimumFractionDigits: 0, maximumFractionDigits: 1 }
+          : { minimumFractionDigits: decimals, maximumFractionDigits: decimals }),
       }),
   ).format(amount);
 }

@@ -68,6 +68,32 @@ begin
 end $$;
 create trigger keep_former_stage after delete on crm.pipeline_stages for each row execute function crm.keep_former_stage();
 
+-- The currencies of ISO 4217 and the decimals that an amount may have in each. The list is that of January 2026 without metals, test
+-- codes and other entries that have no smallest unit.
+create table crm.currencies (
+  code text collate "C" primary key check (code ~ '^[A-Z]{3}$'),
+  decimals smallint not null check (decimals between 0 and 4),
+  is_withdrawn boolean not null default false
+);
+comment on column crm.currencies.is_withdrawn is 'Replaced since 2020: a deal of that time keeps it, but nobody is offered it.';
+call platform.protect_table('crm.currencies');
+create policy foundation_read on crm.currencies for select to foundation_role using (true);
+-- Insert, update and delete are absent: ISO decides, and a migration follows.
+grant select on crm.currencies to foundation_role;
+insert into crm.currencies (code, decimals, is_withdrawn)
+select code, decimals, is_withdrawn
+from (values
+  (0, false, 'BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF'),
+  (2, false, 'AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BMD BND BOB BOV BRL BSD BTN BWP BYN BZD CAD CDF CHE CHF CHW CNY COP
+    COU CRC CUP CVE CZK DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GTQ GYD HKD HNL HTG HUF IDR ILS INR IRR
+    JMD KES KGS KHR KPW KYD KZT LAK LBP LKR LRD LSL MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN MXV MYR MZN NAD NGN
+    NIO NOK NPR NZD PAB PEN PGK PHP PKR PLN QAR RON RSD RUB SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL
+    THB TJS TMT TOP TRY TTD TWD TZS UAH USD USN UYU UZS VED VES WST XAD XCD XCG YER ZAR ZMW ZWG'),
+  (3, false, 'BHD IQD JOD KWD LYD OMR TND'),
+  (4, false, 'CLF UYW'),
+  (2, true, 'ANG BGN CUC HRK SLL ZWL')
+) as listed (decimals, is_withdrawn, codes), regexp_split_to_table(codes, '\s+') as code;
+
 create table crm.deals (
   id bigint generated always as identity primary key,
   customer_id uuid not null references platform.customers,
@@ -75,23 +101,28 @@ create table crm.deals (
   pipeline_id bigint not null,
   stage_id bigint not null,
   name text not null check (platform.is_line(name, 200)),
-  amount numeric(14, 2) not null default 0 check (amount >= 0) constraint deals_amount_number check (amount <> 'NaN'),
-  currency text collate "C" not null default 'EUR' check (currency ~ '^[A-Z]{3}$'),
+  amount numeric(19, 4) not null default 0 check (amount >= 0) constraint deals_amount_number check (amount <> 'NaN'),
+  currency text collate "C" not null default 'EUR' references crm.currencies,
   status text not null default 'open' check (status in ('open', 'won', 'lost')),
   owner_id text collate "C" references platform.users,
   expected_close_on date constraint deals_expected_close_on_day check (platform.is_day(expected_close_on)),
   closed_at timestamptz constraint deals_closed_at_time check (platform.is_time(closed_at)),
   idempotency_key text collate "C" unique check (octet_length(idempotency_key) between 1 and 200),
+  request_digest bytea check (octet_length(request_digest) = 32),
   version bigint not null default 1,
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
   foreign key (pipeline_id, stage_id) references crm.pipeline_stages (pipeline_id, id),
-  check ((status = 'open') = (closed_at is null))
+  check ((status = 'open') = (closed_at is null)),
+  constraint deals_request_digest_of_key check ((idempotency_key is null) = (request_digest is null))
 );
+comment on column crm.deals.request_digest is
+  'SHA-256 of the request that made the deal: tells its retry from another request that reuses the key, also after the deal was changed.';
 -- The columns are in the order in which crm.customer_context groups, so that nothing is sorted.
 create index deals_customer on crm.deals (customer_id, status, currency);
 create index on crm.deals (company_id) where company_id is not null;
 create index on crm.deals (owner_id) where owner_id is not null;
+create index on crm.deals (currency);
 create index deals_by_name on crm.deals (name, id);
 create index deals_by_amount on crm.deals (amount, id);
 create index deals_by_close on crm.deals (coalesce(expected_close_on, 'infinity'), id);
@@ -108,9 +139,34 @@ call platform.require_present_customer('crm.deals');
 call platform.protect_table('crm.deals');
 create policy foundation_all on crm.deals to foundation_role using (true) with check (true);
 grant select,
-      insert (customer_id, company_id, pipeline_id, stage_id, name, amount, currency, owner_id, expected_close_on, idempotency_key),
+      insert (customer_id, company_id, pipeline_id, stage_id, name, amount, currency, owner_id, expected_close_on,
+              idempotency_key, request_digest),
       update (company_id, pipeline_id, stage_id, name, amount, currency, owner_id, expected_close_on, status, closed_at)
   on crm.deals to foundation_role;
+
+-- An amount has the decimals of its currency, and at most 15 digits in its smallest unit: JavaScript keeps so many exactly.
+create function crm.check_money() returns trigger
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare allowed smallint;
+begin
+  select c.decimals into allowed from crm.currencies c where c.code = new.currency;
+  if allowed is null then
+    raise exception 'not a currency of ISO 4217: %', new.currency
+      using errcode = 'check_violation', constraint = 'deals_currency_check', column = 'currency',
+        hint = 'is not a currency of ISO 4217: use a code of crm.currencies, such as EUR';
+  elsif new.amount <> round(new.amount, allowed) then
+    raise exception '% has % decimals', new.currency, allowed
+      using errcode = 'check_violation', constraint = 'deals_amount_check', column = 'amount',
+        hint = case allowed when 0 then format('must be a whole number: %s has no decimals', new.currency)
+                            else format('may have at most %s decimals in %s', allowed, new.currency) end;
+  elsif new.amount >= 10::numeric ^ (15 - allowed) then
+    raise exception 'more than 15 digits'
+      using errcode = 'check_violation', constraint = 'deals_amount_check', column = 'amount',
+        hint = format('must be below %s in %s', (10::numeric ^ (15 - allowed))::bigint, new.currency);
+  end if;
+  return new;
+end $$;
+create trigger check_money before insert or update of amount, currency on crm.deals for each row execute function crm.check_money();
 
 -- A deal's status is the outcome of its stage, for every writer. If a statement changes one of the two, the other follows: a pipeline has
 -- one stage for won and one for lost. It may have several open stages, so a statement that opens a deal again names the stage.
@@ -160,6 +216,107 @@ end $$;
 create trigger keep_outcome before update of outcome on crm.pipeline_stages
   for each row when (new.outcome <> old.outcome) execute function crm.keep_outcome();
 
+-- A deal's closing: how it ended, the tier that it gave, who did it and when. It counts until the deal is opened again. Foundation closes a
+-- deal by inserting one; a statement that closes the deal itself gets one from the trigger record_closing. So every closed deal has
+-- exactly one closing that counts, for every writer.
+create table crm.deal_closings (
+  id uuid primary key default uuidv7(),
+  deal_id bigint not null references crm.deals,
+  outcome text not null check (outcome in ('won', 'lost')),
+  given_tier text collate "C" constraint deal_closings_given_tier_check check (given_tier is null or outcome = 'won'),
+  previous_tier text collate "C",
+  customer_id uuid not null,
+  customer_version bigint,
+  deal_version bigint,
+  closed_at timestamptz not null default now() constraint deal_closings_closed_at_time check (platform.is_time(closed_at)),
+  closed_by text collate "C" default platform.current_actor(),
+  closed_by_app text collate "C" not null default platform.current_app(),
+  closed_by_login name not null default session_user,
+  reopened_at timestamptz constraint deal_closings_reopened_at_time check (platform.is_time(reopened_at)),
+  reopened_by text collate "C",
+  reopened_by_app text collate "C",
+  reopened_by_login name,
+  reopened_version bigint,
+  check (num_nulls(reopened_at, reopened_by_app, reopened_by_login, reopened_version) in (0, 4))
+);
+comment on column crm.deal_closings.given_tier is 'Null: the closing left the customer''s tier as it was.';
+comment on column crm.deal_closings.customer_id is
+  'Whose tier it was at that moment. No reference: with customer_version it names an event, and a merge must not change that.';
+comment on column crm.deal_closings.customer_version is
+  'The version of the customer that the given tier made. Null: the tier did not change.';
+comment on column crm.deal_closings.deal_version is 'The version of the deal that closing it made, as its event says.';
+comment on column crm.deal_closings.closed_by is
+  'The person, as the app says; closed_by_login is what the server knows. No reference: the closing stays when the user is gone.';
+create unique index deal_closings_that_counts on crm.deal_closings (deal_id) where reopened_at is null;
+create index deal_closings_of_deal on crm.deal_closings (deal_id, closed_at desc);
+create unique index deal_closings_of_version on crm.deal_closings (customer_id, customer_version) where customer_version is not null;
+
+call platform.protect_table('crm.deal_closings');
+create policy foundation_all on crm.deal_closings to foundation_role using (true) with check (true);
+-- Update and delete are absent: this is a record. previous_tier and the authors are absent too: the database knows them.
+grant select, insert (deal_id, outcome, given_tier) on crm.deal_closings to foundation_role;
+
+-- A given tier is read and replaced under one lock, so that the previous tier is the one that was replaced. A closing without a tier takes
+-- no lock: it may come from a statement that holds the deal, and the customer is held before the deal everywhere.
+create function crm.give_tier() returns trigger
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare receiver uuid;
+begin
+  select coalesce(c.merged_into, c.id) into receiver from crm.deals d join platform.customers c on c.id = d.customer_id
+  where d.id = new.deal_id;
+  if new.given_tier is not null then perform from platform.customers c where c.id = receiver for no key update; end if;
+  select c.id, c.account_tier into new.customer_id, new.previous_tier from platform.customers c where c.id = receiver;
+  if new.customer_id is null then
+    raise exception 'there is no such deal'
+      using errcode = 'check_violation', constraint = 'deal_closings_deal_id_check', column = 'deal_id';
+  end if;
+  if new.given_tier <> coalesce(new.previous_tier, '') then
+    update platform.customers c set account_tier = new.given_tier where c.id = receiver returning c.version into new.customer_version;
+    if not found then
+      raise exception 'the customer was merged or erased meanwhile' using errcode = 'serialization_failure';
+    end if;
+  end if;
+  return new;
+end $$;
+create trigger give_tier before insert on crm.deal_closings for each row execute function crm.give_tier();
+
+create function crm.close_deal() returns trigger
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+  update crm.deals d set status = new.outcome, closed_at = new.closed_at where d.id = new.deal_id and d.status = 'open';
+  -- A deal that was closed by its own statement has the status already.
+  if not exists (select from crm.deals d where d.id = new.deal_id and d.status = new.outcome) then
+    raise exception 'only an open deal is closed'
+      using errcode = 'check_violation', constraint = 'deal_closings_outcome_check', column = 'outcome';
+  end if;
+  return null;
+end $$;
+create trigger close_deal after insert on crm.deal_closings for each row execute function crm.close_deal();
+
+-- As the owner, because no app updates a closing.
+create function crm.record_closing() returns trigger
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  if tg_op = 'UPDATE' and old.status <> 'open' and new.status <> old.status then
+    update crm.deal_closings k
+    set reopened_at = now(), reopened_by = platform.current_actor(), reopened_by_app = platform.current_app(),
+        reopened_by_login = session_user, reopened_version = new.version
+    where k.deal_id = new.id and k.reopened_at is null;
+  end if;
+  if new.status = 'open' then return null; end if;
+  update crm.deal_closings k set closed_at = new.closed_at, deal_version = coalesce(k.deal_version, new.version)
+  where k.deal_id = new.id and k.reopened_at is null;
+  if not found then
+    insert into crm.deal_closings (deal_id, outcome, closed_at, deal_version) values (new.id, new.status, new.closed_at, new.version);
+  end if;
+  return null;
+end $$;
+create trigger record_first_closing after insert on crm.deals
+  for each row when (new.status <> 'open') execute function crm.record_closing();
+-- Not "of status": the trigger a_tie_status changes the status also of a statement that names only the stage.
+create trigger record_closing after update on crm.deals
+  for each row when (old.status <> new.status or old.closed_at <> new.closed_at) execute function crm.record_closing();
+
 create table crm.contacts (
   id uuid primary key default uuidv7(),
   company_id uuid not null references platform.companies,
@@ -201,16 +358,20 @@ create table crm.activities (
   created_by text collate "C" default platform.current_actor() references platform.users,
   created_by_login name not null default session_user,
   idempotency_key text collate "C" check (octet_length(idempotency_key) between 1 and 200),
+  request_digest bytea check (octet_length(request_digest) = 32),
   unique (created_by_app, idempotency_key),
+  constraint activities_request_digest_of_client
+    check ((request_digest is not null) = coalesce(starts_with(idempotency_key, 'client:'), false)),
   check ((created_by_app = 'support') = (type like 'support\_%')),
   check (created_by_app <> 'support' or idempotency_key is not null)
 );
 comment on column crm.activities.created_by is 'The person, as the app says; created_by_login is what the server knows.';
 comment on column crm.activities.idempotency_key is
-  'Names the cause, so that however often it is retried there is one activity: session:<id>, deal:<id>:won.';
+  'Names the cause, so that however often it is retried there is one activity: session:<id>, closing:<id>, client:<id>.';
+comment on column crm.activities.request_digest is
+  'SHA-256 of the request that a person sent with a client_id: tells its retry from another request that reuses the id.';
 create index activities_timeline on crm.activities (customer_id, occurred_at desc, id desc);
 create index activities_of_deal on crm.activities (deal_id, occurred_at desc, id desc) where deal_id is not null;
-create index activities_deals_won on crm.activities (customer_id, occurred_at desc) where type = 'deal_won';
 create index activities_tasks on crm.activities (coalesce(due_at, 'infinity'), id) where type = 'task' and done_at is null;
 create index on crm.activities (created_by) where created_by is not null;
 
@@ -225,7 +386,8 @@ create policy support_read on crm.activities for select to support_role using (c
 create policy support_add on crm.activities for insert to support_role
   with check (created_by_app = 'support' and occurred_at <= now() + interval '1 minute');
 grant select,
-      insert (customer_id, deal_id, type, description, metadata, occurred_at, due_at, done_at, created_by_app, idempotency_key),
+      insert (customer_id, deal_id, type, description, metadata, occurred_at, due_at, done_at, created_by_app,
+              idempotency_key, request_digest),
       update (type, description, metadata, occurred_at, due_at, done_at)
   on crm.activities to foundation_role;
 -- Support adds to the timeline and reads its own activities back. It has no deal_id, created_by or created_at to forge, and no update or
@@ -509,7 +671,7 @@ create view crm.recent_activities as
 select a.customer_id, a.id, a.type, a.occurred_at, a.created_by_app, u.name as created_by_name
 from crm.activities a left join platform.users u on u.id = a.created_by;
 create view crm.tier_grants as
-select a.customer_id, a.metadata ->> 'account_tier' as account_tier, d.name as deal_name, a.occurred_at
-from crm.activities a join crm.deals d on d.id = a.deal_id
-where a.type = 'deal_won' and a.metadata ? 'account_tier';
+select k.customer_id, k.customer_version, k.given_tier as account_tier, d.name as deal_name, k.closed_at
+from crm.deal_closings k join crm.deals d on d.id = k.deal_id
+where k.customer_version is not null;
 grant select on crm.recent_activities, crm.tier_grants to support_role;

@@ -193,9 +193,13 @@ create table support.calls (
   notes text check (char_length(notes) <= 4000),
   started_at timestamptz not null constraint calls_started_at_time check (platform.is_time(started_at)),
   duration_seconds integer check (duration_seconds >= 0),
-  created_at timestamptz not null default now()
+  created_at timestamptz not null default now(),
+  request_digest bytea check (octet_length(request_digest) = 32),
+  constraint calls_request_digest_of_client check ((client_id is null) = (request_digest is null))
 );
-comment on column support.calls.client_id is 'Given by who logs it: a retry is the same call.';
+comment on column support.calls.client_id is 'The sender makes it up: a retry with the same one is the same call.';
+comment on column support.calls.request_digest is
+  'SHA-256 of the request that logged the call: tells its retry from another request that reuses the client_id, also after a correction.';
 create index calls_newest on support.calls (started_at desc, id desc);
 create index on support.calls (customer_id, started_at desc);
 create index on support.calls (agent_id) where agent_id is not null;
@@ -203,6 +207,6 @@ call platform.require_present_customer('support.calls');
 call platform.protect_table('support.calls');
 create policy support_all on support.calls to support_role using (true) with check (true);
 grant select,
-      insert (client_id, customer_id, agent_id, direction, number_e164, outcome, notes, started_at, duration_seconds),
+      insert (client_id, request_digest, customer_id, agent_id, direction, number_e164, outcome, notes, started_at, duration_seconds),
       update (customer_id, outcome, notes, duration_seconds)
   on support.calls to support_role;

@@ -590,9 +590,9 @@ create trigger z_capture_changed after update or delete on platform.customer_ema
   for each row execute function sync.capture_platform_customer_emails();
 call sync.capture('platform.companies', 'company', 'platform', 'r.id', '{name}');
 call sync.capture('platform.users', 'user', 'platform', 'r.id', '{name}', '{directory_tenant_id,directory_object_id}');
-call sync.capture('crm.deals', 'deal', 'crm', 'r.customer_id', '{customer_id,name}');
+call sync.capture('crm.deals', 'deal', 'crm', 'r.customer_id', '{customer_id,name}', '{request_digest}');
 call sync.capture('crm.contacts', 'contact', 'crm', 'coalesce(r.customer_id, r.id)', '{company_id,name}');
-call sync.capture('crm.activities', 'activity', 'crm', 'r.customer_id', '{customer_id,type}');
+call sync.capture('crm.activities', 'activity', 'crm', 'r.customer_id', '{customer_id,type}', '{request_digest}');
 call sync.capture('crm.custom_field_values', 'custom_value', 'crm',
   'coalesce(r.customer_id, (select d.customer_id from crm.deals d where d.id = r.deal_id), r.company_id)',
   '{field_id,field_key,field_label,customer_id,company_id,deal_id}');
@@ -603,4 +603,4 @@ call sync.capture('support.messages', 'message', 'support',
   'coalesce((select s.customer_id from support.sessions s where s.id = r.session_id), r.session_id)', '{session_id,number}');
 call sync.capture('support.session_entries', 'entry', 'support',
   'coalesce((select s.customer_id from support.sessions s where s.id = r.session_id), r.session_id)', '{session_id,kind}', '{client_id}');
-call sync.capture('support.calls', 'call', 'support', 'r.customer_id', '{customer_id}', '{client_id}');
+call sync.capture('support.calls', 'call', 'support', 'r.customer_id', '{customer_id}', '{client_id,request_digest}');

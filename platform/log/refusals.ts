@@ -69,7 +69,11 @@ export function translateRefusal(
     case '23502':
       return new InvalidField([{ field: error.column ?? 'record', message: 'is required.' }], error);
     case '23514':
-      return new InvalidField([{ field: columnOf(error) ?? 'record', message: 'is not of the allowed form.' }], error);
+      // PostgreSQL gives no hint with a check; a trigger of ours gives one in words for a person.
+      return new InvalidField(
+        [{ field: columnOf(error) ?? 'record', message: error.hint ?? 'is not of the allowed form.' }],
+        error,
+      );
     case '42501':
       return /^\s*(insert|update|delete|merge)\b/i.test(text) ? new FieldNotOwned([], error) : error;
     case '40001':

@@ -186,6 +186,7 @@ test('every captured table names each of its columns, or leaves it out on purpos
     'agent_read_number',
     'page',
     'client_id',
+    'request_digest',
   ]);
   const { rows } = await platform.superuser.query(
     `select t.tgrelid::regclass::text as name, p.prosrc as body, array_agg(a.attname::text) as columns

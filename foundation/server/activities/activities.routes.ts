@@ -14,7 +14,7 @@ import {
   uuid,
   z,
 } from '@aether/http';
-import { CustomerErased, type PlatformDb } from '@aether/platform';
+import { CustomerErased, type PlatformDb, readAttempt } from '@aether/platform';
 import { cursorsOf, sealedCursor } from '../cursors.ts';
 import { customerKey } from '../customers/customers.routes.ts';
 import { requireCustomer } from '../customers/customers.ts';
@@ -141,9 +141,9 @@ const add = createStaffRoute({
         occurred_at: time().optional(),
         due_at: time().optional(),
         deal_id: bigintId().optional(),
-        client_id: clientId()
-          .optional()
-          .openapi({ description: 'A retry with the same client_id adds nothing and gets the first answer.' }),
+        client_id: clientId().optional().openapi({
+          description: 'A retry with the same client_id adds nothing. Something else with the same one is refused.',
+        }),
       }).openapi('NewActivity'),
     ),
   },
@@ -224,9 +224,9 @@ export function addActivityRoutes(app: App, db: PlatformDb) {
       const { client_id, ...activity } = c.req.valid('json');
       const customer = await requireCustomer(db, c.req.valid('param').id);
       if (customer.erased_at) throw new CustomerErased();
-      const key = client_id && `customer:${customer.id}:${client_id}`;
+      const attempt = readAttempt(client_id, { ...activity, customer: c.req.valid('param').id });
       const added = await db.transaction({ actor: actor?.id }, (tx) =>
-        addActivity(tx, { ...activity, customer_id: customer.id, idempotency_key: key }),
+        addActivity(tx, { ...activity, customer_id: customer.id }, attempt),
       );
       return c.json(toEntry(added), 201);
     })

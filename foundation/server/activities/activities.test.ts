@@ -109,14 +109,42 @@ describe('adding an activity', () => {
     expect(added).toMatchObject({ status: 201, body: { occurred_at: '2025-12-31T01:00:00.000Z' } });
   });
 
-  test('twice with one client_id adds one', async () => {
+  test('twice with one client_id adds one, also when it was edited meanwhile', async () => {
     const who = await newCustomer();
-    const body = { type: 'note', description: 'once', client_id: 'abc' };
-    const [first, second] = await Promise.all(
-      [1, 2].map(() => app.call('POST', `/api/customers/${who.id}/activities`, body)),
-    );
+    const send = () =>
+      app.call('POST', `/api/customers/${who.id}/activities`, { type: 'note', description: 'once', client_id: 'abc' });
+    const [first, second] = await Promise.all([send(), send()]);
     expect(first?.body).toEqual(second?.body);
-    expect(await readAll(who)).toEqual(['once']);
+    await app.call('PATCH', `/api/activities/${first?.body.id}`, { description: 'edited' });
+    expect(await send()).toMatchObject({ status: 201, body: { id: first?.body.id, description: 'edited' } });
+    expect(await readAll(who)).toEqual(['edited']);
+  });
+
+  test.each([
+    ['another text', { description: 'other' }],
+    ['another type', { type: 'call' }],
+    ['another time', { occurred_at: '2026-01-01T00:00:00Z' }],
+  ])('with a client_id that was used for %s is refused', async (_, more) => {
+    const who = await newCustomer();
+    const note = { type: 'note', description: 'first', client_id: `reused-${++unique}` };
+    const path = `/api/customers/${who.id}/activities`;
+    await app.call('POST', path, note);
+    expect(await app.call('POST', path, { ...note, ...more })).toMatchObject({
+      status: 409,
+      body: { code: 'client-id-reused' },
+    });
+    expect(await readAll(who)).toEqual(['first']);
+  });
+
+  test('with a client_id that was used for another customer is refused', async () => {
+    const note = { type: 'note', description: 'first', client_id: `reused-${++unique}` };
+    await app.call('POST', `/api/customers/${(await newCustomer()).id}/activities`, note);
+    const other = await newCustomer();
+    expect(await app.call('POST', `/api/customers/${other.id}/activities`, note)).toMatchObject({
+      status: 409,
+      body: { code: 'client-id-reused' },
+    });
+    expect(await readAll(other)).toEqual([]);
   });
 
   test.each([

@@ -1,10 +1,12 @@
 import {
   type App,
+  type Attempt,
   InvalidField,
   NotFound,
   PlatformError,
   type Queryable,
   ReferenceNotFound,
+  requireSameRequest,
   type Transaction,
 } from '@aether/platform';
 import { collectValues, keyset, type Place, type Placed } from '../keyset.ts';
@@ -31,6 +33,7 @@ export type NewActivity = {
   occurred_at?: string;
   due_at?: string;
   deal_id?: number;
+  /** Names the cause: the same cause adds one activity. */
   idempotency_key?: string;
 };
 
@@ -40,12 +43,13 @@ export const activityColumns = `a.id, a.type, a.description, a.metadata, a.occur
   a.created_by, u.name as created_by_name`;
 
 /**
- * Adds to the timeline as Foundation. With an idempotency key a repetition adds nothing and returns what stands there.
+ * Adds to the timeline as Foundation. An activity with a known cause and a repeated attempt add nothing and return the first.
  *
- * @throws ReferenceNotFound when the deal is not one of this customer's, nor of one who was merged into it.
+ * @throws ClientIdReused; ReferenceNotFound when the deal is not one of this customer's, nor of one who was merged into it.
  */
-export async function addActivity(tx: Transaction, activity: NewActivity): Promise<Activity> {
-  const { customer_id, type, description, metadata = {}, occurred_at, due_at, deal_id, idempotency_key } = activity;
+export async function addActivity(tx: Transaction, activity: NewActivity, attempt?: Attempt): Promise<Activity> {
+  const { customer_id, type, description, metadata = {}, occurred_at, due_at, deal_id } = activity;
+  const idempotency_key = attempt?.key ?? activity.idempotency_key;
   if (deal_id !== undefined) {
     const deals = await tx.query(
       `select from crm.deals d join platform.customers c on c.id = d.customer_id
@@ -55,17 +59,20 @@ export async function addActivity(tx: Transaction, activity: NewActivity): Promi
     if (deals.length === 0) throw new ReferenceNotFound('deal_id');
   }
   const added = await tx.query<{ id: string }>(
-    `insert into crm.activities (customer_id, type, description, metadata, occurred_at, due_at, deal_id, idempotency_key)
-     values ($1, $2, $3, $4, coalesce($5, now()), $6, $7, $8)
+    `insert into crm.activities
+       (customer_id, type, description, metadata, occurred_at, due_at, deal_id, idempotency_key, request_digest)
+     values ($1, $2, $3, $4, coalesce($5, now()), $6, $7, $8, $9)
      on conflict (created_by_app, idempotency_key) do nothing returning id`,
-    [customer_id, type, description, metadata, occurred_at, due_at, deal_id, idempotency_key],
+    [customer_id, type, description, metadata, occurred_at, due_at, deal_id, idempotency_key, attempt?.digest],
   );
-  const [row] = await tx.query<ActivityRow>(
-    `select ${activityColumns} from crm.activities a left join platform.users u on u.id = a.created_by
+  const [row] = await tx.query<ActivityRow & { request_digest: Buffer | null }>(
+    `select ${activityColumns}, a.request_digest from crm.activities a left join platform.users u on u.id = a.created_by
      where ${added[0] ? 'a.id = $1' : `a.created_by_app = 'foundation' and a.idempotency_key = $1`}`,
     [added[0]?.id ?? idempotency_key],
   );
-  return toActivity(row as ActivityRow);
+  const { request_digest, ...found } = row as ActivityRow & { request_digest: Buffer | null };
+  if (attempt && !added[0]) requireSameRequest(request_digest, attempt);
+  return toActivity(found);
 }
 
 export function toActivity({ created_by, created_by_name, ...row }: ActivityRow): Activity {

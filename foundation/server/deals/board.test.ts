@@ -102,7 +102,7 @@ describe('opening a deal again', () => {
     const reopened = await post(deal.id, 'reopen', {
       stage_id: won.undo.stage_id,
       expected_version: won.deal.version,
-      restore_tier: won.undo.previous_tier,
+      restore_tier: true,
     });
     expect(reopened).toMatchObject({ status: 200, body: { status: 'open', stage_name: 'Proposal', closed_at: null } });
     expect((await app.foundation.getCustomerById(customer.id))?.account_tier).toBe('standard');
@@ -117,7 +117,7 @@ describe('opening a deal again', () => {
     const deal = await newDeal(customer);
     await post(deal.id, 'close', { outcome: 'won', tier: 'premium' });
     await app.foundation.updateCustomer(customer.id, { account_tier: 'gold' });
-    await post(deal.id, 'reopen', { stage_id: stage('Qualified'), restore_tier: 'standard' });
+    await post(deal.id, 'reopen', { stage_id: stage('Qualified'), restore_tier: true });
     expect((await app.foundation.getCustomerById(customer.id))?.account_tier).toBe('gold');
   });
 

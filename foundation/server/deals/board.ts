@@ -11,7 +11,7 @@ export type BoardColumn = {
   /** Of all its open deals, also those that are not shown. */
   count: number;
   sums: Sums;
-  /** Each by the stage's probability. */
+  /** The sums times the stage's probability, in whole smallest units of the currency. */
   weighted: Sums;
   /** Next to be closed first. */
   deals: Placed<ListedDeal>[];
@@ -39,12 +39,7 @@ export async function readBoard(
     throw new NotFound('pipeline');
   const columns = new Map(stages.map((row) => [row.stage.id, { ...row, deals: [] as Placed<ListedDeal>[] }]));
   for (const deal of deals) columns.get(deal.stage_id)?.deals.push(deal);
-  return [...columns.values()].map((column) => ({
-    ...column,
-    weighted: Object.fromEntries(
-      Object.entries(column.sums).map(([currency, sum]) => [currency, (sum * column.stage.probability_percent) / 100]),
-    ),
-  }));
+  return [...columns.values()];
 }
 
 function matchShown({ owner, search }: Filters, word: string | undefined, parameter: Parameter): string {
@@ -56,13 +51,16 @@ function matchShown({ owner, search }: Filters, word: string | undefined, parame
 async function readSums(on: Queryable, pipelineId: number, filters: Filters, word: string | undefined) {
   const { values, parameter } = collectValues();
   const pipeline = parameter(pipelineId, 'bigint');
-  return on.query<Pick<BoardColumn, 'stage' | 'count' | 'sums'>>(
+  return on.query<Omit<BoardColumn, 'deals'>>(
     `with sums as (
        select d.stage_id, d.currency, count(*) as count, sum(d.amount) as amount from crm.deals d
        where d.pipeline_id = ${pipeline} and ${matchShown(filters, word, parameter)} group by d.stage_id, d.currency)
      select jsonb_build_object('id', p.id, 'name', p.name, 'outcome', p.outcome, 'probability_percent', p.probability_percent) as stage,
-       coalesce(sum(s.count), 0)::integer as count, coalesce(jsonb_object_agg(s.currency, s.amount) filter (where s.currency is not null), '{}') as sums
-     from crm.pipeline_stages p left join sums s on s.stage_id = p.id
+       coalesce(sum(s.count), 0)::integer as count,
+       coalesce(jsonb_object_agg(s.currency, s.amount) filter (where s.currency is not null), '{}') as sums,
+       coalesce(jsonb_object_agg(s.currency, round(s.amount * p.probability_percent / 100, k.decimals::integer))
+                filter (where s.currency is not null), '{}') as weighted
+     from crm.pipeline_stages p left join sums s on s.stage_id = p.id left join crm.currencies k on k.code = s.currency
      where p.pipeline_id = ${pipeline} group by p.id order by p.position`,
     values,
   );

@@ -14,14 +14,17 @@ import {
   uuid,
   z,
 } from '@aether/http';
-import { CustomerErased, type PlatformDb, ReferenceNotFound } from '@aether/platform';
+import { CustomerErased, type PlatformDb, ReferenceNotFound, readAttempt } from '@aether/platform';
 import { cursorsOf, sealedCursor } from '../cursors.ts';
 import { accountTier } from '../customers/customers.routes.ts';
 import { customChange, customShown } from '../customfields/customfields.routes.ts';
 import { StageSchema } from '../pipelines/pipelines.routes.ts';
 import { readBoard } from './board.ts';
-import { closeDeal, createDeal, getDealRecord, listDeals, moveDeal, reopenDeal, updateDeal } from './deals.ts';
+import { closeDeal, reopenDeal } from './closing.ts';
+import { digitsMax, listCurrencies } from './currencies.ts';
+import { createDeal, getDealRecord, listDeals, updateDeal } from './deals.ts';
 import { type DealOrder, dealOrders } from './dealsearch.ts';
+import { moveDeal } from './moving.ts';
 
 const DealSchema = z
   .object({
@@ -50,10 +53,18 @@ const ListedDealSchema = DealSchema.extend({
   company: named.nullable(),
   owner: named.nullable(),
 }).openapi('ListedDeal');
-const DealRecordSchema = ListedDealSchema.extend({ custom: customShown() }).openapi('DealRecord');
-
-const amountMax = 999_999_999_999.99;
-const isInCents = (amount: number) => Number(amount.toFixed(2)) === amount;
+const ClosingSchema = z
+  .object({
+    outcome: z.enum(['won', 'lost']),
+    given_tier: z.string().nullable().openapi({ description: 'null: the closing left the customer’s tier as it was.' }),
+    previous_tier: z.string().nullable(),
+    app: z.string(),
+    actor: named.nullable(),
+  })
+  .openapi('Closing');
+const DealRecordSchema = ListedDealSchema.extend({ custom: customShown(), closing: ClosingSchema.nullable() }).openapi(
+  'DealRecord',
+);
 
 const list = createStaffRoute({
   method: 'get',
@@ -91,8 +102,20 @@ const list = createStaffRoute({
   },
 });
 
-const amount = () => z.number().min(0).max(amountMax).refine(isInCents, { error: 'may have at most two decimals' });
-const currency = () => z.string().regex(/^[A-Z]{3}$/, { error: 'must be three capital letters, such as EUR' });
+const amount = () =>
+  z
+    .number()
+    .min(0)
+    .max(10 ** digitsMax - 1)
+    .openapi({
+      description: 'With at most as many decimals as the currency has: see /api/currencies.',
+      example: 48_000,
+    });
+const currency = () =>
+  z
+    .string()
+    .regex(/^[A-Z]{3}$/, { error: 'must be three capital letters, such as EUR' })
+    .openapi({ description: 'A code of ISO 4217: see /api/currencies.', example: 'EUR' });
 const expectedVersion = () =>
   z.int().positive().optional().openapi({ description: 'Refuse when somebody has changed it since.' });
 
@@ -113,15 +136,42 @@ const create = createStaffRoute({
         owner_id: z.string().min(1).max(255).optional(),
         expected_close_on: date().optional(),
         custom: customChange().optional(),
-        client_id: clientId()
-          .optional()
-          .openapi({ description: 'A retry with the same client_id makes no second deal.' }),
+        client_id: clientId().optional().openapi({
+          description:
+            'A retry with the same client_id makes no second deal. Another deal with the same one is refused.',
+        }),
       }).openapi('NewDeal'),
     ),
   },
   responses: {
     201: { description: 'Created.', content: { 'application/json': { schema: DealSchema } } },
     ...problems(400, 409, 410, 422),
+  },
+});
+
+const currencies = createStaffRoute({
+  method: 'get',
+  path: '/api/currencies',
+  right: 'deals.read',
+  summary: 'The currencies that a deal may be in, by code',
+  responses: {
+    200: {
+      description: 'Those of ISO 4217 that are in use.',
+      content: {
+        'application/json': {
+          schema: z.object({
+            currencies: z.array(
+              z
+                .object({
+                  code: z.string().openapi({ example: 'KWD' }),
+                  decimals: z.int().openapi({ description: 'How many an amount may have.', example: 3 }),
+                })
+                .openapi('Currency'),
+            ),
+          }),
+        },
+      },
+    },
   },
 });
 
@@ -184,14 +234,14 @@ const reopen = createStaffRoute({
   right: 'deals.write',
   summary: 'Open a closed deal again',
   description:
-    'With `restore_tier` the customer gets that tier back in the same transaction, unless it has another by now than closing gave.',
+    'With `restore_tier` the customer gets back the tier that the closing replaced, in the same transaction, unless somebody has changed the tier since.',
   request: {
     params: dealKey,
     body: jsonBody(
       object({
         stage_id: bigintId(),
         expected_version: expectedVersion(),
-        restore_tier: accountTier().nullable().optional(),
+        restore_tier: z.boolean().default(false),
       }).openapi('ReopenDeal'),
     ),
   },
@@ -297,14 +347,11 @@ export function addDealRoutes(app: App, db: PlatformDb) {
       if (!customer) throw new ReferenceNotFound('customer_id');
       if (customer.erased_at) throw new CustomerErased();
       const made = await db.transaction({ actor: c.get('actor')?.id }, (tx) =>
-        createDeal(tx, {
-          ...deal,
-          customer_id: customer.id,
-          idempotency_key: client_id && `customer:${customer.id}:${client_id}`,
-        }),
+        createDeal(tx, { ...deal, customer_id: customer.id }, readAttempt(client_id, deal)),
       );
       return c.json(made, 201);
     })
+    .openapi(currencies, async (c) => c.json({ currencies: await listCurrencies(db) }, 200))
     .openapi(get, async (c) => c.json(await getDealRecord(db, c.req.valid('param').id), 200))
     .openapi(change, async (c) => {
       const { expected_version, ...patch } = c.req.valid('json');

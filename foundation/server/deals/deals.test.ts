@@ -30,7 +30,7 @@ const activitiesOf = async (customer: Customer) =>
   );
 
 describe('a new deal', () => {
-  test('stands in the first open stage of the default pipeline', async () => {
+  test('is in the first open stage of the default pipeline', async () => {
     const customer = await newCustomer();
     const made = await app.call('POST', '/api/deals', { customer_id: customer.id, name: 'Pilot', amount: 6_400.5 });
     expect(made).toMatchObject({
@@ -38,7 +38,11 @@ describe('a new deal', () => {
       body: { stage_name: 'Qualified', status: 'open', amount: 6_400.5, currency: 'EUR', version: 1 },
     });
     const listed = { ...made.body, customer: { id: customer.id, name: customer.name }, company: null, owner: null };
-    expect((await app.call('GET', `/api/deals/${made.body.id}`)).body).toEqual({ ...listed, custom: {} });
+    expect((await app.call('GET', `/api/deals/${made.body.id}`)).body).toEqual({
+      ...listed,
+      custom: {},
+      closing: null,
+    });
     const list = await app.call('GET', `/api/deals?customer_id=${customer.id}&status=open`);
     expect(list.body).toEqual({ deals: [listed], next_cursor: null });
   });
@@ -64,11 +68,33 @@ describe('a new deal', () => {
     expect(answer.body.errors.map((error: { field: string }) => error.field)).toEqual([field]);
   });
 
-  test('sent twice with one client_id is one deal', async () => {
+  test('sent twice with one client_id is one deal, also when it was changed and its customer merged meanwhile', async () => {
     const customer = await newCustomer();
     const send = () => app.call('POST', '/api/deals', { customer_id: customer.id, name: 'Once', client_id: 'abc' });
     const [first, second] = await Promise.all([send(), send()]);
     expect(second?.body).toEqual(first?.body);
+    expect((await app.call('GET', `/api/deals?customer_id=${customer.id}`)).body.deals).toHaveLength(1);
+    await app.call('PATCH', `/api/deals/${first?.body.id}`, { name: 'Changed' });
+    const owner = await app.database.connect('platform_migrator');
+    await owner.query('set role platform_owner');
+    await owner.query('update platform.customers set merged_into = $2 where id = $1', [
+      customer.id,
+      (await newCustomer()).id,
+    ]);
+    expect(await send()).toMatchObject({ status: 201, body: { id: first?.body.id, name: 'Changed' } });
+  });
+
+  test.each([
+    ['another amount', () => ({ amount: 2 })],
+    ['another name', () => ({ name: 'Other' })],
+    ['another customer', async () => ({ customer_id: (await newCustomer()).id })],
+    ['more than the first', () => ({ owner_id: 'maya' })],
+  ])('with a client_id that was used for %s is refused, and nothing is made', async (_, more) => {
+    const customer = await newCustomer();
+    const deal = { customer_id: customer.id, name: 'First', amount: 1, client_id: `reused-${++unique}` };
+    await app.call('POST', '/api/deals', deal);
+    const again = await app.call('POST', '/api/deals', { ...deal, ...(await more()) });
+    expect(again).toMatchObject({ status: 409, body: { code: 'client-id-reused', errors: [{ field: 'client_id' }] } });
     expect((await app.call('GET', `/api/deals?customer_id=${customer.id}`)).body.deals).toHaveLength(1);
   });
 
@@ -108,7 +134,7 @@ describe('closing a deal', () => {
         metadata: { deal_id: deal, amount: 48_000, currency: 'EUR', account_tier: 'premium' },
         deal_id: deal,
         created_by: 'maya',
-        idempotency_key: `deal:${deal}:won:${closed.body.deal.version}`,
+        idempotency_key: expect.stringMatching(/^closing:/),
       },
     ]);
   });
@@ -167,8 +193,8 @@ describe('closing a deal', () => {
     const closed = await app.call('POST', `/api/deals/${deal}/close`, { outcome: 'won', tier: 'premium' });
     expect(closed).toMatchObject({ status: 200, body: { deal: { status: 'won' }, account_tier: 'premium' } });
     expect(await tierOf(winner)).toBe('premium');
-    const { stage_id, previous_tier } = closed.body.undo;
-    const reopened = await app.call('POST', `/api/deals/${deal}/reopen`, { stage_id, restore_tier: previous_tier });
+    const { stage_id } = closed.body.undo;
+    const reopened = await app.call('POST', `/api/deals/${deal}/reopen`, { stage_id, restore_tier: true });
     expect(reopened).toMatchObject({ status: 200, body: { status: 'open' } });
     expect(await tierOf(winner)).toBeNull();
     const types = (await activitiesOf(winner)).map(({ type }) => type);

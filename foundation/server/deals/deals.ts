@@ -1,16 +1,18 @@
 import {
+  type Attempt,
   InvalidField,
   NotFound,
-  type PlatformDb,
   PlatformError,
   patchRow,
   type Queryable,
+  ReferenceNotFound,
+  requireSameRequest,
   type Transaction,
   VersionConflict,
 } from '@aether/platform';
-import { addActivity } from '../activities/activities.ts';
 import { type CustomChange, type CustomValues, customValues, writeCustomValues } from '../customfields/customfields.ts';
 import type { Placed } from '../keyset.ts';
+import { requireMoney } from './currencies.ts';
 import { type DealList, type DealStatus, findDeals } from './dealsearch.ts';
 
 export type Deal = {
@@ -36,7 +38,18 @@ export type Deal = {
 
 type Named = { id: string; name: string };
 export type ListedDeal = Deal & { customer: Named; company: Named | null; owner: Named | null };
-export type DealRecord = ListedDeal & { custom: CustomValues };
+
+/** How a deal was closed, as long as that counts. */
+export type Closing = {
+  outcome: 'won' | 'lost';
+  /** The tier that the customer got; null: the closing left it as it was. */
+  given_tier: string | null;
+  /** The tier that the customer had before. */
+  previous_tier: string | null;
+  app: string;
+  actor: Named | null;
+};
+export type DealRecord = ListedDeal & { custom: CustomValues; closing: Closing | null };
 
 export type NewDeal = {
   customer_id: string;
@@ -48,11 +61,9 @@ export type NewDeal = {
   owner_id?: string;
   expected_close_on?: string;
   custom?: CustomChange;
-  /** A second deal with the same one is the first. */
-  idempotency_key?: string;
 };
 
-/** What may be changed of a deal by itself; its stage moves by `moveDeal`, its end is `closeDeal`. */
+/** What may be changed of a deal by itself; `moveDeal` changes its stage, `closeDeal` and `reopenDeal` its status. */
 export type DealChange = {
   name?: string;
   amount?: number;
@@ -84,7 +95,7 @@ export class NoOpenStage extends PlatformError {
   }
 }
 
-// numeric(14, 2) fits a double to the cent.
+// An amount has at most 15 digits: a double keeps it exactly.
 const dealColumns = `d.id, d.customer_id, d.company_id, d.pipeline_id, d.stage_id, s.name as stage_name, d.name, d.amount::float8 as amount,
   d.currency, d.status, d.owner_id, d.expected_close_on, d.closed_at, d.version, d.created_at, d.updated_at`;
 const dealTables = 'crm.deals d join crm.pipeline_stages s on s.id = d.stage_id';
@@ -117,10 +128,15 @@ export async function getDeal(on: Queryable, id: number): Promise<Deal> {
   return deal;
 }
 
-/** With names and custom fields. @throws NotFound */
+const closing = `(select jsonb_build_object('outcome', k.outcome, 'given_tier', k.given_tier, 'previous_tier', k.previous_tier,
+     'app', k.closed_by_app, 'actor', case when u.id is not null then jsonb_build_object('id', u.id, 'name', u.name) end)
+   from crm.deal_closings k left join platform.users u on u.id = k.closed_by where k.deal_id = d.id and k.reopened_at is null) as closing`;
+
+/** With names, custom fields and its closing. @throws NotFound */
 export async function getDealRecord(on: Queryable, id: number): Promise<DealRecord> {
   const [deal] = await on.query<DealRecord>(
-    `select ${listedDealColumns}, ${customValues('deal', 'd.id')} as custom from crm.deals d ${listedDealTables} where d.id = $1`,
+    `select ${listedDealColumns}, ${customValues('deal', 'd.id')} as custom, ${closing}
+     from crm.deals d ${listedDealTables} where d.id = $1`,
     [id],
   );
   if (!deal) throw new NotFound('deal');
@@ -128,7 +144,7 @@ export async function getDealRecord(on: Queryable, id: number): Promise<DealReco
 }
 
 /** Holds the deal to the end of the transaction. @throws NotFound, VersionConflict */
-async function lockDeal(tx: Transaction, id: number, expectedVersion?: number): Promise<Deal> {
+export async function lockDeal(tx: Transaction, id: number, expectedVersion?: number): Promise<Deal> {
   await tx.query('select from crm.deals where id = $1 for update', [id]);
   const deal = await getDeal(tx, id);
   if (expectedVersion !== undefined && deal.version !== expectedVersion)
@@ -143,107 +159,31 @@ export async function updateDeal(
   { custom, ...change }: DealChange,
   expectedVersion?: number,
 ): Promise<DealRecord> {
-  await lockDeal(tx, id, expectedVersion);
+  const deal = await lockDeal(tx, id, expectedVersion);
+  if (change.amount !== undefined || change.currency !== undefined)
+    await requireMoney(tx, { amount: change.amount ?? deal.amount, currency: change.currency ?? deal.currency });
   await patchRow(tx, 'crm.deals', id, change, ['name', 'amount', 'currency', 'owner_id', 'expected_close_on']);
   await writeCustomValues(tx, 'deal', id, custom);
   return getDealRecord(tx, id);
 }
 
-/** Moves an open deal to an open stage of its pipeline. @throws NotFound, DealClosed, VersionConflict, InvalidField */
-export async function moveDeal(tx: Transaction, id: number, stageId: number, expectedVersion?: number): Promise<Deal> {
-  const deal = await lockDeal(tx, id, expectedVersion);
-  if (deal.status !== 'open') throw new DealClosed(deal.status);
-  await requireOpenStage(tx, deal, stageId);
-  if (deal.stage_id !== stageId) await tx.query('update crm.deals set stage_id = $2 where id = $1', [id, stageId]);
-  return getDeal(tx, id);
-}
-
 /**
- * Opens a closed deal again. With `restoreTier` the customer gets that tier back, unless it has another by now than the one
- * that closing gave.
+ * Makes a deal in the given stage, otherwise in the first open one of the given pipeline, otherwise of the default pipeline. A
+ * repeated attempt makes no second deal and returns the first.
  *
- * @throws NotFound, VersionConflict, InvalidField; DealIsOpen
+ * @throws NoOpenStage, ClientIdReused; InvalidField when the stage is not an open one of that pipeline, or the money is none;
+ *   ReferenceNotFound
  */
-export async function reopenDeal(
-  db: PlatformDb,
-  id: number,
-  {
-    stageId,
-    expectedVersion,
-    restoreTier,
-    actor,
-  }: { stageId: number; expectedVersion?: number; restoreTier?: string | null; actor?: string },
-): Promise<Deal> {
-  return db.transaction({ actor }, async (tx) => {
-    const deal = await lockDeal(tx, id, expectedVersion);
-    if (deal.status === 'open') throw new DealIsOpen();
-    await requireOpenStage(tx, deal, stageId);
-    const given = await readGivenTier(tx, id);
-    await tx.query(`update crm.deals set status = 'open', closed_at = null, stage_id = $2 where id = $1`, [
-      id,
-      stageId,
-    ]);
-    const customer = await db.getCustomerById(deal.customer_id, { tx });
-    const givesBack = restoreTier !== undefined && given !== null && customer?.account_tier === given;
-    if (customer && givesBack) await db.updateCustomer(customer.id, { account_tier: restoreTier }, { tx });
-    const reopened = await getDeal(tx, id);
-    await addActivity(tx, {
-      customer_id: customer?.id ?? deal.customer_id,
-      deal_id: id,
-      type: 'deal_reopened',
-      description: `Deal reopened: ${deal.name}`,
-      metadata: { deal_id: id, ...(givesBack && { account_tier: restoreTier }) },
-      idempotency_key: nameTurn(reopened, 'reopened'),
-    });
-    return reopened;
-  });
-}
-
-/** What names the activity of a deal's end or new beginning: it may be closed and opened many times, but only once at a version. */
-const nameTurn = ({ id, version }: Deal, turn: 'won' | 'lost' | 'reopened') => `deal:${id}:${turn}:${version}`;
-
-/** The tier that the customer was given when a closed deal was closed, in the same transaction; null when none was. */
-async function readGivenTier(tx: Transaction, id: number): Promise<string | null> {
-  const [closing] = await tx.query<{ tier: string | null }>(
-    `select a.metadata ->> 'account_tier' as tier from crm.deals d
-     join crm.activities a on a.deal_id = d.id and a.type = 'deal_' || d.status and a.occurred_at = d.closed_at where d.id = $1`,
-    [id],
-  );
-  return closing?.tier ?? null;
-}
-
-async function requireOpenStage(tx: Transaction, deal: Deal, stageId: number): Promise<void> {
-  const found = await tx.query(
-    `select from crm.pipeline_stages where id = $1 and pipeline_id = $2 and outcome = 'open' for share`,
-    [stageId, deal.pipeline_id],
-  );
-  if (found.length === 0)
-    throw new InvalidField([{ field: 'stage_id', message: 'must be an open stage of the deal’s pipeline' }]);
-}
-
-/**
- * A deal in the given stage, else in the first open one of the given pipeline, else of the default pipeline.
- *
- * @throws NoOpenStage; InvalidField when the stage is not an open one of that pipeline; ReferenceNotFound
- */
-export async function createDeal(tx: Transaction, deal: NewDeal): Promise<Deal> {
-  const [stage] = await tx.query<{ pipeline_id: number; id: number }>(
-    `select s.pipeline_id, s.id from crm.pipeline_stages s join crm.pipelines p on p.id = s.pipeline_id
-     where s.outcome = 'open' and (s.id = $1 or ($1::bigint is null and (p.id = $2 or ($2::bigint is null and p.is_default))))
-       and ($2::bigint is null or p.id = $2)
-     order by s.position limit 1`,
-    [deal.stage_id ?? null, deal.pipeline_id ?? null],
-  );
-  if (!stage) {
-    if (deal.stage_id !== undefined)
-      throw new InvalidField([{ field: 'stage_id', message: 'must be an open stage of the pipeline' }]);
-    if (deal.pipeline_id !== undefined)
-      throw new InvalidField([{ field: 'pipeline_id', message: 'must be a pipeline with an open stage' }]);
-    throw new NoOpenStage();
-  }
+export async function createDeal(tx: Transaction, deal: NewDeal, attempt?: Attempt): Promise<Deal> {
+  const known = attempt && (await findFirst(tx, attempt));
+  if (known) return known;
+  await requireMoney(tx, deal);
+  const stage = await holdFirstStage(tx, deal);
   const [made] = await tx.query<{ id: number }>(
-    `insert into crm.deals (customer_id, company_id, pipeline_id, stage_id, name, amount, currency, owner_id, expected_close_on, idempotency_key)
-     select $1, c.company_id, $2, $3, $4, $5, $6, $7, $8, $9 from platform.customers c where c.id = $1
+    `insert into crm.deals (customer_id, company_id, pipeline_id, stage_id, name, amount, currency, owner_id, expected_close_on,
+       idempotency_key, request_digest)
+     select c.id, c.company_id, $2, $3, $4, $5, $6, $7, $8, $9, $10
+     from platform.customers asked join platform.customers c on c.id = coalesce(asked.merged_into, asked.id) where asked.id = $1
      on conflict (idempotency_key) do nothing returning id`,
     [
       deal.customer_id,
@@ -254,62 +194,50 @@ export async function createDeal(tx: Transaction, deal: NewDeal): Promise<Deal> 
       deal.currency,
       deal.owner_id,
       deal.expected_close_on,
-      deal.idempotency_key,
+      attempt?.key,
+      attempt?.digest,
     ],
   );
   if (made) {
     await writeCustomValues(tx, 'deal', made.id, deal.custom, { isNew: true });
     return getDeal(tx, made.id);
   }
-  const [first] = await tx.query<{ id: number }>('select id from crm.deals where idempotency_key = $1', [
-    deal.idempotency_key,
-  ]);
-  return getDeal(tx, (first as { id: number }).id);
+  const first = attempt && (await findFirst(tx, attempt));
+  if (!first) throw new ReferenceNotFound('customer_id');
+  return first;
 }
 
-export type Closed = {
-  deal: Deal;
-  already_closed: boolean;
-  account_tier: string | null;
-  /** What leads back, by `reopenDeal`; only for the one who closed it. */
-  undo?: { stage_id: number; previous_tier: string | null };
-};
+/** The deal that an earlier try of the same request made. @throws ClientIdReused */
+async function findFirst(tx: Transaction, attempt: Attempt): Promise<Deal | undefined> {
+  const [first] = await tx.query<{ id: number; request_digest: Buffer }>(
+    'select id, request_digest from crm.deals where idempotency_key = $1',
+    [attempt.key],
+  );
+  if (!first) return undefined;
+  requireSameRequest(first.request_digest, attempt);
+  return getDeal(tx, first.id);
+}
 
-/**
- * Closes a deal, sets the customer's tier and writes the activity: all of it or nothing. Closing it again the same way
- * changes nothing; with another tier than it was closed with it is refused.
- *
- * @throws NotFound, DealClosed, CustomerErased
- */
-export async function closeDeal(
-  db: PlatformDb,
-  id: number,
-  { outcome, tier, actor }: { outcome: 'won' | 'lost'; tier?: string; actor?: string },
-): Promise<Closed> {
-  return db.transaction({ actor }, async (tx) => {
-    // Two who close at once: the second waits here, and then sees what the first did.
-    const deal = await lockDeal(tx, id);
-    const before = await db.getCustomerById(deal.customer_id, { tx });
-    if (deal.status !== 'open') {
-      if (deal.status !== outcome) throw new DealClosed(deal.status);
-      const given = tier === undefined ? undefined : await readGivenTier(tx, id);
-      if (given !== tier) throw new DealClosed(deal.status, given);
-      return { deal, already_closed: true, account_tier: before?.account_tier ?? null };
-    }
+type PlacedStage = { id: number; pipeline_id: number };
 
-    // A trigger moves it to the pipeline's stage for that.
-    await tx.query('update crm.deals set status = $2, closed_at = now() where id = $1', [id, outcome]);
-    const customer = await db.updateCustomer(deal.customer_id, { account_tier: tier }, { tx });
-    const closed = await getDeal(tx, id);
-    await addActivity(tx, {
-      customer_id: customer.id,
-      deal_id: id,
-      type: `deal_${outcome}`,
-      description: `Deal ${outcome}: ${deal.name}`,
-      metadata: { deal_id: id, amount: deal.amount, currency: deal.currency, ...(tier && { account_tier: tier }) },
-      idempotency_key: nameTurn(closed, outcome),
-    });
-    const undo = { stage_id: deal.stage_id, previous_tier: before?.account_tier ?? null };
-    return { deal: closed, already_closed: false, account_tier: customer.account_tier, undo };
-  });
+/** Chooses the stage of a new deal and keeps it as it is to the end of the transaction. @throws NoOpenStage, InvalidField */
+async function holdFirstStage(tx: Transaction, { stage_id, pipeline_id }: NewDeal): Promise<PlacedStage> {
+  const find = async () => {
+    const [stage] = await tx.query<PlacedStage>(
+      `select s.id, s.pipeline_id from crm.pipeline_stages s join crm.pipelines p on p.id = s.pipeline_id
+       where s.outcome = 'open' and (s.id = $1 or ($1::bigint is null and (p.id = $2 or ($2::bigint is null and p.is_default))))
+         and ($2::bigint is null or p.id = $2)
+       order by s.position limit 1 for share of s`,
+      [stage_id ?? null, pipeline_id ?? null],
+    );
+    return stage;
+  };
+  // A stage that was removed while the first look waited for it is passed over; the second look sees those that came in its place.
+  const stage = (await find()) ?? (await find());
+  if (stage) return stage;
+  if (stage_id !== undefined)
+    throw new InvalidField([{ field: 'stage_id', message: 'must be an open stage of the pipeline' }]);
+  if (pipeline_id !== undefined)
+    throw new InvalidField([{ field: 'pipeline_id', message: 'must be a pipeline with an open stage' }]);
+  throw new NoOpenStage();
 }

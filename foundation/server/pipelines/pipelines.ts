@@ -77,6 +77,8 @@ export async function updatePipeline(
   { name, is_default }: { name?: string; is_default?: true },
   expectedVersion?: number,
 ): Promise<Pipeline> {
+  // Two pipelines that become the default at once would each miss the other: the second waits here.
+  if (is_default) await tx.query('lock table crm.pipelines in share row exclusive mode');
   await lockPipeline(tx, id, expectedVersion);
   if (is_default) await tx.query('update crm.pipelines set is_default = false where is_default and id <> $1', [id]);
   await patchRow(tx, 'crm.pipelines', id, { name, is_default }, ['name', 'is_default']);
@@ -86,6 +88,7 @@ export async function updatePipeline(
 /** @throws NotFound, PipelineInUse; InvalidField for the default one */
 export async function deletePipeline(tx: Transaction, id: number): Promise<void> {
   const { is_default } = await lockPipeline(tx, id);
+  await lockStages(tx, id);
   if (is_default)
     throw new InvalidField([{ field: 'id', message: 'is the default pipeline: make another one the default first' }]);
   if ((await tx.query('select from crm.deals where pipeline_id = $1 limit 1', [id])).length > 0)
@@ -110,6 +113,7 @@ export async function replaceStages(
   { moveTo = {}, expectedVersion }: { moveTo?: Record<string, number>; expectedVersion?: number } = {},
 ): Promise<Pipeline> {
   await lockPipeline(tx, id, expectedVersion);
+  await lockStages(tx, id);
   const { stages: before } = await getPipeline(tx, id);
   checkStages(before, stages);
   const kept = new Set(stages.flatMap((stage) => stage.id ?? []));
@@ -178,4 +182,12 @@ async function lockPipeline(tx: Transaction, id: number, expectedVersion?: numbe
   if (expectedVersion !== undefined && pipeline.version !== expectedVersion)
     throw new VersionConflict('pipeline', expectedVersion, pipeline.version);
   return pipeline;
+}
+
+/**
+ * Holds the pipeline's stages to the end of the transaction: a deal that is being made in one of them, moved or closed is finished first, and
+ * the next one waits. The stages come before the deals, here as in deals/moving.ts, so that nobody waits in a circle.
+ */
+async function lockStages(tx: Transaction, pipelineId: number): Promise<void> {
+  await tx.query('select from crm.pipeline_stages where pipeline_id = $1 order by id for update', [pipelineId]);
 }

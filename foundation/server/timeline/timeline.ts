@@ -132,13 +132,14 @@ async function readChanges(
     matchTimes('h', filters, after, parameter),
     `(h.change <> 'created' or h.data ? 'stage_id')`,
   ];
-  // Closing and opening again write an activity, which says more; raw SQL writes none. Changes from before versions were recorded have
-  // none, and go by the kind.
+  // The activity of a closing or a reopening says more than the change of the deal. A closing by raw SQL has no activity.
   if (kinds.includes('activity'))
     conditions.push(
       `not (h.change in ('won', 'lost', 'reopened') and exists (
-         select from crm.activities a where a.deal_id = h.deal_id and a.type = 'deal_' || h.change
-           and (not h.data ? 'version' or a.idempotency_key = concat_ws(':', 'deal', h.deal_id, h.change, h.data ->> 'version'))))`,
+         select from crm.deal_closings k join crm.activities a on a.created_by_app = 'foundation'
+           and a.idempotency_key = case h.change when 'reopened' then 'reopening:' else 'closing:' end || k.id
+         where k.deal_id = h.deal_id
+           and case h.change when 'reopened' then k.reopened_version else k.deal_version end = (h.data ->> 'version')::bigint))`,
     );
   if (filters.deal !== undefined) conditions.push(`h.deal_id = ${parameter(filters.deal)}`);
   if (!kinds.includes('deal')) conditions.push('h.deal_id is null');

@@ -61,7 +61,5 @@ export const moveDeal = (id: number, stage_id: number, expected_version?: number
 export const closeDeal = (id: number, json: { outcome: 'won' | 'lost'; tier?: string }) =>
   read(deals[':id'].close.$post({ ...keyOf(id), json }));
 
-export const reopenDeal = (
-  id: number,
-  json: { stage_id: number; expected_version: number; restore_tier?: string | null },
-) => read(deals[':id'].reopen.$post({ ...keyOf(id), json }));
+export const reopenDeal = (id: number, json: { stage_id: number; expected_version: number; restore_tier?: boolean }) =>
+  read(deals[':id'].reopen.$post({ ...keyOf(id), json }));

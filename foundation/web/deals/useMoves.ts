@@ -89,7 +89,7 @@ export function useMoves() {
           const reopened = await reopenDeal(deal.id, {
             stage_id: undo.stage_id,
             expected_version: followOwnWrites(keyOf(deal), closed.version),
-            ...(tier !== undefined && { restore_tier: undo.previous_tier }),
+            restore_tier: tier !== undefined,
           });
           noteOwnWrite(keyOf(deal), closed.version, reopened.version);
           onBoards((board) => renewOnBoard(moveOnBoard(board, deal.id, reopened.stage_id), reopened));

@@ -163,7 +163,8 @@ describe('canned answers', () => {
     const given = { shortcut: 'ship', title: 'Shipping', body: 'Two days, {{customer.name}}.' };
     const made = await asPriya('POST', '/api/canned-answers', given);
     expect(made).toMatchObject({ status: 201, body: given });
-    expect(await asPriya('POST', '/api/canned-answers', given)).toMatchObject({ status: 409 });
+    const taken = { status: 409, body: { code: 'already-exists', errors: [{ field: 'shortcut' }] } };
+    expect(await asPriya('POST', '/api/canned-answers', { ...given, body: 'Other words' })).toMatchObject(taken);
     const asTom = app.callAs('tom');
     expect((await asTom('GET', '/api/canned-answers?search=SHIPP')).body.canned_answers).toEqual([made.body]);
     expect((await asTom('PATCH', `/api/canned-answers/${made.body.id}`, { title: 'Sending' })).body).toEqual({

@@ -1,3 +1,4 @@
+import { untilSomebodyWaits } from '@aether/database/testing';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { startTestSupport, type TestSupport } from '../testing.ts';
 
@@ -105,6 +106,52 @@ describe('a call', () => {
     const answers = await Promise.all(Array.from({ length: 20 }, () => asPriya('POST', '/api/calls', given)));
     expect(new Set(answers.map(({ status, body }) => `${status} ${body.call?.id}`)).size).toBe(1);
     expect(await activitiesOf(answers[0]?.body.call.id)).toHaveLength(1);
+  });
+
+  test.each([
+    ['another outcome', { outcome: 'voicemail' }],
+    ['another number', { number: '+49 89 5550042' }],
+    ['another address', { email: 'somebody-else@caller.example' }],
+  ])('with a client_id that was used for %s is refused, and makes no customer', async (_, more) => {
+    const given = call({ number: '+49 89 5550041', email: `reused${++unique}@caller.example`, name: 'Reused' });
+    const first = await asPriya('POST', '/api/calls', given);
+    await asPriya('PATCH', `/api/calls/${first.body.call.id}`, { notes: 'Corrected' });
+    expect((await asPriya('POST', '/api/calls', given)).body.call.id).toBe(first.body.call.id);
+    expect(await asPriya('POST', '/api/calls', { ...given, ...more })).toMatchObject({
+      status: 409,
+      body: { code: 'client-id-reused', errors: [{ field: 'client_id' }] },
+    });
+    expect(await app.foundation.getCustomerByEmail('somebody-else@caller.example')).toBeNull();
+  });
+
+  test('two calls that share a client_id and come at once are one call, and the other is refused', async () => {
+    const client_id = `at-once-${++unique}`;
+    const answers = await Promise.all(
+      ['one', 'two'].map((name) =>
+        asPriya(
+          'POST',
+          '/api/calls',
+          call({ client_id, number: '+49 89 5550043', email: `${name}@at-once.example`, name }),
+        ),
+      ),
+    );
+    expect(answers.map(({ status }) => status).sort()).toEqual([201, 409]);
+    const known = await Promise.all(
+      ['one', 'two'].map((name) => app.foundation.getCustomerByEmail(`${name}@at-once.example`)),
+    );
+    expect(known.filter((each) => each !== null)).toHaveLength(1);
+  });
+
+  test('gives its number to no customer who gets one meanwhile', async () => {
+    const without = await customer({ email: 'meanwhile@number.example', name: 'Meanwhile' });
+    const rival = await app.database.connect('foundation_app');
+    await rival.query('begin');
+    await rival.query('update platform.customers set phone = $2 where id = $1', [without.id, '+1 212 5550001']);
+    const logged = log({ number: '+49 89 5550044', email: 'meanwhile@number.example' });
+    await untilSomebodyWaits(rival);
+    await rival.query('commit');
+    expect(await logged).toMatchObject({ status: 201, body: { customer_was: 'found-by-email' } });
+    expect((await app.foundation.getCustomerById(without.id))?.phone).toBe('+1 212 5550001');
   });
 
   test('is corrected here, and the CRM’s timeline stands', async () => {

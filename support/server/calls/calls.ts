@@ -1,10 +1,13 @@
 import {
+  type Attempt,
   InvalidField,
   NotFound,
   type PlatformDb,
   PlatformError,
   patchRow,
   type Queryable,
+  readAttempt,
+  requireSameRequest,
   type Transaction,
 } from '@aether/platform';
 import { type CountryCode, parsePhoneNumberFromString } from 'libphonenumber-js';
@@ -97,21 +100,25 @@ export async function findByNumber(on: Queryable, e164: string, country: string 
 
 /**
  * Logs a call and tells the CRM's timeline, in one transaction: one call and one activity, however often it is sent with its
- * client_id. Whose it is says the number, else the address, else a customer is made. A customer who is found is not changed, but for a
- * number where there was none.
+ * client_id. The number says whose call it is, otherwise the address does, otherwise a customer is made. A customer who is found is not
+ * changed, except that one without a number gets this one.
  *
- * @throws InvalidField, InvalidEmail, NumberAmbiguous, NotFound
+ * @throws InvalidField, InvalidEmail, NumberAmbiguous, NotFound, ClientIdReused
  */
 export async function logCall(db: PlatformDb, tx: Transaction, given: NewCall, agentId: string): Promise<Logged> {
+  const { client_id, ...asked } = given;
+  const attempt = readAttempt(client_id, asked);
   const number = canonicaliseNumber(given.number, given.country);
-  const known = await findCall(tx, given.client_id);
+  const known = await findFirst(tx, client_id, attempt);
   if (known) return { call: known, customer_was: 'chosen' };
   const { customerId, customer_was } = await findCustomer(db, tx, given, number);
   const [made] = await tx.query<{ id: string }>(
-    `insert into support.calls (client_id, customer_id, agent_id, direction, number_e164, outcome, notes, started_at, duration_seconds)
-     values ($1, $2, $3, $4, $5, $6, $7, $8, $9) on conflict (client_id) do nothing returning id`,
+    `insert into support.calls
+       (client_id, request_digest, customer_id, agent_id, direction, number_e164, outcome, notes, started_at, duration_seconds)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) on conflict (client_id) do nothing returning id`,
     [
-      given.client_id,
+      client_id,
+      attempt.digest,
       customerId,
       agentId,
       given.direction,
@@ -123,7 +130,19 @@ export async function logCall(db: PlatformDb, tx: Transaction, given: NewCall, a
     ],
   );
   if (made) await tellCrm(tx, made.id, given, number);
-  return { call: (await findCall(tx, given.client_id)) as Call, customer_was };
+  return { call: (await findFirst(tx, client_id, attempt)) as Call, customer_was };
+}
+
+/** The call that this request logged, now or by an earlier try. @throws ClientIdReused */
+async function findFirst(tx: Transaction, clientId: string, attempt: Attempt): Promise<Call | undefined> {
+  const [found] = await tx.query<Call & { request_digest: Buffer }>(
+    `select ${callColumns}, k.request_digest from ${callTables} where k.client_id = $1`,
+    [clientId],
+  );
+  if (!found) return undefined;
+  const { request_digest, ...call } = found;
+  requireSameRequest(request_digest, attempt);
+  return call;
 }
 
 async function findCustomer(
@@ -148,7 +167,8 @@ async function findCustomer(
     throw new InvalidField([{ field: 'name', message: 'is required: nobody has this address yet' }]);
   const { customer, created } = await db.findOrCreateCustomer({ email, name: name ?? email }, { tx });
   if (customer.support_id === null) await db.adoptCustomer(customer.id, { tx });
-  if (customer.phone === null) await db.updateCustomer(customer.id, { phone: number }, { tx });
+  // One statement, so that a number that a colleague writes meanwhile stays.
+  await tx.query('update platform.customers set phone = $2 where id = $1 and phone is null', [customer.id, number]);
   return { customerId: customer.id, customer_was: created ? 'created' : 'found-by-email' };
 }
 
@@ -182,11 +202,6 @@ function describeCall(direction: Call['direction'], outcome: Outcome, seconds: n
   const minutes = seconds < 60 ? 'under a minute' : `${Math.round(seconds / 60)} min`;
   const [first, rest] = [direction === 'inbound' ? 'Inbound' : 'Outbound', outcomeWords[outcome]];
   return outcome === 'no-answer' ? `${first} call, ${rest}` : `${first} call, ${minutes}, ${rest}`;
-}
-
-async function findCall(on: Queryable, clientId: string): Promise<Call | undefined> {
-  const [call] = await on.query<Call>(`select ${callColumns} from ${callTables} where k.client_id = $1`, [clientId]);
-  return call;
 }
 
 /** Where a page of calls ends: the time to the microsecond, and the id. */

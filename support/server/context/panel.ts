@@ -95,11 +95,9 @@ async function readClock(on: Queryable): Promise<Date> {
   return (clock as { now: Date }).now;
 }
 
-/** Within how long of each other the change of the tier and the winning of the deal are one: they are one transaction. */
-const together = "interval '1 second'";
+/** The won deal whose closing made this version of the customer. */
 const dealThatGave = `(select g.deal_name from crm.tier_grants g
-        where g.customer_id = e.key::uuid and g.account_tier = e.data ->> 'account_tier' and g.occurred_at between e.occurred_at - ${together} and e.occurred_at + ${together}
-        order by g.occurred_at desc limit 1)`;
+        where g.customer_id = e.row_id::uuid and g.customer_version = e.version)`;
 
 /** From the newest event that tells of the tier; null when the log does not go back so far, or nobody ever gave one. */
 async function readTier(

@@ -1,7 +1,15 @@
-import { NotFound, type PlatformDb, PlatformError, repeatIfGone, type Transaction, type Write } from '@aether/platform';
+import {
+  NotFound,
+  type PlatformDb,
+  PlatformError,
+  repeatIfGone,
+  requireSameContent,
+  type Transaction,
+  type Write,
+} from '@aether/platform';
 import { readSummary, writeEndings } from './endings.ts';
 import { addEntry, type Entry } from './entries.ts';
-import { addMessage, ClientIdReused, type Message } from './messages.ts';
+import { addMessage, type Message } from './messages.ts';
 import { getSession, type LockedSession, lockSession, type Session, SessionEnded } from './sessions.ts';
 
 /** What agents do with a conversation. Each holds the session to the end of the transaction: of two who claim it at once one has it. */
@@ -44,11 +52,27 @@ export async function claimSession(
 
 async function take(tx: Transaction, held: LockedSession, agentId: string, takeOver: boolean): Promise<void> {
   if (held.agent_id !== null && !takeOver) throw new SessionClaimed(await nameOf(tx, held.agent_id));
+  await holdActiveAgent(tx, agentId);
   await tx.query(
     `update support.sessions set agent_id = $2, handler = 'agent', waiting_since = case when handler = 'bot' then now() else waiting_since end where id = $1`,
     [held.id, agentId],
   );
   await addEntry(tx, held.id, 'claimed', { agentId });
+}
+
+/**
+ * Keeps the agent active to the end of the transaction. An agent who leaves gives back the open conversations; without this lock a
+ * conversation that is given to them at that moment would stay with them.
+ *
+ * @throws NotFound, AgentInactive
+ */
+async function holdActiveAgent(tx: Transaction, id: string): Promise<void> {
+  const [agent] = await tx.query<{ is_active: boolean }>(
+    'select is_active from support.agents where id = $1 for share',
+    [id],
+  );
+  if (!agent) throw new NotFound('agent');
+  if (!agent.is_active) throw new AgentInactive();
 }
 
 async function nameOf(tx: Transaction, agentId: string): Promise<string> {
@@ -73,13 +97,7 @@ export async function assignSession(
 ): Promise<Session> {
   const held = await lockActive(tx, id);
   if (held.agent_id === toAgentId && held.handler === 'agent') return getSession(tx, id);
-  if (toAgentId !== null) {
-    const [agent] = await tx.query<{ is_active: boolean }>('select is_active from support.agents where id = $1', [
-      toAgentId,
-    ]);
-    if (!agent) throw new NotFound('agent');
-    if (!agent.is_active) throw new AgentInactive();
-  }
+  if (toAgentId !== null) await holdActiveAgent(tx, toAgentId);
   await tx.query(
     `update support.sessions set agent_id = $2, snoozed_until = null, handler = 'agent',
        waiting_since = case when handler = 'bot' then now() else waiting_since end where id = $1`,
@@ -100,6 +118,7 @@ export async function snoozeSession(
   { agentId, until }: { agentId: string; until: string | null },
 ): Promise<Session> {
   const held = await lockActive(tx, id);
+  if (held.agent_id === null) await holdActiveAgent(tx, agentId);
   await tx.query('update support.sessions set snoozed_until = $2, agent_id = coalesce(agent_id, $3) where id = $1', [
     held.id,
     until,
@@ -123,6 +142,7 @@ export async function replyTo(
     );
     if (sent.length === 0) throw new SessionClaimed(await nameOf(tx, held.agent_id));
   }
+  if (held.agent_id === null && held.status === 'active') await holdActiveAgent(tx, agentId);
   const { message, isNew } = await addMessage(tx, id, { author: 'agent', agentId, clientId, body }, held);
   if (isNew && held.agent_id === null) await addEntry(tx, id, 'claimed', { agentId });
   return message;
@@ -136,7 +156,7 @@ export async function noteOn(
 ): Promise<Entry> {
   await lockSession(tx, id);
   const noted = await addEntry(tx, id, 'note', { agentId, clientId, body });
-  if (noted.body !== body || noted.agent?.id !== agentId) throw new ClientIdReused();
+  requireSameContent({ body: noted.body, agentId: noted.agent?.id }, { body, agentId });
   return noted;
 }
 

@@ -1,3 +1,4 @@
+import { untilSomebodyWaits } from '@aether/database/testing';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { startTestSupport, type TestSupport, widgetKey } from '../testing.ts';
 
@@ -223,6 +224,48 @@ describe('a conversation', () => {
         body: { code: 'client-id-reused', errors: [{ field: 'client_id' }] },
       });
     expect(await entriesOf(id)).toHaveLength(1);
+  });
+
+  test('loses no answer: another text, or another agent, under a used client_id is refused', async () => {
+    const { id } = await ask();
+    const reply = { client_id: 'r1', body: 'On its way' };
+    await asPriya('POST', `/api/sessions/${id}/replies`, reply);
+    const refused = { status: 409, body: { code: 'client-id-reused', errors: [{ field: 'client_id' }] } };
+    expect(await asPriya('POST', `/api/sessions/${id}/replies`, { ...reply, body: 'Lost' })).toMatchObject(refused);
+    await asTom('POST', `/api/sessions/${id}/claim`, { take_over: true });
+    expect(await asTom('POST', `/api/sessions/${id}/replies`, reply)).toMatchObject(refused);
+    const { messages } = (await asPriya('GET', `/api/sessions/${id}`)).body;
+    expect(messages.map(({ body }: { body: string }) => body)).toEqual(['Where is my order?', 'On its way']);
+  });
+
+  test('is given to no agent who leaves at that moment', async () => {
+    const { id } = await ask();
+    const rival = await app.database.connect('support_app');
+    await rival.query('begin');
+    await rival.query('update support.agents set is_active = false where id = $1', [tomId]);
+    const assigned = asPriya('POST', `/api/sessions/${id}/assign`, { agent_id: tomId });
+    await untilSomebodyWaits(rival);
+    await rival.query('commit');
+    expect(await assigned).toMatchObject({ status: 409, body: { code: 'agent-inactive' } });
+    await rival.query('update support.agents set is_active = true where id = $1', [tomId]);
+    expect(await asPriya('POST', `/api/sessions/${id}/assign`, { agent_id: tomId })).toMatchObject({ status: 200 });
+  });
+
+  test.each([
+    ['claims', 'claim', {}],
+    ['answers', 'replies', { client_id: 'leaving', body: 'Hello' }],
+    ['puts aside', 'snooze', { until: new Date(Date.now() + 60_000).toISOString() }],
+  ])('stays free when the agent who %s it leaves at that moment', async (_, what, body) => {
+    const { id } = await ask();
+    const rival = await app.database.connect('support_app');
+    await rival.query('begin');
+    await rival.query('update support.agents set is_active = false where id = $1', [tomId]);
+    const answer = asTom('POST', `/api/sessions/${id}/${what}`, body);
+    await untilSomebodyWaits(rival);
+    await rival.query('commit');
+    expect(await answer).toMatchObject({ status: 409, body: { code: 'agent-inactive' } });
+    expect((await asPriya('GET', `/api/sessions/${id}`)).body.session.agent).toBeNull();
+    await rival.query('update support.agents set is_active = true where id = $1', [tomId]);
   });
 
   test('that has ended is not claimed, given away or put aside', async () => {

@@ -1,4 +1,4 @@
-import { PlatformError, type Queryable, type Transaction } from '@aether/platform';
+import { type Queryable, requireSameContent, type Transaction } from '@aether/platform';
 import { type LockedSession, lockSession, SessionEnded } from './sessions.ts';
 
 /** What a visitor may pick from below a message of a bot. */
@@ -15,20 +15,6 @@ export type Message = {
   choices: Choice[] | null;
   created_at: Date;
 };
-
-/** Make up a new client_id: this one named another message. */
-export class ClientIdReused extends PlatformError {
-  constructor() {
-    super(
-      'client-id-reused',
-      409,
-      'Another message was sent with this client_id. Send this one with a new client_id.',
-      {
-        fields: [{ field: 'client_id', message: 'was used for another message' }],
-      },
-    );
-  }
-}
 
 const messageColumns = 'm.id, m.number, m.author, u.name as agent_name, m.client_id, m.body, m.choices, m.created_at';
 const messageTables =
@@ -64,15 +50,18 @@ export async function addMessage(
 ): Promise<{ message: Message; isNew: boolean }> {
   const { status } = held ?? (await lockSession(tx, sessionId));
   const find = async () => {
-    const [found] = await tx.query<Message>(
-      `select ${messageColumns} from ${messageTables} where m.session_id = $1 and m.author = $2 and m.client_id = $3`,
+    const [found] = await tx.query<Message & { agent_id: string | null }>(
+      `select ${messageColumns}, m.agent_id from ${messageTables} where m.session_id = $1 and m.author = $2 and m.client_id = $3`,
       [sessionId, author, clientId],
     );
     return found;
   };
   const known = await find();
-  if (known && known.body !== body) throw new ClientIdReused();
-  if (known) return { message: known, isNew: false };
+  if (known) {
+    const { agent_id, ...message } = known;
+    requireSameContent({ body: known.body, agent_id }, { body, agent_id: agentId ?? null });
+    return { message, isNew: false };
+  }
   if (status === 'ended') throw new SessionEnded();
   await tx.query(
     `with counted as (
@@ -82,7 +71,8 @@ export async function addMessage(
      select $1, message_count, $2, $4::uuid, $3, $5, $6::jsonb from counted`,
     [sessionId, author, clientId, agentId ?? null, body, choices ? JSON.stringify(choices) : null],
   );
-  return { message: (await find()) as Message, isNew: true };
+  const { agent_id: _, ...message } = (await find()) as Message & { agent_id: string | null };
+  return { message, isNew: true };
 }
 
 /** In order, from behind the message numbered `after`. */

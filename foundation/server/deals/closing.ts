@@ -1,0 +1,150 @@
+import { CustomerErased, type PlatformDb, type Transaction, TransactionConflict } from '@aether/platform';
+import { addActivity } from '../activities/activities.ts';
+import { type Deal, DealClosed, DealIsOpen, getDeal, lockDeal } from './deals.ts';
+import { holdOpenStage } from './moving.ts';
+
+/*
+ * A closing is a row of crm.deal_closings. Inserting it closes the deal, reads the customer's tier and replaces it, in one statement: the
+ * triggers of that table do it. What is done here around it takes its locks in one order: the customer, the stage, the deal. A merge and
+ * an editor of the pipeline begin with the first two as well, so none of them waits for another in a circle.
+ */
+
+export type Outcome = 'won' | 'lost';
+
+export type Closed = {
+  deal: Deal;
+  already_closed: boolean;
+  account_tier: string | null;
+  /** The stage for `reopenDeal`, and the tier that it would give back; only for the person who closed the deal. */
+  undo?: { stage_id: number; previous_tier: string | null };
+};
+
+/**
+ * Closes a deal, sets the customer's tier and adds the activity: all of it or nothing. A second closing with the same outcome
+ * changes nothing; one with another tier than the first is refused.
+ *
+ * @throws NotFound, DealClosed, CustomerErased; InvalidField when the pipeline has no stage for the outcome
+ */
+export async function closeDeal(
+  db: PlatformDb,
+  id: number,
+  { outcome, tier, actor }: { outcome: Outcome; tier?: string; actor?: string },
+): Promise<Closed> {
+  return db.transaction({ actor }, async (tx) => {
+    const customer = await holdCustomer(tx, id);
+    await tx.query(
+      `select from crm.pipeline_stages s join crm.deals d on d.pipeline_id = s.pipeline_id
+       where d.id = $1 and s.outcome = $2 for share of s`,
+      [id, outcome],
+    );
+    const deal = await lockDeal(tx, id);
+    requireSameCustomer(deal, customer);
+    if (deal.status !== 'open') {
+      if (deal.status !== outcome) throw new DealClosed(deal.status);
+      const { given_tier } = await readClosing(tx, id);
+      if (tier !== undefined && tier !== given_tier) throw new DealClosed(deal.status, given_tier);
+      return { deal, already_closed: true, account_tier: customer.account_tier };
+    }
+    const [closing] = await tx.query<Closing>(
+      `insert into crm.deal_closings (deal_id, outcome, given_tier) values ($1, $2, $3) returning id, given_tier, previous_tier`,
+      [id, outcome, tier],
+    );
+    const { id: closingId, previous_tier } = closing as Closing;
+    await addActivity(tx, {
+      customer_id: customer.id,
+      deal_id: id,
+      type: `deal_${outcome}`,
+      description: `Deal ${outcome}: ${deal.name}`,
+      metadata: { deal_id: id, amount: deal.amount, currency: deal.currency, ...(tier && { account_tier: tier }) },
+      idempotency_key: `closing:${closingId}`,
+    });
+    return {
+      deal: await getDeal(tx, id),
+      already_closed: false,
+      account_tier: tier ?? previous_tier,
+      undo: { stage_id: deal.stage_id, previous_tier },
+    };
+  });
+}
+
+/**
+ * Opens a closed deal again, in an open stage of its pipeline. With `restoreTier` the customer gets back the tier that the closing
+ * replaced, unless somebody has changed the tier since.
+ *
+ * @throws NotFound, VersionConflict, InvalidField, CustomerErased; DealIsOpen
+ */
+export async function reopenDeal(
+  db: PlatformDb,
+  id: number,
+  {
+    stageId,
+    expectedVersion,
+    restoreTier = false,
+    actor,
+  }: { stageId: number; expectedVersion?: number; restoreTier?: boolean; actor?: string },
+): Promise<Deal> {
+  return db.transaction({ actor }, async (tx) => {
+    const customer = await holdCustomer(tx, id);
+    await holdOpenStage(tx, id, stageId);
+    const deal = await lockDeal(tx, id, expectedVersion);
+    requireSameCustomer(deal, customer);
+    if (deal.status === 'open') throw new DealIsOpen();
+    const { id: closingId, given_tier, previous_tier } = await readClosing(tx, id);
+    await tx.query(`update crm.deals set status = 'open', closed_at = null, stage_id = $2 where id = $1`, [
+      id,
+      stageId,
+    ]);
+    const givesBack = restoreTier && given_tier !== null && customer.account_tier === given_tier;
+    if (givesBack) await db.updateCustomer(customer.id, { account_tier: previous_tier }, { tx });
+    await addActivity(tx, {
+      customer_id: customer.id,
+      deal_id: id,
+      type: 'deal_reopened',
+      description: `Deal reopened: ${deal.name}`,
+      metadata: { deal_id: id, ...(givesBack && { account_tier: previous_tier }) },
+      idempotency_key: `reopening:${closingId}`,
+    });
+    return getDeal(tx, id);
+  });
+}
+
+type HeldCustomer = { id: string; account_tier: string | null; deal_customer_id: string };
+
+/**
+ * Holds the customer whose deal it is, or the one they were merged into, to the end of the transaction: a colleague who changes
+ * the tier waits.
+ *
+ * @throws NotFound when there is no such deal; CustomerErased
+ */
+async function holdCustomer(tx: Transaction, dealId: number): Promise<HeldCustomer> {
+  const find = async () => {
+    const [customer] = await tx.query<HeldCustomer>(
+      `select c.id, c.account_tier, d.customer_id as deal_customer_id
+       from crm.deals d join platform.customers o on o.id = d.customer_id join platform.customers c on c.id = coalesce(o.merged_into, o.id)
+       where d.id = $1 for no key update of c`,
+      [dealId],
+    );
+    return customer;
+  };
+  // The second look is for a customer who was merged while the first one waited for the lock.
+  const held = (await find()) ?? (await find());
+  if (held) return held;
+  await getDeal(tx, dealId);
+  throw new CustomerErased(); // the policy of platform.customers lets nobody hold an erased customer
+}
+
+/** @throws TransactionConflict when a merge moved the deal between the two locks */
+function requireSameCustomer(deal: Deal, held: HeldCustomer): void {
+  if (deal.customer_id !== held.deal_customer_id) throw new TransactionConflict();
+}
+
+type Closing = { id: string; given_tier: string | null; previous_tier: string | null };
+
+/** The closing that counts of a closed deal: every closed deal has one. */
+async function readClosing(tx: Transaction, dealId: number): Promise<Closing> {
+  const [closing] = await tx.query<Closing>(
+    'select id, given_tier, previous_tier from crm.deal_closings where deal_id = $1 and reopened_at is null',
+    [dealId],
+  );
+  return closing as Closing;
+}

@@ -1,0 +1,41 @@
+import { InvalidField, type Queryable } from '@aether/platform';
+
+/** A currency of ISO 4217. */
+export type Currency = {
+  code: string;
+  /** How many decimals an amount may have: 0 for JPY, 2 for EUR, 3 for KWD. */
+  decimals: number;
+};
+
+/** The currencies in use, by code. */
+export function listCurrencies(on: Queryable): Promise<Currency[]> {
+  return on.query<Currency>('select code, decimals from crm.currencies where not is_withdrawn order by code');
+}
+
+/** Digits of an amount in the currency's smallest unit: so many are exact in JavaScript. */
+export const digitsMax = 15;
+
+/** Checks what the trigger check_money of crm.deals checks, in words for a person. @throws InvalidField */
+export async function requireMoney(
+  on: Queryable,
+  { amount, currency }: { amount: number; currency: string },
+): Promise<void> {
+  const [known] = await on.query<Pick<Currency, 'decimals'>>('select decimals from crm.currencies where code = $1', [
+    currency,
+  ]);
+  if (!known)
+    throw new InvalidField([
+      { field: 'currency', message: 'is no currency of ISO 4217: choose one of GET /api/currencies, such as EUR' },
+    ]);
+  const { decimals } = known;
+  const refuse = (message: string) => {
+    throw new InvalidField([{ field: 'amount', message }]);
+  };
+  if (Number(amount.toFixed(decimals)) !== amount)
+    refuse(
+      decimals === 0
+        ? `must be a whole number: ${currency} has no decimals`
+        : `may have at most ${decimals} decimals in ${currency}`,
+    );
+  if (amount >= 10 ** (digitsMax - decimals)) refuse(`must be below ${10 ** (digitsMax - decimals)} in ${currency}`);
+}
