@@ -33,8 +33,11 @@ export function useFormerAddress({ customer, addresses }: CustomerRecord) {
 
   async function save(change: CustomerInput, version: number, isUndo: boolean) {
     const { email } = change;
-    if (email === undefined || isSame(email, customer.email)) return changeCustomer(customer.id, change, version);
-    if (isUndo) return undo(change, version, corrections.current.get(email));
+    // First: an undo is of what the page showed before, and the customer of then has the address that comes back.
+    const correction = isUndo && email !== undefined ? corrections.current.get(email) : undefined;
+    if (correction) return undo(change, version, correction);
+    if (email === undefined || isUndo || isSame(email, customer.email))
+      return changeCustomer(customer.id, change, version);
     const wasKnown = addresses.some((each) => isSame(each.email, email));
     const choice = wasKnown ? 'keep' : await ask(customer.email, email);
     const saved = await changeCustomer(customer.id, { ...change, former_address: choice }, version);
@@ -44,12 +47,12 @@ export function useFormerAddress({ customer, addresses }: CustomerRecord) {
   }
 
   /** A freed address comes back first, with its marks; then it is the primary one again. */
-  async function undo(change: CustomerInput, version: number, correction: Correction | undefined) {
-    const isFreed = correction?.choice === 'free' && correction.formerId !== undefined;
-    const at = isFreed
-      ? (await restoreAddress({ customer: customer.id, version }, correction.formerId as string)).version
-      : version;
-    const former_address = correction && !correction.wasKnown ? 'free' : 'keep';
+  async function undo(change: CustomerInput, version: number, { choice, formerId, wasKnown }: Correction) {
+    const at =
+      choice === 'free' && formerId !== undefined
+        ? (await restoreAddress({ customer: customer.id, version }, formerId)).version
+        : version;
+    const former_address = wasKnown ? 'keep' : 'free';
     return changeCustomer(customer.id, { ...change, former_address }, at);
   }
 
