@@ -64,6 +64,46 @@ begin
   return new;
 end $function$;
 
+CREATE OR REPLACE FUNCTION crm.check_money()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare allowed smallint;
+begin
+  select c.decimals into allowed from crm.currencies c where c.code = new.currency;
+  if allowed is null then
+    raise exception 'not a currency of ISO 4217: %', new.currency
+      using errcode = 'check_violation', constraint = 'deals_currency_check', column = 'currency',
+        hint = 'is not a currency of ISO 4217: use a code of crm.currencies, such as EUR';
+  elsif new.amount <> round(new.amount, allowed) then
+    raise exception '% has % decimals', new.currency, allowed
+      using errcode = 'check_violation', constraint = 'deals_amount_check', column = 'amount',
+        hint = case allowed when 0 then format('must be a whole number: %s has no decimals', new.currency)
+                            else format('may have at most %s decimals in %s', allowed, new.currency) end;
+  elsif new.amount >= 10::numeric ^ (15 - allowed) then
+    raise exception 'more than 15 digits'
+      using errcode = 'check_violation', constraint = 'deals_amount_check', column = 'amount',
+        hint = format('must be below %s in %s', (10::numeric ^ (15 - allowed))::bigint, new.currency);
+  end if;
+  return new;
+end $function$;
+
+CREATE OR REPLACE FUNCTION crm.close_deal()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  update crm.deals d set status = new.outcome, closed_at = new.closed_at where d.id = new.deal_id and d.status = 'open';
+  -- A deal that was closed by its own statement has the status already.
+  if not exists (select from crm.deals d where d.id = new.deal_id and d.status = new.outcome) then
+    raise exception 'only an open deal is closed'
+      using errcode = 'check_violation', constraint = 'deal_closings_outcome_check', column = 'outcome';
+  end if;
+  return null;
+end $function$;
+
 CREATE OR REPLACE FUNCTION crm.count_custom_value()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -90,6 +130,30 @@ begin
   if tg_op = 'UPDATE' and new is not distinct from old then return null; end if;
   update crm.pipelines set version = version + 1 where id = case tg_op when 'DELETE' then old.pipeline_id else new.pipeline_id end;
   return null;
+end $function$;
+
+CREATE OR REPLACE FUNCTION crm.give_tier()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare receiver uuid;
+begin
+  select coalesce(c.merged_into, c.id) into receiver from crm.deals d join platform.customers c on c.id = d.customer_id
+  where d.id = new.deal_id;
+  if new.given_tier is not null then perform from platform.customers c where c.id = receiver for no key update; end if;
+  select c.id, c.account_tier into new.customer_id, new.previous_tier from platform.customers c where c.id = receiver;
+  if new.customer_id is null then
+    raise exception 'there is no such deal'
+      using errcode = 'check_violation', constraint = 'deal_closings_deal_id_check', column = 'deal_id';
+  end if;
+  if new.given_tier <> coalesce(new.previous_tier, '') then
+    update platform.customers c set account_tier = new.given_tier where c.id = receiver returning c.version into new.customer_version;
+    if not found then
+      raise exception 'the customer was merged or erased meanwhile' using errcode = 'serialization_failure';
+    end if;
+  end if;
+  return new;
 end $function$;
 
 CREATE OR REPLACE FUNCTION crm.keep_former_stage()
@@ -150,6 +214,28 @@ begin
   end if;
   insert into crm.customer_order (customer_id, account_tier, updated_at)
   values (new.id, coalesce(new.account_tier, '~'), new.updated_at);
+  return null;
+end $function$;
+
+CREATE OR REPLACE FUNCTION crm.record_closing()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  if tg_op = 'UPDATE' and old.status <> 'open' and new.status <> old.status then
+    update crm.deal_closings k
+    set reopened_at = now(), reopened_by = platform.current_actor(), reopened_by_app = platform.current_app(),
+        reopened_by_login = session_user, reopened_version = new.version
+    where k.deal_id = new.id and k.reopened_at is null;
+  end if;
+  if new.status = 'open' then return null; end if;
+  update crm.deal_closings k set closed_at = new.closed_at, deal_version = coalesce(k.deal_version, new.version)
+  where k.deal_id = new.id and k.reopened_at is null;
+  if not found then
+    insert into crm.deal_closings (deal_id, outcome, closed_at, deal_version) values (new.id, new.status, new.closed_at, new.version);
+  end if;
   return null;
 end $function$;
 
@@ -225,6 +311,7 @@ create table crm.activities (
   created_by text collate "C" default platform.current_actor(),
   created_by_login name default SESSION_USER not null,
   idempotency_key text collate "C",
+  request_digest bytea,
   constraint activities_pkey PRIMARY KEY (id),
   constraint activities_created_by_app_idempotency_key_key UNIQUE (created_by_app, idempotency_key),
   constraint activities_created_by_fkey FOREIGN KEY (created_by) REFERENCES platform.users(id),
@@ -239,12 +326,14 @@ create table crm.activities (
   constraint activities_idempotency_key_check CHECK (((octet_length(idempotency_key) >= 1) AND (octet_length(idempotency_key) <= 200))),
   constraint activities_metadata_check CHECK (((jsonb_typeof(metadata) = 'object'::text) AND (octet_length((metadata)::text) <= 16384))),
   constraint activities_occurred_at_time CHECK (platform.is_time(occurred_at)),
+  constraint activities_request_digest_check CHECK ((octet_length(request_digest) = 32)),
+  constraint activities_request_digest_of_client CHECK (((request_digest IS NOT NULL) = COALESCE(starts_with(idempotency_key, 'client:'::text), false))),
   constraint activities_type_check CHECK ((type ~ '^[a-z][a-z0-9_]{1,39}$'::text))
 );
 comment on column crm.activities.created_by is 'The person, as the app says; created_by_login is what the server knows.';
-comment on column crm.activities.idempotency_key is 'Names the cause, so that however often it is retried there is one activity: session:<id>, deal:<id>:won.';
+comment on column crm.activities.idempotency_key is 'Names the cause, so that however often it is retried there is one activity: session:<id>, closing:<id>, client:<id>.';
+comment on column crm.activities.request_digest is 'SHA-256 of the request that a person sent with a client_id: tells its retry from another request that reuses the id.';
 CREATE INDEX activities_created_by_idx ON crm.activities USING btree (created_by) WHERE (created_by IS NOT NULL);
-CREATE INDEX activities_deals_won ON crm.activities USING btree (customer_id, occurred_at DESC) WHERE (type = 'deal_won'::text);
 CREATE INDEX activities_of_deal ON crm.activities USING btree (deal_id, occurred_at DESC, id DESC) WHERE (deal_id IS NOT NULL);
 CREATE INDEX activities_tasks ON crm.activities USING btree (COALESCE(due_at, 'infinity'::timestamp with time zone), id) WHERE ((type = 'task'::text) AND (done_at IS NULL));
 CREATE INDEX activities_timeline ON crm.activities USING btree (customer_id, occurred_at DESC, id DESC);
@@ -257,7 +346,7 @@ create policy foundation_read on crm.activities for select to foundation_role us
 create policy owner_all on crm.activities for all to platform_owner using (true) with check (true);
 create policy support_add on crm.activities for insert to support_role with check (((created_by_app = 'support'::text) AND (occurred_at <= (now() + '00:01:00'::interval))));
 create policy support_read on crm.activities for select to support_role using ((created_by_app = 'support'::text));
-grant insert (customer_id, deal_id, type, description, metadata, occurred_at, due_at, done_at, created_by_app, idempotency_key) on crm.activities to foundation_role;
+grant insert (customer_id, deal_id, type, description, metadata, occurred_at, due_at, done_at, created_by_app, idempotency_key, request_digest) on crm.activities to foundation_role;
 grant insert (customer_id, type, description, metadata, occurred_at, created_by_app, idempotency_key) on crm.activities to support_role;
 grant select on crm.activities to foundation_role;
 grant select on crm.activities to support_role;
@@ -328,6 +417,20 @@ grant delete on crm.contacts to foundation_role;
 grant insert (company_id, customer_id, name, title, email, phone) on crm.contacts to foundation_role;
 grant select on crm.contacts to foundation_role;
 grant update (customer_id, name, title, email, phone) on crm.contacts to foundation_role;
+
+create table crm.currencies (
+  code text collate "C" not null,
+  decimals smallint not null,
+  is_withdrawn boolean default false not null,
+  constraint currencies_pkey PRIMARY KEY (code),
+  constraint currencies_code_check CHECK ((code ~ '^[A-Z]{3}$'::text)),
+  constraint currencies_decimals_check CHECK (((decimals >= 0) AND (decimals <= 4)))
+);
+comment on column crm.currencies.is_withdrawn is 'Replaced since 2020: a deal of that time keeps it, but nobody is offered it.';
+alter table crm.currencies enable row level security, force row level security;
+create policy foundation_read on crm.currencies for select to foundation_role using (true);
+create policy owner_all on crm.currencies for all to platform_owner using (true) with check (true);
+grant select on crm.currencies to foundation_role;
 
 create table crm.cursor_key (
   only_one boolean default true not null,
@@ -420,6 +523,48 @@ create policy foundation_read on crm.customer_order for select to foundation_rol
 create policy owner_all on crm.customer_order for all to platform_owner using (true) with check (true);
 grant select on crm.customer_order to foundation_role;
 
+create table crm.deal_closings (
+  id uuid default uuidv7() not null,
+  deal_id bigint not null,
+  outcome text not null,
+  given_tier text collate "C",
+  previous_tier text collate "C",
+  customer_id uuid not null,
+  customer_version bigint,
+  deal_version bigint,
+  closed_at timestamp with time zone default now() not null,
+  closed_by text collate "C" default platform.current_actor(),
+  closed_by_app text collate "C" default platform.current_app() not null,
+  closed_by_login name default SESSION_USER not null,
+  reopened_at timestamp with time zone,
+  reopened_by text collate "C",
+  reopened_by_app text collate "C",
+  reopened_by_login name,
+  reopened_version bigint,
+  constraint deal_closings_pkey PRIMARY KEY (id),
+  constraint deal_closings_deal_id_fkey FOREIGN KEY (deal_id) REFERENCES crm.deals(id),
+  constraint deal_closings_check CHECK ((num_nulls(reopened_at, reopened_by_app, reopened_by_login, reopened_version) = ANY (ARRAY[0, 4]))),
+  constraint deal_closings_closed_at_time CHECK (platform.is_time(closed_at)),
+  constraint deal_closings_given_tier_check CHECK (((given_tier IS NULL) OR (outcome = 'won'::text))),
+  constraint deal_closings_outcome_check CHECK ((outcome = ANY (ARRAY['won'::text, 'lost'::text]))),
+  constraint deal_closings_reopened_at_time CHECK (platform.is_time(reopened_at))
+);
+comment on column crm.deal_closings.given_tier is 'Null: the closing left the customer''s tier as it was.';
+comment on column crm.deal_closings.customer_id is 'Whose tier it was at that moment. No reference: with customer_version it names an event, and a merge must not change that.';
+comment on column crm.deal_closings.customer_version is 'The version of the customer that the given tier made. Null: the tier did not change.';
+comment on column crm.deal_closings.deal_version is 'The version of the deal that closing it made, as its event says.';
+comment on column crm.deal_closings.closed_by is 'The person, as the app says; closed_by_login is what the server knows. No reference: the closing stays when the user is gone.';
+CREATE INDEX deal_closings_of_deal ON crm.deal_closings USING btree (deal_id, closed_at DESC);
+CREATE UNIQUE INDEX deal_closings_of_version ON crm.deal_closings USING btree (customer_id, customer_version) WHERE (customer_version IS NOT NULL);
+CREATE UNIQUE INDEX deal_closings_that_counts ON crm.deal_closings USING btree (deal_id) WHERE (reopened_at IS NULL);
+CREATE TRIGGER close_deal AFTER INSERT ON crm.deal_closings FOR EACH ROW EXECUTE FUNCTION crm.close_deal();
+CREATE TRIGGER give_tier BEFORE INSERT ON crm.deal_closings FOR EACH ROW EXECUTE FUNCTION crm.give_tier();
+alter table crm.deal_closings enable row level security, force row level security;
+create policy foundation_all on crm.deal_closings for all to foundation_role using (true) with check (true);
+create policy owner_all on crm.deal_closings for all to platform_owner using (true) with check (true);
+grant insert (deal_id, outcome, given_tier) on crm.deal_closings to foundation_role;
+grant select on crm.deal_closings to foundation_role;
+
 create table crm.deals (
   id bigint generated always as identity not null,
   customer_id uuid not null,
@@ -427,19 +572,21 @@ create table crm.deals (
   pipeline_id bigint not null,
   stage_id bigint not null,
   name text not null,
-  amount numeric(14,2) default 0 not null,
+  amount numeric(19,4) default 0 not null,
   currency text collate "C" default 'EUR'::text not null,
   status text default 'open'::text not null,
   owner_id text collate "C",
   expected_close_on date,
   closed_at timestamp with time zone,
   idempotency_key text collate "C",
+  request_digest bytea,
   version bigint default 1 not null,
   created_at timestamp with time zone default now() not null,
   updated_at timestamp with time zone default now() not null,
   constraint deals_pkey PRIMARY KEY (id),
   constraint deals_idempotency_key_key UNIQUE (idempotency_key),
   constraint deals_company_id_fkey FOREIGN KEY (company_id) REFERENCES platform.companies(id),
+  constraint deals_currency_fkey FOREIGN KEY (currency) REFERENCES crm.currencies(code),
   constraint deals_customer_id_fkey FOREIGN KEY (customer_id) REFERENCES platform.customers(id),
   constraint deals_owner_id_fkey FOREIGN KEY (owner_id) REFERENCES platform.users(id),
   constraint deals_pipeline_id_stage_id_fkey FOREIGN KEY (pipeline_id, stage_id) REFERENCES crm.pipeline_stages(pipeline_id, id),
@@ -447,19 +594,22 @@ create table crm.deals (
   constraint deals_amount_number CHECK ((amount <> 'NaN'::numeric)),
   constraint deals_check CHECK (((status = 'open'::text) = (closed_at IS NULL))),
   constraint deals_closed_at_time CHECK (platform.is_time(closed_at)),
-  constraint deals_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text)),
   constraint deals_expected_close_on_day CHECK (platform.is_day(expected_close_on)),
   constraint deals_idempotency_key_check CHECK (((octet_length(idempotency_key) >= 1) AND (octet_length(idempotency_key) <= 200))),
   constraint deals_name_check CHECK (platform.is_line(name, 200)),
+  constraint deals_request_digest_check CHECK ((octet_length(request_digest) = 32)),
+  constraint deals_request_digest_of_key CHECK (((idempotency_key IS NULL) = (request_digest IS NULL))),
   constraint deals_status_check CHECK ((status = ANY (ARRAY['open'::text, 'won'::text, 'lost'::text]))),
   constraint require_custom_values TRIGGER DEFERRABLE INITIALLY DEFERRED
 );
+comment on column crm.deals.request_digest is 'SHA-256 of the request that made the deal: tells its retry from another request that reuses the key, also after the deal was changed.';
 CREATE INDEX deals_board ON crm.deals USING btree (stage_id, COALESCE(expected_close_on, 'infinity'::date), id);
 CREATE INDEX deals_by_amount ON crm.deals USING btree (amount, id);
 CREATE INDEX deals_by_change ON crm.deals USING btree (updated_at, id);
 CREATE INDEX deals_by_close ON crm.deals USING btree (COALESCE(expected_close_on, 'infinity'::date), id);
 CREATE INDEX deals_by_name ON crm.deals USING btree (name, id);
 CREATE INDEX deals_company_id_idx ON crm.deals USING btree (company_id) WHERE (company_id IS NOT NULL);
+CREATE INDEX deals_currency_idx ON crm.deals USING btree (currency);
 CREATE INDEX deals_customer ON crm.deals USING btree (customer_id, status, currency);
 CREATE INDEX deals_folded ON crm.deals USING gin (((' '::text || platform.fold(name))) ext.gin_trgm_ops) WHERE (octet_length(name) <> char_length(name));
 CREATE INDEX deals_owner_id_idx ON crm.deals USING btree (owner_id) WHERE (owner_id IS NOT NULL);
@@ -467,13 +617,16 @@ CREATE INDEX deals_search ON crm.deals USING gin (((' '::text || lower(name))) e
 CREATE INDEX deals_sums ON crm.deals USING btree (pipeline_id, stage_id, status, currency) INCLUDE (amount, closed_at);
 CREATE CONSTRAINT TRIGGER require_custom_values AFTER INSERT ON crm.deals DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION crm.require_custom_values('deal');
 CREATE TRIGGER a_tie_status BEFORE INSERT OR UPDATE OF pipeline_id, stage_id, status ON crm.deals FOR EACH ROW EXECUTE FUNCTION crm.tie_status_to_stage();
+CREATE TRIGGER check_money BEFORE INSERT OR UPDATE OF amount, currency ON crm.deals FOR EACH ROW EXECUTE FUNCTION crm.check_money();
 CREATE TRIGGER count_version BEFORE UPDATE ON crm.deals FOR EACH ROW EXECUTE FUNCTION platform.count_version();
 CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON crm.deals FOR EACH ROW EXECUTE FUNCTION platform.require_present_customer('customer_id');
+CREATE TRIGGER record_closing AFTER UPDATE ON crm.deals FOR EACH ROW WHEN (((old.status <> new.status) OR (old.closed_at <> new.closed_at))) EXECUTE FUNCTION crm.record_closing();
+CREATE TRIGGER record_first_closing AFTER INSERT ON crm.deals FOR EACH ROW WHEN ((new.status <> 'open'::text)) EXECUTE FUNCTION crm.record_closing();
 CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON crm.deals FOR EACH ROW EXECUTE FUNCTION sync.capture_crm_deals();
 alter table crm.deals enable row level security, force row level security;
 create policy foundation_all on crm.deals for all to foundation_role using (true) with check (true);
 create policy owner_all on crm.deals for all to platform_owner using (true) with check (true);
-grant insert (customer_id, company_id, pipeline_id, stage_id, name, amount, currency, owner_id, expected_close_on, idempotency_key) on crm.deals to foundation_role;
+grant insert (customer_id, company_id, pipeline_id, stage_id, name, amount, currency, owner_id, expected_close_on, idempotency_key, request_digest) on crm.deals to foundation_role;
 grant select on crm.deals to foundation_role;
 grant update (company_id, pipeline_id, stage_id, name, amount, currency, status, owner_id, expected_close_on, closed_at) on crm.deals to foundation_role;
 
@@ -618,13 +771,14 @@ create view crm.recent_activities as
 grant select on crm.recent_activities to support_role;
 
 create view crm.tier_grants as
- SELECT a.customer_id,
-    (a.metadata ->> 'account_tier'::text) AS account_tier,
+ SELECT k.customer_id,
+    k.customer_version,
+    k.given_tier AS account_tier,
     d.name AS deal_name,
-    a.occurred_at
-   FROM (crm.activities a
-     JOIN crm.deals d ON ((d.id = a.deal_id)))
-  WHERE ((a.type = 'deal_won'::text) AND (a.metadata ? 'account_tier'::text));
+    k.closed_at
+   FROM (crm.deal_closings k
+     JOIN crm.deals d ON ((d.id = k.deal_id)))
+  WHERE (k.customer_version IS NOT NULL);
 grant select on crm.tier_grants to support_role;
 
 create schema ext;
@@ -1599,6 +1753,7 @@ create table support.calls (
   started_at timestamp with time zone not null,
   duration_seconds integer,
   created_at timestamp with time zone default now() not null,
+  request_digest bytea,
   constraint calls_pkey PRIMARY KEY (id),
   constraint calls_client_id_key UNIQUE (client_id),
   constraint calls_agent_id_fkey FOREIGN KEY (agent_id) REFERENCES support.agents(id),
@@ -1609,9 +1764,12 @@ create table support.calls (
   constraint calls_notes_check CHECK ((char_length(notes) <= 4000)),
   constraint calls_number_e164_check CHECK ((number_e164 ~ '^\+[1-9][0-9]{5,14}$'::text)),
   constraint calls_outcome_check CHECK (platform.is_line(outcome, 80)),
+  constraint calls_request_digest_check CHECK ((octet_length(request_digest) = 32)),
+  constraint calls_request_digest_of_client CHECK (((client_id IS NULL) = (request_digest IS NULL))),
   constraint calls_started_at_time CHECK (platform.is_time(started_at))
 );
-comment on column support.calls.client_id is 'Given by who logs it: a retry is the same call.';
+comment on column support.calls.client_id is 'The sender makes it up: a retry with the same one is the same call.';
+comment on column support.calls.request_digest is 'SHA-256 of the request that logged the call: tells its retry from another request that reuses the client_id, also after a correction.';
 CREATE INDEX calls_agent_id_idx ON support.calls USING btree (agent_id) WHERE (agent_id IS NOT NULL);
 CREATE INDEX calls_customer_id_started_at_idx ON support.calls USING btree (customer_id, started_at DESC);
 CREATE INDEX calls_newest ON support.calls USING btree (started_at DESC, id DESC);
@@ -1620,7 +1778,7 @@ CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON support.calls FOR E
 alter table support.calls enable row level security, force row level security;
 create policy owner_all on support.calls for all to platform_owner using (true) with check (true);
 create policy support_all on support.calls for all to support_role using (true) with check (true);
-grant insert (client_id, customer_id, agent_id, direction, number_e164, outcome, notes, started_at, duration_seconds) on support.calls to support_role;
+grant insert (client_id, customer_id, agent_id, direction, number_e164, outcome, notes, started_at, duration_seconds, request_digest) on support.calls to support_role;
 grant select on support.calls to support_role;
 grant update (customer_id, outcome, notes, duration_seconds) on support.calls to support_role;
 
@@ -1990,7 +2148,7 @@ CREATE OR REPLACE FUNCTION sync.capture_crm_activities()
  SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
--- never: 
+-- never: request_digest
 declare
   r crm.activities;
   data jsonb := '{}';
@@ -2201,7 +2359,7 @@ CREATE OR REPLACE FUNCTION sync.capture_crm_deals()
  SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
--- never: 
+-- never: request_digest
 declare
   r crm.deals;
   data jsonb := '{}';
@@ -2546,7 +2704,7 @@ CREATE OR REPLACE FUNCTION sync.capture_support_calls()
  SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
--- never: client_id
+-- never: client_id request_digest
 declare
   r support.calls;
   data jsonb := '{}';
