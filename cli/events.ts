@@ -11,6 +11,7 @@ import {
   readHead,
   readWaitingSeconds,
   redrive,
+  remove,
   replay,
   resume,
   showEvent,
@@ -36,7 +37,8 @@ export function eventsCommand(): Command {
 
   add('tail', 'the latest events, and those that come')
     .option('--types <types>', 'only these, with commas between', parseList)
-    .option('--key <key>', 'only of this customer, or row')
+    .option('--key <key>', 'only of this row, or of a session its messages')
+    .option('--customer <id>', 'only of this customer', parseUuid)
     .option('--since <time>', 'from this time on: 10m, 2h, 3d, or 2026-01-31T12:00:00Z', parseTime)
     .option('--after <position>', 'from behind this position', parseWhole)
     .option('--limit <n>', 'events to begin with, of the latest', parseWhole, 20)
@@ -62,7 +64,7 @@ export function eventsCommand(): Command {
     .option('--position <n...>', 'only these', collectWhole)
     .option('--wait <s>', 'seconds to wait for the outcome', parseWhole, 30)
     .action((name, options) => asSync(options, (client) => redriveAndWait(client, name, options)));
-  add('skip', 'give up a dead event, so that those of its key behind it go on')
+  add('skip', 'give up a dead event, so that those that wait behind it go on')
     .argument('<subscription>')
     .argument('<position>', 'its number', parseWhole)
     .action((subscription, position, options) =>
@@ -79,14 +81,15 @@ export function eventsCommand(): Command {
     .argument('<subscription>')
     .option('--from-position <n>', 'from this one on', parseWhole)
     .option('--since <time>', 'from this time on', parseTime)
-    .option('--key <key>', 'only of this customer, or row')
+    .option('--key <key>', 'only of this row, or of a session its messages')
+    .option('--customer <id>', 'only of this customer', parseUuid)
     .option('--types <types>', 'only these, with commas between', parseList)
     .action((subscription, options) =>
       asSync(options, async (client) => {
-        const { fromPosition, since, key, types } = options;
-        if (fromPosition === undefined && since === undefined && key === undefined)
-          throw new Error('Say what to replay: --from-position, --since or --key.');
-        const { events: count } = await replay(client, { subscription, fromPosition, since, key, types });
+        const { fromPosition, since, key, customer, types } = options;
+        if ([fromPosition, since, key, customer].every((each) => each === undefined))
+          throw new Error('Say what to replay: --from-position, --since, --key or --customer.');
+        const { events: count } = await replay(client, { subscription, fromPosition, since, key, customer, types });
         report(options, { subscription, events: count }, `${count} events will be handled again.`);
       }),
     );
@@ -105,6 +108,14 @@ export function eventsCommand(): Command {
       asSync(options, async (client) => {
         await resume(client, name);
         report(options, { name, paused: false }, `${name} goes on.`);
+      }),
+    );
+  add('remove', 'remove a subscription that no app runs any more, with all that it has parked')
+    .argument('<subscription>')
+    .action((name, options) =>
+      asSync(options, async (client) => {
+        await remove(client, name);
+        report(options, { name, removed: true }, `${name} is removed.`);
       }),
     );
   return events;
@@ -137,6 +148,7 @@ async function asSync(options: Common, work: (client: pg.Client) => Promise<void
 type TailOptions = Common & {
   types?: string[];
   key?: string;
+  customer?: string;
   since?: Date;
   after?: number;
   limit: number;
@@ -146,7 +158,7 @@ type TailOptions = Common & {
 const pageMax = 500;
 
 async function tail(client: pg.Client, options: TailOptions): Promise<void> {
-  const { types, key, since, after, limit, follow } = options;
+  const { types, key, customer, since, after, limit, follow } = options;
   let sign = Promise.withResolvers<void>();
   if (follow) {
     client.on('notification', () => sign.resolve());
@@ -157,20 +169,20 @@ async function tail(client: pg.Client, options: TailOptions): Promise<void> {
     for (const event of events) console.log(options.json ? JSON.stringify(event) : describe(event));
     position = Math.max(position, events.at(-1)?.position ?? 0);
   };
-  if (since === undefined && after === undefined) print(await readEvents(client, { types, key, limit }));
+  if (since === undefined && after === undefined) print(await readEvents(client, { types, key, customer, limit }));
   else
     for (
       let from = after, page: LoggedEvent[] | undefined;
       !page || page.length === pageMax;
       from = page.at(-1)?.position
     ) {
-      page = await readEvents(client, { types, key, since, after: from, limit: pageMax });
+      page = await readEvents(client, { types, key, customer, since, after: from, limit: pageMax });
       print(page);
     }
   while (follow) {
     sign = Promise.withResolvers();
     const head = await readHead(client);
-    const found = await readEvents(client, { types, key, after: position, limit: pageMax });
+    const found = await readEvents(client, { types, key, customer, after: position, limit: pageMax });
     print(found);
     if (found.length > 0) continue;
     position = Math.max(position, head); // no wanted event is up to there
@@ -302,6 +314,12 @@ function collectWhole(text: string, before: number[] | undefined): number[] {
 
 function parseList(text: string): string[] {
   return text.split(',').filter(Boolean);
+}
+
+function parseUuid(text: string): string {
+  if (!/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(text))
+    throw new InvalidArgumentError('must be the id of a customer.');
+  return text;
 }
 
 function parseState(text: string): string {

@@ -112,6 +112,7 @@ CREATE OR REPLACE FUNCTION crm.count_custom_value()
 AS $function$
 declare r crm.custom_field_values;
 begin
+  if tg_op = 'UPDATE' and new is not distinct from old then return null; end if;
   if tg_op = 'DELETE' then r := old; else r := new; end if;
   if r.customer_id is not null then update platform.customers set version = version + 1 where id = r.customer_id;
   elsif r.company_id is not null then update platform.companies set version = version + 1 where id = r.company_id;
@@ -2081,7 +2082,7 @@ exception when lock_not_available then
 end $function$;
 grant execute on function sync.await_doorbell(for_ms integer) to sync_role;
 
-CREATE OR REPLACE PROCEDURE sync.capture(IN target regclass, IN entity text, IN event_audience text, IN event_key text, IN always text[] DEFAULT '{}'::text[], IN never text[] DEFAULT '{}'::text[])
+CREATE OR REPLACE PROCEDURE sync.capture(IN target regclass, IN entity text, IN event_audience text, IN event_key text, IN event_customer text, IN always text[] DEFAULT '{}'::text[], IN never text[] DEFAULT '{}'::text[])
  LANGUAGE plpgsql
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $procedure$
@@ -2112,7 +2113,7 @@ begin
   execute format($f$
 create or replace function sync.%1$I() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $body$
--- never: %10$s
+-- never: %12$s
 declare
   r %2$s;
   data jsonb := '{}';
@@ -2120,23 +2121,26 @@ declare
 begin
   if tg_op = 'DELETE' then r := old; else r := new; end if;
   if tg_op = 'UPDATE' then%3$s
-    if data = '{}' then return null; end if;
+    if data = '{}'%10$s then return null; end if;
     data := jsonb_build_object(%4$s) || data;
   elsif tg_op = 'INSERT' then
     data := %5$s;
   else
     previous := %5$s;
   end if;
-  insert into sync.outbox (type, key, row_id, version, audience, app, login, actor, data, previous, trace)
-  values (%6$L || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, (%7$s)::text, r.id::text, %8$s,
-          %9$L, platform.current_app(), session_user, platform.current_actor(), data, previous,
+  insert into sync.outbox (type, key, customer, row_id, version, audience, app, login, actor, data, previous, trace)
+  values (%6$L || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, (%7$s)::text, (%11$s)::uuid,
+          r.id::text, %8$s, %9$L, platform.current_app(), session_user, platform.current_actor(), data, previous,
           nullif(left(current_setting('aether.trace', true), 255), ''));
   if not pg_try_advisory_xact_lock_shared(7271, 1) then perform pg_notify('sync_outbox', ''); end if;  -- sync.ring, without the call
   return null;
 end $body$ $f$,
     function_name, target, changes, (select string_agg(format('%L, r.%I', c, c), ', ') from unnest(always) c), whole,
     entity || '.', event_key, case when has_version then 'r.version' else 'null' end,
-    event_audience, coalesce(array_to_string(never, ' '), ''));
+    event_audience, case when has_version then ' and new.version is not distinct from old.version' else '' end, event_customer,
+    coalesce(array_to_string(never, ' '), ''));
+  insert into sync.entities (name, audience) values (entity, event_audience)
+  on conflict (name) do update set audience = excluded.audience;
   execute format(
     'create or replace trigger z_capture after insert or update or delete on %s for each row execute function sync.%I()',
     target, function_name);
@@ -2219,9 +2223,9 @@ begin
   else
     previous := jsonb_build_object('id', r.id, 'customer_id', r.customer_id, 'deal_id', r.deal_id, 'type', r.type, 'description', r.description, 'metadata', r.metadata, 'occurred_at', r.occurred_at, 'due_at', r.due_at, 'done_at', r.done_at, 'created_at', r.created_at, 'created_by_app', r.created_by_app, 'created_by', r.created_by, 'created_by_login', r.created_by_login, 'idempotency_key', r.idempotency_key);
   end if;
-  insert into sync.outbox (type, key, row_id, version, audience, app, login, actor, data, previous, trace)
-  values ('activity.' || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, (r.customer_id)::text, r.id::text, null,
-          'crm', platform.current_app(), session_user, platform.current_actor(), data, previous,
+  insert into sync.outbox (type, key, customer, row_id, version, audience, app, login, actor, data, previous, trace)
+  values ('activity.' || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, (r.id)::text, (r.customer_id)::uuid,
+          r.id::text, null, 'crm', platform.current_app(), session_user, platform.current_actor(), data, previous,
           nullif(left(current_setting('aether.trace', true), 255), ''));
   if not pg_try_advisory_xact_lock_shared(7271, 1) then perform pg_notify('sync_outbox', ''); end if;  -- sync.ring, without the call
   return null;
@@ -2273,16 +2277,16 @@ begin
       data := data || jsonb_build_object('created_at', new.created_at);
       previous := previous || jsonb_build_object('created_at', old.created_at);
     end if;
-    if data = '{}' then return null; end if;
+    if data = '{}' and new.version is not distinct from old.version then return null; end if;
     data := jsonb_build_object('company_id', r.company_id, 'name', r.name) || data;
   elsif tg_op = 'INSERT' then
     data := jsonb_build_object('id', r.id, 'company_id', r.company_id, 'customer_id', r.customer_id, 'name', r.name, 'title', r.title, 'email', r.email, 'phone', r.phone, 'created_at', r.created_at);
   else
     previous := jsonb_build_object('id', r.id, 'company_id', r.company_id, 'customer_id', r.customer_id, 'name', r.name, 'title', r.title, 'email', r.email, 'phone', r.phone, 'created_at', r.created_at);
   end if;
-  insert into sync.outbox (type, key, row_id, version, audience, app, login, actor, data, previous, trace)
-  values ('contact.' || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, (coalesce(r.customer_id, r.id))::text, r.id::text, r.version,
-          'crm', platform.current_app(), session_user, platform.current_actor(), data, previous,
+  insert into sync.outbox (type, key, customer, row_id, version, audience, app, login, actor, data, previous, trace)
+  values ('contact.' || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, (r.id)::text, (r.customer_id)::uuid,
+          r.id::text, r.version, 'crm', platform.current_app(), session_user, platform.current_actor(), data, previous,
           nullif(left(current_setting('aether.trace', true), 255), ''));
   if not pg_try_advisory_xact_lock_shared(7271, 1) then perform pg_notify('sync_outbox', ''); end if;  -- sync.ring, without the call
   return null;
@@ -2345,9 +2349,9 @@ begin
   else
     previous := jsonb_build_object('id', r.id, 'field_id', r.field_id, 'field_key', r.field_key, 'field_label', r.field_label, 'customer_id', r.customer_id, 'company_id', r.company_id, 'deal_id', r.deal_id, 'value', r.value, 'created_at', r.created_at);
   end if;
-  insert into sync.outbox (type, key, row_id, version, audience, app, login, actor, data, previous, trace)
-  values ('custom_value.' || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, (coalesce(r.customer_id, (select d.customer_id from crm.deals d where d.id = r.deal_id), r.company_id))::text, r.id::text, null,
-          'crm', platform.current_app(), session_user, platform.current_actor(), data, previous,
+  insert into sync.outbox (type, key, customer, row_id, version, audience, app, login, actor, data, previous, trace)
+  values ('custom_value.' || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, (coalesce('deal:' || r.deal_id, r.company_id::text, 'custom_value:' || r.id))::text, (coalesce(r.customer_id, (select d.customer_id from crm.deals d where d.id = r.deal_id)))::uuid,
+          r.id::text, null, 'crm', platform.current_app(), session_user, platform.current_actor(), data, previous,
           nullif(left(current_setting('aether.trace', true), 255), ''));
   if not pg_try_advisory_xact_lock_shared(7271, 1) then perform pg_notify('sync_outbox', ''); end if;  -- sync.ring, without the call
   return null;
@@ -2423,16 +2427,16 @@ begin
       data := data || jsonb_build_object('created_at', new.created_at);
       previous := previous || jsonb_build_object('created_at', old.created_at);
     end if;
-    if data = '{}' then return null; end if;
+    if data = '{}' and new.version is not distinct from old.version then return null; end if;
     data := jsonb_build_object('customer_id', r.customer_id, 'name', r.name) || data;
   elsif tg_op = 'INSERT' then
     data := jsonb_build_object('id', r.id, 'customer_id', r.customer_id, 'company_id', r.company_id, 'pipeline_id', r.pipeline_id, 'stage_id', r.stage_id, 'name', r.name, 'amount', r.amount, 'currency', r.currency, 'status', r.status, 'owner_id', r.owner_id, 'expected_close_on', r.expected_close_on, 'closed_at', r.closed_at, 'idempotency_key', r.idempotency_key, 'created_at', r.created_at);
   else
     previous := jsonb_build_object('id', r.id, 'customer_id', r.customer_id, 'company_id', r.company_id, 'pipeline_id', r.pipeline_id, 'stage_id', r.stage_id, 'name', r.name, 'amount', r.amount, 'currency', r.currency, 'status', r.status, 'owner_id', r.owner_id, 'expected_close_on', r.expected_close_on, 'closed_at', r.closed_at, 'idempotency_key', r.idempotency_key, 'created_at', r.created_at);
   end if;
-  insert into sync.outbox (type, key, row_id, version, audience, app, login, actor, data, previous, trace)
-  values ('deal.' || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, (r.customer_id)::text, r.id::text, r.version,
-          'crm', platform.current_app(), session_user, platform.current_actor(), data, previous,
+  insert into sync.outbox (type, key, customer, row_id, version, audience, app, login, actor, data, previous, trace)
+  values ('deal.' || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, ('deal:' || r.id)::text, (r.customer_id)::uuid,
+          r.id::text, r.version, 'crm', platform.current_app(), session_user, platform.current_actor(), data, previous,
           nullif(left(current_setting('aether.trace', true), 255), ''));
   if not pg_try_advisory_xact_lock_shared(7271, 1) then perform pg_notify('sync_outbox', ''); end if;  -- sync.ring, without the call
   return null;
@@ -2472,16 +2476,16 @@ begin
       data := data || jsonb_build_object('created_by_app', new.created_by_app);
       previous := previous || jsonb_build_object('created_by_app', old.created_by_app);
     end if;
-    if data = '{}' then return null; end if;
+    if data = '{}' and new.version is not distinct from old.version then return null; end if;
     data := jsonb_build_object('name', r.name) || data;
   elsif tg_op = 'INSERT' then
     data := jsonb_build_object('id', r.id, 'name', r.name, 'domain', r.domain, 'created_at', r.created_at, 'created_by_app', r.created_by_app);
   else
     previous := jsonb_build_object('id', r.id, 'name', r.name, 'domain', r.domain, 'created_at', r.created_at, 'created_by_app', r.created_by_app);
   end if;
-  insert into sync.outbox (type, key, row_id, version, audience, app, login, actor, data, previous, trace)
-  values ('company.' || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, (r.id)::text, r.id::text, r.version,
-          'platform', platform.current_app(), session_user, platform.current_actor(), data, previous,
+  insert into sync.outbox (type, key, customer, row_id, version, audience, app, login, actor, data, previous, trace)
+  values ('company.' || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, (r.id)::text, (null)::uuid,
+          r.id::text, r.version, 'platform', platform.current_app(), session_user, platform.current_actor(), data, previous,
           nullif(left(current_setting('aether.trace', true), 255), ''));
   if not pg_try_advisory_xact_lock_shared(7271, 1) then perform pg_notify('sync_outbox', ''); end if;  -- sync.ring, without the call
   return null;
@@ -2540,9 +2544,9 @@ begin
   else
     previous := jsonb_build_object('id', r.id, 'email', r.email, 'customer_id', r.customer_id, 'verified_at', r.verified_at, 'verified_by', r.verified_by, 'created_at', r.created_at, 'added_by_app', r.added_by_app, 'added_by', r.added_by);
   end if;
-  insert into sync.outbox (type, key, row_id, version, audience, app, login, actor, data, previous, trace)
-  values ('address.' || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, (r.customer_id)::text, r.id::text, null,
-          'platform', platform.current_app(), session_user, platform.current_actor(), data, previous,
+  insert into sync.outbox (type, key, customer, row_id, version, audience, app, login, actor, data, previous, trace)
+  values ('address.' || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, (r.id)::text, (r.customer_id)::uuid,
+          r.id::text, null, 'platform', platform.current_app(), session_user, platform.current_actor(), data, previous,
           nullif(left(current_setting('aether.trace', true), 255), ''));
   if not pg_try_advisory_xact_lock_shared(7271, 1) then perform pg_notify('sync_outbox', ''); end if;  -- sync.ring, without the call
   return null;
@@ -2622,16 +2626,16 @@ begin
       data := data || jsonb_build_object('erased_at', new.erased_at);
       previous := previous || jsonb_build_object('erased_at', old.erased_at);
     end if;
-    if data = '{}' then return null; end if;
+    if data = '{}' and new.version is not distinct from old.version then return null; end if;
     data := jsonb_build_object('email', r.email, 'name', r.name) || data;
   elsif tg_op = 'INSERT' then
     data := jsonb_build_object('id', r.id, 'email', r.email, 'name', r.name, 'phone', r.phone, 'company_id', r.company_id, 'created_at', r.created_at, 'created_by_app', r.created_by_app, 'crm_id', r.crm_id, 'account_tier', r.account_tier, 'account_manager_id', r.account_manager_id, 'support_id', r.support_id, 'preferred_language', r.preferred_language, 'timezone', r.timezone, 'merged_into', r.merged_into, 'erased_at', r.erased_at);
   else
     previous := jsonb_build_object('id', r.id, 'email', r.email, 'name', r.name, 'phone', r.phone, 'company_id', r.company_id, 'created_at', r.created_at, 'created_by_app', r.created_by_app, 'crm_id', r.crm_id, 'account_tier', r.account_tier, 'account_manager_id', r.account_manager_id, 'support_id', r.support_id, 'preferred_language', r.preferred_language, 'timezone', r.timezone, 'merged_into', r.merged_into, 'erased_at', r.erased_at);
   end if;
-  insert into sync.outbox (type, key, row_id, version, audience, app, login, actor, data, previous, trace)
-  values ('customer.' || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, (r.id)::text, r.id::text, r.version,
-          'platform', platform.current_app(), session_user, platform.current_actor(), data, previous,
+  insert into sync.outbox (type, key, customer, row_id, version, audience, app, login, actor, data, previous, trace)
+  values ('customer.' || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, (r.id)::text, (coalesce(r.merged_into, r.id))::uuid,
+          r.id::text, r.version, 'platform', platform.current_app(), session_user, platform.current_actor(), data, previous,
           nullif(left(current_setting('aether.trace', true), 255), ''));
   if not pg_try_advisory_xact_lock_shared(7271, 1) then perform pg_notify('sync_outbox', ''); end if;  -- sync.ring, without the call
   return null;
@@ -2690,9 +2694,9 @@ begin
   else
     previous := jsonb_build_object('id', r.id, 'email', r.email, 'name', r.name, 'role', r.role, 'foundation_user_id', r.foundation_user_id, 'support_user_id', r.support_user_id, 'created_at', r.created_at, 'last_signed_in', r.last_signed_in);
   end if;
-  insert into sync.outbox (type, key, row_id, version, audience, app, login, actor, data, previous, trace)
-  values ('user.' || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, (r.id)::text, r.id::text, null,
-          'platform', platform.current_app(), session_user, platform.current_actor(), data, previous,
+  insert into sync.outbox (type, key, customer, row_id, version, audience, app, login, actor, data, previous, trace)
+  values ('user.' || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, ('user:' || r.id)::text, (null)::uuid,
+          r.id::text, null, 'platform', platform.current_app(), session_user, platform.current_actor(), data, previous,
           nullif(left(current_setting('aether.trace', true), 255), ''));
   if not pg_try_advisory_xact_lock_shared(7271, 1) then perform pg_notify('sync_outbox', ''); end if;  -- sync.ring, without the call
   return null;
@@ -2759,9 +2763,9 @@ begin
   else
     previous := jsonb_build_object('id', r.id, 'customer_id', r.customer_id, 'agent_id', r.agent_id, 'direction', r.direction, 'number_e164', r.number_e164, 'outcome', r.outcome, 'notes', r.notes, 'started_at', r.started_at, 'duration_seconds', r.duration_seconds, 'created_at', r.created_at);
   end if;
-  insert into sync.outbox (type, key, row_id, version, audience, app, login, actor, data, previous, trace)
-  values ('call.' || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, (r.customer_id)::text, r.id::text, null,
-          'support', platform.current_app(), session_user, platform.current_actor(), data, previous,
+  insert into sync.outbox (type, key, customer, row_id, version, audience, app, login, actor, data, previous, trace)
+  values ('call.' || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, (r.id)::text, (r.customer_id)::uuid,
+          r.id::text, null, 'support', platform.current_app(), session_user, platform.current_actor(), data, previous,
           nullif(left(current_setting('aether.trace', true), 255), ''));
   if not pg_try_advisory_xact_lock_shared(7271, 1) then perform pg_notify('sync_outbox', ''); end if;  -- sync.ring, without the call
   return null;
@@ -2824,9 +2828,9 @@ begin
   else
     previous := jsonb_build_object('id', r.id, 'session_id', r.session_id, 'number', r.number, 'author', r.author, 'agent_id', r.agent_id, 'client_id', r.client_id, 'body', r.body, 'choices', r.choices, 'created_at', r.created_at);
   end if;
-  insert into sync.outbox (type, key, row_id, version, audience, app, login, actor, data, previous, trace)
-  values ('message.' || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, (coalesce((select s.customer_id from support.sessions s where s.id = r.session_id), r.session_id))::text, r.id::text, null,
-          'support', platform.current_app(), session_user, platform.current_actor(), data, previous,
+  insert into sync.outbox (type, key, customer, row_id, version, audience, app, login, actor, data, previous, trace)
+  values ('message.' || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, (r.session_id)::text, ((select s.customer_id from support.sessions s where s.id = r.session_id))::uuid,
+          r.id::text, null, 'support', platform.current_app(), session_user, platform.current_actor(), data, previous,
           nullif(left(current_setting('aether.trace', true), 255), ''));
   if not pg_try_advisory_xact_lock_shared(7271, 1) then perform pg_notify('sync_outbox', ''); end if;  -- sync.ring, without the call
   return null;
@@ -2881,9 +2885,9 @@ begin
   else
     previous := jsonb_build_object('id', r.id, 'session_id', r.session_id, 'kind', r.kind, 'agent_id', r.agent_id, 'to_agent_id', r.to_agent_id, 'body', r.body, 'created_at', r.created_at);
   end if;
-  insert into sync.outbox (type, key, row_id, version, audience, app, login, actor, data, previous, trace)
-  values ('entry.' || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, (coalesce((select s.customer_id from support.sessions s where s.id = r.session_id), r.session_id))::text, r.id::text, null,
-          'support', platform.current_app(), session_user, platform.current_actor(), data, previous,
+  insert into sync.outbox (type, key, customer, row_id, version, audience, app, login, actor, data, previous, trace)
+  values ('entry.' || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, (r.session_id)::text, ((select s.customer_id from support.sessions s where s.id = r.session_id))::uuid,
+          r.id::text, null, 'support', platform.current_app(), session_user, platform.current_actor(), data, previous,
           nullif(left(current_setting('aether.trace', true), 255), ''));
   if not pg_try_advisory_xact_lock_shared(7271, 1) then perform pg_notify('sync_outbox', ''); end if;  -- sync.ring, without the call
   return null;
@@ -2982,9 +2986,9 @@ begin
   else
     previous := jsonb_build_object('id', r.id, 'widget_id', r.widget_id, 'customer_id', r.customer_id, 'identity', r.identity, 'visitor_email', r.visitor_email, 'visitor_name', r.visitor_name, 'language', r.language, 'time_zone', r.time_zone, 'handler', r.handler, 'agent_id', r.agent_id, 'status', r.status, 'resolved', r.resolved, 'is_offline', r.is_offline, 'started_at', r.started_at, 'asked_at', r.asked_at, 'waiting_since', r.waiting_since, 'snoozed_until', r.snoozed_until, 'ended_at', r.ended_at);
   end if;
-  insert into sync.outbox (type, key, row_id, version, audience, app, login, actor, data, previous, trace)
-  values ('session.' || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, (coalesce(r.customer_id, r.id))::text, r.id::text, null,
-          'support', platform.current_app(), session_user, platform.current_actor(), data, previous,
+  insert into sync.outbox (type, key, customer, row_id, version, audience, app, login, actor, data, previous, trace)
+  values ('session.' || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, (r.id)::text, (r.customer_id)::uuid,
+          r.id::text, null, 'support', platform.current_app(), session_user, platform.current_actor(), data, previous,
           nullif(left(current_setting('aether.trace', true), 255), ''));
   if not pg_try_advisory_xact_lock_shared(7271, 1) then perform pg_notify('sync_outbox', ''); end if;  -- sync.ring, without the call
   return null;
@@ -3097,6 +3101,15 @@ BEGIN ATOMIC
  SELECT setval('sync.lease_ends_ms'::regclass, (((EXTRACT(epoch FROM clock_timestamp()) * (1000)::numeric))::bigint + LEAST(for_ms, 10000))) AS setval;
 END;
 
+CREATE OR REPLACE FUNCTION sync.has_place(at_position bigint, event_id bigint)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+RETURN COALESCE((SELECT (e.id = has_place.event_id) FROM sync.events e WHERE (e."position" = has_place.at_position)), (at_position < COALESCE((SELECT e."position" FROM sync.events e ORDER BY e."position" LIMIT 1), (sync.head() + 1))));
+grant execute on function sync.has_place(at_position bigint, event_id bigint) to app_role;
+grant execute on function sync.has_place(at_position bigint, event_id bigint) to sync_role;
+
 CREATE OR REPLACE FUNCTION sync.head()
  RETURNS bigint
  LANGUAGE sql
@@ -3105,6 +3118,23 @@ CREATE OR REPLACE FUNCTION sync.head()
 RETURN GREATEST((SELECT e."position" FROM sync.events e ORDER BY e."position" DESC LIMIT 1), (SELECT s.head FROM sync.sequencer s));
 grant execute on function sync.head() to app_role;
 grant execute on function sync.head() to sync_role;
+
+CREATE OR REPLACE FUNCTION sync.id_at(at_position bigint)
+ RETURNS bigint
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+RETURN (SELECT e.id FROM sync.events e WHERE (e."position" = id_at.at_position));
+grant execute on function sync.id_at(at_position bigint) to app_role;
+grant execute on function sync.id_at(at_position bigint) to sync_role;
+
+CREATE OR REPLACE FUNCTION sync.is_behind(of_subscription text, at_position bigint, event_key text, event_customer uuid)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+RETURN ((EXISTS (SELECT FROM sync.parked b WHERE ((b.subscription = is_behind.of_subscription) AND (b.key = is_behind.event_key) AND (b."position" < is_behind.at_position)))) OR ((event_customer IS NOT NULL) AND (EXISTS (SELECT FROM (sync.subscriptions s JOIN sync.parked b ON ((b.subscription = s.name))) WHERE ((s.name = is_behind.of_subscription) AND (s.holds = 'customer'::text) AND (b.customer = ANY (sync.list_merged(is_behind.event_customer))) AND (b."position" < is_behind.at_position))))));
+grant execute on function sync.is_behind(of_subscription text, at_position bigint, event_key text, event_customer uuid) to app_role;
+grant execute on function sync.is_behind(of_subscription text, at_position bigint, event_key text, event_customer uuid) to sync_role;
 
 CREATE OR REPLACE FUNCTION sync.lease_left_ms()
  RETURNS double precision
@@ -3119,6 +3149,40 @@ BEGIN ATOMIC
             FROM sync.lease_ends_ms) ends(in_ms);
 END;
 grant execute on function sync.lease_left_ms() to sync_role;
+
+CREATE OR REPLACE FUNCTION sync.list_events_of_customer(customer uuid)
+ RETURNS SETOF bigint
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+BEGIN ATOMIC
+ WITH merged AS MATERIALIZED (
+          SELECT sync.list_merged(list_events_of_customer.customer) AS ids
+         ), named AS MATERIALIZED (
+          SELECT e."position",
+             e.key,
+             starts_with(e.type, (e.app || '.'::text)) AS is_own
+            FROM sync.events e
+           WHERE (e.customer = ANY (( SELECT m.ids
+                    FROM merged m)::uuid[]))
+         )
+  SELECT n."position"
+    FROM named n
+ UNION
+  SELECT e."position"
+    FROM (( SELECT DISTINCT n.key
+            FROM named n
+           WHERE (NOT n.is_own)) k
+      JOIN sync.events e ON ((e.key = k.key)))
+   WHERE ((NOT starts_with(e.type, (e.app || '.'::text))) AND (((e.previous ->> 'customer_id'::text) = ANY ((( SELECT m.ids
+            FROM merged m))::text[])) OR ((e.customer IS NULL) AND (( SELECT f.customer
+            FROM sync.events f
+           WHERE ((f.key = e.key) AND (f."position" > e."position") AND (f.customer IS NOT NULL))
+           ORDER BY f."position"
+          LIMIT 1) = ANY (( SELECT m.ids
+            FROM merged m)::uuid[])))));
+END;
+grant execute on function sync.list_events_of_customer(customer uuid) to sync_role;
 
 CREATE OR REPLACE FUNCTION sync.list_holders(first bigint, last bigint, OUT name text, OUT behind bigint, OUT parked bigint)
  RETURNS SETOF record
@@ -3141,6 +3205,15 @@ BEGIN ATOMIC
 END;
 grant execute on function sync.list_holders(first bigint, last bigint, OUT name text, OUT behind bigint, OUT parked bigint) to sync_role;
 
+CREATE OR REPLACE FUNCTION sync.list_merged(customer uuid)
+ RETURNS uuid[]
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+RETURN (SELECT (array_agg(c.id) || list_merged.customer) FROM ((SELECT COALESCE((SELECT o.merged_into FROM platform.customers o WHERE (o.id = list_merged.customer)), list_merged.customer) AS id) root JOIN platform.customers c ON (((c.id = root.id) OR (c.merged_into = root.id)))));
+grant execute on function sync.list_merged(customer uuid) to app_role;
+grant execute on function sync.list_merged(customer uuid) to sync_role;
+
 CREATE OR REPLACE FUNCTION sync.list_partitions(OUT name name, OUT first bigint, OUT last bigint)
  RETURNS SETOF record
  LANGUAGE sql
@@ -3157,6 +3230,29 @@ BEGIN ATOMIC
 END;
 grant execute on function sync.list_partitions(OUT name name, OUT first bigint, OUT last bigint) to sync_role;
 
+CREATE OR REPLACE FUNCTION sync.list_vain_types(types text[], OUT type text, OUT reason text)
+ RETURNS SETOF record
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+BEGIN ATOMIC
+ SELECT t.type,
+         CASE
+             WHEN (e.name IS NULL) THEN 'does not exist'::text
+             ELSE ('is not shown to '::text || platform.current_app())
+         END AS "case"
+    FROM (unnest(list_vain_types.types) t(type)
+      LEFT JOIN sync.entities e ON ((((t.type = (e.name || '.created'::text)) OR (t.type = (e.name || '.updated'::text))) OR (t.type = (e.name || '.deleted'::text)))))
+   WHERE
+         CASE
+             WHEN (e.name IS NULL) THEN ((t.type !~ '\.[a-z]'::text) OR (NOT (EXISTS ( SELECT
+                FROM platform.apps a
+               WHERE starts_with(t.type, (a.name || '.'::text))))))
+             ELSE (NOT sync.may_read(platform.current_app(), e.audience))
+         END;
+END;
+grant execute on function sync.list_vain_types(types text[], OUT type text, OUT reason text) to app_role;
+
 CREATE OR REPLACE FUNCTION sync.may_read(app text, audience text)
  RETURNS boolean
  LANGUAGE sql
@@ -3169,11 +3265,11 @@ CREATE OR REPLACE FUNCTION sync.outbox_age()
  LANGUAGE sql
  STABLE SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'pg_temp'
-RETURN (SELECT (clock_timestamp() - o.occurred_at) FROM sync.outbox o WHERE (o.id > (SELECT s.floor_id FROM sync.sequencer s)) ORDER BY o.id LIMIT 1);
+RETURN (SELECT (clock_timestamp() - min(CASE WHEN (current_setting('track_commit_timestamp'::text))::boolean THEN COALESCE(pg_xact_commit_timestamp(o.writer), o.occurred_at) ELSE o.occurred_at END)) FROM (SELECT outbox.xmin AS writer, outbox.occurred_at FROM sync.outbox WHERE (outbox.id > (SELECT s.floor_id FROM sync.sequencer s)) ORDER BY outbox.id LIMIT 100) o);
 grant execute on function sync.outbox_age() to app_role;
 grant execute on function sync.outbox_age() to sync_role;
 
-CREATE OR REPLACE FUNCTION sync.publish(event_type text, event_key text, payload jsonb, event_audience text DEFAULT 'platform'::text)
+CREATE OR REPLACE FUNCTION sync.publish(event_type text, event_key text, payload jsonb, event_audience text DEFAULT 'platform'::text, event_customer uuid DEFAULT NULL::uuid)
  RETURNS bigint
  LANGUAGE plpgsql
  SECURITY DEFINER
@@ -3199,14 +3295,17 @@ begin
      or coalesce(octet_length(event_key), 0) not between 1 and 255 then
     raise exception 'an event has a key and a JSON object of at most 64 KB' using errcode = 'check_violation';
   end if;
-  insert into sync.outbox (type, key, row_id, audience, app, login, actor, data, trace)
-  values (event_type, event_key, event_key, shown_to, writer, session_user, platform.current_actor(), payload,
+  if event_customer is not null and not exists (select from platform.customers c where c.id = event_customer) then
+    raise exception 'there is no customer %', event_customer using errcode = 'foreign_key_violation', column = 'customer';
+  end if;
+  insert into sync.outbox (type, key, customer, row_id, audience, app, login, actor, data, trace)
+  values (event_type, event_key, event_customer, event_key, shown_to, writer, session_user, platform.current_actor(), payload,
           nullif(left(current_setting('aether.trace', true), 255), ''))
   returning id into event_id;
   perform sync.ring();
   return event_id;
 end $function$;
-grant execute on function sync.publish(event_type text, event_key text, payload jsonb, event_audience text) to app_role;
+grant execute on function sync.publish(event_type text, event_key text, payload jsonb, event_audience text, event_customer uuid) to app_role;
 
 CREATE OR REPLACE FUNCTION sync.release_lease(of_term bigint)
  RETURNS void
@@ -3220,6 +3319,18 @@ begin
   perform pg_notify('sync_lease', '');
 end $function$;
 grant execute on function sync.release_lease(of_term bigint) to sync_role;
+
+CREATE OR REPLACE FUNCTION sync.remove_subscription(of_name text)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  delete from sync.subscriptions s where s.name = of_name and s.app = platform.current_app();
+  return found;
+end $function$;
+grant execute on function sync.remove_subscription(of_name text) to app_role;
 
 CREATE OR REPLACE FUNCTION sync.renew_lease(of_term bigint, for_ms integer)
  RETURNS boolean
@@ -3255,9 +3366,10 @@ begin
   with taken as (
     delete from sync.outbox o
     where o.id = any (array(select id from sync.outbox where id > floor_id order by id limit batch_max)) returning *)
-  insert into sync.events (position, id, type, key, row_id, version, audience, app, login, actor, data, previous, trace, occurred_at)
+  insert into sync.events (
+    position, id, type, key, customer, row_id, version, audience, app, login, actor, data, previous, trace, occurred_at)
   select head + row_number() over (order by id),
-         id, type, key, row_id, version, audience, app, login, actor, data, previous, trace, occurred_at
+         id, type, key, customer, row_id, version, audience, app, login, actor, data, previous, trace, occurred_at
   from taken;
   get diagnostics moved = row_count;
   head := head + moved;
@@ -3267,21 +3379,32 @@ begin
 end $function$;
 grant execute on function sync.sequence(batch_max integer, floor_id bigint, of_term bigint, lease_ms integer, OUT moved integer, OUT head bigint) to sync_role;
 
-CREATE OR REPLACE FUNCTION sync.start_first_of_keys(of_subscription text, keys text[])
+CREATE OR REPLACE FUNCTION sync.start_first(of_subscription text, keys text[] DEFAULT NULL::text[], customers uuid[] DEFAULT NULL::uuid[])
  RETURNS void
- LANGUAGE sql
-BEGIN ATOMIC
- UPDATE sync.parked p SET state = 'waiting'::text, attempt_at = NULL::timestamp with time zone
-   WHERE ((p.subscription = start_first_of_keys.of_subscription) AND (p.key = ANY (start_first_of_keys.keys)) AND (p.state = 'retrying'::text) AND (EXISTS ( SELECT
-            FROM sync.parked b
-           WHERE ((b.subscription = p.subscription) AND (b.key = p.key) AND (b."position" < p."position")))));
- UPDATE sync.parked p SET state = 'retrying'::text, attempt_at = clock_timestamp()
-   WHERE ((p.subscription = start_first_of_keys.of_subscription) AND (p.key = ANY (start_first_of_keys.keys)) AND (p.state = 'waiting'::text) AND (NOT (EXISTS ( SELECT
-            FROM sync.parked b
-           WHERE ((b.subscription = p.subscription) AND (b.key = p.key) AND (b."position" < p."position"))))));
-END;
-grant execute on function sync.start_first_of_keys(of_subscription text, keys text[]) to app_role;
-grant execute on function sync.start_first_of_keys(of_subscription text, keys text[]) to sync_role;
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  ids constant uuid[] := array(select m.id from unnest(customers) c (id), unnest(sync.list_merged(c.id)) m (id));
+  firsts bigint[];
+begin
+  update sync.parked p set state = 'waiting', attempt_at = null
+  where p.subscription = of_subscription and p.state = 'retrying' and (keys is null or p.key = any (keys) or p.customer = any (ids))
+    and sync.is_behind(p.subscription, p.position, p.key, p.customer);
+  firsts := array(
+    select min(p.position) from sync.parked p
+    where p.subscription = of_subscription and (keys is null or p.key = any (keys)) group by p.key
+    union
+    select f.position
+    from unnest(customers) c (id) cross join lateral (
+      select p.position from sync.parked p
+      where p.subscription = of_subscription and p.customer = any (sync.list_merged(c.id)) order by p.position limit 1) f);
+  update sync.parked p set state = 'retrying', attempt_at = clock_timestamp()
+  where p.subscription = of_subscription and p.position = any (firsts) and p.state = 'waiting'
+    and not sync.is_behind(p.subscription, p.position, p.key, p.customer);
+end $function$;
+grant execute on function sync.start_first(of_subscription text, keys text[], customers uuid[]) to app_role;
+grant execute on function sync.start_first(of_subscription text, keys text[], customers uuid[]) to sync_role;
 
 CREATE OR REPLACE FUNCTION sync.take_lease(by text, for_ms integer, OUT term bigint, OUT free_in_ms double precision)
  RETURNS record
@@ -3321,11 +3444,21 @@ BEGIN ATOMIC
 END;
 grant execute on function sync.unpark(of_subscription text, at_position bigint) to app_role;
 
+create table sync.entities (
+  name text collate "C" not null,
+  audience text collate "C" not null,
+  constraint entities_pkey PRIMARY KEY (name),
+  constraint entities_name_check CHECK ((name ~ '^[a-z][a-z0-9_]{0,39}$'::text))
+);
+alter table sync.entities enable row level security, force row level security;
+create policy owner_all on sync.entities for all to platform_owner using (true) with check (true);
+
 create table sync.events (
   "position" bigint not null,
   id bigint not null,
   type text collate "C" not null,
   key text collate "C" not null,
+  customer uuid,
   row_id text collate "C" not null,
   version bigint,
   audience text collate "C" not null,
@@ -3340,8 +3473,10 @@ create table sync.events (
   constraint events_pkey PRIMARY KEY ("position")
 ) partition by RANGE ("position");
 comment on column sync.events."position" is 'Dense. Whoever has read up to a position has missed nothing before it: what commits later gets a later one, and changes of a row stand in their order.';
-comment on column sync.events.key is 'The customer, else the row: events of one key are handled in order.';
+comment on column sync.events.key is 'The row, or the one that it never leaves (a message''s session): all events of a row have one key, for ever. Events of one key are handled in order.';
+comment on column sync.events.customer is 'The customer as far as it was known when the event was written. It may have been merged since: see sync.list_merged.';
 comment on column sync.events.data is 'Of a created row all columns, of an updated one those that changed, and always what names it.';
+CREATE INDEX events_customer ON ONLY sync.events USING btree (customer, "position") WHERE (customer IS NOT NULL);
 CREATE INDEX events_key ON ONLY sync.events USING btree (key, "position");
 alter table sync.events enable row level security, force row level security;
 create policy apps_read on sync.events for select to app_role using (((audience = 'platform'::text) OR (audience = ( SELECT platform.audience_of(platform.current_app()) AS audience_of))));
@@ -3355,6 +3490,7 @@ create table sync.events_p… (
   id bigint not null,
   type text collate "C" not null,
   key text collate "C" not null,
+  customer uuid,
   row_id text collate "C" not null,
   version bigint,
   audience text collate "C" not null,
@@ -3369,6 +3505,7 @@ create table sync.events_p… (
   constraint events_p…_pkey PRIMARY KEY ("position")
 ) with (autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=10000, autovacuum_vacuum_insert_scale_factor=0, autovacuum_vacuum_insert_threshold=50000, autovacuum_freeze_min_age=0, autovacuum_analyze_scale_factor=0, autovacuum_analyze_threshold=100000, vacuum_truncate=false);
 alter table sync.events_p… attach to sync.events;
+CREATE INDEX events_p…_customer_position_idx ON sync.events_p… USING btree (customer, "position") WHERE (customer IS NOT NULL);
 CREATE INDEX events_p…_key_position_idx ON sync.events_p… USING btree (key, "position");
 alter table sync.events_p… enable row level security, force row level security;
 create policy owner_all on sync.events_p… for all to platform_owner using (true) with check (true);
@@ -3377,6 +3514,7 @@ create table sync.outbox (
   id bigint default nextval('sync.outbox_id'::regclass) not null,
   type text collate "C" not null,
   key text collate "C" not null,
+  customer uuid,
   row_id text collate "C" not null,
   version bigint,
   audience text collate "C" not null,
@@ -3397,6 +3535,7 @@ create table sync.parked (
   subscription text collate "C" not null,
   "position" bigint not null,
   key text collate "C" not null,
+  customer uuid,
   state text not null,
   attempts integer default 0 not null,
   attempt_at timestamp with time zone,
@@ -3408,7 +3547,9 @@ create table sync.parked (
   constraint parked_check CHECK (((state = 'retrying'::text) = (attempt_at IS NOT NULL))),
   constraint parked_state_check CHECK ((state = ANY (ARRAY['waiting'::text, 'retrying'::text, 'dead'::text])))
 ) with (autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=1000, autovacuum_vacuum_cost_delay=0, autovacuum_analyze_scale_factor=0, autovacuum_analyze_threshold=1000, vacuum_truncate=false);
-comment on table sync.parked is 'Events that failed, and those that wait behind one of the same key. retrying: at attempt_at; waiting: its turn comes when those before it are gone; dead: until somebody redrives or skips it.';
+comment on table sync.parked is 'Events that failed, and those that wait behind one. retrying: at attempt_at; waiting: its turn comes when those before it are gone; dead: until somebody redrives or skips it.';
+comment on column sync.parked.customer is 'The event''s; it decides beside the key what waits behind it.';
+CREATE INDEX parked_customer ON sync.parked USING btree (subscription, customer, "position") WHERE (customer IS NOT NULL);
 CREATE INDEX parked_due ON sync.parked USING btree (subscription, attempt_at) WHERE (state = 'retrying'::text);
 CREATE INDEX parked_key ON sync.parked USING btree (subscription, key, "position");
 CREATE UNIQUE INDEX parked_one_retrying ON sync.parked USING btree (subscription, key) WHERE (state = 'retrying'::text);
@@ -3421,8 +3562,8 @@ create policy own on sync.parked for all to app_role using ((EXISTS ( SELECT
 create policy owner_all on sync.parked for all to platform_owner using (true) with check (true);
 create policy sync_all on sync.parked for all to sync_role using (true) with check (true);
 grant delete on sync.parked to sync_role;
-grant insert (subscription, "position", key, state, attempts, attempt_at, error, is_replay) on sync.parked to app_role;
-grant insert (subscription, "position", key, state, attempts, attempt_at, error, is_replay) on sync.parked to sync_role;
+grant insert (subscription, "position", key, customer, state, attempts, attempt_at, error, is_replay) on sync.parked to app_role;
+grant insert (subscription, "position", key, customer, state, attempts, attempt_at, error, is_replay) on sync.parked to sync_role;
 grant select on sync.parked to app_role;
 grant select on sync.parked to sync_role;
 grant update (state, attempts, attempt_at, error) on sync.parked to app_role;
@@ -3451,6 +3592,7 @@ create table sync.subscriptions (
   name text collate "C" not null,
   app text collate "C" default platform.current_app() not null,
   types text[],
+  holds text default 'customer'::text not null,
   "position" bigint not null,
   replay_until bigint default 0 not null,
   is_paused boolean default false not null,
@@ -3459,23 +3601,25 @@ create table sync.subscriptions (
   moved_at timestamp with time zone default clock_timestamp() not null,
   constraint subscriptions_pkey PRIMARY KEY (name),
   constraint subscriptions_check CHECK ((is_paused = (pause_reason IS NOT NULL))),
+  constraint subscriptions_holds_check CHECK ((holds = ANY (ARRAY['customer'::text, 'row'::text]))),
   constraint subscriptions_name_check CHECK ((name ~ '^[a-z][a-z0-9_.-]{0,79}$'::text)),
   constraint subscriptions_name_of_app CHECK (starts_with(name, (app || '.'::text))),
   constraint subscriptions_position_check CHECK (("position" >= 0))
 ) with (fillfactor=30, autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=500, autovacuum_vacuum_cost_delay=0, autovacuum_analyze_scale_factor=0, autovacuum_analyze_threshold=100000, vacuum_truncate=false);
 comment on column sync.subscriptions.types is 'Which events; null: all that the app may see.';
+comment on column sync.subscriptions.holds is 'What a failed event holds back until it is handled. row: later events of its key. customer: those of its customer as well.';
 comment on column sync.subscriptions."position" is 'Everything up to here is handled, or stands in sync.parked.';
 alter table sync.subscriptions enable row level security, force row level security;
 create policy own on sync.subscriptions for all to app_role using ((app = platform.current_app())) with check ((app = platform.current_app()));
 create policy owner_all on sync.subscriptions for all to platform_owner using (true) with check (true);
 create policy sync_all on sync.subscriptions for all to sync_role using (true) with check (true);
 grant delete on sync.subscriptions to sync_role;
-grant insert (name, types, "position") on sync.subscriptions to app_role;
-grant insert (name, types, "position") on sync.subscriptions to sync_role;
+grant insert (name, types, holds, "position") on sync.subscriptions to app_role;
+grant insert (name, types, holds, "position") on sync.subscriptions to sync_role;
 grant select on sync.subscriptions to app_role;
 grant select on sync.subscriptions to sync_role;
-grant update (types, "position", replay_until, is_paused, pause_reason, moved_at) on sync.subscriptions to app_role;
-grant update (types, "position", replay_until, is_paused, pause_reason, moved_at) on sync.subscriptions to sync_role;
+grant update (types, holds, "position", replay_until, is_paused, pause_reason, moved_at) on sync.subscriptions to app_role;
+grant update (types, holds, "position", replay_until, is_paused, pause_reason, moved_at) on sync.subscriptions to sync_role;
 
 comment on function sync.add_partitions(bigint) is 'Returns the last position for which there is room.';
 comment on function sync.extend_lease(integer) is 'No login may call it: it does not ask who leads.';

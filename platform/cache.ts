@@ -86,7 +86,7 @@ export function openCustomerCache(
     while (!closing.signal.aborted) {
       try {
         // From a position that is known before anything is remembered: nothing is missed in between.
-        const after = await events.head();
+        const after = await events.place();
         forgetAll();
         isFollowing = true;
         for await (const event of events.follow({

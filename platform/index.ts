@@ -21,10 +21,19 @@ export type {
   PayloadSchemas,
   RowChange,
 } from './log/events.ts';
-export { FellBehind } from './log/feed.ts';
+export { FellBehind, type Following } from './log/feed.ts';
+export type { Happening } from './log/lifecycle.ts';
+export type { Place } from './log/log.ts';
 export type { Queryable } from './log/query.ts';
+export { LoadTimeout } from './log/registration.ts';
 export type { Signal } from './log/signals.ts';
-export { type Handled, type Subscription, TargetUnavailable } from './log/subscriptions.ts';
+export {
+  type Handled,
+  type Subscription,
+  SubscriptionGone,
+  type SubscriptionOptions,
+  TargetUnavailable,
+} from './log/subscriptions.ts';
 export type { InTransaction, Transaction, Write } from './log/transaction.ts';
 export { coalesce } from './lookups.ts';
 export { connectPlatform, type PlatformDb } from './platform.ts';

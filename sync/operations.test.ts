@@ -69,7 +69,7 @@ describe('what is dead', () => {
     const positions = parked.map((each) => each.position);
 
     expect(await redrive(platform.sync, { subscription: name })).toEqual([
-      { position: positions[0], key: customer.id },
+      { position: positions[0], key: customer.id, customer: customer.id },
     ]);
     await until(async () => (await listParked(platform.sync, { subscription: name, state: 'dead' })).length === 1);
     expect((await outcomes(platform.sync, { subscription: name, positions }))[0]).toMatchObject({

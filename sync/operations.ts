@@ -6,6 +6,7 @@ export type LoggedEvent = {
   id: number;
   type: string;
   key: string;
+  customer: string | null;
   row_id: string;
   version: number | null;
   audience: 'platform' | 'crm' | 'support';
@@ -23,6 +24,8 @@ export type SubscriptionStatus = {
   name: string;
   app: string;
   types: string[] | null;
+  /** What a failed event holds back: the later ones of its customer, or only those of its row. */
+  holds: 'customer' | 'row';
   position: number;
   /** Numbered events that it may see and has not handled. */
   lag_events: number;
@@ -40,6 +43,7 @@ export type ParkedEvent = {
   subscription: string;
   position: number;
   key: string;
+  customer: string | null;
   state: ParkedState;
   attempts: number;
   attempt_at: Date | null;
@@ -50,7 +54,7 @@ export type ParkedEvent = {
 export type Outcome = { position: number; state: 'handled' | ParkedState; attempts: number; error: string | null };
 
 // Positions and ids are far below 2^53: as numbers they can be compared and printed.
-const eventColumns = `e.position::float8 as position, e.id::float8 as id, e.type, e.key, e.row_id, e.version::float8 as version, e.audience, e.app,
+const eventColumns = `e.position::float8 as position, e.id::float8 as id, e.type, e.key, e.customer, e.row_id, e.version::float8 as version, e.audience, e.app,
   e.actor, e.login, e.data, e.previous, e.trace, e.occurred_at, e.sequenced_at`;
 
 const mayRead = 'sync.may_read(s.app, e.audience) and (s.types is null or e.type = any (s.types))';
@@ -58,7 +62,7 @@ const mayRead = 'sync.may_read(s.app, e.audience) and (s.types is null or e.type
 /** Every subscription, how far behind it is, and what is in its way. */
 export async function listSubscriptions(client: pg.ClientBase): Promise<SubscriptionStatus[]> {
   const { rows } = await client.query<SubscriptionStatus>(
-    `select s.name, s.app, s.types, s.position::float8 as position, s.is_paused, s.pause_reason,
+    `select s.name, s.app, s.types, s.holds, s.position::float8 as position, s.is_paused, s.pause_reason,
        coalesce(lag.events, 0)::float8 as lag_events, coalesce(extract(epoch from clock_timestamp() - lag.oldest), 0)::float8 as lag_seconds,
        coalesce(p.retrying, 0)::integer as retrying, coalesce(p.waiting, 0)::integer as waiting, coalesce(p.dead, 0)::integer as dead
      from sync.subscriptions s
@@ -79,6 +83,12 @@ export async function pause(client: pg.ClientBase, name: string, reason: string)
   if (rowCount === 0) throw unknownSubscription(name);
 }
 
+/** Removes a subscription with all that it has parked. A process that runs it begins it again by its rule. @throws when there is none */
+export async function remove(client: pg.ClientBase, name: string): Promise<void> {
+  const { rowCount } = await client.query('delete from sync.subscriptions where name = $1', [name]);
+  if (rowCount === 0) throw unknownSubscription(name);
+}
+
 /** @throws when there is no such subscription */
 export async function resume(client: pg.ClientBase, name: string): Promise<void> {
   const { rowCount } = await client.query(
@@ -94,7 +104,7 @@ export async function listParked(
   { subscription, state, limit = 100 }: { subscription?: string; state?: ParkedState; limit?: number } = {},
 ): Promise<ParkedEvent[]> {
   const { rows } = await client.query<ParkedEvent>(
-    `select subscription, position::float8 as position, key, state, attempts, attempt_at, error, parked_at from sync.parked
+    `select subscription, position::float8 as position, key, customer, state, attempts, attempt_at, error, parked_at from sync.parked
      where ($1::text is null or subscription = $1) and ($2::text is null or state = $2) order by subscription, position limit $3`,
     [subscription ?? null, state ?? null, limit],
   );
@@ -132,14 +142,14 @@ export function redrive(
   { subscription, positions }: { subscription: string; positions?: number[] },
 ): Promise<{ position: number; key: string }[]> {
   return withSubscription(client, subscription, async () => {
-    const { rows } = await client.query<{ position: number; key: string }>(
+    const { rows } = await client.query<Held & { position: number }>(
       `with driven as (
          update sync.parked set state = 'waiting', attempts = 0, error = null
-         where subscription = $1 and state = 'dead' and ($2::bigint[] is null or position = any ($2)) returning position, key)
-       select position::float8 as position, key from driven order by position`,
+         where subscription = $1 and state = 'dead' and ($2::bigint[] is null or position = any ($2)) returning position, key, customer)
+       select position::float8 as position, key, customer from driven order by position`,
       [subscription, positions ?? null],
     );
-    await startFirstOf(client, subscription, keysOf(rows));
+    await startFirst(client, subscription, rows);
     return rows;
   });
 }
@@ -166,18 +176,18 @@ export async function outcomes(
   return rows;
 }
 
-/** Gives a dead event up: those of its key that waited behind it go on. @throws when it is not dead there */
+/** Gives a dead event up: those that waited behind it go on. @throws when it is not dead there */
 export function skip(
   client: pg.ClientBase,
   { subscription, position }: { subscription: string; position: number },
 ): Promise<void> {
   return withSubscription(client, subscription, async () => {
-    const { rows } = await client.query<{ key: string }>(
-      `delete from sync.parked where subscription = $1 and position = $2 and state = 'dead' returning key`,
+    const { rows } = await client.query<Held>(
+      `delete from sync.parked where subscription = $1 and position = $2 and state = 'dead' returning key, customer`,
       [subscription, position],
     );
     if (rows.length === 0) throw new Error(`${subscription} has no dead event ${position}.`);
-    await startFirstOf(client, subscription, keysOf(rows));
+    await startFirst(client, subscription, rows);
   });
 }
 
@@ -186,19 +196,21 @@ type Replay = {
   /** From this position on, or from the first event of this time on; by default from the oldest event there is. */
   fromPosition?: number;
   since?: Date;
-  /** Only of this customer, or row. */
+  /** Only of this row, or of rows that never leave it. */
   key?: string;
+  /** Only of this customer, also under the ids of those that were merged into it. */
+  customer?: string;
   types?: string[];
 };
 
 /**
- * Has a subscription handle events again, marked as a replay, those of a key in their order. All of them as the log goes; of a
- * key or of types through what is parked, so that the others go on meanwhile.
+ * Has a subscription handle events again, marked as a replay, in their order. All of them as the log goes; those of a key, of a customer
+ * or of some types through what is parked, so that the others go on meanwhile.
  *
  * @returns how many events that is.
  */
 export function replay(client: pg.ClientBase, wish: Replay): Promise<{ events: number }> {
-  const { subscription, fromPosition, since, key, types } = wish;
+  const { subscription, fromPosition, since, key, customer, types } = wish;
   return withSubscription(client, subscription, async () => {
     const { rows } = await client.query<{ start: number | null }>(
       'select case when $2::timestamptz is null then coalesce($1::bigint, 0) else (select min(position) from sync.events where occurred_at >= $2) end::float8 as start',
@@ -206,9 +218,9 @@ export function replay(client: pg.ClientBase, wish: Replay): Promise<{ events: n
     );
     const start = rows[0]?.start ?? undefined;
     if (start === undefined) return { events: 0 };
-    return key === undefined && types === undefined
+    return key === undefined && customer === undefined && types === undefined
       ? { events: await moveBack(client, subscription, start) }
-      : { events: await parkAgain(client, { subscription, start, key, types }) };
+      : { events: await parkAgain(client, { subscription, start, key, customer, types }) };
   });
 }
 
@@ -226,26 +238,31 @@ async function moveBack(client: pg.ClientBase, subscription: string, start: numb
 
 async function parkAgain(
   client: pg.ClientBase,
-  { subscription, start, key, types }: { subscription: string; start: number; key?: string; types?: string[] },
+  { subscription, start, key, customer, types }: Omit<Replay, 'since' | 'fromPosition'> & { start: number },
 ): Promise<number> {
-  const { rows } = await client.query<{ key: string }>(
-    `insert into sync.parked (subscription, position, key, state, is_replay)
-     select s.name, e.position, e.key, 'waiting', true
+  const { rows } = await client.query<Held>(
+    `insert into sync.parked (subscription, position, key, customer, state, is_replay)
+     select s.name, e.position, e.key, e.customer, 'waiting', true
      from sync.subscriptions s join sync.events e on e.position <= s.position and e.position >= $2 and ${mayRead}
      where s.name = $1 and ($3::text is null or e.key = $3) and ($4::text[] is null or e.type = any ($4))
-     on conflict do nothing returning key`,
-    [subscription, start, key ?? null, types ?? null],
+       and ($5::uuid is null or e.position in (select sync.list_events_of_customer($5)))
+     on conflict do nothing returning key, customer`,
+    [subscription, start, key ?? null, types ?? null, customer ?? null],
   );
-  await startFirstOf(client, subscription, keysOf(rows));
+  await startFirst(client, subscription, rows);
   return rows.length;
 }
 
-const keysOf = (rows: { key: string }[]) => [...new Set(rows.map((row) => row.key))];
+type Held = { key: string; customer: string | null };
 
-const startFirstOf = (client: pg.ClientBase, subscription: string, keys: string[]) =>
-  client.query('select sync.start_first_of_keys($1, $2)', [subscription, keys]);
+const startFirst = (client: pg.ClientBase, subscription: string, held: Held[]) =>
+  client.query('select sync.start_first($1, $2, $3)', [
+    subscription,
+    [...new Set(held.map(({ key }) => key))],
+    [...new Set(held.map(({ customer }) => customer))].filter((customer) => customer !== null),
+  ]);
 
-/** While nobody works it: what is handled, and what is parked behind what, stands still. @throws when there is none of this name */
+/** Holds the lock of the subscription: no process works it meanwhile. @throws when there is none of this name */
 async function withSubscription<T>(client: pg.ClientBase, name: string, work: () => Promise<T>): Promise<T> {
   await client.query('begin');
   try {
@@ -271,15 +288,16 @@ export async function showEvent(client: pg.ClientBase, position: number): Promis
 /** In order: from behind `after` or from `since` on; with neither, the latest. */
 export async function readEvents(
   client: pg.ClientBase,
-  wish: { after?: number; since?: Date; key?: string; types?: string[]; limit: number },
+  wish: { after?: number; since?: Date; key?: string; customer?: string; types?: string[]; limit: number },
 ): Promise<LoggedEvent[]> {
-  const { after, since, key, types, limit } = wish;
+  const { after, since, key, customer, types, limit } = wish;
   const isLatest = after === undefined && since === undefined;
   const { rows } = await client.query<LoggedEvent>(
     `select ${eventColumns} from sync.events e
      where e.position > $1 and ($2::timestamptz is null or e.occurred_at >= $2) and ($3::text is null or e.key = $3) and ($4::text[] is null or e.type = any ($4))
+       and ($6::uuid is null or e.position in (select sync.list_events_of_customer($6)))
      order by e.position ${isLatest ? 'desc' : 'asc'} limit $5`,
-    [after ?? 0, since ?? null, key ?? null, types ?? null, limit],
+    [after ?? 0, since ?? null, key ?? null, types ?? null, limit, customer ?? null],
   );
   return isLatest ? rows.reverse() : rows;
 }

@@ -6,8 +6,10 @@ export type LiveState = 'connecting' | 'live' | 'reconnecting' | 'offline';
 /** A message of `/api/events`. */
 export type LiveEvent = {
   type: string;
-  /** The customer, else the row. */
+  /** The row, or the row that it never leaves: of a message its session. */
   key: string;
+  /** The customer whom it is about, as far as that was known when it happened. */
+  customer: string | null;
   /** The row that changed. */
   row_id: string;
   /** Its place in the log. */

@@ -181,7 +181,7 @@ export async function backdate(url: string, world: World): Promise<void> {
       update sync.outbox e set occurred_at = case e.type when 'deal.created' then d.created_at else d.updated_at end
         from crm.deals d where e.type like 'deal.%' and e.row_id = d.id::text;
       update sync.outbox e set occurred_at = c.created_at, data = e.data || jsonb_build_object('created_at', c.created_at)
-        from platform.customers c where e.type = 'custom_value.created' and e.key = c.id::text;
+        from platform.customers c where e.type = 'custom_value.created' and e.customer = c.id;
       update sync.outbox e set occurred_at = a.occurred_at from crm.activities a where e.type = 'activity.created' and e.row_id = a.id::text;
       update sync.outbox e set occurred_at = case e.type when 'session.created' then s.started_at else coalesce(s.ended_at, s.started_at) end
         from support.sessions s where e.type in ('session.created', 'session.updated') and e.row_id = s.id::text`);

@@ -44,6 +44,8 @@ const settingsByDefault = {
   max_connections: '200',
   timezone: 'UTC',
   random_page_cost: '1.1',
+  // The age of an event that waits for its number counts from its commit: see sync.outbox_age.
+  track_commit_timestamp: 'on',
   log_checkpoints: 'off',
 };
 

@@ -523,6 +523,7 @@ create function crm.count_custom_value() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare r crm.custom_field_values;
 begin
+  if tg_op = 'UPDATE' and new is not distinct from old then return null; end if;
   if tg_op = 'DELETE' then r := old; else r := new; end if;
   if r.customer_id is not null then update platform.customers set version = version + 1 where id = r.customer_id;
   elsif r.company_id is not null then update platform.companies set version = version + 1 where id = r.company_id;

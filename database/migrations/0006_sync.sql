@@ -9,6 +9,7 @@ create table sync.outbox (
   id bigint primary key default nextval('sync.outbox_id'),
   type text collate "C" not null,
   key text collate "C" not null,
+  customer uuid,
   row_id text collate "C" not null,
   version bigint,
   audience text collate "C" not null,
@@ -35,6 +36,7 @@ create table sync.events (
   id bigint not null,
   type text collate "C" not null,
   key text collate "C" not null,
+  customer uuid,
   row_id text collate "C" not null,
   version bigint,
   audience text collate "C" not null,
@@ -51,9 +53,14 @@ create table sync.events (
 comment on column sync.events.position is
   'Dense. Whoever has read up to a position has missed nothing before it: '
   'what commits later gets a later one, and changes of a row stand in their order.';
-comment on column sync.events.key is 'The customer, else the row: events of one key are handled in order.';
+comment on column sync.events.key is
+  'The row, or the one that it never leaves (a message''s session): all events of a row have one key, for ever. '
+  'Events of one key are handled in order.';
+comment on column sync.events.customer is
+  'The customer as far as it was known when the event was written. It may have been merged since: see sync.list_merged.';
 comment on column sync.events.data is 'Of a created row all columns, of an updated one those that changed, and always what names it.';
 create index events_key on sync.events (key, position);
+create index events_customer on sync.events (customer, position) where customer is not null;
 
 call platform.protect_table('sync.events');
 create policy sync_read on sync.events for select to sync_role using (true);
@@ -246,9 +253,10 @@ begin
   with taken as (
     delete from sync.outbox o
     where o.id = any (array(select id from sync.outbox where id > floor_id order by id limit batch_max)) returning *)
-  insert into sync.events (position, id, type, key, row_id, version, audience, app, login, actor, data, previous, trace, occurred_at)
+  insert into sync.events (
+    position, id, type, key, customer, row_id, version, audience, app, login, actor, data, previous, trace, occurred_at)
   select head + row_number() over (order by id),
-         id, type, key, row_id, version, audience, app, login, actor, data, previous, trace, occurred_at
+         id, type, key, customer, row_id, version, audience, app, login, actor, data, previous, trace, occurred_at
   from taken;
   get diagnostics moved = row_count;
   head := head + moved;
@@ -258,18 +266,42 @@ begin
 end $$;
 grant execute on function sync.sequence(integer, bigint, bigint, integer) to sync_role;
 
--- Returns how long the oldest committed event has waited for its number, or null when none waits. Monitors ask; so do the apps, because an
--- app that caches must know when nobody numbers.
+-- A place is a position with the id of its event, also if the caller may not see that event. Numbering does not wait for the disk, so a
+-- crash may undo the newest positions and give them to other events. If the id at a position is the same, no event up to it has changed:
+-- an event that survived the crash had committed before the lost numbering began, so that numbering took it up as well, and an event that
+-- did not survive is missing from the count. A reader therefore compares places, never positions alone: after a crash the log may have
+-- grown past the reader's position again.
+create function sync.id_at(at_position bigint) returns bigint
+language sql stable security definer set search_path = pg_catalog, pg_temp
+return (select e.id from sync.events e where e.position = at_position);
+-- A place before the oldest event is kept: retention has dropped its event, no crash has.
+create function sync.has_place(at_position bigint, event_id bigint) returns boolean
+language sql stable security definer set search_path = pg_catalog, pg_temp
+return coalesce(
+  (select e.id = event_id from sync.events e where e.position = at_position),
+  at_position < coalesce((select e.position from sync.events e order by e.position limit 1), sync.head() + 1));
+grant execute on function sync.id_at(bigint), sync.has_place(bigint, bigint) to app_role, sync_role;
+
+-- Returns how long committed events have waited for their numbers, or null when none waits. Monitors ask; so do the apps, because
+-- an app that caches must know when nobody numbers. The age counts from the commit: an event of a transaction that was open
+-- for a minute is new when that commits. PostgreSQL knows the time of a commit if track_commit_timestamp is on; otherwise the age counts
+-- from the statement that wrote the event. The first hundred are looked at, because the lowest id need not have committed first.
 create function sync.outbox_age() returns interval
 language sql stable security definer set search_path = pg_catalog, pg_temp
 return (
-  select clock_timestamp() - o.occurred_at from sync.outbox o
-  where o.id > (select s.floor_id from sync.sequencer s) order by o.id limit 1);
+  select clock_timestamp() - min(case
+      when current_setting('track_commit_timestamp')::boolean then coalesce(pg_xact_commit_timestamp(o.writer), o.occurred_at)
+      else o.occurred_at end)
+  from (
+    select xmin as writer, occurred_at from sync.outbox
+    where id > (select s.floor_id from sync.sequencer s) order by id limit 100) o);
 grant execute on function sync.outbox_age() to app_role, sync_role;
 
 -- Publishes an app's own event, in the app's own transaction. The type begins with the app's name, so that no app can speak for another or
 -- for the database.
-create function sync.publish(event_type text, event_key text, payload jsonb, event_audience text default 'platform') returns bigint
+create function sync.publish(
+  event_type text, event_key text, payload jsonb, event_audience text default 'platform', event_customer uuid default null)
+returns bigint
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   writer constant text := platform.current_app();
@@ -291,19 +323,23 @@ begin
      or coalesce(octet_length(event_key), 0) not between 1 and 255 then
     raise exception 'an event has a key and a JSON object of at most 64 KB' using errcode = 'check_violation';
   end if;
-  insert into sync.outbox (type, key, row_id, audience, app, login, actor, data, trace)
-  values (event_type, event_key, event_key, shown_to, writer, session_user, platform.current_actor(), payload,
+  if event_customer is not null and not exists (select from platform.customers c where c.id = event_customer) then
+    raise exception 'there is no customer %', event_customer using errcode = 'foreign_key_violation', column = 'customer';
+  end if;
+  insert into sync.outbox (type, key, customer, row_id, audience, app, login, actor, data, trace)
+  values (event_type, event_key, event_customer, event_key, shown_to, writer, session_user, platform.current_actor(), payload,
           nullif(left(current_setting('aether.trace', true), 255), ''))
   returning id into event_id;
   perform sync.ring();
   return event_id;
 end $$;
-grant execute on function sync.publish(text, text, jsonb, text) to app_role;
+grant execute on function sync.publish(text, text, jsonb, text, uuid) to app_role;
 
 create table sync.subscriptions (
   name text collate "C" primary key check (name ~ '^[a-z][a-z0-9_.-]{0,79}$'),
   app text collate "C" not null default platform.current_app(),
   types text[],
+  holds text not null default 'customer' check (holds in ('customer', 'row')),
   position bigint not null check (position >= 0),
   replay_until bigint not null default 0,
   is_paused boolean not null default false,
@@ -319,6 +355,8 @@ create table sync.subscriptions (
   autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 100000, vacuum_truncate = false
 );
 comment on column sync.subscriptions.position is 'Everything up to here is handled, or stands in sync.parked.';
+comment on column sync.subscriptions.holds is
+  'What a failed event holds back until it is handled. row: later events of its key. customer: those of its customer as well.';
 comment on column sync.subscriptions.types is 'Which events; null: all that the app may see.';
 
 call platform.protect_table('sync.subscriptions');
@@ -326,15 +364,26 @@ create policy sync_all on sync.subscriptions to sync_role using (true) with chec
 create policy own on sync.subscriptions to app_role
   using (app = platform.current_app()) with check (app = platform.current_app());
 grant select,
-      insert (name, types, position),
-      update (types, position, replay_until, is_paused, pause_reason, moved_at)
+      insert (name, types, holds, position),
+      update (types, holds, position, replay_until, is_paused, pause_reason, moved_at)
   on sync.subscriptions to app_role, sync_role;
+-- The apps have no delete: with it either app could lock the whole table, and so stop the other. See sync.remove_subscription.
 grant delete on sync.subscriptions to sync_role;
+
+-- Removes a subscription with what it has parked; an app may do so with its own. Returns whether there was one.
+create function sync.remove_subscription(of_name text) returns boolean
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  delete from sync.subscriptions s where s.name = of_name and s.app = platform.current_app();
+  return found;
+end $$;
+grant execute on function sync.remove_subscription(text) to app_role;
 
 create table sync.parked (
   subscription text collate "C" not null references sync.subscriptions on delete cascade,
   position bigint not null,
   key text collate "C" not null,
+  customer uuid,
   state text not null check (state in ('waiting', 'retrying', 'dead')),
   attempts integer not null default 0,
   attempt_at timestamptz,
@@ -349,12 +398,14 @@ create table sync.parked (
   autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 1000, vacuum_truncate = false
 );
 comment on table sync.parked is
-  'Events that failed, and those that wait behind one of the same key. retrying: at attempt_at; '
+  'Events that failed, and those that wait behind one. retrying: at attempt_at; '
   'waiting: its turn comes when those before it are gone; dead: until somebody redrives or skips it.';
+comment on column sync.parked.customer is 'The event''s; it decides beside the key what waits behind it.';
 create index parked_due on sync.parked (subscription, attempt_at) where state = 'retrying';
 -- Only the first event of a key may be tried, or events of the key would be handled out of order.
 create unique index parked_one_retrying on sync.parked (subscription, key) where state = 'retrying';
 create index parked_key on sync.parked (subscription, key, position);
+create index parked_customer on sync.parked (subscription, customer, position) where customer is not null;
 
 call platform.protect_table('sync.parked');
 create policy sync_all on sync.parked to sync_role using (true) with check (true);
@@ -362,7 +413,7 @@ create policy own on sync.parked to app_role
   using (exists (select from sync.subscriptions s where s.name = subscription))
   with check (exists (select from sync.subscriptions s where s.name = subscription));
 grant select,
-      insert (subscription, position, key, state, attempts, attempt_at, error, is_replay),
+      insert (subscription, position, key, customer, state, attempts, attempt_at, error, is_replay),
       update (state, attempts, attempt_at, error)
   on sync.parked to app_role, sync_role;
 -- The apps have no delete: with it either app could lock the whole table, and so stop the other. See sync.unpark.
@@ -377,20 +428,56 @@ begin atomic
 end;
 grant execute on function sync.unpark(text, bigint) to app_role;
 
--- To be called after events were parked in front of others, or taken away: the first event of each key is tried now, unless it is dead,
--- and an event that was first before waits behind it. The caller holds the lock of the subscription's row; the function has the caller's
--- rights.
-create function sync.start_first_of_keys(of_subscription text, keys text[]) returns void
-language sql
-begin atomic
+-- Lists the ids that are one customer today: the one that goes on and all that were merged into it. An event keeps the id that it was
+-- written with, so what belongs to one customer is found by all of these. merged_into is flat.
+create function sync.list_merged(customer uuid) returns uuid[]
+language sql stable security definer set search_path = pg_catalog, pg_temp
+return (
+  select array_agg(c.id) || list_merged.customer
+  from (select coalesce(
+      (select o.merged_into from platform.customers o where o.id = list_merged.customer), list_merged.customer) as id) root
+    join platform.customers c on c.id = root.id or c.merged_into = root.id);
+grant execute on function sync.list_merged(uuid) to app_role, sync_role;
+
+-- Whether an event has to wait for one that is parked before it: one of its key or, if the subscription holds back whole customers, one of
+-- its customer. Both count for ever: an event that was parked before its row had a customer holds back its row, and with it the customer
+-- from then on. Merges are followed as they are today: when two customers become one, so do those that wait.
+create function sync.is_behind(of_subscription text, at_position bigint, event_key text, event_customer uuid) returns boolean
+language sql stable
+return exists (
+    select from sync.parked b where b.subscription = of_subscription and b.key = event_key and b.position < at_position)
+  or event_customer is not null and exists (
+    select from sync.subscriptions s join sync.parked b on b.subscription = s.name
+    where s.name = of_subscription and s.holds = 'customer'
+      and b.customer = any (sync.list_merged(event_customer)) and b.position < at_position);
+grant execute on function sync.is_behind(text, bigint, text, uuid) to app_role, sync_role;
+
+-- To be called after events were parked in front of others, or taken away: what waits behind nothing is tried now, unless it is dead, and
+-- what was to be tried but is behind another waits. Looks at the events of these keys and customers; without arguments at all of them.
+-- Only the first event of a key or of a customer can be behind nothing, so no others are looked at. The caller holds the lock of the
+-- subscription's row; the function has the caller's rights.
+create function sync.start_first(of_subscription text, keys text[] default null, customers uuid[] default null) returns void
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  ids constant uuid[] := array(select m.id from unnest(customers) c (id), unnest(sync.list_merged(c.id)) m (id));
+  firsts bigint[];
+begin
   update sync.parked p set state = 'waiting', attempt_at = null
-  where p.subscription = of_subscription and p.key = any (keys) and p.state = 'retrying'
-    and exists (select from sync.parked b where b.subscription = p.subscription and b.key = p.key and b.position < p.position);
+  where p.subscription = of_subscription and p.state = 'retrying' and (keys is null or p.key = any (keys) or p.customer = any (ids))
+    and sync.is_behind(p.subscription, p.position, p.key, p.customer);
+  firsts := array(
+    select min(p.position) from sync.parked p
+    where p.subscription = of_subscription and (keys is null or p.key = any (keys)) group by p.key
+    union
+    select f.position
+    from unnest(customers) c (id) cross join lateral (
+      select p.position from sync.parked p
+      where p.subscription = of_subscription and p.customer = any (sync.list_merged(c.id)) order by p.position limit 1) f);
   update sync.parked p set state = 'retrying', attempt_at = clock_timestamp()
-  where p.subscription = of_subscription and p.key = any (keys) and p.state = 'waiting'
-    and not exists (select from sync.parked b where b.subscription = p.subscription and b.key = p.key and b.position < p.position);
-end;
-grant execute on function sync.start_first_of_keys(text, text[]) to app_role, sync_role;
+  where p.subscription = of_subscription and p.position = any (firsts) and p.state = 'waiting'
+    and not sync.is_behind(p.subscription, p.position, p.key, p.customer);
+end $$;
+grant execute on function sync.start_first(text, text[], uuid[]) to app_role, sync_role;
 
 -- Whether an app is shown events of an audience; the policies of sync.events say the same.
 create function sync.may_read(app text, audience text) returns boolean
@@ -514,13 +601,60 @@ exception when lock_not_available then
 end $$;
 grant execute on function sync.delete_old_events(interval, integer, text[]) to sync_role;
 
+-- Finds every event about a customer, also under the ids of those that were merged into it. An event that was written before its row was
+-- linked to a customer belongs to the customer that the row was linked to next; one that moved a row to another customer belongs to both,
+-- because it holds old values. An app's own event has no row: it belongs to the customer that it names. Erasing scrubs what this finds.
+create function sync.list_events_of_customer(customer uuid) returns setof bigint
+language sql stable security definer set search_path = pg_catalog, pg_temp
+begin atomic
+  with merged as materialized (select sync.list_merged(list_events_of_customer.customer) as ids),
+  named as materialized (
+    select e.position, e.key, starts_with(e.type, e.app || '.') as is_own
+    from sync.events e where e.customer = any ((select m.ids from merged m)::uuid[]))
+  select n.position from named n
+  union
+  select e.position
+  from (select distinct n.key from named n where not n.is_own) k join sync.events e on e.key = k.key
+  where not starts_with(e.type, e.app || '.')
+    and (e.previous ->> 'customer_id' = any ((select m.ids from merged m)::text[])
+      or e.customer is null and (
+        select f.customer from sync.events f
+        where f.key = e.key and f.position > e.position and f.customer is not null order by f.position limit 1
+      ) = any ((select m.ids from merged m)::uuid[]));
+end;
+grant execute on function sync.list_events_of_customer(uuid) to sync_role;
+
+-- The kinds of rows that are captured: the first word of their events' types, and who is shown them.
+create table sync.entities (
+  name text collate "C" primary key check (name ~ '^[a-z][a-z0-9_]{0,39}$'),
+  audience text collate "C" not null
+);
+call platform.protect_table('sync.entities');
+
+-- Lists those of some types of events that the calling app asks for in vain, with the reason. An app's own types are not written down
+-- anywhere: they begin with the name of an app, and may exist.
+create function sync.list_vain_types(types text[], out type text, out reason text) returns setof record
+language sql stable security definer set search_path = pg_catalog, pg_temp
+begin atomic
+  select t.type, case when e.name is null then 'does not exist' else 'is not shown to ' || platform.current_app() end
+  from unnest(types) t (type)
+    left join sync.entities e on t.type in (e.name || '.created', e.name || '.updated', e.name || '.deleted')
+  where case when e.name is null
+        then t.type !~ '\.[a-z]' or not exists (select from platform.apps a where starts_with(t.type, a.name || '.'))
+        else not sync.may_read(platform.current_app(), e.audience) end;
+end;
+grant execute on function sync.list_vain_types(text[]) to app_role;
+
 -- Makes the capture trigger of one table: a function that names its columns, several times as fast as one that asks the row for them.
---   event_key  an expression over the row r: the customer, otherwise the row
---   always     columns that are in every event, because they name the row
---   never      columns that no event shows
+--   event_key       an expression over the row r: the row, or the row that it can never leave. No other kind of row has the same key
+--   event_customer  an expression over the row r: the customer as far as it is known
+--   always          columns that are in every event, because they name the row
+--   never           columns that no event shows
+-- Every change of a version has its event, also if nothing that an event shows has changed: a reader that counts versions misses none.
 -- Call it again when the table has got or lost a column: a lint tells when that was forgotten.
 create procedure sync.capture(
-  target regclass, entity text, event_audience text, event_key text, always text[] default '{}', never text[] default '{}')
+  target regclass, entity text, event_audience text, event_key text, event_customer text,
+  always text[] default '{}', never text[] default '{}')
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   columns text[];
@@ -549,7 +683,7 @@ begin
   execute format($f$
 create or replace function sync.%1$I() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $body$
--- never: %10$s
+-- never: %12$s
 declare
   r %2$s;
   data jsonb := '{}';
@@ -557,50 +691,58 @@ declare
 begin
   if tg_op = 'DELETE' then r := old; else r := new; end if;
   if tg_op = 'UPDATE' then%3$s
-    if data = '{}' then return null; end if;
+    if data = '{}'%10$s then return null; end if;
     data := jsonb_build_object(%4$s) || data;
   elsif tg_op = 'INSERT' then
     data := %5$s;
   else
     previous := %5$s;
   end if;
-  insert into sync.outbox (type, key, row_id, version, audience, app, login, actor, data, previous, trace)
-  values (%6$L || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, (%7$s)::text, r.id::text, %8$s,
-          %9$L, platform.current_app(), session_user, platform.current_actor(), data, previous,
+  insert into sync.outbox (type, key, customer, row_id, version, audience, app, login, actor, data, previous, trace)
+  values (%6$L || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, (%7$s)::text, (%11$s)::uuid,
+          r.id::text, %8$s, %9$L, platform.current_app(), session_user, platform.current_actor(), data, previous,
           nullif(left(current_setting('aether.trace', true), 255), ''));
   if not pg_try_advisory_xact_lock_shared(7271, 1) then perform pg_notify('sync_outbox', ''); end if;  -- sync.ring, without the call
   return null;
 end $body$ $f$,
     function_name, target, changes, (select string_agg(format('%L, r.%I', c, c), ', ') from unnest(always) c), whole,
     entity || '.', event_key, case when has_version then 'r.version' else 'null' end,
-    event_audience, coalesce(array_to_string(never, ' '), ''));
+    event_audience, case when has_version then ' and new.version is not distinct from old.version' else '' end, event_customer,
+    coalesce(array_to_string(never, ' '), ''));
+  insert into sync.entities (name, audience) values (entity, event_audience)
+  on conflict (name) do update set audience = excluded.audience;
   execute format(
     'create or replace trigger z_capture after insert or update or delete on %s for each row execute function sync.%I()',
     target, function_name);
 end $$;
 
-call sync.capture('platform.customers', 'customer', 'platform', 'r.id', '{email,name}', '{email_key}');
+-- Keys that are not uuids say what they are of, so that no two kinds of rows share one.
+call sync.capture('platform.customers', 'customer', 'platform', 'r.id', 'coalesce(r.merged_into, r.id)', '{email,name}', '{email_key}');
 -- A customer's first address and a change of the primary one are told by customer.created and customer.updated. The events of an address
 -- tell of the others, and of proofs.
-call sync.capture('platform.customer_emails', 'address', 'platform', 'r.customer_id', '{customer_id,email}', '{email_key,is_primary}');
+call sync.capture('platform.customer_emails', 'address', 'platform', 'r.id', 'r.customer_id', '{customer_id,email}',
+  '{email_key,is_primary}');
 drop trigger z_capture on platform.customer_emails;
 create trigger z_capture_added after insert on platform.customer_emails
   for each row when (not new.is_primary) execute function sync.capture_platform_customer_emails();
 create trigger z_capture_changed after update or delete on platform.customer_emails
   for each row execute function sync.capture_platform_customer_emails();
-call sync.capture('platform.companies', 'company', 'platform', 'r.id', '{name}');
-call sync.capture('platform.users', 'user', 'platform', 'r.id', '{name}', '{directory_tenant_id,directory_object_id}');
-call sync.capture('crm.deals', 'deal', 'crm', 'r.customer_id', '{customer_id,name}', '{request_digest}');
-call sync.capture('crm.contacts', 'contact', 'crm', 'coalesce(r.customer_id, r.id)', '{company_id,name}');
-call sync.capture('crm.activities', 'activity', 'crm', 'r.customer_id', '{customer_id,type}', '{request_digest}');
+call sync.capture('platform.companies', 'company', 'platform', 'r.id', 'null', '{name}');
+call sync.capture('platform.users', 'user', 'platform', '''user:'' || r.id', 'null', '{name}',
+  '{directory_tenant_id,directory_object_id}');
+call sync.capture('crm.deals', 'deal', 'crm', '''deal:'' || r.id', 'r.customer_id', '{customer_id,name}', '{request_digest}');
+call sync.capture('crm.contacts', 'contact', 'crm', 'r.id', 'r.customer_id', '{company_id,name}');
+call sync.capture('crm.activities', 'activity', 'crm', 'r.id', 'r.customer_id', '{customer_id,type}', '{request_digest}');
+-- A value never leaves its deal or its company; a merge may move it to another customer.
 call sync.capture('crm.custom_field_values', 'custom_value', 'crm',
-  'coalesce(r.customer_id, (select d.customer_id from crm.deals d where d.id = r.deal_id), r.company_id)',
+  'coalesce(''deal:'' || r.deal_id, r.company_id::text, ''custom_value:'' || r.id)',
+  'coalesce(r.customer_id, (select d.customer_id from crm.deals d where d.id = r.deal_id))',
   '{field_id,field_key,field_label,customer_id,company_id,deal_id}');
 -- What an agent or a visitor reads, counts or looks at is not news to anybody who was not there.
-call sync.capture('support.sessions', 'session', 'support', 'coalesce(r.customer_id, r.id)', '{customer_id,status}',
+call sync.capture('support.sessions', 'session', 'support', 'r.id', 'r.customer_id', '{customer_id,status}',
   '{token_hash,message_count,last_message_at,visitor_read_number,agent_read_number,page}');
-call sync.capture('support.messages', 'message', 'support',
-  'coalesce((select s.customer_id from support.sessions s where s.id = r.session_id), r.session_id)', '{session_id,number}');
-call sync.capture('support.session_entries', 'entry', 'support',
-  'coalesce((select s.customer_id from support.sessions s where s.id = r.session_id), r.session_id)', '{session_id,kind}', '{client_id}');
-call sync.capture('support.calls', 'call', 'support', 'r.customer_id', '{customer_id}', '{client_id,request_digest}');
+call sync.capture('support.messages', 'message', 'support', 'r.session_id',
+  '(select s.customer_id from support.sessions s where s.id = r.session_id)', '{session_id,number}');
+call sync.capture('support.session_entries', 'entry', 'support', 'r.session_id',
+  '(select s.customer_id from support.sessions s where s.id = r.session_id)', '{session_id,kind}', '{client_id}');
+call sync.capture('support.calls', 'call', 'support', 'r.id', 'r.customer_id', '{customer_id}', '{client_id,request_digest}');

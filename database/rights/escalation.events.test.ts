@@ -57,7 +57,7 @@ describe.each(['foundation', 'support'] as const)('%s', (app) => {
     'update sync.sequencer set floor_id = 9000000',
     `select nextval('sync.outbox_id')`,
     `select sync.capture_platform_customers()`,
-    `call sync.capture('platform.customers', 'customer', 'platform', 'r.id')`,
+    `call sync.capture('platform.customers', 'customer', 'platform', 'r.id', 'r.id')`,
     `create trigger forged after insert on platform.customers for each row execute function sync.capture_crm_deals()`,
     'alter table platform.customers disable trigger z_capture',
     `set session_replication_role = replica`,
@@ -111,6 +111,9 @@ describe.each(['foundation', 'support'] as const)('%s', (app) => {
     ).toBe(0);
     expect(await attempt(apps[app], `delete from sync.parked where subscription = '${other}.own'`)).toBe('42501');
     expect(await attempt(apps[app], `select from sync.parked where subscription = '${other}.own'`)).toBe(0);
+    expect(await attempt(apps[app], `select where sync.remove_subscription('${other}.own')`)).toBe(0);
+    await apps[app].query(`insert into sync.subscriptions (name, position) values ('${app}.gone', 0)`);
+    expect(await attempt(apps[app], `select where sync.remove_subscription('${app}.gone')`)).toBe(1);
     expect(await attempt(apps[app], `update sync.subscriptions set position = 1 where name = '${app}.own'`)).toBe(1);
   });
 });

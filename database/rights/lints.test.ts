@@ -289,7 +289,7 @@ lint('key that sorts by locale', {
   },
 });
 
-const captureDeals = `call sync.capture('crm.deals', 'deal', 'crm', 'r.customer_id', '{customer_id,name}')`;
+const captureDeals = `call sync.capture('crm.deals', 'deal', 'crm', 'r.id', 'r.customer_id', '{customer_id,name}')`;
 lint('capture that does not fit its table', {
   'a column that no event tells of': {
     offence: 'alter table crm.deals add colour text, add "Odd one" text',
@@ -305,7 +305,7 @@ lint('capture that does not fit its table', {
     offence: 'alter table support.sessions add another_hash bytea',
     found: ['support.sessions (another_hash)'],
     neighbour: `alter table support.sessions add another_hash bytea;
-      call sync.capture('support.sessions', 'session', 'support', 'coalesce(r.customer_id, r.id)', '{customer_id,status}', '{token_hash,another_hash}')`,
+      call sync.capture('support.sessions', 'session', 'support', 'r.id', 'r.customer_id', '{customer_id,status}', '{token_hash,another_hash}')`,
   },
   'a column that is gone': {
     offence: 'alter table crm.deals drop expected_close_on',
@@ -315,6 +315,6 @@ lint('capture that does not fit its table', {
   'a version that events do not carry': {
     offence: 'alter table support.calls add version bigint',
     found: ['support.calls (version)'],
-    neighbour: `alter table support.calls add version bigint; call sync.capture('support.calls', 'call', 'support', 'r.customer_id', '{customer_id}')`,
+    neighbour: `alter table support.calls add version bigint; call sync.capture('support.calls', 'call', 'support', 'r.id', 'r.customer_id', '{customer_id}')`,
   },
 });

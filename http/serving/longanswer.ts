@@ -5,19 +5,21 @@ export type LongAnswerOptions = {
   /** Ends it, so that the server can close. */
   closing: AbortSignal;
   heartbeatMs?: number;
+  /** What a sign of life says; by default only that the line is open. */
+  heartbeat?: () => string;
   /** Runs once, however it ends. */
   onEnd: () => void;
 };
 
 /**
- * Answers with server-sent events until the reader is gone, the server closes, or `write` is done. Who has not taken one sign of life
- * when the next is due is gone as well: such a reader may keep the connection, not our memory.
+ * Answers with server-sent events until the reader is gone, the server closes, or `write` is done. A reader that has not taken one sign of
+ * life when the next is due is gone as well: it may keep the connection, not our memory.
  *
  * @param write `over` says that it has ended, `leave` ends it.
  */
 export function answerEvents(
   c: Context,
-  { closing, heartbeatMs = 15_000, onEnd }: LongAnswerOptions,
+  { closing, heartbeatMs = 15_000, heartbeat = () => ': open\n\n', onEnd }: LongAnswerOptions,
   write: (sse: SSEStreamingApi, over: AbortSignal, leave: () => void) => Promise<void>,
 ): Response {
   c.header('X-Accel-Buffering', 'no'); // a proxy that gathers would delay what is live
@@ -33,16 +35,16 @@ export function answerEvents(
     sse.onAbort(leave);
     over.addEventListener('abort', () => sse.abort(), { once: true }); // ends also a write that waits for its reader
     let isTaken = true;
-    const heartbeat = setInterval(async () => {
+    const timer = setInterval(async () => {
       if (!isTaken) return leave();
       isTaken = false;
-      await sse.write(': open\n\n');
+      await sse.write(heartbeat());
       isTaken = true;
     }, heartbeatMs);
     try {
       await write(sse, over, leave);
     } finally {
-      clearInterval(heartbeat);
+      clearInterval(timer);
       onEnd();
     }
   });

@@ -1,4 +1,5 @@
 import { connect, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { atEnd, createTestDatabase, type TestDatabase } from '@aether/database/testing';
 import { connectPlatform, type PlatformDb, type Signal, type User } from '@aether/platform';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
@@ -104,6 +105,50 @@ describe('the stream of events', () => {
     isWelcome = false;
     await expect.poll(() => listening.size).toBe(0);
     reader.destroy();
+  });
+
+  test('with a rare filter comes back to where the log ended, not to its last event: heartbeats carry a place', async () => {
+    await stop();
+    await start({ heartbeatMs: 50 });
+    const sequencer = await database.connect('sync_app');
+    const before = await db.events.place();
+    const answer = await fetch(`${server.url}/api/events?types=user.deleted`);
+    const reader = (answer.body as ReadableStream<never>).pipeThrough(new TextDecoderStream()).getReader();
+    let read = '';
+    const places = () =>
+      [...read.matchAll(/^id: (\d+)\.(\d+)$/gm)].map(([, position, id]) => ({
+        position: Number(position),
+        id: Number(id),
+      }));
+    const readUntil = async (fact: () => boolean) => {
+      while (!fact()) read += (await reader.read()).value ?? '';
+    };
+    await readUntil(() => places().length > 0);
+    expect(places()[0]).toEqual(before);
+    await db.transaction({}, async (tx) => {
+      for (let n = 0; n < 3; n++) await tx.query(`select sync.publish('foundation.tick', 'k', '{}', 'crm')`);
+    });
+    await sequencer.query('begin; select from sync.sequencer for update; select sync.sequence(1000, 0); commit');
+    const after = await db.events.place();
+    expect(after.position).toBe(before.position + 3);
+    await readUntil(() => places().at(-1)?.position === after.position);
+    expect(places().at(-1)).toEqual(after);
+    expect(read).not.toContain('event:');
+    await reader.cancel();
+
+    const ask = (place: string) => fetch(`${server.url}/api/events`, { headers: { 'Last-Event-ID': place } });
+    const begins = async (place: string) => {
+      const again = (await ask(place)).body as ReadableStream<never>;
+      const first = again.pipeThrough(new TextDecoderStream()).getReader();
+      let text = '';
+      while (!text.includes('\n\n')) text += (await first.read()).value;
+      if (!text.includes('event:')) text += await Promise.race([first.read().then(({ value }) => value), sleep(30)]);
+      await first.cancel();
+      return text;
+    };
+    expect(await begins(`${after.position}.${after.id}`)).not.toContain('event: reset');
+    expect(await begins(`${after.position}.${after.id + 1}`)).toContain('event: reset');
+    expect(await begins(`${after.position + 1}.${after.id}`)).toContain('event: reset');
   });
 
   test('of who has not taken one sign of life by the time of the next is ended', async () => {

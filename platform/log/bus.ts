@@ -1,8 +1,11 @@
 import { becauseOf, withoutCause } from './cause.ts';
 import type { Connection } from './connection.ts';
 import { InvalidField } from './errors.ts';
-import { type EventType, type EventTypes, type PayloadSchemas, publish } from './events.ts';
+import { type EventType, type EventTypes, type PayloadSchemas, type PublishOptions, publish } from './events.ts';
 import { openFeed } from './feed.ts';
+import { type Happening, openLifecycle } from './lifecycle.ts';
+import type { Place } from './log.ts';
+import { removeSubscription, requireOwnName } from './registration.ts';
 import {
   type BatchHandler,
   type Handler,
@@ -20,16 +23,18 @@ type Options<Type extends EventType> = Partial<SubscriptionOptions<Type>>;
 /** Publishing, durable subscriptions and the live feed of one app. Nothing is opened until the first subscriber or follower. */
 export function openEventBus(connection: Connection, listenUrl: string | undefined, schemas?: PayloadSchemas) {
   let open: { wakeups: ReturnType<typeof listenForEvents>; feed: ReturnType<typeof openFeed> } | undefined;
+  const lifecycle = openLifecycle();
   const subscriptions = new Set<Subscription>();
 
   function opened() {
     if (open) return open;
     const wakeups = listenForEvents(listenUrl);
-    open = { wakeups, feed: openFeed(connection, wakeups) };
+    open = { wakeups, feed: openFeed(connection, wakeups, lifecycle) };
     return open;
   }
 
   function add<Type extends EventType>(options: SubscriptionOptions<Type>, handle: BatchHandler<Type>): Subscription {
+    requireOwnName(connection.app, options.name);
     if ([...subscriptions].some(({ name }) => name === options.name))
       throw new InvalidField([
         {
@@ -38,12 +43,18 @@ export function openEventBus(connection: Connection, listenUrl: string | undefin
         },
       ]);
     // A request may subscribe: what the subscription does later is not done for that request.
-    const subscription = withoutCause(() => startSubscription(connection, opened().wakeups, options, handle));
+    const subscription = withoutCause(() =>
+      startSubscription({ connection, wakeups: opened().wakeups, lifecycle }, options, handle),
+    );
     subscriptions.add(subscription);
     return {
-      name: subscription.name,
+      ...subscription,
       async stop() {
         await subscription.stop();
+        subscriptions.delete(subscription);
+      },
+      async remove() {
+        await subscription.remove();
         subscriptions.delete(subscription);
       },
     };
@@ -60,15 +71,17 @@ export function openEventBus(connection: Connection, listenUrl: string | undefin
       type: Type,
       data: EventTypes[Type],
       tx: Transaction,
-      options: { key?: string; to?: 'everybody' | 'own' } = {},
+      options: PublishOptions = {},
     ): Promise<void> => publish(connection, schemas, type, data, { ...options, tx }),
 
     /**
-     * Calls `handle` for each event of a type, once, in the order of each key, from now on and whenever this process or another
-     * one of the app runs. What fails is tried again, without holding up other keys. What the handler writes outside of its `tx` carries
-     * the trace of the event.
+     * Calls `handle` for each event of a type, once, in the order of each customer and of each row, from now on and whenever this process
+     * or another one of the app runs. An event that fails is tried again, without holding up other customers. `ready` settles when
+     * nothing that commits from then on is missed. What the handler writes outside of its `tx`
+     * carries the trace of the event.
      *
      * @param options.name by default the app and the type.
+     * @throws InvalidField when the name does not begin with the app's, or this process has a subscription of that name.
      */
     subscribe<Type extends EventType>(type: Type, handle: Handler<Type>, options: Options<Type> = {}): Subscription {
       return add({ name: `${connection.app}.${type}`, types: [type], ...options }, async (events, context) => {
@@ -80,25 +93,42 @@ export function openEventBus(connection: Connection, listenUrl: string | undefin
     subscribeBatch: add,
 
     /**
-     * The live feed, not durable: for caches and screens.
+     * Removes a subscription of the app that no code runs any more, with its position and all that it has parked.
      *
-     * @throws FellBehind to a reader who is too slow, or who has seen what a crash of the database undid.
+     * @returns whether there was one.
+     */
+    async unsubscribe(name: string): Promise<boolean> {
+      requireOwnName(connection.app, name);
+      for (const subscription of [...subscriptions].filter((each) => each.name === name)) {
+        await subscription.stop();
+        subscriptions.delete(subscription);
+      }
+      return removeSubscription(connection, name);
+    },
+
+    /** Tells the listener what happens to subscriptions and feed, for a log or for metrics: see Happening. @returns ends it. */
+    watch: (listener: (happening: Happening) => void): (() => void) => lifecycle.watch(listener),
+
+    /**
+     * The live feed, not durable: for caches and screens. `place()` of what it returns is up to where everything has been given.
+     *
+     * @throws FellBehind to a reader that is too slow, or that has seen what a crash of the database undid.
      */
     follow: ((options) => opened().feed.follow(options)) as ReturnType<typeof openFeed>['follow'],
 
-    /** The position of the newest event that the app may see; 0 when there is none. */
+    /** The newest position; 0 when there is none. */
     head: async (): Promise<number> => (await opened().feed.readHead()).position,
 
-    /** The same with the event's id, for who comes back to it later: see `has`. */
-    place: (): Promise<{ position: number; id: number }> => opened().feed.readHead(),
+    /** The newest place: what a reader keeps that comes back to it later. See `has`. */
+    place: (): Promise<Place> => opened().feed.readHead(),
 
-    /** Whether an event stands at this position still: after a crash of the database another one may. */
-    has: (position: number, id: number): Promise<boolean> => opened().feed.has(position, id),
+    /** Whether the log up to this place is what it was. After a crash of the database another event may have the position. */
+    has: (place: Place): Promise<boolean> => opened().feed.has(place),
 
     /** How far the live feed can be trusted: see FeedState. */
     feedState: () => open?.feed.state() ?? 'idle',
 
-    /** Whether what is committed reaches those who follow at once, for whoever would rather read anew than trust a cache. */
+    /** Whether what is committed reaches followers at once. A reader that needs more than that reads the tables. */
     isLive: () => open?.feed.state() === 'live',
 
     async close(): Promise<void> {

@@ -49,8 +49,10 @@ export type AppEvent<Type extends EventType = EventType> = {
   /** Stays the same wherever the event is carried. */
   id: number;
   type: Type;
-  /** The customer, else the row: events of one key are handled in order. */
+  /** The row, or the row that it never leaves (a message's session): the same for ever. Events of one key are handled in order. */
   key: string;
+  /** The customer, as far as it was known when the event was written; it may have been merged since. */
+  customer: string | null;
   rowId: string;
   /** Of the row after the change; null for rows that count none. */
   version: number | null;
@@ -73,6 +75,7 @@ export type EventRow = {
   id: number;
   type: string;
   key: string;
+  customer: string | null;
   row_id: string;
   version: number | null;
   app: string;
@@ -85,10 +88,10 @@ export type EventRow = {
 };
 
 export const eventColumns =
-  "e.position, e.id, e.type, e.key, e.row_id, e.version, e.app, e.actor, e.data, e.previous, e.trace, date_part('epoch', e.occurred_at) * 1000 as occurred_ms";
+  "e.position, e.id, e.type, e.key, e.customer, e.row_id, e.version, e.app, e.actor, e.data, e.previous, e.trace, date_part('epoch', e.occurred_at) * 1000 as occurred_ms";
 
 export function toEvent(row: EventRow, isReplay = false): AppEvent {
-  const { position, id, type, key, version, app, actor, data, previous, trace } = row;
+  const { position, id, type, key, customer, version, app, actor, data, previous, trace } = row;
   const occurredAt = new Date(row.occurred_ms);
   if (type.startsWith('customer.')) Object.assign(data, { customerId: key, updatedBy: app, timestamp: occurredAt });
   return {
@@ -96,6 +99,7 @@ export function toEvent(row: EventRow, isReplay = false): AppEvent {
     id,
     type: type as EventType,
     key,
+    customer,
     rowId: row.row_id,
     version,
     app,
@@ -125,6 +129,8 @@ type Checked = {
 /** Of each type of event that an app publishes, what it must carry. */
 export type PayloadSchemas = { [Type in EventType]?: PayloadSchema };
 
+export type PublishOptions = { key?: string; customer?: string; to?: 'everybody' | 'own' };
+
 const payloadBytesMax = 65_536;
 
 /**
@@ -133,6 +139,8 @@ const payloadBytesMax = 65_536;
  * @param type begins with the app's name, `support.greeting_sent`. What happens to a row is published by the database itself.
  * @param schemas if given, lists the types there are.
  * @param options.key what it is about: events of one key are handled in order. By default the type.
+ * @param options.customer the customer whom it is about: what fails for a customer holds back the customer's later events, and erasing the
+ *   customer finds it.
  * @param options.to who may see it: everybody, or the app itself.
  * @throws InvalidField when the type is not the app's own, or the payload is not what its schema says, or no JSON object of at most 64 KB.
  */
@@ -141,7 +149,7 @@ export async function publish<Type extends EventType>(
   schemas: PayloadSchemas | undefined,
   type: Type,
   data: EventTypes[Type],
-  { tx, key = type, to = 'everybody' }: { tx: Transaction; key?: string; to?: 'everybody' | 'own' },
+  { tx, key = type, customer, to = 'everybody' }: PublishOptions & { tx: Transaction },
 ): Promise<void> {
   if (!type.startsWith(`${connection.app}.`))
     throw new InvalidField([
@@ -151,7 +159,13 @@ export async function publish<Type extends EventType>(
   const json = JSON.stringify(data);
   if (!json?.startsWith('{') || Buffer.byteLength(json) > payloadBytesMax)
     throw new InvalidField([{ field: 'data', message: 'must be an object of at most 64 KB as JSON' }]);
-  await tx.query('select sync.publish($1, $2, $3, $4)', [type, key, json, to === 'everybody' ? 'platform' : to]);
+  await tx.query('select sync.publish($1, $2, $3, $4, $5)', [
+    type,
+    key,
+    json,
+    to === 'everybody' ? 'platform' : to,
+    customer ?? null,
+  ]);
 }
 
 async function checkPayload(schemas: PayloadSchemas, type: EventType, data: unknown): Promise<void> {

@@ -1,39 +1,71 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Connection } from './connection.ts';
 import { type AppEvent, type EventRow, type EventType, toEvent } from './events.ts';
-import { findSafePosition, hasEvent, measureWait, type Place, readHead, readPage } from './log.ts';
+import type { Lifecycle } from './lifecycle.ts';
+import { type After, findSafePlace, hasPlace, measureWait, type Page, type Place, readHead, readPage } from './log.ts';
 import type { Wakeups } from './wakeups.ts';
 
-/** Follow again from this position, which one surely has: what came after it may have been missed, or undone. */
+/*
+ * The live feed: the newest events for caches and screens, at once and without a gap.
+ *
+ * The model. One reader per process reads the log page by page for all followers, as long as there are any. NOTIFY wakes it; without a
+ * sign it looks twice a second. A follower that begins at an older place reads its own pages up to where the common reader is,
+ * and then joins it. Nothing is kept: a follower that went away comes back with the last place that it had, and misses nothing.
+ *
+ * Places. Numbering does not wait for the disk, so a crash of the database may undo the newest positions and give them to
+ * other events, perhaps beyond the position where a reader is. Each page is therefore read after a place, a position with its event's id,
+ * and the same statement says whether the log still has that place. This includes events that the app may not see: their loss moves the
+ * others. A follower with a rare filter moves on with every page, also when nothing in it is for the follower.
+ *
+ * The states of the feed. idle: nobody follows. live: what is committed arrives at once. late: committed events have waited for their
+ * numbers for a second. cut: the log cannot be read, is not read to its end yet, or no signs come.
+ *
+ * What each failure does:
+ * - The database is out of reach: the feed is cut, and goes on from its place when it is back.
+ * - The connection that brings the signs is lost: the feed is cut until there is a new one and the log was read to its end after that.
+ * - A crash undid numbers: until they are given again the feed waits. A follower that has seen something else by then gets FellBehind with
+ *   the newest place that the log still has; the others go on.
+ * - A follower is too slow: its queue is bounded, and it gets FellBehind with the place of the last event in it.
+ */
+
+/** Follow again from this place: what came after it may have been missed, or undone. */
 export class FellBehind extends Error {
-  readonly position: number;
-  constructor(position: number, reason = 'Too many events are waiting to be read') {
-    super(`${reason}: follow again after position ${position}.`);
+  readonly place: Place;
+  constructor(place: Place, reason = 'Too many events are waiting to be read') {
+    super(`${reason}: follow again after position ${place.position}.`);
     this.name = 'FellBehind';
-    this.position = position;
+    this.place = place;
+  }
+  get position(): number {
+    return this.place.position;
   }
 }
 
 export type FollowOptions<Type extends EventType> = {
   types?: Type[];
-  /** The position of the last event one has; by default what comes from now on. */
-  after?: number;
+  /** The place, or the position, of the last event that the follower has; by default it begins with what comes from now on. */
+  after?: number | Place;
   signal?: AbortSignal;
 };
 
-/**
- * live: what is committed arrives at once. late: committed events have waited a second for their numbers. cut: the log cannot be read, is
- * not read to its end yet, or no signs come. idle: nobody follows.
- */
+export type Following<Type extends EventType> = AsyncGenerator<AppEvent<Type>, void> & {
+  /** Up to where everything has been given, also past events that were not asked for; undefined until that is known. */
+  place(): Place | undefined;
+};
+
 export type FeedState = 'idle' | 'live' | 'late' | 'cut';
 
 type Follower = {
   types: Set<string> | undefined;
-  /** The position up to which it has everything. */
-  last: number;
+  /** Up to where everything has been given. */
+  at: After;
   /** From then on the common reader fills the queue. */
   hasJoined: boolean;
   queue: AppEvent[];
+  /** The event that was given last may be in work still. */
+  isHanding: boolean;
+  /** Where its own pages ended. */
+  places: Place[];
   failure: FellBehind | undefined;
   wake: () => void;
 };
@@ -43,30 +75,30 @@ const pollMs = 500;
 const retryMs = 200;
 /** Committed events that wait longer for their numbers are late. */
 const lateMs = 1_000;
-/** Ends of pages remembered, to find the place before which a crash undid nothing: more than come in the second that it can undo. */
+/** Ends of pages that are remembered, to find the newest one that a crash left: more than come in the second that it can undo. */
 const placesMax = 1_000;
+
+const undone = 'The database crashed, and what came last may never have happened';
 
 export type Feed = ReturnType<typeof openFeed>;
 
-/**
- * The live feed of a process: one reader for all who follow. Not durable: who is not there misses nothing only by asking
- * `after` the last position it had.
- */
-export function openFeed(connection: Connection, wakeups: Wakeups) {
+/** The live feed of a process. */
+export function openFeed(connection: Connection, wakeups: Wakeups, lifecycle: Lifecycle) {
   const followers = new Set<Follower>();
   const stopping = new AbortController();
   let reading: Promise<void> | undefined;
-  /** Who waits to hear where the log ended at a look begun after they asked. */
-  let asking: ((head: number) => void)[] = [];
+  /** Followers that wait to hear where the log ended at a look that began after they asked. */
+  let asking: ((head: Place) => void)[] = [];
   let nap = new AbortController();
-  let position: number | undefined;
+  /** Where the common reader is. */
+  let place: Place | undefined;
   let places: Place[] = [];
   /** Which connection brought the signs when the head of the log was read. */
   let atHeadSince: number | undefined;
   let isLate = false;
   let measuredAt = 0;
 
-  /** Reads as long as somebody follows. */
+  /** Reads as long as there are followers. */
   async function read(): Promise<void> {
     while (!stopping.signal.aborted && followers.size > 0) {
       try {
@@ -76,7 +108,7 @@ export function openFeed(connection: Connection, wakeups: Wakeups) {
         await sleep(retryMs, undefined, { signal: stopping.signal }).catch(() => {});
       }
     }
-    position = atHeadSince = reading = undefined;
+    place = atHeadSince = reading = undefined;
     places = [];
     asking = [];
   }
@@ -84,44 +116,41 @@ export function openFeed(connection: Connection, wakeups: Wakeups) {
   async function readOn(): Promise<void> {
     nap = new AbortController();
     const asked = asking.length;
-    if (position === undefined) {
-      const head = await readHead(connection);
-      position = head.position;
-      places = [head];
+    if (place === undefined) {
+      place = await readHead(connection);
+      places = [place];
     }
-    // Asked before the page is read: of what it does not hold, a sign tells that comes after these.
+    // Asked before the page is read: a sign that comes after these tells of what the page does not hold.
     const [signs, listening] = [wakeups.signs(), wakeups.connection()];
-    const page = await readPage(connection, { after: position, known: places.at(-1) });
+    const page = await readPage(connection, { after: place });
     if (page.isRewound) {
-      if (!(await rewind())) await pause(signs);
+      if (!(await rewind(place))) await pause(signs);
       return;
     }
-    position = page.position;
-    remember(page.rows.at(-1));
-    give(page.rows);
+    moveTo(page);
     if (!page.isLast) {
       atHeadSince = undefined;
       return;
     }
     if (performance.now() - measuredAt > pollMs / 2) {
-      isLate = (await measureWait(connection)) > lateMs;
+      isLate = ((await measureWait(connection)) ?? 0) > lateMs;
       measuredAt = performance.now();
     }
     atHeadSince = listening;
-    for (const answer of asking.splice(0, asked)) answer(page.position);
+    for (const answer of asking.splice(0, asked)) answer(page.place);
     await pause(signs);
   }
 
-  /** Until there is a sign after so many, or somebody asks. */
+  /** Until there is a sign after so many, or a follower asks. */
   const pause = (signs: number): Promise<void> =>
     asking.length > 0
       ? Promise.resolve()
       : wakeups.next(pollMs, { after: signs, signal: AbortSignal.any([stopping.signal, nap.signal]) });
 
-  function remember(row: EventRow | undefined): void {
-    if (!row) return;
-    places.push({ position: row.position, id: row.id });
-    if (places.length > placesMax) places.shift();
+  function moveTo(page: Page): void {
+    if (page.place.position !== place?.position) remember(places, page.place);
+    place = page.place;
+    give(page.rows);
   }
 
   function give(rows: EventRow[]): void {
@@ -130,40 +159,40 @@ export function openFeed(connection: Connection, wakeups: Wakeups) {
       for (const follower of followers) {
         if (!follower.hasJoined || follower.failure || (follower.types && !follower.types.has(event.type))) continue;
         if (follower.queue.length < queueMax) follower.queue.push(event);
-        else follower.failure = new FellBehind(follower.queue.at(-1)?.position ?? follower.last);
+        else follower.failure = new FellBehind(placeOf(follower.queue.at(-1) as AppEvent));
       }
     }
     for (const follower of followers) follower.wake();
   }
 
   /**
-   * A crash of the database undid the latest numbers. Most are given again in a moment. Who has seen one that is not is told, and
-   * all is read again from before it.
+   * A crash of the database undid the latest numbers. Most are given again in a moment. Followers that have seen one that is not are told,
+   * and the log is read again from before it.
    *
    * @returns false as long as numbers are missing.
    */
-  async function rewind(): Promise<boolean> {
+  async function rewind(known: Place): Promise<boolean> {
     atHeadSince = undefined;
-    const isSettled = (await measureWait(connection)) === 0;
-    const known = places.at(-1) as Place;
-    const { isRewound, head } = await readPage(connection, { after: known.position, known });
+    const isSettled = (await measureWait(connection)) === undefined;
+    const { isRewound, head } = await readPage(connection, { after: known });
     if (!isRewound) return true;
     if (head < known.position && !isSettled) return false;
-    const safe = await findSafePosition(connection, places);
+    const safe = await findSafePlace(connection, places);
     for (const follower of followers) {
-      follower.queue = follower.queue.filter((event) => event.position <= safe);
-      if (follower.last > safe)
-        follower.failure = new FellBehind(safe, 'The database crashed, and what came last may never have happened');
+      if (!follower.hasJoined) continue; // it sees for itself
+      follower.queue = follower.queue.filter((event) => event.position <= safe.position);
+      if (follower.at.position > safe.position) follower.failure = new FellBehind(safe, undone);
       follower.wake();
     }
-    places = places.filter((place) => place.position <= safe);
-    position = safe;
+    places = places.filter(({ position }) => position <= safe.position);
+    place = safe.position === 0 ? undefined : safe; // it has none of them: begin at its end again
+    lifecycle.tell({ kind: 'feed.rewound', place: safe });
     return true;
   }
 
   /** Where the log ends now: what the common reader has read may be older. */
-  function askHead(): Promise<number> {
-    const { promise, resolve } = Promise.withResolvers<number>();
+  function askHead(): Promise<Place> {
+    const { promise, resolve } = Promise.withResolvers<Place>();
     asking.push(resolve);
     nap.abort();
     reading ??= read();
@@ -174,78 +203,112 @@ export function openFeed(connection: Connection, wakeups: Wakeups) {
    * Events as they are numbered, in order, without a gap, until `signal` is aborted or the feed is closed. While the database is
    * out of reach it waits.
    *
-   * @throws FellBehind when the reader of this is too slow, or has seen what a crash of the database undid.
+   * @throws FellBehind when its reader is too slow, or has seen what a crash of the database undid.
    */
-  async function* follow<Type extends EventType>({
-    types,
-    after,
-    signal,
-  }: FollowOptions<Type> = {}): AsyncGenerator<AppEvent<Type>, void> {
+  function follow<Type extends EventType>(options: FollowOptions<Type> = {}): Following<Type> {
+    const { types, after } = options;
     const follower: Follower = {
       types: types && new Set(types),
-      last: after ?? 0,
+      at: typeof after === 'number' ? { position: after } : (after ?? { position: 0 }),
       hasJoined: false,
       queue: [],
+      isHanding: false,
+      places: [],
       failure: undefined,
       wake: () => {},
     };
-    followers.add(follower);
-    const head = askHead();
-    const over = Promise.withResolvers<void>();
-    const isOver = () => signal?.aborted || stopping.signal.aborted;
-    const stop = () => {
-      over.resolve();
-      follower.wake();
-    };
-    signal?.addEventListener('abort', stop, { once: true });
-    stopping.signal.addEventListener('abort', stop, { once: true });
-    try {
-      const now = isOver() ? undefined : await Promise.race([head, over.promise]);
-      follower.last = after ?? now ?? 0;
-      while (!isOver()) {
-        for (const event of await next(follower, types)) {
-          if (event.position <= follower.last) continue; // it was among what was read before joining
-          follower.last = event.position;
-          yield event as AppEvent<Type>;
-          if (isOver()) return;
+    const events = run(follower, options) as AsyncGenerator<AppEvent<Type>, void>;
+    return Object.assign(events, {
+      place(): Place | undefined {
+        const { at, hasJoined, queue, isHanding, failure } = follower;
+        if (hasJoined && place && queue.length === 0 && !isHanding && !failure) return place;
+        return at.id === undefined ? undefined : { position: at.position, id: at.id };
+      },
+    });
+
+    async function* run(follower: Follower, { types, after, signal }: FollowOptions<Type>): AsyncGenerator<AppEvent> {
+      followers.add(follower);
+      const head = askHead();
+      const over = Promise.withResolvers<undefined>();
+      const isOver = () => signal?.aborted || stopping.signal.aborted;
+      const stop = () => {
+        over.resolve(undefined);
+        follower.wake();
+      };
+      signal?.addEventListener('abort', stop, { once: true });
+      stopping.signal.addEventListener('abort', stop, { once: true });
+      try {
+        const now = isOver() ? undefined : await Promise.race([head, over.promise]);
+        if (after === undefined && now) follower.at = now;
+        while (!isOver()) {
+          const { events, until } = await next(follower, types, over.promise);
+          for (const event of events) {
+            if (event.position <= follower.at.position) continue;
+            follower.at = placeOf(event);
+            follower.isHanding = true;
+            yield event;
+            follower.isHanding = false;
+            if (isOver()) return;
+          }
+          if (until) follower.at = until;
         }
+      } finally {
+        followers.delete(follower);
+        signal?.removeEventListener('abort', stop);
+        stopping.signal.removeEventListener('abort', stop);
       }
-    } finally {
-      followers.delete(follower);
-      signal?.removeEventListener('abort', stop);
-      stopping.signal.removeEventListener('abort', stop);
     }
   }
 
-  /** Some of the next events, or none: then ask again. Those that there are already are read here, the others by the common reader. */
-  async function next(follower: Follower, types: string[] | undefined): Promise<AppEvent[]> {
+  type Given = { events: AppEvent[]; until?: Place | undefined };
+
+  /** Some of the next events, or none: then ask again. Older ones are read here, up to where the common reader is. */
+  async function next(follower: Follower, types: string[] | undefined, over: Promise<undefined>): Promise<Given> {
     const event = follower.queue.shift();
-    if (event) return [event];
+    if (event) return { events: [event] };
     if (follower.failure) throw follower.failure;
     if (follower.hasJoined) {
       const { promise, resolve } = Promise.withResolvers<void>();
       follower.wake = resolve;
       await promise;
-      return [];
+      return { events: [] };
     }
-    if (position !== undefined && follower.last >= position) {
+    const { at } = follower;
+    if (place && at.position === place.position && (at.id ?? place.id) === place.id) {
       follower.hasJoined = true;
-      return [];
+      return { events: [], until: place };
     }
     try {
-      const page = await readPage(connection, { after: follower.last, types });
-      if (page.rows.length === 0) follower.last = page.position;
-      return page.rows.map((row) => toEvent(row));
-    } catch {
+      return await readOwn(follower, types, over);
+    } catch (error) {
+      if (error instanceof FellBehind) throw error;
       await sleep(retryMs, undefined, { signal: stopping.signal }).catch(() => {});
-      return [];
+      return { events: [] };
     }
+  }
+
+  /** @throws FellBehind */
+  async function readOwn(follower: Follower, types: string[] | undefined, over: Promise<undefined>): Promise<Given> {
+    const { at } = follower;
+    // Not past the common reader: a follower that is ahead of it could not tell which history it will get from it.
+    if (!place || at.position > place.position) await Promise.race([askHead(), over]);
+    if (!place) return { events: [] };
+    const isAhead = at.position > place.position;
+    const isSettled = !isAhead || (await measureWait(connection)) === undefined;
+    const page = await readPage(connection, { after: at, until: Math.max(place.position, at.position), types });
+    if (page.isRewound) {
+      if (isSettled) throw new FellBehind(await findSafePlace(connection, follower.places), undone);
+      await sleep(retryMs, undefined, { signal: stopping.signal }).catch(() => {});
+      return { events: [] };
+    }
+    if (page.place.position === at.position) await Promise.race([askHead(), over]); // until the common reader has seen it too
+    remember(follower.places, page.place);
+    return { events: page.rows.map((row) => toEvent(row)), until: page.place };
   }
 
   return {
     follow,
-    has: (at: number, id: number) => hasEvent(connection, { position: at, id }),
-    /** The newest event that the app may see. */
+    has: (known: Place) => hasPlace(connection, known),
     readHead: (): Promise<Place> => readHead(connection),
     state(): FeedState {
       if (followers.size === 0) return 'idle';
@@ -258,3 +321,10 @@ export function openFeed(connection: Connection, wakeups: Wakeups) {
     },
   };
 }
+
+function remember(places: Place[], place: Place): void {
+  places.push(place);
+  if (places.length > placesMax) places.shift();
+}
+
+const placeOf = ({ position, id }: AppEvent): Place => ({ position, id });

@@ -2,17 +2,23 @@ import type { Connection } from './connection.ts';
 import { type EventRow, eventColumns } from './events.ts';
 import type { Statement } from './query.ts';
 
-/** An event by its position and its id, which stays the same: a crash of the database may give the position to another. */
+/**
+ * A position with the id of its event, whoever may see that event. The id tells whether the log up to the position is still the same: a
+ * crash of the database may give the position to another event (see sync.has_place). Position 0 is before the first event.
+ */
 export type Place = { position: number; id: number };
+
+/** A place, or a position of which the id is not known. */
+export type After = { position: number; id?: number | undefined };
 
 export type Page = {
   rows: EventRow[];
   /** The newest position there is. */
   head: number;
   /** Up to which everything is read. */
-  position: number;
+  place: Place;
   isLast: boolean;
-  /** The place that was known is not there any more. */
+  /** The log no longer has the place that was read after: what follows is another history. */
   isRewound: boolean;
 };
 
@@ -23,65 +29,70 @@ const pageMax = 1_000;
 const readPositions: Statement = {
   name: 'feed-read',
   text: `with log as materialized (
-      select sync.head() as head, $4::bigint is null or exists (select from sync.events where position = $4 and id = $5) as stands)
-    select ${eventColumns}, log.head, log.stands from log left join lateral (
+      select sync.head() as head, $4::bigint is null or sync.has_place($1, $4) as stands),
+    page as materialized (
+      select head, stands, greatest($1, least($2, head)) as until, sync.id_at(greatest($1, least($2, head))) as until_id from log)
+    select ${eventColumns}, page.head, page.stands, page.until, page.until_id from page left join lateral (
       select * from sync.events where position > $1 and position <= $2 and ($3::text[] is null or type = any ($3))
       order by position) e on true`,
 };
 
-/** The events of the next positions that the app may see. @param known an event read before, to see whether it stands */
+type Bounds = { head: number; stands: boolean; until: number; until_id: number | null };
+
+/**
+ * The events after a place that the app may see.
+ *
+ * @param until the last position to look at, if not a whole page.
+ */
 export async function readPage(
   connection: Connection,
-  { after, types, known }: { after: number; types?: string[]; known?: Place },
+  { after, until = Infinity, types }: { after: After; until?: number; types?: string[] | undefined },
 ): Promise<Page> {
-  const isKnown = known !== undefined && known.position > 0;
-  const found = await connection.run<EventRow & { head: number; stands: boolean }>(readPositions, [
-    after,
-    after + pageMax,
+  const last = Math.min(after.position + pageMax, until);
+  const found = await connection.run<EventRow & Bounds>(readPositions, [
+    after.position,
+    last,
     types ?? null,
-    isKnown ? known.position : null,
-    isKnown ? known.id : null,
+    after.id ?? null,
   ]);
-  const head = found[0]?.head ?? 0;
-  const position = Math.max(after, Math.min(after + pageMax, head));
-  const isRewound = isKnown && found[0]?.stands === false && !(await isDropped(connection, known));
-  return { rows: found.filter((row) => row.position !== null), head, position, isLast: position >= head, isRewound };
+  const [{ head, stands, until: position, until_id: id }] = found as [EventRow & Bounds];
+  return {
+    rows: found.filter((row) => row.position !== null),
+    head,
+    place: { position, id: id ?? (position === after.position ? after.id : undefined) ?? 0 },
+    isLast: position >= head,
+    isRewound: !stands || head < after.position,
+  };
 }
 
-/** Retention drops from the beginning of the log. */
-async function isDropped(connection: Connection, { position }: Place): Promise<boolean> {
-  const [row] = await connection.query<{ dropped: boolean }>(
-    'select coalesce(min(position) > $1, false) as dropped from sync.events',
-    [position],
-  );
-  return row?.dropped ?? false;
-}
-
-/** The newest event that the app may see; position 0 when there is none. */
+/** The newest place. */
 export async function readHead(connection: Connection): Promise<Place> {
-  const [row] = await connection.query<Place>('select position, id from sync.events order by position desc limit 1');
+  const [row] = await connection.query<Place>(
+    'select h.position, coalesce(sync.id_at(h.position), 0) as id from (select sync.head() as position) h',
+  );
+  return row as Place;
+}
+
+/** Whether the log up to this place is what it was; true as well when retention has dropped it. */
+export async function hasPlace(connection: Connection, { position, id }: Place): Promise<boolean> {
+  const [row] = await connection.query<{ has: boolean }>('select sync.has_place($1, $2) as has', [position, id]);
+  return row?.has ?? false;
+}
+
+/** The newest of these places that the log still has; the beginning when it has none of them. */
+export async function findSafePlace(connection: Connection, places: Place[]): Promise<Place> {
+  const [row] = await connection.query<Place>(
+    `select known.position, known.id from unnest($1::bigint[], $2::bigint[]) as known (position, id)
+     where sync.has_place(known.position, known.id) order by known.position desc limit 1`,
+    [places.map((place) => place.position), places.map((place) => place.id)],
+  );
   return row ?? { position: 0, id: 0 };
 }
 
-export async function hasEvent(connection: Connection, { position, id }: Place): Promise<boolean> {
-  const found = await connection.query('select from sync.events where position = $1 and id = $2', [position, id]);
-  return found.length === 1;
-}
-
-/** The position of the newest of these places that stands; before the first of them when none does. */
-export async function findSafePosition(connection: Connection, places: Place[]): Promise<number> {
-  const [row] = await connection.query<{ position: number | null }>(
-    `select max(e.position) as position from unnest($1::bigint[], $2::bigint[]) as known (position, id)
-     join sync.events e on e.position = known.position and e.id = known.id`,
-    [places.map((place) => place.position), places.map((place) => place.id)],
-  );
-  return row?.position ?? Math.max((places[0]?.position ?? 0) - 1, 0);
-}
-
-/** How long the oldest committed event has waited for its number, in milliseconds. */
-export async function measureWait(connection: Connection): Promise<number> {
+/** How long committed events have waited for their numbers, in milliseconds; undefined when none waits. */
+export async function measureWait(connection: Connection): Promise<number | undefined> {
   const [row] = await connection.query<{ ms: number | null }>(
     'select extract(epoch from sync.outbox_age())::float8 * 1000 as ms',
   );
-  return row?.ms ?? 0;
+  return row?.ms ?? undefined;
 }

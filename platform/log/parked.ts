@@ -5,43 +5,82 @@ import type { Transaction } from './transaction.ts';
 /** An event that waits in sync.parked, with how often it was tried. */
 export type ParkedRow = EventRow & { attempts: number; is_replay: boolean };
 
+/** What an event holds back when it is parked: later events of its key, and those of its customer. */
+export type Held = { key: string; customer: string | null };
+
 export type RetryPolicy = { name: string; attemptsMax?: number; retryFirstMs?: number; retryMaxMs?: number };
 
 const parkedColumns = `${eventColumns}, p.attempts, p.is_replay`;
 const errorCharactersMax = 1_000;
 
-/** Those whose time has come: of each key one at most, the first, for only that may be retrying. */
-export async function takeDue(on: Queryable, subscription: string, limit: number): Promise<ParkedRow[]> {
-  return on.query<ParkedRow>(
-    `select ${parkedColumns} from sync.parked p join sync.events e on e.position = p.position
+/** The events whose time has come. `is_behind`: another one has come to stand before it, as when two customers were merged. */
+export async function takeDue(
+  on: Queryable,
+  subscription: string,
+  limit: number,
+): Promise<(ParkedRow & { is_behind: boolean })[]> {
+  return on.query(
+    `select ${parkedColumns}, sync.is_behind(p.subscription, p.position, p.key, p.customer) as is_behind
+     from sync.parked p join sync.events e on e.position = p.position
      where p.subscription = $1 and p.state = 'retrying' and p.attempt_at <= clock_timestamp()
      order by p.position limit $2`,
     [subscription, limit],
   );
 }
 
-/** The next of a key, when nothing stands before it. */
-export async function findNextOfKey(on: Queryable, subscription: string, key: string): Promise<ParkedRow | undefined> {
-  const [next] = await on.query<ParkedRow & { state: string }>(
-    `select ${parkedColumns}, p.state from sync.parked p join sync.events e on e.position = p.position
-     where p.subscription = $1 and p.key = $2 order by p.position limit 1`,
-    [subscription, key],
+/** The events that waited for one that is gone, and wait for none any more: the first of its key, the first of its customer. */
+export async function findNext(on: Queryable, subscription: string, { key, customer }: Held): Promise<ParkedRow[]> {
+  return on.query<ParkedRow>(
+    `select ${parkedColumns}
+     from (
+       (select position from sync.parked where subscription = $1 and key = $2 order by position limit 1)
+       union
+       (select position from sync.parked
+        where subscription = $1 and customer = any (sync.list_merged($3)) order by position limit 1)) f
+     join sync.parked p on p.subscription = $1 and p.position = f.position
+     join sync.events e on e.position = p.position
+     where p.state = 'waiting' and not sync.is_behind(p.subscription, p.position, p.key, p.customer)
+     order by p.position`,
+    [subscription, key, customer],
   );
-  return next?.state === 'dead' ? undefined : next;
 }
 
-/** Lets events wait behind those of their key that are parked already; replayed ones stand before them, and are tried at once. */
+/**
+ * Of these events, those that must wait for one that is parked; and of each the customer that it belongs to today, after all merges.
+ * An event that is parked itself is among them.
+ */
+export async function findBehind(
+  on: Queryable,
+  subscription: string,
+  events: AppEvent[],
+): Promise<Map<number, { isBehind: boolean; customer: string | null }>> {
+  const rows = await on.query<{ position: number; is_behind: boolean; customer: string | null }>(
+    `select e.position, sync.is_behind($1, 9223372036854775807, e.key, e.customer) as is_behind,
+       coalesce(c.merged_into, e.customer) as customer
+     from unnest($2::bigint[], $3::text[], $4::uuid[]) as e (position, key, customer)
+     left join platform.customers c on c.id = e.customer`,
+    [
+      subscription,
+      events.map(({ position }) => position),
+      events.map(({ key }) => key),
+      events.map(({ customer }) => customer),
+    ],
+  );
+  return new Map(rows.map((row) => [row.position, { isBehind: row.is_behind, customer: row.customer }]));
+}
+
+/** Lets events wait behind those that hold them back; replayed ones are put before those, and are tried at once. */
 export async function parkBehind(on: Queryable, subscription: string, events: AppEvent[]): Promise<void> {
   const keys = events.map((event) => event.key);
+  const customers = events.map((event) => event.customer);
   await on.query(
-    `insert into sync.parked (subscription, position, key, state, is_replay)
-     select $1, e.position, e.key, 'waiting', e.is_replay from unnest($2::bigint[], $3::text[], $4::boolean[]) as e (position, key, is_replay)
+    `insert into sync.parked (subscription, position, key, customer, state, is_replay)
+     select $1, e.position, e.key, e.customer, 'waiting', e.is_replay
+     from unnest($2::bigint[], $3::text[], $4::uuid[], $5::boolean[]) as e (position, key, customer, is_replay)
      on conflict do nothing`,
-    [subscription, events.map((event) => event.position), keys, events.map((event) => event.isReplay)],
+    [subscription, events.map((event) => event.position), keys, customers, events.map((event) => event.isReplay)],
   );
-  if (events.some((event) => event.isReplay)) {
-    await on.query('select sync.start_first_of_keys($1, $2)', [subscription, keys]);
-  }
+  if (events.some((event) => event.isReplay)) await startFirst(on, subscription, events);
 }
 
 /** Notes a failed attempt: to be tried again after a while that doubles, or dead when that was the last. */
@@ -51,17 +90,18 @@ export async function parkFailed(
   event: AppEvent,
   attempts: number,
   error: unknown,
-): Promise<void> {
+): Promise<{ isDead: boolean }> {
   const isDead = attempts >= attemptsMax;
   await on.query(
-    `insert into sync.parked (subscription, position, key, state, attempts, attempt_at, error, is_replay)
-     values ($1, $2, $3, $4, $5, clock_timestamp() + make_interval(secs => $6::float8 / 1000), $7, $8)
+    `insert into sync.parked (subscription, position, key, customer, state, attempts, attempt_at, error, is_replay)
+     values ($1, $2, $3, $4, $5, $6, clock_timestamp() + make_interval(secs => $7::float8 / 1000), $8, $9)
      on conflict (subscription, position) do update
        set state = excluded.state, attempts = excluded.attempts, attempt_at = excluded.attempt_at, error = excluded.error`,
     [
       name,
       event.position,
       event.key,
+      event.customer,
       isDead ? 'dead' : 'retrying',
       attempts,
       isDead ? null : retryDelayMs(attempts, retryFirstMs, retryMaxMs),
@@ -69,6 +109,7 @@ export async function parkFailed(
       event.isReplay,
     ],
   );
+  return { isDead };
 }
 
 /** Doubles with each attempt, and is spread by half of it, so that what failed together does not come back together. Pure but for chance. */
@@ -80,7 +121,16 @@ export async function unpark(on: Queryable, subscription: string, position: numb
   await on.query('select sync.unpark($1, $2)', [subscription, position]);
 }
 
-/** Makes the next of a key due at once: more of them than one transaction should work. */
+/** Sets right which parked events are tried and which wait: of these, or of all. See sync.start_first. */
+export async function startFirst(on: Queryable, subscription: string, held?: Held[]): Promise<void> {
+  await on.query('select sync.start_first($1, $2, $3)', [
+    subscription,
+    held?.map(({ key }) => key) ?? null,
+    held?.map(({ customer }) => customer).filter((customer) => customer !== null) ?? null,
+  ]);
+}
+
+/** Makes an event due at once: more of them than one transaction should work. */
 export async function makeDue(tx: Transaction, subscription: string, position: number): Promise<void> {
   await tx.query(
     `update sync.parked set state = 'retrying', attempt_at = clock_timestamp() where subscription = $1 and position = $2`,

@@ -19,7 +19,7 @@ const harmless = new Set(
    jsonb_typeof lag last_value lead least left length lower lpad make_interval max md5 min now nullif numeric octet_length position
    random rank regexp_replace replace right round row_number row_to_json rpad split_part starts_with statement_timestamp string_agg
    string_to_array strpos substr substring sum timestamptz to_char to_json to_jsonb to_timestamp trim unnest upper varchar
-   sync.head sync.outbox_age`.split(/\s+/),
+   sync.has_place sync.head sync.id_at sync.list_vain_types sync.outbox_age`.split(/\s+/),
 );
 
 /** Whether a statement may change something: it says so, or calls a function that is not known to change nothing. Pure. */

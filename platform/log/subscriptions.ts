@@ -1,10 +1,45 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Connection } from './connection.ts';
-import { type AppEvent, type EventRow, type EventType, eventColumns, toEvent } from './events.ts';
-import { findNextOfKey, makeDue, type ParkedRow, parkBehind, parkFailed, takeDue, unpark } from './parked.ts';
-import type { Statement } from './query.ts';
+import { InvalidField } from './errors.ts';
+import { type AppEvent, type EventRow, type EventType, toEvent } from './events.ts';
+import { findHolds, noHolds } from './holds.ts';
+import { type Lease, move, readAhead, takeLease } from './lease.ts';
+import { type Failure, type Lifecycle, warnOf } from './lifecycle.ts';
+import { findNext, makeDue, type ParkedRow, parkBehind, parkFailed, startFirst, takeDue, unpark } from './parked.ts';
+import { isRegistered, type RegistrationOptions, register, removeSubscription } from './registration.ts';
 import type { Transaction } from './transaction.ts';
 import type { Wakeups } from './wakeups.ts';
+
+/*
+ * Subscriptions: durable readers of the log.
+ *
+ * The model. A row of sync.subscriptions is a position: everything up to it is handled or stands in sync.parked. A step is one
+ * transaction: it locks that row (`for update skip locked`, which is the lease: any number of processes may run the same
+ * subscription), reads the next events, gives them to the handler, and moves the position. The handler's writes commit with the
+ * move, so in this database each effect happens once. A step does not wait for the disk: a crash undoes the numbering, the move
+ * and the handler's writes from the same moment on, and all of it is done again.
+ *
+ * The order. Events of one key (a row) are handled in the order of the log, always. If the subscription holds back customers, the
+ * default, events of one customer are too. An event that fails is parked, and later events that share its key or its customer are
+ * parked behind it: an event that was written before its row had a customer shares the key, later ones of the row share both, so the
+ * order holds across the link. Customers are compared as they are merged at that moment: when two become one, what waits for either
+ * waits for the first of both.
+ *
+ * The states of a parked event. retrying: it is the first of its key and of its customer, and is tried at attempt_at. waiting: it is
+ * behind another one. dead: its attempts are used up; it and all that is behind it wait until an operator redrives or skips it.
+ * sync.start_first moves events between retrying and waiting whenever one is put in front or taken away.
+ *
+ * What each failure does:
+ * - The handler throws for a batch: the step is undone, and the events are taken one by one, each in a savepoint.
+ * - The handler throws for one event: the event is parked; the step goes on with the others.
+ * - The handler throws TargetUnavailable: the step is undone, nothing is parked, no attempt is counted; the whole waits.
+ * - The handler is not done in time, or takes its connection down: the step is undone. The next steps take one event at a time; an event
+ *   that costs its transaction twice is parked unseen.
+ * - The database is out of reach: the step is done again, after a rest that doubles up to two seconds.
+ * - The subscription was deleted: it says so and registers again by its rule.
+ * - Its types do not exist, or are not shown to the app: it says so, and `ready` rejects; it does not start.
+ * Every failure is told to `onError`, to those who watch the lifecycle, and otherwise in a warning of the process.
+ */
 
 /** What a handler writes through `tx` commits together with the subscription's move: in this database its effect happens once. */
 export type Handled = { tx: Transaction /** From 1. */; attempt: number };
@@ -21,17 +56,7 @@ export class TargetUnavailable extends Error {
   }
 }
 
-export type SubscriptionOptions<Type extends EventType> = {
-  /** Unique in the whole platform, and for ever: under it the cursor is kept. */
-  name: string;
-  /** All that the app may see, when left out. */
-  types?: Type[];
-  /**
-   * Where a new subscription starts: with what comes from now on, with the oldest event there is, or with a snapshot: `load` reads
-   * tables through its `tx`, and every change that it does not see follows as an event. One that it sees may follow as well:
-   * compare versions. Its queries may take as long as the server lets them.
-   */
-  from?: 'now' | 'beginning' | { load: (tx: Transaction) => Promise<unknown> };
+export type SubscriptionOptions<Type extends EventType> = RegistrationOptions<Type> & {
   batchMax?: number;
   attemptsMax?: number;
   retryFirstMs?: number;
@@ -40,15 +65,32 @@ export type SubscriptionOptions<Type extends EventType> = {
   pollMs?: number;
   /** A handler that takes longer has failed. Below the half minute after which PostgreSQL ends an app's transaction. */
   handlerTimeoutMs?: number;
-  /** Told of every failure: of a handler, or of the database. */
+  /** Told of every failure: of a handler, or of the database. Without it and without a watcher, failures are warnings of the process. */
   onError?: (error: unknown) => void;
 };
 
 export type Subscription = {
   readonly name: string;
+  /**
+   * Settles when the subscription is registered: everything that commits from then on reaches the handler. Rejects when it never will be,
+   * because what it asks for cannot be had, or because it was stopped before.
+   */
+  readonly ready: Promise<void>;
   /** Settles when what is under way is done. */
   stop(): Promise<void>;
+  /** Stops it here and removes it with its position and all that it has parked. Stop it in other processes first: they would begin again. */
+  remove(): Promise<void>;
 };
+
+/** Somebody removed the subscription while this process ran it. */
+export class SubscriptionGone extends Error {
+  constructor(subscription: string) {
+    super(
+      `Subscription ${subscription} was removed while it ran here. It begins again by its rule (from); what came in between may be missing.`,
+    );
+    this.name = 'SubscriptionGone';
+  }
+}
 
 /** Look at the handler: it waits for something that does not come. */
 export class HandlerTimeout extends Error {
@@ -61,34 +103,8 @@ export class HandlerTimeout extends Error {
 /** A batch of several failed as a whole. */
 class BatchFailed extends Error {}
 
-type Lease = { position: number; replay_until: number; retry_in_ms: number | null };
-
 /** What a step leaves: more to do at once, or nothing before so many milliseconds. */
 type Outlook = { hasMore: boolean; restMs: number };
-
-/** Who runs it with other types, as in the middle of a deployment, would move the position past what those miss: no lease for them. */
-const takeLease: Statement = {
-  name: 'subscription-lease',
-  text: `select position, replay_until,
-      (select extract(epoch from min(p.attempt_at) - clock_timestamp())::float8 * 1000
-       from sync.parked p where p.subscription = s.name and p.state = 'retrying') as retry_in_ms
-    from sync.subscriptions s where name = $1 and not is_paused and types is not distinct from $2::text[] for update skip locked`,
-};
-/**
- * The events of the next positions. Without an end to those PostgreSQL may fetch and sort the whole backlog for each batch. Whether
- * something is parked is asked here: the lease's own snapshot may be older than the lock that it got.
- */
-const readAhead: Statement = {
-  name: 'subscription-read',
-  text: `with log as materialized (select sync.head() as head, exists (select from sync.parked where subscription = $5) as has_parked)
-    select ${eventColumns}, log.head, log.has_parked from log left join lateral (
-      select * from sync.events where position > $1 and position <= $2 and ($3::text[] is null or type = any ($3))
-      order by position limit $4) e on true`,
-};
-const move: Statement = {
-  name: 'subscription-move',
-  text: 'update sync.subscriptions set position = $2, moved_at = clock_timestamp() where name = $1',
-};
 
 /** After this long a step that works parked events lets the log have its turn. */
 const parkedStepMs = 1_000;
@@ -96,6 +112,8 @@ const parkedStepMs = 1_000;
 /** How often an event may take its transaction down as a whole before it is parked unseen. */
 const lostTransactionsMax = 2;
 const databaseRetryMaxMs = 2_000;
+/** So many polls apart, what is parked is set right as a whole: an undone merge may have left events that wait for nothing. */
+const setRightEveryPolls = 10;
 /** Positions looked at in one step, of which only some may be of the types asked for. */
 const lookAheadMin = 2_000;
 
@@ -104,12 +122,11 @@ const lookAheadMin = 2_000;
  * worked by whoever has locked the row of the subscription.
  */
 export function startSubscription<Type extends EventType>(
-  connection: Connection,
-  wakeups: Wakeups,
+  { connection, wakeups, lifecycle }: { connection: Connection; wakeups: Wakeups; lifecycle: Lifecycle },
   options: SubscriptionOptions<Type>,
   handle: BatchHandler<Type>,
 ): Subscription {
-  const { name, types, batchMax = 100, pollMs = 1_000, handlerTimeoutMs = 25_000, onError = () => {} } = options;
+  const { name, types, batchMax = 100, pollMs = 1_000, handlerTimeoutMs = 25_000, onError } = options;
   const lookAhead = Math.max(batchMax, lookAheadMin);
   const stopping = new AbortController();
   // After a whole transaction was lost: for so many steps one event at a time, to find the one that does it.
@@ -123,14 +140,34 @@ export function startSubscription<Type extends EventType>(
   // The next look then knows when to try again.
   let hasFailed = false;
   const lost = new Map<number, number>();
+  let setRightAt = performance.now();
+  // Why a batch failed as a whole: said if none of its events fails on its own.
+  let batchError: unknown;
+  let handled = 0;
+  const registered = Promise.withResolvers<void>();
+  registered.promise.catch(() => {}); // told to onError as well: whoever does not wait for it is not to be ended by it
+
+  function fail(failure: Failure): void {
+    lifecycle.tell(failure);
+    try {
+      if (onError) onError(failure.error);
+      else if (!lifecycle.isWatched()) warnOf(failure);
+    } catch (error) {
+      warnOf({ ...failure, error });
+    }
+  }
 
   /** One transaction. What it did and what its handler wrote may be lost in a crash of the database together, and is then done again. */
   function step(): Promise<Outlook> {
     const limit = carefulSteps > 0 ? 1 : batchMax;
     hasHanded = false;
+    handled = 0;
     return connection.transaction({ mayBeLost: true }, async (tx) => {
       const [lease] = await tx.run<Lease>(takeLease, [name, types ?? null]);
-      if (!lease) return { hasMore: false, restMs: pollMs }; // paused, or another process works
+      if (!lease) {
+        if (!(await isRegistered(tx, name))) throw new SubscriptionGone(name);
+        return { hasMore: false, restMs: pollMs }; // paused, or another process works
+      }
       // Taking turns with the log: what fails slowly must not keep what is new waiting.
       const { retry_in_ms: retryInMs } = lease;
       let isDue = retryInMs !== null && retryInMs <= 0;
@@ -158,29 +195,41 @@ export function startSubscription<Type extends EventType>(
       name,
     ]);
     const head = Math.max(rows[0]?.head ?? 0, lease.position);
+    const hasParked = rows[0]?.has_parked ?? true;
     const found = rows.filter((row) => row.position !== null);
     const position =
       found.length < limit ? Math.min(head, lease.position + lookAhead) : (found.at(-1) as EventRow).position;
     if (found.length > 0) {
       const events = found.map((row) => toEvent(row, row.position <= lease.replay_until) as AppEvent<Type>);
-      await handleInOrder(tx, events, rows[0]?.has_parked ?? true);
+      await handleInOrder(tx, events, lease, hasParked);
     }
     if (position > lease.position) await tx.run(move, [name, position]);
+    if (hasParked && performance.now() - setRightAt > setRightEveryPolls * pollMs) {
+      setRightAt = performance.now();
+      await startFirst(tx, name);
+    }
     return position < head;
   }
 
-  /** All at once if nothing fails; else each on its own: what fails is parked, and what is of its key waits behind it. */
-  async function handleInOrder(tx: Transaction, events: AppEvent<Type>[], hasParked: boolean): Promise<void> {
-    const blocked = hasParked ? await findBlockedKeys(tx, events) : new Set<string>();
-    const waiting = events.filter((event) => blocked.has(event.key));
-    const free = events.filter((event) => !blocked.has(event.key));
-    if (free.length > 1 && !isSplit) await handleWhole(tx, free);
-    else {
-      for (const event of free) {
-        if (blocked.has(event.key)) waiting.push(event);
-        else if (!(await tryOne(tx, event, 1))) blocked.add(event.key);
-      }
+  /** All at once if nothing fails. Otherwise each on its own: one that fails is parked, and what it holds back waits behind it. */
+  async function handleInOrder(
+    tx: Transaction,
+    events: AppEvent<Type>[],
+    lease: Lease,
+    hasParked: boolean,
+  ): Promise<void> {
+    const holds = isSplit || hasParked ? await findHolds(tx, lease, events) : noHolds;
+    const waiting: AppEvent<Type>[] = [];
+    const free: AppEvent<Type>[] = [];
+    for (const event of events) {
+      if (holds.has(event)) {
+        holds.add(event);
+        waiting.push(event);
+      } else if (!isSplit) free.push(event);
+      else if (!(await tryOne(tx, event, 1))) holds.add(event);
     }
+    if (free.length > 1) await handleWhole(tx, free);
+    else if (free[0]) await tryOne(tx, free[0], 1);
     if (waiting.length > 0) await parkBehind(tx, name, waiting);
   }
 
@@ -202,18 +251,10 @@ export function startSubscription<Type extends EventType>(
     const timer = setTimeout(() => reject(new HandlerTimeout(name, handlerTimeoutMs)), handlerTimeoutMs);
     try {
       await Promise.race([handle(events, context), promise]);
+      handled += events.length;
     } finally {
       clearTimeout(timer);
     }
-  }
-
-  async function findBlockedKeys(tx: Transaction, events: AppEvent<Type>[]): Promise<Set<string>> {
-    const keys = [...new Set(events.map((event) => event.key))];
-    const rows = await tx.query<{ key: string }>(
-      'select distinct key from sync.parked where subscription = $1 and key = any ($2)',
-      [name, keys],
-    );
-    return new Set(rows.map((row) => row.key));
   }
 
   /** @returns whether it was handled; if not, it is parked */
@@ -232,44 +273,66 @@ export function startSubscription<Type extends EventType>(
       }
     }
     hasFailed = true;
-    onError(failure);
-    await parkFailed(tx, options, event, attempt, failure);
+    const { isDead } = await parkFailed(tx, options, event, attempt, failure);
+    fail({ kind: 'event.parked', subscription: name, event, attempt, isDead, error: failure });
     underWay = undefined;
     return false;
   }
 
-  /** Those that are due, each followed by those of its key that waited for it. @returns whether there were any */
+  /** The events that are due, each followed by those that waited for it. @returns whether there were any */
   async function workParked(tx: Transaction, limit: number): Promise<boolean> {
     const due = await takeDue(tx, name, limit);
+    const behind = due.filter((row) => row.is_behind);
+    if (behind.length > 0) await startFirst(tx, name, behind); // they wait from now on
     const endsAt = performance.now() + parkedStepMs;
     let worked = 0;
     for (const first of due) {
       if (performance.now() > endsAt) break;
-      for (let next: ParkedRow | undefined = first; next; next = await findNextOfKey(tx, name, first.key)) {
-        if (worked++ >= limit && next !== first) {
-          await makeDue(tx, name, next.position);
-          break;
-        }
-        if (!(await tryOne(tx, toEvent(next, next.is_replay) as AppEvent<Type>, next.attempts + 1))) break;
-        await unpark(tx, name, next.position);
-      }
+      if (first.is_behind) continue;
+      await workOne(first);
     }
     return due.length > 0;
+
+    async function workOne(row: ParkedRow): Promise<void> {
+      const chain = [row];
+      for (let next = chain.shift(); next; next = chain.shift()) {
+        if (worked++ >= limit && next !== row) {
+          await makeDue(tx, name, next.position);
+          continue;
+        }
+        if (!(await tryOne(tx, toEvent(next, next.is_replay) as AppEvent<Type>, next.attempts + 1))) continue;
+        await unpark(tx, name, next.position);
+        chain.push(...(await findNext(tx, name, next)));
+      }
+    }
   }
 
   async function run(): Promise<void> {
-    let isRegistered = false;
+    let isReady = false;
     let failures = 0;
     while (!stopping.signal.aborted) {
       let restMs = 0;
       try {
-        if (!isRegistered) await register(connection, options);
-        isRegistered = true;
+        if (!isReady) {
+          const { isNew } = await register(connection, options);
+          isReady = true;
+          lifecycle.tell({ kind: 'subscription.ready', subscription: name, isNew });
+          registered.resolve();
+        }
         underWay = undefined;
         const signs = wakeups.signs();
+        const startedAt = performance.now();
         const outlook = await step();
         failures = 0;
+        if (isSplit && !hasFailed) fail({ kind: 'subscription.failed', subscription: name, error: batchError });
         isSplit = false;
+        if (handled > 0)
+          lifecycle.tell({
+            kind: 'events.handled',
+            subscription: name,
+            events: handled,
+            ms: performance.now() - startedAt,
+          });
         if (carefulSteps > 0 && --carefulSteps === 0) lost.clear();
         if (!outlook.hasMore) {
           await wakeups.next(Math.max(outlook.restMs, 1), { after: signs, signal: stopping.signal });
@@ -277,11 +340,24 @@ export function startSubscription<Type extends EventType>(
       } catch (error) {
         if (error instanceof BatchFailed) {
           isSplit = true;
+          batchError = error.cause;
           continue;
         }
-        onError(error);
-        if (error instanceof TargetUnavailable) restMs = error.retryAfterMs;
-        else {
+        if (!isReady && error instanceof InvalidField) {
+          fail({ kind: 'subscription.refused', subscription: name, error });
+          registered.reject(error);
+          return;
+        }
+        if (error instanceof SubscriptionGone) {
+          isReady = false;
+          fail({ kind: 'subscription.gone', subscription: name, error });
+          continue;
+        }
+        if (error instanceof TargetUnavailable) {
+          restMs = error.retryAfterMs;
+          fail({ kind: 'target.unavailable', subscription: name, error, retryAfterMs: restMs });
+        } else {
+          fail({ kind: 'subscription.failed', subscription: name, error });
           if (carefulSteps > 0 && underWay !== undefined) lost.set(underWay, (lost.get(underWay) ?? 0) + 1);
           if (hasHanded) carefulSteps = batchMax;
           restMs = Math.min(50 * 2 ** failures++, databaseRetryMaxMs);
@@ -289,43 +365,21 @@ export function startSubscription<Type extends EventType>(
       }
       if (restMs > 0) await sleep(restMs, undefined, { signal: stopping.signal }).catch(() => {});
     }
+    registered.reject(new Error(`Subscription ${name} was stopped before it was registered.`));
   }
 
   const running = run();
+  async function stop(): Promise<void> {
+    stopping.abort();
+    await running;
+  }
   return {
     name,
-    async stop() {
-      stopping.abort();
-      await running;
+    ready: registered.promise,
+    stop,
+    async remove() {
+      await stop();
+      await removeSubscription(connection, name);
     },
   };
-}
-
-/** Makes the subscription if there is none; one that is there keeps its position, and gets the types of who comes last. */
-async function register<Type extends EventType>(
-  connection: Connection,
-  { name, types, from = 'now' }: SubscriptionOptions<Type>,
-): Promise<void> {
-  const known = await connection.query<{ is_same: boolean }>(
-    'select types is not distinct from $2::text[] as is_same from sync.subscriptions where name = $1',
-    [name, types ?? null],
-  );
-  if (known[0]?.is_same) return; // without a lock, which another process may hold for as long as a handler takes
-  if (known[0]) {
-    await connection.query('update sync.subscriptions set types = $2 where name = $1', [name, types ?? null]);
-    return;
-  }
-  // One snapshot for the position and for what `load` reads. Of two who register at once, one is told to try again.
-  await connection.transaction({ isolation: 'repeatable read' }, async (tx) => {
-    const start = from === 'beginning' ? '(select coalesce(min(position), 1) - 1 from sync.events)' : 'sync.head()';
-    await tx.query(`insert into sync.subscriptions (name, types, position) values ($1, $2, ${start})`, [
-      name,
-      types ?? null,
-    ]);
-    if (typeof from === 'object')
-      await from.load({
-        ...tx,
-        query: (text, values, limit) => tx.query(text, values, limit ?? { timeoutMs: Infinity }),
-      });
-  });
 }

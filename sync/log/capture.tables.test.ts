@@ -18,8 +18,12 @@ type Table = {
   /** The column is jsonb. */
   isJson?: true;
   hidden?: string[];
-  /** By default the row. */
-  key?: string;
+  /** The event of the record whose version a change of this row counts up; it comes first. */
+  counts?: string;
+  /** By default the row's id. */
+  key?: (id: string) => string;
+  /** By default none. */
+  customer?: (id: string) => string;
 };
 
 const tables: Record<string, Table> = {
@@ -30,6 +34,7 @@ const tables: Record<string, Table> = {
     make: `insert into platform.customers (email, name) values ('new@example.com', 'New')`,
     column: 'name',
     hidden: ['email_key'],
+    customer: (id) => id,
   },
   'platform.companies': {
     entity: 'company',
@@ -45,6 +50,7 @@ const tables: Record<string, Table> = {
     make: `select from platform.sign_in_user('u-new', 'u@example.com', 'New', 't', 'o')`,
     column: 'name',
     hidden: ['directory_tenant_id', 'directory_object_id'],
+    key: (id) => `user:${id}`,
   },
   'crm.deals': {
     entity: 'deal',
@@ -53,7 +59,8 @@ const tables: Record<string, Table> = {
     hidden: ['request_digest'],
     make: `insert into crm.deals (customer_id, pipeline_id, stage_id, name) values ('${ids.customer}', 1, 1, 'New')`,
     column: 'name',
-    key: ids.customer,
+    key: (id) => `deal:${id}`,
+    customer: () => ids.customer,
   },
   'crm.contacts': {
     entity: 'contact',
@@ -61,7 +68,7 @@ const tables: Record<string, Table> = {
     login: 'foundation_app',
     make: `insert into crm.contacts (company_id, customer_id, name) values ('${ids.company}', '${ids.customer}', 'New')`,
     column: 'name',
-    key: ids.customer,
+    customer: () => ids.customer,
   },
   'crm.activities': {
     entity: 'activity',
@@ -70,7 +77,7 @@ const tables: Record<string, Table> = {
     hidden: ['request_digest'],
     make: `insert into crm.activities (customer_id, type, description) values ('${ids.customer}', 'note', 'New')`,
     column: 'description',
-    key: ids.customer,
+    customer: () => ids.customer,
   },
   'crm.custom_field_values': {
     entity: 'custom_value',
@@ -79,7 +86,9 @@ const tables: Record<string, Table> = {
     make: `insert into crm.custom_field_values (field_id, customer_id, value) values (1, '${ids.customer}', '"New"')`,
     column: 'value',
     isJson: true,
-    key: ids.customer,
+    counts: 'customer.updated',
+    key: (id) => `custom_value:${id}`,
+    customer: () => ids.customer,
   },
   'support.sessions': {
     entity: 'session',
@@ -88,7 +97,7 @@ const tables: Record<string, Table> = {
     make: `insert into support.sessions (widget_id, customer_id, visitor_email, visitor_name, token_hash) select id, '${ids.customer}', 'v@example.com', 'New', sha256('new') from support.widgets`,
     column: 'visitor_name',
     hidden: ['token_hash', 'message_count', 'last_message_at', 'visitor_read_number', 'agent_read_number', 'page'],
-    key: ids.customer,
+    customer: () => ids.customer,
   },
   'support.messages': {
     entity: 'message',
@@ -96,7 +105,8 @@ const tables: Record<string, Table> = {
     login: 'support_app',
     make: `insert into support.messages (session_id, number, author, client_id, body) values ('${ids.session}', 1, 'visitor', 'c1', 'New')`,
     column: 'body',
-    key: ids.customer,
+    key: () => ids.session,
+    customer: () => ids.customer,
   },
   'support.calls': {
     entity: 'call',
@@ -105,7 +115,7 @@ const tables: Record<string, Table> = {
     make: `insert into support.calls (customer_id, direction, number_e164, notes, started_at) values ('${ids.customer}', 'inbound', '+4930123456', 'New', now())`,
     column: 'notes',
     hidden: ['client_id', 'request_digest'],
-    key: ids.customer,
+    customer: () => ids.customer,
   },
   'support.session_entries': {
     entity: 'entry',
@@ -114,7 +124,8 @@ const tables: Record<string, Table> = {
     make: `insert into support.session_entries (session_id, kind, client_id, body) values ('${ids.session}', 'note', 'n1', 'New')`,
     column: 'body',
     hidden: ['client_id'],
-    key: ids.customer,
+    key: () => ids.session,
+    customer: () => ids.customer,
   },
 };
 
@@ -159,14 +170,22 @@ test('these are all the tables that are captured', async () => {
 
 describe.each(Object.entries(tables))(
   'a row of %s',
-  (table, { entity, audience, login, make, column, isJson, hidden, key }) => {
+  (table, { entity, audience, login, make, column, isJson, hidden, counts, key, customer }) => {
     let id: string;
     const written = (text: string) => (isJson ? JSON.stringify(text) : text);
-    const shared = () => ({ audience, key: key ?? id, row_id: id });
+    const shared = () => ({ audience, key: key?.(id) ?? id, customer: customer?.(id) ?? null, row_id: id });
+    /** What a statement adds to the log of this table, each with what it counts. */
+    const ownEventsOf = async (client: pg.Client, text: string, values: unknown[] = []): Promise<LoggedEvent[]> => {
+      const events = await eventsOf(client, text, values);
+      const own = events.filter((event) => event.type.startsWith(`${entity}.`));
+      if (counts) expect(events.map((event) => event.type)).toEqual(own.flatMap((event) => [counts, event.type]));
+      else expect(events).toEqual(own);
+      return own;
+    };
     const setBoth = `insert into ${table} overriding system value select r.* from ${table} t, jsonb_populate_record(t, jsonb_build_object('${column}', $2::text)) r where t.id::text = $1`;
 
     test('that is inserted is one event with every column but the hidden', async () => {
-      const events = await eventsOf(apps[login], make);
+      const events = await ownEventsOf(apps[login], make);
       expect(events).toHaveLength(1);
       const event = events[0] as LoggedEvent;
       id = event.row_id;
@@ -182,7 +201,7 @@ describe.each(Object.entries(tables))(
     });
 
     test('that is updated tells what it was and is, and nothing else that it has', async () => {
-      const [event, ...more] = await eventsOf(owner, `update ${table} set ${column} = $2 where id::text = $1`, [
+      const [event, ...more] = await ownEventsOf(owner, `update ${table} set ${column} = $2 where id::text = $1`, [
         id,
         written('Newer'),
       ]);
@@ -197,18 +216,20 @@ describe.each(Object.entries(tables))(
     });
 
     test('that is updated to what it is, is no event', async () => {
-      expect(await eventsOf(owner, `update ${table} set ${column} = ${column} where id::text = $1`, [id])).toEqual([]);
-      expect(await eventsOf(owner, `update ${table} set ${column} = null where false`)).toEqual([]);
+      expect(await ownEventsOf(owner, `update ${table} set ${column} = ${column} where id::text = $1`, [id])).toEqual(
+        [],
+      );
+      expect(await ownEventsOf(owner, `update ${table} set ${column} = null where false`)).toEqual([]);
     });
 
     test('that is upserted or merged is captured as what happens to it', async () => {
       const upsert = `${setBoth} on conflict (id) do update set ${column} = excluded.${column}`;
-      expect(await eventsOf(owner, upsert, [id, 'Upserted'])).toMatchObject([
+      expect(await ownEventsOf(owner, upsert, [id, 'Upserted'])).toMatchObject([
         { ...shared(), type: `${entity}.updated`, data: { [column]: 'Upserted' }, previous: { [column]: 'Newer' } },
       ]);
-      expect(await eventsOf(owner, `${setBoth} on conflict do nothing`, [id, 'Ignored'])).toEqual([]);
+      expect(await ownEventsOf(owner, `${setBoth} on conflict do nothing`, [id, 'Ignored'])).toEqual([]);
       const merge = `merge into ${table} t using (select $1::text as id) s on t.id::text = s.id when matched then update set ${column} = $2`;
-      expect(await eventsOf(owner, merge, [id, written('Merged')])).toMatchObject([
+      expect(await ownEventsOf(owner, merge, [id, written('Merged')])).toMatchObject([
         { ...shared(), type: `${entity}.updated`, data: { [column]: 'Merged' }, previous: { [column]: 'Upserted' } },
       ]);
     });
@@ -218,7 +239,7 @@ describe.each(Object.entries(tables))(
         await owner.query('delete from platform.customer_external_ids where customer_id::text = $1', [id]);
       if (table === 'platform.customers')
         await owner.query('delete from platform.customer_emails where customer_id::text = $1', [id]);
-      const [event, ...more] = await eventsOf(owner, `delete from ${table} where id::text = $1`, [id]);
+      const [event, ...more] = await ownEventsOf(owner, `delete from ${table} where id::text = $1`, [id]);
       expect(more).toEqual([]);
       expect(event).toMatchObject({
         ...shared(),
@@ -230,6 +251,56 @@ describe.each(Object.entries(tables))(
     });
   },
 );
+
+test('every version of a record has its event, also when a custom field or a hidden column alone has changed', async () => {
+  const customer = '00000000-0000-7000-8000-0000000000b0';
+  const make = `insert into platform.customers (id, email, name, created_by_app) values ('${customer}', 'Bo@example.com', 'Bo', 'foundation')`;
+  const changes = [
+    `insert into crm.custom_field_values (field_id, customer_id, value) values (1, '${customer}', '"gold"')`,
+    `update crm.custom_field_values set value = '"silver"' where customer_id = '${customer}'`,
+    `delete from crm.custom_field_values where customer_id = '${customer}'`,
+    `update platform.customers set email = 'Bö@example.com', email_key = 'b0@example.com' where id = '${customer}'`,
+    `update platform.customers set email_key = 'bo@example.com' where id = '${customer}'`,
+    `update platform.customers set name = 'Bo B' where id = '${customer}'`,
+  ];
+  const events = await eventsOf(owner, [make, ...changes].join('; '));
+  const told = events.filter((event) => event.type.startsWith('customer.'));
+  expect(told.map((event) => event.version)).toEqual([1, 2, 3, 4, 5, 6, 7]);
+  expect(told[1]).toMatchObject({
+    type: 'customer.updated',
+    previous: {},
+    data: { email: 'Bo@example.com', name: 'Bo' },
+  });
+  expect(told[5]?.data).not.toHaveProperty('email_key');
+  expect(await eventsOf(owner, `update platform.customers set name = name where id = '${customer}'`)).toEqual([]);
+});
+
+test('a value of a deal or of a company has the key of that record, which it never leaves', async () => {
+  const deal = (
+    await owner.query(
+      `insert into crm.deals (customer_id, pipeline_id, stage_id, name) values ('${ids.customer}', 1, 1, 'Keyed') returning id`,
+    )
+  ).rows[0].id;
+  const field = async (record: string) =>
+    (
+      await owner.query(
+        `insert into crm.custom_fields (record, key, label, type) values ($1, 'keyed', 'Keyed', 'text') returning id`,
+        [record],
+      )
+    ).rows[0].id;
+  const events = await eventsOf(
+    owner,
+    `insert into crm.custom_field_values (field_id, deal_id, company_id, value)
+     values (${await field('deal')}, ${deal}, null, '"a"'), (${await field('company')}, null, '${ids.company}', '"b"')`,
+  );
+  expect(events.map(({ type, key, customer }) => ({ type, key, customer }))).toEqual([
+    { type: 'deal.updated', key: `deal:${deal}`, customer: ids.customer },
+    { type: 'custom_value.created', key: `deal:${deal}`, customer: ids.customer },
+    { type: 'company.updated', key: ids.company, customer: null },
+    { type: 'custom_value.created', key: ids.company, customer: null },
+  ]);
+  await owner.query(`delete from crm.custom_field_values where field_key = 'keyed'`);
+});
 
 test('what changes only in hidden columns is no event', async () => {
   await owner.query(`insert into platform.users (id, email, name) values ('u-later', 'later@example.com', 'Later')`);

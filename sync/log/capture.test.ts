@@ -50,7 +50,8 @@ async function eventsOf(work: () => Promise<unknown>): Promise<LoggedEvent[]> {
   return readEvents(platform.sync, { after, limit: 100 });
 }
 
-const briefly = (events: LoggedEvent[]) => events.map(({ type, key, app, audience }) => ({ type, key, app, audience }));
+const briefly = (events: LoggedEvent[]) =>
+  events.map(({ type, customer, app, audience }) => ({ type, customer, app, audience }));
 
 describe('a change of', () => {
   test('a deal is an event of its customer, for Foundation alone', async () => {
@@ -64,11 +65,13 @@ describe('a change of', () => {
     expect(briefly(events)).toEqual(
       ['deal.created', 'deal.updated'].map((type) => ({
         type,
-        key: made.customer,
+        customer: made.customer,
         app: 'foundation',
         audience: 'crm',
       })),
     );
+    expect(new Set(events.map(({ key, row_id }) => `${key} of deal:${row_id}`)).size).toBe(1);
+    expect(events[0]?.key).toBe(`deal:${events[0]?.row_id}`);
     expect(events[1]).toMatchObject({ version: 2, data: { name: 'Pilot', amount: 100 }, previous: { amount: 0 } });
   });
 
@@ -81,7 +84,8 @@ describe('a change of', () => {
     );
     expect(event).toMatchObject({
       type: 'message.created',
-      key: made.customer,
+      key: made.session,
+      customer: made.customer,
       audience: 'support',
       data: { body: 'Hello', number: 1 },
     });
@@ -152,14 +156,14 @@ test('secrets and what only the database needs stand in no event', async () => {
     expect(shown).not.toContain(hidden);
 });
 
-test('of rows without a customer the key is the row', async () => {
+test('a row without a customer has its key all the same, and no customer', async () => {
   const events = await eventsOf(() =>
     support.query(
       `insert into support.sessions (widget_id, visitor_email, visitor_name, token_hash) values ($1, 'n@example.com', 'N', sha256('nobody'))`,
       [made.widget],
     ),
   );
-  expect(events).toMatchObject([{ type: 'session.created', key: events[0]?.row_id }]);
+  expect(events).toMatchObject([{ type: 'session.created', key: events[0]?.row_id, customer: null }]);
 });
 
 test('actor, login and trace of the transaction stand beside what it changed', async () => {

@@ -143,7 +143,7 @@ test('of two dead ones of a key the second does not go before the first', async 
   const positions = await positionsOf(customer, 2);
   const [first, second] = positions as [number, number];
   expect(await redrive(platform.sync, { subscription: name, positions: [second] })).toEqual([
-    { position: second, key: customer.id },
+    { position: second, key: customer.id, customer: customer.id },
   ]);
   await change(await newCustomer());
   await platform.settled(name);

@@ -131,9 +131,9 @@ function toAddressRow(event: RecordedEvent) {
   };
 }
 
-const headOf = ({ id, key, app, actor, occurredAt }: RecordedEvent) => ({
+const headOf = ({ id, customer, app, actor, occurredAt }: RecordedEvent) => ({
   event_id: id,
-  customer_id: key,
+  customer_id: customer,
   app,
   actor,
   occurred_at: occurredAt,

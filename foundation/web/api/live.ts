@@ -11,7 +11,7 @@ export const liveFeed = openLiveFeed(types);
 const gatherMs = 300;
 
 /** Which queries an event makes old. The timeline is not among them: it counts what is new, and does not jump. */
-function keysOf({ type, key, row_id, data: now, previous }: LiveEvent): QueryKey[] {
+function keysOf({ type, key, customer, row_id, data: now, previous }: LiveEvent): QueryKey[] {
   const data = { ...previous, ...now }; // of what was deleted there is only what it was
   const company = typeof data.company_id === 'string' ? [['company', data.company_id]] : [];
   switch (type.split('.')[0]) {
@@ -20,14 +20,14 @@ function keysOf({ type, key, row_id, data: now, previous }: LiveEvent): QueryKey
     case 'address':
       return [['customer', String(data.customer_id)]];
     case 'deal':
-      return [['board'], ['deals'], ['deal', Number(row_id)], ['customer', key], ['companies'], ...company];
+      return [['board'], ['deals'], ['deal', Number(row_id)], ['customer', customer], ['companies'], ...company];
     case 'activity':
-      return [['tasks'], ['customer', key]];
+      return [['tasks'], ['customer', customer]];
     case 'company':
       return [['companies'], ['company', key]];
     case 'custom_value':
       if (data.deal_id) return [['deal', Number(data.deal_id)]];
-      return data.company_id ? company : [['customers'], ['customer', key]];
+      return data.company_id ? company : [['customers'], ['customer', customer]];
     case 'contact':
       return [['contacts'], ...company];
     case 'user':

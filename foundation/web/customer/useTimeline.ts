@@ -49,7 +49,7 @@ export function useTimeline(customerId: string, filters: TimelineFilters) {
   useEffect(() => {
     let timers: ReturnType<typeof setTimeout>[] = [];
     const unfollow = liveFeed.follow((event) => {
-      if (event && event.key !== customerId) return;
+      if (event && event.customer !== customerId) return;
       for (const timer of timers) clearTimeout(timer);
       timers = looksMs.map((ms) => setTimeout(() => void look(), ms));
     });

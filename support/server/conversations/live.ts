@@ -47,7 +47,7 @@ export function openLive(db: PlatformDb, closing: AbortSignal) {
   async function follow(): Promise<void> {
     while (!closing.aborted) {
       try {
-        const after = await db.events.head();
+        const after = await db.events.place();
         for (const session of hearers.keys()) tell(session, { kind: 'look' }); // for what came while nobody followed
         const types = ['message.created', 'session.updated'] as ('message.created' | 'session.updated')[];
         for await (const event of db.events.follow({ types, after, signal: closing })) await pass(event);

@@ -8,8 +8,7 @@ import { liveFeed } from './live.ts';
 const gatherMs = 150;
 
 /** Which queries an event makes old. A conversation is not among them: it continues from the last message it has. */
-function keysOf({ type, key, data }: LiveEvent): QueryKey[] {
-  const customer = typeof data.customer_id === 'string' ? data.customer_id : key;
+function keysOf({ type, customer }: LiveEvent): QueryKey[] {
   switch (type) {
     case 'session.created':
     case 'session.updated':
@@ -49,8 +48,8 @@ export function refreshByEvents(client: QueryClient): void {
       void client.invalidateQueries({
         queryKey: ['context'],
         predicate: ({ state, queryKey }) =>
-          queryKey[2] === event.key ||
-          (state.data as { customer?: { id: string } | null } | undefined)?.customer?.id === event.key,
+          queryKey[2] === event.customer ||
+          (state.data as { customer?: { id: string } | null } | undefined)?.customer?.id === event.customer,
       });
   });
 }

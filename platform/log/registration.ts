@@ -1,0 +1,128 @@
+import type { Connection } from './connection.ts';
+import { InvalidField } from './errors.ts';
+import type { EventType } from './events.ts';
+import { startFirst } from './parked.ts';
+import type { Queryable } from './query.ts';
+import type { Transaction } from './transaction.ts';
+
+export type RegistrationOptions<Type extends EventType> = {
+  /** Unique in the whole platform, and for ever: under it the position is kept. Begins with the app's name: `support.mirror`. */
+  name: string;
+  /** All that the app may see, when left out. */
+  types?: Type[];
+  /**
+   * Where a new subscription starts: with what comes from now on, with the oldest event there is, or with a snapshot: `load` reads
+   * tables through its `tx`, and every change that it does not see follows as an event. One that it sees may follow as well:
+   * compare versions.
+   */
+  from?: 'now' | 'beginning' | { load: (tx: Transaction) => Promise<unknown> };
+  /** How long `load` may take, and each of its statements; by default ten minutes. The server's own limit is set to it. */
+  loadTimeoutMs?: number;
+  /**
+   * What a failed event holds back until it is handled: the later events of its customer, as far as the customer is known (the
+   * default), or only those of its row.
+   */
+  holds?: 'customer' | 'row';
+};
+
+/** Raise `loadTimeoutMs`, or load less: the snapshot was not read in time, and nothing of it is kept. */
+export class LoadTimeout extends Error {
+  constructor(subscription: string, afterMs: number) {
+    super(
+      `load of ${subscription} was not done after ${afterMs} ms. Its transaction is undone, and it is begun again.`,
+    );
+    this.name = 'LoadTimeout';
+  }
+}
+
+const loadTimeoutMsDefault = 600_000;
+
+/** @throws InvalidField when the name is not one that the app may give. */
+export function requireOwnName(app: string, name: string): void {
+  if (!name.startsWith(`${app}.`) || !/^[a-z][a-z0-9_.-]{0,79}$/.test(name))
+    throw new InvalidField([
+      {
+        field: 'name',
+        message: `must begin with ${app}. and have at most 80 lower-case letters, digits, dots, _ and -: it is ${name}.`,
+      },
+    ]);
+}
+
+/**
+ * Makes the subscription if there is none. One that is there keeps its position, and takes over the types and what it holds back from
+ * whoever registers last.
+ *
+ * @throws InvalidField when a type does not exist or is not shown to the app; LoadTimeout; what `load` throws.
+ */
+export async function register<Type extends EventType>(
+  connection: Connection,
+  options: RegistrationOptions<Type>,
+): Promise<{ isNew: boolean }> {
+  const { name, types = null, from = 'now', holds = 'customer' } = options;
+  await requireTypes(connection, types);
+  const [known] = await connection.query<{ is_same: boolean }>(
+    `select types is not distinct from $2::text[] and holds = $3 as is_same from sync.subscriptions where name = $1`,
+    [name, types, holds],
+  );
+  if (known?.is_same) return { isNew: false }; // without a lock, which another process may hold for as long as a handler takes
+  if (known) {
+    await connection.transaction({}, async (tx) => {
+      await tx.query('update sync.subscriptions set types = $2, holds = $3 where name = $1', [name, types, holds]);
+      await startFirst(tx, name); // what it held back until now may go on
+    });
+    return { isNew: false };
+  }
+  // One snapshot for the position and for what `load` reads. Of two processes that register at once, one is told to try again.
+  await connection.transaction({ isolation: 'repeatable read' }, async (tx) => {
+    const start = from === 'beginning' ? '(select coalesce(min(position) - 1, sync.head()) from sync.events)' : 'sync.head()';
+    await tx.query(`insert into sync.subscriptions (name, types, holds, position) values ($1, $2, $3, ${start})`, [
+      name,
+      types,
+      holds,
+    ]);
+    if (typeof from === 'object') await loadInTime(tx, from.load, options);
+  });
+  return { isNew: true };
+}
+
+/** The limit is the driver's for each statement, the server's for the statement that goes on there, and a timer's for all of it. */
+async function loadInTime(
+  tx: Transaction,
+  load: (tx: Transaction) => Promise<unknown>,
+  { name, loadTimeoutMs = loadTimeoutMsDefault }: { name: string; loadTimeoutMs?: number },
+): Promise<void> {
+  const endsAt = performance.now() + loadTimeoutMs;
+  const leftMs = () => Math.max(endsAt - performance.now(), 1);
+  await tx.query(`select set_config('statement_timeout', $1, true)`, [String(loadTimeoutMs)]);
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => reject(new LoadTimeout(name, loadTimeoutMs)), loadTimeoutMs);
+  try {
+    await Promise.race([
+      load({ ...tx, query: (text, values, limit) => tx.query(text, values, { timeoutMs: leftMs(), ...limit }) }),
+      late,
+    ]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** @throws InvalidField naming each type that the app would wait for in vain. */
+async function requireTypes(on: Queryable, types: string[] | null): Promise<void> {
+  if (!types) return;
+  const vain = await on.query<{ type: string; reason: string }>('select type, reason from sync.list_vain_types($1)', [
+    types,
+  ]);
+  if (vain.length === 0) return;
+  throw new InvalidField(vain.map(({ type, reason }) => ({ field: 'types', message: `${type} ${reason}.` })));
+}
+
+/** Whether there is a subscription of this name that the app may see. */
+export async function isRegistered(on: Queryable, name: string): Promise<boolean> {
+  return (await on.query('select from sync.subscriptions where name = $1', [name])).length === 1;
+}
+
+/** Removes a subscription of the app with all that it has parked. @returns whether there was one */
+export async function removeSubscription(on: Queryable, name: string): Promise<boolean> {
+  const [row] = await on.query<{ removed: boolean }>('select sync.remove_subscription($1) as removed', [name]);
+  return row?.removed ?? false;
+}
