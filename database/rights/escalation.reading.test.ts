@@ -61,11 +61,13 @@ describe('the other app’s schema', () => {
   });
 
   test.each(['sync_app', 'privacy_app', 'observer_app', 'platform_migrator'] as const)(
-    '%s reads none of the data yet',
+    '%s reads none of the data',
     async (login) => {
       const client = await world.database.connect(login);
+      // The worker refuses a database that lacks a migration, so it sees which there are.
+      const isOpen = (name: string) => login === 'sync_app' && name === 'platform.migrations';
       for (const schema of ['platform', 'crm', 'support']) {
-        for (const name of await relationsOf(schema)) {
+        for (const name of (await relationsOf(schema)).filter((each) => !isOpen(each))) {
           expect(await attempt(client, `select from ${name}`), name).toMatch(
             /^42501 permission denied for (schema|table|view) /,
           );
