@@ -30,4 +30,5 @@ export { answerEvents } from './serving/longanswer.ts';
 export { escapeHtml, makePage } from './serving/page.ts';
 export { type Served, type ServeOptions, serve } from './serving/serve.ts';
 export { runServer, type ServerContext, type ServerOptions, startServer } from './serving/server.ts';
+export type { Hearing } from './serving/stream.ts';
 export { createStaffRoute, describeSignIn } from './staff.ts';

@@ -33,6 +33,8 @@ type ServerParts = {
   web?: string;
   /** What staff hears beside the events; asked for when a stream is opened. */
   signals?: StreamOptions['signals'];
+  /** What each caller hears in the stream; called when routes have been added. */
+  openHearing?: (db: PlatformDb) => NonNullable<StreamOptions['hearing']>;
   /** Begins what the app does when an event comes; it ends with the server. */
   subscribe?: (db: PlatformDb, onError: (error: unknown) => void) => void;
 };
@@ -57,7 +59,7 @@ export type ServerContext = {
  * @throws ConfigurationError, DatabaseUnavailable
  */
 export async function startServer(parts: ServerParts, options: ServerOptions): Promise<Served> {
-  const { app: name, title, version, description, portDefault, addRoutes, addSignIn, subscribe, web, signals } = parts;
+  const { app: name, title, version, description, portDefault, addRoutes, addSignIn, subscribe, web, signals, openHearing } = parts;
   const { variables = process.env, log = createLog(name), portExact = false, webBuilt = Promise.resolve() } = options;
   const port = options.port ?? readPort(`${name.toUpperCase()}_PORT`, variables) ?? portDefault;
   const publicUrl = readPublicUrl(`${name.toUpperCase()}_PUBLIC_URL`, variables);
@@ -74,7 +76,7 @@ export async function startServer(parts: ServerParts, options: ServerOptions): P
     });
     authenticate = addSignIn(app, db, context);
     addRoutes(app, db, context);
-    addEventStream(app, db, { closing: closing.signal, signals });
+    addEventStream(app, db, { closing: closing.signal, signals, hearing: openHearing?.(db) });
     if (web) addWeb(app, web, webBuilt);
     const served = await serve(app, { port, portExact, log });
     ownUrl ||= served.url;

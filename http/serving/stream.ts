@@ -1,8 +1,11 @@
 import type { AppEvent, EventType, Following, Place, PlatformDb, Signal } from '@aether/platform';
 import { FellBehind } from '@aether/platform';
 import { z } from '@hono/zod-openapi';
+import type { Caller } from '../caller.ts';
 import { object } from '../input/fields.ts';
 import { Problem, refuseFields } from '../problem.ts';
+import { allows, refuseScope } from '../rights.ts';
+import { scopeOfEvent } from '../scopes.ts';
 import { createStaffRoute } from '../staff.ts';
 import type { App } from './app.ts';
 import { answerEvents } from './longanswer.ts';
@@ -45,18 +48,30 @@ export type StreamOptions = {
   streamsMax?: number;
   /** What is passed on beside the events, as `signal`. @returns ends it. */
   signals?: (listener: (signal: Signal) => void) => () => void;
+  /** What a caller hears of what its scopes allow; without it, all of that. Called once a stream. */
+  hearing?: (caller: Caller) => Hearing;
 };
 
-/** Adds `GET /api/events`. What a client may see, the database login of the app decides. */
+/** Decides for one stream, event by event and as things are at that moment. */
+export type Hearing = {
+  hears(event: AppEvent): Promise<boolean>;
+  hearsSignal(signal: Signal): Promise<boolean>;
+};
+
+/** Adds `GET /api/events`. A client sees what the database login of the app sees, as far as its scopes and `hearing` allow. */
 export function addEventStream(
   app: App,
   db: PlatformDb,
-  { closing, heartbeatMs, welcomeMs = 3_000, streamsMax = 500, signals }: StreamOptions,
+  { closing, heartbeatMs, welcomeMs = 3_000, streamsMax = 500, signals, hearing }: StreamOptions,
 ): void {
   let open = 0;
   app.openapi(stream, async (c) => {
     const place = parsePlace(c.req.valid('header')['last-event-id']);
     const wanted = c.req.valid('query').types as EventType[] | undefined;
+    const caller = c.get('caller') as Caller;
+    const hidden = wanted?.find((type) => !allowsEvent(caller, type));
+    if (hidden !== undefined) throw refuseScope(scopeOfEvent(hidden) ?? 'events.read');
+    const heard = hearing?.(caller);
     if (open >= streamsMax)
       throw new Problem({
         status: 503,
@@ -75,7 +90,6 @@ export function addEventStream(
       open -= 1;
       throw error;
     }
-    const caller = c.get('caller');
     const onEnd = () => {
       open -= 1;
     };
@@ -87,11 +101,12 @@ export function addEventStream(
       const deafen = signals?.(async (signal) => {
         if (signalsWaiting >= signalsWaitingMax) return; // a reader who is slow misses some: they are worth nothing later
         signalsWaiting += 1;
-        await sse.writeSSE({ event: 'signal', data: JSON.stringify(signal) });
+        const isHeard = !heard || (await heard.hearsSignal(signal).catch(() => false));
+        if (isHeard) await sse.writeSSE({ event: 'signal', data: JSON.stringify(signal) });
         signalsWaiting -= 1;
       });
       const welcome = setInterval(async () => {
-        if (!(await caller?.isStillWelcome().catch(() => true))) leave();
+        if (!(await caller.isStillWelcome().catch(() => true))) leave();
       }, welcomeMs);
       try {
         // With an id, so that a reader who is cut before the first event comes back to this place.
@@ -99,6 +114,7 @@ export function addEventStream(
         if (!isKnown) await sse.writeSSE({ event: 'reset', data: '{}' });
         following = db.events.follow({ types: wanted, after: begin, signal: over });
         for await (const event of following) {
+          if (!allowsEvent(caller, event.type) || (heard && !(await heard.hears(event)))) continue;
           await sse.writeSSE({ id: formatPlace(event), event: event.type, data: describe(event) });
           if (over.aborted) break;
         }
@@ -114,6 +130,12 @@ export function addEventStream(
 }
 
 const formatPlace = ({ position, id }: Place) => `${position}.${id}`;
+
+/** A token for some scopes only hears of what one of them reads. */
+function allowsEvent(caller: Caller, type: string): boolean {
+  const scope = scopeOfEvent(type);
+  return caller.scopes === undefined || (scope !== undefined && allows(caller, scope));
+}
 
 /** `position.id`: the position alone would not do, because a database that crashed may give one to another event. */
 function parsePlace(text: string | undefined): Place | undefined {

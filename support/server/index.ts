@@ -9,6 +9,7 @@ import { addContextRoutes } from './context/context.routes.ts';
 import { contextReader } from './context/context.ts';
 import { addPanelRoutes } from './context/panel.routes.ts';
 import { addCannedAnswerRoutes } from './conversations/cannedanswers.ts';
+import { openHearing } from './conversations/hearing.ts';
 import { addInboxRoutes } from './conversations/inbox.routes.ts';
 import { type Live, openLive } from './conversations/live.ts';
 import { addSessionRoutes } from './conversations/sessions.routes.ts';
@@ -46,6 +47,7 @@ export function startSupport(options: ServerOptions = {}): Promise<Served> {
       portDefault: 4200,
       addSignIn,
       web: join(webFolder, 'dist'),
+      openHearing,
       signals: (listener) => live?.listen(listener) ?? (() => {}),
       addRoutes(app, db, context) {
         live = openLive(db, context.closing);

@@ -1,5 +1,6 @@
 import { type App, createStaffRoute, line, object, problems, z } from '@aether/http';
 import type { PlatformDb, Queryable } from '@aether/platform';
+import { findReader, mayRead, type Reader } from './conversations/readers.ts';
 
 const foundMax = 6;
 /** Whose conversations are looked for. */
@@ -9,7 +10,7 @@ const search = createStaffRoute({
   method: 'get',
   path: '/api/search',
   right: 'person',
-  summary: 'A few conversations and customers, as one types',
+  summary: 'A few customers, and for agents a few of the conversations that they may read, as one types',
   request: { query: object({ q: line({ charactersMax: 100 }) }) },
   responses: {
     200: {
@@ -39,7 +40,9 @@ export function addSearchRoutes(app: App, db: PlatformDb) {
     const words = c.req.valid('query').q.toLowerCase().split(/\s+/).filter(Boolean);
     const customers = await findCustomers(db, words);
     const ids = customers.map(({ id }) => id);
-    return c.json({ customers: customers.slice(0, foundMax), sessions: await findSessions(db, words, ids) }, 200);
+    const reader = await findReader(db, c.get('caller'));
+    const sessions = reader ? await findSessions(db, reader, words, ids) : [];
+    return c.json({ customers: customers.slice(0, foundMax), sessions }, 200);
   });
 }
 
@@ -47,7 +50,7 @@ type Found = { id: string; name: string; email: string };
 
 /** As the index of trigrams has it: see customers_search. */
 const searched = "(' ' || lower(c.name) || ' ' || c.email_key)";
-/** Whoever has a frequent word is among the latest: the index, which knows nothing of frequency, is asked for rare ones only. */
+/** A customer with a frequent word is among the latest. The index, which knows nothing of frequency, is asked for rare words only. */
 const latestMax = 3_000;
 
 /** Every word stands in the name or the address; of one or two letters, at the beginning of a word. */
@@ -79,14 +82,20 @@ async function findCustomers(on: Queryable, words: string[]): Promise<Found[]> {
 
 type FoundSession = { id: string; visitor_name: string | null; status: 'active' | 'ended'; started_at: string };
 
-/** Of those customers, and open ones of whoever called themselves so. */
-function findSessions(on: Queryable, words: string[], customerIds: string[]): Promise<FoundSession[]> {
+/** Of those customers, and open ones of visitors who gave such a name; only what the reader may read. */
+function findSessions(
+  on: Queryable,
+  { agentId, readsAll }: Reader,
+  words: string[],
+  customerIds: string[],
+): Promise<FoundSession[]> {
   return on.query<FoundSession>(
     `select s.id, s.visitor_name, s.status, s.started_at from support.sessions s
-     where s.asked_at is not null and (s.customer_id = any ($1) or s.status = 'active')
+     where s.asked_at is not null and ${mayRead('$3', '$4')}
+       and (s.customer_id = any ($1) or s.status = 'active')
        and (s.customer_id = any ($1) or not exists (
          select from unnest($2::text[]) w where strpos(replace(lower(concat_ws(' ', s.visitor_name, s.visitor_email)), 'ς', 'σ'), replace(w, 'ς', 'σ')) = 0))
      order by s.started_at desc limit ${foundMax}`,
-    [customerIds, words],
+    [customerIds, words, agentId, readsAll],
   );
 }

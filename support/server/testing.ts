@@ -19,7 +19,10 @@ export type TestSupport = SignedCalls & {
   startAnother(variables: Record<string, string>): Promise<SignedCalls['call']>;
 };
 
-/** Support on a database of this file's own, with one widget and two agents, the users `priya` and `tom`; `maya`, as whom `call` calls, is a user and no agent, and so is `admin`, an administrator. */
+/**
+ * Support on a database of this file's own, with one widget and three agents: the users `priya`, `tom` and `admin`, who is an
+ * administrator too. `maya`, as whom `call` calls, is a user and no agent. `boss` is an administrator and no agent.
+ */
 export async function startTestSupport(): Promise<TestSupport> {
   const database = await createTestDatabase();
   const log = createLog('test');
@@ -36,10 +39,11 @@ export async function startTestSupport(): Promise<TestSupport> {
     ['tom', 'Tom Berglund'],
     ['maya', 'Maya Okafor'],
     ['admin', 'Ada Admin'],
+    ['boss', 'Bo Boss'],
   ] as const)
     await support.signInUser({ subject: id, email: `${id}@aether.example`, name, tenantId: testTenant, objectId: id });
-  await foundation.updateUser('admin', { role: 'admin' });
-  await support.query(`insert into support.agents (user_id) values ('priya'), ('tom')`);
+  for (const id of ['admin', 'boss']) await foundation.updateUser(id, { role: 'admin' });
+  await support.query(`insert into support.agents (user_id) values ('priya'), ('tom'), ('admin')`);
   await support.query('insert into support.widgets (key, name) values ($1, $2)', [widgetKey, 'Test shop']);
   await support.query(`insert into support.widgets (key, name, is_active) values ('retired-widget', 'Retired', false)`);
 

@@ -31,7 +31,7 @@ describe('agents', () => {
     expect((await asAdmin('PATCH', `/api/agents/${tom.id}`, { availability: 'online' })).status).toBe(200);
   });
 
-  test('who leave give back what they had, can do nothing more, and are agents again when they are added again', async () => {
+  test('who leave give back their conversations, can do nothing more, and are agents again when they are added again', async () => {
     const added = (await asAdmin('POST', '/api/agents', { user_id: 'maya' })).body;
     const asMaya = app.callAs('maya');
     const visitor = await visit(app);
@@ -55,7 +55,7 @@ describe('agents', () => {
     expect((await asPriya('POST', '/api/agents', { user_id: 'admin' })).status).toBe(403);
     const { users } = (await asAdmin('GET', '/api/users')).body;
     expect(users).toContainEqual(expect.objectContaining({ id: 'priya', is_agent: true }));
-    expect(users).toContainEqual(expect.objectContaining({ id: 'admin', is_agent: false }));
+    expect(users).toContainEqual(expect.objectContaining({ id: 'boss', is_agent: false }));
   });
 });
 

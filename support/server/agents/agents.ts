@@ -1,7 +1,7 @@
 import { Problem } from '@aether/http';
 import { NotFound, patchRow, type Queryable, type Transaction, type User } from '@aether/platform';
 
-/** The active agent who this user is. */
+/** The active agent that this user is. */
 export async function findAgent(on: Queryable, user: User | undefined): Promise<{ id: string } | undefined> {
   if (!user) return undefined;
   const [agent] = await on.query<{ id: string }>('select id from support.agents where user_id = $1 and is_active', [
@@ -14,7 +14,12 @@ export async function findAgent(on: Queryable, user: User | undefined): Promise<
 export async function requireAgent(on: Queryable, user: User | undefined): Promise<{ id: string }> {
   const agent = await findAgent(on, user);
   if (agent) return agent;
-  throw new Problem({
+  throw refuseNonAgent();
+}
+
+/** 403: the person has no active row in support.agents. */
+export function refuseNonAgent(): Problem {
+  return new Problem({
     status: 403,
     code: 'agent-only',
     detail: 'Only a support agent may do this. Ask an administrator to make you one.',
@@ -38,7 +43,7 @@ export type Agent = {
   open_sessions: number;
 };
 
-/** An agent who was not seen for so long is not counted on, whatever they are called. */
+/** An agent who was not seen for so long counts as absent, whatever their availability says. */
 export const seenWithin = "interval '2 minutes'";
 
 const agentColumns = `a.id, a.user_id, u.name, u.email, a.availability, coalesce(a.last_seen_at > now() - ${seenWithin}, false) as is_here, a.is_active,
@@ -47,7 +52,7 @@ const agentColumns = `a.id, a.user_id, u.name, u.email, a.availability, coalesce
   (select count(*)::integer from support.sessions s where s.agent_id = a.id and s.status = 'active' and s.asked_at is not null) as open_sessions`;
 const agentTables = 'support.agents a join platform.users u on u.id = a.user_id';
 
-/** By name, those who left last. */
+/** By name; former agents come last. */
 export function listAgents(on: Queryable): Promise<Agent[]> {
   return on.query<Agent>(`select ${agentColumns} from ${agentTables} order by a.is_active desc, u.name, a.id`);
 }
@@ -59,7 +64,7 @@ export async function getAgent(on: Queryable, id: string): Promise<Agent> {
   return agent;
 }
 
-/** Makes a user an agent; who was one before is one again. @throws ReferenceNotFound when there is no such user */
+/** Makes a user an agent; a former agent becomes one again. @throws ReferenceNotFound when there is no such user */
 export async function addAgent(tx: Transaction, userId: string): Promise<Agent> {
   await tx.query('insert into support.agents (user_id) values ($1) on conflict (user_id) do nothing', [userId]);
   const [agent] = await tx.query<{ id: string }>(
@@ -70,7 +75,7 @@ export async function addAgent(tx: Transaction, userId: string): Promise<Agent> 
 }
 
 /**
- * Who leaves gives back the open conversations, so that nobody waits for them.
+ * An agent who leaves gives back their open conversations, so that no visitor waits for them.
  *
  * @throws NotFound
  */

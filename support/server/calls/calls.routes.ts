@@ -150,6 +150,7 @@ const graceMs = 60_000; // the clocks of browsers differ
 export function addCallRoutes(app: App, db: PlatformDb) {
   return app
     .openapi(list, async (c) => {
+      if (c.get('actor')) await requireAgent(db, c.get('actor'));
       const { customer_id: customerId, cursor: after, limit } = c.req.valid('query');
       const found = await listCalls(db, { customerId, after, limit: limit + 1 });
       const { page, next_cursor } = cutPage(found, limit, (call) => call.place);

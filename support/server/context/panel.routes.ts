@@ -15,6 +15,7 @@ import {
 import type { PlatformDb } from '@aether/platform';
 import { requireAgent } from '../agents/agents.ts';
 import { CallSchema } from '../calls/calls.schemas.ts';
+import { requireReader } from '../conversations/readers.ts';
 import { isTimeZone } from '../chatbots/chatbots.schemas.ts';
 import type { ContextReader } from './context.ts';
 import { type Panel, readPanel, readSessionPanel } from './panel.ts';
@@ -122,10 +123,14 @@ const change = createStaffRoute({
 
 export function addPanelRoutes(app: App, db: PlatformDb, readContext: ContextReader) {
   return app
-    .openapi(ofSession, async (c) =>
-      c.json(flatten(await readSessionPanel(db, readContext, c.req.valid('param').id)), 200),
-    )
-    .openapi(ofCustomer, async (c) => c.json(flatten(await readPanel(db, readContext, c.req.valid('param').id)), 200))
+    .openapi(ofSession, async (c) => {
+      const reader = await requireReader(db, c.get('caller'));
+      return c.json(flatten(await readSessionPanel(db, readContext, reader, c.req.valid('param').id)), 200);
+    })
+    .openapi(ofCustomer, async (c) => {
+      const reader = await requireReader(db, c.get('caller'));
+      return c.json(flatten(await readPanel(db, readContext, reader, c.req.valid('param').id)), 200);
+    })
     .openapi(change, async (c) => {
       const actor = c.get('actor');
       if (actor?.role !== 'admin') await requireAgent(db, actor);

@@ -1,5 +1,6 @@
 import { type Address, NotFound, type PlatformDb, type Queryable } from '@aether/platform';
 import { type Call, listCalls } from '../calls/calls.ts';
+import { mayRead, type Reader, requireReadable } from '../conversations/readers.ts';
 import { getSession } from '../conversations/sessions.ts';
 import type { Context, ContextReader } from './context.ts';
 import type { Recent } from './foundation.ts';
@@ -49,20 +50,27 @@ export type Panel = {
 const sessionsMax = 10;
 const callsMax = 5;
 
-/** Beside this conversation. @throws NotFound */
-export async function readSessionPanel(db: PlatformDb, readContext: ContextReader, sessionId: string): Promise<Panel> {
+/** Beside this conversation. @throws NotFound, Problem 403 */
+export async function readSessionPanel(
+  db: PlatformDb,
+  readContext: ContextReader,
+  reader: Reader,
+  sessionId: string,
+): Promise<Panel> {
+  await requireReadable(db, reader, sessionId);
   const { customer_id, identity } = await getSession(db, sessionId);
-  if (customer_id !== null) return readPanel(db, readContext, customer_id, { identity, sessionId });
+  if (customer_id !== null) return readPanel(db, readContext, reader, customer_id, { identity, sessionId });
   return {
     ...{ identity, context: null, addresses: [], tier: null, recent: [], sessions: [], calls: [] },
     read_at: await readClock(db),
   };
 }
 
-/** Of a customer by themselves. @throws NotFound */
+/** Of a customer, without a conversation; past ones as far as the reader may read them. @throws NotFound */
 export async function readPanel(
   db: PlatformDb,
   readContext: ContextReader,
+  reader: Reader,
   customerId: string,
   { identity = null, sessionId }: { identity?: Panel['identity']; sessionId?: string } = {},
 ): Promise<Panel> {
@@ -74,7 +82,7 @@ export async function readPanel(
     db.listAddresses(id),
     readTier(db, id, readContext),
     readContext.recent(id),
-    readSessions(db, id, sessionId),
+    readSessions(db, reader, id, sessionId),
     listCalls(db, { customerId: id, limit: callsMax }),
   ]);
   const context = { ...found, partial: found.partial || reason !== null, reason: found.reason ?? reason };
@@ -136,12 +144,18 @@ async function readTier(
   };
 }
 
-function readSessions(on: Queryable, customerId: string, otherThan: string | undefined): Promise<PastSession[]> {
+function readSessions(
+  on: Queryable,
+  { agentId, readsAll }: Reader,
+  customerId: string,
+  otherThan: string | undefined,
+): Promise<PastSession[]> {
   return on.query<PastSession>(
     `select s.id, s.started_at, s.ended_at, s.resolved, s.message_count,
        (select left(m.body, 140) from support.messages m where m.session_id = s.id and m.author = 'visitor' order by m.number limit 1) as summary
      from support.sessions s where s.customer_id = $1 and s.id is distinct from $2 and s.asked_at is not null
+       and ${mayRead('$3', '$4')}
      order by s.started_at desc limit ${sessionsMax}`,
-    [customerId, otherThan ?? null],
+    [customerId, otherThan ?? null, agentId, readsAll],
   );
 }

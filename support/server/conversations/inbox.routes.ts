@@ -1,6 +1,7 @@
 import { type App, createStaffRoute, cursor, cutPage, line, object, pageSize, problems, uuid, z } from '@aether/http';
-import type { PlatformDb, User } from '@aether/platform';
+import type { PlatformDb } from '@aether/platform';
 import { countInbox, inboxViews, listInbox } from './inbox.ts';
+import { requireReader } from './readers.ts';
 import { SessionSchema } from './sessions.schemas.ts';
 
 const list = createStaffRoute({
@@ -51,21 +52,13 @@ const counts = createStaffRoute({
 });
 
 export function addInboxRoutes(app: App, db: PlatformDb) {
-  /** A machine sees what an administrator sees. */
-  async function readerOf(user: User | undefined) {
-    const [agent] = user
-      ? await db.query<{ id: string }>('select id from support.agents where user_id = $1', [user.id])
-      : [];
-    return { agentId: agent?.id ?? null, isAdmin: !user || user.role === 'admin' };
-  }
-
   return app
     .openapi(list, async (c) => {
       const { view, widget: widgetId, search, cursor: behind, limit } = c.req.valid('query');
-      const reader = await readerOf(c.get('actor'));
+      const reader = await requireReader(db, c.get('caller'));
       const found = await listInbox(db, reader, { view, widgetId, search, after: behind, limit: limit + 1 });
       const { page, next_cursor } = cutPage(found, limit, (session) => session.place);
       return c.json({ sessions: page.map(({ place: _, ...session }) => session), next_cursor }, 200);
     })
-    .openapi(counts, async (c) => c.json(await countInbox(db, await readerOf(c.get('actor'))), 200));
+    .openapi(counts, async (c) => c.json(await countInbox(db, await requireReader(db, c.get('caller'))), 200));
 }

@@ -1,4 +1,5 @@
 import type { Queryable } from '@aether/platform';
+import { mayRead, type Reader } from './readers.ts';
 import { type Session, sessionColumns, sessionTables } from './sessions.ts';
 
 /** What an agent may look at. Only conversations in which a visitor has asked something. */
@@ -6,7 +7,7 @@ export const inboxViews = ['mine', 'unassigned', 'all', 'snoozed', 'bot', 'ended
 export type InboxView = (typeof inboxViews)[number];
 
 const isAwake = "s.status = 'active' and s.handler = 'agent' and (s.snoozed_until is null or s.snoozed_until <= now())";
-/** The conditions of each view; $1 is the agent. A widget with a team is that team's, and an administrator's. */
+/** The conditions of each view; $1 is the agent. */
 const conditions: Record<InboxView, string> = {
   mine: `${isAwake} and s.agent_id = $1`,
   unassigned: `${isAwake} and s.agent_id is null`,
@@ -15,16 +16,11 @@ const conditions: Record<InboxView, string> = {
   bot: `s.status = 'active' and s.handler = 'bot'`,
   ended: `s.status = 'ended'`,
 };
-const isOfTeam = `($2 or not exists (select from support.widget_agents t where t.widget_id = s.widget_id)
-  or exists (select from support.widget_agents t where t.widget_id = s.widget_id and t.agent_id = $1) or s.agent_id = $1)`;
 
 /** Where a page ends: of open ones since when it waits, and the latest message; of ended ones when it ended. Times to the microsecond. */
 export type InboxPlace = { waiting: string; at: string; id: string };
 
 const micros = (time: string) => `to_char((${time}) at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
-
-/** Who reads: an agent, or an administrator who need not be one. */
-export type InboxReader = { agentId: string | null; isAdmin: boolean };
 
 /**
  * Open conversations: who waits longest first, then the latest message; ended ones: the newest first.
@@ -33,7 +29,7 @@ export type InboxReader = { agentId: string | null; isAdmin: boolean };
  */
 export async function listInbox(
   on: Queryable,
-  { agentId, isAdmin }: InboxReader,
+  { agentId, readsAll }: Reader,
   {
     view,
     widgetId,
@@ -49,14 +45,14 @@ export async function listInbox(
     `select ${sessionColumns}, jsonb_build_object('waiting', case when ${waiting} = 'infinity' then 'infinity' else ${micros(waiting)} end,
        'at', ${micros(at)}, 'id', s.id) as place
      from ${sessionTables}
-     where ${conditions[view]} and s.asked_at is not null and ${isOfTeam}
+     where ${conditions[view]} and s.asked_at is not null and ${mayRead('$1', '$2')}
        and ($3::uuid is null or s.widget_id = $3)
        and ($4::text is null or strpos(lower(concat_ws(' ', s.visitor_name, s.visitor_email, c.name, c.email)), lower($4)) > 0)
        and ($5::timestamptz is null or ${waiting} > $5 or (${waiting} = $5 and (${at}, s.id) < ($6::timestamptz, $7::uuid)))
      order by ${isEnded ? '' : `${waiting}, `}${at} desc, s.id desc limit $8`,
     [
       agentId,
-      isAdmin,
+      readsAll,
       widgetId ?? null,
       search ?? null,
       after?.waiting ?? null,
@@ -70,13 +66,13 @@ export async function listInbox(
 /** How many there are to look at in each view but the ended. */
 export async function countInbox(
   on: Queryable,
-  { agentId, isAdmin }: InboxReader,
+  { agentId, readsAll }: Reader,
 ): Promise<Record<Exclude<InboxView, 'ended'>, number>> {
   const counted = inboxViews.filter((view) => view !== 'ended');
   const [counts] = await on.query<Record<Exclude<InboxView, 'ended'>, number>>(
     `select ${counted.map((view) => `count(*) filter (where ${conditions[view]})::integer as ${view}`).join(', ')}
-     from support.sessions s where s.status = 'active' and s.asked_at is not null and ${isOfTeam} and ($1::uuid is null or true)`,
-    [agentId, isAdmin],
+     from support.sessions s where s.status = 'active' and s.asked_at is not null and ${mayRead('$1', '$2')} and ($1::uuid is null or true)`,
+    [agentId, readsAll],
   );
   return counts as Record<Exclude<InboxView, 'ended'>, number>;
 }

@@ -1,5 +1,6 @@
 import {
   type App,
+  type Caller,
   createStaffRoute,
   cursor,
   cutPage,
@@ -13,13 +14,13 @@ import {
   z,
 } from '@aether/http';
 import { InvalidField, type PlatformDb } from '@aether/platform';
-import { findAgent, requireAgent } from '../agents/agents.ts';
 import { assignSession, claimSession, endSession, noteOn, replyTo, snoozeSession } from './conversation.ts';
 import { summaryCharactersMax } from './endings.ts';
 import { listEntries } from './entries.ts';
 import type { Live } from './live.ts';
 import { after, MessageSchema, NewMessageSchema } from './messages.schemas.ts';
 import { listMessages } from './messages.ts';
+import { requireReadable, requireReader } from './readers.ts';
 import { EntrySchema, SessionSchema } from './sessions.schemas.ts';
 import { getSession, listSessions } from './sessions.ts';
 
@@ -29,7 +30,7 @@ const list = createStaffRoute({
   method: 'get',
   path: '/api/sessions',
   right: 'conversations.read',
-  summary: 'Conversations, newest first',
+  summary: 'The conversations that the caller may read, newest first',
   request: {
     query: object({
       customer_id: uuid().optional(),
@@ -97,7 +98,7 @@ const end = createStaffRoute({
   right: 'conversations.write',
   summary: 'End a conversation, and put it into the CRM’s timeline',
   description:
-    'One activity, however often this is repeated. The agent who has the conversation ends it, any agent when nobody has it; an administrator and a machine end anybody’s.',
+    'One activity, however often this is repeated. The agent who has the conversation ends it, or any agent of its team when nobody has it. Administrators and machines may end every conversation.',
   request: {
     params: sessionKey,
     body: jsonBody(
@@ -194,15 +195,24 @@ const snoozeDaysMax = 90;
 const dayMs = 86_400_000;
 
 export function addSessionRoutes(app: App, db: PlatformDb, live: Live) {
+  /** The agent who the caller is, if they may read this conversation. The right `person` lets no machine come so far. */
+  async function requireAgentFor(caller: Caller | undefined, sessionId: string): Promise<{ agentId: string }> {
+    const reader = await requireReader(db, caller);
+    await requireReadable(db, reader, sessionId);
+    return { agentId: reader.agentId as string };
+  }
+
   return app
     .openapi(list, async (c) => {
       const { customer_id: customerId, status, cursor: behind, limit } = c.req.valid('query');
-      const found = await listSessions(db, { customerId, status, after: behind, limit: limit + 1 });
+      const reader = await requireReader(db, c.get('caller'));
+      const found = await listSessions(db, reader, { customerId, status, after: behind, limit: limit + 1 });
       const { page, next_cursor } = cutPage(found, limit, (session) => session.place);
       return c.json({ sessions: page.map(({ place: _, ...session }) => session), next_cursor }, 200);
     })
     .openapi(get, async (c) => {
       const { id } = c.req.valid('param');
+      await requireReadable(db, await requireReader(db, c.get('caller')), id);
       const [session, messages, entries] = await Promise.all([
         getSession(db, id),
         listMessages(db, id, c.req.valid('query')),
@@ -212,7 +222,7 @@ export function addSessionRoutes(app: App, db: PlatformDb, live: Live) {
     })
     .openapi(reply, async (c) => {
       const actor = c.get('actor');
-      const { id: agentId } = await requireAgent(db, actor);
+      const { agentId } = await requireAgentFor(c.get('caller'), c.req.valid('param').id);
       const { client_id: clientId, body } = c.req.valid('json');
       const message = await db.transaction({ actor: actor?.id }, (tx) =>
         replyTo(tx, c.req.valid('param').id, { agentId, clientId, body }),
@@ -222,7 +232,7 @@ export function addSessionRoutes(app: App, db: PlatformDb, live: Live) {
     })
     .openapi(claim, async (c) => {
       const actor = c.get('actor');
-      const { id: agentId } = await requireAgent(db, actor);
+      const { agentId } = await requireAgentFor(c.get('caller'), c.req.valid('param').id);
       const { take_over: takeOver } = c.req.valid('json');
       const session = await db.transaction({ actor: actor?.id }, (tx) =>
         claimSession(tx, c.req.valid('param').id, { agentId, takeOver }),
@@ -232,7 +242,7 @@ export function addSessionRoutes(app: App, db: PlatformDb, live: Live) {
     })
     .openapi(assign, async (c) => {
       const actor = c.get('actor');
-      const { id: agentId } = await requireAgent(db, actor);
+      const { agentId } = await requireAgentFor(c.get('caller'), c.req.valid('param').id);
       const { agent_id: toAgentId, note } = c.req.valid('json');
       const session = await db.transaction({ actor: actor?.id }, (tx) =>
         assignSession(tx, c.req.valid('param').id, { agentId, toAgentId, note }),
@@ -242,7 +252,7 @@ export function addSessionRoutes(app: App, db: PlatformDb, live: Live) {
     })
     .openapi(snooze, async (c) => {
       const actor = c.get('actor');
-      const { id: agentId } = await requireAgent(db, actor);
+      const { agentId } = await requireAgentFor(c.get('caller'), c.req.valid('param').id);
       const { until } = c.req.valid('json');
       if (until !== null && !isSoon(new Date(until)))
         throw new InvalidField([{ field: 'until', message: `must be in the future, within ${snoozeDaysMax} days` }]);
@@ -253,7 +263,7 @@ export function addSessionRoutes(app: App, db: PlatformDb, live: Live) {
     })
     .openapi(note, async (c) => {
       const actor = c.get('actor');
-      const { id: agentId } = await requireAgent(db, actor);
+      const { agentId } = await requireAgentFor(c.get('caller'), c.req.valid('param').id);
       const { client_id: clientId, body } = c.req.valid('json');
       const entry = await db.transaction({ actor: actor?.id }, (tx) =>
         noteOn(tx, c.req.valid('param').id, { agentId, clientId, body }),
@@ -261,7 +271,7 @@ export function addSessionRoutes(app: App, db: PlatformDb, live: Live) {
       return c.json(entry, 201);
     })
     .openapi(presence, async (c) => {
-      const { id: agentId } = await requireAgent(db, c.get('actor'));
+      const { agentId } = await requireAgentFor(c.get('caller'), c.req.valid('param').id);
       const session = await getSession(db, c.req.valid('param').id);
       const { is_typing: isTyping } = c.req.valid('json');
       const wasTyping = live.whoLooks(session.id).some(({ id, is_typing }) => id === agentId && is_typing);
@@ -270,8 +280,8 @@ export function addSessionRoutes(app: App, db: PlatformDb, live: Live) {
       return c.body(null, 204);
     })
     .openapi(seen, async (c) => {
-      await requireAgent(db, c.get('actor'));
-      const { id } = await getSession(db, c.req.valid('param').id);
+      const { id } = c.req.valid('param');
+      await requireAgentFor(c.get('caller'), id);
       const [moved] = await db.query<{ number: number }>(
         `update support.sessions set agent_read_number = least($2, message_count) where id = $1 and agent_read_number < least($2, message_count)
          returning agent_read_number as number`,
@@ -282,14 +292,11 @@ export function addSessionRoutes(app: App, db: PlatformDb, live: Live) {
     })
     .openapi(end, async (c) => {
       const actor = c.get('actor');
-      const endsAnybodys = actor === undefined || actor.role === 'admin';
-      const agent = await (endsAnybodys ? findAgent : requireAgent)(db, actor);
-      const ended = await endSession(
-        db,
-        c.req.valid('param').id,
-        { ...c.req.valid('json'), agentId: agent?.id, endsAnybodys },
-        { actor: actor?.id },
-      );
+      const { id } = c.req.valid('param');
+      const reader = await requireReader(db, c.get('caller'));
+      await requireReadable(db, reader, id);
+      const by = { agentId: reader.agentId ?? undefined, endsAnybodys: reader.readsAll };
+      const ended = await endSession(db, id, { ...c.req.valid('json'), ...by }, { actor: actor?.id });
       live.announce(ended.session.id, { kind: 'look' });
       return c.json(ended, 200);
     });

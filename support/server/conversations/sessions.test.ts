@@ -29,7 +29,7 @@ describe('an agent', () => {
     expect(reply).toMatchObject({ status: 201, body: { number: 1, author: 'agent', agent_name: 'Priya Nair' } });
     const seen = await app.call('GET', `/api/sessions/${id}/messages`, undefined, { Authorization: `Bearer ${token}` });
     expect(seen.body.messages).toEqual([reply.body]);
-    const { body } = await app.call('GET', `/api/sessions/${id}`);
+    const { body } = await asPriya('GET', `/api/sessions/${id}`);
     expect(body).toMatchObject({
       session: { agent: { name: 'Priya Nair' }, identity: 'claimed', message_count: 1, widget: { name: 'Test shop' } },
       messages: [{ body: 'Hello Ada' }],
@@ -61,7 +61,7 @@ describe('an agent', () => {
     await asPriya('POST', `/api/sessions/${ids[1]}/end`, { resolved: true });
     const customer = await app.support.getCustomerByEmail(email);
     const list = async (query: string) => {
-      const { body } = await app.call('GET', `/api/sessions?customer_id=${customer?.id}&${query}`);
+      const { body } = await asPriya('GET', `/api/sessions?customer_id=${customer?.id}&${query}`);
       return { ids: body.sessions.map((session: { id: string }) => session.id), cursor: body.next_cursor };
     };
     const first = await list('limit=2');
@@ -109,7 +109,7 @@ describe('ending a conversation', () => {
   test('the timeline says what it was about: as the agent put it, else what the visitor asked first', async () => {
     const [asked, told] = [await openSession(), await openSession()];
     for (const { id } of [asked, told])
-      await app.call('POST', `/api/sessions/${id}/replies`, { client_id: 'a1', body: 'How can I help?' });
+      await asPriya('POST', `/api/sessions/${id}/replies`, { client_id: 'a1', body: 'How can I help?' });
     await app.call(
       'POST',
       `/api/sessions/${asked.id}/messages`,

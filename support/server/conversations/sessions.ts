@@ -1,4 +1,5 @@
 import { NotFound, PlatformError, type Queryable, type Transaction } from '@aether/platform';
+import { mayRead, type Reader } from './readers.ts';
 
 /** A conversation of a visitor with Support, as agents see it. */
 export type Session = {
@@ -60,9 +61,10 @@ export type SessionPlace = { at: string; id: string };
 
 const beforeEverything: SessionPlace = { at: 'infinity', id: 'ffffffff-ffff-ffff-ffff-ffffffffffff' };
 
-/** Newest first, from behind `after`. */
+/** Those that the reader may read, newest first, from behind `after`. */
 export async function listSessions(
   on: Queryable,
+  { agentId, readsAll }: Reader,
   {
     customerId,
     status,
@@ -75,8 +77,9 @@ export async function listSessions(
        jsonb_build_object('id', s.id, 'at', to_char(s.started_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')) as place
      from ${sessionTables}
      where ($1::uuid is null or s.customer_id = $1) and ($2::text is null or s.status = $2) and (s.started_at, s.id) < ($3, $4)
+       and ${mayRead('$6', '$7')}
      order by s.started_at desc, s.id desc limit $5`,
-    [customerId ?? null, status ?? null, after.at, after.id, limit],
+    [customerId ?? null, status ?? null, after.at, after.id, limit, agentId, readsAll],
   );
 }
 

@@ -1,0 +1,73 @@
+import { allows, type Caller, type Hearing } from '@aether/http';
+import { type AppEvent, coalesce, isUuid, type PlatformDb } from '@aether/platform';
+import { listReaders, type Readers } from './readers.ts';
+
+/** What many streams ask of the same event is read once; a signal may be decided by what was so a second ago. */
+const keptMs = 1_000;
+const keptMax = 1_000;
+/** The entities that both apps share: all staff hears of them. */
+const shared = new Set(['customer', 'company', 'user', 'foundation']);
+
+/**
+ * What the callers of Support's event stream hear. Of conversations only their readers hear, and that is read again for each event,
+ * after its commit: an agent who has left a team, or who has stopped being one, hears no further event. All else that is Support's
+ * own, such as calls, is for agents.
+ */
+export function openHearing(db: PlatformDb): (caller: Caller) => Hearing {
+  const readReaders = coalesce((ids: string[]) => listReaders(db, ids));
+  const readAgents = coalesce(async (keys: 'active'[]) => {
+    const agents = await db.query<{ user_id: string }>('select user_id from support.agents where is_active');
+    return new Map(keys.map((key) => [key, agents.map(({ user_id }) => user_id)]));
+  });
+  const kept = new Map<string, { at: number; answer: Promise<unknown> }>();
+
+  /** The same answer for all who ask within a second. */
+  function once<Answer>(key: string, read: () => Promise<Answer>): Promise<Answer> {
+    const known = kept.get(key);
+    if (known && Date.now() - known.at < keptMs) return known.answer as Promise<Answer>;
+    const answer = read();
+    kept.delete(key);
+    kept.set(key, { at: Date.now(), answer });
+    answer.catch(() => kept.delete(key));
+    for (const [oldest] of kept) {
+      if (kept.size <= keptMax) break;
+      kept.delete(oldest);
+    }
+    return answer;
+  }
+
+  const isReader = ({ actor }: Caller, readers: Readers | null) =>
+    actor !== undefined &&
+    readers !== null &&
+    (readers.team.includes(actor.id) || (actor.role === 'admin' && readers.administrators.includes(actor.id)));
+
+  return (caller) => {
+    // The scopes of a machine have been asked already: they let it hear of every conversation or of none.
+    if (!caller.actor)
+      return { hears: async () => true, hearsSignal: async () => allows(caller, 'conversations.read') };
+    const { id } = caller.actor;
+    return {
+      async hears(event) {
+        const entity = event.type.slice(0, event.type.indexOf('.'));
+        if (shared.has(entity)) return true;
+        // With the position: an answer from before this event may lack the agent to whom it gave the conversation.
+        const session = sessionOf(entity, event);
+        if (session === undefined)
+          return ((await once(`agents ${event.position}`, () => readAgents('active'))) ?? []).includes(id);
+        return isReader(caller, await once(`${session} ${event.position}`, () => readReaders(session)));
+      },
+      async hearsSignal(signal) {
+        if (!allows(caller, 'conversations.read')) return false;
+        const session = signal.session_id;
+        if (typeof session !== 'string' || !isUuid(session)) return false;
+        return isReader(caller, await once(session, () => readReaders(session)));
+      },
+    };
+  };
+}
+
+/** The conversation that an event is about; undefined when it is about none. */
+function sessionOf(entity: string, { rowId, data }: AppEvent): string | undefined {
+  if (entity === 'session') return rowId;
+  return entity === 'message' || entity === 'entry' ? `${(data as { session_id?: unknown }).session_id}` : undefined;
+}

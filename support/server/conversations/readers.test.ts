@@ -1,0 +1,214 @@
+import { atEnd } from '@aether/database/testing';
+import { startSync } from '@aether/sync';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { startTestSupport, type TestSupport } from '../testing.ts';
+import { listenTo, type TestVisitor, type VisitorEar, visit } from '../visitors/testing.visitor.ts';
+
+let app: TestSupport;
+let customerId: string;
+/** A chat of the widget whose team is Tom alone, and one of the widget without a team. */
+let ofTeam: TestVisitor;
+let ofAll: TestVisitor;
+let tomId: string;
+let teamWidget: string;
+const email = 'ada@post.example';
+
+beforeAll(async () => {
+  app = await startTestSupport();
+  const worker = startSync({ url: app.database.url('sync_app'), onError: () => {} });
+  atEnd(worker.close);
+  const [tom] = await app.support.query<{ id: string }>(`select id from support.agents where user_id = 'tom'`);
+  tomId = tom?.id as string;
+  const [widget] = await app.support.query<{ id: string }>(
+    `insert into support.widgets (key, name) values ('team-widget', 'Team') returning id`,
+  );
+  teamWidget = widget?.id as string;
+  await app.callAs('admin')('PUT', `/api/widgets/${teamWidget}/team`, { agent_ids: [tomId] });
+  ofTeam = await visit(app, { email, name: 'Ada Lovelace' }, { key: 'team-widget' });
+  ofAll = await visit(app, { email, name: 'Ada Lovelace' });
+  for (const visitor of [ofTeam, ofAll]) await visitor.say('My secret question');
+  await app.callAs('tom')('POST', `/api/sessions/${ofTeam.id}/notes`, { client_id: 'n', body: 'A note' });
+  customerId = (await app.support.getCustomerByEmail(email))?.id as string;
+});
+
+const everyRoute = (id: string): [method: string, path: string, body?: Record<string, unknown>][] => [
+  ['GET', `/api/sessions/${id}`],
+  ['GET', `/api/sessions/${id}/context`],
+  ['POST', `/api/sessions/${id}/replies`, { client_id: 'x', body: 'x' }],
+  ['POST', `/api/sessions/${id}/notes`, { client_id: 'x', body: 'x' }],
+  ['POST', `/api/sessions/${id}/claim`, { take_over: true }],
+  ['POST', `/api/sessions/${id}/assign`, { agent_id: null }],
+  ['POST', `/api/sessions/${id}/snooze`, { until: null }],
+  ['POST', `/api/sessions/${id}/presence`, { is_typing: true }],
+  ['POST', `/api/sessions/${id}/seen`, { number: 1 }],
+  ['POST', `/api/sessions/${id}/end`, { resolved: true }],
+];
+const lists = () => ['/api/inbox?view=all', '/api/sessions', `/api/sessions?customer_id=${customerId}`];
+const idsIn = async (call: TestSupport['call'], path: string): Promise<string[]> =>
+  (await call('GET', path)).body.sessions.map(({ id }: { id: string }) => id);
+
+describe('a conversation', () => {
+  test.each(['maya', 'boss'])('is closed to %s, a person who is no agent, on every route', async (who) => {
+    const call = app.callAs(who);
+    for (const [method, path, body] of everyRoute(ofAll.id))
+      expect([path, await call(method, path, body)]).toMatchObject([path, { status: 403, body: { code: 'agent-only' } }]);
+    for (const path of [...lists(), '/api/inbox/counts', '/api/calls', `/api/customers/${customerId}/context`])
+      expect([path, await call('GET', path)]).toMatchObject([path, { status: 403, body: { code: 'agent-only' } }]);
+    const { body } = await call('GET', '/api/search?q=ada');
+    expect(body).toMatchObject({ customers: [{ id: customerId }], sessions: [] });
+  });
+
+  test('of another team is closed to an agent, on every route, and in no list, search or panel', async () => {
+    const asPriya = app.callAs('priya');
+    for (const [method, path, body] of everyRoute(ofTeam.id))
+      expect([path, await asPriya(method, path, body)]).toMatchObject([
+        path,
+        { status: 403, body: { code: 'conversation-of-another-team' } },
+      ]);
+    for (const path of [...lists(), '/api/search?q=ada', `/api/customers/${customerId}/context`]) {
+      const ids = await idsIn(asPriya, path);
+      expect([path, ids.includes(ofTeam.id), ids.includes(ofAll.id)]).toEqual([path, false, true]);
+    }
+    expect(await idsIn(asPriya, `/api/sessions/${ofAll.id}/context`)).toEqual([]);
+  });
+
+  test('is open to the agents of its team and to an administrator who is an agent', async () => {
+    for (const who of ['tom', 'admin']) {
+      const call = app.callAs(who);
+      expect((await call('GET', `/api/sessions/${ofTeam.id}`)).body.entries).toMatchObject([{ body: 'A note' }]);
+      for (const path of [...lists(), '/api/search?q=ada', `/api/customers/${customerId}/context`])
+        expect([path, (await idsIn(call, path)).includes(ofTeam.id)]).toEqual([path, true]);
+    }
+    const counts = async (who: string) => (await app.callAs(who)('GET', '/api/inbox/counts')).body.all;
+    expect(await counts('tom')).toBe((await counts('priya')) + 1);
+  });
+
+  test('that is assigned to an agent of another team is open to that agent', async () => {
+    const { id } = await visit(app, {}, { key: 'team-widget' });
+    const asPriya = app.callAs('priya');
+    expect((await asPriya('GET', `/api/sessions/${id}`)).status).toBe(403);
+    const { body } = await asPriya('GET', '/api/agents/me');
+    await app.callAs('tom')('POST', `/api/sessions/${id}/assign`, { agent_id: body.agent.id });
+    expect((await asPriya('GET', `/api/sessions/${id}`)).status).toBe(200);
+  });
+
+  test('is open to a machine with the scope of conversations, and to no other machine', async () => {
+    expect((await app.callWith('conversations.read')('GET', `/api/sessions/${ofTeam.id}`)).status).toBe(200);
+    for (const scope of ['conversations.write', 'context.read', 'calls.read', 'events.read'])
+      expect((await app.callWith(scope)('GET', `/api/sessions/${ofTeam.id}`)).status).toBe(403);
+  });
+
+  test('that does not exist is 404 for an agent', async () => {
+    const id = '019a2b3c-4d5e-7f60-8a9b-0c1d2e3f4a5b';
+    expect((await app.callAs('priya')('GET', `/api/sessions/${id}`)).status).toBe(404);
+  });
+});
+
+describe('the stream of events', { timeout: 20_000 }, () => {
+  const listen = async (authorization: { Authorization: string }, types = '') => {
+    const ear = await listenTo(`${app.url}/api/events${types}`, authorization.Authorization.slice('Bearer '.length));
+    atEnd(async () => ear.close());
+    return ear;
+  };
+  const listenAs = async (who: string) => listen(await app.headersOf(who));
+  const bodies = ({ heard }: VisitorEar) => heard.map(({ data }) => (data.data as { body?: string })?.body);
+  /** Writes this customer's name: an event that all staff hears, after all that was before. */
+  const mark = async (name: string) => {
+    const { id, version } = (await app.support.getCustomerById(customerId)) as { id: string; version: number };
+    await app.support.updateCustomer(id, { name }, { expectedVersion: version });
+    return (ear: VisitorEar) =>
+      ear.until((heard) => heard.some(({ data }) => (data.data as { name?: string })?.name === name));
+  };
+
+  test('tells each caller of the conversations that they may read, and of what both apps share', async () => {
+    const [tom, priya, admin, maya, boss] = await Promise.all(
+      ['tom', 'priya', 'admin', 'maya', 'boss'].map((who) => listenAs(who)),
+    );
+    await ofTeam.say('to the team');
+    await ofAll.say('to all');
+    await app.callAs('tom')('POST', `/api/sessions/${ofTeam.id}/notes`, { client_id: 'n2', body: 'a note on it' });
+    const marked = await mark('Ada King');
+    const ears = [tom, priya, admin, maya, boss] as VisitorEar[];
+    await Promise.all(ears.map(marked));
+    const told = ears.map((ear) => bodies(ear).filter((body) => body !== undefined));
+    const all = ['to the team', 'to all', 'a note on it'];
+    expect(told).toEqual([all, ['to all'], all, [], []]);
+    for (const ear of ears.slice(3)) expect(ear.heard.map(({ event }) => event)).toEqual(['customer.updated']);
+  });
+
+  test('stops telling an agent who leaves the team, and begins with one who joins, while it is open', async () => {
+    const [tom, priya] = [await listenAs('tom'), await listenAs('priya')];
+    const { agent } = (await app.callAs('priya')('GET', '/api/agents/me')).body;
+    const setTeam = (agent_ids: string[]) => app.callAs('admin')('PUT', `/api/widgets/${teamWidget}/team`, { agent_ids });
+    await setTeam([agent.id]);
+    await ofTeam.say('after the change');
+    const marked = await mark('Ada Byron');
+    await Promise.all([tom, priya].map(marked));
+    expect(bodies(tom)).not.toContain('after the change');
+    expect(bodies(priya)).toContain('after the change');
+    await setTeam([tomId]);
+  });
+
+  test('stops telling an agent who is one no more, of calls too', async () => {
+    const ear = await listenAs('priya');
+    const { agent } = (await app.callAs('priya')('GET', '/api/agents/me')).body;
+    const setActive = (is_active: boolean) =>
+      app.callAs('admin')('PATCH', `/api/agents/${agent.id}`, { is_active });
+    await setActive(false);
+    await ofAll.say('without her');
+    await app.callAs('tom')('POST', '/api/calls', {
+      ...{ client_id: 'c', direction: 'inbound', number: '+4930901820', customer_id: customerId, outcome: 'resolved' },
+      ...{ started_at: new Date().toISOString(), duration_seconds: 5, notes: 'said in confidence' },
+    });
+    await (await mark('Ada Noel'))(ear);
+    expect(bodies(ear)).not.toContain('without her');
+    expect(ear.heard.map(({ event }) => event)).not.toContain('call.created');
+    await setActive(true);
+  });
+
+  test('tells an agent of the conversation that is assigned to them, from the assignment on', async () => {
+    const visitor = await visit(app, {}, { key: 'team-widget' });
+    const ear = await listenAs('priya');
+    await visitor.say('before it');
+    const { agent } = (await app.callAs('priya')('GET', '/api/agents/me')).body;
+    await app.callAs('tom')('POST', `/api/sessions/${visitor.id}/assign`, { agent_id: agent.id });
+    await ear.until((heard) => heard.some(({ event }) => event === 'session.updated'));
+    await visitor.say('after it');
+    await ear.until(() => bodies(ear).includes('after it'));
+  });
+
+  test('passes on who types in a conversation only to those who may read it', async () => {
+    const [tom, priya, maya] = [await listenAs('tom'), await listenAs('priya'), await listenAs('maya')];
+    await ofTeam.call('POST', 'typing', { is_typing: true });
+    await ofAll.call('POST', 'typing', { is_typing: true });
+    const sessions = ({ heard }: VisitorEar) =>
+      heard.flatMap(({ event, data }) => (event === 'signal' ? [data.session_id] : []));
+    await Promise.all([
+      tom.until(() => sessions(tom).includes(ofTeam.id) && sessions(tom).includes(ofAll.id)),
+      priya.until(() => sessions(priya).includes(ofAll.id)),
+    ]);
+    await (await mark('Ada Ada'))(maya);
+    expect(sessions(priya)).not.toContain(ofTeam.id);
+    expect(sessions(maya)).toEqual([]);
+  });
+
+  test('tells a machine only of what its scopes read', async () => {
+    const machine = async (...roles: string[]) => ({
+      Authorization: `Bearer ${await app.issuer.tokenFor('service', { roles })}`,
+    });
+    const customers = await listen(await machine('events.read', 'customers.read'));
+    const conversations = await listen(await machine('events.read', 'conversations.read', 'customers.read'));
+    await ofAll.say('for machines');
+    const marked = await mark('Ada Last');
+    await Promise.all([customers, conversations].map(marked));
+    expect(bodies(customers)).not.toContain('for machines');
+    expect(bodies(conversations)).toContain('for machines');
+    const refused = await fetch(`${app.url}/api/events?types=message.created`, {
+      headers: await machine('events.read', 'customers.read'),
+    });
+    expect([refused.status, refused.headers.get('www-authenticate')]).toEqual([
+      403,
+      expect.stringContaining('conversations.read'),
+    ]);
+  });
+});

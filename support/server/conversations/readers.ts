@@ -1,0 +1,86 @@
+import { type Caller, Problem } from '@aether/http';
+import { NotFound, type Queryable } from '@aether/platform';
+import { findAgent, refuseNonAgent } from '../agents/agents.ts';
+
+/**
+ * The one place that decides who may read a conversation, with its messages, notes and events: the agent who has it, the active agents
+ * of the widget's team (all of them where the widget has none), and administrators of Support. An administrator of Support is an
+ * administrator who is also an active agent: a person without an active row in support.agents reads no conversation, whatever their
+ * role in Foundation is. A machine reads all of them with a scope of conversations.
+ */
+export type Reader = {
+  /** Null: a machine. */
+  agentId: string | null;
+  readsAll: boolean;
+};
+
+/** The reader that a caller is, if it may read conversations at all. */
+export async function findReader(on: Queryable, caller: Caller | undefined): Promise<Reader | undefined> {
+  const { actor, scopes } = caller ?? {};
+  const isAllowed = ['conversations.read', 'conversations.write'].some((scope) => scopes?.has(scope));
+  if (!actor) return isAllowed ? { agentId: null, readsAll: true } : undefined;
+  const agent = await findAgent(on, actor);
+  return agent && { agentId: agent.id, readsAll: actor.role === 'admin' };
+}
+
+/** As `findReader`, for routes that are about conversations. @throws Problem 403 */
+export async function requireReader(on: Queryable, caller: Caller | undefined): Promise<Reader> {
+  const reader = await findReader(on, caller);
+  if (!reader) throw refuseNonAgent();
+  return reader;
+}
+
+/**
+ * The condition in SQL that a session `s` may be read.
+ *
+ * @param agent the parameter with the reader's `agentId`, such as `$1`.
+ * @param all the parameter with `readsAll`.
+ */
+export function mayRead(agent: string, all: string): string {
+  return `(${all}::boolean or ${isOfAgent(`${agent}::uuid`)})`;
+}
+
+const isOfAgent = (agent: string) => `(s.agent_id = ${agent}
+  or not exists (select from support.widget_agents t where t.widget_id = s.widget_id)
+  or exists (select from support.widget_agents t where t.widget_id = s.widget_id and t.agent_id = ${agent}))`;
+
+/** Refuses a conversation that is another team's. @throws NotFound, Problem 403 */
+export async function requireReadable(on: Queryable, { agentId, readsAll }: Reader, sessionId: string): Promise<void> {
+  const [found] = await on.run<{ may_read: boolean | null }>(readable, [agentId, readsAll, sessionId]);
+  if (!found) throw new NotFound('session');
+  if (!found.may_read)
+    throw new Problem({
+      status: 403,
+      code: 'conversation-of-another-team',
+      detail: 'This conversation belongs to another team. Ask one of its agents, or an administrator, to assign it to you.',
+    });
+}
+
+const readable = {
+  name: 'session-is-readable',
+  text: `select ${mayRead('$1', '$2')} as may_read from support.sessions s where s.id = $3`,
+};
+
+/** The people who may read a conversation at this moment, by their user id. */
+export type Readers = {
+  /** Its agent and its team. */
+  team: string[];
+  /** Agents who are administrators. */
+  administrators: string[];
+};
+
+/** By conversation; one that does not exist is left out. */
+export async function listReaders(on: Queryable, sessionIds: string[]): Promise<Map<string, Readers>> {
+  const rows = await on.query<{ id: string } & Readers>(
+    `select s.id,
+       array(select a.user_id from support.agents a where a.is_active and ${isOfAgent('a.id')}) as team,
+       array(
+         select a.user_id from support.agents a join platform.users u on u.id = a.user_id
+         where a.is_active and u.role = 'admin'
+       ) as administrators
+     from support.sessions s
+     where s.id = any ($1)`,
+    [sessionIds],
+  );
+  return new Map(rows.map(({ id, ...readers }) => [id, readers]));
+}
