@@ -8,7 +8,7 @@ const list = createStaffRoute({
   method: 'get',
   path: '/api/users/{id}/sign-ins',
   right: 'administrator',
-  summary: 'Where a user is signed in, in both apps; for administrators',
+  summary: 'Where a user is signed in to this app; for administrators',
   description: 'The one used last first; at most 200.',
   request: { params: userKey },
   responses: {
@@ -21,7 +21,10 @@ const list = createStaffRoute({
               z
                 .object({
                   id: z.string().openapi({ format: 'uuid' }),
+<<<<<<< HEAD
                   app: appName(),
+=======
+>>>>>>> 8a19d80 (Limits on visitors are shared by all processes of Support; behind a proxy it refuses to start without the number of proxies; a chat under a typed address says unverified in the CRM's timeline; an app lists its own sign-ins alone)
                   agent: z.string().nullable().openapi({ description: 'The browser, in its own words.' }),
                   created_at: z.string().openapi({ format: 'date-time' }),
                   last_seen_at: z.string().openapi({ format: 'date-time' }),
@@ -41,7 +44,7 @@ const end = createStaffRoute({
   method: 'post',
   path: '/api/users/{id}/sign-ins/end',
   right: 'administrator',
-  summary: 'End a user’s sign-ins, or the one named; for administrators',
+  summary: 'End a user’s sign-ins in every app, or the one named, of this app; for administrators',
   description: 'Seen with the next request that the user’s browser makes. Access tokens go on until they expire.',
   request: { params: userKey, body: jsonBody(object({ sign_in_id: uuid().optional() }).openapi('EndSignIns')) },
   responses: {
@@ -65,7 +68,7 @@ export function addSignInRoutes(app: App, db: PlatformDb) {
     .openapi(list, async (c) => {
       const { id } = await requireUser(c.req.valid('param').id);
       const open = await listSignIns(db, id);
-      const sign_ins = open.map((each) => ({
+      const sign_ins = open.map(({ app: _, ...each }) => ({
         ...each,
         created_at: each.created_at.toISOString(),
         last_seen_at: each.last_seen_at.toISOString(),

@@ -77,22 +77,14 @@ comment on function platform.sign_in_user is
   'the logins of the apps are trusted to have asked the directory. See docs/signin.md.';
 grant execute on function platform.sign_in_user(text, text, text, text, text) to app_role;
 
--- Security definer, because a person signs out of both apps at once, and an administrator sees and ends the sign-ins of either app.
-create function platform.list_sign_ins(person text)
-returns table (id uuid, app text, agent text, created_at timestamptz, last_seen_at timestamptz, expires_at timestamptz)
-language sql stable security definer set search_path = pg_catalog, pg_temp as $$
-  select s.id, s.app, s.agent, s.created_at, s.last_seen_at, s.expires_at from platform.sign_ins s
-  where s.user_id = person and s.ended_at is null and s.expires_at > now() and s.last_seen_at > now() - s.idle_max
-  order by s.last_seen_at desc, s.id limit 200
-$$;
-grant execute on function platform.list_sign_ins(text) to app_role;
-
+-- Security definer, because a person signs out of both apps at once. An app names only a sign-in of its own: it sees no other.
 create function platform.end_sign_ins(person text, only_this uuid, reason text) returns integer
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare ended integer;
 begin
   update platform.sign_ins s set ended_at = now(), end_reason = reason
-  where s.user_id = person and (only_this is null or s.id = only_this) and s.ended_at is null;
+  where s.user_id = person and s.ended_at is null
+    and (only_this is null or s.id = only_this and s.app = platform.current_app());
   get diagnostics ended = row_count;
   return ended;
 end $$;

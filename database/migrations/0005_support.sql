@@ -210,3 +210,16 @@ grant select,
       insert (client_id, request_digest, customer_id, agent_id, direction, number_e164, outcome, notes, started_at, duration_seconds),
       update (customer_id, outcome, notes, duration_seconds)
   on support.calls to support_role;
+
+-- How often visitors did what is limited, shared by all processes of Support. Unlogged: a count is worth nothing after a crash.
+create unlogged table support.limits (
+  key bytea primary key check (octet_length(key) = 16),
+  points integer not null check (points > 0),
+  expires_at timestamptz not null constraint limits_expires_at_time check (platform.is_time(expires_at))
+);
+comment on table support.limits is
+  'Rows expire within minutes, and Support deletes them. No index on expires_at: with one, a count that begins again would not be a HOT update.';
+comment on column support.limits.key is 'A hash of what is counted: an address of the network or of e-mail is not stored here.';
+call platform.protect_table('support.limits');
+create policy support_all on support.limits to support_role using (true) with check (true);
+grant select, insert (key, points, expires_at), update (points, expires_at), delete on support.limits to support_role;

@@ -15,7 +15,7 @@ export type TestSupport = SignedCalls & {
   /** The same database as both apps see it. */
   foundation: PlatformDb;
   support: PlatformDb;
-  /** Another Support on the same database, with more settings. */
+  /** Another Support on the same database, with more settings, called as the agent `priya`. */
   startAnother(variables: Record<string, string>): Promise<SignedCalls['call']>;
 };
 
@@ -66,6 +66,6 @@ export async function startTestSupport(): Promise<TestSupport> {
     ...signCalls(issuer, callerOf(server.url)),
     foundation,
     support,
-    startAnother: async (variables) => signCalls(issuer, callerOf((await start(variables)).url)).call,
+    startAnother: async (variables) => signCalls(issuer, callerOf((await start(variables)).url)).callAs('priya'),
   };
 }

@@ -4,21 +4,25 @@ import { IconChevronRight } from '@tabler/icons-react';
 import type { ActivityEntry } from '../api/records.ts';
 import classes from './timeline.module.css';
 
-/** A conversation with Support as one card: how it ended and how long it took; what it was about when opened. */
+/** A conversation with Support as one card: how it ended, how long it took, and whether the visitor proved who they are; opened, what it was about. */
 export function ChatCard({ entry: { description, metadata } }: { entry: ActivityEntry }) {
-  const { resolved, duration_seconds: seconds, message_count: messages, summary, session_id: session } = metadata;
+  const { resolved, duration_seconds: seconds, message_count: messages, summary, session_id: session, identity } = metadata;
   return (
     <details className={classes.chat}>
       <summary>
         <IconChevronRight size={15} className={classes.chevron} aria-hidden />
         <span className={classes.words}>{typeof summary === 'string' ? summary : description}</span>
         <span className={classes.outcome}>
+          {identity === 'claimed' && <Tag tone="warn">Unverified</Tag>}
           <Tag tone={resolved ? 'good' : 'warn'}>{resolved ? 'Resolved' : 'Not resolved'}</Tag>
           {typeof seconds === 'number' && <span className={classes.fact}>{formatDuration(seconds)}</span>}
         </span>
       </summary>
       <dl className={classes.facts}>
         <Fact name="What Support says" value={description} />
+        {identity === 'claimed' && (
+          <Fact name="Visitor" value="Typed this customer’s address, which proves nothing" />
+        )}
         {typeof messages === 'number' && <Fact name="Messages" value={String(messages)} />}
         {typeof seconds === 'number' && <Fact name="Duration" value={formatDuration(seconds)} />}
         {session !== undefined && <Fact name="Conversation" value={String(session)} />}

@@ -6,11 +6,10 @@ import { Button, Modal, Text } from '@mantine/core';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import type { SignIn, StaffUser } from '../api/records.ts';
 import { endSignIns, signInsQuery } from '../api/settings.ts';
-import { nameApp } from '../record/Provenance.tsx';
 import { nameBrowser } from './browsers.ts';
 import classes from './settings.module.css';
 
-/** Where somebody is signed in, in both apps; an administrator may end it, as when a laptop was lost. */
+/** Where a person is signed in to Foundation. An administrator may end that, as when a laptop was lost, and every sign-in to the other apps with it. */
 export function SignInsDialog({ user, onClose }: { user: StaffUser; onClose: () => void }) {
   const client = useQueryClient();
   const { data, error, refetch } = useQuery(signInsQuery(user.id));
@@ -24,17 +23,17 @@ export function SignInsDialog({ user, onClose }: { user: StaffUser; onClose: () 
   });
   const open = data?.sign_ins ?? [];
   return (
-    <Modal opened onClose={onClose} title={`Where ${user.name} is signed in`} size="lg">
+    <Modal opened onClose={onClose} title={`Where ${user.name} is signed in to Foundation`} size="lg">
       {error && <ErrorNotice title="The sign-ins could not be loaded" error={error} onRetry={refetch} />}
       {!data && !error && <Waiting lines={3} />}
       {data && open.length === 0 && <Text size="sm">Nowhere at the moment.</Text>}
-      {open.length > 0 && (
+      {data && (
         <>
           <ul className={classes.list}>
             {open.map((signIn) => (
               <li key={signIn.id} className={classes.row}>
                 <span className={classes.name}>
-                  {nameApp(signIn.app)}, {nameBrowser(signIn.agent)}
+                  {nameBrowser(signIn.agent)}
                   <div className={classes.detail} title={formatMoment(signIn.last_seen_at)}>
                     Signed in {formatMoment(signIn.created_at)}, last seen {formatAgo(signIn.last_seen_at)}
                   </div>
@@ -52,10 +51,11 @@ export function SignInsDialog({ user, onClose }: { user: StaffUser; onClose: () 
             loading={ending.isPending}
             onClick={() => ending.mutate(undefined)}
           >
-            End all of them
+            Sign out everywhere
           </Button>
           <Text size="xs" c="dimmed" mt="xs">
-            The browser notices with its next request. Access tokens go on until they expire.
+            “Sign out everywhere” also ends sign-ins to Support. The browser notices with its next request. Access tokens go on until
+            they expire.
           </Text>
         </>
       )}

@@ -177,9 +177,10 @@ describe('a call', () => {
     expect(await log(given)).toMatchObject({ status: 422, body: { errors: [{ field }] } });
   });
 
-  test('is logged by agents; others read the list', async () => {
+  test('is logged and read by agents, and by no other person; a machine with the scope reads the list', async () => {
     expect(await app.callAs('maya')('POST', '/api/calls', call())).toMatchObject({ status: 403 });
-    expect((await app.callAs('maya')('GET', '/api/calls')).status).toBe(200);
+    expect(await app.callAs('maya')('GET', '/api/calls')).toMatchObject({ status: 403, body: { code: 'agent-only' } });
+    expect((await app.callWith('calls.read')('GET', '/api/calls')).status).toBe(200);
   });
 
   test('is looked up as one types: half a number is nobody’s', async () => {

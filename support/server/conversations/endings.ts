@@ -7,7 +7,8 @@ export type Ending = { id: string; resolved: boolean; summary?: string; agentId?
 
 /**
  * Ends conversations that are open, and tells the CRM: one activity each, whether or not Foundation has given the customer a number. It says
- * “resolved” only if the agent did. An erased customer accepts no new activity, so the CRM is told nothing.
+ * “resolved” only if the agent resolved it, and “unverified” if the visitor only typed the customer's address. An erased customer accepts no
+ * new activity, so the CRM is told nothing.
  *
  * @param tx holds them.
  */
@@ -18,7 +19,7 @@ export async function writeEndings(tx: Transaction, endings: Ending[]): Promise<
      from jsonb_to_recordset($1::jsonb) as e (id uuid, resolved boolean) where s.id = e.id`,
     rows,
   );
-  // The summary stands here too: Support may not read what it has told the CRM.
+  // The summary is kept here too: Support may not read what it has told the CRM.
   await tx.query(
     `insert into support.session_entries (session_id, kind, agent_id, body)
      select e.id, 'ended', e."agentId", e.summary from jsonb_to_recordset($1::jsonb) as e (id uuid, "agentId" uuid, summary text)`,
@@ -27,8 +28,10 @@ export async function writeEndings(tx: Transaction, endings: Ending[]): Promise<
   // Seconds to one decimal: a chat of a few messages may take less than one.
   await tx.query(
     `insert into crm.activities (customer_id, type, description, metadata, occurred_at, idempotency_key)
-     select c.id, 'support_chat', case when s.resolved then 'Support conversation resolved' else 'Support conversation ended without a resolution' end,
-            jsonb_build_object('session_id', s.id, 'message_count', s.message_count, 'resolved', s.resolved,
+     select c.id, 'support_chat',
+            case when s.resolved then 'Support conversation resolved' else 'Support conversation ended without a resolution' end
+            || case when s.identity = 'claimed' then ' (unverified visitor)' else '' end,
+            jsonb_build_object('session_id', s.id, 'identity', s.identity, 'message_count', s.message_count, 'resolved', s.resolved,
                                'duration_seconds', round(extract(epoch from s.ended_at - s.started_at), 1))
             || jsonb_build_object(
                  'summary', coalesce(e.summary, (select left(m.body, ${summaryCharactersMax}) from support.messages m

@@ -92,9 +92,10 @@ describe('ending a conversation', () => {
     expect(activity).toEqual({
       customer_id: customer?.id,
       type: 'support_chat',
-      description: 'Support conversation resolved',
+      description: 'Support conversation resolved (unverified visitor)',
       metadata: {
         session_id: id,
+        identity: 'claimed',
         message_count: 1,
         duration_seconds: expect.any(Number),
         resolved: true,
@@ -128,12 +129,21 @@ describe('ending a conversation', () => {
     expect(tooLong).toMatchObject({ status: 422, body: { errors: [{ field: 'summary' }] } });
   });
 
+  test('of a verified visitor does not say unverified', async () => {
+    const { id } = await openSession();
+    await app.support.query(`update support.sessions set identity = 'verified' where id = $1`, [id]);
+    await asPriya('POST', `/api/sessions/${id}/end`, { resolved: true });
+    expect(await activitiesOf(id)).toMatchObject([
+      { description: 'Support conversation resolved', metadata: { identity: 'verified' } },
+    ]);
+  });
+
   test('without a resolution does not say resolved', async () => {
     const { id } = await openSession();
     await asPriya('POST', `/api/sessions/${id}/end`, { resolved: false });
     const [activity] = await activitiesOf(id);
     expect(activity).toMatchObject({
-      description: 'Support conversation ended without a resolution',
+      description: 'Support conversation ended without a resolution (unverified visitor)',
       metadata: { resolved: false },
     });
   });

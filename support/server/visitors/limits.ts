@@ -1,8 +1,8 @@
-import { type AppEnv, Problem } from '@aether/http';
-import { ConfigurationError } from '@aether/platform';
-import { RateLimiterMemory, type RateLimiterRes } from 'rate-limiter-flexible';
+import { createHash } from 'node:crypto';
+import { type AppEnv, isLoopbackHost, Problem, type ServerContext } from '@aether/http';
+import { ConfigurationError, type PlatformDb } from '@aether/platform';
 
-/** How often what may be done: so many times in so many seconds, each process by itself. */
+/** How often what may be done: so many times in so many seconds, over all processes of Support. */
 const rules = {
   /** Opening a session. */
   'opening-address': [20, 600],
@@ -19,51 +19,135 @@ const rules = {
 
 export type LimitName = keyof typeof rules;
 export type Limits = ReturnType<typeof openLimits>;
+/** What is limited, such as `opening-address` of one address. */
+export type Limited = readonly [name: LimitName, key: string];
+
+const sweepMs = 60_000;
+/** So many refusals are remembered by this process. */
+const blockedMax = 10_000;
 
 /**
- * What holds strangers back.
+ * Counts what visitors do and refuses what is too much. The counts are rows of support.limits, so that a second process does not double a
+ * limit. One statement counts everything that a request counts for at one point. What was refused is remembered in this process until
+ * its time is up, so that a flood of refused requests costs the database nothing.
  *
- * @param variables SUPPORT_RATE_FACTOR multiplies every limit, for tests under load; SUPPORT_PROXY_HOPS says how many proxies stand before this server.
+ * SUPPORT_RATE_FACTOR multiplies every limit, for tests under load. SUPPORT_PROXY_HOPS says how many proxies stand before this server.
+ *
  * @throws ConfigurationError
  */
-export function openLimits(variables: Record<string, string | undefined>) {
+export function openLimits(
+  db: PlatformDb,
+  { variables, publicUrl, closing, log }: Pick<ServerContext, 'variables' | 'publicUrl' | 'closing' | 'log'>,
+) {
   const factor = readNumber('SUPPORT_RATE_FACTOR', variables, { fallback: 1, min: 0.01, max: 1e6 });
-  const hops = readNumber('SUPPORT_PROXY_HOPS', variables, { fallback: 0, min: 0, max: 10 });
-  const limiters = Object.fromEntries(
-    Object.entries(rules).map(([name, [times, seconds]]) => [
-      name,
-      new RateLimiterMemory({ points: Math.max(1, Math.round(times * factor)), duration: seconds }),
-    ]),
-  ) as unknown as Record<LimitName, RateLimiterMemory>;
+  const hops = readHops(variables, publicUrl);
+  const timesMax = (name: LimitName) => Math.max(1, Math.round(rules[name][0] * factor));
+  /** Until when, by key in hexadecimal. */
+  const blocked = new Map<string, number>();
+  let hasWarned = false;
+
+  const sweep = setInterval(() => {
+    for (const [key, until] of blocked) if (until <= Date.now()) blocked.delete(key);
+    db.query('delete from support.limits where expires_at < now()').catch((error) =>
+      log.warn({ err: error }, 'expired limits could not be deleted'),
+    );
+  }, sweepMs).unref();
+  closing.addEventListener('abort', () => clearInterval(sweep));
+
+  function requireUnblocked(keys: string[]): void {
+    for (const key of keys) {
+      const until = blocked.get(key) ?? 0;
+      if (until > Date.now()) throw tooMany(until - Date.now());
+    }
+  }
+
+  function block(key: string, ms: number): Problem {
+    const [oldest] = blocked.keys();
+    if (blocked.size >= blockedMax && oldest !== undefined) blocked.delete(oldest);
+    blocked.set(key, Date.now() + ms);
+    return tooMany(ms);
+  }
+
+  function warnOnce(message: string): void {
+    if (!hasWarned) log.warn(message);
+    hasWarned = true;
+  }
 
   return {
-    /** @throws Problem 429, with the seconds to wait. */
-    async count(name: LimitName, key: string): Promise<void> {
-      try {
-        await limiters[name].consume(key);
-      } catch (refused) {
-        throw tooMany(refused as RateLimiterRes);
+    /**
+     * Counts for the limits in `counted`, and looks at those in `checked` without counting.
+     *
+     * @throws Problem 429, with the seconds to wait
+     */
+    async pass(counted: readonly Limited[], checked: readonly Limited[] = []): Promise<void> {
+      const names = new Map([...counted, ...checked].map(([name, key]) => [hashOf(name, key), name]));
+      requireUnblocked([...names.keys()]);
+      // In one order, so that two requests that count for the same limits do not wait for each other in a circle.
+      const mine = counted.map(([name, key]) => ({ key: hashOf(name, key), seconds: rules[name][1] as number }));
+      mine.sort((one, other) => (one.key < other.key ? -1 : 1));
+      const looked = checked.map(([name, key]) => hashOf(name, key));
+      const rows = await db.run<{ key: string; points: number; ms: number; is_counted: boolean }>(count, [
+        mine.map(({ key }) => key),
+        mine.map(({ seconds }) => seconds),
+        looked,
+      ]);
+      for (const { key, points, ms, is_counted } of rows) {
+        const max = timesMax(names.get(key) as LimitName);
+        if (is_counted ? points > max : points >= max) throw block(key, ms);
       }
     },
 
-    /** Throws as `count` does, without counting. */
-    async check(name: LimitName, key: string): Promise<void> {
-      const state = await limiters[name].get(key);
-      if (state && (state.consumedPoints ?? 0) >= limiters[name].points) throw tooMany(state);
-    },
-
-    /** Whose request this is: the address that the last trusted proxy saw, else the one that is connected. */
+    /** The network address of a visitor: what the last trusted proxy saw, else the one that is connected. */
     addressOf(env: AppEnv['Bindings'], forwardedFor: string | undefined): string {
       const connected = env.incoming.socket.remoteAddress ?? 'unknown';
-      if (hops === 0) return network(connected);
-      // From the right: whatever stands further left was written by the client.
+      if (hops === 0) {
+        if (forwardedFor !== undefined)
+          warnOnce(
+            'Requests carry X-Forwarded-For and SUPPORT_PROXY_HOPS is 0: behind a proxy all visitors count as one address. Set it to the number of proxies.',
+          );
+        return network(connected);
+      }
+      // From the right: what is further left was written by the client.
       const seen = (forwardedFor ?? '').split(',').map((each) => each.trim());
-      return network(seen.at(-hops) || connected);
+      const address = seen.at(-hops);
+      if (!address)
+        warnOnce(
+          `A request came with fewer than ${hops} addresses in X-Forwarded-For, as SUPPORT_PROXY_HOPS promises: it counts as the address of the proxy.`,
+        );
+      return network(address || connected);
     },
   };
 }
 
-/** Of an IPv6 address the first 64 bits: whoever has one has all of those. */
+/**
+ * Hashes for $1 and $3 in hexadecimal. A count whose time is up begins again. The transaction writes nothing but an unlogged table, so
+ * that its commit waits for no disk.
+ */
+const count = {
+  name: 'limits-count',
+  text: `
+    with counted as (
+      insert into support.limits as l (key, points, expires_at)
+      select decode(g.key, 'hex'), 1, now() + make_interval(secs => g.seconds)
+      from unnest($1::text[], $2::float8[]) with ordinality as g (key, seconds, place)
+      order by g.place
+      on conflict (key) do update set
+        points = case when l.expires_at <= now() then 1 else least(l.points, 1000000000) + 1 end,
+        expires_at = case when l.expires_at <= now() then excluded.expires_at else l.expires_at end
+      returning l.key, l.points, l.expires_at
+    )
+    select encode(key, 'hex') as key, points, extract(epoch from expires_at - now())::float8 * 1000 as ms, true as is_counted
+    from counted
+    union all
+    select encode(key, 'hex'), points, extract(epoch from expires_at - now())::float8 * 1000, false
+    from support.limits
+    where key = any (array(select decode(k, 'hex') from unnest($3::text[]) as k)) and expires_at > now()`,
+};
+
+const hashOf = (name: LimitName, key: string) =>
+  createHash('sha256').update(`${name}\0${key}`).digest('hex').slice(0, 32);
+
+/** Of an IPv6 address the first 64 bits: they belong to one customer of the network. */
 function network(address: string): string {
   const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address);
   if (mapped) return mapped[1] as string;
@@ -75,14 +159,25 @@ function network(address: string): string {
   return [...left, ...zeros, ...right].slice(0, 4).join(':').toLowerCase();
 }
 
-function tooMany({ msBeforeNext = 1_000 }: Pick<RateLimiterRes, 'msBeforeNext'>): Problem {
-  const seconds = Math.max(1, Math.ceil(msBeforeNext / 1_000));
+function tooMany(ms: number): Problem {
+  const seconds = Math.max(1, Math.ceil(ms / 1_000));
   return new Problem({
     status: 429,
     code: 'too-many-requests',
     detail: `That was too often. Try again in ${seconds} seconds.`,
     headers: { 'Retry-After': String(seconds) },
   });
+}
+
+/** A server that is reached under a public name listens on loopback all the same, so there is a proxy before it. */
+function readHops(variables: Record<string, string | undefined>, publicUrl: URL | undefined): number {
+  const hops = readNumber('SUPPORT_PROXY_HOPS', variables, { fallback: 0, min: 0, max: 10 });
+  if (!Number.isInteger(hops)) throw new ConfigurationError('SUPPORT_PROXY_HOPS must be a whole number from 0 to 10.');
+  if (hops === 0 && publicUrl && !isLoopbackHost(publicUrl.host))
+    throw new ConfigurationError(
+      'SUPPORT_PROXY_HOPS must say how many proxies stand before Support, because SUPPORT_PUBLIC_URL names another host: with 0 all visitors would count as one address, and a few would use up the limits of all. Usually it is 1.',
+    );
+  return hops;
 }
 
 function readNumber(

@@ -7,6 +7,7 @@ import { lockSession, SessionEnded } from '../conversations/sessions.ts';
 import { readPublicConfig } from '../widgets/publicconfig.ts';
 import { WidgetSettingsSchema } from '../widgets/widgetsettings.ts';
 import { answerOnGrid } from './answergrid.ts';
+import type { Limited } from './limits.ts';
 import { byVisitor, sessionKey, type VisitorDoor } from './visitordoor.ts';
 import { findWidget, identifyVisitor, openSession, requireVisitorSession, verifySession } from './visitors.ts';
 
@@ -171,9 +172,9 @@ export function addVisitorRoutes(app: App, db: PlatformDb, { door, live }: { doo
     await door.count(c, 'opening-address');
     const widget = await findWidget(db, c.req.valid('param').key);
     door.allow(c, widget);
-    await door.limits.count('opening-widget', widget.id);
     const canonical = opening.email === undefined ? undefined : canonicaliseEmail(opening.email);
-    if (canonical?.ok) await door.limits.count('opening-email', canonical.key);
+    const ofEmail: Limited[] = canonical?.ok ? [['opening-email', canonical.key]] : [];
+    await door.limits.pass([['opening-widget', widget.id], ...ofEmail]);
     return c.json(await answerOnGrid(() => door.guard(c, () => openSession(db, widget, opening))), 201);
   });
 

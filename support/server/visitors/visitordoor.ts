@@ -13,8 +13,9 @@ export const sessionKey = object({ id: uuid() });
 export const byVisitor = [{ visitor_token: [] }];
 
 /** What every request of a visitor passes: how often it may come, from which page, and with which token. */
-export function openVisitorDoor(app: App, db: PlatformDb, { variables, url }: ServerContext) {
-  const limits: Limits = openLimits(variables);
+export function openVisitorDoor(app: App, db: PlatformDb, context: ServerContext) {
+  const { url } = context;
+  const limits: Limits = openLimits(db, context);
   addOrigins(app);
   app.openAPIRegistry.registerComponent('securitySchemes', 'visitor_token', {
     type: 'http',
@@ -27,8 +28,15 @@ export function openVisitorDoor(app: App, db: PlatformDb, { variables, url }: Se
     limits,
     addressOf,
 
-    /** @throws Problem 429 */
-    count: (c: Context, name: LimitName) => limits.count(name, addressOf(c)),
+    /**
+     * Counts the request for a limit of its address, and refuses an address whose tokens were wrong too often.
+     *
+     * @throws Problem 429
+     */
+    async count(c: Context, name: LimitName): Promise<void> {
+      const address = addressOf(c);
+      await limits.pass([[name, address]], [['refused-address', address]]);
+    },
 
     /** @throws Problem 403 when the page is of a foreign origin */
     allow: (c: Context, widget: VisitedWidget) => allowOrigin(c, widget, url()),
@@ -51,15 +59,13 @@ export function openVisitorDoor(app: App, db: PlatformDb, { variables, url }: Se
       return { session, token };
     },
 
-    /** Counts what is refused because a token or an identity is wrong, and lets nobody try for long. @throws Problem 429 */
+    /** Behind `count`: counts what is refused because a token or an identity is wrong. @throws Problem 429 */
     async guard<Result>(c: Context, work: () => Promise<Result>): Promise<Result> {
-      const address = addressOf(c);
-      await limits.check('refused-address', address);
       try {
         return await work();
       } catch (error) {
         if (error instanceof NotFound || error instanceof IdentityRefused)
-          await limits.count('refused-address', address);
+          await limits.pass([['refused-address', addressOf(c)]]);
         throw error;
       }
     },

@@ -7,7 +7,7 @@ import type { Named, Session } from '../api/records.ts';
 import { useActions } from '../desk/actions.ts';
 import { nameVisitor } from '../desk/order.ts';
 import { CannedMenu } from './CannedMenu.tsx';
-import { fillIn } from './canned.ts';
+import { fillIn, nameForVisitor } from './canned.ts';
 import classes from './composer.module.css';
 import { hasWords, type Mode, type useDraft } from './drafts.ts';
 import { useCanned } from './useCanned.ts';
@@ -59,7 +59,7 @@ export function Composer({ session, own, drafting, onTyping, onSend }: ComposerP
     change({ [mode]: '' });
   };
   const insert = (body: string) => {
-    change({ reply: fillIn(body, { customer: { name: session.customer?.name ?? visitor }, agent: own }) });
+    change({ reply: fillIn(body, { customer: nameForVisitor(session), agent: own }) });
     input.current?.focus();
   };
   const press = (event: KeyboardEvent<HTMLTextAreaElement>) => {

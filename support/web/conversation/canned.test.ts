@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { fillIn, findCanned } from './canned.ts';
+import { fillIn, findCanned, nameForVisitor } from './canned.ts';
 
 const names = { customer: { name: 'Ada Lovelace' }, agent: { name: 'Priya Nair' } };
 
@@ -18,4 +18,20 @@ test('what begins with the typed shortcut comes first', () => {
   const all = [answer('thanks', 'Refund thanks'), answer('refund', 'How refunds work'), answer('hours', 'Hours')];
   expect(findCanned(all, 'ref').map(({ shortcut }) => shortcut)).toEqual(['refund', 'thanks']);
   expect(findCanned(all, '')).toHaveLength(3);
+});
+
+test.each([
+  ['verified', 'Ada Lovelace', 'ada', 'Ada Lovelace'],
+  ['verified', null, 'ada', 'ada'],
+  ['claimed', 'Ada Lovelace', 'someone', 'someone'],
+  ['claimed', 'Ada Lovelace', null, undefined],
+] as const)('a %s visitor of the record %s who said %s is called %s', (identity, known, visitor_name, called) => {
+  const customer = known === null ? null : { id: 'c', name: known, email: 'ada@post.example', account_tier: null };
+  expect(nameForVisitor({ identity, customer, visitor_name })?.name).toBe(called);
+});
+
+test('without a name the placeholder stays for the agent to see', () => {
+  expect(fillIn('Hello {{customer.first_name}}', { ...names, customer: undefined })).toBe(
+    'Hello {{customer.first_name}}',
+  );
 });

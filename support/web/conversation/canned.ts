@@ -1,12 +1,25 @@
-import type { CannedAnswer } from '../api/records.ts';
+import type { CannedAnswer, Session } from '../api/records.ts';
 
-type Names = { customer: { name: string }; agent: { name: string } };
+type Names = { customer: { name: string } | undefined; agent: { name: string } };
+
+/**
+ * The name by which an answer may call the visitor. A visitor who only typed an address is called as they called themselves: the name
+ * in the customer's record would tell a stranger whose address it is.
+ */
+export function nameForVisitor({
+  identity,
+  customer,
+  visitor_name,
+}: Pick<Session, 'identity' | 'customer' | 'visitor_name'>): { name: string } | undefined {
+  const name = identity === 'verified' ? (customer?.name ?? visitor_name) : visitor_name;
+  return name === null ? undefined : { name };
+}
 
 /** Fills in `{{customer.name}}` and `{{agent.name}}`; what it does not know stays, so that somebody sees it. */
 export function fillIn(body: string, { customer, agent }: Names): string {
-  const values: Record<string, string> = {
-    'customer.name': customer.name,
-    'customer.first_name': customer.name.split(' ')[0] ?? '',
+  const values: Record<string, string | undefined> = {
+    'customer.name': customer?.name,
+    'customer.first_name': customer?.name.split(' ')[0],
     'agent.name': agent.name,
   };
   return body.replace(/\{\{\s*([a-z_.]+)\s*\}\}/g, (whole, name: string) => values[name] ?? whole);
