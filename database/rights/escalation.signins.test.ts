@@ -117,7 +117,9 @@ describe.each(apps)('sign-ins of %s', (login, mine, other) => {
 
   test('of the other app cannot be ended one by one', async () => {
     const superuser = await world.database.connect('postgres');
-    const { rows } = await superuser.query(`select id, app from platform.sign_ins where user_id = 'u-agent' and ended_at is null`);
+    const { rows } = await superuser.query(
+      `select id, app from platform.sign_ins where user_id = 'u-agent' and ended_at is null`,
+    );
     for (const { id, app } of rows) {
       await world[login].query('begin');
       const ended = await world[login].query(`select platform.end_sign_ins('u-agent', $1, 'by-admin') as ended`, [id]);

@@ -59,7 +59,19 @@ export type ServerContext = {
  * @throws ConfigurationError, DatabaseUnavailable
  */
 export async function startServer(parts: ServerParts, options: ServerOptions): Promise<Served> {
-  const { app: name, title, version, description, portDefault, addRoutes, addSignIn, subscribe, web, signals, openHearing } = parts;
+  const {
+    app: name,
+    title,
+    version,
+    description,
+    portDefault,
+    addRoutes,
+    addSignIn,
+    subscribe,
+    web,
+    signals,
+    openHearing,
+  } = parts;
   const { variables = process.env, log = createLog(name), portExact = false, webBuilt = Promise.resolve() } = options;
   const port = options.port ?? readPort(`${name.toUpperCase()}_PORT`, variables) ?? portDefault;
   const publicUrl = readPublicUrl(`${name.toUpperCase()}_PUBLIC_URL`, variables);

@@ -6,7 +6,14 @@ import classes from './timeline.module.css';
 
 /** A conversation with Support as one card: how it ended, how long it took, and whether the visitor proved who they are; opened, what it was about. */
 export function ChatCard({ entry: { description, metadata } }: { entry: ActivityEntry }) {
-  const { resolved, duration_seconds: seconds, message_count: messages, summary, session_id: session, identity } = metadata;
+  const {
+    resolved,
+    duration_seconds: seconds,
+    message_count: messages,
+    summary,
+    session_id: session,
+    identity,
+  } = metadata;
   return (
     <details className={classes.chat}>
       <summary>
@@ -20,9 +27,7 @@ export function ChatCard({ entry: { description, metadata } }: { entry: Activity
       </summary>
       <dl className={classes.facts}>
         <Fact name="What Support says" value={description} />
-        {identity === 'claimed' && (
-          <Fact name="Visitor" value="Typed this customer’s address, which proves nothing" />
-        )}
+        {identity === 'claimed' && <Fact name="Visitor" value="Typed this customer’s address, which proves nothing" />}
         {typeof messages === 'number' && <Fact name="Messages" value={String(messages)} />}
         {typeof seconds === 'number' && <Fact name="Duration" value={formatDuration(seconds)} />}
         {session !== undefined && <Fact name="Conversation" value={String(session)} />}

@@ -54,8 +54,8 @@ export function SignInsDialog({ user, onClose }: { user: StaffUser; onClose: () 
             Sign out everywhere
           </Button>
           <Text size="xs" c="dimmed" mt="xs">
-            “Sign out everywhere” also ends sign-ins to Support. The browser notices with its next request. Access tokens go on until
-            they expire.
+            “Sign out everywhere” also ends sign-ins to Support. The browser notices with its next request. Access
+            tokens go on until they expire.
           </Text>
         </>
       )}

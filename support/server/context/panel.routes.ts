@@ -15,8 +15,8 @@ import {
 import type { PlatformDb } from '@aether/platform';
 import { requireAgent } from '../agents/agents.ts';
 import { CallSchema } from '../calls/calls.schemas.ts';
-import { requireReader } from '../conversations/readers.ts';
 import { isTimeZone } from '../chatbots/chatbots.schemas.ts';
+import { requireReader } from '../conversations/readers.ts';
 import type { ContextReader } from './context.ts';
 import { type Panel, readPanel, readSessionPanel } from './panel.ts';
 

@@ -51,7 +51,10 @@ describe('a conversation', () => {
   test.each(['maya', 'boss'])('is closed to %s, a person who is no agent, on every route', async (who) => {
     const call = app.callAs(who);
     for (const [method, path, body] of everyRoute(ofAll.id))
-      expect([path, await call(method, path, body)]).toMatchObject([path, { status: 403, body: { code: 'agent-only' } }]);
+      expect([path, await call(method, path, body)]).toMatchObject([
+        path,
+        { status: 403, body: { code: 'agent-only' } },
+      ]);
     for (const path of [...lists(), '/api/inbox/counts', '/api/calls', `/api/customers/${customerId}/context`])
       expect([path, await call('GET', path)]).toMatchObject([path, { status: 403, body: { code: 'agent-only' } }]);
     const { body } = await call('GET', '/api/search?q=ada');
@@ -139,7 +142,8 @@ describe('the stream of events', { timeout: 20_000 }, () => {
   test('stops telling an agent who leaves the team, and begins with one who joins, while it is open', async () => {
     const [tom, priya] = [await listenAs('tom'), await listenAs('priya')];
     const { agent } = (await app.callAs('priya')('GET', '/api/agents/me')).body;
-    const setTeam = (agent_ids: string[]) => app.callAs('admin')('PUT', `/api/widgets/${teamWidget}/team`, { agent_ids });
+    const setTeam = (agent_ids: string[]) =>
+      app.callAs('admin')('PUT', `/api/widgets/${teamWidget}/team`, { agent_ids });
     await setTeam([agent.id]);
     await ofTeam.say('after the change');
     const marked = await mark('Ada Byron');
@@ -152,8 +156,7 @@ describe('the stream of events', { timeout: 20_000 }, () => {
   test('stops telling an agent who is one no more, of calls too', async () => {
     const ear = await listenAs('priya');
     const { agent } = (await app.callAs('priya')('GET', '/api/agents/me')).body;
-    const setActive = (is_active: boolean) =>
-      app.callAs('admin')('PATCH', `/api/agents/${agent.id}`, { is_active });
+    const setActive = (is_active: boolean) => app.callAs('admin')('PATCH', `/api/agents/${agent.id}`, { is_active });
     await setActive(false);
     await ofAll.say('without her');
     await app.callAs('tom')('POST', '/api/calls', {

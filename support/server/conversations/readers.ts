@@ -52,7 +52,8 @@ export async function requireReadable(on: Queryable, { agentId, readsAll }: Read
     throw new Problem({
       status: 403,
       code: 'conversation-of-another-team',
-      detail: 'This conversation belongs to another team. Ask one of its agents, or an administrator, to assign it to you.',
+      detail:
+        'This conversation belongs to another team. Ask one of its agents, or an administrator, to assign it to you.',
     });
 }
 

@@ -39,7 +39,8 @@ describe('a limit', () => {
   test('is shared by all processes: two of them let pass as much as one', async () => {
     const processes = [open(), open(), open()] as const;
     const answers = [];
-    for (let n = 0; n < 24; n += 1) answers.push(await passes(processes[n % 3] as (typeof processes)[0], 'opening-address'));
+    for (let n = 0; n < 24; n += 1)
+      answers.push(await passes(processes[n % 3] as (typeof processes)[0], 'opening-address'));
     expect(answers).toEqual([...Array(20).fill(true), ...Array(4).fill(false)]);
   });
 
