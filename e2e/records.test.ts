@@ -188,9 +188,9 @@ test('an administrator sees where somebody is signed in, and ends it', async () 
   const { page: tom, context } = await signIn(browser, stack.foundation, 'Tom Berglund');
   await open('/settings/users');
   await maya.getByRole('button', { name: 'Sign-ins of Tom Berglund' }).click();
-  const dialog = maya.getByRole('dialog', { name: 'Where Tom Berglund is signed in' });
-  await seen(dialog.getByText(/Foundation, Chrome on Linux/));
-  await dialog.getByRole('button', { name: 'End all of them' }).click();
+  const dialog = maya.getByRole('dialog', { name: 'Where Tom Berglund is signed in to Foundation' });
+  await seen(dialog.getByText(/Chrome on Linux/));
+  await dialog.getByRole('button', { name: 'Sign out everywhere' }).click();
   await seen(dialog.getByText('Nowhere at the moment.'));
   await open('/customers', tom);
   await seen(tom.getByRole('button', { name: 'Tom Berglund' })); // to choose who one is
