@@ -241,21 +241,22 @@ describe('administrators', () => {
     const second = await signedIn('Jonas');
     const { id } = (await jonas.call(appUrl, 'GET', '/signin/me')).body.user;
     const path = `/api/users/${encodeURIComponent(id)}/sign-ins`;
-    const { rows } = await superuser.query('select id from platform.sign_ins where user_id = $1 and app = $2', [
-      id,
-      'support',
-    ]);
+    const { rows } = await superuser.query(
+      `select id from platform.sign_ins where user_id = $1 and app = 'support' and ended_at is null`,
+      [id],
+    );
     const open = (await maya.call(appUrl, 'GET', path)).body.sign_ins;
-    expect(open).toHaveLength(2);
-    expect(open.map((each: { id: string }) => each.id)).not.toContain(rows[0].id);
+    expect(open.length).toBeGreaterThanOrEqual(2);
+    const shown = open.map((each: { id: string }) => each.id);
+    for (const inSupport of rows) expect(shown).not.toContain(inSupport.id);
     expect(JSON.stringify(open)).not.toMatch(/token|hash/);
     const end = async (body: object) => (await maya.call(appUrl, 'POST', `${path}/end`, body)).body.ended;
-    expect(await end({ sign_in_id: rows[0].id })).toBe(0);
+    expect(await end({ sign_in_id: rows.at(-1)?.id })).toBe(0);
     expect(await end({ sign_in_id: open[0].id })).toBe(1);
     expect((await second.call(appUrl, 'GET', '/api/staff')).status).toBe(401);
     expect((await jonas.call(appUrl, 'GET', '/api/staff')).status).toBe(200);
     expect((await jonas.call(apps.support.url, 'GET', '/api/staff')).status).toBe(200);
-    expect(await end({})).toBe(2);
+    expect(await end({})).toBe(open.length - 1 + rows.length);
     expect((await jonas.call(appUrl, 'GET', '/api/staff')).status).toBe(401);
     expect((await jonas.call(apps.support.url, 'GET', '/api/staff')).status).toBe(401);
     expect((await maya.call(appUrl, 'GET', '/api/users/nobody/sign-ins')).status).toBe(404);
