@@ -15,7 +15,7 @@ const email = 'ada@post.example';
 
 beforeAll(async () => {
   app = await startTestSupport();
-  const worker = startSync({ url: app.database.url('sync_app'), onError: () => {} });
+  const worker = await startSync({ variables: { PLATFORM_DB_URL: app.database.url('sync_app') } });
   atEnd(worker.close);
   const [tom] = await app.support.query<{ id: string }>(`select id from support.agents where user_id = 'tom'`);
   tomId = tom?.id as string;
