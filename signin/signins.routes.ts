@@ -1,4 +1,4 @@
-import { type App, appName, createStaffRoute, jsonBody, object, problems, uuid, z } from '@aether/http';
+import { type App, createStaffRoute, jsonBody, object, problems, uuid, z } from '@aether/http';
 import { NotFound, type PlatformDb } from '@aether/platform';
 import { endSignIns, listSignIns } from './signins.ts';
 
@@ -21,10 +21,6 @@ const list = createStaffRoute({
               z
                 .object({
                   id: z.string().openapi({ format: 'uuid' }),
-<<<<<<< HEAD
-                  app: appName(),
-=======
->>>>>>> 8a19d80 (Limits on visitors are shared by all processes of Support; behind a proxy it refuses to start without the number of proxies; a chat under a typed address says unverified in the CRM's timeline; an app lists its own sign-ins alone)
                   agent: z.string().nullable().openapi({ description: 'The browser, in its own words.' }),
                   created_at: z.string().openapi({ format: 'date-time' }),
                   last_seen_at: z.string().openapi({ format: 'date-time' }),
