@@ -218,7 +218,8 @@ create unlogged table support.limits (
   expires_at timestamptz not null constraint limits_expires_at_time check (platform.is_time(expires_at))
 );
 comment on table support.limits is
-  'Rows expire within minutes, and Support deletes them. No index on expires_at: with one, a count that begins again would not be a HOT update.';
+  'Rows expire within minutes, and Support deletes them. '
+  'No index on expires_at: with one, a count that begins again would not be a HOT update.';
 comment on column support.limits.key is 'A hash of what is counted: an address of the network or of e-mail is not stored here.';
 call platform.protect_table('support.limits');
 create policy support_all on support.limits to support_role using (true) with check (true);
