@@ -94,8 +94,10 @@ export function addEventStream(
       open -= 1;
     };
     let following: Following<EventType> | undefined;
+    // While it is being decided whether the caller hears of an event, the place before that event: it has not been sent.
+    let undecided: Place | undefined;
     // A stream with a rare filter comes back to here, not to its last event, from which it would have to read on for long.
-    const heartbeat = () => `: open\nid: ${formatPlace(following?.place() ?? begin)}\n\n`;
+    const heartbeat = () => `: open\nid: ${formatPlace(undecided ?? following?.place() ?? begin)}\n\n`;
     return answerEvents(c, { closing, heartbeatMs, heartbeat, onEnd }, async (sse, over, leave) => {
       let signalsWaiting = 0;
       const deafen = signals?.(async (signal) => {
@@ -113,8 +115,13 @@ export function addEventStream(
         await sse.write(heartbeat());
         if (!isKnown) await sse.writeSSE({ event: 'reset', data: '{}' });
         following = db.events.follow({ types: wanted, after: begin, signal: over });
+        let before = begin;
         for await (const event of following) {
-          if (!allowsEvent(caller, event.type) || (heard && !(await heard.hears(event)))) continue;
+          undecided = before;
+          before = event;
+          const isHeard = allowsEvent(caller, event.type) && (!heard || (await heard.hears(event)));
+          undecided = undefined;
+          if (!isHeard) continue;
           await sse.writeSSE({ id: formatPlace(event), event: event.type, data: describe(event) });
           if (over.aborted) break;
         }
