@@ -894,7 +894,8 @@ AS $function$
 declare ended integer;
 begin
   update platform.sign_ins s set ended_at = now(), end_reason = reason
-  where s.user_id = person and (only_this is null or s.id = only_this) and s.ended_at is null;
+  where s.user_id = person and s.ended_at is null
+    and (only_this is null or s.id = only_this and s.app = platform.current_app());
   get diagnostics ended = row_count;
   return ended;
 end $function$;
@@ -1057,18 +1058,6 @@ begin
   end if;
   return new;
 end $function$;
-
-CREATE OR REPLACE FUNCTION platform.list_sign_ins(person text)
- RETURNS TABLE(id uuid, app text, agent text, created_at timestamp with time zone, last_seen_at timestamp with time zone, expires_at timestamp with time zone)
- LANGUAGE sql
- STABLE SECURITY DEFINER
- SET search_path TO 'pg_catalog', 'pg_temp'
-AS $function$
-  select s.id, s.app, s.agent, s.created_at, s.last_seen_at, s.expires_at from platform.sign_ins s
-  where s.user_id = person and s.ended_at is null and s.expires_at > now() and s.last_seen_at > now() - s.idle_max
-  order by s.last_seen_at desc, s.id limit 200
-$function$;
-grant execute on function platform.list_sign_ins(person text) to app_role;
 
 CREATE OR REPLACE FUNCTION platform.make_address_primary(of_customer uuid, of_address uuid, expected_version bigint DEFAULT NULL::bigint, OUT held uuid, OUT address_id uuid, OUT version bigint)
  RETURNS record
@@ -1827,6 +1816,25 @@ grant delete on support.chatbots to support_role;
 grant insert (widget_id, name, rules, is_live) on support.chatbots to support_role;
 grant select on support.chatbots to support_role;
 grant update (name, rules, is_live) on support.chatbots to support_role;
+
+create unlogged table support.limits (
+  key bytea not null,
+  points integer not null,
+  expires_at timestamp with time zone not null,
+  constraint limits_pkey PRIMARY KEY (key),
+  constraint limits_expires_at_time CHECK (platform.is_time(expires_at)),
+  constraint limits_key_check CHECK ((octet_length(key) = 16)),
+  constraint limits_points_check CHECK ((points > 0))
+);
+comment on table support.limits is 'Rows expire within minutes, and Support deletes them. No index on expires_at: with one, a count that begins again would not be a HOT update.';
+comment on column support.limits.key is 'A hash of what is counted: an address of the network or of e-mail is not stored here.';
+alter table support.limits enable row level security, force row level security;
+create policy owner_all on support.limits for all to platform_owner using (true) with check (true);
+create policy support_all on support.limits for all to support_role using (true) with check (true);
+grant delete on support.limits to support_role;
+grant insert (key, points, expires_at) on support.limits to support_role;
+grant select on support.limits to support_role;
+grant update (points, expires_at) on support.limits to support_role;
 
 create table support.messages (
   id uuid default uuidv7() not null,
