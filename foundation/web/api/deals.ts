@@ -1,7 +1,7 @@
 import { listOptions } from '@aether/ui/lists.ts';
 import { read } from '@aether/ui/request.ts';
 import { keepPreviousData, queryOptions } from '@tanstack/react-query';
-import { boards, deals } from './clients.ts';
+import { boards, currencies, deals } from './clients.ts';
 import type { DealInput, NewDeal, Outcome } from './records.ts';
 
 export type DealSort = 'name' | 'amount' | 'close' | 'updated' | 'created';
@@ -63,3 +63,10 @@ export const closeDeal = (id: number, json: { outcome: 'won' | 'lost'; tier?: st
 
 export const reopenDeal = (id: number, json: { stage_id: number; expected_version: number; restore_tier?: boolean }) =>
   read(deals[':id'].reopen.$post({ ...keyOf(id), json }));
+
+/** They change with a migration only. */
+export const currenciesQuery = queryOptions({
+  queryKey: ['currencies'],
+  staleTime: Number.POSITIVE_INFINITY,
+  queryFn: ({ signal }) => read(currencies.$get({}, { init: { signal } })),
+});

@@ -16,11 +16,11 @@ import { type FieldSpec, flatten, nest, specifyCustom } from '../record/fields.t
 import { RecordFields } from '../record/RecordFields.tsx';
 import { TrailBack, TrailSteps } from '../record/TrailSteps.tsx';
 import { CloseDialog } from './CloseDialog.tsx';
-import { currencies } from './currencies.ts';
+import { useCurrencies } from './currencies.ts';
 import classes from './DealPage.module.css';
 import { useMoves } from './useMoves.ts';
 
-const specs: FieldSpec[] = [
+const specify = (currencies: string[]): FieldSpec[] => [
   { field: 'name', label: 'Name', kind: 'text', isRequired: true },
   { field: 'amount', label: 'Amount', kind: 'number', isRequired: true },
   { field: 'currency', label: 'Currency', kind: 'choice', choices: currencies, isRequired: true },
@@ -39,6 +39,7 @@ export function DealPage() {
 function DealView({ deal }: { deal: DealRecord }) {
   const client = useQueryClient();
   const moves = useMoves();
+  const currencies = useCurrencies();
   const { data } = useQuery(pipelinesQuery);
   const { data: fields } = useQuery(customFieldsQuery('deal'));
   const stages = data?.pipelines.find(({ id }) => id === deal.pipeline_id)?.stages ?? [];
@@ -101,7 +102,7 @@ function DealView({ deal }: { deal: DealRecord }) {
           <RecordFields
             record={`deal:${deal.id}`}
             name={deal.name}
-            specs={[...specs, ...specifyCustom(fields?.custom_fields ?? [])]}
+            specs={[...specify(currencies), ...specifyCustom(fields?.custom_fields ?? [])]}
             values={flatten(deal, deal.custom)}
             version={deal.version}
             save={async (change, version) => {

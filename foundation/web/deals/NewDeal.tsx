@@ -1,3 +1,4 @@
+import { decimalsOf } from '@aether/ui/formats.ts';
 import { Group, NumberInput, Select, TextInput } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
@@ -7,7 +8,7 @@ import type { NewDeal as Input } from '../api/records.ts';
 import { NewRecord } from '../inputs/NewRecord.tsx';
 import { CustomerPicker, PersonPicker } from '../inputs/Picker.tsx';
 import { useMe } from '../shell/person.ts';
-import { currencies } from './currencies.ts';
+import { useCurrencies } from './currencies.ts';
 
 type Values = Partial<Input>;
 type NewDealProps = { customer?: { id: string; name: string }; pipelineId?: number; onClose: () => void };
@@ -15,6 +16,7 @@ type NewDealProps = { customer?: { id: string; name: string }; pipelineId?: numb
 /** The dialog for a new deal. */
 export function NewDeal({ customer, pipelineId, onClose }: NewDealProps) {
   const me = useMe();
+  const currencies = useCurrencies();
   const { data: pipelines } = useQuery(pipelinesQuery);
   const [clientId] = useState(() => crypto.randomUUID());
   const [values, setValues] = useState<Values>({ customer_id: customer?.id, owner_id: me.id });
@@ -48,7 +50,7 @@ export function NewDeal({ customer, pipelineId, onClose }: NewDealProps) {
             <NumberInput
               label="Amount"
               min={0}
-              decimalScale={2}
+              decimalScale={decimalsOf(values.currency ?? 'EUR')}
               thousandSeparator
               value={values.amount ?? ''}
               error={errors.amount}

@@ -73,3 +73,10 @@ test('arrows lead to the card below, above, and beside, past empty columns', () 
   expect(stepOnBoard(columns, 3, 'ArrowLeft')).toBe(1);
   expect(stepOnBoard(columns, 3, 'ArrowRight')).toBeUndefined();
 });
+
+test('a moved deal in dinars keeps its third decimal in the sums, and a deal in yen adds none', () => {
+  const [dinars, yen] = [deal(1, 1, 1.005, 'KWD'), deal(2, 1, 1_001, 'JPY')];
+  const board = moveOnBoard(moveOnBoard(makeBoard([dinars, yen], []), 1, 2), 2, 2);
+  expect(board.columns[1]?.sums).toEqual({ KWD: 1.005, JPY: 1_001 });
+  expect(board.columns[1]?.weighted).toEqual({ KWD: 0.251, JPY: 250 });
+});

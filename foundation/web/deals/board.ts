@@ -1,3 +1,4 @@
+import { roundMoney } from '@aether/ui/formats.ts';
 import type { Board, BoardColumn, ListedDeal, Sums } from '../api/records.ts';
 
 type Found = { column: BoardColumn; deal: ListedDeal };
@@ -53,8 +54,7 @@ function count(column: BoardColumn, { amount, currency }: ListedDeal, by: 1 | -1
 }
 
 function add(sums: Sums, currency: string, amount: number): Sums {
-  const cents = Math.round(((sums[currency] ?? 0) + amount) * 100);
-  return { ...sums, [currency]: cents / 100 };
+  return { ...sums, [currency]: roundMoney((sums[currency] ?? 0) + amount, currency) };
 }
 
 /** The card that an arrow key leads to: within the column, or at the same height of the next column that has cards. */

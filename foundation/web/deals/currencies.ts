@@ -1,4 +1,10 @@
-/** What a deal may be in: the currencies the browser knows, the common ones first. */
+import { useQuery } from '@tanstack/react-query';
+import { currenciesQuery } from '../api/deals.ts';
+
 const common = ['EUR', 'USD', 'GBP', 'CHF'];
 
-export const currencies = [...new Set([...common, ...Intl.supportedValuesOf('currency')])];
+/** The codes of the currencies that a deal may be in, the common ones first. */
+export function useCurrencies(): string[] {
+  const { data } = useQuery(currenciesQuery);
+  return [...new Set([...common, ...(data?.currencies.map(({ code }) => code) ?? [])])];
+}
