@@ -228,7 +228,7 @@ describe('a proven address', () => {
 test('a cache forgets a customer whose addresses this process has changed', async () => {
   const quietFeed = {
     feedState: () => 'live',
-    head: async () => 0,
+    place: async () => '0',
     async *follow({ signal }: { signal: AbortSignal }) {
       await new Promise((resolve) => signal.addEventListener('abort', resolve));
     },

@@ -6,7 +6,7 @@ import type { EventBus } from './log/bus.ts';
 /** A feed that is live and brings nothing. */
 const quietFeed = {
   feedState: () => 'live',
-  head: async () => 0,
+  place: async () => '0',
   async *follow({ signal }: { signal: AbortSignal }) {
     await new Promise((resolve) => signal.addEventListener('abort', resolve));
   },
