@@ -74,7 +74,8 @@ export async function register<Type extends EventType>(
   }
   // One snapshot for the position and for what `load` reads. Of two processes that register at once, one is told to try again.
   await connection.transaction({ isolation: 'repeatable read' }, async (tx) => {
-    const start = from === 'beginning' ? '(select coalesce(min(position) - 1, sync.head()) from sync.events)' : 'sync.head()';
+    const start =
+      from === 'beginning' ? '(select coalesce(min(position) - 1, sync.head()) from sync.events)' : 'sync.head()';
     await tx.query(`insert into sync.subscriptions (name, types, holds, position) values ($1, $2, $3, ${start})`, [
       name,
       types,
