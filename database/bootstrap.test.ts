@@ -91,6 +91,16 @@ describe('on a server that has served before', () => {
     await ask(superuserUrl, (superuser) => superuser.query(`drop database ${database}`));
   });
 
+  test('a database that sees no letter beyond ASCII is refused, also by the migrator', async () => {
+    const database = newName();
+    await ask(adminUrl, (admin) =>
+      admin.query(`create database ${database} template template0 encoding 'UTF8' lc_ctype 'C' lc_collate 'C'`),
+    );
+    await expect(bootstrap(adminUrl, { database, passwords: {} })).rejects.toThrow(/LC_CTYPE C.*lc_ctype 'C\.UTF-8'/s);
+    await ask(adminUrl, (admin) => admin.query(`grant create on database ${database} to platform_owner`));
+    await expect(migrate(at(urls.platform_migrator as string, database))).rejects.toThrow(/has the LC_CTYPE C/);
+  });
+
   test('a superuser is refused: what it makes would belong to it', async () => {
     const database = newName();
     await expect(bootstrap(superuserUrl, { database, passwords: {} })).rejects.toThrow(/not as a superuser/);
@@ -175,6 +185,12 @@ describe('on a fresh server', () => {
     });
     await expect(ask(urlOf('support_app'), async () => {})).rejects.toMatchObject({ code: '28P01' });
     expect(await oneRow(urlOf('foundation_app'), 'select 1 as here')).toEqual({ here: 1 });
+
+    // A server whose own letters end at ASCII still gets a database that knows all of them.
+    await ask(superuser, (client) => client.query(`update pg_database set datctype = 'C' where datname = 'template0'`));
+    await bootstrap(local.adminUrl, { database: 'lettered', passwords: {} });
+    const trigrams = `select cardinality(ext.show_trgm('Иван')) as ivan, cardinality(ext.show_trgm('Ivan')) as ascii`;
+    expect(await oneRow(at(superuser, 'lettered'), trigrams)).toEqual({ ivan: 5, ascii: 5 });
 
     // An administrator who gave a login more rights than its role sees a refusal before an app uses it.
     await ask(superuser, (client) => client.query('alter role support_app bypassrls'));

@@ -1,4 +1,5 @@
 import pg from 'pg';
+import { createDatabaseWithLetters, requireLetters } from './letters.ts';
 import { appRole, isApp, type Login, loginNames, logins, type Passwords } from './rights/logins.ts';
 import { rolesWithMore } from './rights/roles.ts';
 import { takeTurn } from './turn.ts';
@@ -24,8 +25,8 @@ const connectionLimits: Record<Login, number> = {
  * @param passwords set for every login named.
  * @param passwordsOfNew for logins that are made now and are not named in `passwords`; any other login keeps the password it has.
  * @returns the passwords that were set.
- * @throws when the server is older than PostgreSQL 18, the login lacks those rights, the database is somebody else's, or a login or role
- *   of ours can do more than it should.
+ * @throws when the server is older than PostgreSQL 18, the login lacks those rights, the database is somebody else's or sees no letter
+ *   beyond ASCII, or a login or role of ours can do more than it should.
  */
 export async function bootstrap(
   adminUrl: string,
@@ -63,12 +64,12 @@ async function createDatabase(admin: pg.Client, database: string): Promise<void>
     `select pg_has_role(datdba, 'USAGE') as own, pg_get_userbyid(datdba) as owner from pg_database where datname = $1`,
     [database],
   );
-  if (rows.length === 0)
-    await admin.query(`create database ${pg.escapeIdentifier(database)} template template0 encoding 'UTF8'`);
+  if (rows.length === 0) await createDatabaseWithLetters(admin, database);
   else if (!rows[0].own)
     throw new Error(
       `The database ${database} belongs to ${rows[0].owner}: bootstrap as that login, or choose another name.`,
     );
+  await requireLetters(admin, database);
 }
 
 /**

@@ -55,7 +55,7 @@ describe('times', () => {
   test.each(['0044-03-15 BC', '-infinity', 'infinity', '1899-12-31 23:59:59Z', '3000-01-01 00:00:00Z'])(
     'an activity of %s is refused to either app',
     async (at) => {
-      const { id } = await addCustomer(foundation, 'phone', '+49 30 1234567');
+      const { id } = await addCustomer(foundation, 'account_tier', 'premium');
       for (const [by, type] of [
         [foundation, 'note'],
         [support, 'support_chat'],
@@ -69,7 +69,7 @@ describe('times', () => {
   );
 
   test('the first and the last that both apps can show are taken', async () => {
-    const { id } = await addCustomer(foundation, 'phone', '+49 30 1234567');
+    const { id } = await addCustomer(foundation, 'account_tier', 'premium');
     for (const at of ['1900-01-01 00:00:00Z', '2999-12-31 23:59:59Z'])
       await foundation.query(
         `insert into crm.activities (customer_id, type, description, occurred_at) values ($1, 'note', 'A', $2)`,
@@ -90,7 +90,7 @@ describe('numbers', () => {
   });
 
   test('a deal is worth a number', async () => {
-    const { id } = await addCustomer(foundation, 'phone', '+49 30 1234567');
+    const { id } = await addCustomer(foundation, 'account_tier', 'premium');
     const { rows } = await foundation.query(
       `with p as (insert into crm.pipelines (name, is_default) values ('Sales', true) returning id)
        insert into crm.pipeline_stages (pipeline_id, name, position) select id, 'Open', 1 from p returning id, pipeline_id`,
@@ -107,7 +107,7 @@ describe('numbers', () => {
 
 describe('what happened last', () => {
   test('has happened already: a meeting of next week does not count', async () => {
-    const { id } = await addCustomer(foundation, 'phone', '+49 30 1234567');
+    const { id } = await addCustomer(foundation, 'account_tier', 'premium');
     const last = async () =>
       (await support.query('select last_activity_type as type from crm.customer_context where id = $1', [id])).rows[0]
         .type;

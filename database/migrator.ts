@@ -1,6 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import pg from 'pg';
 import { runAlone } from './alone.ts';
+import { requireLetters } from './letters.ts';
 import { type Migration, MigrationHistoryError, readMigrations } from './migrationfiles.ts';
 import { listLocks } from './migrationlocks.ts';
 import { takeTurn } from './turn.ts';
@@ -195,6 +196,7 @@ export async function withMigrator<T>(url: string, work: (client: pg.Client) => 
       throw new Error(
         `The database ${database} is not made ready: is it the right one? If so, run \`aether migrate bootstrap --database ${database}\` first.`,
       );
+    await requireLetters(client, database);
     await client.query('set role platform_owner; set search_path = pg_catalog, pg_temp');
     return await work(client);
   } finally {

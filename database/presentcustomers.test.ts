@@ -211,7 +211,7 @@ describe('a merge or an erasure that races with a new child', () => {
     await support.query('begin');
     await support.query(call(), [id]);
     expect(
-      (await foundation.query(`update platform.customers set account_tier = 'gold' where id = $1`, [id])).rowCount,
+      (await foundation.query(`update platform.customers set account_tier = 'premium' where id = $1`, [id])).rowCount,
     ).toBe(1);
     expect((await foundation.query((children['crm.deals'] as { sql: string }).sql, [id])).rowCount).toBe(1);
     await support.query('commit');

@@ -390,10 +390,12 @@ create table crm.contacts (
   id uuid default uuidv7() not null,
   company_id uuid not null,
   customer_id uuid,
-  name text not null,
+  name text collate platform.people not null,
   title text,
   email text,
   phone text,
+  phone_key text collate "C",
+  phone_extension text collate "C",
   version bigint default 1 not null,
   created_at timestamp with time zone default now() not null,
   updated_at timestamp with time zone default now() not null,
@@ -402,12 +404,16 @@ create table crm.contacts (
   constraint contacts_customer_id_fkey FOREIGN KEY (customer_id) REFERENCES platform.customers(id),
   constraint contacts_email_check CHECK (platform.is_line(email, 254)),
   constraint contacts_name_check CHECK (platform.is_line(name, 200)),
+  constraint contacts_phone_canonical CHECK (platform.is_phone(phone, phone_key, phone_extension)),
   constraint contacts_phone_check CHECK (platform.is_line(phone, 40)),
   constraint contacts_title_check CHECK (platform.is_line(title, 120))
 );
 comment on table crm.contacts is 'A person''s role at a company; the person may be a customer.';
 CREATE INDEX contacts_company_id_idx ON crm.contacts USING btree (company_id);
 CREATE INDEX contacts_customer_id_idx ON crm.contacts USING btree (customer_id) WHERE (customer_id IS NOT NULL);
+CREATE TRIGGER a_before_phone BEFORE UPDATE OF phone_key ON crm.contacts FOR EACH ROW EXECUTE FUNCTION platform.mark_phone_key();
+CREATE TRIGGER a_before_phone_extension BEFORE UPDATE OF phone_extension ON crm.contacts FOR EACH ROW EXECUTE FUNCTION platform.mark_phone_extension();
+CREATE TRIGGER a_phone BEFORE INSERT OR UPDATE OF phone, phone_key, phone_extension ON crm.contacts FOR EACH ROW EXECUTE FUNCTION platform.complete_phone();
 CREATE TRIGGER count_version BEFORE UPDATE ON crm.contacts FOR EACH ROW EXECUTE FUNCTION platform.count_version();
 CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON crm.contacts FOR EACH ROW EXECUTE FUNCTION platform.require_present_customer('customer_id');
 CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON crm.contacts FOR EACH ROW EXECUTE FUNCTION sync.capture_crm_contacts();
@@ -415,9 +421,9 @@ alter table crm.contacts enable row level security, force row level security;
 create policy foundation_all on crm.contacts for all to foundation_role using (true) with check (true);
 create policy owner_all on crm.contacts for all to platform_owner using (true) with check (true);
 grant delete on crm.contacts to foundation_role;
-grant insert (company_id, customer_id, name, title, email, phone) on crm.contacts to foundation_role;
+grant insert (company_id, customer_id, name, title, email, phone, phone_key, phone_extension) on crm.contacts to foundation_role;
 grant select on crm.contacts to foundation_role;
-grant update (customer_id, name, title, email, phone) on crm.contacts to foundation_role;
+grant update (customer_id, name, title, email, phone, phone_key, phone_extension) on crm.contacts to foundation_role;
 
 create table crm.currencies (
   code text collate "C" not null,
@@ -572,7 +578,7 @@ create table crm.deals (
   company_id uuid,
   pipeline_id bigint not null,
   stage_id bigint not null,
-  name text not null,
+  name text collate platform.people not null,
   amount numeric(19,4) default 0 not null,
   currency text collate "C" default 'EUR'::text not null,
   status text default 'open'::text not null,
@@ -614,7 +620,7 @@ CREATE INDEX deals_currency_idx ON crm.deals USING btree (currency);
 CREATE INDEX deals_customer ON crm.deals USING btree (customer_id, status, currency);
 CREATE INDEX deals_folded ON crm.deals USING gin (((' '::text || platform.fold(name))) ext.gin_trgm_ops) WHERE (octet_length(name) <> char_length(name));
 CREATE INDEX deals_owner_id_idx ON crm.deals USING btree (owner_id) WHERE (owner_id IS NOT NULL);
-CREATE INDEX deals_search ON crm.deals USING gin (((' '::text || lower(name))) ext.gin_trgm_ops);
+CREATE INDEX deals_search ON crm.deals USING gin (((' '::text || lower((name COLLATE pg_c_utf8)))) ext.gin_trgm_ops);
 CREATE INDEX deals_sums ON crm.deals USING btree (pipeline_id, stage_id, status, currency) INCLUDE (amount, closed_at);
 CREATE CONSTRAINT TRIGGER require_custom_values AFTER INSERT ON crm.deals DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION crm.require_custom_values('deal');
 CREATE TRIGGER a_tie_status BEFORE INSERT OR UPDATE OF pipeline_id, stage_id, status ON crm.deals FOR EACH ROW EXECUTE FUNCTION crm.tie_status_to_stage();
@@ -721,6 +727,8 @@ create view crm.customer_context as
     c.email,
     c.name,
     c.phone,
+    c.phone_key,
+    c.phone_extension,
     c.company_id,
     c.version,
     c.created_at,
@@ -790,6 +798,8 @@ create schema platform;
 grant usage on schema platform to app_role;
 grant usage on schema platform to sync_role;
 
+create collation platform.people (provider = icu, locale = 'und', deterministic = t);
+
 CREATE OR REPLACE FUNCTION platform.add_address(of_customer uuid, address text, key text, expected_version bigint DEFAULT NULL::bigint, OUT held uuid, OUT address_id uuid, OUT version bigint)
  RETURNS record
  LANGUAGE plpgsql
@@ -822,6 +832,23 @@ RETURN CASE app WHEN 'foundation'::text THEN 'crm'::text WHEN 'support'::text TH
 grant execute on function platform.audience_of(app text) to app_role;
 grant execute on function platform.audience_of(app text) to sync_role;
 
+CREATE OR REPLACE FUNCTION platform.check_tier()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare choices text;
+begin
+  if new.account_tier is null or exists (select from platform.tiers t where t.key = new.account_tier and not t.is_retired) then
+    return new;
+  end if;
+  if tg_op = 'UPDATE' and new.account_tier = old.account_tier then return new; end if;  -- who has a retired tier keeps it
+  select string_agg(t.key, ', ' order by t.position) into choices from platform.tiers t where not t.is_retired;
+  raise exception 'no such tier' using errcode = 'check_violation', constraint = 'customers_account_tier_choice',
+    table = 'customers', schema = 'platform', column = 'account_tier',
+    hint = case when choices is null then 'must be left empty: there are no tiers' else format('must be one of %s', choices) end;
+end $function$;
+
 CREATE OR REPLACE FUNCTION platform.complete_customer()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -843,6 +870,28 @@ begin
       when 'support' then new.support_id := coalesce(new.support_id, platform.next_customer_number('support'));
       else null;
     end case;
+  end if;
+  return new;
+end $function$;
+
+CREATE OR REPLACE FUNCTION platform.complete_phone()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  is_key_given boolean := tg_op = 'INSERT' or coalesce(starts_with(new.phone_key, e'\x01'), false);
+  is_extension_given boolean := tg_op = 'INSERT' or coalesce(starts_with(new.phone_extension, e'\x01'), false);
+begin
+  new.phone_key := nullif(ltrim(new.phone_key, e'\x01'), '');
+  new.phone_extension := nullif(ltrim(new.phone_extension, e'\x01'), '');
+  if tg_op = 'INSERT' or new.phone is distinct from old.phone then
+    if new.phone is not null and (new.phone_key is null or not is_key_given) then
+      raise exception 'phone_key is missing' using errcode = 'not_null_violation', column = 'phone',
+        hint = 'needs the key that @aether/platform makes: use createCustomer or updateCustomer of platformDb, or phoneColumns.';
+    end if;
+    if not is_key_given then new.phone_key := null; end if;
+    if not is_extension_given then new.phone_extension := null; end if;
   end if;
   return new;
 end $function$;
@@ -933,7 +982,7 @@ CREATE OR REPLACE FUNCTION platform.fold(value text)
  RETURNS text
  LANGUAGE sql
  IMMUTABLE PARALLEL SAFE
-RETURN replace(replace(replace(translate(regexp_replace(NORMALIZE(lower(value), NFD), '[\u0300-\u036f]'::text, ''::text, 'g'::text), 'øłđıħŧ'::text, 'oldiht'::text), 'ß'::text, 'ss'::text), 'æ'::text, 'ae'::text), 'œ'::text, 'oe'::text);
+RETURN replace(replace(replace(translate(regexp_replace(NORMALIZE(lower((value COLLATE pg_c_utf8)), NFD), '[\u0300-\u036f]'::text, ''::text, 'g'::text), 'øłđıħŧ'::text, 'oldiht'::text), 'ß'::text, 'ss'::text), 'æ'::text, 'ae'::text), 'œ'::text, 'oe'::text);
 grant execute on function platform.fold(value text) to app_role;
 
 CREATE OR REPLACE FUNCTION platform.follow_apps()
@@ -994,8 +1043,15 @@ CREATE OR REPLACE FUNCTION platform.is_line(value text, characters_max integer)
  RETURNS boolean
  LANGUAGE sql
  IMMUTABLE PARALLEL SAFE
-RETURN (((char_length(value) >= 1) AND (char_length(value) <= characters_max)) AND (value !~ '[\x01-\x1f\x7f]|^\s|\s$'::text));
+RETURN (((char_length(value) >= 1) AND (char_length(value) <= characters_max)) AND ((value COLLATE pg_c_utf8) !~ '[\x01-\x1f\x7f]|^\s|\s$'::text));
 grant execute on function platform.is_line(value text, characters_max integer) to app_role;
+
+CREATE OR REPLACE FUNCTION platform.is_phone(phone text, key text, extension text)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN CASE WHEN (phone IS NULL) THEN ((key IS NULL) AND (extension IS NULL)) ELSE (COALESCE((key ~ '^\+[1-9][0-9]{5,14}$'::text), false) AND COALESCE((extension ~ '^[0-9]{1,20}$'::text), true) AND ((phone ~ '[^\x01-\x7f]'::text) OR (regexp_replace(phone, '[^0-9]'::text, ''::text, 'g'::text) ~~ (('%'::text || "right"(key, 4)) || COALESCE(extension, ''::text))))) END;
+grant execute on function platform.is_phone(phone text, key text, extension text) to app_role;
 
 CREATE OR REPLACE FUNCTION platform.is_time(value timestamp with time zone)
  RETURNS boolean
@@ -1082,6 +1138,26 @@ CREATE OR REPLACE FUNCTION platform.mark_email_key()
 AS $function$
 begin
   new.email_key := e'\x01' || new.email_key;
+  return new;
+end $function$;
+
+CREATE OR REPLACE FUNCTION platform.mark_phone_extension()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  new.phone_extension := e'\x01' || coalesce(new.phone_extension, '');
+  return new;
+end $function$;
+
+CREATE OR REPLACE FUNCTION platform.mark_phone_key()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  new.phone_key := e'\x01' || coalesce(new.phone_key, '');
   return new;
 end $function$;
 
@@ -1367,7 +1443,7 @@ create table platform.apps (
   constraint apps_role_key UNIQUE (role),
   constraint apps_audience_check CHECK (((audience ~ '^[a-z][a-z0-9_]{1,62}$'::text) AND (audience <> ALL (ARRAY['platform'::text, 'own'::text])))),
   constraint apps_name_check CHECK ((name ~ '^[a-z][a-z0-9_]{1,31}$'::text)),
-  constraint apps_name_free CHECK ((name <> ALL (ARRAY['platform'::text, 'sync'::text, 'privacy'::text, 'operator'::text, 'customer'::text, 'company'::text, 'user'::text, 'deal'::text, 'contact'::text, 'activity'::text, 'custom_value'::text, 'session'::text, 'message'::text, 'entry'::text, 'call'::text]))),
+  constraint apps_name_free CHECK ((name <> ALL (ARRAY['platform'::text, 'sync'::text, 'privacy'::text, 'operator'::text, 'customer'::text, 'company'::text, 'user'::text, 'deal'::text, 'contact'::text, 'activity'::text, 'custom_value'::text, 'session'::text, 'message'::text, 'entry'::text, 'call'::text, 'tier'::text]))),
   constraint apps_role_check CHECK ((role ~ '^[a-z][a-z0-9_]{1,62}$'::text))
 );
 comment on table platform.apps is 'Which apps there are. An app stays: its name stands in what it has written.';
@@ -1383,7 +1459,7 @@ grant select on platform.apps to app_role;
 
 create table platform.companies (
   id uuid default uuidv7() not null,
-  name text not null,
+  name text collate platform.people not null,
   domain text collate "C",
   version bigint default 1 not null,
   created_at timestamp with time zone default now() not null,
@@ -1399,7 +1475,7 @@ create table platform.companies (
 CREATE INDEX companies_by_change ON platform.companies USING btree (updated_at, id);
 CREATE INDEX companies_by_name ON platform.companies USING btree (name, id);
 CREATE INDEX companies_folded ON platform.companies USING gin (((' '::text || platform.fold(name))) ext.gin_trgm_ops) WHERE (octet_length(name) <> char_length(name));
-CREATE INDEX companies_search ON platform.companies USING gin (((' '::text || lower(name))) ext.gin_trgm_ops);
+CREATE INDEX companies_search ON platform.companies USING gin (((' '::text || lower((name COLLATE pg_c_utf8)))) ext.gin_trgm_ops);
 CREATE CONSTRAINT TRIGGER require_custom_values AFTER INSERT ON platform.companies DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN ((new.created_by_app = 'foundation'::text)) EXECUTE FUNCTION crm.require_custom_values('company');
 CREATE TRIGGER count_version BEFORE UPDATE ON platform.companies FOR EACH ROW EXECUTE FUNCTION platform.count_version();
 CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON platform.companies FOR EACH ROW EXECUTE FUNCTION sync.capture_platform_companies();
@@ -1467,8 +1543,10 @@ create table platform.customers (
   id uuid default uuidv7() not null,
   email text not null,
   email_key text collate "C" not null,
-  name text not null,
+  name text collate platform.people not null,
   phone text,
+  phone_key text collate "C",
+  phone_extension text collate "C",
   company_id uuid,
   version bigint default 1 not null,
   created_at timestamp with time zone default now() not null,
@@ -1486,9 +1564,9 @@ create table platform.customers (
   constraint customers_crm_id_key UNIQUE (crm_id),
   constraint customers_support_id_key UNIQUE (support_id),
   constraint customers_account_manager_id_fkey FOREIGN KEY (account_manager_id) REFERENCES platform.users(id),
+  constraint customers_account_tier_fkey FOREIGN KEY (account_tier) REFERENCES platform.tiers(key),
   constraint customers_company_id_fkey FOREIGN KEY (company_id) REFERENCES platform.companies(id),
   constraint customers_merged_into_fkey FOREIGN KEY (merged_into) REFERENCES platform.customers(id),
-  constraint customers_account_tier_check CHECK ((account_tier ~ '^[a-z][a-z0-9_-]{0,39}$'::text)),
   constraint customers_check CHECK ((merged_into <> id)),
   constraint customers_created_by_app_check CHECK (platform.is_app(created_by_app)),
   constraint customers_crm_id_check CHECK ((crm_id > 0)),
@@ -1496,6 +1574,7 @@ create table platform.customers (
   constraint customers_email_key_canonical CHECK ((platform.is_email_key(email_key) AND ((email ~ '[^\x01-\x7f]'::text) OR (email_key = lower((email COLLATE "C")))))),
   constraint customers_email_well_formed CHECK ((platform.is_line(email, 254) AND (octet_length(email) <= 254))),
   constraint customers_name_check CHECK (platform.is_line(name, 200)),
+  constraint customers_phone_canonical CHECK (platform.is_phone(phone, phone_key, phone_extension)),
   constraint customers_phone_check CHECK (platform.is_line(phone, 40)),
   constraint customers_preferred_language_check CHECK ((preferred_language ~ '^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,4}$'::text)),
   constraint customers_support_id_check CHECK ((support_id > 0)),
@@ -1503,21 +1582,26 @@ create table platform.customers (
   constraint customers_timezone_check CHECK ((timezone ~ '^[A-Za-z][A-Za-z0-9_+/-]{0,63}$'::text))
 ) with (fillfactor=90);
 comment on column platform.customers.email_key is 'The canonical form of email. It stands here, not only in customer_emails, so that a plain insert cannot leave a customer without an address.';
+comment on column platform.customers.phone_key is 'The phone in E.164, as platform/phone.ts makes it. Searches and lookups use it.';
 comment on column platform.customers.merged_into is 'The customer that goes on for this one; never one that is itself merged. See platform.keep_merges_flat.';
 CREATE INDEX customers_by_creation ON platform.customers USING btree (created_at, id) WHERE ((merged_into IS NULL) AND (erased_at IS NULL));
 CREATE INDEX customers_by_email ON platform.customers USING btree (email_key, id) WHERE ((merged_into IS NULL) AND (erased_at IS NULL));
 CREATE INDEX customers_by_name ON platform.customers USING btree (name, id) WHERE ((merged_into IS NULL) AND (erased_at IS NULL));
-CREATE INDEX customers_by_phone_end ON platform.customers USING btree ("right"(regexp_replace(phone, '\D'::text, ''::text, 'g'::text), 7)) WHERE (phone IS NOT NULL);
+CREATE INDEX customers_by_phone ON platform.customers USING btree (phone_key) WHERE (phone_key IS NOT NULL);
 CREATE INDEX customers_company_id_idx ON platform.customers USING btree (company_id) WHERE (company_id IS NOT NULL);
 CREATE INDEX customers_folded ON platform.customers USING gin (((' '::text || platform.fold(name))) ext.gin_trgm_ops) WHERE (octet_length(name) <> char_length(name));
 CREATE INDEX customers_merged_into_idx ON platform.customers USING btree (merged_into) WHERE (merged_into IS NOT NULL);
 CREATE INDEX customers_of_app ON platform.customers USING btree (created_by_app, created_at, id) WHERE ((merged_into IS NULL) AND (erased_at IS NULL));
 CREATE INDEX customers_of_manager ON platform.customers USING btree (account_manager_id, name, id) WHERE (account_manager_id IS NOT NULL);
-CREATE INDEX customers_search ON platform.customers USING gin (((((' '::text || lower(name)) || ' '::text) || email_key)) ext.gin_trgm_ops);
+CREATE INDEX customers_search ON platform.customers USING gin (((((' '::text || lower((name COLLATE pg_c_utf8))) || ' '::text) || email_key)) ext.gin_trgm_ops);
 CREATE INDEX customers_without_company ON platform.customers USING btree (id) WHERE ((company_id IS NULL) AND (merged_into IS NULL) AND (erased_at IS NULL));
 CREATE INDEX customers_without_manager ON platform.customers USING btree (created_at, id) WHERE ((account_manager_id IS NULL) AND (merged_into IS NULL) AND (erased_at IS NULL));
 CREATE TRIGGER a_before_complete BEFORE UPDATE OF email_key ON platform.customers FOR EACH ROW EXECUTE FUNCTION platform.mark_email_key();
+CREATE TRIGGER a_before_phone BEFORE UPDATE OF phone_key ON platform.customers FOR EACH ROW EXECUTE FUNCTION platform.mark_phone_key();
+CREATE TRIGGER a_before_phone_extension BEFORE UPDATE OF phone_extension ON platform.customers FOR EACH ROW EXECUTE FUNCTION platform.mark_phone_extension();
 CREATE TRIGGER a_complete BEFORE INSERT OR UPDATE OF email, email_key ON platform.customers FOR EACH ROW EXECUTE FUNCTION platform.complete_customer();
+CREATE TRIGGER a_phone BEFORE INSERT OR UPDATE OF phone, phone_key, phone_extension ON platform.customers FOR EACH ROW EXECUTE FUNCTION platform.complete_phone();
+CREATE TRIGGER a_tier BEFORE INSERT OR UPDATE OF account_tier ON platform.customers FOR EACH ROW EXECUTE FUNCTION platform.check_tier();
 CREATE TRIGGER b_count_version BEFORE UPDATE ON platform.customers FOR EACH ROW EXECUTE FUNCTION platform.count_version();
 CREATE TRIGGER c_record_known_by AFTER INSERT OR UPDATE OF email_key, email, crm_id, support_id ON platform.customers FOR EACH ROW EXECUTE FUNCTION platform.record_known_by();
 CREATE TRIGGER d_keep_merges_flat BEFORE UPDATE OF merged_into, erased_at ON platform.customers FOR EACH ROW WHEN (((new.merged_into IS DISTINCT FROM old.merged_into) OR (new.erased_at IS DISTINCT FROM old.erased_at))) EXECUTE FUNCTION platform.keep_merges_flat();
@@ -1530,11 +1614,11 @@ create policy apps_edit on platform.customers for update to app_role using (((er
 create policy apps_read on platform.customers for select to app_role using (true);
 create policy owner_all on platform.customers for all to platform_owner using (true) with check (true);
 grant insert (crm_id, account_tier, account_manager_id) on platform.customers to foundation_role;
-grant insert (email, email_key, name, phone, company_id, created_by_app) on platform.customers to app_role;
+grant insert (email, email_key, name, phone, phone_key, phone_extension, company_id, created_by_app) on platform.customers to app_role;
 grant insert (support_id, preferred_language, timezone) on platform.customers to support_role;
 grant select on platform.customers to app_role;
 grant update (crm_id, account_tier, account_manager_id) on platform.customers to foundation_role;
-grant update (email, email_key, name, phone, company_id) on platform.customers to app_role;
+grant update (email, email_key, name, phone, phone_key, phone_extension, company_id) on platform.customers to app_role;
 grant update (support_id, preferred_language, timezone) on platform.customers to support_role;
 
 create table platform.migrations (
@@ -1663,10 +1747,43 @@ grant insert (user_id, token_hash, csrf_token, role_max, agent, idle_max, expire
 grant select on platform.sign_ins to app_role;
 grant update (token_hash, next_token_hash, next_token_at, previous_token_hash, rotated_at, last_seen_at, ended_at, end_reason) on platform.sign_ins to app_role;
 
+create table platform.tiers (
+  id bigint generated always as identity not null,
+  key text collate "C" not null,
+  label text collate platform.people not null,
+  colour text collate "C" default 'grey'::text not null,
+  "position" integer not null,
+  is_retired boolean default false not null,
+  version bigint default 1 not null,
+  created_at timestamp with time zone default now() not null,
+  updated_at timestamp with time zone default now() not null,
+  constraint tiers_pkey PRIMARY KEY (id),
+  constraint tiers_key_key UNIQUE (key),
+  constraint tiers_colour_check CHECK ((colour = ANY (ARRAY['grey'::text, 'blue'::text, 'green'::text, 'orange'::text, 'red'::text, 'gold'::text]))),
+  constraint tiers_key_check CHECK ((key ~ '^[a-z][a-z0-9_-]{0,39}$'::text)),
+  constraint tiers_label_check CHECK (platform.is_line(label, 40)),
+  constraint tiers_position_check CHECK (("position" >= 0))
+);
+comment on column platform.tiers.key is 'What customers refer to. It never changes: another name is another label.';
+comment on column platform.tiers.colour is 'One of the soft colours of a tag, each legible in light and dark.';
+comment on column platform.tiers.is_retired is 'It is offered no more, and no customer gets it; those who have it keep it.';
+CREATE UNIQUE INDEX tiers_label_key ON platform.tiers USING btree (lower((label COLLATE pg_c_utf8)));
+CREATE TRIGGER count_version BEFORE UPDATE ON platform.tiers FOR EACH ROW EXECUTE FUNCTION platform.count_version();
+CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON platform.tiers FOR EACH ROW EXECUTE FUNCTION sync.capture_platform_tiers();
+alter table platform.tiers enable row level security, force row level security;
+create policy apps_read on platform.tiers for select to app_role using (true);
+create policy foundation_all on platform.tiers for all to foundation_role using (true) with check (true);
+create policy owner_all on platform.tiers for all to platform_owner using (true) with check (true);
+grant delete on platform.tiers to foundation_role;
+grant insert (key, label, colour, "position") on platform.tiers to foundation_role;
+grant select on platform.tiers to app_role;
+grant select on platform.tiers to foundation_role;
+grant update (label, colour, "position", is_retired) on platform.tiers to foundation_role;
+
 create table platform.users (
   id text collate "C" not null,
   email text not null,
-  name text not null,
+  name text collate platform.people not null,
   role text default 'user'::text not null,
   foundation_user_id bigint,
   support_user_id bigint,
@@ -1701,6 +1818,8 @@ grant update (role, foundation_user_id) on platform.users to foundation_role;
 grant update (support_user_id) on platform.users to support_role;
 
 comment on function platform.sign_in_user(pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text) is 'Whoever may call it says whom a directory account is: the logins of the apps are trusted to have asked the directory. See docs/signin.md.';
+
+-- also: collation platform.people
 
 create schema public;
 
@@ -1795,7 +1914,7 @@ grant update (shortcut, title, body) on support.canned_answers to support_role;
 create table support.chatbots (
   id uuid default uuidv7() not null,
   widget_id uuid not null,
-  name text not null,
+  name text collate platform.people not null,
   rules jsonb default '{}'::jsonb not null,
   is_live boolean default false not null,
   version bigint default 1 not null,
@@ -2005,7 +2124,7 @@ grant update (retires_at) on support.widget_secrets to support_role;
 create table support.widgets (
   id uuid default uuidv7() not null,
   key text collate "C" not null,
-  name text not null,
+  name text collate platform.people not null,
   allowed_origins text[] default '{}'::text[] not null,
   settings jsonb default '{}'::jsonb not null,
   is_active boolean default true not null,
@@ -2281,6 +2400,14 @@ begin
       data := data || jsonb_build_object('phone', new.phone);
       previous := previous || jsonb_build_object('phone', old.phone);
     end if;
+    if new.phone_key is distinct from old.phone_key then
+      data := data || jsonb_build_object('phone_key', new.phone_key);
+      previous := previous || jsonb_build_object('phone_key', old.phone_key);
+    end if;
+    if new.phone_extension is distinct from old.phone_extension then
+      data := data || jsonb_build_object('phone_extension', new.phone_extension);
+      previous := previous || jsonb_build_object('phone_extension', old.phone_extension);
+    end if;
     if new.created_at is distinct from old.created_at then
       data := data || jsonb_build_object('created_at', new.created_at);
       previous := previous || jsonb_build_object('created_at', old.created_at);
@@ -2288,9 +2415,9 @@ begin
     if data = '{}' and new.version is not distinct from old.version then return null; end if;
     data := jsonb_build_object('company_id', r.company_id, 'name', r.name) || data;
   elsif tg_op = 'INSERT' then
-    data := jsonb_build_object('id', r.id, 'company_id', r.company_id, 'customer_id', r.customer_id, 'name', r.name, 'title', r.title, 'email', r.email, 'phone', r.phone, 'created_at', r.created_at);
+    data := jsonb_build_object('id', r.id, 'company_id', r.company_id, 'customer_id', r.customer_id, 'name', r.name, 'title', r.title, 'email', r.email, 'phone', r.phone, 'phone_key', r.phone_key, 'phone_extension', r.phone_extension, 'created_at', r.created_at);
   else
-    previous := jsonb_build_object('id', r.id, 'company_id', r.company_id, 'customer_id', r.customer_id, 'name', r.name, 'title', r.title, 'email', r.email, 'phone', r.phone, 'created_at', r.created_at);
+    previous := jsonb_build_object('id', r.id, 'company_id', r.company_id, 'customer_id', r.customer_id, 'name', r.name, 'title', r.title, 'email', r.email, 'phone', r.phone, 'phone_key', r.phone_key, 'phone_extension', r.phone_extension, 'created_at', r.created_at);
   end if;
   insert into sync.outbox (type, key, customer, row_id, version, audience, app, login, actor, data, previous, trace)
   values ('contact.' || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, (r.id)::text, (r.customer_id)::uuid,
@@ -2590,6 +2717,14 @@ begin
       data := data || jsonb_build_object('phone', new.phone);
       previous := previous || jsonb_build_object('phone', old.phone);
     end if;
+    if new.phone_key is distinct from old.phone_key then
+      data := data || jsonb_build_object('phone_key', new.phone_key);
+      previous := previous || jsonb_build_object('phone_key', old.phone_key);
+    end if;
+    if new.phone_extension is distinct from old.phone_extension then
+      data := data || jsonb_build_object('phone_extension', new.phone_extension);
+      previous := previous || jsonb_build_object('phone_extension', old.phone_extension);
+    end if;
     if new.company_id is distinct from old.company_id then
       data := data || jsonb_build_object('company_id', new.company_id);
       previous := previous || jsonb_build_object('company_id', old.company_id);
@@ -2637,12 +2772,69 @@ begin
     if data = '{}' and new.version is not distinct from old.version then return null; end if;
     data := jsonb_build_object('email', r.email, 'name', r.name) || data;
   elsif tg_op = 'INSERT' then
-    data := jsonb_build_object('id', r.id, 'email', r.email, 'name', r.name, 'phone', r.phone, 'company_id', r.company_id, 'created_at', r.created_at, 'created_by_app', r.created_by_app, 'crm_id', r.crm_id, 'account_tier', r.account_tier, 'account_manager_id', r.account_manager_id, 'support_id', r.support_id, 'preferred_language', r.preferred_language, 'timezone', r.timezone, 'merged_into', r.merged_into, 'erased_at', r.erased_at);
+    data := jsonb_build_object('id', r.id, 'email', r.email, 'name', r.name, 'phone', r.phone, 'phone_key', r.phone_key, 'phone_extension', r.phone_extension, 'company_id', r.company_id, 'created_at', r.created_at, 'created_by_app', r.created_by_app, 'crm_id', r.crm_id, 'account_tier', r.account_tier, 'account_manager_id', r.account_manager_id, 'support_id', r.support_id, 'preferred_language', r.preferred_language, 'timezone', r.timezone, 'merged_into', r.merged_into, 'erased_at', r.erased_at);
   else
-    previous := jsonb_build_object('id', r.id, 'email', r.email, 'name', r.name, 'phone', r.phone, 'company_id', r.company_id, 'created_at', r.created_at, 'created_by_app', r.created_by_app, 'crm_id', r.crm_id, 'account_tier', r.account_tier, 'account_manager_id', r.account_manager_id, 'support_id', r.support_id, 'preferred_language', r.preferred_language, 'timezone', r.timezone, 'merged_into', r.merged_into, 'erased_at', r.erased_at);
+    previous := jsonb_build_object('id', r.id, 'email', r.email, 'name', r.name, 'phone', r.phone, 'phone_key', r.phone_key, 'phone_extension', r.phone_extension, 'company_id', r.company_id, 'created_at', r.created_at, 'created_by_app', r.created_by_app, 'crm_id', r.crm_id, 'account_tier', r.account_tier, 'account_manager_id', r.account_manager_id, 'support_id', r.support_id, 'preferred_language', r.preferred_language, 'timezone', r.timezone, 'merged_into', r.merged_into, 'erased_at', r.erased_at);
   end if;
   insert into sync.outbox (type, key, customer, row_id, version, audience, app, login, actor, data, previous, trace)
   values ('customer.' || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, (r.id)::text, (coalesce(r.merged_into, r.id))::uuid,
+          r.id::text, r.version, 'platform', platform.current_app(), session_user, platform.current_actor(), data, previous,
+          nullif(left(current_setting('aether.trace', true), 255), ''));
+  if not pg_try_advisory_xact_lock_shared(7271, 1) then perform pg_notify('sync_outbox', ''); end if;  -- sync.ring, without the call
+  return null;
+end $function$;
+
+CREATE OR REPLACE FUNCTION sync.capture_platform_tiers()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+-- never: 
+declare
+  r platform.tiers;
+  data jsonb := '{}';
+  previous jsonb := '{}';
+begin
+  if tg_op = 'DELETE' then r := old; else r := new; end if;
+  if tg_op = 'UPDATE' then
+    if new.id is distinct from old.id then
+      data := data || jsonb_build_object('id', new.id);
+      previous := previous || jsonb_build_object('id', old.id);
+    end if;
+    if new.key is distinct from old.key then
+      data := data || jsonb_build_object('key', new.key);
+      previous := previous || jsonb_build_object('key', old.key);
+    end if;
+    if new.label is distinct from old.label then
+      data := data || jsonb_build_object('label', new.label);
+      previous := previous || jsonb_build_object('label', old.label);
+    end if;
+    if new.colour is distinct from old.colour then
+      data := data || jsonb_build_object('colour', new.colour);
+      previous := previous || jsonb_build_object('colour', old.colour);
+    end if;
+    if new."position" is distinct from old."position" then
+      data := data || jsonb_build_object('position', new."position");
+      previous := previous || jsonb_build_object('position', old."position");
+    end if;
+    if new.is_retired is distinct from old.is_retired then
+      data := data || jsonb_build_object('is_retired', new.is_retired);
+      previous := previous || jsonb_build_object('is_retired', old.is_retired);
+    end if;
+    if new.created_at is distinct from old.created_at then
+      data := data || jsonb_build_object('created_at', new.created_at);
+      previous := previous || jsonb_build_object('created_at', old.created_at);
+    end if;
+    if data = '{}' and new.version is not distinct from old.version then return null; end if;
+    data := jsonb_build_object('key', r.key, 'label', r.label) || data;
+  elsif tg_op = 'INSERT' then
+    data := jsonb_build_object('id', r.id, 'key', r.key, 'label', r.label, 'colour', r.colour, 'position', r."position", 'is_retired', r.is_retired, 'created_at', r.created_at);
+  else
+    previous := jsonb_build_object('id', r.id, 'key', r.key, 'label', r.label, 'colour', r.colour, 'position', r."position", 'is_retired', r.is_retired, 'created_at', r.created_at);
+  end if;
+  insert into sync.outbox (type, key, customer, row_id, version, audience, app, login, actor, data, previous, trace)
+  values ('tier.' || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, ('tier:' || r.id)::text, (null)::uuid,
           r.id::text, r.version, 'platform', platform.current_app(), session_user, platform.current_actor(), data, previous,
           nullif(left(current_setting('aether.trace', true), 255), ''));
   if not pg_try_advisory_xact_lock_shared(7271, 1) then perform pg_notify('sync_outbox', ''); end if;  -- sync.ring, without the call

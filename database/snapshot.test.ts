@@ -94,14 +94,14 @@ describe('a drift is reported with its object and its line', () => {
       'alter table crm.deals alter name drop not null',
       'alter table crm.deals alter name set not null',
       deals,
-      ['-   name text not null,', '+   name text,'],
+      ['-   name text collate platform.people not null,', '+   name text collate platform.people,'],
     ],
     [
       'a column that was allowed to be missing for a while',
       'alter table crm.deals alter name drop not null; alter table crm.deals add constraint n not null name not valid',
       'alter table crm.deals drop constraint n; alter table crm.deals alter name set not null',
       deals,
-      ['-   name text not null,', '+   name text not null not valid,'],
+      ['-   name text collate platform.people not null,', '+   name text collate platform.people not null not valid,'],
     ],
     [
       'a constraint',

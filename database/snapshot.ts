@@ -76,7 +76,7 @@ const splitLines = (text: string) => text.split(/\r?\n/);
 // At the margin; what belongs to a table, as its indexes do, starts no object of its own.
 const startsObject = new RegExp(
   `^(${[
-    'create (or replace )?(extension|schema|sequence|(unlogged |foreign )?table|(materialized )?view|function|procedure|aggregate)',
+    'create (or replace )?(extension|schema|collation|sequence|(unlogged |foreign )?table|(materialized )?view|function|procedure|aggregate)',
     'alter (default privileges|sequence)',
     'grant [a-z]+ on database',
     'comment on(?! (table|column|view))',
@@ -141,6 +141,12 @@ part (schema, rank, object, step, position, text) as (
   union all
   select s.name, 0, s.name, 0, 0, format('create schema %s;', s.name) from schema s
   union all
+  -- Without its version, which is the server's.
+  select s.name, 0, format('%s collation %I', s.name, c.collname), 0, 0, format('create collation %s.%I (provider = %s, locale = %L, deterministic = %s);',
+         s.name, c.collname, case c.collprovider when 'i' then 'icu' when 'b' then 'builtin' else 'libc' end, coalesce(c.colllocale, c.collctype),
+         c.collisdeterministic)
+  from pg_catalog.pg_collation c join schema s on s.oid = c.collnamespace
+  union all
   select r.schema, r.rank, r.name, 0, 0, format('create sequence %s as %s start %s increment %s minvalue %s maxvalue %s cache %s%s;', r.name,
          format_type(q.seqtypid, null), q.seqstart, q.seqincrement, q.seqmin, q.seqmax, q.seqcache, case when q.seqcycle then ' cycle' end)
   from relation r join pg_catalog.pg_sequence q on q.seqrelid = r.oid
@@ -159,7 +165,8 @@ part (schema, rank, object, step, position, text) as (
          case r.relpersistence when 'u' then 'unlogged ' else '' end, case r.relkind when 'f' then 'foreign table' else 'table' end,
          r.name, (select string_agg('  ' || line, E',\\n' order by step, place, line collate "C") from (
            select 0 as step, a.attnum as place, concat_ws(' ', quote_ident(a.attname), format_type(a.atttypid, a.atttypmod),
-             (select format('collate %I', l.collname) from pg_catalog.pg_collation l join pg_catalog.pg_type t on t.oid = a.atttypid
+             (select format('collate %s%I', (select s.name || '.' from schema s where s.oid = l.collnamespace), l.collname)
+              from pg_catalog.pg_collation l join pg_catalog.pg_type t on t.oid = a.atttypid
               where l.oid = a.attcollation and l.oid <> t.typcollation),
              case when a.attidentity <> '' then format('generated %s as identity', case a.attidentity when 'a' then 'always' else 'by default' end)
                   when a.attgenerated <> '' then format('generated always as (%s) %s', pg_get_expr(d.adbin, d.adrelid),

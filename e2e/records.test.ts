@@ -56,21 +56,21 @@ test('two changes are undone by two Ctrl+Z, and a change by somebody else is not
     await maya.getByRole('textbox', { name: 'Phone' }).press('Enter');
     await seen(field('Phone').filter({ hasText: phone }));
   };
-  await set('+44 1');
-  await set('+44 2');
+  await set('+44 20 7946 0001');
+  await set('+44 20 7946 0002');
   await maya.locator('body').click({ position: { x: 5, y: 5 } });
   await maya.keyboard.press('Control+z');
-  await seen(field('Phone').filter({ hasText: '+44 1' }));
+  await seen(field('Phone').filter({ hasText: '+44 20 7946 0001' }));
   await seen(maya.getByText('Undone.'));
   await maya.keyboard.press('Control+z');
   await expect.poll(async () => (await api('GET', `/api/customers/${customer.id}`)).body.customer.phone).toBeNull();
-  await set('+44 3');
-  await api('PATCH', `/api/customers/${customer.id}`, { phone: '+44 9' }, 'jonas');
-  await seen(field('Phone').filter({ hasText: '+44 9' }));
+  await set('+44 20 7946 0003');
+  await api('PATCH', `/api/customers/${customer.id}`, { phone: '+44 20 7946 0009' }, 'jonas');
+  await seen(field('Phone').filter({ hasText: '+44 20 7946 0009' }));
   await maya.locator('body').click({ position: { x: 5, y: 5 } });
   await maya.keyboard.press('Control+z');
   await seen(maya.getByText('Could not be undone'));
-  expect((await api('GET', `/api/customers/${customer.id}`)).body.customer.phone).toBe('+44 9');
+  expect((await api('GET', `/api/customers/${customer.id}`)).body.customer.phone).toBe('+44 20 7946 0009');
 });
 
 describe('the timeline', () => {

@@ -1,3 +1,4 @@
+import { tierColours } from '@aether/platform';
 import { z } from '@hono/zod-openapi';
 
 const time = () => z.string().openapi({ format: 'date-time' });
@@ -14,7 +15,12 @@ export const CustomerSchema = z
     id: z.string().openapi({ format: 'uuid' }),
     email: z.string(),
     name: z.string(),
-    phone: z.string().nullable(),
+    phone: z.string().nullable().openapi({ description: 'As it was written.' }),
+    phone_key: z
+      .string()
+      .nullable()
+      .openapi({ description: 'The phone in E.164, by which it is found.', example: '+49301234567' }),
+    phone_extension: z.string().nullable(),
     company_id: z.string().nullable(),
     version: z.int().openapi({ description: 'Counts the changes: send it back as `expected_version`.' }),
     created_at: time(),
@@ -72,3 +78,14 @@ export const CrmContextSchema = z
     last_activity: z.object({ type: z.string(), occurred_at: time(), app: appName() }).nullable(),
   })
   .openapi('CrmContext');
+
+/** A row of platform.tiers. */
+export const TierSchema = z
+  .object({
+    key: z.string().openapi({ description: 'What `account_tier` holds; it never changes.', example: 'premium' }),
+    label: z.string(),
+    colour: z.enum(tierColours),
+    is_retired: z.boolean().openapi({ description: 'No customer gets it any more; those who have it keep it.' }),
+    version: z.int(),
+  })
+  .openapi('Tier');

@@ -5,7 +5,7 @@ export type Scope = `${string}.${'read' | 'write'}`;
 export const scopesOfApps = {
   foundation: {
     'context.read': 'The CRM’s part of a customer’s context: open deals, manager, what was done last.',
-    'customers.read': 'Find and read customers, and the organisation’s own fields.',
+    'customers.read': 'Find and read customers, their tiers, and the organisation’s own fields.',
     'customers.write': 'Create and change customers.',
     'companies.read': 'Find and read companies and contacts.',
     'companies.write': 'Create and change companies and contacts.',
@@ -31,6 +31,7 @@ export const scopesOfApps = {
 /** The scope that reads what the events of an entity are about: the part of their type before the dot. */
 const scopesOfEvents: Record<string, Scope> = {
   customer: 'customers.read',
+  tier: 'customers.read',
   company: 'companies.read',
   contact: 'companies.read',
   user: 'users.read',

@@ -11,6 +11,8 @@ const uniqueFields: Record<string, string> = {
   users_pkey: 'user',
   custom_fields_record_key_key: 'key',
   pipelines_name_key: 'name',
+  tiers_key_key: 'key',
+  tiers_label_key: 'label',
   saved_views_owner_id_page_name_key: 'name',
   canned_answers_shortcut_key: 'shortcut',
   users_directory_tenant_id_directory_object_id_key: 'directory account',

@@ -6,15 +6,20 @@ import { TransactionConflict } from './log/errors.ts';
 import type { Queryable, Statement } from './log/query.ts';
 import type { InTransaction, Write } from './log/transaction.ts';
 import { coalesce, type Lookup, prepareLookup, runLookup } from './lookups.ts';
+import { phoneColumns } from './phone.ts';
 
-/** A row of platform.customers. */
+/** A row of platform.customers, but for the key of its address. */
 export type Customer = {
   /** UUID, version 7. */
   id: string;
   /** As people are shown it; any spelling of it finds the customer. */
   email: string;
   name: string;
+  /** As it was written. */
   phone: string | null;
+  /** E.164, by which the customer is found; null without a phone. */
+  phone_key: string | null;
+  phone_extension: string | null;
   company_id: string | null;
   /** Counts the changes, from 1. */
   version: number;
@@ -54,12 +59,12 @@ export const customerOwners: Record<string, App> = {
   preferred_language: 'support',
   timezone: 'support',
 };
-const sharedColumns = ['email', 'email_key', 'name', 'phone', 'company_id'];
+const sharedColumns = ['email', 'email_key', 'name', 'phone', 'phone_key', 'phone_extension', 'company_id'];
 const writableColumns = [...sharedColumns, ...Object.keys(customerOwners)];
 
 /** The columns of Customer, from the table or composite called `c`. */
-export const customerColumns = `c.id, c.email, c.name, c.phone, c.company_id, c.version, c.created_at, c.updated_at, c.created_by_app,
-  c.crm_id, c.account_tier, c.account_manager_id, c.support_id, c.preferred_language, c.timezone, c.merged_into, c.erased_at`;
+export const customerColumns = `c.id, c.email, c.name, c.phone, c.phone_key, c.phone_extension, c.company_id, c.version, c.created_at, c.updated_at,
+  c.created_by_app, c.crm_id, c.account_tier, c.account_manager_id, c.support_id, c.preferred_language, c.timezone, c.merged_into, c.erased_at`;
 
 const byEmail = prepareLookup(
   'customer-by-email',
@@ -105,8 +110,15 @@ const freeByKey: Statement = {
 
 export type CustomerCalls = ReturnType<typeof customerCalls>;
 
-/** The calls of platformDb about customers. Lookups without `tx` are coalesced; every write takes `tx`. */
-export function customerCalls(connection: Connection<App>) {
+/**
+ * The calls of platformDb about customers. Lookups without `tx` are coalesced; every write takes `tx`.
+ *
+ * @param phoneCountry how a phone without + is read.
+ */
+export function customerCalls(
+  connection: Connection<App>,
+  { phoneCountry }: { phoneCountry?: string | undefined } = {},
+) {
   const fetchMany = async (on: Queryable, lookup: Lookup, keys: string[]): Promise<Map<string, Customer>> => {
     const rows = await runLookup<Customer & { asked: string }>(on, lookup, keys);
     return new Map(rows.map(({ asked, ...customer }) => [asked, customer]));
@@ -140,9 +152,12 @@ export function customerCalls(connection: Connection<App>) {
   }
 
   /** @throws EmailTaken, InvalidEmail, InvalidField, FieldNotOwned */
-  async function createCustomer({ email, ...rest }: NewCustomer, write: Write = {}): Promise<Customer> {
+  async function createCustomer({ email, phone, ...rest }: NewCustomer, write: Write = {}): Promise<Customer> {
     const { key, address } = requireEmail(email);
-    const { columns, values } = columnsOf({ ...rest, email: address, email_key: key }, writableColumns);
+    const { columns, values } = columnsOf(
+      { ...rest, email: address, email_key: key, ...phoneColumns(phone, phoneCountry) },
+      writableColumns,
+    );
     return connection.within(write, async (tx) => {
       const [customer] = await tx
         .query<Customer>(
@@ -192,10 +207,10 @@ export function customerCalls(connection: Connection<App>) {
     write: Write & { expectedVersion?: number; formerAddress?: 'keep' | 'free' } = {},
   ): Promise<Customer> {
     if (!isUuid(id)) throw new NotFound('customer');
-    const { email, ...rest } = change;
+    const { email, phone, ...rest } = change;
     const canonical = email === undefined ? undefined : requireEmail(email);
     const { columns, values } = columnsOf(
-      { ...rest, email: canonical?.address, email_key: canonical?.key },
+      { ...rest, email: canonical?.address, email_key: canonical?.key, ...phoneColumns(phone, phoneCountry) },
       writableColumns,
     );
     return connection.within(write, async (tx) => {

@@ -1,5 +1,6 @@
 import { ConfigurationError } from './log/errors.ts';
 import { readSettings, type Settings } from './log/settings.ts';
+import { isPhoneCountry } from './phone.ts';
 
 /** The name of an app, a row of platform.apps: `foundation`, `support`. connectPlatform refuses one that is not there. */
 export type App = string;
@@ -8,6 +9,8 @@ export type App = string;
 export type Environment = Settings & {
   /** The app's own schema: where unqualified names are looked up first. */
   schema: string;
+  /** How telephone numbers without + are read, such as DE; undefined: they are refused. */
+  phoneCountry: string | undefined;
 };
 
 /** The setting that names an app's schema. */
@@ -17,7 +20,7 @@ const ownSchemas: Record<App, string> = { foundation: 'crm' };
 
 /**
  * Reads how an app reaches the platform database: what `readSettings` reads, and PLATFORM_DB_SCHEMA_<APP>, such as
- * PLATFORM_DB_SCHEMA_FOUNDATION. Pure.
+ * PLATFORM_DB_SCHEMA_FOUNDATION; and PLATFORM_PHONE_COUNTRY, the country of telephone numbers that are written without one. Pure.
  *
  * @throws ConfigurationError naming the variable.
  */
@@ -32,5 +35,8 @@ export function readEnvironment(app: App, variables: Record<string, string | und
     throw new ConfigurationError(
       `${schemaSetting(app)} is not the name of a schema: use lower-case letters, digits and _.`,
     );
-  return { ...settings, schema };
+  const phoneCountry = variables.PLATFORM_PHONE_COUNTRY || undefined;
+  if (phoneCountry !== undefined && !isPhoneCountry(phoneCountry))
+    throw new ConfigurationError('PLATFORM_PHONE_COUNTRY must be the two capital letters of a country, such as DE.');
+  return { ...settings, schema, phoneCountry };
 }

@@ -36,5 +36,7 @@ export {
 } from './log/subscriptions.ts';
 export type { InTransaction, Transaction, Write } from './log/transaction.ts';
 export { coalesce } from './lookups.ts';
+export { foldDigits, type Phone } from './phone.ts';
 export { connectPlatform, type PlatformDb } from './platform.ts';
+export { type Tier, type TierColour, tierColours, tierColumns } from './tiers.ts';
 export type { SignIn, User } from './users.ts';

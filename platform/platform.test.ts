@@ -50,6 +50,32 @@ describe('connecting', () => {
     await expect(connect(variables)).rejects.toThrow(message);
   });
 
+  test('warns of a database that sees no letter beyond ASCII, and of a collation that changed, and works', async () => {
+    const fine = await connect({});
+    expect(fine.warnings).toEqual([]);
+    await fine.close();
+    const odd = await createTestDatabase();
+    const superuser = await odd.connect('postgres');
+    await superuser.query(`
+      update pg_database set datctype = 'C' where datname = current_database();
+      update pg_collation set collversion = '1' where collnamespace = 'platform'::regnamespace`);
+    const db = await connect({ PLATFORM_DB_URL: odd.url('support_app') });
+    expect(db.warnings).toEqual([
+      expect.stringMatching(/has the LC_CTYPE C: .*lc_ctype 'C\.UTF-8'/),
+      expect.stringMatching(/platform\.people.*aether migrate check/),
+    ]);
+    await db.check();
+    await db.close();
+  });
+
+  test('refuses a country for telephone numbers that is none', async () => {
+    await expect(connect({ PLATFORM_PHONE_COUNTRY: 'Germany' })).rejects.toThrow(/PLATFORM_PHONE_COUNTRY .* DE/);
+    const db = await connect({ PLATFORM_PHONE_COUNTRY: 'DE' });
+    expect(db.readPhone('030 1234567')?.key).toBe('+49301234567');
+    expect(db.readPhone('020 7946 0777', 'GB')?.key).toBe('+442079460777');
+    await db.close();
+  });
+
   test.each([
     ['no password', (url: URL) => Object.assign(url, { password: '' }), /PLATFORM_DB_URL .*password/],
     ['TLS that the server has not', (url: URL) => url.searchParams.set('sslmode', 'require'), /PLATFORM_DB_URL .*SSL/],

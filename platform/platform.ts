@@ -13,6 +13,9 @@ import { type Connection, closeWithinMs, openConnection } from './log/connection
 import { ConfigurationError, PlatformError } from './log/errors.ts';
 import type { PayloadSchemas } from './log/events.ts';
 import { openSignals, type Signals } from './log/signals.ts';
+import { type PhoneCalls, phoneCalls } from './phone.ts';
+import { findWarnings } from './serverwarnings.ts';
+import { type TierCalls, tierCalls } from './tiers.ts';
 import { type UserCalls, userCalls } from './users.ts';
 
 /**
@@ -29,11 +32,15 @@ export type PlatformDb = Connection<App> &
   AddressCalls &
   CompanyCalls &
   UserCalls &
+  PhoneCalls &
+  TierCalls &
   ContextCalls & {
     /** What happens in the platform: publish, subscribe, follow. */
     events: EventBus;
     /** What the app's processes tell each other in passing. */
     signals: Signals;
+    /** What the operator should mend about the server, as it was found when connecting; the app works all the same. */
+    warnings: string[];
     /** How the cache is doing; undefined when there is none. */
     cacheState(): CacheState | undefined;
     /** Whether the database answers, as the right app, with the migrations this package needs. @throws ConfigurationError, DatabaseUnavailable */
@@ -64,6 +71,7 @@ export async function connectPlatform({
   const { schema } = environment;
   const connection = openConnection(app, { ...environment, searchPath: `${schema},platform`, refuseConstraint });
   const check = () => checkDatabase(connection, environment);
+  let warnings: string[];
   try {
     await check().catch((error) => {
       if (error instanceof PlatformError) throw error;
@@ -73,13 +81,14 @@ export async function connectPlatform({
       );
     });
     await checkListening(environment);
+    warnings = await findWarnings(connection, checkTimeoutMs);
   } catch (error) {
     await connection.close();
     throw error;
   }
   const events = openEventBus(connection, environment.listenUrl, payloads);
   const signals = openSignals(connection, environment.listenUrl);
-  const customers = customerCalls(connection);
+  const customers = customerCalls(connection, environment);
   const addresses = addressCalls(connection);
   const cache = cacheOptions && openCustomerCache(events, cacheOptions);
   return {
@@ -89,8 +98,11 @@ export async function connectPlatform({
     ...companyCalls(connection),
     ...userCalls(connection),
     ...contextCalls(connection),
+    ...phoneCalls(environment),
+    ...tierCalls(connection),
     events,
     signals,
+    warnings,
     check,
     cacheState: () => cache?.state(),
     async close(withinMs = closeWithinMs) {

@@ -17,15 +17,15 @@ export async function loadWorld(tx: Transaction, world: World, pipelineId: unkno
   );
   const people = world.companies.flatMap(({ domain, people }) => people.map((person) => ({ ...person, domain })));
   await tx.query(
-    `insert into platform.customers (email, name, phone, company_id, account_tier, account_manager_id, crm_id)
-     select w.email, w.name, w.phone, o.id, w.tier, w.manager, nextval('crm.customer_number')
-     from jsonb_to_recordset($1::jsonb) as w (email text, name text, phone text, domain text, tier text, manager text)
+    `insert into platform.customers (email, name, phone, phone_key, company_id, account_tier, account_manager_id, crm_id)
+     select w.email, w.name, w.phone, w.phone_key, o.id, w.tier, w.manager, nextval('crm.customer_number')
+     from jsonb_to_recordset($1::jsonb) as w (email text, name text, phone text, phone_key text, domain text, tier text, manager text)
      join platform.companies o on o.domain = w.domain`,
     rows(people),
   );
   await tx.query(
-    `insert into crm.contacts (company_id, customer_id, name, title, email, phone)
-     select c.company_id, c.id, c.name, w.title, c.email, c.phone
+    `insert into crm.contacts (company_id, customer_id, name, title, email, phone, phone_key)
+     select c.company_id, c.id, c.name, w.title, c.email, c.phone, c.phone_key
      from jsonb_to_recordset($1::jsonb) as w (email text, title text) join platform.customers c on c.email_key = w.email`,
     rows(people),
   );

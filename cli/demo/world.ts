@@ -5,6 +5,7 @@ export type WorldPerson = {
   tier: 'premium' | 'standard' | null;
   manager: string | null;
   phone: string | null;
+  phone_key: string | null;
   title: string;
   sinceDaysAgo: number;
 };
@@ -200,12 +201,14 @@ function makeCompany(chance: Chance, name: string): WorldCompany {
   for (let left = 2 + chance.below(6); left > 0; left--) {
     const [first, last] = [chance.pick(firstNames), chance.pick(lastNames)];
     const email = `${first}.${last}@${domain}`.toLowerCase();
+    const number = chance.happens(0.6) ? String(100 + chance.below(900)) : null;
     people.set(email, {
       email,
       name: `${first} ${last}`,
       tier: chance.happens(0.18) ? 'premium' : chance.happens(0.6) ? 'standard' : null,
       manager,
-      phone: chance.happens(0.6) ? `+44 20 7946 0${String(100 + chance.below(900))}` : null,
+      phone: number && `+44 20 7946 0${number}`,
+      phone_key: number && `+442079460${number}`,
       title: chance.pick(titles),
       sinceDaysAgo: 3 + chance.below(500),
     });

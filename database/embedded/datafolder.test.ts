@@ -42,7 +42,46 @@ describe('an obstacle is refused and left as it was', () => {
   });
 });
 
+test('data of an older start, whose letters end at ASCII, is refused with the way out, and left as it was', async () => {
+  const folder = await copiedPlace();
+  const server = await start({ folder });
+  expect(await query(server, `select datctype in ('C', 'POSIX') from pg_database`)).toEqual([
+    [false],
+    [false],
+    [false],
+  ]);
+  await query(server, `update pg_database set datctype = 'C'`); // as initdb --no-locale made it
+  await server.stop();
+  await expect(start({ folder })).rejects.toThrow(/LC_CTYPE is C.*Nothing in it was changed.*npm start -- --reset/);
+  expect(await readdir(folder)).not.toContain('postmaster.pid');
+});
+
 describe('making a data folder', () => {
+  test('tries the names of a UTF-8 locale until the system knows one, and stops at any other failure', async () => {
+    const folder = await emptyPlace();
+    const [initdb, tried] = [`${folder}-initdb`, `${folder}-tried`];
+    const write = (rest: string) =>
+      writeFile(
+        initdb,
+        `#!/bin/sh
+        for argument; do case "$argument" in
+          --lc-ctype=*) locale="\${argument#--lc-ctype=}"; echo "$locale" >> '${tried}';;
+          */data) folder="$argument";;
+        esac; done
+        if [ "$locale" = C.UTF-8 ]; then echo 'initdb: error: invalid locale name "C.UTF-8"' >&2; exit 1; fi
+        ${rest}`,
+        { mode: 0o755 },
+      );
+    const make = async () =>
+      makeDataFolder(folder, { binaries: { ...(await findBinaries()), initdb }, password, durable: true });
+    await write(`echo 'the disk is full' >&2; exit 1`);
+    await expect(make()).rejects.toThrow(/the disk is full/);
+    await write('echo > "$folder/PG_VERSION"');
+    await make();
+    expect((await readFile(tried, 'utf8')).trim().split('\n')).toEqual(['C.UTF-8', 'C.utf8', 'C.UTF-8', 'C.utf8']);
+    expect(await readdir(folder)).toContain('PG_VERSION');
+  });
+
   test('fills an empty folder, also one behind a symlink', async () => {
     const folder = await emptyPlace();
     await mkdir(folder);

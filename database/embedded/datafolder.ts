@@ -12,6 +12,7 @@ import {
   writeFile,
 } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
+import { letterLocales } from '../letters.ts';
 import type { Binaries } from './binaries.ts';
 import { type OsUser, run } from './program.ts';
 import { give, makeFolder } from './serveruser.ts';
@@ -82,8 +83,8 @@ export async function makeDataFolder(
     const args = ['--pgdata', data, '--username=postgres', '--auth=scram-sha-256', `--pwfile=${passwordFile}`];
     args.push('--encoding=UTF8', '--locale-provider=builtin', '--builtin-locale=C.UTF-8', '--no-locale');
     if (!durable) args.push('--no-sync');
-    const { ok, output } = await run(binaries.initdb, args, user, onRunning);
-    if (!ok) throw new Error(`PostgreSQL could not make the data folder ${folder}:\n${output}`);
+    const failure = await runInitdb(binaries.initdb, args, user, onRunning);
+    if (failure) throw new Error(`PostgreSQL could not make the data folder ${folder}:\n${failure}`);
     await appendFile(join(data, 'postgresql.conf'), `\ninclude_if_exists = '${settingsFile}'\n`);
     await rmdir(folder).catch((error) => {
       if (error.code !== 'ENOENT') throw error;
@@ -92,6 +93,28 @@ export async function makeDataFolder(
   } finally {
     await rm(workshop, { recursive: true, force: true });
   }
+}
+
+/**
+ * Runs initdb with the first LC_CTYPE that this system knows: it refuses the others before it writes anything.
+ *
+ * @returns what it printed if it failed.
+ */
+async function runInitdb(
+  initdb: string,
+  args: string[],
+  user: OsUser | undefined,
+  onRunning?: () => void,
+): Promise<string | undefined> {
+  for (const locale of letterLocales) {
+    const { ok, output } = await run(initdb, [...args, `--lc-ctype=${locale}`], user, onRunning);
+    if (ok) return undefined;
+    if (!/invalid locale name|locale .*(encoding|not valid)/i.test(output)) return output;
+  }
+  return (
+    `This system knows none of the locales ${letterLocales.join(', ')}, and without one the search finds no letter beyond ASCII: ` +
+    'install one (such as `locale-gen en_US.UTF-8`), or set PLATFORM_DB_URL to a PostgreSQL 18 of your own.'
+  );
 }
 
 async function removeUnfinished(folder: string): Promise<void> {

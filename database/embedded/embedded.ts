@@ -1,6 +1,7 @@
 import { readdir, rm } from 'node:fs/promises';
 import { setTimeout as wait } from 'node:timers/promises';
 import pg from 'pg';
+import { findBlindLocale } from '../letters.ts';
 import { findBinaries, majorVersion } from './binaries.ts';
 import { formatSettings, holdsData, locate, makeDataFolder, writeSettings } from './datafolder.ts';
 import {
@@ -63,7 +64,7 @@ const portAttemptsMax = 100;
  * @param options.onRunning called once, if PostgreSQL's programs have work to do that is only waited for: the time for work of one's own.
  * @param options.password of the superuser `postgres`: given to a new folder, and that of an old one.
  * @throws Error that says what to do: no programs for this platform, a folder of something or somebody else or of another
- *   version, a wrong password, no free port, or the last lines of the log when the server does not start.
+ *   version, a wrong password, data whose letters end at ASCII, no free port, or the last lines of the log when the server does not start.
  */
 export async function startEmbedded(options: {
   folder: string;
@@ -148,7 +149,7 @@ async function adoptOrLaunch(wish: Wish): Promise<{ port: number; adopted: boole
   const exists = await holdsData(folder, major);
   const running = exists && (await findPostmaster(folder));
   if (running) {
-    await checkPassword(wish, running.port);
+    await checkServer(wish, running.port);
     return { port: running.port, adopted: true };
   }
   if (exists) await giveAll(folder, user);
@@ -159,7 +160,7 @@ async function adoptOrLaunch(wish: Wish): Promise<{ port: number; adopted: boole
   await removeStalePidFile(folder);
   await writeSettings(folder, wish.settings, user);
   const port = await launch(wish);
-  await checkPassword(wish, port).catch(async (error) => {
+  await checkServer(wish, port).catch(async (error) => {
     await stopPostmaster(wish, 'fast');
     throw error;
   });
@@ -188,20 +189,27 @@ async function launch(wish: Wish): Promise<number> {
   throw new Error(`There is no free port from ${wish.port} to ${port - 1}: choose another one.`);
 }
 
-async function checkPassword({ folder, password }: Wish, port: number): Promise<void> {
+/** That the server takes our password, and that it was made to know all letters. */
+async function checkServer({ folder, password }: Wish, port: number): Promise<void> {
   const client = new pg.Client({
     connectionString: urlOf(port, password, 'postgres'),
     connectionTimeoutMillis: 10_000,
   });
   try {
-    await client.connect();
-  } catch (error) {
-    if ((error as { code?: string }).code !== '28P01') throw error;
-    throw new Error(
-      `The data in ${folder} was made with another password. Nothing in it was changed: ` +
-        `bring that password back (or the secret that it comes from), or move the folder away to begin again.`,
-      { cause: error },
-    );
+    await client.connect().catch((error) => {
+      if (error.code !== '28P01') throw error;
+      throw new Error(
+        `The data in ${folder} was made with another password. Nothing in it was changed: ` +
+          `bring that password back (or the secret that it comes from), or move the folder away to begin again.`,
+        { cause: error },
+      );
+    });
+    if (await findBlindLocale(client, 'template0'))
+      throw new Error(
+        `The data in ${folder} was made by an older version, whose server takes no character beyond ASCII for a letter (its LC_CTYPE is C), ` +
+          'and that cannot be changed afterwards. Nothing in it was changed: `npm start -- --reset` deletes it and begins again; ' +
+          'to keep it, move the folder away.',
+      );
   } finally {
     await client.end().catch(() => {});
   }

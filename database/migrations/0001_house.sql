@@ -42,7 +42,7 @@ create table platform.apps (
   created_at timestamptz not null default now(),
   -- An app publishes events that begin with its name: it must not speak for the database, nor for the services of the house.
   constraint apps_name_free check (name not in ('platform', 'sync', 'privacy', 'operator', 'customer', 'company', 'user', 'deal', 'contact',
-    'activity', 'custom_value', 'session', 'message', 'entry', 'call'))
+    'activity', 'custom_value', 'session', 'message', 'entry', 'call', 'tier'))
 );
 comment on table platform.apps is 'Which apps there are. An app stays: its name stands in what it has written.';
 comment on column platform.apps.role is 'Its login has this role, which is a member of app_role.';
@@ -111,10 +111,16 @@ create trigger keep_app_name before update of name, audience on platform.apps fo
 insert into platform.apps (name, role, audience) values ('foundation', 'foundation_role', 'crm'), ('support', 'support_role', 'support');
 grant execute on function platform.current_app(), platform.is_app(text), platform.audience_of(text) to app_role, sync_role;
 
--- The rule for every short line that a person writes: no control characters, no blank ends, a length in characters.
+-- The collation of what people sort: names and labels. The order is that of the Unicode root collation, the same on every server, whatever
+-- the locale of its databases: anna, Anna, Åse, Zoe. It is deterministic, so "=" compares bytes. ICU's rules change with its version:
+-- see database/letters.ts.
+create collation platform.people (provider = icu, locale = 'und', deterministic = true);
+
+-- The rule for every short line that a person writes: no control characters, no blank ends, a length in characters. The collation says
+-- what a blank is, so that every server says the same.
 create function platform.is_line(value text, characters_max integer) returns boolean
 language sql immutable parallel safe
-return char_length(value) between 1 and characters_max and value !~ '[\x01-\x1f\x7f]|^\s|\s$';
+return char_length(value) between 1 and characters_max and value collate pg_catalog.pg_c_utf8 !~ '[\x01-\x1f\x7f]|^\s|\s$';
 grant execute on function platform.is_line(text, integer) to app_role;
 
 -- PostgreSQL accepts years before Christ and infinity. The apps would answer them with an endless page or with an error, so every time

@@ -3,7 +3,7 @@
 create table platform.users (
   id text collate "C" primary key check (octet_length(id) between 1 and 255),
   email text not null check (platform.is_line(email, 254)),
-  name text not null check (platform.is_line(name, 200)),
+  name text collate platform.people not null check (platform.is_line(name, 200)),
   role text not null default 'user' check (role in ('admin', 'user')),
   -- JavaScript counts to 2^53 - 1. Beyond that, two numbers become one.
   foundation_user_id bigint unique
@@ -50,13 +50,13 @@ grant update (support_user_id) on platform.users to support_role;
 create function platform.fold(value text) returns text
 language sql immutable parallel safe
 return replace(replace(replace(
-  translate(regexp_replace(normalize(lower(value), nfd), '[\u0300-\u036f]', '', 'g'), 'øłđıħŧ', 'oldiht'),
+  translate(regexp_replace(normalize(lower(value collate pg_catalog.pg_c_utf8), nfd), '[\u0300-\u036f]', '', 'g'), 'øłđıħŧ', 'oldiht'),
   'ß', 'ss'), 'æ', 'ae'), 'œ', 'oe');
 grant execute on function platform.fold(text) to app_role;
 
 create table platform.companies (
   id uuid primary key default uuidv7(),
-  name text not null check (platform.is_line(name, 200)),
+  name text collate platform.people not null check (platform.is_line(name, 200)),
   domain text collate "C" unique
     check (domain ~ '^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9-]{2,63}$' and octet_length(domain) <= 253),
   version bigint not null default 1,
@@ -66,7 +66,8 @@ create table platform.companies (
 );
 create index companies_by_name on platform.companies (name, id);
 create index companies_by_change on platform.companies (updated_at, id);
-create index companies_search on platform.companies using gin ((' ' || lower(name)) ext.gin_trgm_ops);
+-- Searches lower-case by pg_c_utf8, which does it alike on every server, and by what stands beside a letter never.
+create index companies_search on platform.companies using gin ((' ' || lower(name collate pg_catalog.pg_c_utf8)) ext.gin_trgm_ops);
 create index companies_folded on platform.companies using gin ((' ' || platform.fold(name)) ext.gin_trgm_ops)
   where octet_length(name) <> char_length(name);
 create trigger count_version before update on platform.companies for each row execute function platform.count_version();
@@ -87,19 +88,98 @@ return octet_length(key) <= 254 and octet_length(split_part(key, '@', 1)) <= 64 
     '@([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]$';
 grant execute on function platform.is_email_key(text) to app_role;
 
+-- Of a telephone number there is the text that was written, its key in E.164, and the extension apart. Only platform/phone.ts makes
+-- keys: it needs to know how every country numbers. The database checks the shape, and of a number in ASCII that the key and the extension
+-- end as the number does, so that a key of another number is refused.
+create function platform.is_phone(phone text, key text, extension text) returns boolean
+language sql immutable parallel safe
+return case when phone is null then key is null and extension is null else
+  coalesce(key ~ '^\+[1-9][0-9]{5,14}$', false) and coalesce(extension ~ '^[0-9]{1,20}$', true)
+  and (phone ~ '[^\x01-\x7f]' or regexp_replace(phone, '[^0-9]', '', 'g') like '%' || right(key, 4) || coalesce(extension, '')) end;
+grant execute on function platform.is_phone(text, text, text) to app_role;
+
+-- A row trigger cannot see whether the statement gave the key. These two fire only if it did, and leave a mark for complete_phone. Without
+-- the mark, a new number would keep the key of the old one, and a call would be taken for somebody else's.
+create function platform.mark_phone_key() returns trigger
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+  new.phone_key := e'\x01' || coalesce(new.phone_key, '');
+  return new;
+end $$;
+create function platform.mark_phone_extension() returns trigger
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+  new.phone_extension := e'\x01' || coalesce(new.phone_extension, '');
+  return new;
+end $$;
+
+create function platform.complete_phone() returns trigger
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  is_key_given boolean := tg_op = 'INSERT' or coalesce(starts_with(new.phone_key, e'\x01'), false);
+  is_extension_given boolean := tg_op = 'INSERT' or coalesce(starts_with(new.phone_extension, e'\x01'), false);
+begin
+  new.phone_key := nullif(ltrim(new.phone_key, e'\x01'), '');
+  new.phone_extension := nullif(ltrim(new.phone_extension, e'\x01'), '');
+  if tg_op = 'INSERT' or new.phone is distinct from old.phone then
+    if new.phone is not null and (new.phone_key is null or not is_key_given) then
+      raise exception 'phone_key is missing' using errcode = 'not_null_violation', column = 'phone',
+        hint = 'needs the key that @aether/platform makes: use createCustomer or updateCustomer of platformDb, or phoneColumns.';
+    end if;
+    if not is_key_given then new.phone_key := null; end if;
+    if not is_extension_given then new.phone_extension := null; end if;
+  end if;
+  return new;
+end $$;
+
+-- What customers may be worth to the organisation, in its own words: administrators of Foundation edit them, both apps show them.
+create table platform.tiers (
+  id bigint generated always as identity primary key,
+  key text collate "C" not null unique check (key ~ '^[a-z][a-z0-9_-]{0,39}$'),
+  label text collate platform.people not null check (platform.is_line(label, 40)),
+  colour text collate "C" not null default 'grey' check (colour in ('grey', 'blue', 'green', 'orange', 'red', 'gold')),
+  position integer not null check (position >= 0),
+  is_retired boolean not null default false,
+  version bigint not null default 1,
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now()
+);
+comment on column platform.tiers.key is 'What customers refer to. It never changes: another name is another label.';
+comment on column platform.tiers.colour is 'One of the soft colours of a tag, each legible in light and dark.';
+comment on column platform.tiers.is_retired is 'It is offered no more, and no customer gets it; those who have it keep it.';
+create unique index tiers_label_key on platform.tiers (lower(label collate pg_catalog.pg_c_utf8));
+create trigger count_version before update on platform.tiers for each row execute function platform.count_version();
+
+insert into platform.tiers (key, label, colour, position) values
+  ('free', 'Free', 'grey', 0), ('basic', 'Basic', 'grey', 1), ('standard', 'Standard', 'blue', 2),
+  ('premium', 'Premium', 'gold', 3), ('enterprise', 'Enterprise', 'gold', 4);
+
+call platform.protect_table('platform.tiers');
+create policy foundation_all on platform.tiers to foundation_role using (true) with check (true);
+create policy apps_read on platform.tiers for select to app_role using (true);
+-- The key is absent from the update: what a customer had would change with it, without an event of the customer.
+grant select,
+      insert (key, label, colour, position),
+      update (label, colour, position, is_retired),
+      delete
+  on platform.tiers to foundation_role;
+grant select on platform.tiers to app_role;
+
 create table platform.customers (
   id uuid primary key default uuidv7(),
   email text not null,
   email_key text collate "C" not null,
-  name text not null check (platform.is_line(name, 200)),
+  name text collate platform.people not null check (platform.is_line(name, 200)),
   phone text check (platform.is_line(phone, 40)),
+  phone_key text collate "C",
+  phone_extension text collate "C",
   company_id uuid references platform.companies,
   version bigint not null default 1,
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
   created_by_app text collate "C" not null default platform.current_app() check (platform.is_app(created_by_app)),
   crm_id bigint unique check (crm_id > 0) constraint customers_crm_id_safe check (crm_id <= 9007199254740991),
-  account_tier text collate "C" check (account_tier ~ '^[a-z][a-z0-9_-]{0,39}$'),
+  account_tier text collate "C" references platform.tiers (key),
   account_manager_id text collate "C" references platform.users,
   support_id bigint unique check (support_id > 0) constraint customers_support_id_safe check (support_id <= 9007199254740991),
   preferred_language text collate "C" check (preferred_language ~ '^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,4}$'),
@@ -110,18 +190,21 @@ create table platform.customers (
   -- For plain ASCII the database itself vouches for the key. Beyond it PostgreSQL and JavaScript lower-case differently, and only
   -- platform/email.ts makes keys.
   constraint customers_email_key_canonical check (
-    platform.is_email_key(email_key) and (email ~ '[^\x01-\x7f]' or email_key = lower(email collate "C")))
+    platform.is_email_key(email_key) and (email ~ '[^\x01-\x7f]' or email_key = lower(email collate "C"))),
+  constraint customers_phone_canonical check (platform.is_phone(phone, phone_key, phone_extension))
 ) with (fillfactor = 90); -- room for the next version of a row in its page
 comment on column platform.customers.email_key is
   'The canonical form of email. It stands here, not only in customer_emails, '
   'so that a plain insert cannot leave a customer without an address.';
+comment on column platform.customers.phone_key is 'The phone in E.164, as platform/phone.ts makes it. Searches and lookups use it.';
 comment on column platform.customers.merged_into is
   'The customer that goes on for this one; never one that is itself merged. See platform.keep_merges_flat.';
 
 create index on platform.customers (company_id) where company_id is not null;
 create index on platform.customers (merged_into) where merged_into is not null;
 -- The leading blank lets "begins a word" be asked as '% jo%', which an index answers even for two letters.
-create index customers_search on platform.customers using gin ((' ' || lower(name) || ' ' || email_key) ext.gin_trgm_ops);
+create index customers_search on platform.customers
+  using gin ((' ' || lower(name collate pg_catalog.pg_c_utf8) || ' ' || email_key) ext.gin_trgm_ops);
 create index customers_folded on platform.customers using gin ((' ' || platform.fold(name)) ext.gin_trgm_ops)
   where octet_length(name) <> char_length(name);
 -- An index for each order that the lists offer, without merged and erased customers, because no list shows those. None holds
@@ -136,8 +219,7 @@ create index customers_without_company on platform.customers (id)
 create index customers_without_manager on platform.customers (created_at, id)
   where account_manager_id is null and merged_into is null and erased_at is null;
 create index customers_of_manager on platform.customers (account_manager_id, name, id) where account_manager_id is not null;
--- A phone number is found by its last digits, however it is written; the whole number is compared afterwards.
-create index customers_by_phone_end on platform.customers (right(regexp_replace(phone, '\D', '', 'g'), 7)) where phone is not null;
+create index customers_by_phone on platform.customers (phone_key) where phone_key is not null;
 
 -- A merge is flat: merged_into leads in one step to a customer that goes on. A customer is merged only if nobody is merged into it; the
 -- merge that moves those on comes first. The target's key share lock conflicts with the lock that the target's own merge or erasure takes
@@ -222,8 +304,8 @@ create policy apps_edit on platform.customers for update to app_role
   using (erased_at is null and merged_into is null) with check (true);
 -- Nobody is granted id, version, the times, merged_into or erased_at, nor update of created_by_app; nobody may delete.
 grant select,
-      insert (email, email_key, name, phone, company_id, created_by_app),
-      update (email, email_key, name, phone, company_id)
+      insert (email, email_key, name, phone, phone_key, phone_extension, company_id, created_by_app),
+      update (email, email_key, name, phone, phone_key, phone_extension, company_id)
   on platform.customers to app_role;
 grant insert (crm_id, account_tier, account_manager_id), update (crm_id, account_tier, account_manager_id)
   on platform.customers to foundation_role;
@@ -376,6 +458,31 @@ end $$;
 create trigger a_complete
   before insert or update of email, email_key on platform.customers
   for each row execute function platform.complete_customer();
+create trigger a_before_phone before update of phone_key on platform.customers
+  for each row execute function platform.mark_phone_key();
+create trigger a_before_phone_extension before update of phone_extension on platform.customers
+  for each row execute function platform.mark_phone_extension();
+create trigger a_phone before insert or update of phone, phone_key, phone_extension on platform.customers
+  for each row execute function platform.complete_phone();
+
+-- A tier that does not exist, or is retired, is refused with those that may be chosen. The foreign key decides: it also keeps a tier that
+-- a customer has from being removed, whatever happens at once.
+create function platform.check_tier() returns trigger
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare choices text;
+begin
+  if new.account_tier is null or exists (select from platform.tiers t where t.key = new.account_tier and not t.is_retired) then
+    return new;
+  end if;
+  if tg_op = 'UPDATE' and new.account_tier = old.account_tier then return new; end if;  -- who has a retired tier keeps it
+  select string_agg(t.key, ', ' order by t.position) into choices from platform.tiers t where not t.is_retired;
+  raise exception 'no such tier' using errcode = 'check_violation', constraint = 'customers_account_tier_choice',
+    table = 'customers', schema = 'platform', column = 'account_tier',
+    hint = case when choices is null then 'must be left empty: there are no tiers' else format('must be one of %s', choices) end;
+end $$;
+create trigger a_tier before insert or update of account_tier on platform.customers
+  for each row execute function platform.check_tier();
+
 create trigger b_count_version before update on platform.customers for each row execute function platform.count_version();
 
 -- Security definer: no app may write these tables itself, or it could take another customer's address.

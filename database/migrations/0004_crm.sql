@@ -100,7 +100,7 @@ create table crm.deals (
   company_id uuid references platform.companies,
   pipeline_id bigint not null,
   stage_id bigint not null,
-  name text not null check (platform.is_line(name, 200)),
+  name text collate platform.people not null check (platform.is_line(name, 200)),
   amount numeric(19, 4) not null default 0 check (amount >= 0) constraint deals_amount_number check (amount <> 'NaN'),
   currency text collate "C" not null default 'EUR' references crm.currencies,
   status text not null default 'open' check (status in ('open', 'won', 'lost')),
@@ -130,7 +130,7 @@ create index deals_by_change on crm.deals (updated_at, id);
 -- deals_board answers one column of the board; deals_sums answers its sums without a look at the table.
 create index deals_board on crm.deals (stage_id, coalesce(expected_close_on, 'infinity'), id);
 create index deals_sums on crm.deals (pipeline_id, stage_id, status, currency) include (amount, closed_at);
-create index deals_search on crm.deals using gin ((' ' || lower(name)) ext.gin_trgm_ops);
+create index deals_search on crm.deals using gin ((' ' || lower(name collate pg_catalog.pg_c_utf8)) ext.gin_trgm_ops);
 create index deals_folded on crm.deals using gin ((' ' || platform.fold(name)) ext.gin_trgm_ops)
   where octet_length(name) <> char_length(name);
 create trigger count_version before update on crm.deals for each row execute function platform.count_version();
@@ -321,25 +321,34 @@ create table crm.contacts (
   id uuid primary key default uuidv7(),
   company_id uuid not null references platform.companies,
   customer_id uuid references platform.customers,
-  name text not null check (platform.is_line(name, 200)),
+  name text collate platform.people not null check (platform.is_line(name, 200)),
   title text check (platform.is_line(title, 120)),
   email text check (platform.is_line(email, 254)),
   phone text check (platform.is_line(phone, 40)),
+  phone_key text collate "C",
+  phone_extension text collate "C",
   version bigint not null default 1,
   created_at timestamptz not null default now(),
-  updated_at timestamptz not null default now()
+  updated_at timestamptz not null default now(),
+  constraint contacts_phone_canonical check (platform.is_phone(phone, phone_key, phone_extension))
 );
 comment on table crm.contacts is 'A person''s role at a company; the person may be a customer.';
 create index on crm.contacts (company_id);
 create index on crm.contacts (customer_id) where customer_id is not null;
+create trigger a_before_phone before update of phone_key on crm.contacts
+  for each row execute function platform.mark_phone_key();
+create trigger a_before_phone_extension before update of phone_extension on crm.contacts
+  for each row execute function platform.mark_phone_extension();
+create trigger a_phone before insert or update of phone, phone_key, phone_extension on crm.contacts
+  for each row execute function platform.complete_phone();
 create trigger count_version before update on crm.contacts for each row execute function platform.count_version();
 
 call platform.require_present_customer('crm.contacts');
 call platform.protect_table('crm.contacts');
 create policy foundation_all on crm.contacts to foundation_role using (true) with check (true);
 grant select,
-      insert (company_id, customer_id, name, title, email, phone),
-      update (customer_id, name, title, email, phone),
+      insert (company_id, customer_id, name, title, email, phone, phone_key, phone_extension),
+      update (customer_id, name, title, email, phone, phone_key, phone_extension),
       delete
   on crm.contacts to foundation_role;
 
@@ -648,8 +657,9 @@ create trigger d_order after insert or update on platform.customers for each row
 -- Deal names and the text of an activity are absent on purpose. There is no security_barrier: it hides columns, not rows, and must flatten
 -- into the caller's join.
 create view crm.customer_context as
-select c.id, c.email, c.name, c.phone, c.company_id, c.version, c.created_at, c.updated_at, c.created_by_app, c.crm_id, c.account_tier,
-       c.account_manager_id, c.support_id, c.preferred_language, c.timezone, c.merged_into, c.erased_at,
+select c.id, c.email, c.name, c.phone, c.phone_key, c.phone_extension, c.company_id, c.version, c.created_at, c.updated_at,
+       c.created_by_app, c.crm_id, c.account_tier, c.account_manager_id, c.support_id, c.preferred_language, c.timezone,
+       c.merged_into, c.erased_at,
        manager.name as account_manager_name,
        coalesce(deals.open_deals, 0) as open_deals, coalesce(deals.open_deals_value, '{}') as open_deals_value,
        last.type as last_activity_type, last.occurred_at as last_activity_at, last.created_by_app as last_activity_app

@@ -20,7 +20,7 @@ grant select, insert (user_id, availability), update (availability, is_active, l
 create table support.widgets (
   id uuid primary key default uuidv7(),
   key text collate "C" not null unique check (key ~ '^[a-z0-9_-]{8,64}$'),
-  name text not null check (platform.is_line(name, 80)),
+  name text collate platform.people not null check (platform.is_line(name, 80)),
   allowed_origins text[] not null default '{}',
   settings jsonb not null default '{}' check (jsonb_typeof(settings) = 'object' and octet_length(settings::text) <= 16384),
   is_active boolean not null default true,
@@ -64,7 +64,7 @@ grant select, insert (widget_id, secret), update (retires_at), delete on support
 create table support.chatbots (
   id uuid primary key default uuidv7(),
   widget_id uuid not null references support.widgets,
-  name text not null check (platform.is_line(name, 80)),
+  name text collate platform.people not null check (platform.is_line(name, 80)),
   rules jsonb not null default '{}' check (jsonb_typeof(rules) = 'object' and octet_length(rules::text) <= 65536),
   is_live boolean not null default false,
   version bigint not null default 1,

@@ -727,6 +727,7 @@ create trigger z_capture_added after insert on platform.customer_emails
   for each row when (not new.is_primary) execute function sync.capture_platform_customer_emails();
 create trigger z_capture_changed after update or delete on platform.customer_emails
   for each row execute function sync.capture_platform_customer_emails();
+call sync.capture('platform.tiers', 'tier', 'platform', '''tier:'' || r.id', 'null', '{key,label}');
 call sync.capture('platform.companies', 'company', 'platform', 'r.id', 'null', '{name}');
 call sync.capture('platform.users', 'user', 'platform', '''user:'' || r.id', 'null', '{name}',
   '{directory_tenant_id,directory_object_id}');

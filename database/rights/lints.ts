@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import { changedCollations, changedCollationsRemedy } from '../letters.ts';
 import { findUntestedGrants } from './grants.ts';
 import { appRole, logins } from './logins.ts';
 import { readPrivileges } from './matrix.ts';
@@ -87,6 +88,8 @@ const lints: Lint[] = [
       select format('%s %s', ${relationName('c')}, k.conname) as object
       from pg_catalog.pg_constraint k join pg_catalog.pg_class c on c.oid = k.conrelid
       where k.contype = 'f' and ${isOurs('pg_class', 'c.oid', 'c.relnamespace')}
+        -- Tiers change often and are removed almost never: an index on the tier would keep every such update from being HOT.
+        and k.conname <> 'customers_account_tier_fkey'
         and not exists (
           select from pg_catalog.pg_index i join pg_catalog.pg_class x on x.oid = i.indexrelid
             join pg_catalog.pg_am am on am.oid = x.relam
@@ -228,6 +231,11 @@ const lints: Lint[] = [
       select p.oid::regprocedure::text as object from pg_catalog.pg_proc p
       where p.pronamespace = 'pg_catalog'::regnamespace and p.oid >= 16384
         and not exists (select from pg_catalog.pg_depend where classid = 'pg_catalog.pg_proc'::regclass and objid = p.oid and deptype = 'e')`,
+  },
+  {
+    lint: 'collation whose rules have changed under its indexes',
+    remedy: changedCollationsRemedy,
+    sql: changedCollations,
   },
   {
     lint: 'foreign key that is switched off',

@@ -36,7 +36,7 @@ describe('the committed matrix', () => {
           ? [row.split('\n')[1]]
           : [],
       );
-    const identity = ['email', 'email_key', 'name', 'phone', 'company_id'];
+    const identity = ['email', 'email_key', 'name', 'phone', 'phone_key', 'phone_extension', 'company_id'];
     expect(mayUpdate('foundation_app')).toEqual([...identity, 'crm_id', 'account_tier', 'account_manager_id']);
     expect(mayUpdate('support_app')).toEqual([...identity, 'support_id', 'preferred_language', 'timezone']);
     for (const login of ['platform_migrator', 'sync_app', 'privacy_app', 'observer_app'] as const)

@@ -88,5 +88,5 @@ export function refuse(world: World, app: App, refusals: Record<string, Refusal>
 
 /** The columns of a customer that crm.customer_context names. */
 export const customerColumnNames =
-  `id email name phone company_id version created_at updated_at created_by_app crm_id account_tier
+  `id email name phone phone_key phone_extension company_id version created_at updated_at created_by_app crm_id account_tier
   account_manager_id support_id preferred_language timezone merged_into erased_at`.split(/\s+/);

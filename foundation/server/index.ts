@@ -12,6 +12,7 @@ import { addCustomFieldRoutes } from './customfields/customfields.routes.ts';
 import { addDealRoutes } from './deals/deals.routes.ts';
 import { addPipelineRoutes } from './pipelines/pipelines.routes.ts';
 import { addSearchRoutes } from './search.ts';
+import { addTierRoutes } from './tiers/tiers.routes.ts';
 import { recordHistory } from './timeline/history.ts';
 import { addUserRoutes } from './users/users.routes.ts';
 import { addViewRoutes } from './views/views.routes.ts';
@@ -52,6 +53,7 @@ export function startFoundation(options: ServerOptions = {}): Promise<Served> {
         addPipelineRoutes(app, db);
         addCompanyRoutes(app, db);
         addCustomFieldRoutes(app, db);
+        addTierRoutes(app, db);
         addUserRoutes(app, db);
         addViewRoutes(app, db);
         addSearchRoutes(app, db);

@@ -26,7 +26,7 @@ beforeAll(async () => {
     });
   await app.support.findOrCreateCustomer({ email: 'chat@list.example', name: 'Chatty' });
   await app.foundation.updateCustomer((await app.foundation.getCustomerByEmail('mia@list.example'))?.id ?? '', {
-    phone: '+1 555',
+    phone: '+1 212 555 0100',
   });
 });
 

@@ -1,6 +1,7 @@
 import { type App, createStaffRoute, line, object, problems, z } from '@aether/http';
 import type { PlatformDb } from '@aether/platform';
 import { listCompanies } from './companies/companies.ts';
+import { readSearch } from './customers/customermatch.ts';
 import { listCustomers } from './customers/customers.ts';
 import { listDeals } from './deals/deals.ts';
 
@@ -34,7 +35,12 @@ export function addSearchRoutes(app: App, db: PlatformDb) {
   return app.openapi(search, async (c) => {
     const { q } = c.req.valid('query');
     const [{ customers }, companies, deals] = await Promise.all([
-      listCustomers(db, { filters: { search: q }, sort: 'created', direction: 'desc', limit: shownMax }),
+      listCustomers(db, {
+        filters: readSearch(db, { search: q }),
+        sort: 'created',
+        direction: 'desc',
+        limit: shownMax,
+      }),
       listCompanies(db, { search: q, sort: 'created', direction: 'desc', limit: shownMax }),
       listDeals(db, { filters: { search: q }, sort: 'created', direction: 'desc', limit: shownMax }),
     ]);

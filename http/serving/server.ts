@@ -76,6 +76,7 @@ export async function startServer(parts: ServerParts, options: ServerOptions): P
   const port = options.port ?? readPort(`${name.toUpperCase()}_PORT`, variables) ?? portDefault;
   const publicUrl = readPublicUrl(`${name.toUpperCase()}_PUBLIC_URL`, variables);
   const db = await connectPlatform({ app: name, variables });
+  for (const warning of db.warnings) log.warn(warning);
   try {
     const app = createApp({ name, title, version, description, log, checks: { database: db.check } });
     const closing = new AbortController();

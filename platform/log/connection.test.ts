@@ -118,10 +118,10 @@ describe('a transaction', () => {
     const both = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
     const cross = (first: number, ids: [string, string]) =>
       db.transaction({}, async (tx) => {
-        await db.updateCustomer(ids[0], { phone: `+4${first}` }, { tx });
+        await db.updateCustomer(ids[0], { phone: `+49 30 123456${first}` }, { tx });
         both[first]?.resolve();
         await both[1 - first]?.promise;
-        await db.updateCustomer(ids[1], { phone: `+4${first}` }, { tx });
+        await db.updateCustomer(ids[1], { phone: `+49 30 123456${first}` }, { tx });
       });
     const results = await Promise.allSettled([
       cross(0, [a?.id as string, b?.id as string]),
@@ -255,7 +255,7 @@ describe('through a transaction pooler', () => {
     connectPlatform({ app: 'foundation', variables: { PLATFORM_DB_URL: pooler.url, PLATFORM_DB_POOLER: mode } });
   const calls = async (pooled: PlatformDb, round: number) => {
     const { customer } = await pooled.findOrCreateCustomer({ email: `pooled${round}@example.com`, name: 'Pooled' });
-    await pooled.updateCustomer(customer.id, { phone: `+45 ${round}` }, { actor: 'maya' });
+    await pooled.updateCustomer(customer.id, { phone: `+45 3212 ${1000 + round}` }, { actor: 'maya' });
     return pooled.getCustomerById(customer.id);
   };
 

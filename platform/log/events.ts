@@ -28,6 +28,7 @@ export interface EventTypes
     Captured<
       | 'address'
       | 'company'
+      | 'tier'
       | 'user'
       | 'deal'
       | 'custom_value'

@@ -66,8 +66,9 @@ export function translateRefusal(
       return refuseConstraint?.(constraint, error) ?? new AlreadyExists('value', error);
     case '23503':
       return refuseConstraint?.(constraint, error) ?? new ReferenceNotFound(columnOf(error) ?? 'A field', error);
+    // Only our own triggers give a hint, in words that may be shown; PostgreSQL's detail would show the row.
     case '23502':
-      return new InvalidField([{ field: error.column ?? 'record', message: 'is required.' }], error);
+      return new InvalidField([{ field: error.column ?? 'record', message: error.hint ?? 'is required.' }], error);
     case '23514':
       // PostgreSQL gives no hint with a check; a trigger of ours gives one in words for a person.
       return new InvalidField(
@@ -116,5 +117,5 @@ function columnOf({ column, table, constraint }: pg.DatabaseError): string | und
   const name = constraint
     .slice(table.length + 1)
     .replace(/_(check\d*|fkey|key|well_formed|canonical|time|day|number|safe)$/, '');
-  return name === 'email_key' ? 'email' : name;
+  return name.replace(/_key$/, '');
 }

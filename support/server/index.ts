@@ -8,6 +8,7 @@ import { addChatbotRoutes } from './chatbots/chatbots.routes.ts';
 import { addContextRoutes } from './context/context.routes.ts';
 import { contextReader } from './context/context.ts';
 import { addPanelRoutes } from './context/panel.routes.ts';
+import { addTierRoutes } from './context/tiers.routes.ts';
 import { addCannedAnswerRoutes } from './conversations/cannedanswers.ts';
 import { openHearing } from './conversations/hearing.ts';
 import { addInboxRoutes } from './conversations/inbox.routes.ts';
@@ -67,6 +68,7 @@ export function startSupport(options: ServerOptions = {}): Promise<Served> {
         const readContext = contextReader(db, context.variables, context.log);
         addContextRoutes(app, readContext);
         addPanelRoutes(app, db, readContext);
+        addTierRoutes(app, db);
       },
     },
     options,

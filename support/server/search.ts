@@ -38,7 +38,7 @@ const search = createStaffRoute({
 export function addSearchRoutes(app: App, db: PlatformDb) {
   return app.openapi(search, async (c) => {
     const words = c.req.valid('query').q.toLowerCase().split(/\s+/).filter(Boolean);
-    const customers = await findCustomers(db, words);
+    const customers = await findCustomers(db, words, db.readPhone(c.req.valid('query').q)?.key ?? null);
     const ids = customers.map(({ id }) => id);
     const reader = await findReader(db, c.get('caller'));
     const sessions = reader ? await findSessions(db, reader, words, ids) : [];
@@ -49,17 +49,17 @@ export function addSearchRoutes(app: App, db: PlatformDb) {
 type Found = { id: string; name: string; email: string };
 
 /** As the index of trigrams has it: see customers_search. */
-const searched = "(' ' || lower(c.name) || ' ' || c.email_key)";
+const searched = "(' ' || lower(c.name collate pg_c_utf8) || ' ' || c.email_key)";
 /** A customer with a frequent word is among the latest. The index, which knows nothing of frequency, is asked for rare words only. */
 const latestMax = 3_000;
 
-/** Every word stands in the name or the address; of one or two letters, at the beginning of a word. */
-async function findCustomers(on: Queryable, words: string[]): Promise<Found[]> {
+/** Every word stands in the name or the address, one of one or two letters at the beginning of a word; or it is the telephone number. */
+async function findCustomers(on: Queryable, words: string[], phoneKey: string | null): Promise<Found[]> {
   const patterns = words.map((word) => {
     const escaped = word.replace(/[\\%_]/g, '\\$&');
     return [...word].length < 3 ? `% ${escaped}%` : `%${escaped}%`;
   });
-  const matches = words
+  const everyWord = words
     .map((word, index) => {
       const pattern = `$${index + 1}`;
       // PostgreSQL writes the last Σ of a word as σ, JavaScript as ς.
@@ -67,16 +67,17 @@ async function findCustomers(on: Queryable, words: string[]): Promise<Found[]> {
       return `(${searched} like ${pattern}${other})`;
     })
     .join(' and ');
+  const matches = `(${everyWord} or c.phone_key = $${words.length + 1})`;
   const goesOn = 'c.merged_into is null and c.erased_at is null';
   const latest = await on.query<Found>(
     `select c.id, c.name, c.email from (select * from platform.customers c where ${goesOn} order by c.updated_at desc, c.id desc limit ${latestMax}) c
      where ${matches} order by c.updated_at desc, c.id desc limit ${candidatesMax}`,
-    patterns,
+    [...patterns, phoneKey],
   );
   if (latest.length >= foundMax) return latest;
   return on.query<Found>(
     `select c.id, c.name, c.email from platform.customers c where ${goesOn} and ${matches} order by c.updated_at desc, c.id desc limit ${candidatesMax}`,
-    patterns,
+    [...patterns, phoneKey],
   );
 }
 

@@ -43,6 +43,14 @@ const tables: Record<string, Table> = {
     make: `insert into platform.companies (name, domain) values ('New', 'new.example')`,
     column: 'name',
   },
+  'platform.tiers': {
+    entity: 'tier',
+    audience: 'platform',
+    login: 'foundation_app',
+    make: `insert into platform.tiers (key, label, position) values ('new', 'New', 99)`,
+    column: 'label',
+    key: (id) => `tier:${id}`,
+  },
   'platform.users': {
     entity: 'user',
     audience: 'platform',

@@ -107,15 +107,15 @@ describe('a subscriber', () => {
     const customer = await newCustomer();
     await change(customer);
     const { query } = platform.foundation;
-    await query(`update platform.customers set phone = '+1' where id = $1`, [customer.id]);
+    await query(`update platform.customers set name = 'One' where id = $1`, [customer.id]);
     await query(
       `insert into platform.customers as c (email, email_key, name) values ('x@example.com', 'x@example.com', 'X')`,
     );
     await query(
-      `merge into platform.customers c using (select $1::uuid as id) s on c.id = s.id when matched then update set phone = '+2'`,
+      `merge into platform.customers c using (select $1::uuid as id) s on c.id = s.id when matched then update set name = 'Two'`,
       [customer.id],
     );
-    await query('update platform.customers set phone = phone where id = $1', [customer.id]); // changes nothing
+    await query('update platform.customers set name = name where id = $1', [customer.id]); // changes nothing
     await platform.superuser.query(
       `copy platform.customers (email, email_key, name, created_by_app) from program 'printf "y@example.com\\ty@example.com\\tY\\tsupport\\n"'`,
     );

@@ -27,7 +27,9 @@ const ContactSchema = z
     name: z.string(),
     title: z.string().nullable(),
     email: z.string().nullable(),
-    phone: z.string().nullable(),
+    phone: z.string().nullable().openapi({ description: 'As it was written.' }),
+    phone_key: z.string().nullable().openapi({ description: 'The phone in E.164.', example: '+49301234567' }),
+    phone_extension: z.string().nullable(),
     version: z.int(),
     created_at: moment(),
     updated_at: moment(),
@@ -228,14 +230,14 @@ export function addCompanyRoutes(app: App, db: PlatformDb) {
       const { id } = c.req.valid('param');
       await getCompanyRecord(db, id);
       const made = await db.transaction({ actor: c.get('actor')?.id }, (tx) =>
-        createContact(tx, id, c.req.valid('json')),
+        createContact(db, tx, id, c.req.valid('json')),
       );
       return c.json(made, 201);
     })
     .openapi(changeContact, async (c) => {
       const { expected_version, ...patch } = c.req.valid('json');
       const changed = await db.transaction({ actor: c.get('actor')?.id }, (tx) =>
-        updateContact(tx, c.req.valid('param').id, patch, expected_version),
+        updateContact(db, tx, c.req.valid('param').id, patch, expected_version),
       );
       return c.json(changed, 200);
     })

@@ -1,4 +1,11 @@
-import { NotFound, patchRow, type Queryable, type Transaction, VersionConflict } from '@aether/platform';
+import {
+  NotFound,
+  type PlatformDb,
+  patchRow,
+  type Queryable,
+  type Transaction,
+  VersionConflict,
+} from '@aether/platform';
 import { collectValues, keyset, type Place, type Placed } from '../keyset.ts';
 
 /** A person's role at a company. */
@@ -9,7 +16,11 @@ export type Contact = {
   name: string;
   title: string | null;
   email: string | null;
+  /** As it was written. */
   phone: string | null;
+  /** E.164; null without a phone. */
+  phone_key: string | null;
+  phone_extension: string | null;
   version: number;
   created_at: Date;
   updated_at: Date;
@@ -17,8 +28,9 @@ export type Contact = {
 const contactFields = ['customer_id', 'name', 'title', 'email', 'phone'] as const;
 export type ContactChange = Partial<Pick<Contact, (typeof contactFields)[number]>>;
 
-const contactColumns =
-  't.id, t.company_id, t.customer_id, t.name, t.title, t.email, t.phone, t.version, t.created_at, t.updated_at';
+const contactColumnsWritten = [...contactFields, 'phone_key', 'phone_extension'] as const;
+const contactColumns = `t.id, t.company_id, t.customer_id, t.name, t.title, t.email, t.phone, t.phone_key, t.phone_extension,
+  t.version, t.created_at, t.updated_at`;
 
 /** By name. */
 export async function listContacts(
@@ -35,21 +47,25 @@ export async function listContacts(
   );
 }
 
-/** @throws ReferenceNotFound */
+/** @throws InvalidField, ReferenceNotFound */
 export async function createContact(
+  db: Pick<PlatformDb, 'phoneColumns'>,
   tx: Transaction,
   companyId: string,
   { customer_id, name, title, email, phone }: ContactChange,
 ): Promise<Contact> {
+  const { phone_key, phone_extension } = db.phoneColumns(phone);
   const [made] = await tx.query<Contact>(
-    `insert into crm.contacts as t (company_id, customer_id, name, title, email, phone) values ($1, $2, $3, $4, $5, $6) returning ${contactColumns}`,
-    [companyId, customer_id, name, title, email, phone],
+    `insert into crm.contacts as t (company_id, customer_id, name, title, email, phone, phone_key, phone_extension)
+     values ($1, $2, $3, $4, $5, $6, $7, $8) returning ${contactColumns}`,
+    [companyId, customer_id, name, title, email, phone, phone_key, phone_extension],
   );
   return made as Contact;
 }
 
-/** @throws NotFound, VersionConflict, ReferenceNotFound */
+/** @throws NotFound, VersionConflict, InvalidField, ReferenceNotFound */
 export async function updateContact(
+  db: Pick<PlatformDb, 'phoneColumns'>,
   tx: Transaction,
   id: string,
   change: ContactChange,
@@ -61,7 +77,7 @@ export async function updateContact(
   if (!now) throw new NotFound('contact');
   if (expectedVersion !== undefined && now.version !== expectedVersion)
     throw new VersionConflict('contact', expectedVersion, now.version);
-  await patchRow(tx, 'crm.contacts', id, change, contactFields);
+  await patchRow(tx, 'crm.contacts', id, { ...change, ...db.phoneColumns(change.phone) }, contactColumnsWritten);
   const [changed] = await tx.query<Contact>(`select ${contactColumns} from crm.contacts t where t.id = $1`, [id]);
   return changed as Contact;
 }

@@ -1,10 +1,12 @@
-import { type App, canonicaliseEmail, type Queryable } from '@aether/platform';
+import { type App, canonicaliseEmail, foldDigits, type PlatformDb, type Queryable } from '@aether/platform';
 import { collectValues, comparedWordsMax, likePattern, matchWord, type Parameter, wordsOf } from '../keyset.ts';
 
 /** What a list shows, all of it optional. Times as ISO 8601. */
 export type CustomerFilters = {
   /** Every word stands in name, address or company; or it is a whole address, also a former one, or a number. */
   search?: string;
+  /** The key of the telephone number that the search is: see `readSearch`. */
+  phone_key?: string;
   tier?: string;
   manager?: string;
   no_manager?: boolean;
@@ -19,6 +21,14 @@ const sampleMax = 1_000;
 
 /** As crm.customer_order has it; no tier is called that. */
 export const tierOrLast = `coalesce(c.account_tier, '~')`;
+
+/** The filters with what their search means as a telephone number. */
+export function readSearch<Filters extends CustomerFilters>(
+  db: Pick<PlatformDb, 'readPhone'>,
+  filters: Filters,
+): Filters {
+  return { ...filters, phone_key: filters.search && db.readPhone(filters.search)?.key };
+}
 
 /**
  * The condition for `filters`, without their search.
@@ -39,17 +49,22 @@ export function matchFilters(filters: CustomerFilters, parameter: Parameter, tie
 
 /** The condition that a customer `c` has a word in name or address. */
 export const matchCustomer = (word: string, pattern: string) =>
-  matchWord(`' ' || lower(c.name) || ' ' || c.email_key`, 'c.name', word, pattern);
+  matchWord(`' ' || lower(c.name collate pg_c_utf8) || ' ' || c.email_key`, 'c.name', word, pattern);
 /** The condition that a company `o` has a word in its name. */
 export const matchCompany = (word: string, pattern: string) =>
-  matchWord(`' ' || lower(o.name)`, 'o.name', word, pattern);
+  matchWord(`' ' || lower(o.name collate pg_c_utf8)`, 'o.name', word, pattern);
 
 /**
- * The condition that every word stands in name, address or company; or that it is a whole address, also a former one, or a number.
+ * The condition that every word stands in name, address or company; or that it is a whole address, also a former one, a customer's number,
+ * or a telephone number.
  *
  * @param rarest the word for which indexes are used; without one the rows are given, and each is looked at.
  */
-export function matchSearch(search: string | undefined, parameter: Parameter, rarest?: string): string {
+export function matchSearch(
+  { search, phone_key }: Pick<CustomerFilters, 'search' | 'phone_key'>,
+  parameter: Parameter,
+  rarest?: string,
+): string {
   if (!search) return 'true';
   const everyWord = wordsOf(search).map((word) => {
     const pattern = parameter(likePattern(word));
@@ -64,7 +79,9 @@ export function matchSearch(search: string | undefined, parameter: Parameter, ra
     conditions.push(
       `c.id = any (array(select customer_id from platform.customer_emails where email_key = ${parameter(email.key)}))`,
     );
-  if (/^[1-9]\d{0,17}$/.test(search)) conditions.push(`c.crm_id = ${parameter(search, 'bigint')}`);
+  const number = foldDigits(search).trim();
+  if (/^[1-9]\d{0,17}$/.test(number)) conditions.push(`c.crm_id = ${parameter(number, 'bigint')}`);
+  if (phone_key) conditions.push(`c.phone_key = ${parameter(phone_key)}`);
   return `(${conditions.join(' or ')})`;
 }
 

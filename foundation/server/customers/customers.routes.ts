@@ -19,8 +19,9 @@ import type { PlatformDb } from '@aether/platform';
 import { cursorsOf, sealedCursor } from '../cursors.ts';
 import { customChange, customShown } from '../customfields/customfields.routes.ts';
 import { type CustomValues, customValues, writeCustomValues } from '../customfields/customfields.ts';
+import { accountTier } from '../tiers/tiers.routes.ts';
 import { readProvenance } from '../timeline/history.ts';
-import type { CustomerFilters } from './customermatch.ts';
+import { type CustomerFilters, readSearch } from './customermatch.ts';
 import { getCustomerRecord, listCustomers, requireCustomer } from './customers.ts';
 import { type CustomerOrder, countCustomers, customerOrders } from './customersearch.ts';
 
@@ -30,13 +31,6 @@ export const customerKey = object({
     error: 'must be a customer’s UUID or crm_id',
   }),
 });
-
-/** Which tiers there are is the organisation's own business; `premium` is the one that both apps show in gold. */
-export const accountTier = () =>
-  z
-    .string()
-    .regex(/^[a-z][a-z0-9_-]{0,39}$/, { error: 'must be 1 to 40 of a-z, 0-9, _ or -, starting with a letter' })
-    .openapi({ example: 'premium' });
 
 const writable = {
   name: line({ charactersMax: 200 }),
@@ -99,7 +93,7 @@ const list = createStaffRoute({
   method: 'get',
   path: '/api/customers',
   right: 'customers.read',
-  summary: 'Find customers by name, address, company or number',
+  summary: 'Find customers by name, address, company, number or telephone number',
   description:
     'On the first page `total` counts up to 1,000, and `total_is_more` says that there are more. What very many fit is not counted: `total` is then how many the page shows.',
   request: {
@@ -208,7 +202,7 @@ export function addCustomerRoutes(app: App, db: PlatformDb) {
   return app
     .openapi(list, async (c) => {
       const { cursor, limit, sort, dir, no_manager, ...filters } = c.req.valid('query');
-      const shown = { ...filters, no_manager: no_manager === 'true' };
+      const shown = readSearch(db, { ...filters, no_manager: no_manager === 'true' });
       const direction = dir ?? (sort === 'created' || sort === 'updated' ? 'desc' : 'asc');
       const name = `customers ${sort} ${direction}`;
       const after = await cursors.open(name, cursor);

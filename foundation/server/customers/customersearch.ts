@@ -130,7 +130,7 @@ async function readStretch<Row extends object>(
     select c.id from (
       select c.* from ${from} and ${inIndex.where} and ${matchFilters(inOrder, parameter, apart?.tier)}
       order by ${inIndex.orderBy} limit ${max}) c ${joinCompanies}
-    where ${matchFilters(filters, parameter)} and ${matchSearch(filters.search, parameter)}
+    where ${matchFilters(filters, parameter)} and ${matchSearch(filters, parameter)}
     order by ${orderBy} limit ${parameter(limit)}`;
   return on.query<Placed<Row>>(showPage(page, sort, direction), values);
 }
@@ -171,5 +171,5 @@ async function matching(on: Queryable, filters: CustomerFilters, parameter: Para
   const byTier = filters.tier && !search;
   return `(select c.* from platform.customers c ${search ? joinCompanies : ''} ${byTier ? joinOrder : ''}
     where ${goesOn} and ${matchFilters(filters, parameter, byTier ? 'q.account_tier' : undefined)}
-      and ${matchSearch(search, parameter, search && (await findRarest(on, search)))} offset 0) c`;
+      and ${matchSearch(filters, parameter, search && (await findRarest(on, search)))} offset 0) c`;
 }

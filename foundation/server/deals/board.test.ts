@@ -116,9 +116,9 @@ describe('opening a deal again', () => {
     const customer = await newCustomer({ account_tier: 'standard' });
     const deal = await newDeal(customer);
     await post(deal.id, 'close', { outcome: 'won', tier: 'premium' });
-    await app.foundation.updateCustomer(customer.id, { account_tier: 'gold' });
+    await app.foundation.updateCustomer(customer.id, { account_tier: 'enterprise' });
     await post(deal.id, 'reopen', { stage_id: stage('Qualified'), restore_tier: true });
-    expect((await app.foundation.getCustomerById(customer.id))?.account_tier).toBe('gold');
+    expect((await app.foundation.getCustomerById(customer.id))?.account_tier).toBe('enterprise');
   });
 
   test('that is open is refused', async () => {

@@ -16,9 +16,9 @@ import {
 } from '@aether/http';
 import { CustomerErased, type PlatformDb, ReferenceNotFound, readAttempt } from '@aether/platform';
 import { cursorsOf, sealedCursor } from '../cursors.ts';
-import { accountTier } from '../customers/customers.routes.ts';
 import { customChange, customShown } from '../customfields/customfields.routes.ts';
 import { StageSchema } from '../pipelines/pipelines.routes.ts';
+import { accountTier } from '../tiers/tiers.routes.ts';
 import { readBoard } from './board.ts';
 import { closeDeal, reopenDeal } from './closing.ts';
 import { digitsMax, listCurrencies } from './currencies.ts';

@@ -163,7 +163,7 @@ describe('closing a deal', () => {
       [given, 'with the tier premium'],
       [none, 'without a tier'],
     ] as const) {
-      const again = await close(deal, 'gold');
+      const again = await close(deal, 'enterprise');
       expect(again).toMatchObject({ status: 409, body: { code: 'deal-closed' } });
       expect(again.body.detail).toContain(said);
     }
@@ -174,7 +174,7 @@ describe('closing a deal', () => {
   test('with two tiers at once gives one of them, and tells the other so', async () => {
     const customer = await newCustomer();
     const deal = await newDeal(customer);
-    const tiers = Array.from({ length: 10 }, (_, n) => (n % 2 ? 'gold' : 'premium'));
+    const tiers = Array.from({ length: 10 }, (_, n) => (n % 2 ? 'enterprise' : 'premium'));
     const answers = await Promise.all(
       tiers.map((tier) => app.call('POST', `/api/deals/${deal}/close`, { outcome: 'won', tier })),
     );

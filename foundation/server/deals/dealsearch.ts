@@ -104,7 +104,7 @@ export function matchWords(search: string, parameter: Parameter, rarest?: string
 }
 
 function matchDeal(word: string, pattern: string, byIndex: boolean): string {
-  const inName = matchWord(`' ' || lower(d.name)`, 'd.name', word, pattern);
+  const inName = matchWord(`' ' || lower(d.name collate pg_c_utf8)`, 'd.name', word, pattern);
   const inCustomer = matchCustomer(word, pattern);
   return byIndex
     ? `(${inName} or d.customer_id = any (array(select c.id from platform.customers c where ${inCustomer})))`

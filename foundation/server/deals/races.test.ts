@@ -47,30 +47,30 @@ describe('a tier that a colleague sets', () => {
   test('while a deal is being closed is the tier that opening it again gives back', async () => {
     const customer = await newCustomer('standard');
     const deal = await newDeal(customer);
-    const closed = await meet([setTier(customer, 'gold')], () =>
+    const closed = await meet([setTier(customer, 'enterprise')], () =>
       post(deal.id, 'close', { outcome: 'won', tier: 'premium' }),
     );
-    expect(closed).toMatchObject({ status: 200, body: { account_tier: 'premium', undo: { previous_tier: 'gold' } } });
+    expect(closed).toMatchObject({ status: 200, body: { account_tier: 'premium', undo: { previous_tier: 'enterprise' } } });
     await post(deal.id, 'reopen', { stage_id: deal.stage_id, restore_tier: true });
-    expect(await tierOf(customer)).toBe('gold');
+    expect(await tierOf(customer)).toBe('enterprise');
   });
 
   test('while a deal is being closed without a tier stays, and the answer says it', async () => {
     const customer = await newCustomer('standard');
     const deal = await newDeal(customer);
-    const closed = await meet([setTier(customer, 'gold')], () => post(deal.id, 'close', { outcome: 'won' }));
-    expect(closed).toMatchObject({ status: 200, body: { account_tier: 'gold' } });
+    const closed = await meet([setTier(customer, 'enterprise')], () => post(deal.id, 'close', { outcome: 'won' }));
+    expect(closed).toMatchObject({ status: 200, body: { account_tier: 'enterprise' } });
   });
 
   test('while a deal is being opened again is not replaced by the tier of before', async () => {
     const customer = await newCustomer('standard');
     const deal = await newDeal(customer);
     await post(deal.id, 'close', { outcome: 'won', tier: 'premium' });
-    const reopened = await meet([setTier(customer, 'gold')], () =>
+    const reopened = await meet([setTier(customer, 'enterprise')], () =>
       post(deal.id, 'reopen', { stage_id: deal.stage_id, restore_tier: true }),
     );
     expect(reopened.status).toBe(200);
-    expect(await tierOf(customer)).toBe('gold');
+    expect(await tierOf(customer)).toBe('enterprise');
   });
 });
 

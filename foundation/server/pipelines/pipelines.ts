@@ -25,7 +25,7 @@ export async function listPipelines(on: Queryable): Promise<Pipeline[]> {
        select jsonb_agg(jsonb_build_object('id', id, 'name', name, 'outcome', outcome, 'probability_percent', probability_percent)
                         order by position) as stages
        from crm.pipeline_stages where pipeline_id = p.id) s on true
-     order by p.is_default desc, p.name`,
+     order by p.is_default desc, p.name collate platform.people`,
   );
 }
 

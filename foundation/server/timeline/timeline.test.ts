@@ -92,7 +92,7 @@ describe('the timeline', () => {
   test('pages through activities and changes without losing or doubling one', async () => {
     const customer = await newCustomer();
     for (let n = 0; n < 5; n++) {
-      await app.foundation.updateCustomer(customer.id, { phone: `+1 555 010${n}` });
+      await app.foundation.updateCustomer(customer.id, { phone: `+1 212 555 010${n}` });
       await app.call('POST', `/api/customers/${customer.id}/activities`, { type: 'note', description: `n${n}` });
     }
     await recorded(customer, 6);
@@ -151,12 +151,12 @@ describe('the timeline', () => {
 
 test('each shared field says who changed it last, in which app, and what stood there before', async () => {
   const customer = await newCustomer();
-  await app.call('PATCH', `/api/customers/${customer.id}`, { phone: '+1 555 0100' });
-  await app.support.updateCustomer(customer.id, { phone: '+1 555 0199', preferred_language: 'nb' });
+  await app.call('PATCH', `/api/customers/${customer.id}`, { phone: '+1 212 555 0100' });
+  await app.support.updateCustomer(customer.id, { phone: '+1 212 555 0199', preferred_language: 'nb' });
   await recorded(customer, 3);
   const { provenance } = (await app.call('GET', `/api/customers/${customer.id}`)).body;
   expect(provenance).toMatchObject({
-    phone: { app: 'support', actor: null, old: '+1 555 0100' },
+    phone: { app: 'support', actor: null, old: '+1 212 555 0100' },
     preferred_language: { app: 'support', old: null },
     name: { app: 'foundation', old: null },
   });

@@ -9,6 +9,7 @@ import type { addCustomFieldRoutes } from '../../server/customfields/customfield
 import type { addDealRoutes } from '../../server/deals/deals.routes.ts';
 import type { addPipelineRoutes } from '../../server/pipelines/pipelines.routes.ts';
 import type { addSearchRoutes } from '../../server/search.ts';
+import type { addTierRoutes } from '../../server/tiers/tiers.routes.ts';
 import type { addUserRoutes } from '../../server/users/users.routes.ts';
 import type { addViewRoutes } from '../../server/views/views.routes.ts';
 
@@ -23,6 +24,7 @@ export const { 'custom-fields': customFields } = hc<ReturnType<typeof addCustomF
 export const { currencies, deals, pipelines: boards } = hc<ReturnType<typeof addDealRoutes>>('/', options).api;
 export const { pipelines } = hc<ReturnType<typeof addPipelineRoutes>>('/', options).api;
 export const { search } = hc<ReturnType<typeof addSearchRoutes>>('/', options).api;
+export const { tiers } = hc<ReturnType<typeof addTierRoutes>>('/', options).api;
 export const { users } = hc<ReturnType<typeof addUserRoutes>>('/', options).api;
 export const { users: signIns } = hc<SignInRoutes>('/', options).api;
 export const { views } = hc<ReturnType<typeof addViewRoutes>>('/', options).api;

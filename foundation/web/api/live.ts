@@ -2,7 +2,7 @@ import { type LiveEvent, openLiveFeed } from '@aether/ui/live.ts';
 import { refreshByFeed } from '@aether/ui/refresh.ts';
 import type { QueryClient, QueryKey } from '@tanstack/react-query';
 
-const entities = ['customer', 'address', 'company', 'user', 'deal', 'contact', 'activity', 'custom_value'];
+const entities = ['customer', 'tier', 'address', 'company', 'user', 'deal', 'contact', 'activity', 'custom_value'];
 const types = entities.flatMap((entity) => ['created', 'updated', 'deleted'].map((change) => `${entity}.${change}`));
 
 export const liveFeed = openLiveFeed(types);
@@ -30,6 +30,8 @@ function keysOf({ type, key, customer, row_id, data: now, previous }: LiveEvent)
       return data.company_id ? company : [['customers'], ['customer', customer]];
     case 'contact':
       return [['contacts'], ...company];
+    case 'tier':
+      return [['tiers']];
     case 'user':
       return [['users']];
     default:

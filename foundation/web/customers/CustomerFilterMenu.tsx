@@ -26,8 +26,8 @@ export function CustomerFilterMenu({ filters, onChange }: CustomerFilterMenuProp
         label="Tier"
         placeholder="Any"
         comboboxProps={inside}
-        value={filters.tier ?? ''}
-        onChange={(tier) => onChange({ tier: tier || undefined })}
+        value={filters.tier ?? null}
+        onChange={(tier) => onChange({ tier: tier ?? undefined })}
       />
       <PersonPicker
         label="Account manager"

@@ -49,9 +49,9 @@ export function NewCustomer({ onClose, companyId }: { onClose: () => void; compa
           />
           <TierInput
             label="Tier"
-            value={values.account_tier ?? ''}
+            value={values.account_tier ?? null}
             error={errors.account_tier}
-            onChange={(tier) => change({ account_tier: tier || null })}
+            onChange={(tier) => change({ account_tier: tier })}
           />
           <PersonPicker
             label="Account manager"

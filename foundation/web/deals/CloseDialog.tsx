@@ -19,7 +19,7 @@ type CloseFormProps = NonNullable<Moves['closing']> & { moves: Moves };
 function CloseForm({ deal, outcome, moves }: CloseFormProps) {
   const { data } = useQuery(customerQuery(deal.customer_id));
   const present = data?.customer.account_tier ?? null;
-  const [tier, setTier] = useState('');
+  const [tier, setTier] = useState<string | null>(null);
   return (
     <Dialog
       title={outcome === 'won' ? 'Close as won' : 'Close as lost'}

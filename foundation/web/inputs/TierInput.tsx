@@ -1,18 +1,23 @@
-import { Autocomplete, type AutocompleteProps } from '@mantine/core';
+import { Tag } from '@aether/ui/Tag.tsx';
+import { describeTier } from '@aether/ui/tiers.ts';
+import { Select, type SelectProps } from '@mantine/core';
+import { useQuery } from '@tanstack/react-query';
+import { tiersQuery } from '../api/tiers.ts';
 
-/** The tiers that come up by themselves; others may be typed. */
-const commonTiers = ['free', 'basic', 'standard', 'premium', 'enterprise'];
-
-/** A customer's tier: one of the common ones, or any other word. */
-export function TierInput({ onChange, ...props }: AutocompleteProps) {
-  const isWhole = commonTiers.includes(props.value ?? '');
+/** A customer's tier: one of those that administrators keep. A retired one is offered only where it is the present one. */
+export function TierInput(props: Omit<SelectProps, 'data'>) {
+  const { data } = useQuery(tiersQuery);
+  const offered = data?.tiers.filter(({ key, is_retired }) => !is_retired || key === props.value) ?? [];
   return (
-    <Autocomplete
+    <Select
       size="xs"
-      data={isWhole ? [] : commonTiers} // or the one choice left would lie over the buttons below
+      clearable
       placeholder="None"
-      openOnFocus={false}
-      onChange={(value) => onChange?.(value.toLowerCase())}
+      data={offered.map(({ key, label }) => ({ value: key, label }))}
+      renderOption={({ option }) => {
+        const { label, tone } = describeTier(option.value, offered);
+        return <Tag tone={tone}>{label}</Tag>;
+      }}
       {...props}
     />
   );

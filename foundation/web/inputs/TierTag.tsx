@@ -1,7 +1,12 @@
 import { Tag } from '@aether/ui/Tag.tsx';
+import { describeTier } from '@aether/ui/tiers.ts';
+import { useQuery } from '@tanstack/react-query';
+import { tiersQuery } from '../api/tiers.ts';
 
-/** `premium` in gold, as in every app. */
+/** A customer's tier, as administrators called and coloured it. */
 export function TierTag({ tier }: { tier: string | null }) {
+  const { data } = useQuery(tiersQuery);
   if (!tier) return null;
-  return <Tag tone={tier === 'premium' || tier === 'enterprise' ? 'gold' : 'plain'}>{tier}</Tag>;
+  const { label, tone } = describeTier(tier, data?.tiers);
+  return <Tag tone={tone}>{label}</Tag>;
 }

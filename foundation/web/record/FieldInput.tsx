@@ -66,7 +66,7 @@ export function FieldInput({ spec, value, text, isSaving, error, onChange, onFin
         />
       );
     case 'tier':
-      return <TierInput {...typing} value={String(value ?? '')} onChange={onChange} onOptionSubmit={onFinish} />;
+      return <TierInput {...choosing} />;
     case 'number':
     case 'money':
       return (

@@ -17,7 +17,7 @@ import {
 import { InvalidField, type PlatformDb, repeatIfGone } from '@aether/platform';
 import { requireAgent } from '../agents/agents.ts';
 import { CallSchema } from './calls.schemas.ts';
-import { canonicaliseNumber, findByNumber, listCalls, logCall, outcomes, updateCall } from './calls.ts';
+import { findByNumber, listCalls, logCall, outcomes, updateCall } from './calls.ts';
 
 const number = line({ charactersMax: 40 });
 const country = z.string().regex(/^[A-Z]{2}$/, { error: 'must be two capital letters such as DE' });
@@ -158,9 +158,9 @@ export function addCallRoutes(app: App, db: PlatformDb) {
     })
     .openapi(lookUp, async (c) => {
       const { number, country, email } = c.req.valid('json');
-      const e164 = number === undefined ? null : tryCanonicalise(number, country);
+      const e164 = (number !== undefined && db.readPhone(number, country)?.key) || null;
       const [by_number, addressed] = await Promise.all([
-        e164 === null ? [] : findByNumber(db, e164, country),
+        e164 === null ? [] : findByNumber(db, e164),
         email === undefined ? null : db.getCustomerByEmail(email).catch(() => null), // half an address is nobody's
       ]);
       const by_email = addressed && {
@@ -190,12 +190,4 @@ export function addCallRoutes(app: App, db: PlatformDb) {
       );
       return c.json(changed, 200);
     });
-}
-
-function tryCanonicalise(number: string, country: string | undefined): string | null {
-  try {
-    return canonicaliseNumber(number, country);
-  } catch {
-    return null;
-  }
 }

@@ -30,8 +30,11 @@ const customer = (given: { email: string; name: string; phone?: string }) => app
 describe('a call', () => {
   test.each([
     ['+49 170 1234501', '+491701234501', undefined],
-    ['0170 1234502', '+491701234502', 'DE'],
-    ['(0170) 123-4503', '00491701234503', 'DE'],
+    ['+49 (0)170 1234502', '0170 1234502', 'DE'],
+    ['+49 (170) 123-4503', '00491701234503', 'DE'],
+    ['+49 170 1234504 ext. 7', '+49/170/1234504', undefined],
+    ['＋４９ １７０ １２３４５０５', '+491701234505', undefined],
+    ['+49 170 1234506', '＋４９ １７０ １２３４５０６', 'US'],
   ])('from %s is that of the customer with %s', async (written, number, country) => {
     const known = await customer({ email: `phone${++unique}@post.example`, name: 'Phone', phone: written });
     const { status, body } = await log({ number, country });
@@ -51,7 +54,7 @@ describe('a call', () => {
   test('of a number that several have is whose the address is, or is refused with their names', async () => {
     const [one, two] = [
       await customer({ email: 'one@shared.example', name: 'One Shared', phone: '+49 40 5550001' }),
-      await customer({ email: 'two@shared.example', name: 'Two Shared', phone: '040 5550001' }),
+      await customer({ email: 'two@shared.example', name: 'Two Shared', phone: '+49 (0)40 5550001' }),
     ];
     const number = '+49405550001';
     const refused = await log({ number });
@@ -146,7 +149,11 @@ describe('a call', () => {
     const without = await customer({ email: 'meanwhile@number.example', name: 'Meanwhile' });
     const rival = await app.database.connect('foundation_app');
     await rival.query('begin');
-    await rival.query('update platform.customers set phone = $2 where id = $1', [without.id, '+1 212 5550001']);
+    await rival.query('update platform.customers set phone = $2, phone_key = $3 where id = $1', [
+      without.id,
+      '+1 212 5550001',
+      '+12125550001',
+    ]);
     const logged = log({ number: '+49 89 5550044', email: 'meanwhile@number.example' });
     await untilSomebodyWaits(rival);
     await rival.query('commit');
@@ -170,6 +177,7 @@ describe('a call', () => {
   test.each([
     ['a number that is none', { number: '12' }, 'number'],
     ['a national number without a country', { number: '0170 1234599' }, 'number'],
+    ['a country that there is not', { number: '0170 1234599', country: 'ZZ' }, 'number'],
     ['a beginning in the future', { started_at: new Date(Date.now() + 3_600_000).toISOString() }, 'started_at'],
     ['a duration below nothing', { duration_seconds: -1 }, 'duration_seconds'],
     ['an outcome it does not know', { outcome: 'fine' }, 'outcome'],

@@ -10,7 +10,6 @@ import {
   requireSameRequest,
   type Transaction,
 } from '@aether/platform';
-import { type CountryCode, parsePhoneNumberFromString } from 'libphonenumber-js';
 
 export const outcomes = ['resolved', 'follow-up', 'voicemail', 'no-answer', 'wrong-number'] as const;
 export type Outcome = (typeof outcomes)[number];
@@ -32,7 +31,7 @@ export type NewCall = {
   client_id: string;
   direction: Call['direction'];
   number: string;
-  /** How a number without + is read, such as DE. */
+  /** How a number without + is read, such as DE; by default as PLATFORM_PHONE_COUNTRY says. */
   country?: string;
   /** Who it is of several who have the number. */
   customer_id?: string;
@@ -63,39 +62,18 @@ const callColumns = `k.id, jsonb_build_object('id', c.id, 'name', c.name) as cus
 const callTables = `support.calls k join platform.customers o on o.id = k.customer_id join platform.customers c on c.id = coalesce(o.merged_into, o.id)
   left join support.agents a on a.id = k.agent_id left join platform.users u on u.id = a.user_id`;
 
-/** @throws InvalidField when it is no telephone number */
-export function canonicaliseNumber(number: string, country: string | undefined): string {
-  const parsed = parsePhoneNumberFromString(number, country as CountryCode | undefined);
-  if (parsed?.isPossible()) return parsed.number;
-  throw new InvalidField([
-    { field: 'number', message: 'must be a telephone number, with + and the code of the country or with `country`' },
-  ]);
-}
-
 export type Caller = { id: string; name: string; email: string; account_tier: string | null };
 
-/** How many with the same last digits are looked at. */
-const candidatesMax = 200;
 const callersMax = 10;
 
-/**
- * The customers who have a number, in whatever way it is written there: those whose last seven digits are the same are read, and
- * compared whole. Who was changed last comes first.
- *
- * @param country how a number that is written without its country is read, there as here.
- */
-export async function findByNumber(on: Queryable, e164: string, country: string | undefined): Promise<Caller[]> {
-  const candidates = await on.query<Caller & { phone: string }>(
-    `select id, name, email, account_tier, phone from platform.customers
-     where right(regexp_replace(phone, '\\D', '', 'g'), 7) = right($1, 7) and phone is not null and merged_into is null and erased_at is null
-     order by updated_at desc, id limit ${candidatesMax}`,
-    [e164.slice(1)],
+/** The customers who have a number, in whatever way it is written there. The one that was changed last comes first. */
+export async function findByNumber(on: Queryable, e164: string): Promise<Caller[]> {
+  return on.query<Caller>(
+    `select id, name, email, account_tier from platform.customers
+     where phone_key = $1 and merged_into is null and erased_at is null
+     order by updated_at desc, id limit ${callersMax}`,
+    [e164],
   );
-  const home = country ?? parsePhoneNumberFromString(e164)?.country;
-  return candidates
-    .filter(({ phone }) => parsePhoneNumberFromString(phone, home as CountryCode | undefined)?.number === e164)
-    .slice(0, callersMax)
-    .map(({ phone: _, ...caller }) => caller);
 }
 
 /**
@@ -108,7 +86,7 @@ export async function findByNumber(on: Queryable, e164: string, country: string 
 export async function logCall(db: PlatformDb, tx: Transaction, given: NewCall, agentId: string): Promise<Logged> {
   const { client_id, ...asked } = given;
   const attempt = readAttempt(client_id, asked);
-  const number = canonicaliseNumber(given.number, given.country);
+  const { key: number } = db.requirePhone(given.number, { country: given.country, field: 'number' });
   const known = await findFirst(tx, client_id, attempt);
   if (known) return { call: known, customer_was: 'chosen' };
   const { customerId, customer_was } = await findCustomer(db, tx, given, number);
@@ -148,7 +126,7 @@ async function findFirst(tx: Transaction, clientId: string, attempt: Attempt): P
 async function findCustomer(
   db: PlatformDb,
   tx: Transaction,
-  { customer_id, email, name, country }: NewCall,
+  { customer_id, email, name }: NewCall,
   number: string,
 ): Promise<{ customerId: string; customer_was: Logged['customer_was'] }> {
   if (customer_id !== undefined) {
@@ -156,7 +134,7 @@ async function findCustomer(
     if (!chosen) throw new NotFound('customer');
     return { customerId: chosen.id, customer_was: 'chosen' };
   }
-  const callers = await findByNumber(tx, number, country);
+  const callers = await findByNumber(tx, number);
   const addressed = email === undefined ? null : await db.getCustomerByEmail(email, { tx });
   const caller = callers.length > 1 ? callers.find(({ id }) => id === addressed?.id) : callers[0];
   if (caller) return { customerId: caller.id, customer_was: 'found-by-number' };
@@ -168,7 +146,10 @@ async function findCustomer(
   const { customer, created } = await db.findOrCreateCustomer({ email, name: name ?? email }, { tx });
   if (customer.support_id === null) await db.adoptCustomer(customer.id, { tx });
   // One statement, so that a number that a colleague writes meanwhile stays.
-  await tx.query('update platform.customers set phone = $2 where id = $1 and phone is null', [customer.id, number]);
+  await tx.query('update platform.customers set phone = $2, phone_key = $2 where id = $1 and phone is null', [
+    customer.id,
+    number,
+  ]);
   return { customerId: customer.id, customer_was: created ? 'created' : 'found-by-email' };
 }
 

@@ -126,7 +126,7 @@ describe('the panel beside a conversation', () => {
     const visitor = await visit(app, { email: 'remote@acme.example' });
     const customer = await app.foundation.getCustomerByEmail('remote@acme.example');
     const id = customer?.id as string;
-    await winDeal(id, 'Remote renewal', 'gold');
+    await winDeal(id, 'Remote renewal', 'enterprise');
     await until(
       () => panelOf(visitor.id),
       ({ tier }) => tier !== null,
@@ -147,7 +147,7 @@ describe('the panel beside a conversation', () => {
     const ask = await app.startAnother({ FOUNDATION_API_URL: `http://127.0.0.1:${port}` });
     const panel = async () => (await ask('GET', `/api/sessions/${visitor.id}/context`)).body;
     expect(await panel()).toMatchObject({
-      ...{ partial: false, reason: null, crm, tier: { value: 'gold', deal: null } },
+      ...{ partial: false, reason: null, crm, tier: { value: 'enterprise', deal: null } },
       recent: [call],
     });
     expect(new Set(asked)).toEqual(new Set([`/api/customers/${id}/context`]));

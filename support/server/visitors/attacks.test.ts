@@ -145,12 +145,12 @@ describe('a malicious visitor who pretends to be another', () => {
     const before = await app.foundation.createCustomer({
       email: 'victim@post.example',
       name: 'Victim',
-      phone: '+49 1',
+      phone: '+49 30 1234567',
     });
     const { body } = await open({ email: 'victim@post.example', name: 'Robert’); drop table' });
     const [session] = await app.support.query('select identity from support.sessions where id = $1', [body.session_id]);
     expect(session).toEqual({ identity: 'claimed' });
-    expect(await app.foundation.getCustomerById(before.id)).toMatchObject({ name: 'Victim', phone: '+49 1' });
+    expect(await app.foundation.getCustomerById(before.id)).toMatchObject({ name: 'Victim', phone: '+49 30 1234567' });
   });
 
   test.each([

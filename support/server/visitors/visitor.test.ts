@@ -56,14 +56,14 @@ describe('starting to chat', () => {
     const known = await app.foundation.createCustomer({
       name: 'Real Name',
       email: 'known@example.com',
-      phone: '+49 30 1',
+      phone: '+49 30 1234567',
     });
     await open('KNOWN@example.com', 'Someone Else');
     const after = await app.foundation.getCustomerById(known.id);
     expect(after).toMatchObject({
       name: 'Real Name',
       email: 'known@example.com',
-      phone: '+49 30 1',
+      phone: '+49 30 1234567',
       created_by_app: 'foundation',
     });
     expect(after?.support_id).toBeGreaterThan(0);

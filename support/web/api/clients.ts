@@ -4,6 +4,7 @@ import type { addAgentRoutes } from '../../server/agents/agents.routes.ts';
 import type { addCallRoutes } from '../../server/calls/calls.routes.ts';
 import type { addChatbotRoutes } from '../../server/chatbots/chatbots.routes.ts';
 import type { addPanelRoutes } from '../../server/context/panel.routes.ts';
+import type { addTierRoutes } from '../../server/context/tiers.routes.ts';
 import type { addCannedAnswerRoutes } from '../../server/conversations/cannedanswers.ts';
 import type { addInboxRoutes } from '../../server/conversations/inbox.routes.ts';
 import type { addSessionRoutes } from '../../server/conversations/sessions.routes.ts';
@@ -21,4 +22,5 @@ export const { inbox } = hc<ReturnType<typeof addInboxRoutes>>('/', options).api
 export const { customers, sessions: panels } = hc<ReturnType<typeof addPanelRoutes>>('/', options).api;
 export const { search } = hc<ReturnType<typeof addSearchRoutes>>('/', options).api;
 export const { sessions } = hc<ReturnType<typeof addSessionRoutes>>('/', options).api;
+export const { tiers } = hc<ReturnType<typeof addTierRoutes>>('/', options).api;
 export const { widgets } = hc<ReturnType<typeof addWidgetRoutes>>('/', options).api;

@@ -15,6 +15,9 @@ const types = [
   'address.created',
   'address.updated',
   'address.deleted',
+  'tier.created',
+  'tier.updated',
+  'tier.deleted',
   'call.created',
   'call.updated',
 ];

@@ -17,6 +17,10 @@ function keysOf({ type, customer }: LiveEvent): QueryKey[] {
       return [['inbox'], ['counts']];
     case 'customer.updated':
       return [['inbox']];
+    case 'tier.created':
+    case 'tier.updated':
+    case 'tier.deleted':
+      return [['tiers']];
     case 'call.created':
     case 'call.updated':
       return [['calls'], ['context']];

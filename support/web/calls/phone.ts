@@ -25,7 +25,7 @@ export function readTyped(
   country: string | null,
 ): { number: string | undefined; country: string | null } {
   const reader = new AsYouType((country as CountryCode | null) ?? undefined);
-  reader.input(typed);
+  reader.input(typed.normalize('NFKC')); // a + of full width is none to the parser
   const number = reader.getNumber();
   return { number: number?.isPossible() ? number.number : undefined, country: reader.getCountry() ?? country };
 }

@@ -1,14 +1,18 @@
 import { Tag } from '@aether/ui/Tag.tsx';
+import { describeTier } from '@aether/ui/tiers.ts';
 import { IconCrown } from '@tabler/icons-react';
+import { useQuery } from '@tanstack/react-query';
+import { tiersQuery } from '../api/tiers.ts';
 
-/** `premium` in gold, as in every app. */
+/** A customer's tier, as Foundation's administrators called and coloured it; gold has a crown. */
 export function TierTag({ tier }: { tier: string | null | undefined }) {
+  const { data } = useQuery(tiersQuery);
   if (!tier) return null;
-  const isGold = tier === 'premium' || tier === 'enterprise';
+  const { label, tone } = describeTier(tier, data?.tiers);
   return (
-    <Tag tone={isGold ? 'gold' : 'plain'}>
-      {isGold && <IconCrown size={12} aria-hidden />}
-      {tier}
+    <Tag tone={tone}>
+      {tone === 'gold' && <IconCrown size={12} aria-hidden />}
+      {label}
     </Tag>
   );
 }

@@ -1,0 +1,98 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { InvalidField } from './log/errors.ts';
+import { isPhoneCountry, phoneColumns, readPhone, requirePhone } from './phone.ts';
+
+test.each([
+  ['+49 30 1234567', undefined],
+  ['+49 (0)30 1234567', undefined],
+  ['+49/30/12-34-567', undefined],
+  ['tel:+49-30-1234567', undefined],
+  ['\u202a+49 30 1234567\u202c', undefined],
+  ['030 1234567', 'DE'],
+  ['0049 30 1234567', 'DE'],
+  ['011 49 30 1234567', 'US'],
+  ['٠٣٠ ١٢٣٤٥٦٧', 'DE'],
+])('%s, in %s, is the number +49301234567', (written, country) => {
+  expect(readPhone(written, country)).toEqual({ written, key: '+49301234567', extension: null });
+});
+
+test.each(['US', 'JP', 'DE', undefined])(
+  'a number typed in full width stays in its country for a reader in %s',
+  (country) => {
+    expect(readPhone('＋４９　３０　１２３４５６７', country)?.key).toBe('+49301234567');
+    expect(readPhone('＋８１ー３ー５５５０ー０１４２', country)?.key).toBe('+81355500142');
+  },
+);
+
+test.each([
+  ['+49 30 1234567 ext. 12', '12'],
+  ['+49 30 1234567;ext=9', '9'],
+  ['+49 30 1234567 x5', '5'],
+])('the extension of %s is apart from the key', (written, extension) => {
+  expect(readPhone(written)).toEqual({ written, key: '+49301234567', extension });
+});
+
+test.each([
+  'abc def',
+  '',
+  ' ',
+  '12',
+  '+49',
+  '+1 555 0100',
+  'call +49 30 1234567',
+  '+49 30 123456789012345',
+  '030 1234567',
+])('without a country %j is refused, with how to write it', (written) => {
+  expect(readPhone(written)).toBeUndefined();
+  expect(() => requirePhone(written, {})).toThrow(InvalidField);
+  expect(() => requirePhone(written, {})).toThrow(/with \+ and the country code/);
+});
+
+test('with a country only what is no number there is refused', () => {
+  expect(requirePhone('030 1234567', { country: 'DE' }).key).toBe('+49301234567');
+  expect(() => requirePhone('abc def', { country: 'DE', field: 'number' })).toThrow(/^number: .* as in DE/);
+});
+
+test('a key reads as itself in every country, so that a number which is read again keeps its key', () => {
+  fc.assert(
+    fc.property(
+      fc.constantFrom('DE', 'US', 'JP', 'IT', 'GB', 'RU', 'BR', undefined),
+      fc.stringMatching(/^\+?[0-9 ()/-]{3,20}$/),
+      (country, written) => {
+        const key = readPhone(written, country)?.key;
+        if (key !== undefined) expect(readPhone(key, 'FR')?.key).toBe(key);
+      },
+    ),
+    { numRuns: 2_000 },
+  );
+});
+
+test('the digits of a number end as its key and its extension do, as the database checks', () => {
+  fc.assert(
+    fc.property(
+      fc.constantFrom('DE', 'US', 'AR', 'MX', 'BR', 'IT', undefined),
+      fc.stringMatching(/^\+?[0-9 ()/.-]{5,18}( ?(x|ext\.? ?|#|;ext=)[0-9]{1,5})?$/),
+      (country, written) => {
+        const phone = readPhone(written, country);
+        if (phone)
+          expect(written.replace(/\D/g, '').endsWith(phone.key.slice(-4) + (phone.extension ?? ''))).toBe(true);
+      },
+    ),
+    { numRuns: 3_000 },
+  );
+});
+
+test('the columns are written together, taken away together, or left alone', () => {
+  expect(phoneColumns('030 1234567 x2', 'DE')).toEqual({
+    phone: '030 1234567 x2',
+    phone_key: '+49301234567',
+    phone_extension: '2',
+  });
+  expect(phoneColumns(null, 'DE')).toEqual({ phone: null, phone_key: null, phone_extension: null });
+  expect(phoneColumns(undefined, 'DE')).toEqual({});
+});
+
+test('a country is two letters that the numbering plan knows', () => {
+  expect(['DE', 'US', 'XX', 'de', 'Germany', ''].map(isPhoneCountry)).toEqual([true, true, false, false, false, false]);
+});

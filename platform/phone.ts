@@ -1,0 +1,82 @@
+import { type CountryCode, isSupportedCountry, parsePhoneNumberFromString } from 'libphonenumber-js/min';
+import { InvalidField } from './log/errors.ts';
+
+/** A telephone number: as it was written, and what finds it however it is written. */
+export type Phone = {
+  written: string;
+  /** E.164, such as +49301234567. */
+  key: string;
+  /** Digits to dial after the call is answered; no part of the key. */
+  extension: string | null;
+};
+
+/** Whether this is a country that numbers can be read for, as ISO 3166 writes it: DE. */
+export function isPhoneCountry(country: string): boolean {
+  return isSupportedCountry(country);
+}
+
+/**
+ * Reads a telephone number in any common way of writing it. Pure.
+ *
+ * Digits of full width, as a Japanese keyboard types them, are folded first (NFKC): the parser knows those digits but not that +, so
+ * that ＋４９ … would become a number of another country. Invisible characters, which come with numbers that are copied from a
+ * contact list, are left out. The length is checked and the ranges in use are not, because new ones are opened every month.
+ *
+ * @param country of a number that is written without + and its country, such as DE; undefined: such a number is refused.
+ * @returns undefined when it is no telephone number.
+ */
+export function readPhone(written: string, country?: string): Phone | undefined {
+  const folded = foldDigits(written).replace(/^\s*tel:\s*/i, '');
+  const defaultCountry = country as CountryCode | undefined;
+  // Without `extract` the whole text must be the number: "abc def" and "12 years" are none.
+  const parsed = parsePhoneNumberFromString(folded, { defaultCountry, extract: false });
+  if (!parsed?.isPossible()) return undefined;
+  return { written, key: parsed.number, extension: parsed.ext ?? null };
+}
+
+/** @throws InvalidField that says how to write it */
+export function requirePhone(
+  written: string,
+  { country, field = 'phone' }: { country?: string | undefined; field?: string | undefined },
+): Phone {
+  const phone = readPhone(written, country);
+  if (phone) return phone;
+  const message = country
+    ? `must be a telephone number: write it as in ${country}, or with + and the country code, such as +49 30 1234567`
+    : 'must be a telephone number: write it with + and the country code, such as +49 30 1234567';
+  throw new InvalidField([{ field, message }]);
+}
+
+/**
+ * The columns that hold a telephone number in platform.customers and crm.contacts. A statement writes all three or none: a trigger refuses
+ * a number without its key.
+ *
+ * @param phone null: none; undefined: not to be written.
+ * @throws InvalidField
+ */
+export function phoneColumns(
+  phone: string | null | undefined,
+  country: string | undefined,
+): { phone?: string | null; phone_key?: string | null; phone_extension?: string | null } {
+  if (phone === undefined) return {};
+  if (phone === null) return { phone: null, phone_key: null, phone_extension: null };
+  const { written, key, extension } = requirePhone(phone, { country });
+  return { phone: written, phone_key: key, phone_extension: extension };
+}
+
+export type PhoneCalls = ReturnType<typeof phoneCalls>;
+
+/** The calls of platformDb about telephone numbers: as the functions above, with the country that the app is set to. */
+export function phoneCalls({ phoneCountry: home }: { phoneCountry?: string | undefined }) {
+  return {
+    readPhone: (written: string, country = home) => readPhone(written, country),
+    requirePhone: (written: string, { country = home, field }: { country?: string | undefined; field?: string } = {}) =>
+      requirePhone(written, { country, field }),
+    phoneColumns: (phone: string | null | undefined) => phoneColumns(phone, home),
+  };
+}
+
+/** Digits and signs of full width as ASCII, without what nobody sees. */
+export function foldDigits(text: string): string {
+  return text.normalize('NFKC').replace(/\p{Cf}/gu, '');
+}
