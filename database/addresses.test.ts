@@ -84,7 +84,10 @@ async function untilBlocked(login: string): Promise<void> {
     if (rowCount) return;
   }
 }
-/** What the second comes to, who begins when the first has done its work and commits when the second waits for it. */
+/**
+ * Makes two transactions meet: the second starts when the first has done its work; the first commits when the second
+ * waits. Returns the result of the second.
+ */
 async function meet<Result>(first: [pg.Client, () => Promise<unknown>], second: [string, () => Promise<Result>]) {
   const [client, work] = first;
   const [login, contend] = second;
@@ -133,7 +136,7 @@ describe.each(['foundation', 'support'] as const)('the addresses of a customer, 
     expect(await versionOf(customer.id)).toBe(1);
   });
 
-  test('text that is no address, and a key that is not its own, are refused', async () => {
+  test('text that is not an address, and a key of another address, are refused', async () => {
     const customer = await create(foundation);
     await expect(add(client, customer.id, 'nobody')).rejects.toMatchObject({ code: '23514' });
     await expect(
@@ -141,7 +144,7 @@ describe.each(['foundation', 'support'] as const)('the addresses of a customer, 
     ).rejects.toMatchObject({ code: '23514', constraint: 'customer_emails_email_key_canonical' });
   });
 
-  test('another address becomes the primary one, and the former primary one stays', async () => {
+  test('another address becomes the primary one, and the customer keeps the former one', async () => {
     const [customer, email] = [await create(foundation), newEmail()];
     const { address_id } = await add(client, customer.id, email);
     expect(await makePrimary(client, customer.id, address_id)).toEqual({ held: customer.id, address_id, version: '3' });
@@ -151,7 +154,7 @@ describe.each(['foundation', 'support'] as const)('the addresses of a customer, 
     expect((await makePrimary(client, customer.id, address_id)).version).toBe('3');
   });
 
-  test('an address is removed, and is free for another customer', async () => {
+  test('a removed address is free for another customer', async () => {
     const [customer, email] = [await create(foundation), newEmail()];
     const { address_id } = await add(client, customer.id, email);
     expect(await remove(client, customer.id, address_id)).toEqual({ held: customer.id, address_id, version: '3' });
@@ -167,7 +170,7 @@ describe.each(['foundation', 'support'] as const)('the addresses of a customer, 
     expect(await ownerOf(customer.email)).toBe(customer.id);
   });
 
-  test('a removed address comes back as it was, and not twice', async () => {
+  test('a removed address comes back as it was, but not twice', async () => {
     const [customer, email] = [await create(foundation), newEmail()];
     const { address_id } = await add(client, customer.id, email);
     await owner.query(
@@ -204,7 +207,7 @@ describe.each(['foundation', 'support'] as const)('the addresses of a customer, 
     expect(await ownerOf(email)).toBe(other.id);
   });
 
-  test('a change at an older version is refused, as is one of an erased customer', async () => {
+  test('a change at an older version, and a change of an erased customer, are refused', async () => {
     const [customer, email] = [await create(foundation), newEmail()];
     const { address_id } = await add(client, customer.id, email, '1');
     const nothing = { held: null, address_id: null, version: null };
@@ -217,7 +220,7 @@ describe.each(['foundation', 'support'] as const)('the addresses of a customer, 
     expect(await add(client, customer.id, newEmail())).toEqual(nothing);
   });
 
-  test('nothing of the tables is written but through the functions', async () => {
+  test('an app writes the tables of addresses only through the functions', async () => {
     const customer = await create(foundation);
     for (const sql of [
       `insert into platform.customer_emails (email_key, email, customer_id, is_primary) values ('x@example.com', 'x@example.com', $1, false)`,
@@ -232,14 +235,14 @@ describe.each(['foundation', 'support'] as const)('the addresses of a customer, 
   });
 });
 
-test('an address that is written differently is shown as it was written last', async () => {
+test('an address is shown in the spelling in which it was written last', async () => {
   const customer = await create(foundation, 'spelled@example.com');
   await foundation.query(`update platform.customers set email = 'Spelled@Example.com' where id = $1`, [customer.id]);
   expect((await addressOf('spelled@example.com')).email).toBe('Spelled@Example.com');
 });
 
 describe('a proof of an address', () => {
-  test('makes a customer with a verified address where there is none', async () => {
+  test('makes a customer with a verified address if no customer has it', async () => {
     const email = newEmail();
     const proven = await prove(support, email);
     expect(proven).toMatchObject({ created: true, taken_from: null });
@@ -282,7 +285,7 @@ describe('a proof of an address', () => {
     expect((await restore(foundation, customer.id, address_id)).address_id).toBeNull();
   });
 
-  test('takes nothing from a customer who has proven the address before', async () => {
+  test('takes nothing from a customer that has proven the address before', async () => {
     const customer = await create(foundation);
     await prove(support, customer.email);
     await foundation.query('update platform.customers set email = $2 where id = $1', [customer.id, newEmail()]);
@@ -290,7 +293,7 @@ describe('a proof of an address', () => {
     expect(await candidatesOf(customer.id)).toEqual([]);
   });
 
-  test('leaves an erased customer as they are', async () => {
+  test('does not change an erased customer', async () => {
     const customer = await create(foundation);
     await owner.query('update platform.customers set erased_at = now() where id = $1', [customer.id]);
     expect(await prove(support, customer.email)).toEqual({ id: customer.id, created: false, taken_from: null });
@@ -302,8 +305,8 @@ describe('a proof of an address', () => {
   });
 });
 
-describe('of two who change addresses at the same moment', () => {
-  test('two customers who are given the same address: the second is refused', async () => {
+describe('two changes of addresses at the same moment', () => {
+  test('of two customers that get the same address the second is refused', async () => {
     const [customer, other, email] = [await create(foundation), await create(support), newEmail()];
     const { error } = await meet(
       [foundation, () => add(foundation, customer.id, email)],
@@ -335,7 +338,7 @@ describe('of two who change addresses at the same moment', () => {
     expect(await ownerOf(email)).toBe(customer.id);
   });
 
-  test('two visitors who prove one address make one customer and one candidate', async () => {
+  test('two visitors that prove one address make one customer and one candidate for review', async () => {
     const [customer, email] = [await create(foundation), newEmail()];
     await add(foundation, customer.id, email);
     const rival = await database.connect('support_app');
@@ -364,7 +367,7 @@ describe('of two who change addresses at the same moment', () => {
     expect(await addressOf(email)).toMatchObject({ is_primary: true, verified_at: expect.any(Date) });
   });
 
-  test('an address that is removed while somebody proves it goes to the one who proves it, with nothing to review', async () => {
+  test('an address that is removed while a visitor proves it goes to the visitor, with nothing to review', async () => {
     const [customer, email] = [await create(foundation), newEmail()];
     const { address_id } = await add(foundation, customer.id, email);
     const { value } = await meet(

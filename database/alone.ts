@@ -7,9 +7,10 @@ const lookEveryMs = 100;
 const waitTellsAfterMs = 2_000;
 
 /**
- * Runs a migration that is one statement outside of a transaction, such as `create index concurrently`. It waits as long as it takes: it
- * makes no reader and no writer wait. An index that a killed try has left INVALID is dropped first, or `if not exists` would take it for
- * the index. A second connection watches what the statement locks and for whom it waits.
+ * Runs a migration that is one statement outside of a transaction, such as `create index concurrently`. It may wait
+ * without a limit, because neither readers nor writers wait for it. If a killed run has left an INVALID index, that is
+ * dropped first; otherwise `if not exists` would take it for a complete one. A second connection watches the
+ * statement's locks and reports the sessions for which it waits.
  *
  * @throws MigrationHistoryError for several statements, and for one that begins a transaction.
  */
@@ -50,7 +51,10 @@ export async function runAlone(
   return { durationMs: performance.now() - startedAt, held: watcher.held() };
 }
 
-/** The INVALID indexes that the statement names, or whose table it reindexes; not those that somebody is building at the moment. */
+/**
+ * The INVALID indexes that the statement names, or whose table it reindexes, without indexes that a session is building
+ * right now.
+ */
 async function listUnfinished(client: pg.Client, sql: string): Promise<string[]> {
   const { rows } = await client.query<{ name: string }>(
     `select format('%I.%I', n.nspname, c.relname) as name
@@ -72,7 +76,7 @@ async function watch(client: pg.Client, file: string, url: string, onProgress: (
   );
   const { pid, newest } = rows[0] as { pid: number; newest: string };
   const watcher = new pg.Client({ connectionString: url, connectionTimeoutMillis: 15_000 });
-  watcher.on('error', () => {}); // what it would have seen is missing; the statement goes on
+  watcher.on('error', () => {}); // the statement goes on without its watcher
   await watcher.connect();
   const stopped = new AbortController();
   const held = new Set<string>();

@@ -50,8 +50,8 @@ const observe = (superuser: string, database: string) =>
     return { roles: rows, schema: await describeSchema(client) };
   });
 
-describe('on a server that has served before', () => {
-  test('it may be repeated: roles, passwords, settings and grants stay as they are', async () => {
+describe('bootstrap on a server in use', () => {
+  test('can be repeated: roles, passwords, settings and grants do not change', async () => {
     const database = newName();
     await bootstrap(adminUrl, { database, passwords: {} });
     const first = await observe(superuserUrl, database);
@@ -60,7 +60,7 @@ describe('on a server that has served before', () => {
     expect(await observe(superuserUrl, database)).toEqual(first);
   });
 
-  test('of three at once all succeed', async () => {
+  test('succeeds three times at once', async () => {
     const database = newName();
     await Promise.all([1, 2, 3].map(() => bootstrap(adminUrl, { database, passwords: {} })));
     const { extversion } = await oneRow(
@@ -70,7 +70,7 @@ describe('on a server that has served before', () => {
     expect(extversion).toBeTruthy();
   });
 
-  test('a bootstrap that waits says for which session', async () => {
+  test('names the session for which it waits', async () => {
     const database = newName();
     await ask(at(urls.support_app as string, new URL(adminUrl).pathname.slice(1)), async (holder) => {
       await holder.query(`select pg_advisory_lock(hashtext('aether bootstrap'))`);
@@ -82,7 +82,7 @@ describe('on a server that has served before', () => {
     });
   });
 
-  test('a database of somebody else is refused, and no login loses its password', async () => {
+  test('refuses a database that belongs to another login, and no login loses its password', async () => {
     const database = newName();
     await ask(superuserUrl, (superuser) => superuser.query(`create database ${database}`));
     const refused = bootstrap(adminUrl, { database, passwords: { observer_app: 'another' } });
@@ -101,7 +101,7 @@ describe('on a server that has served before', () => {
     await expect(migrate(at(urls.platform_migrator as string, database))).rejects.toThrow(/has the LC_CTYPE C/);
   });
 
-  test('a superuser is refused: what it makes would belong to it', async () => {
+  test('refuses a superuser, because every object would belong to it', async () => {
     const database = newName();
     await expect(bootstrap(superuserUrl, { database, passwords: {} })).rejects.toThrow(/not as a superuser/);
     expect(await oneRow(superuserUrl, `select from pg_database where datname = '${database}'`)).toBeUndefined();
@@ -118,7 +118,7 @@ describe('on a server that has served before', () => {
   const prepared = newName();
   beforeAll(() => bootstrap(adminUrl, { database: prepared, passwords: {} }));
 
-  test.each(loginNames)('%s may connect, and may make nothing', async (login) => {
+  test.each(loginNames)('%s may connect, but may not create anything', async (login) => {
     await ask(at(urls[login] as string, prepared), async (client) => {
       for (const statement of [
         'create temporary table t ()',
@@ -131,7 +131,7 @@ describe('on a server that has served before', () => {
     });
   });
 
-  test('each app finds its own schema first', async () => {
+  test('lets each app find its own schema first', async () => {
     const pathOf = async (login: Login) =>
       (await oneRow(at(urls[login] as string, prepared), 'show search_path')).search_path;
     expect(await pathOf('foundation_app')).toBe('crm, platform');
@@ -139,7 +139,7 @@ describe('on a server that has served before', () => {
   });
 });
 
-describe('on a fresh server', () => {
+describe('bootstrap on a fresh server', () => {
   const servers: LocalServer[] = [];
   const folders: string[] = [];
   afterAll(async () => {
@@ -147,7 +147,7 @@ describe('on a fresh server', () => {
     for (const folder of folders) await rm(folder, { recursive: true, force: true });
   });
 
-  test('it makes everything the migrations need, twice at once, and gives the passwords', {
+  test('makes everything that the migrations need, even twice at once, and returns the passwords', {
     timeout: 60_000,
   }, async () => {
     const folder = await newTestFolder('fresh');
@@ -178,7 +178,7 @@ describe('on a fresh server', () => {
     }
     expect((await observe(superuser, 'platform')).roles).toHaveLength(12);
 
-    // A login that is there keeps the password it has; one named gets the new one.
+    // An existing login keeps its password; a named one gets the new password.
     const others = { database: 'another', passwordsOfNew: passwords };
     expect(await bootstrap(local.adminUrl, { ...others, passwords: { support_app: 'new' } })).toEqual({
       support_app: 'new',
@@ -192,7 +192,7 @@ describe('on a fresh server', () => {
     const trigrams = `select cardinality(ext.show_trgm('Иван')) as ivan, cardinality(ext.show_trgm('Ivan')) as ascii`;
     expect(await oneRow(at(superuser, 'lettered'), trigrams)).toEqual({ ivan: 5, ascii: 5 });
 
-    // An administrator who gave a login more rights than its role sees a refusal before an app uses it.
+    // If an administrator gave a login more rights than its role, bootstrap refuses before an app uses it.
     await ask(superuser, (client) => client.query('alter role support_app bypassrls'));
     const again = () => bootstrap(local.adminUrl, { database: 'platform', passwords: {} });
     await expect(again()).rejects.toThrow('support_app is above row level security');

@@ -18,12 +18,13 @@ const connectionLimits: Record<Login, number> = {
 };
 
 /**
- * Makes a server ready for the migrations: roles, logins, the database, its grants, extensions. Safe to repeat, and to run twice at once.
- * Passwords come last: what fails before leaves every login its own.
+ * Makes a server ready for the migrations: roles, logins, the database, its grants, extensions. Safe to repeat, and to
+ * run twice at once. Passwords are set last: a failure before that changes no password.
  *
  * @param adminUrl the server's administrator, a login with CREATEROLE and CREATEDB; not a superuser (Azure has none).
  * @param passwords set for every login named.
- * @param passwordsOfNew for logins that are made now and are not named in `passwords`; any other login keeps the password it has.
+ * @param passwordsOfNew for logins that are created now and are not named in `passwords`; all other logins keep their
+ *   password.
  * @returns the passwords that were set.
  * @throws when the server is older than PostgreSQL 18, the login lacks those rights, the database is somebody else's or sees no letter
  *   beyond ASCII, or a login or role of ours can do more than it should.
@@ -46,7 +47,8 @@ export async function bootstrap(
   databaseUrl.pathname = `/${database}`;
   return withClient(adminUrl, async (admin) => {
     await requireAdministrator(admin);
-    // Roles belong to the whole server: two bootstraps at once would both find them missing. Held to the end.
+    // Roles belong to the whole server: two bootstraps at once would both find them missing. The lock is held to the
+    // end.
     await takeTurn(admin, 'aether bootstrap', onProgress);
     await requireHarmlessRoles(admin);
     await createDatabase(admin, database);
@@ -79,7 +81,8 @@ async function createDatabase(admin: pg.Client, database: string): Promise<void>
  */
 export async function openDatabase(admin: pg.ClientBase, database: string): Promise<void> {
   const name = pg.escapeIdentifier(database);
-  // TEMP goes with "all": on a temporary table of its own a login could hang a definer trigger and forge what that writes.
+  // "all" includes TEMP: a login could hang a definer trigger on its own temporary table and forge the rows that the
+  // trigger writes.
   await admin.query(`
     revoke all on database ${name} from public;
     grant connect on database ${name} to platform_migrator, app_role, sync_role, privacy_role, observer_role;
@@ -110,7 +113,7 @@ async function requireAdministrator(admin: pg.Client): Promise<void> {
     throw new Error('Bootstrap needs a login with CREATEROLE and CREATEDB: the one the server was created with.');
 }
 
-/** Roles outlive databases: one that was given more than its part is found here, not when an app uses it. */
+/** Roles outlive databases, so a role with excess rights is found here and not only when an app uses it. */
 async function requireHarmlessRoles(admin: pg.Client): Promise<void> {
   const { rows } = await admin.query<{ role: string; power: string }>(rolesWithMore);
   if (rows.length === 0) return;
@@ -118,7 +121,7 @@ async function requireHarmlessRoles(admin: pg.Client): Promise<void> {
   throw new Error(`A login of ours can do more than it should: ${found}. Take that back first (alter role, revoke).`);
 }
 
-/** @returns the logins that were not there. */
+/** @returns the logins that it created. */
 async function createRoles(admin: pg.Client): Promise<Login[]> {
   const existing = new Set((await admin.query('select rolname from pg_roles')).rows.map((row) => row.rolname));
   if (!existing.has(appRole)) await admin.query(`create role ${appRole} nologin`);
@@ -127,10 +130,10 @@ async function createRoles(admin: pg.Client): Promise<Login[]> {
     if (!existing.has(role)) await admin.query(`create role ${role} nologin`);
     if (!existing.has(login)) await admin.query(`create role ${login} login`);
     await admin.query(`alter role ${login} connection limit ${connectionLimits[login]}`);
-    // The migrator must say `set role`; an app has its rights at once and can become nobody else.
+    // The migrator must run `set role`; an app has its rights at once and cannot change its role.
     const terms = login === 'platform_migrator' ? 'inherit false, set true' : 'inherit true, set false';
     await admin.query(`grant ${role} to ${login} with ${terms}`);
-    // What every app may do is granted once, to the role of all apps.
+    // Rights that every app has are granted once, to the role of all apps.
     if (isApp(login)) await admin.query(`grant ${appRole} to ${role} with inherit true, set false`);
   }
   for (const login of loginNames.filter(isApp)) {

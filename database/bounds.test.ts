@@ -21,7 +21,7 @@ const addCustomer = async (by: pg.Client, column: string, value: string) =>
     ])
   ).rows[0];
 
-/** As the owner sees them: columns of our tables that an app may write, of this type. */
+/** The columns of this type that an app may write, read as the owner. */
 async function writableColumns(type: string): Promise<{ table: string; column: string }[]> {
   const { rows } = await superuser.query(
     `select distinct a.attrelid::regclass::text as table, a.attname::text as column
@@ -53,7 +53,7 @@ describe('times', () => {
   });
 
   test.each(['0044-03-15 BC', '-infinity', 'infinity', '1899-12-31 23:59:59Z', '3000-01-01 00:00:00Z'])(
-    'an activity of %s is refused to either app',
+    'no app can write an activity at %s',
     async (at) => {
       const { id } = await addCustomer(foundation, 'account_tier', 'premium');
       for (const [by, type] of [
@@ -68,7 +68,7 @@ describe('times', () => {
     },
   );
 
-  test('the first and the last that both apps can show are taken', async () => {
+  test('the first and the last time that both apps can show are accepted', async () => {
     const { id } = await addCustomer(foundation, 'account_tier', 'premium');
     for (const at of ['1900-01-01 00:00:00Z', '2999-12-31 23:59:59Z'])
       await foundation.query(
@@ -79,7 +79,7 @@ describe('times', () => {
 });
 
 describe('numbers', () => {
-  test('of a customer are those that JavaScript can count', async () => {
+  test('of customers stay within the whole numbers of JavaScript', async () => {
     for (const [by, column] of [
       [foundation, 'crm_id'],
       [support, 'support_id'],
@@ -89,7 +89,7 @@ describe('numbers', () => {
     }
   });
 
-  test('a deal is worth a number', async () => {
+  test('of a deal’s amount are finite', async () => {
     const { id } = await addCustomer(foundation, 'account_tier', 'premium');
     const { rows } = await foundation.query(
       `with p as (insert into crm.pipelines (name, is_default) values ('Sales', true) returning id)
@@ -105,8 +105,8 @@ describe('numbers', () => {
   });
 });
 
-describe('what happened last', () => {
-  test('has happened already: a meeting of next week does not count', async () => {
+describe('the last activity of a customer', () => {
+  test('is in the past: a meeting of next week does not count', async () => {
     const { id } = await addCustomer(foundation, 'account_tier', 'premium');
     const last = async () =>
       (await support.query('select last_activity_type as type from crm.customer_context where id = $1', [id])).rows[0]

@@ -23,7 +23,10 @@ async function create(client: pg.Client): Promise<string> {
   return rows[0].id;
 }
 
-/** Customers that lists show and whose order differs from the record, or is missing, or is there for a customer that lists leave out. */
+/**
+ * Customers whose row of the order differs from the record, is missing, or exists although lists do not show the
+ * customer.
+ */
 async function findDifferences(): Promise<unknown[]> {
   const { rows } = await owner.query(`
     select c.id, c.account_tier, o.* from platform.customers c full join crm.customer_order o on o.customer_id = c.id
@@ -33,7 +36,7 @@ async function findDifferences(): Promise<unknown[]> {
   return rows;
 }
 
-test('a change of a tier stays in its page and touches no index of the customers', async () => {
+test('a change of a tier stays in its page and touches no index of platform.customers', async () => {
   const id = await create(foundation);
   await foundation.query('begin');
   await foundation.query(`update platform.customers set account_tier = 'premium' where id = $1`, [id]);

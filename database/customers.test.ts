@@ -53,7 +53,7 @@ async function waitUntilBlocked(login: string): Promise<void> {
 }
 
 describe('the version', () => {
-  test('counts a change, and dates it', async () => {
+  test('counts a change, and updated_at dates it', async () => {
     const customer = await create(foundation);
     expect(customer.version).toBe('1');
     const changed = await update(support, customer.id, `name = 'Ada L.'`);
@@ -67,12 +67,12 @@ describe('the version', () => {
     expect(rows).toEqual([{ later: true }]);
   });
 
-  test('stays when nothing changes, and so does the date', async () => {
+  test('does not count a write that changes nothing, and updated_at stays as well', async () => {
     const customer = await create(foundation);
     expect(await update(support, customer.id, 'name = name, phone = null, email = email')).toEqual(customer);
   });
 
-  test('of two who read the same version lets one write', async () => {
+  test('lets one of two callers that read the same version write', async () => {
     const { id, version } = await create(foundation);
     const write = (client: pg.Client, name: string) =>
       client.query('update platform.customers set name = $3 where id = $1 and version = $2', [id, version, name]);
@@ -90,7 +90,7 @@ describe('the version', () => {
 });
 
 describe('the key of an address', () => {
-  test('beside a plain address may be left out', async () => {
+  test('of a plain address may be left out', async () => {
     const customer = await create(support, 'Grace.HOPPER@Example.COM');
     expect(customer).toMatchObject({ email: 'Grace.HOPPER@Example.COM', email_key: 'grace.hopper@example.com' });
     expect((await update(support, customer.id, `email = 'G.Hopper@Example.com'`)).email_key).toBe(
@@ -99,7 +99,7 @@ describe('the key of an address', () => {
     expect((await update(support, customer.id, 'email_key = null')).email_key).toBe('g.hopper@example.com');
   });
 
-  test('beside a plain address must be that address', async () => {
+  test('of a plain address must be that address', async () => {
     const insert = 'insert into platform.customers (email, email_key, name) values ($1, $2, $3)';
     for (const key of ['other@example.com', 'Plain@example.com', ' plain@example.com', '']) {
       await expect(support.query(insert, ['Plain@example.com', key, 'P']), key).rejects.toMatchObject({
@@ -110,7 +110,7 @@ describe('the key of an address', () => {
     expect((await support.query(insert, ['Plain@example.com', 'plain@example.com', 'P'])).rowCount).toBe(1);
   });
 
-  test('beside an address beyond ASCII must be given', async () => {
+  test('of an address beyond ASCII must be given', async () => {
     const insert = 'insert into platform.customers (email, email_key, name) values ($1, $2, $3) returning email_key';
     await expect(support.query(insert, ['Jürgen@example.com', null, 'J'])).rejects.toMatchObject({
       code: '23502',
@@ -122,7 +122,7 @@ describe('the key of an address', () => {
     ]);
   });
 
-  test('stays with an address beyond ASCII only if it is said again', async () => {
+  test('of an address beyond ASCII must be given again with another spelling of it', async () => {
     const customer = await create(support);
     await expect(update(support, customer.id, `email = 'jörg@example.com'`)).rejects.toMatchObject({
       code: '23502',
@@ -136,7 +136,7 @@ describe('the key of an address', () => {
   });
 
   test.each(['no-at.example.com', 'two@at@example.com', 'a b@example.com', 'a@exämple.com', 'a@', '@example.com'])(
-    '%s is none',
+    'is never %s',
     async (key) => {
       const insert = 'insert into platform.customers (email, email_key, name) values ($1, $2, $3)';
       await expect(support.query(insert, [`ü${key}`, key, 'N'])).rejects.toMatchObject({ code: '23514' });
@@ -154,7 +154,7 @@ describe('the numbers of the apps', () => {
     expect(Number(third.support_id)).toBeGreaterThanOrEqual(1000);
   });
 
-  test('that a customer once had stay known', async () => {
+  test('stay known after a customer loses them', async () => {
     const customer = await create(support);
     expect(await numbersOf(customer.id)).toEqual([{ app: 'support', external_id: customer.support_id }]);
     await update(foundation, customer.id, 'crm_id = 77');
@@ -167,7 +167,7 @@ describe('the numbers of the apps', () => {
     ]);
   });
 
-  test('that were another customer’s cannot be taken, though they are free now', async () => {
+  test('cannot be taken if another customer had them before', async () => {
     const [former, later] = [await create(foundation), await create(foundation)];
     await update(foundation, former.id, 'crm_id = 88');
     await update(foundation, former.id, 'crm_id = 89');
@@ -180,7 +180,7 @@ describe('the numbers of the apps', () => {
 });
 
 describe('the addresses a customer is known by', () => {
-  test('outlive a change, and the new one is the primary', async () => {
+  test('outlive a change, and the new one becomes primary', async () => {
     const customer = await create(support);
     const email = newEmail();
     await update(foundation, customer.id, `email = '${email.toUpperCase()}'`);
@@ -214,7 +214,7 @@ describe('the addresses a customer is known by', () => {
     expect((await update(support, one.id, `email = '${one.email}'`)).email).toBe(one.email);
   });
 
-  test('exchanged between two in one statement are refused in either order', async () => {
+  test('cannot be exchanged between two customers in one statement, in either order', async () => {
     const [one, other] = [await create(support), await create(support)];
     const exchange = `update platform.customers set email = case id when $1 then $3 else $4 end where id in ($1, $2)`;
     await expect(support.query(exchange, [one.id, other.id, other.email, one.email])).rejects.toMatchObject({
@@ -234,7 +234,7 @@ describe('the number of a customer', () => {
       number,
     ]);
 
-  test('steps over those that were given by hand, also for find or create and by adopting', async () => {
+  test('steps over numbers that were given by hand, also for find-or-create and adoption', async () => {
     const from = await last();
     for (const each of [1, 2, 3, 5, 6, 8]) await withNumber(from + each);
     expect(Number((await create(foundation)).crm_id)).toBe(from + 4);
@@ -245,7 +245,7 @@ describe('the number of a customer', () => {
     expect(Number((await update(foundation, chatBorn.id, adopt)).crm_id)).toBe(from + 9);
   });
 
-  test('that a rival takes at the same moment is nobody’s wish: the next one is given', async () => {
+  test('is the next free one if a rival takes the drawn number at the same moment', async () => {
     const from = await last();
     await foundation.query('begin');
     await withNumber(from + 1);
@@ -257,7 +257,7 @@ describe('the number of a customer', () => {
     expect((await waiting).rows).toEqual([{ crm_id: String(from + 2), created: true }]);
   });
 
-  test('that is another’s is refused to who asks for it', async () => {
+  test('is refused if a caller asks for one of another customer', async () => {
     const { crm_id } = await create(foundation);
     await expect(withNumber(crm_id)).rejects.toMatchObject({ code: '23505', constraint: 'customers_crm_id_key' });
   });
@@ -266,7 +266,7 @@ describe('the number of a customer', () => {
 describe('find or create', () => {
   const call = 'select (f.customer).id, f.created from platform.find_or_create_customer($1, $2, $3) as f';
 
-  test('of 50 connections at once makes one customer, and all get it', async () => {
+  test('from 50 connections at once makes one customer, and all get it', async () => {
     const key = newEmail();
     const clients = await Promise.all(
       Array.from({ length: 50 }, (_, index) => database.connect(index % 2 ? 'support_app' : 'foundation_app')),
@@ -287,7 +287,7 @@ describe('find or create', () => {
     expect(same).toEqual([{ customers: 1 }]);
   });
 
-  test('changes nothing of a customer who is there, and finds the one of a former address', async () => {
+  test('changes nothing of an existing customer, and finds a customer by a former address', async () => {
     const customer = await create(foundation);
     await update(foundation, customer.id, `email = '${newEmail()}'`);
     const { rows } = await support.query(call, [customer.email_key, customer.email, 'Somebody Else']);
@@ -298,7 +298,7 @@ describe('find or create', () => {
     expect(kept).toEqual([{ name: 'Ada', version: '2' }]);
   });
 
-  test('waits for a rival who has not committed, and takes the rival’s customer', async () => {
+  test('waits for a rival that has not committed, and returns the rival’s customer', async () => {
     const email = newEmail();
     await foundation.query('begin');
     const { rows: made } = await foundation.query(call, [email, email, 'Rival']);
@@ -308,7 +308,7 @@ describe('find or create', () => {
     expect((await found).rows).toEqual([{ id: made[0].id, created: false }]);
   });
 
-  test('makes the customer itself when the rival gives up', async () => {
+  test('makes the customer itself if the rival rolls back', async () => {
     const email = newEmail();
     await foundation.query('begin');
     await foundation.query(call, [email, email, 'Rival']);
@@ -318,10 +318,10 @@ describe('find or create', () => {
     expect((await found).rows).toMatchObject([{ created: true }]);
   });
 
-  test('under repeatable read says when it cannot see the rival: try again', async () => {
+  test('under repeatable read asks for a retry if it cannot see the rival’s customer', async () => {
     const email = newEmail();
     await support.query('begin isolation level repeatable read');
-    await support.query('select from platform.customers limit 1'); // from here on it sees what is there now
+    await support.query('select from platform.customers limit 1'); // its snapshot begins here
     await create(foundation, email);
     await expect(support.query(call, [email, email, 'Late'])).rejects.toMatchObject({
       code: '40001',
@@ -331,7 +331,7 @@ describe('find or create', () => {
     expect((await support.query(call, [email, email, 'Again'])).rows).toMatchObject([{ created: false }]);
   });
 
-  test('refuses what an insert would refuse', async () => {
+  test('refuses everything that an insert refuses', async () => {
     await expect(support.query(call, ['a@example.com', 'b@example.com', 'N'])).rejects.toMatchObject({ code: '23514' });
     await expect(support.query(call, ['a@example.com', 'a@example.com', ''])).rejects.toMatchObject({ code: '23514' });
     expect((await support.query(call, ['a@example.com', 'A@example.com', 'N'])).rows).toMatchObject([
@@ -341,7 +341,7 @@ describe('find or create', () => {
 });
 
 describe('an erased customer', () => {
-  test('can be changed by no app: an update finds no row, and no error tells why', async () => {
+  test('cannot be changed by an app: an update finds no row, and no error shows the reason', async () => {
     const [erased, other] = [await create(support), await create(support)];
     await superuser.query('update platform.customers set erased_at = now() where id = $1', [erased.id]);
     for (const client of [foundation, support]) {
@@ -355,7 +355,7 @@ describe('an erased customer', () => {
     expect(rows).toEqual([{ name: 'Ada', erased: true }]);
   });
 
-  test('cannot be changed through an upsert or MERGE: these say so', async () => {
+  test('cannot be changed through an upsert or MERGE, which fail with an error', async () => {
     const erased = await create(support);
     const merge = `merge into platform.customers c using (values ($1::uuid)) as v (id) on c.id = v.id when matched then update set name = 'Back'`;
     expect((await support.query(merge, [erased.id])).rowCount).toBe(1);
@@ -365,7 +365,7 @@ describe('an erased customer', () => {
 });
 
 describe('a merged customer', () => {
-  test('cannot be its own goal', async () => {
+  test('cannot be merged into itself', async () => {
     const [one, other] = [await create(support), await create(support)];
     const merge = 'update platform.customers set merged_into = $2 where id = $1';
     await expect(superuser.query(merge, [one.id, one.id])).rejects.toMatchObject({ code: '23514' });

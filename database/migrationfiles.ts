@@ -12,7 +12,9 @@ export type Migration = {
   sql: string;
   /** One statement that runs outside of a transaction: `-- aether: no-transaction`. */
   isAlone: boolean;
-  /** Apps that were made for less than this migration refuse the database: `-- aether: breaks-apps-below 7`. */
+  /**
+   * An app that was built for an earlier migration than this refuses the database: `-- aether: breaks-apps-below 7`.
+   */
   breaksAppsBelow: number | null;
 };
 
@@ -34,7 +36,7 @@ export async function readMigrations(folder = migrationsFolder): Promise<Migrati
           `${file}: the migration after number ${index} must be named ${String(index + 1).padStart(4, '0')}_<name>.sql`,
         );
       }
-      // A checkout may turn line ends into CRLF, an editor may put a byte order mark before the text: that is no edit.
+      // CRLF line ends from a checkout and a byte order mark from an editor do not count as an edit.
       const sql = (await readFile(`${folder}/${file}`, 'utf8')).replace(/^\uFEFF/, '').replaceAll('\r\n', '\n');
       const sha256 = createHash('sha256').update(sql).digest('hex');
       return { number: index + 1, name, file, sha256, sql, ...readHeader(file, index + 1, sql) };
@@ -44,7 +46,11 @@ export async function readMigrations(folder = migrationsFolder): Promise<Migrati
 
 type Header = Pick<Migration, 'isAlone' | 'breaksAppsBelow'>;
 
-/** The comment lines at the top of a file that begin with `-- aether:`. @throws MigrationHistoryError for one that is not known */
+/**
+ * The comment lines at the top of a file that begin with `-- aether:`.
+ *
+ * @throws MigrationHistoryError for an unknown one
+ */
 function readHeader(file: string, number: number, sql: string): Header {
   const header: Header = { isAlone: false, breaksAppsBelow: null };
   for (const line of sql.split('\n')) {
@@ -64,7 +70,10 @@ function readHeader(file: string, number: number, sql: string): Header {
   return header;
 }
 
-/** A migrator that is killed after the statement and before its entry in the history runs the statement again. */
+/**
+ * Throws unless the statement can run twice: a migrator that is killed after it, before the entry in the history,
+ * repeats it.
+ */
 function requireRepeatable(file: string, sql: string): void {
   if (/\bcreate\s+(unique\s+)?index\b(?!\s+concurrently\s+if\s+not\s+exists\b)/i.test(sql))
     throw new MigrationHistoryError(

@@ -1,10 +1,11 @@
 import type pg from 'pg';
 
 /**
- * What a connection holds that makes somebody else wait: tables that were there before it began, each with its strongest lock.
+ * The locks of a connection for which others may wait: tables that existed before it began, each with its strongest
+ * lock.
  *
- * @param newest the largest oid of pg_class before it began: nobody else can wait for what is newer.
- * @param pid of the connection that is looked at; by default this one.
+ * @param newest the largest oid of pg_class before it began: no other session can wait for a newer table.
+ * @param pid of the connection; by default this one.
  * @returns such as `crm.deals (access exclusive: no reads, no writes)`, by name.
  */
 export async function listLocks(client: pg.ClientBase, newest: string, pid?: number): Promise<string[]> {
@@ -24,7 +25,7 @@ export async function listLocks(client: pg.ClientBase, newest: string, pid?: num
   });
 }
 
-/** From the strongest on; weaker ones make nobody wait but other migrations. */
+/** The strongest first. Only other migrations wait for the weaker locks that are left out. */
 const lockModes: [mode: string, meaning: string][] = [
   ['AccessExclusiveLock', 'access exclusive: no reads, no writes'],
   ['ExclusiveLock', 'exclusive: no writes'],

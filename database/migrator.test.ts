@@ -45,7 +45,7 @@ async function waitForBlocked(): Promise<number> {
 }
 
 describe('a fresh database', () => {
-  test('the real migrations apply once, and a second run finds nothing to do', async () => {
+  test('gets the real migrations once, and a second run finds nothing to do', async () => {
     const applied = await migrate(database.url('platform_migrator'));
     expect(applied).toEqual(await readMigrations());
     expect(await migrate(database.url('platform_migrator'))).toEqual([]);
@@ -54,7 +54,7 @@ describe('a fresh database', () => {
     expect(state.pending).toEqual([]);
   });
 
-  test('asking for the state changes nothing', async () => {
+  test('is not changed by a request for its state', async () => {
     await write('0001_first.sql', 'create table platform.first ()');
     const { applied, pending } = await migrationState(database.url('platform_migrator'), { folder });
     expect(applied).toEqual([]);
@@ -63,8 +63,8 @@ describe('a fresh database', () => {
   });
 });
 
-describe('rivals', () => {
-  test('of two migrators at once each migration is applied by one', async () => {
+describe('migrators that run at once', () => {
+  test('apply each migration once', async () => {
     await write('0001_first.sql', 'create table platform.first ()');
     await write('0002_second.sql', 'create table platform.second ()');
     const applied = (await Promise.all([run(), run()])).flat();
@@ -72,13 +72,13 @@ describe('rivals', () => {
     expect(await history()).toEqual(['1 first', '2 second']);
   });
 
-  test('a migrator that waits says for which session', async () => {
+  test('take turns, and the one that waits names the session', async () => {
     await write('0001_first.sql', 'create table platform.first ()');
     const holder = await database.connect('support_app');
     await holder.query(`select pg_advisory_lock(hashtext('aether migrations'))`);
     const { promise: told, resolve } = Promise.withResolvers<string>();
     const applied = run(resolve);
-    expect(await told).toMatch(/^waiting for support_app \(process \d+\), who holds the lock/);
+    expect(await told).toMatch(/^waiting for support_app \(process \d+\), which holds the lock/);
     await holder.query('select pg_advisory_unlock_all()');
     expect(await applied).toHaveLength(1);
   });
@@ -87,8 +87,8 @@ describe('rivals', () => {
 describe('a migrator that is killed', () => {
   const tables = ['a', 'b', 'c', 'd'];
 
-  // The locked table decides at which statement the migrator dies.
-  test.each(tables)('at the statement that changes table %s leaves nothing of that migration', async (locked) => {
+  // The locked table decides at which statement the migrator is killed.
+  test.each(tables)('at the statement that changes table %s leaves no part of that migration', async (locked) => {
     await write('0001_tables.sql', tables.map((name) => `create table platform.${name} (n integer);`).join('\n'));
     await run();
     const changes = tables.map(
@@ -115,7 +115,7 @@ describe('a migrator that is killed', () => {
       expect(await count(`select count(more) + count(*) as count from platform.${name}`)).toBe(1);
   });
 
-  test('before it wrote the history leaves nothing of that migration', async () => {
+  test('before it wrote the history leaves no part of that migration', async () => {
     await write('0001_first.sql', 'create table platform.first ()');
     await run();
     await write('0002_second.sql', 'create table platform.second ()');
@@ -130,7 +130,7 @@ describe('a migrator that is killed', () => {
     expect(await run()).toHaveLength(1);
   });
 
-  test('while it waits for its turn disturbs nobody', async () => {
+  test('while it waits for its turn disturbs no other session', async () => {
     await write('0001_first.sql', 'create table platform.first ()');
     await superuser.query(`select pg_advisory_lock(hashtext('aether migrations'))`);
     const { promise: isWaiting, resolve } = Promise.withResolvers<string>();
@@ -146,7 +146,7 @@ describe('a migrator that is killed', () => {
 });
 
 describe('a table in use', () => {
-  test('does not stop everybody else: the migration steps back, says for which session, and tries again', async () => {
+  test('stops no other session: the migration gives up its lock, names the holder, and tries again', async () => {
     await write(
       '0001_first.sql',
       'create table platform.first (n integer); grant select on platform.first to support_role',
@@ -164,14 +164,14 @@ describe('a table in use', () => {
       /^0002_more\.sql waits for a table in use; open transactions: support_app \(process \d+\)$/,
     );
     const other = await database.connect('support_app');
-    await other.query(`set lock_timeout = '1500ms'; select from platform.first`); // behind the migration it would wait for ever
+    await other.query(`set lock_timeout = '1500ms'; select from platform.first`); // must not wait for it
     expect(await history()).toEqual(['1 first']);
     await forgotten.query('rollback');
     expect(await applied).toHaveLength(1);
   });
 });
 
-describe('each migration begins alike', () => {
+describe('each migration begins with the same settings', () => {
   test.each([
     [
       'a search path',
@@ -218,12 +218,12 @@ describe('history', () => {
     await expect(run()).rejects.toThrow(/lacks migration 1/);
   });
 
-  test('other line ends are no edit', async () => {
+  test('other line ends do not count as an edit', async () => {
     await write('0002_second.sql', 'create table platform.second ();\r\n');
     expect(await run()).toEqual([]);
   });
 
-  test('a byte order mark is no edit', async () => {
+  test('a byte order mark does not count as an edit', async () => {
     await write('0002_second.sql', '\uFEFFcreate table platform.second ();\n');
     expect(await run()).toEqual([]);
   });
@@ -263,7 +263,7 @@ describe('files', () => {
     expect(await count(`select count(*) from pg_class where relname in ('first', 'half')`)).toBe(0);
   });
 
-  test('the bodies of functions, and names within them, are nobody’s transaction control', async () => {
+  test('words such as begin and commit in the body of a function do not count as transaction control', async () => {
     const begins = `create function platform.f() returns integer language sql begin atomic; select 1; end;`;
     await write('0001_first.sql', `${begins}\ndo $$ begin perform platform.f(); end $$;`);
     expect(await run()).toHaveLength(1);
@@ -294,7 +294,7 @@ describe('outside of a transaction', () => {
     await run();
   });
 
-  test('an index is made while readers and writers go on, and the history has it once', async () => {
+  test('an index is made while readers and writers go on, and the history lists it once', async () => {
     await write('0002_index.sql', create);
     expect(await run()).toHaveLength(1);
     expect(await indexes()).toEqual([{ name: 'first_by_n', valid: true }]);
@@ -307,7 +307,7 @@ describe('outside of a transaction', () => {
     await expect(run()).rejects.toThrow(/cannot (run inside a transaction block|be executed from a function)/);
   });
 
-  test('an unfinished index of a migrator that was killed is dropped, and made by the next one', async () => {
+  test('the next migrator drops the unfinished index of a killed one, and makes it', async () => {
     const reader = await database.connect('postgres');
     await reader.query('begin; select from platform.first');
     await write('0002_index.sql', create);
@@ -335,7 +335,7 @@ describe('outside of a transaction', () => {
     expect(await indexes()).toEqual([{ name: 'first_by_n', valid: true }]);
   });
 
-  test('a statement that waits says for whom and what it locks, and stops no reader and no writer', async () => {
+  test('a statement that waits names the holder and its own locks, and stops no reader and no writer', async () => {
     await write('0002_index.sql', create);
     const forgotten = await database.connect('postgres');
     await forgotten.query('begin; insert into platform.first values (1)');
@@ -354,7 +354,7 @@ describe('outside of a transaction', () => {
     );
   });
 
-  test('a rival that waits for its turn is not waited for by the index', async () => {
+  test('the index does not wait for another migrator that waits for its turn', async () => {
     await write('0002_index.sql', create);
     const forgotten = await database.connect('postgres');
     await forgotten.query('begin; insert into platform.first values (1)');
@@ -391,7 +391,7 @@ describe('the head of a file', () => {
     await expect(run()).rejects.toThrow(MigrationHistoryError);
   });
 
-  test('says that older apps break, and the history keeps it', async () => {
+  test('declares that older apps break, and the history keeps it', async () => {
     await write('0001_first.sql', '-- A change.\n-- aether: breaks-apps-below 1\nselect 1');
     const told: string[] = [];
     await run((line) => told.push(line));
@@ -402,11 +402,11 @@ describe('the head of a file', () => {
 });
 
 describe('what a migration locks', () => {
-  test('is told and kept: tables that were there, each with its strongest lock', async () => {
+  test('is reported and recorded: every table that existed before, with its strongest lock', async () => {
     await write('0001_first.sql', 'create table platform.first (n integer); create table platform.other (n integer)');
     const told: string[] = [];
     await run((line) => told.push(line));
-    expect(told.at(-1)).toMatch(/^migration 1 first: \d+ ms$/); // nobody waits for a table that is new
+    expect(told.at(-1)).toMatch(/^migration 1 first: \d+ ms$/); // no session can wait for a new table
     await write(
       '0002_more.sql',
       'alter table platform.first add more integer; insert into platform.other values (1); create table platform.new ()',
@@ -423,8 +423,8 @@ describe('what a migration locks', () => {
   });
 });
 
-describe('the login', () => {
-  test('what a migration creates belongs to platform_owner', async () => {
+describe('the login of a migrator', () => {
+  test('creates objects that belong to platform_owner', async () => {
     await write('0001_first.sql', 'create table platform.first ()');
     await run();
     const { rows } = await superuser.query(
@@ -433,7 +433,7 @@ describe('the login', () => {
     expect(rows[0].owner).toBe('platform_owner');
   });
 
-  test('a superuser is refused', async () => {
+  test('cannot be a superuser', async () => {
     await expect(migrate(database.url('postgres'), { folder })).rejects.toThrow(/never run as a superuser/);
   });
 
@@ -444,7 +444,7 @@ describe('the login', () => {
     },
   );
 
-  test('a database that nobody made ready is named', async () => {
+  test('gets an error that names the database if that was not bootstrapped', async () => {
     const bare = await createTestDatabase({ template: 'template0' });
     const name = new URL(bare.url('platform_migrator')).pathname.slice(1);
     await superuser.query(`revoke all on database ${name} from platform_owner`);
@@ -452,7 +452,7 @@ describe('the login', () => {
       await expect(ask(bare.url('platform_migrator'), { folder })).rejects.toThrow(`bootstrap --database ${name}`);
   });
 
-  test('the history itself is protected like every table', async () => {
+  test('finds the history protected like every table', async () => {
     await write('0001_first.sql', 'select');
     await run();
     const { rows } = await superuser.query(

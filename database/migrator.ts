@@ -22,9 +22,10 @@ const lockPatienceMs = 120_000;
 type AppliedMigration = PastMigration & { sha256: string };
 
 /**
- * Compares what a database has with what the files say. Pure.
+ * Compares a database's history with the files. Pure.
  *
- * @throws MigrationHistoryError when an applied migration was edited, or is unknown to these files (they are older than the database).
+ * @throws MigrationHistoryError if an applied migration was edited, or is not among these files (they are older than
+ *   the database).
  */
 export function compareHistory(files: Migration[], applied: AppliedMigration[]): MigrationState {
   for (const [index, past] of applied.entries()) {
@@ -49,11 +50,11 @@ export function compareHistory(files: Migration[], applied: AppliedMigration[]):
 }
 
 /**
- * Brings a database up to date. Each migration is one transaction together with its entry in the history, so being killed
- * at any statement leaves whole migrations only; rivals wait for each other. A migration that says `-- aether: no-transaction` is one
- * statement outside of a transaction: see runAlone.
+ * Brings a database up to date. Each migration is one transaction together with its entry in the history, so a kill at
+ * any statement leaves whole migrations only. Migrators that run at once wait for each other. A migration with `--
+ * aether: no-transaction` is one statement outside of a transaction: see runAlone.
  *
- * @param url as `platform_migrator`; a superuser is refused, because what it creates would belong to it.
+ * @param url as `platform_migrator`. A superuser is refused, because its objects would belong to it.
  * @returns the migrations that this call applied.
  */
 export async function migrate(
@@ -84,8 +85,9 @@ export async function migrate(
 }
 
 /**
- * Tries until it gets its locks. A statement that waits for a table makes everybody else wait behind it, so that one forgotten
- * transaction of an app would stop all of them: here the migration steps back and names that session.
+ * Tries until it gets its locks. A statement that waits for a table makes all later statements wait behind it, so one
+ * forgotten transaction would stop every app. The migration therefore gives up after a short wait, names that session,
+ * and tries again.
  */
 async function runWhenFree(
   client: pg.Client,
@@ -119,7 +121,7 @@ async function runWhenFree(
 
 async function run(client: pg.Client, migration: Migration): Promise<string[]> {
   const startedAt = performance.now();
-  // What one migration set must not be what the next one relies on, because they may run in different years.
+  // Each migration begins with the same settings: the one before it may have run years earlier.
   await client.query(
     `begin; reset all; set role platform_owner; set search_path = pg_catalog, pg_temp; set local lock_timeout = '${lockTimeoutMs}ms'`,
   );
@@ -146,7 +148,7 @@ async function record(client: pg.Client, migration: Migration, durationMs: numbe
   );
 }
 
-/** A migration in words: how long it took, what it locked, whom it breaks. */
+/** A migration in words: its duration, its locks, the apps that it breaks. */
 export function describeRun({
   durationMs,
   locks,
@@ -161,14 +163,15 @@ export function describeRun({
   return `${durationMs} ms${locked}${breaks}`;
 }
 
-// Everybody may see these, but not what another login's session does: who has locked tables of this database is enough.
+// Every login may see these columns, but not the queries of other logins. The sessions that have locked tables of this
+// database are enough.
 const openTransactions = `
   select string_agg(distinct format('%s (process %s)', a.usename, a.pid), ', ') as holders
   from pg_locks l join pg_stat_activity a using (pid) join pg_class c on c.oid = l.relation join pg_namespace n on n.oid = c.relnamespace
   where l.locktype = 'relation' and l.granted and l.database = (select oid from pg_database where datname = current_database())
     and a.pid <> pg_backend_pid() and n.nspname !~ '^pg_'`;
 
-/** What has run and what is still to run, without changing anything. */
+/** The applied and the pending migrations. It changes nothing. */
 export async function migrationState(url: string, { folder }: { folder?: string } = {}): Promise<MigrationState> {
   const files = await readMigrations(folder);
   return withMigrator(url, async (client) => {
@@ -177,10 +180,10 @@ export async function migrationState(url: string, { folder }: { folder?: string 
   });
 }
 
-/** Connects as the owner of everything, for the length of `work`. */
+/** Runs `work` with a connection that acts as the owner of all objects. */
 export async function withMigrator<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
   const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 15_000 });
-  client.on('error', () => {}); // a cut connection fails the query under way as well
+  client.on('error', () => {}); // if the connection breaks, the running query fails as well
   await client.connect();
   try {
     const { rows } = await client.query(`
@@ -204,14 +207,16 @@ export async function withMigrator<T>(url: string, work: (client: pg.Client) => 
   }
 }
 
-/** PostgreSQL itself refuses to begin, commit or roll back in there, however it is written: no migration is half applied. */
+/**
+ * In a DO block PostgreSQL itself refuses begin, commit and rollback in any spelling, so no migration is half applied.
+ */
 function asOneStatement({ sql, sha256 }: Migration): string {
   const [outer, inner] = [`$outer_${sha256}$`, `$inner_${sha256}$`];
   return `do ${outer} begin execute ${inner}${sql}${inner}; end ${outer}`;
 }
 
 async function readApplied(client: pg.Client): Promise<AppliedMigration[]> {
-  // An older start has fewer columns; its history is refused by what it has.
+  // A database of an older version has fewer columns here; its history is refused for its contents.
   return (
     await client.query(`
       select m.number, m.name, m.sha256, m.duration_ms, to_jsonb(m) -> 'breaks_apps_below' as breaks_apps_below,
@@ -220,7 +225,7 @@ async function readApplied(client: pg.Client): Promise<AppliedMigration[]> {
   ).rows;
 }
 
-/** The history is a table like any other, but older than the procedure that protects the others. */
+/** Protects the table of the history, which is older than the procedure that protects all other tables. */
 async function protectHistory(client: pg.Client): Promise<void> {
   const { rows } = await client.query(
     `select relforcerowsecurity as forced from pg_class where oid = 'platform.migrations'::regclass`,

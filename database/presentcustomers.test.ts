@@ -100,7 +100,8 @@ const children: Record<string, { by: () => pg.Client; sql: string }> = {
     sql: `insert into platform.removed_emails (id, email_key, email, customer_id, created_at, added_by_app, reason)
           values (gen_random_uuid(), 'gone@example.com', 'gone@example.com', $1, now(), 'support', 'removed')`,
   },
-  // Of a pair the smaller id comes first. A customer that is made now has a greater id, and one with zeros in front a smaller one.
+  // The smaller id of a pair comes first. A customer that is made now has a greater id; an id with leading zeros is
+  // smaller.
   'platform.review_candidates': {
     by: () => owner,
     sql: `with other as (
@@ -119,7 +120,7 @@ const children: Record<string, { by: () => pg.Client; sql: string }> = {
 };
 
 describe('a customer that was merged or erased', () => {
-  test('is tried in every table that refers to customers', async () => {
+  test('is tested with every table that refers to customers', async () => {
     const { rows } = await owner.query(`
       select conrelid::regclass || case a.attname when 'customer_id' then '' else format(' (%I)', a.attname) end as name
       from pg_constraint join pg_attribute a on a.attrelid = conrelid and a.attnum = conkey[1]
@@ -127,7 +128,7 @@ describe('a customer that was merged or erased', () => {
     expect(rows.map(({ name }) => name)).toEqual(Object.keys(children).sort());
   });
 
-  test.each(Object.keys(children))('accepts no new row of %s, and a present customer does', async (table) => {
+  test.each(Object.keys(children))('accepts no new row of %s, but a present customer does', async (table) => {
     const { by, sql } = children[table] as { by: () => pg.Client; sql: string };
     const [survivor, loser, erased] = [await newCustomer(), await newCustomer(), await newCustomer()];
     await merge(loser, survivor);
@@ -142,7 +143,7 @@ describe('a customer that was merged or erased', () => {
     expect((await by().query(sql, [survivor])).rowCount).toBe(1);
   });
 
-  test('accepts no row that moves to it, and its own rows move to the survivor', async () => {
+  test('accepts no row that moves to it, but its own rows can move to the survivor', async () => {
     const [survivor, loser] = [await newCustomer(), await newCustomer()];
     const call = children['support.calls'] as { sql: string };
     await support.query(call.sql, [loser]);
@@ -152,7 +153,7 @@ describe('a customer that was merged or erased', () => {
     await expect(support.query(move, [survivor, loser])).rejects.toMatchObject({ constraint: 'customer_merged' });
   });
 
-  test('keeps the rows that it has: they can still be changed', async () => {
+  test('keeps its rows, and they can still be changed', async () => {
     const [survivor, loser] = [await newCustomer(), await newCustomer()];
     await support.query((children['support.calls'] as { sql: string }).sql, [loser]);
     await merge(loser, survivor);
@@ -168,7 +169,7 @@ describe('a customer that was merged or erased', () => {
   });
 });
 
-test('a column of another name refuses merged customers as well, and accepts none at all', async () => {
+test('a column of another name refuses merged customers as well, but accepts null', async () => {
   await owner.query(`
     create table crm.payers (id integer, payer_id uuid references platform.customers);
     call platform.require_present_customer('crm.payers', 'payer_id')`);
@@ -195,7 +196,7 @@ describe('a merge or an erasure that races with a new child', () => {
     await refused;
   });
 
-  test.each(['merge', 'erasure'])('waits for a child that was there first, so that the %s sees it', async (kind) => {
+  test.each(['merge', 'erasure'])('waits for a child that came first, so that the %s sees it', async (kind) => {
     const [survivor, loser] = [await newCustomer(), await newCustomer()];
     await support.query('begin');
     await support.query(call(), [loser]);
@@ -206,7 +207,7 @@ describe('a merge or an erasure that races with a new child', () => {
     expect((await owner.query('select from support.calls where customer_id = $1', [loser])).rowCount).toBe(1);
   });
 
-  test('does not stop writers of the same customer from waiting for nobody', async () => {
+  test('does not make writers of the same customer wait for one another', async () => {
     const id = await newCustomer();
     await support.query('begin');
     await support.query(call(), [id]);
@@ -219,7 +220,7 @@ describe('a merge or an erasure that races with a new child', () => {
 });
 
 describe('merged_into', () => {
-  test('leads to no customer that is itself merged: the refusal names the survivor', async () => {
+  test('never leads to a customer that is itself merged: the refusal names the survivor', async () => {
     const [a, b, c] = [await newCustomer(), await newCustomer(), await newCustomer()];
     await merge(b, c);
     await expect(merge(a, b)).rejects.toMatchObject({
@@ -230,7 +231,7 @@ describe('merged_into', () => {
     expect((await merge(a, c)).rowCount).toBe(1);
   });
 
-  test('leads to no erased customer, and an erased customer is not merged', async () => {
+  test('never leads to an erased customer, and an erased customer cannot be merged', async () => {
     const [a, b, c] = [await newCustomer(), await newCustomer(), await newCustomer()];
     await erase(b);
     await expect(merge(a, b)).rejects.toMatchObject({ constraint: 'customer_erased' });
@@ -238,7 +239,7 @@ describe('merged_into', () => {
     expect((await merge(a, c)).rowCount).toBe(1);
   });
 
-  test('stays flat: a customer into which others were merged is merged only after they lead elsewhere', async () => {
+  test('stays flat: a customer with others merged into it can be merged only after they are', async () => {
     const [a, b, c] = [await newCustomer(), await newCustomer(), await newCustomer()];
     await merge(a, b);
     await expect(merge(b, c)).rejects.toMatchObject({
@@ -250,7 +251,7 @@ describe('merged_into', () => {
     expect((await merge(b, c)).rowCount).toBe(1);
   });
 
-  test('leads in no circle', async () => {
+  test('never leads in a circle', async () => {
     const [a, b] = [await newCustomer(), await newCustomer()];
     await merge(a, b);
     await expect(merge(b, a)).rejects.toMatchObject({ code: '23503', constraint: 'customer_merged' });
@@ -265,11 +266,11 @@ describe('merged_into', () => {
       constraint: 'customer_merged',
     });
     await expect(owner.query(insert, ['born-merged@example.com', b])).rejects.toMatchObject({
-      constraint: 'customer_merged', // its address would lead to a customer that is merged
+      constraint: 'customer_merged', // otherwise its address would lead to a merged customer
     });
   });
 
-  test('stays flat when two merges meet: the second waits and is refused', async () => {
+  test('stays flat if two merges meet: the second waits and is refused', async () => {
     const [a, b, c] = [await newCustomer(), await newCustomer(), await newCustomer()];
     await owner.query('begin');
     await merge(a, b);
@@ -287,7 +288,7 @@ describe('merged_into', () => {
     await late;
   });
 
-  test('leads in no circle when two customers are merged into each other at once', async () => {
+  test('never leads in a circle if two customers are merged into each other at once', async () => {
     const [a, b] = [await newCustomer(), await newCustomer()];
     const results = await Promise.allSettled([merge(a, b), merge(b, a, rival)]);
     expect(results.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);

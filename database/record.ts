@@ -1,6 +1,6 @@
 /**
- * `npm run schema`: writes schema.sql and privileges.txt as the migrations leave them, from a server of its own that is gone
- * afterwards. With `--check` it writes nothing, and fails when the committed files differ.
+ * `npm run schema`: runs the migrations on a temporary server and writes schema.sql and privileges.txt from it. With
+ * `--check` it writes nothing, and fails if the committed files differ.
  */
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

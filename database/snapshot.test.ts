@@ -19,7 +19,7 @@ beforeAll(async () => {
 const asOwner = (sql: string, of = database) =>
   withMigrator(of.url('platform_migrator'), (client) => client.query(sql));
 
-/** A database made from nothing, as on a new server. */
+/** A new, migrated database, as on a new server. */
 async function createFromNothing(): Promise<TestDatabase> {
   const made = await createTestDatabase({ template: 'template0' });
   await bootstrap(inject('aetherServer').adminUrl, { database: made.name, passwords: {} });
@@ -27,11 +27,11 @@ async function createFromNothing(): Promise<TestDatabase> {
 }
 
 describe('the committed snapshot', () => {
-  test('is what the migrations make', async () => {
+  test('agrees with what the migrations make', async () => {
     expect(await compareSnapshot(database.url('platform_migrator')), hint).toBeUndefined();
   });
 
-  test('is the same for a database made from nothing, and for every login', async () => {
+  test('agrees with a new database, and for every login', async () => {
     const other = await createFromNothing();
     await migrate(other.url('platform_migrator'));
     expect(await compareSnapshot(other.url('platform_migrator')), hint).toBeUndefined();
@@ -40,7 +40,7 @@ describe('the committed snapshot', () => {
     }
   });
 
-  test('is not what an empty database is', async () => {
+  test('differs from an empty database', async () => {
     const empty = await createFromNothing();
     const difference = await compareSnapshot(empty.url('platform_migrator'));
     expect(difference).toContain('- create table platform.customers (');
@@ -62,11 +62,11 @@ describe('the committed snapshot', () => {
   });
 });
 
-describe('a drift is reported with its object and its line', () => {
+describe('a drift is reported with its object and line', () => {
   const deals = 'create table crm.deals';
   const drifts: [name: string, drift: string, undo: string, object: string, lines: string[]][] = [
     [
-      'a column more',
+      'an additional column',
       'alter table crm.deals add colour text',
       'alter table crm.deals drop colour',
       deals,
@@ -90,14 +90,14 @@ describe('a drift is reported with its object and its line', () => {
       ['-   duration_seconds integer,', '+   duration_seconds bigint,'],
     ],
     [
-      'a column that may be missing',
+      'a column that accepts null',
       'alter table crm.deals alter name drop not null',
       'alter table crm.deals alter name set not null',
       deals,
       ['-   name text collate platform.people not null,', '+   name text collate platform.people,'],
     ],
     [
-      'a column that was allowed to be missing for a while',
+      'a column that accepted null for a while',
       'alter table crm.deals alter name drop not null; alter table crm.deals add constraint n not null name not valid',
       'alter table crm.deals drop constraint n; alter table crm.deals alter name set not null',
       deals,
@@ -192,14 +192,14 @@ describe('a drift is reported with its object and its line', () => {
       ],
     ],
     [
-      'a definer that no longer is one',
+      'a function that is no longer a definer',
       'alter function platform.record_known_by() security invoker',
       'alter function platform.record_known_by() security definer',
       'CREATE OR REPLACE FUNCTION platform.record_known_by()',
       ['-  SECURITY DEFINER'],
     ],
     [
-      'a function that may be called',
+      'a function that PUBLIC may call',
       'grant execute on function platform.count_version() to public',
       'revoke execute on function platform.count_version() from public',
       'CREATE OR REPLACE FUNCTION platform.count_version()',
@@ -247,7 +247,7 @@ describe('a drift is reported with its object and its line', () => {
       ['- create view crm.customer_context as', '+ create view crm.customer_context with (security_invoker=true) as'],
     ],
     [
-      'a table more',
+      'an additional table',
       'create table crm.added ()',
       'drop table crm.added',
       'create table crm.added',
@@ -258,14 +258,14 @@ describe('a drift is reported with its object and its line', () => {
       ],
     ],
     [
-      'a type more',
+      'an additional type',
       `create type crm.colour as enum ('red')`,
       'drop type crm.colour',
       '-- also: type crm.colour',
       ['+ -- also: type crm.colour'],
     ],
     [
-      'what will be granted later',
+      'a default privilege',
       'alter default privileges in schema crm grant select on tables to support_role',
       'alter default privileges in schema crm revoke select on tables from support_role',
       'alter default privileges for role platform_owner in schema crm grant select on tables to support_role',
@@ -280,7 +280,7 @@ describe('a drift is reported with its object and its line', () => {
 
     const [heading, ...rest] = told?.split('\n') ?? [];
     expect(heading?.replace(/^schema\.sql:\d+, /, '')).toBe(object);
-    // If two lines exchanged their places, either may be reported first.
+    // If two lines changed places, either may be reported first.
     expect(rest.filter((line) => /^[+-] /.test(line)).sort()).toEqual([...lines].sort());
     const removed = lines.find((line) => line.startsWith('- '))?.slice(2);
     const number = Number(heading?.match(/:(\d+)/)?.[1]);
@@ -296,23 +296,24 @@ describe('a drift is reported with its object and its line', () => {
     expect(told).toContain('+ alter table crm.deals owner to postgres;');
   });
 
-  test('the database opened to everybody', async () => {
+  test('a database that PUBLIC may use', async () => {
     await superuser.query(`grant temporary on database ${database.name} to public`);
     const told = await compareSnapshot(database.url('platform_migrator'));
     await superuser.query(`revoke temporary on database ${database.name} from public`);
     expect(told).toContain('+ grant temporary on database to public;');
   });
 
-  test('and when all of them are undone, none', async () => {
+  test('no drift is left after all of them are undone', async () => {
     expect(await compareSnapshot(database.url('platform_migrator'))).toBeUndefined();
   });
 });
 
 describe('partitions that are made and dropped at run time', () => {
-  test('are no drift, however many events there were', async () => {
+  test('are not a drift, for any number of events', async () => {
     const { url, connect } = await createTestDatabase();
     const [sync, owner] = [await connect('sync_app'), await connect('postgres')];
-    // A million events later: numbered from another place, in another size, and the oldest partition dropped.
+    // A million events later the partitions begin at another position, have another size, and the oldest one is
+    // dropped.
     const insert = `insert into sync.events (position, id, type, key, row_id, audience, app, login, data, previous, occurred_at, sequenced_at)
       values ($1, $1, 't', 'k', 'r', 'platform', 'sync', 'sync_app', '{}', '{}', $2, $2)`;
     await owner.query(insert, [1, '2026-01-01']);
@@ -326,7 +327,7 @@ describe('partitions that are made and dropped at run time', () => {
     expect(await compareSnapshot(url('platform_migrator')), hint).toBeUndefined();
   });
 
-  test('are seen when one is not like the others', async () => {
+  test('are a drift if one differs from the others', async () => {
     const told = async (change: string, undo: string) => {
       await asOwner(change);
       const difference = await compareSnapshot(database.url('platform_migrator'));
@@ -345,7 +346,7 @@ describe('partitions that are made and dropped at run time', () => {
     expect(await compareSnapshot(database.url('platform_migrator'))).toBeUndefined();
   });
 
-  test('are distinguished from constraints that are always there', async () => {
+  test('are told apart from constraints that always exist', async () => {
     await asOwner(`create table crm.parted (n integer) partition by list (n); create table crm.parted_one partition of crm.parted for values in (1);
       create table crm.numbers_p1 (n integer)`);
     const told = await compareSnapshot(database.url('platform_migrator'));
@@ -356,7 +357,7 @@ describe('partitions that are made and dropped at run time', () => {
 });
 
 describe('the order in which things were made', () => {
-  test('does not show', async () => {
+  test('does not change the text', async () => {
     const steps = [
       `create table crm.one (n integer, m integer)`,
       `create table crm.two (n integer)`,
@@ -384,7 +385,7 @@ describe('the order in which things were made', () => {
   });
 });
 
-describe('the difference of two texts', () => {
+describe('the difference between two texts', () => {
   const line = fc.constantFrom(
     '',
     'create table a (',
@@ -405,7 +406,7 @@ describe('the difference of two texts', () => {
     );
   });
 
-  test('has every line that is missing under the number it has', () => {
+  test('lists every missing line under its number', () => {
     fc.assert(
       fc.property(text, text, (committed, actual) => {
         let number = 0;
@@ -421,7 +422,7 @@ describe('the difference of two texts', () => {
     );
   });
 
-  test('does not see line ends, but sees a blank', () => {
+  test('ignores line ends, but not a blank', () => {
     const committed = 'create table a (\n  n integer\n);\n';
     expect(describeDifference(committed.replaceAll('\n', '\r\n'), committed)).toBeUndefined();
     expect(describeDifference(committed, committed.replaceAll('\n', '\r\n'))).toBeUndefined();

@@ -11,11 +11,11 @@ const header = `-- The whole schema as the migrations leave it: a page to read, 
 `;
 
 /**
- * Everything that people made in this database, as SQL text: two databases compare equal however they came about.
- * Reads the catalogue only, so any login may ask. Starts a transaction of its own.
+ * Everything that people made in this database, as SQL text. Two databases with the same objects give the same text, in
+ * whatever order these were made. It only reads the catalogue, so any login may call it. It starts its own transaction.
  */
 export async function describeSchema(client: pg.ClientBase): Promise<string> {
-  // Repeatable read: the catalogue of one moment. An empty search_path: every name is written out.
+  // Repeatable read: the catalogue of one moment. An empty search_path: every name has its schema.
   await client.query(`begin isolation level repeatable read read only; set local search_path = ''`);
   try {
     const { rows } = await client.query<{ object: string; text: string }>(catalogue);
@@ -40,8 +40,8 @@ export async function writeSnapshot(text: string): Promise<void> {
 }
 
 /**
- * How a database differs from the committed snapshot: undefined when it does not, else the lines it has too many (+) and
- * those it lacks (-), under the object they belong to.
+ * How a database differs from the committed snapshot: its extra lines (+) and its missing lines (-), each under its
+ * object. Undefined if it does not differ.
  *
  * @param url as `platform_migrator`.
  */
@@ -50,8 +50,8 @@ export async function compareSnapshot(url: string): Promise<string | undefined> 
 }
 
 /**
- * The lines that differ, each group under the object it belongs to and the line of the committed text where it starts;
- * undefined when the texts are equal. Pure; line ends may be either kind.
+ * The lines that differ, in groups: each begins with its object and the number of the line in the committed text.
+ * Undefined if the texts are equal. Pure; the texts may have either kind of line ends.
  */
 export function describeDifference(committed: string, actual: string): string | undefined {
   const lines: string[] = [];
@@ -73,7 +73,7 @@ export function describeDifference(committed: string, actual: string): string | 
 }
 
 const splitLines = (text: string) => text.split(/\r?\n/);
-// At the margin; what belongs to a table, as its indexes do, starts no object of its own.
+// An object starts at the margin. A part of a table, such as an index, does not start a new object.
 const startsObject = new RegExp(
   `^(${[
     'create (or replace )?(extension|schema|collation|sequence|(unlogged |foreign )?table|(materialized )?view|function|procedure|aggregate)',

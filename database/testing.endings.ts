@@ -1,5 +1,6 @@
 import { afterAll } from 'vitest';
 import { endAll } from './testing.ts';
 
-// In a set-up file, which runs for each file of tests: the module of atEnd may be loaded for the first of them only.
+// This is a set-up file, because those run for each test file; the module of atEnd may be loaded only for the first
+// one.
 afterAll(endAll);

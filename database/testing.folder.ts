@@ -6,8 +6,9 @@ const memory = '/dev/shm';
 const memoryBytesMin = 4 * 1024 ** 3;
 
 /**
- * An empty folder for data that nobody needs after the tests, open to the user as whom root runs PostgreSQL. In memory, where there is room:
- * a database of each test file is a thousand small files, and a disk spends more on making and removing them than the tests on what is in them.
+ * An empty folder for data that the tests throw away. The user that runs PostgreSQL for root can enter it. It is in
+ * memory if there is room: the database of each test file is a thousand small files, and a disk takes longer to make
+ * and remove them than the tests take.
  */
 export async function newTestFolder(name: string): Promise<string> {
   const folder = await mkdtemp(join((await hasRoom()) ? memory : tmpdir(), `aether-${name}-`));
@@ -20,6 +21,6 @@ async function hasRoom(): Promise<boolean> {
     const { bavail, bsize } = await statfs(memory);
     return bavail * bsize >= memoryBytesMin;
   } catch {
-    return false; // not on this system
+    return false; // this system has no such folder
   }
 }

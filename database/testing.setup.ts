@@ -19,7 +19,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
       synchronous_commit: 'off',
       full_page_writes: 'off',
       max_connections: '300',
-      autovacuum: 'off', // a worker for each of dozens of databases that are gone a minute later
+      autovacuum: 'off', // it would start a worker for each of dozens of databases that last a minute
     },
   });
   await migrate(local.urlOf('platform_migrator'));

@@ -16,23 +16,23 @@ export type TestLogin = Login | 'postgres' | 'aether_admin';
 export type TestDatabase = {
   name: string;
   url(login: TestLogin): string;
-  /** A connection of this login, closed when the file's tests are done. */
+  /** A connection of this login; it is closed after the file's tests. */
   connect(login: TestLogin): Promise<pg.Client>;
 };
 
 const endings: (() => Promise<unknown>)[] = [];
 
-/** What testing.endings.ts calls: a hook that is added from inside another hook or a test never runs. */
+/** testing.endings.ts calls these: a hook that is added inside another hook or a test never runs. */
 export async function endAll(): Promise<void> {
   for (const end of endings.splice(0).reverse()) await end();
 }
 
-/** Runs `end` when the test file is done, the latest first. From anywhere in it: the top level, a hook, a test. */
+/** Runs `end` after the test file, the latest first. It may be called at the top level, in a hook or in a test. */
 export function atEnd(end: () => Promise<unknown>): void {
   endings.push(end);
 }
 
-/** A database of this test file's own, migrated, empty, dropped when the file is done. */
+/** A migrated, empty database for this test file alone; it is dropped after the file. */
 export async function createTestDatabase({
   template = templateDatabase,
 }: {
@@ -42,7 +42,7 @@ export async function createTestDatabase({
   const name = `test_${randomBytes(6).toString('hex')}`;
   const admin = new pg.Client({ connectionString: adminUrl });
   await admin.connect();
-  // As files: through the log, which is the default, it takes four times as long.
+  // Copied as files: through the log, which is the default, it takes four times as long.
   await admin.query(`create database ${name} template ${template} strategy file_copy`);
   await openDatabase(admin, name);
   await admin.end();
@@ -55,7 +55,7 @@ export async function createTestDatabase({
   const clients: pg.Client[] = [];
   atEnd(async () => {
     await Promise.all(clients.map((client) => client.end()));
-    const superuser = new pg.Client({ connectionString: superuserUrl }); // who alone may send an autovacuum away
+    const superuser = new pg.Client({ connectionString: superuserUrl }); // only a superuser may cancel an autovacuum
     await superuser.connect();
     await superuser.query(`drop database ${name} with (force)`);
     await superuser.end();
@@ -65,7 +65,7 @@ export async function createTestDatabase({
     url,
     async connect(login) {
       const client = new pg.Client({ connectionString: url(login) });
-      client.on('error', () => {}); // a test may cut the connection; its next query then says so
+      client.on('error', () => {}); // a test may cut the connection; its next query fails then
       await client.connect();
       clients.push(client);
       return client;
@@ -74,8 +74,8 @@ export async function createTestDatabase({
 }
 
 /**
- * Waits until another connection waits for what `holder` holds: the moment at which two meet. It never comes when the other one does not
- * need the lock, and the test times out.
+ * Waits until another connection waits for a lock of `holder`. If the other connection never needs the lock, the test
+ * times out.
  */
 export async function untilSomebodyWaits(holder: pg.Client): Promise<void> {
   const isWaitedFor = 'select from pg_locks l where not l.granted and pg_backend_pid() = any (pg_blocking_pids(l.pid))';

@@ -4,9 +4,10 @@ import type pg from 'pg';
 const lookEveryMs = 100;
 
 /**
- * Waits until nobody else holds the advisory lock of this name, and holds it until the connection ends. Any login may hold such a
- * lock: while it waits it says who does, so that an operator can end a holder who has no business there. It asks again and again instead of waiting in the
- * server: a statement that waits has a snapshot, for which `create index concurrently` of the holder would wait for ever.
+ * Waits for the advisory lock of this name, and holds it until the connection ends. Any login may hold such a lock, so
+ * it reports the holder while it waits: an operator can end a session that should not hold it. It polls instead of
+ * waiting in the server, because a waiting statement has a snapshot, and `create index concurrently` of the holder
+ * would wait for that snapshot for ever.
  */
 export async function takeTurn(
   client: pg.ClientBase,
@@ -22,7 +23,7 @@ export async function takeTurn(
       [name],
     );
     if (rows[0].mine) return;
-    const waiting = `waiting for ${rows[0].holder ?? 'another one'}, who holds the lock “${name}”`;
+    const waiting = `waiting for ${rows[0].holder ?? 'another session'}, which holds the lock “${name}”`;
     if (waiting !== told) onProgress(waiting);
     told = waiting;
   }

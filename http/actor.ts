@@ -3,7 +3,7 @@ import type { MiddlewareHandler } from 'hono';
 import type { Caller } from './caller.ts';
 import { Problem } from './problem.ts';
 
-/** 401: nobody has signed in, or the sign-in has ended. A web app then goes to /signin. */
+/** 401: the caller has not signed in, or the sign-in has ended. A web app then goes to /signin. */
 export function refuseStranger(headers: Record<string, string> = {}): Problem {
   return new Problem({
     status: 401,
@@ -13,7 +13,7 @@ export function refuseStranger(headers: Record<string, string> = {}): Problem {
   });
 }
 
-/** Lets in every caller who is known, and tells the handler who acts: `c.get('actor')`, undefined for a machine. */
+/** Lets in every known caller and gives the handler the person who acts: `c.get('actor')`, undefined for a machine. */
 export const staffOnly: MiddlewareHandler = async (c, next) => {
   const caller: Caller | undefined = await c.get('authenticate')?.(c);
   if (!caller) throw refuseStranger();
@@ -23,7 +23,7 @@ export const staffOnly: MiddlewareHandler = async (c, next) => {
   for (const cookie of caller.cookies ?? []) c.res.headers.append('Set-Cookie', cookie);
 };
 
-/** 403: the caller is no administrator. */
+/** 403: the caller is not an administrator. */
 export function refuseNonAdmin(): Problem {
   return new Problem({
     status: 403,

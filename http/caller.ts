@@ -1,13 +1,13 @@
 import type { User } from '@aether/platform';
 import type { Context } from 'hono';
 
-/** The sender of a request, once sign-in has found out who it is. */
+/** The sender of a request, as sign-in identified it. */
 export type Caller = {
   /** The person who acts; undefined for a machine. */
   actor: User | undefined;
   /**
-   * What the token allows, by name. Undefined: whatever the person may do. A machine always has a set, and so has a person's token
-   * that was made for some scopes only.
+   * The scopes of the token. Undefined: the caller may do everything that the person may do. A machine always has a set
+   * of scopes, and so does a person's token that was made for some scopes only.
    */
   scopes?: ReadonlySet<string>;
   /** `Set-Cookie` values that the answer must carry. */
@@ -16,5 +16,9 @@ export type Caller = {
   isStillWelcome(): Promise<boolean>;
 };
 
-/** Finds out who sends a request; undefined when nobody has signed in. @throws Problem when it must not be answered. */
+/**
+ * Identifies the sender of a request; undefined if the sender has not signed in.
+ *
+ * @throws Problem when the request must not be answered.
+ */
 export type Authenticate = (c: Context) => Promise<Caller | undefined>;

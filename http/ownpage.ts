@@ -3,15 +3,15 @@ import { isLoopbackHost } from './loopback.ts';
 import { Problem } from './problem.ts';
 
 /**
- * Refuses what a browser may send for a foreign page: a request for another name than this server's own (a rebound one), and one
- * whose page is of another origin. For everything that a cookie alone would open.
+ * Refuses requests that a browser may send for a foreign page: a request to another host name than this server's own
+ * (DNS rebinding), and a request from a page of another origin. Use it for everything that a cookie alone can open.
  *
- * @param publicUrl where people reach this server, when that is not this machine itself.
+ * @param publicUrl the address at which people reach this server, if that is not this machine itself.
  * @throws Problem
  */
 export function requireOwnPage(c: Context, publicUrl: URL | undefined): void {
   const host = c.req.header('host') ?? '';
-  // The target may name a host of its own (GET http://elsewhere/ HTTP/1.1), which then counts more than the header.
+  // The target may name a host itself (GET http://elsewhere/ HTTP/1.1), which then overrides the header.
   const isOwn = (name: string) => name.toLowerCase() === publicUrl?.host || isLoopbackHost(name);
   if (!isOwn(host) || !isOwn(new URL(c.req.url).host))
     throw refuseForeign('the Host of this request is another name', publicUrl);
@@ -24,7 +24,7 @@ export function requireOwnPage(c: Context, publicUrl: URL | undefined): void {
   if (isForeign) throw refuseForeign('this request was sent by a foreign web page', publicUrl);
 }
 
-/** The origin of this server's own pages, when it was called by this name. */
+/** The origin of this server's own pages, for a call by this name. */
 export function ownOrigin(host: string, publicUrl: URL | undefined): string {
   return publicUrl && host.toLowerCase() === publicUrl.host ? publicUrl.origin : `http://${host.toLowerCase()}`;
 }

@@ -43,7 +43,7 @@ test.each([
   [new CustomerMerged('0199aaaa-0000-7000-8000-000000000001'), 409, 'customer-merged'],
   [new InvalidEmail('no-at', 'needs an @'), 422, 'invalid-email'],
   [new VersionConflict('customer', 3, 5), 409, 'customer-version-conflict'],
-])('%s of the platform reaches the client with its words and fields', async (error, status, code) => {
+])('%s of the platform reaches the client with its message and fields', async (error, status, code) => {
   failure = error;
   const problem = await readProblem(await fetch(`${server.url}/fail`));
   expect(problem).toMatchObject({ status, code, detail: error.message });
@@ -51,7 +51,7 @@ test.each([
   expect(server.entries.filter((entry) => entry.level > 30)).toEqual([]);
 });
 
-test('a field that the platform refuses stands where the request had it: in the query of what has no body', async () => {
+test('a field that the platform refuses is reported in the query if the request has no body', async () => {
   failure = new InvalidEmail('domain', 'must have a domain');
   const message = 'must have a domain';
   const inQuery = await readProblem(await fetch(`${server.url}/fail?email=a@b`));
@@ -76,7 +76,7 @@ test('a version conflict carries both versions', async () => {
 test.each([
   [new DatabaseUnavailable(new Error('connect ECONNREFUSED 10.0.0.1')), '5'],
   [new DatabaseBusy(new Error('canceling statement')), '2'],
-])('%s is a 503 that says when to come back, and its cause is only in the log', async (error, retryAfter) => {
+])('%s is a 503 with a Retry-After, and its cause is only in the log', async (error, retryAfter) => {
   failure = error;
   const response = await fetch(`${server.url}/fail`);
   expect(response.headers.get('retry-after')).toBe(retryAfter);
@@ -93,10 +93,10 @@ test.each([
 });
 
 test.each([
-  ['an error nobody expected', new TypeError('secret of the driver')],
+  ['an unexpected error', new TypeError('secret of the driver')],
   ['a wrong setting', new ConfigurationError('secret of the operator')],
   ['a framework failure', new HTTPException(500, { message: 'secret of the framework' })],
-  ['something thrown that is no error', 'secret string'],
+  ['a thrown value that is not an Error', 'secret string'],
 ])('%s is a bare 500 and is logged once', async (_, error) => {
   for (const path of ['/fail', '/fail/later']) {
     failure = error;
@@ -112,14 +112,14 @@ test.each([
   }
 });
 
-test('a 4xx of the framework keeps its status, not its words', async () => {
+test('a 4xx of the framework keeps its status, but not its message', async () => {
   failure = new HTTPException(400, { message: 'secret input' });
   const problem = await readProblem(await fetch(`${server.url}/fail`));
   expect(problem).toMatchObject({ status: 400, code: 'malformed-request' });
   expect(JSON.stringify(problem)).not.toContain('secret');
 });
 
-test('a problem of a route arrives whole', async () => {
+test('a problem of a route reaches the client whole', async () => {
   failure = new Problem({
     status: 409,
     code: 'deal-closed',
@@ -142,13 +142,13 @@ test('an unknown address is a 404', async () => {
   expect(await readProblem(await fetch(`${server.url}/nowhere`))).toMatchObject({ status: 404, code: 'no-such-route' });
 });
 
-test('a method that an address does not know is a 405 that lists those it knows', async () => {
+test('an unknown method of an address is a 405 that lists the known ones', async () => {
   const response = await fetch(`${server.url}/things/1`, { method: 'DELETE' });
   expect(response.headers.get('allow')).toBe('GET, HEAD, PUT, OPTIONS');
   expect(await readProblem(response)).toMatchObject({ status: 405, code: 'method-not-allowed' });
 });
 
-test('OPTIONS says what there is and lets no foreign page in', async () => {
+test('OPTIONS lists the methods and lets no foreign page in', async () => {
   const response = await fetch(`${server.url}/things/1`, {
     method: 'OPTIONS',
     headers: {

@@ -5,7 +5,7 @@ import { HTTPException } from 'hono/http-exception';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import type { Logger } from 'pino';
 
-/** One refused field. `in` is left out when it is the body. */
+/** One refused field. `in` is left out if the field is in the body. */
 export const FieldProblemSchema = z
   .object({
     field: z.string().openapi({ description: 'Path of the field: email, items[0].name', example: 'email' }),
@@ -35,16 +35,16 @@ export type FieldProblem = z.infer<typeof FieldProblemSchema>;
 type ProblemMembers = { expected: number; actual: number } | { survivor: string };
 type ProblemParts = {
   status: ContentfulStatusCode;
-  /** kebab-case and stable: clients branch on it. */
+  /** In kebab-case, and stable, because clients branch on it. */
   code: string;
-  /** What the caller does next. Shown as it is: no personal data, no text of a driver. */
+  /** The caller's next step. People see this text, so it must hold no personal data and no text of a driver. */
   detail: string;
   errors?: FieldProblem[];
   members?: ProblemMembers;
   headers?: Record<string, string>;
 };
 
-/** A refusal with words for the client. Throw it anywhere below an app of `createApp`. */
+/** A refusal with a message for the client. Throw it anywhere below an app of `createApp`. */
 export class Problem extends Error {
   readonly status: ContentfulStatusCode;
   readonly code: string;
@@ -62,7 +62,7 @@ export class Problem extends Error {
     this.headers = headers;
   }
 
-  /** The code in words: the same for every occurrence, as RFC 9457 asks. */
+  /** The code in words. RFC 9457 asks for the same title at every occurrence. */
   get title(): string {
     return (this.code.charAt(0).toUpperCase() + this.code.slice(1)).replaceAll('-', ' ');
   }
@@ -89,7 +89,7 @@ export class Problem extends Error {
 
 const fieldProblemsMax = 20;
 
-/** 422: the listed fields are wrong. At most 20 are named, however many there are. */
+/** 422: the listed fields are wrong. It names at most 20 of them. */
 export function refuseFields(errors: FieldProblem[]): Problem {
   const detail =
     errors.length === 1
@@ -104,7 +104,10 @@ export function answerProblem(c: Context, problem: Problem): Response {
   return c.body(problem.toBody(c.get('requestId')), problem.status, problem.toHeaders());
 }
 
-/** The one place where an error becomes an answer. What nobody expected is logged, once, and the client learns no more than its request id. */
+/**
+ * The one place where an error becomes an answer. An unexpected error is logged once, and the client gets only the
+ * request id.
+ */
 export function createErrorHandler(log: Logger): ErrorHandler {
   return (error, c) => {
     const problem = translateError(error, c);
@@ -115,7 +118,7 @@ export function createErrorHandler(log: Logger): ErrorHandler {
   };
 }
 
-/** Turns any error, of the request `c` if it came that far, into a problem; an unknown one into a bare 500. */
+/** Turns any error into a problem, an unknown one into a bare 500. `c` is the request, if there is one. */
 export function translateError(error: unknown, c?: Context): Problem {
   if (error instanceof Problem) return error;
   if (error instanceof PlatformError && (error.httpStatus < 500 || error.httpStatus === 503))
@@ -128,7 +131,7 @@ export function translateError(error: unknown, c?: Context): Problem {
   });
 }
 
-/** The platform names fields and knows no requests: what had no body had them in its query. */
+/** The platform names fields without knowing the request. A request without a body had them in its query. */
 function translatePlatformError(error: PlatformError, c: Context | undefined): Problem {
   const isInQuery = (field: string) => c?.req.method === 'GET' && c.req.query(field) !== undefined;
   const { code, httpStatus, message, fields, retryAfterSeconds } = error;

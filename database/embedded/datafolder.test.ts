@@ -11,8 +11,8 @@ import { isRoot, password, query, useServers } from './testing.embedded.ts';
 
 const { start, emptyPlace, copiedPlace } = useServers();
 
-describe('an obstacle is refused and left as it was', () => {
-  test('data of another version of PostgreSQL', async () => {
+describe('a start refuses and leaves alone', () => {
+  test('data of another major version of PostgreSQL', async () => {
     const folder = await emptyPlace();
     await mkdir(join(folder, 'base'), { recursive: true });
     await writeFile(join(folder, 'PG_VERSION'), '17\n');
@@ -20,7 +20,7 @@ describe('an obstacle is refused and left as it was', () => {
     expect(await readdir(folder)).toEqual(['PG_VERSION', 'base']);
   });
 
-  test('a folder of something else', async () => {
+  test('a folder with other files', async () => {
     const folder = await emptyPlace();
     await mkdir(folder);
     await writeFile(join(folder, 'thesis.txt'), 'the only copy');
@@ -28,7 +28,7 @@ describe('an obstacle is refused and left as it was', () => {
     expect(await readFile(join(folder, 'thesis.txt'), 'utf8')).toBe('the only copy');
   });
 
-  test('a file', async () => {
+  test('a file in place of the folder', async () => {
     const folder = await emptyPlace();
     await writeFile(folder, 'the only copy');
     await expect(start({ folder })).rejects.toThrow(/is not a folder/);
@@ -91,7 +91,7 @@ describe('making a data folder', () => {
     expect(await query(server, 'show data_directory')).toEqual([[folder]]);
   });
 
-  test('gives initdb the password in a file for its eyes only, and leaves nothing behind when initdb fails', async () => {
+  test('passes initdb the password in a private file, and leaves nothing behind if initdb fails', async () => {
     const folder = await emptyPlace();
     const [initdb, seen] = [`${folder}-initdb`, `${folder}-seen`];
     const script = `#!/bin/sh
@@ -113,20 +113,20 @@ describe('making a data folder', () => {
   });
 });
 
-describe('who the server runs as', () => {
-  test('an ordinary user is refused the folder of another, with both named and the command that hands it over', async () => {
+describe('the system user of the server', () => {
+  test('cannot be an ordinary user for another’s folder: the error names both and the repair', async () => {
     const other = (process.getuid?.() ?? 0) + 1;
     await expect(chooseServerUser(dirname(await emptyPlace()), other)).rejects.toThrow(
       /belongs to the user \S+ .*and you are .*sudo chown -R/,
     );
   });
 
-  test('an ordinary user runs it as oneself', async () => {
+  test('is the present user if that is an ordinary one', async () => {
     const { uid } = await stat(dirname(await emptyPlace()));
     expect(await chooseServerUser(await emptyPlace(), uid || 1000)).toBeUndefined();
   });
 
-  test('a user that cannot be made is named, with the other way', () =>
+  test('is named, with advice, if it cannot be created', () =>
     expect(findOrCreateUser('no:such')).rejects.toThrow(/user no:such .* could not be made .*ordinary user/));
 });
 
@@ -139,7 +139,7 @@ describe.runIf(isRoot)('as root', () => {
     if (moved) await rm(moved, { recursive: true, force: true });
   });
 
-  test('new data in a folder that the server cannot enter, such as root’s home, is made where the server can enter, and a link leads there', async () => {
+  test('new data for a folder that the server cannot enter is made elsewhere, and a link leads there', async () => {
     const closed = join(dirname(await emptyPlace()), 'closed');
     const folder = join(closed, 'open', 'postgres');
     await makeFolder(dirname(folder));
@@ -150,14 +150,14 @@ describe.runIf(isRoot)('as root', () => {
     expect(server.folder).toMatch(/^\/var\/lib\/aether\//);
     expect(await readdir(folder)).toContain('PG_VERSION');
     await server.stop();
-    await (await start({ folder })).stop(); // the second time through the link
+    await (await start({ folder })).stop(); // the second start goes through the link
     await removeEmbedded(folder);
-    const again = await start({ folder }); // through a link to nothing
+    const again = await start({ folder }); // through a link to a missing folder
     expect(again.folder).toBe(server.folder);
     await again.stop();
   });
 
-  test('data that is there stays, and the folder on the way that the server cannot enter is named', async () => {
+  test('existing data stays, and the error names the folder on the way that the server cannot enter', async () => {
     const folder = await copiedPlace();
     await handOver(folder, (await findOrCreateUser('postgres')).uid);
     const closed = dirname(folder);
@@ -167,7 +167,7 @@ describe.runIf(isRoot)('as root', () => {
     expect(await readdir(folder)).toEqual(before);
   });
 
-  test('so is a program that the server cannot reach, and an open way is no matter', async () => {
+  test('the error names a program that the server cannot reach, and there is none if the way is open', async () => {
     const user = await findOrCreateUser('postgres');
     const program = await emptyPlace();
     await writeFile(program, '', { mode: 0o755 });
@@ -183,7 +183,7 @@ describe.runIf(isRoot)('as root', () => {
     await checkReach(await findOrCreateUser('postgres'), [folder]);
   });
 
-  test('the folder of an ordinary user is served as that user, who can go on with it', async () => {
+  test('the folder of an ordinary user is served as that user, so that the user can go on with it', async () => {
     const folder = await copiedPlace();
     await handOver(folder, 65_534);
     await start({ folder });
@@ -191,7 +191,7 @@ describe.runIf(isRoot)('as root', () => {
     expect([await ownerOf(`${folder}.log`), await ownerOf(`${folder}.lock`)]).toEqual([65_534, 65_534]);
   });
 
-  test('a copy that root made is handed to the user postgres', async () => {
+  test('a copy that root made is given to the user postgres', async () => {
     const folder = await copiedPlace();
     await handOver(folder, 0);
     await chmod(folder, 0o755);

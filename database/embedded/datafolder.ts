@@ -19,21 +19,24 @@ import { give, makeFolder } from './serveruser.ts';
 
 const settingsFile = 'aether.conf';
 
-/** The folder's true path, so that two names of one folder are one server. Makes the folders above it, not itself. */
+/**
+ * The folder's real path, so that two names of one folder mean one server. Makes the folders above it, but not the
+ * folder itself.
+ */
 export async function locate(folder: string): Promise<string> {
   const wanted = resolve(folder);
   await makeFolder(dirname(wanted));
   return realpath(wanted).catch(async (error) => {
     if (error.code !== 'ENOENT') throw error;
-    const goal = await readlink(wanted).catch(() => undefined); // a link to what is not there yet, or no more
+    const goal = await readlink(wanted).catch(() => undefined); // a link to a folder that does not exist
     if (goal) return locate(resolve(dirname(wanted), goal));
     return join(await realpath(dirname(wanted)), basename(wanted));
   });
 }
 
 /**
- * Whether there is a data folder of this major version already. Anything else that is there, and is not empty, is refused
- * and left alone.
+ * Whether the folder already holds data of this major version. It throws for a folder with anything else in it, and
+ * leaves that folder alone.
  */
 export async function holdsData(folder: string, major: string): Promise<boolean> {
   const names: string[] = await readdir(folder).catch((error) => {
@@ -57,7 +60,8 @@ export async function holdsData(folder: string, major: string): Promise<boolean>
 }
 
 /**
- * Makes a new data folder, whole or not at all: it is made beside, and takes its name when it is complete.
+ * Makes a new data folder, whole or not at all: the folder is made under another name beside it, and is renamed when it
+ * is complete.
  *
  * @param password of the superuser `postgres`.
  * @param durable whether it must survive a power cut in the next half minute.
@@ -73,7 +77,7 @@ export async function makeDataFolder(
   }: { binaries: Binaries; user?: OsUser; password: string; durable: boolean; onRunning?: () => void },
 ): Promise<void> {
   await removeUnfinished(folder);
-  // A name of its own: an initdb whose parent was killed may still be writing into the one before.
+  // A new name each time: an initdb whose parent was killed may still be writing into the earlier folder.
   const workshop = await mkdtemp(`${folder}.new-`);
   try {
     const [data, passwordFile] = [join(workshop, 'data'), join(workshop, 'password')];
@@ -120,7 +124,7 @@ async function runInitdb(
 async function removeUnfinished(folder: string): Promise<void> {
   const names = await readdir(dirname(folder));
   for (const name of names.filter((each) => each.startsWith(`${basename(folder)}.new-`)))
-    await rm(join(dirname(folder), name), { recursive: true, force: true }).catch(() => {}); // still in use: next time
+    await rm(join(dirname(folder), name), { recursive: true, force: true }).catch(() => {}); // in use
 }
 
 /** Replaces the settings that the server reads when it starts. */

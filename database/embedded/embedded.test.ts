@@ -22,7 +22,7 @@ async function listen(port = 0): Promise<{ port: number; close(): Promise<unknow
   return { port: (server.address() as net.AddressInfo).port, close: () => once(server.close(), 'close') };
 }
 
-/** A process that is no server, of the user whom the server runs as: the worst case of a reused process number. */
+/** A process that is not a server, of the user that runs the server: the worst case of a reused process number. */
 async function startBystander(folder: string): Promise<number> {
   const user = await chooseServerUser(folder);
   const bystander = spawn('sleep', ['60'], { cwd: '/', ...(user && { uid: user.uid, gid: user.gid }) });
@@ -32,7 +32,7 @@ async function startBystander(folder: string): Promise<number> {
 }
 
 describe('a new data folder', () => {
-  test('is served on 127.0.0.1 alone, in UTF-8 with the builtin locale, to nobody without the password', async () => {
+  test('is served on 127.0.0.1 alone, in UTF-8 with the builtin locale, and only with the password', async () => {
     const folder = await emptyPlace();
     const progress: string[] = [];
     let ticks = 0;
@@ -42,7 +42,7 @@ describe('a new data folder', () => {
 
     expect(server.adopted).toBe(false);
     expect(progress[0]).toMatch(/making .* data folder/);
-    // The last one: a port that somebody takes at this very moment is passed over.
+    // The last one, because the server passes over a port that another program takes at this moment.
     expect(progress.at(-1)).toBe(`starting PostgreSQL on port ${server.port}`);
     expect(ticks, 'the event loop is free meanwhile').toBeGreaterThan(10);
     expect(
@@ -56,7 +56,7 @@ describe('a new data folder', () => {
     expect((await readdir(dirname(folder))).sort()).toEqual(['postgres', 'postgres.lock', 'postgres.log']);
   });
 
-  test('after initdb was killed midway is made again', async () => {
+  test('is made again after initdb was killed midway', async () => {
     const folder = await emptyPlace();
     const killed = startElsewhere({ folder });
     const beside = () => readdir(dirname(folder), { recursive: true });
@@ -72,7 +72,7 @@ describe('a new data folder', () => {
     expect((await beside()).filter((name) => name.includes('.new-'))).toEqual([]);
   });
 
-  test('started by two processes at once has one server, and the other start adopts it', async () => {
+  test('has one server if two processes start it at once: the second adopts it', async () => {
     const folder = await emptyPlace();
     const elsewhere = startElsewhere({ folder });
     const [here, there] = await Promise.all([start({ folder }), elsewhere.begun]);
@@ -93,7 +93,7 @@ describe('settings', () => {
     expect((await query(server, sql, [names])).flat()).toEqual(values);
   });
 
-  test('that PostgreSQL does not know stop the start with the last lines of its log', async () => {
+  test('that PostgreSQL does not know make the start fail with the last lines of its log', async () => {
     const folder = stoppedPlace();
     await expect(start({ folder, settings: { shared_bufers: '1GB' } })).rejects.toThrow(
       /did not start.*postgres\.log.*unrecognized configuration parameter "shared_bufers"/s,
@@ -114,7 +114,7 @@ describe('settings', () => {
 });
 
 describe('a port in use', () => {
-  test('is passed over for the next free one, but refused where it must be that one', async () => {
+  test('is passed over for the next free one, but is refused if the port must be exact', async () => {
     const folder = stoppedPlace();
     const other = await listen();
     await expect(start({ folder, port: other.port, portExact: true })).rejects.toThrow(`Port ${other.port} is in use`);
@@ -122,7 +122,7 @@ describe('a port in use', () => {
     await other.close();
   });
 
-  test('by a server that took it at the same moment is passed over as well', async () => {
+  test('is passed over even if a server takes it at the same moment', async () => {
     const [one, two] = [stoppedPlace(), await copiedPlace()];
     const [first, second] = await Promise.all([start({ folder: one }), start({ folder: two })]);
     expect(first.port).not.toBe(second.port);
@@ -130,7 +130,7 @@ describe('a port in use', () => {
     expect(await query(second, 'show data_directory')).toEqual([[two]]);
   });
 
-  test('is distinguished from other failures also where only PostgreSQL notices it', async () => {
+  test('is distinguished from other failures even if only PostgreSQL notices it', async () => {
     const folder = stoppedPlace();
     const other = await listen();
     const cluster = { folder, binaries: await findBinaries(), user: await chooseServerUser(folder) };
@@ -153,7 +153,7 @@ describe('a server that is running', () => {
     expect((await start({ folder })).adopted).toBe(false);
   });
 
-  test('is not adopted with another password, and goes on', async () => {
+  test('is not adopted with another password, and keeps running', async () => {
     const folder = stoppedPlace();
     const server = await start({ folder });
     await expect(start({ folder, password: 'another' })).rejects.toThrow(
@@ -165,7 +165,7 @@ describe('a server that is running', () => {
     expect(await readdir(folder), 'the refused start leaves no server').not.toContain('postmaster.pid');
   });
 
-  test('is not adopted from a copy of its folder: the copy gets its own', async () => {
+  test('is not adopted from a copy of its folder: the copy gets its own server', async () => {
     const folder = stoppedPlace();
     const server = await start({ folder });
     const copied = await copiedPlace();
@@ -176,7 +176,7 @@ describe('a server that is running', () => {
     expect(await query(server, 'select 1')).toEqual([[1]]);
   });
 
-  test.runIf(process.platform === 'linux')('is adopted from its folder after that was moved', async () => {
+  test.runIf(process.platform === 'linux')('is adopted after its folder was moved', async () => {
     const [folder, moved] = [await copiedPlace(), await emptyPlace()];
     const server = await start({ folder });
     await rename(folder, moved);
@@ -185,7 +185,7 @@ describe('a server that is running', () => {
 });
 
 describe('a pid file left behind', () => {
-  test('that names another process neither keeps the server from starting nor makes it stop that process', async () => {
+  test('does not keep the server from starting, and does not stop the other process that it names', async () => {
     const folder = stoppedPlace();
     const server = await start({ folder });
     const pidFile = await readFile(join(folder, 'postmaster.pid'), 'utf8');
@@ -200,7 +200,7 @@ describe('a pid file left behind', () => {
     expect(isAlive(bystander)).toBe(true);
   });
 
-  test('by a server that was killed is recovered from, once its last process is gone', async () => {
+  test('by a killed server is replaced when the last process of that server is gone', async () => {
     const folder = stoppedPlace();
     const server = await start({ folder });
     await query(server, 'create table kept_by_the_log as select 42 as answer');
@@ -226,7 +226,7 @@ describe('a pid file left behind', () => {
 });
 
 describe('stopping', () => {
-  test('immediately keeps what was committed, and a start brings it back on the same port', async () => {
+  test('immediately keeps committed data, and a start brings the server back on the same port', async () => {
     const server = await start({ folder: stoppedPlace() });
     await query(server, 'create table kept as select 42 as answer');
     await server.stop('immediate');
@@ -236,7 +236,7 @@ describe('stopping', () => {
     expect(await query(server, 'select answer from kept')).toEqual([[42]]);
   });
 
-  test('twice, and twice at once, is as good as once', async () => {
+  test('twice, also at once, has the same effect as once', async () => {
     const folder = stoppedPlace();
     const server = await start({ folder });
     await Promise.all([server.stop(), server.stop('immediate')]);
@@ -244,7 +244,7 @@ describe('stopping', () => {
     expect(await readdir(folder)).not.toContain('postmaster.pid');
   });
 
-  test('gives the port up: a start that finds it taken says so', async () => {
+  test('gives up the port, and a later start that finds the port taken reports it', async () => {
     const server = await start({ folder: stoppedPlace() });
     await server.stop();
     const thief = await listen(server.port);
@@ -256,7 +256,7 @@ describe('stopping', () => {
 });
 
 describe('removing', () => {
-  test('stops the server that runs over the folder and leaves nothing of its data', async () => {
+  test('stops the server of the folder and leaves nothing of its data', async () => {
     const folder = await emptyPlace();
     const server = await start({ folder });
     await query(server, 'create table kept as select 42 as answer');
@@ -266,7 +266,7 @@ describe('removing', () => {
     await removeEmbedded(folder);
   });
 
-  test('leaves a folder of something else alone', async () => {
+  test('leaves a folder with other files alone', async () => {
     const folder = await emptyPlace();
     await mkdir(folder);
     await writeFile(join(folder, 'letter.txt'), 'dear');

@@ -18,15 +18,18 @@ import { chooseServerUser, giveAll, touch } from './serveruser.ts';
 import { withLock } from './startlock.ts';
 
 export type EmbeddedServer = {
-  /** Where its data is. For root this may be another place than was asked for: one that the server's user can enter. */
+  /**
+   * Where its data is. For root this may differ from the folder that was asked for: the server's user must be able to
+   * enter it.
+   */
   folder: string;
   port: number;
-  /** It was running already, left by an earlier process; its settings are those of that start. */
+  /** The server was already running, left by an earlier process; it keeps the settings of that start. */
   adopted: boolean;
   superuserUrl(database?: string): string;
-  /** Returns when the server is gone, also when it was gone before. `immediate` does not wait for a checkpoint. */
+  /** Returns when the server is gone, even if it was gone before. `immediate` does not wait for a checkpoint. */
   stop(mode?: 'fast' | 'immediate'): Promise<void>;
-  /** After `stop`: on the same port, or an error. */
+  /** Starts the server again after `stop`, on the same port. @throws when the port is taken */
   start(): Promise<void>;
 };
 
@@ -55,14 +58,16 @@ const settingsOfOurs = ['port', 'listen_addresses', 'unix_socket_directories'];
 const portAttemptsMax = 100;
 
 /**
- * A real PostgreSQL server on 127.0.0.1, over a data folder that is made when missing. It outlives this process until it is
- * stopped; a second start on the same folder adopts it.
+ * Starts a real PostgreSQL server on 127.0.0.1, with a data folder that is made when missing. The server outlives this
+ * process until it is stopped; a second start with the same folder adopts it.
  *
- * @param options.folder keeps the data; the log is `<folder>.log` beside it.
- * @param options.port the next free one is taken when it is in use, unless `portExact`.
- * @param options.settings PostgreSQL's, over the defaults here. With `fsync` off a new folder is not forced to disk either.
- * @param options.onRunning called once, if PostgreSQL's programs have work to do that is only waited for: the time for work of one's own.
- * @param options.password of the superuser `postgres`: given to a new folder, and that of an old one.
+ * @param options.folder holds the data; the log is `<folder>.log` beside it.
+ * @param options.port if it is in use, the next free one is taken, unless `portExact` is set.
+ * @param options.settings PostgreSQL's; they override the defaults here. With `fsync` off, a new folder is not forced
+ *   to disk either.
+ * @param options.onRunning called once, while this process only waits for PostgreSQL's programs: the caller can do its
+ *   own work then.
+ * @param options.password of the superuser `postgres`: a new folder gets it, an old folder must have it.
  * @throws Error that says what to do: no programs for this platform, a folder of something or somebody else or of another
  *   version, a wrong password, data whose letters end at ASCII, no free port, or the last lines of the log when the server does not start.
  */
@@ -107,7 +112,7 @@ export async function startEmbedded(options: {
 /**
  * Stops the server of a data folder and deletes the folder in any state. A missing folder is fine.
  *
- * @throws Error when something else is in the folder, which is then left alone.
+ * @throws Error if the folder holds something else; the folder is left alone then.
  */
 export async function removeEmbedded(dataFolder: string): Promise<void> {
   const folder = await locate(dataFolder);
@@ -137,7 +142,7 @@ function refuseOptions(password: string, settings: Record<string, string>): void
   formatSettings(settings);
 }
 
-/** Two starts of one folder, or a start and a stop, take turns. */
+/** Serialises starts and stops of one folder. */
 async function exclusively<T>({ folder, user, onProgress }: Wish, work: () => Promise<T>): Promise<T> {
   const file = `${folder}.lock`;
   await touch(file, user);
@@ -179,7 +184,7 @@ async function launch(wish: Wish): Promise<number> {
     onProgress(`starting PostgreSQL on port ${port}`);
     const failure = await startPostmaster(wish, port, wish.onRunning);
     if (!failure) return port;
-    // Somebody took the port after we looked, or processes of a killed server are still leaving.
+    // Another program took the port after the check, or processes of a killed server are still ending.
     const passing = failure.kind === 'leftover' || (failure.kind === 'port' && portExact);
     if (failure.kind === 'other' || (passing && attempt >= 20))
       throw new Error(`PostgreSQL did not start. The end of ${logOf(folder)}:\n${failure.log}`);

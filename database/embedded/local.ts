@@ -8,16 +8,16 @@ import { readSecret } from './secret.ts';
 
 export type LocalServer = {
   server: EmbeddedServer;
-  /** The administrator, who is no superuser: the same rights as on a hosted server. */
+  /** The administrator. It is not a superuser, so it has the same rights as on a hosted server. */
   adminUrl: string;
   urlOf(login: Login, database?: string): string;
 };
 
 /**
- * A PostgreSQL of one's own, bootstrapped the way a hosted one would be: the superuser makes an administrator, the
+ * Starts a local PostgreSQL and bootstraps it like a hosted one: the superuser makes an administrator, and the
  * administrator makes the roles and the database.
  *
- * @param folder keeps the data and the secret from which every password is derived; created when missing.
+ * @param folder holds the data and the secret from which every password is derived; created when missing.
  * @param onRunning as for startEmbedded
  */
 export async function startLocal(options: {
@@ -48,7 +48,7 @@ export async function startLocal(options: {
   return { server, adminUrl, urlOf: (login, other = database) => urlFor(adminUrl, login, passwords[login], other) };
 }
 
-/** Stops and deletes what `startLocal` keeps in this folder, but for the secret. */
+/** Stops the server that `startLocal` started in this folder and deletes its data, but not the secret. */
 export async function removeLocal(folder: string): Promise<void> {
   await removeEmbedded(join(folder, 'postgres'));
 }

@@ -22,7 +22,7 @@ export function parsePidFile(text: string): Postmaster | undefined {
   return { pid, port, state: lines[7] || 'starting' };
 }
 
-/** The running server of this data folder; one that is starting or stopping is waited for. */
+/** The running server of this data folder. While the server is starting or stopping, it waits. */
 export async function findPostmaster(folder: string): Promise<Postmaster | undefined> {
   const deadline = Date.now() + waitMaxSeconds * 1000;
   for (;;) {
@@ -39,8 +39,8 @@ export async function findPostmaster(folder: string): Promise<Postmaster | undef
 }
 
 /**
- * Removes a `postmaster.pid` that a server left behind when its number now belongs to another process: PostgreSQL would
- * take that process for a server and not start. Only while nobody else can be starting this folder.
+ * Removes a stale `postmaster.pid` whose process number now belongs to another process: PostgreSQL would take that
+ * process for a server and not start. The caller makes sure that no other start of this folder runs.
  */
 export async function removeStalePidFile(folder: string): Promise<void> {
   const found = parsePidFile(await readPidFile(folder));
@@ -62,7 +62,10 @@ function isAlive(pid: number): boolean {
   }
 }
 
-/** A server works inside its data folder; where the system does not tell, its command line names the folder. */
+/**
+ * A server's working folder is its data folder. If the system does not show that, the command line of the server names
+ * the folder.
+ */
 async function isPostmasterOf(pid: number, folder: string): Promise<boolean> {
   if (!isAlive(pid)) return false;
   const command = await commandOf(pid);
@@ -89,12 +92,12 @@ async function commandOf(pid: number): Promise<string> {
   return output;
 }
 
-/** Whether something accepts connections there. Asking does not take the port, not even for a moment. */
+/** Whether a program accepts connections on the port. The check does not take the port, not even for a moment. */
 export async function isTaken(port: number): Promise<boolean> {
   const { promise, resolve } = Promise.withResolvers<boolean>();
   const socket = net.connect({ port, host: '127.0.0.1', timeout: 1000 });
   socket.on('connect', () => resolve(true));
-  socket.on('timeout', () => resolve(true)); // too busy to answer, but there
+  socket.on('timeout', () => resolve(true)); // something is there, but too busy to answer
   socket.on('error', () => resolve(false));
   return promise.finally(() => socket.destroy());
 }
@@ -102,9 +105,9 @@ export async function isTaken(port: number): Promise<boolean> {
 export type StartFailure = { kind: 'port' | 'leftover' | 'other'; log: string };
 
 /**
- * Starts the server, in a session of its own: Ctrl-C in our terminal does not reach it.
+ * Starts the server in its own session, so that Ctrl-C in this terminal does not reach it.
  *
- * @returns nothing when it is ready; else what its log says about this start.
+ * @returns nothing if it is ready; otherwise the part of its log about this start.
  */
 export async function startPostmaster(
   cluster: Cluster,
@@ -129,12 +132,12 @@ export async function startPostmaster(
 /** Stops the server if one runs. `fast` writes everything out first; `immediate` leaves that to the next start. */
 export async function stopPostmaster(cluster: Cluster, mode: 'fast' | 'immediate'): Promise<void> {
   const { folder, binaries, user } = cluster;
-  // Never on the word of a pid file alone: pg_ctl would signal whichever process now has the number.
+  // A pid file alone is not enough: pg_ctl would signal any process that now has the number.
   const running = await findPostmaster(folder);
   if (!running) return;
   const args = ['stop', '-w', '-t', `${waitMaxSeconds}`, '-m', mode, '-D', folder];
   const { ok, output } = await run(binaries.pg_ctl, args, user);
-  // pg_ctl looks at the pid file, and the process goes a moment after it: until then it holds its port.
+  // pg_ctl watches the pid file, but the process ends a moment after the file is gone, and holds its port until then.
   for (let n = 0; ok && n < 500 && (await isPostmasterOf(running.pid, folder)); n++) await wait(10);
   if (await isPostmasterOf(running.pid, folder))
     throw new Error(`The server of ${folder} did not stop: ${output}. Its log is ${logOf(folder)}.`);

@@ -9,18 +9,18 @@ export type Outcome = { ok: boolean; output: string };
 /**
  * Runs a program to its end, without a shell and with nothing on its standard input.
  *
- * @param user the system user it runs as; undefined: the present one.
- * @param onRunning called when it runs, and this process has nothing to do but wait.
+ * @param user the system user that runs it; undefined: the present user.
+ * @param onRunning called when the program runs and this process only waits for it.
  * @returns what it printed, and whether it ended well; it throws only when the program cannot be started at all.
  */
 export async function run(file: string, args: string[], user?: OsUser, onRunning?: () => void): Promise<Outcome> {
   const child = spawn(file, args, {
-    // A user we switch to may not be allowed into our own working folder.
+    // The other user may not be allowed to enter our working folder.
     cwd: '/',
     env: environment(),
     stdio: ['ignore', 'pipe', 'pipe'],
     windowsHide: true,
-    // A terminal sends Ctrl-C to its whole group: what begins or ends a server is not to be cut short by impatience.
+    // A terminal sends Ctrl-C to its whole process group. A start or stop of a server must not be interrupted that way.
     detached: process.platform !== 'win32',
     ...(user && { uid: user.uid, gid: user.gid }),
   });
@@ -39,7 +39,7 @@ export async function run(file: string, args: string[], user?: OsUser, onRunning
   return { ok: code === 0, output: output.trim() };
 }
 
-/** Ours, in English, without the PG… variables that would change what PostgreSQL's programs do. */
+/** Our environment, in English, without the PG… variables that change how PostgreSQL's programs behave. */
 function environment(): NodeJS.ProcessEnv {
   const kept = Object.entries(process.env).filter(([name]) => !/^(PG|LC_|LANG)/.test(name));
   return { ...Object.fromEntries(kept), LC_ALL: 'C' };

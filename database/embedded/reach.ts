@@ -6,14 +6,17 @@ import { locate } from './datafolder.ts';
 import type { OsUser } from './program.ts';
 import { checkReach, findClosed, makeFolder } from './serveruser.ts';
 
-/** Where root keeps what the server's user may not enter where it is, such as in root's own home. */
+/**
+ * For root: the place of programs and data that the server's user cannot reach otherwise, for example in root's home.
+ */
 const reachable = '/var/lib/aether';
 
 /**
- * Lets the server's user come to its data and its programs. Where a folder on the way is closed to it, the programs are copied, and a new
- * data folder is, under /var/lib/aether; a symlink in its place leads there.
+ * Makes the data and the programs reachable for the server's user. If a folder on the way is closed to that user, the
+ * programs are copied to /var/lib/aether, and a new data folder is made there; a symlink in its place leads there.
  *
- * @returns where they are. @throws Error that names the closed folder when there is data already, or /var/lib/aether is closed too
+ * @returns where they are. @throws Error that names the closed folder if there is data already, or if /var/lib/aether
+ *   is closed too
  */
 export async function bringWithinReach(
   user: OsUser | undefined,
@@ -30,7 +33,7 @@ export async function bringWithinReach(
   return near;
 }
 
-/** Only what is not there yet: data that is, stays where its owner put it. */
+/** Only for a new folder: existing data stays where its owner put it. */
 async function moveAside(folder: string): Promise<string> {
   const isThere = await lstat(folder).then(
     () => true,
@@ -43,7 +46,7 @@ async function moveAside(folder: string): Promise<string> {
   return locate(folder);
 }
 
-/** One copy of each version for all. */
+/** All data folders share one copy of each version. */
 async function copyPrograms({ initdb, pg_ctl, postgres }: Binaries): Promise<Binaries> {
   const native = dirname(dirname(postgres));
   const { name, version } = JSON.parse(await readFile(join(dirname(native), 'package.json'), 'utf8'));
@@ -54,7 +57,8 @@ async function copyPrograms({ initdb, pg_ctl, postgres }: Binaries): Promise<Bin
   );
   if (!isThere) {
     await makeFolder(reachable);
-    // Beside, and in its place when it is whole: two may copy at once, and one may be killed.
+    // It is copied under another name and renamed when it is complete: two processes may copy at once, and one may be
+    // killed.
     const workshop = await mkdtemp(join(reachable, 'copying-'));
     try {
       await mkdir(join(workshop, 'native'), { mode: 0o755 });

@@ -10,7 +10,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true }));
 
-test('is made once, by however many at once, is readable by its owner alone, and stays', async () => {
+test('a secret is made once, even by many processes at once, stays, and only its owner can read it', async () => {
   const read = await Promise.all(Array.from({ length: 20 }, () => readSecret(folder)));
   expect(new Set(read).size).toBe(1);
   expect(read[0]).toMatch(/^[\w-]{43}$/);
@@ -19,7 +19,7 @@ test('is made once, by however many at once, is readable by its owner alone, and
   expect(await readdir(folder)).toEqual(['secret']);
 });
 
-test('that was cut short is refused: passwords derived from it could be had by anybody', async () => {
+test('a secret that was cut short is refused, because anybody could guess passwords derived from it', async () => {
   const whole = await readSecret(folder);
   for (const length of [0, 20]) {
     await truncate(join(folder, 'secret'), length);
@@ -29,7 +29,7 @@ test('that was cut short is refused: passwords derived from it could be had by a
   expect(await readSecret(folder)).not.toBe(whole);
 });
 
-test.skipIf(process.getuid?.() === 0)('that is somebody else’s is said to be', async () => {
+test.skipIf(process.getuid?.() === 0)('a secret of another user is refused with advice', async () => {
   await readSecret(folder);
   await chmod(join(folder, 'secret'), 0);
   await expect(readSecret(folder)).rejects.toThrow(/cannot be read and written by you/);

@@ -6,10 +6,10 @@ import { makeFolder } from './serveruser.ts';
 const secretCharacters = 43; // 32 bytes in base64url
 
 /**
- * The secret from which every password of this server is derived. It is made if there is none yet.
+ * Returns the secret from which every password of this server is derived. If there is none yet, it is made.
  *
  * @param folder created when missing.
- * @throws Error with words for the person who starts the server, if the secret cannot be read or is damaged.
+ * @throws Error with advice for the person who starts the server, if the secret cannot be read or is damaged.
  */
 export async function readSecret(folder: string): Promise<string> {
   await makeFolder(folder);
@@ -28,7 +28,7 @@ export async function readSecret(folder: string): Promise<string> {
   );
 }
 
-/** Whole or not at all, and of two who make it at once both get the same. */
+/** Makes the file whole or not at all. If two processes make it at once, both get the same secret. */
 async function makeSecret(file: string): Promise<string> {
   const aside = `${file}.${randomUUID()}`;
   await writeFile(aside, randomBytes(32).toString('base64url'), { mode: 0o600, flag: 'wx' });

@@ -5,11 +5,11 @@ import { type OsUser, run } from './program.ts';
 const isRoot = () => process.getuid?.() === 0;
 
 /**
- * Who the server of this data folder runs as: undefined for oneself, but PostgreSQL refuses to run as root, so that for
- * root it is the owner of the folder, and the user `postgres` for a new one (made when missing).
+ * The system user that runs the server of this data folder; undefined: the present user. PostgreSQL refuses to run as
+ * root, so for root it is the owner of the folder, or the user `postgres` for a new folder (created when missing).
  */
 export async function chooseServerUser(folder: string, me = process.getuid?.()): Promise<OsUser | undefined> {
-  if (me === undefined) return undefined; // Windows: pg_ctl gives up the rights of an administrator by itself
+  if (me === undefined) return undefined; // Windows: pg_ctl drops an administrator's rights by itself
   const owner = await stat(folder).catch((error) => {
     if (error.code !== 'ENOENT') throw error;
     return undefined;
@@ -49,7 +49,10 @@ export async function findOrCreateUser(name: string): Promise<OsUser> {
   );
 }
 
-/** Refuses when the user cannot enter a folder or run a program, and names the first folder on the way that is closed. */
+/**
+ * Throws if the user cannot enter a folder or run a program; the error names the first folder on the way that is
+ * closed.
+ */
 export async function checkReach(user: OsUser | undefined, paths: string[]): Promise<void> {
   const closed = user && (await findClosed(user, paths));
   if (!closed) return;
@@ -59,11 +62,11 @@ export async function checkReach(user: OsUser | undefined, paths: string[]): Pro
   );
 }
 
-/** The first folder on the way that the user cannot enter, or program that it cannot run. */
+/** The first folder on the way that the user cannot enter, or the program that it cannot run. */
 export async function findClosed(user: OsUser, paths: string[]): Promise<string | undefined> {
   const steps = new Set<string>();
   for (const path of paths) for (const step of ancestry(path)) steps.add(step);
-  // Asked of the system as that user: access lists and read-only mounts count as well.
+  // The system decides, as that user, so that access lists and read-only mounts count as well.
   const script = 'for step; do test -x "$step" || { printf %s "$step"; exit 1; }; done';
   const { ok, output } = await run('/bin/sh', ['-c', script, 'sh', ...steps], user);
   return ok ? undefined : output;
@@ -71,7 +74,7 @@ export async function findClosed(user: OsUser, paths: string[]): Promise<string 
 
 const ancestry = (path: string): string[] => (path === dirname(path) ? [path] : [...ancestry(dirname(path)), path]);
 
-/** Makes a folder and those above it. For root it is open to the server's user under any umask. */
+/** Makes a folder and the folders above it. For root, they are open to the server's user under any umask. */
 export async function makeFolder(folder: string): Promise<void> {
   const first = await mkdir(folder, { recursive: true }).catch((error) => {
     throw new Error(`The folder ${folder} cannot be made (${error.code} at ${error.path}): choose another place.`, {
@@ -82,7 +85,7 @@ export async function makeFolder(folder: string): Promise<void> {
   for (const made of ancestry(folder).filter((each) => each.length >= first.length)) await chmod(made, 0o755);
 }
 
-/** Makes the file if it is missing and hands it to the server's user. */
+/** Makes the file if it is missing, and gives it to the server's user. */
 export async function touch(file: string, user: OsUser | undefined): Promise<void> {
   try {
     await writeFile(file, '', { flag: 'a', mode: 0o600 });
@@ -100,7 +103,7 @@ export async function give(path: string, user: OsUser | undefined): Promise<void
   if (user) await chown(path, user.uid, user.gid);
 }
 
-/** Hands over a whole folder that root owns, such as a copy made by root. */
+/** Gives a whole folder that root owns, such as a copy made by root, to the server's user. */
 export async function giveAll(folder: string, user: OsUser | undefined): Promise<void> {
   if (!user || (await stat(folder)).uid === user.uid) return;
   const { ok, output } = await run('chown', ['-Rh', `${user.uid}:${user.gid}`, folder]);

@@ -5,10 +5,10 @@ const waitMaxMs = 120_000;
 const pollIntervalMs = 25;
 
 /**
- * Does the work while nobody else, in this process or another, does work under the same file.
+ * Does the work under the lock of a file: one caller at a time, in this process or another.
  *
- * The lock is SQLite's on an empty database, because the operating system itself drops that one when its holder is killed:
- * a file that merely exists would have to be guessed about.
+ * The lock is SQLite's on an empty database, because the operating system drops it when its holder is killed. A file
+ * whose existence is the lock would stay then, and the next process would have to guess.
  */
 export async function withLock<T>(file: string, work: () => Promise<T>, onWait: () => void): Promise<T> {
   const lock = new DatabaseSync(file, { timeout: 0 });
@@ -31,7 +31,7 @@ export async function withLock<T>(file: string, work: () => Promise<T>, onWait: 
 /**
  * Takes the lock of a file until the returned function is called or this process ends, however it ends.
  *
- * @returns undefined when somebody else has it.
+ * @returns undefined if another caller has it.
  */
 export function takeLock(file: string): (() => void) | undefined {
   const lock = new DatabaseSync(file, { timeout: 0 });

@@ -28,7 +28,7 @@ export function useServers() {
     return server;
   }
 
-  /** The path of a data folder that is not there yet, alone in a folder of its own. */
+  /** The path of a data folder that does not exist yet, in a new folder. */
   async function emptyPlace(): Promise<string> {
     const parent = join(base, String(count++));
     await mkdir(parent);
@@ -36,17 +36,17 @@ export function useServers() {
     return join(parent, 'postgres');
   }
 
-  /** The data folder of a stopped server, the same for every test: for those that leave it as it is. */
+  /** The data folder of a stopped server. All tests share it, so a test must not change it. */
   const stoppedPlace = (): string => shared;
 
-  /** A copy of it, for a test that changes it: 40 MB, which can take longer than the test. */
+  /** A copy of that folder, for a test that changes it: 40 MB, which can take longer than the test. */
   async function copiedPlace(): Promise<string> {
     const folder = await emptyPlace();
     await promisify(execFile)('cp', ['-a', shared, folder]);
     return folder;
   }
 
-  /** The same start in another process, the leader of a process group of its own as in a terminal. */
+  /** The same start in another process, which leads its own process group, as in a terminal. */
   function startElsewhere(options: Options): {
     process: ChildProcess;
     begun: Promise<{ port: number; adopted: boolean }>;

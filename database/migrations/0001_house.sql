@@ -19,13 +19,14 @@ create policy apps_read on platform.migrations for select to app_role, sync_role
 
 -- Functions in the `return` form are bound to their operators when they are created: no search_path can redirect them, and they inline.
 
--- The person for whom the app acts. The app sets it for one transaction and could set anything: keep session_user beside it.
+-- The person for whom the app acts. The app sets it for one transaction and could set anything, so a record of it keeps session_user as
+-- well.
 create function platform.current_actor() returns text
 language sql stable
 return nullif(current_setting('aether.actor', true), '');
 grant execute on function platform.current_actor() to app_role;
 
--- Row security is forced, so that the owner passes through a policy as well, and a grant made too early opens nothing.
+-- Row security is forced: the owner needs a policy as well, and a grant that is made before its policy opens nothing.
 create procedure platform.protect_table(target regclass)
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
@@ -44,19 +45,20 @@ create table platform.apps (
   constraint apps_name_free check (name not in ('platform', 'sync', 'privacy', 'operator', 'customer', 'company', 'user', 'deal', 'contact',
     'activity', 'custom_value', 'session', 'message', 'entry', 'call', 'tier'))
 );
-comment on table platform.apps is 'Which apps there are. An app stays: its name stands in what it has written.';
-comment on column platform.apps.role is 'Its login has this role, which is a member of app_role.';
-comment on column platform.apps.audience is 'Which events it is shown besides those for everybody: usually the name of its schema.';
+comment on table platform.apps is 'The apps of this house. An app is never removed, because its records and events carry its name.';
+comment on column platform.apps.role is 'The role of the app''s login; a member of app_role.';
+comment on column platform.apps.audience is
+  'The app sees the events of this audience and those for everybody. Usually the name of its schema.';
 call platform.protect_table('platform.apps');
 create policy apps_read on platform.apps for select to app_role using (true);
 -- Writes are absent: the owner adds an app.
 grant select on platform.apps to app_role;
 
 -- Writes what depends on the apps:
---   current_app()      the app of the login, which the client cannot change; never of a setting, which it can. A login in none of the
---                      roles, or in several of them (as a superuser is), belongs to no app.
+--   current_app()      the app of the login. It does not depend on a setting, because a client can change settings. A login in none of
+--                      the roles, or in several of them (as a superuser is), belongs to no app.
 --   is_app(name)       whether there is such an app
---   audience_of(name)  the audience of an app; null for what is none
+--   audience_of(name)  the audience of an app; null if there is no such app
 create procedure platform.write_app_functions()
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare

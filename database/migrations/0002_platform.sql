@@ -19,7 +19,7 @@ create table platform.users (
 );
 comment on column platform.users.id is 'The identity provider''s subject at the first sign-in.';
 comment on column platform.users.directory_object_id is
-  'With the tenant, what finds a person again: the subject differs from app registration to app registration.';
+  'Together with the tenant it identifies a person: the subject differs from app registration to app registration.';
 
 -- Sign-in finds a person by the directory account: a caller that could move the account could sign in as an administrator.
 create function platform.keep_directory_account() returns trigger
@@ -79,7 +79,7 @@ create policy apps_edit on platform.companies for update to app_role using (true
 -- Nobody may delete a company: both apps share it, and Support may refer to it.
 grant select, insert (name, domain, created_by_app), update (name, domain) on platform.companies to app_role;
 
--- The check of what platform/email.ts makes of an address, as far as PostgreSQL can tell. A key that email.ts never makes could never be
+-- Checks, as far as PostgreSQL can, that platform/email.ts could have made this key. A key that email.ts never makes could never be
 -- looked up.
 create function platform.is_email_key(key text) returns boolean
 language sql immutable parallel safe
@@ -187,18 +187,18 @@ create table platform.customers (
   merged_into uuid references platform.customers check (merged_into <> id),
   erased_at timestamptz,
   constraint customers_email_well_formed check (platform.is_line(email, 254) and octet_length(email) <= 254),
-  -- For plain ASCII the database itself vouches for the key. Beyond it PostgreSQL and JavaScript lower-case differently, and only
+  -- For plain ASCII the database itself checks the key. Beyond it PostgreSQL and JavaScript lower-case differently, and only
   -- platform/email.ts makes keys.
   constraint customers_email_key_canonical check (
     platform.is_email_key(email_key) and (email ~ '[^\x01-\x7f]' or email_key = lower(email collate "C"))),
   constraint customers_phone_canonical check (platform.is_phone(phone, phone_key, phone_extension))
 ) with (fillfactor = 90); -- room for the next version of a row in its page
 comment on column platform.customers.email_key is
-  'The canonical form of email. It stands here, not only in customer_emails, '
+  'The canonical form of email. It is here, not only in customer_emails, '
   'so that a plain insert cannot leave a customer without an address.';
 comment on column platform.customers.phone_key is 'The phone in E.164, as platform/phone.ts makes it. Searches and lookups use it.';
 comment on column platform.customers.merged_into is
-  'The customer that goes on for this one; never one that is itself merged. See platform.keep_merges_flat.';
+  'The survivor of the merge; never a customer that is itself merged. See platform.keep_merges_flat.';
 
 create index on platform.customers (company_id) where company_id is not null;
 create index on platform.customers (merged_into) where merged_into is not null;
@@ -221,10 +221,10 @@ create index customers_without_manager on platform.customers (created_at, id)
 create index customers_of_manager on platform.customers (account_manager_id, name, id) where account_manager_id is not null;
 create index customers_by_phone on platform.customers (phone_key) where phone_key is not null;
 
--- A merge is flat: merged_into leads in one step to a customer that goes on. A customer is merged only if nobody is merged into it; the
--- merge that moves those on comes first. The target's key share lock conflicts with the lock that the target's own merge or erasure takes
--- here, so of two merges that meet the second sees the first. The row's own lock is the strongest, although the update itself needs less:
--- it waits for every transaction that has just given this customer a child (see platform.require_present_customer).
+-- A merge is flat: merged_into leads in one step to the survivor. A customer can be merged only if no customer is merged into it; such
+-- customers are led to the new survivor first. The target's key share lock conflicts with the lock that the target's own merge or erasure
+-- takes here, so of two merges that meet the second sees the first. The row's own lock is the strongest, although the update itself needs
+-- less: it waits for every transaction that has just given this customer a child (see platform.require_present_customer).
 create function platform.keep_merges_flat() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
@@ -261,7 +261,7 @@ create trigger d_keep_merges_flat before update of merged_into, erased_at on pla
 create trigger d_keep_new_merges_flat before insert on platform.customers
   for each row when (new.merged_into is not null) execute function platform.keep_merges_flat();
 
--- A merged or erased customer gets no new child, whoever writes it and by which statement. The refusal names the survivor. The key share
+-- A merged or erased customer gets no new child, for every writer and every statement. The refusal names the survivor. The key share
 -- lock is the foreign key's own, so writers of the customer do not wait for it; a merge and an erasure do, and this waits for them.
 -- Security definer, because a row lock needs a right to update, and the policies hide merged and erased customers from a lock.
 create function platform.require_present_customer() returns trigger
@@ -286,8 +286,8 @@ begin
   return new;
 end $$;
 
--- To be called for every foreign key to customers; a lint finds one without it. A column that is to hold merged customers as well, such as
--- the ledger of merges, has a constraint whose comment begins with "any customer".
+-- Every foreign key to customers needs a call of this procedure; a lint finds a key without it. If a column holds merged customers on
+-- purpose, as the ledger of merges does, the comment of its constraint begins with "any customer".
 create procedure platform.require_present_customer(target regclass, customer_column name default 'customer_id')
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
@@ -299,10 +299,10 @@ end $$;
 call platform.protect_table('platform.customers');
 create policy apps_read on platform.customers for select to app_role using (true);
 create policy apps_add on platform.customers for insert to app_role with check (created_by_app = platform.current_app());
--- A write that waited while its customer was merged must not land on the customer that is left behind.
+-- A write that waited while its customer was merged must not change the merged customer.
 create policy apps_edit on platform.customers for update to app_role
   using (erased_at is null and merged_into is null) with check (true);
--- Nobody is granted id, version, the times, merged_into or erased_at, nor update of created_by_app; nobody may delete.
+-- These grants are absent on purpose: id, version, the times, merged_into and erased_at, the update of created_by_app, and every delete.
 grant select,
       insert (email, email_key, name, phone, phone_key, phone_extension, company_id, created_by_app),
       update (email, email_key, name, phone, phone_key, phone_extension, company_id)
@@ -313,7 +313,7 @@ grant insert (support_id, preferred_language, timezone), update (support_id, pre
   on platform.customers to support_role;
 
 create table platform.customer_emails (
-  -- Names the address where the address itself must not be seen, such as in a URL. It is looked for among the addresses of its customer.
+  -- Names the address where the address itself must not be seen, such as in a URL. It is looked up among the addresses of its customer.
   id uuid not null default uuidv7(),
   email_key text collate "C",
   email text not null,
@@ -332,17 +332,18 @@ create table platform.customer_emails (
   check ((verified_at is null) = (verified_by is null))
 );
 comment on table platform.customer_emails is
-  'Every address a customer is known by. Its primary key makes an address the address of one customer. Functions and a trigger on '
+  'Every address of a customer. The primary key makes sure that an address belongs to one customer. Functions and a trigger on '
   'platform.customers write it.';
-comment on column platform.customer_emails.email is 'As people are shown it.';
-comment on column platform.customer_emails.verified_at is 'When it was proven that the customer has this address; null: somebody typed it.';
+comment on column platform.customer_emails.email is 'The spelling that people see.';
+comment on column platform.customer_emails.verified_at is
+  'When it was proven that the address is the customer''s; null: somebody typed it.';
 comment on column platform.customer_emails.verified_by is 'How it was proven. signed_identity: a host page signed a visitor''s identity.';
 comment on column platform.customer_emails.added_by is
-  'The user, as the app said. Not a reference: who added it stays known when the user is gone.';
+  'The user, as the app said. Not a reference, so that the record outlives the user.';
 create index on platform.customer_emails (customer_id);
 create unique index customer_emails_one_primary on platform.customer_emails (customer_id) where is_primary;
 
--- An address that was taken away: whose it was, until when, and why. An undo reads it.
+-- An address that was taken away from a customer: which customer, when, and why. An undo reads it.
 create table platform.removed_emails (
   id uuid primary key,
   email_key text collate "C" not null,
@@ -358,10 +359,10 @@ create table platform.removed_emails (
   removed_by_app text collate "C" not null default platform.current_app(),
   removed_by text collate "C" default platform.current_actor()
 );
-comment on column platform.removed_emails.reason is 'removed: by a person. claimed: another person proved that it is theirs.';
+comment on column platform.removed_emails.reason is 'removed: a person took it away. claimed: another person proved that it is theirs.';
 create index on platform.removed_emails (customer_id);
 
--- Two customers of whom somebody should say whether they are one person.
+-- Two customers that may be the same person. A person decides.
 create table platform.review_candidates (
   id uuid primary key default uuidv7(),
   customer_id uuid not null references platform.customers,
@@ -379,7 +380,7 @@ create table platform.review_candidates (
   check ((state = 'open') = (decided_at is null))
 );
 comment on column platform.review_candidates.reason is
-  'verified_claim: other proved an unverified address of the customer, or the reverse; evidence says which address, and from whom it went.';
+  'verified_claim: one of the two proved an unverified address of the other; evidence names the address and the customer that lost it.';
 create index on platform.review_candidates (other_id);
 
 create table platform.customer_external_ids (
@@ -406,7 +407,7 @@ create policy apps_read on platform.review_candidates for select to app_role usi
 -- The apps have no writes here: see platform.record_known_by and platform.add_address. No app reads platform.removed_emails.
 grant select on platform.customer_emails, platform.customer_external_ids, platform.review_candidates to app_role;
 
--- Numbers also come from elsewhere, for example from the app that was there before. So the sequence steps over those that are taken.
+-- Some numbers were not drawn from the sequence, for example those of a former app. So the sequence steps over numbers that are taken.
 create function platform.next_customer_number(app text) returns bigint
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -423,7 +424,7 @@ end $$;
 grant execute on function platform.next_customer_number(text) to app_role;
 
 -- A row trigger cannot see whether the statement gave the key. This one fires only if it did, and leaves a mark for complete_customer.
--- Without the mark, a new address beyond ASCII would keep the key of the old one, by which nobody would find it.
+-- Without the mark, a new address beyond ASCII would keep the key of the old one, and a search would not find the customer.
 create function platform.mark_email_key() returns trigger
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
@@ -493,7 +494,7 @@ begin
   if tg_op = 'INSERT' then
     insert into platform.customer_emails (email_key, email, customer_id, is_primary) values (new.email_key, new.email, new.id, true);
   elsif new.email_key <> old.email_key then
-    -- The former primary address stays with the customer. It goes only when somebody takes it away.
+    -- The former primary address stays with the customer until somebody takes it away.
     update platform.customer_emails set is_primary = false where customer_id = new.id and is_primary;
     insert into platform.customer_emails as known (email_key, email, customer_id, is_primary)
     values (new.email_key, new.email, new.id, true)
@@ -550,11 +551,11 @@ end $$;
 grant execute on function platform.find_or_create_customer(text, text, text) to app_role;
 
 -- The addresses of a customer. All changes go through these functions: an app that could write platform.customer_emails itself could take
--- another customer's address. Each one first holds the customer, so that the addresses of one customer change one at a time, and counts
--- as a change of the customer. Without `held` in the answer the customer may not be changed: it is not there, or erased, or no longer at
--- the expected version. Without `address_id` the customer has no such address.
+-- another customer's address. Each one first holds the customer, so that the addresses of one customer change one at a time, and counts as
+-- a change of the customer. If the answer lacks `held`, the customer may not be changed: it does not exist, is erased, or is no longer at
+-- the expected version. If it lacks `address_id`, the customer has no such address.
 
--- Locks a customer that may be changed, with the caller's rights. A merged customer's id leads to the customer that goes on for it.
+-- Locks a customer that may be changed, with the caller's rights. A merged customer's id leads to its survivor.
 create function platform.hold_customer(of_customer uuid, expected_version bigint default null) returns uuid
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare held uuid;
@@ -566,7 +567,7 @@ begin
   return held;
 end $$;
 
--- The apps have no grant of this one: only the functions below count an address as a change.
+-- The apps have no grant on this function: only the functions below count an address as a change.
 create function platform.count_address_change(of_customer uuid) returns bigint
 language sql set search_path = pg_catalog, pg_temp
 begin atomic
@@ -594,7 +595,7 @@ begin
   end if;
 end $$;
 
--- Makes one of the customer's addresses the primary one. The trigger record_known_by does the rest.
+-- Makes one of the customer's addresses the primary one. The trigger record_known_by updates platform.customer_emails.
 create function platform.make_address_primary(
   of_customer uuid, of_address uuid, expected_version bigint default null, out held uuid, out address_id uuid, out version bigint)
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -607,7 +608,7 @@ begin
   returning e.id, c.version into address_id, version;
 end $$;
 
--- Moves an address to those that were taken away. The caller holds the customer.
+-- Moves an address to platform.removed_emails. The caller holds the customer's lock.
 create function platform.put_away_address(of_address platform.customer_emails, why text) returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
@@ -618,7 +619,7 @@ begin
   delete from platform.customer_emails where email_key = of_address.email_key;
 end $$;
 
--- Takes an address away from a customer. It is free then: another customer may have it.
+-- Takes an address away from a customer. Then it is free for another customer.
 create function platform.remove_address(
   of_customer uuid, of_address uuid, expected_version bigint default null, out held uuid, out address_id uuid, out version bigint)
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -636,7 +637,7 @@ begin
   version := platform.count_address_change(held);
 end $$;
 
--- Gives an address back that was taken away, as it was: with who added it, when, and whether it is verified.
+-- Gives a removed address back as it was, including its author, its time and its verification.
 create function platform.restore_address(
   of_customer uuid, of_address uuid, expected_version bigint default null, out held uuid, out address_id uuid, out version bigint)
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -662,8 +663,8 @@ end $$;
 
 -- Finds or creates the customer of an address that was just proven, and marks the address as verified. A proof wins over an unverified
 -- address that is not the primary one of its customer: that customer loses it to a new customer, and the two become a candidate for review.
--- A primary or a verified address leads to its customer. An erased customer stays as it is.
--- Locks: first the customer and then the address, as in all functions above. What was read before the lock is read again behind it.
+-- A primary or a verified address leads to its customer. An erased customer stays as it is. Locks: first the customer and then the address,
+-- as in all functions above. Everything that was read before the lock is read again under it.
 create function platform.prove_address(
   key text, address text, full_name text, out customer platform.customers, out created boolean, out taken_from uuid)
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -713,7 +714,7 @@ begin
   raise exception 'a customer with this address or number appeared meanwhile' using errcode = 'serialization_failure';
 end $$;
 
--- Foundation cannot prove an address: signed identities come from the pages on which Support's widget stands.
+-- Foundation cannot prove an address: signed identities come from the pages that embed Support's widget.
 grant execute on function platform.prove_address(text, text, text) to support_role;
 grant execute on function platform.add_address(uuid, text, text, bigint), platform.make_address_primary(uuid, uuid, bigint),
     platform.remove_address(uuid, uuid, bigint), platform.restore_address(uuid, uuid, bigint)

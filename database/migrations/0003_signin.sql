@@ -23,12 +23,12 @@ create table platform.sign_ins (
   check (expires_at <= created_at + interval '31 days')
 );
 comment on table platform.sign_ins is
-  'Tokens stand here as SHA-256 only: who reads this table cannot act as anybody. Ended and expired rows are kept for thirty days.';
+  'Tokens are stored as SHA-256 only, so a reader of this table cannot act as anybody. Ended and expired rows are kept for thirty days.';
 comment on column platform.sign_ins.next_token_hash is
-  'Given to the browser, not seen from it yet: the present token is good until it is, so that a lost answer signs nobody out.';
+  'Sent to the browser, but not used by it yet. Until then the present token stays valid, so that a lost answer signs nobody out.';
 comment on column platform.sign_ins.previous_token_hash is
-  'What the present token replaced. Good for requests that were under way; later it says that somebody has a copy.';
-comment on column platform.sign_ins.csrf_token is 'In clear: without the cookie it is good for nothing.';
+  'The token before the present one. Valid for requests that were under way; its later use shows that somebody has a copy.';
+comment on column platform.sign_ins.csrf_token is 'In clear: it is useless without the cookie.';
 comment on column platform.sign_ins.role_max is 'The most that the directory allowed at this sign-in; the role itself is the user''s.';
 create index on platform.sign_ins (user_id);
 
@@ -38,7 +38,7 @@ create policy own_add on platform.sign_ins for insert to app_role with check (ap
 -- An ended sign-in stays ended: no app brings it back.
 create policy own_edit on platform.sign_ins for update to app_role
   using (app = platform.current_app() and ended_at is null) with check (app = platform.current_app());
--- The app, the user, csrf_token and both limits never change; nobody deletes.
+-- Absent: update of the app, the user, csrf_token and both limits, and delete.
 grant select,
       insert (user_id, token_hash, csrf_token, role_max, agent, idle_max, expires_at),
       update (token_hash, next_token_hash, next_token_at, previous_token_hash, rotated_at, last_seen_at, ended_at, end_reason)
@@ -73,7 +73,7 @@ begin
   raise exception 'another directory account has this subject' using errcode = 'unique_violation', constraint = 'users_pkey';
 end $$;
 comment on function platform.sign_in_user is
-  'Whoever may call it says whom a directory account is: '
+  'The caller says which person a directory account is: '
   'the logins of the apps are trusted to have asked the directory. See docs/signin.md.';
 grant execute on function platform.sign_in_user(text, text, text, text, text) to app_role;
 

@@ -3,7 +3,7 @@
 create sequence crm.customer_number as bigint start 1000;
 grant usage on sequence crm.customer_number to foundation_role;
 
--- A change of a stage counts as a change of its pipeline, so that of two administrators who saw the same pipeline the second is told.
+-- A change of a stage counts as a change of its pipeline: if two administrators change the same version, the second gets a conflict.
 create table crm.pipelines (
   id bigint generated always as identity primary key,
   name text not null unique check (platform.is_line(name, 80)),
@@ -51,7 +51,7 @@ end $$;
 create trigger count_version after insert or update or delete on crm.pipeline_stages
   for each row execute function crm.count_stage_change();
 
--- The names of stages that were deleted, because deals have been in them.
+-- The names of deleted stages: the history of deals still shows them.
 create table crm.former_stages (
   id bigint primary key,
   name text not null
@@ -75,7 +75,7 @@ create table crm.currencies (
   decimals smallint not null check (decimals between 0 and 4),
   is_withdrawn boolean not null default false
 );
-comment on column crm.currencies.is_withdrawn is 'Replaced since 2020: a deal of that time keeps it, but nobody is offered it.';
+comment on column crm.currencies.is_withdrawn is 'Replaced since 2020: a deal of that time keeps it, but the apps do not offer it.';
 call platform.protect_table('crm.currencies');
 create policy foundation_read on crm.currencies for select to foundation_role using (true);
 -- Insert, update and delete are absent: ISO decides, and a migration follows.
@@ -117,7 +117,7 @@ create table crm.deals (
   constraint deals_request_digest_of_key check ((idempotency_key is null) = (request_digest is null))
 );
 comment on column crm.deals.request_digest is
-  'SHA-256 of the request that made the deal: tells its retry from another request that reuses the key, also after the deal was changed.';
+  'SHA-256 of the request that made the deal. It tells a retry from another request with the same key, even after the deal was changed.';
 -- The columns are in the order in which crm.customer_context groups, so that nothing is sorted.
 create index deals_customer on crm.deals (customer_id, status, currency);
 create index on crm.deals (company_id) where company_id is not null;
@@ -127,7 +127,7 @@ create index deals_by_name on crm.deals (name, id);
 create index deals_by_amount on crm.deals (amount, id);
 create index deals_by_close on crm.deals (coalesce(expected_close_on, 'infinity'), id);
 create index deals_by_change on crm.deals (updated_at, id);
--- deals_board answers one column of the board; deals_sums answers its sums without a look at the table.
+-- deals_board answers one column of the board; deals_sums answers its sums without reading the table.
 create index deals_board on crm.deals (stage_id, coalesce(expected_close_on, 'infinity'), id);
 create index deals_sums on crm.deals (pipeline_id, stage_id, status, currency) include (amount, closed_at);
 create index deals_search on crm.deals using gin ((' ' || lower(name collate pg_catalog.pg_c_utf8)) ext.gin_trgm_ops);
@@ -239,21 +239,21 @@ create table crm.deal_closings (
   reopened_version bigint,
   check (num_nulls(reopened_at, reopened_by_app, reopened_by_login, reopened_version) in (0, 4))
 );
-comment on column crm.deal_closings.given_tier is 'Null: the closing left the customer''s tier as it was.';
+comment on column crm.deal_closings.given_tier is 'Null: the closing did not change the customer''s tier.';
 comment on column crm.deal_closings.customer_id is
-  'Whose tier it was at that moment. No reference: with customer_version it names an event, and a merge must not change that.';
+  'The customer of the deal at that moment. No reference: with customer_version it names an event, and a merge must not change that.';
 comment on column crm.deal_closings.customer_version is
   'The version of the customer that the given tier made. Null: the tier did not change.';
 comment on column crm.deal_closings.deal_version is 'The version of the deal that closing it made, as its event says.';
 comment on column crm.deal_closings.closed_by is
-  'The person, as the app says; closed_by_login is what the server knows. No reference: the closing stays when the user is gone.';
+  'The person, as the app says; closed_by_login is what the server knows. No reference, so that the closing outlives the user.';
 create unique index deal_closings_that_counts on crm.deal_closings (deal_id) where reopened_at is null;
 create index deal_closings_of_deal on crm.deal_closings (deal_id, closed_at desc);
 create unique index deal_closings_of_version on crm.deal_closings (customer_id, customer_version) where customer_version is not null;
 
 call platform.protect_table('crm.deal_closings');
 create policy foundation_all on crm.deal_closings to foundation_role using (true) with check (true);
--- Update and delete are absent: this is a record. previous_tier and the authors are absent too: the database knows them.
+-- Update and delete are absent: this is a record. An insert of previous_tier and of the authors is absent too: the database fills them in.
 grant select, insert (deal_id, outcome, given_tier) on crm.deal_closings to foundation_role;
 
 -- A given tier is read and replaced under one lock, so that the previous tier is the one that was replaced. A closing without a tier takes
@@ -374,11 +374,11 @@ create table crm.activities (
   check ((created_by_app = 'support') = (type like 'support\_%')),
   check (created_by_app <> 'support' or idempotency_key is not null)
 );
-comment on column crm.activities.created_by is 'The person, as the app says; created_by_login is what the server knows.';
+comment on column crm.activities.created_by is 'The person, as the app says; created_by_login is the login that the server saw.';
 comment on column crm.activities.idempotency_key is
-  'Names the cause, so that however often it is retried there is one activity: session:<id>, closing:<id>, client:<id>.';
+  'Names the cause, so that retries make no second activity: session:<id>, closing:<id>, client:<id>.';
 comment on column crm.activities.request_digest is
-  'SHA-256 of the request that a person sent with a client_id: tells its retry from another request that reuses the id.';
+  'SHA-256 of the request that a person sent with a client_id. It tells a retry from another request with the same id.';
 create index activities_timeline on crm.activities (customer_id, occurred_at desc, id desc);
 create index activities_of_deal on crm.activities (deal_id, occurred_at desc, id desc) where deal_id is not null;
 create index activities_tasks on crm.activities (coalesce(due_at, 'infinity'), id) where type = 'task' and done_at is null;
@@ -421,9 +421,9 @@ create table crm.changes (
   names jsonb not null default '{}' check (jsonb_typeof(names) = 'object')
 );
 comment on column crm.changes.names is
-  'What was called how when it happened, because it may be gone or renamed: { "custom.colour": "Colour", "stage_id.7": "Proposal" }.';
+  'The names at that time, because fields and stages can be renamed or deleted: { "custom.colour": "Colour", "stage_id.7": "Proposal" }.';
 comment on column crm.changes.deal_id is 'Null: a change of the customer itself.';
-comment on column crm.changes.actor is 'As the app said; no reference, because what happened stands when the user is gone.';
+comment on column crm.changes.actor is 'As the app said; no reference, so that the history outlives the user.';
 create index changes_timeline on crm.changes (customer_id, occurred_at desc, id desc);
 create index changes_of_deal on crm.changes (deal_id, occurred_at desc, id desc) where deal_id is not null;
 
@@ -454,7 +454,7 @@ grant select,
       delete
   on crm.custom_fields to foundation_role;
 
--- field_key and field_label let an event of a value be read by itself: the field may be gone when the event is handled.
+-- field_key and field_label make an event of a value readable by itself: the field may be deleted when the event is handled.
 create table crm.custom_field_values (
   id bigint generated always as identity primary key,
   field_id bigint not null references crm.custom_fields on delete cascade,
@@ -490,7 +490,7 @@ declare
   given text;
   fits boolean;
 begin
-  -- The lock keeps a choice from being taken away while it is being chosen.
+  -- The lock keeps a choice from being removed while a value takes it.
   select * into field from crm.custom_fields f where f.id = case tg_op when 'DELETE' then old.field_id else new.field_id end for share;
   if tg_op = 'DELETE' then
     -- A field that is being removed is not found.
@@ -526,7 +526,7 @@ end $$;
 create trigger check_value before insert or update or delete on crm.custom_field_values
   for each row execute function crm.check_custom_value();
 
--- A value counts as a change of its record, so that of two callers that saw the same version the second is told. The function runs as the
+-- A value counts as a change of its record: if two callers change the same version, the second gets a conflict. The function runs as the
 -- owner, because no app writes versions.
 create function crm.count_custom_value() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -544,8 +544,8 @@ create trigger count_version after insert or update or delete on crm.custom_fiel
   for each row execute function crm.count_custom_value();
 
 -- A transaction that makes a deal or a company in Foundation gives the required values before it ends. Customers, and companies that
--- Support makes, are not checked: they are born in chats, where nobody knows Foundation's fields. Foundation's own routes ask for
--- customers' required values as well.
+-- Support makes, are not checked: they are made during chats, and Support does not know Foundation's fields. Foundation's own routes ask
+-- for customers' required values as well.
 create function crm.require_custom_values() returns trigger
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -569,7 +569,7 @@ create constraint trigger require_custom_values after insert on crm.deals deferr
 create constraint trigger require_custom_values after insert on platform.companies deferrable initially deferred
   for each row when (new.created_by_app = 'foundation') execute function crm.require_custom_values('company');
 
--- A choice that somebody has chosen cannot be taken away.
+-- A choice that a record uses cannot be removed.
 create function crm.keep_used_choices() returns trigger
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare used text;
@@ -595,7 +595,7 @@ create table crm.saved_views (
   created_at timestamptz not null default now(),
   unique (owner_id, page, name)
 );
-comment on column crm.saved_views.query is 'What stands behind the ? of the page’s address.';
+comment on column crm.saved_views.query is 'The query string of the page’s address, without the "?".';
 create index on crm.saved_views (page) where is_shared;
 
 call platform.protect_table('crm.saved_views');
@@ -603,9 +603,9 @@ create policy foundation_all on crm.saved_views to foundation_role using (true) 
 grant select, insert (owner_id, page, name, query, is_shared), update (name, query, is_shared), delete
   on crm.saved_views to foundation_role;
 
--- Foundation's servers seal the cursors of their lists with this key, and any of them opens a cursor that another sealed. The key keeps
--- names from being read off an address, nothing more: a person who has it could make a cursor, and read on in a list that is open to that
--- person anyway.
+-- Foundation's servers seal the cursors of their lists with this key, and any of them opens a cursor that another sealed. The key
+-- only hides the names that a cursor in an address contains: a person with the key could make a cursor, but only for a list that is open
+-- to that person anyway.
 create table crm.cursor_key (
   only_one boolean primary key default true check (only_one),
   key bytea not null default sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())) check (octet_length(key) = 32)
@@ -615,15 +615,15 @@ call platform.protect_table('crm.cursor_key');
 create policy foundation_read on crm.cursor_key for select to foundation_role using (true);
 grant select on crm.cursor_key to foundation_role;
 
--- What lists of customers are sorted by and what changes with nearly every write, apart from the record, so that its indexes need not be
--- written each time. A change of a tier writes 0.9 KB of log with this table and 2.5 KB without it (bench/updates.ts). It holds only
--- customers that lists show: neither merged nor erased ones.
+-- The sort keys of customer lists that change with nearly every write. They are kept apart from the record, so that such a write does not
+-- touch the record's indexes. A change of a tier writes 0.9 KB of log with this table and 2.5 KB without it (bench/updates.ts). It holds
+-- only customers that lists show: neither merged nor erased ones.
 create table crm.customer_order (
   customer_id uuid primary key, -- no reference: only the trigger below writes here, and customers are never deleted
   account_tier text collate "C" not null,
   updated_at timestamptz not null
 );
-comment on column crm.customer_order.account_tier is '"~" for a customer without a tier, who comes last; no tier has that key.';
+comment on column crm.customer_order.account_tier is '"~" for a customer without a tier: it sorts last, and no tier has that key.';
 create index customer_order_by_tier on crm.customer_order (account_tier, customer_id);
 create index customer_order_by_change on crm.customer_order (updated_at, customer_id);
 call platform.protect_table('crm.customer_order');
@@ -649,13 +649,12 @@ begin
 end $$;
 create trigger d_order after insert or update on platform.customers for each row execute function crm.order_customer();
 
--- The CRM as Support's agents may know it, and as Foundation shows it for one customer: the customer, and beside it what the CRM knows. An
--- owner-rights view, so that a customer's context is one query and crm.deals stays closed. Money is summed per currency:
--- { "EUR": 1200.00 }. The last activity is the last that has happened: a meeting of next week does not count. The view has the customer's
--- columns, so a caller that asks for both reads the row once: a context costs six searches of an index instead of seven. It names them, so
--- that a new column of platform.customers is shown here only if somebody decides so.
--- Deal names and the text of an activity are absent on purpose. There is no security_barrier: it hides columns, not rows, and must flatten
--- into the caller's join.
+-- The part of the CRM that Support's agents may see, and that Foundation shows for one customer: the customer with its sums. An
+-- owner-rights view, so that a customer's context is one query and crm.deals stays closed. Money is summed per currency: { "EUR": 1200.00
+-- }. The last activity is the last that has happened: a meeting of next week does not count. The view has the customer's columns, so a
+-- caller that asks for both reads the row once: a context costs six searches of an index instead of seven. It names them, so that a new
+-- column of platform.customers is shown here only if somebody decides so. Deal names and the text of an activity are absent on purpose.
+-- There is no security_barrier: it hides columns, not rows, and must flatten into the caller's join.
 create view crm.customer_context as
 select c.id, c.email, c.name, c.phone, c.phone_key, c.phone_extension, c.company_id, c.version, c.created_at, c.updated_at,
        c.created_by_app, c.crm_id, c.account_tier, c.account_manager_id, c.support_id, c.preferred_language, c.timezone,
@@ -676,8 +675,8 @@ left join lateral (
 ) last on true;
 grant select on crm.customer_context to foundation_role, support_role;
 
--- Two more views for Support's panel beside a conversation, with the owner's rights, so that crm.deals stays closed. They tell that
--- something was done, by whom and when, but not what was written; and which won deal gave the customer its tier.
+-- Two more views for Support's panel beside a conversation, with the owner's rights, so that crm.deals stays closed. They show
+-- which kind of activity was logged, its author and its time, but not its text; and the won deal that gave the customer its tier.
 create view crm.recent_activities as
 select a.customer_id, a.id, a.type, a.occurred_at, a.created_by_app, u.name as created_by_name
 from crm.activities a left join platform.users u on u.id = a.created_by;

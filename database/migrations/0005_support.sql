@@ -12,7 +12,7 @@ create table support.agents (
   created_at timestamptz not null default now()
 );
 comment on column support.agents.last_seen_at is
-  'When the console was last open: who is called online but was not seen for two minutes is not counted on.';
+  'When the console was last open. An agent that is online but was not seen for two minutes counts as away.';
 call platform.protect_table('support.agents');
 create policy support_all on support.agents to support_role using (true) with check (true);
 grant select, insert (user_id, availability), update (availability, is_active, last_seen_at) on support.agents to support_role;
@@ -28,7 +28,7 @@ create table support.widgets (
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now()
 );
-comment on column support.widgets.key is 'Public: it stands in the host page. It names the widget and proves nothing.';
+comment on column support.widgets.key is 'Public: it is in the host page. It names the widget and proves nothing.';
 create trigger count_version before update on support.widgets for each row execute function platform.count_version();
 call platform.protect_table('support.widgets');
 create policy support_all on support.widgets to support_role using (true) with check (true);
@@ -42,7 +42,7 @@ create table support.widget_agents (
   agent_id uuid not null references support.agents,
   primary key (widget_id, agent_id)
 );
-comment on table support.widget_agents is 'The team of a widget. A widget without one is everybody''s.';
+comment on table support.widget_agents is 'The team of a widget. A widget without a team belongs to every agent.';
 create index on support.widget_agents (agent_id);
 call platform.protect_table('support.widget_agents');
 create policy support_all on support.widget_agents to support_role using (true) with check (true);
@@ -55,7 +55,8 @@ create table support.widget_secrets (
   created_at timestamptz not null default now(),
   retires_at timestamptz constraint widget_secrets_retires_at_time check (platform.is_time(retires_at))
 );
-comment on column support.widget_secrets.secret is 'As it is and not hashed: signatures made with it are computed again to be checked.';
+comment on column support.widget_secrets.secret is
+  'In clear, not hashed: the server computes signatures with it to check those of the host page.';
 create index on support.widget_secrets (widget_id);
 call platform.protect_table('support.widget_secrets');
 create policy support_all on support.widget_secrets to support_role using (true) with check (true);
@@ -119,11 +120,12 @@ create table support.sessions (
   check ((status = 'ended') = (ended_at is not null)),
   check ((status = 'ended') = (resolved is not null))
 );
-comment on column support.sessions.identity is 'claimed: an address was typed, which proves nothing. verified: the host page signed it.';
-comment on column support.sessions.visitor_name is 'As typed here; a name typed in a chat never overwrites the customer''s.';
+comment on column support.sessions.identity is
+  'claimed: a visitor typed an address, which proves nothing. verified: the host page signed it.';
+comment on column support.sessions.visitor_name is 'As the visitor typed it; it never overwrites the customer''s name.';
 comment on column support.sessions.asked_at is
-  'When the visitor first wrote. Null: the widget was opened and nothing was asked, which is nothing for an agent.';
-comment on column support.sessions.waiting_since is 'Of the oldest message of the visitor that no agent has answered.';
+  'When the visitor first wrote. Null: the widget was only opened; agents do not see such a session.';
+comment on column support.sessions.waiting_since is 'The time of the oldest message of the visitor that no agent has answered.';
 create index on support.sessions (widget_id);
 create index on support.sessions (started_at desc, id desc);
 create index on support.sessions (customer_id, started_at desc) where customer_id is not null;
@@ -152,9 +154,9 @@ create table support.messages (
   unique (session_id, number),
   unique (session_id, author, client_id)
 );
-comment on column support.messages.client_id is 'Given by the sender: a retry of the same message is the same message.';
+comment on column support.messages.client_id is 'Given by the sender: a retry with the same one makes no second message.';
 comment on column support.messages.number is 'Dense within the session, in the order in which the server took the messages.';
-comment on column support.messages.choices is 'Of a bot: what the visitor may pick, [{id, label}].';
+comment on column support.messages.choices is 'Of a bot: the answers that the visitor may pick, [{id, label}].';
 create index on support.messages (agent_id) where agent_id is not null;
 call platform.protect_table('support.messages');
 create policy support_all on support.messages to support_role using (true) with check (true);
@@ -174,7 +176,7 @@ create table support.session_entries (
   check (kind <> 'note' or (body is not null and client_id is not null)),
   unique (session_id, client_id)
 );
-comment on table support.session_entries is 'What agents noted and did in a conversation. The visitor never sees it.';
+comment on table support.session_entries is 'The notes and actions of agents in a conversation. The visitor never sees them.';
 create index on support.session_entries (agent_id) where agent_id is not null;
 create index on support.session_entries (to_agent_id) where to_agent_id is not null;
 call platform.protect_table('support.session_entries');
@@ -197,9 +199,9 @@ create table support.calls (
   request_digest bytea check (octet_length(request_digest) = 32),
   constraint calls_request_digest_of_client check ((client_id is null) = (request_digest is null))
 );
-comment on column support.calls.client_id is 'The sender makes it up: a retry with the same one is the same call.';
+comment on column support.calls.client_id is 'Given by the sender: a retry with the same one makes no second call.';
 comment on column support.calls.request_digest is
-  'SHA-256 of the request that logged the call: tells its retry from another request that reuses the client_id, also after a correction.';
+  'SHA-256 of the request that logged the call. It tells a retry from another request with the same client_id, even after a correction.';
 create index calls_newest on support.calls (started_at desc, id desc);
 create index on support.calls (customer_id, started_at desc);
 create index on support.calls (agent_id) where agent_id is not null;

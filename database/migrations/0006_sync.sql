@@ -1,5 +1,5 @@
 -- Events: triggers write every change in the writer's own transaction; one sequencer numbers it after it has committed; subscriptions
--- read it in that order; retention drops what is old and read.
+-- read it in that order; retention drops old events that every subscription has read.
 
 -- cache 1: ids of one row's changes come in the order of the changes, because they are drawn while the writer holds the row.
 create sequence sync.outbox_id cache 1;
@@ -27,7 +27,7 @@ create table sync.outbox (
   autovacuum_vacuum_insert_threshold = -1, autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 100000,
   vacuum_truncate = false
 );
-comment on table sync.outbox is 'Committed, not numbered yet. Rows live here for milliseconds.';
+comment on table sync.outbox is 'Events that are committed but not numbered yet. Rows live here for milliseconds.';
 -- There are no grants: capture, publish and sequence are definer functions, so that nobody can forge an event or lose one.
 call platform.protect_table('sync.outbox');
 
@@ -51,14 +51,15 @@ create table sync.events (
   primary key (position)
 ) partition by range (position);
 comment on column sync.events.position is
-  'Dense. Whoever has read up to a position has missed nothing before it: '
-  'what commits later gets a later one, and changes of a row stand in their order.';
+  'Dense. A reader that has read up to a position has missed nothing before it: '
+  'an event that commits later gets a later position, and the changes of a row keep their order.';
 comment on column sync.events.key is
-  'The row, or the one that it never leaves (a message''s session): all events of a row have one key, for ever. '
+  'The row, or a row that it never leaves (the session of a message). All events of a row have the same key, for ever. '
   'Events of one key are handled in order.';
 comment on column sync.events.customer is
-  'The customer as far as it was known when the event was written. It may have been merged since: see sync.list_merged.';
-comment on column sync.events.data is 'Of a created row all columns, of an updated one those that changed, and always what names it.';
+  'The customer, if it was known when the event was written. It may have been merged since: see sync.list_merged.';
+comment on column sync.events.data is
+  'All columns of a created row; the changed columns of an updated one; always the columns that name the row.';
 create index events_key on sync.events (key, position);
 create index events_customer on sync.events (customer, position) where customer is not null;
 
@@ -69,8 +70,8 @@ create policy apps_read on sync.events for select to app_role
   using (audience = 'platform' or audience = (select platform.audience_of(platform.current_app())));
 grant select on sync.events to app_role, sync_role;
 
--- Lists the existing partitions by their first position. The bounds are read off the catalogue, so that a partition of any size may
--- follow another.
+-- Lists the existing partitions by their first position. The bounds come from the catalogue, so that partitions may have
+-- different sizes.
 create function sync.list_partitions(out name name, out first bigint, out last bigint) returns setof record
 language sql stable
 begin atomic
@@ -92,27 +93,27 @@ create table sync.sequencer (
   leads_since timestamptz
 );
 comment on column sync.sequencer.floor_id is
-  'No event up to this id is in the outbox, nor will be: what looks for the oldest need not step over what is deleted.';
+  'No event up to this id is, or ever will be, in the outbox. A search for the oldest event starts here and skips deleted rows.';
 comment on column sync.sequencer.head is
-  'The newest position that retention has deleted: the numbers go on from it when it was the newest of all. See sync.head.';
+  'The newest position that retention has deleted. If the log is empty, numbering goes on from it. See sync.head.';
 comment on column sync.sequencer.term is
-  'Counts the leaderships. A batch of a term that is over numbers nothing. How long the leader leads: sync.lease_ends_ms.';
+  'Counts the leaderships. A batch of a past term numbers nothing. sync.lease_ends_ms holds the end of the leader''s lease.';
 insert into sync.sequencer default values;
 call platform.protect_table('sync.sequencer');
 create policy sync_lock on sync.sequencer to sync_role using (true);
 -- The update grant also allows sync_role to lock the row.
 grant select, update (floor_id) on sync.sequencer to sync_role;
 
--- Returns the newest position that was ever given, also if the caller may not see its event. Under row security each caller would step over
--- all of the other app's events to find it.
+-- Returns the newest position that was ever given, even if the caller may not see its event. A definer function, because under row
+-- security each caller would step over all of the other app's events to find it.
 create function sync.head() returns bigint
 language sql stable security definer set search_path = pg_catalog, pg_temp
 return greatest((select e.position from sync.events e order by e.position desc limit 1), (select s.head from sync.sequencer s));
 grant execute on function sync.head() to app_role, sync_role;
 
--- Makes partitions until there is room for `size` more positions behind the newest event. The sequencer asks in time; two callers that
--- ask at the same moment wait for each other. A partition is attached, not created in place: creating it in place would wait for every
--- reader, a dump among them, and all other callers would wait behind it.
+-- Makes partitions until there is room for `size` more positions after the newest event. The sequencer calls it in time; two calls at the
+-- same moment wait for each other. A partition is attached, not created in place: creating it in place would wait for every reader, a
+-- dump among them, and all other callers would wait behind it.
 create function sync.add_partitions(size bigint default 1000000, out last_position bigint)
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
@@ -122,7 +123,7 @@ begin
   if size < 1 then raise exception 'a partition holds one position at least' using errcode = 'invalid_parameter_value'; end if;
   select max(p.last) into last_position from sync.list_partitions() p;
   if last_position >= head + size then return; end if;
-  -- Numbering does not wait for an analyze or a vacuum as long as there is room: the sequencer asks again.
+  -- As long as there is room, numbering does not wait for an analyze or a vacuum: the sequencer calls again.
   perform set_config('lock_timeout', '200ms', true);
   begin
     lock table sync.events in share update exclusive mode;
@@ -133,8 +134,8 @@ begin
   select coalesce(max(p.last), head - 1) into last_position from sync.list_partitions() p;
   while last_position < head + size loop
     partition := 'events_p' || last_position + 1;
-    -- Nothing in a partition is ever updated: it is frozen as it grows, and not read once more when its transaction ids grow old. What
-    -- retention deletes is cleaned before a million rows' fifth is dead.
+    -- Nothing in a partition is ever updated: its rows are frozen as it grows, so that no vacuum reads it once more when its transaction
+    -- ids grow old. Vacuum cleans up after retention before a fifth of a million rows is dead.
     execute format($create$
       create table sync.%I (like sync.events including all excluding comments) with (
         autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 10000,
@@ -146,7 +147,7 @@ begin
     last_position := last_position + size;
   end loop;
 end $$;
-comment on function sync.add_partitions is 'Returns the last position for which there is room.';
+comment on function sync.add_partitions is 'Returns the last position for which a partition exists.';
 grant execute on function sync.add_partitions(bigint) to sync_role;
 select sync.add_partitions();
 
@@ -160,8 +161,8 @@ begin
   if not pg_try_advisory_xact_lock_shared(7271, 1) then perform pg_notify('sync_outbox', ''); end if;
 end $$;
 
--- Queues for the doorbell and says whether it was free in time; see sync/worker/doorbell.ts. The caller's transaction ends with it, and
--- the lock too. A function, because a statement that runs into lock_timeout is an error in the server's log, four times a second.
+-- Queues for the doorbell and returns whether it was free in time; see sync/worker/doorbell.ts. The lock ends with the caller's
+-- transaction. It is a function, because a statement that runs into lock_timeout logs an error on the server, four times a second.
 create function sync.await_doorbell(for_ms integer) returns boolean
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
@@ -173,14 +174,14 @@ exception when lock_not_available then
 end $$;
 grant execute on function sync.await_doorbell(integer) to sync_role;
 
--- When the leader's lease ends, in milliseconds since 1970 by the server's clock. A sequence, because it is one cell that is overwritten in
--- place: of a row every renewal would leave a dead version, which nobody can remove while a dump is open. It is unlogged, so that a leader
--- at rest writes nothing to the disk; after a crash it is 0, and the lease free.
+-- When the leader's lease ends, in milliseconds since 1970 by the server's clock. A sequence, because it is overwritten in
+-- place: every renewal of a row would leave a dead version, which vacuum cannot remove while a dump is open. It is unlogged, so that an
+-- idle leader writes nothing to the disk; after a crash it is 0, and the lease is free.
 create unlogged sequence sync.lease_ends_ms minvalue 0 start 0 cache 1;
 grant select on sequence sync.lease_ends_ms to sync_role;
 
--- Returns for how many milliseconds the lease still holds; 0 or less when it is free. No lease is longer than ten seconds: an end beyond
--- that comes from a clock that was set back since.
+-- Returns for how many milliseconds the lease still holds; 0 or less if it is free. No lease is longer than ten seconds: a later end
+-- means that the clock was set back since.
 create function sync.lease_left_ms() returns double precision
 language sql volatile
 begin atomic
@@ -194,10 +195,10 @@ language sql volatile security definer set search_path = pg_catalog, pg_temp
 begin atomic
   select setval('sync.lease_ends_ms', (extract(epoch from clock_timestamp()) * 1000)::bigint + least(for_ms, 10000));
 end;
-comment on function sync.extend_lease is 'No login may call it: it does not ask who leads.';
+comment on function sync.extend_lease is 'No login may call it, because it does not check who leads.';
 
--- Makes the caller the leader, unless another worker's lease holds. `by` names the worker, which may take its own lease again, as after it
--- lost its connection. term: the new one, or null; then free_in_ms says when it is worth asking again.
+-- Makes the caller the leader, unless another worker's lease holds. `by` names the worker, which may take its own lease again, for example
+-- after it lost its connection. term: the new one, or null; then free_in_ms says when to ask again.
 create function sync.take_lease(by text, for_ms integer, out term bigint, out free_in_ms double precision)
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
@@ -209,7 +210,7 @@ begin
   free_in_ms := sync.lease_left_ms();
   select s.leader into held_by from sync.sequencer s;
   if free_in_ms > 0 and held_by is distinct from by then return; end if;
-  -- A batch that is under way renews the lease at its end: whoever meets it asks again.
+  -- A batch that is under way renews the lease at its end, so another worker that finds the row locked asks again later.
   select s.leader into held_by from sync.sequencer s for update skip locked;
   if not found then free_in_ms := 20; return; end if;
   free_in_ms := sync.lease_left_ms();
@@ -220,7 +221,7 @@ begin
 end $$;
 grant execute on function sync.take_lease(text, integer) to sync_role;
 
--- Says whether the term still runs, and then extends its lease.
+-- Returns whether the term still runs. If it does, its lease is extended.
 create function sync.renew_lease(of_term bigint, for_ms integer) returns boolean
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
@@ -230,7 +231,7 @@ begin
 end $$;
 grant execute on function sync.renew_lease(bigint, integer) to sync_role;
 
--- Gives up the leadership and tells those that stand by.
+-- Gives up the leadership and notifies the workers on standby.
 create function sync.release_lease(of_term bigint) returns void
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
@@ -240,7 +241,7 @@ begin
 end $$;
 grant execute on function sync.release_lease(bigint) to sync_role;
 
--- Numbers the events that have committed. Take the lock in an earlier statement of its own, or this one's snapshot is older than the lock:
+-- Numbers the events that have committed. Take the lock in an earlier statement, otherwise this one's snapshot is older than the lock:
 --   begin; select from sync.sequencer for update; select * from sync.sequence(…); commit
 -- floor_id skips index entries of rows that are already deleted but that a long transaction (a dump) keeps from being removed. The caller
 -- raises it as sync/worker/floor.ts says. With a term, it numbers only while that runs (otherwise moved is null), and extends the lease.
@@ -261,12 +262,12 @@ begin
   get diagnostics moved = row_count;
   head := head + moved;
   if moved > 0 then perform pg_notify('sync_events', head::text); end if;
-  -- At the end: however long the batch has taken, nobody has taken over meanwhile, because that takes the lock as well.
+  -- This comes last. However long the batch took, no other worker can have taken over, because that needs the lock as well.
   if of_term is not null then perform sync.extend_lease(lease_ms); end if;
 end $$;
 grant execute on function sync.sequence(integer, bigint, bigint, integer) to sync_role;
 
--- A place is a position with the id of its event, also if the caller may not see that event. Numbering does not wait for the disk, so a
+-- A place is a position with the id of its event, even if the caller may not see that event. Numbering does not wait for the disk, so a
 -- crash may undo the newest positions and give them to other events. If the id at a position is the same, no event up to it has changed:
 -- an event that survived the crash had committed before the lost numbering began, so that numbering took it up as well, and an event that
 -- did not survive is missing from the count. A reader therefore compares places, never positions alone: after a crash the log may have
@@ -274,7 +275,7 @@ grant execute on function sync.sequence(integer, bigint, bigint, integer) to syn
 create function sync.id_at(at_position bigint) returns bigint
 language sql stable security definer set search_path = pg_catalog, pg_temp
 return (select e.id from sync.events e where e.position = at_position);
--- A place before the oldest event is kept: retention has dropped its event, no crash has.
+-- A place before the oldest event still counts: retention has dropped its event, not a crash.
 create function sync.has_place(at_position bigint, event_id bigint) returns boolean
 language sql stable security definer set search_path = pg_catalog, pg_temp
 return coalesce(
@@ -282,10 +283,11 @@ return coalesce(
   at_position < coalesce((select e.position from sync.events e order by e.position limit 1), sync.head() + 1));
 grant execute on function sync.id_at(bigint), sync.has_place(bigint, bigint) to app_role, sync_role;
 
--- Returns how long committed events have waited for their numbers, or null when none waits. Monitors ask; so do the apps, because
--- an app that caches must know when nobody numbers. The age counts from the commit: an event of a transaction that was open
+-- Returns how long committed events have waited for their numbers, or null if none waits. Monitors call it, and so do the apps, because
+-- an app with a cache must know when events are not numbered. The age counts from the commit: an event of a transaction that was open
 -- for a minute is new when that commits. PostgreSQL knows the time of a commit if track_commit_timestamp is on; otherwise the age counts
--- from the statement that wrote the event. The first hundred are looked at, because the lowest id need not have committed first.
+-- from the statement that wrote the event. The function reads the first hundred events, because the lowest id need not have committed
+-- first.
 create function sync.outbox_age() returns interval
 language sql stable security definer set search_path = pg_catalog, pg_temp
 return (
@@ -350,14 +352,14 @@ create table sync.subscriptions (
   -- Otherwise an app could take the name of another app's subscription before that app does.
   constraint subscriptions_name_of_app check (starts_with(name, app || '.'))
 ) with (
-  -- A few rows that move with every batch: room on the page for the next version, and cleaned as often as the launcher looks.
+  -- A few rows that change with every batch: each page has room for the next version, and vacuum comes as often as its launcher runs.
   fillfactor = 30, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500, autovacuum_vacuum_cost_delay = 0,
   autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 100000, vacuum_truncate = false
 );
-comment on column sync.subscriptions.position is 'Everything up to here is handled, or stands in sync.parked.';
+comment on column sync.subscriptions.position is 'Every event up to here is handled, or is in sync.parked.';
 comment on column sync.subscriptions.holds is
-  'What a failed event holds back until it is handled. row: later events of its key. customer: those of its customer as well.';
-comment on column sync.subscriptions.types is 'Which events; null: all that the app may see.';
+  'The events that a failed one holds back until it is handled. row: later events of its key. customer: those of its customer as well.';
+comment on column sync.subscriptions.types is 'The types that it reads; null: every event that the app may see.';
 
 call platform.protect_table('sync.subscriptions');
 create policy sync_all on sync.subscriptions to sync_role using (true) with check (true);
@@ -398,9 +400,9 @@ create table sync.parked (
   autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 1000, vacuum_truncate = false
 );
 comment on table sync.parked is
-  'Events that failed, and those that wait behind one. retrying: at attempt_at; '
-  'waiting: its turn comes when those before it are gone; dead: until somebody redrives or skips it.';
-comment on column sync.parked.customer is 'The event''s; it decides beside the key what waits behind it.';
+  'Events that failed, and events that wait behind one. retrying: tried again at attempt_at; '
+  'waiting: tried when the events before it are gone; dead: kept until somebody redrives or skips it.';
+comment on column sync.parked.customer is 'The customer of the event. Together with the key it decides which events wait behind it.';
 create index parked_due on sync.parked (subscription, attempt_at) where state = 'retrying';
 -- Only the first event of a key may be tried, or events of the key would be handled out of order.
 create unique index parked_one_retrying on sync.parked (subscription, key) where state = 'retrying';
@@ -416,7 +418,7 @@ grant select,
       insert (subscription, position, key, customer, state, attempts, attempt_at, error, is_replay),
       update (state, attempts, attempt_at, error)
   on sync.parked to app_role, sync_role;
--- The apps have no delete: with it either app could lock the whole table, and so stop the other. See sync.unpark.
+-- The apps have no delete: a grant of it lets an app lock the whole table and stop the other app. See sync.unpark.
 grant delete on sync.parked to sync_role;
 
 -- Takes a parked event away; an app may do so with its own.
@@ -428,8 +430,8 @@ begin atomic
 end;
 grant execute on function sync.unpark(text, bigint) to app_role;
 
--- Lists the ids that are one customer today: the one that goes on and all that were merged into it. An event keeps the id that it was
--- written with, so what belongs to one customer is found by all of these. merged_into is flat.
+-- Lists the ids that are one customer today: the survivor and all customers that were merged into it. An event keeps the id with which it
+-- was written, so the events of one customer are found by all of these ids. merged_into is flat.
 create function sync.list_merged(customer uuid) returns uuid[]
 language sql stable security definer set search_path = pg_catalog, pg_temp
 return (
@@ -440,8 +442,8 @@ return (
 grant execute on function sync.list_merged(uuid) to app_role, sync_role;
 
 -- Whether an event has to wait for one that is parked before it: one of its key or, if the subscription holds back whole customers, one of
--- its customer. Both count for ever: an event that was parked before its row had a customer holds back its row, and with it the customer
--- from then on. Merges are followed as they are today: when two customers become one, so do those that wait.
+-- its customer. Both count for ever: an event that was parked before its row had a customer holds back its row, and from then on that
+-- row's customer. Merges count as they are today: when two customers become one, their waiting events wait together.
 create function sync.is_behind(of_subscription text, at_position bigint, event_key text, event_customer uuid) returns boolean
 language sql stable
 return exists (
@@ -452,10 +454,10 @@ return exists (
       and b.customer = any (sync.list_merged(event_customer)) and b.position < at_position);
 grant execute on function sync.is_behind(text, bigint, text, uuid) to app_role, sync_role;
 
--- To be called after events were parked in front of others, or taken away: what waits behind nothing is tried now, unless it is dead, and
--- what was to be tried but is behind another waits. Looks at the events of these keys and customers; without arguments at all of them.
--- Only the first event of a key or of a customer can be behind nothing, so no others are looked at. The caller holds the lock of the
--- subscription's row; the function has the caller's rights.
+-- Call it after events were parked before others, or taken away: an event that no other is before is tried now, unless it is dead, and an
+-- event that would be tried but is behind another one waits. It reads the events of these keys and customers; without arguments, all of
+-- them. It skips all but the first event of a key or of a customer, because only these can have no event before them. The caller holds the
+-- lock of the subscription's row; the function runs with the caller's rights.
 create function sync.start_first(of_subscription text, keys text[] default null, customers uuid[] default null) returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -479,13 +481,13 @@ begin
 end $$;
 grant execute on function sync.start_first(text, text[], uuid[]) to app_role, sync_role;
 
--- Whether an app is shown events of an audience; the policies of sync.events say the same.
+-- Whether an app may see events of an audience; the policies of sync.events say the same.
 create function sync.may_read(app text, audience text) returns boolean
 language sql immutable parallel safe
 return audience = 'platform' or app = 'sync' or audience = platform.audience_of(app);
 grant execute on function sync.may_read(text, text) to sync_role;
 
--- Lists the subscriptions that still need an event from these positions: they have not come to one that they are shown, or have one parked.
+-- Lists the subscriptions that still need an event from these positions: they have not reached one that they may see, or have one parked.
 create function sync.list_holders(first bigint, last bigint, out name text, out behind bigint, out parked bigint) returns setof record
 language sql stable
 begin atomic
@@ -500,12 +502,12 @@ begin atomic
 end;
 grant execute on function sync.list_holders(bigint, bigint) to sync_role;
 
--- Retention. An event is gone a day after its time is up, however few or many there are: a partition that is old as a whole is dropped,
--- which costs nothing; where that would come too late, its old rows are deleted.
+-- Retention. An event is gone at most a day after its time is up, however few or many there are. A partition that is old as a whole is
+-- dropped, which costs nothing. If that would come too late, its old rows are deleted.
 
--- Drops the oldest partition if it is full, all of it is older than `keep` and no subscription needs it, or only those that `force` names:
--- they lose it. Dropping waits for every reader of the log, and all others wait behind it: so the function gives up soon, says `busy`, and
--- is called again. outcome: dropped, open (not full yet), young, held (by `holders`) or busy.
+-- Drops the oldest partition if it is full, all of it is older than `keep`, and no subscription needs it except those that `force` names,
+-- which lose it. Dropping waits for every reader of the log, and all others wait behind it. So the function gives up soon and returns
+-- `busy`; the worker calls it again. outcome: dropped, open (not full yet), young, held (by `holders`) or busy.
 create function sync.drop_oldest_partition(
   keep interval, force text[] default '{}', out outcome text, out first bigint, out last bigint, out holders jsonb)
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -525,7 +527,7 @@ begin
   if newest > clock_timestamp() - keep then outcome := 'young'; return; end if;
 
   for look in 1..2 loop
-    -- A transaction that moves a cursor or parks an event has read the log: while this lock is held, there is none.
+    -- A transaction that moves a cursor or parks an event has read the log, so there is none while this lock is held.
     if look = 2 then lock table sync.events in access exclusive mode; end if;
     select jsonb_agg(to_jsonb(h)) into holders from sync.list_holders(first, last) h;
     if exists (select from jsonb_array_elements(holders) h where h ->> 'name' <> all (force)) then outcome := 'held'; return; end if;
@@ -540,9 +542,9 @@ exception when lock_not_available then
 end $$;
 grant execute on function sync.drop_oldest_partition(interval, text[]) to sync_role;
 
--- Deletes up to `batch_max` of the oldest events, if they are older than `keep`, up to the first that a subscription needs, but for those
--- that `force` names. It leaves alone a partition that will be dropped as a whole in time. No reader waits for it; whoever moves a cursor
--- or parks an event does, for as long as it takes. outcome: deleted, young, held (by `holders`) or busy.
+-- Deletes up to `batch_max` of the oldest events that are older than `keep`. It stops at the first event that a subscription needs, unless
+-- `force` names the subscription. It leaves alone a partition that will be dropped as a whole in time. Readers do not wait for it;
+-- a transaction that moves a cursor or parks an event waits until it ends. outcome: deleted, young, held (by `holders`) or busy.
 create function sync.delete_old_events(
   keep interval, batch_max integer, force text[] default '{}', out outcome text, out first bigint, out last bigint, out holders jsonb)
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -559,7 +561,7 @@ begin
   outcome := 'young';
   select e.position, e.sequenced_at into first, oldest from sync.events e order by e.position limit 1;
   if not found or oldest > clock_timestamp() - keep then return; end if;
-  -- Six hours before the day is over; until then a partition may be dropped, or wait until nobody reads it.
+  -- Six hours before the day is over. Until then the partition may be dropped as a whole, or wait until nobody reads it.
   deadline := oldest + keep + interval '18 hours';
   select e.sequenced_at into newest from sync.list_partitions() p join sync.events e on e.position = p.last
   where delete_old_events.first between p.first and p.last;
@@ -590,7 +592,8 @@ begin
   select jsonb_agg(to_jsonb(h)) into holders from sync.list_holders(first, last) h;
   delete from sync.events e where e.position between delete_old_events.first and delete_old_events.last;
   delete from sync.parked p where p.position <= delete_old_events.last;
-  -- So that it does not walk through the gap; one whose handler is at work is on its way beyond it.
+  -- A subscription before the gap is moved behind it, so that it does not walk through it. If its handler is at work, the row is locked
+  -- and skipped: it will pass the gap by itself.
   update sync.subscriptions s set position = delete_old_events.last
   where s.name = any (array(
     select b.name from sync.subscriptions b where b.position < delete_old_events.last order by b.name for update skip locked));
@@ -601,9 +604,10 @@ exception when lock_not_available then
 end $$;
 grant execute on function sync.delete_old_events(interval, integer, text[]) to sync_role;
 
--- Finds every event about a customer, also under the ids of those that were merged into it. An event that was written before its row was
--- linked to a customer belongs to the customer that the row was linked to next; one that moved a row to another customer belongs to both,
--- because it holds old values. An app's own event has no row: it belongs to the customer that it names. Erasing scrubs what this finds.
+-- Finds every event about a customer, also under the ids of customers that were merged into it. An event that was written before its row
+-- was linked to a customer belongs to the customer that the row was linked to next; one that moved a row to another customer belongs to
+-- both, because it holds old values. An app's own event has no row: it belongs to the customer that it names. An erasure scrubs these
+-- events.
 create function sync.list_events_of_customer(customer uuid) returns setof bigint
 language sql stable security definer set search_path = pg_catalog, pg_temp
 begin atomic
@@ -624,15 +628,15 @@ begin atomic
 end;
 grant execute on function sync.list_events_of_customer(uuid) to sync_role;
 
--- The kinds of rows that are captured: the first word of their events' types, and who is shown them.
+-- The kinds of rows that are captured: the first word of their events' types, and the audience that may see the events.
 create table sync.entities (
   name text collate "C" primary key check (name ~ '^[a-z][a-z0-9_]{0,39}$'),
   audience text collate "C" not null
 );
 call platform.protect_table('sync.entities');
 
--- Lists those of some types of events that the calling app asks for in vain, with the reason. An app's own types are not written down
--- anywhere: they begin with the name of an app, and may exist.
+-- Lists the given types of events that the calling app would never get, with the reason. An app's own types are not recorded anywhere: a
+-- type that begins with the name of an app may exist.
 create function sync.list_vain_types(types text[], out type text, out reason text) returns setof record
 language sql stable security definer set search_path = pg_catalog, pg_temp
 begin atomic
@@ -645,13 +649,14 @@ begin atomic
 end;
 grant execute on function sync.list_vain_types(text[]) to app_role;
 
--- Makes the capture trigger of one table: a function that names its columns, several times as fast as one that asks the row for them.
---   event_key       an expression over the row r: the row, or the row that it can never leave. No other kind of row has the same key
---   event_customer  an expression over the row r: the customer as far as it is known
+-- Makes the capture trigger of one table: a function that names its columns. It is several times as fast as one that reads them off the
+-- row.
+--   event_key       an expression over the row r: the row, or a row that it can never leave. No other kind of row has the same key
+--   event_customer  an expression over the row r: the customer, if it is known
 --   always          columns that are in every event, because they name the row
 --   never           columns that no event shows
--- Every change of a version has its event, also if nothing that an event shows has changed: a reader that counts versions misses none.
--- Call it again when the table has got or lost a column: a lint tells when that was forgotten.
+-- Every change of a version has an event, even if no column that events show has changed, so that a reader that counts versions misses
+-- none. Call it again when the table gets or loses a column; a lint reports a forgotten call.
 create procedure sync.capture(
   target regclass, entity text, event_audience text, event_key text, event_customer text,
   always text[] default '{}', never text[] default '{}')
@@ -716,10 +721,10 @@ end $body$ $f$,
     target, function_name);
 end $$;
 
--- Keys that are not uuids say what they are of, so that no two kinds of rows share one.
+-- A key that is not a uuid names its kind of row, so that no two kinds share a key.
 call sync.capture('platform.customers', 'customer', 'platform', 'r.id', 'coalesce(r.merged_into, r.id)', '{email,name}', '{email_key}');
--- A customer's first address and a change of the primary one are told by customer.created and customer.updated. The events of an address
--- tell of the others, and of proofs.
+-- customer.created and customer.updated report a customer's first address and a change of the primary one. The events of an address
+-- report the other addresses, and proofs.
 call sync.capture('platform.customer_emails', 'address', 'platform', 'r.id', 'r.customer_id', '{customer_id,email}',
   '{email_key,is_primary}');
 drop trigger z_capture on platform.customer_emails;
@@ -739,7 +744,7 @@ call sync.capture('crm.custom_field_values', 'custom_value', 'crm',
   'coalesce(''deal:'' || r.deal_id, r.company_id::text, ''custom_value:'' || r.id)',
   'coalesce(r.customer_id, (select d.customer_id from crm.deals d where d.id = r.deal_id))',
   '{field_id,field_key,field_label,customer_id,company_id,deal_id}');
--- What an agent or a visitor reads, counts or looks at is not news to anybody who was not there.
+-- No event of a session shows what was read, what was counted and which page was open: no subscriber needs them.
 call sync.capture('support.sessions', 'session', 'support', 'r.id', 'r.customer_id', '{customer_id,status}',
   '{token_hash,message_count,last_message_at,visitor_read_number,agent_read_number,page}');
 call sync.capture('support.messages', 'message', 'support', 'r.session_id',

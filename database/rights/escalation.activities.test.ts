@@ -57,7 +57,7 @@ describe('Support adds to the timeline', () => {
       ends: '23503 insert or update on table "activities" violates foreign key constraint "activities_customer_id_fkey"',
       neighbour: chat({ customer_id: `'${bob}'` }),
     },
-    'cannot attach itself to a deal': { attack: chat({ deal_id: '1' }), ends: denied, neighbour: chat() },
+    'cannot attach an activity to a deal': { attack: chat({ deal_id: '1' }), ends: denied, neighbour: chat() },
     'cannot name the person': { attack: chat({ created_by: `'u-admin'` }), ends: denied, neighbour: chat() },
     'cannot name the login': {
       attack: chat({ created_by_login: `'foundation_app'` }),
@@ -100,7 +100,7 @@ describe('Support adds to the timeline', () => {
     },
   });
 
-  test('a retry under the same key is no second activity and no error', async () => {
+  test('a retry under the same key makes no second activity and no error', async () => {
     const retry = `${chat({ idempotency_key: `'session:1'` })} on conflict (created_by_app, idempotency_key) do nothing`;
     expect(await attempt(world.support_app, retry)).toBe('0 rows');
     expect(await attempt(world.support_app, chat())).toBe('1 row');
@@ -108,14 +108,14 @@ describe('Support adds to the timeline', () => {
 });
 
 describe('Support reads the timeline', () => {
-  test('support sees its own activities and none of Foundation’s', async () => {
+  test('support sees its own activities, but none of Foundation’s', async () => {
     const { rows } = await world.support_app.query('select id from crm.activities');
     expect(rows).toEqual([{ id: ours }]);
     expect(await attempt(world.foundation_app, 'select from crm.activities')).toBe('2 rows');
   });
 
-  test('support cannot make an error tell what it may not see', async () => {
-    // Were the cast run before the policy, the error would quote Foundation's text.
+  test('support cannot learn hidden text from an error', async () => {
+    // If the cast ran before the policy, the error would quote Foundation's text.
     const peek = 'select from crm.activities where description::integer =';
     expect(await attempt(world.support_app, `${peek} 8`)).toBe('0 rows');
     expect(await attempt(world.support_app, `${peek} 7`)).toBe('1 row');
@@ -124,7 +124,7 @@ describe('Support reads the timeline', () => {
     );
   });
 
-  test('support cannot read what is in the columns from the statistics', async () => {
+  test('support cannot read values of columns from the statistics', async () => {
     await world.superuser.query('analyze crm.activities, platform.customers, platform.migrations');
     const stats = `select from pg_stats where schemaname = 'crm' and tablename = 'activities'`;
     expect(await attempt(world.support_app, stats)).toBe('0 rows');
@@ -148,7 +148,7 @@ describe('Foundation writes the timeline', () => {
       ends: check('activities_check'),
       neighbour: `update crm.activities set type = 'call' where id = '${theirs}'`,
     },
-    'cannot rewrite who logged': {
+    'cannot rewrite which app logged an activity': {
       attack: `update crm.activities set created_by_app = 'support' where id = '${theirs}'`,
       ends: denied,
       neighbour: `update crm.activities set description = 'edited' where id = '${theirs}'`,
@@ -176,7 +176,7 @@ describe('Foundation writes the timeline', () => {
       ends: denied,
       neighbour: note({ idempotency_key: `'deal:1:won'` }),
     },
-    // Unlike an update, a merge does not pass by the row that the policy hides from it.
+    // Unlike an update, a MERGE does not skip a row that the policy hides.
     'cannot edit Support’s activity through MERGE': {
       attack: `merge into crm.activities a using (values ('${ours}'::uuid)) as v (id) on a.id = v.id when matched then update set description = 'x'`,
       ends: '42501 target row violates row-level security policy (USING expression) for table "activities"',
@@ -192,7 +192,7 @@ describe('Foundation writes the timeline', () => {
 });
 
 describe('the actor', () => {
-  test('may be spoofed, for it is the app’s word; the login beside it is the truth', async () => {
+  test('is only the app’s word and may be spoofed; the login beside it is the truth', async () => {
     const client = world.support_app;
     await client.query('begin');
     await client.query(`set local aether.actor = 'u-admin'`);
@@ -201,7 +201,7 @@ describe('the actor', () => {
     expect(rows).toEqual([{ created_by: 'u-admin', created_by_app: 'support', created_by_login: 'support_app' }]);
   });
 
-  test('that is nobody is refused', async () => {
+  test('is refused if there is no such user', async () => {
     expect(await attempt(world.support_app, `set local aether.actor = 'nobody'; ${chat()}`)).toBe(
       '23503 insert or update on table "activities" violates foreign key constraint "activities_created_by_fkey"',
     );
@@ -211,7 +211,7 @@ describe('the actor', () => {
 });
 
 describe('the clock', () => {
-  test('of the session cannot move the future nearer', async () => {
+  test('of the session cannot make a future time acceptable', async () => {
     const future = chat({ occurred_at: `'2999-01-01 00:00'` });
     expect(await attempt(world.support_app, `set local timezone = 'Pacific/Kiritimati'; ${future}`)).toBe(policy);
     expect(await attempt(world.support_app, `set local timezone = 'Pacific/Kiritimati'; ${chat()}`)).toBe('1 row');

@@ -81,7 +81,7 @@ describe("the other app's fields", () => {
   });
 });
 
-describe('raising a tier by a detour', () => {
+describe('a tier that only Foundation may raise', () => {
   const key = `'ada@example.com'`;
   const conflict = `insert into platform.customers (email, name) values ('ada@example.com', 'Ada') on conflict (id) do update`;
   refuse(world, 'support_app', {
@@ -179,7 +179,7 @@ describe('removing customers', () => {
         ends: '42501 permission denied for table companies',
         neighbour: `update platform.companies set name = 'A'`,
       },
-      'cannot lock everybody out of the table': {
+      'cannot lock the whole table': {
         attack: `lock table platform.customers in access exclusive mode`,
         ends: customers,
         neighbour: `select from platform.customers where id = '${ada}' for update`,

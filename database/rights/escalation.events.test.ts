@@ -28,7 +28,7 @@ const attempt = (client: pg.Client, text: string) =>
     (error) => error.code,
   );
 
-test('each app reads the shared events and its own, and no other', async () => {
+test('each app reads the shared events and its own, but no others', async () => {
   const types = async (client: pg.Client) =>
     (await client.query('select distinct type from sync.events order by 1')).rows.map((row) => row.type);
   expect(await types(apps.foundation)).toEqual(['customer.created']);
@@ -68,7 +68,7 @@ describe.each(['foundation', 'support'] as const)('%s', (app) => {
     expect(await attempt(apps[app], text)).toBe('42501');
   });
 
-  test('cannot speak for the other app, nor to it alone', async () => {
+  test('cannot publish an event in the name of the other app, or one for the other app alone', async () => {
     const other = app === 'foundation' ? 'support' : 'foundation';
     const others = app === 'foundation' ? 'support' : 'crm';
     expect(await attempt(apps[app], `select sync.publish('${other}.x', 'k', '{}', 'platform')`)).toBe('42501');
@@ -78,7 +78,7 @@ describe.each(['foundation', 'support'] as const)('%s', (app) => {
   });
 
   test.each(['sync.subscriptions', 'sync.parked', 'sync.events', 'sync.sequencer'])(
-    'cannot lock the whole of %s, and so stop the other',
+    'cannot lock the whole of %s and stop the other app with it',
     async (table) => {
       const lock = (mode: string) => attempt(apps[app], `do $$ begin lock table ${table} in ${mode} mode; end $$`);
       expect(await lock('access exclusive')).toBe('42501');
@@ -86,7 +86,7 @@ describe.each(['foundation', 'support'] as const)('%s', (app) => {
     },
   );
 
-  test('cannot take a name before the other app comes', async () => {
+  test('cannot take the name of a subscription before the other app does', async () => {
     const other = app === 'foundation' ? 'support' : 'foundation';
     const insert = (name: string) => `insert into sync.subscriptions (name, position) values ('${name}', 0)`;
     expect(await attempt(apps[app], insert(`${other}.customer.updated`))).toBe('23514');
@@ -94,7 +94,7 @@ describe.each(['foundation', 'support'] as const)('%s', (app) => {
     expect(await attempt(apps[app], insert(`${app}.customer.updated`))).toBe(1);
   });
 
-  test('neither sees nor moves the subscriptions of the other, nor what is parked there', async () => {
+  test('cannot see or move the subscriptions and parked events of the other app', async () => {
     const other = app === 'foundation' ? 'support' : 'foundation';
     expect(await attempt(apps[app], `select from sync.subscriptions where name = '${other}.own'`)).toBe(0);
     expect(await attempt(apps[app], `update sync.subscriptions set position = 99 where name = '${other}.own'`)).toBe(0);

@@ -18,7 +18,7 @@ describe.each(apps)('%s and our functions', (me, mine, table) => {
     'cannot replace current_app': replace('platform.current_app()', 'text', `'sync'::text`),
     'cannot replace is_line': replace('platform.is_line(text, integer)', 'boolean', 'true'),
     'cannot shadow is_line with narrower types': replace('platform.is_line(text, smallint)', 'boolean', 'true'),
-    'cannot replace the trigger that knows addresses': {
+    'cannot replace the trigger that records addresses': {
       attack: `create or replace function platform.record_known_by() returns trigger language plpgsql as 'begin return null; end'`,
       ends: '42501 permission denied for schema platform',
       neighbour: `update platform.customers set email = 'ada.l@example.com' where id = '${ada}'`,
@@ -38,12 +38,12 @@ describe.each(apps)('%s and our functions', (me, mine, table) => {
       ends: '42501 must be owner of function platform.record_known_by',
       neighbour: 'select platform.current_app()',
     },
-    'cannot call the definer': {
+    'cannot call a definer function': {
       attack: 'select platform.record_known_by()',
       ends: '42501 permission denied for function record_known_by',
       neighbour: `select platform.is_line('a', 1)`,
     },
-    'cannot hang the definer on a table it writes': {
+    'cannot attach a definer trigger to a table that it writes': {
       attack: `create trigger mine after insert on ${table} for each row execute function platform.record_known_by()`,
       ends: `42501 permission denied for table ${table.split('.')[1]}`,
       neighbour: `select from ${table} for update`,
@@ -58,7 +58,7 @@ describe.each(apps)('%s and our functions', (me, mine, table) => {
       ends: '42501 permission denied for procedure protect_table',
       neighbour: `select * from platform.find_or_create_customer('ada@example.com', 'ada@example.com', 'Ada')`,
     },
-    'cannot write the other tables through find_or_create': {
+    'cannot write other tables through find_or_create': {
       attack: `select * from platform.find_or_create_customer('victim@example.com', 'other@example.com', 'Ada')`,
       ends: '23514 new row for relation "customers" violates check constraint "customers_email_key_canonical"',
       neighbour: `select * from platform.find_or_create_customer('other@example.com', 'Other@example.com', 'Ada')`,
@@ -66,7 +66,7 @@ describe.each(apps)('%s and our functions', (me, mine, table) => {
   });
 
   test.each(['public', 'pg_temp, public', `"$user"`, `''`, 'pg_temp, platform, pg_catalog'])(
-    'a search_path of %s changes nothing of what our functions do',
+    'cannot change what our functions do with a search_path of %s',
     async (path) => {
       const email = 'path@example.com';
       const app = me.replace('_app', '');

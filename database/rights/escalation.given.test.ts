@@ -8,7 +8,7 @@ const set = (assignment: string, id = ada) => `update platform.customers set ${a
 const add = (columns: string, values: string) =>
   `insert into platform.customers (email, name${columns}) values ('new@example.com', 'New'${values})`;
 
-describe('what the database gives', () => {
+describe('values that the database chooses', () => {
   const uuid = `'00000000-0000-7000-8000-00000000ffff'`;
   const given = {
     id: uuid,

@@ -8,7 +8,7 @@ const apps = [
   ['support_app', 'support_role', 'support', 'support.sessions'],
 ] as const;
 
-describe.each(apps)('%s and what is not its own', (me, mine, schema, table) => {
+describe.each(apps)('%s and objects that it does not own', (me, mine, schema, table) => {
   const owner = (what: string) => `42501 must be owner of ${what}`;
   const customers = owner('table customers');
   const read = 'select from platform.customers';
@@ -68,7 +68,7 @@ describe.each(apps)('%s and what is not its own', (me, mine, schema, table) => {
   );
 
   const temporary = () => `42501 permission denied to create temporary tables in database "${world.database.name}"`;
-  test('cannot make temporary things, on which a definer trigger could hang', async () => {
+  test('cannot make temporary objects, to which a definer trigger could be attached', async () => {
     const columns = 'id uuid, email_key text, crm_id bigint, support_id bigint';
     for (const attack of [
       `create temporary table mine (${columns}); create trigger t after insert on mine for each row execute function platform.record_known_by()`,
@@ -107,7 +107,7 @@ describe.each(apps)('%s and what is not its own', (me, mine, schema, table) => {
     expect(await attempt(world[me], 'select current_schemas(false)')).toBe('1 row');
   });
 
-  test('cannot make a schema, nor a table where its search path points first', async () => {
+  test('cannot make a schema, or a table in the first schema of its search path', async () => {
     expect(await attempt(world[me], 'create schema mine')).toBe(
       `42501 permission denied for database ${world.database.name}`,
     );

@@ -15,7 +15,7 @@ const relationsOf = async (schema: string): Promise<string[]> => {
 describe('the other app’s schema', () => {
   const supportsViews = ['crm.customer_context', 'crm.recent_activities', 'crm.tier_grants'];
 
-  test('support cannot read crm but its own activities and the views for it', async () => {
+  test('support can read nothing of crm except its own activities and the views for it', async () => {
     const open: string[] = [];
     const relations = await relationsOf('crm');
     for (const name of relations) {
@@ -40,7 +40,7 @@ describe('the other app’s schema', () => {
     expect(relations).toContain('support.messages');
   });
 
-  test('support cannot write crm but by adding activities', async () => {
+  test('support can write nothing of crm except new activities', async () => {
     for (const name of await relationsOf('crm')) {
       const table = name.replace('crm.', '');
       if (supportsViews.includes(name)) continue;
@@ -119,10 +119,10 @@ describe('the other app’s schema', () => {
     },
   });
 
-  test('support reads of a deal only the sums of the context', async () => {
+  test('support reads nothing of a deal except the sums of the context', async () => {
     const { fields } = await world.support_app.query('select * from crm.customer_context');
     expect(fields.map((field) => field.name)).toEqual([
-      ...customerColumnNames, // which it may read anyway
+      ...customerColumnNames, // may be read anyway
       'account_manager_name',
       'open_deals',
       'open_deals_value',
@@ -153,7 +153,7 @@ describe('the server', () => {
     refuse(world, app, Object.fromEntries(secrets.map((name) => [`cannot read ${name}`, reading(name)])));
   }
 
-  test('an app cannot see what the other is asking', async () => {
+  test('an app cannot see the queries of the other', async () => {
     await world.foundation_app.query(`select 'a secret of Foundation'`);
     const asking = (login: string) =>
       `select query from pg_stat_activity where datname = current_database() and usename = '${login}'`;
@@ -165,7 +165,7 @@ describe('the server', () => {
     ]);
   });
 
-  test('a large object that one app makes, the other cannot read', async () => {
+  test('an app cannot read a large object of the other', async () => {
     const { rows } = await world.foundation_app.query(`select lo_from_bytea(0, 'private') as oid`);
     const read = `select lo_get(${rows[0].oid})`;
     expect(await attempt(world.support_app, read)).toBe(`42501 permission denied for large object ${rows[0].oid}`);

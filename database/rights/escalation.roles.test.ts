@@ -10,7 +10,7 @@ const apps = [
   ['support_app', 'foundation_app', 'support_role', 'foundation_role'],
 ] as const;
 
-describe.each(apps)('%s becomes somebody else', (me, other, mine, others) => {
+describe.each(apps)('%s and other roles', (me, other, mine, others) => {
   const noRole = (role: string) => `42501 permission denied to set role "${role}"`;
   const noSession = (role: string) => `42501 permission denied to set session authorization "${role}"`;
   const stay = 'set role none';
@@ -48,7 +48,7 @@ describe.each(apps)('%s becomes somebody else', (me, other, mine, others) => {
       ends: noRole('platform_owner'),
       neighbour: `select set_config('role', 'none', true)`,
     },
-    'cannot become the other by grant': {
+    'cannot become the other app by a grant': {
       attack: `grant ${others} to ${me}`,
       ends: `42501 permission denied to grant role "${others}"`,
       neighbour: `select pg_has_role('${mine}', 'usage')`,
@@ -103,7 +103,7 @@ describe.each(apps)('%s becomes somebody else', (me, other, mine, others) => {
         },
       ]),
     ),
-    // Every PostgreSQL role may change its own password and defaults: that harms nobody but itself.
+    // Every PostgreSQL role may change its own password and defaults, which harms only itself.
     'cannot change the password of another': {
       attack: `alter role ${other} password 'guessed'`,
       ends: '42501 permission denied to alter role',
@@ -119,12 +119,12 @@ describe.each(apps)('%s becomes somebody else', (me, other, mine, others) => {
       ends: '42501 permission denied to alter setting',
       neighbour: `alter role ${me} reset all`,
     },
-    'cannot drop what the owner has': {
+    'cannot drop the objects of the owner': {
       attack: 'drop owned by platform_owner',
       ends: '42501 permission denied to drop objects',
       neighbour: `drop owned by ${me}`,
     },
-    'cannot take what the owner has': {
+    'cannot take over the objects of the owner': {
       attack: `reassign owned by platform_owner to ${me}`,
       ends: '42501 permission denied to reassign objects',
       neighbour: `reassign owned by ${me} to ${me}`,
@@ -137,26 +137,29 @@ describe.each(apps)('%s becomes somebody else', (me, other, mine, others) => {
   });
 });
 
-describe('rights given away', () => {
-  // PostgreSQL answers a grant without the right to grant with a warning: only the catalogue tells.
-  test.each(apps)('%s can grant and revoke nothing, though it is not told so', async (me, _other, mine, others) => {
-    const warnings: (string | undefined)[] = [];
-    world[me].on('notice', (notice) => warnings.push(notice.code));
-    const statements = [
-      `grant update (account_tier, timezone) on platform.customers to ${mine}`,
-      'grant select on platform.customers to public',
-      `grant all on platform.customers to ${mine} with grant option`,
-      `revoke select on platform.customers from ${others}`,
-      'grant usage on schema crm, platform to public',
-      'grant select on crm.customer_context to sync_role',
-      'grant execute on function platform.current_app() to public',
-      `revoke connect on database ${world.database.name} from ${others}`,
-      `drop owned by ${me}`,
-    ];
-    const before = await describeSchema(world.superuser);
-    for (const statement of statements) await world[me].query(statement);
-    expect(warnings.length).toBeGreaterThanOrEqual(statements.length - 1);
-    expect(new Set(warnings)).toEqual(new Set(['01007', '01006']));
-    expect(await describeSchema(world.superuser)).toBe(before);
-  });
+describe('grants and revokes', () => {
+  // PostgreSQL answers a grant without the right to grant with a mere warning, so the test reads the catalogue.
+  test.each(apps)(
+    '%s can grant and revoke nothing, although PostgreSQL reports no error',
+    async (me, _other, mine, others) => {
+      const warnings: (string | undefined)[] = [];
+      world[me].on('notice', (notice) => warnings.push(notice.code));
+      const statements = [
+        `grant update (account_tier, timezone) on platform.customers to ${mine}`,
+        'grant select on platform.customers to public',
+        `grant all on platform.customers to ${mine} with grant option`,
+        `revoke select on platform.customers from ${others}`,
+        'grant usage on schema crm, platform to public',
+        'grant select on crm.customer_context to sync_role',
+        'grant execute on function platform.current_app() to public',
+        `revoke connect on database ${world.database.name} from ${others}`,
+        `drop owned by ${me}`,
+      ];
+      const before = await describeSchema(world.superuser);
+      for (const statement of statements) await world[me].query(statement);
+      expect(warnings.length).toBeGreaterThanOrEqual(statements.length - 1);
+      expect(new Set(warnings)).toEqual(new Set(['01007', '01006']));
+      expect(await describeSchema(world.superuser)).toBe(before);
+    },
+  );
 });

@@ -80,7 +80,7 @@ describe('files of the server', () => {
   }
 });
 
-describe('extensions and ways out', () => {
+describe('extensions and ways out of the database', () => {
   const extensions = ['dblink', 'postgres_fdw', 'file_fdw', 'hstore', 'pg_buffercache', 'lo'];
   for (const app of apps) {
     refuse(world, app, {
@@ -122,7 +122,7 @@ describe('extensions and ways out', () => {
     });
   }
 
-  // These will not run inside the transaction that the other attempts are made in.
+  // These statements do not run inside a transaction, as the other attempts do.
   test.each(apps)('%s cannot make a database or change the configuration', async (app) => {
     const denied = { code: '42501' };
     await expect(world[app].query('create database mine')).rejects.toMatchObject(denied);
@@ -160,9 +160,9 @@ describe('replication', () => {
   }
 });
 
-describe('the processes of others', () => {
+describe('the processes of other logins', () => {
   const victims = ['support_app', 'foundation_app', 'postgres', 'aether_admin'] as const;
-  test.each(apps)('%s cannot end or cancel any but its own', async (app) => {
+  test.each(apps)('%s can end or cancel only its own', async (app) => {
     const call = async (name: string, pid: number) => attempt(world[app], `select ${name}(${pid})`);
     for (const login of victims.filter((victim) => victim !== app)) {
       const victim = await world.database.connect(login);

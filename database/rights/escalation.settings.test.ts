@@ -36,7 +36,7 @@ describe.each(apps)('%s and its settings', (me, table) => {
       ends: `42501 query would be affected by row-level security policy for table "${table.split('.')[1]}"`,
       neighbour: `set local row_security = on; select from ${table}`,
     },
-    // The limit protects the server from mistakes, not from an app: an app may wait as long as it wants.
+    // The limit on waiting protects from mistakes, not from an app, which may change it for itself.
     'cannot change the settings of the server': {
       attack: `do $$ begin perform set_config('max_connections', '1', false); end $$`,
       ends: '55P02 parameter "max_connections" cannot be changed without restarting the server',
@@ -45,7 +45,7 @@ describe.each(apps)('%s and its settings', (me, table) => {
   });
 
   test.each(['aether.app', 'aether.actor', 'app.name', 'platform.current_app', 'application_name', 'search_path'])(
-    'cannot talk its way into another app with %s',
+    'cannot pass as another app with %s',
     async (setting) => {
       const app = me.replace('_app', '');
       const client = world[me];

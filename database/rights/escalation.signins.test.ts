@@ -28,7 +28,7 @@ beforeAll(async () => {
 });
 
 describe.each(apps)('sign-ins of %s', (login, mine, other) => {
-  test('are seen by it, those of the other app are not', async () => {
+  test('are visible to it, but those of the other app are not', async () => {
     const { rows } = await world[login].query('select distinct app from platform.sign_ins');
     expect(rows).toEqual([{ app: mine }]);
     expect((await world.superuser.query(`select from platform.sign_ins where app = '${other}'`)).rowCount).toBe(3);
@@ -40,17 +40,17 @@ describe.each(apps)('sign-ins of %s', (login, mine, other) => {
       ends: denied,
       neighbour: own(),
     },
-    'cannot end one of the other app behind its back': {
+    'cannot end one of the other app': {
       attack: `update platform.sign_ins set ended_at = now(), end_reason = 'signed-out' where app = '${other}'`,
       ends: '0 rows',
       neighbour: `update platform.sign_ins set ended_at = now(), end_reason = 'signed-out' where app = '${mine}'`,
     },
-    'cannot bring back what has ended': {
+    'cannot bring back an ended one': {
       attack: `update platform.sign_ins set ended_at = null, end_reason = null where ended_at is not null`,
       ends: '0 rows',
       neighbour: `update platform.sign_ins set last_seen_at = now() where ended_at is null`,
     },
-    'cannot make one another person’s': {
+    'cannot give one to another person': {
       attack: `update platform.sign_ins set user_id = 'u-admin'`,
       ends: denied,
       neighbour: `update platform.sign_ins set last_seen_at = now()`,
@@ -65,12 +65,12 @@ describe.each(apps)('sign-ins of %s', (login, mine, other) => {
       ends: denied,
       neighbour: `update platform.sign_ins set next_token_hash = sha256('n'), next_token_at = now() where token_hash = sha256('${mine} u-agent')`,
     },
-    'cannot let one idle for longer': {
+    'cannot lengthen the idle time of one': {
       attack: `update platform.sign_ins set idle_max = '1 year'`,
       ends: denied,
       neighbour: `update platform.sign_ins set last_seen_at = now()`,
     },
-    'cannot raise what one may do': {
+    'cannot raise the rights of one': {
       attack: `update platform.sign_ins set role_max = 'admin'`,
       ends: denied,
       neighbour: own(', role_max', `, 'user'`),
@@ -92,7 +92,7 @@ describe.each(apps)('sign-ins of %s', (login, mine, other) => {
       ends: denied,
       neighbour: `update platform.sign_ins set ended_at = now(), end_reason = 'by-admin'`,
     },
-    'cannot sign in somebody unknown': {
+    'cannot open one for an unknown person': {
       attack: `insert into platform.sign_ins (user_id, token_hash, csrf_token, idle_max, expires_at)
                values ('u-nobody', sha256('x'), '${csrf}', '2 hours', now() + interval '1 hour')`,
       ends: '23503 insert or update on table "sign_ins" violates foreign key constraint "sign_ins_user_id_fkey"',
@@ -103,14 +103,14 @@ describe.each(apps)('sign-ins of %s', (login, mine, other) => {
       ends: '42501 permission denied for table users',
       neighbour: `update platform.users set name = 'Root R.' where id = 'u-admin'`,
     },
-    'cannot make up why one ended': {
+    'cannot invent a reason for the end of one': {
       attack: `select platform.end_sign_ins('u-agent', null, 'because')`,
       ends: '23514 new row for relation "sign_ins" violates check constraint "sign_ins_end_reason_check"',
       neighbour: `select platform.end_sign_ins('u-agent', null, 'everywhere')`,
     },
   });
 
-  test('of the other app are not shown', async () => {
+  test('of the other app are not visible', async () => {
     const { rows } = await world[login].query('select distinct app from platform.sign_ins');
     expect(rows).toEqual([{ app: login.replace('_app', '') }]);
   });
@@ -129,7 +129,7 @@ describe.each(apps)('sign-ins of %s', (login, mine, other) => {
     expect(rows).toHaveLength(2);
   });
 
-  test('end in both apps at once, of one person only', async () => {
+  test('of one person end in both apps at once, and those of others stay', async () => {
     await world[login].query('begin');
     try {
       const { rows } = await world[login].query(`select platform.end_sign_ins('u-agent', null, 'everywhere') as ended`);
@@ -149,7 +149,7 @@ describe('signing in as an administrator', () => {
     `select * from platform.sign_in_user('${subject}', 'x@example.com', 'X', 'tenant', 'mine')`;
 
   refuse(world, 'support_app', {
-    'cannot tie an account of its own to an administrator who has none': {
+    'cannot tie its own account to an administrator that has none': {
       attack: signIn('u-admin'),
       ends: '23505 another directory account has this subject',
       neighbour: signIn('u-agent'),
@@ -161,7 +161,7 @@ describe('signing in as an administrator', () => {
     },
   });
 
-  test('makes nobody an administrator, and takes it from nobody', async () => {
+  test('never gives or takes away that role', async () => {
     for (const login of ['foundation_app', 'support_app'] as const) {
       await world[login].query('begin');
       const { rows } = await world[login].query(signIn('u-new'));

@@ -18,7 +18,7 @@ describe('administrators', () => {
   });
   for (const app of ['foundation_app', 'support_app'] as const) {
     refuse(world, app, {
-      'cannot make a user but by signing in': {
+      'cannot make a user except by a sign-in': {
         attack: `insert into platform.users (id, email, name, directory_tenant_id, directory_object_id) values ('u-new', 'n@example.com', 'N', 't', 'o')`,
         ends: '42501 permission denied for table users',
         neighbour: `select * from platform.sign_in_user('u-new', 'n@example.com', 'N', 't', 'o')`,
@@ -41,7 +41,7 @@ describe('the directory account of a user', () => {
         ends: '42501 permission denied for table users',
         neighbour: signIn,
       },
-      'cannot be moved to another person by signing in': {
+      'cannot be moved to another person by a sign-in': {
         attack: `${signIn}; select * from platform.sign_in_user('u-agent', 'agent@example.com', 'Agent', 't', 'mine')`,
         ends: '23505 another directory account has this subject',
         neighbour: `${signIn}; ${signIn}`,

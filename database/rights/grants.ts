@@ -3,9 +3,9 @@ import { appRole, isApp, loginNames, logins } from './logins.ts';
 import { lettersOf, type Matrix } from './matrix.ts';
 
 /**
- * Every entry of every access list in the catalogue that no cell of the matrix answers for: given to somebody who is none of
- * the logins, of a verb that is not tried, or to be passed on. Entries of an object's owner and of platform_owner are left
- * out: every migration uses those.
+ * Every access list entry in the catalogue that no cell of the matrix covers: the grantee is not one of the logins, no
+ * probe tries the verb, or the right may be passed on. Entries of an object's owner and of platform_owner are left out,
+ * because every migration uses them.
  */
 export async function findUntestedGrants(client: pg.ClientBase, matrix: Matrix): Promise<string[]> {
   const { rows } = await client.query<Entry>(listEntries);
@@ -30,11 +30,13 @@ function isTried({ object, column, grantee, privilege }: Entry, matrix: Matrix):
   const isAnswer = (row: string) =>
     column ? row === `${object}\n${column}` : ofColumns ? row.startsWith(`${object}\n`) : row === object;
   const answers = [...matrix].filter(([row]) => isAnswer(row));
-  // What is given for a whole table is tried when it is tried for each of its columns.
+  // A grant on a whole table counts as tried if it is tried for each of the table's columns.
   return answers.length > 0 && holders.every((index) => answers.every(([, cells]) => cells[index]?.includes(letter)));
 }
 
-/** Made by people: in no system schema, in no extension. Of a query in which n is the schema. */
+/**
+ * An SQL condition for objects that people made: in no system schema, in no extension. The query names the schema n.
+ */
 export const isOurs = (catalogue: string, oid: string) => `
   n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
   and not exists (select from pg_catalog.pg_depend where classid = 'pg_catalog.${catalogue}'::regclass and objid = ${oid} and deptype = 'e')`;

@@ -1,7 +1,7 @@
 import { holdRoles } from './testing.escalation.ts';
 import { table, useLints } from './testing.lints.ts';
 
-// Who can do more than was meant: the logins, and what was granted to them.
+// Excess rights: of the logins themselves, and by grants.
 holdRoles();
 const { lint } = useLints();
 
@@ -85,7 +85,7 @@ lint('grant on what PostgreSQL keeps for itself', {
 });
 
 lint('function among PostgreSQL’s own', {
-  'one that stands before those of any schema': {
+  'one that is found before those of any schema': {
     role: 'postgres',
     offence: `set local allow_system_table_mods = on; create function pg_catalog.shadow() returns integer language sql return 1`,
     found: ['shadow()'],
@@ -124,7 +124,7 @@ lint('untested grant', {
     found: ['select on table crm.t to support_role'],
     neighbour: table('t', 'n integer'),
   },
-  'one to somebody who is none of the logins': {
+  'one to a role that is not a login of ours': {
     offence: 'grant select on crm.customer_context to aether_admin',
     found: ['select on view crm.customer_context to aether_admin'],
     neighbour: 'grant select on crm.customer_context to support_role',
@@ -139,7 +139,7 @@ lint('untested grant', {
     found: ['references on table platform.companies to support_role'],
     neighbour: 'revoke references on platform.companies from support_role',
   },
-  'one on what will be made later': {
+  'one on future objects': {
     offence: 'alter default privileges in schema crm grant select on tables to support_role',
     found: ['select on new objects (r) to support_role'],
     neighbour: 'alter default privileges in schema crm revoke select on tables from support_role',

@@ -8,11 +8,11 @@ const { lint, findAfter, superuser } = useLints();
 const pinned = 'set search_path = pg_catalog, pg_temp';
 const empty = `as 'begin end'`;
 
-test('the schema as the migrations leave it is clean', async () => {
+test('the lints find nothing in the schema that the migrations make', async () => {
   expect(await lintSchema(superuser())).toEqual([]);
 });
 
-test('a finding says what to do', async () => {
+test('a finding of a lint says what to do', async () => {
   await superuser().query('begin; set local role platform_owner; create table crm.open (); reset role');
   expect(await lintSchema(superuser())).toEqual([
     {
@@ -62,7 +62,7 @@ const definer = (options: string) =>
   `create function crm.f() returns void language plpgsql security definer ${options} ${empty}`;
 lint('definer function with a movable search_path', {
   'one with no search_path': { offence: definer(''), found: ['crm.f()'], neighbour: definer(pinned) },
-  'one that looks among temporary tables first': {
+  'one that searches temporary tables first': {
     offence: definer('set search_path = pg_catalog, platform'),
     found: ['crm.f()'],
     neighbour: definer(pinned),
@@ -72,7 +72,7 @@ lint('definer function with a movable search_path', {
     found: ['crm.f()'],
     neighbour: definer(pinned),
   },
-  'one whose body is bound, for what it calls is not': {
+  'one with a bound body, because the functions that it calls are not bound': {
     offence: 'create function crm.f() returns integer language sql security definer return 1',
     found: ['crm.f()'],
     neighbour: 'create function crm.f() returns integer language sql return 1',
@@ -97,7 +97,7 @@ lint('function whose names a search_path could redirect', {
   },
 });
 
-test('finds a function that was made executable by PUBLIC', async () => {
+test('the lints find a function that was made executable by PUBLIC', async () => {
   expect(await findAfter('grant execute on function platform.count_version() to public')).toEqual([
     'function executable by PUBLIC: platform.count_version()',
     'untested grant: execute on function platform.count_version() to public',
@@ -105,7 +105,7 @@ test('finds a function that was made executable by PUBLIC', async () => {
   expect(await findAfter('revoke execute on function platform.count_version() from public')).toEqual([]);
 });
 
-test('finds a function that is executable by PUBLIC because nobody revoked it', async () => {
+test('the lints find a function that is executable by PUBLIC because no revoke followed', async () => {
   const make = `create function crm.f() returns integer language sql return 1`;
   const found = await findAfter(`alter default privileges grant execute on functions to public; ${make}`);
   expect(found).toContain('function executable by PUBLIC: crm.f()');
@@ -146,7 +146,7 @@ lint('foreign key without an index', {
     found: ['crm.t t_n_fkey'],
     neighbour: `${parent(reference)} create index on crm.t (n)`,
   },
-  'one whose column stands second': {
+  'one whose column comes second in the index': {
     offence: `${parent(reference, ', m integer')} create index on crm.t (m, n)`,
     found: ['crm.t t_n_fkey'],
     neighbour: `${parent(reference, ', m integer')} create index on crm.t (n, m)`,
@@ -161,7 +161,7 @@ lint('foreign key without an index', {
     found: ['crm.t t_n_fkey'],
     neighbour: `${parent(reference)} create unique index on crm.t (n)`,
   },
-  'one whose index is no tree': {
+  'one whose index is not a B-tree': {
     offence: `${parent(reference)} create index on crm.t using brin (n)`,
     found: ['crm.t t_n_fkey'],
     neighbour: `${parent(reference)} create index on crm.t (n desc)`,
@@ -179,14 +179,14 @@ lint('foreign key without an index', {
 });
 
 lint('policy for PUBLIC', {
-  'one that names nobody': {
+  'one that names no role': {
     offence: 'create policy p on crm.deals for select using (true)',
     found: ['crm.deals p'],
     neighbour: 'create policy p on crm.deals for select to foundation_role using (true)',
   },
 });
 
-// The table is in the committed matrix with these rights: only the policy is missing.
+// The committed matrix has these rights on the table; only the policy is missing.
 lint('grant that no policy lets through', {
   'a grant whose policy was dropped': {
     offence: 'drop policy foundation_all on crm.deals',
@@ -239,7 +239,7 @@ describe('grant to PUBLIC', () => {
     expect(await findAfter(sql.replace('grant', 'revoke').replace(' to ', ' from '))).toEqual([]);
   });
 
-  test('finds a database on which everybody may make temporary tables', async () => {
+  test('finds a database in which every role may make temporary tables', async () => {
     const database = (await superuser().query('select current_database() as name')).rows[0].name;
     expect(await findAfter(`grant temporary on database ${database} to public`, 'aether_admin')).toEqual([
       'grant to PUBLIC: temporary on this database',
@@ -291,12 +291,12 @@ lint('key that sorts by locale', {
 
 const captureDeals = `call sync.capture('crm.deals', 'deal', 'crm', 'r.id', 'r.customer_id', '{customer_id,name}')`;
 lint('capture that does not fit its table', {
-  'a column that no event tells of': {
+  'a column that no event shows': {
     offence: 'alter table crm.deals add colour text, add "Odd one" text',
     found: ['crm.deals ("Odd one")', 'crm.deals (colour)'],
     neighbour: `alter table crm.deals add colour text, add "Odd one" text; ${captureDeals}`,
   },
-  'a column whose name stands in the function for another reason': {
+  'a column whose name is in the function for another reason': {
     offence: 'alter table crm.deals add platform text, add data text',
     found: ['crm.deals (data)', 'crm.deals (platform)'],
     neighbour: `alter table crm.deals add platform text, add data text; ${captureDeals}`,

@@ -10,7 +10,7 @@ export type Finding = { lint: string; object: string; remedy: string };
 
 type Lint = { lint: string; remedy: string; sql: string };
 
-/** Runs every lint; an empty list is a clean schema. Reads the catalogue only, in a transaction of its own. */
+/** Runs every lint; an empty list means a clean schema. It only reads the catalogue, in its own transaction. */
 export async function lintSchema(client: pg.ClientBase): Promise<Finding[]> {
   const matrix = await readPrivileges();
   const findings: Finding[] = [];
@@ -38,7 +38,7 @@ const names = (list: string[]) => list.map((name) => `'${name}'`).join(', ');
 const loginList = names(Object.keys(logins));
 const roleList = names([...Object.values(logins), appRole]);
 
-/** Made by people: in no system schema, in no extension. */
+/** An SQL condition for objects that people made: in no system schema, in no extension. */
 const isOurs = (catalogue: string, oid: string, schema: string) => `
   (select nspname !~ '^pg_' and nspname <> 'information_schema' from pg_catalog.pg_namespace where oid = ${schema})
   and not exists (select from pg_catalog.pg_depend where classid = 'pg_catalog.${catalogue}'::regclass and objid = ${oid} and deptype = 'e')`;
@@ -152,7 +152,7 @@ const lints: Lint[] = [
   },
   {
     lint: 'wrong owner',
-    remedy: `alter … owner to ${ownerRole}: rights and policies of an owner must be those of no login.`,
+    remedy: `alter … owner to ${ownerRole}: a login must not own anything, because an owner has all rights and makes the policies.`,
     sql: `
       select format('%s, of %s', o.object, pg_get_userbyid(o.owner)) as object
       from (select ${relationName('c')}, c.relowner from pg_catalog.pg_class c
@@ -182,7 +182,7 @@ const lints: Lint[] = [
   {
     lint: 'capture that does not fit its table',
     remedy:
-      'call sync.capture(…) again, with all its arguments, in the migration that changes the columns; what no event may show is in `never`.',
+      'call sync.capture(…) again, with all its arguments, in the migration that changes the columns; `never` hides columns.',
     sql: `
       with captured as (
         select t.tgrelid, p.prosrc from pg_catalog.pg_trigger t join pg_catalog.pg_proc p on p.oid = t.tgfoid
@@ -217,7 +217,7 @@ const lints: Lint[] = [
   },
   {
     lint: 'grant on what PostgreSQL keeps for itself',
-    remedy: 'revoke it: system tables and functions are read through views of ours.',
+    remedy: 'revoke it: read system tables and functions through our own views.',
     sql: `
       select format('%s on %s to %s', lower(e.privilege_type), o.object, pg_get_userbyid(e.grantee)) as object
       from (select c.oid::regclass::text, c.relacl from pg_catalog.pg_class c where c.relnamespace = 'pg_catalog'::regnamespace
@@ -226,7 +226,7 @@ const lints: Lint[] = [
   },
   {
     lint: 'function among PostgreSQL’s own',
-    remedy: 'drop it: what stands in pg_catalog is found before everything else.',
+    remedy: 'drop it: names in pg_catalog are found before all others.',
     sql: `
       select p.oid::regprocedure::text as object from pg_catalog.pg_proc p
       where p.pronamespace = 'pg_catalog'::regnamespace and p.oid >= 16384
@@ -239,7 +239,7 @@ const lints: Lint[] = [
   },
   {
     lint: 'foreign key that is switched off',
-    remedy: 'alter table … enable trigger all, then look for rows that came in meanwhile.',
+    remedy: 'alter table … enable trigger all, then look for rows that were written meanwhile.',
     sql: `
       select distinct format('%s %s', ${relationName('c')}, k.conname) as object
       from pg_catalog.pg_trigger t join pg_catalog.pg_constraint k on k.oid = t.tgconstraint join pg_catalog.pg_class c on c.oid = t.tgrelid

@@ -1,4 +1,6 @@
-/** Who may log in, and the role whose rights the login inherits. `platform_migrator` alone must take its role on (`set role`). */
+/**
+ * The logins, each with the role whose rights it inherits. Only `platform_migrator` must take on its role (`set role`).
+ */
 export const logins = {
   platform_migrator: 'platform_owner',
   foundation_app: 'foundation_role',
@@ -13,14 +15,14 @@ export type Login = keyof typeof logins;
 /** The role of all apps: an app's role is a member of it. docs/third-app.md adds an app. */
 export const appRole = 'app_role';
 
-/** Whether the login is one of an app that comes with this house. */
+/** Whether the login belongs to an app of this repository. */
 export const isApp = (login: Login): boolean => login === 'foundation_app' || login === 'support_app';
 
 export const loginNames = Object.keys(logins) as Login[];
 
 export type Passwords = Record<Login, string>;
 
-/** The same server and database as `url`, seen by another login. */
+/** The address of the same server and database as `url`, for another login. */
 export function urlFor(url: string, login: string, password: string, database?: string): string {
   const changed = new URL(url);
   changed.username = login;

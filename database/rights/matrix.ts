@@ -1,7 +1,10 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { loginNames } from './logins.ts';
 
-/** What each login may do: per object, or column of an object, one cell for each of `loginNames`, holding a letter per allowed verb. */
+/**
+ * The rights of each login: an object, or a column of it, has one cell for each of `loginNames`, with a letter for each
+ * allowed verb.
+ */
 export type Matrix = Map<string, string[]>;
 
 const matrixFile = new URL('../privileges.txt', import.meta.url);
@@ -54,7 +57,7 @@ export async function writePrivileges(matrix: Matrix): Promise<void> {
   await writeFile(matrixFile, formatMatrix(matrix));
 }
 
-/** What the logins may do in `actual` and not in `committed`, and the reverse: one sentence each, none when they agree. Pure. */
+/** The rights that are only in `actual` or only in `committed`: a sentence for each, none if the two agree. Pure. */
 export function compareMatrices(committed: Matrix, actual: Matrix): string[] {
   const lines: string[] = [];
   for (const row of new Set([...committed.keys(), ...actual.keys()])) {

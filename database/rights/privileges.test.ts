@@ -23,13 +23,13 @@ const observe = () => observePrivileges(async (login) => clients.get(login) as p
 const asOwner = (sql: string) => withMigrator(database.url('platform_migrator'), (client) => client.query(sql));
 
 describe('the committed matrix', () => {
-  test('is what every login can do', async () => {
+  test('agrees with the rights of every login', async () => {
     const observed = await observe();
     expect(compareMatrices(committed, observed), hint).toEqual([]);
     expect(formatMatrix(observed), hint).toBe(formatMatrix(committed));
   });
 
-  test('says what the design says', () => {
+  test('agrees with the design', () => {
     const mayUpdate = (login: Login) =>
       [...committed].flatMap(([row, cells]) =>
         row.startsWith('table platform.customers\n') && cells[loginNames.indexOf(login)]?.includes('U')
@@ -44,22 +44,22 @@ describe('the committed matrix', () => {
   });
 });
 
-describe('a change of rights is seen', () => {
+describe('the matrix shows a change of rights', () => {
   const changes: [name: string, change: string, undo: string, told: string[]][] = [
     [
-      'a column more',
+      'an additional column',
       'grant update (account_tier) on platform.customers to support_role',
       'revoke update (account_tier) on platform.customers from support_role',
       ['support_app now may update account_tier of table platform.customers'],
     ],
     [
-      'a column less',
+      'a column that lost a grant',
       'revoke update (timezone) on platform.customers from support_role',
       'grant update (timezone) on platform.customers to support_role',
       ['support_app no longer may update timezone of table platform.customers'],
     ],
     [
-      'a whole table more',
+      'grants on a whole table',
       'grant delete, truncate, trigger, maintain on platform.companies to foundation_role',
       'revoke delete, truncate, trigger, maintain on platform.companies from foundation_role',
       ['delete', 'truncate', 'trigger', 'maintain'].map(
@@ -67,13 +67,13 @@ describe('a change of rights is seen', () => {
       ),
     ],
     [
-      'a whole table less',
+      'a whole table that lost a grant',
       'revoke delete on crm.custom_field_values from foundation_role',
       'grant delete on crm.custom_field_values to foundation_role',
       ['foundation_app no longer may delete table crm.custom_field_values'],
     ],
     [
-      'a schema opened to everybody',
+      'a schema that PUBLIC may use',
       'grant usage on schema support to public',
       'revoke usage on schema support from public',
       ['platform_migrator', 'foundation_app', 'sync_app', 'privacy_app', 'observer_app'].map(
@@ -81,7 +81,7 @@ describe('a change of rights is seen', () => {
       ),
     ],
     [
-      'a schema to make things in',
+      'a schema in which a login may create objects',
       'grant create on schema crm to foundation_role',
       'revoke create on schema crm from foundation_role',
       ['foundation_app now may create schema crm'],
@@ -105,7 +105,7 @@ describe('a change of rights is seen', () => {
       ['foundation_app now may execute procedure platform.protect_table(regclass)'],
     ],
     [
-      'a view less',
+      'a view that lost a grant',
       'revoke select on crm.customer_context from support_role',
       'grant select on crm.customer_context to support_role',
       [
@@ -119,13 +119,13 @@ describe('a change of rights is seen', () => {
       ].map((column) => `support_app no longer may select ${column} of view crm.customer_context`),
     ],
     [
-      'a table nobody was told of',
+      'a new table',
       'create table crm.added (n integer); grant insert (n) on crm.added to foundation_role',
       'drop table crm.added',
       ['new: table crm.added', 'new: table crm.added n', 'foundation_app now may insert n of table crm.added'],
     ],
     [
-      'a table that went',
+      'a table that is gone',
       'alter table crm.contacts rename to people',
       'alter table crm.people rename to contacts',
       expect.arrayContaining([
@@ -155,13 +155,13 @@ describe('a change of rights is seen', () => {
     expect(compareMatrices(committed, await observe())).toEqual([]);
   });
 
-  test('after all of them are undone nothing is left', async () => {
+  test('no difference after all of them are undone', async () => {
     expect(compareMatrices(committed, await observe())).toEqual([]);
   });
 });
 
-describe('the text', () => {
-  test('read back is the same matrix, whatever the line ends', () => {
+describe('the text of the matrix', () => {
+  test('gives the same matrix when it is read, with either kind of line ends', () => {
     const text = formatMatrix(committed);
     expect(parseMatrix(text)).toEqual(committed);
     expect(parseMatrix(text.replaceAll('\n', '\r\n'))).toEqual(committed);

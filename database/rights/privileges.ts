@@ -7,15 +7,15 @@ type Probe = {
   row: string;
   letter: string;
   sql: string;
-  /** The statement cannot succeed: any error but a lack of privilege means that it was allowed. */
+  /** The statement cannot succeed: any error other than a lack of privilege means that it was allowed. */
   mayFail?: boolean;
 };
 
 /**
- * Tries every statement of the matrix as every login. Nothing is kept but a number drawn from each sequence a login may use,
- * yet the probes take strong locks where a login may: for a database made for this.
+ * Tries every statement of the matrix as every login. It leaves nothing behind except a number drawn from each sequence
+ * that a login may use. The probes take every lock that a login may take, so use a database that was made for this.
  *
- * @param connect a connection of that login, which the caller closes.
+ * @param connect opens a connection of that login; the caller closes it.
  */
 export async function observePrivileges(connect: (login: Login) => Promise<pg.ClientBase>): Promise<Matrix> {
   const matrix: Matrix = new Map();
@@ -41,7 +41,7 @@ const isAllowed = ({ sql, mayFail }: Probe, state: string) => {
 
 const succeeded = 'AE000';
 
-/** One block for all probes, each in a subtransaction that is rolled back: the SQLSTATE each ended with. */
+/** One block runs all probes, each in a subtransaction that is rolled back. It returns the SQLSTATE of each. */
 async function tryProbes(client: pg.ClientBase, probes: Probe[]): Promise<string[]> {
   await client.query('begin');
   await client.query(`do $do$
@@ -63,7 +63,7 @@ async function tryProbes(client: pg.ClientBase, probes: Probe[]): Promise<string
 }
 
 async function listProbes(client: pg.ClientBase): Promise<Probe[]> {
-  await client.query(`begin; set local search_path = ''`); // every type is written out
+  await client.query(`begin; set local search_path = ''`); // so that every type name has its schema
   const { rows: relations } = await client.query(listRelations);
   const { rows: others } = await client.query(listOthers);
   await client.query('rollback');
@@ -99,7 +99,7 @@ function probesOfOther({ kind, name, call }: Other): Probe[] {
       return [
         { row, letter: 'N', sql: `select nextval('${name}')` },
         { row, letter: 'R', sql: `select last_value from ${name}` },
-        // Below every minimum: refused for its value, after the privilege was looked at.
+        // Below every minimum: it is refused for its value, after the check of the privilege.
         { row, letter: 'V', sql: `select setval('${name}', -9223372036854775808)`, mayFail: true },
       ];
     case 'function':

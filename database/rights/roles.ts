@@ -10,7 +10,7 @@ const memberships = Object.entries(logins)
   ])
   .join(', ');
 
-/** The logins and roles of ours that can do more than they should: `role` and, in words, the `power`. */
+/** A query for our logins and roles that can do more than they should: `role` and, in words, the `power`. */
 export const rolesWithMore = `
   select r.rolname::text as role, power
   from pg_catalog.pg_roles r cross join lateral unnest(array[

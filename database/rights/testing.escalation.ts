@@ -14,7 +14,7 @@ const apps: App[] = ['foundation_app', 'support_app'];
 
 export type World = { database: TestDatabase; superuser: pg.Client } & Record<App, pg.Client>;
 
-/** A database with a few records of either app and a connection of either login. */
+/** A database with a few records of each app and a connection of each login. */
 export function createWorld(): World {
   const world = {} as World;
   beforeAll(async () => {
@@ -26,7 +26,10 @@ export function createWorld(): World {
   return world;
 }
 
-/** Keeps every bootstrap of other test files waiting: roles belong to the whole server, and two who alter one at once collide. */
+/**
+ * Makes bootstraps of other test files wait: roles belong to the whole server, and two sessions that alter one at once
+ * collide.
+ */
 export function holdRoles(): void {
   const holder = new pg.Client({ connectionString: inject('aetherServer').adminUrl });
   beforeAll(async () => {
@@ -54,8 +57,8 @@ const records = `
   insert into support.messages (session_id, number, author, client_id, body) values ('${session}', 1, 'visitor', 'c1', 'secret');`;
 
 /**
- * Runs SQL in a transaction that is rolled back, and says in one line how it ended: "42501 permission denied for …",
- * or, when it went through, "1 row", or "done" where no rows are counted.
+ * Runs SQL in a transaction that is rolled back, and returns its end in one line: "42501 permission denied for …"; if
+ * it succeeded, "1 row", or "done" for a statement that counts no rows.
  */
 export async function attempt(client: pg.ClientBase, sql: string): Promise<string> {
   await client.query('begin');
@@ -72,12 +75,12 @@ export async function attempt(client: pg.ClientBase, sql: string): Promise<strin
   }
 }
 
-/** What an app may not do, how exactly it is stopped, and the nearest thing that it may do. */
+/** An attack by an app, the error that stops it, and the nearest statement that the app may run. */
 export type Refusal = { attack: string; ends: string; neighbour: string };
 
 /**
- * One test per entry: the attack, made by this login, ends as said, and its neighbour goes through with one row at least,
- * so that the attack was stopped for its own sake and not for a slip of the pen.
+ * One test for each entry: the attack, made by this login, ends as stated, and its neighbour succeeds with at least one
+ * row. This shows that the attack was refused for what it does and not for a typing mistake.
  */
 export function refuse(world: World, app: App, refusals: Record<string, Refusal>): void {
   test.each(Object.entries(refusals))(`${app.replace('_app', '')} %s`, async (_, { attack, ends, neighbour }) => {

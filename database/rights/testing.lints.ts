@@ -5,7 +5,7 @@ import { lintSchema } from './lints.ts';
 
 type Case = { offence: string; found: string[]; neighbour: string; role?: string };
 
-/** A table that is as it should be. */
+/** A table without any offence. */
 export const table = (name: string, columns: string) =>
   `create table crm.${name} (${columns}); call platform.protect_table('crm.${name}');`;
 
@@ -16,7 +16,7 @@ export function useLints() {
     superuser = await (await createTestDatabase()).connect('postgres');
   });
 
-  /** What the lints find after these statements, of which nothing stays: the lints end the transaction they run in. */
+  /** The findings after these statements, which are rolled back: the lints end the transaction in which they run. */
   async function findAfter(sql: string, role = 'platform_owner'): Promise<string[]> {
     await superuser.query(`begin; set local role ${role}; ${sql}; reset role`);
     const findings = await lintSchema(superuser);

@@ -22,7 +22,7 @@ afterAll(() => server.close());
 const nest = (depth: number) => `${'['.repeat(depth)}1${']'.repeat(depth)}`;
 const listOf = (entries: number) => JSON.stringify(Array.from({ length: entries }, () => 0));
 
-describe('a body is taken', () => {
+describe('a body is accepted', () => {
   test.each([
     ['an object', '{"name":"Zoë 🙂","list":[1,null,true]}'],
     ['a value with every escape', '{"a":"\\"\\\\\\/\\b\\n\\t\\u00e9\\ud83d\\ude42"}'.replace('\\b', '')],
@@ -45,7 +45,7 @@ describe('a body is taken', () => {
     'Application/JSON;charset="UTF-8"',
     'application/json ; charset=utf-8',
     'application/json\t;\tcharset=utf-8 ',
-  ])('as %j, and arrives', async (type) => {
+  ])('with the type %j, and the handler gets it', async (type) => {
     const response = await post(url, '{"a":1}', { 'Content-Type': type });
     expect([response.status, await response.json()]).toEqual([200, { a: 1 }]);
   });
@@ -111,14 +111,14 @@ describe('a body is refused', () => {
     'application/json; charset=latin1',
     'application/jsonp',
     'application/vnd.api+json',
-  ])('as %s, so that a foreign page cannot post it without asking', async (type) => {
+  ])('with the type %s, which a foreign page can post without a preflight', async (type) => {
     expect(await readProblem(await post(url, '{}', { 'Content-Type': type }))).toMatchObject({
       status: 415,
       code: 'unsupported-media-type',
     });
   });
 
-  test('without a type, even when it is empty', async () => {
+  test('without a type, even if it is empty', async () => {
     const answer = await sendRaw(
       server.port,
       'POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nConnection: close\r\n\r\n',
@@ -126,12 +126,12 @@ describe('a body is refused', () => {
     expect(await readProblem(answer)).toMatchObject({ status: 415 });
   });
 
-  test('compressed', async () => {
+  test('if it is compressed', async () => {
     const response = await post(url, '{}', { 'Content-Type': 'application/json', 'Content-Encoding': 'gzip' });
     expect(await readProblem(response)).toMatchObject({ status: 415, detail: 'Send the body without compression.' });
   });
 
-  test('too large in chunks that never end, without waiting for the end', async () => {
+  test('if its chunks never end, without waiting for the end', async () => {
     const chunk = `8000\r\n${'x'.repeat(0x8000)}\r\n`;
     const answer = await sendRaw(
       server.port,
@@ -140,7 +140,7 @@ describe('a body is refused', () => {
     expect(await readProblem(answer)).toMatchObject({ status: 413, code: 'body-too-large' });
   });
 
-  test('with a claim of being too large, before a byte of it is read', async () => {
+  test('if Content-Length is too large, before a byte of it is read', async () => {
     const answer = await sendRaw(
       server.port,
       'POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 65537\r\n\r\n',
@@ -149,13 +149,13 @@ describe('a body is refused', () => {
   });
 });
 
-test('a syntax error is placed and the body is not quoted', async () => {
+test('the refusal of a syntax error names the position and does not quote the body', async () => {
   const { detail } = await readProblem(await post(url, '{"email":"bob@example.com",}'));
   expect(detail).toContain('at position 27 (line 1 column 28)');
   expect(detail).not.toContain('bob');
 });
 
-test('a smaller limit holds where an app sets it', async () => {
+test('an app can set a smaller limit for bodies', async () => {
   await using small = await serveApp(
     (app) =>
       app.openapi(
@@ -173,7 +173,7 @@ test('a smaller limit holds where an app sets it', async () => {
   expect((await post(`${small.url}/echo`, '"123456789"')).status).toBe(413);
 });
 
-test('DELETE needs no body, and one that comes is checked', async () => {
+test('DELETE needs no body, but a body is checked', async () => {
   expect((await fetch(url, { method: 'DELETE' })).status).toBe(204);
   expect(await readProblem(await fetch(url, { method: 'DELETE', body: 'x' }))).toMatchObject({ status: 415 });
 });

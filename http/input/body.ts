@@ -15,15 +15,18 @@ export type BodyLimits = {
 
 export const bodyLimits: BodyLimits = { bodyBytesMax: 64 * 1024, depthMax: 8, entriesMax: 1_000 };
 
-/** The `body` of a route that takes JSON. Always required: an optional body would reach the handler unchecked when it is missing. */
+/**
+ * The `body` of a route that takes JSON. It is always required: if an optional one is missing, the handler gets
+ * unchecked input.
+ */
 export function jsonBody<Schema extends ZodType>(schema: Schema) {
   return { required: true, content: { 'application/json': { schema } } } as const;
 }
 
 /**
- * Reads and checks the JSON body of every request that a route takes, before any route sees it.
- * POST, PUT and PATCH need `Content-Type: application/json` even for an empty object: that makes a browser ask first (CORS
- * preflight), so a foreign web page cannot post here. Refuses with 400, 413, 415 or 422.
+ * Reads and checks the JSON body of every request before its route gets it. POST, PUT and PATCH need `Content-Type:
+ * application/json` even for an empty object: a browser then sends a CORS preflight first, so a foreign web page cannot
+ * post here. Refuses with 400, 413, 415 or 422.
  */
 export function readJsonBody(limits: BodyLimits): MiddlewareHandler {
   return async (c, next) => {
@@ -32,7 +35,7 @@ export function readJsonBody(limits: BodyLimits): MiddlewareHandler {
       const bytes = await readBytes(c.req.raw, limits.bodyBytesMax);
       inspectJson(decodeUtf8(bytes), limits);
       const headers = new Headers(c.req.raw.headers);
-      headers.set('Content-Type', 'application/json'); // in the one spelling that the router's own check knows
+      headers.set('Content-Type', 'application/json'); // the router's own check knows only this spelling
       c.req.raw = new Request(c.req.raw, { headers, body: bytes });
     }
     await next();
@@ -60,7 +63,7 @@ function requireJson(headers: Headers): void {
   });
 }
 
-/** Counts what arrives: Content-Length is the sender's claim. */
+/** Counts the bytes that arrive, because Content-Length is only the sender's claim. */
 async function readBytes(request: Request, bodyBytesMax: number): Promise<Uint8Array<ArrayBuffer>> {
   if (Number(request.headers.get('content-length')) > bodyBytesMax) throw refuseSize(bodyBytesMax);
   const chunks: Uint8Array[] = [];
@@ -104,17 +107,18 @@ function decodeUtf8(bytes: Uint8Array): string {
 }
 
 /**
- * Strings (with the colon that makes one a key), brackets (with the other one if there is nothing in them) and commas: all that
- * matters in a text known to be valid JSON.
+ * Strings (with the colon that makes one a key), brackets (an empty pair together) and commas. Nothing else matters in
+ * a text that is known to be valid JSON.
  */
 const tokens = /"[^"\\]*(?:\\.[^"\\]*)*"(\s*:)?|[{[](\s*[}\]])?|[}\],]/g;
 
-/** Setting one of these on a plain object reaches the prototype. */
+/** Keys that reach the prototype when they are set on a plain object. */
 const forbiddenKeys = new Set(['__proto__', 'constructor', 'prototype']);
 
 /**
- * Refuses JSON that is malformed, too deep, too long, ambiguous (a key twice) or dangerous (a key of the prototype), and every
- * string that no field may hold. It reads the text, not the parsed value, because parsing forgets repeated keys.
+ * Refuses JSON that is malformed, too deep, too long, ambiguous (a key twice) or dangerous (a key of the prototype),
+ * and every string that no field may hold. It reads the text, not the parsed value, because parsing drops repeated
+ * keys.
  */
 function inspectJson(text: string, { depthMax, entriesMax }: BodyLimits): void {
   requireSyntax(text);
@@ -128,7 +132,7 @@ function inspectJson(text: string, { depthMax, entriesMax }: BodyLimits): void {
       open.push(token === '{' ? { keys: new Set(), at: '' } : { keys: undefined, at: 0 });
       if (open.length > depthMax) throw refuseBody('body-too-deep', `Nest objects and lists at most ${depthMax} deep.`);
       if (closing) open.pop();
-      else entries += 1; // the commas count the others
+      else entries += 1; // commas count the further entries
     } else if (token === '}' || token === ']') {
       open.pop();
     } else if (token === ',') {
@@ -159,7 +163,7 @@ function refuseBody(code: string, detail: string, field?: string): Problem {
   });
 }
 
-/** The parser's own message quotes the input, so only its position is passed on. */
+/** The parser's message quotes the input, so only its position is passed on. */
 function requireSyntax(text: string): void {
   if (text.trim() === '')
     throw refuseBody('malformed-json', 'The body is empty. Send a JSON object: {} if there is nothing to say.');
@@ -174,7 +178,7 @@ function requireSyntax(text: string): void {
   }
 }
 
-/** `['items', 0, 'name']` → `items[0].name`, in at most 200 characters; no path at all is the body itself. */
+/** `['items', 0, 'name']` → `items[0].name`, in at most 200 characters. An empty path means the body itself. */
 export function formatPath(path: PropertyKey[]): string {
   let text = '';
   for (const step of path) text += typeof step === 'number' ? `[${step}]` : `${text && '.'}${String(step)}`;

@@ -2,8 +2,8 @@
 const control = /[^\P{Cc}\t\n\r]/u;
 
 /**
- * Says what no field of any request may hold, as the end of a sentence that starts with the field's name;
- * undefined when the text is fine.
+ * Names characters that no field of any request may hold, as the end of a sentence that starts with the field's name.
+ * Undefined if the text has none.
  */
 export function describeBadCharacter(text: string): string | undefined {
   if (!text.isWellFormed()) return 'holds half a character (a lone surrogate): send well-formed Unicode';
@@ -12,7 +12,9 @@ export function describeBadCharacter(text: string): string | undefined {
   return undefined;
 }
 
-/** The number of Unicode code points: what PostgreSQL counts as characters, and less than `length` where emoji are used. */
+/**
+ * The number of Unicode code points. PostgreSQL counts these as characters; `length` counts more if the text has emoji.
+ */
 export function countCharacters(text: string): number {
   let count = 0;
   for (const _ of text) count += 1;

@@ -27,7 +27,7 @@ describe('a line', () => {
     ['🙂🙂🙂🙂🙂', '🙂🙂🙂🙂🙂'],
     ['שלום', 'שלום'],
     ['👩\u200d🚀', '👩\u200d🚀'],
-    ['\u202a+47\u202c', '+47'], // as it is copied out of an address book
+    ['\u202a+47\u202c', '+47'], // as copied from an address book
   ])('takes %j', (value, result) => expect(name.parse(value)).toBe(result));
   test.each([
     ['123456', 'may have at most 5 characters'],
@@ -64,12 +64,12 @@ describe('text', () => {
     ['a\nb\ncd', 'may have at most 5 characters'],
     ['a\u0007b', 'holds a control character: remove it'],
   ])('refuses %j', (value, reason) => expect(reasonFor(note, value)).toEqual([reason]));
-  test('may be empty where that is said', () =>
+  test('may be empty if the schema allows it', () =>
     expect(text({ charactersMin: 0, charactersMax: 5 }).parse(' ')).toBe(''));
 });
 
 describe('ids', () => {
-  test('a UUID comes out in lower case', () => {
+  test('a UUID is parsed into lower case', () => {
     expect(uuid().parse('019A2B3C-4D5E-7F60-8A9B-0C1D2E3F4A5B')).toBe('019a2b3c-4d5e-7f60-8a9b-0c1d2e3f4a5b');
   });
   test.each([
@@ -78,7 +78,7 @@ describe('ids', () => {
     '019a2b3c4d5e7f608a9b0c1d2e3f4a5b',
     '{019a2b3c-4d5e-7f60-8a9b-0c1d2e3f4a5b}',
     '019a2b3c-4d5e-7f60-8a9b-0c1d2e3f4a5g',
-  ])('%j is no UUID', (value) => {
+  ])('%j is not a UUID', (value) => {
     expect(reasonFor(uuid(), value)).toEqual(['must be a UUID: 8-4-4-4-12 hexadecimal digits']);
   });
 
@@ -87,13 +87,13 @@ describe('ids', () => {
     expect(bigintIdText().parse(String(value))).toBe(value);
   });
   test.each([0, -1, 1.5, Number.MAX_SAFE_INTEGER + 1, Number.POSITIVE_INFINITY, Number.NaN, '1', null])(
-    '%j is no key in a body',
+    '%j is not a key in a body',
     (value) => {
       expect(reasonFor(bigintId(), value)).toEqual(['must be a whole number from 1 to 9007199254740991']);
     },
   );
   test.each(['0', '-1', '1.5', '01', '1e3', ' 1', '', '9007199254740992', '99999999999999999999', '１'])(
-    '%j is no key in a path',
+    '%j is not a key in a path',
     (value) => {
       expect(reasonFor(bigintIdText(), value)).toEqual(['must be a whole number from 1 to 9007199254740991']);
     },
@@ -102,7 +102,7 @@ describe('ids', () => {
   test.each(['a', 'A-z_09', 'x'.repeat(64)])('%j is a client id', (value) =>
     expect(clientId().parse(value)).toBe(value),
   );
-  test.each(['', 'a b', 'é', 'x'.repeat(65), 'a\n'])('%j is no client id', (value) => {
+  test.each(['', 'a b', 'é', 'x'.repeat(65), 'a\n'])('%j is not a client id', (value) => {
     expect(reasonFor(clientId(), value)).toEqual(['must be 1 to 64 letters, digits, _ or -']);
   });
 });
@@ -114,26 +114,26 @@ describe('pages', () => {
     ['100', 100],
     [undefined, 20],
   ])('%j is a page size', (value, result) => expect(limit.parse(value)).toBe(result));
-  test.each(['0', '101', '1e2', '-1', '', ' 5', '0x10', '9999999'])('%j is no page size', (value) => {
+  test.each(['0', '101', '1e2', '-1', '', ' 5', '0x10', '9999999'])('%j is not a page size', (value) => {
     expect(reasonFor(limit, value)).toEqual(['must be a whole number from 1 to 100']);
   });
 
   const after = cursor(z.tuple([z.iso.datetime(), bigintId()]));
   const key = ['2026-01-31T12:00:00Z', 7];
-  test('a cursor comes back as it was made', () => expect(after.parse(encodeCursor(key))).toEqual(key));
+  test('a cursor is decoded into the key of which it was made', () => expect(after.parse(encodeCursor(key))).toEqual(key));
   test.each([
-    ['text of somebody else', 'hello'],
+    ['a foreign text', 'hello'],
     ['an empty text', ''],
     ['another key', encodeCursor(['2026-01-31T12:00:00Z', 'seven'])],
     ['a hidden NUL', encodeCursor(['\0', 7])],
     ['not base64url', '%%%'],
     ['513 characters', 'A'.repeat(513)],
-  ])('%s is no cursor', (_, value) => {
+  ])('%s is not a cursor', (_, value) => {
     expect(reasonFor(after, value)).toEqual([
       'is not a cursor that this server gave: leave it out to start at the first page',
     ]);
   });
-  test('a NUL in a cursor is refused where the schema would take it', () => {
+  test('a NUL in a cursor is refused even if the schema accepts it', () => {
     expect(cursor(z.string()).safeParse(encodeCursor('a')).success).toBe(true);
     expect(cursor(z.string()).safeParse(encodeCursor('\0')).success).toBe(false);
   });
@@ -184,7 +184,7 @@ describe('over HTTP', () => {
 
   const send = (path: string, body: unknown) => post(server.url + path, JSON.stringify(body));
 
-  test('the parsed values arrive', async () => {
+  test('the handler gets the parsed values', async () => {
     const response = await send('/deals/7?search=a+%26%C3%A9', { name: ' Bob ' });
     expect(await response.json()).toEqual([{ id: 7 }, { search: 'a &é', limit: 10 }, { name: 'Bob' }]);
   });
@@ -201,7 +201,7 @@ describe('over HTTP', () => {
     [{ name: 'Bob', items: [{ sku: 'a' }, { sku: 'é' }] }, 'items[1].sku', 'must be 1 to 64 letters, digits, _ or -'],
     [{ name: 'Bob', items: [{ sku: 'a', x: 1 }] }, 'items[0].x', 'is not a known field: remove it'],
     [{ name: 'Bob', way: { kind: 'fax' } }, 'way.kind', 'must be one of "mail", "call"'],
-  ])('body %j: names the field and says what to do', async (body, field, message) => {
+  ])('the refusal of the body %j names the field and says what to do', async (body, field, message) => {
     const problem = await readProblem(await send('/deals/7', body));
     expect(problem).toMatchObject({ status: 422, code: 'invalid-field', errors: [{ field, message }] });
   });
@@ -221,7 +221,7 @@ describe('over HTTP', () => {
       'path',
       'must be a UUID: 8-4-4-4-12 hexadecimal digits, or must be a whole number from 1 to 9007199254740991',
     ],
-  ])('%s: names the field and says what to do', async (path, field, place, message) => {
+  ])('the refusal of %s names the field and says what to do', async (path, field, place, message) => {
     const problem = await readProblem(await send(path, { name: 'Bob' }));
     expect(problem).toMatchObject({ status: 422, code: 'invalid-field', errors: [{ field, in: place, message }] });
   });
@@ -234,18 +234,18 @@ describe('over HTTP', () => {
     '/deals/7?search=%',
     '/deals/7?%c3=1',
     '/deals/7?search=%c3%28',
-  ])('%s: malformed percent-encoding is a 400', async (path) => {
+  ])('the malformed percent-encoding of %s is a 400', async (path) => {
     expect(await readProblem(await send(path, { name: 'Bob' }))).toMatchObject({ status: 400, code: 'malformed-url' });
   });
 
-  test('every wrong field is named, up to 20', async () => {
+  test('a refusal names every wrong field, up to 20', async () => {
     const two = await readProblem(await send('/deals/7', { outcome: 'maybe' }));
     expect(two.errors?.map((each) => each.field)).toEqual(['name', 'outcome']);
     const unknown = Object.fromEntries(Array.from({ length: 500 }, (_, index) => [`x${index}`, 1]));
     expect((await readProblem(await send('/deals/7', { name: 'Bob', ...unknown }))).errors).toHaveLength(20);
   });
 
-  test('a refusal does not repeat what was sent', async () => {
+  test('a refusal does not repeat the input', async () => {
     const response = await send('/deals/7', { name: 'secret@example.com', outcome: 'secret@example.com' });
     expect(await response.text()).not.toContain('secret');
   });

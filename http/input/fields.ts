@@ -4,20 +4,23 @@ import { countCharacters, describeBadCharacter } from './characters.ts';
 
 const lineBreak = /[\p{Cc}\u2028\u2029]/u;
 const visible = /[^\p{Z}\p{Cc}\p{Cf}\p{Default_Ignorable_Code_Point}\u2800]/u;
-/** They turn the text behind them, also on the page around the field. The marks that right-to-left scripts need are not among them. */
+/**
+ * They turn the direction of the text after them, even outside of the field. The marks that right-to-left scripts need
+ * are not among them.
+ */
 const turns = String.raw`\u202a-\u202e\u2066-\u2069`;
 const turning = new RegExp(`[${turns}]`);
-/** What is copied out of an address book is often wrapped in them. Looking behind keeps it linear. */
+/** Text from an address book is often wrapped in them. The lookbehind keeps the match linear. */
 const ends = new RegExp(`^[\\s${turns}]+|(?<![\\s${turns}])[\\s${turns}]+$`, 'g');
 
 type Length = { charactersMin?: number; charactersMax: number };
 
-/** An object that refuses, and names, a field it does not know. Use it for every body, query and path. */
+/** An object that refuses an unknown field and names it. Use it for every body, query and path. */
 export const object = z.strictObject;
 
 /**
- * One line of text: trimmed, no control characters, nothing that turns its direction, something to see in it. Lengths in Unicode
- * code points, as PostgreSQL counts.
+ * One line of text: trimmed, with something visible, without control characters and characters that turn its direction.
+ * Lengths are in Unicode code points, as PostgreSQL counts.
  */
 export function line({ charactersMin = 1, charactersMax }: Length) {
   return z
@@ -64,7 +67,7 @@ function checkLength(
   else if (characters > charactersMax) refuse(`may have at most ${charactersMax} characters`);
 }
 
-/** A UUID in any case, of any version: what a uuid column takes. Lower case comes out. */
+/** A UUID of any version and in any case, as a uuid column accepts it. It is parsed into lower case. */
 export function uuid() {
   return z
     .guid({ abort: true })
@@ -79,7 +82,7 @@ export function bigintId() {
   return z.int({ error: bigintMessage }).positive({ error: bigintMessage }).openapi({ format: 'int64', example: 42 });
 }
 
-/** A bigint key in a path or a query, where everything arrives as text. A number comes out. */
+/** A bigint key in a path or a query, where every value is text. It is parsed into a number. */
 export function bigintIdText() {
   return z
     .string()
@@ -89,7 +92,7 @@ export function bigintIdText() {
     .openapi({ type: 'integer', format: 'int64', minimum: 1, maximum: Number.MAX_SAFE_INTEGER, example: 42 });
 }
 
-/** A key that the client makes up so that a retry is known as one. */
+/** A key that the client chooses, so that the server recognises a retry. */
 export function clientId() {
   return z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, { error: 'must be 1 to 64 letters, digits, _ or -' });
 }
@@ -97,7 +100,7 @@ export function clientId() {
 const yearMin = 1900;
 const yearMax = 2999;
 
-/** A moment such as 2026-01-31T12:00:00+01:00; comes out in UTC, to the millisecond. */
+/** A moment such as 2026-01-31T12:00:00+01:00. It is parsed into UTC, to the millisecond. */
 export function time() {
   return z.iso
     .datetime({ offset: true, abort: true })
@@ -120,7 +123,7 @@ function isWithinYears(moment: Date): boolean {
   return year >= yearMin && year <= yearMax;
 }
 
-/** The number of entries on a page, from a query. */
+/** The number of entries on a page, in a query. */
 export function pageSize({ max, default: fallback }: { max: number; default: number }) {
   return z
     .string()
@@ -134,8 +137,8 @@ export function pageSize({ max, default: fallback }: { max: number; default: num
 const cursorCharactersMax = 512;
 
 /**
- * Where the next page starts: opaque to clients, made by `encodeCursor`, checked here against `schema` as all input is.
- * The parsed value comes out.
+ * The start of the next page: opaque to clients, made by `encodeCursor`, and checked against `schema` like all input.
+ * It is parsed into the value that was encoded.
  */
 export function cursor<Schema extends z.ZodType>(schema: Schema) {
   return z
@@ -152,15 +155,16 @@ export function cursor<Schema extends z.ZodType>(schema: Schema) {
     .openapi({ type: 'string', maxLength: cursorCharactersMax });
 }
 
-/** Makes a cursor of the last row's sort key. It is readable by anyone: no secrets and no personal data in it. */
+/** Makes a cursor of the last row's sort key. Anybody can read it, so it must not hold secrets or personal data. */
 export function encodeCursor(key: unknown): string {
   return Buffer.from(JSON.stringify(key)).toString('base64url');
 }
 
 /**
- * Makes a page of rows of which one more was asked for than it may hold: that one only tells that there is a next page.
+ * Makes a page of rows. The query fetched one row more than the page may hold; that row only shows that there is a next
+ * page.
  *
- * @param keyOf the sort key of a row, which the next page starts behind.
+ * @param keyOf the sort key of a row; the next page starts after it.
  */
 export function cutPage<Row>(
   rows: Row[],

@@ -41,14 +41,14 @@ const storable = (value: unknown): boolean => {
   return true;
 };
 
-/** Whatever was sent: either it is taken and can be stored, or it is refused in words, and it is never our fault. */
+/** For any input: it is either accepted and can be stored, or refused with a problem, and never a 5xx. */
 async function expectAnswer(response: Response): Promise<void> {
   expect(response.status).toBeLessThan(500);
   if (response.status >= 400) await readProblem(response);
   else expect(storable(await response.json())).toBe(true);
 }
 
-/** Any 16-bit units: lone surrogates, NUL and control characters come often. */
+/** Any 16-bit units; lone surrogates, NUL and control characters are frequent. */
 const wildText = fc.oneof(
   fc.string({ unit: 'binary' }),
   fc
@@ -79,7 +79,7 @@ const wildJson = fc.letrec((tie) => ({
 
 const runs = { numRuns: 300 };
 
-test('any bytes as a body', async () => {
+test('any bytes as a body are accepted or refused with a problem', async () => {
   await fc.assert(
     fc.asyncProperty(fc.uint8Array({ maxLength: 300 }), async (bytes) =>
       expectAnswer(await post(`${server.url}/echo`, bytes as Uint8Array<ArrayBuffer>)),
@@ -88,7 +88,7 @@ test('any bytes as a body', async () => {
   );
 });
 
-test('any JSON as a body', async () => {
+test('any JSON as a body is accepted or refused with a problem', async () => {
   await fc.assert(
     fc.asyncProperty(wildJson, fc.constantFrom('/echo', '/strict'), async (value, path) =>
       expectAnswer(await post(server.url + path, JSON.stringify(value))),
@@ -97,7 +97,7 @@ test('any JSON as a body', async () => {
   );
 });
 
-test('JSON with any damage', async () => {
+test('damaged JSON is accepted or refused with a problem', async () => {
   const damaged = fc.tuple(wildJson, fc.nat(), fc.string({ maxLength: 3 })).map(([value, at, noise]) => {
     const json = JSON.stringify(value);
     const place = at % (json.length + 1);
@@ -109,7 +109,7 @@ test('JSON with any damage', async () => {
   );
 });
 
-test('any text in the fields of a schema', async () => {
+test('any text in the fields of a schema is accepted or refused with a problem', async () => {
   await fc.assert(
     fc.asyncProperty(fc.record({ name: wildText, note: wildText, id: wildText }, { requiredKeys: [] }), async (value) =>
       expectAnswer(await post(`${server.url}/strict`, JSON.stringify(value))),
@@ -118,7 +118,7 @@ test('any text in the fields of a schema', async () => {
   );
 });
 
-test('a body that is taken comes back as it was sent', async () => {
+test('the handler gets an accepted body as it was sent', async () => {
   const tame = fc
     .jsonValue({ maxDepth: 4, stringUnit: 'grapheme' })
     .filter((value) => !/"(__proto__|constructor|prototype)":/.test(JSON.stringify(value)));
@@ -132,7 +132,7 @@ test('a body that is taken comes back as it was sent', async () => {
   );
 });
 
-test('any target', async () => {
+test('any target of a request is accepted or refused with a problem', async () => {
   const target = fc.oneof(
     fc
       .string({
@@ -162,7 +162,7 @@ test('any target', async () => {
   );
 });
 
-test('any bytes in place of HTTP', async () => {
+test('any bytes in place of HTTP get an answer or end the connection', async () => {
   const bytes = fc.oneof(
     fc.uint8Array({ minLength: 1, maxLength: 200 }),
     fc
@@ -178,7 +178,7 @@ test('any bytes in place of HTTP', async () => {
   );
   await fc.assert(
     fc.asyncProperty(bytes, async (sent) => {
-      // The end of the input makes an unfinished request an error at once, so no run waits for a time limit.
+      // The end of the input makes an unfinished request an error at once, so that no run waits for a time limit.
       const answer = await sendRaw(server.port, sent, { end: true });
       if (!answer) return;
       expect(answer.status).toBeGreaterThanOrEqual(400);

@@ -25,13 +25,16 @@ const units: Record<string, [one: string, many: string]> = {
   map: ['entry', 'entries'],
 };
 
-/** Words for a field that a schema refuses: the end of a sentence that starts with the field's name. Never quotes the input. */
+/**
+ * The reason why a schema refuses a field, as the end of a sentence that starts with the field's name. It never quotes
+ * the input.
+ */
 function describe(issue: z.core.$ZodRawIssue): string | undefined {
   if (issue.input === undefined && (issue.code === 'invalid_type' || issue.code === 'invalid_value'))
     return 'is required';
   switch (issue.code) {
     case 'invalid_type':
-      // A query parameter that is repeated arrives as a list.
+      // A repeated query parameter arrives as a list.
       if (issue.expected === 'string' && Array.isArray(issue.input)) return 'must be text, and given once';
       return `must be ${types[issue.expected] ?? issue.expected}`;
     case 'invalid_value':
@@ -64,7 +67,10 @@ function count(limit: number | bigint, origin: string): string {
 
 type UnionIssue = Extract<z.core.$ZodRawIssue, { code: 'invalid_union' }>;
 
-/** A choice between single values says all that it takes; a choice between objects cannot be said in a sentence. */
+/**
+ * For a choice between single values, the reason lists all of them. A choice between objects does not fit in a
+ * sentence.
+ */
 function describeUnion(issue: UnionIssue): string {
   const { errors, options } = issue as z.core.$ZodIssueInvalidUnion & { options?: unknown[] };
   if (options) return `must be one of ${options.map((option) => JSON.stringify(option)).join(', ')}`;
@@ -75,5 +81,5 @@ function describeUnion(issue: UnionIssue): string {
   return isComplete ? [...new Set(messages)].join(', or ') : 'matches none of the forms that are allowed here';
 }
 
-// zod's own words say what was "expected" and "received"; these say what to do. A schema's own `error` still comes first.
+// zod's own messages name "expected" and "received"; these say what to do. A schema's own `error` still comes first.
 z.config({ localeError: describe });

@@ -19,7 +19,7 @@ type Document = {
   components: { schemas: Record<string, Schema>; securitySchemes?: Record<string, unknown> };
 };
 
-/** An answer that no input may bring about. */
+/** An answer that no input may cause. */
 export type Fault = { request: string; status: number; answer: string };
 
 const strings = [
@@ -74,10 +74,10 @@ const hostile = fc.oneof(
 );
 
 /**
- * Sends every operation of a server's own OpenAPI document what no honest client sends, and reports each answer that is a 5xx,
- * no JSON, a refusal that is no problem, words of the database, or of a status that the operation does not list.
+ * Sends hostile input to every operation of a server's own OpenAPI document. It reports each answer that is a 5xx, is
+ * not JSON, refuses without a problem, quotes the database, or has a status that the operation does not list.
  *
- * @param likely values that exist, by parameter name, so that some requests get past the first check.
+ * @param likely existing values, by parameter name, so that some requests pass the first check.
  */
 export async function findFaults(
   url: string,
@@ -89,7 +89,7 @@ export async function findFaults(
 ): Promise<Fault[]> {
   const document = await readDocument(url);
   const operations = listOperations(document).filter(
-    ({ operation: { responses } }) => !responses['200']?.content?.['text/event-stream'], // has no end to wait for
+    ({ operation: { responses } }) => !responses['200']?.content?.['text/event-stream'], // a stream does not end
   );
   const faults: Fault[] = [];
   const requests = fc.record({
@@ -129,9 +129,11 @@ export async function findFaults(
 }
 
 /**
- * Calls every operation of a server's own OpenAPI document as a stranger, once as it should be and then as the edge refuses it.
+ * Calls every operation of a server's own OpenAPI document as a stranger: once with a valid request, and then with
+ * requests that the edge refuses.
  *
- * @returns what the document leaves out: a status that is answered, or how one gets in where strangers are refused.
+ * @returns the gaps of the document: a status that it does not list, or a missing security entry where strangers are
+ *   refused.
  */
 export async function findGaps(url: string): Promise<string[]> {
   const document = await readDocument(url);

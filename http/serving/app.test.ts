@@ -22,7 +22,7 @@ const serveHello = () =>
   });
 
 describe('a request id', () => {
-  test('is made, and given to the handler and the client', async () => {
+  test('is made, and the handler and the client get it', async () => {
     await using server = await serveHello();
     const response = await post(`${server.url}/customers/bob`, '{"email":"a"}');
     const { requestId } = (await response.json()) as { requestId: string };
@@ -46,7 +46,7 @@ describe('a request id', () => {
   });
 });
 
-test('the access log has the template of the route and nothing of the person', async () => {
+test('the access log has the template of the route and no personal data', async () => {
   await using server = await serveHello();
   const headers = {
     'Content-Type': 'application/json',
@@ -79,7 +79,7 @@ test('the access log has the template of the route and nothing of the person', a
   expect(JSON.stringify(server.entries)).not.toContain('secret');
 });
 
-test('every answer is kept out of caches, frames and guesses of its type; a route may say otherwise', async () => {
+test('every answer forbids caching, framing and guessing its type, unless its route allows it', async () => {
   await using server = await serveApp((app) => {
     app.get('/page', (c) =>
       c.html('<p>', 200, { 'Content-Security-Policy': "default-src 'self'", 'Cache-Control': 'max-age=60' }),
@@ -121,14 +121,14 @@ test('/openapi.json describes the routes, their limits and their refusals', asyn
 });
 
 describe('health', () => {
-  test('the process is alive also when its checks fail', async () => {
+  test('reports a live process even if its checks fail', async () => {
     await using server = await serveApp(() => {}, {
       app: { checks: { database: () => Promise.reject(new Error('down')) } },
     });
     expect(await (await fetch(`${server.url}/healthz`)).json()).toEqual({ status: 'alive' });
   });
 
-  test('it is ready when every check passes, and says nothing in the log', async () => {
+  test('is ready if every check passes, and logs nothing', async () => {
     await using server = await serveApp(() => {}, {
       app: { checks: { database: async () => {}, migrations: async () => {} } },
     });
@@ -138,7 +138,7 @@ describe('health', () => {
     expect(server.entries.filter((entry) => entry.level >= 30)).toEqual([]);
   });
 
-  test('it is not ready when a check fails: the answer names the check, and only the log says why', async () => {
+  test('is not ready if a check fails: the answer names the check, and only the log has the reason', async () => {
     const checks = {
       database: () => Promise.reject(new Error('connect ECONNREFUSED')),
       broken: () => {
@@ -165,7 +165,7 @@ describe('health', () => {
     ]);
   });
 
-  test('each probe asks again', async () => {
+  test('runs the checks again for each probe', async () => {
     let isDown = false;
     const database = async () => {
       if (isDown) throw new Error('down');
@@ -177,7 +177,7 @@ describe('health', () => {
     }
   });
 
-  test('a check that hangs is a no after its time, and probes do not pile up behind it', async () => {
+  test('fails a check that hangs after its time limit, and probes do not pile up behind it', async () => {
     let calls = 0;
     const released = Promise.withResolvers<void>();
     const database = () => {

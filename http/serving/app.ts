@@ -16,8 +16,8 @@ import { addHealth, type Checks } from './health.ts';
 import { traceRequest } from './trace.ts';
 
 /**
- * What every handler finds in its context. `actor` is the person who acts, undefined for a visitor or a machine; `problem` is the
- * code of the refusal, if the request was refused. `authenticate` is there for `staffOnly`, and `caller` behind it.
+ * The context of every handler. `actor` is the person who acts, undefined for a visitor or a machine. `problem` is the
+ * code of the refusal, if the request was refused. `staffOnly` uses `authenticate` and sets `caller`.
  */
 export type AppEnv = {
   Bindings: HttpBindings;
@@ -34,17 +34,18 @@ export type AppOptions = {
   /** Markdown for the head of the OpenAPI document. */
   description?: string;
   log: Logger;
-  /** What `/readyz` asks. */
+  /** The checks of `/readyz`. */
   checks?: Checks;
   /** How long each check may take. */
   checkTimeoutMs?: number;
-  /** What differs from `bodyLimits`. */
+  /** Limits that differ from `bodyLimits`. */
   limits?: Partial<BodyLimits>;
 };
 
 /**
- * An app with everything that comes before a route: trace, request id, access log, headers, checks of target and body, problem+json for
- * every refusal, `/healthz`, `/readyz` and `/openapi.json`. Add routes with `app.openapi(createRoute(…), handler)`.
+ * Makes an app with everything that runs before a route: trace, request id, access log, headers, checks of target and
+ * body, problem+json for every refusal, `/healthz`, `/readyz` and `/openapi.json`. Add routes with
+ * `app.openapi(createRoute(…), handler)`.
  */
 export function createApp({
   name,
@@ -66,7 +67,7 @@ export function createApp({
   app.use(
     secureHeaders({
       overwrite: false,
-      strictTransportSecurity: false, // TLS ends before this server; what ends it says so
+      strictTransportSecurity: false, // the proxy that ends TLS sets this header
       xFrameOptions: 'DENY',
       contentSecurityPolicy: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] },
     }),
@@ -89,7 +90,7 @@ export function createApp({
   return app;
 }
 
-/** 404 for an address that no route has. */
+/** 404 for an address without a route. */
 export function answerNoSuchRoute(c: Context): Response {
   const detail = 'There is nothing at this address. /openapi.json lists what there is.';
   return answerProblem(c, new Problem({ status: 404, code: 'no-such-route', detail }));
@@ -97,7 +98,7 @@ export function answerNoSuchRoute(c: Context): Response {
 
 const places = { query: 'query', param: 'path', header: 'header', cookie: 'cookie' } as const;
 
-/** Turns what a schema refuses into a 422 that names each field. */
+/** Turns a refusal of a schema into a 422 that names each field. */
 const refuseInvalid: Hook<unknown, AppEnv, string, undefined> = (result) => {
   if (result.success) return undefined;
   const place = result.target in places ? places[result.target as keyof typeof places] : undefined;
@@ -108,7 +109,7 @@ const refuseInvalid: Hook<unknown, AppEnv, string, undefined> = (result) => {
   throw refuseFields(errors);
 };
 
-/** OPTIONS is answered with what there is, and without CORS headers: foreign pages are not let in. */
+/** OPTIONS is answered with the methods of the address, but without CORS headers, so that foreign pages stay out. */
 const answerOtherMethod: NonNullable<Parameters<typeof methodNotAllowed<AppEnv>>[0]['onMethodNotAllowed']> = (
   c,
   methods,
@@ -124,7 +125,7 @@ const answerOtherMethod: NonNullable<Parameters<typeof methodNotAllowed<AppEnv>>
   );
 };
 
-/** One entry per request. It has the route's template instead of the path, and no query and no body: those hold personal data. */
+/** One entry per request. It has the route's template, but no path, query or body, because those hold personal data. */
 function logAccess(log: Logger): MiddlewareHandler<AppEnv> {
   return async (c, next) => {
     const startedAt = performance.now();
@@ -146,7 +147,7 @@ function logAccess(log: Logger): MiddlewareHandler<AppEnv> {
   };
 }
 
-/** The error handler is called for Errors only; anything else that is thrown would pass it by. */
+/** Wraps a thrown value that is not an Error, because the error handler is called for Errors only. */
 const wrapThrown: MiddlewareHandler = async (_, next) => {
   try {
     await next();

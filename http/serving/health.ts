@@ -4,8 +4,8 @@ import type { Logger } from 'pino';
 import { Problem, problems } from '../problem.ts';
 
 /**
- * Named conditions for taking traffic; a check that rejects, or does not settle in time, says no. One that never settles is never
- * asked again: give it a time limit of its own.
+ * Named conditions for taking traffic. A check fails if it rejects or does not settle in time. A check that never
+ * settles is never called again, so give it its own time limit.
  */
 export type Checks = Record<string, () => Promise<void>>;
 
@@ -14,14 +14,17 @@ const answer = (status: string) => ({
   content: { 'application/json': { schema: z.object({ status: z.literal(status) }) } },
 });
 
-/** Adds `/healthz` (the process answers) and `/readyz` (every check passes; else 503 with the names of those that fail). */
+/**
+ * Adds `/healthz` (the process answers) and `/readyz` (every check passes; otherwise 503 with the names of the failed
+ * checks).
+ */
 export function addHealth<E extends Env>(
   app: OpenAPIHono<E>,
   { checks, log, checkTimeoutMs }: { checks: Checks; log: Logger; checkTimeoutMs: number },
 ): void {
   const running = new Map<string, Promise<void>>();
 
-  /** Probes that come while a check still runs wait for that one: a stuck database must not collect probes. */
+  /** Probes that come while a check runs share its result, so that probes do not pile up at a stuck database. */
   function run(name: string, check: () => Promise<void>): Promise<void> {
     const present = running.get(name);
     if (present) return present;

@@ -8,7 +8,7 @@ afterEach(() => {
   else process.env.LOG_LEVEL = level;
 });
 
-test('an entry names its app and keeps what it was given', () => {
+test('a log entry names its app and keeps its fields', () => {
   const { log, entries } = collectLog();
   log.info({ customerId: '019a', rows: 3 }, 'imported');
   expect(entries).toEqual([
@@ -17,7 +17,7 @@ test('an entry names its app and keeps what it was given', () => {
 });
 
 test.each(['email', 'name', 'phone', 'password', 'token', 'authorization', 'cookie', 'body', 'query', 'url', 'text'])(
-  '%s is replaced, up to three levels down and in children',
+  'a log entry hides the field %s, up to three levels down and in child loggers',
   (field) => {
     const { log, entries } = collectLog();
     log.info({ [field]: 'secret', a: { [field]: ['secret'], b: { [field]: { c: 'secret' } } } }, 'entry');
@@ -27,7 +27,7 @@ test.each(['email', 'name', 'phone', 'password', 'token', 'authorization', 'cook
   },
 );
 
-test('an error keeps what names things and loses what may be a value', () => {
+test('a logged error keeps names of objects, but no values', () => {
   const { log, entries } = collectLog();
   const driver = Object.assign(new Error('invalid input syntax for type uuid: "Bob"'), {
     code: '22P02',
@@ -55,7 +55,7 @@ test('an error keeps what names things and loses what may be a value', () => {
   });
 });
 
-test('a chain of causes that bites its tail ends', () => {
+test('a circular chain of causes is logged and ends', () => {
   const { log, entries } = collectLog();
   const error = new Error('round');
   error.cause = error;
@@ -63,7 +63,7 @@ test('a chain of causes that bites its tail ends', () => {
   expect(entries).toHaveLength(1);
 });
 
-test('LOG_LEVEL decides what is written', () => {
+test('LOG_LEVEL decides which entries are written', () => {
   process.env.LOG_LEVEL = 'warn';
   expect(createLog('test').isLevelEnabled('info')).toBe(false);
   process.env.LOG_LEVEL = 'silent';

@@ -4,7 +4,7 @@ import { traceIdOf } from './trace.ts';
 
 export type Log = Logger;
 
-/** Whatever is logged under one of these names, up to three levels down, is replaced. */
+/** A value under one of these names, up to three levels down, is replaced in the log. */
 const personalFields = [
   'address',
   'authorization',
@@ -32,8 +32,9 @@ const personalFields = [
 ];
 
 /**
- * A logger of JSON lines on stdout, each with the id of the trace that its request belongs to. Level from LOG_LEVEL: trace, debug, info (default), warn, error, fatal, silent.
- * Entries carry no personal data: known fields are replaced, and errors keep only what cannot hold a value.
+ * A logger of JSON lines on stdout, each with the trace id of its request. LOG_LEVEL sets the level: trace, debug, info
+ * (default), warn, error, fatal, silent. Entries hold no personal data: known fields are replaced, and errors keep only
+ * parts that cannot hold a value.
  */
 export function createLog(app: string, destination?: DestinationStream): Logger {
   const level = process.env.LOG_LEVEL || 'info';
@@ -53,7 +54,10 @@ export function createLog(app: string, destination?: DestinationStream): Logger 
   return destination ? pino(options, destination) : pino(options);
 }
 
-/** The parts of a database error that name things and hold no values; `detail` and `where` quote rows. */
+/**
+ * The parts of a database error that name objects and hold no values. `detail` and `where` quote rows, so they are left
+ * out.
+ */
 const safeParts = ['code', 'severity', 'schema', 'table', 'column', 'constraint', 'routine'] as const;
 
 const causesMax = 5;

@@ -2,12 +2,12 @@ import type { Context } from 'hono';
 import { type SSEStreamingApi, streamSSE } from 'hono/streaming';
 
 export type LongAnswerOptions = {
-  /** Ends it, so that the server can close. */
+  /** Ends the answer, so that the server can close. */
   closing: AbortSignal;
   heartbeatMs?: number;
   /** What a sign of life says; by default only that the line is open. */
   heartbeat?: () => string;
-  /** Runs once, however it ends. */
+  /** Runs once, for any end of the answer. */
   onEnd: () => void;
 };
 
@@ -15,16 +15,16 @@ export type LongAnswerOptions = {
  * Answers with server-sent events until the reader is gone, the server closes, or `write` is done. A reader that has not taken one sign of
  * life when the next is due is gone as well: it may keep the connection, not our memory.
  *
- * @param write `over` says that it has ended, `leave` ends it.
+ * @param write sends the events. `over` is aborted when the answer ends; `leave` ends it.
  */
 export function answerEvents(
   c: Context,
   { closing, heartbeatMs = 15_000, heartbeat = () => ': open\n\n', onEnd }: LongAnswerOptions,
   write: (sse: SSEStreamingApi, over: AbortSignal, leave: () => void) => Promise<void>,
 ): Response {
-  c.header('X-Accel-Buffering', 'no'); // a proxy that gathers would delay what is live
+  c.header('X-Accel-Buffering', 'no'); // a proxy that buffers delays live events
   if (c.req.method === 'HEAD') {
-    // Nobody would read the body that a GET has, nor say that it is not wanted.
+    // A HEAD has no body, so no reader would ever end the stream of a GET.
     onEnd();
     return c.body(null, 200, { 'Content-Type': 'text/event-stream' });
   }
@@ -33,7 +33,7 @@ export function answerEvents(
   const over = AbortSignal.any([closing, gone.signal]);
   return streamSSE(c, async (sse) => {
     sse.onAbort(leave);
-    over.addEventListener('abort', () => sse.abort(), { once: true }); // ends also a write that waits for its reader
+    over.addEventListener('abort', () => sse.abort(), { once: true }); // it also ends a write that waits for its reader
     let isTaken = true;
     const timer = setInterval(async () => {
       if (!isTaken) return leave();

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 
-/** Text for HTML. */
+/** Escapes a text for HTML. */
 export function escapeHtml(text: string): string {
   return text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
 }
@@ -27,9 +27,9 @@ const look = `
   small { display: block; margin-top: 18px; color: var(--soft); font-size: 13px; }`;
 
 /**
- * A small page of its own, without scripts and without anything from elsewhere.
+ * A small page without scripts and without anything from other servers.
  *
- * @param formTargets where its form may lead, redirects included; by default nowhere.
+ * @param formTargets the addresses to which its form may lead, redirects included; by default none.
  */
 export function makePage(
   title: string,
