@@ -91,7 +91,7 @@ describe('bootstrap on a server in use', () => {
     await ask(superuserUrl, (superuser) => superuser.query(`drop database ${database}`));
   });
 
-  test('a database that sees no letter beyond ASCII is refused, also by the migrator', async () => {
+  test('a database that knows no letter beyond ASCII is refused, also by the migrator', async () => {
     const database = newName();
     await ask(adminUrl, (admin) =>
       admin.query(`create database ${database} template template0 encoding 'UTF8' lc_ctype 'C' lc_collate 'C'`),
@@ -186,7 +186,7 @@ describe('bootstrap on a fresh server', () => {
     await expect(ask(urlOf('support_app'), async () => {})).rejects.toMatchObject({ code: '28P01' });
     expect(await oneRow(urlOf('foundation_app'), 'select 1 as here')).toEqual({ here: 1 });
 
-    // A server whose own letters end at ASCII still gets a database that knows all of them.
+    // A server that knows only ASCII letters still gets a database that knows all letters.
     await ask(superuser, (client) => client.query(`update pg_database set datctype = 'C' where datname = 'template0'`));
     await bootstrap(local.adminUrl, { database: 'lettered', passwords: {} });
     const trigrams = `select cardinality(ext.show_trgm('Иван')) as ivan, cardinality(ext.show_trgm('Ivan')) as ascii`;

@@ -26,8 +26,9 @@ const connectionLimits: Record<Login, number> = {
  * @param passwordsOfNew for logins that are created now and are not named in `passwords`; all other logins keep their
  *   password.
  * @returns the passwords that were set.
- * @throws when the server is older than PostgreSQL 18, the login lacks those rights, the database is somebody else's or sees no letter
- *   beyond ASCII, or a login or role of ours can do more than it should.
+ * @throws when the server is older than PostgreSQL 18, the login lacks those rights, the database belongs to another
+ *   login or knows no
+ *   letter beyond ASCII, or one of our logins or roles can do more than it should.
  */
 export async function bootstrap(
   adminUrl: string,

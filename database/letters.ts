@@ -1,24 +1,31 @@
 /*
- * What a server must bring so that names in every script are found and sorted alike.
+ * The locale that a server needs, so that names in every script are found and sorted alike.
  *
- * LC_CTYPE says which characters are letters. Under "C" those of ASCII alone are, so pg_trgm makes no trigram of a Cyrillic name, and its
- * search reads every customer: 54 ms instead of 0.4 among 200,000. A database keeps the LC_CTYPE it was created with.
+ * LC_CTYPE says which characters are letters. Under "C" only those of ASCII are, so pg_trgm makes no trigram of a
+ * Cyrillic name, and its search reads every customer: 54 ms instead of 0.4 among 200,000. A database keeps the LC_CTYPE
+ * it was created with.
  *
- * Names are sorted by platform.people, a collation of ICU. Its rules change with ICU's version, and an index that was built by other rules
- * finds some rows no more: PostgreSQL notes the version, and we compare it.
+ * Names are sorted by platform.people, a collation of ICU. Its rules change with ICU's version, and an index that was
+ * built by other rules misses some rows. PostgreSQL records the version, and we compare it.
  */
 import pg from 'pg';
 
 const windowsLocales = ['en-US', 'English_United States.1252']; // under the encoding UTF8 PostgreSQL uses Windows's wide characters
 const otherLocales = ['C.UTF-8', 'C.utf8', 'en_US.UTF-8', 'en_US.utf8', 'UTF-8'];
 
-/** Names under which systems know an LC_CTYPE with all letters, the likeliest here first. PostgreSQL refuses those that its system lacks. */
+/**
+ * The names of an LC_CTYPE with all letters, the likeliest on this system first. PostgreSQL refuses a name that its
+ * system lacks.
+ */
 export const letterLocales =
   process.platform === 'win32' ? [...windowsLocales, ...otherLocales] : [...otherLocales, ...windowsLocales];
 
 type Connection = Pick<pg.ClientBase, 'query'>;
 
-/** The LC_CTYPE of a database that sees no letter beyond ASCII; undefined if all is well, or there is no such database. */
+/**
+ * The LC_CTYPE of a database that knows no letter beyond ASCII; undefined if it knows all, or if there is no such
+ * database.
+ */
 export async function findBlindLocale(client: Connection, database: string): Promise<string | undefined> {
   const { rows } = await client.query(
     `select datctype from pg_catalog.pg_database where datname = $1 and datctype in ('C', 'POSIX')`,
@@ -38,7 +45,9 @@ export async function requireLetters(client: Connection, database: string): Prom
   );
 }
 
-/** Creates a database whose LC_CTYPE knows all letters, also where the server's own is C. Run it as who is to own the database. */
+/**
+ * Creates a database whose LC_CTYPE knows all letters, even if the server's own is C. Run it as the database's owner.
+ */
 export async function createDatabaseWithLetters(client: Connection, database: string): Promise<void> {
   const create = `create database ${pg.escapeIdentifier(database)} template template0 encoding 'UTF8'`;
   if (!(await findBlindLocale(client, 'template0'))) {
@@ -65,7 +74,7 @@ function isUnknownLocale(error: unknown): boolean {
   return code === '42809' || code === '22023' || code === '42P17';
 }
 
-/** Which collations have other rules now than when the indexes were built, each with both versions. */
+/** A query for the collations whose rules have changed since the indexes were built, each with both versions. */
 export const changedCollations = `
   select format('%I.%I, version %s instead of %s', n.nspname, c.collname, pg_catalog.pg_collation_actual_version(c.oid), c.collversion) as object
   from pg_catalog.pg_collation c join pg_catalog.pg_namespace n on n.oid = c.collnamespace

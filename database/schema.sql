@@ -30,7 +30,7 @@ declare
   given text;
   fits boolean;
 begin
-  -- The lock keeps a choice from being taken away while it is being chosen.
+  -- The lock keeps a choice from being removed while a value takes it.
   select * into field from crm.custom_fields f where f.id = case tg_op when 'DELETE' then old.field_id else new.field_id end for share;
   if tg_op = 'DELETE' then
     -- A field that is being removed is not found.
@@ -331,9 +331,9 @@ create table crm.activities (
   constraint activities_request_digest_of_client CHECK (((request_digest IS NOT NULL) = COALESCE(starts_with(idempotency_key, 'client:'::text), false))),
   constraint activities_type_check CHECK ((type ~ '^[a-z][a-z0-9_]{1,39}$'::text))
 );
-comment on column crm.activities.created_by is 'The person, as the app says; created_by_login is what the server knows.';
-comment on column crm.activities.idempotency_key is 'Names the cause, so that however often it is retried there is one activity: session:<id>, closing:<id>, client:<id>.';
-comment on column crm.activities.request_digest is 'SHA-256 of the request that a person sent with a client_id: tells its retry from another request that reuses the id.';
+comment on column crm.activities.created_by is 'The person, as the app says; created_by_login is the login that the server saw.';
+comment on column crm.activities.idempotency_key is 'Names the cause, so that retries make no second activity: session:<id>, closing:<id>, client:<id>.';
+comment on column crm.activities.request_digest is 'SHA-256 of the request that a person sent with a client_id. It tells a retry from another request with the same id.';
 CREATE INDEX activities_created_by_idx ON crm.activities USING btree (created_by) WHERE (created_by IS NOT NULL);
 CREATE INDEX activities_of_deal ON crm.activities USING btree (deal_id, occurred_at DESC, id DESC) WHERE (deal_id IS NOT NULL);
 CREATE INDEX activities_tasks ON crm.activities USING btree (COALESCE(due_at, 'infinity'::timestamp with time zone), id) WHERE ((type = 'task'::text) AND (done_at IS NULL));
@@ -375,8 +375,8 @@ create table crm.changes (
   constraint changes_previous_check CHECK ((jsonb_typeof(previous) = 'object'::text))
 );
 comment on column crm.changes.deal_id is 'Null: a change of the customer itself.';
-comment on column crm.changes.actor is 'As the app said; no reference, because what happened stands when the user is gone.';
-comment on column crm.changes.names is 'What was called how when it happened, because it may be gone or renamed: { "custom.colour": "Colour", "stage_id.7": "Proposal" }.';
+comment on column crm.changes.actor is 'As the app said; no reference, so that the history outlives the user.';
+comment on column crm.changes.names is 'The names at that time, because fields and stages can be renamed or deleted: { "custom.colour": "Colour", "stage_id.7": "Proposal" }.';
 CREATE INDEX changes_of_deal ON crm.changes USING btree (deal_id, occurred_at DESC, id DESC) WHERE (deal_id IS NOT NULL);
 CREATE INDEX changes_timeline ON crm.changes USING btree (customer_id, occurred_at DESC, id DESC);
 CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON crm.changes FOR EACH ROW EXECUTE FUNCTION platform.require_present_customer('customer_id');
@@ -433,7 +433,7 @@ create table crm.currencies (
   constraint currencies_code_check CHECK ((code ~ '^[A-Z]{3}$'::text)),
   constraint currencies_decimals_check CHECK (((decimals >= 0) AND (decimals <= 4)))
 );
-comment on column crm.currencies.is_withdrawn is 'Replaced since 2020: a deal of that time keeps it, but nobody is offered it.';
+comment on column crm.currencies.is_withdrawn is 'Replaced since 2020: a deal of that time keeps it, but the apps do not offer it.';
 alter table crm.currencies enable row level security, force row level security;
 create policy foundation_read on crm.currencies for select to foundation_role using (true);
 create policy owner_all on crm.currencies for all to platform_owner using (true) with check (true);
@@ -522,7 +522,7 @@ create table crm.customer_order (
   updated_at timestamp with time zone not null,
   constraint customer_order_pkey PRIMARY KEY (customer_id)
 );
-comment on column crm.customer_order.account_tier is '"~" for a customer without a tier, who comes last; no tier has that key.';
+comment on column crm.customer_order.account_tier is '"~" for a customer without a tier: it sorts last, and no tier has that key.';
 CREATE INDEX customer_order_by_change ON crm.customer_order USING btree (updated_at, customer_id);
 CREATE INDEX customer_order_by_tier ON crm.customer_order USING btree (account_tier, customer_id);
 alter table crm.customer_order enable row level security, force row level security;
@@ -556,11 +556,11 @@ create table crm.deal_closings (
   constraint deal_closings_outcome_check CHECK ((outcome = ANY (ARRAY['won'::text, 'lost'::text]))),
   constraint deal_closings_reopened_at_time CHECK (platform.is_time(reopened_at))
 );
-comment on column crm.deal_closings.given_tier is 'Null: the closing left the customer''s tier as it was.';
-comment on column crm.deal_closings.customer_id is 'Whose tier it was at that moment. No reference: with customer_version it names an event, and a merge must not change that.';
+comment on column crm.deal_closings.given_tier is 'Null: the closing did not change the customer''s tier.';
+comment on column crm.deal_closings.customer_id is 'The customer of the deal at that moment. No reference: with customer_version it names an event, and a merge must not change that.';
 comment on column crm.deal_closings.customer_version is 'The version of the customer that the given tier made. Null: the tier did not change.';
 comment on column crm.deal_closings.deal_version is 'The version of the deal that closing it made, as its event says.';
-comment on column crm.deal_closings.closed_by is 'The person, as the app says; closed_by_login is what the server knows. No reference: the closing stays when the user is gone.';
+comment on column crm.deal_closings.closed_by is 'The person, as the app says; closed_by_login is what the server knows. No reference, so that the closing outlives the user.';
 CREATE INDEX deal_closings_of_deal ON crm.deal_closings USING btree (deal_id, closed_at DESC);
 CREATE UNIQUE INDEX deal_closings_of_version ON crm.deal_closings USING btree (customer_id, customer_version) WHERE (customer_version IS NOT NULL);
 CREATE UNIQUE INDEX deal_closings_that_counts ON crm.deal_closings USING btree (deal_id) WHERE (reopened_at IS NULL);
@@ -609,7 +609,7 @@ create table crm.deals (
   constraint deals_status_check CHECK ((status = ANY (ARRAY['open'::text, 'won'::text, 'lost'::text]))),
   constraint require_custom_values TRIGGER DEFERRABLE INITIALLY DEFERRED
 );
-comment on column crm.deals.request_digest is 'SHA-256 of the request that made the deal: tells its retry from another request that reuses the key, also after the deal was changed.';
+comment on column crm.deals.request_digest is 'SHA-256 of the request that made the deal. It tells a retry from another request with the same key, even after the deal was changed.';
 CREATE INDEX deals_board ON crm.deals USING btree (stage_id, COALESCE(expected_close_on, 'infinity'::date), id);
 CREATE INDEX deals_by_amount ON crm.deals USING btree (amount, id);
 CREATE INDEX deals_by_change ON crm.deals USING btree (updated_at, id);
@@ -712,7 +712,7 @@ create table crm.saved_views (
   constraint saved_views_page_check CHECK ((page = ANY (ARRAY['customers'::text, 'companies'::text, 'deals'::text]))),
   constraint saved_views_query_check CHECK ((octet_length(query) <= 2000))
 );
-comment on column crm.saved_views.query is 'What stands behind the ? of the page’s address.';
+comment on column crm.saved_views.query is 'The query string of the page’s address, without the "?".';
 CREATE INDEX saved_views_page_idx ON crm.saved_views USING btree (page) WHERE is_shared;
 alter table crm.saved_views enable row level security, force row level security;
 create policy foundation_all on crm.saved_views for all to foundation_role using (true) with check (true);
@@ -1265,7 +1265,7 @@ begin
   if tg_op = 'INSERT' then
     insert into platform.customer_emails (email_key, email, customer_id, is_primary) values (new.email_key, new.email, new.id, true);
   elsif new.email_key <> old.email_key then
-    -- The former primary address stays with the customer. It goes only when somebody takes it away.
+    -- The former primary address stays with the customer until somebody takes it away.
     update platform.customer_emails set is_primary = false where customer_id = new.id and is_primary;
     insert into platform.customer_emails as known (email_key, email, customer_id, is_primary)
     values (new.email_key, new.email, new.id, true)
@@ -1446,9 +1446,9 @@ create table platform.apps (
   constraint apps_name_free CHECK ((name <> ALL (ARRAY['platform'::text, 'sync'::text, 'privacy'::text, 'operator'::text, 'customer'::text, 'company'::text, 'user'::text, 'deal'::text, 'contact'::text, 'activity'::text, 'custom_value'::text, 'session'::text, 'message'::text, 'entry'::text, 'call'::text, 'tier'::text]))),
   constraint apps_role_check CHECK ((role ~ '^[a-z][a-z0-9_]{1,62}$'::text))
 );
-comment on table platform.apps is 'Which apps there are. An app stays: its name stands in what it has written.';
-comment on column platform.apps.role is 'Its login has this role, which is a member of app_role.';
-comment on column platform.apps.audience is 'Which events it is shown besides those for everybody: usually the name of its schema.';
+comment on table platform.apps is 'The apps of this house. An app is never removed, because its records and events carry its name.';
+comment on column platform.apps.role is 'The role of the app''s login; a member of app_role.';
+comment on column platform.apps.audience is 'The app sees the events of this audience and those for everybody. Usually the name of its schema.';
 CREATE TRIGGER follow_apps AFTER INSERT OR UPDATE ON platform.apps FOR EACH STATEMENT EXECUTE FUNCTION platform.follow_apps();
 CREATE TRIGGER keep_app BEFORE DELETE ON platform.apps FOR EACH ROW EXECUTE FUNCTION platform.keep_app();
 CREATE TRIGGER keep_app_name BEFORE UPDATE OF name, audience ON platform.apps FOR EACH ROW WHEN (((new.name IS DISTINCT FROM old.name) OR (new.audience IS DISTINCT FROM old.audience))) EXECUTE FUNCTION platform.keep_app();
@@ -1507,11 +1507,11 @@ create table platform.customer_emails (
   constraint customer_emails_verified_at_time CHECK (platform.is_time(verified_at)),
   constraint customer_emails_verified_by_check CHECK ((verified_by = 'signed_identity'::text))
 );
-comment on table platform.customer_emails is 'Every address a customer is known by. Its primary key makes an address the address of one customer. Functions and a trigger on platform.customers write it.';
-comment on column platform.customer_emails.email is 'As people are shown it.';
-comment on column platform.customer_emails.verified_at is 'When it was proven that the customer has this address; null: somebody typed it.';
+comment on table platform.customer_emails is 'Every address of a customer. The primary key makes sure that an address belongs to one customer. Functions and a trigger on platform.customers write it.';
+comment on column platform.customer_emails.email is 'The spelling that people see.';
+comment on column platform.customer_emails.verified_at is 'When it was proven that the address is the customer''s; null: somebody typed it.';
 comment on column platform.customer_emails.verified_by is 'How it was proven. signed_identity: a host page signed a visitor''s identity.';
-comment on column platform.customer_emails.added_by is 'The user, as the app said. Not a reference: who added it stays known when the user is gone.';
+comment on column platform.customer_emails.added_by is 'The user, as the app said. Not a reference, so that the record outlives the user.';
 CREATE INDEX customer_emails_customer_id_idx ON platform.customer_emails USING btree (customer_id);
 CREATE UNIQUE INDEX customer_emails_one_primary ON platform.customer_emails USING btree (customer_id) WHERE is_primary;
 CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON platform.customer_emails FOR EACH ROW EXECUTE FUNCTION platform.require_present_customer('customer_id');
@@ -1581,9 +1581,9 @@ create table platform.customers (
   constraint customers_support_id_safe CHECK ((support_id <= '9007199254740991'::bigint)),
   constraint customers_timezone_check CHECK ((timezone ~ '^[A-Za-z][A-Za-z0-9_+/-]{0,63}$'::text))
 ) with (fillfactor=90);
-comment on column platform.customers.email_key is 'The canonical form of email. It stands here, not only in customer_emails, so that a plain insert cannot leave a customer without an address.';
+comment on column platform.customers.email_key is 'The canonical form of email. It is here, not only in customer_emails, so that a plain insert cannot leave a customer without an address.';
 comment on column platform.customers.phone_key is 'The phone in E.164, as platform/phone.ts makes it. Searches and lookups use it.';
-comment on column platform.customers.merged_into is 'The customer that goes on for this one; never one that is itself merged. See platform.keep_merges_flat.';
+comment on column platform.customers.merged_into is 'The survivor of the merge; never a customer that is itself merged. See platform.keep_merges_flat.';
 CREATE INDEX customers_by_creation ON platform.customers USING btree (created_at, id) WHERE ((merged_into IS NULL) AND (erased_at IS NULL));
 CREATE INDEX customers_by_email ON platform.customers USING btree (email_key, id) WHERE ((merged_into IS NULL) AND (erased_at IS NULL));
 CREATE INDEX customers_by_name ON platform.customers USING btree (name, id) WHERE ((merged_into IS NULL) AND (erased_at IS NULL));
@@ -1655,7 +1655,7 @@ create table platform.removed_emails (
   constraint removed_emails_customer_id_fkey FOREIGN KEY (customer_id) REFERENCES platform.customers(id),
   constraint removed_emails_reason_check CHECK ((reason = ANY (ARRAY['removed'::text, 'claimed'::text])))
 );
-comment on column platform.removed_emails.reason is 'removed: by a person. claimed: another person proved that it is theirs.';
+comment on column platform.removed_emails.reason is 'removed: a person took it away. claimed: another person proved that it is theirs.';
 CREATE INDEX removed_emails_customer_id_idx ON platform.removed_emails USING btree (customer_id);
 CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON platform.removed_emails FOR EACH ROW EXECUTE FUNCTION platform.require_present_customer('customer_id');
 alter table platform.removed_emails enable row level security, force row level security;
@@ -1682,7 +1682,7 @@ create table platform.review_candidates (
   constraint review_candidates_reason_check CHECK ((reason ~ '^[a-z][a-z0-9_]{0,39}$'::text)),
   constraint review_candidates_state_check CHECK ((state = ANY (ARRAY['open'::text, 'same'::text, 'different'::text])))
 );
-comment on column platform.review_candidates.reason is 'verified_claim: other proved an unverified address of the customer, or the reverse; evidence says which address, and from whom it went.';
+comment on column platform.review_candidates.reason is 'verified_claim: one of the two proved an unverified address of the other; evidence names the address and the customer that lost it.';
 CREATE INDEX review_candidates_other_id_idx ON platform.review_candidates USING btree (other_id);
 CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON platform.review_candidates FOR EACH ROW EXECUTE FUNCTION platform.require_present_customer('customer_id');
 CREATE TRIGGER present_other_id BEFORE INSERT OR UPDATE OF other_id ON platform.review_candidates FOR EACH ROW EXECUTE FUNCTION platform.require_present_customer('other_id');
@@ -1732,10 +1732,10 @@ create table platform.sign_ins (
   constraint sign_ins_rotated_at_time CHECK (platform.is_time(rotated_at)),
   constraint sign_ins_token_hash_check CHECK ((octet_length(token_hash) = 32))
 );
-comment on table platform.sign_ins is 'Tokens stand here as SHA-256 only: who reads this table cannot act as anybody. Ended and expired rows are kept for thirty days.';
-comment on column platform.sign_ins.next_token_hash is 'Given to the browser, not seen from it yet: the present token is good until it is, so that a lost answer signs nobody out.';
-comment on column platform.sign_ins.previous_token_hash is 'What the present token replaced. Good for requests that were under way; later it says that somebody has a copy.';
-comment on column platform.sign_ins.csrf_token is 'In clear: without the cookie it is good for nothing.';
+comment on table platform.sign_ins is 'Tokens are stored as SHA-256 only, so a reader of this table cannot act as anybody. Ended and expired rows are kept for thirty days.';
+comment on column platform.sign_ins.next_token_hash is 'Sent to the browser, but not used by it yet. Until then the present token stays valid, so that a lost answer signs nobody out.';
+comment on column platform.sign_ins.previous_token_hash is 'The token before the present one. Valid for requests that were under way; its later use shows that somebody has a copy.';
+comment on column platform.sign_ins.csrf_token is 'In clear: it is useless without the cookie.';
 comment on column platform.sign_ins.role_max is 'The most that the directory allowed at this sign-in; the role itself is the user''s.';
 CREATE INDEX sign_ins_user_id_idx ON platform.sign_ins USING btree (user_id);
 alter table platform.sign_ins enable row level security, force row level security;
@@ -1805,7 +1805,7 @@ create table platform.users (
   constraint users_support_user_id_safe CHECK (((support_user_id >= '-9007199254740991'::bigint) AND (support_user_id <= '9007199254740991'::bigint)))
 );
 comment on column platform.users.id is 'The identity provider''s subject at the first sign-in.';
-comment on column platform.users.directory_object_id is 'With the tenant, what finds a person again: the subject differs from app registration to app registration.';
+comment on column platform.users.directory_object_id is 'Together with the tenant it identifies a person: the subject differs from app registration to app registration.';
 CREATE TRIGGER keep_directory_account BEFORE UPDATE OF directory_tenant_id, directory_object_id ON platform.users FOR EACH ROW WHEN (((old.directory_object_id IS NOT NULL) AND ((old.directory_tenant_id IS DISTINCT FROM new.directory_tenant_id) OR (old.directory_object_id IS DISTINCT FROM new.directory_object_id)))) EXECUTE FUNCTION platform.keep_directory_account();
 CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON platform.users FOR EACH ROW EXECUTE FUNCTION sync.capture_platform_users();
 alter table platform.users enable row level security, force row level security;
@@ -1817,7 +1817,7 @@ grant update (email, name, last_signed_in) on platform.users to app_role;
 grant update (role, foundation_user_id) on platform.users to foundation_role;
 grant update (support_user_id) on platform.users to support_role;
 
-comment on function platform.sign_in_user(pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text) is 'Whoever may call it says whom a directory account is: the logins of the apps are trusted to have asked the directory. See docs/signin.md.';
+comment on function platform.sign_in_user(pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text) is 'The caller says which person a directory account is: the logins of the apps are trusted to have asked the directory. See docs/signin.md.';
 
 -- also: collation platform.people
 
@@ -1842,7 +1842,7 @@ create table support.agents (
   constraint agents_availability_check CHECK ((availability = ANY (ARRAY['online'::text, 'away'::text, 'offline'::text]))),
   constraint agents_last_seen_at_time CHECK (platform.is_time(last_seen_at))
 );
-comment on column support.agents.last_seen_at is 'When the console was last open: who is called online but was not seen for two minutes is not counted on.';
+comment on column support.agents.last_seen_at is 'When the console was last open. An agent that is online but was not seen for two minutes counts as away.';
 alter table support.agents enable row level security, force row level security;
 create policy owner_all on support.agents for all to platform_owner using (true) with check (true);
 create policy support_all on support.agents for all to support_role using (true) with check (true);
@@ -1877,8 +1877,8 @@ create table support.calls (
   constraint calls_request_digest_of_client CHECK (((client_id IS NULL) = (request_digest IS NULL))),
   constraint calls_started_at_time CHECK (platform.is_time(started_at))
 );
-comment on column support.calls.client_id is 'The sender makes it up: a retry with the same one is the same call.';
-comment on column support.calls.request_digest is 'SHA-256 of the request that logged the call: tells its retry from another request that reuses the client_id, also after a correction.';
+comment on column support.calls.client_id is 'Given by the sender: a retry with the same one makes no second call.';
+comment on column support.calls.request_digest is 'SHA-256 of the request that logged the call. It tells a retry from another request with the same client_id, even after a correction.';
 CREATE INDEX calls_agent_id_idx ON support.calls USING btree (agent_id) WHERE (agent_id IS NOT NULL);
 CREATE INDEX calls_customer_id_started_at_idx ON support.calls USING btree (customer_id, started_at DESC);
 CREATE INDEX calls_newest ON support.calls USING btree (started_at DESC, id DESC);
@@ -1977,8 +1977,8 @@ create table support.messages (
   constraint messages_number_check CHECK ((number > 0))
 );
 comment on column support.messages.number is 'Dense within the session, in the order in which the server took the messages.';
-comment on column support.messages.client_id is 'Given by the sender: a retry of the same message is the same message.';
-comment on column support.messages.choices is 'Of a bot: what the visitor may pick, [{id, label}].';
+comment on column support.messages.client_id is 'Given by the sender: a retry with the same one makes no second message.';
+comment on column support.messages.choices is 'Of a bot: the answers that the visitor may pick, [{id, label}].';
 CREATE INDEX messages_agent_id_idx ON support.messages USING btree (agent_id) WHERE (agent_id IS NOT NULL);
 CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON support.messages FOR EACH ROW EXECUTE FUNCTION sync.capture_support_messages();
 alter table support.messages enable row level security, force row level security;
@@ -2006,7 +2006,7 @@ create table support.session_entries (
   constraint session_entries_client_id_check CHECK ((client_id ~ '^[A-Za-z0-9_-]{1,64}$'::text)),
   constraint session_entries_kind_check CHECK ((kind = ANY (ARRAY['note'::text, 'claimed'::text, 'assigned'::text, 'released'::text, 'snoozed'::text, 'woken'::text, 'handed_over'::text, 'identified'::text, 'verified'::text, 'ended'::text])))
 );
-comment on table support.session_entries is 'What agents noted and did in a conversation. The visitor never sees it.';
+comment on table support.session_entries is 'The notes and actions of agents in a conversation. The visitor never sees them.';
 CREATE INDEX session_entries_agent_id_idx ON support.session_entries USING btree (agent_id) WHERE (agent_id IS NOT NULL);
 CREATE INDEX session_entries_to_agent_id_idx ON support.session_entries USING btree (to_agent_id) WHERE (to_agent_id IS NOT NULL);
 CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON support.session_entries FOR EACH ROW EXECUTE FUNCTION sync.capture_support_session_entries();
@@ -2065,10 +2065,10 @@ create table support.sessions (
   constraint sessions_visitor_read_number_check CHECK ((visitor_read_number >= 0)),
   constraint sessions_waiting_since_time CHECK (platform.is_time(waiting_since))
 );
-comment on column support.sessions.identity is 'claimed: an address was typed, which proves nothing. verified: the host page signed it.';
-comment on column support.sessions.visitor_name is 'As typed here; a name typed in a chat never overwrites the customer''s.';
-comment on column support.sessions.asked_at is 'When the visitor first wrote. Null: the widget was opened and nothing was asked, which is nothing for an agent.';
-comment on column support.sessions.waiting_since is 'Of the oldest message of the visitor that no agent has answered.';
+comment on column support.sessions.identity is 'claimed: a visitor typed an address, which proves nothing. verified: the host page signed it.';
+comment on column support.sessions.visitor_name is 'As the visitor typed it; it never overwrites the customer''s name.';
+comment on column support.sessions.asked_at is 'When the visitor first wrote. Null: the widget was only opened; agents do not see such a session.';
+comment on column support.sessions.waiting_since is 'The time of the oldest message of the visitor that no agent has answered.';
 CREATE INDEX sessions_agent_id_idx ON support.sessions USING btree (agent_id) WHERE (agent_id IS NOT NULL);
 CREATE INDEX sessions_customer_id_started_at_idx ON support.sessions USING btree (customer_id, started_at DESC) WHERE (customer_id IS NOT NULL);
 CREATE INDEX sessions_ended ON support.sessions USING btree (ended_at DESC, id DESC) WHERE (status = 'ended'::text);
@@ -2091,7 +2091,7 @@ create table support.widget_agents (
   constraint widget_agents_agent_id_fkey FOREIGN KEY (agent_id) REFERENCES support.agents(id),
   constraint widget_agents_widget_id_fkey FOREIGN KEY (widget_id) REFERENCES support.widgets(id)
 );
-comment on table support.widget_agents is 'The team of a widget. A widget without one is everybody''s.';
+comment on table support.widget_agents is 'The team of a widget. A widget without a team belongs to every agent.';
 CREATE INDEX widget_agents_agent_id_idx ON support.widget_agents USING btree (agent_id);
 alter table support.widget_agents enable row level security, force row level security;
 create policy owner_all on support.widget_agents for all to platform_owner using (true) with check (true);
@@ -2111,7 +2111,7 @@ create table support.widget_secrets (
   constraint widget_secrets_retires_at_time CHECK (platform.is_time(retires_at)),
   constraint widget_secrets_secret_check CHECK ((secret ~ '^[A-Za-z0-9_-]{43}$'::text))
 );
-comment on column support.widget_secrets.secret is 'As it is and not hashed: signatures made with it are computed again to be checked.';
+comment on column support.widget_secrets.secret is 'In clear, not hashed: the server computes signatures with it to check those of the host page.';
 CREATE INDEX widget_secrets_widget_id_idx ON support.widget_secrets USING btree (widget_id);
 alter table support.widget_secrets enable row level security, force row level security;
 create policy owner_all on support.widget_secrets for all to platform_owner using (true) with check (true);
@@ -2137,7 +2137,7 @@ create table support.widgets (
   constraint widgets_name_check CHECK (platform.is_line(name, 80)),
   constraint widgets_settings_check CHECK (((jsonb_typeof(settings) = 'object'::text) AND (octet_length((settings)::text) <= 16384)))
 );
-comment on column support.widgets.key is 'Public: it stands in the host page. It names the widget and proves nothing.';
+comment on column support.widgets.key is 'Public: it is in the host page. It names the widget and proves nothing.';
 CREATE TRIGGER count_version BEFORE UPDATE ON support.widgets FOR EACH ROW EXECUTE FUNCTION platform.count_version();
 alter table support.widgets enable row level security, force row level security;
 create policy owner_all on support.widgets for all to platform_owner using (true) with check (true);
@@ -2169,7 +2169,7 @@ begin
   if size < 1 then raise exception 'a partition holds one position at least' using errcode = 'invalid_parameter_value'; end if;
   select max(p.last) into last_position from sync.list_partitions() p;
   if last_position >= head + size then return; end if;
-  -- Numbering does not wait for an analyze or a vacuum as long as there is room: the sequencer asks again.
+  -- As long as there is room, numbering does not wait for an analyze or a vacuum: the sequencer calls again.
   perform set_config('lock_timeout', '200ms', true);
   begin
     lock table sync.events in share update exclusive mode;
@@ -2180,8 +2180,8 @@ begin
   select coalesce(max(p.last), head - 1) into last_position from sync.list_partitions() p;
   while last_position < head + size loop
     partition := 'events_p' || last_position + 1;
-    -- Nothing in a partition is ever updated: it is frozen as it grows, and not read once more when its transaction ids grow old. What
-    -- retention deletes is cleaned before a million rows' fifth is dead.
+    -- Nothing in a partition is ever updated: its rows are frozen as it grows, so that no vacuum reads it once more when its transaction
+    -- ids grow old. Vacuum cleans up after retention before a fifth of a million rows is dead.
     execute format($create$
       create table sync.%I (like sync.events including all excluding comments) with (
         autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 10000,
@@ -3213,7 +3213,7 @@ begin
   outcome := 'young';
   select e.position, e.sequenced_at into first, oldest from sync.events e order by e.position limit 1;
   if not found or oldest > clock_timestamp() - keep then return; end if;
-  -- Six hours before the day is over; until then a partition may be dropped, or wait until nobody reads it.
+  -- Six hours before the day is over. Until then the partition may be dropped as a whole, or wait until nobody reads it.
   deadline := oldest + keep + interval '18 hours';
   select e.sequenced_at into newest from sync.list_partitions() p join sync.events e on e.position = p.last
   where delete_old_events.first between p.first and p.last;
@@ -3244,7 +3244,8 @@ begin
   select jsonb_agg(to_jsonb(h)) into holders from sync.list_holders(first, last) h;
   delete from sync.events e where e.position between delete_old_events.first and delete_old_events.last;
   delete from sync.parked p where p.position <= delete_old_events.last;
-  -- So that it does not walk through the gap; one whose handler is at work is on its way beyond it.
+  -- A subscription before the gap is moved behind it, so that it does not walk through it. If its handler is at work, the row is locked
+  -- and skipped: it will pass the gap by itself.
   update sync.subscriptions s set position = delete_old_events.last
   where s.name = any (array(
     select b.name from sync.subscriptions b where b.position < delete_old_events.last order by b.name for update skip locked));
@@ -3277,7 +3278,7 @@ begin
   if newest > clock_timestamp() - keep then outcome := 'young'; return; end if;
 
   for look in 1..2 loop
-    -- A transaction that moves a cursor or parks an event has read the log: while this lock is held, there is none.
+    -- A transaction that moves a cursor or parks an event has read the log, so there is none while this lock is held.
     if look = 2 then lock table sync.events in access exclusive mode; end if;
     select jsonb_agg(to_jsonb(h)) into holders from sync.list_holders(first, last) h;
     if exists (select from jsonb_array_elements(holders) h where h ->> 'name' <> all (force)) then outcome := 'held'; return; end if;
@@ -3574,7 +3575,7 @@ begin
   get diagnostics moved = row_count;
   head := head + moved;
   if moved > 0 then perform pg_notify('sync_events', head::text); end if;
-  -- At the end: however long the batch has taken, nobody has taken over meanwhile, because that takes the lock as well.
+  -- This comes last. However long the batch took, no other worker can have taken over, because that needs the lock as well.
   if of_term is not null then perform sync.extend_lease(lease_ms); end if;
 end $function$;
 grant execute on function sync.sequence(batch_max integer, floor_id bigint, of_term bigint, lease_ms integer, OUT moved integer, OUT head bigint) to sync_role;
@@ -3621,7 +3622,7 @@ begin
   free_in_ms := sync.lease_left_ms();
   select s.leader into held_by from sync.sequencer s;
   if free_in_ms > 0 and held_by is distinct from by then return; end if;
-  -- A batch that is under way renews the lease at its end: whoever meets it asks again.
+  -- A batch that is under way renews the lease at its end, so another worker that finds the row locked asks again later.
   select s.leader into held_by from sync.sequencer s for update skip locked;
   if not found then free_in_ms := 20; return; end if;
   free_in_ms := sync.lease_left_ms();
@@ -3672,10 +3673,10 @@ create table sync.events (
   sequenced_at timestamp with time zone default clock_timestamp() not null,
   constraint events_pkey PRIMARY KEY ("position")
 ) partition by RANGE ("position");
-comment on column sync.events."position" is 'Dense. Whoever has read up to a position has missed nothing before it: what commits later gets a later one, and changes of a row stand in their order.';
-comment on column sync.events.key is 'The row, or the one that it never leaves (a message''s session): all events of a row have one key, for ever. Events of one key are handled in order.';
-comment on column sync.events.customer is 'The customer as far as it was known when the event was written. It may have been merged since: see sync.list_merged.';
-comment on column sync.events.data is 'Of a created row all columns, of an updated one those that changed, and always what names it.';
+comment on column sync.events."position" is 'Dense. A reader that has read up to a position has missed nothing before it: an event that commits later gets a later position, and the changes of a row keep their order.';
+comment on column sync.events.key is 'The row, or a row that it never leaves (the session of a message). All events of a row have the same key, for ever. Events of one key are handled in order.';
+comment on column sync.events.customer is 'The customer, if it was known when the event was written. It may have been merged since: see sync.list_merged.';
+comment on column sync.events.data is 'All columns of a created row; the changed columns of an updated one; always the columns that name the row.';
 CREATE INDEX events_customer ON ONLY sync.events USING btree (customer, "position") WHERE (customer IS NOT NULL);
 CREATE INDEX events_key ON ONLY sync.events USING btree (key, "position");
 alter table sync.events enable row level security, force row level security;
@@ -3727,7 +3728,7 @@ create table sync.outbox (
   occurred_at timestamp with time zone default clock_timestamp() not null,
   constraint outbox_pkey PRIMARY KEY (id)
 ) with (autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=2000, autovacuum_vacuum_cost_delay=0, autovacuum_vacuum_insert_threshold=-1, autovacuum_analyze_scale_factor=0, autovacuum_analyze_threshold=100000, vacuum_truncate=false);
-comment on table sync.outbox is 'Committed, not numbered yet. Rows live here for milliseconds.';
+comment on table sync.outbox is 'Events that are committed but not numbered yet. Rows live here for milliseconds.';
 alter table sync.outbox enable row level security, force row level security;
 create policy owner_all on sync.outbox for all to platform_owner using (true) with check (true);
 
@@ -3747,8 +3748,8 @@ create table sync.parked (
   constraint parked_check CHECK (((state = 'retrying'::text) = (attempt_at IS NOT NULL))),
   constraint parked_state_check CHECK ((state = ANY (ARRAY['waiting'::text, 'retrying'::text, 'dead'::text])))
 ) with (autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=1000, autovacuum_vacuum_cost_delay=0, autovacuum_analyze_scale_factor=0, autovacuum_analyze_threshold=1000, vacuum_truncate=false);
-comment on table sync.parked is 'Events that failed, and those that wait behind one. retrying: at attempt_at; waiting: its turn comes when those before it are gone; dead: until somebody redrives or skips it.';
-comment on column sync.parked.customer is 'The event''s; it decides beside the key what waits behind it.';
+comment on table sync.parked is 'Events that failed, and events that wait behind one. retrying: tried again at attempt_at; waiting: tried when the events before it are gone; dead: kept until somebody redrives or skips it.';
+comment on column sync.parked.customer is 'The customer of the event. Together with the key it decides which events wait behind it.';
 CREATE INDEX parked_customer ON sync.parked USING btree (subscription, customer, "position") WHERE (customer IS NOT NULL);
 CREATE INDEX parked_due ON sync.parked USING btree (subscription, attempt_at) WHERE (state = 'retrying'::text);
 CREATE INDEX parked_key ON sync.parked USING btree (subscription, key, "position");
@@ -3779,9 +3780,9 @@ create table sync.sequencer (
   constraint sequencer_pkey PRIMARY KEY (only_one),
   constraint sequencer_only_one_check CHECK (only_one)
 );
-comment on column sync.sequencer.floor_id is 'No event up to this id is in the outbox, nor will be: what looks for the oldest need not step over what is deleted.';
-comment on column sync.sequencer.head is 'The newest position that retention has deleted: the numbers go on from it when it was the newest of all. See sync.head.';
-comment on column sync.sequencer.term is 'Counts the leaderships. A batch of a term that is over numbers nothing. How long the leader leads: sync.lease_ends_ms.';
+comment on column sync.sequencer.floor_id is 'No event up to this id is, or ever will be, in the outbox. A search for the oldest event starts here and skips deleted rows.';
+comment on column sync.sequencer.head is 'The newest position that retention has deleted. If the log is empty, numbering goes on from it. See sync.head.';
+comment on column sync.sequencer.term is 'Counts the leaderships. A batch of a past term numbers nothing. sync.lease_ends_ms holds the end of the leader''s lease.';
 alter table sync.sequencer enable row level security, force row level security;
 create policy owner_all on sync.sequencer for all to platform_owner using (true) with check (true);
 create policy sync_lock on sync.sequencer for all to sync_role using (true);
@@ -3806,9 +3807,9 @@ create table sync.subscriptions (
   constraint subscriptions_name_of_app CHECK (starts_with(name, (app || '.'::text))),
   constraint subscriptions_position_check CHECK (("position" >= 0))
 ) with (fillfactor=30, autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=500, autovacuum_vacuum_cost_delay=0, autovacuum_analyze_scale_factor=0, autovacuum_analyze_threshold=100000, vacuum_truncate=false);
-comment on column sync.subscriptions.types is 'Which events; null: all that the app may see.';
-comment on column sync.subscriptions.holds is 'What a failed event holds back until it is handled. row: later events of its key. customer: those of its customer as well.';
-comment on column sync.subscriptions."position" is 'Everything up to here is handled, or stands in sync.parked.';
+comment on column sync.subscriptions.types is 'The types that it reads; null: every event that the app may see.';
+comment on column sync.subscriptions.holds is 'The events that a failed one holds back until it is handled. row: later events of its key. customer: those of its customer as well.';
+comment on column sync.subscriptions."position" is 'Every event up to here is handled, or is in sync.parked.';
 alter table sync.subscriptions enable row level security, force row level security;
 create policy own on sync.subscriptions for all to app_role using ((app = platform.current_app())) with check ((app = platform.current_app()));
 create policy owner_all on sync.subscriptions for all to platform_owner using (true) with check (true);
@@ -3821,5 +3822,5 @@ grant select on sync.subscriptions to sync_role;
 grant update (types, holds, "position", replay_until, is_paused, pause_reason, moved_at) on sync.subscriptions to app_role;
 grant update (types, holds, "position", replay_until, is_paused, pause_reason, moved_at) on sync.subscriptions to sync_role;
 
-comment on function sync.add_partitions(bigint) is 'Returns the last position for which there is room.';
-comment on function sync.extend_lease(integer) is 'No login may call it: it does not ask who leads.';
+comment on function sync.add_partitions(bigint) is 'Returns the last position for which a partition exists.';
+comment on function sync.extend_lease(integer) is 'No login may call it, because it does not check who leads.';

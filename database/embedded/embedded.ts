@@ -68,8 +68,9 @@ const portAttemptsMax = 100;
  * @param options.onRunning called once, while this process only waits for PostgreSQL's programs: the caller can do its
  *   own work then.
  * @param options.password of the superuser `postgres`: a new folder gets it, an old folder must have it.
- * @throws Error that says what to do: no programs for this platform, a folder of something or somebody else or of another
- *   version, a wrong password, data whose letters end at ASCII, no free port, or the last lines of the log when the server does not start.
+ * @throws Error with advice: no programs for this platform, a folder with other contents, of another owner or of
+ *   another version, a wrong
+ *   password, data that knows only ASCII letters, no free port, or the last lines of the log if the start fails.
  */
 export async function startEmbedded(options: {
   folder: string;

@@ -120,7 +120,8 @@ describe('pages', () => {
 
   const after = cursor(z.tuple([z.iso.datetime(), bigintId()]));
   const key = ['2026-01-31T12:00:00Z', 7];
-  test('a cursor is decoded into the key of which it was made', () => expect(after.parse(encodeCursor(key))).toEqual(key));
+  test('a cursor is decoded into the key of which it was made', () =>
+    expect(after.parse(encodeCursor(key))).toEqual(key));
   test.each([
     ['a foreign text', 'hello'],
     ['an empty text', ''],
