@@ -42,7 +42,7 @@ export function openEventBus(connection: Connection, listenUrl: string | undefin
           message: `is ${options.name}, which this process subscribes already: give each handler its own`,
         },
       ]);
-    // A request may subscribe: what the subscription does later is not done for that request.
+    // A request may subscribe. What the subscription does later is not done on behalf of that request.
     const subscription = withoutCause(() =>
       startSubscription({ connection, wakeups: opened().wakeups, lifecycle }, options, handle),
     );
@@ -62,10 +62,12 @@ export function openEventBus(connection: Connection, listenUrl: string | undefin
 
   return {
     /**
-     * Publishes an app's own event in the given transaction: it exists if and only if that commits. What happens to a row of
-     * a table is published by the database itself, whoever changes it.
+     * Publishes an app's own event in the given transaction: the event exists if and only if that transaction commits. The database
+     * itself
+     * publishes every change of a table's row, whichever login makes it.
      *
-     * @throws InvalidField when the type is not the app's own, or the data not what its schema says, or no object of at most 64 KB.
+     * @throws InvalidField when the type is not the app's own, the data does not match its schema, or the data is not an object of at
+     * most 64 KB.
      */
     publish: <Type extends EventType>(
       type: Type,
@@ -75,13 +77,12 @@ export function openEventBus(connection: Connection, listenUrl: string | undefin
     ): Promise<void> => publish(connection, schemas, type, data, { ...options, tx }),
 
     /**
-     * Calls `handle` for each event of a type, once, in the order of each customer and of each row, from now on and whenever this process
-     * or another one of the app runs. An event that fails is tried again, without holding up other customers. `ready` settles when
-     * nothing that commits from then on is missed. What the handler writes outside of its `tx`
-     * carries the trace of the event.
+     * Calls `handle` once for each event of a type, from now on, in the order of each customer and of each row. It runs whenever this
+     * process or another one of the app runs. An event that fails is tried again without holding up other customers. `ready` settles
+     * when no event that commits from then on can be missed. Whatever the handler writes outside its `tx` carries the trace of the event.
      *
      * @param options.name by default the app and the type.
-     * @throws InvalidField when the name does not begin with the app's, or this process has a subscription of that name.
+     * @throws InvalidField when the name does not begin with the app's name, or this process already has a subscription of that name.
      */
     subscribe<Type extends EventType>(type: Type, handle: Handler<Type>, options: Options<Type> = {}): Subscription {
       return add({ name: `${connection.app}.${type}`, types: [type], ...options }, async (events, context) => {
@@ -93,7 +94,7 @@ export function openEventBus(connection: Connection, listenUrl: string | undefin
     subscribeBatch: add,
 
     /**
-     * Removes a subscription of the app that no code runs any more, with its position and all that it has parked.
+     * Removes a subscription of the app that no code runs any more, with its position and everything that it has parked.
      *
      * @returns whether there was one.
      */
@@ -106,29 +107,32 @@ export function openEventBus(connection: Connection, listenUrl: string | undefin
       return removeSubscription(connection, name);
     },
 
-    /** Tells the listener what happens to subscriptions and feed, for a log or for metrics: see Happening. @returns ends it. */
+    /**
+     * Calls the listener for everything that happens to subscriptions and the feed, for a log or metrics: see Happening. @returns ends
+     * it.
+     */
     watch: (listener: (happening: Happening) => void): (() => void) => lifecycle.watch(listener),
 
     /**
-     * The live feed, not durable: for caches and screens. `place()` of what it returns is up to where everything has been given.
+     * The live feed, not durable: for caches and screens. `place()` of the result says up to where everything has been delivered.
      *
-     * @throws FellBehind to a reader that is too slow, or that has seen what a crash of the database undid.
+     * @throws FellBehind when the reader is too slow, or has seen events that a crash of the database undid.
      */
     follow: ((options) => opened().feed.follow(options)) as ReturnType<typeof openFeed>['follow'],
 
     /** The newest position; 0 when there is none. */
     head: async (): Promise<number> => (await opened().feed.readHead()).position,
 
-    /** The newest place: what a reader keeps that comes back to it later. See `has`. */
+    /** The newest place. A reader keeps it to come back to it later. See `has`. */
     place: (): Promise<Place> => opened().feed.readHead(),
 
-    /** Whether the log up to this place is what it was. After a crash of the database another event may have the position. */
+    /** Whether the log up to this place is unchanged. After a crash of the database another event may have the position. */
     has: (place: Place): Promise<boolean> => opened().feed.has(place),
 
     /** How far the live feed can be trusted: see FeedState. */
     feedState: () => open?.feed.state() ?? 'idle',
 
-    /** Whether what is committed reaches followers at once. A reader that needs more than that reads the tables. */
+    /** Whether committed events reach followers at once. A reader that needs more than that reads the tables. */
     isLive: () => open?.feed.state() === 'live',
 
     async close(): Promise<void> {

@@ -20,7 +20,7 @@ beforeAll(async () => {
 });
 afterAll(() => pooler.close());
 
-/** Who and what stands in the event that made the customer of this address. */
+/** The actor and the trace in the event that created the customer with this address. */
 async function causeOf(email: string): Promise<{ actor: string | null; trace: string | null }> {
   const { rows } = await superuser.query(
     `select actor, trace from sync.outbox where type = 'customer.created' and data ->> 'email' = $1`,
@@ -41,7 +41,7 @@ describe.each([
       variables: {
         PLATFORM_DB_URL: mode === 'none' ? database.url('foundation_app') : pooler.url,
         PLATFORM_DB_POOLER: mode,
-        // One connection: what is left on it meets the next call.
+        // One connection: anything left on it reaches the next call.
         PLATFORM_DB_POOL_MAX: '1',
       },
     });
@@ -94,7 +94,7 @@ describe.each([
     },
   );
 
-  test('a lone write gives its rows, and is refused, as without settings', async () => {
+  test('a lone write returns its rows and its refusal just as it does without settings', async () => {
     const email = newEmail();
     expect(await insert(email)).toEqual([{ email }]);
     await expect(insert(email)).rejects.toMatchObject({ code: 'email-taken' });
@@ -108,7 +108,7 @@ describe.each([
     expect(await db.query('select platform.current_actor() as actor')).toEqual([{ actor: null }]);
   });
 
-  test('what a call names itself wins over its cause, each for itself', async () => {
+  test('an actor or a trace named in a call overrides that of the surrounding cause, each on its own', async () => {
     const [own, half] = [newEmail(), newEmail()];
     await becauseOf({ actor: 'maya', trace: trace('b') }, async () => {
       await inTransaction(own, { actor: 'tom', trace: trace('c') });
@@ -118,7 +118,7 @@ describe.each([
     expect(await causeOf(half)).toEqual({ actor: 'tom', trace: trace('b') });
   });
 
-  test('causes that run side by side do not mix, and none outlives its work', async () => {
+  test('causes of concurrent work do not mix, and none outlives its work', async () => {
     const emails = Array.from({ length: 12 }, newEmail);
     await Promise.all(
       emails.map((email, n) =>
@@ -133,7 +133,7 @@ describe.each([
     expect([await causeOf(apart), await causeOf(after)]).toEqual(Array(2).fill({ actor: null, trace: null }));
   });
 
-  test('an actor is taken as it is written, and one that no text can hold is refused', async () => {
+  test('an actor is stored exactly as written, and an actor that no text column can hold is refused', async () => {
     for (const actor of [`o'neil`, 'back\\slash', "x'; select 1; --", 'Ünïcode'])
       expect(await db.transaction({ actor }, (tx) => tx.query('select platform.current_actor() as actor'))).toEqual([
         { actor },

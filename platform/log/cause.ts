@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 
-/** Why something is done. It stands in the events of what is changed. */
+/** Why something is done. The events of the changes carry it. */
 export type Cause = {
   /** The user for whom it is done. */
   actor?: string | undefined;

@@ -12,7 +12,7 @@ type Wire = {
 };
 type Answer = { fields?: unknown };
 
-/** What the driver's query does beside what its types tell. */
+/** What the driver's query does beyond what its types declare. */
 interface DriverInternals {
   callback: (error: Error | undefined, result: pg.QueryResult) => void;
   query_timeout?: number;
@@ -23,8 +23,8 @@ interface DriverInternals {
 const DriverQueryClass = pg.Query as unknown as new (query: DriverQuery) => pg.Submittable & DriverInternals;
 
 /**
- * A query before which settings are made that hold for it alone. Both go to the server at once, before one Sync, and are therefore one
- * transaction and one round trip: nothing that was left on the connection counts, and nothing is left on it.
+ * A query that first makes settings for itself alone. Both go to the server together, before one Sync, and are therefore one
+ * transaction and one round trip: settings left on the connection have no effect, and none are left behind.
  */
 class CleanQuery extends DriverQueryClass {
   readonly #settings: LocalSettings;
@@ -45,7 +45,7 @@ class CleanQuery extends DriverQueryClass {
     super.prepare(wire);
   }
 
-  /** The first row and the first completion are those of the settings. */
+  /** The first row and the first completion belong to the settings. */
   override handleDataRow(answer: Answer): void {
     if (!this.#isOurs) super.handleDataRow(answer);
   }
@@ -69,7 +69,7 @@ export async function queryCleanly(
   try {
     return await promise;
   } catch (error) {
-    if (error instanceof Error) Error.captureStackTrace(error); // the driver's own leads to a socket
+    if (error instanceof Error) Error.captureStackTrace(error); // the driver's own stack leads to a socket
     throw error;
   }
 }

@@ -29,7 +29,7 @@ afterAll(() => db.close());
 describe('a timestamp', () => {
   const asTheDriver = pg.types.getTypeParser(pg.types.builtins.TIMESTAMPTZ);
 
-  test('of any year, with any fraction of a second and any offset is what the driver makes of it', () => {
+  test('of any year, with any fraction of a second and any offset, equals what the driver makes of it', () => {
     const digits = (from: number, to: number, length = 2) =>
       fc.integer({ min: from, max: to }).map((number) => String(number).padStart(length, '0'));
     const text = fc
@@ -56,7 +56,7 @@ describe('a timestamp', () => {
     );
   });
 
-  test('of PostgreSQL comes out at its moment; what is no moment comes out as infinity', async () => {
+  test('of PostgreSQL comes out at its moment, and a text that is no moment comes out as infinity', async () => {
     const [row] = await db.query(`select '2026-03-29 01:59:59.5+00'::timestamptz as spring,
       '0099-01-01 00:00:00+00'::timestamptz as early, '0044-03-15 12:00:00+00 BC'::timestamptz as ides, 'infinity'::timestamptz as never`);
     expect(row).toEqual({
@@ -79,7 +79,7 @@ describe('a transaction', () => {
     expect(await db.getCustomerByEmail(email)).toBeNull();
   });
 
-  test('tells the database the actor, and leaves nothing of it on the connection', async () => {
+  test('tells the database the actor, and leaves no actor on the connection', async () => {
     const actorNow = 'select platform.current_actor() as actor';
     const inside = await db.transaction({ actor: 'maya' }, (tx) => tx.query(actorNow));
     expect(inside).toEqual([{ actor: 'maya' }]);
@@ -87,7 +87,7 @@ describe('a transaction', () => {
     for (const rows of after) expect(rows).toEqual([{ actor: null }]);
   });
 
-  test('a write without a transaction carries its actor too', async () => {
+  test('that the database opens for a single write carries its actor too', async () => {
     const activity = async (actor: string | undefined, email: string) => {
       const { customer } = await db.findOrCreateCustomer({ email, name: 'Acted on' }, { actor });
       return customer.version;
@@ -95,7 +95,7 @@ describe('a transaction', () => {
     expect(await activity('maya', 'acted@example.com')).toBe(1);
   });
 
-  test('a savepoint that fails leaves what came before it', async () => {
+  test('keeps what it wrote before a savepoint that fails', async () => {
     const made = await db.transaction({}, async (tx) => {
       const customer = await db.createCustomer({ email: 'kept@example.com', name: 'Kept' }, { tx });
       await expect(
@@ -111,7 +111,7 @@ describe('a transaction', () => {
     await expect(late()).rejects.toThrow('has ended');
   });
 
-  test('two that wait for each other: one is kept, the other told to repeat', async () => {
+  test('that deadlocks with another one: one is kept, and the other is asked to repeat', async () => {
     const [a, b] = await Promise.all(
       ['deadlock-a@example.com', 'deadlock-b@example.com'].map((email) => db.createCustomer({ email, name: 'D' })),
     );
@@ -134,7 +134,7 @@ describe('a transaction', () => {
 });
 
 describe('when the database misbehaves', () => {
-  test('a connection cut in the middle is an unavailable database, and the next call works', async () => {
+  test('a cut connection is reported as an unavailable database, and the next call works', async () => {
     const admin = await database.connect('postgres');
     const cut = db.transaction({}, async (tx) => {
       const [{ pid }] = (await tx.query<{ pid: number }>('select pg_backend_pid() as pid')) as [{ pid: number }];
@@ -145,7 +145,7 @@ describe('when the database misbehaves', () => {
     expect(await db.query('select 1 as one')).toEqual([{ one: 1 }]);
   });
 
-  test('a query over its time is a busy database', async () => {
+  test('a query that exceeds its time limit is reported as a busy database', async () => {
     const slow = db.transaction({}, async (tx) => {
       await tx.query(`set local statement_timeout = '20ms'`);
       await tx.query('select pg_sleep(5)');
@@ -153,13 +153,13 @@ describe('when the database misbehaves', () => {
     await expect(slow).rejects.toThrow(DatabaseBusy);
   });
 
-  test('an app that writes more than it may is told so without the driver’s words', async () => {
+  test('an app that writes beyond its rights gets an error without the driver’s words', async () => {
     const write = db.query(`update platform.customers set timezone = 'Europe/Oslo'`);
     await expect(write).rejects.toThrow(FieldNotOwned);
     await expect(write).rejects.toMatchObject({ message: expect.not.stringContaining('permission denied') });
   });
 
-  test('a statement that no value could make right is a defect, which the log has whole: its user can mend nothing', async () => {
+  test('a statement that no value could make right is a defect: the log has it whole, and the user is asked to correct nothing', async () => {
     for (const [sql, code] of [
       ['select 1 / 0', '22012'],
       ['select 1 limit -1', '2201W'],
@@ -185,7 +185,7 @@ describe('when the database misbehaves', () => {
   });
 });
 
-test('numbers keep their value: bigint beyond what a number holds stays exact, a date stays a day', async () => {
+test('values keep their precision: a bigint beyond the safe numbers stays exact, and a date stays a day', async () => {
   const [row] = await db.query(
     `select 42::bigint as small, 9007199254740993::bigint as large, '2026-02-28'::date as day, 12.30::numeric as money`,
   );
@@ -210,7 +210,7 @@ test('a refused statement costs neither its connection nor the next statement', 
   await one.close();
 });
 
-test('a connection that the server ends is not used again', async () => {
+test('a connection that the server has ended is not used again', async () => {
   const one = await connectPlatform({
     app: 'foundation',
     variables: { PLATFORM_DB_URL: database.url('foundation_app'), PLATFORM_DB_POOL_MAX: '1' },
@@ -239,7 +239,7 @@ test('a statement whose plan no longer fits its table is prepared again on a new
   await one.close();
 });
 
-test('unqualified names are looked up in the app’s own schema', async () => {
+test('unqualified names resolve in the app’s own schema', async () => {
   expect(await db.query('select count(*)::integer as deals from deals')).toEqual([{ deals: 0 }]);
   await expect(db.query('select from sessions')).rejects.toThrow();
 });
@@ -259,7 +259,7 @@ describe('through a transaction pooler', () => {
     return pooled.getCustomerById(customer.id);
   };
 
-  test('every call works though each transaction runs on another server connection', async () => {
+  test('every call works although each transaction runs on another server connection', async () => {
     const pooled = await through('transaction');
     for (let round = 0; round < 2 * pooler.servers; round++)
       expect(await calls(pooled, round)).toMatchObject({ version: 2 });
@@ -285,7 +285,7 @@ describe('through a transaction pooler', () => {
     await pooled.close();
   });
 
-  test('without the setting the same calls fail: what is prepared on one connection is missing on the next', async () => {
+  test('without the setting the same calls fail, because the next connection lacks the prepared statement', async () => {
     const pooled = await through('none');
     const rounds = async () => {
       for (let round = 0; round < 2 * pooler.servers; round++) await calls(pooled, 200 + round);
@@ -294,7 +294,7 @@ describe('through a transaction pooler', () => {
     await pooled.close();
   });
 
-  test('PgBouncer’s refusal of what is set at the start names the setting that is missing', () => {
+  test('PgBouncer’s refusal of a startup parameter names the setting that is missing', () => {
     const refusal = Object.assign(new pg.DatabaseError('unsupported startup parameter: options', 0, 'error'), {
       code: '08P01',
     });

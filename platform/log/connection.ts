@@ -12,7 +12,7 @@ import { openTransaction, type Transaction, type TransactionOptions, type Write 
 export type ConnectionOptions = Settings & {
   /** Where unqualified names are looked up: schemas, with commas between them. */
   searchPath: string;
-  /** Names what a unique constraint or a reference protects; without it a refusal speaks of a value or a field. */
+  /** Names what a unique constraint or a reference protects; without it a refusal speaks of "value" or "a field". */
   refuseConstraint?: RefuseConstraint;
 };
 
@@ -22,7 +22,7 @@ export interface Connection<App extends string = string> extends Queryable {
   transaction<T>(options: TransactionOptions, work: (tx: Transaction) => Promise<T>): Promise<T>;
   /** Runs `work` in the caller's transaction, or in one of its own. */
   within<T>(write: Write, work: (tx: Transaction) => Promise<T>): Promise<T>;
-  /** Settles when every connection is closed; what is still under way after so many milliseconds (10,000) is cut off. */
+  /** Settles when every connection is closed. Work still running after so many milliseconds (10,000) is cut off. */
   close(withinMs?: number): Promise<void>;
 }
 
@@ -30,8 +30,8 @@ export const closeWithinMs = 10_000;
 
 /** A pool of connections under the login of an app or of the worker. Nothing is opened until the first query. */
 export function openConnection<App extends string>(app: App, options: ConnectionOptions): Connection<App> {
-  // Behind a transaction pooler the next transaction may run on another server connection: nothing may be left on one,
-  // neither prepared statements nor settings.
+  // Behind a transaction pooler the next transaction may run on another server connection: neither prepared statements nor
+  // settings may be left on one.
   const pooled = options.pooler === 'transaction';
   const pool = openPool(app, options);
   const refuse = (error: unknown, text?: string) =>
@@ -46,7 +46,7 @@ export function openConnection<App extends string>(app: App, options: Connection
   const toRun = ({ name, text }: Statement, values: unknown[]): DriverQuery =>
     pooled ? { text, values } : { name, text, values };
 
-  /** Always all of them, so that nothing counts that was left on the connection. @throws InvalidField */
+  /** Always sets all of them, so that a setting left on the connection has no effect. @throws InvalidField */
   function settingsFor({
     actor = '',
     trace = '',
@@ -60,11 +60,11 @@ export function openConnection<App extends string>(app: App, options: Connection
   }
 
   const mayWrite = rememberingMayWrite();
-  /** One statement on its own. Behind a pooler others have used the connection, so that also what only reads begins clean. */
+  /** One statement on its own. Behind a pooler others have used the connection, so that even a read begins with clean settings. */
   const ask = (client: pg.PoolClient, query: DriverQuery): Promise<pg.QueryResult> =>
     pooled || mayWrite(query.text) ? queryCleanly(client, query, settingsFor(readCause())) : client.query(query);
 
-  /** Takes a connection for the length of some work, which says whether it may be used again. */
+  /** Takes a connection for the length of some work. The work says whether the connection may be used again. */
   async function hold<T>(work: (client: pg.PoolClient, discard: () => void) => Promise<T>): Promise<T> {
     const client = await pool.connect();
     const onError = () => {}; // the query under way reports it
@@ -103,7 +103,7 @@ export function openConnection<App extends string>(app: App, options: Connection
         try {
           return await client.query(query);
         } catch (error) {
-          if (isUnanswered(error)) discard(); // whatever came after it would wait behind it
+          if (isUnanswered(error)) discard(); // any later query would wait behind it
           throw refuse(error, query.text);
         }
       };
@@ -121,7 +121,7 @@ export function openConnection<App extends string>(app: App, options: Connection
           tx.requireOpen();
           tx.end();
           const { command } = await send({ text: 'commit' });
-          // Which PostgreSQL answers with a rollback when a statement had failed, whoever has caught that.
+          // PostgreSQL answers with a rollback when a statement had failed, even if the caller caught the error.
           if (command !== 'COMMIT') throw new TransactionAborted();
           tx.tellCommitted();
           return result;

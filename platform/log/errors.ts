@@ -2,8 +2,8 @@
 export type FieldError = { field: string; message: string };
 
 /**
- * Everything that platformDb refuses. `message` names the next step and is safe to show to a client; what the driver said
- * is in `cause`, for the log. docs/error-codes.md lists the codes.
+ * Every refusal by platformDb. `message` names the next step and is safe to show to a client; the driver's own words
+ * are in `cause`, for the log. docs/error-codes.md lists the codes.
  */
 export class PlatformError extends Error {
   readonly code: string;
@@ -37,7 +37,7 @@ export class InvalidField extends PlatformError {
   }
 }
 
-/** Change the named value: it must be unique and something else has it. */
+/** Change the named value: it must be unique, and another record has it. */
 export class AlreadyExists extends PlatformError {
   constructor(field: string, cause?: unknown) {
     super('already-exists', 409, `Something else already has this ${field}.`, {
@@ -60,7 +60,7 @@ export class FieldNotOwned extends PlatformError {
   }
 }
 
-/** Name a record that exists: the one referred to does not. */
+/** Name a record that exists: the referenced one does not. */
 export class ReferenceNotFound extends PlatformError {
   constructor(field: string, cause?: unknown) {
     super('reference-not-found', 422, `${field} names a record that does not exist.`, {
@@ -91,7 +91,7 @@ export class TransactionAborted extends PlatformError {
   }
 }
 
-/** Try again shortly: somebody holds the record, or the query took too long. */
+/** Try again shortly: another transaction holds the record, or the query took too long. */
 export class DatabaseBusy extends PlatformError {
   constructor(cause?: unknown) {
     super('database-busy', 503, 'The database is busy. Nothing was changed; try again shortly.', {
@@ -101,7 +101,10 @@ export class DatabaseBusy extends PlatformError {
   }
 }
 
-/** Try again later; the operator must see to the database. Whether a write got through before the line went is unknown: repeat it with its key. */
+/**
+ * Try again later; the operator must check the database. A write may have been committed before the connection broke: repeat it with its
+ * key.
+ */
 export class DatabaseUnavailable extends PlatformError {
   constructor(cause?: unknown) {
     super('database-unavailable', 503, 'The database cannot be reached. Try again in a moment.', {

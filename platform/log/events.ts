@@ -2,10 +2,10 @@ import type { Connection } from './connection.ts';
 import { InvalidField } from './errors.ts';
 import type { Transaction } from './transaction.ts';
 
-/** What any captured change carries: the columns that name the row, and those that changed (of a created row: all). */
+/** What every captured change carries: the columns that identify the row, and the columns that changed (all of them for a created row). */
 export type RowChange = Record<string, unknown>;
 
-/** An event of a customer, by the names that subscribers know. */
+/** An event's customer, by the names that subscribers know. */
 export type CustomerEventData = RowChange & {
   customerId: string;
   email: string;
@@ -45,28 +45,28 @@ export type EventType = keyof EventTypes & string;
 
 /** A numbered fact about a committed change. */
 export type AppEvent<Type extends EventType = EventType> = {
-  /** Dense. What commits after an event was numbered has a later one; changes of a row stand in their order. */
+  /** Dense. An event that commits after another one was numbered has a later position; changes of one row keep their order. */
   position: number;
-  /** Stays the same wherever the event is carried. */
+  /** Stays the same wherever the event is copied to. */
   id: number;
   type: Type;
-  /** The row, or the row that it never leaves (a message's session): the same for ever. Events of one key are handled in order. */
+  /** The row, or the row that it never leaves (a message's session). It never changes. Events of one key are handled in order. */
   key: string;
-  /** The customer, as far as it was known when the event was written; it may have been merged since. */
+  /** The customer known when the event was written; it may have been merged since. */
   customer: string | null;
   rowId: string;
-  /** Of the row after the change; null for rows that count none. */
+  /** The version of the row after the change; null for rows without a version. */
   version: number | null;
-  /** The app that changed it, by its name; or `operator`, `sync`, `privacy`. */
+  /** The name of the app that made the change; or `operator`, `sync`, `privacy`. */
   app: string;
-  /** The user for whom the app acted, as the app said. */
+  /** The user for whom the app acted, as the app stated it. */
   actor: string | null;
   occurredAt: Date;
   data: EventTypes[Type];
   /** Of an update: the old values of the columns that changed. */
   previous: RowChange;
   trace: string | null;
-  /** It was handled before, and is handled again because somebody asked for it. */
+  /** It was handled before, and is handled again because an operator asked for it. */
   isReplay: boolean;
 };
 
@@ -84,7 +84,7 @@ export type EventRow = {
   data: RowChange;
   previous: RowChange;
   trace: string | null;
-  /** Since 1970: read as a number, because the text of a time takes longer to read than all the other columns together. */
+  /** Milliseconds since 1970, read as a number: parsing a time's text takes longer than all the other columns together. */
   occurred_ms: number;
 };
 
@@ -127,7 +127,7 @@ type Checked = {
     | undefined;
 };
 
-/** Of each type of event that an app publishes, what it must carry. */
+/** For each type of event that an app publishes, the schema of its data. */
 export type PayloadSchemas = { [Type in EventType]?: PayloadSchema };
 
 export type PublishOptions = { key?: string; customer?: string; to?: 'everybody' | 'own' };
@@ -137,13 +137,14 @@ const payloadBytesMax = 65_536;
 /**
  * Publishes an app's own event in the app's own transaction: it exists if and only if the transaction commits.
  *
- * @param type begins with the app's name, `support.greeting_sent`. What happens to a row is published by the database itself.
- * @param schemas if given, lists the types there are.
- * @param options.key what it is about: events of one key are handled in order. By default the type.
- * @param options.customer the customer whom it is about: what fails for a customer holds back the customer's later events, and erasing the
- *   customer finds it.
- * @param options.to who may see it: everybody, or the app itself.
- * @throws InvalidField when the type is not the app's own, or the payload is not what its schema says, or no JSON object of at most 64 KB.
+ * @param type begins with the app's name, `support.greeting_sent`. The database itself publishes changes of rows.
+ * @param schemas if given, lists every type that exists.
+ * @param options.key what the event is about: events of one key are handled in order. By default the type.
+ * @param options.customer the customer whom it is about: an event that fails for a customer holds back the customer's later events,
+ * and erasing the customer finds it.
+ * @param options.to which apps may see it: all of them, or the publishing app alone.
+ * @throws InvalidField when the type is not the app's own, the payload does not match its schema, or it is not a JSON object of at most
+ * 64 KB.
  */
 export async function publish<Type extends EventType>(
   connection: Connection,

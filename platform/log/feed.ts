@@ -9,26 +9,28 @@ import type { Wakeups } from './wakeups.ts';
  * The live feed: the newest events for caches and screens, at once and without a gap.
  *
  * The model. One reader per process reads the log page by page for all followers, as long as there are any. NOTIFY wakes it; without a
- * sign it looks twice a second. A follower that begins at an older place reads its own pages up to where the common reader is,
- * and then joins it. Nothing is kept: a follower that went away comes back with the last place that it had, and misses nothing.
+ * notification it looks twice a second. A follower that begins at an older place reads its own pages up to where the common reader is,
+ * and then joins it. Nothing is stored: a follower that went away comes back with the last place that it had, and misses nothing.
  *
  * Places. Numbering does not wait for the disk, so a crash of the database may undo the newest positions and give them to
  * other events, perhaps beyond the position where a reader is. Each page is therefore read after a place, a position with its event's id,
  * and the same statement says whether the log still has that place. This includes events that the app may not see: their loss moves the
  * others. A follower with a rare filter moves on with every page, also when nothing in it is for the follower.
  *
- * The states of the feed. idle: nobody follows. live: what is committed arrives at once. late: committed events have waited for their
- * numbers for a second. cut: the log cannot be read, is not read to its end yet, or no signs come.
+ * The states of the feed. idle: nobody follows. live: committed events arrive at once. late: committed events have waited more than a
+ * second for their numbers. cut: the log cannot be read, is not yet read to its end, or no notifications arrive.
  *
  * What each failure does:
- * - The database is out of reach: the feed is cut, and goes on from its place when it is back.
- * - The connection that brings the signs is lost: the feed is cut until there is a new one and the log was read to its end after that.
- * - A crash undid numbers: until they are given again the feed waits. A follower that has seen something else by then gets FellBehind with
- *   the newest place that the log still has; the others go on.
+ * - The database is out of reach: the feed is cut. It continues from its place when the database is back.
+ * - The connection that brings the notifications is lost: the feed is cut until there is a new one and the log was read to its end after
+ * that.
+ * - A crash undid numbers: the feed waits until they are given again. A follower that has seen a different event by then gets FellBehind
+ * with
+ * the newest place that the log still has; the others continue.
  * - A follower is too slow: its queue is bounded, and it gets FellBehind with the place of the last event in it.
  */
 
-/** Follow again from this place: what came after it may have been missed, or undone. */
+/** Follow again from this place: events after it may have been missed or undone. */
 export class FellBehind extends Error {
   readonly place: Place;
   constructor(place: Place, reason = 'Too many events are waiting to be read') {
@@ -43,13 +45,13 @@ export class FellBehind extends Error {
 
 export type FollowOptions<Type extends EventType> = {
   types?: Type[];
-  /** The place, or the position, of the last event that the follower has; by default it begins with what comes from now on. */
+  /** The place or the position of the last event that the follower has. By default it begins with the events from now on. */
   after?: number | Place;
   signal?: AbortSignal;
 };
 
 export type Following<Type extends EventType> = AsyncGenerator<AppEvent<Type>, void> & {
-  /** Up to where everything has been given, also past events that were not asked for; undefined until that is known. */
+  /** Up to where everything has been delivered, including events that the filter skipped; undefined until that is known. */
   place(): Place | undefined;
 };
 
@@ -57,14 +59,14 @@ export type FeedState = 'idle' | 'live' | 'late' | 'cut';
 
 type Follower = {
   types: Set<string> | undefined;
-  /** Up to where everything has been given. */
+  /** Up to where everything has been delivered. */
   at: After;
   /** From then on the common reader fills the queue. */
   hasJoined: boolean;
   queue: AppEvent[];
-  /** The event that was given last may be in work still. */
+  /** The follower may still be working on the event that was delivered last. */
   isHanding: boolean;
-  /** Where its own pages ended. */
+  /** The place where its own pages ended. */
   places: Place[];
   failure: FellBehind | undefined;
   wake: () => void;
@@ -75,7 +77,7 @@ const pollMs = 500;
 const retryMs = 200;
 /** Committed events that wait longer for their numbers are late. */
 const lateMs = 1_000;
-/** Ends of pages that are remembered, to find the newest one that a crash left: more than come in the second that it can undo. */
+/** How many page ends are remembered to find the newest one that a crash left: more than arrive in the second that it can undo. */
 const placesMax = 1_000;
 
 const undone = 'The database crashed, and what came last may never have happened';
@@ -87,13 +89,13 @@ export function openFeed(connection: Connection, wakeups: Wakeups, lifecycle: Li
   const followers = new Set<Follower>();
   const stopping = new AbortController();
   let reading: Promise<void> | undefined;
-  /** Followers that wait to hear where the log ended at a look that began after they asked. */
+  /** Followers that wait for a look at the log's end that begins after they asked. */
   let asking: ((head: Place) => void)[] = [];
   let nap = new AbortController();
   /** Where the common reader is. */
   let place: Place | undefined;
   let places: Place[] = [];
-  /** Which connection brought the signs when the head of the log was read. */
+  /** The connection that brought the notifications when the head of the log was read. */
   let atHeadSince: number | undefined;
   let isLate = false;
   let measuredAt = 0;
@@ -120,7 +122,7 @@ export function openFeed(connection: Connection, wakeups: Wakeups, lifecycle: Li
       place = await readHead(connection);
       places = [place];
     }
-    // Asked before the page is read: a sign that comes after these tells of what the page does not hold.
+    // Asked before the page is read: a later notification announces events that the page does not hold.
     const [signs, listening] = [wakeups.signs(), wakeups.connection()];
     const page = await readPage(connection, { after: place });
     if (page.isRewound) {
@@ -141,7 +143,7 @@ export function openFeed(connection: Connection, wakeups: Wakeups, lifecycle: Li
     await pause(signs);
   }
 
-  /** Until there is a sign after so many, or a follower asks. */
+  /** Sleeps until there have been more notifications than so many, or a follower asks. */
   const pause = (signs: number): Promise<void> =>
     asking.length > 0
       ? Promise.resolve()
@@ -166,8 +168,8 @@ export function openFeed(connection: Connection, wakeups: Wakeups, lifecycle: Li
   }
 
   /**
-   * A crash of the database undid the latest numbers. Most are given again in a moment. Followers that have seen one that is not are told,
-   * and the log is read again from before it.
+   * A crash of the database undid the latest numbers. Most are given again in a moment. A follower that has seen one that is not gets
+   * FellBehind, and the log is read again from before it.
    *
    * @returns false as long as numbers are missing.
    */
@@ -179,18 +181,18 @@ export function openFeed(connection: Connection, wakeups: Wakeups, lifecycle: Li
     if (head < known.position && !isSettled) return false;
     const safe = await findSafePlace(connection, places);
     for (const follower of followers) {
-      if (!follower.hasJoined) continue; // it sees for itself
+      if (!follower.hasJoined) continue; // it checks for itself
       follower.queue = follower.queue.filter((event) => event.position <= safe.position);
       if (follower.at.position > safe.position) follower.failure = new FellBehind(safe, undone);
       follower.wake();
     }
     places = places.filter(({ position }) => position <= safe.position);
-    place = safe.position === 0 ? undefined : safe; // it has none of them: begin at its end again
+    place = safe.position === 0 ? undefined : safe; // the log has none of them: begin at its end again
     lifecycle.tell({ kind: 'feed.rewound', place: safe });
     return true;
   }
 
-  /** Where the log ends now: what the common reader has read may be older. */
+  /** Where the log ends now: the common reader's last place may be older. */
   function askHead(): Promise<Place> {
     const { promise, resolve } = Promise.withResolvers<Place>();
     asking.push(resolve);
@@ -200,10 +202,10 @@ export function openFeed(connection: Connection, wakeups: Wakeups, lifecycle: Li
   }
 
   /**
-   * Events as they are numbered, in order, without a gap, until `signal` is aborted or the feed is closed. While the database is
-   * out of reach it waits.
+   * Yields events as they are numbered, in order and without a gap, until `signal` is aborted or the feed is closed. While the database
+   * is out of reach it waits.
    *
-   * @throws FellBehind when its reader is too slow, or has seen what a crash of the database undid.
+   * @throws FellBehind when the follower is too slow, or has seen events that a crash of the database undid.
    */
   function follow<Type extends EventType>(options: FollowOptions<Type> = {}): Following<Type> {
     const { types, after } = options;
@@ -262,7 +264,7 @@ export function openFeed(connection: Connection, wakeups: Wakeups, lifecycle: Li
 
   type Given = { events: AppEvent[]; until?: Place | undefined };
 
-  /** Some of the next events, or none: then ask again. Older ones are read here, up to where the common reader is. */
+  /** Returns some of the next events; when it returns none, ask again. It reads older events here, up to where the common reader is. */
   async function next(follower: Follower, types: string[] | undefined, over: Promise<undefined>): Promise<Given> {
     const event = follower.queue.shift();
     if (event) return { events: [event] };
@@ -290,7 +292,7 @@ export function openFeed(connection: Connection, wakeups: Wakeups, lifecycle: Li
   /** @throws FellBehind */
   async function readOwn(follower: Follower, types: string[] | undefined, over: Promise<undefined>): Promise<Given> {
     const { at } = follower;
-    // Not past the common reader: a follower that is ahead of it could not tell which history it will get from it.
+    // Never past the common reader: a follower ahead of it could not tell which history the reader will deliver.
     if (!place || at.position > place.position) await Promise.race([askHead(), over]);
     if (!place) return { events: [] };
     const isAhead = at.position > place.position;

@@ -3,16 +3,16 @@ import type { Lease } from './lease.ts';
 import { findBehind } from './parked.ts';
 import type { Queryable } from './query.ts';
 
-/** What holds events of a batch back. Ask in the order of the log. */
+/** Which events of a batch are held back. Ask in the order of the log. */
 export type Holds = {
   has(event: AppEvent): boolean;
-  /** An event that failed or waits: later ones of its key and of its customer wait behind it. */
+  /** An event that failed or waits: later events of its key and of its customer wait behind it. */
   add(event: AppEvent): void;
 };
 
 export const noHolds: Holds = { has: () => false, add: () => {} };
 
-/** Begins with what is parked already. */
+/** Begins with the events that are already parked. */
 export async function findHolds(on: Queryable, { name, holds }: Lease, events: AppEvent[]): Promise<Holds> {
   const parked = await findBehind(on, name, events);
   const keys = new Set<string>();

@@ -11,7 +11,7 @@ export type Lease = {
   retry_in_ms: number | null;
 };
 
-/** A process with other types, as in the middle of a deployment, gets no lease: it would move the position past what it does not read. */
+/** A process with other types, as during a deployment, gets no lease: it would move the position past events that it does not read. */
 export const takeLease: Statement = {
   name: 'subscription-lease',
   text: `select name, position, replay_until, holds,
@@ -21,8 +21,8 @@ export const takeLease: Statement = {
 };
 
 /**
- * The events of the next positions. Without an end to those PostgreSQL may fetch and sort the whole backlog for each batch. Whether
- * something is parked is asked here: the lease's own snapshot may be older than the lock that it got.
+ * The events of the next positions. Without an upper bound PostgreSQL may fetch and sort the whole backlog for each batch. This statement
+ * also asks whether anything is parked: the lease's own snapshot may be older than the lock that it got.
  */
 export const readAhead: Statement = {
   name: 'subscription-read',

@@ -2,31 +2,34 @@ import type { AppEvent } from './events.ts';
 import type { Place } from './log.ts';
 
 /**
- * What happens to the subscriptions and to the live feed of a process: the catalogue that its log and its metrics watch. Who
- * watches it sees every failure; without a watcher and without `onError` a failure is a warning of the process, so that none is silent.
+ * What happens to the subscriptions and to the live feed of a process: the catalogue that its log and its metrics watch. A
+ * watcher sees every failure. Without a watcher and without `onError` a failure becomes a warning of the process, so that none is silent.
  */
 export type Happening =
   /** It is registered: everything that commits from now on reaches it. `isNew`: it began by its rule (`from`). */
   | { kind: 'subscription.ready'; subscription: string; isNew: boolean }
-  /** It never starts, because what it asks for cannot be had. Correct the code. */
+  /** It never starts, because the app cannot have what it asks for. Correct the code. */
   | { kind: 'subscription.refused'; subscription: string; error: unknown }
-  /** Somebody deleted it while it ran here. It begins again by its rule; what came in between may be missing. */
+  /** It was deleted while it ran here. It begins again by its rule; events in between may be missing. */
   | { kind: 'subscription.gone'; subscription: string; error: unknown }
-  /** A step failed as a whole, as when the database is out of reach. It is done again. */
+  /** A step failed as a whole, as when the database is out of reach. It is repeated. */
   | { kind: 'subscription.failed'; subscription: string; error: unknown }
-  /** What the handler writes to cannot be reached. Everything waits, in order. */
+  /** The handler's target cannot be reached. Everything waits, in order. */
   | { kind: 'target.unavailable'; subscription: string; error: unknown; retryAfterMs: number }
   | { kind: 'events.handled'; subscription: string; events: number; ms: number }
   /** The handler failed for one event. `isDead`: it was the last attempt, and the event waits for a person. */
   | { kind: 'event.parked'; subscription: string; event: AppEvent; attempt: number; isDead: boolean; error: unknown }
-  /** A crash of the database undid events that followers had seen. They go on from behind this place. */
+  /** A crash of the database undid events that followers had seen. They continue after this place. */
   | { kind: 'feed.rewound'; place: Place };
 
 export type Failure = Extract<Happening, { error: unknown }>;
 
 export type Lifecycle = {
   tell(happening: Happening): void;
-  /** Calls the listener at each happening, at once and in order; what it throws is a warning of the process. @returns ends it. */
+  /**
+   * Calls the listener at each happening, at once and in order; an error that it throws becomes a warning of the process. @returns ends
+   * it.
+   */
   watch(listener: (happening: Happening) => void): () => void;
   isWatched(): boolean;
 };
@@ -51,7 +54,7 @@ export function openLifecycle(): Lifecycle {
   };
 }
 
-/** Says a failure in the process's warnings. */
+/** Reports a failure as a warning of the process. */
 export function warnOf(failure: Failure): void {
   process.emitWarning(describe(failure), { type: 'SubscriptionWarning', code: failure.kind });
 }

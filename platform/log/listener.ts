@@ -2,9 +2,9 @@ import net from 'node:net';
 import pg from 'pg';
 import { keptAlive } from './pool.ts';
 
-/** A connection of one's own on which notifications come; it is opened again whenever it is cut. */
+/** A dedicated connection that receives notifications; it is opened again whenever it is cut. */
 export type Listener = {
-  /** Which connection listens at present, from 1; undefined while none does. What was said between two of them was not heard. */
+  /** Which connection listens at present, counted from 1; undefined while none does. Notifications sent between two of them are lost. */
   connection(): number | undefined;
   close(): Promise<void>;
 };
@@ -15,9 +15,9 @@ const answerTimeoutMs = 5_000;
 const goodbyeTimeoutMs = 1_000;
 
 /**
- * Listens on a channel, from the moment `onConnected` is called, and again after each cut.
+ * Listens on a channel from the moment that `onConnected` is called, and again after each cut.
  *
- * @param url past a pooler: through a transaction pooler no notification comes.
+ * @param url past a pooler: a transaction pooler passes no notification on.
  */
 export function listenOn(
   channel: string,

@@ -3,29 +3,30 @@ import { type EventRow, eventColumns } from './events.ts';
 import type { Statement } from './query.ts';
 
 /**
- * A position with the id of its event, whoever may see that event. The id tells whether the log up to the position is still the same: a
- * crash of the database may give the position to another event (see sync.has_place). Position 0 is before the first event.
+ * A position with the id of its event, even if the app may not see that event. The id tells whether the log up to the position is
+ * unchanged:
+ * a crash of the database may give the position to another event (see sync.has_place). Position 0 is before the first event.
  */
 export type Place = { position: number; id: number };
 
-/** A place, or a position of which the id is not known. */
+/** A place, or a position whose id is not known. */
 export type After = { position: number; id?: number | undefined };
 
 export type Page = {
   rows: EventRow[];
-  /** The newest position there is. */
+  /** The newest position. */
   head: number;
-  /** Up to which everything is read. */
+  /** Everything up to here is read. */
   place: Place;
   isLast: boolean;
-  /** The log no longer has the place that was read after: what follows is another history. */
+  /** The log no longer has the place after which it was read: the events that follow are another history. */
   isRewound: boolean;
 };
 
-/** Positions read at once. */
+/** How many positions are read at once. */
 const pageMax = 1_000;
 
-/** The bound keeps PostgreSQL from sorting all that follows. */
+/** The bound keeps PostgreSQL from sorting everything that follows. */
 const readPositions: Statement = {
   name: 'feed-read',
   text: `with log as materialized (
@@ -42,7 +43,7 @@ type Bounds = { head: number; stands: boolean; until: number; until_id: number |
 /**
  * The events after a place that the app may see.
  *
- * @param until the last position to look at, if not a whole page.
+ * @param until the last position to look at, instead of a whole page.
  */
 export async function readPage(
   connection: Connection,
@@ -73,13 +74,13 @@ export async function readHead(connection: Connection): Promise<Place> {
   return row as Place;
 }
 
-/** Whether the log up to this place is what it was; true as well when retention has dropped it. */
+/** Whether the log up to this place is unchanged; also true when retention has dropped it. */
 export async function hasPlace(connection: Connection, { position, id }: Place): Promise<boolean> {
   const [row] = await connection.query<{ has: boolean }>('select sync.has_place($1, $2) as has', [position, id]);
   return row?.has ?? false;
 }
 
-/** The newest of these places that the log still has; the beginning when it has none of them. */
+/** The newest of these places that the log still has; the beginning if it has none of them. */
 export async function findSafePlace(connection: Connection, places: Place[]): Promise<Place> {
   const [row] = await connection.query<Place>(
     `select known.position, known.id from unnest($1::bigint[], $2::bigint[]) as known (position, id)

@@ -30,7 +30,7 @@ afterEach(async () => {
   await line.close();
 });
 
-test('what gets no answer is given up with its connection, and the next call works when the database is back', async () => {
+test('a query without an answer is given up with its connection, and the next call works when the database is back', async () => {
   const caught: unknown[] = [];
   await Promise.all([
     db.query('select 1'),
@@ -58,7 +58,7 @@ test('a transaction may take longer than each of its queries may', async () => {
   expect(await slept).toBe('kept');
 });
 
-test('a subscription loads for as long as it takes', async () => {
+test('loading a subscription’s snapshot may take longer than a query of the app', async () => {
   const loaded = Promise.withResolvers<number>();
   const subscription = db.events.subscribeBatch(
     {
@@ -79,7 +79,7 @@ test('a subscription loads for as long as it takes', async () => {
   expect(await db.query(`select name from sync.subscriptions where name = 'support.slow-load'`)).toHaveLength(1);
 });
 
-test('closing ends though nobody answers, with what listens and with work that waits for ever', async () => {
+test('closing ends although the database does not answer, even with a listener and with work that waits forever', async () => {
   const patient = await connect({ PLATFORM_DB_QUERY_TIMEOUT_MS: '60000' });
   patient.signals.listen(() => {});
   await patient.events.head();
@@ -97,14 +97,14 @@ test('closing ends though nobody answers, with what listens and with work that w
   await refused;
 });
 
-test('whether the database answers is asked for a few seconds only', async () => {
+test('the check whether the database answers takes a few seconds at most', async () => {
   const patient = await connect({ PLATFORM_DB_QUERY_TIMEOUT_MS: '60000' });
   line.silence();
   await expect(patient.check()).rejects.toThrow(DatabaseUnavailable);
   await patient.close(0);
 });
 
-test('a full pool is a busy database, and the log is told that all of its connections are in use', async () => {
+test('a full pool is reported as a busy database, and the log says that all of its connections are in use', async () => {
   const full = db.transaction({}, () => db.transaction({}, () => db.query('select 1')));
   await expect(full).rejects.toThrow(DatabaseBusy);
   await expect(full).rejects.toMatchObject({ cause: { message: expect.stringMatching(/All 2 connections.*tx/) } });

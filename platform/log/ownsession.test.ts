@@ -11,7 +11,7 @@ beforeAll(async () => {
 });
 
 describe('an address', () => {
-  test('of a pooler that has no second session to give is refused, with what it said', async () => {
+  test('of a pooler that cannot give a second session is refused, with the pooler’s own words', async () => {
     const pooler = await startTestPooler(database.url('sync_app'), 1, 'session');
     try {
       await expect(requireOwnSession(pooler.url, '--url')).rejects.toThrow(
@@ -22,7 +22,7 @@ describe('an address', () => {
     }
   });
 
-  test('of PostgreSQL itself is accepted, also by way of a proxy that passes everything on', async () => {
+  test('of PostgreSQL itself is accepted, also through a proxy that passes everything on', async () => {
     const url = database.url('sync_app');
     await requireOwnSession(url, 'PLATFORM_DB_URL');
     const line = await startTestLine(url);

@@ -6,15 +6,16 @@ const answerTimeoutMs = 5_000;
 const rounds = 5;
 
 /**
- * Refuses an address that leads through a transaction pooler. What keeps locks, roles or settings on its connection must not use one:
- * they would stay on a connection that others share.
+ * Refuses an address that leads through a transaction pooler. A client that keeps locks, roles or settings on its connection must not
+ * use one: they would stay on a connection that others share.
  *
- * A server without a pooler says at login which process serves the connection, and the session says the same. A pooler says something
- * of its own. Then two sessions are watched: they share a server's process only where a pooler lends it for each transaction. One that
- * lends it for a whole session passes.
+ * A server without a pooler says at login which process serves the connection, and the session says the same. A pooler reports a
+ * number of its own. In that case two sessions are compared: they share a server process only if the pooler lends it for each
+ * transaction. A
+ * pooler that lends it for a whole session passes.
  *
- * @param setting where the address comes from, for the message.
- * @throws ConfigurationError; and what the driver throws when the database is out of reach.
+ * @param setting the setting that holds the address, for the message.
+ * @throws ConfigurationError; and the driver's error when the database is out of reach.
  */
 export async function requireOwnSession(url: string, setting: string): Promise<void> {
   const session = await connect(url);
@@ -48,8 +49,8 @@ async function watch(session: pg.Client, url: string): Promise<boolean> {
 }
 
 /**
- * Whether one session gets several processes, or two get the same one. A pooler that lends the process that was last given back lends
- * it to the other session; one that lends them in turn gives the first session another one at its next question.
+ * Whether one session gets several processes, or two sessions get the same one. A pooler that lends the most recently returned process
+ * lends it to the other session; a pooler that lends them in turn gives the first session another one for its next question.
  */
 async function doShare(session: pg.Client, other: pg.Client): Promise<boolean> {
   const process = await processOf(session);
@@ -79,7 +80,7 @@ async function connect(url: string): Promise<pg.Client> {
   return client;
 }
 
-/** Waits a moment for the goodbye, and no longer: a line may have gone silent. */
+/** Waits a moment for the connection to close, and no longer: the line may have gone silent. */
 async function close(client: pg.Client): Promise<void> {
   await Promise.race([client.end().catch(() => {}), sleep(1_000, undefined, { ref: false })]);
 }

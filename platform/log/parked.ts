@@ -2,10 +2,10 @@ import { type AppEvent, type EventRow, eventColumns } from './events.ts';
 import type { Queryable } from './query.ts';
 import type { Transaction } from './transaction.ts';
 
-/** An event that waits in sync.parked, with how often it was tried. */
+/** An event in sync.parked, with its number of attempts. */
 export type ParkedRow = EventRow & { attempts: number; is_replay: boolean };
 
-/** What an event holds back when it is parked: later events of its key, and those of its customer. */
+/** What a parked event holds back: later events of its key, and those of its customer. */
 export type Held = { key: string; customer: string | null };
 
 export type RetryPolicy = { name: string; attemptsMax?: number; retryFirstMs?: number; retryMaxMs?: number };
@@ -13,7 +13,7 @@ export type RetryPolicy = { name: string; attemptsMax?: number; retryFirstMs?: n
 const parkedColumns = `${eventColumns}, p.attempts, p.is_replay`;
 const errorCharactersMax = 1_000;
 
-/** The events whose time has come. `is_behind`: another one has come to stand before it, as when two customers were merged. */
+/** The events that are due. `is_behind`: another event has come to precede it, as when two customers were merged. */
 export async function takeDue(
   on: Queryable,
   subscription: string,
@@ -28,7 +28,7 @@ export async function takeDue(
   );
 }
 
-/** The events that waited for one that is gone, and wait for none any more: the first of its key, the first of its customer. */
+/** The events that waited for one that is gone and now wait for none: the first of its key, the first of its customer. */
 export async function findNext(on: Queryable, subscription: string, { key, customer }: Held): Promise<ParkedRow[]> {
   return on.query<ParkedRow>(
     `select ${parkedColumns}
@@ -46,8 +46,8 @@ export async function findNext(on: Queryable, subscription: string, { key, custo
 }
 
 /**
- * Of these events, those that must wait for one that is parked; and of each the customer that it belongs to today, after all merges.
- * An event that is parked itself is among them.
+ * Those of the given events that must wait for a parked one; with each, the customer that it belongs to today, after all merges.
+ * An event that is itself parked is included.
  */
 export async function findBehind(
   on: Queryable,
@@ -69,7 +69,7 @@ export async function findBehind(
   return new Map(rows.map((row) => [row.position, { isBehind: row.is_behind, customer: row.customer }]));
 }
 
-/** Lets events wait behind those that hold them back; replayed ones are put before those, and are tried at once. */
+/** Parks events behind those that hold them back; replayed events go in front of those, and are tried at once. */
 export async function parkBehind(on: Queryable, subscription: string, events: AppEvent[]): Promise<void> {
   const keys = events.map((event) => event.key);
   const customers = events.map((event) => event.customer);
@@ -83,7 +83,7 @@ export async function parkBehind(on: Queryable, subscription: string, events: Ap
   if (events.some((event) => event.isReplay)) await startFirst(on, subscription, events);
 }
 
-/** Notes a failed attempt: to be tried again after a while that doubles, or dead when that was the last. */
+/** Records a failed attempt: the event is tried again after a delay that doubles, or is dead if that was the last attempt. */
 export async function parkFailed(
   on: Queryable,
   { name, attemptsMax = 12, retryFirstMs = 1_000, retryMaxMs = 600_000 }: RetryPolicy,
@@ -112,7 +112,10 @@ export async function parkFailed(
   return { isDead };
 }
 
-/** Doubles with each attempt, and is spread by half of it, so that what failed together does not come back together. Pure but for chance. */
+/**
+ * Doubles with each attempt, and is spread by half of it, so that events that failed together do not return together. Pure except for
+ * chance.
+ */
 export function retryDelayMs(attempts: number, firstMs: number, maxMs: number, chance = Math.random()): number {
   return Math.min(firstMs * 2 ** (attempts - 1), maxMs) * (0.75 + chance / 2);
 }
@@ -121,7 +124,7 @@ export async function unpark(on: Queryable, subscription: string, position: numb
   await on.query('select sync.unpark($1, $2)', [subscription, position]);
 }
 
-/** Sets right which parked events are tried and which wait: of these, or of all. See sync.start_first. */
+/** Corrects which parked events are tried and which wait: of the given ones, or of all. See sync.start_first. */
 export async function startFirst(on: Queryable, subscription: string, held?: Held[]): Promise<void> {
   await on.query('select sync.start_first($1, $2, $3)', [
     subscription,
@@ -130,7 +133,7 @@ export async function startFirst(on: Queryable, subscription: string, held?: Hel
   ]);
 }
 
-/** Makes an event due at once: more of them than one transaction should work. */
+/** Makes an event due at once: one transaction should work no more than one of them. */
 export async function makeDue(tx: Transaction, subscription: string, position: number): Promise<void> {
   await tx.query(
     `update sync.parked set state = 'retrying', attempt_at = clock_timestamp() where subscription = $1 and position = $2`,

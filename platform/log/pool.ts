@@ -9,24 +9,24 @@ export type DriverQuery = {
   text: string;
   values?: unknown[] | undefined;
   name?: string;
-  /** One statement and no more, also without parameters. */
+  /** Runs exactly one statement, also without parameters. */
   queryMode?: 'extended';
   query_timeout?: number;
 };
 
 export type Pool = {
-  /** @throws DatabaseBusy when all are in use, DatabaseUnavailable, ConfigurationError */
+  /** @throws DatabaseBusy when all connections are in use, DatabaseUnavailable, ConfigurationError */
   connect(): Promise<pg.PoolClient>;
-  /** Settles when every connection is closed; what is still under way after so many milliseconds is cut off. */
+  /** Settles when every connection is closed. Work still running after so many milliseconds is cut off. */
   close(withinMs: number): Promise<void>;
 };
 
 const connectTimeoutMs = 5_000;
-/** A peer that is gone without a word is noticed on a connection that only waits, by the operating system: within half a minute. */
+/** The operating system notices within half a minute that the peer of an idle connection has vanished. */
 export const keptAlive = { keepAlive: true, keepAliveInitialDelayMillis: 10_000 };
 const timerMaxMs = 2 ** 31 - 1;
 
-/** What the driver takes for a limit; by 0 it would mean its own default. */
+/** The limit in the driver's terms; 0 would mean the driver's own default. */
 export function toDriverLimit(timeoutMs: number): number {
   return Math.min(timeoutMs, timerMaxMs);
 }
@@ -49,8 +49,8 @@ const parseAnyTimestamp = pg.types.getTypeParser(pg.types.builtins.TIMESTAMPTZ) 
 const ordinaryTimestamp = /^[12]\d{3}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d+)?[+-]\d\d$/;
 
 /**
- * As the driver reads it, in half the time: the dates of a row are a tenth of what a coalesced lookup costs the client.
- * Other years (the engine takes 0099 for 1999), minutes in the offset and infinity are the driver's.
+ * Gives the driver's result in half the time: the dates of a row are a tenth of what a coalesced lookup costs the client. The driver
+ * still parses other years (the engine takes 0099 for 1999), minutes in the offset, and infinity.
  */
 export function parseTimestamp(text: string): Date | number {
   return ordinaryTimestamp.test(text) ? new Date(text) : parseAnyTimestamp(text);
@@ -83,7 +83,7 @@ export function openPool(
   pool.on('error', () => {}); // an idle connection was cut; the pool has dropped it, and the next query opens another
 
   function refuse(error: unknown): unknown {
-    // Only who waits for a connection that others have is told this: a new one that cannot be opened has another text.
+    // Only a caller that waits for a connection in use gets this text: a new connection that cannot be opened has another text.
     if (!(error instanceof Error) || error.message !== 'timeout exceeded when trying to connect')
       return translateRefusal(error, { refuseConstraint });
     const inUse = `All ${poolMax} connections of this process are in use, and none was free within ${connectTimeoutMs} ms. Was a call inside a transaction not given its tx? Else raise PLATFORM_DB_POOL_MAX.`;

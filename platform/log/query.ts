@@ -1,18 +1,18 @@
 import type pg from 'pg';
 
-/** SQL that this package runs often: the name lets the server keep its plan. */
+/** A statement that this package runs often: the name lets the server keep its plan. */
 export type Statement = { name: string; text: string };
 
 export type QueryLimit = { timeoutMs?: number };
 
-/** Where SQL can be run: the pool, or the one connection of a transaction. */
+/** Where SQL runs: the pool, or the one connection of a transaction. */
 export interface Queryable {
   /**
    * Runs one statement.
    *
-   * @param limit.timeoutMs how long it may go without an answer, Infinity for ever; by default PLATFORM_DB_QUERY_TIMEOUT_MS. The
-   *   server's own limit, statement_timeout, stays as it is.
-   * @returns the rows; bigint as number where it is safe (else as bigint), date as 'YYYY-MM-DD', numeric as string.
+   * @param limit.timeoutMs how long it may go without an answer, Infinity for no limit; by default PLATFORM_DB_QUERY_TIMEOUT_MS. The
+   * server's own limit, statement_timeout, is unchanged.
+   * @returns the rows; bigint as number where it is safe (otherwise as bigint), date as 'YYYY-MM-DD', numeric as string.
    */
   query<Row extends pg.QueryResultRow = pg.QueryResultRow>(
     text: string,

@@ -1,15 +1,15 @@
 /*
- * Which statements certainly change nothing. What may change something needs the settings that stand in its events; what only reads is
- * spared them, because they would cost a lone lookup a fifth of its time.
+ * Which statements certainly change nothing. A statement that may change something needs the settings that its events carry. A pure read
+ * is spared them, because they would cost a lone lookup a fifth of its time.
  */
 
 const opening = /^\s*(?:select|values|table|with|show)\b/i;
 const writing = /\b(?:insert|update|delete|merge|call|into|nextval|share)\b/i;
-/** A comment may stand between a name and its parenthesis. */
+/** A comment between a name and its parenthesis would hide the call. */
 const comment = /--|\/\*/;
 const beforeParenthesis = /((?:[\w$"]+\s*\.\s*)*[\w$"]+)\s*\(/g;
 
-/** What may stand before a parenthesis: words of the language, and functions of PostgreSQL, and of the log, that change nothing. */
+/** What may precede a parenthesis: words of the language, and functions of PostgreSQL and of the log that change nothing. */
 const harmless = new Set(
   `all and any array as by case distinct else except exists filter from in intersect is join lateral like limit materialized not offset on or
    over partition recursive row select some then union using values when where with
@@ -22,7 +22,7 @@ const harmless = new Set(
    sync.has_place sync.head sync.id_at sync.list_vain_types sync.outbox_age`.split(/\s+/),
 );
 
-/** Whether a statement may change something: it says so, or calls a function that is not known to change nothing. Pure. */
+/** Whether a statement may change something: it says so, or it calls a function that is not known to change nothing. Pure. */
 export function mayWrite(text: string): boolean {
   if (!opening.test(text) || writing.test(text) || comment.test(text)) return true;
   for (const [, name = ''] of text.matchAll(beforeParenthesis)) if (!harmless.has(name.toLowerCase())) return true;
@@ -31,7 +31,7 @@ export function mayWrite(text: string): boolean {
 
 const rememberedMax = 1_000;
 
-/** As `mayWrite`, but each text is looked at once. */
+/** As `mayWrite`, but it examines each text once. */
 export function rememberingMayWrite(): (text: string) => boolean {
   const known = new Map<string, boolean>();
   return (text) => {

@@ -11,7 +11,7 @@ import {
   TransactionConflict,
 } from './errors.ts';
 
-/** What the driver says, without a code, of a connection that is gone or that it could not get. */
+/** The driver's message, without a code, for a connection that is gone or that it could not get. */
 const driverFailure =
   /^(Connection terminated|Query read timeout|Client has encountered a connection error|Client was closed)/;
 
@@ -25,16 +25,16 @@ const networkFailures = new Set([
   'EAI_AGAIN',
 ]);
 
-/** What a value can do to a statement that is right: too long, out of range, not of its type, not to be stored in UTF-8. */
+/** The ways in which a value breaks a correct statement: too long, out of range, not of its type, not to be stored in UTF-8. */
 const dataFailures = new Set(['22001', '22003', '22007', '22008', '22021', '22P02', '22P05']);
 
-/** Whether the driver has given up waiting: the query may be under way still, and everything after it waits behind it. */
+/** Whether the driver has given up waiting. The query may still run, and any later query would wait behind it. */
 export function isUnanswered(error: unknown): boolean {
   return error instanceof Error && error.message === 'Query read timeout';
 }
 
 /**
- * Whether the server refused the statement and nothing else: the connection is as good as before, so the pool keeps it. Not kept are a
+ * Whether the server refused the statement and nothing else. Then the connection is intact, so the pool keeps it. The pool drops a
  * connection that the server ends, one to a server that has become a standby (25006), and one whose prepared statement no longer
  * fits the tables (0A000, after a migration) or is gone (26000): a new connection prepares it again.
  */
@@ -43,15 +43,15 @@ export function isRefusedAlone(error: unknown): boolean {
   return !/^(08|53|57P|25006|25P|0A000|26000)/.test(error.code ?? '');
 }
 
-/** What a unique constraint or a reference protects, in the caller's words; undefined for a constraint that it does not know. */
+/** What a unique constraint or a reference protects, in the caller's words; undefined for an unknown constraint. */
 export type RefuseConstraint = (constraint: string, cause: pg.DatabaseError) => PlatformError | undefined;
 
 /**
- * The one place where the database's refusal becomes a typed error. An error that it does not know is returned as it came:
+ * The one place where the database's refusal becomes a typed error. An unknown error is returned as it came:
  * it is a defect, and its text must not reach a client.
  *
- * @param text the statement, if it is known. A refused write is the user's to mend. A refused read is not: the app asked for
- *   what is closed to it.
+ * @param text the statement, if it is known. The user can correct a refused write, but not a refused read: the app asked for data that
+ * is closed to it.
  */
 export function translateRefusal(
   error: unknown,
@@ -70,7 +70,7 @@ export function translateRefusal(
     case '23502':
       return new InvalidField([{ field: error.column ?? 'record', message: error.hint ?? 'is required.' }], error);
     case '23514':
-      // PostgreSQL gives no hint with a check; a trigger of ours gives one in words for a person.
+      // PostgreSQL gives no hint with a check; a trigger of this schema gives one in words for a person.
       return new InvalidField(
         [{ field: columnOf(error) ?? 'record', message: error.hint ?? 'is not of the allowed form.' }],
         error,
@@ -110,7 +110,7 @@ export function translateRefusal(
   return error;
 }
 
-/** PostgreSQL names a column only for some refusals; else its constraint carries the name: customers_account_tier_check. */
+/** PostgreSQL names a column only in some refusals; otherwise its constraint carries the name: customers_account_tier_check. */
 function columnOf({ column, table, constraint }: pg.DatabaseError): string | undefined {
   if (column) return column;
   if (!table || !constraint?.startsWith(`${table}_`)) return undefined;

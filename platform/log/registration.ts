@@ -6,17 +6,17 @@ import type { Queryable } from './query.ts';
 import type { Transaction } from './transaction.ts';
 
 export type RegistrationOptions<Type extends EventType> = {
-  /** Unique in the whole platform, and for ever: under it the position is kept. Begins with the app's name: `support.mirror`. */
+  /** Unique in the whole platform, for ever: the position is kept under it. Begins with the app's name: `support.mirror`. */
   name: string;
-  /** All that the app may see, when left out. */
+  /** By default all types that the app may see. */
   types?: Type[];
   /**
-   * Where a new subscription starts: with what comes from now on, with the oldest event there is, or with a snapshot: `load` reads
-   * tables through its `tx`, and every change that it does not see follows as an event. One that it sees may follow as well:
+   * Where a new subscription starts: with the events from now on, with the oldest event, or with a snapshot. For a snapshot, `load` reads
+   * tables through its `tx`, and every change that it does not see follows as an event. A change that it does see may follow as well:
    * compare versions.
    */
   from?: 'now' | 'beginning' | { load: (tx: Transaction) => Promise<unknown> };
-  /** How long `load` may take, and each of its statements; by default ten minutes. The server's own limit is set to it. */
+  /** How long `load` may take, and each of its statements; by default ten minutes. The server's own limit is set to the same. */
   loadTimeoutMs?: number;
   /**
    * What a failed event holds back until it is handled: the later events of its customer, as far as the customer is known (the
@@ -25,7 +25,7 @@ export type RegistrationOptions<Type extends EventType> = {
   holds?: 'customer' | 'row';
 };
 
-/** Raise `loadTimeoutMs`, or load less: the snapshot was not read in time, and nothing of it is kept. */
+/** Raise `loadTimeoutMs`, or load less: the snapshot was not read in time, and none of it is kept. */
 export class LoadTimeout extends Error {
   constructor(subscription: string, afterMs: number) {
     super(
@@ -37,7 +37,7 @@ export class LoadTimeout extends Error {
 
 const loadTimeoutMsDefault = 600_000;
 
-/** @throws InvalidField when the name is not one that the app may give. */
+/** @throws InvalidField when the app may not give this name. */
 export function requireOwnName(app: string, name: string): void {
   if (!name.startsWith(`${app}.`) || !/^[a-z][a-z0-9_.-]{0,79}$/.test(name))
     throw new InvalidField([
@@ -49,10 +49,10 @@ export function requireOwnName(app: string, name: string): void {
 }
 
 /**
- * Makes the subscription if there is none. One that is there keeps its position, and takes over the types and what it holds back from
- * whoever registers last.
+ * Creates the subscription if it does not exist. An existing one keeps its position, and takes the types and the holding rule of the
+ * process that registers last.
  *
- * @throws InvalidField when a type does not exist or is not shown to the app; LoadTimeout; what `load` throws.
+ * @throws InvalidField when a type does not exist or the app may not see it; LoadTimeout; any error that `load` throws.
  */
 export async function register<Type extends EventType>(
   connection: Connection,
@@ -68,11 +68,11 @@ export async function register<Type extends EventType>(
   if (known) {
     await connection.transaction({}, async (tx) => {
       await tx.query('update sync.subscriptions set types = $2, holds = $3 where name = $1', [name, types, holds]);
-      await startFirst(tx, name); // what it held back until now may go on
+      await startFirst(tx, name); // events that it held back until now may continue
     });
     return { isNew: false };
   }
-  // One snapshot for the position and for what `load` reads. Of two processes that register at once, one is told to try again.
+  // One snapshot for the position and for what `load` reads. If two processes register at once, one gets an error and tries again.
   await connection.transaction({ isolation: 'repeatable read' }, async (tx) => {
     const start =
       from === 'beginning' ? '(select coalesce(min(position) - 1, sync.head()) from sync.events)' : 'sync.head()';
@@ -86,7 +86,7 @@ export async function register<Type extends EventType>(
   return { isNew: true };
 }
 
-/** The limit is the driver's for each statement, the server's for the statement that goes on there, and a timer's for all of it. */
+/** Three limits: the driver's for each statement, the server's for the statement that runs on there, and a timer's for all of it. */
 async function loadInTime(
   tx: Transaction,
   load: (tx: Transaction) => Promise<unknown>,
@@ -107,7 +107,7 @@ async function loadInTime(
   }
 }
 
-/** @throws InvalidField naming each type that the app would wait for in vain. */
+/** @throws InvalidField naming each type for which the app would wait in vain. */
 async function requireTypes(on: Queryable, types: string[] | null): Promise<void> {
   if (!types) return;
   const vain = await on.query<{ type: string; reason: string }>('select type, reason from sync.list_vain_types($1)', [
@@ -117,12 +117,12 @@ async function requireTypes(on: Queryable, types: string[] | null): Promise<void
   throw new InvalidField(vain.map(({ type, reason }) => ({ field: 'types', message: `${type} ${reason}.` })));
 }
 
-/** Whether there is a subscription of this name that the app may see. */
+/** Whether a subscription of this name exists that the app may see. */
 export async function isRegistered(on: Queryable, name: string): Promise<boolean> {
   return (await on.query('select from sync.subscriptions where name = $1', [name])).length === 1;
 }
 
-/** Removes a subscription of the app with all that it has parked. @returns whether there was one */
+/** Removes a subscription of the app with everything that it has parked. @returns whether it existed */
 export async function removeSubscription(on: Queryable, name: string): Promise<boolean> {
   const [row] = await on.query<{ removed: boolean }>('select sync.remove_subscription($1) as removed', [name]);
   return row?.removed ?? false;

@@ -3,7 +3,7 @@ import { ConfigurationError } from './errors.ts';
 /** How a process reaches the platform database, whatever its login. */
 export type Settings = {
   url: string;
-  /** Where NOTIFY arrives; undefined behind a transaction pooler, through which it does not. */
+  /** Where NOTIFY arrives; undefined behind a transaction pooler, which does not pass it on. */
   listenUrl: string | undefined;
   /** The role that the login must have. */
   role: string | undefined;
@@ -17,7 +17,7 @@ export type Settings = {
  * Reads how to reach the platform database. Pure.
  *
  * PLATFORM_DB_URL (required), DB_USER and DB_PASSWORD (instead of those in the URLs), DB_ROLE (the role the login must have),
- * PLATFORM_DB_POOLER (`transaction` behind PgBouncer), PLATFORM_DB_LISTEN_URL (past the pooler, for signs of new events),
+ * PLATFORM_DB_POOLER (`transaction` behind PgBouncer), PLATFORM_DB_LISTEN_URL (past the pooler, for notifications of new events),
  * PLATFORM_DB_POOL_MAX (connections, default 10), PLATFORM_DB_QUERY_TIMEOUT_MS (how long a query may go without an answer,
  * default 20,000: above the 15 seconds after which the server itself ends an app's statement).
  *

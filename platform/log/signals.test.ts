@@ -17,7 +17,7 @@ async function connect(app: 'support' | 'foundation', variables: Record<string, 
   return db;
 }
 
-/** Settles when the signal comes; nobody hears what was said before they listened, so it is said until then. */
+/** Settles when the signal arrives. A listener misses signals sent before it listens, so the signal is repeated until then. */
 async function hears(listener: { signals: Awaited<ReturnType<typeof connect>>['signals'] }, say: () => Promise<void>) {
   const { promise, resolve } = Promise.withResolvers<Signal>();
   const end = listener.signals.listen(resolve);
@@ -30,7 +30,7 @@ async function hears(listener: { signals: Awaited<ReturnType<typeof connect>>['s
   }
 }
 
-test('a signal reaches the other processes of its app, and its own', async () => {
+test('a signal reaches the other processes of its app and its own process', async () => {
   const [one, two] = [await connect('support'), await connect('support')];
   const say = () => one.signals.send({ kind: 'typing', session_id: 'a' });
   expect(await hears(two, say)).toEqual({ kind: 'typing', session_id: 'a' });
@@ -48,12 +48,12 @@ test('a signal does not reach the other app', async () => {
   expect(new Set(heard.map(({ from }) => from))).toEqual(new Set(['foundation']));
 });
 
-test('behind a transaction pooler it reaches its own process', async () => {
+test('behind a transaction pooler a signal reaches its own process', async () => {
   const db = await connect('support', { PLATFORM_DB_POOLER: 'transaction' });
   expect(await hears(db, () => db.signals.send({ kind: 'read' }))).toEqual({ kind: 'read' });
 });
 
-test('what is too large is refused, and what is no JSON is passed over', async () => {
+test('a signal that is too large is refused, and a message that is not JSON is ignored', async () => {
   const db = await connect('support');
   await expect(db.signals.send({ text: 'x'.repeat(4_000) })).rejects.toThrow('4000 bytes');
   const said = await hears(db, async () => {

@@ -8,8 +8,10 @@ export type Signals = ReturnType<typeof openSignals>;
 const bytesMax = 4_000;
 
 /**
- * What an app's processes tell each other in passing, such as who is typing: not stored, not ordered, and lost where nobody listens.
- * What must not be lost is an event. Any login of the database could say the same: a signal holds ids and no personal data, and proves nothing.
+ * Passing messages between an app's processes, such as "an agent is typing": not stored, not ordered, and lost if nobody listens.
+ * Anything that must not be lost is an event. Any login of the database could send the same signal: it holds ids and no personal data,
+ * and
+ * proves nothing.
  *
  * @param url undefined behind a transaction pooler: signals then reach their own process only.
  */
@@ -25,11 +27,11 @@ export function openSignals(connection: Connection, url: string | undefined) {
     try {
       const signal: unknown = JSON.parse(payload);
       if (typeof signal === 'object' && signal !== null) tell(signal as Signal);
-    } catch {} // somebody else's words
+    } catch {} // not sent by this module
   }
 
   return {
-    /** Tells all processes of the app, this one included. @throws InvalidField when it is over 4,000 bytes as JSON. */
+    /** Sends to all processes of the app, this one included. @throws InvalidField when it is over 4,000 bytes as JSON. */
     async send(signal: Signal): Promise<void> {
       const payload = JSON.stringify(signal);
       if (Buffer.byteLength(payload) > bytesMax)

@@ -13,7 +13,7 @@ import type { Wakeups } from './wakeups.ts';
 /*
  * Subscriptions: durable readers of the log.
  *
- * The model. A row of sync.subscriptions is a position: everything up to it is handled or stands in sync.parked. A step is one
+ * The model. A row of sync.subscriptions is a position: every event up to it is handled or is in sync.parked. A step is one
  * transaction: it locks that row (`for update skip locked`, which is the lease: any number of processes may run the same
  * subscription), reads the next events, gives them to the handler, and moves the position. The handler's writes commit with the
  * move, so in this database each effect happens once. A step does not wait for the disk: a crash undoes the numbering, the move
@@ -22,8 +22,8 @@ import type { Wakeups } from './wakeups.ts';
  * The order. Events of one key (a row) are handled in the order of the log, always. If the subscription holds back customers, the
  * default, events of one customer are too. An event that fails is parked, and later events that share its key or its customer are
  * parked behind it: an event that was written before its row had a customer shares the key, later ones of the row share both, so the
- * order holds across the link. Customers are compared as they are merged at that moment: when two become one, what waits for either
- * waits for the first of both.
+ * order holds across the link. Customers are compared as they are merged at that moment: when two become one, the events that wait for
+ * either wait for the first event of both.
  *
  * The states of a parked event. retrying: it is the first of its key and of its customer, and is tried at attempt_at. waiting: it is
  * behind another one. dead: its attempts are used up; it and all that is behind it wait until an operator redrives or skips it.
@@ -31,14 +31,14 @@ import type { Wakeups } from './wakeups.ts';
  *
  * What each failure does:
  * - The handler throws for a batch: the step is undone, and the events are taken one by one, each in a savepoint.
- * - The handler throws for one event: the event is parked; the step goes on with the others.
- * - The handler throws TargetUnavailable: the step is undone, nothing is parked, no attempt is counted; the whole waits.
- * - The handler is not done in time, or takes its connection down: the step is undone. The next steps take one event at a time; an event
- *   that costs its transaction twice is parked unseen.
- * - The database is out of reach: the step is done again, after a rest that doubles up to two seconds.
- * - The subscription was deleted: it says so and registers again by its rule.
- * - Its types do not exist, or are not shown to the app: it says so, and `ready` rejects; it does not start.
- * Every failure is told to `onError`, to those who watch the lifecycle, and otherwise in a warning of the process.
+ * - The handler throws for one event: the event is parked; the step continues with the others.
+ * - The handler throws TargetUnavailable: the step is undone, nothing is parked, no attempt is counted; the whole subscription waits.
+ * - The handler exceeds its time, or takes its connection down: the step is undone. The next steps take one event at a time; an event
+ * that costs its transaction twice is parked without another attempt.
+ * - The database is out of reach: the step is repeated, after a rest that doubles up to two seconds.
+ * - The subscription was deleted: it reports that and registers again by its rule.
+ * - Its types do not exist, or the app may not see them: it reports that, `ready` rejects, and it does not start.
+ * Every failure goes to `onError` and to the watchers of the lifecycle; without either it is a warning of the process.
  */
 
 /** What a handler writes through `tx` commits together with the subscription's move: in this database its effect happens once. */
@@ -46,7 +46,7 @@ export type Handled = { tx: Transaction /** From 1. */; attempt: number };
 export type Handler<Type extends EventType> = (event: AppEvent<Type>, context: Handled) => Promise<unknown>;
 export type BatchHandler<Type extends EventType> = (events: AppEvent<Type>[], context: Handled) => Promise<unknown>;
 
-/** Throw it from a handler when what it writes to cannot be reached: everything waits, in order, and no attempt is counted. */
+/** Throw it from a handler when the handler's target cannot be reached: everything waits, in order, and no attempt is counted. */
 export class TargetUnavailable extends Error {
   readonly retryAfterMs: number;
   constructor(message: string, { retryAfterMs = 1_000, cause }: { retryAfterMs?: number; cause?: unknown } = {}) {
@@ -61,28 +61,32 @@ export type SubscriptionOptions<Type extends EventType> = RegistrationOptions<Ty
   attemptsMax?: number;
   retryFirstMs?: number;
   retryMaxMs?: number;
-  /** How long to sleep without a sign. */
+  /** How long to sleep without a notification. */
   pollMs?: number;
   /** A handler that takes longer has failed. Below the half minute after which PostgreSQL ends an app's transaction. */
   handlerTimeoutMs?: number;
-  /** Told of every failure: of a handler, or of the database. Without it and without a watcher, failures are warnings of the process. */
+  /** Called for every failure of a handler or of the database. Without it and without a watcher, failures are warnings of the process. */
   onError?: (error: unknown) => void;
 };
 
 export type Subscription = {
   readonly name: string;
   /**
-   * Settles when the subscription is registered: everything that commits from then on reaches the handler. Rejects when it never will be,
-   * because what it asks for cannot be had, or because it was stopped before.
+   * Settles when the subscription is registered: every change that commits from then on reaches the handler. Rejects when it never will
+   * be
+   * registered, because the app cannot have what it asks for, or because it was stopped before.
    */
   readonly ready: Promise<void>;
-  /** Settles when what is under way is done. */
+  /** Settles when the step under way is done. */
   stop(): Promise<void>;
-  /** Stops it here and removes it with its position and all that it has parked. Stop it in other processes first: they would begin again. */
+  /**
+   * Stops it here and removes it with its position and everything that it has parked. Stop it in other processes first: they would begin
+   * again.
+   */
   remove(): Promise<void>;
 };
 
-/** Somebody removed the subscription while this process ran it. */
+/** The subscription was removed while this process ran it. */
 export class SubscriptionGone extends Error {
   constructor(subscription: string) {
     super(
@@ -92,7 +96,7 @@ export class SubscriptionGone extends Error {
   }
 }
 
-/** Look at the handler: it waits for something that does not come. */
+/** Examine the handler: it waits for something that does not come. */
 export class HandlerTimeout extends Error {
   constructor(subscription: string, afterMs: number) {
     super(`A handler of ${subscription} was not done after ${afterMs} ms. Its transaction is undone.`);
@@ -103,23 +107,23 @@ export class HandlerTimeout extends Error {
 /** A batch of several failed as a whole. */
 class BatchFailed extends Error {}
 
-/** What a step leaves: more to do at once, or nothing before so many milliseconds. */
+/** What a step leaves: more to do at once, or nothing for so many milliseconds. */
 type Outlook = { hasMore: boolean; restMs: number };
 
-/** After this long a step that works parked events lets the log have its turn. */
+/** After this long a step that works on parked events lets the log have its turn. */
 const parkedStepMs = 1_000;
 
 /** How often an event may take its transaction down as a whole before it is parked unseen. */
 const lostTransactionsMax = 2;
 const databaseRetryMaxMs = 2_000;
-/** So many polls apart, what is parked is set right as a whole: an undone merge may have left events that wait for nothing. */
+/** After so many polls all parked events are checked: an undone merge may have left events that wait for nothing. */
 const setRightEveryPolls = 10;
 /** Positions looked at in one step, of which only some may be of the types asked for. */
 const lookAheadMin = 2_000;
 
 /**
- * Runs a subscription in this process until it is stopped. Any number of processes may run the same one: each batch is
- * worked by whoever has locked the row of the subscription.
+ * Runs a subscription in this process until it is stopped. Any number of processes may run the same one: each batch belongs to
+ * the process that has locked the row of the subscription.
  */
 export function startSubscription<Type extends EventType>(
   { connection, wakeups, lifecycle }: { connection: Connection; wakeups: Wakeups; lifecycle: Lifecycle },
@@ -129,23 +133,23 @@ export function startSubscription<Type extends EventType>(
   const { name, types, batchMax = 100, pollMs = 1_000, handlerTimeoutMs = 25_000, onError } = options;
   const lookAhead = Math.max(batchMax, lookAheadMin);
   const stopping = new AbortController();
-  // After a whole transaction was lost: for so many steps one event at a time, to find the one that does it.
+  // After a whole transaction was lost: for so many steps one event at a time, to find the event that causes it.
   let carefulSteps = 0;
   let isTurnOfParked = false;
-  // Whether the step under way has given events to the handler: only then one of them can have lost the transaction.
+  // Whether the step under way has given events to the handler: only then can one of them have lost the transaction.
   let hasHanded = false;
   // After a batch failed: its events one by one, each in a savepoint.
   let isSplit = false;
   let underWay: number | undefined;
-  // The next look then knows when to try again.
+  // The next look then finds out when to try again.
   let hasFailed = false;
   const lost = new Map<number, number>();
   let setRightAt = performance.now();
-  // Why a batch failed as a whole: said if none of its events fails on its own.
+  // Why a batch failed as a whole: reported if none of its events fails on its own.
   let batchError: unknown;
   let handled = 0;
   const registered = Promise.withResolvers<void>();
-  registered.promise.catch(() => {}); // told to onError as well: whoever does not wait for it is not to be ended by it
+  registered.promise.catch(() => {}); // also reported to onError: a caller that does not await it must not be ended by it
 
   function fail(failure: Failure): void {
     lifecycle.tell(failure);
@@ -157,7 +161,7 @@ export function startSubscription<Type extends EventType>(
     }
   }
 
-  /** One transaction. What it did and what its handler wrote may be lost in a crash of the database together, and is then done again. */
+  /** One transaction. A crash of the database may lose the step and the handler's writes together; both are then repeated. */
   function step(): Promise<Outlook> {
     const limit = carefulSteps > 0 ? 1 : batchMax;
     hasHanded = false;
@@ -168,13 +172,13 @@ export function startSubscription<Type extends EventType>(
         if (!(await isRegistered(tx, name))) throw new SubscriptionGone(name);
         return { hasMore: false, restMs: pollMs }; // paused, or another process works
       }
-      // Taking turns with the log: what fails slowly must not keep what is new waiting.
+      // Takes turns with the log: events that fail slowly must not keep new ones waiting.
       const { retry_in_ms: retryInMs } = lease;
       let isDue = retryInMs !== null && retryInMs <= 0;
       isTurnOfParked = isDue && !isTurnOfParked && !isSplit; // a batch that failed is taken one by one at once
       if (isTurnOfParked) {
         if (await workParked(tx, limit)) return { hasMore: true, restMs: 0 };
-        isDue = false; // what is due cannot be seen
+        isDue = false; // this session cannot see which events are due
       }
       hasFailed = false;
       const hasMore = await workLog(tx, lease, limit);
@@ -211,7 +215,9 @@ export function startSubscription<Type extends EventType>(
     return position < head;
   }
 
-  /** All at once if nothing fails. Otherwise each on its own: one that fails is parked, and what it holds back waits behind it. */
+  /**
+   * All at once if nothing fails. Otherwise each on its own: an event that fails is parked, and those that it holds back wait behind it.
+   */
   async function handleInOrder(
     tx: Transaction,
     events: AppEvent<Type>[],
@@ -233,7 +239,7 @@ export function startSubscription<Type extends EventType>(
     if (waiting.length > 0) await parkBehind(tx, name, waiting);
   }
 
-  /** Without a savepoint, which most batches do not need: one that fails is rolled back whole, and taken again one by one. */
+  /** Without a savepoint, which most batches do not need: a batch that fails is rolled back whole, and taken again one by one. */
   async function handleWhole(tx: Transaction, events: AppEvent<Type>[]): Promise<void> {
     try {
       await handleInTime(events, { tx, attempt: 1 });
@@ -244,7 +250,7 @@ export function startSubscription<Type extends EventType>(
     }
   }
 
-  /** @throws HandlerTimeout, which loses the transaction: the handler may be at work in it still. */
+  /** @throws HandlerTimeout, which loses the transaction: the handler may still be using it. */
   async function handleInTime(events: AppEvent<Type>[], context: Handled): Promise<void> {
     hasHanded = true;
     const { promise, reject } = Promise.withResolvers<never>();

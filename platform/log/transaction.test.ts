@@ -7,7 +7,7 @@ let db: PlatformDb;
 
 beforeAll(async () => {
   database = await createTestDatabase();
-  // One connection: what is left on it meets whoever comes next.
+  // One connection: anything left on it reaches the next caller.
   db = await connectPlatform({
     app: 'foundation',
     variables: { PLATFORM_DB_URL: database.url('foundation_app'), PLATFORM_DB_POOL_MAX: '1' },
@@ -19,8 +19,8 @@ afterAll(() => db.close());
 let unique = 0;
 const newCustomer = () => ({ email: `t${++unique}@example.com`, name: 'Kept or not' });
 
-describe('what is to run after the commit', () => {
-  test('may fail, at once or later: the transaction is kept and said to be, and the others run', async () => {
+describe('a callback that runs after the commit', () => {
+  test('may fail, at once or later: the transaction is kept and reported as kept, and the other callbacks run', async () => {
     const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => {});
     const told: string[] = [];
     const given = newCustomer();
@@ -42,7 +42,7 @@ describe('what is to run after the commit', () => {
     warn.mockRestore();
   });
 
-  test('does not run for a savepoint that was rolled back, nor for one within it', async () => {
+  test('does not run for a savepoint that was rolled back, or for one within it', async () => {
     const told: string[] = [];
     await db.transaction({}, async (tx) => {
       await tx.savepoint(async () => tx.afterCommit(() => told.push('kept')));
@@ -59,7 +59,7 @@ describe('what is to run after the commit', () => {
 
 describe('SQL that begins or ends a transaction', () => {
   test.each(['begin', 'start transaction'])(
-    'is refused on the pool: %s leaves nobody in a transaction',
+    'is refused on the pool, and %s leaves no later caller in a transaction',
     async (sql) => {
       await expect(db.query(sql)).rejects.toThrow(/began a transaction/);
       const given = newCustomer();
@@ -83,7 +83,7 @@ describe('SQL that begins or ends a transaction', () => {
     expect(await db.getCustomerByEmail(given.email)).toBeNull();
   });
 
-  test('is not forgotten when its refusal is caught', async () => {
+  test('fails its transaction even if the refusal is caught', async () => {
     const given = newCustomer();
     const ended = db.transaction({}, async (tx) => {
       await db.createCustomer(given, { tx });
@@ -94,7 +94,7 @@ describe('SQL that begins or ends a transaction', () => {
   });
 });
 
-test('an actor that was left on the connection acts in no later transaction', async () => {
+test('an actor left on the connection does not act in a later transaction', async () => {
   await db.query(`select set_config('aether.actor', 'maya', false), set_config('aether.trace', 'theirs', false)`);
   const settings = `select platform.current_actor() as actor, current_setting('aether.trace') as trace`;
   const actorIn = (options: { actor?: string }) => db.transaction(options, (tx) => tx.query(settings));
@@ -111,7 +111,7 @@ test('several statements in one query are refused before any of them runs', asyn
 });
 
 describe('savepoints', () => {
-  test('within one another are kept, but for the one that fails', async () => {
+  test('within one another are kept, except the one that fails', async () => {
     const [outer, inner, after] = [newCustomer(), newCustomer(), newCustomer()];
     await db.transaction({}, (tx) =>
       tx.savepoint(async () => {

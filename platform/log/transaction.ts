@@ -1,13 +1,13 @@
 import type { Queryable } from './query.ts';
 
-/** An open transaction. Give it as `tx` to every call that belongs to it: nothing else runs on its connection. */
+/** An open transaction. Pass it as `tx` to every call that belongs to it: nothing else runs on its connection. */
 export interface Transaction extends Queryable {
   readonly actor: string | undefined;
-  /** Work that may fail on its own, leaving the rest of the transaction as it was. One at a time: one may hold another, not overlap it. */
+  /** Runs work that may fail on its own and leaves the rest of the transaction as it was. Savepoints may nest, but not overlap. */
   savepoint<T>(work: () => Promise<T>): Promise<T>;
   /**
-   * Runs when the whole transaction has been committed; not at all when it, or the savepoint that it was given in, is rolled back.
-   * Nothing waits for it, and what it throws is a warning of the process: the transaction is kept all the same.
+   * Runs when the whole transaction has been committed; not at all when it, or the savepoint in which it was given, is rolled back.
+   * Nothing waits for it, and an error that it throws is a warning of the process: the transaction is kept all the same.
    */
   afterCommit(work: () => unknown): void;
 }
@@ -19,21 +19,21 @@ export type Write = InTransaction & {
 };
 
 export type TransactionOptions = {
-  /** The user for whom this is done; it stands beside what it changes. By default that of the surrounding `becauseOf`. */
+  /** The user for whom this is done; its changes record it. By default that of the surrounding `becauseOf`. */
   actor?: string | undefined;
-  /** W3C traceparent; it stands in the events of what it changes. By default that of the surrounding `becauseOf`. */
+  /** W3C traceparent; the events of its changes carry it. By default that of the surrounding `becauseOf`. */
   trace?: string | undefined;
   isolation?: 'read committed' | 'repeatable read';
-  /** Do not wait for the disk: a crash may undo the whole of it, never a part. For work that is then done again. */
+  /** Do not wait for the disk: a crash may undo the whole of it, never a part. For work that is then repeated. */
   mayBeLost?: boolean;
 };
 
 export type OpenTransaction = Transaction & {
   /** @throws when it must not be committed. */
   requireOpen(): void;
-  /** Takes no call from now on. */
+  /** Takes no calls from now on. */
   end(): void;
-  /** Runs what was to run after the commit. */
+  /** Runs the callbacks that wait for the commit. */
   tellCommitted(): void;
 };
 
@@ -44,9 +44,9 @@ const endings = {
 };
 
 /**
- * What the work of a transaction is given.
+ * The object that the work of a transaction gets.
  *
- * @param isOpen whether the connection still stands in the transaction, as it said with its last answer.
+ * @param isOpen whether the connection is still in the transaction, according to its last answer.
  */
 export function openTransaction(
   { query, run }: Queryable,
@@ -87,7 +87,7 @@ export function openTransaction(
       await query(`savepoint ${name}`);
       open.push(name);
       const toldBefore = committed.length;
-      /** One that is not the last cannot end without those above it, whose work is not done. */
+      /** A savepoint that is not the innermost cannot end while those within it are not done. */
       const requireLast = () => {
         if (open.at(-1) !== name) ending ??= 'overlap';
         requireOpen();
@@ -117,7 +117,7 @@ export function openTransaction(
   };
 }
 
-/** The transaction is kept: who gave it must not be told that it failed, and do it again. */
+/** The transaction is kept, so this must not be an error: the caller would take it for a failure and repeat the work. */
 function warn(error: unknown): void {
   process.emitWarning(error instanceof Error ? error : String(error));
 }

@@ -1,17 +1,20 @@
 import { type Listener, listenOn } from './listener.ts';
 
-/** Tells when the log has grown. A hint only: who is told reads the log, and who is not told reads it a little later. */
+/** Tells readers when the log has grown. Only a hint: a missed one delays a reader until its next poll. */
 export type Wakeups = {
-  /** How many signs there were. */
+  /** How many notifications there were. */
   signs(): number;
-  /** Settles at the first sign after so many, which may have come already, or after so many milliseconds. */
+  /** Settles at the first notification after so many, which may have come already, or after so many milliseconds. */
   next(forMs: number | undefined, options: { after: number; signal?: AbortSignal }): Promise<void>;
-  /** Which connection brings the signs at present, from 1; undefined while none does. What came between two of them brought no sign. */
+  /**
+   * Which connection brings the notifications at present, counted from 1; undefined while none does. Those sent between two of them are
+   * lost.
+   */
   connection(): number | undefined;
   close(): Promise<void>;
 };
 
-/** @param url undefined behind a transaction pooler, through which no sign comes: everybody then looks now and then. */
+/** @param url undefined behind a transaction pooler, which passes no notification on: every reader then polls. */
 export function listenForEvents(url: string | undefined): Wakeups {
   const waiting = new Set<() => void>();
   let isClosed = false;
@@ -21,7 +24,7 @@ export function listenForEvents(url: string | undefined): Wakeups {
     signs++;
     for (const wake of [...waiting]) wake();
   };
-  // When it is connected: for what came while nobody listened.
+  // When it is connected: for events that came while nobody listened.
   const listener: Listener | undefined =
     url === undefined ? undefined : listenOn('sync_events', url, { onConnected: wakeAll, onNotified: wakeAll });
 
