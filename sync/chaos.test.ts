@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { runChaos } from './testing.chaos.ts';
 
-test('sequencers, subscribers and PostgreSQL are killed at random moments, and nothing is lost, doubled or inverted', {
+test('when sequencers, subscribers and PostgreSQL are killed at random moments, no event is lost, doubled or reordered', {
   timeout: 120_000,
 }, async () => {
   const counts = await runChaos({ seconds: 8, seed: 20261123 });

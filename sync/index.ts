@@ -14,15 +14,15 @@ export type SyncWorker = {
 export type SyncOptions = {
   /** The settings of docs/configuration.md; by default the process's environment. */
   variables?: Record<string, string | undefined>;
-  /** Told when this worker leads, yields, falls behind or loses the database, and which subscriptions hold old events. */
+  /** Called when this worker leads, yields, falls behind or loses the database, and with the subscriptions that hold old events. */
   log?: Told;
 };
 
 type Told = Pick<Log, 'info' | 'warn' | 'error'>;
 
 /**
- * Starts the worker: it numbers committed events and removes old ones. Run one, or several on several machines: one leads. It refuses a wrong
- * database as the apps' servers do.
+ * Starts the worker: it numbers committed events and removes old ones. Run one worker, or several on several machines: one leads. It
+ * refuses a wrong database as the apps' servers do.
  *
  * @throws ConfigurationError, DatabaseUnavailable
  */

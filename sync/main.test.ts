@@ -88,7 +88,7 @@ test('DB_USER and DB_PASSWORD are used instead of those in the address, and DB_R
   expect(sayings(worker)).toEqual(['leads', 'yields']);
 });
 
-test('a leader that is stopped by the machine yields to another, and finds that out when it goes on', async () => {
+test('a leader that the machine had stopped has lost its lease to another, and finds that out when it continues', async () => {
   const url = database.url('sync_app');
   const first = run({ PLATFORM_DB_URL: url });
   await until(() => sayings(first).includes('leads'));

@@ -1,7 +1,7 @@
 import { createLog } from '@aether/http';
 import { startSync } from './index.ts';
 
-/** Runs the worker as a process, until Ctrl-C or SIGTERM. */
+/** Runs the worker as a process until Ctrl-C or SIGTERM. */
 const stopped = new Promise<void>((resolve) => {
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
 });

@@ -33,7 +33,7 @@ const change = (customer: Customer) => platform.foundation.updateCustomer(custom
 
 type Seen = { key: string; version: number | null; isReplay: boolean };
 
-/** A subscription that notes what it handles and fails for the keys in `poison`. */
+/** A subscription that records what it handles and fails for the keys in `poison`. */
 async function subscribe({ attemptsMax = 1 } = {}) {
   const name = `support.operations${++unique}`;
   const seen: Seen[] = [];
@@ -57,8 +57,8 @@ async function subscribe({ attemptsMax = 1 } = {}) {
   };
 }
 
-describe('what is dead', () => {
-  test('is redriven in order with what waits behind it, and the outcome of each is told', async () => {
+describe('a dead event', () => {
+  test('is redriven in order with the events behind it, and the outcome of each is reported', async () => {
     const { name, seen, poison } = await subscribe();
     const customer = await newCustomer();
     poison.add(customer.id);
@@ -89,7 +89,7 @@ describe('what is dead', () => {
     ]);
   });
 
-  test('is redriven only as far as the frozen set goes', async () => {
+  test('is redriven only if it is in the frozen set', async () => {
     const { name, seen, poison } = await subscribe();
     const [one, other] = [await newCustomer(), await newCustomer()];
     poison.add(one.id).add(other.id);
@@ -104,7 +104,7 @@ describe('what is dead', () => {
     expect(seen).toMatchObject([{ key: one.id }]);
   });
 
-  test('is skipped by a person, and what waited goes on; what is not dead cannot be skipped', async () => {
+  test('is skipped by an operator and the events behind it continue; an event that is not dead cannot be skipped', async () => {
     const { name, seen, poison } = await subscribe();
     const customer = await newCustomer();
     poison.add(customer.id);
@@ -122,7 +122,7 @@ describe('what is dead', () => {
   });
 });
 
-test('a paused subscription stands still, with the reason, and goes on where it stood', async () => {
+test('a paused subscription makes no progress, shows the reason, and resumes at its position', async () => {
   const { name, seen, status } = await subscribe();
   const customer = await newCustomer();
   await pause(platform.sync, name, 'moving the mail server');
@@ -137,7 +137,7 @@ test('a paused subscription stands still, with the reason, and goes on where it 
 });
 
 describe('a replay', () => {
-  test('from a position handles all from there again, marked, and then goes on unmarked', async () => {
+  test('from a position handles every event from there again, marked as a replay, and then continues unmarked', async () => {
     const { name, seen } = await subscribe();
     const customer = await newCustomer();
     await change(customer);
@@ -158,7 +158,7 @@ describe('a replay', () => {
     ]);
   });
 
-  test('since a time begins with the first event from then on', async () => {
+  test('from a time begins with the first event at or after it', async () => {
     const { name, seen } = await subscribe();
     const customer = await newCustomer();
     await change(customer);
@@ -186,7 +186,7 @@ describe('a replay', () => {
   });
 });
 
-test('one event is shown whole, and none that is not there', async () => {
+test('one event is shown whole, and an unknown position shows none', async () => {
   const customer = await newCustomer();
   await until(async () => (await readEvents(platform.sync, { key: customer.id, limit: 1 })).length === 1);
   const [listed] = await readEvents(platform.sync, { key: customer.id, limit: 1 });
@@ -200,7 +200,7 @@ test('one event is shown whole, and none that is not there', async () => {
   expect(await showEvent(platform.sync, 999_999_999)).toBeUndefined();
 });
 
-test('what nobody numbers is told, and so is how much is dead beyond what a list shows', async () => {
+test('the lag of unnumbered events is reported, and so are dead events beyond the length of a list', async () => {
   const { name, poison } = await subscribe();
   const customers = await Promise.all([newCustomer(), newCustomer()]);
   for (const { id } of customers) poison.add(id);

@@ -24,12 +24,12 @@ export type SubscriptionStatus = {
   name: string;
   app: string;
   types: string[] | null;
-  /** What a failed event holds back: the later ones of its customer, or only those of its row. */
+  /** What a failed event holds back: the later events of its customer, or only those of its row. */
   holds: 'customer' | 'row';
   position: number;
-  /** Numbered events that it may see and has not handled. */
+  /** Numbered events that it may see and has not yet handled. */
   lag_events: number;
-  /** Age of the oldest of those. */
+  /** Age of the oldest of them. */
   lag_seconds: number;
   is_paused: boolean;
   pause_reason: string | null;
@@ -59,7 +59,7 @@ const eventColumns = `e.position::float8 as position, e.id::float8 as id, e.type
 
 const mayRead = 'sync.may_read(s.app, e.audience) and (s.types is null or e.type = any (s.types))';
 
-/** Every subscription, how far behind it is, and what is in its way. */
+/** Every subscription, how far it is behind, and what holds it up. */
 export async function listSubscriptions(client: pg.ClientBase): Promise<SubscriptionStatus[]> {
   const { rows } = await client.query<SubscriptionStatus>(
     `select s.name, s.app, s.types, s.holds, s.position::float8 as position, s.is_paused, s.pause_reason,
@@ -74,7 +74,7 @@ export async function listSubscriptions(client: pg.ClientBase): Promise<Subscrip
   return rows;
 }
 
-/** @throws when there is no such subscription */
+/** @throws when the subscription does not exist */
 export async function pause(client: pg.ClientBase, name: string, reason: string): Promise<void> {
   const { rowCount } = await client.query(
     'update sync.subscriptions set is_paused = true, pause_reason = $2 where name = $1',
@@ -83,13 +83,15 @@ export async function pause(client: pg.ClientBase, name: string, reason: string)
   if (rowCount === 0) throw unknownSubscription(name);
 }
 
-/** Removes a subscription with all that it has parked. A process that runs it begins it again by its rule. @throws when there is none */
+/**
+ * Removes a subscription with everything that it has parked. A process that runs it begins it again by its rule. @throws if there is none
+ */
 export async function remove(client: pg.ClientBase, name: string): Promise<void> {
   const { rowCount } = await client.query('delete from sync.subscriptions where name = $1', [name]);
   if (rowCount === 0) throw unknownSubscription(name);
 }
 
-/** @throws when there is no such subscription */
+/** @throws when the subscription does not exist */
 export async function resume(client: pg.ClientBase, name: string): Promise<void> {
   const { rowCount } = await client.query(
     `with resumed as (update sync.subscriptions set is_paused = false, pause_reason = null where name = $1 returning name)
@@ -111,7 +113,7 @@ export async function listParked(
   return rows;
 }
 
-/** How many events nobody tries any more. */
+/** How many events are dead. */
 export async function countDead(client: pg.ClientBase, subscription?: string): Promise<number> {
   const { rows } = await client.query(
     `select count(*)::integer as dead from sync.parked where state = 'dead' and ($1::text is null or subscription = $1)`,
@@ -132,10 +134,10 @@ export async function readHead(client: pg.ClientBase): Promise<number> {
 }
 
 /**
- * Lets dead events be tried again: all of a subscription, or those of a frozen set. At once where nothing stands in front;
- * else when it is gone. What waits behind them follows in order.
+ * Lets dead events be tried again: all of a subscription, or those of a frozen set. An event is tried at once if no other precedes it,
+ * otherwise when that one is gone. The events that wait behind it follow in order.
  *
- * @returns those that are tried again, in the order of the log: ask for their outcomes.
+ * @returns the events that are tried again, in the order of the log: ask for their outcomes.
  */
 export function redrive(
   client: pg.ClientBase,
@@ -155,9 +157,9 @@ export function redrive(
 }
 
 /**
- * What has become of events: one that is not parked is handled (or was skipped) as soon as the subscription is past it.
+ * The outcome of events: an event that is not parked is handled (or was skipped) as soon as the subscription is past it.
  *
- * @throws when there is no such subscription
+ * @throws when the subscription does not exist
  */
 export async function outcomes(
   client: pg.ClientBase,
@@ -176,7 +178,7 @@ export async function outcomes(
   return rows;
 }
 
-/** Gives a dead event up: those that waited behind it go on. @throws when it is not dead there */
+/** Gives up a dead event: the events behind it continue. @throws when it is not dead there */
 export function skip(
   client: pg.ClientBase,
   { subscription, position }: { subscription: string; position: number },
@@ -196,18 +198,18 @@ type Replay = {
   /** From this position on, or from the first event of this time on; by default from the oldest event there is. */
   fromPosition?: number;
   since?: Date;
-  /** Only of this row, or of rows that never leave it. */
+  /** Only events of this row, or of rows that never leave it. */
   key?: string;
-  /** Only of this customer, also under the ids of those that were merged into it. */
+  /** Only events of this customer, also under the ids of customers that were merged into it. */
   customer?: string;
   types?: string[];
 };
 
 /**
- * Has a subscription handle events again, marked as a replay, in their order. All of them as the log goes; those of a key, of a customer
- * or of some types through what is parked, so that the others go on meanwhile.
+ * Makes a subscription handle events again, marked as a replay, in their order. A replay of everything follows the log; a replay of a
+ * key, a customer or some types goes through the parked events, so that the others continue meanwhile.
  *
- * @returns how many events that is.
+ * @returns the number of those events.
  */
 export function replay(client: pg.ClientBase, wish: Replay): Promise<{ events: number }> {
   const { subscription, fromPosition, since, key, customer, types } = wish;
@@ -262,7 +264,7 @@ const startFirst = (client: pg.ClientBase, subscription: string, held: Held[]) =
     [...new Set(held.map(({ customer }) => customer))].filter((customer) => customer !== null),
   ]);
 
-/** Holds the lock of the subscription: no process works it meanwhile. @throws when there is none of this name */
+/** Holds the lock of the subscription: no process works on it meanwhile. @throws when there is none of this name */
 async function withSubscription<T>(client: pg.ClientBase, name: string, work: () => Promise<T>): Promise<T> {
   await client.query('begin');
   try {
@@ -285,7 +287,7 @@ export async function showEvent(client: pg.ClientBase, position: number): Promis
   return rows[0];
 }
 
-/** In order: from behind `after` or from `since` on; with neither, the latest. */
+/** In order: the events after `after`, or from `since` on; with neither, the latest ones. */
 export async function readEvents(
   client: pg.ClientBase,
   wish: { after?: number; since?: Date; key?: string; customer?: string; types?: string[]; limit: number },

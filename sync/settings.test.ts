@@ -17,7 +17,7 @@ const urlWith = (change: (url: URL) => void) => {
   return url.href;
 };
 
-describe('the worker refuses at start', () => {
+describe('the worker refuses to start with', () => {
   test.each([
     ['no address', () => ({}), /^PLATFORM_DB_URL is not set/],
     [
@@ -87,14 +87,14 @@ describe('the worker refuses at start', () => {
     await expect(startSync({ variables: variables() })).rejects.toThrow(words);
   });
 
-  test('a transaction pooler that nobody has told it of', async () => {
+  test('a transaction pooler that no setting mentions', async () => {
     const pooler = await startTestPooler(database.url('sync_app'));
     const refused = startSync({ variables: { PLATFORM_DB_URL: pooler.url } });
     await expect(refused).rejects.toThrow(/^The address leads through a connection pooler/);
     await pooler.close();
   });
 
-  test('a line on which no answer comes', async () => {
+  test('a connection on which no answer comes', async () => {
     const line = await startTestLine(database.url('sync_app'));
     line.silence();
     await expect(startSync({ variables: { PLATFORM_DB_URL: line.url } })).rejects.toThrow(DatabaseUnavailable);
@@ -102,7 +102,7 @@ describe('the worker refuses at start', () => {
   });
 });
 
-test('behind a pooler the worker takes the address past it', async () => {
+test('behind a pooler the worker connects to the address past it', async () => {
   const worker = await startSync({
     variables: {
       PLATFORM_DB_URL: 'postgresql://nobody:nothing@127.0.0.1:1/platform',

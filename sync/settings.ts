@@ -7,7 +7,7 @@ import {
   type Settings,
 } from '@aether/platform/log';
 
-/** The newest migration that the worker relies on; a database that lacks it is refused. */
+/** The newest migration on which the worker relies; it refuses a database that lacks it. */
 export const requiredMigration = 6;
 
 export type SyncSettings = Settings & {
@@ -18,7 +18,7 @@ export type SyncSettings = Settings & {
 };
 
 const keepDaysDefault = 90;
-/** A database that takes longer to answer a question about itself is out of reach. */
+/** A database that takes longer to answer a question about itself counts as out of reach. */
 const checkTimeoutMs = 3_000;
 
 /**
@@ -39,8 +39,8 @@ export function readSyncSettings(variables: Record<string, string | undefined>):
 }
 
 /**
- * Refuses at once what would only fail later: a database out of reach, a wrong password, the login of an app, a role it lacks, a database
- * without the migrations, a transaction pooler.
+ * Refuses at once any setup that would fail only later: a database out of reach, a wrong password, the login of an app, a role that it
+ * lacks, a database without the migrations, a transaction pooler.
  *
  * @throws ConfigurationError, DatabaseUnavailable
  */
@@ -62,7 +62,7 @@ export async function checkSyncDatabase(settings: SyncSettings): Promise<void> {
   }
 }
 
-/** What the check sets on its connection, to see whether it is there at the next statement. */
+/** A setting that the check makes on its connection, to see whether it is still there at the next statement. */
 const searchPath = 'sync,platform';
 
 async function check(connection: ReturnType<typeof openConnection>, role: string | undefined): Promise<void> {
@@ -105,7 +105,7 @@ async function check(connection: ReturnType<typeof openConnection>, role: string
     );
 }
 
-/** Which app the login is of; undefined when it may not even ask. */
+/** The app to which the login belongs; undefined when the login may not even ask. */
 async function readApp(connection: ReturnType<typeof openConnection>): Promise<string | undefined> {
   try {
     const [row] = await connection.query<{ app: string }>('select platform.current_app() as app', [], {

@@ -1,4 +1,4 @@
-/** A subscriber of the chaos: writes what it handles, once and in order if all is well. */
+/** A subscriber of the chaos test: it records what it handles, once and in order if all is well. */
 import { connectPlatform } from '@aether/platform';
 
 const db = await connectPlatform({ app: 'support', variables: { ...process.env, PLATFORM_DB_POOL_MAX: '3' } });

@@ -11,19 +11,19 @@ export type ChaosCounts = {
   events: number;
   handled: number;
   kills: { sequencer: number; subscriber: number; postgres: number };
-  /** Changes in the table that no event tells of, or that a subscription did not handle. */
+  /** Changes in the table without an event, or events that a subscription did not handle. */
   lost: number;
   doubled: number;
   /** A later version before an earlier one, in the log or in a projection. */
   inverted: number;
-  /** Positions that are missing in the log. */
+  /** Positions missing in the log. */
   gaps: number;
 };
 
 const customersCount = 30;
 const subscriptions = ['support.chaos-a', 'support.chaos-b'];
 
-/** A small generator of chance that a seed repeats (mulberry32). */
+/** A small random generator that a seed repeats (mulberry32). */
 function chanceOf(seed: number): () => number {
   let state = seed;
   return () => {
@@ -35,8 +35,8 @@ function chanceOf(seed: number): () => number {
 }
 
 /**
- * Writers, two sequencers and four subscribers on a PostgreSQL of their own, each killed at moments that `seed` decides,
- * PostgreSQL too; then everything settles, and what the log and the projections say is compared with the table.
+ * Runs writers, two sequencers and four subscribers on a PostgreSQL of their own, and kills each, PostgreSQL too, at moments that `seed`
+ * decides. Then everything settles, and the log and the projections are compared with the table.
  */
 export async function runChaos({ seconds, seed }: { seconds: number; seed: number }): Promise<ChaosCounts> {
   const folder = await newTestFolder('chaos');
@@ -80,7 +80,7 @@ export async function runChaos({ seconds, seed }: { seconds: number; seed: numbe
     const kills = { sequencer: 0, subscriber: 0, postgres: 0 };
     while (isWriting()) {
       await wait(150 + chance() * 500);
-      // Each kind has its turn first: what a run is worth must not hang on its dice.
+      // Each kind has its turn first: the value of a run must not depend on chance.
       const turn = Object.values(kills).reduce((sum, each) => sum + each, 0);
       const roll = [0.2, 0.7, 0.9][turn] ?? chance();
       const victims = [...children.keys()].filter((name) => name.startsWith(roll < 0.5 ? 'sequencer' : 'subscriber'));
@@ -116,7 +116,7 @@ async function prepare(local: LocalServer): Promise<void> {
   );
 }
 
-/** Writes as long as it may, through every cut: early transaction ids, savepoints, rollbacks, dawdling. @returns commits that were answered */
+/** Writes as long as it may, through every cut: early transaction ids, savepoints, rollbacks, pauses. @returns the acknowledged commits */
 async function write(url: string, habit: number, chance: () => number, isWriting: () => boolean): Promise<number> {
   let written = 0;
   while (isWriting()) {
@@ -144,12 +144,12 @@ async function write(url: string, habit: number, chance: () => number, isWriting
         }
         await wait(chance() * 5);
       }
-    }).catch(() => wait(50)); // cut: what was under way is decided by the table, not by the writer
+    }).catch(() => wait(50)); // cut: the table, not the writer, decides whether the commit happened
   }
   return written;
 }
 
-/** Until every change is numbered and every subscription has come to the end. @throws when that does not happen */
+/** Waits until every change is numbered and every subscription has reached the end. @throws when that does not happen */
 async function settle(local: LocalServer): Promise<void> {
   const isSettled = (client: pg.Client) =>
     client.query(
@@ -193,7 +193,7 @@ async function compare(local: LocalServer): Promise<Omit<ChaosCounts, 'writes' |
 
 async function withClient<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
   const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 3_000 });
-  client.on('error', () => {}); // the query under way says so
+  client.on('error', () => {}); // the query under way reports it
   await client.connect();
   try {
     return await work(client);

@@ -8,13 +8,13 @@ export type TestPlatform = {
   database: TestDatabase;
   foundation: PlatformDb;
   support: PlatformDb;
-  /** Sees and may change everything of the log, as the worker and the command do. */
+  /** Sees and may change everything in the log, as the worker and the command do. */
   sync: pg.Client;
   superuser: pg.Client;
   sequencer: Sequencer;
   /** Another process of an app. */
   connect(app: 'foundation' | 'support'): Promise<PlatformDb>;
-  /** Settles when every committed change is numbered and the subscription has nothing left but what is parked. */
+  /** Settles when every committed change is numbered and the subscription has nothing left except parked events. */
   settled(subscription: string): Promise<void>;
 };
 

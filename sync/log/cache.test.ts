@@ -22,7 +22,7 @@ beforeEach(() => isServing());
 const isServing = () => until(() => cached.cacheState()?.mode === 'serving');
 const newCustomer = () => platform.foundation.createCustomer({ email: `k${++unique}@example.com`, name: 'Version 1' });
 
-/** Settles when all changes so far have reached those who follow. */
+/** Settles when all changes so far have reached the followers. */
 async function eventsHaveCome(): Promise<void> {
   const closing = new AbortController();
   const after = await cached.events.head();
@@ -43,8 +43,8 @@ async function countLookups(work: () => Promise<unknown>): Promise<number> {
   return lookups;
 }
 
-describe('while the feed is live', () => {
-  test('a customer who was looked up before is answered from memory, by any spelling and by id', async () => {
+describe('a cache whose feed is live', () => {
+  test('answers for a customer looked up before from memory, by any spelling of the address and by id', async () => {
     const customer = await newCustomer();
     await eventsHaveCome();
     expect(await cached.getCustomerByEmail(customer.email)).toEqual(customer);
@@ -53,14 +53,14 @@ describe('while the feed is live', () => {
     expect(await countLookups(() => cached.getCustomerById(customer.id.toUpperCase()))).toBe(0);
   });
 
-  test('a change by the other app is seen as soon as its event has come', async () => {
+  test('shows a change by the other app as soon as its event has arrived', async () => {
     const customer = await newCustomer();
     await cached.getCustomerByEmail(customer.email);
     await platform.foundation.updateCustomer(customer.id, { account_tier: 'premium' });
     await until(async () => (await cached.getCustomerByEmail(customer.email))?.account_tier === 'premium');
   });
 
-  test('a change by this process is seen at once, in a transaction when it is committed', async () => {
+  test('shows a change by this process at once, or on commit if it was made in a transaction', async () => {
     const customer = await newCustomer();
     await cached.getCustomerById(customer.id);
     await cached.updateCustomer(customer.id, { name: 'Version 2' });
@@ -72,13 +72,13 @@ describe('while the feed is live', () => {
     expect((await cached.getCustomerById(customer.id))?.name).toBe('Version 3');
   });
 
-  test('who is told of a conflict reads the version there is', async () => {
+  test('reports the current version with a version conflict', async () => {
     const { id } = await newCustomer();
     await until(async () => (await countLookups(() => cached.getCustomerById(id))) === 0);
     const [field] = await platform.foundation.query<{ id: number }>(
       `insert into crm.custom_fields (record, key, label, type) values ('customer', 'seats', 'Seats', 'text') returning id`,
     );
-    // It counts in the version, and Support hears nothing of it.
+    // The change counts in the version, and Support gets no event of it.
     await platform.foundation.query(
       'insert into crm.custom_field_values (field_id, customer_id, value) values ($1, $2, $3)',
       [field?.id, id, '"12"'],
@@ -87,7 +87,7 @@ describe('while the feed is live', () => {
     expect((await cached.getCustomerById(id))?.version).toBe(2);
   });
 
-  test('a lookup that was under way when the change came is not remembered', async () => {
+  test('does not remember a lookup that was under way when a change arrived', async () => {
     const customer = await newCustomer();
     const seen = await Promise.all([
       cached.getCustomerById(customer.id),
@@ -97,7 +97,7 @@ describe('while the feed is live', () => {
     expect((await cached.getCustomerById(customer.id))?.name).toBe('Changed meanwhile');
   });
 
-  test('no more customers are remembered than it may, and nobody who is not there', async () => {
+  test('remembers no more customers than its limit, and no customer that does not exist', async () => {
     const customers = await Promise.all(Array.from({ length: 8 }, newCustomer));
     await eventsHaveCome();
     for (const { id } of customers) await cached.getCustomerById(id);
@@ -108,7 +108,7 @@ describe('while the feed is live', () => {
     expect((await cached.getCustomerByEmail(nobody))?.name).toBe('Now');
   });
 
-  test('what one caller does to an answer does not reach the next', async () => {
+  test('gives each caller its own copy of an answer', async () => {
     const customer = await newCustomer();
     const first = await cached.getCustomerById(customer.id);
     Object.assign(first ?? {}, { name: 'Scribbled on' });
@@ -117,7 +117,7 @@ describe('while the feed is live', () => {
   });
 });
 
-test('while the feed is cut it is bypassed and says so, and nothing old is served afterwards', async () => {
+test('a cache whose feed is cut is bypassed and says so, and serves nothing old afterwards', async () => {
   const customer = await newCustomer();
   await cached.getCustomerById(customer.id);
   let isOver = false;
@@ -137,7 +137,7 @@ test('while the feed is cut it is bypassed and says so, and nothing old is serve
   expect((await cached.getCustomerById(customer.id))?.name).toBe('Changed in the dark');
 });
 
-test('while nobody numbers events it is bypassed within two seconds, and says why', async () => {
+test('a cache is bypassed within two seconds while events are not numbered, and says why', async () => {
   const customer = await newCustomer();
   await cached.getCustomerById(customer.id);
   await platform.sequencer.stop();

@@ -18,11 +18,11 @@ type Table = {
   /** The column is jsonb. */
   isJson?: true;
   hidden?: string[];
-  /** The event of the record whose version a change of this row counts up; it comes first. */
+  /** The event of the record whose version this row's change increments; it comes first. */
   counts?: string;
-  /** By default the row's id. */
+  /** The event's key; by default the row's id. */
   key?: (id: string) => string;
-  /** By default none. */
+  /** The event's customer; by default none. */
   customer?: (id: string) => string;
 };
 
@@ -159,7 +159,7 @@ beforeAll(async () => {
       select '${ids.session}', id, '${ids.customer}', 'ada@example.com', 'Ada', sha256('x') from support.widgets`);
 });
 
-/** What a statement adds to the log. */
+/** The events that a statement adds to the log. */
 async function eventsOf(client: pg.Client, text: string, values: unknown[] = []): Promise<LoggedEvent[]> {
   const number = 'begin; select from sync.sequencer for update; select sync.sequence(10000, 0); commit';
   await sync.query(number);
@@ -169,7 +169,7 @@ async function eventsOf(client: pg.Client, text: string, values: unknown[] = [])
   return readEvents(sync, { after, limit: 100 });
 }
 
-test('these are all the tables that are captured', async () => {
+test('the tables listed here are exactly the captured ones', async () => {
   const { rows } = await sync.query(
     `select tgrelid::regclass::text as name from pg_trigger where tgname = 'z_capture' and not tgisinternal order by 1`,
   );
@@ -182,7 +182,7 @@ describe.each(Object.entries(tables))(
     let id: string;
     const written = (text: string) => (isJson ? JSON.stringify(text) : text);
     const shared = () => ({ audience, key: key?.(id) ?? id, customer: customer?.(id) ?? null, row_id: id });
-    /** What a statement adds to the log of this table, each with what it counts. */
+    /** The events that a statement adds to the log of this table, each with the record that it counts. */
     const ownEventsOf = async (client: pg.Client, text: string, values: unknown[] = []): Promise<LoggedEvent[]> => {
       const events = await eventsOf(client, text, values);
       const own = events.filter((event) => event.type.startsWith(`${entity}.`));
@@ -192,7 +192,7 @@ describe.each(Object.entries(tables))(
     };
     const setBoth = `insert into ${table} overriding system value select r.* from ${table} t, jsonb_populate_record(t, jsonb_build_object('${column}', $2::text)) r where t.id::text = $1`;
 
-    test('that is inserted is one event with every column but the hidden', async () => {
+    test('that is inserted is one event with every column except the hidden ones', async () => {
       const events = await ownEventsOf(apps[login], make);
       expect(events).toHaveLength(1);
       const event = events[0] as LoggedEvent;
@@ -208,7 +208,7 @@ describe.each(Object.entries(tables))(
       expect(event.version).toBe(rows[0].row.version ?? null);
     });
 
-    test('that is updated tells what it was and is, and nothing else that it has', async () => {
+    test('that is updated is an event with the old and new values of the changed columns and no others', async () => {
       const [event, ...more] = await ownEventsOf(owner, `update ${table} set ${column} = $2 where id::text = $1`, [
         id,
         written('Newer'),
@@ -223,14 +223,14 @@ describe.each(Object.entries(tables))(
       expect(event?.previous).toEqual({ [column]: 'New' });
     });
 
-    test('that is updated to what it is, is no event', async () => {
+    test('that is updated to the same values is no event', async () => {
       expect(await ownEventsOf(owner, `update ${table} set ${column} = ${column} where id::text = $1`, [id])).toEqual(
         [],
       );
       expect(await ownEventsOf(owner, `update ${table} set ${column} = null where false`)).toEqual([]);
     });
 
-    test('that is upserted or merged is captured as what happens to it', async () => {
+    test('that is upserted or merged is captured as an insert, an update or a delete', async () => {
       const upsert = `${setBoth} on conflict (id) do update set ${column} = excluded.${column}`;
       expect(await ownEventsOf(owner, upsert, [id, 'Upserted'])).toMatchObject([
         { ...shared(), type: `${entity}.updated`, data: { [column]: 'Upserted' }, previous: { [column]: 'Newer' } },
@@ -242,7 +242,7 @@ describe.each(Object.entries(tables))(
       ]);
     });
 
-    test('that is deleted keeps what was there, but not the hidden', async () => {
+    test('that is deleted is an event with its last values, without the hidden columns', async () => {
       if (table === 'platform.customers')
         await owner.query('delete from platform.customer_external_ids where customer_id::text = $1', [id]);
       if (table === 'platform.customers')
@@ -260,7 +260,7 @@ describe.each(Object.entries(tables))(
   },
 );
 
-test('every version of a record has its event, also when a custom field or a hidden column alone has changed', async () => {
+test('every version of a record has its event, even if only a custom field or a hidden column changed', async () => {
   const customer = '00000000-0000-7000-8000-0000000000b0';
   const make = `insert into platform.customers (id, email, name, created_by_app) values ('${customer}', 'Bo@example.com', 'Bo', 'foundation')`;
   const changes = [
@@ -283,7 +283,7 @@ test('every version of a record has its event, also when a custom field or a hid
   expect(await eventsOf(owner, `update platform.customers set name = name where id = '${customer}'`)).toEqual([]);
 });
 
-test('a value of a deal or of a company has the key of that record, which it never leaves', async () => {
+test('a custom value of a deal or of a company has the key of that record, which it never leaves', async () => {
   const deal = (
     await owner.query(
       `insert into crm.deals (customer_id, pipeline_id, stage_id, name) values ('${ids.customer}', 1, 1, 'Keyed') returning id`,
@@ -310,7 +310,7 @@ test('a value of a deal or of a company has the key of that record, which it nev
   await owner.query(`delete from crm.custom_field_values where field_key = 'keyed'`);
 });
 
-test('what changes only in hidden columns is no event', async () => {
+test('a change of hidden columns alone is no event', async () => {
   await owner.query(`insert into platform.users (id, email, name) values ('u-later', 'later@example.com', 'Later')`);
   const link = `update platform.users set directory_tenant_id = 't', directory_object_id = 'o' where id = 'u-later'`;
   expect(await eventsOf(owner, link)).toEqual([]);
@@ -322,7 +322,7 @@ test('what changes only in hidden columns is no event', async () => {
   expect(event?.data).not.toHaveProperty('token_hash');
 });
 
-test('what a foreign key takes along is captured as well', async () => {
+test('a row that a foreign key deletes or changes is captured as well', async () => {
   await owner.query(`
     alter table crm.contacts drop constraint contacts_company_id_fkey, add foreign key (company_id) references platform.companies on delete cascade;
     alter table platform.customers drop constraint customers_company_id_fkey, add foreign key (company_id) references platform.companies on delete set null;

@@ -39,7 +39,7 @@ beforeAll(async () => {
   );
 });
 
-/** What a piece of work adds to the log. */
+/** The events that a piece of work adds to the log. */
 async function eventsOf(work: () => Promise<unknown>): Promise<LoggedEvent[]> {
   await until(async () => (await platform.sync.query('select sync.outbox_age() is null as empty')).rows[0].empty);
   const after = Number(
@@ -117,7 +117,7 @@ describe('a change of', () => {
     ]);
   });
 
-  test('a deletion keeps what was there', async () => {
+  test('a deleted row is an event with the row’s last values', async () => {
     const [, deleted] = await eventsOf(async () => {
       await owner.query(`insert into platform.companies (name, created_by_app) values ('Short-lived', 'foundation')`);
       await owner.query(`delete from platform.companies where name = 'Short-lived'`);
@@ -131,7 +131,7 @@ describe('a change of', () => {
   });
 });
 
-test('secrets and what only the database needs stand in no event', async () => {
+test('secrets and the database’s internal columns are in no event', async () => {
   const events = await eventsOf(async () => {
     await support.query(
       `update support.sessions set token_hash = sha256('another'), message_count = 5, visitor_name = 'Ada K' where id = $1`,
@@ -156,7 +156,7 @@ test('secrets and what only the database needs stand in no event', async () => {
     expect(shown).not.toContain(hidden);
 });
 
-test('a row without a customer has its key all the same, and no customer', async () => {
+test('a row without a customer is an event with a key and without a customer', async () => {
   const events = await eventsOf(() =>
     support.query(
       `insert into support.sessions (widget_id, visitor_email, visitor_name, token_hash) values ($1, 'n@example.com', 'N', sha256('nobody'))`,
@@ -166,7 +166,7 @@ test('a row without a customer has its key all the same, and no customer', async
   expect(events).toMatchObject([{ type: 'session.created', key: events[0]?.row_id, customer: null }]);
 });
 
-test('actor, login and trace of the transaction stand beside what it changed', async () => {
+test('events carry the actor, the login and the trace of their transaction', async () => {
   const trace = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
   const [event] = await eventsOf(() =>
     platform.foundation.transaction({ actor: 'zoe', trace }, (tx) =>
@@ -176,7 +176,7 @@ test('actor, login and trace of the transaction stand beside what it changed', a
   expect(event).toMatchObject({ actor: 'zoe', trace, login: 'foundation_app', app: 'foundation' });
 });
 
-test('every captured table names each of its columns, or leaves it out on purpose', async () => {
+test('every captured table either captures or deliberately hides each of its columns', async () => {
   const left = new Set([
     'version',
     'updated_at',
@@ -204,7 +204,7 @@ test('every captured table names each of its columns, or leaves it out on purpos
 });
 
 describe('publishing an app’s own event', () => {
-  test('happens with the transaction, under the app’s name, and reaches both apps', async () => {
+  test('commits with the transaction, under the app’s name, and reaches both apps', async () => {
     const { foundation: db } = platform;
     const publish = (tx: Parameters<typeof db.events.publish>[2]) =>
       db.events.publish('foundation.report_made' as never, { pages: 3 } as never, tx, { key: made.customer });
@@ -233,7 +233,7 @@ describe('publishing an app’s own event', () => {
     ['support.greeting_sent', {}, 'type'],
     ['foundation.big', { text: 'x'.repeat(70_000) }, 'data'],
     ['foundation.list', [], 'data'],
-  ])('%s %j is refused', async (type, data, field) => {
+  ])('of type %s with data %j is refused', async (type, data, field) => {
     const refused = platform.foundation.transaction({}, (tx) =>
       platform.foundation.events.publish(type as never, data as never, tx),
     );

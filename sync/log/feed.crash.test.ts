@@ -22,7 +22,7 @@ const closing = new AbortController();
 
 beforeAll(async () => {
   folder = await newTestFolder('crash');
-  // What nobody waits for reaches the disk only when somebody else waits: so a crash undoes what the test wants.
+  // Unawaited commits reach the disk only when another commit waits for it: so a crash undoes exactly what the test wants.
   const settings = { fsync: 'off', wal_writer_delay: '10s', autovacuum: 'off', shared_buffers: '32MB' };
   local = await startLocal({ folder, database: 'aether', port: 54560, settings });
   await migrate(local.urlOf('platform_migrator'));
@@ -37,7 +37,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-/** Publishes for everybody, or for the app alone. `durably`: waits for the disk, and so for everything before it. */
+/** Publishes for both apps, or for the app alone. `durably` waits for the disk, and so for everything before it. */
 async function publish(type: string, durably: boolean, to = 'platform'): Promise<void> {
   const client = new pg.Client({
     connectionString: local.urlOf(type.startsWith('support') ? 'support_app' : 'foundation_app'),
@@ -67,14 +67,14 @@ async function crash(): Promise<void> {
   await local.server.start();
 }
 
-test('a crash of PostgreSQL leaves no gap, and a follower that saw what it undid is told where to go on', async () => {
+test('a crash of PostgreSQL leaves no gap, and a follower that saw undone events learns where to continue', async () => {
   const all = follow({ after: 0 });
   const others = follow({ after: 0, types: ['support.other'] });
   await publish('support.kept', true);
   await until(() => all.events.length === 1);
   await until(() => support.events.isLive());
 
-  // Nothing is undone: the numbers may be, but they are given again.
+  // No event is lost: their numbers may be, but they are given again.
   await crash();
   await publish('support.other', true);
   await until(() => others.events.length === 1 && all.events.length === 2);
@@ -90,7 +90,7 @@ test('a crash of PostgreSQL leaves no gap, and a follower that saw what it undid
       () => false,
     ),
   );
-  await publish('support.next', true); // gets the position of what was undone
+  await publish('support.next', true); // gets the position of the undone event
   const failure = await all.failure;
   expect(failure).toBeInstanceOf(FellBehind);
   expect(failure.message).toMatch(/crashed.* follow again after position \d+/);
@@ -104,7 +104,7 @@ test('a crash of PostgreSQL leaves no gap, and a follower that saw what it undid
   await until(() => support.events.isLive());
 }, 60_000);
 
-test('a follower misses nothing when a crash undid only events of the other app, also if the log has grown past its place again', async () => {
+test('a follower misses nothing when a crash undid only events of the other app, even if the log has grown past its place again', async () => {
   await publish('support.before', true);
   const all = follow();
   const rare = follow({ types: ['support.rare'] });
@@ -114,12 +114,12 @@ test('a follower misses nothing when a crash undid only events of the other app,
   const begun = all.events[0] as AppEvent;
 
   for (let n = 0; n < 4; n++) await publish('foundation.unseen', false, 'crm');
-  await until(() => (rare.place()?.position ?? 0) >= begun.position + 4); // both have gone past what they do not see
+  await until(() => (rare.place()?.position ?? 0) >= begun.position + 4); // both have moved past the events that they do not see
   const undone = rare.place() as Place;
   await local.server.stop('immediate');
   await sequencer.stop();
   await local.server.start();
-  // The log is past the old place before any follower looks again: the position alone would not tell.
+  // The log is past the old place before any follower looks again: the position alone would not reveal it.
   for (let n = 0; n < 4; n++) await publish(`support.next${n}`, true);
   await publish('support.rare', true);
   sequencer = startSequencer({ url: local.urlOf('sync_app') });

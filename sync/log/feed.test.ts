@@ -25,7 +25,7 @@ const change = (customer: Customer) => platform.foundation.updateCustomer(custom
 const isNumbered = () =>
   until(async () => (await platform.sync.query('select sync.outbox_age() is null as empty')).rows[0].empty);
 
-/** Follows until the test is over, and notes what comes. */
+/** Follows until the test is over, and records the events. */
 function follow({ db = support, ...options }: { db?: PlatformDb; after?: number; types?: EventType[] } = {}) {
   const events: AppEvent[] = [];
   const done = (async () => {
@@ -45,8 +45,8 @@ async function isLive(): Promise<void> {
   await until(() => support.events.isLive());
 }
 
-describe('who follows', () => {
-  test('from now on misses nothing from the first event on, begun in the middle of writes', async () => {
+describe('a follower', () => {
+  test('that begins now, in the middle of writes, misses nothing from its first event on', async () => {
     const customers = await Promise.all(Array.from({ length: 4 }, newCustomer));
     let isOver = false;
     const writing = Promise.all(
@@ -70,7 +70,7 @@ describe('who follows', () => {
     }
   });
 
-  test('after a position gets all from there on, in the middle of writes, and only of the types asked for', async () => {
+  test('that begins after a position, in the middle of writes, gets every later event of its types and no others', async () => {
     const customer = await newCustomer();
     let isOver = false;
     const writing = (async () => {
@@ -92,7 +92,7 @@ describe('who follows', () => {
     expect(some.events).toEqual(created);
   });
 
-  test('sees changes that come in quick succession at once, also the second', async () => {
+  test('sees changes in quick succession at once, the second one too', async () => {
     const customer = await newCustomer();
     await isNumbered();
     const { events } = follow();
@@ -102,11 +102,11 @@ describe('who follows', () => {
       await change(customer);
       await change(customer);
       await until(() => events.length === 2 * round);
-      expect(performance.now() - startedAt).toBeLessThan(400); // the next look without a sign is after 500
+      expect(performance.now() - startedAt).toBeLessThan(400); // the next poll would come after 500
     }
   });
 
-  test('but reads too slowly is told where to go on, and misses nothing that way', async () => {
+  test('that reads too slowly learns where to continue, and misses nothing that way', async () => {
     const after = await support.events.head();
     const seen: number[] = [];
     const published = (count: number) =>
@@ -141,7 +141,7 @@ describe('who follows', () => {
     expect([...seen, ...rest.positions()]).toEqual(await logged(after));
   });
 
-  test('ends when told to, also while nothing comes', async () => {
+  test('ends when it is aborted, even while no event comes', async () => {
     await isNumbered();
     const { done, events } = follow();
     await isLive();
@@ -152,8 +152,8 @@ describe('who follows', () => {
   });
 });
 
-describe('a feed whose signs are cut', () => {
-  test('misses nothing', async () => {
+describe('a feed whose notifications are cut', () => {
+  test('misses no event', async () => {
     const customer = await newCustomer();
     const after = await support.events.head();
     const { events, positions } = follow({ after });
@@ -165,7 +165,7 @@ describe('a feed whose signs are cut', () => {
     expect(positions()).toEqual(await logged(after));
   });
 
-  test('is not live until they come again and what came meanwhile is read', async () => {
+  test('is live again only after notifications return and it has read the events in between', async () => {
     const customer = await newCustomer();
     await isNumbered();
     const { events } = follow();
@@ -184,7 +184,7 @@ describe('a feed whose signs are cut', () => {
     expect(events.map((event) => event.key)).toEqual([customer.id]);
   });
 
-  test('still begins now for who begins to follow, not where others have read to', async () => {
+  test('lets a new follower begin with the present, not where other followers have read to', async () => {
     const customer = await newCustomer();
     await isNumbered();
     const others = follow();
@@ -221,8 +221,8 @@ describe('a feed whose signs are cut', () => {
     ).rowCount ?? 0;
 });
 
-describe('while nobody numbers', () => {
-  test('a feed is late, and live again when somebody does', async () => {
+describe('while no sequencer numbers events', () => {
+  test('a feed is late, and live again when a sequencer starts', async () => {
     const customer = await newCustomer();
     await isNumbered();
     const { events } = follow();
@@ -237,7 +237,7 @@ describe('while nobody numbers', () => {
     expect(events).toHaveLength(1);
   });
 
-  test('asking how long events wait stays cheap while a dump keeps what is deleted', async () => {
+  test('the query for how long events wait stays cheap while a dump keeps deleted rows', async () => {
     const dump = await platform.database.connect('postgres');
     await dump.query('begin isolation level repeatable read; select count(*) from sync.outbox');
     const floor = async () =>

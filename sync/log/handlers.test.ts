@@ -28,7 +28,7 @@ const isKnown = (name: string) =>
   );
 
 describe('a handler', () => {
-  test('acts for nobody, whatever request subscribed, and goes on with the trace of its event', async () => {
+  test('acts without an actor, whichever request subscribed, and continues the trace of its event', async () => {
     const trace = (digit: string) => `00-${digit.repeat(32)}-${digit.repeat(16)}-01`;
     const customer = await newCustomer();
     const seen: unknown[] = [];
@@ -51,7 +51,7 @@ describe('a handler', () => {
     await subscription.stop();
   });
 
-  test('that fails slowly, again and again, does not keep other keys waiting', async () => {
+  test('that fails slowly again and again does not delay other keys', async () => {
     const poisoned = await Promise.all(Array.from({ length: 10 }, newCustomer));
     const healthy = await newCustomer();
     const keys = new Set(poisoned.map(({ id }) => id));
@@ -74,12 +74,12 @@ describe('a handler', () => {
     const before = failures;
     await rename(healthy, 'Healthy');
     await until(() => seen.includes('Healthy'));
-    // One turn of the parked each time, and the log has its own.
+    // Parked events get one turn each time, and the log has its own.
     expect(failures - before).toBeLessThan(40);
     await subscription.stop();
   });
 
-  test('that never settles has failed after its time, is parked, and the others go on', async () => {
+  test('that never settles fails when its time is over, its event is parked, and the other events continue', async () => {
     const [stuck, fine] = [await newCustomer(), await newCustomer()];
     const seen: string[] = [];
     const errors: unknown[] = [];
@@ -135,7 +135,7 @@ describe('a second process', () => {
     await second.stop();
   });
 
-  test('that asks for more types does not lose what the older one would pass over', async () => {
+  test('that asks for more types does not lose events that the older one would skip', async () => {
     const name = 'support.wider';
     const seen: string[] = [];
     const older = platform.support.events.subscribeBatch({ name, types: ['customer.deleted'] }, async () => {});
@@ -154,12 +154,12 @@ describe('a second process', () => {
     const made = await Promise.all(Array.from({ length: 30 }, newCustomer));
     await until(() => seen.length >= 30);
     expect(new Set(seen)).toEqual(new Set(made.map(({ id }) => id)));
-    await until(async () => (await position(name)) > at); // it moves when what was seen is committed
+    await until(async () => (await position(name)) > at); // it moves when the skipped events are committed
     await Promise.all([older.stop(), newer.stop()]);
   });
 });
 
-test('two handlers in one process need names of their own', async () => {
+test('two handlers in one process need different names', async () => {
   const first = platform.support.events.subscribe('customer.deleted', async () => {});
   const again = () => platform.support.events.subscribe('customer.deleted', async () => {});
   expect(again).toThrow(InvalidField);
@@ -168,7 +168,7 @@ test('two handlers in one process need names of their own', async () => {
   await again().stop();
 });
 
-test('a transaction whose failed statement was caught is not said to be kept', async () => {
+test('a transaction in which a failed statement was caught is not reported as kept', async () => {
   const told: string[] = [];
   const work = platform.support.transaction({}, async (tx) => {
     tx.afterCommit(() => told.push('committed'));
@@ -180,7 +180,7 @@ test('a transaction whose failed statement was caught is not said to be kept', a
   expect(await platform.support.getCustomerByEmail('undone@example.com')).toBeNull();
 });
 
-test('an app’s event draws its id when its transaction has a number: else the sequencer could step over it', async () => {
+test('an app’s event draws its id after its transaction has a number, so that the sequencer cannot step over it', async () => {
   await platform.superuser.query(`
     create function public.watched_id() returns bigint language plpgsql security definer as $$
     begin

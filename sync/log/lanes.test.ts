@@ -33,13 +33,13 @@ const change = (session: string, values: { visitor_name?: string; customer_id?: 
     'update support.sessions set visitor_name = coalesce($2, visitor_name), customer_id = coalesce($3, customer_id) where id = $1',
     [session, values.visitor_name ?? null, values.customer_id ?? null],
   );
-/** As a merge does: the row is left behind, and what it had goes to the other. */
+/** As a merge does: the row stays, and its records go to the other customer. */
 const merge = (from: Customer, into: Customer) =>
   platform.superuser.query('update platform.customers set merged_into = $2 where id = $1', [from.id, into.id]);
 const unmerge = ({ id }: Customer) =>
   platform.superuser.query('update platform.customers set merged_into = null where id = $1', [id]);
 
-/** A subscription that notes what it has handled, and fails for what is poisoned. */
+/** A subscription that records what it handles, and fails for the keys in `poison`. */
 async function subscribe(options: Partial<SubscriptionOptions<'customer.updated'>> = {}) {
   const name = `support.lanes${++unique}`;
   const handled: string[] = [];
@@ -92,7 +92,7 @@ describe('a row that is linked to a customer while its first event waits', () =>
     expect(handled).toEqual(['Other', 'V', 'linked true', 'Later', 'Last']);
   });
 
-  test('holds back nothing but itself if the subscription holds back rows', async () => {
+  test('holds back only itself if the subscription holds back rows', async () => {
     const { name, handled, poison, parked } = await subscribe({ holds: 'row' });
     const customer = await newCustomer();
     poison.add('V');
@@ -108,7 +108,7 @@ describe('a row that is linked to a customer while its first event waits', () =>
     expect(handled).toEqual(['Later', 'V', 'linked true']);
   });
 
-  test('does so also when all of it comes in one batch', async () => {
+  test('keeps its order also when all events come in one batch', async () => {
     const { handled, poison, parked } = await subscribe();
     const [customer, other] = [await newCustomer(), await newCustomer()];
     poison.add('Before the link');
@@ -127,7 +127,7 @@ describe('a row that is linked to a customer while its first event waits', () =>
   });
 });
 
-test('a message waits behind its session, which never leaves it', async () => {
+test('a message waits behind its session, because it never leaves it', async () => {
   const { handled, poison, parked } = await subscribe({ holds: 'row' });
   poison.add('V');
   const session = await newSession();
@@ -143,7 +143,7 @@ test('a message waits behind its session, which never leaves it', async () => {
 });
 
 describe('when two customers become one', () => {
-  test('the events of either wait behind the dead one of the other', async () => {
+  test('the events of each wait behind a dead event of the other', async () => {
     const { name, handled, poison, parked } = await subscribe();
     const [loser, survivor] = [await newCustomer(), await newCustomer()];
     poison.add('Poison');
@@ -160,7 +160,7 @@ describe('when two customers become one', () => {
     expect(handled).toEqual(['Still apart', 'Poison', 'merged', 'Now one']);
   });
 
-  test('of two that wait for their next attempt the later one waits for the first', async () => {
+  test('of two events that wait for their next attempt, the later one waits for the first', async () => {
     const { handled, poison, parked } = await subscribe({ attemptsMax: 1_000, retryFirstMs: 150, retryMaxMs: 150 });
     const [loser, survivor] = [await newCustomer(), await newCustomer()];
     poison.add('First').add('Second');
@@ -177,7 +177,7 @@ describe('when two customers become one', () => {
     expect(handled).toEqual(['First', 'Second', 'merged']);
   });
 
-  test('and two again, what waited for the other alone goes on', async () => {
+  test('and are separated again, the events that waited only for the other customer continue', async () => {
     const { name, handled, poison, parked } = await subscribe();
     const [loser, survivor] = [await newCustomer(), await newCustomer()];
     poison.add('Poison');
@@ -199,7 +199,7 @@ describe('when two customers become one', () => {
   });
 });
 
-test('a replay by customer has the events of all that was merged into it, and those of before a link', async () => {
+test('a replay by customer includes the events of all customers merged into it, and those from before a link', async () => {
   const { name, handled } = await subscribe();
   const [loser, survivor, other] = [await newCustomer(), await newCustomer(), await newCustomer()];
   const session = await newSession();
@@ -215,7 +215,7 @@ test('a replay by customer has the events of all that was merged into it, and th
   expect(handled).toEqual(before.filter((label) => label !== 'Not this'));
 });
 
-test('everything about a customer is found: before a link, under the other’s name after a merge, and where a row left it', async () => {
+test('erasing finds every event about a customer: before a link, under the other’s name after a merge, and where a row left it', async () => {
   const [loser, survivor, other] = [await newCustomer(), await newCustomer(), await newCustomer()];
   const linkedLater = await newSession();
   await change(linkedLater, { customer_id: loser.id });
@@ -265,7 +265,7 @@ test('everything about a customer is found: before a link, under the other’s n
   ]);
 });
 
-test('an event about a customer who does not exist is refused', async () => {
+test('an event about a customer that does not exist is refused', async () => {
   const nobody = '00000000-0000-7000-8000-000000000000';
   await expect(
     platform.support.transaction({}, (tx) =>
@@ -274,7 +274,7 @@ test('an event about a customer who does not exist is refused', async () => {
   ).rejects.toMatchObject({ code: 'reference-not-found' });
 });
 
-test('what a subscription holds back can be changed, and counts at once', async () => {
+test('a change of what a subscription holds back takes effect at once', async () => {
   const { name, handled, poison, parked } = await subscribe();
   const customer = await newCustomer();
   poison.add('V');

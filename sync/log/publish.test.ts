@@ -25,7 +25,7 @@ const published = async (key: string) => {
   return readEvents(platform.sync, { key, limit: 100 });
 };
 
-test('an event of an app carries what its type says, to whoever handles it', async () => {
+test('an event of an app carries exactly its typed data to every handler', async () => {
   const { promise, resolve } = Promise.withResolvers<AppEvent<'support.greeting_sent'>>();
   const handled = platform.foundation.events.subscribe('support.greeting_sent', async (event) => resolve(event), {
     name: 'foundation.greetings',
@@ -50,7 +50,7 @@ test('an event of an app carries what its type says, to whoever handles it', asy
   });
 });
 
-test('what is rolled back was never published; nor what a savepoint took back', async () => {
+test('an event is not published if its transaction or its savepoint is rolled back', async () => {
   const { events } = platform.support;
   await expect(
     platform.support.transaction({}, async (tx) => {
@@ -75,7 +75,7 @@ test('what is rolled back was never published; nor what a savepoint took back', 
   ]);
 });
 
-test('what is for the app itself, the other does not see', async () => {
+test('an event published to the app itself is invisible to the other app', async () => {
   await platform.support.transaction({}, async (tx) => {
     await platform.support.events.publish('support.greeting_sent', { widget: 'own' }, tx, { key: 'own', to: 'own' });
     await platform.support.events.publish('support.greeting_sent', { widget: 'all' }, tx, { key: 'own' });
@@ -89,7 +89,7 @@ test('what is for the app itself, the other does not see', async () => {
   expect(await seen('support')).toEqual([{ widget: 'own' }, { widget: 'all' }]);
 });
 
-describe('is refused, and the transaction may go on,', () => {
+describe('publishing is refused, and the transaction can continue, for', () => {
   const text = (bytes: number) => 'x'.repeat(bytes - Buffer.byteLength('{"widget":""}'));
   const publish = (type: string, data: unknown) =>
     platform.support.transaction({}, (tx) =>
@@ -111,7 +111,7 @@ describe('is refused, and the transaction may go on,', () => {
     await publish('support.greeting_sent', { widget: 'neighbour' });
   });
 
-  test('not 64 KB, however many blanks PostgreSQL writes into them', async () => {
+  test('an object over 64 KB, however many blanks PostgreSQL adds to it', async () => {
     const numbers = { n: Array.from({ length: 32_764 }, () => 1) };
     expect(JSON.stringify(numbers)).toHaveLength(65_536 - 1);
     await publish('support.greeting_sent', numbers);
@@ -121,7 +121,7 @@ describe('is refused, and the transaction may go on,', () => {
     expect(String(events.at(-1)?.data.widget)).toHaveLength(text(65_536).length);
   });
 
-  test('what is not of the form that the app has given, and each field is named', async () => {
+  test('data that does not match the app’s schema, with each wrong field named', async () => {
     const strict = await connectPlatform({
       app: 'support',
       variables: { PLATFORM_DB_URL: platform.database.url('support_app') },
@@ -143,7 +143,7 @@ describe('is refused, and the transaction may go on,', () => {
   });
 });
 
-describe('in SQL, too,', () => {
+describe('publishing in SQL', () => {
   const refusal = async (...values: unknown[]) =>
     support.query('select sync.publish($1, $2, $3, $4)', values).then(
       () => 'published',
@@ -189,12 +189,12 @@ describe('in SQL, too,', () => {
       [type, key, JSON.stringify({ x: 'x'.repeat(131_072) }), 'platform'],
       '23514 an event has a key and a JSON object of at most 64 KB',
     ],
-  ])('%s is refused', async (_, values, ends) => {
+  ])('with %s is refused', async (_, values, ends) => {
     expect(await refusal(...values)).toBe(ends);
     expect(await refusal(type, 'k'.repeat(255), object, 'support')).toBe('published');
   });
 
-  test('neither the worker nor an operator publishes', async () => {
+  test('neither the worker nor an operator can publish', async () => {
     const attempt = (client: pg.Client) =>
       client.query(`select sync.publish('sync.x', 'k', '{}')`).catch((error) => error.code);
     expect(await attempt(platform.sync)).toBe('42501');

@@ -23,7 +23,7 @@ afterEach(() => vi.restoreAllMocks());
 const newName = () => `support.registered${++unique}`;
 const newCustomer = () => platform.foundation.createCustomer({ email: `g${++unique}@example.com`, name: 'New' });
 const isThere = async (name: string) => (await listSubscriptions(platform.sync)).some((each) => each.name === name);
-/** What the process warns of meanwhile. */
+/** The warnings of the process meanwhile. */
 function warnings(): string[] {
   const said: string[] = [];
   vi.spyOn(process, 'emitWarning').mockImplementation((warning) => void said.push(String(warning)));
@@ -47,7 +47,7 @@ test('every change that commits after ready reaches the handler, from the first 
 
 describe('a subscription is refused', () => {
   test.each(['foundation.mirror', 'mirror', 'support.Mirror', 'support.', `support.${'x'.repeat(80)}`])(
-    'under the name %s, which is not the app’s to give',
+    'under the name %s, which the app may not give',
     (name) => {
       const subscribe = () => support.events.subscribe('customer.updated', async () => {}, { name });
       if (name === 'support.') expect(subscribe).not.toThrow();
@@ -60,7 +60,7 @@ describe('a subscription is refused', () => {
     ['custmer.updated', 'does not exist'],
     ['deal.updated', 'is not shown to support'],
     ['nobody.said_so', 'does not exist'],
-  ])('for %s, which %s, and says so', async (type, reason) => {
+  ])('for %s, which %s, and reports why', async (type, reason) => {
     const said = warnings();
     const options = {
       name: newName(),
@@ -75,7 +75,7 @@ describe('a subscription is refused', () => {
     await subscription.stop();
   });
 
-  test('no longer when all of its types can be had, its own and another app’s among them', async () => {
+  test('no longer once all of its types exist and are visible, its own and another app’s among them', async () => {
     const types = ['session.updated', 'support.anything', 'foundation.report_made', 'company.deleted'] as never[];
     const subscription = support.events.subscribeBatch({ name: newName(), types }, async () => {});
     await subscription.ready;
@@ -83,7 +83,7 @@ describe('a subscription is refused', () => {
   });
 });
 
-test('a handler that throws is never silent: a warning without onError, told to onError, and to those who watch', async () => {
+test('a handler that throws is never silent: it is reported to onError and to watchers, or as a warning without them', async () => {
   const said = warnings();
   const told: unknown[] = [];
   const fails = async () => {
@@ -115,7 +115,7 @@ test('a handler that throws is never silent: a warning without onError, told to 
   await again.remove();
 });
 
-test('a batch that fails only as a whole is told as well', async () => {
+test('a batch that fails only as a whole is reported as well', async () => {
   const told: unknown[] = [];
   const name = newName();
   let handled = 0;
@@ -137,7 +137,7 @@ test('a batch that fails only as a whole is told as well', async () => {
   await subscription.remove();
 });
 
-test('a subscription that is deleted under its process says so and begins again by its rule', async () => {
+test('a subscription that is deleted under its process reports that and begins again by its rule', async () => {
   const said: unknown[] = [];
   const seen: string[] = [];
   const name = newName();
@@ -159,7 +159,7 @@ test('a subscription that is deleted under its process says so and begins again 
   await subscription.remove();
 });
 
-test('a paused subscription, or one that another process works, is not taken for a deleted one', async () => {
+test('a paused subscription, or one that another process works on, is not mistaken for a deleted one', async () => {
   const said: unknown[] = [];
   const name = newName();
   const options = { name, pollMs: 10, onError: (error: unknown) => said.push(error) };
@@ -179,7 +179,7 @@ test('a paused subscription, or one that another process works, is not taken for
   await subscription.remove();
 });
 
-test('an app removes a subscription that no code runs any more, and none of another app', async () => {
+test('an app removes its own subscription that no code runs any more, and no subscription of another app', async () => {
   const name = newName();
   const subscription = support.events.subscribe('customer.created', async () => {}, { name });
   await subscription.ready;
@@ -191,7 +191,7 @@ test('an app removes a subscription that no code runs any more, and none of anot
   expect(await support.events.unsubscribe(name)).toBe(false);
 });
 
-test('ready rejects when the subscription is stopped before it could register', async () => {
+test('ready rejects when the subscription is stopped before it is registered', async () => {
   const unreachable = await connectPlatform({
     app: 'support',
     variables: { PLATFORM_DB_URL: platform.database.url('support_app') },
@@ -209,7 +209,7 @@ test('ready rejects when the subscription is stopped before it could register', 
 });
 
 describe('a load', () => {
-  test('has a limit: what it has done is undone, and it is told and begun again', async () => {
+  test('has a time limit: after it the load is undone, reported and begun again', async () => {
     const told: unknown[] = [];
     const name = newName();
     let loads = 0;
@@ -220,7 +220,7 @@ describe('a load', () => {
       from: {
         load: async (tx) => {
           loads++;
-          if (loads === 1) await new Promise(() => {}); // waits for what never comes
+          if (loads === 1) await new Promise(() => {}); // waits forever
           if (loads === 2) await tx.query('select pg_sleep(60)');
         },
       },
@@ -239,7 +239,7 @@ describe('a load', () => {
     await subscription.remove();
   });
 
-  test('may take longer than a query of the app may', async () => {
+  test('may take longer than a query of the app', async () => {
     const db = await connectPlatform({
       app: 'support',
       variables: { PLATFORM_DB_URL: platform.database.url('support_app'), PLATFORM_DB_QUERY_TIMEOUT_MS: '100' },

@@ -20,7 +20,7 @@ afterEach(async () => {
 
 type Handled = { key: string; version: number; is_replay: boolean };
 
-/** A subscription whose effect stands in a table, and which fails for the keys in `poison`. */
+/** A subscription whose effect is in a table, and which fails for the keys in `poison`. */
 async function subscribe({
   types = ['customer.updated'] as EventType[],
   attemptsMax = 1,
@@ -75,7 +75,7 @@ const positionsOf = async (customer: Customer, count: number): Promise<number[]>
   return (await read()).map((event) => event.position);
 };
 
-test('a replay from a position puts older events of a key in front of its dead one, which stays dead', async () => {
+test('a replay from a position puts older events of a key in front of its dead event, which stays dead', async () => {
   const { name, poison, parked, states, handled } = await subscribe();
   const customer = await newCustomer();
   await change(customer);
@@ -116,7 +116,7 @@ test.each(['key', 'position'] as const)(
   },
 );
 
-test('a replay by type leaves the others alone', async () => {
+test('a replay by type leaves other types alone', async () => {
   const { name, handled } = await subscribe({ types: ['customer.created', 'customer.updated'] });
   const customer = await newCustomer();
   await change(customer);
@@ -129,7 +129,7 @@ test('a replay by type leaves the others alone', async () => {
   expect(await replay(platform.sync, { ...replayed, types: ['deal.created'] })).toEqual({ events: 0 });
 });
 
-test('of two dead ones of a key the second does not go before the first', async () => {
+test('of two dead events of a key the second cannot go before the first', async () => {
   const { name, poison, states, handled } = await subscribe();
   const customer = await newCustomer();
   await change(customer);
@@ -156,7 +156,7 @@ test('of two dead ones of a key the second does not go before the first', async 
   expect(await handled(customer.id)).toEqual(['2', '3']);
 });
 
-test('a dead one that is skipped while a batch parks the next behind it leaves nothing behind', async () => {
+test('skipping a dead event while a batch parks the next one behind it leaves nothing parked', async () => {
   const { name, poison, states, beforeEach, handled } = await subscribe();
   const [poisoned, other] = [await newCustomer(), await newCustomer()];
   poison.add(poisoned.id);
@@ -190,7 +190,7 @@ test('a dead one that is skipped while a batch parks the next behind it leaves n
   expect(await states()).toEqual([]);
 });
 
-test('what is not handled yet is waiting, and of an unknown subscription there are no outcomes', async () => {
+test('the outcome of an unhandled event is waiting, and an unknown subscription has no outcomes', async () => {
   const { name } = await subscribe();
   const customer = await newCustomer();
   await change(customer);
@@ -205,7 +205,7 @@ test('what is not handled yet is waiting, and of an unknown subscription there a
   await expect(skip(platform.sync, { subscription: 'support.nobody', position })).rejects.toThrow(/no subscription/);
 });
 
-test('whatever operators do, each event is handled once, in the order of its key, and nothing stays behind', {
+test('whatever operators do, each event is handled once, in the order of its key, and nothing stays parked', {
   timeout: 60_000,
 }, async () => {
   const operation = fc.oneof(
@@ -256,7 +256,7 @@ test('whatever operators do, each event is handled once, in the order of its key
         const events = await readEvents(sync, { key: customer.id, types: ['customer.updated'], limit: 1_000 });
         const expected = events.filter((event) => !skipped.includes(event.position)).map((event) => `${event.version}`);
         const done = (await handled(customer.id)).filter((version) => !version.endsWith('again'));
-        // One that was skipped may have been handled before, as a replay that failed: then it stands among them, in order.
+        // A skipped event may have been handled before, as a failed replay: then it is among them, in order.
         expect(done.filter((version) => expected.includes(version))).toEqual(expected);
         expect(done.map(Number)).toEqual(done.map(Number).toSorted((a, b) => a - b));
         expect(new Set(done).size).toBe(done.length);

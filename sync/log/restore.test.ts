@@ -13,7 +13,7 @@ const subscription = { name: 'support.restored', from: 'beginning' } as const;
 const poison = 'Poison';
 let isMended = false;
 
-/** Notes each version it handles, in the subscription's own transaction; what is poisoned fails until it is mended. */
+/** Records each version it handles, in the subscription's own transaction; a poisoned key fails until it is mended. */
 async function note(event: AppEvent<'customer.updated'>, { tx }: Handled): Promise<void> {
   if (event.data.name.startsWith(poison) && !isMended) throw new Error('poisoned');
   await tx.query('insert into support.handled (key, version) values ($1, $2)', [event.key, event.version]);
@@ -27,7 +27,7 @@ const tablesOfAether = `
   where c.relnamespace::regnamespace::text in ('platform', 'crm', 'support', 'sync') and c.relkind in ('r', 'p') and not c.relispartition
   group by c.oid order by 1`;
 
-/** As pg_dump does it: every table in one snapshot, and where the sequences are by then. */
+/** As pg_dump does it: every table in one snapshot, and the sequences at their current values. */
 async function dump(source: pg.Client, folder: string): Promise<{ name: string; value: string }[]> {
   await source.query('begin isolation level repeatable read read only');
   const { rows: tables } = await source.query(tablesOfAether);
@@ -70,9 +70,9 @@ async function connect(local: LocalServer, app: 'foundation' | 'support'): Promi
   return db;
 }
 
-test('a backup taken while all is at work goes on in a new server: nothing lost, nothing doubled', async () => {
+test('a backup taken under load continues in a new server, with no event lost or doubled', async () => {
   const folder = await newTestFolder('restore');
-  await chmod(folder, 0o777); // the servers may run as a user of their own
+  await chmod(folder, 0o777); // the servers may run as another system user
   atEnd(() => rm(folder, { recursive: true, force: true }));
   const before = await startTestPlatform();
   await before.superuser.query(makeNotes);
@@ -91,7 +91,7 @@ test('a backup taken while all is at work goes on in a new server: nothing lost,
       (await before.sync.query(`select from sync.parked where subscription = $1`, [subscription.name])).rowCount === 1,
   );
 
-  // The backup finds events without a number, one that is parked, and writers under way.
+  // The backup contains events without a number, a parked event, and open writers.
   await before.sequencer.stop();
   for (let n = 0; n < 8; n++) await rename(before.foundation, n, 'Not numbered');
   const underWay = await before.database.connect('foundation_app');

@@ -68,7 +68,7 @@ async function subscribe(
 }
 
 describe('a subscriber', () => {
-  test('gets what the source document promises, with version and what changed', async () => {
+  test('gets what the source document promises: the version and the changed values', async () => {
     const customer = await newCustomer();
     const { promise, resolve } = Promise.withResolvers<AppEvent<'customer.updated'>>();
     await subscribe(newName(), async (event) => resolve(event));
@@ -101,7 +101,7 @@ describe('a subscriber', () => {
     ]);
   });
 
-  test('sees each change once and in order, also those of raw SQL, an upsert, MERGE and COPY', async () => {
+  test('sees each change once and in order, also changes by raw SQL, an upsert, MERGE and COPY', async () => {
     const name = newName();
     await subscribe(name, note(name));
     const customer = await newCustomer();
@@ -130,7 +130,7 @@ describe('a subscriber', () => {
     ]);
   });
 
-  test('is not told of what was rolled back, nor of what changes nothing', async () => {
+  test('gets no event for a change that was rolled back or that changes nothing', async () => {
     const name = newName();
     const customer = await newCustomer();
     await subscribe(name, note(name));
@@ -146,7 +146,7 @@ describe('a subscriber', () => {
     expect(await handled(name, customer.id)).toEqual([]);
   });
 
-  test('who fails for one key holds up nobody else, and goes on in order when it no longer fails', async () => {
+  test('that fails for one key delays no other key, and continues in order when it no longer fails', async () => {
     const name = newName();
     const [poisoned, other] = [await newCustomer(), await newCustomer()];
     let isBroken = true;
@@ -173,7 +173,7 @@ describe('a subscriber', () => {
     expect(await handled(name, poisoned.id)).toEqual([2, 3, 4, 5, 6]);
   });
 
-  test('is given up on after so many attempts, and the key waits for a person', async () => {
+  test('fails for good after its last attempt, and the key waits for an operator', async () => {
     const name = newName();
     const customer = await newCustomer();
     let attempts = 0;
@@ -196,7 +196,7 @@ describe('a subscriber', () => {
     expect(attempts).toBeGreaterThanOrEqual(3);
   });
 
-  test('whose effect failed half-way leaves nothing of it', async () => {
+  test('whose effect failed half-way leaves no part of it', async () => {
     const name = newName();
     const customer = await newCustomer();
     let tries = 0;
@@ -209,7 +209,7 @@ describe('a subscriber', () => {
     expect(await handled(name)).toEqual([2]);
   });
 
-  test('whose target is out of reach waits, and burns no attempts', async () => {
+  test('whose target is out of reach waits, and uses up no attempts', async () => {
     const name = newName();
     let isDown = true;
     let asked = 0;
@@ -228,7 +228,7 @@ describe('a subscriber', () => {
     expect(await handled(name, customer.id)).toEqual([2, 3]);
   });
 
-  test('who takes the whole connection down loses only the event that does it', async () => {
+  test('that takes the whole connection down loses only the event that does it', async () => {
     const name = newName();
     const [poisoned, other] = [await newCustomer(), await newCustomer()];
     await subscribe(name, async (event, context) => {
@@ -243,7 +243,7 @@ describe('a subscriber', () => {
     expect(await parked(name)).toMatchObject([{ key: poisoned.id, state: 'retrying' }]);
   });
 
-  test('in two processes does each event once, and goes on in the other when one is gone', async () => {
+  test('in two processes handles each event once, and continues in the other when one is gone', async () => {
     const name = newName();
     const customer = await newCustomer();
     const elsewhere = await platform.connect('support');
@@ -256,7 +256,7 @@ describe('a subscriber', () => {
     expect(await handled(name, customer.id)).toEqual(Array.from({ length: 40 }, (_, n) => n + 2));
   });
 
-  test('who was away finds everything in order', async () => {
+  test('that was away gets every missed event in order', async () => {
     const name = newName();
     const customer = await newCustomer();
     const first = await subscribe(name, note(name));

@@ -1,7 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Line } from './line.ts';
 
-/** How long the second connection stands in the queue at a time. A sleeping leader looks when that is over: less than four times a second. */
+/** How long the second connection queues at a time. A sleeping leader looks when that is over: less than four times a second. */
 export const queueMs = 400;
 
 const lock = '7271, 1';
@@ -10,10 +10,10 @@ const lock = '7271, 1';
  * The doorbell (see sync.ring). A writer that can share its lock stays silent, because the sequencer is awake; a writer that cannot share it
  * rings. The sequencer takes the lock and sleeps.
  *
- * A transaction that has written and stays open holds the lock shared, for hours perhaps, and the sequencer cannot take it. It then has a
- * second connection stand in the lock's queue. PostgreSQL lets nobody share a lock for which an exclusive request waits, so from then on
- * every other writer rings, and the sequencer may sleep; and when the long transaction ends, the second connection gets the lock and wakes
- * the sequencer for what was committed in silence. So neither costs latency, and nothing is polled.
+ * A transaction that has written and stays open holds the lock shared, perhaps for hours, and the sequencer cannot take it. The sequencer
+ * then lets a second connection join the lock's queue. PostgreSQL lets nobody share a lock for which an exclusive request waits, so from
+ * then on every other writer rings, and the sequencer may sleep. When the long transaction ends, the second connection gets the lock and
+ * wakes the sequencer for the events that were committed in silence. So neither costs latency, and nothing is polled.
  */
 export type Doorbell = ReturnType<typeof createDoorbell>;
 
@@ -25,7 +25,7 @@ export function createDoorbell(
   let queued: Promise<boolean> | undefined;
   let isClosed = false;
 
-  /** @returns whether those who held it in silence have ended; if not, the time is over */
+  /** @returns true when the writers that held it in silence have ended; false when the time is over */
   async function standInQueue(): Promise<boolean> {
     try {
       if (!second || second.isLost()) second = await openSecond();
@@ -34,7 +34,7 @@ export function createDoorbell(
       return row?.free ?? false;
     } catch (error) {
       if (isClosed) return false;
-      // Without a second connection the leader looks now and then.
+      // Without a second connection the leader polls.
       onError(error);
       second?.cut();
       second = undefined;
@@ -59,7 +59,7 @@ export function createDoorbell(
         queued = undefined;
       });
       const isFree = queued;
-      // What a writer would find: if this connection can share the lock, the second one does not stand in the queue yet.
+      // What a writer would find: if this connection can share the lock, the second one is not in the queue yet.
       while (queued === isFree) {
         const [row] = await line.query<{ rings: boolean }>(
           `select case when pg_try_advisory_lock_shared(${lock}) then not pg_advisory_unlock_shared(${lock}) else true end as rings`,

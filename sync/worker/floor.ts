@@ -1,17 +1,18 @@
 import type { Line } from './line.ts';
 
-/** How often the floor is looked after: it costs questions of its own. */
+/** How often the floor is raised: it costs queries of its own. */
 const everyMs = 50;
-/** After how many events the floor is written down: what asks in between steps over so many deleted rows at most. */
+/** After how many events the floor is stored: a query in between steps over at most so many deleted rows. */
 const writeEvents = 5_000;
 
 /**
- * The id below which the outbox holds nothing more. While a long transaction (a dump) is open, deleted rows stay in the outbox's index,
+ * The id below which the outbox holds no more rows. While a long transaction (a dump) is open, deleted rows stay in the outbox's index,
  * and without a floor every batch would step over all of them.
  *
- * The floor may rise to id L once every transaction that could hold an id up to L has ended and a batch after that left nothing. L is read
- * before the transaction id X that vouches for it, in a statement of its own: a transaction that drew an id up to L had begun before X, so
- * that it has ended when X is below every running transaction.
+ * The floor may rise to id L once every transaction that could hold an id up to L has ended and a later batch left no rows. L is read
+ * before the transaction id X that vouches for it, in a statement of its own. A transaction that drew an id up to L had begun before X,
+ * so
+ * it has ended when X is below every running transaction.
  */
 export type Floor = ReturnType<typeof createFloor>;
 
@@ -29,7 +30,7 @@ export function createFloor(line: Line) {
 
   return {
     id: () => floor,
-    /** Reads it, unless the ids have begun again, as in a copy of the database that was made without its sequences. */
+    /** Reads it, unless the ids have begun again, as in a copy of the database made without its sequences. */
     async read(): Promise<void> {
       await line.query(
         'update sync.sequencer set floor_id = 0 where floor_id > (select last_value from sync.outbox_id)',

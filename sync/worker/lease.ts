@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Line } from './line.ts';
 
-/** Another worker leads by now, or has led since: whoever meant to number must stand by. */
+/** Another worker leads by now, or has led since: this worker must stand by instead of numbering. */
 export class TermOver extends Error {
   constructor(term: number) {
     super(`Term ${term} is over: another worker leads.`);
@@ -9,13 +9,14 @@ export class TermOver extends Error {
   }
 }
 
-/** What a worker is called in sync.sequencer: the same for all connections of one process, so that it takes its own lease back at once. */
+/** The worker's name in sync.sequencer: the same for all connections of one process, so that it takes its own lease back at once. */
 export const newLeader = (): string => `${process.pid}-${randomUUID().slice(0, 8)}`;
 
 /**
- * The leadership of one connection. The lease runs by the server's clock, in sync.lease_ends_ms. Here it ends earlier: it is counted, by the
- * monotonic clock, from before the renewal was sent. So a leader that is cut off, or that the machine had stopped, knows by itself that it
- * may not lead any more, and nobody believes it before a rival can lead.
+ * The leadership of one connection. The lease runs by the server's clock, in sync.lease_ends_ms. Here it ends earlier: it counts, by the
+ * monotonic clock, from before the renewal was sent. So a leader that is cut off, or that the machine had stopped, knows by itself that
+ * it
+ * may no longer lead, and stops before a rival can lead.
  */
 export type Lease = ReturnType<typeof createLease>;
 
@@ -27,7 +28,7 @@ export function createLease(line: Line, { leader, leaseMs }: { leader: string; l
     leaseMs,
     term: () => term,
     isHeld: () => term !== undefined && performance.now() < endsAt,
-    /** Leads, if nobody else does. @returns undefined when it does lead, otherwise in how many milliseconds it is worth asking again */
+    /** Leads if no other worker does. @returns undefined when it leads, otherwise the milliseconds after which to ask again */
     async take(): Promise<number | undefined> {
       const sentAt = performance.now();
       const [answer] = await line.query<{ term: number | null; free_in_ms: number | null }>(
@@ -48,7 +49,7 @@ export function createLease(line: Line, { leader, leaseMs }: { leader: string; l
       ]);
       this.note(sentAt, answer?.renewed ?? false);
     },
-    /** What a batch has done with the lease that was sent at this moment: it renews it, or finds the term over. @throws TermOver */
+    /** Applies the result of a batch sent at this moment: it renewed the lease, or found the term over. @throws TermOver */
     note(sentAt: number, isRenewed: boolean): void {
       if (isRenewed) {
         endsAt = sentAt + leaseMs;
@@ -58,7 +59,7 @@ export function createLease(line: Line, { leader, leaseMs }: { leader: string; l
       term = undefined;
       throw new TermOver(over);
     },
-    /** Tells the rivals at once. */
+    /** Notifies the rivals at once. */
     async release(): Promise<void> {
       if (term === undefined) return;
       const released = term;

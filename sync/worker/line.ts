@@ -15,16 +15,16 @@ export type LineOptions = {
 
 /**
  * One connection of the worker on which nothing waits for ever. A statement without an answer is given up together with the line,
- * because whatever came after it would wait behind it.
+ * because any later statement would wait behind it.
  */
 export type Line = {
-  /** @throws when there is no answer in time, and what the database refuses */
+  /** @throws when no answer comes in time, and the database's own errors */
   open(settings: string): Promise<void>;
   query<Row extends pg.QueryResultRow>(text: string, values?: unknown[]): Promise<Row[]>;
-  /** Several statements in one message: the server runs all of them also when the line goes silent meanwhile. */
+  /** Several statements in one message: the server runs all of them even if the line goes silent meanwhile. */
   send(text: string): Promise<pg.QueryResult[]>;
   isLost(): boolean;
-  /** Ends it at once: what is under way fails. */
+  /** Ends the line at once: a statement under way fails. */
   cut(): void;
   /** Says goodbye and settles soon, whether or not the other side answers. */
   close(): Promise<void>;
@@ -97,7 +97,7 @@ export function createLine({ url, name, answerMs, onNotified = () => {}, onLost 
   };
 }
 
-/** Whether a limit has ended the statement, here or at the server: the same work may need more time. */
+/** Whether a limit, here or at the server, has ended the statement: the same work may need more time. */
 export function isOutOfTime(error: unknown): boolean {
   return isUnanswered(error) || (error instanceof pg.DatabaseError && error.code === '57014');
 }

@@ -3,12 +3,12 @@ import type { Floor } from './floor.ts';
 import type { Lease } from './lease.ts';
 import type { Line } from './line.ts';
 
-/** After how many events partitions that could not be made are asked for again. */
+/** After how many events the worker asks again for partitions that could not be made. */
 const partitionRetryEvents = 1_000;
 
 export type Batch = { moved: number; head: number };
 
-/** Numbers events in batches, as the leader of a term, and keeps partitions ready for those to come. */
+/** Numbers events in batches, as the leader of a term, and keeps partitions ready for the next events. */
 export type Numbering = ReturnType<typeof createNumbering>;
 
 export function createNumbering(
@@ -19,7 +19,7 @@ export function createNumbering(
   // At this position the next partitions are asked for.
   let partitionsDueAt = 0;
 
-  /** Long before the last partition is full, so that one that cannot be made now is made later. */
+  /** Asks long before the last partition is full, so that a partition that cannot be made now is made later. */
   async function addPartitions(): Promise<void> {
     try {
       const [row] = await line.query<{ last: number }>('select sync.add_partitions()::float8 as last');
@@ -32,16 +32,17 @@ export function createNumbering(
   }
 
   return {
-    /** Before anything is numbered, which needs a partition. */
+    /** Must run before anything is numbered, because numbering needs a partition. */
     async prepare(): Promise<void> {
       const [row] = await line.query<{ head: number }>('select sync.head()::float8 as head');
       head = row?.head ?? 0;
       await addPartitions();
     },
-    /** Numbers one batch, and with it renews the lease. @throws TermOver when another worker leads: then nothing was numbered */
+    /** Numbers one batch and thereby renews the lease. @throws TermOver when another worker leads: then nothing was numbered */
     async number(): Promise<Batch> {
       const sentAt = performance.now();
-      // One message of four statements: the one that numbers takes its snapshot after the lock, and a line that goes silent meanwhile leaves
+      // One message of four statements: the numbering statement takes its snapshot after the lock, and a line that goes silent meanwhile
+      // leaves
       // no open transaction behind.
       const results = await line.send(
         `begin; select from sync.sequencer for update;

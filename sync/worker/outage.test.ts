@@ -43,7 +43,7 @@ const direct = (options?: Partial<SequencerOptions>) => start(database.url('sync
 const change = () => app.query('update platform.customers set name = $2 where id = $1', [customer, `${Math.random()}`]);
 const headPosition = async () => Number((await reader.query('select sync.head() as head')).rows[0].head);
 
-/** How long after its commit a change has its number. */
+/** How long after its commit a change gets its number. */
 async function measure(): Promise<number> {
   const before = await headPosition();
   await change();
@@ -62,7 +62,7 @@ async function measureMany(): Promise<number> {
 }
 
 describe('when the line of the leader goes silent', () => {
-  test('a rival leads within a second or so, and events are numbered as quickly as before', async () => {
+  test('a rival leads within about a second, and events are numbered as quickly as before', async () => {
     const cut = through();
     await until(() => cut.state().role === 'leader');
     const rival = direct();
@@ -72,17 +72,17 @@ describe('when the line of the leader goes silent', () => {
     const silentAt = performance.now();
     await change();
     await until(() => rival.state().role === 'leader');
-    // The lease is 900 ms; the rest is for a machine that does other things as well.
+    // The lease is 900 ms; the rest is for a loaded machine.
     expect(performance.now() - silentAt).toBeLessThan(2_500);
-    // By its own clock, without an answer: two that believe that they lead are one too many.
+    // It learns this by its own clock, without an answer: two workers that believe that they lead are one too many.
     expect(cut.state().role).toBe('disconnected');
-    // While the server still keeps the silent session with its locks, and after it.
+    // While the server still keeps the silent session with its locks, and afterwards.
     expect(await measureMany()).toBeLessThan(before + 100);
     await until(async () => (await silentSessions()) === 0);
     expect(await measureMany()).toBeLessThan(before + 100);
   }, 30_000);
 
-  test('and there is no rival, it leads again over a new one', async () => {
+  test('and there is no rival, the same worker leads again over a new line', async () => {
     const news: SequencerNews[] = [];
     const alone = through({ answerMs: 300, onNews: (each) => news.push(each) });
     await until(() => alone.state().role === 'leader');
@@ -97,18 +97,18 @@ describe('when the line of the leader goes silent', () => {
     expect(news[1]).toMatchObject({ reason: 'disconnected' });
   });
 
-  test('stopping it ends all the same', async () => {
+  test('stopping the worker ends all the same', async () => {
     const alone = through({ answerMs: 60_000 });
     await until(() => alone.state().role === 'leader');
     line.silence();
     await change();
-    await wait(400); // it has asked by now, and waits
+    await wait(400); // it has asked by now, and waits for the answer
     const beganAt = performance.now();
     await alone.stop();
     expect(performance.now() - beganAt).toBeLessThan(4_000);
   });
 
-  test('a standby whose line goes silent too ends, and one that cannot even connect', async () => {
+  test('stopping a standby whose line goes silent, or that cannot even connect, ends too', async () => {
     const leader = direct();
     await until(() => leader.state().role === 'leader');
     const standby = through({ answerMs: 60_000 });
@@ -134,7 +134,7 @@ const silentSessions = async () =>
     ).rows[0].sessions,
   );
 
-test('a batch that takes longer than a statement may is tried again with more time', async () => {
+test('a batch that exceeds a statement’s time limit is tried again with more time', async () => {
   await reader.query('select 1');
   const superuser = await database.connect('postgres');
   await superuser.query(`
@@ -159,7 +159,7 @@ test('a batch that takes longer than a statement may is tried again with more ti
 });
 
 describe('retention over a line that goes silent', () => {
-  test('gives the look up, and the next one works', async () => {
+  test('gives the look up, and the next look works', async () => {
     const errors: unknown[] = [];
     let reports = 0;
     const worker = startRetention({

@@ -35,7 +35,7 @@ beforeEach(async () => {
   await sync.query('select sync.add_partitions($1)', [size]);
 });
 
-/** Changes so many rows and numbers the events, long ago. */
+/** Changes so many rows and numbers the events, dated long ago. */
 async function log(events: number, { daysAgo = 10, type = 'customer.updated', audience = 'platform' } = {}) {
   await superuser.query(
     `insert into sync.outbox (type, key, row_id, audience, app, login, data)
@@ -70,8 +70,8 @@ const partitions = async () =>
 const drop = (keepDays: number, force?: string[]): Promise<Retention> => dropOldEvents(sync, { keepDays, force });
 const gone = (first: number, cut: Retention['dropped'][0]['cut'] = []) => ({ first, last: first + size - 1, cut });
 
-describe('what is old', () => {
-  test('is gone: whole partitions, and the rows of one that is not full; what is young stays', async () => {
+describe('removing old events', () => {
+  test('drops whole partitions and deletes rows of a partition that is not full, and keeps young events', async () => {
     await log(250, { daysAgo: 10 });
     await log(30, { daysAgo: 1 });
     expect(await drop(7)).toEqual({
@@ -84,7 +84,7 @@ describe('what is old', () => {
     expect(await drop(30)).toMatchObject({ dropped: [] });
   });
 
-  test('is gone when it is the newest of all, and the numbers go on from there, also in a full partition', async () => {
+  test('also removes the newest event of all; numbering continues from there, also in a full partition', async () => {
     await log(50);
     expect(await drop(7)).toMatchObject({ dropped: [{ first: 1, last: 50 }], stays: 'young' });
     expect(await positions()).toEqual([]);
@@ -98,7 +98,7 @@ describe('what is old', () => {
     expect(await positions()).toEqual([200]);
   });
 
-  test('with few events a day each is gone a day after its time', async () => {
+  test('with few events a day removes each within a day of its time', async () => {
     for (let daysAgo = 12; daysAgo > 0; daysAgo--) await log(3, { daysAgo });
     expect(await drop(7.5)).toMatchObject({ dropped: [{ first: 1, last: 15 }], stays: 'young' });
     expect(await drop(7.5)).toMatchObject({ dropped: [], stays: 'young' });
@@ -106,7 +106,7 @@ describe('what is old', () => {
     expect(await positions()).toEqual(Array.from({ length: 15 }, (_, n) => 22 + n));
   });
 
-  test('waits for its partition, if that is dropped within the day; otherwise its rows go', async () => {
+  test('waits for the partition if it will be dropped within the day, and otherwise deletes its rows', async () => {
     await log(60, { daysAgo: 7.4 });
     await log(39, { daysAgo: 6.8 });
     expect(await drop(7)).toMatchObject({ dropped: [], stays: 'young' });
@@ -116,7 +116,7 @@ describe('what is old', () => {
     expect(await drop(7)).toMatchObject({ dropped: [{ first: 100, last: 159 }], stays: 'young' });
   });
 
-  test('is deleted in batches, of which the report makes one range', async () => {
+  test('deletes in batches, which the report joins to one range', async () => {
     await log(95);
     expect(await dropOldEvents(sync, { keepDays: 7, batchMax: 10 })).toMatchObject({
       dropped: [{ first: 1, last: 95, cut: [] }],
@@ -124,13 +124,13 @@ describe('what is old', () => {
     });
   });
 
-  test('of an empty log is nothing', async () => {
+  test('from an empty log does nothing', async () => {
     expect(await drop(0)).toEqual({ dropped: [], stays: 'young', holders: [] });
   });
 });
 
 describe('a subscription that is behind', () => {
-  test('holds what it has not handled and what follows, is told of, and lets go when it has', async () => {
+  test('holds its unhandled events and all later ones, is reported, and releases them when it has handled them', async () => {
     await log(350);
     await subscribe(support, 'support.slow', 150);
     await subscribe(foundation, 'foundation.quick', 350);
@@ -146,7 +146,7 @@ describe('a subscription that is behind', () => {
     expect(await drop(7)).toMatchObject({ dropped: [{ first: 301, last: 350 }], stays: 'young' });
   });
 
-  test('is cut only when it is named, and that is told; what others need stays', async () => {
+  test('is cut only when it is named, and the report says so; events that others need stay', async () => {
     await log(350);
     await subscribe(support, 'support.slow', 50);
     await subscribe(foundation, 'foundation.other', 150);
@@ -173,7 +173,7 @@ describe('a subscription that is behind', () => {
     ]);
   });
 
-  test('loses what it has parked only when it is named, also where rows are deleted', async () => {
+  test('loses its parked events only when it is named, also where rows are deleted', async () => {
     await log(60);
     await subscribe(support, 'support.parking', 60);
     await park(support, 'support.parking', 30, 'dead');
@@ -189,7 +189,7 @@ describe('a subscription that is behind', () => {
     expect((await sync.query('select from sync.parked')).rows).toEqual([]);
   });
 
-  test.each(['dead', 'waiting'])('and has an event parked that is %s holds it', async (state) => {
+  test.each(['dead', 'waiting'])('and has a %s parked event holds that event', async (state) => {
     await log(350);
     await subscribe(support, 'support.parking', 350);
     await park(support, 'support.parking', 120, state);
@@ -202,7 +202,7 @@ describe('a subscription that is behind', () => {
     expect(await drop(7)).toMatchObject({ dropped: [gone(100), gone(200), { first: 300, last: 350 }] });
   });
 
-  test('does not hold what it is not shown, and does not walk through the gap afterwards', async () => {
+  test('does not hold events that it may not see, and does not walk through the gap afterwards', async () => {
     await log(150, { type: 'session.created', audience: 'support' });
     await log(150, { type: 'company.updated' });
     await subscribe(foundation, 'foundation.idle', 0, ['customer.updated', 'session.created']);
@@ -212,7 +212,7 @@ describe('a subscription that is behind', () => {
     expect(rows).toEqual([{ position: 300 }, { position: 300 }]);
   });
 
-  test('because it goes back at this very moment loses nothing', async () => {
+  test('because it moves back at this very moment loses nothing', async () => {
     await log(350);
     await subscribe(support, 'support.replayed', 350);
     await other.query('begin');
@@ -228,7 +228,7 @@ describe('a subscription that is behind', () => {
     });
   });
 
-  test('because it goes back or parks while rows are being deleted waits, and finds what is left', async () => {
+  test('because it moves back or parks events while rows are being deleted waits, and finds the remaining ones', async () => {
     await log(50);
     await subscribe(support, 'support.replayed', 50);
     await sync.query('begin');
@@ -256,11 +256,11 @@ describe('a subscription that is behind', () => {
   });
 });
 
-test('dropping does not wait for a long reader, nor does anybody wait behind it', async () => {
+test('dropping a partition does not wait for a long reader, and no other session waits behind it', async () => {
   await log(250);
   await other.query('begin');
   await other.query('select count(*) from sync.events');
-  // Partitions cannot go while it reads; their rows can, so that they are gone in time.
+  // Partitions cannot be dropped while it reads; their rows can be deleted, so that they are gone in time.
   expect(await drop(7)).toEqual({ dropped: [{ first: 1, last: 250, cut: [] }], stays: 'busy', holders: [] });
   await log(20);
   await other.query('rollback');
@@ -284,13 +284,13 @@ test.each(['foundation_app', 'support_app', 'observer_app', 'privacy_app'] as co
 );
 
 describe('partitions', () => {
-  test('are made ahead, a whole one at least, in any size, also when all ask at once', async () => {
+  test('are made ahead, at least one whole partition, in any size, also when all sessions ask at once', async () => {
     await log(199);
     const clients = await Promise.all(Array.from({ length: 8 }, () => database.connect('sync_app')));
     const answers = await Promise.all(
       clients.map((client) => client.query('select sync.add_partitions(250)::integer as last')),
     );
-    // One that waits too long for the others is content with the room that there is.
+    // A session that waits too long for the others accepts the room that exists.
     const told = answers.map(({ rows }) => rows[0].last);
     expect(told.filter((last) => last !== 549 && last !== 299)).toEqual([]);
     expect(told).toContain(549);
@@ -311,7 +311,7 @@ describe('partitions', () => {
     await other.query('rollback');
   });
 
-  test('are protected like the first', async () => {
+  test('are protected like the first partition', async () => {
     const { rows } = await superuser.query(
       `select bool_and(c.relrowsecurity and c.relforcerowsecurity and c.relacl is null) as protected, count(*)::integer as count
        from sync.list_partitions() p join pg_class c on c.relname = p.name`,
@@ -319,7 +319,7 @@ describe('partitions', () => {
     expect(rows).toEqual([{ protected: true, count: (await partitions()).length }]);
   });
 
-  test('and the queues are cleaned by their own settings, however large they grow', async () => {
+  test('and the queues are vacuumed by their own settings, however large they grow', async () => {
     const { rows } = await superuser.query(
       `select c.oid::regclass::text as name from pg_class c
        where (c.oid = any (array['sync.outbox', 'sync.subscriptions', 'sync.parked']::regclass[])
@@ -329,7 +329,7 @@ describe('partitions', () => {
     expect(rows).toEqual([]);
   });
 
-  test('are made by a sequencer that finds none, which then numbers what waits', async () => {
+  test('are made by a sequencer that finds none, which then numbers the waiting events', async () => {
     for (const { name } of await partitions()) await superuser.query(`drop table sync.${name}`);
     const sequencer = startSequencer({ url: database.url('sync_app') });
     try {
@@ -341,7 +341,7 @@ describe('partitions', () => {
   });
 });
 
-test('a worker looks by itself, reports, and goes on after an error', async () => {
+test('a worker removes old events by itself, reports, and continues after an error', async () => {
   await log(250);
   const reports: Retention[] = [];
   const errors: unknown[] = [];

@@ -2,18 +2,18 @@ import { setTimeout as wait } from 'node:timers/promises';
 import type pg from 'pg';
 import { createLine, type Line } from './line.ts';
 
-/** A subscription that needs events of a range: so many to come, so many parked. */
+/** A subscription that needs events of a range: so many unread, so many parked. */
 export type Holder = { name: string; behind: number; parked: number };
 
-/** Positions that are gone. `cut` names the subscriptions that were made to lose events of them. */
+/** Positions that are gone. `cut` names the subscriptions that were made to lose events among them. */
 export type Gone = { first: number; last: number; cut: Holder[] };
 
 export type Retention = {
   /** The first and the last position of each partition that was dropped, and of each range whose rows were deleted. */
   dropped: Gone[];
   /**
-   * Why the oldest event that is left stays: it is young (or there is none, or its partition is dropped within a day), or subscriptions hold
-   * it (`holders`), or somebody reads it at present (`busy`: ask again).
+   * Why the oldest remaining event stays: it is young (or there is none, or its partition is dropped within a day), or subscriptions hold
+   * it (`holders`), or another session reads it at present (`busy`: ask again).
    */
   stays: 'young' | 'held' | 'busy';
   holders: Holder[];
@@ -21,9 +21,9 @@ export type Retention = {
 
 export type RetentionOptions = {
   keepDays: number;
-  /** Subscriptions that lose what they have not handled; each must be named, and is told of in `cut`. */
+  /** Subscriptions that lose their unhandled events; each must be named, and is reported in `cut`. */
   force?: string[];
-  /** Rows deleted in one transaction: so long a subscription may wait to move. */
+  /** Rows deleted in one transaction: a subscription may wait that long to move. */
   batchMax?: number;
 };
 
@@ -42,9 +42,9 @@ type Attempt = {
 const batchMaxDefault = 5_000;
 
 /**
- * Removes the events that are older than so many days: whole partitions, and the rows of a partition that would be dropped too late. An event
- * is gone within a day of its time. A subscription that is behind holds what it needs, and everything after that, and is reported; it is
- * never cut silently.
+ * Removes the events that are older than so many days: whole partitions, and the rows of a partition that would be dropped too late. An
+ * event is gone within a day of its time. A subscription that is behind holds the events that it needs, and all later ones, and is
+ * reported; it is never cut silently.
  *
  * @param client as sync_app.
  * @throws when `force` names a subscription that does not exist.
@@ -127,10 +127,10 @@ const answerMsDefault = 20_000;
 const stopWithinMs = 2_000;
 
 /**
- * Looks after the log every so often until it is stopped. Any number of workers may: of two at once, one finds it busy. Every look has a
- * connection of its own, on which no statement waits for longer than `answerMs`.
+ * Removes old events every so often until it is stopped. Any number of workers may do so: of two at once, one finds it busy. Every look
+ * has a connection of its own, on which no statement waits for longer than `answerMs`.
  *
- * @param onReport told of every look; a subscription that holds what is old stands in `holders`.
+ * @param onReport called for every look; a subscription that holds old events is in `holders`.
  */
 export function startRetention({
   url,

@@ -45,7 +45,7 @@ const readLeadership = async (): Promise<{ term: number; leader: string }> =>
   (await reader.query('select term::integer, leader from sync.sequencer')).rows[0];
 const isEmpty = async () => (await reader.query('select sync.outbox_age() is null as empty')).rows[0].empty;
 
-/** Follows the log and notes everything that must never be. */
+/** Follows the log and records everything that must never happen. */
 function follow(client: pg.Client) {
   let position = 0;
   const versions = new Map<string, number>();
@@ -74,7 +74,7 @@ function follow(client: pg.Client) {
   };
 }
 
-/** A writer of its own habits: how early it takes a transaction id, how long it dawdles, what it rolls back. */
+/** A writer with its own habits: how early it takes a transaction id, how long it pauses, what it rolls back. */
 async function write(client: pg.Client, habit: number, isOver: () => boolean): Promise<number> {
   let committed = 0;
   while (!isOver()) {
@@ -104,7 +104,7 @@ async function write(client: pg.Client, habit: number, isOver: () => boolean): P
   return committed;
 }
 
-test('under every interleaving nothing is lost, invented, doubled or inverted, and positions are dense', {
+test('under every interleaving no event is lost, invented, doubled or reordered, and positions are dense', {
   timeout: 60_000,
 }, async () => {
   const rivals = [start(), start()];
@@ -147,11 +147,11 @@ test('under every interleaving nothing is lost, invented, doubled or inverted, a
   expect(rivals.length).toBe(2);
 });
 
-test('no wake-up is lost: without any polling each lone change is numbered', { timeout: 60_000 }, async () => {
+test('no wake-up is lost: each lone change is numbered without any polling', { timeout: 60_000 }, async () => {
   const sequencer = start({ pollMs: undefined });
   for (let round = 0; round < 400; round++) {
     const before = await headPosition();
-    // As the sequencer falls asleep, and at every moment around it.
+    // As the sequencer falls asleep, and at every moment around that.
     await wait(Math.random() * 12);
     await app.query('update platform.customers set name = $2 where id = $1', [customers[0], `Round ${round}`]);
     await until(async () => (await headPosition()) === before + 1);
@@ -169,8 +169,8 @@ test('a busy system sends no NOTIFY per write', async () => {
   expect(sequencer.state().rings - rings).toBeLessThan(100);
 });
 
-describe('of several sequencers', () => {
-  test('one leads, and when its connection is killed it leads again, in a term of its own', async () => {
+describe('one of several sequencers', () => {
+  test('leads, and when its connection is killed it leads again in a new term', async () => {
     const one = start();
     await until(() => one.state().role === 'leader');
     const other = start();
@@ -186,7 +186,7 @@ describe('of several sequencers', () => {
     await until(() => [one, other].filter((each) => each.state().role === 'leader').length === 1);
   });
 
-  test('one that is stopped gives its lease up, and another leads at once', async () => {
+  test('releases its lease when it is stopped, and another leads at once', async () => {
     const one = start();
     await until(() => one.state().role === 'leader');
     const other = start({ leaseMs: 9_000 });
@@ -213,7 +213,7 @@ describe('the lease', () => {
     await superuser.query(`select setval('sync.lease_ends_ms', 0)`);
   });
 
-  test('is held by one worker, which may take it again in a new term; nobody else may before it ends', async () => {
+  test('is held by one worker, which may take it again in a new term; no other worker may before it ends', async () => {
     const { term } = await take('one', 9_000);
     const refused = await take('other', 9_000);
     expect(refused.term).toBeNull();
@@ -234,7 +234,7 @@ describe('the lease', () => {
     expect(await number(reader, term + 1)).toBe(1);
   });
 
-  test('is not taken while a batch is under way, which renews it at its end', async () => {
+  test('cannot be taken while a batch is under way, and the batch renews it at its end', async () => {
     const { term } = await take('one', 1);
     const leader = await database.connect('sync_app');
     await leader.query(`begin; select from sync.sequencer for update`);
@@ -253,7 +253,7 @@ describe('the lease', () => {
     expect(await take('other', 9_000)).toMatchObject({ term: term + 1 });
   });
 
-  test('has a holder and a length, or it is refused', async () => {
+  test('without a holder or a length is refused', async () => {
     for (const [by, forMs] of [
       ['', 900],
       [null, 900],
@@ -300,7 +300,7 @@ describe('while a transaction that has written stays open', () => {
     await slow.query('rollback');
   });
 
-  test('the events of others are numbered, and its own when it commits', async () => {
+  test('the events of other transactions are numbered, and its own when it commits', async () => {
     start();
     const before = await headPosition();
     await app.query('update platform.customers set name = $2 where id = $1', [customers[5], `Quick ${Math.random()}`]);
@@ -319,11 +319,11 @@ describe('while a transaction that has written stays open', () => {
     expect(sequencer.state().looks - looks).toBeLessThanOrEqual(Math.ceil(seconds * 4));
   });
 
-  test('a writer rings a sleeping leader, and the end of the transaction wakes it: neither waits for a look', async () => {
+  test('a writer rings a sleeping leader, and the end of the transaction wakes it, without waiting for a poll', async () => {
     const quick = await database.connect('foundation_app');
     const measure = async (sequencer: Sequencer, commit: () => Promise<unknown>) => {
       const { naps } = sequencer.state();
-      await until(() => sequencer.state().naps > naps); // it has just gone to sleep again
+      await until(() => sequencer.state().naps > naps); // it has just fallen asleep again
       const before = await headPosition();
       await commit();
       const committedAt = performance.now();
@@ -333,7 +333,7 @@ describe('while a transaction that has written stays open', () => {
     const middle = (waits: number[]) => waits.sort((a, b) => a - b)[Math.floor(waits.length / 2)];
     const [rung, woken]: [number[], number[]] = [[], []];
     for (let n = 0; n < 5; n++) {
-      // A writer that writes while the sequencer sleeps rings when it commits: the long transaction is to write before.
+      // A writer that writes while the sequencer sleeps rings when it commits: the long transaction must write before that.
       const sequencer = start({ pollMs: undefined });
       for (let m = 0; m < 2; m++)
         rung.push(
@@ -346,7 +346,7 @@ describe('while a transaction that has written stays open', () => {
       await slow.query('begin');
       await slow.query('update platform.customers set name = $2 where id = $1', [customers[4], `${Math.random()}`]);
     }
-    // The middle of them: a look that comes by itself is 400 ms away.
+    // The median: the next poll is 400 ms away.
     expect(middle(rung)).toBeLessThan(150);
     expect(middle(woken)).toBeLessThan(150);
   });
@@ -365,7 +365,7 @@ describe('while a transaction that has written stays open', () => {
   });
 });
 
-test('a stranger that holds the doorbell for itself delays nothing', async () => {
+test('a foreign session that holds the doorbell for itself delays no event', async () => {
   const stranger = await database.connect('support_app');
   await stranger.query('select pg_advisory_lock(7271, 1)');
   const sequencer = start();
@@ -376,7 +376,7 @@ test('a stranger that holds the doorbell for itself delays nothing', async () =>
   await stranger.query('select pg_advisory_unlock(7271, 1)');
 });
 
-test('a leader tells that it leads, that it falls behind and catches up, and why it yields', async () => {
+test('a leader reports that it leads, that it falls behind and catches up, and why it yields', async () => {
   const news: SequencerNews[] = [];
   const kinds = () => news.map(({ kind }) => kind);
   // Every batch of one event is full.

@@ -41,10 +41,10 @@ export type SequencerNews =
   | { kind: 'leads'; term: number }
   | { kind: 'yields'; term: number; reason: 'stopped' | 'another leads' | 'disconnected' }
   | { kind: 'stands by' }
-  /** For so long every batch was full: events are committed faster than they are numbered. */
+  /** Every batch has been full for so long: events are committed faster than they are numbered. */
   | { kind: 'falls behind'; forMs: number }
   | { kind: 'catches up' }
-  /** Told at once, and then once a minute; the worker keeps trying. */
+  /** Reported at once, and then once a minute; the worker keeps trying. */
   | { kind: 'disconnected'; error: unknown };
 
 export type SequencerOptions = {
@@ -54,16 +54,16 @@ export type SequencerOptions = {
   batchMax?: number;
   /** Rest between two batches, in which the next one gathers. */
   pacingMs?: number;
-  /** How long a sleeping leader waits for the doorbell before it looks; `undefined`: until it rings, which suffices. */
+  /** How long a sleeping leader waits for the doorbell before it looks; `undefined`: until it rings, which is enough. */
   pollMs?: number | undefined;
   /** How long a leader that does not answer keeps the leadership. */
   leaseMs?: number;
   /** How long connecting, or a statement, may go without an answer. */
   answerMs?: number;
-  /** For so long every batch is full before that is told as falling behind. */
+  /** How long every batch must be full before the worker reports that it falls behind. */
   behindMs?: number;
   onNews?: (news: SequencerNews) => void;
-  /** Told of failures that do not cost the connection. */
+  /** Called for failures that do not cost the connection. */
   onError?: (error: unknown) => void;
 };
 
@@ -72,7 +72,7 @@ export type SequencerState = {
   head: number;
   /** Looks into the outbox. */
   looks: number;
-  /** Looks that found something. */
+  /** Looks that found events. */
   batches: number;
   naps: number;
   rings: number;
@@ -88,17 +88,17 @@ const stopWithinMs = 2_000;
 const reconnectFirstMs = 50;
 const reconnectMaxMs = 1_000;
 const answerMaxMs = 30_000;
-/** A session that has lasted this long shows that its limit suffices: the next one begins with the usual limit. */
+/** A session that has lasted this long shows that its limit is enough: the next one begins with the usual limit. */
 const steadyMs = 60_000;
 const repeatNewsMs = 60_000;
-/** A sleeping leader renews its lease three times in its length. */
+/** A sleeping leader renews its lease three times within its length. */
 const renewalsPerLease = 3;
-/** When so many have gathered, a longer rest costs nobody much and spares writers and subscribers many small batches. */
+/** When so many have gathered, a longer rest costs little and spares writers and subscribers many small batches. */
 const busyPacing = [
   { from: 28, ms: 25 },
   { from: 12, ms: 10 },
 ];
-/** Whoever holds the doorbell for this long is a long transaction; before that, looking again and again is cheaper. */
+/** A transaction that holds the doorbell for this long is a long one; before that, polling is cheaper. */
 const shortTransactionMs = 50;
 const backoffMaxMs = 25;
 
@@ -145,7 +145,7 @@ export function startSequencer(options: SequencerOptions): Sequencer {
 
   const running = run();
   return {
-    // A lease that has run out without an answer is no leadership, though the session does not know it yet.
+    // A lease that has run out without an answer is no leadership, even if the session does not know it yet.
     state: () => ({ ...state, role: state.role === 'leader' && !current?.isLeader() ? 'disconnected' : state.role }),
     async stop() {
       stopping.abort();
@@ -160,7 +160,7 @@ export function startSequencer(options: SequencerOptions): Sequencer {
 type Session = ReturnType<typeof openSession>;
 type SessionOptions = SequencerOptions & { answerMs: number; leader: string };
 
-/** One connection of a sequencer, and what it knows as long as that lasts. */
+/** One connection of a sequencer, and its state for as long as that lasts. */
 function openSession(
   {
     url,
@@ -205,7 +205,7 @@ function openSession(
     }
     wake();
   });
-  // What is numbered is in the outbox still when a crash loses the numbering, so nothing is lost by not waiting for the disk.
+  // If a crash loses the numbering, the events are still in the outbox: nothing is lost by not waiting for the disk.
   const settings = `set synchronous_commit = off; set statement_timeout = ${answerMs}; set idle_in_transaction_session_timeout = '2s';
     set idle_session_timeout = '5s'`;
   const lease = createLease(line, { leader, leaseMs });
@@ -220,7 +220,7 @@ function openSession(
     },
   });
 
-  /** Until woken, or for so long. @throws when the line is lost meanwhile */
+  /** Rests until woken, or for so long. @throws when the line is lost meanwhile */
   async function rest(forMs: number): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     wake = resolve;
@@ -230,7 +230,7 @@ function openSession(
     if (line.isLost()) throw new Error('Connection terminated: the line to the database is gone.');
   }
 
-  /** Until `isOver` or for so long, with the lease renewed. */
+  /** Rests until `isOver` or for so long, and renews the lease meanwhile. */
   async function sleep(isOver: () => boolean, forMs = Number.POSITIVE_INFINITY): Promise<void> {
     const endsAt = performance.now() + forMs;
     while (!isOver() && !stopped.aborted) {
@@ -249,7 +249,7 @@ function openSession(
     return moved;
   }
 
-  /** Sleeps with the doorbell taken, until a writer rings. */
+  /** Sleeps with the doorbell taken until a writer rings. */
   async function nap(): Promise<void> {
     try {
       if ((await look()) === 0 && !rung) {
@@ -261,7 +261,7 @@ function openSession(
     }
   }
 
-  /** Sleeps while a long transaction holds the doorbell. @returns true when that has ended */
+  /** Sleeps while a long transaction holds the doorbell. @returns true when that transaction has ended */
   async function doze(): Promise<boolean> {
     while (!stopped.aborted) {
       const { isFree } = await doorbell.queue();
@@ -360,7 +360,7 @@ function openSession(
   };
 }
 
-/** Tells when every batch has been full for some seconds, and when one is not full again. */
+/** Reports when every batch has been full for some seconds, and when a batch is not full again. */
 function watchBehind(behindMs: number, onNews: (news: SequencerNews) => void) {
   let fullSince: number | undefined;
   let isTold = false;
