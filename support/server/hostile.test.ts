@@ -2,7 +2,7 @@ import { findFaults, findGaps } from '@aether/http/testing.hostile';
 import { expect, test } from 'vitest';
 import { startTestSupport, widgetKey } from './testing.ts';
 
-test('no input brings about a 5xx, an answer that is no JSON, words of the database, or a status that is not listed', {
+test('no input causes a 5xx, an answer that is not JSON, a message of the database, or an unlisted status', {
   timeout: 60_000,
 }, async () => {
   const app = await startTestSupport();
@@ -27,7 +27,7 @@ test('no input brings about a 5xx, an answer that is no JSON, words of the datab
   expect(await attack(await app.headersOf('priya'))).toEqual([]);
 });
 
-test('the OpenAPI document lists what is refused before a route is reached, and says how to get in', async () => {
+test('the OpenAPI document lists the refusals that come before a route is reached, and says how to authenticate', async () => {
   const app = await startTestSupport();
   expect(await findGaps(app.url)).toEqual([]);
 });

@@ -30,9 +30,9 @@ export { writeEndings } from './conversations/endings.ts';
 export { addMessage } from './conversations/messages.ts';
 export { findWidget, openSession } from './visitors/visitors.ts';
 
-/** The agent console, as it was built. */
+/** The folder of the built agent console. */
 export const webFolder = join(import.meta.dirname, '..', 'web');
-/** The widget, as it was built. */
+/** The folder of the built widget. */
 export const widgetFolder = join(import.meta.dirname, '..', 'widget');
 
 /** Starts Support's server on port 4200, or the next free one. @throws ConfigurationError, DatabaseUnavailable */

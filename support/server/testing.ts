@@ -10,7 +10,7 @@ export const widgetKey = 'test-widget';
 export type TestSupport = SignedCalls & {
   url: string;
   database: TestDatabase;
-  /** Who signs the tokens. */
+  /** The issuer that signs the tokens. */
   issuer: TestIssuer;
   /** The same database as both apps see it. */
   foundation: PlatformDb;
@@ -20,8 +20,8 @@ export type TestSupport = SignedCalls & {
 };
 
 /**
- * Support on a database of this file's own, with one widget and three agents: the users `priya`, `tom` and `admin`, who is an
- * administrator too. `maya`, as whom `call` calls, is a user and no agent. `boss` is an administrator and no agent.
+ * Support on a database of this file's own, with one widget and three agents: the users `priya`, `tom` and `admin`, who is also an
+ * administrator. `maya`, the user of `call`, is not an agent. `boss` is an administrator and not an agent.
  */
 export async function startTestSupport(): Promise<TestSupport> {
   const database = await createTestDatabase();
@@ -49,7 +49,7 @@ export async function startTestSupport(): Promise<TestSupport> {
 
   const start = async (variables: Record<string, string>) => {
     const server = await startSupport({
-      // A test calls more often than a visitor, and from one address.
+      // A test makes more requests than a visitor, and all from one address.
       variables: { PLATFORM_DB_URL: url, SUPPORT_RATE_FACTOR: '1000', ...issuer.variables, ...variables },
       port: 0,
       log,

@@ -7,7 +7,7 @@ beforeAll(async () => {
   app = await startTestSupport();
 });
 
-test('the events of a visitor’s chat name the request and no person, those of an agent both', async () => {
+test('the events of a visitor’s message name the request and no actor, those of an agent’s message both', async () => {
   const superuser = await app.database.connect('postgres');
   const eventsOf = async (id: string) =>
     (await superuser.query('select type, actor from sync.outbox where substr(trace, 4, 32) = $1 order by id', [id]))

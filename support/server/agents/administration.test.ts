@@ -16,7 +16,7 @@ const newWidget = async (name = 'Shop') => (await asAdmin('POST', '/api/widgets'
 const configOf = (key: string) => app.callAnonymously('GET', `/api/widgets/${key}/config`);
 
 describe('agents', () => {
-  test('say for themselves whether they are there; for others an administrator does', async () => {
+  test('set their own availability, and only an administrator sets another agent’s', async () => {
     const { agent } = (await asPriya('GET', '/api/agents/me')).body;
     expect((await asPriya('PATCH', `/api/agents/${agent.id}`, { availability: 'away' })).body.availability).toBe(
       'away',
@@ -31,7 +31,7 @@ describe('agents', () => {
     expect((await asAdmin('PATCH', `/api/agents/${tom.id}`, { availability: 'online' })).status).toBe(200);
   });
 
-  test('who leave give back their conversations, can do nothing more, and are agents again when they are added again', async () => {
+  test('who leave give back their conversations, lose every right, and are agents again when they are added again', async () => {
     const added = (await asAdmin('POST', '/api/agents', { user_id: 'maya' })).body;
     const asMaya = app.callAs('maya');
     const visitor = await visit(app);
@@ -50,7 +50,7 @@ describe('agents', () => {
     });
   });
 
-  test('are made of users there are, by administrators', async () => {
+  test('are made from existing users, by administrators', async () => {
     expect((await asAdmin('POST', '/api/agents', { user_id: 'nobody' })).status).toBe(422);
     expect((await asPriya('POST', '/api/agents', { user_id: 'admin' })).status).toBe(403);
     const { users } = (await asAdmin('GET', '/api/users')).body;
@@ -60,7 +60,7 @@ describe('agents', () => {
 });
 
 describe('a widget', () => {
-  test('is there for its visitors as soon as it is made, with what they need to see and nothing else', async () => {
+  test('is visible to its visitors as soon as it is made, with the settings that they need and nothing else', async () => {
     const widget = await newWidget();
     expect(widget.snippet).toBe(`<script async src="${app.url}/widget.js" data-key="${widget.key}"></script>`);
     expect((await configOf(widget.key)).body).toEqual({
@@ -77,12 +77,12 @@ describe('a widget', () => {
     expect((await configOf(widget.key)).status).toBe(404);
   });
 
-  test('says that somebody is there when one of its team is online and was seen', async () => {
+  test('says that a person is there when an agent of its team is online and was seen recently', async () => {
     const widget = await newWidget();
     const isOnline = async () => (await configOf(widget.key)).body.is_online;
     const { agent } = (await asPriya('GET', '/api/agents/me')).body;
     await asPriya('PATCH', `/api/agents/${agent.id}`, { availability: 'online' });
-    expect(await isOnline()).toBe(false); // called online, but not at the console
+    expect(await isOnline()).toBe(false); // online by availability, but not at the console
     await asPriya('POST', '/api/agents/me/seen', {});
     expect(await isOnline()).toBe(true);
     const { agent: tom } = (await app.callAs('tom')('GET', '/api/agents/me')).body;
@@ -94,7 +94,7 @@ describe('a widget', () => {
     expect(await isOnline()).toBe(false);
   });
 
-  test('keeps origins as browsers write them, and refuses what is none', async () => {
+  test('keeps origins as browsers write them, and refuses a malformed one', async () => {
     const { id } = await newWidget();
     const change = (allowed_origins: string[]) => asAdmin('PATCH', `/api/widgets/${id}`, { allowed_origins });
     expect(
@@ -112,14 +112,14 @@ describe('a widget', () => {
       expect([wrong, (await change([wrong])).status]).toEqual([wrong, 422]);
   });
 
-  test('is not written over what another administrator has written', async () => {
+  test('is not overwritten by an administrator with an older version', async () => {
     const { id, version } = await newWidget();
     const change = (name: string) => asAdmin('PATCH', `/api/widgets/${id}`, { name, expected_version: version });
     expect((await change('First')).status).toBe(200);
     expect(await change('Second')).toMatchObject({ status: 409, body: { code: 'widget-version-conflict' } });
   });
 
-  test('has secrets that are shown once; the one before goes on for a day, and none when it is taken back', async () => {
+  test('shows each secret once; the previous one stays valid for a day, and a withdrawn one is invalid at once', async () => {
     const widget = await newWidget();
     const make = async () => (await asAdmin('POST', `/api/widgets/${widget.id}/secrets`, {})).body;
     const first = await make();
@@ -145,7 +145,7 @@ describe('a widget', () => {
     expect([await open(first.secret), await open(second.secret)]).toEqual([401, 201]);
   });
 
-  test('is an administrator’s', async () => {
+  test('is changed by administrators only', async () => {
     const { id } = await newWidget();
     for (const [method, path, body] of [
       ['POST', '/api/widgets', { name: 'Mine' }],

@@ -1,7 +1,7 @@
 import { Problem } from '@aether/http';
 import { NotFound, patchRow, type Queryable, type Transaction, type User } from '@aether/platform';
 
-/** The active agent that this user is. */
+/** The active agent with this user id. */
 export async function findAgent(on: Queryable, user: User | undefined): Promise<{ id: string } | undefined> {
   if (!user) return undefined;
   const [agent] = await on.query<{ id: string }>('select id from support.agents where user_id = $1 and is_active', [
@@ -10,7 +10,7 @@ export async function findAgent(on: Queryable, user: User | undefined): Promise<
   return agent;
 }
 
-/** As `findAgent`, for what only an agent may do. @throws Problem */
+/** As `findAgent`, for actions that are only for agents. @throws Problem */
 export async function requireAgent(on: Queryable, user: User | undefined): Promise<{ id: string }> {
   const agent = await findAgent(on, user);
   if (agent) return agent;
@@ -38,12 +38,12 @@ export type Agent = {
   /** Was seen at the console in the last two minutes. */
   is_here: boolean;
   is_active: boolean;
-  /** Whose team they are in. */
+  /** The widgets to whose teams the agent belongs. */
   widgets: { id: string; name: string }[];
   open_sessions: number;
 };
 
-/** An agent who was not seen for so long counts as absent, whatever their availability says. */
+/** An agent not seen for this long counts as absent, whatever their availability says. */
 export const seenWithin = "interval '2 minutes'";
 
 const agentColumns = `a.id, a.user_id, u.name, u.email, a.availability, coalesce(a.last_seen_at > now() - ${seenWithin}, false) as is_here, a.is_active,
@@ -94,7 +94,7 @@ export async function updateAgent(
   return getAgent(tx, id);
 }
 
-/** The console is open. */
+/** Records that the agent has the console open. */
 export async function noteSeen(on: Queryable, agentId: string): Promise<void> {
   await on.query('update support.agents set last_seen_at = now() where id = $1', [agentId]);
 }

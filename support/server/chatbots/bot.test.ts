@@ -20,7 +20,7 @@ const sunday = new Date('2026-11-22T10:00:00Z');
 const ask = (body: string, before: Said[] = []): Said[] => [...before, { author: 'visitor', body }];
 const saidBy = (body: string, at = monday, before: Said[] = []) => answer(rules, ask(body, before), at);
 
-test('it greets with its questions, or not at all', () => {
+test('a bot greets with its questions, or not at all', () => {
   expect(greet(rules)).toEqual([{ body: 'Hello!', choices: rules.questions.map(({ id, label }) => ({ id, label })) }]);
   expect(greet({ ...rules, greeting: null })).toEqual([]);
 });
@@ -29,23 +29,23 @@ test.each([
   ['Where is my PARCEL?', 'On its way.'],
   ['i want my money   back, please', 'Within 30 days.'],
   ['welche Grösse? Größe!', 'Within 30 days.'],
-  ['a refund for my parcel, the money back', 'Within 30 days.'], // more of its words
-])('%s is answered: %s', (question, said) => {
+  ['a refund for my parcel, the money back', 'Within 30 days.'], // more of this question's words
+])('the question %s gets the answer: %s', (question, said) => {
   expect(saidBy(question)).toEqual({ replies: [{ body: said, choices: null }], handler: 'bot' });
 });
 
-test('a keyword is a word, not a part of one', () => {
+test('a keyword matches a whole word, not a part of one', () => {
   expect(saidBy('I parcelled it').replies[0]?.body).toBe('I did not get that.');
 });
 
-test('a question that was picked is that question, if it was picked by its label', () => {
+test('a picked question is answered only if the message is its label', () => {
   const picked = (body: string) =>
     answer(rules, [{ author: 'visitor', body, question_id: 'refund' }], monday).replies[0]?.body;
   expect(picked('Money back')).toBe('Within 30 days.');
   expect(picked('Where is my parcel?')).toBe('On its way.');
 });
 
-test('who is not understood may pick, and the second time a person comes', () => {
+test('a visitor who is not understood may pick a question, and the second time is handed over to a person', () => {
   const first = saidBy('gibberish');
   expect(first).toMatchObject({ handler: 'bot', replies: [{ body: 'I did not get that.' }] });
   expect(first.replies[0]?.choices).toHaveLength(3);
@@ -58,7 +58,7 @@ test('who is not understood may pick, and the second time a person comes', () =>
   expect(saidBy('gibberish again', monday, understoodBetween).handler).toBe('bot');
 });
 
-test('a question that is for people hands over after its answer, and out of hours says so', () => {
+test('a question for people hands over after its answer, and outside office hours the bot says so', () => {
   expect(saidBy('a quote please')).toEqual({
     handler: 'agent',
     replies: [
@@ -70,7 +70,7 @@ test('a question that is for people hands over after its answer, and out of hour
   expect(handOver({ ...rules, office_hours: null }, sunday).replies[0]?.body).toBe('A person comes.');
 });
 
-test('it does not answer itself', () => {
+test('a bot does not answer itself', () => {
   expect(answer(rules, [{ author: 'bot', body: 'parcel' }], monday)).toEqual({ replies: [], handler: 'bot' });
 });
 
@@ -83,6 +83,6 @@ test.each([
   ],
   ['a zone that is none', { office_hours: { time_zone: 'Mars/Base', days: {} } }, 'time zone'],
   ['a field it does not know', { jokes: true }, 'jokes'],
-])('%s is refused', (_, given, named) => {
+])('rules with %s are refused', (_, given, named) => {
   expect(BotRulesSchema.safeParse(given).error?.message).toContain(named);
 });

@@ -1,23 +1,23 @@
 import type { Choice } from '../conversations/messages.ts';
 import { isOpenAt, type OfficeHours } from '../widgets/officehours.ts';
 
-/** What a chatbot says, as an administrator wrote it. */
+/** The rules of a chatbot, as an administrator wrote them. */
 export type BotRules = {
-  /** Its first words, above the questions. */
+  /** The greeting, above the questions. */
   greeting: string | null;
   questions: Question[];
-  /** When it does not understand. */
+  /** The reply when the bot does not understand. */
   fallback: string;
-  /** After so many of them in a row it hands over. */
+  /** After so many of those in a row the bot hands over. */
   fallbacks_max: number;
   hand_over_text: string;
-  /** When people answer; null: always. */
+  /** When people answer; null means always. */
   office_hours: OfficeHours | null;
   /** In place of `hand_over_text` when nobody is in the office. */
   out_of_hours_text: string;
 };
 
-/** `hand_over`: the answer is followed by a person. */
+/** `hand_over`: a person takes over after the answer. */
 export type Question = { id: string; label: string; keywords: string[]; answer: string; hand_over: boolean };
 
 /** A message as the bot sees it; `question_id` when a question was picked. */
@@ -29,13 +29,13 @@ export type BotTurn = { replies: BotReply[]; handler: 'bot' | 'agent' };
 const choicesOf = (rules: BotRules): Choice[] | null =>
   rules.questions.length === 0 ? null : rules.questions.map(({ id, label }) => ({ id, label }));
 
-/** What the bot says before anything was asked. */
+/** The bot's greeting before any question. */
 export function greet(rules: BotRules): BotReply[] {
   return rules.greeting === null ? [] : [{ body: rules.greeting, choices: choicesOf(rules) }];
 }
 
 /**
- * What the bot answers to the last message of a conversation. The same conversation at the same moment has the same answer.
+ * The bot's answer to the last message of a conversation. The same conversation at the same moment has the same answer.
  *
  * @param conversation in order; the last message is the visitor's.
  */
@@ -51,14 +51,14 @@ export function answer(rules: BotRules, conversation: Said[], at: Date): BotTurn
   return { replies: [{ body: rules.fallback, choices: choicesOf(rules) }], handler: 'bot' };
 }
 
-/** The bot's last words: a person goes on, now or when the office opens. */
+/** The bot's last words: a person takes over, now or when the office opens. */
 export function handOver(rules: BotRules, at: Date, before: BotReply[] = []): BotTurn {
   const isOpen = rules.office_hours === null || isOpenAt(rules.office_hours, at);
   const body = isOpen ? rules.hand_over_text : rules.out_of_hours_text;
   return { replies: [...before, { body, choices: null }], handler: 'agent' };
 }
 
-/** The question that was picked; else the one of whose keywords most letters stand in the message, the first of equals. */
+/** The picked question; otherwise the one whose keywords cover the most letters of the message, the first of equals. */
 function findQuestion(questions: Question[], { body, question_id }: Said): Question | undefined {
   const picked = questions.find(({ id, label }) => id === question_id && label === body);
   if (picked) return picked;
@@ -74,7 +74,7 @@ function findQuestion(questions: Question[], { body, question_id }: Said): Quest
   return best?.question;
 }
 
-/** Lower case, without accents, and with one space for whatever is no letter and no number. */
+/** Lower case, without accents, and with one space for every run of characters that are neither letters nor digits. */
 const plain = (text: string) =>
   text
     .normalize('NFKD')

@@ -32,7 +32,7 @@ const QuestionSchema = object({
   hand_over: z.boolean().default(false),
 });
 
-/** What an administrator may write, with a default for what is left out. */
+/** The rules that an administrator writes, with defaults for omitted fields. */
 export const BotRulesSchema = object({
   greeting: text({ charactersMax: answerMax }).nullable().default(null),
   questions: z

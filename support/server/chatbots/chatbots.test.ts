@@ -37,7 +37,7 @@ const bodiesOf = async (visitor: { call: TestSupport['call'] }) =>
   );
 
 describe('a visitor who meets a chatbot', () => {
-  test('is greeted, answered in the same moment, and sees that it is the bot', async () => {
+  test('is greeted, is answered at once, and sees that the bot is a bot', async () => {
     await goLive(await create());
     const visitor = await visit(app);
     await visitor.say('where is my parcel');
@@ -50,14 +50,14 @@ describe('a visitor who meets a chatbot', () => {
     ]);
   });
 
-  test('who sends a message twice is answered once', async () => {
+  test('who sends a message twice gets one answer', async () => {
     await goLive(await create());
     const visitor = await visit(app);
     await Promise.all(Array.from({ length: 10 }, () => visitor.say('parcel', 'once')));
     expect(await bodiesOf(visitor)).toEqual(['bot: Hello!', 'visitor: parcel', 'bot: On its way.']);
   });
 
-  test('picks a question, or is handed over by one', async () => {
+  test('picks a question, or is handed over to a person by one', async () => {
     await goLive(await create());
     const visitor = await visit(app);
     const pick = (client_id: string, question_id: string, body: string) =>
@@ -71,12 +71,12 @@ describe('a visitor who meets a chatbot', () => {
     expect(inbox.body.sessions.map(({ id }: { id: string }) => id)).toContain(visitor.id);
   });
 
-  test('asks for a person in one click, once however often, and the bot says no more', async () => {
+  test('asks for a person with one click, is handed over once however often they click, and hears no more from the bot', async () => {
     await goLive(await create());
     const countBot = async () => (await asPriya('GET', '/api/inbox/counts')).body.bot;
     const before = await countBot();
     const visitor = await visit(app);
-    expect(await countBot()).toBe(before); // who was only greeted has asked nothing
+    expect(await countBot()).toBe(before); // a visitor who was only greeted has asked nothing
     const asked = await Promise.all(Array.from({ length: 5 }, () => visitor.call('POST', 'hand-over', {})));
     expect(asked.map(({ status, body }) => [status, body.handler])).toEqual(Array(5).fill([200, 'agent']));
     await visitor.say('parcel');
@@ -86,7 +86,7 @@ describe('a visitor who meets a chatbot', () => {
     expect(body.session.waiting_since).not.toBeNull();
   });
 
-  test('that was switched off meanwhile is handed to people with the next message', async () => {
+  test('whose bot was switched off meanwhile is handed to people with the next message', async () => {
     const bot = await create();
     await goLive(bot);
     const visitor = await visit(app);
@@ -96,7 +96,7 @@ describe('a visitor who meets a chatbot', () => {
     expect((await bodiesOf(visitor)).at(-1)).toBe('visitor: parcel');
   });
 
-  test('has an agent who takes over: the bot says no more', async () => {
+  test('whose conversation an agent takes over hears no more from the bot', async () => {
     await goLive(await create());
     const visitor = await visit(app);
     await visitor.say('gibberish');
@@ -107,7 +107,7 @@ describe('a visitor who meets a chatbot', () => {
 });
 
 describe('an administrator', () => {
-  test('lets one chatbot of a widget be live: the other is switched off, also of two at once', async () => {
+  test('makes one chatbot of a widget live and thereby switches the other off, also when two are made live at once', async () => {
     const [one, two] = [await create({ name: 'One' }), await create({ name: 'Two' })];
     const answers = await Promise.all([goLive(one), goLive(two)]);
     expect(answers.map(({ status }) => status)).toContain(200);
@@ -115,7 +115,7 @@ describe('an administrator', () => {
     expect(body.chatbots.filter(({ is_live }: { is_live: boolean }) => is_live)).toHaveLength(1);
   });
 
-  test('does not write over what another has written', async () => {
+  test('with an older version does not overwrite another administrator’s changes', async () => {
     const bot = await create();
     const change = (name: string, expected_version: number) =>
       asAdmin('PATCH', `/api/chatbots/${bot.id}`, { name, expected_version });
@@ -126,7 +126,7 @@ describe('an administrator', () => {
     });
   });
 
-  test('tries rules that are not stored; an agent may try and not write', async () => {
+  test('tries rules that are not stored; an agent may try rules and not change them', async () => {
     const preview = (conversation: object[]) => asPriya('POST', '/api/chatbots/preview', { rules, conversation });
     expect((await preview([])).body.replies[0].body).toBe('Hello!');
     expect((await preview([{ author: 'visitor', body: 'a quote' }])).body).toMatchObject({ handler: 'agent' });

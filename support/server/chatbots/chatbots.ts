@@ -9,7 +9,7 @@ export type Chatbot = {
   widget: { id: string; name: string };
   name: string;
   rules: BotRules;
-  /** Speaks for its widget; at most one does. */
+  /** The chatbot that answers for its widget; at most one per widget. */
   is_live: boolean;
   version: number;
 };
@@ -28,7 +28,7 @@ export async function getChatbot(on: Queryable, id: string): Promise<Chatbot> {
   return bot;
 }
 
-/** Not live yet. @throws NotFound when there is no such widget */
+/** Creates a chatbot that is not live yet. @throws NotFound when the widget does not exist */
 export async function createChatbot(
   tx: Transaction,
   { widget_id, name, rules }: { widget_id: string; name: string; rules: BotRules },
@@ -42,7 +42,7 @@ export async function createChatbot(
   return getChatbot(tx, (made as { id: string }).id);
 }
 
-/** Who goes live takes the place of the one that was. @throws NotFound, VersionConflict */
+/** Changes a chatbot; one that goes live replaces the live one. @throws NotFound, VersionConflict */
 export async function updateChatbot(
   tx: Transaction,
   id: string,
@@ -55,7 +55,7 @@ export async function updateChatbot(
   if (!held) throw new NotFound('chatbot');
   if (held.version !== expected_version) throw new VersionConflict('chatbot', expected_version, held.version);
   if (change.is_live) {
-    // Two that go live at once: the second waits here, and then switches the first off.
+    // If two go live at once, the second waits here and then switches the first off.
     await tx.query('select from support.widgets where id = $1 for no key update', [held.widget_id]);
     await tx.query('update support.chatbots set is_live = false where widget_id = $1 and is_live and id <> $2', [
       held.widget_id,
@@ -73,7 +73,7 @@ export async function deleteChatbot(tx: Transaction, id: string): Promise<void> 
   if (gone.length === 0) throw new NotFound('chatbot');
 }
 
-/** The chatbot that speaks for a widget. */
+/** The live chatbot of a widget. */
 export async function findLiveBot(
   on: Queryable,
   widgetId: string,
@@ -85,12 +85,12 @@ export async function findLiveBot(
   return bot;
 }
 
-/** The bot's first words in a session that has just been opened. */
+/** The bot's greeting in a session that was just opened. */
 export async function greetVisitor(tx: Transaction, held: LockedSession, rules: BotRules): Promise<void> {
   await say(tx, held, greet(rules), 'greeting');
 }
 
-/** The bot answers what the visitor has just said, in the same transaction: once, and before anything else is said. */
+/** The bot answers the visitor's latest message in the same transaction: once, and before any other message. */
 export async function answerVisitor(
   tx: Transaction,
   held: LockedSession,
@@ -110,9 +110,9 @@ export async function answerVisitor(
 }
 
 /**
- * The visitor asks for a person. A bot says its last words; who talks to a person already changes nothing.
+ * The visitor asks for a person. A bot says its last words; for a visitor who already talks to a person nothing changes.
  *
- * @param held by the transaction, and active.
+ * @param held the session, held by the transaction and active.
  */
 export async function handOverToAgent(tx: Transaction, held: LockedSession, at = new Date()): Promise<void> {
   if (held.handler === 'agent') return;
@@ -139,7 +139,7 @@ async function say(tx: Transaction, held: LockedSession, replies: BotReply[], na
     );
 }
 
-/** What the bot would say, of rules that need not be stored. */
+/** The bot's answer under rules that need not be stored. */
 export function previewChatbot(rules: BotRules, conversation: Said[], at: Date) {
   return conversation.length === 0
     ? { replies: greet(rules), handler: 'bot' as const }

@@ -53,14 +53,14 @@ describe('on the shared database', () => {
     });
   });
 
-  test('a tier raised in Foundation is there with the next request', async () => {
+  test('a tier raised in Foundation appears with the next request', async () => {
     await app.foundation.updateCustomer(customer.id, { account_tier: 'premium' });
     expect((await app.call('GET', contextPath)).body.customer.account_tier).toBe('premium');
   });
 
-  test('it is one query, besides the one that finds out who asks', async () => {
+  test('the context takes one query, besides the one that identifies the caller', async () => {
     const query = vi.spyOn(pg.Client.prototype, 'query');
-    // Subscriptions and signals, which run meanwhile, ask of sync.*, and listen.
+    // Subscriptions and signals, which run meanwhile, query sync.* and listen.
     const asked = () => {
       const texts = query.mock.calls.map(([statement]) => (statement as { text?: string }).text ?? String(statement));
       return texts.filter((text) => /from platform\./.test(text));
@@ -73,7 +73,7 @@ describe('on the shared database', () => {
     query.mockRestore();
   });
 
-  test('of nobody is 404, of what is no address 422', async () => {
+  test('the context of an unknown address is 404, and of a malformed one 422', async () => {
     expect((await app.call('GET', '/api/customers/context?email=nobody@example.com')).status).toBe(404);
     const { status, body } = await app.call('GET', '/api/customers/context?email=nobody');
     expect([status, body.code, body.errors[0].in]).toEqual([422, 'invalid-email', 'query']);
@@ -81,13 +81,13 @@ describe('on the shared database', () => {
   });
 });
 
-describe('over HTTP, when FOUNDATION_API_URL is set', () => {
+describe('a context over HTTP, with FOUNDATION_API_URL', () => {
   const closers: (() => void)[] = [];
   afterAll(() => {
     for (const close of closers) close();
   });
 
-  /** A Foundation that answers as told; `requests` holds what it was asked. */
+  /** A Foundation that answers as the test says; `requests` holds the requests that it got. */
   async function startFoundation(
     answer: RequestListener,
   ): Promise<{ url: string; requests: { path: string; authorization?: string }[] }> {
@@ -105,7 +105,7 @@ describe('over HTTP, when FOUNDATION_API_URL is set', () => {
     return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, requests };
   }
 
-  test('the same context comes from there, with a token of our own that is fetched once and only reads contexts', async () => {
+  test('has the same content, and one token of Support’s own, fetched once, that only reads contexts', async () => {
     const before = app.issuer.grants().length;
     const { url, requests } = await startFoundation((_, response) => {
       response
@@ -131,7 +131,7 @@ describe('over HTTP, when FOUNDATION_API_URL is set', () => {
     expect(app.issuer.grants().slice(before)).toEqual(['context.read']);
   });
 
-  test('a token that Foundation refuses is replaced by the next request', async () => {
+  test('replaces a token that Foundation refuses at the next request', async () => {
     let isRefusing = true;
     const { url, requests } = await startFoundation((_, response) =>
       isRefusing
@@ -147,7 +147,7 @@ describe('over HTTP, when FOUNDATION_API_URL is set', () => {
     expect(requests[1]?.authorization).not.toBe(requests[0]?.authorization);
   });
 
-  test('without a token Foundation is not asked; that counts as its failure', async () => {
+  test('counts a failure to get a token as a failure of Foundation', async () => {
     const { url, requests } = await startFoundation((_, response) => response.end());
     const call = await app.startAnother({ FOUNDATION_API_URL: url });
     app.issuer.refuse(true);
@@ -209,7 +209,7 @@ describe('over HTTP, when FOUNDATION_API_URL is set', () => {
         response.writeHead(302, { Location: 'http://127.0.0.1:1/' }).end(),
       /could not be asked/,
     ],
-  ])('a Foundation that %s leaves a partial context that says so', async (_, answer, reason) => {
+  ])('is partial and says why when Foundation %s', async (_, answer, reason) => {
     const { url } = await startFoundation(answer as RequestListener);
     const call = await app.startAnother({ FOUNDATION_API_URL: url });
     const { status, body } = await call('GET', contextPath);
@@ -219,7 +219,7 @@ describe('over HTTP, when FOUNDATION_API_URL is set', () => {
   });
 
   test.each([500, 404])(
-    'after five failures in a row (%i) Foundation is left alone, and the agent still gets an answer',
+    'comes without Foundation after five failures in a row (%i), and the agent still gets an answer',
     async (status) => {
       const { url, requests } = await startFoundation((_, response) => response.writeHead(status).end());
       const call = await app.startAnother({ FOUNDATION_API_URL: url });
@@ -236,7 +236,7 @@ describe('over HTTP, when FOUNDATION_API_URL is set', () => {
     'https://user:secret@foundation.internal',
     'https://foundation.internal/?key=1',
     'https://foundation.internal/#crm',
-  ])('%s, which is no plain address, is refused at start', async (url) => {
+  ])('refuses the address %s at start, because it is more than a host and a path', async (url) => {
     const refused = app.startAnother({ FOUNDATION_API_URL: url });
     await expect(refused).rejects.toThrow(/FOUNDATION_API_URL/);
     await expect(refused).rejects.not.toThrow(/secret/);

@@ -3,7 +3,7 @@ import type { Company, Customer, CustomerContext, PlatformDb, Queryable } from '
 import { serviceToken } from '@aether/signin';
 import { type CrmContext, connectFoundation, type Missing, missingReasons, type Recent } from './foundation.ts';
 
-/** Who is asking, for the agent: the customer, the company, and what the CRM knows. */
+/** The context of a visitor for the agent: the customer, the company, and the CRM's data. */
 export type Context = {
   customer: Customer;
   company: Pick<Company, 'id' | 'name' | 'domain'> | null;
@@ -11,28 +11,28 @@ export type Context = {
   crm: CrmContext | null;
   partial: boolean;
   missing: 'crm'[];
-  /** In words, when it is partial. */
+  /** A sentence for the agent when the context is partial. */
   reason: string | null;
 };
 
 export type ContextReader = {
-  /** @throws InvalidEmail @returns null when nobody is known by this address. */
+  /** @throws InvalidEmail @returns null when no customer has this address. */
   byEmail(email: string): Promise<Context | null>;
-  /** The id of a customer who was merged into another finds that other. @returns null when there is no such customer. */
+  /** The id of a merged customer finds the surviving one. @returns null when the customer does not exist. */
   byId(id: string): Promise<Context | null>;
-  /** What was done last, the newest first; `reason` says in words why it is missing. */
+  /** The latest activities, the newest first; `reason` is a sentence that says why they are missing. */
   recent(customerId: string): Promise<{ recent: Recent[]; reason: string | null }>;
-  /** Whether what the CRM shows of itself in this database is Foundation's. */
+  /** Whether the CRM's tables of this database are Foundation's. */
   isShared: boolean;
 };
 
 const recentMax = 5;
-/** All that Support asks of Foundation over HTTP. */
+/** Everything that Support asks Foundation over HTTP. */
 const contextScope: Scope = 'context.read';
 
 /**
- * How this deployment reads a context: in one query of the shared database, or, with FOUNDATION_API_URL, the CRM's part
- * over HTTP, where it may be missing and then says so.
+ * How this deployment reads a context: in one query of the shared database, or, with FOUNDATION_API_URL, with the CRM's part
+ * over HTTP, where it may be missing; the context then says so.
  */
 export function contextReader(db: PlatformDb, variables: Record<string, string | undefined>, log: Log): ContextReader {
   const { FOUNDATION_API_URL: url, FOUNDATION_API_SCOPE: scope } = variables;

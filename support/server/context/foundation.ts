@@ -5,7 +5,7 @@ import { BrokenCircuitError, ConsecutiveBreaker, circuitBreaker, handleAll } fro
 
 export type CrmContext = z.output<typeof CrmContextSchema>;
 
-/** Why the CRM's part of a context is missing, in words for the agent. */
+/** A sentence for the agent that says why the CRM's part of a context is missing. */
 export const missingReasons = {
   'unknown-customer': 'Foundation does not know this customer.',
   timeout: 'Foundation did not answer in time.',
@@ -14,7 +14,7 @@ export const missingReasons = {
 } as const;
 export type MissingReason = keyof typeof missingReasons;
 
-/** What was done for a customer, by whom; not what was written. */
+/** The kind, time and author of an activity for a customer, without its text. */
 export type Recent = { type: string; occurred_at: Date; app: string; name: string | null };
 
 export type Missing = { missing: MissingReason; cause?: unknown };
@@ -38,8 +38,8 @@ const ContextSchema = z.object({
 });
 
 /**
- * Asks Foundation over HTTP for what it knows of a customer. One request takes at most 800 ms. After five failures in a row
- * Foundation is not asked for five seconds, then once to see whether it is back.
+ * Asks Foundation over HTTP for its data about a customer. One request takes at most 800 ms. After five failures in a row
+ * Foundation gets no request for five seconds, and then one to see whether it is back.
  *
  * @param url FOUNDATION_API_URL, such as https://foundation.internal
  * @param token this app's own access token for Foundation; failing to get one counts as a failure of Foundation.
@@ -52,7 +52,7 @@ export function connectFoundation({ url, token }: { url: string; token: ServiceT
     breaker: new ConsecutiveBreaker(failuresInARow),
   });
 
-  /** @throws when Foundation does not answer as it should */
+  /** @throws when Foundation does not answer with a context */
   async function fetchOf(customerId: string): Promise<unknown> {
     const signal = AbortSignal.timeout(timeoutMs);
     const { trace } = readCause();
@@ -62,10 +62,10 @@ export function connectFoundation({ url, token }: { url: string; token: ServiceT
         Authorization: `Bearer ${await inTime(token.get(), signal)}`,
         ...(trace && { traceparent: trace }),
       },
-      redirect: 'error', // the token is for this address
+      redirect: 'error', // the token is for this address alone
       signal,
     });
-    if (response.status === 401) token.drop(); // the provider has new keys, or withdrew the token: the next request gets a new one
+    if (response.status === 401) token.drop(); // the provider has new keys, or withdrew the token: the next request fetches a new one
     const isProblem = response.headers.get('content-type')?.startsWith('application/problem+json');
     if (!response.ok && !(response.status === 404 && isProblem)) {
       await response.body?.cancel();
@@ -73,7 +73,7 @@ export function connectFoundation({ url, token }: { url: string; token: ServiceT
     }
     const body = JSON.parse(await readText(response));
     if (response.ok) return body;
-    // A proxy answers 404 as well, and so does a Foundation that lacks the route.
+    // A proxy may also answer 404, and so does a Foundation that lacks the route.
     const { code } = ProblemSchema.parse(body);
     if (code !== 'not-found') throw new Error(`Foundation answered 404 ${code}`);
     return unknownCustomer;

@@ -16,7 +16,7 @@ beforeAll(async () => {
   atEnd(worker.close);
 });
 
-/** Foundation wins a deal of this customer and gives the tier, as its server does. */
+/** Foundation wins a deal of this customer and raises the tier, as its server does. */
 async function winDeal(customerId: string, name: string, tier: string) {
   await app.foundation.transaction({ actor: 'maya' }, async (tx) => {
     const [stage] = await tx.query<{ id: number; pipeline_id: number }>(
@@ -40,13 +40,13 @@ async function winDeal(customerId: string, name: string, tier: string) {
 }
 
 const panelOf = async (id: string) => (await asPriya('GET', `/api/sessions/${id}/context`)).body;
-/** Once the log has it. */
+/** Settles once the log has the change. */
 async function until<Value>(read: () => Promise<Value>, isSo: (value: Value) => boolean): Promise<Value> {
   for (let value = await read(); ; value = await read()) if (isSo(value)) return value;
 }
 
 describe('the panel beside a conversation', () => {
-  test('says who it is, what the CRM knows, and what was before', async () => {
+  test('shows the customer, the CRM’s data and the past conversations', async () => {
     const company = await app.foundation.createCompany({ name: 'Acme', domain: 'acme.example' });
     const known = await app.foundation.createCustomer({
       email: 'wile@acme.example',
@@ -80,7 +80,7 @@ describe('the panel beside a conversation', () => {
     ]);
   });
 
-  test('says since when the tier is what it is, by whom, and which deal gave it', async () => {
+  test('shows since when the tier holds, its author, and the deal that gave it', async () => {
     const visitor = await visit(app, { email: 'gold@acme.example' });
     const customer = await app.foundation.getCustomerByEmail('gold@acme.example');
     expect((await panelOf(visitor.id)).tier).toBeNull();
@@ -99,7 +99,7 @@ describe('the panel beside a conversation', () => {
     expect(Date.parse(tier.event.numbered_at)).toBeGreaterThanOrEqual(Date.parse(tier.event.occurred_at));
   });
 
-  test('does not say that a deal gave a tier which somebody gave by hand', async () => {
+  test('names no deal for a tier that a person set by hand', async () => {
     const visitor = await visit(app, { email: 'hand@acme.example' });
     const customer = await app.foundation.getCustomerByEmail('hand@acme.example');
     await app.foundation.updateCustomer(customer?.id as string, { account_tier: 'premium' }, { actor: 'maya' });
@@ -110,7 +110,7 @@ describe('the panel beside a conversation', () => {
     expect(tier).toMatchObject({ value: 'premium', deal: null });
   });
 
-  test('of a visitor who has not said who they are has nothing to say', async () => {
+  test('of a visitor who has not given an address is empty', async () => {
     await app.support.query(`update support.widgets set settings = '{"ask":"never"}' where key = 'test-widget'`);
     const opened = await app.callAnonymously('POST', '/api/widgets/test-widget/sessions', {});
     expect(opened.status).toBe(201);
@@ -122,7 +122,7 @@ describe('the panel beside a conversation', () => {
     });
   });
 
-  test('over HTTP has what Foundation says of its own, and reads none of it here', async () => {
+  test('over HTTP shows the CRM’s data from Foundation, and reads none of it from this database', async () => {
     const visitor = await visit(app, { email: 'remote@acme.example' });
     const customer = await app.foundation.getCustomerByEmail('remote@acme.example');
     const id = customer?.id as string;
@@ -157,7 +157,7 @@ describe('the panel beside a conversation', () => {
     expect(partial.reason).toMatch(/could not be asked/);
   });
 
-  test('without Foundation says so, and shows what it has', async () => {
+  test('without Foundation says so, and shows Support’s own data', async () => {
     const call = await app.startAnother({ FOUNDATION_API_URL: 'http://127.0.0.1:9' });
     const visitor = await visit(app, { email: 'partial@acme.example', name: 'Part' });
     const { body } = await call('GET', `/api/sessions/${visitor.id}/context`);
@@ -166,8 +166,8 @@ describe('the panel beside a conversation', () => {
   });
 });
 
-describe('what Support owns of a customer', () => {
-  test('is changed here, with the version one saw; what it does not own is not', async () => {
+describe('a customer’s Support fields', () => {
+  test('are changed here under the version that the agent saw, and a field of Foundation’s is refused', async () => {
     const { id, version } = await app.foundation.createCustomer({ email: 'own@acme.example', name: 'Own' });
     const change = (body: object) => asPriya('PATCH', `/api/customers/${id}`, { expected_version: version, ...body });
     expect((await change({ preferred_language: 'pt-BR', timezone: 'Europe/Lisbon' })).body.customer).toMatchObject({
@@ -185,7 +185,7 @@ describe('what Support owns of a customer', () => {
   test.each([
     ['preferred_language', 'not a language'],
     ['timezone', 'Mars/Base'],
-  ])('%s must be one', async (field, value) => {
+  ])('refuse a %s that does not exist', async (field, value) => {
     const { id, version } = await app.foundation.createCustomer({ email: `${field}@acme.example`, name: 'Own' });
     expect(await asPriya('PATCH', `/api/customers/${id}`, { [field]: value, expected_version: version })).toMatchObject(
       { status: 422, body: { errors: [{ field }] } },
@@ -193,7 +193,7 @@ describe('what Support owns of a customer', () => {
   });
 });
 
-test('the palette finds open conversations by who they say they are, and customers', async () => {
+test('the palette finds open conversations by the name that visitors gave, and customers', async () => {
   const visitor = await visit(app, { email: 'zelda@find.example', name: 'Zelda Findable' });
   await visitor.say('hello');
   const { body } = await asPriya('GET', '/api/search?q=zelda%20find');

@@ -5,11 +5,11 @@ import { getSession } from '../conversations/sessions.ts';
 import type { Context, ContextReader } from './context.ts';
 import type { Recent } from './foundation.ts';
 
-/** Why a customer has the tier they have: the change, and the event that told of it. */
+/** Why a customer has the current tier: the change, and the event that records it. */
 export type TierTrace = {
   value: string | null;
   since: Date;
-  /** The deal whose winning gave it. */
+  /** The deal that gave the tier when it was won. */
   deal: { name: string } | null;
   by: { app: string; name: string | null };
   event: {
@@ -28,15 +28,15 @@ export type PastSession = {
   ended_at: Date | null;
   resolved: boolean | null;
   message_count: number;
-  /** What the visitor asked first. */
+  /** The visitor's first question. */
   summary: string | null;
 };
 
-/** What stands beside a conversation: who it is, what the CRM knows, what was before. */
+/** The panel beside a conversation: the customer, the CRM's data, the past conversations. */
 export type Panel = {
-  /** null: without a conversation. */
+  /** null: the panel is of a customer, without a conversation. */
   identity: 'claimed' | 'verified' | null;
-  /** null: the visitor has not said who they are. */
+  /** null: the visitor has not given an address. */
   context: Context | null;
   /** Every address of the customer, the primary one first. */
   addresses: Address[];
@@ -50,7 +50,7 @@ export type Panel = {
 const sessionsMax = 10;
 const callsMax = 5;
 
-/** Beside this conversation. @throws NotFound, Problem 403 */
+/** The panel beside this conversation. @throws NotFound, Problem 403 */
 export async function readSessionPanel(
   db: PlatformDb,
   readContext: ContextReader,
@@ -66,7 +66,7 @@ export async function readSessionPanel(
   };
 }
 
-/** Of a customer, without a conversation; past ones as far as the reader may read them. @throws NotFound */
+/** The panel of a customer, without a conversation; past ones only as far as the reader may read them. @throws NotFound */
 export async function readPanel(
   db: PlatformDb,
   readContext: ContextReader,
@@ -74,7 +74,7 @@ export async function readPanel(
   customerId: string,
   { identity = null, sessionId }: { identity?: Panel['identity']; sessionId?: string } = {},
 ): Promise<Panel> {
-  const read_at = await readClock(db); // before all the rest: what is shown is at least as new
+  const read_at = await readClock(db); // read first: everything shown is at least as new
   const found = await readContext.byId(customerId);
   if (!found) throw new NotFound('customer');
   const { id } = found.customer;
@@ -107,7 +107,7 @@ async function readClock(on: Queryable): Promise<Date> {
 const dealThatGave = `(select g.deal_name from crm.tier_grants g
         where g.customer_id = e.row_id::uuid and g.customer_version = e.version)`;
 
-/** From the newest event that tells of the tier; null when the log does not go back so far, or nobody ever gave one. */
+/** From the newest event that records the tier; null when the log does not go back so far, or the tier was never set. */
 async function readTier(
   on: Queryable,
   customerId: string,

@@ -2,7 +2,7 @@ import { type App, createStaffRoute, jsonBody, line, object, problems, text, uui
 import { NotFound, type PlatformDb, patchRow, type Queryable } from '@aether/platform';
 import { requireAgent } from '../agents/agents.ts';
 
-/** Answers that agents give often, behind a word. */
+/** Answers that agents give often, each behind a shortcut. */
 export type CannedAnswer = { id: string; shortcut: string; title: string; body: string };
 
 const CannedAnswerSchema = z
@@ -72,7 +72,7 @@ const remove = createStaffRoute({
 const answersMax = 500;
 const columns = 'id, shortcut, title, body';
 
-/** Adds what reads and writes canned answers: all agents share them. */
+/** Adds the routes that read and write canned answers: all agents share them. */
 export function addCannedAnswerRoutes(app: App, db: PlatformDb) {
   return app
     .openapi(list, async (c) => c.json({ canned_answers: await listAnswers(db, c.req.valid('query').search) }, 200))

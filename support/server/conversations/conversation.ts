@@ -12,16 +12,19 @@ import { addEntry, type Entry } from './entries.ts';
 import { addMessage, type Message } from './messages.ts';
 import { getSession, type LockedSession, lockSession, type Session, SessionEnded } from './sessions.ts';
 
-/** What agents do with a conversation. Each holds the session to the end of the transaction: of two who claim it at once one has it. */
+/**
+ * Agents' actions on a conversation. Each holds the session to the end of the transaction: of two agents who claim it at once one gets
+ * it.
+ */
 
-/** Look who has it; take it over only if they agree. */
+/** See who has it; take it over only after they agree. */
 export class SessionClaimed extends PlatformError {
   constructor(name: string) {
     super('session-claimed', 409, `${name} has this conversation. Take it over if you are to go on with it.`);
   }
 }
 
-/** Choose another agent: this one does not work here any more. */
+/** Choose another agent: this one has left. */
 export class AgentInactive extends PlatformError {
   constructor() {
     super('agent-inactive', 409, 'This agent is not active any more. Choose another one.');
@@ -35,9 +38,9 @@ async function lockActive(tx: Transaction, id: string): Promise<LockedSession> {
 }
 
 /**
- * Makes it this agent's. Who has it already changes nothing.
+ * Assigns the conversation to this agent. If the agent already has it, nothing changes.
  *
- * @param takeOver also from another agent.
+ * @param takeOver also when another agent has it.
  * @throws NotFound, SessionEnded, SessionClaimed
  */
 export async function claimSession(
@@ -85,9 +88,9 @@ async function nameOf(tx: Transaction, agentId: string): Promise<string> {
 }
 
 /**
- * Gives it to an agent, or back to everybody.
+ * Assigns the conversation to an agent, or returns it to everybody.
  *
- * @param note for who gets it.
+ * @param note for the agent who gets it.
  * @throws NotFound, SessionEnded, AgentInactive
  */
 export async function assignSession(
@@ -111,7 +114,7 @@ export async function assignSession(
   return getSession(tx, id);
 }
 
-/** Out of the inbox until then, or until the visitor writes. @param until null: back at once. @throws NotFound, SessionEnded */
+/** Hides it from the inbox until then, or until the visitor writes. @param until null: back at once. @throws NotFound, SessionEnded */
 export async function snoozeSession(
   tx: Transaction,
   id: string,
@@ -128,7 +131,7 @@ export async function snoozeSession(
   return getSession(tx, id);
 }
 
-/** An agent answers; an unassigned conversation is theirs from then on. @throws NotFound, SessionEnded, SessionClaimed, ClientIdReused */
+/** An agent answers; an unassigned conversation becomes theirs. @throws NotFound, SessionEnded, SessionClaimed, ClientIdReused */
 export async function replyTo(
   tx: Transaction,
   id: string,
@@ -148,7 +151,7 @@ export async function replyTo(
   return message;
 }
 
-/** For agents' eyes only; also after the end. Sent again with its client_id it is noted once. @throws NotFound, ClientIdReused */
+/** A note for agents' eyes only; also after the end. A repetition with the same client_id adds nothing. @throws NotFound, ClientIdReused */
 export async function noteOn(
   tx: Transaction,
   id: string,
@@ -161,10 +164,10 @@ export async function noteOn(
 }
 
 /**
- * Ends a session and tells the CRM: one activity, however often this is repeated.
+ * Ends a session and adds one activity to the CRM, however often this is repeated.
  *
- * @param summary what it was about, for the CRM's timeline; by default what the visitor asked first.
- * @param agentId who ends it.
+ * @param summary the subject for the CRM's timeline; by default the visitor's first question.
+ * @param agentId the agent who ends it.
  * @param endsAnybodys also when another agent has it.
  * @throws NotFound, SessionClaimed; SessionEnded when it was ended with another result or summary before.
  */

@@ -2,15 +2,17 @@ import type { Transaction } from '@aether/platform';
 
 export const summaryCharactersMax = 400;
 
-/** How a conversation ended: `summary` is what the agent wrote that it was about. */
+/** How a conversation ended: `summary` is the agent's own description of its subject. */
 export type Ending = { id: string; resolved: boolean; summary?: string; agentId?: string };
 
 /**
- * Ends conversations that are open, and tells the CRM: one activity each, whether or not Foundation has given the customer a number. It says
- * “resolved” only if the agent resolved it, and “unverified” if the visitor only typed the customer's address. An erased customer accepts no
- * new activity, so the CRM is told nothing.
+ * Ends open conversations, and adds one activity each to the CRM, whether or not Foundation has given the customer a number. The activity
+ * says
+ * “resolved” only if the agent resolved it, and “unverified” if the visitor only typed the customer's address. An erased customer accepts
+ * no
+ * new activity, so the CRM gets none.
  *
- * @param tx holds them.
+ * @param tx holds the sessions.
  */
 export async function writeEndings(tx: Transaction, endings: Ending[]): Promise<void> {
   const rows = [JSON.stringify(endings)];
@@ -19,7 +21,7 @@ export async function writeEndings(tx: Transaction, endings: Ending[]): Promise<
      from jsonb_to_recordset($1::jsonb) as e (id uuid, resolved boolean) where s.id = e.id`,
     rows,
   );
-  // The summary is kept here too: Support may not read what it has told the CRM.
+  // The summary is kept here too: Support may not read its own activities in the CRM.
   await tx.query(
     `insert into support.session_entries (session_id, kind, agent_id, body)
      select e.id, 'ended', e."agentId", e.summary from jsonb_to_recordset($1::jsonb) as e (id uuid, "agentId" uuid, summary text)`,
@@ -45,7 +47,7 @@ export async function writeEndings(tx: Transaction, endings: Ending[]): Promise<
   );
 }
 
-/** What the agent who ended it wrote that it was about. */
+/** The agent's own description of the subject. */
 export async function readSummary(tx: Transaction, id: string): Promise<string | null> {
   const [entry] = await tx.query<{ body: string | null }>(
     `select body from support.session_entries where session_id = $1 and kind = 'ended'`,

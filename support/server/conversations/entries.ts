@@ -1,6 +1,6 @@
 import type { Queryable, Transaction } from '@aether/platform';
 
-/** What an agent noted or did in a conversation, and what was found out of the visitor. The visitor sees none of it. */
+/** An agent's note or action in a conversation, or a finding about the visitor. The visitor sees none of it. */
 export type Entry = {
   id: string;
   kind:
@@ -25,7 +25,7 @@ const entryColumns = `e.id, e.kind, case when a.id is not null then jsonb_build_
 const entryTables = `support.session_entries e left join support.agents a on a.id = e.agent_id left join platform.users u on u.id = a.user_id
   left join support.agents b on b.id = e.to_agent_id left join platform.users v on v.id = b.user_id`;
 
-/** Writes an entry; with a client_id that was used before, it is that entry. */
+/** Writes an entry; if the client_id was used before, it returns that entry. */
 export async function addEntry(
   tx: Transaction,
   sessionId: string,
@@ -45,7 +45,7 @@ export async function addEntry(
   return entry as Entry;
 }
 
-/** Beyond this only the newest are given. */
+/** Of more entries than this only the newest are returned. */
 const entriesMax = 500;
 
 /** In the order in which they were made. */

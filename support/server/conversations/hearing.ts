@@ -2,16 +2,16 @@ import { allows, type Caller, type Hearing } from '@aether/http';
 import { type AppEvent, coalesce, isUuid, type PlatformDb } from '@aether/platform';
 import { listReaders, type Readers } from './readers.ts';
 
-/** What many streams ask of the same event is read once; a signal may be decided by what was so a second ago. */
+/** The answer for an event is read once for many streams; a signal may be decided by an answer a second old. */
 const keptMs = 1_000;
 const keptMax = 1_000;
-/** The entities that both apps share: all staff hears of them. */
+/** The entities that both apps share: all staff gets their events. */
 const shared = new Set(['customer', 'company', 'user', 'foundation']);
 
 /**
- * What the callers of Support's event stream hear. Of conversations only their readers hear, and that is read again for each event,
- * after its commit: an agent who has left a team, or who has stopped being one, hears no further event. All else that is Support's
- * own, such as calls, is for agents.
+ * Which events a caller of Support's event stream gets. Only a conversation's readers get its events, and the readers are read again for
+ * each event, after its commit: an agent who has left a team, or is no longer an agent, gets no further event. Everything else that is
+ * Support's own, such as calls, is for agents.
  */
 export function openHearing(db: PlatformDb): (caller: Caller) => Hearing {
   const readReaders = coalesce((ids: string[]) => listReaders(db, ids));
@@ -21,7 +21,7 @@ export function openHearing(db: PlatformDb): (caller: Caller) => Hearing {
   });
   const kept = new Map<string, { at: number; answer: Promise<unknown> }>();
 
-  /** The same answer for all who ask within a second. */
+  /** The same answer for all streams that ask within a second. */
   function once<Answer>(key: string, read: () => Promise<Answer>): Promise<Answer> {
     const known = kept.get(key);
     if (known && Date.now() - known.at < keptMs) return known.answer as Promise<Answer>;
@@ -42,7 +42,7 @@ export function openHearing(db: PlatformDb): (caller: Caller) => Hearing {
     (readers.team.includes(actor.id) || (actor.role === 'admin' && readers.administrators.includes(actor.id)));
 
   return (caller) => {
-    // The scopes of a machine have been asked already: they let it hear of every conversation or of none.
+    // The scopes of a machine were checked before: they allow the events of every conversation or of none.
     if (!caller.actor)
       return { hears: async () => true, hearsSignal: async () => allows(caller, 'conversations.read') };
     const { id } = caller.actor;
@@ -50,7 +50,7 @@ export function openHearing(db: PlatformDb): (caller: Caller) => Hearing {
       async hears(event) {
         const entity = event.type.slice(0, event.type.indexOf('.'));
         if (shared.has(entity)) return true;
-        // With the position: an answer from before this event may lack the agent to whom it gave the conversation.
+        // The key includes the position: an answer from before this event may lack the agent to whom the event assigned the conversation.
         const session = sessionOf(entity, event);
         if (session === undefined)
           return ((await once(`agents ${event.position}`, () => readAgents('active'))) ?? []).includes(id);
@@ -66,7 +66,7 @@ export function openHearing(db: PlatformDb): (caller: Caller) => Hearing {
   };
 }
 
-/** The conversation that an event is about; undefined when it is about none. */
+/** The conversation that an event is about; undefined when there is none. */
 function sessionOf(entity: string, { rowId, data }: AppEvent): string | undefined {
   if (entity === 'session') return rowId;
   return entity === 'message' || entity === 'entry' ? `${(data as { session_id?: unknown }).session_id}` : undefined;

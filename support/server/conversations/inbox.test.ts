@@ -15,7 +15,7 @@ beforeAll(async () => {
   tomId = tom?.id as string;
 });
 
-/** A visitor who has asked something. */
+/** A visitor who has asked a question. */
 async function ask(body = 'Where is my order?', visitor: Record<string, string> = {}) {
   const opened = await app.callAnonymously('POST', `/api/widgets/${widgetKey}/sessions`, {
     email: `asker${++unique}@post.example`,
@@ -41,7 +41,7 @@ const idsIn = async (call: TestSupport['call'], query: string): Promise<string[]
 const entriesOf = async (id: string) => (await asPriya('GET', `/api/sessions/${id}`)).body.entries;
 
 describe('the inbox', () => {
-  test('has visitors who have asked, the longest waiting first; one who only opened the widget is not in it', async () => {
+  test('lists visitors who have asked a question, the longest waiting first, and none who only opened the widget', async () => {
     const silent = await ask('');
     const first = await ask('first');
     const second = await ask('second');
@@ -52,7 +52,7 @@ describe('the inbox', () => {
     expect(ids.indexOf(first.id)).toBeLessThan(ids.indexOf(second.id));
   });
 
-  test('has a conversation in one place: nobody’s, then one’s own, then among the ended', async () => {
+  test('shows a conversation in one view at a time: unassigned, then the agent’s own, then ended', async () => {
     const { id } = await ask();
     const placesOf = async (call: TestSupport['call']) => {
       const found = [];
@@ -68,7 +68,7 @@ describe('the inbox', () => {
     expect(await placesOf(asPriya)).toEqual(['ended']);
   });
 
-  test('is read page by page, each conversation once, also when one is answered between two pages', async () => {
+  test('lists each conversation once across its pages, also when one is answered between two pages', async () => {
     const asked = [];
     for (let n = 0; n < 5; n += 1) asked.push((await ask('page', { name: 'Pager' })).id);
     const query = 'view=unassigned&search=pager&limit=2';
@@ -81,14 +81,14 @@ describe('the inbox', () => {
     expect(third.next_cursor).toBeNull();
   });
 
-  test('finds by the name and the address that were typed', async () => {
+  test('finds conversations by the name and the address that visitors typed', async () => {
     const { id } = await ask('hi', { name: 'Zebedee Quill', email: 'zq@quill.example' });
     expect(await idsIn(asPriya, 'search=bedee')).toEqual([id]);
     expect(await idsIn(asPriya, 'search=ZQ@quill')).toEqual([id]);
     expect(await idsIn(asPriya, 'search=%25')).toEqual([]);
   });
 
-  test('counts what is in each view', async () => {
+  test('counts the conversations in each view', async () => {
     const before = (await asPriya('GET', '/api/inbox/counts')).body;
     const { id } = await ask();
     expect((await asPriya('GET', '/api/inbox/counts')).body).toEqual({
@@ -102,7 +102,7 @@ describe('the inbox', () => {
 });
 
 describe('a conversation', () => {
-  test('that two claim at once is one’s, and the other hears whose', async () => {
+  test('that two agents claim at once is assigned to one, and the other learns to whom', async () => {
     const { id } = await ask();
     const answers = await Promise.all([asPriya, asTom].map((call) => call('POST', `/api/sessions/${id}/claim`, {})));
     const [won, lost] = answers.toSorted((a, b) => a.status - b.status);
@@ -112,7 +112,7 @@ describe('a conversation', () => {
     expect((await entriesOf(id)).filter(({ kind }: { kind: string }) => kind === 'claimed')).toHaveLength(1);
   });
 
-  test('of another agent is taken over only by an agent who says so', async () => {
+  test('of another agent is taken over only by an agent who asks for that explicitly', async () => {
     const { id } = await ask();
     await asTom('POST', `/api/sessions/${id}/claim`, {});
     const reply = { client_id: 'r1', body: 'Hello' };
@@ -123,11 +123,11 @@ describe('a conversation', () => {
     const taken = await asPriya('POST', `/api/sessions/${id}/claim`, { take_over: true });
     expect(taken.body.session.agent.name).toBe('Priya Nair');
     expect((await asPriya('POST', `/api/sessions/${id}/replies`, reply)).status).toBe(201);
-    // Tom's own retry of what he sent before is still his message.
+    // Tom's own repetition of his earlier message is still his message.
     expect(await asTom('POST', `/api/sessions/${id}/replies`, reply)).toMatchObject({ status: 409 });
   });
 
-  test('is given to another agent with a note, or back to everybody, but not to an agent who has left', async () => {
+  test('is assigned to another agent with a note, or returned to everybody, but is refused to an agent who has left', async () => {
     const { id } = await ask();
     const given = await asPriya('POST', `/api/sessions/${id}/assign`, { agent_id: tomId, note: 'Yours: billing' });
     expect(given.body.session.agent).toEqual({ id: tomId, name: 'Tom Berglund' });
@@ -146,7 +146,7 @@ describe('a conversation', () => {
     });
   });
 
-  test('waits from the first unanswered message on, and no longer when an agent has answered', async () => {
+  test('counts as waiting from the first unanswered message until an agent answers', async () => {
     const { id, write } = await ask();
     const read = async () => (await asPriya('GET', `/api/sessions/${id}`)).body.session.waiting_since;
     const since = await read();
@@ -157,7 +157,7 @@ describe('a conversation', () => {
     expect(await read()).toBeNull();
   });
 
-  test('that was put aside comes back when the visitor writes, and is not put aside into the past', async () => {
+  test('that was snoozed comes back when the visitor writes, and cannot be snoozed into the past', async () => {
     const { id, write } = await ask();
     const until = new Date(Date.now() + 3_600_000).toISOString();
     expect((await asPriya('POST', `/api/sessions/${id}/snooze`, { until })).body.session.snoozed_until).toBe(until);
@@ -171,7 +171,7 @@ describe('a conversation', () => {
     });
   });
 
-  test('has notes that the visitor does not see; a retry is the same note', async () => {
+  test('has notes that the visitor does not see; a repeated note is the same note', async () => {
     const { id, token } = await ask();
     const note = { client_id: 'n1', body: 'Asked twice already' };
     const [first, again] = [
@@ -187,7 +187,7 @@ describe('a conversation', () => {
     expect(await entriesOf(id)).toHaveLength(1);
   });
 
-  test('loses no note: another text, or another agent, under a used client_id is refused', async () => {
+  test('loses no note: a used client_id with another text or from another agent is refused', async () => {
     const { id } = await ask();
     const note = { client_id: 'n1', body: 'Asked twice already' };
     await asPriya('POST', `/api/sessions/${id}/notes`, note);
@@ -202,7 +202,7 @@ describe('a conversation', () => {
     expect(await entriesOf(id)).toHaveLength(1);
   });
 
-  test('loses no answer: another text, or another agent, under a used client_id is refused', async () => {
+  test('loses no answer: a used client_id with another text or from another agent is refused', async () => {
     const { id } = await ask();
     const reply = { client_id: 'r1', body: 'On its way' };
     await asPriya('POST', `/api/sessions/${id}/replies`, reply);
@@ -214,7 +214,7 @@ describe('a conversation', () => {
     expect(messages.map(({ body }: { body: string }) => body)).toEqual(['Where is my order?', 'On its way']);
   });
 
-  test('is given to no agent who leaves at that moment', async () => {
+  test('is not assigned to an agent who leaves at that moment', async () => {
     const { id } = await ask();
     const rival = await app.database.connect('support_app');
     await rival.query('begin');
@@ -231,7 +231,7 @@ describe('a conversation', () => {
     ['claims', 'claim', {}],
     ['answers', 'replies', { client_id: 'leaving', body: 'Hello' }],
     ['puts aside', 'snooze', { until: new Date(Date.now() + 60_000).toISOString() }],
-  ])('stays free when the agent who %s it leaves at that moment', async (_, what, body) => {
+  ])('stays unassigned when the agent who %s it leaves at that moment', async (_, what, body) => {
     const { id } = await ask();
     const rival = await app.database.connect('support_app');
     await rival.query('begin');
@@ -244,7 +244,7 @@ describe('a conversation', () => {
     await rival.query('update support.agents set is_active = true where id = $1', [tomId]);
   });
 
-  test('that has ended is not claimed, given away or put aside', async () => {
+  test('that has ended cannot be claimed, assigned or snoozed', async () => {
     const { id } = await ask();
     await asPriya('POST', `/api/sessions/${id}/end`, { resolved: true });
     for (const [what, body] of [

@@ -2,7 +2,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { type AppEvent, coalesce, isUuid, type PlatformDb, type Signal } from '@aether/platform';
 import type { Message } from './messages.ts';
 
-/** What one stream of a session hears. `look`: something may have been missed, or changed: read it. */
+/** What one stream of a session receives. `look`: it may have missed something, or something changed: read the session. */
 export type Heard =
   | { kind: 'message'; message: Message }
   | { kind: 'look' }
@@ -14,16 +14,16 @@ type Looking = { agent: Person; isTyping: boolean; until: number };
 
 export type Live = ReturnType<typeof openLive>;
 
-/** An agent who has not said so for as long does not look at a conversation any more. */
+/** An agent who has not repeated it for this long no longer counts as looking at a conversation. */
 const lookingMs = 12_000;
 const sweepMs = 2_000;
 const retryMs = 500;
 
 /**
- * What passes in conversations, for this process's streams: one follower of the log for all of them, and the signals of who types
+ * Changes in conversations, for this process's streams: one follower of the log for all of them, and the signals of who types
  * and who looks, which reach every process.
  *
- * @param closing ends it.
+ * @param closing stops it.
  */
 export function openLive(db: PlatformDb, closing: AbortSignal) {
   const hearers = new Map<string, Set<Hearer>>();
@@ -48,7 +48,7 @@ export function openLive(db: PlatformDb, closing: AbortSignal) {
     while (!closing.aborted) {
       try {
         const after = await db.events.place();
-        for (const session of hearers.keys()) tell(session, { kind: 'look' }); // for what came while nobody followed
+        for (const session of hearers.keys()) tell(session, { kind: 'look' }); // for changes while nobody followed
         const types = ['message.created', 'session.updated'] as ('message.created' | 'session.updated')[];
         for await (const event of db.events.follow({ types, after, signal: closing })) await pass(event);
       } catch {
@@ -113,7 +113,7 @@ export function openLive(db: PlatformDb, closing: AbortSignal) {
     }
   }, sweepMs).unref();
   const unlisten = db.signals.listen((signal) => {
-    hearSignal(signal).catch(() => {}); // who types is not worth a failure
+    hearSignal(signal).catch(() => {}); // a lost typing signal is not worth a failure
   });
   closing.addEventListener('abort', () => {
     clearInterval(sweep);
@@ -122,7 +122,7 @@ export function openLive(db: PlatformDb, closing: AbortSignal) {
   follow();
 
   return {
-    /** From now on; what was before, the caller reads. @returns ends it. */
+    /** Calls the hearer from now on; the caller reads earlier messages itself. @returns ends it. */
     join(sessionId: string, hear: Hearer): () => void {
       const there = hearers.get(sessionId) ?? new Set();
       hearers.set(sessionId, there.add(hear));
@@ -132,10 +132,13 @@ export function openLive(db: PlatformDb, closing: AbortSignal) {
       };
     },
 
-    /** What this process has done itself, its own streams hear at once, also while nobody numbers events; the log tells the others, and these once more. */
+    /**
+     * Announces this process's own change to its own streams at once, also while nobody numbers events; the log repeats it to all
+     * processes.
+     */
     announce: tell,
 
-    /** What staff hears of all conversations. @returns ends it. */
+    /** Calls the listener for signals of all conversations. @returns ends it. */
     listen(hear: (signal: Signal) => void): () => void {
       staff.add(hear);
       return () => staff.delete(hear);
@@ -144,7 +147,7 @@ export function openLive(db: PlatformDb, closing: AbortSignal) {
     /** Which agents have a conversation open. */
     whoLooks,
 
-    /** @param agentId who types; undefined: the visitor. */
+    /** @param agentId the agent who types; undefined: the visitor. */
     types: (sessionId: string, isTyping: boolean, agentId?: string) =>
       db.signals.send({
         kind: 'typing',

@@ -1,7 +1,7 @@
 import { type Queryable, requireSameContent, type Transaction } from '@aether/platform';
 import { type LockedSession, lockSession, SessionEnded } from './sessions.ts';
 
-/** What a visitor may pick from below a message of a bot. */
+/** A choice that a bot offers the visitor below a message. */
 export type Choice = { id: string; label: string };
 
 export type Message = {
@@ -28,7 +28,7 @@ export type NewMessage = {
   choices?: Choice[];
 };
 
-/** What a message does to its conversation, by who wrote it. */
+/** How a message changes its conversation, by author. */
 const effects: Record<Message['author'], string> = {
   visitor: `asked_at = coalesce(asked_at, now()), snoozed_until = null,
     waiting_since = case when handler = 'agent' then coalesce(waiting_since, now()) end`,
@@ -37,9 +37,9 @@ const effects: Record<Message['author'], string> = {
 };
 
 /**
- * Takes a message. Sent again with its client_id it is not added again, also when the session has ended since.
+ * Stores a message. A repetition with the same client_id is not stored again, even if the session has ended since.
  *
- * @param held the session, when the transaction holds it already.
+ * @param held the session, if the transaction holds it already.
  * @throws NotFound, SessionEnded, ClientIdReused
  */
 export async function addMessage(
@@ -75,7 +75,7 @@ export async function addMessage(
   return { message, isNew: true };
 }
 
-/** In order, from behind the message numbered `after`. */
+/** In order, the messages after number `after`. */
 export async function listMessages(
   on: Queryable,
   sessionId: string,

@@ -48,7 +48,7 @@ const idsIn = async (call: TestSupport['call'], path: string): Promise<string[]>
   (await call('GET', path)).body.sessions.map(({ id }: { id: string }) => id);
 
 describe('a conversation', () => {
-  test.each(['maya', 'boss'])('is closed to %s, a person who is no agent, on every route', async (who) => {
+  test.each(['maya', 'boss'])('is closed to %s, a person who is not an agent, on every route', async (who) => {
     const call = app.callAs(who);
     for (const [method, path, body] of everyRoute(ofAll.id))
       expect([path, await call(method, path, body)]).toMatchObject([
@@ -115,7 +115,7 @@ describe('the stream of events', { timeout: 20_000 }, () => {
   };
   const listenAs = async (who: string) => listen(await app.headersOf(who));
   const bodies = ({ heard }: VisitorEar) => heard.map(({ data }) => (data.data as { body?: string })?.body);
-  /** Writes this customer's name: an event that all staff hears, after all that was before. */
+  /** Changes this customer's name: an event that all staff gets, after all earlier ones. */
   const mark = async (name: string) => {
     const { id, version } = (await app.support.getCustomerById(customerId)) as { id: string; version: number };
     await app.support.updateCustomer(id, { name }, { expectedVersion: version });
@@ -123,7 +123,7 @@ describe('the stream of events', { timeout: 20_000 }, () => {
       ear.until((heard) => heard.some(({ data }) => (data.data as { name?: string })?.name === name));
   };
 
-  test('tells each caller of the conversations that they may read, and of what both apps share', async () => {
+  test('gives each caller the events of the conversations that they may read, and of the shared records', async () => {
     const [tom, priya, admin, maya, boss] = await Promise.all(
       ['tom', 'priya', 'admin', 'maya', 'boss'].map((who) => listenAs(who)),
     );
@@ -139,7 +139,7 @@ describe('the stream of events', { timeout: 20_000 }, () => {
     for (const ear of ears.slice(3)) expect(ear.heard.map(({ event }) => event)).toEqual(['customer.updated']);
   });
 
-  test('stops telling an agent who leaves the team, and begins with one who joins, while it is open', async () => {
+  test('stops for an agent who leaves the team, and starts for one who joins, while it is open', async () => {
     const [tom, priya] = [await listenAs('tom'), await listenAs('priya')];
     const { agent } = (await app.callAs('priya')('GET', '/api/agents/me')).body;
     const setTeam = (agent_ids: string[]) =>
@@ -153,7 +153,7 @@ describe('the stream of events', { timeout: 20_000 }, () => {
     await setTeam([tomId]);
   });
 
-  test('stops telling an agent who is one no more, of calls too', async () => {
+  test('stops, for calls too, when an agent is no longer an agent', async () => {
     const ear = await listenAs('priya');
     const { agent } = (await app.callAs('priya')('GET', '/api/agents/me')).body;
     const setActive = (is_active: boolean) => app.callAs('admin')('PATCH', `/api/agents/${agent.id}`, { is_active });
@@ -169,7 +169,7 @@ describe('the stream of events', { timeout: 20_000 }, () => {
     await setActive(true);
   });
 
-  test('tells an agent of the conversation that is assigned to them, from the assignment on', async () => {
+  test('gives an agent the events of a conversation from its assignment on', async () => {
     const visitor = await visit(app, {}, { key: 'team-widget' });
     const ear = await listenAs('priya');
     await visitor.say('before it');
@@ -180,7 +180,7 @@ describe('the stream of events', { timeout: 20_000 }, () => {
     await ear.until(() => bodies(ear).includes('after it'));
   });
 
-  test('passes on who types in a conversation only to those who may read it', async () => {
+  test('passes typing signals on only to the readers of the conversation', async () => {
     const [tom, priya, maya] = [await listenAs('tom'), await listenAs('priya'), await listenAs('maya')];
     await ofTeam.call('POST', 'typing', { is_typing: true });
     await ofAll.call('POST', 'typing', { is_typing: true });
@@ -195,7 +195,7 @@ describe('the stream of events', { timeout: 20_000 }, () => {
     expect(sessions(maya)).toEqual([]);
   });
 
-  test('tells a machine only of what its scopes read', async () => {
+  test('gives a machine only the events that its scopes may read', async () => {
     const machine = async (...roles: string[]) => ({
       Authorization: `Bearer ${await app.issuer.tokenFor('service', { roles })}`,
     });

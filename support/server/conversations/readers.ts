@@ -3,18 +3,19 @@ import { NotFound, type Queryable } from '@aether/platform';
 import { findAgent, refuseNonAgent } from '../agents/agents.ts';
 
 /**
- * The one place that decides who may read a conversation, with its messages, notes and events: the agent who has it, the active agents
- * of the widget's team (all of them where the widget has none), and administrators of Support. An administrator of Support is an
+ * The one place that decides who may read a conversation, with its messages, notes and events: the agent to whom it is assigned, the
+ * active
+ * agents of the widget's team (all of them if the widget has no team), and administrators of Support. An administrator of Support is an
  * administrator who is also an active agent: a person without an active row in support.agents reads no conversation, whatever their
  * role in Foundation is. A machine reads all of them with a scope of conversations.
  */
 export type Reader = {
-  /** Null: a machine. */
+  /** Null for a machine. */
   agentId: string | null;
   readsAll: boolean;
 };
 
-/** The reader that a caller is, if it may read conversations at all. */
+/** The reader for a caller, if the caller may read conversations at all. */
 export async function findReader(on: Queryable, caller: Caller | undefined): Promise<Reader | undefined> {
   const { actor, scopes } = caller ?? {};
   const isAllowed = ['conversations.read', 'conversations.write'].some((scope) => scopes?.has(scope));
@@ -62,15 +63,15 @@ const readable = {
   text: `select ${mayRead('$1', '$2')} as may_read from support.sessions s where s.id = $3`,
 };
 
-/** The people who may read a conversation at this moment, by their user id. */
+/** The people who may read a conversation at this moment, by user id. */
 export type Readers = {
-  /** Its agent and its team. */
+  /** Its assigned agent and its team. */
   team: string[];
   /** Agents who are administrators. */
   administrators: string[];
 };
 
-/** By conversation; one that does not exist is left out. */
+/** By conversation; one that does not exist is omitted. */
 export async function listReaders(on: Queryable, sessionIds: string[]): Promise<Map<string, Readers>> {
   const rows = await on.query<{ id: string } & Readers>(
     `select s.id,

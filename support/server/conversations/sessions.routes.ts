@@ -195,7 +195,7 @@ const snoozeDaysMax = 90;
 const dayMs = 86_400_000;
 
 export function addSessionRoutes(app: App, db: PlatformDb, live: Live) {
-  /** The agent who the caller is, if they may read this conversation. The right `person` lets no machine come so far. */
+  /** The caller's agent, if they may read this conversation. The right `person` has already refused machines. */
   async function requireAgentFor(caller: Caller | undefined, sessionId: string): Promise<{ agentId: string }> {
     const reader = await requireReader(db, caller);
     await requireReadable(db, reader, sessionId);

@@ -23,7 +23,7 @@ const activitiesOf = (sessionId: string) =>
   );
 
 describe('an agent', () => {
-  test('who answers first has the conversation, and the visitor sees the name', async () => {
+  test('who answers first is assigned the conversation, and the visitor sees the agent’s name', async () => {
     const { id, token } = await openSession();
     const reply = await asPriya('POST', `/api/sessions/${id}/replies`, { client_id: 'r1', body: 'Hello Ada' });
     expect(reply).toMatchObject({ status: 201, body: { number: 1, author: 'agent', agent_name: 'Priya Nair' } });
@@ -36,7 +36,7 @@ describe('an agent', () => {
     });
   });
 
-  test('and a visitor may use the same client_id: each has their own', async () => {
+  test('and a visitor may use the same client_id without affecting each other', async () => {
     const { id, token } = await openSession();
     await app.call(
       'POST',
@@ -48,13 +48,13 @@ describe('an agent', () => {
     expect(reply).toMatchObject({ status: 201, body: { number: 2 } });
   });
 
-  test('must be one: another user is refused', async () => {
+  test('is required: another user is refused', async () => {
     const { id } = await openSession();
     const answer = await app.callAs('maya')('POST', `/api/sessions/${id}/replies`, { client_id: 'r1', body: 'x' });
     expect(answer).toMatchObject({ status: 403, body: { code: 'agent-only' } });
   });
 
-  test('sees conversations newest first, page by page, by customer and status', async () => {
+  test('lists conversations newest first, page by page, by customer and status', async () => {
     const email = 'often@example.com';
     const ids = [];
     for (let n = 0; n < 3; n += 1) ids.unshift((await openSession(email)).id);
@@ -72,7 +72,7 @@ describe('an agent', () => {
 });
 
 describe('ending a conversation', () => {
-  test('puts one activity into the CRM, as Support, also for a customer whom Foundation has not numbered', async () => {
+  test('adds one activity to the CRM, as Support, also for a customer whom Foundation has not numbered', async () => {
     const { id, token, email } = await openSession();
     await app.call(
       'POST',
@@ -107,7 +107,7 @@ describe('ending a conversation', () => {
     });
   });
 
-  test('the timeline says what it was about: as the agent put it, else what the visitor asked first', async () => {
+  test('adds the agent’s summary to the timeline, or otherwise the visitor’s first question', async () => {
     const [asked, told] = [await openSession(), await openSession()];
     for (const { id } of [asked, told])
       await asPriya('POST', `/api/sessions/${id}/replies`, { client_id: 'a1', body: 'How can I help?' });
@@ -129,7 +129,7 @@ describe('ending a conversation', () => {
     expect(tooLong).toMatchObject({ status: 422, body: { errors: [{ field: 'summary' }] } });
   });
 
-  test('of a verified visitor does not say unverified', async () => {
+  test('of a verified visitor adds no “unverified”', async () => {
     const { id } = await openSession();
     await app.support.query(`update support.sessions set identity = 'verified' where id = $1`, [id]);
     await asPriya('POST', `/api/sessions/${id}/end`, { resolved: true });
@@ -138,7 +138,7 @@ describe('ending a conversation', () => {
     ]);
   });
 
-  test('without a resolution does not say resolved', async () => {
+  test('without a resolution adds no “resolved”', async () => {
     const { id } = await openSession();
     await asPriya('POST', `/api/sessions/${id}/end`, { resolved: false });
     const [activity] = await activitiesOf(id);
@@ -148,7 +148,7 @@ describe('ending a conversation', () => {
     });
   });
 
-  test('twenty times at once ends it once', async () => {
+  test('twenty times at once ends the conversation once', async () => {
     const { id } = await openSession();
     const answers = await Promise.all(
       Array.from({ length: 20 }, () => asPriya('POST', `/api/sessions/${id}/end`, { resolved: true })),
@@ -168,7 +168,7 @@ describe('ending a conversation', () => {
     expect(await activitiesOf(id)).toHaveLength(1);
   });
 
-  test('again with another summary is refused; with the same, or with none, nothing is lost', async () => {
+  test('again with another summary is refused; with the same, or without one, it changes nothing', async () => {
     const { id } = await openSession();
     const end = (summary?: string) => asPriya('POST', `/api/sessions/${id}/end`, { resolved: true, summary });
     await end('Late parcel');
@@ -178,7 +178,7 @@ describe('ending a conversation', () => {
     expect(await activitiesOf(id)).toMatchObject([{ metadata: { summary: 'Late parcel' } }]);
   });
 
-  test('is for agents, and of a conversation that another agent has for administrators and machines', async () => {
+  test('is for agents, and of another agent’s conversation for administrators and machines', async () => {
     const claimed = async () => {
       const { id } = await openSession();
       await app.callAs('tom')('POST', `/api/sessions/${id}/claim`, {});
@@ -197,7 +197,7 @@ describe('ending a conversation', () => {
     }
   });
 
-  test('a conversation of an erased customer ends, and the CRM is told nothing', async () => {
+  test('of an erased customer succeeds, and adds nothing to the CRM', async () => {
     const { id, token, email } = await openSession();
     const said = { client_id: '1', body: 'My name is Ada' };
     await app.call('POST', `/api/sessions/${id}/messages`, said, { Authorization: `Bearer ${token}` });
@@ -209,7 +209,7 @@ describe('ending a conversation', () => {
     expect(await activitiesOf(id)).toEqual([]);
   });
 
-  test('waits for a merge that is under way, and tells the CRM of the customer that goes on', async () => {
+  test('waits for a merge under way, and adds the activity to the surviving customer', async () => {
     const { id, email } = await openSession();
     const loser = await app.support.getCustomerByEmail(email);
     const winner = await app.foundation.createCustomer({ name: 'Goes on', email: 'meanwhile@example.com' });
@@ -228,7 +228,7 @@ describe('ending a conversation', () => {
     expect(await activitiesOf(id)).toMatchObject([{ customer_id: winner.id }]);
   });
 
-  test('stands with the customer who goes on, when two were merged during the chat', async () => {
+  test('adds the activity to the surviving customer when two were merged during the chat', async () => {
     const { id, email } = await openSession();
     const loser = await app.support.getCustomerByEmail(email);
     const winner = await app.foundation.createCustomer({ name: 'Goes on', email: 'goes-on@example.com' });
@@ -243,14 +243,14 @@ describe('ending a conversation', () => {
     [{}, 'resolved'],
     [{ resolved: 'yes' }, 'resolved'],
     [{ resolved: true, note: 'x' }, 'note'],
-  ])('%j is refused, naming %s', async (body, field) => {
+  ])('with the body %j is refused, naming %s', async (body, field) => {
     const { id } = await openSession();
     const answer = await asPriya('POST', `/api/sessions/${id}/end`, body);
     expect(answer.status).toBe(422);
     expect(answer.body.errors[0].field).toBe(field);
   });
 
-  test('that does not exist is 404', async () => {
+  test('of a conversation that does not exist is 404', async () => {
     const answer = await asPriya('POST', '/api/sessions/019a2b3c-4d5e-7f60-8a9b-0c1d2e3f4a5b/end', { resolved: true });
     expect(answer.status).toBe(404);
   });

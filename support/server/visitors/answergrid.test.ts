@@ -8,17 +8,17 @@ async function measure(work: () => Promise<unknown>): Promise<number> {
   return performance.now() - startedAt;
 }
 
-test('quick work, slower work and failing work leave no earlier than the same moment', async () => {
+test('quick, slower and failing work all answer at the same moment at the earliest', async () => {
   for (const work of [async () => 'found', () => wait(8), () => Promise.reject(new Error('refused'))]) {
     expect(await measure(work)).toBeGreaterThanOrEqual(25);
   }
 });
 
-test('work that takes longer leaves at the next moment, not at once', async () => {
+test('work that takes longer answers at the next moment of the grid, not at once', async () => {
   expect(await measure(() => wait(30))).toBeGreaterThanOrEqual(50);
 });
 
-test('the outcome is that of the work', async () => {
+test('the answer grid passes on the outcome of the work', async () => {
   expect(await answerOnGrid(async () => 'found')).toBe('found');
   await expect(answerOnGrid(() => Promise.reject(new Error('refused')))).rejects.toThrow('refused');
 });

@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { startTestSupport, type TestSupport, widgetKey } from '../testing.ts';
 import { visit } from './testing.visitor.ts';
 
-/** What a malicious visitor would try, each with what an honest one does instead. */
+/** The attacks of a malicious visitor, each with an honest visitor's counterpart. */
 
 const shopOrigin = 'https://shop.example';
 const otherSecret = 'x'.repeat(43);
@@ -42,7 +42,7 @@ const open = (body: Record<string, unknown>, headers: Record<string, string> = {
 const ada = { email: 'ada@typed.example', name: 'Ada' };
 
 describe('a malicious visitor who wants to read what is not theirs', () => {
-  test('1. guesses the id of another’s conversation: 404, as for one that is not', async () => {
+  test('1. gets 404 for the id of another visitor’s conversation, as for one that does not exist', async () => {
     const [mine, other] = [await visit(app), await visit(app)];
     const tried = await mine.call('GET', 'messages', undefined);
     expect(tried.status).toBe(200);
@@ -56,7 +56,7 @@ describe('a malicious visitor who wants to read what is not theirs', () => {
   });
 
   test.each(['messages', 'typing', 'read', 'hand-over', 'identity', 'contact'])(
-    '2. writes to another’s conversation (%s): 404',
+    '2. gets 404 for writing to another visitor’s conversation (%s)',
     async (what) => {
       const [mine, other] = [await visit(app), await visit(app)];
       const bodies: Record<string, Record<string, unknown>> = {
@@ -75,7 +75,7 @@ describe('a malicious visitor who wants to read what is not theirs', () => {
     },
   );
 
-  test('3. sends the token in the address, where logs would keep it: it counts for nothing', async () => {
+  test('3. cannot use the token in the address, where logs would keep it', async () => {
     const visitor = await visit(app);
     const answer = await app.callAnonymously('GET', `/api/sessions/${visitor.id}/messages?token=${visitor.token}`);
     expect(answer.status).toBe(422);
@@ -83,7 +83,7 @@ describe('a malicious visitor who wants to read what is not theirs', () => {
     expect(quiet.status).toBe(401);
   });
 
-  test('4. steals the database’s copy of a token: it is a hash, and opens nothing', async () => {
+  test('4. cannot use the database’s copy of a token, because it is a hash', async () => {
     const visitor = await visit(app);
     const [row] = await app.support.query<{ hash: string }>(
       `select encode(token_hash, 'hex') as hash from support.sessions where id = $1`,
@@ -94,7 +94,7 @@ describe('a malicious visitor who wants to read what is not theirs', () => {
     expect(stolen.status).toBe(404);
   });
 
-  test('5. calls what is for staff with a visitor’s token: 401', async () => {
+  test('5. gets 401 for calling a staff route with a visitor’s token', async () => {
     const visitor = await visit(app);
     const headers = { Authorization: `Bearer ${visitor.token}` };
     for (const [method, path, body] of [
@@ -109,7 +109,7 @@ describe('a malicious visitor who wants to read what is not theirs', () => {
       expect([path, (await app.callAnonymously(method, path, body, headers)).status]).toEqual([path, 401]);
   });
 
-  test('6. asks whether an address is known: answers of both are alike', async () => {
+  test('6. gets the same answer for an address that is known and for one that is not', async () => {
     await app.foundation.createCustomer({ email: 'known@target.example', name: 'Known', account_tier: 'premium' });
     const shape = ({ status, body }: { status: number; body: Record<string, unknown> }) => ({
       status,
@@ -131,7 +131,7 @@ describe('a malicious visitor who wants to read what is not theirs', () => {
     expect(await read(known)).not.toContain('premium');
   });
 
-  test('7. looks for internal words in the widget’s settings: there are no secrets, teams, ids or rules', async () => {
+  test('7. finds no secrets, teams, ids or rules in the widget’s settings', async () => {
     const { body } = await app.callAnonymously('GET', `/api/widgets/${shopKey}/config`);
     expect(Object.keys(body).sort()).toEqual([
       ...['ask', 'bot', 'is_online', 'language', 'name', 'opens_at', 'texts', 'theme'],
@@ -141,7 +141,7 @@ describe('a malicious visitor who wants to read what is not theirs', () => {
 });
 
 describe('a malicious visitor who pretends to be another', () => {
-  test('8. types another’s address: it is claimed only, and changes nothing of them', async () => {
+  test('8. who types another customer’s address is only claimed to be them, and changes nothing of them', async () => {
     const before = await app.foundation.createCustomer({
       email: 'victim@post.example',
       name: 'Victim',
@@ -166,7 +166,7 @@ describe('a malicious visitor who pretends to be another', () => {
     ],
     ['16. whose claims were exchanged', async () => swapClaims(await sign(), { email: 'boss@lovelace.example' })],
     ['17. without an address', () => sign({ email: undefined })],
-  ])('signs an identity %s: refused', async (_, token) => {
+  ])('is refused with an identity token: %s', async (_, token) => {
     expect(await open({ identity_token: await token() })).toMatchObject({
       status: 401,
       body: { code: 'identity-refused' },
@@ -174,7 +174,7 @@ describe('a malicious visitor who pretends to be another', () => {
     expect(await open({ identity_token: await sign() })).toMatchObject({ status: 201, body: { identity: 'verified' } });
   });
 
-  test('18. goes on with a token from before the verification: it is dead, and the new one is good', async () => {
+  test('18. cannot use the token from before the verification: only the new one is valid', async () => {
     const visitor = await visit(app, {}, { key: shopKey });
     const verified = await visitor.call('POST', 'identity', { identity_token: await sign() });
     expect(verified).toMatchObject({ status: 200, body: { identity: 'verified' } });
@@ -190,14 +190,14 @@ describe('a malicious visitor who pretends to be another', () => {
     expect(renewed.status).toBe(201);
   });
 
-  test('19. writes as an agent or as the bot: the field is refused, and the author is the visitor', async () => {
+  test('19. cannot write as an agent or as the bot: the field is refused, and the author is the visitor', async () => {
     const visitor = await visit(app);
     for (const author of ['agent', 'bot'])
       expect((await visitor.call('POST', 'messages', { client_id: 'x', body: 'x', author })).status).toBe(422);
     expect((await visitor.say('me')).body.author).toBe('visitor');
   });
 
-  test('20. says who they are a second time, to move the conversation to another customer: refused', async () => {
+  test('20. cannot move a conversation to another customer by giving a second address', async () => {
     const visitor = await visit(app);
     expect(await visitor.call('POST', 'contact', { email: 'boss@post.example', name: 'Boss' })).toMatchObject({
       status: 422,
@@ -207,7 +207,7 @@ describe('a malicious visitor who pretends to be another', () => {
 });
 
 describe('a malicious page', () => {
-  test('21. of another origin uses the shop’s widget: refused, and it cannot read a word', async () => {
+  test('21. of a foreign origin can neither use the shop’s widget nor read a word of it', async () => {
     const foreign = { Origin: 'https://evil.example' };
     const refused = await open(ada, foreign);
     expect(refused).toMatchObject({ status: 403, body: { code: 'origin-not-allowed' } });
@@ -229,11 +229,11 @@ describe('a malicious page', () => {
     'http://shop.example',
     'https://shop.example:444',
     'https://SHOP.example/',
-  ])('22. whose origin only looks like the shop’s (%s) is another', async (origin) => {
+  ])('22. whose origin only resembles the shop’s (%s) is refused', async (origin) => {
     expect((await open(ada, { Origin: origin })).status).toBe(403);
   });
 
-  test('23. asks in a preflight for what staff calls: nothing is allowed there', async () => {
+  test('23. gets no permission for staff routes in a preflight', async () => {
     const preflight = (path: string) =>
       fetch(`${app.url}${path}`, {
         method: 'OPTIONS',
@@ -252,7 +252,7 @@ describe('a malicious visitor who wants to break or flood', () => {
     ['markup', '<img src=x onerror=alert(1)><script>alert(1)</script>'],
     ['a formula', '=HYPERLINK("https://evil.example")'],
     ['text that runs backwards', 'invoice\u202Efdp.exe'],
-  ])('24. writes %s: it is kept as text, letter by letter, and no answer is ever HTML', async (_, body) => {
+  ])('24. who writes %s has it stored letter by letter as text, and no answer is ever HTML', async (_, body) => {
     const visitor = await visit(app);
     const sent = await visitor.say(body);
     expect(sent.headers.get('content-type')).toContain('application/json');
@@ -261,7 +261,7 @@ describe('a malicious visitor who wants to break or flood', () => {
     expect(read.messages.map((message: { body: string }) => message.body)).toEqual([body]);
   });
 
-  test('25. opens sessions, or writes, as fast as it can: 429 with the time to wait, and others go on', async () => {
+  test('25. who opens sessions or writes too fast gets 429 with the time to wait, while others continue', async () => {
     const call = await app.startAnother({ SUPPORT_RATE_FACTOR: '1', SUPPORT_PROXY_HOPS: '1' });
     const from = (address: string, email: string) =>
       call('POST', `/api/widgets/${widgetKey}/sessions`, { email, name: 'Flood' }, { 'X-Forwarded-For': address });
@@ -271,7 +271,7 @@ describe('a malicious visitor who wants to break or flood', () => {
     expect(statuses.slice(0, 20)).toEqual(Array(20).fill(201));
     expect(statuses.slice(20)).toEqual(Array(5).fill(429));
     expect(Number(flood.at(-1)?.headers.get('retry-after'))).toBeGreaterThan(0);
-    // Whatever the client wrote itself into the header stands further left.
+    // Anything that the client itself wrote into the header is further left.
     expect((await from('198.51.100.9, 203.0.113.7', 'spoof@post.example')).status).toBe(429);
     const honest = await from('203.0.113.8', 'honest@post.example');
     expect(honest.status).toBe(201);
@@ -288,7 +288,7 @@ describe('a malicious visitor who wants to break or flood', () => {
     expect(said.filter(({ status }) => status === 429)).toHaveLength(5);
   });
 
-  test('26. one address from many places: the address itself is held back, whoever is behind it', async () => {
+  test('26. is limited by the typed address too, even from many network addresses', async () => {
     const call = await app.startAnother({ SUPPORT_RATE_FACTOR: '1', SUPPORT_PROXY_HOPS: '1' });
     const statuses = [];
     for (let n = 0; n < 10; n += 1) {
@@ -301,7 +301,7 @@ describe('a malicious visitor who wants to break or flood', () => {
     expect(statuses).toEqual([...Array(8).fill(201), 429, 429]);
   });
 
-  test('27. guesses tokens: after some it may not even be right', async () => {
+  test('27. who guesses tokens is refused after some attempts, even with a right one', async () => {
     const call = await app.startAnother({ SUPPORT_RATE_FACTOR: '0.2', SUPPORT_PROXY_HOPS: '1' });
     const visitor = await visit(app);
     const guess = (token: string) =>
@@ -320,13 +320,13 @@ describe('a malicious visitor who wants to break or flood', () => {
     ['a body over the limit', { client_id: 'x', body: 'x'.repeat(200_000) }, 413],
     ['NUL', { client_id: 'x', body: 'a\u0000b' }, 422],
     ['a client_id that is none', { client_id: '../../etc', body: 'x' }, 422],
-  ])('28. sends %s: refused', async (_, body, status) => {
+  ])('28. who sends %s is refused', async (_, body, status) => {
     const visitor = await visit(app);
     expect((await visitor.call('POST', 'messages', body)).status).toBe(status);
     expect((await visitor.say('fine')).status).toBe(201);
   });
 
-  test('29. sends one message a hundred times at once: it is one', async () => {
+  test('29. who sends one message a hundred times at once has sent one', async () => {
     const visitor = await visit(app);
     const sent = await Promise.all(Array.from({ length: 100 }, () => visitor.say('once', 'the-same')));
     expect(new Set(sent.map(({ status, body }) => `${status} ${body.number}`))).toEqual(new Set(['201 1']));
@@ -334,7 +334,7 @@ describe('a malicious visitor who wants to break or flood', () => {
   });
 });
 
-/** The same signature under other claims. */
+/** The same signature with other claims. */
 function swapClaims(token: string, claims: Record<string, unknown>): string {
   const [head, body = '', signature] = token.split('.');
   const changed = { ...JSON.parse(Buffer.from(body, 'base64url').toString()), ...claims };

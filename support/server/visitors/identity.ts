@@ -1,10 +1,10 @@
 import { canonicaliseEmail, PlatformError, type Queryable } from '@aether/platform';
 import { errors, type JWTPayload, jwtVerify } from 'jose';
 
-/** Who the host page says a visitor is. */
+/** The visitor's identity according to the host page. */
 export type Identity = { email: string; name: string };
 
-/** Ask the host page for a new token: this one does not hold. */
+/** Ask the host page for a new token: this one is not valid. */
 export class IdentityRefused extends PlatformError {
   constructor(reason: string) {
     super('identity-refused', 401, `The identity token was refused: ${reason}.`);
@@ -17,7 +17,7 @@ const nameCharactersMax = 200;
 
 /**
  * Reads the identity that a host page has signed: a JWT by HS256 with one of the widget's secrets, for this widget, with address and
- * name, and of a life of at most an hour.
+ * name, and with a lifetime of at most an hour.
  *
  * @throws IdentityRefused
  */

@@ -36,7 +36,7 @@ const passes = async (limits: ReturnType<typeof open>, name: LimitName, key = 'k
 };
 
 describe('a limit', () => {
-  test('is shared by all processes: two of them let pass as much as one', async () => {
+  test('is shared by all processes: two of them allow as much as one', async () => {
     const processes = [open(), open(), open()] as const;
     const answers = [];
     for (let n = 0; n < 24; n += 1)
@@ -44,7 +44,7 @@ describe('a limit', () => {
     expect(answers).toEqual([...Array(20).fill(true), ...Array(4).fill(false)]);
   });
 
-  test('lets pass as many as it says, also of a hundred at once', async () => {
+  test('allows as many as it says, also of a hundred at once', async () => {
     const [one, other] = [open(), open()];
     const answers = await Promise.all(
       Array.from({ length: 100 }, (_, n) => passes(n % 2 ? one : other, 'message-session')),
@@ -52,7 +52,7 @@ describe('a limit', () => {
     expect(answers.filter(Boolean)).toHaveLength(30);
   });
 
-  test('of one key says nothing of another, nor does another limit of the same key', async () => {
+  test('of one key is independent of another key’s and of other limits of the same key', async () => {
     const limits = open();
     for (let n = 0; n < 9; n += 1) await passes(limits, 'opening-email', 'mine');
     expect(await passes(limits, 'opening-email', 'mine')).toBe(false);
@@ -69,7 +69,7 @@ describe('a limit', () => {
     expect(await passes(open({ SUPPORT_RATE_FACTOR: '0.01' }), 'opening-email')).toBe(true);
   });
 
-  test('that is looked at is not counted, and refuses once it is used up', async () => {
+  test('that is only checked is not counted, and refuses once it is used up', async () => {
     const limits = open({ SUPPORT_RATE_FACTOR: '0.05' }); // three refusals
     const look = () => limits.pass([], [['refused-address', 'k']]);
     for (let n = 0; n < 3; n += 1) {
@@ -82,7 +82,7 @@ describe('a limit', () => {
     });
   });
 
-  test('that has refused a flood asks the database no more until its time is up', async () => {
+  test('that has refused a flood does not query the database again until its time is up', async () => {
     const limits = open({ SUPPORT_RATE_FACTOR: '0.01' });
     await passes(limits, 'opening-email');
     await passes(limits, 'opening-email');
@@ -92,7 +92,7 @@ describe('a limit', () => {
     run.mockRestore();
   });
 
-  test('does not lock two requests against each other that count for the same limits in another order', async () => {
+  test('does not deadlock two requests that count for the same limits in different orders', async () => {
     const limits = open({ SUPPORT_RATE_FACTOR: '1000' });
     const pair: Limited[] = [
       ['opening-widget', 'w'],
@@ -103,7 +103,7 @@ describe('a limit', () => {
     expect(rows).toEqual([{ points: 200 }, { points: 200 }]);
   });
 
-  test('stores no address in clear', async () => {
+  test('stores no address in plain text', async () => {
     await passes(open(), 'opening-email', 'ada@post.example');
     const { rows } = await superuser.query(`select encode(key, 'escape') as key from support.limits`);
     expect(rows).toHaveLength(1);
@@ -111,16 +111,16 @@ describe('a limit', () => {
   });
 });
 
-test('counts are unlogged: they cost no write-ahead log', async () => {
+test('the limit counts are unlogged, so they cost no write-ahead log', async () => {
   const { rows } = await superuser.query(`select relpersistence from pg_class where oid = 'support.limits'::regclass`);
   expect(rows).toEqual([{ relpersistence: 'u' }]);
 });
 
-describe('behind a proxy', () => {
+describe('a server behind a proxy', () => {
   const env = { incoming: { socket: { remoteAddress: '127.0.0.1' } } } as never;
 
   test.each(['https://support.example.com', 'http://10.0.0.7:8080'])(
-    'a server that people reach as %s does not start without the number of proxies',
+    'that people reach as %s does not start without the number of proxies',
     (publicUrl) => {
       expect(() => open({}, publicUrl)).toThrow(/SUPPORT_PROXY_HOPS must say how many proxies/);
       expect(() => open({ SUPPORT_PROXY_HOPS: '0' }, publicUrl)).toThrow(/SUPPORT_PROXY_HOPS/);
@@ -129,12 +129,12 @@ describe('behind a proxy', () => {
     },
   );
 
-  test('on this machine the number is not needed', () => {
+  test('does not need the number if people reach it on this machine', () => {
     expect(() => open({}, 'http://localhost:4200')).not.toThrow();
     expect(open().addressOf(env, undefined)).toBe('127.0.0.1');
   });
 
-  test('a proxy that nobody told of is said once in the log, and its header is not believed', () => {
+  test('logs once that a proxy is not configured, and does not trust its header', () => {
     const limits = open();
     entries.length = 0;
     expect([limits.addressOf(env, '203.0.113.7'), limits.addressOf(env, '203.0.113.8')]).toEqual([
@@ -145,7 +145,7 @@ describe('behind a proxy', () => {
     expect(JSON.stringify(entries)).not.toContain('203.0.113');
   });
 
-  test('a request that passed fewer proxies than there are is said once in the log', () => {
+  test('logs once that a request passed fewer proxies than configured', () => {
     const limits = open({ SUPPORT_PROXY_HOPS: '2' });
     entries.length = 0;
     expect(limits.addressOf(env, '198.51.100.1, 203.0.113.7')).toBe('198.51.100.1');

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { type AppEnv, isLoopbackHost, Problem, type ServerContext } from '@aether/http';
 import { ConfigurationError, type PlatformDb } from '@aether/platform';
 
-/** How often what may be done: so many times in so many seconds, over all processes of Support. */
+/** Limits per kind of request: so many times in so many seconds, over all processes of Support. */
 const rules = {
   /** Opening a session. */
   'opening-address': [20, 600],
@@ -11,27 +11,28 @@ const rules = {
   /** Sending a message. */
   'message-session': [30, 60],
   'message-address': [240, 60],
-  /** Whatever else a widget asks. */
+  /** Every other request of a widget. */
   'call-address': [1_200, 60],
-  /** Tokens and identities that were wrong: nobody guesses for long. */
+  /** Wrong tokens and identities: guessing soon ends. */
   'refused-address': [60, 60],
 } as const satisfies Record<string, readonly [times: number, seconds: number]>;
 
 export type LimitName = keyof typeof rules;
 export type Limits = ReturnType<typeof openLimits>;
-/** What is limited, such as `opening-address` of one address. */
+/** The key of a limit, such as `opening-address` of one address. */
 export type Limited = readonly [name: LimitName, key: string];
 
 const sweepMs = 60_000;
-/** So many refusals are remembered by this process. */
+/** How many refusals this process remembers. */
 const blockedMax = 10_000;
 
 /**
- * Counts what visitors do and refuses what is too much. The counts are rows of support.limits, so that a second process does not double a
- * limit. One statement counts everything that a request counts for at one point. What was refused is remembered in this process until
+ * Counts visitors' requests and refuses those over a limit. The counts are rows of support.limits, so that a second process does not
+ * double
+ * a limit. One statement makes all counts of a request at one point. A refusal is remembered in this process until
  * its time is up, so that a flood of refused requests costs the database nothing.
  *
- * SUPPORT_RATE_FACTOR multiplies every limit, for tests under load. SUPPORT_PROXY_HOPS says how many proxies stand before this server.
+ * SUPPORT_RATE_FACTOR multiplies every limit, for tests under load. SUPPORT_PROXY_HOPS is the number of proxies before this server.
  *
  * @throws ConfigurationError
  */
@@ -42,7 +43,7 @@ export function openLimits(
   const factor = readNumber('SUPPORT_RATE_FACTOR', variables, { fallback: 1, min: 0.01, max: 1e6 });
   const hops = readHops(variables, publicUrl);
   const timesMax = (name: LimitName) => Math.max(1, Math.round(rules[name][0] * factor));
-  /** Until when, by key in hexadecimal. */
+  /** The end of each refusal, by key in hexadecimal. */
   const blocked = new Map<string, number>();
   let hasWarned = false;
 
@@ -75,14 +76,14 @@ export function openLimits(
 
   return {
     /**
-     * Counts for the limits in `counted`, and looks at those in `checked` without counting.
+     * Counts for the limits in `counted`, and checks those in `checked` without counting.
      *
      * @throws Problem 429, with the seconds to wait
      */
     async pass(counted: readonly Limited[], checked: readonly Limited[] = []): Promise<void> {
       const names = new Map([...counted, ...checked].map(([name, key]) => [hashOf(name, key), name]));
       requireUnblocked([...names.keys()]);
-      // In one order, so that two requests that count for the same limits do not wait for each other in a circle.
+      // In one order, so that two requests that count for the same limits do not deadlock.
       const mine = counted.map(([name, key]) => ({ key: hashOf(name, key), seconds: rules[name][1] as number }));
       mine.sort((one, other) => (one.key < other.key ? -1 : 1));
       const looked = checked.map(([name, key]) => hashOf(name, key));
@@ -97,7 +98,7 @@ export function openLimits(
       }
     },
 
-    /** The network address of a visitor: what the last trusted proxy saw, else the one that is connected. */
+    /** The network address of a visitor: the one that the last trusted proxy saw, otherwise the connection's. */
     addressOf(env: AppEnv['Bindings'], forwardedFor: string | undefined): string {
       const connected = env.incoming.socket.remoteAddress ?? 'unknown';
       if (hops === 0) {
@@ -107,7 +108,7 @@ export function openLimits(
           );
         return network(connected);
       }
-      // From the right: what is further left was written by the client.
+      // From the right: anything further left was written by the client.
       const seen = (forwardedFor ?? '').split(',').map((each) => each.trim());
       const address = seen.at(-hops);
       if (!address)
@@ -120,8 +121,8 @@ export function openLimits(
 }
 
 /**
- * Hashes for $1 and $3 in hexadecimal. A count whose time is up begins again. The transaction writes nothing but an unlogged table, so
- * that its commit waits for no disk.
+ * Hashes for $1 and $3 in hexadecimal. A count whose time is up begins again. The transaction writes only to an unlogged table, so
+ * its commit does not wait for the disk.
  */
 const count = {
   name: 'limits-count',
@@ -147,7 +148,7 @@ const count = {
 const hashOf = (name: LimitName, key: string) =>
   createHash('sha256').update(`${name}\0${key}`).digest('hex').slice(0, 32);
 
-/** Of an IPv6 address the first 64 bits: they belong to one customer of the network. */
+/** For an IPv6 address the first 64 bits: they belong to one customer of the network. */
 function network(address: string): string {
   const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address);
   if (mapped) return mapped[1] as string;
@@ -169,7 +170,7 @@ function tooMany(ms: number): Problem {
   });
 }
 
-/** A server that is reached under a public name listens on loopback all the same, so there is a proxy before it. */
+/** A server with a public name that still listens on loopback has a proxy before it. */
 function readHops(variables: Record<string, string | undefined>, publicUrl: URL | undefined): number {
   const hops = readNumber('SUPPORT_PROXY_HOPS', variables, { fallback: 0, min: 0, max: 10 });
   if (!Number.isInteger(hops)) throw new ConfigurationError('SUPPORT_PROXY_HOPS must be a whole number from 0 to 10.');

@@ -1,7 +1,7 @@
 import { type App, Problem } from '@aether/http';
 import type { Context, MiddlewareHandler } from 'hono';
 
-/** Where the answer may be read: set by whoever knows the widget, applied when the answer leaves. */
+/** The origin that may read the answer: set once the widget is known, applied when the answer leaves. */
 const allowed = new WeakMap<Request, string>();
 
 const visitorPaths = [
@@ -14,8 +14,8 @@ const visitorPaths = [
 const preflightSeconds = 600;
 
 /**
- * Lets pages of other origins call what visitors' widgets call, without cookies. Who may read an answer is decided per widget, by
- * `allowOrigin`; a refusal that comes before the widget is known says nothing that its reader did not bring, and may be read by all.
+ * Lets pages of other origins call the widgets' routes, without cookies. `allowOrigin` decides per widget which page may read an
+ * answer. A refusal before the widget is known reveals only what its reader sent, and may be read by all.
  */
 export function addOrigins(app: App): void {
   for (const path of visitorPaths) app.use(path, letIn);
@@ -43,8 +43,8 @@ const letIn: MiddlewareHandler = async (c, next) => {
 };
 
 /**
- * The page that calls must be of one of the widget's origins, if any are named. A program that sends no Origin is let through: it could
- * write any.
+ * The calling page must be of one of the widget's origins, if the widget names any. A program that sends no Origin is allowed: it could
+ * send any Origin.
  *
  * @throws Problem 403
  */

@@ -25,7 +25,7 @@ const sign = (email: string, name = 'Grace') =>
     .sign(new TextEncoder().encode(secret));
 const visitSigned = async (email: string) => visit(app, { identity_token: await sign(email) }, { key });
 const panelOf = async (id: string) => (await app.callAs('priya')('GET', `/api/sessions/${id}/context`)).body;
-/** A premium customer with an address that somebody typed beside the primary one. */
+/** A premium customer with a secondary address that somebody typed. */
 async function customerWithTypedAddress(email = newEmail()) {
   const customer = await app.foundation.createCustomer({ name: 'Ada', email: newEmail(), account_tier: 'premium' });
   await app.foundation.addAddress(customer.id, email);
@@ -68,7 +68,7 @@ describe('a visitor whose identity the host page signs', () => {
     expect(await app.foundation.listReviewCandidates(customer.id)).toEqual([]);
   });
 
-  test('is the customer who has proven the address before, also when it is not the primary one any more', async () => {
+  test('is the customer who has proven the address before, even if it is no longer the primary one', async () => {
     const customer = await app.foundation.createCustomer({ name: 'Ada', email: newEmail() });
     await visitSigned(customer.email);
     await app.foundation.updateCustomer(customer.id, { email: newEmail() });
@@ -76,7 +76,7 @@ describe('a visitor whose identity the host page signs', () => {
     expect((await panelOf(id)).customer.id).toBe(customer.id);
   });
 
-  test('who comes with ten conversations at once is one customer, and one candidate for review', async () => {
+  test('who opens ten conversations at once is one customer, and one candidate for review', async () => {
     const { customer, email } = await customerWithTypedAddress();
     const visitors = await Promise.all(Array.from({ length: 10 }, () => visitSigned(email)));
     const sessions = await app.support.query('select distinct customer_id from support.sessions where id = any ($1)', [

@@ -49,16 +49,16 @@ export async function visit(
 
 export type Said = { event: string; id: string | undefined; data: Json };
 export type VisitorEar = {
-  /** What came so far. */
+  /** The messages so far. */
   heard: Said[];
-  /** Settles when that is so of what came; never when it never is: give the test a time limit. */
+  /** Settles when the condition holds for the messages so far; it may never settle: give the test a time limit. */
   until(isSo: (heard: Said[]) => boolean): Promise<void>;
-  /** Settles when the server ended it. */
+  /** Settles when the server ends the stream. */
   ended: Promise<void>;
   close(): void;
 };
 
-/** A stream of server-sent events, by fetch, as the widget reads it. */
+/** A stream of server-sent events by fetch, as the widget reads it. */
 export async function listenTo(url: string, token: string): Promise<VisitorEar> {
   const closing = new AbortController();
   const answer = await fetch(url, { headers: { Authorization: `Bearer ${token}` }, signal: closing.signal });

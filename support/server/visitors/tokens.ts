@@ -1,12 +1,12 @@
 import { createHash, randomBytes } from 'node:crypto';
 
-/** What proves that a visitor opened a session. The visitor gets `token` once; only `hash` is stored. */
+/** Proves that a visitor opened a session. The visitor gets `token` once; only `hash` is stored. */
 export function createVisitorToken(): { token: string; hash: Buffer } {
   const token = randomBytes(32).toString('base64url');
   return { token, hash: hashVisitorToken(token) };
 }
 
-/** SHA-256: the token is 256 random bits, so there is nothing a slow hash would protect. */
+/** SHA-256: the token is 256 random bits, so a slow hash would protect nothing more. */
 export function hashVisitorToken(token: string): Buffer {
   return createHash('sha256').update(token).digest();
 }

@@ -11,7 +11,7 @@ import type { Limited } from './limits.ts';
 import { byVisitor, sessionKey, type VisitorDoor } from './visitordoor.ts';
 import { findWidget, identifyVisitor, openSession, requireVisitorSession, verifySession } from './visitors.ts';
 
-/** What a visitor's widget calls before and beside the messages: open to everybody, so it tells nothing that the visitor did not bring. */
+/** The routes of a visitor's widget besides messages: open to everybody, so they reveal nothing that the visitor did not send. */
 
 const widgetKey = object({ key: z.string().regex(/^[a-z0-9_-]{8,64}$/, { error: 'must be the key of a widget' }) });
 const email = () => line({ charactersMax: 1_000 });
@@ -24,7 +24,7 @@ const identityToken = () =>
 const webAddress = line({ charactersMax: 2_000 }).refine((url) => /^https?:\/\//.test(url) && URL.canParse(url), {
   error: 'must be the address of a web page',
 });
-/** The page's, not the visitor's: marks of direction, which such titles have, must not cost anybody the chat. */
+/** The page's title, not the visitor's text: marks of direction, which such titles have, must not prevent a chat. */
 const pageTitle = z
   .string()
   .overwrite((title) => title.replace(/[\u202a-\u202e\u2066-\u2069]/g, ''))

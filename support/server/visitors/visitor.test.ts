@@ -11,14 +11,14 @@ beforeAll(async () => {
 const newEmail = () => `visitor${++unique}@post.example`;
 const open = (email: string, name = 'Ada') =>
   app.callAnonymously('POST', `/api/widgets/${widgetKey}/sessions`, { email, name });
-/** As the owner of the table does it, whom no app can be. */
+/** As the owner of the table does it; no app has that role. */
 async function erase(id: string): Promise<void> {
   const owner = await app.database.connect('platform_migrator');
   await owner.query('set role platform_owner');
   await owner.query('update platform.customers set erased_at = now() where id = $1', [id]);
 }
 const slowMs = 1_000;
-/** An address of nobody, whose customer takes a second to make. */
+/** An unknown address, whose customer takes a second to create. */
 async function slowEmail(): Promise<string> {
   const superuser = await app.database.connect('postgres');
   await superuser.query(
@@ -40,7 +40,7 @@ async function openSession(): Promise<{ path: string; token: string; id: string 
 }
 
 describe('starting to chat', () => {
-  test('creates a customer whom Foundation sees at once, and a session that is only claimed', async () => {
+  test('creates a customer whom Foundation sees at once, and a session whose identity is only claimed', async () => {
     const { body } = await open('Hanna.Virtanen@Post.example', 'Hanna Virtanen');
     const seen = await app.foundation.getCustomerByEmail('hanna.virtanen@post.example');
     expect(seen).toMatchObject({ name: 'Hanna Virtanen', created_by_app: 'support', crm_id: null });
@@ -52,7 +52,7 @@ describe('starting to chat', () => {
     expect(session).toEqual({ customer_id: seen?.id, identity: 'claimed', status: 'active' });
   });
 
-  test('as a known customer changes nothing of that customer, and gives Foundation’s customer Support’s number', async () => {
+  test('as a known customer changes nothing of that customer, except that it gives a customer of Foundation’s a Support number', async () => {
     const known = await app.foundation.createCustomer({
       name: 'Real Name',
       email: 'known@example.com',
@@ -69,7 +69,7 @@ describe('starting to chat', () => {
     expect(after?.support_id).toBeGreaterThan(0);
   });
 
-  test('fifty at once with one address in different spellings make one customer and fifty sessions', async () => {
+  test('fifty times at once with one address in different spellings makes one customer and fifty sessions', async () => {
     const spellings = [
       'storm@example.com',
       'STORM@example.com',
@@ -88,7 +88,7 @@ describe('starting to chat', () => {
     expect([customers.length, sessions.length]).toEqual([1, 1]);
   });
 
-  test('is answered alike for a known and an unknown address: fields, lengths, headers', async () => {
+  test('gets the same answer for a known and an unknown address: fields, lengths, headers', async () => {
     await app.foundation.createCustomer({ name: 'Known', email: 'alike@example.com', account_tier: 'premium' });
     const [known, unknown] = [await open('alike@example.com'), await open('never@example.com')];
     const shape = (answer: typeof known) => ({
@@ -103,12 +103,12 @@ describe('starting to chat', () => {
     expect(Object.keys(known.body).sort()).toEqual(['identity', 'session_id', 'started_at', 'status', 'visitor_token']);
   });
 
-  test('tells in no number how long it took: the id of the session holds no time', async () => {
+  test('reveals its duration in no number: the id of the session holds no time', async () => {
     const { body } = await open(newEmail());
     expect(body.session_id[14]).toBe('4');
   });
 
-  test('nor does anything that the visitor reads: a bot greets before the customer is looked for', async () => {
+  test('reveals its duration in nothing that the visitor reads: a bot greets before the search for the customer', async () => {
     await app.support.query(
       `with w as (insert into support.widgets (key, name) values ('greeting-shop', 'Greeting') returning id)
        insert into support.chatbots (widget_id, name, rules, is_live) select id, 'Bot', $1, true from w`,
@@ -124,13 +124,13 @@ describe('starting to chat', () => {
     );
     const [greeting] = read.messages;
     const startedAt = Date.parse(body.started_at);
-    const madeAt = Number.parseInt(greeting.id.replace('-', '').slice(0, 12), 16); // the time in a UUID of version 7
+    const madeAt = Number.parseInt(greeting.id.replace('-', '').slice(0, 12), 16); // the time in a version 7 UUID
     expect(Date.parse(greeting.created_at) - startedAt).toBeLessThan(slowMs / 2);
     expect(madeAt - startedAt).toBeLessThan(slowMs / 2);
     expect((await app.support.getCustomerByEmail(email))?.name).toBe('Ada');
   });
 
-  test('nor does a message that is sent while a visitor says who they are: it does not wait for that', async () => {
+  test('reveals no duration to a message sent while the visitor gives an address: the message does not wait for that', async () => {
     await app.support.query(
       `insert into support.widgets (key, name, settings) values ('silent-shop', 'Silent', '{"ask":"never"}')`,
     );
@@ -150,7 +150,7 @@ describe('starting to chat', () => {
     expect(done).toEqual(['message 201', 'contact 204']);
   });
 
-  test('is answered alike for an erased customer whose address is still on file, who stays as they are', async () => {
+  test('gets the same answer for an erased customer whose address is still on file, and does not change that customer', async () => {
     const email = newEmail();
     const erased = await app.foundation.createCustomer({ name: 'Forgotten', email });
     await erase(erased.id);
@@ -178,7 +178,7 @@ describe('starting to chat', () => {
     ['an unknown widget', 'no-such-widget', 404],
     ['a widget that is switched off', 'retired-widget', 404],
     ['what is no key', 'x', 422],
-  ])('at %s is refused and creates nobody', async (_, key, status) => {
+  ])('at %s is refused and creates no customer', async (_, key, status) => {
     const email = newEmail();
     expect((await app.callAnonymously('POST', `/api/widgets/${key}/sessions`, { email, name: 'Ada' })).status).toBe(
       status,
@@ -195,13 +195,13 @@ describe('starting to chat', () => {
     [{ email: 'a@example.com', name: 'x'.repeat(201) }, 'name'],
     [{ email: ['a@example.com'], name: 'Ada' }, 'email'],
     [{ email: 'a@example.com', name: 'Ada', customer_id: '1' }, 'customer_id'],
-  ])('%j is refused, naming %s', async (body, field) => {
+  ])('with the body %j is refused, naming %s', async (body, field) => {
     const answer = await app.callAnonymously('POST', `/api/widgets/${widgetKey}/sessions`, body);
     expect(answer.status).toBe(422);
     expect(answer.body.errors[0].field).toBe(field);
   });
 
-  test('from a page whose title turns the direction of its text is taken, without the marks', async () => {
+  test('from a page whose title turns the direction of its text is accepted, without the marks', async () => {
     const page = { url: 'https://shop.example/', title: '\u202bשלום \u202aShop\u202c\u202c' };
     const { body } = await app.callAnonymously('POST', `/api/widgets/${widgetKey}/sessions`, {
       email: newEmail(),
@@ -214,7 +214,7 @@ describe('starting to chat', () => {
     expect(stored).toEqual({ title: 'שלום Shop' });
   });
 
-  test('with half a character in the name is refused', async () => {
+  test('with half a surrogate pair in the name is refused', async () => {
     const response = await fetch(`${app.url}/api/widgets/${widgetKey}/sessions`, {
       method: 'POST',
       headers: { 'Content-Type': 'application/json' },
@@ -225,7 +225,7 @@ describe('starting to chat', () => {
 });
 
 describe('messages of a visitor', () => {
-  test('are numbered densely in the order they were taken', async () => {
+  test('are numbered densely in the order in which they were accepted', async () => {
     const { path, token } = await openSession();
     const sent = await Promise.all(
       Array.from({ length: 30 }, (_, n) =>
@@ -239,7 +239,7 @@ describe('messages of a visitor', () => {
     expect(body.messages.map((message: { number: number }) => message.number)).toEqual([29, 30]);
   });
 
-  test('sent again with their client_id are taken once, also at once, also after the end', async () => {
+  test('repeated with their client_id are accepted once, also at once, also after the end', async () => {
     const { id, path, token } = await openSession();
     const send = () => app.call('POST', path, { client_id: 'one', body: 'Hello' }, bearer(token));
     const first = await Promise.all([send(), send(), send(), send(), send()]);
@@ -276,7 +276,7 @@ describe('messages of a visitor', () => {
     [{ client_id: 'a', body: 'x'.repeat(4_001) }, 'body'],
     [{ client_id: 'a', body: 'a\u0000b' }, 'body'],
     [{ client_id: 'a', body: 'x', author: 'agent' }, 'author'],
-  ])('%j is refused, naming %s', async (body, field) => {
+  ])('with the body %j are refused, naming %s', async (body, field) => {
     const { path, token } = await openSession();
     const answer = await app.call('POST', path, body, bearer(token));
     expect(answer.status).toBe(422);
@@ -285,7 +285,7 @@ describe('messages of a visitor', () => {
 });
 
 describe('a visitor without the token of the session', () => {
-  test('gets one and the same 404, whether or not there is such a session', async () => {
+  test('gets the same 404, whether or not the session exists', async () => {
     const { path } = await openSession();
     const other = await openSession();
     const nowhere = '/api/sessions/019a2b3c-4d5e-7f60-8a9b-0c1d2e3f4a5b/messages';
@@ -305,14 +305,14 @@ describe('a visitor without the token of the session', () => {
     { Authorization: 'Basic dXNlcjpwYXNz' },
     { Authorization: 'Bearer ' },
     { Authorization: `Bearer ${'x'.repeat(300)}` },
-  ])('and without any (%j) gets 401', async (headers) => {
+  ])('and without any token (%j) gets 401', async (headers) => {
     const { path } = await openSession();
     const answer = await app.callAnonymously('GET', path, undefined, headers as Record<string, string>);
     expect(answer).toMatchObject({ status: 401, body: { code: 'token-required' } });
     expect(answer.headers.get('www-authenticate')).toBe('Bearer');
   });
 
-  test('cannot read or end it as staff, not even with the token', async () => {
+  test('cannot read or end a session through the staff routes, not even with the session’s token', async () => {
     const { id, token } = await openSession();
     for (const headers of [{}, { Authorization: `Bearer ${token}` }]) {
       const ask = (method: string, path: string, body?: Record<string, unknown>) =>

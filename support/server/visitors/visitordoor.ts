@@ -12,7 +12,7 @@ export const sessionKey = object({ id: uuid() });
 /** For the `security` of a route that `enter` guards. */
 export const byVisitor = [{ visitor_token: [] }];
 
-/** What every request of a visitor passes: how often it may come, from which page, and with which token. */
+/** The checks for every request of a visitor: its frequency, its page and its token. */
 export function openVisitorDoor(app: App, db: PlatformDb, context: ServerContext) {
   const { url } = context;
   const limits: Limits = openLimits(db, context);
@@ -29,7 +29,7 @@ export function openVisitorDoor(app: App, db: PlatformDb, context: ServerContext
     addressOf,
 
     /**
-     * Counts the request for a limit of its address, and refuses an address whose tokens were wrong too often.
+     * Counts the request for a limit of its address, and refuses an address that sent wrong tokens too often.
      *
      * @throws Problem 429
      */
@@ -44,8 +44,8 @@ export function openVisitorDoor(app: App, db: PlatformDb, context: ServerContext
     /**
      * The session whose token the request carries.
      *
-     * @param counted which limit of the address the request counts for.
-     * @throws Problem 401 without a token, 403, 429; NotFound for a wrong token as for no such session
+     * @param counted the limit of the address for which the request counts.
+     * @throws Problem 401 without a token, 403, 429; NotFound for a wrong token as for a session that does not exist
      */
     async enter(
       c: Context,
@@ -59,7 +59,7 @@ export function openVisitorDoor(app: App, db: PlatformDb, context: ServerContext
       return { session, token };
     },
 
-    /** Behind `count`: counts what is refused because a token or an identity is wrong. @throws Problem 429 */
+    /** Runs after `count`: counts a refusal for a wrong token or identity. @throws Problem 429 */
     async guard<Result>(c: Context, work: () => Promise<Result>): Promise<Result> {
       try {
         return await work();

@@ -9,7 +9,7 @@ import { byVisitor, sessionKey, type VisitorDoor } from './visitordoor.ts';
 import { requireVisitorSession } from './visitors.ts';
 import type { VisitorStreams } from './visitorstream.ts';
 
-/** How a visitor's widget writes and reads: with the token of its session. */
+/** The routes by which a visitor's widget writes and reads, with the token of its session. */
 
 const StateSchema = z
   .object({
@@ -107,7 +107,7 @@ export function addVisitorMessageRoutes(
     const { client_id: clientId, body, question_id: questionId } = c.req.valid('json');
     const { message, isByBot } = await db.transaction({}, async (tx) => {
       const held = await lockSession(tx, session.id);
-      await requireVisitorSession(tx, session.id, token); // it may have been replaced while we waited
+      await requireVisitorSession(tx, session.id, token); // it may have been replaced while this request waited
       const { message, isNew } = await addMessage(tx, session.id, { author: 'visitor', clientId, body }, held);
       const isByBot = isNew && held.handler === 'bot';
       if (isByBot) await answerVisitor(tx, held, { number: message.number, questionId });

@@ -17,16 +17,16 @@ import { readSettings } from '../widgets/widgetsettings.ts';
 import { type Identity, readIdentity } from './identity.ts';
 import { createVisitorToken, hashVisitorToken } from './tokens.ts';
 
-/** What a visitor's widget brings when it opens a session. */
+/** What a visitor's widget sends to open a session. */
 export type Opening = {
   email?: string;
   name?: string;
-  /** Signed by the host page: then the visitor is who it says. */
+  /** Signed by the host page: it proves the visitor's identity. */
   identity_token?: string;
   page?: { url: string; title?: string };
   language?: string;
   time_zone?: string;
-  /** Nobody is there; the visitor leaves a question. */
+  /** No agent is there; the visitor leaves a question. */
   is_offline?: boolean;
 };
 
@@ -38,10 +38,10 @@ export type Opened = {
   started_at: Date;
 };
 
-/** A widget as its visitors meet it. */
+/** A widget as its visitors see it. */
 export type VisitedWidget = { id: string; key: string; name: string; allowed_origins: string[]; settings: unknown };
 
-/** @throws NotFound, the same for one that is not active */
+/** @throws NotFound, also for a widget that is not active */
 export async function findWidget(on: Queryable, key: string): Promise<VisitedWidget> {
   const [widget] = await on.query<VisitedWidget>(
     'select id, key, name, allowed_origins, settings from support.widgets where key = $1 and is_active',
@@ -53,11 +53,11 @@ export async function findWidget(on: Queryable, key: string): Promise<VisitedWid
 
 /**
  * A visitor starts to chat: opens a session, finds or creates the customer of the address and makes it Support's too, in
- * one transaction. The visitor only claims the address, so nothing of a known customer is changed or given away. Looking for
- * the customer is the last step: whatever the visitor may see the time of, the greeting and its id among it, is there before.
+ * one transaction. The visitor only claims the address, so nothing of a known customer is changed or revealed. The search for
+ * the customer is the last step: everything whose time the visitor may see, the greeting and its id among it, comes before it.
  *
- * @returns the visitor's token, which is not stored and cannot be had again.
- * @throws InvalidEmail, InvalidField when the widget asks who it is; IdentityRefused
+ * @returns the visitor's token, which is not stored and cannot be read again.
+ * @throws InvalidEmail, InvalidField when the widget requires an address; IdentityRefused
  */
 export async function openSession(
   db: PlatformDb,
@@ -114,7 +114,7 @@ export async function openSession(
   return repeatIfGone(write, () => db.within(write, open));
 }
 
-/** What was typed, with the address as it is written plainly. @throws InvalidEmail, InvalidField */
+/** The typed name and address, with the address in its plain form. @throws InvalidEmail, InvalidField */
 function readClaim({ email, name }: Opening, mayBeNobody: boolean): Identity | undefined {
   if (mayBeNobody && email === undefined) return undefined;
   const missing = Object.entries({ email, name }).filter(([, value]) => value === undefined);
@@ -125,15 +125,15 @@ function readClaim({ email, name }: Opening, mayBeNobody: boolean): Identity | u
   return { email: canonical.address, name };
 }
 
-/** @returns null for an erased customer, who gets no new conversation; the visitor does not learn of that. */
+/** @returns null for an erased customer, who gets no new conversation; the visitor does not learn that. */
 async function findCustomer(db: PlatformDb, tx: Transaction, { email, name }: Identity): Promise<string | null> {
   const { customer } = await db.findOrCreateCustomer({ email, name }, { tx });
   return adopt(db, tx, customer);
 }
 
 /**
- * The customer of an address that the host page vouches for. An unverified address that another customer has beside the primary one goes
- * to a new customer: the visitor is not shown as that other one.
+ * The customer of an address that the host page vouches for. If another customer has it unverified as a secondary address, it goes
+ * to a new customer: the visitor is not shown as the other one.
  *
  * @returns null for an erased customer, as findCustomer does
  */
@@ -148,7 +148,7 @@ async function adopt(db: PlatformDb, tx: Transaction, customer: Customer): Promi
   return customer.id;
 }
 
-/** A session as its visitor may see it, and what the answer depends on. */
+/** A session as its visitor may see it, and the facts on which the answer depends. */
 export type VisitorSession = {
   id: string;
   widget: VisitedWidget;
@@ -163,7 +163,7 @@ export type VisitorSession = {
   };
 };
 
-/** The session that this visitor opened. @throws NotFound, the same for a wrong token and for no such session */
+/** The session that this visitor opened. @throws NotFound, the same for a wrong token and for a session that does not exist */
 export async function requireVisitorSession(on: Queryable, id: string, visitorToken: string): Promise<VisitorSession> {
   const [found] = await on.query<VisitorSession>(
     `select s.id, jsonb_build_object('id', w.id, 'key', w.key, 'name', w.name, 'allowed_origins', w.allowed_origins, 'settings', w.settings) as widget,
@@ -180,8 +180,8 @@ export async function requireVisitorSession(on: Queryable, id: string, visitorTo
 }
 
 /**
- * The host page says who the visitor is: the session is theirs from then on, and the visitor's token is a new one, so that whoever
- * had the old one is out.
+ * The host page vouches for the visitor: the session is theirs from then on, and the visitor's token is replaced, so that anybody
+ * with the old one is locked out.
  *
  * @throws NotFound, IdentityRefused
  */
@@ -204,7 +204,7 @@ export async function verifySession(
 }
 
 /**
- * A visitor who was nobody says who they are. Who has said it cannot say it otherwise: a new conversation can.
+ * An anonymous visitor gives an address. A visitor who gave one cannot give another in this conversation, only in a new one.
  *
  * @throws NotFound, InvalidEmail, InvalidField
  */
@@ -215,10 +215,10 @@ export async function identifyVisitor(
 ): Promise<void> {
   const who = readClaim(claim, false) as Identity;
   const identify = async (tx: Transaction): Promise<void> => {
-    // Before the session is held: a message that waited for it would tell by its time how long this took.
+    // Before the session is held: the delay of a message that waited for it would reveal how long this took.
     const customerId = await findCustomer(db, tx, who);
     await lockSession(tx, session.id);
-    // The address counts as well: a session of an erased customer has no customer.
+    // The address counts as well: the session of an erased customer has no customer.
     const [known] = await tx.query(
       'select from support.sessions where id = $1 and (customer_id is not null or visitor_email is not null)',
       [session.id],

@@ -18,7 +18,7 @@ const states = (heard: Said[]) => heard.filter(({ event }) => event === 'state')
 const count = (first: number, last: number) => Array.from({ length: last - first + 1 }, (_, index) => first + index);
 
 describe('a visitor’s stream', () => {
-  test('has what was said before, then what is said, each once and in order', async () => {
+  test('has the earlier messages and then the new ones, each once and in order', async () => {
     const visitor = await visit(app);
     await visitor.say('one');
     const ear = await visitor.listen();
@@ -36,7 +36,7 @@ describe('a visitor’s stream', () => {
     ear.close();
   });
 
-  test('of two tabs, while both sides write at once, loses and doubles nothing, also for who comes back in the middle', {
+  test('in two tabs, while both sides write at once, loses and doubles nothing, also when it reconnects in the middle', {
     timeout: 30_000,
   }, async () => {
     const visitor = await visit(app);
@@ -61,7 +61,7 @@ describe('a visitor’s stream', () => {
     back.close();
   });
 
-  test('says how it stands: who has it, what the agent has read, and that it ended', async () => {
+  test('shows the state: the assigned agent, how far the agent has read, and the end', async () => {
     const visitor = await visit(app);
     await visitor.say('Hello?');
     const ear = await visitor.listen();
@@ -82,7 +82,7 @@ describe('a visitor’s stream', () => {
     ear.close();
   });
 
-  test('says who types, to the visitor and to staff, and the reading of the visitor to staff', async () => {
+  test('shows who types to the visitor and to staff, and the visitor’s reading to staff', async () => {
     const visitor = await visit(app);
     await visitor.say('Hello?');
     const [ear, staff] = await Promise.all([visitor.listen(), listenAsStaff()]);
@@ -102,7 +102,7 @@ describe('a visitor’s stream', () => {
     staff.close();
   });
 
-  test('of another server on the same database hears the same', async () => {
+  test('from another server on the same database shows the same', async () => {
     const visitor = await visit(app);
     const other = await app.startAnother({});
     const ear = await visitor.listen();
@@ -116,7 +116,7 @@ describe('a visitor’s stream', () => {
     ear.close();
   });
 
-  test('ends when another token takes the place of its own', async () => {
+  test('ends when another token replaces its own', async () => {
     const visitor = await visit(app);
     const ear = await visitor.listen();
     await app.support.query(
@@ -127,7 +127,7 @@ describe('a visitor’s stream', () => {
     await expect(visitor.listen()).rejects.toThrow('404');
   });
 
-  test('is not opened with the token of another session, or with none', async () => {
+  test('cannot be opened with the token of another session, or without one', async () => {
     const [one, two] = [await visit(app), await visit(app)];
     await expect(one.listen(0, two.token)).rejects.toThrow('404');
     const answer = await app.callAnonymously('GET', `/api/sessions/${one.id}/stream`);

@@ -7,16 +7,16 @@ import { requireVisitorSession, type VisitorSession } from './visitors.ts';
 
 export type VisitorStreams = ReturnType<typeof openVisitorStreams>;
 
-/** How often those who cannot be told of a change by other servers look themselves. */
+/** How often a stream looks by itself when other servers cannot notify it of a change. */
 const lookEveryMs = 15_000;
 const typingEveryMs = 2_000;
 const streamsPerAddressMax = 30;
 const pageMax = 200;
 
 /**
- * The streams of this process's visitors.
+ * Writes the streams of this process's visitors.
  *
- * @param streamsMax over all of them.
+ * @param streamsMax the limit over all of them.
  */
 export function openVisitorStreams(
   db: PlatformDb,
@@ -30,7 +30,7 @@ export function openVisitorStreams(
     /** Ends every stream. */
     closing,
 
-    /** Counts a stream. @returns counts it off. @throws Problem 429 when there are too many */
+    /** Counts a stream. @returns removes it from the count. @throws Problem 429 when there are too many */
     enter(address: string): () => void {
       const own = perAddress.get(address) ?? 0;
       if (own >= streamsPerAddressMax || open >= streamsMax)
@@ -54,8 +54,8 @@ export function openVisitorStreams(
     },
 
     /**
-     * Writes a conversation to its visitor: what there is from behind `after`, then what comes, each message once and in order. Ends
-     * when it is `over`, or when the token is no more.
+     * Writes a conversation to its visitor: the messages after `after`, then each new one, each once and in order. Ends
+     * when the conversation is `over`, or when the token is no longer valid.
      */
     async write(
       sse: SSEStreamingApi,
@@ -72,7 +72,7 @@ export function openVisitorStreams(
       over.addEventListener('abort', () => wake(), { once: true });
       const looking = setInterval(() => {
         if (db.events.isLive()) return;
-        heard.push({ kind: 'look' }); // nobody tells what other servers do
+        heard.push({ kind: 'look' }); // other servers cannot notify this one
         wake();
       }, lookEveryMs);
       let last = after;
@@ -102,7 +102,7 @@ export function openVisitorStreams(
         while (!over.aborted) {
           const batch = heard;
           heard = [];
-          // However many signs there are, one look answers them.
+          // However many notifications arrived, one look answers them.
           if (batch.some(({ kind }) => kind === 'look')) await look();
           for (const each of batch) {
             if (each.kind === 'typing')
@@ -121,19 +121,19 @@ export function openVisitorStreams(
           }
         }
       } catch (error) {
-        if (!(error instanceof NotFound)) throw error; // a newer token has taken this one's place
+        if (!(error instanceof NotFound)) throw error; // a newer token has replaced this one
       } finally {
         clearInterval(looking);
         leave();
       }
     },
 
-    /** Who types says so again and again: most of it is not passed on. @returns whether this one is. */
+    /** A person who types repeats it again and again: most of it is not passed on. @returns whether this one is. */
     mayTell: oncePer(typingEveryMs),
   };
 }
 
-/** Lets one through per key and span of time; a change of what is said always. */
+/** Allows one per key and interval; a changed value always passes. */
 function oncePer(ms: number) {
   const said = new Map<string, { what: boolean; at: number }>();
   return (key: string, what: boolean): boolean => {

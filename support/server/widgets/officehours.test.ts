@@ -14,7 +14,7 @@ test.each([
   ['2026-11-23T16:00:00Z', false],
   ['2026-07-06T07:00:00Z', true], // summer: 09:00
   ['2026-11-22T10:00:00Z', false], // Sunday
-])('%s is open: %s', (at, isOpen) => {
+])('at %s it is open: %s', (at, isOpen) => {
   expect(isOpenAt(weekdaysInOslo, new Date(at))).toBe(isOpen);
 });
 
@@ -22,11 +22,11 @@ test.each([
   ['2026-11-20T16:00:00Z', '2026-11-23T08:00:00.000Z'], // over the weekend
   ['2026-10-23T15:30:00Z', '2026-10-26T08:00:00.000Z'], // and over the end of summer time
   ['2026-11-23T10:00:00Z', null], // open
-])('who asks at %s hears %s', (at, opens) => {
+])('at %s the next opening is %s', (at, opens) => {
   expect(nextOpening(weekdaysInOslo, new Date(at))?.toISOString() ?? null).toBe(opens);
 });
 
-test('of hours that never come nothing is said, and 24:00 is the end of the day', () => {
+test('office hours that never come have no next opening, and 24:00 is the end of the day', () => {
   expect(nextOpening({ time_zone: 'UTC', days: {} }, new Date())).toBeNull();
   const late: OfficeHours = { time_zone: 'UTC', days: { mon: [['22:00', '24:00']] } };
   expect(isOpenAt(late, new Date('2026-11-23T23:59:00Z'))).toBe(true);

@@ -5,7 +5,7 @@ export const weekdays = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'] as con
 
 const minutesOf = (clock: string) => Number(clock.slice(0, 2)) * 60 + Number(clock.slice(3));
 
-/** Made once for a zone: making one takes fifty times as long as asking it. */
+/** Created once per zone: creating one takes fifty times as long as using it. */
 const clocks = new Map<string, Intl.DateTimeFormat>();
 
 /** The day and the minute that a clock in this zone shows. */
@@ -24,7 +24,7 @@ function readClock(at: Date, timeZone: string): { day: Weekday; minute: number }
   return { day: weekday.toLowerCase() as Weekday, minute: Number(hour) * 60 + Number(minute) };
 }
 
-/** Whether people answer at that moment. */
+/** Whether people answer at this moment. */
 export function isOpenAt({ time_zone, days }: OfficeHours, at: Date): boolean {
   const { day, minute } = readClock(at, time_zone);
   return (days[day] ?? []).some(([from, to]) => minutesOf(from) <= minute && minute < minutesOf(to));
@@ -34,15 +34,15 @@ const minuteMs = 60_000;
 const lookAheadMinutes = 8 * 24 * 60;
 
 /**
- * When people answer again, within eight days; null when they do at that moment, or not in that time. Looked for minute by minute of
- * real time, so that a change to or from summer time between then and now counts.
+ * When people answer again, within eight days; null when they answer now, or not in that time. It searches real time minute by
+ * minute, so that a change to or from summer time in between counts.
  */
 export function nextOpening(hours: OfficeHours, at: Date): Date | null {
   if (isOpenAt(hours, at)) return null;
   const first = Math.floor(at.getTime() / minuteMs) + 1;
   const starts = new Set(Object.values(hours.days).flatMap((spans) => spans.map(([from]) => minutesOf(from) % 60)));
   for (let minute = first; minute < first + lookAheadMinutes; minute += 1) {
-    // Zones are whole quarters of an hour apart: other minutes of the hour cannot be a beginning.
+    // Zones are whole quarters of an hour apart: an opening falls on no other minute of the hour.
     if (![0, 15, 30, 45].some((offset) => starts.has((minute + offset) % 60))) continue;
     const moment = new Date(minute * minuteMs);
     if (isOpenAt(hours, moment)) return moment;

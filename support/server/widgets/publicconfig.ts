@@ -5,7 +5,7 @@ import type { VisitedWidget } from '../visitors/visitors.ts';
 import { isOpenAt, nextOpening } from './officehours.ts';
 import { readSettings, type WidgetSettings } from './widgetsettings.ts';
 
-/** What anybody may know of a widget. */
+/** The public settings of a widget. */
 export type PublicConfig = { name: string } & WidgetSettings & {
     /** Whether a person answers at present. */
     is_online: boolean;

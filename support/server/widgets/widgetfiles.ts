@@ -12,18 +12,18 @@ type WidgetFile = { body: Buffer<ArrayBuffer>; gzipped: Buffer<ArrayBuffer> };
 const loaderSeconds = 300;
 
 /**
- * Serves the built widget in `folder` to pages of any origin: /widget.js, which a host page names and which is asked for anew every few
- * minutes, and what that loads from /widget/, under names that never come to mean something else. The files are read once: what is not
- * among them is not served.
+ * Serves the built widget in `folder` to pages of any origin: /widget.js, which a host page names and a browser requests again every few
+ * minutes, and the files below /widget/ that it loads, whose names never refer to other content. The files are read once: no other file
+ * is served.
  *
- * @param built settles when a build that is under way is done: who asks before is answered then.
+ * @param built settles when a build under way is done: earlier requests wait for it.
  */
 export function addWidgetFiles(app: App, folder: string, built: Promise<unknown>): void {
   let reading: Promise<Map<string, WidgetFile>> | undefined;
   const answer = async (c: Context) => {
     await built;
     reading ??= readFiles(folder).catch((error) => {
-      reading = undefined; // whoever builds it now finds it at the next request
+      reading = undefined; // a build made later is found at the next request
       if (error.code === 'ENOENT') return new Map();
       throw error;
     });

@@ -42,7 +42,7 @@ const name = () => line({ charactersMax: 80 });
 const answer = (description: string) => ({ description, content: { 'application/json': { schema: WidgetSchema } } });
 
 const originsMax = 50;
-/** An origin as browsers write it: lower case, no path, no port that the scheme has anyway. */
+/** An origin as browsers write it: lower case, no path, no default port. */
 const origin = line({ charactersMax: 300 })
   .refine(isOrigin, { error: 'must be an origin such as https://shop.example, without a path' })
   .transform((given) => new URL(given).origin);

@@ -4,16 +4,16 @@ import { readSettings, type WidgetSettings } from './widgetsettings.ts';
 
 export type Widget = {
   id: string;
-  /** Public: it stands in the host page. */
+  /** Public: it is in the host page. */
   key: string;
   name: string;
   is_active: boolean;
-  /** Which pages may use it; none named: every page. */
+  /** The origins of pages that may use it; an empty list allows every page. */
   allowed_origins: string[];
   settings: WidgetSettings;
-  /** Whose conversations they are; nobody named: everybody's. */
+  /** The agents whose conversations they are; an empty list means all agents. */
   team: { id: string; name: string }[];
-  /** Of those that hold still. The words themselves are shown once, when they are made. */
+  /** The valid secrets. A secret itself is shown once, when it is made. */
   secrets: { id: string; created_at: string; retires_at: string | null }[];
   version: number;
 };
@@ -39,7 +39,7 @@ export async function getWidget(on: Queryable, id: string): Promise<Widget> {
 
 const withSettings = (row: Widget): Widget => ({ ...row, settings: readSettings(row.settings) });
 
-/** With a key of its own. */
+/** Creates a widget with a key of its own. */
 export async function createWidget(tx: Transaction, name: string): Promise<Widget> {
   const key = `w-${randomBytes(12).toString('hex')}`;
   const [made] = await tx.query<{ id: string }>(
@@ -74,7 +74,7 @@ export async function updateWidget(
   return getWidget(tx, id);
 }
 
-/** The whole team. @throws NotFound; ReferenceNotFound when one is no agent */
+/** Replaces the whole team. @throws NotFound; ReferenceNotFound when a member is not an agent */
 export async function replaceTeam(tx: Transaction, id: string, agentIds: string[]): Promise<Widget> {
   const held = await tx.query('select from support.widgets where id = $1 for no key update', [id]);
   if (held.length === 0) throw new NotFound('widget');
@@ -89,10 +89,10 @@ export async function replaceTeam(tx: Transaction, id: string, agentIds: string[
   return getWidget(tx, id);
 }
 
-/** How long the secret before goes on when a new one is made: so long have all pages to learn the new one. */
+/** How long the previous secret stays valid after a new one: the time for all pages to change over. */
 const overlap = "interval '24 hours'";
 
-/** Makes a new secret; what was there goes on for a day. @returns the words, which are not shown again. @throws NotFound */
+/** Makes a new secret; the previous one stays valid for a day. @returns the secret, which is not shown again. @throws NotFound */
 export async function addSecret(tx: Transaction, widgetId: string): Promise<{ id: string; secret: string }> {
   const held = await tx.query('select from support.widgets where id = $1 for no key update', [widgetId]);
   if (held.length === 0) throw new NotFound('widget');
@@ -108,7 +108,7 @@ export async function addSecret(tx: Transaction, widgetId: string): Promise<{ id
   return { id: (made as { id: string }).id, secret };
 }
 
-/** From now on nothing that was signed with it holds. @throws NotFound */
+/** Withdraws a secret: from now on no signature made with it is valid. @throws NotFound */
 export async function removeSecret(tx: Transaction, widgetId: string, secretId: string): Promise<void> {
   const gone = await tx.query('delete from support.widget_secrets where widget_id = $1 and id = $2 returning id', [
     widgetId,

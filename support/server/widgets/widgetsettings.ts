@@ -2,7 +2,7 @@ import { line, object, text, z } from '@aether/http';
 
 export const languages = ['en', 'de', 'fr', 'es', 'tr'] as const;
 
-/** How a widget looks and speaks, with a default for what is left out. Texts that are not given are the widget's own, in its language. */
+/** A widget's look and words, with defaults for omitted fields. For texts that are not given the widget uses its own, in its language. */
 export const WidgetSettingsSchema = object({
   language: z.enum(languages).default('en'),
   theme: object({
@@ -29,7 +29,7 @@ export const WidgetSettingsSchema = object({
 
 export type WidgetSettings = z.output<typeof WidgetSettingsSchema>;
 
-/** What is stored, whole; what an older version stored and this one does not know is left out. */
+/** The stored settings in full; a field that an older version stored and this one does not know is omitted. */
 export function readSettings(stored: unknown): WidgetSettings {
   const read = WidgetSettingsSchema.safeParse(stored);
   return read.success ? read.data : WidgetSettingsSchema.parse({});
