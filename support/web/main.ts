@@ -6,4 +6,4 @@ import { router } from './router.tsx';
 
 refreshByEvents(client);
 drawApp(router);
-pruneDrafts(localStorage); // last: it throws where storage is forbidden, and the console is to be shown even there
+pruneDrafts(localStorage); // last: it throws where storage is forbidden, and the console must appear even there

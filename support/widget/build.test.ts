@@ -16,19 +16,19 @@ beforeAll(async () => {
   panel = await readFile(join(dist, 'widget', name as string));
 }, 60_000);
 
-describe('what a host page loads', () => {
-  test('is a loader of at most 2 KB, and a panel of at most 25 KB when somebody is about to use it', () => {
+describe('the files that a host page loads', () => {
+  test('are a loader of at most 2 KB, and a panel of at most 25 KB when a visitor is about to use it', () => {
     expect(kibibytes(loader)).toBeLessThanOrEqual(2);
     expect(kibibytes(panel)).toBeLessThanOrEqual(25);
   });
 
-  test('leaves no name in the page: the loader is one call', () => {
+  test('leave no name in the page: the loader is one call', () => {
     expect(loader.toString()).toMatch(/^\(?(function|\(\)\s*=>)/);
     expect(loader.toString()).not.toMatch(/^(var|let|const|function|class) /);
     expect(panel.toString()).not.toMatch(/\b(globalThis|window|self)\.\w+\s*=[^=]/);
   });
 
-  test('writes no markup from text and runs no text', async () => {
+  test('write no markup from text and run no text', async () => {
     for await (const file of glob('{*,{chat,view}/*}.{ts,tsx}', {
       cwd: import.meta.dirname,
       exclude: ['**/*.test.ts'],
@@ -39,6 +39,6 @@ describe('what a host page loads', () => {
   });
 });
 
-test('nothing is built when nothing changed', async () => {
+test('an unchanged widget is not built again', async () => {
   expect(await buildWidget()).toBe(false);
 });

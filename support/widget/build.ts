@@ -8,7 +8,7 @@ const house = join(folder, '..', '..');
 
 /**
  * Builds the widget to its folder dist: `widget.js`, which host pages name, and below `widget/` the panel that it loads, under a name
- * that changes with what is in it. Nothing is built when the sources are those of the last build.
+ * that changes with its content. If the sources are those of the last build, it builds nothing.
  *
  * @returns whether it had to be built. @throws Error of Vite, with file and line, when a source does not compile.
  */
@@ -17,7 +17,7 @@ export async function buildWidget(): Promise<boolean> {
   const mark = join(folder, 'dist', 'sources.sha256');
   if ((await readFile(mark, 'utf8').catch(() => undefined)) === fingerprint) return false;
   process.env.NODE_ENV = 'production';
-  const aside = join(folder, `.dist-${process.pid}`); // put in place when it is whole: a server may be reading
+  const aside = join(folder, `.dist-${process.pid}`); // moved into place when it is complete: a server may be reading
   const panel = await buildOne(join(folder, 'panel.tsx'), {
     outDir: join(aside, 'widget'),
     format: 'es',
@@ -35,7 +35,7 @@ export async function buildWidget(): Promise<boolean> {
   return true;
 }
 
-/** @returns the name of the file that was made. */
+/** @returns the name of the built file. */
 async function buildOne(
   entry: string,
   {
@@ -67,7 +67,7 @@ async function buildOne(
   return chunk.fileName;
 }
 
-/** Of every file the build reads, and the lock file that says which libraries. */
+/** The hash of every file that the build reads, and of the lock file with the versions of libraries. */
 async function fingerprintSources(): Promise<string> {
   const files: string[] = [join(house, 'package-lock.json')];
   for await (const file of glob('**/*.{ts,tsx}', { cwd: folder, exclude: ['dist/**', '.dist-*/**'] }))

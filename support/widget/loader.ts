@@ -3,16 +3,16 @@ import { wordsOf } from './chat/launcherwords.ts';
 import type { Config } from './chat/server.ts';
 import type { Launch, Launched } from './panel.tsx';
 
-/** The name of the panel's file, beside this one: put in by the build. */
+/** The name of the panel's file beside this one: inserted by the build. */
 declare const __PANEL__: string;
 
 /*
- * What a host page loads: it draws the button, and loads the rest when somebody is about to use it. It leaves no global, reads none of
- * the page's, and its style neither comes in nor goes out: everything is below a shadow root.
+ * The script that a host page loads: it draws the button, and loads the panel when a visitor is about to use it. It leaves no global and
+ * reads none of the page's. Styles pass neither in nor out: everything is inside a shadow root.
  */
 const script = document.currentScript as HTMLScriptElement | null;
 const key = script?.dataset.key;
-if (script && key) begin(script, key).catch(() => {}); // without Support the page is as it was
+if (script && key) begin(script, key).catch(() => {}); // without Support the page stays as it was
 
 async function begin(script: HTMLScriptElement, key: string): Promise<void> {
   const base = new URL(script.src).origin;
@@ -76,7 +76,7 @@ async function begin(script: HTMLScriptElement, key: string): Promise<void> {
       () => {},
     );
   };
-  // Who has talked before sees whether there is an answer; and what was not sent is.
+  // A visitor with a conversation sees whether there is an answer, and their unsent messages are sent.
   try {
     if (Object.keys(localStorage).some((name) => name.startsWith(`aether:${key}`))) void load();
   } catch {}

@@ -5,7 +5,7 @@ import { fill, wordsOf } from './chat/words.ts';
 import { Panel } from './view/Panel.tsx';
 import { styles } from './view/styles.ts';
 
-/** What the loader, which is there first, hands over. */
+/** The values that the loader, which runs first, passes on. */
 export type Launch = {
   root: ShadowRoot;
   launcher: HTMLButtonElement;
@@ -19,7 +19,7 @@ export type Launch = {
 
 export type Launched = { open(isOpen: boolean): void; identify(token: string): void };
 
-/** Draws the panel into the launcher's shadow root, and goes on with the conversation that there is. */
+/** Draws the panel into the launcher's shadow root, and continues the stored conversation. */
 export function launch({ root, launcher, badge, base, key, config, identity }: Launch): Launched {
   const words = wordsOf(config.language, config.texts);
   const chat = openChat({ base, key, config });
@@ -35,7 +35,7 @@ export function launch({ root, launcher, badge, base, key, config, identity }: L
     render(<Panel chat={chat} config={config} words={words} isOpen={isOpen} onClose={() => open(false)} />, place);
     describe();
   }
-  /** The button says what it does, and how much was not read. */
+  /** The button says what it does, and how many messages are unread. */
   function describe(): void {
     const { unread } = chat.getView();
     launcher.setAttribute('aria-expanded', String(isOpen));
@@ -50,7 +50,7 @@ export function launch({ root, launcher, badge, base, key, config, identity }: L
   function open(next: boolean): void {
     if (isOpen && !next) launcher.focus();
     isOpen = next;
-    chat.show(next); // before anything is drawn: what comes now is read, or it is not
+    chat.show(next); // before anything is drawn: it decides whether new messages count as read
     draw();
   }
   chat.subscribe(describe);

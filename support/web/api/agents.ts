@@ -3,7 +3,7 @@ import { queryOptions } from '@tanstack/react-query';
 import { agents, users } from './clients.ts';
 import type { Availability } from './records.ts';
 
-/** Who the person signed in is as an agent, if they are one. */
+/** The agent row of the signed-in person, if they have one. */
 export const ownAgentQuery = queryOptions({
   queryKey: ['own-agent'],
   staleTime: 60_000,
@@ -25,5 +25,5 @@ export const addAgent = (user_id: string) => read(agents.$post({ json: { user_id
 export const changeAgent = (id: string, json: { availability?: Availability; is_active?: boolean }) =>
   read(agents[':id'].$patch({ param: { id }, json }));
 
-/** The console is open: without this an agent who is online is not counted on for long. */
+/** Reports that the console is open: without this an online agent soon counts as absent. */
 export const tellOpen = () => read(agents.me.seen.$post({ json: {} }));

@@ -12,6 +12,6 @@ export const logCall = (json: NewCall) => read(calls.$post({ json }));
 
 export const changeCall = (id: string, json: CallChange) => read(calls[':id'].$patch({ param: { id }, json }));
 
-/** Who has this number, or this address; nobody while either is not whole. */
+/** The customers with this number or this address; none while both are incomplete. */
 export const lookUp = (json: { number?: string; country?: string; email?: string }, signal?: AbortSignal) =>
   read(calls.lookup.$post({ json }, { init: { signal } }));

@@ -15,6 +15,6 @@ type Change = Partial<Pick<Chatbot, 'name' | 'rules' | 'is_live'>>;
 export const changeChatbot = (id: string, change: Change, expected_version: number) =>
   read(chatbots[':id'].$patch({ param: { id }, json: { ...change, expected_version } }));
 
-/** What the bot of these rules, saved or not, says next. `at` is a moment to pretend. */
+/** The next reply of a bot with these rules, saved or not. `at` is a moment to simulate. */
 export const previewChatbot = (rules: Rules, conversation: Turn[], at?: string) =>
   read(chatbots.preview.$post({ json: { rules, conversation, at } }));

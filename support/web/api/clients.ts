@@ -11,7 +11,7 @@ import type { addSessionRoutes } from '../../server/conversations/sessions.route
 import type { addSearchRoutes } from '../../server/search.ts';
 import type { addWidgetRoutes } from '../../server/widgets/widgets.routes.ts';
 
-// One client for each family of routes: a single one of all of them takes the compiler many times longer.
+// One client for each family of routes: the compiler takes many times longer for one client of all routes.
 const options = { fetch: send };
 
 export const { agents, users } = hc<ReturnType<typeof addAgentRoutes>>('/', options).api;

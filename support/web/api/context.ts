@@ -3,7 +3,7 @@ import { queryOptions } from '@tanstack/react-query';
 import { customers, panels } from './clients.ts';
 import type { CustomerChange } from './records.ts';
 
-/** What Foundation knows does not all come as events here: it is asked for again as often as this. */
+/** Not all of Foundation's data arrives as events here: it is requested again this often. */
 const refreshMs = 10_000;
 
 /** `of` is a session, or a customer without one. */
@@ -17,6 +17,6 @@ export const contextQuery = (of: 'session' | 'customer', id: string) =>
     },
   });
 
-/** @throws Refusal with `isConflict` when somebody changed the customer since. */
+/** @throws Refusal with `isConflict` when the customer has changed since. */
 export const changeCustomer = (id: string, json: CustomerChange) =>
   read(customers[':id'].$patch({ param: { id }, json }));

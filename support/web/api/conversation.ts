@@ -21,7 +21,7 @@ export const conversationQuery = (id: string, messageCount = 0) =>
     queryKey: ['session', id],
     staleTime: 2_000,
     gcTime: 60_000,
-    /** The newest messages. How many there are is known from the inbox, or after the first answer. */
+    /** The newest messages. Their number is known from the inbox, or after the first answer. */
     queryFn: async ({ signal, client }): Promise<Conversation> => {
       const known = client.getQueryData<Conversation>(['session', id]);
       const first = known?.messages[0]?.number;
@@ -37,7 +37,7 @@ export const conversationQuery = (id: string, messageCount = 0) =>
     },
   });
 
-/** Both, each message once, in order. */
+/** Merges both, each message once, in order. */
 function joinMessages(some: Message[], more: Message[]): Message[] {
   const byNumber = new Map([...some, ...more].map((message) => [message.number, message]));
   return [...byNumber.values()].sort((one, other) => one.number - other.number);
@@ -45,7 +45,7 @@ function joinMessages(some: Message[], more: Message[]): Message[] {
 
 type Reading = { visitor_read_number: number; agent_read_number: number };
 
-/** The fresh one, but who has read how far only grows: an answer may have been written before somebody read on, and come after. */
+/** Takes the fresh state, except that reading marks only grow: an answer may be older than a reading mark that arrived before it. */
 export function joinReading<Session extends Reading>(shown: Reading | undefined, fresh: Session): Session {
   const furthest = (field: keyof Reading) => Math.max(shown?.[field] ?? 0, fresh[field]);
   return {
@@ -55,7 +55,7 @@ export function joinReading<Session extends Reading>(shown: Reading | undefined,
   };
 }
 
-/** Puts what is newer into what is shown. */
+/** Merges newer data into the displayed conversation. */
 export function take(client: QueryClient, id: string, fresh: Partial<Conversation>): void {
   client.setQueryData<Conversation>(
     ['session', id],
@@ -75,7 +75,7 @@ function joinEntries(some: Entry[], more: Entry[]): Entry[] {
 
 const running = new Map<string, { again: boolean }>();
 
-/** Asks for what came since; while it asks, further calls make it ask once more. */
+/** Requests the messages since the last one; a call during the request makes it request once more. */
 export async function catchUp(client: QueryClient, id: string): Promise<void> {
   const present = running.get(id);
   if (present) {
@@ -94,27 +94,27 @@ export async function catchUp(client: QueryClient, id: string): Promise<void> {
       if (answer.messages.length === pageSizeMax) run.again = true;
     }
   } catch {
-    // The line is down: when it is back, the feed says so and this is asked again.
+    // The line is down: when it is back, the feed reports that and this is requested again.
   } finally {
     running.delete(id);
   }
 }
 
-/** Loads the messages before the first that is shown. */
+/** Loads the messages before the first one on the page. */
 export async function loadOlder(client: QueryClient, id: string): Promise<void> {
   const first = client.getQueryData<Conversation>(['session', id])?.messages[0]?.number ?? 1;
   const after = Math.max(0, first - 1 - pageSize);
   if (first > 1) take(client, id, { messages: (await ask(id, { after, limit: first - 1 - after })).messages });
 }
 
-/** Somebody has read up to a number. */
+/** Applies a reading mark: a person has read up to a number. */
 export function noteRead(client: QueryClient, id: string, author: 'visitor' | 'agent', number: number): void {
   const session = client.getQueryData<Conversation>(['session', id])?.session;
   const field = author === 'visitor' ? 'visitor_read_number' : 'agent_read_number';
   if (session && session[field] < number) take(client, id, { session: { ...session, [field]: number } });
 }
 
-/** Somebody else has the conversation. */
+/** Another agent has the conversation. */
 export class SessionClaimed extends Refusal {
   readonly agent: Named;
 
@@ -125,7 +125,7 @@ export class SessionClaimed extends Refusal {
   }
 }
 
-/** @throws SessionClaimed with who has it, in place of the refusal that only says so. */
+/** @throws SessionClaimed, which names the assigned agent, in place of a refusal without a name. */
 async function sayWhoHasIt<Answer>(id: string, asked: Promise<Answer>): Promise<Answer> {
   try {
     return await asked;
@@ -136,7 +136,7 @@ async function sayWhoHasIt<Answer>(id: string, asked: Promise<Answer>): Promise<
   }
 }
 
-/** @throws SessionClaimed when somebody else has it and it is not to be taken over. */
+/** @throws SessionClaimed when another agent has it and it is not to be taken over. */
 export const claim = (id: string, isTakeOver = false) =>
   sayWhoHasIt(id, read(sessions[':id'].claim.$post({ ...of(id), json: isTakeOver ? { take_over: true } : {} })));
 

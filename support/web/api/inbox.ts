@@ -18,7 +18,7 @@ export const countsQuery = queryOptions({
   queryFn: ({ signal }) => read(inbox.counts.$get({}, { init: { signal } })),
 });
 
-/** A few conversations and customers of that name. */
+/** A few conversations and customers whose name matches. */
 export const searchQuery = (typed: string) => {
   const q = typed.trim();
   return queryOptions({

@@ -22,5 +22,5 @@ const types = [
   'call.updated',
 ];
 
-/** One connection for the whole page. */
+/** One event stream for the whole page. */
 export const liveFeed = openLiveFeed<Signal>(types);

@@ -12,14 +12,14 @@ import type {
   widgets,
 } from './clients.ts';
 
-/** What the server answers, named. The shapes are the server's own: nothing here can differ from them. */
+/** Names for the server's answers. The shapes are the server's own: nothing here can differ from them. */
 export type Session = InferResponseType<(typeof inbox)['$get'], 200>['sessions'][number];
 export type View = NonNullable<InferRequestType<(typeof inbox)['$get']>['query']['view']>;
 export type Named = Session['widget'];
 export type Conversation = InferResponseType<(typeof sessions)[':id']['$get'], 200>;
 export type Message = Conversation['messages'][number];
 export type Choice = NonNullable<Message['choices']>[number];
-/** A note, or something that was done. */
+/** A note, or a recorded action. */
 export type Entry = Conversation['entries'][number];
 /** An agent who has the conversation open. */
 export type Viewer = Conversation['viewers'][number];
@@ -31,7 +31,7 @@ export type StaffUser = InferResponseType<(typeof users)['$get'], 200>['users'][
 
 export type Context = InferResponseType<(typeof panels)[':id']['context']['$get'], 200>;
 export type Customer = NonNullable<Context['customer']>;
-/** Support's own of a customer. */
+/** Support's own fields of a customer. */
 export type CustomerFields = Pick<Customer, 'preferred_language' | 'timezone'>;
 export type CustomerChange = InferRequestType<(typeof customers)[':id']['$patch']>['json'];
 export type TierChange = NonNullable<Context['tier']>;

@@ -4,10 +4,10 @@ import type { QueryClient, QueryKey } from '@tanstack/react-query';
 import { catchUp } from './conversation.ts';
 import { liveFeed } from './live.ts';
 
-/** Events of this time are answered with one refresh: a burst of messages must not load the inbox for each. */
+/** Events within this time share one refresh: a burst of messages must not load the inbox for each. */
 const gatherMs = 150;
 
-/** Which queries an event makes old. A conversation is not among them: it continues from the last message it has. */
+/** The queries that an event makes stale. A conversation is not among them: it continues from its last message. */
 function keysOf({ type, customer }: LiveEvent): QueryKey[] {
   switch (type) {
     case 'session.created':
@@ -36,7 +36,7 @@ function sessionOf({ type, row_id, data }: LiveEvent): string | undefined {
   return typeof data.session_id === 'string' ? data.session_id : undefined;
 }
 
-/** Refreshes what is on the screen when it changed elsewhere. */
+/** Refreshes the data on the screen when it changed elsewhere. */
 export function refreshByEvents(client: QueryClient): void {
   refreshByFeed(client, liveFeed, { gatherMs, keysOf, kept: ['me', 'session'] });
   liveFeed.follow((event) => {
@@ -47,7 +47,7 @@ export function refreshByEvents(client: QueryClient): void {
     }
     const session = sessionOf(event);
     if (session) void catchUp(client, session);
-    // Who sits beside the customer is to see it at once: this one is not gathered.
+    // An agent beside the customer must see it at once: this event does not wait for others.
     if (event.type === 'customer.updated' || event.type.startsWith('address.'))
       void client.invalidateQueries({
         queryKey: ['context'],

@@ -12,7 +12,7 @@ const EditCallDialog = lazy(async () => ({ default: (await import('./EditCallDia
 
 type CallListProps = { calls: Call[]; none: string; showsCustomer?: boolean };
 
-/** Calls, the latest first as they are given; each can be corrected. */
+/** Calls in the given order, the latest first; each can be corrected. */
 export function CallList({ calls, none, showsCustomer = false }: CallListProps) {
   const [edited, setEdited] = useState<Call | undefined>();
   if (calls.length === 0) return <p className={classes.none}>{none}</p>;

@@ -7,7 +7,7 @@ import { changeCall } from '../api/calls.ts';
 import type { Call, CallOutcome } from '../api/records.ts';
 import { outcomeChoices } from './outcomes.ts';
 
-/** Corrects how a call ended, what was noted and how long it took. The person called stays the same. */
+/** Corrects a call's outcome, notes and duration. The person called stays the same. */
 export function EditCallDialog({ call, onClose }: { call: Call; onClose: () => void }) {
   const client = useQueryClient();
   const [outcome, setOutcome] = useState(call.outcome);

@@ -22,7 +22,7 @@ const foundWords: Record<FoundBy, string> = {
 
 type LogCallDialogProps = { number?: string; onLogged?: (call: Call) => void; onClose: () => void };
 
-/** Writes down a call. Whose number it is, is looked up while one types. */
+/** Logs a call. While the agent types a number, its customer is looked up. */
 export function LogCallDialog({ number: given = '', onLogged, onClose }: LogCallDialogProps) {
   const client = useQueryClient();
   const [clientId] = useState(() => crypto.randomUUID());

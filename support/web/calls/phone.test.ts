@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { guessCountry, listCountries, readTyped } from './phone.ts';
 
-test('a number is read with its country’s habits, or by its prefix', () => {
+test('a number is read by its country’s rules, or by its prefix', () => {
   expect(readTyped('030 123456', 'DE').number).toBe('+4930123456');
   expect(readTyped('+44 20 7946 0001', 'DE')).toEqual({ number: '+442079460001', country: 'GB' });
 });
@@ -12,7 +12,7 @@ test('half a number is not looked up', () => {
   expect(readTyped('030 123456', null).number).toBeUndefined();
 });
 
-test('the country is that of the browser’s language, if it names one', () => {
+test('the country is that of the browser’s language, if the language names one', () => {
   expect(guessCountry(['en', 'de-AT'])).toBe('AT');
   expect(guessCountry(['en'])).toBeNull();
   expect(listCountries().find(({ value }) => value === 'NO')?.label).toMatch(/\+47$/);

@@ -9,7 +9,7 @@ export function listCountries(): { value: string; label: string }[] {
     .sort((one, other) => one.label.localeCompare(other.label));
 }
 
-/** The country of the browser's language, where it names one. */
+/** The country of the browser's language, if the language names one. */
 export function guessCountry(languages: readonly string[]): string | null {
   const known = new Set<string>(getCountries());
   for (const language of languages) {
@@ -19,13 +19,13 @@ export function guessCountry(languages: readonly string[]): string | null {
   return null;
 }
 
-/** What is typed, as it is read: grouped as in its country, whose flag is known as soon as the prefix is. */
+/** The typed number as it is read: grouped by its country's rules; the flag is known as soon as the prefix is. */
 export function readTyped(
   typed: string,
   country: string | null,
 ): { number: string | undefined; country: string | null } {
   const reader = new AsYouType((country as CountryCode | null) ?? undefined);
-  reader.input(typed.normalize('NFKC')); // a + of full width is none to the parser
+  reader.input(typed.normalize('NFKC')); // the parser does not accept a full-width +
   const number = reader.getNumber();
   return { number: number?.isPossible() ? number.number : undefined, country: reader.getCountry() ?? country };
 }

@@ -21,7 +21,7 @@ import { TierNote } from './TierNote.tsx';
 
 type ContextPanelProps = { of: 'session' | 'customer'; id: string; session?: Session };
 
-/** Who is asking: the customer, what the CRM knows, what was said before, and how fresh all of that is. */
+/** The customer beside a conversation: the CRM's data, past conversations, and how fresh all of that is. */
 export function ContextPanel({ of, id, session }: ContextPanelProps) {
   const { data, error, refetch, isFetching } = useQuery(contextQuery(of, id));
   if (!data)
@@ -110,7 +110,7 @@ function Unknown({ session }: { session: Session | undefined }) {
   );
 }
 
-/** Whether it is known who writes, and what that means. */
+/** Whether the visitor's identity is known, and what that means. */
 function IdentityLine({ identity, session, customerName }: IdentityLineProps) {
   const typed = session?.visitor_name;
   const isOther = typed && customerName && typed.trim().toLowerCase() !== customerName.trim().toLowerCase();
@@ -153,7 +153,7 @@ type IdentityLineProps = {
 
 const appNames: Record<string, string> = { foundation: 'Foundation', support: 'Support' };
 
-/** What happened with this customer lately, whichever app wrote it down. */
+/** Recent activities for this customer, from every app. */
 function Recent({ context: { recent, crm } }: { context: Context }) {
   const last = crm?.last_activity;
   if (recent.length === 0 && !last) return null;

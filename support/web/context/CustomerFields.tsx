@@ -18,7 +18,7 @@ const pick = ({ preferred_language, timezone }: Customer): Fields => ({ preferre
 
 type CustomerFieldsProps = { customer: Customer; onReload: () => Promise<unknown> };
 
-/** Support's own fields of the customer; a change by somebody else meanwhile is shown, not overwritten. */
+/** Support's own fields of the customer; another person's change in the meantime is shown, not overwritten. */
 export function CustomerFields({ customer, onReload }: CustomerFieldsProps) {
   const client = useQueryClient();
   const [conflict, setConflict] = useState<Conflict | undefined>();
@@ -99,7 +99,7 @@ export function CustomerFields({ customer, onReload }: CustomerFieldsProps) {
   );
 }
 
-/** What the clock says where the customer is: nobody is rung at night by mistake. */
+/** The local time of the customer, so that no agent calls at night by mistake. */
 function TimeThere({ timeZone }: { timeZone: string }) {
   const there = formatTimeThere(useNow(), timeZone);
   if (!there) return null;

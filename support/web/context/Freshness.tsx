@@ -8,7 +8,7 @@ const clock = new Intl.DateTimeFormat(undefined, { timeStyle: 'medium' });
 
 type FreshnessProps = { readAt: string; isFetching: boolean; hasFailed: boolean; onRefresh: () => void };
 
-/** As of when this is, and whether it is kept so. */
+/** The time of this data, and whether it stays current. */
 export function Freshness({ readAt, isFetching, hasFailed, onRefresh }: FreshnessProps) {
   const state = useSyncExternalStore(liveFeed.subscribe, liveFeed.getState);
   const isLive = state === 'live' && !hasFailed;

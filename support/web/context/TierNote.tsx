@@ -10,7 +10,7 @@ type TierNoteProps = { tier: TierChange | null; customerId: string; value: strin
 
 const isToday = (moment: string) => new Date(moment).toDateString() === new Date().toDateString();
 
-/** `Premium since 14:02, deal Acme renewal`, and how that came here. */
+/** `Premium since 14:02, deal Acme renewal`, and how the change reached this page. */
 export function TierNote({ tier, customerId, value }: TierNoteProps) {
   if (!tier || tier.value !== value) return null;
   const { since, deal, by } = tier;

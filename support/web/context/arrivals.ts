@@ -12,7 +12,7 @@ liveFeed.follow((event) => {
   if (kept.size > keptMax && oldest !== undefined) kept.delete(oldest);
 });
 
-/** When the last change of a customer came to this page by the feed, if it did while the page was open. */
+/** The time at which the feed brought a customer's last change to this page, if that happened while the page was open. */
 export const findArrival = (customerId: string, position: number) => {
   const arrival = kept.get(customerId);
   return arrival && arrival.position === position ? arrival.at : undefined;

@@ -1,4 +1,4 @@
-/** Languages that customers are answered in, by ISO 639-1; others can be typed in the API. */
+/** Languages for answering customers, by ISO 639-1; the API accepts others. */
 const codes =
   'ar bg bn bs ca cs cy da de el en es et eu fa fi fr ga gl gu he hi hr hu hy id is it ja ka kk km ko lt lv mk ml mn mr ms mt nb ne nl pa pl pt ro ru sk sl sq sr sv sw ta te th tl tr uk ur uz vi zh zu';
 
@@ -27,7 +27,7 @@ export function listTimeZones(present: string | null): string[] {
   return present && !all.includes(present) ? [present, ...all] : all;
 }
 
-/** The time there, with the day when it is another: `23:10` or `Tue 00:10`; undefined for an unknown time zone. */
+/** The time there, with the day if it differs: `23:10` or `Tue 00:10`; undefined for an unknown time zone. */
 export function formatTimeThere(now: number, timeZone: string): { text: string; hour: number } | undefined {
   try {
     const at = new Date(now);

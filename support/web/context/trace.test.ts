@@ -17,7 +17,7 @@ const change: TierChange = {
   },
 };
 
-test('the trace of a tier leads from the deal to this page and says how long each step took', () => {
+test('the trace of a tier leads from the deal to this page and shows how long each step took', () => {
   const steps = listSteps(change, '2026-06-15T12:02:00.120Z');
   expect(steps.map(({ what }) => what)).toEqual([
     'Deal “Acme renewal” was won in Foundation by Maya Okafor',
@@ -31,7 +31,7 @@ test('the trace of a tier leads from the deal to this page and says how long eac
   ]);
 });
 
-test('what is not known is not told', () => {
+test('the trace omits steps that are not known', () => {
   const byProgram = { ...change, deal: null, by: { app: 'foundation', name: null } };
   expect(listSteps(byProgram, undefined).map(({ what }) => what)).toEqual([
     'A program changed the tier in Foundation',
@@ -39,6 +39,6 @@ test('what is not known is not told', () => {
   ]);
 });
 
-test('clocks that differ tell no negative time', () => {
+test('the trace shows no negative duration when clocks differ', () => {
   expect(listSteps(change, '2026-06-15T12:01:59.000Z').at(-1)?.detail).toBeUndefined();
 });

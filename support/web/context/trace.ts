@@ -10,7 +10,7 @@ const exact = new Intl.DateTimeFormat(undefined, {
 });
 const appNames: Record<string, string> = { foundation: 'Foundation', support: 'Support' };
 
-/** The way of a changed tier from where it was changed to this page. @param arrived when its event came to this page */
+/** The path of a changed tier from its change to this page. @param arrived when its event reached this page */
 export function listSteps({ value, deal, by, event }: TierChange, arrived: string | undefined): Step[] {
   const { occurred_at, numbered_at, position, previous } = event;
   const app = appNames[by.app] ?? by.app;
@@ -37,7 +37,7 @@ export function listSteps({ value, deal, by, event }: TierChange, arrived: strin
   return steps;
 }
 
-/** Clocks of two machines differ: a step that seems to precede its cause is shown without a number. */
+/** Clocks of two machines differ: a step that seems to precede its cause has no number. */
 function after(from: string, to: string): string | undefined {
   const ms = new Date(to).getTime() - new Date(from).getTime();
   if (ms < 0) return undefined;

@@ -5,7 +5,7 @@ import type { useCanned } from './useCanned.ts';
 
 type CannedMenuProps = { canned: ReturnType<typeof useCanned>; onChoose: (body: string) => void };
 
-/** Above the field: the answers that fit. */
+/** Above the field: the matching answers. */
 export function CannedMenu({ canned, onChoose }: CannedMenuProps) {
   const { answers, index, listId, isEmpty, hasNone, error } = canned;
   if (error) return <div className={classes.canned}>{describeError(error)}</div>;

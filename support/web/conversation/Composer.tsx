@@ -13,7 +13,7 @@ import { hasWords, type Mode, type useDraft } from './drafts.ts';
 import { useCanned } from './useCanned.ts';
 
 const charactersMax = 4_000;
-/** From here on it is said how many are left. */
+/** From this length on the field shows how many characters are left. */
 const charactersTold = 3_500;
 
 type ComposerProps = {
@@ -24,7 +24,7 @@ type ComposerProps = {
   onSend: (kind: Mode, body: string) => void;
 };
 
-/** Answers the visitor, or notes something for the other agents. `/` at the beginning opens the canned answers. */
+/** Answers the visitor, or adds a note for the other agents. `/` at the beginning opens the canned answers. */
 export function Composer({ session, own, drafting, onTyping, onSend }: ComposerProps) {
   const input = useRef<HTMLTextAreaElement>(null);
   const { draft, change, isKept, restoredAt } = drafting;
@@ -63,7 +63,7 @@ export function Composer({ session, own, drafting, onTyping, onSend }: ComposerP
     input.current?.focus();
   };
   const press = (event: KeyboardEvent<HTMLTextAreaElement>) => {
-    // While letters are composed, as in Japanese, Enter chooses a word; Safari says so only by this code.
+    // While an input method composes letters, as in Japanese, Enter chooses a word; Safari shows that only by this code.
     if (event.nativeEvent.isComposing || event.keyCode === 229) return;
     if (canned.isOpen && canned.press(event, insert)) return;
     if (event.key === 'Escape') {

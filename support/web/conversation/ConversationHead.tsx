@@ -21,11 +21,11 @@ import classes from './conversation.module.css';
 type ConversationHeadProps = {
   session: Session;
   ownAgentId: string;
-  /** Opens the customer, where that is not beside it anyway. */
+  /** Opens the customer, if the panel is not beside it anyway. */
   onContext: (() => void) | undefined;
 };
 
-/** Who it is with, who has it, and what can be done. */
+/** The customer, the assigned agent, and the actions. */
 export function ConversationHead({ session, ownAgentId, onContext }: ConversationHeadProps) {
   const isNarrow = useNarrow();
   const place = useSearch({ from: '/desk' });
@@ -137,7 +137,7 @@ function Holding({ session, isMine }: { session: Session; isMine: boolean }) {
   );
 }
 
-/** The page the visitor wrote from. Its address is of the visitor's choosing: only the web's own kinds become links. */
+/** The page from which the visitor wrote. The visitor chooses its address: only addresses of the web become links. */
 function PageLink({ page }: { page: Session['page'] }) {
   if (!page) return null;
   const text = page.title || page.url;

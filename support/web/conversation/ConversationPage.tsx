@@ -21,10 +21,10 @@ import { describeViewers, usePresence } from './presence.ts';
 import { Stream } from './Stream.tsx';
 import { useOutbox } from './sending.ts';
 
-/** Where there is room for the customer beside the conversation. */
+/** Whether there is room for the customer beside the conversation. */
 const useRoom = () => useMediaQuery('(min-width: 75em)', window.innerWidth >= 1_200) ?? true;
 
-/** One conversation, and who is asking. */
+/** One conversation with its customer. */
 export function ConversationPage({ id }: { id: string }) {
   const me = useMe();
   const ownAgentId = me.agent?.id ?? '';

@@ -4,7 +4,7 @@ import type { Entry } from '../api/records.ts';
 import classes from './conversation.module.css';
 import { describeEntry } from './entries.ts';
 
-/** A note in yellow, or one line on what was done. */
+/** A note in yellow, or one line about an action. */
 export function EntryLine({ entry }: { entry: Entry }) {
   const time = (
     <time dateTime={entry.created_at} title={formatMoment(entry.created_at)}>

@@ -19,14 +19,14 @@ type StreamProps = {
   ownName: string;
   unsent: Unsent[];
   isVisitorTyping: boolean;
-  /** When the visitor's reading was heard of. */
+  /** When the visitor's reading mark arrived. */
   readAt: string | undefined;
   onRetry: (clientId: string) => void;
   onEdit: (clientId: string) => void;
   onTakeOver: (holder: Named) => void;
 };
 
-/** What was said and done, in order; it stays where one reads, and says what came below. */
+/** Messages and actions in order; it keeps the reading place, and counts new messages below it. */
 export function Stream(props: StreamProps) {
   const { conversation, ownName, unsent, isVisitorTyping, readAt, onRetry, onEdit, onTakeOver } = props;
   const { session, messages, entries } = conversation;
@@ -131,9 +131,9 @@ type MessageGroupProps = {
   name: string;
   isOwn: boolean;
   messages: Message[];
-  /** The mark that the visitor has read so far is below this message. */
+  /** The visitor's reading mark is below this message. */
   readMark: number | undefined;
-  /** When that was heard of, if the page was open then. */
+  /** When the mark arrived, if the page was open then. */
   readAt: string | undefined;
 };
 
@@ -172,7 +172,7 @@ function MessageGroup({ author, name, isOwn, messages, readMark, readAt }: Messa
   );
 }
 
-/** Says to the server, and so to the visitor, what an agent has seen: only what is in sight. */
+/** Reports to the server, and so to the visitor, how far an agent has read: only messages in sight count. */
 function useRead({ id, agent_read_number, status }: Session, lastNumber: number, isAtEnd: boolean): void {
   const client = useQueryClient();
   useEffect(() => {
@@ -186,7 +186,7 @@ function useRead({ id, agent_read_number, status }: Session, lastNumber: number,
           if (shown) take(client, id, { session: { ...shown, agent_read_number: lastNumber } });
           void client.invalidateQueries({ queryKey: ['inbox'] });
         },
-        () => {}, // said again with the next message
+        () => {}, // reported again with the next message
       );
     };
     document.addEventListener('visibilitychange', read);

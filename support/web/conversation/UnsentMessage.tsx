@@ -11,7 +11,7 @@ type UnsentMessageProps = {
   onTakeOver: (holder: Named) => void;
 };
 
-/** One's own words on their way, and what became of them. */
+/** The agent's own message on its way, with its state. */
 export function UnsentMessage({ unsent, onRetry, onEdit, onTakeOver }: UnsentMessageProps) {
   const { kind, body, state, problem, isOffline, holder } = unsent;
   return (

@@ -3,7 +3,7 @@ import type { CannedAnswer, Session } from '../api/records.ts';
 type Names = { customer: { name: string } | undefined; agent: { name: string } };
 
 /**
- * The name by which an answer may call the visitor. A visitor who only typed an address is called as they called themselves: the name
+ * The name by which an answer may call the visitor. A visitor who only typed an address gets the name that they gave: the name
  * in the customer's record would tell a stranger whose address it is.
  */
 export function nameForVisitor({
@@ -15,7 +15,7 @@ export function nameForVisitor({
   return name === null ? undefined : { name };
 }
 
-/** Fills in `{{customer.name}}` and `{{agent.name}}`; what it does not know stays, so that somebody sees it. */
+/** Fills in `{{customer.name}}` and `{{agent.name}}`; an unknown placeholder stays, so that the agent sees it. */
 export function fillIn(body: string, { customer, agent }: Names): string {
   const values: Record<string, string | undefined> = {
     'customer.name': customer?.name,
@@ -25,7 +25,7 @@ export function fillIn(body: string, { customer, agent }: Names): string {
   return body.replace(/\{\{\s*([a-z_.]+)\s*\}\}/g, (whole, name: string) => values[name] ?? whole);
 }
 
-/** Those whose shortcut begins with what is typed behind `/`, then those that have it in title or body. */
+/** Answers whose shortcut begins with the letters after `/`, then those with the letters in title or body. */
 export function findCanned(answers: CannedAnswer[], typed: string): CannedAnswer[] {
   const words = typed.trim().toLowerCase();
   const rank = ({ shortcut, title, body }: CannedAnswer) =>

@@ -12,7 +12,7 @@ function memory() {
 }
 const draft = { ...emptyDraft, reply: 'Let me look', at: '2026-06-15T12:00:00Z' };
 
-test('a draft is of one person and one conversation', () => {
+test('a draft belongs to one person and one conversation', () => {
   const storage = memory();
   expect(writeDraft(storage, 'priya', 'one', draft)).toBe(true);
   expect(readDraft(storage, 'priya', 'one')).toEqual(draft);
@@ -27,7 +27,7 @@ test('an empty draft leaves nothing behind', () => {
   expect(storage.kept.size).toBe(0);
 });
 
-test('when nothing can be kept, that is known; what cannot be read is no draft', () => {
+test('the page knows when no draft can be kept; an unreadable draft is no draft', () => {
   const full = {
     ...memory(),
     setItem: () => {
@@ -40,7 +40,7 @@ test('when nothing can be kept, that is known; what cannot be read is no draft',
   expect(readDraft(storage, 'priya', 'one')).toEqual(emptyDraft);
 });
 
-test('a draft goes that nobody came back to for a month, or that cannot be read; everything else stays', () => {
+test('drafts that were unused for a month, or cannot be read, are removed; everything else stays', () => {
   const kept: Record<string, string> = {
     'aether.support.draft.priya.old': JSON.stringify(draft),
     'aether.support.draft.priya.new': JSON.stringify({ ...draft, at: '2026-06-16T12:00:01Z' }),

@@ -13,7 +13,7 @@ const keyOf = (userId: string, sessionId: string) => `${prefix}${userId}.${sessi
 type Place = Pick<Storage, 'getItem' | 'setItem' | 'removeItem'>;
 const listeners = new Set<() => void>();
 
-/** @returns the draft; an empty one if there is none that can be read. */
+/** @returns the draft; an empty one if there is none or it cannot be read. */
 export function readDraft(storage: Place, userId: string, sessionId: string): Draft {
   return readKey(storage, keyOf(userId, sessionId));
 }
@@ -27,7 +27,7 @@ function readKey(storage: Place, key: string): Draft {
   }
 }
 
-/** Keeps it, or removes what is empty. @returns whether it will survive a reload. */
+/** Keeps the draft, or removes an empty one. @returns whether it will survive a reload. */
 export function writeDraft(storage: Place, userId: string, sessionId: string, draft: Draft): boolean {
   const key = keyOf(userId, sessionId);
   try {
@@ -41,7 +41,7 @@ export function writeDraft(storage: Place, userId: string, sessionId: string, dr
   }
 }
 
-/** Removes drafts that nobody came back to for a month, and those that cannot be read. */
+/** Removes drafts that were unused for a month, and those that cannot be read. */
 export function pruneDrafts(storage: Storage, now = Date.now()): void {
   for (const key of Object.keys(storage).filter((name) => name.startsWith(prefix))) {
     const ageMs = now - Date.parse(readKey(storage, key).at);
@@ -49,7 +49,7 @@ export function pruneDrafts(storage: Storage, now = Date.now()): void {
   }
 }
 
-/** The words of one conversation that are not sent, as they are typed; they outlive the page. */
+/** The unsent text of one conversation while it is typed; it outlives the page. */
 export function useDraft(userId: string, sessionId: string) {
   const [draft, setDraft] = useState(() => readDraft(localStorage, userId, sessionId));
   const [restoredAt] = useState(() => (hasWords(draft) ? draft.at : undefined));
@@ -73,6 +73,6 @@ function subscribe(listener: () => void): () => void {
   };
 }
 
-/** Whether something was begun in a conversation: for its row in the list. */
+/** Whether a draft exists in a conversation: for its row in the list. */
 export const useDraftMark = (userId: string, sessionId: string): boolean =>
   useSyncExternalStore(subscribe, () => localStorage.getItem(keyOf(userId, sessionId)) !== null);

@@ -1,7 +1,7 @@
 import { formatMoment } from '@aether/ui/formats.ts';
 import type { Entry } from '../api/records.ts';
 
-/** What was done, as a sentence: `Priya Nair transferred this to Tom Berglund`. */
+/** An action as a sentence: `Priya Nair transferred this to Tom Berglund`. */
 export function describeEntry({ kind, agent, to_agent, body }: Entry): string {
   const who = agent?.name;
   const isMoment = body !== null && /^\d{4}-\d{2}-\d{2}T/.test(body);

@@ -13,12 +13,12 @@ function memory(initial: Record<string, string> = {}) {
 }
 const written = (client_id: string, session_id = 's') =>
   ({ client_id, session_id, kind: 'reply', body: client_id, created_at: '2026-01-01T00:00:00Z' }) as const;
-/** Until everything that can go has gone. */
+/** Waits until every message that can be sent is sent. */
 const settle = async () => {
   for (let turn = 0; turn < 40; turn++) await Promise.resolve();
 };
 
-test('what fails keeps its client_id, holds back what follows, and goes when tried again', async () => {
+test('a message that fails keeps its client_id, holds back those behind it, and is sent when tried again', async () => {
   const sent: string[] = [];
   let isDown = true;
   const outbox = createOutbox({
@@ -43,7 +43,7 @@ test('what fails keeps its client_id, holds back what follows, and goes when tri
   expect(outbox.list('s')).toEqual([]);
 });
 
-test('what was not confirmed before a reload is there after it, under the same client_id', async () => {
+test('a message that was not confirmed before a reload is there afterwards, under the same client_id', async () => {
   const storage = memory();
   const first = createOutbox({ storage, key: 'k', deliver: () => new Promise(() => {}) });
   first.add(written('a'));
@@ -55,7 +55,7 @@ test('what was not confirmed before a reload is there after it, under the same c
   expect(sent).toEqual(['a']);
 });
 
-test('a refusal because somebody else has the conversation says who, and is not repeated by itself', async () => {
+test('a refusal because another agent has the conversation names that agent, and is not repeated automatically', async () => {
   let tries = 0;
   const outbox = createOutbox({
     storage: undefined,
@@ -73,7 +73,7 @@ test('a refusal because somebody else has the conversation says who, and is not 
   expect(tries).toBe(1);
 });
 
-test('a discarded message is never sent, and the messages behind it go on', async () => {
+test('a discarded message is never sent, and the messages behind it continue', async () => {
   const sent: string[] = [];
   const outbox = createOutbox({
     storage: undefined,

@@ -2,7 +2,7 @@ import { describeError, Refusal } from '@aether/ui/refusal.ts';
 import { SessionClaimed } from '../api/conversation.ts';
 import type { Named } from '../api/records.ts';
 
-/** Something an agent wrote that the server has not confirmed. */
+/** An agent's message or note that the server has not confirmed. */
 export type Unsent = {
   client_id: string;
   session_id: string;
@@ -12,14 +12,14 @@ export type Unsent = {
   /** `waiting`: behind another of the same conversation. */
   state: 'waiting' | 'sending' | 'failed';
   problem?: string;
-  /** Without an answer it is tried again by itself when the line is back. */
+  /** A message without an answer is tried again automatically when the line is back. */
   isOffline?: boolean;
-  /** Who has the conversation, when that is why. */
+  /** The agent who has the conversation, if that is the reason. */
   holder?: Named;
 };
 
 type OutboxOptions = {
-  /** Where it survives a reload; undefined where there is no such place. */
+  /** Storage that survives a reload; undefined if the page has none. */
   storage: Pick<Storage, 'getItem' | 'setItem'> | undefined;
   key: string;
   /** Sends it; a repetition with the same client_id is the same message. @throws Refusal */
@@ -27,7 +27,7 @@ type OutboxOptions = {
 };
 
 /**
- * What is on its way: one after another within a conversation, so that their order is kept. When one fails, those behind it wait;
+ * Unconfirmed messages: one after another within a conversation, so that their order is kept. When one fails, those behind it wait;
  * it is always sent again under the same client_id.
  */
 export function createOutbox({ storage, key, deliver }: OutboxOptions) {
@@ -38,7 +38,7 @@ export function createOutbox({ storage, key, deliver }: OutboxOptions) {
   function restore(): Unsent[] {
     try {
       const kept = JSON.parse(storage?.getItem(key) ?? '[]') as Unsent[];
-      // Whether it arrived before the page was left is not known; the same client_id makes asking again safe.
+      // It is unknown whether it arrived before the page was left; the same client_id makes it safe to send again.
       return kept.map((unsent) =>
         unsent.state === 'failed'
           ? unsent
@@ -54,7 +54,7 @@ export function createOutbox({ storage, key, deliver }: OutboxOptions) {
     try {
       storage?.setItem(key, JSON.stringify(all));
     } catch {
-      // A full or forbidden storage: it is kept in memory all the same.
+      // The storage is full or forbidden: memory keeps it all the same.
     }
     for (const listener of listeners) listener();
   }
@@ -86,7 +86,7 @@ export function createOutbox({ storage, key, deliver }: OutboxOptions) {
       listeners.add(listener);
       return () => void listeners.delete(listener);
     },
-    /** Of one conversation, in order. The same array until something changes. */
+    /** The messages of one conversation, in order. The same array until something changes. */
     list(sessionId: string): Unsent[] {
       const known = lists.get(sessionId) ?? ofSession(sessionId);
       lists.set(sessionId, known);
@@ -102,7 +102,7 @@ export function createOutbox({ storage, key, deliver }: OutboxOptions) {
       change(clientId, { state: 'waiting' });
       void run(unsent.session_id);
     },
-    /** @returns the message, so that its words can be written again. */
+    /** @returns the message, so that its text can be edited again. */
     discard(clientId: string): Unsent | undefined {
       const unsent = all.find(({ client_id, state }) => client_id === clientId && state !== 'sending');
       if (!unsent) return undefined;
@@ -110,7 +110,7 @@ export function createOutbox({ storage, key, deliver }: OutboxOptions) {
       void run(unsent.session_id);
       return unsent;
     },
-    /** The line is back: what had no answer is sent again. */
+    /** The line is back: messages without an answer are sent again. */
     retryOffline(): void {
       for (const { client_id, isOffline, state } of all) if (isOffline && state === 'failed') outbox.retry(client_id);
     },

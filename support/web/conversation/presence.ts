@@ -5,11 +5,11 @@ import { liveFeed } from '../api/live.ts';
 import type { Conversation, Viewer } from '../api/records.ts';
 
 const presenceMs = 5_000;
-/** Who is said to type and is not heard of again has stopped. */
+/** A person whose typing is not reported again within this time has stopped. */
 const typingMsMax = 6_000;
 const typingPauseMs = 3_000;
 
-/** Whether the visitor types, and how far they have read. Tells the others that we look, and type. */
+/** Whether the visitor types, and how far they have read. Reports to others that this agent looks, and types. */
 export function usePresence(sessionId: string) {
   const [isVisitorTyping, setVisitorTyping] = useState(false);
   const [readAt, setReadAt] = useState<string | undefined>();

@@ -4,7 +4,7 @@ import { sendNote, sendReply, take } from '../api/conversation.ts';
 import { liveFeed } from '../api/live.ts';
 import { createOutbox, type Unsent } from './outbox.ts';
 
-/** Of this tab: another tab of the same person sends its own. */
+/** The outbox of this tab: another tab of the same person sends its own messages. */
 const outbox = createOutbox({
   storage: sessionStorage,
   key: 'aether.support.outbox',
@@ -16,7 +16,7 @@ const outbox = createOutbox({
 
 const noticeBeforeLeaving = (event: BeforeUnloadEvent) => event.preventDefault();
 
-/** What of this conversation is not sent yet, and what can be done about it. */
+/** The unsent messages of this conversation, and the actions on them. */
 export function useOutbox(sessionId: string) {
   const unsent = useSyncExternalStore(outbox.subscribe, () => outbox.list(sessionId));
   useEffect(() => {

@@ -34,7 +34,7 @@ const now = new Date('2026-06-15T18:00:00Z');
 const kinds = (items: ReturnType<typeof arrange>) =>
   items.map((item) => (item.kind === 'group' ? item.messages.map(({ number }) => number).join('+') : item.kind));
 
-test('messages of one author form a group until another author writes, something is done, or time passes', () => {
+test('messages of one author form a group until another author writes, an action comes between, or time passes', () => {
   const messages = [
     message(1, 'visitor', at(0)),
     message(2, 'visitor', at(1)),
@@ -64,7 +64,7 @@ test('each day has its heading once', () => {
   ]);
 });
 
-test('a line comes before the first message that nobody had read', () => {
+test('a line precedes the first message that no agent had read', () => {
   const messages = [message(1, 'visitor', at(0)), message(2, 'agent', at(1)), message(3, 'visitor', at(2))];
   expect(kinds(arrange({ messages, entries: [], unsent: [], readNumber: 2, now }))).toEqual([
     'day',
@@ -75,13 +75,13 @@ test('a line comes before the first message that nobody had read', () => {
   ]);
 });
 
-test('what was done before the first loaded message is not told', () => {
+test('actions before the first loaded message are not shown', () => {
   const entries = [entry('early', 'claimed', at(1)), entry('late', 'claimed', at(12))];
   const items = arrange({ messages: [message(40, 'visitor', at(10))], entries, unsent: [], readNumber: 0, now });
   expect(kinds(items)).toEqual(['day', '40', 'entry']);
 });
 
-test('what the feed brought before the answer is not shown twice', () => {
+test('a message that the feed brought before the answer to its sending is not shown twice', () => {
   const parts = {
     messages: [message(1, 'agent', at(50))],
     entries: [entry('n', 'note', at(50), 'Ask billing')],

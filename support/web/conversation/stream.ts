@@ -14,7 +14,7 @@ type Parts = {
   messages: Message[];
   entries: Entry[];
   unsent: Unsent[];
-  /** Up to this number an agent had read when the conversation was opened. */
+  /** An agent had read up to this number when the conversation was opened. */
   readNumber: number;
   now?: Date;
 };
@@ -22,7 +22,7 @@ type Parts = {
 /** Messages by one author within this time form a group. */
 const groupMs = 5 * 60_000;
 
-/** Messages in their order, with what was done between them; what is not sent yet at the end. */
+/** Messages in order, with the actions between them; unsent messages at the end. */
 export function arrange({ messages, entries, unsent, readNumber, now = new Date() }: Parts): Item[] {
   const items: Item[] = [];
   let day = '';
@@ -32,7 +32,7 @@ export function arrange({ messages, entries, unsent, readNumber, now = new Date(
     day = label;
   };
   const firstUnread = messages.find(({ author, number }) => author === 'visitor' && number > readNumber)?.number;
-  // Actions before the first loaded message are left out: there may be messages in between.
+  // Actions before the first loaded message are omitted: unloaded messages may come between.
   const from = messages[0] && messages[0].number > 1 ? messages[0].created_at : '';
   const told = entries
     .filter(({ created_at }) => created_at >= from)
@@ -74,7 +74,7 @@ function belongs(group: Message[], { author, agent_name, created_at }: Message):
   return last.author === author && last.agent_name === agent_name && apartMs < groupMs;
 }
 
-/** What came back on the feed before the answer to its sending is not shown twice. */
+/** A message that the feed brought before the answer to its sending is not shown twice. */
 function listOpen(unsent: Unsent[], messages: Message[], entries: Entry[]): Unsent[] {
   const arrived = new Set(messages.map(({ client_id }) => client_id));
   const isNoted = ({ body, created_at }: Unsent) =>

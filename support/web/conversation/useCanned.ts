@@ -5,14 +5,14 @@ import { findCanned } from './canned.ts';
 
 const shownMax = 8;
 
-/** The canned answers that fit what is typed behind `/`, chosen by the keys of the field one types in. */
+/** The canned answers that match the text after `/`; the keys of the text field choose one. */
 export function useCanned(typed: string | undefined) {
   const listId = useId();
   const [chosen, setChosen] = useState({ typed: '', index: 0 });
   const { data, error } = useQuery({ ...cannedQuery, enabled: typed !== undefined });
   const answers = typed === undefined ? [] : findCanned(data?.canned_answers ?? [], typed).slice(0, shownMax);
   const index = Math.min(chosen.typed === typed ? chosen.index : 0, Math.max(0, answers.length - 1));
-  // A line that begins with / and has no such answer is an answer like any other.
+  // A line that begins with / and matches no canned answer is an ordinary answer.
   const isOpen = typed !== undefined && !typed.includes('\n') && (answers.length > 0 || !/\s/.test(typed));
 
   return {

@@ -1,19 +1,19 @@
 import { useCallback, useEffect, useLayoutEffect, useRef, useState } from 'react';
 
-/** So near to the end somebody reads what comes. */
+/** This near to the end the reader follows new content. */
 const endPxMax = 60;
 
 type Place = {
   /** The number of the first message: it sinks when earlier ones are loaded. */
   first: number;
-  /** Grows with everything that comes at the end. */
+  /** Grows with everything added at the end. */
   last: number;
-  /** How much the person has sent that is not confirmed: one's own words are always shown. */
+  /** How many unconfirmed messages the person has sent: a person's own messages always scroll into sight. */
   own: number;
   isTyping: boolean;
 };
 
-/** Keeps the reading place: content that comes above or below does not move it, unless the reader is at the end. */
+/** Keeps the reading place: content added above or below does not move it, unless the reader is at the end. */
 export function useScrollPlace({ first, last, own, isTyping }: Place) {
   const scroller = useRef<HTMLDivElement>(null);
   const [isAtEnd, setAtEnd] = useState(true);
@@ -39,13 +39,13 @@ export function useScrollPlace({ first, last, own, isTyping }: Place) {
     const box = scroller.current;
     if (!box) return;
     const before = place.current;
-    // Earlier ones came above: as far from the end as before is the same place.
+    // Earlier messages were added above: the same distance from the end is the same place.
     if (first < before.first) box.scrollTop = box.scrollHeight - before.fromEndPx;
     else if (before.atEnd || own > before.own) box.scrollTop = box.scrollHeight;
     place.current = { ...before, first, own };
     measure();
   }, [first, last, own, isTyping, measure]);
-  // What was in sight is seen; what comes while one reads above is counted.
+  // Messages in sight are seen; those that arrive while the reader is further up are counted.
   if (isAtEnd && seen !== last) setSeen(last);
 
   useEffect(() => {

@@ -12,7 +12,7 @@ import classes from './customer.module.css';
 
 const LogCallDialog = lazy(async () => ({ default: (await import('../calls/LogCallDialog.tsx')).LogCallDialog }));
 
-/** A customer without a conversation that is open: what there is, and past chats and calls. */
+/** A customer without an open conversation: their data, and past chats and calls. */
 export function CustomerPage() {
   const me = useMe();
   const { id } = useParams({ from: '/customers/$id' });

@@ -18,7 +18,7 @@ type Asked =
   | { what: 'transfer' | 'snooze' | 'end'; session: Session }
   | { what: 'take-over'; session: Session; holder: Named };
 
-/** Gives the desk its actions, their keys and dialogs. A key means the row that has the focus, else what is open. */
+/** Gives the desk its actions, their keys and dialogs. A key acts on the focused row, otherwise on the open conversation. */
 export function DeskActions({ agent, openId, children }: DeskActionsProps) {
   const client = useQueryClient();
   const [asked, setAsked] = useState<Asked | undefined>();

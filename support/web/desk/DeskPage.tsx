@@ -10,7 +10,7 @@ import { DeskActions } from './DeskActions.tsx';
 import classes from './desk.module.css';
 import { InboxList } from './InboxList.tsx';
 
-/** The inbox beside the conversation that is open; on a narrow screen one at a time. */
+/** The inbox beside the open conversation; on a narrow screen one at a time. */
 export function DeskPage() {
   const me = useMe();
   const { id } = useParams({ strict: false }) as { id?: string };

@@ -10,7 +10,7 @@ import { nameVisitor } from './order.ts';
 
 const summaryCharactersMax = 400;
 
-/** Ends the conversation, records how it ended, and says what the CRM shows of it from then on. */
+/** Ends the conversation, records its result, and says what the CRM shows of it from then on. */
 export function EndDialog({ session, onClose }: { session: Session; onClose: () => void }) {
   const { show } = useActions();
   const { data } = useQuery(conversationQuery(session.id, session.message_count));

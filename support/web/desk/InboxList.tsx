@@ -24,7 +24,7 @@ const emptyWords: Record<View, [title: string, words: string]> = {
 
 type InboxListProps = { search: DeskSearch; openId: string | undefined };
 
-/** The conversations of a view. J and K or the arrows walk, Enter opens. */
+/** The conversations of a view. J and K or the arrows move through the list, Enter opens. */
 export function InboxList({ search, openId }: InboxListProps) {
   const me = useMe();
   const { view = 'mine', search: words, widget } = search;

@@ -12,7 +12,7 @@ import { WaitingTime } from './Waiting.tsx';
 
 type InboxRowProps = { row: Row; ownAgentId: string; ownUserId: string; isOpen: boolean; search: DeskSearch };
 
-/** One conversation of the list: who, what they said last, how long they wait, and who has it. */
+/** One conversation of the list: the visitor, their last message, the waiting time, and the assigned agent. */
 export function InboxRow({ row: { session, isGone }, ownAgentId, ownUserId, isOpen, search }: InboxRowProps) {
   const hasDraft = useDraftMark(ownUserId, session.id);
   const unread = isUnread(session);
@@ -73,7 +73,7 @@ export function InboxRow({ row: { session, isGone }, ownAgentId, ownUserId, isOp
   );
 }
 
-/** Who has it. */
+/** The assigned agent. */
 function Holder({ session: { agent, handler, widget }, ownAgentId }: { session: Session; ownAgentId: string }) {
   if (handler === 'bot')
     return (

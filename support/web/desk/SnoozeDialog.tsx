@@ -10,7 +10,7 @@ import classes from './dialogs.module.css';
 import { listMoments, toLocalInput } from './moments.ts';
 import { nameVisitor } from './order.ts';
 
-/** Puts the conversation aside until a moment, or until the visitor writes. */
+/** Snoozes the conversation until a moment, or until the visitor writes. */
 export function SnoozeDialog({ session, onClose }: { session: Session; onClose: () => void }) {
   const { show } = useActions();
   const [now] = useState(() => new Date());

@@ -8,7 +8,7 @@ import { nameVisitor } from './order.ts';
 
 type TakeOverDialogProps = { session: Session; holder: Named; onClose: () => void };
 
-/** Somebody else has the conversation: says who, and takes it only when that is what is wanted. */
+/** Another agent has the conversation: names that agent, and takes it over only if the person confirms. */
 export function TakeOverDialog({ session, holder, onClose }: TakeOverDialogProps) {
   const { show } = useActions();
   return (

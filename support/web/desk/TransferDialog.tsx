@@ -15,7 +15,7 @@ import { nameVisitor } from './order.ts';
 const nobody = 'nobody';
 const ranks = { online: 0, away: 1, offline: 2 };
 
-/** Gives the conversation to another agent, or back to nobody, with a note for the next reader. */
+/** Assigns the conversation to another agent, or returns it to everybody, with a note for the next reader. */
 export function TransferDialog({ session, own, onClose }: { session: Session; own: Named; onClose: () => void }) {
   const { show } = useActions();
   const { data, error } = useQuery(agentsQuery);
@@ -102,7 +102,7 @@ export function TransferDialog({ session, own, onClose }: { session: Session; ow
   );
 }
 
-/** Whom it can be given to: who is there first, then who has least to do. */
+/** The agents to choose from: those present first, then those with the fewest conversations. */
 function listOthers(agents: Agent[], session: Session): Agent[] {
   return agents
     .filter(({ id, is_active }) => is_active && id !== session.agent?.id)

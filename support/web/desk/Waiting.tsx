@@ -4,7 +4,7 @@ import { useNow } from './clock.ts';
 import classes from './desk.module.css';
 import { formatWaiting, waitingMsMax } from './waiting.ts';
 
-/** How long the visitor waits for an answer, ticking; red, and with a sign, when it is too long. */
+/** How long the visitor has waited for an answer, ticking; red and with a sign when it is too long. */
 export function WaitingTime({ since }: { since: string }) {
   const ms = useNow() - new Date(since).getTime();
   const isLong = ms >= waitingMsMax;

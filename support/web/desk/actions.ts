@@ -13,7 +13,7 @@ export type Actions = {
 
 export const ActionsContext = createContext<Actions | undefined>(undefined);
 
-/** What can be done with a conversation. @throws outside of the desk */
+/** The actions on a conversation. @throws outside of the desk */
 export function useActions(): Actions {
   const actions = useContext(ActionsContext);
   if (!actions) throw new Error('useActions works only inside the desk.');

@@ -23,5 +23,5 @@ function subscribe(listener: () => void): () => void {
 
 const read = () => now;
 
-/** The present moment in milliseconds, a second apart: one timer for all who show it. */
+/** The present moment in milliseconds, updated every second: one timer for all components that show it. */
 export const useNow = () => useSyncExternalStore(subscribe, read);

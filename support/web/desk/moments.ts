@@ -1,4 +1,4 @@
-/** Until when one may snooze, in the agent's own time zone. */
+/** The choices for snoozing, in the agent's own time zone. */
 export function listMoments(now: Date): { label: string; at: Date }[] {
   const inHours = (hours: number) => new Date(now.getTime() + hours * 3_600_000);
   const morning = (days: number) => new Date(now.getFullYear(), now.getMonth(), now.getDate() + days, 9);
@@ -13,7 +13,7 @@ export function listMoments(now: Date): { label: string; at: Date }[] {
 
 const isSame = (one: Date | undefined, other: Date | undefined) => one?.getTime() === other?.getTime();
 
-/** As `<input type="datetime-local">` wants it: `2026-01-31T09:00` in the agent's own time zone. */
+/** The form for `<input type="datetime-local">`: `2026-01-31T09:00` in the agent's own time zone. */
 export function toLocalInput(at: Date): string {
   const two = (value: number) => String(value).padStart(2, '0');
   return `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}T${two(at.getHours())}:${two(at.getMinutes())}`;

@@ -6,7 +6,7 @@ import { formatWaiting } from './waiting.ts';
 const session = (id: string, part: Partial<Session> = {}) => ({ id, ...part }) as Session;
 const [a, b, c] = [session('a'), session('b'), session('c')];
 
-test('rows that are held keep their places, with what they say now', () => {
+test('rows that are held keep their places and show their current data', () => {
   const later = session('a', { message_count: 7 });
   const { rows, news, isHeld } = holdOrder([a, b], [c, b, later]);
   expect(rows.map(({ session: { id } }) => id)).toEqual(['a', 'b']);
@@ -20,11 +20,11 @@ test('a row that left the view stays in sight, and is marked', () => {
   expect([news, isHeld]).toEqual([0, true]);
 });
 
-test('nothing is held back when nothing moved', () => {
+test('no row is held back when none moved', () => {
   expect(holdOrder([a, b], [a, b]).isHeld).toBe(false);
 });
 
-test('unread is what the visitor wrote last and no agent saw', () => {
+test('a conversation is unread when no agent has seen the visitor’s latest message', () => {
   const last = { body: '', created_at: '' };
   const counts = { message_count: 3, agent_read_number: 2 };
   expect(isUnread(session('a', { ...counts, last_message: { ...last, author: 'visitor' } }))).toBe(true);

@@ -1,12 +1,12 @@
 import type { Session } from '../api/records.ts';
 
-/** A row of the list; `isGone` when it is no longer in this view and stays in sight only so that nothing jumps. */
+/** A row of the list; `isGone` if it has left this view and stays in sight only so that no row jumps. */
 export type Row = { session: Session; isGone: boolean };
 
 /**
- * While somebody is about to choose, no row moves: those shown stay where they are, with what they say now.
+ * While an agent is about to choose, no row moves: the displayed rows keep their places, with their current data.
  *
- * @returns the rows, how many wait to be shown, and whether letting go would change the order.
+ * @returns the rows, the number of rows waiting to be shown, and whether releasing would change the order.
  */
 export function holdOrder(shown: Session[], fresh: Session[]): { rows: Row[]; news: number; isHeld: boolean } {
   const now = new Map(fresh.map((session) => [session.id, session]));
@@ -17,7 +17,7 @@ export function holdOrder(shown: Session[], fresh: Session[]): { rows: Row[]; ne
   return { rows, news, isHeld: !isSame };
 }
 
-/** Whether the visitor wrote something that no agent has seen. */
+/** Whether the visitor's latest message was seen by no agent. */
 export const isUnread = ({ message_count, agent_read_number, last_message }: Session) =>
   last_message?.author === 'visitor' && message_count > agent_read_number;
 

@@ -11,7 +11,7 @@ export const viewNames: Record<View, string> = {
   ended: 'Ended',
 };
 
-/** The part of the address beside the conversation: the list from which it was opened. */
+/** The search part of a conversation's address: the list from which it was opened. */
 export type DeskSearch = { view?: View; search?: string; widget?: string };
 
 export function readDeskSearch({ view, search, widget }: Record<string, unknown>): DeskSearch {

@@ -4,11 +4,11 @@ import { type InboxFilters, inboxQuery } from '../api/inbox.ts';
 import type { Session } from '../api/records.ts';
 import { holdOrder } from './order.ts';
 
-/** So long after the last key the rows stay where they are. */
+/** The rows keep their places for this long after the last key. */
 const keyHoldMs = 3_000;
 const noSessions: Session[] = [];
 
-/** The list of a view: live, and held still while the pointer is over it or somebody walks through it by keys. */
+/** The list of a view: live, but held still while the pointer is over it or the agent moves through it by keys. */
 export function useInbox(filters: InboxFilters) {
   const query = useInfiniteQuery(inboxQuery(filters));
   const place = JSON.stringify(filters);
@@ -23,7 +23,7 @@ export function useInbox(filters: InboxFilters) {
   const free = !isHeld || !isSettled;
   const signature = fresh.map(({ id }) => id).join();
   const keptSignature = kept.order.map(({ id }) => id).join();
-  // While nothing is held, what is shown is what there is; it is remembered for the moment somebody holds it.
+  // While nothing is held, the display is the current list; it is remembered for the moment when a hold begins.
   if (free && (kept.place !== place || keptSignature !== signature)) setKept({ place, order: fresh });
 
   const letGo = useCallback(() => {

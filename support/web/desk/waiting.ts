@@ -1,4 +1,4 @@
-/** From then on a visitor has waited too long. */
+/** A visitor who has waited this long has waited too long. */
 export const waitingMsMax = 5 * 60_000;
 
 /** Milliseconds → `42 s`, `3:07 min`, `1 h 5 min`, `2 days`: short enough for a row, exact enough to see it tick. */

@@ -15,7 +15,7 @@ import { useMe } from '../shell/person.ts';
 import { ReadOnly } from './ReadOnly.tsx';
 import classes from './settings.module.css';
 
-/** Who answers visitors: whether they are there, and what they have to do. */
+/** The agents: their availability and their open conversations. */
 export function AgentsPage() {
   const me = useMe();
   const { data, error, refetch } = useQuery(agentsQuery);

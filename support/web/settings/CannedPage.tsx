@@ -13,7 +13,7 @@ import { NoAgent } from '../shell/NoAgent.tsx';
 import { useMe } from '../shell/person.ts';
 import classes from './settings.module.css';
 
-/** Answers that are written once: every agent uses and changes them. */
+/** Shared answers: every agent uses and changes them. */
 export function CannedPage() {
   const me = useMe();
   const client = useQueryClient();

@@ -13,11 +13,11 @@ type Said = Turn & { choices?: Choice[] | null };
 type ChatPreviewProps = {
   name: string;
   rules: Rules;
-  /** Whether the rules are whole enough to be tried. */
+  /** Whether the rules are complete enough to be tried. */
   isReady: boolean;
 };
 
-/** A chat with a bot that has the rules on this page, saved or not. Nothing of it is stored. */
+/** A chat with a bot that has the rules on this page, saved or not. None of it is stored. */
 export function ChatPreview({ name, rules, isReady }: ChatPreviewProps) {
   const [said, setSaid] = useState<Said[]>([]);
   const [typed, setTyped] = useState('');

@@ -15,7 +15,7 @@ import classes from './settings.module.css';
 
 const answerMax = 2_000;
 
-/** The rules of one chatbot; nothing is stored before it is saved, and the preview knows what is not. */
+/** The rules of one chatbot; they are stored only on saving, and the preview uses unsaved ones. */
 export function ChatbotForm({ chatbot }: { chatbot: Chatbot }) {
   const client = useQueryClient();
   const [begun, setBegun] = useState(chatbot);

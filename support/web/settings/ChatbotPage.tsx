@@ -8,7 +8,7 @@ import { ChatbotForm } from './ChatbotForm.tsx';
 import { LiveSwitch } from './LiveSwitch.tsx';
 import classes from './settings.module.css';
 
-/** One chatbot: its rules, and beside them a chat with it as it would be. */
+/** One chatbot: its rules, and a trial chat with them beside. */
 export function ChatbotPage() {
   const { id } = useParams({ from: '/settings/chatbots/$id' });
   const { data, error, refetch } = useQuery(chatbotsQuery);

@@ -15,7 +15,7 @@ import { ReadOnly } from './ReadOnly.tsx';
 import { newRules } from './rules.ts';
 import classes from './settings.module.css';
 
-/** What answers before a person does. */
+/** The chatbots, which answer before a person does. */
 export function ChatbotsPage() {
   const me = useMe();
   const { data, error, refetch } = useQuery(chatbotsQuery);

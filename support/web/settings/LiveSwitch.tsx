@@ -5,7 +5,7 @@ import { changeChatbot, chatbotsQuery } from '../api/chatbots.ts';
 import type { Chatbot } from '../api/records.ts';
 import { useMe } from '../shell/person.ts';
 
-/** Whether visitors talk to it. */
+/** Whether the chatbot answers visitors. */
 export function LiveSwitch({ chatbot }: { chatbot: Chatbot }) {
   const client = useQueryClient();
   const { isAdmin } = useMe();

@@ -11,7 +11,7 @@ type OfficeHoursEditorProps = { hours: OfficeHours | null; onChange: (hours: Off
 const own = Intl.DateTimeFormat().resolvedOptions().timeZone;
 const spansMax = 4;
 
-/** When people are there; without, they always are. */
+/** When people answer; without office hours they always do. */
 export function OfficeHoursEditor({ hours, onChange }: OfficeHoursEditorProps) {
   const setDay = (day: WeekDay, spans: Span[]) =>
     hours && onChange({ ...hours, days: { ...hours.days, [day]: spans } });

@@ -6,7 +6,7 @@ import classes from './settings.module.css';
 
 type QuestionsEditorProps = { questions: Question[]; onChange: (questions: Question[]) => void };
 
-/** What the bot has answers for, in the order in which visitors may pick. */
+/** The bot's questions and answers, in the order in which visitors may pick. */
 export function QuestionsEditor({ questions, onChange }: QuestionsEditorProps) {
   const set = (at: number, part: Partial<Question>) =>
     onChange(questions.map((question, index) => (index === at ? { ...question, ...part } : question)));

@@ -6,7 +6,7 @@ import classes from './settings.module.css';
 
 type ReadOnlyProps = { what: string; children: ReactNode };
 
-/** A part that only administrators change. Everybody sees it, and the others see why they cannot change it. The server refuses by itself. */
+/** A part that only administrators change. Others see it, with the reason why they cannot change it. The server checks by itself. */
 export function ReadOnly({ what, children }: ReadOnlyProps) {
   const { isAdmin } = useMe();
   return (

@@ -2,17 +2,17 @@ import { Button } from '@mantine/core';
 import classes from './settings.module.css';
 
 type SaveBarProps = {
-  /** Somebody else saved since it was read. */
+  /** Another person has saved since the form was loaded. */
   isConflict: boolean;
   isSaving: boolean;
-  /** What is wrong, if something is. */
+  /** The errors, if any. */
   words: string | undefined;
   canSave?: boolean;
   onDiscard: () => void;
   onOverwrite: () => void;
 };
 
-/** Below a form with changes: what becomes of them. Stands in the form, whose submit it is. */
+/** Below a form with changes: saves or discards them. It is inside the form, as its submit button. */
 export function SaveBar({ isConflict, isSaving, words, canSave = true, onDiscard, onOverwrite }: SaveBarProps) {
   return (
     <div className={classes.saveBar} role="status">

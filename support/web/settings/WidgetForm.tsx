@@ -29,7 +29,7 @@ const languages = [
   { value: 'tr', label: 'Turkish' },
 ];
 
-/** Name, looks and words with a preview beside them, and below what is saved by itself. */
+/** Name, look and words with a preview beside them, and below the parts that are saved on their own. */
 export function WidgetForm({ widget, children }: { widget: Widget; children: ReactNode }) {
   const client = useQueryClient();
   const [begun, setBegun] = useState(widget);

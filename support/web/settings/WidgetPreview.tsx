@@ -4,7 +4,7 @@ import type { WidgetSettings } from '../api/records.ts';
 import classes from './preview.module.css';
 import { chooseInk } from './widgetvalues.ts';
 
-/** The widget as a visitor would see it, with what is not saved yet. */
+/** The widget as a visitor would see it, with unsaved changes. */
 export function WidgetPreview({ name, settings }: { name: string; settings: WidgetSettings }) {
   const { theme, texts } = settings;
   const own = useComputedColorScheme();

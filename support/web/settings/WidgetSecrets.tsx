@@ -10,7 +10,7 @@ import classes from './settings.module.css';
 
 type Ending = { id: string; created_at: string };
 
-/** With a secret the website signs who its visitor is. Shown once; the older one goes on for a day after a rotation. */
+/** The website signs its visitors' identities with a secret. A secret is shown once; the older one is valid for a day after a rotation. */
 export function WidgetSecrets({ widget }: { widget: Widget }) {
   const client = useQueryClient();
   const refresh = () => client.invalidateQueries({ queryKey: ['widgets'] });

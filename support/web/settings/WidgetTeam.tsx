@@ -5,7 +5,7 @@ import { agentsQuery } from '../api/agents.ts';
 import type { Widget } from '../api/records.ts';
 import { changeTeam } from '../api/widgets.ts';
 
-/** Who answers this widget. Saved at once. */
+/** The agents who answer this widget. Saved at once. */
 export function WidgetTeam({ widget }: { widget: Widget }) {
   const client = useQueryClient();
   const { data } = useQuery(agentsQuery);

@@ -13,7 +13,7 @@ import { useMe } from '../shell/person.ts';
 import { ReadOnly } from './ReadOnly.tsx';
 import classes from './settings.module.css';
 
-/** The chats on websites: each has its looks, its words and its team. */
+/** The chats on websites: each has its own look, words and team. */
 export function WidgetsPage() {
   const me = useMe();
   const navigate = useNavigate();

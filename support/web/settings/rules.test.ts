@@ -11,12 +11,12 @@ const question = (part: Partial<Question>): Question => ({
   ...part,
 });
 
-test('the rules one begins with can be saved', () => {
+test('the initial rules of a chatbot can be saved', () => {
   expect(findFaults(newRules)).toEqual([]);
   expect(findFaults({ ...newRules, questions: [question({})], office_hours: workingHours('Europe/Oslo') })).toEqual([]);
 });
 
-test('what is missing is named', () => {
+test('missing parts of the rules are named', () => {
   const questions = [question({ answer: ' ' }), question({ id: 'b', label: 'refunds' })];
   expect(findFaults({ ...newRules, questions })).toEqual([
     'Refunds has no answer.',
@@ -26,12 +26,12 @@ test('what is missing is named', () => {
   expect(findFaults({ ...newRules, office_hours })).toEqual(['Monday has hours that end before they begin.']);
 });
 
-test('a question’s id is of its label, one the server takes, and its own', () => {
+test('a question’s id comes from its label, is valid for the server, and is unique', () => {
   expect(makeQuestionId('Wo ist meine Größe?', [])).toMatch(/^[a-z0-9-]{1,40}$/);
   expect(makeQuestionId('Refunds', [question({ id: 'refunds' })])).toBe('refunds-2');
   expect(makeQuestionId('日本', [])).toBe('question');
 });
 
-test('an entry moves, the others keep their order', () => {
+test('a moved entry leaves the order of the others unchanged', () => {
   expect(moveEntry(['a', 'b', 'c'], 2, 0)).toEqual(['c', 'a', 'b']);
 });

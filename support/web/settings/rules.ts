@@ -26,7 +26,7 @@ export const workingHours = (time_zone: string): OfficeHours => ({
   days: Object.fromEntries(weekDays.slice(0, 5).map((day) => [day, [['09:00', '17:00'] as Span]])),
 });
 
-/** An id for a question: of its label, so that it can be read in a log; unlike the others’. */
+/** A question's id: from its label, so that it is readable in a log, and different from the others. */
 export function makeQuestionId(label: string, others: Question[]): string {
   const base =
     label
@@ -42,7 +42,7 @@ export function makeQuestionId(label: string, others: Question[]): string {
   }
 }
 
-/** What is wrong with the rules, in words; nothing when they can be saved. */
+/** The errors in the rules, as sentences; none when the rules can be saved. */
 export function findFaults({ questions, fallback, hand_over_text, office_hours, out_of_hours_text }: Rules): string[] {
   const faults: string[] = [];
   for (const [index, { label, answer, hand_over }] of questions.entries()) {
@@ -61,7 +61,7 @@ export function findFaults({ questions, fallback, hand_over_text, office_hours, 
   return faults;
 }
 
-/** As it is sent: without spaces around, and nothing where there is nothing. */
+/** The rules as they are sent: trimmed, and without empty entries. */
 export const tidy = (rules: Rules): Rules => ({
   ...rules,
   greeting: rules.greeting?.trim() || null,

@@ -13,7 +13,7 @@ const stored: WidgetValues = {
   },
 };
 
-test('only what differs is sent', () => {
+test('only changed settings are sent', () => {
   expect(findChange(stored, { ...stored })).toEqual({});
   expect(findChange(stored, { ...stored, name: 'Store' })).toEqual({ name: 'Store' });
 });
@@ -28,7 +28,7 @@ test('another order of keys, or a text that is not set, is no change', () => {
   expect(findChange(stored, { ...stored, settings: same })).toEqual({});
 });
 
-test('words on a colour can be read', () => {
+test('text on any colour is readable', () => {
   expect([chooseInk('#2456d6'), chooseInk('#ffe066'), chooseInk('#000000'), chooseInk('#ffffff')]).toEqual([
     '#ffffff',
     '#111111',

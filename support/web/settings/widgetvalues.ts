@@ -9,7 +9,7 @@ export const pickValues = ({ name, is_active, allowed_origins, settings }: Widge
   settings,
 });
 
-/** Only what differs: so that two who change different things do not undo each other. */
+/** Only the changes: so that two people who change different settings do not undo each other's. */
 export function findChange(stored: WidgetValues, values: WidgetValues): WidgetChange {
   const fields = Object.keys(values) as (keyof WidgetValues)[];
   const changed = fields.filter((field) => canonical(stored[field]) !== canonical(values[field]));
@@ -27,7 +27,7 @@ function canonical(value: unknown): string {
     .join()}}`;
 }
 
-/** Black or white, whichever can be read on a colour such as `#2456d6`; white if the text is no colour. */
+/** Black or white, whichever is readable on a colour such as `#2456d6`; white if the text is no colour. */
 export function chooseInk(color: string): '#ffffff' | '#111111' {
   const [, red, green, blue] = /^#(..)(..)(..)$/.exec(color) ?? [];
   if (!red || !green || !blue) return '#ffffff';

@@ -9,7 +9,7 @@ import classes from './shell.module.css';
 
 type AgentMenuProps = { me: { name: string; email: string; isAdmin: boolean; agent: OwnAgent | null } };
 
-/** The person's menu, and whether they take conversations. */
+/** The person's menu, with their availability for conversations. */
 export function AgentMenu({ me }: AgentMenuProps) {
   const role = (
     <>

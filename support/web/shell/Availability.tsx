@@ -9,7 +9,7 @@ export const availabilityMeanings: Record<Availability, string> = {
   offline: 'Visitors see that you are not here',
 };
 
-/** A dot and the word: never the colour alone. */
+/** A dot and a word: the colour alone would not suffice. */
 export function AvailabilityMark({ availability }: { availability: Availability }) {
   return (
     <span className={classes.availability}>

@@ -18,7 +18,7 @@ import type { View } from '../api/records.ts';
 import { viewNames, views } from '../desk/search.ts';
 import classes from './shell.module.css';
 
-/** Where one can go beside the inbox, in the order of the navigation. */
+/** The pages besides the inbox, in the order of the navigation. */
 export const places = [
   { to: '/calls', label: 'Calls', keys: 'g c', icon: IconPhone, isSetting: false },
   { to: '/settings/canned-answers', label: 'Canned answers', keys: 'g a', icon: IconTextPlus, isSetting: true },
@@ -36,7 +36,7 @@ const viewIcons: Record<View, typeof IconInbox> = {
   ended: IconMessageCheck,
 };
 
-/** @param isAgent a person who is no agent sees neither conversations nor calls. */
+/** @param isAgent a person who is not an agent sees neither conversations nor calls. */
 export function Navigation({ isAgent }: { isAgent: boolean }) {
   return (
     <nav aria-label="Main">

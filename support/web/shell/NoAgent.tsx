@@ -6,7 +6,7 @@ import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { addAgent } from '../api/agents.ts';
 import { useMe } from './person.ts';
 
-/** Shown in place of the inbox to somebody who is signed in and no agent: why, and what to do. */
+/** Replaces the inbox for a signed-in person who is not an agent: says why, and what to do. */
 export function NoAgent() {
   const me = useMe();
   const client = useQueryClient();

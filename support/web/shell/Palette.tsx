@@ -12,7 +12,7 @@ import { places } from './Navigation.tsx';
 
 export { openPalette } from '@aether/ui/PaletteFrame.tsx';
 
-/** Conversations and customers by name, pages, and what can be done with the conversation that is open. */
+/** Conversations and customers by name, pages, and actions on the open conversation. */
 export default function Palette() {
   const [query, setQuery] = useState('');
   const navigate = useNavigate();

@@ -17,7 +17,7 @@ export function subscribeCommands(listener: () => void): () => void {
   return () => listeners.delete(listener);
 }
 
-/** Puts what a page can do into the palette while the page is shown. */
+/** Adds a page's actions to the palette while the page is shown. */
 export function useCommands(commands: Command[]): void {
   const run = useEffectEvent((label: string) => commands.find((command) => command.label === label)?.run());
   const labels = JSON.stringify(commands.map(({ label }) => label));

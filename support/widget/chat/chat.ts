@@ -5,7 +5,7 @@ import { type Kept, openStorage } from './storage.ts';
 import { followStream } from './stream.ts';
 import { lastWhole, type Message, merge, unreadIn } from './thread.ts';
 
-/** What the panel shows. */
+/** The state that the panel shows. */
 export type View = {
   thread: Message[];
   outbox: Pending[];
@@ -14,11 +14,11 @@ export type View = {
   visitor: Kept['visitor'];
   /** The name of the person who types at the other end; '' if it is unknown. */
   typing: string | null;
-  /** Whether what is written now arrives now. */
+  /** Whether a message written now is delivered at once. */
   isConnected: boolean;
   unread: number;
   isVerified: boolean;
-  /** Why the conversation could not be begun, in the server's words. */
+  /** Why the conversation could not be opened, in the server's words. */
   refusal: string | null;
 };
 
@@ -27,8 +27,9 @@ export type Chat = ReturnType<typeof openChat>;
 const typingMs = 6_000;
 
 /**
- * A visitor's conversation: what is written is kept in the page's storage until the server has it, and sent in order, by one tab at a
- * time; what the server says is followed. Every tab of a site shows the same.
+ * A visitor's conversation. The page's storage keeps each message until the server has it. One tab at a time sends them in order. The
+ * chat
+ * follows the server's messages. Every tab of a site shows the same.
  */
 export function openChat({ base, key, config }: { base: string; key: string; config: Config }) {
   const server = connectServer(base, key);
@@ -64,7 +65,7 @@ export function openChat({ base, key, config }: { base: string; key: string; con
     for (const listener of listeners) listener();
   }
 
-  /** Follows the conversation that is kept, if it is not followed already. */
+  /** Follows the stored conversation, unless it is followed already. */
   function follow(): void {
     const { session } = storage.read();
     if (following && session && following.session.id === session.id && following.session.token === session.token)
@@ -113,7 +114,7 @@ export function openChat({ base, key, config }: { base: string; key: string; con
     if (attempt.kind === 'taken' && body) take(session, body.messages);
   }
 
-  /** The token is dead: another tab has a newer one, or there is nothing left to go on with. */
+  /** The token is dead: another tab has a newer one, or the conversation cannot continue. */
   function lose(session: Session): void {
     const kept = storage.read().session;
     if (kept?.id === session.id && kept.token === session.token) storage.write({ session: null, read: 0 });
@@ -144,7 +145,7 @@ export function openChat({ base, key, config }: { base: string; key: string; con
     onChange: tell,
   });
 
-  /** Opens a conversation for what is to be sent. */
+  /** Opens a conversation for the messages to be sent. */
   async function begin(): Promise<Session | undefined> {
     const { visitor } = storage.read();
     const opening = {
@@ -163,7 +164,7 @@ export function openChat({ base, key, config }: { base: string; key: string; con
     }
     if (attempt.kind === 'later') sender.comeBack(attempt.afterMs);
     else if (identityToken) {
-      identityToken = undefined; // what the host page said does not hold: then they say it themselves
+      identityToken = undefined; // the host page's token is invalid: then the visitor gives an address
       if (visitor || config.ask === 'never') return begin();
       tell();
     } else {
@@ -213,7 +214,7 @@ export function openChat({ base, key, config }: { base: string; key: string; con
       tell();
       void sender.sendAll();
     },
-    /** Once more, under the same client_id: if it was taken after all, it is not taken twice. */
+    /** Sends it again under the same client_id: if the server had taken it, it is not taken twice. */
     retry({ reason: _, ...pending }: Pending): void {
       storage.put({ ...pending, state: 'waiting' });
       tell();
@@ -225,14 +226,14 @@ export function openChat({ base, key, config }: { base: string; key: string; con
     },
     draft: storage.draft,
     keepDraft: storage.keepDraft,
-    /** Who the visitor says they are. */
+    /** The visitor gives a name and an address. */
     introduce(visitor: { email: string; name: string }): void {
       refusal = null;
       storage.write({ visitor });
       tell();
       void sender.sendAll();
     },
-    /** Leaves the conversation that has ended; what was not sent goes into the next one. */
+    /** Leaves the ended conversation; unsent messages go into the next one. */
     startAnew(): void {
       storage.write({ session: null, read: 0 });
       follow();
@@ -251,7 +252,7 @@ export function openChat({ base, key, config }: { base: string; key: string; con
       if (isOpen) markRead();
       tell();
     },
-    /** The host page says who the visitor is. */
+    /** The host page gives a signed identity. */
     async identify(token: string): Promise<void> {
       const { session } = storage.read();
       if (!session) {
@@ -275,12 +276,12 @@ export function openChat({ base, key, config }: { base: string; key: string; con
   };
 }
 
-/** Nobody answers at present, not even a bot: a question is left. */
+/** Neither an agent nor a bot answers at present: the visitor leaves a question. */
 export const isOffline = ({ is_online, bot }: Config): boolean => !is_online && bot === null;
 
 const charactersMax = { url: 2_000, title: 300 };
 
-/** Where the visitor writes from. The parts behind # and ? may be private and are left out. */
+/** The page from which the visitor writes. The parts after # and ? may be private and are omitted. */
 function describePage() {
   const { origin, pathname, protocol } = location;
   const url = `${origin}${pathname}`;

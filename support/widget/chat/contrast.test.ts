@@ -4,7 +4,7 @@ import { luminance, textOn } from './contrast.ts';
 
 const color = fc.integer({ min: 0, max: 0xffffff }).map((value) => `#${value.toString(16).padStart(6, '0')}`);
 
-test('on every colour an administrator may choose, the text can be read', () => {
+test('on every colour that an administrator may choose, the text is readable', () => {
   fc.assert(
     fc.property(color, (background) => {
       const [light, dark] = [luminance(background), luminance(textOn(background))].sort((a, b) => b - a) as [
@@ -21,6 +21,6 @@ test.each([
   ['#ffd60a', '#000000'],
   ['#1f3a8a', '#ffffff'],
   ['#000000', '#ffffff'],
-])('on %s it is %s', (background, text) => {
+])('on %s the text is %s', (background, text) => {
   expect(textOn(background)).toBe(text);
 });

@@ -7,5 +7,5 @@ export function luminance(color: string): number {
   return 0.2126 * r + 0.7152 * g + 0.0722 * b;
 }
 
-/** Black or white, whichever is read better on this colour: one of them always has a contrast of 4.5 or more. */
+/** Black or white, whichever is more readable on this colour: one of them always has a contrast of 4.5 or more. */
 export const textOn = (color: string): '#000000' | '#ffffff' => (luminance(color) > 0.179 ? '#000000' : '#ffffff');

@@ -1,4 +1,4 @@
-/** What the button says before the rest is there. */
+/** The launcher's words before the panel is loaded. */
 const open: Record<string, string> = {
   de: 'Chat öffnen',
   fr: 'Ouvrir le chat',

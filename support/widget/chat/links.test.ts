@@ -19,11 +19,11 @@ test.each([
   'www.example.com',
   'https://',
   'xhttps://a.example',
-])('%s is no link', (text) => {
+])('%s is not a link', (text) => {
   expect(hrefs(text)).toEqual([]);
 });
 
-test('the pieces together are the text, and every link goes to the web', () => {
+test('the pieces together are the text, and every link leads to the web', () => {
   fc.assert(
     fc.property(fc.array(fc.oneof(fc.string(), fc.webUrl(), fc.constant(' '), fc.constant('https://'))), (parts) => {
       const text = parts.join('');

@@ -20,11 +20,11 @@ describe('an answer', () => {
     ['to a token that is dead', 404, { code: 'not-found' }, 'stranger'],
     ['to a message that is no message', 422, { detail: 'body is too long' }, 'refused'],
     ['to a page that may not', 403, { code: 'origin-not-allowed' }, 'refused'],
-  ])('%s: %s', (_, status, problem, kind) => {
+  ])('%s (status %s) is classified', (_, status, problem, kind) => {
     expect(readAttempt(status, problem, 0).kind).toBe(kind);
   });
 
-  test('that says when to come again is believed', () => {
+  test('that says when to try again is believed', () => {
     expect(readAttempt(429, { retryAfter: '7' }, 0)).toEqual({ kind: 'later', afterMs: 7_000 });
     expect(readAttempt(429, { retryAfter: null }, 0)).toEqual({ kind: 'later', afterMs: 1_000 });
   });
@@ -38,7 +38,7 @@ describe('an answer', () => {
   });
 });
 
-test('pauses grow, and never beyond fifteen seconds', () => {
+test('pauses between attempts grow, but never beyond fifteen seconds', () => {
   fc.assert(
     fc.property(fc.nat(40), fc.double({ min: 0, max: 1, noNaN: true }), (failures, chance) => {
       const ms = backoffMs(failures, chance);
@@ -49,7 +49,7 @@ test('pauses grow, and never beyond fifteen seconds', () => {
   );
 });
 
-test('what was refused is passed over, and what waits is sent in the order of writing', () => {
+test('refused messages are skipped, and waiting ones are sent in the order of writing', () => {
   const refused = pending('a', { state: 'refused', reason: 'too long' });
   expect(nextOf([refused, pending('b'), pending('c')])?.client_id).toBe('b');
   expect(nextOf([refused])).toBeUndefined();
@@ -61,7 +61,7 @@ test('a new message comes behind the waiting ones, also if the clock was set bac
   expect(atAfter([], 100)).toBe(100);
 });
 
-test('an id is one that the server takes, and never the same', () => {
+test('an id is valid for the server, and never repeats', () => {
   const ids = Array.from({ length: 1_000 }, newId);
   expect(new Set(ids).size).toBe(1_000);
   for (const id of ids) expect(id).toMatch(/^[0-9a-f]{32}$/);

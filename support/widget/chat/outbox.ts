@@ -1,20 +1,20 @@
-/** A message that the server has not taken yet. It stays until it has. */
+/** A message that the server has not yet taken. It stays until the server has. */
 export type Pending = {
   client_id: string;
   body: string;
-  /** The question of the bot that was picked. */
+  /** The bot's question that the visitor picked. */
   question_id?: string;
-  /** When it was written, in milliseconds: they are sent in this order. */
+  /** When it was written, in milliseconds: messages are sent in this order. */
   at: number;
   /** waiting: is sent in its turn. refused: the server will not take it; `reason` says why. */
   state: 'waiting' | 'refused';
   reason?: string;
 };
 
-/** What became of an attempt to send. */
+/** The outcome of an attempt to send. */
 export type Attempt =
   | { kind: 'taken' }
-  /** No answer, or one that says to come again. */
+  /** No answer, or one that asks to try again. */
   | { kind: 'later'; afterMs: number }
   /** The conversation has ended: a new one may take the message. */
   | { kind: 'ended' }
@@ -25,11 +25,11 @@ export type Attempt =
 const waitMsMin = 500;
 const waitMsMax = 15_000;
 
-/** Twice as long each time, with chance, so that a thousand widgets do not come back in one moment. @param chance from 0 to 1 */
+/** Doubles each time, with chance, so that a thousand widgets do not return at one moment. @param chance from 0 to 1 */
 export const backoffMs = (failures: number, chance = Math.random()): number =>
   Math.min(waitMsMax, waitMsMin * 2 ** failures) * (0.5 + chance / 2);
 
-/** Reads an answer's status. @param failures that came before in a row */
+/** Reads an answer's status. @param failures the number of failures in a row before it */
 export function readAttempt(
   status: number | undefined,
   { code, detail, retryAfter }: { code?: string; detail?: string; retryAfter?: string | null },
@@ -45,9 +45,9 @@ export function readAttempt(
 
 export const nextOf = (outbox: Pending[]): Pending | undefined => outbox.find(({ state }) => state === 'waiting');
 
-/** Behind all that are there, also where the clock was set back. */
+/** Behind all existing messages, even if the clock was set back. */
 export const atAfter = (outbox: Pending[], now: number): number => Math.max(now, ...outbox.map(({ at }) => at + 1));
 
-/** Nobody else's, ever. Not crypto.randomUUID, which pages that came without TLS do not have. */
+/** Unique. Not crypto.randomUUID, which pages without TLS do not have. */
 export const newId = (): string =>
   Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('');

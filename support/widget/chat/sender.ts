@@ -3,16 +3,16 @@ import type { Server, Session } from './server.ts';
 import type { Storage } from './storage.ts';
 import type { Message } from './thread.ts';
 
-/** What the sender needs to know, and tells. */
+/** What the sender reads and reports. */
 type Parts = {
   /** One lock per widget and site: the tab that holds it sends. */
   lock: string;
   storage: Storage;
   server: Server;
-  /** Opens a conversation for what is to be sent; nothing when that is not possible now. */
+  /** Opens a conversation for the message to be sent; undefined when that is not possible now. */
   begin(): Promise<Session | undefined>;
   onTaken(session: Session, message: Message): void;
-  /** The next attempt comes after so long. */
+  /** Reports the time until the next attempt. */
   onLater(): void;
   onEnded(): void;
   onStranger(session: Session): void;
@@ -21,13 +21,13 @@ type Parts = {
 
 export type Sender = ReturnType<typeof createSender>;
 
-/** Empties the outbox, one message after another, in one tab at a time: so that the order is that of writing. */
+/** Empties the outbox, one message after another, in one tab at a time, so that the order is that of writing. */
 export function createSender({ lock, storage, server, begin, onTaken, onLater, onEnded, onStranger, onChange }: Parts) {
   let isQueued = false;
   let retry: ReturnType<typeof setTimeout> | undefined;
   let last: Promise<unknown> = Promise.resolve();
 
-  /** One at a time, over all tabs; where a page may not have locks, because it came without TLS, over this one. */
+  /** One at a time: over all tabs, or within this one if the page, without TLS, may not have locks. */
   function alone<T>(work: () => Promise<T>): Promise<T> {
     const locks = globalThis.navigator?.locks;
     if (locks) return locks.request(lock, work);
@@ -36,7 +36,7 @@ export function createSender({ lock, storage, server, begin, onTaken, onLater, o
     return done;
   }
 
-  /** The conversation there is, or a new one: never two because two asked at once. */
+  /** The current conversation, or a new one: never two because two tabs asked at once. */
   const sessionOrNew = async () => storage.read().session ?? (await begin());
 
   async function sendAll(): Promise<void> {
@@ -49,7 +49,7 @@ export function createSender({ lock, storage, server, begin, onTaken, onLater, o
     });
   }
 
-  /** @returns whether to go on with the next. */
+  /** @returns whether to continue with the next message. */
   async function sendOne(pending: Pending): Promise<boolean> {
     const { client_id, body, question_id } = pending;
     const session = await sessionOrNew();

@@ -2,7 +2,7 @@ import type { Attempt } from './outbox.ts';
 import { readAttempt } from './outbox.ts';
 import type { Message } from './thread.ts';
 
-/** A widget's settings, as GET …/config has them. */
+/** A widget's settings, as GET …/config returns them. */
 export type Config = {
   name: string;
   language: string;
@@ -91,7 +91,7 @@ export function connectServer(base: string, key: string) {
   };
 }
 
-/** What was wrong, in the server's words: of fields, the first. */
+/** The error in the server's words: of several fields, the first. */
 function describe(problem: { detail?: string; errors?: { field: string; message: string }[] } | undefined) {
   const [first] = problem?.errors ?? [];
   return first ? `${first.field} ${first.message}` : problem?.detail;

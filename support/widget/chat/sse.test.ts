@@ -7,7 +7,7 @@ const read = (pieces: string[]) => {
   return pieces.flatMap((piece) => reader(piece));
 };
 
-test('an event is read when it is whole, and not before', () => {
+test('an event is read when it is complete, and not before', () => {
   const reader = createSseReader();
   expect(reader('event: message\ndata: {"a"')).toEqual([]);
   expect(reader(':1}\n')).toEqual([]);
@@ -15,7 +15,7 @@ test('an event is read when it is whole, and not before', () => {
   expect(reader('ate\ndata: 2\n\n')).toEqual([{ event: 'state', data: '2' }]);
 });
 
-test('wherever the stream is cut into pieces, the same is read', () => {
+test('the stream reads the same, wherever it is cut into pieces', () => {
   const stream =
     ': here\r\n\r\nid: 7\nevent: message\ndata: one\ndata: two\n\ndata: plain\r\n\r\nevent: none\n\ndata:\n\n';
   const whole = read([stream]);

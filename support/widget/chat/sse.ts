@@ -1,11 +1,11 @@
-/** A message of a stream of server-sent events. Of a comment, which only says that the line is open, `event` is empty. */
+/** A message of a stream of server-sent events. For a comment, which only shows that the line is open, `event` is empty. */
 export type Said = { event: string; data: string };
 
 /**
  * Reads server-sent events as they arrive in pieces. https://html.spec.whatwg.org/multipage/server-sent-events.html, without `retry` and
- * without ids: the number of a message says where to go on.
+ * without ids: the number of a message says where to continue.
  *
- * @returns what is whole with this piece.
+ * @returns the events that this piece completes.
  */
 export function createSseReader(): (piece: string) => Said[] {
   let rest = '';

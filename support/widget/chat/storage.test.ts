@@ -12,7 +12,7 @@ const pending = (client_id: string, at: number): Pending => ({
 const session = { id: 's', token: 't' };
 afterEach(() => vi.unstubAllGlobals());
 
-/** As a browser's: its entries are its own properties. */
+/** Like a browser's: its entries are its own properties. */
 function stubStorage({ bytesMax = Number.POSITIVE_INFINITY } = {}): Record<string, string> {
   const entries: Record<string, string> = {};
   const methods = {
@@ -30,8 +30,8 @@ function stubStorage({ bytesMax = Number.POSITIVE_INFINITY } = {}): Record<strin
   return entries;
 }
 
-describe('what is kept', () => {
-  test('is there for the next page, and of another widget is not', () => {
+describe('a stored conversation', () => {
+  test('is there for the next page, and invisible to another widget', () => {
     stubStorage();
     openStorage('shop').write({ session });
     openStorage('shop').put(pending('b', 2));
@@ -45,7 +45,7 @@ describe('what is kept', () => {
     expect([other.read().session, other.outbox(), other.draft()]).toEqual([null, [], '']);
   });
 
-  test('by two tabs at the same moment is kept of both', () => {
+  test('written by two tabs at the same moment keeps the messages of both', () => {
     const entries = stubStorage();
     const [one, two] = [openStorage('shop'), openStorage('shop')];
     one.put(pending('a', 1));
@@ -60,7 +60,7 @@ describe('what is kept', () => {
   test.each([
     ['forbidden', () => vi.stubGlobal('localStorage', undefined)],
     ['full', () => stubStorage({ bytesMax: 10 })],
-  ])('where storage is %s is kept in the page’s memory', (_, stub) => {
+  ])('where storage is %s lives in the page’s memory', (_, stub) => {
     stub();
     const storage = openStorage('shop');
     storage.write({ session });
@@ -72,9 +72,9 @@ describe('what is kept', () => {
   });
 });
 
-describe('what somebody else wrote into the storage', () => {
+describe('the storage with foreign content', () => {
   test.each(['', 'null', '[]', '7', '{', '{"session":{"id":1}}', '{"session":"x","visitor":7,"read":-2}'])(
-    '%s is as nothing',
+    'treats %s as nothing',
     (text) => {
       expect(parseKept(text)).toEqual({ session: null, visitor: null, read: 0 });
       expect(parsePending(text)).toBeUndefined();

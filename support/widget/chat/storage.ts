@@ -1,11 +1,11 @@
 import type { Pending } from './outbox.ts';
 
-/** What outlives the page, for all tabs of the site. */
+/** The data that outlives the page, for all tabs of the site. */
 export type Kept = {
   session: { id: string; token: string } | null;
-  /** As the visitor said. */
+  /** The name and address that the visitor gave. */
   visitor: { email: string; name: string } | null;
-  /** Up to which message the visitor has read. */
+  /** The visitor has read up to this message. */
   read: number;
 };
 
@@ -14,9 +14,9 @@ const nothing: Kept = { session: null, visitor: null, read: 0 };
 export type Storage = ReturnType<typeof openStorage>;
 
 /**
- * The storage of the host page, under names of the widget's own. Each message that is to be sent has an entry to itself: two tabs that
- * write at the same moment never write over each other's. Where there is no storage, or it is full, the page's memory takes its place: the
- * conversation goes on, and is forgotten with the page.
+ * The storage of the host page, under names of the widget's own. Each unsent message is an entry of its own: two tabs that
+ * write at the same moment never overwrite each other's. If there is no storage, or it is full, the page's memory takes its place: the
+ * conversation continues, and is forgotten with the page.
  */
 export function openStorage(key: string) {
   const name = `aether:${key}`;
@@ -32,7 +32,7 @@ export function openStorage(key: string) {
       local.set(name, JSON.stringify({ ...read(), ...change }));
     },
 
-    /** What is to be sent, as it was written. */
+    /** The unsent messages, in the order of writing. */
     outbox(): Pending[] {
       const all = local.names(outboxPrefix).flatMap((each) => parsePending(local.get(each)) ?? []);
       return all.sort((a, b) => a.at - b.at || (a.client_id < b.client_id ? -1 : 1));
@@ -44,11 +44,11 @@ export function openStorage(key: string) {
       local.remove(outboxPrefix + clientId);
     },
 
-    /** What was begun to be written in this tab. */
+    /** The draft of this tab. */
     draft: (): string => ofTab.get(draftName) ?? '',
     keepDraft: (text: string): void => (text ? ofTab.set(draftName, text) : ofTab.remove(draftName)),
 
-    /** Called when another tab wrote. @returns ends it. */
+    /** Calls the listener when another tab has written. @returns ends it. */
     listen(onChange: () => void): () => void {
       const hear = (event: StorageEvent) => {
         if (event.key === null || event.key === name || event.key.startsWith(outboxPrefix)) onChange();
@@ -59,7 +59,7 @@ export function openStorage(key: string) {
   };
 }
 
-/** A storage, and beside it what it would not take. */
+/** A storage with a memory for the entries that it refuses. */
 function withMemory(open: () => globalThis.Storage) {
   const memory = new Map<string, string | null>();
   const attempt = <T>(work: (storage: globalThis.Storage) => T): T | undefined => {
@@ -92,7 +92,7 @@ function withMemory(open: () => globalThis.Storage) {
 
 const isText = (value: unknown): value is string => typeof value === 'string';
 
-/** What somebody else wrote there, or an older version, is as nothing. */
+/** Content of a foreign script or of an older version counts as nothing. */
 export function parseKept(text: string | null): Kept {
   const { session, visitor, read } = parseObject(text);
   return {
@@ -103,7 +103,7 @@ export function parseKept(text: string | null): Kept {
   };
 }
 
-/** Nothing when it is no message. */
+/** Undefined when it is not a message. */
 export function parsePending(text: string | null): Pending | undefined {
   const { client_id, body, question_id, at, state, reason } = parseObject(text);
   if (!isText(client_id) || !isText(body) || !Number.isFinite(at) || !/^(waiting|refused)$/.test(state))

@@ -3,12 +3,12 @@ import type { SessionState } from './server.ts';
 import { createSseReader } from './sse.ts';
 import type { Message } from './thread.ts';
 
-/** Of a line that says nothing for so long, not even that it is open, a new one is made. */
+/** A line without a sign of life for this long is replaced by a new one. */
 const silenceMsMax = 25_000;
 
 /**
  * Follows a conversation until it is stopped: by fetch, because the token must not be part of an address and an EventSource sends no
- * headers. A cut line is opened again, from behind the last message.
+ * headers. A cut line is opened again, after the last message.
  *
  * @returns stops it.
  */
@@ -25,7 +25,7 @@ export function followStream({
   onState: (state: SessionState) => void;
   onTyping: (name: string | null) => void;
   onLine: (isOpen: boolean) => void;
-  /** The token is dead; nothing more comes. */
+  /** The token is dead; no more messages come. */
   onStranger: () => void;
 }): () => void {
   const stopping = new AbortController();

@@ -32,12 +32,12 @@ test('each message appears once, in the place of its number, in any order of arr
   );
 });
 
-test('nothing new leaves the thread what it is', () => {
+test('a thread without new messages stays the same object', () => {
   const thread = [message(1), message(2)];
   expect(merge(thread, [message(2)])).toBe(thread);
 });
 
-test('unread is what others wrote behind what was read', () => {
+test('messages of others after the reading mark are unread', () => {
   const thread = [message(1, 'agent'), message(2), message(3, 'bot'), message(4, 'agent')];
   expect(numbers(unreadIn(thread, 1))).toEqual([3, 4]);
   expect(unreadIn(thread, 4)).toEqual([]);

@@ -10,7 +10,7 @@ export type Message = {
   created_at: string;
 };
 
-/** Puts messages where their numbers say; one that is there already is not put there again. */
+/** Puts messages in the places of their numbers; a message that is there already is not added again. */
 export function merge(thread: Message[], fresh: Message[]): Message[] {
   const known = new Set(thread.map(({ number }) => number));
   const added = fresh.filter(
@@ -25,6 +25,6 @@ export function lastWhole(thread: Message[]): number {
   return gap === -1 ? thread.length : gap;
 }
 
-/** Messages of others that were not read. */
+/** Messages of others that the visitor has not read. */
 export const unreadIn = (thread: Message[], readNumber: number): Message[] =>
   thread.filter(({ number, author }) => author !== 'visitor' && number > readNumber);

@@ -4,7 +4,7 @@ import { fill, languages, wordsOf } from './words.ts';
 const holes = (text: string) => text.match(/\{\w+\}/g) ?? [];
 
 describe.each(languages)('the words in %s', (language) => {
-  test('are all there, with the same places to fill in, and are not English', () => {
+  test('are complete, with the same placeholders, and are not English', () => {
     const [words, english] = [wordsOf(language, {}), wordsOf('en', {})];
     for (const [name, text] of Object.entries(words)) {
       expect(text, name).not.toBe('');
@@ -14,11 +14,11 @@ describe.each(languages)('the words in %s', (language) => {
   });
 });
 
-test('of a language that the widget does not speak are English', () => {
+test('for a language that the widget does not speak are English', () => {
   expect(wordsOf('xx', {})).toEqual(wordsOf('en', {}));
 });
 
-test('an administrator’s words replace the widget’s own; an empty one does not', () => {
+test('an administrator’s text replaces the widget’s own; an empty one does not', () => {
   expect(wordsOf('de', { greeting: 'Moin!', title: '' })).toMatchObject({
     greeting: 'Moin!',
     title: wordsOf('de', {}).title,

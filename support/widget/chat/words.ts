@@ -1,4 +1,4 @@
-/** What the widget says, in each language. An administrator may put other words for the first five. */
+/** The widget's words in each language. An administrator may replace the first five. */
 export type Words = typeof en;
 
 const en = {
@@ -174,7 +174,7 @@ const tr: Words = {
 const dictionaries: Record<string, Words> = { en, de, fr, es, tr };
 export const languages = Object.keys(dictionaries);
 
-/** The words of a language, with those an administrator has put in their place. */
+/** The words of a language, with an administrator's replacements. */
 export const wordsOf = (language: string, texts: Partial<Words> = {}): Words => ({
   ...(dictionaries[language] ?? en),
   ...Object.fromEntries(Object.entries(texts).filter(([, text]) => text)),

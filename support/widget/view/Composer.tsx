@@ -6,10 +6,10 @@ const charactersMax = 4_000;
 /** How often typing is reported, and after how long a pause it counts as stopped. */
 const tellMs = 2_000;
 const pauseMs = 4_000;
-/** The key code of a key that an input method has taken: Safari says so in no other way. */
+/** The key code of a key that an input method has taken: Safari reports that in no other way. */
 const taken = 229;
 
-/** The line one writes in: Enter sends, Shift and Enter begin a new line. */
+/** The text field: Enter sends, Shift and Enter begin a new line. */
 export function Composer({ chat, words }: { chat: Chat; words: Words }) {
   const [text, setText] = useState(chat.draft);
   const toldAt = useRef(0);

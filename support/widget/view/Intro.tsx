@@ -2,7 +2,7 @@ import { useRef } from 'preact/hooks';
 import type { Chat } from '../chat/chat.ts';
 import type { Words } from '../chat/words.ts';
 
-/** Asks who it is, before the first message or with it; and takes the question when nobody is there. */
+/** Asks for name and address, before the first message or with it; takes the question when no agent is there. */
 export function Intro({
   chat,
   words,

@@ -8,10 +8,10 @@ import { Intro } from './Intro.tsx';
 import { Thread } from './Thread.tsx';
 import { useView } from './useView.ts';
 
-/** On screens as narrow as this the panel is all there is to see. */
+/** On screens this narrow the panel covers the whole page. */
 const wholeScreen = '(max-width: 480px)';
 
-/** The open chat: a dialog that is begun with the head, and ends with the line one writes in. */
+/** The open chat: a dialog that begins with the head and ends with the text field. */
 export function Panel({
   chat,
   config,
@@ -43,7 +43,7 @@ export function Panel({
   }, [isOpen]);
 
   const onKeyDown = (event: KeyboardEvent) => {
-    event.stopPropagation(); // what is written here is no key of the host page's
+    event.stopPropagation(); // keys typed here are not the host page's
     if (event.key === 'Escape') onClose();
     if (event.key === 'Tab' && isWhole) keepFocus(event, root.current);
   };
@@ -146,7 +146,7 @@ function useMedia(query: string): boolean {
   return matches;
 }
 
-/** Round and round within the panel: what lies behind it cannot be seen. */
+/** Keeps the focus within the panel: the page behind it cannot be seen. */
 function keepFocus(event: KeyboardEvent, root: HTMLElement | null): void {
   const stops = [
     ...(root?.querySelectorAll<HTMLElement>('button, input, textarea, a[href], [tabindex="0"]') ?? []),

@@ -6,10 +6,10 @@ import type { Config } from '../chat/server.ts';
 import type { Message } from '../chat/thread.ts';
 import type { Words } from '../chat/words.ts';
 
-/** So near to the end one reads along, and is taken along. */
+/** A reader this near to the end follows new messages. */
 const nearPx = 80;
 
-/** What was said, and what is still to be sent. */
+/** The messages, and the unsent ones below. */
 export function Thread({ chat, view, config, words }: { chat: Chat; view: View; config: Config; words: Words }) {
   const list = useRef<HTMLOListElement>(null);
   const isNear = useRef(true);
@@ -151,7 +151,7 @@ function Choices({ choices, chat }: { choices: { id: string; label: string }[]; 
   );
 }
 
-/** Text, and nothing but text: what looks like markup is shown as it is. */
+/** Text and nothing but text: markup is shown as it was typed. */
 function Text({ text }: { text: string }) {
   return (
     <>
@@ -168,7 +168,7 @@ function Text({ text }: { text: string }) {
   );
 }
 
-/** Says what others have said since the panel was there, to who cannot see it. */
+/** Announces new messages of others to visitors who cannot see them. */
 function Announcer({ thread, words }: { thread: Message[]; words: Words }) {
   const known = useRef<number>(undefined);
   const [said, setSaid] = useState('');

@@ -1,4 +1,4 @@
-/** The panel's style. Nothing of the host page comes in: the shadow root keeps its rules out, and `all: initial` what is inherited. */
+/** The panel's style. The host page's rules stay outside: the shadow root keeps them out, and `all: initial` resets inherited ones. */
 export const styles = `
 :host { all: initial }
 * { box-sizing: border-box; margin: 0 }

@@ -1,7 +1,7 @@
 import { useEffect, useState } from 'preact/hooks';
 import type { Chat, View } from '../chat/chat.ts';
 
-/** What the chat is like now, and again whenever that changes. */
+/** The chat's current state, rendered again whenever it changes. */
 export function useView(chat: Chat): View {
   const [view, setView] = useState(chat.getView);
   useEffect(() => {
