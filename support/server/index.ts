@@ -44,7 +44,7 @@ export function startSupport(options: ServerOptions = {}): Promise<Served> {
       title: 'Aether Support',
       version: packageJson.version,
       description:
-        'The support desk. What a visitor’s widget calls is open to all; the rest is for staff. Every refusal is problem+json and says what to do next.',
+        'The support desk. The routes of a visitor’s widget are open to all; the others are for staff. Every refusal is problem+json and says what to do next.',
       portDefault: 4200,
       addSignIn,
       web: join(webFolder, 'dist'),

@@ -3,14 +3,14 @@ import type { PlatformDb, Queryable } from '@aether/platform';
 import { findReader, mayRead, type Reader } from './conversations/readers.ts';
 
 const foundMax = 6;
-/** Whose conversations are looked for. */
+/** The conversations in which to search. */
 const candidatesMax = 24;
 
 const search = createStaffRoute({
   method: 'get',
   path: '/api/search',
   right: 'person',
-  summary: 'A few customers, and for agents a few of the conversations that they may read, as one types',
+  summary: 'A few customers, and for agents a few of the conversations that they may read, while the caller types',
   request: { query: object({ q: line({ charactersMax: 100 }) }) },
   responses: {
     200: {
@@ -48,12 +48,12 @@ export function addSearchRoutes(app: App, db: PlatformDb) {
 
 type Found = { id: string; name: string; email: string };
 
-/** As the index of trigrams has it: see customers_search. */
+/** As the trigram index normalises it: see customers_search. */
 const searched = "(' ' || lower(c.name collate pg_c_utf8) || ' ' || c.email_key)";
-/** A customer with a frequent word is among the latest. The index, which knows nothing of frequency, is asked for rare words only. */
+/** A customer with a frequent word is among the latest. Only rare words go to the index, which knows nothing of frequency. */
 const latestMax = 3_000;
 
-/** Every word stands in the name or the address, one of one or two letters at the beginning of a word; or it is the telephone number. */
+/** Every word is in the name or the address (one of one or two letters at the beginning of a word), or it is the telephone number. */
 async function findCustomers(on: Queryable, words: string[], phoneKey: string | null): Promise<Found[]> {
   const patterns = words.map((word) => {
     const escaped = word.replace(/[\\%_]/g, '\\$&');
@@ -83,7 +83,7 @@ async function findCustomers(on: Queryable, words: string[], phoneKey: string | 
 
 type FoundSession = { id: string; visitor_name: string | null; status: 'active' | 'ended'; started_at: string };
 
-/** Of those customers, and open ones of visitors who gave such a name; only what the reader may read. */
+/** The given customers' conversations, and open ones of visitors who gave such a name; only those that the reader may read. */
 function findSessions(
   on: Queryable,
   { agentId, readsAll }: Reader,

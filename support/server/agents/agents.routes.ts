@@ -32,10 +32,10 @@ const me = createStaffRoute({
   method: 'get',
   path: '/api/agents/me',
   right: 'person',
-  summary: 'Which agent the person is who asks',
+  summary: 'The agent row of the signed-in person',
   responses: {
     200: {
-      description: 'null: no agent, or none any more.',
+      description: 'null: the person is not an agent, or is no longer one.',
       content: {
         'application/json': { schema: z.object({ agent: AgentSchema.nullable(), is_admin: z.boolean() }) },
       },
@@ -47,8 +47,8 @@ const seen = createStaffRoute({
   method: 'post',
   path: '/api/agents/me/seen',
   right: 'person',
-  summary: 'The console is open',
-  description: 'Every 45 seconds: who is online and was not seen for two minutes is not counted on.',
+  summary: 'Report that the console is open',
+  description: 'Send it every 45 seconds: an online agent who was not seen for two minutes counts as absent.',
   request: { body: jsonBody(object({}).openapi('Seen')) },
   responses: { 204: { description: 'Noted.' }, ...problems(400, 422) },
 });
@@ -60,7 +60,7 @@ const list = createStaffRoute({
   summary: 'All agents, by name',
   responses: {
     200: {
-      description: 'Those who left last.',
+      description: 'Former agents come last.',
       content: { 'application/json': { schema: z.object({ agents: z.array(AgentSchema) }) } },
     },
   },
@@ -70,7 +70,7 @@ const add = createStaffRoute({
   method: 'post',
   path: '/api/agents',
   right: 'administrator',
-  summary: 'Make somebody an agent',
+  summary: 'Make a user an agent',
   request: { body: jsonBody(object({ user_id: z.string().min(1).max(255) }).openapi('NewAgent')) },
   responses: { 201: answer('An agent, now or before.'), ...problems(400, 422) },
 });
@@ -79,9 +79,9 @@ const change = createStaffRoute({
   method: 'patch',
   path: '/api/agents/{id}',
   right: 'person',
-  summary: 'Whether an agent is there, and whether they still are one',
+  summary: 'Change an agent’s availability, or whether they are an agent',
   description:
-    'Agents say for themselves whether they are there; the rest is for administrators. Who leaves gives back the open conversations.',
+    'Agents set their own availability; everything else is for administrators. An agent who leaves gives back their open conversations.',
   request: {
     params: object({ id: uuid() }),
     body: jsonBody(
@@ -95,10 +95,10 @@ const users = createStaffRoute({
   method: 'get',
   path: '/api/users',
   right: 'users.read',
-  summary: 'The staff, by name, and who of them is an agent',
+  summary: 'The staff, by name, with the agents among them',
   responses: {
     200: {
-      description: 'Everybody who has signed in to either app.',
+      description: 'Every user who has signed in to either app.',
       content: {
         'application/json': {
           schema: z.object({
@@ -148,7 +148,7 @@ export function addAgentRoutes(app: App, db: PlatformDb) {
         throw new Problem({
           status: 403,
           code: 'admin-only',
-          detail: 'Agents change their own availability; everything else an administrator does.',
+          detail: 'Agents change their own availability; everything else is for administrators.',
         });
       const agent = await db.transaction({ actor: actor?.id }, (tx) =>
         updateAgent(tx, id, { availability, is_active }),

@@ -63,7 +63,7 @@ const log = createStaffRoute({
   right: 'person',
   summary: 'Log a call',
   description:
-    'Whose it is says the number, else the address, else a customer is made. It stands in the CRM’s timeline once, however often this is sent with its client_id.',
+    'The number decides which customer it belongs to, otherwise the address does, otherwise a customer is created. It is in the CRM’s timeline once, however often this is sent with its client_id.',
   request: {
     body: jsonBody(
       object({
@@ -83,7 +83,7 @@ const log = createStaffRoute({
   },
   responses: {
     201: {
-      description: 'Logged, now or by an earlier try.',
+      description: 'Logged, now or by an earlier attempt.',
       content: {
         'application/json': {
           schema: z.object({
@@ -101,7 +101,7 @@ const lookUp = createStaffRoute({
   method: 'post',
   path: '/api/calls/lookup',
   right: 'context.read',
-  summary: 'Who has a number or an address; by POST, because neither may stand in an address',
+  summary: 'The customers with a number or an address; by POST, because neither may be part of a URL',
   request: {
     body: jsonBody(
       object({ number: number.optional(), country: country.optional(), email: email.optional() }).openapi('CallLookup'),
@@ -109,7 +109,7 @@ const lookUp = createStaffRoute({
   },
   responses: {
     200: {
-      description: 'null and empty when nobody has it yet, or it is not whole.',
+      description: 'null and empty when no customer has it yet, or it is incomplete.',
       content: {
         'application/json': {
           schema: z.object({
@@ -128,7 +128,7 @@ const change = createStaffRoute({
   method: 'patch',
   path: '/api/calls/{id}',
   right: 'person',
-  summary: 'Correct what is held of a call; the CRM’s timeline stands',
+  summary: 'Correct a call; the CRM’s timeline stays unchanged',
   request: {
     params: object({ id: uuid() }),
     body: jsonBody(
@@ -140,7 +140,7 @@ const change = createStaffRoute({
     ),
   },
   responses: {
-    200: { description: 'As it is now.', content: { 'application/json': { schema: CallSchema } } },
+    200: { description: 'The call after the change.', content: { 'application/json': { schema: CallSchema } } },
     ...problems(400, 404, 422),
   },
 });
@@ -161,7 +161,7 @@ export function addCallRoutes(app: App, db: PlatformDb) {
       const e164 = (number !== undefined && db.readPhone(number, country)?.key) || null;
       const [by_number, addressed] = await Promise.all([
         e164 === null ? [] : findByNumber(db, e164),
-        email === undefined ? null : db.getCustomerByEmail(email).catch(() => null), // half an address is nobody's
+        email === undefined ? null : db.getCustomerByEmail(email).catch(() => null), // an incomplete address has no customer
       ]);
       const by_email = addressed && {
         id: addressed.id,

@@ -35,7 +35,7 @@ describe('a call', () => {
     ['+49 170 1234504 ext. 7', '+49/170/1234504', undefined],
     ['＋４９ １７０ １２３４５０５', '+491701234505', undefined],
     ['+49 170 1234506', '＋４９ １７０ １２３４５０６', 'US'],
-  ])('from %s is that of the customer with %s', async (written, number, country) => {
+  ])('from the number %s belongs to the customer with %s', async (written, number, country) => {
     const known = await customer({ email: `phone${++unique}@post.example`, name: 'Phone', phone: written });
     const { status, body } = await log({ number, country });
     expect(status).toBe(201);
@@ -43,7 +43,7 @@ describe('a call', () => {
     expect(body.call.number_e164).toMatch(/^\+49170123450\d$/);
   });
 
-  test('whose last digits only are the same is another’s', async () => {
+  test('with only the last digits of a customer’s number belongs to another customer', async () => {
     await customer({ email: `end${++unique}@post.example`, name: 'End', phone: '+44 20 71234567' });
     expect(await log({ number: '+49 30 71234567' })).toMatchObject({
       status: 422,
@@ -51,7 +51,7 @@ describe('a call', () => {
     });
   });
 
-  test('of a number that several have is whose the address is, or is refused with their names', async () => {
+  test('from a number that several customers have belongs to the one with the address, or is refused with their names', async () => {
     const [one, two] = [
       await customer({ email: 'one@shared.example', name: 'One Shared', phone: '+49 40 5550001' }),
       await customer({ email: 'two@shared.example', name: 'Two Shared', phone: '+49 (0)40 5550001' }),
@@ -64,7 +64,7 @@ describe('a call', () => {
     expect((await log({ number, customer_id: one.id })).body).toMatchObject({ customer_was: 'chosen' });
   });
 
-  test('from an unknown number is found by address and gives the number, but overwrites none', async () => {
+  test('from an unknown number is found by address and adds the number to the customer, but overwrites none', async () => {
     const without = await customer({ email: 'without@number.example', name: 'Without' });
     const withOne = await customer({ email: 'with@number.example', name: 'With', phone: '+1 212 5550000' });
     const first = await log({ number: '+49 89 5550010', email: 'without@number.example' });
@@ -74,7 +74,7 @@ describe('a call', () => {
     expect((await app.foundation.getCustomerById(withOne.id))?.phone).toBe('+1 212 5550000');
   });
 
-  test('of somebody nobody knows makes a customer, whom Foundation sees', async () => {
+  test('from an unknown person makes a customer, whom Foundation sees', async () => {
     const { body } = await log({ number: '+49 89 5550020', email: 'new@caller.example', name: 'New Caller' });
     expect(body.customer_was).toBe('created');
     expect(await app.foundation.getCustomerByEmail('new@caller.example')).toMatchObject({
@@ -84,7 +84,7 @@ describe('a call', () => {
     });
   });
 
-  test('is one activity in the CRM’s timeline, without the number and without the notes', async () => {
+  test('is one activity in the CRM’s timeline, without the number and the notes', async () => {
     const known = await customer({ email: 'told@crm.example', name: 'Told', phone: '+49 89 5550030' });
     const { body } = await log({ number: '+49895550030', notes: 'Secret: he is leaving.', outcome: 'follow-up' });
     expect(await activitiesOf(body.call.id)).toEqual([
@@ -127,7 +127,7 @@ describe('a call', () => {
     expect(await app.foundation.getCustomerByEmail('somebody-else@caller.example')).toBeNull();
   });
 
-  test('two calls that share a client_id and come at once are one call, and the other is refused', async () => {
+  test('that races another one with the same client_id is refused, and only one call is logged', async () => {
     const client_id = `at-once-${++unique}`;
     const answers = await Promise.all(
       ['one', 'two'].map((name) =>
@@ -145,7 +145,7 @@ describe('a call', () => {
     expect(known.filter((each) => each !== null)).toHaveLength(1);
   });
 
-  test('gives its number to no customer who gets one meanwhile', async () => {
+  test('does not overwrite a number that the customer gets meanwhile', async () => {
     const without = await customer({ email: 'meanwhile@number.example', name: 'Meanwhile' });
     const rival = await app.database.connect('foundation_app');
     await rival.query('begin');
@@ -161,7 +161,7 @@ describe('a call', () => {
     expect((await app.foundation.getCustomerById(without.id))?.phone).toBe('+1 212 5550001');
   });
 
-  test('is corrected here, and the CRM’s timeline stands', async () => {
+  test('is corrected here, while the CRM’s activity stays unchanged', async () => {
     await customer({ email: 'fix@caller.example', name: 'Fix', phone: '+49 89 5550050' });
     const { body } = await log({ number: '+49895550050' });
     const before = await activitiesOf(body.call.id);
@@ -191,7 +191,7 @@ describe('a call', () => {
     expect((await app.callWith('calls.read')('GET', '/api/calls')).status).toBe(200);
   });
 
-  test('is looked up as one types: half a number is nobody’s', async () => {
+  test('shows its customer while the number is typed, and none for half a number', async () => {
     const known = await customer({ email: 'typed@look.example', name: 'Typed', phone: '+49 89 5550060' });
     const look = async (given: Record<string, unknown>) => (await asPriya('POST', '/api/calls/lookup', given)).body;
     expect(await look({ number: '+49 89' })).toEqual({ number_e164: null, by_number: [], by_email: null });
@@ -202,7 +202,7 @@ describe('a call', () => {
     });
   });
 
-  test('stands in a list page by page, each once, also of one customer', async () => {
+  test('is listed once across the pages, also for one customer', async () => {
     const known = await customer({ email: 'many@calls.example', name: 'Many', phone: '+49 89 5550070' });
     const ids: string[] = [];
     for (let n = 0; n < 3; n += 1)

@@ -31,9 +31,9 @@ export type NewCall = {
   client_id: string;
   direction: Call['direction'];
   number: string;
-  /** How a number without + is read, such as DE; by default as PLATFORM_PHONE_COUNTRY says. */
+  /** The country by which a number without + is read, such as DE; by default PLATFORM_PHONE_COUNTRY. */
   country?: string;
-  /** Who it is of several who have the number. */
+  /** The chosen one of several customers with the number. */
   customer_id?: string;
   email?: string;
   name?: string;
@@ -45,7 +45,7 @@ export type NewCall = {
 
 export type Logged = { call: Call; customer_was: 'found-by-number' | 'found-by-email' | 'created' | 'chosen' };
 
-/** Ask who it was, and send the `customer_id`: several customers have this number. */
+/** Ask the caller for a name, and send the `customer_id`: several customers have this number. */
 export class NumberAmbiguous extends PlatformError {
   constructor(names: string[]) {
     super(
@@ -66,7 +66,7 @@ export type Caller = { id: string; name: string; email: string; account_tier: st
 
 const callersMax = 10;
 
-/** The customers who have a number, in whatever way it is written there. The one that was changed last comes first. */
+/** The customers with a number, in whatever form it is written there. The most recently changed one comes first. */
 export async function findByNumber(on: Queryable, e164: string): Promise<Caller[]> {
   return on.query<Caller>(
     `select id, name, email, account_tier from platform.customers
@@ -77,9 +77,9 @@ export async function findByNumber(on: Queryable, e164: string): Promise<Caller[
 }
 
 /**
- * Logs a call and tells the CRM's timeline, in one transaction: one call and one activity, however often it is sent with its
- * client_id. The number says whose call it is, otherwise the address does, otherwise a customer is made. A customer who is found is not
- * changed, except that one without a number gets this one.
+ * Logs a call and adds it to the CRM's timeline, in one transaction: one call and one activity, however often it is sent with its
+ * client_id. The number decides which customer it belongs to, otherwise the address does, otherwise a customer is created. A customer
+ * that exists is not changed, except that one without a number gets this one.
  *
  * @throws InvalidField, InvalidEmail, NumberAmbiguous, NotFound, ClientIdReused
  */
@@ -111,7 +111,7 @@ export async function logCall(db: PlatformDb, tx: Transaction, given: NewCall, a
   return { call: (await findFirst(tx, client_id, attempt)) as Call, customer_was };
 }
 
-/** The call that this request logged, now or by an earlier try. @throws ClientIdReused */
+/** The call that this request logged, now or by an earlier attempt. @throws ClientIdReused */
 async function findFirst(tx: Transaction, clientId: string, attempt: Attempt): Promise<Call | undefined> {
   const [found] = await tx.query<Call & { request_digest: Buffer }>(
     `select ${callColumns}, k.request_digest from ${callTables} where k.client_id = $1`,
@@ -145,7 +145,7 @@ async function findCustomer(
     throw new InvalidField([{ field: 'name', message: 'is required: nobody has this address yet' }]);
   const { customer, created } = await db.findOrCreateCustomer({ email, name: name ?? email }, { tx });
   if (customer.support_id === null) await db.adoptCustomer(customer.id, { tx });
-  // One statement, so that a number that a colleague writes meanwhile stays.
+  // One statement, so that a number that a colleague writes meanwhile is kept.
   await tx.query('update platform.customers set phone = $2, phone_key = $2 where id = $1 and phone is null', [
     customer.id,
     number,
@@ -161,7 +161,7 @@ const outcomeWords: Record<Outcome, string> = {
   'wrong-number': 'wrong number',
 };
 
-/** The activity holds the end of the number only: the whole of it stands with the customer, if it is theirs. */
+/** The activity holds only the end of the number: the customer's record has all of it, if it is theirs. */
 async function tellCrm(
   tx: Transaction,
   callId: string,
@@ -202,7 +202,7 @@ export function listCalls(
   );
 }
 
-/** Corrects what Support holds of a call. The CRM's activity stands as it was told. @throws NotFound */
+/** Corrects Support's own fields of a call. The CRM's activity stays as it was written. @throws NotFound */
 export async function updateCall(
   tx: Transaction,
   id: string,

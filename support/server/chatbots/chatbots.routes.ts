@@ -26,7 +26,7 @@ const list = createStaffRoute({
   summary: 'All chatbots with their rules',
   responses: {
     200: {
-      description: 'In the order of widgets and names.',
+      description: 'Ordered by widget and name.',
       content: { 'application/json': { schema: z.object({ chatbots: z.array(ChatbotSchema) }) } },
     },
   },
@@ -36,7 +36,7 @@ const create = createStaffRoute({
   method: 'post',
   path: '/api/chatbots',
   right: 'administrator',
-  summary: 'Add a chatbot; it speaks when it goes live',
+  summary: 'Add a chatbot; it answers visitors once it is live',
   request: {
     body: jsonBody(
       object({ widget_id: uuid(), name: name(), rules: BotRulesSchema.prefault({}) }).openapi('NewChatbot'),
@@ -49,7 +49,7 @@ const change = createStaffRoute({
   method: 'patch',
   path: '/api/chatbots/{id}',
   right: 'administrator',
-  summary: 'Change a chatbot, or let it go live in place of the widget’s other one',
+  summary: 'Change a chatbot, or make it live in place of the widget’s other one',
   request: {
     params: chatbotKey,
     body: jsonBody(
@@ -78,7 +78,7 @@ const preview = createStaffRoute({
   method: 'post',
   path: '/api/chatbots/preview',
   right: 'person',
-  summary: 'What a chatbot of these rules would say; nothing is stored',
+  summary: 'What a chatbot with these rules would say; nothing is stored',
   request: {
     body: jsonBody(
       object({
@@ -98,7 +98,7 @@ const preview = createStaffRoute({
   },
   responses: {
     200: {
-      description: 'Of an empty conversation the greeting, else the answer to its last message.',
+      description: 'The greeting for an empty conversation, otherwise the answer to its last message.',
       content: {
         'application/json': {
           schema: z.object({

@@ -16,11 +16,11 @@ const get = createStaffRoute({
   method: 'get',
   path: '/api/customers/context',
   right: 'context.read',
-  summary: 'Who is asking: the customer of an address, the company, and what the CRM knows',
+  summary: 'The customer of an address, the company, and the CRM’s data',
   request: { query: object({ email: line({ charactersMax: 1_000 }) }) },
   responses: {
     200: {
-      description: 'The context. `partial` says that Foundation could not be asked, and `reason` why.',
+      description: 'The context. `partial` means that Foundation did not answer, and `reason` says why.',
       content: {
         'application/json': {
           schema: z

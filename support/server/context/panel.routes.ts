@@ -24,17 +24,20 @@ const moment = z.string().openapi({ format: 'date-time' });
 const PanelSchema = z
   .object({
     identity: z.enum(['claimed', 'verified']).nullable().openapi({ description: 'null: without a conversation.' }),
-    customer: CustomerSchema.nullable().openapi({ description: 'null: the visitor has not said who they are.' }),
+    customer: CustomerSchema.nullable().openapi({ description: 'null: the visitor has not given an address.' }),
     addresses: z.array(AddressSchema).openapi({ description: 'Every address of the customer, the primary one first.' }),
     company: CompanySchema.nullable(),
     crm: CrmContextSchema.nullable(),
     partial: z.boolean(),
-    reason: z.string().nullable().openapi({ description: 'Why something is missing, in words.' }),
+    reason: z.string().nullable().openapi({ description: 'Why a part is missing, as a sentence.' }),
     tier: z
       .object({
         value: z.string().nullable(),
         since: moment,
-        deal: z.object({ name: z.string() }).nullable().openapi({ description: 'Whose winning gave it.' }),
+        deal: z
+          .object({ name: z.string() })
+          .nullable()
+          .openapi({ description: 'The deal that gave the tier when it was won.' }),
         by: z.object({ app: z.string(), name: z.string().nullable() }),
         event: z.object({
           id: z.int(),
@@ -46,10 +49,10 @@ const PanelSchema = z
         }),
       })
       .nullable()
-      .openapi({ description: 'Since when the tier is what it is; null when the log does not tell.' }),
+      .openapi({ description: 'Since when the tier holds; null when the log does not go back so far.' }),
     recent: z
       .array(z.object({ type: z.string(), occurred_at: moment, app: z.string(), name: z.string().nullable() }))
-      .openapi({ description: 'What was done last, by whom; not what was written.' }),
+      .openapi({ description: 'The latest activities with their authors, without their texts.' }),
     sessions: z.array(
       z.object({
         id: z.string(),
@@ -65,14 +68,14 @@ const PanelSchema = z
   })
   .openapi('Panel');
 
-const answer = { 200: { description: 'As it is now.', content: { 'application/json': { schema: PanelSchema } } } };
+const answer = { 200: { description: 'The current state.', content: { 'application/json': { schema: PanelSchema } } } };
 const key = object({ id: uuid() });
 
 const ofSession = createStaffRoute({
   method: 'get',
   path: '/api/sessions/{id}/context',
   right: 'conversations.read',
-  summary: 'What stands beside a conversation',
+  summary: 'The panel beside a conversation',
   request: { params: key },
   responses: { ...answer, ...problems(404, 422) },
 });
@@ -81,7 +84,7 @@ const ofCustomer = createStaffRoute({
   method: 'get',
   path: '/api/customers/{id}/context',
   right: 'conversations.read',
-  summary: 'The same of a customer, without a conversation',
+  summary: 'The same panel for a customer, without a conversation',
   request: { params: key },
   responses: { ...answer, ...problems(404, 422) },
 });
@@ -101,7 +104,7 @@ const change = createStaffRoute({
   method: 'patch',
   path: '/api/customers/{id}',
   right: 'person',
-  summary: 'Change what Support owns of a customer',
+  summary: 'Change a customer’s Support fields',
   request: {
     params: key,
     body: jsonBody(
@@ -114,7 +117,7 @@ const change = createStaffRoute({
   },
   responses: {
     200: {
-      description: 'As it is now.',
+      description: 'The current state.',
       content: { 'application/json': { schema: z.object({ customer: CustomerSchema }) } },
     },
     ...problems(400, 404, 409, 410, 422),

@@ -5,10 +5,10 @@ const list = createStaffRoute({
   method: 'get',
   path: '/api/tiers',
   right: 'context.read',
-  summary: 'The tiers that a customer may have, as Foundation’s administrators call and colour them',
+  summary: 'The tiers that a customer may have, with the names and colours that Foundation’s administrators chose',
   responses: {
     200: {
-      description: 'In their order, also those that are retired: customers may still have one.',
+      description: 'In order, including retired tiers: customers may still have one.',
       content: { 'application/json': { schema: z.object({ tiers: z.array(TierSchema) }) } },
     },
   },

@@ -35,7 +35,7 @@ const list = createStaffRoute({
   request: { query: object({ search: line({ charactersMax: 100 }).optional() }) },
   responses: {
     200: {
-      description: 'All, or those in whose shortcut or title it stands.',
+      description: 'All, or those whose shortcut or title contains the text.',
       content: { 'application/json': { schema: z.object({ canned_answers: z.array(CannedAnswerSchema) }) } },
     },
     ...problems(422),

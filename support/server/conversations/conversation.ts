@@ -20,14 +20,14 @@ import { getSession, type LockedSession, lockSession, type Session, SessionEnded
 /** See who has it; take it over only after they agree. */
 export class SessionClaimed extends PlatformError {
   constructor(name: string) {
-    super('session-claimed', 409, `${name} has this conversation. Take it over if you are to go on with it.`);
+    super('session-claimed', 409, `${name} has this conversation. Take it over if you are to continue it.`);
   }
 }
 
 /** Choose another agent: this one has left. */
 export class AgentInactive extends PlatformError {
   constructor() {
-    super('agent-inactive', 409, 'This agent is not active any more. Choose another one.');
+    super('agent-inactive', 409, 'This agent is no longer active. Choose another one.');
   }
 }
 

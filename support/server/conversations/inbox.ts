@@ -2,7 +2,7 @@ import type { Queryable } from '@aether/platform';
 import { mayRead, type Reader } from './readers.ts';
 import { type Session, sessionColumns, sessionTables } from './sessions.ts';
 
-/** What an agent may look at. Only conversations in which a visitor has asked something. */
+/** An agent's views. They hold only conversations in which a visitor has asked something. */
 export const inboxViews = ['mine', 'unassigned', 'all', 'snoozed', 'bot', 'ended'] as const;
 export type InboxView = (typeof inboxViews)[number];
 
@@ -63,7 +63,7 @@ export async function listInbox(
   );
 }
 
-/** How many there are to look at in each view but the ended. */
+/** The number of conversations in each view except the ended one. */
 export async function countInbox(
   on: Queryable,
   { agentId, readsAll }: Reader,

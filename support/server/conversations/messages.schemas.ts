@@ -3,7 +3,7 @@ import { clientId, object, text, z } from '@aether/http';
 export const ChoicesSchema = z
   .array(z.object({ id: z.string(), label: z.string() }))
   .nullable()
-  .openapi({ description: 'Of a bot: what the visitor may pick.' });
+  .openapi({ description: 'On a bot’s message: the choices for the visitor.' });
 
 export const MessageSchema = z
   .object({
@@ -31,7 +31,7 @@ export const NewVisitorMessageSchema = object({
     .string()
     .regex(/^[a-z0-9-]{1,40}$/, { error: 'must be the id of one of the bot’s choices' })
     .optional()
-    .openapi({ description: 'The choice of the bot that was picked; `body` is its label.' }),
+    .openapi({ description: 'The bot’s choice that the visitor picked; `body` is its label.' }),
 }).openapi('NewVisitorMessage');
 
 export const after = z
@@ -39,4 +39,9 @@ export const after = z
   .regex(/^\d{1,9}$/, { error: 'must be the number of a message, or 0' })
   .transform(Number)
   .default(0)
-  .openapi({ type: 'integer', minimum: 0, default: 0, description: 'The number of the last message one has.' });
+  .openapi({
+    type: 'integer',
+    minimum: 0,
+    default: 0,
+    description: 'The number of the last message that the caller has.',
+  });

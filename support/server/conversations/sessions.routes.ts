@@ -56,11 +56,11 @@ const get = createStaffRoute({
   method: 'get',
   path: '/api/sessions/{id}',
   right: 'conversations.read',
-  summary: 'One conversation: its messages, what agents noted and did, and who looks at it',
+  summary: 'One conversation: its messages, its agents’ notes and actions, and the agents who look at it',
   request: { params: sessionKey, query: object({ after, limit: pageSize({ max: 500, default: 200 }) }) },
   responses: {
     200: {
-      description: 'The messages in order, from behind `after`.',
+      description: 'The messages in order, after number `after`.',
       content: {
         'application/json': {
           schema: z.object({
@@ -81,11 +81,12 @@ const reply = createStaffRoute({
   path: '/api/sessions/{id}/replies',
   right: 'person',
   summary: 'An agent answers',
-  description: 'The first agent to answer has the conversation; of another’s it is refused.',
+  description:
+    'The first agent to answer is assigned the conversation; an answer in another agent’s conversation is refused.',
   request: { params: sessionKey, body: jsonBody(NewMessageSchema) },
   responses: {
     201: {
-      description: 'Taken, now or by an earlier try.',
+      description: 'Accepted, now or by an earlier attempt.',
       content: { 'application/json': { schema: MessageSchema } },
     },
     ...problems(400, 404, 409, 422),
@@ -96,9 +97,9 @@ const end = createStaffRoute({
   method: 'post',
   path: '/api/sessions/{id}/end',
   right: 'conversations.write',
-  summary: 'End a conversation, and put it into the CRM’s timeline',
+  summary: 'End a conversation, and add it to the CRM’s timeline',
   description:
-    'One activity, however often this is repeated. The agent who has the conversation ends it, or any agent of its team when nobody has it. Administrators and machines may end every conversation.',
+    'One activity, however often this is repeated. The assigned agent ends the conversation, or any agent of its team if it is unassigned. Administrators and machines may end every conversation.',
   request: {
     params: sessionKey,
     body: jsonBody(
@@ -106,7 +107,7 @@ const end = createStaffRoute({
         resolved: z.boolean(),
         summary: text({ charactersMax: summaryCharactersMax })
           .optional()
-          .openapi({ description: 'What it was about; by default what the visitor asked first.' }),
+          .openapi({ description: 'The subject; by default the visitor’s first question.' }),
       }).openapi('EndSession'),
     ),
   },
@@ -128,8 +129,8 @@ const claim = createStaffRoute({
   method: 'post',
   path: '/api/sessions/{id}/claim',
   right: 'person',
-  summary: 'Take a conversation',
-  description: 'Of two who claim it at once one has it, and the other is told who.',
+  summary: 'Claim a conversation',
+  description: 'If two agents claim it at once, one gets it, and the other’s refusal names that agent.',
   request: {
     params: sessionKey,
     body: jsonBody(object({ take_over: z.boolean().optional() }).openapi('ClaimSession')),
@@ -141,7 +142,7 @@ const assign = createStaffRoute({
   method: 'post',
   path: '/api/sessions/{id}/assign',
   right: 'person',
-  summary: 'Give a conversation to an agent, or back to everybody',
+  summary: 'Assign a conversation to an agent, or return it to everybody',
   request: {
     params: sessionKey,
     body: jsonBody(
@@ -155,7 +156,7 @@ const snooze = createStaffRoute({
   method: 'post',
   path: '/api/sessions/{id}/snooze',
   right: 'person',
-  summary: 'Put a conversation aside until then, or until the visitor writes',
+  summary: 'Snooze a conversation until then, or until the visitor writes',
   request: { params: sessionKey, body: jsonBody(object({ until: time().nullable() }).openapi('SnoozeSession')) },
   responses: { 200: inSession('As it is now.'), ...problems(400, 404, 409, 422) },
 });
@@ -164,10 +165,13 @@ const note = createStaffRoute({
   method: 'post',
   path: '/api/sessions/{id}/notes',
   right: 'person',
-  summary: 'Note something for other agents',
+  summary: 'Add a note for other agents',
   request: { params: sessionKey, body: jsonBody(NewMessageSchema) },
   responses: {
-    201: { description: 'Noted, now or by an earlier try.', content: { 'application/json': { schema: EntrySchema } } },
+    201: {
+      description: 'Stored, now or by an earlier attempt.',
+      content: { 'application/json': { schema: EntrySchema } },
+    },
     ...problems(400, 404, 409, 422),
   },
 });
@@ -176,19 +180,19 @@ const presence = createStaffRoute({
   method: 'post',
   path: '/api/sessions/{id}/presence',
   right: 'person',
-  summary: 'The agent looks at a conversation, and types or does not',
-  description: 'Every 5 seconds as long as it is so. Other agents see it; the visitor sees who types.',
+  summary: 'Report that the agent looks at a conversation, and whether they type',
+  description: 'Send it every 5 seconds while it is so. Other agents see both; the visitor sees that the agent types.',
   request: { params: sessionKey, body: jsonBody(object({ is_typing: z.boolean() }).openapi('Presence')) },
-  responses: { 204: { description: 'Told.' }, ...problems(400, 404, 422) },
+  responses: { 204: { description: 'Passed on.' }, ...problems(400, 404, 422) },
 });
 
 const seen = createStaffRoute({
   method: 'post',
   path: '/api/sessions/{id}/seen',
   right: 'person',
-  summary: 'Agents have read up to a message',
+  summary: 'Report that agents have read up to a message',
   request: { params: sessionKey, body: jsonBody(object({ number: z.int().min(0) }).openapi('SeenUpTo')) },
-  responses: { 204: { description: 'The visitor is told.' }, ...problems(400, 404, 422) },
+  responses: { 204: { description: 'The visitor sees it.' }, ...problems(400, 404, 422) },
 });
 
 const snoozeDaysMax = 90;

@@ -20,7 +20,7 @@ export const SessionSchema = z
     status: z.enum(['active', 'ended']),
     resolved: z.boolean().nullable(),
     handler: z.enum(['bot', 'agent']),
-    is_offline: z.boolean().openapi({ description: 'Written when nobody was there.' }),
+    is_offline: z.boolean().openapi({ description: 'Written when no agent was there.' }),
     snoozed_until: moment.nullable(),
     waiting_since: moment.nullable(),
     message_count: z.int(),

@@ -5,7 +5,7 @@ import { mayRead, type Reader } from './readers.ts';
 export type Session = {
   id: string;
   customer_id: string | null;
-  /** Undefined fields of a claimed customer are nobody's proof: see `identity`. */
+  /** With a claimed identity the visitor has not proven to be this customer: see `identity`. */
   customer: { id: string; name: string; email: string; account_tier: string | null } | null;
   widget: { id: string; name: string };
   agent: { id: string; name: string } | null;
@@ -15,15 +15,15 @@ export type Session = {
   visitor_name: string | null;
   status: 'active' | 'ended';
   resolved: boolean | null;
-  /** Who answers at present. */
+  /** The side that answers at present. */
   handler: 'bot' | 'agent';
-  /** Written when nobody was there. */
+  /** Opened while no agent was there. */
   is_offline: boolean;
   snoozed_until: Date | null;
-  /** Since when the oldest unanswered message of the visitor waits. */
+  /** The time of the visitor's oldest unanswered message. */
   waiting_since: Date | null;
   message_count: number;
-  /** Up to which message each side has seen. */
+  /** The last message that each side has seen. */
   visitor_read_number: number;
   agent_read_number: number;
   page: { url: string; title?: string } | null;
@@ -102,7 +102,10 @@ export type LockedSession = {
   message_count: number;
 };
 
-/** Holds the session to the end of the transaction: messages are numbered, and it is claimed and ended, by one at a time. @throws NotFound */
+/**
+ * Holds the session to the end of the transaction: one transaction at a time numbers its messages, claims it and ends it. @throws
+ * NotFound
+ */
 export async function lockSession(tx: Transaction, id: string): Promise<LockedSession> {
   const [locked] = await tx.query<LockedSession>(
     'select id, status, handler, widget_id, agent_id, message_count from support.sessions where id = $1 for update',

@@ -165,7 +165,7 @@ function tooMany(ms: number): Problem {
   return new Problem({
     status: 429,
     code: 'too-many-requests',
-    detail: `That was too often. Try again in ${seconds} seconds.`,
+    detail: `There were too many requests. Try again in ${seconds} seconds.`,
     headers: { 'Retry-After': String(seconds) },
   });
 }
@@ -176,7 +176,7 @@ function readHops(variables: Record<string, string | undefined>, publicUrl: URL 
   if (!Number.isInteger(hops)) throw new ConfigurationError('SUPPORT_PROXY_HOPS must be a whole number from 0 to 10.');
   if (hops === 0 && publicUrl && !isLoopbackHost(publicUrl.host))
     throw new ConfigurationError(
-      'SUPPORT_PROXY_HOPS must say how many proxies stand before Support, because SUPPORT_PUBLIC_URL names another host: with 0 all visitors would count as one address, and a few would use up the limits of all. Usually it is 1.',
+      'SUPPORT_PROXY_HOPS must say how many proxies are in front of Support, because SUPPORT_PUBLIC_URL names another host: with 0 all visitors would count as one address, and a few would use up the limits of all. Usually it is 1.',
     );
   return hops;
 }

@@ -38,11 +38,11 @@ const timeZone = line({ charactersMax: 64 }).refine(isTimeZone, { error: 'must b
 const config = createRoute({
   method: 'get',
   path: '/api/widgets/{key}/config',
-  summary: 'How a widget looks and speaks, and whether somebody is there',
+  summary: 'A widget’s look and words, and whether an agent is there',
   request: { params: widgetKey },
   responses: {
     200: {
-      description: 'For half a minute.',
+      description: 'Valid for half a minute.',
       content: {
         'application/json': {
           schema: z
@@ -70,7 +70,7 @@ const config = createRoute({
 const open = createRoute({
   method: 'post',
   path: '/api/widgets/{key}/sessions',
-  summary: 'A visitor starts to chat',
+  summary: 'Start a chat as a visitor',
   description:
     'Finds or creates the customer of this address and opens a session. The answer is the same for a known and an unknown address.',
   request: {
@@ -89,7 +89,7 @@ const open = createRoute({
   },
   responses: {
     201: {
-      description: 'Opened. `visitor_token` is given this once: it is the Bearer token of this session.',
+      description: 'Opened. `visitor_token` is shown only here: it is the Bearer token of this session.',
       content: {
         'application/json': {
           schema: z.object({
@@ -109,8 +109,8 @@ const open = createRoute({
 const verify = createRoute({
   method: 'post',
   path: '/api/sessions/{id}/identity',
-  summary: 'The host page says who the visitor is',
-  description: 'The token in use until now is dead from then on.',
+  summary: 'Verify the visitor by the host page’s signed identity',
+  description: 'The previous token becomes invalid.',
   security: byVisitor,
   request: {
     params: sessionKey,
@@ -130,24 +130,24 @@ const verify = createRoute({
 const identify = createRoute({
   method: 'post',
   path: '/api/sessions/{id}/contact',
-  summary: 'A visitor who was nobody says who they are',
+  summary: 'Give the name and address of an anonymous visitor',
   security: byVisitor,
   request: {
     params: sessionKey,
     body: jsonBody(object({ email: email(), name: name() }).openapi('SessionContact')),
   },
-  responses: { 204: { description: 'Noted; it proves nothing.' }, ...problems(400, 401, 403, 404, 422, 429) },
+  responses: { 204: { description: 'Stored; it proves nothing.' }, ...problems(400, 401, 403, 404, 422, 429) },
 });
 
 const handOver = createRoute({
   method: 'post',
   path: '/api/sessions/{id}/hand-over',
-  summary: 'From the bot to people',
+  summary: 'Hand over from the bot to a person',
   security: byVisitor,
   request: { params: sessionKey, body: jsonBody(object({}).openapi('HandOver')) },
   responses: {
     200: {
-      description: 'A person has it.',
+      description: 'People answer from now on.',
       content: {
         'application/json': { schema: z.object({ handler: z.literal('agent'), is_online: z.boolean() }) },
       },

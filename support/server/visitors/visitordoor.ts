@@ -20,7 +20,7 @@ export function openVisitorDoor(app: App, db: PlatformDb, context: ServerContext
   app.openAPIRegistry.registerComponent('securitySchemes', 'visitor_token', {
     type: 'http',
     scheme: 'bearer',
-    description: 'The `visitor_token` that was given when the session was opened, or verified.',
+    description: 'The `visitor_token` from opening or verifying the session.',
   });
   const addressOf = (c: Context) => limits.addressOf(c.env, c.req.header('x-forwarded-for'));
 

@@ -26,12 +26,12 @@ const StateSchema = z
 const send = createRoute({
   method: 'post',
   path: '/api/sessions/{id}/messages',
-  summary: 'The visitor sends a message',
+  summary: 'Send a message as the visitor',
   security: byVisitor,
   request: { params: sessionKey, body: jsonBody(NewVisitorMessageSchema) },
   responses: {
     201: {
-      description: 'Taken, now or by an earlier try.',
+      description: 'Accepted, now or by an earlier attempt.',
       content: { 'application/json': { schema: MessageSchema } },
     },
     ...problems(400, 401, 403, 404, 409, 422, 429),
@@ -41,7 +41,7 @@ const send = createRoute({
 const read = createRoute({
   method: 'get',
   path: '/api/sessions/{id}/messages',
-  summary: 'The visitor reads the conversation',
+  summary: 'Read the conversation as the visitor',
   security: byVisitor,
   request: {
     params: sessionKey,
@@ -49,7 +49,7 @@ const read = createRoute({
   },
   responses: {
     200: {
-      description: 'In order, from behind `after`.',
+      description: 'The messages in order, after number `after`.',
       content: {
         'application/json': { schema: z.object({ messages: z.array(MessageSchema), session: StateSchema }) },
       },
@@ -61,9 +61,9 @@ const read = createRoute({
 const stream = createRoute({
   method: 'get',
   path: '/api/sessions/{id}/stream',
-  summary: 'The conversation, as it goes on: server-sent events',
+  summary: 'Follow the conversation: server-sent events',
   description:
-    '`message` from behind `after`, each once and in order, its number as id; `state` at the start and when it changes; `typing` when an agent types. A comment every 15 seconds says that the line is open. It ends when the token is replaced.',
+    '`message` after number `after`, each once and in order, its number as id; `state` at the start and when it changes; `typing` when an agent types. A comment every 15 seconds says that the line is open. It ends when the token is replaced.',
   security: byVisitor,
   request: { params: sessionKey, query: object({ after }) },
   responses: {
@@ -75,25 +75,25 @@ const stream = createRoute({
 const type = createRoute({
   method: 'post',
   path: '/api/sessions/{id}/typing',
-  summary: 'The visitor types, or does not any more',
+  summary: 'Report whether the visitor types',
   security: byVisitor,
   request: {
     params: sessionKey,
     body: jsonBody(object({ is_typing: z.boolean() }).openapi('Typing')),
   },
-  responses: { 204: { description: 'Told.' }, ...problems(400, 401, 403, 404, 422, 429) },
+  responses: { 204: { description: 'Passed on.' }, ...problems(400, 401, 403, 404, 422, 429) },
 });
 
 const seen = createRoute({
   method: 'post',
   path: '/api/sessions/{id}/read',
-  summary: 'The visitor has read up to a message',
+  summary: 'Report that the visitor has read up to a message',
   security: byVisitor,
   request: {
     params: sessionKey,
     body: jsonBody(object({ number: z.int().min(0) }).openapi('ReadUpTo')),
   },
-  responses: { 204: { description: 'Told.' }, ...problems(400, 401, 403, 404, 422, 429) },
+  responses: { 204: { description: 'Passed on.' }, ...problems(400, 401, 403, 404, 422, 429) },
 });
 
 export function addVisitorMessageRoutes(

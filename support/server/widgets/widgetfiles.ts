@@ -32,7 +32,7 @@ export function addWidgetFiles(app: App, folder: string, built: Promise<unknown>
       throw new Problem({
         status: 404,
         code: 'no-such-route',
-        detail: 'The widget has no such file. Load /widget.js anew.',
+        detail: 'The widget has no such file. Load /widget.js again.',
       });
     const isLoader = c.req.path === '/widget.js';
     c.header('Content-Type', 'text/javascript; charset=utf-8');

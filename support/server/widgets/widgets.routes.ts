@@ -28,12 +28,12 @@ const WidgetSchema = z
     key: z.string(),
     name: z.string(),
     is_active: z.boolean(),
-    allowed_origins: z.array(z.string()).openapi({ description: 'None: every page.' }),
+    allowed_origins: z.array(z.string()).openapi({ description: 'Empty: every page.' }),
     settings: WidgetSettingsSchema,
-    team: z.array(z.object({ id: z.string(), name: z.string() })).openapi({ description: 'Nobody: everybody.' }),
+    team: z.array(z.object({ id: z.string(), name: z.string() })).openapi({ description: 'Empty: all agents.' }),
     secrets: z.array(z.object({ id: z.string(), created_at: moment, retires_at: moment.nullable() })),
     version: z.int(),
-    snippet: z.string().openapi({ description: 'For the host page.' }),
+    snippet: z.string().openapi({ description: 'The line for the host page.' }),
   })
   .openapi('Widget');
 
@@ -102,7 +102,7 @@ const team = createStaffRoute({
   method: 'put',
   path: '/api/widgets/{id}/team',
   right: 'administrator',
-  summary: 'Whose conversations a widget’s are',
+  summary: 'Set the team that answers a widget',
   request: {
     params: widgetKey,
     body: jsonBody(object({ agent_ids: z.array(uuid()).max(500) }).openapi('WidgetTeam')),
@@ -115,7 +115,7 @@ const addOne = createStaffRoute({
   path: '/api/widgets/{id}/secrets',
   right: 'administrator',
   summary: 'Make a new secret for signed identities',
-  description: 'It is shown this once. The one before goes on for a day.',
+  description: 'It is shown only here. The previous one stays valid for a day.',
   request: { params: widgetKey, body: jsonBody(object({}).openapi('NewSecret')) },
   responses: {
     201: {
@@ -130,9 +130,9 @@ const removeOne = createStaffRoute({
   method: 'delete',
   path: '/api/widgets/{id}/secrets/{secret_id}',
   right: 'administrator',
-  summary: 'Take a secret back at once',
+  summary: 'Withdraw a secret at once',
   request: { params: object({ id: uuid(), secret_id: uuid() }) },
-  responses: { 204: { description: 'Nothing signed with it holds any more.' }, ...problems(404, 422) },
+  responses: { 204: { description: 'Its signatures are no longer valid.' }, ...problems(404, 422) },
 });
 
 export function addWidgetRoutes(app: App, db: PlatformDb, { url }: Pick<ServerContext, 'url'>) {

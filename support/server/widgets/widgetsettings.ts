@@ -24,7 +24,7 @@ export const WidgetSettingsSchema = object({
   ask: z
     .enum(['before', 'never'])
     .default('before')
-    .openapi({ description: 'before: name and address are asked before the first message.' }),
+    .openapi({ description: 'before: the widget asks for name and address before the first message.' }),
 });
 
 export type WidgetSettings = z.output<typeof WidgetSettingsSchema>;

@@ -12,7 +12,7 @@ const of = (id: string) => ({ param: { id } });
 
 export const createWidget = (name: string) => read(widgets.$post({ json: { name } }));
 
-/** @throws Refusal with `isConflict` when somebody changed it since the `expected_version`. */
+/** @throws Refusal with `isConflict` when it has changed since the `expected_version`. */
 export const changeWidget = (id: string, json: WidgetChange) => read(widgets[':id'].$patch({ ...of(id), json }));
 
 export const changeTeam = (id: string, agent_ids: string[]) =>
