@@ -43,7 +43,7 @@ const create = (email = newEmail()) => foundation.createCustomer({ email, name: 
 const emailsOf = async (id: string) => (await foundation.listAddresses(id)).map(({ email }) => email);
 
 describe('the addresses of a customer', () => {
-  test('are listed with their marks, the primary one first', async () => {
+  test('are listed with their marks, the primary address first', async () => {
     const customer = await create('Primary.One@Example.com');
     const { addressId, addresses, version } = await foundation.addAddress(customer.id, ' Second@Example.COM ', {
       actor: 'maya',
@@ -86,7 +86,7 @@ describe('the addresses of a customer', () => {
     expect(await emailsOf(loser.id)).toEqual([winner.email, loser.email, email]);
   });
 
-  test('become primary: the customer is shown with it, and keeps the one before', async () => {
+  test('can become primary: the customer is shown with the new primary address and keeps the former one', async () => {
     const [customer, email] = [await create(), newEmail()];
     const { addressId } = await foundation.addAddress(customer.id, email);
     const { addresses } = await support.makeAddressPrimary(customer.id, addressId, { expectedVersion: 2 });
@@ -97,21 +97,21 @@ describe('the addresses of a customer', () => {
     expect((await foundation.getCustomerById(customer.id))?.email).toBe(email);
   });
 
-  test('cannot be another customer’s, nor no address', async () => {
+  test('are refused if they belong to another customer or are no addresses', async () => {
     const [customer, other] = [await create(), await create()];
     await expect(foundation.addAddress(customer.id, other.email)).rejects.toThrow(EmailTaken);
     await expect(foundation.addAddress(customer.id, 'nobody')).rejects.toThrow(InvalidEmail);
     expect(await emailsOf(customer.id)).toEqual([customer.email]);
   });
 
-  test('are never none: the primary one cannot be removed', async () => {
+  test('always include a primary one, which cannot be removed', async () => {
     const customer = await create();
     const [primary] = await foundation.listAddresses(customer.id);
     await expect(foundation.removeAddress(customer.id, primary?.id as string)).rejects.toThrow(PrimaryAddressStays);
     expect(await emailsOf(customer.id)).toEqual([customer.email]);
   });
 
-  test('change only at the expected version, of a customer and an address that there are', async () => {
+  test('change only at the expected version, and only if the customer and the address exist', async () => {
     const customer = await create();
     const other = await foundation.addAddress((await create()).id, newEmail());
     const { addressId } = await foundation.addAddress(customer.id, newEmail());
@@ -147,7 +147,7 @@ describe('the addresses of a customer', () => {
 });
 
 describe('a corrected e-mail', () => {
-  test('keeps the former address with the customer, unless it is said to be a mistake', async () => {
+  test('keeps the former address with the customer, unless the caller says that it was a mistake', async () => {
     const [customer, email] = [await create(), newEmail()];
     const changed = await foundation.updateCustomer(customer.id, { email }, { formerAddress: 'keep' });
     expect(changed).toMatchObject({ email, version: 2 });
@@ -155,7 +155,7 @@ describe('a corrected e-mail', () => {
     await expect(create(customer.email)).rejects.toThrow(EmailTaken);
   });
 
-  test('frees a mistaken address for the person whose it is', async () => {
+  test('frees a mistaken address for the person to whom it belongs', async () => {
     const [customer, email] = [await create(), newEmail()];
     const changed = await support.updateCustomer(customer.id, { email }, { formerAddress: 'free', expectedVersion: 1 });
     expect(changed).toMatchObject({ email, version: 3 });
@@ -164,7 +164,7 @@ describe('a corrected e-mail', () => {
     expect((await support.getCustomerByEmail(customer.email))?.id).toBe(real.id);
   });
 
-  test('frees nothing when it is another spelling of the same address', async () => {
+  test('frees nothing if it is another spelling of the same address', async () => {
     const customer = await create('Respelled@example.com');
     const changed = await foundation.updateCustomer(
       customer.id,
@@ -175,7 +175,7 @@ describe('a corrected e-mail', () => {
     expect(await emailsOf(customer.id)).toEqual(['respelled@example.com']);
   });
 
-  test('frees nothing when the new address is another customer’s', async () => {
+  test('frees nothing if the new address belongs to another customer', async () => {
     const [customer, other] = [await create(), await create()];
     await expect(
       foundation.updateCustomer(customer.id, { email: other.email }, { formerAddress: 'free' }),
@@ -185,7 +185,7 @@ describe('a corrected e-mail', () => {
 });
 
 describe('a proven address', () => {
-  test('is verified, and goes to a new customer when it was only another address of somebody', async () => {
+  test('is verified, and goes to a new customer if another customer had it only as an unverified second address', async () => {
     const [customer, email] = [
       await foundation.createCustomer({ email: newEmail(), name: 'Ada', account_tier: 'premium' }),
       newEmail(),
@@ -215,7 +215,7 @@ describe('a proven address', () => {
     });
   });
 
-  test('of fifty visitors at once makes one customer and one candidate', async () => {
+  test('that fifty visitors prove at once makes one customer and one review candidate', async () => {
     const [customer, email] = [await create(), newEmail()];
     await foundation.addAddress(customer.id, email);
     const proofs = await Promise.all(Array.from({ length: 50 }, () => support.proveAddress({ email, name: 'Grace' })));

@@ -9,20 +9,20 @@ import type { InTransaction, Write } from './log/transaction.ts';
 /** One address of a customer: a row of platform.customer_emails. */
 export type Address = {
   id: string;
-  /** As people are shown it. */
+  /** In the form that people see. */
   email: string;
   is_primary: boolean;
   /** When it was proven that the customer has this address; null: somebody typed it. */
   verified_at: Date | null;
-  /** How it was proven: a host page signed a visitor's identity. */
+  /** The kind of proof: a host page signed a visitor's identity. */
   verified_by: 'signed_identity' | null;
   added_at: Date;
   added_by_app: string;
-  /** The user; null when nobody was signed in, or the user is gone. */
+  /** The user who added it; null if nobody was signed in or the user is deleted. */
   added_by: { id: string; name: string } | null;
 };
 
-/** Another customer who may be the same person, and why somebody should look at the two. */
+/** Another customer who may be the same person, and the reason to compare the two. */
 export type ReviewCandidate = {
   id: string;
   /** verified_claim: one of the two proved an unverified address of the other. */
@@ -82,7 +82,7 @@ export type AddressCalls = ReturnType<typeof addressCalls>;
 
 /**
  * The calls of platformDb about the addresses of a customer. Each change counts as a change of the customer: it raises the customer's
- * version and can be given `expectedVersion`. A merged customer's id leads to the customer that goes on for it.
+ * version and can be given `expectedVersion`. A merged customer's id leads to the survivor.
  */
 export function addressCalls(connection: Connection) {
   /** All addresses of a customer, the primary one first, then the oldest. @throws NotFound */
@@ -92,7 +92,7 @@ export function addressCalls(connection: Connection) {
     return addresses;
   }
 
-  /** The open candidates for review of which this customer is one. */
+  /** The open review candidates that include this customer. */
   async function listReviewCandidates(customerId: string, { tx }: InTransaction = {}): Promise<ReviewCandidate[]> {
     if (!isUuid(customerId)) return [];
     return (tx ?? connection).run<ReviewCandidate>(candidatesStatement, [customerId]);
@@ -109,7 +109,7 @@ export function addressCalls(connection: Connection) {
   }
 
   /**
-   * Makes one of the customer's addresses the primary one; the one that was primary stays as another address.
+   * Makes one of the customer's addresses the primary one. The former primary address stays as another address.
    *
    * @throws VersionConflict, CustomerErased, NotFound
    */
@@ -122,7 +122,7 @@ export function addressCalls(connection: Connection) {
   }
 
   /**
-   * Takes an address away from the customer. It is free then, so that another customer can have it.
+   * Takes an address away from the customer. Another customer can have it then.
    *
    * @throws PrimaryAddressStays, VersionConflict, CustomerErased, NotFound
    */
@@ -131,10 +131,10 @@ export function addressCalls(connection: Connection) {
   }
 
   /**
-   * Gives an address back that was taken away with removeAddress, with its marks as they were. It comes back as another address, not as
-   * the primary one.
+   * Gives back an address that removeAddress took away, with its former marks. It comes back as another address, not as the primary
+   * one.
    *
-   * @throws EmailTaken when another customer has it by now, VersionConflict, CustomerErased, NotFound
+   * @throws EmailTaken if another customer has it by now, VersionConflict, CustomerErased, NotFound
    */
   function restoreAddress(customerId: string, addressId: string, write: AddressWrite = {}): Promise<ChangedAddresses> {
     return changeOne(restore, customerId, addressId, write);
@@ -142,8 +142,8 @@ export function addressCalls(connection: Connection) {
 
   /**
    * The customer of an address that was just proven, made if there is none; the address is verified from then on. The proof wins over an
-   * unverified address that another customer has beside its primary one: it goes to a new customer, `takenFrom` says from whom, and the
-   * two become a candidate for review. A primary or a verified address leads to its customer. Only Support may call this.
+   * unverified address that another customer has beside its primary one: the address goes to a new customer, `takenFrom` names the
+   * former one, and the two become a review candidate. A primary or a verified address leads to its customer. Only Support may call this.
    *
    * @throws InvalidEmail, InvalidField, FieldNotOwned; TransactionConflict only in a repeatable-read `tx`
    */
@@ -205,19 +205,19 @@ export function addressCalls(connection: Connection) {
   };
 }
 
-/** The database refuses by a constraint's name to take a primary address away. */
+/** Recognises, by the name of a constraint, that the database refused to take a primary address away. */
 function namePrimary(error: unknown): unknown {
   const cause = error instanceof PlatformError ? (error.cause as { constraint?: string } | undefined) : undefined;
   return cause?.constraint === 'customer_emails_primary_stays' ? new PrimaryAddressStays(cause) : error;
 }
 
-/** What a change of addresses made of them. */
+/** The addresses after a change. */
 export type ChangedAddresses = {
-  /** The customer whose they are; the one that goes on for a merged one. */
+  /** The customer who has them; for a merged customer, the survivor. */
   customerId: string;
-  /** Of the address that the change was about. */
+  /** The id of the address that the change was about. */
   addressId: string;
-  /** Of the customer, after the change. */
+  /** The version of the customer after the change. */
   version: number;
   addresses: Address[];
 };

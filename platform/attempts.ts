@@ -3,18 +3,18 @@ import { ClientIdReused } from './errors.ts';
 
 /**
  * One try of a request that its sender may repeat. `key` is unique among the records of its kind, and `digest` is stored beside it: a
- * retry has the same digest also when the record has been changed since, and a request that reuses the key for something else has not.
+ * retry has the same digest even if the record has changed since, and a different request that reuses the key has another.
  */
 export type Attempt = {
   key: string;
-  /** SHA-256 of what is asked for: 32 bytes. */
+  /** SHA-256 of the request: 32 bytes. */
   digest: Buffer;
 };
 
 /**
- * @param clientId as the sender made it up; without one the request cannot be repeated.
- * @param asked the whole request apart from its client_id, as it was sent: names are not resolved and nothing is looked up, so that a retry
- *   says the same for ever.
+ * @param clientId the sender's own choice. A request without one cannot be repeated.
+ * @param asked the whole request as it was sent, apart from its client_id. No name in it is resolved and nothing is looked up, so that a
+ *   retry always has the same digest.
  */
 export function readAttempt(clientId: string, asked: object): Attempt;
 export function readAttempt(clientId: string | undefined, asked: object): Attempt | undefined;
@@ -22,12 +22,12 @@ export function readAttempt(clientId: string | undefined, asked: object): Attemp
   return clientId === undefined ? undefined : { key: `client:${clientId}`, digest: digestRequest(asked) };
 }
 
-/** @param digest of the request that used the key first; null when it is not known. @throws ClientIdReused */
+/** @param digest that of the request that used the key first; null if it is unknown. @throws ClientIdReused */
 export function requireSameRequest(digest: Buffer | null, attempt: Attempt): void {
   if (!digest?.equals(attempt.digest)) throw new ClientIdReused();
 }
 
-/** As `requireSameRequest`, for a record that never changes: what it holds is what the first request asked. @throws ClientIdReused */
+/** Like `requireSameRequest`, for a record that never changes: its content is the content of the first request. @throws ClientIdReused */
 export function requireSameContent(first: object, asked: object): void {
   if (!digestRequest(first).equals(digestRequest(asked))) throw new ClientIdReused();
 }

@@ -3,7 +3,7 @@ import { openCustomerCache } from './cache.ts';
 import type { Customer } from './customers.ts';
 import type { EventBus } from './log/bus.ts';
 
-/** A feed that is live and brings nothing. */
+/** A feed that is live and brings no events. */
 const quietFeed = {
   feedState: () => 'live',
   place: async () => '0',
@@ -12,7 +12,7 @@ const quietFeed = {
   },
 } as unknown as EventBus;
 
-test('what a caller does to a customer changes neither the cache nor the next caller’s', async () => {
+test('a caller who modifies an answered customer changes neither the cache nor the next caller’s customer', async () => {
   const cache = openCustomerCache(quietFeed, {});
   await expect.poll(() => cache.state().mode).toBe('serving');
   const made = () => ({ id: 'a', name: 'Ada', created_at: new Date(0) }) as Customer;

@@ -4,13 +4,13 @@ import type { EventBus } from './log/bus.ts';
 export type CacheOptions = {
   /** No answer is ever older than this. */
   maxAgeMs?: number;
-  /** The least recently asked for go first. */
+  /** Beyond this number, the least recently used customers are forgotten first. */
   customersMax?: number;
 };
 
 export type CacheState = {
   mode: 'serving' | 'bypassed';
-  /** Why it is bypassed. */
+  /** The reason why lookups bypass it. */
   reason: 'not yet following' | 'the feed is cut' | 'events are late' | undefined;
   customers: number;
   hits: number;
@@ -18,9 +18,9 @@ export type CacheState = {
 };
 
 export type CustomerCache = {
-  /** The customer of a key, from here if that is safe, else from `fetch`. */
+  /** The customer of a key: from the cache if that is safe, otherwise from `fetch`. */
   get(key: string, fetch: () => Promise<Customer | null>): Promise<Customer | null>;
-  /** Forgets a customer: after a write of our own, which is not to wait for its event. */
+  /** Forgets a customer. A write of this process calls it and does not wait for its event. */
   forget(id: string): void;
   state(): CacheState;
   close(): Promise<void>;
@@ -31,8 +31,8 @@ type Entry = { customer: Customer; askedAt: number };
 const followAgainMs = 500;
 
 /**
- * Remembers customers, kept fresh by the live feed: an event of a customer makes it forgotten. While the feed is cut, or
- * committed events wait too long for their numbers, every lookup asks the database.
+ * Remembers customers and stays fresh through the live feed: an event of a customer makes the cache forget that customer. While the feed
+ * is cut, or committed events wait too long for their numbers, every lookup asks the database.
  */
 export function openCustomerCache(
   events: EventBus,
@@ -40,7 +40,7 @@ export function openCustomerCache(
 ): CustomerCache {
   const entries = new Map<string, Entry>();
   const keysOf = new Map<string, Set<string>>();
-  /** Lookups under way: what is forgotten meanwhile must not be stored by them. */
+  /** Lookups under way. A lookup must not store a customer that was forgotten meanwhile. */
   const underWay = new Set<Set<string>>();
   const closing = new AbortController();
   let isFollowing = false;
@@ -85,7 +85,7 @@ export function openCustomerCache(
   async function follow(): Promise<void> {
     while (!closing.signal.aborted) {
       try {
-        // From a position that is known before anything is remembered: nothing is missed in between.
+        // The starting position is known before anything is remembered, so no event in between is missed.
         const after = await events.place();
         forgetAll();
         isFollowing = true;
@@ -96,7 +96,7 @@ export function openCustomerCache(
         }))
           forget(event.key);
       } catch {
-        // Too far behind, or cut: from the head again, with nothing remembered.
+        // The feed is cut or too far behind: forget everything and start again from the head.
       }
       isFollowing = false;
       if (!closing.signal.aborted) await new Promise((resolve) => setTimeout(resolve, followAgainMs));
@@ -110,7 +110,7 @@ export function openCustomerCache(
       const entry = findReason() ? undefined : entries.get(key);
       if (entry && performance.now() - entry.askedAt < maxAgeMs) {
         hits++;
-        entries.delete(key); // to the end: the most recently asked for
+        entries.delete(key); // moves the entry to the end, as the most recently used
         entries.set(key, entry);
         return structuredClone(entry.customer);
       }

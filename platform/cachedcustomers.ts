@@ -37,7 +37,7 @@ export function cachedCustomerCalls(calls: CustomerCalls, cache: CustomerCache):
   };
 }
 
-/** The calls about addresses, of which the cache forgets the customers they change. */
+/** The calls about addresses. The cache forgets the customers that they change. */
 export function cachedAddressCalls(calls: AddressCalls, cache: CustomerCache): AddressCalls {
   function forgetting<Rest extends [Write?]>(
     call: (customerId: string, what: string, ...rest: Rest) => Promise<ChangedAddresses>,
@@ -63,7 +63,7 @@ export function cachedAddressCalls(calls: AddressCalls, cache: CustomerCache): A
   };
 }
 
-/** Forgets a customer at the end of the caller's transaction, or now when the transaction has ended with the call. */
+/** Forgets a customer at the end of the caller's transaction, or now if the transaction has ended with the call. */
 function forgetWritten(cache: CustomerCache, { tx }: Write, id: string): void {
   if (tx) tx.afterCommit(() => cache.forget(id));
   else cache.forget(id);

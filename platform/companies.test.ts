@@ -10,7 +10,7 @@ beforeAll(async () => {
 afterAll(() => db.close());
 
 describe('a company’s domain', () => {
-  test('is one however it is spelt, as in the addresses of its people', async () => {
+  test('has one canonical form for all its spellings, the same as in the addresses of its people', async () => {
     const made = await db.createCompany({ name: 'Stadtwerke', domain: ' München.DE. ' });
     expect(made.domain).toBe('xn--mnchen-3ya.de');
     for (const domain of ['münchen.de', 'MÜNCHEN.DE', 'xn--mnchen-3ya.de', 'mu\u0308nchen.de.', 'münchen。de']) {

@@ -12,7 +12,7 @@ import { coalesce, prepareLookup, runLookup } from './lookups.ts';
 export type Company = {
   id: string;
   name: string;
-  /** Canonical, as canonicaliseDomain makes it, and unique: what follows the @ in its people's addresses. */
+  /** Unique and canonical (see canonicaliseDomain): the part after the @ in its people's addresses. */
   domain: string | null;
   version: number;
   created_at: Date;
@@ -55,7 +55,7 @@ export function companyCalls(connection: Connection) {
     return company ?? null;
   }
 
-  /** @throws AlreadyExists when the domain is another company's, InvalidField */
+  /** @throws AlreadyExists if another company has the domain, InvalidField */
   async function createCompany({ name, domain }: NewCompany, write: Write = {}): Promise<Company> {
     const canonical = domain == null ? null : requireDomain(domain);
     return connection.within(write, async (tx) => {
@@ -81,13 +81,13 @@ export function companyCalls(connection: Connection) {
         [name, canonical],
       );
       if (made) return { company: made, created: true };
-      const rival = await getCompanyByDomain(canonical, { tx }); // it made us wait until it had committed
+      const rival = await getCompanyByDomain(canonical, { tx }); // our insert waited until the rival had committed
       if (!rival) throw new TransactionConflict();
       return { company: rival, created: false };
     });
   }
 
-  /** With no field but an `expectedVersion`, the company is held at that version until `tx` ends. @throws VersionConflict, NotFound, AlreadyExists, InvalidField */
+  /** Changes the given fields and no others. With no field but an `expectedVersion`, the company is held at that version until `tx` ends. @throws VersionConflict, NotFound, AlreadyExists, InvalidField */
   async function updateCompany(
     id: string,
     change: Partial<NewCompany>,

@@ -2,7 +2,7 @@ import type pg from 'pg';
 import { CustomerErased, CustomerMerged, EmailTaken } from './errors.ts';
 import { AlreadyExists, type PlatformError } from './log/errors.ts';
 
-/** What each unique constraint protects, in the caller's words. */
+/** The field that each unique constraint protects, under the name that the caller knows. */
 const uniqueFields: Record<string, string> = {
   customers_crm_id_key: 'crm_id',
   customers_support_id_key: 'support_id',
@@ -18,10 +18,10 @@ const uniqueFields: Record<string, string> = {
   users_directory_tenant_id_directory_object_id_key: 'directory account',
 };
 
-/** Why the database refused a value or a reference. @returns undefined for a constraint that is not listed here */
+/** Translates the database's refusal of a value or a reference. @returns undefined for a constraint that is not listed here */
 export function refuseConstraint(constraint: string, cause: pg.DatabaseError): PlatformError | undefined {
   if (constraint === 'customer_emails_pkey') return new EmailTaken(cause);
-  // Of platform.require_present_customer, whose detail is the survivor.
+  // platform.require_present_customer raises this; its detail is the survivor.
   if (constraint === 'customer_merged' && cause.detail) return new CustomerMerged(cause.detail, cause);
   if (constraint === 'customer_erased') return new CustomerErased(cause);
   const field = uniqueFields[constraint];

@@ -6,7 +6,7 @@ import type { Queryable, Statement } from './log/query.ts';
 import type { InTransaction } from './log/transaction.ts';
 import { coalesce, type Lookup, prepareLookup, runLookup } from './lookups.ts';
 
-/** What the CRM lets every app know of a customer. */
+/** The part of the CRM's knowledge about a customer that every app may see. */
 export type CrmContext = {
   account_manager_name: string | null;
   open_deals: number;
@@ -35,7 +35,7 @@ type ContextRow = Customer & {
 
 const contextColumns = `${customerColumns}, o.name as company_name, o.domain as company_domain,
   c.account_manager_name, c.open_deals, c.open_deals_value, c.last_activity_type, c.last_activity_at, c.last_activity_app`;
-/** The customer whose id is `customerId`, as the view brings it: its row is read once. */
+/** The customer with the id `customerId`, taken from the view, so that its row is read only once. */
 const joinContext = (customerId: string) => `join crm.customer_context c on c.id = ${customerId}
    left join platform.companies o on o.id = c.company_id`;
 
@@ -63,27 +63,27 @@ const contextByNumber: Statement = {
 
 export type ContextCalls = ReturnType<typeof contextCalls>;
 
-/** The calls of platformDb that bring a customer together with what the CRM knows: customer, company, open deals, manager, last activity. Each is one query. */
+/** The calls of platformDb that return a customer with its CRM context: company, open deals, manager, last activity. Each is one query. */
 export function contextCalls(connection: Connection) {
   const fetchMany = async (on: Queryable, lookup: Lookup, keys: string[]) =>
     new Map((await runLookup<ContextRow>(on, lookup, keys)).map((row) => [row.asked, toContext(row)]));
   const coalescedByEmail = coalesce((keys: string[]) => fetchMany(connection, contextByEmail, keys));
   const coalescedById = coalesce((ids: string[]) => fetchMany(connection, contextById, ids));
 
-  /** By any address the customer is known by, in any spelling. @throws InvalidEmail */
+  /** Finds by any address of the customer, in any spelling. @throws InvalidEmail */
   async function getCustomerContext(email: string, { tx }: InTransaction = {}): Promise<CustomerContext | null> {
     const { key } = requireEmail(email);
     return tx ? ((await fetchMany(tx, contextByEmail, [key])).get(key) ?? null) : coalescedByEmail(key);
   }
 
-  /** The id of a customer who was merged into another finds that other. */
+  /** The id of a merged customer finds the survivor. */
   async function getCustomerContextById(id: string, { tx }: InTransaction = {}): Promise<CustomerContext | null> {
     if (!isUuid(id)) return null;
     const asked = id.toLowerCase();
     return tx ? ((await fetchMany(tx, contextById, [asked])).get(asked) ?? null) : coalescedById(asked);
   }
 
-  /** By the number that an app gave, as getCustomerByNumber. */
+  /** Finds by the number that an app gave, like getCustomerByNumber. */
   async function getCustomerContextByNumber(
     app: App,
     number: number | string,

@@ -37,7 +37,7 @@ beforeAll(async () => {
 });
 afterAll(() => Promise.all([foundation.close(), support.close()]));
 
-/** What a merge will leave behind: the loser points at the winner, who has taken over the loser's addresses and numbers. */
+/** The result of a merge: the loser points at the winner, who has the loser's addresses and numbers. */
 async function merge(loser: string, winner: string): Promise<void> {
   await owner.query('update platform.customers set merged_into = $2 where id = $1', [loser, winner]);
   await owner.query('update platform.customer_emails set customer_id = $2, is_primary = false where customer_id = $1', [
@@ -51,7 +51,7 @@ async function merge(loser: string, winner: string): Promise<void> {
 }
 
 describe('looking a customer up', () => {
-  test('any spelling of the address finds the customer', async () => {
+  test('finds the customer by any spelling of the address', async () => {
     const made = await foundation.createCustomer({ email: 'Ada.Lovelace@Example.com', name: 'Ada' });
     for (const spelling of [
       'ada.lovelace@example.com',
@@ -64,18 +64,18 @@ describe('looking a customer up', () => {
     expect(await support.getCustomerByEmail('ada.lovelace+news@example.com')).toBeNull();
   });
 
-  test('what cannot be an address is refused before the database is asked', async () => {
+  test('by a text that cannot be an address is refused before the database is asked', async () => {
     await expect(support.getCustomerByEmail('no address')).rejects.toThrow(InvalidEmail);
   });
 
-  test('both apps see the same row', async () => {
+  test('finds the same row in both apps', async () => {
     const made = await support.createCustomer({ email: newEmail(), name: 'Grace', preferred_language: 'fr' });
     expect(await foundation.getCustomerById(made.id)).toEqual(made);
     expect(made).toMatchObject({ created_by_app: 'support', version: 1, crm_id: null, support_id: expect.any(Number) });
     expect(made).not.toHaveProperty('asked');
   });
 
-  test('an id that is no uuid finds nothing and does not fail the lookups beside it', async () => {
+  test('by an id that is no uuid finds nothing and does not fail the lookups beside it', async () => {
     const made = await foundation.createCustomer({ email: newEmail(), name: 'Neighbour' });
     const [nothing, found] = await Promise.all([
       support.getCustomerById("'; drop"),
@@ -85,7 +85,7 @@ describe('looking a customer up', () => {
     expect(found?.id).toBe(made.id);
   });
 
-  test('an address given up remains an alias', async () => {
+  test('by an address that the customer no longer uses still finds the customer', async () => {
     const [before, after] = [newEmail(), newEmail()];
     const made = await foundation.createCustomer({ email: before, name: 'Moved' });
     await foundation.updateCustomer(made.id, { email: after });
@@ -93,7 +93,7 @@ describe('looking a customer up', () => {
     expect((await support.getCustomerByEmail(after))?.email).toBe(after);
   });
 
-  test('addresses, ids and numbers of a merged customer find the one it was merged into', async () => {
+  test('by an address, id or number of a merged customer finds the survivor', async () => {
     const loser = await foundation.createCustomer({ email: newEmail(), name: 'Loser' });
     const winner = await foundation.createCustomer({ email: newEmail(), name: 'Winner' });
     await merge(loser.id, winner.id);
@@ -103,7 +103,7 @@ describe('looking a customer up', () => {
     expect((await foundation.updateCustomer(loser.id, { phone: '+45 32 12 34 56' })).id).toBe(winner.id);
   });
 
-  test('a lookup within a transaction sees what the transaction wrote, and one outside does not', async () => {
+  test('within a transaction sees the writes of that transaction, and outside it does not', async () => {
     const email = newEmail();
     await foundation.transaction({}, async (tx) => {
       await foundation.createCustomer({ email, name: 'Inside' }, { tx });
@@ -115,7 +115,7 @@ describe('looking a customer up', () => {
 });
 
 describe('find or create', () => {
-  test('50 at once, from both apps, in different spellings, make one customer and no error', async () => {
+  test('called 50 times at once by both apps, in different spellings, makes one customer and no error', async () => {
     const spellings = [
       'Fire@Example.com',
       'fire@example.com',
@@ -139,7 +139,7 @@ describe('find or create', () => {
     expect(rows[0].customers).toBe(1);
   });
 
-  test('50 at once, each in a transaction of its own that holds its connection', async () => {
+  test('called 50 times at once, each time in a transaction that holds its own connection, makes one customer', async () => {
     const email = newEmail();
     const answers = await Promise.all(
       Array.from({ length: 50 }, () =>
@@ -149,7 +149,7 @@ describe('find or create', () => {
     expect(new Set(answers.map(({ customer }) => customer.id)).size).toBe(1);
   });
 
-  test('the transaction goes on after a rival was faster', async () => {
+  test('leaves its transaction usable after a rival was faster', async () => {
     const email = newEmail();
     let rivalCommits = () => {};
     const rivalHasInserted = Promise.withResolvers<void>();
@@ -173,7 +173,7 @@ describe('find or create', () => {
     expect(await late).toEqual({ name: 'Rival', created: false, one: 1 });
   });
 
-  test('an existing customer keeps its name, also when found by an alias', async () => {
+  test('keeps the name of an existing customer, also if an alias found it', async () => {
     const [first, second] = [newEmail(), newEmail()];
     const made = await foundation.createCustomer({ email: first, name: 'Original' });
     await foundation.updateCustomer(made.id, { email: second });
@@ -181,14 +181,14 @@ describe('find or create', () => {
     expect([customer.id, customer.name, created]).toEqual([made.id, 'Original', false]);
   });
 
-  test('a name that cannot be stored is refused by field', async () => {
+  test('refuses a name that cannot be stored and names the field', async () => {
     await expect(support.findOrCreateCustomer({ email: newEmail(), name: 'two\nlines' })).rejects.toThrow(InvalidField);
     await expect(support.findOrCreateCustomer({ email: newEmail(), name: 'nul\0' })).rejects.toThrow(InvalidField);
   });
 });
 
 describe('changing a customer', () => {
-  test('the version read is the version written, or the change is refused with both', async () => {
+  test('succeeds only at the version that was read; otherwise the refusal names both versions', async () => {
     const made = await foundation.createCustomer({ email: newEmail(), name: 'V1' });
     const changed = await foundation.updateCustomer(made.id, { name: 'V2' }, { expectedVersion: 1 });
     expect(changed).toMatchObject({ name: 'V2', version: 2 });
@@ -197,7 +197,7 @@ describe('changing a customer', () => {
     await expect(stale).rejects.toMatchObject({ expected: 1, actual: 2 });
   });
 
-  test('of 20 changes at once with the same version one is written', async () => {
+  test('20 times at once with the same version writes one change', async () => {
     const made = await foundation.createCustomer({ email: newEmail(), name: 'Start' });
     const results = await Promise.allSettled(
       Array.from({ length: 20 }, (_, n) => support.updateCustomer(made.id, { name: `N${n}` }, { expectedVersion: 1 })),
@@ -208,13 +208,13 @@ describe('changing a customer', () => {
     expect((await support.getCustomerById(made.id))?.version).toBe(2);
   });
 
-  test('a change to what is there already keeps the version', async () => {
+  test('to the values that it has already keeps the version', async () => {
     const made = await foundation.createCustomer({ email: newEmail(), name: 'Same' });
     expect((await foundation.updateCustomer(made.id, { name: 'Same' })).version).toBe(1);
     expect((await foundation.updateCustomer(made.id, {})).version).toBe(1);
   });
 
-  test('support cannot raise a tier, and the refusal names the field and its owner', async () => {
+  test('fails if Support raises the tier, and the refusal names the field and its owner', async () => {
     const made = await foundation.createCustomer({ email: newEmail(), name: 'Tier', account_tier: 'standard' });
     const refused = support.updateCustomer(made.id, { account_tier: 'premium' });
     await expect(refused).rejects.toThrow(FieldNotOwned);
@@ -224,13 +224,13 @@ describe('changing a customer', () => {
     expect((await foundation.updateCustomer(made.id, { account_tier: 'premium' })).account_tier).toBe('premium');
   });
 
-  test('foundation cannot write what support owns', async () => {
+  test('fails if Foundation writes a field that Support owns', async () => {
     const made = await support.createCustomer({ email: newEmail(), name: 'Zone' });
     await expect(foundation.updateCustomer(made.id, { timezone: 'Europe/Oslo' })).rejects.toThrow(FieldNotOwned);
     expect((await support.updateCustomer(made.id, { timezone: 'Europe/Oslo' })).timezone).toBe('Europe/Oslo');
   });
 
-  test('an address of somebody else is refused', async () => {
+  test('to an address of another customer is refused', async () => {
     const [one, other] = await Promise.all(
       [newEmail(), newEmail()].map((email) => foundation.createCustomer({ email, name: 'Two' })),
     );
@@ -242,13 +242,13 @@ describe('changing a customer', () => {
     );
   });
 
-  test('an erased customer stays erased', async () => {
+  test('is refused once the customer is erased', async () => {
     const made = await foundation.createCustomer({ email: newEmail(), name: 'Gone' });
     await owner.query('update platform.customers set erased_at = now() where id = $1', [made.id]);
     await expect(support.updateCustomer(made.id, { name: 'Back' })).rejects.toThrow(CustomerErased);
   });
 
-  test('nobody there, no such company, no such column', async () => {
+  test('is refused for an unknown customer, an unknown company and an unknown column', async () => {
     await expect(foundation.updateCustomer('0190b5a0-0000-7000-8000-000000000000', { name: 'X' })).rejects.toThrow(
       NotFound,
     );
@@ -264,7 +264,7 @@ describe('changing a customer', () => {
     });
   });
 
-  test('of two callers who change the same version of a customer the second gets a conflict', async () => {
+  test('from the same version by two callers gives the second a conflict', async () => {
     const made = await foundation.createCustomer({ email: newEmail(), name: 'Beside' });
     const both = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
     const results = await Promise.allSettled(
@@ -285,9 +285,9 @@ describe('changing a customer', () => {
   });
 
   test.each([
-    ['a change', (id: string) => foundation.updateCustomer(id, { name: 'Late' })],
+    ['an update', (id: string) => foundation.updateCustomer(id, { name: 'Late' })],
     ['an adoption', (id: string) => foundation.adoptCustomer(id)],
-  ])('%s that waits while the customer is merged does not land on the one left behind', async (_, write) => {
+  ])('by %s that waits while the customer is merged does not write to the merged customer', async (_, write) => {
     const loser = await support.createCustomer({ email: newEmail(), name: 'Loser' });
     const winner = await support.createCustomer({ email: newEmail(), name: 'Winner' });
     await owner.query('begin');
@@ -302,7 +302,7 @@ describe('changing a customer', () => {
     expect((await write(loser.id)).id).toBe(winner.id);
   });
 
-  test('an invalid address is refused as such, also if it is no text', async () => {
+  test('with an invalid address is refused as an invalid address, also if it is no text', async () => {
     const made = await foundation.createCustomer({ email: newEmail(), name: 'Kept' });
     for (const email of [undefined, null, 42] as never[]) {
       await expect(foundation.getCustomerByEmail(email)).rejects.toThrow(InvalidEmail);
@@ -311,14 +311,14 @@ describe('changing a customer', () => {
     await expect(foundation.updateCustomer(made.id, { email: null as never })).rejects.toThrow(InvalidEmail);
   });
 
-  test('the key of an address is always made here, also if the caller gives one', async () => {
+  test('never takes the key of an address from the caller', async () => {
     const smuggled = { email: 'Smug@example.com', name: 'S', email_key: 'other@example.com' };
     expect((await foundation.createCustomer(smuggled)).email).toBe('Smug@example.com');
     expect(await foundation.getCustomerByEmail('other@example.com')).toBeNull();
     expect(await foundation.getCustomerByEmail('smug@example.com')).not.toBeNull();
   });
 
-  test('an app adopts a customer once', async () => {
+  test('by adoption gives an app’s number only once', async () => {
     const made = await support.createCustomer({ email: newEmail(), name: 'Chat-born' });
     const adopted = await Promise.all(Array.from({ length: 5 }, () => foundation.adoptCustomer(made.id)));
     expect(new Set(adopted.map(({ crm_id }) => crm_id)).size).toBe(1);
@@ -326,7 +326,7 @@ describe('changing a customer', () => {
   });
 });
 
-/** Until some connection of this database waits for a lock. */
+/** Resolves when a connection of this database waits for a lock. */
 async function waitForLock(): Promise<void> {
   const watcher = await database.connect('postgres');
   for (;;) {

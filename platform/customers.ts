@@ -12,7 +12,7 @@ import { phoneColumns } from './phone.ts';
 export type Customer = {
   /** UUID, version 7. */
   id: string;
-  /** As people are shown it; any spelling of it finds the customer. */
+  /** In the form that people see; any spelling of it finds the customer. */
   email: string;
   name: string;
   /** As it was written. */
@@ -47,7 +47,7 @@ type OwnedInput = {
   preferred_language?: string | null;
   timezone?: string | null;
 };
-/** Fields of another app are refused by the database: FieldNotOwned. */
+/** The database refuses fields that another app owns: FieldNotOwned. */
 export type NewCustomer = SharedInput & OwnedInput;
 export type CustomerChange = Partial<NewCustomer>;
 
@@ -94,7 +94,7 @@ const findOrCreate: Statement = {
 };
 /** The apps that number customers. Another app knows them by their id. */
 const numberColumns: Record<App, 'crm_id' | 'support_id' | undefined> = { foundation: 'crm_id', support: 'support_id' };
-/** Holds the row to the end of the transaction if it is at this version: a change that is about something beside it counts as well. */
+/** Holds the row to the end of the transaction if it is at this version, for a change of something beside the row that must count as well. */
 const holdVersion: Statement = {
   name: 'customer-hold-version',
   text: `select ${customerColumns} from platform.customers c
@@ -126,14 +126,14 @@ export function customerCalls(
   const coalescedByEmail = coalesce((keys: string[]) => fetchMany(connection, byEmail, keys));
   const coalescedById = coalesce((ids: string[]) => fetchMany(connection, byId, ids));
 
-  /** Any address the customer is known by, in any spelling. @throws InvalidEmail */
+  /** Finds by any address of the customer, in any spelling. @throws InvalidEmail */
   async function getCustomerByEmail(email: string, { tx }: InTransaction = {}): Promise<Customer | null> {
     const { key } = requireEmail(email);
     if (!tx) return coalescedByEmail(key);
     return (await fetchMany(tx, byEmail, [key])).get(key) ?? null;
   }
 
-  /** The id of a customer who was merged into another finds that other. */
+  /** The id of a merged customer finds the survivor. */
   async function getCustomerById(id: string, { tx }: InTransaction = {}): Promise<Customer | null> {
     if (!isUuid(id)) return null;
     const asked = id.toLowerCase();
@@ -141,7 +141,7 @@ export function customerCalls(
     return (await fetchMany(tx, byId, [asked])).get(asked) ?? null;
   }
 
-  /** By the number that an app gave: crm_id for foundation, support_id for support; old numbers keep working after a merge. */
+  /** Finds by the number that an app gave: crm_id for foundation, support_id for support; old numbers keep working after a merge. */
   async function getCustomerByNumber(
     app: App,
     number: number | string,
@@ -193,11 +193,11 @@ export function customerCalls(
   }
 
   /**
-   * Changes the given fields and no others. A merged customer's id changes the one it was merged into. With no field but an
+   * Changes the given fields and no others. A merged customer's id changes the survivor. With no field but an
    * `expectedVersion`, the customer is held at that version until `tx` ends.
    *
-   * @param expectedVersion refuse if the customer has changed since this version was read.
-   * @param formerAddress what becomes of the primary address when `email` names another one: `keep` (the default) leaves it with the
+   * @param expectedVersion the change is refused if the customer has changed since this version was read.
+   * @param formerAddress the fate of the primary address if `email` names another one: `keep` (the default) leaves it with the
    *   customer as another address; `free` takes it away, because it was a mistake, so that another customer can have it.
    * @throws VersionConflict, CustomerErased, NotFound, FieldNotOwned, EmailTaken, InvalidEmail, InvalidField, ReferenceNotFound
    */
@@ -236,12 +236,12 @@ export function customerCalls(
         if (held) return held;
       }
       const current = await refuseChange(tx, id, write.expectedVersion);
-      if (columns.length > 0 || write.expectedVersion !== undefined) throw new TransactionConflict(); // it was merged or changed between the two statements
+      if (columns.length > 0 || write.expectedVersion !== undefined) throw new TransactionConflict(); // the customer was merged or changed between the two statements
       return current;
     });
   }
 
-  /** Gives the customer this app's number, if the app numbers customers and this one has none. @throws NotFound, CustomerErased, TransactionConflict */
+  /** Gives the customer a number of this app, if the app numbers customers and this customer has none. @throws NotFound, CustomerErased, TransactionConflict */
   async function adoptCustomer(id: string, write: Write = {}): Promise<Customer> {
     if (!isUuid(id)) throw new NotFound('customer');
     const column = numberColumns[connection.app];
@@ -256,7 +256,7 @@ export function customerCalls(
       );
       if (adopted) return adopted;
       const current = await refuseChange(tx, id);
-      if (current[column] === null) throw new TransactionConflict(); // it was merged between the two statements
+      if (current[column] === null) throw new TransactionConflict(); // the customer was merged between the two statements
       return current;
     });
   }
@@ -273,7 +273,7 @@ export function customerCalls(
 }
 
 /**
- * Says why a change found no customer: returns the customer as it is when nothing stands in the way.
+ * Finds the reason why a change found no customer. Without a reason it returns the customer as it is.
  *
  * @throws NotFound, CustomerErased, VersionConflict
  */
@@ -287,7 +287,7 @@ export async function refuseChange(tx: Queryable, id: string, expectedVersion?: 
   return customer;
 }
 
-/** Takes away an address that is no longer the primary one. @returns the customer after that */
+/** Takes away an address that is no longer the primary one. @returns the customer afterwards */
 async function freeAddress(tx: Queryable, customerId: string, key: string): Promise<Customer> {
   await tx.run(freeByKey, [customerId, key]);
   return refuseChange(tx, customerId);

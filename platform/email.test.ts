@@ -27,7 +27,7 @@ describe('one address in many spellings', () => {
     ['ann＠example．com', 'a fullwidth @ and dot'],
     ['ann@ｅｘａｍｐｌｅ.com', 'a fullwidth domain'],
     ['ann@example。com', 'an ideographic full stop'],
-  ])('%j (%s)', (input) => {
+  ])('has one key: %j (%s)', (input) => {
     expect(keyOf(input)).toBe('ann@example.com');
   });
 
@@ -146,7 +146,7 @@ test('a domain that is short enough only in ASCII is shown in ASCII', () => {
   expect(canonicaliseEmail('Ann@用户.com')).toMatchObject({ ok: true, address: 'Ann@用户.com' });
 });
 
-test('what is far too long is refused at once', () => {
+test('a text that is far too long is refused at once', () => {
   for (const length of [1_001, 5_000_000])
     expect(canonicaliseEmail('x'.repeat(length))).toMatchObject({ ok: false, reason: 'too-long' });
 });
@@ -175,7 +175,7 @@ describe('for any input', () => {
   );
   const runs = { numRuns: 3_000 };
 
-  test('it never throws, and key and address lead back to the key', () => {
+  test('canonicalising never throws, and the key and the shown address have the same key again', () => {
     fc.assert(
       fc.property(anything, (input) => {
         const result = canonicaliseEmail(input);
@@ -197,7 +197,7 @@ describe('for any input', () => {
     expect(canonicaliseDomain(input as never)).toBeUndefined();
   });
 
-  test('a domain by itself comes to what it comes to in an address', () => {
+  test('a domain alone has the same canonical form as in an address', () => {
     const domain = fc.oneof(
       fc.domain(),
       fc.string({ unit: 'binary' }),
@@ -214,7 +214,7 @@ describe('for any input', () => {
     );
   });
 
-  test('plus-tags that differ stay apart', () => {
+  test('addresses with different plus-tags have different keys', () => {
     const tag = fc.string({ unit: fc.constantFrom(...'abz019äπ用'), minLength: 1, maxLength: 10 });
     fc.assert(
       fc.property(tag, tag, (one, other) => {
@@ -224,7 +224,7 @@ describe('for any input', () => {
     );
   });
 
-  test('the short way for plain addresses comes to what the long way comes to', () => {
+  test('the fast path for plain addresses gives the same result as the full path', () => {
     const unit = fc.constantFrom(..."abzABZ019.-_+'K@", 'xn--', 'com', '.com', 'K');
     const plain = fc
       .tuple(fc.string({ unit, maxLength: 12 }), fc.string({ unit, maxLength: 12 }))
@@ -288,7 +288,7 @@ describe('the database', () => {
     database = await createTestDatabase();
   });
 
-  test('takes every key and address that is made here', async () => {
+  test('takes every key and address that canonicaliseEmail makes', async () => {
     const support = await database.connect('support_app');
     const made = new Map([['ann@xn--mgba3gch31f060k.com', 'ann@نامه\u200cای.com']]);
     const unit = fc.constantFrom(...'aZ09+-äİΣς用\u0301\u00a8\u{1f600}ﬀ·');
@@ -332,7 +332,7 @@ describe('the database', () => {
     for (const { key, taken } of rows) {
       const canonical = canonicaliseEmail(key);
       if (canonical.ok && canonical.key === key) expect(taken, key).toBe(true);
-      // Where punycode leads only platform/email.ts knows.
+      // Only platform/email.ts knows what punycode stands for.
       else if (!/[^\x20-\x7f]/.test(key) && !key.includes('xn--')) expect(taken, key).toBe(false);
     }
     expect(rows.filter(({ taken }) => taken).length).toBeGreaterThan(20);

@@ -1,13 +1,13 @@
 import { domainToASCII, domainToUnicode } from 'node:url';
 
 export type CanonicalEmail = {
-  /** What makes two spellings one address: at most 254 bytes, as `email_key` in the database. */
+  /** Equal for all spellings of one address: at most 254 bytes; `email_key` in the database. */
   key: string;
-  /** What people are shown: cleaned, the local part as it was typed, the domain in lower case. At most 254 bytes. */
+  /** The form that people see: cleaned, the local part as it was typed, the domain in lower case. At most 254 bytes. */
   address: string;
 };
 
-/** Why no mailbox can be meant, each with the end of a sentence that starts with "The address". */
+/** The reasons why a text cannot mean a mailbox, each with the end of a sentence that starts with "The address". */
 export const emailRefusals = {
   empty: 'must not be empty',
   'too-long': 'may have at most 254 bytes, 64 of them before the @',
@@ -34,27 +34,27 @@ const domainBytesMax = 253;
 /** Zero-width characters, marks of direction, soft hyphens, variation selectors: two addresses that look alike must be one. */
 const invisible = /[\p{Default_Ignorable_Code_Point}\p{Cf}]/gu;
 const invisibleButJoiners = /(?![\u200c\u200d])[\p{Default_Ignorable_Code_Point}\p{Cf}]/gu;
-// Looking behind keeps it linear: a run of spaces in the middle is tried once, not from each of its spaces.
+// The lookbehind keeps this linear: a run of spaces in the middle is tried once, not from each of its spaces.
 const ends = /^[\p{Z}\p{Cc}]+|(?<![\p{Z}\p{Cc}])[\p{Z}\p{Cc}]+$/gu;
 const domainPattern = /^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+(?:[a-z][a-z0-9-]{0,61}[a-z0-9])$/;
 
-// The regular form, which most addresses have: it spares a lookup more than two of its twenty microseconds. Without the flag u, by
-// which the Kelvin sign would be a k.
+// The plain form that most addresses have. It saves a lookup more than two of its twenty microseconds. There is no flag u, because with
+// it the Kelvin sign would match k.
 const plainAddress = /^([a-z0-9_+'-]+(?:\.[a-z0-9_+'-]+)*)@((?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63})$/i;
 
 /**
  * The canonical form of an address as people type, paste and copy it. Pure; never throws; canonicalising a key or an address
  * again changes nothing.
  *
- * Plus-tags, dots and domains that look alike stay apart: whether they are one person is for a person to say.
+ * Plus-tags, dots and domains that look alike stay apart: only a person can decide whether they belong to one person.
  */
 export function canonicaliseEmail(input: string): Result {
-  if (typeof input !== 'string') return refuse('malformed-text'); // from code that no compiler has checked
+  if (typeof input !== 'string') return refuse('malformed-text'); // the caller may be code that no compiler has checked
   if (input.length > inputCharactersMax) return refuse('too-long');
   return canonicalisePlain(input) ?? canonicaliseAny(input);
 }
 
-/** The same as canonicaliseAny for what it knows; undefined for what it does not. */
+/** The same result as canonicaliseAny for plain addresses; undefined for all others. */
 function canonicalisePlain(input: string): Result | undefined {
   const at = input.indexOf('@');
   if (at > localBytesMax || input.length > addressBytesMax || !plainAddress.test(input)) return undefined;
@@ -63,7 +63,7 @@ function canonicalisePlain(input: string): Result | undefined {
   return { ok: true, key, address: input.slice(0, at) + key.slice(at) };
 }
 
-/** Exported for the tests alone, which compare the two. */
+/** Exported only for the tests, which compare both paths. */
 export function canonicaliseAny(input: string): Result {
   if (!input.isWellFormed()) return refuse('malformed-text');
   const cleaned = clean(input, invisible);
@@ -118,7 +118,7 @@ function splitAtSigns(text: string): string[] {
   return text.replaceAll('＠', '@').split('@');
 }
 
-/** `"Doe, Ann" <ann@example.com>` and `mailto:ann@example.com?subject=…` → ann@example.com; undefined when several are meant. */
+/** `"Doe, Ann" <ann@example.com>` and `mailto:ann@example.com?subject=…` → ann@example.com; undefined if the text means several addresses. */
 function unwrap(text: string): string | undefined {
   let inner = text;
   if (text.endsWith('>')) {
@@ -137,13 +137,13 @@ function refuseLocal(local: string): EmailRefusal | undefined {
   if (/\p{Z}/u.test(local)) return 'space';
   // Characters without a meaning yet may get a lower case later, and then one mailbox would have two keys.
   if (/[<>[\]:\\]|[\p{Co}\p{Cn}]/u.test(local) || /^\.|\.\.|\.$/.test(local)) return 'local';
-  // What is left of mailto://, and a mark that would combine with the character in front of the address.
+  // The rest of mailto://, or a mark that would combine with the character in front of the address.
   if (/^\/\/|^\p{M}/u.test(local)) return 'local';
   if (Math.max(Buffer.byteLength(local), Buffer.byteLength(foldLocal(local))) > localBytesMax) return 'too-long';
   return undefined;
 }
 
-/** What is a domain is decided by toAsciiDomain; this keeps from it what a URL parser would take for something else. */
+/** toAsciiDomain decides what a domain is. This refuses texts that a URL parser would take for something else. */
 function refuseDomain(domain: string): EmailRefusal | undefined {
   if (/[,;]/.test(domain)) return 'several';
   if (/\p{Z}/u.test(domain)) return 'space';
@@ -153,8 +153,8 @@ function refuseDomain(domain: string): EmailRefusal | undefined {
 }
 
 /**
- * The domain with its joiners, where they shape the letters beside them, as in Persian and Sinhala: there another domain is
- * registered with them than without. Anywhere else UTS-46 refuses them, and they are as invisible as the rest.
+ * The domain with its joiners, where they shape the letters beside them, as in Persian and Sinhala: there a domain with them and one
+ * without them are two domains. Anywhere else UTS-46 refuses joiners, and they are as invisible as the others.
  */
 function findJoinedDomain(input: string, bareDomain: string): string | undefined {
   if (!/[\u200c\u200d]/.test(input)) return undefined;
@@ -171,12 +171,12 @@ function foldLocal(local: string): string {
 function toAsciiDomain(domain: string): string | undefined {
   const ascii = domainToASCII(domain.replace(/[.。．｡]$/, ''));
   if (!domainPattern.test(ascii)) return undefined;
-  // ASCII text passes unread, also punycode that means nothing.
+  // UTS-46 passes ASCII text without a check, also punycode that means nothing.
   const unicode = domainToUnicode(ascii);
   return /(^|\.)xn--/.test(unicode) || domainToASCII(unicode) !== ascii ? undefined : ascii;
 }
 
-/** Typed beyond ASCII it is shown beyond ASCII, unless that would be too long or would not lead back. */
+/** A domain that was typed beyond ASCII is shown beyond ASCII, unless that is too long or has another ASCII form. */
 function toShownDomain(domain: string, ascii: string, bytesMax: number): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: all of ASCII is meant.
   if (/^[\x00-\x7f]*$/.test(domain)) return ascii;

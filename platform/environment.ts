@@ -2,24 +2,24 @@ import { ConfigurationError } from './log/errors.ts';
 import { readSettings, type Settings } from './log/settings.ts';
 import { isPhoneCountry } from './phone.ts';
 
-/** The name of an app, a row of platform.apps: `foundation`, `support`. connectPlatform refuses one that is not there. */
+/** The name of an app, a row of platform.apps: `foundation`, `support`. connectPlatform refuses an unknown name. */
 export type App = string;
 
-/** How an app reaches the platform database. */
+/** The settings with which an app reaches the platform database. */
 export type Environment = Settings & {
-  /** The app's own schema: where unqualified names are looked up first. */
+  /** The app's own schema: where PostgreSQL looks up unqualified names first. */
   schema: string;
-  /** How telephone numbers without + are read, such as DE; undefined: they are refused. */
+  /** The country of telephone numbers without +, such as DE. If it is undefined, such numbers are refused. */
   phoneCountry: string | undefined;
 };
 
 /** The setting that names an app's schema. */
 export const schemaSetting = (app: App): string => `PLATFORM_DB_SCHEMA_${app.toUpperCase()}`;
-/** An app's schema has the app's name, unless this or the setting says otherwise. */
+/** The schemas of apps whose schema does not have the app's name; the setting overrides both. */
 const ownSchemas: Record<App, string> = { foundation: 'crm' };
 
 /**
- * Reads how an app reaches the platform database: what `readSettings` reads, and PLATFORM_DB_SCHEMA_<APP>, such as
+ * Reads the settings with which an app reaches the platform database: those of `readSettings`; PLATFORM_DB_SCHEMA_<APP>, such as
  * PLATFORM_DB_SCHEMA_FOUNDATION; and PLATFORM_PHONE_COUNTRY, the country of telephone numbers that are written without one. Pure.
  *
  * @throws ConfigurationError naming the variable.

@@ -1,6 +1,6 @@
 import { PlatformError } from './log/errors.ts';
 
-/** For the caller's user: correct the address. */
+/** The caller's user has to correct the address. */
 export class InvalidEmail extends PlatformError {
   readonly reason: string;
   constructor(reason: string, message: string) {
@@ -9,7 +9,7 @@ export class InvalidEmail extends PlatformError {
   }
 }
 
-/** Look again: nothing has this id, or it is out of the caller's sight. */
+/** Nothing has this id, or the caller may not see it. */
 export class NotFound extends PlatformError {
   constructor(what: string) {
     super('not-found', 404, `There is no such ${what}.`);
@@ -17,9 +17,9 @@ export class NotFound extends PlatformError {
 }
 
 /**
- * Read the record again, show the difference, and write with the version you then have.
+ * The caller reads the record again, shows the difference, and writes with the new version.
  *
- * @param record what it is, in one word: its code is `customer-version-conflict` for a customer.
+ * @param record the kind of record in one word; the error code is `customer-version-conflict` for a customer.
  */
 export class VersionConflict extends PlatformError {
   readonly expected: number;
@@ -35,16 +35,16 @@ export class VersionConflict extends PlatformError {
   }
 }
 
-/** Stop: the person asked to be forgotten. */
+/** The person asked to be forgotten: the caller stops. */
 export class CustomerErased extends PlatformError {
   constructor(cause?: unknown) {
     super('customer-erased', 410, 'This customer was erased and can no longer be changed.', { cause });
   }
 }
 
-/** Repeat the step with the survivor: this customer was merged into it and accepts nothing new. See repeatIfGone. */
+/** This customer was merged and accepts nothing new: the caller repeats the step with the survivor. See repeatIfGone. */
 export class CustomerMerged extends PlatformError {
-  /** The id of the customer that goes on. */
+  /** The id of the customer into whom this one was merged. */
   readonly survivor: string;
   constructor(survivor: string, cause?: unknown) {
     super('customer-merged', 409, `This customer was merged into another one. Repeat this with customer ${survivor}.`, {
@@ -54,7 +54,7 @@ export class CustomerMerged extends PlatformError {
   }
 }
 
-/** Use the customer who has this address, take the address away from that customer, or merge the two. */
+/** Another customer has this address: use that customer, take the address away from them, or merge the two. */
 export class EmailTaken extends PlatformError {
   constructor(cause?: unknown) {
     super(
@@ -69,7 +69,7 @@ export class EmailTaken extends PlatformError {
   }
 }
 
-/** Make another address the primary one first: a customer is never without one. */
+/** A customer always has a primary address: make another address the primary one first. */
 export class PrimaryAddressStays extends PlatformError {
   constructor(cause?: unknown) {
     super(
@@ -81,7 +81,7 @@ export class PrimaryAddressStays extends PlatformError {
   }
 }
 
-/** Make up a new client_id: this one named another request. */
+/** This client_id named another request: the caller makes up a new one. */
 export class ClientIdReused extends PlatformError {
   constructor() {
     super(

@@ -18,7 +18,7 @@ async function patch(change: object, writable = ['name', 'domain']) {
   return row;
 }
 
-test('a patch writes the fields that are given, null among them, and no others', async () => {
+test('a patch writes the given fields, also those that are null, and no others', async () => {
   expect(await patch({ name: 'Tidewater Robotics', domain: undefined })).toEqual({
     name: 'Tidewater Robotics',
     domain: 'tidewater.example',

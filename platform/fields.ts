@@ -6,19 +6,19 @@ import type { Queryable } from './log/query.ts';
 
 const uuidPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
-/** Whether PostgreSQL would take this as a uuid. A lookup of anything else finds nothing, and must not fail its neighbours. */
+/** Whether PostgreSQL accepts this as a uuid. A lookup of any other text finds nothing and must not fail the lookups beside it. */
 export function isUuid(value: string): boolean {
   return uuidPattern.test(value);
 }
 
-/** @throws InvalidEmail when no mailbox can be meant. */
+/** @throws InvalidEmail if the text cannot mean a mailbox. */
 export function requireEmail(email: string): { key: string; address: string } {
   const canonical = canonicaliseEmail(email);
   if (!canonical.ok) throw new InvalidEmail(canonical.reason, canonical.message);
   return canonical;
 }
 
-/** @throws InvalidField when it is no domain. */
+/** @throws InvalidField if it is no domain. */
 export function requireDomain(domain: string): string {
   const canonical = canonicaliseDomain(domain);
   if (!canonical) throw new InvalidField([{ field: 'domain', message: 'must be a domain such as example.com' }]);
@@ -26,7 +26,7 @@ export function requireDomain(domain: string): string {
 }
 
 /**
- * The columns and values of a write, fields that are undefined left out.
+ * The columns and values of a write. Undefined fields are left out.
  *
  * @throws InvalidField when a column is not among `writable`, so that no name reaches SQL unchecked.
  */
@@ -49,11 +49,12 @@ export function assignmentsFor(columns: string[], first: number): string {
 }
 
 /**
- * Writes the given fields of one row and no others; those that are undefined stay as they are, and with none nothing is sent. An id
- * that no row has is no error: who needs the row locks or reads it.
+ * Writes the given fields of one row and no others. Undefined fields stay as they are; without any field no statement is sent. An unknown
+ * id is no error: a caller who needs the row locks or reads it.
  *
  * @param table with its schema; its key is `id`.
- * @param change fields by their columns. What goes into jsonb is given as JSON text, because the driver makes an array of an array.
+ * @param change fields by their columns. The value of a jsonb column is given as JSON text, because the driver turns an array into an SQL
+ *   array.
  * @throws InvalidField when a column is not among `writable`, so that no name reaches SQL unchecked.
  */
 export async function patchRow(
@@ -69,8 +70,8 @@ export async function patchRow(
 }
 
 /**
- * The database refuses a write without saying which column it was about; this names those that another app owns.
- * The grants of database/migrations/0002_platform.sql decide; `owners` only words the refusal.
+ * The database refuses a write without naming the column. This names the columns that another app owns.
+ * The grants of database/migrations/0002_platform.sql decide; `owners` is only for the words of the refusal.
  */
 export function nameNotOwned(error: unknown, app: string, patch: object, owners: Record<string, App>): unknown {
   if (!(error instanceof FieldNotOwned)) return error;

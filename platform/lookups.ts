@@ -1,17 +1,17 @@
 import DataLoader from 'dataloader';
 import type { Queryable, Statement } from './log/query.ts';
 
-/** Keys in one query. More keys than this become several queries on several connections, so that the server's cores share them. */
+/** The most keys in one query. More keys become several queries on several connections, so that the server's cores share the work. */
 const keysMax = 32;
 
 /** A select by key, prepared for one key and for many. */
 export type Lookup = { one: Statement; many: Statement };
 
 /**
- * @param select ends with the column that the key is compared with.
+ * @param select ends with the column with which the key is compared.
  *
- * The array of the many hides in a subselect: PostgreSQL otherwise estimates each array by its length, finds that a plan made
- * for a short one beats the plan for all, and plans small batches again every time (measured: a quarter of the throughput).
+ * The array of keys is inside a subselect. Otherwise PostgreSQL estimates each array by its length, finds that a plan for a short array
+ * beats the general plan, and plans small batches again every time (measured: a quarter of the throughput).
  */
 export function prepareLookup(name: string, keyType: 'text' | 'uuid', select: string): Lookup {
   return {
@@ -27,9 +27,9 @@ export function runLookup<Row extends object>(on: Queryable, { one, many }: Look
 
 /**
  * Turns a query for many keys into a lookup of one: lookups made in the same tick share a query, and each distinct key is
- * asked once. Nothing is remembered between ticks, so an answer is never older than its question; and each caller's is its own to change.
+ * asked once. Nothing is remembered between ticks, so an answer is never older than its question. Each caller gets a copy of its own.
  *
- * @param fetch the values found; a key that is missing from the map has none. When it throws, the lookups it was for do.
+ * @param fetch returns the values found; a key without a value is missing from the map. If it throws, its lookups throw.
  */
 export function coalesce<Key, Value>(
   fetch: (keys: Key[]) => Promise<Map<Key, Value>>,

@@ -25,14 +25,18 @@ describe('connecting', () => {
   test.each([
     ['the other app’s login', { PLATFORM_DB_URL: 'foundation_app' }, /login of foundation, not of support/],
     ['a login of no app', { PLATFORM_DB_URL: 'observer_app' }, /login of no app/],
-    ['a role the login lacks', { DB_ROLE: 'foundation_role' }, /does not have that role/],
-    ['a role nobody has', { DB_ROLE: 'boss_role' }, /does not know/],
+    ['a role that the login lacks', { DB_ROLE: 'foundation_role' }, /does not have that role/],
+    ['an unknown role', { DB_ROLE: 'boss_role' }, /does not know/],
     [
       'a schema that does not exist',
       { PLATFORM_DB_SCHEMA_SUPPORT: 'suport' },
       /PLATFORM_DB_SCHEMA_SUPPORT names the schema suport/,
     ],
-    ['the other app’s schema, closed to it', { PLATFORM_DB_SCHEMA_SUPPORT: 'ext2' }, /PLATFORM_DB_SCHEMA_SUPPORT/],
+    [
+      'the schema of another app, closed to this one',
+      { PLATFORM_DB_SCHEMA_SUPPORT: 'ext2' },
+      /PLATFORM_DB_SCHEMA_SUPPORT/,
+    ],
     ['a wrong password', { DB_PASSWORD: 'wrong' }, /refuses the login/],
     ['no database of that name', { PLATFORM_DB_URL: 'missing' }, /has no database/],
     [
@@ -78,7 +82,11 @@ describe('connecting', () => {
 
   test.each([
     ['no password', (url: URL) => Object.assign(url, { password: '' }), /PLATFORM_DB_URL .*password/],
-    ['TLS that the server has not', (url: URL) => url.searchParams.set('sslmode', 'require'), /PLATFORM_DB_URL .*SSL/],
+    [
+      'TLS that the server does not offer',
+      (url: URL) => url.searchParams.set('sslmode', 'require'),
+      /PLATFORM_DB_URL .*SSL/,
+    ],
     [
       'a certificate that is missing',
       (url: URL) => url.searchParams.set('sslrootcert', '/nowhere/ca.pem'),
@@ -106,14 +114,14 @@ describe('connecting', () => {
     await expect(connect({})).rejects.toThrow(/run `aether migrate up`/);
   });
 
-  test('says that the database is out of reach', async () => {
+  test('reports that the database is out of reach', async () => {
     await expect(connect({ PLATFORM_DB_URL: 'postgres://support_app:x@127.0.0.1:1/platform' })).rejects.toThrow(
       logErrors.DatabaseUnavailable,
     );
   });
 });
 
-test('the package asks for the newest migration there is', async () => {
+test('the package requires the newest migration', async () => {
   expect(requiredMigration).toBe((await readMigrations()).length);
 });
 
@@ -129,7 +137,7 @@ describe('the environment', () => {
       'server.example:5432',
     ]);
   });
-  test('DB_USER and DB_PASSWORD are also those of the way past a pooler', () => {
+  test('DB_USER and DB_PASSWORD also apply to the URL that leads past a pooler', () => {
     const variables = { PLATFORM_DB_URL: url, PLATFORM_DB_POOLER: 'transaction', DB_USER: 'me', DB_PASSWORD: 'mine' };
     const past = { ...variables, PLATFORM_DB_LISTEN_URL: 'postgresql://server.example:5433/platform' };
     expect(readEnvironment('support', past).listenUrl).toBe('postgresql://me:mine@server.example:5433/platform');
@@ -148,7 +156,7 @@ describe('the environment', () => {
     [{ PLATFORM_DB_URL: url, PLATFORM_DB_POOL_MAX: '0' }, 'PLATFORM_DB_POOL_MAX'],
     [{ PLATFORM_DB_URL: url, PLATFORM_DB_QUERY_TIMEOUT_MS: '0' }, 'PLATFORM_DB_QUERY_TIMEOUT_MS'],
     [{ PLATFORM_DB_URL: url, PLATFORM_DB_LISTEN_URL: 'server.example:5433' }, 'PLATFORM_DB_LISTEN_URL'],
-  ])('a setting that cannot be meant is refused by name: %j', (variables, name) => {
+  ])('an impossible setting is refused by its name: %j', (variables, name) => {
     expect(() => readEnvironment('support', variables)).toThrow(name);
   });
 });
@@ -162,12 +170,12 @@ describe('coalescing', () => {
     });
     return { asked, lookup };
   };
-  test('lookups of one tick share one query, each key asked once, each caller answered', async () => {
+  test('asks for each key of one tick once, in one query, and answers every caller', async () => {
     const { asked, lookup } = counting();
     expect(await Promise.all([1, 2, 1, -1].map(lookup))).toEqual(['value 1', 'value 2', 'value 1', null]);
     expect(asked).toEqual([[1, 2, -1]]);
   });
-  test('callers who ask for the same key in the same tick each get a copy of their own', async () => {
+  test('gives each of the callers who ask for the same key in one tick a copy of their own', async () => {
     const asked = Symbol('asked');
     let given: object = {};
     const lookup = coalesce(async () => {
@@ -180,13 +188,13 @@ describe('coalescing', () => {
     expect(new Set([first, second, third]).size).toBe(3);
     expect(await lookup(asked)).toBe(given);
   });
-  test('nothing is remembered: a later lookup asks again', async () => {
+  test('remembers nothing: a later lookup asks again', async () => {
     const { asked, lookup } = counting();
     await lookup(1);
     await lookup(1);
     expect(asked).toEqual([[1], [1]]);
   });
-  test('a failed query fails its callers and nobody after them', async () => {
+  test('passes the failure of a query to its callers and to no later caller', async () => {
     let fail = true;
     const lookup = coalesce(async (keys: number[]) => {
       if (fail) throw new Error('cut');

@@ -24,7 +24,7 @@ import { type UserCalls, userCalls } from './users.ts';
  */
 export const requiredMigration = 6;
 
-/** A database that takes longer to answer a question about itself is out of reach. */
+/** A database that does not answer the connection check within this time counts as out of reach. */
 const checkTimeoutMs = 3_000;
 
 export type PlatformDb = Connection<App> &
@@ -35,21 +35,21 @@ export type PlatformDb = Connection<App> &
   PhoneCalls &
   TierCalls &
   ContextCalls & {
-    /** What happens in the platform: publish, subscribe, follow. */
+    /** The events of the platform: publish, subscribe, follow. */
     events: EventBus;
-    /** What the app's processes tell each other in passing. */
+    /** Messages between the app's processes that are not stored. */
     signals: Signals;
-    /** What the operator should mend about the server, as it was found when connecting; the app works all the same. */
+    /** Problems of the server that the operator should fix, as found when connecting. The app works nevertheless. */
     warnings: string[];
-    /** How the cache is doing; undefined when there is none. */
+    /** The state of the cache; undefined if there is none. */
     cacheState(): CacheState | undefined;
-    /** Whether the database answers, as the right app, with the migrations this package needs. @throws ConfigurationError, DatabaseUnavailable */
+    /** Checks that the database answers, knows this login as the right app, and has the migrations that this package needs. @throws ConfigurationError, DatabaseUnavailable */
     check(): Promise<void>;
   };
 
 /**
- * Connects an app to the platform database and refuses at once what would only fail later: a database out of reach, the
- * login of another app, a role it lacks, a schema or migration that is missing.
+ * Connects an app to the platform database. It refuses at once everything that would only fail later: a database out of reach, the
+ * login of another app, a role that the login lacks, a missing schema or migration.
  *
  * @param variables the settings of docs/configuration.md; by default the process's environment.
  * @throws ConfigurationError, DatabaseUnavailable
@@ -62,9 +62,9 @@ export async function connectPlatform({
 }: {
   app: App;
   variables?: Record<string, string | undefined>;
-  /** Remember customers that are looked up outside of transactions; left out, every lookup asks the database. */
+  /** Remembers customers that are looked up outside of transactions. Without it, every lookup asks the database. */
   cache?: CacheOptions;
-  /** What the app's own events carry: none of another type or another form is then published. */
+  /** The schemas of the app's own events. With them, an event of another type or form is not published. */
   payloads?: PayloadSchemas;
 }): Promise<PlatformDb> {
   const environment = readEnvironment(app, variables);
@@ -204,7 +204,7 @@ async function checkDatabase(connection: Connection<App>, { role, schema, pooler
   }
 }
 
-/** What listens tries again for ever and tells nobody: a wrong address is refused here. */
+/** Refuses a wrong address for listening. The listener itself would try again for ever and report nothing. */
 async function checkListening({ url, listenUrl }: Environment): Promise<void> {
   if (!listenUrl || listenUrl === url) return;
   const listener = new pg.Client({ connectionString: listenUrl, connectionTimeoutMillis: 5_000 });

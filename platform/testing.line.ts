@@ -3,9 +3,9 @@ import net from 'node:net';
 
 export type TestLine = {
   url: string;
-  /** From now on nothing arrives in either direction and neither end notices, as when a firewall forgets its connections. */
+  /** Makes the line silent: nothing arrives in either direction and neither end notices, as when a firewall forgets its connections. */
   silence(): void;
-  /** New connections work again; those that went silent stay so. */
+  /** New connections work again; silent connections stay silent. */
   restore(): void;
   close(): Promise<void>;
 };

@@ -8,12 +8,12 @@ type Server = { stream: net.Socket; busyWith: Client | undefined };
 type Client = { socket: net.Socket; server: Server | undefined; waiting: Buffer[] };
 
 /**
- * A transaction pooler, as PgBouncer in transaction mode is one: a client gets a server connection for one transaction,
+ * A transaction pooler like PgBouncer in transaction mode: a client gets a server connection for one transaction,
  * and the next transaction runs on another. It is harsher: it always moves on to the next server, so that anything a
  * client leaves on a connection (a prepared statement, a setting) is missed at once.
  *
  * @param url the login that every pooled connection has.
- * @param lentFor how long a client keeps its server connection.
+ * @param lentFor a client keeps its server connection for one transaction or for its whole session.
  */
 export async function startTestPooler(
   url: string,
@@ -22,7 +22,7 @@ export async function startTestPooler(
 ): Promise<TestPooler> {
   const logins = await Promise.all(Array.from({ length: serversMax }, () => connected(url)));
   const servers: Server[] = logins.map((login) => {
-    // The driver has done the handshake; from here on the bytes are ours.
+    // The driver has done the handshake; from here on this code handles the bytes.
     const { stream } = (login as unknown as { connection: { stream: net.Socket } }).connection;
     stream.removeAllListeners('data');
     stream.setNoDelay(true);
@@ -103,7 +103,7 @@ async function connected(url: string): Promise<pg.Client> {
   return client;
 }
 
-/** AuthenticationOk, ReadyForQuery (idle): who may log in is not what this pooler is about. */
+/** AuthenticationOk, ReadyForQuery (idle): this pooler lets everybody log in. */
 const welcome = Buffer.from([0x52, 0, 0, 0, 8, 0, 0, 0, 0, 0x5a, 0, 0, 0, 5, 0x49]);
 
 /** Cuts a byte stream into the protocol's messages: a type, a length that counts itself, a body. */

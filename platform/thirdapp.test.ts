@@ -4,13 +4,13 @@ import pg from 'pg';
 import { beforeAll, expect, test } from 'vitest';
 import { connectPlatform, type PlatformDb } from './platform.ts';
 
-/** A name of this run's own, because roles belong to the whole server and other runs may use it. */
+/** A name that only this run uses, because roles belong to the whole server, which other runs may share. */
 const app = `billing${process.pid}`;
 let database: TestDatabase;
 let billing: PlatformDb;
 let support: PlatformDb;
 let sql: pg.Client;
-/** One for all tests: the migrator may connect five times on the whole server. */
+/** One connection for all tests: the migrator may have five connections on the whole server. */
 let owner: pg.Client;
 
 beforeAll(async () => {
@@ -22,7 +22,7 @@ beforeAll(async () => {
   const [asAdministrator, asOwner, ...more] = blocks as [string, string, ...string[]];
   expect(more).toEqual([]);
   const admin = await database.connect('aether_admin');
-  // The same turn as a bootstrap: two statements that alter roles at once collide.
+  // Takes the lock of a bootstrap: two statements that alter roles at once collide.
   await admin.query(`select pg_advisory_lock(hashtext('aether bootstrap'))`);
   await admin.query(asAdministrator);
   owner = await database.connect('platform_migrator');
@@ -68,12 +68,12 @@ test.each([
   'select from support.sessions',
   'create table public.t ()',
   `insert into platform.apps (name, role, audience) values ('mine', 'support_role', 'crm')`,
-])('a third app cannot %s, and its own schema is open to it', async (statement) => {
+])('a third app cannot run “%s”, and its own schema is open to it', async (statement) => {
   await expect(sql.query(statement)).rejects.toMatchObject({ code: '42501' });
   await expect(sql.query(`select from ${app}.nothing`)).rejects.toMatchObject({ code: '42P01' });
 });
 
-test('a third app publishes its own events and no others, and each app sees what is for it', async () => {
+test('a third app publishes its own events and no others, and each app sees the events meant for it', async () => {
   const publish = (type: string, to: string) => sql.query('select sync.publish($1, $2, $3, $4)', [type, 'k', '{}', to]);
   await publish(`${app}.paid`, 'platform');
   await publish(`${app}.noted`, 'own');
@@ -106,13 +106,13 @@ test('a third app subscribes, and its subscription holds the log for its own eve
   expect(rows).toEqual([{ fits: true }]);
 });
 
-test('an app that is no row is refused at connect, by name', async () => {
+test('an app without a row in platform.apps is refused by name when it connects', async () => {
   const variables = { PLATFORM_DB_URL: database.url('support_app') };
   await expect(connectPlatform({ app: 'shipping', variables })).rejects.toThrow(/knows no app shipping.*third-app\.md/);
   await expect(connectPlatform({ app: 'Not an app', variables })).rejects.toThrow(/is not the name of an app/);
 });
 
-test('an app keeps its name, is not removed, and needs a role of all apps', async () => {
+test('an app cannot be renamed or removed, and its role must be a member of the role of all apps', async () => {
   await expect(owner.query(`delete from platform.apps where name = 'support'`)).rejects.toMatchObject({
     code: '23001',
   });

@@ -2,7 +2,7 @@ import { createTestDatabase } from '@aether/database/testing';
 import { expect, test } from 'vitest';
 import { connectPlatform } from './index.ts';
 
-test('support cannot give a role, and the refusal names the field and its owner', async () => {
+test('Support cannot give a user a role, and the refusal names the field and its owner', async () => {
   const database = await createTestDatabase();
   const [support, foundation] = await Promise.all(
     (['support', 'foundation'] as const).map((app) =>

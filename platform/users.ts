@@ -20,7 +20,7 @@ export type User = {
   last_signed_in: Date | null;
 };
 
-/** Who signed in, as the directory describes them. */
+/** The person who signs in, as the directory describes them. */
 export type SignIn = { subject: string; email: string; name: string; tenantId?: string; objectId?: string };
 
 const userColumns = `u.id, u.email, u.name, u.role, u.foundation_user_id, u.support_user_id, u.directory_tenant_id, u.directory_object_id,
@@ -43,7 +43,7 @@ export function userCalls(connection: Connection) {
   const coalescedById = coalesce((ids: string[]) => fetchMany(connection, ids));
 
   async function getUserById(id: string, { tx }: InTransaction = {}): Promise<User | null> {
-    if (id.includes('\0')) return null; // PostgreSQL refuses it, and with it the lookups that share the query
+    if (id.includes('\0')) return null; // PostgreSQL refuses it together with the lookups that share its query
     return tx ? ((await fetchMany(tx, [id])).get(id) ?? null) : coalescedById(id);
   }
 
@@ -63,10 +63,10 @@ export function userCalls(connection: Connection) {
   }
 
   /**
-   * The user who signs in, made at the first sign-in, with `last_signed_in` set to now. A person is found by tenant and
-   * object id before the subject, which differs between app registrations.
+   * The user who signs in, made at the first sign-in, with `last_signed_in` set to now. A person is looked up by tenant
+   * and object id first, then by the subject, which differs between app registrations.
    *
-   * @throws InvalidField; AlreadyExists when the subject is another directory account's.
+   * @throws InvalidField; AlreadyExists if another directory account has the subject.
    */
   async function signInUser({ subject, email, name, tenantId, objectId }: SignIn, write: Write = {}): Promise<User> {
     return connection.within(write, async (tx) => {
