@@ -19,7 +19,7 @@ beforeAll(async () => {
   deals = [await make(1), await make(2), await make(3), await make(4)];
 });
 
-/** The pages from a cursor on, each of one. */
+/** Reads the pages from a cursor on, with one row each. */
 async function readFrom(path: string, of: string, from: string | null): Promise<string[]> {
   const names: string[] = [];
   let cursor = from;
@@ -32,8 +32,8 @@ async function readFrom(path: string, of: string, from: string | null): Promise<
 }
 const firstOf = async (path: string) => (await app.call('GET', `${path}&limit=1`)).body;
 
-describe('a list goes on where it was', () => {
-  test('when the last one shown is renamed', async () => {
+describe('a list continues after its last shown row', () => {
+  test('if that row is renamed', async () => {
     const { customers, next_cursor } = await firstOf('/api/customers?sort=name');
     await app.foundation.updateCustomer(customers[0].id, { name: 'Zed' });
     expect(await readFrom('/api/customers?sort=name', 'customers', next_cursor)).toEqual([
@@ -45,14 +45,14 @@ describe('a list goes on where it was', () => {
     await app.foundation.updateCustomer(customers[0].id, { name: 'Adalbert' });
   });
 
-  test('when the last one shown gets another amount', async () => {
+  test('if that row gets another amount', async () => {
     const { next_cursor } = await firstOf('/api/deals?sort=amount');
     await app.call('PATCH', `/api/deals/${deals[0]?.id}`, { amount: 1_000 });
     const rest = await readFrom('/api/deals?sort=amount', 'deals', next_cursor);
     expect(rest).toEqual(['Worth 2', 'Worth 3', 'Worth 4', 'Worth 1']);
   });
 
-  test('when the last one shown leaves the company', async () => {
+  test('if that customer leaves the company', async () => {
     const { customers, next_cursor } = await firstOf('/api/customers?sort=company');
     await app.foundation.updateCustomer(customers[0].id, { company_id: null });
     const rest = await readFrom('/api/customers?sort=company', 'customers', next_cursor);
@@ -62,7 +62,7 @@ describe('a list goes on where it was', () => {
 });
 
 describe('a cursor', () => {
-  test('shows nobody’s name, address or company', async () => {
+  test('reveals no name, address or company', async () => {
     for (const sort of ['name', 'email', 'company']) {
       const { customers, next_cursor } = await firstOf(`/api/customers?sort=${sort}`);
       const { id, name, email, company } = customers[0];
@@ -71,7 +71,7 @@ describe('a cursor', () => {
     }
   });
 
-  test('is opened by another server of the same database', async () => {
+  test('works on another server of the same database', async () => {
     const log = createLog('test');
     log.level = 'silent';
     const variables = { PLATFORM_DB_URL: app.database.url('foundation_app'), ...app.issuer.variables };
@@ -108,7 +108,7 @@ describe('a cursor', () => {
     expect((await app.call('GET', `/api/customers?sort=name&cursor=${cursor}`)).status).toBe(200);
   });
 
-  test('of a timeline leads on in that customer’s alone, and is not made by hand', async () => {
+  test('of a timeline works only for that customer, and cannot be made by hand', async () => {
     const { customers } = (await app.call('GET', '/api/customers?sort=name&limit=2')).body;
     const [path, other] = customers.map(({ id }: Row) => `/api/customers/${id}/timeline`);
     for (const description of ['One', 'Two'])
@@ -129,7 +129,7 @@ describe('a cursor', () => {
     expect(body.entries).toMatchObject([{ description: 'One' }]);
   });
 
-  test('carries the longest name there may be', async () => {
+  test('can hold the longest possible name', async () => {
     for (const last of ['x', 'y']) await app.call('POST', '/api/companies', { name: `${'🜁'.repeat(199)}${last}` });
     const found = await readFrom(`/api/companies?search=${encodeURIComponent('🜁🜁🜁')}`, 'companies', '');
     expect(found.map((name) => name.slice(-1))).toEqual(['x', 'y']);

@@ -4,23 +4,23 @@ import type { Queryable } from '@aether/platform';
 import type { Place } from './keyset.ts';
 
 /*
- * A cursor says where a page ended: by what its last row was sorted, and its id. That may be somebody's name or address, and a cursor
- * stands in addresses, which are logged and shared: so it is sealed. The key is in the database, because every server of Foundation
- * must open what any of them sealed, also after a restart.
+ * A cursor marks the end of a page: the sort value and the id of its last row. The value may be a person's name or address, and cursors are
+ * parts of URLs, which are logged and shared. So a cursor is sealed. The key is in the database, because every server of Foundation must
+ * open the cursors of all others, also after a restart.
  */
 
 const algorithm = 'aes-256-gcm';
 const [nonceBytes, tagBytes] = [12, 16];
-/** A name of 200 characters, each of 4 bytes, and what sealing adds. */
+/** Enough for a name of 200 characters with 4 bytes each and the overhead of the seal. */
 const charactersMax = 2_048;
 
-/** A cursor in a query; `open` says where it leads. */
+/** A cursor in a query; `open` returns its place. */
 export const sealedCursor = () => z.string().openapi({ maxLength: charactersMax });
 
 /**
  * The cursors of one database.
  *
- * @returns `open` and `cut` take the name of the list in its order, `customers name asc`: a cursor leads on in no other.
+ * @returns `open` and `cut` take the name of the list with its order, such as `customers name asc`. A cursor works only for that.
  */
 export function cursorsOf(db: Queryable) {
   let asked: Promise<Buffer> | undefined;
@@ -48,7 +48,7 @@ export function cursorsOf(db: Queryable) {
       ]);
     },
 
-    /** Makes a page of rows of which one more was asked for than it may hold: that one only tells that there is a next page. */
+    /** Makes a page of rows. The caller reads one row more than the page may hold; that row only shows that there is a next page. */
     async cut<Row extends { place: Place }>(
       list: string,
       rows: Row[],

@@ -55,7 +55,7 @@ const newCustomer = (name: string) =>
   app.foundation.createCustomer({ name, email: `${name.toLowerCase()}@example.com` });
 
 describe('the live stream', () => {
-  test('begins with a sign of life, and tells what happens as it happens', async () => {
+  test('begins with a sign of life, and sends events as they happen', async () => {
     const stream = await listen(`${app.url}/api/events?types=customer.created`);
     expect(stream.headers.get('content-type')).toMatch(/^text\/event-stream/);
     expect(await stream.next()).toEqual({ comment: 'open', id: expect.stringMatching(/^\d+\.\d+$/) });
@@ -71,7 +71,7 @@ describe('the live stream', () => {
     stream.close();
   });
 
-  test('goes on from the last message one has, without a gap and without a repetition', async () => {
+  test('goes on after the client’s last message, without a gap or a repetition', async () => {
     const url = `${app.url}/api/events?types=customer.created`;
     const first = await listen(url);
     await first.next();
@@ -88,7 +88,7 @@ describe('the live stream', () => {
     second.close();
   });
 
-  test('has a place to come back to before anything has happened', async () => {
+  test('gives the client a place to return to before anything has happened', async () => {
     const url = `${app.url}/api/events?types=customer.created`;
     const cut = await listen(url);
     const opened = await cut.next();
@@ -99,7 +99,7 @@ describe('the live stream', () => {
     back.close();
   });
 
-  test('says so when the place to go on from is no more', async () => {
+  test('reports that the place to go on from no longer exists', async () => {
     const stream = await listen(`${app.url}/api/events`, { 'Last-Event-ID': '999999.1' });
     expect(await stream.nextEvent()).toMatchObject({ event: 'reset' });
     stream.close();
@@ -121,12 +121,15 @@ describe('the live stream', () => {
     ['?types=Nonsense', {}, 'types'],
     ['?kinds=customer.created', {}, 'kinds'],
     ['', { 'Last-Event-ID': 'yesterday' }, 'Last-Event-ID'],
-  ])('%s %j is refused, naming the field', async (query, headers, field) => {
-    const answer = await app.call('GET', `/api/events${query}`, undefined, headers as Record<string, string>);
-    expect(answer).toMatchObject({ status: 422, body: { errors: [{ field }] } });
-  });
+  ])(
+    'with the query “%s” and the headers %j is refused, and the refusal names the field',
+    async (query, headers, field) => {
+      const answer = await app.call('GET', `/api/events${query}`, undefined, headers as Record<string, string>);
+      expect(answer).toMatchObject({ status: 422, body: { errors: [{ field }] } });
+    },
+  );
 
-  test('ends at once when the server closes, and the server need not wait for it', async () => {
+  test('ends at once when the server closes, so that the server need not wait for it', async () => {
     const log = createLog('test');
     log.level = 'silent';
     const server = await startFoundation({
@@ -147,7 +150,7 @@ describe('the live stream', () => {
   });
 });
 
-test('a customer whom a chat made has Foundation’s number as soon as the event has come', async () => {
+test('a customer that a chat made gets Foundation’s number when its event arrives', async () => {
   const { customer } = await app.support.findOrCreateCustomer({ email: 'chat.born@example.com', name: 'Chat Born' });
   expect(customer.crm_id).toBeNull();
   await expect

@@ -2,7 +2,7 @@ import { findFaults, findGaps } from '@aether/http/testing.hostile';
 import { expect, test } from 'vitest';
 import { startTestFoundation } from './testing.ts';
 
-test('no input brings about a 5xx, an answer that is no JSON, words of the database, or a status that is not listed', {
+test('no input causes a 5xx, an answer that is no JSON, an error text of the database, or a status that is not listed', {
   timeout: 60_000,
 }, async () => {
   const app = await startTestFoundation();
@@ -24,7 +24,7 @@ test('no input brings about a 5xx, an answer that is no JSON, words of the datab
   expect(faults).toEqual([]);
 });
 
-test('the OpenAPI document lists what is refused before a route is reached, and says how to get in', async () => {
+test('the OpenAPI document lists the refusals that come before a route, and describes how to sign in', async () => {
   const app = await startTestFoundation();
   expect(await findGaps(app.url)).toEqual([]);
 });

@@ -30,7 +30,7 @@ beforeAll(async () => {
   });
 });
 
-/** All pages of two. */
+/** Reads all pages, with two rows each. */
 async function readAll(path: string, of: string): Promise<Row[]> {
   const rows: Row[] = [];
   let cursor: string | null = '';
@@ -66,11 +66,11 @@ describe('the list of customers', () => {
     ['app=foundation&sort=company', ['Ada', 'Bob', 'Zoe', 'Mia']],
     ['no_manager=true&sort=company', ['Bob', 'Mia', 'Chatty']],
     ['manager=jonas&tier=standard&sort=updated', ['Ada']],
-  ])('?%s shows everybody of that kind once, in that order, page by page', async (query, expected) => {
+  ])('?%s shows each matching customer once, in that order, page by page', async (query, expected) => {
     expect(await names(query)).toEqual(expected);
   });
 
-  test('by tier and by company has those without one at the end', async () => {
+  test('by tier or company ends with the customers without one', async () => {
     const tiers = (await readAll('/api/customers?sort=tier', 'customers')).map((row) => row.account_tier);
     expect(tiers).toEqual(['premium', 'premium', 'standard', null, null]);
     const companies = (await readAll('/api/customers?sort=company', 'customers')).map(
@@ -79,12 +79,12 @@ describe('the list of customers', () => {
     expect(companies).toEqual(['Alder Foods', 'Alder Foods', 'Birch Energy', null, null]);
   });
 
-  test('that very many fit are not counted: the page says how many it shows, and that there are more', async () => {
+  test('does not count very many matches: the page says how many it shows, and that there are more', async () => {
     const { body } = await app.call('GET', '/api/customers?search=list.example&limit=2');
     expect(body).toMatchObject({ total: 2, total_is_more: true });
   });
 
-  test('says how many there are, and who looks after each', async () => {
+  test('says how many customers there are, and who manages each', async () => {
     const { body } = await app.call('GET', '/api/customers?sort=name&limit=1');
     expect(body).toMatchObject({ total: 5, total_is_more: false });
     expect(body.customers[0]).toMatchObject({
@@ -95,7 +95,7 @@ describe('the list of customers', () => {
 });
 
 describe('companies', () => {
-  test('are found by name and domain, with how many customers and open deals they have', async () => {
+  test('are found by name and domain, with the numbers of their customers and open deals', async () => {
     const { body } = await app.call('GET', '/api/companies?search=alder');
     expect(body.companies).toMatchObject([{ name: 'Alder Foods', customers: 2, open_deals: 0 }]);
     expect((await readAll('/api/companies?sort=name&dir=desc', 'companies')).map((row) => row.name)).toEqual([
@@ -106,7 +106,7 @@ describe('companies', () => {
     expect((await app.call('GET', '/api/companies?search=%25')).body.companies).toEqual([]);
   });
 
-  test('have a domain however it is spelt; what is none is refused by name', async () => {
+  test('have a canonical domain; a text that is no domain is refused and the field named', async () => {
     const made = await app.call('POST', '/api/companies', { name: 'Mühle', domain: ' Mühle.Example. ' });
     expect(made).toMatchObject({ status: 201, body: { domain: 'xn--mhle-0ra.example' } });
     for (const domain of ['10.0.0.1', 'a.--', 'muehle', 'mühle .example']) {
@@ -115,7 +115,7 @@ describe('companies', () => {
     }
   });
 
-  test('are changed with a version, and keep their contacts', async () => {
+  test('change only at the expected version, and keep their contacts', async () => {
     const [company] = (await app.call('GET', '/api/companies?search=birch')).body.companies;
     const path = `/api/companies/${company.id}`;
     const changed = await app.call('PATCH', path, { name: 'Birch Power', expected_version: company.version });
@@ -202,7 +202,7 @@ describe('a name is found', () => {
     expect(list.body.customers.map((row: Row) => row.name)).toEqual(expected);
   });
 
-  test('as are companies and deals', async () => {
+  test('also of companies and deals', async () => {
     const { body } = await app.call('GET', '/api/search?q=creme');
     expect(body.deals).toMatchObject([{ name: 'Crème brûlée' }]);
     expect((await app.call('GET', '/api/search?q=ozgur')).body.deals).toHaveLength(1);
@@ -212,7 +212,7 @@ describe('a name is found', () => {
 });
 
 describe('saved views', () => {
-  test('are one’s own until they are shared, and only their owner or an administrator changes them', async () => {
+  test('belong to one person until they are shared, and only their owner or an administrator changes them', async () => {
     const jonas = app.callAs('jonas');
     const mine = (await app.call('POST', '/api/views', { page: 'customers', name: 'Premium', query: 'tier=premium' }))
       .body;
@@ -233,7 +233,7 @@ describe('saved views', () => {
 });
 
 describe('users', () => {
-  test('are seen by all staff; the role is given and taken by administrators, and the last one stays', async () => {
+  test('are visible to all staff; administrators give and take the role, and the last administrator keeps it', async () => {
     expect((await app.call('GET', '/api/users')).body.users).toContainEqual(
       expect.objectContaining({ id: 'maya', role: 'user' }),
     );

@@ -12,7 +12,7 @@ const search = createStaffRoute({
   method: 'get',
   path: '/api/search',
   right: 'person',
-  summary: 'A few customers, companies and deals, as one types',
+  summary: 'A few customers, companies and deals for a text that is being typed',
   request: { query: object({ q: line({ charactersMax: 200 }) }) },
   responses: {
     200: {

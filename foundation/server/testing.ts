@@ -8,14 +8,14 @@ import { startFoundation } from './index.ts';
 export type TestFoundation = SignedCalls & {
   url: string;
   database: TestDatabase;
-  /** Who signs the tokens; `variables` for another server that takes them. */
+  /** The issuer that signs the tokens; `variables` are the settings of another server that accepts them. */
   issuer: TestIssuer;
-  /** The same database as both apps see it. */
+  /** The same database with the eyes of each app. */
   foundation: PlatformDb;
   support: PlatformDb;
 };
 
-/** Foundation on a database of this file's own, with one pipeline (Qualified, Proposal, Won, Lost) and one user, `maya`, as whom `call` calls. */
+/** Foundation on a database of this file's own, with one pipeline (Qualified, Proposal, Won, Lost) and one user, `maya`, who is the caller of `call`. */
 export async function startTestFoundation(): Promise<TestFoundation> {
   const database = await createTestDatabase();
   const log = createLog('test');

@@ -27,8 +27,8 @@ const moment = () => z.string().openapi({ format: 'date-time' });
 const head = {
   id: z.string().openapi({ format: 'uuid' }),
   occurred_at: moment(),
-  app: z.string().openapi({ example: 'support', description: 'Which app did it.' }),
-  actor: named.nullable().openapi({ description: 'Who did it, if the app said so.' }),
+  app: z.string().openapi({ example: 'support', description: 'The app that did it.' }),
+  actor: named.nullable().openapi({ description: 'The user who did it, if the app named one.' }),
 };
 const ActivityEntrySchema = z
   .object({
@@ -44,8 +44,8 @@ const ActivityEntrySchema = z
   .openapi('Activity');
 const changes = z.array(
   z.object({
-    field: z.string().openapi({ description: 'Of the organisation’s own fields `custom.<key>`.' }),
-    label: z.string().optional().openapi({ description: 'What such a field was called then.' }),
+    field: z.string().openapi({ description: 'For one of the organisation’s own fields `custom.<key>`.' }),
+    label: z.string().optional().openapi({ description: 'The label of such a field at that time.' }),
     old: z.any(),
     new: z.any(),
   }),
@@ -97,12 +97,12 @@ const timeline = createStaffRoute({
   method: 'get',
   path: '/api/customers/{id}/timeline',
   right: 'activities.read',
-  summary: 'What happened to a customer, newest first: activities of both apps, changes of deals and fields',
+  summary: 'The timeline of a customer, newest first: activities of both apps, changes of deals and fields',
   request: {
     params: customerKey,
     query: object({
       kind: kinds.optional(),
-      type: types.optional().openapi({ description: 'Of activities, which are then all that comes.' }),
+      type: types.optional().openapi({ description: 'Types of activities. With it, the answer has only activities.' }),
       deal: bigintIdText()
         .optional()
         .openapi({ description: 'Id of a deal: its changes, and the activities that belong to it.' }),
@@ -142,7 +142,8 @@ const add = createStaffRoute({
         due_at: time().optional(),
         deal_id: bigintId().optional(),
         client_id: clientId().optional().openapi({
-          description: 'A retry with the same client_id adds nothing. Something else with the same one is refused.',
+          description:
+            'A retry with the same client_id adds nothing. A different activity with the same client_id is refused.',
         }),
       }).openapi('NewActivity'),
     ),
@@ -157,7 +158,7 @@ const change = createStaffRoute({
   method: 'patch',
   path: '/api/activities/{id}',
   right: 'activities.write',
-  summary: 'Change what Foundation wrote: its text, when a task is due, whether it is done',
+  summary: 'Change an activity that a person wrote in Foundation: its text, the due date of a task, whether it is done',
   request: {
     params: object({ id: uuid() }),
     body: jsonBody(
@@ -169,7 +170,10 @@ const change = createStaffRoute({
     ),
   },
   responses: {
-    200: { description: 'As it is now.', content: { 'application/json': { schema: ActivityEntrySchema } } },
+    200: {
+      description: 'The activity after the change.',
+      content: { 'application/json': { schema: ActivityEntrySchema } },
+    },
     ...problems(400, 404, 422),
   },
 });
@@ -178,7 +182,7 @@ const tasks = createStaffRoute({
   method: 'get',
   path: '/api/activities',
   right: 'activities.read',
-  summary: 'Tasks, by when they are due',
+  summary: 'Tasks by due date',
   request: {
     query: object({
       mine: yes.optional(),

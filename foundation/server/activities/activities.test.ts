@@ -52,7 +52,7 @@ describe('the timeline', () => {
     expect(await readAll(customer, '&app=support&type=call')).toEqual([]);
   });
 
-  test('is reached by the number of the customer as well', async () => {
+  test('is found by the number of the customer as well', async () => {
     const { body } = await app.call('GET', `/api/customers/${customer.crm_id}/timeline`);
     expect(body.entries).toHaveLength(4);
     expect(body.entries[2]).toMatchObject({ type: 'support_chat', app: 'support', deal_id: null, actor: null });
@@ -70,7 +70,7 @@ describe('the timeline', () => {
     expect(seen).toHaveLength(21);
   });
 
-  test('of nobody is 404; of a customer without entries it is empty', async () => {
+  test('of an unknown customer is 404; of a customer without entries it is empty', async () => {
     expect((await app.call('GET', '/api/customers/019a2b3c-4d5e-7f60-8a9b-0c1d2e3f4a5b/timeline')).status).toBe(404);
     const { body } = await app.call('GET', `/api/customers/${(await newCustomer()).id}/timeline`);
     expect(body).toEqual({ entries: [], next_cursor: null });
@@ -85,7 +85,7 @@ describe('the timeline', () => {
 });
 
 describe('adding an activity', () => {
-  test('keeps who did it', async () => {
+  test('records the person who did it', async () => {
     const who = await newCustomer();
     const added = await app.call('POST', `/api/customers/${who.id}/activities`, {
       type: 'task',
@@ -109,7 +109,7 @@ describe('adding an activity', () => {
     expect(added).toMatchObject({ status: 201, body: { occurred_at: '2025-12-31T01:00:00.000Z' } });
   });
 
-  test('twice with one client_id adds one, also when it was edited meanwhile', async () => {
+  test('twice with one client_id adds one, also if it was edited meanwhile', async () => {
     const who = await newCustomer();
     const send = () =>
       app.call('POST', `/api/customers/${who.id}/activities`, { type: 'note', description: 'once', client_id: 'abc' });
@@ -157,7 +157,7 @@ describe('adding an activity', () => {
     [{ type: 'note', description: 'x', occurred_at: '0001-01-01T00:00:00+10:00' }, 'occurred_at'],
     [{ type: 'note', description: 'x', deal_id: 999_999 }, 'deal_id'],
     [{ type: 'note', description: 'x', created_by_app: 'support' }, 'created_by_app'],
-  ])('%j is refused, naming %s', async (body, field) => {
+  ])('with %j is refused, and the refusal names %s', async (body, field) => {
     const answer = await app.call('POST', `/api/customers/${(await newCustomer()).id}/activities`, body);
     expect(answer.status).toBe(422);
     expect(answer.body.errors.map((error: { field: string }) => error.field)).toEqual([field]);

@@ -33,7 +33,7 @@ export type NewActivity = {
   occurred_at?: string;
   due_at?: string;
   deal_id?: number;
-  /** Names the cause: the same cause adds one activity. */
+  /** The name of the cause. The same cause adds only one activity. */
   idempotency_key?: string;
 };
 
@@ -43,9 +43,10 @@ export const activityColumns = `a.id, a.type, a.description, a.metadata, a.occur
   a.created_by, u.name as created_by_name`;
 
 /**
- * Adds to the timeline as Foundation. An activity with a known cause and a repeated attempt add nothing and return the first.
+ * Adds an activity to the timeline as Foundation. An activity with a known cause or from a repeated attempt is not added; the call returns
+ * the first one.
  *
- * @throws ClientIdReused; ReferenceNotFound when the deal is not one of this customer's, nor of one who was merged into it.
+ * @throws ClientIdReused; ReferenceNotFound if the deal belongs neither to this customer nor to a customer who was merged into it.
  */
 export async function addActivity(tx: Transaction, activity: NewActivity, attempt?: Attempt): Promise<Activity> {
   const { customer_id, type, description, metadata = {}, occurred_at, due_at, deal_id } = activity;
@@ -91,10 +92,10 @@ export function toActivity({ created_by, created_by_name, ...row }: ActivityRow)
   };
 }
 
-/** What people write; the rest is written by the apps, and stays as it is. */
+/** The types that people write. The apps write the other types, which never change. */
 export const typedByPeople = ['call', 'email', 'meeting', 'note', 'task'] as const;
 
-/** Ask whoever wrote it, or an administrator. */
+/** Another person wrote the activity: its author or an administrator can change it. */
 export class NotYours extends PlatformError {
   constructor() {
     super('not-yours', 403, 'Only who wrote this, or an administrator, may change what it says. Add a note instead.');
@@ -102,10 +103,10 @@ export class NotYours extends PlatformError {
 }
 
 /**
- * Changes what a person wrote in Foundation: the text, by its author or an administrator; when a task is due and whether it is done, by
- * everybody.
+ * Changes an activity that a person wrote in Foundation. Its author and administrators change the text; everybody changes the due date
+ * of a task and whether it is done.
  *
- * @throws NotFound, also for what an app wrote, which stays as it is; NotYours
+ * @throws NotFound, also for an activity that an app wrote; NotYours
  */
 export async function updateActivity(
   tx: Transaction,
@@ -142,7 +143,7 @@ const byDueTime = { by: `coalesce(a.due_at, 'infinity')`, type: 'timestamptz', i
 
 export type TaskFilters = { person?: string; openOnly: boolean; customerId?: string; dueBefore?: string };
 
-/** Tasks by when they are due, those without a date last. @param filters.person who wrote them */
+/** Lists tasks by their due date, those without a date last. @param filters.person the author */
 export async function listTasks(
   on: Queryable,
   { person, openOnly, customerId, dueBefore, after, limit }: TaskFilters & { after?: Place; limit: number },

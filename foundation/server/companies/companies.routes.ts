@@ -54,7 +54,11 @@ const contactFields = {
   customer_id: uuid().nullable(),
 };
 const expectedVersion = () =>
-  z.int().positive().optional().openapi({ description: 'Refuse when somebody has changed it since.' });
+  z
+    .int()
+    .positive()
+    .optional()
+    .openapi({ description: 'The request is refused if somebody has changed the record since this version.' });
 const json = <Schema extends z.ZodType>(description: string, schema: Schema) => ({
   description,
   content: { 'application/json': { schema } },
@@ -134,7 +138,7 @@ const contacts = createStaffRoute({
   method: 'get',
   path: '/api/companies/{id}/contacts',
   right: 'companies.read',
-  summary: 'Who has which role there, by name',
+  summary: 'The people of a company and their roles, by name',
   request: {
     params: key,
     query: object({ cursor: sealedCursor().optional(), limit: pageSize({ max: 200, default: 100 }) }),

@@ -11,7 +11,7 @@ export type CompanyRecord = {
   open_deals: number;
 };
 
-/** Each as its index has it. */
+/** Each expression is the one of its index. */
 export const companyOrders = {
   name: { by: 'o.name', type: 'text' },
   created: { by: 'o.id', type: 'uuid' },
@@ -22,7 +22,7 @@ export type CompanyOrder = keyof typeof companyOrders;
 const counts = `(select count(*)::integer from platform.customers c where c.company_id = o.id and c.merged_into is null and c.erased_at is null) as customers,
   (select count(*)::integer from crm.deals d where d.company_id = o.id and d.status = 'open') as open_deals`;
 
-/** Companies whose name or domain holds every word of `search`. */
+/** Finds companies whose name or domain contains every word of `search`. */
 export async function listCompanies(
   on: Queryable,
   {

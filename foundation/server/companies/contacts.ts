@@ -32,7 +32,7 @@ const contactColumnsWritten = [...contactFields, 'phone_key', 'phone_extension']
 const contactColumns = `t.id, t.company_id, t.customer_id, t.name, t.title, t.email, t.phone, t.phone_key, t.phone_extension,
   t.version, t.created_at, t.updated_at`;
 
-/** By name. */
+/** Lists them by name. */
 export async function listContacts(
   on: Queryable,
   companyId: string,

@@ -8,19 +8,19 @@ const expected_version = z
   .int()
   .positive()
   .optional()
-  .openapi({ description: 'Refuse when somebody has changed the customer since.' });
+  .openapi({ description: 'The request is refused if somebody has changed the customer since this version.' });
 const VersionedSchema = object({ expected_version }).openapi('AddressChange');
 
 const ChangedSchema = z
   .object({
     customer_id: z.string().openapi({ format: 'uuid' }),
-    address_id: z.string().openapi({ format: 'uuid', description: 'Of the address that the change was about.' }),
-    version: z.int().openapi({ description: 'Of the customer, after the change.' }),
+    address_id: z.string().openapi({ format: 'uuid', description: 'The id of the address that the change was about.' }),
+    version: z.int().openapi({ description: 'The version of the customer after the change.' }),
     addresses: z.array(AddressSchema),
   })
   .openapi('ChangedAddresses');
 const answer = {
-  description: 'All addresses as they are now.',
+  description: 'All addresses after the change.',
   content: { 'application/json': { schema: ChangedSchema } },
 };
 
@@ -29,7 +29,8 @@ const add = createStaffRoute({
   path: '/api/customers/{id}/addresses',
   right: 'customers.write',
   summary: 'Add an address to a customer',
-  description: 'It is unverified: nobody has proven it. An address that the customer has already stays as it is.',
+  description:
+    'It is unverified, because nobody has proven it. An address that the customer has already stays as it is.',
   request: {
     params: customerKey,
     body: jsonBody(object({ email: line({ charactersMax: 1_000 }), expected_version }).openapi('NewAddress')),
@@ -42,7 +43,7 @@ const makePrimary = createStaffRoute({
   path: '/api/customers/{id}/addresses/{address}/primary',
   right: 'customers.write',
   summary: 'Make an address the primary one',
-  description: 'The one that was primary stays with the customer as another address.',
+  description: 'The former primary address stays with the customer as another address.',
   request: { params: addressKey, body: jsonBody(VersionedSchema) },
   responses: { 200: answer, ...problems(400, 404, 409, 410, 422) },
 });
@@ -52,7 +53,7 @@ const remove = createStaffRoute({
   path: '/api/customers/{id}/addresses/{address}',
   right: 'customers.write',
   summary: 'Take an address away from a customer',
-  description: 'It is free then, so that another customer can have it. The primary address stays.',
+  description: 'Another customer can have it then. The primary address cannot be removed.',
   request: {
     params: addressKey,
     query: object({ expected_version: z.coerce.number().int().positive().optional().openapi({ type: 'integer' }) }),
@@ -65,7 +66,8 @@ const restore = createStaffRoute({
   path: '/api/customers/{id}/addresses/{address}/restore',
   right: 'customers.write',
   summary: 'Give an address back that was taken away',
-  description: 'As it was, verified or not. Refused when another customer has it by now.',
+  description:
+    'It is verified again if it was before. The request is refused if another customer has the address by now.',
   request: { params: addressKey, body: jsonBody(VersionedSchema) },
   responses: { 200: answer, ...problems(400, 404, 409, 410, 422) },
 });

@@ -17,7 +17,7 @@ const remove = (id: string, address: string, query = '') =>
 const add = async (id: string, email = newEmail()) => (await post(id, '', { email })).body;
 
 describe('the addresses of a customer', () => {
-  test('are shown with the customer, each with who added it and whether it is verified', async () => {
+  test('are shown with the customer, each with the person who added it and whether it is verified', async () => {
     const [customer, email] = [await create(), newEmail()];
     const added = await post(customer.id, '', { email, expected_version: 1 });
     expect(added).toMatchObject({ status: 201, body: { customer_id: customer.id, version: 2 } });
@@ -34,7 +34,7 @@ describe('the addresses of a customer', () => {
     ]);
   });
 
-  test('are changed by the number of the customer as well: made primary, removed, given back', async () => {
+  test('can be made primary, removed and given back, also by the number of the customer', async () => {
     const [customer, email] = [await create(), newEmail()];
     const number = String(customer.crm_id);
     const { address_id } = await add(number, email);
@@ -48,7 +48,7 @@ describe('the addresses of a customer', () => {
     expect((await read(number)).addresses[1]).toEqual(former);
   });
 
-  test('that was removed finds another customer, once it is theirs', async () => {
+  test('that were removed find another customer once that customer has them', async () => {
     const [customer, email] = [await create(), newEmail()];
     const { address_id } = await add(customer.id, email);
     const refused = await app.call('POST', '/api/customers', { name: 'Real', email });
@@ -64,7 +64,7 @@ describe('the addresses of a customer', () => {
     });
   });
 
-  test('are refused with a reason: another’s, none, the primary one, an unknown one, an old version', async () => {
+  test('are refused with a reason: another customer’s address, an invalid one, removing the primary one, an unknown one, an old version', async () => {
     const [customer, other] = [await create(), await create()];
     const { address_id } = await add(other.id);
     const [primary] = (await read(customer.id)).addresses;
@@ -104,14 +104,14 @@ describe('a corrected e-mail', () => {
     expect((await app.call('POST', '/api/customers', { name: 'Real', email: second })).status).toBe(201);
   });
 
-  test('is refused with another wish for the former address', async () => {
+  test('is refused with an unknown choice for the former address', async () => {
     const customer = await create();
     const answer = await correct(customer.id, { email: newEmail(), former_address: 'forget' });
     expect(answer).toMatchObject({ status: 422, body: { errors: [{ field: 'former_address' }] } });
   });
 });
 
-test('a customer who lost an address to its proven owner shows whom to compare with', async () => {
+test('a customer who lost an address to its proven owner shows the customer to compare with', async () => {
   const [customer, email] = [await create(), newEmail()];
   await add(customer.id, email);
   const { customer: proven } = await app.support.proveAddress({ email, name: 'Grace' });

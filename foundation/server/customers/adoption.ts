@@ -1,6 +1,6 @@
 import { CustomerErased, type PlatformDb, type Subscription } from '@aether/platform';
 
-/** Gives each customer whom a chat made Foundation's number as well, as soon as the event comes. A repetition changes nothing. */
+/** Gives each customer that a chat made Foundation's number, as soon as the event comes. A repetition changes nothing. */
 export function adoptChatCustomers(db: PlatformDb, onError: (error: unknown) => void): Subscription {
   return db.events.subscribe(
     'customer.created',

@@ -7,12 +7,12 @@ const get = createStaffRoute({
   method: 'get',
   path: '/api/customers/{id}/context',
   right: 'context.read',
-  summary: 'What another app may know of a customer: sums and names of the CRM, and what was done last',
-  description: 'It says that something was done, by whom and when, but not what was written.',
+  summary: 'The CRM’s knowledge about a customer that another app may see: sums, names and the last activities',
+  description: 'It says who did something and when, but not what they wrote.',
   request: { params: object({ id: uuid() }) },
   responses: {
     200: {
-      description: 'As it is now. The id of a merged customer finds the one that goes on for it.',
+      description: 'The present context. The id of a merged customer finds the survivor.',
       content: {
         'application/json': {
           schema: z
@@ -38,7 +38,7 @@ const get = createStaffRoute({
   },
 });
 
-/** Adds the one route that Support's own token opens, when the apps do not share a database. */
+/** Adds the one route that Support's own token opens if the apps do not share a database. */
 export function addContextRoutes(app: App, db: PlatformDb): void {
   app.openapi(get, async (c) => {
     const found = await db.getCustomerContextById(c.req.valid('param').id);

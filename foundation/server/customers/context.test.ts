@@ -17,7 +17,7 @@ beforeAll(async () => {
   await app.call('POST', `/api/customers/${customerId}/activities`, { type: 'note', description: 'Wants a discount' });
 });
 
-test('the context has sums, names and what was done last, but nothing that was written', async () => {
+test('the context has sums, names and the last activities, but no text that a person wrote', async () => {
   const { status, body } = await app.callWith('context.read')('GET', contextPath);
   expect(status).toBe(200);
   expect(body).toEqual({

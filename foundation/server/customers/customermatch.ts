@@ -1,11 +1,11 @@
 import { type App, canonicaliseEmail, foldDigits, type PlatformDb, type Queryable } from '@aether/platform';
 import { collectValues, comparedWordsMax, likePattern, matchWord, type Parameter, wordsOf } from '../keyset.ts';
 
-/** What a list shows, all of it optional. Times as ISO 8601. */
+/** The filters of a list, all of them optional. Times are ISO 8601. */
 export type CustomerFilters = {
-  /** Every word stands in name, address or company; or it is a whole address, also a former one, or a number. */
+  /** Every word occurs in name, address or company; or the text is a whole address, also a former one, or a number. */
   search?: string;
-  /** The key of the telephone number that the search is: see `readSearch`. */
+  /** The key of the search's telephone number, if the search is one: see `readSearch`. */
   phone_key?: string;
   tier?: string;
   manager?: string;
@@ -16,13 +16,13 @@ export type CustomerFilters = {
   created_before?: string;
 };
 
-/** Customers looked at to see which of several words is the rarest. */
+/** The newest customers in which the rarest of several words is found. */
 const sampleMax = 1_000;
 
-/** As crm.customer_order has it; no tier is called that. */
+/** The same expression as in crm.customer_order. No tier has the name `~`. */
 export const tierOrLast = `coalesce(c.account_tier, '~')`;
 
-/** The filters with what their search means as a telephone number. */
+/** The filters, with the key of the telephone number if their search is one. */
 export function readSearch<Filters extends CustomerFilters>(
   db: Pick<PlatformDb, 'readPhone'>,
   filters: Filters,
@@ -33,7 +33,7 @@ export function readSearch<Filters extends CustomerFilters>(
 /**
  * The condition for `filters`, without their search.
  *
- * @param tier the expression that is the tier: that of the customer, or the indexed one of crm.customer_order.
+ * @param tier the SQL expression of the tier: that of the customer, or the indexed one of crm.customer_order.
  */
 export function matchFilters(filters: CustomerFilters, parameter: Parameter, tier = tierOrLast): string {
   const conditions = ['true'];
@@ -47,18 +47,18 @@ export function matchFilters(filters: CustomerFilters, parameter: Parameter, tie
   return conditions.join(' and ');
 }
 
-/** The condition that a customer `c` has a word in name or address. */
+/** The condition that a word occurs in the name or address of a customer `c`. */
 export const matchCustomer = (word: string, pattern: string) =>
   matchWord(`' ' || lower(c.name collate pg_c_utf8) || ' ' || c.email_key`, 'c.name', word, pattern);
-/** The condition that a company `o` has a word in its name. */
+/** The condition that a word occurs in the name of a company `o`. */
 export const matchCompany = (word: string, pattern: string) =>
   matchWord(`' ' || lower(o.name collate pg_c_utf8)`, 'o.name', word, pattern);
 
 /**
- * The condition that every word stands in name, address or company; or that it is a whole address, also a former one, a customer's number,
- * or a telephone number.
+ * The condition that every word occurs in name, address or company; or that the text is a whole address, also a former one, a customer's
+ * number, or a telephone number.
  *
- * @param rarest the word for which indexes are used; without one the rows are given, and each is looked at.
+ * @param rarest the word for which indexes are used. Without it, the condition is checked row by row on the rows of the caller.
  */
 export function matchSearch(
   { search, phone_key }: Pick<CustomerFilters, 'search' | 'phone_key'>,
@@ -68,7 +68,7 @@ export function matchSearch(
   if (!search) return 'true';
   const everyWord = wordsOf(search).map((word) => {
     const pattern = parameter(likePattern(word));
-    // "or" of what two indexes answer becomes a bitmap of a few rows; those are then looked at one by one.
+    // The "or" of two index lookups becomes a bitmap of a few rows, which are then checked one by one.
     return word === rarest
       ? `(${matchCustomer(word, pattern)} or c.company_id = any (array(select o.id from platform.companies o where ${matchCompany(word, pattern)})))`
       : `((${matchCustomer(word, pattern)} or ${matchCompany(word, pattern)}) is true)`;
@@ -85,7 +85,7 @@ export function matchSearch(
   return `(${conditions.join(' or ')})`;
 }
 
-/** The word, of the first few, that the fewest of the newest customers have; of equals the longest. */
+/** The rarest of the first few words among the newest customers; of equally rare ones the longest. */
 export async function findRarest(on: Queryable, search: string): Promise<string | undefined> {
   const words = wordsOf(search).slice(0, comparedWordsMax);
   if (words.length < 2) return words[0];

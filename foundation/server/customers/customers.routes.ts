@@ -58,7 +58,7 @@ const CustomerChangeSchema = object({
     .int()
     .positive()
     .optional()
-    .openapi({ description: 'Refuse when somebody has changed it since.' }),
+    .openapi({ description: 'The request is refused if somebody has changed the customer since this version.' }),
 }).openapi('CustomerChange');
 
 const named = z.object({ id: z.string(), name: z.string() });
@@ -72,7 +72,7 @@ const ProvenanceSchema = z
     app: z.string(),
     actor: named.nullable(),
     at: z.string().openapi({ format: 'date-time' }),
-    old: z.any().openapi({ description: 'What stood there before.' }),
+    old: z.any().openapi({ description: 'The value before the change.' }),
   })
   .openapi('Provenance');
 const ReviewCandidateSchema = z
@@ -149,11 +149,11 @@ const get = createStaffRoute({
   method: 'get',
   path: '/api/customers/{id}',
   right: 'customers.read',
-  summary: 'One customer with its company, what the CRM knows, and who changed what',
+  summary: 'One customer with its company, its CRM context, and the last change of each field',
   request: { params: customerKey },
   responses: {
     200: {
-      description: 'The customer. An old number or the id of a merged customer finds the one that goes on for it.',
+      description: 'The customer. An old number or the id of a merged customer finds the survivor.',
       content: {
         'application/json': {
           schema: z.object({
@@ -163,13 +163,13 @@ const get = createStaffRoute({
             custom: customShown(),
             provenance: z
               .record(z.string(), ProvenanceSchema)
-              .openapi({ description: 'Of each shared field its last change.' }),
+              .openapi({ description: 'The last change of each shared field.' }),
             addresses: z
               .array(AddressSchema)
               .openapi({ description: 'Every address of the customer, the primary one first.' }),
             candidates: z
               .array(ReviewCandidateSchema)
-              .openapi({ description: 'Customers who may be the same person, for somebody to look at.' }),
+              .openapi({ description: 'Customers who may be the same person, for somebody to compare.' }),
           }),
         },
       },
@@ -185,7 +185,7 @@ const change = createStaffRoute({
   summary: 'Change the given fields of a customer',
   request: { params: customerKey, body: jsonBody(CustomerChangeSchema) },
   responses: {
-    200: { description: 'As it is now.', content: { 'application/json': { schema: CustomerSchema } } },
+    200: { description: 'The customer after the change.', content: { 'application/json': { schema: CustomerSchema } } },
     ...problems(400, 403, 404, 409, 410, 422),
   },
 });

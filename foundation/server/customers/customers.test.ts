@@ -22,7 +22,7 @@ describe('finding customers', () => {
     await app.foundation.createCustomer({ name: 'Percy 100%_sure', email: 'percy@example.com' });
   });
 
-  test('a customer that Support has just made is found at once', async () => {
+  test('finds a customer that Support has just made', async () => {
     await app.support.findOrCreateCustomer({ email: 'Hanna.Virtanen@Post.example', name: 'Hanna Virtanen' });
     expect(await search('hanna.virtanen@post.EXAMPLE')).toEqual(['Hanna Virtanen']);
   });
@@ -42,18 +42,18 @@ describe('finding customers', () => {
     ['a backslash', 'ab\\', []],
     ['one word that fits and one that does not', 'kenji nobody', []],
     ['nobody', 'no such person', []],
-  ])('by %s', async (_, text, names) => {
+  ])('by %s (%j) finds %j', async (_, text, names) => {
     expect(await search(text)).toEqual(names);
   });
 
-  test('by the number that Foundation gave, and by an old address', async () => {
+  test('works by the number that Foundation gave and by an old address', async () => {
     const customer = await app.foundation.createCustomer({ name: 'Old Address', email: 'old@example.com' });
     await app.foundation.updateCustomer(customer.id, { email: 'new@example.com' });
     expect(await search(String(customer.crm_id))).toContain('Old Address');
     expect(await search('old@example.com')).toEqual(['Old Address']);
   });
 
-  test('pages show everybody once, newest first, also while customers are added', async () => {
+  test('shows each customer once, newest first, page by page, also while customers are added', async () => {
     const made: string[] = [];
     for (let n = 0; n < 7; n += 1) {
       made.unshift((await app.foundation.createCustomer({ name: `Paged ${n}`, email: `paged${n}@example.com` })).name);
@@ -84,7 +84,7 @@ describe('finding customers', () => {
     ['created_after=yesterday', 'created_after'],
     ['company=1', 'company'],
     ['no_manager=maybe', 'no_manager'],
-  ])('%s is refused, naming %s', async (query, field) => {
+  ])('with %s is refused, and the refusal names %s', async (query, field) => {
     const { status, body } = await app.call('GET', `/api/customers?${query}`);
     expect(status).toBe(422);
     expect(body.errors[0]).toMatchObject({ field, in: 'query' });
@@ -92,7 +92,7 @@ describe('finding customers', () => {
 });
 
 describe('one customer', () => {
-  test('is found by uuid and by crm_id, with company and what the CRM knows', async () => {
+  test('is found by uuid and by crm_id, with its company and CRM context', async () => {
     const company = await app.foundation.createCompany({ name: 'Saffron & Co', domain: 'saffron.example' });
     const made = await app.foundation.createCustomer({
       name: 'Yusuf Demir',
@@ -112,7 +112,7 @@ describe('one customer', () => {
     expect((await app.call('GET', `/api/customers/${made.crm_id}`)).body).toEqual(byId.body);
   });
 
-  test('who is unknown is 404; what is no id is 422, and is told what one looks like', async () => {
+  test('that does not exist is 404; a text that is no id is 422, and the refusal shows the form of an id', async () => {
     expect((await app.call('GET', '/api/customers/019a2b3c-4d5e-7f60-8a9b-0c1d2e3f4a5b')).status).toBe(404);
     expect((await app.call('GET', '/api/customers/999999999')).status).toBe(404);
     for (const id of ['-1', 'ada', '9999999999999999999']) {
@@ -125,7 +125,7 @@ describe('one customer', () => {
 });
 
 describe('writing customers', () => {
-  test('one is created and changed, and a change of an older version is refused', async () => {
+  test('creates and changes a customer, and refuses a change of an older version', async () => {
     const made = await app.call('POST', '/api/customers', { name: 'Grace', email: 'Grace@maplerow.example' });
     expect(made).toMatchObject({ status: 201, body: { email: 'Grace@maplerow.example', version: 1 } });
     const path = `/api/customers/${made.body.id}`;
@@ -139,7 +139,7 @@ describe('writing customers', () => {
     });
   });
 
-  test('an address that somebody has is refused', async () => {
+  test('refuses an address that another customer has', async () => {
     await app.call('POST', '/api/customers', { name: 'First', email: 'taken@example.com' });
     expect(await app.call('POST', '/api/customers', { name: 'Second', email: 'TAKEN@example.com' })).toMatchObject({
       status: 409,
@@ -157,7 +157,7 @@ describe('writing customers', () => {
     [{ name: 'A', email: 'a@example.com', company_id: '019a2b3c-4d5e-7f60-8a9b-0c1d2e3f4a5b' }, 'company_id', 422],
     [{ name: 'A', email: 'a@example.com', account_manager_id: 'nobody' }, 'account_manager_id', 422],
     [{ name: 'A', email: 'a@example.com', account_tier: 'Gold!' }, 'account_tier', 422],
-  ])('%j is refused, naming %s', async (body, field, status) => {
+  ])('refuses the new customer %j and names %s', async (body, field, status) => {
     const answer = await app.call('POST', '/api/customers', body);
     expect(answer.status).toBe(status);
     expect(answer.body.errors.map((error: { field: string }) => error.field)).toContain(field);
@@ -165,6 +165,6 @@ describe('writing customers', () => {
   });
 });
 
-test('it is ready while the database is, and says so', async () => {
+test('Foundation reports that it is ready while the database is ready', async () => {
   expect(await app.call('GET', '/readyz')).toMatchObject({ status: 200, body: { status: 'ready' } });
 });

@@ -20,7 +20,7 @@ type Row = Customer &
   Pick<ListedCustomer, 'custom'> &
   Record<'company_name' | 'company_domain' | 'manager_name', string | null>;
 
-/** @returns `isFrequent` when so many fit that nobody should count them. */
+/** @returns `isFrequent`: there are too many matches to count. */
 export async function listCustomers(
   db: PlatformDb,
   list: CustomerList,
@@ -38,7 +38,7 @@ export async function listCustomers(
   return { customers, isFrequent };
 }
 
-/** By uuid or by crm_id. @throws NotFound */
+/** Finds by uuid or by crm_id. @throws NotFound */
 export async function getCustomerRecord(db: PlatformDb, key: string): Promise<CustomerContext> {
   const found = isUuid(key)
     ? await db.getCustomerContextById(key)
@@ -47,7 +47,7 @@ export async function getCustomerRecord(db: PlatformDb, key: string): Promise<Cu
   return found;
 }
 
-/** By uuid or by crm_id. @throws NotFound */
+/** Finds by uuid or by crm_id. @throws NotFound */
 export async function requireCustomer(db: PlatformDb, key: string, tx?: Transaction): Promise<Customer> {
   const found = isUuid(key) ? await db.getCustomerById(key, { tx }) : await db.getCustomerByNumber('foundation', key);
   if (!found) throw new NotFound('customer');

@@ -4,13 +4,14 @@ import { collectValues, type Direction, keyset, type Parameter, type Place, type
 import { type CustomerFilters, findRarest, matchFilters, matchSearch, tierOrLast } from './customermatch.ts';
 
 /*
- * PostgreSQL does not know how many rows hold a word: row-level security keeps its statistics from operators that might leak, and LIKE
- * is one. Nor does it know how filters go together with each other and with an order. So we find out ourselves. What many customers
- * have is met soon by whoever reads the list in its order; what few have is found by an index, and those few are sorted. With two
- * million customers both take well under a tenth of a second, and each takes seconds for the other's: see docs/benchmarks.md.
+ * PostgreSQL does not know how many rows contain a word: row-level security hides its statistics from operators that might leak, and LIKE
+ * is one. It also does not know how filters correlate with each other and with an order. So the search finds out by itself, in two ways:
+ * the first part of the list is read in its order, which soon finds values that many customers have; if that does not fill the page, an
+ * index finds the few matching customers, and they are sorted. With two million customers each way takes well under a tenth of a second
+ * for its own case and seconds for the other's: see docs/benchmarks.md.
  */
 
-/** Each order as its index has it. A customer without a tier, or without a company, comes last. */
+/** Each expression is the one of its index. A customer without a tier, or without a company, comes last. */
 export const customerOrders = {
   name: { by: 'c.name', type: 'text' },
   email: { by: 'c.email_key', type: 'text' },
@@ -21,7 +22,7 @@ export const customerOrders = {
 };
 export type CustomerOrder = keyof typeof customerOrders;
 
-/** Orders whose index is on crm.customer_order `q`: the expression there is equal to the one over the customer. */
+/** The orders whose index is on crm.customer_order `q`. The expression there equals the one over the customer. */
 const ordersApart: Partial<Record<CustomerOrder, string>> = { tier: 'q.account_tier', updated: 'q.updated_at' };
 
 export type CustomerList = {
@@ -32,14 +33,14 @@ export type CustomerList = {
   limit: number;
 };
 
-/** Filters that the index of an order answers with it: the list is read with them, and not past all the others. */
+/** The filters that the index of an order answers as well: the list is read with them and skips no other rows. */
 const filtersInOrder: Partial<Record<CustomerOrder, (keyof CustomerFilters)[]>> = {
   name: ['manager'],
   tier: ['tier'],
   created: ['app', 'no_manager', 'created_after', 'created_before'],
 };
 
-/** So many are read in the order of the list before indexes are asked who fits. */
+/** The most rows that are read in the order of the list before other indexes find the matching customers. */
 const lookAheadMax = 10_000;
 
 const goesOn = 'c.merged_into is null and c.erased_at is null';
@@ -48,7 +49,7 @@ const byId = { id: 'c.id', idType: 'uuid' };
 const joinCompanies = 'left join platform.companies o on o.id = c.company_id';
 const joinOrder = 'join crm.customer_order q on q.customer_id = c.id';
 
-/** @returns `isFrequent` when the search is met so often that counting would take long. */
+/** @returns `isFrequent`: the search has so many matches that counting them would take long. */
 export async function findCustomers<Row extends object>(
   on: Queryable,
   list: CustomerList,
@@ -64,7 +65,7 @@ export async function findCustomers<Row extends object>(
       }
     return { rows, isFrequent: false };
   }
-  // Of one company there are never so many that they could not be sorted.
+  // One company never has so many customers that sorting them would take long.
   const [stretch] = filters.company ? [] : stretches;
   if (stretch) {
     const near = await readStretch<Row>(on, list, stretch, { max: lookAheadMax, limit });
@@ -73,7 +74,7 @@ export async function findCustomers<Row extends object>(
   return { rows: await sortMatching<Row>(on, list), isFrequent: false };
 }
 
-/** How many there are, counted up to `max` and one more. Not for a search that is frequent. */
+/** Counts the matching customers up to `max` and one more. It is not for a frequent search. */
 export async function countCustomers(on: Queryable, filters: CustomerFilters, max: number): Promise<number> {
   const { values, parameter } = collectValues();
   const from = filters.search
@@ -87,13 +88,13 @@ export async function countCustomers(on: Queryable, filters: CustomerFilters, ma
   return row?.total ?? 0;
 }
 
-/** A part of a list that an index has in order. Of those sorted by company there are two, because no index spans two tables. */
+/** A part of a list that one index has in order. A list by company has two parts, because no index spans two tables. */
 type Stretch = {
   from: string;
   by: string;
   type: string;
   after: Place | undefined;
-  /** What the index has, where that is on a table of its own. */
+  /** The columns of the index, if it is on crm.customer_order. */
   apart?: { by: string; id: string; tier: string };
 };
 
@@ -115,7 +116,7 @@ function stretchesOf({ sort, after }: CustomerList): Stretch[] {
   return isBehind ? [{ ...inNone, after: [after[1], after[1]] }] : [inCompanies, { ...inNone, after: undefined }];
 }
 
-/** Of the next `max` of a stretch those who fit, at most `limit`. */
+/** Reads the next `max` rows of a stretch and returns those that match, at most `limit`. */
 async function readStretch<Row extends object>(
   on: Queryable,
   { filters, sort, direction }: CustomerList,
@@ -135,7 +136,7 @@ async function readStretch<Row extends object>(
   return on.query<Placed<Row>>(showPage(page, sort, direction), values);
 }
 
-/** Finds all who fit by other indexes, and sorts them. */
+/** Finds all matching customers by other indexes and sorts them. */
 async function sortMatching<Row extends object>(
   on: Queryable,
   { filters, sort, direction, after, limit }: CustomerList,
@@ -154,7 +155,7 @@ async function sortMatching<Row extends object>(
   return on.query<Placed<Row>>(showPage(page, sort, direction), values);
 }
 
-/** What the list shows of the customers whose ids `page` gives. */
+/** The query for the shown columns of the customers whose ids `page` gives. */
 function showPage(page: string, sort: CustomerOrder, direction: Direction): string {
   const { by } = customerOrders[sort];
   return `select ${columns}, array[(${by})::text, c.id::text] as place from (${page}) page join platform.customers c on c.id = page.id ${joinCompanies}
@@ -162,12 +163,12 @@ function showPage(page: string, sort: CustomerOrder, direction: Direction): stri
 }
 
 /**
- * Those who fit, for `from`. "offset 0" keeps PostgreSQL from reading everybody in the order of the list instead, which it takes to
- * be cheaper, because it does not know how few they are.
+ * The matching customers, as a part of `from`. PostgreSQL does not know how few they are and would take it to be cheaper to read all
+ * customers in the order of the list. "offset 0" keeps it from that.
  */
 async function matching(on: Queryable, filters: CustomerFilters, parameter: Parameter): Promise<string> {
   const { search } = filters;
-  // Many customers have one tier, so that only a search without a word starts at the tier's index.
+  // Many customers share a tier, so only a list without a search starts at the tier's index.
   const byTier = filters.tier && !search;
   return `(select c.* from platform.customers c ${search ? joinCompanies : ''} ${byTier ? joinOrder : ''}
     where ${goesOn} and ${matchFilters(filters, parameter, byTier ? 'q.account_tier' : undefined)}

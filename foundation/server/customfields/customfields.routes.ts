@@ -18,7 +18,7 @@ const key = () =>
 
 const customValue = z.union([z.string().max(2_000), z.number().min(-numberMax).max(numberMax), z.boolean()]);
 
-/** `custom` of a record in a request: values by key, null takes one away. */
+/** `custom` of a record in a request: values by key; null removes a value. */
 export const customChange = () => z.record(key(), customValue.nullable());
 /** `custom` of a record in an answer. */
 export const customShown = () => z.record(z.string(), z.union([z.string(), z.number(), z.boolean()]));
@@ -51,7 +51,7 @@ const list = createStaffRoute({
   request: { query: object({ record: z.enum(fieldRecords).optional() }) },
   responses: {
     200: {
-      description: 'In their order.',
+      description: 'All fields in their order.',
       content: { 'application/json': { schema: z.object({ custom_fields: z.array(CustomFieldSchema) }) } },
     },
     ...problems(422),
@@ -94,26 +94,29 @@ const change = createStaffRoute({
       }).openapi('CustomFieldChange'),
     ),
   },
-  responses: { 200: answer('As it is now.'), ...problems(400, 404, 409, 422) },
+  responses: { 200: answer('The record after the change.'), ...problems(400, 404, 409, 422) },
 });
 
 const remove = createStaffRoute({
   method: 'delete',
   path: '/api/custom-fields/{id}',
   right: 'administrator',
-  summary: 'Remove a field with everything that stands in it',
+  summary: 'Remove a field with all its values',
   request: {
     params: fieldKey,
     query: object({
       dry_run: z
         .enum(['true', 'false'])
         .optional()
-        .openapi({ type: 'boolean', description: 'Only say how many values there are.' }),
+        .openapi({
+          type: 'boolean',
+          description: 'If true, only the number of values is answered and nothing is removed.',
+        }),
     }),
   },
   responses: {
     200: {
-      description: 'How many values are gone, or would be.',
+      description: 'The number of values that were removed, or would be.',
       content: { 'application/json': { schema: z.object({ values: z.int() }) } },
     },
     ...problems(404, 422),

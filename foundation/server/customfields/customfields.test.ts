@@ -33,7 +33,7 @@ describe('a field of the organisation', () => {
     ['date', '2026-02-28', '2026-02-30', {}],
     ['choice', 'Gold', 'Silver', { choices: ['Gold', 'Iron'] }],
     ['checkbox', false, 'no', {}],
-  ])('of the type %s keeps %j and refuses %j, here and in the database', async (type, good, bad, more) => {
+  ])('of the type %s keeps %j and refuses %j, in the API and in the database', async (type, good, bad, more) => {
     const { key, id } = await newField({ type, ...more });
     const { body: customer } = await newCustomer();
     const path = `/api/customers/${customer.id}`;
@@ -56,7 +56,7 @@ describe('a field of the organisation', () => {
     await app.call('DELETE', `/api/custom-fields/${id}`);
   });
 
-  test('that is required must be given by whoever creates, and cannot be taken away', async () => {
+  test('that is required must be given for a new record, and its value cannot be removed', async () => {
     const { key, id } = await newField({ is_required: true });
     expect(await newCustomer()).toMatchObject({ status: 422, body: { errors: [{ field: `custom.${key}` }] } });
     const { body: customer, status } = await newCustomer({ [key]: 'given' });
@@ -79,7 +79,7 @@ describe('a field of the organisation', () => {
     expect((await newCustomer({ [key]: number })).status).toBe(201);
   });
 
-  test.each(['1e16', '-1e16', '1e400'])('of numbers refuses %s, here and in the database', async (number) => {
+  test.each(['1e16', '-1e16', '1e400'])('of numbers refuses %s, in the API and in the database', async (number) => {
     const { key, id } = await newField({ type: 'number' });
     const { body: customer } = await newCustomer({ [key]: 1 });
     const answer = await fetch(`${app.url}/api/customers/${customer.id}`, {
@@ -96,7 +96,7 @@ describe('a field of the organisation', () => {
     ).rejects.toMatchObject({ code: 'invalid-field' });
   });
 
-  test('that is required of deals and companies is required of SQL too, but not of what a chat makes', async () => {
+  test('that deals or companies require is required in plain SQL too, but not of records that a chat makes', async () => {
     const { body: customer } = await newCustomer();
     const ofDeal = await newField({ record: 'deal', is_required: true });
     const ofCompany = await newField({ record: 'company', is_required: true });
@@ -125,7 +125,7 @@ describe('a field of the organisation', () => {
     await app.foundation.createCompany({ name: 'Firm' });
   });
 
-  test('stands on deals and companies as well, and nowhere else than on its own kind', async () => {
+  test('exists for deals and companies as well, and only for its own kind of record', async () => {
     const deal = await newField({ record: 'deal' });
     const company = await newField({ record: 'company' });
     const { body: customer } = await newCustomer();
@@ -145,7 +145,7 @@ describe('a field of the organisation', () => {
     await expect(misplaced).rejects.toMatchObject({ code: 'invalid-field' });
   });
 
-  test('changed by two who saw the same version is refused to the second', async () => {
+  test('that two people change from the same version of the record is refused to the second', async () => {
     const { key, id } = await newField();
     const { body: customer } = await newCustomer();
     const change = (value: string) =>
@@ -163,7 +163,7 @@ describe('a field of the organisation', () => {
     await app.call('DELETE', `/api/custom-fields/${id}`);
   });
 
-  test('keeps the choices that somebody has chosen', async () => {
+  test('keeps the choices that a record has', async () => {
     const { id, key } = await newField({ type: 'choice', choices: ['A', 'B'] });
     await newCustomer({ [key]: 'A' });
     expect(await app.call('PATCH', `/api/custom-fields/${id}`, { choices: ['B'] })).toMatchObject({
@@ -174,7 +174,7 @@ describe('a field of the organisation', () => {
     expect(changed.body).toMatchObject({ choices: ['C', 'A'], label: 'Class', key });
   });
 
-  test('is counted before it is removed', async () => {
+  test('can report the number of its values before it is removed', async () => {
     const { id, key } = await newField();
     await newCustomer({ [key]: 'one' });
     expect((await app.call('DELETE', `/api/custom-fields/${id}?dry_run=true`)).body).toEqual({ values: 1 });
@@ -192,7 +192,7 @@ describe('a field of the organisation', () => {
     [{ type: 'choice', choices: ['A', 'A'] }, 'choices'],
     [{ label: ' ' }, 'label'],
     [{ record: 'user' }, 'record'],
-  ])('%j is refused, naming %s', async (more, field) => {
+  ])('with %j is refused, and the refusal names %s', async (more, field) => {
     const answer = await app.call('POST', '/api/custom-fields', {
       record: 'customer',
       key: 'ok',
@@ -203,7 +203,7 @@ describe('a field of the organisation', () => {
     expect(answer).toMatchObject({ status: 422, body: { errors: [{ field }] } });
   });
 
-  test('is made, changed and removed by administrators only', async () => {
+  test('can be made, changed and removed only by administrators', async () => {
     const { id } = await newField();
     await app.foundation.signInUser({ subject: 'plain', email: 'plain@aether.example', name: 'Plain' });
     const call = app.callAs('plain');

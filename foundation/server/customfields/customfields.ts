@@ -18,12 +18,12 @@ export type CustomField = {
 };
 export type NewCustomField = Omit<CustomField, 'id' | 'position'>;
 export type CustomValue = string | number | boolean;
-/** By key. */
+/** Values by key. */
 export type CustomValues = Record<string, CustomValue>;
-/** By key; null takes the value away. */
+/** Values by key; null removes a value. */
 export type CustomChange = Record<string, CustomValue | null>;
 
-/** Choose others: somebody has chosen what you want to take away. */
+/** A record has the choice that is to be removed: change that record first. */
 export class ChoiceInUse extends PlatformError {
   constructor(cause: unknown) {
     super('choice-in-use', 409, 'A choice that is taken away is still chosen somewhere. Change those records first.', {
@@ -33,11 +33,11 @@ export class ChoiceInUse extends PlatformError {
 }
 
 const fieldsMax = 100;
-/** Of a number, either way. Up to here JavaScript keeps whole numbers, and everything that one counts or pays. */
+/** The limit of a number, above and below zero. JavaScript keeps all whole numbers up to it exactly. */
 export const numberMax = 1e15;
 const columns = 'f.id, f.record, f.key, f.label, f.type, f.choices, f.is_required, f.position';
 
-/** SQL for the values of one record, as { key: value }. @param id an expression for its id */
+/** SQL for the values of one record, as { key: value }. @param id an SQL expression for the record's id */
 export const customValues = (record: FieldRecord, id: string) =>
   `(select coalesce(jsonb_object_agg(f.key, v.value), '{}') from crm.custom_field_values v join crm.custom_fields f on f.id = v.field_id
     where v.${record}_id = ${id})`;
@@ -49,10 +49,10 @@ export async function listCustomFields(on: Queryable, record?: FieldRecord): Pro
   );
 }
 
-/** @throws AlreadyExists for a key that the record has; InvalidField */
+/** @throws AlreadyExists for a key that this kind of record has; InvalidField */
 export async function createCustomField(tx: Transaction, field: NewCustomField): Promise<CustomField> {
   checkChoices(field.type, field.choices);
-  await tx.query('lock table crm.custom_fields in share row exclusive mode'); // so that positions differ
+  await tx.query('lock table crm.custom_fields in share row exclusive mode'); // two new fields at once must get different positions
   const [made] = await tx.query<CustomField>(
     `insert into crm.custom_fields as f (record, key, label, type, choices, is_required, position)
      select $1, $2, $3, $4, $5, $6, count(*) from crm.custom_fields where record = $1 having count(*) < ${fieldsMax} returning ${columns}`,
@@ -85,7 +85,7 @@ export async function updateCustomField(
   return updated as CustomField;
 }
 
-/** Removes a field and what stands in it. @returns how many values that are; with `isDryRun` nothing happens. @throws NotFound */
+/** Removes a field with its values. @returns the number of values; with `isDryRun` nothing is removed. @throws NotFound */
 export async function removeCustomField(
   tx: Transaction,
   id: number,
@@ -102,7 +102,7 @@ export async function removeCustomField(
 }
 
 /**
- * Writes values of a record's custom fields; the record's version counts on.
+ * Writes values of a record's custom fields and raises the record's version.
  *
  * @param options.isNew the record is being made: every required field must be given.
  * @throws InvalidField naming `custom.<key>`

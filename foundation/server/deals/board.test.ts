@@ -21,7 +21,7 @@ const post = (id: number, verb: string, body: Record<string, unknown>) =>
 const board = async (query = '') => (await app.call('GET', `/api/pipelines/${pipeline.id}/board${query}`)).body.columns;
 
 describe('the board', () => {
-  test('counts, sums and weighs each stage per currency, and shows what is to be closed first', async () => {
+  test('counts, sums and weighs each stage per currency, and shows the deals with the earliest closing date first', async () => {
     const customer = await newCustomer({ name: 'Board Person' });
     await newDeal(customer, { name: 'Later', amount: 300, expected_close_on: '2027-03-01' });
     await newDeal(customer, { name: 'Sooner', amount: 100.5, expected_close_on: '2027-01-01' });
@@ -49,13 +49,13 @@ describe('the board', () => {
     expect(more.body.deals.map((deal: { name: string }) => deal.name)).toEqual(['Some day']);
   });
 
-  test('of no pipeline is 404', async () => {
+  test('of an unknown pipeline is 404', async () => {
     expect((await app.call('GET', '/api/pipelines/999999/board')).status).toBe(404);
   });
 });
 
 describe('moving a deal', () => {
-  test('leads to another open stage, and back with the version one then has', async () => {
+  test('leads to another open stage, and back with the new version', async () => {
     const deal = await newDeal(await newCustomer());
     const moved = await post(deal.id, 'move', { stage_id: stage('Proposal'), expected_version: deal.version });
     expect(moved).toMatchObject({ status: 200, body: { stage_name: 'Proposal', version: deal.version + 1 } });
@@ -63,7 +63,7 @@ describe('moving a deal', () => {
     expect(back).toMatchObject({ status: 200, body: { stage_name: 'Qualified' } });
   });
 
-  test('of twenty who saw the same version one moves it, the others are told', async () => {
+  test('by twenty callers from the same version succeeds once, and the others get a conflict', async () => {
     const deal = await newDeal(await newCustomer());
     const answers = await Promise.all(
       Array.from({ length: 20 }, () =>
@@ -78,7 +78,7 @@ describe('moving a deal', () => {
     });
   });
 
-  test('to won, to a stage of nowhere, or of a closed deal is refused', async () => {
+  test('is refused to the stage of won deals, to an unknown stage, and for a closed deal', async () => {
     const deal = await newDeal(await newCustomer());
     for (const stage_id of [stage('Won'), 999_999])
       expect(await post(deal.id, 'move', { stage_id })).toMatchObject({
@@ -94,7 +94,7 @@ describe('moving a deal', () => {
 });
 
 describe('opening a deal again', () => {
-  test('gives the customer the tier of before back, as one undo', async () => {
+  test('gives the customer the former tier back, in one step', async () => {
     const customer = await newCustomer({ account_tier: 'standard' });
     const deal = await newDeal(customer, { stage_id: stage('Proposal') });
     const { body: won } = await post(deal.id, 'close', { outcome: 'won', tier: 'premium' });
@@ -121,7 +121,7 @@ describe('opening a deal again', () => {
     expect((await app.foundation.getCustomerById(customer.id))?.account_tier).toBe('enterprise');
   });
 
-  test('that is open is refused', async () => {
+  test('is refused if it is open', async () => {
     const deal = await newDeal(await newCustomer());
     expect(await post(deal.id, 'reopen', { stage_id: stage('Proposal') })).toMatchObject({
       status: 409,
@@ -131,7 +131,7 @@ describe('opening a deal again', () => {
 });
 
 describe('changing a deal', () => {
-  test('writes the fields given, and refuses an older version', async () => {
+  test('writes the given fields and refuses an older version', async () => {
     const deal = await newDeal(await newCustomer());
     const changed = await app.call('PATCH', `/api/deals/${deal.id}`, {
       amount: 2_500,

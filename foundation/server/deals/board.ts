@@ -8,19 +8,19 @@ import { dealOrders, findRarest, matchDeals, matchWords } from './dealsearch.ts'
 export type Sums = Record<string, number>;
 export type BoardColumn = {
   stage: Stage;
-  /** Of all its open deals, also those that are not shown. */
+  /** The number of its deals, also of those that are not shown. */
   count: number;
   sums: Sums;
   /** The sums times the stage's probability, in whole smallest units of the currency. */
   weighted: Sums;
-  /** Next to be closed first. */
+  /** The deals with the earliest closing date first. */
   deals: Placed<ListedDeal>[];
 };
 
 type Filters = { owner?: string; search?: string };
 
 /**
- * A pipeline's stages with their deals: those of an open stage, and of won and lost those of the last thirty days.
+ * A pipeline's stages with their deals: the open ones, and those that were won or lost in the last thirty days.
  *
  * @throws NotFound
  */
@@ -47,7 +47,7 @@ function matchShown({ owner, search }: Filters, word: string | undefined, parame
     and ${search ? matchWords(search, parameter, word) : 'true'}`;
 }
 
-/** Of the bare deals, which an index answers by itself. */
+/** Reads only crm.deals for the sums, so that an index alone answers. */
 async function readSums(on: Queryable, pipelineId: number, filters: Filters, word: string | undefined) {
   const { values, parameter } = collectValues();
   const pipeline = parameter(pipelineId, 'bigint');
@@ -66,7 +66,7 @@ async function readSums(on: Queryable, pipelineId: number, filters: Filters, wor
   );
 }
 
-/** The first of each stage, with the names that a card shows. */
+/** The first deals of each stage, with the names that a card shows. */
 async function readCards(
   on: Queryable,
   pipelineId: number,

@@ -42,7 +42,7 @@ const read = async (id: number) => (await app.call('GET', `/api/deals/${id}`)).b
 const byMaya = { closed_by: 'maya', closed_by_app: 'foundation', closed_by_login: 'foundation_app' };
 
 describe('a closing', () => {
-  test('records the outcome, the tier given and the tier replaced, who closed the deal, and the versions that it made', async () => {
+  test('records the outcome, the given tier, the replaced tier, the person who closed the deal, and the new versions', async () => {
     const customer = await newCustomer('standard');
     const id = await newDeal(customer);
     const { body } = await post(id, 'close', { outcome: 'won', tier: 'premium' });
@@ -70,7 +70,7 @@ describe('a closing', () => {
     });
   });
 
-  test('that was undone stays on record with who opened the deal again, and the next one is a record of its own', async () => {
+  test('that was undone keeps its record with the person who opened the deal again, and the next closing has its own record', async () => {
     const id = await newDeal(await newCustomer());
     await post(id, 'close', { outcome: 'lost' });
     const { body } = await post(id, 'reopen', { stage_id: stage('Proposal') });
@@ -88,7 +88,7 @@ describe('a closing', () => {
     ]);
   });
 
-  test('of a tier that the customer has already gives nothing', async () => {
+  test('with the tier that the customer has already gives no tier', async () => {
     const customer = await newCustomer('premium');
     const id = await newDeal(customer);
     await post(id, 'close', { outcome: 'won', tier: 'premium' });
@@ -96,7 +96,7 @@ describe('a closing', () => {
     expect((await app.foundation.getCustomerById(customer.id))?.version).toBe(customer.version);
   });
 
-  test('tells Support which deal gave the tier, and not which one left it', async () => {
+  test('shows Support the deal that gave the tier, and no deal that left it as it was', async () => {
     const customer = await newCustomer();
     const [gave, left] = [await newDeal(customer), await newDeal(customer)];
     await post(gave, 'close', { outcome: 'won', tier: 'premium' });
@@ -107,7 +107,7 @@ describe('a closing', () => {
     ]);
   });
 
-  test('of a merged customer gives the tier to the customer that goes on', async () => {
+  test('of a merged customer gives the tier to the survivor', async () => {
     const [loser, winner] = [await newCustomer(), await newCustomer('standard')];
     const id = await newDeal(loser);
     const owner = await app.database.connect('platform_migrator');
@@ -128,7 +128,7 @@ describe('a closing, written by SQL', () => {
     expect((await app.foundation.getCustomerById(customer.id))?.account_tier).toBe('premium');
   });
 
-  test('of a closed deal, of no deal, or of a lost deal with a tier is refused and changes nothing', async () => {
+  test('of a closed deal, of an unknown deal, or of a lost deal with a tier is refused and changes nothing', async () => {
     const customer = await newCustomer('standard');
     const id = await newDeal(customer);
     await expect(insert(id, 'lost', 'premium')).rejects.toMatchObject({ fields: [{ field: 'given_tier' }] });
@@ -140,7 +140,7 @@ describe('a closing, written by SQL', () => {
     expect((await app.foundation.getCustomerById(customer.id))?.account_tier).toBe('standard');
   });
 
-  test('cannot say who closed the deal or what the tier was before, and is neither changed nor deleted', async () => {
+  test('cannot choose the person who closed the deal or the former tier, and cannot be changed or deleted', async () => {
     const id = await newDeal(await newCustomer());
     await insert(id, 'won');
     const refused = { code: 'field-not-owned' };
@@ -167,11 +167,11 @@ describe('a closing, written by SQL', () => {
   });
 });
 
-describe('a deal that SQL closes by itself', () => {
+describe('a deal that is closed by plain SQL', () => {
   test.each([
     ['by its status', () => `status = 'won', closed_at = now()`],
     ['by its stage', () => `stage_id = ${stage('Won')}`],
-  ])('%s has a closing', async (_, assignments) => {
+  ])('%s gets a closing', async (_, assignments) => {
     const id = await newDeal(await newCustomer('standard'));
     await set(id, assignments());
     const { version } = await read(id);
@@ -180,7 +180,7 @@ describe('a deal that SQL closes by itself', () => {
     ]);
   });
 
-  test('when it is made has a closing', async () => {
+  test('when it is inserted gets a closing', async () => {
     const customer = await newCustomer();
     const [made] = await app.foundation.query<{ id: number }>(
       `insert into crm.deals (customer_id, pipeline_id, stage_id, name) values ($1, $2, $3, 'Old') returning id`,
@@ -189,7 +189,7 @@ describe('a deal that SQL closes by itself', () => {
     expect(await closingsOf(made?.id as number)).toMatchObject([{ outcome: 'lost', deal_version: 1 }]);
   });
 
-  test('and turns from won to lost has two closings, of which the second counts', async () => {
+  test('and turns from won to lost has two closings, and the second is in force', async () => {
     const id = await newDeal(await newCustomer());
     await set(id, `stage_id = ${stage('Won')}`);
     await set(id, `stage_id = ${stage('Lost')}`);
@@ -199,7 +199,7 @@ describe('a deal that SQL closes by itself', () => {
     ]);
   });
 
-  test('and opens again leaves no closing that counts', async () => {
+  test('and opens again has no closing in force', async () => {
     const id = await newDeal(await newCustomer());
     await set(id, `stage_id = ${stage('Won')}`);
     await set(id, `status = 'open', closed_at = null, stage_id = ${stage('Proposal')}`);
@@ -207,7 +207,7 @@ describe('a deal that SQL closes by itself', () => {
     expect((await post(id, 'close', { outcome: 'won' })).body.already_closed).toBe(false);
   });
 
-  test('and whose time is corrected keeps its closing, at that time', async () => {
+  test('and whose closing time is corrected keeps its closing with the new time', async () => {
     const id = await newDeal(await newCustomer());
     await set(id, `stage_id = ${stage('Won')}`);
     const [first] = await closingsOf(id);
@@ -215,7 +215,7 @@ describe('a deal that SQL closes by itself', () => {
     expect(await closingsOf(id)).toEqual([{ ...first, closed_at: new Date('2026-01-01T00:00:00Z') }]);
   });
 
-  test('can be closed again by a person with the same outcome, which changes nothing; a tier is refused', async () => {
+  test('stays as it is if a person closes it again with the same outcome; a tier is refused', async () => {
     const id = await newDeal(await newCustomer());
     await set(id, `stage_id = ${stage('Won')}`);
     expect((await post(id, 'close', { outcome: 'won' })).body).toMatchObject({ already_closed: true });

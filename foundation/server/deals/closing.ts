@@ -5,8 +5,8 @@ import { holdOpenStage } from './moving.ts';
 
 /*
  * A closing is a row of crm.deal_closings. Inserting it closes the deal, reads the customer's tier and replaces it, in one statement: the
- * triggers of that table do it. What is done here around it takes its locks in one order: the customer, the stage, the deal. A merge and
- * an editor of the pipeline begin with the first two as well, so none of them waits for another in a circle.
+ * triggers of that table do it. The functions here take their locks in one order: the customer, the stage, the deal. A merge and an
+ * editor of the pipeline take the first two first as well, so none of them waits for another in a circle.
  */
 
 export type Outcome = 'won' | 'lost';
@@ -15,15 +15,15 @@ export type Closed = {
   deal: Deal;
   already_closed: boolean;
   account_tier: string | null;
-  /** The stage for `reopenDeal`, and the tier that it would give back; only for the person who closed the deal. */
+  /** The stage for `reopenDeal` and the tier that it would give back. Only the person who closed the deal gets it. */
   undo?: { stage_id: number; previous_tier: string | null };
 };
 
 /**
  * Closes a deal, sets the customer's tier and adds the activity: all of it or nothing. A second closing with the same outcome
- * changes nothing; one with another tier than the first is refused.
+ * changes nothing; a second closing with another tier is refused.
  *
- * @throws NotFound, DealClosed, CustomerErased; InvalidField when the pipeline has no stage for the outcome
+ * @throws NotFound, DealClosed, CustomerErased; InvalidField if the pipeline has no stage for the outcome
  */
 export async function closeDeal(
   db: PlatformDb,
@@ -111,10 +111,10 @@ export async function reopenDeal(
 type HeldCustomer = { id: string; account_tier: string | null; deal_customer_id: string };
 
 /**
- * Holds the customer whose deal it is, or the one they were merged into, to the end of the transaction: a colleague who changes
- * the tier waits.
+ * Locks the deal's customer, or for a merged customer the survivor, to the end of the transaction: a colleague who changes the tier
+ * waits.
  *
- * @throws NotFound when there is no such deal; CustomerErased
+ * @throws NotFound if there is no such deal; CustomerErased
  */
 async function holdCustomer(tx: Transaction, dealId: number): Promise<HeldCustomer> {
   const find = async () => {
@@ -126,21 +126,21 @@ async function holdCustomer(tx: Transaction, dealId: number): Promise<HeldCustom
     );
     return customer;
   };
-  // The second look is for a customer who was merged while the first one waited for the lock.
+  // The second attempt is for a customer who was merged while the first attempt waited for the lock.
   const held = (await find()) ?? (await find());
   if (held) return held;
   await getDeal(tx, dealId);
-  throw new CustomerErased(); // the policy of platform.customers lets nobody hold an erased customer
+  throw new CustomerErased(); // the policy of platform.customers lets nobody lock an erased customer
 }
 
-/** @throws TransactionConflict when a merge moved the deal between the two locks */
+/** @throws TransactionConflict if a merge moved the deal between the two locks */
 function requireSameCustomer(deal: Deal, held: HeldCustomer): void {
   if (deal.customer_id !== held.deal_customer_id) throw new TransactionConflict();
 }
 
 type Closing = { id: string; given_tier: string | null; previous_tier: string | null };
 
-/** The closing that counts of a closed deal: every closed deal has one. */
+/** The closing that is in force: every closed deal has one. */
 async function readClosing(tx: Transaction, dealId: number): Promise<Closing> {
   const [closing] = await tx.query<Closing>(
     'select id, given_tier, previous_tier from crm.deal_closings where deal_id = $1 and reopened_at is null',

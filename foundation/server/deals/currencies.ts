@@ -3,7 +3,7 @@ import { InvalidField, type Queryable } from '@aether/platform';
 /** A currency of ISO 4217. */
 export type Currency = {
   code: string;
-  /** How many decimals an amount may have: 0 for JPY, 2 for EUR, 3 for KWD. */
+  /** The most decimals of an amount: 0 for JPY, 2 for EUR, 3 for KWD. */
   decimals: number;
 };
 
@@ -12,10 +12,10 @@ export function listCurrencies(on: Queryable): Promise<Currency[]> {
   return on.query<Currency>('select code, decimals from crm.currencies where not is_withdrawn order by code');
 }
 
-/** Digits of an amount in the currency's smallest unit: so many are exact in JavaScript. */
+/** The most digits of an amount in the currency's smallest unit: JavaScript keeps this many exactly. */
 export const digitsMax = 15;
 
-/** Checks what the trigger check_money of crm.deals checks, in words for a person. @throws InvalidField */
+/** Makes the same checks as the trigger check_money of crm.deals, with words for a person. @throws InvalidField */
 export async function requireMoney(
   on: Queryable,
   { amount, currency }: { amount: number; currency: string },

@@ -56,7 +56,10 @@ const ListedDealSchema = DealSchema.extend({
 const ClosingSchema = z
   .object({
     outcome: z.enum(['won', 'lost']),
-    given_tier: z.string().nullable().openapi({ description: 'null: the closing left the customer’s tier as it was.' }),
+    given_tier: z
+      .string()
+      .nullable()
+      .openapi({ description: 'null if the closing left the customer’s tier as it was.' }),
     previous_tier: z.string().nullable(),
     app: z.string(),
     actor: named.nullable(),
@@ -117,7 +120,11 @@ const currency = () =>
     .regex(/^[A-Z]{3}$/, { error: 'must be three capital letters, such as EUR' })
     .openapi({ description: 'A code of ISO 4217: see /api/currencies.', example: 'EUR' });
 const expectedVersion = () =>
-  z.int().positive().optional().openapi({ description: 'Refuse when somebody has changed it since.' });
+  z
+    .int()
+    .positive()
+    .optional()
+    .openapi({ description: 'The request is refused if somebody has changed the deal since this version.' });
 
 const create = createStaffRoute({
   method: 'post',
@@ -156,7 +163,7 @@ const currencies = createStaffRoute({
   summary: 'The currencies that a deal may be in, by code',
   responses: {
     200: {
-      description: 'Those of ISO 4217 that are in use.',
+      description: 'The currencies of ISO 4217 that are in use.',
       content: {
         'application/json': {
           schema: z.object({
@@ -164,7 +171,7 @@ const currencies = createStaffRoute({
               z
                 .object({
                   code: z.string().openapi({ example: 'KWD' }),
-                  decimals: z.int().openapi({ description: 'How many an amount may have.', example: 3 }),
+                  decimals: z.int().openapi({ description: 'The most decimals of an amount.', example: 3 }),
                 })
                 .openapi('Currency'),
             ),
@@ -208,7 +215,7 @@ const change = createStaffRoute({
     ),
   },
   responses: {
-    200: { description: 'As it is now.', content: { 'application/json': { schema: DealRecordSchema } } },
+    200: { description: 'The deal after the change.', content: { 'application/json': { schema: DealRecordSchema } } },
     ...problems(400, 404, 409, 422),
   },
 });
@@ -223,7 +230,7 @@ const move = createStaffRoute({
     body: jsonBody(object({ stage_id: bigintId(), expected_version: expectedVersion() }).openapi('MoveDeal')),
   },
   responses: {
-    200: { description: 'Where it stands now.', content: { 'application/json': { schema: DealSchema } } },
+    200: { description: 'The deal in its new stage.', content: { 'application/json': { schema: DealSchema } } },
     ...problems(400, 404, 409, 422),
   },
 });
@@ -246,7 +253,7 @@ const reopen = createStaffRoute({
     ),
   },
   responses: {
-    200: { description: 'Open again.', content: { 'application/json': { schema: DealSchema } } },
+    200: { description: 'The open deal.', content: { 'application/json': { schema: DealSchema } } },
     ...problems(400, 404, 409, 410, 422),
   },
 });
@@ -269,7 +276,7 @@ const close = createStaffRoute({
   },
   responses: {
     200: {
-      description: 'Closed, now or before.',
+      description: 'The deal is closed, by this request or before it.',
       content: {
         'application/json': {
           schema: z.object({
@@ -279,7 +286,9 @@ const close = createStaffRoute({
             undo: z
               .object({ stage_id: z.int(), previous_tier: z.string().nullable() })
               .optional()
-              .openapi({ description: 'What leads back, by `reopen`; only for the one who closed it.' }),
+              .openapi({
+                description: 'The body for `reopen` that undoes the closing; only for the person who closed the deal.',
+              }),
           }),
         },
       },
@@ -292,7 +301,7 @@ const board = createStaffRoute({
   method: 'get',
   path: '/api/pipelines/{id}/board',
   right: 'deals.read',
-  summary: 'A pipeline’s stages with their deals, next to be closed first',
+  summary: 'A pipeline’s stages with their deals, those with the earliest closing date first',
   description:
     'Of won and lost those of the last thirty days. `next_cursor` goes on in `/api/deals?stage=…&sort=close`.',
   request: {

@@ -68,7 +68,7 @@ describe('a new deal', () => {
     expect(answer.body.errors.map((error: { field: string }) => error.field)).toEqual([field]);
   });
 
-  test('sent twice with one client_id is one deal, also when it was changed and its customer merged meanwhile', async () => {
+  test('sent twice with one client_id is made once, also if it was changed and its customer merged meanwhile', async () => {
     const customer = await newCustomer();
     const send = () => app.call('POST', '/api/deals', { customer_id: customer.id, name: 'Once', client_id: 'abc' });
     const [first, second] = await Promise.all([send(), send()]);
@@ -88,7 +88,7 @@ describe('a new deal', () => {
     ['another amount', () => ({ amount: 2 })],
     ['another name', () => ({ name: 'Other' })],
     ['another customer', async () => ({ customer_id: (await newCustomer()).id })],
-    ['more than the first', () => ({ owner_id: 'maya' })],
+    ['a deal without an owner', () => ({ owner_id: 'maya' })],
   ])('with a client_id that was used for %s is refused, and nothing is made', async (_, more) => {
     const customer = await newCustomer();
     const deal = { customer_id: customer.id, name: 'First', amount: 1, client_id: `reused-${++unique}` };
@@ -152,7 +152,7 @@ describe('closing a deal', () => {
     expect(await activitiesOf(customer)).toHaveLength(1);
   });
 
-  test('again with another tier is refused, and says with which it was closed', async () => {
+  test('again with another tier is refused, and the refusal says with which tier it was closed', async () => {
     const customer = await newCustomer();
     const close = (deal: number, tier?: string) =>
       app.call('POST', `/api/deals/${deal}/close`, { outcome: 'won', tier });
@@ -171,7 +171,7 @@ describe('closing a deal', () => {
     expect(await activitiesOf(customer)).toHaveLength(2);
   });
 
-  test('with two tiers at once gives one of them, and tells the other so', async () => {
+  test('with two tiers at once gives one of them, and the callers with the other are refused', async () => {
     const customer = await newCustomer();
     const deal = await newDeal(customer);
     const tiers = Array.from({ length: 10 }, (_, n) => (n % 2 ? 'enterprise' : 'premium'));
@@ -184,7 +184,7 @@ describe('closing a deal', () => {
     expect(await activitiesOf(customer)).toHaveLength(1);
   });
 
-  test('of a customer who was merged since is told of, and sets the tier, where the customer goes on', async () => {
+  test('of a customer who was merged since sets the tier and adds the activity at the survivor', async () => {
     const [loser, winner] = [await newCustomer(), await newCustomer()];
     const deal = await newDeal(loser);
     const owner = await app.database.connect('platform_migrator');
@@ -227,7 +227,7 @@ describe('closing a deal', () => {
     expect((await activitiesOf(customer)).map((activity) => activity.type)).toEqual(['deal_lost']);
   });
 
-  test('the other way after it was closed is refused', async () => {
+  test('as won after it was closed as lost is refused', async () => {
     const customer = await newCustomer();
     const deal = await newDeal(customer);
     await app.call('POST', `/api/deals/${deal}/close`, { outcome: 'lost' });
@@ -236,7 +236,7 @@ describe('closing a deal', () => {
     expect(await tierOf(customer)).toBeNull();
   });
 
-  test('is all or nothing: of a customer who was erased meanwhile nothing is changed', async () => {
+  test('is all or nothing: if the customer was erased meanwhile, nothing changes', async () => {
     const customer = await newCustomer();
     const deal = await newDeal(customer);
     const owner = await app.database.connect('platform_migrator');
@@ -254,14 +254,14 @@ describe('closing a deal', () => {
     [{ outcome: 'lost', tier: 'premium' }, 422, 'tier'],
     [{ outcome: 'won', tier: 'PREMIUM' }, 422, 'tier'],
     [{ outcome: 'won', price: 1 }, 422, 'price'],
-  ])('%j is refused', async (body, status, field) => {
+  ])('with %j is refused', async (body, status, field) => {
     const deal = await newDeal(await newCustomer());
     const answer = await app.call('POST', `/api/deals/${deal}/close`, body);
     expect(answer.status).toBe(status);
     expect(answer.body.errors[0].field).toBe(field);
   });
 
-  test('an unknown deal is 404', async () => {
+  test('that does not exist is 404', async () => {
     expect((await app.call('POST', '/api/deals/999999/close', { outcome: 'won' })).status).toBe(404);
   });
 });

@@ -39,10 +39,10 @@ export type Deal = {
 type Named = { id: string; name: string };
 export type ListedDeal = Deal & { customer: Named; company: Named | null; owner: Named | null };
 
-/** How a deal was closed, as long as that counts. */
+/** The closing that is in force. */
 export type Closing = {
   outcome: 'won' | 'lost';
-  /** The tier that the customer got; null: the closing left it as it was. */
+  /** The tier that the customer got; null if the closing left it as it was. */
   given_tier: string | null;
   /** The tier that the customer had before. */
   previous_tier: string | null;
@@ -63,7 +63,7 @@ export type NewDeal = {
   custom?: CustomChange;
 };
 
-/** What may be changed of a deal by itself; `moveDeal` changes its stage, `closeDeal` and `reopenDeal` its status. */
+/** The fields of a deal that a caller may change directly. `moveDeal` changes its stage, `closeDeal` and `reopenDeal` its status. */
 export type DealChange = {
   name?: string;
   amount?: number;
@@ -73,7 +73,7 @@ export type DealChange = {
   custom?: CustomChange;
 };
 
-/** Look at the deal: somebody closed it before, the other way or with another tier. */
+/** Somebody closed the deal before, with another outcome or another tier: look at the deal. */
 export class DealClosed extends PlatformError {
   constructor(status: Deal['status'], tier?: string | null) {
     const how = tier === undefined ? '' : tier === null ? ' without a tier' : ` with the tier ${tier}`;
@@ -81,14 +81,14 @@ export class DealClosed extends PlatformError {
   }
 }
 
-/** Nothing to do: the deal is open. */
+/** The deal is open already: there is nothing to do. */
 export class DealIsOpen extends PlatformError {
   constructor() {
     super('deal-open', 409, 'This deal is open already. Move it instead.');
   }
 }
 
-/** Create a pipeline, or name one: a new deal has nowhere to stand. */
+/** There is no stage for a new deal: create a pipeline, or name one. */
 export class NoOpenStage extends PlatformError {
   constructor() {
     super('no-open-stage', 409, 'There is no default pipeline with an open stage. Create one, or name a pipeline_id.');
@@ -99,11 +99,11 @@ export class NoOpenStage extends PlatformError {
 const dealColumns = `d.id, d.customer_id, d.company_id, d.pipeline_id, d.stage_id, s.name as stage_name, d.name, d.amount::float8 as amount,
   d.currency, d.status, d.owner_id, d.expected_close_on, d.closed_at, d.version, d.created_at, d.updated_at`;
 const dealTables = 'crm.deals d join crm.pipeline_stages s on s.id = d.stage_id';
-/** Of a deal in a list, with the names of those it belongs to. */
+/** The columns of a deal in a list, with the names of its customer, company and owner. */
 export const listedDealColumns = `${dealColumns}, jsonb_build_object('id', c.id, 'name', c.name) as customer,
   case when o.id is not null then jsonb_build_object('id', o.id, 'name', o.name) end as company,
   case when u.id is not null then jsonb_build_object('id', u.id, 'name', u.name) end as owner`;
-/** What stands behind deals `d` in `from`, for those columns. */
+/** The joins to deals `d` that these columns need. */
 export const listedDealTables = `join crm.pipeline_stages s on s.id = d.stage_id join platform.customers c on c.id = d.customer_id
   left join platform.companies o on o.id = d.company_id left join platform.users u on u.id = d.owner_id`;
 
@@ -132,7 +132,7 @@ const closing = `(select jsonb_build_object('outcome', k.outcome, 'given_tier', 
      'app', k.closed_by_app, 'actor', case when u.id is not null then jsonb_build_object('id', u.id, 'name', u.name) end)
    from crm.deal_closings k left join platform.users u on u.id = k.closed_by where k.deal_id = d.id and k.reopened_at is null) as closing`;
 
-/** With names, custom fields and its closing. @throws NotFound */
+/** The deal with names, custom fields and its closing. @throws NotFound */
 export async function getDealRecord(on: Queryable, id: number): Promise<DealRecord> {
   const [deal] = await on.query<DealRecord>(
     `select ${listedDealColumns}, ${customValues('deal', 'd.id')} as custom, ${closing}
@@ -143,7 +143,7 @@ export async function getDealRecord(on: Queryable, id: number): Promise<DealReco
   return deal;
 }
 
-/** Holds the deal to the end of the transaction. @throws NotFound, VersionConflict */
+/** Locks the deal to the end of the transaction. @throws NotFound, VersionConflict */
 export async function lockDeal(tx: Transaction, id: number, expectedVersion?: number): Promise<Deal> {
   await tx.query('select from crm.deals where id = $1 for update', [id]);
   const deal = await getDeal(tx, id);
@@ -168,11 +168,11 @@ export async function updateDeal(
 }
 
 /**
- * Makes a deal in the given stage, otherwise in the first open one of the given pipeline, otherwise of the default pipeline. A
- * repeated attempt makes no second deal and returns the first.
+ * Makes a deal in the given stage, otherwise in the first open stage of the given pipeline, otherwise in that of the default pipeline.
+ * A repeated attempt makes no second deal and returns the first.
  *
- * @throws NoOpenStage, ClientIdReused; InvalidField when the stage is not an open one of that pipeline, or the money is none;
- *   ReferenceNotFound
+ * @throws NoOpenStage, ClientIdReused; InvalidField if the stage is no open stage of that pipeline, or the amount or currency is
+ *   invalid; ReferenceNotFound
  */
 export async function createDeal(tx: Transaction, deal: NewDeal, attempt?: Attempt): Promise<Deal> {
   const known = attempt && (await findFirst(tx, attempt));
@@ -207,7 +207,7 @@ export async function createDeal(tx: Transaction, deal: NewDeal, attempt?: Attem
   return first;
 }
 
-/** The deal that an earlier try of the same request made. @throws ClientIdReused */
+/** The deal that an earlier attempt of the same request made. @throws ClientIdReused */
 async function findFirst(tx: Transaction, attempt: Attempt): Promise<Deal | undefined> {
   const [first] = await tx.query<{ id: number; request_digest: Buffer }>(
     'select id, request_digest from crm.deals where idempotency_key = $1',
@@ -220,7 +220,7 @@ async function findFirst(tx: Transaction, attempt: Attempt): Promise<Deal | unde
 
 type PlacedStage = { id: number; pipeline_id: number };
 
-/** Chooses the stage of a new deal and keeps it as it is to the end of the transaction. @throws NoOpenStage, InvalidField */
+/** Chooses the stage of a new deal and locks it to the end of the transaction. @throws NoOpenStage, InvalidField */
 async function holdFirstStage(tx: Transaction, { stage_id, pipeline_id }: NewDeal): Promise<PlacedStage> {
   const find = async () => {
     const [stage] = await tx.query<PlacedStage>(
@@ -232,7 +232,7 @@ async function holdFirstStage(tx: Transaction, { stage_id, pipeline_id }: NewDea
     );
     return stage;
   };
-  // A stage that was removed while the first look waited for it is passed over; the second look sees those that came in its place.
+  // The first attempt skips a stage that was removed while it waited for the lock. The second attempt sees the stages that replaced it.
   const stage = (await find()) ?? (await find());
   if (stage) return stage;
   if (stage_id !== undefined)

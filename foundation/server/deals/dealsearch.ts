@@ -13,12 +13,12 @@ import {
 } from '../keyset.ts';
 
 /*
- * A word may stand in a deal's name or in its customer's. As with customers (see customersearch.ts) two ways are tried: the first
- * stretch of the list in its order, then the indexes of trigrams of both tables. Everything here is about the bare deal `d`; what a
- * list shows beside it is joined to the few rows that it shows.
+ * A word may occur in a deal's name or in its customer's name. As with customers (see customersearch.ts), the search tries two ways: the
+ * first stretch of the list in its order, then the trigram indexes of both tables. The queries here read only the deal `d`; the other
+ * columns of a list are joined to the few rows that it shows.
  */
 
-/** Each never null, and with an index: see 0004_crm.sql. What has no date comes last. */
+/** Each expression is never null and has an index: see 0004_crm.sql. A deal without a date comes last. */
 export const dealOrders = {
   created: { by: 'd.id', type: 'bigint' },
   name: { by: 'd.name', type: 'text' },
@@ -37,17 +37,17 @@ export type DealFilters = {
   stage?: number;
   owner?: string;
   status?: DealStatus;
-  /** Every word stands in the name of the deal or of the customer. */
+  /** Every word occurs in the name of the deal or of the customer. */
   search?: string;
 };
 
 export type DealList = { filters: DealFilters; sort: DealOrder; direction: Direction; after?: Place; limit: number };
 
-/** Deals looked at in the order of the list, for each that the page may hold, before the indexes of trigrams are asked. */
+/** The deals that are read in the order of the list, per row of the page, before the trigram indexes are used. */
 const lookAheadPerRow = 100;
-/** Deals looked at to see how frequent a word is. */
+/** The newest deals in which the frequency of a word is measured. */
 const sampleMax = 1_000;
-/** A word that more than one in so many of them have is looked for deal by deal. */
+/** A word in more than one of this many deals is frequent: it is searched deal by deal. */
 const frequentOneIn = 100;
 
 type Found = { id: number; place: Place };
@@ -74,7 +74,7 @@ export async function findDeals(
   );
   if (near.length >= limit) return near;
   const rarest = await findRarest(on, search);
-  // "offset 0" keeps PostgreSQL, which does not know how few fit, from reading on in the order of the list.
+  // PostgreSQL does not know how few deals match. "offset 0" keeps it from reading on in the order of the list.
   return find(
     (where, _, parameter) =>
       `(select * from crm.deals d where ${where} and ${matchWords(search, parameter, rarest?.word)} offset 0) d`,
@@ -94,9 +94,9 @@ export function matchDeals(filters: Omit<DealFilters, 'search'>, parameter: Para
 }
 
 /**
- * The condition that every word stands in the name of the deal or of the customer.
+ * The condition that every word occurs in the name of the deal or of the customer.
  *
- * @param rarest the word for which indexes are used; the other words are looked for deal by deal.
+ * @param rarest the word for which indexes are used; the other words are searched deal by deal.
  */
 export function matchWords(search: string, parameter: Parameter, rarest?: string): string {
   const everyWord = wordsOf(search).map((word) => matchDeal(word, parameter(likePattern(word)), word === rarest));
@@ -108,11 +108,11 @@ function matchDeal(word: string, pattern: string, byIndex: boolean): string {
   const inCustomer = matchCustomer(word, pattern);
   return byIndex
     ? `(${inName} or d.customer_id = any (array(select c.id from platform.customers c where ${inCustomer})))`
-    : // Not "exists", which PostgreSQL may answer by finding all customers with the word first.
+    : // Not "exists": PostgreSQL may answer that by finding all customers with the word first.
       `(${inName} or (select ${inCustomer} from platform.customers c where c.id = d.customer_id))`;
 }
 
-/** The word, of the first few, that the fewest of the newest deals have, of equals the longest, and whether even that one is frequent. */
+/** The rarest of the first few words among the newest deals (of equally rare ones the longest), and whether even that one is frequent. */
 export async function findRarest(
   on: Queryable,
   search: string,

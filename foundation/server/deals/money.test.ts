@@ -29,7 +29,7 @@ describe('an amount', () => {
     ['EUR', 9_999_999_999_999.99],
     ['KWD', 999_999_999_999.999],
     ['BGN', 10.5],
-  ])('in %s of %d is kept to its last digit', async (currency, amount) => {
+  ])('in %s of %d keeps its last digit', async (currency, amount) => {
     const made = await make(amount, currency);
     expect(made).toMatchObject({ status: 201, body: { amount, currency } });
     expect((await app.call('GET', `/api/deals/${made.body.id}`)).body.amount).toBe(amount);
@@ -50,7 +50,7 @@ describe('an amount', () => {
   );
 
   test.each(['XXX', 'XAU', 'DEM', 'ABC'])(
-    'in %s, which is no currency in use, is refused with a way out',
+    'in %s, which is no currency in use, is refused, and the refusal says where to find a currency',
     async (currency) => {
       const answer = await make(1, currency);
       expect(answer).toMatchObject({ status: 422, body: { errors: [{ field: 'currency' }] } });
@@ -103,7 +103,7 @@ test('the board sums and weighs each currency in its own smallest unit', async (
   expect(context?.crm.open_deals_value).toMatchObject({ EUR: expect.any(Number), KWD: expect.any(Number) });
 });
 
-test('the list of currencies offers those in use, with their decimals, as the screens format them', async () => {
+test('the list of currencies has those in use, with the decimals that the screens show', async () => {
   const { currencies } = (await app.call('GET', '/api/currencies')).body as {
     currencies: { code: string; decimals: number }[];
   };

@@ -11,10 +11,10 @@ export async function moveDeal(tx: Transaction, id: number, stageId: number, exp
 }
 
 /**
- * Keeps an open stage of the deal's pipeline as it is to the end of the transaction. It comes before the deal's own lock: whoever edits
- * the pipeline also holds the stages first and then moves their deals.
+ * Locks an open stage of the deal's pipeline to the end of the transaction. This comes before the lock of the deal, because an editor of
+ * the pipeline also locks the stages first and then moves their deals.
  *
- * @throws NotFound when there is no such deal; InvalidField
+ * @throws NotFound if there is no such deal; InvalidField
  */
 export async function holdOpenStage(tx: Transaction, dealId: number, stageId: number): Promise<void> {
   const held = await tx.query(

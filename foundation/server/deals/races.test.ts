@@ -14,7 +14,7 @@ beforeAll(async () => {
 
 /**
  * The rival writes and keeps its transaction open. The call begins and waits for the rival, which then does the rest and commits. So
- * the two always meet between the call's first look and its write.
+ * the two always meet between the call's first read and its write.
  */
 async function meet(writes: [sql: string, values: unknown[]][], call: () => Promise<Answer>, rest: typeof writes = []) {
   const rival = await app.database.connect('foundation_app');
@@ -55,14 +55,14 @@ describe('a tier that a colleague sets', () => {
     expect(await tierOf(customer)).toBe('enterprise');
   });
 
-  test('while a deal is being closed without a tier stays, and the answer says it', async () => {
+  test('while a deal is being closed without a tier stays, and the answer reports it', async () => {
     const customer = await newCustomer('standard');
     const deal = await newDeal(customer);
     const closed = await meet([setTier(customer, 'enterprise')], () => post(deal.id, 'close', { outcome: 'won' }));
     expect(closed).toMatchObject({ status: 200, body: { account_tier: 'enterprise' } });
   });
 
-  test('while a deal is being opened again is not replaced by the tier of before', async () => {
+  test('while a deal is being opened again is not replaced by the former tier', async () => {
     const customer = await newCustomer('standard');
     const deal = await newDeal(customer);
     await post(deal.id, 'close', { outcome: 'won', tier: 'premium' });
@@ -75,7 +75,7 @@ describe('a tier that a colleague sets', () => {
 });
 
 describe('a new deal', () => {
-  test('is refused when its stage becomes the stage of won deals meanwhile', async () => {
+  test('is refused if its stage becomes the stage of won deals meanwhile', async () => {
     const { id, of } = await newPipeline();
     const customer = await newCustomer('standard');
     const target = of('Proposal').id;
@@ -90,7 +90,7 @@ describe('a new deal', () => {
     expect(await app.foundation.query('select from crm.deals where stage_id = $1', [target])).toEqual([]);
   });
 
-  test('goes to the next open stage when the first is removed meanwhile', async () => {
+  test('goes to the next open stage if the first is removed meanwhile', async () => {
     const { id, of } = await newPipeline();
     const customer = await newCustomer('standard');
     const answer = await meet([['delete from crm.pipeline_stages where id = $1', [of('Qualified').id]]], () =>
@@ -99,7 +99,7 @@ describe('a new deal', () => {
     expect(answer).toMatchObject({ status: 201, body: { stage_name: 'Proposal', status: 'open' } });
   });
 
-  test('goes to the stage that came in place of all others meanwhile', async () => {
+  test('goes to the stage that replaces all others meanwhile', async () => {
     const { id, of } = await newPipeline();
     const customer = await newCustomer('standard');
     const answer = await meet(
@@ -115,7 +115,7 @@ describe('a new deal', () => {
   test.each([
     ['a stage', 'stage-in-use'],
     ['a pipeline', 'pipeline-in-use'],
-  ])('keeps %s from being removed before it is committed', async (what, code) => {
+  ])('that is not yet committed keeps %s from being removed', async (what, code) => {
     const { id, stages, of } = await newPipeline();
     const customer = await newCustomer('standard');
     const isDeal = `insert into crm.deals (customer_id, pipeline_id, stage_id, name) values ($1, $2, $3, 'D')`;
@@ -156,7 +156,7 @@ describe('an editor of a pipeline who moves the deals of a stage', () => {
   });
 });
 
-test('two pipelines that become the default at once leave one default', async () => {
+test('if two pipelines become the default at once, one of them is the default', async () => {
   const [one, other] = [await newPipeline(), await newPipeline()];
   const answer = await meet(
     [

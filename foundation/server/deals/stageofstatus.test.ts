@@ -22,7 +22,7 @@ const read = async (id: number) => (await app.call('GET', `/api/deals/${id}`)).b
 const refused = { code: 'invalid-field' };
 
 describe('a deal, written by SQL', () => {
-  test('that is won or lost moves to the stage for that', async () => {
+  test('that becomes won or lost moves to the stage of that outcome', async () => {
     for (const [status, stage_name] of [
       ['won', 'Won'],
       ['lost', 'Lost'],
@@ -33,7 +33,7 @@ describe('a deal, written by SQL', () => {
     }
   });
 
-  test('that is moved among the closed is closed, and moved among the open is open', async () => {
+  test('that moves to a closed stage becomes closed, and to an open stage becomes open', async () => {
     const id = await newDeal();
     await set(id, `stage_id = ${stage('Won')}`);
     expect(await read(id)).toMatchObject({ status: 'won', closed_at: expect.any(String) });
@@ -43,7 +43,7 @@ describe('a deal, written by SQL', () => {
     expect(await read(id)).toMatchObject({ status: 'open', closed_at: null });
   });
 
-  test('cannot be opened without a stage, nor be one thing and stand among the others', async () => {
+  test('cannot be opened without a stage, or have a status that differs from the outcome of its stage', async () => {
     const id = await newDeal();
     await set(id, `status = 'won', closed_at = now()`);
     await expect(set(id, `status = 'open', closed_at = null`)).rejects.toMatchObject(refused);
@@ -64,7 +64,7 @@ describe('a deal, written by SQL', () => {
   });
 });
 
-test('a stage in which deals stand keeps its outcome; an empty one may get another', async () => {
+test('a stage with deals keeps its outcome; an empty stage may get another', async () => {
   const [pipeline] = await app.foundation.query<{ id: number }>(
     `insert into crm.pipelines (name) values ('Without an end') returning id`,
   );

@@ -18,7 +18,10 @@ const expectedVersion = () =>
     .int()
     .positive()
     .optional()
-    .openapi({ description: 'Refuse when somebody has changed it, or one of its stages, since.' });
+    .openapi({
+      description:
+        'The request is refused if somebody has changed the pipeline, or one of its stages, since this version.',
+    });
 const answer = (description: string) => ({ description, content: { 'application/json': { schema: PipelineSchema } } });
 
 const list = createStaffRoute({
@@ -58,16 +61,16 @@ const change = createStaffRoute({
       }).openapi('PipelineChange'),
     ),
   },
-  responses: { 200: answer('As it is now.'), ...problems(400, 404, 409, 422) },
+  responses: { 200: answer('The record after the change.'), ...problems(400, 404, 409, 422) },
 });
 
 const stages = createStaffRoute({
   method: 'put',
   path: '/api/pipelines/{id}/stages',
   right: 'administrator',
-  summary: 'Make these its stages, in this order',
+  summary: 'Replace the stages of a pipeline by these, in this order',
   description:
-    'A stage with its `id` stays, one without is new, one that is missing is removed: if deals stand in it, `move_to` says by its id which stage takes them.',
+    'A stage with an `id` stays, one without is new, and a missing one is removed. If a removed stage has deals, `move_to` names, by its id, the stage that takes them.',
   request: {
     params: pipelineKey,
     body: jsonBody(
@@ -90,7 +93,7 @@ const stages = createStaffRoute({
       }).openapi('PipelineStages'),
     ),
   },
-  responses: { 200: answer('As it is now.'), ...problems(400, 404, 409, 422) },
+  responses: { 200: answer('The record after the change.'), ...problems(400, 404, 409, 422) },
 });
 
 const remove = createStaffRoute({

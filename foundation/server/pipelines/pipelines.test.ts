@@ -47,7 +47,7 @@ describe('an administrator', () => {
     expect(namesOf(fewer.body.stages)).toEqual(['Proposal', 'Lost', 'Won']);
   });
 
-  test('says where the deals of a removed stage go, or is refused', async () => {
+  test('must say where the deals of a removed stage go', async () => {
     const { id, stages } = await newPipeline();
     const [qualified, proposal, won, lost] = stages;
     const deal = await newDeal(proposal.id);
@@ -66,7 +66,7 @@ describe('an administrator', () => {
     });
   });
 
-  test('removes a pipeline without deals, but not the default one', async () => {
+  test('removes a pipeline without deals, but not the default pipeline', async () => {
     const { id, stages } = await newPipeline();
     const deal = await newDeal(stages[0].id);
     expect(await app.call('DELETE', `/api/pipelines/${id}`)).toMatchObject({
@@ -82,17 +82,17 @@ describe('an administrator', () => {
 
   test.each([
     ['without an open stage', (stages: Stage[]) => stages.slice(2).concat(stages[3] as Stage)],
-    ['without one for lost', (stages: Stage[]) => stages.slice(0, 3)],
-    ['with two of a name', (stages: Stage[]) => stages.map((stage) => ({ ...stage, name: 'Same' }))],
+    ['without a stage for lost deals', (stages: Stage[]) => stages.slice(0, 3)],
+    ['with one name for all stages', (stages: Stage[]) => stages.map((stage) => ({ ...stage, name: 'Same' }))],
     [
-      'with another outcome',
+      'with a changed outcome',
       (stages: Stage[]) => stages.map((stage, n) => (n === 0 ? { ...stage, outcome: 'won' } : stage)),
     ],
     [
-      'with a stage of nowhere',
+      'with an unknown stage',
       (stages: Stage[]) => stages.map((stage, n) => (n === 0 ? { ...stage, id: 999_999 } : stage)),
     ],
-  ])('%s is refused, and nothing changes', async (_, change) => {
+  ])('who saves stages %s is refused, and nothing changes', async (_, change) => {
     const { id, stages } = await newPipeline();
     expect((await putStages(id, change(stages))).status).toBe(422);
     const { pipelines } = (await app.call('GET', '/api/pipelines')).body;
@@ -100,8 +100,8 @@ describe('an administrator', () => {
   });
 });
 
-describe('of two administrators who saw the same pipeline', () => {
-  test('the first changes its stages and the second is told', async () => {
+describe('the second of two administrators who saw the same pipeline', () => {
+  test('gets a conflict after the first changed its stages', async () => {
     const { id, stages, version } = await newPipeline();
     const put = (name: string) =>
       app.call('PUT', `/api/pipelines/${id}/stages`, {
@@ -123,7 +123,7 @@ describe('of two administrators who saw the same pipeline', () => {
     expect(await patch(changed.version)).toMatchObject({ status: 200, body: { version: changed.version + 1 } });
   });
 
-  test('also the one is told who changed a stage by SQL; a change that changes nothing counts none', async () => {
+  test('gets a conflict after a stage was changed by SQL, unless that changed no value', async () => {
     const { id, stages, version } = await newPipeline();
     const set = (percent: number) =>
       app.foundation.query('update crm.pipeline_stages set probability_percent = $2 where id = $1', [
@@ -137,7 +137,7 @@ describe('of two administrators who saw the same pipeline', () => {
   });
 });
 
-test('a plain user may change none of it', async () => {
+test('a user who is no administrator may not change pipelines or stages', async () => {
   const { id, stages } = await newPipeline();
   await app.foundation.signInUser({ subject: 'plain', email: 'plain@aether.example', name: 'Plain' });
   const call = app.callAs('plain');

@@ -14,7 +14,7 @@ export type Stage = {
   outcome: 'open' | 'won' | 'lost';
   probability_percent: number;
 };
-/** `version` counts changes of its stages too. */
+/** `version` also counts changes of its stages. */
 export type Pipeline = { id: number; name: string; is_default: boolean; version: number; stages: Stage[] };
 
 /** All pipelines, the default first, each with its stages in order. */
@@ -29,21 +29,21 @@ export async function listPipelines(on: Queryable): Promise<Pipeline[]> {
   );
 }
 
-/** Move the deals first, or say where they go. */
+/** A removed stage has deals: move them first, or say where they go. */
 export class StageInUse extends PlatformError {
   constructor(name: string, deals: number) {
-    super('stage-in-use', 409, `${deals} deals stand in ${name}. Say in move_to which stage takes them.`);
+    super('stage-in-use', 409, `${deals} deals are in ${name}. Say in move_to which stage takes them.`);
   }
 }
 
-/** Move or close its deals first. */
+/** The pipeline has deals: only a pipeline without deals can be removed. */
 export class PipelineInUse extends PlatformError {
   constructor() {
     super('pipeline-in-use', 409, 'There are deals in this pipeline. Only one without any can be removed.');
   }
 }
 
-/** What a new pipeline begins with. */
+/** The stages of a new pipeline. */
 const firstStages: StageInput[] = [
   { name: 'Qualified', outcome: 'open', probability_percent: 20 },
   { name: 'Proposal', outcome: 'open', probability_percent: 60 },
@@ -77,7 +77,7 @@ export async function updatePipeline(
   { name, is_default }: { name?: string; is_default?: true },
   expectedVersion?: number,
 ): Promise<Pipeline> {
-  // Two pipelines that become the default at once would each miss the other: the second waits here.
+  // Two pipelines that become the default at once would not see each other, so the second waits here.
   if (is_default) await tx.query('lock table crm.pipelines in share row exclusive mode');
   await lockPipeline(tx, id, expectedVersion);
   if (is_default) await tx.query('update crm.pipelines set is_default = false where is_default and id <> $1', [id]);
@@ -85,7 +85,7 @@ export async function updatePipeline(
   return getPipeline(tx, id);
 }
 
-/** @throws NotFound, PipelineInUse; InvalidField for the default one */
+/** @throws NotFound, PipelineInUse; InvalidField for the default pipeline */
 export async function deletePipeline(tx: Transaction, id: number): Promise<void> {
   const { is_default } = await lockPipeline(tx, id);
   await lockStages(tx, id);
@@ -97,13 +97,13 @@ export async function deletePipeline(tx: Transaction, id: number): Promise<void>
   await tx.query('delete from crm.pipelines where id = $1', [id]);
 }
 
-/** With an id: a stage that stays; without: a new one. */
+/** A stage with an id stays; one without an id is new. */
 export type StageInput = Omit<Stage, 'id'> & { id?: number };
 
 /**
- * Makes these the pipeline's stages, in this order: one that is not among them is removed.
+ * Makes these the pipeline's stages, in this order. A stage that is not among them is removed.
  *
- * @param options.moveTo where the deals of a removed stage go, by its id.
+ * @param options.moveTo the new stage for the deals of a removed stage, by the id of the removed stage.
  * @throws NotFound, StageInUse, InvalidField, VersionConflict
  */
 export async function replaceStages(
@@ -131,7 +131,7 @@ export async function replaceStages(
     if (target) await tx.query('update crm.deals set stage_id = $2 where stage_id = $1', [stage.id, target.id]);
     await tx.query('delete from crm.pipeline_stages where id = $1', [stage.id]);
   }
-  // Names may be swapped: free all of them first.
+  // Two stages may swap their names, so all names are freed first.
   await tx.query(`update crm.pipeline_stages set name = '#' || id where pipeline_id = $1`, [id]);
   await writeStages(tx, id, stages);
   return getPipeline(tx, id);
@@ -172,7 +172,7 @@ function checkStages(before: Stage[], stages: StageInput[]): void {
   if (count('won') !== 1 || count('lost') !== 1) refuse('stages', 'must hold one stage for won and one for lost');
 }
 
-/** Holds the pipeline to the end of the transaction. @throws NotFound, VersionConflict */
+/** Locks the pipeline to the end of the transaction. @throws NotFound, VersionConflict */
 async function lockPipeline(tx: Transaction, id: number, expectedVersion?: number): Promise<{ is_default: boolean }> {
   const [pipeline] = await tx.query<{ is_default: boolean; version: number }>(
     'select is_default, version from crm.pipelines where id = $1 for update',
@@ -185,8 +185,8 @@ async function lockPipeline(tx: Transaction, id: number, expectedVersion?: numbe
 }
 
 /**
- * Holds the pipeline's stages to the end of the transaction: a deal that is being made in one of them, moved or closed is finished first, and
- * the next one waits. The stages come before the deals, here as in deals/moving.ts, so that nobody waits in a circle.
+ * Locks the pipeline's stages to the end of the transaction. A transaction that makes, moves or closes a deal in one of them finishes
+ * first, and the next one waits. The stages are locked before the deals, here and in deals/moving.ts, so that nobody waits in a circle.
  */
 async function lockStages(tx: Transaction, pipelineId: number): Promise<void> {
   await tx.query('select from crm.pipeline_stages where pipeline_id = $1 order by id for update', [pipelineId]);

@@ -17,7 +17,7 @@ const newCustomer = (): Promise<Customer> =>
   app.foundation.createCustomer({ name: 'Erik', email: `changes${++unique}@example.com` });
 const timeline = async ({ id }: Customer, query = ''): Promise<Entry[]> =>
   (await app.call('GET', `/api/customers/${id}/timeline?${query}`)).body.entries;
-/** Waits until history has so many changes of the customer. */
+/** Waits until history has this many changes of the customer. */
 const recorded = async ({ id }: Customer, count: number) => {
   const changes = async () =>
     (await app.foundation.query(`select from crm.changes where customer_id = $1`, [id])).length;
@@ -37,7 +37,7 @@ describe('a field of the organisation', () => {
       })
     ).body;
 
-  test('is told of in the timeline by its label, also when the field is gone, and says who wrote it', async () => {
+  test('is shown in the timeline with its label and its author, also after the field is removed', async () => {
     await admin();
     const field = await newField({ key: 'colour_id' });
     const customer = await newCustomer();
@@ -59,7 +59,7 @@ describe('a field of the organisation', () => {
     expect(await timeline(customer)).toMatchObject([change('blue', null), change('red', 'blue'), change(null, 'red')]);
   });
 
-  test('of a deal is told of with the deal; what stood there from the beginning is not a change', async () => {
+  test('of a deal is shown with the deal; a value from the beginning is no change', async () => {
     await admin();
     const [ofDeal, ofCustomer] = [await newField({ record: 'deal' }), await newField()];
     const { body: customer } = await app.call('POST', '/api/customers', {
@@ -88,7 +88,7 @@ describe('a field of the organisation', () => {
     expect(Object.keys(provenance)).not.toContain(`custom.${ofDeal.key}`);
   });
 
-  test('of a company is an event and no entry of a customer', async () => {
+  test('of a company gives an event and no entry in a customer’s timeline', async () => {
     await admin();
     const field = await newField({ record: 'company' });
     const seen: unknown[] = [];
@@ -114,7 +114,7 @@ describe('a field of the organisation', () => {
   });
 });
 
-test('a stage that is removed or renamed reads as it was called when a deal stood in it', async () => {
+test('a stage that was removed or renamed keeps, in the timeline, the name that it had when a deal was in it', async () => {
   await app.foundation.updateUser('maya', { role: 'admin' });
   const { body: pipeline } = await app.call('POST', '/api/pipelines', { name: `Stages ${++unique}` });
   const [first, second, won, lost] = pipeline.stages;
@@ -136,7 +136,7 @@ test('a stage that is removed or renamed reads as it was called when a deal stoo
   ]);
 });
 
-test('a change of a customer that was merged before history read it stands with the survivor', async () => {
+test('a change of a customer that was merged before history read it belongs to the survivor', async () => {
   const [loser, survivor] = [await newCustomer(), await newCustomer()];
   const owner = await app.database.connect('platform_migrator');
   await owner.query(`set role platform_owner; begin;
@@ -150,7 +150,7 @@ test('a change of a customer that was merged before history read it stands with 
   expect(rows).toEqual([{ name: 'Erik the Red' }]);
 });
 
-test('a change of a customer that was erased before history read it is left out, and holds nobody up', async () => {
+test('a change of a customer that was erased before history read it is left out and delays no other change', async () => {
   const erased = await newCustomer();
   await recorded(erased, 1);
   const owner = await app.database.connect('platform_migrator');
@@ -162,7 +162,7 @@ test('a change of a customer that was erased before history read it is left out,
   expect(rows).toHaveLength(1);
 });
 
-test('an address that comes, goes or is verified is told of in the timeline', async () => {
+test('an address that is added, removed or verified appears in the timeline', async () => {
   const customer = await newCustomer();
   const { addressId } = await app.foundation.addAddress(customer.id, 'second.one@example.com');
   await app.foundation.removeAddress(customer.id, addressId);

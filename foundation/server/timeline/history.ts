@@ -1,6 +1,6 @@
 import type { AppEvent, PlatformDb, Queryable, Subscription } from '@aether/platform';
 
-/** Columns of a customer whose changes a person wants to see. */
+/** The columns of a customer whose changes a person wants to see. */
 const customerFields = [
   'name',
   'email',
@@ -39,8 +39,8 @@ type Values = Record<string, unknown>;
 export type Change = 'created' | 'edited' | 'moved' | 'won' | 'lost' | 'reopened';
 
 /**
- * Writes down what happens to customers and deals: see crm.changes. A repetition changes nothing. What happened to a customer that was
- * merged since belongs to the survivor; an erased customer gets no history.
+ * Records the changes of customers and deals in crm.changes. A repetition changes nothing. The changes of a customer that was merged
+ * since belong to the survivor. An erased customer gets no history.
  */
 export function recordHistory(db: PlatformDb, onError: (error: unknown) => void): Subscription {
   return db.events.subscribeBatch(
@@ -48,7 +48,7 @@ export function recordHistory(db: PlatformDb, onError: (error: unknown) => void)
     async (events, { tx }) => {
       const rows = events.map(toRow).filter((row) => row !== undefined);
       if (rows.length === 0) return;
-      // A value that was given when its record was made belongs to the making: both have the time of that transaction.
+      // A value that was given when its record was made is part of the creation: both have the time of that transaction.
       await tx.query(
         `insert into crm.changes (event_id, customer_id, deal_id, change, app, actor, occurred_at, data, previous, names)
          select r.event_id, c.id, r.deal_id,
@@ -82,7 +82,7 @@ function toFieldsRow(event: RecordedEvent) {
   const fields = (isDeal ? dealFields : customerFields).filter((field) =>
     isCreated ? data[field] !== null && data[field] !== undefined : field in previous,
   );
-  if (fields.length === 0) return undefined; // bookkeeping
+  if (fields.length === 0) return undefined; // only internal columns changed
   const pick = (from: Values) => Object.fromEntries(fields.map((field) => [field, from[field] ?? null]));
   return {
     ...headOf(event),
@@ -94,13 +94,13 @@ function toFieldsRow(event: RecordedEvent) {
   };
 }
 
-/** A value of a custom field stands as a field `custom.<key>`. */
+/** Records a value of a custom field as a field `custom.<key>`. */
 function toValueRow(event: RecordedEvent) {
   const [data, previous] = [event.data as Values, event.previous];
   const named = event.type === 'custom_value.deleted' ? previous : data;
   const { field_key, field_label, customer_id, deal_id } = named;
   if (!customer_id && !deal_id) return undefined; // a company has no timeline
-  if (!('value' in data) && !('value' in previous)) return undefined; // only the label
+  if (!('value' in data) && !('value' in previous)) return undefined; // only the label changed
   const field = `custom.${field_key}`;
   return {
     ...headOf(event),
@@ -113,11 +113,11 @@ function toValueRow(event: RecordedEvent) {
   };
 }
 
-/** An address that came, went or was verified stands as a field `address`. */
+/** Records an address that was added, removed or verified as a field `address`. */
 function toAddressRow(event: RecordedEvent) {
   const [data, previous] = [event.data as Values, event.previous];
   const isGone = event.type === 'address.deleted';
-  if (event.type === 'address.updated' && !('verified_at' in previous)) return undefined; // told with the customer's fields
+  if (event.type === 'address.updated' && !('verified_at' in previous)) return undefined; // shown with the customer's fields
   const { email, customer_id } = isGone ? previous : data;
   const describe = (verifiedAt: unknown) => (verifiedAt ? `${email}, verified` : email);
   return {
@@ -139,7 +139,7 @@ const headOf = ({ id, customer, app, actor, occurredAt }: RecordedEvent) => ({
   occurred_at: occurredAt,
 });
 
-/** What a change of a deal comes to, in a word. */
+/** A change of a deal in one word. */
 function nameChange(data: Values, previous: Values): Change {
   if ('status' in previous) return data.status === 'open' ? 'reopened' : (data.status as 'won' | 'lost');
   return 'stage_id' in previous ? 'moved' : 'edited';
@@ -147,10 +147,10 @@ function nameChange(data: Values, previous: Values): Change {
 
 export type Provenance = { app: string; actor: { id: string; name: string } | null; at: Date; old: unknown };
 
-/** Changes that are looked through for a field's last one. */
+/** The newest changes in which the last change of each field is searched. */
 const lookBackMax = 2_000;
 
-/** Of each field of a customer, `custom.<key>` among them: who changed it last, in which app, when, and what stood there before. */
+/** The last change of each field of a customer, also of `custom.<key>`: the person, the app, the time, and the value before. */
 export async function readProvenance(on: Queryable, customerId: string): Promise<Record<string, Provenance>> {
   const rows = await on.query<{
     field: string;

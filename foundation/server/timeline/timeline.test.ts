@@ -19,7 +19,7 @@ const newCustomer = (): Promise<Customer> =>
   app.foundation.createCustomer({ name: 'Erik', email: `history${++unique}@example.com` });
 const timeline = async ({ id }: Customer, query = ''): Promise<Entry[]> =>
   (await app.call('GET', `/api/customers/${id}/timeline?${query}`)).body.entries;
-/** Waits until history has so many changes of the customer. */
+/** Waits until history has this many changes of the customer. */
 const recorded = async ({ id }: Customer, count: number) => {
   const changes = async () =>
     (await app.foundation.query(`select from crm.changes where customer_id = $1`, [id])).length;
@@ -27,7 +27,7 @@ const recorded = async ({ id }: Customer, count: number) => {
 };
 
 describe('the timeline', () => {
-  test('tells of fields and deals beside activities, with names for ids, newest first', async () => {
+  test('shows changes of fields and deals beside activities, with names for ids, newest first', async () => {
     const customer = await newCustomer();
     const path = `/api/customers/${customer.id}`;
     const company = await app.foundation.createCompany({ name: 'Fjordlight' });
@@ -67,7 +67,7 @@ describe('the timeline', () => {
     expect((await timeline(customer, 'since=2020-01-01T00:00:00Z')).length).toBe(6);
   });
 
-  test('tells of each end of a deal once, whether the API or SQL closed it', async () => {
+  test('shows the closing of a deal once, whether the API or SQL closed it', async () => {
     const customer = await newCustomer();
     const deal = (await app.call('POST', '/api/deals', { customer_id: customer.id, name: 'Renewal' })).body;
     await app.call('POST', `/api/deals/${deal.id}/close`, { outcome: 'won' });
@@ -89,7 +89,7 @@ describe('the timeline', () => {
     expect(entries[1]?.changes).toEqual([]);
   });
 
-  test('pages through activities and changes without losing or doubling one', async () => {
+  test('loses and doubles no activity or change between its pages', async () => {
     const customer = await newCustomer();
     for (let n = 0; n < 5; n++) {
       await app.foundation.updateCustomer(customer.id, { phone: `+1 212 555 010${n}` });
@@ -111,7 +111,7 @@ describe('the timeline', () => {
     expect(ids).toEqual(whole.map((entry: { id: string }) => entry.id));
   });
 
-  test('of one deal has its changes and its activities, and nothing else', async () => {
+  test('of one deal has only its changes and activities', async () => {
     const customer = await newCustomer();
     const make = async (name: string) =>
       (await app.call('POST', '/api/deals', { customer_id: customer.id, name })).body.id as number;
@@ -130,7 +130,7 @@ describe('the timeline', () => {
     expect((await app.call('GET', `/api/customers/${customer.id}/timeline?deal=one`)).status).toBe(422);
   });
 
-  test('is not doubled when the events are handled again', async () => {
+  test('has no entry twice after the events were handled twice', async () => {
     const customer = await newCustomer();
     await app.foundation.updateCustomer(customer.id, { name: 'Twice' });
     await recorded(customer, 2);
@@ -149,7 +149,7 @@ describe('the timeline', () => {
   );
 });
 
-test('each shared field says who changed it last, in which app, and what stood there before', async () => {
+test('each shared field has its last change: the person, the app and the value before', async () => {
   const customer = await newCustomer();
   await app.call('PATCH', `/api/customers/${customer.id}`, { phone: '+1 212 555 0100' });
   await app.support.updateCustomer(customer.id, { phone: '+1 212 555 0199', preferred_language: 'nb' });
@@ -164,7 +164,7 @@ test('each shared field says who changed it last, in which app, and what stood t
 });
 
 describe('tasks', () => {
-  test('stand by when they are due, are done and opened again, and are one’s own', async () => {
+  test('are listed by their due date, can be done and opened again, and can be filtered by person', async () => {
     const customer = await newCustomer();
     const add = (body: Record<string, unknown>, call = app.call) =>
       call('POST', `/api/customers/${customer.id}/activities`, { type: 'task', ...body });
@@ -192,7 +192,7 @@ describe('tasks', () => {
     expect(await list('mine=true&open_tasks=true&limit=2')).toHaveLength(2);
   });
 
-  test('are ticked by everybody, but what a note says only its author and administrators change', async () => {
+  test('can be ticked by everybody, but only its author and administrators change the text of a note', async () => {
     const customer = await newCustomer();
     const path = `/api/customers/${customer.id}/activities`;
     const note = (await app.call('POST', path, { type: 'note', description: 'Mine' })).body;
@@ -211,7 +211,7 @@ describe('tasks', () => {
     expect((await app.call('PATCH', `/api/activities/${won?.id}`, { description: 'Lost' })).status).toBe(404);
   });
 
-  test('and what Support wrote stays as it is', async () => {
+  test('leave activities that Support wrote unchanged', async () => {
     const customer = await newCustomer();
     const [chat] = await app.support.query<{ id: string }>(
       `insert into crm.activities (customer_id, type, description, idempotency_key) values ($1, 'support_chat', 'Ended', 'session:x') returning id`,

@@ -7,7 +7,7 @@ export const entryKinds = ['activity', 'deal', 'field'] as const;
 export type EntryKind = (typeof entryKinds)[number];
 
 type Head = { id: string; occurred_at: Date; app: string; actor: { id: string; name: string } | null };
-/** `label` is that of a custom field, whose `field` is `custom.<key>`. */
+/** `label` is given for a custom field, whose `field` is `custom.<key>`. */
 export type FieldChange = { field: string; label?: string; old: unknown; new: unknown };
 export type ActivityEntry = Head & { kind: 'activity' } & Omit<Activity, 'created_by'>;
 export type DealEntry = Head & {
@@ -19,17 +19,17 @@ export type DealEntry = Head & {
 export type FieldEntry = Head & { kind: 'field'; changes: FieldChange[] };
 export type TimelineEntry = ActivityEntry | DealEntry | FieldEntry;
 
-/** Where a page ends: the time to the microsecond, which Date has not, and the id. */
+/** The end of a page: the time to the microsecond, which Date cannot hold, and the id. */
 export type TimelinePlace = { at: string; id: string };
 
 export type TimelineFilters = {
   kinds?: EntryKind[];
-  /** Of activities. */
+  /** Types of activities. */
   types?: string[];
   app?: string;
-  /** Only what belongs to this deal. */
+  /** Only entries of this deal. */
   deal?: number;
-  /** The user who did it. */
+  /** Only entries by this user. */
   person?: string;
   since?: string;
   until?: string;
@@ -38,7 +38,7 @@ export type TimelineFilters = {
 const at = (column: string) => `to_char(${column} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as at`;
 
 /**
- * What happened to a customer, newest first: activities of both apps, changes of its deals and of its fields. Each of the two
+ * Reads the timeline of a customer, newest first: activities of both apps, changes of its deals and of its fields. Each of the two
  * tables is read in the order of its index and no further than one page, so that a long history costs no more than a short one.
  */
 export async function readTimeline(
@@ -54,7 +54,7 @@ export async function readTimeline(
   return [...activities, ...changes].sort((one, other) => compare(other.place, one.place)).slice(0, limit);
 }
 
-/** As PostgreSQL orders (occurred_at, id): the text of both compares as they do. */
+/** Orders places like PostgreSQL orders (occurred_at, id): the texts compare like the values. */
 function compare(one: TimelinePlace, other: TimelinePlace): number {
   if (one.at !== other.at) return one.at < other.at ? -1 : 1;
   return one.id === other.id ? 0 : one.id < other.id ? -1 : 1;
@@ -126,7 +126,7 @@ async function readChanges(
   limit: number,
 ): Promise<((DealEntry | FieldEntry) & { place: TimelinePlace })[]> {
   const { values, parameter } = collectValues();
-  // That a customer was made stands with its fields; of a deal's making one entry is enough.
+  // The making of a customer is shown with its fields. The making of a deal gets one entry.
   const conditions = [
     `h.customer_id = ${parameter(customerId)}`,
     matchTimes('h', filters, after, parameter),
@@ -179,7 +179,7 @@ async function readChanges(
 const nameField = (field: string, names: Record<string, string>) =>
   field.startsWith('custom.') ? { field, label: names[field] ?? field } : { field: field.replace(/_id$/, '') };
 
-/** What the ids in the changes are called today; what is gone keeps its id. */
+/** The present names of the ids in the changes. The id of a deleted row stays an id. */
 async function readNames(on: Queryable, rows: ChangeRow[]): Promise<(field: string, value: unknown) => unknown> {
   const idsOf = (...fields: string[]) => [
     ...new Set(

@@ -34,13 +34,13 @@ const change = createStaffRoute({
   method: 'patch',
   path: '/api/users/{id}',
   right: 'administrator',
-  summary: 'Make somebody an administrator, or no longer',
+  summary: 'Give somebody the role of an administrator, or take it away',
   request: {
     params: object({ id: z.string().min(1).max(255) }),
     body: jsonBody(object({ role }).openapi('UserChange')),
   },
   responses: {
-    200: { description: 'As it is now.', content: { 'application/json': { schema: UserSchema } } },
+    200: { description: 'The user after the change.', content: { 'application/json': { schema: UserSchema } } },
     ...problems(400, 404, 409, 422),
   },
 });

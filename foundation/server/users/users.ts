@@ -2,7 +2,7 @@ import { NotFound, PlatformError, type Queryable, type Transaction, type User } 
 
 export type StaffUser = Pick<User, 'id' | 'name' | 'email' | 'role' | 'last_signed_in'>;
 
-/** Make somebody else an administrator first. */
+/** The last administrator keeps the role: make somebody else an administrator first. */
 export class LastAdmin extends PlatformError {
   constructor() {
     super('last-admin', 409, 'Nobody else is an administrator. Make somebody one first.');
@@ -17,7 +17,7 @@ export async function listStaff(on: Queryable, limit: number): Promise<StaffUser
 
 /** @throws NotFound, LastAdmin */
 export async function changeRole(tx: Transaction, id: string, role: User['role']): Promise<StaffUser> {
-  // All who are administrators are held: of two who take the role from each other, the second finds itself the last.
+  // All administrators are locked: if two of them take the role from each other, the second change finds only one left.
   const admins = await tx.query<{ id: string }>(
     `select id from platform.users where role = 'admin' order by id for update`,
   );

@@ -25,11 +25,11 @@ const list = createStaffRoute({
   method: 'get',
   path: '/api/views',
   right: 'person',
-  summary: 'Saved views of a page: one’s own and those that are shared',
+  summary: 'Saved views of a page: the caller’s own and the shared ones',
   request: { query: object({ page: z.enum(viewPages) }) },
   responses: {
     200: {
-      description: 'One’s own first.',
+      description: 'The caller’s own first.',
       content: { 'application/json': { schema: z.object({ views: z.array(ViewSchema) }) } },
     },
     ...problems(422),
@@ -53,16 +53,16 @@ const change = createStaffRoute({
   method: 'patch',
   path: '/api/views/{id}',
   right: 'person',
-  summary: 'Change a view of one’s own; administrators also a shared one',
+  summary: 'Change one of the caller’s views; administrators may also change a shared one',
   request: { params: viewKey, body: jsonBody(object(fields).partial().openapi('ViewChange')) },
-  responses: { 200: answer('As it is now.'), ...problems(400, 404, 409, 422) },
+  responses: { 200: answer('The record after the change.'), ...problems(400, 404, 409, 422) },
 });
 
 const remove = createStaffRoute({
   method: 'delete',
   path: '/api/views/{id}',
   right: 'person',
-  summary: 'Remove a view of one’s own; administrators also a shared one',
+  summary: 'Remove one of the caller’s views; administrators may also remove a shared one',
   request: { params: viewKey },
   responses: { 204: { description: 'Removed.' }, ...problems(404, 422) },
 });
@@ -94,7 +94,7 @@ export function addViewRoutes(app: App, db: PlatformDb) {
     });
 }
 
-/** A view belongs to a person. @throws Problem for a machine */
+/** The person to whom a view belongs. @throws Problem for a machine */
 function requirePerson(actor: User | undefined): { id: string; isAdmin: boolean } {
   if (!actor)
     throw new Problem({

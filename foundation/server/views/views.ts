@@ -2,7 +2,7 @@ import { NotFound, type Queryable, type Transaction } from '@aether/platform';
 
 export const viewPages = ['customers', 'companies', 'deals'] as const;
 
-/** A list as somebody likes it: what stands behind the ? of its address. */
+/** A list the way a person wants it: the part of its address after the ?. */
 export type View = {
   id: number;
   page: (typeof viewPages)[number];
@@ -14,7 +14,7 @@ export type View = {
 
 const columns = 'v.id, v.page, v.name, v.query, v.is_shared, v.owner_id';
 
-/** One's own and those that are shared. */
+/** The person's own views and the shared ones. */
 export async function listViews(on: Queryable, page: View['page'], userId: string): Promise<View[]> {
   return on.query<View>(
     `select ${columns} from crm.saved_views v where v.page = $1 and (v.owner_id = $2 or v.is_shared) order by v.is_shared, v.name collate platform.people, v.id`,
@@ -22,7 +22,7 @@ export async function listViews(on: Queryable, page: View['page'], userId: strin
   );
 }
 
-/** @throws AlreadyExists when one has a view of this name there */
+/** @throws AlreadyExists if the person has a view of this name for the page */
 export async function createView(tx: Transaction, view: Omit<View, 'id'>): Promise<View> {
   const [made] = await tx.query<View>(
     `insert into crm.saved_views as v (page, name, query, is_shared, owner_id) values ($1, $2, $3, $4, $5) returning ${columns}`,
@@ -31,11 +31,11 @@ export async function createView(tx: Transaction, view: Omit<View, 'id'>): Promi
   return made as View;
 }
 
-/** Who may change a view: its owner, and of a shared one every administrator. */
+/** The condition to change a view: its owner may, and every administrator may if it is shared. */
 type Editor = { id: string; isAdmin: boolean };
 const mayEdit = `(v.owner_id = $2 or ($3 and v.is_shared))`;
 
-/** @throws NotFound, also for a view that is not the editor's to change */
+/** @throws NotFound, also for a view that the editor may not change */
 export async function updateView(
   tx: Transaction,
   id: number,
