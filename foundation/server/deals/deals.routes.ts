@@ -59,7 +59,7 @@ const ClosingSchema = z
     given_tier: z
       .string()
       .nullable()
-      .openapi({ description: 'null if the closing left the customer’s tier as it was.' }),
+      .openapi({ description: 'null if the closing left the customer’s tier unchanged.' }),
     previous_tier: z.string().nullable(),
     app: z.string(),
     actor: named.nullable(),
@@ -120,11 +120,7 @@ const currency = () =>
     .regex(/^[A-Z]{3}$/, { error: 'must be three capital letters, such as EUR' })
     .openapi({ description: 'A code of ISO 4217: see /api/currencies.', example: 'EUR' });
 const expectedVersion = () =>
-  z
-    .int()
-    .positive()
-    .optional()
-    .openapi({ description: 'The request is refused if somebody has changed the deal since this version.' });
+  z.int().positive().optional().openapi({ description: 'Refused if the deal has changed since this version.' });
 
 const create = createStaffRoute({
   method: 'post',
@@ -286,9 +282,7 @@ const close = createStaffRoute({
             undo: z
               .object({ stage_id: z.int(), previous_tier: z.string().nullable() })
               .optional()
-              .openapi({
-                description: 'The body for `reopen` that undoes the closing; only for the person who closed the deal.',
-              }),
+              .openapi({ description: 'The body for `reopen` that undoes this; only for the closer.' }),
           }),
         },
       },
