@@ -13,7 +13,7 @@ import {
   readBoard,
   readTimeline,
 } from '@aether/foundation';
-import { connectPlatform } from '@aether/platform';
+import { connectPlatform, type ListPlace } from '@aether/platform';
 import { fillLists } from './lists.fill.ts';
 import { quantile } from './measure.ts';
 
@@ -147,12 +147,12 @@ try {
     `select customer_id as id from crm.activities limit 1`,
   );
   const first = await time(() => readTimeline(db, busy, { filters: {}, limit: 41 }));
-  const [place] = await db.query<{ at: string; id: string }>(
-    `select to_char(occurred_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as at, id from crm.activities where customer_id = $1
+  const [middle] = await db.query<{ place: ListPlace }>(
+    `select array[(occurred_at at time zone 'UTC')::text, id::text] as place from crm.activities where customer_id = $1
      order by occurred_at desc, id desc offset ${Math.round(entriesCount * 0.4)} limit 1`,
     [busy],
   );
-  const deep = await time(() => readTimeline(db, busy, { filters: {}, after: place, limit: 41 }));
+  const deep = await time(() => readTimeline(db, busy, { filters: {}, after: middle?.place, limit: 41 }));
   console.log(
     `\nTimeline of ${entriesCount.toLocaleString('en')} entries: first page ${first.p50.toFixed(1)} ms, a page in the middle ${deep.p50.toFixed(1)} ms.`,
   );

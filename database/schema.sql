@@ -439,18 +439,6 @@ create policy foundation_read on crm.currencies for select to foundation_role us
 create policy owner_all on crm.currencies for all to platform_owner using (true) with check (true);
 grant select on crm.currencies to foundation_role;
 
-create table crm.cursor_key (
-  only_one boolean default true not null,
-  key bytea default sha256((uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()))) not null,
-  constraint cursor_key_pkey PRIMARY KEY (only_one),
-  constraint cursor_key_key_check CHECK ((octet_length(key) = 32)),
-  constraint cursor_key_only_one_check CHECK (only_one)
-);
-alter table crm.cursor_key enable row level security, force row level security;
-create policy foundation_read on crm.cursor_key for select to foundation_role using (true);
-create policy owner_all on crm.cursor_key for all to platform_owner using (true) with check (true);
-grant select on crm.cursor_key to foundation_role;
-
 create table crm.custom_field_values (
   id bigint generated always as identity not null,
   field_id bigint not null,
@@ -1487,6 +1475,18 @@ create policy owner_all on platform.companies for all to platform_owner using (t
 grant insert (name, domain, created_by_app) on platform.companies to app_role;
 grant select on platform.companies to app_role;
 grant update (name, domain) on platform.companies to app_role;
+
+create table platform.cursor_key (
+  only_one boolean default true not null,
+  key bytea default sha256((uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()))) not null,
+  constraint cursor_key_pkey PRIMARY KEY (only_one),
+  constraint cursor_key_key_check CHECK ((octet_length(key) = 32)),
+  constraint cursor_key_only_one_check CHECK (only_one)
+);
+alter table platform.cursor_key enable row level security, force row level security;
+create policy apps_read on platform.cursor_key for select to app_role using (true);
+create policy owner_all on platform.cursor_key for all to platform_owner using (true) with check (true);
+grant select on platform.cursor_key to app_role;
 
 create table platform.customer_emails (
   id uuid default uuidv7() not null,

@@ -1,13 +1,12 @@
 export { z } from '@hono/zod-openapi';
 export { refuseStranger } from './actor.ts';
 export type { Authenticate, Caller } from './caller.ts';
+export { cursor, cursorsOf } from './cursors.ts';
 export { type BodyLimits, bodyLimits, jsonBody } from './input/body.ts';
 export {
   bigintId,
   bigintIdText,
   clientId,
-  cursor,
-  cutPage,
   date,
   line,
   object,

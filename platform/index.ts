@@ -9,6 +9,18 @@ export type { App } from './environment.ts';
 export * from './errors.ts';
 export { isUuid, patchRow } from './fields.ts';
 export { repeatIfGone } from './gone.ts';
+export {
+  collectValues,
+  type Direction,
+  keyset,
+  type ListPlace,
+  type Order,
+  type Paging,
+  type Parameter,
+  type Placed,
+  placeColumn,
+  readList,
+} from './keyset.ts';
 export type { EventBus } from './log/bus.ts';
 export { becauseOf, type Cause, readCause } from './log/cause.ts';
 export * from './log/errors.ts';

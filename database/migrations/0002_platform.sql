@@ -407,6 +407,18 @@ create policy apps_read on platform.review_candidates for select to app_role usi
 -- The apps have no writes here: see platform.record_known_by and platform.add_address. No app reads platform.removed_emails.
 grant select on platform.customer_emails, platform.customer_external_ids, platform.review_candidates to app_role;
 
+-- The servers seal the cursors of their lists with this key, and any of them opens a cursor that another sealed. The key only hides the
+-- names that a cursor in an address contains: a person with the key could make a cursor, but only for a list that is open to that person
+-- anyway.
+create table platform.cursor_key (
+  only_one boolean primary key default true check (only_one),
+  key bytea not null default sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())) check (octet_length(key) = 32)
+);
+insert into platform.cursor_key default values;
+call platform.protect_table('platform.cursor_key');
+create policy apps_read on platform.cursor_key for select to app_role using (true);
+grant select on platform.cursor_key to app_role;
+
 -- Some numbers were not drawn from the sequence, for example those of a former app. So the sequence steps over numbers that are taken.
 create function platform.next_customer_number(app text) returns bigint
 language plpgsql set search_path = pg_catalog, pg_temp as $$

@@ -603,18 +603,6 @@ create policy foundation_all on crm.saved_views to foundation_role using (true) 
 grant select, insert (owner_id, page, name, query, is_shared), update (name, query, is_shared), delete
   on crm.saved_views to foundation_role;
 
--- Foundation's servers seal the cursors of their lists with this key, and any of them opens a cursor that another sealed. The key
--- only hides the names that a cursor in an address contains: a person with the key could make a cursor, but only for a list that is open
--- to that person anyway.
-create table crm.cursor_key (
-  only_one boolean primary key default true check (only_one),
-  key bytea not null default sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())) check (octet_length(key) = 32)
-);
-insert into crm.cursor_key default values;
-call platform.protect_table('crm.cursor_key');
-create policy foundation_read on crm.cursor_key for select to foundation_role using (true);
-grant select on crm.cursor_key to foundation_role;
-
 -- The sort keys of customer lists that change with nearly every write. They are kept apart from the record, so that such a write does not
 -- touch the record's indexes. A change of a tier writes 0.9 KB of log with this table and 2.5 KB without it (bench/updates.ts). It holds
 -- only customers that lists show: neither merged nor erased ones.

@@ -1,4 +1,5 @@
 import { createLog } from '@aether/http';
+import { findLists, findTakenCursors } from '@aether/http/testing.lists';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { startFoundation } from './index.ts';
 import { startTestFoundation, type TestFoundation } from './testing.ts';
@@ -134,4 +135,52 @@ describe('a cursor', () => {
     const found = await readFrom(`/api/companies?search=${encodeURIComponent('🜁🜁🜁')}`, 'companies', '');
     expect(found.map((name) => name.slice(-1))).toEqual(['x', 'y']);
   });
+});
+
+/** Every list of Foundation, those with orders in more than one. The ids are put in by `fill`. */
+const lists = [
+  '/api/customers?sort=name',
+  '/api/customers?sort=name&dir=desc',
+  '/api/customers?sort=email',
+  '/api/customers/{customer}/timeline?',
+  '/api/customers/{other}/timeline?',
+  '/api/companies?sort=name',
+  '/api/companies?sort=created',
+  '/api/companies/{company}/contacts?',
+  '/api/deals?sort=name',
+  '/api/deals?sort=amount',
+  '/api/activities?',
+  '/api/users?',
+];
+
+/** Gives each list a second page. */
+async function fillLists(): Promise<string[]> {
+  const { customers } = (await app.call('GET', '/api/customers?sort=name&limit=2')).body;
+  const [customer, other] = customers.map(({ id }: Row) => id);
+  const { body: company } = await app.call('POST', '/api/companies', { name: 'Beacon' });
+  for (const n of [1, 2]) {
+    await app.call('POST', `/api/companies/${company.id}/contacts`, { name: `Contact ${n}` });
+    for (const id of [customer, other])
+      await app.call('POST', `/api/customers/${id}/activities`, { type: 'task', description: `Task ${n}` });
+    await app.foundation.signInUser({ subject: `user${n}`, email: `user${n}@aether.example`, name: `User ${n}` });
+  }
+  const ids: Record<string, string> = { customer, other, company: company.id };
+  return lists.map((list) => list.replace(/\{(\w+)\}/, (_, name) => ids[name] as string));
+}
+
+test('every list of Foundation takes its own cursors and refuses those of the others', async () => {
+  const filled = await fillLists();
+  expect(await findTakenCursors(app.call, filled)).toEqual(Object.fromEntries(filled.map((list) => [list, [list]])));
+});
+
+test('the table of lists has every list that Foundation shows page by page', async () => {
+  const known = lists.map((list) => list.split('?')[0]?.replace(/\{\w+\}/, '{id}'));
+  expect((await findLists(app.url)).sort()).toEqual([...new Set(known)].sort());
+});
+
+test('the staff is read page by page, each person once', async () => {
+  const { body: all } = await app.call('GET', '/api/users');
+  const staff = all.users.map(({ name }: Row) => name);
+  expect(staff.length).toBeGreaterThan(2);
+  expect(await readFrom('/api/users?', 'users', '')).toEqual(staff);
 });

@@ -4,7 +4,6 @@ import {
   bigintIdText,
   clientId,
   createRoute,
-  cursor,
   jsonBody,
   line,
   object,
@@ -14,7 +13,6 @@ import {
   z,
 } from '../index.ts';
 import { post, readProblem, serveApp, type TestServer } from '../testing.ts';
-import { encodeCursor } from './fields.ts';
 
 const reasonFor = (schema: z.ZodType, value: unknown) =>
   schema.safeParse(value).error?.issues.map((issue) => issue.message);
@@ -116,27 +114,6 @@ describe('pages', () => {
   ])('%j is a page size', (value, result) => expect(limit.parse(value)).toBe(result));
   test.each(['0', '101', '1e2', '-1', '', ' 5', '0x10', '9999999'])('%j is not a page size', (value) => {
     expect(reasonFor(limit, value)).toEqual(['must be a whole number from 1 to 100']);
-  });
-
-  const after = cursor(z.tuple([z.iso.datetime(), bigintId()]));
-  const key = ['2026-01-31T12:00:00Z', 7];
-  test('a cursor is decoded into the key of which it was made', () =>
-    expect(after.parse(encodeCursor(key))).toEqual(key));
-  test.each([
-    ['a foreign text', 'hello'],
-    ['an empty text', ''],
-    ['another key', encodeCursor(['2026-01-31T12:00:00Z', 'seven'])],
-    ['a hidden NUL', encodeCursor(['\0', 7])],
-    ['not base64url', '%%%'],
-    ['513 characters', 'A'.repeat(513)],
-  ])('%s is not a cursor', (_, value) => {
-    expect(reasonFor(after, value)).toEqual([
-      'is not a cursor that this server gave: leave it out to start at the first page',
-    ]);
-  });
-  test('a NUL in a cursor is refused even if the schema accepts it', () => {
-    expect(cursor(z.string()).safeParse(encodeCursor('a')).success).toBe(true);
-    expect(cursor(z.string()).safeParse(encodeCursor('\0')).success).toBe(false);
   });
 });
 

@@ -5,6 +5,8 @@ import {
   bigintIdText,
   clientId,
   createStaffRoute,
+  cursor,
+  cursorsOf,
   jsonBody,
   object,
   pageSize,
@@ -15,10 +17,8 @@ import {
   z,
 } from '@aether/http';
 import { CustomerErased, type PlatformDb, readAttempt } from '@aether/platform';
-import { cursorsOf, sealedCursor } from '../cursors.ts';
 import { customerKey } from '../customers/customers.routes.ts';
 import { requireCustomer } from '../customers/customers.ts';
-import type { Place } from '../keyset.ts';
 import { entryKinds, readTimeline } from '../timeline/timeline.ts';
 import { type Activity, addActivity, listTasks, updateActivity } from './activities.ts';
 
@@ -110,7 +110,7 @@ const timeline = createStaffRoute({
       person: z.string().min(1).max(255).optional().openapi({ description: 'Id of the user who did it.' }),
       since: time().optional(),
       until: time().optional(),
-      cursor: sealedCursor().optional(),
+      cursor: cursor().optional(),
       limit: pageSize({ max: 200, default: 50 }),
     }),
   },
@@ -189,7 +189,7 @@ const tasks = createStaffRoute({
       open_tasks: yes.optional(),
       customer_id: uuid().optional(),
       due_before: time().optional(),
-      cursor: sealedCursor().optional(),
+      cursor: cursor().optional(),
       limit: pageSize({ max: 200, default: 50 }),
     }),
   },
@@ -210,17 +210,12 @@ export function addActivityRoutes(app: App, db: PlatformDb) {
   const cursors = cursorsOf(db);
   return app
     .openapi(timeline, async (c) => {
-      const { kind, type, cursor, limit, ...filters } = c.req.valid('query');
+      const { kind: kinds, type: types, cursor, limit, ...filters } = c.req.valid('query');
       const { id } = await requireCustomer(db, c.req.valid('param').id);
-      const name = `timeline ${id}`;
-      const after = await cursors.open(name, cursor);
-      const found = await readTimeline(db, id, {
-        filters: { ...filters, kinds: kind, types: type },
-        after: after && { at: `${after[0]}`, id: after[1] },
-        limit: limit + 1,
+      const { page, next_cursor } = await cursors.page(`timeline of ${id}`, { cursor, limit }, async (paging) => {
+        const found = await readTimeline(db, id, { filters: { ...filters, kinds, types }, ...paging });
+        return found.map(({ place, ...entry }) => ({ entry, place }));
       });
-      const placed = found.map(({ place, ...entry }) => ({ entry, place: [place.at, place.id] as Place }));
-      const { page, next_cursor } = await cursors.cut(name, placed, limit);
       return c.json({ entries: page.map(({ entry }) => entry), next_cursor }, 200);
     })
     .openapi(add, async (c) => {
@@ -244,15 +239,15 @@ export function addActivityRoutes(app: App, db: PlatformDb) {
     })
     .openapi(tasks, async (c) => {
       const { mine, open_tasks, customer_id, due_before, cursor, limit } = c.req.valid('query');
-      const found = await listTasks(db, {
-        person: mine ? (c.get('actor')?.id ?? '') : undefined,
-        openOnly: open_tasks ?? false,
-        customerId: customer_id,
-        dueBefore: due_before,
-        after: await cursors.open('tasks', cursor),
-        limit: limit + 1,
-      });
-      const { page: activities, next_cursor } = await cursors.cut('tasks', found, limit);
+      const { page: activities, next_cursor } = await cursors.page('tasks', { cursor, limit }, (paging) =>
+        listTasks(db, {
+          person: mine ? (c.get('actor')?.id ?? '') : undefined,
+          openOnly: open_tasks ?? false,
+          customerId: customer_id,
+          dueBefore: due_before,
+          ...paging,
+        }),
+      );
       return c.json({ activities, next_cursor }, 200);
     });
 }

@@ -76,7 +76,7 @@ describe('the timeline', () => {
     expect(body).toEqual({ entries: [], next_cursor: null });
   });
 
-  test.each(['type=Call', 'type=', `type=${Array(21).fill('call')}`, 'app=crm', 'cursor=e30', 'limit=201'])(
+  test.each(['type=Call', 'type=', `type=${Array(21).fill('call')}`, 'app=C-R-M', 'cursor=e30', 'limit=201'])(
     '?%s is refused',
     async (query) => {
       expect((await app.call('GET', `/api/customers/${customer.id}/timeline?${query}`)).status).toBe(422);

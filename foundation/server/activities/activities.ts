@@ -3,13 +3,15 @@ import {
   type Attempt,
   InvalidField,
   NotFound,
+  type Paging,
+  type Placed,
   PlatformError,
   type Queryable,
   ReferenceNotFound,
+  readList,
   requireSameRequest,
   type Transaction,
 } from '@aether/platform';
-import { collectValues, keyset, type Place, type Placed } from '../keyset.ts';
 
 /** An entry of a customer's timeline, of either app. */
 export type Activity = {
@@ -139,26 +141,29 @@ export type Task = Pick<Activity, 'id' | 'type' | 'description' | 'occurred_at' 
   customer: { id: string; name: string };
 };
 
-const byDueTime = { by: `coalesce(a.due_at, 'infinity')`, type: 'timestamptz', id: 'a.id', idType: 'uuid' };
+const byDueTime = {
+  order: { by: `coalesce(a.due_at, 'infinity')`, type: 'timestamptz', id: 'a.id', idType: 'uuid' },
+  direction: 'asc',
+} as const;
 
 export type TaskFilters = { person?: string; openOnly: boolean; customerId?: string; dueBefore?: string };
 
 /** Lists tasks by their due date, those without a date last. @param filters.person the author */
-export async function listTasks(
+export function listTasks(
   on: Queryable,
-  { person, openOnly, customerId, dueBefore, after, limit }: TaskFilters & { after?: Place; limit: number },
+  { person, openOnly, customerId, dueBefore, ...paging }: TaskFilters & Paging,
 ): Promise<Placed<Task>[]> {
-  const { values, parameter } = collectValues();
-  const { where, orderBy, place } = keyset(byDueTime, 'asc', after, parameter);
-  const conditions = [`a.type = 'task'`, where];
-  if (person !== undefined) conditions.push(`a.created_by = ${parameter(person)}`);
-  if (openOnly) conditions.push('a.done_at is null');
-  if (customerId) conditions.push(`a.customer_id = ${parameter(customerId)}`);
-  if (dueBefore) conditions.push(`a.due_at < ${parameter(dueBefore)}`);
-  return on.query<Placed<Task>>(
-    `select a.id, a.type, a.description, a.occurred_at, a.due_at, a.done_at, jsonb_build_object('id', c.id, 'name', c.name) as customer, ${place}
-     from crm.activities a join platform.customers c on c.id = a.customer_id
-     where ${conditions.join(' and ')} order by ${orderBy} limit ${parameter(limit)}`,
-    values,
-  );
+  return readList<Task>(on, { ...byDueTime, ...paging }, (parameter) => {
+    const where = [`a.type = 'task'`];
+    if (person !== undefined) where.push(`a.created_by = ${parameter(person)}`);
+    if (openOnly) where.push('a.done_at is null');
+    if (customerId) where.push(`a.customer_id = ${parameter(customerId)}`);
+    if (dueBefore) where.push(`a.due_at < ${parameter(dueBefore)}`);
+    return {
+      columns: `a.id, a.type, a.description, a.occurred_at, a.due_at, a.done_at,
+        jsonb_build_object('id', c.id, 'name', c.name) as customer`,
+      from: 'crm.activities a join platform.customers c on c.id = a.customer_id',
+      where,
+    };
+  });
 }

@@ -1,6 +1,18 @@
-import { type App, appName, createStaffRoute, jsonBody, line, object, pageSize, problems, uuid, z } from '@aether/http';
+import {
+  type App,
+  appName,
+  createStaffRoute,
+  cursor,
+  cursorsOf,
+  jsonBody,
+  line,
+  object,
+  pageSize,
+  problems,
+  uuid,
+  z,
+} from '@aether/http';
 import { canonicaliseDomain, type PlatformDb } from '@aether/platform';
-import { cursorsOf, sealedCursor } from '../cursors.ts';
 import { customChange, customShown } from '../customfields/customfields.routes.ts';
 import { writeCustomValues } from '../customfields/customfields.ts';
 import { type CompanyOrder, companyOrders, getCompanyRecord, listCompanies } from './companies.ts';
@@ -74,7 +86,7 @@ const list = createStaffRoute({
       search: line({ charactersMax: 200 }).optional(),
       sort: z.enum(Object.keys(companyOrders) as [CompanyOrder]).default('name'),
       dir: z.enum(['asc', 'desc']).optional(),
-      cursor: sealedCursor().optional(),
+      cursor: cursor().optional(),
       limit: pageSize({ max: 200, default: 50 }),
     }),
   },
@@ -141,7 +153,7 @@ const contacts = createStaffRoute({
   summary: 'The people of a company and their roles, by name',
   request: {
     params: key,
-    query: object({ cursor: sealedCursor().optional(), limit: pageSize({ max: 200, default: 100 }) }),
+    query: object({ cursor: cursor().optional(), limit: pageSize({ max: 200, default: 100 }) }),
   },
   responses: {
     200: json('One page.', z.object({ contacts: z.array(ContactSchema), next_cursor: z.string().nullable() })),
@@ -192,12 +204,11 @@ export function addCompanyRoutes(app: App, db: PlatformDb) {
   const cursors = cursorsOf(db);
   return app
     .openapi(list, async (c) => {
-      const { search, sort, dir, cursor, limit } = c.req.valid('query');
+      const { search, sort, dir, ...asked } = c.req.valid('query');
       const direction = dir ?? (sort === 'name' ? 'asc' : 'desc');
-      const name = `companies ${sort} ${direction}`;
-      const after = await cursors.open(name, cursor);
-      const found = await listCompanies(db, { search, sort, direction, after, limit: limit + 1 });
-      const { page: companies, next_cursor } = await cursors.cut(name, found, limit);
+      const { page: companies, next_cursor } = await cursors.page(`companies ${sort} ${direction}`, asked, (paging) =>
+        listCompanies(db, { search, sort, direction, ...paging }),
+      );
       return c.json({ companies, next_cursor }, 200);
     })
     .openapi(create, async (c) => {
@@ -222,12 +233,10 @@ export function addCompanyRoutes(app: App, db: PlatformDb) {
     })
     .openapi(contacts, async (c) => {
       const { id } = c.req.valid('param');
-      const { cursor, limit } = c.req.valid('query');
       await getCompanyRecord(db, id);
-      const name = `contacts of ${id}`;
-      const after = await cursors.open(name, cursor);
-      const found = await listContacts(db, id, { after, limit: limit + 1 });
-      const { page: contacts, next_cursor } = await cursors.cut(name, found, limit);
+      const { page: contacts, next_cursor } = await cursors.page(`contacts of ${id}`, c.req.valid('query'), (paging) =>
+        listContacts(db, id, paging),
+      );
       return c.json({ contacts, next_cursor }, 200);
     })
     .openapi(addContact, async (c) => {

@@ -1,7 +1,16 @@
-import { type Company, NotFound, type PlatformDb, type Queryable } from '@aether/platform';
+import {
+  type Company,
+  type Direction,
+  NotFound,
+  type Paging,
+  type Placed,
+  type PlatformDb,
+  type Queryable,
+  readList,
+} from '@aether/platform';
 import { matchCompany } from '../customers/customermatch.ts';
 import { type CustomValues, customValues } from '../customfields/customfields.ts';
-import { collectValues, type Direction, keyset, likePattern, type Place, type Placed, wordsOf } from '../keyset.ts';
+import { likePattern, wordsOf } from '../words.ts';
 
 export type ListedCompany = Company & { customers: number; open_deals: number };
 export type CompanyRecord = {
@@ -25,26 +34,17 @@ const counts = `(select count(*)::integer from platform.customers c where c.comp
 /** Finds companies whose name or domain contains every word of `search`. */
 export async function listCompanies(
   on: Queryable,
-  {
-    search = '',
-    sort,
-    direction,
-    after,
-    limit,
-  }: { search?: string; sort: CompanyOrder; direction: Direction; after?: Place; limit: number },
+  { search = '', sort, ...paging }: { search?: string; sort: CompanyOrder; direction: Direction } & Paging,
 ): Promise<Placed<ListedCompany>[]> {
-  const { values, parameter } = collectValues();
   const order = { ...companyOrders[sort], id: 'o.id', idType: 'uuid' };
-  const { where, orderBy, place } = keyset(order, direction, after, parameter);
-  const conditions = wordsOf(search).map((word) => {
-    const domain = parameter(`${word.replace(/[\\%_]/g, '\\$&')}%`);
-    return `(${matchCompany(word, parameter(likePattern(word)))} or o.domain like ${domain})`;
-  });
-  return on.query<Placed<ListedCompany>>(
-    `select o.id, o.name, o.domain, o.version, o.created_at, o.updated_at, o.created_by_app, ${counts}, ${place}
-     from platform.companies o where ${[where, ...conditions].join(' and ')} order by ${orderBy} limit ${parameter(limit)}`,
-    values,
-  );
+  return readList<ListedCompany>(on, { order, ...paging }, (parameter) => ({
+    columns: `o.id, o.name, o.domain, o.version, o.created_at, o.updated_at, o.created_by_app, ${counts}`,
+    from: 'platform.companies o',
+    where: wordsOf(search).map((word) => {
+      const domain = parameter(`${word.replace(/[\\%_]/g, '\\$&')}%`);
+      return `(${matchCompany(word, parameter(likePattern(word)))} or o.domain like ${domain})`;
+    }),
+  }));
 }
 
 /** @throws NotFound */

@@ -1,12 +1,14 @@
 import {
   NotFound,
+  type Paging,
+  type Placed,
   type PlatformDb,
   patchRow,
   type Queryable,
+  readList,
   type Transaction,
   VersionConflict,
 } from '@aether/platform';
-import { collectValues, keyset, type Place, type Placed } from '../keyset.ts';
 
 /** A person's role at a company. */
 export type Contact = {
@@ -32,19 +34,15 @@ const contactColumnsWritten = [...contactFields, 'phone_key', 'phone_extension']
 const contactColumns = `t.id, t.company_id, t.customer_id, t.name, t.title, t.email, t.phone, t.phone_key, t.phone_extension,
   t.version, t.created_at, t.updated_at`;
 
-/** Lists them by name. */
-export async function listContacts(
-  on: Queryable,
-  companyId: string,
-  { after, limit }: { after?: Place; limit: number },
-): Promise<Placed<Contact>[]> {
-  const { values, parameter } = collectValues();
-  const order = { by: 't.name', type: 'text', id: 't.id', idType: 'uuid' };
-  const { where, orderBy, place } = keyset(order, 'asc', after, parameter);
-  return on.query<Placed<Contact>>(
-    `select ${contactColumns}, ${place} from crm.contacts t where t.company_id = ${parameter(companyId)} and ${where} order by ${orderBy} limit ${parameter(limit)}`,
-    values,
-  );
+const byName = { order: { by: 't.name', type: 'text', id: 't.id', idType: 'uuid' }, direction: 'asc' } as const;
+
+/** The people of a company, by name. */
+export function listContacts(on: Queryable, companyId: string, paging: Paging): Promise<Placed<Contact>[]> {
+  return readList<Contact>(on, { ...byName, ...paging }, (parameter) => ({
+    columns: contactColumns,
+    from: 'crm.contacts t',
+    where: [`t.company_id = ${parameter(companyId)}`],
+  }));
 }
 
 /** @throws InvalidField, ReferenceNotFound */

@@ -1,5 +1,13 @@
-import { type App, canonicaliseEmail, foldDigits, type PlatformDb, type Queryable } from '@aether/platform';
-import { collectValues, comparedWordsMax, likePattern, matchWord, type Parameter, wordsOf } from '../keyset.ts';
+import {
+  type App,
+  canonicaliseEmail,
+  collectValues,
+  foldDigits,
+  type Parameter,
+  type PlatformDb,
+  type Queryable,
+} from '@aether/platform';
+import { comparedWordsMax, likePattern, matchWord, wordsOf } from '../words.ts';
 
 /** The filters of a list, all of them optional. Times are ISO 8601. */
 export type CustomerFilters = {

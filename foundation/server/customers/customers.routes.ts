@@ -6,6 +6,8 @@ import {
   CrmContextSchema,
   CustomerSchema,
   createStaffRoute,
+  cursor,
+  cursorsOf,
   jsonBody,
   line,
   object,
@@ -16,7 +18,6 @@ import {
   z,
 } from '@aether/http';
 import type { PlatformDb } from '@aether/platform';
-import { cursorsOf, sealedCursor } from '../cursors.ts';
 import { customChange, customShown } from '../customfields/customfields.routes.ts';
 import { type CustomValues, customValues, writeCustomValues } from '../customfields/customfields.ts';
 import { accountTier } from '../tiers/tiers.routes.ts';
@@ -111,7 +112,7 @@ const list = createStaffRoute({
         .enum(['asc', 'desc'])
         .optional()
         .openapi({ description: 'By default newest first, and names from A to Z.' }),
-      cursor: sealedCursor().optional(),
+      cursor: cursor().optional(),
       limit: pageSize({ max: 100, default: 25 }),
     }),
   },

@@ -3,11 +3,11 @@ import {
   type CustomerContext,
   isUuid,
   NotFound,
+  type Placed,
   type PlatformDb,
   type Transaction,
 } from '@aether/platform';
 import type { CustomValues } from '../customfields/customfields.ts';
-import type { Placed } from '../keyset.ts';
 import { type CustomerList, findCustomers } from './customersearch.ts';
 
 export type ListedCustomer = Customer & {

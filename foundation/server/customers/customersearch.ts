@@ -1,6 +1,16 @@
-import { customerColumns, type Queryable } from '@aether/platform';
+import {
+  collectValues,
+  customerColumns,
+  type Direction,
+  keyset,
+  type ListPlace,
+  type Paging,
+  type Parameter,
+  type Placed,
+  placeColumn,
+  type Queryable,
+} from '@aether/platform';
 import { customValues } from '../customfields/customfields.ts';
-import { collectValues, type Direction, keyset, type Parameter, type Place, type Placed } from '../keyset.ts';
 import { type CustomerFilters, findRarest, matchFilters, matchSearch, tierOrLast } from './customermatch.ts';
 
 /*
@@ -25,13 +35,7 @@ export type CustomerOrder = keyof typeof customerOrders;
 /** The orders whose index is on crm.customer_order `q`. The expression there equals the one over the customer. */
 const ordersApart: Partial<Record<CustomerOrder, string>> = { tier: 'q.account_tier', updated: 'q.updated_at' };
 
-export type CustomerList = {
-  filters: CustomerFilters;
-  sort: CustomerOrder;
-  direction: Direction;
-  after?: Place;
-  limit: number;
-};
+export type CustomerList = { filters: CustomerFilters; sort: CustomerOrder; direction: Direction } & Paging;
 
 /** The filters that the index of an order answers as well: the list is read with them and skips no other rows. */
 const filtersInOrder: Partial<Record<CustomerOrder, (keyof CustomerFilters)[]>> = {
@@ -93,7 +97,7 @@ type Stretch = {
   from: string;
   by: string;
   type: string;
-  after: Place | undefined;
+  after: ListPlace | undefined;
   /** The columns of the index, if it is on crm.customer_order. */
   apart?: { by: string; id: string; tier: string };
 };
@@ -158,8 +162,10 @@ async function sortMatching<Row extends object>(
 /** The query for the shown columns of the customers whose ids `page` gives. */
 function showPage(page: string, sort: CustomerOrder, direction: Direction): string {
   const { by } = customerOrders[sort];
-  return `select ${columns}, array[(${by})::text, c.id::text] as place from (${page}) page join platform.customers c on c.id = page.id ${joinCompanies}
-    left join platform.users u on u.id = c.account_manager_id order by ${by} ${direction} nulls last, c.id ${direction}`;
+  return `select ${columns}, ${placeColumn({ ...customerOrders[sort], ...byId })}
+    from (${page}) page join platform.customers c on c.id = page.id ${joinCompanies}
+      left join platform.users u on u.id = c.account_manager_id
+    order by ${by} ${direction} nulls last, c.id ${direction}`;
 }
 
 /**

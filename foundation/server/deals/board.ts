@@ -1,5 +1,4 @@
-import { NotFound, type Queryable } from '@aether/platform';
-import { collectValues, keyset, type Parameter, type Placed } from '../keyset.ts';
+import { collectValues, keyset, NotFound, type Parameter, type Placed, type Queryable } from '@aether/platform';
 import type { Stage } from '../pipelines/pipelines.ts';
 import { type ListedDeal, listedDealColumns, listedDealTables } from './deals.ts';
 import { dealOrders, findRarest, matchDeals, matchWords } from './dealsearch.ts';

@@ -4,6 +4,8 @@ import {
   bigintIdText,
   clientId,
   createStaffRoute,
+  cursor,
+  cursorsOf,
   date,
   jsonBody,
   line,
@@ -15,7 +17,6 @@ import {
   z,
 } from '@aether/http';
 import { CustomerErased, type PlatformDb, ReferenceNotFound, readAttempt } from '@aether/platform';
-import { cursorsOf, sealedCursor } from '../cursors.ts';
 import { customChange, customShown } from '../customfields/customfields.routes.ts';
 import { StageSchema } from '../pipelines/pipelines.routes.ts';
 import { accountTier } from '../tiers/tiers.routes.ts';
@@ -88,7 +89,7 @@ const list = createStaffRoute({
         .enum(['asc', 'desc'])
         .optional()
         .openapi({ description: 'By default newest first, and names from A to Z.' }),
-      cursor: sealedCursor().optional(),
+      cursor: cursor().optional(),
       limit: pageSize({ max: 200, default: 50 }),
     }),
   },
@@ -339,9 +340,9 @@ export function addDealRoutes(app: App, db: PlatformDb) {
       const { cursor, limit, sort, dir, ...filters } = c.req.valid('query');
       const direction = dir ?? (sort === 'created' || sort === 'updated' ? 'desc' : 'asc');
       const name = `deals ${sort} ${direction}`;
-      const after = await cursors.open(name, cursor);
-      const found = await listDeals(db, { filters, sort, direction, after, limit: limit + 1 });
-      const { page: deals, next_cursor } = await cursors.cut(name, found, limit);
+      const { page: deals, next_cursor } = await cursors.page(name, { cursor, limit }, (paging) =>
+        listDeals(db, { filters, sort, direction, ...paging }),
+      );
       return c.json({ deals, next_cursor }, 200);
     })
     .openapi(create, async (c) => {

@@ -2,6 +2,7 @@ import {
   type Attempt,
   InvalidField,
   NotFound,
+  type Placed,
   PlatformError,
   patchRow,
   type Queryable,
@@ -11,7 +12,6 @@ import {
   VersionConflict,
 } from '@aether/platform';
 import { type CustomChange, type CustomValues, customValues, writeCustomValues } from '../customfields/customfields.ts';
-import type { Placed } from '../keyset.ts';
 import { requireMoney } from './currencies.ts';
 import { type DealList, type DealStatus, findDeals } from './dealsearch.ts';
 

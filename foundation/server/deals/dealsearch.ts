@@ -1,16 +1,14 @@
-import type { Queryable } from '@aether/platform';
-import { matchCustomer } from '../customers/customermatch.ts';
 import {
   collectValues,
-  comparedWordsMax,
   type Direction,
   keyset,
-  likePattern,
-  matchWord,
+  type ListPlace,
+  type Paging,
   type Parameter,
-  type Place,
-  wordsOf,
-} from '../keyset.ts';
+  type Queryable,
+} from '@aether/platform';
+import { matchCustomer } from '../customers/customermatch.ts';
+import { comparedWordsMax, likePattern, matchWord, wordsOf } from '../words.ts';
 
 /*
  * A word may occur in a deal's name or in its customer's name. As with customers (see customersearch.ts), the search tries two ways: the
@@ -41,7 +39,7 @@ export type DealFilters = {
   search?: string;
 };
 
-export type DealList = { filters: DealFilters; sort: DealOrder; direction: Direction; after?: Place; limit: number };
+export type DealList = { filters: DealFilters; sort: DealOrder; direction: Direction } & Paging;
 
 /** The deals that are read in the order of the list, per row of the page, before the trigram indexes are used. */
 const lookAheadPerRow = 100;
@@ -50,7 +48,7 @@ const sampleMax = 1_000;
 /** A word in more than one of this many deals is frequent: it is searched deal by deal. */
 const frequentOneIn = 100;
 
-type Found = { id: number; place: Place };
+type Found = { id: number; place: ListPlace };
 
 /** The deals of one page, in order. */
 export async function findDeals(

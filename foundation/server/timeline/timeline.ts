@@ -1,6 +1,5 @@
-import type { Queryable } from '@aether/platform';
+import { type ListPlace, type Paging, type Parameter, type Placed, type Queryable, readList } from '@aether/platform';
 import { type Activity, type ActivityRow, activityColumns, toActivity } from '../activities/activities.ts';
-import { collectValues } from '../keyset.ts';
 import type { Change } from './history.ts';
 
 export const entryKinds = ['activity', 'deal', 'field'] as const;
@@ -19,9 +18,6 @@ export type DealEntry = Head & {
 export type FieldEntry = Head & { kind: 'field'; changes: FieldChange[] };
 export type TimelineEntry = ActivityEntry | DealEntry | FieldEntry;
 
-/** The end of a page: the time to the microsecond, which Date cannot hold, and the id. */
-export type TimelinePlace = { at: string; id: string };
-
 export type TimelineFilters = {
   kinds?: EntryKind[];
   /** Types of activities. */
@@ -35,7 +31,12 @@ export type TimelineFilters = {
   until?: string;
 };
 
-const at = (column: string) => `to_char(${column} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as at`;
+/** The order of each of the two tables, `a` and `h`. */
+const newestFirst = (table: string) =>
+  ({
+    order: { by: `${table}.occurred_at`, type: 'timestamptz', id: `${table}.id`, idType: 'uuid' },
+    direction: 'desc',
+  }) as const;
 
 /**
  * Reads the timeline of a customer, newest first: activities of both apps, changes of its deals and of its fields. Each of the two
@@ -44,61 +45,50 @@ const at = (column: string) => `to_char(${column} at time zone 'UTC', 'YYYY-MM-D
 export async function readTimeline(
   on: Queryable,
   customerId: string,
-  { filters, after, limit }: { filters: TimelineFilters; after?: TimelinePlace; limit: number },
-): Promise<(TimelineEntry & { place: TimelinePlace })[]> {
+  { filters, ...paging }: { filters: TimelineFilters } & Paging,
+): Promise<Placed<TimelineEntry>[]> {
   const kinds = filters.types ? ['activity' as const] : (filters.kinds ?? [...entryKinds]);
   const [activities, changes] = await Promise.all([
-    kinds.includes('activity') ? readActivities(on, customerId, filters, after, limit) : [],
-    kinds.some((kind) => kind !== 'activity') ? readChanges(on, customerId, kinds, filters, after, limit) : [],
+    kinds.includes('activity') ? readActivities(on, customerId, filters, paging) : [],
+    kinds.some((kind) => kind !== 'activity') ? readChanges(on, customerId, kinds, filters, paging) : [],
   ]);
-  return [...activities, ...changes].sort((one, other) => compare(other.place, one.place)).slice(0, limit);
+  return [...activities, ...changes].sort((one, other) => compare(other.place, one.place)).slice(0, paging.limit);
 }
 
 /** Orders places like PostgreSQL orders (occurred_at, id): the texts compare like the values. */
-function compare(one: TimelinePlace, other: TimelinePlace): number {
-  if (one.at !== other.at) return one.at < other.at ? -1 : 1;
-  return one.id === other.id ? 0 : one.id < other.id ? -1 : 1;
+function compare([oneTime, oneId]: ListPlace, [otherTime, otherId]: ListPlace): number {
+  if (oneTime !== otherTime) return `${oneTime}` < `${otherTime}` ? -1 : 1;
+  return oneId === otherId ? 0 : oneId < otherId ? -1 : 1;
 }
 
-type Parameter = ReturnType<typeof collectValues>['parameter'];
-
-function matchTimes(
-  alias: string,
-  { since, until }: TimelineFilters,
-  after: TimelinePlace | undefined,
-  parameter: Parameter,
-): string {
-  const conditions = ['true'];
-  if (after)
-    conditions.push(
-      `(${alias}.occurred_at, ${alias}.id) < (${parameter(after.at, 'timestamptz')}, ${parameter(after.id, 'uuid')})`,
-    );
-  if (since) conditions.push(`${alias}.occurred_at >= ${parameter(since)}`);
-  if (until) conditions.push(`${alias}.occurred_at < ${parameter(until)}`);
-  return conditions.join(' and ');
+function matchTimes(table: string, { since, until }: TimelineFilters, parameter: Parameter): string[] {
+  const conditions: string[] = [];
+  if (since) conditions.push(`${table}.occurred_at >= ${parameter(since)}`);
+  if (until) conditions.push(`${table}.occurred_at < ${parameter(until)}`);
+  return conditions;
 }
 
 async function readActivities(
   on: Queryable,
   customerId: string,
   filters: TimelineFilters,
-  after: TimelinePlace | undefined,
-  limit: number,
-): Promise<(ActivityEntry & { place: TimelinePlace })[]> {
-  const { values, parameter } = collectValues();
-  const conditions = [`a.customer_id = ${parameter(customerId)}`, matchTimes('a', filters, after, parameter)];
-  if (filters.deal !== undefined) conditions.push(`a.deal_id = ${parameter(filters.deal)}`);
-  if (filters.types) conditions.push(`a.type = any (${parameter(filters.types)})`);
-  if (filters.app) conditions.push(`a.created_by_app = ${parameter(filters.app)}`);
-  if (filters.person) conditions.push(`a.created_by = ${parameter(filters.person)}`);
-  const rows = await on.query<ActivityRow & { at: string }>(
-    `select ${activityColumns}, ${at('a.occurred_at')} from crm.activities a left join platform.users u on u.id = a.created_by
-     where ${conditions.join(' and ')} order by a.occurred_at desc, a.id desc limit ${parameter(limit)}`,
-    values,
-  );
-  return rows.map((row) => {
+  paging: Paging,
+): Promise<Placed<ActivityEntry>[]> {
+  const rows = await readList<ActivityRow>(on, { ...newestFirst('a'), ...paging }, (parameter) => {
+    const where = [`a.customer_id = ${parameter(customerId)}`, ...matchTimes('a', filters, parameter)];
+    if (filters.deal !== undefined) where.push(`a.deal_id = ${parameter(filters.deal)}`);
+    if (filters.types) where.push(`a.type = any (${parameter(filters.types)})`);
+    if (filters.app) where.push(`a.created_by_app = ${parameter(filters.app)}`);
+    if (filters.person) where.push(`a.created_by = ${parameter(filters.person)}`);
+    return {
+      columns: activityColumns,
+      from: 'crm.activities a left join platform.users u on u.id = a.created_by',
+      where,
+    };
+  });
+  return rows.map(({ place, ...row }) => {
     const { created_by, ...activity } = toActivity(row);
-    return { kind: 'activity', ...activity, actor: created_by, place: { at: row.at, id: row.id } };
+    return { kind: 'activity', ...activity, actor: created_by, place };
   });
 }
 
@@ -114,7 +104,6 @@ type ChangeRow = {
   data: Record<string, unknown>;
   previous: Record<string, unknown>;
   names: Record<string, string>;
-  at: string;
 };
 
 async function readChanges(
@@ -122,16 +111,46 @@ async function readChanges(
   customerId: string,
   kinds: EntryKind[],
   filters: TimelineFilters,
-  after: TimelinePlace | undefined,
-  limit: number,
-): Promise<((DealEntry | FieldEntry) & { place: TimelinePlace })[]> {
-  const { values, parameter } = collectValues();
+  paging: Paging,
+): Promise<Placed<DealEntry | FieldEntry>[]> {
+  const rows = await readList<ChangeRow>(on, { ...newestFirst('h'), ...paging }, (parameter) => ({
+    columns: `h.id, h.deal_id, d.name as deal_name, h.change, h.app, h.actor, u.name as actor_name, h.occurred_at,
+      h.data, h.previous, h.names`,
+    from: `crm.changes h left join crm.deals d on d.id = h.deal_id left join platform.users u on u.id = h.actor`,
+    where: [
+      `h.customer_id = ${parameter(customerId)}`,
+      ...matchTimes('h', filters, parameter),
+      ...matchChanges(kinds, filters, parameter),
+    ],
+  }));
+  const names = await readNames(on, rows);
+  return rows.map((row) => {
+    const { id, deal_id, deal_name, change, app, actor, actor_name, occurred_at, data, previous, place } = row;
+    const shown = Object.keys(previous).filter(
+      (field) => !(field === 'status' || (field === 'stage_id' && 'status' in previous)),
+    );
+    const head = {
+      id,
+      occurred_at,
+      app,
+      actor: actor ? { id: actor, name: actor_name ?? actor } : null,
+      changes: shown.map((field) => ({
+        ...nameField(field, row.names),
+        old: row.names[`${field}.${previous[field]}`] ?? names(field, previous[field]),
+        new: row.names[`${field}.${data[field]}`] ?? names(field, data[field]),
+      })),
+      place,
+    };
+    return deal_id === null
+      ? { kind: 'field', ...head }
+      : { kind: 'deal', ...head, change, deal: { id: deal_id, name: deal_name ?? String(data.name) } };
+  });
+}
+
+/** @returns the conditions for changes `h` of these kinds. */
+function matchChanges(kinds: EntryKind[], filters: TimelineFilters, parameter: Parameter): string[] {
   // The making of a customer is shown with its fields. The making of a deal gets one entry.
-  const conditions = [
-    `h.customer_id = ${parameter(customerId)}`,
-    matchTimes('h', filters, after, parameter),
-    `(h.change <> 'created' or h.data ? 'stage_id')`,
-  ];
+  const conditions = [`(h.change <> 'created' or h.data ? 'stage_id')`];
   // The activity of a closing or a reopening says more than the change of the deal. A closing by raw SQL has no activity.
   if (kinds.includes('activity'))
     conditions.push(
@@ -146,34 +165,7 @@ async function readChanges(
   if (!kinds.includes('field')) conditions.push('h.deal_id is not null');
   if (filters.app) conditions.push(`h.app = ${parameter(filters.app)}`);
   if (filters.person) conditions.push(`h.actor = ${parameter(filters.person)}`);
-  const rows = await on.query<ChangeRow>(
-    `select h.id, h.deal_id, d.name as deal_name, h.change, h.app, h.actor, u.name as actor_name, h.occurred_at, h.data, h.previous, h.names, ${at('h.occurred_at')}
-     from crm.changes h left join crm.deals d on d.id = h.deal_id left join platform.users u on u.id = h.actor
-     where ${conditions.join(' and ')} order by h.occurred_at desc, h.id desc limit ${parameter(limit)}`,
-    values,
-  );
-  const names = await readNames(on, rows);
-  return rows.map((row) => {
-    const { id, deal_id, deal_name, change, app, actor, actor_name, occurred_at, data, previous, at } = row;
-    const shown = Object.keys(previous).filter(
-      (field) => !(field === 'status' || (field === 'stage_id' && 'status' in previous)),
-    );
-    const head = {
-      id,
-      occurred_at,
-      app,
-      actor: actor ? { id: actor, name: actor_name ?? actor } : null,
-      changes: shown.map((field) => ({
-        ...nameField(field, row.names),
-        old: row.names[`${field}.${previous[field]}`] ?? names(field, previous[field]),
-        new: row.names[`${field}.${data[field]}`] ?? names(field, data[field]),
-      })),
-      place: { at, id },
-    };
-    return deal_id === null
-      ? { kind: 'field', ...head }
-      : { kind: 'deal', ...head, change, deal: { id: deal_id, name: deal_name ?? String(data.name) } };
-  });
+  return conditions;
 }
 
 const nameField = (field: string, names: Record<string, string>) =>

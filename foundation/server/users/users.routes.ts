@@ -1,4 +1,4 @@
-import { type App, createStaffRoute, jsonBody, object, pageSize, problems, z } from '@aether/http';
+import { type App, createStaffRoute, cursor, cursorsOf, jsonBody, object, pageSize, problems, z } from '@aether/http';
 import type { PlatformDb } from '@aether/platform';
 import { changeRole, listStaff } from './users.ts';
 
@@ -18,7 +18,7 @@ const list = createStaffRoute({
   path: '/api/users',
   right: 'users.read',
   summary: 'The staff, by name',
-  request: { query: object({ limit: pageSize({ max: 1_000, default: 200 }) }) },
+  request: { query: object({ cursor: cursor().optional(), limit: pageSize({ max: 1_000, default: 200 }) }) },
   responses: {
     200: {
       description: 'Everybody who has signed in to either app.',
@@ -46,10 +46,13 @@ const change = createStaffRoute({
 });
 
 export function addUserRoutes(app: App, db: PlatformDb) {
+  const cursors = cursorsOf(db);
   return app
     .openapi(list, async (c) => {
-      const users = await listStaff(db, c.req.valid('query').limit);
-      return c.json({ users, next_cursor: null }, 200);
+      const { page: users, next_cursor } = await cursors.page('users', c.req.valid('query'), (paging) =>
+        listStaff(db, paging),
+      );
+      return c.json({ users, next_cursor }, 200);
     })
     .openapi(change, async (c) => {
       const changed = await db.transaction({ actor: c.get('actor')?.id }, (tx) =>

@@ -1,4 +1,13 @@
-import { NotFound, PlatformError, type Queryable, type Transaction, type User } from '@aether/platform';
+import {
+  NotFound,
+  type Paging,
+  type Placed,
+  PlatformError,
+  type Queryable,
+  readList,
+  type Transaction,
+  type User,
+} from '@aether/platform';
 
 export type StaffUser = Pick<User, 'id' | 'name' | 'email' | 'role' | 'last_signed_in'>;
 
@@ -11,8 +20,11 @@ export class LastAdmin extends PlatformError {
 
 const columns = 'id, name, email, role, last_signed_in';
 
-export async function listStaff(on: Queryable, limit: number): Promise<StaffUser[]> {
-  return on.query<StaffUser>(`select ${columns} from platform.users order by name, id limit $1`, [limit]);
+const byName = { order: { by: 'name', type: 'text', id: 'id', idType: 'text' }, direction: 'asc' } as const;
+
+/** Everybody who has signed in to either app, by name. */
+export function listStaff(on: Queryable, paging: Paging): Promise<Placed<StaffUser>[]> {
+  return readList<StaffUser>(on, { ...byName, ...paging }, () => ({ columns, from: 'platform.users', where: [] }));
 }
 
 /** @throws NotFound, LastAdmin */

@@ -3,7 +3,7 @@ import {
   clientId,
   createStaffRoute,
   cursor,
-  cutPage,
+  cursorsOf,
   jsonBody,
   line,
   object,
@@ -42,7 +42,7 @@ const list = createStaffRoute({
   request: {
     query: object({
       customer_id: uuid().optional(),
-      cursor: cursor(object({ at: z.iso.datetime(), id: uuid() })).optional(),
+      cursor: cursor().optional(),
       limit: pageSize({ max: 100, default: 50 }),
     }),
   },
@@ -148,13 +148,15 @@ const change = createStaffRoute({
 const graceMs = 60_000; // the clocks of browsers differ
 
 export function addCallRoutes(app: App, db: PlatformDb) {
+  const cursors = cursorsOf(db);
   return app
     .openapi(list, async (c) => {
       if (c.get('actor')) await requireAgent(db, c.get('actor'));
-      const { customer_id: customerId, cursor: after, limit } = c.req.valid('query');
-      const found = await listCalls(db, { customerId, after, limit: limit + 1 });
-      const { page, next_cursor } = cutPage(found, limit, (call) => call.place);
-      return c.json({ calls: page.map(({ place: _, ...call }) => call), next_cursor }, 200);
+      const { customer_id: customerId, ...asked } = c.req.valid('query');
+      const { page: calls, next_cursor } = await cursors.page('calls', asked, (paging) =>
+        listCalls(db, { customerId, ...paging }),
+      );
+      return c.json({ calls, next_cursor }, 200);
     })
     .openapi(lookUp, async (c) => {
       const { number, country, email } = c.req.valid('json');

@@ -2,11 +2,14 @@ import {
   type Attempt,
   InvalidField,
   NotFound,
+  type Paging,
+  type Placed,
   type PlatformDb,
   PlatformError,
   patchRow,
   type Queryable,
   readAttempt,
+  readList,
   requireSameRequest,
   type Transaction,
 } from '@aether/platform';
@@ -185,21 +188,24 @@ function describeCall(direction: Call['direction'], outcome: Outcome, seconds: n
   return outcome === 'no-answer' ? `${first} call, ${rest}` : `${first} call, ${minutes}, ${rest}`;
 }
 
-/** Where a page of calls ends: the time to the microsecond, and the id. */
-export type CallPlace = { at: string; id: string };
+const newestFirst = {
+  order: { by: 'k.started_at', type: 'timestamptz', id: 'k.id', idType: 'uuid' },
+  direction: 'desc',
+} as const;
 
 /** Newest first. */
 export function listCalls(
   on: Queryable,
-  { customerId, after, limit }: { customerId?: string; after?: CallPlace; limit: number },
-): Promise<(Call & { place: CallPlace })[]> {
-  return on.query<Call & { place: CallPlace }>(
-    `select ${callColumns}, jsonb_build_object('id', k.id, 'at', to_char(k.started_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')) as place
-     from ${callTables} where ($1::uuid is null or k.customer_id = $1 or c.id = $1)
-       and ($2::timestamptz is null or (k.started_at, k.id) < ($2, $3::uuid))
-     order by k.started_at desc, k.id desc limit $4`,
-    [customerId ?? null, after?.at ?? null, after?.id ?? null, limit],
-  );
+  { customerId, ...paging }: { customerId?: string } & Paging,
+): Promise<Placed<Call>[]> {
+  return readList<Call>(on, { ...newestFirst, ...paging }, (parameter) => {
+    const customer = customerId && parameter(customerId, 'uuid');
+    return {
+      columns: callColumns,
+      from: callTables,
+      where: customer ? [`(k.customer_id = ${customer} or c.id = ${customer})`] : [],
+    };
+  });
 }
 
 /** Corrects Support's own fields of a call. The CRM's activity stays as it was written. @throws NotFound */

@@ -1,4 +1,4 @@
-import { type App, createStaffRoute, cursor, cutPage, line, object, pageSize, problems, uuid, z } from '@aether/http';
+import { type App, createStaffRoute, cursor, cursorsOf, line, object, pageSize, problems, uuid, z } from '@aether/http';
 import type { PlatformDb } from '@aether/platform';
 import { countInbox, inboxViews, listInbox } from './inbox.ts';
 import { requireReader } from './readers.ts';
@@ -15,9 +15,7 @@ const list = createStaffRoute({
       view: z.enum(inboxViews).default('all'),
       widget: uuid().optional(),
       search: line({ charactersMax: 200 }).optional(),
-      cursor: cursor(
-        object({ waiting: z.union([z.literal('infinity'), z.iso.datetime()]), at: z.iso.datetime(), id: uuid() }),
-      ).optional(),
+      cursor: cursor().optional(),
       limit: pageSize({ max: 100, default: 50 }),
     }),
   },
@@ -52,13 +50,15 @@ const counts = createStaffRoute({
 });
 
 export function addInboxRoutes(app: App, db: PlatformDb) {
+  const cursors = cursorsOf(db);
   return app
     .openapi(list, async (c) => {
-      const { view, widget: widgetId, search, cursor: behind, limit } = c.req.valid('query');
+      const { view, widget: widgetId, search, ...asked } = c.req.valid('query');
       const reader = await requireReader(db, c.get('caller'));
-      const found = await listInbox(db, reader, { view, widgetId, search, after: behind, limit: limit + 1 });
-      const { page, next_cursor } = cutPage(found, limit, (session) => session.place);
-      return c.json({ sessions: page.map(({ place: _, ...session }) => session), next_cursor }, 200);
+      const { page: sessions, next_cursor } = await cursors.page(`inbox ${view}`, asked, (paging) =>
+        listInbox(db, reader, { view, widgetId, search, ...paging }),
+      );
+      return c.json({ sessions, next_cursor }, 200);
     })
     .openapi(counts, async (c) => c.json(await countInbox(db, await requireReader(db, c.get('caller'))), 200));
 }

@@ -3,7 +3,7 @@ import {
   type Caller,
   createStaffRoute,
   cursor,
-  cutPage,
+  cursorsOf,
   jsonBody,
   object,
   pageSize,
@@ -35,7 +35,7 @@ const list = createStaffRoute({
     query: object({
       customer_id: uuid().optional(),
       status: z.enum(['active', 'ended']).optional(),
-      cursor: cursor(object({ at: z.iso.datetime(), id: uuid() })).optional(),
+      cursor: cursor().optional(),
       limit: pageSize({ max: 100, default: 25 }),
     }),
   },
@@ -199,6 +199,8 @@ const snoozeDaysMax = 90;
 const dayMs = 86_400_000;
 
 export function addSessionRoutes(app: App, db: PlatformDb, live: Live) {
+  const cursors = cursorsOf(db);
+
   /** The caller's agent, if they may read this conversation. The right `person` has already refused machines. */
   async function requireAgentFor(caller: Caller | undefined, sessionId: string): Promise<{ agentId: string }> {
     const reader = await requireReader(db, caller);
@@ -208,11 +210,12 @@ export function addSessionRoutes(app: App, db: PlatformDb, live: Live) {
 
   return app
     .openapi(list, async (c) => {
-      const { customer_id: customerId, status, cursor: behind, limit } = c.req.valid('query');
+      const { customer_id: customerId, status, ...asked } = c.req.valid('query');
       const reader = await requireReader(db, c.get('caller'));
-      const found = await listSessions(db, reader, { customerId, status, after: behind, limit: limit + 1 });
-      const { page, next_cursor } = cutPage(found, limit, (session) => session.place);
-      return c.json({ sessions: page.map(({ place: _, ...session }) => session), next_cursor }, 200);
+      const { page: sessions, next_cursor } = await cursors.page('sessions', asked, (paging) =>
+        listSessions(db, reader, { customerId, status, ...paging }),
+      );
+      return c.json({ sessions, next_cursor }, 200);
     })
     .openapi(get, async (c) => {
       const { id } = c.req.valid('param');

@@ -1,4 +1,12 @@
-import { NotFound, PlatformError, type Queryable, type Transaction } from '@aether/platform';
+import {
+  NotFound,
+  type Paging,
+  type Placed,
+  PlatformError,
+  type Queryable,
+  readList,
+  type Transaction,
+} from '@aether/platform';
 import { mayRead, type Reader } from './readers.ts';
 
 /** A conversation of a visitor with Support, as agents see it. */
@@ -56,31 +64,23 @@ export const sessionTables = `support.sessions s join support.widgets w on w.id 
   left join support.agents a on a.id = s.agent_id left join platform.users u on u.id = a.user_id
   left join support.messages m on m.session_id = s.id and m.number = s.message_count`;
 
-/** Where a page of sessions ends: the time to the microsecond, and the id. */
-export type SessionPlace = { at: string; id: string };
+const newestFirst = {
+  order: { by: 's.started_at', type: 'timestamptz', id: 's.id', idType: 'uuid' },
+  direction: 'desc',
+} as const;
 
-const beforeEverything: SessionPlace = { at: 'infinity', id: 'ffffffff-ffff-ffff-ffff-ffffffffffff' };
-
-/** Those that the reader may read, newest first, from behind `after`. */
-export async function listSessions(
+/** Those that the reader may read, newest first. */
+export function listSessions(
   on: Queryable,
   { agentId, readsAll }: Reader,
-  {
-    customerId,
-    status,
-    after = beforeEverything,
-    limit,
-  }: { customerId?: string; status?: Session['status']; after?: SessionPlace; limit: number },
-): Promise<(Session & { place: SessionPlace })[]> {
-  return on.query<Session & { place: SessionPlace }>(
-    `select ${sessionColumns},
-       jsonb_build_object('id', s.id, 'at', to_char(s.started_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')) as place
-     from ${sessionTables}
-     where ($1::uuid is null or s.customer_id = $1) and ($2::text is null or s.status = $2) and (s.started_at, s.id) < ($3, $4)
-       and ${mayRead('$6', '$7')}
-     order by s.started_at desc, s.id desc limit $5`,
-    [customerId ?? null, status ?? null, after.at, after.id, limit, agentId, readsAll],
-  );
+  { customerId, status, ...paging }: { customerId?: string; status?: Session['status'] } & Paging,
+): Promise<Placed<Session>[]> {
+  return readList<Session>(on, { ...newestFirst, ...paging }, (parameter) => {
+    const where = [mayRead(parameter(agentId, 'uuid'), parameter(readsAll, 'boolean'))];
+    if (customerId) where.push(`s.customer_id = ${parameter(customerId)}`);
+    if (status) where.push(`s.status = ${parameter(status)}`);
+    return { columns: sessionColumns, from: sessionTables, where };
+  });
 }
 
 /** Prepared: to plan it takes longer than to run it. */
