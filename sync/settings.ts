@@ -129,7 +129,7 @@ async function readNewestMigration(connection: ReturnType<typeof openConnection>
 
 function poolerRefused(cause?: unknown): ConfigurationError {
   return new ConfigurationError(
-    'The address leads through a connection pooler that keeps no settings of a connection; the sync worker needs the database itself: set PLATFORM_DB_LISTEN_URL, or correct PLATFORM_DB_URL.',
+    'The address leads through a connection pooler that does not keep the settings of a connection; the sync worker needs the database itself: set PLATFORM_DB_LISTEN_URL, or correct PLATFORM_DB_URL.',
     cause,
   );
 }
@@ -140,7 +140,7 @@ function toRefusal(error: unknown): unknown {
   if (error instanceof PlatformError) return error;
   const words = error instanceof Error ? error.message : String(error);
   return new ConfigurationError(
-    `PLATFORM_DB_URL does not lead to a platform database. Correct its password and what follows its ?; the driver says: ${words}`,
+    `PLATFORM_DB_URL does not lead to a platform database. Correct its password and the part after its ?; the driver says: ${words}`,
     error,
   );
 }

@@ -39,7 +39,7 @@ export function openEventBus(connection: Connection, listenUrl: string | undefin
       throw new InvalidField([
         {
           field: 'name',
-          message: `is ${options.name}, which this process subscribes already: give each handler its own`,
+          message: `is ${options.name}, a name that this process already uses: give each handler a name of its own`,
         },
       ]);
     // A request may subscribe. What the subscription does later is not done on behalf of that request.

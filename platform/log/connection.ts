@@ -148,9 +148,7 @@ export function openConnection<App extends string>(app: App, options: Connection
           throw refuse(error, text);
         }
         discard();
-        throw new Error(
-          'This SQL began a transaction on a connection that others use; it was undone. Use transaction().',
-        );
+        throw new Error('This SQL began a transaction on a shared connection; it was rolled back. Use transaction().');
       }),
     run: (statement, values) =>
       hold(async (client, discard) => {

@@ -40,7 +40,7 @@ export class InvalidField extends PlatformError {
 /** Change the named value: it must be unique, and another record has it. */
 export class AlreadyExists extends PlatformError {
   constructor(field: string, cause?: unknown) {
-    super('already-exists', 409, `Something else already has this ${field}.`, {
+    super('already-exists', 409, `Another record already has this ${field}.`, {
       fields: [{ field, message: 'is taken' }],
       cause,
     });
@@ -73,7 +73,7 @@ export class ReferenceNotFound extends PlatformError {
 /** Run the whole transaction again: nothing of it was kept. */
 export class TransactionConflict extends PlatformError {
   constructor(cause?: unknown) {
-    super('transaction-conflict', 409, 'Two changes met. Nothing was kept: repeat the whole step.', {
+    super('transaction-conflict', 409, 'Two transactions conflicted. Nothing was kept: repeat the whole step.', {
       retryAfterSeconds: 1,
       cause,
     });

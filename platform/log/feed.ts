@@ -80,7 +80,7 @@ const lateMs = 1_000;
 /** How many page ends are remembered to find the newest one that a crash left: more than arrive in the second that it can undo. */
 const placesMax = 1_000;
 
-const undone = 'The database crashed, and what came last may never have happened';
+const undone = 'The database crashed, and the latest events may be undone';
 
 export type Feed = ReturnType<typeof openFeed>;
 

@@ -133,7 +133,7 @@ export async function startFirst(on: Queryable, subscription: string, held?: Hel
   ]);
 }
 
-/** Makes an event due at once: one transaction should work no more than one of them. */
+/** Makes an event due at once, for a later step: a transaction works on a limited number of events. */
 export async function makeDue(tx: Transaction, subscription: string, position: number): Promise<void> {
   await tx.query(
     `update sync.parked set state = 'retrying', attempt_at = clock_timestamp() where subscription = $1 and position = $2`,

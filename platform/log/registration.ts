@@ -29,7 +29,7 @@ export type RegistrationOptions<Type extends EventType> = {
 export class LoadTimeout extends Error {
   constructor(subscription: string, afterMs: number) {
     super(
-      `load of ${subscription} was not done after ${afterMs} ms. Its transaction is undone, and it is begun again.`,
+      `The load of ${subscription} did not finish within ${afterMs} ms. Its transaction was rolled back, and it begins again.`,
     );
     this.name = 'LoadTimeout';
   }

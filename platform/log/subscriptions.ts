@@ -90,7 +90,7 @@ export type Subscription = {
 export class SubscriptionGone extends Error {
   constructor(subscription: string) {
     super(
-      `Subscription ${subscription} was removed while it ran here. It begins again by its rule (from); what came in between may be missing.`,
+      `Subscription ${subscription} was removed while it ran here. It begins again by its rule (from); events in between may be missing.`,
     );
     this.name = 'SubscriptionGone';
   }
@@ -99,7 +99,7 @@ export class SubscriptionGone extends Error {
 /** Examine the handler: it waits for something that does not come. */
 export class HandlerTimeout extends Error {
   constructor(subscription: string, afterMs: number) {
-    super(`A handler of ${subscription} was not done after ${afterMs} ms. Its transaction is undone.`);
+    super(`A handler of ${subscription} did not finish within ${afterMs} ms. Its transaction was rolled back.`);
     this.name = 'HandlerTimeout';
   }
 }

@@ -51,7 +51,7 @@ export function createDoorbell(
       await line.query(`select pg_advisory_unlock(${lock})`);
     },
     /**
-     * Settles when every writer that begins from now on rings, which ends with what it returns: true when the writers before them have
+     * Settles when every writer that begins from now on rings. That state ends with the returned promise: true when the earlier writers have
      * ended, false when the time is over.
      */
     async queue(): Promise<{ isFree: Promise<boolean> }> {

@@ -17,7 +17,7 @@ import { getSession, type LockedSession, lockSession, type Session, SessionEnded
  * it.
  */
 
-/** See who has it; take it over only after they agree. */
+/** Ask the agent who has it; take it over only if they agree. */
 export class SessionClaimed extends PlatformError {
   constructor(name: string) {
     super('session-claimed', 409, `${name} has this conversation. Take it over if you are to continue it.`);

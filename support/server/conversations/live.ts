@@ -20,8 +20,8 @@ const sweepMs = 2_000;
 const retryMs = 500;
 
 /**
- * Changes in conversations, for this process's streams: one follower of the log for all of them, and the signals of who types
- * and who looks, which reach every process.
+ * Changes in conversations, for this process's streams: one follower of the log for all of them, and the signals that
+ * somebody types or looks, which reach every process.
  *
  * @param closing stops it.
  */

@@ -126,7 +126,11 @@ export function LogCallDialog({ number: given = '', onLogged, onClose }: LogCall
             {lookup.error instanceof Refusal && lookup.error.message}
           </div>
           {byNumber.length > 1 && (
-            <Radio.Group label="Several have this number: who was it?" value={found?.id ?? ''} onChange={setChosen}>
+            <Radio.Group
+              label="Several customers have this number. Which one is it?"
+              value={found?.id ?? ''}
+              onChange={setChosen}
+            >
               <Stack gap={4} mt={6}>
                 {byNumber.map(({ id, name: theirs, email: theirAddress }) => (
                   <Radio key={id} size="xs" value={id} label={`${theirs}, ${theirAddress}`} />

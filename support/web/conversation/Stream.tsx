@@ -52,7 +52,7 @@ export function Stream(props: StreamProps) {
   const visitor = nameVisitor(session);
   return (
     <div className={classes.stream}>
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard */}
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a scrolling area must be reachable by keyboard */}
       <div ref={scroller} className={classes.scroller} role="log" aria-label="Messages" tabIndex={0}>
         {firstNumber > 1 && (
           <div className={classes.older}>

@@ -63,7 +63,7 @@ export function ChatPreview({ name, rules, isReady }: ChatPreviewProps) {
     event.preventDefault();
     if (typed.trim() !== '' && isReady) say(typed.trim());
   };
-  // biome-ignore lint/correctness/useExhaustiveDependencies: to the newest, when something was said
+  // biome-ignore lint/correctness/useExhaustiveDependencies: scroll to each new message
   useEffect(() => {
     if (talk.current) talk.current.scrollTop = talk.current.scrollHeight;
   }, [lines.length]);
@@ -78,7 +78,7 @@ export function ChatPreview({ name, rules, isReady }: ChatPreviewProps) {
           Anew
         </Button>
       </div>
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard */}
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a scrolling area must be reachable by keyboard */}
       <div ref={talk} className={classes.talk} role="log" aria-label="Preview of the chat" tabIndex={0}>
         {!isReady && <p className={classes.quiet}>Complete the rules first: beside Save you see what is missing.</p>}
         {lines.map(({ author, body }, index) => (

@@ -36,7 +36,7 @@ export function ChatbotPage() {
       >
         <LiveSwitch chatbot={chatbot} />
       </PageHead>
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard, also when all fields are locked */}
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a scrolling area must be reachable by keyboard, also when all fields are locked */}
       <div className={classes.page} data-wide tabIndex={0}>
         <ChatbotForm key={chatbot.id} chatbot={chatbot} />
       </div>

@@ -38,7 +38,7 @@ export function WidgetPage() {
         }
         detail={widget.is_active ? <Tag tone="good">Active</Tag> : <Tag>Switched off</Tag>}
       />
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard, also when all fields are locked */}
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a scrolling area must be reachable by keyboard, also when all fields are locked */}
       <div className={classes.page} data-wide tabIndex={0}>
         <ReadOnly what="widgets">
           <WidgetForm key={widget.id} widget={widget}>

@@ -29,7 +29,7 @@ export function Thread({ chat, view, config, words }: { chat: Chat; view: View; 
       <ol
         ref={list}
         class="thread"
-        // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by the keyboard
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: a scrolling area must be reachable by keyboard
         tabIndex={0}
         aria-label={words.title}
         onScroll={({ currentTarget: { scrollTop, scrollHeight, clientHeight } }) => {
