@@ -3,7 +3,7 @@ import { useState } from 'react';
 import { type Difference, findDifferences, resolve, type Side, suggestSides } from './conflict.ts';
 
 export type Conflict = {
-  /** What the record is called: `Ada Lovelace`. */
+  /** The record's name, such as `Ada Lovelace`. */
   name: string;
   base: Record<string, unknown>;
   mine: Record<string, unknown>;
@@ -13,12 +13,12 @@ export type Conflict = {
 type ConflictDialogProps = {
   conflict: Conflict;
   describe: (field: string, value: unknown) => { label: string; text: string };
-  /** With the change to send against the present version; empty when theirs was chosen for everything. */
+  /** Called with the change to send at the present version; it is empty if the person chose the stored value for every field. */
   onResolve: (change: Record<string, unknown>) => void;
   onCancel: () => void;
 };
 
-/** Somebody else saved first: shows field by field what differs, and lets the person choose. */
+/** Somebody else saved first: shows the differences field by field and lets the person choose. */
 export function ConflictDialog({ conflict, describe, onResolve, onCancel }: ConflictDialogProps) {
   const differences = findDifferences(conflict.base, conflict.mine, conflict.theirs);
   const [sides, setSides] = useState<Record<string, Side>>(() => suggestSides(differences));

@@ -12,11 +12,11 @@ type DialogProps<Made> = {
   save: () => Promise<Made>;
   onSaved: (made: Made) => void;
   onClose: () => void;
-  /** The inputs, given what the server said about each field. */
+  /** The inputs; the argument is the server's refusal of each field. */
   children: (errors: Record<string, string>) => ReactNode;
 };
 
-/** A form in a dialog: Enter saves; what the server refuses is said at the field, and below for those who hear the page. */
+/** A form in a dialog. Enter saves. A refusal is shown at its field, and below for screen readers. */
 export function Dialog<Made>(props: DialogProps<Made>) {
   const { title, verb, color, size, isReady = true, save, onSaved, onClose, children } = props;
   const saving = useMutation({ mutationFn: save, onSuccess: onSaved });

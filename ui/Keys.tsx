@@ -4,7 +4,7 @@ import { type Binding, createRegistry } from './keys.ts';
 
 const registry = createRegistry();
 
-/** Gives keys their meaning while the component is shown. */
+/** Binds keys to actions while the component is shown. */
 export function useKeys(bindings: Binding[]): void {
   const run = useEffectEvent((keys: string) => bindings.find((binding) => binding.keys === keys)?.run());
   const shape = JSON.stringify(bindings.map(({ keys, label, group }) => ({ keys, label, group })));

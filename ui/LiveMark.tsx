@@ -10,7 +10,7 @@ const words: Record<LiveState, [short: string, long: string]> = {
   offline: ['Offline', 'No network. What you see may be old, and nothing can be saved until the network is back.'],
 };
 
-/** Says plainly whether what is on the screen is fresh. */
+/** Shows whether the data on the screen are fresh. */
 export function LiveMark({ feed }: { feed: LiveFeed }) {
   const state = useSyncExternalStore(feed.subscribe, feed.getState);
   const [short, long] = words[state];

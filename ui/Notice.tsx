@@ -3,7 +3,7 @@ import { IconAlertCircle } from '@tabler/icons-react';
 import type { ReactNode } from 'react';
 import { describeError } from './refusal.ts';
 
-/** What went wrong, and a button to try again. */
+/** The error, and a button to try again. */
 export function ErrorNotice({ title, error, onRetry }: { title: string; error: unknown; onRetry?: () => void }) {
   return (
     <Alert color="red" variant="light" title={title} icon={<IconAlertCircle size={18} />} m="md" c="var(--bad)">
@@ -19,7 +19,7 @@ export function ErrorNotice({ title, error, onRetry }: { title: string; error: u
   );
 }
 
-/** Nothing here, why, and what to do about it. */
+/** An empty list: the reason, and the next step. */
 export function Nothing({ icon, title, children, action }: NothingProps) {
   return (
     <EmptyState icon={icon} size="sm" p="xl" title={title} description={children}>

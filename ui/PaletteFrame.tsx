@@ -12,18 +12,18 @@ type PaletteFrameProps = {
   query: string;
   onQueryChange: (query: string) => void;
   placeholder: string;
-  /** What was found of that query, in the order of the screen. */
+  /** The records found for the query, in the order of the screen. */
   found: { label: string; entries: Entry[] }[];
-  /** Shown as far as their labels have the query's words. */
+  /** Shown if their labels contain the query's words. */
   commands: Entry[];
 };
 
-/** Records by name, pages and actions, all from the keyboard. */
+/** Finds records by name, pages and actions with the keyboard. */
 export function PaletteFrame({ query, onQueryChange, placeholder, found, commands }: PaletteFrameProps) {
   const words = query.trim().toLowerCase();
   const matching = commands.filter(({ label }) => label.toLowerCase().includes(words));
   const groups = [...found, { label: 'Commands', entries: matching }].filter(({ entries }) => entries.length > 0);
-  // Enter takes the first, as everywhere. After the entries of this query are drawn.
+  // After the entries of this query are drawn, the first is selected, so that Enter takes it.
   const first = groups[0]?.entries[0]?.id;
   useEffect(() => {
     if (words !== '' && first !== undefined) selectFirst();
@@ -59,7 +59,7 @@ export function PaletteFrame({ query, onQueryChange, placeholder, found, command
   );
 }
 
-/** Spotlight has this for its own keys only. */
+/** Spotlight offers this only for its own keys. */
 function selectFirst(): void {
   const list = document.getElementById(store.getState().listId);
   list?.querySelector('[data-selected]')?.removeAttribute('data-selected');

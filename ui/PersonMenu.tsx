@@ -7,16 +7,16 @@ import { showRefusal } from './toasts.tsx';
 
 type PersonMenuProps = {
   me: { name: string; email: string };
-  /** What the person is here, below the name. */
+  /** The person's role, shown below the name. */
   role: ReactNode;
-  /** What the menu is for: said to those who hear the page. */
+  /** The purpose of the menu, for screen readers. */
   label: string;
   width: number;
-  /** What else the app offers the person, above the rest. */
+  /** The app's own entries, above the others. */
   children?: ReactNode;
 };
 
-/** Who is signed in, how the screen looks, and the way out. */
+/** The menu of the signed-in person: name, colour scheme, sign-out. */
 export function PersonMenu({ me, role, label, width, children }: PersonMenuProps) {
   const { colorScheme, setColorScheme } = useMantineColorScheme();
   const leave = (path: '/signin/out' | '/signin/out-everywhere') =>

@@ -7,12 +7,12 @@ import classes from './RecordTable.module.css';
 export type Column<Row, Sort extends string = string> = {
   key: string;
   label: string;
-  /** A track of CSS grid: `minmax(200px, 2fr)`. */
+  /** A track of CSS grid, such as `minmax(200px, 2fr)`. */
   track: string;
   /** The name by which the server sorts. */
   sort?: Sort;
   align?: 'end';
-  /** On a narrow screen only these are shown: the title above, details below. */
+  /** A narrow screen shows only the columns with a part: the title above, the details below. */
   narrow?: 'title' | 'detail';
   /** The first column holds the link that opens the record. */
   render: (row: Row) => ReactNode;
@@ -25,18 +25,18 @@ type RecordTableProps<Row, Sort extends string> = {
   columns: Column<Row, Sort>[];
   rows: Row[];
   keyOf: (row: Row) => string | number;
-  /** How many there are on the server, where that is known. */
+  /** The number of rows on the server, if it is known. */
   total?: number;
   sorting?: Sorting<Sort>;
   onSort?: (sorting: Sorting<Sort>) => void;
   hasMore: boolean;
   onMore: () => void;
   isNarrow: boolean;
-  /** The place before: this far down, with the focus on this row. `keep` is called when the person leaves. */
+  /** The place to restore: the scroll position and the focused row. `keep` is called when the person leaves the list. */
   place?: { offset: number; key: string | undefined; keep: (offset: number) => void };
 };
 
-/** Rows without end, of which only those in sight are drawn. J and K walk through them, Enter opens. */
+/** A list of any length, of which only the rows in sight are drawn. J and K move through it, Enter opens. */
 export function RecordTable<Row, Sort extends string>(props: RecordTableProps<Row, Sort>) {
   const { label, columns, rows, keyOf, total, hasMore, onMore, isNarrow, place } = props;
   const scroller = useRef<HTMLDivElement>(null);
@@ -52,14 +52,14 @@ export function RecordTable<Row, Sort extends string>(props: RecordTableProps<Ro
   useEffect(() => {
     if (hasMore && lastInSight >= rows.length - 20) onMore();
   }, [hasMore, lastInSight, rows.length, onMore]);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: rows are of another height then
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the rows then have another height
   useEffect(() => virtualizer.measure(), [isNarrow]);
 
   const leaving = useRef(place);
   useEffect(() => {
     leaving.current = place;
   });
-  // biome-ignore lint/correctness/useExhaustiveDependencies: once, when one comes and when one goes
+  // biome-ignore lint/correctness/useExhaustiveDependencies: only once, when the list is mounted and when it is left
   useEffect(() => {
     const index = place?.key === undefined ? -1 : rows.findIndex((row) => String(keyOf(row)) === place.key);
     if (index >= 0) focusRow(index);
@@ -71,7 +71,7 @@ export function RecordTable<Row, Sort extends string>(props: RecordTableProps<Ro
     const find = () =>
       scroller.current?.querySelector<HTMLElement>(`[data-index="${index}"] a, [data-index="${index}"] button`);
     virtualizer.scrollToIndex(index, { align: 'auto' });
-    // A row that is drawn already has it at once: who holds the key down is not to be waited for.
+    // A row that is already drawn gets the focus at once, so that holding the key down never has to wait.
     const drawn = find();
     if (drawn) drawn.focus({ preventScroll: true });
     else requestAnimationFrame(() => find()?.focus());

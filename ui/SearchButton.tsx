@@ -3,7 +3,7 @@ import { IconSearch } from '@tabler/icons-react';
 import { KeyName } from './Keys.tsx';
 import classes from './SearchButton.module.css';
 
-/** Opens the palette, for those who do not know its key yet. */
+/** Opens the palette, for people who do not know its key yet. */
 export function SearchButton({ onClick, isSmall = false }: { onClick: () => void; isSmall?: boolean }) {
   if (isSmall)
     return (

@@ -12,7 +12,7 @@ import classes from './Shell.module.css';
 import { SignInAgain } from './SignInAgain.tsx';
 import { undoLast } from './toasts.tsx';
 
-/** Below this the navigation is behind a button, and lists show less of each row. */
+/** On a narrower screen the navigation is behind a button, and lists show less of each row. */
 export const useNarrow = () => useMediaQuery('(max-width: 47.99em)', window.innerWidth < 768) ?? false;
 
 type ShellProps = {
@@ -20,22 +20,22 @@ type ShellProps = {
   name: string;
   icon: string;
   navigation: ReactNode;
-  /** Keys to the places of the navigation. */
+  /** The keys that lead to the places of the navigation. */
   ways: Pick<Binding, 'keys' | 'label' | 'run'>[];
-  /** Below the navigation, under the state of the line. */
+  /** Shown below the navigation and the state of the connection. */
   person: ReactNode;
   feed: LiveFeed;
-  /** Always the same function: the app's palette, which is loaded when it is first asked for. */
+  /** Loads the app's palette when it is first needed. It must always be the same function. */
   loadPalette: () => Promise<{ default: ComponentType; openPalette: () => void }>;
-  /** Changes when another page is shown: closes the drawer. */
+  /** Changes when another page is shown, which closes the drawer. */
   place: string;
 };
 
-/** Navigation at the side, or in a drawer where there is little room; the router's page beside it has the rest. */
+/** The frame of an app: the navigation at the side, or in a drawer on a narrow screen, and the router's page beside it. */
 export function Shell({ name, icon, navigation, ways, person, feed, loadPalette, place }: ShellProps) {
   const isNarrow = useNarrow();
   const [isOpen, { open, close }] = useDisclosure(false);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: to another place means out of the drawer
+  // biome-ignore lint/correctness/useExhaustiveDependencies: another place closes the drawer
   useEffect(close, [place]);
   const [Palette] = useState(() => lazy(loadPalette));
   const [wasSearched, setSearched] = useState(false);
@@ -112,7 +112,7 @@ export function Shell({ name, icon, navigation, ways, person, feed, loadPalette,
 
 type PageHeadProps = { title: ReactNode; detail?: ReactNode; children?: ReactNode };
 
-/** The line above a page: its name, what is known about it, and its actions at the end. */
+/** The line above a page: its name, details, and its actions at the end. */
 export function PageHead({ title, detail, children }: PageHeadProps) {
   return (
     <div className={classes.head}>

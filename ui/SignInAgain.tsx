@@ -3,7 +3,7 @@ import { useSyncExternalStore } from 'react';
 import { signInAddress } from './request.ts';
 import { timedOut } from './timedout.ts';
 
-/** Hides the page when its sign-in has timed out, and keeps what was typed there until the person is back. */
+/** Hides the page when its sign-in has timed out, and keeps the typed text until the person has signed in again. */
 export function SignInAgain() {
   const isTimedOut = useSyncExternalStore(timedOut.subscribe, timedOut.get);
   return (

@@ -1,10 +1,10 @@
 import { Skeleton, Stack } from '@mantine/core';
 import { useEffect, useState } from 'react';
 
-/** Within this a person sees no wait, and a skeleton would only flicker. */
+/** A person does not notice a wait shorter than this, and a skeleton would only flicker. */
 const skeletonDelayMs = 150;
 
-/** Grey lines while something loads, but only when it takes long enough to be noticed. */
+/** Grey lines while something loads, but only if it takes long enough to be noticed. */
 export function Waiting({ lines = 6, height = 18 }: { lines?: number; height?: number }) {
   const [isLong, setLong] = useState(false);
   useEffect(() => {

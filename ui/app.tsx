@@ -9,7 +9,7 @@ import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 import { client } from './client.ts';
 
-/** Draws the app into its page: what its router shows, in the theme of all apps. */
+/** Draws the app into its page: the router's content in the theme of all apps. */
 export function drawApp(router: AnyRouter): void {
   announceStyleNonce();
   createRoot(document.getElementById('root') as HTMLElement).render(

@@ -8,11 +8,11 @@ const uiFolder = import.meta.dirname;
 const houseFolder = join(uiFolder, '..');
 
 /**
- * Builds the web app in `root` (such as foundation/web) to its folder dist, unless the build there was made of the very
+ * Builds the web app in `root` (such as foundation/web) to its folder dist, unless the build there was made from the
  * same sources: a fingerprint of them is kept beside the build. A build takes some seconds.
  *
  * @returns whether it had to be built.
- * @throws Error of Vite, with file and line, when a source does not compile.
+ * @throws Error of Vite, with file and line, if a source does not compile.
  */
 export async function buildWeb(root: string): Promise<boolean> {
   const mark = join(root, 'dist', 'sources.sha256');
@@ -20,7 +20,7 @@ export async function buildWeb(root: string): Promise<boolean> {
   const built = await readFile(mark, 'utf8').catch(() => undefined);
   if (built === fingerprint) return false;
   process.env.NODE_ENV = 'production'; // otherwise a build under a test runner gets React's own checks, and twice its size
-  // Aside, and put in its place when it is whole: a server may be reading, and two may build at once.
+  // Builds into a folder aside, which replaces the old one when it is complete: a server may be reading, and two may build at once.
   const described = describeWeb(root);
   const aside = join(root, `.dist-${process.pid}`);
   await build({ ...described, build: { ...described.build, outDir: aside }, configFile: false, logLevel: 'error' });
@@ -30,7 +30,7 @@ export async function buildWeb(root: string): Promise<boolean> {
   return true;
 }
 
-/** Of every file the build reads: the folders, and the lock file that says which libraries. */
+/** The fingerprint of every file that the build reads: the source folders, and the lock file with the versions of the libraries. */
 async function fingerprintSources(folders: string[]): Promise<string> {
   const files: string[] = [join(houseFolder, 'package-lock.json')];
   for (const folder of folders) {

@@ -3,7 +3,7 @@ import { Refusal } from './refusal.ts';
 
 const retriesMax = 2;
 
-/** What the page has read. Events keep it fresh; a refusal that a repetition cannot change is not repeated. */
+/** The data that the page has read. Events keep them fresh. A request is not repeated if a repetition cannot change the refusal. */
 export const client = new QueryClient({
   defaultOptions: {
     queries: {

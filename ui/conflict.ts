@@ -1,10 +1,10 @@
-/** How one field differs between what was read, what the person wants, and what is stored now. */
+/** The difference of one field between the value that was read, the person's value, and the stored value. */
 export type Difference<Value = unknown> = {
   field: string;
   base: Value;
   mine: Value;
   theirs: Value;
-  /** Who changed it. `both` needs a choice; the others have one that loses nothing. */
+  /** The side that changed it. Only `both` needs a choice; for the others there is one that loses nothing. */
   changedBy: 'me' | 'them' | 'both';
 };
 
@@ -12,7 +12,7 @@ export type Side = 'mine' | 'theirs';
 
 /**
  * Every field in which the three differ, in the order of `base`'s keys and then of `mine`'s. Fields that both changed to the
- * same value are agreed and left out.
+ * same value are no conflict and are left out.
  */
 export function findDifferences(
   base: Record<string, unknown>,
@@ -32,7 +32,7 @@ export function findDifferences(
   });
 }
 
-/** What loses nothing where that is possible; fields that both changed stay open. */
+/** The choice that loses no change, for each field where one exists. Fields that both sides changed stay open. */
 export function suggestSides(differences: Difference[]): Record<string, Side> {
   return Object.fromEntries(
     differences.flatMap(({ field, changedBy }) =>
@@ -41,7 +41,7 @@ export function suggestSides(differences: Difference[]): Record<string, Side> {
   );
 }
 
-/** The change to send after the choice: only the fields where mine was chosen. */
+/** The change to send after the choice: only the fields for which the person chose their own value. */
 export function resolve(differences: Difference[], sides: Record<string, Side>): Record<string, unknown> {
   return Object.fromEntries(
     differences.filter(({ field }) => sides[field] === 'mine').map(({ field, mine }) => [field, mine]),

@@ -12,7 +12,7 @@ import {
 
 const spaced = (text: string) => text.replace(/\s/gu, ' ');
 
-test('money is written as the locale writes it, with cents only where there are some', () => {
+test('money has the form of the locale, with cents only if there are any', () => {
   expect(formatMoney(1200, 'EUR', { where: 'en' })).toBe('€1,200');
   expect(formatMoney(1200.5, 'EUR', { where: 'en' })).toBe('€1,200.50');
   expect(spaced(formatMoney(1200, 'EUR', { where: 'de' }))).toBe('1.200 €');
@@ -29,13 +29,13 @@ test('money has the decimals of its currency: none in yen, three in dinars', () 
   expect(spaced(formatMoney(1_234_567, 'JPY', { short: true, where: 'en' }))).toBe('¥1.2M');
 });
 
-test('a sum that JavaScript has added up is rounded to the smallest unit of its currency', () => {
+test('a sum that JavaScript has calculated is rounded to the smallest unit of its currency', () => {
   expect(roundMoney(0.1 + 0.2, 'EUR')).toBe(0.3);
   expect(roundMoney(600.6, 'JPY')).toBe(601);
   expect(roundMoney(0.001 + 1.004, 'KWD')).toBe(1.005);
 });
 
-test('currencies are never added up; nothing is a dash', () => {
+test('sums of different currencies stay apart, and no sum is shown as a dash', () => {
   expect(formatSums({ EUR: 1200, USD: 300 }, { where: 'en' })).toBe('€1,200 + $300');
   expect(formatSums({ EUR: 0 }, { where: 'en' })).toBe('—');
   expect(formatSums({})).toBe('—');
@@ -45,7 +45,7 @@ test('a day stays the same day in every time zone', () => {
   expect(formatDay('2026-01-31', 'en-GB')).toBe('31 Jan 2026');
 });
 
-test('near and far times are shown in the unit that fits', () => {
+test('a relative time is shown in the unit that fits its distance', () => {
   const now = Date.parse('2026-06-15T12:00:00Z');
   expect(formatAgo('2026-06-15T11:59:40Z', now, 'en')).toBe('now');
   expect(formatAgo('2026-06-15T09:00:00Z', now, 'en')).toBe('3 hours ago');
@@ -53,7 +53,7 @@ test('near and far times are shown in the unit that fits', () => {
   expect(formatAgo('2024-01-01T00:00:00Z', now, 'en')).toBe('2 years ago');
 });
 
-test('durations round to what a person would say', () => {
+test('a duration is rounded the way a person says it', () => {
   expect([0.4, 45, 60, 754, 3_600, 3_900].map(formatDuration)).toEqual([
     'under 1 s',
     '45 s',
@@ -64,14 +64,14 @@ test('durations round to what a person would say', () => {
   ]);
 });
 
-test('a stream’s days are named today and yesterday by the calendar, not by 24 hours', () => {
+test('the headings today and yesterday follow the calendar, not periods of 24 hours', () => {
   const now = new Date(2026, 5, 15, 0, 30);
   expect(formatDayHeading(new Date(2026, 5, 15, 0, 5).toISOString(), now, 'en')).toBe('Today');
   expect(formatDayHeading(new Date(2026, 5, 14, 23, 55).toISOString(), now, 'en')).toBe('Yesterday');
   expect(formatDayHeading(new Date(2026, 5, 13, 12).toISOString(), now, 'en-GB')).toBe('13 Jun 2026');
 });
 
-test('a language that Intl does not take is passed over, or read as what it means', () => {
+test('a language that Intl does not accept is skipped or replaced by the one it means', () => {
   expect(chooseLocale(['en-US@posix'])).toBe('en-US');
   expect(chooseLocale(['C', 'de-DE'])).toBe('de-DE');
   expect(chooseLocale(['x-klingon-!', ''])).toBe('en');

@@ -1,4 +1,4 @@
-/** The first language that Intl takes: some systems name theirs in ways of their own (`en-US@posix`). */
+/** The first language that Intl accepts. Some systems use names of their own (`en-US@posix`). */
 export function chooseLocale(languages: readonly string[]): string {
   for (const language of languages) {
     const tag = language.replace(/[@.].*$/, '').replaceAll('_', '-');
@@ -12,7 +12,7 @@ const locale = () => chosen;
 
 const made = new Map<string, unknown>();
 
-/** Formatters are costly to make: one of each kind. */
+/** Formatters are costly to make, so there is one of each kind. */
 function keep<Format>(key: string, make: () => Format): Format {
   if (!made.has(key)) made.set(key, make());
   return made.get(key) as Format;
@@ -23,7 +23,7 @@ export function formatNumber(value: number, where = locale()): string {
   return keep(`number ${where}`, () => new Intl.NumberFormat(where)).format(value);
 }
 
-/** Currencies that do not have two decimals, by ISO 4217. Intl differs from it for some: to Intl an Iraqi dinar has none. */
+/** The currencies of ISO 4217 that do not have two decimals. Intl differs for some: there an Iraqi dinar has none. */
 const otherDecimals: Record<string, number> = {
   ...Object.fromEntries(
     'BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF'.split(' ').map((code) => [code, 0]),
@@ -32,17 +32,17 @@ const otherDecimals: Record<string, number> = {
   ...Object.fromEntries('CLF UYW'.split(' ').map((code) => [code, 4])),
 };
 
-/** How many decimals an amount in this currency has. crm.currencies says the same, which a test of Foundation compares. */
+/** The number of decimals of an amount in this currency. A test of Foundation compares it with crm.currencies. */
 export function decimalsOf(currency: string): number {
   return otherDecimals[currency] ?? 2;
 }
 
-/** An amount in whole smallest units of its currency, for sums that JavaScript has added up. */
+/** An amount in whole smallest units of its currency, for sums that JavaScript has calculated. */
 export function roundMoney(amount: number, currency: string): number {
   return Number(amount.toFixed(decimalsOf(currency)));
 }
 
-/** Money with the decimals of its currency, without any where all are zero; short (`€1.2M`) for sums in little room. */
+/** Money with the decimals of its currency, without decimals if all are zero; short (`€1.2M`) for sums in little space. */
 export function formatMoney(amount: number, currency: string, { short = false, where = locale() } = {}): string {
   const decimals = Number.isInteger(amount) ? 0 : decimalsOf(currency);
   return keep(
@@ -114,7 +114,7 @@ export function formatDuration(seconds: number): string {
   return minutes % 60 === 0 ? `${minutes / 60} h` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
-/** `today`, `yesterday`, else the day: what the entries of a stream are gathered under. */
+/** `today`, `yesterday`, otherwise the day: the heading of a group of entries. */
 export function formatDayHeading(value: string, now = new Date(), where = locale()): string {
   const dayOf = (moment: Date) => new Date(moment.getFullYear(), moment.getMonth(), moment.getDate()).getTime();
   const days = Math.round((dayOf(new Date(value)) - dayOf(now)) / 86_400_000);

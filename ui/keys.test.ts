@@ -20,7 +20,7 @@ test('a key runs its own action and no other', () => {
   expect(down.run).toHaveBeenCalledTimes(1);
 });
 
-test('one key after another counts only in time', () => {
+test('a sequence of two keys works only if the second follows in time', () => {
   let at = 0;
   const registry = createRegistry(() => at);
   const go = bind('g c');
@@ -34,7 +34,7 @@ test('one key after another counts only in time', () => {
   expect(registry.press(press('c'))).toBe(true);
 });
 
-test('while somebody types, letters are letters; Ctrl and ⌘ still count', () => {
+test('while somebody types, letters run no action, but keys with Ctrl and ⌘ do', () => {
   const registry = createRegistry();
   const letter = bind('c');
   const palette = bind('mod+k');
@@ -45,7 +45,7 @@ test('while somebody types, letters are letters; Ctrl and ⌘ still count', () =
   expect(letter.run).not.toHaveBeenCalled();
 });
 
-test('the later of two bindings holds until it is taken back', () => {
+test('the later of two bindings is active until it is removed', () => {
   const registry = createRegistry();
   const page = bind('n');
   const dialog = bind('n');

@@ -1,4 +1,4 @@
-/** One thing that a key, or one key after another, does. */
+/** The action of a key or of a sequence of two keys. */
 export type Binding = {
   /** `j`, `?`, `mod+k`, `g c`; `mod` is Ctrl, or ⌘. */
   keys: string;
@@ -9,12 +9,12 @@ export type Binding = {
 
 export type Press = { key: string; ctrlKey: boolean; metaKey: boolean; altKey: boolean; isTyping: boolean };
 
-/** The second key of `g c` must follow within this. */
+/** The second key of `g c` must follow within this time. */
 const sequenceMsMax = 1_200;
 
 /**
- * All keys of an app in one place, so that none is given twice unseen and the sheet behind `?` is complete. Of two bindings of
- * the same keys the later one holds until it is taken back.
+ * All keys of an app in one place, so that no key is bound twice unnoticed and the sheet behind `?` is complete. Of two bindings of the
+ * same keys the later one is active until it is removed.
  */
 export function createRegistry(now: () => number = Date.now) {
   let bindings: Binding[] = [];
@@ -22,7 +22,7 @@ export function createRegistry(now: () => number = Date.now) {
   const find = (keys: string) => bindings.findLast((binding) => binding.keys === keys);
 
   return {
-    /** @returns takes them back. */
+    /** @returns a function that removes the bindings. */
     add(added: Binding[]): () => void {
       bindings = [...bindings, ...added];
       return () => {
@@ -43,7 +43,7 @@ export function createRegistry(now: () => number = Date.now) {
       return binding !== undefined;
     },
 
-    /** What holds now, by group, in the order of adding. */
+    /** The active bindings by group, in the order in which they were added. */
     list(): Map<string, Binding[]> {
       const holding = bindings.filter((binding) => find(binding.keys) === binding);
       return Map.groupBy(holding, ({ group }) => group);

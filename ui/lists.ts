@@ -1,6 +1,6 @@
 import { infiniteQueryOptions, keepPreviousData } from '@tanstack/react-query';
 
-/** A list that goes on page by page with the server's cursors; while filters change, the rows before stay in sight. */
+/** A list that loads page by page with the server's cursors. While filters change, the former rows stay in sight. */
 export function listOptions<Answer extends { next_cursor: string | null }, Key extends readonly unknown[]>(
   queryKey: Key,
   fetchPage: (cursor: string | undefined, signal: AbortSignal) => Promise<Answer>,

@@ -1,14 +1,14 @@
 import { send } from './request.ts';
 
-/** `live`: what the screen shows is kept fresh. Otherwise it may be old, and the page says so. */
+/** `live`: the screen is kept fresh. Otherwise it may be stale, and the page says so. */
 export type LiveState = 'connecting' | 'live' | 'reconnecting' | 'offline';
 
 /** A message of `/api/events`. */
 export type LiveEvent = {
   type: string;
-  /** The row, or the row that it never leaves: of a message its session. */
+  /** The row, or its owner: for a message, its session. */
   key: string;
-  /** The customer whom it is about, as far as that was known when it happened. */
+  /** The customer of the event, if it was known when the event happened. */
   customer: string | null;
   /** The row that changed. */
   row_id: string;
@@ -22,14 +22,14 @@ export type LiveEvent = {
   previous: Record<string, unknown>;
 };
 
-/** What passes by and is kept nowhere, such as who types. */
+/** A notice that is not stored, such as somebody's typing. */
 type LiveSignal = Record<string, unknown> & { kind: string };
 
 export type LiveFeed<Signal extends LiveSignal = LiveSignal> = {
   getState: () => LiveState;
   /** Called when the state changes. */
   subscribe: (listener: () => void) => () => void;
-  /** Called with every event, and with `undefined` when some may have been missed: then load everything again. */
+  /** Called with every event, and with `undefined` if some may have been missed. Everything must be loaded again then. */
   follow: (listener: (event: LiveEvent | undefined) => void) => () => void;
   followSignals: (listener: (signal: Signal) => void) => () => void;
 };
@@ -38,8 +38,8 @@ const retryMsMin = 1_000;
 const retryMsMax = 30_000;
 
 /**
- * One connection for the whole page. The browser goes on after a cut by itself, from the last event; only when it gives up,
- * or was offline, a new connection is opened, and followers hear `undefined`.
+ * One connection for the whole page. After a cut the browser continues by itself from the last event. Only if it gives up, or
+ * was offline, a new connection is opened, and followers get `undefined`.
  */
 export function openLiveFeed<Signal extends LiveSignal>(types: string[]): LiveFeed<Signal> {
   const listeners = new Set<() => void>();
@@ -84,7 +84,7 @@ export function openLiveFeed<Signal extends LiveSignal>(types: string[]): LiveFe
     });
   }
 
-  /** The browser gives up on a refusal: asking who is signed in leads to the sign-in page, if that is why. */
+  /** The browser gives up after a refusal. If a missing sign-in is the reason, asking for the person leads to the sign-in page. */
   async function connectAnew(): Promise<void> {
     await send('/signin/me').catch(() => undefined);
     connect();

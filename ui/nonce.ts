@@ -1,5 +1,5 @@
 declare global {
-  // The name under which the libraries that make style elements look for a nonce.
+  // Libraries that make style elements look for a nonce under this name.
   var __webpack_nonce__: string | undefined;
 }
 
@@ -8,7 +8,7 @@ export function readStyleNonce(): string {
   return document.querySelector<HTMLMetaElement>('meta[name="style-nonce"]')?.content ?? '';
 }
 
-/** Tells the nonce to the libraries that are not asked through Mantine. Call it before the first render. */
+/** Gives the nonce to the libraries that Mantine does not configure. Call it before the first render. */
 export function announceStyleNonce(): void {
   globalThis.__webpack_nonce__ = readStyleNonce();
 }

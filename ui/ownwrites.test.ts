@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { followOwnWrites, noteOwnWrite } from './ownwrites.ts';
 
-test('what one wrote oneself is followed to the last version', () => {
+test('own writes lead to their last version', () => {
   noteOwnWrite('customer:a', 1, 2);
   noteOwnWrite('customer:a', 2, 4);
   noteOwnWrite('customer:a', 4, 5);
@@ -10,13 +10,13 @@ test('what one wrote oneself is followed to the last version', () => {
   expect(followOwnWrites('customer:b', 2)).toBe(2);
 });
 
-test('what somebody else wrote in between stops it', () => {
+test('somebody else’s write in between ends the sequence of own writes', () => {
   noteOwnWrite('customer:c', 1, 2);
-  noteOwnWrite('customer:c', 3, 4); // version 3 is another’s
+  noteOwnWrite('customer:c', 3, 4); // somebody else made version 3
   expect(followOwnWrites('customer:c', 2)).toBe(2);
 });
 
-test('it always comes to an end', () => {
+test('following own writes always ends', () => {
   noteOwnWrite('customer:d', 2, 2);
   noteOwnWrite('customer:d', 3, 1);
   expect(followOwnWrites('customer:d', 2)).toBe(2);

@@ -1,11 +1,11 @@
 /*
- * Which versions of a record this page itself has made, each from which. An undo may go over one's own later writes, which the person
- * knows of, and never over somebody else's: it is sent with the version to which only own writes lead.
+ * The versions of a record that this page has made, each with the version before it. An undo may overwrite the person's own later writes,
+ * which they know, but never somebody else's. So it is sent with the last version to which only own writes lead.
  */
 const chains = new Map<string, Map<number, number>>();
 const linksMax = 50;
 
-/** Notes that a write of one's own led from a version to the next. @param record such as `customer:<id>` */
+/** Notes that a write of this page led from one version to the next. @param record such as `customer:<id>` */
 export function noteOwnWrite(record: string, from: number, to: number): void {
   const chain = chains.get(record) ?? new Map<number, number>();
   chains.delete(record);
@@ -14,7 +14,7 @@ export function noteOwnWrite(record: string, from: number, to: number): void {
   if (chains.size > linksMax && oldest !== undefined) chains.delete(oldest);
 }
 
-/** The version that this one has become by own writes alone. */
+/** The last version that was made from this one by own writes alone. */
 export function followOwnWrites(record: string, version: number): number {
   const chain = chains.get(record);
   let at = version;

@@ -2,15 +2,15 @@ import type { QueryClient, QueryKey } from '@tanstack/react-query';
 import type { LiveEvent, LiveFeed } from './live.ts';
 
 type Refreshing = {
-  /** Events of this time are answered with one refresh. */
+  /** All events within this time cause one refresh. */
   gatherMs: number;
-  /** Which queries an event makes old. */
+  /** The queries that an event makes stale. */
   keysOf: (event: LiveEvent) => QueryKey[];
-  /** The first words of the queries that stay as they are when events may have been missed. */
+  /** The first key parts of the queries that are not refreshed when events may have been missed. */
   kept: string[];
 };
 
-/** Refreshes what is on the screen when it changed elsewhere, for as long as the page is open. */
+/** Refreshes the data on the screen when they change elsewhere, as long as the page is open. */
 export function refreshByFeed(client: QueryClient, feed: LiveFeed, { gatherMs, keysOf, kept }: Refreshing): void {
   let gathered: QueryKey[] | 'all' = [];
   let isGathering = false;

@@ -1,4 +1,4 @@
-/** The body of a refusal, as http/problem.ts sends it. */
+/** The body of a refusal that http/problem.ts sends. */
 type ProblemBody = {
   status?: number;
   code?: string;
@@ -10,14 +10,14 @@ type ProblemBody = {
   requestId?: string;
 };
 
-/** What a server refused, in words for the person at the screen. */
+/** A server's refusal, in words for the person at the screen. */
 export class Refusal extends Error {
   readonly status: number;
-  /** Of docs/error-codes.md; `unreachable` when no answer came. */
+  /** A code of docs/error-codes.md; `unreachable` if no answer came. */
   readonly code: string;
-  /** What is wrong with each field, by the field's path. */
+  /** The error of each field, by the field's path. */
   readonly fields: Record<string, string>;
-  /** Of a version conflict: the record as it is now. */
+  /** The present record, for a version conflict. */
   readonly current: unknown;
   readonly requestId: string | undefined;
 
@@ -49,7 +49,7 @@ export async function readRefusal(answer: Response): Promise<Refusal> {
   return new Refusal(answer.status, body);
 }
 
-/** Any error as one sentence: with the fields that are wrong, and the id under which the log has it. */
+/** Any error as one sentence, with the wrong fields and the id of its log entry. */
 export function describeError(error: unknown): string {
   if (!(error instanceof Refusal)) return error instanceof Error ? error.message : 'Something went wrong. Try again.';
   const fields = Object.entries(error.fields).map(([field, message]) => `${nameField(field)} ${message}.`);

@@ -5,20 +5,20 @@ import { untilSignedInAgain } from './timedout.ts';
 
 let csrfToken = '';
 
-/** Every request that changes something carries this from now on. */
+/** Sets the token that every request that changes something carries from now on. */
 export function setCsrfToken(token: string): void {
   csrfToken = token;
 }
 
-/** Of the sign-in page, and from there back to where the person is now. */
+/** The URL of the sign-in page, which afterwards returns to the present page. */
 export function signInAddress(): string {
   const { pathname, search } = window.location;
   return `/signin?return_to=${encodeURIComponent(pathname + search)}`;
 }
 
 /**
- * `fetch` as the web apps use it: with the token against forged requests. Without a sign-in it leads to one; where one has timed
- * out under the page, it waits for the next.
+ * `fetch` for the web apps, with the token against forged requests. Without a sign-in it goes to the sign-in page. If the sign-in of an
+ * open page has timed out, it waits for the next one.
  *
  * @throws Refusal
  */
@@ -36,7 +36,7 @@ export const send = async (input: RequestInfo | URL, init: RequestInit = {}): Pr
     return send(input, init);
   }
   window.location.assign(signInAddress());
-  return new Promise(() => {}); // the page is being left: nobody is to act on the refusal
+  return new Promise(() => {}); // the browser is leaving the page, so nothing may act on the refusal
 };
 
 type Success<Answer> =
@@ -46,7 +46,7 @@ type Success<Answer> =
       : never
     : never;
 
-/** The body of a good answer of a typed client. @throws Refusal for every other */
+/** The body of a successful answer of a typed client. @throws Refusal for every other answer */
 export async function read<Answer extends ClientResponse<unknown, number, string>>(
   request: Promise<Answer>,
 ): Promise<Success<Answer>> {

@@ -3,7 +3,7 @@ import { readRefusal } from './refusal.ts';
 import { send, setCsrfToken } from './request.ts';
 import { endWaiting, timedOut } from './timedout.ts';
 
-/** Of /signin/me: the sign-in's routes are the same in every app. */
+/** The answer of /signin/me. The routes of the sign-in are the same in every app. */
 type Me = {
   user: { id: string; name: string; email: string; role: 'admin' | 'user' };
   csrf_token: string | null;
@@ -15,7 +15,7 @@ let me: string | undefined;
 const tabs = new BroadcastChannel('aether-sign-in');
 tabs.onmessage = () => void takeNewSignIn();
 
-/** Who is signed in. From then on every change carries that sign-in's token. @throws Refusal for a machine's token */
+/** Reads the signed-in person. From then on every change carries the token of that sign-in. @throws Refusal for a machine's token */
 export const meQuery = queryOptions({
   queryKey: ['me'],
   staleTime: Number.POSITIVE_INFINITY,
@@ -28,7 +28,7 @@ export const meQuery = queryOptions({
   },
 });
 
-/** The cookie is of a newer sign-in, which has a token of its own. Where that is another person's, nothing that waits is theirs. */
+/** Handles the cookie of a newer sign-in, which has its own token. If that is another person's, the waiting requests are not sent. */
 async function takeNewSignIn(): Promise<void> {
   const answer = await fetch('/signin/me', { headers: { Accept: 'application/json' } }).catch(() => undefined);
   if (!answer?.ok) return;
@@ -41,7 +41,7 @@ async function takeNewSignIn(): Promise<void> {
   }
 }
 
-/** Ends the sign-in here, or everywhere. @returns where to go to end it at the identity provider as well, if one can. */
+/** Ends the sign-in here, or everywhere. @returns the URL that ends it at the identity provider as well, if there is one. */
 export async function signOut(path: '/signin/out' | '/signin/out-everywhere'): Promise<string | null> {
   const headers = { 'Content-Type': 'application/json' };
   const { provider_sign_out_url } = await readJson<SignedOut>(

@@ -1,6 +1,6 @@
 /*
- * A sign-in that times out takes nothing from the page: what is sent waits until the person has signed in again, in another tab of
- * the same browser, and goes on from there.
+ * A sign-in that times out does not lose the page's work. Requests wait until the person has signed in again in another tab of the same
+ * browser, and continue then.
  */
 type Waiting = { signedIn: Promise<void>; end: () => void };
 
@@ -12,7 +12,7 @@ function become(next: Waiting | undefined): void {
   for (const listener of listeners) listener();
 }
 
-/** Shows that the sign-in has timed out. Resolves when there is one again. */
+/** Shows that the sign-in has timed out. Resolves when there is a new sign-in. */
 export function untilSignedInAgain(): Promise<void> {
   if (!waiting) {
     const { promise, resolve } = Promise.withResolvers<void>();
@@ -26,7 +26,7 @@ export function endWaiting(): void {
   become(undefined);
 }
 
-/** For useSyncExternalStore: whether something waits. */
+/** For useSyncExternalStore: whether a request waits. */
 export const timedOut = {
   get: () => waiting !== undefined,
   subscribe(listener: () => void): () => void {

@@ -5,12 +5,12 @@ import { describeError } from './refusal.ts';
 type Undo = { message: string; undo: () => Promise<unknown> };
 type Offer = { id: string; take: () => void };
 
-/** What can be taken back, the latest last. Only the latest is on the screen; Ctrl+Z reaches the others. */
+/** The actions that can be undone, the latest last. Only the latest is on the screen; Ctrl+Z reaches the others. */
 let offers: Offer[] = [];
 const offersMax = 20;
 const undoMs = 10_000;
 
-/** Says what was done, with a way back. */
+/** Reports an action that can be undone. */
 export function showUndo({ message, undo }: Undo): void {
   const id = crypto.randomUUID();
   const take = () => {
@@ -37,17 +37,17 @@ export function showUndo({ message, undo }: Undo): void {
   });
 }
 
-/** Takes back the last thing that can be; then the one before. */
+/** Undoes the last action that can be undone, and on the next call the one before. */
 export function undoLast(): void {
   offers.at(-1)?.take();
 }
 
-/** Says that something was not done, and why. Stays until it is closed or twelve seconds have passed. */
+/** Reports a failure and its reason. It stays until it is closed or twelve seconds have passed. */
 export function showRefusal(title: string, error: unknown): void {
   notifications.show({ color: 'red', title, message: describeError(error), autoClose: 12_000 });
 }
 
-/** Says that something was done. */
+/** Reports a success. */
 export function showDone(message: string): void {
   notifications.show({ message, autoClose: 4_000 });
 }

@@ -2,9 +2,9 @@ import react from '@vitejs/plugin-react';
 import type { InlineConfig } from 'vite';
 
 /**
- * How Vite treats the web app in `root`, for its build and for its development server alike. Everything built lands in
- * dist/assets under a name with a hash, so that it may be cached for ever; nothing is inlined, because of the page's
- * Content-Security-Policy.
+ * The configuration of Vite for the web app in `root`, for its build and its development server. The build puts everything into
+ * dist/assets under a name with a hash, so that it may be cached for ever. Nothing is inlined, because the page's
+ * Content-Security-Policy forbids it.
  */
 export function describeWeb(root: string): InlineConfig {
   return {

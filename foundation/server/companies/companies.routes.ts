@@ -143,7 +143,7 @@ const change = createStaffRoute({
       }).openapi('CompanyChange'),
     ),
   },
-  responses: { 200: json('As it is now.', CompanySchema), ...problems(400, 404, 409, 422) },
+  responses: { 200: json('The record after the change.', CompanySchema), ...problems(400, 404, 409, 422) },
 });
 
 const contacts = createStaffRoute({
@@ -188,7 +188,7 @@ const changeContact = createStaffRoute({
       ),
     ),
   },
-  responses: { 200: json('As it is now.', ContactSchema), ...problems(400, 404, 409, 410, 422) },
+  responses: { 200: json('The record after the change.', ContactSchema), ...problems(400, 404, 409, 410, 422) },
 });
 
 const removeContact = createStaffRoute({

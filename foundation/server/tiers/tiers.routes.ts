@@ -54,11 +54,11 @@ const change = createStaffRoute({
           .int()
           .positive()
           .optional()
-          .openapi({ description: 'Refuse when somebody has changed it since.' }),
+          .openapi({ description: 'Refused if the tier has changed since this version.' }),
       }).openapi('TierChange'),
     ),
   },
-  responses: { 200: one('As it is now.'), ...problems(400, 404, 409, 422) },
+  responses: { 200: one('The tier after the change.'), ...problems(400, 404, 409, 422) },
 });
 
 const order = createStaffRoute({

@@ -1,7 +1,7 @@
 import { read } from '@aether/ui/request.ts';
 import { addressBooks } from './clients.ts';
 
-/** What a change of addresses is made at. */
+/** The customer and version at which addresses are changed. */
 export type At = { customer: string; version: number };
 
 export const addAddress = ({ customer, version }: At, email: string) =>

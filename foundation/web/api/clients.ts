@@ -13,7 +13,7 @@ import type { addTierRoutes } from '../../server/tiers/tiers.routes.ts';
 import type { addUserRoutes } from '../../server/users/users.routes.ts';
 import type { addViewRoutes } from '../../server/views/views.routes.ts';
 
-// One client for each family of routes: a single one of all of them takes the compiler many times longer.
+// One client for each family of routes: a single client for all routes takes the compiler many times longer.
 const options = { fetch: send };
 
 export const { activities, customers: timelines } = hc<ReturnType<typeof addActivityRoutes>>('/', options).api;

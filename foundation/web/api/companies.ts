@@ -12,7 +12,7 @@ export const companiesQuery = (filters: CompanyFilters) =>
     read(companies.$get({ query: { ...filters, cursor, limit: '50' } }, { init: { signal } })),
   );
 
-/** A few companies whose name matches: for a field that picks one. */
+/** A few companies whose name matches, for a field that picks one. */
 export const companyChoiceQuery = (search: string) =>
   queryOptions({
     queryKey: ['companies', 'choice', search],
@@ -27,7 +27,7 @@ export const companyQuery = (id: string) =>
     queryFn: ({ signal }) => read(companies[':id'].$get({ param: { id } }, { init: { signal } })),
   });
 
-/** A company cannot be without a name; an empty one the server refuses. */
+/** A company must have a name; the server refuses an empty one. */
 export const createCompany = ({ name = '', ...rest }: CompanyInput) =>
   read(companies.$post({ json: { name, ...rest } }));
 

@@ -38,7 +38,7 @@ export const customerQuery = (id: string) =>
     queryFn: ({ signal }) => read(customers[':id'].$get({ param: { id } }, { init: { signal } })),
   });
 
-/** A few customers whose name or address matches: for a field that picks one. */
+/** A few customers whose name or address matches, for a field that picks one. */
 export const customerChoiceQuery = (search: string) =>
   queryOptions({
     queryKey: ['customers', 'choice', search],
@@ -47,7 +47,7 @@ export const customerChoiceQuery = (search: string) =>
       read(customers.$get({ query: { search: search.trim() || undefined, limit: '8' } }, { init: { signal } })),
   });
 
-/** A customer cannot be without these two; what is empty, the server refuses by name. */
+/** A customer must have both; the server refuses an empty one and names the field. */
 export const createCustomer = ({ name = '', email = '', ...rest }: CustomerInput) =>
   read(customers.$post({ json: { name, email, ...rest } }));
 

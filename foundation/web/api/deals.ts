@@ -48,7 +48,7 @@ export const dealQuery = (id: number) =>
     queryFn: ({ signal }) => read(deals[':id'].$get(keyOf(id), { init: { signal } })),
   });
 
-/** A deal cannot be without these two; what is empty, the server refuses by name. */
+/** A deal must have both; the server refuses an empty one and names the field. */
 export const createDeal = ({ name = '', customer_id = '', ...rest }: Partial<NewDeal>) =>
   read(deals.$post({ json: { name, customer_id, ...rest } }));
 
@@ -64,7 +64,7 @@ export const closeDeal = (id: number, json: { outcome: 'won' | 'lost'; tier?: st
 export const reopenDeal = (id: number, json: { stage_id: number; expected_version: number; restore_tier?: boolean }) =>
   read(deals[':id'].reopen.$post({ ...keyOf(id), json }));
 
-/** They change with a migration only. */
+/** The currencies change only with a migration. */
 export const currenciesQuery = queryOptions({
   queryKey: ['currencies'],
   staleTime: Number.POSITIVE_INFINITY,

@@ -7,12 +7,12 @@ const types = entities.flatMap((entity) => ['created', 'updated', 'deleted'].map
 
 export const liveFeed = openLiveFeed(types);
 
-/** Events of this time are answered with one refresh: a bulk import must not make a screen load a hundred times. */
+/** All events within this time cause one refresh: a bulk import must not make a screen load a hundred times. */
 const gatherMs = 300;
 
-/** Which queries an event makes old. The timeline is not among them: it counts what is new, and does not jump. */
+/** The queries that an event makes stale. The timeline is not among them: it counts new entries and does not jump. */
 function keysOf({ type, key, customer, row_id, data: now, previous }: LiveEvent): QueryKey[] {
-  const data = { ...previous, ...now }; // of what was deleted there is only what it was
+  const data = { ...previous, ...now }; // a deleted row has only previous values
   const company = typeof data.company_id === 'string' ? [['company', data.company_id]] : [];
   switch (type.split('.')[0]) {
     case 'customer':
@@ -39,7 +39,7 @@ function keysOf({ type, key, customer, row_id, data: now, previous }: LiveEvent)
   }
 }
 
-/** Refreshes what is on the screen when it changed elsewhere. */
+/** Refreshes the data on the screen when they changed elsewhere. */
 export function refreshByEvents(client: QueryClient): void {
   refreshByFeed(client, liveFeed, { gatherMs, keysOf, kept: ['timeline', 'me'] });
 }

@@ -14,7 +14,7 @@ import type {
   views,
 } from './clients.ts';
 
-/** What the server answers, named. The shapes are the server's own: nothing here can differ from them. */
+/** Names for the server's answers. The types are taken from the server's routes, so they cannot differ. */
 export type CustomerRecord = InferResponseType<(typeof customers)[':id']['$get'], 200>;
 export type Customer = CustomerRecord['customer'];
 export type Address = CustomerRecord['addresses'][number];

@@ -12,14 +12,14 @@ export const usersQuery = queryOptions({
 export const changeRole = (id: string, role: StaffUser['role']) =>
   read(users[':id'].$patch({ param: { id }, json: { role } }));
 
-/** Where a user is signed in; for administrators. */
+/** The sign-ins of a user; for administrators. */
 export const signInsQuery = (userId: string) =>
   queryOptions({
     queryKey: ['sign-ins', userId],
     queryFn: ({ signal }) => read(signIns[':id']['sign-ins'].$get({ param: { id: userId } }, { init: { signal } })),
   });
 
-/** Ends one of a user's sign-ins, or all. */
+/** Ends one sign-in of a user, or all of them. */
 export const endSignIns = (userId: string, sign_in_id?: string) =>
   read(signIns[':id']['sign-ins'].end.$post({ param: { id: userId }, json: { sign_in_id } }));
 
@@ -38,7 +38,7 @@ type CustomFieldChange = Partial<Pick<CustomField, 'label' | 'choices' | 'is_req
 export const changeCustomField = (id: number, json: CustomFieldChange) =>
   read(customFields[':id'].$patch({ ...keyOf(id), json }));
 
-/** How many values go with a field when it is removed. */
+/** The number of values that are removed with a field. */
 export const countCustomValues = (id: number) =>
   read(customFields[':id'].$delete({ ...keyOf(id), query: { dry_run: 'true' } }));
 

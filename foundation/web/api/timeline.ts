@@ -15,7 +15,7 @@ export type TimelineFilters = {
   deal?: number;
 };
 
-/** A page of a customer's timeline; without a cursor the newest. */
+/** A page of a customer's timeline; without a cursor, the newest page. */
 export const fetchTimeline = (id: string, filters: TimelineFilters, cursor?: string, signal?: AbortSignal) => {
   const { since, until, deal, ...rest } = filters;
   const query = { ...rest, deal: deal?.toString(), since: beginOf(since), until: beginOf(until), cursor, limit: '40' };
@@ -37,7 +37,7 @@ export const changeActivity = (id: string, json: ActivityChange) =>
 
 type TaskFilters = { isMine?: boolean; customer_id?: string };
 
-/** Open tasks, by when they are due. */
+/** Open tasks by due date. */
 export const tasksQuery = ({ isMine, customer_id }: TaskFilters) =>
   listOptions(['tasks', isMine, customer_id] as const, (cursor, signal) =>
     read(

@@ -59,7 +59,7 @@ const columns: Column<ListedCompany, CompanySort>[] = [
   },
 ];
 
-/** All companies, with how many customers and open deals each has. */
+/** All companies with the numbers of their customers and open deals. */
 export function CompaniesPage() {
   const { create, ...filters } = useSearch({ from: '/companies' });
   const navigate = useNavigate({ from: '/companies' });

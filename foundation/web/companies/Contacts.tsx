@@ -10,7 +10,7 @@ import type { Contact, ContactInput } from '../api/records.ts';
 import { CustomerPicker } from '../inputs/Picker.tsx';
 import classes from './company.module.css';
 
-/** Who has which role at a company; a contact may be a customer as well. */
+/** The people of a company and their roles. A contact may be a customer as well. */
 export function Contacts({ companyId }: { companyId: string }) {
   const { data } = useQuery(contactsQuery(companyId));
   const [edited, setEdited] = useState<Contact | 'new' | undefined>();

@@ -5,7 +5,7 @@ import { createCompany } from '../api/companies.ts';
 import type { CompanyInput } from '../api/records.ts';
 import { NewRecord } from '../inputs/NewRecord.tsx';
 
-/** The dialog for a new company; afterwards its page. */
+/** The dialog for a new company. After saving it opens the company's page. */
 export function NewCompany({ onClose }: { onClose: () => void }) {
   const navigate = useNavigate();
   const [values, setValues] = useState<CompanyInput>({});

@@ -3,7 +3,7 @@ import { readFlag, readOneOf, readText } from '../inputs/urlvalues.ts';
 
 export type CompanySearch = CompanyFilters & { create?: true };
 
-/** The URL of the companies' list; what it does not know is left out. */
+/** The search of the companies' URL; unknown values are left out. */
 export function readCompanySearch(given: Record<string, unknown>): CompanySearch {
   return {
     search: readText(given.search),

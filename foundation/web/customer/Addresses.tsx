@@ -20,7 +20,7 @@ type Step = {
   undo: (at: At, changed: Changed) => Promise<Changed>;
 };
 
-/** Every address of a customer with its marks. Each change can be taken back. */
+/** Every address of a customer with its marks. Each change can be undone. */
 export function Addresses({ record: { customer, addresses, candidates } }: { record: CustomerRecord }) {
   const [isAdding, setAdding] = useState(false);
   const client = useQueryClient();
@@ -29,7 +29,7 @@ export function Addresses({ record: { customer, addresses, candidates } }: { rec
     await client.invalidateQueries({ queryKey: ['customer', customer.id] });
     void client.invalidateQueries({ queryKey: ['customers'] });
   };
-  /** Sends a change with the version it was decided at. */
+  /** Sends a change with the version that the person saw. */
   async function write(version: number, send: (at: At) => Promise<Changed>): Promise<Changed> {
     const changed = await send({ customer: customer.id, version });
     noteOwnWrite(record, version, changed.version);
@@ -156,7 +156,7 @@ function AddressItem({ address, isBusy, onMakePrimary, onRemove }: AddressItemPr
   );
 }
 
-/** Enter adds what is typed, Escape does not. */
+/** Enter adds the typed address, Escape discards it. */
 function NewAddress({ onAdd, onClose }: { onAdd: (email: string) => Promise<unknown>; onClose: () => void }) {
   const [email, setEmail] = useState('');
   const adding = useMutation({ mutationFn: onAdd, onSuccess: onClose });
@@ -190,7 +190,7 @@ function NewAddress({ onAdd, onClose }: { onAdd: (email: string) => Promise<unkn
   );
 }
 
-/** Another customer who may be the same person, and why. */
+/** Another customer who may be the same person, and the reason. */
 function Candidate({ candidate, customerId }: { candidate: ReviewCandidate; customerId: string }) {
   const { customer, evidence, since } = candidate;
   const address = String(evidence.address ?? 'an address');

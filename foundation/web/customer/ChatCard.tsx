@@ -4,7 +4,7 @@ import { IconChevronRight } from '@tabler/icons-react';
 import type { ActivityEntry } from '../api/records.ts';
 import classes from './timeline.module.css';
 
-/** A conversation with Support as one card: how it ended, how long it took, and whether the visitor proved who they are; opened, what it was about. */
+/** A conversation with Support as one card: its end, its length, and whether the visitor proved their identity. The open card also shows the subject. */
 export function ChatCard({ entry: { description, metadata } }: { entry: ActivityEntry }) {
   const {
     resolved,

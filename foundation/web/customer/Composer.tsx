@@ -20,22 +20,22 @@ const prompts: Record<NewActivity['type'], string> = {
 
 type ComposerProps = {
   customerId: string;
-  /** What is written down belongs to it. */
+  /** The new entry belongs to this deal. */
   dealId: number | undefined;
   onAdded: () => void;
 };
 
-/** Writes down a note, call, e-mail, meeting or task. Ctrl+Enter adds it. */
+/** The form for a note, call, e-mail, meeting or task. Ctrl+Enter adds it. */
 export function Composer({ customerId, dealId, onAdded }: ComposerProps) {
   const client = useQueryClient();
   const input = useRef<HTMLTextAreaElement>(null);
   const [type, setType] = useState<NewActivity['type']>('note');
   const [description, setDescription] = useState('');
   const [due, setDue] = useState('');
-  /** '' is now. */
+  /** '' means now. */
   const [when, setWhen] = useState('');
   const [chosenDeal, setDeal] = useState<string | null>(null);
-  // Emptied at once, so that the next can be typed while this one is saved; a refusal brings it back.
+  // The form empties at once, so that the person can type the next entry while this one is saved. A refusal brings the text back.
   const adding = useMutation({
     mutationFn: (activity: NewActivity) => addActivity(customerId, activity),
     onMutate() {
@@ -134,7 +134,7 @@ export function Composer({ customerId, dealId, onAdded }: ComposerProps) {
 
 type DealChoiceProps = { customerId: string; value: string | null; onChange: (id: string | null) => void };
 
-/** To which of the customer's deals it belongs, if to one. */
+/** The choice of the customer's deal to which the entry belongs, if any. */
 function DealChoice({ customerId, value, onChange }: DealChoiceProps) {
   const { data } = useInfiniteQuery(dealsQuery({ customer_id: customerId, sort: 'updated', dir: 'desc' }));
   const deals = data?.pages.flatMap((page) => page.deals) ?? [];

@@ -36,7 +36,7 @@ const lockedSpecs: FieldSpec[] = [
   },
 ];
 
-/** A customer's fields: the shared ones, the organisation's own, and those of Support under lock. */
+/** A customer's fields: the shared ones, the organisation's own, and Support's fields, which are read-only here. */
 export function CustomerFields({ record }: { record: CustomerRecord }) {
   const { customer, company, custom, provenance } = record;
   const client = useQueryClient();

@@ -16,7 +16,7 @@ import type { Pane } from './search.ts';
 import { Timeline } from './Timeline.tsx';
 import { TimelineFilterBar } from './TimelineFilterBar.tsx';
 
-/** All there is about one customer: fields, what happened, what belongs to them. */
+/** The page of one customer: fields, timeline, relations. */
 export function CustomerPage() {
   const { id } = useParams({ from: '/customers/$id' });
   const { pane = 'timeline', ...filters } = useSearch({ from: '/customers/$id' });

@@ -8,7 +8,7 @@ import { changeActivity } from '../api/timeline.ts';
 import { useMe } from '../shell/person.ts';
 import classes from './timeline.module.css';
 
-/** What people wrote down; who did, and administrators, may put it differently. */
+/** A text that a person wrote. Its author and administrators may edit it. */
 const editableTypes = new Set(['note', 'call', 'email', 'meeting']);
 const charactersMax = 4_000;
 

@@ -44,7 +44,7 @@ function ActivityItem({ entry, onChanged }: { entry: ActivityEntry; onChanged: (
   );
 }
 
-/** A custom field is called what it was called then. */
+/** A custom field keeps the label that it had at that time. */
 const nameChanged = ({ field, label }: FieldChange): string => label ?? nameField(field);
 
 const dealWords: Record<DealEntry['change'], [word: string, tone: Tone]> = {

@@ -9,7 +9,7 @@ type FormerAddressDialogProps = {
   onCancel: () => void;
 };
 
-/** Asks what becomes of the address that is replaced: only a person knows whether it was a mistake. */
+/** Asks what happens to the replaced address: only a person knows whether it was a mistake. */
 export function FormerAddressDialog({ name, former, next, onChoose, onCancel }: FormerAddressDialogProps) {
   return (
     <Modal opened onClose={onCancel} title={`What about ${former}?`}>

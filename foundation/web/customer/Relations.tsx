@@ -13,7 +13,7 @@ import { NewDeal } from '../deals/NewDeal.tsx';
 import { TaskList } from '../tasks/TaskList.tsx';
 import classes from './customer.module.css';
 
-/** What belongs to a customer: open tasks, deals, the company and who else is there. */
+/** The relations of a customer: open tasks, deals, the company and other people there. */
 export function Relations({ record: { customer, company, crm } }: { record: CustomerRecord }) {
   const [isAdding, setAdding] = useState(false);
   const deals = useInfiniteQuery(dealsQuery({ customer_id: customer.id, sort: 'updated', dir: 'desc' }));
@@ -59,7 +59,7 @@ export function Relations({ record: { customer, company, crm } }: { record: Cust
   );
 }
 
-/** More than these are looked up on the company's page. */
+/** The company's page shows the people beyond this number. */
 const contactsMax = 5;
 
 function CompanyContacts({ companyId }: { companyId: string }) {

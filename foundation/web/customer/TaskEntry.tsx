@@ -3,7 +3,7 @@ import type { ActivityEntry } from '../api/records.ts';
 import { TickBox } from '../tasks/TickBox.tsx';
 import classes from './timeline.module.css';
 
-/** A task in the stream, to be ticked there. */
+/** A task in the timeline, with its tick box. */
 export function TaskEntry({ entry: { id, description, due_at, done_at } }: { entry: ActivityEntry }) {
   return (
     <div className={classes.task}>

@@ -12,19 +12,19 @@ import { groupByDay } from './stream.ts';
 import classes from './timeline.module.css';
 import { useTimeline } from './useTimeline.ts';
 
-/** Closer to the top than this nothing jumps when one's own entry appears there. */
+/** Within this distance from the top, the person's own new entry can appear without a jump. */
 const topPx = 60;
 
 type TimelineProps = {
   customerId: string;
   filters: TimelineFilters;
-  /** What is written down here belongs to this deal. */
+  /** New entries written here belong to this deal. */
   dealId?: number;
-  /** Stands above the list. */
+  /** Shown above the list. */
   children?: ReactNode;
 };
 
-/** What happened with a customer, newest first; what comes while one reads waits behind a pill. */
+/** The timeline of a customer, newest first. Entries that arrive during reading wait behind a pill. */
 export function Timeline({ customerId, filters, dealId, children }: TimelineProps) {
   const me = useMe();
   const scroller = useRef<HTMLDivElement>(null);

@@ -15,7 +15,7 @@ const kinds = [
 
 const none = { type: undefined, app: undefined, person: undefined, since: undefined, until: undefined };
 
-/** What of the stream is shown: a kind at a click, the rest behind a button. */
+/** The filters of the timeline: one click for a kind, the other filters behind a button. */
 export function TimelineFilterBar({ filters }: { filters: TimelineFilters }) {
   const navigate = useNavigate({ from: '/customers/$id' });
   const change = (part: TimelineFilters) =>

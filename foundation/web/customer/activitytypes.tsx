@@ -10,7 +10,7 @@ import {
   IconTrophy,
 } from '@tabler/icons-react';
 
-/** How each type of activity is called and drawn. */
+/** The name and icon of each type of activity. */
 export const activityTypes: Record<string, { label: string; icon: typeof IconNote }> = {
   note: { label: 'Note', icon: IconNote },
   call: { label: 'Call', icon: IconPhone },
@@ -23,7 +23,7 @@ export const activityTypes: Record<string, { label: string; icon: typeof IconNot
   deal_lost: { label: 'Deal lost', icon: IconThumbDown },
 };
 
-/** Also of a type that a later app adds. */
+/** Describes any type, also one that a later app adds. */
 export function describeType(type: string): { label: string; icon: typeof IconNote } {
   const words = type.replaceAll('_', ' ');
   return activityTypes[type] ?? { label: words.charAt(0).toUpperCase() + words.slice(1), icon: IconCash };

@@ -3,7 +3,7 @@ import { readOneOf, readText } from '../inputs/urlvalues.ts';
 
 export type Pane = 'fields' | 'timeline' | 'relations';
 type TimelineSearch = TimelineFilters & {
-  /** Which pane a narrow screen shows. */
+  /** The pane that a narrow screen shows. */
   pane?: Pane;
 };
 

@@ -2,7 +2,7 @@ import { formatDay, formatNumber } from '@aether/ui/formats.ts';
 
 export const isNothing = (value: unknown) => value === null || value === undefined || value === '';
 
-/** Any value of the history in words. */
+/** A value of the history in words. */
 export function showChanged(value: unknown): string {
   if (isNothing(value)) return 'nothing';
   if (typeof value === 'boolean') return value ? 'yes' : 'no';

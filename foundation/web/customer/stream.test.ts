@@ -20,7 +20,7 @@ test('an entry that the list does not hold is new at the top or in between, and 
   expect(findFresh(pages, [entry('d'), entry('b'), entry('a')], false)).toEqual([]);
 });
 
-test('when more came than was read, all of it is new; so is all beside an empty list', () => {
+test('if the list holds none of the entries read, also because it is empty, all of them are new', () => {
   expect(ids(findFresh([{ entries: [entry('a')] }], [entry('z'), entry('y')], false))).toEqual(['z', 'y']);
   expect(ids(findFresh([{ entries: [] }], [entry('z')], true))).toEqual(['z']);
 });

@@ -10,12 +10,11 @@ type Correction = { choice: FormerAddress; formerId: string | undefined; wasKnow
 const isSame = (one: string, other: string) => one.trim().toLowerCase() === other.trim().toLowerCase();
 
 /**
- * Saves changes of a customer. A change of the e-mail asks first what becomes of the former address. An undo takes back what was
- * answered, too.
+ * Saves changes of a customer. A change of the e-mail first asks what happens to the former address. An undo also takes back the answer.
  */
 export function useFormerAddress({ customer, addresses }: CustomerRecord) {
   const [question, setQuestion] = useState<Question | undefined>();
-  /** What was answered, by the address that was replaced. */
+  /** The answers, by the replaced address. */
   const corrections = useRef(new Map<string, Correction>());
 
   const ask = (former: string, next: string) =>
@@ -33,7 +32,7 @@ export function useFormerAddress({ customer, addresses }: CustomerRecord) {
 
   async function save(change: CustomerInput, version: number, isUndo: boolean) {
     const { email } = change;
-    // First: an undo is of what the page showed before, and the customer of then has the address that comes back.
+    // This comes first: an undo restores the state that the page showed before, and that customer has the restored address.
     const correction = isUndo && email !== undefined ? corrections.current.get(email) : undefined;
     if (correction) return undo(change, version, correction);
     if (email === undefined || isUndo || isSame(email, customer.email))
@@ -46,7 +45,7 @@ export function useFormerAddress({ customer, addresses }: CustomerRecord) {
     return saved;
   }
 
-  /** A freed address comes back first, with its marks; then it is the primary one again. */
+  /** A freed address comes back first, with its marks. Then it becomes the primary one again. */
   async function undo(change: CustomerInput, version: number, { choice, formerId, wasKnown }: Correction) {
     const at =
       choice === 'free' && formerId !== undefined

@@ -5,15 +5,15 @@ import type { TimelineEntry } from '../api/records.ts';
 import { fetchTimeline, type TimelineFilters, timelineQuery } from '../api/timeline.ts';
 import { findFresh, renew } from './stream.ts';
 
-/** The history is written by a subscription, some moments after the change that it tells of: look twice. */
+/** A subscription writes the history shortly after the change, so the page looks twice. */
 const looksMs = [250, 2_000];
 
-/** Of a list that is read far down, only so much is looked through at each sign; showing what is new reads all of it. */
+/** After each event only this many entries of a long list are compared. Showing the new entries reads the whole list. */
 const pagesMax = 3;
 
 type Fresh = { queryKey: unknown; entries: TimelineEntry[] };
 
-/** A customer's timeline, and beside it what came since and waits to be shown. */
+/** A customer's timeline, and the new entries that wait to be shown. */
 export function useTimeline(customerId: string, filters: TimelineFilters) {
   const client = useQueryClient();
   const applied = JSON.stringify(filters);

@@ -16,7 +16,7 @@ const none: Partial<CustomerFilters> = {
   created_before: undefined,
 };
 
-/** What the list may be narrowed to. Each choice holds at once. */
+/** The filters of the list. Each choice applies at once. */
 export function CustomerFilterMenu({ filters, onChange }: CustomerFilterMenuProps) {
   const inside = { withinPortal: false };
   const count = Object.keys(none).filter((name) => filters[name as keyof CustomerFilters] !== undefined).length;

@@ -22,7 +22,7 @@ import type { CustomerSearch } from './search.ts';
 
 const NewCustomer = lazy(() => import('./NewCustomer.tsx').then((module) => ({ default: module.NewCustomer })));
 
-/** All customers, as the URL says: searched, filtered, sorted, in the columns that one chose. */
+/** All customers, as the URL says: searched, filtered, sorted, in the chosen columns. */
 export function CustomersPage() {
   const me = useMe();
   const { columns: chosen, create, ...filters } = useSearch({ from: '/customers' });

@@ -8,7 +8,7 @@ import { CompanyPicker, PersonPicker } from '../inputs/Picker.tsx';
 import { TierInput } from '../inputs/TierInput.tsx';
 import { useMe } from '../shell/person.ts';
 
-/** The dialog for a new customer; afterwards its page. */
+/** The dialog for a new customer. After saving it opens the customer's page. */
 export function NewCustomer({ onClose, companyId }: { onClose: () => void; companyId?: string }) {
   const me = useMe();
   const navigate = useNavigate();

@@ -86,7 +86,7 @@ const fixedColumns: Column<ListedCustomer, CustomerSort>[] = [
   },
 ];
 
-/** Every column there can be, the custom fields last. */
+/** All possible columns, the custom fields last. */
 export function listColumns(fields: CustomField[]): Column<ListedCustomer, CustomerSort>[] {
   return [
     ...fixedColumns,

@@ -2,7 +2,7 @@ import type { CustomerFilters } from '../api/customers.ts';
 import { readFlag, readOneOf, readText } from '../inputs/urlvalues.ts';
 
 export type CustomerSearch = CustomerFilters & {
-  /** Keys of the columns that are shown, with commas between them. */
+  /** Keys of the shown columns, separated by commas. */
   columns?: string;
   /** The dialog for a new customer is open. */
   create?: true;
@@ -10,7 +10,7 @@ export type CustomerSearch = CustomerFilters & {
 
 const customerSorts = ['name', 'email', 'company', 'tier', 'created', 'updated'] as const;
 
-/** The URL of the customers' list; what it does not know is left out. */
+/** The search of the customers' URL; unknown values are left out. */
 export function readCustomerSearch(given: Record<string, unknown>): CustomerSearch {
   return {
     search: readText(given.search),

@@ -15,7 +15,7 @@ import { MoveMenu } from './MoveMenu.tsx';
 import { useBoardKeys } from './useBoardKeys.ts';
 import { useMoves } from './useMoves.ts';
 
-/** A pipeline's open deals by stage; moved by mouse, by keyboard or by menu. */
+/** A pipeline's open deals by stage. They can be moved by mouse, keyboard or menu. */
 export function Board({ pipelineId, filters }: { pipelineId: number; filters: BoardFilters }) {
   const { data, error, refetch } = useQuery(boardQuery(pipelineId, filters));
   const moves = useMoves();

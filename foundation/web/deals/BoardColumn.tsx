@@ -8,14 +8,14 @@ import { DealCard } from './DealCard.tsx';
 
 type BoardColumnProps = {
   column: Column;
-  /** The card of this column that is in the tab order, if it is one of these. */
+  /** The card of this column that is in the tab order, if there is one. */
   activeId: number | undefined;
   pickedId: number | undefined;
-  /** A deal picked up by keyboard would be dropped here. */
+  /** True if a deal that was picked up by keyboard would be dropped here. */
   isTarget: boolean;
 };
 
-/** One stage: how many deals, what they are worth, and the cards. */
+/** One stage: the number and the value of its deals, and the cards. */
 export const BoardColumn = memo(function BoardColumn({ column, activeId, pickedId, isTarget }: BoardColumnProps) {
   const { stage, count, sums, weighted, deals } = column;
   const { ref, isOver } = useDropTarget(stage.id);
@@ -48,7 +48,7 @@ export const BoardColumn = memo(function BoardColumn({ column, activeId, pickedI
   );
 });
 
-/** Makes an element take deals; their data say which stage they came to. */
+/** Makes an element accept dropped deals. The data of the drop target names the stage. */
 export function useDropTarget(stageId: number) {
   const ref = useRef<HTMLElement>(null);
   const [isOver, setOver] = useState(false);

@@ -7,7 +7,7 @@ import { customerQuery } from '../api/customers.ts';
 import { TierInput } from '../inputs/TierInput.tsx';
 import type { Moves } from './useMoves.ts';
 
-/** Closing a deal: as won it asks which tier the customer has from now on. */
+/** The dialog that closes a deal. For a won deal it asks for the customer's new tier. */
 export function CloseDialog({ moves }: { moves: Moves }) {
   if (!moves.closing) return null;
   const { deal, outcome } = moves.closing;

@@ -8,7 +8,7 @@ import classes from './board.module.css';
 
 type DealCardProps = { deal: ListedDeal; isActive: boolean; isPicked: boolean };
 
-/** A deal on the board. Drawn again only when the deal itself changes: there may be hundreds. */
+/** A deal on the board. There may be hundreds, so a card is drawn again only when its deal changes. */
 export const DealCard = memo(function DealCard({ deal, isActive, isPicked }: DealCardProps) {
   const { id, name, amount, currency, customer, company, owner, expected_close_on } = deal;
   const card = useRef<HTMLLIElement>(null);

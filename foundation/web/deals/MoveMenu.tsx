@@ -13,7 +13,7 @@ type MoveMenuProps = {
 
 const icons = { open: IconArrowRight, won: IconTrophy, lost: IconThumbDown };
 
-/** “Move to…”: one menu for all cards, at the button that was pressed. */
+/** “Move to…”: one menu for all cards, opened at the pressed button. */
 export function MoveMenu({ opened, stages, onMove, onClose }: MoveMenuProps) {
   if (!opened) return null;
   const { dealId, stageId, at } = opened;

@@ -37,12 +37,12 @@ test('a move to the present stage, to an unknown stage, or of an unknown deal ch
   expect(moveOnBoard(board, 9, 2)).toBe(board);
 });
 
-test('columns that a move does not touch stay the same object, so that they are not drawn again', () => {
+test('columns without a moved deal stay the same objects, so that they are not drawn again', () => {
   const board = makeBoard([deal(1, 1)], [], [deal(2, 3)]);
   expect(moveOnBoard(board, 1, 2).columns[2]).toBe(board.columns[2]);
 });
 
-test('no deal and no money is lost or made by moving, however often', () => {
+test('any number of moves keeps the deals and the sums of the board', () => {
   const cents = fc.integer({ min: 0, max: 99_999_999 }).map((amount) => amount / 100);
   const moves = fc.array(fc.tuple(fc.integer({ min: 1, max: 6 }), fc.integer({ min: 1, max: 3 })), { maxLength: 30 });
   fc.assert(
@@ -59,13 +59,13 @@ test('no deal and no money is lost or made by moving, however often', () => {
   );
 });
 
-test('what the server says of a deal replaces what was assumed', () => {
+test('the server’s version of a deal replaces the assumed one', () => {
   const board = renewOnBoard(makeBoard([deal(1, 1)]), { id: 1, version: 7 });
   expect(findOnBoard(board, 1)?.deal.version).toBe(7);
   expect(renewOnBoard(board, { id: 9, version: 7 })).toBe(board);
 });
 
-test('arrows lead to the card below, above, and beside, past empty columns', () => {
+test('arrows lead to the card below, above or beside, and skip empty columns', () => {
   const { columns } = makeBoard([deal(1, 1), deal(2, 1)], [], [deal(3, 3)]);
   expect(stepOnBoard(columns, 1, 'ArrowDown')).toBe(2);
   expect(stepOnBoard(columns, 1, 'ArrowUp')).toBeUndefined();

@@ -12,7 +12,7 @@ export function findOnBoard(board: Board, dealId: number): Found | undefined {
   return undefined;
 }
 
-/** The board with the deal at the top of another stage, and the counts and sums of both as they then are. */
+/** The board with the deal at the top of another stage, and with the new counts and sums of both stages. */
 export function moveOnBoard(board: Board, dealId: number, stageId: number): Board {
   const found = findOnBoard(board, dealId);
   const target = board.columns.find(({ stage }) => stage.id === stageId);

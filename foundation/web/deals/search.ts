@@ -8,7 +8,7 @@ export type DealSearch = Pick<DealFilters, 'pipeline' | 'stage' | 'owner' | 'sta
 
 const dealSorts = ['name', 'amount', 'close', 'updated', 'created'] as const;
 
-/** The URL of the deals' page; what it does not know is left out. */
+/** The search of the deals' URL; unknown values are left out. */
 export function readBoardSearch(given: Record<string, unknown>): DealSearch {
   return {
     view: readOneOf(given.view, ['list']),

@@ -5,7 +5,7 @@ import { stepOnBoard } from './board.ts';
 
 type BoardKeysOptions = {
   columns: BoardColumn[];
-  /** All that a deal may be moved to, in order. */
+  /** All stages to which a deal may be moved, in order. */
   stages: Stage[];
   onMove: (dealId: number, stage: Stage) => void;
   say: (words: string) => void;
@@ -13,7 +13,7 @@ type BoardKeysOptions = {
 
 export type OpenedMenu = { dealId: number; stageId: number; at: DOMRect };
 
-/** The keyboard on the board: one card is in the tab order, arrows lead to others, Space picks up and drops. */
+/** The keyboard on the board: one card is in the tab order, arrows move to other cards, Space picks up and drops. */
 export function useBoardKeys({ columns, stages, onMove, say }: BoardKeysOptions) {
   const ref = useRef<HTMLDivElement>(null);
   const [focusedId, setFocusedId] = useState<number | undefined>();

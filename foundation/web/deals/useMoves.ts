@@ -7,7 +7,7 @@ import { closeDeal, moveDeal, reopenDeal } from '../api/deals.ts';
 import type { Board, Deal, ListedDeal, Stage } from '../api/records.ts';
 import { moveOnBoard, renewOnBoard } from './board.ts';
 
-/** Moves deals from stage to stage: at once on the screen, back with a reason when the server refuses, with undo. */
+/** Moves deals from stage to stage with undo. The screen changes at once; if the server refuses, the deal goes back and the reason is shown. */
 export function useMoves() {
   const client = useQueryClient();
   const [closing, setClosing] = useState<{ deal: ListedDeal; outcome: 'won' | 'lost' } | undefined>();
@@ -22,7 +22,7 @@ export function useMoves() {
     void client.invalidateQueries({ queryKey: ['customer', deal.customer_id] });
   };
 
-  /** Assumes the move while the server is asked. @throws Refusal, after the deal is back where it was. */
+  /** Shows the move before the server has answered. @throws Refusal, after the deal is back in its place. */
   async function assume(deal: ListedDeal, stageId: number, ask: () => Promise<Deal>): Promise<Deal> {
     await client.cancelQueries({ queryKey: ['board'] });
     onBoards((board) => moveOnBoard(board, deal.id, stageId));
@@ -70,7 +70,7 @@ export function useMoves() {
     }
   }
 
-  /** @throws Refusal, for the dialog to say. */
+  /** @throws Refusal, which the dialog shows. */
   async function close(deal: ListedDeal, outcome: 'won' | 'lost', tier?: string): Promise<void> {
     const { deal: closed, undo, account_tier } = await closeDeal(deal.id, { outcome, tier });
     setClosing(undefined);

@@ -10,11 +10,11 @@ import { CustomInputs } from './CustomInputs.tsx';
 type Common = { name?: string; custom?: Record<string, CustomValue | null> };
 type NewRecordProps<Made> = {
   record: FieldRecord;
-  /** What has been typed so far. */
+  /** The typed values so far. */
   values: Common;
   onChange: (part: Common) => void;
   save: () => Promise<Made>;
-  /** The queries that a new record makes old. */
+  /** The queries that a new record makes stale. */
   stale: string[];
   onSaved: (made: Made) => void;
   onClose: () => void;

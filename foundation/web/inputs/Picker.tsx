@@ -9,7 +9,7 @@ import { usersQuery } from '../api/settings.ts';
 type PickerProps = Omit<SelectProps, 'data' | 'value' | 'onChange'> & {
   value: string | null;
   onChange: (value: string | null) => void;
-  /** What the present value is called, until a search finds it. */
+  /** The name of the present value until a search finds it. */
   text?: string | null;
 };
 
@@ -47,17 +47,17 @@ function useCustomers(search: string): Found {
   return { choices, isFetching };
 }
 
-/** One company, found by typing. */
+/** Picks a company by typing. */
 export function CompanyPicker(props: PickerProps) {
   return <SearchedSelect placeholder="Type a company’s name" {...props} useFound={useCompanies} />;
 }
 
-/** One customer, found by name or address. */
+/** Picks a customer by name or address. */
 export function CustomerPicker(props: PickerProps) {
   return <SearchedSelect placeholder="Type a name or an address" {...props} useFound={useCustomers} />;
 }
 
-/** One of the staff. */
+/** Picks a member of the staff. */
 export function PersonPicker({ text, ...props }: PickerProps) {
   const { data } = useQuery(usersQuery);
   const people = (data?.users ?? []).map(({ id, name }) => ({ value: id, label: name }));

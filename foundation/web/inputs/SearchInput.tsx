@@ -4,12 +4,12 @@ import { useDebouncedCallback } from '@mantine/hooks';
 import { IconSearch } from '@tabler/icons-react';
 import { useEffect, useRef, useState } from 'react';
 
-/** A pause in typing of this long asks the server. */
+/** The server is asked after a pause in typing of this length. */
 const typingMs = 120;
 
 type SearchInputProps = { label: string; value: string; onChange: (value: string) => void };
 
-/** Results as one types. `/` goes here, Escape empties it. */
+/** An input that searches during typing. `/` focuses it, Escape empties it. */
 export function SearchInput({ label, value, onChange }: SearchInputProps) {
   const input = useRef<HTMLInputElement>(null);
   const [typed, setTyped] = useState(value);

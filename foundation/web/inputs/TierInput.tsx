@@ -4,7 +4,7 @@ import { Select, type SelectProps } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { tiersQuery } from '../api/tiers.ts';
 
-/** A customer's tier: one of those that administrators keep. A retired one is offered only where it is the present one. */
+/** The choice of a customer's tier among those that administrators keep. A retired tier is offered only if it is the present one. */
 export function TierInput(props: Omit<SelectProps, 'data'>) {
   const { data } = useQuery(tiersQuery);
   const offered = data?.tiers.filter(({ key, is_retired }) => !is_retired || key === props.value) ?? [];

@@ -3,7 +3,7 @@ import { describeTier } from '@aether/ui/tiers.ts';
 import { useQuery } from '@tanstack/react-query';
 import { tiersQuery } from '../api/tiers.ts';
 
-/** A customer's tier, as administrators called and coloured it. */
+/** A customer's tier with the name and colour that administrators gave it. */
 export function TierTag({ tier }: { tier: string | null }) {
   const { data } = useQuery(tiersQuery);
   if (!tier) return null;

@@ -17,7 +17,7 @@ export function readOneOf<Word extends string>(value: unknown, words: readonly W
   return words.find((word) => word === value);
 }
 
-/** Without what is not set: so that two searches that mean the same are written the same. */
+/** The search without unset values, so that two searches with the same meaning have the same URL. */
 export function writeSearch(search: Record<string, unknown>): string {
   const entries = Object.entries(search).filter(([, value]) => value !== undefined && value !== '');
   entries.sort(([one], [other]) => (one < other ? -1 : 1));

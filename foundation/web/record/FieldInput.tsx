@@ -15,7 +15,7 @@ type FieldInputProps = {
   onCancel: () => void;
 };
 
-/** The input for a field's kind. Choices are saved when chosen, text with Enter or on leaving. */
+/** The input for a field's kind. A choice is saved at once, a text with Enter or on leaving the input. */
 export function FieldInput({ spec, value, text, isSaving, error, onChange, onFinish, onCancel }: FieldInputProps) {
   const onEscape = (event: KeyboardEvent) => {
     if (event.key !== 'Escape') return;

@@ -15,18 +15,18 @@ type InlineFieldProps = {
   snapshot: Snapshot;
   provenance?: Provenance;
   describe: (field: string, value: unknown) => { text: string };
-  /** @throws Refusal, which is then said at the field. */
+  /** @throws Refusal, which the field shows. */
   onSave: (value: FieldValue, from: Snapshot) => Promise<void>;
 };
 
-/** A field that becomes an input in its place. Enter or leaving it saves, Escape does not. */
+/** A field that becomes an input in its place. Enter or leaving the input saves, Escape discards. */
 export function InlineField({ spec, snapshot, text, provenance, describe, onSave }: InlineFieldProps) {
   const [begun, setBegun] = useState(snapshot);
   const [typed, setTyped] = useState<FieldValue | undefined>();
   const [pending, setPending] = useState<FieldValue | undefined>();
   const [error, setError] = useState('');
   const button = useRef<HTMLButtonElement>(null);
-  // Enter disables the input, which then loses the focus: that is not a second wish to save.
+  // Enter disables the input, which then loses the focus. That must not save a second time.
   const isBusy = useRef(false);
   const shown = text || (spec.locked ? '—' : `Add ${spec.label.toLowerCase()}`);
   const note = provenance && (

@@ -9,13 +9,13 @@ import { type Save, useEditing } from './useEditing.ts';
 type RecordFieldsProps = {
   /** Such as `customer:<id>`. */
   record: string;
-  /** What the record is called in messages. */
+  /** The record's name in messages. */
   name: string;
   specs: FieldSpec[];
   values: FieldValues;
   version: number;
   provenance?: Record<string, Provenance>;
-  /** What the companies among the values are called, by id. */
+  /** The names of the companies among the values, by id. */
   names?: Record<string, string>;
   save: Save;
   /** Reads the record again, for a conflict whose answer does not carry it. */

@@ -14,7 +14,7 @@ const places = {
 
 type TrailProps = { kind: TrailKind; id: string };
 
-/** Back to the list, as it was left. */
+/** The link back to the list in the state in which it was left. */
 export function TrailBack({ kind, id }: TrailProps) {
   const trail = useTrail(kind, id);
   return (
@@ -24,7 +24,7 @@ export function TrailBack({ kind, id }: TrailProps) {
   );
 }
 
-/** `3 of 335`, and to the one before and after: J and K, as in the list. */
+/** `3 of 335`, with links to the records before and after: J and K, as in the list. */
 export function TrailSteps({ kind, id }: TrailProps) {
   const trail = useTrail(kind, id);
   const navigate = useNavigate();

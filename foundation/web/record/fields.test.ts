@@ -7,11 +7,11 @@ test('custom fields are shown beside the others and are sent back as custom fiel
   expect(nest(values)).toEqual({ name: 'Ada', phone: null, custom: { region: 'north', seats: 4 } });
 });
 
-test('a change without custom fields says nothing of them', () => {
+test('a change without custom fields sends none', () => {
   expect(nest({ name: 'Ada' })).toEqual({ name: 'Ada' });
 });
 
-test('what is typed becomes what the server takes: numbers, trimmed text, null for nothing', () => {
+test('typed text becomes the value that the server accepts: a number, a trimmed text, or null if empty', () => {
   expect(parseTyped('number', '12.5')).toBe(12.5);
   expect(parseTyped('text', '  Ada ')).toBe('Ada');
   expect(parseTyped('text', '  ')).toBeNull();

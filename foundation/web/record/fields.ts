@@ -21,14 +21,14 @@ export type FieldSpec = {
   kind: FieldKind;
   choices?: string[];
   isRequired?: boolean;
-  /** Why nobody may change it here. */
+  /** The reason why nobody may change it here. */
   locked?: string;
 };
 
 export type FieldValue = string | number | boolean | null;
 export type FieldValues = Record<string, FieldValue>;
 
-/** A record as it was read. */
+/** A record in the state in which it was read. */
 export type Snapshot = { values: FieldValues; version: number };
 
 const prefix = 'custom.';
@@ -49,7 +49,7 @@ export function flatten(record: object, custom: CustomValues = {}): FieldValues 
   return { ...(record as FieldValues), ...Object.fromEntries(values) };
 }
 
-/** The other way round, for a request. */
+/** The inverse of `flatten`, for a request. */
 export function nest(change: FieldValues): Record<string, unknown> {
   const plain = Object.entries(change).filter(([field]) => !field.startsWith(prefix));
   const custom = Object.entries(change).filter(([field]) => field.startsWith(prefix));
@@ -63,7 +63,7 @@ export function nest(change: FieldValues): Record<string, unknown> {
   };
 }
 
-/** What was typed, as the server takes it: empty is null. */
+/** Converts typed text to the value that the server accepts. Empty text becomes null. */
 export function parseTyped(kind: FieldKind, typed: FieldValue): FieldValue {
   if (typed === null || (typeof typed === 'string' && typed.trim() === '')) return kind === 'checkbox' ? false : null;
   if (kind === 'number' || kind === 'money') return Number(typed);

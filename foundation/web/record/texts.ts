@@ -5,7 +5,7 @@ import { usersQuery } from '../api/settings.ts';
 import type { FieldSpec, FieldValue } from './fields.ts';
 import { showCustomValue } from './values.ts';
 
-/** Says any field's value in words, with people and companies by name. */
+/** Describes a field's value in words, with people and companies by name. */
 export function useFieldTexts(names: Record<string, string>) {
   const client = useQueryClient();
   const { data: staff } = useQuery(usersQuery);

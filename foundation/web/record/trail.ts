@@ -2,15 +2,15 @@ import { useEffect, useState } from 'react';
 
 export type TrailKind = 'customers' | 'companies' | 'deals';
 
-/** A list as it was left: a record that was opened from it leads to its neighbours and back. */
+/** The state in which a list was left. A record that was opened from it leads to its neighbours and back. */
 type Trail = {
-  /** The list's search, as the URL had it. */
+  /** The list's search from the URL. */
   search: object;
   ids: string[];
   total?: number;
-  /** Loads another page. @returns all ids then. */
+  /** Loads another page. @returns all ids afterwards. */
   more?: () => Promise<string[]>;
-  /** How far it was scrolled, in pixels. */
+  /** The scroll position in pixels. */
   offset: number;
   /** The record that was opened last. */
   opened?: string;
@@ -18,7 +18,7 @@ type Trail = {
 
 const trails = new Map<TrailKind, Trail>();
 
-/** Where one was in a list before; and what it keeps for the records that are opened from it. */
+/** The person's former place in a list, and the trail for the records that are opened from it. */
 export function useListTrail(kind: TrailKind, list: Pick<Trail, 'search' | 'ids' | 'total' | 'more'>) {
   const [place] = useState(() => {
     const before = trails.get(kind);
@@ -36,7 +36,7 @@ export function useListTrail(kind: TrailKind, list: Pick<Trail, 'search' | 'ids'
   return { ...place, keep };
 }
 
-/** The list that a record was opened from, if it was opened from one. */
+/** The list from which a record was opened, if there is one. */
 export function useTrail(kind: TrailKind, id: string) {
   const trail = trails.get(kind);
   const index = trail?.ids.indexOf(id) ?? -1;
@@ -51,7 +51,7 @@ export function useTrail(kind: TrailKind, id: string) {
     total: total ?? (trail.more ? undefined : ids.length),
     before: ids[index - 1],
     hasNext: index + 1 < ids.length || trail.more !== undefined,
-    /** The next one; at the end of what is loaded, of the next page. */
+    /** The next record; at the end of the loaded ones, the first of the next page. */
     async next(): Promise<string | undefined> {
       if (index + 1 >= ids.length && trail.more) trail.ids = await trail.more();
       return trail.ids[index + 1];

@@ -5,7 +5,7 @@ import { showRefusal, showUndo } from '@aether/ui/toasts.tsx';
 import { useState } from 'react';
 import type { FieldSpec, FieldValues, Snapshot } from './fields.ts';
 
-/** Sends a change; the answer says which version it made. `isUndo`: it takes back one of before. @throws Refusal */
+/** Sends a change; the answer has the new version. `isUndo`: the change takes back a former one. @throws Refusal */
 export type Save = (change: FieldValues, expectedVersion: number, isUndo: boolean) => Promise<{ version: number }>;
 
 type EditingOptions = {
@@ -17,7 +17,7 @@ type EditingOptions = {
   reload: () => Promise<Snapshot>;
 };
 
-/** Saves fields one by one with the version they were read at; every saved change can be undone. */
+/** Saves each field with the version at which it was read. Every saved change can be undone. */
 export function useEditing({ record, name, specs, save, reload }: EditingOptions) {
   const [conflict, setConflict] = useState<{ shown: Conflict; stored: Snapshot } | undefined>();
   const pick = (from: FieldValues) => Object.fromEntries(specs.map(({ field }) => [field, from[field] ?? null]));

@@ -1,7 +1,7 @@
 import { formatDay, formatNumber } from '@aether/ui/formats.ts';
 import type { FieldType } from '../api/records.ts';
 
-/** A custom field's value in words; empty when there is none. */
+/** A custom field's value in words; empty if there is none. */
 export function showCustomValue(type: FieldType, value: unknown): string {
   if (value === undefined || value === null || value === '') return '';
   if (type === 'checkbox') return value ? 'Yes' : 'No';

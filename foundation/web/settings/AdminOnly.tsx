@@ -3,7 +3,7 @@ import { IconLock } from '@tabler/icons-react';
 import type { ReactNode } from 'react';
 import { useMe } from '../shell/person.ts';
 
-/** The page, or why this person does not see it. The server refuses by itself; this only says so earlier. */
+/** The page, or the reason why this person may not see it. The server refuses by itself; this only says so earlier. */
 export function AdminOnly({ children }: { children: ReactNode }) {
   const me = useMe();
   if (me.isAdmin) return children;

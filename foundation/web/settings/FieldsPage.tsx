@@ -19,7 +19,7 @@ const records: { record: FieldRecord; title: string }[] = [
   { record: 'deal', title: 'Deals' },
 ];
 
-/** The organisation’s own fields on customers, companies and deals. */
+/** The organisation’s own fields of customers, companies and deals. */
 export function FieldsPage() {
   return (
     <AdminOnly>

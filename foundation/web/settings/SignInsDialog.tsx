@@ -9,7 +9,7 @@ import { endSignIns, signInsQuery } from '../api/settings.ts';
 import { nameBrowser } from './browsers.ts';
 import classes from './settings.module.css';
 
-/** Where a person is signed in to Foundation. An administrator may end that, as when a laptop was lost, and every sign-in to the other apps with it. */
+/** A person's sign-ins to Foundation. An administrator may end them, for example after a laptop is lost, together with all sign-ins to the other apps. */
 export function SignInsDialog({ user, onClose }: { user: StaffUser; onClose: () => void }) {
   const client = useQueryClient();
   const { data, error, refetch } = useQuery(signInsQuery(user.id));

@@ -12,7 +12,7 @@ import { AdminOnly } from './AdminOnly.tsx';
 import { SignInsDialog } from './SignInsDialog.tsx';
 import classes from './settings.module.css';
 
-/** Who works here, and who of them may change the settings. */
+/** The staff, and their roles. Only administrators may change the settings. */
 export function UsersPage() {
   const { data, error, refetch } = useQuery(usersQuery);
   return (

@@ -17,13 +17,13 @@ const pipeline: Pipeline = {
 };
 const keys = (stages: { key: string }[]) => stages.map(({ key }) => key);
 
-test('a new stage comes behind the last open one, each with a key of its own', () => {
+test('each new stage comes behind the last open one and has its own key', () => {
   const once = addStage(readStages(pipeline));
   expect(keys(once)).toEqual(['1', '2', 'new-1', '3']);
   expect(keys(addStage(once))).toEqual(['1', '2', 'new-1', 'new-2', '3']);
 });
 
-test('a stage moves by one place, and not past the ends', () => {
+test('a stage moves by one place, and not beyond the ends', () => {
   const stages = readStages(pipeline);
   expect(keys(moveStage(stages, 0, 1))).toEqual(['2', '1', '3']);
   expect(keys(moveStage(stages, 2, -1))).toEqual(['1', '3', '2']);
@@ -31,7 +31,7 @@ test('a stage moves by one place, and not past the ends', () => {
   expect(moveStage(stages, 2, 1)).toBe(stages);
 });
 
-test('what is stored and no longer wanted is named; what is new is not', () => {
+test('the removed stages include stored stages and no new ones', () => {
   const stages = addStage(readStages(pipeline)).filter(({ id }) => id !== 2);
   expect(listRemoved(pipeline, stages).map(({ id }) => id)).toEqual([2]);
 });

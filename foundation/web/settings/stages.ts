@@ -7,7 +7,7 @@ export function readStages(pipeline: Pipeline): EditedStage[] {
   return pipeline.stages.map((stage) => ({ ...stage, key: String(stage.id) }));
 }
 
-/** With a new open stage behind the last open one. */
+/** The stages with a new open stage behind the last open one. */
 export function addStage(stages: EditedStage[]): EditedStage[] {
   const at = stages.findLastIndex(({ outcome }) => outcome === 'open') + 1;
   const numbers = stages.map(({ key }) => Number(/^new-(\d+)$/.exec(key)?.[1] ?? 0));
@@ -15,7 +15,7 @@ export function addStage(stages: EditedStage[]): EditedStage[] {
   return stages.toSpliced(at, 0, { key, name: '', outcome: 'open', probability_percent: 50 });
 }
 
-/** With the stage at `index` one place up (-1) or down (1). */
+/** The stages with the one at `index` moved one place up (-1) or down (1). */
 export function moveStage(stages: EditedStage[], index: number, by: -1 | 1): EditedStage[] {
   const stage = stages[index];
   const to = index + by;
@@ -23,7 +23,7 @@ export function moveStage(stages: EditedStage[], index: number, by: -1 | 1): Edi
   return stages.toSpliced(index, 1).toSpliced(to, 0, stage);
 }
 
-/** The stages that are stored and no longer wanted. */
+/** The stored stages that the edited list no longer has. */
 export function listRemoved(pipeline: Pipeline, stages: EditedStage[]): Stage[] {
   return pipeline.stages.filter(({ id }) => !stages.some((stage) => stage.id === id));
 }

@@ -10,7 +10,7 @@ import {
 } from '@tabler/icons-react';
 import { Link } from '@tanstack/react-router';
 
-/** Where one can go, in the order of the navigation. */
+/** The places of the navigation, in order. */
 export const places = [
   { to: '/customers', label: 'Customers', keys: 'g c', icon: IconUsers, isForAdmins: false },
   { to: '/deals', label: 'Deals', keys: 'g d', icon: IconLayoutKanban, isForAdmins: false },

@@ -10,7 +10,7 @@ import { useMe } from './person.ts';
 
 export { openPalette } from '@aether/ui/PaletteFrame.tsx';
 
-/** Records by name, pages and actions, all from the keyboard. */
+/** Finds records by name, pages and actions with the keyboard. */
 export default function Palette() {
   const { isAdmin } = useMe();
   const [query, setQuery] = useState('');

@@ -6,11 +6,11 @@ import { TickBox } from './TickBox.tsx';
 
 type TaskListProps = {
   tasks: Task[];
-  /** All of one customer, who is not named again. */
+  /** True if all tasks belong to one customer, who is then not named in each. */
   isOfOne?: boolean;
 };
 
-/** Tasks with a box to tick each, and a way back from ticking. */
+/** Tasks with a tick box each; ticking can be undone. */
 export function TaskList({ tasks, isOfOne = false }: TaskListProps) {
   return (
     <ul className={classes.list}>

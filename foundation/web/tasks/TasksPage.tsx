@@ -10,7 +10,7 @@ import { tasksQuery } from '../api/timeline.ts';
 import { TaskList } from './TaskList.tsx';
 import classes from './TasksPage.module.css';
 
-/** What is to be done, by when: one's own tasks or everybody's. */
+/** Open tasks by due date: the person's own or everybody's. */
 export function TasksPage() {
   const [isMine, setMine] = useState(true);
   const { data, error, hasNextPage, fetchNextPage, refetch } = useInfiniteQuery(tasksQuery({ isMine }));

@@ -6,7 +6,7 @@ import { changeActivity } from '../api/timeline.ts';
 
 type TickBoxProps = CheckboxProps & { id: string; isDone: boolean };
 
-/** The box of a task: ticked at once, unticked again if the server refuses, and with a way back. */
+/** The box of a task. It is ticked at once, and unticked again if the server refuses. Ticking can be undone. */
 export function TickBox({ id, isDone, ...props }: TickBoxProps) {
   const client = useQueryClient();
   const [isTicked, setTicked] = useState(isDone);

@@ -5,11 +5,11 @@ type ColumnChooserProps = {
   columns: { key: string; label: string }[];
   shown: string[];
   defaults: string[];
-  /** Keys with commas between them; undefined for the defaults. */
+  /** Column keys, separated by commas; undefined for the defaults. */
   onChange: (columns: string | undefined) => void;
 };
 
-/** Which columns a list shows. The first one opens the record and stays. */
+/** The choice of a list's columns. The first column opens the record and is always shown. */
 export function ColumnChooser({ columns, shown, defaults, onChange }: ColumnChooserProps) {
   const choose = (key: string, isShown: boolean) => {
     const next = columns.map((column) => column.key).filter((each) => (each === key ? isShown : shown.includes(each)));

@@ -4,7 +4,7 @@ import type { ReactNode } from 'react';
 
 type FilterMenuProps = { count: number; onClear: () => void; children: ReactNode };
 
-/** A list's filters behind one button, which says how many hold. */
+/** A list's filters behind one button, which shows how many are active. */
 export function FilterMenu({ count, onClear, children }: FilterMenuProps) {
   return (
     <Popover width={280} trapFocus position="bottom-end">

@@ -13,13 +13,13 @@ import classes from './ViewBar.module.css';
 
 type ViewBarProps = {
   page: ViewPage;
-  /** What the page shows now. */
+  /** The present search of the page. */
   search: Record<string, unknown>;
-  /** Views that everybody has. */
+  /** The views that everybody has. */
   fixed: { name: string; search: Record<string, unknown> }[];
 };
 
-/** The views of a list, each one a link to a search; the present search can be kept under a name. */
+/** The views of a list, each a link to a search. The present search can be saved under a name. */
 export function ViewBar({ page, search, fixed }: ViewBarProps) {
   const me = useMe();
   const { data } = useQuery(viewsQuery(page));
@@ -61,7 +61,7 @@ function ViewLink({ page, name, query, isShared = false }: ViewLinkProps) {
   return (
     <Link
       to={`/${page}`}
-      // What a view holds is checked where every address is: by the page's reader of its search.
+      // The page's reader of its search checks the content of a view, as it checks every URL.
       search={Object.fromEntries(new URLSearchParams(query)) as never}
       className={classes.view}
       activeOptions={{ exact: true, includeSearch: true }}
