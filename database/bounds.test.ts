@@ -27,7 +27,7 @@ async function writableColumns(type: string): Promise<{ table: string; column: s
     `select distinct a.attrelid::regclass::text as table, a.attname::text as column
      from pg_attribute a join pg_class c on c.oid = a.attrelid, aclexplode(coalesce(a.attacl, c.relacl)) e
      where a.attnum > 0 and a.atttypid = $1::regtype and c.relnamespace::regnamespace::text in ('platform', 'crm', 'support')
-       and e.privilege_type in ('INSERT', 'UPDATE') and e.grantee in ('foundation_role'::regrole, 'support_role'::regrole)
+       and e.privilege_type in ('INSERT', 'UPDATE') and e.grantee in ('app_role'::regrole, 'foundation_role'::regrole, 'support_role'::regrole)
      order by 1, 2`,
     [type],
   );

@@ -11,7 +11,7 @@ let unique = 0;
 beforeAll(async () => {
   [browser, stack] = await Promise.all([openBrowser(), startStack()]);
   ({ page: maya, errors } = await signIn(browser, stack.foundation, 'Maya Okafor'));
-}, 90_000);
+}, 240_000);
 afterEach(() => {
   expect(errors.splice(0)).toEqual([]);
 });

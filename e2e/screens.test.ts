@@ -43,7 +43,7 @@ beforeAll(async () => {
   ids.widget = (await read('/api/widgets')).widgets[0].id;
   ids.chatbot = (await read('/api/chatbots')).chatbots[0].id;
   if (pictures) await mkdir(pictures, { recursive: true });
-}, 90_000);
+}, 240_000);
 
 /** Each page with a text that is there when it is loaded. */
 const pages: Record<'foundation' | 'support', [name: string, path: () => string, shown: string][]> = {

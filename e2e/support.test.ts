@@ -14,7 +14,7 @@ beforeAll(async () => {
   // A widget without a bot: what is written there is for people.
   const widget = (await api('POST', '/api/widgets', { name: 'Plain' }, 'maya')).body;
   key = widget.key;
-}, 90_000);
+}, 240_000);
 afterEach(() => {
   expect(errors.splice(0)).toEqual([]);
 });

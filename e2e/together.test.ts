@@ -13,7 +13,7 @@ let browser: Browser;
 let stack: Stack;
 beforeAll(async () => {
   [browser, stack] = await Promise.all([openBrowser(), startStack()]);
-}, 90_000);
+}, 240_000);
 
 test('a visitor asks, an agent answers, sales sees the customer and wins a deal, the badge turns gold, and the chat appears in the timeline', async () => {
   const email = 'rosa@lanterna.example';

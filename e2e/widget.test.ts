@@ -22,7 +22,7 @@ beforeAll(async () => {
   await agent('POST', '/api/agents/me/seen', {});
   site = await startSite();
   plainKey = (await newWidget('Plain')).key;
-}, 90_000);
+}, 240_000);
 
 const agent = (method: string, path: string, body?: unknown) =>
   stack.call(method, `${stack.support}${path}`, { as: 'priya', body });
