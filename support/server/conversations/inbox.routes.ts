@@ -9,7 +9,7 @@ const list = createStaffRoute({
   path: '/api/inbox',
   right: 'conversations.read',
   summary: 'Conversations to look at',
-  description: 'Open ones: who waits longest first, then the latest message. Ended ones: the newest first.',
+  description: 'Open ones: the longest waiting first, then the latest message. Ended ones: the newest first.',
   request: {
     query: object({
       view: z.enum(inboxViews).default('all'),

@@ -17,7 +17,7 @@ const conditionsOf = (agent: string): Record<InboxView, string> => ({
   ended: `s.status = 'ended'`,
 });
 
-/** The order of open conversations: those in which nobody waits come after those in which somebody does. */
+/** The order of open conversations: those with a waiting visitor come first. */
 const byWaiting = {
   first: { by: `coalesce(s.waiting_since, 'infinity')`, type: 'timestamptz', direction: 'asc' },
   by: 's.last_message_at',

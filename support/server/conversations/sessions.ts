@@ -69,7 +69,7 @@ const newestFirst = {
   direction: 'desc',
 } as const;
 
-/** Those that the reader may read, newest first. */
+/** The conversations that the reader may read, newest first. */
 export function listSessions(
   on: Queryable,
   { agentId, readsAll }: Reader,
@@ -83,7 +83,7 @@ export function listSessions(
   });
 }
 
-/** Prepared: to plan it takes longer than to run it. */
+/** A prepared statement: planning it takes longer than running it. */
 const sessionById = { name: 'session-by-id', text: `select ${sessionColumns} from ${sessionTables} where s.id = $1` };
 
 /** @throws NotFound */
