@@ -49,7 +49,7 @@ test.each([
   expect(() => requirePhone(written, {})).toThrow(/with \+ and the country code/);
 });
 
-test('with a country only what is no number there is refused', () => {
+test('with a country set, only texts that are no number in that country are refused', () => {
   expect(requirePhone('030 1234567', { country: 'DE' }).key).toBe('+49301234567');
   expect(() => requirePhone('abc def', { country: 'DE', field: 'number' })).toThrow(/^number: .* as in DE/);
 });
@@ -83,7 +83,7 @@ test('the digits of a number end as its key and its extension do, as the databas
   );
 });
 
-test('the columns are written together, taken away together, or left alone', () => {
+test('the columns of a number are written together, emptied together, or left unchanged', () => {
   expect(phoneColumns('030 1234567 x2', 'DE')).toEqual({
     phone: '030 1234567 x2',
     phone_key: '+49301234567',

@@ -1,7 +1,7 @@
 import { type CountryCode, isSupportedCountry, parsePhoneNumberFromString } from 'libphonenumber-js/min';
 import { InvalidField } from './log/errors.ts';
 
-/** A telephone number: as it was written, and what finds it however it is written. */
+/** A telephone number in its original form, and the key that finds it in any form. */
 export type Phone = {
   written: string;
   /** E.164, such as +49301234567. */

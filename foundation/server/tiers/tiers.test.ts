@@ -25,7 +25,7 @@ test('a new platform has tiers to begin with, in their order', async () => {
 });
 
 describe('a customer', () => {
-  test('has one of the tiers; a typo is refused, with those that may be chosen', async () => {
+  test('has one of the existing tiers; a typo is refused with the list of them', async () => {
     const { body: customer } = await newCustomer('premium');
     const patch = (account_tier: string | null) => app.call('PATCH', `/api/customers/${customer.id}`, { account_tier });
     const refusal = {
@@ -41,7 +41,7 @@ describe('a customer', () => {
     expect((await patch(null)).body.account_tier).toBeNull();
   });
 
-  test('keeps a tier that is retired, and nobody else gets it until it is brought back', async () => {
+  test('keeps a retired tier, and no other customer gets it until it is brought back', async () => {
     const { key } = await newTier();
     const { body: customer } = await newCustomer(key);
     expect((await app.call('PATCH', `/api/tiers/${key}`, { is_retired: true })).body.is_retired).toBe(true);
@@ -55,7 +55,7 @@ describe('a customer', () => {
     expect((await newCustomer(key)).status).toBe(201);
   });
 
-  test('of a won deal gets none that is not there, and the deal stays open', async () => {
+  test('of a won deal cannot get an unknown tier, and the deal stays open', async () => {
     const { body: customer } = await newCustomer('basic');
     const { body: deal } = await app.call('POST', '/api/deals', { customer_id: customer.id, name: 'Deal' });
     const close = (tier: string) => app.call('POST', `/api/deals/${deal.id}/close`, { outcome: 'won', tier });
@@ -98,12 +98,12 @@ describe('an administrator', () => {
     await put(before);
   });
 
-  test('of ten who add a tier at once all succeed, and each has a place of its own', async () => {
+  test('succeeds in adding a tier together with nine others at once, and each tier has its own place', async () => {
     const added = await Promise.all(Array.from({ length: 10 }, newTier));
     expect((await keys()).filter((key) => added.some((tier) => tier.key === key))).toHaveLength(10);
   });
 
-  test('removes a tier that nobody has, but none that a customer has', async () => {
+  test('removes a tier without customers, but no tier that a customer has', async () => {
     const [unused, used] = [await newTier(), await newTier()];
     await newCustomer(used.key);
     expect((await app.call('DELETE', `/api/tiers/${unused.key}`)).status).toBe(204);
@@ -114,7 +114,7 @@ describe('an administrator', () => {
     expect(await app.call('DELETE', `/api/tiers/${unused.key}`)).toMatchObject({ status: 404 });
   });
 
-  test('who saw an older version is told, and changes nothing', async () => {
+  test('with an older version gets a conflict and changes nothing', async () => {
     const { key, version } = await newTier();
     const patch = (label: string) => app.call('PATCH', `/api/tiers/${key}`, { label, expected_version: version });
     const answers = await Promise.all([patch(`One ${unique}`), patch(`Two ${unique}`)]);
@@ -127,7 +127,7 @@ describe('an administrator', () => {
   });
 });
 
-test('a tier that is given while it is being removed stays: the removal is refused', async () => {
+test('the removal of a tier is refused if a customer gets it meanwhile', async () => {
   const { key } = await newTier();
   const { body: customer } = await newCustomer();
   const [given, removed] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
@@ -150,7 +150,7 @@ test('a tier that is given while it is being removed stays: the removal is refus
   expect(await keys()).toContain(key);
 });
 
-test('a plain user may change none of it, and sees all of it', async () => {
+test('a user who is no administrator sees all tiers and may change none', async () => {
   const { key } = await newTier();
   await app.foundation.signInUser({ subject: 'plain', email: 'plain@aether.example', name: 'Plain' });
   const call = app.callAs('plain');

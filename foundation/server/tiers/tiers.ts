@@ -84,7 +84,7 @@ export async function orderTiers(db: PlatformDb, tx: Transaction, keys: string[]
 export async function deleteTier(tx: Transaction, key: string): Promise<void> {
   const [tier] = await tx.query<Tier>(`select ${tierColumns} from platform.tiers t where t.key = $1 for update`, [key]);
   if (!tier) throw new NotFound('tier');
-  // The lock holds back whoever would give the tier meanwhile. Foundation's own order of the customers has the tier in an index.
+  // The lock delays every transaction that gives a customer the tier meanwhile. Foundation's own order of the customers has the tier in an index.
   const [used] = await tx.query('select from crm.customer_order q where q.account_tier = $1 limit 1', [key]);
   if (used) throw new TierInUse(tier.label);
   // The foreign key decides: it also sees customers who were merged, and without an index it reads all of them, once.
@@ -93,7 +93,7 @@ export async function deleteTier(tx: Transaction, key: string): Promise<void> {
   });
 }
 
-/** Two that add or order at once take turns, so that no position is given twice. */
+/** Two transactions that add or order tiers at once take turns, so that no position is given twice. */
 async function lockOrder(tx: Transaction): Promise<void> {
   await tx.query(`select pg_advisory_xact_lock(hashtext('platform.tiers'))`);
 }
