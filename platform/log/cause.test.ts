@@ -108,6 +108,16 @@ describe.each([
     expect(await db.query('select platform.current_actor() as actor')).toEqual([{ actor: null }]);
   });
 
+  test('a named statement that could not be parsed is prepared once it can be', async () => {
+    const statement = { name: `late-${mode}`, text: `insert into crm.late_${mode} values ($1) returning n` };
+    for (let n = 0; n < 2; n++) await expect(db.run(statement, [1])).rejects.toMatchObject({ code: '42P01' });
+    await superuser.query(`create table crm.late_${mode} (n integer primary key)`);
+    await superuser.query(`grant select, insert on crm.late_${mode} to foundation_role`);
+    expect(await db.run(statement, [1])).toEqual([{ n: 1 }]);
+    await expect(db.run(statement, [1])).rejects.toMatchObject({ code: 'already-exists' });
+    expect(await db.run(statement, [2])).toEqual([{ n: 2 }]);
+  });
+
   test('an actor or a trace named in a call overrides that of the surrounding cause, each on its own', async () => {
     const [own, half] = [newEmail(), newEmail()];
     await becauseOf({ actor: 'maya', trace: trace('b') }, async () => {

@@ -6,6 +6,8 @@ export type LocalSettings = Record<string, string>;
 
 /** The driver's messages to the server, as far as a query sends them before its own. */
 type Wire = {
+  /** The named statements whose parsing was asked for and not yet confirmed. */
+  submittedNamedStatements: Record<string, string>;
   parse(message: { name: string; text: string; types: [] }): void;
   bind(message: { portal: string; statement: string; values: string[] }): void;
   execute(message: { portal: string; rows: number }): void;
@@ -14,11 +16,13 @@ type Answer = { fields?: unknown };
 
 /** What the driver's query does beyond what its types declare. */
 interface DriverInternals {
+  name: string | undefined;
   callback: (error: Error | undefined, result: pg.QueryResult) => void;
   query_timeout?: number;
   prepare(wire: Wire): void;
   handleDataRow(answer: Answer): void;
   handleCommandComplete(answer: Answer, wire: Wire): void;
+  handleError(error: Error, wire: Wire): void;
 }
 const DriverQueryClass = pg.Query as unknown as new (query: DriverQuery) => pg.Submittable & DriverInternals;
 
@@ -28,12 +32,14 @@ const DriverQueryClass = pg.Query as unknown as new (query: DriverQuery) => pg.S
  */
 class CleanQuery extends DriverQueryClass {
   readonly #settings: LocalSettings;
+  readonly #name: string | undefined;
   #isOurs = true;
 
   constructor(query: DriverQuery, settings: LocalSettings) {
     super(query);
     if (query.query_timeout !== undefined) this.query_timeout = query.query_timeout;
     this.#settings = settings;
+    this.#name = query.name;
   }
 
   override prepare(wire: Wire): void {
@@ -43,6 +49,8 @@ class CleanQuery extends DriverQueryClass {
     wire.bind({ portal: '', statement: '', values: Object.values(this.#settings) });
     wire.execute({ portal: '', rows: 0 });
     super.prepare(wire);
+    // The driver takes the first confirmed parsing for that of the name. The first is the settings', so the name is put back after it.
+    this.name = undefined;
   }
 
   /** The first row and the first completion belong to the settings. */
@@ -53,6 +61,12 @@ class CleanQuery extends DriverQueryClass {
   override handleCommandComplete(answer: Answer, wire: Wire): void {
     if (!this.#isOurs) super.handleCommandComplete(answer, wire);
     this.#isOurs = false;
+    this.name = this.#name;
+  }
+
+  override handleError(error: Error, wire: Wire): void {
+    if (this.#isOurs && this.#name !== undefined) delete wire.submittedNamedStatements[this.#name];
+    super.handleError(error, wire);
   }
 }
 

@@ -27,6 +27,8 @@ describe('a statement that may change something', () => {
     ['hides the parenthesis behind a line', 'select take_over--\n($1)'],
     ['sets something', `select set_config('aether.actor', 'maya', false)`],
     ['has a parenthesis in a literal, which is not told from a call', `select 'f(x)'`],
+    ['calls one whose name ends as a harmless one does', 'select émax($1)'],
+    ['calls one whose name is written in code points', `select U&"t!0061ke_over" uescape '!' ($1)`],
     ['begins otherwise', 'call platform.protect_table()'],
     ['reads who acts', 'select platform.current_actor()'],
   ])('%s', (_, text) => expect(mayWrite(text)).toBe(true));

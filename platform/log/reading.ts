@@ -5,8 +5,8 @@
 
 const opening = /^\s*(?:select|values|table|with|show)\b/i;
 const writing = /\b(?:insert|update|delete|merge|call|into|nextval|share)\b/i;
-/** A comment between a name and its parenthesis would hide the call. */
-const comment = /--|\/\*/;
+/** Hides a call: a comment between a name and its parenthesis, letters beyond ASCII, letters written as code points. */
+const hiding = /--|\/\*|[^ -~\t\r\n]|\buescape\b/i;
 const beforeParenthesis = /((?:[\w$"]+\s*\.\s*)*[\w$"]+)\s*\(/g;
 
 /** What may precede a parenthesis: words of the language, and functions of PostgreSQL and of the log that change nothing. */
@@ -24,7 +24,7 @@ const harmless = new Set(
 
 /** Whether a statement may change something: it says so, or it calls a function that is not known to change nothing. Pure. */
 export function mayWrite(text: string): boolean {
-  if (!opening.test(text) || writing.test(text) || comment.test(text)) return true;
+  if (!opening.test(text) || writing.test(text) || hiding.test(text)) return true;
   for (const [, name = ''] of text.matchAll(beforeParenthesis)) if (!harmless.has(name.toLowerCase())) return true;
   return false;
 }
