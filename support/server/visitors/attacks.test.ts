@@ -301,6 +301,25 @@ describe('a malicious visitor who wants to break or flood', () => {
     expect(statuses).toEqual([...Array(8).fill(201), 429, 429]);
   });
 
+  test('26b. an address that visitors give after they opened a conversation counts towards the same limit', async () => {
+    const call = await app.startAnother({ SUPPORT_RATE_FACTOR: '1', SUPPORT_PROXY_HOPS: '1' });
+    await app.support.query(
+      `insert into support.widgets (key, name, settings) values ('asks-never', 'Asks never', '{"ask":"never"}')`,
+    );
+    const statuses = [];
+    for (let n = 0; n < 10; n += 1) {
+      const place = { 'X-Forwarded-For': `198.51.100.${n + 50}` };
+      const { body: opened } = await call('POST', '/api/widgets/asks-never/sessions', {}, place);
+      const contact = { email: n % 2 ? 'Later@post.example' : 'later@POST.example', name: 'Later' };
+      const answer = await call('POST', `/api/sessions/${opened.session_id}/contact`, contact, {
+        Authorization: `Bearer ${opened.visitor_token}`,
+        ...place,
+      });
+      statuses.push(answer.status);
+    }
+    expect(statuses).toEqual([...Array(8).fill(204), 429, 429]);
+  });
+
   test('27. who guesses tokens is refused after some attempts, even with a right one', async () => {
     const call = await app.startAnother({ SUPPORT_RATE_FACTOR: '0.2', SUPPORT_PROXY_HOPS: '1' });
     const visitor = await visit(app);

@@ -145,6 +145,21 @@ describe('a server behind a proxy', () => {
     expect(JSON.stringify(entries)).not.toContain('203.0.113');
   });
 
+  test('counts a visitor as one whose address comes with a port, as some proxies write it', () => {
+    const limits = open({ SUPPORT_PROXY_HOPS: '1' });
+    const written = [
+      '203.0.113.7',
+      '203.0.113.7:50123',
+      '[2001:db8:1:2:3::4]:443',
+      '[2001:db8:1:2::5]',
+      '2001:db8:1:2::6',
+    ];
+    expect(written.map((address) => limits.addressOf(env, address))).toEqual([
+      ...Array(2).fill('203.0.113.7'),
+      ...Array(3).fill('2001:db8:1:2'),
+    ]);
+  });
+
   test('logs once that a request passed fewer proxies than configured', () => {
     const limits = open({ SUPPORT_PROXY_HOPS: '2' });
     entries.length = 0;

@@ -7,6 +7,7 @@ const rules = {
   /** Opening a session. */
   'opening-address': [20, 600],
   'opening-widget': [1_200, 600],
+  /** Giving an address to a session, when it is opened or later. */
   'opening-email': [8, 600],
   /** Sending a message. */
   'message-session': [30, 60],
@@ -148,8 +149,13 @@ const count = {
 const hashOf = (name: LimitName, key: string) =>
   createHash('sha256').update(`${name}\0${key}`).digest('hex').slice(0, 32);
 
-/** For an IPv6 address the first 64 bits: they belong to one customer of the network. */
-function network(address: string): string {
+/**
+ * For an IPv6 address the first 64 bits: they belong to one customer of the network. Some proxies append a port,
+ * which differs for each connection, so it does not count.
+ */
+function network(seen: string): string {
+  const [, bracketed, bare] = /^(?:\[([^\]]*)\](?::\d+)?|(\d+\.\d+\.\d+\.\d+):\d+)$/.exec(seen) ?? [];
+  const address = bracketed ?? bare ?? seen;
   const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address);
   if (mapped) return mapped[1] as string;
   if (!address.includes(':')) return address;

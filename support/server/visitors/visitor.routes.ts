@@ -172,9 +172,7 @@ export function addVisitorRoutes(app: App, db: PlatformDb, { door, live }: { doo
     await door.count(c, 'opening-address');
     const widget = await findWidget(db, c.req.valid('param').key);
     door.allow(c, widget);
-    const canonical = opening.email === undefined ? undefined : canonicaliseEmail(opening.email);
-    const ofEmail: Limited[] = canonical?.ok ? [['opening-email', canonical.key]] : [];
-    await door.limits.pass([['opening-widget', widget.id], ...ofEmail]);
+    await door.limits.pass([['opening-widget', widget.id], ...limitedByEmail(opening.email)]);
     return c.json(await answerOnGrid(() => door.guard(c, () => openSession(db, widget, opening))), 201);
   });
 
@@ -188,6 +186,7 @@ export function addVisitorRoutes(app: App, db: PlatformDb, { door, live }: { doo
   app.openapi(identify, async (c) => {
     const { session } = await door.enter(c, c.req.valid('param').id);
     const claim = c.req.valid('json');
+    await door.limits.pass(limitedByEmail(claim.email));
     await answerOnGrid(() => identifyVisitor(db, session, claim));
     return c.body(null, 204);
   });
@@ -204,4 +203,10 @@ export function addVisitorRoutes(app: App, db: PlatformDb, { door, live }: { doo
     const { is_online } = await readPublicConfig(db, session.widget);
     return c.json({ handler: 'agent' as const, is_online }, 200);
   });
+}
+
+/** A typed address counts however it comes, so that nobody gives somebody else's address to many conversations. */
+function limitedByEmail(email: string | undefined): Limited[] {
+  const canonical = email === undefined ? undefined : canonicaliseEmail(email);
+  return canonical?.ok ? [['opening-email', canonical.key]] : [];
 }
