@@ -31,6 +31,7 @@ export const scopesOfApps = {
 /** The scope that reads the records of an event, by entity: the part of the event's type before the dot. */
 const scopesOfEvents: Record<string, Scope> = {
   customer: 'customers.read',
+  address: 'customers.read',
   tier: 'customers.read',
   company: 'companies.read',
   contact: 'companies.read',

@@ -71,10 +71,11 @@ const PanelSchema = z
 const answer = { 200: { description: 'The current state.', content: { 'application/json': { schema: PanelSchema } } } };
 const key = object({ id: uuid() });
 
+// For people alone: a panel also shows calls and the CRM's part, and a machine needs a scope of its own for each of these.
 const ofSession = createStaffRoute({
   method: 'get',
   path: '/api/sessions/{id}/context',
-  right: 'conversations.read',
+  right: 'person',
   summary: 'The panel beside a conversation',
   request: { params: key },
   responses: { ...answer, ...problems(404, 422) },
@@ -83,7 +84,7 @@ const ofSession = createStaffRoute({
 const ofCustomer = createStaffRoute({
   method: 'get',
   path: '/api/customers/{id}/context',
-  right: 'conversations.read',
+  right: 'person',
   summary: 'The same panel for a customer, without a conversation',
   request: { params: key },
   responses: { ...answer, ...problems(404, 422) },

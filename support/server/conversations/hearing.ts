@@ -6,7 +6,7 @@ import { listReaders, type Readers } from './readers.ts';
 const keptMs = 1_000;
 const keptMax = 1_000;
 /** The entities that both apps share: all staff gets their events. */
-const shared = new Set(['customer', 'company', 'user', 'foundation']);
+const shared = new Set(['customer', 'address', 'tier', 'company', 'user', 'foundation']);
 
 /**
  * Which events a caller of Support's event stream gets. Only a conversation's readers get its events, and the readers are read again for

@@ -101,6 +101,12 @@ describe('a conversation', () => {
       expect((await app.callWith(scope)('GET', `/api/sessions/${ofTeam.id}`)).status).toBe(403);
   });
 
+  test('shows its panel, with calls and what the CRM knows, to people alone: each part has a scope of its own', async () => {
+    const call = app.callWith('conversations.read');
+    for (const path of [`/api/sessions/${ofTeam.id}/context`, `/api/customers/${customerId}/context`])
+      expect([path, await call('GET', path)]).toMatchObject([path, { status: 403, body: { code: 'person-only' } }]);
+  });
+
   test('that does not exist is 404 for an agent', async () => {
     const id = '019a2b3c-4d5e-7f60-8a9b-0c1d2e3f4a5b';
     expect((await app.callAs('priya')('GET', `/api/sessions/${id}`)).status).toBe(404);
@@ -201,9 +207,12 @@ describe('the stream of events', { timeout: 20_000 }, () => {
     });
     const customers = await listen(await machine('events.read', 'customers.read'));
     const conversations = await listen(await machine('events.read', 'conversations.read', 'customers.read'));
+    const maya = await listenAs('maya');
     await ofAll.say('for machines');
+    await app.support.addAddress(customerId, 'ada@second.example');
     const marked = await mark('Ada Last');
-    await Promise.all([customers, conversations].map(marked));
+    await Promise.all([customers, conversations, maya].map(marked));
+    for (const ear of [customers, maya]) expect(ear.heard.map(({ event }) => event)).toContain('address.created');
     expect(bodies(customers)).not.toContain('for machines');
     expect(bodies(conversations)).toContain('for machines');
     const refused = await fetch(`${app.url}/api/events?types=message.created`, {
