@@ -42,12 +42,12 @@ const as = (who: string, path = '/staff', scopes?: string) =>
   });
 
 describe('staff endpoints', () => {
-  test('let in a person who has signed in and a machine with the scope, and tell the handler who acts', async () => {
+  test('let in a signed-in person and a machine with the scope, and give the handler the person who acts', async () => {
     expect(await (await as('maya')).json()).toEqual({ actor: 'maya' });
     expect(await (await as('machine', '/staff', 'deals.read customers.read')).json()).toEqual({ actor: null });
   });
 
-  test('refuse a machine without the scope before they look at the fields, and say which scope it lacks', async () => {
+  test('refuse a machine without the scope before they check the fields, and name the scope', async () => {
     const refused = await as('machine', '/staff', 'customers.write deals.read');
     expect(refused.headers.get('www-authenticate')).toContain('scope="customers.read"');
     expect(await readProblem(refused)).toMatchObject({ status: 403, code: 'token-lacks-scope' });
@@ -57,7 +57,7 @@ describe('staff endpoints', () => {
     expect((await post(`${server.url}/staff`, '{"unknown":1}', headers)).status).toBe(422);
   });
 
-  test('for people let in no machine, whatever its scopes, and no token that was made for some scopes only', async () => {
+  test('for people let in no machine with any scopes, and no token that was made for some scopes only', async () => {
     expect((await as('maya', '/person')).status).toBe(200);
     for (const who of ['machine', 'maya'])
       expect(await readProblem(await as(who, '/person', 'person customers.read'))).toMatchObject({
@@ -66,7 +66,7 @@ describe('staff endpoints', () => {
       });
   });
 
-  test('refuse everybody else, before they look at the fields', async () => {
+  test('refuse every other caller before they check the fields', async () => {
     expect(await readProblem(await fetch(`${server.url}/staff`))).toMatchObject({ status: 401, code: 'not-signed-in' });
     expect(await readProblem(await post(`${server.url}/staff`, '{"unknown":1}'))).toMatchObject({ status: 401 });
     expect(
@@ -74,20 +74,20 @@ describe('staff endpoints', () => {
     ).toMatchObject({ status: 422 });
   });
 
-  test('refuse everybody where nothing says who signs in', async () => {
+  test('refuse every caller if sign-in is not set up', async () => {
     const { log } = collectLog();
     const app = createApp({ name: 'test', title: 'Test', version: '1.0.0', log });
     app.openapi(createStaffRoute({ method: 'get', path: '/staff', right: 'person', responses }), (c) => c.json({}));
     expect((await app.request('/staff')).status).toBe(401);
   });
 
-  test('bring the cookies of the sign-in along, also with a refusal', async () => {
+  test('send the cookies of the sign-in, even with a refusal', async () => {
     expect((await as('maya')).headers.getSetCookie()).toEqual(['a=1', 'b=2']);
     const refused = await post(`${server.url}/staff`, '{"unknown":1}', { ...json, 'X-Test-User': 'maya' });
     expect([refused.status, refused.headers.getSetCookie()]).toEqual([422, ['a=1', 'b=2']]);
   });
 
-  test('for administrators let in administrators: no other person, no machine, no stranger', async () => {
+  test('for administrators let in only administrators: no other person, machine or stranger', async () => {
     expect((await as('root', '/administrator')).status).toBe(200);
     expect(await readProblem(await as('maya', '/administrator'))).toMatchObject({ status: 403, code: 'admin-only' });
     expect((await as('machine', '/administrator', 'administrator')).status).toBe(403);
@@ -102,7 +102,7 @@ test('other endpoints answer every caller', async () => {
   expect(answer?.status).toBe(200);
 });
 
-describe('what a cookie opens', () => {
+describe('a page that a cookie opens', () => {
   const get = (head: string, target = '/own') =>
     sendRaw(server.port, `GET ${target} HTTP/1.1\r\nConnection: close\r\n${head}\r\n\r\n`);
 
@@ -117,7 +117,7 @@ describe('what a cookie opens', () => {
     'Host: CRM.example.com',
     'Host: localhost\r\nSec-Fetch-Site: same-origin',
     'Host: localhost\r\nSec-Fetch-Site: none',
-  ])('%j is answered: it is of an own page', async (head) => {
+  ])('is sent for %j, a request from an own page', async (head) => {
     expect((await get(head))?.status).toBe(200);
   });
 
@@ -146,12 +146,12 @@ describe('what a cookie opens', () => {
     expect((await get('Host: localhost', 'http://localhost/own'))?.status).toBe(200);
   });
 
-  test('is not opened for a host that is no host', async () => {
+  test('is not opened for an invalid host', async () => {
     expect(await readProblem(await get('Host: localhost@attacker.example'))).toMatchObject({ code: 'malformed-url' });
   });
 });
 
-test('the OpenAPI document says who may use an endpoint, with which scope, and how it refuses', async () => {
+test('the OpenAPI document names the callers that may use an endpoint, its scope and its refusals', async () => {
   const { paths } = (await (await fetch(`${server.url}/openapi.json`)).json()) as {
     paths: Record<string, Record<string, { description?: string; responses: object; security?: object[] }>>;
   };

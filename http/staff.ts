@@ -8,7 +8,7 @@ import type { App } from './serving/app.ts';
 /** The member of an operation in the OpenAPI document that names its right. */
 export const rightMember = 'x-right';
 
-/** `createRoute` for staff: it lets in only callers who have the right, and the OpenAPI document says which right that is. */
+/** `createRoute` for staff: it lets in only callers that have the right, and the OpenAPI document names the right. */
 export function createStaffRoute<Path extends string, Route extends RouteParts<Path> & { right: Right }>(route: Route) {
   const { right, ...bare } = route;
   const scopes = right === 'person' || right === 'administrator' ? [] : [right];
@@ -23,7 +23,7 @@ export function createStaffRoute<Path extends string, Route extends RouteParts<P
   return createRoute<Path, Route>(guarded as unknown as Route);
 }
 
-/** Says in the OpenAPI document of an app how staff and machines get in. */
+/** Describes in the OpenAPI document of an app how staff and machines authenticate. */
 export function describeSignIn({ openAPIRegistry: registry }: App, app: string, cookieName: string): void {
   const scopes: Record<string, string> = app in scopesOfApps ? scopesOfApps[app as keyof typeof scopesOfApps] : {};
   const listed = Object.entries(scopes).map(([scope, meaning]) => `- \`${scope}\`: ${meaning}`);
@@ -31,7 +31,7 @@ export function describeSignIn({ openAPIRegistry: registry }: App, app: string, 
     type: 'http',
     scheme: 'bearer',
     bearerFormat: 'JWT',
-    description: `An access token that the identity provider made for this app. A person’s does what the person may do; a machine’s does what its scopes say, and nothing else.\n\n${listed.join('\n')}`,
+    description: `An access token that the identity provider made for this app. With a person’s token a request may do what the person may do; with a machine’s token only what its scopes allow.\n\n${listed.join('\n')}`,
     'x-scopes': scopes,
   });
   registry.registerComponent('securitySchemes', 'sign_in', {

@@ -39,7 +39,7 @@ export async function serveApp(
 
 export type Answer = { status: number; headers: Headers; body: string };
 
-/** Writes bytes to a socket of its own and reads until the server hangs up; undefined when it does so without a word. */
+/** Writes bytes to a new socket and reads until the server hangs up; undefined if it hangs up without an answer. */
 export async function sendRaw(
   port: number,
   bytes: string | Uint8Array,
@@ -81,7 +81,7 @@ type ProblemBody = {
   requestId?: string;
 };
 
-/** The problem of an answer, after checking that it is a whole one. */
+/** The problem of an answer, after a check that it is complete. */
 export async function readProblem(answer: Response | Answer | undefined): Promise<ProblemBody> {
   if (!answer) throw new Error('no answer');
   const type = answer.headers.get('content-type');

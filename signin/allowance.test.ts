@@ -11,7 +11,7 @@ const isAllowed = (variables: Record<string, string>, claims: Record<string, unk
   }
 };
 
-test('without a bound everybody whom the provider knows may sign in', () => {
+test('without a bound every person that the provider knows may sign in', () => {
   expect(isAllowed({}, {})).toBe(true);
 });
 
@@ -67,7 +67,7 @@ describe('a bound by group', () => {
   });
 
   test.each([[{ hasgroups: true }], [{ _claim_names: { groups: 'src1' } }]])(
-    'tells the log when the provider left the groups out: %j',
+    'logs that the provider left the groups out: %j',
     (claims) => {
       const refuse = () => requireAllowed(claims, { allowance: readAllowance({ SIGNIN_ALLOWED_GROUPS: 'sales' }) });
       expect(refuse).toThrow(
@@ -77,7 +77,7 @@ describe('a bound by group', () => {
   );
 });
 
-test('a bound by tenant lets in the directories that are named, and nobody without one', () => {
+test('a bound by tenant lets in people of the named directories, and nobody without a directory', () => {
   const bound = { SIGNIN_ALLOWED_TENANTS: 'tenant-a,tenant-b' };
   expect(['tenant-a', 'tenant-b', 'tenant-c', '', undefined].map((tid) => isAllowed(bound, { tid }))).toEqual([
     true,
@@ -96,7 +96,7 @@ test('a person must be within every bound that is set', () => {
 });
 
 test.each(['example', 'maya@aether.example', 'https://aether.example', 'a b.example', '*.aether.example'])(
-  'a setting of %j, which is no list of domains, is refused with its name',
+  'a setting of %j, which is not a list of domains, is refused with its name',
   (given) => {
     expect(() => readAllowance({ SIGNIN_ALLOWED_DOMAINS: given })).toThrow(/SIGNIN_ALLOWED_DOMAINS/);
   },

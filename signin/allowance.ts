@@ -2,11 +2,11 @@ import { domainToASCII } from 'node:url';
 import { Problem } from '@aether/http';
 import { ConfigurationError } from '@aether/platform';
 
-/** Who may sign in at all. An empty list sets no bound; a person must be within every bound that is set. */
+/** The bounds on who may sign in. An empty list sets no bound; a person must be within every bound that is set. */
 export type Allowance = {
   /** Domains of e-mail addresses, in ASCII. A subdomain is another domain. */
   domains: string[];
-  /** Groups, as the provider names them in `groupsClaim`. */
+  /** Groups, under the names that the provider uses in `groupsClaim`. */
   groups: string[];
   groupsClaim: string;
   /** Directories (`tid` of Entra ID). */
@@ -16,9 +16,9 @@ export type Allowance = {
 type Claims = Record<string, unknown>;
 type Bound = 'domain' | 'group' | 'tenant';
 
-/** The person may not sign in here, though the identity provider knows them. */
+/** The person may not sign in here, although the identity provider knows them. */
 export class SignInNotAllowed extends Problem {
-  /** As whom they signed in there, for their own eyes. */
+  /** The account of the person at the provider; only the person sees it. */
   readonly account: string | undefined;
 
   constructor(bound: Bound, account: string | undefined, isOverage: boolean) {
@@ -28,7 +28,7 @@ export class SignInNotAllowed extends Problem {
       detail: 'Your account may not use this app. Sign in with another account, or ask an administrator for access.',
     });
     this.account = account;
-    // For the log: it names the bound and no person.
+    // For the log: it names the bound, but not the person.
     this.cause = new Error(
       isOverage
         ? 'the token lists no groups, because there are too many: let the provider send only the groups that are assigned to the app'
@@ -38,8 +38,8 @@ export class SignInNotAllowed extends Problem {
 }
 
 /**
- * Refuses a person who is outside of a bound. An address counts only if the provider says that it is verified: people may type what
- * they like into a profile.
+ * Refuses a person who is outside of a bound. An address counts only if the provider says that it is verified, because
+ * people may type any address into a profile.
  *
  * @param claims of a token that has been verified.
  * @throws SignInNotAllowed
@@ -56,14 +56,16 @@ export function requireAllowed(claims: Claims, { allowance }: { allowance: Allow
   if (!groups.some((group) => names.includes(group))) throw refuse('group', own === undefined && hasOverage(claims));
 }
 
-/** Of the address, if the provider vouches for it, and the organisation's domain that Google names in `hd`. */
+/**
+ * The domain of the address, if the provider verified that, and the organisation's domain that Google names in `hd`.
+ */
 function verifiedDomains({ email, email_verified, xms_edov, hd }: Claims): string[] {
   const isVerified = [email_verified, xms_edov].some((claim) => [true, 'true', 1, '1'].includes(claim as string));
   const domain = isVerified && typeof email === 'string' ? email.slice(email.lastIndexOf('@') + 1) : '';
   return [domain, typeof hd === 'string' ? hd : ''].map(domainToASCII).filter((each) => each !== '');
 }
 
-/** Entra ID leaves out the groups of somebody who has more than 200, and says where to ask for them. */
+/** Entra ID leaves out the groups of a person with more than 200, and names an address that lists them. */
 function hasOverage({ _claim_names, hasgroups }: Claims): boolean {
   return (
     hasgroups !== undefined || (typeof _claim_names === 'object' && _claim_names !== null && 'groups' in _claim_names)

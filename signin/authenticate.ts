@@ -23,8 +23,9 @@ type Parts = {
 const safeMethods = new Set(['GET', 'HEAD', 'OPTIONS']);
 
 /**
- * Finds out who sends a request: an access token counts, else the cookie. A browser sends its cookie for any page that asks, so
- * with a cookie the request must come from our own page, and one that changes something must carry the sign-in's CSRF token.
+ * Identifies the sender of a request by the access token, otherwise by the cookie. A browser sends the cookie for any
+ * page, so a request with a cookie must come from our own page, and one that changes something must carry the sign-in's
+ * CSRF token.
  */
 export function authenticator({ db, log, settings, provider, cookies, publicUrl }: Parts): Authenticate {
   return async (c) => {
@@ -36,7 +37,7 @@ export function authenticator({ db, log, settings, provider, cookies, publicUrl 
     requireOwnPage(c, publicUrl);
     const opened = await openSignIn(db, token);
     if (!('signIn' in opened)) {
-      if (opened.refused === 'reused') log.warn('a token that was replaced came again: its sign-in was ended');
+      if (opened.refused === 'reused') log.warn('a replaced token came again: its sign-in was ended');
       throw opened.refused === 'timed-out' ? refuseTimedOut() : refuseStranger();
     }
     const { signIn, nextToken } = opened;
@@ -52,7 +53,7 @@ export function authenticator({ db, log, settings, provider, cookies, publicUrl 
   };
 }
 
-/** Said apart, so that a page can keep what its person has typed until they have signed in again. */
+/** A refusal of its own, so that a page can keep the person's input until they have signed in again. */
 function refuseTimedOut(): Problem {
   return new Problem({
     status: 401,

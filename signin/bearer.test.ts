@@ -83,7 +83,7 @@ test('a person’s token lets them act, without a CSRF token and from any page',
 });
 
 describe('a machine', () => {
-  test('does what a scope of its token says, and nobody acts', async () => {
+  test('may do what the scopes of its token allow, and acts for no person', async () => {
     const reader = app.callWith('deals.read');
     expect(await reader('GET', '/api/staff')).toMatchObject({ status: 200, body: { actor: null } });
     const refused = await reader('POST', '/api/staff', {});
@@ -108,7 +108,7 @@ describe('a machine', () => {
   });
 
   test.each(['/api/person', '/api/administrator', '/signin/me'])(
-    'is refused at %s, whatever its scopes',
+    'is refused at %s with any scopes',
     async (path) => {
       const every = app.callWith('deals.read', 'deals.write', 'person', 'administrator');
       expect(await every('GET', path)).toMatchObject({ status: 403, body: { code: 'person-only' } });
@@ -121,7 +121,7 @@ describe('a machine', () => {
     ['RFC 9068, as the subject, with scope', { sub: 'client', client_id: 'client', scope: 'openid deals.read' }],
     ['Okta, by cid, with a list in scp', { sub: 'client', cid: 'client', scp: ['deals.read'] }],
     ['Auth0, by gty', { sub: 'client@clients', gty: 'client-credentials', scope: 'deals.read' }],
-  ])('is known as %s names it', async (_, claims) => {
+  ])('is recognised as %s names it', async (_, claims) => {
     const whole = { scp: undefined, oid: undefined, tid: undefined, ...claims };
     expect(await send(await sign(whole as JWTPayload))).toMatchObject({ status: 200, body: { actor: null } });
     const bare = { ...whole, roles: undefined, scope: undefined, scp: undefined };
@@ -129,7 +129,7 @@ describe('a machine', () => {
   });
 });
 
-test('a person’s token for some scopes lets the person do only that', async () => {
+test('a person’s token for some scopes allows only these scopes', async () => {
   const withScopes = (scp: string) => async (method: string, path: string, body?: object) =>
     app.callAnonymously(method, path, body as never, { Authorization: `Bearer ${await sign({ scp })}` });
   const reader = withScopes('deals.read profile');
@@ -139,7 +139,7 @@ test('a person’s token for some scopes lets the person do only that', async ()
   expect((await withScopes('access_as_user')('GET', '/api/person')).status).toBe(200);
 });
 
-test('a person’s roles are no scopes: they say what the person is', async () => {
+test('a person’s roles do not count as scopes', async () => {
   const answer = await send(await sign({ scp: 'customers.read', roles: ['deals.read'] }));
   expect(answer).toMatchObject({ status: 403, body: { code: 'token-lacks-scope' } });
 });
@@ -201,7 +201,7 @@ describe('a token is refused', () => {
           .setIssuedAt()
           .sign(issuer.key),
     ],
-    ['that is not good yet', () => sign({ nbf: nowSeconds() + 600 })],
+    ['that is not valid yet', () => sign({ nbf: nowSeconds() + 600 })],
     [
       'of an unknown key',
       async () => sign({}, { alg: 'ES256', kid: 'unknown' }, (await generateKeyPair('ES256')).privateKey),
@@ -224,7 +224,7 @@ describe('a token is refused', () => {
         return `${head}.${encode({ sub: 'maya', iss: issuer.url, aud: testAudience, ...person, oid: 'boss', exp: nowSeconds() + 60 })}.${signature}`;
       },
     ],
-    ['that is no JWT', () => 'opaque'],
+    ['that is not a JWT', () => 'opaque'],
     ['that is far too long', () => `${'x'.repeat(8_000)}.${'y'.repeat(4_000)}.z`],
   ];
   test.each(attacks)('%s', async (_, make) => {
@@ -257,7 +257,7 @@ describe('a token is refused', () => {
   });
 });
 
-test('tokens with unknown keys do not make us ask the provider again and again', async () => {
+test('tokens with unknown keys do not cause a request to the provider each', async () => {
   let asked = 0;
   const { createServer } = await import('node:http');
   const proxy = createServer(async (request, response) => {
@@ -281,12 +281,12 @@ test('tokens with unknown keys do not make us ask the provider again and again',
   expect(asked).toBeLessThanOrEqual(2);
 });
 
-test('when the keys cannot be fetched it says so, and blames no token', async () => {
+test('a token is answered with 503 if the keys cannot be fetched', async () => {
   const server = await start({ SIGNIN_ISSUER: 'http://127.0.0.1:1' });
   const answer = await server.callAs('maya')('GET', '/api/staff');
   expect(answer).toMatchObject({ status: 503, body: { code: 'identity-provider-unavailable' } });
 });
 
-test('a server that does not know where people sign in does not start, and says what to set', async () => {
+test('a server without a sign-in provider does not start, and names the missing setting', async () => {
   await expect(start({ SIGNIN_ISSUER: '' })).rejects.toThrow(/SIGNIN_ISSUER is not set/);
 });

@@ -6,7 +6,7 @@ import { limitRole, provision, readPerson, roleMaxOf } from './person.ts';
 import { type ProviderAccess, refuseUnreachable } from './provideraccess.ts';
 import type { SignInSettings } from './settings.ts';
 
-/** Asymmetric only: with HS256 the public key would be the secret, and with none there is no key at all. */
+/** Asymmetric algorithms only: under HS256 the public key would be the secret, and `none` has no key at all. */
 const algorithms = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA'];
 const clockToleranceSeconds = 30;
 const tokenCharactersMax = 12_000;
@@ -15,12 +15,12 @@ const scopeForm = /^[a-z][a-z_-]{0,39}\.(read|write)$/;
 /**
  * Reads an access token that the identity provider made for this app: a person's, or a machine's (client credentials).
  *
- * A person's token with the scope of the settings (`access_as_user`) does what the person may do. Any other token does only what its
- * named scopes say, such as `deals.read`: a machine's are its `roles` (app roles in Entra ID), `scp` or `scope`; a person's are its
- * `scp` or `scope`, because `roles` say there what the person is.
+ * A person's token with the scope of the settings (`access_as_user`) does what the person may do. Any other token
+ * allows only its named scopes, such as `deals.read`: a machine's are its `roles` (app roles in Entra ID), `scp` or
+ * `scope`; a person's are its `scp` or `scope`, because there `roles` describe the person.
  *
- * @throws Problem 401 for a token that is not valid, 403 for a person's without any scope or who may not sign in, 503 when the keys
- * cannot be fetched
+ * @throws Problem 401 for a token that is not valid, 403 for a person's token without any scope or a person who may not
+ *   sign in, 503 if the keys cannot be fetched
  */
 export async function readBearer(
   db: PlatformDb,
@@ -30,7 +30,7 @@ export async function readBearer(
 ): Promise<Caller> {
   const claims = await verify(provider, settings, token);
   const isStillWelcome = async () => Number(claims.exp) * 1_000 > Date.now();
-  // An ID token is for the app that asked for it, and says nothing of what its bearer may do.
+  // An ID token is for the app that requested it, and gives its bearer no rights.
   if (claims.nonce !== undefined) throw refuseScopes(settings);
   const delegated = [...listOf(claims.scp), ...listOf(claims.scope)];
   if (isMachine(claims)) {
@@ -50,8 +50,8 @@ export async function readBearer(
 }
 
 /**
- * Whether a client got this token for itself. Entra ID says so in `idtyp`, or by the same id for subject and object and no delegated
- * scope; other providers name the client as the subject (RFC 9068), or the grant (`gty` of Auth0).
+ * Whether a client got this token for itself. Entra ID shows it by `idtyp`, or by the same id for subject and object
+ * without a delegated scope. Other providers name the client as the subject (RFC 9068), or the grant (`gty` of Auth0).
  */
 function isMachine(claims: JWTPayload): boolean {
   if (claims.idtyp !== undefined) return claims.idtyp === 'app';
@@ -61,7 +61,7 @@ function isMachine(claims: JWTPayload): boolean {
   return [claims.client_id, claims.azp, claims.cid].includes(claims.sub);
 }
 
-/** The words of a claim: a list, or text with blanks between them. */
+/** The words of a claim, which is a list or a text with blanks between the words. */
 function listOf(claim: unknown): string[] {
   const words = typeof claim === 'string' ? claim.split(' ') : Array.isArray(claim) ? claim : [];
   return words.filter((word) => typeof word === 'string');
@@ -85,7 +85,7 @@ async function verify(provider: ProviderAccess, settings: SignInSettings, token:
   }
 }
 
-/** Says enough to correct a token, and nothing of its content. */
+/** The reason of a refusal: enough to correct the token, but nothing of its content. */
 function describeFailure(error: unknown): Problem {
   if (error instanceof errors.JWTExpired) return refuseToken('it has expired');
   if (error instanceof errors.JWTClaimValidationFailed) {
@@ -118,7 +118,7 @@ function refuseScopes({ scope }: SignInSettings): Problem {
   });
 }
 
-/** The token of an Authorization header. @throws Problem 401 when it has another form */
+/** The token of an Authorization header. @throws Problem 401 if the header has another form */
 export function readAuthorization(header: string): string {
   const [, token] = /^Bearer +([\w.~+/-]+=*)$/i.exec(header) ?? [];
   if (token) return token;

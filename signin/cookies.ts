@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { App } from '@aether/platform';
 
-/** What a browser carries between being sent to the identity provider and coming back. */
+/** The data that a browser carries on its way to the identity provider and back. */
 export type Attempt = { state: string; nonce: string; verifier: string; returnTo: string };
 
 const attemptSeconds = 600;
@@ -10,13 +10,13 @@ const attemptsMax = 4;
 export type Cookies = ReturnType<typeof cookiesOf>;
 
 /**
- * The cookies of an app. Browsers do not tell ports apart, so each app has names of its own. Over https they are `__Host-` ones,
- * which no other host and no unencrypted answer can set.
+ * The cookies of an app. Cookies do not depend on the port, so each app has its own names. Over https the names begin
+ * with `__Host-`: no other host and no unencrypted answer can set such a cookie.
  */
 export function cookiesOf(app: App, isSecure: boolean) {
   const prefix = `${isSecure ? '__Host-' : ''}aether-${app}`;
   const flags = `; Path=/; HttpOnly; SameSite=Lax${isSecure ? '; Secure' : ''}`;
-  // A cookie for each attempt, so that two tabs do not cross.
+  // Each attempt has its own cookie, so that two tabs do not interfere.
   const attemptName = (state: string) =>
     `${prefix}-attempt-${createHash('sha256').update(state).digest('hex').slice(0, 16)}`;
   const clear = (name: string) => `${name}=; Max-Age=0${flags}`;
@@ -24,7 +24,7 @@ export function cookiesOf(app: App, isSecure: boolean) {
     name: prefix,
     /** The token of the sign-in. */
     readToken: (header: string | undefined) => readCookie(header, prefix),
-    /** Outlives its sign-in by a day: so the server can still tell that it timed out. */
+    /** Outlives its sign-in by a day, so that the server can still see that the sign-in timed out. */
     giveToken: (token: string, hoursMax: number) => `${prefix}=${token}; Max-Age=${(hoursMax + 24) * 3_600}${flags}`,
     clearToken: () => clear(prefix),
 
@@ -35,7 +35,7 @@ export function cookiesOf(app: App, isSecure: boolean) {
       return value === undefined ? undefined : parseAttempt(value, state);
     },
     clearAttempt: (state: string) => clear(attemptName(state)),
-    /** Of attempts that were given up: a browser sends them all, and headers have a limit. */
+    /** Removes cookies of abandoned attempts: a browser sends all of them, and headers have a limit. */
     clearOldAttempts(header: string | undefined): string[] {
       const names = listCookies(header).flatMap(([name]) => (name.startsWith(`${prefix}-attempt-`) ? [name] : []));
       return names.length < attemptsMax ? [] : names.map(clear);
@@ -60,7 +60,7 @@ function listCookies(header = ''): [name: string, value: string][] {
   });
 }
 
-/** Undefined when it is missing, and when there are two: one of them was put there by somebody else. */
+/** Undefined if the cookie is missing, and if there are two: then somebody else set one of them. */
 function readCookie(header: string | undefined, wanted: string): string | undefined {
   const found = listCookies(header).filter(([name, value]) => name === wanted && value !== '');
   return found.length === 1 ? found[0]?.[1] : undefined;

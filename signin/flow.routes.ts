@@ -18,13 +18,13 @@ export type FlowParts = {
   settings: SignInSettings;
   provider: ProviderAccess;
   cookies: Cookies;
-  /** The one origin to which the identity provider sends people back. */
+  /** The only origin to which the identity provider sends people back. */
   url(): string;
 };
 
 /**
- * Adds `/signin` and `/signin/callback`: the code flow of OpenID Connect with PKCE, state and nonce. They are pages for people, so
- * they are in no OpenAPI document and answer refusals as a page.
+ * Adds `/signin` and `/signin/callback`: the code flow of OpenID Connect with PKCE, state and nonce. They are pages for
+ * people, so they are not in the OpenAPI document, and a refusal is a page.
  */
 export function addFlowRoutes(app: App, parts: FlowParts): void {
   app.get('/signin', (c) => answerPerson(c, parts, () => begin(c, parts)));
@@ -49,7 +49,8 @@ async function begin(c: Context, { provider, cookies, url }: FlowParts): Promise
   const returnTo = safeReturnTo(c.req.query('return_to'));
   const isAnother = c.req.query('another_account') !== undefined;
   const home = new URL(url());
-  // The cookie must be set on the host to which the person comes back; any other name for this server leads there first.
+  // The cookie must be set for the host to which the person comes back, so any other name of this server redirects
+  // there first.
   const host = (c.req.header('host') ?? '').toLowerCase();
   if (host !== home.host) {
     const again = new URLSearchParams({ return_to: returnTo, ...(isAnother && { another_account: '' }) });
@@ -70,7 +71,7 @@ async function begin(c: Context, { provider, cookies, url }: FlowParts): Promise
     nonce: attempt.nonce,
     code_challenge: await oidc.calculatePKCECodeChallenge(attempt.verifier),
     code_challenge_method: 'S256',
-    // Otherwise the provider would send the account that was refused straight back.
+    // Otherwise the provider would return the refused account at once.
     ...(isAnother && { prompt: 'login' }),
   });
   for (const cookie of cookies.clearOldAttempts(c.req.header('cookie')))
@@ -85,7 +86,7 @@ async function complete(c: Context, parts: FlowParts): Promise<Response> {
   const state = c.req.query('state') ?? '';
   const attempt = cookies.readAttempt(header, state);
   if (!attempt) throw refuseAttempt();
-  // This attempt is over, also if it failed.
+  // This attempt is over, even if it failed.
   c.header('Set-Cookie', cookies.clearAttempt(state), { append: true });
   const home = new URL(url());
   const claims = await exchangeCode(await provider.configuration(), home, new URL(c.req.url).search, attempt);
@@ -94,7 +95,7 @@ async function complete(c: Context, parts: FlowParts): Promise<Response> {
   requireAllowed(claims, settings);
   const user = await provision(db, person, settings);
 
-  // Always a token of its own: one that somebody put into this browser before is worth nothing now.
+  // Always a new token, so that a token that an attacker put into this browser before is worthless.
   const before = cookies.readToken(header);
   const opened = before === undefined ? undefined : await openSignIn(db, before);
   if (opened && 'signIn' in opened) await endSignIn(db, opened.signIn.id, 'signed-out');
@@ -102,7 +103,7 @@ async function complete(c: Context, parts: FlowParts): Promise<Response> {
   const agent = c.req.header('user-agent');
   const token = await addSignIn(db, { user, roleMax: roleMaxOf(person, settings), agent, idleMinutes, maxHours });
   c.header('Set-Cookie', cookies.giveToken(token, maxHours), { append: true });
-  // The address holds the code: it must not go on as a referrer.
+  // The address holds the code, so it must not leak as a referrer.
   c.header('Referrer-Policy', 'no-referrer');
   return c.redirect(`${home.origin}${safeReturnTo(attempt.returnTo)}`, 303);
 }

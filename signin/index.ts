@@ -12,7 +12,8 @@ export { type ServiceToken, serviceToken } from './servicetoken.ts';
 export type { SignInRoutes } from './signins.routes.ts';
 
 /**
- * Adds sign-in to an app's server: its routes, and what finds out who sends a request. Settings: docs/signin.md.
+ * Adds sign-in to an app's server: its routes, and a function that identifies the sender of a request. docs/signin.md
+ * lists the settings.
  *
  * @throws ConfigurationError
  */

@@ -65,12 +65,12 @@ const outEverywhere = leave('/signin/out-everywhere', 'Sign out of both apps, in
 
 type OwnParts = { db: PlatformDb; provider: ProviderAccess; cookies: Cookies; url(): string };
 
-/** Adds what everybody may do with their own sign-in. */
+/** Adds the routes with which people see and end their own sign-in. */
 export function addOwnRoutes(app: App, { db, provider, cookies, url }: OwnParts): void {
   const signInOf = (c: Context) => (c.get('caller') as BrowserCaller | undefined)?.signIn;
 
   app.openapi(me, (c) => {
-    const { id, name, email, role } = c.get('actor') as User; // the right lets no machine in
+    const { id, name, email, role } = c.get('actor') as User; // the right excludes machines
     const user = { id, name, email, role };
     return c.json({ user, csrf_token: signInOf(c)?.csrfToken ?? null, app: db.app }, 200);
   });
@@ -92,7 +92,7 @@ export function addOwnRoutes(app: App, { db, provider, cookies, url }: OwnParts)
     return { ended, provider_sign_out_url: await describeWayOut() };
   }
 
-  /** Signing out here must work also when the provider cannot be asked. */
+  /** A sign-out here must work even if the provider does not answer. */
   async function describeWayOut(): Promise<string | null> {
     const configuration = await provider.configuration().catch(() => undefined);
     if (!configuration?.serverMetadata().end_session_endpoint) return null;

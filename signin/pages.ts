@@ -1,6 +1,6 @@
 import { escapeHtml, makePage, type Problem } from '@aether/http';
 
-/** The page that a browser shows when a sign-in is refused: what is wrong, and the way to try again. */
+/** The page for a refused sign-in: the reason, and a link to try again. */
 export function makeRefusalPage(problem: Problem): { html: string; headers: Record<string, string> } {
   return makePage(
     'You are not signed in',
@@ -9,9 +9,9 @@ export function makeRefusalPage(problem: Problem): { html: string; headers: Reco
 }
 
 /**
- * Tells a person that their account may not sign in here, and how to go on.
+ * The page for a person whose account may not sign in here, with a link to another account.
  *
- * @param account the address with which they signed in at the identity provider.
+ * @param account the person's address at the identity provider.
  */
 export function makeNotAllowedPage(
   problem: Problem,

@@ -35,7 +35,7 @@ const person = (more: object = {}) => {
 const users = async () => (await superuser.query('select * from platform.users order by created_at')).rows;
 
 describe('one person', () => {
-  test('who signs in for the first time twenty times at once is one user', async () => {
+  test('is one user even if the first sign-in happens twenty times at once', async () => {
     const made = await Promise.all(
       Array.from({ length: 20 }, (_, n) =>
         provision(n % 2 ? support : foundation, person({ sub: `s-${n % 2}` }), settings()),
@@ -51,7 +51,7 @@ describe('one person', () => {
     expect(await users()).toHaveLength(2);
   });
 
-  test('keeps their user when name and address change, and the last sign-in is written down', async () => {
+  test('keeps their user when name and address change, and the last sign-in is recorded', async () => {
     const first = await provision(foundation, person(), settings());
     await superuser.query(`update platform.users set last_signed_in = '2000-01-01'`);
     const again = await provision(
@@ -64,22 +64,22 @@ describe('one person', () => {
   });
 });
 
-describe('who is administrator', () => {
+describe('the role of administrator', () => {
   const withRoles = settings({ SIGNIN_ADMIN_ROLE: 'Aether.Admin' });
 
-  test('the app role of the directory says, and takes it back', async () => {
+  test('comes and goes with the app role of the directory', async () => {
     expect((await provision(foundation, person({ roles: ['Aether.Admin'] }), withRoles)).role).toBe('admin');
     expect((await provision(foundation, person({ roles: [] }), withRoles)).role).toBe('user');
   });
 
-  test('Support does not: there the directory can only take rights', async () => {
+  test('is not given by Support, where the directory can only take rights away', async () => {
     expect((await provision(support, person({ roles: ['Aether.Admin'] }), withRoles)).role).toBe('user');
     expect(roleMaxOf(person({ roles: [] }), withRoles)).toBe('user');
     expect(roleMaxOf(person({ roles: ['Aether.Admin'] }), withRoles)).toBe('admin');
     expect(roleMaxOf(person(), settings())).toBe('admin');
   });
 
-  test('without app roles the configured first administrator is one, as long as there is none', async () => {
+  test('goes to the configured first administrator if there are no app roles and no administrator', async () => {
     const first = settings({ SIGNIN_FIRST_ADMIN: 'o-1' });
     expect((await provision(foundation, person({ oid: 'o-2', sub: 's-2' }), first)).role).toBe('user');
     expect((await provision(foundation, person(), first)).role).toBe('admin');
@@ -88,7 +88,7 @@ describe('who is administrator', () => {
     expect((await provision(foundation, person(), first)).role).toBe('user');
   });
 
-  test('nobody becomes one by an address', async () => {
+  test('is never given for an address', async () => {
     const first = settings({ SIGNIN_FIRST_ADMIN: 'm@aether.example' });
     expect((await provision(foundation, person(), first)).role).toBe('user');
   });
@@ -98,13 +98,13 @@ describe('the claims of a token', () => {
   test.each([
     ['without a subject', { sub: undefined }],
     ['with an empty subject', { sub: '' }],
-    ['with a subject beyond all measure', { sub: 'x'.repeat(256) }],
+    ['with a subject that is too long', { sub: 'x'.repeat(256) }],
     ['without an issuer', { iss: undefined }],
   ])('%s name nobody', (_, more) => {
     expect(readPerson({ ...claims, ...more } as never)).toBeUndefined();
   });
 
-  test('of a provider without directories name a person by issuer and subject', () => {
+  test('of a provider without directories identify a person by issuer and subject', () => {
     expect(person({ tid: undefined, oid: undefined })).toMatchObject({
       tenantId: 'https://id.example',
       objectId: 's-1',
@@ -112,7 +112,7 @@ describe('the claims of a token', () => {
     expect(person({ oid: undefined })).toMatchObject({ tenantId: 'https://id.example', objectId: 's-1' });
   });
 
-  test('hold what no column takes, and are made to fit', async () => {
+  test('are made to fit the columns of a user', async () => {
     const odd = person({
       name: `  A\u0000B\n${'😀'.repeat(300)} `,
       email: undefined,

@@ -8,7 +8,7 @@ export type Person = {
   objectId: string;
   email: string;
   name: string;
-  /** The app roles that the directory gave. */
+  /** The app roles that the directory gave to the person. */
   roles: string[];
 };
 
@@ -24,8 +24,8 @@ const textOf = (value: unknown): string | undefined => {
 };
 
 /**
- * Reads the claims of a token that has been verified. Entra ID names a person by `tid` and `oid`, the same for every app; of a
- * provider without them issuer and subject take their place.
+ * Reads the claims of a token that has been verified. Entra ID identifies a person by `tid` and `oid`, which are the
+ * same for every app. For a provider without these claims, issuer and subject take their place.
  */
 export function readPerson(claims: Claims): Person | undefined {
   const { iss, sub, tid, oid } = claims;
@@ -43,19 +43,22 @@ export function readPerson(claims: Claims): Person | undefined {
   };
 }
 
-/** The most that the directory lets this person be: `user` only where it hands out roles and gave them no admin. */
+/**
+ * The highest role that the directory allows: `user` only if it assigns roles and did not assign the admin role to this
+ * person.
+ */
 export function roleMaxOf({ roles }: Person, { adminRole }: SignInSettings): User['role'] {
   return adminRole === undefined || roles.includes(adminRole) ? 'admin' : 'user';
 }
 
-/** The user as this sign-in may act: with the role of now, and never more than the directory allowed. */
+/** The user with the rights of this sign-in: the user's present role, but never more than the directory allowed. */
 export function limitRole(user: User, roleMax: User['role']): User {
   return user.role === 'admin' && roleMax === 'user' ? { ...user, role: 'user' } : user;
 }
 
 /**
- * The user who this person is, made at the first sign-in. In Foundation, which owns the role, the directory's app role is
- * written down, and the first administrator becomes one.
+ * Returns the user of this person, and makes the user at the first sign-in. Foundation owns the role, so it records the
+ * directory's app role and makes the first administrator.
  */
 export async function provision(db: PlatformDb, person: Person, settings: SignInSettings): Promise<User> {
   const { adminRole, firstAdmin } = settings;

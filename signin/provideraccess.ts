@@ -3,21 +3,21 @@ import { createRemoteJWKSet, type JWTVerifyGetKey } from 'jose';
 import * as oidc from 'openid-client';
 import type { SignInSettings } from './settings.ts';
 
-/** What is known of the identity provider, once it has been asked. */
+/** The data of the identity provider, fetched when it is first needed. */
 export type ProviderAccess = {
-  /** Its addresses, and who we are to it. @throws Problem 503 when it cannot be asked */
+  /** Its addresses and our client. @throws Problem 503 if it does not answer */
   configuration(): Promise<oidc.Configuration>;
-  /** The keys with which it signs. @throws Problem 503 when it cannot be asked */
+  /** The keys with which it signs. @throws Problem 503 if it does not answer */
   keys(): Promise<JWTVerifyGetKey>;
 };
 
 const timeoutMs = 5_000;
-/** A token with an unknown key makes us ask for the keys again, but not more often than this. */
+/** A token with an unknown key makes us fetch the keys again, but not more often than this. */
 const keysCooldownMs = 30_000;
-/** A provider may change its addresses; we look again. */
+/** A provider may change its addresses, so they are fetched again after this. */
 const metadataMaxMs = 3_600_000;
 
-/** Asks the provider when it is first needed, not at start: it may be down then, and the app is up all the same. */
+/** Calls the provider when it is first needed, not at start, so that the app starts even if the provider is down. */
 export function accessProvider({ issuer, clientId, clientSecret }: SignInSettings): ProviderAccess {
   let known: { at: number; configuration: Promise<oidc.Configuration> } | undefined;
   let keys: { uri: string; get: JWTVerifyGetKey } | undefined;
@@ -60,7 +60,7 @@ export function accessProvider({ issuer, clientId, clientSecret }: SignInSetting
   };
 }
 
-/** 503: not the caller's fault, and nothing that signing in again would mend. */
+/** 503: it is not the caller's fault, and another sign-in would not help. */
 export function refuseUnreachable(cause: unknown): Problem {
   const problem = new Problem({
     status: 503,

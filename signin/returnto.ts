@@ -1,10 +1,10 @@
-/** What is not a page of the app: coming back there would show JSON, or sign in again and again. */
+/** Addresses that are not pages of the app: a return to them would show JSON, or sign in again and again. */
 const notPages = /^\/(signin|api|healthz|readyz|openapi\.json)(\/|$)/;
 const charactersMax = 1_500;
 
 /**
- * The path within our own origin to which somebody goes after signing in; `/` for everything else that is asked for. Browsers
- * read `//host`, `/\host` and `/.//host` as addresses of another host, so what counts is what the URL parser makes of it.
+ * The path within our own origin to which a person goes after the sign-in; `/` for any other address. Browsers read
+ * `//host`, `/\host` and `/.//host` as addresses of another host, so the result of the URL parser decides.
  */
 export function safeReturnTo(asked: string | undefined): string {
   if (!asked?.startsWith('/') || asked.length > charactersMax || /[\p{Cc}\\]/u.test(asked)) return '/';

@@ -3,21 +3,21 @@ import { accessProvider } from './provideraccess.ts';
 import { readSignInSettings } from './settings.ts';
 
 export type ServiceToken = {
-  /** A token that is valid for at least a minute. @throws when the provider cannot be asked, or refuses */
+  /** A token that is valid for at least a minute. @throws if the provider does not answer, or refuses */
   get(): Promise<string>;
-  /** Forgets the token: it was refused. */
+  /** Forgets the token, because it was refused. */
   drop(): void;
 };
 
-/** A token is replaced this long before it expires: it must still be valid when it arrives. */
+/** A token is replaced this long before it expires, because it must still be valid when it arrives. */
 const earlySeconds = 60;
 
 /**
  * This app's own access token (client credentials) for another app's interface. It is kept until shortly before it expires. Callers
  * that need one at the same time share one request to the provider.
  *
- * @param scope all that the token is to allow, such as `context.read`; with Entra ID `api://<client id of the other app>/.default`,
- * which stands for the app roles that were granted.
+ * @param scope the scopes of the token, such as `context.read`; with Entra ID `api://<client id of the other
+ *   app>/.default`, which means all granted app roles.
  * @throws ConfigurationError
  */
 export function serviceToken(variables: Record<string, string | undefined>, scope: string): ServiceToken {

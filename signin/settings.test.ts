@@ -28,11 +28,11 @@ describe('the settings', () => {
     [{ SIGNIN_IDLE_MINUTES: '0' }, /SIGNIN_IDLE_MINUTES must be a whole number from 1/],
     [{ SIGNIN_MAX_HOURS: '745' }, /SIGNIN_MAX_HOURS must be a whole number from 1 to 744/],
     [{ SIGNIN_MAX_HOURS: '1.5' }, /SIGNIN_MAX_HOURS/],
-  ])('%j are refused with a sentence', (change, message) => {
+  ])('%j are refused with the name of the setting', (change, message) => {
     expect(() => readSignInSettings({ ...whole, ...(change as unknown as Record<string, string>) })).toThrow(message);
   });
 
-  test('over http only a provider on this machine is trusted', () => {
+  test('trust a provider over http only on this machine', () => {
     expect(readSignInSettings({ ...whole, SIGNIN_ISSUER: 'http://127.0.0.1:4400' }).issuer.port).toBe('4400');
     expect(() => readSignInSettings({ ...whole, SIGNIN_ISSUER: 'http://127.0.0.1.evil.example' })).toThrow(
       /SIGNIN_ISSUER/,
@@ -40,7 +40,7 @@ describe('the settings', () => {
   });
 });
 
-describe('the way back after signing in', () => {
+describe('the way back after a sign-in', () => {
   test.each(['/', '/customers', '/customers?search=a&sort=name#top', '/deals/1/', '/signinx'])('%s is kept', (path) => {
     expect(safeReturnTo(path)).toBe(path);
   });
@@ -67,12 +67,12 @@ describe('the way back after signing in', () => {
   });
 });
 
-describe('a token that arrives', () => {
+describe('the token of a request', () => {
   const fresh = { place: 'present', secondsSinceRotation: 1, secondsSinceNext: null } as const;
   const old = rotateAfterSeconds + 1;
   test.each([
     ['the present one', fresh, 'accept'],
-    ['the present one when it is due', { ...fresh, secondsSinceRotation: old }, 'offer-next'],
+    ['the present one when it is due for replacement', { ...fresh, secondsSinceRotation: old }, 'offer-next'],
     [
       'the present one while the next is on its way',
       { ...fresh, secondsSinceRotation: old, secondsSinceNext: 1 },
@@ -106,7 +106,7 @@ describe('cookies', () => {
   });
 
   test.each(['e30', 'bnVsbA', 'not base64!', Buffer.from('{"state":1}').toString('base64url')])(
-    'an attempt of %j is none',
+    'an attempt of %j is not valid',
     (value) => {
       const [name] = cookies.clearAttempt('s').split('=');
       expect(cookies.readAttempt(`${name}=${value}`, 's')).toBeUndefined();

@@ -2,21 +2,21 @@ import { isLoopbackHost } from '@aether/http';
 import { ConfigurationError } from '@aether/platform';
 import { type Allowance, readAllowance } from './allowance.ts';
 
-/** How an app signs people in; docs/signin.md says what each setting means. */
+/** How an app signs people in. docs/signin.md explains each setting. */
 export type SignInSettings = {
   issuer: URL;
   clientId: string;
-  /** undefined: a public client, which PKCE alone protects. */
+  /** undefined: a public client, which only PKCE protects. */
   clientSecret: string | undefined;
-  /** What an access token must be made for: any of these. */
+  /** The audiences that an access token may have. */
   audiences: string[];
-  /** The app role that makes an administrator; undefined: Foundation's page of users says who is one. */
+  /** The app role that makes an administrator; undefined: administrators are chosen on Foundation's page of users. */
   adminRole: string | undefined;
-  /** The object id of the person who becomes administrator while there is none. */
+  /** The object id of the person who becomes administrator if there is none. */
   firstAdmin: string | undefined;
-  /** The scope with which a person's access token does whatever the person may do. */
+  /** The scope with which a person's access token allows everything that the person may do. */
   scope: string;
-  /** Who may sign in at all. */
+  /** The bounds on who may sign in. */
   allowance: Allowance;
   idleMinutes: number;
   maxHours: number;
@@ -54,7 +54,7 @@ function requireSetting(setting: string, variables: Variables): string {
   );
 }
 
-/** The provider's keys decide who everybody is: they come over TLS, or from this machine itself. */
+/** The provider's keys identify everybody, so they must come over TLS, or from this machine itself. */
 function readIssuer(given: string): URL {
   const issuer = URL.canParse(given) ? new URL(given) : undefined;
   const isSafe = issuer?.protocol === 'https:' || (issuer?.protocol === 'http:' && isLoopbackHost(issuer.host));

@@ -52,7 +52,7 @@ const end = createStaffRoute({
   },
 });
 
-/** Adds what administrators may do with the sign-ins of others. */
+/** Adds the routes with which administrators see and end the sign-ins of others. */
 export function addSignInRoutes(app: App, db: PlatformDb) {
   const requireUser = async (id: string) => {
     const user = await db.getUserById(id);

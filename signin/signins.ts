@@ -3,28 +3,31 @@ import { hashToken, makeToken } from './tokens.ts';
 
 export type EndReason = 'signed-out' | 'everywhere' | 'by-admin' | 'token-reused';
 
-/** A sign-in that is open, found by the token of a request. */
+/** An open sign-in, found by the token of a request. */
 export type SignIn = { id: string; csrfToken: string; roleMax: User['role']; user: User };
 
-/** Which of a sign-in's tokens came, and how long ago things happened to them. */
+/** Which of a sign-in's tokens came, and the age of its tokens. */
 type TokenState = {
   place: 'present' | 'next' | 'previous';
   secondsSinceRotation: number;
-  /** null: no next token has been given. */
+  /** null: the browser has not got a next token. */
   secondsSinceNext: number | null;
 };
 
-/** A token in use is replaced after this. */
+/** A token in use is replaced after this time. */
 export const rotateAfterSeconds = 15 * 60;
-/** How long requests that were under way may come with the token before; also how long a token that was given may take to be used. */
+/**
+ * How long requests under way may come with the previous token; also how long the browser may take to use a new one.
+ */
 export const graceSeconds = 60;
-/** `last_seen_at` is as exact as this: writing it with every request would make every read a write. */
+/** The precision of `last_seen_at`: with a write for each request, every read would be a write. */
 const seenEverySeconds = 60;
 
 /**
- * What a token's arrival asks for. The browser is given the next token while the present one stays good, until the next one comes
- * back: requests that run side by side, and answers that get lost, sign nobody out. A token that was replaced and comes back
- * after the grace is a copy in other hands, or the owner's own beside a thief's: nobody can tell, so the sign-in ends.
+ * Decides what to do about a token. The browser gets the next token while the present one stays valid, until the next
+ * one comes back. So parallel requests and lost answers sign nobody out. A replaced token that comes back after the
+ * grace is either a stolen copy, or the owner's token while a thief has the new one. Nobody can tell which, so the
+ * sign-in ends.
  */
 export function decide({
   place,
@@ -39,7 +42,8 @@ export function decide({
 
 const find = {
   name: 'sign-in-by-token',
-  // Three unique indexes, of which one has the token: about as quick as one, and there is nothing to keep in step.
+  // One of three unique indexes has the token. That is about as fast as one index, and there is no further table to
+  // keep up to date.
   text: `
     select s.id, s.csrf_token, s.role_max,
       case $1::bytea when s.token_hash then 'present' when s.next_token_hash then 'next' else 'previous' end as place,
@@ -52,7 +56,7 @@ const find = {
       and s.ended_at is null and s.expires_at > now() and s.last_seen_at > now() - s.idle_max`,
 };
 
-/** Of a token that opens nothing: whether it did until its time was up, and nobody has ended its sign-in. */
+/** For a token that opens nothing: whether its sign-in timed out, and was not ended otherwise. */
 const findTimedOut = `
   select from platform.sign_ins where (token_hash = $1 or next_token_hash = $1 or previous_token_hash = $1) and ended_at is null`;
 
@@ -68,10 +72,11 @@ type Row = Omit<User, 'id'> & {
 };
 
 /**
- * The open sign-in whose token this is: one indexed query, and once a minute a write.
+ * The open sign-in of this token: one indexed query, and one write a minute.
  *
- * @returns `nextToken`: what the browser must be given; or why there is none: `reused` when it was ended just now, because its token was
- * in two hands; `timed-out` when it has outlived its time; `unknown` for everything else, also for one that somebody has ended.
+ * @returns the sign-in, with the `nextToken` that the browser must get, if any; or why there is no sign-in: `reused` if
+ *   it was ended just now because two parties had its token, `timed-out` if its time is over, `unknown` in all other
+ *   cases, also if it was ended.
  */
 export async function openSignIn(
   db: PlatformDb,
@@ -89,7 +94,7 @@ export async function openSignIn(
   }
   if (step === 'offer-next') {
     const nextToken = makeToken();
-    // Of requests that run side by side one offers.
+    // Only one of several parallel requests offers the next token.
     const offered = await db.query(
       `update platform.sign_ins set next_token_hash = $2, next_token_at = now(), last_seen_at = now()
        where id = $1 and token_hash = $3 and (next_token_at is null or next_token_at < now() - make_interval(secs => $4)) returning id`,
@@ -112,13 +117,13 @@ export async function openSignIn(
 export type NewSignIn = {
   user: User;
   roleMax: User['role'];
-  /** The browser, in its own words. */
+  /** The User-Agent header of the browser. */
   agent: string | undefined;
   idleMinutes: number;
   maxHours: number;
 };
 
-/** Opens a sign-in of its own for this browser. @returns the token, which nothing else remembers. */
+/** Opens a new sign-in for this browser. @returns the token, which is stored nowhere else. */
 export async function addSignIn(
   db: PlatformDb,
   { user, roleMax, agent, idleMinutes, maxHours }: NewSignIn,
@@ -141,7 +146,7 @@ function describeAgent(agent: string | undefined): string | null {
   return line || null;
 }
 
-/** Ends a sign-in of this app; one that has ended already stays as it is. */
+/** Ends a sign-in of this app. A sign-in that has already ended does not change. */
 export async function endSignIn(db: PlatformDb, id: string, reason: EndReason): Promise<void> {
   await db.query('update platform.sign_ins set ended_at = now(), end_reason = $2 where id = $1 and ended_at is null', [
     id,
@@ -164,7 +169,7 @@ export async function endSignIns(
   return row?.ended ?? 0;
 }
 
-/** Whether a sign-in of this app is open still: for streams, which were let in once. */
+/** Whether a sign-in of this app is still open. Streams poll this. */
 export async function isOpen(db: PlatformDb, id: string): Promise<boolean> {
   const rows = await db.run(
     {

@@ -7,10 +7,10 @@ type Route = { method: string; path: string } & Operation;
 type Tried = SignedCalls & { url: string; issuer: TestIssuer };
 
 /**
- * Tests that every route of an app declares who may use it, and that the server keeps to it, over HTTP with real tokens.
+ * Tests that every route of an app declares its right, and that the server enforces it, over HTTP with real tokens.
  *
- * @param open the routes, such as `GET /api/things`, that everybody may use; a route that needs another token of its own, as a
- * visitor's, declares that token.
+ * @param open the routes, such as `GET /api/things`, that everybody may use. A route that needs another token, such as
+ *   a visitor's, declares that token.
  */
 export function testRights(app: keyof typeof scopesOfApps, start: () => Tried, open: readonly string[]): void {
   const everyScope = [...new Set(Object.values(scopesOfApps).flatMap((scopes) => Object.keys(scopes)))];
@@ -39,18 +39,18 @@ export function testRights(app: keyof typeof scopesOfApps, start: () => Tried, o
     });
     if (answer.headers.get('content-type')?.includes('problem'))
       return { status: answer.status, code: ((await answer.json()) as { code: string }).code };
-    await answer.body?.cancel(); // the stream of events has no end
+    await answer.body?.cancel(); // the stream of events does not end
     return { status: answer.status };
   }
   const machine = async (...roles: string[]) => `Bearer ${await start().issuer.tokenFor('service', { roles })}`;
 
   describe(`the routes of ${app}`, () => {
-    test('each declare a right, or the token of a visitor, or are among those that are open to everybody', async () => {
+    test('each declare a right or a visitor’s token, or are on the list of open routes', async () => {
       const bare = (await listRoutes()).filter((route) => route['x-right'] === undefined && !route.security);
       expect(bare.map(({ method, path }) => `${method} ${path}`).sort()).toEqual([...open].sort());
     });
 
-    test('ask only for scopes that the app lists, and each listed scope opens a route or shows events', async () => {
+    test('require only scopes that the app lists, and each listed scope opens a route or shows events', async () => {
       const rights = new Set((await listGuarded()).map((route) => route['x-right'] as string));
       const asked = [...rights].filter((right) => right !== 'person' && right !== 'administrator');
       expect(asked.filter((scope) => !scopesHere.includes(scope))).toEqual([]);
@@ -73,7 +73,7 @@ export function testRights(app: keyof typeof scopesOfApps, start: () => Tried, o
       }
     });
 
-    test('refuse a machine that has every scope but theirs, and let in the one that has theirs alone', async () => {
+    test('refuse a machine that lacks only their scope, and let in one that has only their scope', async () => {
       for (const route of await listGuarded()) {
         const right = route['x-right'] as string;
         const isForPeople = right === 'person' || right === 'administrator';

@@ -4,26 +4,29 @@ import { text as readText } from 'node:stream/consumers';
 import { atEnd } from '@aether/database/testing';
 import { type CryptoKey, exportJWK, generateKeyPair, type JWTPayload, SignJWT } from 'jose';
 
-/** The directory of every test: a user's object id is the name that the test uses. */
+/** The directory of every test. The object id of a user is the name that the test uses. */
 export const testTenant = 'test-tenant';
 export const testAudience = 'api://aether-test';
 
 export type TestIssuer = {
   url: string;
   key: CryptoKey;
-  /** The settings that make a server take this issuer's tokens. */
+  /** The settings with which a server accepts this issuer's tokens. */
   variables: Record<string, string>;
-  /** An access token of this user, or of a machine when it is `service`: that one allows nothing unless the claims name roles. */
+  /**
+   * An access token of this user, or of a machine for `service`. A machine's token allows nothing unless the claims
+   * name roles.
+   */
   tokenFor(who: string, claims?: JWTPayload): Promise<string>;
-  /** The scopes for which a client has fetched tokens for itself, one entry a token. */
+  /** The scopes for which a client has fetched tokens for itself, one entry for each token. */
   grants(): string[];
-  /** From now on tokens for clients are refused, or are given again. */
+  /** From now on the issuer refuses tokens for clients, or gives them again. */
   refuse(isRefusing: boolean): void;
 };
 
 /**
- * An issuer with a key, its JWKS and client credentials, on a free port until the test file is done: real tokens that a server
- * verifies as it verifies all others, without anybody having to sign in.
+ * An issuer with a key, its JWKS and client credentials, on a free port until the test file is done. A server verifies
+ * its tokens like all others, and no person has to sign in.
  */
 export async function startTestIssuer(): Promise<TestIssuer> {
   const { publicKey, privateKey } = await generateKeyPair('ES256');
@@ -95,19 +98,19 @@ type Call = (
 type Answer = { status: number; headers: Headers; body: any };
 
 export type SignedCalls = {
-  /** As the user `maya`. */
+  /** Calls as the user `maya`. */
   call: Call;
-  /** As this user, or as a machine without any scope: `service`. */
+  /** Calls as this user; `service` is a machine without any scope. */
   callAs(who: string): Call;
-  /** As a machine whose token has these scopes and no other. */
+  /** Calls as a machine whose token has only these scopes. */
   callWith(...scopes: string[]): Call;
-  /** As nobody. */
+  /** Calls without a token. */
   callAnonymously: Call;
   /** The Authorization header of this user. */
   headersOf(who: string): Promise<{ Authorization: string }>;
 };
 
-/** Calls a server with an access token: otherwise what `callerOf` of `@aether/http/testing` does. */
+/** Calls a server with an access token, otherwise like `callerOf` of `@aether/http/testing`. */
 export function signCalls(issuer: TestIssuer, callAnonymously: Call): SignedCalls {
   const headersOf = async (who: string) => ({ Authorization: `Bearer ${await issuer.tokenFor(who)}` });
   const callAs =

@@ -43,7 +43,7 @@ function describeTurning(character: string): string {
   return `holds a character that turns the direction of the text (U+${code}): remove it`;
 }
 
-/** Text of several lines; every line end becomes \n. Lengths as for `line`. */
+/** Text of several lines; every line end becomes \n. Lengths count as for `line`. */
 export function text({ charactersMin = 1, charactersMax }: Length) {
   return z
     .string()

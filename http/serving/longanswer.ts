@@ -12,8 +12,9 @@ export type LongAnswerOptions = {
 };
 
 /**
- * Answers with server-sent events until the reader is gone, the server closes, or `write` is done. A reader that has not taken one sign of
- * life when the next is due is gone as well: it may keep the connection, not our memory.
+ * Answers with server-sent events until the reader is gone, the server closes, or `write` is done. A reader that has
+ * not taken a sign of life when the next one is due counts as gone: it may keep the connection open, but must not fill
+ * our memory.
  *
  * @param write sends the events. `over` is aborted when the answer ends; `leave` ends it.
  */
@@ -24,7 +25,7 @@ export function answerEvents(
 ): Response {
   c.header('X-Accel-Buffering', 'no'); // a proxy that buffers delays live events
   if (c.req.method === 'HEAD') {
-    // A HEAD has no body, so no reader would ever end the stream of a GET.
+    // The answer to a HEAD has no body, so no reader would ever end the stream.
     onEnd();
     return c.body(null, 200, { 'Content-Type': 'text/event-stream' });
   }

@@ -15,7 +15,7 @@ describe('the port', () => {
     return { port: (server.address() as AddressInfo).port, [Symbol.asyncDispose]: async () => void server.close() };
   }
 
-  test('is the one asked for when it is free', async () => {
+  test('is the requested one if it is free', async () => {
     const { log } = collectLog();
     const first = await serve(nothing, { port: 0, log });
     expect(first).toMatchObject({ url: `http://127.0.0.1:${first.port}`, portTaken: undefined });
@@ -25,7 +25,7 @@ describe('the port', () => {
     await second.close();
   });
 
-  test('is the next free one when it is taken, and the result says so', async () => {
+  test('is the next free one if the requested one is taken, and the result shows it', async () => {
     await using taken = await takePort();
     const { log } = collectLog();
     const served = await serve(nothing, { port: taken.port, log });
@@ -35,7 +35,7 @@ describe('the port', () => {
     await served.close();
   });
 
-  test('is not changed when it must be exact', async () => {
+  test('is not changed if it must be exact', async () => {
     await using taken = await takePort();
     const { log } = collectLog();
     await expect(serve(nothing, { port: taken.port, log, portExact: true })).rejects.toThrow(
@@ -46,7 +46,7 @@ describe('the port', () => {
 
 describe('the host', () => {
   test.each(['0.0.0.0', '::', '192.0.2.7', 'example.com', ''])(
-    '%j is refused without a word that it is meant',
+    '%j is refused unless the caller allows it',
     async (host) => {
       const { log } = collectLog();
       await expect(serve(nothing, { port: 0, host, log })).rejects.toThrow(
@@ -55,7 +55,7 @@ describe('the host', () => {
     },
   );
 
-  test('may be IPv6 loopback, and the address is written as a URL wants it', async () => {
+  test('may be the IPv6 loopback address, which a URL has in brackets', async () => {
     const { log } = collectLog();
     const served = await serve(nothing, { port: 0, host: '::1', log });
     expect(served.url).toBe(`http://[::1]:${served.port}`);
@@ -64,7 +64,7 @@ describe('the host', () => {
   });
 });
 
-describe('what is not HTTP is refused with a problem', () => {
+describe('a request that is not valid HTTP is refused with a problem', () => {
   const request = (target: string, head = 'Host: localhost\r\n') =>
     `GET ${target} HTTP/1.1\r\n${head}Connection: close\r\n\r\n`;
 
@@ -80,9 +80,9 @@ describe('what is not HTTP is refused with a problem', () => {
       'POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
       400,
     ],
-    ['a chunk that is no chunk', 'POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n', 400],
-    ['a target that is no path', request('*'), 400],
-    ['a host that is no host', request('/', 'Host: a b\r\n'), 400],
+    ['a chunk without a valid length', 'POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n', 400],
+    ['a target that is not a path', request('*'), 400],
+    ['an invalid host', request('/', 'Host: a b\r\n'), 400],
     ['no host', 'GET / HTTP/1.0\r\n\r\n', 400],
     ['a backslash in the path', request('/a\\b'), 400],
     ['raw bytes in the target', request('/caf\u00e9'), 400],
@@ -101,7 +101,7 @@ describe('what is not HTTP is refused with a problem', () => {
     expect(await readProblem(answer)).toMatchObject({ status: 400, code: 'malformed-url' });
   });
 
-  test('15 KiB of headers are no problem', async () => {
+  test('15 KiB of headers are accepted', async () => {
     await using server = await serveApp(() => {});
     const answer = await sendRaw(
       server.port,
@@ -118,7 +118,7 @@ describe('what is not HTTP is refused with a problem', () => {
 
   const healthz = 'GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n';
 
-  test.each([1, 2])('noise behind %d requests takes no answer of theirs: then it hangs up', async (count) => {
+  test.each([1, 2])('noise after %d requests does not replace their answers', async (count) => {
     await using server = await serveApp(() => {});
     const received = await readText(await open(server.port, `${healthz.repeat(count)}GARBAGE\r\n\r\n`));
     expect(received.match(/HTTP\/1\.1 \d+|\{.*?\}/g)).toEqual(
@@ -126,7 +126,7 @@ describe('what is not HTTP is refused with a problem', () => {
     );
   });
 
-  test('a damaged body behind a request takes no answer of that request', async () => {
+  test('a damaged body after a request does not replace the answer to that request', async () => {
     await using server = await serveApp((app) => app.post('/echo', async (c) => c.json(await c.req.json())));
     const damaged =
       'POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n';
@@ -134,7 +134,7 @@ describe('what is not HTTP is refused with a problem', () => {
     expect(answer?.status ?? 200).toBe(200);
   });
 
-  test('noise after half an answer ends the connection and puts nothing into that answer', async () => {
+  test('noise after half an answer ends the connection and adds nothing to that answer', async () => {
     await using server = await serveApp((app) =>
       app.get(
         '/stream',
@@ -162,7 +162,7 @@ async function open(port: number, bytes = ''): Promise<Socket> {
 }
 
 describe('closing', () => {
-  /** An app whose one route waits to be released. */
+  /** An app with one route that waits to be released. */
   async function serveSlowly(drainMs: number) {
     const arrived = Promise.withResolvers<void>();
     const released = Promise.withResolvers<void>();
@@ -190,7 +190,7 @@ describe('closing', () => {
     expect([status, headers?.get('connection'), body]).toEqual([200, 'close', '{"finished":true}']);
   });
 
-  test('takes no new connection while it waits', async () => {
+  test('accepts no new connection while it waits', async () => {
     const { server, arrived, release } = await serveSlowly(60_000);
     const answer = fetch(`${server.url}/slow`);
     await arrived;
@@ -201,7 +201,7 @@ describe('closing', () => {
     await closed;
   });
 
-  test('hangs up at once on connections that wait for their next or first request, or for the rest of one', async () => {
+  test('hangs up at once on connections without a complete request', async () => {
     const { server } = await serveSlowly(60_000);
     const idle = await open(server.port, 'GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n');
     await once(idle, 'data');
@@ -214,7 +214,7 @@ describe('closing', () => {
     await hungUp;
   });
 
-  test('hangs up when an answer that had begun is complete', async () => {
+  test('hangs up when a begun answer is complete', async () => {
     const ended = Promise.withResolvers<void>();
     const body = () =>
       new ReadableStream({
@@ -234,7 +234,7 @@ describe('closing', () => {
     await closed;
   });
 
-  test('cuts what is not finished after drainMs, and says how much', async () => {
+  test('cuts unfinished requests after drainMs and logs their number', async () => {
     const { server, arrived, release } = await serveSlowly(20);
     const socket = await open(server.port, 'GET /slow HTTP/1.1\r\nHost: localhost\r\n\r\n');
     await arrived;
@@ -246,14 +246,14 @@ describe('closing', () => {
     release();
   });
 
-  test('twice is the same as once', async () => {
+  test('twice has the same effect as once', async () => {
     const { server } = await serveSlowly(60_000);
     await Promise.all([server.close(), server.close()]);
     await server.close();
   });
 });
 
-test('a client that leaves in the middle of its body is no failure of ours', async () => {
+test('a client that leaves in the middle of its body is not logged as a failure', async () => {
   await using server = await serveApp((app) => app.post('/echo', async (c) => c.json(await c.req.json())));
   const socket = await open(
     server.port,

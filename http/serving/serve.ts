@@ -12,11 +12,11 @@ export type ServeOptions = {
   port: number;
   host?: string;
   log: Logger;
-  /** Fail when the port is taken instead of taking the next free one. */
+  /** Fail if the port is taken, instead of taking the next free one. */
   portExact?: boolean;
-  /** Listen where others can reach it. */
+  /** Listen on an address that other machines can reach. */
   allowNonLoopback?: boolean;
-  /** How long `close` waits for requests that are being answered. */
+  /** How long `close` waits for requests in progress. */
   drainMs?: number;
   headersTimeoutMs?: number;
   requestTimeoutMs?: number;
@@ -25,9 +25,9 @@ export type ServeOptions = {
 export type Served = {
   port: number;
   url: string;
-  /** The port that was asked for, when it was taken. */
+  /** The requested port, if it was taken. */
   portTaken: number | undefined;
-  /** Stops accepting, lets answers finish for up to `drainMs`, closes everything else at once. */
+  /** Accepts no more connections, lets answers finish for up to `drainMs`, and closes all other connections at once. */
   close(): Promise<void>;
 };
 
@@ -37,7 +37,7 @@ const headerBytesMax = 16 * 1024;
 const keepAliveTimeoutMs = 65_000;
 
 /**
- * Listens. Throws when the host is not loopback and `allowNonLoopback` is not set, and when no port is free.
+ * Listens. Throws if the host is not loopback and `allowNonLoopback` is not set, or if no port is free.
  */
 export async function serve(app: Pick<App, 'fetch'>, options: ServeOptions): Promise<Served> {
   const {
@@ -62,9 +62,10 @@ export async function serve(app: Pick<App, 'fetch'>, options: ServeOptions): Pro
     requestTimeout: requestTimeoutMs,
     keepAliveTimeout: keepAliveTimeoutMs,
     connectionsCheckingInterval: Math.min(headersTimeoutMs, 1_000),
-    requireHostHeader: false, // Node would refuse without a word
+    requireHostHeader: false, // Node would refuse without a body
   });
-  // Node drops what is over a count of headers without a word, an Origin or a token among them; headerBytesMax is the limit.
+  // Beyond a number of headers Node silently drops them, even an Origin or a token; headerBytesMax is the limit
+  // instead.
   server.maxHeadersCount = 0;
 
   const sockets = new Set<Socket>();
@@ -147,7 +148,7 @@ async function listen(
   }
 }
 
-/** Answers what never reached the app: a target or Host that is no URL. */
+/** Answers a request that cannot reach the app because its target or Host is not a URL. */
 function answerFailure(error: unknown, log: Logger): Response {
   const isMalformed = error instanceof RequestError;
   if (!isMalformed) log.error({ err: error }, 'unexpected error');
@@ -184,8 +185,9 @@ const refusals: Record<string, { status: 408 | 413 | 431; code: string; detail: 
 };
 
 /**
- * Answers what is not HTTP. While an answer to an earlier request on the connection is due, it would be taken for that: then it only
- * hangs up, after that answer, or at once if that one is half sent or not the next.
+ * Answers input that is not HTTP. While an answer to an earlier request on the connection is due, the client would take
+ * this answer for it. Then the server only hangs up: after that answer, or at once if that answer is half sent or is
+ * not the next one.
  */
 function refuseMalformed(
   error: NodeJS.ErrnoException,

@@ -8,15 +8,15 @@ import { addEventStream, type StreamOptions } from './stream.ts';
 import { addWeb } from './web.ts';
 
 export type ServerOptions = {
-  /** The settings of docs/configuration.md; by default the process's environment. */
+  /** The settings of docs/configuration.md; by default the environment of the process. */
   variables?: Record<string, string | undefined>;
   /** 0: any free port. */
   port?: number;
   portExact?: boolean;
   log?: Logger;
-  /** Leave the app's subscriptions to other processes. */
+  /** Do not run the app's subscriptions, because other processes do. */
   withoutSubscriptions?: boolean;
-  /** Settles when the web app is built, if that is under way: until then its pages wait. */
+  /** Settles when the web app is built, if a build is under way. Its pages wait for that. */
   webBuilt?: Promise<unknown>;
 };
 
@@ -27,34 +27,35 @@ type ServerParts = {
   description: string;
   portDefault: number;
   addRoutes: (app: App, db: PlatformDb, context: ServerContext) => void;
-  /** Adds the routes of sign-in and says how staff is known. @throws ConfigurationError */
+  /** Adds the routes of sign-in and returns how staff is identified. @throws ConfigurationError */
   addSignIn: (app: App, db: PlatformDb, context: ServerContext) => Authenticate;
-  /** The folder of the built web app, if the app has one. */
+  /** The folder of the built web app, if there is one. */
   web?: string;
-  /** What staff hears beside the events; asked for when a stream is opened. */
+  /** The signals that staff gets in addition to the events; called when a stream is opened. */
   signals?: StreamOptions['signals'];
   /** What each caller hears in the stream; called when routes have been added. */
   openHearing?: (db: PlatformDb) => NonNullable<StreamOptions['hearing']>;
-  /** Begins what the app does when an event comes; it ends with the server. */
+  /** Starts the app's subscriptions to events; they end with the server. */
   subscribe?: (db: PlatformDb, onError: (error: unknown) => void) => void;
 };
 
 export type ServerContext = {
   variables: Record<string, string | undefined>;
   log: Logger;
-  /** Where people reach this server; known when it listens. */
+  /** The address at which people reach this server; known when it listens. */
   url(): string;
-  /** <APP>_PUBLIC_URL, when people do not reach this server as this machine. */
+  /** <APP>_PUBLIC_URL, if people reach this server under another name than this machine's. */
   publicUrl: URL | undefined;
-  /** Files that are built are there when this settles. */
+  /** Settles when the built files exist. */
   webBuilt: Promise<unknown>;
-  /** Aborted when the server begins to close: an answer that never ends by itself must end then. */
+  /** Aborted when the server begins to close. An answer that never ends by itself must end then. */
   closing: AbortSignal;
 };
 
 /**
  * Starts an app's server: connects to the platform database, refuses a wrong one, and listens on loopback. The port is
- * `options.port`, else FOUNDATION_PORT or SUPPORT_PORT, else the app's own; a taken one is passed over for the next free.
+ * `options.port`, otherwise FOUNDATION_PORT or SUPPORT_PORT, otherwise the app's default. If it is taken, the next free
+ * one is used.
  *
  * @throws ConfigurationError, DatabaseUnavailable
  */
@@ -108,7 +109,7 @@ export async function startServer(parts: ServerParts, options: ServerOptions): P
   }
 }
 
-/** Runs one server as a process: until Ctrl-C or SIGTERM, then answers what it has begun and ends. */
+/** Runs one server as a process. At Ctrl-C or SIGTERM it finishes the answers that it has begun, and ends. */
 export async function runServer(start: (options: ServerOptions) => Promise<Served>): Promise<void> {
   const stopped = new Promise<void>((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());

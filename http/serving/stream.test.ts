@@ -54,7 +54,7 @@ beforeEach(() => start());
 afterEach(() => stop());
 
 const ask = (method = 'GET') => fetch(`${server.url}/api/events`, { method });
-/** Asks for the stream, and reads nothing of it until it is told to. */
+/** Requests the stream, but reads nothing of it until the test calls for it. */
 async function stall(): Promise<Socket> {
   const socket = connect({ port: server.port, host: '127.0.0.1' });
   socket.pause();
@@ -67,7 +67,7 @@ const flood = (signals: number) => {
 };
 
 describe('the stream of events', () => {
-  test('is given to as many as there may be, and counted off when a reader leaves', async () => {
+  test('is open to the allowed number of readers, and a reader that leaves frees its place', async () => {
     const open = await Promise.all(Array.from({ length: streamsMax }, () => ask()));
     expect(open.map(({ status }) => status)).toEqual([200, 200, 200]);
     expect(await readProblem(await ask())).toMatchObject({ status: 503, code: 'too-many-streams' });
@@ -75,7 +75,7 @@ describe('the stream of events', () => {
     await expect.poll(async () => (await ask()).status).toBe(200);
   });
 
-  test('asked for by HEAD ends with its head, and holds no place', async () => {
+  test('ends with its headers for HEAD, and takes no place', async () => {
     for (let each = 0; each < streamsMax + 1; each++) {
       const answer = await ask('HEAD');
       expect([answer.status, answer.headers.get('content-type')]).toEqual([200, 'text/event-stream']);
@@ -84,7 +84,7 @@ describe('the stream of events', () => {
     expect((await ask()).status).toBe(200);
   });
 
-  test('of who does not read loses what is passing, is told the rest, and ends when the sign-in does', async () => {
+  test('drops signals for a reader that does not read, keeps its events, and ends with the sign-in', async () => {
     await stop();
     await start({ welcomeMs: 20 });
     const reader = await stall();
@@ -151,7 +151,7 @@ describe('the stream of events', () => {
     expect(await begins(`${after.position + 1}.${after.id}`)).toContain('event: reset');
   });
 
-  test('of who has not taken one sign of life by the time of the next is ended', async () => {
+  test('ends for a reader that has not taken a sign of life when the next one is due', async () => {
     await stop();
     await start({ heartbeatMs: 100 });
     const reader = await stall();

@@ -40,25 +40,31 @@ const stream = createStaffRoute({
 });
 
 export type StreamOptions = {
-  /** Ends every stream, so that the server can close. */
+  /** Ends all streams, so that the server can close. */
   closing: AbortSignal;
   heartbeatMs?: number;
-  /** How often the stream asks whether the caller may still listen: a sign-in that has ended goes on for so long. */
+  /**
+   * How often the stream checks that the caller may still listen. After the end of a sign-in it goes on for at most
+   * this long.
+   */
   welcomeMs?: number;
   streamsMax?: number;
-  /** What is passed on beside the events, as `signal`. @returns ends it. */
+  /** Passes on `signal` messages in addition to the events. @returns a function that stops it. */
   signals?: (listener: (signal: Signal) => void) => () => void;
-  /** What a caller hears of what its scopes allow; without it, all of that. Called once a stream. */
+  /** Limits the events that a caller gets further than its scopes do. Called once for each stream. */
   hearing?: (caller: Caller) => Hearing;
 };
 
-/** Decides for one stream, event by event and as things are at that moment. */
+/** Decides for one stream whether the caller gets an event, at the moment when the event comes. */
 export type Hearing = {
   hears(event: AppEvent): Promise<boolean>;
   hearsSignal(signal: Signal): Promise<boolean>;
 };
 
-/** Adds `GET /api/events`. A client sees what the database login of the app sees, as far as its scopes and `hearing` allow. */
+/**
+ * Adds `GET /api/events`. A client gets the events that the database login of the app may see, limited by the client's
+ * scopes and by `hearing`.
+ */
 export function addEventStream(
   app: App,
   db: PlatformDb,
@@ -79,12 +85,12 @@ export function addEventStream(
         detail: `There are ${streamsMax} open streams already. Close one, or try again later.`,
         headers: { 'Retry-After': '10' },
       });
-    open += 1; // before the first wait, or a hundred could come in at once
+    open += 1; // before the first await; otherwise a hundred requests could pass the check at once
     let isKnown: boolean;
     let begin: Place;
     try {
       isKnown = !place || (await db.events.has(place));
-      // Known before the line is said to be open: nothing that happens from then on is missed.
+      // The place is read before the client sees an open stream, so the client misses no later event.
       begin = place && isKnown ? place : await db.events.place();
     } catch (error) {
       open -= 1;
@@ -94,14 +100,15 @@ export function addEventStream(
       open -= 1;
     };
     let following: Following<EventType> | undefined;
-    // While it is being decided whether the caller hears of an event, the place before that event: it has not been sent.
+    // The place before an event, while `hearing` decides about that event: it has not been sent.
     let undecided: Place | undefined;
-    // A stream with a rare filter comes back to here, not to its last event, from which it would have to read on for long.
+    // A stream with a rare filter comes back to this place, not to its last event, so that it need not read the log
+    // from there.
     const heartbeat = () => `: open\nid: ${formatPlace(undecided ?? following?.place() ?? begin)}\n\n`;
     return answerEvents(c, { closing, heartbeatMs, heartbeat, onEnd }, async (sse, over, leave) => {
       let signalsWaiting = 0;
       const deafen = signals?.(async (signal) => {
-        if (signalsWaiting >= signalsWaitingMax) return; // a reader who is slow misses some: they are worth nothing later
+        if (signalsWaiting >= signalsWaitingMax) return; // a slow reader misses some signals, which are worthless later
         signalsWaiting += 1;
         const isHeard = !heard || (await heard.hearsSignal(signal).catch(() => false));
         if (isHeard) await sse.writeSSE({ event: 'signal', data: JSON.stringify(signal) });
@@ -111,7 +118,7 @@ export function addEventStream(
         if (!(await caller.isStillWelcome().catch(() => true))) leave();
       }, welcomeMs);
       try {
-        // With an id, so that a reader who is cut before the first event comes back to this place.
+        // It has an id, so that a reader that is cut off before the first event comes back to this place.
         await sse.write(heartbeat());
         if (!isKnown) await sse.writeSSE({ event: 'reset', data: '{}' });
         following = db.events.follow({ types: wanted, after: begin, signal: over });
@@ -126,7 +133,7 @@ export function addEventStream(
           if (over.aborted) break;
         }
       } catch (error) {
-        // A reader that is too slow is let go, and comes back to the last place that it got.
+        // A reader that is too slow is cut off, and comes back to the last place that it got.
         if (!(error instanceof FellBehind)) throw error;
       } finally {
         clearInterval(welcome);
@@ -138,13 +145,13 @@ export function addEventStream(
 
 const formatPlace = ({ position, id }: Place) => `${position}.${id}`;
 
-/** A token for some scopes only hears of what one of them reads. */
+/** A token with scopes gets only events about records that one of its scopes reads. */
 function allowsEvent(caller: Caller, type: string): boolean {
   const scope = scopeOfEvent(type);
   return caller.scopes === undefined || (scope !== undefined && allows(caller, scope));
 }
 
-/** `position.id`: the position alone would not do, because a database that crashed may give one to another event. */
+/** `position.id`. The position alone is not enough, because after a crash the database may give it to another event. */
 function parsePlace(text: string | undefined): Place | undefined {
   if (!text) return undefined;
   const [, position, id] = /^(\d{1,15})\.(\d{1,15})$/.exec(text) ?? [];

@@ -12,7 +12,7 @@ describe('the caller’s traceparent', () => {
   test.each([
     ['of version 00', `00-${id}-${span}-01`, '01'],
     ['that is not sampled', `00-${id}-${span}-00`, '00'],
-    ['of a later version, with more behind it', `cc-${id}-${span}-01-what-comes-later`, '01'],
+    ['of a later version, with more fields after it', `cc-${id}-${span}-01-what-comes-later`, '01'],
   ])('%s is continued with a span of this server’s own', (_, given, flags) => {
     const trace = continueTrace(given);
     expect(trace).toMatch(new RegExp(`^00-${id}-[0-9a-f]{16}-${flags}$`));
@@ -25,16 +25,16 @@ describe('the caller’s traceparent', () => {
     ['has no trace id', `00-${'0'.repeat(32)}-${span}-01`],
     ['has no span id', `00-${id}-${'0'.repeat(16)}-01`],
     ['is in capitals', `00-${id.toUpperCase()}-${span}-01`],
-    ['is of no version', `ff-${id}-${span}-01`],
-    ['is of version 00 with more behind it', `00-${id}-${span}-01-more`],
+    ['has an invalid version', `ff-${id}-${span}-01`],
+    ['is of version 00 with more fields after it', `00-${id}-${span}-01-more`],
     ['is too short', `00-${id}-${span}`],
     ['was sent twice', `00-${id}-${span}-01, 00-${id}-${span}-01`],
-    ['has a line behind it', `00-${id}-${span}-01\nx`],
-  ])('that %s gives way to a new one', (_, given) => {
+    ['has another line after it', `00-${id}-${span}-01\nx`],
+  ])('that %s is replaced by a new one', (_, given) => {
     expect(continueTrace(given)).not.toContain(id);
   });
 
-  test('of any kind leads to a well-formed one, and each time to another span', () => {
+  test('of any kind leads to a well-formed one with a new span each time', () => {
     fc.assert(
       fc.property(fc.oneof(fc.string(), fc.constant(`00-${id}-${span}-01`)), (given) => {
         const [one, other] = [continueTrace(given), continueTrace(given)];
@@ -45,7 +45,7 @@ describe('the caller’s traceparent', () => {
   });
 });
 
-test('handler, answer and every log entry of a request have one trace, also of one that fails', async () => {
+test('handler, answer and every log entry of a request share one trace, even if it fails', async () => {
   const responses = { 200: { description: 'ok', content: { 'application/json': { schema: z.object({}) } } } };
   await using server = await serveApp((app) => {
     app.openapi(createRoute({ method: 'get', path: '/trace', responses }), async (c) => c.json(readCause(), 200));

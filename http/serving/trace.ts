@@ -2,11 +2,15 @@ import { randomBytes } from 'node:crypto';
 import { becauseOf } from '@aether/platform';
 import type { MiddlewareHandler } from 'hono';
 
-/** Version 00 is exactly this long; what later versions append is cut off. Zeros alone are no id, and ff is no version. */
+/**
+ * Version 00 has exactly this length; additions of later versions are cut off. An id of zeros and the version ff are
+ * invalid.
+ */
 const wellFormed = /^(?!ff)([0-9a-f]{2})-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-([0-9a-f]{2})(-.*)?$/;
 
 /**
- * The W3C traceparent of this server's part in a trace: of the caller's if theirs is well-formed, otherwise of a new one.
+ * The W3C traceparent of this server's part in a trace: it continues the caller's trace if that is well-formed,
+ * otherwise it starts a new one.
  *
  * @see https://www.w3.org/TR/trace-context/
  */
@@ -18,12 +22,12 @@ export function continueTrace(given: string | undefined): string {
   return `00-${id}-${span}-${flags}`;
 }
 
-/** Of a traceparent what all servers in the trace have in common. */
+/** The part of a traceparent that all servers of a trace share. */
 export function traceIdOf(traceparent: string): string {
   return traceparent.slice(3, 35);
 }
 
-/** Puts the trace where transactions, log entries and calls to other servers find it, and into the answer. */
+/** Makes the trace available to transactions, log entries and calls to other servers, and adds it to the answer. */
 export const traceRequest: MiddlewareHandler = async (c, next) => {
   const trace = continueTrace(c.req.header('traceparent'));
   await becauseOf({ trace }, next);

@@ -45,7 +45,7 @@ describe('the page', () => {
     },
   );
 
-  test('has a nonce of its own each time, the one that its Content-Security-Policy names', async () => {
+  test('has a new nonce each time, and its Content-Security-Policy names the same one', async () => {
     const nonces = await Promise.all(
       [1, 2].map(async () => {
         const answer = await get('/');
@@ -57,7 +57,7 @@ describe('the page', () => {
     expect(new Set(nonces).size).toBe(2);
   });
 
-  test('runs no script but its own, sits in no frame, and sends forms nowhere else', async () => {
+  test('runs only its own scripts, is in no frame, and sends forms only to its own server', async () => {
     const policy = (await get('/')).headers.get('content-security-policy');
     expect(policy).toMatch(/default-src 'self'/);
     expect(policy).not.toMatch(/unsafe|script-src/);
@@ -66,18 +66,18 @@ describe('the page', () => {
   });
 
   test.each(['/api/nothing', '/api', '/signin/nothing', '/openapi.json/x'])(
-    'is not served at %s, which is an address for programs',
+    'is not served at %s, an address for programs',
     async (path) => {
       expect(await readProblem(await get(path))).toMatchObject({ status: 404, code: 'no-such-route' });
     },
   );
 
-  test('answers no POST', async () => {
+  test('does not answer a POST', async () => {
     expect((await get('/customers', { method: 'POST' })).status).toBe(404);
     expect((await get('/api/known')).status).toBe(200);
   });
 
-  test('is replaced by a hint until the web app is built, and is there as soon as it is', async () => {
+  test('is replaced by a hint until the web app is built, and is served as soon as it is', async () => {
     const empty = await mkdtemp(join(tmpdir(), 'aether-web-'));
     await using other = await serveApp((app) => addWeb(app, join(empty, 'dist')));
     const answer = await fetch(other.url);
@@ -89,8 +89,8 @@ describe('the page', () => {
   });
 });
 
-describe('a build that is under way', () => {
-  test('holds back requests for a page, so that nobody gets an older one; other requests are answered at once', async () => {
+describe('a build in progress', () => {
+  test('delays requests for a page, so that none gets an older build, and no other requests', async () => {
     const built = Promise.withResolvers<void>();
     const place = join(await mkdtemp(join(tmpdir(), 'aether-web-')), 'dist');
     await mkdir(place);
@@ -106,7 +106,7 @@ describe('a build that is under way', () => {
 });
 
 describe('a built file', () => {
-  test('is kept by browsers for ever, because its name changes with it', async () => {
+  test('is cached by browsers for ever, because its name changes with its content', async () => {
     const answer = await get('/assets/main-1a2b.js');
     expect(answer.headers.get('cache-control')).toBe('public, max-age=31536000, immutable');
     expect(answer.headers.get('content-type')).toBe('text/javascript; charset=utf-8');
@@ -126,7 +126,7 @@ describe('a built file', () => {
     expect(plain?.body).toContain(script);
   });
 
-  test('that is not there is 404, so that an old page notices', async () => {
+  test('that does not exist is a 404, so that an old page notices it', async () => {
     expect((await get('/assets/main-old.js')).status).toBe(404);
   });
 
@@ -139,7 +139,7 @@ describe('a built file', () => {
     '/assets/link.json',
     '/sources.sha256',
     '//etc/passwd',
-  ])('is nothing that %s leads to', async (path) => {
+  ])('is not found by %s', async (path) => {
     const answer = await sendRaw(server.port, `GET ${path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`);
     expect(answer?.body).not.toContain('secret');
     expect(answer?.body).not.toContain('root:');

@@ -8,7 +8,7 @@ import { type App, answerNoSuchRoute } from './app.ts';
 
 const compress = promisify(gzip);
 
-/** What is not the web app's: an unknown address there is a 404 for a program, not a page for a person. */
+/** Addresses that do not belong to the web app: an unknown one is a 404 for a program, not a page for a person. */
 const reserved = /^\/(api|signin|healthz|readyz|openapi\.json)(\/|$)/;
 
 const types: Record<string, string> = {
@@ -31,11 +31,11 @@ type WebFile = { body: Buffer<ArrayBuffer>; gzipped?: Buffer<ArrayBuffer>; type:
 type WebFiles = { index: string; files: Map<string, WebFile> };
 
 /**
- * Serves the built web app in `folder`: its files as they are, and index.html for every other GET that no route has, with a
- * Content-Security-Policy whose nonce replaces `__NONCE__`. The files are read once, when first asked for:
- * what is not in the list is not served, so that no path leads out of the folder.
+ * Serves the built web app in `folder`: its files as they are, and index.html for every other GET without a route, with
+ * a Content-Security-Policy whose nonce replaces `__NONCE__`. The files are read once, at the first request. Only files
+ * on that list are served, so that no path leads out of the folder.
  *
- * @param built settles when a build that is under way is done: a request before that is answered then.
+ * @param built settles when a build in progress is done. Earlier requests wait for it.
  */
 export function addWeb(app: App, folder: string, built: Promise<unknown> = Promise.resolve()): void {
   let reading: Promise<WebFiles | undefined> | undefined;
@@ -44,7 +44,7 @@ export function addWeb(app: App, folder: string, built: Promise<unknown> = Promi
     if ((method !== 'GET' && method !== 'HEAD') || reserved.test(path)) return answerNoSuchRoute(c);
     await built;
     reading ??= readFiles(folder).catch((error) => {
-      reading = undefined; // a build that finishes now is found at the next request
+      reading = undefined; // the next request finds a build that finishes now
       if (error.code === 'ENOENT') return undefined;
       throw error;
     });
