@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util';
 import { runChaos } from '@aether/sync/testing.chaos';
 
 /*
- * What kill -9 of sequencers, subscribers and PostgreSQL at random moments leaves behind: it should be nothing.
+ * Kills sequencers, subscribers and PostgreSQL with kill -9 at random moments, and checks that no damage is left.
  *
  *   npm run bench:chaos -- --seconds 60 --seed 1
  */

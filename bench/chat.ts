@@ -15,13 +15,13 @@ import { startIssuer } from './issuer.ts';
 import { quantile } from './measure.ts';
 
 /*
- * Open widgets, and messages to them: how long each takes from the moment it is sent to the moment the other side has it, and what an
- * open connection costs. Beside it what one would write by hand: INSERT and NOTIFY, and a server that passes it on.
+ * Open widgets, and messages to them: how long each takes from the sender to the other side, and the cost of an open
+ * connection. For comparison, a chat written by hand: INSERT and NOTIFY, and a server that passes messages on.
  *
  *   npm run bench:chat
  *   npm run bench:chat -- --connections 500 --rate 100 --seconds 10
  *
- * Servers, sequencer, PostgreSQL (fsync on) and this client share the machine. Each visitor has an address of their own.
+ * Servers, sequencer, PostgreSQL (fsync on) and this client share the machine. Each visitor has a different address.
  */
 const { values: options } = parseArgs({
   options: {
@@ -125,7 +125,7 @@ try {
   await rm(folder, { recursive: true, force: true });
 }
 
-/** One address per visitor, as the proxy says it. */
+/** One address per visitor, in the header that a proxy sets. */
 function addressOf(n: number): string {
   return `10.0.${Math.floor(n / 250)}.${(n % 250) + 1}`;
 }
@@ -153,7 +153,7 @@ async function startChild(script: string, variables: Record<string, string>): Pr
   return child;
 }
 
-/** A Support of its own process; when it answers. */
+/** Starts a Support in another process and waits until it answers. */
 async function startSupport(server: LocalServer): Promise<Server> {
   const port = await freePort();
   const child = await startChild(fileURLToPath(import.meta.resolve('@aether/support/main')), {
@@ -161,7 +161,7 @@ async function startSupport(server: LocalServer): Promise<Server> {
     PLATFORM_DB_URL: server.urlOf('support_app'),
     SUPPORT_PORT: `${port}`,
     SUPPORT_PROXY_HOPS: '1',
-    SUPPORT_RATE_FACTOR: '100000', // the limits are tested elsewhere; here all of it comes from one client
+    SUPPORT_RATE_FACTOR: '100000', // the limits have their own tests; here all requests come from one client
   });
   child.stdout?.resume();
   const url = `http://127.0.0.1:${port}`;
@@ -209,7 +209,11 @@ async function openSessions(server: Server): Promise<Session[]> {
   return sessions;
 }
 
-/** Two seconds to warm up, then sends at the rate for as long as asked and waits until everything has arrived. @throws Error when something has not within half a minute. */
+/**
+ * Warms up for two seconds, then sends at the rate for the given time, and waits until all messages have arrived.
+ *
+ * @throws Error if one has not arrived within half a minute.
+ */
 async function measure(
   what: string,
   send: (n: number, clientId: string) => Promise<unknown>,
@@ -240,7 +244,7 @@ async function measure(
   );
 }
 
-/** What a process holds in memory. Linux. */
+/** The memory of a process. Linux only. */
 function residentKb(pid: number): number {
   return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);
 }

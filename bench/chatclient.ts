@@ -26,7 +26,7 @@ export function post(url: string, body: object, headers: Record<string, string>)
   return promise;
 }
 
-/** Streams of server-sent events, and when each message was first heard on one of them, by its client_id. */
+/** Streams of server-sent events, and the time at which each message first arrived on one of them, by client_id. */
 export class Listeners {
   readonly heardAt = new Map<string, number>();
   readonly #requests: ClientRequest[] = [];

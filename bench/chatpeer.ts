@@ -1,4 +1,7 @@
-/** What one writes by hand in an afternoon: a message is a row, NOTIFY tells, and the server passes it on to who has the stream open. */
+/**
+ * A chat that takes an afternoon to write by hand: a message is a row, NOTIFY reports it, and the server passes it on
+ * to open streams.
+ */
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import pg from 'pg';

@@ -5,12 +5,13 @@ export function emailOf(number: number): string {
   return `person${number}@company${number % 5000}.example`;
 }
 
-/** Not needed by any lookup, and long in the making. */
+/** Indexes that no lookup needs and that take long to build. */
 const indexesLeftOut = ['platform.customers_search'];
 
 /**
- * A database with so many customers, 5,000 companies, a deal for every fourth customer and three activities for every
- * second: by the superuser, without triggers, and with indexes made afterwards, because the loading is not what is measured.
+ * Makes a database with so many customers, 5,000 companies, a deal for every fourth customer and three activities for
+ * every second one. The superuser loads it without triggers and builds the indexes afterwards, because loading is not
+ * measured.
  */
 export async function fillCustomers(local: LocalServer, database: string, customers: number): Promise<void> {
   const startedAt = performance.now();
@@ -47,7 +48,7 @@ export async function fillCustomers(local: LocalServer, database: string, custom
       insert into crm.activities (customer_id, type, description, created_by_app)
       select c.id, 'note', 'A note', 'foundation' from platform.customers c, generate_series(1, 3) where c.crm_id % 2 = 0`);
     for (const { name, definition } of indexes) if (!indexesLeftOut.includes(name)) await superuser.query(definition);
-    await superuser.query('vacuum (analyze)'); // as autovacuum would in time, and must not while something is measured
+    await superuser.query('vacuum (analyze)'); // autovacuum would do it later, but must not run during a measurement
   } finally {
     await superuser.end();
   }

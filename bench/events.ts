@@ -14,12 +14,12 @@ import { drainGraphileWorker, drainPgBoss } from './peers.ts';
 import { measurePeerWriters } from './peerwriters.ts';
 
 /*
- * The log of events beside what a team would use instead, all on one durable server (fsync on).
+ * Compares the log of events with the tools that a team would use instead, all on one durable server (fsync on).
  *
  *   npm run bench:events
  *   npm run bench:events -- --backlog 100000 --jobs 20000 --seconds 3
  *
- * The sequencer, the subscriber and the writers are processes of their own, as in a deployment.
+ * The sequencer, the subscriber and the writers are separate processes, as in a deployment.
  */
 const { values: options } = parseArgs({
   options: {
@@ -75,7 +75,7 @@ async function openWriters(server: LocalServer): Promise<pg.Client[]> {
   return Promise.all(
     Array.from({ length: 16 }, async () => {
       const client = new pg.Client({ connectionString: server.urlOf('foundation_app') });
-      client.on('error', () => {}); // the query under way says so
+      client.on('error', () => {}); // the running query fails with the same error
       await client.connect();
       return client;
     }),
@@ -96,7 +96,7 @@ async function startChild(script: string, args: string[], url: string): Promise<
   return child;
 }
 
-/** Writes at a rate (or as fast as it goes) and notes when each commit was answered. */
+/** Writes at a rate (or as fast as possible) and records the time of each commit. */
 async function write(writers: pg.Client[], ids: string[], rate: number | undefined, forMs: number) {
   const committed = new Map<string, bigint>();
   const startedAt = performance.now();
@@ -193,7 +193,7 @@ async function measureWriters(server: LocalServer, writers: pg.Client[], ids: st
   );
 }
 
-/** Processor time of a process and, for the server, of all its processes, in seconds. */
+/** The processor time of a process in seconds; for the server, of all its processes. */
 function cpuSeconds(pid: number): number {
   const [, rest = ''] = /\) (.*)/.exec(readFileSync(`/proc/${pid}/stat`, 'utf8')) ?? [];
   const fields = rest.split(' ');
@@ -303,7 +303,7 @@ async function measureDrain(server: LocalServer, ids: string[]): Promise<void> {
   );
 }
 
-/** The peers make their own schemas, as their owner. */
+/** The peers create their own schemas, as the owner. */
 async function makePeersDatabase(server: LocalServer, name: string): Promise<string> {
   const url = server.server.superuserUrl('postgres');
   const superuser = new pg.Client({ connectionString: url });

@@ -5,7 +5,7 @@ import { exportJWK, generateKeyPair, SignJWT } from 'jose';
 
 const audience = 'api://aether-bench';
 
-/** An issuer whose tokens the servers verify as they verify all others, so that nobody has to sign in. */
+/** An issuer for the benches. The servers verify its tokens like all others, and nobody has to sign in. */
 export async function startIssuer(tenant: string) {
   const { publicKey, privateKey } = await generateKeyPair('ES256');
   const jwk = { ...(await exportJWK(publicKey)), kid: 'bench', alg: 'ES256', use: 'sig' };
@@ -23,7 +23,7 @@ export async function startIssuer(tenant: string) {
   await once(server, 'listening');
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   return {
-    /** What makes a server take these tokens. */
+    /** The settings with which a server accepts these tokens. */
     variables: {
       SIGNIN_ISSUER: url,
       SIGNIN_CLIENT_ID: 'bench',

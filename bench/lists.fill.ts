@@ -1,7 +1,7 @@
 import { bootstrap, type LocalServer, migrate } from '@aether/database';
 import pg from 'pg';
 
-/** As the owner and without triggers: loading is not what is measured. */
+/** Fills the tables as the owner and without triggers, because loading is not measured. */
 export async function fillLists(
   server: LocalServer,
   { customers, deals, entries }: { customers: number; deals: number; entries: number },
@@ -40,7 +40,7 @@ export async function fillLists(
      select p.id, s.name, s.position, s.outcome from pipelines p, (values ('Qualified', 1, 'open'), ('Demo', 2, 'open'), ('Proposal', 3, 'open'),
        ('Won', 4, 'won'), ('Lost', 5, 'lost')) as s (name, position, outcome)`,
   );
-  // Of the customers one in twenty has a deal; the small pipeline has five hundred.
+  // One in twenty customers has a deal; the small pipeline has five hundred deals.
   await owner.query(
     `insert into crm.deals (customer_id, company_id, pipeline_id, stage_id, name, amount, currency, status, closed_at, owner_id, expected_close_on, created_at, updated_at)
      select c.id, c.company_id, p.id, s.id, (array['Renewal','Pilot','Expansion','Licences','Training'])[1 + abs(hashint4(n)) % 5] || ' ' || n % 977, (n * 37) % 50000,

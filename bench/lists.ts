@@ -18,8 +18,8 @@ import { fillLists } from './lists.fill.ts';
 import { quantile } from './measure.ts';
 
 /*
- * How long the lists of Foundation take with many customers and deals: the first page with its count, as the screen asks for it, and a
- * page far behind; the palette; boards; and a page of a timeline with very many entries.
+ * Measures the lists of Foundation with many customers and deals: the first page with its count, as the screen requests
+ * it, and a page far down; the palette; boards; and a page of a timeline with very many entries.
  *
  *   npm run bench:lists                      2,000,000 customers, 100,000 deals, 100,000 entries
  *   npm run bench:lists -- --customers 200000

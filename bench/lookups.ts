@@ -9,7 +9,8 @@ import { emailOf, fillCustomers } from './customers.ts';
 import { type Measurement, measure, median } from './measure.ts';
 
 /*
- * What a lookup through platformDb costs beside the same SQL, prepared, on the same driver with a pool of the same size.
+ * Compares a lookup through platformDb with the same SQL as a prepared statement, on the same driver with a pool of the
+ * same size.
  *
  *   npm run bench:lookups                      100,000 and 2,000,000 customers
  *   npm run bench:lookups -- --customers 100000 --seconds 1
@@ -52,7 +53,7 @@ type Call = keyof typeof rawStatements;
 
 type Line = { call: Call; customers: number; callers: number; raw: Measurement; ours: Measurement; ratio: number };
 
-/** A database of so many customers, and both ways of asking it. */
+/** A database of so many customers, and both ways to query it. */
 type Subject = {
   customers: number;
   askRaw(call: Call): () => Promise<unknown>;
@@ -69,7 +70,7 @@ try {
     folder,
     database: 'bench',
     port: 54500,
-    // Nothing of its own may begin while something is measured.
+    // No background work of the database may begin during a measurement.
     settings: {
       fsync: 'off',
       shared_buffers: '4GB',
@@ -84,7 +85,7 @@ try {
   }
   const lines: Line[] = [];
   for (const call of Object.keys(rawStatements) as Call[]) {
-    // Until what is asked for has been read once: the first touch of a page is the machine's cost, not the lookup's.
+    // Reads all rows of the lookups once, because the first touch of a page is the machine's cost, not the lookup's.
     for (const subject of subjects) await measure(subject.askOurs(call), { callers: 256, forMs: warmUpMs });
     for (const callers of callersTried) lines.push(...(await compare(call, callers)));
   }

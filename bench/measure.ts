@@ -1,6 +1,6 @@
 export type Measurement = { perSecond: number; p50Ms: number; p99Ms: number };
 
-/** Runs a number of callers for a length of time. Each asks again as soon as it has its answer. */
+/** Runs a number of callers for a length of time. Each calls again as soon as it has its answer. */
 export async function measure(
   ask: () => Promise<unknown>,
   { callers, forMs }: { callers: number; forMs: number },

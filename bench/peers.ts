@@ -2,12 +2,12 @@ import { Logger, makeWorkerUtils, run } from 'graphile-worker';
 import pg from 'pg';
 import { PgBoss } from 'pg-boss';
 
-/** Where changes become jobs. */
+/** The queue in which changes become jobs. */
 export const peerQueue = 'changes';
 
 export type PeerResult = { name: string; settings: string; perSecond: number };
 
-const silent = new Logger(() => () => {}); // a line per job would be most of its work
+const silent = new Logger(() => () => {}); // a log line per job would be most of its work
 const payload = {
   customerId: '019a2b3c-4d5e-7f60-8a9b-0c1d2e3f4a5b',
   name: 'Changed',
@@ -15,7 +15,10 @@ const payload = {
   updatedBy: 'foundation',
 };
 
-/** How fast pg-boss empties a queue of so many jobs: batches fetched and completed by loops at once, the best of several settings. */
+/**
+ * How fast pg-boss empties a queue of so many jobs. Parallel loops fetch and complete batches; the best of several
+ * settings counts.
+ */
 export async function drainPgBoss(url: string, jobs: number): Promise<PeerResult> {
   const boss = new PgBoss({ connectionString: url, max: 10, supervise: false, schedule: false });
   boss.on('error', () => {});

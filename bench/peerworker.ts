@@ -1,4 +1,4 @@
-/** A process of its own that works the jobs of one peer: `pg-boss` or `graphile-worker`. */
+/** A process that works the jobs of one peer: `pg-boss` or `graphile-worker`. */
 import { Logger, run } from 'graphile-worker';
 import { PgBoss } from 'pg-boss';
 import { peerQueue } from './peers.ts';

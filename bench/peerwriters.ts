@@ -10,7 +10,7 @@ import { peerQueue } from './peers.ts';
 const rowsCount = 2_000;
 const rounds = 3;
 
-/** What each peer's own SQL makes of a change, in the transaction of the change. */
+/** For each peer, its own SQL that makes a job of a change, in the transaction of the change. */
 const peers = [
   {
     name: 'pg-boss 12.38, one job a change, one worker',

@@ -1,4 +1,7 @@
-/** A process of its own that subscribes as Support and tells its parent what it handled when: { handled: [key, version, ns][] }. */
+/**
+ * A process that subscribes as Support and reports handled events with their times to its parent: { handled: [key,
+ * version, ns][] }.
+ */
 import { connectPlatform } from '@aether/platform';
 
 const [mode = 'subscribe', name = 'support.bench', batchMax = '500'] = process.argv.slice(2);
@@ -6,7 +9,7 @@ const db = await connectPlatform({ app: 'support' });
 let handled: [string, number, string][] = [];
 let count = 0;
 const note = (events: { key: string; version: number | null }[]) => {
-  const now = String(process.hrtime.bigint()); // one clock for all processes of a machine
+  const now = String(process.hrtime.bigint()); // all processes of a machine share this clock
   for (const event of events) handled.push([event.key, event.version ?? 0, now]);
   count += events.length;
 };

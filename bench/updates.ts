@@ -8,9 +8,9 @@ import pg from 'pg';
 import { median } from './measure.ts';
 
 /*
- * What an update of a customer's tier costs: updates a second, bytes of the write-ahead log, and how many stay in their page (HOT), with
- * the schema of this checkout and with that of an earlier commit, turn by turn on one server. Both have the same customers. Nobody
- * numbers the events: what a writer pays is measured, not what is done later.
+ * Measures an update of a customer's tier: updates a second, bytes of the write-ahead log, and the share that stays in
+ * its page (HOT), with the schema of this checkout and with that of an earlier commit, in turns on one server. Both
+ * have the same customers. No sequencer runs, because the cost for the writer is measured, not later work.
  *
  *   npm run bench:updates                       against the build before the indexes of lists were moved
  *   npm run bench:updates -- --against HEAD~1 --customers 1000000
@@ -44,7 +44,7 @@ async function prepare(local: LocalServer, label: string, database: string, fold
   await migrate(local.urlOf('platform_migrator', database), { folder });
   const superuser = new pg.Client({ connectionString: local.server.superuserUrl(database) });
   await superuser.connect();
-  // With all triggers, so that each schema fills what it keeps beside the customers.
+  // With all triggers, so that each schema fills the tables that it keeps beside the customers.
   await superuser.query(
     `insert into platform.customers (email, name, created_by_app, account_tier)
      select 'person' || n || '@company' || n % 5000 || '.example', 'Person ' || n, 'foundation', 'standard'
@@ -61,7 +61,7 @@ async function prepare(local: LocalServer, label: string, database: string, fold
   return { label, database, pool, superuser, ids: rows.map(({ id }) => id) };
 }
 
-/** All connections update customers picked at random, each another tier than it has. */
+/** All connections update random customers, each to a tier that it does not have. */
 async function measureRound({ pool, superuser, ids }: Build): Promise<Round> {
   const count = async () => {
     await superuser.query('select pg_stat_force_next_flush()');
@@ -114,14 +114,14 @@ try {
     folder,
     database: 'bench',
     port: 54522,
-    // One checkpoint before everything: images of whole pages depend on checkpoints, not on the schema.
+    // One checkpoint before all rounds: images of whole pages depend on checkpoints, not on the schema.
     settings: { shared_buffers: '2GB', max_wal_size: '16GB', checkpoint_timeout: '1h' },
   });
   const builds = [
     await prepare(local, options.against, 'before', earlier),
     await prepare(local, 'this checkout', 'now'),
   ];
-  for (const build of builds) await measureRound(build); // each page is touched once
+  for (const build of builds) await measureRound(build); // a round of warm-up touches each page once
   const results = new Map<Build, Round[]>(builds.map((build) => [build, []]));
   for (let round = 0; round < Number(options.rounds); round++)
     for (const build of round % 2 ? builds.toReversed() : builds) results.get(build)?.push(await measureRound(build));

@@ -1,4 +1,4 @@
-/** @throws when it is no address of a PostgreSQL database, naming the setting it came from */
+/** @throws if it is not the address of a PostgreSQL database; the error names the setting */
 export function requireDatabaseUrl(setting: string, url: string): string {
   if (/^postgres(ql)?:\/\/[^/]/.test(url) && URL.canParse(url)) return url;
   throw new Error(

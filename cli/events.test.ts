@@ -34,7 +34,7 @@ async function run(...args: string[]) {
   };
 }
 
-test('a poisoned event is found, redriven and seen to be handled, by the command alone', {
+test('aether events alone is enough to find a poisoned event, redrive it and see that it is handled', {
   timeout: 60_000,
 }, async () => {
   let isBroken = true;
@@ -85,6 +85,6 @@ test.each([
   [['replay', 'support.poisoned'], /Say what to replay/],
   [['tail', '--since', 'yesterday'], /must be such as 10m/],
   [['parked', '--state', 'lost'], /retrying, waiting or dead/],
-])('aether events %j is refused with a sentence', async (args, sentence) => {
+])('aether events %j is refused with an explanation', async (args, sentence) => {
   expect(await run(...args)).toMatchObject({ code: 1, output: expect.stringMatching(sentence) });
 });

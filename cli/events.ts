@@ -25,7 +25,7 @@ import { formatTable } from './table.ts';
 
 type Common = { url?: string; json?: boolean };
 
-/** `aether events …`: looks into the log of events and mends what failed, as sync_app. */
+/** `aether events …`: shows the log of events and repairs failed ones, as sync_app. */
 export function eventsCommand(): Command {
   const events = new Command('events').description('the log of events and who reads it');
   const add = (name: string, description: string) =>
@@ -121,7 +121,7 @@ export function eventsCommand(): Command {
   return events;
 }
 
-/** A statement that has no answer by then is given up: the line may have gone silent. */
+/** A statement without an answer by then is given up, because the connection may be dead. */
 const answerTimeoutMs = 60_000;
 
 async function asSync(options: Common, work: (client: pg.Client) => Promise<void>): Promise<void> {
@@ -164,7 +164,7 @@ async function tail(client: pg.Client, options: TailOptions): Promise<void> {
     client.on('notification', () => sign.resolve());
     await client.query('listen sync_events');
   }
-  let position = await readHead(client); // before the first page, so that what comes meanwhile follows
+  let position = await readHead(client); // read before the first page, so that later events follow
   const print = (events: LoggedEvent[]) => {
     for (const event of events) console.log(options.json ? JSON.stringify(event) : describe(event));
     position = Math.max(position, events.at(-1)?.position ?? 0);
@@ -185,7 +185,7 @@ async function tail(client: pg.Client, options: TailOptions): Promise<void> {
     const found = await readEvents(client, { types, key, customer, after: position, limit: pageMax });
     print(found);
     if (found.length > 0) continue;
-    position = Math.max(position, head); // no wanted event is up to there
+    position = Math.max(position, head); // no wanted event is before it
     await Promise.race([sign.promise, sleep(1_000)]);
   }
 }

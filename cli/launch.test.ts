@@ -28,7 +28,7 @@ async function launch(source: string, ...args: string[]) {
   return { child, printed, ended };
 }
 
-test('a TypeScript file runs, with its arguments, on Node 26 or newer, and its exit code is passed on', async () => {
+test('the launcher runs a TypeScript file with its arguments on Node 26 or newer, and passes on its exit code', async () => {
   const { ended } = await launch(
     `console.log(process.versions.node.split('.')[0] as string, ...process.argv.slice(2)); process.exit(7)`,
     'a b',
@@ -48,7 +48,7 @@ test.each(['SIGTERM', 'SIGINT'] as const)('%s reaches the script, and the launch
   expect(await ended).toEqual({ code: 3, output: 'ready\ntidied up\n' });
 });
 
-test('ending npm, which ran it, ends the script: npm passes nothing on', async () => {
+test('the script ends when the npm that ran it is ended, although npm passes no signal on', async () => {
   const script = join(folder, 'script.ts');
   await writeFile(
     script,

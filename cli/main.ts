@@ -3,7 +3,7 @@ import { eventsCommand } from './events.ts';
 import { bootstrapServer, checkDatabase, migrateUp, migratorUrl, printStatus } from './migrate.ts';
 import packageJson from './package.json' with { type: 'json' };
 
-// Who reads only the first lines, as `aether … | head` does, has seen enough. What must tidy up first is asked to, once.
+// A reader such as `aether … | head` may close the pipe early. A command that must clean up gets a signal first, once.
 process.stdout.once('error', (error: NodeJS.ErrnoException) => {
   process.stdout.on('error', () => {});
   if (error.code !== 'EPIPE') throw error;
@@ -20,7 +20,7 @@ program
   .command('start')
   .description('run everything on this machine, on a PostgreSQL of its own (npm start)')
   .option('--reset', 'remove the data and start over', false)
-  .action(async (options) => (await import('./start/start.ts')).start(options)); // with the servers: loaded only here
+  .action(async (options) => (await import('./start/start.ts')).start(options)); // loaded only here: it imports the servers
 
 program
   .command('demo')
@@ -70,7 +70,7 @@ try {
   process.exitCode = 1;
 }
 
-/** What a system call or the database refuses is worded by what it was about; everything else says it itself. */
+/** Errors of system calls and of the database get a message of their own; all other errors explain themselves. */
 function describeFailure(error: unknown): string {
   const { message = String(error), code = '' } = error as NodeJS.ErrnoException;
   const { address, port, hostname, syscall } = error as NodeJS.ErrnoException & Record<string, unknown>;

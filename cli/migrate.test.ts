@@ -19,11 +19,11 @@ async function run(args: string[], variables: Record<string, string> = {}) {
   return { code: await command.ends(), output: command.output() };
 }
 
-test('bootstrap, up, status and check bring a server of one’s own to the committed schema and keep watch over it', {
+test('bootstrap, up, status and check bring another server to the committed schema, and check finds a drift', {
   timeout: 60_000,
 }, async () => {
   const { adminUrl, urls } = inject('aetherServer');
-  // The other test files log in with these: bootstrap sets the passwords that it is given.
+  // The other test files log in with these passwords, so bootstrap must set the same ones.
   const passwords = Object.fromEntries(
     Object.entries(urls).map(([login, loginUrl]) => [
       `${login.toUpperCase()}_PASSWORD`,
@@ -33,7 +33,7 @@ test('bootstrap, up, status and check bring a server of one’s own to the commi
   const bootstrapped = await run(['bootstrap', '--admin-url', adminUrl, '--database', database.name], passwords);
   expect(bootstrapped.code).toBe(0);
   expect(bootstrapped.output).toContain(`PLATFORM_MIGRATOR_URL=${url}`);
-  // Again, without passwords: a login keeps its old one.
+  // The second time without passwords: the logins keep theirs.
   const repeated = await run(['bootstrap', '--admin-url', adminUrl, '--database', database.name]);
   expect(repeated).toEqual({
     code: 0,
@@ -59,7 +59,7 @@ test('bootstrap, up, status and check bring a server of one’s own to the commi
   });
 });
 
-test('through a transaction pooler it is refused, and nothing is left on the shared connection', async () => {
+test('a migration through a transaction pooler is refused, and nothing is left on the shared connection', async () => {
   const fresh = await createTestDatabase();
   const pooler = await startTestPooler(fresh.url('platform_migrator'), 1);
   try {
@@ -80,12 +80,12 @@ test('through a transaction pooler it is refused, and nothing is left on the sha
   }
 });
 
-test('as a superuser it is refused, and nothing is changed', async () => {
+test('a migration as a superuser is refused, and nothing is changed', async () => {
   const refused = await run(['up', '--url', database.url('postgres')]);
   expect(refused).toEqual({ code: 1, output: expect.stringContaining('never run as a superuser') });
 });
 
-test('npm start on a server of one’s own uses that one, and stops only what it started', {
+test('npm start with PLATFORM_DB_URL uses that server, and stops only what it started', {
   timeout: 60_000,
 }, async () => {
   const { urls } = inject('aetherServer');

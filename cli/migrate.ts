@@ -16,10 +16,12 @@ import { requireOwnSession } from '@aether/platform/log';
 import { requireDatabaseUrl } from './databaseurl.ts';
 import { readRunning } from './start/running.ts';
 
-/** The migrator keeps a lock and the owner's role on its connection: neither may stay on one that others use. */
+/**
+ * The migrator holds a lock and the owner's role on its connection. Neither may stay on a connection that others use.
+ */
 const addressName = 'The address of the migrator (--url or PLATFORM_MIGRATOR_URL)';
 
-/** The owner's connection: the one given, else that of what `npm start` runs. @throws when there is neither */
+/** The owner's connection: the given one, otherwise that of `npm start`. @throws if there is neither */
 export function migratorUrl(given: string | undefined): string {
   const url = given || process.env.PLATFORM_MIGRATOR_URL || readRunning()?.PLATFORM_MIGRATOR_URL;
   if (!url)
@@ -30,8 +32,8 @@ export function migratorUrl(given: string | undefined): string {
 }
 
 /**
- * `aether migrate bootstrap`: prints the connection strings of the logins to standard output, for a file or a secret store. A login that
- * was there keeps its password, which nobody can read: its line says `PASSWORD` in its place.
+ * `aether migrate bootstrap`: prints the connection strings of the logins to standard output, for a file or a secret
+ * store. An existing login keeps its password, which cannot be read, so its line shows `PASSWORD` instead.
  */
 export async function bootstrapServer({
   adminUrl,
@@ -96,8 +98,8 @@ export async function printStatus(url: string): Promise<void> {
 /**
  * `aether migrate check`.
  *
- * @returns whether the database is what these files make (nothing pending, nothing edited, no drift), and keeps the house rules, those
- *   about logins among them.
+ * @returns whether the database agrees with these files (nothing pending, nothing edited, no drift) and keeps the house
+ *   rules, including those about logins.
  */
 export async function checkDatabase(url: string): Promise<boolean> {
   await requireOwnSession(url, addressName);

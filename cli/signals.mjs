@@ -2,14 +2,14 @@ const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'];
 const parentPollMs = 500;
 
 /**
- * Calls `onSignal` when somebody asks this process to end, also by ending npm, which ran it: a signal that is sent to npm alone ends
- * npm and its shell, and is not passed on.
+ * Calls `onSignal` when this process should end, also when the npm that ran it ends: a signal to npm alone ends npm and
+ * its shell, and is not passed on.
  */
 export function listenForSignals(onSignal) {
   const parent = process.ppid;
   const timer =
     process.env.npm_command === undefined
-      ? undefined // whoever started it without npm may go: it is a service
+      ? undefined // without npm it is a service, which outlives its parent
       : setInterval(() => {
           if (process.ppid === parent) return;
           clearInterval(timer);

@@ -1,4 +1,4 @@
-/** Rows as text in columns, with a head; empty values as a dash. */
+/** Rows as text in columns, with a header. An empty value is shown as a dash. */
 export function formatTable(head: string[], rows: unknown[][]): string {
   const cells = [
     head,

@@ -4,7 +4,7 @@ import type { TestProject } from 'vitest/node';
 
 declare module 'vitest' {
   interface ProvidedContext {
-    /** Where the tests of one run keep the home that they copy: see startedHome. */
+    /** The folder of the home that the tests of one run copy: see startedHome. */
     aetherHomes: string;
   }
 }

@@ -11,18 +11,18 @@ import { inject } from 'vitest';
 
 const cliFolder = import.meta.dirname;
 
-/** A command under way, or finished. */
+/** A command that runs or has ended. */
 export type Command = {
   child: ChildProcess;
-  /** What it has printed so far. */
+  /** Its output so far. */
   output(): string;
-  /** Settles when it has printed this; fails when it ends before. */
+  /** Settles when it has printed this; rejects if it ends before. */
   prints(pattern: RegExp): Promise<void>;
-  /** Its exit code; of one that a signal ended, 128 and more. */
+  /** Its exit code; 128 or more if a signal ended it. */
   ends(): Promise<number>;
 };
 
-/** Runs `aether …` as npm does, with its data in `home`, on any free ports. */
+/** Runs `aether …` like npm does, with its data in `home`, on any free ports. */
 export function aether(home: string, args: string[], variables: Record<string, string> = {}): Command {
   const child = spawn(process.execPath, [join(cliFolder, 'launch.mjs'), 'cli/main.ts', ...args], {
     env: {
@@ -60,18 +60,18 @@ export function aether(home: string, args: string[], variables: Record<string, s
   };
 }
 
-/** Without what would lead the command to a developer's own server. */
+/** The environment without the settings of a developer's own server. */
 function ownEnvironment(): NodeJS.ProcessEnv {
   const foreign = /^(PLATFORM|DB|FOUNDATION|SUPPORT|SYNC|AETHER|SIGNIN|IDENTITY)_|_PASSWORD$|^LOG_LEVEL$/;
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !foreign.test(name)));
 }
 
-/** What `npm start` says of itself in `.aether/env`. */
+/** The settings that `npm start` writes to `.aether/env`. */
 export function readEnv(home: string): Record<string, string> {
   return parseEnv(readFileSync(join(home, 'env'), 'utf8')) as Record<string, string>;
 }
 
-/** An empty home, deleted when the file's tests are done. */
+/** An empty home, which is deleted after the file's tests. */
 export async function newHome(): Promise<string> {
   const home = await newTestFolder('home');
   atEnd(() => rm(home, { recursive: true, force: true }));
@@ -79,8 +79,8 @@ export async function newHome(): Promise<string> {
 }
 
 /**
- * A home in which everything was started once already, with the demo data: what is started there is ready sooner. Copied from one that
- * the first caller of a run of tests makes.
+ * A home in which everything was started once before, with the demo data, so that a start is faster. It is a copy of
+ * one that the first caller in a test run makes.
  */
 export async function startedHome(): Promise<string> {
   const home = await newHome();
@@ -88,7 +88,7 @@ export async function startedHome(): Promise<string> {
   return home;
 }
 
-/** What a start prints when its pages come at once. */
+/** A start prints this if its pages need no build. */
 export const webIsBuilt = /web apps \(/;
 
 async function requireTemplate(): Promise<string> {
@@ -102,7 +102,7 @@ async function requireTemplate(): Promise<string> {
     const command = aether(template, ['start']);
     try {
       await command.prints(/Ctrl-C stops everything/);
-      await command.prints(webIsBuilt); // or each that is started would build it again
+      await command.prints(webIsBuilt); // otherwise each start would build it again
       command.child.kill('SIGTERM');
       await command.ends();
       await writeFile(isReady, '');

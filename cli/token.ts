@@ -4,9 +4,9 @@ import { aetherFolder, readRunning } from './start/running.ts';
 /**
  * `aether token`: an access token for scripts, from the identity provider that `npm start` runs.
  *
- * @param app for which the token is made; by default Foundation.
- * @param scopes what it allows; a person's without any does what the person may do.
- * @throws when nothing runs, people sign in elsewhere, or there is no such persona, app or scope
+ * @param app the app that accepts the token; by default Foundation.
+ * @param scopes the scopes of the token; a person's token without any allows everything that the person may do.
+ * @throws if nothing runs, if sign-in is by another provider, or if there is no such persona, app or scope
  */
 export async function readToken(who: string, app?: LocalApp, scopes?: string[]): Promise<string> {
   const running = readRunning();
@@ -20,7 +20,7 @@ export async function readToken(who: string, app?: LocalApp, scopes?: string[]):
 
 type TokenOptions = { as: string; app: LocalApp; scope?: string };
 
-/** Prints nothing but the token, so that a command line can contain it. @param scope several with commas */
+/** Prints only the token, so that a command line can contain it. @param scope several with commas between them */
 export async function printToken({ as, app, scope }: TokenOptions): Promise<void> {
   console.log(
     await readToken(

@@ -23,7 +23,7 @@ const addresses = () => maya.getByRole('region', { name: 'Addresses' });
 const emailsOf = async (id: string) =>
   (await api('GET', `/api/customers/${id}`)).body.addresses.map(({ email }: { email: string }) => email);
 const undo = () => maya.getByRole('button', { name: 'Undo' }).click();
-/** With AETHER_LOOK, a picture to look at. */
+/** Takes a picture if AETHER_LOOK is set. */
 async function look(name: string): Promise<void> {
   const folder = process.env.AETHER_LOOK;
   if (!folder) return;
@@ -31,7 +31,7 @@ async function look(name: string): Promise<void> {
   await maya.screenshot({ path: `${folder}/${name}.png` });
 }
 
-test('addresses are added, made primary and removed by keyboard, and each step is taken back by undo', async () => {
+test('addresses are added, made primary and removed by keyboard, and undo reverses each step', async () => {
   const { body: customer } = await api('POST', '/api/customers', { name: 'Many Mails', email: 'many@example.com' });
   await maya.goto(`${stack.foundation}/customers/${customer.id}`);
   await seen(addresses().getByText('Primary'));

@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config';
 
-/** `npm run bench:board`: figures, not promises, so no part of `npm test`. */
+/** `npm run bench:board` gives figures, not promises, so it is not part of `npm test`. */
 export default defineConfig({
   test: {
     include: ['e2e/*.bench.ts'],

@@ -11,7 +11,7 @@ const observe = `
   window.interactions = new Map();
   new PerformanceObserver((list) => {
     for (const { interactionId, duration, name, startTime } of list.getEntries()) {
-      // The parts of a drag are no interactions to the browser.
+      // The browser does not count the parts of a drag as interactions.
       const id = interactionId || (/^drag|^drop/.test(name) && name + startTime);
       if (id && duration > (window.interactions.get(id)?.duration ?? 0)) window.interactions.set(id, { duration });
     }
@@ -47,7 +47,7 @@ test('how soon the board answers with 500 deals', async () => {
     const took = ((await page.evaluate(readInteractions)) as { duration: number }[])
       .map(({ duration }) => duration)
       .sort((one, other) => one - other);
-    // The browser reports nothing below its threshold of 16 ms.
+    // The browser reports no interaction below its threshold of 16 ms.
     const [median, slowest] = [took[Math.floor(took.length / 2)] ?? 16, took.at(-1) ?? 16];
     lines.push(`| ${name} | ${took.length} | ${median} | ${slowest} | ${slowest <= goalMs ? 'reached' : 'MISSED'} |`);
   }

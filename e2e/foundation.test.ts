@@ -23,18 +23,18 @@ const newCustomer = async (name: string) =>
   (await api('POST', '/api/customers', { name, email: `e2e${++unique}@example.com` })).body;
 const newDeal = async (name: string, customer: { id: string }) =>
   (await api('POST', '/api/deals', { customer_id: customer.id, name, amount: 4_200, owner_id: 'demo-maya' })).body;
-/** Until the locator is there. */
+/** Waits for the locator. */
 const seen = (locator: Locator) => locator.first().waitFor();
 const field = (name: string, page = maya) => page.getByRole('button', { name: new RegExp(`^${name}: `) });
 
 describe('signing in', () => {
-  test('is one click, and shows who one is', async () => {
+  test('is one click, and the page shows the person', async () => {
     await open('/customers');
     await seen(maya.getByText('Administrator'));
     await seen(maya.getByRole('heading', { name: 'Customers' }));
   });
 
-  test('leads to where one wanted to go, and out again for good', async () => {
+  test('leads to the requested page, and signing out ends it for good', async () => {
     const context = await browser.newContext();
     const page = await context.newPage();
     await page.goto(`${stack.foundation}/companies?sort=updated`);
@@ -49,7 +49,7 @@ describe('signing in', () => {
     await context.close();
   });
 
-  describe('again after two hours without a word', () => {
+  describe('again after a time-out', () => {
     let context: BrowserContext;
     let page: Page;
     let customer: { id: string };
@@ -77,7 +77,7 @@ describe('signing in', () => {
     });
     afterEach(() => context.close());
 
-    test('keeps what was typed, and saves it once one is back', async () => {
+    test('keeps typed text and saves it after the new sign-in', async () => {
       expect((await api('GET', `/api/customers/${customer.id}`)).body.customer.phone).toBeNull();
       await page.keyboard.press('Escape');
       await inNewTab('Tom Berglund');
@@ -86,7 +86,7 @@ describe('signing in', () => {
       expect((await api('GET', `/api/customers/${customer.id}`)).body.customer.phone).toBe('+44 20 7946 0777');
     });
 
-    test('gives nothing of it to somebody else who signs in there', async () => {
+    test('gives no typed text to another person who signs in there', async () => {
       await inNewTab('Jonas Weber');
       await seen(page.getByRole('button', { name: /Jonas Weber/ }));
       expect((await api('GET', `/api/customers/${customer.id}`)).body.customer.phone).toBeNull();
@@ -95,7 +95,7 @@ describe('signing in', () => {
 });
 
 describe('customers', () => {
-  test('are found while one types, are kept in the address, and open by keyboard', async () => {
+  test('are found while a person types, are kept in the address, and open by keyboard', async () => {
     await open('/customers');
     await maya.getByPlaceholder('Search name, e-mail, company').fill('kenji');
     await maya.waitForURL(/search=kenji/);
@@ -109,7 +109,7 @@ describe('customers', () => {
     await seen(maya.getByRole('heading', { name: /Kenji Watanabe/ }));
   });
 
-  test('changed by two at once are shown field by field, and the person chooses', async () => {
+  test('changed by two people at once are shown field by field, and the second chooses', async () => {
     const customer = await newCustomer('Two Editors');
     await open(`/customers/${customer.id}`);
     await field('Phone').click();
@@ -125,7 +125,7 @@ describe('customers', () => {
     expect((await api('GET', `/api/customers/${customer.id}`)).body.customer.phone).toBe('+44 20 7946 0001');
   });
 
-  test('say who changed a field, where, and from which value; a change can be undone', async () => {
+  test('show who changed a field, in which app and from which value, and a change can be undone', async () => {
     const customer = await newCustomer('Provenance');
     await api('PATCH', `/api/customers/${customer.id}`, { phone: '+44 20 7946 0003' }, 'jonas');
     await open(`/customers/${customer.id}`);
@@ -142,7 +142,7 @@ describe('customers', () => {
     await seen(field('Phone').filter({ hasText: '0003' }));
   });
 
-  test('show what Support owns under lock', async () => {
+  test('show Support’s fields as locked', async () => {
     const customer = await newCustomer('Locked');
     await open(`/customers/${customer.id}`);
     await field('Language').focus();
@@ -153,7 +153,7 @@ describe('customers', () => {
 });
 
 describe('the timeline', () => {
-  test('tells of a chat that ends while one reads, without a jump', async () => {
+  test('shows a chat that ends while a person reads, without a jump', async () => {
     const email = `chat${++unique}@example.com`;
     const { body: session } = await stack.call('POST', `${stack.support}/api/widgets/${stack.widgetKey}/sessions`, {
       body: { email, name: 'Visiting Vera' },
@@ -199,7 +199,7 @@ describe('deals', () => {
     await seen(column('Qualified').getByText('Dragged deal'));
   });
 
-  test('move by keyboard, and it is said', async () => {
+  test('move by keyboard, and the move is announced', async () => {
     const deal = await newDeal('Keyed deal', await newCustomer('Key Person'));
     await open('/deals?search=keyed');
     const link = column('Qualified').getByRole('link', { name: 'Keyed deal' });
@@ -214,7 +214,7 @@ describe('deals', () => {
     );
   });
 
-  test('move by menu, and another’s move appears', async () => {
+  test('move by menu, and the move of another person appears', async () => {
     const deal = await newDeal('Menu deal', await newCustomer('Menu Person'));
     await open('/deals?search=menu+deal');
     await maya.getByRole('button', { name: /Move Menu deal to/ }).click();
@@ -226,7 +226,7 @@ describe('deals', () => {
     await seen(column('Proposal').getByText('Menu deal'));
   });
 
-  test('won raise the tier, which the customer shows, and can be undone', async () => {
+  test('raise the customer’s tier when they are won, and that can be undone', async () => {
     const customer = await newCustomer('Winning Person');
     await newDeal('Won deal', customer);
     await open('/deals?search=won+deal');
@@ -242,7 +242,7 @@ describe('deals', () => {
     expect((await api('GET', `/api/customers/${customer.id}`)).body.customer.account_tier).toBeNull();
   });
 
-  /** As a hand does it: press, move a little, move there, let go. */
+  /** Drags like a hand: press, move a little, move to the goal, release. */
   async function drag(from: Locator, to: Locator): Promise<void> {
     const [start, end] = [await from.boundingBox(), await to.boundingBox()];
     if (!start || !end) throw new Error('not on the screen');
@@ -255,7 +255,7 @@ describe('deals', () => {
 });
 
 describe('custom fields', () => {
-  test('an administrator adds one, and everybody’s records have it', async () => {
+  test('are added by an administrator and appear in everybody’s records', async () => {
     await open('/settings/fields');
     await maya
       .getByRole('button', { name: /Add|New/ })
@@ -276,7 +276,7 @@ describe('custom fields', () => {
 });
 
 describe('a plain user', () => {
-  test('sees no administration, and is refused it by the page and by the server', async () => {
+  test('sees no administration, and both the page and the server refuse it', async () => {
     const { page, context } = await signIn(browser, stack.foundation, 'Jonas Weber');
     await seen(page.getByRole('link', { name: 'Customers' }));
     expect(await page.getByRole('link', { name: 'Users' }).count()).toBe(0);
@@ -287,7 +287,7 @@ describe('a plain user', () => {
   });
 });
 
-describe('everywhere', () => {
+describe('on every page', () => {
   test('the palette leads to a customer, and ? shows the keys', async () => {
     await open('/deals');
     await seen(maya.getByRole('heading', { name: 'Deals' }));
@@ -302,7 +302,7 @@ describe('everywhere', () => {
     await maya.keyboard.press('Escape');
   });
 
-  test('a lost line is said plainly, and what was missed comes with it again', async () => {
+  test('a lost connection is shown, and missed changes appear when it is back', async () => {
     const { page, context } = await signIn(browser, stack.foundation, 'Maya Okafor');
     await open('/customers?search=offline', page);
     await seen(page.getByText('Live', { exact: true }));
@@ -317,7 +317,7 @@ describe('everywhere', () => {
   });
 });
 
-/** Repeats until it holds: some things are written by a subscription, a moment later. */
+/** Repeats the check until it passes, because a subscription writes some records a moment later. */
 async function expectEventually(fact: () => Promise<unknown>): Promise<void> {
   for (let tries = 20; ; tries--) {
     try {

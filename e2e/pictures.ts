@@ -1,4 +1,4 @@
-/** `npm run pictures`: makes the pictures of docs/pictures again, in the run that tests the screens they show. */
+/** `npm run pictures` makes the pictures of docs/pictures again, in the run that tests their screens. */
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 

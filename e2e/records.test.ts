@@ -25,7 +25,7 @@ const seen = (locator: Locator) => locator.first().waitFor();
 const field = (name: string) => maya.getByRole('button', { name: new RegExp(`^${name}: `) });
 const timeline = () => maya.getByRole('region', { name: /Timeline|History/ });
 
-test('from a list one walks through its records with J and K, and comes back to the same place', async () => {
+test('J and K walk through the records of a list, and the way back leads to the same place', async () => {
   await open('/customers?sort=name');
   await seen(maya.getByRole('table', { name: 'Customers' }).getByRole('link'));
   for (let n = 0; n < 12; n++) await maya.keyboard.press('j');
@@ -47,7 +47,7 @@ test('from a list one walks through its records with J and K, and comes back to 
   await seen(maya.locator('a:focus', { hasText: names[index + 1] }));
 });
 
-test('two changes are undone by two Ctrl+Z, and a change by somebody else is not', async () => {
+test('two Ctrl+Z undo two changes of one’s own, but no change by another person', async () => {
   const customer = await newCustomer('Undo Twice');
   await open(`/customers/${customer.id}`);
   const set = async (phone: string) => {
@@ -74,7 +74,7 @@ test('two changes are undone by two Ctrl+Z, and a change by somebody else is not
 });
 
 describe('the timeline', () => {
-  test('counts what others enter for yesterday as new, and shows all of however much came', async () => {
+  test('counts entries of others for yesterday as new, and shows all of them', async () => {
     const customer = await newCustomer('Busy Person');
     const note = (description: string, occurred_at?: string) =>
       api('POST', `/api/customers/${customer.id}/activities`, { type: 'note', description, occurred_at }, 'jonas');
@@ -99,7 +99,7 @@ describe('the timeline', () => {
     await timeline().getByText('The first').scrollIntoViewIfNeeded();
   });
 
-  test('lets people put their own entries differently, and enter them for another time', async () => {
+  test('lets people correct their own entries, and enter them for another time', async () => {
     const customer = await newCustomer('Edited Person');
     await api('POST', `/api/customers/${customer.id}/activities`, { type: 'note', description: 'Tom’s words' }, 'tom');
     await open(`/customers/${customer.id}`);
@@ -125,7 +125,7 @@ describe('the timeline', () => {
   });
 });
 
-test('a deal shows its own history, and what is written down there belongs to it', async () => {
+test('a deal shows its own history, and an entry on its page belongs to the deal', async () => {
   const customer = await newCustomer('Deal History');
   const make = async (name: string) =>
     (await api('POST', '/api/deals', { customer_id: customer.id, name, amount: 10 })).body;
@@ -141,7 +141,7 @@ test('a deal shows its own history, and what is written down there belongs to it
   expect(entries).toMatchObject([{ description: 'Belongs to the deal', deal_id: deal.id }]);
 });
 
-test('a deal that is opened again says what becomes of the tier, and can be closed again by undo', async () => {
+test('reopening a deal reports that the tier stays, and undo closes the deal again', async () => {
   const deal = (await api('POST', '/api/deals', { customer_id: (await newCustomer('Reopened')).id, name: 'Once won' }))
     .body;
   await api('POST', `/api/deals/${deal.id}/close`, { outcome: 'won', tier: 'premium' });
@@ -153,7 +153,7 @@ test('a deal that is opened again says what becomes of the tier, and can be clos
   await expect.poll(async () => (await api('GET', `/api/deals/${deal.id}`)).body.status).toBe('won');
 });
 
-test('a contact is removed, and comes back by undo', async () => {
+test('a removed contact comes back by undo', async () => {
   const company = (await api('POST', '/api/companies', { name: `Contact House ${++unique}` })).body;
   await api('POST', `/api/companies/${company.id}/contacts`, { name: 'Carla Contact', title: 'Buyer' });
   await open(`/companies/${company.id}`);
@@ -164,7 +164,7 @@ test('a contact is removed, and comes back by undo', async () => {
   await seen(maya.getByRole('button', { name: 'Change Carla Contact' }));
 });
 
-test('of two administrators who change a pipeline the second keeps what they see until they take the other’s', async () => {
+test('of two administrators who change a pipeline the second keeps their version until they take the other’s', async () => {
   const pipeline = (await api('POST', '/api/pipelines', { name: 'Contested' })).body;
   await open('/settings/pipelines');
   const editor = maya.getByRole('region', { name: 'Contested' });
@@ -184,7 +184,7 @@ test('of two administrators who change a pipeline the second keeps what they see
   await seen(maya.getByText('Mine was saved.'));
 });
 
-test('an administrator sees where somebody is signed in, and ends it', async () => {
+test('an administrator sees the sign-ins of a user, and ends them', async () => {
   const { page: tom, context } = await signIn(browser, stack.foundation, 'Tom Berglund');
   await open('/settings/users');
   await maya.getByRole('button', { name: 'Sign-ins of Tom Berglund' }).click();
@@ -193,7 +193,7 @@ test('an administrator sees where somebody is signed in, and ends it', async () 
   await dialog.getByRole('button', { name: 'Sign out everywhere' }).click();
   await seen(dialog.getByText('Nowhere at the moment.'));
   await open('/customers', tom);
-  await seen(tom.getByRole('button', { name: 'Tom Berglund' })); // to choose who one is
+  await seen(tom.getByRole('button', { name: 'Tom Berglund' })); // the choice of a persona
   expect(new URL(tom.url()).origin).not.toBe(stack.foundation);
   await context.close();
 });

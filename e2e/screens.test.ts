@@ -6,10 +6,10 @@ import { findBarriers } from './testing.barriers.ts';
 import { openBrowser } from './testing.browser.ts';
 import { type Persona, type Stack, signIn, startStack } from './testing.stack.ts';
 
-/** `npm run pictures` sets it: the pictures of the documentation are made of the screens that are tested here. */
+/** `npm run pictures` sets it. The pictures of the documentation are made from the screens that these tests check. */
 const pictures = process.env.AETHER_PICTURES && fileURLToPath(new URL('../docs/pictures/', import.meta.url));
 
-/** Those that the documentation shows. */
+/** The screens that the documentation shows. */
 const shownInDocs = new Set([
   'customers-light-wide',
   'customer-light-wide',
@@ -28,7 +28,7 @@ beforeAll(async () => {
   [browser, stack] = await Promise.all([openBrowser(), startStack()]);
   const api = (method: string, path: string, body?: unknown) =>
     stack.call(method, `${stack.foundation}${path}`, { as: 'maya', body });
-  // One with a chat, deals and a company, and a few changes by people.
+  // A customer with a chat, deals and a company, and a few changes by people.
   ids.customer = (await api('GET', '/api/customers?search=kenji')).body.customers[0].id;
   await api('PATCH', `/api/customers/${ids.customer}`, { phone: '+81 3 5550 0142' });
   await api('POST', `/api/customers/${ids.customer}/activities`, {
@@ -45,7 +45,7 @@ beforeAll(async () => {
   if (pictures) await mkdir(pictures, { recursive: true });
 }, 240_000);
 
-/** Each page with a text that is there when it is loaded. */
+/** Each page, with a text that shows that it is loaded. */
 const pages: Record<'foundation' | 'support', [name: string, path: () => string, shown: string][]> = {
   foundation: [
     ['customers', () => '/customers?sort=updated&dir=desc', 'Kenji Watanabe'],
@@ -72,10 +72,10 @@ const pages: Record<'foundation' | 'support', [name: string, path: () => string,
   ],
 };
 
-/** On a narrow screen the others have the same parts, below each other. */
+/** The pages that are tested on a narrow screen. The others have the same parts, one below the other. */
 const mostUsed = new Set(['customers', 'customer', 'deals', 'support-inbox', 'support-conversation']);
 
-/** Those with colours of their own; the rest is made of the same parts. */
+/** The pages with their own colours. The others consist of the same parts. */
 const inDark = new Set([
   ...mostUsed,
   'tasks',
@@ -88,7 +88,7 @@ const inDark = new Set([
 
 const people = { foundation: 'Maya Okafor', support: 'Priya Nair' } as const satisfies Record<string, Persona>;
 
-/** Until colours and places have become what they are to be. */
+/** Waits until all transitions of colours and places have ended. */
 const settled = `new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))).then(() =>
   Promise.all(document.getAnimations().filter(({ effect }) => effect.getComputedTiming().iterations !== Infinity).map(({ finished }) => finished.catch(() => {}))).then(() => true))`;
 
@@ -104,7 +104,7 @@ describe.each(['foundation', 'support'] as const)('%s', (app) => {
     });
 
     const shownPages = pages[app].filter(([name]) => colorScheme === 'light' || inDark.has(name));
-    test.each(shownPages)('%s keeps nobody out and does not scroll sideways', async (name, path, shown) => {
+    test.each(shownPages)('%s has no barrier and does not scroll sideways', async (name, path, shown) => {
       const look = async (viewport: typeof wide) => {
         await page.setViewportSize(viewport);
         await page.getByRole('main').getByText(shown).first().waitFor();

@@ -11,7 +11,7 @@ let unique = 0;
 beforeAll(async () => {
   [browser, stack] = await Promise.all([openBrowser(), startStack()]);
   ({ page: priya, errors } = await signIn(browser, stack.support, 'Priya Nair'));
-  // A widget without a bot: what is written there is for people.
+  // A widget without a bot, so that messages go to people.
   const widget = (await api('POST', '/api/widgets', { name: 'Plain' }, 'maya')).body;
   key = widget.key;
 }, 240_000);
@@ -29,7 +29,7 @@ const row = (name: string, page = priya) => page.locator('[data-session]', { has
 const answerTo = (name: string, page = priya) => page.getByLabel(`Answer to ${name}`);
 const messages = (page = priya) => page.getByRole('log', { name: 'Messages' });
 
-/** Somebody who writes to the widget over HTTP. */
+/** A visitor who writes to the widget over HTTP. */
 async function visit(name: string, first = 'Hello?') {
   const email = `visitor${++unique}@post.example`;
   const { body } = await stack.call('POST', `${stack.support}/api/widgets/${key}/sessions`, { body: { email, name } });
@@ -43,7 +43,7 @@ async function visit(name: string, first = 'Hello?') {
 }
 
 describe('the inbox', () => {
-  test('shows a new conversation at once, and who claims it has it', async () => {
+  test('shows a new conversation at once, and gives it to the agent who claims it', async () => {
     await open('/inbox?view=unassigned');
     await priya.getByRole('heading', { name: 'Unassigned' }).waitFor();
     const visitor = await visit('Nadia New', 'Do you repair lamps?');
@@ -55,7 +55,7 @@ describe('the inbox', () => {
     expect((await api('GET', `/api/sessions/${visitor.id}`)).body.session.agent.name).toBe('Priya Nair');
   });
 
-  test('lets one of two have a conversation, and tells the other whose it is before they take it over', async () => {
+  test('gives a conversation to one of two agents, and the other sees the owner before a takeover', async () => {
     const visitor = await visit('Greta Guarded');
     const { page: tom, context } = await signIn(browser, stack.support, 'Tom Berglund');
     await open(`/sessions/${visitor.id}?view=unassigned`);
@@ -79,7 +79,7 @@ describe('the inbox', () => {
     await context.close();
   });
 
-  test('is walked by J and K, opened by Enter, and ? shows the keys', async () => {
+  test('moves by J and K and opens by Enter, and ? shows the keys', async () => {
     await visit('Kara Key');
     await open('/inbox?view=unassigned');
     await row('Kara Key').waitFor();
@@ -99,11 +99,11 @@ describe('the inbox', () => {
 });
 
 describe('a conversation', () => {
-  test('shows that the visitor types and has read; the answer reaches them', async () => {
+  test('shows that the visitor types and has read, and the answer reaches the visitor', async () => {
     const visitor = await visit('Theo Typing');
     await open(`/sessions/${visitor.id}?view=mine`);
     await answerTo('Theo Typing').waitFor();
-    // As a widget does: who was not there when it was said first hears it the next time.
+    // Repeated like a widget does: an agent who was not there at first sees it the next time.
     await expect
       .poll(
         async () => {
@@ -139,7 +139,7 @@ describe('a conversation', () => {
       .toBe('Hello Cleo Canned, this is Priya Nair. How can I help?');
   });
 
-  test('keeps notes for the agents alone', async () => {
+  test('shows notes only to agents', async () => {
     const visitor = await visit('Nils Note');
     await open(`/sessions/${visitor.id}?view=mine`);
     await priya
@@ -156,7 +156,7 @@ describe('a conversation', () => {
     expect(entries).toMatchObject([{ kind: 'note', body: 'Sounds angry, be kind' }]);
   });
 
-  test('keeps what was half written over a reload', async () => {
+  test('keeps a half-written answer over a reload', async () => {
     const visitor = await visit('Dora Draft');
     await open(`/sessions/${visitor.id}?view=mine`);
     await answerTo('Dora Draft').fill('Well, as for your');
@@ -166,7 +166,7 @@ describe('a conversation', () => {
     await answerTo('Dora Draft').fill('');
   });
 
-  test('is given to another with a note', async () => {
+  test('is given to another agent with a note', async () => {
     const visitor = await visit('Tara Transfer');
     await api('POST', `/api/sessions/${visitor.id}/claim`, {});
     await open(`/sessions/${visitor.id}?view=mine`);
@@ -181,7 +181,7 @@ describe('a conversation', () => {
     expect(JSON.stringify(entries)).toContain('Yours, I think');
   });
 
-  test('is put aside, and comes back when the visitor writes', async () => {
+  test('is snoozed, and comes back when the visitor writes', async () => {
     const visitor = await visit('Sven Snooze');
     await api('POST', `/api/sessions/${visitor.id}/claim`, {});
     await open(`/sessions/${visitor.id}?view=mine`);
@@ -217,7 +217,7 @@ describe('a conversation', () => {
 });
 
 describe('beside the conversation', () => {
-  test('a tier that a won deal raised appears at once, says since when and from which deal, and how it came', async () => {
+  test('a tier that a won deal raised appears at once, with its time, its deal and its history', async () => {
     const visitor = await visit('Gina Gold');
     await open(`/sessions/${visitor.id}?view=mine`);
     await priya.getByText('Unverified').waitFor();
@@ -232,7 +232,7 @@ describe('beside the conversation', () => {
     await priya.getByText(/The event came to this page/).waitFor();
   });
 
-  test('Support’s own fields are changed, and Foundation shows them', async () => {
+  test('changes to Support’s own fields appear in Foundation', async () => {
     const visitor = await visit('Lena Lindt');
     await open(`/sessions/${visitor.id}?view=mine`);
     await priya.getByRole('combobox', { name: 'Language' }).or(priya.getByLabel('Language')).first().click();
@@ -248,7 +248,7 @@ describe('beside the conversation', () => {
     });
   });
 
-  test('it says so when it cannot be read, and goes on with what it has', async () => {
+  test('the panel reports that Foundation does not answer, and shows the rest', async () => {
     const visitor = await visit('Paul Partial');
     await open(`/sessions/${visitor.id}?view=mine`);
     await priya.getByRole('link', { name: 'Paul Partial' }).first().waitFor();
@@ -264,7 +264,7 @@ describe('beside the conversation', () => {
   });
 });
 
-test('a call is logged for the customer whose number it is, and Foundation shows it', async () => {
+test('a call is logged for the customer with that number, and Foundation shows it', async () => {
   const customer = (
     await crm('POST', '/api/customers', {
       name: 'Cara Caller',
@@ -293,7 +293,7 @@ describe('an administrator', () => {
     ({ page: maya } = await signIn(browser, stack.support, 'Maya Okafor'));
   });
 
-  test('writes a chatbot, tries it, and puts it live', async () => {
+  test('writes a chatbot, tries it, and makes it live', async () => {
     await open('/settings/chatbots', maya);
     await maya.getByRole('button', { name: 'New chatbot' }).click();
     const dialog = maya.getByRole('dialog');
@@ -351,7 +351,7 @@ describe('an administrator', () => {
     expect(await maya.content()).not.toContain(secret);
   });
 
-  test('but nobody else: a plain agent sees the settings and changes nothing', async () => {
+  test('is the only one who may do so: a plain agent sees the settings and changes nothing', async () => {
     await open('/settings/widgets');
     await priya.getByText('Lamp blog').first().waitFor();
     expect(await priya.getByRole('button', { name: 'New widget' }).count()).toBe(0);

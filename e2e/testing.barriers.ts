@@ -2,10 +2,10 @@ import axe, { type AxeResults } from 'axe-core';
 import type { Page } from 'playwright-core';
 
 const all = { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'] };
-/** What another colour scheme can change. */
+/** The barriers that a colour scheme can change. */
 const colours = { runOnly: { type: 'rule', values: ['color-contrast', 'link-in-text-block'] } };
 
-/** Everything on a page that a person might be kept from. @param of colours: only what the colours do */
+/** All barriers of a page for people with disabilities. @param of colours: only barriers by colour */
 export async function findBarriers(page: Page, of: 'all' | 'colours' = 'all'): Promise<string[]> {
   await page.evaluate(axe.source);
   const { violations } = await page.evaluate<AxeResults>(

@@ -6,11 +6,11 @@ import { atEnd } from '@aether/database/testing';
 import { type Browser, chromium } from 'playwright-core';
 import packageJson from './package.json' with { type: 'json' };
 
-/** A browser for this test file: on Linux one that npm brought, elsewhere the Chrome that is installed. */
+/** A browser for this test file: on Linux the one that npm installed, on other systems the installed Chrome. */
 export async function openBrowser(): Promise<Browser> {
   const browser = await chromium.launch(
     process.platform === 'linux'
-      ? // No sandbox: root may not have one. The pages are our own.
+      ? // Without a sandbox, because root may not have one. All pages are our own.
         { executablePath: await unpackChromium(), args: ['--no-sandbox', '--disable-dev-shm-usage', '--disable-gpu'] }
       : { channel: 'chrome' },
   );
@@ -18,7 +18,7 @@ export async function openBrowser(): Promise<Browser> {
   return browser;
 }
 
-/** Unpacks the browser once per machine and user. Test files may do so at the same moment: the first one wins. */
+/** Unpacks the browser once per machine and user. If test files do so at the same moment, the first one wins. */
 async function unpackChromium(): Promise<string> {
   const version = packageJson.devDependencies['@sparticuz/chromium'];
   const folder = join(tmpdir(), `aether-chromium-${version}-${userInfo().uid}`);
@@ -27,7 +27,7 @@ async function unpackChromium(): Promise<string> {
   const { default: packed } = await import('@sparticuz/chromium');
   const own = await mkdtemp(join(tmpdir(), 'aether-unpack-'));
   const before = process.env.TMPDIR;
-  process.env.TMPDIR = own; // where it unpacks to
+  process.env.TMPDIR = own; // it unpacks to this folder
   try {
     await packed.executablePath();
   } finally {

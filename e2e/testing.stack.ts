@@ -11,9 +11,9 @@ export type Stack = {
   widgetKey: string;
   /** Calls a server as a persona: `call('POST', `${stack.foundation}/api/deals`, { as: 'maya', body })`. */
   call(method: string, url: string, options?: { as?: string; bearer?: string; body?: unknown }): Promise<Answer>;
-  /** SQL of the database's owner: for what otherwise takes hours. */
+  /** Runs SQL as the database's owner, for changes that would otherwise take hours. */
   asOwner(sql: string): Promise<void>;
-  /** Stops everything, does something meanwhile, and starts everything at the same addresses. */
+  /** Stops everything, runs `meanwhile`, and starts everything again at the same addresses. */
   restart(meanwhile?: () => Promise<void>): Promise<void>;
 };
 // biome-ignore lint/suspicious/noExplicitAny: a test says what it expects of the body.
@@ -91,7 +91,7 @@ async function readToken(home: string, persona: string, app: string): Promise<st
 
 export type Persona = 'Maya Okafor' | 'Jonas Weber' | 'Priya Nair' | 'Tom Berglund';
 
-/** Opens a page as somebody who has just signed in, by clicks. What the page says is wrong fails the test. */
+/** Opens a page as a person who has just signed in, by clicks. An error that the page logs fails the test. */
 export async function signIn(
   browser: Browser,
   url: string,

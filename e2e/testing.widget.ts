@@ -1,7 +1,10 @@
 import type { Browser, BrowserContext, BrowserContextOptions, Locator, Page } from 'playwright-core';
 import type { Stack } from './testing.stack.ts';
 
-/** A browser of somebody who visits a shop. The widget's shadow root is closed to its page; here it is opened, so that it can be looked into. */
+/**
+ * The browser of a person who visits a shop. The widget's shadow root is closed to its page; here it is open, so that
+ * tests can look into it.
+ */
 export async function visitorBrowser(browser: Browser, options: BrowserContextOptions = {}): Promise<BrowserContext> {
   const context = await browser.newContext({ viewport: { width: 1280, height: 860 }, locale: 'en-GB', ...options });
   context.setDefaultTimeout(10_000);
@@ -22,11 +25,11 @@ export type Visitor = {
   open(): Promise<void>;
   introduce(name: string, email: string): Promise<void>;
   say(text: string): Promise<void>;
-  /** Until these are the conversation. */
+  /** Waits until these are the messages of the conversation. */
   reads(...texts: string[]): Promise<void>;
 };
 
-/** What a visitor does with the widget on a page. */
+/** The actions of a visitor in the widget of a page. */
 export function visitorOn(page: Page): Visitor {
   const panel = page.getByRole('dialog');
   const bubbles = panel.locator('.thread .bubble');
@@ -46,7 +49,7 @@ export function visitorOn(page: Page): Visitor {
       await line.press('Enter');
     },
     async reads(...texts) {
-      // Asked of the page, so that the whole of it is looked at in one moment.
+      // The page checks this itself, so that all messages are read at one moment.
       const isSo = `JSON.stringify([...document.querySelector('aether-widget').shadowRoot.querySelectorAll('.thread .bubble')].map((bubble) => bubble.textContent)) === ${JSON.stringify(JSON.stringify(texts))}`;
       await page.waitForFunction(isSo, undefined, { timeout: 15_000 }).catch(async ({ message }) => {
         throw new Error(`${message}: the conversation has ${JSON.stringify(await bubbles.allInnerTexts())}`);
@@ -57,7 +60,7 @@ export function visitorOn(page: Page): Visitor {
 
 type Started = { started_at: string };
 
-/** The newest conversation that is open, of an address, as an agent sees it. */
+/** The newest open conversation of an address, as an agent sees it. */
 export async function conversationOf(stack: Stack, email: string, view: 'all' | 'bot' = 'all') {
   const api = (path: string) => stack.call('GET', `${stack.support}${path}`, { as: 'maya' });
   const { sessions } = (await api(`/api/inbox?view=${view}&search=${encodeURIComponent(email)}`)).body;

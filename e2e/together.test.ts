@@ -25,7 +25,7 @@ test('a visitor asks, an agent answers, sales sees the customer and wins a deal,
   await crm.goto(`${stack.foundation}/customers?search=lanterna`);
   await crm.getByText('No customer is like that').first().waitFor();
 
-  // The visitor writes; the list that Foundation shows has the customer, without a reload.
+  // The visitor writes, and the customer appears in Foundation's open list without a reload.
   await shop.goto(stack.shop);
   const visitor = visitorOn(shop);
   await visitor.open();
@@ -36,7 +36,7 @@ test('a visitor asks, an agent answers, sales sees the customer and wins a deal,
   await crm.getByRole('link', { name: /Rosa Benedetto/ }).click();
   await crm.getByRole('heading', { name: /Rosa Benedetto/ }).waitFor();
 
-  // The agent takes it on and answers; the visitor reads it.
+  // The agent claims the conversation and answers; the visitor reads the answer.
   await desk.goto(`${stack.support}/inbox?view=unassigned`);
   await desk.getByRole('link', { name: /Rosa Benedetto/ }).click();
   await desk.getByRole('button', { name: 'Claim' }).click();
@@ -47,7 +47,7 @@ test('a visitor asks, an agent answers, sales sees the customer and wins a deal,
   await visitor.say('Wonderful, thank you.');
   await desk.getByText('Wonderful, thank you.').first().waitFor();
 
-  // Sales wins a deal: the badge in the open chat is gold within a second, and says why.
+  // Sales wins a deal: the badge in the open chat is gold within a second, and shows the reason.
   const api = (method: string, path: string, body?: unknown) =>
     stack.call(method, `${stack.foundation}${path}`, { as: 'maya', body });
   const [customer] = (await api('GET', '/api/customers?search=lanterna')).body.customers;
@@ -63,7 +63,7 @@ test('a visitor asks, an agent answers, sales sees the customer and wins a deal,
     .first()
     .waitFor();
 
-  // The agent ends it: it appears in the open timeline.
+  // The agent ends the conversation, and it appears in the open timeline.
   await desk.getByRole('button', { name: 'End', exact: true }).click();
   const dialog = desk.getByRole('dialog');
   await dialog.getByRole('radio', { name: 'Resolved', exact: true }).check();
@@ -81,7 +81,7 @@ test('a visitor asks, an agent answers, sales sees the customer and wins a deal,
   expect([...errors, ...crmErrors]).toEqual([]);
 }, 60_000);
 
-/** The three pages beside each other, as one picture. */
+/** The three pages side by side, as one picture. */
 async function takePicture(path: string, ...pages: Page[]): Promise<void> {
   await mkdir(fileURLToPath(new URL('.', `file://${path}`)), { recursive: true });
   const shots = await Promise.all(pages.map((page) => page.screenshot()));

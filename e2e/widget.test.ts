@@ -14,7 +14,7 @@ type Sizes = { scrollWidth: number; clientWidth: number };
 let browser: Browser;
 let stack: Stack;
 let site: string;
-/** Of a widget that asks for the name and has no bot. */
+/** The settings of a widget that asks for the name and has no bot. */
 let plainKey: string;
 let unique = 0;
 beforeAll(async () => {
@@ -37,7 +37,7 @@ async function newWidget(name: string, settings: object = {}): Promise<{ id: str
 
 const nextAddress = (): string => `visitor${++unique}@post.example`;
 
-/** A page of some site, with the widget's tag. */
+/** A page of a foreign site, with the widget's tag. */
 async function host(context: BrowserContext, key = plainKey): Promise<Visitor> {
   const page = await context.newPage();
   await page.goto(`${site}/${key}`);
@@ -45,7 +45,7 @@ async function host(context: BrowserContext, key = plainKey): Promise<Visitor> {
   return visitorOn(page);
 }
 
-/** A site of another origin, whose every page has the tag of the widget that its path names. */
+/** A site of another origin. Each page has the tag of the widget that its path names. */
 async function startSite(): Promise<string> {
   const server = createServer(({ url }, response) => {
     response.setHeader('Content-Type', 'text/html');
@@ -58,7 +58,7 @@ async function startSite(): Promise<string> {
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
-/** A visitor in a browser of their own, who has begun to chat. */
+/** A visitor in a new browser who has begun to chat. */
 async function begin(first: string, key = plainKey) {
   const context = await visitorBrowser(browser);
   const visitor = await host(context, key);
@@ -77,7 +77,7 @@ async function begin(first: string, key = plainKey) {
 }
 
 describe('a visitor', () => {
-  test('says who they are, writes, sees that it was seen and who answers, and has it all again after a reload', async () => {
+  test('gives a name, writes, sees the read mark and the agent, and sees all of it again after a reload', async () => {
     const { context, visitor, email, id, reply } = await begin('Does the Heron lamp dim?');
     const { panel, page } = visitor;
     await agent('POST', `/api/sessions/${id}/seen`, { number: 1 });
@@ -99,7 +99,7 @@ describe('a visitor', () => {
     await context.close();
   });
 
-  test('who has closed the panel sees on the button that there is an answer, until it is read', async () => {
+  test('sees on the button of the closed panel that there is an answer, until it is read', async () => {
     const { context, visitor, reply } = await begin('Anybody there?');
     await visitor.page.keyboard.press('Escape');
     await reply('Yes!');
@@ -110,7 +110,7 @@ describe('a visitor', () => {
     await context.close();
   });
 
-  test('of a conversation that has ended begins a new one; the other stays as it is', async () => {
+  test('starts a new conversation after the end of one, and the old one does not change', async () => {
     const { context, visitor, email, id, reply } = await begin('One');
     await reply('Done');
     await agent('POST', `/api/sessions/${id}/end`, { resolved: true });
@@ -125,7 +125,7 @@ describe('a visitor', () => {
     await context.close();
   });
 
-  test('leaves a question when nobody is there', async () => {
+  test('leaves a question if no agent is there', async () => {
     const { key } = await newWidget('Empty', { texts: { offline: 'We are out planting trees.' } });
     await admin('PUT', `/api/widgets/${await idOf(key)}/team`, { agent_ids: [await absentAgent()] });
     const context = await visitorBrowser(browser);
@@ -134,7 +134,7 @@ describe('a visitor', () => {
     await visitor.open();
     await visitor.panel.getByText('We are out planting trees.').waitFor();
     await visitor.panel.getByRole('button', { name: 'Leave your question' }).click();
-    expect(await conversationOf(stack, email)).toBeUndefined(); // the form is not filled in
+    expect(await conversationOf(stack, email)).toBeUndefined(); // the form is still empty
     await visitor.panel.getByLabel('Your name').fill('Otto Offline');
     await visitor.panel.getByLabel('Your e-mail address').fill(email);
     await visitor.panel.getByLabel('Your question').fill('When are you back?');
@@ -162,7 +162,7 @@ describe('a visitor', () => {
 describe('no message is lost or doubled', () => {
   const theirs = (context: BrowserContext) => context.route(/\/messages$/, (route) => route.abort());
 
-  test('when the tab dies before it is sent: the next page sends it', async () => {
+  test('if the tab dies before it is sent: the next page sends it', async () => {
     const { context, visitor, email } = await begin('Before');
     await theirs(context);
     await visitor.say('Written as the tab died');
@@ -178,7 +178,7 @@ describe('no message is lost or doubled', () => {
     await context.close();
   });
 
-  test('when the tab dies with a line half written: it is there after a reload', async () => {
+  test('if the tab dies with a half-written line: the line is there after a reload', async () => {
     const { context, visitor } = await begin('Before');
     const line = visitor.panel.getByRole('textbox', { name: 'Write a message' });
     await line.fill('Half a sen');
@@ -191,7 +191,7 @@ describe('no message is lost or doubled', () => {
     await context.close();
   });
 
-  test('when the answer is lost, and the message is sent again', async () => {
+  test('if the answer is lost, and the message is sent again', async () => {
     const { context, visitor, email } = await begin('Before');
     let lost = 0;
     await context.route(/\/messages$/, async (route) => {
@@ -206,7 +206,7 @@ describe('no message is lost or doubled', () => {
     await context.close();
   });
 
-  test('when the network is gone for a minute, on either side', async () => {
+  test('if the network is gone for a minute, on either side', async () => {
     const context = await visitorBrowser(browser);
     await context.clock.install();
     const visitor = await host(context);
@@ -235,7 +235,7 @@ describe('no message is lost or doubled', () => {
     await context.close();
   });
 
-  test('when two tabs are open and both write: both show the same, in the order of the server', async () => {
+  test('if two tabs are open and both write: both show the same, in the order of the server', async () => {
     const { context, visitor: one, email, reply } = await begin('Before');
     const two = await host(context);
     await two.open();
@@ -262,7 +262,7 @@ describe('no message is lost or doubled', () => {
     await context.close();
   });
 
-  test('when everything is stopped and started again', async () => {
+  test('if all servers are stopped and started again', async () => {
     const { context, visitor, email, id, reply } = await begin('Before');
     await reply('Answer');
     await visitor.reads('Before', 'Answer');
@@ -337,7 +337,7 @@ describe('the demo shop', () => {
     visitor = visitorOn(page);
   });
 
-  test('has a chat whose bot says that it is one, and one click leads to a person', async () => {
+  test('has a chat with a bot that says that it is a bot, and one click leads to a person', async () => {
     await visitor.open();
     await visitor.introduce('Bea', nextAddress());
     await visitor.panel.getByRole('button', { name: 'Talk to a person' }).waitFor();
@@ -347,7 +347,7 @@ describe('the demo shop', () => {
     await visitor.panel.getByRole('button', { name: 'Talk to a person' }).waitFor({ state: 'detached' });
   });
 
-  test('has one conversation, also if a visitor asks for a person and writes at the same moment', async () => {
+  test('has one conversation even if a visitor asks for a person and writes at the same moment', async () => {
     const own = await visitorBrowser(browser);
     const eager = visitorOn(await own.newPage());
     const email = nextAddress();
@@ -362,7 +362,7 @@ describe('the demo shop', () => {
     await own.close();
   });
 
-  test('cannot break it by its style sheet, and its policy lets the widget work', async () => {
+  test('does not break the widget with its style sheet, and its policy lets the widget work', async () => {
     const look = (selector: string) =>
       page.evaluate<Record<string, string>>(`(() => {
         const element = document.querySelector('aether-widget').shadowRoot.querySelector('${selector}');
@@ -377,7 +377,7 @@ describe('the demo shop', () => {
     expect(said).toEqual([]);
   });
 
-  test('has no other name in its page than without the widget', async () => {
+  test('has the same global names in its page with and without the widget', async () => {
     const names = () => page.evaluate('Object.getOwnPropertyNames(globalThis).sort()');
     const withWidget = await names();
     const bare = await browser.newContext();
@@ -388,7 +388,7 @@ describe('the demo shop', () => {
     await bare.close();
   });
 
-  test('says who its customers are: they are asked for nothing, and are verified', async () => {
+  test('signs the identity of its customers, who are verified and need not fill in a form', async () => {
     await context.close();
     context = await visitorBrowser(browser);
     page = await context.newPage();
@@ -399,7 +399,7 @@ describe('the demo shop', () => {
     await visitor.panel.getByText('Sent', { exact: true }).waitFor();
     await visitor.panel.getByText('Signed in as Nora Lindqvist').waitFor();
     const text = await page.evaluate<string>('JSON.stringify(localStorage)');
-    expect(text).not.toContain('nora@'); // who it is, the shop said, and not the visitor
+    expect(text).not.toContain('nora@'); // the shop named the customer, not the visitor
     const conversation = await conversationOf(stack, 'nora@fjordlight.example', 'bot');
     expect(conversation?.session).toMatchObject({
       identity: 'verified',
@@ -414,7 +414,7 @@ describe.each([
   ['dark', 1280, 860],
   ['light', 375, 740],
 ] as const)('in %s, %i pixels wide', (colorScheme, width, height) => {
-  test('it keeps nobody out, and fits', async () => {
+  test('the widget has no barrier, and fits', async () => {
     const context = await visitorBrowser(browser, {
       colorScheme,
       viewport: { width, height },

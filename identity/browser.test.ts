@@ -4,7 +4,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { startTestApps, type TestApps } from './testing.apps.ts';
 import { openBrowser, type TestBrowser } from './testing.browser.ts';
 
-/** What the database keeps of a token. */
+/** The hash of a token, which the database stores. */
 const hashToken = (token: string) => createHash('sha256').update(token).digest();
 
 let apps: TestApps;
@@ -25,7 +25,7 @@ async function signedIn(persona = 'Maya', url = appUrl): Promise<TestBrowser> {
 }
 const staff = (token: string, headers: Record<string, string> = {}) =>
   fetch(`${appUrl}/api/staff`, { headers: { Cookie: `${cookie}=${token}`, ...headers } });
-/** Moves a sign-in back in time, as if it had been open for so long. */
+/** Moves a sign-in back in time, as if it had been open for that long. */
 const age = (token: string, change: string) =>
   superuser.query(`update platform.sign_ins set ${change} where token_hash = $1`, [hashToken(token)]);
 const post = (browser: TestBrowser, headers: Record<string, string>) =>
@@ -36,7 +36,7 @@ const post = (browser: TestBrowser, headers: Record<string, string>) =>
   });
 const csrfOf = async (browser: TestBrowser) => (await browser.call(appUrl, 'GET', '/signin/me')).body.csrf_token;
 
-test('without a sign-in staff endpoints refuse, and say where to sign in', async () => {
+test('without a sign-in staff endpoints refuse and name the address for sign-in', async () => {
   const answer = await fetch(`${appUrl}/api/staff`);
   expect(answer.headers.get('www-authenticate')).toBe('Bearer');
   expect(await readProblem(answer)).toMatchObject({ status: 401, code: 'not-signed-in' });
@@ -45,7 +45,7 @@ test('without a sign-in staff endpoints refuse, and say where to sign in', async
   expect((await (await signedIn()).call(appUrl, 'GET', '/api/staff')).status).toBe(200);
 });
 
-test('the OpenAPI document says enough to get in: the cookie and the header are named as they are', async () => {
+test('the OpenAPI document names the real cookie and header for sign-in', async () => {
   const { components, paths } = (await (await fetch(`${appUrl}/openapi.json`)).json()) as {
     components: { securitySchemes: Record<string, { in?: string; name?: string }> };
     paths: Record<string, Record<string, { security: Record<string, string[]>[] }>>;
@@ -68,7 +68,7 @@ test('the database keeps no token that could be used', async () => {
 });
 
 describe('a forged request', () => {
-  test('without the CSRF token changes nothing, with it it goes through', async () => {
+  test('without the CSRF token changes nothing, but a request with it does', async () => {
     const browser = await signedIn();
     expect(await readProblem(await post(browser, { Origin: appUrl }))).toMatchObject({ code: 'csrf-token-wrong' });
     const other = await csrfOf(await signedIn('Jonas'));
@@ -81,8 +81,8 @@ describe('a forged request', () => {
     ['a page without an origin', { Origin: 'null' }],
     ['the other app on this machine', { Origin: 'http://127.0.0.1:1' }],
     ['a page of the same address over https', { Origin: 'https://127.0.0.1' }],
-    ['a frame or image elsewhere, of which the browser names only the site', { 'Sec-Fetch-Site': 'cross-site' }],
-  ])('of %s is refused even with the CSRF token, and a reading one too', async (_, headers) => {
+    ['a foreign frame or image, for which the browser names only the site', { 'Sec-Fetch-Site': 'cross-site' }],
+  ])('from %s is refused even with the CSRF token, and so is a GET', async (_, headers) => {
     const browser = await signedIn();
     const answer = await post(browser, { ...headers, 'X-CSRF-Token': await csrfOf(browser) } as Record<string, string>);
     expect(await readProblem(answer)).toMatchObject({ status: 403, code: 'foreign-page' });
@@ -90,7 +90,7 @@ describe('a forged request', () => {
     expect((await staff(tokenOf(browser), { Origin: appUrl, 'Sec-Fetch-Site': 'same-origin' })).status).toBe(200);
   });
 
-  test('with two cookies of the name is refused: one was put there by somebody else', async () => {
+  test('with two cookies of the same name is refused, because somebody else set one of them', async () => {
     const [mine, theirs] = [await signedIn(), await signedIn('Jonas')];
     const answer = await fetch(`${appUrl}/api/staff`, {
       headers: { Cookie: `${cookie}=${tokenOf(theirs)}; ${cookie}=${tokenOf(mine)}` },
@@ -102,7 +102,7 @@ describe('a forged request', () => {
 describe('a token in use', () => {
   const overdue = `rotated_at = now() - interval '16 minutes'`;
 
-  test('is replaced after a while; requests under way with the old one still go through', async () => {
+  test('is replaced after a while, and requests under way with the old one still succeed', async () => {
     const browser = await signedIn();
     const old = tokenOf(browser);
     await age(old, overdue);
@@ -116,7 +116,7 @@ describe('a token in use', () => {
     expect(mixed.map((answer) => answer.status)).toEqual([200, 200, 200, 200]);
   });
 
-  test('stays good when the answer with the next one is lost, and another is given', async () => {
+  test('stays valid if the answer with the next one is lost, and the browser gets another', async () => {
     const browser = await signedIn();
     const old = tokenOf(browser);
     await age(old, overdue);
@@ -128,7 +128,7 @@ describe('a token in use', () => {
     expect((await browser.call(appUrl, 'GET', '/api/staff')).status).toBe(200);
   });
 
-  test('that was replaced and comes back later is a stolen one: it opens nothing, and the sign-in ends for both', async () => {
+  test('that was replaced and comes back later opens nothing, and the sign-in ends for thief and owner', async () => {
     const browser = await signedIn();
     const stolen = tokenOf(browser);
     await age(stolen, overdue);
@@ -144,7 +144,7 @@ describe('a token in use', () => {
     expect(rows).toEqual([{ end_reason: 'token-reused' }]);
   });
 
-  test('is written down as seen once a minute, not with every request', async () => {
+  test('is recorded as seen once a minute, not with every request', async () => {
     const browser = await signedIn();
     const seen = async () =>
       (
@@ -164,12 +164,12 @@ describe('a token in use', () => {
 describe('a sign-in ends', () => {
   test.each([
     [
-      'when nobody has used it for long',
+      'if it was not used for a long time',
       `last_seen_at = now() - interval '121 minutes'`,
       `last_seen_at = now() - interval '119 minutes'`,
     ],
     [
-      'at its limit, however busy it is',
+      'at its limit, even if it is in use',
       `created_at = now() - interval '1 day', expires_at = now() - interval '1 second'`,
       `expires_at = now() + interval '1 minute'`,
     ],
@@ -183,7 +183,7 @@ describe('a sign-in ends', () => {
     expect(await readProblem(await staff(tokenOf(browser)))).toMatchObject({ status: 401, code: 'not-signed-in' });
   });
 
-  test('by signing out, at once and in this browser only', async () => {
+  test('by a sign-out, at once and in this browser only', async () => {
     const [here, there] = [await signedIn(), await signedIn()];
     const token = tokenOf(here);
     expect((await here.call(appUrl, 'POST', '/signin/out', {})).body).toMatchObject({ ended: 1 });
@@ -192,7 +192,7 @@ describe('a sign-in ends', () => {
     expect((await staff(tokenOf(there))).status).toBe(200);
   });
 
-  test('everywhere: in both apps and every browser of the person, and of nobody else', async () => {
+  test('by a sign-out everywhere, in both apps and every browser of the person, but of nobody else', async () => {
     const [one, two, other] = [await signedIn(), await signedIn(), await signedIn('Jonas')];
     await one.signIn(apps.support.url, 'Maya');
     expect((await one.call(apps.support.url, 'GET', '/api/staff')).status).toBe(200);
@@ -202,7 +202,7 @@ describe('a sign-in ends', () => {
     expect((await staff(tokenOf(other))).status).toBe(200);
   });
 
-  test('and with it the stream of events that it had opened', async () => {
+  test('and its stream of events ends with it', async () => {
     const browser = await signedIn();
     const response = await fetch(`${appUrl}/api/events`, { headers: { Cookie: `${cookie}=${tokenOf(browser)}` } });
     const reader = response.body?.getReader();
@@ -211,7 +211,7 @@ describe('a sign-in ends', () => {
     expect((await reader?.read())?.done).toBe(true); // well before the next sign of life, which comes after 15 s
   });
 
-  test('never by a foreign page', async () => {
+  test('but never by a request of a foreign page', async () => {
     const browser = await signedIn();
     const forged = await browser.fetch(`${appUrl}/signin/out-everywhere`, {
       method: 'POST',
@@ -224,7 +224,7 @@ describe('a sign-in ends', () => {
 });
 
 describe('the cookie of one app', () => {
-  test('opens nothing in the other, even under its name', async () => {
+  test('opens nothing in the other app, even under the name of its cookie', async () => {
     const browser = await signedIn();
     const answer = await fetch(`${apps.support.url}/api/staff`, {
       headers: { Cookie: `aether-support=${tokenOf(browser)}` },
@@ -262,7 +262,7 @@ describe('administrators', () => {
     expect((await maya.call(appUrl, 'GET', '/api/users/nobody/sign-ins')).status).toBe(404);
   });
 
-  test('alone may do so', async () => {
+  test('are the only ones who may do so', async () => {
     const jonas = await signedIn('Jonas');
     const { id } = (await jonas.call(appUrl, 'GET', '/signin/me')).body.user;
     for (const [method, path] of [
@@ -279,7 +279,7 @@ describe('administrators', () => {
     }
   });
 
-  test('who are none any more have lost their rights with the next request', async () => {
+  test('lose their rights with the next request after they lose the role', async () => {
     const maya = await signedIn();
     expect((await maya.call(appUrl, 'GET', '/api/admin')).status).toBe(200);
     await superuser.query(`update platform.users set role = 'user' where name = 'Maya Okafor'`);

@@ -16,13 +16,13 @@ afterEach(() => {
 });
 
 const isCallback = (url: string) => url.includes('/signin/callback');
-/** Up to the moment at which the provider sends the browser back, with the code in the address. */
+/** Goes on until the provider sends the browser back, with the code in the address. */
 const bringCode = async (browser: TestBrowser, persona = 'Maya') =>
   (await browser.choose(`${appUrl}/signin`, persona, isCallback)).url;
 const openPage = (browser: TestBrowser, url: string) => browser.fetch(url, { headers: { Accept: 'application/json' } });
 const tokenOf = (browser: TestBrowser) => browser.cookies.get('aether-foundation');
 
-/** Rewrites what the browser carries through the sign-in. */
+/** Changes the data that the browser carries through the sign-in. */
 function tamper(browser: TestBrowser, change: Record<string, string>): void {
   const [name = '', value = ''] = [...browser.cookies].find(([each]) => each.includes('-attempt-')) ?? [];
   const attempt = JSON.parse(Buffer.from(value, 'base64url').toString());
@@ -30,7 +30,7 @@ function tamper(browser: TestBrowser, change: Record<string, string>): void {
 }
 
 describe('signing in', () => {
-  test('takes one click, and leads back to where the person wanted to be', async () => {
+  test('takes one click, and leads back to the page that the person wanted', async () => {
     const browser = openBrowser();
     const { url } = await browser.signIn(appUrl, 'Maya', '/customers?search=nora#top');
     expect(url).toBe(`${appUrl}/customers?search=nora#top`);
@@ -45,7 +45,7 @@ describe('signing in', () => {
     });
   });
 
-  test('sets a cookie that no script reads and that no foreign page sends along with what changes something', async () => {
+  test('sets a cookie that no script can read and no foreign page can send with a change', async () => {
     const browser = openBrowser();
     const callback = await bringCode(browser);
     const cookie = (await browser.fetch(callback)).headers
@@ -78,13 +78,13 @@ describe('signing in', () => {
     expect((await browser.call(appUrl, 'GET', '/signin/me')).body.user.name).toBe('Maya Okafor');
   });
 
-  test('called by another name of this machine, goes on under the one name to which the provider sends people back', async () => {
+  test('under another name of this machine continues under the name to which the provider sends people back', async () => {
     const { port } = new URL(appUrl);
     const response = await openBrowser().fetch(`http://localhost:${port}/signin?return_to=%2Fdeals`);
     expect(response.headers.get('location')).toBe(`${appUrl}/signin?return_to=%2Fdeals`);
   });
 
-  test('given up again and again leaves few cookies', async () => {
+  test('leaves few cookies after many abandoned attempts', async () => {
     const browser = openBrowser();
     for (let n = 0; n < 12; n += 1) await browser.fetch(`${appUrl}/signin`);
     expect(browser.cookies.size).toBeLessThanOrEqual(5);
@@ -106,10 +106,10 @@ describe('a callback is refused, and signs nobody in', () => {
     ['with another state', 'sign-in-expired', (_, url) => url.searchParams.set('state', 'x'.repeat(43))],
     ['without a state', 'sign-in-expired', (_, url) => url.searchParams.delete('state')],
     ['in a browser that did not begin it', 'sign-in-expired', (browser) => browser.cookies.clear()],
-    ['when the ID token has another nonce', 'sign-in-failed', (browser) => tamper(browser, { nonce: 'x'.repeat(43) })],
+    ['if the ID token has another nonce', 'sign-in-failed', (browser) => tamper(browser, { nonce: 'x'.repeat(43) })],
     ['with another PKCE verifier', 'sign-in-failed', (browser) => tamper(browser, { verifier: 'x'.repeat(43) })],
     [
-      'with a code that the provider did not give',
+      'with a code that the provider did not issue',
       'sign-in-failed',
       (_, url) => url.searchParams.set('code', 'made-up'),
     ],
@@ -120,7 +120,7 @@ describe('a callback is refused, and signs nobody in', () => {
       (_, url) => url.searchParams.set('iss', 'https://evil.example'),
     ],
     [
-      'with a code that somebody else got',
+      'with a code of another person',
       'sign-in-failed',
       async (_, url) => {
         const theirs = new URL(await bringCode(openBrowser(), 'Jonas'));
@@ -136,27 +136,27 @@ describe('a callback is refused, and signs nobody in', () => {
     expect(tokenOf(browser)).toBeUndefined();
   });
 
-  test('a second time', async () => {
+  test('the second time', async () => {
     const browser = openBrowser();
     const url = await bringCode(browser);
     const carried = new Map(browser.cookies);
     expect((await openPage(browser, url)).status).toBe(303);
     expect(await readProblem(await openPage(browser, url))).toMatchObject({ code: 'sign-in-expired' });
-    // Also by somebody who has kept what the browser carried: the provider takes a code once.
+    // Even with a copy of the browser's data it fails, because the provider accepts a code only once.
     const thief = openBrowser();
     for (const [name, value] of carried) thief.cookies.set(name, value);
     expect(await readProblem(await openPage(thief, url))).toMatchObject({ code: 'sign-in-failed' });
     expect(tokenOf(thief)).toBeUndefined();
   });
 
-  test('when the code has expired', async () => {
+  test('if the code has expired', async () => {
     const browser = openBrowser();
     const url = await bringCode(browser);
     vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 180_000 });
     expect(await readProblem(await openPage(browser, url))).toMatchObject({ code: 'sign-in-failed' });
   });
 
-  test('when the provider says no', async () => {
+  test('if the provider refuses the person', async () => {
     const browser = openBrowser();
     const url = new URL(await bringCode(browser));
     url.searchParams.delete('code');
@@ -167,7 +167,7 @@ describe('a callback is refused, and signs nobody in', () => {
     });
   });
 
-  test('as a page with a way to try again, for a person', async () => {
+  test('as a page with a link to try again', async () => {
     const answer = await fetch(`${appUrl}/signin/callback?state=x&code=<script>`, { headers: { Accept: 'text/html' } });
     const html = await answer.text();
     expect([answer.status, answer.headers.get('content-type')]).toEqual([400, 'text/html; charset=utf-8']);
@@ -187,7 +187,7 @@ test.each([
   'javascript:alert(1)',
   '/signin/out',
   '/api/customers',
-])('nobody is sent to %j after signing in', async (returnTo) => {
+])('no sign-in leads to %j', async (returnTo) => {
   const browser = openBrowser();
   const { url } = await browser.choose(
     `${appUrl}/signin?return_to=${encodeURIComponent(returnTo)}`,
@@ -197,7 +197,7 @@ test.each([
   expect(url).toBe(`${appUrl}/`);
 });
 
-test('nobody is sent elsewhere by a forged cookie either', async () => {
+test('no sign-in leads to another host, even with a forged cookie', async () => {
   const browser = openBrowser();
   const url = await bringCode(browser);
   tamper(browser, { returnTo: '//evil.example' });
@@ -225,7 +225,7 @@ describe('over https', () => {
   });
 });
 
-test('a provider that is down is said plainly, and the next try finds it when it is back', async () => {
+test('a sign-in names a provider that is down as the reason, and succeeds when the provider is back', async () => {
   const { createServer } = await import('node:http');
   const closed = createServer().listen(0, '127.0.0.1');
   const { port } = await new Promise<{ port: number }>((resolve) =>
@@ -250,7 +250,7 @@ test('a provider that is down is said plainly, and the next try finds it when it
   expect(answer.headers.get('location')).toMatch(`${issuer}/auth`);
 });
 
-describe('where sign-in is bounded', () => {
+describe('with a bound on who may sign in', () => {
   const asPage = { headers: { Accept: 'text/html' } };
   const usersOf = async (name: string) =>
     (await (await apps.database.connect('postgres')).query('select from platform.users where name = $1', [name])).rows;
@@ -263,7 +263,7 @@ describe('where sign-in is bounded', () => {
     expect((await browser.call(server.url, 'GET', '/signin/me')).body.user.name).toBe('Jonas Weber');
   });
 
-  test('a person outside of it sees a page that says so, with the account and the way to another one', async () => {
+  test('a person outside of it sees a page with the reason, the account and a link to another one', async () => {
     const server = await bounded();
     const browser = openBrowser();
     const callback = (await browser.choose(`${server.url}/signin`, 'Gail', isCallback)).url;
@@ -279,7 +279,7 @@ describe('where sign-in is bounded', () => {
     expect(JSON.stringify(server.entries)).not.toContain('gail@');
   });
 
-  test('the way to another account asks the provider for a new login', async () => {
+  test('the link to another account asks the provider for a new login', async () => {
     const server = await bounded();
     const answer = await openBrowser().fetch(`${server.url}/signin?another_account`);
     expect(new URL(answer.headers.get('location') ?? '').searchParams.get('prompt')).toBe('login');
@@ -296,7 +296,7 @@ describe('where sign-in is bounded', () => {
     expect((await ask('jonas')).status).toBe(200);
   });
 
-  test('a wrong bound stops the start, with the name of the setting', async () => {
+  test('a malformed bound stops the start, with the name of the setting', async () => {
     await expect(apps.start('support', { SIGNIN_ALLOWED_DOMAINS: 'x' })).rejects.toThrow(/SIGNIN_ALLOWED_DOMAINS/);
   });
 });

@@ -3,16 +3,18 @@ import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from '
 import { join } from 'node:path';
 import { exportJWK, generateKeyPair, type JWK } from 'jose';
 
-/** What the local provider must keep, so that after a restart its tokens are good and everybody is who they were. */
+/**
+ * The data that the local provider keeps, so that its tokens stay valid and people keep their subjects after a restart.
+ */
 export type Identity = {
   keys: JWK[];
   cookieKeys: string[];
-  /** Makes subjects differ from app to app in a way that nobody can work out. */
+  /** Makes subjects differ from app to app in a way that nobody can compute. */
   salt: string;
   secrets: { foundation: string; support: string; cli: string };
 };
 
-/** Reads `identity.json` in the folder, or makes it: keys and secrets that only its owner may read. */
+/** Reads `identity.json` in the folder, or makes it. It holds keys and secrets, so only its owner may read it. */
 export async function keepIdentity(folder: string): Promise<Identity> {
   const path = join(folder, 'identity.json');
   if (existsSync(path)) return parseIdentity(path);
@@ -25,7 +27,7 @@ export async function keepIdentity(folder: string): Promise<Identity> {
     secrets: { foundation: secret(), support: secret(), cli: secret() },
   };
   mkdirSync(folder, { recursive: true });
-  // Whole or not at all: half a file would lock everybody out.
+  // The file is written whole or not at all: half a file would lock everybody out.
   const draft = `${path}.${process.pid}`;
   writeFileSync(draft, `${JSON.stringify(identity, undefined, 2)}\n`, { mode: 0o600 });
   renameSync(draft, path);

@@ -16,7 +16,7 @@ import {
   tokenSeconds,
 } from './providersettings.ts';
 
-/** Signs with the provider's own key a token of a persona, for an app and, if asked, for some scopes only. */
+/** Signs a token of a persona with the provider's own key, for an app and, on request, for some scopes only. */
 export function grantPersona(
   { errors }: typeof Oidc,
   issuer: string,
@@ -51,11 +51,13 @@ export function grantPersona(
 }
 
 /**
- * An access token of the local provider that runs at `issuer` with its keys in `folder`. It is valid for an hour, for one app.
+ * Returns an access token of the local provider that runs at `issuer` with its keys in `folder`. It is valid for an
+ * hour, for one app.
  *
  * @param who the first name or the object id of a persona, or `service`: a machine without a person.
- * @param scopes what the token allows. A persona's without any does what the persona may do; a machine's must name some.
- * @throws when there is no such persona, or the app has no such scope
+ * @param scopes the scopes of the token. A persona's token without scopes allows everything that the persona may do; a
+ *   machine's token needs scopes.
+ * @throws if there is no such persona, or the app has no such scope
  */
 export async function fetchLocalToken({
   folder,

@@ -11,7 +11,7 @@ beforeAll(async () => {
 
 const users = async () => (await superuser.query('select * from platform.users order by created_at')).rows;
 
-test('one person is one user in both apps, though the provider names them by another subject in each', async () => {
+test('one person is one user in both apps, although the subject differs from app to app', async () => {
   const browser = openBrowser();
   await browser.signIn(apps.foundation.url, 'Jonas');
   await browser.signIn(apps.support.url, 'Jonas');
@@ -21,7 +21,7 @@ test('one person is one user in both apps, though the provider names them by ano
   expect(inFoundation?.body.user).toEqual(inSupport?.body.user);
   expect(await users()).toHaveLength(1);
 
-  // The proof that the subjects differ: without tenant and object id these are two people.
+  // This proves that the subjects differ: without tenant and object id these are two people.
   const subjects = new Set<string>();
   for (const url of [apps.foundation.url, apps.support.url]) {
     await superuser.query('delete from platform.sign_ins; delete from platform.users');
@@ -31,6 +31,6 @@ test('one person is one user in both apps, though the provider names them by ano
   expect(subjects.size).toBe(2);
 });
 
-test('every persona has an object id of their own', () => {
+test('no two personas have the same object id', () => {
   expect(new Set(personas.map((each) => each.objectId)).size).toBe(personas.length);
 });

@@ -2,21 +2,21 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { escapeHtml, makePage } from '@aether/http';
 import type Provider from 'oidc-provider';
 
-/** A person of the local provider; one click signs in as them. */
+/** A person of the local provider. One click signs in as this person. */
 export type Persona = {
   objectId: string;
   name: string;
   email: string;
-  /** App roles; `Aether.Admin` makes an administrator where the app looks at roles. */
+  /** App roles. `Aether.Admin` makes an administrator if the app uses roles. */
   roles: string[];
-  /** What they do, in a few words. */
+  /** The person's job, in a few words. */
   what: string;
 };
 
-/** All personas are in one directory. */
+/** The directory of all personas. */
 export const localTenantId = '0a1e7e00-0000-4000-8000-00000000cafe';
 
-/** Where the provider sends a person to say who they are. */
+/** The address of the page on which a person chooses a persona. */
 export const choicePath = '/choose';
 
 const initials = (name: string) =>
@@ -26,7 +26,11 @@ const initials = (name: string) =>
     .join('')
     .slice(0, 2);
 
-/** The page on which a person says who they are, and what takes the answer. @returns whether the request was for it. */
+/**
+ * Serves the page on which a person chooses a persona, and takes the answer.
+ *
+ * @returns whether the request was for this page.
+ */
 export async function answerChoice(
   provider: Provider,
   personas: readonly Persona[],
@@ -58,7 +62,7 @@ export async function answerChoice(
   const { html, headers } = makePage(
     `Sign in to ${app}`,
     `<p>Who are you today?</p><ul>${choices.join('')}</ul><small>The local identity provider, for this machine only. It asks for no password.</small>`,
-    // Browsers hold a form to this also where the answer to it leads on.
+    // Browsers apply this to the redirects after the form as well.
     "'self' http://127.0.0.1:* http://localhost:*",
   );
   response.writeHead(200, headers).end(html);

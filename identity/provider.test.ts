@@ -36,7 +36,7 @@ const ask = (body: Record<string, string>) =>
   fetch(`${apps.provider.issuer}/token`, { method: 'POST', body: new URLSearchParams(body) });
 
 describe('a script', () => {
-  test('gets a token of a persona or of a machine for one app, and the other app refuses it', async () => {
+  test('gets a token of a persona or of a machine for one app, which the other app refuses', async () => {
     for (const [who, actor] of [
       ['maya', expect.any(String)],
       ['oid-jonas', expect.any(String)],
@@ -54,7 +54,7 @@ describe('a script', () => {
       }
   });
 
-  test('gets a token that allows the chosen scopes only, of a machine and of a persona', async () => {
+  test('gets a token that allows only the chosen scopes, of a machine and of a persona', async () => {
     for (const who of ['service', 'maya']) {
       const token = await tokenFor(who, 'foundation', ['deals.read', 'customers.read']);
       expect(await readProblem(await asks(token))).toMatchObject({ status: 403, code: 'token-lacks-scope' });
@@ -67,11 +67,14 @@ describe('a script', () => {
     ['service', 'foundation', ['deals.wriet'], /foundation has no scope deals\.wriet.*deals\.write/],
     ['maya', 'support', ['deals.read'], /support has no scope deals\.read/],
     ['maya', 'billing', [], /no app billing.*foundation, support/],
-  ])('for %s at %s with the scopes %j gets none, and is told what there is', async (who, app, scopes, message) => {
-    await expect(tokenFor(who, app as LocalApp, scopes)).rejects.toThrow(message);
-  });
+  ])(
+    'gets no token for %s at %s with the scopes %j, but a list of the possible ones',
+    async (who, app, scopes, message) => {
+      await expect(tokenFor(who, app as LocalApp, scopes)).rejects.toThrow(message);
+    },
+  );
 
-  test('acts as the very user who signs in with the browser', async () => {
+  test('acts as the same user who signs in with the browser', async () => {
     const token = await tokenFor('maya');
     expect(decodeJwt(token)).toMatchObject({ oid: 'oid-maya', name: 'Maya Okafor' });
     const { rows } = await (await apps.database.connect('postgres')).query(
@@ -80,11 +83,11 @@ describe('a script', () => {
     expect(rows).toEqual([{ n: 1 }]);
   });
 
-  test('gets none of an unknown person, and is told who there is', async () => {
+  test('gets no token of an unknown person, but a list of the personas', async () => {
     await expect(tokenFor('mallory')).rejects.toThrow(/no token for mallory.*maya, jonas, gail, service/);
   });
 
-  test('of another user of this machine gets none: only the owner reads the file with the secret', async () => {
+  test('of another user of this machine gets no token: only the owner can read the file with the secret', async () => {
     const { mode } = await stat(join(apps.folder, 'identity.json'));
     expect(mode & 0o777).toBe(0o600);
     for (const secret of ['', 'guess']) {
@@ -96,7 +99,7 @@ describe('a script', () => {
       };
       expect((await ask(body)).status).toBe(401);
     }
-    // An app's secret opens the app's own grants only.
+    // An app's secret opens only the app's own grants.
     const { SIGNIN_CLIENT_SECRET: secret = '' } = apps.provider.settingsOf('support');
     const body = {
       grant_type: 'urn:aether:grant:persona',
@@ -108,12 +111,12 @@ describe('a script', () => {
   });
 });
 
-describe('the provider', () => {
+describe('the local provider', () => {
   test.each([
     ['without PKCE', { code_challenge: '', code_challenge_method: '' }, /invalid_request/],
     ['with PKCE in clear', { code_challenge_method: 'plain' }, /invalid_request/],
     ['for a token instead of a code', { response_type: 'token' }, /unsupported_response_type|invalid_request/],
-  ])('refuses to be asked %s', async (_, change, error) => {
+  ])('refuses a request %s', async (_, change, error) => {
     const answer = await authorize(change as unknown as Record<string, string>);
     expect(`${answer.headers.get('location')} ${await answer.text()}`).toMatch(error);
     expect((await authorize({})).headers.get('location')).toMatch(/\/choose\//);
@@ -124,12 +127,12 @@ describe('the provider', () => {
     'http://127.0.0.1.evil.example/signin/callback',
     'http://127.0.0.1:4100/other',
     'http://192.0.2.1/signin/callback',
-  ])('sends nobody to %s', async (redirect_uri) => {
+  ])('sends no browser to %s', async (redirect_uri) => {
     const answer = await authorize({ redirect_uri });
     expect([answer.status, answer.headers.get('location')]).toEqual([400, null]);
   });
 
-  test('answers on this machine only, and under no other name for it', async () => {
+  test('answers only on this machine, and under no other name for it', async () => {
     const { port } = new URL(apps.provider.issuer);
     const get = (host: string) =>
       sendRaw(
@@ -140,7 +143,7 @@ describe('the provider', () => {
     expect((await get(`localhost:${port}`))?.status).toBe(200);
   });
 
-  test('shows its personas to the browser that began a sign-in, and nothing to others', async () => {
+  test('shows its personas only to the browser that began a sign-in', async () => {
     const begun = await authorize({});
     const page = new URL(begun.headers.get('location') ?? '', apps.provider.issuer).href;
     const cookies = begun.headers
@@ -155,7 +158,7 @@ describe('the provider', () => {
     expect((await fetch(`${page}/oid-maya`, { method: 'POST' })).status).toBe(400);
   });
 
-  test('keeps its keys: a token is good after a restart, and not after the keys have gone', async () => {
+  test('keeps its keys: a token is valid after a restart, but not after the keys are gone', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'aether-identity-'));
     const running: LocalProvider[] = [];
     const start = async (port: number) => {
@@ -184,7 +187,7 @@ describe('the provider', () => {
     expect(await meAt()).toBe(401);
   });
 
-  test('passes over a port that is taken, and says so', async () => {
+  test('passes over a port that is taken, and reports it', async () => {
     const taken = Number(new URL(apps.provider.issuer).port);
     const other = await startLocalProvider({ folder: apps.folder, personas, port: taken });
     expect(other.portTaken).toBe(taken);
@@ -194,9 +197,9 @@ describe('the provider', () => {
 });
 
 describe('Support’s own token for Foundation', () => {
-  // The second is how Entra ID is asked: for all that was granted.
+  // The second scope is the one for Entra ID: it means all granted roles.
   test.each(['context.read', 'api://aether-foundation/.default'])(
-    'asked for %s lets it read a context',
+    'with the scope %s lets it read a context',
     async (scope) => {
       const token = await serviceToken(apps.provider.settingsOf('support'), scope).get();
       expect(decodeJwt(token)).toMatchObject({ aud: 'api://aether-foundation', roles: ['context.read'] });
@@ -207,7 +210,7 @@ describe('Support’s own token for Foundation', () => {
     },
   );
 
-  test.each(['deals.read', 'customers.read', 'access_as_user'])('is not given for %s', async (scope) => {
+  test.each(['deals.read', 'customers.read', 'access_as_user'])('is refused for the scope %s', async (scope) => {
     await expect(serviceToken(apps.provider.settingsOf('support'), scope).get()).rejects.toThrow();
   });
 });

@@ -15,18 +15,18 @@ const portsTriedMax = 50;
 
 export type LocalProvider = {
   issuer: string;
-  /** The port that was asked for, when it was taken. */
+  /** The requested port, if it was taken. */
   portTaken: number | undefined;
-  /** The settings that make this app sign people in here. */
+  /** The settings with which this app signs people in at this provider. */
   settingsOf(app: App): Record<string, string>;
   close(): Promise<void>;
 };
 
 /**
- * An identity provider for this machine: OpenID Connect as a big one has it, with ready personas and no passwords. It listens on
- * loopback only. Subjects differ from app to app, so that code which finds a person by the subject fails here already.
+ * An identity provider for this machine: full OpenID Connect, with ready personas and without passwords. It listens on
+ * loopback only. Subjects differ from app to app, so that code that finds a person by the subject already fails here.
  *
- * @param folder keeps keys and secrets; every token stays valid over a restart on the same port.
+ * @param folder holds keys and secrets, so that tokens stay valid after a restart on the same port.
  */
 export async function startLocalProvider({
   folder,
@@ -49,7 +49,7 @@ export async function startLocalProvider({
   });
   const answer = provider.callback();
   server.on('request', async (request, response) => {
-    // Loopback only, also for a browser that was told another name for 127.0.0.1.
+    // Loopback only: a browser that knows 127.0.0.1 by another name (DNS rebinding) is refused.
     if (!isLoopbackHost(request.headers.host ?? '')) {
       response.writeHead(403, { 'Content-Type': 'text/plain' }).end('Call it http://127.0.0.1.\n');
       return;
@@ -90,7 +90,7 @@ async function listen(server: Server, asked: number): Promise<number> {
   }
 }
 
-/** Without the library's warnings to those who would run it as a service: of a Node that it does not know. */
+/** Hides the library's warnings, which are for services: that it does not know this Node, for example. */
 async function quietly<T>(work: () => Promise<T>): Promise<T> {
   const { warn } = console;
   console.warn = (...words) => {

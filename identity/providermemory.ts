@@ -5,8 +5,8 @@ type Kept = { payload: AdapterPayload; expiresAt: number };
 const entriesMax = 10_000;
 
 /**
- * What the local provider remembers between two steps of a sign-in, minutes at most: in memory. Sessions are not kept, so that
- * no sign-in is remembered: a person chooses who they are each time.
+ * Holds the data of the local provider between two steps of a sign-in in memory, for minutes at most. Sessions are not
+ * kept, so a person chooses a persona at each sign-in.
  */
 export function rememberBriefly(): (model: string) => Adapter {
   const kept = new Map<string, Kept>();
@@ -16,7 +16,7 @@ export function rememberBriefly(): (model: string) => Adapter {
     for (const [key, { expiresAt }] of kept) if (expiresAt <= now) kept.delete(key);
     for (const key of kept.keys()) {
       if (kept.size <= entriesMax) break;
-      kept.delete(key); // the oldest: a Map keeps the order
+      kept.delete(key); // the oldest, because a Map keeps the order
     }
   }
 

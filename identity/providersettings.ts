@@ -5,7 +5,7 @@ import type { Identity } from './identityfile.ts';
 import { choicePath, localTenantId, type Persona } from './personas.ts';
 import { rememberBriefly } from './providermemory.ts';
 
-/** Fetches an access token of a persona, without a browser; only the client of the command may. */
+/** The grant for an access token of a persona without a browser. Only the command's client may use it. */
 export const personaGrant = 'urn:aether:grant:persona';
 export const cliClientId = 'aether-cli';
 export const localScope = 'access_as_user';
@@ -14,18 +14,18 @@ export const tokenSeconds = 3_600;
 export type LocalApp = keyof typeof scopesOfApps;
 export const localApps = Object.keys(scopesOfApps) as LocalApp[];
 
-/** What an access token for this app is made for. A token for one app is none for the other. */
+/** The audience of an access token for this app. The other app refuses it. */
 export const audienceOf = (app: LocalApp) => `api://aether-${app}`;
 const appOf = (audience: string) => localApps.find((app) => audienceOf(app) === audience);
 
-/** The scopes that an app's own client is granted for another app. Support asks Foundation for a customer's context. */
+/** The scopes that an app's own client has at another app. Support reads a customer's context from Foundation. */
 const grantsOfApps: Record<LocalApp, { to: LocalApp; scopes: Scope[] }> = {
   foundation: { to: 'support', scopes: [] },
   support: { to: 'foundation', scopes: ['context.read'] },
 };
 const everyGranted = (audience: string) => `${audience}/.default`;
 
-/** How the local provider is set up: as Entra ID answers, wherever the apps could tell the difference. */
+/** The settings of the local provider. It answers like Entra ID wherever the apps could see a difference. */
 export function describeProvider(
   { interactionPolicy, errors }: typeof Oidc,
   identity: Identity,
@@ -33,7 +33,7 @@ export function describeProvider(
 ): Oidc.Configuration {
   const policy = interactionPolicy.base();
   policy.remove('consent');
-  // Nobody is remembered: each sign-in begins with the choice of a persona.
+  // No session is kept: each sign-in begins with the choice of a persona.
   policy
     .get('login')
     ?.checks.add(
@@ -46,7 +46,7 @@ export function describeProvider(
     clients: [appClient('foundation', identity), appClient('support', identity), cliClient(identity)],
     cookies: { keys: identity.cookieKeys },
     subjectTypes: ['pairwise'],
-    // There is nothing to fetch where apps run: they are on this machine, on any port.
+    // The provider fetches nothing from clients, because apps are on this machine, on any port.
     sectorIdentifierUriValidate: () => false,
     async pairwiseIdentifier(_ctx, accountId, client) {
       return makeSubject(client.clientId, accountId, identity.salt);
@@ -59,7 +59,7 @@ export function describeProvider(
       profile: ['name', 'preferred_username'],
       email: ['email', 'email_verified'],
     },
-    conformIdTokenClaims: false, // into the ID token, as Entra ID does
+    conformIdTokenClaims: false, // claims go into the ID token, as in Entra ID
     findAccount(_ctx, id) {
       const persona = personas.find(({ objectId }) => objectId === id);
       return (
@@ -74,7 +74,7 @@ export function describeProvider(
     interactions: { policy, url: (_ctx, interaction) => `${choicePath}/${interaction.uid}` },
     async loadExistingGrant(ctx) {
       const { client, session, provider } = ctx.oidc;
-      // The choice of a persona agrees to everything that there is to agree to here.
+      // The choice of a persona is the consent to all scopes.
       const grant = new provider.Grant({ clientId: client?.clientId, accountId: session?.accountId });
       grant.addOIDCScope('openid profile email');
       await grant.save();
@@ -95,7 +95,7 @@ export function describeProvider(
       userinfo: { enabled: false },
       resourceIndicators: {
         enabled: true,
-        // The code flow is for ID tokens; all other tokens are for the apps' interfaces.
+        // The code flow is for ID tokens. All other tokens are for the apps' interfaces.
         defaultResource: (ctx, client) =>
           ctx.oidc.route === 'token' && !ctx.oidc.params?.code ? audienceOf(targetOf(client?.clientId)) : [],
         useGrantedResource: () => true,
@@ -118,7 +118,7 @@ export function describeProvider(
   };
 }
 
-/** What the tokens say of a persona, under the names that Entra ID uses. */
+/** The claims about a persona, under the names that Entra ID uses. */
 export const claimsOf = ({ objectId, name, email, roles }: Persona) => ({
   tid: localTenantId,
   oid: objectId,
@@ -131,12 +131,12 @@ export const claimsOf = ({ objectId, name, email, roles }: Persona) => ({
 
 const scopesFor = (app: LocalApp) => [localScope, ...Object.keys(scopesOfApps[app]), everyGranted(audienceOf(app))];
 
-/** The app for which a client gets tokens when it does not say so. */
+/** The app for which a client gets tokens if it names none. */
 function targetOf(clientId: string | undefined): LocalApp {
   return clientId !== undefined && clientId in grantsOfApps ? grantsOfApps[clientId as LocalApp].to : 'foundation';
 }
 
-/** What a machine's token allows, under the name that Entra ID uses. */
+/** The rights of a machine's token, under the name that Entra ID uses. */
 function rolesOf({ clientId, scope }: Oidc.ClientCredentials): string[] {
   const asked = (scope ?? '').split(' ').filter(Boolean);
   const { to, scopes } = grantsOfApps[clientId as LocalApp] ?? { scopes: [] };
@@ -174,6 +174,6 @@ function cliClient(identity: Identity) {
   };
 }
 
-/** The subject of a persona for one client; it is another one for every other client. */
+/** The subject of a persona for one client. Each client gets another subject. */
 export const makeSubject = (clientId: string, accountId: string, salt: string) =>
   createHash('sha256').update(`${clientId}\0${accountId}\0${salt}`).digest('base64url');

@@ -27,7 +27,7 @@ const responses = {
   200: { description: 'ok', content: { 'application/json': { schema: z.object({ actor: z.string().nullable() }) } } },
 };
 
-/** Two small servers with sign-in, one of either app, on a database and with a local provider of this test file's own. */
+/** Two small servers with sign-in, one of each app, with a database and a local provider for this test file alone. */
 export async function startTestApps(): Promise<TestApps> {
   const database = await createTestDatabase();
   const folder = await mkdtemp(join(tmpdir(), 'aether-identity-'));

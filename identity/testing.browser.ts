@@ -1,19 +1,21 @@
-/** What a browser does with answers: keeps cookies by host (not by port), and follows redirects. */
+/** Acts like a browser: keeps cookies by host (not by port), and follows redirects. */
 export type TestBrowser = {
   cookies: Map<string, string>;
   /** One request, with the cookies; no redirect is followed. */
   fetch(url: string, init?: RequestInit): Promise<Response>;
-  /** Follows redirects from here until a page, or until `stop` says so of the next address. */
+  /** Follows redirects up to a page, or until `stop` returns true for the next address. */
   open(url: string, stop?: (url: string) => boolean): Promise<{ url: string; response: Response; html: string }>;
-  /** From an app's /signin to the persona's button, and from there until `stop` says so of the next address. */
+  /**
+   * Goes from an app's /signin to the persona's button, and from there until `stop` returns true for the next address.
+   */
   choose(
     startUrl: string,
     persona: string,
     stop?: (url: string) => boolean,
   ): Promise<{ url: string; response: Response }>;
-  /** From `/signin` of an app over the persona's button back to the app; where it ends. */
+  /** Goes from `/signin` of an app over the persona's button back to the app. @returns the last page */
   signIn(appUrl: string, persona: string, returnTo?: string): Promise<{ url: string; response: Response }>;
-  /** Calls as a page of the app does: with the origin, and the CSRF token. */
+  /** Calls like a page of the app: with the origin and the CSRF token. */
   call(appUrl: string, method: string, path: string, body?: object, headers?: Record<string, string>): Promise<Called>;
 };
 // biome-ignore lint/suspicious/noExplicitAny: a test says what it expects of the body.

@@ -107,13 +107,10 @@ describe('a machine', () => {
     });
   });
 
-  test.each(['/api/person', '/api/administrator', '/signin/me'])(
-    'is refused at %s with any scopes',
-    async (path) => {
-      const every = app.callWith('deals.read', 'deals.write', 'person', 'administrator');
-      expect(await every('GET', path)).toMatchObject({ status: 403, body: { code: 'person-only' } });
-    },
-  );
+  test.each(['/api/person', '/api/administrator', '/signin/me'])('is refused at %s with any scopes', async (path) => {
+    const every = app.callWith('deals.read', 'deals.write', 'person', 'administrator');
+    expect(await every('GET', path)).toMatchObject({ status: 403, body: { code: 'person-only' } });
+  });
 
   test.each([
     ['Entra ID, with idtyp', { idtyp: 'app', roles: ['deals.read'] }],

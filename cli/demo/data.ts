@@ -39,7 +39,7 @@ const people = [
   },
 ] as const;
 
-/** The people of the demo. Anybody on this machine signs in as one of them. */
+/** The people of the demo. Anybody on this machine may sign in as one of them. */
 export const personas: Persona[] = people.map(({ objectId, name, email, what }) => ({
   objectId,
   name,
@@ -57,7 +57,7 @@ const stages = [
   ['Lost', 'lost', 0],
 ] as const;
 
-/** Company, domain, and its people: name, local part, tier, manager. */
+/** Companies with their domain and their people: name, local part of the address, tier, manager. */
 const companies = [
   [
     'Fjordlight Energy',
@@ -104,7 +104,7 @@ const companies = [
   ['Northgate Schools', 'northgate.example', [['Samuel Adeyemi', 's.adeyemi', null, null]]],
 ] as const;
 
-/** Whose deal, what, how much, in which stage. */
+/** Deals: customer, name, amount, currency, stage. */
 const deals = [
   ['nora@fjordlight.example', 'Fleet monitoring renewal', 48_000, 'EUR', 'Negotiation'],
   ['nora@fjordlight.example', 'Second control room', 21_500, 'EUR', 'Proposal'],
@@ -117,7 +117,7 @@ const deals = [
   ['elena@olivegrove.example', 'Wholesale portal', 17_300, 'EUR', 'Proposal'],
 ] as const;
 
-/** Whose timeline, when (days ago), what kind, what was said. */
+/** Activities: customer, days ago, kind, text. */
 const activities = [
   ['nora@fjordlight.example', 41, 'meeting', 'Walked through the monitoring contract; renewal is due before winter.'],
   ['nora@fjordlight.example', 12, 'call', 'Asked for a price with the second control room included.'],
@@ -135,10 +135,11 @@ const activities = [
 ] as const;
 
 /**
- * A few hundred believable customers with a year of history, written the way the apps write theirs: each part by its own login,
- * once. A part that was interrupted was rolled back and is loaded at the next start.
+ * Loads a few hundred believable customers with a year of history, in the way the apps write: each part by its own
+ * login, once. An interrupted part is rolled back, and loaded at the next start.
  *
- * @param urls before a sequencer is at work: the history then gets its times before it is numbered.
+ * @param urls of a database without a running sequencer, so that the history gets its times before its events are
+ *   numbered.
  * @returns whether anything was loaded.
  */
 export async function loadDemoData(urls: {

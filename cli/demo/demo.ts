@@ -7,10 +7,10 @@ type Json = Record<string, unknown>;
 const patienceMs = 10_000;
 
 /**
- * `aether demo`: plays the three scenarios over HTTP against what `npm start` runs, with a new visitor each time, and prints
- * what happened and how long each request took.
+ * `aether demo`: plays the three scenarios over HTTP against the servers of `npm start`, with a new visitor each time,
+ * and prints each step and the time of each request.
  *
- * @throws when nothing runs, or a step does not give what the scenario promises.
+ * @throws if nothing runs, or if a step does not keep the promise of its scenario.
  */
 export async function playDemo({ widget }: { widget?: string }): Promise<void> {
   const running = readRunning();
@@ -111,7 +111,7 @@ export async function playDemo({ widget }: { widget?: string }): Promise<void> {
   console.log('\nAll three scenarios hold.');
 }
 
-/** One request; prints what it was and how long it took. @throws when it is not answered in time, with JSON, and with success */
+/** Sends a request and prints it with its time. @throws if there is no successful answer with JSON in time */
 async function call(
   app: string,
   what: string,

@@ -9,7 +9,7 @@ const rows = (list: object[]) => [JSON.stringify(list)];
 export const actAs = (tx: Transaction, userId: string) =>
   tx.query(`select set_config('aether.actor', $1, true)`, [userId]);
 
-/** Foundation's part of the world: a row each, by a statement per table and person who acts. */
+/** Foundation's part of the world: one statement for each table and each person who acts. */
 export async function loadWorld(tx: Transaction, world: World, pipelineId: unknown): Promise<void> {
   await tx.query(
     `insert into platform.companies (name, domain) select name, domain from jsonb_to_recordset($1::jsonb) as w (name text, domain text)`,
@@ -64,7 +64,7 @@ export async function loadWorld(tx: Transaction, world: World, pipelineId: unkno
   }
 }
 
-/** What the organisation wants to know beyond what is there, and a view that the sales team shares. */
+/** The organisation's custom fields, and a view that the sales team shares. */
 export async function loadSettings(tx: Transaction): Promise<void> {
   await tx.query(`
     insert into crm.custom_fields (record, key, label, type, choices, position) values
@@ -82,7 +82,7 @@ export async function loadSettings(tx: Transaction): Promise<void> {
   );
 }
 
-/** Support's part: conversations, a statement per table; each is ended as the server ends it. */
+/** Support's part: conversations, with one statement for each table. Each ends in the way the server ends one. */
 export async function loadWorldChats(
   tx: Transaction,
   { chats }: World,
@@ -124,8 +124,8 @@ export async function loadWorldChats(
 }
 
 /**
- * Gives what was just loaded the times at which it would have happened: no app may write those, so this is done by the owner of the
- * tables, before the events are numbered.
+ * Sets the times of the loaded history. No app may write those, so the owner of the tables does it, before the events
+ * are numbered.
  *
  * @param url of platform_migrator
  */
@@ -157,7 +157,7 @@ export async function backdate(url: string, world: World): Promise<void> {
        join platform.customers c on c.email_key = w.email where d.customer_id = c.id and d.name = w.name`,
       rows(world.deals),
     );
-    // Those that were written by hand.
+    // The deals and activities of data.ts.
     await client.query(`
       update platform.customers set created_at = now() - interval '190 days' - make_interval(days => coalesce(crm_id, 0)::integer % 40),
         updated_at = now() - make_interval(days => coalesce(crm_id, 0)::integer % 30, mins => 25) where created_at > now() - interval '1 hour';

@@ -20,12 +20,12 @@ type Chat = {
   email: string;
   name: string;
   agent: 'demo-priya' | 'demo-tom';
-  /** Left out: still open. */
+  /** Left out if the conversation is still open. */
   resolved?: boolean;
   lines: ['visitor' | 'agent', string][];
 };
 
-/** What was talked about already, finished or not. */
+/** The conversations of the demo, some of them still open. */
 const chats: Chat[] = [
   {
     email: 'kenji@tidewater.example',
@@ -82,7 +82,7 @@ const cannedAnswers = [
   ['bye', 'Goodbye', 'Gladly! Write again whenever something comes up.'],
 ] as const;
 
-/** When, in days and minutes before now. */
+/** The time, in days and minutes before now. */
 const calls: { email: string; agent: Chat['agent']; ago: [days: number, minutes: number]; call: Partial<NewCall> }[] = [
   {
     email: 'nora@fjordlight.example',
@@ -203,7 +203,7 @@ export async function loadSupport(db: PlatformDb, tx: Transaction): Promise<void
   await updateChatbot(tx, bot.id, { is_live: true, expected_version: bot.version });
 }
 
-/** With what the demo shop signs who its customers are; undefined when there is no such widget any more. */
+/** The secret with which the demo shop signs the identity of its customers; undefined if its widget is gone. */
 export async function readDemoSecret(db: PlatformDb): Promise<string | undefined> {
   const [found] = await db.query<{ secret: string }>(
     `select s.secret from support.widget_secrets s join support.widgets w on w.id = s.widget_id

@@ -1,4 +1,4 @@
-/** A person of a company: name, local part of the address, tier, account manager, how long they are a customer. */
+/** A person of a company: name, local part of the address, tier, account manager, time as a customer. */
 export type WorldPerson = {
   email: string;
   name: string;
@@ -18,9 +18,9 @@ export type WorldDeal = {
   stage: string;
   owner: string;
   madeDaysAgo: number;
-  /** Of a deal that is won or lost. */
+  /** Only of a won or lost deal. */
   closedDaysAgo: number | null;
-  /** Of an open deal; negative when it is overdue. */
+  /** Only of an open deal; negative if it is overdue. */
   closesInDays: number;
 };
 export type WorldActivity = {
@@ -29,7 +29,7 @@ export type WorldActivity = {
   text: string;
   by: string;
   daysAgo: number;
-  /** Of a task: in so many days, negative when it is overdue. */
+  /** Only of a task: due in so many days, negative if it is overdue. */
   dueInDays: number | null;
   done: boolean;
 };
@@ -159,7 +159,7 @@ const questions: { lines: WorldChat['lines']; resolved: boolean }[] = [
   },
 ];
 
-/** Chance that a seed repeats (mulberry32): the demo is the same on every machine. */
+/** Random numbers from a seed (mulberry32), so that the demo is the same on every machine. */
 function chanceOf(seed: number) {
   let state = seed;
   const next = () => {
@@ -176,7 +176,7 @@ function chanceOf(seed: number) {
 }
 type Chance = ReturnType<typeof chanceOf>;
 
-/** A few hundred customers with a year of history; the same whenever it is asked for. */
+/** A few hundred customers with a year of history; every call returns the same. */
 export function makeWorld(seed = 20_26): World {
   const chance = chanceOf(seed);
   const names = new Set<string>();

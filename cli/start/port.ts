@@ -1,4 +1,4 @@
-/** @throws when the setting is no port number */
+/** @throws if the setting is not a port number */
 export function readPort(setting: string, fallback: number): number {
   const port = Number(process.env[setting] || fallback);
   if (!Number.isInteger(port) || port < 0 || port > 65_535)

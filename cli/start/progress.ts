@@ -1,14 +1,14 @@
 const patienceMs = 2_000;
 
 export type Step = {
-  /** Says what is being done; shown only when it takes long. */
+  /** Describes the present work. It is shown only if the step takes long. */
   doing(what: string): void;
   /** Adds to the line that is shown when the step is done. */
   note(what: string): void;
 };
 
 /**
- * Runs one step of a start and says how it went: a line with its time when done, and a sign of life every two seconds before.
+ * Runs one step of a start and reports it: a sign of life every two seconds, and a line with its time when it is done.
  */
 export async function step<T>(label: string, work: (step: Step) => Promise<T>): Promise<T> {
   const startedAt = performance.now();

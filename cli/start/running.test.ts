@@ -27,7 +27,7 @@ describe('while npm start runs', { timeout: 60_000 }, () => {
     },
   );
 
-  test('who may connect is listed in a file that only its owner reads', async () => {
+  test('the connection strings are in a file that only its owner can read', async () => {
     const { FOUNDATION_APP_URL, SUPPORT_APP_URL, PLATFORM_MIGRATOR_URL, AETHER_PID } = readEnv(home);
     expect(
       [FOUNDATION_APP_URL, SUPPORT_APP_URL, PLATFORM_MIGRATOR_URL].map((url) => new URL(url as string).username),
@@ -38,7 +38,7 @@ describe('while npm start runs', { timeout: 60_000 }, () => {
     expect([await check.ends(), check.output()]).toEqual([0, expect.stringContaining('is the one of')]);
   });
 
-  test('the demo says who did not answer, and what it was about', async () => {
+  test('the demo names the server that did not answer, and the request', async () => {
     const env = await readFile(join(home, 'env'), 'utf8');
     await writeFile(join(home, 'env'), `${env}SUPPORT_URL=http://127.0.0.1:2\n`);
     const cut = aether(home, ['demo']);

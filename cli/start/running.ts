@@ -4,16 +4,16 @@ import { join } from 'node:path';
 import { parseEnv } from 'node:util';
 import { takeLock } from '@aether/database';
 
-/** Where what `npm start` runs keeps its data, its secret and its description. */
+/** The folder in which `npm start` keeps its data, its secret and its description. */
 export const aetherFolder = process.env.AETHER_HOME || join(import.meta.dirname, '..', '..', '.aether');
 
 export const envFile = join(aetherFolder, 'env');
 const lockFile = join(aetherFolder, 'running.lock');
 
 /**
- * Claims the folder for this process, until it ends, however it ends: of two starts at once one runs.
+ * Claims the folder until this process ends, for any reason, so that only one of two starts runs.
  *
- * @returns what gives it up. @throws when another process has it, or the folder is somebody else's
+ * @returns a function that gives it up. @throws if another process has it, or if the folder belongs to another user
  */
 export function claimFolder(): () => void {
   const release = lock();
@@ -26,7 +26,7 @@ export function claimFolder(): () => void {
   );
 }
 
-/** The settings of what is running, as .aether/env lists them; undefined when nothing is. */
+/** The settings of the running servers, as .aether/env lists them; undefined if nothing runs. */
 export function readRunning(): Record<string, string | undefined> | undefined {
   const settings = readSettings();
   if (!settings) return undefined;
@@ -35,7 +35,7 @@ export function readRunning(): Record<string, string | undefined> | undefined {
   return release ? undefined : settings;
 }
 
-/** The file holds passwords: only its owner may read it. */
+/** Writes .aether/env. It holds passwords, so only its owner may read it. */
 export async function writeRunning(settings: Record<string, string>): Promise<void> {
   const lines = Object.entries({ AETHER_PID: String(process.pid), ...settings }).map(
     ([name, value]) => `${name}=${value}`,

@@ -19,18 +19,19 @@ const shopPort = 4500;
 export type Servers = {
   foundation: Served;
   support: Served;
-  /** Unless sign-in is by another provider: SIGNIN_ISSUER. */
+  /** Undefined if SIGNIN_ISSUER names another provider. */
   identity?: LocalProvider;
   shop?: Served & { widgetKey: string };
 };
 
 /**
- * Starts everything that needs a migrated database: the demo's data (once), the sync worker, an identity provider, Foundation, Support and the
- * demo shop, in this order. It is apart from start.ts because its imports take a second of one core, which PostgreSQL needs meanwhile.
+ * Starts everything that needs a migrated database: the demo's data (once), the sync worker, an identity provider,
+ * Foundation, Support and the demo shop, in this order. It is not in start.ts, because its imports take a second of one
+ * core, which PostgreSQL needs at that time.
  *
- * @param options.withDemo whether the database is our own, to be filled with the demo's data.
- * @param options.web settles when the web apps are built: their pages wait for that.
- * @param options.onStarted is called for each at once, so that it is stopped if the next one fails.
+ * @param options.withDemo whether the database is our own and gets the demo's data.
+ * @param options.web settles when the web apps are built. Their pages wait for that.
+ * @param options.onStarted is called as soon as a server runs, so that it is stopped if the next one fails.
  */
 export async function startServers(options: {
   urlOf(login: Login): string;

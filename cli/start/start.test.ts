@@ -49,7 +49,7 @@ const isListening = (port: number) =>
   });
 
 describe('npm start', { timeout: 60_000 }, () => {
-  test('starts everything, plays the demo, stops all of it at Ctrl-C, and keeps the data', async () => {
+  test('starts everything, lets the demo play, stops everything at Ctrl-C, and keeps the data', async () => {
     const first = await start();
     expect(first.output()).toMatch(/demo data \(loaded\)/);
     expect(await search('fjordlight')).toHaveLength(2);
@@ -78,7 +78,7 @@ describe('npm start', { timeout: 60_000 }, () => {
     expect(await stop(second, 'SIGTERM')).toBe(0);
   });
 
-  test('after a kill takes over the PostgreSQL that was left, and --reset starts over', async () => {
+  test('takes over the PostgreSQL that a killed start left, and --reset starts over', async () => {
     const killed = await start();
     await fetch(`${readEnv(home).FOUNDATION_URL}/api/customers`, {
       method: 'POST',
@@ -99,7 +99,7 @@ describe('npm start', { timeout: 60_000 }, () => {
     expect(await search('was.here@example.com')).toHaveLength(0);
   });
 
-  test('of two starts at once, one of them with --reset, one runs and the other is refused', async () => {
+  test('runs once if started twice at the same time, one of them with --reset, and refuses the other', async () => {
     const both = [aether(home, ['start']), aether(home, ['start', '--reset'])];
     const ended = await Promise.race(both.map(async (command, index) => ({ index, code: await command.ends() })));
     const other = both[1 - ended.index] as Command;
@@ -110,7 +110,7 @@ describe('npm start', { timeout: 60_000 }, () => {
     expect(await search('fjordlight')).toHaveLength(2);
   });
 
-  test('stops all of it when nobody reads any more what it prints', async () => {
+  test('stops everything when its output is closed', async () => {
     const command = aether(home, ['start']);
     await command.prints(/PostgreSQL \(port (\d+)/);
     const port = Number(/PostgreSQL \(port (\d+)/.exec(command.output())?.[1]);
@@ -129,7 +129,7 @@ describe('npm start', { timeout: 60_000 }, () => {
     expect(next.output()).not.toMatch(/was running still/);
   });
 
-  test('is kept from starting neither by a description that was left, whose process number now is another’s, nor by a port that is taken', async () => {
+  test('starts despite a stale description with a reused process number, and despite a taken port', async () => {
     await writeFile(join(home, 'env'), `AETHER_PID=${process.pid}\nFOUNDATION_URL=http://127.0.0.1:1\n`);
     expect(await aether(home, ['demo']).ends()).toBe(1);
     const other = createServer().listen(0, '127.0.0.1');
@@ -142,7 +142,7 @@ describe('npm start', { timeout: 60_000 }, () => {
     other.close();
   });
 
-  test('leaves signing in to the provider that the settings name', async () => {
+  test('leaves sign-in to the provider that the settings name', async () => {
     const command = await start([], { SIGNIN_ISSUER: 'https://id.example', SIGNIN_CLIENT_ID: 'aether' });
     expect(command.output()).toMatch(/Sign-in +https:\/\/id\.example/);
     expect(command.output()).not.toMatch(/identity provider/);
@@ -153,7 +153,7 @@ describe('npm start', { timeout: 60_000 }, () => {
     ]);
   });
 
-  test('says what to do when it cannot: a server of one’s own without passwords', async () => {
+  test('names the missing passwords if PLATFORM_DB_URL is set without them', async () => {
     const command = aether(home, ['start'], { PLATFORM_DB_URL: 'postgres://localhost:1/platform' });
     expect(await command.ends()).toBe(1);
     expect(command.output()).toMatch(
@@ -169,7 +169,7 @@ describe('the command', () => {
     [['migrate', 'up'], /Which database\?/],
     [['migrate', 'bootstrap'], /Which server\?/],
     [['strat'], /unknown command|did you mean/i],
-  ])('aether %j without what it needs ends with 1 and a sentence', async (args, sentence) => {
+  ])('aether %j without its settings ends with 1 and an explanation', async (args, sentence) => {
     const command = aether(await newHome(), args);
     expect(await command.ends()).toBe(1);
     expect(command.output()).toMatch(sentence);

@@ -21,7 +21,7 @@ import { prepareWeb } from './web.ts';
 const ownDatabase = 'platform';
 const webFolders = ['foundation', 'support'].map((app) => join(import.meta.dirname, '..', '..', app, 'web'));
 
-/** `stop` only when the server is our own; `cut` stops it without a checkpoint. */
+/** `stop` is there only if the server is our own; `cut` stops it without a checkpoint. */
 type Platform = {
   urlOf(login: Login): string;
   logins: readonly Login[];
@@ -30,13 +30,13 @@ type Platform = {
 };
 
 /**
- * `npm start`: PostgreSQL, migrations, and the servers on top of them, until Ctrl-C. With PLATFORM_DB_URL
- * set, that server is used instead of one of our own; its logins' passwords come from <LOGIN>_PASSWORD.
+ * `npm start`: starts PostgreSQL, migrates it, and runs the servers until Ctrl-C. If PLATFORM_DB_URL is set, that
+ * server is used instead of our own; the passwords of its logins come from <LOGIN>_PASSWORD.
  *
- * @throws when something cannot start; what had started is stopped again.
+ * @throws if a part cannot start. The parts that had started are stopped again.
  */
 export async function start({ reset }: { reset: boolean }): Promise<void> {
-  process.env.LOG_LEVEL ??= 'warn'; // the terminal is for what starts and stops
+  process.env.LOG_LEVEL ??= 'warn'; // the terminal shows starts and stops only
   const hosted = process.env.PLATFORM_DB_URL;
   if (hosted && reset)
     throw new Error('--reset removes the data of our own PostgreSQL only, and PLATFORM_DB_URL names another one.');
@@ -52,12 +52,12 @@ export async function start({ reset }: { reset: boolean }): Promise<void> {
   });
   const givenUp = new AbortController();
   stop.asked.then(() => givenUp.abort());
-  const web = prepareWeb(webFolders, givenUp.signal); // meanwhile: it takes longest, and needs nothing of the rest
-  web.catch(() => {}); // told of where it is waited for
+  const web = prepareWeb(webFolders, givenUp.signal); // in parallel, because it takes longest and needs no other part
+  web.catch(() => {}); // the await further down reports it
   try {
     console.log('\nAether\n');
     if (reset) await step('data removed', () => removeLocal(aetherFolder));
-    // This must not be interrupted: every server that comes up here must be known, so that it is stopped.
+    // This must not be interrupted: every server that starts here must be recorded, so that it is stopped.
     const used = hosted ? hostedPlatform(hosted) : await ownPlatform(loadServers);
     platform = used;
     if (used.stop) started.push({ name: 'PostgreSQL', stop: used.stop });
@@ -84,7 +84,7 @@ export async function start({ reset }: { reset: boolean }): Promise<void> {
     });
     await writeRunning(describeRunning(used, servers));
     const building = step('web apps', ({ note }) => web.then(note));
-    building.catch(() => {}); // waited for below
+    building.catch(() => {}); // awaited below
     const isBuilt = await Promise.race([building.then(() => true), setImmediate(false)]);
     printReady(used, servers, isBuilt);
     await stop.orAfter(building);
@@ -103,11 +103,11 @@ export async function start({ reset }: { reset: boolean }): Promise<void> {
 
 let loading: Promise<typeof import('./servers.ts')> | undefined;
 
-/** Their modules take a second of this process, which is best while it waits for PostgreSQL. */
+/** Loads the servers' modules, which takes a second, while this process waits for PostgreSQL anyway. */
 function loadServers(): Promise<typeof import('./servers.ts')> {
   if (!loading) {
     loading = import('./servers.ts');
-    loading.catch(() => {}); // told of where it is waited for
+    loading.catch(() => {}); // the await further down reports it
   }
   return loading;
 }
@@ -170,7 +170,7 @@ function hostedPlatform(given: string): Platform {
   return { urlOf: (login) => urlFor(url, login, passwordOf(login) ?? ''), logins: needed };
 }
 
-/** Before anything is started: a typing mistake is not to cost ten seconds. */
+/** Checks the settings before anything is started, so that a typing mistake does not cost ten seconds. */
 function requirePorts(): void {
   for (const setting of ['FOUNDATION_PORT', 'SUPPORT_PORT', 'IDENTITY_PORT', 'DEMO_SHOP_PORT']) readPort(setting, 0);
 }

@@ -1,20 +1,23 @@
-/** npm passes on the Ctrl-C that the terminal has sent here already: what follows within this is the same one. */
+/**
+ * npm passes on the Ctrl-C that the terminal has already sent here. A second signal within this time is the same
+ * Ctrl-C.
+ */
 const sameMs = 1_000;
 
 export type StopSignal = {
-  /** Settles when somebody asks to stop. */
+  /** Settles at the first signal to stop. */
   asked: Promise<void>;
   isAsked(): boolean;
-  /** The work's result; fails when somebody asks to stop before. */
+  /** Returns the result of the work; rejects if a signal to stop comes first. */
   orAfter<T>(work: Promise<T>): Promise<T>;
-  /** Stops listening, and ends the process if something it gave up still hangs. */
+  /** Stops listening, and ends the process if abandoned work still hangs. */
   end(): void;
 };
 
 /**
- * Listens for Ctrl-C, SIGTERM and a hang-up. The first asks; one that comes later cuts the stopping short.
+ * Listens for Ctrl-C, SIGTERM and a hang-up. The first signal starts the stop; a later one cuts it short.
  *
- * @param cut does what must be done before the process ends at once.
+ * @param cut does the work that is necessary before the process ends at once.
  */
 export function listenForStop(cut: () => Promise<void>): StopSignal {
   const { promise: asked, resolve } = Promise.withResolvers<void>();

@@ -1,4 +1,4 @@
-/** `npm run build`: builds the web apps and the widget, as far as their sources have changed, and says whether it had to. */
+/** `npm run build`: builds the web apps and the widget if their sources have changed, and prints whether it did. */
 import { resolve } from 'node:path';
 import { buildWidget } from '@aether/support/widget';
 import { buildWeb } from '@aether/ui/build.ts';

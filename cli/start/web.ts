@@ -5,17 +5,17 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 
 /**
- * Builds the web apps in `folders`, and the widget, if their sources have changed, in a process of its own: a builder keeps hundreds of
- * megabytes, and what serves them needs none of them.
+ * Builds the web apps in `folders`, and the widget, if their sources have changed. The build runs in a separate
+ * process, because a builder keeps hundreds of megabytes that the servers do not need.
  *
- * @param signal gives it up.
- * @returns what was done, in a word or two. @throws when a source does not compile
+ * @param signal aborts the build.
+ * @returns the result in a word or two. @throws if a source does not compile
  */
 export async function prepareWeb(folders: string[], signal: AbortSignal): Promise<string> {
   const { isGood, output, said } = await build(folders, signal);
   if (isGood) return output.trim();
   if (/EACCES|EPERM|EROFS|permission denied/i.test(said)) {
-    // Whoever runs another's checkout may not write there, and takes the apps as they were built.
+    // A user who runs another user's checkout may not write there, and gets the apps as they were built.
     if (folders.every((folder) => existsSync(join(folder, 'dist', 'index.html'))))
       return 'as built before: the folder is somebody else’s';
     throw new Error(
@@ -31,7 +31,7 @@ async function build(
 ): Promise<{ isGood: boolean; output: string; said: string }> {
   const child = spawn(process.execPath, [join(import.meta.dirname, 'web.build.ts'), ...folders], {
     stdio: ['ignore', 'pipe', 'pipe'],
-    detached: process.platform === 'linux', // a session of its own, which alone can give way: see below
+    detached: process.platform === 'linux', // a new session, because only a whole session can give way: see below
     signal,
   });
   if (child.pid) giveWay(child.pid);
@@ -41,12 +41,12 @@ async function build(
   return { isGood, output, said };
 }
 
-/** The build may take until everything else is up: the work that a start waits for comes first. */
+/** Lowers the priority of the build, because everything else must be up first. */
 function giveWay(pid: number): void {
   const level = constants.priority.PRIORITY_LOW;
   try {
     setPriority(pid, level);
-    // Linux shares processors among sessions first, and only within one by the priority of its processes.
+    // Linux divides processor time among sessions first, and by priority only within a session.
     if (process.platform === 'linux') writeFileSync(`/proc/${pid}/autogroup`, String(level));
-  } catch {} // where that cannot be said it is built all the same
+  } catch {} // the build runs anyway if the system refuses
 }

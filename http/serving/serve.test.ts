@@ -80,7 +80,11 @@ describe('a request that is not valid HTTP is refused with a problem', () => {
       'POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
       400,
     ],
-    ['a chunk without a valid length', 'POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n', 400],
+    [
+      'a chunk without a valid length',
+      'POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n',
+      400,
+    ],
     ['a target that is not a path', request('*'), 400],
     ['an invalid host', request('/', 'Host: a b\r\n'), 400],
     ['no host', 'GET / HTTP/1.0\r\n\r\n', 400],

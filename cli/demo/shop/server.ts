@@ -4,16 +4,16 @@ import type { Log } from '@aether/http';
 import { type Served, serve } from '@aether/http';
 import { SignJWT } from 'jose';
 
-/** Who can be signed in at the shop. */
+/** The customer who can be signed in at the shop. */
 const shopper = { id: 'shopper-17', name: 'Nora Lindqvist', email: 'nora@fjordlight.example' };
 
 const identityLife = '30m';
 
 /**
- * A shop to try the widget on: a page of another origin, with a Content-Security-Policy that allows the widget what any host must
- * allow it (script and connect to Support, nothing else), and with customers who are signed in, if one likes.
+ * A shop with the widget: a page of another origin. Its Content-Security-Policy allows the widget only what every host
+ * must allow (scripts from Support and connections to it). A visitor can sign in as a customer of the shop.
  *
- * @param secret of the widget, with which the shop says who its customers are; without one nobody is signed in.
+ * @param secret of the widget, with which the shop signs the identity of its customers; without it nobody can sign in.
  */
 export function startDemoShop({
   supportUrl,
@@ -71,7 +71,7 @@ export function startDemoShop({
   return serve({ fetch } as unknown as Parameters<typeof serve>[0], { port, log });
 }
 
-/** What a shop's server does for a customer who is signed in: see docs/widget.md. */
+/** Signs the identity of a signed-in customer, as a shop's server does: see docs/widget.md. */
 function signIdentity(secret: string, widgetKey: string): Promise<string> {
   return new SignJWT({ email: shopper.email, name: shopper.name })
     .setProtectedHeader({ alg: 'HS256' })
