@@ -1,6 +1,6 @@
 #!/bin/sh
 # Guess: through a pooler, a session learns at login (BackendKeyData) the process that serves it, as without one; or it learns nothing.
-# Behaviour of PgBouncer 1.18.0: it makes the number up, anew for each session, and it may be negative. It is the server's in no mode.
+# Behaviour of PgBouncer 1.18.0: it makes the number up, a new one for each session, sometimes negative. In no mode is it the server's.
 # Used for: platform/log/ownsession.ts. Equal numbers mean that no pooler is between; different ones, that one is, in whatever mode.
 #
 # Needs Debian 12 on amd64 (apt-get, dpkg), npm, and Node 22 or newer.
