@@ -102,6 +102,14 @@ describe('the worker refuses to start with', () => {
   });
 });
 
+test('the worker refuses a database whose migration breaks older apps', async () => {
+  const superuser = await database.connect('postgres');
+  await superuser.query('update platform.migrations set breaks_apps_below = 9999 where number = 6');
+  const refused = startSync({ variables: { PLATFORM_DB_URL: database.url('sync_app') } });
+  await expect(refused).rejects.toThrow(/^Migration 6 \(sync\).*breaks apps made for less than migration 9999/);
+  await superuser.query('update platform.migrations set breaks_apps_below = null where number = 6');
+});
+
 test('behind a pooler the worker connects to the address past it', async () => {
   const worker = await startSync({
     variables: {

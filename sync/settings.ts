@@ -98,10 +98,15 @@ async function check(connection: ReturnType<typeof openConnection>, role: string
     throw new ConfigurationError(
       `The login ${server.login} is not the sync worker's${app ? `, but that of ${app}` : ''}: correct PLATFORM_DB_URL or DB_USER.`,
     );
-  const newest = await readNewestMigration(connection);
+  const { newest, breaking } = await readMigrations(connection);
   if (newest < requiredMigration)
     throw new ConfigurationError(
       `The platform database is at migration ${newest}, this version needs ${requiredMigration}: run \`aether migrate up\`.`,
+    );
+  if (breaking)
+    throw new ConfigurationError(
+      `Migration ${breaking.number} (${breaking.name}) of the platform database breaks apps made for less than migration ${breaking.below}, ` +
+        `and this worker is made for ${requiredMigration}: deploy a newer version.`,
     );
 }
 
@@ -118,13 +123,21 @@ async function readApp(connection: ReturnType<typeof openConnection>): Promise<s
   }
 }
 
-async function readNewestMigration(connection: ReturnType<typeof openConnection>): Promise<number> {
-  const [row] = await connection.query<{ newest: number }>(
-    'select coalesce(max(number), 0)::integer as newest from platform.migrations',
-    [],
+/** The newest migration, and one that this version is too old for. */
+async function readMigrations(
+  connection: ReturnType<typeof openConnection>,
+): Promise<{ newest: number; breaking: { number: number; name: string; below: number } | null }> {
+  const [row] = await connection.query<{
+    newest: number;
+    breaking: { number: number; name: string; below: number } | null;
+  }>(
+    `select (select coalesce(max(number), 0)::integer from platform.migrations) as newest,
+       (select jsonb_build_object('number', number, 'name', name, 'below', breaks_apps_below) from platform.migrations
+        where breaks_apps_below > $1 order by breaks_apps_below desc, number limit 1) as breaking`,
+    [requiredMigration],
     { timeoutMs: checkTimeoutMs },
   );
-  return row?.newest ?? 0;
+  return row ?? { newest: 0, breaking: null };
 }
 
 function poolerRefused(cause?: unknown): ConfigurationError {
