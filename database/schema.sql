@@ -1431,7 +1431,7 @@ create table platform.apps (
   constraint apps_role_key UNIQUE (role),
   constraint apps_audience_check CHECK (((audience ~ '^[a-z][a-z0-9_]{1,62}$'::text) AND (audience <> ALL (ARRAY['platform'::text, 'own'::text])))),
   constraint apps_name_check CHECK ((name ~ '^[a-z][a-z0-9_]{1,31}$'::text)),
-  constraint apps_name_free CHECK ((name <> ALL (ARRAY['platform'::text, 'sync'::text, 'privacy'::text, 'operator'::text, 'customer'::text, 'company'::text, 'user'::text, 'deal'::text, 'contact'::text, 'activity'::text, 'custom_value'::text, 'session'::text, 'message'::text, 'entry'::text, 'call'::text, 'tier'::text]))),
+  constraint apps_name_free CHECK ((name <> ALL (ARRAY['platform'::text, 'sync'::text, 'privacy'::text, 'operator'::text, 'customer'::text, 'address'::text, 'company'::text, 'user'::text, 'deal'::text, 'contact'::text, 'activity'::text, 'custom_value'::text, 'session'::text, 'message'::text, 'entry'::text, 'call'::text, 'tier'::text]))),
   constraint apps_role_check CHECK ((role ~ '^[a-z][a-z0-9_]{1,62}$'::text))
 );
 comment on table platform.apps is 'The apps of this house. An app is never removed, because its records and events carry its name.';
@@ -3279,7 +3279,11 @@ begin
 
   for look in 1..2 loop
     -- A transaction that moves a cursor or parks an event has read the log, so there is none while this lock is held.
-    if look = 2 then lock table sync.events in access exclusive mode; end if;
+    -- The sequencer locks its row first and the table second. This function does the same, because otherwise the two wait for each other.
+    if look = 2 then
+      perform from sync.sequencer for update;
+      lock table sync.events in access exclusive mode;
+    end if;
     select jsonb_agg(to_jsonb(h)) into holders from sync.list_holders(first, last) h;
     if exists (select from jsonb_array_elements(holders) h where h ->> 'name' <> all (force)) then outcome := 'held'; return; end if;
   end loop;
@@ -3307,7 +3311,7 @@ CREATE OR REPLACE FUNCTION sync.has_place(at_position bigint, event_id bigint)
  LANGUAGE sql
  STABLE SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'pg_temp'
-RETURN COALESCE((SELECT (e.id = has_place.event_id) FROM sync.events e WHERE (e."position" = has_place.at_position)), (at_position < COALESCE((SELECT e."position" FROM sync.events e ORDER BY e."position" LIMIT 1), (sync.head() + 1))));
+RETURN COALESCE((SELECT (e.id = has_place.event_id) FROM sync.events e WHERE (e."position" = has_place.at_position)), (at_position = (COALESCE((SELECT e."position" FROM sync.events e ORDER BY e."position" LIMIT 1), (sync.head() + 1)) - 1)));
 grant execute on function sync.has_place(at_position bigint, event_id bigint) to app_role;
 grant execute on function sync.has_place(at_position bigint, event_id bigint) to sync_role;
 

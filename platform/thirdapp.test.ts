@@ -126,7 +126,17 @@ test('an app cannot be renamed or removed, and its role must be a member of the 
     hint: expect.stringContaining('app_role'),
   });
   await expect(add('ghost', 'no_such_role')).rejects.toMatchObject({ code: '42704' });
-  await expect(add('customer', 'observer_role')).rejects.toMatchObject({ constraint: 'apps_name_free' });
+});
+
+test('an app cannot have the name of a kind of row, because it could then publish events of those rows', async () => {
+  const { rows } = await owner.query<{ name: string }>('select name from sync.entities');
+  expect(rows.length).toBeGreaterThan(10);
+  for (const { name } of rows) {
+    const add = owner.query('insert into platform.apps (name, role, audience) values ($1::text, $1::text, $1::text)', [
+      name,
+    ]);
+    await expect(add, name).rejects.toMatchObject({ constraint: 'apps_name_free' });
+  }
 });
 
 test('a database whose newest migration breaks older apps refuses this one, at connect and while it runs', async () => {

@@ -275,12 +275,13 @@ grant execute on function sync.sequence(integer, bigint, bigint, integer) to syn
 create function sync.id_at(at_position bigint) returns bigint
 language sql stable security definer set search_path = pg_catalog, pg_temp
 return (select e.id from sync.events e where e.position = at_position);
--- A place before the oldest event still counts: retention has dropped its event, not a crash.
+-- Retention removes the oldest events. The place of the newest event that it removed still counts: a reader that continues there misses
+-- nothing. A place before that does not count, because the events after it are removed and the reader has missed them.
 create function sync.has_place(at_position bigint, event_id bigint) returns boolean
 language sql stable security definer set search_path = pg_catalog, pg_temp
 return coalesce(
   (select e.id = event_id from sync.events e where e.position = at_position),
-  at_position < coalesce((select e.position from sync.events e order by e.position limit 1), sync.head() + 1));
+  at_position = coalesce((select e.position from sync.events e order by e.position limit 1), sync.head() + 1) - 1);
 grant execute on function sync.id_at(bigint), sync.has_place(bigint, bigint) to app_role, sync_role;
 
 -- Returns how long committed events have waited for their numbers, or null if none waits. Monitors call it, and so do the apps, because
@@ -528,7 +529,11 @@ begin
 
   for look in 1..2 loop
     -- A transaction that moves a cursor or parks an event has read the log, so there is none while this lock is held.
-    if look = 2 then lock table sync.events in access exclusive mode; end if;
+    -- The sequencer locks its row first and the table second. This function does the same, because otherwise the two wait for each other.
+    if look = 2 then
+      perform from sync.sequencer for update;
+      lock table sync.events in access exclusive mode;
+    end if;
     select jsonb_agg(to_jsonb(h)) into holders from sync.list_holders(first, last) h;
     if exists (select from jsonb_array_elements(holders) h where h ->> 'name' <> all (force)) then outcome := 'held'; return; end if;
   end loop;

@@ -105,6 +105,18 @@ describe('the live stream', () => {
     stream.close();
   });
 
+  test('says so when retention has removed events after the place', async () => {
+    const place = await app.foundation.events.place();
+    await newCustomer('Removed');
+    await newCustomer('Kept');
+    await expect.poll(() => app.foundation.events.head()).toBeGreaterThan(place.position + 1);
+    const superuser = await app.database.connect('postgres');
+    await superuser.query('delete from sync.events where position <= $1', [place.position + 1]);
+    const stream = await listen(`${app.url}/api/events`, { 'Last-Event-ID': `${place.position}.${place.id}` });
+    expect(await stream.nextEvent()).toMatchObject({ event: 'reset' });
+    stream.close();
+  });
+
   test('shows Foundation nothing of a chat', async () => {
     const stream = await listen(`${app.url}/api/events`);
     await stream.next();

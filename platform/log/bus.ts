@@ -126,7 +126,10 @@ export function openEventBus(connection: Connection, listenUrl: string | undefin
     /** The newest place. A reader keeps it to come back to it later. See `has`. */
     place: (): Promise<Place> => opened().feed.readHead(),
 
-    /** Whether the log up to this place is unchanged. After a crash of the database another event may have the position. */
+    /**
+     * Whether a reader that continues at this place misses nothing. After a crash of the database another event may have the position, and
+     * retention removes old events.
+     */
     has: (place: Place): Promise<boolean> => opened().feed.has(place),
 
     /** How far the live feed can be trusted: see FeedState. */

@@ -27,6 +27,7 @@ import type { Wakeups } from './wakeups.ts';
  * - A crash undid numbers: the feed waits until they are given again. A follower that has seen a different event by then gets FellBehind
  * with
  * the newest place that the log still has; the others continue.
+ * - Retention removed events that a follower has not read: it gets FellBehind.
  * - A follower is too slow: its queue is bounded, and it gets FellBehind with the place of the last event in it.
  */
 
@@ -80,7 +81,7 @@ const lateMs = 1_000;
 /** How many page ends are remembered to find the newest one that a crash left: more than arrive in the second that it can undo. */
 const placesMax = 1_000;
 
-const undone = 'The database crashed, and the latest events may be undone';
+const placeLost = 'The log no longer has this place, because the database crashed or retention removed events after it';
 
 export type Feed = ReturnType<typeof openFeed>;
 
@@ -183,7 +184,7 @@ export function openFeed(connection: Connection, wakeups: Wakeups, lifecycle: Li
     for (const follower of followers) {
       if (!follower.hasJoined) continue; // it checks for itself
       follower.queue = follower.queue.filter((event) => event.position <= safe.position);
-      if (follower.at.position > safe.position) follower.failure = new FellBehind(safe, undone);
+      if (follower.at.position > safe.position) follower.failure = new FellBehind(safe, placeLost);
       follower.wake();
     }
     places = places.filter(({ position }) => position <= safe.position);
@@ -299,7 +300,7 @@ export function openFeed(connection: Connection, wakeups: Wakeups, lifecycle: Li
     const isSettled = !isAhead || (await measureWait(connection)) === undefined;
     const page = await readPage(connection, { after: at, until: Math.max(place.position, at.position), types });
     if (page.isRewound) {
-      if (isSettled) throw new FellBehind(await findSafePlace(connection, follower.places), undone);
+      if (isSettled) throw new FellBehind(await findSafePlace(connection, follower.places), placeLost);
       await sleep(retryMs, undefined, { signal: stopping.signal }).catch(() => {});
       return { events: [] };
     }

@@ -74,7 +74,7 @@ export async function readHead(connection: Connection): Promise<Place> {
   return row as Place;
 }
 
-/** Whether the log up to this place is unchanged; also true when retention has dropped it. */
+/** Whether the log up to this place is unchanged and still has every event after it. */
 export async function hasPlace(connection: Connection, { position, id }: Place): Promise<boolean> {
   const [row] = await connection.query<{ has: boolean }>('select sync.has_place($1, $2) as has', [position, id]);
   return row?.has ?? false;

@@ -256,6 +256,42 @@ describe('a subscription that is behind', () => {
   });
 });
 
+test('a place whose next events are removed is lost, and the place just before the oldest event is not', async () => {
+  await log(250);
+  await log(30, { daysAgo: 1 });
+  const { rows: known } = await superuser.query<{ position: number; id: number }>(
+    'select position::integer, id::integer from sync.events where position in (10, 249, 250, 251, 280) order by 1',
+  );
+  await drop(7);
+  const has = async (position: number, id: number) =>
+    (await foundation.query('select sync.has_place($1, $2) as has', [position, id])).rows[0].has;
+  const kept: [number, boolean][] = [];
+  for (const { position, id } of known) kept.push([position, await has(position, id)]);
+  expect(kept).toEqual([
+    [10, false],
+    [249, false],
+    [250, true],
+    [251, true],
+    [280, true],
+  ]);
+  await drop(0);
+  expect(await positions()).toEqual([]);
+  expect([await has(279, 1), await has(280, 1), await has(281, 1)]).toEqual([false, true, false]);
+});
+
+test('a partition is dropped although the sequencer is in the middle of a batch', async () => {
+  await log(150);
+  const { rows } = await sync.query('select pg_backend_pid() as pid');
+  await other.query('begin; select from sync.sequencer for update');
+  const dropping = drop(7);
+  await until(
+    async () =>
+      (await superuser.query('select cardinality(pg_blocking_pids($1)) > 0 as waits', [rows[0].pid])).rows[0].waits,
+  );
+  await other.query('select sync.sequence(10, 0); commit');
+  expect(await dropping).toMatchObject({ dropped: [gone(0), { first: 100, last: 150 }] });
+});
+
 test('dropping a partition does not wait for a long reader, and no other session waits behind it', async () => {
   await log(250);
   await other.query('begin');
