@@ -36,7 +36,7 @@ beforeAll(async () => {
     description: 'Send the signed copy',
     due_at: new Date(Date.now() + 86_400_000).toISOString(),
   });
-  const read = async (path: string) => (await stack.call('GET', `${stack.support}${path}`, { as: 'maya' })).body;
+  const read = async (path: string) => (await stack.call('GET', `${stack.support}${path}`, { as: 'priya' })).body;
   const [waiting] = (await read('/api/inbox?view=unassigned&search=nora')).sessions;
   ids.conversation = waiting.id;
   ids.visitor = waiting.customer_id;

@@ -62,7 +62,7 @@ type Started = { started_at: string };
 
 /** The newest open conversation of an address, as an agent sees it. */
 export async function conversationOf(stack: Stack, email: string, view: 'all' | 'bot' = 'all') {
-  const api = (path: string) => stack.call('GET', `${stack.support}${path}`, { as: 'maya' });
+  const api = (path: string) => stack.call('GET', `${stack.support}${path}`, { as: 'priya' });
   const { sessions } = (await api(`/api/inbox?view=${view}&search=${encodeURIComponent(email)}`)).body;
   const [newest] = sessions.sort((a: Started, b: Started) => b.started_at.localeCompare(a.started_at));
   if (!newest) return undefined;
