@@ -54,7 +54,7 @@ export async function readPage(
     after.position,
     last,
     types ?? null,
-    after.id ?? null,
+    after.id || null, // 0: there is no event at the position, as before the oldest one
   ]);
   const [{ head, stands, until: position, until_id: id }] = found as [EventRow & Bounds];
   return {

@@ -1,5 +1,12 @@
 import { atEnd } from '@aether/database/testing';
-import { type AppEvent, type Customer, type EventType, FellBehind, type PlatformDb } from '@aether/platform';
+import {
+  type AppEvent,
+  type Customer,
+  type EventType,
+  FellBehind,
+  type Place,
+  type PlatformDb,
+} from '@aether/platform';
 import pg from 'pg';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { readEvents } from '../operations.ts';
@@ -26,7 +33,7 @@ const isNumbered = () =>
   until(async () => (await platform.sync.query('select sync.outbox_age() is null as empty')).rows[0].empty);
 
 /** Follows until the test is over, and records the events. */
-function follow({ db = support, ...options }: { db?: PlatformDb; after?: number; types?: EventType[] } = {}) {
+function follow({ db = support, ...options }: { db?: PlatformDb; after?: number | Place; types?: EventType[] } = {}) {
   const events: AppEvent[] = [];
   const done = (async () => {
     for await (const event of db.events.follow({ ...options, signal: closing.signal })) events.push(event);
@@ -259,3 +266,21 @@ describe('while no sequencer numbers events', () => {
     await dump.query('rollback');
   });
 });
+
+test.each([{ after: 0 }, { after: { position: 0, id: 0 } }])(
+  'a follower that begins at the beginning gets every event that retention has left: %j',
+  async ({ after }) => {
+    await newCustomer();
+    await newCustomer();
+    await isNumbered();
+    // The gap is longer than a page.
+    await platform.superuser.query(
+      `delete from sync.events where position < (select max(position) - 1 from sync.events);
+       update sync.events set position = position + 5000`,
+    );
+    const follower = follow({ after });
+    const left = await logged(0);
+    await until(() => follower.events.length === left.length);
+    expect(follower.positions()).toEqual(left);
+  },
+);
