@@ -13,6 +13,7 @@ import {
   type SubscriptionOptions,
   startSubscription,
 } from './subscriptions.ts';
+import { traceEach } from './traced.ts';
 import type { Transaction } from './transaction.ts';
 import { listenForEvents } from './wakeups.ts';
 
@@ -79,14 +80,18 @@ export function openEventBus(connection: Connection, listenUrl: string | undefin
     /**
      * Calls `handle` once for each event of a type, from now on, in the order of each customer and of each row. It runs whenever this
      * process or another one of the app runs. An event that fails is tried again without holding up other customers. `ready` settles
-     * when no event that commits from then on can be missed. Whatever the handler writes outside its `tx` carries the trace of the event.
+     * when no event that commits from then on can be missed. Whatever the handler writes carries the trace of the event.
      *
      * @param options.name by default the app and the type.
      * @throws InvalidField when the name does not begin with the app's name, or this process already has a subscription of that name.
      */
     subscribe<Type extends EventType>(type: Type, handle: Handler<Type>, options: Options<Type> = {}): Subscription {
       return add({ name: `${connection.app}.${type}`, types: [type], ...options }, async (events, context) => {
-        for (const event of events) await becauseOf({ trace: event.trace ?? undefined }, () => handle(event, context));
+        const traced = traceEach(context.tx);
+        for (const event of events)
+          await becauseOf({ trace: event.trace ?? undefined }, () =>
+            handle(event, { ...context, tx: traced(event.trace) }),
+          );
       });
     },
 

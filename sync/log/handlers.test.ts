@@ -28,6 +28,41 @@ const isKnown = (name: string) =>
   );
 
 describe('a handler', () => {
+  test('writes through its transaction with the trace of each event, also after a savepoint was rolled back', async () => {
+    const trace = (digit: string) => `00-${digit.repeat(32)}-${digit.repeat(16)}-01`;
+    const customers = [(await newCustomer()).id, (await newCustomer()).id, (await newCustomer()).id];
+    const traces = [trace('a'), undefined, trace('c')];
+    const name = 'support.traced-writes';
+    const subscription = platform.support.events.subscribe(
+      'customer.updated',
+      async ({ key, actor }, { tx }) => {
+        if (actor !== 'maya') return; // its own change
+        await tx
+          .savepoint(async () => {
+            await tx.query(`update platform.customers set timezone = 'UTC' where id = $1`, [key]);
+            throw new Error('undone');
+          })
+          .catch(() => {});
+        await tx.query(`update platform.customers set timezone = 'Europe/Oslo' where id = $1`, [key]);
+      },
+      { name },
+    );
+    await subscription.ready;
+    for (const [n, id] of customers.entries())
+      await platform.foundation.transaction({ actor: 'maya', trace: traces[n] }, (tx) =>
+        tx.query(`update platform.customers set name = 'Traced' where id = $1`, [id]),
+      );
+    const written = () =>
+      platform.support.query<{ key: string; trace: string | null }>(
+        `select key, trace from sync.events where data ->> 'timezone' = 'Europe/Oslo' and key = any ($1)`,
+        [customers],
+      );
+    await until(async () => (await written()).length === 3);
+    const found = new Map((await written()).map((row) => [row.key, row.trace]));
+    expect(customers.map((id) => found.get(id))).toEqual([trace('a'), null, trace('c')]);
+    await subscription.remove();
+  });
+
   test('acts without an actor, whichever request subscribed, and continues the trace of its event', async () => {
     const trace = (digit: string) => `00-${digit.repeat(32)}-${digit.repeat(16)}-01`;
     const customer = await newCustomer();
