@@ -233,9 +233,10 @@ describe('deals', () => {
     await maya.getByRole('button', { name: /Move Won deal to/ }).click();
     await maya.getByRole('menuitem', { name: 'Won', exact: true }).click();
     const dialog = maya.getByRole('dialog', { name: 'Close as won' });
-    await dialog.locator('input').first().fill('premium');
+    await dialog.getByRole('combobox', { name: /The tier of Winning Person/ }).click();
+    await maya.getByRole('option', { name: 'Premium', exact: true }).click();
     await dialog.getByRole('button', { name: 'Close as won' }).click();
-    await seen(maya.getByText(/Won deal is won; Winning Person is premium now/));
+    await seen(maya.getByText(/Won deal is won; Winning Person is Premium now/));
     expect((await api('GET', `/api/customers/${customer.id}`)).body.customer.account_tier).toBe('premium');
     await maya.getByRole('button', { name: 'Undo' }).click();
     await seen(column('Qualified').getByText('Won deal'));

@@ -141,6 +141,33 @@ test('a deal shows its own history, and an entry on its page belongs to the deal
   expect(entries).toMatchObject([{ description: 'Belongs to the deal', deal_id: deal.id }]);
 });
 
+test('an administrator adds a tier, orders and retires it, and the choices follow', async () => {
+  await open('/settings/tiers');
+  await maya.getByRole('button', { name: 'New tier' }).click();
+  const dialog = maya.getByRole('dialog', { name: 'New tier' });
+  await dialog.getByRole('textbox', { name: 'Label' }).fill('Very good');
+  expect(await dialog.getByRole('textbox', { name: 'Key' }).inputValue()).toBe('very-good');
+  await dialog.getByRole('button', { name: 'Add' }).click();
+  const labels = async () => (await api('GET', '/api/tiers')).body.tiers.map(({ label }: { label: string }) => label);
+  await expect.poll(async () => (await labels()).at(-1)).toBe('Very good');
+  await maya.getByRole('button', { name: 'Move Very good up' }).click();
+  await expect.poll(async () => (await labels()).at(-2)).toBe('Very good');
+  await maya.getByRole('button', { name: 'Retire Very good' }).click();
+  await seen(maya.getByText('Retired'));
+  const customer = await newCustomer('Tiered Person');
+  await open(`/customers/${customer.id}`);
+  await field('Tier').click();
+  await seen(maya.getByRole('option', { name: 'Premium', exact: true }));
+  expect(await maya.getByRole('option', { name: 'Very good' }).count()).toBe(0);
+  await maya.getByRole('option', { name: 'Premium', exact: true }).click();
+  await seen(field('Tier').filter({ hasText: 'Premium' }));
+  await open('/settings/tiers');
+  await maya.getByRole('button', { name: 'Remove Premium' }).click();
+  await seen(maya.getByText(/Customers have the tier Premium/));
+  await maya.getByRole('button', { name: 'Remove Very good' }).click();
+  await seen(maya.getByText('Very good was removed.'));
+});
+
 test('reopening a deal reports that the tier stays, and undo closes the deal again', async () => {
   const deal = (await api('POST', '/api/deals', { customer_id: (await newCustomer('Reopened')).id, name: 'Once won' }))
     .body;

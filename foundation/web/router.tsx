@@ -70,6 +70,10 @@ const routes = [
     component: lazyRouteComponent(() => import('./settings/PipelinesPage.tsx'), 'PipelinesPage'),
   }),
   createRoute({
+    ...route('/settings/tiers'),
+    component: lazyRouteComponent(() => import('./settings/TiersPage.tsx'), 'TiersPage'),
+  }),
+  createRoute({
     ...route('/settings/users'),
     component: lazyRouteComponent(() => import('./settings/UsersPage.tsx'), 'UsersPage'),
   }),

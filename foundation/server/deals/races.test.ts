@@ -50,7 +50,10 @@ describe('a tier that a colleague sets', () => {
     const closed = await meet([setTier(customer, 'enterprise')], () =>
       post(deal.id, 'close', { outcome: 'won', tier: 'premium' }),
     );
-    expect(closed).toMatchObject({ status: 200, body: { account_tier: 'premium', undo: { previous_tier: 'enterprise' } } });
+    expect(closed).toMatchObject({
+      status: 200,
+      body: { account_tier: 'premium', undo: { previous_tier: 'enterprise' } },
+    });
     await post(deal.id, 'reopen', { stage_id: deal.stage_id, restore_tier: true });
     expect(await tierOf(customer)).toBe('enterprise');
   });

@@ -1,9 +1,11 @@
 import { Dialog } from '@aether/ui/Dialog.tsx';
 import { formatMoney } from '@aether/ui/formats.ts';
+import { describeTier } from '@aether/ui/tiers.ts';
 import { Text } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import { customerQuery } from '../api/customers.ts';
+import { tiersQuery } from '../api/tiers.ts';
 import { TierInput } from '../inputs/TierInput.tsx';
 import type { Moves } from './useMoves.ts';
 
@@ -18,7 +20,9 @@ type CloseFormProps = NonNullable<Moves['closing']> & { moves: Moves };
 
 function CloseForm({ deal, outcome, moves }: CloseFormProps) {
   const { data } = useQuery(customerQuery(deal.customer_id));
-  const present = data?.customer.account_tier ?? null;
+  const { data: known } = useQuery(tiersQuery);
+  const key = data?.customer.account_tier;
+  const present = key ? describeTier(key, known?.tiers).label : null;
   const [tier, setTier] = useState<string | null>(null);
   return (
     <Dialog

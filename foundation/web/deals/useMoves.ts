@@ -1,10 +1,12 @@
 import { followOwnWrites, noteOwnWrite } from '@aether/ui/ownwrites.ts';
 import { describeError } from '@aether/ui/refusal.ts';
+import { describeTier } from '@aether/ui/tiers.ts';
 import { showRefusal, showUndo } from '@aether/ui/toasts.tsx';
 import { useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { closeDeal, moveDeal, reopenDeal } from '../api/deals.ts';
 import type { Board, Deal, ListedDeal, Stage } from '../api/records.ts';
+import { tiersQuery } from '../api/tiers.ts';
 import { moveOnBoard, renewOnBoard } from './board.ts';
 
 /** Moves deals from stage to stage with undo. The screen changes at once; if the server refuses, the deal goes back and the reason is shown. */
@@ -79,7 +81,7 @@ export function useMoves() {
     refresh(closed);
     const message =
       outcome === 'won' && tier
-        ? `${deal.name} is won; ${deal.customer.name} is ${account_tier} now.`
+        ? `${deal.name} is won; ${deal.customer.name} is ${describeTier(account_tier ?? tier, client.getQueryData(tiersQuery.queryKey)?.tiers).label} now.`
         : `${deal.name} is ${outcome}.`;
     say(message);
     if (undo)

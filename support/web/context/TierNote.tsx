@@ -1,7 +1,10 @@
 import { formatDay, formatTime } from '@aether/ui/formats.ts';
+import { describeTier } from '@aether/ui/tiers.ts';
 import { Popover, UnstyledButton } from '@mantine/core';
 import { IconRoute } from '@tabler/icons-react';
+import { useQuery } from '@tanstack/react-query';
 import type { TierChange } from '../api/records.ts';
+import { tiersQuery } from '../api/tiers.ts';
 import { findArrival } from './arrivals.ts';
 import classes from './context.module.css';
 import { listSteps } from './trace.ts';
@@ -12,12 +15,14 @@ const isToday = (moment: string) => new Date(moment).toDateString() === new Date
 
 /** `Premium since 14:02, deal Acme renewal`, and how the change reached this page. */
 export function TierNote({ tier, customerId, value }: TierNoteProps) {
+  const { data } = useQuery(tiersQuery);
   if (!tier || tier.value !== value) return null;
   const { since, deal, by } = tier;
-  const name = value ? value.charAt(0).toUpperCase() + value.slice(1) : 'No tier';
+  const shown = value ? describeTier(value, data?.tiers) : undefined;
+  const name = shown?.label ?? 'No tier';
   const arrived = findArrival(customerId, tier.event.position);
   return (
-    <div className={classes.tier} role="status" data-gold={value === 'premium' || value === 'enterprise'}>
+    <div className={classes.tier} role="status" data-gold={shown?.tone === 'gold'}>
       <span>
         {name} since {isToday(since) ? formatTime(since) : formatDay(since)}
         {deal ? `, deal ${deal.name}` : by.name ? `, by ${by.name}` : ''}

@@ -1,0 +1,92 @@
+import { Dialog } from '@aether/ui/Dialog.tsx';
+import { Tag } from '@aether/ui/Tag.tsx';
+import { describeTier } from '@aether/ui/tiers.ts';
+import { Select, TextInput } from '@mantine/core';
+import { useQueryClient } from '@tanstack/react-query';
+import { useState } from 'react';
+import { changeTier, createTier, type NewTier, type Tier } from '../api/tiers.ts';
+
+const colours: { value: NewTier['colour']; label: string }[] = [
+  { value: 'grey', label: 'Grey' },
+  { value: 'blue', label: 'Blue' },
+  { value: 'green', label: 'Green' },
+  { value: 'orange', label: 'Orange' },
+  { value: 'red', label: 'Red' },
+  { value: 'gold', label: 'Gold' },
+];
+
+/** `Very good` → `very-good`: what a new tier is called in the API, unless somebody types something else. */
+export const makeTierKey = (label: string) =>
+  label
+    .normalize('NFKD')
+    .toLowerCase()
+    .replace(/\p{M}/gu, '')
+    .replace(/[^a-z0-9]+/g, '-')
+    .replace(/^[^a-z]+|-+$/g, '')
+    .slice(0, 40);
+
+type TierDialogProps = { tier: Tier | undefined; onClose: () => void };
+
+/** Adds a tier, or changes the label and the colour of one: its key stays for good. */
+export function TierDialog({ tier, onClose }: TierDialogProps) {
+  const client = useQueryClient();
+  const [values, setValues] = useState<NewTier>(tier ?? { key: '', label: '', colour: 'grey' });
+  const [isKeyTyped, setKeyTyped] = useState(tier !== undefined);
+  const change = (part: Partial<NewTier>) => setValues({ ...values, ...part });
+  const { key, label, colour } = values;
+  return (
+    <Dialog
+      title={tier ? tier.label : 'New tier'}
+      verb={tier ? 'Save' : 'Add'}
+      save={() =>
+        tier
+          ? changeTier(tier.key, { label, colour, expected_version: tier.version })
+          : createTier({ key, label, colour })
+      }
+      onSaved={() => {
+        void client.invalidateQueries({ queryKey: ['tiers'] });
+        onClose();
+      }}
+      onClose={onClose}
+    >
+      {(errors) => (
+        <>
+          <TextInput
+            label="Label"
+            withAsterisk
+            data-autofocus
+            value={label}
+            error={errors.label}
+            onChange={({ currentTarget: { value } }) =>
+              change({ label: value, ...(!isKeyTyped && { key: makeTierKey(value) }) })
+            }
+          />
+          <TextInput
+            label="Key"
+            description="The tier’s name in the API. It cannot be changed later."
+            withAsterisk
+            disabled={tier !== undefined}
+            value={key}
+            error={errors.key}
+            onChange={(event) => {
+              setKeyTyped(true);
+              change({ key: event.currentTarget.value });
+            }}
+          />
+          <Select
+            label="Colour"
+            allowDeselect={false}
+            data={colours}
+            value={colour}
+            error={errors.colour}
+            renderOption={({ option }) => {
+              const shown = { key, label: option.label, colour: option.value as NewTier['colour'] };
+              return <Tag tone={describeTier(key, [shown]).tone}>{option.label}</Tag>;
+            }}
+            onChange={(next) => change({ colour: next as NewTier['colour'] })}
+          />
+        </>
+      )}
+    </Dialog>
+  );
+}
