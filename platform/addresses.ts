@@ -46,7 +46,8 @@ const listStatement: Statement = {
 };
 const candidatesStatement: Statement = {
   name: 'review-candidates-of-customer',
-  text: `select r.id, r.reason, r.evidence, r.created_at as since, jsonb_build_object('id', o.id, 'name', o.name, 'email', o.email) as customer
+  text: `select r.id, r.reason, r.evidence, r.created_at as since,
+      jsonb_build_object('id', o.id, 'name', o.name, 'email', o.email) as customer
     from (
       select id, reason, evidence, created_at, other_id as other from platform.review_candidates where customer_id = $1 and state = 'open'
       union all

@@ -99,7 +99,8 @@ export function companyCalls(connection: Connection) {
     return connection.within(write, async (tx) => {
       if (columns.length > 0) {
         const [updated] = await tx.query<Company>(
-          `update platform.companies o set ${assignmentsFor(columns, 3)} where o.id = $1 and o.version = coalesce($2, o.version) returning ${companyColumns}`,
+          `update platform.companies o set ${assignmentsFor(columns, 3)}
+            where o.id = $1 and o.version = coalesce($2, o.version) returning ${companyColumns}`,
           [id, write.expectedVersion ?? null, ...values],
         );
         if (updated) return updated;

@@ -130,9 +130,11 @@ async function checkDatabase(connection: Connection<App>, { role, schema, pooler
     `select session_user as login,
        exists (select from pg_catalog.pg_roles where rolname = $1) as role_exists,
        exists (select from pg_catalog.pg_roles where rolname = $1 and pg_catalog.pg_has_role(session_user, oid, 'USAGE')) as has_role,
-       coalesce((select pg_catalog.has_schema_privilege(oid, 'USAGE') from pg_catalog.pg_namespace where nspname = $2), false) as schema_usable,
+       coalesce((select pg_catalog.has_schema_privilege(oid, 'USAGE')
+         from pg_catalog.pg_namespace where nspname = $2), false) as schema_usable,
        pg_catalog.current_setting('search_path') as path,
-       exists (select from pg_catalog.pg_proc where pronamespace = pg_catalog.to_regnamespace('platform') and proname = 'current_app') as migrated`,
+       exists (select from pg_catalog.pg_proc
+         where pronamespace = pg_catalog.to_regnamespace('platform') and proname = 'current_app') as migrated`,
     [role ?? '', schema],
     { timeoutMs: checkTimeoutMs },
   );

@@ -104,7 +104,8 @@ export async function openSignIn(
   }
   if (step === 'take-next') {
     await db.query(
-      `update platform.sign_ins set previous_token_hash = token_hash, token_hash = next_token_hash, next_token_hash = null, next_token_at = null,
+      `update platform.sign_ins set previous_token_hash = token_hash, token_hash = next_token_hash, next_token_hash = null,
+        next_token_at = null,
          rotated_at = now(), last_seen_at = now() where id = $1 and next_token_hash = $2`,
       [id, hash],
     );

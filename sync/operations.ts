@@ -63,10 +63,12 @@ const mayRead = 'sync.may_read(s.app, e.audience) and (s.types is null or e.type
 export async function listSubscriptions(client: pg.ClientBase): Promise<SubscriptionStatus[]> {
   const { rows } = await client.query<SubscriptionStatus>(
     `select s.name, s.app, s.types, s.holds, s.position::float8 as position, s.is_paused, s.pause_reason,
-       coalesce(lag.events, 0)::float8 as lag_events, coalesce(extract(epoch from clock_timestamp() - lag.oldest), 0)::float8 as lag_seconds,
+       coalesce(lag.events, 0)::float8 as lag_events,
+       coalesce(extract(epoch from clock_timestamp() - lag.oldest), 0)::float8 as lag_seconds,
        coalesce(p.retrying, 0)::integer as retrying, coalesce(p.waiting, 0)::integer as waiting, coalesce(p.dead, 0)::integer as dead
      from sync.subscriptions s
-     left join lateral (select count(*) as events, min(e.sequenced_at) as oldest from sync.events e where e.position > s.position and ${mayRead}) lag on true
+     left join lateral (select count(*) as events, min(e.sequenced_at) as oldest
+       from sync.events e where e.position > s.position and ${mayRead}) lag on true
      left join lateral (select count(*) filter (where state = 'retrying') as retrying, count(*) filter (where state = 'waiting') as waiting,
                           count(*) filter (where state = 'dead') as dead from sync.parked where subscription = s.name) p on true
      order by s.name`,
@@ -215,7 +217,8 @@ export function replay(client: pg.ClientBase, wish: Replay): Promise<{ events: n
   const { subscription, fromPosition, since, key, customer, types } = wish;
   return withSubscription(client, subscription, async () => {
     const { rows } = await client.query<{ start: number | null }>(
-      'select case when $2::timestamptz is null then coalesce($1::bigint, 0) else (select min(position) from sync.events where occurred_at >= $2) end::float8 as start',
+      `select case when $2::timestamptz is null then coalesce($1::bigint, 0)
+         else (select min(position) from sync.events where occurred_at >= $2) end::float8 as start`,
       [fromPosition ?? null, since ?? null],
     );
     const start = rows[0]?.start ?? undefined;
@@ -296,7 +299,8 @@ export async function readEvents(
   const isLatest = after === undefined && since === undefined;
   const { rows } = await client.query<LoggedEvent>(
     `select ${eventColumns} from sync.events e
-     where e.position > $1 and ($2::timestamptz is null or e.occurred_at >= $2) and ($3::text is null or e.key = $3) and ($4::text[] is null or e.type = any ($4))
+     where e.position > $1 and ($2::timestamptz is null or e.occurred_at >= $2)
+       and ($3::text is null or e.key = $3) and ($4::text[] is null or e.type = any ($4))
        and ($6::uuid is null or e.position in (select sync.list_events_of_customer($6)))
      order by e.position ${isLatest ? 'desc' : 'asc'} limit $5`,
     [after ?? 0, since ?? null, key ?? null, types ?? null, limit, customer ?? null],

@@ -77,7 +77,8 @@ async function check(connection: ReturnType<typeof openConnection>, role: string
        exists (select from pg_catalog.pg_roles where rolname = $1) as role_exists,
        exists (select from pg_catalog.pg_roles where rolname = $1 and pg_catalog.pg_has_role(session_user, oid, 'USAGE')) as has_role,
        pg_catalog.current_setting('search_path') as path,
-       exists (select from pg_catalog.pg_proc where pronamespace = pg_catalog.to_regnamespace('platform') and proname = 'current_app') as is_migrated`,
+       exists (select from pg_catalog.pg_proc where pronamespace = pg_catalog.to_regnamespace('platform')
+         and proname = 'current_app') as is_migrated`,
     [role ?? ''],
     { timeoutMs: checkTimeoutMs },
   );

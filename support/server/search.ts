@@ -70,13 +70,15 @@ async function findCustomers(on: Queryable, words: string[], phoneKey: string | 
   const matches = `(${everyWord} or c.phone_key = $${words.length + 1})`;
   const goesOn = 'c.merged_into is null and c.erased_at is null';
   const latest = await on.query<Found>(
-    `select c.id, c.name, c.email from (select * from platform.customers c where ${goesOn} order by c.updated_at desc, c.id desc limit ${latestMax}) c
+    `select c.id, c.name, c.email
+     from (select * from platform.customers c where ${goesOn} order by c.updated_at desc, c.id desc limit ${latestMax}) c
      where ${matches} order by c.updated_at desc, c.id desc limit ${candidatesMax}`,
     [...patterns, phoneKey],
   );
   if (latest.length >= foundMax) return latest;
   return on.query<Found>(
-    `select c.id, c.name, c.email from platform.customers c where ${goesOn} and ${matches} order by c.updated_at desc, c.id desc limit ${candidatesMax}`,
+    `select c.id, c.name, c.email from platform.customers c
+     where ${goesOn} and ${matches} order by c.updated_at desc, c.id desc limit ${candidatesMax}`,
     [...patterns, phoneKey],
   );
 }
@@ -95,7 +97,8 @@ function findSessions(
      where s.asked_at is not null and ${mayRead('$3', '$4')}
        and (s.customer_id = any ($1) or s.status = 'active')
        and (s.customer_id = any ($1) or not exists (
-         select from unnest($2::text[]) w where strpos(replace(lower(concat_ws(' ', s.visitor_name, s.visitor_email)), 'ς', 'σ'), replace(w, 'ς', 'σ')) = 0))
+         select from unnest($2::text[]) w
+           where strpos(replace(lower(concat_ws(' ', s.visitor_name, s.visitor_email)), 'ς', 'σ'), replace(w, 'ς', 'σ')) = 0))
      order by s.started_at desc limit ${foundMax}`,
     [customerIds, words, agentId, readsAll],
   );

@@ -28,7 +28,8 @@ export const companyOrders = {
 };
 export type CompanyOrder = keyof typeof companyOrders;
 
-const counts = `(select count(*)::integer from platform.customers c where c.company_id = o.id and c.merged_into is null and c.erased_at is null) as customers,
+const counts = `(select count(*)::integer from platform.customers c
+  where c.company_id = o.id and c.merged_into is null and c.erased_at is null) as customers,
   (select count(*)::integer from crm.deals d where d.company_id = o.id and d.status = 'open') as open_deals`;
 
 /** Finds companies whose name or domain contains every word of `search`. */

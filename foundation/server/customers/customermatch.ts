@@ -78,7 +78,8 @@ export function matchSearch(
     const pattern = parameter(likePattern(word));
     // The "or" of two index lookups becomes a bitmap of a few rows, which are then checked one by one.
     return word === rarest
-      ? `(${matchCustomer(word, pattern)} or c.company_id = any (array(select o.id from platform.companies o where ${matchCompany(word, pattern)})))`
+      ? `(${matchCustomer(word, pattern)}
+        or c.company_id = any (array(select o.id from platform.companies o where ${matchCompany(word, pattern)})))`
       : `((${matchCustomer(word, pattern)} or ${matchCompany(word, pattern)}) is true)`;
   });
   const conditions = [everyWord.length > 0 ? `(${everyWord.join(' and ')})` : 'true'];

@@ -68,7 +68,8 @@ export async function findDeals(
   if (!search) return find((where) => `crm.deals d where ${where}`);
   const near = await find(
     (where, orderBy, parameter) =>
-      `(select * from crm.deals d where ${where} order by ${orderBy} limit ${lookAheadPerRow * limit}) d where ${matchWords(search, parameter)}`,
+      `(select * from crm.deals d where ${where} order by ${orderBy} limit ${lookAheadPerRow * limit}) d
+        where ${matchWords(search, parameter)}`,
   );
   if (near.length >= limit) return near;
   const rarest = await findRarest(on, search);

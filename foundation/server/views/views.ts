@@ -17,7 +17,8 @@ const columns = 'v.id, v.page, v.name, v.query, v.is_shared, v.owner_id';
 /** The person's own views and the shared ones. */
 export async function listViews(on: Queryable, page: View['page'], userId: string): Promise<View[]> {
   return on.query<View>(
-    `select ${columns} from crm.saved_views v where v.page = $1 and (v.owner_id = $2 or v.is_shared) order by v.is_shared, v.name collate platform.people, v.id`,
+    `select ${columns} from crm.saved_views v
+     where v.page = $1 and (v.owner_id = $2 or v.is_shared) order by v.is_shared, v.name collate platform.people, v.id`,
     [page, userId],
   );
 }

@@ -46,10 +46,12 @@ export type Agent = {
 /** An agent not seen for this long counts as absent, whatever their availability says. */
 export const seenWithin = "interval '2 minutes'";
 
-const agentColumns = `a.id, a.user_id, u.name, u.email, a.availability, coalesce(a.last_seen_at > now() - ${seenWithin}, false) as is_here, a.is_active,
+const agentColumns = `a.id, a.user_id, u.name, u.email, a.availability,
+  coalesce(a.last_seen_at > now() - ${seenWithin}, false) as is_here, a.is_active,
   (select coalesce(jsonb_agg(jsonb_build_object('id', w.id, 'name', w.name) order by w.name), '[]')
    from support.widget_agents t join support.widgets w on w.id = t.widget_id where t.agent_id = a.id) as widgets,
-  (select count(*)::integer from support.sessions s where s.agent_id = a.id and s.status = 'active' and s.asked_at is not null) as open_sessions`;
+  (select count(*)::integer from support.sessions s where s.agent_id = a.id
+    and s.status = 'active' and s.asked_at is not null) as open_sessions`;
 const agentTables = 'support.agents a join platform.users u on u.id = a.user_id';
 
 /** By name; former agents come last. */

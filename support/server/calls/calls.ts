@@ -62,7 +62,8 @@ export class NumberAmbiguous extends PlatformError {
 const callColumns = `k.id, jsonb_build_object('id', c.id, 'name', c.name) as customer,
   case when a.id is not null then jsonb_build_object('id', a.id, 'name', u.name) end as agent,
   k.direction, k.number_e164, k.outcome, k.notes, k.started_at, k.duration_seconds, k.created_at`;
-const callTables = `support.calls k join platform.customers o on o.id = k.customer_id join platform.customers c on c.id = coalesce(o.merged_into, o.id)
+const callTables = `support.calls k join platform.customers o on o.id = k.customer_id
+  join platform.customers c on c.id = coalesce(o.merged_into, o.id)
   left join support.agents a on a.id = k.agent_id left join platform.users u on u.id = a.user_id`;
 
 export type Caller = { id: string; name: string; email: string; account_tier: string | null };
@@ -174,7 +175,8 @@ async function tellCrm(
   await tx.query(
     `insert into crm.activities (customer_id, type, description, metadata, occurred_at, idempotency_key)
      select coalesce(c.merged_into, c.id), 'support_call', $2,
-            jsonb_build_object('call_id', k.id, 'direction', k.direction, 'outcome', k.outcome, 'duration_seconds', k.duration_seconds, 'number_ends', $3::text),
+            jsonb_build_object('call_id', k.id, 'direction', k.direction, 'outcome', k.outcome, 'duration_seconds', k.duration_seconds,
+              'number_ends', $3::text),
             least(k.started_at, now()), 'call:' || k.id
      from support.calls k join platform.customers c on c.id = k.customer_id where k.id = $1
      on conflict (created_by_app, idempotency_key) do nothing`,

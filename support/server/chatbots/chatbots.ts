@@ -123,7 +123,8 @@ export async function handOverToAgent(tx: Transaction, held: LockedSession, at =
 
 async function passOn(tx: Transaction, held: LockedSession): Promise<void> {
   await tx.query(
-    `update support.sessions set handler = 'agent', asked_at = coalesce(asked_at, now()), waiting_since = coalesce(waiting_since, now()) where id = $1`,
+    `update support.sessions set handler = 'agent', asked_at = coalesce(asked_at, now()),
+      waiting_since = coalesce(waiting_since, now()) where id = $1`,
     [held.id],
   );
   await addEntry(tx, held.id, 'handed_over');

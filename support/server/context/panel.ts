@@ -125,7 +125,8 @@ async function readTier(
     trace: string | null;
     deal_name: string | null;
   }>(
-    `select e.data ->> 'account_tier' as value, e.previous ->> 'account_tier' as previous, e.app, u.name, e.id, e.position, e.occurred_at, e.sequenced_at, e.trace,
+    `select e.data ->> 'account_tier' as value, e.previous ->> 'account_tier' as previous, e.app, u.name, e.id, e.position, e.occurred_at,
+      e.sequenced_at, e.trace,
        ${isShared ? dealThatGave : 'null'} as deal_name
      from sync.events e left join platform.users u on u.id = e.actor
      where e.key = $1 and e.type in ('customer.created', 'customer.updated') and e.data ? 'account_tier'
@@ -152,7 +153,8 @@ function readSessions(
 ): Promise<PastSession[]> {
   return on.query<PastSession>(
     `select s.id, s.started_at, s.ended_at, s.resolved, s.message_count,
-       (select left(m.body, 140) from support.messages m where m.session_id = s.id and m.author = 'visitor' order by m.number limit 1) as summary
+       (select left(m.body, 140) from support.messages m where m.session_id = s.id
+         and m.author = 'visitor' order by m.number limit 1) as summary
      from support.sessions s where s.customer_id = $1 and s.id is distinct from $2 and s.asked_at is not null
        and ${mayRead('$3', '$4')}
      order by s.started_at desc limit ${sessionsMax}`,

@@ -57,7 +57,8 @@ async function take(tx: Transaction, held: LockedSession, agentId: string, takeO
   if (held.agent_id !== null && !takeOver) throw new SessionClaimed(await nameOf(tx, held.agent_id));
   await holdActiveAgent(tx, agentId);
   await tx.query(
-    `update support.sessions set agent_id = $2, handler = 'agent', waiting_since = case when handler = 'bot' then now() else waiting_since end where id = $1`,
+    `update support.sessions set agent_id = $2, handler = 'agent',
+      waiting_since = case when handler = 'bot' then now() else waiting_since end where id = $1`,
     [held.id, agentId],
   );
   await addEntry(tx, held.id, 'claimed', { agentId });

@@ -22,7 +22,8 @@ export type Entry = {
 
 const entryColumns = `e.id, e.kind, case when a.id is not null then jsonb_build_object('id', a.id, 'name', u.name) end as agent,
   case when b.id is not null then jsonb_build_object('id', b.id, 'name', v.name) end as to_agent, e.body, e.created_at`;
-const entryTables = `support.session_entries e left join support.agents a on a.id = e.agent_id left join platform.users u on u.id = a.user_id
+const entryTables = `support.session_entries e left join support.agents a on a.id = e.agent_id
+  left join platform.users u on u.id = a.user_id
   left join support.agents b on b.id = e.to_agent_id left join platform.users v on v.id = b.user_id`;
 
 /** Writes an entry; if the client_id was used before, it returns that entry. */

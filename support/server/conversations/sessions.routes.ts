@@ -290,7 +290,8 @@ export function addSessionRoutes(app: App, db: PlatformDb, live: Live) {
       const { id } = c.req.valid('param');
       await requireAgentFor(c.get('caller'), id);
       const [moved] = await db.query<{ number: number }>(
-        `update support.sessions set agent_read_number = least($2, message_count) where id = $1 and agent_read_number < least($2, message_count)
+        `update support.sessions set agent_read_number = least($2, message_count)
+          where id = $1 and agent_read_number < least($2, message_count)
          returning agent_read_number as number`,
         [id, c.req.valid('json').number],
       );

@@ -27,7 +27,8 @@ export async function readIdentity(
   token: string,
 ): Promise<Identity> {
   const secrets = await on.query<{ secret: string }>(
-    'select secret from support.widget_secrets where widget_id = $1 and (retires_at is null or retires_at > now()) order by created_at desc, id desc',
+    `select secret from support.widget_secrets
+     where widget_id = $1 and (retires_at is null or retires_at > now()) order by created_at desc, id desc`,
     [widget.id],
   );
   if (secrets.length === 0) throw new IdentityRefused('this widget has no secret; an administrator makes one');

@@ -141,7 +141,8 @@ export function addVisitorMessageRoutes(
   app.openapi(seen, async (c) => {
     const { session } = await door.enter(c, c.req.valid('param').id);
     const [moved] = await db.query<{ number: number }>(
-      `update support.sessions set visitor_read_number = least($2, message_count) where id = $1 and visitor_read_number < least($2, message_count)
+      `update support.sessions set visitor_read_number = least($2, message_count)
+        where id = $1 and visitor_read_number < least($2, message_count)
        returning visitor_read_number as number`,
       [session.id, c.req.valid('json').number],
     );

@@ -73,7 +73,8 @@ export async function openSession(
     const bot = is_offline ? undefined : await findLiveBot(tx, widget.id);
     const handler = bot ? 'bot' : 'agent';
     const [made] = await tx.query<{ id: string; started_at: Date }>(
-      `insert into support.sessions (widget_id, identity, visitor_email, visitor_name, token_hash, handler, is_offline, page, language, time_zone)
+      `insert into support.sessions
+         (widget_id, identity, visitor_email, visitor_name, token_hash, handler, is_offline, page, language, time_zone)
        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) returning id, started_at`,
       [
         widget.id,
@@ -166,7 +167,8 @@ export type VisitorSession = {
 /** The session that this visitor opened. @throws NotFound, the same for a wrong token and for a session that does not exist */
 export async function requireVisitorSession(on: Queryable, id: string, visitorToken: string): Promise<VisitorSession> {
   const [found] = await on.query<VisitorSession>(
-    `select s.id, jsonb_build_object('id', w.id, 'key', w.key, 'name', w.name, 'allowed_origins', w.allowed_origins, 'settings', w.settings) as widget,
+    `select s.id,
+       jsonb_build_object('id', w.id, 'key', w.key, 'name', w.name, 'allowed_origins', w.allowed_origins, 'settings', w.settings) as widget,
        jsonb_build_object('status', s.status, 'resolved', s.resolved, 'handler', s.handler,
          'agent', case when u.id is not null then jsonb_build_object('name', u.name) end,
          'agent_read_number', s.agent_read_number, 'identity', s.identity, 'visitor_name', s.visitor_name) as state

@@ -20,8 +20,10 @@ export type Widget = {
 
 const widgetColumns = `w.id, w.key, w.name, w.is_active, w.allowed_origins, w.settings, w.version,
   (select coalesce(jsonb_agg(jsonb_build_object('id', a.id, 'name', u.name) order by u.name), '[]')
-   from support.widget_agents t join support.agents a on a.id = t.agent_id join platform.users u on u.id = a.user_id where t.widget_id = w.id) as team,
-  (select coalesce(jsonb_agg(jsonb_build_object('id', s.id, 'created_at', s.created_at, 'retires_at', s.retires_at) order by s.created_at desc, s.id desc), '[]')
+   from support.widget_agents t join support.agents a on a.id = t.agent_id
+     join platform.users u on u.id = a.user_id where t.widget_id = w.id) as team,
+  (select coalesce(jsonb_agg(jsonb_build_object('id', s.id, 'created_at', s.created_at, 'retires_at', s.retires_at)
+    order by s.created_at desc, s.id desc), '[]')
    from support.widget_secrets s where s.widget_id = w.id and (s.retires_at is null or s.retires_at > now())) as secrets`;
 
 /** By name. */
