@@ -105,13 +105,10 @@ const remove = createStaffRoute({
   request: {
     params: fieldKey,
     query: object({
-      dry_run: z
-        .enum(['true', 'false'])
-        .optional()
-        .openapi({
-          type: 'boolean',
-          description: 'If true, only the number of values is answered and nothing is removed.',
-        }),
+      dry_run: z.enum(['true', 'false']).optional().openapi({
+        type: 'boolean',
+        description: 'If true, only the number of values is answered and nothing is removed.',
+      }),
     }),
   },
   responses: {

@@ -14,14 +14,10 @@ const pipelineKey = object({ id: bigintIdText() });
 const name = () => line({ charactersMax: 80 });
 const stagesMax = 30;
 const expectedVersion = () =>
-  z
-    .int()
-    .positive()
-    .optional()
-    .openapi({
-      description:
-        'The request is refused if somebody has changed the pipeline, or one of its stages, since this version.',
-    });
+  z.int().positive().optional().openapi({
+    description:
+      'The request is refused if somebody has changed the pipeline, or one of its stages, since this version.',
+  });
 const answer = (description: string) => ({ description, content: { 'application/json': { schema: PipelineSchema } } });
 
 const list = createStaffRoute({
