@@ -61,8 +61,12 @@ export function visitorOn(page: Page): Visitor {
 type Started = { started_at: string };
 
 /** The newest open conversation of an address, as an agent sees it. */
-export async function conversationOf(stack: Stack, email: string, view: 'all' | 'bot' = 'all') {
-  const api = (path: string) => stack.call('GET', `${stack.support}${path}`, { as: 'priya' });
+export async function conversationOf(
+  stack: Stack,
+  email: string,
+  { view = 'all', as = 'priya' }: { view?: 'all' | 'bot'; as?: 'priya' | 'tom' } = {},
+) {
+  const api = (path: string) => stack.call('GET', `${stack.support}${path}`, { as });
   const { sessions } = (await api(`/api/inbox?view=${view}&search=${encodeURIComponent(email)}`)).body;
   const [newest] = sessions.sort((a: Started, b: Started) => b.started_at.localeCompare(a.started_at));
   if (!newest) return undefined;

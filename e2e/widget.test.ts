@@ -134,13 +134,13 @@ describe('a visitor', () => {
     await visitor.open();
     await visitor.panel.getByText('We are out planting trees.').waitFor();
     await visitor.panel.getByRole('button', { name: 'Leave your question' }).click();
-    expect(await conversationOf(stack, email)).toBeUndefined(); // the form is still empty
+    expect(await conversationOf(stack, email, { as: 'tom' })).toBeUndefined(); // the form is still empty
     await visitor.panel.getByLabel('Your name').fill('Otto Offline');
     await visitor.panel.getByLabel('Your e-mail address').fill(email);
     await visitor.panel.getByLabel('Your question').fill('When are you back?');
     await visitor.panel.getByRole('button', { name: 'Leave your question' }).click();
     await visitor.panel.getByText('Sent', { exact: true }).waitFor();
-    expect(await conversationOf(stack, email)).toMatchObject({
+    expect(await conversationOf(stack, email, { as: 'tom' })).toMatchObject({
       session: { is_offline: true },
       bodies: ['When are you back?'],
     });
@@ -358,7 +358,7 @@ describe('the demo shop', () => {
     await eager.say('Now, please');
     await eager.panel.getByText('Sent', { exact: true }).waitFor();
     await expect.poll(async () => (await conversationOf(stack, email))?.bodies).toContain('Now, please');
-    expect(await conversationOf(stack, email, 'bot')).toBeUndefined();
+    expect(await conversationOf(stack, email, { view: 'bot' })).toBeUndefined();
     await own.close();
   });
 
@@ -400,7 +400,7 @@ describe('the demo shop', () => {
     await visitor.panel.getByText('Signed in as Nora Lindqvist').waitFor();
     const text = await page.evaluate<string>('JSON.stringify(localStorage)');
     expect(text).not.toContain('nora@'); // the shop named the customer, not the visitor
-    const conversation = await conversationOf(stack, 'nora@fjordlight.example', 'bot');
+    const conversation = await conversationOf(stack, 'nora@fjordlight.example', { view: 'bot' });
     expect(conversation?.session).toMatchObject({
       identity: 'verified',
       customer: { name: expect.stringContaining('Nora') },
