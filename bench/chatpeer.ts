@@ -9,7 +9,8 @@ import pg from 'pg';
 const connectionString = process.env.PEER_DB_URL;
 const pool = new pg.Pool({ connectionString, max: 10 });
 await pool.query(
-  'create table messages (id bigint generated always as identity primary key, session_id uuid not null, client_id text not null, body text not null, created_at timestamptz not null default now(), unique (session_id, client_id))',
+  `create table messages (id bigint generated always as identity primary key, session_id uuid not null, client_id text not null,
+    body text not null, created_at timestamptz not null default now(), unique (session_id, client_id))`,
 );
 const insert = {
   name: 'insert',

@@ -24,12 +24,16 @@ export async function fillCustomers(local: LocalServer, database: string, custom
     await superuser.query(`set session_replication_role = replica; set maintenance_work_mem = '512MB'`);
     const { rows: indexes } = await superuser.query<{ name: string; definition: string }>(
       `select i.indexrelid::regclass as name, pg_get_indexdef(i.indexrelid) as definition from pg_index i
-       where not i.indisunique and i.indrelid in ('platform.customers'::regclass, 'platform.customer_emails'::regclass, 'crm.deals'::regclass, 'crm.activities'::regclass)`,
+       where not i.indisunique
+         and i.indrelid in ('platform.customers'::regclass, 'platform.customer_emails'::regclass, 'crm.deals'::regclass,
+           'crm.activities'::regclass)`,
     );
     for (const { name } of indexes) await superuser.query(`drop index ${name}`);
     await superuser.query(`
-      insert into platform.users (id, email, name) select 'manager' || n, 'manager' || n || '@aether.example', 'Manager ' || n from generate_series(0, 49) n;
-      insert into platform.companies (name, domain, created_by_app) select 'Company ' || n, 'company' || n || '.example', 'foundation' from generate_series(0, 4999) n;
+      insert into platform.users (id, email, name) select 'manager' || n, 'manager' || n || '@aether.example', 'Manager ' || n
+        from generate_series(0, 49) n;
+      insert into platform.companies (name, domain, created_by_app) select 'Company ' || n, 'company' || n || '.example', 'foundation'
+        from generate_series(0, 4999) n;
       insert into crm.pipelines (name, is_default) values ('Sales', true);
       insert into crm.pipeline_stages (pipeline_id, name, position) select id, 'Open', 1 from crm.pipelines`);
     await superuser.query(
@@ -41,7 +45,8 @@ export async function fillCustomers(local: LocalServer, database: string, custom
       [customers],
     );
     await superuser.query(`
-      insert into platform.customer_emails (email_key, email, customer_id, is_primary) select email_key, email, id, true from platform.customers;
+      insert into platform.customer_emails (email_key, email, customer_id, is_primary) select email_key, email, id, true
+        from platform.customers;
       insert into platform.customer_external_ids (app, external_id, customer_id) select 'foundation', crm_id, id from platform.customers;
       insert into crm.deals (customer_id, pipeline_id, stage_id, name, amount)
       select c.id, s.pipeline_id, s.id, 'Deal', 100 from platform.customers c, crm.pipeline_stages s where c.crm_id % 4 = 0;

@@ -84,7 +84,8 @@ async function openWriters(server: LocalServer): Promise<pg.Client[]> {
 
 async function makeCustomers(client: pg.Client): Promise<string[]> {
   const { rows } = await client.query(
-    `insert into platform.customers (email, name) select 'bench' || n || '@example.com', 'Bench' from generate_series(1, ${customersCount}) n returning id`,
+    `insert into platform.customers (email, name) select 'bench' || n || '@example.com', 'Bench'
+      from generate_series(1, ${customersCount}) n returning id`,
   );
   return rows.map((row) => row.id);
 }

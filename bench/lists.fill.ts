@@ -11,42 +11,62 @@ export async function fillLists(
   const owner = new pg.Client({ connectionString: server.urlOf('platform_migrator') });
   await owner.connect();
   await owner.query(`set role platform_owner; set statement_timeout = 0; set maintenance_work_mem = '1GB';
-    alter table platform.customers disable trigger user; alter table crm.activities disable trigger user; alter table crm.deals disable trigger user;
-    insert into platform.users (id, email, name) select 'manager' || n, 'manager' || n || '@aether.example', 'Manager ' || n from generate_series(0, 49) n;
-    insert into platform.companies (name, domain, created_by_app) select 'Company ' || n, 'company' || n || '.example', 'foundation' from generate_series(0, 19999) n`);
+    alter table platform.customers disable trigger user;
+    alter table crm.activities disable trigger user;
+    alter table crm.deals disable trigger user;
+    insert into platform.users (id, email, name) select 'manager' || n, 'manager' || n || '@aether.example', 'Manager ' || n
+      from generate_series(0, 49) n;
+    insert into platform.companies (name, domain, created_by_app) select 'Company ' || n, 'company' || n || '.example', 'foundation'
+      from generate_series(0, 19999) n`);
   await owner.query(
-    `insert into platform.customers (email, email_key, name, company_id, created_by_app, crm_id, account_tier, account_manager_id, created_at, updated_at)
+    `insert into platform.customers (email, email_key, name, company_id, created_by_app, crm_id, account_tier, account_manager_id,
+      created_at, updated_at)
      select a.email, a.email, initcap(a.first) || ' ' || initcap(a.last), o.id, 'foundation', n + 1,
-            case abs(hashint4(n)) % 10 when 0 then 'premium' when 1 then null else 'standard' end, case when n % 3 > 0 then 'manager' || abs(hashint4(n + 1)) % 50 end,
+            case abs(hashint4(n)) % 10 when 0 then 'premium' when 1 then null else 'standard' end,
+              case when n % 3 > 0 then 'manager' || abs(hashint4(n + 1)) % 50 end,
             now() - make_interval(secs => n), now() - make_interval(secs => (n::bigint * 7919) % 31536000)
      from generate_series(0, $1::integer - 1) n
-     cross join lateral (select (array['amara','bruno','clara','daan','elif','farid','giulia','hugo','ines','jasper','kaito','lars','mei','noor','omar','paula',
-        'quentin','rania','selma','tariq','uma','viktor','wanjiru','yara','zoltan','aisha','beatriz','camille','dmitri','esther','freya','gabriel','hana','ivan','joana',
-        'katarzyna','leila','mads','nadia','olga','rafael','saskia','tessa','yusra','zuzana','anders','chidi','dalia','emeka','milan'])[1 + n % 50] as first,
-        (array['lindqvist','okafor','weber','nair','berglund','novak','rossi','tanaka','silva','haddad'])[1 + (n / 50) % 10] || (n / 500) % 200 as last) p
+     cross join lateral (select (array[
+        'amara','bruno','clara','daan','elif','farid','giulia','hugo','ines','jasper',
+        'kaito','lars','mei','noor','omar','paula','quentin','rania','selma','tariq',
+        'uma','viktor','wanjiru','yara','zoltan','aisha','beatriz','camille','dmitri','esther',
+        'freya','gabriel','hana','ivan','joana','katarzyna','leila','mads','nadia','olga',
+        'rafael','saskia','tessa','yusra','zuzana','anders','chidi','dalia','emeka','milan'])[1 + n % 50] as first,
+        (array['lindqvist','okafor','weber','nair','berglund','novak','rossi','tanaka','silva','haddad'])[1 + (n / 50) % 10]
+          || (n / 500) % 200 as last) p
      cross join lateral (select p.first || '.' || p.last || '.' || n || '@company' || n % 20000 || '.example' as email, p.first, p.last) a
      join platform.companies o on o.domain = 'company' || n % 20000 || '.example'`,
     [customers],
   );
   await owner.query(`
-    insert into platform.customer_emails (email_key, email, customer_id, is_primary) select email_key, email, id, true from platform.customers;
+    insert into platform.customer_emails (email_key, email, customer_id, is_primary) select email_key, email, id, true
+      from platform.customers;
     insert into crm.activities (customer_id, type, description, created_by_app, occurred_at)
-    select (select id from platform.customers limit 1), 'note', 'Entry ' || n, 'foundation', now() - make_interval(mins => n) from generate_series(1, ${entries / 2}) n;
+    select (select id from platform.customers limit 1), 'note', 'Entry ' || n, 'foundation', now() - make_interval(mins => n)
+      from generate_series(1, ${entries / 2}) n;
     insert into crm.changes (event_id, customer_id, change, app, occurred_at, data, previous)
-    select n, (select id from platform.customers limit 1), 'edited', 'foundation', now() - make_interval(mins => n), '{"name": "b"}', '{"name": "a"}' from generate_series(1, ${entries / 2}) n`);
+    select n, (select id from platform.customers
+      limit 1), 'edited', 'foundation', now() - make_interval(mins => n), '{"name": "b"}', '{"name": "a"}'
+        from generate_series(1, ${entries / 2}) n`);
   await owner.query(
     `with pipelines as (insert into crm.pipelines (name, is_default) values ('Large', true), ('Small', false) returning id, name)
      insert into crm.pipeline_stages (pipeline_id, name, position, outcome)
-     select p.id, s.name, s.position, s.outcome from pipelines p, (values ('Qualified', 1, 'open'), ('Demo', 2, 'open'), ('Proposal', 3, 'open'),
+     select p.id, s.name, s.position, s.outcome
+       from pipelines p, (values ('Qualified', 1, 'open'), ('Demo', 2, 'open'), ('Proposal', 3, 'open'),
        ('Won', 4, 'won'), ('Lost', 5, 'lost')) as s (name, position, outcome)`,
   );
   // One in twenty customers has a deal; the small pipeline has five hundred deals.
   await owner.query(
-    `insert into crm.deals (customer_id, company_id, pipeline_id, stage_id, name, amount, currency, status, closed_at, owner_id, expected_close_on, created_at, updated_at)
-     select c.id, c.company_id, p.id, s.id, (array['Renewal','Pilot','Expansion','Licences','Training'])[1 + abs(hashint4(n)) % 5] || ' ' || n % 977, (n * 37) % 50000,
-       case when n % 4 = 0 then 'USD' else 'EUR' end, s.outcome, case when s.outcome <> 'open' then now() - make_interval(days => n % 300) end,
-       'manager' || n % 50, case when n % 6 > 0 then current_date + n % 200 end, now() - make_interval(mins => n), now() - make_interval(mins => (n * 7919) % 500000)
-     from (select id, company_id, row_number() over (order by crm_id)::integer as n from platform.customers where crm_id % greatest(1, $2::integer / $1::integer - 1) = 0 limit $1) c
+    `insert into crm.deals (customer_id, company_id, pipeline_id, stage_id, name, amount, currency, status, closed_at, owner_id,
+      expected_close_on, created_at, updated_at)
+     select c.id, c.company_id, p.id, s.id,
+       (array['Renewal','Pilot','Expansion','Licences','Training'])[1 + abs(hashint4(n)) % 5] || ' ' || n % 977, (n * 37) % 50000,
+       case when n % 4 = 0 then 'USD' else 'EUR' end, s.outcome,
+         case when s.outcome <> 'open' then now() - make_interval(days => n % 300) end,
+       'manager' || n % 50, case when n % 6 > 0 then current_date + n % 200 end, now() - make_interval(mins => n),
+         now() - make_interval(mins => (n * 7919) % 500000)
+     from (select id, company_id, row_number() over (order by crm_id)::integer as n from platform.customers
+       where crm_id % greatest(1, $2::integer / $1::integer - 1) = 0 limit $1) c
      join crm.pipelines p on p.name = case when n <= 500 then 'Small' else 'Large' end
      join crm.pipeline_stages s on s.pipeline_id = p.id and s.position = 1 + n % 5`,
     [deals, customers],

@@ -73,7 +73,9 @@ export async function drainGraphileWorker(url: string, jobs: number): Promise<Pe
     const fill = async () => {
       for (let left = jobs; left > 0; left -= 5_000)
         await client.query(
-          `select count(*) from graphile_worker.add_jobs(array(select row('bench', $1::json, null, now(), 3, null, 0, null)::graphile_worker.job_spec from generate_series(1, $2::integer)))`,
+          `select count(*)
+            from graphile_worker.add_jobs(array(select row('bench', $1::json, null, now(), 3, null, 0, null)::graphile_worker.job_spec
+              from generate_series(1, $2::integer)))`,
           [payload, Math.min(left, 5_000)],
         );
     };

@@ -47,13 +47,15 @@ export async function measurePeerWriters(
   await client.connect();
   await client.query(`
     create schema platform;
-    create table platform.customers (id uuid primary key default uuidv7(), email text not null, name text not null, version bigint not null default 1,
+    create table platform.customers (id uuid primary key default uuidv7(), email text not null, name text not null,
+      version bigint not null default 1,
       updated_at timestamptz not null default now());
     create function platform.count_version() returns trigger language plpgsql as $$
       begin new.version := old.version + 1; new.updated_at := now(); return new; end $$;
     create trigger count_version before update on platform.customers for each row execute function platform.count_version()`);
   const { rows } = await client.query(
-    `insert into platform.customers (email, name) select 'bench' || n || '@example.com', 'Bench' from generate_series(1, ${rowsCount}) n returning id`,
+    `insert into platform.customers (email, name) select 'bench' || n || '@example.com', 'Bench' from generate_series(1, ${rowsCount}) n
+      returning id`,
   );
   const writers = await Promise.all(
     Array.from({ length: 16 }, async () => {
@@ -71,7 +73,8 @@ export async function measurePeerWriters(
       const bare = await writeFor(writers, ids);
       await client.query(`
         create or replace function platform.make_job() returns trigger language plpgsql as $$
-        declare payload jsonb := jsonb_build_object('customerId', new.id, 'email', new.email, 'name', new.name, 'version', new.version, 'previous', old.name);
+        declare payload jsonb := jsonb_build_object('customerId', new.id, 'email', new.email, 'name', new.name, 'version', new.version,
+          'previous', old.name);
         begin ${job}; return null; end $$;
         create trigger make_job after update on platform.customers for each row execute function platform.make_job()`);
       const child = fork(fileURLToPath(new URL('./peerworker.ts', import.meta.url)), [worker, url]);

@@ -71,7 +71,8 @@ test('a migration through a transaction pooler is refused, and nothing is left o
     const shared = new pg.Client({ connectionString: pooler.url });
     await shared.connect();
     const { rows } = await shared.query(
-      `select current_user as role, (select count(*)::integer from pg_locks where locktype = 'advisory' and pid = pg_backend_pid()) as locks`,
+      `select current_user as role, (select count(*)::integer from pg_locks
+        where locktype = 'advisory' and pid = pg_backend_pid()) as locks`,
     );
     await shared.end();
     expect(rows).toEqual([{ role: 'platform_migrator', locks: 0 }]);

@@ -223,7 +223,8 @@ describe.each(['foundation', 'support'] as const)('the addresses of a customer, 
   test('an app writes the tables of addresses only through the functions', async () => {
     const customer = await create(foundation);
     for (const sql of [
-      `insert into platform.customer_emails (email_key, email, customer_id, is_primary) values ('x@example.com', 'x@example.com', $1, false)`,
+      `insert into platform.customer_emails (email_key, email, customer_id, is_primary)
+        values ('x@example.com', 'x@example.com', $1, false)`,
       'update platform.customer_emails set verified_at = now() where customer_id = $1',
       'delete from platform.customer_emails where customer_id = $1',
       'select from platform.removed_emails where customer_id = $1',

@@ -41,10 +41,13 @@ const observe = (superuser: string, database: string) =>
   ask(at(superuser, database), async (client) => {
     const ours = [...loginNames, ...Object.values(logins)].map((name) => `'${name}'`).join(', ');
     const { rows } = await client.query(`
-      select r.rolname, r.rolpassword, r.rolcanlogin, r.rolconnlimit, r.rolsuper, r.rolbypassrls, r.rolcreaterole, r.rolcreatedb, r.rolreplication,
-             (select json_agg(json_build_array(m.roleid::regrole, m.inherit_option, m.set_option, m.admin_option) order by m.roleid::regrole::text)
+      select r.rolname, r.rolpassword, r.rolcanlogin, r.rolconnlimit, r.rolsuper, r.rolbypassrls, r.rolcreaterole, r.rolcreatedb,
+        r.rolreplication,
+             (select json_agg(json_build_array(m.roleid::regrole, m.inherit_option, m.set_option, m.admin_option)
+               order by m.roleid::regrole::text)
               from pg_auth_members m where m.member = r.oid) as memberships,
-             (select json_agg(s.setconfig order by s.setdatabase = 0) from pg_db_role_setting s left join pg_database d on d.oid = s.setdatabase
+             (select json_agg(s.setconfig order by s.setdatabase = 0) from pg_db_role_setting s
+               left join pg_database d on d.oid = s.setdatabase
               where s.setrole = r.oid and (d.datname is null or d.datname = current_database())) as settings
       from pg_authid r where r.rolname in (${ours}) order by 1`);
     return { roles: rows, schema: await describeSchema(client) };

@@ -27,7 +27,8 @@ async function writableColumns(type: string): Promise<{ table: string; column: s
     `select distinct a.attrelid::regclass::text as table, a.attname::text as column
      from pg_attribute a join pg_class c on c.oid = a.attrelid, aclexplode(coalesce(a.attacl, c.relacl)) e
      where a.attnum > 0 and a.atttypid = $1::regtype and c.relnamespace::regnamespace::text in ('platform', 'crm', 'support')
-       and e.privilege_type in ('INSERT', 'UPDATE') and e.grantee in ('app_role'::regrole, 'foundation_role'::regrole, 'support_role'::regrole)
+       and e.privilege_type in ('INSERT', 'UPDATE')
+         and e.grantee in ('app_role'::regrole, 'foundation_role'::regrole, 'support_role'::regrole)
      order by 1, 2`,
     [type],
   );
@@ -37,7 +38,8 @@ const boundsOf = async (table: string, column: string) =>
   (
     await superuser.query(
       `select k.conname, pg_get_constraintdef(k.oid) as definition from pg_constraint k
-       where k.conrelid = $1::regclass and k.contype = 'c' and k.conkey = array[(select attnum from pg_attribute where attrelid = $1::regclass and attname = $2)]`,
+       where k.conrelid = $1::regclass and k.contype = 'c'
+         and k.conkey = array[(select attnum from pg_attribute where attrelid = $1::regclass and attname = $2)]`,
       [table, column],
     )
   ).rows.map(({ definition }) => definition as string);
@@ -60,7 +62,8 @@ describe('times', () => {
         [foundation, 'note'],
         [support, 'support_chat'],
       ] as const) {
-        const insert = `insert into crm.activities (customer_id, type, description, occurred_at, created_by_app) values ($1, $2, 'A', $3, $4)`;
+        const insert = `insert into crm.activities (customer_id, type, description, occurred_at, created_by_app)
+          values ($1, $2, 'A', $3, $4)`;
         await expect(by.query(insert, [id, type, at, by === support ? 'support' : 'foundation'])).rejects.toMatchObject(
           { code: by === support && /^(inf|3)/.test(at) ? '42501' : '23514' },
         );

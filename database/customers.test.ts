@@ -357,7 +357,8 @@ describe('an erased customer', () => {
 
   test('cannot be changed through an upsert or MERGE, which fail with an error', async () => {
     const erased = await create(support);
-    const merge = `merge into platform.customers c using (values ($1::uuid)) as v (id) on c.id = v.id when matched then update set name = 'Back'`;
+    const merge = `merge into platform.customers c using (values ($1::uuid)) as v (id) on c.id = v.id
+      when matched then update set name = 'Back'`;
     expect((await support.query(merge, [erased.id])).rowCount).toBe(1);
     await superuser.query('update platform.customers set erased_at = now() where id = $1', [erased.id]);
     await expect(support.query(merge, [erased.id])).rejects.toMatchObject({ code: '42501' });

@@ -76,11 +76,13 @@ function isUnknownLocale(error: unknown): boolean {
 
 /** A query for the collations whose rules have changed since the indexes were built, each with both versions. */
 export const changedCollations = `
-  select format('%I.%I, version %s instead of %s', n.nspname, c.collname, pg_catalog.pg_collation_actual_version(c.oid), c.collversion) as object
+  select format('%I.%I, version %s instead of %s', n.nspname, c.collname, pg_catalog.pg_collation_actual_version(c.oid),
+    c.collversion) as object
   from pg_catalog.pg_collation c join pg_catalog.pg_namespace n on n.oid = c.collnamespace
   where n.nspname = 'platform' and c.collversion <> pg_catalog.pg_collation_actual_version(c.oid)
   union all
-  select format('the default of this database, version %s instead of %s', pg_catalog.pg_database_collation_actual_version(d.oid), d.datcollversion)
+  select format('the default of this database, version %s instead of %s', pg_catalog.pg_database_collation_actual_version(d.oid),
+    d.datcollversion)
   from pg_catalog.pg_database d
   where d.datname = pg_catalog.current_database() and d.datcollversion <> pg_catalog.pg_database_collation_actual_version(d.oid)`;
 

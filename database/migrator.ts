@@ -188,7 +188,8 @@ export async function withMigrator<T>(url: string, work: (client: pg.Client) => 
   try {
     const { rows } = await client.query(`
       select rolsuper as superuser, (select pg_has_role(current_user, oid, 'SET') from pg_roles where rolname = 'platform_owner') as owner,
-        (select has_database_privilege(oid, current_database(), 'CREATE') from pg_roles where rolname = 'platform_owner') as ready, current_database() as database
+        (select has_database_privilege(oid, current_database(), 'CREATE') from pg_roles
+          where rolname = 'platform_owner') as ready, current_database() as database
       from pg_roles where rolname = session_user`);
     if (rows[0].superuser) throw new Error('Migrations never run as a superuser: connect as platform_migrator.');
     if (rows[0].owner === null)

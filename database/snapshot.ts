@@ -117,13 +117,16 @@ acl (schema, rank, object, owner, target, columns, entries) as (
   select '', -1, 'database', d.datdba, 'database', null, coalesce(d.datacl, acldefault('d', d.datdba))
   from pg_catalog.pg_database d where d.datname = current_database()
   union all select s.name, 0, s.name, s.nspowner, 'schema ' || s.name, null, coalesce(s.nspacl, acldefault('n', s.nspowner)) from schema s
-  union all select r.schema, 2, r.name, r.proowner, r.kind || ' ' || r.name, null, coalesce(r.proacl, acldefault('f', r.proowner)) from routine r
-  union all select r.schema, r.rank, r.name, r.relowner, case r.relkind when 'S' then 'sequence ' else '' end || r.name, null, r.relacl from relation r
+  union all select r.schema, 2, r.name, r.proowner, r.kind || ' ' || r.name, null, coalesce(r.proacl, acldefault('f', r.proowner))
+    from routine r
+  union all select r.schema, r.rank, r.name, r.relowner, case r.relkind when 'S' then 'sequence ' else '' end || r.name, null, r.relacl
+    from relation r
   union all select i.schema, 1, i.name, i.relowner, 'sequence ' || i.name, null, i.relacl from identity_sequence i
   union all select r.schema, r.rank, r.name, r.relowner, r.name, a.attname, a.attacl
             from relation r join pg_catalog.pg_attribute a on a.attrelid = r.oid where a.attacl is not null and not a.attisdropped),
 granted as (
-  select a.schema, a.rank, a.object, a.target, case e.grantee when 0 then 'public' else quote_ident(pg_get_userbyid(e.grantee)) end as grantee,
+  select a.schema, a.rank, a.object, a.target, case e.grantee when 0 then 'public'
+    else quote_ident(pg_get_userbyid(e.grantee)) end as grantee,
          lower(e.privilege_type) as privilege, e.is_grantable, string_agg(quote_ident(a.columns), ', ' order by t.attnum) as columns
   from acl a cross join aclexplode(a.entries) e
   left join relation r on r.name = a.object left join pg_catalog.pg_attribute t on t.attrelid = r.oid and t.attname = a.columns
@@ -132,9 +135,12 @@ part (schema, rank, object, step, position, text) as (
   select '', -3, e.extname, 0, 0, format('create extension %I with schema %I;', e.extname, n.nspname)
   from pg_catalog.pg_extension e join pg_catalog.pg_namespace n on n.oid = e.extnamespace where e.extname <> 'plpgsql'
   union all
-  select '', -2, 'default privileges', 0, 0, format('alter default privileges for role %I%s grant %s on %s to %s;', pg_get_userbyid(d.defaclrole),
-         (select format(' in schema %I', n.nspname) from pg_catalog.pg_namespace n where n.oid = d.defaclnamespace), lower(e.privilege_type),
-         case d.defaclobjtype when 'r' then 'tables' when 'S' then 'sequences' when 'f' then 'functions' when 'T' then 'types' when 'n' then 'schemas'
+  select '', -2, 'default privileges', 0, 0,
+    format('alter default privileges for role %I%s grant %s on %s to %s;', pg_get_userbyid(d.defaclrole),
+         (select format(' in schema %I', n.nspname) from pg_catalog.pg_namespace n
+           where n.oid = d.defaclnamespace), lower(e.privilege_type),
+         case d.defaclobjtype when 'r' then 'tables' when 'S' then 'sequences' when 'f' then 'functions' when 'T' then 'types'
+           when 'n' then 'schemas'
                               else 'large objects' end,
          case e.grantee when 0 then 'public' else quote_ident(pg_get_userbyid(e.grantee)) end)
   from pg_catalog.pg_default_acl d cross join aclexplode(d.defaclacl) e
@@ -142,12 +148,15 @@ part (schema, rank, object, step, position, text) as (
   select s.name, 0, s.name, 0, 0, format('create schema %s;', s.name) from schema s
   union all
   -- Without its version, which is the server's.
-  select s.name, 0, format('%s collation %I', s.name, c.collname), 0, 0, format('create collation %s.%I (provider = %s, locale = %L, deterministic = %s);',
-         s.name, c.collname, case c.collprovider when 'i' then 'icu' when 'b' then 'builtin' else 'libc' end, coalesce(c.colllocale, c.collctype),
+  select s.name, 0, format('%s collation %I', s.name, c.collname), 0, 0,
+    format('create collation %s.%I (provider = %s, locale = %L, deterministic = %s);',
+         s.name, c.collname, case c.collprovider when 'i' then 'icu' when 'b' then 'builtin'
+           else 'libc' end, coalesce(c.colllocale, c.collctype),
          c.collisdeterministic)
   from pg_catalog.pg_collation c join schema s on s.oid = c.collnamespace
   union all
-  select r.schema, r.rank, r.name, 0, 0, format('create sequence %s as %s start %s increment %s minvalue %s maxvalue %s cache %s%s;', r.name,
+  select r.schema, r.rank, r.name, 0, 0,
+    format('create sequence %s as %s start %s increment %s minvalue %s maxvalue %s cache %s%s;', r.name,
          format_type(q.seqtypid, null), q.seqstart, q.seqincrement, q.seqmin, q.seqmax, q.seqcache, case when q.seqcycle then ' cycle' end)
   from relation r join pg_catalog.pg_sequence q on q.seqrelid = r.oid
   union all
@@ -158,7 +167,8 @@ part (schema, rank, object, step, position, text) as (
     or q.seqmax <> case q.seqtypid when 'bigint'::regtype then 9223372036854775807 when 'integer'::regtype then 2147483647 else 32767 end
     or exists (select from aclexplode(i.relacl) e where e.grantee <> i.relowner)
   union all
-  select r.schema, 2, r.name, 0, 0, case r.prokind when 'a' then format('create aggregate %s (…);', r.name) else rtrim(pg_get_functiondef(r.oid), E'\\n') || ';' end
+  select r.schema, 2, r.name, 0, 0, case r.prokind when 'a' then format('create aggregate %s (…);', r.name)
+    else rtrim(pg_get_functiondef(r.oid), E'\\n') || ';' end
   from routine r
   union all
   select r.schema, r.rank, r.name, 0, 0, format(E'create %s%s %s (\\n%s\\n)%s%s;',
@@ -168,7 +178,8 @@ part (schema, rank, object, step, position, text) as (
              (select format('collate %s%I', (select s.name || '.' from schema s where s.oid = l.collnamespace), l.collname)
               from pg_catalog.pg_collation l join pg_catalog.pg_type t on t.oid = a.atttypid
               where l.oid = a.attcollation and l.oid <> t.typcollation),
-             case when a.attidentity <> '' then format('generated %s as identity', case a.attidentity when 'a' then 'always' else 'by default' end)
+             case when a.attidentity <> '' then format('generated %s as identity', case a.attidentity when 'a' then 'always'
+               else 'by default' end)
                   when a.attgenerated <> '' then format('generated always as (%s) %s', pg_get_expr(d.adbin, d.adrelid),
                                                         case a.attgenerated when 's' then 'stored' else 'virtual' end)
                   else 'default ' || pg_get_expr(d.adbin, d.adrelid) end,
@@ -180,7 +191,8 @@ part (schema, rank, object, step, position, text) as (
            union all
            select 1, position(k.contype::text in 'pufcxt'), format('constraint %I %s', k.conname, pg_get_constraintdef(k.oid))
            from pg_catalog.pg_constraint k where k.conrelid = r.oid and k.contype <> 'n') lines),
-         ' partition by ' || pg_get_partkeydef(r.oid), case when r.reloptions is not null then format(' with (%s)', array_to_string(r.reloptions, ', ')) end)
+         ' partition by ' || pg_get_partkeydef(r.oid),
+           case when r.reloptions is not null then format(' with (%s)', array_to_string(r.reloptions, ', ')) end)
   from relation r where r.rank = 3
   union all
   -- Where a partition that is made at run time begins and ends, is data.
@@ -193,14 +205,16 @@ part (schema, rank, object, step, position, text) as (
   from relation r where r.rank = 4
   union all
   select r.schema, r.rank, r.name, 2, d.objsubid, format('comment on %s %s is %L;', case when d.objsubid > 0 then 'column' else r.kind end,
-         concat(r.name, (select format('.%I', a.attname) from pg_catalog.pg_attribute a where a.attrelid = r.oid and a.attnum = d.objsubid)), d.description)
+         concat(r.name, (select format('.%I', a.attname) from pg_catalog.pg_attribute a
+           where a.attrelid = r.oid and a.attnum = d.objsubid)), d.description)
   from relation r join pg_catalog.pg_description d on d.classoid = 'pg_catalog.pg_class'::regclass and d.objoid = r.oid
   union all
   select r.schema, r.rank, r.name, 3, 0, pg_get_indexdef(i.indexrelid) || ';' || case when i.indisvalid then '' else ' -- invalid' end
   from relation r join pg_catalog.pg_index i on i.indrelid = r.oid
   where not exists (select from pg_catalog.pg_constraint k where k.conindid = i.indexrelid and k.contype in ('p', 'u', 'x'))
   union all
-  select r.schema, r.rank, r.name, 4, 0, pg_get_triggerdef(t.oid) || ';' || case t.tgenabled when 'O' then '' else format(' -- enabled: %s', t.tgenabled) end
+  select r.schema, r.rank, r.name, 4, 0, pg_get_triggerdef(t.oid) || ';' || case t.tgenabled when 'O' then ''
+    else format(' -- enabled: %s', t.tgenabled) end
   from relation r join pg_catalog.pg_trigger t on t.tgrelid = r.oid where not t.tgisinternal
   union all
   select r.schema, r.rank, r.name, 4, 0, pg_get_ruledef(u.oid)
@@ -210,14 +224,18 @@ part (schema, rank, object, step, position, text) as (
          case when r.relrowsecurity then 'enable' else 'disable' end, case when r.relforcerowsecurity then 'force' else 'no force' end)
   from relation r where r.relkind in ('r', 'p')
   union all
-  select r.schema, r.rank, r.name, 6, 0, concat(format('create policy %I on %s', p.polname, r.name), case when not p.polpermissive then ' as restrictive' end,
-         ' for ', case p.polcmd when 'r' then 'select' when 'a' then 'insert' when 'w' then 'update' when 'd' then 'delete' else 'all' end, ' to ',
-         (select string_agg(case o when 0 then 'public' else quote_ident(pg_get_userbyid(o)) end, ', ' order by pg_get_userbyid(o)) from unnest(p.polroles) o),
+  select r.schema, r.rank, r.name, 6, 0, concat(format('create policy %I on %s', p.polname, r.name),
+    case when not p.polpermissive then ' as restrictive' end,
+         ' for ', case p.polcmd when 'r' then 'select' when 'a' then 'insert' when 'w' then 'update' when 'd' then 'delete'
+           else 'all' end, ' to ',
+         (select string_agg(case o when 0 then 'public' else quote_ident(pg_get_userbyid(o)) end, ', ' order by pg_get_userbyid(o))
+           from unnest(p.polroles) o),
          ' using (' || pg_get_expr(p.polqual, p.polrelid) || ')', ' with check (' || pg_get_expr(p.polwithcheck, p.polrelid) || ')', ';')
   from relation r join pg_catalog.pg_policy p on p.polrelid = r.oid
   union all
   select g.schema, g.rank, g.object, 7, 0,
-         format('grant %s%s on %s to %s%s;', g.privilege, ' (' || g.columns || ')', g.target, g.grantee, case when g.is_grantable then ' with grant option' end)
+         format('grant %s%s on %s to %s%s;', g.privilege, ' (' || g.columns || ')', g.target, g.grantee,
+           case when g.is_grantable then ' with grant option' end)
   from granted g
   union all
   select o.schema, o.rank, o.name, 8, 0, format('alter %s %s owner to %I;', o.kind, o.name, pg_get_userbyid(o.owner))
@@ -229,7 +247,8 @@ part (schema, rank, object, step, position, text) as (
   select s.name, 5, 'comments', 0, 0, format('comment on %s %s is %L;', i.type, i.identity, d.description)
   from pg_catalog.pg_description d cross join pg_identify_object(d.classoid, d.objoid, d.objsubid) i
   join schema s on s.name = i.schema or i.type = 'schema' and s.name = i.name
-  where d.classoid <> 'pg_catalog.pg_class'::regclass and d.objoid >= 16384 and (d.classoid, d.objoid) not in (select classid, objid from extension_member) and s.name <> 'public'
+  where d.classoid <> 'pg_catalog.pg_class'::regclass and d.objoid >= 16384
+    and (d.classoid, d.objoid) not in (select classid, objid from extension_member) and s.name <> 'public'
   union all
   -- Whatever else there is, by name at least, so that nothing is added unseen.
   select s.name, 6, 'others', 0, 0, format('-- also: %s', pg_describe_object(d.classid, d.objid, 0))
@@ -247,9 +266,11 @@ part (schema, rank, object, step, position, text) as (
         union all select 'pg_catalog.pg_cast'::regclass, oid from pg_catalog.pg_cast) as o (classid, oid)
   where o.oid >= 16384 and (o.classid, o.oid) not in (select classid, objid from extension_member))
 -- Partitions that are made and dropped at run time are one, table_p…, as long as they are alike.
-select distinct on (schema collate "C", rank, object collate "C", step, position, text collate "C") schema || ' ' || rank || ' ' || object as object, text
+select distinct on (schema collate "C", rank, object collate "C", step, position,
+  text collate "C") schema || ' ' || rank || ' ' || object as object, text
 from (select p.schema, p.rank, p.step, p.position, coalesce(replace(p.object, r.relname, r.alike), p.object) as object,
              coalesce(replace(p.text, r.relname, r.alike), p.text) as text
-      from part p left join (select name, relname, regexp_replace(relname, '\\d+$', '…') as alike from relation where is_numbered_partition) r
+      from part p left join (select name, relname, regexp_replace(relname, '\\d+$', '…') as alike from relation
+        where is_numbered_partition) r
         on p.object = r.name) as part
 order by schema collate "C", rank, object collate "C", step, position, text collate "C"`;

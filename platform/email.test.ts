@@ -301,7 +301,8 @@ describe('the database', () => {
     }
     expect(made.size).toBeGreaterThan(200);
     const { rowCount } = await support.query(
-      `insert into platform.customers (email, email_key, name) select address, key, 'N' from unnest($1::text[], $2::text[]) as made (key, address)`,
+      `insert into platform.customers (email, email_key, name) select address, key, 'N'
+        from unnest($1::text[], $2::text[]) as made (key, address)`,
       [[...made.keys()], [...made.values()]],
     );
     expect(rowCount).toBe(made.size);

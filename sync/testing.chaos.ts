@@ -106,12 +106,14 @@ export async function runChaos({ seconds, seed }: { seconds: number; seed: numbe
 
 async function prepare(local: LocalServer): Promise<void> {
   await withClient(local.server.superuserUrl('chaos'), (superuser) =>
-    superuser.query(`create table support.chaos (n bigint generated always as identity, subscription text, key text, version bigint, event_id bigint);
+    superuser.query(`create table support.chaos (n bigint generated always as identity, subscription text, key text, version bigint,
+      event_id bigint);
       grant select, insert on support.chaos to support_role`),
   );
   await withClient(local.urlOf('foundation_app'), (app) =>
     app.query(
-      `insert into platform.customers (email, name) select 'chaos' || n || '@example.com', 'Chaos' from generate_series(1, ${customersCount}) n`,
+      `insert into platform.customers (email, name) select 'chaos' || n || '@example.com', 'Chaos'
+        from generate_series(1, ${customersCount}) n`,
     ),
   );
 }
@@ -177,7 +179,8 @@ async function compare(local: LocalServer): Promise<Omit<ChaosCounts, 'writes' |
       with truth as (select id::text as key, v as version from platform.customers, generate_series(1, version) v),
       log as (select key, version, position, lag(version) over (partition by key order by position) as before
               from sync.events where type in ('customer.created', 'customer.updated')),
-      done as (select subscription, key, version, n, lag(version) over (partition by subscription, key order by n) as before from support.chaos),
+      done as (select subscription, key, version, n, lag(version) over (partition by subscription, key order by n) as before
+        from support.chaos),
       names as (select unnest(array['${subscriptions.join("','")}']) as subscription)
       select (select count(*) from sync.events)::integer as events, (select count(*) from done)::integer as handled,
         ((select count(*) from truth t where not exists (select from log l where l.key = t.key and l.version = t.version))

@@ -184,7 +184,8 @@ async function loadFoundation(db: PlatformDb, tx: Transaction): Promise<void> {
   for (const [position, [name, outcome, probability]] of stages.entries()) {
     const id = await scalar(
       tx,
-      'insert into crm.pipeline_stages (pipeline_id, name, position, outcome, probability_percent) values ($1, $2, $3, $4, $5) returning id',
+      `insert into crm.pipeline_stages (pipeline_id, name, position, outcome, probability_percent) values ($1, $2, $3, $4, $5)
+        returning id`,
       [pipelineId, name, position, outcome, probability],
     );
     stageIds.set(name, id);

@@ -56,7 +56,8 @@ export async function loadWorld(tx: Transaction, world: World, pipelineId: unkno
        select c.id, w.type, w.text, w.at, date_trunc('day', now()) + make_interval(days => w."dueInDays", hours => 15),
               case when w.done then least(now(), w.at + interval '1 day') end
        from (select *, now() - make_interval(days => "daysAgo", mins => (n * 37 % 480)::integer) as at
-             from rows from (jsonb_to_recordset($1::jsonb) as (email text, type text, text text, "daysAgo" integer, "dueInDays" integer, done boolean))
+             from rows from (jsonb_to_recordset($1::jsonb) as (email text, type text, text text, "daysAgo" integer, "dueInDays" integer,
+               done boolean))
                with ordinality as r (email, type, text, "daysAgo", "dueInDays", done, n)) w
        join platform.customers c on c.email_key = w.email`,
       rows(world.activities.filter((activity) => activity.by === by)),
@@ -68,17 +69,23 @@ export async function loadWorld(tx: Transaction, world: World, pipelineId: unkno
 export async function loadSettings(tx: Transaction): Promise<void> {
   await tx.query(`
     insert into crm.custom_fields (record, key, label, type, choices, position) values
-      ('customer', 'channel', 'Preferred channel', 'choice', '{E-mail,Phone,Chat}', 0), ('customer', 'newsletter', 'Newsletter', 'checkbox', '{}', 1),
-      ('company', 'employees', 'Employees', 'number', '{}', 0), ('deal', 'competitor', 'Competitor', 'text', '{}', 0), ('deal', 'renewal_on', 'Renewal on', 'date', '{}', 1)`);
+      ('customer', 'channel', 'Preferred channel', 'choice', '{E-mail,Phone,Chat}', 0),
+        ('customer', 'newsletter', 'Newsletter', 'checkbox', '{}', 1),
+      ('company', 'employees', 'Employees', 'number', '{}', 0), ('deal', 'competitor', 'Competitor', 'text', '{}', 0),
+        ('deal', 'renewal_on', 'Renewal on', 'date', '{}', 1)`);
   await tx.query(`
     insert into crm.custom_field_values (field_id, customer_id, value)
-    select f.id, c.id, to_jsonb((array['E-mail', 'Phone', 'Chat'])[1 + c.crm_id % 3]) from crm.custom_fields f, platform.customers c where f.key = 'channel' and c.crm_id % 2 = 0
-    union all select f.id, c.id, to_jsonb(c.crm_id % 5 < 3) from crm.custom_fields f, platform.customers c where f.key = 'newsletter' and c.crm_id % 3 = 0`);
+    select f.id, c.id, to_jsonb((array['E-mail', 'Phone', 'Chat'])[1 + c.crm_id % 3]) from crm.custom_fields f, platform.customers c
+      where f.key = 'channel' and c.crm_id % 2 = 0
+    union all select f.id, c.id, to_jsonb(c.crm_id % 5 < 3) from crm.custom_fields f, platform.customers c
+      where f.key = 'newsletter' and c.crm_id % 3 = 0`);
   await tx.query(`
     insert into crm.custom_field_values (field_id, company_id, value)
-    select f.id, o.id, to_jsonb((20 + row_number() over (order by o.name) * 37 % 900)) from crm.custom_fields f, platform.companies o where f.key = 'employees'`);
+    select f.id, o.id, to_jsonb((20 + row_number() over (order by o.name) * 37 % 900)) from crm.custom_fields f, platform.companies o
+      where f.key = 'employees'`);
   await tx.query(
-    `insert into crm.saved_views (owner_id, page, name, query, is_shared) values ('demo-maya', 'customers', 'Premium', 'tier=premium&sort=name', true)`,
+    `insert into crm.saved_views (owner_id, page, name, query, is_shared)
+      values ('demo-maya', 'customers', 'Premium', 'tier=premium&sort=name', true)`,
   );
 }
 
@@ -110,13 +117,15 @@ export async function loadWorldChats(
   }));
   await tx.query(
     `insert into support.messages (session_id, number, author, agent_id, client_id, body)
-     select w.id, line.number, line.said ->> 0, case when line.said ->> 0 = 'agent' then w."agentId" end, 'demo-' || line.number, line.said ->> 1
+     select w.id, line.number, line.said ->> 0,
+       case when line.said ->> 0 = 'agent' then w."agentId" end, 'demo-' || line.number, line.said ->> 1
      from jsonb_to_recordset($1::jsonb) as w (id uuid, "agentId" uuid, lines jsonb),
        jsonb_array_elements(w.lines) with ordinality as line (said, number)`,
     rows(held),
   );
   await tx.query(
-    `update support.sessions s set agent_id = w."agentId", message_count = jsonb_array_length(w.lines), asked_at = now(), last_message_at = now()
+    `update support.sessions s
+      set agent_id = w."agentId", message_count = jsonb_array_length(w.lines), asked_at = now(), last_message_at = now()
      from jsonb_to_recordset($1::jsonb) as w (id uuid, "agentId" uuid, lines jsonb) where s.id = w.id`,
     rows(held),
   );
@@ -160,30 +169,38 @@ export async function backdate(url: string, world: World): Promise<void> {
     // The deals and activities of data.ts.
     await client.query(`
       update platform.customers set created_at = now() - interval '190 days' - make_interval(days => coalesce(crm_id, 0)::integer % 40),
-        updated_at = now() - make_interval(days => coalesce(crm_id, 0)::integer % 30, mins => 25) where created_at > now() - interval '1 hour';
-      update crm.deals set created_at = now() - interval '45 days', updated_at = now() - interval '6 days' where created_at > now() - interval '1 hour'`);
+        updated_at = now() - make_interval(days => coalesce(crm_id, 0)::integer % 30, mins => 25)
+          where created_at > now() - interval '1 hour';
+      update crm.deals set created_at = now() - interval '45 days', updated_at = now() - interval '6 days'
+        where created_at > now() - interval '1 hour'`);
     await client.query(
       `with chats as (select email, now() - make_interval(days => "daysAgo", mins => 90) as at
                       from jsonb_to_recordset($1::jsonb) as w (email text, "daysAgo" integer)
                       union all select visitor_email, now() - interval '2 days 3 hours' from support.sessions
                         where visitor_email not in (select email from jsonb_to_recordset($1::jsonb) as w (email text))),
-       moved as (update support.sessions s set started_at = t.at, asked_at = t.at, last_message_at = t.at + interval '6 minutes', ended_at = t.at + interval '7 minutes'
+       moved as (update support.sessions s
+         set started_at = t.at, asked_at = t.at, last_message_at = t.at + interval '6 minutes', ended_at = t.at + interval '7 minutes'
                  from chats t where s.visitor_email = t.email and s.ended_at is not null returning s.id, s.started_at, s.ended_at),
-       told as (update support.messages m set created_at = moved.started_at + make_interval(mins => m.number) from moved where m.session_id = moved.id),
+       told as (update support.messages m set created_at = moved.started_at + make_interval(mins => m.number) from moved
+         where m.session_id = moved.id),
        noted as (update support.session_entries n set created_at = moved.ended_at from moved where n.session_id = moved.id)
-       update crm.activities a set occurred_at = moved.ended_at, created_at = moved.ended_at, metadata = a.metadata || '{"duration_seconds": 420}'
+       update crm.activities a
+         set occurred_at = moved.ended_at, created_at = moved.ended_at, metadata = a.metadata || '{"duration_seconds": 420}'
        from moved where a.idempotency_key = 'session:' || moved.id`,
       rows(world.chats),
     );
     for (const table of tables) await client.query(`alter table ${table} enable trigger user`);
     await client.query(`
-      update sync.outbox e set occurred_at = c.created_at from platform.customers c where e.type = 'customer.created' and e.row_id = c.id::text;
+      update sync.outbox e set occurred_at = c.created_at from platform.customers c
+        where e.type = 'customer.created' and e.row_id = c.id::text;
       update sync.outbox e set occurred_at = case e.type when 'deal.created' then d.created_at else d.updated_at end
         from crm.deals d where e.type like 'deal.%' and e.row_id = d.id::text;
       update sync.outbox e set occurred_at = c.created_at, data = e.data || jsonb_build_object('created_at', c.created_at)
         from platform.customers c where e.type = 'custom_value.created' and e.customer = c.id;
-      update sync.outbox e set occurred_at = a.occurred_at from crm.activities a where e.type = 'activity.created' and e.row_id = a.id::text;
-      update sync.outbox e set occurred_at = case e.type when 'session.created' then s.started_at else coalesce(s.ended_at, s.started_at) end
+      update sync.outbox e set occurred_at = a.occurred_at from crm.activities a
+        where e.type = 'activity.created' and e.row_id = a.id::text;
+      update sync.outbox e
+        set occurred_at = case e.type when 'session.created' then s.started_at else coalesce(s.ended_at, s.started_at) end
         from support.sessions s where e.type in ('session.created', 'session.updated') and e.row_id = s.id::text`);
     await client.query('commit');
   } finally {

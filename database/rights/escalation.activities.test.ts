@@ -88,10 +88,12 @@ describe('Support adds to the timeline', () => {
       neighbour: `${chat()} on conflict (created_by_app, idempotency_key) do nothing`,
     },
     'cannot overwrite through MERGE': {
-      attack: `merge into crm.activities a using (values ('${ours}'::uuid)) as v (id) on a.id = v.id when matched then update set description = 'x'`,
+      attack: `merge into crm.activities a using (values ('${ours}'::uuid)) as v (id) on a.id = v.id
+        when matched then update set description = 'x'`,
       ends: denied,
       neighbour: `merge into crm.activities a using (values ('session:5')) as v (k) on a.idempotency_key = v.k
-                  when not matched then insert (customer_id, type, description, idempotency_key) values ('${ada}', 'support_chat', 'x', v.k)`,
+                  when not matched then insert (customer_id, type, description, idempotency_key)
+                    values ('${ada}', 'support_chat', 'x', v.k)`,
     },
     'cannot COPY activities in': {
       attack: 'copy crm.activities (customer_id, type, description, idempotency_key) from stdin',
@@ -178,9 +180,11 @@ describe('Foundation writes the timeline', () => {
     },
     // Unlike an update, a MERGE does not skip a row that the policy hides.
     'cannot edit Support’s activity through MERGE': {
-      attack: `merge into crm.activities a using (values ('${ours}'::uuid)) as v (id) on a.id = v.id when matched then update set description = 'x'`,
+      attack: `merge into crm.activities a using (values ('${ours}'::uuid)) as v (id) on a.id = v.id
+        when matched then update set description = 'x'`,
       ends: '42501 target row violates row-level security policy (USING expression) for table "activities"',
-      neighbour: `merge into crm.activities a using (values ('${theirs}'::uuid)) as v (id) on a.id = v.id when matched then update set description = 'x'`,
+      neighbour: `merge into crm.activities a using (values ('${theirs}'::uuid)) as v (id) on a.id = v.id
+        when matched then update set description = 'x'`,
     },
   });
 

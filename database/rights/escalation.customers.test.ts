@@ -167,7 +167,8 @@ describe('removing customers', () => {
       'cannot delete a customer through MERGE': {
         attack: `merge into platform.customers c using (values ('${ada}'::uuid)) as v (id) on c.id = v.id when matched then delete`,
         ends: customers,
-        neighbour: `merge into platform.customers c using (values ('${ada}'::uuid)) as v (id) on c.id = v.id when matched then update set phone = null`,
+        neighbour: `merge into platform.customers c using (values ('${ada}'::uuid)) as v (id) on c.id = v.id
+          when matched then update set phone = null`,
       },
       'cannot empty the table': {
         attack: `truncate platform.customers cascade`,

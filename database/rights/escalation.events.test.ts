@@ -11,13 +11,15 @@ beforeAll(async () => {
   const sync = await database.connect('sync_app');
   await apps.support.query(`insert into support.widgets (key, name) values ('events-widget', 'W')`);
   await apps.support.query(
-    `insert into support.sessions (widget_id, visitor_email, visitor_name, token_hash) select id, 'v@example.com', 'V', sha256('x') from support.widgets`,
+    `insert into support.sessions (widget_id, visitor_email, visitor_name, token_hash) select id, 'v@example.com', 'V', sha256('x')
+      from support.widgets`,
   );
   await apps.foundation.query(`insert into platform.customers (email, name) values ('ada@example.com', 'Ada')`);
   await apps.foundation.query(`insert into sync.subscriptions (name, position) values ('foundation.own', 0)`);
   await apps.support.query(`insert into sync.subscriptions (name, position) values ('support.own', 0)`);
   await sync.query(
-    `insert into sync.parked (subscription, position, key, state) values ('foundation.own', 1, 'k', 'dead'), ('support.own', 1, 'k', 'dead')`,
+    `insert into sync.parked (subscription, position, key, state)
+      values ('foundation.own', 1, 'k', 'dead'), ('support.own', 1, 'k', 'dead')`,
   );
   await sync.query(`begin; select from sync.sequencer for update; select sync.sequence(100, 0); commit`);
 });
@@ -39,9 +41,11 @@ test('each app reads the shared events and its own, but no others', async () => 
 describe.each(['foundation', 'support'] as const)('%s', (app) => {
   test.each([
     'select from sync.outbox',
-    `insert into sync.outbox (type, key, row_id, audience, app, login, data) values ('customer.updated', 'x', 'x', 'platform', 'support', 'x', '{}')`,
+    `insert into sync.outbox (type, key, row_id, audience, app, login, data)
+      values ('customer.updated', 'x', 'x', 'platform', 'support', 'x', '{}')`,
     'delete from sync.outbox',
-    `insert into sync.events (position, id, type, key, row_id, audience, app, login, data, previous, occurred_at) values (1000, 1, 't', 'k', 'r', 'platform', 'a', 'l', '{}', '{}', now())`,
+    `insert into sync.events (position, id, type, key, row_id, audience, app, login, data, previous, occurred_at)
+      values (1000, 1, 't', 'k', 'r', 'platform', 'a', 'l', '{}', '{}', now())`,
     `update sync.events set data = '{}'`,
     'delete from sync.events',
     'truncate sync.events',

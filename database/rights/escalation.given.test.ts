@@ -45,7 +45,8 @@ describe('values that the database chooses', () => {
 
   refuse(world, 'foundation_app', {
     'cannot choose the number of a deal': {
-      attack: `insert into crm.deals (id, customer_id, pipeline_id, stage_id, name) overriding system value values (99, '${ada}', 1, 1, 'Deal')`,
+      attack: `insert into crm.deals (id, customer_id, pipeline_id, stage_id, name) overriding system value
+        values (99, '${ada}', 1, 1, 'Deal')`,
       ends: '42501 permission denied for table deals',
       neighbour: `insert into crm.deals (customer_id, pipeline_id, stage_id, name) values ('${ada}', 1, 1, 'Deal')`,
     },
@@ -82,7 +83,8 @@ describe('values that the database chooses', () => {
       attack: `insert into support.messages (session_id, number, author, client_id, body, created_at)
                select id, 2, 'agent', 'c', 'b', '2001-01-01' from support.sessions`,
       ends: '42501 permission denied for table messages',
-      neighbour: `insert into support.messages (session_id, number, author, client_id, body) select id, 2, 'agent', 'c', 'b' from support.sessions`,
+      neighbour: `insert into support.messages (session_id, number, author, client_id, body) select id, 2, 'agent', 'c', 'b'
+        from support.sessions`,
     },
     'cannot rewrite a message': {
       attack: `update support.messages set body = 'never said'`,

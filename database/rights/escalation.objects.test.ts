@@ -71,7 +71,8 @@ describe.each(apps)('%s and objects that it does not own', (me, mine, schema, ta
   test('cannot make temporary objects, to which a definer trigger could be attached', async () => {
     const columns = 'id uuid, email_key text, crm_id bigint, support_id bigint';
     for (const attack of [
-      `create temporary table mine (${columns}); create trigger t after insert on mine for each row execute function platform.record_known_by()`,
+      `create temporary table mine (${columns}); create trigger t after insert on mine
+        for each row execute function platform.record_known_by()`,
       `select * into temporary mine from platform.customers`,
       'create temporary view mine as select 1',
       'create temporary sequence mine',

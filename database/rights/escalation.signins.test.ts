@@ -63,7 +63,8 @@ describe.each(apps)('sign-ins of %s', (login, mine, other) => {
     'cannot prolong one': {
       attack: `update platform.sign_ins set expires_at = now() + interval '30 days'`,
       ends: denied,
-      neighbour: `update platform.sign_ins set next_token_hash = sha256('n'), next_token_at = now() where token_hash = sha256('${mine} u-agent')`,
+      neighbour: `update platform.sign_ins set next_token_hash = sha256('n'), next_token_at = now()
+        where token_hash = sha256('${mine} u-agent')`,
     },
     'cannot lengthen the idle time of one': {
       attack: `update platform.sign_ins set idle_max = '1 year'`,

@@ -19,7 +19,8 @@ describe('administrators', () => {
   for (const app of ['foundation_app', 'support_app'] as const) {
     refuse(world, app, {
       'cannot make a user except by a sign-in': {
-        attack: `insert into platform.users (id, email, name, directory_tenant_id, directory_object_id) values ('u-new', 'n@example.com', 'N', 't', 'o')`,
+        attack: `insert into platform.users (id, email, name, directory_tenant_id, directory_object_id)
+          values ('u-new', 'n@example.com', 'N', 't', 'o')`,
         ends: '42501 permission denied for table users',
         neighbour: `select * from platform.sign_in_user('u-new', 'n@example.com', 'N', 't', 'o')`,
       },

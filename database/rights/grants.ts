@@ -39,31 +39,38 @@ function isTried({ object, column, grantee, privilege }: Entry, matrix: Matrix):
  */
 export const isOurs = (catalogue: string, oid: string) => `
   n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
-  and not exists (select from pg_catalog.pg_depend where classid = 'pg_catalog.${catalogue}'::regclass and objid = ${oid} and deptype = 'e')`;
+  and not exists (select from pg_catalog.pg_depend
+    where classid = 'pg_catalog.${catalogue}'::regclass and objid = ${oid} and deptype = 'e')`;
 
 const listEntries = `
-  select o.object, o.column, case e.grantee when 0 then 'PUBLIC' else pg_get_userbyid(e.grantee)::text end as grantee, e.privilege_type as privilege,
+  select o.object, o.column, case e.grantee when 0 then 'PUBLIC'
+    else pg_get_userbyid(e.grantee)::text end as grantee, e.privilege_type as privilege,
          e.is_grantable
   from (select 'database', null::text, d.datdba, coalesce(d.datacl, acldefault('d', d.datdba)) from pg_catalog.pg_database d
         where d.datname = current_database()
         union all
-        select format('schema %I', n.nspname), null, n.nspowner, n.nspacl from pg_catalog.pg_namespace n where ${isOurs('pg_namespace', 'n.oid')}
+        select format('schema %I', n.nspname), null, n.nspowner, n.nspacl from pg_catalog.pg_namespace n
+          where ${isOurs('pg_namespace', 'n.oid')}
         union all
-        select format('%s %I.%I', case when c.relkind in ('r', 'p', 'f') then 'table' when c.relkind = 'S' then 'sequence' else 'view' end, n.nspname, c.relname),
+        select format('%s %I.%I', case when c.relkind in ('r', 'p', 'f') then 'table' when c.relkind = 'S' then 'sequence'
+          else 'view' end, n.nspname, c.relname),
                quote_ident(a.attname), c.relowner, coalesce(a.attacl, c.relacl)
         from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
           cross join lateral (select null as attname, null as attacl
-                              union all select t.attname, t.attacl from pg_catalog.pg_attribute t where t.attrelid = c.oid and t.attacl is not null) a
+                              union all select t.attname, t.attacl from pg_catalog.pg_attribute t
+                                where t.attrelid = c.oid and t.attacl is not null) a
         where ${isOurs('pg_class', 'c.oid')}
         union all
-        select format('%s %I.%I(%s)', case p.prokind when 'p' then 'procedure' else 'function' end, n.nspname, p.proname, oidvectortypes(p.proargtypes)),
+        select format('%s %I.%I(%s)', case p.prokind when 'p' then 'procedure'
+          else 'function' end, n.nspname, p.proname, oidvectortypes(p.proargtypes)),
                null, p.proowner, coalesce(p.proacl, acldefault('f', p.proowner))
         from pg_catalog.pg_proc p join pg_catalog.pg_namespace n on n.oid = p.pronamespace where ${isOurs('pg_proc', 'p.oid')}
         union all
         -- Not those of tables and arrays, which follow what they belong to.
         select format('type %I.%I', n.nspname, t.typname), null, t.typowner, coalesce(t.typacl, acldefault('T', t.typowner))
         from pg_catalog.pg_type t join pg_catalog.pg_namespace n on n.oid = t.typnamespace
-        where not exists (select from pg_catalog.pg_class c where c.oid = t.typrelid and c.relkind <> 'c') and t.typsubscript <> 'array_subscript_handler'::regproc and ${isOurs('pg_type', 't.oid')}
+        where not exists (select from pg_catalog.pg_class c where c.oid = t.typrelid and c.relkind <> 'c')
+          and t.typsubscript <> 'array_subscript_handler'::regproc and ${isOurs('pg_type', 't.oid')}
         union all
         select format('new objects (%s)', d.defaclobjtype), null, d.defaclrole, d.defaclacl from pg_catalog.pg_default_acl d
        ) as o (object, "column", owner, acl) cross join aclexplode(o.acl) e

@@ -109,8 +109,8 @@ lint('untested grant', {
     neighbour: 'grant update (timezone) on platform.customers to support_role',
   },
   'one on a whole table whose columns are tested': {
-    offence:
-      'grant delete on platform.companies to foundation_role; create policy d on platform.companies for delete to foundation_role using (true)',
+    offence: `grant delete on platform.companies to foundation_role; create policy d on platform.companies for delete to foundation_role
+        using (true)`,
     found: ['delete on table platform.companies to foundation_role'],
     neighbour: 'grant delete on crm.custom_field_values to foundation_role',
   },
@@ -145,8 +145,8 @@ lint('untested grant', {
     neighbour: 'alter default privileges in schema crm revoke select on tables from support_role',
   },
   'one on a type': {
-    offence:
-      'create type crm.colour as (r integer); grant usage on type crm.colour to support_role; create domain crm.d as text; grant usage on domain crm.d to sync_role',
+    offence: `create type crm.colour as (r integer); grant usage on type crm.colour to support_role;
+      create domain crm.d as text; grant usage on domain crm.d to sync_role`,
     found: ['usage on type crm.colour to support_role', 'usage on type crm.d to sync_role'],
     neighbour: 'create type crm.colour as (r integer); create domain crm.d as text',
   },

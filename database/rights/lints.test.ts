@@ -167,9 +167,11 @@ lint('foreign key without an index', {
     neighbour: `${parent(reference)} create index on crm.t (n desc)`,
   },
   'one of two columns with an index on one': {
-    offence: `${parent('p bigint, s bigint, foreign key (p, s) references crm.pipeline_stages (pipeline_id, id)')} create index on crm.t (p)`,
+    offence: `${parent('p bigint, s bigint, foreign key (p, s) references crm.pipeline_stages (pipeline_id, id)')} create index
+      on crm.t (p)`,
     found: ['crm.t t_p_s_fkey'],
-    neighbour: `${parent('p bigint, s bigint, foreign key (p, s) references crm.pipeline_stages (pipeline_id, id)')} create index on crm.t (s, p)`,
+    neighbour: `${parent('p bigint, s bigint, foreign key (p, s) references crm.pipeline_stages (pipeline_id, id)')} create index
+      on crm.t (s, p)`,
   },
   'one whose index was dropped': {
     offence: 'drop index crm.deals_customer',
@@ -206,8 +208,8 @@ lint('grant that no policy lets through', {
       'drop policy support_add on crm.activities; create policy support_add on crm.activities for insert to support_role with check (true)',
   },
   'a grant that only a restrictive policy names': {
-    offence:
-      'drop policy apps_read on platform.customer_emails; create policy r on platform.customer_emails as restrictive to app_role using (true)',
+    offence: `drop policy apps_read on platform.customer_emails; create policy r on platform.customer_emails as restrictive to app_role
+        using (true)`,
     found: ['platform.customer_emails select to app_role'],
     neighbour: 'create policy r on platform.customer_emails as restrictive to app_role using (true)',
   },
@@ -305,7 +307,8 @@ lint('capture that does not fit its table', {
     offence: 'alter table support.sessions add another_hash bytea',
     found: ['support.sessions (another_hash)'],
     neighbour: `alter table support.sessions add another_hash bytea;
-      call sync.capture('support.sessions', 'session', 'support', 'r.id', 'r.customer_id', '{customer_id,status}', '{token_hash,another_hash}')`,
+      call sync.capture('support.sessions', 'session', 'support', 'r.id', 'r.customer_id', '{customer_id,status}',
+        '{token_hash,another_hash}')`,
   },
   'a column that is gone': {
     offence: 'alter table crm.deals drop expected_close_on',
@@ -315,6 +318,7 @@ lint('capture that does not fit its table', {
   'a version that events do not carry': {
     offence: 'alter table support.calls add version bigint',
     found: ['support.calls (version)'],
-    neighbour: `alter table support.calls add version bigint; call sync.capture('support.calls', 'call', 'support', 'r.id', 'r.customer_id', '{customer_id}')`,
+    neighbour: `alter table support.calls add version bigint; call sync.capture('support.calls', 'call', 'support', 'r.id',
+      'r.customer_id', '{customer_id}')`,
   },
 });

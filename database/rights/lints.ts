@@ -41,10 +41,12 @@ const roleList = names([...Object.values(logins), appRole]);
 /** An SQL condition for objects that people made: in no system schema, in no extension. */
 const isOurs = (catalogue: string, oid: string, schema: string) => `
   (select nspname !~ '^pg_' and nspname <> 'information_schema' from pg_catalog.pg_namespace where oid = ${schema})
-  and not exists (select from pg_catalog.pg_depend where classid = 'pg_catalog.${catalogue}'::regclass and objid = ${oid} and deptype = 'e')`;
+  and not exists (select from pg_catalog.pg_depend
+    where classid = 'pg_catalog.${catalogue}'::regclass and objid = ${oid} and deptype = 'e')`;
 const relationName = (relation: string) =>
   `(select format('%I.%I', n.nspname, ${relation}.relname) from pg_catalog.pg_namespace n where n.oid = ${relation}.relnamespace)`;
-const routineName = `(select format('%I.%I(%s)', n.nspname, p.proname, oidvectortypes(p.proargtypes)) from pg_catalog.pg_namespace n where n.oid = p.pronamespace)`;
+const routineName = `(select format('%I.%I(%s)', n.nspname, p.proname, oidvectortypes(p.proargtypes)) from pg_catalog.pg_namespace n
+  where n.oid = p.pronamespace)`;
 const isPinned = `coalesce(p.proconfig, '{}') = array['search_path=pg_catalog, pg_temp']`;
 
 const lints: Lint[] = [
@@ -71,7 +73,8 @@ const lints: Lint[] = [
     remedy: 'Write its body in the return form, or set search_path = pg_catalog, pg_temp.',
     sql: `
       select ${routineName} as object from pg_catalog.pg_proc p
-      where not p.prosecdef and p.prosqlbody is null and p.prokind <> 'a' and not ${isPinned} and ${isOurs('pg_proc', 'p.oid', 'p.pronamespace')}`,
+      where not p.prosecdef and p.prosqlbody is null and p.prokind <> 'a' and not ${isPinned}
+        and ${isOurs('pg_proc', 'p.oid', 'p.pronamespace')}`,
   },
   {
     lint: 'function executable by PUBLIC',
@@ -132,8 +135,11 @@ const lints: Lint[] = [
         cross join aclexplode(entries.acl) e
       where c.relrowsecurity and e.grantee not in (0, c.relowner) and e.privilege_type in ('SELECT', 'INSERT', 'UPDATE', 'DELETE')
         and not exists (
-          select from pg_catalog.pg_policy p where p.polrelid = c.oid and p.polpermissive and exists (select from unnest(p.polroles) r where case r when 0 then true else pg_has_role(e.grantee, r, 'USAGE') end)
-            and p.polcmd in ('*', case e.privilege_type when 'SELECT' then 'r' when 'INSERT' then 'a' when 'UPDATE' then 'w' else 'd' end))`,
+          select from pg_catalog.pg_policy p
+            where p.polrelid = c.oid and p.polpermissive
+              and exists (select from unnest(p.polroles) r where case r when 0 then true else pg_has_role(e.grantee, r, 'USAGE') end)
+            and p.polcmd in ('*', case e.privilege_type when 'SELECT' then 'r' when 'INSERT' then 'a' when 'UPDATE' then 'w'
+              else 'd' end))`,
   },
   {
     lint: 'grant to PUBLIC',
@@ -143,11 +149,14 @@ const lints: Lint[] = [
       from (select 'on ' || ${relationName('c')}, c.relacl from pg_catalog.pg_class c where ${isOurs('pg_class', 'c.oid', 'c.relnamespace')}
             union all
             select format('on %s (%I)', ${relationName('c')}, a.attname), a.attacl
-            from pg_catalog.pg_attribute a join pg_catalog.pg_class c on c.oid = a.attrelid where ${isOurs('pg_class', 'c.oid', 'c.relnamespace')}
+            from pg_catalog.pg_attribute a join pg_catalog.pg_class c on c.oid = a.attrelid
+              where ${isOurs('pg_class', 'c.oid', 'c.relnamespace')}
             union all
-            select format('on schema %I', n.nspname), n.nspacl from pg_catalog.pg_namespace n where ${isOurs('pg_namespace', 'n.oid', 'n.oid')}
+            select format('on schema %I', n.nspname), n.nspacl from pg_catalog.pg_namespace n
+              where ${isOurs('pg_namespace', 'n.oid', 'n.oid')}
             union all
-            select 'on this database', coalesce(d.datacl, acldefault('d', d.datdba)) from pg_catalog.pg_database d where d.datname = current_database()
+            select 'on this database', coalesce(d.datacl, acldefault('d', d.datdba)) from pg_catalog.pg_database d
+              where d.datname = current_database()
            ) as o (object, acl) cross join aclexplode(o.acl) e where e.grantee = 0`,
   },
   {
@@ -164,7 +173,8 @@ const lints: Lint[] = [
             -- Types, operators, large objects and all the rest, where the owner is a login of ours.
             union all select pg_describe_object(s.classid, s.objid, 0), s.refobjid from pg_catalog.pg_shdepend s
                       where s.deptype = 'o' and s.dbid = (select oid from pg_catalog.pg_database where datname = current_database())
-                        and s.classid not in ('pg_catalog.pg_class'::regclass, 'pg_catalog.pg_proc'::regclass, 'pg_catalog.pg_namespace'::regclass)
+                        and s.classid not in ('pg_catalog.pg_class'::regclass, 'pg_catalog.pg_proc'::regclass,
+                          'pg_catalog.pg_namespace'::regclass)
                         and pg_get_userbyid(s.refobjid) in (${loginList})) as o (object, owner)
       where pg_get_userbyid(o.owner) <> '${ownerRole}'`,
   },
@@ -174,8 +184,10 @@ const lints: Lint[] = [
     sql: `
       select distinct format('%s (%I)', ${relationName('c')}, a.attname) as object
       from pg_catalog.pg_attribute a join pg_catalog.pg_class c on c.oid = a.attrelid join pg_catalog.pg_type t on t.oid = a.atttypid
-      where a.attnum > 0 and t.typcategory = 'S' and a.attcollation not in (0, 'pg_catalog."C"'::regcollation) and ${isOurs('pg_class', 'c.oid', 'c.relnamespace')}
-        and (exists (select from pg_catalog.pg_constraint k where k.conrelid = c.oid and k.contype in ('p', 'f') and a.attnum = any (k.conkey))
+      where a.attnum > 0 and t.typcategory = 'S' and a.attcollation not in (0, 'pg_catalog."C"'::regcollation)
+        and ${isOurs('pg_class', 'c.oid', 'c.relnamespace')}
+        and (exists (select from pg_catalog.pg_constraint k
+          where k.conrelid = c.oid and k.contype in ('p', 'f') and a.attnum = any (k.conkey))
           or exists (select from pg_catalog.pg_depend d where d.classid = 'pg_catalog.pg_policy'::regclass
                        and d.refclassid = 'pg_catalog.pg_class'::regclass and d.refobjid = c.oid and d.refobjsubid = a.attnum))`,
   },
@@ -192,7 +204,8 @@ const lints: Lint[] = [
         where a.attnum > 0 and not a.attisdropped),
       never as (select tgrelid, unnest(string_to_array(substring(prosrc from '-- never: ([^\\n]*)'), ' ')) as name from captured),
       of_function as (
-        select tgrelid, parse_ident(found[1]) as name from captured cross join regexp_matches(prosrc, 'if new[.]("[^"]+"|[^ ]+) is distinct', 'g') found)
+        select tgrelid, parse_ident(found[1]) as name from captured
+          cross join regexp_matches(prosrc, 'if new[.]("[^"]+"|[^ ]+) is distinct', 'g') found)
       select format('%s (%I)', ${relationName('c')}, name) as object
       from (
         select tgrelid, name from of_table where name not in ('version', 'updated_at')
@@ -213,7 +226,8 @@ const lints: Lint[] = [
     sql: `
       select format('%s: %s', pg_get_userbyid(s.setrole), setting) as object
       from pg_catalog.pg_db_role_setting s cross join unnest(s.setconfig) setting
-      where pg_get_userbyid(s.setrole) in (${loginList}, ${roleList}) and split_part(setting, '=', 1) in ('session_replication_role', 'role', 'session_authorization')`,
+      where pg_get_userbyid(s.setrole) in (${loginList}, ${roleList})
+        and split_part(setting, '=', 1) in ('session_replication_role', 'role', 'session_authorization')`,
   },
   {
     lint: 'grant on what PostgreSQL keeps for itself',
@@ -221,7 +235,8 @@ const lints: Lint[] = [
     sql: `
       select format('%s on %s to %s', lower(e.privilege_type), o.object, pg_get_userbyid(e.grantee)) as object
       from (select c.oid::regclass::text, c.relacl from pg_catalog.pg_class c where c.relnamespace = 'pg_catalog'::regnamespace
-            union all select p.oid::regprocedure::text, p.proacl from pg_catalog.pg_proc p where p.pronamespace = 'pg_catalog'::regnamespace) as o (object, acl)
+            union all select p.oid::regprocedure::text, p.proacl from pg_catalog.pg_proc p
+              where p.pronamespace = 'pg_catalog'::regnamespace) as o (object, acl)
         cross join aclexplode(o.acl) e where pg_get_userbyid(e.grantee) in (${loginList}, ${roleList})`,
   },
   {
@@ -230,7 +245,8 @@ const lints: Lint[] = [
     sql: `
       select p.oid::regprocedure::text as object from pg_catalog.pg_proc p
       where p.pronamespace = 'pg_catalog'::regnamespace and p.oid >= 16384
-        and not exists (select from pg_catalog.pg_depend where classid = 'pg_catalog.pg_proc'::regclass and objid = p.oid and deptype = 'e')`,
+        and not exists (select from pg_catalog.pg_depend
+          where classid = 'pg_catalog.pg_proc'::regclass and objid = p.oid and deptype = 'e')`,
   },
   {
     lint: 'collation whose rules have changed under its indexes',

@@ -47,7 +47,8 @@ async function tryProbes(client: pg.ClientBase, probes: Probe[]): Promise<string
   await client.query(`do $do$
     declare statement text; states text[] := '{}';
     begin
-      for statement in select value from json_array_elements_text(${pg.escapeLiteral(JSON.stringify(probes.map((probe) => probe.sql)))}) loop
+      for statement in select value
+        from json_array_elements_text(${pg.escapeLiteral(JSON.stringify(probes.map((probe) => probe.sql)))}) loop
         begin
           execute statement;
           raise exception using errcode = '${succeeded}';
@@ -139,7 +140,8 @@ const listRelations = `
          (select json_agg(json_build_object('name', quote_ident(a.attname), 'type', format_type(a.atttypid, a.atttypmod),
                                             'identity', a.attidentity <> '', 'generated', a.attgenerated <> '') order by a.attnum)
           from pg_catalog.pg_attribute a where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped) as columns
-  from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace cross join pg_relation_is_updatable(c.oid, true) as may
+  from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+    cross join pg_relation_is_updatable(c.oid, true) as may
   where c.relkind in ('r', 'p', 'f', 'v', 'm') and ${isOurs('pg_class', 'c.oid')}
   order by n.nspname collate "C", kind, c.relname collate "C"`;
 
@@ -148,10 +150,12 @@ const listOthers = `
     select 'schema', quote_ident(n.nspname), null, 1 from pg_catalog.pg_namespace n where ${isOurs('pg_namespace', 'n.oid')}
     union all
     select 'sequence', format('%I.%I', n.nspname, c.relname), null, 2
-    from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace where c.relkind = 'S' and ${isOurs('pg_class', 'c.oid')}
+    from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+      where c.relkind = 'S' and ${isOurs('pg_class', 'c.oid')}
     union all
     -- A sub-select, for the planner would answer a strict function of a plain null without a look at the privilege.
-    select case p.prokind when 'p' then 'procedure' else 'function' end, format('%I.%I(%s)', n.nspname, p.proname, oidvectortypes(p.proargtypes)),
+    select case p.prokind when 'p' then 'procedure'
+      else 'function' end, format('%I.%I(%s)', n.nspname, p.proname, oidvectortypes(p.proargtypes)),
            format('%I.%I(%s)', n.nspname, p.proname, (
              select string_agg(format(case p.prokind when 'p' then 'null::%s' else '(select null::%s)' end, format_type(type, null)), ', ')
              from unnest(p.proargtypes) type)), 3

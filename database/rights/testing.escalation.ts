@@ -40,7 +40,8 @@ export function holdRoles(): void {
 }
 
 const records = `
-  insert into platform.users (id, email, name, role) values ('u-admin', 'root@example.com', 'Root', 'admin'), ('u-agent', 'agent@example.com', 'Agent', 'user');
+  insert into platform.users (id, email, name, role)
+    values ('u-admin', 'root@example.com', 'Root', 'admin'), ('u-agent', 'agent@example.com', 'Agent', 'user');
   insert into platform.companies (id, name, domain, created_by_app) values ('${acme}', 'Acme', 'acme.example', 'foundation');
   insert into platform.customers (id, email, name, created_by_app, crm_id, support_id, account_tier, preferred_language) values
     ('${ada}', 'ada@example.com', 'Ada', 'foundation', 1, null, 'basic', null),

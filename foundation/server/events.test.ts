@@ -122,7 +122,8 @@ describe('the live stream', () => {
     await stream.next();
     await app.support.query(
       `with w as (insert into support.widgets (key, name) values ('stream-widget', 'W') returning id)
-       insert into support.sessions (widget_id, visitor_email, visitor_name, token_hash) select id, 'v@example.com', 'V', sha256('x') from w`,
+       insert into support.sessions (widget_id, visitor_email, visitor_name, token_hash) select id, 'v@example.com', 'V', sha256('x')
+         from w`,
     );
     await newCustomer('AfterTheChat');
     expect(await stream.nextEvent()).toMatchObject({ event: 'customer.created' });

@@ -35,7 +35,8 @@ export async function startTestFoundation(): Promise<TestFoundation> {
     with pipeline as (insert into crm.pipelines (name, is_default) values ('Sales', true) returning id)
     insert into crm.pipeline_stages (pipeline_id, name, position, outcome)
     select pipeline.id, s.name, s.position, s.outcome
-    from pipeline, (values ('Qualified', 1, 'open'), ('Proposal', 2, 'open'), ('Won', 3, 'won'), ('Lost', 4, 'lost')) as s (name, position, outcome)`);
+    from pipeline, (values ('Qualified', 1, 'open'), ('Proposal', 2, 'open'), ('Won', 3, 'won'), ('Lost', 4, 'lost')) as s (name, position,
+      outcome)`);
   const server = await startFoundation({
     variables: { PLATFORM_DB_URL: database.url('foundation_app'), ...issuer.variables },
     port: 0,

@@ -124,7 +124,8 @@ test('a cache whose feed is cut is bypassed and says so, and serves nothing old 
   const cutting = (async () => {
     while (!isOver) {
       await platform.superuser.query(
-        `select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'aether-listener' and datname = current_database()`,
+        `select pg_terminate_backend(pid) from pg_stat_activity
+          where application_name = 'aether-listener' and datname = current_database()`,
       );
     }
   })();

@@ -102,7 +102,8 @@ const tables: Record<string, Table> = {
     entity: 'session',
     audience: 'support',
     login: 'support_app',
-    make: `insert into support.sessions (widget_id, customer_id, visitor_email, visitor_name, token_hash) select id, '${ids.customer}', 'v@example.com', 'New', sha256('new') from support.widgets`,
+    make: `insert into support.sessions (widget_id, customer_id, visitor_email, visitor_name, token_hash) select id, '${ids.customer}',
+      'v@example.com', 'New', sha256('new') from support.widgets`,
     column: 'visitor_name',
     hidden: ['token_hash', 'message_count', 'last_message_at', 'visitor_read_number', 'agent_read_number', 'page'],
     customer: () => ids.customer,
@@ -120,7 +121,8 @@ const tables: Record<string, Table> = {
     entity: 'call',
     audience: 'support',
     login: 'support_app',
-    make: `insert into support.calls (customer_id, direction, number_e164, notes, started_at) values ('${ids.customer}', 'inbound', '+4930123456', 'New', now())`,
+    make: `insert into support.calls (customer_id, direction, number_e164, notes, started_at)
+      values ('${ids.customer}', 'inbound', '+4930123456', 'New', now())`,
     column: 'notes',
     hidden: ['client_id', 'request_digest'],
     customer: () => ids.customer,
@@ -190,7 +192,8 @@ describe.each(Object.entries(tables))(
       else expect(events).toEqual(own);
       return own;
     };
-    const setBoth = `insert into ${table} overriding system value select r.* from ${table} t, jsonb_populate_record(t, jsonb_build_object('${column}', $2::text)) r where t.id::text = $1`;
+    const setBoth = `insert into ${table} overriding system value select r.*
+      from ${table} t, jsonb_populate_record(t, jsonb_build_object('${column}', $2::text)) r where t.id::text = $1`;
 
     test('that is inserted is one event with every column except the hidden ones', async () => {
       const events = await ownEventsOf(apps[login], make);
@@ -236,7 +239,8 @@ describe.each(Object.entries(tables))(
         { ...shared(), type: `${entity}.updated`, data: { [column]: 'Upserted' }, previous: { [column]: 'Newer' } },
       ]);
       expect(await ownEventsOf(owner, `${setBoth} on conflict do nothing`, [id, 'Ignored'])).toEqual([]);
-      const merge = `merge into ${table} t using (select $1::text as id) s on t.id::text = s.id when matched then update set ${column} = $2`;
+      const merge = `merge into ${table} t using (select $1::text as id) s on t.id::text = s.id
+        when matched then update set ${column} = $2`;
       expect(await ownEventsOf(owner, merge, [id, written('Merged')])).toMatchObject([
         { ...shared(), type: `${entity}.updated`, data: { [column]: 'Merged' }, previous: { [column]: 'Upserted' } },
       ]);
@@ -262,7 +266,8 @@ describe.each(Object.entries(tables))(
 
 test('every version of a record has its event, even if only a custom field or a hidden column changed', async () => {
   const customer = '00000000-0000-7000-8000-0000000000b0';
-  const make = `insert into platform.customers (id, email, name, created_by_app) values ('${customer}', 'Bo@example.com', 'Bo', 'foundation')`;
+  const make = `insert into platform.customers (id, email, name, created_by_app)
+    values ('${customer}', 'Bo@example.com', 'Bo', 'foundation')`;
   const changes = [
     `insert into crm.custom_field_values (field_id, customer_id, value) values (1, '${customer}', '"gold"')`,
     `update crm.custom_field_values set value = '"silver"' where customer_id = '${customer}'`,
@@ -324,8 +329,10 @@ test('a change of hidden columns alone is no event', async () => {
 
 test('a row that a foreign key deletes or changes is captured as well', async () => {
   await owner.query(`
-    alter table crm.contacts drop constraint contacts_company_id_fkey, add foreign key (company_id) references platform.companies on delete cascade;
-    alter table platform.customers drop constraint customers_company_id_fkey, add foreign key (company_id) references platform.companies on delete set null;
+    alter table crm.contacts drop constraint contacts_company_id_fkey, add foreign key (company_id) references platform.companies
+      on delete cascade;
+    alter table platform.customers drop constraint customers_company_id_fkey, add foreign key (company_id) references platform.companies
+      on delete set null;
     insert into crm.contacts (company_id, name) values ('${ids.company}', 'Taken along');
     update platform.customers set company_id = '${ids.company}' where id = '${ids.customer}'`);
   const events = await eventsOf(owner, 'delete from platform.companies where id = $1', [ids.company]);

@@ -34,7 +34,8 @@ beforeAll(async () => {
   );
   made.session = await id(
     support,
-    `insert into support.sessions (widget_id, customer_id, visitor_email, visitor_name, token_hash) values ($1, $2, 'v@example.com', 'V', sha256('secret')) returning id`,
+    `insert into support.sessions (widget_id, customer_id, visitor_email, visitor_name, token_hash)
+      values ($1, $2, 'v@example.com', 'V', sha256('secret')) returning id`,
     [made.widget, made.customer],
   );
 });
@@ -159,7 +160,8 @@ test('secrets and the database’s internal columns are in no event', async () =
 test('a row without a customer is an event with a key and without a customer', async () => {
   const events = await eventsOf(() =>
     support.query(
-      `insert into support.sessions (widget_id, visitor_email, visitor_name, token_hash) values ($1, 'n@example.com', 'N', sha256('nobody'))`,
+      `insert into support.sessions (widget_id, visitor_email, visitor_name, token_hash)
+        values ($1, 'n@example.com', 'N', sha256('nobody'))`,
       [made.widget],
     ),
   );
@@ -194,7 +196,8 @@ test('every captured table either captures or deliberately hides each of its col
   ]);
   const { rows } = await platform.superuser.query(
     `select t.tgrelid::regclass::text as name, p.prosrc as body, array_agg(a.attname::text) as columns
-     from pg_trigger t join pg_proc p on p.oid = t.tgfoid join pg_attribute a on a.attrelid = t.tgrelid and a.attnum > 0 and not a.attisdropped
+     from pg_trigger t join pg_proc p on p.oid = t.tgfoid
+       join pg_attribute a on a.attrelid = t.tgrelid and a.attnum > 0 and not a.attisdropped
      where t.tgname = 'z_capture' group by 1, 2`,
   );
   expect(rows).toHaveLength(12);

@@ -226,7 +226,8 @@ describe('a feed whose notifications are cut', () => {
   const cutSigns = async (): Promise<number> =>
     (
       await platform.superuser.query(
-        `select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'aether-listener' and datname = current_database()`,
+        `select pg_terminate_backend(pid) from pg_stat_activity
+          where application_name = 'aether-listener' and datname = current_database()`,
       )
     ).rowCount ?? 0;
 });

@@ -235,7 +235,8 @@ test('erasing finds every event about a customer: before a link, under the other
   const find = async ({ id }: Customer) =>
     (
       await platform.sync.query(
-        `select e.type, e.key, e.data from sync.list_events_of_customer($1) as position join sync.events e using (position) order by position`,
+        `select e.type, e.key, e.data from sync.list_events_of_customer($1) as position join sync.events e using (position)
+          order by position`,
         [id],
       )
     ).rows.map(({ type, key, data }) => `${type} ${data.n ?? nameOf(key)}`);

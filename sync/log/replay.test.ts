@@ -180,7 +180,8 @@ test('skipping a dead event while a batch parks the next one behind it leaves no
   const isWaiting = async () =>
     (
       await platform.superuser.query(
-        `select from pg_stat_activity where datname = current_database() and usename = 'sync_app' and wait_event_type = 'Lock' and query like '%sync.subscriptions%'`,
+        `select from pg_stat_activity
+          where datname = current_database() and usename = 'sync_app' and wait_event_type = 'Lock' and query like '%sync.subscriptions%'`,
       )
     ).rowCount === 1;
   await until(isWaiting);

@@ -283,7 +283,8 @@ describe('a new subscription', () => {
   test('from a snapshot of the table, under load, ends up equal to the table', async () => {
     const name = newName();
     await platform.superuser.query(`
-      create table support.mirror (id uuid primary key, version bigint, name text); grant select, insert, update on support.mirror to support_role`);
+      create table support.mirror (id uuid primary key, version bigint, name text); grant select, insert,
+        update on support.mirror to support_role`);
     const customers = await Promise.all(Array.from({ length: 10 }, newCustomer));
     let isOver = false;
     const writing = Promise.all(
@@ -304,7 +305,8 @@ describe('a new subscription', () => {
         async (events, { tx }) => {
           for (const event of events)
             await tx.query(
-              `insert into support.mirror values ($1, $2, $3) on conflict (id) do update set version = excluded.version, name = excluded.name
+              `insert into support.mirror values ($1, $2, $3)
+                on conflict (id) do update set version = excluded.version, name = excluded.name
                where support.mirror.version < excluded.version`,
               [event.key, event.version, event.data.name],
             );
@@ -317,7 +319,8 @@ describe('a new subscription', () => {
     await writing;
     await platform.settled(name);
     const { rows } = await platform.superuser.query(
-      `select count(*)::integer as differing from platform.customers c full join support.mirror m using (id) where (c.version, c.name) is distinct from (m.version, m.name)`,
+      `select count(*)::integer as differing from platform.customers c full join support.mirror m using (id)
+        where (c.version, c.name) is distinct from (m.version, m.name)`,
     );
     expect(rows[0].differing).toBe(0);
   });

@@ -47,7 +47,8 @@ async function log(events: number, { daysAgo = 10, type = 'customer.updated', au
     await sync.query('select sync.add_partitions($1)', [size]);
   }
   await superuser.query(
-    "update sync.events set sequenced_at = clock_timestamp() - make_interval(secs => $1::float8 * 86400) where sequenced_at > clock_timestamp() - interval '1 hour'",
+    `update sync.events set sequenced_at = clock_timestamp() - make_interval(secs => $1::float8 * 86400)
+      where sequenced_at > clock_timestamp() - interval '1 hour'`,
     [daysAgo],
   );
 }
@@ -235,7 +236,8 @@ describe('a subscription that is behind', () => {
     const { rows } = await sync.query(`select outcome, last::integer from sync.delete_old_events('7 days', 20)`);
     expect(rows).toEqual([{ outcome: 'deleted', last: 20 }]);
     const goingBack = other.query(
-      `update sync.subscriptions set position = (select min(position) - 1 from sync.events) where name = 'support.replayed' returning position::integer`,
+      `update sync.subscriptions set position = (select min(position) - 1 from sync.events) where name = 'support.replayed'
+        returning position::integer`,
     );
     const parking = support.query(
       `insert into sync.parked (subscription, position, key, state)
@@ -246,7 +248,8 @@ describe('a subscription that is behind', () => {
         (
           await superuser.query(
             `select from pg_locks l join pg_database d on d.oid = l.database
-             where not l.granted and d.datname = current_database() and l.relation in ('sync.subscriptions'::regclass, 'sync.parked'::regclass)`,
+             where not l.granted and d.datname = current_database()
+               and l.relation in ('sync.subscriptions'::regclass, 'sync.parked'::regclass)`,
           )
         ).rows.length === 2,
     );

@@ -126,7 +126,8 @@ test('under every interleaving no event is lost, invented, doubled or reordered,
       killed +=
         (
           await superuser.query(
-            `select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'aether-sequencer' and datname = current_database() order by random() limit 1`,
+            `select pg_terminate_backend(pid) from pg_stat_activity
+              where application_name = 'aether-sequencer' and datname = current_database() order by random() limit 1`,
           )
         ).rowCount ?? 0;
     }

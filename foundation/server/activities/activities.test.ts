@@ -14,7 +14,8 @@ const add = (who: Customer, type: string, occurred_at: string, description = typ
   app.call('POST', `/api/customers/${who.id}/activities`, { type, description, occurred_at });
 const logChat = (who: Customer, occurredAt: string) =>
   app.support.query(
-    `insert into crm.activities (customer_id, type, description, occurred_at, idempotency_key) values ($1, 'support_chat', 'Support conversation resolved', $2, $3)`,
+    `insert into crm.activities (customer_id, type, description, occurred_at, idempotency_key)
+      values ($1, 'support_chat', 'Support conversation resolved', $2, $3)`,
     [who.id, occurredAt, `session:${++unique}`],
   );
 
@@ -62,7 +63,8 @@ describe('the timeline', () => {
     const busy = await newCustomer();
     await app.foundation.query(
       `insert into crm.activities (customer_id, type, description, occurred_at)
-       select $1, 'note', 'n' || n, timestamptz '2026-03-01 10:00:00.000001Z' + make_interval(secs => (n / 3) * 0.000001) from generate_series(0, 20) n`,
+       select $1, 'note', 'n' || n, timestamptz '2026-03-01 10:00:00.000001Z' + make_interval(secs => (n / 3) * 0.000001)
+         from generate_series(0, 20) n`,
       [busy.id],
     );
     const seen = await readAll(busy);

@@ -56,7 +56,8 @@ describe('a deal, written by SQL', () => {
   test('that is made in a closed stage is closed', async () => {
     const id = await newDeal();
     const [made] = await app.foundation.query<{ status: string }>(
-      `insert into crm.deals (customer_id, pipeline_id, stage_id, name) select customer_id, pipeline_id, $2, name from crm.deals where id = $1
+      `insert into crm.deals (customer_id, pipeline_id, stage_id, name) select customer_id, pipeline_id, $2, name from crm.deals
+        where id = $1
        returning status`,
       [id, stage('Won')],
     );

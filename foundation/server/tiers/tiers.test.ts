@@ -179,7 +179,8 @@ test('each change of a tier is an event that both apps see', async () => {
   await app.call('PATCH', `/api/tiers/${key}`, { colour: 'blue' });
   await app.call('DELETE', `/api/tiers/${key}`);
   const written = await superuser.query(
-    `select type, audience, data ->> 'colour' as colour from sync.outbox where coalesce(data ->> 'key', previous ->> 'key') = $1 order by id`,
+    `select type, audience, data ->> 'colour' as colour from sync.outbox where coalesce(data ->> 'key', previous ->> 'key') = $1
+      order by id`,
     [key],
   );
   expect(written.rows).toEqual([

@@ -214,7 +214,8 @@ describe('tasks', () => {
   test('leave activities that Support wrote unchanged', async () => {
     const customer = await newCustomer();
     const [chat] = await app.support.query<{ id: string }>(
-      `insert into crm.activities (customer_id, type, description, idempotency_key) values ($1, 'support_chat', 'Ended', 'session:x') returning id`,
+      `insert into crm.activities (customer_id, type, description, idempotency_key) values ($1, 'support_chat', 'Ended', 'session:x')
+        returning id`,
       [customer.id],
     );
     expect((await app.call('PATCH', `/api/activities/${chat?.id}`, { description: 'Forged' })).status).toBe(404);

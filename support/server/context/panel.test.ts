@@ -21,11 +21,13 @@ async function winDeal(customerId: string, name: string, tier: string) {
   await app.foundation.transaction({ actor: 'maya' }, async (tx) => {
     const [stage] = await tx.query<{ id: number; pipeline_id: number }>(
       `with p as (insert into crm.pipelines (name) values ($1) returning id)
-       insert into crm.pipeline_stages (pipeline_id, name, position, outcome, probability_percent) select id, 'Won', 0, 'won', 100 from p returning id, pipeline_id`,
+       insert into crm.pipeline_stages (pipeline_id, name, position, outcome, probability_percent) select id, 'Won', 0, 'won', 100 from p
+         returning id, pipeline_id`,
       [`Pipeline of ${name}`],
     );
     const [open] = await tx.query<{ id: number }>(
-      `insert into crm.pipeline_stages (pipeline_id, name, position, outcome, probability_percent) values ($1, 'Open', 1, 'open', 50) returning id`,
+      `insert into crm.pipeline_stages (pipeline_id, name, position, outcome, probability_percent) values ($1, 'Open', 1, 'open', 50)
+        returning id`,
       [stage?.pipeline_id],
     );
     const [deal] = await tx.query<{ id: number }>(

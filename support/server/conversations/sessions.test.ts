@@ -18,7 +18,8 @@ async function openSession(
 
 const activitiesOf = (sessionId: string) =>
   app.foundation.query(
-    `select customer_id, type, description, metadata, created_by_app, created_by, created_by_login from crm.activities where idempotency_key = $1`,
+    `select customer_id, type, description, metadata, created_by_app, created_by, created_by_login from crm.activities
+      where idempotency_key = $1`,
     [`session:${sessionId}`],
   );
 

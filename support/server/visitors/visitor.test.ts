@@ -22,8 +22,10 @@ const slowMs = 1_000;
 async function slowEmail(): Promise<string> {
   const superuser = await app.database.connect('postgres');
   await superuser.query(
-    `create or replace function public.sleep() returns trigger language plpgsql as $$ begin perform pg_sleep(${slowMs / 1_000}); return new; end $$;
-     create or replace trigger sleep before insert on platform.customers for each row when (new.email like 'slow%') execute function public.sleep()`,
+    `create or replace function public.sleep() returns trigger language plpgsql
+      as $$ begin perform pg_sleep(${slowMs / 1_000}); return new; end $$;
+     create or replace trigger sleep before insert on platform.customers for each row
+       when (new.email like 'slow%') execute function public.sleep()`,
   );
   return `slow.${newEmail()}`;
 }
