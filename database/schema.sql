@@ -827,6 +827,9 @@ CREATE OR REPLACE FUNCTION platform.check_tier()
 AS $function$
 declare choices text;
 begin
+  if new.account_tier is not null and current_setting('transaction_isolation') <> 'read committed' then
+    perform from platform.tiers t where t.key = new.account_tier for key share;
+  end if;
   if new.account_tier is null or exists (select from platform.tiers t where t.key = new.account_tier and not t.is_retired) then
     return new;
   end if;
@@ -1101,6 +1104,22 @@ begin
       constraint = 'customers_merged_into_flat', column = 'merged_into', hint = 'Lead those to the new survivor first.';
   end if;
   return new;
+end $function$;
+
+CREATE OR REPLACE FUNCTION platform.keep_used_tier()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  perform set_config('lock_timeout', '2s', true);
+  lock table platform.customers in share row exclusive mode;
+  if exists (select from platform.customers c where c.account_tier = old.key) then
+    raise exception 'customers have this tier' using errcode = 'foreign_key_violation', constraint = 'customers_account_tier_used',
+      table = 'customers', schema = 'platform', column = 'account_tier', hint = 'Retire it: its customers keep it, and nobody else gets it.';
+  end if;
+  return old;
 end $function$;
 
 CREATE OR REPLACE FUNCTION platform.make_address_primary(of_customer uuid, of_address uuid, expected_version bigint DEFAULT NULL::bigint, OUT held uuid, OUT address_id uuid, OUT version bigint)
@@ -1564,7 +1583,6 @@ create table platform.customers (
   constraint customers_crm_id_key UNIQUE (crm_id),
   constraint customers_support_id_key UNIQUE (support_id),
   constraint customers_account_manager_id_fkey FOREIGN KEY (account_manager_id) REFERENCES platform.users(id),
-  constraint customers_account_tier_fkey FOREIGN KEY (account_tier) REFERENCES platform.tiers(key),
   constraint customers_company_id_fkey FOREIGN KEY (company_id) REFERENCES platform.companies(id),
   constraint customers_merged_into_fkey FOREIGN KEY (merged_into) REFERENCES platform.customers(id),
   constraint customers_check CHECK ((merged_into <> id)),
@@ -1769,6 +1787,7 @@ comment on column platform.tiers.colour is 'One of the soft colours of a tag, ea
 comment on column platform.tiers.is_retired is 'It is offered no more, and no customer gets it; those who have it keep it.';
 CREATE UNIQUE INDEX tiers_label_key ON platform.tiers USING btree (lower((label COLLATE pg_c_utf8)));
 CREATE TRIGGER count_version BEFORE UPDATE ON platform.tiers FOR EACH ROW EXECUTE FUNCTION platform.count_version();
+CREATE TRIGGER keep_used BEFORE DELETE ON platform.tiers FOR EACH ROW EXECUTE FUNCTION platform.keep_used_tier();
 CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON platform.tiers FOR EACH ROW EXECUTE FUNCTION sync.capture_platform_tiers();
 alter table platform.tiers enable row level security, force row level security;
 create policy apps_read on platform.tiers for select to app_role using (true);

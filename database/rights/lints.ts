@@ -91,8 +91,6 @@ const lints: Lint[] = [
       select format('%s %s', ${relationName('c')}, k.conname) as object
       from pg_catalog.pg_constraint k join pg_catalog.pg_class c on c.oid = k.conrelid
       where k.contype = 'f' and ${isOurs('pg_class', 'c.oid', 'c.relnamespace')}
-        -- Tiers change often and are removed almost never: an index on the tier would keep every such update from being HOT.
-        and k.conname <> 'customers_account_tier_fkey'
         and not exists (
           select from pg_catalog.pg_index i join pg_catalog.pg_class x on x.oid = i.indexrelid
             join pg_catalog.pg_am am on am.oid = x.relam

@@ -150,6 +150,39 @@ test('the removal of a tier is refused if a customer gets it meanwhile', async (
   expect(await keys()).toContain(key);
 });
 
+test('a customer does not get a tier whose removal is under way', async () => {
+  const { key } = await newTier();
+  const { body: customer } = await newCustomer();
+  const [removed, waited] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const removing = app.foundation.transaction({}, async (tx) => {
+    await tx.query('delete from platform.tiers where key = $1', [key]);
+    removed.resolve();
+    await waited.promise;
+  });
+  await removed.promise;
+  const giving = app.foundation.updateCustomer(customer.id, { account_tier: key }).catch((error) => error);
+  await vi.waitUntil(async () => {
+    const { rowCount } = await superuser.query(
+      `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
+    );
+    return rowCount === 1;
+  });
+  waited.resolve();
+  await removing;
+  expect(await giving).toMatchObject({ code: 'invalid-field' });
+});
+
+test('a transaction with one snapshot does not give a tier that was removed after its begin', async () => {
+  const { key } = await newTier();
+  const { body: customer } = await newCustomer();
+  const giving = app.foundation.transaction({ isolation: 'repeatable read' }, async (tx) => {
+    await tx.query('select from platform.tiers'); // takes the snapshot
+    expect(await app.call('DELETE', `/api/tiers/${key}`)).toMatchObject({ status: 204 });
+    await app.foundation.updateCustomer(customer.id, { account_tier: key }, { tx });
+  });
+  await expect(giving).rejects.toMatchObject({ code: 'transaction-conflict' });
+});
+
 test('a user who is no administrator sees all tiers and may change none', async () => {
   const { key } = await newTier();
   await app.foundation.signInUser({ subject: 'plain', email: 'plain@aether.example', name: 'Plain' });

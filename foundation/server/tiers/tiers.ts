@@ -84,10 +84,10 @@ export async function orderTiers(db: PlatformDb, tx: Transaction, keys: string[]
 export async function deleteTier(tx: Transaction, key: string): Promise<void> {
   const [tier] = await tx.query<Tier>(`select ${tierColumns} from platform.tiers t where t.key = $1 for update`, [key]);
   if (!tier) throw new NotFound('tier');
-  // The lock delays every transaction that gives a customer the tier meanwhile. Foundation's own order of the customers has the tier in an index.
+  // Foundation's own order of the customers has the tier in an index, so that a tier in use is refused before anybody waits.
   const [used] = await tx.query('select from crm.customer_order q where q.account_tier = $1 limit 1', [key]);
   if (used) throw new TierInUse(tier.label);
-  // The foreign key decides: it also sees customers who were merged, and without an index it reads all of them, once.
+  // The trigger keep_used decides: it locks the customers and also sees those that were merged.
   await tx.query('delete from platform.tiers where key = $1', [key]).catch((error) => {
     throw error instanceof ReferenceNotFound ? new TierInUse(tier.label) : error;
   });
