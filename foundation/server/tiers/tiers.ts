@@ -55,7 +55,7 @@ export async function updateTier(
 }
 
 /**
- * Puts the tiers into this order, which is also the order of the list of customers by tier.
+ * Puts the tiers into this order, in which both apps offer them. The list of customers by tier goes by their keys.
  *
  * @throws InvalidField unless `keys` has each tier once
  */
