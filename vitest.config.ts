@@ -10,7 +10,7 @@ class SlowFirst extends BaseSequencer {
   }
 }
 
-// Three workers on two cores, because a third of a test's time is waiting. Each test file has a database of its own, on the one server that the global set-up starts.
+// Two workers on two cores: each test file has a database of its own, on the one server that the global set-up starts.
 export default defineConfig({
   test: {
     include: ['*.test.ts', '*/**/*.test.ts'],
@@ -19,7 +19,7 @@ export default defineConfig({
     setupFiles: ['./database/testing.endings.ts'],
     pool: 'forks',
     isolate: false,
-    maxWorkers: 3,
+    maxWorkers: 2,
     sequence: { sequencer: SlowFirst },
     testTimeout: 30_000,
     hookTimeout: 30_000,
