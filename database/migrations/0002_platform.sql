@@ -66,7 +66,7 @@ create table platform.companies (
 );
 create index companies_by_name on platform.companies (name, id);
 create index companies_by_change on platform.companies (updated_at, id);
--- Searches lower-case by pg_c_utf8, which does it alike on every server, and by what stands beside a letter never.
+-- Searches lower-case by pg_c_utf8, which gives the same result on every server and never looks at neighbouring letters.
 create index companies_search on platform.companies using gin ((' ' || lower(name collate pg_catalog.pg_c_utf8)) ext.gin_trgm_ops);
 create index companies_folded on platform.companies using gin ((' ' || platform.fold(name)) ext.gin_trgm_ops)
   where octet_length(name) <> char_length(name);
