@@ -510,7 +510,8 @@ begin
   lock table platform.customers in share row exclusive mode;
   if exists (select from platform.customers c where c.account_tier = old.key) then
     raise exception 'customers have this tier' using errcode = 'foreign_key_violation', constraint = 'customers_account_tier_used',
-      table = 'customers', schema = 'platform', column = 'account_tier', hint = 'Retire it: its customers keep it, and nobody else gets it.';
+      table = 'customers', schema = 'platform', column = 'account_tier',
+      hint = 'Retire it: its customers keep it, and nobody else gets it.';
   end if;
   return old;
 end $$;
