@@ -214,14 +214,3 @@ test('the client of the log imports nothing of the platform above it, so that an
   );
   expect(above).toEqual([]);
 });
-
-test('no line of SQL in a migration is longer than 140 characters', () => {
-  const files = globSync('database/migrations/*.sql', { cwd: import.meta.dirname });
-  expect(files.length).toBeGreaterThan(5);
-  const long = files.flatMap((file) =>
-    read(`./${file}`)
-      .split('\n')
-      .flatMap((line, index) => (line.length > 140 ? [`${file}:${index + 1} has ${line.length}`] : [])),
-  );
-  expect(long).toEqual([]);
-});
