@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import type { Browser, Locator, Page } from 'playwright-core';
 import { afterEach, beforeAll, expect, test } from 'vitest';
-import { openBrowser } from './testing.browser.ts';
+import { openBrowser, undoLast } from './testing.browser.ts';
 import { type Stack, signIn, startStack } from './testing.stack.ts';
 
 let browser: Browser;
@@ -22,7 +22,7 @@ const seen = (locator: Locator) => locator.first().waitFor();
 const addresses = () => maya.getByRole('region', { name: 'Addresses' });
 const emailsOf = async (id: string) =>
   (await api('GET', `/api/customers/${id}`)).body.addresses.map(({ email }: { email: string }) => email);
-const undo = () => maya.getByRole('button', { name: 'Undo' }).click();
+const undo = () => undoLast(maya);
 /** Takes a picture if AETHER_LOOK is set. */
 async function look(name: string): Promise<void> {
   const folder = process.env.AETHER_LOOK;

@@ -1,6 +1,6 @@
 import type { Browser, BrowserContext, Locator, Page } from 'playwright-core';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { openBrowser } from './testing.browser.ts';
+import { openBrowser, undoLast } from './testing.browser.ts';
 import { type Stack, signIn, startStack } from './testing.stack.ts';
 
 let browser: Browser;
@@ -138,7 +138,7 @@ describe('customers', () => {
     await field('Phone').click();
     await maya.getByRole('textbox', { name: 'Phone' }).fill('+44 20 7946 0004');
     await maya.getByRole('textbox', { name: 'Phone' }).press('Enter');
-    await maya.getByRole('button', { name: 'Undo' }).click();
+    await undoLast(maya);
     await seen(field('Phone').filter({ hasText: '0003' }));
   });
 
@@ -195,7 +195,7 @@ describe('deals', () => {
     await seen(column('Qualified').getByText('Dragged deal'));
     await drag(card('Dragged deal').first(), column('Proposal'));
     await seen(column('Proposal').getByText('Dragged deal'));
-    await maya.getByRole('button', { name: 'Undo' }).click();
+    await undoLast(maya);
     await seen(column('Qualified').getByText('Dragged deal'));
   });
 
@@ -238,7 +238,7 @@ describe('deals', () => {
     await dialog.getByRole('button', { name: 'Close as won' }).click();
     await seen(maya.getByText(/Won deal is won; Winning Person is Premium now/));
     expect((await api('GET', `/api/customers/${customer.id}`)).body.customer.account_tier).toBe('premium');
-    await maya.getByRole('button', { name: 'Undo' }).click();
+    await undoLast(maya);
     await seen(column('Qualified').getByText('Won deal'));
     expect((await api('GET', `/api/customers/${customer.id}`)).body.customer.account_tier).toBeNull();
   });

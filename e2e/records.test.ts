@@ -1,6 +1,6 @@
 import type { Browser, Locator, Page } from 'playwright-core';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { openBrowser } from './testing.browser.ts';
+import { openBrowser, undoLast } from './testing.browser.ts';
 import { type Stack, signIn, startStack } from './testing.stack.ts';
 
 let browser: Browser;
@@ -176,7 +176,7 @@ test('reopening a deal reports that the tier stays, and undo closes the deal aga
   await maya.getByRole('button', { name: 'Open again in…' }).click();
   await maya.getByRole('menuitem', { name: 'Proposal' }).click();
   await seen(maya.getByText('Once won is open again, in Proposal. The customer’s tier stays as it is.'));
-  await maya.getByRole('button', { name: 'Undo' }).click();
+  await undoLast(maya);
   await expect.poll(async () => (await api('GET', `/api/deals/${deal.id}`)).body.status).toBe('won');
 });
 
@@ -187,7 +187,7 @@ test('a removed contact comes back by undo', async () => {
   await maya.getByRole('button', { name: 'Change Carla Contact' }).click();
   await maya.getByRole('button', { name: 'Remove from the contacts' }).click();
   await seen(maya.getByText('Nobody yet. Add who decides'));
-  await maya.getByRole('button', { name: 'Undo' }).click();
+  await undoLast(maya);
   await seen(maya.getByRole('button', { name: 'Change Carla Contact' }));
 });
 

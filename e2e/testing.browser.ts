@@ -3,7 +3,7 @@ import { mkdtemp, rename, rm } from 'node:fs/promises';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { atEnd } from '@aether/database/testing';
-import { type Browser, chromium } from 'playwright-core';
+import { type Browser, chromium, type Page } from 'playwright-core';
 import packageJson from './package.json' with { type: 'json' };
 
 /** A browser for this test file: on Linux the one that npm installed, on other systems the installed Chrome. */
@@ -17,6 +17,9 @@ export async function openBrowser(): Promise<Browser> {
   atEnd(() => browser.close());
   return browser;
 }
+
+/** Takes the last action back. Its message is the last one: the one before it may still be fading. */
+export const undoLast = (page: Page): Promise<void> => page.getByRole('button', { name: 'Undo' }).last().click();
 
 /** Unpacks the browser once per machine and user. If test files do so at the same moment, the first one wins. */
 async function unpackChromium(): Promise<string> {

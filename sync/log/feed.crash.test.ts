@@ -108,7 +108,7 @@ test('a follower misses nothing when a crash undid only events of the other app,
   await publish('support.before', true);
   const all = follow();
   const rare = follow({ types: ['support.rare'] });
-  await until(() => support.events.isLive());
+  await until(() => all.place() !== undefined && rare.place() !== undefined && support.events.isLive());
   await publish('support.begun', true);
   await until(() => all.events.length === 1);
   const begun = all.events[0] as AppEvent;

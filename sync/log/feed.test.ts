@@ -35,21 +35,24 @@ const isNumbered = () =>
 /** Follows until the test is over, and records the events. */
 function follow({ db = support, ...options }: { db?: PlatformDb; after?: number | Place; types?: EventType[] } = {}) {
   const events: AppEvent[] = [];
+  const following = db.events.follow({ ...options, signal: closing.signal });
   const done = (async () => {
-    for await (const event of db.events.follow({ ...options, signal: closing.signal })) events.push(event);
+    for await (const event of following) events.push(event);
   })();
   done.catch(() => {});
-  return { events, done, positions: () => events.map((event) => event.position) };
+  return {
+    events,
+    done,
+    positions: () => events.map((event) => event.position),
+    /** Settles when the follower has its place and the feed is live. The feed may be live before, for an earlier follower. */
+    isLive: () => until(() => following.place() !== undefined && db.events.isLive()),
+  };
 }
 
 /** The positions of the log that Support sees. */
 async function logged(after: number): Promise<number[]> {
   const events = await readEvents(platform.sync, { after, limit: 100_000 });
   return events.filter((event) => event.audience !== 'crm').map((event) => event.position);
-}
-
-async function isLive(): Promise<void> {
-  await until(() => support.events.isLive());
 }
 
 describe('a follower', () => {
@@ -102,7 +105,7 @@ describe('a follower', () => {
   test('sees changes in quick succession at once, the second one too', async () => {
     const customer = await newCustomer();
     await isNumbered();
-    const { events } = follow();
+    const { events, isLive } = follow();
     await isLive();
     const roundsMs: number[] = [];
     for (let round = 1; round <= 40; round++) {
@@ -133,7 +136,7 @@ describe('a follower', () => {
       }
     })();
     const quick = follow();
-    await isLive();
+    await quick.isLive();
     await published(1);
     await entered.promise;
     await published(6_000);
@@ -153,7 +156,7 @@ describe('a follower', () => {
 
   test('ends when it is aborted, even while no event comes', async () => {
     await isNumbered();
-    const { done, events } = follow();
+    const { done, events, isLive } = follow();
     await isLive();
     closing.abort();
     await done;
@@ -178,7 +181,7 @@ describe('a feed whose notifications are cut', () => {
   test('is live again only after notifications return and it has read the events in between', async () => {
     const customer = await newCustomer();
     await isNumbered();
-    const { events } = follow();
+    const { events, isLive } = follow();
     await isLive();
     await allowConnections(false);
     try {
@@ -198,7 +201,7 @@ describe('a feed whose notifications are cut', () => {
     const customer = await newCustomer();
     await isNumbered();
     const others = follow();
-    await isLive();
+    await others.isLive();
     await allowConnections(false);
     try {
       await cutSigns();
@@ -236,7 +239,7 @@ describe('while no sequencer numbers events', () => {
   test('a feed is late, and live again when a sequencer starts', async () => {
     const customer = await newCustomer();
     await isNumbered();
-    const { events } = follow();
+    const { events, isLive } = follow();
     await isLive();
     await platform.sequencer.stop();
     await change(customer);
