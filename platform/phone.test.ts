@@ -29,6 +29,8 @@ test.each([
   ['+49 30 1234567 ext. 12', '12'],
   ['+49 30 1234567;ext=9', '9'],
   ['+49 30 1234567 x5', '5'],
+  ['+49 30 1234567, ext. 12', '12'],
+  ['+49 30 1234567,,12', '12'],
 ])('the extension of %s is apart from the key', (written, extension) => {
   expect(readPhone(written)).toEqual({ written, key: '+49301234567', extension });
 });
@@ -47,6 +49,39 @@ test.each([
   expect(readPhone(written)).toBeUndefined();
   expect(() => requirePhone(written, {})).toThrow(InvalidField);
   expect(() => requirePhone(written, {})).toThrow(/with \+ and the country code/);
+});
+
+test.each([
+  ['+49 30 1234567/8', undefined],
+  ['+49 30 1234567 / 8', undefined],
+  ['+49 30 1234567 (8)', undefined],
+  ['+49 30 1234567, 12', undefined],
+  ['+49 30 1234567; 7654321', undefined],
+  ['+49 30 1234567 +49 30 7654321', undefined],
+  ['+49 30 1234567 & 8', undefined],
+  ['＋４９　３０　１２３４５６７／８', undefined],
+  ['212-555-0100/0101', 'US'],
+  ['030 123 or 456', 'DE'],
+  ['030 1234567 oder 0171 2345678', 'DE'],
+  ['123; 456', 'DE'],
+  ['123, 456', 'DE'],
+])(
+  '%s names several numbers: it is refused with these words, and no third number is made of them',
+  (written, country) => {
+    expect(readPhone(written, country)).toBeUndefined();
+    expect(() => requirePhone(written, { country })).toThrow(/names several/);
+  },
+);
+
+test.each([
+  ['04321/12345', 'DE', '+49432112345'],
+  ['0049/171/2345678', 'DE', '+491712345678'],
+  ['+49 (0)35771/1234', undefined, '+49357711234'],
+  ['+44 20 7946/0958', undefined, '+442079460958'],
+  ['+55 11/99999/9999', undefined, '+5511999999999'],
+  ['+49 30 1234567-12', undefined, '+4930123456712'],
+])('%s, in %s, is one number: a slash or a hyphen may be within a number', (written, country, key) => {
+  expect(readPhone(written, country)).toMatchObject({ key, extension: null });
 });
 
 test('with a country set, only texts that are no number in that country are refused', () => {

@@ -27,11 +27,34 @@ export function isPhoneCountry(country: string): boolean {
  */
 export function readPhone(written: string, country?: string): Phone | undefined {
   const folded = foldDigits(written).replace(/^\s*tel:\s*/i, '');
+  if (namesSeveral(folded, country)) return undefined;
   const defaultCountry = country as CountryCode | undefined;
   // Without `extract` the whole text must be the number: "abc def" and "12 years" are none.
   const parsed = parsePhoneNumberFromString(folded, { defaultCountry, extract: false });
   if (!parsed?.isPossible()) return undefined;
   return { written, key: parsed.number, extension: parsed.ext ?? null };
+}
+
+/** What may stand between two numbers. Two commas are a pause, and `;ext=` begins an extension. */
+const betweenNumbers =
+  /(?<!,),(?!,)|;(?!\s*ext=)|[&|\n]|\s(?=\+)|(?<=[\d\s])(?:or|and|oder|und|bzw\.?|et|ou)(?=[\d\s])/i;
+/** The rest after a slash or a parenthesis at the end: 1234567/8. */
+const endAfterSlash = /^(?<before>.*\d)\s*[/(]\s*(?<end>\d[\d\s)]*)$/;
+
+/**
+ * Whether the text names more than one number. The parser would make one of them: of 1234567/8, which means that the number ends with 7
+ * or with 8, it makes 12345678, and of "1234567, 7654321" an extension. A slash between the area code and the number is common, so a
+ * slash counts only after a text that is long enough for a number.
+ */
+function namesSeveral(folded: string, country: string | undefined): boolean {
+  const numbers = folded.split(betweenNumbers).filter((piece) => /\d/.test(piece) && !/^\s*(?:x|ext|#)/i.test(piece));
+  if (numbers.length > 1) return true;
+  const { before, end } = endAfterSlash.exec(folded)?.groups ?? {};
+  if (before === undefined || end === undefined) return false;
+  const parsed = parsePhoneNumberFromString(before, { defaultCountry: country as CountryCode, extract: false });
+  if (!parsed?.isPossible()) return false;
+  const length = parsed.nationalNumber.length;
+  return length >= 8 || (length >= 7 && end.replace(/\D/g, '').length <= 3);
 }
 
 /** @throws InvalidField that says how to write it */
@@ -41,6 +64,10 @@ export function requirePhone(
 ): Phone {
   const phone = readPhone(written, country);
   if (phone) return phone;
+  if (namesSeveral(foldDigits(written), country))
+    throw new InvalidField([
+      { field, message: 'must be one telephone number: it names several. Write an extension as ext. 12' },
+    ]);
   const message = country
     ? `must be a telephone number: write it as in ${country}, or with + and the country code, such as +49 30 1234567`
     : 'must be a telephone number: write it with + and the country code, such as +49 30 1234567';
