@@ -69,13 +69,19 @@ CREATE OR REPLACE FUNCTION crm.check_money()
  LANGUAGE plpgsql
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
-declare allowed smallint;
+declare
+  allowed smallint;
+  withdrawn boolean;
 begin
-  select c.decimals into allowed from crm.currencies c where c.code = new.currency;
+  select c.decimals, c.is_withdrawn into allowed, withdrawn from crm.currencies c where c.code = new.currency;
   if allowed is null then
     raise exception 'not a currency of ISO 4217: %', new.currency
       using errcode = 'check_violation', constraint = 'deals_currency_check', column = 'currency',
         hint = 'is not a currency of ISO 4217: use a code of crm.currencies, such as EUR';
+  elsif withdrawn and (tg_op = 'INSERT' or new.currency <> old.currency) then
+    raise exception 'withdrawn currency: %', new.currency
+      using errcode = 'check_violation', constraint = 'deals_currency_check', column = 'currency',
+        hint = format('has been withdrawn (%s): use a currency that is in use, such as EUR', new.currency);
   elsif new.amount <> round(new.amount, allowed) then
     raise exception '% has % decimals', new.currency, allowed
       using errcode = 'check_violation', constraint = 'deals_amount_check', column = 'amount',
@@ -92,6 +98,7 @@ end $function$;
 CREATE OR REPLACE FUNCTION crm.close_deal()
  RETURNS trigger
  LANGUAGE plpgsql
+ SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
@@ -270,19 +277,21 @@ AS $function$
 declare
   stage_outcome text;
   is_moved boolean;
+  is_closing boolean;
 begin
   -- The lock keeps the stage's outcome until the transaction ends.
   select s.outcome into stage_outcome from crm.pipeline_stages s where s.id = new.stage_id for share;
-  if stage_outcome = new.status or stage_outcome is null then return new; end if;  -- the foreign key refuses an unknown stage
+  if stage_outcome is null then return new; end if;  -- the foreign key refuses an unknown stage
   if tg_op = 'INSERT' then is_moved := new.status = 'open';
   else is_moved := new.stage_id <> old.stage_id;
   end if;
-  if tg_op = 'UPDATE' and is_moved and new.status <> old.status then
+  if stage_outcome = new.status then
+    null; -- they agree
+  elsif tg_op = 'UPDATE' and is_moved and new.status <> old.status then
     raise exception 'a deal that is % cannot stand in a stage that is %', new.status, stage_outcome
       using errcode = 'check_violation', constraint = 'deals_stage_of_status', column = 'stage_id';
   elsif is_moved then
     new.status := stage_outcome;
-    new.closed_at := case when stage_outcome <> 'open' then coalesce(new.closed_at, now()) end;
   elsif new.status = 'open' then
     raise exception 'name the stage in which the deal is open'
       using errcode = 'check_violation', constraint = 'deals_stage_of_status', column = 'stage_id';
@@ -292,7 +301,13 @@ begin
       raise exception 'the pipeline has no stage for %', new.status
         using errcode = 'check_violation', constraint = 'deals_stage_of_status', column = 'stage_id';
     end if;
-    new.closed_at := coalesce(new.closed_at, now());
+  end if;
+  -- A deal that turns from won to lost is closed anew. The owner may give a closing the time of another system.
+  if tg_op = 'INSERT' then is_closing := new.closed_at is null;
+  else is_closing := new.status <> old.status and new.closed_at is not distinct from old.closed_at;
+  end if;
+  if new.status = 'open' then new.closed_at := null;
+  elsif is_closing then new.closed_at := now();
   end if;
   return new;
 end $function$;
@@ -342,7 +357,7 @@ CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON crm
 CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON crm.activities FOR EACH ROW EXECUTE FUNCTION sync.capture_crm_activities();
 alter table crm.activities enable row level security, force row level security;
 create policy foundation_add on crm.activities for insert to foundation_role with check ((created_by_app = 'foundation'::text));
-create policy foundation_edit on crm.activities for update to foundation_role using ((created_by_app = 'foundation'::text)) with check ((created_by_app = 'foundation'::text));
+create policy foundation_edit on crm.activities for update to foundation_role using (((created_by_app = 'foundation'::text) AND (type !~~ 'deal\_%'::text))) with check (((created_by_app = 'foundation'::text) AND (type !~~ 'deal\_%'::text)));
 create policy foundation_read on crm.activities for select to foundation_role using (true);
 create policy owner_all on crm.activities for all to platform_owner using (true) with check (true);
 create policy support_add on crm.activities for insert to support_role with check (((created_by_app = 'support'::text) AND (occurred_at <= (now() + '00:01:00'::interval))));
@@ -433,7 +448,7 @@ create table crm.currencies (
   constraint currencies_code_check CHECK ((code ~ '^[A-Z]{3}$'::text)),
   constraint currencies_decimals_check CHECK (((decimals >= 0) AND (decimals <= 4)))
 );
-comment on column crm.currencies.is_withdrawn is 'Replaced since 2020: a deal of that time keeps it, but the apps do not offer it.';
+comment on column crm.currencies.is_withdrawn is 'Replaced since 2020: a deal of that time keeps it, and no deal gets it. See check_money.';
 alter table crm.currencies enable row level security, force row level security;
 create policy foundation_read on crm.currencies for select to foundation_role using (true);
 create policy owner_all on crm.currencies for all to platform_owner using (true) with check (true);
@@ -597,6 +612,7 @@ create table crm.deals (
   constraint deals_status_check CHECK ((status = ANY (ARRAY['open'::text, 'won'::text, 'lost'::text]))),
   constraint require_custom_values TRIGGER DEFERRABLE INITIALLY DEFERRED
 );
+comment on column crm.deals.closed_at is 'The time of the closing that counts, see crm.deal_closings. The triggers write it.';
 comment on column crm.deals.request_digest is 'SHA-256 of the request that made the deal. It tells a retry from another request with the same key, even after the deal was changed.';
 CREATE INDEX deals_board ON crm.deals USING btree (stage_id, COALESCE(expected_close_on, 'infinity'::date), id);
 CREATE INDEX deals_by_amount ON crm.deals USING btree (amount, id);
@@ -623,7 +639,7 @@ create policy foundation_all on crm.deals for all to foundation_role using (true
 create policy owner_all on crm.deals for all to platform_owner using (true) with check (true);
 grant insert (customer_id, company_id, pipeline_id, stage_id, name, amount, currency, owner_id, expected_close_on, idempotency_key, request_digest) on crm.deals to foundation_role;
 grant select on crm.deals to foundation_role;
-grant update (company_id, pipeline_id, stage_id, name, amount, currency, status, owner_id, expected_close_on, closed_at) on crm.deals to foundation_role;
+grant update (company_id, pipeline_id, stage_id, name, amount, currency, status, owner_id, expected_close_on) on crm.deals to foundation_role;
 
 create table crm.former_stages (
   id bigint not null,

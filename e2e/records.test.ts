@@ -168,11 +168,14 @@ test('an administrator adds a tier, orders and retires it, and the choices follo
   await seen(maya.getByText('Very good was removed.'));
 });
 
-test('reopening a deal reports that the tier stays, and undo closes the deal again', async () => {
+test('a closed deal shows its closing; reopening it reports that the tier stays, and undo closes the deal again', async () => {
   const deal = (await api('POST', '/api/deals', { customer_id: (await newCustomer('Reopened')).id, name: 'Once won' }))
     .body;
   await api('POST', `/api/deals/${deal.id}/close`, { outcome: 'won', tier: 'premium' });
   await open(`/deals/${deal.id}`);
+  const closing = maya.getByRole('region', { name: 'Closing' });
+  await seen(closing.getByText('Premium'));
+  expect(await closing.innerText()).toMatch(/Won.*Closed by.*Maya.*Closed at.*Premium instead of\s+none/s);
   await maya.getByRole('button', { name: 'Open again in…' }).click();
   await maya.getByRole('menuitem', { name: 'Proposal' }).click();
   await seen(maya.getByText('Once won is open again, in Proposal. The customer’s tier stays as it is.'));

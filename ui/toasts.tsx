@@ -2,6 +2,7 @@ import { Button, Group, Text } from '@mantine/core';
 import { notifications } from '@mantine/notifications';
 import { describeError } from './refusal.ts';
 
+/** `undo` may return a sentence that is shown instead of "Undone.", for what it could not take back. */
 type Undo = { message: string; undo: () => Promise<unknown> };
 type Offer = { id: string; take: () => void };
 
@@ -17,7 +18,7 @@ export function showUndo({ message, undo }: Undo): void {
     notifications.hide(id);
     offers = offers.filter((offer) => offer.id !== id);
     undo().then(
-      () => showDone('Undone.'),
+      (said) => showDone(typeof said === 'string' ? said : 'Undone.'),
       (error) => showRefusal('Could not be undone', error),
     );
   };
@@ -47,7 +48,7 @@ export function showRefusal(title: string, error: unknown): void {
   notifications.show({ color: 'red', title, message: describeError(error), autoClose: 12_000 });
 }
 
-/** Reports a success. */
+/** Reports a success; a longer sentence stays longer. */
 export function showDone(message: string): void {
-  notifications.show({ message, autoClose: 4_000 });
+  notifications.show({ message, autoClose: message.length > 40 ? 10_000 : 4_000 });
 }

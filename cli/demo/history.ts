@@ -41,9 +41,8 @@ export async function loadWorld(tx: Transaction, world: World, pipelineId: unkno
       [...deals, pipelineId],
     );
     await tx.query(
-      `update crm.deals d set stage_id = s.id, status = s.outcome,
-              closed_at = case when s.outcome <> 'open' then now() - make_interval(days => w."closedDaysAgo") end
-       from jsonb_to_recordset($1::jsonb) as w (email text, name text, stage text, "closedDaysAgo" integer)
+      `update crm.deals d set stage_id = s.id
+       from jsonb_to_recordset($1::jsonb) as w (email text, name text, stage text)
        join platform.customers c on c.email_key = w.email, crm.pipeline_stages s
        where d.customer_id = c.id and d.name = w.name and s.pipeline_id = d.pipeline_id and s.name = w.stage and d.stage_id <> s.id`,
       deals,
@@ -160,10 +159,15 @@ export async function backdate(url: string, world: World): Promise<void> {
       rows(people),
     );
     await client.query(
-      `update crm.deals d set created_at = now() - make_interval(days => w."madeDaysAgo"),
-              updated_at = coalesce(d.closed_at, now() - make_interval(days => w."madeDaysAgo" / 2))
-       from jsonb_to_recordset($1::jsonb) as w (email text, name text, "madeDaysAgo" integer)
-       join platform.customers c on c.email_key = w.email where d.customer_id = c.id and d.name = w.name`,
+      `with moved as (
+         update crm.deals d set created_at = now() - make_interval(days => w."madeDaysAgo"),
+           updated_at = coalesce(w.closed_at, now() - make_interval(days => w."madeDaysAgo" / 2)),
+           closed_at = case when d.status <> 'open' then w.closed_at end
+         from (select *, now() - make_interval(days => "closedDaysAgo") as closed_at from jsonb_to_recordset($1::jsonb)
+                 as r (email text, name text, "madeDaysAgo" integer, "closedDaysAgo" integer)) w
+           join platform.customers c on c.email_key = w.email
+         where d.customer_id = c.id and d.name = w.name returning d.id, d.closed_at)
+       update crm.deal_closings k set closed_at = moved.closed_at from moved where k.deal_id = moved.id and moved.closed_at is not null`,
       rows(world.deals),
     );
     // The deals and activities of data.ts.
@@ -193,7 +197,8 @@ export async function backdate(url: string, world: World): Promise<void> {
     await client.query(`
       update sync.outbox e set occurred_at = c.created_at from platform.customers c
         where e.type = 'customer.created' and e.row_id = c.id::text;
-      update sync.outbox e set occurred_at = case e.type when 'deal.created' then d.created_at else d.updated_at end
+      update sync.outbox e set occurred_at = case e.type when 'deal.created' then d.created_at else d.updated_at end,
+          data = e.data || case when e.data ->> 'closed_at' is null then '{}' else jsonb_build_object('closed_at', d.closed_at) end
         from crm.deals d where e.type like 'deal.%' and e.row_id = d.id::text;
       update sync.outbox e set occurred_at = c.created_at, data = e.data || jsonb_build_object('created_at', c.created_at)
         from platform.customers c where e.type = 'custom_value.created' and e.customer = c.id;

@@ -75,7 +75,7 @@ create table crm.currencies (
   decimals smallint not null check (decimals between 0 and 4),
   is_withdrawn boolean not null default false
 );
-comment on column crm.currencies.is_withdrawn is 'Replaced since 2020: a deal of that time keeps it, but the apps do not offer it.';
+comment on column crm.currencies.is_withdrawn is 'Replaced since 2020: a deal of that time keeps it, and no deal gets it. See check_money.';
 call platform.protect_table('crm.currencies');
 create policy foundation_read on crm.currencies for select to foundation_role using (true);
 -- Insert, update and delete are absent: ISO decides, and a migration follows.
@@ -116,6 +116,7 @@ create table crm.deals (
   check ((status = 'open') = (closed_at is null)),
   constraint deals_request_digest_of_key check ((idempotency_key is null) = (request_digest is null))
 );
+comment on column crm.deals.closed_at is 'The time of the closing that counts, see crm.deal_closings. The triggers write it.';
 comment on column crm.deals.request_digest is
   'SHA-256 of the request that made the deal. It tells a retry from another request with the same key, even after the deal was changed.';
 -- The columns are in the order in which crm.customer_context groups, so that nothing is sorted.
@@ -138,22 +139,30 @@ create trigger count_version before update on crm.deals for each row execute fun
 call platform.require_present_customer('crm.deals');
 call platform.protect_table('crm.deals');
 create policy foundation_all on crm.deals to foundation_role using (true) with check (true);
+-- closed_at is absent: a deal is closed when its closing is recorded, whatever a statement says.
 grant select,
       insert (customer_id, company_id, pipeline_id, stage_id, name, amount, currency, owner_id, expected_close_on,
               idempotency_key, request_digest),
-      update (company_id, pipeline_id, stage_id, name, amount, currency, owner_id, expected_close_on, status, closed_at)
+      update (company_id, pipeline_id, stage_id, name, amount, currency, owner_id, expected_close_on, status)
   on crm.deals to foundation_role;
 
--- An amount has the decimals of its currency, and at most 15 digits in its smallest unit: JavaScript keeps so many exactly.
+-- An amount has the decimals of its currency, and at most 15 digits in its smallest unit: JavaScript keeps so many exactly. A deal keeps
+-- a currency that was withdrawn since, and its amount may change in it; no deal gets such a currency.
 create function crm.check_money() returns trigger
 language plpgsql set search_path = pg_catalog, pg_temp as $$
-declare allowed smallint;
+declare
+  allowed smallint;
+  withdrawn boolean;
 begin
-  select c.decimals into allowed from crm.currencies c where c.code = new.currency;
+  select c.decimals, c.is_withdrawn into allowed, withdrawn from crm.currencies c where c.code = new.currency;
   if allowed is null then
     raise exception 'not a currency of ISO 4217: %', new.currency
       using errcode = 'check_violation', constraint = 'deals_currency_check', column = 'currency',
         hint = 'is not a currency of ISO 4217: use a code of crm.currencies, such as EUR';
+  elsif withdrawn and (tg_op = 'INSERT' or new.currency <> old.currency) then
+    raise exception 'withdrawn currency: %', new.currency
+      using errcode = 'check_violation', constraint = 'deals_currency_check', column = 'currency',
+        hint = format('has been withdrawn (%s): use a currency that is in use, such as EUR', new.currency);
   elsif new.amount <> round(new.amount, allowed) then
     raise exception '% has % decimals', new.currency, allowed
       using errcode = 'check_violation', constraint = 'deals_amount_check', column = 'amount',
@@ -175,19 +184,21 @@ language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   stage_outcome text;
   is_moved boolean;
+  is_closing boolean;
 begin
   -- The lock keeps the stage's outcome until the transaction ends.
   select s.outcome into stage_outcome from crm.pipeline_stages s where s.id = new.stage_id for share;
-  if stage_outcome = new.status or stage_outcome is null then return new; end if;  -- the foreign key refuses an unknown stage
+  if stage_outcome is null then return new; end if;  -- the foreign key refuses an unknown stage
   if tg_op = 'INSERT' then is_moved := new.status = 'open';
   else is_moved := new.stage_id <> old.stage_id;
   end if;
-  if tg_op = 'UPDATE' and is_moved and new.status <> old.status then
+  if stage_outcome = new.status then
+    null; -- they agree
+  elsif tg_op = 'UPDATE' and is_moved and new.status <> old.status then
     raise exception 'a deal that is % cannot stand in a stage that is %', new.status, stage_outcome
       using errcode = 'check_violation', constraint = 'deals_stage_of_status', column = 'stage_id';
   elsif is_moved then
     new.status := stage_outcome;
-    new.closed_at := case when stage_outcome <> 'open' then coalesce(new.closed_at, now()) end;
   elsif new.status = 'open' then
     raise exception 'name the stage in which the deal is open'
       using errcode = 'check_violation', constraint = 'deals_stage_of_status', column = 'stage_id';
@@ -197,7 +208,13 @@ begin
       raise exception 'the pipeline has no stage for %', new.status
         using errcode = 'check_violation', constraint = 'deals_stage_of_status', column = 'stage_id';
     end if;
-    new.closed_at := coalesce(new.closed_at, now());
+  end if;
+  -- A deal that turns from won to lost is closed anew. The owner may give a closing the time of another system.
+  if tg_op = 'INSERT' then is_closing := new.closed_at is null;
+  else is_closing := new.status <> old.status and new.closed_at is not distinct from old.closed_at;
+  end if;
+  if new.status = 'open' then new.closed_at := null;
+  elsif is_closing then new.closed_at := now();
   end if;
   return new;
 end $$;
@@ -280,8 +297,9 @@ begin
 end $$;
 create trigger give_tier before insert on crm.deal_closings for each row execute function crm.give_tier();
 
+-- As the owner, because no app writes a closing's time into a deal.
 create function crm.close_deal() returns trigger
-language plpgsql set search_path = pg_catalog, pg_temp as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
   update crm.deals d set status = new.outcome, closed_at = new.closed_at where d.id = new.deal_id and d.status = 'open';
   -- A deal that was closed by its own statement has the status already.
@@ -388,8 +406,10 @@ call platform.require_present_customer('crm.activities');
 call platform.protect_table('crm.activities');
 create policy foundation_read on crm.activities for select to foundation_role using (true);
 create policy foundation_add on crm.activities for insert to foundation_role with check (created_by_app = 'foundation');
+-- The activity of a closing or of a reopening is a record, as the closing is.
 create policy foundation_edit on crm.activities for update to foundation_role
-  using (created_by_app = 'foundation') with check (created_by_app = 'foundation');
+  using (created_by_app = 'foundation' and type not like 'deal\_%')
+  with check (created_by_app = 'foundation' and type not like 'deal\_%');
 create policy support_read on crm.activities for select to support_role using (created_by_app = 'support');
 -- The minute of grace is there because the clocks of the app and of the database differ.
 create policy support_add on crm.activities for insert to support_role

@@ -44,6 +44,32 @@ describe('the committed matrix', () => {
   });
 });
 
+test('no login may update a column that a trigger fills in, but for those that the trigger completes or compares', async () => {
+  const { rows } = await (clients.get('platform_migrator') as pg.Client).query<{ col: string }>(String.raw`
+    select distinct format('%s.%I', c.oid::regclass, a.attname) as col
+    from pg_trigger t join pg_proc p on p.oid = t.tgfoid join pg_class c on c.oid = t.tgrelid
+      join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+    where not t.tgisinternal and t.tgtype & 2 = 2 and t.tgtype & 16 = 16
+      and p.prosrc ~ ('new\.' || a.attname || '\s*:=|\minto\M\s+(new\.\w+\s*,\s*)*new\.' || a.attname || '\M')`);
+  const filled = rows.map(({ col }) => col);
+  expect(filled).toContain('crm.deals.closed_at');
+  const mayBeUpdated = [...committed].flatMap(([row, cells]) => {
+    const [table, column] = row.split('\n');
+    return column && cells.some((cell) => cell.includes('U')) ? [`${table?.replace('table ', '')}.${column}`] : [];
+  });
+  expect(filled.filter((column) => mayBeUpdated.includes(column)).sort()).toEqual([
+    'crm.contacts.phone_extension', // TypeScript makes these, and the database compares them with the number
+    'crm.contacts.phone_key',
+    'crm.deals.stage_id', // stage and status follow each other
+    'crm.deals.status',
+    'platform.customers.crm_id', // given to a new customer; an app adopts a customer of another app
+    'platform.customers.email_key',
+    'platform.customers.phone_extension',
+    'platform.customers.phone_key',
+    'platform.customers.support_id',
+  ]);
+});
+
 describe('the matrix shows a change of rights', () => {
   const changes: [name: string, change: string, undo: string, told: string[]][] = [
     [

@@ -104,7 +104,10 @@ describe('opening a deal again', () => {
       expected_version: won.deal.version,
       restore_tier: true,
     });
-    expect(reopened).toMatchObject({ status: 200, body: { status: 'open', stage_name: 'Proposal', closed_at: null } });
+    expect(reopened).toMatchObject({
+      status: 200,
+      body: { status: 'open', stage_name: 'Proposal', closed_at: null, account_tier: 'standard', tier_stays: null },
+    });
     expect((await app.foundation.getCustomerById(customer.id))?.account_tier).toBe('standard');
     expect(await post(deal.id, 'close', { outcome: 'won', tier: 'premium' })).toMatchObject({
       status: 200,
@@ -117,8 +120,31 @@ describe('opening a deal again', () => {
     const deal = await newDeal(customer);
     await post(deal.id, 'close', { outcome: 'won', tier: 'premium' });
     await app.foundation.updateCustomer(customer.id, { account_tier: 'enterprise' });
-    await post(deal.id, 'reopen', { stage_id: stage('Qualified'), restore_tier: true });
+    const { body } = await post(deal.id, 'reopen', { stage_id: stage('Qualified'), restore_tier: true });
+    expect(body).toMatchObject({ status: 'open', account_tier: 'enterprise', tier_stays: { reason: 'changed' } });
     expect((await app.foundation.getCustomerById(customer.id))?.account_tier).toBe('enterprise');
+  });
+
+  test.each([
+    ['retired', 'update platform.tiers set is_retired = true where key = $1', 'The former tier, Trial, is retired'],
+    ['removed', 'delete from platform.tiers where key = $1', 'The former tier, trial, was removed'],
+  ])('leaves the tier if the former one was %s meanwhile, and says so', async (reason, meanwhile, says) => {
+    await app.foundation.query(`insert into platform.tiers (key, label, position) values ('trial', 'Trial', 9)`);
+    const customer = await newCustomer({ account_tier: 'trial' });
+    const deal = await newDeal(customer);
+    await post(deal.id, 'close', { outcome: 'won', tier: 'premium' });
+    await app.foundation.query(meanwhile, ['trial']);
+    const reopened = await post(deal.id, 'reopen', { stage_id: stage('Qualified'), restore_tier: true });
+    expect(reopened).toMatchObject({
+      status: 200,
+      body: {
+        status: 'open',
+        account_tier: 'premium',
+        tier_stays: { reason, detail: expect.stringContaining(says) },
+      },
+    });
+    expect((await app.foundation.getCustomerById(customer.id))?.account_tier).toBe('premium');
+    await app.foundation.query(`delete from platform.tiers where key = 'trial'`);
   });
 
   test('is refused if it is open', async () => {

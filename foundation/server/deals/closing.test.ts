@@ -39,6 +39,7 @@ const closingsOf = (id: number) =>
     [id],
   );
 const read = async (id: number) => (await app.call('GET', `/api/deals/${id}`)).body;
+const refused = { code: 'field-not-owned' };
 const byMaya = { closed_by: 'maya', closed_by_app: 'foundation', closed_by_login: 'foundation_app' };
 
 describe('a closing', () => {
@@ -67,6 +68,7 @@ describe('a closing', () => {
       previous_tier: 'standard',
       app: 'foundation',
       actor: { id: 'maya', name: 'Maya Okafor' },
+      at: expect.stringContaining(body.deal.closed_at.slice(0, 22)),
     });
   });
 
@@ -143,7 +145,6 @@ describe('a closing, written by SQL', () => {
   test('cannot choose the person who closed the deal or the former tier, and cannot be changed or deleted', async () => {
     const id = await newDeal(await newCustomer());
     await insert(id, 'won');
-    const refused = { code: 'field-not-owned' };
     for (const forged of ['closed_by', 'closed_by_app', 'closed_by_login', 'previous_tier', 'closed_at'])
       await expect(
         app.foundation.query(`insert into crm.deal_closings (deal_id, outcome, ${forged}) values ($1, 'won', null)`, [
@@ -169,7 +170,7 @@ describe('a closing, written by SQL', () => {
 
 describe('a deal that is closed by plain SQL', () => {
   test.each([
-    ['by its status', () => `status = 'won', closed_at = now()`],
+    ['by its status', () => `status = 'won'`],
     ['by its stage', () => `stage_id = ${stage('Won')}`],
   ])('%s gets a closing', async (_, assignments) => {
     const id = await newDeal(await newCustomer('standard'));
@@ -202,17 +203,40 @@ describe('a deal that is closed by plain SQL', () => {
   test('and opens again has no closing in force', async () => {
     const id = await newDeal(await newCustomer());
     await set(id, `stage_id = ${stage('Won')}`);
-    await set(id, `status = 'open', closed_at = null, stage_id = ${stage('Proposal')}`);
+    await set(id, `status = 'open', stage_id = ${stage('Proposal')}`);
     expect(await closingsOf(id)).toMatchObject([{ is_reopened: true, reopened_by: 'maya' }]);
     expect((await post(id, 'close', { outcome: 'won' })).body.already_closed).toBe(false);
   });
 
-  test('and whose closing time is corrected keeps its closing with the new time', async () => {
+  test('is closed at the time of its closing: no app writes another time, and the owner writes both', async () => {
     const id = await newDeal(await newCustomer());
+    await expect(set(id, `status = 'won', closed_at = '2026-01-01T00:00:00Z'`)).rejects.toMatchObject(refused);
     await set(id, `stage_id = ${stage('Won')}`);
     const [first] = await closingsOf(id);
-    await set(id, `closed_at = '2026-01-01T00:00:00Z'`);
+    await expect(set(id, `closed_at = '2026-01-01T00:00:00Z'`)).rejects.toMatchObject(refused);
+    expect(await closingsOf(id)).toEqual([first]);
+    const owner = await app.database.connect('platform_migrator');
+    await owner.query('set role platform_owner');
+    await owner.query(`update crm.deals set closed_at = '2026-01-01T00:00:00Z' where id = $1`, [id]);
     expect(await closingsOf(id)).toEqual([{ ...first, closed_at: new Date('2026-01-01T00:00:00Z') }]);
+    // Turned from won to lost, it is closed anew, not at the time of its former closing.
+    await set(id, `stage_id = ${stage('Lost')}`);
+    expect(new Date((await read(id)).closed_at).getTime()).toBeGreaterThan(Date.parse('2026-01-02T00:00:00Z'));
+  });
+
+  test('has an activity of its closing that no statement of an app edits, nor is a note made into one', async () => {
+    const customer = await newCustomer();
+    const id = await newDeal(customer);
+    await post(id, 'close', { outcome: 'won' });
+    await app.call('POST', `/api/customers/${customer.id}/activities`, { type: 'note', description: 'Called' });
+    const edit = (type: string, assignment: string) =>
+      app.foundation.query(
+        `update crm.activities set ${assignment} where customer_id = $1 and type = $2 returning description`,
+        [customer.id, type],
+      );
+    expect(await edit('deal_won', `occurred_at = '2026-01-01T00:00:00Z'`)).toEqual([]);
+    expect(await edit('note', `description = 'Called twice'`)).toEqual([{ description: 'Called twice' }]);
+    await expect(edit('note', `type = 'deal_won'`)).rejects.toThrow();
   });
 
   test('stays as it is if a person closes it again with the same outcome; a tier is refused', async () => {

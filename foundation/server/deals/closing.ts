@@ -1,4 +1,11 @@
-import { CustomerErased, type PlatformDb, type Transaction, TransactionConflict } from '@aether/platform';
+import {
+  CustomerErased,
+  InvalidField,
+  NotFound,
+  type PlatformDb,
+  type Transaction,
+  TransactionConflict,
+} from '@aether/platform';
 import { addActivity } from '../activities/activities.ts';
 import { type Deal, DealClosed, DealIsOpen, getDeal, lockDeal } from './deals.ts';
 import { holdOpenStage } from './moving.ts';
@@ -7,6 +14,9 @@ import { holdOpenStage } from './moving.ts';
  * A closing is a row of crm.deal_closings. Inserting it closes the deal, reads the customer's tier and replaces it, in one statement: the
  * triggers of that table do it. The functions here take their locks in one order: the customer, the stage, the deal. A merge and an
  * editor of the pipeline take the first two first as well, so none of them waits for another in a circle.
+ *
+ * The deals of an erased customer can be closed and opened again: otherwise they would stay on the board for ever. The customer gets
+ * no tier and no activity then; the closing is the record.
  */
 
 export type Outcome = 'won' | 'lost';
@@ -19,11 +29,17 @@ export type Closed = {
   undo?: { stage_id: number; previous_tier: string | null };
 };
 
+/** Why the customer kept the tier of a closing that was undone. */
+export type TierStays = { reason: 'changed' | 'retired' | 'removed' | 'erased'; detail: string };
+
+export type Reopened = Deal & { account_tier: string | null; tier_stays: TierStays | null };
+
 /**
  * Closes a deal, sets the customer's tier and adds the activity: all of it or nothing. A second closing with the same outcome
  * changes nothing; a second closing with another tier is refused.
  *
- * @throws NotFound, DealClosed, CustomerErased; InvalidField if the pipeline has no stage for the outcome
+ * @throws NotFound, DealClosed; CustomerErased if a tier is given to an erased customer; InvalidField if the pipeline has no stage for
+ *   the outcome
  */
 export async function closeDeal(
   db: PlatformDb,
@@ -45,19 +61,21 @@ export async function closeDeal(
       if (tier !== undefined && tier !== given_tier) throw new DealClosed(deal.status, given_tier);
       return { deal, already_closed: true, account_tier: customer.account_tier };
     }
+    if (customer.is_erased && tier !== undefined) throw new CustomerErased();
     const [closing] = await tx.query<Closing>(
       `insert into crm.deal_closings (deal_id, outcome, given_tier) values ($1, $2, $3) returning id, given_tier, previous_tier`,
       [id, outcome, tier],
     );
     const { id: closingId, previous_tier } = closing as Closing;
-    await addActivity(tx, {
-      customer_id: customer.id,
-      deal_id: id,
-      type: `deal_${outcome}`,
-      description: `Deal ${outcome}: ${deal.name}`,
-      metadata: { deal_id: id, amount: deal.amount, currency: deal.currency, ...(tier && { account_tier: tier }) },
-      idempotency_key: `closing:${closingId}`,
-    });
+    if (!customer.is_erased)
+      await addActivity(tx, {
+        customer_id: customer.id,
+        deal_id: id,
+        type: `deal_${outcome}`,
+        description: `Deal ${outcome}: ${deal.name}`,
+        metadata: { deal_id: id, amount: deal.amount, currency: deal.currency, ...(tier && { account_tier: tier }) },
+        idempotency_key: `closing:${closingId}`,
+      });
     return {
       deal: await getDeal(tx, id),
       already_closed: false,
@@ -69,9 +87,9 @@ export async function closeDeal(
 
 /**
  * Opens a closed deal again, in an open stage of its pipeline. With `restoreTier` the customer gets back the tier that the closing
- * replaced, unless somebody has changed the tier since.
+ * replaced. If that cannot be, the deal is opened all the same, and `tier_stays` says why the tier stays.
  *
- * @throws NotFound, VersionConflict, InvalidField, CustomerErased; DealIsOpen
+ * @throws NotFound, VersionConflict, InvalidField; DealIsOpen
  */
 export async function reopenDeal(
   db: PlatformDb,
@@ -82,7 +100,7 @@ export async function reopenDeal(
     restoreTier = false,
     actor,
   }: { stageId: number; expectedVersion?: number; restoreTier?: boolean; actor?: string },
-): Promise<Deal> {
+): Promise<Reopened> {
   return db.transaction({ actor }, async (tx) => {
     const customer = await holdCustomer(tx, id);
     await holdOpenStage(tx, id, stageId);
@@ -90,47 +108,87 @@ export async function reopenDeal(
     requireSameCustomer(deal, customer);
     if (deal.status === 'open') throw new DealIsOpen();
     const { id: closingId, given_tier, previous_tier } = await readClosing(tx, id);
-    await tx.query(`update crm.deals set status = 'open', closed_at = null, stage_id = $2 where id = $1`, [
-      id,
-      stageId,
-    ]);
-    const givesBack = restoreTier && given_tier !== null && customer.account_tier === given_tier;
-    if (givesBack) await db.updateCustomer(customer.id, { account_tier: previous_tier }, { tx });
-    await addActivity(tx, {
-      customer_id: customer.id,
-      deal_id: id,
-      type: 'deal_reopened',
-      description: `Deal reopened: ${deal.name}`,
-      metadata: { deal_id: id, ...(givesBack && { account_tier: previous_tier }) },
-      idempotency_key: `reopening:${closingId}`,
-    });
-    return getDeal(tx, id);
+    await tx.query(`update crm.deals set status = 'open', stage_id = $2 where id = $1`, [id, stageId]);
+    const tierStays =
+      restoreTier && given_tier !== null ? await restoreTo(db, tx, { customer, given_tier, previous_tier }) : null;
+    const isRestored = restoreTier && given_tier !== null && tierStays === null;
+    if (!customer.is_erased)
+      await addActivity(tx, {
+        customer_id: customer.id,
+        deal_id: id,
+        type: 'deal_reopened',
+        description: `Deal reopened: ${deal.name}`,
+        metadata: { deal_id: id, ...(isRestored && { account_tier: previous_tier }) },
+        idempotency_key: `reopening:${closingId}`,
+      });
+    return {
+      ...(await getDeal(tx, id)),
+      account_tier: isRestored ? previous_tier : customer.account_tier,
+      tier_stays: tierStays,
+    };
   });
 }
 
-type HeldCustomer = { id: string; account_tier: string | null; deal_customer_id: string };
+/**
+ * Gives the customer back the tier that a closing replaced, and returns null; or says why the customer's tier stays. The database checks
+ * the tier, not a look at it before: an administrator may retire it at any moment.
+ */
+async function restoreTo(
+  db: PlatformDb,
+  tx: Transaction,
+  { customer, given_tier, previous_tier }: { customer: HeldCustomer } & Omit<Closing, 'id'>,
+): Promise<TierStays | null> {
+  if (customer.is_erased)
+    return { reason: 'erased', detail: 'The customer’s data was erased, so the tier stays as it is.' };
+  if (customer.account_tier !== given_tier)
+    return { reason: 'changed', detail: 'Somebody has changed the customer’s tier since, so it stays as it is.' };
+  try {
+    await tx.savepoint(() => db.updateCustomer(customer.id, { account_tier: previous_tier }, { tx }));
+    return null;
+  } catch (error) {
+    if (!(error instanceof InvalidField)) throw error;
+    const [tier] = await tx.query<{ label: string }>('select label from platform.tiers where key = $1', [
+      previous_tier,
+    ]);
+    return tier
+      ? {
+          reason: 'retired',
+          detail: `The former tier, ${tier.label}, is retired, so the customer’s tier stays as it is.`,
+        }
+      : {
+          reason: 'removed',
+          detail: `The former tier, ${previous_tier}, was removed, so the customer’s tier stays as it is.`,
+        };
+  }
+}
+
+type HeldCustomer = { id: string; account_tier: string | null; is_erased: boolean; deal_customer_id: string };
 
 /**
  * Locks the deal's customer, or for a merged customer the survivor, to the end of the transaction: a colleague who changes the tier
- * waits.
+ * waits. An erased customer is returned without a lock: nothing about it changes any more.
  *
- * @throws NotFound if there is no such deal; CustomerErased
+ * @throws NotFound if there is no such deal
  */
 async function holdCustomer(tx: Transaction, dealId: number): Promise<HeldCustomer> {
-  const find = async () => {
+  const find = async (lock: string) => {
     const [customer] = await tx.query<HeldCustomer>(
-      `select c.id, c.account_tier, d.customer_id as deal_customer_id
+      `select c.id, c.account_tier, c.erased_at is not null as is_erased, d.customer_id as deal_customer_id
        from crm.deals d join platform.customers o on o.id = d.customer_id join platform.customers c on c.id = coalesce(o.merged_into, o.id)
-       where d.id = $1 for no key update of c`,
+       where d.id = $1 ${lock}`,
       [dealId],
     );
     return customer;
   };
+  const hold = () => find('for no key update of c');
   // The second attempt is for a customer who was merged while the first attempt waited for the lock.
-  const held = (await find()) ?? (await find());
+  const held = (await hold()) ?? (await hold());
   if (held) return held;
-  await getDeal(tx, dealId);
-  throw new CustomerErased(); // the policy of platform.customers lets nobody lock an erased customer
+  // The policy of platform.customers lets nobody lock an erased customer.
+  const erased = await find('');
+  if (!erased) throw new NotFound('deal');
+  if (!erased.is_erased) throw new TransactionConflict();
+  return erased;
 }
 
 /** @throws TransactionConflict if a merge moved the deal between the two locks */

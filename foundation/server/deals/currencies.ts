@@ -15,17 +15,30 @@ export function listCurrencies(on: Queryable): Promise<Currency[]> {
 /** The most digits of an amount in the currency's smallest unit: JavaScript keeps this many exactly. */
 export const digitsMax = 15;
 
-/** Makes the same checks as the trigger check_money of crm.deals, with words for a person. @throws InvalidField */
+/**
+ * Makes the same checks as the trigger check_money of crm.deals, with words for a person.
+ *
+ * @param money.former the currency of the deal so far. A deal keeps a currency that was withdrawn since; no deal gets one.
+ * @throws InvalidField
+ */
 export async function requireMoney(
   on: Queryable,
-  { amount, currency }: { amount: number; currency: string },
+  { amount, currency, former }: { amount: number; currency: string; former?: string },
 ): Promise<void> {
-  const [known] = await on.query<Pick<Currency, 'decimals'>>('select decimals from crm.currencies where code = $1', [
-    currency,
-  ]);
+  const [known] = await on.query<Pick<Currency, 'decimals'> & { is_withdrawn: boolean }>(
+    'select decimals, is_withdrawn from crm.currencies where code = $1',
+    [currency],
+  );
   if (!known)
     throw new InvalidField([
       { field: 'currency', message: 'is no currency of ISO 4217: choose one of GET /api/currencies, such as EUR' },
+    ]);
+  if (known.is_withdrawn && currency !== former)
+    throw new InvalidField([
+      {
+        field: 'currency',
+        message: `has been withdrawn (${currency}): choose one of GET /api/currencies, such as EUR`,
+      },
     ]);
   const { decimals } = known;
   const refuse = (message: string) => {

@@ -64,8 +64,16 @@ const ClosingSchema = z
     previous_tier: z.string().nullable(),
     app: z.string(),
     actor: named.nullable(),
+    at: z.string().openapi({ format: 'date-time' }),
   })
   .openapi('Closing');
+const ReopenedSchema = DealSchema.extend({
+  account_tier: z.string().nullable().openapi({ description: 'The customer’s tier now.' }),
+  tier_stays: z
+    .object({ reason: z.enum(['changed', 'retired', 'removed', 'erased']), detail: z.string() })
+    .nullable()
+    .openapi({ description: 'With `restore_tier`: why the customer’s tier stays; null if it was given back.' }),
+}).openapi('ReopenedDeal');
 const DealRecordSchema = ListedDealSchema.extend({ custom: customShown(), closing: ClosingSchema.nullable() }).openapi(
   'DealRecord',
 );
@@ -238,7 +246,7 @@ const reopen = createStaffRoute({
   right: 'deals.write',
   summary: 'Open a closed deal again',
   description:
-    'With `restore_tier` the customer gets back the tier that the closing replaced, in the same transaction, unless somebody has changed the tier since.',
+    'With `restore_tier` the customer gets back the tier that the closing replaced, in the same transaction. If somebody has changed the tier since, or the former one is retired, the deal is opened all the same and `tier_stays` says why the tier stays.',
   request: {
     params: dealKey,
     body: jsonBody(
@@ -250,8 +258,8 @@ const reopen = createStaffRoute({
     ),
   },
   responses: {
-    200: { description: 'The open deal.', content: { 'application/json': { schema: DealSchema } } },
-    ...problems(400, 404, 409, 410, 422),
+    200: { description: 'The open deal.', content: { 'application/json': { schema: ReopenedSchema } } },
+    ...problems(400, 404, 409, 422),
   },
 });
 
@@ -261,7 +269,7 @@ const close = createStaffRoute({
   right: 'deals.write',
   summary: 'Close a deal as won or lost',
   description:
-    'The deal, the customer’s tier and the activity are one transaction. Closing it again the same way changes nothing and says `already_closed`; with another tier than it was closed with it is refused.',
+    'The deal, the customer’s tier and the activity are one transaction. Closing it again the same way changes nothing and says `already_closed`; with another tier than it was closed with it is refused. A deal of an erased customer is closed without a tier.',
   request: {
     params: dealKey,
     body: jsonBody(

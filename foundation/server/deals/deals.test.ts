@@ -248,6 +248,31 @@ describe('closing a deal', () => {
     expect(await activitiesOf(customer)).toEqual([]);
   });
 
+  test('of an erased customer is closed without a tier and without an activity, and can be opened again', async () => {
+    const customer = await newCustomer();
+    const deal = await newDeal(customer);
+    const wonBefore = await newDeal(customer);
+    await app.call('POST', `/api/deals/${wonBefore}/close`, { outcome: 'won', tier: 'premium' });
+    const owner = await app.database.connect('platform_migrator');
+    await owner.query('set role platform_owner');
+    await owner.query('update platform.customers set erased_at = now() where id = $1', [customer.id]);
+    const close = () => app.call('POST', `/api/deals/${deal}/close`, { outcome: 'lost' });
+    const lost = await close();
+    expect(lost).toMatchObject({ status: 200, body: { deal: { status: 'lost' }, already_closed: false } });
+    expect((await app.call('GET', `/api/deals/${deal}`)).body.closing).toMatchObject({ outcome: 'lost' });
+    expect((await close()).body.already_closed).toBe(true);
+    const { stage_id } = lost.body.undo;
+    expect(await app.call('POST', `/api/deals/${deal}/reopen`, { stage_id, restore_tier: true })).toMatchObject({
+      status: 200,
+      body: { status: 'open', tier_stays: null },
+    });
+    expect(await app.call('POST', `/api/deals/${wonBefore}/reopen`, { stage_id, restore_tier: true })).toMatchObject({
+      status: 200,
+      body: { status: 'open', tier_stays: { reason: 'erased' } },
+    });
+    expect((await activitiesOf(customer)).map(({ type }) => type)).toEqual(['deal_won']);
+  });
+
   test.each([
     [{ outcome: 'open' }, 422, 'outcome'],
     [{}, 422, 'outcome'],

@@ -48,6 +48,7 @@ export type Closing = {
   previous_tier: string | null;
   app: string;
   actor: Named | null;
+  at: Date;
 };
 export type DealRecord = ListedDeal & { custom: CustomValues; closing: Closing | null };
 
@@ -129,7 +130,7 @@ export async function getDeal(on: Queryable, id: number): Promise<Deal> {
 }
 
 const closing = `(select jsonb_build_object('outcome', k.outcome, 'given_tier', k.given_tier, 'previous_tier', k.previous_tier,
-     'app', k.closed_by_app, 'actor', case when u.id is not null then jsonb_build_object('id', u.id, 'name', u.name) end)
+     'app', k.closed_by_app, 'at', k.closed_at, 'actor', case when u.id is not null then jsonb_build_object('id', u.id, 'name', u.name) end)
    from crm.deal_closings k left join platform.users u on u.id = k.closed_by where k.deal_id = d.id and k.reopened_at is null) as closing`;
 
 /** The deal with names, custom fields and its closing. @throws NotFound */
@@ -161,7 +162,11 @@ export async function updateDeal(
 ): Promise<DealRecord> {
   const deal = await lockDeal(tx, id, expectedVersion);
   if (change.amount !== undefined || change.currency !== undefined)
-    await requireMoney(tx, { amount: change.amount ?? deal.amount, currency: change.currency ?? deal.currency });
+    await requireMoney(tx, {
+      amount: change.amount ?? deal.amount,
+      currency: change.currency ?? deal.currency,
+      former: deal.currency,
+    });
   await patchRow(tx, 'crm.deals', id, change, ['name', 'amount', 'currency', 'owner_id', 'expected_close_on']);
   await writeCustomValues(tx, 'deal', id, custom);
   return getDealRecord(tx, id);

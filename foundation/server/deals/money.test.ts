@@ -28,7 +28,6 @@ describe('an amount', () => {
     ['JPY', 999_999_999_999_999],
     ['EUR', 9_999_999_999_999.99],
     ['KWD', 999_999_999_999.999],
-    ['BGN', 10.5],
   ])('in %s of %d keeps its last digit', async (currency, amount) => {
     const made = await make(amount, currency);
     expect(made).toMatchObject({ status: 201, body: { amount, currency } });
@@ -60,6 +59,27 @@ describe('an amount', () => {
       });
     },
   );
+
+  test('in a withdrawn currency is refused by the server, and by the database; a deal of that time keeps it and is edited', async () => {
+    const answer = await make(10, 'HRK');
+    expect(answer).toMatchObject({ status: 422, body: { errors: [{ field: 'currency' }] } });
+    expect(answer.body.errors[0].message).toContain('has been withdrawn (HRK)');
+    const inWords = { fields: [{ field: 'currency', message: expect.stringContaining('has been withdrawn (HRK)') }] };
+    await expect(insert('10', 'HRK')).rejects.toMatchObject(inWords);
+    const { body: deal } = await make(10.5, 'SEK');
+    const owner = await app.database.connect('platform_migrator');
+    await owner.query('set role platform_owner');
+    const withdraw = (is: boolean) =>
+      owner.query(`update crm.currencies set is_withdrawn = $1 where code = 'SEK'`, [is]);
+    await withdraw(true);
+    const change = (part: Record<string, unknown>) => app.call('PATCH', `/api/deals/${deal.id}`, part);
+    expect(await change({ amount: 11 })).toMatchObject({ status: 200, body: { amount: 11, currency: 'SEK' } });
+    expect(await change({ amount: 12, currency: 'SEK' })).toMatchObject({ status: 200 });
+    expect(await change({ currency: 'HRK' })).toMatchObject({ status: 422, body: { errors: [{ field: 'currency' }] } });
+    expect(await change({ currency: 'EUR' })).toMatchObject({ status: 200 });
+    expect(await change({ currency: 'SEK' })).toMatchObject({ status: 422, body: { errors: [{ field: 'currency' }] } });
+    await withdraw(false);
+  });
 
   test('is checked again when the amount or the currency of a deal changes', async () => {
     const { body: deal } = await make(12.345, 'KWD');
@@ -109,7 +129,9 @@ test('the list of currencies has those in use, with the decimals that the screen
   };
   const decimals = Object.fromEntries(currencies.map(({ code, decimals }) => [code, decimals]));
   expect(decimals).toMatchObject({ EUR: 2, JPY: 0, KWD: 3, CLF: 4, IQD: 3, HUF: 2 });
-  expect(Object.keys(decimals)).not.toContain('BGN');
+  expect(Object.keys(decimals)).toEqual(expect.arrayContaining(['SLE', 'VED', 'XCG', 'ZWG']));
+  const withdrawn = ['ANG', 'BGN', 'CUC', 'HRK', 'SLL', 'ZWL']; // replaced by XCG, EUR, CUP, EUR, SLE and ZWG
+  expect(Object.keys(decimals).filter((code) => withdrawn.includes(code))).toEqual([]);
   const all = await app.foundation.query<{ code: string; decimals: number }>(
     'select code, decimals from crm.currencies',
   );

@@ -72,8 +72,8 @@ describe('the timeline', () => {
     const deal = (await app.call('POST', '/api/deals', { customer_id: customer.id, name: 'Renewal' })).body;
     await app.call('POST', `/api/deals/${deal.id}/close`, { outcome: 'won' });
     await app.call('POST', `/api/deals/${deal.id}/reopen`, { stage_id: stages[0]?.id });
-    await app.foundation.query(`update crm.deals set status = 'won', closed_at = now() where id = $1`, [deal.id]);
-    await app.foundation.query(`update crm.deals set status = 'open', closed_at = null, stage_id = $2 where id = $1`, [
+    await app.foundation.query(`update crm.deals set status = 'won' where id = $1`, [deal.id]);
+    await app.foundation.query(`update crm.deals set status = 'open', stage_id = $2 where id = $1`, [
       deal.id,
       stages[0]?.id,
     ]);

@@ -44,6 +44,7 @@ export type Sums = BoardColumn['sums'];
 export type ListedDeal = BoardColumn['deals'][number];
 export type DealRecord = InferResponseType<(typeof deals)[':id']['$get'], 200>;
 export type Deal = InferResponseType<(typeof deals)[':id']['move']['$post'], 200>;
+export type Closing = NonNullable<DealRecord['closing']>;
 export type NewDeal = InferRequestType<(typeof deals)['$post']>['json'];
 export type DealInput = Omit<InferRequestType<(typeof deals)[':id']['$patch']>['json'], 'expected_version'>;
 

@@ -16,14 +16,22 @@ import { type FieldSpec, flatten, nest, specifyCustom } from '../record/fields.t
 import { RecordFields } from '../record/RecordFields.tsx';
 import { TrailBack, TrailSteps } from '../record/TrailSteps.tsx';
 import { CloseDialog } from './CloseDialog.tsx';
+import { ClosingRecord } from './ClosingRecord.tsx';
 import { useCurrencies } from './currencies.ts';
 import classes from './DealPage.module.css';
 import { useMoves } from './useMoves.ts';
 
-const specify = (currencies: string[]): FieldSpec[] => [
+/** A deal keeps a currency that was withdrawn since, so its own is among the choices. */
+const specify = (currencies: string[], currency: string): FieldSpec[] => [
   { field: 'name', label: 'Name', kind: 'text', isRequired: true },
-  { field: 'amount', label: 'Amount', kind: 'number', isRequired: true },
-  { field: 'currency', label: 'Currency', kind: 'choice', choices: currencies, isRequired: true },
+  { field: 'amount', label: 'Amount', kind: 'money', currency, isRequired: true },
+  {
+    field: 'currency',
+    label: 'Currency',
+    kind: 'choice',
+    choices: currencies.includes(currency) ? currencies : [currency, ...currencies],
+    isRequired: true,
+  },
   { field: 'owner_id', label: 'Owner', kind: 'person' },
   { field: 'expected_close_on', label: 'Expected close', kind: 'date' },
 ];
@@ -102,7 +110,7 @@ function DealView({ deal }: { deal: DealRecord }) {
           <RecordFields
             record={`deal:${deal.id}`}
             name={deal.name}
-            specs={[...specify(currencies), ...specifyCustom(fields?.custom_fields ?? [])]}
+            specs={[...specify(currencies, deal.currency), ...specifyCustom(fields?.custom_fields ?? [])]}
             values={flatten(deal, deal.custom)}
             version={deal.version}
             save={async (change, version) => {
@@ -135,13 +143,8 @@ function DealView({ deal }: { deal: DealRecord }) {
             )}
             <dt>Created</dt>
             <dd>{formatMoment(deal.created_at)}</dd>
-            {deal.closed_at && (
-              <>
-                <dt>Closed</dt>
-                <dd>{formatMoment(deal.closed_at)}</dd>
-              </>
-            )}
           </dl>
+          {deal.closing && <ClosingRecord closing={deal.closing} />}
         </div>
         <section className={classes.history} aria-label="History">
           <Timeline key={deal.id} customerId={deal.customer.id} filters={{ deal: deal.id }} dealId={deal.id} />

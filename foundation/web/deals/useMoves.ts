@@ -25,7 +25,11 @@ export function useMoves() {
   };
 
   /** Shows the move before the server has answered. @throws Refusal, after the deal is back in its place. */
-  async function assume(deal: ListedDeal, stageId: number, ask: () => Promise<Deal>): Promise<Deal> {
+  async function assume<Saved extends Deal>(
+    deal: ListedDeal,
+    stageId: number,
+    ask: () => Promise<Saved>,
+  ): Promise<Saved> {
     await client.cancelQueries({ queryKey: ['board'] });
     onBoards((board) => moveOnBoard(board, deal.id, stageId));
     try {
@@ -47,7 +51,7 @@ export function useMoves() {
     if (stage.outcome !== 'open') return setClosing({ deal, outcome: stage.outcome });
     try {
       const isReopening = deal.status !== 'open';
-      const saved = await assume(deal, stage.id, () =>
+      const saved = await assume<Deal>(deal, stage.id, () =>
         isReopening
           ? reopenDeal(deal.id, { stage_id: stage.id, expected_version: deal.version })
           : moveDeal(deal.id, stage.id, deal.version),
@@ -96,6 +100,7 @@ export function useMoves() {
           noteOwnWrite(keyOf(deal), closed.version, reopened.version);
           onBoards((board) => renewOnBoard(moveOnBoard(board, deal.id, reopened.stage_id), reopened));
           refresh(reopened);
+          return reopened.tier_stays ? `${deal.name} is open again. ${reopened.tier_stays.detail}` : undefined;
         },
       });
   }

@@ -1,3 +1,4 @@
+import { decimalsOf } from '@aether/ui/formats.ts';
 import { Checkbox, NumberInput, Select, TextInput } from '@mantine/core';
 import type { KeyboardEvent } from 'react';
 import { CompanyPicker, PersonPicker } from '../inputs/Picker.tsx';
@@ -73,7 +74,10 @@ export function FieldInput({ spec, value, text, isSaving, error, onChange, onFin
         <NumberInput
           {...typing}
           thousandSeparator
-          decimalScale={spec.kind === 'money' ? 2 : undefined}
+          decimalScale={spec.kind === 'money' && spec.currency ? decimalsOf(spec.currency) : undefined}
+          rightSection={spec.kind === 'money' ? spec.currency : undefined}
+          rightSectionWidth={spec.kind === 'money' ? 44 : undefined}
+          hideControls={spec.kind === 'money'}
           min={spec.kind === 'money' ? 0 : undefined}
           value={value === null ? '' : Number(value)}
           onChange={(next) => onChange(next === '' ? null : Number(next))}

@@ -21,6 +21,8 @@ export type FieldSpec = {
   kind: FieldKind;
   choices?: string[];
   isRequired?: boolean;
+  /** Of money: the currency of the amount. */
+  currency?: string;
   /** The reason why nobody may change it here. */
   locked?: string;
 };

@@ -13,12 +13,13 @@ export function useFieldTexts(names: Record<string, string>) {
   const { data: staff } = useQuery(usersQuery);
   const { data: known } = useQuery(tiersQuery);
   const nameCompany = (id: string) => client.getQueryData(companyQuery(id).queryKey)?.company.name ?? 'A company';
-  const show = ({ kind }: Pick<FieldSpec, 'kind'>, value: FieldValue): string => {
+  const show = ({ kind, currency }: Pick<FieldSpec, 'kind' | 'currency'>, value: FieldValue): string => {
     if (value === null) return '';
     if (kind === 'person') return staff?.users.find(({ id }) => id === value)?.name ?? 'Somebody';
     if (kind === 'tier') return describeTier(String(value), known?.tiers).label;
     if (kind === 'company') return names[String(value)] ?? nameCompany(String(value));
-    if (kind === 'money') return formatMoney(Number(value), 'EUR');
+    if (kind === 'money' && currency) return formatMoney(Number(value), currency);
+    if (kind === 'money') return showCustomValue('number', value);
     if (kind === 'number' || kind === 'date' || kind === 'checkbox') return showCustomValue(kind, value);
     return String(value);
   };
