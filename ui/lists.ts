@@ -13,3 +13,17 @@ export function listOptions<Answer extends { next_cursor: string | null }, Key e
     placeholderData: keepPreviousData,
   });
 }
+
+/** Reads a list to its end, for a choice that must offer everything. */
+export async function readAllPages<Answer extends { next_cursor: string | null }, Row>(
+  fetchPage: (cursor: string | undefined) => Promise<Answer>,
+  rowsOf: (page: Answer) => Row[],
+): Promise<Row[]> {
+  const rows: Row[] = [];
+  for (let cursor: string | undefined; ; ) {
+    const page = await fetchPage(cursor);
+    rows.push(...rowsOf(page));
+    if (page.next_cursor === null) return rows;
+    cursor = page.next_cursor;
+  }
+}

@@ -46,6 +46,9 @@ async function readAll(path: string, of: string): Promise<Row[]> {
 }
 const names = async (query: string) => (await readAll(`/api/customers?${query}`, 'customers')).map((row) => row.name);
 
+const readTiers = async (query: string) =>
+  (await readAll(`/api/customers?${query}`, 'customers')).map((row) => row.account_tier);
+
 describe('the list of customers', () => {
   test.each([
     ['sort=name', ['Ada', 'Bob', 'Chatty', 'Mia', 'Zoe']],
@@ -71,12 +74,28 @@ describe('the list of customers', () => {
   });
 
   test('by tier or company ends with the customers without one', async () => {
-    const tiers = (await readAll('/api/customers?sort=tier', 'customers')).map((row) => row.account_tier);
-    expect(tiers).toEqual(['premium', 'premium', 'standard', null, null]);
+    expect(await readTiers('sort=tier')).toEqual(['standard', 'premium', 'premium', null, null]);
     const companies = (await readAll('/api/customers?sort=company', 'customers')).map(
       (row) => (row.company as never as Row)?.name ?? null,
     );
     expect(companies).toEqual(['Alder Foods', 'Alder Foods', 'Birch Energy', null, null]);
+  });
+
+  test('by tier follows the order that the administrators gave the tiers, in pages, with filters and both ways', async () => {
+    expect(await readTiers('sort=tier&app=foundation')).toEqual(['standard', 'premium', 'premium', null]);
+    expect(await readTiers('sort=tier&search=list.example&dir=desc')).toEqual([
+      null,
+      null,
+      'premium',
+      'premium',
+      'standard',
+    ]);
+    expect(await readTiers('sort=tier&tier=premium')).toEqual(['premium', 'premium']);
+    const turn = `update platform.tiers t set position = r.position from platform.tiers r
+      where (t.key, r.key) in (('standard', 'premium'), ('premium', 'standard'))`;
+    await app.foundation.query(turn);
+    expect(await readTiers('sort=tier')).toEqual(['premium', 'premium', 'standard', null, null]);
+    await app.foundation.query(turn);
   });
 
   test('does not count very many matches: the page says how many it shows, and that there are more', async () => {

@@ -28,7 +28,7 @@ export type CustomerFilters = {
 const sampleMax = 1_000;
 
 /** The same expression as in crm.customer_order. No tier has the name `~`. */
-export const tierOrLast = `coalesce(c.account_tier, '~')`;
+const tierOrLast = `coalesce(c.account_tier, '~')`;
 
 /** The filters, with the key of the telephone number if their search is one. */
 export function readSearch<Filters extends CustomerFilters>(

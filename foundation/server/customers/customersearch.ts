@@ -11,7 +11,7 @@ import {
   type Queryable,
 } from '@aether/platform';
 import { customValues } from '../customfields/customfields.ts';
-import { type CustomerFilters, findRarest, matchFilters, matchSearch, tierOrLast } from './customermatch.ts';
+import { type CustomerFilters, findRarest, matchFilters, matchSearch } from './customermatch.ts';
 
 /*
  * PostgreSQL does not know how many rows contain a word: row-level security hides its statistics from operators that might leak, and LIKE
@@ -21,26 +21,34 @@ import { type CustomerFilters, findRarest, matchFilters, matchSearch, tierOrLast
  * for its own case and seconds for the other's: see docs/benchmarks.md.
  */
 
-/** Each expression is the one of its index. A customer without a tier, or without a company, comes last. */
+/** The position of customers without a tier: behind those of all tiers. */
+const behindTiers = 2_147_483_647;
+
+/**
+ * Each expression is the one of its index, but for the tier: an index knows its key, and the order of the tiers is that of the
+ * administrators. A customer without a tier, or without a company, comes last.
+ */
 export const customerOrders = {
   name: { by: 'c.name', type: 'text' },
   email: { by: 'c.email_key', type: 'text' },
-  tier: { by: tierOrLast, type: 'text' },
+  tier: {
+    by: `coalesce((select t.position from platform.tiers t where t.key = c.account_tier), ${behindTiers})`,
+    type: 'integer',
+  },
   company: { by: 'o.name', type: 'text' },
   created: { by: 'c.created_at', type: 'timestamptz' },
   updated: { by: 'c.updated_at', type: 'timestamptz' },
 };
 export type CustomerOrder = keyof typeof customerOrders;
 
-/** The orders whose index is on crm.customer_order `q`. The expression there equals the one over the customer. */
-const ordersApart: Partial<Record<CustomerOrder, string>> = { tier: 'q.account_tier', updated: 'q.updated_at' };
+/** The order whose index is on crm.customer_order `q`. The expression there equals the one over the customer. */
+const ordersApart: Partial<Record<CustomerOrder, string>> = { updated: 'q.updated_at' };
 
 export type CustomerList = { filters: CustomerFilters; sort: CustomerOrder; direction: Direction } & Paging;
 
 /** The filters that the index of an order answers as well: the list is read with them and skips no other rows. */
 const filtersInOrder: Partial<Record<CustomerOrder, (keyof CustomerFilters)[]>> = {
   name: ['manager'],
-  tier: ['tier'],
   created: ['app', 'no_manager', 'created_after', 'created_before'],
 };
 
@@ -99,7 +107,7 @@ type Stretch = {
   type: string;
   after: ListPlace | undefined;
   /** The columns of the index, if it is on crm.customer_order. */
-  apart?: { by: string; id: string; tier: string };
+  apart?: { by: string; id: string };
 };
 
 function stretchesOf({ sort, after }: CustomerList): Stretch[] {
@@ -107,7 +115,7 @@ function stretchesOf({ sort, after }: CustomerList): Stretch[] {
   const by = ordersApart[sort];
   if (by) {
     const from = `crm.customer_order q join platform.customers c on c.id = q.customer_id where ${goesOn}`;
-    return [{ from, ...customerOrders[sort], after, apart: { by, id: 'q.customer_id', tier: 'q.account_tier' } }];
+    return [{ from, ...customerOrders[sort], after, apart: { by, id: 'q.customer_id' } }];
   }
   if (sort !== 'company') return [{ from: everybody, ...customerOrders[sort], after }];
   const isBehind = after?.[0] === null;
@@ -129,15 +137,54 @@ async function readStretch<Row extends object>(
 ): Promise<Placed<Row>[]> {
   const { values, parameter } = collectValues();
   const { orderBy } = keyset({ by, type, ...byId }, direction, undefined, parameter);
-  const inIndex = keyset({ by, type, ...byId, ...apart }, direction, after, parameter);
   const inOrder = Object.fromEntries((filtersInOrder[sort] ?? []).map((filter) => [filter, filters[filter]]));
+  const readIndex = () => {
+    const inIndex = keyset({ by, type, ...byId, ...apart }, direction, after, parameter);
+    return `select c.* from ${from} and ${inIndex.where} and ${matchFilters(inOrder, parameter)}
+      order by ${inIndex.orderBy} limit ${max}`;
+  };
+  const inOrderOfList =
+    sort === 'tier' ? readTierByTier({ tier: filters.tier, direction, after, max }, parameter) : readIndex();
   const page = `
-    select c.id from (
-      select c.* from ${from} and ${inIndex.where} and ${matchFilters(inOrder, parameter, apart?.tier)}
-      order by ${inIndex.orderBy} limit ${max}) c ${joinCompanies}
+    select c.id from (${inOrderOfList}) c ${joinCompanies}
     where ${matchFilters(filters, parameter)} and ${matchSearch(filters, parameter)}
     order by ${orderBy} limit ${parameter(limit)}`;
   return on.query<Placed<Row>>(showPage(page, sort, direction), values);
+}
+
+/**
+ * The query for the next `max` customers in the order of the tiers. The index of crm.customer_order has the customers of one tier in order,
+ * so each tier gives its first ones; PostgreSQL sorts tier by tier and stops when it has enough. The comparison is one that an index
+ * answers: a late page of a large tier costs no more than the first.
+ */
+function readTierByTier(
+  {
+    tier,
+    direction,
+    after,
+    max,
+  }: { tier: string | undefined; direction: Direction; after: ListPlace | undefined; max: number },
+  parameter: Parameter,
+): string {
+  const [position, id] = after ? [parameter(after[0], 'integer'), parameter(after[1], 'uuid')] : [];
+  const isBehind = direction === 'asc' ? '>' : '<';
+  const outer = [
+    'true',
+    ...(tier ? [`t.key = ${parameter(tier)}`] : []),
+    ...(position ? [`t.position ${isBehind}= ${position}`] : []),
+  ];
+  const first = direction === 'asc' ? '00000000-0000-0000-0000-000000000000' : 'ffffffff-ffff-ffff-ffff-ffffffffffff';
+  const inner = position
+    ? `and q.customer_id ${isBehind} case when t.position = ${position} then ${id} else '${first}' end`
+    : '';
+  return `
+    select c.* from (
+      select q.customer_id from (select key, position from platform.tiers union all values ('~', ${behindTiers})) t
+        cross join lateral (
+          select q.customer_id from crm.customer_order q where q.account_tier = t.key ${inner}
+          order by q.customer_id ${direction} limit ${max}) q
+      where ${outer.join(' and ')} order by t.position ${direction}, q.customer_id ${direction} limit ${max}) q
+    join platform.customers c on c.id = q.customer_id where ${goesOn}`;
 }
 
 /** Finds all matching customers by other indexes and sorts them. */

@@ -1,11 +1,17 @@
+import { readAllPages } from '@aether/ui/lists.ts';
 import { read } from '@aether/ui/request.ts';
 import { queryOptions } from '@tanstack/react-query';
 import { customFields, signIns, users, views } from './clients.ts';
 import type { CustomField, CustomFieldInput, FieldRecord, StaffUser, View, ViewPage } from './records.ts';
 
+/** Everybody on the staff: choices, names and the settings show all of them. */
 export const usersQuery = queryOptions({
   queryKey: ['users'],
-  queryFn: ({ signal }) => read(users.$get({ query: { limit: '200' } }, { init: { signal } })),
+  queryFn: ({ signal }) =>
+    readAllPages(
+      (cursor) => read(users.$get({ query: { limit: '1000', cursor } }, { init: { signal } })),
+      ({ users }) => users,
+    ).then((users) => ({ users })),
   staleTime: 60_000,
 });
 
