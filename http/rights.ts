@@ -23,6 +23,34 @@ export function requireRight(right: Right): MiddlewareHandler {
   };
 }
 
+/** What an answer to a write shows to a caller that may not read: which record it was, its version, and whether it was done before. */
+const shownUnread = /^(id|version|address_id|already_[a-z]+)$/;
+
+/**
+ * Takes out of an answer what the caller may not read: a scope to write does not read. With `deals.write` alone, the answer to a write has
+ * only the record's id and version.
+ *
+ * @param needs members of the answer that need a scope of their own: a deal's answer may show the tier of its customer.
+ */
+export function withholdUnread(right: Right, needs: Readonly<Record<string, Scope>> = {}): MiddlewareHandler {
+  const reading = right.replace(/\.write$/, '.read');
+  return async (c, next) => {
+    await next();
+    const caller = c.get('caller') as Caller;
+    const { status, headers } = c.res;
+    if (caller.scopes === undefined || !c.res.ok || !headers.get('content-type')?.startsWith('application/json'))
+      return;
+    const mayRead = allows(caller, reading);
+    const withheld = Object.keys(needs).filter((member) => !allows(caller, needs[member] as Scope));
+    if (mayRead && withheld.length === 0) return;
+    const answer = (await c.res.json()) as Record<string, unknown>;
+    const shown = Object.entries(answer).filter(
+      ([member]) => !withheld.includes(member) && (mayRead || shownUnread.test(member)),
+    );
+    c.res = new Response(JSON.stringify(Object.fromEntries(shown)), { status, headers });
+  };
+}
+
 /** @throws Problem 403 */
 export function checkRight(caller: Caller, right: Right): void {
   if (right !== 'person' && right !== 'administrator') {
@@ -61,5 +89,8 @@ const notes: Record<'person' | 'administrator', string> = {
 /** The right in words, for the OpenAPI document. */
 export function describeRight(right: Right): string {
   if (right === 'person' || right === 'administrator') return notes[right];
-  return `For staff: with a sign-in (cookie, and \`X-CSRF-Token\` for what changes something) or a person’s access token. For machines: with an access token that has the scope \`${right}\`.`;
+  const withheld = right.endsWith('.write')
+    ? ` The scope does not read: without \`${right.replace(/\.write$/, '.read')}\` the answer has only the record’s id and version.`
+    : '';
+  return `For staff: with a sign-in (cookie, and \`X-CSRF-Token\` for what changes something) or a person’s access token. For machines: with an access token that has the scope \`${right}\`.${withheld}`;
 }

@@ -25,6 +25,17 @@ beforeAll(async () => {
     app.openapi(createStaffRoute({ ...read, responses }), (c) => c.json({ actor: c.get('actor')?.id ?? null }));
     const write = { method: 'post', path: '/staff', right: 'customers.write' } as const;
     app.openapi(createStaffRoute({ ...write, request: { body: jsonBody(object({})) }, responses }), (c) => c.json({}));
+    const made = {
+      id: 7,
+      version: 2,
+      address_id: 'a',
+      already_made: true,
+      name: 'Ada',
+      customer: { id: 1 },
+      tier: 'gold',
+    };
+    const deal = { method: 'post', path: '/deals', right: 'deals.write', needs: { tier: 'customers.read' } } as const;
+    app.openapi(createStaffRoute({ ...deal, responses }), (c) => c.json(made));
     for (const right of ['person', 'administrator'] as const)
       app.openapi(createStaffRoute({ method: 'get', path: `/${right}`, right, responses }), (c) => c.json({}));
     app.openapi(createRoute({ method: 'get', path: '/public', responses }), (c) => c.json({}));
@@ -55,6 +66,20 @@ describe('staff endpoints', () => {
     expect((await post(`${server.url}/staff`, '{"unknown":1}', headers)).status).toBe(403);
     headers['X-Test-Scopes'] = 'customers.write';
     expect((await post(`${server.url}/staff`, '{"unknown":1}', headers)).status).toBe(422);
+  });
+
+  test('that write show a machine that may not read only the id and the version', async () => {
+    const write = async (who: string, scopes?: string) => {
+      const headers = { ...json, 'X-Test-User': who, ...(scopes && { 'X-Test-Scopes': scopes }) };
+      return (await post(`${server.url}/deals`, '{}', headers)).json();
+    };
+    const bare = { id: 7, version: 2, address_id: 'a', already_made: true };
+    expect(await write('machine', 'deals.write')).toEqual(bare);
+    expect(await write('maya', 'deals.write customers.read')).toEqual(bare);
+    const whole = { ...bare, name: 'Ada', customer: { id: 1 } };
+    expect(await write('machine', 'deals.write deals.read')).toEqual(whole);
+    expect(await write('machine', 'deals.write deals.read customers.read')).toEqual({ ...whole, tier: 'gold' });
+    expect(await write('maya')).toEqual({ ...whole, tier: 'gold' });
   });
 
   test('for people let in no machine with any scopes, and no token that was made for some scopes only', async () => {

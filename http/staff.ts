@@ -1,22 +1,36 @@
 import { staffOnly } from './actor.ts';
 import { problems } from './problem.ts';
-import { describeRight, type Right, requireRight } from './rights.ts';
+import { describeRight, type Right, requireRight, withholdUnread } from './rights.ts';
 import { createRoute, type RouteParts } from './route.ts';
-import { scopesOfApps } from './scopes.ts';
+import { type Scope, scopesOfApps } from './scopes.ts';
 import type { App } from './serving/app.ts';
 
 /** The member of an operation in the OpenAPI document that names its right. */
 export const rightMember = 'x-right';
 
-/** `createRoute` for staff: it lets in only callers that have the right, and the OpenAPI document names the right. */
-export function createStaffRoute<Path extends string, Route extends RouteParts<Path> & { right: Right }>(route: Route) {
-  const { right, ...bare } = route;
+type StaffRouteParts<Path extends string> = RouteParts<Path> & {
+  right: Right;
+  /** Members of the answer that a machine gets only with a scope of their own. */
+  needs?: Readonly<Record<string, Scope>>;
+};
+
+/**
+ * `createRoute` for staff: it lets in only callers that have the right, and the OpenAPI document names the right. A machine that may write
+ * but not read gets no record back.
+ */
+export function createStaffRoute<Path extends string, Route extends StaffRouteParts<Path>>(route: Route) {
+  const { right, needs, ...bare } = route;
   const scopes = right === 'person' || right === 'administrator' ? [] : [right];
   const guarded = {
     ...bare,
     [rightMember]: right,
     description: [route.description, describeRight(right)].filter(Boolean).join('\n\n'),
-    middleware: [staffOnly, requireRight(right), ...[route.middleware ?? []].flat()],
+    middleware: [
+      staffOnly,
+      requireRight(right),
+      ...(right.endsWith('.write') || needs ? [withholdUnread(right, needs)] : []),
+      ...[route.middleware ?? []].flat(),
+    ],
     security: [{ access_token: scopes }, { sign_in: [], ...(route.method !== 'get' && { csrf_token: [] }) }],
     responses: { ...problems(401, 403), ...route.responses },
   };

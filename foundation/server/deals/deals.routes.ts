@@ -67,8 +67,14 @@ const ClosingSchema = z
     at: z.string().openapi({ format: 'date-time' }),
   })
   .openapi('Closing');
+/** The tier is the customer's, so that a machine sees it only with the scope that reads customers. */
+const customersTier = () =>
+  z.string().nullable().optional().openapi({
+    description: 'The customer’s tier now. For a machine only with the scope `customers.read`.',
+  });
+const needs = { account_tier: 'customers.read' } as const;
 const ReopenedSchema = DealSchema.extend({
-  account_tier: z.string().nullable().openapi({ description: 'The customer’s tier now.' }),
+  account_tier: customersTier(),
   tier_stays: z
     .object({ reason: z.enum(['changed', 'retired', 'removed', 'erased']), detail: z.string() })
     .nullable()
@@ -244,6 +250,7 @@ const reopen = createStaffRoute({
   method: 'post',
   path: '/api/deals/{id}/reopen',
   right: 'deals.write',
+  needs,
   summary: 'Open a closed deal again',
   description:
     'With `restore_tier` the customer gets back the tier that the closing replaced, in the same transaction. If somebody has changed the tier since, or the former one is retired, the deal is opened all the same and `tier_stays` says why the tier stays.',
@@ -267,6 +274,7 @@ const close = createStaffRoute({
   method: 'post',
   path: '/api/deals/{id}/close',
   right: 'deals.write',
+  needs,
   summary: 'Close a deal as won or lost',
   description:
     'The deal, the customer’s tier and the activity are one transaction. Closing it again the same way changes nothing and says `already_closed`; with another tier than it was closed with it is refused. A deal of an erased customer is closed without a tier.',
@@ -287,7 +295,7 @@ const close = createStaffRoute({
           schema: z.object({
             deal: DealSchema,
             already_closed: z.boolean(),
-            account_tier: z.string().nullable(),
+            account_tier: customersTier(),
             undo: z
               .object({ stage_id: z.int(), previous_tier: z.string().nullable() })
               .optional()

@@ -248,6 +248,20 @@ describe('closing a deal', () => {
     expect(await activitiesOf(customer)).toEqual([]);
   });
 
+  test('by a machine shows the deal only with the scope that reads deals, and the tier only with that of customers', async () => {
+    const deal = await newDeal(await newCustomer());
+    const close = async (...scopes: string[]) =>
+      (await app.callWith('deals.write', ...scopes)('POST', `/api/deals/${deal}/close`, { outcome: 'lost' })).body;
+    expect(await close()).toEqual({ already_closed: false });
+    expect(await close('deals.read')).toEqual({ already_closed: true, deal: expect.objectContaining({ id: deal }) });
+    expect(await close('deals.read', 'customers.read')).toMatchObject({ account_tier: null });
+    const customer = await app.callWith('customers.write')('POST', '/api/customers', {
+      name: 'Ada',
+      email: `written${++unique}@example.com`,
+    });
+    expect([customer.status, Object.keys(customer.body).sort()]).toEqual([201, ['id', 'version']]);
+  });
+
   test('of an erased customer is closed without a tier and without an activity, and can be opened again', async () => {
     const customer = await newCustomer();
     const deal = await newDeal(customer);

@@ -198,6 +198,14 @@ describe('ending a conversation', () => {
     }
   });
 
+  test('by a machine that may not read conversations succeeds, and the answer shows nothing of the conversation', async () => {
+    const { id } = await openSession();
+    const end = (...scopes: string[]) => app.callWith(...scopes)('POST', `/api/sessions/${id}/end`, { resolved: true });
+    expect(await end('conversations.write')).toMatchObject({ status: 200, body: {} });
+    expect((await end('conversations.write')).body).toEqual({ already_ended: true });
+    expect((await end('conversations.write', 'conversations.read')).body.session).toMatchObject({ id });
+  });
+
   test('of an erased customer succeeds, and adds nothing to the CRM', async () => {
     const { id, token, email } = await openSession();
     const said = { client_id: '1', body: 'My name is Ada' };
