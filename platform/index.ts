@@ -34,18 +34,19 @@ export type {
   RowChange,
 } from './log/events.ts';
 export { FellBehind, type Following } from './log/feed.ts';
+export type { BatchHandled, Handled } from './log/handlers.ts';
 export type { Happening } from './log/lifecycle.ts';
 export type { Place } from './log/log.ts';
 export type { Queryable } from './log/query.ts';
-export { LoadTimeout } from './log/registration.ts';
 export type { Signal } from './log/signals.ts';
 export {
-  type Handled,
-  type Subscription,
+  LoadTimeout,
+  SubscriptionChanged,
+  SubscriptionDisplaced,
   SubscriptionGone,
-  type SubscriptionOptions,
   TargetUnavailable,
-} from './log/subscriptions.ts';
+} from './log/subscriptionfailures.ts';
+export type { Subscription, SubscriptionOptions } from './log/subscriptions.ts';
 export type { InTransaction, Transaction, Write } from './log/transaction.ts';
 export { coalesce } from './lookups.ts';
 export { foldDigits, type Phone } from './phone.ts';

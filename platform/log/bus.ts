@@ -3,17 +3,11 @@ import type { Connection } from './connection.ts';
 import { InvalidField } from './errors.ts';
 import { type EventType, type EventTypes, type PayloadSchemas, type PublishOptions, publish } from './events.ts';
 import { openFeed } from './feed.ts';
+import type { BatchHandler, Handler } from './handlers.ts';
 import { type Happening, openLifecycle } from './lifecycle.ts';
 import type { Place } from './log.ts';
 import { removeSubscription, requireOwnName } from './registration.ts';
-import {
-  type BatchHandler,
-  type Handler,
-  type Subscription,
-  type SubscriptionOptions,
-  startSubscription,
-} from './subscriptions.ts';
-import { traceEach } from './traced.ts';
+import { type Subscription, type SubscriptionOptions, startSubscription } from './subscriptions.ts';
 import type { Transaction } from './transaction.ts';
 import { listenForEvents } from './wakeups.ts';
 
@@ -86,16 +80,19 @@ export function openEventBus(connection: Connection, listenUrl: string | undefin
      * @throws InvalidField when the name does not begin with the app's name, or this process already has a subscription of that name.
      */
     subscribe<Type extends EventType>(type: Type, handle: Handler<Type>, options: Options<Type> = {}): Subscription {
-      return add({ name: `${connection.app}.${type}`, types: [type], ...options }, async (events, context) => {
-        const traced = traceEach(context.tx);
-        for (const event of events)
-          await becauseOf({ trace: event.trace ?? undefined }, () =>
-            handle(event, { ...context, tx: traced(event.trace) }),
-          );
-      });
+      return add(
+        { name: `${connection.app}.${type}`, types: [type], ...options },
+        async (events, { txOf, ...context }) => {
+          for (const event of events)
+            await becauseOf({ trace: event.trace ?? undefined }, () => handle(event, { ...context, tx: txOf(event) }));
+        },
+      );
     },
 
-    /** As `subscribe`, for several types and up to `batchMax` events at a time. */
+    /**
+     * As `subscribe`, for several types and up to `batchMax` events at a time. What the handler writes carries the trace of the newest event
+     * of the batch; through `txOf(event)` it carries that of the given one.
+     */
     subscribeBatch: add,
 
     /**

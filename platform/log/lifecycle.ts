@@ -12,6 +12,10 @@ export type Happening =
   | { kind: 'subscription.refused'; subscription: string; error: unknown }
   /** It was deleted while it ran here. It begins again by its rule; events in between may be missing. */
   | { kind: 'subscription.gone'; subscription: string; error: unknown }
+  /** Its types are others than before. A process that still asks for the former ones gets no more events under this name. */
+  | { kind: 'subscription.changed'; subscription: string; error: unknown }
+  /** Another process has registered the name with other types, so this one gets no events. Reported again every minute while it lasts. */
+  | { kind: 'subscription.displaced'; subscription: string; error: unknown }
   /** A step failed as a whole, as when the database is out of reach. It is repeated. */
   | { kind: 'subscription.failed'; subscription: string; error: unknown }
   /** The handler's target cannot be reached. Everything waits, in order. */

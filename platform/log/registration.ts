@@ -3,6 +3,7 @@ import { InvalidField } from './errors.ts';
 import type { EventType } from './events.ts';
 import { startFirst } from './parked.ts';
 import type { Queryable } from './query.ts';
+import { LoadTimeout } from './subscriptionfailures.ts';
 import type { Transaction } from './transaction.ts';
 
 export type RegistrationOptions<Type extends EventType> = {
@@ -25,16 +26,6 @@ export type RegistrationOptions<Type extends EventType> = {
   holds?: 'customer' | 'row';
 };
 
-/** Raise `loadTimeoutMs`, or load less: the snapshot was not read in time, and none of it is kept. */
-export class LoadTimeout extends Error {
-  constructor(subscription: string, afterMs: number) {
-    super(
-      `The load of ${subscription} did not finish within ${afterMs} ms. Its transaction was rolled back, and it begins again.`,
-    );
-    this.name = 'LoadTimeout';
-  }
-}
-
 const loadTimeoutMsDefault = 600_000;
 
 /** @throws InvalidField when the app may not give this name. */
@@ -50,18 +41,19 @@ export function requireOwnName(app: string, name: string): void {
 
 /**
  * Creates the subscription if it does not exist. An existing one keeps its position, and takes the types and the holding rule of the
- * process that registers last.
+ * process that registers last: `former` are the types that it had instead.
  *
  * @throws InvalidField when a type does not exist or the app may not see it; LoadTimeout; any error that `load` throws.
  */
 export async function register<Type extends EventType>(
   connection: Connection,
   options: RegistrationOptions<Type>,
-): Promise<{ isNew: boolean }> {
+): Promise<{ isNew: boolean; former?: string[] | null }> {
   const { name, types = null, from = 'now', holds = 'customer' } = options;
   await requireTypes(connection, types);
-  const [known] = await connection.query<{ is_same: boolean }>(
-    `select types is not distinct from $2::text[] and holds = $3 as is_same from sync.subscriptions where name = $1`,
+  const [known] = await connection.query<{ types: string[] | null; has_types: boolean; is_same: boolean }>(
+    `select types, types is not distinct from $2::text[] as has_types, types is not distinct from $2::text[] and holds = $3 as is_same
+     from sync.subscriptions where name = $1`,
     [name, types, holds],
   );
   if (known?.is_same) return { isNew: false }; // without a lock, which another process may hold for as long as a handler takes
@@ -70,7 +62,7 @@ export async function register<Type extends EventType>(
       await tx.query('update sync.subscriptions set types = $2, holds = $3 where name = $1', [name, types, holds]);
       await startFirst(tx, name); // events that it held back until now may continue
     });
-    return { isNew: false };
+    return { isNew: false, ...(!known.has_types && { former: known.types }) };
   }
   // One snapshot for the position and for what `load` reads. If two processes register at once, one gets an error and tries again.
   await connection.transaction({ isolation: 'repeatable read' }, async (tx) => {
@@ -117,9 +109,17 @@ async function requireTypes(on: Queryable, types: string[] | null): Promise<void
   throw new InvalidField(vain.map(({ type, reason }) => ({ field: 'types', message: `${type} ${reason}.` })));
 }
 
-/** Whether a subscription of this name exists that the app may see. */
-export async function isRegistered(on: Queryable, name: string): Promise<boolean> {
-  return (await on.query('select from sync.subscriptions where name = $1', [name])).length === 1;
+/** The subscription of this name, if the app may see one: its types, and whether they are these. */
+export async function findRegistered(
+  on: Queryable,
+  name: string,
+  types: string[] | null,
+): Promise<{ types: string[] | null; has_types: boolean } | undefined> {
+  const [known] = await on.query<{ types: string[] | null; has_types: boolean }>(
+    'select types, types is not distinct from $2::text[] as has_types from sync.subscriptions where name = $1',
+    [name, types],
+  );
+  return known;
 }
 
 /** Removes a subscription of the app with everything that it has parked. @returns whether it existed */

@@ -1,12 +1,22 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { becauseOf } from './cause.ts';
 import type { Connection } from './connection.ts';
 import { InvalidField } from './errors.ts';
 import { type AppEvent, type EventRow, type EventType, toEvent } from './events.ts';
+import type { BatchHandler, Handled } from './handlers.ts';
 import { findHolds, noHolds } from './holds.ts';
 import { type Lease, move, readAhead, takeLease } from './lease.ts';
 import { type Failure, type Lifecycle, warnOf } from './lifecycle.ts';
 import { findNext, makeDue, type ParkedRow, parkBehind, parkFailed, startFirst, takeDue, unpark } from './parked.ts';
-import { isRegistered, type RegistrationOptions, register, removeSubscription } from './registration.ts';
+import { findRegistered, type RegistrationOptions, register, removeSubscription } from './registration.ts';
+import {
+  HandlerTimeout,
+  SubscriptionChanged,
+  SubscriptionDisplaced,
+  SubscriptionGone,
+  TargetUnavailable,
+} from './subscriptionfailures.ts';
+import { traceEach } from './traced.ts';
 import type { Transaction } from './transaction.ts';
 import type { Wakeups } from './wakeups.ts';
 
@@ -37,24 +47,11 @@ import type { Wakeups } from './wakeups.ts';
  * that costs its transaction twice is parked without another attempt.
  * - The database is out of reach: the step is repeated, after a rest that doubles up to two seconds.
  * - The subscription was deleted: it reports that and registers again by its rule.
+ * - Another process registers the name with other types: the last one to register gets the events, and each of the two reports it. A
+ * process with the former types would otherwise move the position past events that it does not read.
  * - Its types do not exist, or the app may not see them: it reports that, `ready` rejects, and it does not start.
  * Every failure goes to `onError` and to the watchers of the lifecycle; without either it is a warning of the process.
  */
-
-/** What a handler writes through `tx` commits together with the subscription's move: in this database its effect happens once. */
-export type Handled = { tx: Transaction /** From 1. */; attempt: number };
-export type Handler<Type extends EventType> = (event: AppEvent<Type>, context: Handled) => Promise<unknown>;
-export type BatchHandler<Type extends EventType> = (events: AppEvent<Type>[], context: Handled) => Promise<unknown>;
-
-/** Throw it from a handler when the handler's target cannot be reached: everything waits, in order, and no attempt is counted. */
-export class TargetUnavailable extends Error {
-  readonly retryAfterMs: number;
-  constructor(message: string, { retryAfterMs = 1_000, cause }: { retryAfterMs?: number; cause?: unknown } = {}) {
-    super(message, { cause });
-    this.name = 'TargetUnavailable';
-    this.retryAfterMs = retryAfterMs;
-  }
-}
 
 export type SubscriptionOptions<Type extends EventType> = RegistrationOptions<Type> & {
   batchMax?: number;
@@ -86,24 +83,6 @@ export type Subscription = {
   remove(): Promise<void>;
 };
 
-/** The subscription was removed while this process ran it. */
-export class SubscriptionGone extends Error {
-  constructor(subscription: string) {
-    super(
-      `Subscription ${subscription} was removed while it ran here. It begins again by its rule (from); events in between may be missing.`,
-    );
-    this.name = 'SubscriptionGone';
-  }
-}
-
-/** Examine the handler: it waits for something that does not come. */
-export class HandlerTimeout extends Error {
-  constructor(subscription: string, afterMs: number) {
-    super(`A handler of ${subscription} did not finish within ${afterMs} ms. Its transaction was rolled back.`);
-    this.name = 'HandlerTimeout';
-  }
-}
-
 /** A batch of several failed as a whole. */
 class BatchFailed extends Error {}
 
@@ -118,6 +97,8 @@ const lostTransactionsMax = 2;
 const databaseRetryMaxMs = 2_000;
 /** After so many polls all parked events are checked: an undone merge may have left events that wait for nothing. */
 const setRightEveryPolls = 10;
+/** While another process has the name with other types, this is reported so often. */
+const displacedEveryMs = 60_000;
 /** Positions looked at in one step, of which only some may be of the types asked for. */
 const lookAheadMin = 2_000;
 
@@ -127,9 +108,11 @@ const lookAheadMin = 2_000;
  */
 export function startSubscription<Type extends EventType>(
   { connection, wakeups, lifecycle }: { connection: Connection; wakeups: Wakeups; lifecycle: Lifecycle },
-  options: SubscriptionOptions<Type>,
+  given: SubscriptionOptions<Type>,
   handle: BatchHandler<Type>,
 ): Subscription {
+  // In one order: the same types in another order are no other subscription.
+  const options = { ...given, ...(given.types && { types: [...new Set(given.types)].sort() }) };
   const { name, types, batchMax = 100, pollMs = 1_000, handlerTimeoutMs = 25_000, onError } = options;
   const lookAhead = Math.max(batchMax, lookAheadMin);
   const stopping = new AbortController();
@@ -143,6 +126,8 @@ export function startSubscription<Type extends EventType>(
   let underWay: number | undefined;
   // The next look then finds out when to try again.
   let hasFailed = false;
+  // When it was last reported that another process has the name with other types.
+  let displacedAt: number | undefined;
   const lost = new Map<number, number>();
   let setRightAt = performance.now();
   // Why a batch failed as a whole: reported if none of its events fails on its own.
@@ -161,6 +146,13 @@ export function startSubscription<Type extends EventType>(
     }
   }
 
+  function reportDisplaced(present: string[] | null): void {
+    if (displacedAt !== undefined && performance.now() - displacedAt < displacedEveryMs) return;
+    displacedAt = performance.now();
+    const error = new SubscriptionDisplaced(name, types ?? null, present);
+    fail({ kind: 'subscription.displaced', subscription: name, error });
+  }
+
   /** One transaction. A crash of the database may lose the step and the handler's writes together; both are then repeated. */
   function step(): Promise<Outlook> {
     const limit = carefulSteps > 0 ? 1 : batchMax;
@@ -169,9 +161,12 @@ export function startSubscription<Type extends EventType>(
     return connection.transaction({ mayBeLost: true }, async (tx) => {
       const [lease] = await tx.run<Lease>(takeLease, [name, types ?? null]);
       if (!lease) {
-        if (!(await isRegistered(tx, name))) throw new SubscriptionGone(name);
+        const known = await findRegistered(tx, name, types ?? null);
+        if (!known) throw new SubscriptionGone(name);
+        if (!known.has_types) reportDisplaced(known.types);
         return { hasMore: false, restMs: pollMs }; // paused, or another process works
       }
+      displacedAt = undefined;
       // Takes turns with the log: events that fail slowly must not keep new ones waiting.
       const { retry_in_ms: retryInMs } = lease;
       let isDue = retryInMs !== null && retryInMs <= 0;
@@ -256,7 +251,11 @@ export function startSubscription<Type extends EventType>(
     const { promise, reject } = Promise.withResolvers<never>();
     const timer = setTimeout(() => reject(new HandlerTimeout(name, handlerTimeoutMs)), handlerTimeoutMs);
     try {
-      await Promise.race([handle(events, context), promise]);
+      const txOf = ({ trace }: AppEvent<Type>) => traced(trace);
+      const trace = events.at(-1)?.trace ?? null;
+      const traced = traceEach(context.tx);
+      const work = () => handle(events, { ...context, tx: traced(trace), txOf });
+      await Promise.race([becauseOf({ trace: trace ?? undefined }, work), promise]);
       handled += events.length;
     } finally {
       clearTimeout(timer);
@@ -320,8 +319,12 @@ export function startSubscription<Type extends EventType>(
       let restMs = 0;
       try {
         if (!isReady) {
-          const { isNew } = await register(connection, options);
+          const { isNew, former } = await register(connection, options);
           isReady = true;
+          if (former !== undefined) {
+            const error = new SubscriptionChanged(name, former, types ?? null);
+            fail({ kind: 'subscription.changed', subscription: name, error });
+          }
           lifecycle.tell({ kind: 'subscription.ready', subscription: name, isNew });
           registered.resolve();
         }

@@ -63,6 +63,60 @@ describe('a handler', () => {
     await subscription.remove();
   });
 
+  test('of a batch writes with the trace of its newest event, or of the event that it names', async () => {
+    const trace = (digit: string) => `00-${digit.repeat(32)}-${digit.repeat(16)}-01`;
+    const [one, two] = [(await newCustomer()).id, (await newCustomer()).id];
+    const name = 'support.traced-batch';
+    const subscription = platform.support.events.subscribeBatch(
+      { name, types: ['customer.updated'] },
+      async (events, { tx, txOf }) => {
+        const [first, newest] = events.filter(({ actor }) => actor === 'maya');
+        if (!first || !newest) return;
+        const write = (on: typeof tx, zone: string) =>
+          on.query('update platform.customers set timezone = $2 where id = $1', [first.key, zone]);
+        await write(tx, 'Europe/Oslo');
+        await write(txOf(first), 'Europe/Rome');
+        await write(tx, 'Europe/Paris');
+      },
+    );
+    await subscription.ready;
+    await platform.sync.query(`update sync.subscriptions set is_paused = true, pause_reason = 'both' where name = $1`, [
+      name,
+    ]);
+    for (const [id, of] of [
+      [one, trace('a')],
+      [two, trace('b')],
+    ] as const)
+      await platform.foundation.transaction({ actor: 'maya', trace: of }, (tx) =>
+        tx.query(`update platform.customers set name = 'Traced' where id = $1`, [id]),
+      );
+    await until(
+      async () =>
+        (
+          await platform.support.query('select from sync.events where key = any ($1) and actor = $2', [
+            [one, two],
+            'maya',
+          ])
+        ).length === 2,
+    );
+    await platform.sync.query('update sync.subscriptions set is_paused = false, pause_reason = null where name = $1', [
+      name,
+    ]);
+    const written = () =>
+      platform.support.query<{ zone: string; trace: string | null }>(
+        `select data ->> 'timezone' as zone, trace from sync.events where key = $1 and data ? 'timezone' and type = 'customer.updated'
+         order by position`,
+        [one],
+      );
+    await until(async () => (await written()).length === 3);
+    expect(await written()).toEqual([
+      { zone: 'Europe/Oslo', trace: trace('b') },
+      { zone: 'Europe/Rome', trace: trace('a') },
+      { zone: 'Europe/Paris', trace: trace('b') },
+    ]);
+    await subscription.remove();
+  });
+
   test('acts without an actor, whichever request subscribed, and continues the trace of its event', async () => {
     const trace = (digit: string) => `00-${digit.repeat(32)}-${digit.repeat(16)}-01`;
     const customer = await newCustomer();

@@ -159,6 +159,42 @@ test('a subscription that is deleted under its process reports that and begins a
   await subscription.remove();
 });
 
+test('of two processes with different types under one name each says so, and the displaced one says how to go on', async () => {
+  const name = newName();
+  const [told, toldNewer]: [unknown[], unknown[]] = [[], []];
+  const watched: Happening[] = [];
+  const unwatch = support.events.watch((happening) => watched.push(happening));
+  const older = support.events.subscribeBatch(
+    { name, types: ['customer.created', 'customer.deleted'], pollMs: 20, onError: (error) => told.push(error) },
+    async () => {},
+  );
+  await older.ready;
+  const other = await platform.connect('support');
+  const same = other.events.subscribeBatch(
+    { name, types: ['customer.deleted', 'customer.created'], onError: (error) => toldNewer.push(error) },
+    async () => {},
+  );
+  await same.ready;
+  await same.stop();
+  expect([told, toldNewer]).toEqual([[], []]); // the same types in another order are the same subscription
+  const newer = other.events.subscribeBatch(
+    { name, types: ['customer.updated'], onError: (error) => toldNewer.push(error) },
+    async () => {},
+  );
+  await newer.ready;
+  expect(toldNewer).toMatchObject([{ name: 'SubscriptionChanged' }]);
+  expect(String(toldNewer[0])).toContain('before it read customer.created, customer.deleted');
+  await until(() => told.length > 0);
+  expect(told[0]).toMatchObject({ name: 'SubscriptionDisplaced' });
+  expect(String(told[0])).toMatch(
+    /reads customer\.updated\. This process asks for customer\.created.*stop it, or give each/,
+  );
+  expect(watched).toMatchObject([{ kind: 'subscription.ready' }, { kind: 'subscription.displaced' }]);
+  unwatch();
+  await older.stop();
+  await newer.remove();
+});
+
 test('a paused subscription, or one that another process works on, is not mistaken for a deleted one', async () => {
   const said: unknown[] = [];
   const name = newName();
