@@ -10,7 +10,8 @@ class SlowFirst extends BaseSequencer {
   }
 }
 
-// Two workers on two cores: each test file has a database of its own, on the one server that the global set-up starts.
+// Three workers on two cores, because many tests wait for something that takes its time. Each test file has a database
+// of its own, on the one server that the global set-up starts.
 export default defineConfig({
   test: {
     include: ['*.test.ts', '*/**/*.test.ts'],
@@ -19,7 +20,7 @@ export default defineConfig({
     setupFiles: ['./database/testing.endings.ts'],
     pool: 'forks',
     isolate: false,
-    maxWorkers: 2,
+    maxWorkers: 3,
     sequence: { sequencer: SlowFirst },
     expect: { poll: { timeout: 10_000 } },
     testTimeout: 30_000,

@@ -1,13 +1,15 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { parseEnv, promisify } from 'node:util';
 import { atEnd } from '@aether/database/testing';
 import { newTestFolder } from '@aether/database/testing.folder';
+import { fetchLocalToken, type LocalApp } from '@aether/identity';
 import { inject } from 'vitest';
+import { writeSharedCommand } from './testing.setup.ts';
 
 const cliFolder = import.meta.dirname;
 
@@ -22,9 +24,9 @@ export type Command = {
   ends(): Promise<number>;
 };
 
-/** Runs `aether …` like npm does, with its data in `home`, on any free ports. */
+/** Runs `aether …`, without the launcher that npm begins with, with its data in `home`, on any free ports. */
 export function aether(home: string, args: string[], variables: Record<string, string> = {}): Command {
-  const child = spawn(process.execPath, [join(cliFolder, 'launch.mjs'), 'cli/main.ts', ...args], {
+  const child = spawn(process.execPath, [join(cliFolder, 'main.ts'), ...args], {
     env: {
       ...ownEnvironment(),
       AETHER_HOME: home,
@@ -80,13 +82,26 @@ export async function newHome(): Promise<string> {
 
 /**
  * A home in which everything was started once before, with the demo data, so that a start is faster. It is a copy of
- * one that the first caller in a test run makes.
+ * one that the first caller in a test run makes. It is deleted after the file's tests, or, if it is to be shared by the
+ * files of a worker, after the run.
  */
-export async function startedHome(): Promise<string> {
-  const home = await newHome();
+export async function startedHome({ isShared = false } = {}): Promise<string> {
+  const home = isShared ? await mkdtemp(join(inject('aetherHomes'), 'shared-')) : await newHome();
+  await chmod(home, 0o755);
   await promisify(execFile)('cp', ['-a', `${await requireTemplate()}/.`, home]);
   return home;
 }
+
+/** The output of the start that made the home of startedHome. */
+export const readFirstStart = async (): Promise<string> => readFileSync(`${await requireTemplate()}.ready`, 'utf8');
+
+/** Lets the command run until the whole test run is over. */
+export const keepRunning = ({ child }: Command): Promise<void> =>
+  writeSharedCommand(inject('aetherHomes'), child.pid as number);
+
+/** An access token of a persona at the servers that run in `home`, as `aether token` prints it. */
+export const tokenOf = (home: string, who: string, app: LocalApp): Promise<string> =>
+  fetchLocalToken({ folder: home, issuer: readEnv(home).IDENTITY_URL ?? '', who, app });
 
 /** A start prints this if its pages need no build. */
 export const webIsBuilt = /web apps \(/;
@@ -105,7 +120,7 @@ async function requireTemplate(): Promise<string> {
       await command.prints(webIsBuilt); // otherwise each start would build it again
       command.child.kill('SIGTERM');
       await command.ends();
-      await writeFile(isReady, '');
+      await writeFile(isReady, command.output());
     } catch (error) {
       await writeFile(hasFailed, '');
       throw error;

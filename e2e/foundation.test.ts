@@ -305,15 +305,15 @@ describe('on every page', () => {
 
   test('a lost connection is shown, and missed changes appear when it is back', async () => {
     const { page, context } = await signIn(browser, stack.foundation, 'Maya Okafor');
-    await open('/customers?search=offline', page);
+    await open('/customers?search=cut%20off', page);
     await seen(page.getByText('Live', { exact: true }));
     await seen(page.getByText('No customer is like that'));
     await context.setOffline(true);
     await seen(page.getByText(/Offline|Reconnecting/));
-    await newCustomer('Offline Person');
+    await newCustomer('Cut Off Person');
     await context.setOffline(false);
     await seen(page.getByText('Live', { exact: true }));
-    await seen(page.getByRole('link', { name: /Offline Person/ }));
+    await seen(page.getByRole('link', { name: /Cut Off Person/ }));
     await context.close();
   });
 });

@@ -64,6 +64,7 @@ test('two Ctrl+Z undo two changes of one’s own, but no change by another perso
   await seen(maya.getByText('Undone.'));
   await maya.keyboard.press('Control+z');
   await expect.poll(async () => (await api('GET', `/api/customers/${customer.id}`)).body.customer.phone).toBeNull();
+  await field('Phone').filter({ hasText: '0001' }).waitFor({ state: 'detached' });
   await set('+44 20 7946 0003');
   await api('PATCH', `/api/customers/${customer.id}`, { phone: '+44 20 7946 0009' }, 'jonas');
   await seen(field('Phone').filter({ hasText: '+44 20 7946 0009' }));

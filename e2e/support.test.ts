@@ -12,7 +12,7 @@ beforeAll(async () => {
   [browser, stack] = await Promise.all([openBrowser(), startStack()]);
   ({ page: priya, errors } = await signIn(browser, stack.support, 'Priya Nair'));
   // A widget without a bot, so that messages go to people.
-  const widget = (await api('POST', '/api/widgets', { name: 'Plain' }, 'maya')).body;
+  const widget = (await api('POST', '/api/widgets', { name: 'No Robot' }, 'maya')).body;
   key = widget.key;
 }, 240_000);
 afterEach(() => {
@@ -31,7 +31,7 @@ const messages = (page = priya) => page.getByRole('log', { name: 'Messages' });
 
 /** A visitor who writes to the widget over HTTP. */
 async function visit(name: string, first = 'Hello?') {
-  const email = `visitor${++unique}@post.example`;
+  const email = `desk${++unique}@post.example`;
   const { body } = await stack.call('POST', `${stack.support}/api/widgets/${key}/sessions`, { body: { email, name } });
   const { session_id: id, visitor_token: bearer } = body;
   const call = (method: string, path: string, given?: object) =>
@@ -299,7 +299,7 @@ describe('an administrator', () => {
     const dialog = maya.getByRole('dialog');
     await dialog.getByLabel('Name').fill('Robo');
     await dialog.getByLabel('Widget').click();
-    await maya.getByRole('option', { name: 'Plain' }).click();
+    await maya.getByRole('option', { name: 'No Robot' }).click();
     await dialog.getByRole('button', { name: /Make|Create|New/ }).click();
     await maya.waitForURL(/\/settings\/chatbots\/[0-9a-f-]{36}/);
     await maya.getByLabel('Greeting').fill('Beep. What is it?');
@@ -317,7 +317,7 @@ describe('an administrator', () => {
     await maya.getByRole('button', { name: 'Save' }).click();
     await maya.getByText('Robo was saved.').waitFor();
     await maya.getByRole('switch', { name: 'Not live' }).click();
-    await maya.getByText('Robo talks to visitors of Plain now.').waitFor();
+    await maya.getByText('Robo talks to visitors of No Robot now.').waitFor();
     const visitor = await visit('Bert Botted', 'Are you open?');
     await expect
       .poll(async () => (await visitor.read()).messages.at(-1))

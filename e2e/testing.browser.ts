@@ -6,16 +6,29 @@ import { atEnd } from '@aether/database/testing';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import packageJson from './package.json' with { type: 'json' };
 
-/** A browser for this test file: on Linux the one that npm installed, on other systems the installed Chrome. */
+let shared: Promise<Browser> | undefined;
+
+/**
+ * A browser: on Linux the one that npm installed, on other systems the installed Chrome. The test files that run in one
+ * worker share it, and each leaves it without pages.
+ */
 export async function openBrowser(): Promise<Browser> {
-  const browser = await chromium.launch(
+  shared ??= launch();
+  const browser = await shared;
+  atEnd(() => Promise.all(browser.contexts().map((context) => context.close())));
+  return browser;
+}
+
+async function launch(): Promise<Browser> {
+  return chromium.launch(
     process.platform === 'linux'
       ? // Without a sandbox, because root may not have one. All pages are our own.
-        { executablePath: await unpackChromium(), args: ['--no-sandbox', '--disable-dev-shm-usage', '--disable-gpu'] }
+        {
+          executablePath: await unpackChromium(),
+          args: ['--no-sandbox', '--disable-dev-shm-usage', '--disable-gpu'],
+        }
       : { channel: 'chrome' },
   );
-  atEnd(() => browser.close());
-  return browser;
 }
 
 /** Takes the last action back. Its message is the last one: the one before it may still be fading. */

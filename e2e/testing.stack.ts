@@ -1,7 +1,6 @@
-import { aether, readEnv, startedHome, webIsBuilt } from '@aether/cli/testing';
+import { aether, keepRunning, readEnv, startedHome, tokenOf, webIsBuilt } from '@aether/cli/testing';
 import { withMigrator } from '@aether/database';
-import { atEnd } from '@aether/database/testing';
-import type { Browser, BrowserContext, BrowserContextOptions, Page } from 'playwright-core';
+import type { Browser, BrowserContext, BrowserContextOptions, Cookie, Page } from 'playwright-core';
 
 export type Stack = {
   foundation: string;
@@ -19,15 +18,28 @@ export type Stack = {
 // biome-ignore lint/suspicious/noExplicitAny: a test says what it expects of the body.
 type Answer = { status: number; body: any };
 
-/** Everything that `npm start` starts, with the demo data, until the test file is done. */
-export async function startStack(): Promise<Stack> {
-  const home = await startedHome();
-  let command = aether(home, ['start']);
+/** All visitors of a test run have one address, and write more than one visitor may. */
+const settings = { SUPPORT_RATE_FACTOR: '20' };
+
+let shared: Promise<Stack> | undefined;
+
+/**
+ * Everything that `npm start` starts, with the demo data. The test files that run in one worker share it, one after
+ * another, because a start takes as long as several tests: a test makes the records that it changes.
+ */
+export function startStack(): Promise<Stack> {
+  shared ??= start();
+  return shared;
+}
+
+async function start(): Promise<Stack> {
+  const home = await startedHome({ isShared: true });
+  let command = aether(home, ['start'], settings);
+  await keepRunning(command);
   const stop = async () => {
     command.child.kill('SIGTERM');
     await command.ends();
   };
-  atEnd(stop);
   const isReady = async () => {
     await command.prints(/Ctrl-C stops everything/);
     await command.prints(webIsBuilt);
@@ -41,9 +53,9 @@ export async function startStack(): Promise<Stack> {
     PLATFORM_MIGRATOR_URL = '',
   } = readEnv(home);
   const tokens = new Map<string, Promise<string>>();
-  const tokenOf = (persona: string, url: string) => {
+  const tokenFor = (persona: string, url: string) => {
     const app = url.startsWith(SUPPORT_URL) ? 'support' : 'foundation';
-    const known = tokens.get(`${persona} ${app}`) ?? readToken(home, persona, app);
+    const known = tokens.get(`${persona} ${app}`) ?? tokenOf(home, persona, app);
     tokens.set(`${persona} ${app}`, known);
     return known;
   };
@@ -53,7 +65,7 @@ export async function startStack(): Promise<Stack> {
     shop: DEMO_SHOP_URL,
     widgetKey: SUPPORT_WIDGET_KEY,
     async call(method, url, { as, bearer, body } = {}) {
-      const token = bearer ?? (as && (await tokenOf(as, url)));
+      const token = bearer ?? (as && (await tokenFor(as, url)));
       const response = await fetch(url, {
         method,
         headers: {
@@ -77,21 +89,36 @@ export async function startStack(): Promise<Stack> {
         SUPPORT_URL,
         DEMO_SHOP_URL,
       ].map((url) => new URL(url).port);
-      command = aether(home, ['start'], { FOUNDATION_PORT, SUPPORT_PORT, DEMO_SHOP_PORT });
+      command = aether(home, ['start'], {
+        ...settings,
+        FOUNDATION_PORT,
+        SUPPORT_PORT,
+        DEMO_SHOP_PORT,
+      });
+      await keepRunning(command);
       await isReady();
     },
   };
 }
 
-async function readToken(home: string, persona: string, app: string): Promise<string> {
-  const command = aether(home, ['token', '--as', persona, '--app', app]);
-  if ((await command.ends()) !== 0) throw new Error(command.output());
-  return command.output().trim().split('\n').at(-1) as string;
-}
-
 export type Persona = 'Maya Okafor' | 'Jonas Weber' | 'Priya Nair' | 'Tom Berglund';
 
-/** Opens a page as a person who has just signed in, by clicks. An error that the page logs fails the test. */
+/**
+ * Leads to an address of the app that a page already shows, as a link would. Loading the app again takes four times as
+ * long. The former screen stays for a moment: wait for something that only the next one has.
+ */
+export async function follow(page: Page, url: string): Promise<void> {
+  if (!page.url().startsWith(new URL(url).origin)) await page.goto(url);
+  else
+    await page.evaluate(
+      `history.pushState({}, '', ${JSON.stringify(url)}); dispatchEvent(new PopStateEvent('popstate'))`,
+    );
+}
+
+/** The app's cookies of people who have signed in: without them each page of a test file would begin with a sign-in. */
+const cookiesOf = new Map<string, Cookie[]>();
+
+/** Opens a page of an app as a person who is signed in, the first time by clicks. An error that the page logs fails the test. */
 export async function signIn(
   browser: Browser,
   url: string,
@@ -99,6 +126,7 @@ export async function signIn(
   options: BrowserContextOptions = {},
 ): Promise<{ page: Page; context: BrowserContext; errors: string[] }> {
   const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, locale: 'en-GB', ...options });
+  await context.addCookies(cookiesOf.get(`${persona} ${url}`) ?? []);
   const page = await context.newPage();
   page.setDefaultTimeout(10_000);
   const errors: string[] = [];
@@ -107,7 +135,17 @@ export async function signIn(
     if (/content security policy/i.test(message.text())) errors.push(message.text());
   });
   await page.goto(url);
-  await page.getByRole('button', { name: persona }).click();
-  await page.getByText('Live', { exact: true }).first().waitFor();
+  const live = page.getByText('Live', { exact: true }).first();
+  const choice = page.locator('form').getByRole('button', { name: persona });
+  await live.or(choice).first().waitFor();
+  if (await choice.isVisible()) {
+    await choice.click();
+    await live.waitFor();
+    const names = /^aether-(foundation|support)$/;
+    cookiesOf.set(
+      `${persona} ${url}`,
+      (await context.cookies(url)).filter(({ name }) => names.test(name)),
+    );
+  }
   return { page, context, errors };
 }

@@ -409,35 +409,40 @@ describe('the demo shop', () => {
   });
 });
 
-describe.each([
-  ['light', 1280, 860],
-  ['dark', 1280, 860],
-  ['light', 375, 740],
-] as const)('in %s, %i pixels wide', (colorScheme, width, height) => {
-  test('the widget has no barrier, and fits', async () => {
-    const context = await visitorBrowser(browser, {
-      colorScheme,
-      viewport: { width, height },
-      reducedMotion: 'reduce',
-    });
-    const page = await context.newPage();
-    await page.goto(stack.shop);
-    const visitor = visitorOn(page);
-    await visitor.open();
-    await visitor.panel.getByLabel('Your name').waitFor();
+test('the widget has no barrier in light and in dark, and fits on wide and narrow screens', async () => {
+  const [wide, narrow] = [
+    { width: 1280, height: 860 },
+    { width: 375, height: 740 },
+  ];
+  const context = await visitorBrowser(browser, { viewport: wide, reducedMotion: 'reduce' });
+  const page = await context.newPage();
+  await page.goto(stack.shop);
+  const visitor = visitorOn(page);
+  const look = async () => {
+    await page.emulateMedia({ colorScheme: 'dark' });
+    await expect.poll(() => findBarriers(page, 'colours')).toEqual([]);
+    await page.emulateMedia({ colorScheme: 'light' });
+    await expect.poll(() => findBarriers(page)).toEqual([]);
+    await page.setViewportSize(narrow);
     expect(await findBarriers(page)).toEqual([]);
-    await visitor.introduce('Ada Axe', nextAddress());
-    await visitor.panel.locator('.choice').first().click();
-    await visitor.say(
-      'See https://shop.example/heron, please: averyveryverylongwordthatmustnotmakethepanelscroll'.repeat(3),
-    );
-    await visitor.panel.getByText('Sent', { exact: true }).waitFor();
-    await visitor.panel.getByText('Bot', { exact: true }).first().waitFor();
-    expect(await findBarriers(page)).toEqual([]);
-    expect(await visitor.panel.evaluate((panel: Sizes) => panel.scrollWidth <= panel.clientWidth)).toBe(true);
-    const box = await visitor.panel.boundingBox();
-    if (width < 480) expect(box).toEqual({ x: 0, y: 0, width, height });
-    else expect(box).toMatchObject({ width: 384, height: 640 });
-    await context.close();
-  });
+    await page.setViewportSize(wide);
+  };
+  await visitor.open();
+  await visitor.panel.getByLabel('Your name').waitFor();
+  await look();
+  await visitor.introduce('Ada Axe', nextAddress());
+  await visitor.panel.locator('.choice').first().click();
+  await visitor.say(
+    'See https://shop.example/heron, please: averyveryverylongwordthatmustnotmakethepanelscroll'.repeat(3),
+  );
+  await visitor.panel.getByText('Sent', { exact: true }).waitFor();
+  await visitor.panel.getByText('Bot', { exact: true }).first().waitFor();
+  await look();
+  const isScrolling = () => visitor.panel.evaluate((panel: Sizes) => panel.scrollWidth > panel.clientWidth);
+  expect(await isScrolling()).toBe(false);
+  expect(await visitor.panel.boundingBox()).toMatchObject({ width: 384, height: 640 });
+  await page.setViewportSize(narrow);
+  expect(await isScrolling()).toBe(false);
+  expect(await visitor.panel.boundingBox()).toEqual({ x: 0, y: 0, ...narrow });
+  await context.close();
 });

@@ -1,17 +1,18 @@
+import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
-import { fetchLocalToken } from '@aether/identity';
+import { promisify } from 'node:util';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { aether, type Command, newHome, readEnv } from '../testing.ts';
+import { aether, type Command, newHome, readEnv, readFirstStart, startedHome, tokenOf } from '../testing.ts';
 
 let home: string;
 let running: Command[] = [];
 beforeAll(async () => {
-  home = await newHome();
-});
+  home = await startedHome();
+}, 120_000);
 afterEach(async () => {
   for (const command of running) command.child.kill('SIGTERM');
   await Promise.all(running.map((command) => command.ends()));
@@ -30,10 +31,7 @@ async function stop(command: Command, signal: NodeJS.Signals): Promise<number> {
   return command.ends();
 }
 
-const asMaya = async () => {
-  const { IDENTITY_URL: issuer = '' } = readEnv(home);
-  return { Authorization: `Bearer ${await fetchLocalToken({ folder: home, issuer, who: 'maya' })}` };
-};
+const asMaya = async () => ({ Authorization: `Bearer ${await tokenOf(home, 'maya', 'foundation')}` });
 
 const search = async (text: string) => {
   const url = `${readEnv(home).FOUNDATION_URL}/api/customers?search=${encodeURIComponent(text)}`;
@@ -50,8 +48,9 @@ const isListening = (port: number) =>
 
 describe('npm start', { timeout: 60_000 }, () => {
   test('starts everything, lets the demo play, stops everything at Ctrl-C, and keeps the data', async () => {
+    expect(await readFirstStart()).toMatch(/migrations \(\d+ applied\).*demo data \(loaded\)/s);
     const first = await start();
-    expect(first.output()).toMatch(/demo data \(loaded\)/);
+    expect(first.output()).toMatch(/migrations \(up to date\).*demo data \(there already\)/s);
     expect(await search('fjordlight')).toHaveLength(2);
 
     const demo = aether(home, ['demo']);
@@ -73,7 +72,6 @@ describe('npm start', { timeout: 60_000 }, () => {
     expect(existsSync(join(home, 'env'))).toBe(false);
 
     const second = await start();
-    expect(second.output()).toMatch(/migrations \(up to date\).*demo data \(there already\)/s);
     expect(await search('harbour.example')).toHaveLength(1);
     expect(await stop(second, 'SIGTERM')).toBe(0);
   });
@@ -125,8 +123,8 @@ describe('npm start', { timeout: 60_000 }, () => {
     command.child.kill('SIGINT');
     expect(await command.ends()).toBe(0);
     expect(command.output()).toMatch(/Stopping\..*PostgreSQL stopped/s);
-    const next = await start();
-    expect(next.output()).not.toMatch(/was running still/);
+    const { stdout: processes } = await promisify(execFile)('ps', ['-axo', 'args']);
+    expect(processes.split('\n').filter((process) => process.includes(home))).toEqual([]);
   });
 
   test('starts despite a stale description with a reused process number, and despite a taken port', async () => {
