@@ -46,11 +46,11 @@ const [makePrimary, remove, restore] = [
   change('remove_address'),
   change('restore_address'),
 ];
-const prove = (client: pg.Client, email: string) =>
+const prove = (client: pg.Client, email: string, name = 'Ada Proven') =>
   one<{ id: string; created: boolean; taken_from: string | null }>(
     client,
-    `select (customer).id, created, taken_from from platform.prove_address($1, $1, 'Proven')`,
-    [email],
+    'select (customer).id, created, taken_from from platform.prove_address($1, $1, $2)',
+    [email, name],
   );
 const ownerOf = async (email: string) =>
   (
@@ -281,14 +281,60 @@ describe('a proof of an address', () => {
       [proven.id, customer.id],
     ])
       expect(await candidatesOf(id as string)).toEqual([
-        { reason: 'verified_claim', state: 'open', evidence: { address: email, taken_from: customer.id }, other },
+        {
+          reason: 'verified_claim',
+          state: 'open',
+          evidence: { address: email, taken_from: customer.id, was_primary: false },
+          other,
+        },
       ]);
     expect((await restore(foundation, customer.id, address_id)).address_id).toBeNull();
   });
 
-  test('takes nothing from a customer that has proven the address before', async () => {
+  test('wins over an unverified primary address if the names have no word in common; the next address becomes the primary one', async () => {
+    const [customer, other] = [await create(foundation), newEmail()];
+    await add(foundation, customer.id, other);
+    const proven = await prove(support, customer.email, 'Joan Miller');
+    expect(proven).toMatchObject({ created: true, taken_from: customer.id });
+    expect(await ownerOf(customer.email)).toBe(proven.id);
+    expect(await addressOf(other)).toMatchObject({ customer_id: customer.id, is_primary: true, verified_at: null });
+    expect(await candidatesOf(customer.id)).toMatchObject([
+      { evidence: { taken_from: customer.id, was_primary: true }, other: proven.id },
+    ]);
+    expect(await prove(support, customer.email, 'Ada')).toMatchObject({ id: proven.id, created: false });
+  });
+
+  test('wins over the only address as well: its customer has none until somebody gives one', async () => {
+    const customer = await create(foundation);
+    const proven = await prove(support, customer.email, 'Joan Miller');
+    expect(proven.taken_from).toBe(customer.id);
+    const none = `no-address-${customer.id.replaceAll('-', '')}@unknown.invalid`;
+    expect(await addressOf(none)).toMatchObject({ customer_id: customer.id, is_primary: true });
+    const given = newEmail();
+    await foundation.query('update platform.customers set email = $2 where id = $1', [customer.id, given]);
+    expect(await ownerOf(given)).toBe(customer.id);
+    expect(await ownerOf(none)).toBeUndefined();
+  });
+
+  test.each([
+    ['Ada King', 'ada', false],
+    ['Ada King', 'King, Ada', false],
+    ['Åse Øye', 'Ase Oye', false],
+    ['Ada King', 'Joan Miller', true],
+    ['Ada King', 'Аделаида Кинг', false],
+    ['Purchasing', 'Joan Miller', true],
+    ['ada.b', 'Joan Miller', false],
+    ['?', 'Joan Miller', false],
+  ])('of the primary address of “%s” as “%s”: clash is %s', async (known, proven, clash) => {
+    expect(
+      await one(owner, `select platform.names_clash($1, $2, 'ada.b@example.com') as clash`, [known, proven]),
+    ).toEqual({ clash });
+  });
+
+  test('takes nothing from a customer that has proven the address before, whatever the name', async () => {
     const customer = await create(foundation);
     await prove(support, customer.email);
+    expect(await prove(support, customer.email, 'Joan Miller')).toMatchObject({ id: customer.id, created: false });
     await foundation.query('update platform.customers set email = $2 where id = $1', [customer.id, newEmail()]);
     expect(await prove(support, customer.email)).toEqual({ id: customer.id, created: false, taken_from: null });
     expect(await candidatesOf(customer.id)).toEqual([]);
@@ -366,6 +412,63 @@ describe('two changes of addresses at the same moment', () => {
     );
     expect(value).toEqual({ id: customer.id, created: false, taken_from: null });
     expect(await addressOf(email)).toMatchObject({ is_primary: true, verified_at: expect.any(Date) });
+  });
+
+  test('two visitors that prove one mistyped primary address make one customer and one candidate for review', async () => {
+    const customer = await create(foundation);
+    const rival = await database.connect('support_app');
+    let first: { id: string } | undefined;
+    const { value } = await meet(
+      [
+        support,
+        async () => {
+          first = await prove(support, customer.email, 'Joan Miller');
+        },
+      ],
+      ['support_app', () => prove(rival, customer.email, 'Joan Miller')],
+    );
+    expect(value).toEqual({ id: first?.id, created: false, taken_from: null });
+    expect(await candidatesOf(customer.id)).toHaveLength(1);
+  });
+
+  test('a primary address that is corrected while its owner proves it goes to the owner, and the correction stays', async () => {
+    const [customer, corrected] = [await create(foundation), newEmail()];
+    const { value } = await meet(
+      [
+        foundation,
+        () => foundation.query('update platform.customers set email = $2 where id = $1', [customer.id, corrected]),
+      ],
+      ['support_app', () => prove(support, customer.email, 'Joan Miller')],
+    );
+    expect(value).toMatchObject({ created: true, taken_from: customer.id });
+    expect(await addressOf(corrected)).toMatchObject({ customer_id: customer.id, is_primary: true });
+  });
+
+  test('a customer who gets the proven name while the proof waits keeps the primary address, verified', async () => {
+    const customer = await create(foundation);
+    const { value } = await meet(
+      [
+        foundation,
+        () => foundation.query(`update platform.customers set name = 'Joan Miller' where id = $1`, [customer.id]),
+      ],
+      ['support_app', () => prove(support, customer.email, 'Joan Miller')],
+    );
+    expect(value).toEqual({ id: customer.id, created: false, taken_from: null });
+    expect(await addressOf(customer.email)).toMatchObject({ is_primary: true, verified_at: expect.any(Date) });
+  });
+
+  test('two customers that exchange their addresses are both refused, and never wait for each other', async () => {
+    const [one, other] = [await create(foundation), await create(support)];
+    const take = (client: pg.Client, id: string, email: string) =>
+      client.query('update platform.customers set email = $2 where id = $1', [id, email]).then(
+        () => 'taken',
+        ({ code }) => code,
+      );
+    for (let round = 0; round < 40; round++)
+      expect(await Promise.all([take(foundation, one.id, other.email), take(support, other.id, one.email)])).toEqual([
+        '23505',
+        '23505',
+      ]);
   });
 
   test('an address that is removed while a visitor proves it goes to the visitor, with nothing to review', async () => {

@@ -1185,6 +1185,12 @@ begin
   return new;
 end $function$;
 
+CREATE OR REPLACE FUNCTION platform.names_clash(known text, proven text, address text)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN (SELECT ((cardinality(k.words) > 0) AND (cardinality(p.words) > 0) AND (NOT (k.words && p.words)) AND (NOT (k.words <@ a.words)) AND ((names_clash.known ~* '[a-z]'::text) = (names_clash.proven ~* '[a-z]'::text))) FROM (SELECT ARRAY(SELECT w.w FROM regexp_split_to_table(platform.fold(names_clash.known), '[^[:alnum:]]+'::text) w(w) WHERE (length(w.w) > 1)) AS "array") k(words), (SELECT ARRAY(SELECT w.w FROM regexp_split_to_table(platform.fold(names_clash.proven), '[^[:alnum:]]+'::text) w(w) WHERE (length(w.w) > 1)) AS "array") p(words), (SELECT regexp_split_to_array(lower((split_part(names_clash.address, '@'::text, 1) COLLATE "C")), '[^[:alnum:]]+'::text) AS regexp_split_to_array) a(words));
+
 CREATE OR REPLACE FUNCTION platform.next_customer_number(app text)
  RETURNS bigint
  LANGUAGE plpgsql
@@ -1202,6 +1208,13 @@ begin
   return number;
 end $function$;
 grant execute on function platform.next_customer_number(app text) to app_role;
+
+CREATE OR REPLACE FUNCTION platform.no_address(customer uuid)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN (('no-address-'::text || replace((customer)::text, '-'::text, ''::text)) || '@unknown.invalid'::text);
+grant execute on function platform.no_address(customer uuid) to app_role;
 
 CREATE OR REPLACE PROCEDURE platform.protect_table(IN target regclass)
  LANGUAGE plpgsql
@@ -1221,18 +1234,29 @@ AS $function$
 declare
   owner_id uuid;
   known platform.customer_emails;
+  next platform.customer_emails;
   violated text;
 begin
   for attempt in 1..5 loop
     select e.customer_id into owner_id from platform.customer_emails e where e.email_key = key;
     if found then
-      perform from platform.customers c where c.id = owner_id for no key update;
-      select c.* into customer from platform.customers c where c.id = owner_id;
-      select e.* into known from platform.customer_emails e where e.email_key = key and e.customer_id = owner_id;
-      continue when not found; -- it was taken away while this waited for the lock
+      begin
+        perform from platform.customers c where c.id = owner_id for no key update;
+        select c.* into customer from platform.customers c where c.id = owner_id;
+        select e.* into strict known from platform.customer_emails e where e.email_key = key and e.customer_id = owner_id;
+      exception when no_data_found then
+        continue; -- it was taken away while this waited for the lock
+      end;
       created := false;
       if known.verified_at is not null or customer.erased_at is not null then return; end if;
-      if known.is_primary then
+      if known.is_primary and customer.merged_into is null and platform.names_clash(customer.name, full_name, address) then
+        select e.* into next from platform.customer_emails e where e.customer_id = owner_id and not e.is_primary
+        order by e.verified_at desc nulls last, e.created_at desc limit 1;
+        -- The trigger record_known_by keeps the proven address as another one until put_away_address takes it.
+        update platform.customers c
+        set email = coalesce(next.email, platform.no_address(owner_id)), email_key = coalesce(next.email_key, platform.no_address(owner_id))
+        where c.id = owner_id;
+      elsif known.is_primary then
         update platform.customer_emails e set verified_at = now(), verified_by = 'signed_identity' where e.email_key = key;
         perform platform.count_address_change(owner_id);
         select c.* into customer from platform.customers c where c.id = owner_id;
@@ -1256,7 +1280,7 @@ begin
     if taken_from is not null then
       insert into platform.review_candidates (customer_id, other_id, reason, evidence)
       values (least(taken_from, customer.id), greatest(taken_from, customer.id), 'verified_claim',
-              jsonb_build_object('address', address, 'taken_from', taken_from));
+              jsonb_build_object('address', address, 'taken_from', taken_from, 'was_primary', known.is_primary));
     end if;
     return;
   end loop;
@@ -1289,7 +1313,14 @@ begin
   if tg_op = 'INSERT' then
     insert into platform.customer_emails (email_key, email, customer_id, is_primary) values (new.email_key, new.email, new.id, true);
   elsif new.email_key <> old.email_key then
-    -- The former primary address stays with the customer until somebody takes it away.
+    -- Before anything is written: two customers that exchange their addresses at once would otherwise wait for each other. The lock waits
+    -- for a removal of the address, and not for a change of its marks.
+    perform from platform.customer_emails known where known.email_key = new.email_key and known.customer_id <> new.id for key share;
+    if found then
+      raise exception 'another customer is known by this' using errcode = 'unique_violation', constraint = 'customer_emails_pkey';
+    end if;
+    -- The former primary address stays with the customer until somebody takes it away. What stands for no address does not.
+    delete from platform.customer_emails where customer_id = new.id and is_primary and email_key = platform.no_address(new.id);
     update platform.customer_emails set is_primary = false where customer_id = new.id and is_primary;
     insert into platform.customer_emails as known (email_key, email, customer_id, is_primary)
     values (new.email_key, new.email, new.id, true)

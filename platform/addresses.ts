@@ -143,8 +143,9 @@ export function addressCalls(connection: Connection) {
 
   /**
    * The customer of an address that was just proven, made if there is none; the address is verified from then on. The proof wins over an
-   * unverified address that another customer has beside its primary one: the address goes to a new customer, `takenFrom` names the
-   * former one, and the two become a review candidate. A primary or a verified address leads to its customer. Only Support may call this.
+   * unverified address that another customer has beside its primary one, and over an unverified primary one if the two names have no word
+   * in common: the address goes to a new customer, `takenFrom` names the former one, and the two become a review candidate. Every other
+   * address leads to its customer. A customer who loses the only address has `no-address-…@unknown.invalid`. Only Support may call this.
    *
    * @throws InvalidEmail, InvalidField, FieldNotOwned; TransactionConflict only in a repeatable-read `tx`
    */

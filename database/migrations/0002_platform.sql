@@ -519,6 +519,12 @@ create trigger keep_used before delete on platform.tiers for each row execute fu
 
 create trigger b_count_version before update on platform.customers for each row execute function platform.count_version();
 
+-- The primary address of a customer of whom no address is known any more: see prove_address. Nothing is ever delivered to .invalid.
+create function platform.no_address(customer uuid) returns text
+language sql immutable parallel safe
+return 'no-address-' || replace(customer::text, '-', '') || '@unknown.invalid';
+grant execute on function platform.no_address(uuid) to app_role;
+
 -- Security definer: no app may write these tables itself, or it could take another customer's address.
 create function platform.record_known_by() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -527,7 +533,14 @@ begin
   if tg_op = 'INSERT' then
     insert into platform.customer_emails (email_key, email, customer_id, is_primary) values (new.email_key, new.email, new.id, true);
   elsif new.email_key <> old.email_key then
-    -- The former primary address stays with the customer until somebody takes it away.
+    -- Before anything is written: two customers that exchange their addresses at once would otherwise wait for each other. The lock waits
+    -- for a removal of the address, and not for a change of its marks.
+    perform from platform.customer_emails known where known.email_key = new.email_key and known.customer_id <> new.id for key share;
+    if found then
+      raise exception 'another customer is known by this' using errcode = 'unique_violation', constraint = 'customer_emails_pkey';
+    end if;
+    -- The former primary address stays with the customer until somebody takes it away. What stands for no address does not.
+    delete from platform.customer_emails where customer_id = new.id and is_primary and email_key = platform.no_address(new.id);
     update platform.customer_emails set is_primary = false where customer_id = new.id and is_primary;
     insert into platform.customer_emails as known (email_key, email, customer_id, is_primary)
     values (new.email_key, new.email, new.id, true)
@@ -694,28 +707,55 @@ begin
   version := platform.count_address_change(held);
 end $$;
 
--- Finds or creates the customer of an address that was just proven, and marks the address as verified. A proof wins over an unverified
--- address that is not the primary one of its customer: that customer loses it to a new customer, and the two become a candidate for review.
--- A primary or a verified address leads to its customer. An erased customer stays as it is. Locks: first the customer and then the address,
--- as in all functions above. Everything that was read before the lock is read again under it.
+-- Whether two names are hardly those of one person: they have no word in common. A name in another alphabet cannot be compared, and one
+-- that was made of the address says nothing.
+create function platform.names_clash(known text, proven text, address text) returns boolean
+language sql immutable parallel safe
+return (
+  select cardinality(k.words) > 0 and cardinality(p.words) > 0 and not k.words && p.words and not k.words <@ a.words
+    and (known ~* '[a-z]') = (proven ~* '[a-z]')
+  from (select array(select w from regexp_split_to_table(platform.fold(known), '[^[:alnum:]]+') w where length(w) > 1)) k (words),
+    (select array(select w from regexp_split_to_table(platform.fold(proven), '[^[:alnum:]]+') w where length(w) > 1)) p (words),
+    (select regexp_split_to_array(lower(split_part(address, '@', 1) collate "C"), '[^[:alnum:]]+')) a (words));
+
+-- Finds or creates the customer of an address that was just proven, and marks the address as verified.
+-- - A verified address leads to its customer.
+-- - A proof wins over an unverified address that its customer has beside the primary one: the address goes to a new customer.
+-- - An unverified primary address leads to its customer, which confirms it: nearly every primary address was typed by somebody, and is
+--   right. But if the customer's name has no word in common with the proven one, it was mistyped or claimed by somebody else, and the
+--   proof wins as well. The customer keeps its next address as the primary one, a verified one first, or has none: platform.no_address.
+-- If a proof wins, the two customers become a candidate for review. An erased customer stays as it is. Locks: first the customer and then
+-- the address, as in all functions above. Everything that was read before the lock is read again under it. An attempt that found the
+-- address gone releases the customer, so that no proof holds one customer while it waits for another.
 create function platform.prove_address(
   key text, address text, full_name text, out customer platform.customers, out created boolean, out taken_from uuid)
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   owner_id uuid;
   known platform.customer_emails;
+  next platform.customer_emails;
   violated text;
 begin
   for attempt in 1..5 loop
     select e.customer_id into owner_id from platform.customer_emails e where e.email_key = key;
     if found then
-      perform from platform.customers c where c.id = owner_id for no key update;
-      select c.* into customer from platform.customers c where c.id = owner_id;
-      select e.* into known from platform.customer_emails e where e.email_key = key and e.customer_id = owner_id;
-      continue when not found; -- it was taken away while this waited for the lock
+      begin
+        perform from platform.customers c where c.id = owner_id for no key update;
+        select c.* into customer from platform.customers c where c.id = owner_id;
+        select e.* into strict known from platform.customer_emails e where e.email_key = key and e.customer_id = owner_id;
+      exception when no_data_found then
+        continue; -- it was taken away while this waited for the lock
+      end;
       created := false;
       if known.verified_at is not null or customer.erased_at is not null then return; end if;
-      if known.is_primary then
+      if known.is_primary and customer.merged_into is null and platform.names_clash(customer.name, full_name, address) then
+        select e.* into next from platform.customer_emails e where e.customer_id = owner_id and not e.is_primary
+        order by e.verified_at desc nulls last, e.created_at desc limit 1;
+        -- The trigger record_known_by keeps the proven address as another one until put_away_address takes it.
+        update platform.customers c
+        set email = coalesce(next.email, platform.no_address(owner_id)), email_key = coalesce(next.email_key, platform.no_address(owner_id))
+        where c.id = owner_id;
+      elsif known.is_primary then
         update platform.customer_emails e set verified_at = now(), verified_by = 'signed_identity' where e.email_key = key;
         perform platform.count_address_change(owner_id);
         select c.* into customer from platform.customers c where c.id = owner_id;
@@ -739,7 +779,7 @@ begin
     if taken_from is not null then
       insert into platform.review_candidates (customer_id, other_id, reason, evidence)
       values (least(taken_from, customer.id), greatest(taken_from, customer.id), 'verified_claim',
-              jsonb_build_object('address', address, 'taken_from', taken_from));
+              jsonb_build_object('address', address, 'taken_from', taken_from, 'was_primary', known.is_primary));
     end if;
     return;
   end loop;

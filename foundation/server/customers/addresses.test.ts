@@ -115,7 +115,10 @@ test('a customer who lost an address to its proven owner shows the customer to c
   const [customer, email] = [await create(), newEmail()];
   await add(customer.id, email);
   const { customer: proven } = await app.support.proveAddress({ email, name: 'Grace' });
-  const candidate = { reason: 'verified_claim', evidence: { address: email, taken_from: customer.id } };
+  const candidate = {
+    reason: 'verified_claim',
+    evidence: { address: email, taken_from: customer.id, was_primary: false },
+  };
   expect((await read(customer.id)).candidates).toMatchObject([
     { ...candidate, customer: { id: proven.id, name: 'Grace', email } },
   ]);

@@ -105,11 +105,14 @@ type AddressItemProps = { address: Address; isBusy: boolean; onMakePrimary: () =
 
 function AddressItem({ address, isBusy, onMakePrimary, onRemove }: AddressItemProps) {
   const { email, is_primary, verified_at, added_at, added_by, added_by_app } = address;
+  const isNone = email.endsWith('@unknown.invalid'); // platform.no_address
   const who = added_by ? `${added_by.name} in ${nameApp(added_by_app)}` : nameApp(added_by_app);
   return (
     <li className={classes.address}>
       <div className={classes.addressLine}>
-        <span className={classes.addressText}>{email}</span>
+        <span className={classes.addressText}>
+          {isNone ? 'No address is known: somebody else proved the former one.' : email}
+        </span>
         {!is_primary && (
           <span className={classes.addressActions}>
             <Tooltip label="Make primary">
@@ -144,7 +147,7 @@ function AddressItem({ address, isBusy, onMakePrimary, onRemove }: AddressItemPr
             <IconShieldCheck size={13} aria-hidden /> Verified
           </Tag>
         ) : (
-          <Tag>Not verified</Tag>
+          !isNone && <Tag>Not verified</Tag>
         )}
         <span
           title={`${verified_at ? `Verified ${formatMoment(verified_at)}. ` : ''}Added ${formatMoment(added_at)} by ${who}`}

@@ -23,7 +23,8 @@ const sign = (email: string, name = 'Grace') =>
     .setIssuedAt()
     .setExpirationTime('10m')
     .sign(new TextEncoder().encode(secret));
-const visitSigned = async (email: string) => visit(app, { identity_token: await sign(email) }, { key });
+const visitSigned = async (email: string, name?: string) =>
+  visit(app, { identity_token: await sign(email, name) }, { key });
 const panelOf = async (id: string) => (await app.callAs('priya')('GET', `/api/sessions/${id}/context`)).body;
 /** A premium customer with a secondary address that somebody typed. */
 async function customerWithTypedAddress(email = newEmail()) {
@@ -60,7 +61,7 @@ describe('a visitor whose identity the host page signs', () => {
 
   test('is the customer whose primary address it is, and the address is verified from then on', async () => {
     const customer = await app.foundation.createCustomer({ name: 'Ada', email: newEmail() });
-    const { id } = await visitSigned(customer.email);
+    const { id } = await visitSigned(customer.email, 'Ada Lovelace');
     expect(await panelOf(id)).toMatchObject({
       customer: { id: customer.id, name: 'Ada' },
       addresses: [{ email: customer.email, verified_at: expect.any(String) }],
@@ -68,9 +69,21 @@ describe('a visitor whose identity the host page signs', () => {
     expect(await app.foundation.listReviewCandidates(customer.id)).toEqual([]);
   });
 
+  test('is not shown as a customer with another name whose only address it is, mistyped', async () => {
+    const customer = await app.foundation.createCustomer({ name: 'Ada', email: newEmail(), account_tier: 'premium' });
+    const { id } = await visitSigned(customer.email);
+    expect(await panelOf(id)).toMatchObject({
+      identity: 'verified',
+      customer: { name: 'Grace', email: customer.email, account_tier: null },
+    });
+    const [left] = await app.foundation.listAddresses(customer.id);
+    expect(left?.email).toMatch(/^no-address-[0-9a-f]{32}@unknown\.invalid$/);
+    expect(await app.foundation.listReviewCandidates(customer.id)).toMatchObject([{ reason: 'verified_claim' }]);
+  });
+
   test('is the customer who has proven the address before, even if it is no longer the primary one', async () => {
     const customer = await app.foundation.createCustomer({ name: 'Ada', email: newEmail() });
-    await visitSigned(customer.email);
+    await visitSigned(customer.email, 'Ada');
     await app.foundation.updateCustomer(customer.id, { email: newEmail() });
     const { id } = await visitSigned(customer.email);
     expect((await panelOf(id)).customer.id).toBe(customer.id);

@@ -133,8 +133,8 @@ async function findCustomer(db: PlatformDb, tx: Transaction, { email, name }: Id
 }
 
 /**
- * The customer of an address that the host page vouches for. If another customer has it unverified as a secondary address, it goes
- * to a new customer: the visitor is not shown as the other one.
+ * The customer of an address that the host page vouches for. If another customer has it unverified as a secondary address, or as the
+ * primary one under quite another name, it goes to a new customer: the visitor is not shown as the other one.
  *
  * @returns null for an erased customer, as findCustomer does
  */
