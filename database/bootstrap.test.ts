@@ -1,5 +1,7 @@
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { rm } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { bootstrap } from './bootstrap.ts';
@@ -83,6 +85,24 @@ describe('bootstrap on a server in use', () => {
       await holder.query('select pg_advisory_unlock_all()');
       await done;
     });
+  });
+
+  test('gives up when a server does not answer, or a statement waits for too long, and changes nothing', async () => {
+    const silent = createServer(() => {}).listen(0, '127.0.0.1');
+    await once(silent, 'listening');
+    const nowhere = Object.assign(new URL(adminUrl), { port: `${(silent.address() as AddressInfo).port}` }).href;
+    const limits = { connectMs: 200, statementMs: 300 };
+    const database = newName();
+    await expect(bootstrap(nowhere, { database, passwords: {}, limits })).rejects.toThrow('timeout');
+    silent.close();
+    await bootstrap(adminUrl, { database, passwords: {} });
+    const before = await observe(superuserUrl, database);
+    await ask(superuserUrl, async (rival) => {
+      await rival.query('begin; alter role observer_app connection limit 4');
+      await expect(bootstrap(adminUrl, { database, passwords: {}, limits })).rejects.toThrow('statement timeout');
+      await rival.query('rollback');
+    });
+    expect(await observe(superuserUrl, database)).toEqual(before);
   });
 
   test('refuses a database that belongs to another login, and no login loses its password', async () => {

@@ -8,6 +8,12 @@ const searchPaths: Partial<Record<Login, string>> = {
   foundation_app: 'crm, platform',
   support_app: 'support, platform',
 };
+/** How long connecting, and each statement, may take. Making a database copies files, so a statement gets a minute. */
+export type BootstrapLimits = { connectMs: number; statementMs: number };
+const limitsDefault: BootstrapLimits = { connectMs: 15_000, statementMs: 60_000 };
+/** The server gives a statement up by itself; after so much longer the line to it counts as lost. */
+const answerLateMs = 5_000;
+
 const connectionLimits: Record<Login, number> = {
   platform_migrator: 5,
   foundation_app: 100,
@@ -28,7 +34,7 @@ const connectionLimits: Record<Login, number> = {
  * @returns the passwords that were set.
  * @throws when the server is older than PostgreSQL 18, the login lacks those rights, the database belongs to another
  *   login or knows no
- *   letter beyond ASCII, or one of our logins or roles can do more than it should.
+ *   letter beyond ASCII, or one of our logins or roles can do more than it should; and when an answer does not come in time.
  */
 export async function bootstrap(
   adminUrl: string,
@@ -37,16 +43,18 @@ export async function bootstrap(
     passwords,
     passwordsOfNew = {},
     onProgress,
+    limits = limitsDefault,
   }: {
     database: string;
     passwords: Partial<Passwords>;
     passwordsOfNew?: Partial<Passwords>;
     onProgress?: (line: string) => void;
+    limits?: BootstrapLimits;
   },
 ): Promise<Partial<Passwords>> {
   const databaseUrl = new URL(adminUrl);
   databaseUrl.pathname = `/${database}`;
-  return withClient(adminUrl, async (admin) => {
+  return withClient(adminUrl, limits, async (admin) => {
     await requireAdministrator(admin);
     // Roles belong to the whole server: two bootstraps at once would both find them missing. The lock is held to the
     // end.
@@ -55,7 +63,7 @@ export async function bootstrap(
     await createDatabase(admin, database);
     const made = await createRoles(admin);
     await openDatabase(admin, database);
-    await withClient(databaseUrl.href, (owner) => prepareSchemas(owner));
+    await withClient(databaseUrl.href, limits, (owner) => prepareSchemas(owner));
     const given = { ...Object.fromEntries(made.map((login) => [login, passwordsOfNew[login]])), ...passwords };
     await setPasswords(admin, given);
     return given;
@@ -152,10 +160,21 @@ async function setPasswords(admin: pg.Client, passwords: Partial<Passwords>): Pr
   await admin.query('commit');
 }
 
-async function withClient<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
-  const client = new pg.Client({ connectionString: url });
+async function withClient<T>(
+  url: string,
+  { connectMs, statementMs }: BootstrapLimits,
+  work: (client: pg.Client) => Promise<T>,
+): Promise<T> {
+  const client = new pg.Client({
+    connectionString: url,
+    connectionTimeoutMillis: connectMs,
+    query_timeout: statementMs + answerLateMs,
+    keepAlive: true,
+  });
+  client.on('error', () => {}); // if the connection breaks, the running query fails as well
   await client.connect();
   try {
+    await client.query(`set statement_timeout = ${statementMs}`);
     return await work(client);
   } finally {
     await client.end();

@@ -1,5 +1,6 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Log } from '@aether/http';
-import { checkSyncDatabase, readSyncSettings } from './settings.ts';
+import { checkSyncDatabase, readSyncSettings, WorkerTooOld } from './settings.ts';
 import { type Retention, startRetention } from './worker/retention.ts';
 import { type SequencerNews, startSequencer } from './worker/sequencer.ts';
 
@@ -7,6 +8,11 @@ export * from './operations.ts';
 export { dropOldEvents, type Retention } from './worker/retention.ts';
 
 export type SyncWorker = {
+  /**
+   * Settles with the reason if the database refuses this version while the worker runs: a migration has run that breaks it. Then the worker
+   * has given up the leadership and numbers and removes nothing more. It never settles otherwise.
+   */
+  refused: Promise<Error>;
   /** Gives up the leadership. Settles within three seconds, whether or not the database answers. */
   close(): Promise<void>;
 };
@@ -16,6 +22,8 @@ export type SyncOptions = {
   variables?: Record<string, string | undefined>;
   /** Called when this worker leads, yields, falls behind or loses the database, and with the subscriptions that hold old events. */
   log?: Told;
+  /** How often the worker looks for a migration that breaks it. */
+  checkMs?: number;
 };
 
 type Told = Pick<Log, 'info' | 'warn' | 'error'>;
@@ -26,7 +34,11 @@ type Told = Pick<Log, 'info' | 'warn' | 'error'>;
  *
  * @throws ConfigurationError, DatabaseUnavailable
  */
-export async function startSync({ variables = process.env, log = silent }: SyncOptions): Promise<SyncWorker> {
+export async function startSync({
+  variables = process.env,
+  log = silent,
+  checkMs = 5_000,
+}: SyncOptions): Promise<SyncWorker> {
   const settings = readSyncSettings(variables);
   await checkSyncDatabase(settings);
   const url = settings.directUrl;
@@ -41,13 +53,39 @@ export async function startSync({ variables = process.env, log = silent }: SyncO
     onReport: (report) => logRetention(log, report),
     onError: (error) => log.error({ err: error }, 'retention'),
   });
+  const closed = new AbortController();
   let closing: Promise<void> | undefined;
-  return {
-    close() {
-      closing ??= Promise.all([retention.stop(), sequencer.stop()]).then(() => {});
-      return closing;
-    },
-  };
+  function close(): Promise<void> {
+    closed.abort();
+    closing ??= Promise.all([retention.stop(), sequencer.stop()]).then(() => {});
+    return closing;
+  }
+  const { promise: refused, resolve: refuse } = Promise.withResolvers<Error>();
+  void untilTooOld(settings, checkMs, closed.signal).then(async (reason) => {
+    if (!reason) return;
+    log.error({ err: reason }, 'refused: this worker numbers no more events');
+    await close();
+    refuse(reason);
+  });
+  return { refused, close };
+}
+
+/** Looks again and again, as the apps do at /readyz. A database out of reach is left to the sequencer, which reports it. */
+async function untilTooOld(
+  settings: Parameters<typeof checkSyncDatabase>[0],
+  everyMs: number,
+  signal: AbortSignal,
+): Promise<WorkerTooOld | undefined> {
+  while (!signal.aborted) {
+    await sleep(everyMs, undefined, { signal }).catch(() => {});
+    if (signal.aborted) return undefined;
+    try {
+      await checkSyncDatabase(settings);
+    } catch (error) {
+      if (error instanceof WorkerTooOld) return error;
+    }
+  }
+  return undefined;
 }
 
 const silent = { info() {}, warn() {}, error() {} };

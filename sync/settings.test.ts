@@ -110,6 +110,28 @@ test('the worker refuses a database whose migration breaks older apps', async ()
   await superuser.query('update platform.migrations set breaks_apps_below = null where number = 6');
 });
 
+test('a worker that runs notices such a migration, gives up the leadership and says why', async () => {
+  const told: string[] = [];
+  const log = { info() {}, warn() {}, error: (_: unknown, text?: string) => void told.push(`${text}`) };
+  const worker = await startSync({
+    variables: { PLATFORM_DB_URL: database.url('sync_app') },
+    log: log as never,
+    checkMs: 30,
+  });
+  const sync = await database.connect('sync_app');
+  const leads = async () => (await sync.query('select sync.lease_left_ms() > 0 as led')).rows[0].led;
+  await until(leads);
+  const superuser = await database.connect('postgres');
+  await superuser.query('update platform.migrations set breaks_apps_below = 9999 where number = 6');
+  expect((await worker.refused).message).toMatch(
+    /^Migration 6 \(sync\).*breaks apps made for less than migration 9999/,
+  );
+  expect(await leads()).toBe(false);
+  expect(told).toEqual(['refused: this worker numbers no more events']);
+  await superuser.query('update platform.migrations set breaks_apps_below = null where number = 6');
+  await worker.close();
+});
+
 test('behind a pooler the worker connects to the address past it', async () => {
   const worker = await startSync({
     variables: {

@@ -62,6 +62,9 @@ export async function checkSyncDatabase(settings: SyncSettings): Promise<void> {
   }
 }
 
+/** A migration has run that breaks workers of this version: deploy a newer one. */
+export class WorkerTooOld extends ConfigurationError {}
+
 /** A setting that the check makes on its connection, to see whether it is still there at the next statement. */
 const searchPath = 'sync,platform';
 
@@ -105,7 +108,7 @@ async function check(connection: ReturnType<typeof openConnection>, role: string
       `The platform database is at migration ${newest}, this version needs ${requiredMigration}: run \`aether migrate up\`.`,
     );
   if (breaking)
-    throw new ConfigurationError(
+    throw new WorkerTooOld(
       `Migration ${breaking.number} (${breaking.name}) of the platform database breaks apps made for less than migration ${breaking.below}, ` +
         `and this worker is made for ${requiredMigration}: deploy a newer version.`,
     );

@@ -54,7 +54,11 @@ export async function removeLocal(folder: string): Promise<void> {
 }
 
 async function createAdministrator(superuserUrl: string, password: string): Promise<void> {
-  const superuser = new pg.Client({ connectionString: superuserUrl });
+  const superuser = new pg.Client({
+    connectionString: superuserUrl,
+    connectionTimeoutMillis: 10_000,
+    query_timeout: 30_000,
+  });
   await superuser.connect();
   try {
     const { rowCount } = await superuser.query(`select from pg_roles where rolname = 'aether_admin'`);

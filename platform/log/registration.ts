@@ -78,7 +78,10 @@ export async function register<Type extends EventType>(
   return { isNew: true };
 }
 
-/** Three limits: the driver's for each statement, the server's for the statement that runs on there, and a timer's for all of it. */
+/**
+ * Three limits: the driver's for each statement, the server's for the statement that runs on there, and a timer's for all of it. The server
+ * would end the transaction as well if `load` paused for half a minute between two statements, so that limit is raised to the same.
+ */
 async function loadInTime(
   tx: Transaction,
   load: (tx: Transaction) => Promise<unknown>,
@@ -86,7 +89,10 @@ async function loadInTime(
 ): Promise<void> {
   const endsAt = performance.now() + loadTimeoutMs;
   const leftMs = () => Math.max(endsAt - performance.now(), 1);
-  await tx.query(`select set_config('statement_timeout', $1, true)`, [String(loadTimeoutMs)]);
+  await tx.query(
+    `select set_config('statement_timeout', $1, true), set_config('idle_in_transaction_session_timeout', $1, true)`,
+    [String(loadTimeoutMs)],
+  );
   const { promise: late, reject } = Promise.withResolvers<never>();
   const timer = setTimeout(() => reject(new LoadTimeout(name, loadTimeoutMs)), loadTimeoutMs);
   try {

@@ -275,6 +275,28 @@ describe('a load', () => {
     await subscription.remove();
   });
 
+  test('may pause between two statements for longer than the login may in a transaction', async () => {
+    const ofLogin = `alter role support_app in database ${platform.database.name}`;
+    await platform.superuser.query(`${ofLogin} set idle_in_transaction_session_timeout = '100ms'`);
+    const db = await platform.connect('support');
+    await platform.superuser.query(`${ofLogin} reset idle_in_transaction_session_timeout`);
+    const told: unknown[] = [];
+    const subscription = db.events.subscribe('customer.created', async () => {}, {
+      name: newName(),
+      onError: (error) => told.push(error),
+      from: {
+        load: async (tx) => {
+          await tx.query('select 1');
+          await new Promise((resolve) => setTimeout(resolve, 300));
+          await tx.query('select 2');
+        },
+      },
+    });
+    await subscription.ready;
+    expect(told).toEqual([]);
+    await subscription.remove();
+  });
+
   test('may take longer than a query of the app', async () => {
     const db = await connectPlatform({
       app: 'support',
