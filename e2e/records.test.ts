@@ -126,6 +126,54 @@ describe('the timeline', () => {
   });
 });
 
+describe('a picker', () => {
+  test('shows all choices when it is opened, and what is typed over its value is what is stored', async () => {
+    const customer = await newCustomer('Swiss Person');
+    const deal = (await api('POST', '/api/deals', { customer_id: customer.id, name: 'Swiss deal', amount: 10 })).body;
+    const currency = async () => (await api('GET', `/api/deals/${deal.id}`)).body.currency;
+    const input = () => maya.getByRole('combobox', { name: 'Currency' });
+    await open(`/deals/${deal.id}`);
+    await field('Currency').click();
+    await seen(maya.getByRole('option', { name: 'EUR', exact: true }));
+    expect(await maya.getByRole('option').count()).toBeGreaterThan(20);
+    await maya.keyboard.type('chf');
+    expect(await input().inputValue()).toBe('chf');
+    await maya.keyboard.press('Escape');
+    await seen(field('Currency').filter({ hasText: 'EUR' }));
+    expect(await currency()).toBe('EUR');
+    await field('Currency').click();
+    await maya.keyboard.type('CHF');
+    await maya.keyboard.press('Enter');
+    await seen(field('Currency').filter({ hasText: 'CHF' }));
+    expect(await currency()).toBe('CHF');
+  });
+
+  test('takes the only hit of a search with Enter, and a form says once and plainly what is missing', async () => {
+    await newCustomer('Enrica Enterkey');
+    await open('/deals');
+    await maya.getByRole('button', { name: 'New deal' }).click();
+    const dialog = maya.getByRole('dialog', { name: 'New deal' });
+    await dialog.getByLabel('Name').fill('Typed deal');
+    await maya.keyboard.press('Enter');
+    await seen(dialog.getByText('Choose the customer.'));
+    expect(await dialog.getByText('Choose the customer.').count()).toBe(1);
+    expect(await dialog.getByText(/UUID/).count()).toBe(0);
+    await maya.keyboard.type('enterkey');
+    await maya.keyboard.press('Enter');
+    await expect.poll(() => dialog.getByLabel('Customer').inputValue()).toMatch(/^Enrica Enterkey · /);
+    expect(await dialog.getByText('Choose the customer.').count()).toBe(0);
+    await maya.keyboard.press('Escape');
+    await dialog.waitFor({ state: 'hidden' });
+    await maya.reload();
+    await maya.getByRole('button', { name: 'New deal' }).click();
+    expect(await dialog.getByLabel('Name').inputValue()).toBe('Typed deal');
+    expect(await dialog.getByLabel('Customer').inputValue()).toMatch(/^Enrica Enterkey · /);
+    await dialog.getByLabel('Amount').fill('12');
+    await maya.keyboard.press('Control+Enter');
+    await seen(maya.getByText('Typed deal was created.'));
+  });
+});
+
 test('a deal shows its own history, and an entry on its page belongs to the deal', async () => {
   const customer = await newCustomer('Deal History');
   const make = async (name: string) =>

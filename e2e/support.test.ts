@@ -156,14 +156,17 @@ describe('a conversation', () => {
     expect(entries).toMatchObject([{ kind: 'note', body: 'Sounds angry, be kind' }]);
   });
 
-  test('keeps a half-written answer over a reload', async () => {
+  test('keeps a half-written answer over a reload, and forgets one of long ago', async () => {
     const visitor = await visit('Dora Draft');
+    const old = { id: 'old', at: '2020-01-01T12:00:00Z', value: {} };
+    await priya.evaluate(`localStorage.setItem('aether.draft.demo-priya/answer:old', '${JSON.stringify(old)}')`);
     await open(`/sessions/${visitor.id}?view=mine`);
     await answerTo('Dora Draft').fill('Well, as for your');
     await priya.reload();
     await answerTo('Dora Draft').waitFor();
     expect(await answerTo('Dora Draft').inputValue()).toBe('Well, as for your');
     await answerTo('Dora Draft').fill('');
+    expect(await priya.evaluate(`Object.keys(localStorage).join()`)).not.toContain('aether.draft');
   });
 
   test('is given to another agent with a note', async () => {
@@ -275,7 +278,8 @@ test('a call is logged for the customer with that number, and Foundation shows i
   await open('/calls');
   await priya.getByRole('button', { name: 'Log a call' }).click();
   const dialog = priya.getByRole('dialog', { name: 'Log a call' });
-  expect(await dialog.getByRole('button', { name: 'Log call' }).isDisabled()).toBe(true);
+  await dialog.getByRole('button', { name: 'Log call' }).click();
+  await dialog.getByText('Choose how the call ended.').waitFor();
   await dialog.getByLabel('Number').fill('+49 (0)30 55504711');
   await dialog.getByText(/This is Cara Caller/).waitFor();
   await dialog.getByRole('combobox', { name: 'Outcome' }).or(dialog.getByLabel('Outcome')).first().click();

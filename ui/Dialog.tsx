@@ -1,41 +1,112 @@
-import { Alert, Button, Group, Modal, type ModalProps, Stack } from '@mantine/core';
+import { Alert, Button, Group, Modal, type ModalProps, Stack, Text } from '@mantine/core';
 import { useMutation } from '@tanstack/react-query';
-import type { FormEvent, ReactNode } from 'react';
+import { type FormEvent, type ReactNode, useEffect, useRef, useState } from 'react';
+import { type Faults, findShown } from './faults.ts';
+import { sendOnModEnter } from './Keys.tsx';
 import { describeError, Refusal } from './refusal.ts';
+import { type Drafting, describeDraft } from './useDraft.ts';
 
-type DialogProps<Made> = {
+type DialogProps<Made, Values> = {
   title: string;
   verb: string;
   color?: string;
   size?: ModalProps['size'];
   isReady?: boolean;
+  /** The typed values. They are kept when the dialog is closed, unless the person cancels. `version` is that of the record when they began. */
+  draft?: Drafting<Values>;
+  /** What is wrong with the present values, by the `name` of the input; it is not sent before that is corrected. */
+  faults?: Faults;
   save: () => Promise<Made>;
   onSaved: (made: Made) => void;
   onClose: () => void;
-  /** The inputs; the argument is the server's refusal of each field. */
-  children: (errors: Record<string, string>) => ReactNode;
+  /** The inputs; the argument is what is said below each, by its `name`. */
+  children: (errors: Faults) => ReactNode;
 };
 
-/** A form in a dialog. Enter saves. A refusal is shown at its field, and below for screen readers. */
-export function Dialog<Made>(props: DialogProps<Made>) {
-  const { title, verb, color, size, isReady = true, save, onSaved, onClose, children } = props;
-  const saving = useMutation({ mutationFn: save, onSuccess: onSaved });
+/**
+ * A form in a dialog. Enter saves, and Ctrl+Enter from every field. A fault is said once: at its field, or below if the field is not in
+ * the form. Escape leaves a draft, Cancel discards it.
+ */
+export function Dialog<Made, Values = unknown>(props: DialogProps<Made, Values>) {
+  const { title, verb, color, size, isReady = true, draft, faults = {}, save, onSaved, onClose, children } = props;
+  const form = useRef<HTMLFormElement>(null);
+  const [isTried, setTried] = useState(false);
+  const [left, setLeft] = useState<ReadonlySet<string>>(new Set());
+  const [sent, setSent] = useState<Values>();
+  /** The refused fields that have no input here. */
+  const [elsewhere, setElsewhere] = useState<string[]>([]);
+  const saving = useMutation({
+    mutationFn: save,
+    onSuccess: (made) => {
+      draft?.clear();
+      onSaved(made);
+    },
+    onError: (error) => {
+      if (!draft || !(error instanceof Refusal)) return;
+      if (error.code === 'client-id-reused') draft.renew();
+      if (error.isConflict && error.actual !== undefined)
+        draft.change({ version: error.actual } as unknown as Partial<Values>);
+    },
+  });
+  const error = saving.error;
+  const refused = error instanceof Refusal ? error.fields : {};
+  const values = draft?.value;
+  const shown = findShown({ own: faults, isTried, left, refused, sent, values });
+
+  useEffect(() => {
+    const names = error instanceof Refusal ? Object.keys(error.fields) : [];
+    setElsewhere(names.filter((name) => !findInput(form.current, name)));
+    focusFirst(form.current, names);
+  }, [error]);
+  const note = (name: string) => {
+    if (name !== '' && !left.has(name)) setLeft(new Set([...left, name]));
+  };
   const submit = (event: FormEvent) => {
     event.preventDefault();
-    if (isReady) saving.mutate();
+    setTried(true);
+    if (!isReady || saving.isPending) return;
+    if (Object.keys(faults).length > 0) {
+      focusFirst(form.current, Object.keys(faults));
+      return;
+    }
+    setSent(values);
+    saving.mutate();
   };
+  const isSaidAtFields = Object.keys(refused).length > 0 && elsewhere.length === 0;
   return (
     <Modal opened onClose={onClose} title={title} size={size}>
-      <form onSubmit={submit}>
+      <form
+        ref={form}
+        noValidate
+        autoComplete="off"
+        onSubmit={submit}
+        onKeyDown={sendOnModEnter}
+        onBlur={({ target, relatedTarget }) => {
+          // What appears below the field would move a button from under the mouse.
+          if (!(relatedTarget instanceof HTMLButtonElement)) note(nameOf(target));
+        }}
+        onInput={({ target }) => (target as HTMLInputElement).value === '' && note(nameOf(target))}
+      >
         <Stack gap="sm">
-          {children(saving.error instanceof Refusal ? saving.error.fields : {})}
-          {saving.error && (
+          {children(shown)}
+          {error && !isSaidAtFields && (
             <Alert color="red" c="var(--bad)" role="alert">
-              {describeError(saving.error)}
+              {describeFailure(error, elsewhere, draft !== undefined)}
             </Alert>
           )}
           <Group justify="flex-end" mt="xs">
-            <Button variant="default" onClick={onClose}>
+            {draft?.isThere && (draft.restoredAt || !draft.isKept) && (
+              <Text size="xs" c="dimmed" mr="auto" role="status">
+                {describeDraft(draft)}
+              </Text>
+            )}
+            <Button
+              variant="default"
+              onClick={() => {
+                draft?.discard();
+                onClose();
+              }}
+            >
               Cancel
             </Button>
             <Button type="submit" color={color} loading={saving.isPending} disabled={!isReady}>
@@ -46,4 +117,26 @@ export function Dialog<Made>(props: DialogProps<Made>) {
       </form>
     </Modal>
   );
+}
+
+const nameOf = (target: EventTarget): string => (target as HTMLInputElement).name ?? '';
+
+const findInput = (form: HTMLFormElement | null, name: string): HTMLElement | undefined =>
+  [...(form?.elements ?? [])].find((each): each is HTMLInputElement => (each as HTMLInputElement).name === name);
+
+/** Focuses the first input of the form that is called so. */
+function focusFirst(form: HTMLFormElement | null, names: string[]): void {
+  const inputs = [...(form?.elements ?? [])] as HTMLInputElement[];
+  inputs.find(({ name }) => names.includes(name))?.focus();
+}
+
+/** The whole failure, or only what concerns fields without an input. */
+function describeFailure(error: unknown, fields: string[], hasDraft: boolean): string {
+  if (!(error instanceof Refusal)) return describeError(error);
+  if (error.code === 'client-id-reused')
+    return 'This was saved before, when no answer came, and you have changed it since. Look at what was saved; to save this as well, press the button again.';
+  if (error.isConflict && hasDraft && error.actual !== undefined)
+    return 'Somebody else changed this after you began. Press the button again to save yours over theirs, or cancel to keep theirs.';
+  if (error.code === 'unreachable' && hasDraft) return `${error.message} What you typed is kept on this device.`;
+  return describeError(fields.length > 0 ? error.only(fields) : error);
 }

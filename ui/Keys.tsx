@@ -1,5 +1,5 @@
 import { Group, Kbd, Modal, SimpleGrid, Stack, Text, Title } from '@mantine/core';
-import { Fragment, useEffect, useEffectEvent, useState } from 'react';
+import { type KeyboardEvent as FormKey, Fragment, useEffect, useEffectEvent, useState } from 'react';
 import { type Binding, createRegistry } from './keys.ts';
 
 const registry = createRegistry();
@@ -50,6 +50,14 @@ function KeySheet() {
       ))}
     </SimpleGrid>
   );
+}
+
+/** Ctrl+Enter sends the form from every one of its fields. The field finishes first what it does with Enter, such as taking a choice. */
+export function sendOnModEnter(event: FormKey<HTMLFormElement>): void {
+  const { key, ctrlKey, metaKey, currentTarget: form } = event;
+  if (key !== 'Enter' || !(ctrlKey || metaKey) || event.nativeEvent.isComposing) return;
+  event.preventDefault();
+  setTimeout(() => form.requestSubmit());
 }
 
 const isMac = /Mac|iPhone|iPad/.test(navigator.userAgent);

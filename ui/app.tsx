@@ -8,6 +8,7 @@ import { type AnyRouter, RouterProvider } from '@tanstack/react-router';
 import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 import { client } from './client.ts';
+import { pruneDrafts } from './drafts.ts';
 
 /** Draws the app into its page: the router's content in the theme of all apps. */
 export function drawApp(router: AnyRouter): void {
@@ -27,4 +28,5 @@ export function drawApp(router: AnyRouter): void {
       </MantineProvider>
     </StrictMode>,
   );
+  pruneDrafts(localStorage); // last: it throws where storage is forbidden, and the app must appear even there
 }

@@ -20,8 +20,10 @@ export class Refusal extends Error {
   /** The present record, for a version conflict. */
   readonly current: unknown;
   readonly requestId: string | undefined;
+  /** The present version, for a version conflict. */
+  readonly actual: number | undefined;
 
-  constructor(status: number, { code = 'unknown', detail, errors = [], current, requestId }: ProblemBody) {
+  constructor(status: number, { code = 'unknown', detail, errors = [], current, requestId, actual }: ProblemBody) {
     super(detail ?? `The server answered ${status}. Try again.`);
     this.name = 'Refusal';
     this.status = status;
@@ -29,6 +31,13 @@ export class Refusal extends Error {
     this.fields = Object.fromEntries(errors.map(({ field, message }) => [field, message]));
     this.current = current;
     this.requestId = requestId;
+    this.actual = actual;
+  }
+
+  /** The same refusal, of these fields only. */
+  only(fields: string[]): Refusal {
+    const errors = fields.map((field) => ({ field, message: this.fields[field] ?? '' }));
+    return new Refusal(this.status, { code: this.code, detail: this.message, errors, requestId: this.requestId });
   }
 
   /** Somebody changed the record since it was read. */
@@ -52,9 +61,35 @@ export async function readRefusal(answer: Response): Promise<Refusal> {
 /** Any error as one sentence, with the wrong fields and the id of its log entry. */
 export function describeError(error: unknown): string {
   if (!(error instanceof Refusal)) return error instanceof Error ? error.message : 'Something went wrong. Try again.';
-  const fields = Object.entries(error.fields).map(([field, message]) => `${nameField(field)} ${message}.`);
+  const fields = Object.entries(error.fields).map(([field, message]) => sayOf(nameField(field.replace(/_id$/, '')), message));
   if (fields.length > 0) return fields.join(' ');
   return error.status >= 500 && error.requestId ? `${error.message} (${error.requestId})` : error.message;
+}
+
+/** The server's words for programs, and what a person is told instead. */
+const plainWords: [RegExp, string][] = [
+  [/^(is required$|needs at least 1 (character|entry)$|must be text$)/, 'This is needed.'],
+  [/^(must be a UUID|must be (one of )?"|is no currency)/, 'Choose one from the list.'],
+  [/^names a record that does not exist$/, 'This one does not exist any more: choose another.'],
+  [/^must be a time such as/, 'Write a date and a time.'],
+  [/^must be a date such as/, 'Write a date.'],
+  [/^must be a (whole )?number$/, 'Write a number.'],
+  [/^is not of the right form$/, 'This is not written correctly.'],
+  [/^is taken$/, 'This is taken already: choose another.'],
+];
+const limitOf = /^may have at most (\d+ \w+)$/;
+
+const findPlain = (message: string): string | undefined =>
+  plainWords.find(([words]) => words.test(message))?.[1] ??
+  (limitOf.test(message) ? message.replace(limitOf, 'At most $1 are possible.') : undefined);
+
+/** The server's reason against a field, which is the end of a sentence that begins with the field's name, as a sentence below the field. */
+export const sayFault = (message: string): string => findPlain(message) ?? `It ${message.replace(/\.$/, '')}.`;
+
+/** The same with the name of the field, for a place where the field is not in sight. */
+function sayOf(name: string, message: string): string {
+  const plain = findPlain(message);
+  return plain ? `${name}: ${plain}` : `${name} ${message.replace(/\.$/, '')}.`;
 }
 
 /** `expected_close_on` → `Expected close on` */

@@ -1,5 +1,7 @@
 import { Dialog } from '@aether/ui/Dialog.tsx';
+import { findMissing } from '@aether/ui/faults.ts';
 import { showRefusal, showUndo } from '@aether/ui/toasts.tsx';
+import { useDraft } from '@aether/ui/useDraft.ts';
 import { ActionIcon, Button, TextInput, UnstyledButton } from '@mantine/core';
 import { IconPlus } from '@tabler/icons-react';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
@@ -51,13 +53,19 @@ export function Contacts({ companyId }: { companyId: string }) {
   );
 }
 
+/** `customer_text` names the chosen customer; `version` is the one that the person saw when they began. */
+type Values = ContactInput & { customer_text?: string; version?: number };
 type ContactDialogProps = { companyId: string; contact: Contact | undefined; onClose: () => void };
 
 function ContactDialog({ companyId, contact, onClose }: ContactDialogProps) {
   const client = useQueryClient();
   const refresh = () => client.invalidateQueries({ queryKey: ['contacts', companyId] });
-  const [values, setValues] = useState<ContactInput>(() => pickFields(contact));
-  const change = (part: ContactInput) => setValues({ ...values, ...part });
+  const draft = useDraft<Values>(contact ? `contact:${contact.id}` : `new-contact:${companyId}`, {
+    ...pickFields(contact),
+    version: contact?.version,
+  });
+  const { value: values, change } = draft;
+  const { customer_text, version, ...input } = values;
   const offerUndo = (before: Contact, after: Contact) =>
     showUndo({
       message: `${after.name} was changed.`,
@@ -82,10 +90,12 @@ function ContactDialog({ companyId, contact, onClose }: ContactDialogProps) {
     <Dialog
       title={contact ? contact.name : 'New contact'}
       verb={contact ? 'Save' : 'Create'}
+      draft={draft}
+      faults={findMissing(values, { name: 'Write a name.' })}
       save={() =>
         contact
-          ? changeContact(contact.id, values, contact.version)
-          : createContact(companyId, { ...values, name: values.name ?? '' })
+          ? changeContact(contact.id, input, version ?? contact.version)
+          : createContact(companyId, { ...input, name: input.name ?? '' })
       }
       onSaved={(saved) => {
         if (contact) offerUndo(contact, saved);
@@ -99,6 +109,7 @@ function ContactDialog({ companyId, contact, onClose }: ContactDialogProps) {
           {(['name', 'title', 'email', 'phone'] as const).map((field) => (
             <TextInput
               key={field}
+              name={field}
               label={{ name: 'Name', title: 'Role', email: 'E-mail', phone: 'Phone' }[field]}
               withAsterisk={field === 'name'}
               data-autofocus={field === 'name' || undefined}
@@ -109,11 +120,12 @@ function ContactDialog({ companyId, contact, onClose }: ContactDialogProps) {
           ))}
           <CustomerPicker
             label="Is the customer"
+            name="customer_id"
             description="Links the contact with a customer’s page."
-            text="A customer"
+            text={customer_text ?? 'A customer'}
             value={values.customer_id ?? null}
             error={errors.customer_id}
-            onChange={(customer_id) => change({ customer_id })}
+            onChange={(customer_id, choice) => change({ customer_id, customer_text: choice?.label })}
           />
           {contact && (
             <Button

@@ -1,6 +1,6 @@
+import { useDraft } from '@aether/ui/useDraft.ts';
 import { TextInput } from '@mantine/core';
 import { useNavigate } from '@tanstack/react-router';
-import { useState } from 'react';
 import { createCompany } from '../api/companies.ts';
 import type { CompanyInput } from '../api/records.ts';
 import { NewRecord } from '../inputs/NewRecord.tsx';
@@ -8,13 +8,12 @@ import { NewRecord } from '../inputs/NewRecord.tsx';
 /** The dialog for a new company. After saving it opens the company's page. */
 export function NewCompany({ onClose }: { onClose: () => void }) {
   const navigate = useNavigate();
-  const [values, setValues] = useState<CompanyInput>({});
-  const change = (part: CompanyInput) => setValues({ ...values, ...part });
+  const draft = useDraft<CompanyInput>('new-company', {});
+  const { value: values, change } = draft;
   return (
     <NewRecord
       record="company"
-      values={values}
-      onChange={change}
+      draft={draft}
       save={() => createCompany({ ...values, name: values.name ?? '' })}
       stale={['companies']}
       onSaved={({ id }) => void navigate({ to: '/companies/$id', params: { id } })}
@@ -23,6 +22,7 @@ export function NewCompany({ onClose }: { onClose: () => void }) {
       {(errors) => (
         <TextInput
           label="Domain"
+          name="domain"
           placeholder="example.com"
           value={values.domain ?? ''}
           error={errors.domain}

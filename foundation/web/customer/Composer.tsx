@@ -1,6 +1,7 @@
 import { KeyName, useKeys } from '@aether/ui/Keys.tsx';
+import { Picker } from '@aether/ui/Picker.tsx';
 import { describeError } from '@aether/ui/refusal.ts';
-import { Button, Select, Text, Textarea, TextInput } from '@mantine/core';
+import { Button, Text, Textarea, TextInput } from '@mantine/core';
 import { useInfiniteQuery, useMutation, useQueryClient } from '@tanstack/react-query';
 import { type FormEvent, useRef, useState } from 'react';
 import { dealsQuery } from '../api/deals.ts';
@@ -140,11 +141,10 @@ function DealChoice({ customerId, value, onChange }: DealChoiceProps) {
   const deals = data?.pages.flatMap((page) => page.deals) ?? [];
   if (deals.length === 0) return null;
   return (
-    <Select
+    <Picker
       aria-label="Deal it belongs to"
       placeholder="No deal"
       clearable
-      searchable
       data={deals.map(({ id, name }) => ({ value: String(id), label: name }))}
       value={value}
       onChange={onChange}

@@ -1,4 +1,5 @@
-import { Select, TextInput } from '@mantine/core';
+import { Picker } from '@aether/ui/Picker.tsx';
+import { TextInput } from '@mantine/core';
 import { useNavigate } from '@tanstack/react-router';
 import type { TimelineFilters } from '../api/timeline.ts';
 import { PersonPicker } from '../inputs/Picker.tsx';
@@ -38,7 +39,7 @@ export function TimelineFilterBar({ filters }: { filters: TimelineFilters }) {
         ))}
       </fieldset>
       <FilterMenu count={count} onClear={() => change(none)}>
-        <Select
+        <Picker
           label="Type of activity"
           placeholder="Any"
           clearable
@@ -47,7 +48,7 @@ export function TimelineFilterBar({ filters }: { filters: TimelineFilters }) {
           value={filters.type ?? null}
           onChange={(type) => change({ type: type ?? undefined, kind: type ? 'activity' : filters.kind })}
         />
-        <Select
+        <Picker
           label="App"
           placeholder="Both"
           clearable
@@ -57,7 +58,7 @@ export function TimelineFilterBar({ filters }: { filters: TimelineFilters }) {
             { value: 'support', label: 'Support' },
           ]}
           value={filters.app ?? null}
-          onChange={(app) => change({ app: app ?? undefined })}
+          onChange={(app) => change({ app: (app as TimelineFilters['app']) ?? undefined })}
         />
         <PersonPicker
           label="Person"

@@ -1,4 +1,5 @@
-import { Checkbox, Select, TextInput } from '@mantine/core';
+import { Picker } from '@aether/ui/Picker.tsx';
+import { Checkbox, TextInput } from '@mantine/core';
 import type { CustomerFilters } from '../api/customers.ts';
 import { CompanyPicker, PersonPicker } from '../inputs/Picker.tsx';
 import { TierInput } from '../inputs/TierInput.tsx';
@@ -48,7 +49,7 @@ export function CustomerFilterMenu({ filters, onChange }: CustomerFilterMenuProp
         value={filters.company ?? null}
         onChange={(company) => onChange({ company: company ?? undefined })}
       />
-      <Select
+      <Picker
         label="Came from"
         placeholder="Either app"
         clearable

@@ -1,6 +1,6 @@
+import { useDraft } from '@aether/ui/useDraft.ts';
 import { TextInput } from '@mantine/core';
 import { useNavigate } from '@tanstack/react-router';
-import { useState } from 'react';
 import { createCustomer } from '../api/customers.ts';
 import type { CustomerInput } from '../api/records.ts';
 import { NewRecord } from '../inputs/NewRecord.tsx';
@@ -8,18 +8,25 @@ import { CompanyPicker, PersonPicker } from '../inputs/Picker.tsx';
 import { TierInput } from '../inputs/TierInput.tsx';
 import { useMe } from '../shell/person.ts';
 
+/** `company_name` is that of the chosen company. */
+type Values = CustomerInput & { company_name?: string };
+
 /** The dialog for a new customer. After saving it opens the customer's page. */
 export function NewCustomer({ onClose, companyId }: { onClose: () => void; companyId?: string }) {
   const me = useMe();
   const navigate = useNavigate();
-  const [values, setValues] = useState<CustomerInput>({ account_manager_id: me.id, company_id: companyId });
-  const change = (part: CustomerInput) => setValues({ ...values, ...part });
+  const draft = useDraft<Values>(companyId ? `new-customer:${companyId}` : 'new-customer', {
+    account_manager_id: me.id,
+    company_id: companyId,
+  });
+  const { value: values, change } = draft;
+  const { company_name, ...input } = values;
   return (
     <NewRecord
       record="customer"
-      values={values}
-      onChange={change}
-      save={() => createCustomer({ ...values, name: values.name ?? '', email: values.email ?? '' })}
+      draft={draft}
+      required={{ email: 'Write an address, such as name@example.com.' }}
+      save={() => createCustomer({ ...input, name: input.name ?? '', email: input.email ?? '' })}
       stale={['customers']}
       onSaved={({ id }) => void navigate({ to: '/customers/$id', params: { id } })}
       onClose={onClose}
@@ -28,6 +35,7 @@ export function NewCustomer({ onClose, companyId }: { onClose: () => void; compa
         <>
           <TextInput
             label="E-mail"
+            name="email"
             withAsterisk
             inputMode="email"
             value={values.email ?? ''}
@@ -36,6 +44,7 @@ export function NewCustomer({ onClose, companyId }: { onClose: () => void; compa
           />
           <TextInput
             label="Phone"
+            name="phone"
             inputMode="tel"
             value={values.phone ?? ''}
             error={errors.phone}
@@ -43,18 +52,22 @@ export function NewCustomer({ onClose, companyId }: { onClose: () => void; compa
           />
           <CompanyPicker
             label="Company"
+            name="company_id"
+            text={company_name}
             value={values.company_id ?? null}
             error={errors.company_id}
-            onChange={(company_id) => change({ company_id })}
+            onChange={(company_id, choice) => change({ company_id, company_name: choice?.label })}
           />
           <TierInput
             label="Tier"
+            name="account_tier"
             value={values.account_tier ?? null}
             error={errors.account_tier}
             onChange={(tier) => change({ account_tier: tier })}
           />
           <PersonPicker
             label="Account manager"
+            name="account_manager_id"
             value={values.account_manager_id ?? null}
             error={errors.account_manager_id}
             onChange={(account_manager_id) => change({ account_manager_id })}

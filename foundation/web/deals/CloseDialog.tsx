@@ -44,6 +44,7 @@ function CloseForm({ deal, outcome, moves }: CloseFormProps) {
                 present ? `Now ${present}. Leave it empty to keep it.` : 'None so far. Leave it empty to keep it so.'
               }
               placeholder={present ?? 'None'}
+              name="tier"
               data-autofocus
               value={tier}
               error={errors.tier}

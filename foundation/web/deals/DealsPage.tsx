@@ -1,8 +1,9 @@
 import { useKeys } from '@aether/ui/Keys.tsx';
 import { ErrorNotice, Nothing } from '@aether/ui/Notice.tsx';
+import { Picker } from '@aether/ui/Picker.tsx';
 import { PageHead } from '@aether/ui/Shell.tsx';
 import { Waiting } from '@aether/ui/Waiting.tsx';
-import { Button, SegmentedControl, Select } from '@mantine/core';
+import { Button, SegmentedControl } from '@mantine/core';
 import { IconLayoutKanban, IconPlus } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { Link, useNavigate, useSearch } from '@tanstack/react-router';
@@ -36,10 +37,9 @@ export function DealsPage() {
     <>
       <PageHead title="Deals">
         {data.pipelines.length > 1 && (
-          <Select
+          <Picker
             aria-label="Pipeline"
             w={170}
-            allowDeselect={false}
             data={data.pipelines.map(({ id, name }) => ({ value: String(id), label: name }))}
             value={String(pipeline.id)}
             onChange={(id) => change({ pipeline: Number(id), stage: undefined })}

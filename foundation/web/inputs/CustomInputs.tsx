@@ -1,4 +1,5 @@
-import { Checkbox, NumberInput, Select, Stack, TextInput } from '@mantine/core';
+import { Picker } from '@aether/ui/Picker.tsx';
+import { Checkbox, NumberInput, Stack, TextInput } from '@mantine/core';
 import type { CustomField, CustomValue } from '../api/records.ts';
 
 type Values = Record<string, CustomValue | null>;
@@ -33,12 +34,13 @@ type CustomInputProps = {
   onChange: (value: CustomValue | null) => void;
 };
 
-function CustomInput({ field: { label, type, choices, is_required }, value, error, onChange }: CustomInputProps) {
-  const common = { label, error, withAsterisk: is_required };
+function CustomInput({ field: { key, label, type, choices, is_required }, value, error, onChange }: CustomInputProps) {
+  const common = { label, name: `custom.${key}`, error, withAsterisk: is_required };
   if (type === 'checkbox')
     return (
       <Checkbox
         label={label}
+        name={`custom.${key}`}
         error={error}
         checked={value === true}
         onChange={(event) => onChange(event.currentTarget.checked)}
@@ -46,7 +48,13 @@ function CustomInput({ field: { label, type, choices, is_required }, value, erro
     );
   if (type === 'choice')
     return (
-      <Select {...common} clearable={!is_required} data={choices} value={String(value ?? '')} onChange={onChange} />
+      <Picker
+        {...common}
+        clearable={!is_required}
+        data={choices}
+        value={value === null ? null : String(value)}
+        onChange={(next) => onChange(next)}
+      />
     );
   if (type === 'number')
     return (

@@ -1,4 +1,5 @@
-import { Select, type SelectProps } from '@mantine/core';
+import { Picker, type PickerProps } from '@aether/ui/Picker.tsx';
+import type { Choice } from '@aether/ui/picking.ts';
 import { useDebouncedValue } from '@mantine/hooks';
 import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
@@ -6,34 +7,17 @@ import { companyChoiceQuery } from '../api/companies.ts';
 import { customerChoiceQuery } from '../api/customers.ts';
 import { usersQuery } from '../api/settings.ts';
 
-type PickerProps = Omit<SelectProps, 'data' | 'value' | 'onChange'> & {
-  value: string | null;
-  onChange: (value: string | null) => void;
-  /** The name of the present value until a search finds it. */
-  text?: string | null;
-};
+type RecordPickerProps = Omit<PickerProps, 'data'>;
+type Found = { choices: Choice[]; isFetching: boolean };
 
-type Found = { choices: { value: string; label: string }[]; isFetching: boolean };
+/** The server is asked after a pause in typing of this length. */
+const typingMs = 120;
 
-function SearchedSelect({ useFound, value, text, ...rest }: PickerProps & { useFound: (search: string) => Found }) {
-  const [search, setSearch] = useState('');
-  const [asked] = useDebouncedValue(search === text ? '' : search, 120);
+function SearchedPicker({ useFound, ...rest }: RecordPickerProps & { useFound: (search: string) => Found }) {
+  const [typed, setTyped] = useState('');
+  const [asked] = useDebouncedValue(typed, typingMs);
   const { choices, isFetching } = useFound(asked);
-  const present = value && !choices.some((choice) => choice.value === value) ? [{ value, label: text ?? value }] : [];
-  return (
-    <Select
-      searchable
-      clearable
-      value={value}
-      data={[...choices, ...present]}
-      filter={({ options }) => options}
-      onSearchChange={setSearch}
-      onFocus={(event) => event.currentTarget.select()}
-      allowDeselect={false}
-      nothingFoundMessage={isFetching ? 'Searching…' : 'Nothing is called that'}
-      {...rest}
-    />
-  );
+  return <Picker clearable {...rest} data={choices} onTyped={setTyped} isSearching={isFetching || asked !== typed} />;
 }
 
 function useCompanies(search: string): Found {
@@ -48,24 +32,18 @@ function useCustomers(search: string): Found {
 }
 
 /** Picks a company by typing. */
-export function CompanyPicker(props: PickerProps) {
-  return <SearchedSelect placeholder="Type a company’s name" {...props} useFound={useCompanies} />;
+export function CompanyPicker(props: RecordPickerProps) {
+  return <SearchedPicker placeholder="Type a company’s name" {...props} useFound={useCompanies} />;
 }
 
 /** Picks a customer by name or address. */
-export function CustomerPicker(props: PickerProps) {
-  return <SearchedSelect placeholder="Type a name or an address" {...props} useFound={useCustomers} />;
+export function CustomerPicker(props: RecordPickerProps) {
+  return <SearchedPicker placeholder="Type a name or an address" {...props} useFound={useCustomers} />;
 }
 
 /** Picks a member of the staff. */
-export function PersonPicker({ text, ...props }: PickerProps) {
+export function PersonPicker(props: RecordPickerProps) {
   const { data } = useQuery(usersQuery);
   const people = (data?.users ?? []).map(({ id, name }) => ({ value: id, label: name }));
-  const present =
-    props.value && !people.some(({ value }) => value === props.value)
-      ? [{ value: props.value, label: text ?? props.value }]
-      : [];
-  return (
-    <Select searchable clearable allowDeselect={false} placeholder="Nobody" data={[...present, ...people]} {...props} />
-  );
+  return <Picker clearable placeholder="Nobody" {...props} data={people} />;
 }

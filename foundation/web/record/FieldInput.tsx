@@ -1,5 +1,6 @@
 import { decimalsOf } from '@aether/ui/formats.ts';
-import { Checkbox, NumberInput, Select, TextInput } from '@mantine/core';
+import { Picker } from '@aether/ui/Picker.tsx';
+import { Checkbox, NumberInput, TextInput } from '@mantine/core';
 import type { KeyboardEvent } from 'react';
 import { CompanyPicker, PersonPicker } from '../inputs/Picker.tsx';
 import { TierInput } from '../inputs/TierInput.tsx';
@@ -14,10 +15,22 @@ type FieldInputProps = {
   onChange: (value: FieldValue) => void;
   onFinish: (value: FieldValue) => void;
   onCancel: () => void;
+  /** The input lost the focus without a change. */
+  onLeave: () => void;
 };
 
 /** The input for a field's kind. A choice is saved at once, a text with Enter or on leaving the input. */
-export function FieldInput({ spec, value, text, isSaving, error, onChange, onFinish, onCancel }: FieldInputProps) {
+export function FieldInput({
+  spec,
+  value,
+  text,
+  isSaving,
+  error,
+  onChange,
+  onFinish,
+  onCancel,
+  onLeave,
+}: FieldInputProps) {
   const onEscape = (event: KeyboardEvent) => {
     if (event.key !== 'Escape') return;
     event.stopPropagation();
@@ -33,12 +46,11 @@ export function FieldInput({ spec, value, text, isSaving, error, onChange, onFin
   const choosing = {
     ...common,
     value: value === null ? null : String(value),
-    onChange: onFinish,
+    onChange: (next: string | null) => onFinish(next),
     onKeyDown: onEscape,
-    onBlur: onCancel,
+    onBlur: onLeave,
     clearable: !spec.isRequired,
-    allowDeselect: false,
-    defaultDropdownOpened: true,
+    isOpenAtFirst: true,
   };
   const typing = {
     ...common,
@@ -50,7 +62,7 @@ export function FieldInput({ spec, value, text, isSaving, error, onChange, onFin
   };
   switch (spec.kind) {
     case 'choice':
-      return <Select {...choosing} data={spec.choices ?? []} />;
+      return <Picker {...choosing} data={spec.choices ?? []} />;
     case 'person':
       return <PersonPicker {...choosing} text={text} />;
     case 'company':
@@ -62,7 +74,7 @@ export function FieldInput({ spec, value, text, isSaving, error, onChange, onFin
           error={undefined}
           checked={value === true}
           onKeyDown={onEscape}
-          onBlur={onCancel}
+          onBlur={onLeave}
           onChange={(event) => onFinish(event.currentTarget.checked)}
         />
       );

@@ -93,6 +93,7 @@ export function InlineField({ spec, snapshot, text, provenance, describe, onSave
         onChange={setTyped}
         onFinish={finish}
         onCancel={stop}
+        onLeave={() => isBusy.current || stop()}
       />
       {error && (
         <Text size="xs" c="var(--bad)" role="alert">

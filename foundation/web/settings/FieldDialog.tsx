@@ -1,5 +1,8 @@
 import { Dialog } from '@aether/ui/Dialog.tsx';
-import { Checkbox, Select, TagsInput, TextInput } from '@mantine/core';
+import { findMissing } from '@aether/ui/faults.ts';
+import { Picker } from '@aether/ui/Picker.tsx';
+import { useDraft } from '@aether/ui/useDraft.ts';
+import { Checkbox, TagsInput, TextInput } from '@mantine/core';
 import { useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import type { CustomField, CustomFieldInput, FieldRecord, FieldType } from '../api/records.ts';
@@ -11,16 +14,19 @@ type FieldDialogProps = { record: FieldRecord; field: CustomField | undefined; o
 /** Makes a custom field, or changes one. Its key and type never change. */
 export function FieldDialog({ record, field, onClose }: FieldDialogProps) {
   const client = useQueryClient();
-  const [values, setValues] = useState<CustomFieldInput>(
+  const draft = useDraft<CustomFieldInput>(
+    field ? `custom-field:${field.id}` : `new-custom-field:${record}`,
     field ?? { record, key: '', label: '', type: 'text', choices: [], is_required: false },
   );
-  const [isKeyTyped, setKeyTyped] = useState(field !== undefined);
-  const change = (part: Partial<CustomFieldInput>) => setValues({ ...values, ...part });
+  const { value: values, change } = draft;
+  const [isKeyTyped, setKeyTyped] = useState(() => field !== undefined || values.key !== makeKey(values.label));
   const { label, choices, is_required } = values;
   return (
     <Dialog
       title={field ? field.label : 'New custom field'}
       verb={field ? 'Save' : 'Create'}
+      draft={draft}
+      faults={findMissing(values, { label: 'Write a label.', key: 'Write a key of small letters, digits and _.' })}
       save={() =>
         field
           ? changeCustomField(field.id, { label, is_required, ...(field.type === 'choice' && { choices }) })
@@ -36,6 +42,7 @@ export function FieldDialog({ record, field, onClose }: FieldDialogProps) {
         <>
           <TextInput
             label="Label"
+            name="label"
             withAsterisk
             data-autofocus
             value={label}
@@ -46,6 +53,7 @@ export function FieldDialog({ record, field, onClose }: FieldDialogProps) {
           />
           <TextInput
             label="Key"
+            name="key"
             description="The field’s name in the API. It cannot be changed later."
             withAsterisk
             disabled={field !== undefined}
@@ -56,9 +64,9 @@ export function FieldDialog({ record, field, onClose }: FieldDialogProps) {
               change({ key: event.currentTarget.value });
             }}
           />
-          <Select
+          <Picker
             label="Type"
-            allowDeselect={false}
+            name="type"
             disabled={field !== undefined}
             data={Object.entries(fieldTypes).map(([value, name]) => ({ value, label: name }))}
             value={values.type}
@@ -69,6 +77,7 @@ export function FieldDialog({ record, field, onClose }: FieldDialogProps) {
             <TagsInput
               size="xs"
               label="Choices"
+              name="choices"
               description="Enter ends each one."
               value={choices}
               error={errors.choices}

@@ -1,6 +1,8 @@
 import { Dialog } from '@aether/ui/Dialog.tsx';
+import { findMissing } from '@aether/ui/faults.ts';
 import { ErrorNotice, Nothing } from '@aether/ui/Notice.tsx';
 import { PageHead } from '@aether/ui/Shell.tsx';
+import { useDraft } from '@aether/ui/useDraft.ts';
 import { Waiting } from '@aether/ui/Waiting.tsx';
 import { Button, TextInput } from '@mantine/core';
 import { IconAdjustments, IconPlus } from '@tabler/icons-react';
@@ -45,11 +47,14 @@ export function PipelinesPage() {
 
 function NewPipeline({ onClose }: { onClose: () => void }) {
   const client = useQueryClient();
-  const [name, setName] = useState('');
+  const draft = useDraft('new-pipeline', { name: '' });
+  const { name } = draft.value;
   return (
     <Dialog
       title="New pipeline"
       verb="Create"
+      draft={draft}
+      faults={findMissing({ name }, { name: 'Write a name.' })}
       save={() => createPipeline(name)}
       onSaved={() => {
         void client.invalidateQueries({ queryKey: ['pipelines'] });
@@ -60,11 +65,12 @@ function NewPipeline({ onClose }: { onClose: () => void }) {
       {(errors) => (
         <TextInput
           label="Name"
+          name="name"
           withAsterisk
           data-autofocus
           value={name}
           error={errors.name}
-          onChange={(event) => setName(event.currentTarget.value)}
+          onChange={(event) => draft.change({ name: event.currentTarget.value })}
         />
       )}
     </Dialog>

@@ -1,4 +1,5 @@
-import { ActionIcon, NumberInput, Select, TextInput } from '@mantine/core';
+import { Picker } from '@aether/ui/Picker.tsx';
+import { ActionIcon, NumberInput, TextInput } from '@mantine/core';
 import { IconArrowDown, IconArrowUp, IconTrash } from '@tabler/icons-react';
 import type { Outcome } from '../api/records.ts';
 import classes from './settings.module.css';
@@ -33,9 +34,8 @@ export function StageRow({ stage, isFirst, isLast, onChange, onMove, onRemove }:
         value={stage.probability_percent}
         onChange={(value) => onChange({ ...stage, probability_percent: Number(value) })}
       />
-      <Select
+      <Picker
         aria-label={`What ${called} means`}
-        allowDeselect={false}
         data={[
           { value: 'open', label: 'Open' },
           { value: 'won', label: 'Won' },

@@ -1,7 +1,10 @@
 import { Dialog } from '@aether/ui/Dialog.tsx';
+import { findMissing } from '@aether/ui/faults.ts';
+import { Picker } from '@aether/ui/Picker.tsx';
 import { Tag } from '@aether/ui/Tag.tsx';
 import { describeTier } from '@aether/ui/tiers.ts';
-import { Select, TextInput } from '@mantine/core';
+import { useDraft } from '@aether/ui/useDraft.ts';
+import { TextInput } from '@mantine/core';
 import { useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { changeTier, createTier, type NewTier, type Tier } from '../api/tiers.ts';
@@ -25,22 +28,32 @@ export const makeTierKey = (label: string) =>
     .replace(/^[^a-z]+|-+$/g, '')
     .slice(0, 40);
 
+/** `version` is the one that the person saw when they began. */
+type Values = NewTier & { version?: number };
 type TierDialogProps = { tier: Tier | undefined; onClose: () => void };
 
 /** Adds a tier, or changes the label and the colour of one: its key stays for good. */
 export function TierDialog({ tier, onClose }: TierDialogProps) {
   const client = useQueryClient();
-  const [values, setValues] = useState<NewTier>(tier ?? { key: '', label: '', colour: 'grey' });
-  const [isKeyTyped, setKeyTyped] = useState(tier !== undefined);
-  const change = (part: Partial<NewTier>) => setValues({ ...values, ...part });
+  const draft = useDraft<Values>(
+    tier ? `tier:${tier.key}` : 'new-tier',
+    tier ?? { key: '', label: '', colour: 'grey' },
+  );
+  const { value: values, change } = draft;
+  const [isKeyTyped, setKeyTyped] = useState(() => tier !== undefined || values.key !== makeTierKey(values.label));
   const { key, label, colour } = values;
   return (
     <Dialog
       title={tier ? tier.label : 'New tier'}
       verb={tier ? 'Save' : 'Add'}
+      draft={draft}
+      faults={findMissing(values, {
+        label: 'Write a label.',
+        key: 'Write a key of small letters, digits and hyphens.',
+      })}
       save={() =>
         tier
-          ? changeTier(tier.key, { label, colour, expected_version: tier.version })
+          ? changeTier(tier.key, { label, colour, expected_version: values.version ?? tier.version })
           : createTier({ key, label, colour })
       }
       onSaved={() => {
@@ -53,6 +66,7 @@ export function TierDialog({ tier, onClose }: TierDialogProps) {
         <>
           <TextInput
             label="Label"
+            name="label"
             withAsterisk
             data-autofocus
             value={label}
@@ -63,6 +77,7 @@ export function TierDialog({ tier, onClose }: TierDialogProps) {
           />
           <TextInput
             label="Key"
+            name="key"
             description="The tier’s name in the API. It cannot be changed later."
             withAsterisk
             disabled={tier !== undefined}
@@ -73,15 +88,15 @@ export function TierDialog({ tier, onClose }: TierDialogProps) {
               change({ key: event.currentTarget.value });
             }}
           />
-          <Select
+          <Picker
             label="Colour"
-            allowDeselect={false}
+            name="colour"
             data={colours}
             value={colour}
             error={errors.colour}
-            renderOption={({ option }) => {
-              const shown = { key, label: option.label, colour: option.value as NewTier['colour'] };
-              return <Tag tone={describeTier(key, [shown]).tone}>{option.label}</Tag>;
+            drawChoice={(choice) => {
+              const shown = { key, label: choice.label, colour: choice.value as NewTier['colour'] };
+              return <Tag tone={describeTier(key, [shown]).tone}>{choice.label}</Tag>;
             }}
             onChange={(next) => change({ colour: next as NewTier['colour'] })}
           />

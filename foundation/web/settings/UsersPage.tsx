@@ -1,9 +1,10 @@
 import { formatAgo } from '@aether/ui/formats.ts';
 import { ErrorNotice } from '@aether/ui/Notice.tsx';
+import { Picker } from '@aether/ui/Picker.tsx';
 import { PageHead } from '@aether/ui/Shell.tsx';
 import { showRefusal, showUndo } from '@aether/ui/toasts.tsx';
 import { Waiting } from '@aether/ui/Waiting.tsx';
-import { Avatar, Button, Select } from '@mantine/core';
+import { Avatar, Button } from '@mantine/core';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import type { StaffUser } from '../api/records.ts';
@@ -64,10 +65,9 @@ function UserRow({ user }: { user: StaffUser }) {
         Sign-ins
       </Button>
       {isAsking && <SignInsDialog user={user} onClose={() => setAsking(false)} />}
-      <Select
+      <Picker
         aria-label={`Role of ${user.name}`}
         w={140}
-        allowDeselect={false}
         disabled={change.isPending}
         data={[
           { value: 'user', label: 'Staff' },

@@ -1,4 +1,5 @@
-import { Select, Text } from '@mantine/core';
+import { Picker } from '@aether/ui/Picker.tsx';
+import { Text } from '@mantine/core';
 import type { Stage } from '../api/records.ts';
 import classes from './settings.module.css';
 import type { EditedStage } from './stages.ts';
@@ -18,7 +19,7 @@ export function WhereTo({ stage, stages, value, onChange }: WhereToProps) {
   return (
     <div className={classes.row}>
       <Text size="sm">{stage.name} will be removed. Deals in it go to</Text>
-      <Select
+      <Picker
         aria-label={`Where the deals of ${stage.name} go`}
         placeholder="no deals are in it"
         data={choices}

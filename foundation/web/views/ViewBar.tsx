@@ -1,5 +1,7 @@
 import { Dialog } from '@aether/ui/Dialog.tsx';
+import { findMissing } from '@aether/ui/faults.ts';
 import { showDone, showRefusal } from '@aether/ui/toasts.tsx';
+import { useDraft } from '@aether/ui/useDraft.ts';
 import { ActionIcon, Button, Checkbox, Menu, TextInput } from '@mantine/core';
 import { IconBookmarkPlus, IconDots, IconTrash, IconUsers } from '@tabler/icons-react';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
@@ -109,13 +111,15 @@ function ViewMenu({ view }: { view: View }) {
 
 function SaveView({ page, query, onClose }: { page: ViewPage; query: string; onClose: () => void }) {
   const client = useQueryClient();
-  const [name, setName] = useState('');
-  const [isShared, setShared] = useState(false);
+  const draft = useDraft(`new-view:${page}`, { name: '', is_shared: false });
+  const { name, is_shared } = draft.value;
   return (
     <Dialog
       title="Save this view"
       verb="Save"
-      save={() => createView({ page, name, query, is_shared: isShared })}
+      draft={draft}
+      faults={findMissing({ name }, { name: 'Write a name.' })}
+      save={() => createView({ page, name, query, is_shared })}
       onSaved={() => {
         void client.invalidateQueries({ queryKey: ['views', page] });
         onClose();
@@ -126,17 +130,18 @@ function SaveView({ page, query, onClose }: { page: ViewPage; query: string; onC
         <>
           <TextInput
             label="Name"
+            name="name"
+            withAsterisk
             description="Filters, order and columns are kept under it."
             data-autofocus
-            required
             value={name}
             error={errors.name}
-            onChange={(event) => setName(event.currentTarget.value)}
+            onChange={(event) => draft.change({ name: event.currentTarget.value })}
           />
           <Checkbox
             label="Everybody sees it"
-            checked={isShared}
-            onChange={(event) => setShared(event.currentTarget.checked)}
+            checked={is_shared}
+            onChange={(event) => draft.change({ is_shared: event.currentTarget.checked })}
           />
         </>
       )}

@@ -1,22 +1,29 @@
 import { Dialog } from '@aether/ui/Dialog.tsx';
+import { Picker } from '@aether/ui/Picker.tsx';
 import { showDone } from '@aether/ui/toasts.tsx';
-import { NumberInput, Select, Text, Textarea } from '@mantine/core';
+import { useDraft } from '@aether/ui/useDraft.ts';
+import { NumberInput, Text, Textarea } from '@mantine/core';
 import { useQueryClient } from '@tanstack/react-query';
-import { useState } from 'react';
 import { changeCall } from '../api/calls.ts';
 import type { Call, CallOutcome } from '../api/records.ts';
 import { outcomeChoices } from './outcomes.ts';
 
+type Values = { outcome: CallOutcome | null; notes: string; minutes: number | string };
+
 /** Corrects a call's outcome, notes and duration. The person called stays the same. */
 export function EditCallDialog({ call, onClose }: { call: Call; onClose: () => void }) {
   const client = useQueryClient();
-  const [outcome, setOutcome] = useState(call.outcome);
-  const [notes, setNotes] = useState(call.notes ?? '');
-  const [minutes, setMinutes] = useState<number | string>((call.duration_seconds ?? 0) / 60);
+  const draft = useDraft<Values>(`call:${call.id}`, {
+    outcome: call.outcome,
+    notes: call.notes ?? '',
+    minutes: (call.duration_seconds ?? 0) / 60,
+  });
+  const { outcome, notes, minutes } = draft.value;
   return (
     <Dialog
       title={`Call with ${call.customer.name}`}
       verb="Save"
+      draft={draft}
       save={() =>
         changeCall(call.id, {
           outcome: outcome ?? undefined,
@@ -36,32 +43,34 @@ export function EditCallDialog({ call, onClose }: { call: Call; onClose: () => v
           <Text size="sm" c="dimmed">
             {call.direction === 'inbound' ? 'From' : 'To'} {call.number_e164}
           </Text>
-          <Select
+          <Picker
             label="Outcome"
-            allowDeselect={false}
+            name="outcome"
             data={outcomeChoices}
             value={outcome}
             error={errors.outcome}
-            onChange={(value) => setOutcome(value as CallOutcome)}
+            onChange={(value) => draft.change({ outcome: value as CallOutcome })}
           />
           <NumberInput
             label="Duration in minutes"
+            name="duration_seconds"
             min={0}
             max={1_440}
             decimalScale={1}
             value={minutes}
             error={errors.duration_seconds}
-            onChange={setMinutes}
+            onChange={(value) => draft.change({ minutes: value })}
           />
           <Textarea
             label="Notes"
+            name="notes"
             autosize
             minRows={3}
             maxRows={10}
             maxLength={4_000}
             value={notes}
             error={errors.notes}
-            onChange={(event) => setNotes(event.currentTarget.value)}
+            onChange={(event) => draft.change({ notes: event.currentTarget.value })}
           />
         </>
       )}

@@ -1,10 +1,12 @@
 import { Dialog } from '@aether/ui/Dialog.tsx';
+import { findMissing } from '@aether/ui/faults.ts';
+import { Picker } from '@aether/ui/Picker.tsx';
 import { Refusal } from '@aether/ui/refusal.ts';
 import { showDone } from '@aether/ui/toasts.tsx';
-import { Group, NumberInput, Radio, SegmentedControl, Select, Stack, Text, Textarea, TextInput } from '@mantine/core';
+import { useDraft } from '@aether/ui/useDraft.ts';
+import { Group, NumberInput, Radio, SegmentedControl, Stack, Text, Textarea, TextInput } from '@mantine/core';
 import { useDebouncedValue } from '@mantine/hooks';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
-import { useState } from 'react';
 import { logCall, lookUp } from '../api/calls.ts';
 import type { Call, CallOutcome, FoundBy } from '../api/records.ts';
 import { toLocalInput } from '../desk/moments.ts';
@@ -20,22 +22,42 @@ const foundWords: Record<FoundBy, string> = {
   chosen: 'as you chose',
 };
 
+type Values = {
+  direction: Call['direction'];
+  country: string | null;
+  number: string;
+  email: string;
+  name: string;
+  outcome: CallOutcome | null;
+  notes: string;
+  chosen?: string;
+  minutes: number | string;
+  started_at: string;
+};
+
+/** A call of five minutes that has just ended. */
+const begin = (number: string): Values => ({
+  direction: 'inbound',
+  country: guessCountry(navigator.languages),
+  number,
+  email: '',
+  name: '',
+  outcome: null,
+  notes: '',
+  minutes: 5,
+  started_at: toLocalInput(new Date(Date.now() - 5 * 60_000)),
+});
+
+const isNothingTyped = ({ number, email, name, notes }: Values, initial: Values): boolean =>
+  number === initial.number && [email, name, notes].every((text) => text.trim() === '');
+
 type LogCallDialogProps = { number?: string; onLogged?: (call: Call) => void; onClose: () => void };
 
 /** Logs a call. While the agent types a number, its customer is looked up. */
 export function LogCallDialog({ number: given = '', onLogged, onClose }: LogCallDialogProps) {
   const client = useQueryClient();
-  const [clientId] = useState(() => crypto.randomUUID());
-  const [direction, setDirection] = useState<Call['direction']>('inbound');
-  const [country, setCountry] = useState(() => guessCountry(navigator.languages));
-  const [number, setNumber] = useState(given);
-  const [email, setEmail] = useState('');
-  const [name, setName] = useState('');
-  const [outcome, setOutcome] = useState<CallOutcome | null>(null);
-  const [notes, setNotes] = useState('');
-  const [chosen, setChosen] = useState<string | undefined>();
-  const [minutes, setMinutes] = useState<number | string>(5);
-  const [startedAt, setStartedAt] = useState(() => toLocalInput(new Date(Date.now() - 5 * 60_000)));
+  const draft = useDraft<Values>(given ? `call-with:${given}` : 'new-call', begin(given), isNothingTyped);
+  const { direction, country, number, email, name, outcome, notes, chosen, minutes, started_at } = draft.value;
 
   const read = readTyped(number, country);
   const [asked] = useDebouncedValue(`${read.number ?? ''} ${email.trim()}`, 200);
@@ -55,10 +77,16 @@ export function LogCallDialog({ number: given = '', onLogged, onClose }: LogCall
       title="Log a call"
       verb="Log call"
       size="lg"
-      isReady={number.trim() !== '' && outcome !== null}
+      draft={draft}
+      faults={findMissing({ ...draft.value, duration_seconds: minutes }, {
+        number: 'Write the number.',
+        outcome: 'Choose how the call ended.',
+        duration_seconds: 'Write how long it took.',
+        started_at: 'Write when it began.',
+      })}
       save={() =>
         logCall({
-          client_id: clientId,
+          client_id: draft.id,
           direction,
           number: number.trim(),
           country: read.country ?? undefined,
@@ -67,7 +95,7 @@ export function LogCallDialog({ number: given = '', onLogged, onClose }: LogCall
           name: name.trim() || undefined,
           outcome: outcome as CallOutcome,
           notes: notes.trim() || undefined,
-          started_at: new Date(startedAt).toISOString(),
+          started_at: new Date(started_at).toISOString(),
           duration_seconds: Math.round(Number(minutes) * 60),
         })
       }
@@ -88,23 +116,23 @@ export function LogCallDialog({ number: given = '', onLogged, onClose }: LogCall
               { value: 'outbound', label: 'We rang them' },
             ]}
             value={direction}
-            onChange={(value) => setDirection(value as Call['direction'])}
+            onChange={(value) => draft.change({ direction: value as Call['direction'] })}
           />
           <div className={classes.pair}>
-            <Select
+            <Picker
               label="Country"
+              name="country"
               placeholder="By the prefix"
-              searchable
               clearable
-              limit={50}
               data={countries}
               value={read.country}
               error={errors.country}
-              onChange={setCountry}
+              onChange={(next) => draft.change({ country: next })}
             />
             <TextInput
               type="tel"
               label="Number"
+              name="number"
               withAsterisk
               data-autofocus
               autoComplete="off"
@@ -113,7 +141,7 @@ export function LogCallDialog({ number: given = '', onLogged, onClose }: LogCall
               description={
                 read.number ? `Read as ${read.number}` : 'As it is dialled, or with + and the country’s code'
               }
-              onChange={(event) => setNumber(event.currentTarget.value)}
+              onChange={(event) => draft.change({ number: event.currentTarget.value })}
             />
           </div>
           <div role="status" className={classes.lookup} data-found={Boolean(found)}>
@@ -129,7 +157,7 @@ export function LogCallDialog({ number: given = '', onLogged, onClose }: LogCall
             <Radio.Group
               label="Several customers have this number. Which one is it?"
               value={found?.id ?? ''}
-              onChange={setChosen}
+              onChange={(id) => draft.change({ chosen: id })}
             >
               <Stack gap={4} mt={6}>
                 {byNumber.map(({ id, name: theirs, email: theirAddress }) => (
@@ -143,56 +171,61 @@ export function LogCallDialog({ number: given = '', onLogged, onClose }: LogCall
               <TextInput
                 type="email"
                 label="Address"
+                name="email"
                 autoComplete="off"
                 value={email}
                 error={errors.email}
-                onChange={(event) => setEmail(event.currentTarget.value)}
+                onChange={(event) => draft.change({ email: event.currentTarget.value })}
               />
               <TextInput
                 label="Name"
+                name="name"
                 autoComplete="off"
                 value={name}
                 error={errors.name}
-                onChange={(event) => setName(event.currentTarget.value)}
+                onChange={(event) => draft.change({ name: event.currentTarget.value })}
               />
             </div>
           )}
           <Group grow align="flex-start">
-            <Select
+            <Picker
               label="Outcome"
+              name="outcome"
               withAsterisk
-              allowDeselect={false}
               data={outcomeChoices}
               value={outcome}
               error={errors.outcome}
-              onChange={(value) => setOutcome(value as CallOutcome)}
+              onChange={(value) => draft.change({ outcome: value as CallOutcome })}
             />
             <NumberInput
               label="Minutes"
+              name="duration_seconds"
               min={0}
               max={1_440}
               decimalScale={1}
               value={minutes}
               error={errors.duration_seconds}
-              onChange={setMinutes}
+              onChange={(value) => draft.change({ minutes: value })}
             />
             <TextInput
               type="datetime-local"
               label="Began"
-              value={startedAt}
+              name="started_at"
+              value={started_at}
               error={errors.started_at}
-              onChange={(event) => setStartedAt(event.currentTarget.value)}
+              onChange={(event) => draft.change({ started_at: event.currentTarget.value })}
             />
           </Group>
           <Textarea
             label="Notes"
+            name="notes"
             autosize
             minRows={3}
             maxRows={10}
             maxLength={4_000}
             value={notes}
             error={errors.notes}
-            onChange={(event) => setNotes(event.currentTarget.value)}
+            onChange={(event) => draft.change({ notes: event.currentTarget.value })}
           />
           <Text size="xs" c="dimmed">
             The call appears in the customer’s history here and, as one activity, in Foundation’s timeline.

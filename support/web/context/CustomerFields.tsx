@@ -1,7 +1,8 @@
 import { ConflictDialog } from '@aether/ui/ConflictDialog.tsx';
+import { Picker } from '@aether/ui/Picker.tsx';
 import { Refusal } from '@aether/ui/refusal.ts';
 import { showRefusal, showUndo } from '@aether/ui/toasts.tsx';
-import { Select } from '@mantine/core';
+
 import { IconMoonStars, IconSun } from '@tabler/icons-react';
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
@@ -55,27 +56,24 @@ export function CustomerFields({ customer, onReload }: CustomerFieldsProps) {
   const shown = { ...pick(customer), ...(saving.isPending && saving.variables.change) };
   return (
     <div className={classes.fields}>
-      <Select
+      <Picker
         label="Language"
         placeholder="Not known"
-        searchable
         clearable
         data={listLanguages(customer.preferred_language)}
         value={shown.preferred_language}
         disabled={saving.isPending}
-        nothingFoundMessage="No such language"
+        nothingFound="No such language"
         onChange={(preferred_language) => save({ preferred_language })}
       />
-      <Select
+      <Picker
         label="Time zone"
         placeholder="Not known"
-        searchable
         clearable
-        limit={60}
         data={listTimeZones(customer.timezone)}
         value={shown.timezone}
         disabled={saving.isPending}
-        nothingFoundMessage="No such time zone"
+        nothingFound="No such time zone"
         onChange={(timezone) => save({ timezone })}
       />
       {shown.timezone && <TimeThere timeZone={shown.timezone} />}

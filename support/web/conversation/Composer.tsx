@@ -1,5 +1,5 @@
-import { formatMoment } from '@aether/ui/formats.ts';
 import { KeyName, useKeys } from '@aether/ui/Keys.tsx';
+import { type Drafting, describeDraft } from '@aether/ui/useDraft.ts';
 import { Button, Textarea } from '@mantine/core';
 import { IconNote, IconSend, IconTextPlus } from '@tabler/icons-react';
 import { type KeyboardEvent, useRef, useState } from 'react';
@@ -9,7 +9,7 @@ import { nameVisitor } from '../desk/order.ts';
 import { CannedMenu } from './CannedMenu.tsx';
 import { fillIn, nameForVisitor } from './canned.ts';
 import classes from './composer.module.css';
-import { hasWords, type Mode, type useDraft } from './drafts.ts';
+import type { Draft, Mode } from './drafts.ts';
 import { useCanned } from './useCanned.ts';
 
 const charactersMax = 4_000;
@@ -19,7 +19,7 @@ const charactersTold = 3_500;
 type ComposerProps = {
   session: Session;
   own: Named;
-  drafting: ReturnType<typeof useDraft>;
+  drafting: Drafting<Draft>;
   onTyping: () => void;
   onSend: (kind: Mode, body: string) => void;
 };
@@ -27,7 +27,7 @@ type ComposerProps = {
 /** Answers the visitor, or adds a note for the other agents. `/` at the beginning opens the canned answers. */
 export function Composer({ session, own, drafting, onTyping, onSend }: ComposerProps) {
   const input = useRef<HTMLTextAreaElement>(null);
-  const { draft, change, isKept, restoredAt } = drafting;
+  const { value: draft, change } = drafting;
   const [isMenuOff, setMenuOff] = useState(false);
   const { claim } = useActions();
   const isEnded = session.status === 'ended';
@@ -146,7 +146,7 @@ export function Composer({ session, own, drafting, onTyping, onSend }: ComposerP
       </div>
       <div className={classes.foot}>
         <span className={classes.hint} role="status">
-          {describeDraft(hasWords(draft), isKept, restoredAt, draft.at)}
+          {describeDraft(drafting)}
         </span>
         {text.length > charactersTold && (
           <span className={classes.hint}>
@@ -162,12 +162,4 @@ export function Composer({ session, own, drafting, onTyping, onSend }: ComposerP
       </div>
     </form>
   );
-}
-
-function describeDraft(isThere: boolean, isKept: boolean, restoredAt: string | undefined, at: string): string {
-  if (!isThere) return '';
-  if (!isKept) return 'This draft cannot be kept on this device: do not close the page.';
-  return restoredAt === at && restoredAt
-    ? `Draft of ${formatMoment(restoredAt)}, kept on this device`
-    : 'Draft kept on this device';
 }

@@ -16,7 +16,7 @@ import { useMe } from '../shell/person.ts';
 import { Composer } from './Composer.tsx';
 import { ConversationHead } from './ConversationHead.tsx';
 import classes from './conversation.module.css';
-import { useDraft } from './drafts.ts';
+import { useAnswerDraft } from './drafts.ts';
 import { describeViewers, usePresence } from './presence.ts';
 import { Stream } from './Stream.tsx';
 import { useOutbox } from './sending.ts';
@@ -34,7 +34,7 @@ export function ConversationPage({ id }: { id: string }) {
   const { data, error, refetch } = useQuery(conversationQuery(id, known));
   const outbox = useOutbox(id);
   const presence = usePresence(id);
-  const drafting = useDraft(me.id, id);
+  const drafting = useAnswerDraft(id);
   const hasRoom = useRoom();
   const [isOpen, { toggle, close }] = useDisclosure(false);
   useKeys([{ keys: 'i', label: 'The customer, on a small screen', group: 'Conversation', run: toggle }]);
@@ -67,7 +67,7 @@ export function ConversationPage({ id }: { id: string }) {
           onEdit={(clientId) => {
             const unsent = outbox.discard(clientId);
             if (!unsent) return;
-            const before = drafting.draft[unsent.kind];
+            const before = drafting.value[unsent.kind];
             drafting.change({ mode: unsent.kind, [unsent.kind]: before ? `${unsent.body}\n${before}` : unsent.body });
           }}
           onTakeOver={(holder) => askTakeOver(session, holder)}

@@ -1,8 +1,9 @@
 import { Dialog } from '@aether/ui/Dialog.tsx';
+import { findMissing } from '@aether/ui/faults.ts';
 import { showDone } from '@aether/ui/toasts.tsx';
+import { useDraft } from '@aether/ui/useDraft.ts';
 import { Radio, Stack, Text, Textarea } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
-import { useState } from 'react';
 import { conversationQuery, endSession } from '../api/conversation.ts';
 import type { Session } from '../api/records.ts';
 import { useActions } from './actions.ts';
@@ -15,14 +16,15 @@ export function EndDialog({ session, onClose }: { session: Session; onClose: () 
   const { show } = useActions();
   const { data } = useQuery(conversationQuery(session.id, session.message_count));
   const asked = data?.messages.find(({ author, number }) => author === 'visitor' && number <= 10)?.body ?? '';
-  const [typed, setTyped] = useState<string | undefined>();
-  const [how, setHow] = useState('');
-  const summary = typed ?? asked.replace(/\s+/g, ' ').slice(0, summaryCharactersMax);
+  const draft = useDraft<{ how: string; summary?: string }>(`end:${session.id}`, { how: '' });
+  const { how } = draft.value;
+  const summary = draft.value.summary ?? asked.replace(/\s+/g, ' ').slice(0, summaryCharactersMax);
   return (
     <Dialog
       title={`End ${nameVisitor(session)}’s conversation`}
       verb="End conversation"
-      isReady={how !== ''}
+      draft={draft}
+      faults={findMissing({ how }, { how: 'Say whether it was resolved.' })}
       save={() => endSession(session.id, how === 'resolved', summary.trim() || undefined)}
       onSaved={({ session: ended }) => {
         show(ended);
@@ -33,7 +35,14 @@ export function EndDialog({ session, onClose }: { session: Session; onClose: () 
     >
       {(errors) => (
         <>
-          <Radio.Group label="Was it resolved?" value={how} onChange={setHow} withAsterisk>
+          <Radio.Group
+            label="Was it resolved?"
+            name="how"
+            error={errors.how}
+            value={how}
+            onChange={(next) => draft.change({ how: next })}
+            withAsterisk
+          >
             <Stack gap={6} mt={6}>
               <Radio size="xs" value="resolved" label="Resolved" data-autofocus />
               <Radio size="xs" value="open" label="Not resolved" />
@@ -41,6 +50,7 @@ export function EndDialog({ session, onClose }: { session: Session; onClose: () 
           </Radio.Group>
           <Textarea
             label="What it was about"
+            name="summary"
             description="Goes to the customer’s timeline in Foundation, where sales reads it. From the visitor’s first message; change it as you like."
             autosize
             minRows={2}
@@ -48,7 +58,7 @@ export function EndDialog({ session, onClose }: { session: Session; onClose: () 
             maxLength={summaryCharactersMax}
             value={summary}
             error={errors.summary}
-            onChange={(event) => setTyped(event.currentTarget.value)}
+            onChange={(event) => draft.change({ summary: event.currentTarget.value })}
           />
           {!session.customer_id && (
             <Text size="xs" c="dimmed">

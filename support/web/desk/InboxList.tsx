@@ -103,7 +103,6 @@ export function InboxList({ search, openId }: InboxListProps) {
                 key={row.session.id}
                 row={row}
                 ownAgentId={me.agent?.id ?? ''}
-                ownUserId={me.id}
                 isOpen={row.session.id === openId}
                 search={search}
               />

@@ -1,20 +1,21 @@
 import { formatAgo, formatMoment } from '@aether/ui/formats.ts';
 import { Tag } from '@aether/ui/Tag.tsx';
+import { useDraftMark } from '@aether/ui/useDraft.ts';
 import { IconClockPause, IconMailForward, IconPencil, IconRobot } from '@tabler/icons-react';
 import { Link } from '@tanstack/react-router';
 import type { Session } from '../api/records.ts';
-import { useDraftMark } from '../conversation/drafts.ts';
+import { draftOf } from '../conversation/drafts.ts';
 import classes from './desk.module.css';
 import { isUnread, nameVisitor, type Row } from './order.ts';
 import type { DeskSearch } from './search.ts';
 import { TierTag } from './TierTag.tsx';
 import { WaitingTime } from './Waiting.tsx';
 
-type InboxRowProps = { row: Row; ownAgentId: string; ownUserId: string; isOpen: boolean; search: DeskSearch };
+type InboxRowProps = { row: Row; ownAgentId: string; isOpen: boolean; search: DeskSearch };
 
 /** One conversation of the list: the visitor, their last message, the waiting time, and the assigned agent. */
-export function InboxRow({ row: { session, isGone }, ownAgentId, ownUserId, isOpen, search }: InboxRowProps) {
-  const hasDraft = useDraftMark(ownUserId, session.id);
+export function InboxRow({ row: { session, isGone }, ownAgentId, isOpen, search }: InboxRowProps) {
+  const hasDraft = useDraftMark(draftOf(session.id));
   const unread = isUnread(session);
   const { last_message: last } = session;
   return (

@@ -55,6 +55,7 @@ export function SnoozeDialog({ session, onClose }: { session: Session; onClose: 
           <TextInput
             type="datetime-local"
             label="Date and time"
+            name="until"
             value={until}
             min={toLocalInput(now)}
             error={errors.until ?? (isPast ? 'Choose a moment that is to come.' : undefined)}

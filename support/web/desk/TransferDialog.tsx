@@ -1,5 +1,7 @@
 import { Dialog } from '@aether/ui/Dialog.tsx';
+import { findMissing } from '@aether/ui/faults.ts';
 import { showUndo } from '@aether/ui/toasts.tsx';
+import { useDraft } from '@aether/ui/useDraft.ts';
 import { Waiting } from '@aether/ui/Waiting.tsx';
 import { Radio, Stack, Text, Textarea, TextInput } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
@@ -19,8 +21,9 @@ const ranks = { online: 0, away: 1, offline: 2 };
 export function TransferDialog({ session, own, onClose }: { session: Session; own: Named; onClose: () => void }) {
   const { show } = useActions();
   const { data, error } = useQuery(agentsQuery);
-  const [to, setTo] = useState('');
-  const [note, setNote] = useState('');
+  const draft = useDraft(`transfer:${session.id}`, { to: '', note: '' });
+  const { to, note } = draft.value;
+  const setTo = (next: string) => draft.change({ to: next });
   const [typed, setTyped] = useState('');
   const others = listOthers(data?.agents ?? [], session).filter(({ name }) =>
     name.toLowerCase().includes(typed.trim().toLowerCase()),
@@ -31,7 +34,8 @@ export function TransferDialog({ session, own, onClose }: { session: Session; ow
     <Dialog
       title={`Transfer ${nameVisitor(session)}’s conversation`}
       verb="Transfer"
-      isReady={to !== ''}
+      draft={draft}
+      faults={findMissing({ to }, { to: 'Choose who gets it.' })}
       save={() => assign(session.id, to === nobody ? null : to, note.trim() || undefined)}
       onSaved={({ session: given }) => {
         show(given);
@@ -44,7 +48,7 @@ export function TransferDialog({ session, own, onClose }: { session: Session; ow
       }}
       onClose={onClose}
     >
-      {() => (
+      {(errors) => (
         <>
           {!data && !error && <Waiting lines={3} />}
           {(data?.agents.length ?? 0) > 7 && (
@@ -53,9 +57,14 @@ export function TransferDialog({ session, own, onClose }: { session: Session; ow
               placeholder="Search agents"
               value={typed}
               onChange={(event) => setTyped(event.currentTarget.value)}
+              onKeyDown={(event) => {
+                if (event.key !== 'Enter' || event.ctrlKey || event.metaKey || typed.trim() === '') return;
+                event.preventDefault();
+                if (others[0]) setTo(others[0].id);
+              }}
             />
           )}
-          <Radio.Group label="To" value={to} onChange={setTo} withAsterisk>
+          <Radio.Group label="To" name="to" error={errors.to} value={to} onChange={setTo} withAsterisk>
             <Stack gap={4} mt={6}>
               {others.map((agent, index) => (
                 <Radio
@@ -88,13 +97,15 @@ export function TransferDialog({ session, own, onClose }: { session: Session; ow
           )}
           <Textarea
             label="Note for them"
+            name="note"
+            error={errors.note}
             description="Kept in the conversation, unseen by the visitor."
             autosize
             minRows={2}
             maxRows={6}
             maxLength={1_000}
             value={note}
-            onChange={(event) => setNote(event.currentTarget.value)}
+            onChange={(event) => draft.change({ note: event.currentTarget.value })}
           />
         </>
       )}

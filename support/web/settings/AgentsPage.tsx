@@ -1,10 +1,12 @@
 import { Dialog } from '@aether/ui/Dialog.tsx';
+import { findMissing } from '@aether/ui/faults.ts';
 import { ErrorNotice } from '@aether/ui/Notice.tsx';
+import { Picker } from '@aether/ui/Picker.tsx';
 import { PageHead } from '@aether/ui/Shell.tsx';
 import { Tag } from '@aether/ui/Tag.tsx';
 import { showRefusal, showUndo } from '@aether/ui/toasts.tsx';
 import { Waiting } from '@aether/ui/Waiting.tsx';
-import { Avatar, Button, Select, Switch, Text } from '@mantine/core';
+import { Avatar, Button, Switch, Text } from '@mantine/core';
 import { IconPlus } from '@tabler/icons-react';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
@@ -80,10 +82,9 @@ function AgentRow({ agent, mayChange }: { agent: Agent; mayChange: boolean }) {
         </div>
       </span>
       <span className={classes.detail}>{agent.open_sessions} open</span>
-      <Select
+      <Picker
         aria-label={`Availability of ${agent.name}`}
         w={112}
-        allowDeselect={false}
         disabled={!mayChange || !agent.is_active || changing.isPending}
         data={Object.entries(availabilityNames).map(([value, label]) => ({ value, label }))}
         value={agent.availability}
@@ -112,7 +113,7 @@ function AddDialog({ onClose }: { onClose: () => void }) {
     <Dialog
       title="Add an agent"
       verb="Add"
-      isReady={userId !== null}
+      faults={findMissing({ user_id: userId }, { user_id: 'Choose who it is.' })}
       save={() => addAgent(userId ?? '')}
       onSaved={() => {
         for (const key of ['agents', 'users', 'own-agent']) void client.invalidateQueries({ queryKey: [key] });
@@ -122,15 +123,16 @@ function AddDialog({ onClose }: { onClose: () => void }) {
     >
       {(errors) => (
         <>
-          <Select
+          <Picker
             label="Who"
-            searchable
+            name="user_id"
+            withAsterisk
             data-autofocus
             placeholder="A name"
             data={others.map(({ id, name, email }) => ({ value: id, label: `${name} · ${email}` }))}
             value={userId}
             error={errors.user_id}
-            nothingFoundMessage={data ? 'Nobody else has signed in yet' : 'Loading…'}
+            nothingFound={data ? 'Nobody else has signed in yet' : 'Loading…'}
             onChange={setUserId}
           />
           <Text size="xs" c="dimmed">

@@ -1,7 +1,9 @@
 import { Dialog } from '@aether/ui/Dialog.tsx';
+import { findMissing } from '@aether/ui/faults.ts';
 import { ErrorNotice, Nothing } from '@aether/ui/Notice.tsx';
 import { PageHead } from '@aether/ui/Shell.tsx';
 import { showRefusal, showUndo } from '@aether/ui/toasts.tsx';
+import { useDraft } from '@aether/ui/useDraft.ts';
 import { Waiting } from '@aether/ui/Waiting.tsx';
 import { ActionIcon, Button, Text, Textarea, TextInput } from '@mantine/core';
 import { IconPencil, IconPlus, IconTextPlus, IconTrash } from '@tabler/icons-react';
@@ -87,18 +89,23 @@ export function CannedPage() {
 type CannedDialogProps = { answer: CannedAnswer | undefined; onClose: () => void; onSaved: () => void };
 
 function CannedDialog({ answer, onClose, onSaved }: CannedDialogProps) {
-  const [values, setValues] = useState({
+  const draft = useDraft(answer ? `canned:${answer.id}` : 'new-canned', {
     shortcut: answer?.shortcut ?? '',
     title: answer?.title ?? '',
     body: answer?.body ?? '',
   });
-  const change = (part: Partial<typeof values>) => setValues({ ...values, ...part });
+  const { value: values, change } = draft;
   const ready = Object.fromEntries(Object.entries(values).map(([key, value]) => [key, value.trim()])) as typeof values;
   return (
     <Dialog
       title={answer ? `/${answer.shortcut}` : 'New canned answer'}
       verb={answer ? 'Save' : 'Create'}
-      isReady={Object.values(ready).every((value) => value !== '')}
+      draft={draft}
+      faults={findMissing(values, {
+        shortcut: 'Write a shortcut of small letters, digits and hyphens.',
+        title: 'Write a title.',
+        body: 'Write the answer.',
+      })}
       save={() => (answer ? changeCanned(answer.id, ready) : createCanned(ready))}
       onSaved={() => {
         onSaved();
@@ -110,6 +117,7 @@ function CannedDialog({ answer, onClose, onSaved }: CannedDialogProps) {
         <>
           <TextInput
             label="Shortcut"
+            name="shortcut"
             description="Typed behind /. Small letters, digits and hyphens."
             withAsterisk
             data-autofocus
@@ -120,6 +128,7 @@ function CannedDialog({ answer, onClose, onSaved }: CannedDialogProps) {
           />
           <TextInput
             label="Title"
+            name="title"
             withAsterisk
             value={values.title}
             error={errors.title}
@@ -127,6 +136,7 @@ function CannedDialog({ answer, onClose, onSaved }: CannedDialogProps) {
           />
           <Textarea
             label="Answer"
+            name="body"
             withAsterisk
             autosize
             minRows={4}

@@ -1,9 +1,12 @@
 import { Dialog } from '@aether/ui/Dialog.tsx';
+import { findMissing } from '@aether/ui/faults.ts';
 import { ErrorNotice, Nothing } from '@aether/ui/Notice.tsx';
+import { Picker } from '@aether/ui/Picker.tsx';
 import { PageHead } from '@aether/ui/Shell.tsx';
 import { Tag } from '@aether/ui/Tag.tsx';
+import { useDraft } from '@aether/ui/useDraft.ts';
 import { Waiting } from '@aether/ui/Waiting.tsx';
-import { Button, Select, TextInput } from '@mantine/core';
+import { Button, TextInput } from '@mantine/core';
 import { IconPlus, IconRobot } from '@tabler/icons-react';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { Link, useNavigate } from '@tanstack/react-router';
@@ -72,15 +75,16 @@ function NewChatbot({ onClose }: { onClose: () => void }) {
   const client = useQueryClient();
   const navigate = useNavigate();
   const { data } = useQuery(widgetsQuery);
-  const [name, setName] = useState('');
-  const [chosen, setWidget] = useState<string | null>(null);
+  const draft = useDraft<{ name: string; widget_id: string | null }>('new-chatbot', { name: '', widget_id: null });
+  const { name } = draft.value;
   const widgets = data?.widgets ?? [];
-  const widget = chosen ?? widgets[0]?.id ?? null;
+  const widget = draft.value.widget_id ?? widgets[0]?.id ?? null;
   return (
     <Dialog
       title="New chatbot"
       verb="Create"
-      isReady={name.trim() !== '' && widget !== null}
+      draft={draft}
+      faults={findMissing({ name, widget_id: widget }, { name: 'Write a name.', widget_id: 'Choose a widget.' })}
       save={() => createChatbot({ widget_id: widget ?? '', name: name.trim(), rules: newRules })}
       onSaved={({ id }) => {
         void client.invalidateQueries({ queryKey: ['chatbots'] });
@@ -93,21 +97,22 @@ function NewChatbot({ onClose }: { onClose: () => void }) {
         <>
           <TextInput
             label="Name"
+            name="name"
             withAsterisk
             data-autofocus
             maxLength={80}
             value={name}
             error={errors.name}
-            onChange={(event) => setName(event.currentTarget.value)}
+            onChange={(event) => draft.change({ name: event.currentTarget.value })}
           />
-          <Select
+          <Picker
             label="Widget"
+            name="widget_id"
             withAsterisk
-            allowDeselect={false}
             data={widgets.map((each) => ({ value: each.id, label: each.name }))}
             value={widget}
             error={errors.widget_id}
-            onChange={setWidget}
+            onChange={(widget_id) => draft.change({ widget_id })}
           />
         </>
       )}

@@ -1,4 +1,5 @@
-import { ActionIcon, Button, Select, Switch } from '@mantine/core';
+import { Picker } from '@aether/ui/Picker.tsx';
+import { ActionIcon, Button, Switch } from '@mantine/core';
 import { IconCopy, IconPlus, IconX } from '@tabler/icons-react';
 import type { OfficeHours, Span, WeekDay } from '../api/records.ts';
 import { weekDays } from '../api/records.ts';
@@ -25,11 +26,8 @@ export function OfficeHoursEditor({ hours, onChange }: OfficeHoursEditorProps) {
       />
       {hours && (
         <>
-          <Select
+          <Picker
             label="Time zone of the desk"
-            searchable
-            allowDeselect={false}
-            limit={60}
             data={listTimeZones(hours.time_zone)}
             value={hours.time_zone}
             onChange={(time_zone) => time_zone && onChange({ ...hours, time_zone })}

@@ -1,16 +1,7 @@
+import { Picker } from '@aether/ui/Picker.tsx';
 import { describeError, Refusal } from '@aether/ui/refusal.ts';
 import { showUndo } from '@aether/ui/toasts.tsx';
-import {
-  Checkbox,
-  Group,
-  Input,
-  SegmentedControl,
-  Select,
-  Switch,
-  TagsInput,
-  Textarea,
-  TextInput,
-} from '@mantine/core';
+import { Checkbox, Group, Input, SegmentedControl, Switch, TagsInput, Textarea, TextInput } from '@mantine/core';
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import type { ReactNode } from 'react';
 import { useState } from 'react';
@@ -110,10 +101,9 @@ export function WidgetForm({ widget, children }: { widget: Widget; children: Rea
                 />
               </Group>
             </Input.Wrapper>
-            <Select
+            <Picker
               label="Language"
               description="Of what you do not write below"
-              allowDeselect={false}
               inputWrapperOrder={['label', 'input', 'description', 'error']}
               data={languages}
               value={values.settings.language}

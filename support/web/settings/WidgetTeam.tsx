@@ -26,6 +26,7 @@ export function WidgetTeam({ widget }: { widget: Widget }) {
       label="Agents"
       description="They see its conversations. With none, all agents do. Saved at once."
       searchable
+      selectFirstOptionOnChange
       data={agents.map(({ id, name }) => ({ value: id, label: name }))}
       value={changing.isPending ? changing.variables : present}
       placeholder={present.length === 0 ? 'All agents' : undefined}

@@ -1,7 +1,9 @@
 import { Dialog } from '@aether/ui/Dialog.tsx';
+import { findMissing } from '@aether/ui/faults.ts';
 import { ErrorNotice, Nothing } from '@aether/ui/Notice.tsx';
 import { PageHead } from '@aether/ui/Shell.tsx';
 import { Tag } from '@aether/ui/Tag.tsx';
+import { useDraft } from '@aether/ui/useDraft.ts';
 import { Waiting } from '@aether/ui/Waiting.tsx';
 import { Button, TextInput } from '@mantine/core';
 import { IconPlus, IconWorldWww } from '@tabler/icons-react';
@@ -16,15 +18,13 @@ import classes from './settings.module.css';
 /** The chats on websites: each has its own look, words and team. */
 export function WidgetsPage() {
   const me = useMe();
-  const navigate = useNavigate();
-  const client = useQueryClient();
   const { data, error, refetch } = useQuery(widgetsQuery);
-  const [name, setName] = useState<string | undefined>();
+  const [isAdding, setAdding] = useState(false);
   return (
     <>
       <PageHead title="Widgets">
         {me.isAdmin && (
-          <Button leftSection={<IconPlus size={15} />} onClick={() => setName('')}>
+          <Button leftSection={<IconPlus size={15} />} onClick={() => setAdding(true)}>
             New widget
           </Button>
         )}
@@ -64,33 +64,43 @@ export function WidgetsPage() {
           </ReadOnly>
         )}
       </div>
-      {name !== undefined && (
-        <Dialog
-          title="New widget"
-          verb="Create"
-          isReady={name.trim() !== ''}
-          save={() => createWidget(name.trim())}
-          onSaved={(made) => {
-            void client.invalidateQueries({ queryKey: ['widgets'] });
-            setName(undefined);
-            void navigate({ to: '/settings/widgets/$id', params: { id: made.id } });
-          }}
-          onClose={() => setName(undefined)}
-        >
-          {(errors) => (
-            <TextInput
-              label="Name"
-              description="For you: the website it is on. Visitors see the title, which you write next."
-              withAsterisk
-              data-autofocus
-              maxLength={80}
-              value={name}
-              error={errors.name}
-              onChange={(event) => setName(event.currentTarget.value)}
-            />
-          )}
-        </Dialog>
-      )}
+      {isAdding && <NewWidget onClose={() => setAdding(false)} />}
     </>
+  );
+}
+
+function NewWidget({ onClose }: { onClose: () => void }) {
+  const client = useQueryClient();
+  const navigate = useNavigate();
+  const draft = useDraft('new-widget', { name: '' });
+  const { name } = draft.value;
+  return (
+    <Dialog
+      title="New widget"
+      verb="Create"
+      draft={draft}
+      faults={findMissing({ name }, { name: 'Write a name.' })}
+      save={() => createWidget(name.trim())}
+      onSaved={({ id }) => {
+        void client.invalidateQueries({ queryKey: ['widgets'] });
+        onClose();
+        void navigate({ to: '/settings/widgets/$id', params: { id } });
+      }}
+      onClose={onClose}
+    >
+      {(errors) => (
+        <TextInput
+          label="Name"
+          name="name"
+          description="For you: the website it is on. Visitors see the title, which you write next."
+          withAsterisk
+          data-autofocus
+          maxLength={80}
+          value={name}
+          error={errors.name}
+          onChange={(event) => draft.change({ name: event.currentTarget.value })}
+        />
+      )}
+    </Dialog>
   );
 }

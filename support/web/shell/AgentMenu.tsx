@@ -7,7 +7,7 @@ import type { Availability, OwnAgent } from '../api/records.ts';
 import { AvailabilityMark, availabilityMeanings, availabilityNames } from './Availability.tsx';
 import classes from './shell.module.css';
 
-type AgentMenuProps = { me: { name: string; email: string; isAdmin: boolean; agent: OwnAgent | null } };
+type AgentMenuProps = { me: { id: string; name: string; email: string; isAdmin: boolean; agent: OwnAgent | null } };
 
 /** The person's menu, with their availability for conversations. */
 export function AgentMenu({ me }: AgentMenuProps) {
