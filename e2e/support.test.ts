@@ -207,7 +207,8 @@ describe('a conversation', () => {
     await open(`/sessions/${visitor.id}?view=mine`);
     await priya.getByRole('button', { name: 'End', exact: true }).click();
     const dialog = priya.getByRole('dialog');
-    expect(await dialog.getByRole('button', { name: 'End conversation' }).isDisabled()).toBe(true);
+    await dialog.getByRole('button', { name: 'End conversation' }).click();
+    await dialog.getByText('Say whether it was resolved.').waitFor();
     await dialog.getByRole('radio', { name: 'Resolved', exact: true }).check();
     await dialog.getByLabel('What it was about').fill('Loose bulb');
     await dialog.getByRole('button', { name: 'End conversation' }).click();
