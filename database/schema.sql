@@ -1026,45 +1026,70 @@ end $function$;
 
 CREATE OR REPLACE FUNCTION platform.is_app(name text)
  RETURNS boolean
- LANGUAGE sql
+ LANGUAGE plpgsql
  IMMUTABLE PARALLEL SAFE
-RETURN (name = ANY (ARRAY['foundation'::text, 'support'::text]));
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$ begin return name in ('foundation', 'support'); end $function$;
 grant execute on function platform.is_app(name text) to app_role;
 grant execute on function platform.is_app(name text) to sync_role;
 
 CREATE OR REPLACE FUNCTION platform.is_day(value date)
  RETURNS boolean
- LANGUAGE sql
+ LANGUAGE plpgsql
  IMMUTABLE PARALLEL SAFE
-RETURN ((value >= '1900-01-01'::date) AND (value < '3000-01-01'::date));
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  return value >= date '1900-01-01' and value < date '3000-01-01';
+end $function$;
 grant execute on function platform.is_day(value date) to app_role;
 
 CREATE OR REPLACE FUNCTION platform.is_email_key(key text)
  RETURNS boolean
- LANGUAGE sql
+ LANGUAGE plpgsql
  IMMUTABLE PARALLEL SAFE
-RETURN ((octet_length(key) <= 254) AND (octet_length(split_part(key, '@'::text, 1)) <= 64) AND (key !~ '^//'::text) AND (key ~ '^[^].@[:space:][:cntrl:]A-Z"(),:;<>[\\%]+(\.[^].@[:space:][:cntrl:]A-Z"(),:;<>[\\%]+)*@([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]$'::text));
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  return octet_length(key) <= 254 and octet_length(split_part(key, '@', 1)) <= 64 and key !~ '^//'
+    and key ~ '^[^].@[:space:][:cntrl:]A-Z"(),:;<>[\\%]+(\.[^].@[:space:][:cntrl:]A-Z"(),:;<>[\\%]+)*'
+      '@([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]$';
+end $function$;
 grant execute on function platform.is_email_key(key text) to app_role;
 
 CREATE OR REPLACE FUNCTION platform.is_line(value text, characters_max integer)
  RETURNS boolean
- LANGUAGE sql
+ LANGUAGE plpgsql
  IMMUTABLE PARALLEL SAFE
-RETURN (((char_length(value) >= 1) AND (char_length(value) <= characters_max)) AND ((value COLLATE pg_c_utf8) !~ '[\x01-\x1f\x7f]|^\s|\s$'::text));
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  return char_length(value) between 1 and characters_max and value collate pg_catalog.pg_c_utf8 !~ '[\x01-\x1f\x7f]|^\s|\s$';
+end $function$;
 grant execute on function platform.is_line(value text, characters_max integer) to app_role;
 
 CREATE OR REPLACE FUNCTION platform.is_phone(phone text, key text, extension text)
  RETURNS boolean
- LANGUAGE sql
+ LANGUAGE plpgsql
  IMMUTABLE PARALLEL SAFE
-RETURN CASE WHEN (phone IS NULL) THEN ((key IS NULL) AND (extension IS NULL)) ELSE (COALESCE((key ~ '^\+[1-9][0-9]{5,14}$'::text), false) AND COALESCE((extension ~ '^[0-9]{1,20}$'::text), true) AND ((phone ~ '[^\x01-\x7f]'::text) OR (regexp_replace(phone, '[^0-9]'::text, ''::text, 'g'::text) ~~ (('%'::text || "right"(key, 4)) || COALESCE(extension, ''::text))))) END;
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  return case when phone is null then key is null and extension is null else
+    coalesce(key ~ '^\+[1-9][0-9]{5,14}$', false) and coalesce(extension ~ '^[0-9]{1,20}$', true)
+    and (phone ~ '[^\x01-\x7f]' or regexp_replace(phone, '[^0-9]', '', 'g') like '%' || right(key, 4) || coalesce(extension, '')) end;
+end $function$;
 grant execute on function platform.is_phone(phone text, key text, extension text) to app_role;
 
 CREATE OR REPLACE FUNCTION platform.is_time(value timestamp with time zone)
  RETURNS boolean
- LANGUAGE sql
+ LANGUAGE plpgsql
  IMMUTABLE PARALLEL SAFE
-RETURN ((value >= '1900-01-01 00:00:00+00'::timestamp with time zone) AND (value < '3000-01-01 00:00:00+00'::timestamp with time zone));
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  return value >= timestamptz '1900-01-01 00:00:00+00' and value < timestamptz '3000-01-01 00:00:00+00';
+end $function$;
 grant execute on function platform.is_time(value timestamp with time zone) to app_role;
 
 CREATE OR REPLACE FUNCTION platform.keep_app()
@@ -1482,8 +1507,8 @@ begin
   into app_names, audiences from platform.apps a;
   execute format('create or replace function platform.current_app() returns text language sql stable
     return case %s %s else ''operator'' end', memberships, names);
-  execute format('create or replace function platform.is_app(name text) returns boolean language sql immutable parallel safe
-    return name in (%s)', app_names);
+  execute format('create or replace function platform.is_app(name text) returns boolean language plpgsql immutable parallel safe
+    set search_path = pg_catalog, pg_temp as $body$ begin return name in (%s); end $body$', app_names);
   execute format('create or replace function platform.audience_of(app text) returns text language sql immutable parallel safe
     return case app %s end', audiences);
 end $procedure$;
@@ -1635,16 +1660,14 @@ create table platform.customers (
   constraint customers_merged_into_fkey FOREIGN KEY (merged_into) REFERENCES platform.customers(id),
   constraint customers_check CHECK ((merged_into <> id)),
   constraint customers_created_by_app_check CHECK (platform.is_app(created_by_app)),
-  constraint customers_crm_id_check CHECK ((crm_id > 0)),
-  constraint customers_crm_id_safe CHECK ((crm_id <= '9007199254740991'::bigint)),
+  constraint customers_crm_id_check CHECK (((crm_id >= 1) AND (crm_id <= '9007199254740991'::bigint))),
   constraint customers_email_key_canonical CHECK ((platform.is_email_key(email_key) AND ((email ~ '[^\x01-\x7f]'::text) OR (email_key = lower((email COLLATE "C")))))),
   constraint customers_email_well_formed CHECK ((platform.is_line(email, 254) AND (octet_length(email) <= 254))),
   constraint customers_name_check CHECK (platform.is_line(name, 200)),
   constraint customers_phone_canonical CHECK (platform.is_phone(phone, phone_key, phone_extension)),
   constraint customers_phone_check CHECK (platform.is_line(phone, 40)),
   constraint customers_preferred_language_check CHECK ((preferred_language ~ '^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,4}$'::text)),
-  constraint customers_support_id_check CHECK ((support_id > 0)),
-  constraint customers_support_id_safe CHECK ((support_id <= '9007199254740991'::bigint)),
+  constraint customers_support_id_check CHECK (((support_id >= 1) AND (support_id <= '9007199254740991'::bigint))),
   constraint customers_timezone_check CHECK ((timezone ~ '^[A-Za-z][A-Za-z0-9_+/-]{0,63}$'::text))
 ) with (fillfactor=90);
 comment on column platform.customers.email_key is 'The canonical form of email. It is here, not only in customer_emails, so that a plain insert cannot leave a customer without an address.';

@@ -82,20 +82,24 @@ grant select, insert (name, domain, created_by_app), update (name, domain) on pl
 -- Checks, as far as PostgreSQL can, that platform/email.ts could have made this key. A key that email.ts never makes could never be
 -- looked up.
 create function platform.is_email_key(key text) returns boolean
-language sql immutable parallel safe
-return octet_length(key) <= 254 and octet_length(split_part(key, '@', 1)) <= 64 and key !~ '^//'
-  and key ~ '^[^].@[:space:][:cntrl:]A-Z"(),:;<>[\\%]+(\.[^].@[:space:][:cntrl:]A-Z"(),:;<>[\\%]+)*'
-    '@([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]$';
+language plpgsql immutable parallel safe set search_path = pg_catalog, pg_temp as $$
+begin
+  return octet_length(key) <= 254 and octet_length(split_part(key, '@', 1)) <= 64 and key !~ '^//'
+    and key ~ '^[^].@[:space:][:cntrl:]A-Z"(),:;<>[\\%]+(\.[^].@[:space:][:cntrl:]A-Z"(),:;<>[\\%]+)*'
+      '@([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]$';
+end $$;
 grant execute on function platform.is_email_key(text) to app_role;
 
 -- Of a telephone number there is the text that was written, its key in E.164, and the extension apart. Only platform/phone.ts makes
 -- keys: it needs to know how every country numbers. The database checks the shape, and of a number in ASCII that the key and the extension
 -- end as the number does, so that a key of another number is refused.
 create function platform.is_phone(phone text, key text, extension text) returns boolean
-language sql immutable parallel safe
-return case when phone is null then key is null and extension is null else
-  coalesce(key ~ '^\+[1-9][0-9]{5,14}$', false) and coalesce(extension ~ '^[0-9]{1,20}$', true)
-  and (phone ~ '[^\x01-\x7f]' or regexp_replace(phone, '[^0-9]', '', 'g') like '%' || right(key, 4) || coalesce(extension, '')) end;
+language plpgsql immutable parallel safe set search_path = pg_catalog, pg_temp as $$
+begin
+  return case when phone is null then key is null and extension is null else
+    coalesce(key ~ '^\+[1-9][0-9]{5,14}$', false) and coalesce(extension ~ '^[0-9]{1,20}$', true)
+    and (phone ~ '[^\x01-\x7f]' or regexp_replace(phone, '[^0-9]', '', 'g') like '%' || right(key, 4) || coalesce(extension, '')) end;
+end $$;
 grant execute on function platform.is_phone(text, text, text) to app_role;
 
 -- A row trigger cannot see whether the statement gave the key. These two fire only if it did, and leave a mark for complete_phone. Without
@@ -178,10 +182,10 @@ create table platform.customers (
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
   created_by_app text collate "C" not null default platform.current_app() check (platform.is_app(created_by_app)),
-  crm_id bigint unique check (crm_id > 0) constraint customers_crm_id_safe check (crm_id <= 9007199254740991),
+  crm_id bigint unique check (crm_id between 1 and 9007199254740991),
   account_tier text collate "C", -- no foreign key: see check_tier and keep_used_tier
   account_manager_id text collate "C" references platform.users,
-  support_id bigint unique check (support_id > 0) constraint customers_support_id_safe check (support_id <= 9007199254740991),
+  support_id bigint unique check (support_id between 1 and 9007199254740991),
   preferred_language text collate "C" check (preferred_language ~ '^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,4}$'),
   timezone text collate "C" check (timezone ~ '^[A-Za-z][A-Za-z0-9_+/-]{0,63}$'),
   merged_into uuid references platform.customers check (merged_into <> id),
