@@ -7,8 +7,9 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { parseEnv, promisify } from 'node:util';
 import { atEnd } from '@aether/database/testing';
 import { newTestFolder } from '@aether/database/testing.folder';
-import { fetchLocalToken, type LocalApp } from '@aether/identity';
+import { fetchLocalToken } from '@aether/identity';
 import { inject } from 'vitest';
+import { apps } from './apps.ts';
 import { writeSharedCommand } from './testing.setup.ts';
 
 const cliFolder = import.meta.dirname;
@@ -100,8 +101,8 @@ export const keepRunning = ({ child }: Command): Promise<void> =>
   writeSharedCommand(inject('aetherHomes'), child.pid as number);
 
 /** An access token of a persona at the servers that run in `home`, as `aether token` prints it. */
-export const tokenOf = (home: string, who: string, app: LocalApp): Promise<string> =>
-  fetchLocalToken({ folder: home, issuer: readEnv(home).IDENTITY_URL ?? '', who, app });
+export const tokenOf = (home: string, who: string, app: string): Promise<string> =>
+  fetchLocalToken({ folder: home, issuer: readEnv(home).IDENTITY_URL ?? '', who, apps, app });
 
 /** A start prints this if its pages need no build. */
 export const webIsBuilt = /web apps \(/;

@@ -21,7 +21,7 @@ export { type FieldProblem, Problem, ProblemSchema, problems, refuseFields } fro
 export { AddressSchema, appName, CompanySchema, CrmContextSchema, CustomerSchema, TierSchema } from './records.ts';
 export { allows, type Right, refuseScope } from './rights.ts';
 export { createRoute } from './route.ts';
-export { type Scope, scopesOfApps } from './scopes.ts';
+export { type AppScopes, type Scope, scopesOfSharedEvents } from './scopes.ts';
 export { type App, type AppEnv, type AppOptions, createApp } from './serving/app.ts';
 export type { Checks } from './serving/health.ts';
 export { createLog, type Log } from './serving/log.ts';

@@ -2,7 +2,7 @@ import { staffOnly } from './actor.ts';
 import { problems } from './problem.ts';
 import { describeRight, type Right, requireRight, withholdUnread } from './rights.ts';
 import { createRoute, type RouteParts } from './route.ts';
-import { type Scope, scopesOfApps } from './scopes.ts';
+import type { AppScopes, Scope } from './scopes.ts';
 import type { App } from './serving/app.ts';
 
 /** The member of an operation in the OpenAPI document that names its right. */
@@ -38,8 +38,11 @@ export function createStaffRoute<Path extends string, Route extends StaffRoutePa
 }
 
 /** Describes in the OpenAPI document of an app how staff and machines authenticate. */
-export function describeSignIn({ openAPIRegistry: registry }: App, app: string, cookieName: string): void {
-  const scopes: Record<string, string> = app in scopesOfApps ? scopesOfApps[app as keyof typeof scopesOfApps] : {};
+export function describeSignIn(
+  { openAPIRegistry: registry }: App,
+  scopes: AppScopes['scopes'],
+  cookieName: string,
+): void {
   const listed = Object.entries(scopes).map(([scope, meaning]) => `- \`${scope}\`: ${meaning}`);
   registry.registerComponent('securitySchemes', 'access_token', {
     type: 'http',

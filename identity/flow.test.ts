@@ -2,7 +2,7 @@ import { atEnd } from '@aether/database/testing';
 import { readProblem } from '@aether/http/testing';
 import { afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { fetchLocalToken } from './provider.ts';
-import { startTestApps, type TestApps } from './testing.apps.ts';
+import { startTestApps, type TestApps, testApps } from './testing.apps.ts';
 import { openBrowser, type TestBrowser } from './testing.browser.ts';
 
 let apps: TestApps;
@@ -288,7 +288,8 @@ describe('with a bound on who may sign in', () => {
   test('a token of a person outside of it is refused, and makes no user', async () => {
     const server = await bounded();
     const { folder, provider } = apps;
-    const tokenFor = (who: string) => fetchLocalToken({ folder, issuer: provider.issuer, who, app: 'support' });
+    const tokenFor = (who: string) =>
+      fetchLocalToken({ folder, issuer: provider.issuer, who, apps: testApps, app: 'support' });
     const ask = async (who: string) =>
       fetch(`${server.url}/api/staff`, { headers: { Authorization: `Bearer ${await tokenFor(who)}` } });
     expect(await readProblem(await ask('gail'))).toMatchObject({ status: 403, code: 'sign-in-not-allowed' });

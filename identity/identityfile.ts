@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { createHmac, randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { exportJWK, generateKeyPair, type JWK } from 'jose';
@@ -11,8 +11,13 @@ export type Identity = {
   cookieKeys: string[];
   /** Makes subjects differ from app to app in a way that nobody can compute. */
   salt: string;
-  secrets: { foundation: string; support: string; cli: string };
+  /** Of the command. Those of the apps are made of it: see `secretOf`. */
+  secrets: { cli: string };
 };
+
+/** The secret of an app's own client. */
+export const secretOf = ({ secrets }: Identity, app: string): string =>
+  createHmac('sha256', secrets.cli).update(app).digest('base64url');
 
 /** Reads `identity.json` in the folder, or makes it. It holds keys and secrets, so only its owner may read it. */
 export async function keepIdentity(folder: string): Promise<Identity> {
@@ -24,7 +29,7 @@ export async function keepIdentity(folder: string): Promise<Identity> {
     keys: [{ ...(await exportJWK(privateKey)), alg: 'RS256', use: 'sig', kid: randomBytes(8).toString('hex') }],
     cookieKeys: [secret()],
     salt: secret(),
-    secrets: { foundation: secret(), support: secret(), cli: secret() },
+    secrets: { cli: secret() },
   };
   mkdirSync(folder, { recursive: true });
   // The file is written whole or not at all: half a file would lock everybody out.

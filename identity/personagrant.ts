@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { scopesOfApps } from '@aether/http';
 import { importJWK, SignJWT } from 'jose';
 import type * as Oidc from 'oidc-provider';
 import { type Identity, keepIdentity } from './identityfile.ts';
@@ -9,7 +8,6 @@ import {
   claimsOf,
   cliClientId,
   type LocalApp,
-  localApps,
   localScope,
   makeSubject,
   personaGrant,
@@ -22,12 +20,13 @@ export function grantPersona(
   issuer: string,
   { keys: [key], salt }: Identity,
   personas: readonly Persona[],
+  apps: readonly LocalApp[],
 ) {
   return async (
     ctx: Oidc.TokenEndpointGrantContext<{ persona?: string; app?: string; scp?: string }>,
   ): Promise<void> => {
-    const { app = 'foundation', scp = localScope } = ctx.oidc.params;
-    if (!localApps.includes(app as LocalApp)) throw new errors.InvalidTarget(`there is no app ${app}`);
+    const { app = apps[0]?.name ?? '', scp = localScope } = ctx.oidc.params;
+    if (!apps.some(({ name }) => name === app)) throw new errors.InvalidTarget(`there is no app ${app}`);
     const wanted = ctx.oidc.params.persona?.toLowerCase();
     const persona = personas.find(
       ({ objectId, name }) => objectId === wanted || name.toLowerCase().split(' ')[0] === wanted,
@@ -40,7 +39,7 @@ export function grantPersona(
     const token = await new SignJWT({ ...claimsOf(persona), scp, client_id: clientId })
       .setProtectedHeader({ alg: 'RS256', kid: key.kid, typ: 'at+jwt' })
       .setIssuer(issuer)
-      .setAudience(audienceOf(app as LocalApp))
+      .setAudience(audienceOf(app))
       .setSubject(makeSubject(clientId, persona.objectId, salt))
       .setJti(randomUUID())
       .setIssuedAt()
@@ -54,6 +53,7 @@ export function grantPersona(
  * Returns an access token of the local provider that runs at `issuer` with its keys in `folder`. It is valid for an
  * hour, for one app.
  *
+ * @param apps those of the provider.
  * @param who the first name or the object id of a persona, or `service`: a machine without a person.
  * @param scopes the scopes of the token. A persona's token without scopes allows everything that the persona may do; a
  *   machine's token needs scopes.
@@ -63,16 +63,18 @@ export async function fetchLocalToken({
   folder,
   issuer,
   who,
-  app = 'foundation',
+  apps,
+  app = apps[0]?.name ?? '',
   scopes = [],
 }: {
   folder: string;
   issuer: string;
   who: string;
-  app?: LocalApp;
+  apps: readonly LocalApp[];
+  app?: string;
   scopes?: readonly string[];
 }): Promise<string> {
-  requireScopes(who, app, scopes);
+  requireScopes(who, { apps, app, scopes });
   const { secrets } = await keepIdentity(folder);
   const scope = scopes.join(' ');
   const grant: Record<string, string> =
@@ -88,9 +90,12 @@ export async function fetchLocalToken({
   throw new Error(`The local identity provider gives no token for ${who}: ${answer.error_description}.`);
 }
 
-function requireScopes(who: string, app: LocalApp, scopes: readonly string[]): void {
-  if (!localApps.includes(app)) throw new Error(`There is no app ${app}. Choose one of ${localApps.join(', ')}.`);
-  const known = Object.keys(scopesOfApps[app]);
+function requireScopes(
+  who: string,
+  { apps, app, scopes }: { apps: readonly LocalApp[]; app: string; scopes: readonly string[] },
+): void {
+  const known = apps.find(({ name }) => name === app)?.scopes;
+  if (!known) throw new Error(`There is no app ${app}. Choose one of ${apps.map(({ name }) => name).join(', ')}.`);
   const unknown = scopes.filter((scope) => !known.includes(scope));
   if (unknown.length > 0) throw new Error(`${app} has no scope ${unknown.join(', ')}. It has ${known.join(', ')}.`);
   if (who === 'service' && scopes.length === 0)

@@ -6,17 +6,17 @@ import { readProblem, sendRaw } from '@aether/http/testing';
 import { serviceToken } from '@aether/signin';
 import { decodeJwt } from 'jose';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { fetchLocalToken, type LocalApp, type LocalProvider, localApps, startLocalProvider } from './provider.ts';
-import { personas, startTestApps, type TestApps } from './testing.apps.ts';
+import { fetchLocalToken, type LocalProvider, startLocalProvider } from './provider.ts';
+import { personas, startTestApps, type TestApps, testApps } from './testing.apps.ts';
 
 let apps: TestApps;
 beforeAll(async () => {
   apps = await startTestApps();
 });
 
-const tokenFor = (who: string, app: LocalApp = 'foundation', scopes: string[] = []) =>
-  fetchLocalToken({ folder: apps.folder, issuer: apps.provider.issuer, who, app, scopes });
-const asks = async (token: string, path = '/api/staff', app: LocalApp = 'foundation') =>
+const tokenFor = (who: string, app: 'foundation' | 'support' = 'foundation', scopes: string[] = []) =>
+  fetchLocalToken({ folder: apps.folder, issuer: apps.provider.issuer, who, apps: testApps, app, scopes });
+const asks = async (token: string, path = '/api/staff', app: 'foundation' | 'support' = 'foundation') =>
   fetch(`${apps[app].url}${path}`, { headers: { Authorization: `Bearer ${token}` } });
 const authorize = (change: Record<string, string>) => {
   const url = new URL('/auth', apps.provider.issuer);
@@ -42,7 +42,7 @@ describe('a script', () => {
       ['oid-jonas', expect.any(String)],
       ['service', null],
     ] as const)
-      for (const app of localApps) {
+      for (const app of ['foundation', 'support'] as const) {
         const token = await tokenFor(who, app, who === 'service' ? ['context.read'] : []);
         const answer = await asks(token, '/api/staff', app);
         expect([answer.status, await answer.json()]).toEqual([200, { actor }]);
@@ -70,7 +70,7 @@ describe('a script', () => {
   ])(
     'gets no token for %s at %s with the scopes %j, but a list of the possible ones',
     async (who, app, scopes, message) => {
-      await expect(tokenFor(who, app as LocalApp, scopes)).rejects.toThrow(message);
+      await expect(tokenFor(who, app as 'support', scopes)).rejects.toThrow(message);
     },
   );
 
@@ -162,7 +162,7 @@ describe('the local provider', () => {
     const folder = await mkdtemp(join(tmpdir(), 'aether-identity-'));
     const running: LocalProvider[] = [];
     const start = async (port: number) => {
-      const provider = await startLocalProvider({ folder, personas, port });
+      const provider = await startLocalProvider({ folder, personas, apps: testApps, port });
       running.push(provider);
       return provider;
     };
@@ -172,7 +172,7 @@ describe('the local provider', () => {
     });
     const first = await start(0);
     const port = Number(new URL(first.issuer).port);
-    const token = await fetchLocalToken({ folder, issuer: first.issuer, who: 'maya' });
+    const token = await fetchLocalToken({ folder, issuer: first.issuer, apps: testApps, who: 'maya' });
     const meAt = async () => {
       const server = await apps.start('foundation', first.settingsOf('foundation'));
       return (await fetch(`${server.url}/api/staff`, { headers: { Authorization: `Bearer ${token}` } })).status;
@@ -189,7 +189,7 @@ describe('the local provider', () => {
 
   test('passes over a port that is taken, and reports it', async () => {
     const taken = Number(new URL(apps.provider.issuer).port);
-    const other = await startLocalProvider({ folder: apps.folder, personas, port: taken });
+    const other = await startLocalProvider({ folder: apps.folder, personas, apps: testApps, port: taken });
     expect(other.portTaken).toBe(taken);
     expect(other.issuer).not.toBe(apps.provider.issuer);
     await other.close();

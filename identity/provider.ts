@@ -2,14 +2,14 @@ import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import { isLoopbackHost } from '@aether/http';
 import type { App } from '@aether/platform';
-import { keepIdentity } from './identityfile.ts';
+import { keepIdentity, secretOf } from './identityfile.ts';
 import { grantPersona } from './personagrant.ts';
 import { answerChoice, type Persona } from './personas.ts';
 import { audienceOf, describeProvider, type LocalApp, personaGrant } from './providersettings.ts';
 
 export { fetchLocalToken } from './personagrant.ts';
 export { localTenantId, type Persona } from './personas.ts';
-export { type LocalApp, localApps } from './providersettings.ts';
+export type { LocalApp } from './providersettings.ts';
 
 const portsTriedMax = 50;
 
@@ -26,15 +26,18 @@ export type LocalProvider = {
  * An identity provider for this machine: full OpenID Connect, with ready personas and without passwords. It listens on
  * loopback only. Subjects differ from app to app, so that code that finds a person by the subject already fails here.
  *
+ * @param apps the apps that sign people in here; the first of them is the one for which a token is by default.
  * @param folder holds keys and secrets, so that tokens stay valid after a restart on the same port.
  */
 export async function startLocalProvider({
   folder,
   personas,
+  apps,
   port = 4400,
 }: {
   folder: string;
   personas: readonly Persona[];
+  apps: readonly LocalApp[];
   port?: number;
 }): Promise<LocalProvider> {
   const identity = await keepIdentity(folder);
@@ -43,8 +46,12 @@ export async function startLocalProvider({
   const issuer = `http://127.0.0.1:${bound}`;
   const provider = await quietly(async () => {
     const library = await import('oidc-provider');
-    const made = new library.default(issuer, describeProvider(library, identity, personas));
-    made.registerGrantType(personaGrant, grantPersona(library, issuer, identity, personas), ['persona', 'app', 'scp']);
+    const made = new library.default(issuer, describeProvider(library, identity, personas, apps));
+    made.registerGrantType(personaGrant, grantPersona(library, issuer, identity, personas, apps), [
+      'persona',
+      'app',
+      'scp',
+    ]);
     return made;
   });
   const answer = provider.callback();
@@ -67,8 +74,8 @@ export async function startLocalProvider({
     settingsOf: (app) => ({
       SIGNIN_ISSUER: issuer,
       SIGNIN_CLIENT_ID: app,
-      SIGNIN_CLIENT_SECRET: identity.secrets[app as 'foundation' | 'support'],
-      SIGNIN_AUDIENCE: audienceOf(app as LocalApp),
+      SIGNIN_CLIENT_SECRET: secretOf(identity, app),
+      SIGNIN_AUDIENCE: audienceOf(app),
     }),
     async close() {
       server.closeAllConnections();

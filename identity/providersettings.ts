@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import { escapeHtml, makePage, type Scope, scopesOfApps } from '@aether/http';
+import { escapeHtml, makePage } from '@aether/http';
 import type * as Oidc from 'oidc-provider';
-import type { Identity } from './identityfile.ts';
+import { type Identity, secretOf } from './identityfile.ts';
 import { choicePath, localTenantId, type Persona } from './personas.ts';
 import { rememberBriefly } from './providermemory.ts';
 
@@ -11,18 +11,17 @@ export const cliClientId = 'aether-cli';
 export const localScope = 'access_as_user';
 export const tokenSeconds = 3_600;
 
-export type LocalApp = keyof typeof scopesOfApps;
-export const localApps = Object.keys(scopesOfApps) as LocalApp[];
-
-/** The audience of an access token for this app. The other app refuses it. */
-export const audienceOf = (app: LocalApp) => `api://aether-${app}`;
-const appOf = (audience: string) => localApps.find((app) => audienceOf(app) === audience);
-
-/** The scopes that an app's own client has at another app. Support reads a customer's context from Foundation. */
-const grantsOfApps: Record<LocalApp, { to: LocalApp; scopes: Scope[] }> = {
-  foundation: { to: 'support', scopes: [] },
-  support: { to: 'foundation', scopes: ['context.read'] },
+/** An app that signs people in at the provider and takes its access tokens. */
+export type LocalApp = {
+  name: string;
+  /** What tokens for the app can allow. */
+  scopes: readonly string[];
+  /** The scopes that the app's own client has at another app. */
+  asks?: { of: string; scopes: readonly string[] };
 };
+
+/** The audience of an access token for this app. Every other app refuses it. */
+export const audienceOf = (app: string) => `api://aether-${app}`;
 const everyGranted = (audience: string) => `${audience}/.default`;
 
 /** The settings of the local provider. It answers like Entra ID wherever the apps could see a difference. */
@@ -30,7 +29,9 @@ export function describeProvider(
   { interactionPolicy, errors }: typeof Oidc,
   identity: Identity,
   personas: readonly Persona[],
+  apps: readonly LocalApp[],
 ): Oidc.Configuration {
+  const everyScope = [...new Set(apps.flatMap(scopesFor))];
   const policy = interactionPolicy.base();
   policy.remove('consent');
   // No session is kept: each sign-in begins with the choice of a persona.
@@ -43,7 +44,7 @@ export function describeProvider(
     adapter: rememberBriefly(),
     expiresWithSession: () => false,
     jwks: { keys: identity.keys as never },
-    clients: [appClient('foundation', identity), appClient('support', identity), cliClient(identity)],
+    clients: [...apps.map((app) => appClient(app, identity)), cliClient(everyScope, identity)],
     cookies: { keys: identity.cookieKeys },
     subjectTypes: ['pairwise'],
     // The provider fetches nothing from clients, because apps are on this machine, on any port.
@@ -53,7 +54,7 @@ export function describeProvider(
     },
     responseTypes: ['code'],
     pkce: { required: () => true },
-    scopes: ['openid', 'profile', 'email', ...new Set(localApps.flatMap(scopesFor))],
+    scopes: ['openid', 'profile', 'email', ...everyScope],
     claims: {
       openid: ['sub', 'tid', 'oid', 'roles'],
       profile: ['name', 'preferred_username'],
@@ -69,7 +70,7 @@ export function describeProvider(
     extraTokenClaims(_ctx, token) {
       const persona = 'accountId' in token && personas.find(({ objectId }) => objectId === token.accountId);
       if (persona) return { ...claimsOf(persona), scp: localScope };
-      return { idtyp: 'app', roles: rolesOf(token as Oidc.ClientCredentials) };
+      return { idtyp: 'app', roles: rolesOf(apps, token as Oidc.ClientCredentials) };
     },
     interactions: { policy, url: (_ctx, interaction) => `${choicePath}/${interaction.uid}` },
     async loadExistingGrant(ctx) {
@@ -97,10 +98,10 @@ export function describeProvider(
         enabled: true,
         // The code flow is for ID tokens. All other tokens are for the apps' interfaces.
         defaultResource: (ctx, client) =>
-          ctx.oidc.route === 'token' && !ctx.oidc.params?.code ? audienceOf(targetOf(client?.clientId)) : [],
+          ctx.oidc.route === 'token' && !ctx.oidc.params?.code ? audienceOf(targetOf(apps, client?.clientId)) : [],
         useGrantedResource: () => true,
         getResourceServerInfo(_ctx, audience) {
-          const app = appOf(audience);
+          const app = apps.find(({ name }) => audienceOf(name) === audience);
           if (!app) throw new errors.InvalidTarget(`there is no app for which ${audience} stands`);
           return { scope: scopesFor(app).join(' '), audience, accessTokenFormat: 'jwt', accessTokenTTL: tokenSeconds };
         },
@@ -129,39 +130,38 @@ export const claimsOf = ({ objectId, name, email, roles }: Persona) => ({
   ...(roles.length > 0 && { roles }),
 });
 
-const scopesFor = (app: LocalApp) => [localScope, ...Object.keys(scopesOfApps[app]), everyGranted(audienceOf(app))];
+const scopesFor = ({ name, scopes }: LocalApp) => [localScope, ...scopes, everyGranted(audienceOf(name))];
 
 /** The app for which a client gets tokens if it names none. */
-function targetOf(clientId: string | undefined): LocalApp {
-  return clientId !== undefined && clientId in grantsOfApps ? grantsOfApps[clientId as LocalApp].to : 'foundation';
+function targetOf(apps: readonly LocalApp[], clientId: string | undefined): string {
+  return apps.find(({ name }) => name === clientId)?.asks?.of ?? (apps[0] as LocalApp).name;
 }
 
 /** The rights of a machine's token, under the name that Entra ID uses. */
-function rolesOf({ clientId, scope }: Oidc.ClientCredentials): string[] {
+function rolesOf(apps: readonly LocalApp[], { clientId, scope }: Oidc.ClientCredentials): string[] {
   const asked = (scope ?? '').split(' ').filter(Boolean);
-  const { to, scopes } = grantsOfApps[clientId as LocalApp] ?? { scopes: [] };
-  const granted = to !== undefined && asked.includes(everyGranted(audienceOf(to))) ? scopes : [];
+  const asks = apps.find(({ name }) => name === clientId)?.asks;
+  const granted = asks && asked.includes(everyGranted(audienceOf(asks.of))) ? asks.scopes : [];
   const named = asked.filter((each) => each !== localScope && !each.endsWith('/.default'));
   return [...new Set([...named, ...granted])];
 }
 
 /** A native client may come back to any port of this machine (RFC 8252). */
-function appClient(app: LocalApp, identity: Identity) {
-  const { to, scopes } = grantsOfApps[app];
+function appClient({ name, asks }: LocalApp, identity: Identity) {
   return {
-    client_id: app,
-    client_secret: identity.secrets[app],
+    client_id: name,
+    client_secret: secretOf(identity, name),
     application_type: 'native' as const,
     redirect_uris: ['127.0.0.1', 'localhost', '[::1]'].map((host) => `http://${host}/signin/callback`),
-    sector_identifier_uri: `https://${app}.invalid/`,
+    sector_identifier_uri: `https://${name}.invalid/`,
     grant_types: ['authorization_code', 'client_credentials'],
     response_types: ['code' as const],
     token_endpoint_auth_method: 'client_secret_post' as const,
-    scope: ['openid profile email', everyGranted(audienceOf(to)), ...scopes].join(' '),
+    scope: ['openid profile email', ...(asks ? [everyGranted(audienceOf(asks.of)), ...asks.scopes] : [])].join(' '),
   };
 }
 
-function cliClient(identity: Identity) {
+function cliClient(scopes: readonly string[], identity: Identity) {
   return {
     client_id: cliClientId,
     client_secret: identity.secrets.cli,
@@ -170,7 +170,7 @@ function cliClient(identity: Identity) {
     sector_identifier_uri: 'https://cli.invalid/',
     grant_types: [personaGrant, 'client_credentials'],
     token_endpoint_auth_method: 'client_secret_post' as const,
-    scope: [...new Set(localApps.flatMap(scopesFor))].join(' '),
+    scope: scopes.join(' '),
   };
 }
 

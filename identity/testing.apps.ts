@@ -2,10 +2,10 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { atEnd, createTestDatabase, type TestDatabase } from '@aether/database/testing';
-import { createStaffRoute, jsonBody, object, type Served, startServer, z } from '@aether/http';
+import { createStaffRoute, jsonBody, object, type Served, scopesOfSharedEvents, startServer, z } from '@aether/http';
 import { collectLog, type LogEntry } from '@aether/http/testing';
 import { addSignIn } from '@aether/signin';
-import { type LocalProvider, type Persona, startLocalProvider } from './provider.ts';
+import { type LocalApp, type LocalProvider, type Persona, startLocalProvider } from './provider.ts';
 
 export const personas: Persona[] = [
   { objectId: 'oid-maya', name: 'Maya Okafor', email: 'maya@aether.example', roles: [], what: 'leads' },
@@ -23,6 +23,16 @@ export type TestApps = {
   start(app: 'foundation' | 'support', variables?: Record<string, string>): Promise<Served & { entries: LogEntry[] }>;
 };
 
+const scopes = {
+  foundation: ['context.read', 'customers.read', 'deals.read', 'deals.write'],
+  support: ['context.read', 'conversations.read'],
+};
+/** The apps of the provider. */
+export const testApps: LocalApp[] = [
+  { name: 'foundation', scopes: scopes.foundation },
+  { name: 'support', scopes: scopes.support, asks: { of: 'foundation', scopes: ['context.read'] } },
+];
+
 const responses = {
   200: { description: 'ok', content: { 'application/json': { schema: z.object({ actor: z.string().nullable() }) } } },
 };
@@ -31,7 +41,7 @@ const responses = {
 export async function startTestApps(): Promise<TestApps> {
   const database = await createTestDatabase();
   const folder = await mkdtemp(join(tmpdir(), 'aether-identity-'));
-  const provider = await startLocalProvider({ folder, personas, port: 0 });
+  const provider = await startLocalProvider({ folder, personas, apps: testApps, port: 0 });
   atEnd(async () => {
     await provider.close();
     await rm(folder, { recursive: true });
@@ -46,6 +56,10 @@ export async function startTestApps(): Promise<TestApps> {
         version: '1.0.0',
         description: 'Test',
         portDefault: 0,
+        rights: {
+          scopes: Object.fromEntries(scopes[app].map((scope) => [scope, scope])),
+          ofEvents: scopesOfSharedEvents,
+        },
         addSignIn,
         addRoutes(routes) {
           routes.openapi(

@@ -27,6 +27,7 @@ beforeAll(async () => {
         version: '1',
         description: 'T',
         portDefault: 0,
+        rights: { scopes: {}, ofEvents: {} },
         addSignIn,
         addRoutes(routes) {
           for (const right of ['deals.read', 'deals.write', 'person', 'administrator'] as const)

@@ -20,12 +20,12 @@ export type { SignInRoutes } from './signins.routes.ts';
 export function addSignIn(
   app: App,
   db: PlatformDb,
-  { variables, log, publicUrl, url }: Pick<ServerContext, 'variables' | 'log' | 'publicUrl' | 'url'>,
+  { variables, log, publicUrl, url, scopes }: Pick<ServerContext, 'variables' | 'log' | 'publicUrl' | 'url' | 'scopes'>,
 ): Authenticate {
   const settings = readSignInSettings(variables);
   const provider = accessProvider(settings);
   const cookies = cookiesOf(db.app, publicUrl?.protocol === 'https:');
-  describeSignIn(app, db.app, cookies.name);
+  describeSignIn(app, scopes, cookies.name);
   addFlowRoutes(app, { db, log, settings, provider, cookies, url });
   addOwnRoutes(app, { db, provider, cookies, url });
   addSignInRoutes(app, db);

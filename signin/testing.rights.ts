@@ -1,10 +1,11 @@
-import { scopesOfApps } from '@aether/http';
+import type { TestDatabase } from '@aether/database/testing';
+import type { AppScopes } from '@aether/http';
 import { describe, expect, test } from 'vitest';
 import type { SignedCalls, TestIssuer } from './testing.ts';
 
 type Operation = { 'x-right'?: string; security?: Record<string, string[]>[] };
 type Route = { method: string; path: string } & Operation;
-type Tried = SignedCalls & { url: string; issuer: TestIssuer };
+type Tried = SignedCalls & { url: string; issuer: TestIssuer; database: TestDatabase };
 
 /**
  * Tests that every route of an app declares its right, and that the server enforces it, over HTTP with real tokens.
@@ -12,9 +13,15 @@ type Tried = SignedCalls & { url: string; issuer: TestIssuer };
  * @param open the routes, such as `GET /api/things`, that everybody may use. A route that needs another token, such as
  *   a visitor's, declares that token.
  */
-export function testRights(app: keyof typeof scopesOfApps, start: () => Tried, open: readonly string[]): void {
-  const everyScope = [...new Set(Object.values(scopesOfApps).flatMap((scopes) => Object.keys(scopes)))];
-  const scopesHere = Object.keys(scopesOfApps[app]);
+export function testRights(
+  app: string,
+  { scopes, ofEvents }: AppScopes,
+  start: () => Tried,
+  open: readonly string[],
+): void {
+  const scopesHere = Object.keys(scopes);
+  /** Scopes of other apps are among them: they open nothing here. */
+  const everyScope = [...new Set([...scopesHere, 'invoices.read', 'invoices.write', 'deals.write', 'calls.read'])];
 
   async function listRoutes(): Promise<Route[]> {
     const { paths } = (await (await fetch(`${start().url}/openapi.json`)).json()) as {
@@ -56,6 +63,17 @@ export function testRights(app: keyof typeof scopesOfApps, start: () => Tried, o
       expect(asked.filter((scope) => !scopesHere.includes(scope))).toEqual([]);
       const unused = scopesHere.filter((scope) => !rights.has(scope));
       expect(unused.filter((scope) => !/^(customers|companies|calls)\.read$/.test(scope))).toEqual([]);
+    });
+
+    test('stream events of which each kind has a scope that reads it, but for custom values, which would need one of three', async () => {
+      const superuser = await start().database.connect('postgres');
+      const { rows } = await superuser.query<{ name: string }>(
+        'select name from sync.entities where sync.may_read($1, audience) order by name',
+        [app],
+      );
+      expect(rows.length).toBeGreaterThan(5);
+      expect(rows.filter(({ name }) => name !== 'custom_value' && !(name in ofEvents))).toEqual([]);
+      expect(Object.values(ofEvents).filter((scope) => !scopesHere.includes(scope))).toEqual([]);
     });
 
     test('name their scope in the OpenAPI document', async () => {

@@ -5,6 +5,7 @@ import { type LocalProvider, startLocalProvider } from '@aether/identity';
 import { connectPlatform } from '@aether/platform';
 import { startSupport } from '@aether/support';
 import { startSync } from '@aether/sync';
+import { apps } from '../apps.ts';
 import { loadDemoData, personas } from '../demo/data.ts';
 import { startDemoShop } from '../demo/shop/server.ts';
 import { demoWidgetKey, readDemoSecret } from '../demo/support.ts';
@@ -83,7 +84,7 @@ async function fillDemo(urlOf: (login: Login) => string): Promise<string> {
 }
 
 function startIdentity(): Promise<LocalProvider> {
-  return startLocalProvider({ folder: aetherFolder, personas, port: readPort('IDENTITY_PORT', identityPort) });
+  return startLocalProvider({ folder: aetherFolder, personas, apps, port: readPort('IDENTITY_PORT', identityPort) });
 }
 
 async function readWidgetSecret(databaseUrl: string): Promise<string | undefined> {

@@ -11,6 +11,7 @@ import { addCustomerRoutes } from './customers/customers.routes.ts';
 import { addCustomFieldRoutes } from './customfields/customfields.routes.ts';
 import { addDealRoutes } from './deals/deals.routes.ts';
 import { addPipelineRoutes } from './pipelines/pipelines.routes.ts';
+import { foundationScopes } from './scopes.ts';
 import { addSearchRoutes } from './search.ts';
 import { addTierRoutes } from './tiers/tiers.routes.ts';
 import { recordHistory } from './timeline/history.ts';
@@ -38,6 +39,7 @@ export function startFoundation(options: ServerOptions = {}): Promise<Served> {
       description:
         'The CRM: customers, deals on pipelines, activities. Every refusal is problem+json and says what to do next.',
       portDefault: 4100,
+      rights: foundationScopes,
       subscribe(db, onError) {
         adoptChatCustomers(db, onError);
         recordHistory(db, onError);

@@ -1,5 +1,6 @@
 import { testRights } from '@aether/signin/testing.rights';
 import { beforeAll } from 'vitest';
+import { foundationScopes } from './scopes.ts';
 import { startTestFoundation, type TestFoundation } from './testing.ts';
 
 let app: TestFoundation;
@@ -7,4 +8,4 @@ beforeAll(async () => {
   app = await startTestFoundation();
 });
 
-testRights('foundation', () => app, ['GET /healthz', 'GET /readyz']);
+testRights('foundation', foundationScopes, () => app, ['GET /healthz', 'GET /readyz']);

@@ -1,6 +1,7 @@
 import { type App as AppName, ConfigurationError, connectPlatform, type PlatformDb } from '@aether/platform';
 import type { Logger } from 'pino';
 import type { Authenticate } from '../caller.ts';
+import type { AppScopes } from '../scopes.ts';
 import { type App, createApp } from './app.ts';
 import { createLog } from './log.ts';
 import { type Served, serve } from './serve.ts';
@@ -26,6 +27,8 @@ type ServerParts = {
   version: string;
   description: string;
   portDefault: number;
+  /** What tokens for this app can allow. */
+  rights: AppScopes;
   addRoutes: (app: App, db: PlatformDb, context: ServerContext) => void;
   /** Adds the routes of sign-in and returns how staff is identified. @throws ConfigurationError */
   addSignIn: (app: App, db: PlatformDb, context: ServerContext) => Authenticate;
@@ -46,6 +49,7 @@ export type ServerContext = {
   url(): string;
   /** <APP>_PUBLIC_URL, if people reach this server under another name than this machine's. */
   publicUrl: URL | undefined;
+  scopes: AppScopes['scopes'];
   /** Settles when the built files exist. */
   webBuilt: Promise<unknown>;
   /** Aborted when the server begins to close. An answer that never ends by itself must end then. */
@@ -66,6 +70,7 @@ export async function startServer(parts: ServerParts, options: ServerOptions): P
     version,
     description,
     portDefault,
+    rights,
     addRoutes,
     addSignIn,
     subscribe,
@@ -82,7 +87,15 @@ export async function startServer(parts: ServerParts, options: ServerOptions): P
     const app = createApp({ name, title, version, description, log, checks: { database: db.check } });
     const closing = new AbortController();
     let ownUrl = publicUrl?.origin ?? '';
-    const context = { variables, log, publicUrl, url: () => ownUrl, closing: closing.signal, webBuilt };
+    const context = {
+      variables,
+      log,
+      publicUrl,
+      url: () => ownUrl,
+      scopes: rights.scopes,
+      closing: closing.signal,
+      webBuilt,
+    };
     let authenticate: Authenticate | undefined;
     app.use(async (c, next) => {
       c.set('authenticate', authenticate);
@@ -90,7 +103,12 @@ export async function startServer(parts: ServerParts, options: ServerOptions): P
     });
     authenticate = addSignIn(app, db, context);
     addRoutes(app, db, context);
-    addEventStream(app, db, { closing: closing.signal, signals, hearing: openHearing?.(db) });
+    addEventStream(app, db, {
+      closing: closing.signal,
+      ofEvents: rights.ofEvents,
+      signals,
+      hearing: openHearing?.(db),
+    });
     if (web) addWeb(app, web, webBuilt);
     const served = await serve(app, { port, portExact, log });
     ownUrl ||= served.url;

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { atEnd, createTestDatabase, type TestDatabase } from '@aether/database/testing';
 import { connectPlatform, type PlatformDb, type Signal, type User } from '@aether/platform';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { scopesOfSharedEvents } from '../scopes.ts';
 import { readProblem, serveApp, type TestServer } from '../testing.ts';
 import { addEventStream, type StreamOptions } from './stream.ts';
 
@@ -36,6 +37,7 @@ async function start(options: Partial<StreamOptions> = {}): Promise<void> {
     });
     addEventStream(app, db, {
       closing: closing.signal,
+      ofEvents: scopesOfSharedEvents,
       streamsMax,
       signals(listener) {
         mine.add(listener);

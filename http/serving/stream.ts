@@ -5,7 +5,7 @@ import type { Caller } from '../caller.ts';
 import { object } from '../input/fields.ts';
 import { Problem, refuseFields } from '../problem.ts';
 import { allows, refuseScope } from '../rights.ts';
-import { scopeOfEvent } from '../scopes.ts';
+import { type AppScopes, type Scope, scopeOfEvent } from '../scopes.ts';
 import { createStaffRoute } from '../staff.ts';
 import type { App } from './app.ts';
 import { answerEvents } from './longanswer.ts';
@@ -42,6 +42,8 @@ const stream = createStaffRoute({
 export type StreamOptions = {
   /** Ends all streams, so that the server can close. */
   closing: AbortSignal;
+  /** The scope that reads the record of an event, by entity. */
+  ofEvents: AppScopes['ofEvents'];
   heartbeatMs?: number;
   /**
    * How often the stream checks that the caller may still listen. After the end of a sign-in it goes on for at most
@@ -68,15 +70,22 @@ export type Hearing = {
 export function addEventStream(
   app: App,
   db: PlatformDb,
-  { closing, heartbeatMs, welcomeMs = 3_000, streamsMax = 500, signals, hearing }: StreamOptions,
+  { closing, ofEvents, heartbeatMs, welcomeMs = 3_000, streamsMax = 500, signals, hearing }: StreamOptions,
 ): void {
   let open = 0;
+  const scopeOf = openScopeOf(db, ofEvents);
+  /** A token with scopes gets only events about records that one of its scopes reads. */
+  const allowsEvent = async (caller: Caller, type: string): Promise<boolean> => {
+    if (caller.scopes === undefined) return true;
+    const scope = await scopeOf(type);
+    return scope !== undefined && allows(caller, scope);
+  };
   app.openapi(stream, async (c) => {
     const place = parsePlace(c.req.valid('header')['last-event-id']);
     const wanted = c.req.valid('query').types as EventType[] | undefined;
     const caller = c.get('caller') as Caller;
-    const hidden = wanted?.find((type) => !allowsEvent(caller, type));
-    if (hidden !== undefined) throw refuseScope(scopeOfEvent(hidden) ?? 'events.read');
+    for (const type of wanted ?? [])
+      if (!(await allowsEvent(caller, type))) throw refuseScope((await scopeOf(type)) ?? 'events.read');
     const heard = hearing?.(caller);
     if (open >= streamsMax)
       throw new Problem({
@@ -126,7 +135,7 @@ export function addEventStream(
         for await (const event of following) {
           undecided = before;
           before = event;
-          const isHeard = allowsEvent(caller, event.type) && (!heard || (await heard.hears(event)));
+          const isHeard = (await allowsEvent(caller, event.type)) && (!heard || (await heard.hears(event)));
           undecided = undefined;
           if (!isHeard) continue;
           await sse.writeSSE({ id: formatPlace(event), event: event.type, data: describe(event) });
@@ -145,10 +154,21 @@ export function addEventStream(
 
 const formatPlace = ({ position, id }: Place) => `${position}.${id}`;
 
-/** A token with scopes gets only events about records that one of its scopes reads. */
-function allowsEvent(caller: Caller, type: string): boolean {
-  const scope = scopeOfEvent(type);
-  return caller.scopes === undefined || (scope !== undefined && allows(caller, scope));
+/** The names of the apps are read when an event comes whose entity is unknown, and at most every few seconds: an app may be added. */
+const appsKeptMs = 5_000;
+
+function openScopeOf(db: PlatformDb, ofEvents: AppScopes['ofEvents']): (type: string) => Promise<Scope | undefined> {
+  let apps: Promise<ReadonlySet<string>> = Promise.resolve(new Set<string>());
+  let readAt = Number.NEGATIVE_INFINITY;
+  return async (type) => {
+    const known = scopeOfEvent(type, ofEvents, await apps.catch(() => new Set<string>()));
+    if (known !== undefined || performance.now() - readAt < appsKeptMs) return known;
+    readAt = performance.now();
+    apps = db
+      .query<{ name: string }>('select name from platform.apps')
+      .then((rows) => new Set(rows.map(({ name }) => name)));
+    return scopeOfEvent(type, ofEvents, await apps);
+  };
 }
 
 /** `position.id`. The position alone is not enough, because after a crash the database may give it to another event. */

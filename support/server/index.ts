@@ -14,6 +14,7 @@ import { openHearing } from './conversations/hearing.ts';
 import { addInboxRoutes } from './conversations/inbox.routes.ts';
 import { type Live, openLive } from './conversations/live.ts';
 import { addSessionRoutes } from './conversations/sessions.routes.ts';
+import { supportScopes } from './scopes.ts';
 import { addSearchRoutes } from './search.ts';
 import { addVisitorRoutes } from './visitors/visitor.routes.ts';
 import { openVisitorDoor } from './visitors/visitordoor.ts';
@@ -46,6 +47,7 @@ export function startSupport(options: ServerOptions = {}): Promise<Served> {
       description:
         'The support desk. The routes of a visitor’s widget are open to all; the others are for staff. Every refusal is problem+json and says what to do next.',
       portDefault: 4200,
+      rights: supportScopes,
       addSignIn,
       web: join(webFolder, 'dist'),
       openHearing,

@@ -1,5 +1,6 @@
 import { testRights } from '@aether/signin/testing.rights';
 import { beforeAll } from 'vitest';
+import { supportScopes } from './scopes.ts';
 import { startTestSupport, type TestSupport } from './testing.ts';
 
 let app: TestSupport;
@@ -7,7 +8,7 @@ beforeAll(async () => {
   app = await startTestSupport();
 });
 
-testRights('support', () => app, [
+testRights('support', supportScopes, () => app, [
   'GET /healthz',
   'GET /readyz',
   'GET /api/widgets/{key}/config',

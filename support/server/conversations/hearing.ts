@@ -1,12 +1,16 @@
-import { allows, type Caller, type Hearing } from '@aether/http';
+import { allows, type Caller, type Hearing, scopesOfSharedEvents } from '@aether/http';
 import { type AppEvent, coalesce, isUuid, type PlatformDb } from '@aether/platform';
+import { supportScopes } from '../scopes.ts';
 import { listReaders, type Readers } from './readers.ts';
 
 /** The answer for an event is read once for many streams; a signal may be decided by an answer a second old. */
 const keptMs = 1_000;
 const keptMax = 1_000;
-/** The entities that both apps share: all staff gets their events. */
-const shared = new Set(['customer', 'address', 'tier', 'company', 'user', 'foundation']);
+/** The entities of Support's own events. All others are shared by the apps, or another app publishes them: all staff gets their events. */
+const own = new Set([
+  'support',
+  ...Object.keys(supportScopes.ofEvents).filter((entity) => !(entity in scopesOfSharedEvents)),
+]);
 
 /**
  * Which events a caller of Support's event stream gets. Only a conversation's readers get its events, and the readers are read again for
@@ -49,7 +53,7 @@ export function openHearing(db: PlatformDb): (caller: Caller) => Hearing {
     return {
       async hears(event) {
         const entity = event.type.slice(0, event.type.indexOf('.'));
-        if (shared.has(entity)) return true;
+        if (!own.has(entity)) return true;
         // The key includes the position: an answer from before this event may lack the agent to whom the event assigned the conversation.
         const session = sessionOf(entity, event);
         if (session === undefined)

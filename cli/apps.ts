@@ -1,0 +1,13 @@
+import { foundationScopes } from '@aether/foundation/scopes';
+import type { LocalApp } from '@aether/identity';
+import { supportScopes } from '@aether/support/scopes';
+
+/** The apps that `npm start` runs, as its identity provider knows them. Support reads a customer's context from Foundation. */
+export const apps: LocalApp[] = [
+  { name: 'foundation', scopes: Object.keys(foundationScopes.scopes) },
+  {
+    name: 'support',
+    scopes: Object.keys(supportScopes.scopes),
+    asks: { of: 'foundation', scopes: ['context.read'] },
+  },
+];

@@ -1,0 +1,24 @@
+import { type AppScopes, scopesOfSharedEvents } from '@aether/http';
+
+/** What tokens for Foundation can allow. */
+export const foundationScopes = {
+  scopes: {
+    'context.read': 'The CRM’s part of a customer’s context: open deals, manager, what was done last.',
+    'customers.read': 'Find and read customers, their tiers, and the organisation’s own fields.',
+    'customers.write': 'Create and change customers.',
+    'companies.read': 'Find and read companies and contacts.',
+    'companies.write': 'Create and change companies and contacts.',
+    'deals.read': 'Find and read deals, pipelines and boards.',
+    'deals.write': 'Create, change, move, close and reopen deals. Closing a deal may raise the customer’s tier.',
+    'activities.read': 'Read timelines and tasks.',
+    'activities.write': 'Add and change activities and tasks.',
+    'users.read': 'Read the list of staff.',
+    'events.read': 'Follow events. Each event also needs the scope that reads what it is about.',
+  },
+  ofEvents: {
+    ...scopesOfSharedEvents,
+    contact: 'companies.read',
+    deal: 'deals.read',
+    activity: 'activities.read',
+  },
+} as const satisfies AppScopes;
