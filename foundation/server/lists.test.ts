@@ -269,3 +269,25 @@ describe('users', () => {
     expect((await app.call('PATCH', '/api/users/nobody', { role: 'user' })).status).toBeGreaterThanOrEqual(403);
   });
 });
+
+test('the list by tier answers soon also when PostgreSQL has no statistics yet, and shows every customer once', async () => {
+  await app.foundation.query(
+    `insert into platform.customers (email, name, account_tier)
+     select 'many' || n || '@tiers.example', 'Many ' || n, (array['free', 'basic', 'standard', 'premium', 'enterprise', null])[1 + n % 6]
+     from generate_series(1, 420) n`,
+  );
+  const seen: (string | null)[] = [];
+  let cursor: string | null = '';
+  while (cursor !== null) {
+    const { status, body } = await app.call(
+      'GET',
+      `/api/customers?sort=tier&limit=100${cursor && `&cursor=${cursor}`}`,
+    );
+    expect(status).toBe(200);
+    seen.push(...body.customers.map((row: Row) => row.account_tier));
+    cursor = body.next_cursor;
+  }
+  expect(seen).toHaveLength(425);
+  const order = ['free', 'basic', 'standard', 'premium', 'enterprise', null];
+  expect(seen).toEqual([...seen].sort((one, other) => order.indexOf(one) - order.indexOf(other)));
+});
