@@ -34,14 +34,20 @@ describe('signing in', () => {
     await seen(maya.getByRole('heading', { name: 'Customers' }));
   });
 
-  test('leads to the requested page, and signing out ends it for good', async () => {
+  test('leads to the requested page, and signing out ends it for good, with the drafts, after a question', async () => {
     const context = await browser.newContext();
     const page = await context.newPage();
     await page.goto(`${stack.foundation}/companies?sort=updated`);
     await page.getByRole('button', { name: 'Tom Berglund' }).click();
     await page.waitForURL(/\/companies\?sort=updated/);
+    await page.getByRole('button', { name: 'New company' }).click();
+    await page.getByRole('dialog').getByLabel('Name').fill('Half Written Ltd');
+    await page.keyboard.press('Escape');
     await page.getByRole('button', { name: /Tom Berglund/ }).click();
     await page.getByRole('menuitem', { name: 'Sign out', exact: true }).click();
+    const question = page.getByRole('dialog', { name: 'Sign out, and lose your drafts?' });
+    await seen(question.getByText('You have written something that you did not send.'));
+    await question.getByRole('button', { name: 'Sign out' }).click();
     await page.waitForURL(/\/choose\//);
     await page.goto(`${stack.foundation}/companies`);
     await seen(page.getByRole('button', { name: 'Tom Berglund' }));

@@ -126,6 +126,47 @@ describe('the timeline', () => {
   });
 });
 
+describe('what is half-written', () => {
+  const draftOf = (name: string) => maya.getByLabel(name, { exact: true });
+
+  test('in the timeline and in a field is there again after another page and a reload, and is sent from any field', async () => {
+    const customer = await newCustomer('Half Written');
+    await open(`/customers/${customer.id}`);
+    await maya.getByRole('button', { name: 'Task', exact: true }).click();
+    await draftOf('What is to be done?').fill('Send the contract');
+    await field('Phone').click();
+    await maya.getByRole('textbox', { name: 'Phone' }).fill('+44 20 7946 0055');
+    await maya.goBack();
+    await open(`/customers/${customer.id}`);
+    expect(await draftOf('What is to be done?').inputValue()).toBe('Send the contract');
+    expect(await maya.getByRole('textbox', { name: 'Phone' }).inputValue()).toBe('+44 20 7946 0055');
+    expect((await api('GET', `/api/customers/${customer.id}`)).body.customer.phone).toBeNull();
+    await maya.getByRole('textbox', { name: 'Phone' }).press('Enter');
+    await seen(field('Phone').filter({ hasText: '0055' }));
+    await draftOf('Due on').fill('2031-05-06');
+    await maya.keyboard.press('Control+Enter');
+    await seen(timeline().getByRole('checkbox', { name: 'Send the contract' }));
+    expect(await draftOf('What is to be done?').inputValue()).toBe('');
+    expect(await maya.evaluate(`Object.keys(localStorage).join()`)).not.toContain('Half');
+  });
+
+  test('without a connection waits in its place, and says when it was sent', async () => {
+    const customer = await newCustomer('Offline Writer');
+    await open(`/customers/${customer.id}`);
+    await draftOf('What should others know?').fill('Written in the train');
+    await maya.context().setOffline(true);
+    await maya.keyboard.press('Control+Enter');
+    const waiting = maya.getByRole('list', { name: 'Not sent yet' });
+    await seen(waiting.getByText(/waits for the connection/));
+    await seen(waiting.getByText('Written in the train'));
+    await maya.context().setOffline(false);
+    await seen(maya.getByText(/“Written in the train” was sent at .* waited for the connection since/));
+    await seen(timeline().getByRole('list').getByText('Written in the train'));
+    await waiting.waitFor({ state: 'detached' });
+    errors.splice(0); // the browser reports each request without a connection
+  });
+});
+
 describe('a picker', () => {
   test('shows all choices when it is opened, and what is typed over its value is what is stored', async () => {
     const customer = await newCustomer('Swiss Person');
@@ -224,7 +265,7 @@ test('a closed deal shows its closing; reopening it reports that the tier stays,
   await open(`/deals/${deal.id}`);
   const closing = maya.getByRole('region', { name: 'Closing' });
   await seen(closing.getByText('Premium'));
-  expect(await closing.innerText()).toMatch(/Won.*Closed by.*Maya.*Closed at.*Premium instead of\s+none/s);
+  await expect.poll(() => closing.innerText()).toMatch(/Won.*Closed by.*Maya.*Closed at.*Premium instead of\s+none/s);
   await maya.getByRole('button', { name: 'Open again in…' }).click();
   await maya.getByRole('menuitem', { name: 'Proposal' }).click();
   await seen(maya.getByText('Once won is open again, in Proposal. The customer’s tier stays as it is.'));

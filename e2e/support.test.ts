@@ -314,6 +314,9 @@ describe('an administrator', () => {
     await question.getByLabel('Keywords').fill('open');
     await question.getByLabel('Keywords').press('Enter');
     await question.getByLabel('Answer').fill('From nine to five.');
+    await maya.reload();
+    await maya.getByText(/^Draft of/).waitFor();
+    expect(await maya.getByLabel('Greeting').inputValue()).toBe('Beep. What is it?');
     const preview = maya.getByRole('region', { name: 'Try it' });
     await preview.getByText('Beep. What is it?').waitFor();
     await preview.getByLabel('Write as a visitor').fill('when are you open?');

@@ -3,6 +3,7 @@ import { IconDeviceDesktop, IconLogout, IconMoon, IconSun } from '@tabler/icons-
 import { type ReactNode, useState } from 'react';
 import { Dialog } from './Dialog.tsx';
 import { clearDrafts, countDrafts } from './drafts.ts';
+import { clearUnsent, countUnsent } from './outbox.ts';
 import classes from './PersonMenu.module.css';
 import { signOut } from './signin.ts';
 import { showRefusal } from './toasts.tsx';
@@ -27,10 +28,11 @@ export function PersonMenu({ me, role, label, width, children }: PersonMenuProps
   const leave = async (way: Way) => {
     const providerUrl = await signOut(way);
     clearDrafts(localStorage, me.id);
+    clearUnsent(sessionStorage, me.id);
     window.location.assign(providerUrl ?? '/');
   };
   const begin = (way: Way) => {
-    if (countDrafts(localStorage, me.id) > 0) setAsked(way);
+    if (unsentOf(me.id) > 0) setAsked(way);
     else leave(way).catch((error) => showRefusal('You are still signed in', error));
   };
   const look = (scheme: 'light' | 'dark' | 'auto', name: string, icon: ReactNode) => (
@@ -77,12 +79,15 @@ export function PersonMenu({ me, role, label, width, children }: PersonMenuProps
           onSaved={() => {}}
           onClose={() => setAsked(undefined)}
         >
-          {() => <Text size="sm">{describeLoss(countDrafts(localStorage, me.id))}</Text>}
+          {() => <Text size="sm">{describeLoss(unsentOf(me.id))}</Text>}
         </Dialog>
       )}
     </>
   );
 }
+
+/** How many things of a person are only on this device. */
+const unsentOf = (person: string): number => countDrafts(localStorage, person) + countUnsent(sessionStorage, person);
 
 const describeLoss = (drafts: number): string =>
   drafts === 1

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { findMissing, findShown } from './faults.ts';
+import { findMissing, findShown, splitRefusal } from './faults.ts';
 import { describeError, Refusal, sayFault } from './refusal.ts';
 
 const nothing = { own: {}, isTried: false, left: new Set<string>(), refused: {}, sent: undefined, values: {} };
@@ -56,4 +56,19 @@ test('a message outside of a form names the field, and never shows what only pro
     'Customer: Choose one from the list.',
   );
   expect(refuse('domain', 'must be a domain such as example.com')).toBe('Domain must be a domain such as example.com.');
+});
+
+test('a refusal is said once: at the inputs that it is about, and otherwise below', () => {
+  const refuse = (...errors: { field: string; message: string }[]) =>
+    new Refusal(422, { code: 'invalid-field', detail: 'Correct it.', errors });
+  const name = { field: 'name', message: 'is taken' };
+  const other = { field: 'position', message: 'must differ' };
+  const said = 'This is taken already: choose another.';
+  expect(splitRefusal(refuse(name), ['name'])).toEqual({ atFields: { name: said }, rest: undefined });
+  expect(splitRefusal(refuse(name, other), ['name'])).toEqual({
+    atFields: { name: said },
+    rest: 'Position must differ.',
+  });
+  expect(splitRefusal(refuse(), ['name'])).toEqual({ atFields: {}, rest: 'Correct it.' });
+  expect(splitRefusal(null, ['name'])).toEqual({ atFields: {}, rest: undefined });
 });

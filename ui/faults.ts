@@ -1,4 +1,4 @@
-import { sayFault } from './refusal.ts';
+import { describeError, Refusal, sayFault } from './refusal.ts';
 
 /** What is wrong with a form's fields, as sentences by the field's name. */
 export type Faults = Record<string, string>;
@@ -38,5 +38,24 @@ export function findShown({ own, isTried, left, refused, sent, values }: Shown):
   return {
     ...Object.fromEntries(ofServer.map(([field, message]) => [field, sayFault(message)])),
     ...Object.fromEntries(Object.entries(own).filter(([field]) => isTried || left.has(field))),
+  };
+}
+
+/** The refusal of a form, apart: what is said at those of its fields that have an input, and what is said of the rest, if anything. */
+export function splitRefusal(
+  error: unknown,
+  inputs: readonly string[],
+): { atFields: Faults; rest: string | undefined } {
+  if (!error) return { atFields: {}, rest: undefined };
+  if (!(error instanceof Refusal)) return { atFields: {}, rest: describeError(error) };
+  const names = Object.keys(error.fields);
+  const elsewhere = names.filter((name) => !inputs.includes(name));
+  const atFields = Object.entries(error.fields).filter(([name]) => inputs.includes(name));
+  return {
+    atFields: Object.fromEntries(atFields.map(([name, message]) => [name, sayFault(message)])),
+    rest:
+      names.length > 0 && elsewhere.length === 0
+        ? undefined
+        : describeError(elsewhere.length > 0 ? error.only(elsewhere) : error),
   };
 }

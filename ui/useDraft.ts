@@ -80,7 +80,7 @@ export function useDraft<Value>(
   };
   const set = (value: Value) => write({ ...latest.current, value, at: new Date().toISOString(), isRestored: false });
   const clear = () =>
-    write({ ...latest.current, value: latest.current.initial, id: crypto.randomUUID(), at: '', isRestored: false });
+    write({ ...latest.current, initial, value: initial, id: crypto.randomUUID(), at: '', isRestored: false });
 
   // A person types in one tab at a time: what the other tab keeps is the latest.
   const adopt = useEffectEvent((key?: string) => {

@@ -3,6 +3,7 @@ import { followOwnWrites, noteOwnWrite } from '@aether/ui/ownwrites.ts';
 import { describeError } from '@aether/ui/refusal.ts';
 import { Tag } from '@aether/ui/Tag.tsx';
 import { showRefusal, showUndo } from '@aether/ui/toasts.tsx';
+import { type Drafting, useDraft } from '@aether/ui/useDraft.ts';
 import { ActionIcon, Text, TextInput, Tooltip } from '@mantine/core';
 import { IconPlus, IconShieldCheck, IconStar, IconTrash, IconUsers } from '@tabler/icons-react';
 import { useMutation, useQueryClient } from '@tanstack/react-query';
@@ -22,7 +23,8 @@ type Step = {
 
 /** Every address of a customer with its marks. Each change can be undone. */
 export function Addresses({ record: { customer, addresses, candidates } }: { record: CustomerRecord }) {
-  const [isAdding, setAdding] = useState(false);
+  const draft = useDraft(`new-address:${customer.id}`, '');
+  const [isAdding, setAdding] = useState(draft.isThere);
   const client = useQueryClient();
   const record = `customer:${customer.id}`;
   const refresh = async () => {
@@ -84,6 +86,7 @@ export function Addresses({ record: { customer, addresses, candidates } }: { rec
       </ul>
       {isAdding && (
         <NewAddress
+          draft={draft}
           onAdd={(email) =>
             changing.mutateAsync({
               send: (at) => addAddress(at, email),
@@ -159,9 +162,15 @@ function AddressItem({ address, isBusy, onMakePrimary, onRemove }: AddressItemPr
   );
 }
 
+type NewAddressProps = { draft: Drafting<string>; onAdd: (email: string) => Promise<unknown>; onClose: () => void };
+
 /** Enter adds the typed address, Escape discards it. */
-function NewAddress({ onAdd, onClose }: { onAdd: (email: string) => Promise<unknown>; onClose: () => void }) {
-  const [email, setEmail] = useState('');
+function NewAddress({ draft, onAdd, onClose: close }: NewAddressProps) {
+  const { value: email, set: setEmail } = draft;
+  const onClose = () => {
+    draft.clear();
+    close();
+  };
   const adding = useMutation({ mutationFn: onAdd, onSuccess: onClose });
   const submit = () => (email.trim() === '' ? onClose() : adding.mutate(email.trim()));
   return (
@@ -171,7 +180,7 @@ function NewAddress({ onAdd, onClose }: { onAdd: (email: string) => Promise<unkn
         placeholder="name@example.com"
         size="xs"
         inputMode="email"
-        autoFocus
+        autoFocus={!draft.restoredAt}
         disabled={adding.isPending}
         error={adding.isError}
         value={email}

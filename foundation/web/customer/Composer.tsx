@@ -1,14 +1,15 @@
-import { KeyName, useKeys } from '@aether/ui/Keys.tsx';
+import { KeyName, sendOnModEnter, useKeys } from '@aether/ui/Keys.tsx';
 import { Picker } from '@aether/ui/Picker.tsx';
-import { describeError } from '@aether/ui/refusal.ts';
+import { describeDraft, useDraft } from '@aether/ui/useDraft.ts';
 import { Button, Text, Textarea, TextInput } from '@mantine/core';
-import { useInfiniteQuery, useMutation, useQueryClient } from '@tanstack/react-query';
-import { type FormEvent, useRef, useState } from 'react';
+import { useInfiniteQuery } from '@tanstack/react-query';
+import { type FormEvent, useEffect, useRef } from 'react';
 import { dealsQuery } from '../api/deals.ts';
 import type { NewActivity } from '../api/records.ts';
-import { addActivity } from '../api/timeline.ts';
 import { activityTypes } from './activitytypes.tsx';
+import { useOutbox } from './sending.ts';
 import classes from './timeline.module.css';
+import { UnsentEntry } from './UnsentEntry.tsx';
 
 const types = ['note', 'call', 'email', 'meeting', 'task'] as const;
 const prompts: Record<NewActivity['type'], string> = {
@@ -19,39 +20,38 @@ const prompts: Record<NewActivity['type'], string> = {
   task: 'What is to be done?',
 };
 
+type Values = { type: NewActivity['type']; description: string; due: string; when: string; deal: string | null };
+
+/** An empty `when` means now. */
+const empty: Values = { type: 'note', description: '', due: '', when: '', deal: null };
+const hasNoWords = ({ description, due, when }: Values) => description.trim() === '' && due === '' && when === '';
+
 type ComposerProps = {
   customerId: string;
   /** The new entry belongs to this deal. */
   dealId: number | undefined;
-  onAdded: () => void;
+  onAdded: () => unknown;
 };
 
 /** The form for a note, call, e-mail, meeting or task. Ctrl+Enter adds it. */
 export function Composer({ customerId, dealId, onAdded }: ComposerProps) {
-  const client = useQueryClient();
   const input = useRef<HTMLTextAreaElement>(null);
-  const [type, setType] = useState<NewActivity['type']>('note');
-  const [description, setDescription] = useState('');
-  const [due, setDue] = useState('');
-  /** '' means now. */
-  const [when, setWhen] = useState('');
-  const [chosenDeal, setDeal] = useState<string | null>(null);
-  // The form empties at once, so that the person can type the next entry while this one is saved. A refusal brings the text back.
-  const adding = useMutation({
-    mutationFn: (activity: NewActivity) => addActivity(customerId, activity),
-    onMutate() {
-      setDescription('');
-      setDue('');
-      setWhen('');
-    },
-    onSuccess() {
-      void client.invalidateQueries({ queryKey: ['tasks'] });
-      onAdded();
-    },
-    onError: (_, activity) => setDescription((typed) => typed || activity.description),
-  });
+  const draft = useDraft<Values>(
+    dealId ? `timeline:${customerId}:${dealId}` : `timeline:${customerId}`,
+    empty,
+    hasNoWords,
+  );
+  const { type, description, due, when, deal } = draft.value;
+  // The form empties at once, so that the person can type the next entry while this one is sent. What cannot be sent waits below.
+  const outbox = useOutbox(customerId);
+  const unsent = outbox.unsent.filter(({ activity }) => dealId === undefined || activity.deal_id === dealId);
+  const count = useRef(unsent.length);
+  useEffect(() => {
+    if (unsent.length < count.current) onAdded();
+    count.current = unsent.length;
+  }, [unsent.length, onAdded]);
   const begin = (next: NewActivity['type']) => {
-    setType(next);
+    draft.change({ type: next });
     input.current?.focus();
   };
   useKeys([
@@ -63,73 +63,98 @@ export function Composer({ customerId, dealId, onAdded }: ComposerProps) {
     if (description.trim() === '') return;
     const due_at = type === 'task' && due ? new Date(`${due}T17:00`).toISOString() : undefined;
     const occurred_at = type !== 'task' && when ? new Date(when).toISOString() : undefined;
-    const deal_id = dealId ?? (chosenDeal ? Number(chosenDeal) : undefined);
-    adding.mutate({ type, description, due_at, occurred_at, deal_id, client_id: crypto.randomUUID() });
+    const deal_id = dealId ?? (deal ? Number(deal) : undefined);
+    outbox.send({ activity: { type, description, due_at, occurred_at, deal_id } }, draft.id);
+    draft.clear();
+    draft.change({ type }); // people often add several of a kind
+  };
+  const edit = (clientId: string) => {
+    const back = outbox.discard(clientId);
+    if (!back) return;
+    const { activity } = back;
+    draft.change({
+      type: activity.type,
+      description: description ? `${activity.description}\n${description}` : activity.description,
+    });
+    input.current?.focus();
   };
   return (
-    <form className={classes.composer} onSubmit={submit} aria-label="Add to the timeline">
-      <fieldset className={classes.kinds} aria-label="Type">
-        {types.map((each) => (
-          <button
-            key={each}
-            type="button"
-            className={classes.kind}
-            aria-pressed={each === type}
-            onClick={() => begin(each)}
-          >
-            {activityTypes[each]?.label}
-          </button>
-        ))}
-      </fieldset>
-      <Textarea
-        ref={input}
-        aria-label={prompts[type]}
-        placeholder={prompts[type]}
-        autosize
-        minRows={1}
-        maxRows={10}
-        value={description}
-        onChange={(event) => setDescription(event.currentTarget.value)}
-        onKeyDown={(event) => {
-          if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) submit();
-          if (event.key === 'Escape') event.currentTarget.blur();
-        }}
-      />
-      {adding.error && (
-        <Text size="xs" c="var(--bad)" role="alert">
-          {describeError(adding.error)}
-        </Text>
-      )}
-      {(description !== '' || type === 'task') && (
-        <div className={classes.composerFoot}>
-          {type === 'task' && (
-            <TextInput
-              type="date"
-              aria-label="Due on"
-              value={due}
-              onChange={(event) => setDue(event.currentTarget.value)}
+    <>
+      <form className={classes.composer} onSubmit={submit} onKeyDown={sendOnModEnter} aria-label="Add to the timeline">
+        <fieldset className={classes.kinds} aria-label="Type">
+          {types.map((each) => (
+            <button
+              key={each}
+              type="button"
+              className={classes.kind}
+              aria-pressed={each === type}
+              onClick={() => begin(each)}
+            >
+              {activityTypes[each]?.label}
+            </button>
+          ))}
+        </fieldset>
+        <Textarea
+          ref={input}
+          aria-label={prompts[type]}
+          placeholder={prompts[type]}
+          autosize
+          minRows={1}
+          maxRows={10}
+          value={description}
+          onChange={(event) => draft.change({ description: event.currentTarget.value })}
+          onKeyDown={(event) => {
+            if (event.key === 'Escape') event.currentTarget.blur();
+          }}
+        />
+        {(description !== '' || type === 'task') && (
+          <div className={classes.composerFoot}>
+            {type === 'task' && (
+              <TextInput
+                type="date"
+                aria-label="Due on"
+                value={due}
+                onChange={(event) => draft.change({ due: event.currentTarget.value })}
+              />
+            )}
+            {type !== 'task' && (
+              <TextInput
+                type="datetime-local"
+                aria-label="When; empty is now"
+                leftSection={<Text size="xs">When</Text>}
+                leftSectionWidth={50}
+                value={when}
+                onChange={(event) => draft.change({ when: event.currentTarget.value })}
+              />
+            )}
+            {dealId === undefined && (
+              <DealChoice customerId={customerId} value={deal} onChange={(id) => draft.change({ deal: id })} />
+            )}
+            <span className={classes.hint} role="status">
+              {describeDraft(draft)}
+            </span>
+            <span className={classes.hint}>
+              <KeyName keys="mod+enter" />
+            </span>
+            <Button type="submit" disabled={description.trim() === ''}>
+              Add {activityTypes[type]?.label.toLowerCase()}
+            </Button>
+          </div>
+        )}
+      </form>
+      {unsent.length > 0 && (
+        <ul className={classes.unsentList} aria-label="Not sent yet">
+          {unsent.map((each) => (
+            <UnsentEntry
+              key={each.client_id}
+              unsent={each}
+              onRetry={() => outbox.retry(each.client_id)}
+              onEdit={() => edit(each.client_id)}
             />
-          )}
-          {type !== 'task' && (
-            <TextInput
-              type="datetime-local"
-              aria-label="When; empty is now"
-              leftSection={<Text size="xs">When</Text>}
-              leftSectionWidth={50}
-              value={when}
-              onChange={(event) => setWhen(event.currentTarget.value)}
-            />
-          )}
-          {dealId === undefined && <DealChoice customerId={customerId} value={chosenDeal} onChange={setDeal} />}
-          <span className={classes.hint}>
-            <KeyName keys="mod+enter" />
-          </span>
-          <Button type="submit" loading={adding.isPending} disabled={description.trim() === ''}>
-            Add {activityTypes[type]?.label.toLowerCase()}
-          </Button>
-        </div>
+          ))}
+        </ul>
       )}
-    </form>
+    </>
   );
 }
 

@@ -1,4 +1,6 @@
+import { sendOnModEnter } from '@aether/ui/Keys.tsx';
 import { showRefusal, showUndo } from '@aether/ui/toasts.tsx';
+import { useDraft } from '@aether/ui/useDraft.ts';
 import { ActionIcon, Button, Textarea } from '@mantine/core';
 import { IconEdit } from '@tabler/icons-react';
 import { useMutation } from '@tanstack/react-query';
@@ -16,7 +18,11 @@ type EditableWordsProps = { entry: ActivityEntry; onChanged: () => void };
 
 export function EditableWords({ entry, onChanged }: EditableWordsProps) {
   const me = useMe();
-  const [edited, setEdited] = useState<string | undefined>();
+  /** A correction that was begun earlier is open again. */
+  const draft = useDraft(`activity:${entry.id}`, entry.description);
+  const edited = draft.value;
+  const [isOpen, setOpen] = useState(draft.isThere);
+  const [wasAsked, setAsked] = useState(false);
   const save = async (description: string) => {
     await changeActivity(entry.id, { description });
     onChanged();
@@ -24,14 +30,15 @@ export function EditableWords({ entry, onChanged }: EditableWordsProps) {
   const saving = useMutation({
     mutationFn: save,
     onSuccess: () => {
-      setEdited(undefined);
+      setOpen(false);
+      draft.clear();
       showUndo({ message: 'The entry was changed.', undo: () => save(entry.description) });
     },
     onError: (error) => showRefusal('The entry was not changed', error),
   });
   const isOwn = entry.actor?.id === me.id || me.isAdmin;
   const mayEdit = isOwn && entry.app === 'foundation' && editableTypes.has(entry.type);
-  if (edited === undefined)
+  if (!isOpen || !mayEdit)
     return (
       <div className={classes.editable}>
         <p className={classes.words}>{entry.description}</p>
@@ -40,17 +47,26 @@ export function EditableWords({ entry, onChanged }: EditableWordsProps) {
             size="sm"
             className={classes.edit}
             aria-label={`Edit: ${entry.description.slice(0, 40)}`}
-            onClick={() => setEdited(entry.description)}
+            onClick={() => {
+              draft.set(entry.description);
+              setAsked(true);
+              setOpen(true);
+            }}
           >
             <IconEdit size={14} />
           </ActionIcon>
         )}
       </div>
     );
+  const cancel = () => {
+    draft.discard();
+    setOpen(false);
+  };
   const canSave = edited.trim() !== '' && edited.trim() !== entry.description;
   return (
     <form
       className={classes.editing}
+      onKeyDown={sendOnModEnter}
       onSubmit={(event) => {
         event.preventDefault();
         if (canSave) saving.mutate(edited.trim());
@@ -59,20 +75,19 @@ export function EditableWords({ entry, onChanged }: EditableWordsProps) {
       <Textarea
         aria-label="What was written"
         autosize
-        data-autofocus
-        autoFocus
+        data-autofocus={wasAsked}
+        autoFocus={wasAsked}
         maxLength={charactersMax}
         value={edited}
-        onChange={(event) => setEdited(event.currentTarget.value)}
+        onChange={(event) => draft.set(event.currentTarget.value)}
         onKeyDown={(event) => {
-          if (event.key === 'Escape') setEdited(undefined);
-          if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) event.currentTarget.form?.requestSubmit();
+          if (event.key === 'Escape') cancel();
         }}
       />
       <Button type="submit" size="compact-sm" loading={saving.isPending} disabled={!canSave}>
         Save
       </Button>
-      <Button size="compact-sm" variant="subtle" color="gray" onClick={() => setEdited(undefined)}>
+      <Button size="compact-sm" variant="subtle" color="gray" onClick={cancel}>
         Cancel
       </Button>
     </form>

@@ -56,7 +56,7 @@ export function Timeline({ customerId, filters, dealId, children }: TimelineProp
         )}
       </div>
       <div ref={scroller} className={classes.scroller}>
-        <Composer customerId={customerId} dealId={dealId} onAdded={() => void look()} />
+        <Composer customerId={customerId} dealId={dealId} onAdded={look} />
         {query.isPending && <Waiting />}
         {query.error && (
           <ErrorNotice title="The timeline could not be loaded" error={query.error} onRetry={query.refetch} />

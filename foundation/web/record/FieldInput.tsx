@@ -11,6 +11,8 @@ type FieldInputProps = {
   value: FieldValue;
   text: string;
   isSaving: boolean;
+  /** It was begun on an earlier page: it does not take the focus. */
+  isRestored: boolean;
   error: string;
   onChange: (value: FieldValue) => void;
   onFinish: (value: FieldValue) => void;
@@ -25,6 +27,7 @@ export function FieldInput({
   value,
   text,
   isSaving,
+  isRestored,
   error,
   onChange,
   onFinish,
@@ -40,7 +43,7 @@ export function FieldInput({
     'aria-label': spec.label,
     disabled: isSaving,
     error: error !== '',
-    autoFocus: true,
+    autoFocus: !isRestored,
     size: 'xs',
   } as const;
   const choosing = {
@@ -50,7 +53,7 @@ export function FieldInput({
     onKeyDown: onEscape,
     onBlur: onLeave,
     clearable: !spec.isRequired,
-    isOpenAtFirst: true,
+    isOpenAtFirst: !isRestored,
   };
   const typing = {
     ...common,

@@ -1,4 +1,5 @@
 import { describeError } from '@aether/ui/refusal.ts';
+import { describeDraft, useDraft } from '@aether/ui/useDraft.ts';
 import { Text, Tooltip } from '@mantine/core';
 import { IconLock } from '@tabler/icons-react';
 import { type ReactNode, useRef, useState } from 'react';
@@ -8,7 +9,13 @@ import { type FieldSpec, type FieldValue, parseTyped, type Snapshot } from './fi
 import { ProvenanceNote } from './Provenance.tsx';
 import classes from './record.module.css';
 
+/** An edit that is not saved yet: what is typed, and the record as it was when the edit began. Nothing if there is none. */
+type Edit = { typed?: FieldValue; begun?: Snapshot };
+const noEdit: Edit = {};
+
 type InlineFieldProps = {
+  /** Such as `customer:<id>`. */
+  record: string;
   spec: FieldSpec;
   text: string;
   /** The record as it is now. An edit refers to the version that the person saw when it began, whatever arrives meanwhile. */
@@ -20,9 +27,11 @@ type InlineFieldProps = {
 };
 
 /** A field that becomes an input in its place. Enter or leaving the input saves, Escape discards. */
-export function InlineField({ spec, snapshot, text, provenance, describe, onSave }: InlineFieldProps) {
-  const [begun, setBegun] = useState(snapshot);
-  const [typed, setTyped] = useState<FieldValue | undefined>();
+export function InlineField({ record, spec, snapshot, text, provenance, describe, onSave }: InlineFieldProps) {
+  const isUnchanged = ({ typed, begun }: Edit) =>
+    typed === undefined || parseTyped(spec.kind, typed) === (begun?.values[spec.field] ?? null);
+  const draft = useDraft<Edit>(`field:${record}:${spec.field}`, noEdit, isUnchanged);
+  const { typed, begun = snapshot } = draft.value;
   const [pending, setPending] = useState<FieldValue | undefined>();
   const [error, setError] = useState('');
   const button = useRef<HTMLButtonElement>(null);
@@ -35,8 +44,7 @@ export function InlineField({ spec, snapshot, text, provenance, describe, onSave
 
   function start(): void {
     if (spec.locked !== undefined) return;
-    setBegun(snapshot);
-    setTyped(snapshot.values[spec.field] ?? null);
+    draft.set({ typed: snapshot.values[spec.field] ?? null, begun: snapshot });
   }
   async function finish(next: FieldValue): Promise<void> {
     if (isBusy.current) return;
@@ -57,7 +65,7 @@ export function InlineField({ spec, snapshot, text, provenance, describe, onSave
   }
   function stop(): void {
     isBusy.current = false;
-    setTyped(undefined);
+    draft.clear();
     setError('');
     requestAnimationFrame(() => button.current?.focus({ preventScroll: true }));
   }
@@ -90,11 +98,17 @@ export function InlineField({ spec, snapshot, text, provenance, describe, onSave
         text={text}
         isSaving={pending !== undefined}
         error={error}
-        onChange={setTyped}
+        isRestored={draft.restoredAt !== undefined}
+        onChange={(next) => draft.change({ typed: next })}
         onFinish={finish}
         onCancel={stop}
         onLeave={() => isBusy.current || stop()}
       />
+      {draft.restoredAt && (
+        <Text size="xs" c="dimmed">
+          {describeDraft(draft)}. Enter saves it.
+        </Text>
+      )}
       {error && (
         <Text size="xs" c="var(--bad)" role="alert">
           {error}

@@ -45,7 +45,8 @@ export function RecordFields({
       <dl className={classes.fields}>
         {specs.map((spec) => (
           <InlineField
-            key={spec.field}
+            key={`${record} ${spec.field}`}
+            record={record}
             spec={spec}
             snapshot={{ values, version }}
             text={texts.show(spec, values[spec.field] ?? null)}

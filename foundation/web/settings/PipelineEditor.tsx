@@ -1,10 +1,11 @@
 import { describeError } from '@aether/ui/refusal.ts';
 import { Tag } from '@aether/ui/Tag.tsx';
 import { showDone, showRefusal } from '@aether/ui/toasts.tsx';
+import { describeDraft, useDraft } from '@aether/ui/useDraft.ts';
 import { Alert, Button, TextInput } from '@mantine/core';
 import { IconPlus } from '@tabler/icons-react';
 import { useMutation, useQueryClient } from '@tanstack/react-query';
-import { useState } from 'react';
+import { useEffect } from 'react';
 import { changePipeline, changeStages, deletePipeline } from '../api/pipelines.ts';
 import type { Pipeline } from '../api/records.ts';
 import { StageRow } from './StageRow.tsx';
@@ -14,23 +15,34 @@ import { WhereTo } from './WhereTo.tsx';
 
 const nameStages = ({ stages }: Pipeline): string => stages.map(({ name }) => name).join(', ');
 
+/** What is edited, and the pipeline as it was when that began. `moveTo`: where the deals of a removed stage go. */
+const begin = (pipeline: Pipeline) => ({
+  begun: pipeline,
+  name: pipeline.name,
+  stages: readStages(pipeline),
+  moveTo: {} as Record<string, number>,
+});
+const isUnchanged = ({ begun, name, stages }: ReturnType<typeof begin>): boolean =>
+  name === begun.name && JSON.stringify(stages) === JSON.stringify(readStages(begun));
+
+/** What keeps the pipeline from being saved, if anything. */
+const findFault = (name: string, stages: EditedStage[]): string | undefined =>
+  name.trim() === '' || stages.some((stage) => stage.name.trim() === '') ? 'Everything needs a name.' : undefined;
+
 /** One pipeline: its name, its stages in order, and whether new deals begin in it. Saved as a whole. */
 export function PipelineEditor({ pipeline }: { pipeline: Pipeline }) {
   const client = useQueryClient();
-  const [begun, setBegun] = useState(pipeline);
-  const [name, setName] = useState(pipeline.name);
-  const [stages, setStages] = useState<EditedStage[]>(() => readStages(pipeline));
-  const [moveTo, setMoveTo] = useState<Record<string, number>>({});
+  const draft = useDraft(`pipeline:${pipeline.id}`, begin(pipeline), isUnchanged);
+  const { begun, name, stages, moveTo } = draft.value;
+  const setStages = (next: EditedStage[]) => draft.change({ stages: next });
   const removed = listRemoved(begun, stages);
-  const isChanged = name !== begun.name || JSON.stringify(stages) !== JSON.stringify(readStages(begun));
-  const restart = (from: Pipeline) => {
-    setBegun(from);
-    setName(from.name);
-    setStages(readStages(from));
-    setMoveTo({});
-  };
+  const isChanged = draft.isThere;
+  const restart = (from: Pipeline) => draft.set(begin(from));
+  const fault = isChanged ? findFault(name, stages) : undefined;
   const isOld = pipeline.version > begun.version;
-  if (isOld && !isChanged) restart(pipeline);
+  useEffect(() => {
+    if (isOld && !isChanged) restart(pipeline);
+  });
   const refresh = () =>
     Promise.all(['pipelines', 'board', 'deals'].map((key) => client.invalidateQueries({ queryKey: [key] })));
   const save = useMutation({
@@ -68,7 +80,7 @@ export function PipelineEditor({ pipeline }: { pipeline: Pipeline }) {
           <TextInput
             aria-label={`Name of ${pipeline.name}`}
             value={name}
-            onChange={(event) => setName(event.currentTarget.value)}
+            onChange={(event) => draft.change({ name: event.currentTarget.value })}
           />
           {!pipeline.is_default && (
             <Button variant="subtle" onClick={() => makeDefault.mutate()}>
@@ -96,7 +108,7 @@ export function PipelineEditor({ pipeline }: { pipeline: Pipeline }) {
             stage={stage}
             stages={stages}
             value={moveTo[stage.id]}
-            onChange={(id) => setMoveTo({ ...moveTo, [stage.id]: id })}
+            onChange={(id) => draft.change({ moveTo: { ...moveTo, [stage.id]: id } })}
           />
         ))}
         {isOld && isChanged && (
@@ -116,7 +128,15 @@ export function PipelineEditor({ pipeline }: { pipeline: Pipeline }) {
           <Button variant="subtle" leftSection={<IconPlus size={15} />} onClick={() => setStages(addStage(stages))}>
             Add a stage
           </Button>
-          <Button ml="auto" disabled={!isChanged} loading={save.isPending} onClick={() => save.mutate()}>
+          <span className={classes.detail} role="status" style={{ marginInlineStart: 'auto' }}>
+            {fault ?? describeDraft(draft)}
+          </span>
+          {isChanged && (
+            <Button variant="default" onClick={draft.discard}>
+              Discard
+            </Button>
+          )}
+          <Button disabled={!isChanged || fault !== undefined} loading={save.isPending} onClick={() => save.mutate()}>
             Save {pipeline.name}
           </Button>
         </div>

@@ -79,7 +79,7 @@ export function ConversationPage({ id }: { id: string }) {
           onTyping={presence.type}
           onSend={(kind, body) => {
             presence.stopTyping();
-            outbox.send(kind, body);
+            outbox.send({ kind, body });
           }}
         />
       </section>

@@ -9,7 +9,7 @@ import type { Conversation, Message, Named, Session } from '../api/records.ts';
 import { nameVisitor } from '../desk/order.ts';
 import classes from './conversation.module.css';
 import { EntryLine } from './EntryLine.tsx';
-import type { Unsent } from './outbox.ts';
+import type { UnsentWords } from './sending.ts';
 import { arrange } from './stream.ts';
 import { UnsentMessage } from './UnsentMessage.tsx';
 import { useScrollPlace } from './useScrollPlace.ts';
@@ -17,7 +17,7 @@ import { useScrollPlace } from './useScrollPlace.ts';
 type StreamProps = {
   conversation: Conversation;
   ownName: string;
-  unsent: Unsent[];
+  unsent: UnsentWords[];
   isVisitorTyping: boolean;
   /** When the visitor's reading mark arrived. */
   readAt: string | undefined;

@@ -2,10 +2,10 @@ import { Button, Group } from '@mantine/core';
 import { IconAlertCircle, IconClock } from '@tabler/icons-react';
 import type { Named } from '../api/records.ts';
 import classes from './conversation.module.css';
-import type { Unsent } from './outbox.ts';
+import type { UnsentWords } from './sending.ts';
 
 type UnsentMessageProps = {
-  unsent: Unsent;
+  unsent: UnsentWords;
   onRetry: () => void;
   onEdit: () => void;
   onTakeOver: (holder: Named) => void;

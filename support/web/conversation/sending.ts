@@ -1,48 +1,23 @@
 import { client } from '@aether/ui/client.ts';
-import { useEffect, useSyncExternalStore } from 'react';
-import { sendNote, sendReply, take } from '../api/conversation.ts';
+import type { Unsent } from '@aether/ui/outbox.ts';
+import { openOutbox } from '@aether/ui/useOutbox.ts';
+import { SessionClaimed, sendNote, sendReply, take } from '../api/conversation.ts';
 import { liveFeed } from '../api/live.ts';
-import { createOutbox, type Unsent } from './outbox.ts';
+import type { Named } from '../api/records.ts';
 
-/** The outbox of this tab: another tab of the same person sends its own messages. */
-const outbox = createOutbox({
-  storage: sessionStorage,
-  key: 'aether.support.outbox',
-  async deliver({ session_id, client_id, kind, body }: Unsent) {
-    if (kind === 'reply') take(client, session_id, { messages: [await sendReply(session_id, client_id, body)] });
-    else take(client, session_id, { entries: [await sendNote(session_id, client_id, body)] });
+/** An agent's message or note. `holder`: the agent who has the conversation, if that is why it was refused. */
+type Written = { kind: 'reply' | 'note'; body: string; holder?: Named };
+
+export type UnsentWords = Unsent<Written>;
+
+/** The unsent messages of a conversation, and the actions on them. */
+export const useOutbox = openOutbox<Written>({
+  name: 'messages',
+  feed: liveFeed,
+  async deliver({ place, client_id, kind, body }) {
+    if (kind === 'reply') take(client, place, { messages: [await sendReply(place, client_id, body)] });
+    else take(client, place, { entries: [await sendNote(place, client_id, body)] });
   },
+  explain: (error) => ({ holder: error instanceof SessionClaimed ? error.agent : undefined }),
+  wordsOf: ({ body }) => body,
 });
-
-const noticeBeforeLeaving = (event: BeforeUnloadEvent) => event.preventDefault();
-
-/** The unsent messages of this conversation, and the actions on them. */
-export function useOutbox(sessionId: string) {
-  const unsent = useSyncExternalStore(outbox.subscribe, () => outbox.list(sessionId));
-  useEffect(() => {
-    const again = () => {
-      if (liveFeed.getState() === 'live') outbox.retryOffline();
-    };
-    again();
-    return liveFeed.subscribe(again);
-  }, []);
-  const isWaiting = unsent.length > 0;
-  useEffect(() => {
-    if (!isWaiting) return;
-    window.addEventListener('beforeunload', noticeBeforeLeaving);
-    return () => window.removeEventListener('beforeunload', noticeBeforeLeaving);
-  }, [isWaiting]);
-  return {
-    unsent,
-    send: (kind: Unsent['kind'], body: string) =>
-      outbox.add({
-        client_id: crypto.randomUUID(),
-        session_id: sessionId,
-        kind,
-        body,
-        created_at: new Date().toISOString(),
-      }),
-    retry: outbox.retry,
-    discard: outbox.discard,
-  };
-}

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Entry, Message } from '../api/records.ts';
-import type { Unsent } from './outbox.ts';
+import type { UnsentWords } from './sending.ts';
 import { arrange } from './stream.ts';
 
 const at = (minute: number, day = 15) => `2026-06-${day}T12:${String(minute).padStart(2, '0')}:00.000Z`;
@@ -22,9 +22,9 @@ const entry = (id: string, kind: Entry['kind'], created_at: string, body: string
   body,
   created_at,
 });
-const unsent = (client_id: string, kind: Unsent['kind'], body: string): Unsent => ({
+const unsent = (client_id: string, kind: UnsentWords['kind'], body: string): UnsentWords => ({
   client_id,
-  session_id: 's',
+  place: 's',
   kind,
   body,
   created_at: at(50),

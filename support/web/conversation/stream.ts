@@ -1,6 +1,6 @@
 import { formatDayHeading } from '@aether/ui/formats.ts';
 import type { Entry, Message } from '../api/records.ts';
-import type { Unsent } from './outbox.ts';
+import type { UnsentWords } from './sending.ts';
 
 /** The content of the conversation, from top to bottom. */
 type Item =
@@ -8,12 +8,12 @@ type Item =
   | { kind: 'unread'; key: string }
   | { kind: 'group'; key: string; author: Message['author']; name: string | null; messages: Message[] }
   | { kind: 'entry'; key: string; entry: Entry }
-  | { kind: 'unsent'; key: string; unsent: Unsent };
+  | { kind: 'unsent'; key: string; unsent: UnsentWords };
 
 type Parts = {
   messages: Message[];
   entries: Entry[];
-  unsent: Unsent[];
+  unsent: UnsentWords[];
   /** An agent had read up to this number when the conversation was opened. */
   readNumber: number;
   now?: Date;
@@ -75,9 +75,9 @@ function belongs(group: Message[], { author, agent_name, created_at }: Message):
 }
 
 /** A message that the feed brought before the answer to its sending is not shown twice. */
-function listOpen(unsent: Unsent[], messages: Message[], entries: Entry[]): Unsent[] {
+function listOpen(unsent: UnsentWords[], messages: Message[], entries: Entry[]): UnsentWords[] {
   const arrived = new Set(messages.map(({ client_id }) => client_id));
-  const isNoted = ({ body, created_at }: Unsent) =>
+  const isNoted = ({ body, created_at }: UnsentWords) =>
     entries.some(
       (entry) =>
         entry.kind === 'note' &&

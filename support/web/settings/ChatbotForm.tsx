@@ -1,8 +1,9 @@
-import { describeError, Refusal } from '@aether/ui/refusal.ts';
+import { splitRefusal } from '@aether/ui/faults.ts';
+import { Refusal } from '@aether/ui/refusal.ts';
 import { showUndo } from '@aether/ui/toasts.tsx';
+import { describeDraft, useDraft } from '@aether/ui/useDraft.ts';
 import { NumberInput, Textarea, TextInput } from '@mantine/core';
 import { useMutation, useQueryClient } from '@tanstack/react-query';
-import { useState } from 'react';
 import { changeChatbot, chatbotsQuery } from '../api/chatbots.ts';
 import type { Chatbot, Rules } from '../api/records.ts';
 import { ChatPreview } from './ChatPreview.tsx';
@@ -15,24 +16,30 @@ import classes from './settings.module.css';
 
 const answerMax = 2_000;
 
+/** What is edited, and the chatbot as it was when that began. */
+const begin = (chatbot: Chatbot) => ({ begun: chatbot, name: chatbot.name, rules: chatbot.rules });
+const isUnchanged = ({ begun, name, rules }: ReturnType<typeof begin>): boolean =>
+  name === begun.name && JSON.stringify(tidy(rules)) === JSON.stringify(begun.rules);
+
+/** The refused fields that have an input of their own. */
+const inputs = [
+  'name',
+  ...['greeting', 'fallback', 'hand_over_text', 'out_of_hours_text'].map((key) => `rules.${key}`),
+];
+
 /** The rules of one chatbot; they are stored only on saving, and the preview uses unsaved ones. */
 export function ChatbotForm({ chatbot }: { chatbot: Chatbot }) {
   const client = useQueryClient();
-  const [begun, setBegun] = useState(chatbot);
-  const [name, setName] = useState(chatbot.name);
-  const [rules, setRules] = useState(chatbot.rules);
-  const isChanged = name !== begun.name || JSON.stringify(tidy(rules)) !== JSON.stringify(begun.rules);
-  const faults = findFaults(rules);
+  const draft = useDraft(`chatbot:${chatbot.id}`, begin(chatbot), isUnchanged);
+  const { begun, name, rules } = draft.value;
+  const isChanged = draft.isThere;
+  const faults = name.trim() === '' ? ['Write a name.'] : findFaults(rules);
   const save = async (change: { name: string; rules: Rules }, version: number) => {
     const saved = await changeChatbot(chatbot.id, change, version);
     await client.invalidateQueries({ queryKey: chatbotsQuery.queryKey });
     return saved;
   };
-  const restart = (from: Chatbot) => {
-    setBegun(from);
-    setName(from.name);
-    setRules(from.rules);
-  };
+  const restart = (from: Chatbot) => draft.set(begin(from));
   const saving = useMutation({
     mutationFn: (version: number) => save({ name: name.trim(), rules: tidy(rules) }, version),
     onSuccess: (saved) => {
@@ -46,8 +53,12 @@ export function ChatbotForm({ chatbot }: { chatbot: Chatbot }) {
     onError: () => client.invalidateQueries({ queryKey: chatbotsQuery.queryKey }),
   });
   const isConflict = saving.error instanceof Refusal && saving.error.isConflict;
-  const errors = saving.error instanceof Refusal ? saving.error.fields : {};
-  const change = (part: Partial<Rules>) => setRules({ ...rules, ...part });
+  const { atFields: errors, rest } = splitRefusal(saving.error, inputs);
+  const edit = (part: Partial<typeof draft.value>) => {
+    if (saving.error) saving.reset();
+    draft.change(part);
+  };
+  const change = (part: Partial<Rules>) => edit({ rules: { ...rules, ...part } });
   const field = (key: 'fallback' | 'hand_over_text' | 'out_of_hours_text', label: string, description: string) => (
     <Textarea
       label={label}
@@ -78,7 +89,7 @@ export function ChatbotForm({ chatbot }: { chatbot: Chatbot }) {
             maxLength={80}
             value={name}
             error={errors.name}
-            onChange={(event) => setName(event.currentTarget.value)}
+            onChange={(event) => edit({ name: event.currentTarget.value })}
           />
           <Textarea
             label="Greeting"
@@ -113,11 +124,11 @@ export function ChatbotForm({ chatbot }: { chatbot: Chatbot }) {
             <SaveBar
               isConflict={isConflict}
               isSaving={saving.isPending}
-              words={faults[0] ?? (saving.error ? describeError(saving.error) : undefined)}
+              words={faults[0] ?? rest ?? (saving.error ? undefined : describeDraft(draft))}
               canSave={faults.length === 0}
               onDiscard={() => {
                 saving.reset();
-                restart(chatbot);
+                draft.discard();
               }}
               onOverwrite={() => saving.mutate(chatbot.version)}
             />

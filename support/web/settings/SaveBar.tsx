@@ -5,7 +5,7 @@ type SaveBarProps = {
   /** Another person has saved since the form was loaded. */
   isConflict: boolean;
   isSaving: boolean;
-  /** The errors, if any. */
+  /** The errors, if any, or what is known of the draft. */
   words: string | undefined;
   canSave?: boolean;
   onDiscard: () => void;
@@ -16,7 +16,9 @@ type SaveBarProps = {
 export function SaveBar({ isConflict, isSaving, words, canSave = true, onDiscard, onOverwrite }: SaveBarProps) {
   return (
     <div className={classes.saveBar} role="status">
-      <span>{isConflict ? 'Somebody else saved this while you were editing.' : (words ?? 'Not saved yet')}</span>
+      <span>
+        {isConflict ? 'Somebody else saved this while you were editing.' : (words ?? 'Correct what is marked')}
+      </span>
       {isConflict && (
         <Button variant="default" onClick={onOverwrite}>
           Save mine over theirs

@@ -1,10 +1,11 @@
+import { splitRefusal } from '@aether/ui/faults.ts';
 import { Picker } from '@aether/ui/Picker.tsx';
-import { describeError, Refusal } from '@aether/ui/refusal.ts';
+import { Refusal } from '@aether/ui/refusal.ts';
 import { showUndo } from '@aether/ui/toasts.tsx';
+import { describeDraft, useDraft } from '@aether/ui/useDraft.ts';
 import { Checkbox, Group, Input, SegmentedControl, Switch, TagsInput, Textarea, TextInput } from '@mantine/core';
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import type { ReactNode } from 'react';
-import { useState } from 'react';
 import type { Widget, WidgetChange, WidgetSettings, WidgetTexts } from '../api/records.ts';
 import { changeWidget } from '../api/widgets.ts';
 import { SaveBar } from './SaveBar.tsx';
@@ -20,19 +21,29 @@ const languages = [
   { value: 'tr', label: 'Turkish' },
 ];
 
+/** What is edited, and the widget as it was when that began. */
+const begin = (widget: Widget) => ({ begun: widget, values: pickValues(widget) });
+const isUnchanged = ({ begun, values }: ReturnType<typeof begin>): boolean =>
+  Object.keys(findChange(pickValues(begun), values)).length === 0;
+
+/** The refused fields that have an input of their own. */
+const inputs = [
+  'name',
+  'settings.theme.color',
+  ...['title', 'subtitle', 'placeholder', 'greeting', 'offline'].map((key) => `settings.texts.${key}`),
+];
+
 /** Name, look and words with a preview beside them, and below the parts that are saved on their own. */
 export function WidgetForm({ widget, children }: { widget: Widget; children: ReactNode }) {
   const client = useQueryClient();
-  const [begun, setBegun] = useState(widget);
+  const draft = useDraft(`widget:${widget.id}`, begin(widget), isUnchanged);
+  const { begun, values } = draft.value;
   const stored = pickValues(begun);
-  const [values, setValues] = useState<WidgetValues>(stored);
-  const restart = (from: Widget) => {
-    setBegun(from);
-    setValues(pickValues(from));
-  };
+  const restart = (from: Widget) => draft.set(begin(from));
   const { theme, texts } = values.settings;
   const change = findChange(stored, values);
-  const isChanged = Object.keys(change).length > 0;
+  const isChanged = draft.isThere;
+  const fault = values.name.trim() === '' ? 'Write a name.' : undefined;
   const save = async (part: WidgetChange, expected_version: number) => {
     const saved = await changeWidget(widget.id, { ...part, expected_version });
     await client.invalidateQueries({ queryKey: ['widgets'] });
@@ -52,9 +63,14 @@ export function WidgetForm({ widget, children }: { widget: Widget; children: Rea
     },
     onError: () => client.invalidateQueries({ queryKey: ['widgets'] }),
   });
-  const errors = saving.error instanceof Refusal ? saving.error.fields : {};
+  const refused = saving.error instanceof Refusal ? Object.keys(saving.error.fields) : [];
+  const isOrigin = (field: string) => field.startsWith('allowed_origins');
+  const { atFields: errors, rest } = splitRefusal(saving.error, [...inputs, ...refused.filter(isOrigin)]);
   const isConflict = saving.error instanceof Refusal && saving.error.isConflict;
-  const set = (part: Partial<WidgetValues>) => setValues({ ...values, ...part });
+  const set = (part: Partial<WidgetValues>) => {
+    if (saving.error) saving.reset();
+    draft.change({ values: { ...values, ...part } });
+  };
   const setSettings = (part: Partial<WidgetSettings>) => set({ settings: { ...values.settings, ...part } });
   const setText = (part: WidgetTexts) => setSettings({ texts: { ...texts, ...part } });
   return (
@@ -65,7 +81,7 @@ export function WidgetForm({ widget, children }: { widget: Widget; children: Rea
           aria-label="Widget"
           onSubmit={(event) => {
             event.preventDefault();
-            if (isChanged) saving.mutate(begun.version);
+            if (isChanged && !fault) saving.mutate(begun.version);
           }}
         >
           <Switch
@@ -80,7 +96,7 @@ export function WidgetForm({ widget, children }: { widget: Widget; children: Rea
             withAsterisk
             maxLength={80}
             value={values.name}
-            error={errors.name}
+            error={fault ?? errors.name}
             onChange={(event) => set({ name: event.currentTarget.value })}
           />
           <h2 className={classes.title}>Looks</h2>
@@ -185,20 +201,18 @@ export function WidgetForm({ widget, children }: { widget: Widget; children: Rea
             description="Such as https://shop.example, without a path. Enter ends each one. With none, any website can show this widget."
             placeholder={values.allowed_origins.length === 0 ? 'Any website' : undefined}
             value={values.allowed_origins}
-            error={
-              errors.allowed_origins ??
-              Object.entries(errors).find(([field]) => field.startsWith('allowed_origins'))?.[1]
-            }
+            error={errors.allowed_origins ?? Object.entries(errors).find(([field]) => isOrigin(field))?.[1]}
             onChange={(allowed_origins) => set({ allowed_origins })}
           />
           {isChanged && (
             <SaveBar
               isConflict={isConflict}
               isSaving={saving.isPending}
-              words={saving.error ? describeError(saving.error) : undefined}
+              canSave={!fault}
+              words={rest ?? (saving.error ? undefined : describeDraft(draft))}
               onDiscard={() => {
                 saving.reset();
-                restart(widget);
+                draft.discard();
               }}
               onOverwrite={() => saving.mutate(widget.version)}
             />

@@ -1,8 +1,7 @@
-import { unreachable } from '@aether/ui/refusal.ts';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { SessionClaimed } from '../api/conversation.ts';
-import { createOutbox, type Unsent } from './outbox.ts';
+import { clearUnsent, countUnsent, createOutbox, type Unsent, unsentKey } from './outbox.ts';
+import { Refusal, unreachable } from './refusal.ts';
 
 function memory(initial: Record<string, string> = {}) {
   const kept = new Map(Object.entries(initial));
@@ -11,8 +10,13 @@ function memory(initial: Record<string, string> = {}) {
     setItem: (key: string, value: string) => void kept.set(key, value),
   };
 }
-const written = (client_id: string, session_id = 's') =>
-  ({ client_id, session_id, kind: 'reply', body: client_id, created_at: '2026-01-01T00:00:00Z' }) as const;
+type Note = { body: string; holder?: string };
+const written = (client_id: string, place = 's') => ({
+  client_id,
+  place,
+  body: client_id,
+  created_at: '2026-01-01T00:00:00Z',
+});
 /** Waits until every message that can be sent is sent. */
 const settle = async () => {
   for (let turn = 0; turn < 40; turn++) await Promise.resolve();
@@ -21,7 +25,7 @@ const settle = async () => {
 test('a message that fails keeps its client_id, holds back those behind it, and is sent when tried again', async () => {
   const sent: string[] = [];
   let isDown = true;
-  const outbox = createOutbox({
+  const outbox = createOutbox<Note>({
     storage: memory(),
     key: 'k',
     deliver: async ({ client_id }) => {
@@ -43,31 +47,67 @@ test('a message that fails keeps its client_id, holds back those behind it, and 
   expect(outbox.list('s')).toEqual([]);
 });
 
+test('what waited for the line says so when it has arrived, and what did not wait is silent', async () => {
+  const late: string[] = [];
+  let isDown = false;
+  const outbox = createOutbox<Note>({
+    storage: memory(),
+    key: 'k',
+    deliver: async () => {
+      if (isDown) throw unreachable();
+    },
+    onLate: ({ client_id }) => void late.push(client_id),
+  });
+  outbox.add(written('a'));
+  await settle();
+  isDown = true;
+  outbox.add(written('b'));
+  await settle();
+  expect(outbox.isWaiting()).toBe(true);
+  isDown = false;
+  outbox.retryOffline();
+  await settle();
+  expect(late).toEqual(['b']);
+  expect(outbox.isWaiting()).toBe(false);
+});
+
+test('signing out forgets the unsent things of that person only', () => {
+  const kept: Record<string, string> = {};
+  const methods = { getItem: (key: string) => kept[key] ?? null, removeItem: (key: string) => delete kept[key] };
+  const storage = Object.setPrototypeOf(kept, methods) as Storage;
+  kept[unsentKey('maya', 'notes')] = JSON.stringify([written('a'), written('b')]);
+  kept[unsentKey('maya/two', 'notes')] = JSON.stringify([written('c')]);
+  expect(countUnsent(storage, 'maya')).toBe(2);
+  clearUnsent(storage, 'maya');
+  expect(Object.keys(kept)).toEqual([unsentKey('maya/two', 'notes')]);
+});
+
 test('a message that was not confirmed before a reload is there afterwards, under the same client_id', async () => {
   const storage = memory();
-  const first = createOutbox({ storage, key: 'k', deliver: () => new Promise(() => {}) });
+  const first = createOutbox<Note>({ storage, key: 'k', deliver: () => new Promise(() => {}) });
   first.add(written('a'));
   const sent: string[] = [];
-  const second = createOutbox({ storage, key: 'k', deliver: async ({ client_id }) => void sent.push(client_id) });
+  const second = createOutbox<Note>({ storage, key: 'k', deliver: async ({ client_id }) => void sent.push(client_id) });
   expect(second.list('s').map(({ client_id, state }) => [client_id, state])).toEqual([['a', 'failed']]);
   second.retry('a');
   await settle();
   expect(sent).toEqual(['a']);
 });
 
-test('a refusal because another agent has the conversation names that agent, and is not repeated automatically', async () => {
+test('a refusal is explained as its app wants it, and is not repeated automatically', async () => {
   let tries = 0;
-  const outbox = createOutbox({
+  const outbox = createOutbox<Note>({
     storage: undefined,
     key: 'k',
     deliver: async () => {
       tries += 1;
-      throw new SessionClaimed(409, 'Tom has it.', { id: 't', name: 'Tom' });
+      throw new Refusal(409, { code: 'session-claimed', detail: 'Tom has it.' });
     },
+    explain: (error) => ({ holder: error instanceof Refusal ? error.message.split(' ')[0] : undefined }),
   });
   outbox.add(written('a'));
   await settle();
-  expect(outbox.list('s')[0]?.holder?.name).toBe('Tom');
+  expect(outbox.list('s')[0]?.holder).toBe('Tom');
   outbox.retryOffline();
   await settle();
   expect(tries).toBe(1);
@@ -75,7 +115,7 @@ test('a refusal because another agent has the conversation names that agent, and
 
 test('a discarded message is never sent, and the messages behind it continue', async () => {
   const sent: string[] = [];
-  const outbox = createOutbox({
+  const outbox = createOutbox<Note>({
     storage: undefined,
     key: 'k',
     deliver: async ({ client_id }) => {
@@ -99,7 +139,7 @@ test('however the line fails, each message arrives once and in order', async () 
       async (failures, count) => {
         const sent: string[] = [];
         const left = [...failures];
-        const outbox = createOutbox({
+        const outbox = createOutbox<Note>({
           storage: memory(),
           key: 'k',
           deliver: async ({ client_id }: Unsent) => {

@@ -1,0 +1,21 @@
+import { client } from '@aether/ui/client.ts';
+import type { Unsent } from '@aether/ui/outbox.ts';
+import { openOutbox } from '@aether/ui/useOutbox.ts';
+import { liveFeed } from '../api/live.ts';
+import type { NewActivity } from '../api/records.ts';
+import { addActivity } from '../api/timeline.ts';
+
+type Written = { activity: Omit<NewActivity, 'client_id'> };
+
+export type UnsentActivity = Unsent<Written>;
+
+/** The entries of a customer's timeline that the server has not confirmed, and the actions on them. */
+export const useOutbox = openOutbox<Written>({
+  name: 'activities',
+  feed: liveFeed,
+  async deliver({ place, client_id, activity }) {
+    await addActivity(place, { ...activity, client_id });
+    void client.invalidateQueries({ queryKey: ['tasks'] });
+  },
+  wordsOf: ({ activity }) => activity.description,
+});

@@ -1,0 +1,75 @@
+import { useSuspenseQuery } from '@tanstack/react-query';
+import { useEffect, useSyncExternalStore } from 'react';
+import { formatTime } from './formats.ts';
+import type { LiveFeed } from './live.ts';
+import { createOutbox, type Unsent, unsentKey } from './outbox.ts';
+import { meQuery } from './signin.ts';
+import { showDone } from './toasts.tsx';
+
+type Options<Item> = {
+  /** Names it in the storage of the tab. Another tab of the same person sends its own things. */
+  name: string;
+  feed: Pick<LiveFeed, 'getState' | 'subscribe'>;
+  deliver: (unsent: Unsent<Item>) => Promise<void>;
+  explain?: (error?: unknown) => Partial<Item>;
+  /** What was written, for the report of a late arrival. */
+  wordsOf: (item: Item) => string;
+};
+
+/** While something waits and the browser believes to be online, it is tried again after this time. */
+const retryMs = 15_000;
+const wordsMax = 60;
+
+const askBeforeLeaving = (event: BeforeUnloadEvent) => event.preventDefault();
+
+/** An app's outbox: every person has their own in this tab. Use the returned hook where things are written, and in the shell. */
+export function openOutbox<Item extends object>({ name, feed, deliver, explain, wordsOf }: Options<Item>) {
+  const opened = new Map<string, ReturnType<typeof createOutbox<Item>>>();
+
+  function open(person: string) {
+    const outbox = createOutbox<Item>({
+      storage: sessionStorage,
+      key: unsentKey(person, name),
+      deliver,
+      explain,
+      onLate: (unsent) => showDone(describeArrival(unsent.created_at, wordsOf(unsent))),
+    });
+    const again = () => {
+      if (feed.getState() === 'live') outbox.retryOffline();
+    };
+    feed.subscribe(again);
+    setInterval(() => navigator.onLine && outbox.isWaiting() && outbox.retryOffline(), retryMs);
+    setTimeout(again);
+    return outbox;
+  }
+  function of(person: string) {
+    const known = opened.get(person) ?? open(person);
+    opened.set(person, known);
+    return known;
+  }
+
+  /** The unsent things of a place, and the actions on them. */
+  return function useOutbox(place: string) {
+    const { data: me } = useSuspenseQuery(meQuery);
+    const outbox = of(me.id);
+    const unsent = useSyncExternalStore(outbox.subscribe, () => outbox.list(place));
+    const hasUnsent = unsent.length > 0;
+    useEffect(() => {
+      if (!hasUnsent) return;
+      window.addEventListener('beforeunload', askBeforeLeaving);
+      return () => window.removeEventListener('beforeunload', askBeforeLeaving);
+    }, [hasUnsent]);
+    return {
+      unsent,
+      send: (item: Item, clientId: string = crypto.randomUUID()) =>
+        outbox.add({ ...item, client_id: clientId, place, created_at: new Date().toISOString() }),
+      retry: outbox.retry,
+      discard: outbox.discard,
+    };
+  };
+}
+
+function describeArrival(since: string, words: string): string {
+  const text = words.length > wordsMax ? `${words.slice(0, wordsMax)}…` : words;
+  return `“${text}” was sent at ${formatTime(new Date().toISOString())}. It waited for the connection since ${formatTime(since)}.`;
+}
