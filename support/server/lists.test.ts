@@ -36,6 +36,7 @@ const lists = [
   '/api/inbox?view=unassigned',
   '/api/inbox?view=all',
   '/api/inbox?view=ended',
+  '/api/users?',
 ];
 
 test('every list of Support takes its own cursors and refuses those of the others', async () => {

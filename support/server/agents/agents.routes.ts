@@ -1,5 +1,17 @@
-import { type App, createStaffRoute, jsonBody, object, Problem, problems, uuid, z } from '@aether/http';
-import type { PlatformDb } from '@aether/platform';
+import {
+  type App,
+  createStaffRoute,
+  cursor,
+  cursorsOf,
+  jsonBody,
+  object,
+  Problem,
+  pageSize,
+  problems,
+  uuid,
+  z,
+} from '@aether/http';
+import { type PlatformDb, readList } from '@aether/platform';
 import {
   addAgent,
   availabilities,
@@ -96,6 +108,7 @@ const users = createStaffRoute({
   path: '/api/users',
   right: 'users.read',
   summary: 'The staff, by name, with the agents among them',
+  request: { query: object({ cursor: cursor().optional(), limit: pageSize({ max: 1_000, default: 200 }) }) },
   responses: {
     200: {
       description: 'Every user who has signed in to either app.',
@@ -111,16 +124,20 @@ const users = createStaffRoute({
                 is_agent: z.boolean(),
               }),
             ),
+            next_cursor: z.string().nullable(),
           }),
         },
       },
     },
+    ...problems(422),
   },
 });
 
-const usersMax = 1_000;
+type StaffUser = { id: string; name: string; email: string; role: 'admin' | 'user'; is_agent: boolean };
+const byName = { order: { by: 'u.name', type: 'text', id: 'u.id', idType: 'text' }, direction: 'asc' } as const;
 
 export function addAgentRoutes(app: App, db: PlatformDb) {
+  const cursors = cursorsOf(db);
   return app
     .openapi(me, async (c) => {
       const actor = c.get('actor');
@@ -156,16 +173,13 @@ export function addAgentRoutes(app: App, db: PlatformDb) {
       return c.json(agent, 200);
     })
     .openapi(users, async (c) => {
-      const found = await db.query<{
-        id: string;
-        name: string;
-        email: string;
-        role: 'admin' | 'user';
-        is_agent: boolean;
-      }>(
-        `select u.id, u.name, u.email, u.role, coalesce(a.is_active, false) as is_agent
-         from platform.users u left join support.agents a on a.user_id = u.id order by u.name, u.id limit ${usersMax}`,
+      const { page: found, next_cursor } = await cursors.page('users', c.req.valid('query'), (paging) =>
+        readList<StaffUser>(db, { ...byName, ...paging }, () => ({
+          columns: 'u.id, u.name, u.email, u.role, coalesce(a.is_active, false) as is_agent',
+          from: 'platform.users u left join support.agents a on a.user_id = u.id',
+          where: [],
+        })),
       );
-      return c.json({ users: found }, 200);
+      return c.json({ users: found, next_cursor }, 200);
     });
 }

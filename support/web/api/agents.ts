@@ -1,3 +1,4 @@
+import { readAllPages } from '@aether/ui/lists.ts';
 import { read } from '@aether/ui/request.ts';
 import { queryOptions } from '@tanstack/react-query';
 import { agents, users } from './clients.ts';
@@ -17,7 +18,11 @@ export const agentsQuery = queryOptions({
 
 export const usersQuery = queryOptions({
   queryKey: ['users'],
-  queryFn: ({ signal }) => read(users.$get({}, { init: { signal } })),
+  queryFn: ({ signal }) =>
+    readAllPages(
+      (cursor) => read(users.$get({ query: { limit: '1000', cursor } }, { init: { signal } })),
+      ({ users }) => users,
+    ).then((users) => ({ users })),
 });
 
 export const addAgent = (user_id: string) => read(agents.$post({ json: { user_id } }));
