@@ -622,7 +622,7 @@ CREATE INDEX deals_by_name ON crm.deals USING btree (name, id);
 CREATE INDEX deals_company_id_idx ON crm.deals USING btree (company_id) WHERE (company_id IS NOT NULL);
 CREATE INDEX deals_currency_idx ON crm.deals USING btree (currency);
 CREATE INDEX deals_customer ON crm.deals USING btree (customer_id, status, currency);
-CREATE INDEX deals_folded ON crm.deals USING gin (((' '::text || platform.fold(name))) ext.gin_trgm_ops) WHERE (octet_length(name) <> char_length(name));
+CREATE INDEX deals_folded ON crm.deals USING gin (platform.search_text(name) ext.gin_trgm_ops) WHERE platform.is_folded(name);
 CREATE INDEX deals_owner_id_idx ON crm.deals USING btree (owner_id) WHERE (owner_id IS NOT NULL);
 CREATE INDEX deals_search ON crm.deals USING gin (((' '::text || lower((name COLLATE pg_c_utf8)))) ext.gin_trgm_ops);
 CREATE INDEX deals_sums ON crm.deals USING btree (pipeline_id, stage_id, status, currency) INCLUDE (amount, closed_at);
@@ -989,7 +989,7 @@ CREATE OR REPLACE FUNCTION platform.fold(value text)
  RETURNS text
  LANGUAGE sql
  IMMUTABLE PARALLEL SAFE
-RETURN replace(replace(replace(translate(regexp_replace(NORMALIZE(lower((value COLLATE pg_c_utf8)), NFD), '[\u0300-\u036f]'::text, ''::text, 'g'::text), 'øłđıħŧ'::text, 'oldiht'::text), 'ß'::text, 'ss'::text), 'æ'::text, 'ae'::text), 'œ'::text, 'oe'::text);
+RETURN NORMALIZE(replace(replace(replace(translate(regexp_replace(lower(NORMALIZE(lower((translate(value, '''’‘‛`´ʼʻʹ′＇'::text, ''::text) COLLATE pg_c_utf8)), NFKD)), '[\u0300-\u036f\u0591-\u05bd\u064b-\u0652]'::text, ''::text, 'g'::text), 'øłđıħŧς''’‘‛`´ʼʻʹ′＇'::text, 'oldihtσ'::text), 'ß'::text, 'ss'::text), 'æ'::text, 'ae'::text), 'œ'::text, 'oe'::text), NFC);
 grant execute on function platform.fold(value text) to app_role;
 
 CREATE OR REPLACE FUNCTION platform.follow_apps()
@@ -1056,6 +1056,13 @@ begin
       '@([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]$';
 end $function$;
 grant execute on function platform.is_email_key(key text) to app_role;
+
+CREATE OR REPLACE FUNCTION platform.is_folded(name text)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN (octet_length(translate(name, '-''`'::text, '‐’’'::text)) <> char_length(name));
+grant execute on function platform.is_folded(name text) to app_role;
 
 CREATE OR REPLACE FUNCTION platform.is_line(value text, characters_max integer)
  RETURNS boolean
@@ -1454,6 +1461,23 @@ begin
 end $function$;
 grant execute on function platform.restore_address(of_customer uuid, of_address uuid, expected_version bigint, OUT held uuid, OUT address_id uuid, OUT version bigint) to app_role;
 
+CREATE OR REPLACE FUNCTION platform.search_text(name text)
+ RETURNS text
+ LANGUAGE plpgsql
+ IMMUTABLE PARALLEL SAFE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  folded text := platform.fold(name);
+  joined text := translate(folded, '-‐‑‒–—―−﹣－·・･', '');
+begin
+  return regexp_replace(
+    ' ' || translate(folded, '-‐‑‒–—―−﹣－·・･', '             ') || case when joined <> folded then ' ' || joined else '' end,
+    '\s*([\u2e80-\u2fdf\u3005-\u3007\u3021-\u3029\u3040-\u309f\u30a0-\u30fa\u30fc-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff'
+    '\uac00-\ud7a3\uf900-\ufaff\U00020000-\U0003ffff])', ' \1', 'g');
+end $function$;
+grant execute on function platform.search_text(name text) to app_role;
+
 CREATE OR REPLACE FUNCTION platform.sign_in_user(subject text, address text, full_name text, tenant text, account text)
  RETURNS platform.users
  LANGUAGE plpgsql
@@ -1554,7 +1578,7 @@ create table platform.companies (
 );
 CREATE INDEX companies_by_change ON platform.companies USING btree (updated_at, id);
 CREATE INDEX companies_by_name ON platform.companies USING btree (name, id);
-CREATE INDEX companies_folded ON platform.companies USING gin (((' '::text || platform.fold(name))) ext.gin_trgm_ops) WHERE (octet_length(name) <> char_length(name));
+CREATE INDEX companies_folded ON platform.companies USING gin (platform.search_text(name) ext.gin_trgm_ops) WHERE platform.is_folded(name);
 CREATE INDEX companies_search ON platform.companies USING gin (((' '::text || lower((name COLLATE pg_c_utf8)))) ext.gin_trgm_ops);
 CREATE CONSTRAINT TRIGGER require_custom_values AFTER INSERT ON platform.companies DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN ((new.created_by_app = 'foundation'::text)) EXECUTE FUNCTION crm.require_custom_values('company');
 CREATE TRIGGER count_version BEFORE UPDATE ON platform.companies FOR EACH ROW EXECUTE FUNCTION platform.count_version();
@@ -1677,8 +1701,9 @@ CREATE INDEX customers_by_creation ON platform.customers USING btree (created_at
 CREATE INDEX customers_by_email ON platform.customers USING btree (email_key, id) WHERE ((merged_into IS NULL) AND (erased_at IS NULL));
 CREATE INDEX customers_by_name ON platform.customers USING btree (name, id) WHERE ((merged_into IS NULL) AND (erased_at IS NULL));
 CREATE INDEX customers_by_phone ON platform.customers USING btree (phone_key) WHERE (phone_key IS NOT NULL);
+CREATE INDEX customers_by_phone_end ON platform.customers USING btree (reverse(phone_key) text_pattern_ops) WHERE (phone_key IS NOT NULL);
 CREATE INDEX customers_company_id_idx ON platform.customers USING btree (company_id) WHERE (company_id IS NOT NULL);
-CREATE INDEX customers_folded ON platform.customers USING gin (((' '::text || platform.fold(name))) ext.gin_trgm_ops) WHERE (octet_length(name) <> char_length(name));
+CREATE INDEX customers_folded ON platform.customers USING gin (platform.search_text(name) ext.gin_trgm_ops) WHERE platform.is_folded(name);
 CREATE INDEX customers_merged_into_idx ON platform.customers USING btree (merged_into) WHERE (merged_into IS NOT NULL);
 CREATE INDEX customers_of_app ON platform.customers USING btree (created_by_app, created_at, id) WHERE ((merged_into IS NULL) AND (erased_at IS NULL));
 CREATE INDEX customers_of_manager ON platform.customers USING btree (account_manager_id, name, id) WHERE (account_manager_id IS NOT NULL);

@@ -8,6 +8,7 @@ export { type CanonicalEmail, canonicaliseDomain, canonicaliseEmail } from './em
 export type { App } from './environment.ts';
 export * from './errors.ts';
 export { isUuid, patchRow } from './fields.ts';
+export { contains, fold, foldedWordsOf, wordsOf } from './folding.ts';
 export { repeatIfGone } from './gone.ts';
 export {
   collectValues,
@@ -51,5 +52,6 @@ export type { InTransaction, Transaction, Write } from './log/transaction.ts';
 export { coalesce } from './lookups.ts';
 export { foldDigits, type Phone } from './phone.ts';
 export { connectPlatform, type PlatformDb } from './platform.ts';
+export { matchCustomer, matchName, matchPhone, readSearchedPhone, type SearchedPhone } from './searching.ts';
 export { type Tier, type TierColour, tierColours, tierColumns } from './tiers.ts';
 export type { SignIn, User } from './users.ts';

@@ -1,3 +1,4 @@
+import { contains } from '@aether/platform/folding';
 import { createSpotlight, Spotlight } from '@mantine/spotlight';
 import { IconSearch } from '@tabler/icons-react';
 import { type ReactNode, useEffect } from 'react';
@@ -21,7 +22,7 @@ type PaletteFrameProps = {
 /** Finds records by name, pages and actions with the keyboard. */
 export function PaletteFrame({ query, onQueryChange, placeholder, found, commands }: PaletteFrameProps) {
   const words = query.trim().toLowerCase();
-  const matching = commands.filter(({ label }) => label.toLowerCase().includes(words));
+  const matching = commands.filter(({ label }) => contains(label, words));
   const groups = [...found, { label: 'Commands', entries: matching }].filter(({ entries }) => entries.length > 0);
   // After the entries of this query are drawn, the first is selected, so that Enter takes it.
   const first = groups[0]?.entries[0]?.id;

@@ -1,7 +1,9 @@
+import { fold as foldLetters } from '@aether/platform/folding';
+
 /** One of the values to pick from. */
 export type Choice = { value: string; label: string };
 
-const fold = (text: string) => text.normalize('NFKD').replace(/\p{M}/gu, '').toLowerCase().trim();
+const fold = (text: string) => foldLetters(text).trim();
 
 /** Plain strings are choices that are called as their value. */
 export const asChoices = (data: readonly (string | Choice)[]): Choice[] =>

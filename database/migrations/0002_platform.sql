@@ -44,15 +44,38 @@ grant select, update (email, name, last_signed_in) on platform.users to app_role
 grant update (foundation_user_id, role) on platform.users to foundation_role;
 grant update (support_user_id) on platform.users to support_role;
 
--- The search finds Özgür for "Ozgur": names beyond ASCII are found by their letters without marks as well. Only those names have a second
--- index entry, so the search of all others costs no more. The extension unaccent would have to be installed on every server, so it is
--- not used.
+-- The letters of a text as people type them: without accents and apostrophes, of ordinary width. platform/folding.ts does the same, and a
+-- test compares both. The extension unaccent would have to be installed on every server, so it is not used.
 create function platform.fold(value text) returns text
 language sql immutable parallel safe
-return replace(replace(replace(
-  translate(regexp_replace(normalize(lower(value collate pg_catalog.pg_c_utf8), nfd), '[\u0300-\u036f]', '', 'g'), 'øłđıħŧ', 'oldiht'),
-  'ß', 'ss'), 'æ', 'ae'), 'œ', 'oe');
+return normalize(replace(replace(replace(
+  translate(regexp_replace(lower(normalize(lower(translate(value, '''’‘‛`´ʼʻʹ′＇', '') collate pg_catalog.pg_c_utf8), nfkd)),
+    '[\u0300-\u036f\u0591-\u05bd\u064b-\u0652]', '', 'g'), 'øłđıħŧς''’‘‛`´ʼʻʹ′＇', 'oldihtσ'),
+  'ß', 'ss'), 'æ', 'ae'), 'œ', 'oe'), nfc);
 grant execute on function platform.fold(text) to app_role;
+
+-- Whether a name needs search_text: it has letters beyond ASCII, an apostrophe or a hyphen. Only such names have a second index entry, so
+-- that the search of all others costs no more. The signs are replaced by longer ones, so one comparison tells.
+create function platform.is_folded(name text) returns boolean
+language sql immutable parallel safe
+return octet_length(translate(name, '-''`', '‐’’')) <> char_length(name);
+grant execute on function platform.is_folded(text) to app_role;
+
+-- What the search reads of a name besides the name itself: folded, with its hyphens as blanks and without them, so that Jean-Pierre is
+-- found as "jean pierre" and as "jeanpierre". A blank precedes each character of Han, kana and Hangul: those scripts have none between
+-- their words, and a trigram needs three letters. As a word of its own, even one character is found by the index.
+create function platform.search_text(name text) returns text
+language plpgsql immutable parallel safe set search_path = pg_catalog, pg_temp as $$
+declare
+  folded text := platform.fold(name);
+  joined text := translate(folded, '-‐‑‒–—―−﹣－·・･', '');
+begin
+  return regexp_replace(
+    ' ' || translate(folded, '-‐‑‒–—―−﹣－·・･', '             ') || case when joined <> folded then ' ' || joined else '' end,
+    '\s*([\u2e80-\u2fdf\u3005-\u3007\u3021-\u3029\u3040-\u309f\u30a0-\u30fa\u30fc-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff'
+    '\uac00-\ud7a3\uf900-\ufaff\U00020000-\U0003ffff])', ' \1', 'g');
+end $$;
+grant execute on function platform.search_text(text) to app_role;
 
 create table platform.companies (
   id uuid primary key default uuidv7(),
@@ -68,8 +91,8 @@ create index companies_by_name on platform.companies (name, id);
 create index companies_by_change on platform.companies (updated_at, id);
 -- Searches lower-case by pg_c_utf8, which gives the same result on every server and never looks at neighbouring letters.
 create index companies_search on platform.companies using gin ((' ' || lower(name collate pg_catalog.pg_c_utf8)) ext.gin_trgm_ops);
-create index companies_folded on platform.companies using gin ((' ' || platform.fold(name)) ext.gin_trgm_ops)
-  where octet_length(name) <> char_length(name);
+create index companies_folded on platform.companies using gin (platform.search_text(name) ext.gin_trgm_ops)
+  where platform.is_folded(name);
 create trigger count_version before update on platform.companies for each row execute function platform.count_version();
 
 call platform.protect_table('platform.companies');
@@ -209,8 +232,8 @@ create index on platform.customers (merged_into) where merged_into is not null;
 -- The leading blank lets "begins a word" be asked as '% jo%', which an index answers even for two letters.
 create index customers_search on platform.customers
   using gin ((' ' || lower(name collate pg_catalog.pg_c_utf8) || ' ' || email_key) ext.gin_trgm_ops);
-create index customers_folded on platform.customers using gin ((' ' || platform.fold(name)) ext.gin_trgm_ops)
-  where octet_length(name) <> char_length(name);
+create index customers_folded on platform.customers using gin (platform.search_text(name) ext.gin_trgm_ops)
+  where platform.is_folded(name);
 -- An index for each order that the lists offer, without merged and erased customers, because no list shows those. None holds
 -- account_tier, updated_at or version: a write that leaves the indexed columns alone stays in its page (HOT) and touches no index.
 -- The orders by tier and by change are in crm.customer_order.
@@ -224,6 +247,8 @@ create index customers_without_manager on platform.customers (created_at, id)
   where account_manager_id is null and merged_into is null and erased_at is null;
 create index customers_of_manager on platform.customers (account_manager_id, name, id) where account_manager_id is not null;
 create index customers_by_phone on platform.customers (phone_key) where phone_key is not null;
+-- The end of a number finds it as people write it within their country, or when only the last digits were noted.
+create index customers_by_phone_end on platform.customers (reverse(phone_key) text_pattern_ops) where phone_key is not null;
 
 -- A merge is flat: merged_into leads in one step to the survivor. A customer can be merged only if no customer is merged into it; such
 -- customers are led to the new survivor first. The target's key share lock conflicts with the lock that the target's own merge or erasure

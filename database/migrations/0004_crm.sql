@@ -132,8 +132,8 @@ create index deals_by_change on crm.deals (updated_at, id);
 create index deals_board on crm.deals (stage_id, coalesce(expected_close_on, 'infinity'), id);
 create index deals_sums on crm.deals (pipeline_id, stage_id, status, currency) include (amount, closed_at);
 create index deals_search on crm.deals using gin ((' ' || lower(name collate pg_catalog.pg_c_utf8)) ext.gin_trgm_ops);
-create index deals_folded on crm.deals using gin ((' ' || platform.fold(name)) ext.gin_trgm_ops)
-  where octet_length(name) <> char_length(name);
+create index deals_folded on crm.deals using gin (platform.search_text(name) ext.gin_trgm_ops)
+  where platform.is_folded(name);
 create trigger count_version before update on crm.deals for each row execute function platform.count_version();
 
 call platform.require_present_customer('crm.deals');

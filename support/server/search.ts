@@ -1,5 +1,16 @@
 import { type App, createStaffRoute, line, object, problems, z } from '@aether/http';
-import type { PlatformDb, Queryable } from '@aether/platform';
+import {
+  canonicaliseEmail,
+  collectValues,
+  matchCustomer,
+  matchName,
+  matchPhone,
+  type PlatformDb,
+  type Queryable,
+  readSearchedPhone,
+  type SearchedPhone,
+  wordsOf,
+} from '@aether/platform';
 import { findReader, mayRead, type Reader } from './conversations/readers.ts';
 
 const foundMax = 6;
@@ -37,49 +48,44 @@ const search = createStaffRoute({
 
 export function addSearchRoutes(app: App, db: PlatformDb) {
   return app.openapi(search, async (c) => {
-    const words = c.req.valid('query').q.toLowerCase().split(/\s+/).filter(Boolean);
-    const customers = await findCustomers(db, words, db.readPhone(c.req.valid('query').q)?.key ?? null);
+    const { q } = c.req.valid('query');
+    const customers = await findCustomers(db, q, readSearchedPhone(q, db.readPhone(q)));
     const ids = customers.map(({ id }) => id);
     const reader = await findReader(db, c.get('caller'));
-    const sessions = reader ? await findSessions(db, reader, words, ids) : [];
+    const sessions = reader ? await findSessions(db, reader, q, ids) : [];
     return c.json({ customers: customers.slice(0, foundMax), sessions }, 200);
   });
 }
 
 type Found = { id: string; name: string; email: string };
 
-/** As the trigram index normalises it: see customers_search. */
-const searched = "(' ' || lower(c.name collate pg_c_utf8) || ' ' || c.email_key)";
 /** A customer with a frequent word is among the latest. Only rare words go to the index, which knows nothing of frequency. */
 const latestMax = 3_000;
 
-/** Every word is in the name or the address (one of one or two letters at the beginning of a word), or it is the telephone number. */
-async function findCustomers(on: Queryable, words: string[], phoneKey: string | null): Promise<Found[]> {
-  const patterns = words.map((word) => {
-    const escaped = word.replace(/[\\%_]/g, '\\$&');
-    return [...word].length < 3 ? `% ${escaped}%` : `%${escaped}%`;
-  });
-  const everyWord = words
-    .map((word, index) => {
-      const pattern = `$${index + 1}`;
-      // PostgreSQL writes the last Σ of a word as σ, JavaScript as ς.
-      const other = word.includes('ς') ? ` or ${searched} like replace(${pattern}, 'ς', 'σ')` : '';
-      return `(${searched} like ${pattern}${other})`;
-    })
-    .join(' and ');
-  const matches = `(${everyWord} or c.phone_key = $${words.length + 1})`;
+/** Every word is in the name or the address, or the search is the address or the telephone number of the customer. */
+async function findCustomers(on: Queryable, search: string, phone: SearchedPhone | undefined): Promise<Found[]> {
+  const { values, parameter } = collectValues();
+  const everyWord = wordsOf(search).map((word) => matchCustomer(word, parameter));
+  const conditions = [everyWord.length > 0 ? `(${everyWord.join(' and ')})` : 'true'];
+  const email = canonicaliseEmail(search);
+  if (email.ok)
+    conditions.push(
+      `c.id = any (array(select customer_id from platform.customer_emails where email_key = ${parameter(email.key)}))`,
+    );
+  if (phone) conditions.push(matchPhone(phone, parameter));
+  const matches = `(${conditions.join(' or ')})`;
   const goesOn = 'c.merged_into is null and c.erased_at is null';
   const latest = await on.query<Found>(
     `select c.id, c.name, c.email
      from (select * from platform.customers c where ${goesOn} order by c.updated_at desc, c.id desc limit ${latestMax}) c
      where ${matches} order by c.updated_at desc, c.id desc limit ${candidatesMax}`,
-    [...patterns, phoneKey],
+    values,
   );
   if (latest.length >= foundMax) return latest;
   return on.query<Found>(
     `select c.id, c.name, c.email from platform.customers c
      where ${goesOn} and ${matches} order by c.updated_at desc, c.id desc limit ${candidatesMax}`,
-    [...patterns, phoneKey],
+    values,
   );
 }
 
@@ -89,17 +95,25 @@ type FoundSession = { id: string; visitor_name: string | null; status: 'active' 
 function findSessions(
   on: Queryable,
   { agentId, readsAll }: Reader,
-  words: string[],
+  search: string,
   customerIds: string[],
 ): Promise<FoundSession[]> {
+  const { values, parameter } = collectValues();
+  const isTheirs = `s.customer_id = any (${parameter(customerIds)})`;
+  const reader = mayRead(parameter(agentId), parameter(readsAll));
+  const everyWord = wordsOf(search).map((word) =>
+    matchName(
+      `coalesce(s.visitor_name, '')`,
+      word,
+      parameter,
+      `lower(coalesce(s.visitor_email, '') collate pg_c_utf8)`,
+    ),
+  );
   return on.query<FoundSession>(
     `select s.id, s.visitor_name, s.status, s.started_at from support.sessions s
-     where s.asked_at is not null and ${mayRead('$3', '$4')}
-       and (s.customer_id = any ($1) or s.status = 'active')
-       and (s.customer_id = any ($1) or not exists (
-         select from unnest($2::text[]) w
-           where strpos(replace(lower(concat_ws(' ', s.visitor_name, s.visitor_email)), 'ς', 'σ'), replace(w, 'ς', 'σ')) = 0))
+     where s.asked_at is not null and ${reader}
+       and (${isTheirs} or (s.status = 'active' ${everyWord.map((matches) => `and ${matches}`).join(' ')}))
      order by s.started_at desc limit ${foundMax}`,
-    [customerIds, words, agentId, readsAll],
+    values,
   );
 }

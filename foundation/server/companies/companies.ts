@@ -7,10 +7,10 @@ import {
   type PlatformDb,
   type Queryable,
   readList,
+  wordsOf,
 } from '@aether/platform';
 import { matchCompany } from '../customers/customermatch.ts';
 import { type CustomValues, customValues } from '../customfields/customfields.ts';
-import { likePattern, wordsOf } from '../words.ts';
 
 export type ListedCompany = Company & { customers: number; open_deals: number };
 export type CompanyRecord = {
@@ -43,7 +43,7 @@ export async function listCompanies(
     from: 'platform.companies o',
     where: wordsOf(search).map((word) => {
       const domain = parameter(`${word.replace(/[\\%_]/g, '\\$&')}%`);
-      return `(${matchCompany(word, parameter(likePattern(word)))} or o.domain like ${domain})`;
+      return `(${matchCompany(word, parameter)} or o.domain like ${domain})`;
     }),
   }));
 }

@@ -3,18 +3,26 @@ import {
   canonicaliseEmail,
   collectValues,
   foldDigits,
+  matchCustomer,
+  matchName,
+  matchPhone,
   type Parameter,
   type PlatformDb,
   type Queryable,
+  readSearchedPhone,
+  type SearchedPhone,
+  wordsOf,
 } from '@aether/platform';
-import { comparedWordsMax, likePattern, matchWord, wordsOf } from '../words.ts';
+
+/** The rarest word is searched among this many. */
+export const comparedWordsMax = 5;
 
 /** The filters of a list, all of them optional. Times are ISO 8601. */
 export type CustomerFilters = {
   /** Every word occurs in name, address or company; or the text is a whole address, also a former one, or a number. */
   search?: string;
-  /** The key of the search's telephone number, if the search is one: see `readSearch`. */
-  phone_key?: string;
+  /** The telephone number that the search is, if it is one: see `readSearch`. */
+  phone?: SearchedPhone | undefined;
   tier?: string;
   manager?: string;
   no_manager?: boolean;
@@ -30,12 +38,13 @@ const sampleMax = 1_000;
 /** The same expression as in crm.customer_order. No tier has the name `~`. */
 const tierOrLast = `coalesce(c.account_tier, '~')`;
 
-/** The filters, with the key of the telephone number if their search is one. */
+/** The filters, with the telephone number if their search is one. */
 export function readSearch<Filters extends CustomerFilters>(
   db: Pick<PlatformDb, 'readPhone'>,
   filters: Filters,
 ): Filters {
-  return { ...filters, phone_key: filters.search && db.readPhone(filters.search)?.key };
+  const { search } = filters;
+  return { ...filters, phone: search && readSearchedPhone(search, db.readPhone(search)) };
 }
 
 /**
@@ -55,12 +64,8 @@ export function matchFilters(filters: CustomerFilters, parameter: Parameter, tie
   return conditions.join(' and ');
 }
 
-/** The condition that a word occurs in the name or address of a customer `c`. */
-export const matchCustomer = (word: string, pattern: string) =>
-  matchWord(`' ' || lower(c.name collate pg_c_utf8) || ' ' || c.email_key`, 'c.name', word, pattern);
 /** The condition that a word occurs in the name of a company `o`. */
-export const matchCompany = (word: string, pattern: string) =>
-  matchWord(`' ' || lower(o.name collate pg_c_utf8)`, 'o.name', word, pattern);
+export const matchCompany = (word: string, parameter: Parameter) => matchName('o.name', word, parameter);
 
 /**
  * The condition that every word occurs in name, address or company; or that the text is a whole address, also a former one, a customer's
@@ -69,18 +74,17 @@ export const matchCompany = (word: string, pattern: string) =>
  * @param rarest the word for which indexes are used. Without it, the condition is checked row by row on the rows of the caller.
  */
 export function matchSearch(
-  { search, phone_key }: Pick<CustomerFilters, 'search' | 'phone_key'>,
+  { search, phone }: Pick<CustomerFilters, 'search' | 'phone'>,
   parameter: Parameter,
   rarest?: string,
 ): string {
   if (!search) return 'true';
   const everyWord = wordsOf(search).map((word) => {
-    const pattern = parameter(likePattern(word));
     // The "or" of two index lookups becomes a bitmap of a few rows, which are then checked one by one.
     return word === rarest
-      ? `(${matchCustomer(word, pattern)}
-        or c.company_id = any (array(select o.id from platform.companies o where ${matchCompany(word, pattern)})))`
-      : `((${matchCustomer(word, pattern)} or ${matchCompany(word, pattern)}) is true)`;
+      ? `(${matchCustomer(word, parameter)}
+        or c.company_id = any (array(select o.id from platform.companies o where ${matchCompany(word, parameter)})))`
+      : `((${matchCustomer(word, parameter)} or ${matchCompany(word, parameter)}) is true)`;
   });
   const conditions = [everyWord.length > 0 ? `(${everyWord.join(' and ')})` : 'true'];
   const email = canonicaliseEmail(search);
@@ -90,7 +94,7 @@ export function matchSearch(
     );
   const number = foldDigits(search).trim();
   if (/^[1-9]\d{0,17}$/.test(number)) conditions.push(`c.crm_id = ${parameter(number, 'bigint')}`);
-  if (phone_key) conditions.push(`c.phone_key = ${parameter(phone_key)}`);
+  if (phone) conditions.push(matchPhone(phone, parameter));
   return `(${conditions.join(' or ')})`;
 }
 
@@ -100,8 +104,7 @@ export async function findRarest(on: Queryable, search: string): Promise<string 
   if (words.length < 2) return words[0];
   const { values, parameter } = collectValues();
   const counts = words.map((word) => {
-    const pattern = parameter(likePattern(word));
-    return `count(*) filter (where ${matchCustomer(word, pattern)} or ${matchCompany(word, pattern)})::integer`;
+    return `count(*) filter (where ${matchCustomer(word, parameter)} or ${matchCompany(word, parameter)})::integer`;
   });
   const [row] = await on.query<{ counts: number[] }>(
     `select array[${counts.join(', ')}] as counts from (select * from platform.customers order by id desc limit ${sampleMax}) c

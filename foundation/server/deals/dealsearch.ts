@@ -3,12 +3,14 @@ import {
   type Direction,
   keyset,
   type ListPlace,
+  matchCustomer,
+  matchName,
   type Paging,
   type Parameter,
   type Queryable,
+  wordsOf,
 } from '@aether/platform';
-import { matchCustomer } from '../customers/customermatch.ts';
-import { comparedWordsMax, likePattern, matchWord, wordsOf } from '../words.ts';
+import { comparedWordsMax } from '../customers/customermatch.ts';
 
 /*
  * A word may occur in a deal's name or in its customer's name. As with customers (see customersearch.ts), the search tries two ways: the
@@ -98,13 +100,13 @@ export function matchDeals(filters: Omit<DealFilters, 'search'>, parameter: Para
  * @param rarest the word for which indexes are used; the other words are searched deal by deal.
  */
 export function matchWords(search: string, parameter: Parameter, rarest?: string): string {
-  const everyWord = wordsOf(search).map((word) => matchDeal(word, parameter(likePattern(word)), word === rarest));
+  const everyWord = wordsOf(search).map((word) => matchDeal(word, parameter, word === rarest));
   return everyWord.length > 0 ? everyWord.join(' and ') : 'true';
 }
 
-function matchDeal(word: string, pattern: string, byIndex: boolean): string {
-  const inName = matchWord(`' ' || lower(d.name collate pg_c_utf8)`, 'd.name', word, pattern);
-  const inCustomer = matchCustomer(word, pattern);
+function matchDeal(word: string, parameter: Parameter, byIndex: boolean): string {
+  const inName = matchName('d.name', word, parameter);
+  const inCustomer = matchCustomer(word, parameter);
   return byIndex
     ? `(${inName} or d.customer_id = any (array(select c.id from platform.customers c where ${inCustomer})))`
     : // Not "exists": PostgreSQL may answer that by finding all customers with the word first.
@@ -118,9 +120,7 @@ export async function findRarest(
 ): Promise<{ word: string; isFrequent: boolean } | undefined> {
   const words = wordsOf(search).slice(0, comparedWordsMax);
   const { values, parameter } = collectValues();
-  const counts = words.map(
-    (word) => `count(*) filter (where ${matchDeal(word, parameter(likePattern(word)), false)})::integer`,
-  );
+  const counts = words.map((word) => `count(*) filter (where ${matchDeal(word, parameter, false)})::integer`);
   const [row] = await on.query<{ counts: number[] }>(
     `select array[${counts.join(', ')}] as counts from (select * from crm.deals order by id desc limit ${sampleMax}) d`,
     values,

@@ -160,7 +160,11 @@ describe('a widget', () => {
 
 describe('canned answers', () => {
   test('are shared by all agents, each under a shortcut of its own', async () => {
-    const given = { shortcut: 'ship', title: 'Shipping', body: 'Two days, {{customer.name}}.' };
+    const unknown = { shortcut: 'order', title: 'Order', body: 'Your order {{order.id}}.' };
+    expect((await app.callAs('priya')('POST', '/api/canned-answers', unknown)).body.errors).toMatchObject([
+      { field: 'body', message: expect.stringContaining('{{customer.first_name}}') },
+    ]);
+    const given = { shortcut: 'ship', title: 'Shipping', body: 'Two days, {{ customer.name }}.' };
     const made = await asPriya('POST', '/api/canned-answers', given);
     expect(made).toMatchObject({ status: 201, body: given });
     const taken = { status: 409, body: { code: 'already-exists', errors: [{ field: 'shortcut' }] } };

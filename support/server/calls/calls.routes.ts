@@ -63,7 +63,7 @@ const log = createStaffRoute({
   right: 'person',
   summary: 'Log a call',
   description:
-    'The number decides which customer it belongs to, otherwise the address does, otherwise a customer is created. It is in the CRM’s timeline once, however often this is sent with its client_id.',
+    'The number decides which customer it belongs to, otherwise the address does, otherwise a customer is created. If they are those of two customers, it is refused until one is chosen. It is in the CRM’s timeline once, however often this is sent with its client_id.',
   request: {
     body: jsonBody(
       object({
@@ -160,9 +160,9 @@ export function addCallRoutes(app: App, db: PlatformDb) {
     })
     .openapi(lookUp, async (c) => {
       const { number, country, email } = c.req.valid('json');
-      const e164 = (number !== undefined && db.readPhone(number, country)?.key) || null;
+      const phone = number === undefined ? undefined : db.readPhone(number, country);
       const [by_number, addressed] = await Promise.all([
-        e164 === null ? [] : findByNumber(db, e164),
+        phone ? findByNumber(db, phone) : [],
         email === undefined ? null : db.getCustomerByEmail(email).catch(() => null), // an incomplete address has no customer
       ]);
       const by_email = addressed && {
@@ -171,7 +171,7 @@ export function addCallRoutes(app: App, db: PlatformDb) {
         email: addressed.email,
         account_tier: addressed.account_tier,
       };
-      return c.json({ number_e164: e164, by_number, by_email }, 200);
+      return c.json({ number_e164: phone?.key ?? null, by_number, by_email }, 200);
     })
     .openapi(log, async (c) => {
       const actor = c.get('actor');

@@ -64,6 +64,33 @@ describe('a call', () => {
     expect((await log({ number, customer_id: one.id })).body).toMatchObject({ customer_was: 'chosen' });
   });
 
+  test('from an extension belongs to the customer at that extension, otherwise to one of whom none is known', async () => {
+    const phones = ['+49 40 5550100 ext. 12', '+49 40 5550100 x13', '+49 40 5550100'];
+    const [at12, , at] = await Promise.all(
+      phones.map((phone, index) => customer({ email: `desk${index}@shared.example`, name: `Desk ${index}`, phone })),
+    );
+    const callerAt = async (number: string) => (await log({ number })).body.call?.customer.id;
+    expect(await callerAt('+49 40 5550100;ext=12')).toBe(at12?.id);
+    expect(await callerAt('+49405550100 x99')).toBe(at?.id);
+    expect((await log({ number: '+49 40 5550100' })).status).toBe(409);
+    const { body } = await asPriya('POST', '/api/calls/lookup', { number: '+49 40 5550100 #12' });
+    expect(body.by_number.map(({ name }: { name: string }) => name)).toEqual(['Desk 0']);
+  });
+
+  test('with the number of one customer and the address of another is refused until one of them is chosen', async () => {
+    const one = await customer({ email: 'number@two.example', name: 'Number Two', phone: '+49 40 5550200' });
+    await customer({ email: 'address@two.example', name: 'Address Two' });
+    const given = { number: '+49 40 5550200', email: 'address@two.example' };
+    const refused = await log(given);
+    expect(refused).toMatchObject({ status: 409, body: { code: 'caller-ambiguous' } });
+    expect(refused.body.detail).toContain('Number Two (number@two.example)');
+    expect(refused.body.detail).toContain('Address Two');
+    expect((await log({ ...given, customer_id: one.id })).body).toMatchObject({ customer_was: 'chosen' });
+    expect((await log({ ...given, email: 'number@two.example' })).body).toMatchObject({
+      customer_was: 'found-by-number',
+    });
+  });
+
   test('from an unknown number is found by address and adds the number to the customer, but overwrites none', async () => {
     const without = await customer({ email: 'without@number.example', name: 'Without' });
     const withOne = await customer({ email: 'with@number.example', name: 'With', phone: '+1 212 5550000' });

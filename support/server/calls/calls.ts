@@ -1,8 +1,11 @@
 import {
   type Attempt,
+  collectValues,
   InvalidField,
+  matchPhone,
   NotFound,
   type Paging,
+  type Phone,
   type Placed,
   type PlatformDb,
   PlatformError,
@@ -59,6 +62,18 @@ export class NumberAmbiguous extends PlatformError {
   }
 }
 
+/** Send the `customer_id` of one of them: the number is one customer's and the address another's. */
+export class CallerAmbiguous extends PlatformError {
+  constructor(callers: { name: string; email: string }[], addressed: { name: string; email: string }) {
+    const ofNumber = callers.map(({ name, email }) => `${name} (${email})`).join(', ');
+    super(
+      'caller-ambiguous',
+      409,
+      `The number is that of ${ofNumber}, and the address that of ${addressed.name} (${addressed.email}). Choose one of them.`,
+    );
+  }
+}
+
 const callColumns = `k.id, jsonb_build_object('id', c.id, 'name', c.name) as customer,
   case when a.id is not null then jsonb_build_object('id', a.id, 'name', u.name) end as agent,
   k.direction, k.number_e164, k.outcome, k.notes, k.started_at, k.duration_seconds, k.created_at`;
@@ -70,30 +85,41 @@ export type Caller = { id: string; name: string; email: string; account_tier: st
 
 const callersMax = 10;
 
-/** The customers with a number, in whatever form it is written there. The most recently changed one comes first. */
-export async function findByNumber(on: Queryable, e164: string): Promise<Caller[]> {
-  return on.query<Caller>(
-    `select id, name, email, account_tier from platform.customers
-     where phone_key = $1 and merged_into is null and erased_at is null
-     order by updated_at desc, id limit ${callersMax}`,
-    [e164],
+/**
+ * The customers with a number, in whatever form it is written there. The most recently changed one comes first. Behind one number there may
+ * be several desks: an extension finds those who have the same one; otherwise those of whom none is known.
+ */
+export async function findByNumber(
+  on: Queryable,
+  { key, extension }: Pick<Phone, 'key' | 'extension'>,
+): Promise<Caller[]> {
+  const { values, parameter } = collectValues();
+  const found = await on.query<Caller & { has_extension: boolean }>(
+    `select id, name, email, account_tier, phone_extension is not null as has_extension from platform.customers c
+     where ${matchPhone({ key, extension }, parameter)} and merged_into is null and erased_at is null
+     order by ${extension === null ? '' : 'phone_extension is null, '}updated_at desc, id limit ${callersMax}`,
+    values,
   );
+  const same = extension === null ? [] : found.filter(({ has_extension }) => has_extension);
+  return (same.length > 0 ? same : found).map(({ has_extension: _, ...caller }) => caller);
 }
 
 /**
  * Logs a call and adds it to the CRM's timeline, in one transaction: one call and one activity, however often it is sent with its
- * client_id. The number decides which customer it belongs to, otherwise the address does, otherwise a customer is created. A customer
+ * client_id. The number decides which customer it belongs to, otherwise the address does, otherwise a customer is created. If they are those
+ * of two customers, the caller chooses. A customer
  * that exists is not changed, except that one without a number gets this one.
  *
- * @throws InvalidField, InvalidEmail, NumberAmbiguous, NotFound, ClientIdReused
+ * @throws InvalidField, InvalidEmail, NumberAmbiguous, CallerAmbiguous, NotFound, ClientIdReused
  */
 export async function logCall(db: PlatformDb, tx: Transaction, given: NewCall, agentId: string): Promise<Logged> {
   const { client_id, ...asked } = given;
   const attempt = readAttempt(client_id, asked);
-  const { key: number } = db.requirePhone(given.number, { country: given.country, field: 'number' });
+  const phone = db.requirePhone(given.number, { country: given.country, field: 'number' });
+  const { key: number } = phone;
   const known = await findFirst(tx, client_id, attempt);
   if (known) return { call: known, customer_was: 'chosen' };
-  const { customerId, customer_was } = await findCustomer(db, tx, given, number);
+  const { customerId, customer_was } = await findCustomer(db, tx, given, phone);
   const [made] = await tx.query<{ id: string }>(
     `insert into support.calls
        (client_id, request_digest, customer_id, agent_id, direction, number_e164, outcome, notes, started_at, duration_seconds)
@@ -131,17 +157,18 @@ async function findCustomer(
   db: PlatformDb,
   tx: Transaction,
   { customer_id, email, name }: NewCall,
-  number: string,
+  phone: Phone,
 ): Promise<{ customerId: string; customer_was: Logged['customer_was'] }> {
   if (customer_id !== undefined) {
     const chosen = await db.getCustomerById(customer_id, { tx });
     if (!chosen) throw new NotFound('customer');
     return { customerId: chosen.id, customer_was: 'chosen' };
   }
-  const callers = await findByNumber(tx, number);
+  const callers = await findByNumber(tx, phone);
   const addressed = email === undefined ? null : await db.getCustomerByEmail(email, { tx });
-  const caller = callers.length > 1 ? callers.find(({ id }) => id === addressed?.id) : callers[0];
+  const caller = addressed || callers.length > 1 ? callers.find(({ id }) => id === addressed?.id) : callers[0];
   if (caller) return { customerId: caller.id, customer_was: 'found-by-number' };
+  if (callers.length > 0 && addressed) throw new CallerAmbiguous(callers, addressed);
   if (callers.length > 1) throw new NumberAmbiguous(callers.map((each) => `${each.name} (${each.email})`));
   if (email === undefined)
     throw new InvalidField([{ field: 'email', message: 'is required: no customer has this number' }]);
@@ -150,10 +177,11 @@ async function findCustomer(
   const { customer, created } = await db.findOrCreateCustomer({ email, name: name ?? email }, { tx });
   if (customer.support_id === null) await db.adoptCustomer(customer.id, { tx });
   // One statement, so that a number that a colleague writes meanwhile is kept.
-  await tx.query('update platform.customers set phone = $2, phone_key = $2 where id = $1 and phone is null', [
-    customer.id,
-    number,
-  ]);
+  const { key, extension } = phone;
+  await tx.query(
+    `update platform.customers set phone = $2, phone_key = $3, phone_extension = $4 where id = $1 and phone is null`,
+    [customer.id, extension === null ? key : `${key} ext. ${extension}`, key, extension],
+  );
   return { customerId: customer.id, customer_was: created ? 'created' : 'found-by-email' };
 }
 

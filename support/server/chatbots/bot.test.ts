@@ -7,6 +7,12 @@ const rules: BotRules = BotRulesSchema.parse({
   questions: [
     { id: 'delivery', label: 'Where is my parcel?', keywords: ['parcel', 'delivery'], answer: 'On its way.' },
     { id: 'refund', label: 'Money back', keywords: ['refund', 'money back', 'größe'], answer: 'Within 30 days.' },
+    {
+      id: 'broken',
+      label: 'Broken',
+      keywords: ['kırık', 'straße', 'l’échange', '故障', '配送'],
+      answer: 'We are sorry.',
+    },
     { id: 'quote', label: 'A quote', keywords: ['quote'], answer: 'One moment.', hand_over: true },
   ],
   fallback: 'I did not get that.',
@@ -30,11 +36,18 @@ test.each([
   ['i want my money   back, please', 'Within 30 days.'],
   ['welche Grösse? Größe!', 'Within 30 days.'],
   ['a refund for my parcel, the money back', 'Within 30 days.'], // more of this question's words
+  ['ÜRÜN KIRIK GELDİ', 'We are sorry.'],
+  ['In der HAUPT STRASSE', 'We are sorry.'],
+  ["demander L'ECHANGE", 'We are sorry.'],
+  ['洗濯機が故障しました', 'We are sorry.'],
+  ['请问配送时间', 'We are sorry.'],
 ])('the question %s gets the answer: %s', (question, said) => {
   expect(saidBy(question)).toEqual({ replies: [{ body: said, choices: null }], handler: 'bot' });
 });
 
 test('a keyword matches a whole word, not a part of one', () => {
+  expect(saidBy('kırıklar').replies[0]?.body).toBe('I did not get that.');
+  expect(saidBy('配達').replies[0]?.body).toBe('I did not get that.');
   expect(saidBy('I parcelled it').replies[0]?.body).toBe('I did not get that.');
 });
 
@@ -48,7 +61,7 @@ test('a picked question is answered only if the message is its label', () => {
 test('a visitor who is not understood may pick a question, and the second time is handed over to a person', () => {
   const first = saidBy('gibberish');
   expect(first).toMatchObject({ handler: 'bot', replies: [{ body: 'I did not get that.' }] });
-  expect(first.replies[0]?.choices).toHaveLength(3);
+  expect(first.replies[0]?.choices).toHaveLength(4);
   const before: Said[] = [...ask('gibberish'), { author: 'bot', body: 'I did not get that.' }];
   expect(saidBy('more gibberish', monday, before)).toEqual({
     handler: 'agent',
@@ -77,10 +90,16 @@ test('a bot does not answer itself', () => {
 test.each([
   ['two questions of one id', { questions: [rules.questions[0], rules.questions[0]] }, 'id'],
   [
-    'a day that ends before it begins',
-    { office_hours: { time_zone: 'UTC', days: { mon: [['17:00', '09:00']] } } },
-    'begin',
+    'hours that end when they begin',
+    { office_hours: { time_zone: 'UTC', days: { mon: [['09:00', '09:00']] } } },
+    'a whole day',
   ],
+  [
+    'hours that begin at the end of a day',
+    { office_hours: { time_zone: 'UTC', days: { mon: [['24:00', '02:00']] } } },
+    'a whole day',
+  ],
+  ['a placeholder, which nothing fills in', { greeting: 'Hello {{customer.name}}' }, 'placeholders'],
   ['a zone that is none', { office_hours: { time_zone: 'Mars/Base', days: {} } }, 'time zone'],
   ['a field it does not know', { jokes: true }, 'jokes'],
 ])('rules with %s are refused', (_, given, named) => {

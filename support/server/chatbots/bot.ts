@@ -1,3 +1,4 @@
+import { foldedWordsOf } from '@aether/platform';
 import type { Choice } from '../conversations/messages.ts';
 import { isOpenAt, type OfficeHours } from '../widgets/officehours.ts';
 
@@ -62,26 +63,26 @@ export function handOver(rules: BotRules, at: Date, before: BotReply[] = []): Bo
 function findQuestion(questions: Question[], { body, question_id }: Said): Question | undefined {
   const picked = questions.find(({ id, label }) => id === question_id && label === body);
   if (picked) return picked;
-  const words = ` ${plain(body)} `;
+  const said = formsOf(body);
   let best: { question: Question; letters: number } | undefined;
   for (const question of questions) {
     const letters = question.keywords
-      .map(plain)
-      .filter((keyword) => keyword !== '' && words.includes(` ${keyword} `))
-      .reduce((sum, keyword) => sum + keyword.length, 0);
+      .map((keyword) => formsOf(keyword).find((form) => said.some((words) => words.includes(form))) ?? '')
+      .reduce((sum, keyword) => sum + keyword.replaceAll(' ', '').length, 0);
     if (letters > (best?.letters ?? 0)) best = { question, letters };
   }
   return best?.question;
 }
 
-/** Lower case, without accents, and with one space for every run of characters that are neither letters nor digits. */
-const plain = (text: string) =>
-  text
-    .normalize('NFKD')
-    .replace(/\p{M}/gu, '')
-    .toLowerCase()
-    .replace(/[^\p{L}\p{N}]+/gu, ' ')
-    .trim();
+/**
+ * The folded words of a text with a space around each, so that a keyword is found only as whole words. An apostrophe separates words, as in
+ * l’article, or belongs to one, as in don’t: both readings count.
+ */
+const formsOf = (text: string): string[] =>
+  [text.replace(/\p{P}/gu, ' '), text]
+    .map((each) => foldedWordsOf(each).join(' '))
+    .filter((words) => words !== '')
+    .map((words) => ` ${words} `);
 
 /** How often in a row, before the last message, the bot did not understand. */
 function countFallbacks(rules: BotRules, conversation: Said[]): number {

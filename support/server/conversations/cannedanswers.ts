@@ -1,6 +1,15 @@
 import { type App, createStaffRoute, jsonBody, line, object, problems, text, uuid, z } from '@aether/http';
-import { NotFound, type PlatformDb, patchRow, type Queryable } from '@aether/platform';
+import {
+  collectValues,
+  matchName,
+  NotFound,
+  type PlatformDb,
+  patchRow,
+  type Queryable,
+  wordsOf,
+} from '@aether/platform';
 import { requireAgent } from '../agents/agents.ts';
+import { knownPlaceholders } from './placeholders.ts';
 
 /** Answers that agents give often, each behind a shortcut. */
 export type CannedAnswer = { id: string; shortcut: string; title: string; body: string };
@@ -10,7 +19,9 @@ const CannedAnswerSchema = z
     id: z.string().openapi({ format: 'uuid' }),
     shortcut: z.string(),
     title: z.string(),
-    body: z.string().openapi({ description: 'May hold {{customer.name}} and {{agent.name}}.' }),
+    body: z
+      .string()
+      .openapi({ description: 'May hold {{customer.name}}, {{customer.first_name}} and {{agent.name}}.' }),
   })
   .openapi('CannedAnswer');
 
@@ -19,7 +30,7 @@ const fields = {
     error: 'must be 1 to 40 small letters, digits, - or _',
   }),
   title: line({ charactersMax: 80 }),
-  body: text({ charactersMax: 4_000 }),
+  body: text({ charactersMax: 4_000 }).refine(...knownPlaceholders),
 };
 const answerKey = object({ id: uuid() });
 const answer = (description: string) => ({
@@ -110,9 +121,15 @@ async function requireAgentOrAdmin(db: PlatformDb, user: Parameters<typeof requi
 }
 
 function listAnswers(on: Queryable, search: string | undefined): Promise<CannedAnswer[]> {
+  const { values, parameter } = collectValues();
   return on.query<CannedAnswer>(
     `select ${columns} from support.canned_answers
-     where $1::text is null or strpos(shortcut || ' ' || lower(title), lower($1)) > 0 order by shortcut limit ${answersMax}`,
-    [search ?? null],
+     where ${
+       wordsOf(search ?? '')
+         .map((word) => matchName('title', word, parameter, 'shortcut'))
+         .join(' and ') || 'true'
+     }
+     order by shortcut limit ${answersMax}`,
+    values,
   );
 }

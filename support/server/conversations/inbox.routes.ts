@@ -1,5 +1,5 @@
 import { type App, createStaffRoute, cursor, cursorsOf, line, object, pageSize, problems, uuid, z } from '@aether/http';
-import type { PlatformDb } from '@aether/platform';
+import { type PlatformDb, readSearchedPhone } from '@aether/platform';
 import { countInbox, inboxViews, listInbox } from './inbox.ts';
 import { requireReader } from './readers.ts';
 import { SessionSchema } from './sessions.schemas.ts';
@@ -55,8 +55,9 @@ export function addInboxRoutes(app: App, db: PlatformDb) {
     .openapi(list, async (c) => {
       const { view, widget: widgetId, search, ...asked } = c.req.valid('query');
       const reader = await requireReader(db, c.get('caller'));
+      const phone = search === undefined ? undefined : readSearchedPhone(search, db.readPhone(search));
       const { page: sessions, next_cursor } = await cursors.page(`inbox ${view}`, asked, (paging) =>
-        listInbox(db, reader, { view, widgetId, search, ...paging }),
+        listInbox(db, reader, { view, widgetId, search, phone, ...paging }),
       );
       return c.json({ sessions, next_cursor }, 200);
     })

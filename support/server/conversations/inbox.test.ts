@@ -86,6 +86,9 @@ describe('the inbox', () => {
     expect(await idsIn(asPriya, 'search=bedee')).toEqual([id]);
     expect(await idsIn(asPriya, 'search=ZQ@quill')).toEqual([id]);
     expect(await idsIn(asPriya, 'search=%25')).toEqual([]);
+    const { id: accented } = await ask('hi', { name: 'Zoë O’Brian-山田' });
+    for (const typed of ["zoe o'brian", 'OBRIAN', '田'])
+      expect(await idsIn(asPriya, `search=${encodeURIComponent(typed)}`)).toEqual([accented]);
   });
 
   test('counts the conversations in each view', async () => {

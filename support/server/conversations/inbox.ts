@@ -1,4 +1,14 @@
-import { collectValues, type Paging, type Placed, type Queryable, readList } from '@aether/platform';
+import {
+  collectValues,
+  matchName,
+  matchPhone,
+  type Paging,
+  type Placed,
+  type Queryable,
+  readList,
+  type SearchedPhone,
+  wordsOf,
+} from '@aether/platform';
 import { mayRead, type Reader } from './readers.ts';
 import { type Session, sessionColumns, sessionTables } from './sessions.ts';
 
@@ -30,20 +40,30 @@ const byEnd = { by: 's.ended_at', type: 'timestamptz', id: 's.id', idType: 'uuid
 /**
  * Open conversations: the visitor who waits longest first, then the latest message. Ended ones: the newest first.
  *
- * @param search part of the visitor's or the customer's name or address.
+ * @param search words of the visitor's or the customer's name or address.
+ * @param phone the telephone number that the search is, if it is one.
  */
 export function listInbox(
   on: Queryable,
   { agentId, readsAll }: Reader,
-  { view, widgetId, search, ...paging }: { view: InboxView; widgetId?: string; search?: string } & Paging,
+  {
+    view,
+    widgetId,
+    search = '',
+    phone,
+    ...paging
+  }: { view: InboxView; widgetId?: string; search?: string; phone?: SearchedPhone | undefined } & Paging,
 ): Promise<Placed<Session>[]> {
   const order = view === 'ended' ? byEnd : byWaiting;
   return readList<Session>(on, { order, direction: 'desc', ...paging }, (parameter) => {
     const [agent, all] = [parameter(agentId, 'uuid'), parameter(readsAll, 'boolean')];
     const where = [conditionsOf(agent)[view], 's.asked_at is not null', mayRead(agent, all)];
     if (widgetId) where.push(`s.widget_id = ${parameter(widgetId)}`);
-    const words = `lower(concat_ws(' ', s.visitor_name, s.visitor_email, c.name, c.email))`;
-    if (search) where.push(`strpos(${words}, lower(${parameter(search, 'text')})) > 0`);
+    const names = `concat_ws(' ', s.visitor_name, c.name)`;
+    const addresses = `lower(concat_ws(' ', s.visitor_email, c.email_key) collate pg_c_utf8)`;
+    const everyWord = wordsOf(search).map((word) => matchName(names, word, parameter, addresses));
+    if (everyWord.length > 0)
+      where.push(`((${everyWord.join(' and ')})${phone ? ` or ${matchPhone(phone, parameter)}` : ''})`);
     return { columns: sessionColumns, from: sessionTables, where };
   });
 }

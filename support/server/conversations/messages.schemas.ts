@@ -1,4 +1,5 @@
 import { clientId, object, text, z } from '@aether/http';
+import { findPlaceholders } from './placeholders.ts';
 
 export const ChoicesSchema = z
   .array(z.object({ id: z.string(), label: z.string() }))
@@ -25,6 +26,13 @@ const newMessage = {
   body: text({ charactersMax: 4_000 }),
 };
 export const NewMessageSchema = object(newMessage).openapi('NewMessage');
+/** An agent's answer. A placeholder that nobody filled in is refused, because the visitor would read it. */
+export const NewReplySchema = object({
+  ...newMessage,
+  body: newMessage.body.refine((body) => findPlaceholders(body).length === 0, {
+    error: 'must have no placeholders such as {{customer.name}}: write something in their place',
+  }),
+}).openapi('NewReply');
 export const NewVisitorMessageSchema = object({
   ...newMessage,
   question_id: z

@@ -18,7 +18,7 @@ import { assignSession, claimSession, endSession, noteOn, replyTo, snoozeSession
 import { summaryCharactersMax } from './endings.ts';
 import { listEntries } from './entries.ts';
 import type { Live } from './live.ts';
-import { after, MessageSchema, NewMessageSchema } from './messages.schemas.ts';
+import { after, MessageSchema, NewMessageSchema, NewReplySchema } from './messages.schemas.ts';
 import { listMessages } from './messages.ts';
 import { requireReadable, requireReader } from './readers.ts';
 import { EntrySchema, SessionSchema } from './sessions.schemas.ts';
@@ -83,7 +83,7 @@ const reply = createStaffRoute({
   summary: 'An agent answers',
   description:
     'The first agent to answer is assigned the conversation; an answer in another agent’s conversation is refused.',
-  request: { params: sessionKey, body: jsonBody(NewMessageSchema) },
+  request: { params: sessionKey, body: jsonBody(NewReplySchema) },
   responses: {
     201: {
       description: 'Accepted, now or by an earlier attempt.',

@@ -33,6 +33,19 @@ test('office hours that never come have no next opening, and 24:00 is the end of
   expect(isOpenAt(late, new Date('2026-11-24T00:00:00Z'))).toBe(false);
 });
 
+test('hours over midnight belong to the day on which they begin', () => {
+  const night: OfficeHours = { time_zone: 'UTC', days: { sun: [['22:00', '02:00']] } };
+  const isOpen = (at: string) => isOpenAt(night, new Date(at));
+  expect(['2026-11-22T21:59Z', '2026-11-22T22:00Z', '2026-11-23T01:59Z', '2026-11-23T02:00Z'].map(isOpen)).toEqual([
+    false,
+    true,
+    true,
+    false,
+  ]);
+  expect(isOpen('2026-11-22T01:00Z')).toBe(false); // the night from Saturday to Sunday
+  expect(nextOpening(night, new Date('2026-11-23T02:00Z'))?.toISOString()).toBe('2026-11-29T22:00:00.000Z');
+});
+
 test('the next opening is open, and the minute before it is not', () => {
   const zones = ['UTC', 'Europe/Oslo', 'America/New_York', 'Asia/Kathmandu', 'Australia/Lord_Howe'];
   const clock = fc

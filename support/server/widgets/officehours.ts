@@ -1,4 +1,7 @@
-/** When people answer: per weekday, from and to as HH:MM of the clock in that time zone; 24:00 is the end of the day. */
+/**
+ * When people answer: per weekday, from and to as HH:MM of the clock in that time zone. 24:00 is the end of the day; a span that ends before
+ * it begins goes on over midnight until that time of the next day.
+ */
 export type OfficeHours = { time_zone: string; days: Partial<Record<Weekday, [string, string][]>> };
 export type Weekday = (typeof weekdays)[number];
 export const weekdays = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'] as const;
@@ -27,7 +30,11 @@ function readClock(at: Date, timeZone: string): { day: Weekday; minute: number }
 /** Whether people answer at this moment. */
 export function isOpenAt({ time_zone, days }: OfficeHours, at: Date): boolean {
   const { day, minute } = readClock(at, time_zone);
-  return (days[day] ?? []).some(([from, to]) => minutesOf(from) <= minute && minute < minutesOf(to));
+  const before = weekdays.at(weekdays.indexOf(day) - 1) as Weekday;
+  return (
+    (days[day] ?? []).some(([from, to]) => minutesOf(from) <= minute && (minute < minutesOf(to) || to < from)) ||
+    (days[before] ?? []).some(([from, to]) => to < from && minute < minutesOf(to))
+  );
 }
 
 const minuteMs = 60_000;

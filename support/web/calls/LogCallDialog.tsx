@@ -60,17 +60,26 @@ export function LogCallDialog({ number: given = '', onLogged, onClose }: LogCall
   const { direction, country, number, email, name, outcome, notes, chosen, minutes, started_at } = draft.value;
 
   const read = readTyped(number, country);
-  const [asked] = useDebouncedValue(`${read.number ?? ''} ${email.trim()}`, 200);
-  const [askedNumber = '', askedEmail = ''] = asked.split(' ');
+  const [asked] = useDebouncedValue(
+    [read.number ? number.trim() : '', read.country ?? '', email.trim()].join('\n'),
+    200,
+  );
+  const [askedNumber = '', askedCountry = '', askedEmail = ''] = asked.split('\n');
   const lookup = useQuery({
-    queryKey: ['call-lookup', askedNumber, askedEmail],
+    queryKey: ['call-lookup', askedNumber, askedCountry, askedEmail],
     enabled: askedNumber !== '',
     retry: false,
-    queryFn: ({ signal }) => lookUp({ number: askedNumber, email: askedEmail || undefined }, signal),
+    queryFn: ({ signal }) =>
+      lookUp({ number: askedNumber, country: askedCountry || undefined, email: askedEmail || undefined }, signal),
   });
   const known = askedNumber === '' ? undefined : lookup.data;
   const byNumber = known?.by_number ?? [];
-  const found = byNumber.find(({ id }) => id === chosen) ?? byNumber[0] ?? known?.by_email;
+  const byEmail = known?.by_email ?? undefined;
+  const one = byNumber.find(({ id }) => id === byEmail?.id);
+  // The address decides between customers with the same number. If it is another customer's, the agent does.
+  const asksFor = one ? [] : [...byNumber, ...(byEmail ? [byEmail] : [])];
+  const isAsked = asksFor.length > 1;
+  const found = isAsked ? asksFor.find(({ id }) => id === chosen) : (one ?? asksFor[0]);
   const isNew = known !== undefined && byNumber.length === 0;
   return (
     <Dialog
@@ -78,19 +87,23 @@ export function LogCallDialog({ number: given = '', onLogged, onClose }: LogCall
       verb="Log call"
       size="lg"
       draft={draft}
-      faults={findMissing({ ...draft.value, duration_seconds: minutes }, {
-        number: 'Write the number.',
-        outcome: 'Choose how the call ended.',
-        duration_seconds: 'Write how long it took.',
-        started_at: 'Write when it began.',
-      })}
+      faults={findMissing(
+        { ...draft.value, duration_seconds: minutes, customer_id: found?.id ?? !isAsked },
+        {
+          customer_id: 'Choose whose call it was.',
+          number: 'Write the number.',
+          outcome: 'Choose how the call ended.',
+          duration_seconds: 'Write how long it took.',
+          started_at: 'Write when it began.',
+        },
+      )}
       save={() =>
         logCall({
           client_id: draft.id,
           direction,
           number: number.trim(),
           country: read.country ?? undefined,
-          customer_id: byNumber.length > 1 ? found?.id : undefined,
+          customer_id: isAsked ? found?.id : undefined,
           email: email.trim() || undefined,
           name: name.trim() || undefined,
           outcome: outcome as CallOutcome,
@@ -146,27 +159,33 @@ export function LogCallDialog({ number: given = '', onLogged, onClose }: LogCall
           </div>
           <div role="status" className={classes.lookup} data-found={Boolean(found)}>
             {lookup.isFetching && 'Looking up…'}
-            {!lookup.isFetching && found && byNumber.length < 2 && `This is ${found.name}, ${found.email}.`}
+            {!lookup.isFetching && found && !isAsked && `This is ${found.name}, ${found.email}.`}
             {!lookup.isFetching &&
               isNew &&
               !found &&
               'Nobody has this number yet. With an address, the customer is found by it or made.'}
             {lookup.error instanceof Refusal && lookup.error.message}
           </div>
-          {byNumber.length > 1 && (
+          {isAsked && (
             <Radio.Group
-              label="Several customers have this number. Which one is it?"
+              label={
+                byEmail
+                  ? 'The number and the address are those of different customers. Whose call was it?'
+                  : 'Several customers have this number. Whose call was it?'
+              }
+              name="customer_id"
+              error={errors.customer_id}
               value={found?.id ?? ''}
               onChange={(id) => draft.change({ chosen: id })}
             >
               <Stack gap={4} mt={6}>
-                {byNumber.map(({ id, name: theirs, email: theirAddress }) => (
+                {asksFor.map(({ id, name: theirs, email: theirAddress }) => (
                   <Radio key={id} size="xs" value={id} label={`${theirs}, ${theirAddress}`} />
                 ))}
               </Stack>
             </Radio.Group>
           )}
-          {isNew && (
+          {(isNew || email !== '') && (
             <div className={classes.pair}>
               <TextInput
                 type="email"

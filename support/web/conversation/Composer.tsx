@@ -7,7 +7,7 @@ import type { Named, Session } from '../api/records.ts';
 import { useActions } from '../desk/actions.ts';
 import { nameVisitor } from '../desk/order.ts';
 import { CannedMenu } from './CannedMenu.tsx';
-import { fillIn, nameForVisitor } from './canned.ts';
+import { fillIn, findOpen, nameForVisitor } from './canned.ts';
 import classes from './composer.module.css';
 import type { Draft, Mode } from './drafts.ts';
 import { useCanned } from './useCanned.ts';
@@ -36,7 +36,8 @@ export function Composer({ session, own, drafting, onTyping, onSend }: ComposerP
   const visitor = nameVisitor(session);
   const canned = useCanned(mode === 'reply' && !isMenuOff && text.startsWith('/') ? text.slice(1) : undefined);
   const isTooLong = text.trim().length > charactersMax;
-  const canSend = text.trim() !== '' && !isTooLong;
+  const open = mode === 'reply' ? findOpen(text) : undefined;
+  const canSend = text.trim() !== '' && !isTooLong && !open;
   const holder = session.agent && session.agent.id !== own.id ? session.agent : undefined;
 
   const begin = (next: Mode) => {
@@ -134,7 +135,11 @@ export function Composer({ session, own, drafting, onTyping, onSend }: ComposerP
           aria-expanded={canned.isOpen || undefined}
           aria-controls={canned.isOpen ? canned.listId : undefined}
           aria-activedescendant={canned.isOpen ? canned.activeId : undefined}
-          error={isTooLong ? `${text.trim().length - charactersMax} characters too many.` : undefined}
+          error={
+            isTooLong
+              ? `${text.trim().length - charactersMax} characters too many.`
+              : open && `Write something in place of ${open}: the visitor would read it.`
+          }
           onChange={(event) => {
             const { value } = event.currentTarget;
             if (!value.startsWith('/')) setMenuOff(false);

@@ -1,3 +1,4 @@
+import { contains } from '@aether/platform/folding';
 import type { CannedAnswer, Session } from '../api/records.ts';
 
 type Names = { customer: { name: string } | undefined; agent: { name: string } };
@@ -25,15 +26,18 @@ export function fillIn(body: string, { customer, agent }: Names): string {
   return body.replace(/\{\{\s*([a-z_.]+)\s*\}\}/g, (whole, name: string) => values[name] ?? whole);
 }
 
+/** The first placeholder that nobody filled in: a visitor would read it. */
+export const findOpen = (text: string): string | undefined => /\{\{\s*[\p{L}\p{N}_.-]*\s*\}\}/u.exec(text)?.[0];
+
 /** Answers whose shortcut begins with the letters after `/`, then those with the letters in title or body. */
 export function findCanned(answers: CannedAnswer[], typed: string): CannedAnswer[] {
   const words = typed.trim().toLowerCase();
   const rank = ({ shortcut, title, body }: CannedAnswer) =>
     shortcut.toLowerCase().startsWith(words)
       ? 0
-      : title.toLowerCase().includes(words)
+      : contains(title, words)
         ? 1
-        : `${shortcut} ${body}`.toLowerCase().includes(words)
+        : contains(`${shortcut} ${body}`, words)
           ? 2
           : 3;
   return answers

@@ -1,3 +1,4 @@
+import { contains } from '@aether/platform/folding';
 import { Dialog } from '@aether/ui/Dialog.tsx';
 import { findMissing } from '@aether/ui/faults.ts';
 import { showUndo } from '@aether/ui/toasts.tsx';
@@ -25,9 +26,7 @@ export function TransferDialog({ session, own, onClose }: { session: Session; ow
   const { to, note } = draft.value;
   const setTo = (next: string) => draft.change({ to: next });
   const [typed, setTyped] = useState('');
-  const others = listOthers(data?.agents ?? [], session).filter(({ name }) =>
-    name.toLowerCase().includes(typed.trim().toLowerCase()),
-  );
+  const others = listOthers(data?.agents ?? [], session).filter(({ name }) => contains(name, typed));
   const chosen = data?.agents.find(({ id }) => id === to);
   const isOutside = chosen && !chosen.widgets.some(({ id }) => id === session.widget.id);
   return (

@@ -147,7 +147,7 @@ function CannedDialog({ answer, onClose, onSaved }: CannedDialogProps) {
             onChange={(event) => change({ body: event.currentTarget.value })}
           />
           <Text size="xs" c="dimmed">
-            {'{{customer.name}} and {{agent.name}} are filled in when the answer is inserted.'}
+            {'{{customer.name}}, {{customer.first_name}} and {{agent.name}} are filled in when the answer is inserted.'}
           </Text>
         </>
       )}

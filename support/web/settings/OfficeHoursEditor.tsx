@@ -77,9 +77,12 @@ function Day({ day, spans, onChange }: { day: WeekDay; spans: Span[]; onChange: 
             <input
               type="time"
               aria-label={`${name} to`}
-              value={to === '24:00' ? '23:59' : to}
-              onChange={(event) => set(index, [from, event.currentTarget.value])}
+              value={to === '24:00' ? '00:00' : to}
+              onChange={({ currentTarget: { value } }) => set(index, [from, value === '00:00' ? '24:00' : value])}
             />
+            {(to === '24:00' || (to !== '' && to < from)) && (
+              <span className={classes.detail}>{to === '24:00' ? 'midnight' : 'next day'}</span>
+            )}
             <ActionIcon
               size="sm"
               aria-label={`Remove these hours of ${name}`}

@@ -16,14 +16,27 @@ test('the initial rules of a chatbot can be saved', () => {
   expect(findFaults({ ...newRules, questions: [question({})], office_hours: workingHours('Europe/Oslo') })).toEqual([]);
 });
 
-test('missing parts of the rules are named', () => {
+test('missing parts of the rules are named, and hours may go on over midnight', () => {
   const questions = [question({ answer: ' ' }), question({ id: 'b', label: 'refunds' })];
   expect(findFaults({ ...newRules, questions })).toEqual([
     'Refunds has no answer.',
     'Two questions have the same words.',
   ]);
   const office_hours = { time_zone: 'UTC', days: { mon: [['17:00', '09:00'] as [string, string]] } };
-  expect(findFaults({ ...newRules, office_hours })).toEqual(['Monday has hours that end before they begin.']);
+  expect(findFaults({ ...newRules, office_hours })).toEqual([]);
+  const nothing = {
+    time_zone: 'UTC',
+    days: {
+      mon: [
+        ['09:00', '09:00'],
+        ['', '10:00'],
+      ] as [string, string][],
+    },
+  };
+  expect(findFaults({ ...newRules, office_hours: nothing })).toEqual([
+    'Monday has hours that end when they begin.',
+    'Monday has hours without a beginning or an end.',
+  ]);
 });
 
 test('a question’s id comes from its label, is valid for the server, and is unique', () => {

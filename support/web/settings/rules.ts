@@ -57,7 +57,8 @@ export function findFaults({ questions, fallback, hand_over_text, office_hours, 
   if (out_of_hours_text.trim() === '') faults.push('There is nothing to say outside of the office hours.');
   for (const day of weekDays)
     for (const [from, to] of office_hours?.days[day] ?? [])
-      if (!(from < to)) faults.push(`${dayNames[day]} has hours that end before they begin.`);
+      if (from === '' || to === '') faults.push(`${dayNames[day]} has hours without a beginning or an end.`);
+      else if (from === to) faults.push(`${dayNames[day]} has hours that end when they begin.`);
   return faults;
 }
 

@@ -1,0 +1,82 @@
+import { formsOf, hasUnspaced } from './folding.ts';
+import type { Parameter } from './keyset.ts';
+import { foldDigits, type Phone } from './phone.ts';
+
+/*
+ * The conditions by which both apps find names and telephone numbers. Each part of a condition is an expression that has an index, so that
+ * PostgreSQL answers it by the index or row by row, as the caller's query has it: see customers_search, customers_folded and
+ * customers_by_phone in 0002_platform.sql.
+ */
+
+/** Matches anywhere in a word; one or two letters match only at its beginning, because a trigram index cannot find them elsewhere. */
+function likePattern(word: string): string {
+  const escaped = word.replace(/[\\%_]/g, '\\$&');
+  return [...word].length < 3 && !word.startsWith(' ') ? `% ${escaped}%` : `%${escaped}%`;
+}
+
+/** How the database lower-cases a searched text; a blank before it lets "begins a word" be asked as `% jo%`. */
+const lowered = (text: string) => `' ' || lower(${text} collate pg_c_utf8)`;
+
+/**
+ * The condition that a word occurs in a `name`, or in the `also` searched key: in any spelling of its accents, apostrophes and hyphens, and
+ * as a part of a name in Han, kana or Hangul.
+ *
+ * @param name the column, such as `c.name`.
+ * @param also a column in lower case whose index is together with that of the name, such as `c.email_key`.
+ */
+export function matchName(name: string, word: string, parameter: Parameter, also?: string): string {
+  const forms = formsOf(word);
+  const folded = forms.map((form) => `platform.search_text(${name}) like ${parameter(likePattern(form))}`);
+  // No trigram of a text without spaces leads to a part of two characters, so the index of unfolded names is not asked for it.
+  const plain = hasUnspaced(word) ? [] : [...new Set([word, ...forms])];
+  const searched = also ? `${lowered(name)} || ' ' || ${also}` : lowered(name);
+  const conditions = [
+    ...plain.map((each) => `${searched} like ${parameter(likePattern(each))}`),
+    ...(folded.length > 0 ? [`(platform.is_folded(${name}) and (${folded.join(' or ')}))`] : []),
+  ];
+  return `(${conditions.join(' or ')})`;
+}
+
+/** The condition that a word occurs in the name or the primary address of a customer `c`. */
+export const matchCustomer = (word: string, parameter: Parameter) =>
+  matchName('c.name', word, parameter, 'c.email_key');
+
+/** A telephone number that was searched: a whole one, or the digits with which one begins or ends. */
+export type SearchedPhone = { key: string; extension: string | null } | { begins: string } | { ends: string };
+
+/** Fewer digits than these find too many customers. */
+const digitsMin = 5;
+
+/**
+ * Reads a search as a telephone number. A number without its country is searched by its end, if the app has no country of its own.
+ *
+ * @param whole what `readPhone` made of the search.
+ */
+export function readSearchedPhone(search: string, whole: Phone | undefined): SearchedPhone | undefined {
+  if (whole) return { key: whole.key, extension: whole.extension };
+  const written = foldDigits(search).replace(/^\s*tel:\s*/i, '');
+  const [, number = '', extension] =
+    /^([+(]?[\d\s().\-‐‑‒–—/]+?)(?:\s*(?:ext\.?|extension|x|#|;\s*ext=)\s*(\d{1,20}))?\s*$/iu.exec(written) ?? [];
+  const digits = number.replace('(0)', '').replace(/\D/g, '');
+  if (digits.length < digitsMin || extension !== undefined) return undefined;
+  if (number.startsWith('+')) return { begins: `+${digits}` };
+  if (digits.startsWith('00')) return { begins: `+${digits.slice(2)}` };
+  return { ends: digits.replace(/^0/, '') };
+}
+
+/**
+ * The condition that a customer `c` has the number. One with an extension finds those who have the same extension, and those of whom only
+ * the number is known.
+ */
+export function matchPhone(phone: SearchedPhone, parameter: Parameter): string {
+  if ('begins' in phone)
+    return `(c.phone_key >= ${parameter(phone.begins)} and c.phone_key < ${parameter(`${phone.begins}:`)})`;
+  if ('ends' in phone) {
+    const reversed = [...phone.ends].reverse().join('');
+    return `reverse(c.phone_key) like ${parameter(`${reversed}%`)}`;
+  }
+  const isNumber = `c.phone_key = ${parameter(phone.key)}`;
+  if (phone.extension === null) return isNumber;
+  const extension = parameter(phone.extension);
+  return `(${isNumber} and coalesce(c.phone_extension, ${extension}) = ${extension})`;
+}
