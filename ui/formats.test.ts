@@ -1,12 +1,14 @@
 import { expect, test } from 'vitest';
 import {
   chooseLocale,
+  dayOf,
   formatAgo,
   formatDay,
   formatDayHeading,
   formatDuration,
   formatMoney,
   formatSums,
+  formatWhen,
   roundMoney,
 } from './formats.ts';
 
@@ -75,4 +77,17 @@ test('a language that Intl does not accept is skipped or replaced by the one it 
   expect(chooseLocale(['en-US@posix'])).toBe('en-US');
   expect(chooseLocale(['C', 'de-DE'])).toBe('de-DE');
   expect(chooseLocale(['x-klingon-!', ''])).toBe('en');
+});
+
+test('a day is that of the person’s time zone, not of UTC', () => {
+  const moment = '2026-03-31T23:30:00.000Z';
+  expect(dayOf(moment, 'America/Los_Angeles')).toBe('2026-03-31');
+  expect(dayOf(moment, 'UTC')).toBe('2026-03-31');
+  expect(dayOf(moment, 'Asia/Tokyo')).toBe('2026-04-01');
+});
+
+test('a time of another day is shown with its day', () => {
+  const now = new Date(2026, 0, 31, 12);
+  expect(formatWhen(new Date(2026, 0, 31, 9).toISOString(), now, 'en')).not.toContain('2026');
+  expect(formatWhen(new Date(2026, 0, 30, 9).toISOString(), now, 'en')).toContain('2026');
 });

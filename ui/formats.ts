@@ -88,6 +88,17 @@ export function formatTime(value: string, where = locale()): string {
   return keep(`time ${where}`, () => new Intl.DateTimeFormat(where, { timeStyle: 'short' })).format(new Date(value));
 }
 
+/** The day of a moment in the person's time zone, such as `2026-01-31`: it sorts as the days do. */
+export function dayOf(moment: string | Date, timeZone?: string): string {
+  // The Swedish way of writing a day is that of ISO 8601.
+  return keep(`iso day ${timeZone}`, () => new Intl.DateTimeFormat('sv', { timeZone })).format(new Date(moment));
+}
+
+/** `14:05`, with the day if it is not today: beside a line of another day a time alone would contradict that line. */
+export function formatWhen(value: string, now = new Date(), where = locale()): string {
+  return dayOf(value) === dayOf(now) ? formatTime(value, where) : formatMoment(value, where);
+}
+
 const units: [unit: Intl.RelativeTimeFormatUnit, seconds: number][] = [
   ['year', 31_557_600],
   ['month', 2_629_800],

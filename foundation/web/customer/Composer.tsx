@@ -61,7 +61,8 @@ export function Composer({ customerId, dealId, onAdded }: ComposerProps) {
   const submit = (event?: FormEvent) => {
     event?.preventDefault();
     if (description.trim() === '') return;
-    const due_at = type === 'task' && due ? new Date(`${due}T17:00`).toISOString() : undefined;
+    // Noon, because that is the same day for colleagues in the time zones around.
+    const due_at = type === 'task' && due ? new Date(`${due}T12:00`).toISOString() : undefined;
     const occurred_at = type !== 'task' && when ? new Date(when).toISOString() : undefined;
     const deal_id = dealId ?? (deal ? Number(deal) : undefined);
     outbox.send({ activity: { type, description, due_at, occurred_at, deal_id } }, draft.id);

@@ -1,4 +1,4 @@
-import { formatTime } from '@aether/ui/formats.ts';
+import { formatWhen } from '@aether/ui/formats.ts';
 import { Button, Group } from '@mantine/core';
 import { IconAlertCircle, IconClock } from '@tabler/icons-react';
 import { useEffect, useState } from 'react';
@@ -29,7 +29,7 @@ export function UnsentEntry({ unsent, onRetry, onEdit }: UnsentEntryProps) {
         ) : (
           <IconClock size={14} aria-hidden />
         )}
-        {label} of {formatTime(created_at)}: {describeState(unsent)}
+        {label} of {formatWhen(created_at)}: {describeState(unsent)}
       </div>
       <p className={classes.words}>{activity.description}</p>
       {state === 'failed' && (

@@ -1,4 +1,4 @@
-import { formatDay, formatMoney } from '@aether/ui/formats.ts';
+import { dayOf, formatDay, formatMoney } from '@aether/ui/formats.ts';
 import { draggable } from '@atlaskit/pragmatic-drag-and-drop/element/adapter';
 import { IconDots } from '@tabler/icons-react';
 import { Link } from '@tanstack/react-router';
@@ -22,7 +22,7 @@ export const DealCard = memo(function DealCard({ deal, isActive, isPicked }: Dea
       onDrop: () => setDragged(false),
     });
   }, [id]);
-  const isLate = expected_close_on !== null && expected_close_on < new Date().toISOString().slice(0, 10);
+  const isLate = expected_close_on !== null && expected_close_on < dayOf(new Date());
   return (
     <li ref={card} className={classes.card} data-deal={id} data-dragged={isDragged} data-picked={isPicked}>
       <div className={classes.cardHead}>

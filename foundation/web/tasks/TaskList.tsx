@@ -1,4 +1,4 @@
-import { formatAgo, formatDay, formatMoment } from '@aether/ui/formats.ts';
+import { dayOf, formatAgo, formatDay } from '@aether/ui/formats.ts';
 import { Link } from '@tanstack/react-router';
 import type { Task } from '../api/records.ts';
 import classes from './TaskList.module.css';
@@ -23,7 +23,7 @@ export function TaskList({ tasks, isOfOne = false }: TaskListProps) {
 
 function TaskItem({ task, isOfOne }: { task: Task; isOfOne: boolean }) {
   const { id, description, due_at, done_at, customer } = task;
-  const isLate = due_at !== null && done_at === null && new Date(due_at) < new Date();
+  const isLate = due_at !== null && done_at === null && dayOf(due_at) < dayOf(new Date());
   return (
     <li className={classes.task}>
       <TickBox id={id} isDone={done_at !== null} aria-label={`Done: ${description}`} />
@@ -36,7 +36,7 @@ function TaskItem({ task, isOfOne }: { task: Task; isOfOne: boolean }) {
             </Link>
           )}
           {due_at && (
-            <span data-late={isLate} className={classes.due} title={formatMoment(due_at)}>
+            <span data-late={isLate} className={classes.due} title={formatDay(due_at)}>
               {isLate ? `Due ${formatAgo(due_at)}` : `Due ${formatDay(due_at)}`}
             </span>
           )}

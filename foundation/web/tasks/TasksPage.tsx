@@ -1,3 +1,4 @@
+import { dayOf } from '@aether/ui/formats.ts';
 import { ErrorNotice, Nothing } from '@aether/ui/Notice.tsx';
 import { PageHead } from '@aether/ui/Shell.tsx';
 import { Waiting } from '@aether/ui/Waiting.tsx';
@@ -55,13 +56,13 @@ export function TasksPage() {
 }
 
 function groupByDue(tasks: Task[], now: Date): { label: string; tasks: Task[] }[] {
-  const tomorrow = new Date(now.getFullYear(), now.getMonth(), now.getDate() + 1);
-  const inAWeek = new Date(tomorrow.getTime() + 6 * 86_400_000);
+  const today = dayOf(now);
+  const inAWeek = dayOf(new Date(now.getFullYear(), now.getMonth(), now.getDate() + 7));
   const labelOf = ({ due_at }: Task) => {
     if (!due_at) return 'Without a date';
-    const due = new Date(due_at);
-    if (due < now) return 'Overdue';
-    if (due < tomorrow) return 'Today';
+    const due = dayOf(due_at);
+    if (due < today) return 'Overdue';
+    if (due === today) return 'Today';
     return due < inAWeek ? 'This week' : 'Later';
   };
   const groups = Map.groupBy<string, Task>(tasks, labelOf);

@@ -174,6 +174,25 @@ describe('a conversation', () => {
     });
   });
 
+  test('leaves the time for which it was snoozed out of the duration that the CRM is told', async () => {
+    const { id } = await ask();
+    const owner = await app.database.connect('postgres');
+    await owner.query(`update support.sessions set started_at = now() - interval '10 hours' where id = $1`, [id]);
+    await owner.query(
+      `insert into support.session_entries (session_id, kind, body, created_at)
+       select $1, kind, (now() + until::interval)::text, now() - ago::interval
+       from (values ('snoozed', '-5 hours', '8 hours'), ('snoozed', '1 hour', '4 hours'), ('woken', null, '3 hours')) e (kind, until, ago)`,
+      [id],
+    );
+    await asPriya('POST', `/api/sessions/${id}/end`, { resolved: true });
+    const [told] = await app.foundation.query<{ seconds: number }>(
+      `select (metadata ->> 'duration_seconds')::float as seconds from crm.activities where idempotency_key = $1`,
+      [`session:${id}`],
+    );
+    expect(told?.seconds).toBeGreaterThan(6 * 3_600 - 1); // ten hours without three and without one
+    expect(told?.seconds).toBeLessThan(6 * 3_600 + 60);
+  });
+
   test('has notes that the visitor does not see; a repeated note is the same note', async () => {
     const { id, token } = await ask();
     const note = { client_id: 'n1', body: 'Asked twice already' };

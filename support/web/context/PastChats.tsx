@@ -1,4 +1,4 @@
-import { formatDay, formatTime } from '@aether/ui/formats.ts';
+import { formatDay, formatWhen } from '@aether/ui/formats.ts';
 import { describeError } from '@aether/ui/refusal.ts';
 import { Tag } from '@aether/ui/Tag.tsx';
 import { Waiting } from '@aether/ui/Waiting.tsx';
@@ -55,7 +55,9 @@ function Transcript({ id, count }: { id: string; count: number }) {
       {data.messages.map(({ number, author, agent_name, body, created_at }) => (
         <p key={number}>
           <strong>{agent_name ?? nameAuthor[author]}</strong>{' '}
-          <time dateTime={created_at}>{formatTime(created_at)}</time>
+          <time dateTime={created_at}>
+            {formatWhen(created_at, new Date(data.messages[0]?.created_at ?? created_at))}
+          </time>
           <br />
           {body}
         </p>

@@ -1,4 +1,4 @@
-import { formatDay, formatTime } from '@aether/ui/formats.ts';
+import { formatWhen } from '@aether/ui/formats.ts';
 import { describeTier } from '@aether/ui/tiers.ts';
 import { Popover, UnstyledButton } from '@mantine/core';
 import { IconRoute } from '@tabler/icons-react';
@@ -11,8 +11,6 @@ import { listSteps } from './trace.ts';
 
 type TierNoteProps = { tier: TierChange | null; customerId: string; value: string | null };
 
-const isToday = (moment: string) => new Date(moment).toDateString() === new Date().toDateString();
-
 /** `Premium since 14:02, deal Acme renewal`, and how the change reached this page. */
 export function TierNote({ tier, customerId, value }: TierNoteProps) {
   const { data } = useQuery(tiersQuery);
@@ -24,7 +22,7 @@ export function TierNote({ tier, customerId, value }: TierNoteProps) {
   return (
     <div className={classes.tier} role="status" data-gold={shown?.tone === 'gold'}>
       <span>
-        {name} since {isToday(since) ? formatTime(since) : formatDay(since)}
+        {name} since {formatWhen(since)}
         {deal ? `, deal ${deal.name}` : by.name ? `, by ${by.name}` : ''}
       </span>
       <Popover width={320} position="bottom-end">

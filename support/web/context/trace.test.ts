@@ -31,6 +31,12 @@ test('the trace of a tier leads from the deal to this page and shows how long ea
   ]);
 });
 
+test('a step of another day has its day, and one of today only its time', () => {
+  const [step] = listSteps(change, undefined, new Date('2026-08-15T12:02:00.000Z'));
+  expect(step?.when).toContain('2026');
+  expect(listSteps(change, undefined, new Date('2026-06-15T12:03:00.000Z'))[0]?.when).not.toContain('2026');
+});
+
 test('the trace omits steps that are not known', () => {
   const byProgram = { ...change, deal: null, by: { app: 'foundation', name: null } };
   expect(listSteps(byProgram, undefined).map(({ what }) => what)).toEqual([

@@ -1,17 +1,22 @@
+import { dayOf } from '@aether/ui/formats.ts';
 import type { TierChange } from '../api/records.ts';
 
 type Step = { what: string; when: string; detail?: string };
 
-const exact = new Intl.DateTimeFormat(undefined, {
-  hour: '2-digit',
-  minute: '2-digit',
-  second: '2-digit',
-  fractionalSecondDigits: 3,
-});
+const time = { hour: '2-digit', minute: '2-digit', second: '2-digit', fractionalSecondDigits: 3 } as const;
+const ofToday = new Intl.DateTimeFormat(undefined, time);
+const ofAnotherDay = new Intl.DateTimeFormat(undefined, { ...time, day: 'numeric', month: 'short', year: 'numeric' });
+/** To the millisecond; with the day if it is not today. */
+const exact = (moment: string, now: Date) =>
+  (dayOf(moment) === dayOf(now) ? ofToday : ofAnotherDay).format(new Date(moment));
 const appNames: Record<string, string> = { foundation: 'Foundation', support: 'Support' };
 
 /** The path of a changed tier from its change to this page. @param arrived when its event reached this page */
-export function listSteps({ value, deal, by, event }: TierChange, arrived: string | undefined): Step[] {
+export function listSteps(
+  { value, deal, by, event }: TierChange,
+  arrived: string | undefined,
+  now = new Date(),
+): Step[] {
   const { occurred_at, numbered_at, position, previous } = event;
   const app = appNames[by.app] ?? by.app;
   const steps: Step[] = [
@@ -19,19 +24,19 @@ export function listSteps({ value, deal, by, event }: TierChange, arrived: strin
       what: deal
         ? `Deal “${deal.name}” was won in ${app}${by.name ? ` by ${by.name}` : ''}`
         : `${by.name ?? 'A program'} changed the tier in ${app}`,
-      when: exact.format(new Date(occurred_at)),
+      when: exact(occurred_at, now),
       detail: `${previous ?? 'no tier'} → ${value ?? 'no tier'}`,
     },
     {
       what: `The change became event ${position} of the log`,
-      when: exact.format(new Date(numbered_at)),
+      when: exact(numbered_at, now),
       detail: after(occurred_at, numbered_at),
     },
   ];
   if (arrived)
     steps.push({
       what: 'The event came to this page, which read the customer again',
-      when: exact.format(new Date(arrived)),
+      when: exact(arrived, now),
       detail: after(occurred_at, arrived),
     });
   return steps;

@@ -1,4 +1,4 @@
-import { formatMoment, formatTime } from '@aether/ui/formats.ts';
+import { formatMoment, formatTime, formatWhen } from '@aether/ui/formats.ts';
 import { showRefusal } from '@aether/ui/toasts.tsx';
 import { Button } from '@mantine/core';
 import { IconArrowDown, IconRobot } from '@tabler/icons-react';
@@ -166,7 +166,7 @@ function MessageGroup({ author, name, isOwn, messages, readMark, readAt }: Messa
         </div>
       ))}
       {messages.some(({ number }) => number === readMark) && (
-        <div className={classes.read}>{readAt ? `Read ${formatTime(readAt)}` : 'Read'}</div>
+        <div className={classes.read}>{readAt ? `Read ${formatWhen(readAt)}` : 'Read'}</div>
       )}
     </article>
   );
