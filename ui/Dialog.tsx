@@ -1,6 +1,6 @@
 import { Alert, Button, Group, Modal, type ModalProps, Stack, Text } from '@mantine/core';
 import { useMutation } from '@tanstack/react-query';
-import { type FormEvent, type ReactNode, useEffect, useRef, useState } from 'react';
+import { type FormEvent, type ReactNode, useEffect, useEffectEvent, useRef, useState } from 'react';
 import { type Faults, findShown } from './faults.ts';
 import { sendOnModEnter } from './Keys.tsx';
 import { describeError, Refusal } from './refusal.ts';
@@ -59,7 +59,28 @@ export function Dialog<Made, Values = unknown>(props: DialogProps<Made, Values>)
     focusFirst(form.current, names);
   }, [error]);
   const note = (name: string) => {
-    if (name !== '' && !left.has(name)) setLeft(new Set([...left, name]));
+    if (name !== '') setLeft((before) => (before.has(name) ? before : new Set([...before, name])));
+  };
+  /** While a mouse button is down, nothing may appear: it would move what is clicked from under the mouse. */
+  const held = useRef<string[] | undefined>(undefined);
+  const leave = (name: string) => {
+    if (held.current) held.current.push(name);
+    else note(name);
+  };
+  const release = useEffectEvent(() => {
+    const names = held.current ?? [];
+    held.current = undefined;
+    for (const name of names) note(name);
+  });
+  useEffect(() => {
+    const afterClick = () => setTimeout(release);
+    for (const end of ['pointerup', 'pointercancel']) window.addEventListener(end, afterClick);
+    return () => {
+      for (const end of ['pointerup', 'pointercancel']) window.removeEventListener(end, afterClick);
+    };
+  }, []);
+  const holdBack = () => {
+    held.current ??= [];
   };
   const submit = (event: FormEvent) => {
     event.preventDefault();
@@ -81,10 +102,8 @@ export function Dialog<Made, Values = unknown>(props: DialogProps<Made, Values>)
         autoComplete="off"
         onSubmit={submit}
         onKeyDown={sendOnModEnter}
-        onBlur={({ target, relatedTarget }) => {
-          // What appears below the field would move a button from under the mouse.
-          if (!(relatedTarget instanceof HTMLButtonElement)) note(nameOf(target));
-        }}
+        onPointerDownCapture={holdBack}
+        onBlur={({ target }) => leave(nameOf(target))}
         onInput={({ target }) => (target as HTMLInputElement).value === '' && note(nameOf(target))}
       >
         <Stack gap="sm">

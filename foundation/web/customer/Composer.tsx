@@ -131,9 +131,6 @@ export function Composer({ customerId, dealId, onAdded }: ComposerProps) {
             {dealId === undefined && (
               <DealChoice customerId={customerId} value={deal} onChange={(id) => draft.change({ deal: id })} />
             )}
-            <span className={classes.hint} role="status">
-              {describeDraft(draft)}
-            </span>
             <span className={classes.hint}>
               <KeyName keys="mod+enter" />
             </span>
@@ -141,6 +138,11 @@ export function Composer({ customerId, dealId, onAdded }: ComposerProps) {
               Add {activityTypes[type]?.label.toLowerCase()}
             </Button>
           </div>
+        )}
+        {draft.isThere && (draft.restoredAt || !draft.isKept) && (
+          <Text size="xs" c="dimmed" role="status">
+            {describeDraft(draft)}
+          </Text>
         )}
       </form>
       {unsent.length > 0 && (

@@ -1,5 +1,5 @@
 import { describeError } from '@aether/ui/refusal.ts';
-import { describeDraft, useDraft } from '@aether/ui/useDraft.ts';
+import { useDraft } from '@aether/ui/useDraft.ts';
 import { Text, Tooltip } from '@mantine/core';
 import { IconLock } from '@tabler/icons-react';
 import { type ReactNode, useRef, useState } from 'react';
@@ -106,7 +106,7 @@ export function InlineField({ record, spec, snapshot, text, provenance, describe
       />
       {draft.restoredAt && (
         <Text size="xs" c="dimmed">
-          {describeDraft(draft)}. Enter saves it.
+          Not saved yet. Enter saves it, Escape discards it.
         </Text>
       )}
       {error && (
