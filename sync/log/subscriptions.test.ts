@@ -187,9 +187,11 @@ describe('a subscriber', () => {
     );
     await change(customer);
     await change(customer);
-    await until(async () => (await parked(name))[0]?.state === 'dead');
-    const [dead, waiting] = await parked(name);
-    expect([dead, waiting]).toMatchObject([
+    await until(async () => {
+      const [dead, waiting] = await parked(name);
+      return dead?.state === 'dead' && waiting !== undefined;
+    });
+    expect(await parked(name)).toMatchObject([
       { state: 'dead', attempts: 3, error: 'Error: always' },
       { state: 'waiting', attempts: 0 },
     ]);
