@@ -192,6 +192,19 @@ test('values keep their precision: a bigint beyond the safe numbers stays exact,
   expect(row).toEqual({ small: 42, large: 9007199254740993n, day: '2026-02-28', money: '12.30' });
 });
 
+test('numbers in JSON that JavaScript would round are given on as they are, and all others are numbers', async () => {
+  const text =
+    '{"id": 9007199254740993, "list": [12345678901234567890, 0.12345678901234567890], "safe": 9007199254740991, "price": 12.50}';
+  const [row] = await db.query<{ held: Record<string, unknown> }>('select $1::jsonb as held', [text]);
+  expect(row?.held).toMatchObject({ safe: 9007199254740991, price: 12.5 });
+  expect(JSON.stringify(row?.held)).toContain('"id":9007199254740993');
+  const [again] = await db.query<{ is_same: boolean }>(
+    `select $1::jsonb @> '{"id": 9007199254740993, "list": [12345678901234567890, 0.12345678901234567890]}' as is_same`,
+    [row?.held],
+  );
+  expect(again).toEqual({ is_same: true });
+});
+
 test('a refused statement costs neither its connection nor the next statement', async () => {
   const one = await connectPlatform({
     app: 'foundation',

@@ -35,6 +35,7 @@ const types = {
   getTypeParser(oid: number, format?: 'text' | 'binary') {
     if (oid === pg.types.builtins.INT8) return parseBigint;
     if (oid === pg.types.builtins.DATE) return (text: string) => text;
+    if (oid === pg.types.builtins.JSON || oid === pg.types.builtins.JSONB) return parseJson;
     if (oid === pg.types.builtins.TIMESTAMPTZ && format !== 'binary') return parseTimestamp;
     return pg.types.getTypeParser(oid, format as 'text');
   },
@@ -43,6 +44,29 @@ const types = {
 function parseBigint(text: string): number | bigint {
   const number = Number(text);
   return Number.isSafeInteger(number) ? number : BigInt(text);
+}
+
+/** Parts of JSON that the runtime has and the compiler's library does not know yet. */
+const exactJson = JSON as unknown as {
+  parse(text: string, reviver: (key: string, value: unknown, context: { source?: string }) => unknown): unknown;
+  rawJSON(text: string): object;
+};
+
+/**
+ * JSON from the database. A number with more digits than JavaScript's numbers hold becomes an object of JSON.rawJSON, which an answer or
+ * another write gives on digit by digit. Texts without so many digits in a row, which are nearly all, are parsed as usual.
+ */
+export function parseJson(text: string): unknown {
+  if (!/\d{16}|\d\.\d{15}/.test(text)) return JSON.parse(text);
+  return exactJson.parse(text, (_, value, { source }) =>
+    typeof value === 'number' && source !== undefined && isRounded(value, source) ? exactJson.rawJSON(source) : value,
+  );
+}
+
+/** Every number of fifteen digits is exact. The zeros at both ends of a number do not count. */
+function isRounded(value: number, source: string): boolean {
+  const digits = source.replace(/\D/g, '').replace(/^0+|0+$/g, '');
+  return digits.length > 15 && String(value) !== source;
 }
 
 const parseAnyTimestamp = pg.types.getTypeParser(pg.types.builtins.TIMESTAMPTZ) as (text: string) => Date | number;
