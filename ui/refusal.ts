@@ -61,7 +61,9 @@ export async function readRefusal(answer: Response): Promise<Refusal> {
 /** Any error as one sentence, with the wrong fields and the id of its log entry. */
 export function describeError(error: unknown): string {
   if (!(error instanceof Refusal)) return error instanceof Error ? error.message : 'Something went wrong. Try again.';
-  const fields = Object.entries(error.fields).map(([field, message]) => sayOf(nameField(field.replace(/_id$/, '')), message));
+  const fields = Object.entries(error.fields).map(([field, message]) =>
+    sayOf(nameField(field.replace(/_id$/, '')), message),
+  );
   if (fields.length > 0) return fields.join(' ');
   return error.status >= 500 && error.requestId ? `${error.message} (${error.requestId})` : error.message;
 }
