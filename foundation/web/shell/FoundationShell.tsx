@@ -2,6 +2,7 @@ import { PersonMenu } from '@aether/ui/PersonMenu.tsx';
 import { Shell } from '@aether/ui/Shell.tsx';
 import { useLocation, useNavigate } from '@tanstack/react-router';
 import { liveFeed } from '../api/live.ts';
+import { useOutbox } from '../customer/sending.ts';
 import { Navigation, places } from './Navigation.tsx';
 import { useMe } from './person.ts';
 
@@ -11,6 +12,7 @@ const loadPalette = () => import('./Palette.tsx');
 /** The frame around every page of Foundation. */
 export function FoundationShell() {
   const me = useMe();
+  useOutbox(''); // what waits is sent from every page, also after a reload
   const navigate = useNavigate();
   const place = useLocation({ select: ({ pathname }) => pathname });
   return (

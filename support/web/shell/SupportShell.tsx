@@ -1,6 +1,7 @@
 import { Shell } from '@aether/ui/Shell.tsx';
 import { useLocation, useNavigate } from '@tanstack/react-router';
 import { liveFeed } from '../api/live.ts';
+import { useOutbox } from '../conversation/sending.ts';
 import { viewNames, views } from '../desk/search.ts';
 import { AgentMenu } from './AgentMenu.tsx';
 import { Navigation, places } from './Navigation.tsx';
@@ -13,6 +14,7 @@ const loadPalette = () => import('./Palette.tsx');
 /** The frame around every page of Support. */
 export function SupportShell() {
   const me = useMe();
+  useOutbox(''); // what waits is sent from every page, also after a reload
   useOpenMark(me.agent !== null);
   const navigate = useNavigate();
   const place = useLocation({ select: ({ pathname, searchStr }) => pathname + searchStr });
