@@ -1,7 +1,6 @@
 import { Avatar, Menu, Text, UnstyledButton, useMantineColorScheme, VisuallyHidden } from '@mantine/core';
 import { IconDeviceDesktop, IconLogout, IconMoon, IconSun } from '@tabler/icons-react';
-import { type ReactNode, useState } from 'react';
-import { Dialog } from './Dialog.tsx';
+import { lazy, type ReactNode, Suspense, useState } from 'react';
 import { clearDrafts, countDrafts } from './drafts.ts';
 import { clearUnsent, countUnsent } from './outbox.ts';
 import classes from './PersonMenu.module.css';
@@ -18,6 +17,9 @@ type PersonMenuProps = {
   /** The app's own entries, above the others. */
   children?: ReactNode;
 };
+
+/** Few people sign out with a draft, so the question is loaded when it is asked. */
+const Dialog = lazy(async () => ({ default: (await import('./Dialog.tsx')).Dialog<void> }));
 
 type Way = '/signin/out' | '/signin/out-everywhere';
 
@@ -72,15 +74,17 @@ export function PersonMenu({ me, role, label, width, children }: PersonMenuProps
         </Menu.Dropdown>
       </Menu>
       {asked && (
-        <Dialog
-          title="Sign out, and lose your drafts?"
-          verb="Sign out"
-          save={() => leave(asked)}
-          onSaved={() => {}}
-          onClose={() => setAsked(undefined)}
-        >
-          {() => <Text size="sm">{describeLoss(unsentOf(me.id))}</Text>}
-        </Dialog>
+        <Suspense>
+          <Dialog
+            title="Sign out, and lose your drafts?"
+            verb="Sign out"
+            save={() => leave(asked)}
+            onSaved={() => {}}
+            onClose={() => setAsked(undefined)}
+          >
+            {() => <Text size="sm">{describeLoss(unsentOf(me.id))}</Text>}
+          </Dialog>
+        </Suspense>
       )}
     </>
   );
