@@ -4,6 +4,7 @@ import type { Browser, Page } from 'playwright-core';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { findBarriers } from './testing.barriers.ts';
 import { openBrowser } from './testing.browser.ts';
+import { findMisfits } from './testing.misfits.mjs';
 import { follow, type Persona, type Stack, signIn, startStack } from './testing.stack.ts';
 
 /** `npm run pictures` sets it. The pictures of the documentation are made from the screens that these tests check. */
@@ -23,7 +24,7 @@ const shownInDocs = new Set([
 
 let browser: Browser;
 let stack: Stack;
-const ids = { customer: '', conversation: '', visitor: '', widget: '', chatbot: '' };
+const ids = { customer: '', conversation: '', visitor: '', widget: '', chatbot: '', crowded: '', pipeline: '' };
 beforeAll(async () => {
   [browser, stack] = await Promise.all([openBrowser(), startStack()]);
   const api = (method: string, path: string, body?: unknown) =>
@@ -43,7 +44,36 @@ beforeAll(async () => {
   ids.widget = (await read('/api/widgets')).widgets[0].id;
   ids.chatbot = (await read('/api/chatbots')).chatbots[0].id;
   if (pictures) await mkdir(pictures, { recursive: true });
+  else Object.assign(ids, await createCrowded(api));
 }, 240_000);
+
+/** A customer with words that have no place to break, and with open deals in five currencies. */
+async function createCrowded(api: (method: string, path: string, body?: unknown) => ReturnType<Stack['call']>) {
+  const word = 'Donaudampfschifffahrtselektrizitätenhauptbetriebswerk';
+  const { body: company } = await api('POST', '/api/companies', { name: `${word}bauunterbeamtengesellschaft` });
+  const { body: customer } = await api('POST', '/api/customers', {
+    name: `Wolfeschlegelsteinhausenbergerdorff ${word}`,
+    email: 'wolfeschlegelsteinhausenbergerdorff.the.elder@donaudampfschifffahrt.example',
+    company_id: company.id,
+  });
+  const { body: pipeline } = await api('POST', '/api/pipelines', { name: 'Crowded' });
+  const amounts = { EUR: 1234567.89, USD: 98765432.1, GBP: 12345, CHF: 7654321, JPY: 123456789 };
+  const deals = Object.entries(amounts).map(([currency, amount]) =>
+    api('POST', '/api/deals', {
+      name: `${word} ${currency}`,
+      customer_id: customer.id,
+      amount,
+      currency,
+      pipeline_id: pipeline.id,
+      expected_close_on: '2030-12-24',
+    }),
+  );
+  const entries = ['note', 'task'].map((type) =>
+    api('POST', `/api/customers/${customer.id}/activities`, { type, description: `${word}${word} and all of that` }),
+  );
+  for (const { status } of await Promise.all([...deals, ...entries])) expect(status).toBe(201);
+  return { crowded: customer.id, pipeline: String(pipeline.id) };
+}
 
 /** Each page, with a text that shows that it is loaded. */
 const pages: Record<'foundation' | 'support', [name: string, path: () => string, shown: string][]> = {
@@ -51,6 +81,9 @@ const pages: Record<'foundation' | 'support', [name: string, path: () => string,
     ['customers', () => '/customers?sort=updated&dir=desc', 'Kenji Watanabe'],
     ['customer', () => `/customers/${ids.customer}`, 'Support conversation'],
     ['deals', () => '/deals', 'Negotiation'],
+    ['deal list', () => '/deals?view=list', 'Expected close'],
+    ['crowded customer', () => `/customers/${ids.crowded || ids.customer}`, 'Deal created'],
+    ['crowded deals', () => `/deals${ids.pipeline && `?pipeline=${ids.pipeline}`}`, 'weighted'],
     ['companies', () => '/companies', 'Alder'],
     ['tasks', () => '/tasks', 'Send the signed copy'],
     ['fields', () => '/settings/fields', 'Custom fields'],
@@ -95,6 +128,21 @@ const settled = `new Promise((resolve) => requestAnimationFrame(() => requestAni
 const wide = { width: 1440, height: 900 };
 const narrow = { width: 375, height: 780 };
 
+/** The widths at which everything is measured; a page that consists of the same parts as others only at some of them. */
+const widths = [360, 390, 768, 1024, 1280, 1440, 1920];
+const someWidths = [360, 768, 1280];
+
+/** What does not fit, at each width. The height stays so that nothing is far below. */
+async function measure(page: Page, at: number[]): Promise<string[]> {
+  const faults: string[] = [];
+  for (const width of at) {
+    await page.setViewportSize({ width, height: width < 768 ? 780 : 900 });
+    await page.evaluate(settled);
+    for (const fault of await page.evaluate(findMisfits)) faults.push(`${width} px: ${fault}`);
+  }
+  return faults;
+}
+
 describe.each(['foundation', 'support'] as const)('%s', (app) => {
   let page: Page;
   beforeAll(async () => {
@@ -113,7 +161,7 @@ describe.each(['foundation', 'support'] as const)('%s', (app) => {
   }
 
   test.each(pages[app])(
-    '%s has no barrier in light or dark, and does not scroll sideways',
+    '%s has no barrier in light or dark, does not scroll sideways, and every word and control fits',
     async (name, path, shown) => {
       await page.setViewportSize(wide);
       await follow(page, `${stack[app]}${path()}`);
@@ -127,6 +175,7 @@ describe.each(['foundation', 'support'] as const)('%s', (app) => {
       await expect.poll(() => findBarriers(page)).toEqual([]);
       await look(name, 'light', narrow);
       if (mostUsed.has(name)) expect(await findBarriers(page)).toEqual([]);
+      expect(await measure(page, mostUsed.has(name) || name.startsWith('crowded') ? widths : someWidths)).toEqual([]);
     },
   );
 
@@ -147,4 +196,134 @@ describe.each(['foundation', 'support'] as const)('%s', (app) => {
     expect(bytes).toBeLessThanOrEqual(250 * 1_024);
     await context.close();
   });
+});
+
+/** A visitor's chat that waits for an agent. */
+async function startChat(name: string): Promise<string> {
+  const url = `${stack.support}/api/widgets/${stack.widgetKey}/sessions`;
+  const { body } = await stack.call('POST', url, { body: { name, email: 'hubert@post.example' } });
+  const { session_id: id, visitor_token: bearer } = body;
+  const say = { client_id: 'fits-1', body: 'Donaudampfschifffahrtselektrizitätenhauptbetriebswerk'.repeat(2) };
+  await stack.call('POST', `${stack.support}/api/sessions/${id}/messages`, { bearer, body: say });
+  await stack.call('POST', `${stack.support}/api/sessions/${id}/hand-over`, { bearer, body: {} });
+  return id;
+}
+
+/** The keys that the sheet of keys shows, each with its meaning. */
+const readKeys = (page: Page) =>
+  page.evaluate<[keys: string, label: string][]>(
+    `[...document.querySelectorAll('[role=dialog] .mantine-Stack-root .mantine-Group-root')].filter((row) => row.querySelector('p')).map((row) => [[...row.querySelectorAll('kbd')].map(({ textContent }) => textContent).join(' '), row.querySelector('p').textContent])`,
+  );
+
+describe('opened and half filled in, everything fits', () => {
+  const keys = new Map<string, string>();
+  const open = async (app: 'foundation' | 'support', page: Page, path: string) => {
+    await page.setViewportSize(wide);
+    await follow(page, `${stack[app]}${path}`);
+  };
+  const dialog = async (page: Page) => {
+    await page.getByRole('dialog').last().waitFor();
+    const faults = await measure(page, [1280, 360]);
+    await page.setViewportSize(wide);
+    await page.keyboard.press('Escape');
+    await page.getByRole('dialog').waitFor({ state: 'hidden' });
+    return faults;
+  };
+  async function keysAndPalette(page: Page): Promise<void> {
+    await page.locator('body').press('Control+k');
+    await page.getByRole('dialog').locator('[data-action][data-selected]').waitFor();
+    expect(await dialog(page)).toEqual([]);
+    await page.locator('body').press('?');
+    await page.getByRole('dialog').getByText('Go to').waitFor();
+    // Both apps are open beside each other: where `G` leads does not depend on the app.
+    for (const [key, label] of await readKeys(page)) {
+      if (!key.startsWith('G ')) continue;
+      expect(keys.get(key) ?? label).toBe(label);
+      keys.set(key, label);
+    }
+    expect(keys.size).toBeGreaterThan(3);
+    expect(await dialog(page)).toEqual([]);
+  }
+
+  test('in Foundation, with its composer, its dialogs and its messages', async () => {
+    const { page, context } = await signIn(browser, stack.foundation, 'Maya Okafor', { reducedMotion: 'reduce' });
+    await open('foundation', page, `/customers/${ids.crowded || ids.customer}`);
+    const composer = page.getByRole('form', { name: 'Add to the timeline' });
+    await composer.getByRole('textbox').first().fill('Half written');
+    await composer.getByRole('button', { name: 'E-mail' }).click();
+    expect(await measure(page, widths)).toEqual([]);
+    await composer.getByRole('button', { name: 'Task' }).click();
+    expect(await measure(page, someWidths)).toEqual([]);
+    await page.setViewportSize(wide);
+    await page.getByRole('button', { name: /^New deal with/ }).click();
+    expect(await dialog(page)).toEqual([]);
+    await page.getByRole('checkbox').first().click();
+    await page.getByRole('button', { name: 'Undo' }).waitFor();
+    expect(await measure(page, widths)).toEqual([]);
+    await page.setViewportSize(wide);
+    await page.getByRole('button', { name: 'Undo' }).click();
+    await page.getByRole('link', { name: /JPY/ }).first().click();
+    await page.getByRole('button', { name: 'Won', exact: true }).click();
+    expect(await dialog(page)).toEqual([]);
+    await keysAndPalette(page);
+    await context.close();
+  });
+
+  test('in Support, with its composer, its dialogs and its messages', async () => {
+    const { page, context } = await signIn(browser, stack.support, 'Priya Nair', { reducedMotion: 'reduce' });
+    const chat = await startChat('Hubert Blaine Wolfeschlegelsteinhausenbergerdorff');
+    await open('support', page, `/sessions/${chat}?view=unassigned`);
+    await page.getByRole('main').getByRole('button', { name: 'Claim' }).click();
+    await page.getByRole('button', { name: 'Undo' }).waitFor();
+    expect(await measure(page, widths)).toEqual([]);
+    await page.setViewportSize(wide);
+    for (const key of ['t', 's', 'e']) {
+      await page.locator('body').press(key);
+      expect(await dialog(page)).toEqual([]);
+    }
+    await page.locator('body').press('/');
+    await page.getByRole('listbox').waitFor();
+    expect(await measure(page, someWidths)).toEqual([]);
+    await page.keyboard.press('Escape');
+    await page.locator('body').press('n');
+    await page.keyboard.type('Half written');
+    expect(await measure(page, someWidths)).toEqual([]);
+    await page.setViewportSize(wide);
+    await keysAndPalette(page);
+    await context.close();
+  });
+});
+
+test('what does not fit is found: each fault has its sentence, and a page without a fault has none', async () => {
+  const page = await browser.newPage({ viewport: { width: 400, height: 300 } });
+  const button = (style: string, words = 'Add call') => `<button style="white-space:nowrap;${style}">${words}</button>`;
+  const faulty: [html: string, fault: RegExp][] = [
+    [button('width:30px;overflow:hidden;padding:0'), /^cut off at the side: “Add call”/],
+    [button('width:30px;padding:0;border:0'), /^smaller than its words: “Add call”/],
+    [button('position:absolute;left:380px'), /^beside the screen: “Add call”/],
+    [button('position:absolute;top:290px'), /^below the screen: “Add call”/],
+    [`${button('position:absolute;top:9px')}${button('position:absolute;top:20px', 'Send')}`, /^under “Send”/],
+    ['<p style="width:40px;overflow-wrap:anywhere">€21,700</p>', /^broken within €21,700/],
+    ['<p style="width:20px;overflow-wrap:anywhere">Enter</p>', /^broken within Enter/],
+    ['<p style="width:40px">Donaudampfschiff</p>', /^wider than its box/],
+    ['<p style="height:9px;overflow:hidden">Nora</p>', /^cut off below: “Nora”/],
+    [
+      '<p style="width:9px;overflow:hidden;white-space:nowrap;text-overflow:ellipsis">Nora Lind</p>',
+      /^nothing left of it/,
+    ],
+    ['<div style="width:90px;overflow:auto"><p style="width:200px">Nora</p></div>', /^scrolls sideways by 110 px/],
+    ['<input type="date" style="width:50px">', /^narrower than its date/],
+    ['<input placeholder="A name or a command" style="width:50px">', /^narrower than “A name or a command”/],
+    ['<button style="width:8px;height:8px;padding:0"></button>', /^too small to be hit/],
+  ];
+  for (const [html, fault] of faulty) {
+    await page.setContent(`<!doctype html><body style="margin:0">${html}`);
+    expect(await page.evaluate(findMisfits), html).toContainEqual(expect.stringMatching(fault));
+  }
+  await page.setContent(`<!doctype html><body style="margin:0">
+    ${button('')} <input type="date"> <p style="width:80px">€21,700 + US$300, twenty-three</p>
+    <p style="width:90px;overflow:hidden;white-space:nowrap;text-overflow:ellipsis">Wolfeschlegelsteinhausen</p>
+    <div style="width:90px;overflow:auto" data-sideways><p style="width:200px">A board</p></div>`);
+  expect(await page.evaluate(findMisfits)).toEqual([]);
+  await page.close();
 });

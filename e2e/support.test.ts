@@ -1,6 +1,7 @@
 import type { Browser, Page } from 'playwright-core';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { openBrowser } from './testing.browser.ts';
+import { findMisfits } from './testing.misfits.mjs';
 import { type Stack, signIn, startStack } from './testing.stack.ts';
 
 let browser: Browser;
@@ -79,6 +80,18 @@ describe('the inbox', () => {
     await context.close();
   });
 
+  test('holds its rows still under the pointer: a row that left says so, and what has changed waits below the list', async () => {
+    const visitor = await visit('Gus Gone');
+    await open('/inbox?view=unassigned');
+    await row('Gus Gone').hover();
+    await api('POST', `/api/sessions/${visitor.id}/claim`, {}, 'tom');
+    await row('Gus Gone').getByText('No longer in this list').waitFor();
+    expect(await row('Gus Gone').getByText('Unassigned').count()).toBe(0);
+    expect(await priya.evaluate(findMisfits)).toEqual([]);
+    await priya.getByRole('button', { name: /^(Sort again|Show \d+ new)$/ }).click();
+    await row('Gus Gone').waitFor({ state: 'detached' });
+  });
+
   test('moves by J and K and opens by Enter, and ? shows the keys', async () => {
     await visit('Kara Key');
     await open('/inbox?view=unassigned');
@@ -92,7 +105,7 @@ describe('the inbox', () => {
     await priya.keyboard.press('Escape');
     await priya.getByRole('dialog').waitFor({ state: 'detached' });
     await priya.keyboard.press('Control+k');
-    await priya.getByPlaceholder('A conversation, customer or command').fill('Kara Key');
+    await priya.getByPlaceholder('A name or a command').fill('Kara Key');
     await priya.getByRole('dialog').getByText('Kara Key').first().waitFor();
     await priya.keyboard.press('Escape');
   });

@@ -6,6 +6,7 @@ import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { findBarriers } from './testing.barriers.ts';
 import { openBrowser } from './testing.browser.ts';
+import { findMisfits } from './testing.misfits.mjs';
 import { type Stack, startStack } from './testing.stack.ts';
 import { conversationOf, type Visitor, visitorBrowser, visitorOn } from './testing.widget.ts';
 
@@ -115,6 +116,7 @@ describe('a visitor', () => {
     await reply('Done');
     await agent('POST', `/api/sessions/${id}/end`, { resolved: true });
     await visitor.panel.getByText('This conversation has ended.').waitFor();
+    expect(await visitor.page.evaluate(findMisfits)).toEqual([]);
     await visitor.panel.getByRole('button', { name: 'Start a new one' }).click();
     await visitor.say('Two');
     await visitor.reads('Two');

@@ -54,7 +54,7 @@ export class CustomerMerged extends PlatformError {
   }
 }
 
-/** Another customer has this address: use that customer, take the address away from them, or merge the two. */
+/** Another customer has this address: use that customer, or take the address away from them. */
 export class EmailTaken extends PlatformError {
   constructor(cause?: unknown) {
     super(

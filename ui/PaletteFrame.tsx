@@ -1,5 +1,5 @@
 import { contains } from '@aether/platform/folding';
-import { createSpotlight, Spotlight } from '@mantine/spotlight';
+import { createSpotlight, Spotlight, useSpotlight } from '@mantine/spotlight';
 import { IconSearch } from '@tabler/icons-react';
 import { type ReactNode, useEffect } from 'react';
 
@@ -24,11 +24,13 @@ export function PaletteFrame({ query, onQueryChange, placeholder, found, command
   const words = query.trim().toLowerCase();
   const matching = commands.filter(({ label }) => contains(label, words));
   const groups = [...found, { label: 'Commands', entries: matching }].filter(({ entries }) => entries.length > 0);
-  // After the entries of this query are drawn, the first is selected, so that Enter takes it.
+  // After the entries of this query are drawn, the first is selected, so that Enter takes it; also those of no query, when it opens.
   const first = groups[0]?.entries[0]?.id;
+  const { opened } = useSpotlight(store);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: for each query the first again
   useEffect(() => {
-    if (words !== '' && first !== undefined) selectFirst();
-  }, [words, first]);
+    if (opened && first !== undefined) requestAnimationFrame(selectFirst);
+  }, [opened, words, first]);
   return (
     <Spotlight.Root
       query={query}

@@ -85,7 +85,12 @@ export function RecordTable<Row, Sort extends string>(props: RecordTableProps<Ro
     { keys: 'k', label: 'Row before', group: 'Lists', run: () => step(-1) },
   ]);
 
-  const tracks = { '--tracks': columns.map(({ track }) => track).join(' ') } as CSSProperties;
+  // As wide as its narrowest columns: before it scrolls sideways, every column gives what it can.
+  const leastPx = columns.reduce((sum, { track }) => sum + Number(/\d+(?=px)/.exec(track)?.[0] ?? 0), 0);
+  const tracks = {
+    '--tracks': columns.map(({ track }) => track).join(' '),
+    '--least': `${leastPx}px`,
+  } as CSSProperties;
   return (
     // biome-ignore lint/a11y/useSemanticElements: rows that are not drawn cannot be rows of a <table>
     <div
@@ -95,6 +100,7 @@ export function RecordTable<Row, Sort extends string>(props: RecordTableProps<Ro
       aria-label={label}
       aria-rowcount={total ?? -1}
       data-narrow={isNarrow}
+      data-sideways
     >
       <div className={classes.sheet} style={tracks}>
         <Head {...props} />
@@ -154,11 +160,13 @@ function Head<Row, Sort extends string>({ columns, sorting, onSort }: RecordTabl
             >
               {sort && onSort ? (
                 <button type="button" className={classes.sort} onClick={() => onSort({ sort, dir: next })}>
-                  {label}
+                  <span className={classes.headWords}>{label}</span>
                   {isSorted && (sorting?.dir === 'asc' ? <IconArrowUp size={13} /> : <IconArrowDown size={13} />)}
                 </button>
               ) : (
-                label
+                <span className={classes.headWords} title={label}>
+                  {label}
+                </span>
               )}
             </div>
           );

@@ -75,7 +75,7 @@ export function Shell({ name, icon, navigation, ways, person, feed, loadPalette,
         Skip to the page
       </a>
       {isNarrow ? (
-        <header className={classes.bar}>
+        <header className={classes.bar} data-under-messages>
           <ActionIcon onClick={open} aria-label="Open the navigation" size="lg">
             <IconMenu2 size={20} />
           </ActionIcon>

@@ -21,7 +21,7 @@ export function drawApp(router: AnyRouter): void {
         defaultColorScheme="auto"
         getStyleNonce={readStyleNonce}
       >
-        <Notifications position="bottom-right" limit={4} />
+        <Notifications position="bottom-left" limit={4} />
         <QueryClientProvider client={client}>
           <RouterProvider router={router} />
         </QueryClientProvider>

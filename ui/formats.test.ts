@@ -38,7 +38,8 @@ test('a sum that JavaScript has calculated is rounded to the smallest unit of it
 });
 
 test('sums of different currencies stay apart, and no sum is shown as a dash', () => {
-  expect(formatSums({ EUR: 1200, USD: 300 }, { where: 'en' })).toBe('€1,200 + $300');
+  // A line breaks before the plus, never within an amount or after the plus.
+  expect(formatSums({ EUR: 1200, USD: 300 }, { where: 'en' })).toBe('€1,200 +\u00a0$300');
   expect(formatSums({ EUR: 0 }, { where: 'en' })).toBe('—');
   expect(formatSums({})).toBe('—');
 });

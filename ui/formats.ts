@@ -62,7 +62,7 @@ export function formatMoney(amount: number, currency: string, { short = false, w
 export function formatSums(sums: Record<string, number>, options?: { short?: boolean; where?: string }): string {
   const parts = Object.entries(sums).filter(([, amount]) => amount !== 0);
   if (parts.length === 0) return '—';
-  return parts.map(([currency, amount]) => formatMoney(amount, currency, options)).join(' + ');
+  return parts.map(([currency, amount]) => formatMoney(amount, currency, options)).join(' +\u00a0');
 }
 
 /** `2026-01-31`, or a moment → `31 Jan 2026`. A day has no time zone and gets none. */

@@ -28,9 +28,11 @@ export function showUndo({ message, undo }: Undo): void {
     id,
     autoClose: undoMs,
     message: (
-      <Group justify="space-between" wrap="nowrap">
-        <Text size="sm">{message}</Text>
-        <Button variant="light" flex="none" onClick={take}>
+      <Group justify="space-between" gap={6}>
+        <Text size="sm" flex="1 1 110px" className="message">
+          {message}
+        </Text>
+        <Button variant="light" onClick={take}>
           Undo
         </Button>
       </Group>
@@ -50,5 +52,8 @@ export function showRefusal(title: string, error: unknown): void {
 
 /** Reports a success; a longer sentence stays longer. */
 export function showDone(message: string): void {
-  notifications.show({ message, autoClose: message.length > 40 ? 10_000 : 4_000 });
+  notifications.show({
+    message: <span className="message">{message}</span>,
+    autoClose: message.length > 40 ? 10_000 : 4_000,
+  });
 }

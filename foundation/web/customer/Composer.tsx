@@ -131,12 +131,12 @@ export function Composer({ customerId, dealId, onAdded }: ComposerProps) {
             {dealId === undefined && (
               <DealChoice customerId={customerId} value={deal} onChange={(id) => draft.change({ deal: id })} />
             )}
-            <span className={classes.hint}>
+            <span className={classes.send}>
               <KeyName keys="mod+enter" />
+              <Button type="submit" disabled={description.trim() === ''}>
+                Add {activityTypes[type]?.label.toLowerCase()}
+              </Button>
             </span>
-            <Button type="submit" disabled={description.trim() === ''}>
-              Add {activityTypes[type]?.label.toLowerCase()}
-            </Button>
           </div>
         )}
         {draft.isThere && (draft.restoredAt || !draft.isKept) && (

@@ -48,15 +48,15 @@ export function Timeline({ customerId, filters, dealId, children }: TimelineProp
   return (
     <>
       {children}
-      <div className={classes.live} role="status">
-        {fresh.length > 0 && (
-          <Button size="compact-sm" radius="xl" leftSection={<IconArrowUp size={14} />} onClick={showFresh}>
-            {fresh.length} new
-          </Button>
-        )}
-      </div>
       <div ref={scroller} className={classes.scroller}>
         <Composer customerId={customerId} dealId={dealId} onAdded={look} />
+        <div className={classes.live} role="status">
+          {fresh.length > 0 && (
+            <Button size="compact-sm" radius="xl" leftSection={<IconArrowUp size={14} />} onClick={showFresh}>
+              {fresh.length} new
+            </Button>
+          )}
+        </div>
         {query.isPending && <Waiting />}
         {query.error && (
           <ErrorNotice title="The timeline could not be loaded" error={query.error} onRetry={query.refetch} />

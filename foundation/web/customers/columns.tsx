@@ -47,7 +47,7 @@ const fixedColumns: Column<ListedCustomer, CustomerSort>[] = [
   {
     key: 'manager',
     label: 'Account manager',
-    track: 'minmax(130px, 1fr)',
+    track: 'minmax(140px, 1fr)',
     render: ({ account_manager }) => <span>{account_manager?.name}</span>,
   },
   { key: 'phone', label: 'Phone', track: '150px', render: ({ phone }) => <span>{phone}</span> },

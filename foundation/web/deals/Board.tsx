@@ -65,6 +65,7 @@ export function Board({ pipelineId, filters }: { pipelineId: number; filters: Bo
       <div
         ref={keys.ref}
         className={classes.board}
+        data-sideways
         onKeyDown={keys.onKeyDown}
         onFocus={keys.onFocus}
         onClick={keys.onClick}

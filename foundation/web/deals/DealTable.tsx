@@ -36,7 +36,7 @@ const columns: Column<ListedDeal, DealSort>[] = [
   {
     key: 'stage',
     label: 'Stage',
-    track: '140px',
+    track: '130px',
     narrow: 'detail',
     render: ({ stage_name, status }) => (
       <Tag tone={status === 'won' ? 'good' : status === 'lost' ? 'bad' : 'accent'}>{stage_name}</Tag>
@@ -45,16 +45,16 @@ const columns: Column<ListedDeal, DealSort>[] = [
   {
     key: 'customer',
     label: 'Customer',
-    track: 'minmax(140px, 1fr)',
+    track: 'minmax(120px, 1fr)',
     render: ({ customer }) => <span>{customer.name}</span>,
   },
   {
     key: 'company',
     label: 'Company',
-    track: 'minmax(140px, 1fr)',
+    track: 'minmax(120px, 1fr)',
     render: ({ company }) => <span>{company?.name}</span>,
   },
-  { key: 'owner', label: 'Owner', track: 'minmax(120px, 0.8fr)', render: ({ owner }) => <span>{owner?.name}</span> },
+  { key: 'owner', label: 'Owner', track: 'minmax(110px, 0.8fr)', render: ({ owner }) => <span>{owner?.name}</span> },
   {
     key: 'close',
     label: 'Expected close',
@@ -65,7 +65,7 @@ const columns: Column<ListedDeal, DealSort>[] = [
   {
     key: 'updated',
     label: 'Changed',
-    track: '120px',
+    track: '110px',
     sort: 'updated',
     render: ({ updated_at }) => <span title={formatMoment(updated_at)}>{formatAgo(updated_at)}</span>,
   },

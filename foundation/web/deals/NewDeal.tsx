@@ -90,7 +90,7 @@ export function NewDeal({ customer, pipelineId, onClose }: NewDealProps) {
               onChange={(id) => change({ stage_id: Number(id) })}
             />
           </Group>
-          <Group grow align="start">
+          <Group grow preventGrowOverflow={false} align="start">
             <PersonPicker
               label="Owner"
               name="owner_id"

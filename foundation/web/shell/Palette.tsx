@@ -47,7 +47,7 @@ export default function Palette() {
     <PaletteFrame
       query={query}
       onQueryChange={setQuery}
-      placeholder="A customer, company, deal or command"
+      placeholder="A name or a command"
       found={useFound(query)}
       commands={commands}
     />

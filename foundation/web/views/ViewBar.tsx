@@ -30,7 +30,7 @@ export function ViewBar({ page, search, fixed }: ViewBarProps) {
   const saved = data?.views ?? [];
   const isKnown = saved.some(({ query }) => query === now) || fixed.some((view) => writeSearch(view.search) === now);
   return (
-    <div className={classes.bar}>
+    <div className={classes.bar} data-sideways>
       {fixed.map((view) => (
         <ViewLink key={view.name} page={page} name={view.name} query={writeSearch(view.search)} />
       ))}

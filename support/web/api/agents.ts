@@ -13,6 +13,7 @@ export const ownAgentQuery = queryOptions({
 
 export const agentsQuery = queryOptions({
   queryKey: ['agents'],
+  refetchInterval: 60_000, // whether a console is open changes without an event
   queryFn: ({ signal }) => read(agents.$get({}, { init: { signal } })),
 });
 

@@ -206,7 +206,7 @@ export function LogCallDialog({ number: given = '', onLogged, onClose }: LogCall
               />
             </div>
           )}
-          <Group grow align="flex-start">
+          <Group grow preventGrowOverflow={false} align="flex-start">
             <Picker
               label="Outcome"
               name="outcome"

@@ -78,7 +78,7 @@ export function ContextPanel({ of, id, session }: ContextPanelProps) {
         </>
       )}
       <Recent context={data} />
-      <PastChats sessions={data.sessions.filter((past) => past.id !== id)} />
+      <PastChats sessions={data.sessions.filter((past) => past.id !== id)} isBeside={of === 'session'} />
       {customer && (
         <Section title="Calls">
           <CallList calls={data.calls} none="No calls yet." />

@@ -11,11 +11,19 @@ import type { PastSession } from '../api/records.ts';
 import classes from './context.module.css';
 import { Section } from './Section.tsx';
 
-/** Earlier conversations; each opens in its place. */
-export function PastChats({ sessions }: { sessions: PastSession[] }) {
+type PastChatsProps = {
+  sessions: PastSession[];
+  /** True beside a conversation, which is then not among them. */
+  isBeside: boolean;
+};
+
+/** The customer's conversations; each opens in its place. */
+export function PastChats({ sessions, isBeside }: PastChatsProps) {
   return (
-    <Section title="Other chats">
-      {sessions.length === 0 && <p className={classes.quiet}>This is the first.</p>}
+    <Section title={isBeside ? 'More conversations' : 'Conversations'}>
+      {sessions.length === 0 && (
+        <p className={classes.quiet}>{isBeside ? 'This is the only one.' : 'No conversations yet.'}</p>
+      )}
       {sessions.map((past) => (
         <PastChat key={past.id} past={past} />
       ))}

@@ -59,7 +59,8 @@ export function ConversationHead({ session, ownAgentId, onContext }: Conversatio
       )}
       <div className={classes.who}>
         <h2 className={classes.name}>
-          {nameVisitor(session)} <TierTag tier={session.customer?.account_tier} />
+          <span className={classes.visitor}>{nameVisitor(session)}</span>
+          <TierTag tier={session.customer?.account_tier} />
         </h2>
         <div className={classes.about}>
           <Holding session={session} isMine={isMine} />
@@ -78,23 +79,22 @@ export function ConversationHead({ session, ownAgentId, onContext }: Conversatio
             </Button>
           </Tooltip>
         )}
-        {!isNarrow &&
-          doings.map(({ label, key, icon, run }) => (
-            <Tooltip key={label} label={`${label}: ${key}`}>
-              <Button variant="default" leftSection={icon} onClick={run}>
-                {label}
-              </Button>
-            </Tooltip>
-          ))}
+        {doings.map(({ label, key, icon, run }) => (
+          <Tooltip key={label} label={`${label}: ${key}`}>
+            <Button variant="default" className={classes.doing} leftSection={icon} aria-label={label} onClick={run}>
+              {label}
+            </Button>
+          </Tooltip>
+        ))}
         {onContext && (
           <ActionIcon onClick={onContext} aria-label="Show the customer" size="md">
             <IconUser size={18} />
           </ActionIcon>
         )}
-        {isNarrow && doings.length > 0 && (
+        {doings.length > 0 && (
           <Menu position="bottom-end">
             <Menu.Target>
-              <ActionIcon aria-label="What can be done" size="md">
+              <ActionIcon className={classes.more} aria-label="What can be done" size="md">
                 <IconDots size={18} />
               </ActionIcon>
             </Menu.Target>
@@ -132,7 +132,7 @@ function Holding({ session, isMine }: { session: Session; isMine: boolean }) {
           </span>
         </Tooltip>
       )}
-      <span>via {widget.name}</span>
+      <span className={classes.via}>via {widget.name}</span>
     </>
   );
 }

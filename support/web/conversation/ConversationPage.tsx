@@ -7,8 +7,8 @@ import { useDisclosure, useMediaQuery } from '@mantine/hooks';
 import { IconMessageOff } from '@tabler/icons-react';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
+import { lazy, Suspense, useEffect } from 'react';
 import { conversationQuery } from '../api/conversation.ts';
-import { ContextPanel } from '../context/ContextPanel.tsx';
 import { useActions } from '../desk/actions.ts';
 import { nameVisitor } from '../desk/order.ts';
 import { findSession } from '../desk/targets.ts';
@@ -20,6 +20,10 @@ import { useAnswerDraft } from './drafts.ts';
 import { describeViewers, usePresence } from './presence.ts';
 import { Stream } from './Stream.tsx';
 import { useOutbox } from './sending.ts';
+
+/** The list needs no panel, so the panel loads with the first conversation. */
+const loadPanel = async () => ({ default: (await import('../context/ContextPanel.tsx')).ContextPanel });
+const ContextPanel = lazy(loadPanel);
 
 /** Whether there is room for the customer beside the conversation. */
 const useRoom = () => useMediaQuery('(min-width: 75em)', window.innerWidth >= 1_200) ?? true;
@@ -37,6 +41,9 @@ export function ConversationPage({ id }: { id: string }) {
   const drafting = useAnswerDraft(id);
   const hasRoom = useRoom();
   const [isOpen, { toggle, close }] = useDisclosure(false);
+  useEffect(() => {
+    loadPanel().catch(() => {}); // beside the conversation's messages; drawing the panel reports a failure
+  }, []);
   useKeys([{ keys: 'i', label: 'The customer, on a small screen', group: 'Conversation', run: toggle }]);
 
   if (!data) {
@@ -85,11 +92,17 @@ export function ConversationPage({ id }: { id: string }) {
       </section>
       {hasRoom ? (
         <aside className={classes.aside} aria-label="Customer">
-          <ContextPanel of="session" id={id} session={session} />
+          <Suspense fallback={<Waiting lines={9} />}>
+            <ContextPanel of="session" id={id} session={session} />
+          </Suspense>
         </aside>
       ) : (
         <Drawer opened={isOpen} onClose={close} position="right" size={360} title="Customer">
-          {isOpen && <ContextPanel of="session" id={id} session={session} />}
+          {isOpen && (
+            <Suspense fallback={<Waiting lines={9} />}>
+              <ContextPanel of="session" id={id} session={session} />
+            </Suspense>
+          )}
         </Drawer>
       )}
     </>

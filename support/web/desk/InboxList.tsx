@@ -73,16 +73,6 @@ export function InboxList({ search, openId }: InboxListProps) {
   return (
     <section className={classes.list} aria-label={`Conversations: ${viewNames[view]}`}>
       <ListHead search={search} />
-      {inbox.isHeld && (
-        <Button
-          className={classes.news}
-          leftSection={<IconArrowUp size={14} />}
-          onClick={inbox.showNow}
-          title="The list is held still while you are in it"
-        >
-          {inbox.news > 0 ? `${inbox.news} new` : 'Sort again'}
-        </Button>
-      )}
       <div className={classes.scroller}>
         {error && !data && <ErrorNotice title="The inbox could not be loaded" error={error} onRetry={refetch} />}
         {!data && !error && <Waiting lines={8} height={40} />}
@@ -113,6 +103,17 @@ export function InboxList({ search, openId }: InboxListProps) {
           {isFetchingNextPage && 'Loading more…'}
         </div>
       </div>
+      {inbox.isHeld && (
+        <Button
+          className={classes.news}
+          variant="light"
+          leftSection={<IconArrowUp size={14} />}
+          onClick={inbox.showNow}
+          title="The list is held still while you are in it"
+        >
+          {inbox.news > 0 ? `Show ${inbox.news} new` : 'Sort again'}
+        </Button>
+      )}
     </section>
   );
 }

@@ -2,8 +2,9 @@ import { formatAgo, formatMoment } from '@aether/ui/formats.ts';
 import { Tag } from '@aether/ui/Tag.tsx';
 import { useDraftMark } from '@aether/ui/useDraft.ts';
 import { IconClockPause, IconMailForward, IconPencil, IconRobot } from '@tabler/icons-react';
+import { useQueryClient } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
-import type { Session } from '../api/records.ts';
+import type { Conversation, Session } from '../api/records.ts';
 import { draftOf } from '../conversation/drafts.ts';
 import classes from './desk.module.css';
 import { isUnread, nameVisitor, type Row } from './order.ts';
@@ -30,9 +31,8 @@ export function InboxRow({ row: { session, isGone }, ownAgentId, isOpen, search 
         <span className={classes.line}>
           {unread && <span className={classes.unread} role="img" aria-label="Unread" />}
           <span className={classes.name}>{nameVisitor(session)}</span>
-          <TierTag tier={session.customer?.account_tier} />
           <span className={classes.when}>
-            {session.waiting_since && session.status === 'active' ? (
+            {session.waiting_since && session.status === 'active' && !isGone ? (
               <WaitingTime since={session.waiting_since} />
             ) : (
               session.last_message_at && (
@@ -49,7 +49,12 @@ export function InboxRow({ row: { session, isGone }, ownAgentId, isOpen, search 
           {last?.body ?? 'Nothing written yet'}
         </span>
         <span className={classes.facts}>
-          <Holder session={session} ownAgentId={ownAgentId} />
+          <TierTag tier={session.customer?.account_tier} />
+          {isGone ? (
+            <Gone session={session} ownAgentId={ownAgentId} />
+          ) : (
+            <Holder session={session} ownAgentId={ownAgentId} />
+          )}
           {session.snoozed_until && (
             <span className={classes.fact}>
               <IconClockPause size={13} aria-hidden /> until {formatMoment(session.snoozed_until)}
@@ -71,6 +76,17 @@ export function InboxRow({ row: { session, isGone }, ownAgentId, isOpen, search 
         </span>
       </Link>
     </li>
+  );
+}
+
+/** A row that left this view says so, and who has the conversation now if this page knows it. What the list last said is no longer true. */
+function Gone({ session, ownAgentId }: { session: Session; ownAgentId: string }) {
+  const now = useQueryClient().getQueryData<Conversation>(['session', session.id])?.session;
+  return (
+    <>
+      {now?.agent && now.agent.id !== session.agent?.id && <Holder session={now} ownAgentId={ownAgentId} />}
+      <span className={classes.fact}>No longer in this list</span>
+    </>
   );
 }
 

@@ -10,13 +10,13 @@ import { useState } from 'react';
 import { agentsQuery } from '../api/agents.ts';
 import { assign } from '../api/conversation.ts';
 import type { Agent, Named, Session } from '../api/records.ts';
-import { AvailabilityMark } from '../shell/Availability.tsx';
+import { AvailabilityMark, presenceOf } from '../shell/Availability.tsx';
 import { useActions } from './actions.ts';
 import classes from './dialogs.module.css';
 import { nameVisitor } from './order.ts';
 
 const nobody = 'nobody';
-const ranks = { online: 0, away: 1, offline: 2 };
+const ranks = { online: 0, away: 1, absent: 2, offline: 3 };
 
 /** Assigns the conversation to another agent, or returns it to everybody, with a note for the next reader. */
 export function TransferDialog({ session, own, onClose }: { session: Session; own: Named; onClose: () => void }) {
@@ -75,7 +75,7 @@ export function TransferDialog({ session, own, onClose }: { session: Session; ow
                     <span className={classes.choice}>
                       {agent.name}
                       {agent.id === own.id && ' (you)'}
-                      <AvailabilityMark availability={agent.availability} />
+                      <AvailabilityMark presence={presenceOf(agent)} />
                       <span className={classes.quiet}>{agent.open_sessions} open</span>
                     </span>
                   }
@@ -89,9 +89,12 @@ export function TransferDialog({ session, own, onClose }: { session: Session; ow
               {chosen.name} is not in the team of {session.widget.name}; they can take it all the same.
             </Text>
           )}
-          {chosen && chosen.availability !== 'online' && (
+          {chosen && presenceOf(chosen) !== 'online' && (
             <Text size="xs" c="var(--warn)">
-              {chosen.name} is {chosen.availability} at the moment: the visitor may wait longer.
+              {presenceOf(chosen) === 'absent'
+                ? `${chosen.name} has no console open at the moment`
+                : `${chosen.name} is ${chosen.availability} at the moment`}
+              : the visitor may wait longer.
             </Text>
           )}
           <Textarea
@@ -117,7 +120,6 @@ function listOthers(agents: Agent[], session: Session): Agent[] {
   return agents
     .filter(({ id, is_active }) => is_active && id !== session.agent?.id)
     .sort(
-      (one, other) =>
-        ranks[one.availability] - ranks[other.availability] || one.open_sessions - other.open_sessions || 0,
+      (one, other) => ranks[presenceOf(one)] - ranks[presenceOf(other)] || one.open_sessions - other.open_sessions || 0,
     );
 }

@@ -26,12 +26,18 @@ test('no row is held back when none moved', () => {
 
 test('a conversation is unread when no agent has seen the visitor’s latest message', () => {
   const last = { body: '', created_at: '' };
-  const counts = { message_count: 3, agent_read_number: 2 };
+  const counts = { status: 'active', message_count: 3, agent_read_number: 2 } as const;
   expect(isUnread(session('a', { ...counts, last_message: { ...last, author: 'visitor' } }))).toBe(true);
   expect(isUnread(session('a', { ...counts, last_message: { ...last, author: 'bot' } }))).toBe(false);
   expect(
-    isUnread(session('a', { message_count: 3, agent_read_number: 3, last_message: { ...last, author: 'visitor' } })),
+    isUnread(session('a', { ...counts, agent_read_number: 3, last_message: { ...last, author: 'visitor' } })),
   ).toBe(false);
+});
+
+test('an ended conversation is not unread, whatever was seen of it', () => {
+  const last_message = { body: '', created_at: '', author: 'visitor' } as const;
+  const counts = { message_count: 3, agent_read_number: 2, last_message };
+  expect(isUnread(session('a', { ...counts, status: 'ended' }))).toBe(false);
 });
 
 test('a waiting time is shown more roughly the longer it is', () => {

@@ -17,9 +17,9 @@ export function holdOrder(shown: Session[], fresh: Session[]): { rows: Row[]; ne
   return { rows, news, isHeld: !isSame };
 }
 
-/** Whether the visitor's latest message was seen by no agent. */
-export const isUnread = ({ message_count, agent_read_number, last_message }: Session) =>
-  last_message?.author === 'visitor' && message_count > agent_read_number;
+/** Whether the visitor's latest message was seen by no agent. An ended conversation waits for nobody. */
+export const isUnread = ({ status, message_count, agent_read_number, last_message }: Session) =>
+  status === 'active' && last_message?.author === 'visitor' && message_count > agent_read_number;
 
 export const nameVisitor = ({ customer, visitor_name, visitor_email }: Session) =>
   visitor_name ?? customer?.name ?? visitor_email ?? 'Visitor';

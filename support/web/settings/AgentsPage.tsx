@@ -12,7 +12,7 @@ import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { addAgent, agentsQuery, changeAgent, usersQuery } from '../api/agents.ts';
 import type { Agent, Availability } from '../api/records.ts';
-import { availabilityNames } from '../shell/Availability.tsx';
+import { AvailabilityMark, availabilityNames, presenceOf } from '../shell/Availability.tsx';
 import { useMe } from '../shell/person.ts';
 import { ReadOnly } from './ReadOnly.tsx';
 import classes from './settings.module.css';
@@ -81,9 +81,10 @@ function AgentRow({ agent, mayChange }: { agent: Agent; mayChange: boolean }) {
           {agent.widgets.length > 0 && ` · ${agent.widgets.map(({ name }) => name).join(', ')}`}
         </div>
       </span>
+      <AvailabilityMark presence={agent.is_active ? presenceOf(agent) : 'offline'} />
       <span className={classes.detail}>{agent.open_sessions} open</span>
       <Picker
-        aria-label={`Availability of ${agent.name}`}
+        aria-label={`Availability that ${agent.name} chose`}
         w={112}
         disabled={!mayChange || !agent.is_active || changing.isPending}
         data={Object.entries(availabilityNames).map(([value, label]) => ({ value, label }))}

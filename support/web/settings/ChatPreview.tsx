@@ -75,7 +75,7 @@ export function ChatPreview({ name, rules, isReady }: ChatPreviewProps) {
         <strong>{name || 'Chatbot'}</strong>
         <span className={classes.quiet}>with the rules on this page</span>
         <Button variant="subtle" leftSection={<IconRotate size={14} />} onClick={restart}>
-          Anew
+          Start again
         </Button>
       </div>
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a scrolling area must be reachable by keyboard */}

@@ -13,7 +13,7 @@ type AgentMenuProps = { me: { id: string; name: string; email: string; isAdmin: 
 export function AgentMenu({ me }: AgentMenuProps) {
   const role = (
     <>
-      {me.agent ? <AvailabilityMark availability={me.agent.availability} /> : 'Not an agent'}
+      {me.agent ? <AvailabilityMark presence={me.agent.availability} /> : 'Not an agent'}
       {me.isAdmin && ' · Administrator'}
     </>
   );

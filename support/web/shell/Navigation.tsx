@@ -20,9 +20,9 @@ import classes from './shell.module.css';
 
 /** The pages besides the inbox, in the order of the navigation. */
 export const places = [
-  { to: '/calls', label: 'Calls', keys: 'g c', icon: IconPhone, isSetting: false },
+  { to: '/calls', label: 'Calls', keys: 'g l', icon: IconPhone, isSetting: false },
   { to: '/settings/canned-answers', label: 'Canned answers', keys: 'g a', icon: IconTextPlus, isSetting: true },
-  { to: '/settings/agents', label: 'Agents', keys: 'g p', icon: IconUserCog, isSetting: true },
+  { to: '/settings/agents', label: 'Agents', keys: 'g e', icon: IconUserCog, isSetting: true },
   { to: '/settings/widgets', label: 'Widgets', keys: 'g w', icon: IconWorldWww, isSetting: true },
   { to: '/settings/chatbots', label: 'Chatbots', keys: 'g b', icon: IconRobot, isSetting: true },
 ] as const;

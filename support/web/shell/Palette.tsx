@@ -42,7 +42,7 @@ export default function Palette() {
     <PaletteFrame
       query={query}
       onQueryChange={setQuery}
-      placeholder="A conversation, customer or command"
+      placeholder="A name or a command"
       found={useFound(query)}
       commands={commands}
     />

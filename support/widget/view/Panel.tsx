@@ -99,8 +99,8 @@ export function Panel({
             </p>
           )}
           {isEnded ? (
-            <div class="foot">
-              <p class="note">{words.ended}</p>
+            <div class="foot over">
+              <p>{words.ended}</p>
               <button type="button" class="start" data-first onClick={() => chat.startAnew()}>
                 {words.again}
               </button>

@@ -41,6 +41,7 @@ header > div { flex: 1; min-inline-size: 0 }
 .note { font-size: 13px; color: var(--quiet); padding: 8px 16px; border-block-start: 1px solid var(--line) }
 .note.bad { color: var(--bad) }
 .foot { border-block-start: 1px solid var(--line); padding: 10px; display: flex; gap: 8px; align-items: flex-end }
+.over { flex-direction: column; align-items: stretch; gap: 12px; padding: 16px; text-align: center }
 textarea { flex: 1; resize: none; border: 1px solid var(--line); border-radius: 12px; padding: 9px 12px; background: var(--ground); min-block-size: 42px; max-block-size: 140px; field-sizing: content }
 .send { background: var(--accent); color: var(--on-accent); inline-size: 42px; block-size: 42px; border-radius: 12px }
 .send[disabled] { opacity: .5; cursor: default }
