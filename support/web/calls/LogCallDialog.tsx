@@ -88,7 +88,7 @@ export function LogCallDialog({ number: given = '', onLogged, onClose }: LogCall
       size="lg"
       draft={draft}
       faults={findMissing(
-        { ...draft.value, duration_seconds: minutes, customer_id: found?.id ?? !isAsked },
+        { ...draft.value, duration_seconds: minutes, customer_id: isAsked ? found?.id : 'not asked' },
         {
           customer_id: 'Choose whose call it was.',
           number: 'Write the number.',
