@@ -10,8 +10,8 @@ class SlowFirst extends BaseSequencer {
   }
 }
 
-// Three workers on two cores, because many tests wait for something that takes its time. Each test file has a database
-// of its own, on the one server that the global set-up starts.
+// Two workers on two cores: with a third, the tests that drive a browser or start everything take twice as long. Each test
+// file has a database of its own, on the one server that the global set-up starts.
 export default defineConfig({
   test: {
     include: ['*.test.ts', '*/**/*.test.ts'],
@@ -20,7 +20,7 @@ export default defineConfig({
     setupFiles: ['./database/testing.endings.ts'],
     pool: 'forks',
     isolate: false,
-    maxWorkers: 3,
+    maxWorkers: 2,
     sequence: { sequencer: SlowFirst },
     expect: { poll: { timeout: 10_000 } },
     testTimeout: 30_000,

@@ -118,10 +118,14 @@ function toContext(row: ContextRow): CustomerContext {
     crm: {
       account_manager_name,
       open_deals,
-      open_deals_value,
+      open_deals_value: toNumbers(open_deals_value),
       last_activity: last_activity_type
         ? { type: last_activity_type, occurred_at: last_activity_at, app: last_activity_app }
         : null,
     },
   };
 }
+
+/** Sums as numbers: one with more digits than a number holds arrives as JSON.rawJSON, and is rounded here. */
+const toNumbers = (sums: Record<string, unknown>): Record<string, number> =>
+  Object.fromEntries(Object.entries(sums).map(([currency, sum]) => [currency, Number(JSON.stringify(sum))]));

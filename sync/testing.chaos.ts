@@ -38,7 +38,16 @@ function chanceOf(seed: number): () => number {
  * Runs writers, two sequencers and four subscribers on a PostgreSQL of their own, and kills each, PostgreSQL too, at moments that `seed`
  * decides. Then everything settles, and the log and the projections are compared with the table.
  */
-export async function runChaos({ seconds, seed }: { seconds: number; seed: number }): Promise<ChaosCounts> {
+export async function runChaos({
+  seconds,
+  seed,
+  writesMin = 0,
+}: {
+  seconds: number;
+  seed: number;
+  /** Goes on until there are so many commits, a minute longer at most: a busy machine gets little done between the kills. */
+  writesMin?: number;
+}): Promise<ChaosCounts> {
   const folder = await newTestFolder('chaos');
   const local = await startLocal({ folder, database: 'chaos', port: 54530 });
   const children = new Map<string, ChildProcess>();
@@ -71,10 +80,14 @@ export async function runChaos({ seconds, seed }: { seconds: number; seed: numbe
 
     const chance = chanceOf(seed);
     const endsAt = performance.now() + seconds * 1_000;
-    const isWriting = () => performance.now() < endsAt;
+    let writes = 0;
+    const isWriting = () => {
+      const leftMs = endsAt - performance.now();
+      return leftMs > 0 || (writes < writesMin && leftMs > -60_000);
+    };
     const writing = Promise.all(
       Array.from({ length: 6 }, (_, habit) =>
-        write(local.urlOf(habit % 2 ? 'foundation_app' : 'support_app'), habit, chance, isWriting),
+        write(local.urlOf(habit % 2 ? 'foundation_app' : 'support_app'), habit, chance, isWriting, () => writes++),
       ),
     );
     const kills = { sequencer: 0, subscriber: 0, postgres: 0 };
@@ -93,7 +106,7 @@ export async function runChaos({ seconds, seed }: { seconds: number; seed: numbe
         await local.server.start();
       }
     }
-    const writes = (await writing).reduce((sum, each) => sum + each, 0);
+    await writing;
     await settle(local);
     return { writes, kills, ...(await compare(local)) };
   } finally {
@@ -118,9 +131,14 @@ async function prepare(local: LocalServer): Promise<void> {
   );
 }
 
-/** Writes as long as it may, through every cut: early transaction ids, savepoints, rollbacks, pauses. @returns the acknowledged commits */
-async function write(url: string, habit: number, chance: () => number, isWriting: () => boolean): Promise<number> {
-  let written = 0;
+/** Writes as long as it may, through every cut: early transaction ids, savepoints, rollbacks, pauses. It tells each acknowledged commit. */
+async function write(
+  url: string,
+  habit: number,
+  chance: () => number,
+  isWriting: () => boolean,
+  onCommitted: () => void,
+): Promise<void> {
   while (isWriting()) {
     await withClient(url, async (client) => {
       const { rows: customers } = await client.query('select id from platform.customers order by id');
@@ -142,13 +160,12 @@ async function write(url: string, habit: number, chance: () => number, isWriting
         if (chance() < 0.1) await client.query('rollback');
         else {
           await client.query('commit');
-          written++;
+          onCommitted();
         }
         await wait(chance() * 5);
       }
     }).catch(() => wait(50)); // cut: the table, not the writer, decides whether the commit happened
   }
-  return written;
 }
 
 /** Waits until every change is numbered and every subscription has reached the end. @throws when that does not happen */

@@ -108,6 +108,8 @@ export function InboxList({ search, openId }: InboxListProps) {
           className={classes.news}
           variant="light"
           leftSection={<IconArrowUp size={14} />}
+          onPointerEnter={inbox.onPointerEnter}
+          onPointerLeave={inbox.onPointerLeave}
           onClick={inbox.showNow}
           title="The list is held still while you are in it"
         >

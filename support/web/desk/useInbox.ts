@@ -6,6 +6,8 @@ import { holdOrder } from './order.ts';
 
 /** The rows keep their places for this long after the last key. */
 const keyHoldMs = 3_000;
+/** The pointer's way from the rows to the button below them: a button that goes at once leaves the click to a row. */
+const leaveMs = 300;
 const noSessions: Session[] = [];
 
 /** The list of a view: live, but held still while the pointer is over it or the agent moves through it by keys. */
@@ -16,6 +18,7 @@ export function useInbox(filters: InboxFilters) {
   const [isHeld, setHeld] = useState(false);
   const [kept, setKept] = useState<{ place: string; order: Session[] }>({ place, order: noSessions });
   const keyTimer = useRef<ReturnType<typeof setTimeout>>(undefined);
+  const leaveTimer = useRef<ReturnType<typeof setTimeout>>(undefined);
   const isPointed = useRef(false);
   const pages = query.data?.pages.length ?? 0;
 
@@ -32,7 +35,13 @@ export function useInbox(filters: InboxFilters) {
   // Further pages were requested for this list, so they go to its end.
   // biome-ignore lint/correctness/useExhaustiveDependencies: only when a page came
   useEffect(() => setKept({ place, order: fresh }), [pages]);
-  useEffect(() => () => clearTimeout(keyTimer.current), []);
+  useEffect(
+    () => () => {
+      clearTimeout(keyTimer.current);
+      clearTimeout(leaveTimer.current);
+    },
+    [],
+  );
 
   const held = holdOrder(free ? fresh : kept.order, fresh);
   return {
@@ -40,14 +49,20 @@ export function useInbox(filters: InboxFilters) {
     rows: held.rows,
     news: held.news,
     isHeld: held.isHeld,
-    showNow: () => setKept({ place, order: fresh }),
+    showNow: () => {
+      isPointed.current = false; // the button under the pointer goes, and tells nobody
+      setHeld(false);
+      setKept({ place, order: fresh });
+    },
+    /** For the rows and for the button that lets them go. */
     onPointerEnter: () => {
       isPointed.current = true;
       setHeld(true);
     },
     onPointerLeave: () => {
       isPointed.current = false;
-      setHeld(false);
+      clearTimeout(leaveTimer.current);
+      leaveTimer.current = setTimeout(letGo, leaveMs);
     },
     onKey: () => {
       setHeld(true);
