@@ -38,9 +38,12 @@ const names = (list: string[]) => list.map((name) => `'${name}'`).join(', ');
 const loginList = names(Object.keys(logins));
 const roleList = names([...Object.values(logins), appRole]);
 
-/** An SQL condition for objects that people made: in no system schema, in no extension. */
+/**
+ * An SQL condition for objects that people made: in no system schema, in no extension. The schemas are a set, which
+ * PostgreSQL reads once: asked about each of its 3,400 functions, it takes longer than the rest of a lint.
+ */
 const isOurs = (catalogue: string, oid: string, schema: string) => `
-  (select nspname !~ '^pg_' and nspname <> 'information_schema' from pg_catalog.pg_namespace where oid = ${schema})
+  ${schema} in (select oid from pg_catalog.pg_namespace where nspname !~ '^pg_' and nspname <> 'information_schema')
   and not exists (select from pg_catalog.pg_depend
     where classid = 'pg_catalog.${catalogue}'::regclass and objid = ${oid} and deptype = 'e')`;
 const relationName = (relation: string) =>
@@ -148,7 +151,7 @@ const lints: Lint[] = [
             union all
             select format('on %s (%I)', ${relationName('c')}, a.attname), a.attacl
             from pg_catalog.pg_attribute a join pg_catalog.pg_class c on c.oid = a.attrelid
-              where ${isOurs('pg_class', 'c.oid', 'c.relnamespace')}
+              where a.attacl is not null and ${isOurs('pg_class', 'c.oid', 'c.relnamespace')}
             union all
             select format('on schema %I', n.nspname), n.nspacl from pg_catalog.pg_namespace n
               where ${isOurs('pg_namespace', 'n.oid', 'n.oid')}
