@@ -1,106 +1,22 @@
 import type pg from 'pg';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { createTestDatabase, type TestDatabase } from './testing.ts';
+import { denied, newEmail, one, openAddresses, primaryStays, taken } from './testing.addresses.ts';
 
-let database: TestDatabase;
-let superuser: pg.Client;
-let owner: pg.Client;
-let foundation: pg.Client;
-let support: pg.Client;
-beforeAll(async () => {
-  database = await createTestDatabase();
-  superuser = await database.connect('postgres');
-  owner = await database.connect('platform_migrator');
-  await owner.query('set role platform_owner');
-  foundation = await database.connect('foundation_app');
-  support = await database.connect('support_app');
-});
-
-let count = 0;
-const newEmail = () => `address-${++count}@example.com`;
-const primaryStays = { code: '23514', constraint: 'customer_emails_primary_stays' };
-const taken = { code: '23505', constraint: 'customer_emails_pkey' };
-const denied = { code: '42501' };
-
-type Changed = { held: string | null; address_id: string | null; version: string | null };
-async function one<Row>(client: pg.Client, sql: string, values: unknown[] = []): Promise<Row> {
-  const { rows } = await client.query(sql, values);
-  return rows[0] as Row;
-}
-async function create(client: pg.Client, email = newEmail()) {
-  const customer = await one<{ id: string; version: string }>(
-    client,
-    `insert into platform.customers (email, name) values ($1, 'Ada') returning *`,
-    [email],
-  );
-  return { ...customer, email };
-}
-const add = (client: pg.Client, customer: string, email: string, version: string | null = null) =>
-  one<Changed>(client, 'select * from platform.add_address($1, $2, $2, $3)', [customer, email, version]);
-const change = (what: 'make_address_primary' | 'remove_address' | 'restore_address') => {
-  return (client: pg.Client, customer: string, address: string | null, version: string | null = null) =>
-    one<Changed>(client, `select * from platform.${what}($1, $2, $3)`, [customer, address, version]);
-};
-const [makePrimary, remove, restore] = [
-  change('make_address_primary'),
-  change('remove_address'),
-  change('restore_address'),
-];
-const prove = (client: pg.Client, email: string, name = 'Ada Proven') =>
-  one<{ id: string; created: boolean; taken_from: string | null }>(
-    client,
-    'select (customer).id, created, taken_from from platform.prove_address($1, $1, $2)',
-    [email, name],
-  );
-const ownerOf = async (email: string) =>
-  (
-    await one<{ customer_id: string } | undefined>(
-      support,
-      'select customer_id from platform.customer_emails where email_key = $1',
-      [email],
-    )
-  )?.customer_id;
-const addressOf = (email: string) =>
-  one<Record<string, unknown>>(support, 'select * from platform.customer_emails where email_key = $1', [email]);
-const versionOf = async (id: string) =>
-  Number(
-    (await one<{ version: string }>(support, 'select version from platform.customers where id = $1', [id])).version,
-  );
-const candidatesOf = async (id: string) =>
-  (
-    await foundation.query(
-      `select reason, state, evidence, case customer_id when $1 then other_id else customer_id end as other
-       from platform.review_candidates where $1 in (customer_id, other_id)`,
-      [id],
-    )
-  ).rows;
-
-async function untilBlocked(login: string): Promise<void> {
-  for (;;) {
-    const { rowCount } = await superuser.query(
-      `select from pg_stat_activity where datname = current_database() and usename = $1 and wait_event_type = 'Lock'`,
-      [login],
-    );
-    if (rowCount) return;
-  }
-}
-/**
- * Makes two transactions meet: the second starts when the first has done its work; the first commits when the second
- * waits. Returns the result of the second.
- */
-async function meet<Result>(first: [pg.Client, () => Promise<unknown>], second: [string, () => Promise<Result>]) {
-  const [client, work] = first;
-  const [login, contend] = second;
-  await client.query('begin');
-  await work();
-  const contending = contend().then(
-    (value) => ({ value }),
-    (error) => ({ error }),
-  );
-  await untilBlocked(login);
-  await client.query('commit');
-  return contending as Promise<{ value?: Result; error?: { code: string; constraint?: string } }>;
-}
+const {
+  create,
+  add,
+  makePrimary,
+  remove,
+  restore,
+  prove,
+  ownerOf,
+  addressOf,
+  versionOf,
+  candidatesOf,
+  owner,
+  foundation,
+  support,
+} = await openAddresses();
 
 describe.each(['foundation', 'support'] as const)('the addresses of a customer, as %s changes them', (app) => {
   let client: pg.Client;
@@ -349,147 +265,5 @@ describe('a proof of an address', () => {
 
   test('cannot be made by Foundation', async () => {
     await expect(prove(foundation, newEmail())).rejects.toMatchObject(denied);
-  });
-});
-
-describe('two changes of addresses at the same moment', () => {
-  test('of two customers that get the same address the second is refused', async () => {
-    const [customer, other, email] = [await create(foundation), await create(support), newEmail()];
-    const { error } = await meet(
-      [foundation, () => add(foundation, customer.id, email)],
-      ['support_app', () => add(support, other.id, email)],
-    );
-    expect(error).toMatchObject(taken);
-    expect(await ownerOf(email)).toBe(customer.id);
-  });
-
-  test('an address that is made primary while it is removed is not found', async () => {
-    const [customer, email] = [await create(foundation), newEmail()];
-    const { address_id } = await add(foundation, customer.id, email);
-    const { value } = await meet(
-      [foundation, () => remove(foundation, customer.id, address_id)],
-      ['support_app', () => makePrimary(support, customer.id, address_id)],
-    );
-    expect(value).toEqual({ held: customer.id, address_id: null, version: null });
-    expect(await ownerOf(email)).toBeUndefined();
-  });
-
-  test('an address that is removed while it is made primary stays', async () => {
-    const [customer, email] = [await create(foundation), newEmail()];
-    const { address_id } = await add(foundation, customer.id, email);
-    const { error } = await meet(
-      [foundation, () => makePrimary(foundation, customer.id, address_id)],
-      ['support_app', () => remove(support, customer.id, address_id)],
-    );
-    expect(error).toMatchObject(primaryStays);
-    expect(await ownerOf(email)).toBe(customer.id);
-  });
-
-  test('two visitors that prove one address make one customer and one candidate for review', async () => {
-    const [customer, email] = [await create(foundation), newEmail()];
-    await add(foundation, customer.id, email);
-    const rival = await database.connect('support_app');
-    let first: { id: string } | undefined;
-    const { value } = await meet(
-      [
-        support,
-        async () => {
-          first = await prove(support, email);
-        },
-      ],
-      ['support_app', () => prove(rival, email)],
-    );
-    expect(value).toEqual({ id: first?.id, created: false, taken_from: null });
-    expect(await candidatesOf(customer.id)).toHaveLength(1);
-  });
-
-  test('an address that becomes primary while somebody proves it stays with its customer, verified', async () => {
-    const [customer, email] = [await create(foundation), newEmail()];
-    const { address_id } = await add(foundation, customer.id, email);
-    const { value } = await meet(
-      [foundation, () => makePrimary(foundation, customer.id, address_id)],
-      ['support_app', () => prove(support, email)],
-    );
-    expect(value).toEqual({ id: customer.id, created: false, taken_from: null });
-    expect(await addressOf(email)).toMatchObject({ is_primary: true, verified_at: expect.any(Date) });
-  });
-
-  test('two visitors that prove one mistyped primary address make one customer and one candidate for review', async () => {
-    const customer = await create(foundation);
-    const rival = await database.connect('support_app');
-    let first: { id: string } | undefined;
-    const { value } = await meet(
-      [
-        support,
-        async () => {
-          first = await prove(support, customer.email, 'Joan Miller');
-        },
-      ],
-      ['support_app', () => prove(rival, customer.email, 'Joan Miller')],
-    );
-    expect(value).toEqual({ id: first?.id, created: false, taken_from: null });
-    expect(await candidatesOf(customer.id)).toHaveLength(1);
-  });
-
-  test('a primary address that is corrected while its owner proves it goes to the owner, and the correction stays', async () => {
-    const [customer, corrected] = [await create(foundation), newEmail()];
-    const { value } = await meet(
-      [
-        foundation,
-        () => foundation.query('update platform.customers set email = $2 where id = $1', [customer.id, corrected]),
-      ],
-      ['support_app', () => prove(support, customer.email, 'Joan Miller')],
-    );
-    expect(value).toMatchObject({ created: true, taken_from: customer.id });
-    expect(await addressOf(corrected)).toMatchObject({ customer_id: customer.id, is_primary: true });
-  });
-
-  test('a customer who gets the proven name while the proof waits keeps the primary address, verified', async () => {
-    const customer = await create(foundation);
-    const { value } = await meet(
-      [
-        foundation,
-        () => foundation.query(`update platform.customers set name = 'Joan Miller' where id = $1`, [customer.id]),
-      ],
-      ['support_app', () => prove(support, customer.email, 'Joan Miller')],
-    );
-    expect(value).toEqual({ id: customer.id, created: false, taken_from: null });
-    expect(await addressOf(customer.email)).toMatchObject({ is_primary: true, verified_at: expect.any(Date) });
-  });
-
-  test('two customers that exchange their addresses are both refused, and never wait for each other', async () => {
-    const [one, other] = [await create(foundation), await create(support)];
-    const take = (client: pg.Client, id: string, email: string) =>
-      client.query('update platform.customers set email = $2 where id = $1', [id, email]).then(
-        () => 'taken',
-        ({ code }) => code,
-      );
-    for (let round = 0; round < 40; round++)
-      expect(await Promise.all([take(foundation, one.id, other.email), take(support, other.id, one.email)])).toEqual([
-        '23505',
-        '23505',
-      ]);
-  });
-
-  test('an address that is removed while a visitor proves it goes to the visitor, with nothing to review', async () => {
-    const [customer, email] = [await create(foundation), newEmail()];
-    const { address_id } = await add(foundation, customer.id, email);
-    const { value } = await meet(
-      [foundation, () => remove(foundation, customer.id, address_id)],
-      ['support_app', () => prove(support, email)],
-    );
-    expect(value).toMatchObject({ created: true, taken_from: null });
-    expect(await ownerOf(email)).toBe(value?.id);
-    expect(await candidatesOf(customer.id)).toEqual([]);
-  });
-
-  test('an address that is removed while another customer is made with it is free for that customer', async () => {
-    const [customer, email] = [await create(foundation), newEmail()];
-    const { address_id } = await add(foundation, customer.id, email);
-    const { value } = await meet(
-      [foundation, () => remove(foundation, customer.id, address_id)],
-      ['support_app', () => create(support, email)],
-    );
-    expect(await ownerOf(email)).toBe(value?.id);
   });
 });

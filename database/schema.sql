@@ -302,7 +302,7 @@ begin
         using errcode = 'check_violation', constraint = 'deals_stage_of_status', column = 'stage_id';
     end if;
   end if;
-  -- A deal that turns from won to lost is closed anew. The owner may give a closing the time of another system.
+  -- A deal that turns from won to lost gets the time of this second closing. The owner may give a closing the time of another system.
   if tg_op = 'INSERT' then is_closing := new.closed_at is null;
   else is_closing := new.status <> old.status and new.closed_at is not distinct from old.closed_at;
   end if;
@@ -1351,7 +1351,7 @@ begin
     if found then
       raise exception 'another customer is known by this' using errcode = 'unique_violation', constraint = 'customer_emails_pkey';
     end if;
-    -- The former primary address stays with the customer until somebody takes it away. What stands for no address does not.
+    -- The former primary address stays with the customer until somebody takes it away. The mark of a customer without an address goes.
     delete from platform.customer_emails where customer_id = new.id and is_primary and email_key = platform.no_address(new.id);
     update platform.customer_emails set is_primary = false where customer_id = new.id and is_primary;
     insert into platform.customer_emails as known (email_key, email, customer_id, is_primary)

@@ -68,7 +68,7 @@ describe('the committed snapshot', () => {
 type Drift = [name: string, drift: string, undo: string, object: string, lines: string[]];
 type Told = { object: string; number: number; line: string };
 
-/** Each line of a difference, with the object and the number that it stands under. */
+/** Each line of a difference, with its object and its line number in schema.sql. */
 function toldLines(difference: string | undefined): Told[] {
   const told: Told[] = [];
   let [object, number] = ['', 0];
@@ -80,7 +80,7 @@ function toldLines(difference: string | undefined): Told[] {
   return told;
 }
 
-/** A line that begins an object stands under itself, all others under the object of the drift. */
+/** The object of a line: the first line of an object names that object, every other line belongs to the drift's object. */
 const expectedPlace = (object: string, line: string) =>
   line.startsWith(object, 2) ? line.slice(2).replace(/[ (;]+$/, '') : object;
 

@@ -26,6 +26,8 @@ export const requiredMigration = 6;
 
 /** A database that does not answer the connection check within this time counts as out of reach. */
 const checkTimeoutMs = 3_000;
+/** A login that is refused leaves a socket that the driver does not close, and nothing to wait for. */
+const refusedCloseMs = 500;
 
 export type PlatformDb = Connection<App> &
   CustomerCalls &
@@ -83,7 +85,7 @@ export async function connectPlatform({
     await checkListening(environment);
     warnings = await findWarnings(connection, checkTimeoutMs);
   } catch (error) {
-    await connection.close();
+    await connection.close(refusedCloseMs);
     throw error;
   }
   const events = openEventBus(connection, environment.listenUrl, payloads);

@@ -6,7 +6,10 @@ import { describeError } from './refusal.ts';
 type Undo = { message: string; undo: () => Promise<unknown> };
 type Offer = { id: string; take: () => void };
 
-/** The actions that can be undone, the latest last. Only the latest is on the screen; Ctrl+Z reaches the others. */
+/**
+ * The actions that can be undone, the latest last. Only the latest is on the screen; Ctrl+Z reaches the others. A message
+ * that is still fading undoes nothing.
+ */
 let offers: Offer[] = [];
 const offersMax = 20;
 const undoMs = 10_000;
@@ -32,7 +35,7 @@ export function showUndo({ message, undo }: Undo): void {
         <Text size="sm" flex="1 1 110px" className="message">
           {message}
         </Text>
-        <Button variant="light" onClick={take}>
+        <Button variant="light" onClick={() => offers.at(-1)?.id === id && take()}>
           Undo
         </Button>
       </Group>

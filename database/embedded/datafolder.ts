@@ -96,6 +96,8 @@ export async function makeDataFolder(
     await rename(data, folder);
   } finally {
     await rm(workshop, { recursive: true, force: true });
+    // Again: the initdb of a killed parent notices its end only while it writes, and may have put something back.
+    await removeUnfinished(folder);
   }
 }
 
@@ -124,7 +126,7 @@ async function runInitdb(
 async function removeUnfinished(folder: string): Promise<void> {
   const names = await readdir(dirname(folder));
   for (const name of names.filter((each) => each.startsWith(`${basename(folder)}.new-`)))
-    await rm(join(dirname(folder), name), { recursive: true, force: true }).catch(() => {}); // in use
+    await rm(join(dirname(folder), name), { recursive: true, force: true, maxRetries: 3 }).catch(() => {}); // in use
 }
 
 /** Replaces the settings that the server reads when it starts. */

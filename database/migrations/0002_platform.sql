@@ -568,7 +568,7 @@ begin
     if found then
       raise exception 'another customer is known by this' using errcode = 'unique_violation', constraint = 'customer_emails_pkey';
     end if;
-    -- The former primary address stays with the customer until somebody takes it away. What stands for no address does not.
+    -- The former primary address stays with the customer until somebody takes it away. The mark of a customer without an address goes.
     delete from platform.customer_emails where customer_id = new.id and is_primary and email_key = platform.no_address(new.id);
     update platform.customer_emails set is_primary = false where customer_id = new.id and is_primary;
     insert into platform.customer_emails as known (email_key, email, customer_id, is_primary)

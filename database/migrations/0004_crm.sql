@@ -209,7 +209,7 @@ begin
         using errcode = 'check_violation', constraint = 'deals_stage_of_status', column = 'stage_id';
     end if;
   end if;
-  -- A deal that turns from won to lost is closed anew. The owner may give a closing the time of another system.
+  -- A deal that turns from won to lost gets the time of this second closing. The owner may give a closing the time of another system.
   if tg_op = 'INSERT' then is_closing := new.closed_at is null;
   else is_closing := new.status <> old.status and new.closed_at is not distinct from old.closed_at;
   end if;

@@ -219,7 +219,7 @@ describe('a deal that is closed by plain SQL', () => {
     await owner.query('set role platform_owner');
     await owner.query(`update crm.deals set closed_at = '2026-01-01T00:00:00Z' where id = $1`, [id]);
     expect(await closingsOf(id)).toEqual([{ ...first, closed_at: new Date('2026-01-01T00:00:00Z') }]);
-    // Turned from won to lost, it is closed anew, not at the time of its former closing.
+    // A deal that turns from won to lost gets the time of this closing, not of the former one.
     await set(id, `stage_id = ${stage('Lost')}`);
     expect(new Date((await read(id)).closed_at).getTime()).toBeGreaterThan(Date.parse('2026-01-02T00:00:00Z'));
   });
