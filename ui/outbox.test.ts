@@ -82,6 +82,19 @@ test('signing out forgets the unsent things of that person only', () => {
   expect(Object.keys(kept)).toEqual([unsentKey('maya/two', 'notes')]);
 });
 
+test.each(['{', '7', 'null'])(
+  'unsent things that cannot be read (%s) hinder neither signing out nor writing',
+  (broken) => {
+    const storage = { [unsentKey('maya', 'messages')]: broken } as unknown as Storage;
+    Object.defineProperty(storage, 'getItem', { value: (key: string) => storage[key as keyof Storage] ?? null });
+    Object.defineProperty(storage, 'setItem', { value: () => {} });
+    expect(countUnsent(storage, 'maya')).toBe(0);
+    const outbox = createOutbox<Note>({ storage, key: unsentKey('maya', 'messages'), deliver: async () => {} });
+    outbox.add(written('one'));
+    expect(outbox.list('s')).toHaveLength(1);
+  },
+);
+
 test('a message that was not confirmed before a reload is there afterwards, under the same client_id', async () => {
   const storage = memory();
   const first = createOutbox<Note>({ storage, key: 'k', deliver: () => new Promise(() => {}) });

@@ -35,8 +35,18 @@ export const unsentKey = (person: string, name: string): string => `${prefix}${e
 const listKeys = (storage: Storage, person: string) =>
   Object.keys(storage).filter((key) => key.startsWith(unsentKey(person, '')));
 
+/** @returns the things; none if they cannot be read. */
+function readUnsent<Entry>(storage: Pick<Storage, 'getItem'> | undefined, key: string): Entry[] {
+  try {
+    const kept = JSON.parse(storage?.getItem(key) ?? '[]');
+    return Array.isArray(kept) ? kept : [];
+  } catch {
+    return [];
+  }
+}
+
 export const countUnsent = (storage: Storage, person: string): number =>
-  listKeys(storage, person).reduce((sum, key) => sum + JSON.parse(storage.getItem(key) ?? '[]').length, 0);
+  listKeys(storage, person).reduce((sum, key) => sum + readUnsent(storage, key).length, 0);
 
 /** Forgets a person's unsent things, at sign-out. */
 export function clearUnsent(storage: Storage, person: string): void {
@@ -54,18 +64,13 @@ export function createOutbox<Item extends object>(options: OutboxOptions<Item>) 
   let all: Entry[] = restore();
   const lists = new Map<string, Entry[]>();
 
+  // It is unknown whether it arrived before the page was left; the same client_id makes it safe to send again.
   function restore(): Entry[] {
-    try {
-      const kept = JSON.parse(storage?.getItem(key) ?? '[]') as Entry[];
-      // It is unknown whether it arrived before the page was left; the same client_id makes it safe to send again.
-      return kept.map((unsent) =>
-        unsent.state === 'failed'
-          ? unsent
-          : { ...unsent, state: 'failed', isOffline: true, problem: 'The page was left before it was confirmed.' },
-      );
-    } catch {
-      return [];
-    }
+    return readUnsent<Entry>(storage, key).map((unsent) =>
+      unsent.state === 'failed'
+        ? unsent
+        : { ...unsent, state: 'failed', isOffline: true, problem: 'The page was left before it was confirmed.' },
+    );
   }
   function put(next: Entry[]): void {
     all = next;
