@@ -49,6 +49,22 @@ describe('an agent', () => {
     expect(reply).toMatchObject({ status: 201, body: { number: 2 } });
   });
 
+  test('sends no placeholder that nobody filled in, and saves no canned answer with an unknown one', async () => {
+    const { id } = await openSession();
+    const refused = {
+      status: 422,
+      body: { errors: [{ field: 'body', message: expect.stringContaining('placeholders') }] },
+    };
+    const say = (body: string) => asPriya('POST', `/api/sessions/${id}/replies`, { client_id: `p${++unique}`, body });
+    for (const body of ['Hello {{customer.name}}', 'Order {{ order.id }} is here'])
+      expect(await say(body)).toMatchObject(refused);
+    expect((await say('Write { or {{ as you like')).status).toBe(201);
+    const save = (body: string) =>
+      asPriya('POST', '/api/canned-answers', { shortcut: `s${++unique}`, title: 'Hello', body });
+    expect(await save('Hello {{customer.nmae}}')).toMatchObject(refused);
+    expect((await save('Hello {{customer.name}}')).status).toBe(201);
+  });
+
   test('is required: another user is refused', async () => {
     const { id } = await openSession();
     const answer = await app.callAs('maya')('POST', `/api/sessions/${id}/replies`, { client_id: 'r1', body: 'x' });
