@@ -145,7 +145,7 @@ describe.each(['foundation', 'support'] as const)('the addresses of a customer, 
       'delete from platform.customer_emails where customer_id = $1',
       'select from platform.removed_emails where customer_id = $1',
       'update platform.review_candidates set customer_id = $1',
-      'select platform.count_address_change($1)',
+      'select platform.count_change($1)',
       `select platform.put_away_address(e, 'removed') from platform.customer_emails e where customer_id = $1`,
     ])
       await expect(client.query(sql, [customer.id])).rejects.toMatchObject(denied);

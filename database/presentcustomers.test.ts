@@ -100,6 +100,16 @@ const children: Record<string, { by: () => pg.Client; sql: string }> = {
     sql: `insert into platform.removed_emails (id, email_key, email, customer_id, created_at, added_by_app, reason)
           values (gen_random_uuid(), 'gone@example.com', 'gone@example.com', $1, now(), 'support', 'removed')`,
   },
+  'platform.customer_phones': {
+    by: () => owner,
+    sql: `insert into platform.customer_phones (customer_id, phone, phone_key, is_primary)
+          values ($1, '+4930123456', '+4930123456', false)`,
+  },
+  'platform.removed_phones': {
+    by: () => owner,
+    sql: `insert into platform.removed_phones (id, customer_id, phone, phone_key, created_at, added_by_app)
+          values (gen_random_uuid(), $1, '+4930123456', '+4930123456', now(), 'support')`,
+  },
   // The smaller id of a pair comes first. A customer that is made now has a greater id; an id with leading zeros is
   // smaller.
   'platform.review_candidates': {

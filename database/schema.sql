@@ -816,17 +816,45 @@ begin
   insert into platform.customer_emails (email_key, email, customer_id, is_primary) values (key, address, held, false)
   on conflict (email_key) do nothing returning id into address_id;
   if address_id is not null then
-    version := platform.count_address_change(held);
+    version := platform.count_change(held);
     return;
   end if;
   select e.id, c.version into address_id, version
   from platform.customer_emails e join platform.customers c on c.id = e.customer_id
   where e.email_key = key and e.customer_id = held;
   if not found then
-    raise exception 'another customer is known by this' using errcode = 'unique_violation', constraint = 'customer_emails_pkey';
+    raise exception 'another customer is known by this' using errcode = 'unique_violation', constraint = 'customer_emails_pkey',
+      detail = key;
   end if;
 end $function$;
 grant execute on function platform.add_address(of_customer uuid, address text, key text, expected_version bigint, OUT held uuid, OUT address_id uuid, OUT version bigint) to app_role;
+
+CREATE OR REPLACE FUNCTION platform.add_phone(of_customer uuid, number text, key text, extension text, expected_version bigint DEFAULT NULL::bigint, OUT held uuid, OUT phone_id uuid, OUT version bigint)
+ RETURNS record
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  held := platform.hold_customer(of_customer, expected_version);
+  if held is null then return; end if;
+  select p.id, c.version into phone_id, version
+  from platform.customers c
+    left join platform.customer_phones p
+      on p.customer_id = c.id and p.phone_key = key and p.phone_extension is not distinct from extension
+  where c.id = held;
+  if phone_id is not null then return; end if;
+  update platform.customers c set phone = number, phone_key = key, phone_extension = extension
+  where c.id = held and c.phone is null returning c.version into version;
+  if found then
+    select p.id into phone_id from platform.customer_phones p where p.customer_id = held and p.is_primary;
+    return;
+  end if;
+  insert into platform.customer_phones (customer_id, phone, phone_key, phone_extension, is_primary)
+  values (held, number, key, extension, false) returning id into phone_id;
+  version := platform.count_change(held);
+end $function$;
+grant execute on function platform.add_phone(of_customer uuid, number text, key text, extension text, expected_version bigint, OUT held uuid, OUT phone_id uuid, OUT version bigint) to app_role;
 
 CREATE OR REPLACE FUNCTION platform.audience_of(app text)
  RETURNS text
@@ -903,13 +931,13 @@ begin
   return new;
 end $function$;
 
-CREATE OR REPLACE FUNCTION platform.count_address_change(of_customer uuid)
+CREATE OR REPLACE FUNCTION platform.count_change(of_customer uuid)
  RETURNS bigint
  LANGUAGE sql
  SET search_path TO 'pg_catalog', 'pg_temp'
 BEGIN ATOMIC
  UPDATE platform.customers SET version = (customers.version + 1)
-   WHERE (customers.id = count_address_change.of_customer)
+   WHERE (customers.id = count_change.of_customer)
    RETURNING customers.version;
 END;
 
@@ -1008,6 +1036,21 @@ begin
   end if;
   call platform.write_app_functions();
   return null;
+end $function$;
+
+CREATE OR REPLACE FUNCTION platform.forget_phones()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  delete from platform.customer_phones p where p.customer_id = new.id;
+  delete from platform.removed_phones p where p.customer_id = new.id;
+  new.phone := null;
+  new.phone_key := null;
+  new.phone_extension := null;
+  return new;
 end $function$;
 
 CREATE OR REPLACE FUNCTION platform.hold_customer(of_customer uuid, expected_version bigint DEFAULT NULL::bigint)
@@ -1187,6 +1230,22 @@ begin
 end $function$;
 grant execute on function platform.make_address_primary(of_customer uuid, of_address uuid, expected_version bigint, OUT held uuid, OUT address_id uuid, OUT version bigint) to app_role;
 
+CREATE OR REPLACE FUNCTION platform.make_phone_primary(of_customer uuid, of_phone uuid, expected_version bigint DEFAULT NULL::bigint, OUT held uuid, OUT phone_id uuid, OUT version bigint)
+ RETURNS record
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  held := platform.hold_customer(of_customer, expected_version);
+  if held is null then return; end if;
+  update platform.customers c set phone = p.phone, phone_key = p.phone_key, phone_extension = p.phone_extension
+  from platform.customer_phones p
+  where c.id = held and p.customer_id = held and p.id = of_phone
+  returning p.id, c.version into phone_id, version;
+end $function$;
+grant execute on function platform.make_phone_primary(of_customer uuid, of_phone uuid, expected_version bigint, OUT held uuid, OUT phone_id uuid, OUT version bigint) to app_role;
+
 CREATE OR REPLACE FUNCTION platform.mark_email_key()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -1290,12 +1349,12 @@ begin
         where c.id = owner_id;
       elsif known.is_primary then
         update platform.customer_emails e set verified_at = now(), verified_by = 'signed_identity' where e.email_key = key;
-        perform platform.count_address_change(owner_id);
+        perform platform.count_change(owner_id);
         select c.* into customer from platform.customers c where c.id = owner_id;
         return;
       end if;
       perform platform.put_away_address(known, 'claimed');
-      perform platform.count_address_change(owner_id);
+      perform platform.count_change(owner_id);
       taken_from := owner_id;
     end if;
     begin
@@ -1349,7 +1408,8 @@ begin
     -- for a removal of the address, and not for a change of its marks.
     perform from platform.customer_emails known where known.email_key = new.email_key and known.customer_id <> new.id for key share;
     if found then
-      raise exception 'another customer is known by this' using errcode = 'unique_violation', constraint = 'customer_emails_pkey';
+      raise exception 'another customer is known by this' using errcode = 'unique_violation', constraint = 'customer_emails_pkey',
+        detail = new.email_key;
     end if;
     -- The former primary address stays with the customer until somebody takes it away. The mark of a customer without an address goes.
     delete from platform.customer_emails where customer_id = new.id and is_primary and email_key = platform.no_address(new.id);
@@ -1372,7 +1432,41 @@ begin
     if not found then taken := 'customer_external_ids_pkey'; end if;
   end if;
   if taken is not null then
-    raise exception 'another customer is known by this' using errcode = 'unique_violation', constraint = taken;
+    raise exception 'another customer is known by this' using errcode = 'unique_violation', constraint = taken,
+      detail = case taken when 'customer_emails_pkey' then new.email_key else '' end;
+  end if;
+  return null;
+end $function$;
+
+CREATE OR REPLACE FUNCTION platform.record_phone()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  known uuid;
+  is_known_primary boolean;
+begin
+  if tg_op = 'UPDATE' then
+    if new.phone is null and exists (select from platform.customer_phones p where p.customer_id = new.id and not p.is_primary) then
+      raise exception 'the primary number stays' using errcode = 'check_violation', constraint = 'customer_phones_primary_stays';
+    end if;
+    select p.id, p.is_primary into known, is_known_primary from platform.customer_phones p
+    where p.customer_id = new.id and p.phone_key = new.phone_key and p.phone_extension is not distinct from new.phone_extension;
+    if is_known_primary then
+      update platform.customer_phones p set phone = new.phone where p.id = known;
+      return null;
+    elsif known is not null then
+      update platform.customer_phones p set is_primary = false where p.customer_id = new.id and p.is_primary;
+      update platform.customer_phones p set is_primary = true, phone = new.phone where p.id = known;
+      return null;
+    end if;
+    delete from platform.customer_phones p where p.customer_id = new.id and p.is_primary;
+  end if;
+  if new.phone is not null then
+    insert into platform.customer_phones (customer_id, phone, phone_key, phone_extension, is_primary)
+    values (new.id, new.phone, new.phone_key, new.phone_extension, true);
   end if;
   return null;
 end $function$;
@@ -1394,9 +1488,34 @@ begin
   end if;
   perform platform.put_away_address(known, 'removed');
   address_id := known.id;
-  version := platform.count_address_change(held);
+  version := platform.count_change(held);
 end $function$;
 grant execute on function platform.remove_address(of_customer uuid, of_address uuid, expected_version bigint, OUT held uuid, OUT address_id uuid, OUT version bigint) to app_role;
+
+CREATE OR REPLACE FUNCTION platform.remove_phone(of_customer uuid, of_phone uuid, expected_version bigint DEFAULT NULL::bigint, OUT held uuid, OUT phone_id uuid, OUT version bigint)
+ RETURNS record
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare known platform.customer_phones;
+begin
+  held := platform.hold_customer(of_customer, expected_version);
+  if held is null then return; end if;
+  select p.* into known from platform.customer_phones p where p.customer_id = held and p.id = of_phone;
+  if not found then return; end if;
+  insert into platform.removed_phones (id, customer_id, phone, phone_key, phone_extension, created_at, added_by_app, added_by)
+  values (known.id, held, known.phone, known.phone_key, known.phone_extension, known.created_at, known.added_by_app, known.added_by);
+  phone_id := known.id;
+  if known.is_primary then
+    update platform.customers c set phone = null, phone_key = null, phone_extension = null
+    where c.id = held returning c.version into version;
+  else
+    delete from platform.customer_phones p where p.id = known.id;
+    version := platform.count_change(held);
+  end if;
+end $function$;
+grant execute on function platform.remove_phone(of_customer uuid, of_phone uuid, expected_version bigint, OUT held uuid, OUT phone_id uuid, OUT version bigint) to app_role;
 
 CREATE OR REPLACE FUNCTION platform.require_present_customer()
  RETURNS trigger
@@ -1455,11 +1574,50 @@ begin
   insert into platform.customer_emails
          (id, email_key, email, customer_id, is_primary, verified_at, verified_by, created_at, added_by_app, added_by)
   values (removed.id, removed.email_key, removed.email, held, false, removed.verified_at, removed.verified_by, removed.created_at,
-          removed.added_by_app, removed.added_by);
+          removed.added_by_app, removed.added_by)
+  on conflict (email_key) do nothing;
+  if not found then
+    raise exception 'another customer is known by this' using errcode = 'unique_violation', constraint = 'customer_emails_pkey',
+      detail = removed.email_key;
+  end if;
   address_id := removed.id;
-  version := platform.count_address_change(held);
+  version := platform.count_change(held);
 end $function$;
 grant execute on function platform.restore_address(of_customer uuid, of_address uuid, expected_version bigint, OUT held uuid, OUT address_id uuid, OUT version bigint) to app_role;
+
+CREATE OR REPLACE FUNCTION platform.restore_phone(of_customer uuid, of_phone uuid, expected_version bigint DEFAULT NULL::bigint, OUT held uuid, OUT phone_id uuid, OUT version bigint)
+ RETURNS record
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare removed platform.removed_phones;
+begin
+  held := platform.hold_customer(of_customer, expected_version);
+  if held is null then return; end if;
+  delete from platform.removed_phones r where r.id = of_phone and r.customer_id = held returning r.* into removed;
+  if not found then return; end if;
+  select p.id, c.version into phone_id, version
+  from platform.customer_phones p join platform.customers c on c.id = p.customer_id
+  where p.customer_id = held and p.phone_key = removed.phone_key and p.phone_extension is not distinct from removed.phone_extension;
+  if found then return; end if; -- it was added again meanwhile
+  phone_id := removed.id;
+  update platform.customers c
+  set phone = removed.phone, phone_key = removed.phone_key, phone_extension = removed.phone_extension
+  where c.id = held and c.phone is null returning c.version into version;
+  if found then
+    update platform.customer_phones p
+    set id = removed.id, created_at = removed.created_at, added_by_app = removed.added_by_app, added_by = removed.added_by
+    where p.customer_id = held and p.is_primary;
+    return;
+  end if;
+  insert into platform.customer_phones
+         (id, customer_id, phone, phone_key, phone_extension, is_primary, created_at, added_by_app, added_by)
+  values (removed.id, held, removed.phone, removed.phone_key, removed.phone_extension, false, removed.created_at,
+          removed.added_by_app, removed.added_by);
+  version := platform.count_change(held);
+end $function$;
+grant execute on function platform.restore_phone(of_customer uuid, of_phone uuid, expected_version bigint, OUT held uuid, OUT phone_id uuid, OUT version bigint) to app_role;
 
 CREATE OR REPLACE FUNCTION platform.search_text(name text)
  RETURNS text
@@ -1547,7 +1705,7 @@ create table platform.apps (
   constraint apps_role_key UNIQUE (role),
   constraint apps_audience_check CHECK (((audience ~ '^[a-z][a-z0-9_]{1,62}$'::text) AND (audience <> ALL (ARRAY['platform'::text, 'own'::text])))),
   constraint apps_name_check CHECK ((name ~ '^[a-z][a-z0-9_]{1,31}$'::text)),
-  constraint apps_name_free CHECK ((name <> ALL (ARRAY['platform'::text, 'sync'::text, 'privacy'::text, 'operator'::text, 'customer'::text, 'address'::text, 'company'::text, 'user'::text, 'deal'::text, 'contact'::text, 'activity'::text, 'custom_value'::text, 'session'::text, 'message'::text, 'entry'::text, 'call'::text, 'tier'::text]))),
+  constraint apps_name_free CHECK ((name <> ALL (ARRAY['platform'::text, 'sync'::text, 'privacy'::text, 'operator'::text, 'customer'::text, 'address'::text, 'phone'::text, 'company'::text, 'user'::text, 'deal'::text, 'contact'::text, 'activity'::text, 'custom_value'::text, 'session'::text, 'message'::text, 'entry'::text, 'call'::text, 'tier'::text]))),
   constraint apps_role_check CHECK ((role ~ '^[a-z][a-z0-9_]{1,62}$'::text))
 );
 comment on table platform.apps is 'The apps of this house. An app is never removed, because its records and events carry its name.';
@@ -1655,6 +1813,38 @@ create policy apps_read on platform.customer_external_ids for select to app_role
 create policy owner_all on platform.customer_external_ids for all to platform_owner using (true) with check (true);
 grant select on platform.customer_external_ids to app_role;
 
+create table platform.customer_phones (
+  id uuid default uuidv7() not null,
+  customer_id uuid not null,
+  phone text not null,
+  phone_key text collate "C" not null,
+  phone_extension text collate "C",
+  is_primary boolean not null,
+  created_at timestamp with time zone default now() not null,
+  added_by_app text collate "C" default platform.current_app() not null,
+  added_by text collate "C" default platform.current_actor(),
+  constraint customer_phones_pkey PRIMARY KEY (id),
+  constraint customer_phones_customer_id_phone_key_phone_extension_key UNIQUE NULLS NOT DISTINCT (customer_id, phone_key, phone_extension),
+  constraint customer_phones_customer_id_fkey FOREIGN KEY (customer_id) REFERENCES platform.customers(id),
+  constraint customer_phones_phone_canonical CHECK (platform.is_phone(phone, phone_key, phone_extension)),
+  constraint customer_phones_phone_check CHECK (platform.is_line(phone, 40))
+);
+comment on table platform.customer_phones is 'Every telephone number of a customer. The primary one is also in platform.customers, where lists show it. Functions and a trigger on platform.customers write it.';
+comment on column platform.customer_phones.phone is 'As it was written.';
+comment on column platform.customer_phones.phone_key is 'The number in E.164, as platform/phone.ts makes it. Searches and lookups use it.';
+comment on column platform.customer_phones.added_by is 'The user, as the app said. Not a reference, so that the record outlives the user.';
+CREATE INDEX customer_phones_by_end ON platform.customer_phones USING btree (reverse(phone_key) text_pattern_ops) WHERE (NOT is_primary);
+CREATE INDEX customer_phones_by_key ON platform.customer_phones USING btree (phone_key) WHERE (NOT is_primary);
+CREATE UNIQUE INDEX customer_phones_one_primary ON platform.customer_phones USING btree (customer_id) WHERE is_primary;
+CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON platform.customer_phones FOR EACH ROW EXECUTE FUNCTION platform.require_present_customer('customer_id');
+CREATE TRIGGER z_capture_added AFTER INSERT ON platform.customer_phones FOR EACH ROW WHEN ((NOT new.is_primary)) EXECUTE FUNCTION sync.capture_platform_customer_phones();
+CREATE TRIGGER z_capture_changed AFTER UPDATE ON platform.customer_phones FOR EACH ROW WHEN ((NOT (old.is_primary AND new.is_primary))) EXECUTE FUNCTION sync.capture_platform_customer_phones();
+CREATE TRIGGER z_capture_removed AFTER DELETE ON platform.customer_phones FOR EACH ROW WHEN ((NOT old.is_primary)) EXECUTE FUNCTION sync.capture_platform_customer_phones();
+alter table platform.customer_phones enable row level security, force row level security;
+create policy apps_read on platform.customer_phones for select to app_role using (true);
+create policy owner_all on platform.customer_phones for all to platform_owner using (true) with check (true);
+grant select on platform.customer_phones to app_role;
+
 create table platform.customers (
   id uuid default uuidv7() not null,
   email text not null,
@@ -1718,9 +1908,12 @@ CREATE TRIGGER a_phone BEFORE INSERT OR UPDATE OF phone, phone_key, phone_extens
 CREATE TRIGGER a_tier BEFORE INSERT OR UPDATE OF account_tier ON platform.customers FOR EACH ROW EXECUTE FUNCTION platform.check_tier();
 CREATE TRIGGER b_count_version BEFORE UPDATE ON platform.customers FOR EACH ROW EXECUTE FUNCTION platform.count_version();
 CREATE TRIGGER c_record_known_by AFTER INSERT OR UPDATE OF email_key, email, crm_id, support_id ON platform.customers FOR EACH ROW EXECUTE FUNCTION platform.record_known_by();
+CREATE TRIGGER c_record_new_phone AFTER INSERT ON platform.customers FOR EACH ROW WHEN ((new.phone IS NOT NULL)) EXECUTE FUNCTION platform.record_phone();
+CREATE TRIGGER c_record_phone AFTER UPDATE OF phone, phone_key, phone_extension ON platform.customers FOR EACH ROW WHEN ((((new.phone IS DISTINCT FROM old.phone) OR (new.phone_key IS DISTINCT FROM old.phone_key)) OR (new.phone_extension IS DISTINCT FROM old.phone_extension))) EXECUTE FUNCTION platform.record_phone();
 CREATE TRIGGER d_keep_merges_flat BEFORE UPDATE OF merged_into, erased_at ON platform.customers FOR EACH ROW WHEN (((new.merged_into IS DISTINCT FROM old.merged_into) OR (new.erased_at IS DISTINCT FROM old.erased_at))) EXECUTE FUNCTION platform.keep_merges_flat();
 CREATE TRIGGER d_keep_new_merges_flat BEFORE INSERT ON platform.customers FOR EACH ROW WHEN ((new.merged_into IS NOT NULL)) EXECUTE FUNCTION platform.keep_merges_flat();
 CREATE TRIGGER d_order AFTER INSERT OR UPDATE ON platform.customers FOR EACH ROW EXECUTE FUNCTION crm.order_customer();
+CREATE TRIGGER e_forget_phones BEFORE UPDATE OF erased_at ON platform.customers FOR EACH ROW WHEN (((old.erased_at IS NULL) AND (new.erased_at IS NOT NULL))) EXECUTE FUNCTION platform.forget_phones();
 CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON platform.customers FOR EACH ROW EXECUTE FUNCTION sync.capture_platform_customers();
 alter table platform.customers enable row level security, force row level security;
 create policy apps_add on platform.customers for insert to app_role with check ((created_by_app = platform.current_app()));
@@ -1774,6 +1967,26 @@ CREATE INDEX removed_emails_customer_id_idx ON platform.removed_emails USING btr
 CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON platform.removed_emails FOR EACH ROW EXECUTE FUNCTION platform.require_present_customer('customer_id');
 alter table platform.removed_emails enable row level security, force row level security;
 create policy owner_all on platform.removed_emails for all to platform_owner using (true) with check (true);
+
+create table platform.removed_phones (
+  id uuid not null,
+  customer_id uuid not null,
+  phone text not null,
+  phone_key text collate "C" not null,
+  phone_extension text collate "C",
+  created_at timestamp with time zone not null,
+  added_by_app text collate "C" not null,
+  added_by text collate "C",
+  removed_at timestamp with time zone default now() not null,
+  removed_by_app text collate "C" default platform.current_app() not null,
+  removed_by text collate "C" default platform.current_actor(),
+  constraint removed_phones_pkey PRIMARY KEY (id),
+  constraint removed_phones_customer_id_fkey FOREIGN KEY (customer_id) REFERENCES platform.customers(id)
+);
+CREATE INDEX removed_phones_customer_id_idx ON platform.removed_phones USING btree (customer_id);
+CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON platform.removed_phones FOR EACH ROW EXECUTE FUNCTION platform.require_present_customer('customer_id');
+alter table platform.removed_phones enable row level security, force row level security;
+create policy owner_all on platform.removed_phones for all to platform_owner using (true) with check (true);
 
 create table platform.review_candidates (
   id uuid default uuidv7() not null,
@@ -2796,6 +3009,67 @@ begin
   end if;
   insert into sync.outbox (type, key, customer, row_id, version, audience, app, login, actor, data, previous, trace)
   values ('address.' || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, (r.id)::text, (r.customer_id)::uuid,
+          r.id::text, null, 'platform', platform.current_app(), session_user, platform.current_actor(), data, previous,
+          nullif(left(current_setting('aether.trace', true), 255), ''));
+  if not pg_try_advisory_xact_lock_shared(7271, 1) then perform pg_notify('sync_outbox', ''); end if;  -- sync.ring, without the call
+  return null;
+end $function$;
+
+CREATE OR REPLACE FUNCTION sync.capture_platform_customer_phones()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+-- never: is_primary
+declare
+  r platform.customer_phones;
+  data jsonb := '{}';
+  previous jsonb := '{}';
+begin
+  if tg_op = 'DELETE' then r := old; else r := new; end if;
+  if tg_op = 'UPDATE' then
+    if new.id is distinct from old.id then
+      data := data || jsonb_build_object('id', new.id);
+      previous := previous || jsonb_build_object('id', old.id);
+    end if;
+    if new.customer_id is distinct from old.customer_id then
+      data := data || jsonb_build_object('customer_id', new.customer_id);
+      previous := previous || jsonb_build_object('customer_id', old.customer_id);
+    end if;
+    if new.phone is distinct from old.phone then
+      data := data || jsonb_build_object('phone', new.phone);
+      previous := previous || jsonb_build_object('phone', old.phone);
+    end if;
+    if new.phone_key is distinct from old.phone_key then
+      data := data || jsonb_build_object('phone_key', new.phone_key);
+      previous := previous || jsonb_build_object('phone_key', old.phone_key);
+    end if;
+    if new.phone_extension is distinct from old.phone_extension then
+      data := data || jsonb_build_object('phone_extension', new.phone_extension);
+      previous := previous || jsonb_build_object('phone_extension', old.phone_extension);
+    end if;
+    if new.created_at is distinct from old.created_at then
+      data := data || jsonb_build_object('created_at', new.created_at);
+      previous := previous || jsonb_build_object('created_at', old.created_at);
+    end if;
+    if new.added_by_app is distinct from old.added_by_app then
+      data := data || jsonb_build_object('added_by_app', new.added_by_app);
+      previous := previous || jsonb_build_object('added_by_app', old.added_by_app);
+    end if;
+    if new.added_by is distinct from old.added_by then
+      data := data || jsonb_build_object('added_by', new.added_by);
+      previous := previous || jsonb_build_object('added_by', old.added_by);
+    end if;
+    if data = '{}' then return null; end if;
+    data := jsonb_build_object('customer_id', r.customer_id, 'phone', r.phone, 'phone_key', r.phone_key, 'phone_extension', r.phone_extension) || data;
+  elsif tg_op = 'INSERT' then
+    data := jsonb_build_object('id', r.id, 'customer_id', r.customer_id, 'phone', r.phone, 'phone_key', r.phone_key, 'phone_extension', r.phone_extension, 'created_at', r.created_at, 'added_by_app', r.added_by_app, 'added_by', r.added_by);
+  else
+    previous := jsonb_build_object('id', r.id, 'customer_id', r.customer_id, 'phone', r.phone, 'phone_key', r.phone_key, 'phone_extension', r.phone_extension, 'created_at', r.created_at, 'added_by_app', r.added_by_app, 'added_by', r.added_by);
+  end if;
+  insert into sync.outbox (type, key, customer, row_id, version, audience, app, login, actor, data, previous, trace)
+  values ('phone.' || case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end, (r.id)::text, (r.customer_id)::uuid,
           r.id::text, null, 'platform', platform.current_app(), session_user, platform.current_actor(), data, previous,
           nullif(left(current_setting('aether.trace', true), 255), ''));
   if not pg_try_advisory_xact_lock_shared(7271, 1) then perform pg_notify('sync_outbox', ''); end if;  -- sync.ring, without the call

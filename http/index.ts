@@ -18,7 +18,15 @@ export {
 export { isLoopbackHost } from './loopback.ts';
 export { ownOrigin, requireOwnPage } from './ownpage.ts';
 export { type FieldProblem, Problem, ProblemSchema, problems, refuseFields } from './problem.ts';
-export { AddressSchema, appName, CompanySchema, CrmContextSchema, CustomerSchema, TierSchema } from './records.ts';
+export {
+  AddressSchema,
+  appName,
+  CompanySchema,
+  CrmContextSchema,
+  CustomerSchema,
+  PhoneSchema,
+  TierSchema,
+} from './records.ts';
 export { allows, type Right, refuseScope } from './rights.ts';
 export { createRoute } from './route.ts';
 export { type AppScopes, type Scope, scopesOfSharedEvents } from './scopes.ts';

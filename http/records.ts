@@ -62,6 +62,22 @@ export const AddressSchema = z
   })
   .openapi('Address');
 
+/** One telephone number of a customer. */
+export const PhoneSchema = z
+  .object({
+    id: z.string().openapi({ format: 'uuid' }),
+    phone: z.string().openapi({ description: 'As it was written.' }),
+    phone_key: z
+      .string()
+      .openapi({ description: 'In E.164, by which the customer is found.', example: '+49301234567' }),
+    phone_extension: z.string().nullable(),
+    is_primary: z.boolean().openapi({ description: 'It is the `phone` of the customer.' }),
+    added_at: time(),
+    added_by_app: z.string(),
+    added_by: z.object({ id: z.string(), name: z.string() }).nullable(),
+  })
+  .openapi('Phone');
+
 /** The part of platform.companies that is shown with a customer. */
 export const CompanySchema = z
   .object({ id: z.string().openapi({ format: 'uuid' }), name: z.string(), domain: z.string().nullable() })

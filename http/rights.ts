@@ -24,7 +24,7 @@ export function requireRight(right: Right): MiddlewareHandler {
 }
 
 /** What an answer to a write shows to a caller that may not read: which record it was, its version, and whether it was done before. */
-const shownUnread = /^(id|version|address_id|already_[a-z]+)$/;
+const shownUnread = /^(id|version|address_id|phone_id|already_[a-z]+)$/;
 
 /**
  * Takes out of an answer what the caller may not read: a scope to write does not read. With `deals.write` alone, the answer to a write has

@@ -3,7 +3,9 @@ import { scopeOfEvent, scopesOfSharedEvents } from './scopes.ts';
 
 test('an event needs the scope of its record, an app’s own event none, and any other event is shown to no machine', () => {
   const scopeOf = (type: string) => scopeOfEvent(type, scopesOfSharedEvents, new Set(['foundation', 'billing']));
-  expect(['customer.updated', 'address.created', 'company.created', 'user.updated'].map(scopeOf)).toEqual([
+  const types = ['customer.updated', 'address.created', 'phone.created', 'company.created', 'user.updated'];
+  expect(types.map(scopeOf)).toEqual([
+    'customers.read',
     'customers.read',
     'customers.read',
     'companies.read',

@@ -13,6 +13,7 @@ export type AppScopes = {
 export const scopesOfSharedEvents = {
   customer: 'customers.read',
   address: 'customers.read',
+  phone: 'customers.read',
   tier: 'customers.read',
   company: 'companies.read',
   user: 'users.read',

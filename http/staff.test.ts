@@ -29,6 +29,7 @@ beforeAll(async () => {
       id: 7,
       version: 2,
       address_id: 'a',
+      phone_id: 'p',
       already_made: true,
       name: 'Ada',
       customer: { id: 1 },
@@ -73,7 +74,7 @@ describe('staff endpoints', () => {
       const headers = { ...json, 'X-Test-User': who, ...(scopes && { 'X-Test-Scopes': scopes }) };
       return (await post(`${server.url}/deals`, '{}', headers)).json();
     };
-    const bare = { id: 7, version: 2, address_id: 'a', already_made: true };
+    const bare = { id: 7, version: 2, address_id: 'a', phone_id: 'p', already_made: true };
     expect(await write('machine', 'deals.write')).toEqual(bare);
     expect(await write('maya', 'deals.write customers.read')).toEqual(bare);
     const whole = { ...bare, name: 'Ada', customer: { id: 1 } };

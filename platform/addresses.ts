@@ -1,9 +1,9 @@
-import { type Customer, customerColumns, refuseChange } from './customers.ts';
-import { NotFound, PrimaryAddressStays } from './errors.ts';
+import { type BelongingWrite, belongingsOf, type ChangedBelongings } from './belongings.ts';
+import { type Customer, customerColumns } from './customers.ts';
+import { NotFound } from './errors.ts';
 import { isUuid, requireEmail } from './fields.ts';
 import type { Connection } from './log/connection.ts';
-import { PlatformError, TransactionConflict } from './log/errors.ts';
-import type { Queryable, Statement } from './log/query.ts';
+import type { Statement } from './log/query.ts';
 import type { InTransaction, Write } from './log/transaction.ts';
 
 /** One address of a customer: a row of platform.customer_emails. */
@@ -33,9 +33,6 @@ export type ReviewCandidate = {
   customer: { id: string; name: string; email: string };
 };
 
-type Changed = { held: string | null; address_id: string | null; version: number | null };
-type AddressWrite = Write & { expectedVersion?: number };
-
 const listStatement: Statement = {
   name: 'addresses-of-customer',
   text: `select e.id, e.email, e.is_primary, e.verified_at, e.verified_by, e.created_at as added_at, e.added_by_app,
@@ -59,19 +56,19 @@ const candidatesStatement: Statement = {
 };
 const add: Statement = {
   name: 'address-add',
-  text: 'select held, address_id, version from platform.add_address($1, $2, $3, $4)',
+  text: 'select held, address_id as id, version from platform.add_address($1, $2, $3, $4)',
 };
 const makePrimary: Statement = {
   name: 'address-make-primary',
-  text: 'select held, address_id, version from platform.make_address_primary($1, $2, $3)',
+  text: 'select held, address_id as id, version from platform.make_address_primary($1, $2, $3)',
 };
 const remove: Statement = {
   name: 'address-remove',
-  text: 'select held, address_id, version from platform.remove_address($1, $2, $3)',
+  text: 'select held, address_id as id, version from platform.remove_address($1, $2, $3)',
 };
 const restore: Statement = {
   name: 'address-restore',
-  text: 'select held, address_id, version from platform.restore_address($1, $2, $3)',
+  text: 'select held, address_id as id, version from platform.restore_address($1, $2, $3)',
 };
 const prove: Statement = {
   name: 'address-prove',
@@ -81,14 +78,13 @@ const prove: Statement = {
 
 export type AddressCalls = ReturnType<typeof addressCalls>;
 
-/**
- * The calls of platformDb about the addresses of a customer. Each change counts as a change of the customer: it raises the customer's
- * version and can be given `expectedVersion`. A merged customer's id leads to the survivor.
- */
+/** The calls of platformDb about the addresses of a customer. Each change counts as a change of the customer: see belongingsOf. */
 export function addressCalls(connection: Connection) {
+  const { list, change, changeOne } = belongingsOf<Address>(connection, 'address', listStatement);
+
   /** All addresses of a customer, the primary one first, then the oldest. @throws NotFound */
   async function listAddresses(customerId: string, { tx }: InTransaction = {}): Promise<Address[]> {
-    const addresses = isUuid(customerId) ? await (tx ?? connection).run<Address>(listStatement, [customerId]) : [];
+    const addresses = isUuid(customerId) ? await list(customerId, { tx }) : [];
     if (addresses.length === 0) throw new NotFound('customer');
     return addresses;
   }
@@ -104,9 +100,9 @@ export function addressCalls(connection: Connection) {
    *
    * @throws EmailTaken, InvalidEmail, VersionConflict, CustomerErased, NotFound
    */
-  async function addAddress(customerId: string, email: string, write: AddressWrite = {}): Promise<ChangedAddresses> {
+  async function addAddress(customerId: string, email: string, write: BelongingWrite = {}): Promise<ChangedAddresses> {
     const { key, address } = requireEmail(email);
-    return change(customerId, write, (on, version) => on.run<Changed>(add, [customerId, address, key, version]));
+    return named(await change(add, customerId, [address, key], write));
   }
 
   /**
@@ -114,12 +110,12 @@ export function addressCalls(connection: Connection) {
    *
    * @throws VersionConflict, CustomerErased, NotFound
    */
-  function makeAddressPrimary(
+  async function makeAddressPrimary(
     customerId: string,
     addressId: string,
-    write: AddressWrite = {},
+    write: BelongingWrite = {},
   ): Promise<ChangedAddresses> {
-    return changeOne(makePrimary, customerId, addressId, write);
+    return named(await changeOne(makePrimary, customerId, addressId, write));
   }
 
   /**
@@ -127,8 +123,12 @@ export function addressCalls(connection: Connection) {
    *
    * @throws PrimaryAddressStays, VersionConflict, CustomerErased, NotFound
    */
-  function removeAddress(customerId: string, addressId: string, write: AddressWrite = {}): Promise<ChangedAddresses> {
-    return changeOne(remove, customerId, addressId, write);
+  async function removeAddress(
+    customerId: string,
+    addressId: string,
+    write: BelongingWrite = {},
+  ): Promise<ChangedAddresses> {
+    return named(await changeOne(remove, customerId, addressId, write));
   }
 
   /**
@@ -137,8 +137,12 @@ export function addressCalls(connection: Connection) {
    *
    * @throws EmailTaken if another customer has it by now, VersionConflict, CustomerErased, NotFound
    */
-  function restoreAddress(customerId: string, addressId: string, write: AddressWrite = {}): Promise<ChangedAddresses> {
-    return changeOne(restore, customerId, addressId, write);
+  async function restoreAddress(
+    customerId: string,
+    addressId: string,
+    write: BelongingWrite = {},
+  ): Promise<ChangedAddresses> {
+    return named(await changeOne(restore, customerId, addressId, write));
   }
 
   /**
@@ -165,37 +169,6 @@ export function addressCalls(connection: Connection) {
     });
   }
 
-  async function changeOne(
-    statement: Statement,
-    customerId: string,
-    addressId: string,
-    write: AddressWrite,
-  ): Promise<ChangedAddresses> {
-    if (!isUuid(addressId)) throw new NotFound('address');
-    return change(customerId, write, (on, version) => on.run<Changed>(statement, [customerId, addressId, version]));
-  }
-
-  async function change(
-    customerId: string,
-    write: AddressWrite,
-    run: (on: Queryable, expectedVersion: number | null) => Promise<Changed[]>,
-  ): Promise<ChangedAddresses> {
-    if (!isUuid(customerId)) throw new NotFound('customer');
-    return connection.within(write, async (tx) => {
-      const [changed] = await run(tx, write.expectedVersion ?? null).catch((error) => {
-        throw namePrimary(error);
-      });
-      const { held, address_id: addressId, version } = changed as Changed;
-      if (held === null) {
-        await refuseChange(tx, customerId, write.expectedVersion);
-        throw new TransactionConflict(); // the customer was merged or changed between the two statements
-      }
-      if (addressId === null || version === null) throw new NotFound('address');
-      const addresses = await listAddresses(customerId, { tx });
-      return { customerId: held, addressId, version, addresses };
-    });
-  }
-
   return {
     listAddresses,
     listReviewCandidates,
@@ -205,12 +178,6 @@ export function addressCalls(connection: Connection) {
     restoreAddress,
     proveAddress,
   };
-}
-
-/** Recognises, by the name of a constraint, that the database refused to take a primary address away. */
-function namePrimary(error: unknown): unknown {
-  const cause = error instanceof PlatformError ? (error.cause as { constraint?: string } | undefined) : undefined;
-  return cause?.constraint === 'customer_emails_primary_stays' ? new PrimaryAddressStays(cause) : error;
 }
 
 /** The addresses after a change. */
@@ -223,3 +190,9 @@ export type ChangedAddresses = {
   version: number;
   addresses: Address[];
 };
+
+const named = ({ id, all, ...changed }: ChangedBelongings<Address>): ChangedAddresses => ({
+  ...changed,
+  addressId: id,
+  addresses: all,
+});

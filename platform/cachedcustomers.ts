@@ -1,5 +1,6 @@
-import type { AddressCalls, ChangedAddresses } from './addresses.ts';
+import type { AddressCalls } from './addresses.ts';
 import type { CustomerCache } from './cache.ts';
+import type { CustomerPhoneCalls } from './customerphones.ts';
 import type { Customer, CustomerCalls } from './customers.ts';
 import { VersionConflict } from './errors.ts';
 import { isUuid, requireEmail } from './fields.ts';
@@ -39,27 +40,40 @@ export function cachedCustomerCalls(calls: CustomerCalls, cache: CustomerCache):
 
 /** The calls about addresses. The cache forgets the customers that they change. */
 export function cachedAddressCalls(calls: AddressCalls, cache: CustomerCache): AddressCalls {
-  function forgetting<Rest extends [Write?]>(
-    call: (customerId: string, what: string, ...rest: Rest) => Promise<ChangedAddresses>,
-  ) {
-    return async (customerId: string, what: string, ...rest: Rest): Promise<ChangedAddresses> => {
-      const changed = await call(customerId, what, ...rest);
-      forgetWritten(cache, rest[0] ?? {}, changed.customerId);
-      return changed;
-    };
-  }
   return {
     ...calls,
-    addAddress: forgetting(calls.addAddress),
-    makeAddressPrimary: forgetting(calls.makeAddressPrimary),
-    removeAddress: forgetting(calls.removeAddress),
-    restoreAddress: forgetting(calls.restoreAddress),
+    addAddress: forgetting(cache, calls.addAddress),
+    makeAddressPrimary: forgetting(cache, calls.makeAddressPrimary),
+    removeAddress: forgetting(cache, calls.removeAddress),
+    restoreAddress: forgetting(cache, calls.restoreAddress),
     async proveAddress(who, write = {}) {
       const proven = await calls.proveAddress(who, write);
       forgetWritten(cache, write, proven.customer.id);
       if (proven.takenFrom !== null) forgetWritten(cache, write, proven.takenFrom);
       return proven;
     },
+  };
+}
+
+/** The calls about telephone numbers. The cache forgets the customers that they change. */
+export function cachedPhoneCalls(calls: CustomerPhoneCalls, cache: CustomerCache): CustomerPhoneCalls {
+  return {
+    ...calls,
+    addPhone: forgetting(cache, calls.addPhone),
+    makePhonePrimary: forgetting(cache, calls.makePhonePrimary),
+    removePhone: forgetting(cache, calls.removePhone),
+    restorePhone: forgetting(cache, calls.restorePhone),
+  };
+}
+
+function forgetting<Changed extends { customerId: string }, Rest extends [Write?]>(
+  cache: CustomerCache,
+  call: (customerId: string, what: string, ...rest: Rest) => Promise<Changed>,
+) {
+  return async (customerId: string, what: string, ...rest: Rest): Promise<Changed> => {
+    const changed = await call(customerId, what, ...rest);
+    forgetWritten(cache, rest[0] ?? {}, changed.customerId);
+    return changed;
   };
 }
 

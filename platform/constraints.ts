@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { CustomerErased, CustomerMerged, EmailTaken } from './errors.ts';
+import { CustomerErased, CustomerMerged, EmailTaken, PrimaryAddressStays, PrimaryPhoneStays } from './errors.ts';
 import { AlreadyExists, type PlatformError } from './log/errors.ts';
 
 /** The field that each unique constraint protects, under the name that the caller knows. */
@@ -18,9 +18,11 @@ const uniqueFields: Record<string, string> = {
   users_directory_tenant_id_directory_object_id_key: 'directory account',
 };
 
-/** Translates the database's refusal of a value or a reference. @returns undefined for a constraint that is not listed here */
+/** Translates the database's refusal of a value, a reference or a state. @returns undefined for a constraint that is not listed here */
 export function refuseConstraint(constraint: string, cause: pg.DatabaseError): PlatformError | undefined {
   if (constraint === 'customer_emails_pkey') return new EmailTaken(cause);
+  if (constraint === 'customer_emails_primary_stays') return new PrimaryAddressStays(cause);
+  if (constraint === 'customer_phones_primary_stays') return new PrimaryPhoneStays(cause);
   // platform.require_present_customer raises this; its detail is the survivor.
   if (constraint === 'customer_merged' && cause.detail) return new CustomerMerged(cause.detail, cause);
   if (constraint === 'customer_erased') return new CustomerErased(cause);

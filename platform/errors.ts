@@ -81,6 +81,21 @@ export class PrimaryAddressStays extends PlatformError {
   }
 }
 
+/** A customer with several numbers has a primary one: make another number the primary one first. */
+export class PrimaryPhoneStays extends PlatformError {
+  constructor(cause?: unknown) {
+    super(
+      'primary-phone',
+      409,
+      'The primary number cannot be removed while the customer has others. Make another number the primary one first, or correct this one.',
+      {
+        fields: [{ field: 'phone', message: 'stays while there are other numbers: make another one primary first' }],
+        cause,
+      },
+    );
+  }
+}
+
 /** This client_id named another request: the caller makes up a new one. */
 export class ClientIdReused extends PlatformError {
   constructor() {

@@ -3,6 +3,7 @@ export { type Attempt, readAttempt, requireSameContent, requireSameRequest } fro
 export type { CacheOptions, CacheState } from './cache.ts';
 export type { Company, NewCompany } from './companies.ts';
 export type { CrmContext, CustomerContext } from './context.ts';
+export type { ChangedPhones, CustomerPhone } from './customerphones.ts';
 export { type Customer, type CustomerChange, customerColumns, type NewCustomer } from './customers.ts';
 export { type CanonicalEmail, canonicaliseDomain, canonicaliseEmail } from './email.ts';
 export type { App } from './environment.ts';

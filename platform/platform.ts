@@ -2,10 +2,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { type AddressCalls, addressCalls } from './addresses.ts';
 import { type CacheOptions, type CacheState, openCustomerCache } from './cache.ts';
-import { cachedAddressCalls, cachedCustomerCalls } from './cachedcustomers.ts';
+import { cachedAddressCalls, cachedCustomerCalls, cachedPhoneCalls } from './cachedcustomers.ts';
 import { type CompanyCalls, companyCalls } from './companies.ts';
 import { refuseConstraint } from './constraints.ts';
 import { type ContextCalls, contextCalls } from './context.ts';
+import { type CustomerPhoneCalls, customerPhoneCalls } from './customerphones.ts';
 import { type CustomerCalls, customerCalls } from './customers.ts';
 import { type App, type Environment, readEnvironment, schemaSetting } from './environment.ts';
 import { type EventBus, openEventBus } from './log/bus.ts';
@@ -32,6 +33,7 @@ const refusedCloseMs = 500;
 export type PlatformDb = Connection<App> &
   CustomerCalls &
   AddressCalls &
+  CustomerPhoneCalls &
   CompanyCalls &
   UserCalls &
   PhoneCalls &
@@ -92,11 +94,13 @@ export async function connectPlatform({
   const signals = openSignals(connection, environment.listenUrl);
   const customers = customerCalls(connection, environment);
   const addresses = addressCalls(connection);
+  const phones = customerPhoneCalls(connection, environment);
   const cache = cacheOptions && openCustomerCache(events, cacheOptions);
   return {
     ...connection,
     ...(cache ? cachedCustomerCalls(customers, cache) : customers),
     ...(cache ? cachedAddressCalls(addresses, cache) : addresses),
+    ...(cache ? cachedPhoneCalls(phones, cache) : phones),
     ...companyCalls(connection),
     ...userCalls(connection),
     ...contextCalls(connection),

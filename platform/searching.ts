@@ -4,8 +4,8 @@ import { foldDigits, type Phone } from './phone.ts';
 
 /*
  * The conditions by which both apps find names and telephone numbers. Each part of a condition is an expression that has an index, so that
- * PostgreSQL answers it by the index or row by row, as the caller's query has it: see customers_search, customers_folded and
- * customers_by_phone in 0002_platform.sql.
+ * PostgreSQL answers it by the index or row by row, as the caller's query has it: see customers_search, customers_folded,
+ * customers_by_phone and customer_phones_by_key in 0002_platform.sql.
  */
 
 /** Matches anywhere in a word; one or two letters match only at its beginning, because a trigram index cannot find them elsewhere. */
@@ -65,18 +65,30 @@ export function readSearchedPhone(search: string, whole: Phone | undefined): Sea
 }
 
 /**
- * The condition that a customer `c` has the number. One with an extension finds those who have the same extension, and those of whom only
- * the number is known.
+ * The condition that a customer `c` has the number, as the primary one or another one. One with an extension finds those who have the same
+ * extension, and those of whom only the number is known.
+ *
+ * @param by whether PostgreSQL finds the customers by indexes, or checks the rows that the query reads anyway. For the latter it hashes
+ *   the owners of other numbers once: it would compare each row with a long list of them otherwise.
  */
-export function matchPhone(phone: SearchedPhone, parameter: Parameter): string {
-  if ('begins' in phone)
-    return `(c.phone_key >= ${parameter(phone.begins)} and c.phone_key < ${parameter(`${phone.begins}:`)})`;
-  if ('ends' in phone) {
-    const reversed = [...phone.ends].reverse().join('');
-    return `reverse(c.phone_key) like ${parameter(`${reversed}%`)}`;
+export function matchPhone(phone: SearchedPhone, parameter: Parameter, by: 'index' | 'rows' = 'index'): string {
+  const isNumber = matchNumber(phone, parameter);
+  const owners = `select p.customer_id from platform.customer_phones p where not p.is_primary and ${isNumber('p')}`;
+  return `(${isNumber('c')} or c.id ${by === 'index' ? `= any (array(${owners}))` : `in (${owners})`})`;
+}
+
+/** @returns the condition for the number in a row of either table. */
+function matchNumber(phone: SearchedPhone, parameter: Parameter): (row: 'c' | 'p') => string {
+  if ('begins' in phone) {
+    const [from, to] = [parameter(phone.begins), parameter(`${phone.begins}:`)];
+    return (row) => `(${row}.phone_key >= ${from} and ${row}.phone_key < ${to})`;
   }
-  const isNumber = `c.phone_key = ${parameter(phone.key)}`;
-  if (phone.extension === null) return isNumber;
+  if ('ends' in phone) {
+    const end = parameter(`${[...phone.ends].reverse().join('')}%`);
+    return (row) => `reverse(${row}.phone_key) like ${end}`;
+  }
+  const key = parameter(phone.key);
+  if (phone.extension === null) return (row) => `${row}.phone_key = ${key}`;
   const extension = parameter(phone.extension);
-  return `(${isNumber} and coalesce(c.phone_extension, ${extension}) = ${extension})`;
+  return (row) => `(${row}.phone_key = ${key} and coalesce(${row}.phone_extension, ${extension}) = ${extension})`;
 }

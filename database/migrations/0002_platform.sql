@@ -391,6 +391,50 @@ create table platform.removed_emails (
 comment on column platform.removed_emails.reason is 'removed: a person took it away. claimed: another person proved that it is theirs.';
 create index on platform.removed_emails (customer_id);
 
+-- Every telephone number of a customer. Unlike an address, a number may be that of several customers: they share a line.
+create table platform.customer_phones (
+  id uuid primary key default uuidv7(),
+  customer_id uuid not null references platform.customers,
+  phone text not null check (platform.is_line(phone, 40)),
+  phone_key text collate "C" not null,
+  phone_extension text collate "C",
+  is_primary boolean not null,
+  created_at timestamptz not null default now(),
+  added_by_app text collate "C" not null default platform.current_app(),
+  added_by text collate "C" default platform.current_actor(),
+  -- The numbers of a customer are read by this index as well.
+  unique nulls not distinct (customer_id, phone_key, phone_extension),
+  constraint customer_phones_phone_canonical check (platform.is_phone(phone, phone_key, phone_extension))
+);
+comment on table platform.customer_phones is
+  'Every telephone number of a customer. The primary one is also in platform.customers, where lists show it. '
+  'Functions and a trigger on platform.customers write it.';
+comment on column platform.customer_phones.phone is 'As it was written.';
+comment on column platform.customer_phones.phone_key is 'The number in E.164, as platform/phone.ts makes it. Searches and lookups use it.';
+comment on column platform.customer_phones.added_by is
+  'The user, as the app said. Not a reference, so that the record outlives the user.';
+create unique index customer_phones_one_primary on platform.customer_phones (customer_id) where is_primary;
+-- A primary number is found by the indexes of platform.customers, in the row that a search reads anyway. These hold the others, which
+-- are few.
+create index customer_phones_by_key on platform.customer_phones (phone_key) where not is_primary;
+create index customer_phones_by_end on platform.customer_phones (reverse(phone_key) text_pattern_ops) where not is_primary;
+
+-- A number that was taken away from a customer. An undo reads it.
+create table platform.removed_phones (
+  id uuid primary key,
+  customer_id uuid not null references platform.customers,
+  phone text not null,
+  phone_key text collate "C" not null,
+  phone_extension text collate "C",
+  created_at timestamptz not null,
+  added_by_app text collate "C" not null,
+  added_by text collate "C",
+  removed_at timestamptz not null default now(),
+  removed_by_app text collate "C" not null default platform.current_app(),
+  removed_by text collate "C" default platform.current_actor()
+);
+create index on platform.removed_phones (customer_id);
+
 -- Two customers that may be the same person. A person decides.
 create table platform.review_candidates (
   id uuid primary key default uuidv7(),
@@ -422,19 +466,26 @@ create table platform.customer_external_ids (
 create index on platform.customer_external_ids (customer_id);
 call platform.require_present_customer('platform.customer_emails');
 call platform.require_present_customer('platform.removed_emails');
+call platform.require_present_customer('platform.customer_phones');
+call platform.require_present_customer('platform.removed_phones');
 call platform.require_present_customer('platform.review_candidates');
 call platform.require_present_customer('platform.review_candidates', 'other_id');
 call platform.require_present_customer('platform.customer_external_ids');
 
 call platform.protect_table('platform.customer_emails');
 call platform.protect_table('platform.removed_emails');
+call platform.protect_table('platform.customer_phones');
+call platform.protect_table('platform.removed_phones');
 call platform.protect_table('platform.customer_external_ids');
 call platform.protect_table('platform.review_candidates');
 create policy apps_read on platform.customer_emails for select to app_role using (true);
+create policy apps_read on platform.customer_phones for select to app_role using (true);
 create policy apps_read on platform.customer_external_ids for select to app_role using (true);
 create policy apps_read on platform.review_candidates for select to app_role using (true);
--- The apps have no writes here: see platform.record_known_by and platform.add_address. No app reads platform.removed_emails.
-grant select on platform.customer_emails, platform.customer_external_ids, platform.review_candidates to app_role;
+-- The apps have no writes here: see platform.record_known_by, platform.add_address, platform.record_phone and platform.add_phone. No app
+-- reads platform.removed_emails and platform.removed_phones.
+grant select on platform.customer_emails, platform.customer_phones, platform.customer_external_ids, platform.review_candidates
+  to app_role;
 
 -- The servers seal the cursors of their lists with this key, and any of them opens a cursor that another sealed. The key only hides the
 -- names that a cursor in an address contains: a person with the key could make a cursor, but only for a list that is open to that person
@@ -566,7 +617,8 @@ begin
     -- for a removal of the address, and not for a change of its marks.
     perform from platform.customer_emails known where known.email_key = new.email_key and known.customer_id <> new.id for key share;
     if found then
-      raise exception 'another customer is known by this' using errcode = 'unique_violation', constraint = 'customer_emails_pkey';
+      raise exception 'another customer is known by this' using errcode = 'unique_violation', constraint = 'customer_emails_pkey',
+        detail = new.email_key;
     end if;
     -- The former primary address stays with the customer until somebody takes it away. The mark of a customer without an address goes.
     delete from platform.customer_emails where customer_id = new.id and is_primary and email_key = platform.no_address(new.id);
@@ -589,7 +641,8 @@ begin
     if not found then taken := 'customer_external_ids_pkey'; end if;
   end if;
   if taken is not null then
-    raise exception 'another customer is known by this' using errcode = 'unique_violation', constraint = taken;
+    raise exception 'another customer is known by this' using errcode = 'unique_violation', constraint = taken,
+      detail = case taken when 'customer_emails_pkey' then new.email_key else '' end;
   end if;
   return null;
 end $$;
@@ -626,9 +679,10 @@ end $$;
 grant execute on function platform.find_or_create_customer(text, text, text) to app_role;
 
 -- The addresses of a customer. All changes go through these functions: an app that could write platform.customer_emails itself could take
--- another customer's address. Each one first holds the customer, so that the addresses of one customer change one at a time, and counts as
--- a change of the customer. If the answer lacks `held`, the customer may not be changed: it does not exist, is erased, or is no longer at
--- the expected version. If it lacks `address_id`, the customer has no such address.
+-- another customer's address. If they refuse an address because another customer has it, the detail is its key. Each one first holds the
+-- customer, so that the addresses of one customer change one at a time, and counts as a change of the customer. If the answer lacks
+-- `held`, the customer may not be changed: it does not exist, is erased, or is no longer at the expected version. If it lacks
+-- `address_id`, the customer has no such address.
 
 -- Locks a customer that may be changed, with the caller's rights. A merged customer's id leads to its survivor.
 create function platform.hold_customer(of_customer uuid, expected_version bigint default null) returns uuid
@@ -642,8 +696,8 @@ begin
   return held;
 end $$;
 
--- The apps have no grant on this function: only the functions below count an address as a change.
-create function platform.count_address_change(of_customer uuid) returns bigint
+-- The apps have no grant on this function: only the functions below count an address or a telephone number as a change.
+create function platform.count_change(of_customer uuid) returns bigint
 language sql set search_path = pg_catalog, pg_temp
 begin atomic
   update platform.customers set version = version + 1 where id = of_customer returning version;
@@ -659,14 +713,15 @@ begin
   insert into platform.customer_emails (email_key, email, customer_id, is_primary) values (key, address, held, false)
   on conflict (email_key) do nothing returning id into address_id;
   if address_id is not null then
-    version := platform.count_address_change(held);
+    version := platform.count_change(held);
     return;
   end if;
   select e.id, c.version into address_id, version
   from platform.customer_emails e join platform.customers c on c.id = e.customer_id
   where e.email_key = key and e.customer_id = held;
   if not found then
-    raise exception 'another customer is known by this' using errcode = 'unique_violation', constraint = 'customer_emails_pkey';
+    raise exception 'another customer is known by this' using errcode = 'unique_violation', constraint = 'customer_emails_pkey',
+      detail = key;
   end if;
 end $$;
 
@@ -709,7 +764,7 @@ begin
   end if;
   perform platform.put_away_address(known, 'removed');
   address_id := known.id;
-  version := platform.count_address_change(held);
+  version := platform.count_change(held);
 end $$;
 
 -- Gives a removed address back as it was, including its author, its time and its verification.
@@ -731,9 +786,14 @@ begin
   insert into platform.customer_emails
          (id, email_key, email, customer_id, is_primary, verified_at, verified_by, created_at, added_by_app, added_by)
   values (removed.id, removed.email_key, removed.email, held, false, removed.verified_at, removed.verified_by, removed.created_at,
-          removed.added_by_app, removed.added_by);
+          removed.added_by_app, removed.added_by)
+  on conflict (email_key) do nothing;
+  if not found then
+    raise exception 'another customer is known by this' using errcode = 'unique_violation', constraint = 'customer_emails_pkey',
+      detail = removed.email_key;
+  end if;
   address_id := removed.id;
-  version := platform.count_address_change(held);
+  version := platform.count_change(held);
 end $$;
 
 -- Whether two names are hardly those of one person: they have no word in common. A name in another alphabet cannot be compared, and one
@@ -786,12 +846,12 @@ begin
         where c.id = owner_id;
       elsif known.is_primary then
         update platform.customer_emails e set verified_at = now(), verified_by = 'signed_identity' where e.email_key = key;
-        perform platform.count_address_change(owner_id);
+        perform platform.count_change(owner_id);
         select c.* into customer from platform.customers c where c.id = owner_id;
         return;
       end if;
       perform platform.put_away_address(known, 'claimed');
-      perform platform.count_address_change(owner_id);
+      perform platform.count_change(owner_id);
       taken_from := owner_id;
     end if;
     begin
@@ -820,4 +880,155 @@ end $$;
 grant execute on function platform.prove_address(text, text, text) to support_role;
 grant execute on function platform.add_address(uuid, text, text, bigint), platform.make_address_primary(uuid, uuid, bigint),
     platform.remove_address(uuid, uuid, bigint), platform.restore_address(uuid, uuid, bigint)
+  to app_role;
+
+-- The telephone numbers of a customer. platform.customers has the primary one, and this trigger keeps the two in step, for every
+-- statement. A number that is written over is replaced: a correction is not a second number. But if the new one is another number of the
+-- customer, the two exchange their places. A customer with other numbers has a primary one. Security definer: no app may write the table,
+-- so that each number says who added it and when.
+create function platform.record_phone() returns trigger
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  known uuid;
+  is_known_primary boolean;
+begin
+  if tg_op = 'UPDATE' then
+    if new.phone is null and exists (select from platform.customer_phones p where p.customer_id = new.id and not p.is_primary) then
+      raise exception 'the primary number stays' using errcode = 'check_violation', constraint = 'customer_phones_primary_stays';
+    end if;
+    select p.id, p.is_primary into known, is_known_primary from platform.customer_phones p
+    where p.customer_id = new.id and p.phone_key = new.phone_key and p.phone_extension is not distinct from new.phone_extension;
+    if is_known_primary then
+      update platform.customer_phones p set phone = new.phone where p.id = known;
+      return null;
+    elsif known is not null then
+      update platform.customer_phones p set is_primary = false where p.customer_id = new.id and p.is_primary;
+      update platform.customer_phones p set is_primary = true, phone = new.phone where p.id = known;
+      return null;
+    end if;
+    delete from platform.customer_phones p where p.customer_id = new.id and p.is_primary;
+  end if;
+  if new.phone is not null then
+    insert into platform.customer_phones (customer_id, phone, phone_key, phone_extension, is_primary)
+    values (new.id, new.phone, new.phone_key, new.phone_extension, true);
+  end if;
+  return null;
+end $$;
+-- An update that leaves the number alone does not even come here.
+create trigger c_record_new_phone after insert on platform.customers
+  for each row when (new.phone is not null) execute function platform.record_phone();
+create trigger c_record_phone after update of phone, phone_key, phone_extension on platform.customers
+  for each row
+  when ((new.phone, new.phone_key, new.phone_extension) is distinct from (old.phone, old.phone_key, old.phone_extension))
+  execute function platform.record_phone();
+
+-- An erased customer has no number, also none that was removed before.
+create function platform.forget_phones() returns trigger
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  delete from platform.customer_phones p where p.customer_id = new.id;
+  delete from platform.removed_phones p where p.customer_id = new.id;
+  new.phone := null;
+  new.phone_key := null;
+  new.phone_extension := null;
+  return new;
+end $$;
+create trigger e_forget_phones before update of erased_at on platform.customers
+  for each row when (old.erased_at is null and new.erased_at is not null) execute function platform.forget_phones();
+
+-- The functions are those of the addresses, with the same answers. A number that several customers have is refused to none of them.
+
+-- Adds a number. The first one of a customer is the primary one. A number that the customer has already stays as it is.
+create function platform.add_phone(
+  of_customer uuid, number text, key text, extension text, expected_version bigint default null,
+  out held uuid, out phone_id uuid, out version bigint)
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  held := platform.hold_customer(of_customer, expected_version);
+  if held is null then return; end if;
+  select p.id, c.version into phone_id, version
+  from platform.customers c
+    left join platform.customer_phones p
+      on p.customer_id = c.id and p.phone_key = key and p.phone_extension is not distinct from extension
+  where c.id = held;
+  if phone_id is not null then return; end if;
+  update platform.customers c set phone = number, phone_key = key, phone_extension = extension
+  where c.id = held and c.phone is null returning c.version into version;
+  if found then
+    select p.id into phone_id from platform.customer_phones p where p.customer_id = held and p.is_primary;
+    return;
+  end if;
+  insert into platform.customer_phones (customer_id, phone, phone_key, phone_extension, is_primary)
+  values (held, number, key, extension, false) returning id into phone_id;
+  version := platform.count_change(held);
+end $$;
+
+-- Makes one of the customer's numbers the primary one. The trigger record_phone updates platform.customer_phones.
+create function platform.make_phone_primary(
+  of_customer uuid, of_phone uuid, expected_version bigint default null, out held uuid, out phone_id uuid, out version bigint)
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  held := platform.hold_customer(of_customer, expected_version);
+  if held is null then return; end if;
+  update platform.customers c set phone = p.phone, phone_key = p.phone_key, phone_extension = p.phone_extension
+  from platform.customer_phones p
+  where c.id = held and p.customer_id = held and p.id = of_phone
+  returning p.id, c.version into phone_id, version;
+end $$;
+
+-- Takes a number away from a customer. The primary one goes as the last.
+create function platform.remove_phone(
+  of_customer uuid, of_phone uuid, expected_version bigint default null, out held uuid, out phone_id uuid, out version bigint)
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare known platform.customer_phones;
+begin
+  held := platform.hold_customer(of_customer, expected_version);
+  if held is null then return; end if;
+  select p.* into known from platform.customer_phones p where p.customer_id = held and p.id = of_phone;
+  if not found then return; end if;
+  insert into platform.removed_phones (id, customer_id, phone, phone_key, phone_extension, created_at, added_by_app, added_by)
+  values (known.id, held, known.phone, known.phone_key, known.phone_extension, known.created_at, known.added_by_app, known.added_by);
+  phone_id := known.id;
+  if known.is_primary then
+    update platform.customers c set phone = null, phone_key = null, phone_extension = null
+    where c.id = held returning c.version into version;
+  else
+    delete from platform.customer_phones p where p.id = known.id;
+    version := platform.count_change(held);
+  end if;
+end $$;
+
+-- Gives a removed number back with its author and its time: as the primary one if the customer has none.
+create function platform.restore_phone(
+  of_customer uuid, of_phone uuid, expected_version bigint default null, out held uuid, out phone_id uuid, out version bigint)
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare removed platform.removed_phones;
+begin
+  held := platform.hold_customer(of_customer, expected_version);
+  if held is null then return; end if;
+  delete from platform.removed_phones r where r.id = of_phone and r.customer_id = held returning r.* into removed;
+  if not found then return; end if;
+  select p.id, c.version into phone_id, version
+  from platform.customer_phones p join platform.customers c on c.id = p.customer_id
+  where p.customer_id = held and p.phone_key = removed.phone_key and p.phone_extension is not distinct from removed.phone_extension;
+  if found then return; end if; -- it was added again meanwhile
+  phone_id := removed.id;
+  update platform.customers c
+  set phone = removed.phone, phone_key = removed.phone_key, phone_extension = removed.phone_extension
+  where c.id = held and c.phone is null returning c.version into version;
+  if found then
+    update platform.customer_phones p
+    set id = removed.id, created_at = removed.created_at, added_by_app = removed.added_by_app, added_by = removed.added_by
+    where p.customer_id = held and p.is_primary;
+    return;
+  end if;
+  insert into platform.customer_phones
+         (id, customer_id, phone, phone_key, phone_extension, is_primary, created_at, added_by_app, added_by)
+  values (removed.id, held, removed.phone, removed.phone_key, removed.phone_extension, false, removed.created_at,
+          removed.added_by_app, removed.added_by);
+  version := platform.count_change(held);
+end $$;
+
+grant execute on function platform.add_phone(uuid, text, text, text, bigint), platform.make_phone_primary(uuid, uuid, bigint),
+    platform.remove_phone(uuid, uuid, bigint), platform.restore_phone(uuid, uuid, bigint)
   to app_role;

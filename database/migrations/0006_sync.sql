@@ -737,6 +737,16 @@ create trigger z_capture_added after insert on platform.customer_emails
   for each row when (not new.is_primary) execute function sync.capture_platform_customer_emails();
 create trigger z_capture_changed after update or delete on platform.customer_emails
   for each row execute function sync.capture_platform_customer_emails();
+-- The same goes for the telephone numbers of a customer.
+call sync.capture('platform.customer_phones', 'phone', 'platform', 'r.id', 'r.customer_id', '{customer_id,phone,phone_key,phone_extension}',
+  '{is_primary}');
+drop trigger z_capture on platform.customer_phones;
+create trigger z_capture_added after insert on platform.customer_phones
+  for each row when (not new.is_primary) execute function sync.capture_platform_customer_phones();
+create trigger z_capture_changed after update on platform.customer_phones
+  for each row when (not (old.is_primary and new.is_primary)) execute function sync.capture_platform_customer_phones();
+create trigger z_capture_removed after delete on platform.customer_phones
+  for each row when (not old.is_primary) execute function sync.capture_platform_customer_phones();
 call sync.capture('platform.tiers', 'tier', 'platform', '''tier:'' || r.id', 'null', '{key,label}');
 call sync.capture('platform.companies', 'company', 'platform', 'r.id', 'null', '{name}');
 call sync.capture('platform.users', 'user', 'platform', '''user:'' || r.id', 'null', '{name}',

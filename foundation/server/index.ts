@@ -8,6 +8,7 @@ import { addAddressRoutes } from './customers/addresses.routes.ts';
 import { adoptChatCustomers } from './customers/adoption.ts';
 import { addContextRoutes } from './customers/context.routes.ts';
 import { addCustomerRoutes } from './customers/customers.routes.ts';
+import { addPhoneRoutes } from './customers/phones.routes.ts';
 import { addCustomFieldRoutes } from './customfields/customfields.routes.ts';
 import { addDealRoutes } from './deals/deals.routes.ts';
 import { addPipelineRoutes } from './pipelines/pipelines.routes.ts';
@@ -50,6 +51,7 @@ export function startFoundation(options: ServerOptions = {}): Promise<Served> {
         addContextRoutes(app, db);
         addCustomerRoutes(app, db);
         addAddressRoutes(app, db);
+        addPhoneRoutes(app, db);
         addActivityRoutes(app, db);
         addDealRoutes(app, db);
         addPipelineRoutes(app, db);

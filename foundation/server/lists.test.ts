@@ -210,6 +210,12 @@ describe('a name is found', () => {
         email: `n${Math.random().toString(36).slice(2)}@marks.example`,
         ...(phone && { phone }),
       });
+    const shared = await app.foundation.createCustomer({
+      name: 'Ann Second',
+      email: 'second@marks.example',
+      phone: '+1 212 555 0100',
+    });
+    await app.foundation.addPhone(shared.id, '+44 20 7946 0991 x7');
     await app.foundation.createCustomer({ name: 'One Two Three Four Five Six', email: 'six@words.example' });
     await app.call('POST', '/api/deals', { customer_id: customer.id, name: 'Crème brûlée' });
   });
@@ -244,6 +250,12 @@ describe('a name is found', () => {
     ['34567', ['Sean O’Connor', "Mary O'Connor"]],
     ['4567', []],
     ['03-1234-5678', ['Jean-Pierre Ōe']],
+    ['(0044) 20-79460991', ['Ann Second']],
+    ['+44 20 7946 0991 x7', ['Ann Second']],
+    ['+44 20 7946 0991 x8', []],
+    ['020 7946 099', []],
+    ['9460991', ['Ann Second']],
+    ['+44207946', ['Ann Second']],
     ['uzgur', []],
     ['zg%r', []],
     ['ΟΔΥΣΣΕΥΣ', ['ΟΔΥΣΣΕΥΣ', 'Οδυσσεύς']],

@@ -7,6 +7,7 @@ export type Log = Logger;
 /** A value under one of these names, up to three levels down, is replaced in the log. */
 const personalFields = [
   'address',
+  'addresses',
   'authorization',
   'body',
   'cookie',
@@ -21,6 +22,8 @@ const personalFields = [
   'parameters',
   'password',
   'phone',
+  'phone_key',
+  'phones',
   'query',
   'search',
   'secret',

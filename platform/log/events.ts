@@ -27,6 +27,7 @@ export interface EventTypes
   extends Captured<'customer', CustomerEventData>,
     Captured<
       | 'address'
+      | 'phone'
       | 'company'
       | 'tier'
       | 'user'

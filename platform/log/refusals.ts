@@ -69,12 +69,15 @@ export function translateRefusal(
     // Only our own triggers give a hint, in words that may be shown; PostgreSQL's detail would show the row.
     case '23502':
       return new InvalidField([{ field: error.column ?? 'record', message: error.hint ?? 'is required.' }], error);
-    case '23514':
+    case '23514': {
+      const known = refuseConstraint?.(constraint, error);
+      if (known) return known;
       // PostgreSQL gives no hint with a check; a trigger of this schema gives one in words for a person.
       return new InvalidField(
         [{ field: columnOf(error) ?? 'record', message: error.hint ?? 'is not of the allowed form.' }],
         error,
       );
+    }
     case '42501':
       return /^\s*(insert|update|delete|merge)\b/i.test(text) ? new FieldNotOwned([], error) : error;
     case '40001':

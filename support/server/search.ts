@@ -64,24 +64,28 @@ const latestMax = 3_000;
 
 /** Every word is in the name or the address, or the search is the address or the telephone number of the customer. */
 async function findCustomers(on: Queryable, search: string, phone: SearchedPhone | undefined): Promise<Found[]> {
-  const { values, parameter } = collectValues();
-  const everyWord = wordsOf(search).map((word) => matchCustomer(word, parameter));
-  const conditions = [everyWord.length > 0 ? `(${everyWord.join(' and ')})` : 'true'];
-  const email = canonicaliseEmail(search);
-  if (email.ok)
-    conditions.push(
-      `c.id = any (array(select customer_id from platform.customer_emails where email_key = ${parameter(email.key)}))`,
-    );
-  if (phone) conditions.push(matchPhone(phone, parameter));
-  const matches = `(${conditions.join(' or ')})`;
+  const matchBy = (by: 'index' | 'rows') => {
+    const { values, parameter } = collectValues();
+    const everyWord = wordsOf(search).map((word) => matchCustomer(word, parameter));
+    const conditions = [everyWord.length > 0 ? `(${everyWord.join(' and ')})` : 'true'];
+    const email = canonicaliseEmail(search);
+    if (email.ok)
+      conditions.push(
+        `c.id = any (array(select customer_id from platform.customer_emails where email_key = ${parameter(email.key)}))`,
+      );
+    if (phone) conditions.push(matchPhone(phone, parameter, by));
+    return { matches: `(${conditions.join(' or ')})`, values };
+  };
+  const near = matchBy('rows');
   const goesOn = 'c.merged_into is null and c.erased_at is null';
   const latest = await on.query<Found>(
     `select c.id, c.name, c.email
      from (select * from platform.customers c where ${goesOn} order by c.updated_at desc, c.id desc limit ${latestMax}) c
-     where ${matches} order by c.updated_at desc, c.id desc limit ${candidatesMax}`,
-    values,
+     where ${near.matches} order by c.updated_at desc, c.id desc limit ${candidatesMax}`,
+    near.values,
   );
   if (latest.length >= foundMax) return latest;
+  const { matches, values } = matchBy('index');
   return on.query<Found>(
     `select c.id, c.name, c.email from platform.customers c
      where ${goesOn} and ${matches} order by c.updated_at desc, c.id desc limit ${candidatesMax}`,

@@ -68,8 +68,8 @@ export function matchFilters(filters: CustomerFilters, parameter: Parameter, tie
 export const matchCompany = (word: string, parameter: Parameter) => matchName('o.name', word, parameter);
 
 /**
- * The condition that every word occurs in name, address or company; or that the text is a whole address, also a former one, a customer's
- * number, or a telephone number.
+ * The condition that every word occurs in name, address or company; or that the text is a whole address or a telephone number, the primary
+ * one or another one, or a customer's number.
  *
  * @param rarest the word for which indexes are used. Without it, the condition is checked row by row on the rows of the caller.
  */
@@ -94,7 +94,7 @@ export function matchSearch(
     );
   const number = foldDigits(search).trim();
   if (/^[1-9]\d{0,17}$/.test(number)) conditions.push(`c.crm_id = ${parameter(number, 'bigint')}`);
-  if (phone) conditions.push(matchPhone(phone, parameter));
+  if (phone) conditions.push(matchPhone(phone, parameter, rarest === undefined ? 'rows' : 'index'));
   return `(${conditions.join(' or ')})`;
 }
 

@@ -11,6 +11,7 @@ import {
   jsonBody,
   line,
   object,
+  PhoneSchema,
   pageSize,
   problems,
   time,
@@ -168,6 +169,9 @@ const get = createStaffRoute({
             addresses: z
               .array(AddressSchema)
               .openapi({ description: 'Every address of the customer, the primary one first.' }),
+            phones: z
+              .array(PhoneSchema)
+              .openapi({ description: 'Every telephone number of the customer, the primary one first.' }),
             candidates: z
               .array(ReviewCandidateSchema)
               .openapi({ description: 'Customers who may be the same person, for somebody to compare.' }),
@@ -225,13 +229,14 @@ export function addCustomerRoutes(app: App, db: PlatformDb) {
     .openapi(get, async (c) => {
       const record = await getCustomerRecord(db, c.req.valid('param').id);
       const { id } = record.customer;
-      const [[own], provenance, addresses, candidates] = await Promise.all([
+      const [[own], provenance, addresses, phones, candidates] = await Promise.all([
         db.query<{ custom: CustomValues }>(`select ${customValues('customer', '$1')} as custom`, [id]),
         readProvenance(db, id),
         db.listAddresses(id),
+        db.listPhones(id),
         db.listReviewCandidates(id),
       ]);
-      return c.json({ ...record, custom: own?.custom ?? {}, provenance, addresses, candidates }, 200);
+      return c.json({ ...record, custom: own?.custom ?? {}, provenance, addresses, phones, candidates }, 200);
     })
     .openapi(change, async (c) => {
       const {

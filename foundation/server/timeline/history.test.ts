@@ -162,6 +162,23 @@ test('a change of a customer that was erased before history read it is left out 
   expect(rows).toHaveLength(1);
 });
 
+test('a second telephone number that is added or removed appears in the timeline, and the primary one as a field', async () => {
+  const customer = await newCustomer();
+  await app.foundation.addPhone(customer.id, '+49 30 1234567');
+  const { phoneId } = await app.foundation.addPhone(customer.id, '+49 170 2222222');
+  await app.foundation.removePhone(customer.id, phoneId);
+  const change = (field: string, old: string | null, now: string | null) => ({
+    kind: 'field',
+    changes: [{ field, old, new: now }],
+  });
+  const told = [
+    change('phone_number', '+49 170 2222222', null),
+    change('phone_number', null, '+49 170 2222222'),
+    change('phone', null, '+49 30 1234567'),
+  ];
+  await expect.poll(() => timeline(customer), { timeout: 15_000 }).toMatchObject(told);
+});
+
 test('an address that is added, removed or verified appears in the timeline', async () => {
   const customer = await newCustomer();
   const { addressId } = await app.foundation.addAddress(customer.id, 'second.one@example.com');

@@ -28,6 +28,9 @@ const types = [
   'address.created',
   'address.updated',
   'address.deleted',
+  'phone.created',
+  'phone.updated',
+  'phone.deleted',
   'deal.created',
   'deal.updated',
   'custom_value.created',
@@ -72,6 +75,7 @@ export function recordHistory(db: PlatformDb, onError: (error: unknown) => void)
 
 function toRow(event: RecordedEvent) {
   if (event.type.startsWith('custom_value.')) return toValueRow(event);
+  if (event.type.startsWith('phone.')) return toPhoneRow(event);
   return event.type.startsWith('address.') ? toAddressRow(event) : toFieldsRow(event);
 }
 
@@ -127,6 +131,22 @@ function toAddressRow(event: RecordedEvent) {
     change: 'edited',
     data: { address: isGone ? null : describe(data.verified_at) },
     previous: { address: event.type === 'address.created' ? null : describe(previous.verified_at) },
+    names: {},
+  };
+}
+
+/** Records a telephone number that was added or removed as a field `phone_number`. */
+function toPhoneRow(event: RecordedEvent) {
+  const [data, previous] = [event.data as Values, event.previous];
+  if (event.type === 'phone.updated') return undefined; // shown with the customer's fields
+  const isGone = event.type === 'phone.deleted';
+  return {
+    ...headOf(event),
+    customer_id: isGone ? previous.customer_id : data.customer_id,
+    deal_id: null,
+    change: 'edited',
+    data: { phone_number: isGone ? null : data.phone },
+    previous: { phone_number: isGone ? previous.phone : null },
     names: {},
   };
 }

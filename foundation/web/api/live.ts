@@ -2,7 +2,18 @@ import { type LiveEvent, openLiveFeed } from '@aether/ui/live.ts';
 import { refreshByFeed } from '@aether/ui/refresh.ts';
 import type { QueryClient, QueryKey } from '@tanstack/react-query';
 
-const entities = ['customer', 'tier', 'address', 'company', 'user', 'deal', 'contact', 'activity', 'custom_value'];
+const entities = [
+  'customer',
+  'tier',
+  'address',
+  'phone',
+  'company',
+  'user',
+  'deal',
+  'contact',
+  'activity',
+  'custom_value',
+];
 const types = entities.flatMap((entity) => ['created', 'updated', 'deleted'].map((change) => `${entity}.${change}`));
 
 export const liveFeed = openLiveFeed(types);
@@ -18,6 +29,7 @@ function keysOf({ type, key, customer, row_id, data: now, previous }: LiveEvent)
     case 'customer':
       return [['customers'], ['customer', key], ...company];
     case 'address':
+    case 'phone':
       return [['customer', String(data.customer_id)]];
     case 'deal':
       return [['board'], ['deals'], ['deal', Number(row_id)], ['customer', customer], ['companies'], ...company];

@@ -64,6 +64,19 @@ describe('a call', () => {
     expect((await log({ number, customer_id: one.id })).body).toMatchObject({ customer_was: 'chosen' });
   });
 
+  test('from a second number belongs to its customer, and one that is also another customer’s asks', async () => {
+    const known = await customer({ email: 'second@number.example', name: 'Second', phone: '+49 40 5550300' });
+    await app.foundation.addPhone(known.id, '+49 40 5550301');
+    expect((await log({ number: '+49405550301' })).body).toMatchObject({
+      ...{ customer_was: 'found-by-number', call: { customer: { id: known.id } } },
+    });
+    const other = await customer({ email: 'other@number.example', name: 'Other', phone: '+49 40 5550301' });
+    const looked = await asPriya('POST', '/api/calls/lookup', { number: '040/5550301', country: 'DE' });
+    expect(looked.body.by_number.map(({ name }: { name: string }) => name).sort()).toEqual(['Other', 'Second']);
+    expect(await log({ number: '+49405550301' })).toMatchObject({ status: 409, body: { code: 'number-ambiguous' } });
+    expect((await log({ number: '+49405550301', email: other.email })).body.call.customer.id).toBe(other.id);
+  });
+
   test('from an extension belongs to the customer at that extension, otherwise to one of whom none is known', async () => {
     const phones = ['+49 40 5550100 ext. 12', '+49 40 5550100 x13', '+49 40 5550100'];
     const [at12, , at] = await Promise.all(

@@ -1,8 +1,6 @@
 import {
   type Attempt,
-  collectValues,
   InvalidField,
-  matchPhone,
   NotFound,
   type Paging,
   type Phone,
@@ -86,19 +84,27 @@ export type Caller = { id: string; name: string; email: string; account_tier: st
 const callersMax = 10;
 
 /**
- * The customers with a number, in whatever form it is written there. The most recently changed one comes first. Behind one number there may
- * be several desks: an extension finds those who have the same one; otherwise those of whom none is known.
+ * The customers with a number, the primary one or another one, in whatever form it is written there. The most recently changed one comes
+ * first. Behind one number there may be several desks: an extension finds those who have the same one; otherwise those of whom none is known.
  */
 export async function findByNumber(
   on: Queryable,
   { key, extension }: Pick<Phone, 'key' | 'extension'>,
 ): Promise<Caller[]> {
-  const { values, parameter } = collectValues();
   const found = await on.query<Caller & { has_extension: boolean }>(
-    `select id, name, email, account_tier, phone_extension is not null as has_extension from platform.customers c
-     where ${matchPhone({ key, extension }, parameter)} and merged_into is null and erased_at is null
-     order by ${extension === null ? '' : 'phone_extension is null, '}updated_at desc, id limit ${callersMax}`,
-    values,
+    `select c.id, c.name, c.email, c.account_tier, n.has_extension
+     from (
+       select customer_id, bool_or(phone_extension is not null) as has_extension
+       from (
+         select id as customer_id, phone_extension from platform.customers where phone_key = $1
+         union all
+         select customer_id, phone_extension from platform.customer_phones where phone_key = $1 and not is_primary) p
+       where $2::text is null or coalesce(phone_extension, $2) = $2
+       group by customer_id) n
+     join platform.customers c on c.id = n.customer_id
+     where c.merged_into is null and c.erased_at is null
+     order by n.has_extension and $2 is not null desc, c.updated_at desc, c.id limit ${callersMax}`,
+    [key, extension],
   );
   const same = extension === null ? [] : found.filter(({ has_extension }) => has_extension);
   return (same.length > 0 ? same : found).map(({ has_extension: _, ...caller }) => caller);

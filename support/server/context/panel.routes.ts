@@ -8,6 +8,7 @@ import {
   jsonBody,
   line,
   object,
+  PhoneSchema,
   problems,
   uuid,
   z,
@@ -26,6 +27,9 @@ const PanelSchema = z
     identity: z.enum(['claimed', 'verified']).nullable().openapi({ description: 'null: without a conversation.' }),
     customer: CustomerSchema.nullable().openapi({ description: 'null: the visitor has not given an address.' }),
     addresses: z.array(AddressSchema).openapi({ description: 'Every address of the customer, the primary one first.' }),
+    phones: z
+      .array(PhoneSchema)
+      .openapi({ description: 'Every telephone number of the customer, the primary one first.' }),
     company: CompanySchema.nullable(),
     crm: CrmContextSchema.nullable(),
     partial: z.boolean(),

@@ -57,6 +57,7 @@ describe('the panel beside a conversation', () => {
       account_manager_id: 'maya',
       phone: '+49 89 5551234',
     });
+    await app.foundation.addPhone(known.id, '+49 170 5551234');
     const past = await visit(app, { email: 'wile@acme.example' });
     await past.say('The rocket failed');
     await asPriya('POST', `/api/sessions/${past.id}/end`, { resolved: true });
@@ -70,6 +71,7 @@ describe('the panel beside a conversation', () => {
     expect(panel).toMatchObject({
       identity: 'claimed',
       customer: { id: known.id, name: 'Wile Coyote' },
+      phones: [{ phone: '+49 89 5551234', is_primary: true }, { phone: '+49 170 5551234' }],
       company: { name: 'Acme' },
       crm: { open_deals: 0, account_manager_name: 'Maya Okafor' },
       partial: false,
@@ -198,6 +200,8 @@ describe('a customer’s Support fields', () => {
 test('the palette finds open conversations by the name that visitors gave, and customers', async () => {
   const visitor = await visit(app, { email: 'zelda@find.example', name: 'Zelda Findable' });
   await visitor.say('hello');
+  const byNumber = await asPriya('GET', '/api/search?q=0170%205551234');
+  expect(byNumber.body.customers).toMatchObject([{ name: 'Wile Coyote' }]);
   const { body } = await asPriya('GET', '/api/search?q=zelda%20find');
   expect(body.sessions.map(({ id }: { id: string }) => id)).toEqual([visitor.id]);
   expect(body.customers).toMatchObject([{ name: 'Zelda Findable' }]);

@@ -1,4 +1,4 @@
-import { type Address, NotFound, type PlatformDb, type Queryable } from '@aether/platform';
+import { type Address, type CustomerPhone, NotFound, type PlatformDb, type Queryable } from '@aether/platform';
 import { type Call, listCalls } from '../calls/calls.ts';
 import { mayRead, type Reader, requireReadable } from '../conversations/readers.ts';
 import { getSession } from '../conversations/sessions.ts';
@@ -40,6 +40,8 @@ export type Panel = {
   context: Context | null;
   /** Every address of the customer, the primary one first. */
   addresses: Address[];
+  /** Every telephone number of the customer, the primary one first. */
+  phones: CustomerPhone[];
   tier: TierTrace | null;
   recent: Recent[];
   sessions: PastSession[];
@@ -61,7 +63,7 @@ export async function readSessionPanel(
   const { customer_id, identity } = await getSession(db, sessionId);
   if (customer_id !== null) return readPanel(db, readContext, reader, customer_id, { identity, sessionId });
   return {
-    ...{ identity, context: null, addresses: [], tier: null, recent: [], sessions: [], calls: [] },
+    ...{ identity, context: null, addresses: [], phones: [], tier: null, recent: [], sessions: [], calls: [] },
     read_at: await readClock(db),
   };
 }
@@ -78,8 +80,9 @@ export async function readPanel(
   const found = await readContext.byId(customerId);
   if (!found) throw new NotFound('customer');
   const { id } = found.customer;
-  const [addresses, tier, { recent, reason }, sessions, calls] = await Promise.all([
+  const [addresses, phones, tier, { recent, reason }, sessions, calls] = await Promise.all([
     db.listAddresses(id),
+    db.listPhones(id),
     readTier(db, id, readContext),
     readContext.recent(id),
     readSessions(db, reader, id, sessionId),
@@ -90,6 +93,7 @@ export async function readPanel(
     identity,
     context,
     addresses,
+    phones,
     tier,
     recent,
     sessions,

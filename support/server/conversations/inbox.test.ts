@@ -81,10 +81,14 @@ describe('the inbox', () => {
     expect(third.next_cursor).toBeNull();
   });
 
-  test('finds conversations by the name and the address that visitors typed', async () => {
+  test('finds conversations by the name and the address that visitors typed, and by a second number', async () => {
     const { id } = await ask('hi', { name: 'Zebedee Quill', email: 'zq@quill.example' });
     expect(await idsIn(asPriya, 'search=bedee')).toEqual([id]);
     expect(await idsIn(asPriya, 'search=ZQ@quill')).toEqual([id]);
+    const customer = await app.foundation.getCustomerByEmail('zq@quill.example');
+    for (const phone of ['+49 40 5551987', '+49 170 55512345'])
+      await app.foundation.addPhone(customer?.id as string, phone);
+    expect(await idsIn(asPriya, `search=${encodeURIComponent('0170/5551 2345')}`)).toEqual([id]);
     expect(await idsIn(asPriya, 'search=%25')).toEqual([]);
     const { id: accented } = await ask('hi', { name: 'Zoë O’Brian-山田' });
     for (const typed of ["zoe o'brian", 'OBRIAN', '田'])

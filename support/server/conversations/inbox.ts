@@ -63,7 +63,7 @@ export function listInbox(
     const addresses = `lower(concat_ws(' ', s.visitor_email, c.email_key) collate pg_c_utf8)`;
     const everyWord = wordsOf(search).map((word) => matchName(names, word, parameter, addresses));
     if (everyWord.length > 0)
-      where.push(`((${everyWord.join(' and ')})${phone ? ` or ${matchPhone(phone, parameter)}` : ''})`);
+      where.push(`((${everyWord.join(' and ')})${phone ? ` or ${matchPhone(phone, parameter, 'rows')}` : ''})`);
     return { columns: sessionColumns, from: sessionTables, where };
   });
 }

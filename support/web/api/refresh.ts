@@ -48,7 +48,7 @@ export function refreshByEvents(client: QueryClient): void {
     const session = sessionOf(event);
     if (session) void catchUp(client, session);
     // An agent beside the customer must see it at once: this event does not wait for others.
-    if (event.type === 'customer.updated' || event.type.startsWith('address.'))
+    if (/^(customer\.updated$|address\.|phone\.)/.test(event.type))
       void client.invalidateQueries({
         queryKey: ['context'],
         predicate: ({ state, queryKey }) =>
