@@ -20,6 +20,8 @@ export async function visitorBrowser(browser: Browser, options: BrowserContextOp
 export type Visitor = {
   page: Page;
   panel: Locator;
+  /** These words where they are seen: the panel's live region says the same to those who do not see them. */
+  sees(text: string): Locator;
   /** The messages of the conversation, in order. */
   said(): Promise<string[]>;
   open(): Promise<void>;
@@ -37,6 +39,7 @@ export function visitorOn(page: Page): Visitor {
   return {
     page,
     panel,
+    sees: (text) => panel.getByText(text, { exact: true }).and(page.locator(':not([role=status])')),
     said: () => bubbles.allInnerTexts(),
     open: () => page.getByRole('button', { name: /^Open the chat/ }).click(),
     async introduce(name, email) {

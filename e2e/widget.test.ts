@@ -67,7 +67,7 @@ async function begin(first: string, key = plainKey) {
   await visitor.open();
   await visitor.introduce('Vera Visitor', email);
   await visitor.say(first);
-  await visitor.panel.getByText('Sent', { exact: true }).waitFor();
+  await visitor.sees('Sent').waitFor();
   const conversation = await conversationOf(stack, email);
   const id = conversation?.session.id as string;
   const reply = async (body: string) => {
@@ -82,7 +82,7 @@ describe('a visitor', () => {
     const { context, visitor, email, id, reply } = await begin('Does the Heron lamp dim?');
     const { panel, page } = visitor;
     await agent('POST', `/api/sessions/${id}/seen`, { number: 1 });
-    await panel.getByText('Seen', { exact: true }).waitFor();
+    await visitor.sees('Seen').waitFor();
     await agent('POST', `/api/sessions/${id}/claim`, {});
     await agent('POST', `/api/sessions/${id}/presence`, { is_typing: true });
     await panel.getByText('Priya Nair is typing…').waitFor();
@@ -115,12 +115,12 @@ describe('a visitor', () => {
     const { context, visitor, email, id, reply } = await begin('One');
     await reply('Done');
     await agent('POST', `/api/sessions/${id}/end`, { resolved: true });
-    await visitor.panel.getByText('This conversation has ended.').waitFor();
+    await visitor.sees('This conversation has ended.').waitFor();
     expect(await visitor.page.evaluate(findMisfits)).toEqual([]);
     await visitor.panel.getByRole('button', { name: 'Start a new one' }).click();
     await visitor.say('Two');
     await visitor.reads('Two');
-    await visitor.panel.getByText('Sent', { exact: true }).waitFor();
+    await visitor.sees('Sent').waitFor();
     const now = await conversationOf(stack, email);
     expect(now?.session.id).not.toBe(id);
     expect(now?.bodies).toEqual(['Two']);
@@ -141,7 +141,7 @@ describe('a visitor', () => {
     await visitor.panel.getByLabel('Your e-mail address').fill(email);
     await visitor.panel.getByLabel('Your question').fill('When are you back?');
     await visitor.panel.getByRole('button', { name: 'Leave your question' }).click();
-    await visitor.panel.getByText('Sent', { exact: true }).waitFor();
+    await visitor.sees('Sent').waitFor();
     expect(await conversationOf(stack, email, { as: 'tom' })).toMatchObject({
       session: { is_offline: true },
       bodies: ['When are you back?'],
@@ -168,7 +168,7 @@ describe('no message is lost or doubled', () => {
     const { context, visitor, email } = await begin('Before');
     await theirs(context);
     await visitor.say('Written as the tab died');
-    await visitor.panel.getByText('Not sent yet; trying again').waitFor();
+    await visitor.sees('Not sent yet; trying again').waitFor();
     await visitor.page.close();
     await context.unroute(/\/messages$/);
     const next = await host(context);
@@ -203,7 +203,7 @@ describe('no message is lost or doubled', () => {
     });
     for (const text of ['One', 'Two', 'Three']) await visitor.say(text);
     await visitor.reads('Before', 'One', 'Two', 'Three');
-    await visitor.panel.getByText('Sent', { exact: true }).waitFor();
+    await visitor.sees('Sent').waitFor();
     expect((await conversationOf(stack, email))?.bodies).toEqual(['Before', 'One', 'Two', 'Three']);
     await context.close();
   });
@@ -216,12 +216,12 @@ describe('no message is lost or doubled', () => {
     await visitor.open();
     await visitor.introduce('Vera Visitor', email);
     await visitor.say('Before');
-    await visitor.panel.getByText('Sent', { exact: true }).waitFor();
+    await visitor.sees('Sent').waitFor();
     const id = (await conversationOf(stack, email))?.session.id;
     await context.setOffline(true);
     await visitor.say('In the tunnel');
-    await visitor.panel.getByText('Not sent yet; trying again').waitFor();
-    await visitor.panel.getByText('No connection. Your messages are kept and sent when it is back.').waitFor();
+    await visitor.sees('Not sent yet; trying again').waitFor();
+    await visitor.sees('No connection. Your messages are kept and sent when it is back.').waitFor();
     await agent('POST', `/api/sessions/${id}/replies`, { client_id: `r${++unique}`, body: 'Are you still there?' });
     await visitor.say('Still in it');
     await context.clock.fastForward(60_000);
@@ -231,9 +231,28 @@ describe('no message is lost or doubled', () => {
     const expected = ['Before', 'Are you still there?', 'In the tunnel', 'Still in it'];
     await visitor.reads(...expected);
     await expect.poll(async () => (await conversationOf(stack, email))?.bodies).toEqual(expected);
-    await visitor.panel
-      .getByText('No connection. Your messages are kept and sent when it is back.')
+    await visitor
+      .sees('No connection. Your messages are kept and sent when it is back.')
       .waitFor({ state: 'detached' });
+    await context.close();
+  });
+
+  test('if the agent ends the conversation while the line is cut: the message says so, and goes into the next conversation', async () => {
+    const { context, visitor, email, id } = await begin('Before');
+    await context.setOffline(true);
+    await visitor.say('Written in the tunnel');
+    await visitor.say('And this');
+    await visitor.sees('Not sent yet; trying again').first().waitFor();
+    await agent('POST', `/api/sessions/${id}/end`, { resolved: true });
+    await context.setOffline(false);
+    await visitor.sees('Not sent: this conversation has ended.').nth(1).waitFor();
+    expect(await visitor.page.evaluate(findMisfits)).toEqual([]);
+    await visitor.page.keyboard.press('Enter');
+    await visitor.reads('Written in the tunnel', 'And this');
+    await visitor.sees('Sent').waitFor();
+    const now = await conversationOf(stack, email);
+    expect(now?.session.id).not.toBe(id);
+    expect(now?.bodies).toEqual(['Written in the tunnel', 'And this']);
     await context.close();
   });
 
@@ -271,11 +290,11 @@ describe('no message is lost or doubled', () => {
     await stack.restart(async () => {
       await visitor.say('While you were gone');
       await visitor.say('And one more');
-      await visitor.panel.getByText('Not sent yet; trying again').first().waitFor();
+      await visitor.sees('Not sent yet; trying again').first().waitFor();
     });
     const expected = ['Before', 'Answer', 'While you were gone', 'And one more'];
     await visitor.reads(...expected);
-    await visitor.panel.getByText('Sent', { exact: true }).waitFor();
+    await visitor.sees('Sent').waitFor();
     expect((await conversationOf(stack, email))?.bodies).toEqual(expected);
     await agent('POST', `/api/sessions/${id}/replies`, { client_id: `r${++unique}`, body: 'Back' });
     await visitor.reads(...expected, 'Back');
@@ -286,7 +305,7 @@ describe('no message is lost or doubled', () => {
 describe('by the keyboard alone', () => {
   test('the chat is opened, written in and left, and the focus goes back', async () => {
     const context = await visitorBrowser(browser);
-    const { page, panel, say, reads } = await host(context);
+    const { page, panel, reads } = await host(context);
     await page.keyboard.press('Tab');
     await page.keyboard.press('Enter');
     await panel.getByLabel('Your name').waitFor();
@@ -295,7 +314,8 @@ describe('by the keyboard alone', () => {
     await page.keyboard.type(nextAddress());
     await page.keyboard.press('Enter');
     await panel.getByRole('textbox', { name: 'Write a message' }).waitFor();
-    await say('Hello');
+    await page.keyboard.type('Hello');
+    await page.keyboard.press('Enter');
     await reads('Hello');
     await page.keyboard.press('Shift+Enter');
     expect(await panel.getByRole('textbox', { name: 'Write a message' }).inputValue()).toBe('\n');
@@ -303,6 +323,24 @@ describe('by the keyboard alone', () => {
     await panel.waitFor({ state: 'hidden' });
     await page.keyboard.press('Enter');
     await panel.waitFor();
+    await context.close();
+  });
+
+  test('no keyboard covers a touch screen unasked: the chat itself has the focus, and Escape still closes it', async () => {
+    const context = await visitorBrowser(browser, { viewport: { width: 360, height: 640 }, hasTouch: true });
+    const { page, panel, open, introduce } = await host(context);
+    const isField = () =>
+      page.evaluate(
+        `/^(TEXTAREA|INPUT)$/.test(document.querySelector('aether-widget').shadowRoot.activeElement?.tagName)`,
+      );
+    await open();
+    await panel.getByLabel('Your name').waitFor();
+    expect(await isField()).toBe(false);
+    await introduce('Tim Touch', nextAddress());
+    await panel.getByRole('textbox', { name: 'Write a message' }).waitFor();
+    expect(await isField()).toBe(false);
+    await page.keyboard.press('Escape');
+    await panel.waitFor({ state: 'hidden' });
     await context.close();
   });
 
@@ -347,6 +385,13 @@ describe('the demo shop', () => {
     await visitor.panel.getByText('Bot', { exact: true }).first().waitFor();
     await visitor.panel.getByRole('button', { name: 'Talk to a person' }).click();
     await visitor.panel.getByRole('button', { name: 'Talk to a person' }).waitFor({ state: 'detached' });
+    await page.keyboard.type('Anybody?');
+    await expect
+      .poll(() => visitor.panel.getByRole('textbox', { name: 'Write a message' }).inputValue())
+      .toBe('Anybody?');
+    await page.keyboard.press('Escape');
+    await visitor.panel.waitFor({ state: 'hidden' });
+    await visitor.open();
   });
 
   test('has one conversation even if a visitor asks for a person and writes at the same moment', async () => {
@@ -358,7 +403,7 @@ describe('the demo shop', () => {
     await eager.introduce('Ella Eager', email);
     await eager.panel.getByRole('button', { name: 'Talk to a person' }).click();
     await eager.say('Now, please');
-    await eager.panel.getByText('Sent', { exact: true }).waitFor();
+    await eager.sees('Sent').waitFor();
     await expect.poll(async () => (await conversationOf(stack, email))?.bodies).toContain('Now, please');
     expect(await conversationOf(stack, email, { view: 'bot' })).toBeUndefined();
     await own.close();
@@ -398,7 +443,7 @@ describe('the demo shop', () => {
     visitor = visitorOn(page);
     await visitor.open();
     await visitor.say('Is my order on its way?');
-    await visitor.panel.getByText('Sent', { exact: true }).waitFor();
+    await visitor.sees('Sent').waitFor();
     await visitor.panel.getByText('Signed in as Nora Lindqvist').waitFor();
     const text = await page.evaluate<string>('JSON.stringify(localStorage)');
     expect(text).not.toContain('nora@'); // the shop named the customer, not the visitor
@@ -407,6 +452,11 @@ describe('the demo shop', () => {
       identity: 'verified',
       customer: { name: expect.stringContaining('Nora') },
     });
+    // Somebody else signs in at the same browser: Nora's conversation is not theirs.
+    await page.evaluate(
+      `document.dispatchEvent(new CustomEvent('aether:identify', { detail: 'h.' + btoa('{"sub":"2","email":"eve@example.com"}') + '.s' }))`,
+    );
+    await expect.poll(() => visitor.said()).not.toContain('Is my order on its way?');
     await context.close();
   });
 });
@@ -437,7 +487,7 @@ test('the widget has no barrier in light and in dark, and fits on wide and narro
   await visitor.say(
     'See https://shop.example/heron, please: averyveryverylongwordthatmustnotmakethepanelscroll'.repeat(3),
   );
-  await visitor.panel.getByText('Sent', { exact: true }).waitFor();
+  await visitor.sees('Sent').waitFor();
   await visitor.panel.getByText('Bot', { exact: true }).first().waitFor();
   await look();
   const isScrolling = () => visitor.panel.evaluate((panel: Sizes) => panel.scrollWidth > panel.clientWidth);

@@ -22,8 +22,7 @@ export type Launched = { open(isOpen: boolean): void; identify(token: string): v
 /** Draws the panel into the launcher's shadow root, and continues the stored conversation. */
 export function launch({ root, launcher, badge, base, key, config, identity }: Launch): Launched {
   const words = wordsOf(config.language, config.texts);
-  const chat = openChat({ base, key, config });
-  if (identity) void chat.identify(identity);
+  const chat = openChat({ base, key, config, identity });
   const sheet = new CSSStyleSheet();
   sheet.replaceSync(styles);
   root.adoptedStyleSheets = [...root.adoptedStyleSheets, sheet];
@@ -54,6 +53,7 @@ export function launch({ root, launcher, badge, base, key, config, identity }: L
     draw();
   }
   chat.subscribe(describe);
+  launcher.addEventListener('keydown', ({ key: pressed }) => pressed === 'Escape' && open(false));
   draw();
   return { open, identify: (token) => void chat.identify(token) };
 }

@@ -1,4 +1,5 @@
-import { atAfter, newId, type Pending } from './outbox.ts';
+import { whoIs } from './identity.ts';
+import { type Attempt, atAfter, newId, type Pending } from './outbox.ts';
 import { createSender } from './sender.ts';
 import { type Config, connectServer, type Session, type SessionState } from './server.ts';
 import { type Kept, openStorage } from './storage.ts';
@@ -14,15 +15,32 @@ export type View = {
   visitor: Kept['visitor'];
   /** The name of the person who types at the other end; '' if it is unknown. */
   typing: string | null;
-  /** Whether a message written now is delivered at once. */
+  /** Whether messages of the agents arrive, and the server answers. */
   isConnected: boolean;
+  /** Whether a message is tried again after a while. */
+  isDelayed: boolean;
+  /** The visitor has asked for a person, and the server does not know it yet. */
+  isAsking: boolean;
+  /** The visitor has to give a name and an address first. */
+  mustIntroduce: boolean;
+  /** How often a message was put back into the text field. */
+  edits: number;
   unread: number;
-  isVerified: boolean;
+  /** The visitor has read up to this message. */
+  read: number;
   /** Why the conversation could not be opened, in the server's words. */
   refusal: string | null;
 };
 
 export type Chat = ReturnType<typeof openChat>;
+
+type Parts = {
+  base: string;
+  key: string;
+  config: Config;
+  /** Signed by the host page. */
+  identity?: string | undefined;
+};
 
 const typingMs = 6_000;
 
@@ -31,15 +49,17 @@ const typingMs = 6_000;
  * chat
  * follows the server's messages. Every tab of a site shows the same.
  */
-export function openChat({ base, key, config }: { base: string; key: string; config: Config }) {
+export function openChat({ base, key, config, identity }: Parts) {
   const server = connectServer(base, key);
   const storage = openStorage(key);
   const listeners = new Set<() => void>();
   let thread: Message[] = [];
   let state: SessionState | null = null;
   let typing: { name: string; timer: ReturnType<typeof setTimeout> } | null = null;
-  let isConnected = true;
+  let isLineOpen = true;
+  let delay: Extract<Attempt, { kind: 'later' }> | undefined;
   let identityToken: string | undefined;
+  let edits = 0;
   let refusal: string | null = null;
   let following: { session: Session; stop(): void } | undefined;
   let isShown = false;
@@ -54,11 +74,19 @@ export function openChat({ base, key, config }: { base: string; key: string; con
       hasSession: kept.session !== null,
       visitor: kept.visitor,
       typing: typing?.name ?? null,
-      isConnected,
+      isConnected: isLineOpen && !delay?.isCut,
+      isDelayed: delay !== undefined,
+      isAsking: kept.asks,
+      mustIntroduce: mustIntroduce(kept),
+      edits,
       unread: unreadIn(thread, kept.read).length,
-      isVerified: state?.identity === 'verified' || identityToken !== undefined,
+      read: kept.read,
       refusal,
     };
+  }
+  function mustIntroduce({ session, visitor }: Kept): boolean {
+    if (session || visitor || identityToken !== undefined) return false;
+    return config.ask === 'before' || isOffline(config);
   }
   function tell(): void {
     view = look();
@@ -76,6 +104,7 @@ export function openChat({ base, key, config }: { base: string; key: string; con
     if (isOther) {
       thread = [];
       state = null;
+      isLineOpen = true;
     }
     if (session) {
       const stop = followStream({
@@ -87,8 +116,8 @@ export function openChat({ base, key, config }: { base: string; key: string; con
         },
         onTyping: showTyping,
         onLine: (isOpen) => {
-          if (isConnected === isOpen) return;
-          isConnected = isOpen;
+          if (isLineOpen === isOpen) return;
+          isLineOpen = isOpen;
           if (isOpen) void sender.sendAll();
           tell();
         },
@@ -133,12 +162,13 @@ export function openChat({ base, key, config }: { base: string; key: string; con
     server,
     begin,
     onTaken: (session, message) => take(session, [message]),
-    onLater: () => {
-      isConnected = false;
+    onLater: (attempt) => {
+      if (delay === attempt) return;
+      delay = attempt;
       tell();
     },
-    onEnded: () => {
-      if (state) state = { ...state, status: 'ended' };
+    onEnded: ({ id }) => {
+      if (state && following?.session.id === id) state = { ...state, status: 'ended' };
       tell(); // the visitor begins a new one, or leaves it
     },
     onStranger: lose,
@@ -146,33 +176,38 @@ export function openChat({ base, key, config }: { base: string; key: string; con
   });
 
   /** Opens a conversation for the messages to be sent. */
-  async function begin(): Promise<Session | undefined> {
-    const { visitor } = storage.read();
+  async function begin(): Promise<{ session: Session } | { attempt: Attempt } | undefined> {
+    const kept = storage.read();
+    const { visitor } = kept;
+    if (mustIntroduce(kept)) {
+      tell();
+      return undefined;
+    }
+    const token = identityToken;
     const opening = {
-      ...(identityToken ? { identity_token: identityToken } : visitor),
+      ...(token ? { identity_token: token } : visitor),
       ...(isOffline(config) && { is_offline: true }),
       ...describePage(),
     };
     const { attempt, body } = await server.open(opening);
     if (attempt.kind === 'taken' && body) {
       refusal = null;
-      isConnected = true;
       const session = { id: body.session_id, token: body.visitor_token };
-      storage.write({ session, read: 0 });
+      storage.write({ session, read: 0, who: token ? whoIs(token) : null });
       follow();
-      return session;
+      return { session };
     }
-    if (attempt.kind === 'later') sender.comeBack(attempt.afterMs);
-    else if (identityToken) {
+    if (attempt.kind === 'later') return { attempt };
+    if (token) {
       identityToken = undefined; // the host page's token is invalid: then the visitor gives an address
-      if (visitor || config.ask === 'never') return begin();
-      tell();
-    } else {
-      refusal = attempt.kind === 'refused' ? attempt.reason : null;
-      storage.write({ visitor: null });
-      tell();
+      return begin();
     }
-    return undefined;
+    if (visitor && attempt.kind === 'refused') {
+      refusal = attempt.reason;
+      storage.write({ visitor: null });
+      return begin();
+    }
+    return { attempt };
   }
 
   function markRead(): void {
@@ -196,8 +231,27 @@ export function openChat({ base, key, config }: { base: string; key: string; con
   document.addEventListener('visibilitychange', onVisible);
   const onOnline = () => void sender.sendAll();
   addEventListener('online', onOnline);
+  if (identity) void identify(identity);
   follow();
   void sender.sendAll();
+
+  /** The host page says who the visitor is: what another person has left here is forgotten. */
+  async function identify(token: string): Promise<void> {
+    const { session, who } = storage.read();
+    const now = whoIs(token);
+    identityToken = token;
+    if (now !== 0 && who !== null && who !== now) {
+      storage.clear();
+      refusal = null;
+      follow();
+    } else if (session && who === null) {
+      const { attempt, body } = await server.verify(session, token);
+      if (attempt.kind !== 'taken' || !body) return;
+      storage.write({ session: { id: session.id, token: body.visitor_token }, who: now });
+      follow();
+    }
+    tell();
+  }
 
   return {
     subscribe(listener: () => void): () => void {
@@ -220,6 +274,14 @@ export function openChat({ base, key, config }: { base: string; key: string; con
       tell();
       void sender.sendAll();
     },
+    /** Puts it back into the text field, before what is there. */
+    edit({ client_id, body }: Pending): void {
+      const draft = storage.draft();
+      storage.drop(client_id);
+      storage.keepDraft(draft ? `${body}\n${draft}` : body);
+      edits += 1;
+      tell();
+    },
     discard({ client_id }: Pending): void {
       storage.drop(client_id);
       tell();
@@ -233,15 +295,19 @@ export function openChat({ base, key, config }: { base: string; key: string; con
       tell();
       void sender.sendAll();
     },
-    /** Leaves the ended conversation; unsent messages go into the next one. */
+    /** Leaves the ended conversation; what it did not take goes into the next one. */
     startAnew(): void {
-      storage.write({ session: null, read: 0 });
+      for (const pending of storage.outbox())
+        if (pending.state === 'ended') storage.put({ ...pending, state: 'waiting' });
+      storage.write({ session: null, read: 0, asks: false });
       follow();
       void sender.sendAll();
     },
-    async askForPerson(): Promise<void> {
-      const session = await sender.requireSession();
-      if (session) await server.tell(session, 'hand-over', {});
+    /** Asks for a person instead of the bot, as soon as it can be done. */
+    askForPerson(): void {
+      storage.write({ asks: true });
+      tell();
+      void sender.sendAll();
     },
     type(isTyping: boolean): void {
       const { session } = storage.read();
@@ -253,19 +319,7 @@ export function openChat({ base, key, config }: { base: string; key: string; con
       tell();
     },
     /** The host page gives a signed identity. */
-    async identify(token: string): Promise<void> {
-      const { session } = storage.read();
-      if (!session) {
-        identityToken = token;
-        tell();
-        return;
-      }
-      if (state?.identity === 'verified') return;
-      const { attempt, body } = await server.verify(session, token);
-      if (attempt.kind !== 'taken' || !body) return;
-      storage.write({ session: { id: session.id, token: body.visitor_token } });
-      follow();
-    },
+    identify,
     close(): void {
       following?.stop();
       unlisten();

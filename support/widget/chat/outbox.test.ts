@@ -25,8 +25,8 @@ describe('an answer', () => {
   });
 
   test('that says when to try again is believed', () => {
-    expect(readAttempt(429, { retryAfter: '7' }, 0)).toEqual({ kind: 'later', afterMs: 7_000 });
-    expect(readAttempt(429, { retryAfter: null }, 0)).toEqual({ kind: 'later', afterMs: 1_000 });
+    expect(readAttempt(429, { retryAfter: '7' }, 0)).toEqual({ kind: 'later', afterMs: 7_000, isCut: false });
+    expect(readAttempt(429, { retryAfter: null }, 0)).toEqual({ kind: 'later', afterMs: 1_000, isCut: false });
   });
 
   test('that refuses says why', () => {

@@ -1,3 +1,5 @@
+import type { Session } from './server.ts';
+
 /** A message that the server has not yet taken. It stays until the server has. */
 export type Pending = {
   client_id: string;
@@ -6,16 +8,21 @@ export type Pending = {
   question_id?: string;
   /** When it was written, in milliseconds: messages are sent in this order. */
   at: number;
-  /** waiting: is sent in its turn. refused: the server will not take it; `reason` says why. */
-  state: 'waiting' | 'refused';
+  /**
+   * waiting: is sent in its turn. ended: the conversation did not take it, because it has ended; a new one may. refused: the server
+   * will not take it; `reason` says why, and without one the chat is closed.
+   */
+  state: 'waiting' | 'ended' | 'refused';
   reason?: string;
+  /** It was sent to this conversation, and no answer came: it may have arrived there. */
+  tried?: Session;
 };
 
 /** The outcome of an attempt to send. */
 export type Attempt =
   | { kind: 'taken' }
-  /** No answer, or one that asks to try again. */
-  | { kind: 'later'; afterMs: number }
+  /** No answer (`isCut`), or one that asks to try again. */
+  | { kind: 'later'; afterMs: number; isCut: boolean }
   /** The conversation has ended: a new one may take the message. */
   | { kind: 'ended' }
   /** The token is dead. */
@@ -35,8 +42,9 @@ export function readAttempt(
   { code, detail, retryAfter }: { code?: string; detail?: string; retryAfter?: string | null },
   failures: number,
 ): Attempt {
-  if (status === undefined || status >= 500 || status === 408) return { kind: 'later', afterMs: backoffMs(failures) };
-  if (status === 429) return { kind: 'later', afterMs: Math.max(1_000, Number(retryAfter ?? 1) * 1_000) };
+  if (status === undefined || status >= 500 || status === 408)
+    return { kind: 'later', afterMs: backoffMs(failures), isCut: status === undefined };
+  if (status === 429) return { kind: 'later', afterMs: Math.max(1_000, Number(retryAfter ?? 1) * 1_000), isCut: false };
   if (status < 300) return { kind: 'taken' };
   if (code === 'session-ended') return { kind: 'ended' };
   if (status === 404 || code === 'token-required') return { kind: 'stranger' };

@@ -1,4 +1,4 @@
-import { nextOf, type Pending } from './outbox.ts';
+import { type Attempt, nextOf, type Pending } from './outbox.ts';
 import type { Server, Session } from './server.ts';
 import type { Storage } from './storage.ts';
 import type { Message } from './thread.ts';
@@ -9,12 +9,12 @@ type Parts = {
   lock: string;
   storage: Storage;
   server: Server;
-  /** Opens a conversation for the message to be sent; undefined when that is not possible now. */
-  begin(): Promise<Session | undefined>;
+  /** Opens a conversation for the message to be sent; undefined when the visitor has to give a name first. */
+  begin(): Promise<{ session: Session } | { attempt: Attempt } | undefined>;
   onTaken(session: Session, message: Message): void;
-  /** Reports the time until the next attempt. */
-  onLater(): void;
-  onEnded(): void;
+  /** Called when an attempt has to be repeated, and with undefined when one has got an answer. */
+  onLater(attempt: Extract<Attempt, { kind: 'later' }> | undefined): void;
+  onEnded(session: Session): void;
   onStranger(session: Session): void;
   onChange(): void;
 };
@@ -36,52 +36,70 @@ export function createSender({ lock, storage, server, begin, onTaken, onLater, o
     return done;
   }
 
-  /** The current conversation, or a new one: never two because two tabs asked at once. */
-  const sessionOrNew = async () => storage.read().session ?? (await begin());
-
   async function sendAll(): Promise<void> {
     if (isQueued) return;
     isQueued = true;
     await alone(async () => {
       isQueued = false;
+      while (storage.read().asks) if (!(await askForPerson())) return;
       for (let next = nextOf(storage.outbox()); next; next = nextOf(storage.outbox()))
         if (!(await sendOne(next))) return;
     });
   }
 
+  /** The current conversation, or a new one: never two because two tabs asked at once. */
+  async function sessionOrNew(): ReturnType<Parts['begin']> {
+    const { session } = storage.read();
+    return session ? { session } : begin();
+  }
+
+  /** @returns whether to go on. */
+  async function askForPerson(): Promise<boolean> {
+    const way = await sessionOrNew();
+    if (!way) return false;
+    const { attempt } = 'session' in way ? await server.tell(way.session, 'hand-over', {}) : way;
+    if (isLater(attempt)) return false;
+    if (attempt.kind === 'stranger' && 'session' in way) onStranger(way.session);
+    else storage.write({ asks: false });
+    if (attempt.kind === 'ended' && 'session' in way) onEnded(way.session);
+    onChange();
+    return true;
+  }
+
   /** @returns whether to continue with the next message. */
   async function sendOne(pending: Pending): Promise<boolean> {
-    const { client_id, body, question_id } = pending;
-    const session = await sessionOrNew();
-    if (!session) return false;
+    const { client_id, body, question_id, tried, ...rest } = pending;
     const message = { client_id, body, ...(question_id && { question_id }) };
-    const { attempt, body: taken } = await server.send(session, message);
-    switch (attempt.kind) {
-      case 'taken':
-        storage.drop(client_id);
-        if (taken) onTaken(session, taken);
-        return true;
-      case 'later':
-        comeBack(attempt.afterMs);
-        return false;
-      case 'ended':
-        onEnded();
-        return false;
-      case 'stranger':
-        onStranger(session);
-        return true;
-      case 'refused':
-        storage.put({ ...pending, state: 'refused', reason: attempt.reason });
-        onChange();
-        return true;
-    }
+    const settle = (verdict: Partial<Pending>) => storage.put({ ...rest, ...message, ...verdict });
+    // If it may have arrived in an earlier conversation, that one is asked first: it would be there twice otherwise.
+    const isEarlier = tried !== undefined && tried.id !== storage.read().session?.id;
+    const way = isEarlier ? { session: tried } : await sessionOrNew();
+    if (!way) return false;
+    const session = 'session' in way ? way.session : undefined;
+    if (session && !isEarlier) settle({ tried: session });
+    const { attempt, body: taken }: { attempt: Attempt; body?: Message } =
+      'session' in way ? await server.send(way.session, message) : way;
+    if (isLater(attempt)) return false;
+    if (attempt.kind === 'taken') {
+      storage.drop(client_id);
+      if (session && taken) onTaken(session, taken);
+    } else if (isEarlier && attempt.kind !== 'refused') settle({});
+    else if (attempt.kind === 'ended' && session) {
+      settle({ state: 'ended' });
+      onEnded(session);
+    } else if (attempt.kind === 'stranger' && session) onStranger(session);
+    else settle({ state: 'refused', ...(attempt.kind === 'refused' && { reason: attempt.reason }) });
+    onChange();
+    return true;
   }
 
-  function comeBack(afterMs: number): void {
+  function isLater(attempt: Attempt): boolean {
+    const isSo = attempt.kind === 'later';
+    onLater(isSo ? attempt : undefined);
     clearTimeout(retry);
-    retry = setTimeout(() => void sendAll(), afterMs);
-    onLater();
+    if (isSo) retry = setTimeout(() => void sendAll(), attempt.afterMs);
+    return isSo;
   }
 
-  return { sendAll, requireSession: () => alone(sessionOrNew), comeBack, close: () => clearTimeout(retry) };
+  return { sendAll, close: () => clearTimeout(retry) };
 }

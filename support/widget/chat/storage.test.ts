@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import type { Pending } from './outbox.ts';
-import { openStorage, parseKept, parsePending } from './storage.ts';
+import { type Kept, openStorage, parseKept, parsePending } from './storage.ts';
 
 const pending = (client_id: string, at: number): Pending => ({
   client_id,
@@ -10,6 +10,7 @@ const pending = (client_id: string, at: number): Pending => ({
   state: 'waiting',
 });
 const session = { id: 's', token: 't' };
+const nothing: Kept = { session: null, visitor: null, read: 0, asks: false, who: null };
 afterEach(() => vi.unstubAllGlobals());
 
 /** Like a browser's: its entries are its own properties. */
@@ -38,11 +39,23 @@ describe('a stored conversation', () => {
     openStorage('shop').put(pending('a', 3));
     openStorage('shop').keepDraft('Do you');
     const next = openStorage('shop');
-    expect(next.read()).toEqual({ session, visitor: null, read: 0 });
+    expect(next.read()).toEqual({ ...nothing, session });
     expect(next.outbox().map(({ client_id }) => client_id)).toEqual(['b', 'a']);
     expect(next.draft()).toBe('Do you');
     const other = openStorage('shop2');
     expect([other.read().session, other.outbox(), other.draft()]).toEqual([null, [], '']);
+  });
+
+  test('is gone for the next person, and the conversation of another widget stays', () => {
+    stubStorage();
+    const [shop, other] = [openStorage('shop'), openStorage('shop2')];
+    for (const storage of [shop, other]) {
+      storage.write({ session, who: 7 });
+      storage.put({ ...pending('a', 1), tried: session });
+    }
+    shop.clear();
+    expect([shop.read(), shop.outbox()]).toEqual([nothing, []]);
+    expect([other.read().who, other.outbox()]).toEqual([7, [{ ...pending('a', 1), tried: session }]]);
   });
 
   test('written by two tabs at the same moment keeps the messages of both', () => {
@@ -76,7 +89,7 @@ describe('the storage with foreign content', () => {
   test.each(['', 'null', '[]', '7', '{', '{"session":{"id":1}}', '{"session":"x","visitor":7,"read":-2}'])(
     'treats %s as nothing',
     (text) => {
-      expect(parseKept(text)).toEqual({ session: null, visitor: null, read: 0 });
+      expect(parseKept(text)).toEqual(nothing);
       expect(parsePending(text)).toBeUndefined();
     },
   );

@@ -1,15 +1,20 @@
 import type { Pending } from './outbox.ts';
+import type { Session } from './server.ts';
 
 /** The data that outlives the page, for all tabs of the site. */
 export type Kept = {
-  session: { id: string; token: string } | null;
+  session: Session | null;
   /** The name and address that the visitor gave. */
   visitor: { email: string; name: string } | null;
   /** The visitor has read up to this message. */
   read: number;
+  /** The visitor has asked for a person, and the server does not know it yet. */
+  asks: boolean;
+  /** The person for whom the host page vouched in this conversation, as a number that names nobody. */
+  who: number | null;
 };
 
-const nothing: Kept = { session: null, visitor: null, read: 0 };
+const nothing: Kept = { session: null, visitor: null, read: 0, asks: false, who: null };
 
 export type Storage = ReturnType<typeof openStorage>;
 
@@ -42,6 +47,11 @@ export function openStorage(key: string) {
     },
     drop(clientId: string): void {
       local.remove(outboxPrefix + clientId);
+    },
+    /** Forgets everything, for the next person. */
+    clear(): void {
+      for (const each of [name, ...local.names(outboxPrefix)]) local.remove(each);
+      ofTab.remove(draftName);
     },
 
     /** The draft of this tab. */
@@ -94,22 +104,37 @@ const isText = (value: unknown): value is string => typeof value === 'string';
 
 /** Content of a foreign script or of an older version counts as nothing. */
 export function parseKept(text: string | null): Kept {
-  const { session, visitor, read } = parseObject(text);
+  const { session, visitor, read, asks, who } = parseObject(text);
   return {
-    session: isText(session?.id) && isText(session?.token) ? { id: session.id, token: session.token } : nothing.session,
+    session: parseSession(session) ?? nothing.session,
     visitor:
       isText(visitor?.email) && isText(visitor?.name) ? { email: visitor.email, name: visitor.name } : nothing.visitor,
     read: Number.isSafeInteger(read) && read > 0 ? read : nothing.read,
+    asks: asks === true,
+    who: Number.isSafeInteger(who) ? who : nothing.who,
   };
 }
 
 /** Undefined when it is not a message. */
 export function parsePending(text: string | null): Pending | undefined {
-  const { client_id, body, question_id, at, state, reason } = parseObject(text);
-  if (!isText(client_id) || !isText(body) || !Number.isFinite(at) || !/^(waiting|refused)$/.test(state))
+  const { client_id, body, question_id, at, state, reason, tried } = parseObject(text);
+  if (!isText(client_id) || !isText(body) || !Number.isFinite(at) || !/^(waiting|ended|refused)$/.test(state))
     return undefined;
-  return { client_id, body, at, state, ...(isText(question_id) && { question_id }), ...(isText(reason) && { reason }) };
+  const before = parseSession(tried);
+  return {
+    client_id,
+    body,
+    at,
+    state,
+    ...(isText(question_id) && { question_id }),
+    ...(isText(reason) && { reason }),
+    ...(before && { tried: before }),
+  };
 }
+
+// biome-ignore lint/suspicious/noExplicitAny: a storage may hold anything
+const parseSession = (value: any): Session | undefined =>
+  isText(value?.id) && isText(value?.token) ? { id: value.id, token: value.token } : undefined;
 
 // biome-ignore lint/suspicious/noExplicitAny: a storage may hold anything
 function parseObject(text: string | null): Record<string, any> {

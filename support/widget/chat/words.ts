@@ -33,6 +33,14 @@ const en = {
   verified: 'Signed in as {name}',
   you: 'You',
   long: 'At most 4,000 characters',
+  unsent: 'Not sent yet',
+  over: 'Not sent: this conversation has ended.',
+  closed: 'Not sent: this chat is closed at present.',
+  onward: 'Send in a new conversation',
+  edit: 'Edit',
+  asking: 'Asking for a person…',
+  asked: 'A person will answer.',
+  back: 'The connection is back.',
 };
 
 const de: Words = {
@@ -67,6 +75,14 @@ const de: Words = {
   verified: 'Angemeldet als {name}',
   you: 'Sie',
   long: 'Höchstens 4.000 Zeichen',
+  unsent: 'Noch nicht gesendet',
+  over: 'Nicht gesendet: Dieses Gespräch ist beendet.',
+  closed: 'Nicht gesendet: Dieser Chat ist zurzeit geschlossen.',
+  onward: 'In neuem Gespräch senden',
+  edit: 'Bearbeiten',
+  asking: 'Ein Mensch wird gerufen…',
+  asked: 'Ein Mensch wird antworten.',
+  back: 'Die Verbindung ist wieder da.',
 };
 
 const fr: Words = {
@@ -101,6 +117,14 @@ const fr: Words = {
   verified: 'Connecté en tant que {name}',
   you: 'Vous',
   long: '4 000 caractères au plus',
+  unsent: 'Pas encore envoyé',
+  over: 'Non envoyé : cette conversation est terminée.',
+  closed: 'Non envoyé : ce chat est fermé pour le moment.',
+  onward: 'Envoyer dans une nouvelle conversation',
+  edit: 'Modifier',
+  asking: 'Nous appelons une personne…',
+  asked: 'Une personne va répondre.',
+  back: 'La connexion est rétablie.',
 };
 
 const es: Words = {
@@ -135,6 +159,14 @@ const es: Words = {
   verified: 'Ha entrado como {name}',
   you: 'Usted',
   long: 'Como máximo 4000 caracteres',
+  unsent: 'Aún no enviado',
+  over: 'No enviado: esta conversación ha terminado.',
+  closed: 'No enviado: este chat está cerrado por ahora.',
+  onward: 'Enviar en una conversación nueva',
+  edit: 'Editar',
+  asking: 'Llamando a una persona…',
+  asked: 'Le responderá una persona.',
+  back: 'La conexión ha vuelto.',
 };
 
 const tr: Words = {
@@ -169,6 +201,14 @@ const tr: Words = {
   verified: '{name} olarak giriş yapıldı',
   you: 'Siz',
   long: 'En fazla 4.000 karakter',
+  unsent: 'Henüz gönderilmedi',
+  over: 'Gönderilmedi: bu görüşme sona erdi.',
+  closed: 'Gönderilmedi: bu sohbet şu anda kapalı.',
+  onward: 'Yeni görüşmede gönder',
+  edit: 'Düzenle',
+  asking: 'Bir kişi çağrılıyor…',
+  asked: 'Bir kişi yanıtlayacak.',
+  back: 'Bağlantı geri geldi.',
 };
 
 const dictionaries: Record<string, Words> = { en, de, fr, es, tr };

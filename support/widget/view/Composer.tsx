@@ -1,4 +1,4 @@
-import { useRef, useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import type { Chat } from '../chat/chat.ts';
 import type { Words } from '../chat/words.ts';
 
@@ -9,12 +9,29 @@ const pauseMs = 4_000;
 /** The key code of a key that an input method has taken: Safari reports that in no other way. */
 const taken = 229;
 
+type ComposerProps = {
+  chat: Chat;
+  words: Words;
+  /** A message was put back, to be written on. */
+  isEdited: boolean;
+  /** Says something to visitors who do not see the screen. */
+  say: (text: string) => void;
+};
+
 /** The text field: Enter sends, Shift and Enter begin a new line. */
-export function Composer({ chat, words }: { chat: Chat; words: Words }) {
+export function Composer({ chat, words, isEdited, say }: ComposerProps) {
+  const field = useRef<HTMLTextAreaElement>(null);
   const [text, setText] = useState(chat.draft);
   const toldAt = useRef(0);
   const pause = useRef<ReturnType<typeof setTimeout>>(undefined);
   const isLong = [...text].length > charactersMax;
+  useEffect(() => {
+    if (isEdited) field.current?.focus();
+  }, [isEdited]);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: once, when it has become so
+  useEffect(() => {
+    if (isLong) say(words.long);
+  }, [isLong]);
 
   const change = (next: string) => {
     setText(next);
@@ -48,6 +65,7 @@ export function Composer({ chat, words }: { chat: Chat; words: Words }) {
       }}
     >
       <textarea
+        ref={field}
         data-first
         rows={1}
         value={text}
@@ -65,16 +83,18 @@ export function Composer({ chat, words }: { chat: Chat; words: Words }) {
           send();
         }}
       />
-      <button type="submit" class="icon send" aria-label={words.send} disabled={text.trim() === '' || isLong}>
+      <button
+        type="submit"
+        class="icon send"
+        aria-label={words.send}
+        disabled={text.trim() === '' || isLong}
+        onMouseDown={(event) => event.preventDefault()} // the text field keeps the focus, and a phone its keyboard
+      >
         <svg viewBox="0 0 24 24" aria-hidden="true">
           <path d="M4 12l16-8-6 16-3-7z" />
         </svg>
       </button>
-      {isLong && (
-        <span class="error" role="alert">
-          {words.long}
-        </span>
-      )}
+      {isLong && <span class="error">{words.long}</span>}
     </form>
   );
 }

@@ -6,6 +6,8 @@ import { fill, type Words } from '../chat/words.ts';
 import { Composer } from './Composer.tsx';
 import { Intro } from './Intro.tsx';
 import { Thread } from './Thread.tsx';
+import { useFocus } from './useFocus.ts';
+import { useNews } from './useNews.ts';
 import { useView } from './useView.ts';
 
 /** On screens this narrow the panel covers the whole page. */
@@ -30,21 +32,19 @@ export function Panel({
   const isWhole = useMedia(wholeScreen);
   const prefersDark = useMedia('(prefers-color-scheme: dark)');
   const isDark = config.theme.mode === 'dark' || (config.theme.mode === 'auto' && prefersDark);
-  const mustIntroduce =
-    !view.hasSession && view.visitor === null && !view.isVerified && (config.ask === 'before' || isOffline(config));
+  const [said, say] = useNews(view, words);
   const isEnded = view.session?.status === 'ended';
+  const isLeft = view.outbox.some(({ state }) => state === 'ended');
+  useFocus(root, isOpen);
 
   useEffect(() => {
     root.current?.style.setProperty('--accent', config.theme.color);
     root.current?.style.setProperty('--on-accent', textOn(config.theme.color));
   }, [config]);
-  useEffect(() => {
-    if (isOpen) root.current?.querySelector<HTMLElement>('[data-first]')?.focus();
-  }, [isOpen]);
 
   const onKeyDown = (event: KeyboardEvent) => {
     event.stopPropagation(); // keys typed here are not the host page's
-    if (event.key === 'Escape') onClose();
+    if (event.key === 'Escape' && !event.isComposing) onClose();
     if (event.key === 'Tab' && isWhole) keepFocus(event, root.current);
   };
 
@@ -53,6 +53,7 @@ export function Panel({
       ref={root}
       class="root"
       role="dialog"
+      tabIndex={-1}
       aria-label={words.title}
       aria-modal={isWhole}
       hidden={!isOpen}
@@ -74,51 +75,44 @@ export function Panel({
           </svg>
         </button>
       </header>
-      {mustIntroduce ? (
-        <Intro
-          chat={chat}
-          words={words}
-          isOffline={isOffline(config)}
-          refusal={view.refusal}
-          greeting={words.greeting}
-        />
+      {view.mustIntroduce ? (
+        <Intro chat={chat} view={view} words={words} isOffline={isOffline(config)} />
       ) : (
         <>
           {view.session?.identity === 'verified' && view.session.visitor_name && (
             <p class="note">{fill(words.verified, { name: view.session.visitor_name })}</p>
           )}
           <Thread chat={chat} view={view} config={config} words={words} />
-          {!view.isConnected && (
-            <p class="note" role="status">
-              {words.reconnecting}
-            </p>
-          )}
-          {view.refusal && (
-            <p class="note bad" role="alert">
-              {view.refusal}
-            </p>
-          )}
+          {!view.isConnected && <p class="note">{words.reconnecting}</p>}
+          {view.refusal && <p class="note bad">{view.refusal}</p>}
           {isEnded ? (
             <div class="foot over">
               <p>{words.ended}</p>
               <button type="button" class="start" data-first onClick={() => chat.startAnew()}>
-                {words.again}
+                {isLeft ? words.onward : words.again}
               </button>
             </div>
           ) : (
             <>
               {(view.session ? view.session.handler === 'bot' : config.bot !== null) && (
                 <div class="bar">
-                  <button type="button" class="plain" onClick={() => void chat.askForPerson()}>
-                    {words.person}
-                  </button>
+                  {view.isAsking ? (
+                    words.asking
+                  ) : (
+                    <button type="button" class="plain" onClick={() => chat.askForPerson()}>
+                      {words.person}
+                    </button>
+                  )}
                 </div>
               )}
-              <Composer chat={chat} words={words} />
+              <Composer key={view.edits} chat={chat} words={words} isEdited={view.edits > 0} say={say} />
             </>
           )}
         </>
       )}
+      <div class="unseen" role="status">
+        {said}
+      </div>
     </div>
   );
 }
@@ -153,7 +147,7 @@ function keepFocus(event: KeyboardEvent, root: HTMLElement | null): void {
   ].filter((stop) => !stop.hasAttribute('disabled') && stop.offsetParent !== null);
   const now = (root?.getRootNode() as ShadowRoot | undefined)?.activeElement;
   const [first, last] = [stops[0], stops.at(-1)];
-  const leaves = event.shiftKey ? now === first : now === last;
+  const leaves = event.shiftKey ? now === first || now === root : now === last;
   if (!leaves) return;
   event.preventDefault();
   (event.shiftKey ? last : first)?.focus();

@@ -24,6 +24,8 @@ header > div { flex: 1; min-inline-size: 0 }
 .icon svg { inline-size: 20px; block-size: 20px; fill: none; stroke: currentColor; stroke-width: 2; stroke-linecap: round; stroke-linejoin: round }
 .thread { flex: 1; overflow-y: auto; overscroll-behavior: contain; padding: 16px; display: flex; flex-direction: column; gap: 4px; list-style: none }
 .thread:focus-visible { outline-offset: -3px }
+.root:focus { outline: none }
+.kept { list-style: none; padding: 0; display: flex; flex-direction: column; gap: 4px }
 .row { display: flex; flex-direction: column; max-inline-size: 86%; align-self: flex-start }
 .row.own { align-self: flex-end; align-items: flex-end }
 .row + .row.first { margin-block-start: 10px }
@@ -32,7 +34,7 @@ header > div { flex: 1; min-inline-size: 0 }
 .bubble { background: var(--raised); padding: 8px 12px; border-radius: 14px; white-space: pre-wrap; overflow-wrap: anywhere }
 .own .bubble { background: var(--accent); color: var(--on-accent) }
 .bubble a { color: inherit; text-decoration: underline }
-.state { font-size: 12px; color: var(--quiet); padding: 2px 4px }
+.state { text-align: end; font-size: 12px; color: var(--quiet); padding: 2px 4px }
 .state.bad { color: var(--bad) }
 .state button { padding: 0 4px; text-decoration: underline; font-size: 12px; min-block-size: 24px }
 .choices { display: flex; flex-wrap: wrap; gap: 6px; padding-block-start: 6px }
@@ -45,7 +47,7 @@ header > div { flex: 1; min-inline-size: 0 }
 textarea { flex: 1; resize: none; border: 1px solid var(--line); border-radius: 12px; padding: 9px 12px; background: var(--ground); min-block-size: 42px; max-block-size: 140px; field-sizing: content }
 .send { background: var(--accent); color: var(--on-accent); inline-size: 42px; block-size: 42px; border-radius: 12px }
 .send[disabled] { opacity: .5; cursor: default }
-.bar { display: flex; justify-content: center; padding: 6px 10px 10px }
+.bar { display: flex; justify-content: center; padding: 6px 10px 10px; font-size: 13px; color: var(--quiet) }
 .plain { border: 1px solid var(--line); font-size: 13px; padding: 5px 12px; min-block-size: 32px }
 form.intro { padding: 16px; display: flex; flex-direction: column; gap: 12px; overflow-y: auto; flex: 1 }
 label { display: flex; flex-direction: column; gap: 4px; font-size: 13px; color: var(--quiet) }
