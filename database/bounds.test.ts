@@ -125,3 +125,33 @@ describe('the last activity of a customer', () => {
     expect(await last()).toBe('call');
   });
 });
+
+describe('the checks of a customer', () => {
+  test('run whenever a statement sets a column that they read', async () => {
+    const { rows } = await superuser.query<{ source: string; columns: string[] }>(
+      `select p.prosrc as source, array(select a.attname::text from pg_attribute a where a.attrelid = t.tgrelid and a.attnum = any (t.tgattr)) as columns
+       from pg_trigger t join pg_proc p on p.oid = t.tgfoid where t.tgrelid = 'platform.customers'::regclass and t.tgname = 'b_check'`,
+    );
+    const [check] = rows as [(typeof rows)[0]];
+    const read = new Set([...check.source.matchAll(/new\.(\w+)/g)].map(([, column]) => column));
+    expect([...check.columns].sort()).toEqual([...read].sort());
+  });
+
+  test.each([
+    ['name', `' A'`, 'name_check'],
+    ['email', `'a@b.example' || chr(10)`, 'email_well_formed'],
+    ['phone', `repeat('1', 41)`, 'phone_check'],
+    ['created_by_app', `'nobody'`, 'created_by_app_check'],
+    ['crm_id', '0', 'crm_id_check'],
+    ['support_id', '9007199254740992', 'support_id_check'],
+    ['preferred_language', `'e'`, 'preferred_language_check'],
+    ['timezone', `'?'`, 'timezone_check'],
+    ['merged_into', 'id', 'merged_into_check'],
+  ])('refuse a bad %s, also from the owner of the database', async (column, value, constraint) => {
+    const { id } = await addCustomer(foundation, 'account_tier', 'premium');
+    const phone = column === 'phone' ? `, phone_key = '+4930123456'` : '';
+    await expect(
+      superuser.query(`update platform.customers set ${column} = ${value}${phone} where id = $1`, [id]),
+    ).rejects.toMatchObject({ code: '23514', table: 'customers', constraint: `customers_${constraint}` });
+  });
+});

@@ -864,6 +864,36 @@ RETURN CASE app WHEN 'foundation'::text THEN 'crm'::text WHEN 'support'::text TH
 grant execute on function platform.audience_of(app text) to app_role;
 grant execute on function platform.audience_of(app text) to sync_role;
 
+CREATE OR REPLACE FUNCTION platform.check_customer()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  violated constant text := case
+    when not platform.is_line(new.name, 200) then 'name_check'
+    when not platform.is_line(new.email, 254) or octet_length(new.email) > 254 then 'email_well_formed'
+    -- For plain ASCII the database itself checks the key. Beyond it PostgreSQL and JavaScript lower-case differently, and only
+    -- platform/email.ts makes keys.
+    when not platform.is_email_key(new.email_key) or new.email !~ '[^\x01-\x7f]' and new.email_key <> lower(new.email collate "C")
+      then 'email_key_canonical'
+    when not platform.is_line(new.phone, 40) then 'phone_check'
+    when not platform.is_phone(new.phone, new.phone_key, new.phone_extension) then 'phone_canonical'
+    when not platform.is_app(new.created_by_app) then 'created_by_app_check'
+    when new.crm_id not between 1 and 9007199254740991 then 'crm_id_check'
+    when new.support_id not between 1 and 9007199254740991 then 'support_id_check'
+    when new.preferred_language !~ '^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,4}$' then 'preferred_language_check'
+    when new.timezone !~ '^[A-Za-z][A-Za-z0-9_+/-]{0,63}$' then 'timezone_check'
+    when new.merged_into = new.id then 'merged_into_check'
+  end;
+begin
+  if violated is not null then
+    raise exception 'new row for relation "customers" violates check constraint "customers_%"', violated
+      using errcode = 'check_violation', schema = 'platform', table = 'customers', constraint = 'customers_' || violated;
+  end if;
+  return new;
+end $function$;
+
 CREATE OR REPLACE FUNCTION platform.check_tier()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -1871,18 +1901,7 @@ create table platform.customers (
   constraint customers_support_id_key UNIQUE (support_id),
   constraint customers_account_manager_id_fkey FOREIGN KEY (account_manager_id) REFERENCES platform.users(id),
   constraint customers_company_id_fkey FOREIGN KEY (company_id) REFERENCES platform.companies(id),
-  constraint customers_merged_into_fkey FOREIGN KEY (merged_into) REFERENCES platform.customers(id),
-  constraint customers_check CHECK ((merged_into <> id)),
-  constraint customers_created_by_app_check CHECK (platform.is_app(created_by_app)),
-  constraint customers_crm_id_check CHECK (((crm_id >= 1) AND (crm_id <= '9007199254740991'::bigint))),
-  constraint customers_email_key_canonical CHECK ((platform.is_email_key(email_key) AND ((email ~ '[^\x01-\x7f]'::text) OR (email_key = lower((email COLLATE "C")))))),
-  constraint customers_email_well_formed CHECK ((platform.is_line(email, 254) AND (octet_length(email) <= 254))),
-  constraint customers_name_check CHECK (platform.is_line(name, 200)),
-  constraint customers_phone_canonical CHECK (platform.is_phone(phone, phone_key, phone_extension)),
-  constraint customers_phone_check CHECK (platform.is_line(phone, 40)),
-  constraint customers_preferred_language_check CHECK ((preferred_language ~ '^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,4}$'::text)),
-  constraint customers_support_id_check CHECK (((support_id >= 1) AND (support_id <= '9007199254740991'::bigint))),
-  constraint customers_timezone_check CHECK ((timezone ~ '^[A-Za-z][A-Za-z0-9_+/-]{0,63}$'::text))
+  constraint customers_merged_into_fkey FOREIGN KEY (merged_into) REFERENCES platform.customers(id)
 ) with (fillfactor=90);
 comment on column platform.customers.email_key is 'The canonical form of email. It is here, not only in customer_emails, so that a plain insert cannot leave a customer without an address.';
 comment on column platform.customers.phone_key is 'The phone in E.164, as platform/phone.ts makes it. Searches and lookups use it.';
@@ -1906,6 +1925,7 @@ CREATE TRIGGER a_before_phone_extension BEFORE UPDATE OF phone_extension ON plat
 CREATE TRIGGER a_complete BEFORE INSERT OR UPDATE OF email, email_key ON platform.customers FOR EACH ROW EXECUTE FUNCTION platform.complete_customer();
 CREATE TRIGGER a_phone BEFORE INSERT OR UPDATE OF phone, phone_key, phone_extension ON platform.customers FOR EACH ROW EXECUTE FUNCTION platform.complete_phone();
 CREATE TRIGGER a_tier BEFORE INSERT OR UPDATE OF account_tier ON platform.customers FOR EACH ROW EXECUTE FUNCTION platform.check_tier();
+CREATE TRIGGER b_check BEFORE INSERT OR UPDATE OF id, name, email, email_key, phone, phone_key, phone_extension, created_by_app, crm_id, support_id, preferred_language, timezone, merged_into ON platform.customers FOR EACH ROW EXECUTE FUNCTION platform.check_customer();
 CREATE TRIGGER b_count_version BEFORE UPDATE ON platform.customers FOR EACH ROW EXECUTE FUNCTION platform.count_version();
 CREATE TRIGGER c_record_known_by AFTER INSERT OR UPDATE OF email_key, email, crm_id, support_id ON platform.customers FOR EACH ROW EXECUTE FUNCTION platform.record_known_by();
 CREATE TRIGGER c_record_new_phone AFTER INSERT ON platform.customers FOR EACH ROW WHEN ((new.phone IS NOT NULL)) EXECUTE FUNCTION platform.record_phone();
@@ -2559,11 +2579,17 @@ begin
   select string_agg(format('jsonb_build_object(%s)', pairs), ' || ') into whole from (
     select string_agg(format('%L, r.%I', c, c), ', ' order by n) as pairs
     from unnest(columns) with ordinality as u (c, n) group by (n - 1) / 40 order by (n - 1) / 40) chunks;
+  -- Most updates change few columns, and every statement of plpgsql costs as much as many comparisons: six columns are compared at once.
   select string_agg(format($f$
-    if new.%1$I is distinct from old.%1$I then
-      data := data || jsonb_build_object(%1$L, new.%1$I);
-      previous := previous || jsonb_build_object(%1$L, old.%1$I);
-    end if;$f$, c), '' order by n) into changes from unnest(columns) with ordinality as u (c, n);
+    if %s then%s
+    end if;$f$, differs, changed), '' order by six) into changes from (
+      select n / 6 as six, string_agg(format('new.%1$I is distinct from old.%1$I', c), E'\n       or ' order by n) as differs,
+        string_agg(format($f$
+      if new.%1$I is distinct from old.%1$I then
+        data := data || jsonb_build_object(%1$L, new.%1$I);
+        previous := previous || jsonb_build_object(%1$L, old.%1$I);
+      end if;$f$, c), '' order by n) as changed
+      from unnest(columns) with ordinality as u (c, n) group by n / 6) sixes;
 
   execute format($f$
 create or replace function sync.%1$I() returns trigger
@@ -2615,61 +2641,78 @@ declare
 begin
   if tg_op = 'DELETE' then r := old; else r := new; end if;
   if tg_op = 'UPDATE' then
-    if new.id is distinct from old.id then
-      data := data || jsonb_build_object('id', new.id);
-      previous := previous || jsonb_build_object('id', old.id);
+    if new.id is distinct from old.id
+       or new.customer_id is distinct from old.customer_id
+       or new.deal_id is distinct from old.deal_id
+       or new.type is distinct from old.type
+       or new.description is distinct from old.description then
+      if new.id is distinct from old.id then
+        data := data || jsonb_build_object('id', new.id);
+        previous := previous || jsonb_build_object('id', old.id);
+      end if;
+      if new.customer_id is distinct from old.customer_id then
+        data := data || jsonb_build_object('customer_id', new.customer_id);
+        previous := previous || jsonb_build_object('customer_id', old.customer_id);
+      end if;
+      if new.deal_id is distinct from old.deal_id then
+        data := data || jsonb_build_object('deal_id', new.deal_id);
+        previous := previous || jsonb_build_object('deal_id', old.deal_id);
+      end if;
+      if new.type is distinct from old.type then
+        data := data || jsonb_build_object('type', new.type);
+        previous := previous || jsonb_build_object('type', old.type);
+      end if;
+      if new.description is distinct from old.description then
+        data := data || jsonb_build_object('description', new.description);
+        previous := previous || jsonb_build_object('description', old.description);
+      end if;
     end if;
-    if new.customer_id is distinct from old.customer_id then
-      data := data || jsonb_build_object('customer_id', new.customer_id);
-      previous := previous || jsonb_build_object('customer_id', old.customer_id);
+    if new.metadata is distinct from old.metadata
+       or new.occurred_at is distinct from old.occurred_at
+       or new.due_at is distinct from old.due_at
+       or new.done_at is distinct from old.done_at
+       or new.created_at is distinct from old.created_at
+       or new.created_by_app is distinct from old.created_by_app then
+      if new.metadata is distinct from old.metadata then
+        data := data || jsonb_build_object('metadata', new.metadata);
+        previous := previous || jsonb_build_object('metadata', old.metadata);
+      end if;
+      if new.occurred_at is distinct from old.occurred_at then
+        data := data || jsonb_build_object('occurred_at', new.occurred_at);
+        previous := previous || jsonb_build_object('occurred_at', old.occurred_at);
+      end if;
+      if new.due_at is distinct from old.due_at then
+        data := data || jsonb_build_object('due_at', new.due_at);
+        previous := previous || jsonb_build_object('due_at', old.due_at);
+      end if;
+      if new.done_at is distinct from old.done_at then
+        data := data || jsonb_build_object('done_at', new.done_at);
+        previous := previous || jsonb_build_object('done_at', old.done_at);
+      end if;
+      if new.created_at is distinct from old.created_at then
+        data := data || jsonb_build_object('created_at', new.created_at);
+        previous := previous || jsonb_build_object('created_at', old.created_at);
+      end if;
+      if new.created_by_app is distinct from old.created_by_app then
+        data := data || jsonb_build_object('created_by_app', new.created_by_app);
+        previous := previous || jsonb_build_object('created_by_app', old.created_by_app);
+      end if;
     end if;
-    if new.deal_id is distinct from old.deal_id then
-      data := data || jsonb_build_object('deal_id', new.deal_id);
-      previous := previous || jsonb_build_object('deal_id', old.deal_id);
-    end if;
-    if new.type is distinct from old.type then
-      data := data || jsonb_build_object('type', new.type);
-      previous := previous || jsonb_build_object('type', old.type);
-    end if;
-    if new.description is distinct from old.description then
-      data := data || jsonb_build_object('description', new.description);
-      previous := previous || jsonb_build_object('description', old.description);
-    end if;
-    if new.metadata is distinct from old.metadata then
-      data := data || jsonb_build_object('metadata', new.metadata);
-      previous := previous || jsonb_build_object('metadata', old.metadata);
-    end if;
-    if new.occurred_at is distinct from old.occurred_at then
-      data := data || jsonb_build_object('occurred_at', new.occurred_at);
-      previous := previous || jsonb_build_object('occurred_at', old.occurred_at);
-    end if;
-    if new.due_at is distinct from old.due_at then
-      data := data || jsonb_build_object('due_at', new.due_at);
-      previous := previous || jsonb_build_object('due_at', old.due_at);
-    end if;
-    if new.done_at is distinct from old.done_at then
-      data := data || jsonb_build_object('done_at', new.done_at);
-      previous := previous || jsonb_build_object('done_at', old.done_at);
-    end if;
-    if new.created_at is distinct from old.created_at then
-      data := data || jsonb_build_object('created_at', new.created_at);
-      previous := previous || jsonb_build_object('created_at', old.created_at);
-    end if;
-    if new.created_by_app is distinct from old.created_by_app then
-      data := data || jsonb_build_object('created_by_app', new.created_by_app);
-      previous := previous || jsonb_build_object('created_by_app', old.created_by_app);
-    end if;
-    if new.created_by is distinct from old.created_by then
-      data := data || jsonb_build_object('created_by', new.created_by);
-      previous := previous || jsonb_build_object('created_by', old.created_by);
-    end if;
-    if new.created_by_login is distinct from old.created_by_login then
-      data := data || jsonb_build_object('created_by_login', new.created_by_login);
-      previous := previous || jsonb_build_object('created_by_login', old.created_by_login);
-    end if;
-    if new.idempotency_key is distinct from old.idempotency_key then
-      data := data || jsonb_build_object('idempotency_key', new.idempotency_key);
-      previous := previous || jsonb_build_object('idempotency_key', old.idempotency_key);
+    if new.created_by is distinct from old.created_by
+       or new.created_by_login is distinct from old.created_by_login
+       or new.idempotency_key is distinct from old.idempotency_key then
+      if new.created_by is distinct from old.created_by then
+        data := data || jsonb_build_object('created_by', new.created_by);
+        previous := previous || jsonb_build_object('created_by', old.created_by);
+      end if;
+      if new.created_by_login is distinct from old.created_by_login then
+        data := data || jsonb_build_object('created_by_login', new.created_by_login);
+        previous := previous || jsonb_build_object('created_by_login', old.created_by_login);
+      end if;
+      if new.idempotency_key is distinct from old.idempotency_key then
+        data := data || jsonb_build_object('idempotency_key', new.idempotency_key);
+        previous := previous || jsonb_build_object('idempotency_key', old.idempotency_key);
+      end if;
     end if;
     if data = '{}' then return null; end if;
     data := jsonb_build_object('customer_id', r.customer_id, 'type', r.type) || data;
@@ -2700,45 +2743,57 @@ declare
 begin
   if tg_op = 'DELETE' then r := old; else r := new; end if;
   if tg_op = 'UPDATE' then
-    if new.id is distinct from old.id then
-      data := data || jsonb_build_object('id', new.id);
-      previous := previous || jsonb_build_object('id', old.id);
+    if new.id is distinct from old.id
+       or new.company_id is distinct from old.company_id
+       or new.customer_id is distinct from old.customer_id
+       or new.name is distinct from old.name
+       or new.title is distinct from old.title then
+      if new.id is distinct from old.id then
+        data := data || jsonb_build_object('id', new.id);
+        previous := previous || jsonb_build_object('id', old.id);
+      end if;
+      if new.company_id is distinct from old.company_id then
+        data := data || jsonb_build_object('company_id', new.company_id);
+        previous := previous || jsonb_build_object('company_id', old.company_id);
+      end if;
+      if new.customer_id is distinct from old.customer_id then
+        data := data || jsonb_build_object('customer_id', new.customer_id);
+        previous := previous || jsonb_build_object('customer_id', old.customer_id);
+      end if;
+      if new.name is distinct from old.name then
+        data := data || jsonb_build_object('name', new.name);
+        previous := previous || jsonb_build_object('name', old.name);
+      end if;
+      if new.title is distinct from old.title then
+        data := data || jsonb_build_object('title', new.title);
+        previous := previous || jsonb_build_object('title', old.title);
+      end if;
     end if;
-    if new.company_id is distinct from old.company_id then
-      data := data || jsonb_build_object('company_id', new.company_id);
-      previous := previous || jsonb_build_object('company_id', old.company_id);
-    end if;
-    if new.customer_id is distinct from old.customer_id then
-      data := data || jsonb_build_object('customer_id', new.customer_id);
-      previous := previous || jsonb_build_object('customer_id', old.customer_id);
-    end if;
-    if new.name is distinct from old.name then
-      data := data || jsonb_build_object('name', new.name);
-      previous := previous || jsonb_build_object('name', old.name);
-    end if;
-    if new.title is distinct from old.title then
-      data := data || jsonb_build_object('title', new.title);
-      previous := previous || jsonb_build_object('title', old.title);
-    end if;
-    if new.email is distinct from old.email then
-      data := data || jsonb_build_object('email', new.email);
-      previous := previous || jsonb_build_object('email', old.email);
-    end if;
-    if new.phone is distinct from old.phone then
-      data := data || jsonb_build_object('phone', new.phone);
-      previous := previous || jsonb_build_object('phone', old.phone);
-    end if;
-    if new.phone_key is distinct from old.phone_key then
-      data := data || jsonb_build_object('phone_key', new.phone_key);
-      previous := previous || jsonb_build_object('phone_key', old.phone_key);
-    end if;
-    if new.phone_extension is distinct from old.phone_extension then
-      data := data || jsonb_build_object('phone_extension', new.phone_extension);
-      previous := previous || jsonb_build_object('phone_extension', old.phone_extension);
-    end if;
-    if new.created_at is distinct from old.created_at then
-      data := data || jsonb_build_object('created_at', new.created_at);
-      previous := previous || jsonb_build_object('created_at', old.created_at);
+    if new.email is distinct from old.email
+       or new.phone is distinct from old.phone
+       or new.phone_key is distinct from old.phone_key
+       or new.phone_extension is distinct from old.phone_extension
+       or new.created_at is distinct from old.created_at then
+      if new.email is distinct from old.email then
+        data := data || jsonb_build_object('email', new.email);
+        previous := previous || jsonb_build_object('email', old.email);
+      end if;
+      if new.phone is distinct from old.phone then
+        data := data || jsonb_build_object('phone', new.phone);
+        previous := previous || jsonb_build_object('phone', old.phone);
+      end if;
+      if new.phone_key is distinct from old.phone_key then
+        data := data || jsonb_build_object('phone_key', new.phone_key);
+        previous := previous || jsonb_build_object('phone_key', old.phone_key);
+      end if;
+      if new.phone_extension is distinct from old.phone_extension then
+        data := data || jsonb_build_object('phone_extension', new.phone_extension);
+        previous := previous || jsonb_build_object('phone_extension', old.phone_extension);
+      end if;
+      if new.created_at is distinct from old.created_at then
+        data := data || jsonb_build_object('created_at', new.created_at);
+        previous := previous || jsonb_build_object('created_at', old.created_at);
+      end if;
     end if;
     if data = '{}' and new.version is not distinct from old.version then return null; end if;
     data := jsonb_build_object('company_id', r.company_id, 'name', r.name) || data;
@@ -2769,41 +2824,52 @@ declare
 begin
   if tg_op = 'DELETE' then r := old; else r := new; end if;
   if tg_op = 'UPDATE' then
-    if new.id is distinct from old.id then
-      data := data || jsonb_build_object('id', new.id);
-      previous := previous || jsonb_build_object('id', old.id);
+    if new.id is distinct from old.id
+       or new.field_id is distinct from old.field_id
+       or new.field_key is distinct from old.field_key
+       or new.field_label is distinct from old.field_label
+       or new.customer_id is distinct from old.customer_id then
+      if new.id is distinct from old.id then
+        data := data || jsonb_build_object('id', new.id);
+        previous := previous || jsonb_build_object('id', old.id);
+      end if;
+      if new.field_id is distinct from old.field_id then
+        data := data || jsonb_build_object('field_id', new.field_id);
+        previous := previous || jsonb_build_object('field_id', old.field_id);
+      end if;
+      if new.field_key is distinct from old.field_key then
+        data := data || jsonb_build_object('field_key', new.field_key);
+        previous := previous || jsonb_build_object('field_key', old.field_key);
+      end if;
+      if new.field_label is distinct from old.field_label then
+        data := data || jsonb_build_object('field_label', new.field_label);
+        previous := previous || jsonb_build_object('field_label', old.field_label);
+      end if;
+      if new.customer_id is distinct from old.customer_id then
+        data := data || jsonb_build_object('customer_id', new.customer_id);
+        previous := previous || jsonb_build_object('customer_id', old.customer_id);
+      end if;
     end if;
-    if new.field_id is distinct from old.field_id then
-      data := data || jsonb_build_object('field_id', new.field_id);
-      previous := previous || jsonb_build_object('field_id', old.field_id);
-    end if;
-    if new.field_key is distinct from old.field_key then
-      data := data || jsonb_build_object('field_key', new.field_key);
-      previous := previous || jsonb_build_object('field_key', old.field_key);
-    end if;
-    if new.field_label is distinct from old.field_label then
-      data := data || jsonb_build_object('field_label', new.field_label);
-      previous := previous || jsonb_build_object('field_label', old.field_label);
-    end if;
-    if new.customer_id is distinct from old.customer_id then
-      data := data || jsonb_build_object('customer_id', new.customer_id);
-      previous := previous || jsonb_build_object('customer_id', old.customer_id);
-    end if;
-    if new.company_id is distinct from old.company_id then
-      data := data || jsonb_build_object('company_id', new.company_id);
-      previous := previous || jsonb_build_object('company_id', old.company_id);
-    end if;
-    if new.deal_id is distinct from old.deal_id then
-      data := data || jsonb_build_object('deal_id', new.deal_id);
-      previous := previous || jsonb_build_object('deal_id', old.deal_id);
-    end if;
-    if new.value is distinct from old.value then
-      data := data || jsonb_build_object('value', new.value);
-      previous := previous || jsonb_build_object('value', old.value);
-    end if;
-    if new.created_at is distinct from old.created_at then
-      data := data || jsonb_build_object('created_at', new.created_at);
-      previous := previous || jsonb_build_object('created_at', old.created_at);
+    if new.company_id is distinct from old.company_id
+       or new.deal_id is distinct from old.deal_id
+       or new.value is distinct from old.value
+       or new.created_at is distinct from old.created_at then
+      if new.company_id is distinct from old.company_id then
+        data := data || jsonb_build_object('company_id', new.company_id);
+        previous := previous || jsonb_build_object('company_id', old.company_id);
+      end if;
+      if new.deal_id is distinct from old.deal_id then
+        data := data || jsonb_build_object('deal_id', new.deal_id);
+        previous := previous || jsonb_build_object('deal_id', old.deal_id);
+      end if;
+      if new.value is distinct from old.value then
+        data := data || jsonb_build_object('value', new.value);
+        previous := previous || jsonb_build_object('value', old.value);
+      end if;
+      if new.created_at is distinct from old.created_at then
+        data := data || jsonb_build_object('created_at', new.created_at);
+        previous := previous || jsonb_build_object('created_at', old.created_at);
+      end if;
     end if;
     if data = '{}' then return null; end if;
     data := jsonb_build_object('field_id', r.field_id, 'field_key', r.field_key, 'field_label', r.field_label, 'customer_id', r.customer_id, 'company_id', r.company_id, 'deal_id', r.deal_id) || data;
@@ -2834,61 +2900,78 @@ declare
 begin
   if tg_op = 'DELETE' then r := old; else r := new; end if;
   if tg_op = 'UPDATE' then
-    if new.id is distinct from old.id then
-      data := data || jsonb_build_object('id', new.id);
-      previous := previous || jsonb_build_object('id', old.id);
+    if new.id is distinct from old.id
+       or new.customer_id is distinct from old.customer_id
+       or new.company_id is distinct from old.company_id
+       or new.pipeline_id is distinct from old.pipeline_id
+       or new.stage_id is distinct from old.stage_id then
+      if new.id is distinct from old.id then
+        data := data || jsonb_build_object('id', new.id);
+        previous := previous || jsonb_build_object('id', old.id);
+      end if;
+      if new.customer_id is distinct from old.customer_id then
+        data := data || jsonb_build_object('customer_id', new.customer_id);
+        previous := previous || jsonb_build_object('customer_id', old.customer_id);
+      end if;
+      if new.company_id is distinct from old.company_id then
+        data := data || jsonb_build_object('company_id', new.company_id);
+        previous := previous || jsonb_build_object('company_id', old.company_id);
+      end if;
+      if new.pipeline_id is distinct from old.pipeline_id then
+        data := data || jsonb_build_object('pipeline_id', new.pipeline_id);
+        previous := previous || jsonb_build_object('pipeline_id', old.pipeline_id);
+      end if;
+      if new.stage_id is distinct from old.stage_id then
+        data := data || jsonb_build_object('stage_id', new.stage_id);
+        previous := previous || jsonb_build_object('stage_id', old.stage_id);
+      end if;
     end if;
-    if new.customer_id is distinct from old.customer_id then
-      data := data || jsonb_build_object('customer_id', new.customer_id);
-      previous := previous || jsonb_build_object('customer_id', old.customer_id);
+    if new.name is distinct from old.name
+       or new.amount is distinct from old.amount
+       or new.currency is distinct from old.currency
+       or new.status is distinct from old.status
+       or new.owner_id is distinct from old.owner_id
+       or new.expected_close_on is distinct from old.expected_close_on then
+      if new.name is distinct from old.name then
+        data := data || jsonb_build_object('name', new.name);
+        previous := previous || jsonb_build_object('name', old.name);
+      end if;
+      if new.amount is distinct from old.amount then
+        data := data || jsonb_build_object('amount', new.amount);
+        previous := previous || jsonb_build_object('amount', old.amount);
+      end if;
+      if new.currency is distinct from old.currency then
+        data := data || jsonb_build_object('currency', new.currency);
+        previous := previous || jsonb_build_object('currency', old.currency);
+      end if;
+      if new.status is distinct from old.status then
+        data := data || jsonb_build_object('status', new.status);
+        previous := previous || jsonb_build_object('status', old.status);
+      end if;
+      if new.owner_id is distinct from old.owner_id then
+        data := data || jsonb_build_object('owner_id', new.owner_id);
+        previous := previous || jsonb_build_object('owner_id', old.owner_id);
+      end if;
+      if new.expected_close_on is distinct from old.expected_close_on then
+        data := data || jsonb_build_object('expected_close_on', new.expected_close_on);
+        previous := previous || jsonb_build_object('expected_close_on', old.expected_close_on);
+      end if;
     end if;
-    if new.company_id is distinct from old.company_id then
-      data := data || jsonb_build_object('company_id', new.company_id);
-      previous := previous || jsonb_build_object('company_id', old.company_id);
-    end if;
-    if new.pipeline_id is distinct from old.pipeline_id then
-      data := data || jsonb_build_object('pipeline_id', new.pipeline_id);
-      previous := previous || jsonb_build_object('pipeline_id', old.pipeline_id);
-    end if;
-    if new.stage_id is distinct from old.stage_id then
-      data := data || jsonb_build_object('stage_id', new.stage_id);
-      previous := previous || jsonb_build_object('stage_id', old.stage_id);
-    end if;
-    if new.name is distinct from old.name then
-      data := data || jsonb_build_object('name', new.name);
-      previous := previous || jsonb_build_object('name', old.name);
-    end if;
-    if new.amount is distinct from old.amount then
-      data := data || jsonb_build_object('amount', new.amount);
-      previous := previous || jsonb_build_object('amount', old.amount);
-    end if;
-    if new.currency is distinct from old.currency then
-      data := data || jsonb_build_object('currency', new.currency);
-      previous := previous || jsonb_build_object('currency', old.currency);
-    end if;
-    if new.status is distinct from old.status then
-      data := data || jsonb_build_object('status', new.status);
-      previous := previous || jsonb_build_object('status', old.status);
-    end if;
-    if new.owner_id is distinct from old.owner_id then
-      data := data || jsonb_build_object('owner_id', new.owner_id);
-      previous := previous || jsonb_build_object('owner_id', old.owner_id);
-    end if;
-    if new.expected_close_on is distinct from old.expected_close_on then
-      data := data || jsonb_build_object('expected_close_on', new.expected_close_on);
-      previous := previous || jsonb_build_object('expected_close_on', old.expected_close_on);
-    end if;
-    if new.closed_at is distinct from old.closed_at then
-      data := data || jsonb_build_object('closed_at', new.closed_at);
-      previous := previous || jsonb_build_object('closed_at', old.closed_at);
-    end if;
-    if new.idempotency_key is distinct from old.idempotency_key then
-      data := data || jsonb_build_object('idempotency_key', new.idempotency_key);
-      previous := previous || jsonb_build_object('idempotency_key', old.idempotency_key);
-    end if;
-    if new.created_at is distinct from old.created_at then
-      data := data || jsonb_build_object('created_at', new.created_at);
-      previous := previous || jsonb_build_object('created_at', old.created_at);
+    if new.closed_at is distinct from old.closed_at
+       or new.idempotency_key is distinct from old.idempotency_key
+       or new.created_at is distinct from old.created_at then
+      if new.closed_at is distinct from old.closed_at then
+        data := data || jsonb_build_object('closed_at', new.closed_at);
+        previous := previous || jsonb_build_object('closed_at', old.closed_at);
+      end if;
+      if new.idempotency_key is distinct from old.idempotency_key then
+        data := data || jsonb_build_object('idempotency_key', new.idempotency_key);
+        previous := previous || jsonb_build_object('idempotency_key', old.idempotency_key);
+      end if;
+      if new.created_at is distinct from old.created_at then
+        data := data || jsonb_build_object('created_at', new.created_at);
+        previous := previous || jsonb_build_object('created_at', old.created_at);
+      end if;
     end if;
     if data = '{}' and new.version is not distinct from old.version then return null; end if;
     data := jsonb_build_object('customer_id', r.customer_id, 'name', r.name) || data;
@@ -2919,25 +3002,31 @@ declare
 begin
   if tg_op = 'DELETE' then r := old; else r := new; end if;
   if tg_op = 'UPDATE' then
-    if new.id is distinct from old.id then
-      data := data || jsonb_build_object('id', new.id);
-      previous := previous || jsonb_build_object('id', old.id);
-    end if;
-    if new.name is distinct from old.name then
-      data := data || jsonb_build_object('name', new.name);
-      previous := previous || jsonb_build_object('name', old.name);
-    end if;
-    if new.domain is distinct from old.domain then
-      data := data || jsonb_build_object('domain', new.domain);
-      previous := previous || jsonb_build_object('domain', old.domain);
-    end if;
-    if new.created_at is distinct from old.created_at then
-      data := data || jsonb_build_object('created_at', new.created_at);
-      previous := previous || jsonb_build_object('created_at', old.created_at);
-    end if;
-    if new.created_by_app is distinct from old.created_by_app then
-      data := data || jsonb_build_object('created_by_app', new.created_by_app);
-      previous := previous || jsonb_build_object('created_by_app', old.created_by_app);
+    if new.id is distinct from old.id
+       or new.name is distinct from old.name
+       or new.domain is distinct from old.domain
+       or new.created_at is distinct from old.created_at
+       or new.created_by_app is distinct from old.created_by_app then
+      if new.id is distinct from old.id then
+        data := data || jsonb_build_object('id', new.id);
+        previous := previous || jsonb_build_object('id', old.id);
+      end if;
+      if new.name is distinct from old.name then
+        data := data || jsonb_build_object('name', new.name);
+        previous := previous || jsonb_build_object('name', old.name);
+      end if;
+      if new.domain is distinct from old.domain then
+        data := data || jsonb_build_object('domain', new.domain);
+        previous := previous || jsonb_build_object('domain', old.domain);
+      end if;
+      if new.created_at is distinct from old.created_at then
+        data := data || jsonb_build_object('created_at', new.created_at);
+        previous := previous || jsonb_build_object('created_at', old.created_at);
+      end if;
+      if new.created_by_app is distinct from old.created_by_app then
+        data := data || jsonb_build_object('created_by_app', new.created_by_app);
+        previous := previous || jsonb_build_object('created_by_app', old.created_by_app);
+      end if;
     end if;
     if data = '{}' and new.version is not distinct from old.version then return null; end if;
     data := jsonb_build_object('name', r.name) || data;
@@ -2968,37 +3057,47 @@ declare
 begin
   if tg_op = 'DELETE' then r := old; else r := new; end if;
   if tg_op = 'UPDATE' then
-    if new.id is distinct from old.id then
-      data := data || jsonb_build_object('id', new.id);
-      previous := previous || jsonb_build_object('id', old.id);
+    if new.id is distinct from old.id
+       or new.email is distinct from old.email
+       or new.customer_id is distinct from old.customer_id
+       or new.verified_at is distinct from old.verified_at
+       or new.verified_by is distinct from old.verified_by then
+      if new.id is distinct from old.id then
+        data := data || jsonb_build_object('id', new.id);
+        previous := previous || jsonb_build_object('id', old.id);
+      end if;
+      if new.email is distinct from old.email then
+        data := data || jsonb_build_object('email', new.email);
+        previous := previous || jsonb_build_object('email', old.email);
+      end if;
+      if new.customer_id is distinct from old.customer_id then
+        data := data || jsonb_build_object('customer_id', new.customer_id);
+        previous := previous || jsonb_build_object('customer_id', old.customer_id);
+      end if;
+      if new.verified_at is distinct from old.verified_at then
+        data := data || jsonb_build_object('verified_at', new.verified_at);
+        previous := previous || jsonb_build_object('verified_at', old.verified_at);
+      end if;
+      if new.verified_by is distinct from old.verified_by then
+        data := data || jsonb_build_object('verified_by', new.verified_by);
+        previous := previous || jsonb_build_object('verified_by', old.verified_by);
+      end if;
     end if;
-    if new.email is distinct from old.email then
-      data := data || jsonb_build_object('email', new.email);
-      previous := previous || jsonb_build_object('email', old.email);
-    end if;
-    if new.customer_id is distinct from old.customer_id then
-      data := data || jsonb_build_object('customer_id', new.customer_id);
-      previous := previous || jsonb_build_object('customer_id', old.customer_id);
-    end if;
-    if new.verified_at is distinct from old.verified_at then
-      data := data || jsonb_build_object('verified_at', new.verified_at);
-      previous := previous || jsonb_build_object('verified_at', old.verified_at);
-    end if;
-    if new.verified_by is distinct from old.verified_by then
-      data := data || jsonb_build_object('verified_by', new.verified_by);
-      previous := previous || jsonb_build_object('verified_by', old.verified_by);
-    end if;
-    if new.created_at is distinct from old.created_at then
-      data := data || jsonb_build_object('created_at', new.created_at);
-      previous := previous || jsonb_build_object('created_at', old.created_at);
-    end if;
-    if new.added_by_app is distinct from old.added_by_app then
-      data := data || jsonb_build_object('added_by_app', new.added_by_app);
-      previous := previous || jsonb_build_object('added_by_app', old.added_by_app);
-    end if;
-    if new.added_by is distinct from old.added_by then
-      data := data || jsonb_build_object('added_by', new.added_by);
-      previous := previous || jsonb_build_object('added_by', old.added_by);
+    if new.created_at is distinct from old.created_at
+       or new.added_by_app is distinct from old.added_by_app
+       or new.added_by is distinct from old.added_by then
+      if new.created_at is distinct from old.created_at then
+        data := data || jsonb_build_object('created_at', new.created_at);
+        previous := previous || jsonb_build_object('created_at', old.created_at);
+      end if;
+      if new.added_by_app is distinct from old.added_by_app then
+        data := data || jsonb_build_object('added_by_app', new.added_by_app);
+        previous := previous || jsonb_build_object('added_by_app', old.added_by_app);
+      end if;
+      if new.added_by is distinct from old.added_by then
+        data := data || jsonb_build_object('added_by', new.added_by);
+        previous := previous || jsonb_build_object('added_by', old.added_by);
+      end if;
     end if;
     if data = '{}' then return null; end if;
     data := jsonb_build_object('customer_id', r.customer_id, 'email', r.email) || data;
@@ -3029,37 +3128,47 @@ declare
 begin
   if tg_op = 'DELETE' then r := old; else r := new; end if;
   if tg_op = 'UPDATE' then
-    if new.id is distinct from old.id then
-      data := data || jsonb_build_object('id', new.id);
-      previous := previous || jsonb_build_object('id', old.id);
+    if new.id is distinct from old.id
+       or new.customer_id is distinct from old.customer_id
+       or new.phone is distinct from old.phone
+       or new.phone_key is distinct from old.phone_key
+       or new.phone_extension is distinct from old.phone_extension then
+      if new.id is distinct from old.id then
+        data := data || jsonb_build_object('id', new.id);
+        previous := previous || jsonb_build_object('id', old.id);
+      end if;
+      if new.customer_id is distinct from old.customer_id then
+        data := data || jsonb_build_object('customer_id', new.customer_id);
+        previous := previous || jsonb_build_object('customer_id', old.customer_id);
+      end if;
+      if new.phone is distinct from old.phone then
+        data := data || jsonb_build_object('phone', new.phone);
+        previous := previous || jsonb_build_object('phone', old.phone);
+      end if;
+      if new.phone_key is distinct from old.phone_key then
+        data := data || jsonb_build_object('phone_key', new.phone_key);
+        previous := previous || jsonb_build_object('phone_key', old.phone_key);
+      end if;
+      if new.phone_extension is distinct from old.phone_extension then
+        data := data || jsonb_build_object('phone_extension', new.phone_extension);
+        previous := previous || jsonb_build_object('phone_extension', old.phone_extension);
+      end if;
     end if;
-    if new.customer_id is distinct from old.customer_id then
-      data := data || jsonb_build_object('customer_id', new.customer_id);
-      previous := previous || jsonb_build_object('customer_id', old.customer_id);
-    end if;
-    if new.phone is distinct from old.phone then
-      data := data || jsonb_build_object('phone', new.phone);
-      previous := previous || jsonb_build_object('phone', old.phone);
-    end if;
-    if new.phone_key is distinct from old.phone_key then
-      data := data || jsonb_build_object('phone_key', new.phone_key);
-      previous := previous || jsonb_build_object('phone_key', old.phone_key);
-    end if;
-    if new.phone_extension is distinct from old.phone_extension then
-      data := data || jsonb_build_object('phone_extension', new.phone_extension);
-      previous := previous || jsonb_build_object('phone_extension', old.phone_extension);
-    end if;
-    if new.created_at is distinct from old.created_at then
-      data := data || jsonb_build_object('created_at', new.created_at);
-      previous := previous || jsonb_build_object('created_at', old.created_at);
-    end if;
-    if new.added_by_app is distinct from old.added_by_app then
-      data := data || jsonb_build_object('added_by_app', new.added_by_app);
-      previous := previous || jsonb_build_object('added_by_app', old.added_by_app);
-    end if;
-    if new.added_by is distinct from old.added_by then
-      data := data || jsonb_build_object('added_by', new.added_by);
-      previous := previous || jsonb_build_object('added_by', old.added_by);
+    if new.created_at is distinct from old.created_at
+       or new.added_by_app is distinct from old.added_by_app
+       or new.added_by is distinct from old.added_by then
+      if new.created_at is distinct from old.created_at then
+        data := data || jsonb_build_object('created_at', new.created_at);
+        previous := previous || jsonb_build_object('created_at', old.created_at);
+      end if;
+      if new.added_by_app is distinct from old.added_by_app then
+        data := data || jsonb_build_object('added_by_app', new.added_by_app);
+        previous := previous || jsonb_build_object('added_by_app', old.added_by_app);
+      end if;
+      if new.added_by is distinct from old.added_by then
+        data := data || jsonb_build_object('added_by', new.added_by);
+        previous := previous || jsonb_build_object('added_by', old.added_by);
+      end if;
     end if;
     if data = '{}' then return null; end if;
     data := jsonb_build_object('customer_id', r.customer_id, 'phone', r.phone, 'phone_key', r.phone_key, 'phone_extension', r.phone_extension) || data;
@@ -3090,73 +3199,93 @@ declare
 begin
   if tg_op = 'DELETE' then r := old; else r := new; end if;
   if tg_op = 'UPDATE' then
-    if new.id is distinct from old.id then
-      data := data || jsonb_build_object('id', new.id);
-      previous := previous || jsonb_build_object('id', old.id);
+    if new.id is distinct from old.id
+       or new.email is distinct from old.email
+       or new.name is distinct from old.name
+       or new.phone is distinct from old.phone
+       or new.phone_key is distinct from old.phone_key then
+      if new.id is distinct from old.id then
+        data := data || jsonb_build_object('id', new.id);
+        previous := previous || jsonb_build_object('id', old.id);
+      end if;
+      if new.email is distinct from old.email then
+        data := data || jsonb_build_object('email', new.email);
+        previous := previous || jsonb_build_object('email', old.email);
+      end if;
+      if new.name is distinct from old.name then
+        data := data || jsonb_build_object('name', new.name);
+        previous := previous || jsonb_build_object('name', old.name);
+      end if;
+      if new.phone is distinct from old.phone then
+        data := data || jsonb_build_object('phone', new.phone);
+        previous := previous || jsonb_build_object('phone', old.phone);
+      end if;
+      if new.phone_key is distinct from old.phone_key then
+        data := data || jsonb_build_object('phone_key', new.phone_key);
+        previous := previous || jsonb_build_object('phone_key', old.phone_key);
+      end if;
     end if;
-    if new.email is distinct from old.email then
-      data := data || jsonb_build_object('email', new.email);
-      previous := previous || jsonb_build_object('email', old.email);
+    if new.phone_extension is distinct from old.phone_extension
+       or new.company_id is distinct from old.company_id
+       or new.created_at is distinct from old.created_at
+       or new.created_by_app is distinct from old.created_by_app
+       or new.crm_id is distinct from old.crm_id
+       or new.account_tier is distinct from old.account_tier then
+      if new.phone_extension is distinct from old.phone_extension then
+        data := data || jsonb_build_object('phone_extension', new.phone_extension);
+        previous := previous || jsonb_build_object('phone_extension', old.phone_extension);
+      end if;
+      if new.company_id is distinct from old.company_id then
+        data := data || jsonb_build_object('company_id', new.company_id);
+        previous := previous || jsonb_build_object('company_id', old.company_id);
+      end if;
+      if new.created_at is distinct from old.created_at then
+        data := data || jsonb_build_object('created_at', new.created_at);
+        previous := previous || jsonb_build_object('created_at', old.created_at);
+      end if;
+      if new.created_by_app is distinct from old.created_by_app then
+        data := data || jsonb_build_object('created_by_app', new.created_by_app);
+        previous := previous || jsonb_build_object('created_by_app', old.created_by_app);
+      end if;
+      if new.crm_id is distinct from old.crm_id then
+        data := data || jsonb_build_object('crm_id', new.crm_id);
+        previous := previous || jsonb_build_object('crm_id', old.crm_id);
+      end if;
+      if new.account_tier is distinct from old.account_tier then
+        data := data || jsonb_build_object('account_tier', new.account_tier);
+        previous := previous || jsonb_build_object('account_tier', old.account_tier);
+      end if;
     end if;
-    if new.name is distinct from old.name then
-      data := data || jsonb_build_object('name', new.name);
-      previous := previous || jsonb_build_object('name', old.name);
-    end if;
-    if new.phone is distinct from old.phone then
-      data := data || jsonb_build_object('phone', new.phone);
-      previous := previous || jsonb_build_object('phone', old.phone);
-    end if;
-    if new.phone_key is distinct from old.phone_key then
-      data := data || jsonb_build_object('phone_key', new.phone_key);
-      previous := previous || jsonb_build_object('phone_key', old.phone_key);
-    end if;
-    if new.phone_extension is distinct from old.phone_extension then
-      data := data || jsonb_build_object('phone_extension', new.phone_extension);
-      previous := previous || jsonb_build_object('phone_extension', old.phone_extension);
-    end if;
-    if new.company_id is distinct from old.company_id then
-      data := data || jsonb_build_object('company_id', new.company_id);
-      previous := previous || jsonb_build_object('company_id', old.company_id);
-    end if;
-    if new.created_at is distinct from old.created_at then
-      data := data || jsonb_build_object('created_at', new.created_at);
-      previous := previous || jsonb_build_object('created_at', old.created_at);
-    end if;
-    if new.created_by_app is distinct from old.created_by_app then
-      data := data || jsonb_build_object('created_by_app', new.created_by_app);
-      previous := previous || jsonb_build_object('created_by_app', old.created_by_app);
-    end if;
-    if new.crm_id is distinct from old.crm_id then
-      data := data || jsonb_build_object('crm_id', new.crm_id);
-      previous := previous || jsonb_build_object('crm_id', old.crm_id);
-    end if;
-    if new.account_tier is distinct from old.account_tier then
-      data := data || jsonb_build_object('account_tier', new.account_tier);
-      previous := previous || jsonb_build_object('account_tier', old.account_tier);
-    end if;
-    if new.account_manager_id is distinct from old.account_manager_id then
-      data := data || jsonb_build_object('account_manager_id', new.account_manager_id);
-      previous := previous || jsonb_build_object('account_manager_id', old.account_manager_id);
-    end if;
-    if new.support_id is distinct from old.support_id then
-      data := data || jsonb_build_object('support_id', new.support_id);
-      previous := previous || jsonb_build_object('support_id', old.support_id);
-    end if;
-    if new.preferred_language is distinct from old.preferred_language then
-      data := data || jsonb_build_object('preferred_language', new.preferred_language);
-      previous := previous || jsonb_build_object('preferred_language', old.preferred_language);
-    end if;
-    if new.timezone is distinct from old.timezone then
-      data := data || jsonb_build_object('timezone', new.timezone);
-      previous := previous || jsonb_build_object('timezone', old.timezone);
-    end if;
-    if new.merged_into is distinct from old.merged_into then
-      data := data || jsonb_build_object('merged_into', new.merged_into);
-      previous := previous || jsonb_build_object('merged_into', old.merged_into);
-    end if;
-    if new.erased_at is distinct from old.erased_at then
-      data := data || jsonb_build_object('erased_at', new.erased_at);
-      previous := previous || jsonb_build_object('erased_at', old.erased_at);
+    if new.account_manager_id is distinct from old.account_manager_id
+       or new.support_id is distinct from old.support_id
+       or new.preferred_language is distinct from old.preferred_language
+       or new.timezone is distinct from old.timezone
+       or new.merged_into is distinct from old.merged_into
+       or new.erased_at is distinct from old.erased_at then
+      if new.account_manager_id is distinct from old.account_manager_id then
+        data := data || jsonb_build_object('account_manager_id', new.account_manager_id);
+        previous := previous || jsonb_build_object('account_manager_id', old.account_manager_id);
+      end if;
+      if new.support_id is distinct from old.support_id then
+        data := data || jsonb_build_object('support_id', new.support_id);
+        previous := previous || jsonb_build_object('support_id', old.support_id);
+      end if;
+      if new.preferred_language is distinct from old.preferred_language then
+        data := data || jsonb_build_object('preferred_language', new.preferred_language);
+        previous := previous || jsonb_build_object('preferred_language', old.preferred_language);
+      end if;
+      if new.timezone is distinct from old.timezone then
+        data := data || jsonb_build_object('timezone', new.timezone);
+        previous := previous || jsonb_build_object('timezone', old.timezone);
+      end if;
+      if new.merged_into is distinct from old.merged_into then
+        data := data || jsonb_build_object('merged_into', new.merged_into);
+        previous := previous || jsonb_build_object('merged_into', old.merged_into);
+      end if;
+      if new.erased_at is distinct from old.erased_at then
+        data := data || jsonb_build_object('erased_at', new.erased_at);
+        previous := previous || jsonb_build_object('erased_at', old.erased_at);
+      end if;
     end if;
     if data = '{}' and new.version is not distinct from old.version then return null; end if;
     data := jsonb_build_object('email', r.email, 'name', r.name) || data;
@@ -3187,33 +3316,42 @@ declare
 begin
   if tg_op = 'DELETE' then r := old; else r := new; end if;
   if tg_op = 'UPDATE' then
-    if new.id is distinct from old.id then
-      data := data || jsonb_build_object('id', new.id);
-      previous := previous || jsonb_build_object('id', old.id);
+    if new.id is distinct from old.id
+       or new.key is distinct from old.key
+       or new.label is distinct from old.label
+       or new.colour is distinct from old.colour
+       or new."position" is distinct from old."position" then
+      if new.id is distinct from old.id then
+        data := data || jsonb_build_object('id', new.id);
+        previous := previous || jsonb_build_object('id', old.id);
+      end if;
+      if new.key is distinct from old.key then
+        data := data || jsonb_build_object('key', new.key);
+        previous := previous || jsonb_build_object('key', old.key);
+      end if;
+      if new.label is distinct from old.label then
+        data := data || jsonb_build_object('label', new.label);
+        previous := previous || jsonb_build_object('label', old.label);
+      end if;
+      if new.colour is distinct from old.colour then
+        data := data || jsonb_build_object('colour', new.colour);
+        previous := previous || jsonb_build_object('colour', old.colour);
+      end if;
+      if new."position" is distinct from old."position" then
+        data := data || jsonb_build_object('position', new."position");
+        previous := previous || jsonb_build_object('position', old."position");
+      end if;
     end if;
-    if new.key is distinct from old.key then
-      data := data || jsonb_build_object('key', new.key);
-      previous := previous || jsonb_build_object('key', old.key);
-    end if;
-    if new.label is distinct from old.label then
-      data := data || jsonb_build_object('label', new.label);
-      previous := previous || jsonb_build_object('label', old.label);
-    end if;
-    if new.colour is distinct from old.colour then
-      data := data || jsonb_build_object('colour', new.colour);
-      previous := previous || jsonb_build_object('colour', old.colour);
-    end if;
-    if new."position" is distinct from old."position" then
-      data := data || jsonb_build_object('position', new."position");
-      previous := previous || jsonb_build_object('position', old."position");
-    end if;
-    if new.is_retired is distinct from old.is_retired then
-      data := data || jsonb_build_object('is_retired', new.is_retired);
-      previous := previous || jsonb_build_object('is_retired', old.is_retired);
-    end if;
-    if new.created_at is distinct from old.created_at then
-      data := data || jsonb_build_object('created_at', new.created_at);
-      previous := previous || jsonb_build_object('created_at', old.created_at);
+    if new.is_retired is distinct from old.is_retired
+       or new.created_at is distinct from old.created_at then
+      if new.is_retired is distinct from old.is_retired then
+        data := data || jsonb_build_object('is_retired', new.is_retired);
+        previous := previous || jsonb_build_object('is_retired', old.is_retired);
+      end if;
+      if new.created_at is distinct from old.created_at then
+        data := data || jsonb_build_object('created_at', new.created_at);
+        previous := previous || jsonb_build_object('created_at', old.created_at);
+      end if;
     end if;
     if data = '{}' and new.version is not distinct from old.version then return null; end if;
     data := jsonb_build_object('key', r.key, 'label', r.label) || data;
@@ -3244,37 +3382,47 @@ declare
 begin
   if tg_op = 'DELETE' then r := old; else r := new; end if;
   if tg_op = 'UPDATE' then
-    if new.id is distinct from old.id then
-      data := data || jsonb_build_object('id', new.id);
-      previous := previous || jsonb_build_object('id', old.id);
+    if new.id is distinct from old.id
+       or new.email is distinct from old.email
+       or new.name is distinct from old.name
+       or new.role is distinct from old.role
+       or new.foundation_user_id is distinct from old.foundation_user_id then
+      if new.id is distinct from old.id then
+        data := data || jsonb_build_object('id', new.id);
+        previous := previous || jsonb_build_object('id', old.id);
+      end if;
+      if new.email is distinct from old.email then
+        data := data || jsonb_build_object('email', new.email);
+        previous := previous || jsonb_build_object('email', old.email);
+      end if;
+      if new.name is distinct from old.name then
+        data := data || jsonb_build_object('name', new.name);
+        previous := previous || jsonb_build_object('name', old.name);
+      end if;
+      if new.role is distinct from old.role then
+        data := data || jsonb_build_object('role', new.role);
+        previous := previous || jsonb_build_object('role', old.role);
+      end if;
+      if new.foundation_user_id is distinct from old.foundation_user_id then
+        data := data || jsonb_build_object('foundation_user_id', new.foundation_user_id);
+        previous := previous || jsonb_build_object('foundation_user_id', old.foundation_user_id);
+      end if;
     end if;
-    if new.email is distinct from old.email then
-      data := data || jsonb_build_object('email', new.email);
-      previous := previous || jsonb_build_object('email', old.email);
-    end if;
-    if new.name is distinct from old.name then
-      data := data || jsonb_build_object('name', new.name);
-      previous := previous || jsonb_build_object('name', old.name);
-    end if;
-    if new.role is distinct from old.role then
-      data := data || jsonb_build_object('role', new.role);
-      previous := previous || jsonb_build_object('role', old.role);
-    end if;
-    if new.foundation_user_id is distinct from old.foundation_user_id then
-      data := data || jsonb_build_object('foundation_user_id', new.foundation_user_id);
-      previous := previous || jsonb_build_object('foundation_user_id', old.foundation_user_id);
-    end if;
-    if new.support_user_id is distinct from old.support_user_id then
-      data := data || jsonb_build_object('support_user_id', new.support_user_id);
-      previous := previous || jsonb_build_object('support_user_id', old.support_user_id);
-    end if;
-    if new.created_at is distinct from old.created_at then
-      data := data || jsonb_build_object('created_at', new.created_at);
-      previous := previous || jsonb_build_object('created_at', old.created_at);
-    end if;
-    if new.last_signed_in is distinct from old.last_signed_in then
-      data := data || jsonb_build_object('last_signed_in', new.last_signed_in);
-      previous := previous || jsonb_build_object('last_signed_in', old.last_signed_in);
+    if new.support_user_id is distinct from old.support_user_id
+       or new.created_at is distinct from old.created_at
+       or new.last_signed_in is distinct from old.last_signed_in then
+      if new.support_user_id is distinct from old.support_user_id then
+        data := data || jsonb_build_object('support_user_id', new.support_user_id);
+        previous := previous || jsonb_build_object('support_user_id', old.support_user_id);
+      end if;
+      if new.created_at is distinct from old.created_at then
+        data := data || jsonb_build_object('created_at', new.created_at);
+        previous := previous || jsonb_build_object('created_at', old.created_at);
+      end if;
+      if new.last_signed_in is distinct from old.last_signed_in then
+        data := data || jsonb_build_object('last_signed_in', new.last_signed_in);
+        previous := previous || jsonb_build_object('last_signed_in', old.last_signed_in);
+      end if;
     end if;
     if data = '{}' then return null; end if;
     data := jsonb_build_object('name', r.name) || data;
@@ -3305,45 +3453,57 @@ declare
 begin
   if tg_op = 'DELETE' then r := old; else r := new; end if;
   if tg_op = 'UPDATE' then
-    if new.id is distinct from old.id then
-      data := data || jsonb_build_object('id', new.id);
-      previous := previous || jsonb_build_object('id', old.id);
+    if new.id is distinct from old.id
+       or new.customer_id is distinct from old.customer_id
+       or new.agent_id is distinct from old.agent_id
+       or new.direction is distinct from old.direction
+       or new.number_e164 is distinct from old.number_e164 then
+      if new.id is distinct from old.id then
+        data := data || jsonb_build_object('id', new.id);
+        previous := previous || jsonb_build_object('id', old.id);
+      end if;
+      if new.customer_id is distinct from old.customer_id then
+        data := data || jsonb_build_object('customer_id', new.customer_id);
+        previous := previous || jsonb_build_object('customer_id', old.customer_id);
+      end if;
+      if new.agent_id is distinct from old.agent_id then
+        data := data || jsonb_build_object('agent_id', new.agent_id);
+        previous := previous || jsonb_build_object('agent_id', old.agent_id);
+      end if;
+      if new.direction is distinct from old.direction then
+        data := data || jsonb_build_object('direction', new.direction);
+        previous := previous || jsonb_build_object('direction', old.direction);
+      end if;
+      if new.number_e164 is distinct from old.number_e164 then
+        data := data || jsonb_build_object('number_e164', new.number_e164);
+        previous := previous || jsonb_build_object('number_e164', old.number_e164);
+      end if;
     end if;
-    if new.customer_id is distinct from old.customer_id then
-      data := data || jsonb_build_object('customer_id', new.customer_id);
-      previous := previous || jsonb_build_object('customer_id', old.customer_id);
-    end if;
-    if new.agent_id is distinct from old.agent_id then
-      data := data || jsonb_build_object('agent_id', new.agent_id);
-      previous := previous || jsonb_build_object('agent_id', old.agent_id);
-    end if;
-    if new.direction is distinct from old.direction then
-      data := data || jsonb_build_object('direction', new.direction);
-      previous := previous || jsonb_build_object('direction', old.direction);
-    end if;
-    if new.number_e164 is distinct from old.number_e164 then
-      data := data || jsonb_build_object('number_e164', new.number_e164);
-      previous := previous || jsonb_build_object('number_e164', old.number_e164);
-    end if;
-    if new.outcome is distinct from old.outcome then
-      data := data || jsonb_build_object('outcome', new.outcome);
-      previous := previous || jsonb_build_object('outcome', old.outcome);
-    end if;
-    if new.notes is distinct from old.notes then
-      data := data || jsonb_build_object('notes', new.notes);
-      previous := previous || jsonb_build_object('notes', old.notes);
-    end if;
-    if new.started_at is distinct from old.started_at then
-      data := data || jsonb_build_object('started_at', new.started_at);
-      previous := previous || jsonb_build_object('started_at', old.started_at);
-    end if;
-    if new.duration_seconds is distinct from old.duration_seconds then
-      data := data || jsonb_build_object('duration_seconds', new.duration_seconds);
-      previous := previous || jsonb_build_object('duration_seconds', old.duration_seconds);
-    end if;
-    if new.created_at is distinct from old.created_at then
-      data := data || jsonb_build_object('created_at', new.created_at);
-      previous := previous || jsonb_build_object('created_at', old.created_at);
+    if new.outcome is distinct from old.outcome
+       or new.notes is distinct from old.notes
+       or new.started_at is distinct from old.started_at
+       or new.duration_seconds is distinct from old.duration_seconds
+       or new.created_at is distinct from old.created_at then
+      if new.outcome is distinct from old.outcome then
+        data := data || jsonb_build_object('outcome', new.outcome);
+        previous := previous || jsonb_build_object('outcome', old.outcome);
+      end if;
+      if new.notes is distinct from old.notes then
+        data := data || jsonb_build_object('notes', new.notes);
+        previous := previous || jsonb_build_object('notes', old.notes);
+      end if;
+      if new.started_at is distinct from old.started_at then
+        data := data || jsonb_build_object('started_at', new.started_at);
+        previous := previous || jsonb_build_object('started_at', old.started_at);
+      end if;
+      if new.duration_seconds is distinct from old.duration_seconds then
+        data := data || jsonb_build_object('duration_seconds', new.duration_seconds);
+        previous := previous || jsonb_build_object('duration_seconds', old.duration_seconds);
+      end if;
+      if new.created_at is distinct from old.created_at then
+        data := data || jsonb_build_object('created_at', new.created_at);
+        previous := previous || jsonb_build_object('created_at', old.created_at);
+      end if;
     end if;
     if data = '{}' then return null; end if;
     data := jsonb_build_object('customer_id', r.customer_id) || data;
@@ -3374,41 +3534,52 @@ declare
 begin
   if tg_op = 'DELETE' then r := old; else r := new; end if;
   if tg_op = 'UPDATE' then
-    if new.id is distinct from old.id then
-      data := data || jsonb_build_object('id', new.id);
-      previous := previous || jsonb_build_object('id', old.id);
+    if new.id is distinct from old.id
+       or new.session_id is distinct from old.session_id
+       or new.number is distinct from old.number
+       or new.author is distinct from old.author
+       or new.agent_id is distinct from old.agent_id then
+      if new.id is distinct from old.id then
+        data := data || jsonb_build_object('id', new.id);
+        previous := previous || jsonb_build_object('id', old.id);
+      end if;
+      if new.session_id is distinct from old.session_id then
+        data := data || jsonb_build_object('session_id', new.session_id);
+        previous := previous || jsonb_build_object('session_id', old.session_id);
+      end if;
+      if new.number is distinct from old.number then
+        data := data || jsonb_build_object('number', new.number);
+        previous := previous || jsonb_build_object('number', old.number);
+      end if;
+      if new.author is distinct from old.author then
+        data := data || jsonb_build_object('author', new.author);
+        previous := previous || jsonb_build_object('author', old.author);
+      end if;
+      if new.agent_id is distinct from old.agent_id then
+        data := data || jsonb_build_object('agent_id', new.agent_id);
+        previous := previous || jsonb_build_object('agent_id', old.agent_id);
+      end if;
     end if;
-    if new.session_id is distinct from old.session_id then
-      data := data || jsonb_build_object('session_id', new.session_id);
-      previous := previous || jsonb_build_object('session_id', old.session_id);
-    end if;
-    if new.number is distinct from old.number then
-      data := data || jsonb_build_object('number', new.number);
-      previous := previous || jsonb_build_object('number', old.number);
-    end if;
-    if new.author is distinct from old.author then
-      data := data || jsonb_build_object('author', new.author);
-      previous := previous || jsonb_build_object('author', old.author);
-    end if;
-    if new.agent_id is distinct from old.agent_id then
-      data := data || jsonb_build_object('agent_id', new.agent_id);
-      previous := previous || jsonb_build_object('agent_id', old.agent_id);
-    end if;
-    if new.client_id is distinct from old.client_id then
-      data := data || jsonb_build_object('client_id', new.client_id);
-      previous := previous || jsonb_build_object('client_id', old.client_id);
-    end if;
-    if new.body is distinct from old.body then
-      data := data || jsonb_build_object('body', new.body);
-      previous := previous || jsonb_build_object('body', old.body);
-    end if;
-    if new.choices is distinct from old.choices then
-      data := data || jsonb_build_object('choices', new.choices);
-      previous := previous || jsonb_build_object('choices', old.choices);
-    end if;
-    if new.created_at is distinct from old.created_at then
-      data := data || jsonb_build_object('created_at', new.created_at);
-      previous := previous || jsonb_build_object('created_at', old.created_at);
+    if new.client_id is distinct from old.client_id
+       or new.body is distinct from old.body
+       or new.choices is distinct from old.choices
+       or new.created_at is distinct from old.created_at then
+      if new.client_id is distinct from old.client_id then
+        data := data || jsonb_build_object('client_id', new.client_id);
+        previous := previous || jsonb_build_object('client_id', old.client_id);
+      end if;
+      if new.body is distinct from old.body then
+        data := data || jsonb_build_object('body', new.body);
+        previous := previous || jsonb_build_object('body', old.body);
+      end if;
+      if new.choices is distinct from old.choices then
+        data := data || jsonb_build_object('choices', new.choices);
+        previous := previous || jsonb_build_object('choices', old.choices);
+      end if;
+      if new.created_at is distinct from old.created_at then
+        data := data || jsonb_build_object('created_at', new.created_at);
+        previous := previous || jsonb_build_object('created_at', old.created_at);
+      end if;
     end if;
     if data = '{}' then return null; end if;
     data := jsonb_build_object('session_id', r.session_id, 'number', r.number) || data;
@@ -3439,33 +3610,42 @@ declare
 begin
   if tg_op = 'DELETE' then r := old; else r := new; end if;
   if tg_op = 'UPDATE' then
-    if new.id is distinct from old.id then
-      data := data || jsonb_build_object('id', new.id);
-      previous := previous || jsonb_build_object('id', old.id);
+    if new.id is distinct from old.id
+       or new.session_id is distinct from old.session_id
+       or new.kind is distinct from old.kind
+       or new.agent_id is distinct from old.agent_id
+       or new.to_agent_id is distinct from old.to_agent_id then
+      if new.id is distinct from old.id then
+        data := data || jsonb_build_object('id', new.id);
+        previous := previous || jsonb_build_object('id', old.id);
+      end if;
+      if new.session_id is distinct from old.session_id then
+        data := data || jsonb_build_object('session_id', new.session_id);
+        previous := previous || jsonb_build_object('session_id', old.session_id);
+      end if;
+      if new.kind is distinct from old.kind then
+        data := data || jsonb_build_object('kind', new.kind);
+        previous := previous || jsonb_build_object('kind', old.kind);
+      end if;
+      if new.agent_id is distinct from old.agent_id then
+        data := data || jsonb_build_object('agent_id', new.agent_id);
+        previous := previous || jsonb_build_object('agent_id', old.agent_id);
+      end if;
+      if new.to_agent_id is distinct from old.to_agent_id then
+        data := data || jsonb_build_object('to_agent_id', new.to_agent_id);
+        previous := previous || jsonb_build_object('to_agent_id', old.to_agent_id);
+      end if;
     end if;
-    if new.session_id is distinct from old.session_id then
-      data := data || jsonb_build_object('session_id', new.session_id);
-      previous := previous || jsonb_build_object('session_id', old.session_id);
-    end if;
-    if new.kind is distinct from old.kind then
-      data := data || jsonb_build_object('kind', new.kind);
-      previous := previous || jsonb_build_object('kind', old.kind);
-    end if;
-    if new.agent_id is distinct from old.agent_id then
-      data := data || jsonb_build_object('agent_id', new.agent_id);
-      previous := previous || jsonb_build_object('agent_id', old.agent_id);
-    end if;
-    if new.to_agent_id is distinct from old.to_agent_id then
-      data := data || jsonb_build_object('to_agent_id', new.to_agent_id);
-      previous := previous || jsonb_build_object('to_agent_id', old.to_agent_id);
-    end if;
-    if new.body is distinct from old.body then
-      data := data || jsonb_build_object('body', new.body);
-      previous := previous || jsonb_build_object('body', old.body);
-    end if;
-    if new.created_at is distinct from old.created_at then
-      data := data || jsonb_build_object('created_at', new.created_at);
-      previous := previous || jsonb_build_object('created_at', old.created_at);
+    if new.body is distinct from old.body
+       or new.created_at is distinct from old.created_at then
+      if new.body is distinct from old.body then
+        data := data || jsonb_build_object('body', new.body);
+        previous := previous || jsonb_build_object('body', old.body);
+      end if;
+      if new.created_at is distinct from old.created_at then
+        data := data || jsonb_build_object('created_at', new.created_at);
+        previous := previous || jsonb_build_object('created_at', old.created_at);
+      end if;
     end if;
     if data = '{}' then return null; end if;
     data := jsonb_build_object('session_id', r.session_id, 'kind', r.kind) || data;
@@ -3496,77 +3676,99 @@ declare
 begin
   if tg_op = 'DELETE' then r := old; else r := new; end if;
   if tg_op = 'UPDATE' then
-    if new.id is distinct from old.id then
-      data := data || jsonb_build_object('id', new.id);
-      previous := previous || jsonb_build_object('id', old.id);
+    if new.id is distinct from old.id
+       or new.widget_id is distinct from old.widget_id
+       or new.customer_id is distinct from old.customer_id
+       or new.identity is distinct from old.identity
+       or new.visitor_email is distinct from old.visitor_email then
+      if new.id is distinct from old.id then
+        data := data || jsonb_build_object('id', new.id);
+        previous := previous || jsonb_build_object('id', old.id);
+      end if;
+      if new.widget_id is distinct from old.widget_id then
+        data := data || jsonb_build_object('widget_id', new.widget_id);
+        previous := previous || jsonb_build_object('widget_id', old.widget_id);
+      end if;
+      if new.customer_id is distinct from old.customer_id then
+        data := data || jsonb_build_object('customer_id', new.customer_id);
+        previous := previous || jsonb_build_object('customer_id', old.customer_id);
+      end if;
+      if new.identity is distinct from old.identity then
+        data := data || jsonb_build_object('identity', new.identity);
+        previous := previous || jsonb_build_object('identity', old.identity);
+      end if;
+      if new.visitor_email is distinct from old.visitor_email then
+        data := data || jsonb_build_object('visitor_email', new.visitor_email);
+        previous := previous || jsonb_build_object('visitor_email', old.visitor_email);
+      end if;
     end if;
-    if new.widget_id is distinct from old.widget_id then
-      data := data || jsonb_build_object('widget_id', new.widget_id);
-      previous := previous || jsonb_build_object('widget_id', old.widget_id);
+    if new.visitor_name is distinct from old.visitor_name
+       or new.language is distinct from old.language
+       or new.time_zone is distinct from old.time_zone
+       or new.handler is distinct from old.handler
+       or new.agent_id is distinct from old.agent_id
+       or new.status is distinct from old.status then
+      if new.visitor_name is distinct from old.visitor_name then
+        data := data || jsonb_build_object('visitor_name', new.visitor_name);
+        previous := previous || jsonb_build_object('visitor_name', old.visitor_name);
+      end if;
+      if new.language is distinct from old.language then
+        data := data || jsonb_build_object('language', new.language);
+        previous := previous || jsonb_build_object('language', old.language);
+      end if;
+      if new.time_zone is distinct from old.time_zone then
+        data := data || jsonb_build_object('time_zone', new.time_zone);
+        previous := previous || jsonb_build_object('time_zone', old.time_zone);
+      end if;
+      if new.handler is distinct from old.handler then
+        data := data || jsonb_build_object('handler', new.handler);
+        previous := previous || jsonb_build_object('handler', old.handler);
+      end if;
+      if new.agent_id is distinct from old.agent_id then
+        data := data || jsonb_build_object('agent_id', new.agent_id);
+        previous := previous || jsonb_build_object('agent_id', old.agent_id);
+      end if;
+      if new.status is distinct from old.status then
+        data := data || jsonb_build_object('status', new.status);
+        previous := previous || jsonb_build_object('status', old.status);
+      end if;
     end if;
-    if new.customer_id is distinct from old.customer_id then
-      data := data || jsonb_build_object('customer_id', new.customer_id);
-      previous := previous || jsonb_build_object('customer_id', old.customer_id);
-    end if;
-    if new.identity is distinct from old.identity then
-      data := data || jsonb_build_object('identity', new.identity);
-      previous := previous || jsonb_build_object('identity', old.identity);
-    end if;
-    if new.visitor_email is distinct from old.visitor_email then
-      data := data || jsonb_build_object('visitor_email', new.visitor_email);
-      previous := previous || jsonb_build_object('visitor_email', old.visitor_email);
-    end if;
-    if new.visitor_name is distinct from old.visitor_name then
-      data := data || jsonb_build_object('visitor_name', new.visitor_name);
-      previous := previous || jsonb_build_object('visitor_name', old.visitor_name);
-    end if;
-    if new.language is distinct from old.language then
-      data := data || jsonb_build_object('language', new.language);
-      previous := previous || jsonb_build_object('language', old.language);
-    end if;
-    if new.time_zone is distinct from old.time_zone then
-      data := data || jsonb_build_object('time_zone', new.time_zone);
-      previous := previous || jsonb_build_object('time_zone', old.time_zone);
-    end if;
-    if new.handler is distinct from old.handler then
-      data := data || jsonb_build_object('handler', new.handler);
-      previous := previous || jsonb_build_object('handler', old.handler);
-    end if;
-    if new.agent_id is distinct from old.agent_id then
-      data := data || jsonb_build_object('agent_id', new.agent_id);
-      previous := previous || jsonb_build_object('agent_id', old.agent_id);
-    end if;
-    if new.status is distinct from old.status then
-      data := data || jsonb_build_object('status', new.status);
-      previous := previous || jsonb_build_object('status', old.status);
-    end if;
-    if new.resolved is distinct from old.resolved then
-      data := data || jsonb_build_object('resolved', new.resolved);
-      previous := previous || jsonb_build_object('resolved', old.resolved);
-    end if;
-    if new.is_offline is distinct from old.is_offline then
-      data := data || jsonb_build_object('is_offline', new.is_offline);
-      previous := previous || jsonb_build_object('is_offline', old.is_offline);
-    end if;
-    if new.started_at is distinct from old.started_at then
-      data := data || jsonb_build_object('started_at', new.started_at);
-      previous := previous || jsonb_build_object('started_at', old.started_at);
-    end if;
-    if new.asked_at is distinct from old.asked_at then
-      data := data || jsonb_build_object('asked_at', new.asked_at);
-      previous := previous || jsonb_build_object('asked_at', old.asked_at);
-    end if;
-    if new.waiting_since is distinct from old.waiting_since then
-      data := data || jsonb_build_object('waiting_since', new.waiting_since);
-      previous := previous || jsonb_build_object('waiting_since', old.waiting_since);
-    end if;
-    if new.snoozed_until is distinct from old.snoozed_until then
-      data := data || jsonb_build_object('snoozed_until', new.snoozed_until);
-      previous := previous || jsonb_build_object('snoozed_until', old.snoozed_until);
+    if new.resolved is distinct from old.resolved
+       or new.is_offline is distinct from old.is_offline
+       or new.started_at is distinct from old.started_at
+       or new.asked_at is distinct from old.asked_at
+       or new.waiting_since is distinct from old.waiting_since
+       or new.snoozed_until is distinct from old.snoozed_until then
+      if new.resolved is distinct from old.resolved then
+        data := data || jsonb_build_object('resolved', new.resolved);
+        previous := previous || jsonb_build_object('resolved', old.resolved);
+      end if;
+      if new.is_offline is distinct from old.is_offline then
+        data := data || jsonb_build_object('is_offline', new.is_offline);
+        previous := previous || jsonb_build_object('is_offline', old.is_offline);
+      end if;
+      if new.started_at is distinct from old.started_at then
+        data := data || jsonb_build_object('started_at', new.started_at);
+        previous := previous || jsonb_build_object('started_at', old.started_at);
+      end if;
+      if new.asked_at is distinct from old.asked_at then
+        data := data || jsonb_build_object('asked_at', new.asked_at);
+        previous := previous || jsonb_build_object('asked_at', old.asked_at);
+      end if;
+      if new.waiting_since is distinct from old.waiting_since then
+        data := data || jsonb_build_object('waiting_since', new.waiting_since);
+        previous := previous || jsonb_build_object('waiting_since', old.waiting_since);
+      end if;
+      if new.snoozed_until is distinct from old.snoozed_until then
+        data := data || jsonb_build_object('snoozed_until', new.snoozed_until);
+        previous := previous || jsonb_build_object('snoozed_until', old.snoozed_until);
+      end if;
     end if;
     if new.ended_at is distinct from old.ended_at then
-      data := data || jsonb_build_object('ended_at', new.ended_at);
-      previous := previous || jsonb_build_object('ended_at', old.ended_at);
+      if new.ended_at is distinct from old.ended_at then
+        data := data || jsonb_build_object('ended_at', new.ended_at);
+        previous := previous || jsonb_build_object('ended_at', old.ended_at);
+      end if;
     end if;
     if data = '{}' then return null; end if;
     data := jsonb_build_object('customer_id', r.customer_id, 'status', r.status) || data;

@@ -684,11 +684,17 @@ begin
   select string_agg(format('jsonb_build_object(%s)', pairs), ' || ') into whole from (
     select string_agg(format('%L, r.%I', c, c), ', ' order by n) as pairs
     from unnest(columns) with ordinality as u (c, n) group by (n - 1) / 40 order by (n - 1) / 40) chunks;
+  -- Most updates change few columns, and every statement of plpgsql costs as much as many comparisons: six columns are compared at once.
   select string_agg(format($f$
-    if new.%1$I is distinct from old.%1$I then
-      data := data || jsonb_build_object(%1$L, new.%1$I);
-      previous := previous || jsonb_build_object(%1$L, old.%1$I);
-    end if;$f$, c), '' order by n) into changes from unnest(columns) with ordinality as u (c, n);
+    if %s then%s
+    end if;$f$, differs, changed), '' order by six) into changes from (
+      select n / 6 as six, string_agg(format('new.%1$I is distinct from old.%1$I', c), E'\n       or ' order by n) as differs,
+        string_agg(format($f$
+      if new.%1$I is distinct from old.%1$I then
+        data := data || jsonb_build_object(%1$L, new.%1$I);
+        previous := previous || jsonb_build_object(%1$L, old.%1$I);
+      end if;$f$, c), '' order by n) as changed
+      from unnest(columns) with ordinality as u (c, n) group by n / 6) sixes;
 
   execute format($f$
 create or replace function sync.%1$I() returns trigger
