@@ -129,7 +129,8 @@ describe('the last activity of a customer', () => {
 describe('the checks of a customer', () => {
   test('run whenever a statement sets a column that they read', async () => {
     const { rows } = await superuser.query<{ source: string; columns: string[] }>(
-      `select p.prosrc as source, array(select a.attname::text from pg_attribute a where a.attrelid = t.tgrelid and a.attnum = any (t.tgattr)) as columns
+      `select p.prosrc as source, array(
+         select a.attname::text from pg_attribute a where a.attrelid = t.tgrelid and a.attnum = any (t.tgattr)) as columns
        from pg_trigger t join pg_proc p on p.oid = t.tgfoid where t.tgrelid = 'platform.customers'::regclass and t.tgname = 'b_check'`,
     );
     const [check] = rows as [(typeof rows)[0]];

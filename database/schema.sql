@@ -1134,7 +1134,7 @@ CREATE OR REPLACE FUNCTION platform.is_folded(name text)
  RETURNS boolean
  LANGUAGE sql
  IMMUTABLE PARALLEL SAFE
-RETURN (octet_length(translate(name, '-''`'::text, '‐’’'::text)) <> char_length(name));
+RETURN ((octet_length(name) <> char_length(name)) OR ((name COLLATE "C") <> replace(replace(replace((name COLLATE "C"), '-'::text, ''::text), ''''::text, ''::text), '`'::text, ''::text)));
 grant execute on function platform.is_folded(name text) to app_role;
 
 CREATE OR REPLACE FUNCTION platform.is_line(value text, characters_max integer)

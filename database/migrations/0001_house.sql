@@ -42,8 +42,8 @@ create table platform.apps (
   audience text collate "C" not null unique check (audience ~ '^[a-z][a-z0-9_]{1,62}$' and audience not in ('platform', 'own')),
   created_at timestamptz not null default now(),
   -- An app publishes events that begin with its name: it must not speak for the database, nor for the services of the house.
-  constraint apps_name_free check (name not in ('platform', 'sync', 'privacy', 'operator', 'customer', 'address', 'phone', 'company', 'user',
-    'deal', 'contact', 'activity', 'custom_value', 'session', 'message', 'entry', 'call', 'tier'))
+  constraint apps_name_free check (name not in ('platform', 'sync', 'privacy', 'operator', 'customer', 'address', 'phone', 'company',
+    'user', 'deal', 'contact', 'activity', 'custom_value', 'session', 'message', 'entry', 'call', 'tier'))
 );
 comment on table platform.apps is 'The apps of this house. An app is never removed, because its records and events carry its name.';
 comment on column platform.apps.role is 'The role of the app''s login; a member of app_role.';
