@@ -2,6 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import type { Browser, Locator, Page } from 'playwright-core';
 import { afterEach, beforeAll, expect, test } from 'vitest';
 import { openBrowser, undoLast } from './testing.browser.ts';
+import { findMisfits } from './testing.misfits.mjs';
 import { type Stack, signIn, startStack } from './testing.stack.ts';
 
 let browser: Browser;
@@ -89,4 +90,80 @@ test('a corrected e-mail asks whether the former address was a mistake, and undo
   await correct('right@example.com');
   await maya.getByRole('button', { name: 'It is a second address' }).press('Enter');
   await expect.poll(() => emailsOf(customer.id)).toEqual(['right@example.com', 'mistyped@example.com']);
+});
+
+test('telephone numbers are added, made primary and removed by keyboard; a half-written one is kept, and undo reverses each step', async () => {
+  const { body: customer } = await api('POST', '/api/customers', { name: 'Many Lines', email: 'lines@example.com' });
+  const numbers = maya.getByRole('region', { name: 'Telephone numbers' });
+  const typed = maya.getByRole('textbox', { name: 'New number' });
+  const phonesOf = async () =>
+    (await api('GET', `/api/customers/${customer.id}`)).body.phones.map(({ phone }: { phone: string }) => phone);
+  const [office, mobile] = ['+49 30 1111111', '+49 170 2222222 ext. 12'];
+  const begin = () => maya.getByRole('button', { name: 'Add a number to Many Lines' }).press('Enter');
+  await maya.goto(`${stack.foundation}/customers/${customer.id}`);
+  await begin();
+  await typed.fill(office);
+  await typed.press('Enter');
+  await seen(maya.getByRole('button', { name: `Phone: ${office}` }));
+  await begin();
+  await typed.fill('+49 170 2222222/8');
+  await typed.press('Enter');
+  await seen(numbers.getByRole('alert').filter({ hasText: 'names several' }));
+  await look('numbers-refused');
+  await typed.press('Escape');
+  await typed.waitFor({ state: 'detached' });
+  await begin();
+  await typed.fill(mobile);
+  await maya.reload();
+  await expect.poll(() => typed.inputValue()).toBe(mobile);
+  await typed.press('Enter');
+  await maya.getByRole('button', { name: `Make ${mobile} the primary number` }).press('Enter');
+  await seen(maya.getByRole('button', { name: `Phone: ${mobile}` }));
+  await maya.getByRole('button', { name: `Remove the number ${office}` }).press('Enter');
+  await expect.poll(phonesOf).toEqual([mobile]);
+  await undo();
+  await expect.poll(phonesOf).toEqual([mobile, office]);
+  await maya.keyboard.press('Control+z');
+  await expect.poll(phonesOf).toEqual([office, mobile]);
+  await seen(maya.getByRole('button', { name: `Phone: ${office}` }));
+  await look('numbers-light-wide');
+  await maya.emulateMedia({ colorScheme: 'dark' });
+  await maya.setViewportSize({ width: 390, height: 844 });
+  await maya.goto(`${stack.foundation}/customers/${customer.id}?pane=fields`);
+  await seen(numbers.getByText(mobile));
+  expect(await maya.evaluate(findMisfits)).toEqual([]);
+  await look('numbers-dark-narrow');
+  await maya.emulateMedia({ colorScheme: 'light' });
+  await maya.setViewportSize({ width: 1440, height: 900 });
+});
+
+test('a refused address names the customer who has it and leads there, and what is typed stays', async () => {
+  const { body: holder } = await api('POST', '/api/customers', { name: 'Holding Hanna', email: 'hanna@example.com' });
+  const { body: other } = await api('POST', '/api/customers', { name: 'Other Otto', email: 'otto@example.com' });
+  const typed = maya.getByRole('textbox', { name: 'New address' });
+  await maya.goto(`${stack.foundation}/customers/${other.id}`);
+  await maya.getByRole('button', { name: 'Add an address to Other Otto' }).click();
+  await typed.fill('hanna@example.com');
+  await typed.press('Enter');
+  await look('holder-of-address');
+  await addresses().getByRole('alert').filter({ hasText: 'It belongs to Holding Hanna.' }).getByRole('link').click();
+  await maya.waitForURL(`**/customers/${holder.id}`);
+  await maya.goBack();
+  await expect.poll(() => typed.inputValue()).toBe('hanna@example.com');
+
+  await maya.goto(`${stack.foundation}/customers`);
+  await maya.getByRole('button', { name: 'New customer' }).first().click();
+  const dialog = maya.getByRole('dialog', { name: 'New customer' });
+  const link = dialog.getByRole('link', { name: 'Holding Hanna' });
+  await dialog.getByRole('textbox', { name: 'Name' }).fill('Hanna again');
+  await dialog.getByRole('textbox', { name: 'E-mail' }).fill('hanna@example.com');
+  await dialog.getByRole('textbox', { name: 'E-mail' }).press('Enter');
+  await seen(link);
+  await look('holder-in-dialog');
+  await link.click();
+  await maya.waitForURL(`**/customers/${holder.id}`);
+  await dialog.waitFor({ state: 'detached' });
+  await maya.goBack();
+  await expect.poll(() => dialog.getByRole('textbox', { name: 'Name' }).inputValue()).toBe('Hanna again');
+  await dialog.getByRole('button', { name: 'Cancel' }).click();
 });

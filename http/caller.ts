@@ -16,6 +16,11 @@ export type Caller = {
   isStillWelcome(): Promise<boolean>;
 };
 
+/** Whether a caller with these scopes may do what the scope allows. */
+export function allows({ scopes }: Pick<Caller, 'scopes'>, scope: string): boolean {
+  return scopes === undefined || scopes.has(scope);
+}
+
 /**
  * Identifies the sender of a request; undefined if the sender has not signed in.
  *

@@ -1,6 +1,6 @@
 export { z } from '@hono/zod-openapi';
 export { refuseStranger } from './actor.ts';
-export type { Authenticate, Caller } from './caller.ts';
+export { type Authenticate, allows, type Caller } from './caller.ts';
 export { cursor, cursorsOf } from './cursors.ts';
 export { type BodyLimits, bodyLimits, jsonBody } from './input/body.ts';
 export {
@@ -27,7 +27,7 @@ export {
   PhoneSchema,
   TierSchema,
 } from './records.ts';
-export { allows, type Right, refuseScope } from './rights.ts';
+export { type Right, refuseScope } from './rights.ts';
 export { createRoute } from './route.ts';
 export { type AppScopes, type Scope, scopesOfSharedEvents } from './scopes.ts';
 export { type App, type AppEnv, type AppOptions, createApp } from './serving/app.ts';

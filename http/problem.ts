@@ -1,9 +1,10 @@
-import { CustomerMerged, PlatformError } from '@aether/platform';
+import { CustomerMerged, type Holder, PlatformError } from '@aether/platform';
 import { z } from '@hono/zod-openapi';
 import type { Context, ErrorHandler } from 'hono';
 import { HTTPException } from 'hono/http-exception';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import type { Logger } from 'pino';
+import { allows, type Caller } from './caller.ts';
 
 /** One refused field. `in` is left out if the field is in the body. */
 export const FieldProblemSchema = z
@@ -26,13 +27,19 @@ export const ProblemSchema = z
     expected: z.int().optional().openapi({ description: 'Version conflicts: the version the caller had.' }),
     actual: z.int().optional().openapi({ description: 'Version conflicts: the version there is now.' }),
     survivor: z.uuid().optional().openapi({ description: 'Merged customers: the id of the customer that goes on.' }),
+    holder: z
+      .object({ type: z.enum(['customer', 'company']), id: z.uuid(), name: z.string() })
+      .optional()
+      .openapi({
+        description: 'The record that has the refused value, if it is known and the caller may read such records.',
+      }),
     requestId: z.string().optional().openapi({ description: 'Names this request in the log.' }),
   })
   .openapi('Problem');
 
 export type FieldProblem = z.infer<typeof FieldProblemSchema>;
 
-type ProblemMembers = { expected: number; actual: number } | { survivor: string };
+type ProblemMembers = { expected: number; actual: number } | { survivor: string } | { holder: Holder };
 type ProblemParts = {
   status: ContentfulStatusCode;
   /** In kebab-case, and stable, because clients branch on it. */
@@ -108,9 +115,13 @@ export function answerProblem(c: Context, problem: Problem): Response {
  * The one place where an error becomes an answer. An unexpected error is logged once, and the client gets only the
  * request id.
  */
-export function createErrorHandler(log: Logger): ErrorHandler {
-  return (error, c) => {
-    const problem = translateError(error, c);
+export function createErrorHandler(log: Logger, findHolder: FindHolder = async () => null): ErrorHandler {
+  return async (error, c) => {
+    const holder = await findHolderFor(error, c.get('caller'), findHolder).catch((failure) => {
+      log.warn({ requestId: c.get('requestId'), err: failure }, 'holder not found');
+      return null;
+    });
+    const problem = translateError(error, c, holder);
     const requestId = c.get('requestId');
     if (problem.status === 500) log.error({ requestId, err: error }, 'unexpected error');
     else if (problem.status > 500 && !(error instanceof Problem)) log.warn({ requestId, err: error }, 'not available');
@@ -118,11 +129,32 @@ export function createErrorHandler(log: Logger): ErrorHandler {
   };
 }
 
-/** Turns any error into a problem, an unknown one into a bare 500. `c` is the request, if there is one. */
-export function translateError(error: unknown, c?: Context): Problem {
+/** Finds the record that has what an error refused as taken. */
+export type FindHolder = (error: unknown) => Promise<Holder | null>;
+
+const readingScopes = { customer: 'customers.read', company: 'companies.read' } as const;
+
+/** The record that has the refused value, for a caller who may read such records: a visitor and a scope to write are told nothing. */
+async function findHolderFor(
+  error: unknown,
+  caller: Caller | undefined,
+  findHolder: FindHolder,
+): Promise<Holder | null> {
+  if (!caller || !(error instanceof PlatformError) || !error.taken) return null;
+  const holder = await findHolder(error);
+  return holder && allows(caller, readingScopes[holder.type]) ? holder : null;
+}
+
+/**
+ * Turns any error into a problem, an unknown one into a bare 500.
+ *
+ * @param c the request, if there is one.
+ * @param holder the record that has what was refused as taken, if the caller may know it.
+ */
+export function translateError(error: unknown, c?: Context, holder?: Holder | null): Problem {
   if (error instanceof Problem) return error;
   if (error instanceof PlatformError && (error.httpStatus < 500 || error.httpStatus === 503))
-    return translatePlatformError(error, c);
+    return translatePlatformError(error, c, holder);
   if (error instanceof HTTPException && error.status < 500) return translateHttpException(error);
   return new Problem({
     status: 500,
@@ -132,19 +164,27 @@ export function translateError(error: unknown, c?: Context): Problem {
 }
 
 /** The platform names fields without knowing the request. A request without a body had them in its query. */
-function translatePlatformError(error: PlatformError, c: Context | undefined): Problem {
+function translatePlatformError(
+  error: PlatformError,
+  c: Context | undefined,
+  holder: Holder | null | undefined,
+): Problem {
   const isInQuery = (field: string) => c?.req.method === 'GET' && c.req.query(field) !== undefined;
-  const { code, httpStatus, message, fields, retryAfterSeconds } = error;
+  const { code, httpStatus, message, fields, retryAfterSeconds, inFull } = error;
+  const caller = c?.get('caller') as Caller | undefined;
+  const isToldInFull = caller !== undefined && inFull !== undefined && allows(caller, inFull.scope);
   const versions = error as { expected?: unknown; actual?: unknown };
   const members =
     error instanceof CustomerMerged
       ? { survivor: error.survivor }
-      : typeof versions.expected === 'number' &&
-        typeof versions.actual === 'number' && { expected: versions.expected, actual: versions.actual };
+      : holder
+        ? { holder }
+        : typeof versions.expected === 'number' &&
+          typeof versions.actual === 'number' && { expected: versions.expected, actual: versions.actual };
   return new Problem({
     status: httpStatus as ContentfulStatusCode,
     code,
-    detail: message,
+    detail: isToldInFull ? inFull.message : message,
     errors: fields.map(({ field, message }) => ({ field, ...(isInQuery(field) && { in: 'query' }), message })),
     ...(members && { members }),
     ...(retryAfterSeconds !== undefined && { headers: { 'Retry-After': String(retryAfterSeconds) } }),

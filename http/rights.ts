@@ -1,6 +1,6 @@
 import type { MiddlewareHandler } from 'hono';
 import { refuseNonAdmin } from './actor.ts';
-import type { Caller } from './caller.ts';
+import { allows, type Caller } from './caller.ts';
 import { Problem } from './problem.ts';
 import type { Scope } from './scopes.ts';
 
@@ -9,11 +9,6 @@ import type { Scope } from './scopes.ts';
  * `person`: every person of staff, but no machine. `administrator`: administrators, but no machine.
  */
 export type Right = Scope | 'person' | 'administrator';
-
-/** Whether a token with these scopes includes the scope. */
-export function allows({ scopes }: Pick<Caller, 'scopes'>, scope: string): boolean {
-  return scopes === undefined || scopes.has(scope);
-}
 
 /** Lets in only callers that have the right. A machine may do nothing that its token does not name. */
 export function requireRight(right: Right): MiddlewareHandler {

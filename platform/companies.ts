@@ -2,6 +2,7 @@ import { canonicaliseDomain } from './email.ts';
 import type { App } from './environment.ts';
 import { NotFound, VersionConflict } from './errors.ts';
 import { assignmentsFor, columnsOf, isUuid, requireDomain } from './fields.ts';
+import { nameTaken } from './holders.ts';
 import type { Connection } from './log/connection.ts';
 import { TransactionConflict } from './log/errors.ts';
 import type { Queryable, Statement } from './log/query.ts';
@@ -59,10 +60,14 @@ export function companyCalls(connection: Connection) {
   async function createCompany({ name, domain }: NewCompany, write: Write = {}): Promise<Company> {
     const canonical = domain == null ? null : requireDomain(domain);
     return connection.within(write, async (tx) => {
-      const [company] = await tx.query<Company>(
-        `insert into platform.companies as o (name, domain) values ($1, $2) returning ${companyColumns}`,
-        [name, canonical],
-      );
+      const [company] = await tx
+        .query<Company>(
+          `insert into platform.companies as o (name, domain) values ($1, $2) returning ${companyColumns}`,
+          [name, canonical],
+        )
+        .catch((error) => {
+          throw nameTaken(error, { by: 'domain', value: canonical });
+        });
       return company as Company;
     });
   }
@@ -98,11 +103,15 @@ export function companyCalls(connection: Connection) {
     const { columns, values } = columnsOf({ ...change, domain }, ['name', 'domain']);
     return connection.within(write, async (tx) => {
       if (columns.length > 0) {
-        const [updated] = await tx.query<Company>(
-          `update platform.companies o set ${assignmentsFor(columns, 3)}
+        const [updated] = await tx
+          .query<Company>(
+            `update platform.companies o set ${assignmentsFor(columns, 3)}
             where o.id = $1 and o.version = coalesce($2, o.version) returning ${companyColumns}`,
-          [id, write.expectedVersion ?? null, ...values],
-        );
+            [id, write.expectedVersion ?? null, ...values],
+          )
+          .catch((error) => {
+            throw nameTaken(error, { by: 'domain', value: domain });
+          });
         if (updated) return updated;
       } else if (write.expectedVersion !== undefined) {
         const [held] = await tx.run<Company>(holdVersion, [id, write.expectedVersion]);

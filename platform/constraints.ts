@@ -20,7 +20,12 @@ const uniqueFields: Record<string, string> = {
 
 /** Translates the database's refusal of a value, a reference or a state. @returns undefined for a constraint that is not listed here */
 export function refuseConstraint(constraint: string, cause: pg.DatabaseError): PlatformError | undefined {
-  if (constraint === 'customer_emails_pkey') return new EmailTaken(cause);
+  if (constraint === 'customer_emails_pkey') {
+    const error = new EmailTaken(cause);
+    // Our own functions give the address as the detail. PostgreSQL's refusal names its table, and its detail would be a sentence.
+    if (cause.table === undefined && cause.detail) error.taken = { by: 'email', value: cause.detail };
+    return error;
+  }
   if (constraint === 'customer_emails_primary_stays') return new PrimaryAddressStays(cause);
   if (constraint === 'customer_phones_primary_stays') return new PrimaryPhoneStays(cause);
   // platform.require_present_customer raises this; its detail is the survivor.

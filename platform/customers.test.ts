@@ -242,6 +242,18 @@ describe('changing a customer', () => {
     );
   });
 
+  test('to a number of another customer is refused, and the refusal leads to that customer', async () => {
+    const [one, other] = await Promise.all(
+      [newEmail(), newEmail()].map((email) => foundation.createCustomer({ email, name: 'Numbered' })),
+    );
+    const refused = await foundation
+      .updateCustomer(one?.id as string, { crm_id: other?.crm_id })
+      .catch((error) => error);
+    expect(refused).toMatchObject({ code: 'already-exists' });
+    expect(await foundation.findHolder(refused)).toEqual({ type: 'customer', id: other?.id, name: 'Numbered' });
+    expect(await foundation.findHolder(new CustomerErased())).toBeNull();
+  });
+
   test('is refused once the customer is erased', async () => {
     const made = await foundation.createCustomer({ email: newEmail(), name: 'Gone' });
     await owner.query('update platform.customers set erased_at = now() where id = $1', [made.id]);

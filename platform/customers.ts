@@ -1,6 +1,7 @@
 import type { App } from './environment.ts';
 import { CustomerErased, NotFound, VersionConflict } from './errors.ts';
 import { assignmentsFor, columnsOf, isUuid, nameNotOwned, parametersFor, requireEmail } from './fields.ts';
+import { nameTaken } from './holders.ts';
 import type { Connection } from './log/connection.ts';
 import { TransactionConflict } from './log/errors.ts';
 import type { Queryable, Statement } from './log/query.ts';
@@ -151,6 +152,13 @@ export function customerCalls(
     return customer ?? null;
   }
 
+  /** Names what the database does not: the fields that another app owns, or the number of this app that another customer has. */
+  function nameRefused(error: unknown, change: OwnedInput): unknown {
+    const by = numberColumns[connection.app];
+    const named = nameNotOwned(error, connection.app, change, customerOwners);
+    return by ? nameTaken(named, { by, value: change[by] }) : named;
+  }
+
   /** @throws EmailTaken, InvalidEmail, InvalidField, FieldNotOwned */
   async function createCustomer({ email, phone, ...rest }: NewCustomer, write: Write = {}): Promise<Customer> {
     const { key, address } = requireEmail(email);
@@ -165,7 +173,7 @@ export function customerCalls(
           values,
         )
         .catch((error) => {
-          throw nameNotOwned(error, connection.app, rest, customerOwners);
+          throw nameTaken(nameRefused(error, rest), { by: 'email', value: key });
         });
       return customer as Customer;
     });
@@ -224,7 +232,7 @@ export function customerCalls(
             [id, write.expectedVersion ?? null, ...values],
           )
           .catch((error) => {
-            throw nameNotOwned(error, connection.app, rest, customerOwners);
+            throw nameRefused(error, rest);
           });
         if (updated) {
           const { former_key: formerKey, ...customer } = updated;

@@ -11,6 +11,7 @@ export * from './errors.ts';
 export { isUuid, patchRow } from './fields.ts';
 export { contains, fold, foldedWordsOf, wordsOf } from './folding.ts';
 export { repeatIfGone } from './gone.ts';
+export type { Holder } from './holders.ts';
 export {
   collectValues,
   type Direction,
@@ -51,6 +52,7 @@ export {
 export type { Subscription, SubscriptionOptions } from './log/subscriptions.ts';
 export type { InTransaction, Transaction, Write } from './log/transaction.ts';
 export { coalesce } from './lookups.ts';
+export { isNoAddress, showAddress } from './noaddress.ts';
 export { foldDigits, type Phone } from './phone.ts';
 export { connectPlatform, type PlatformDb } from './platform.ts';
 export { matchCustomer, matchName, matchPhone, readSearchedPhone, type SearchedPhone } from './searching.ts';

@@ -27,13 +27,16 @@ export function isPhoneCountry(country: string): boolean {
  */
 export function readPhone(written: string, country?: string): Phone | undefined {
   const folded = foldDigits(written).replace(/^\s*tel:\s*/i, '');
-  if (namesSeveral(folded, country)) return undefined;
+  if (areSeveral(folded, country)) return undefined;
   const defaultCountry = country as CountryCode | undefined;
   // Without `extract` the whole text must be the number: "abc def" and "12 years" are none.
   const parsed = parsePhoneNumberFromString(folded, { defaultCountry, extract: false });
   if (!parsed?.isPossible()) return undefined;
   return { written, key: parsed.number, extension: parsed.ext ?? null };
 }
+
+/** Whether the text names more than one telephone number, and is refused for that. */
+export const namesSeveral = (written: string, country?: string): boolean => areSeveral(foldDigits(written), country);
 
 /** What may stand between two numbers. Two commas are a pause, and `;ext=` begins an extension. */
 const betweenNumbers =
@@ -42,11 +45,11 @@ const betweenNumbers =
 const endAfterSlash = /^(?<before>.*\d)\s*[/(]\s*(?<end>\d[\d\s)]*)$/;
 
 /**
- * Whether the text names more than one number. The parser would make one of them: of 1234567/8, which means that the number ends with 7
+ * Whether the folded text names more than one number. The parser would make one of them: of 1234567/8, which means that the number ends with 7
  * or with 8, it makes 12345678, and of "1234567, 7654321" an extension. A slash between the area code and the number is common, so a
  * slash counts only after a text that is long enough for a number.
  */
-function namesSeveral(folded: string, country: string | undefined): boolean {
+function areSeveral(folded: string, country: string | undefined): boolean {
   const numbers = folded.split(betweenNumbers).filter((piece) => /\d/.test(piece) && !/^\s*(?:x|ext|#)/i.test(piece));
   if (numbers.length > 1) return true;
   const { before, end } = endAfterSlash.exec(folded)?.groups ?? {};
@@ -64,7 +67,7 @@ export function requirePhone(
 ): Phone {
   const phone = readPhone(written, country);
   if (phone) return phone;
-  if (namesSeveral(foldDigits(written), country))
+  if (namesSeveral(written, country))
     throw new InvalidField([
       { field, message: 'must be one telephone number: it names several. Write an extension as ext. 12' },
     ]);

@@ -9,6 +9,7 @@ import { type ContextCalls, contextCalls } from './context.ts';
 import { type CustomerPhoneCalls, customerPhoneCalls } from './customerphones.ts';
 import { type CustomerCalls, customerCalls } from './customers.ts';
 import { type App, type Environment, readEnvironment, schemaSetting } from './environment.ts';
+import { type HolderCalls, holderCalls } from './holders.ts';
 import { type EventBus, openEventBus } from './log/bus.ts';
 import { type Connection, closeWithinMs, openConnection } from './log/connection.ts';
 import { ConfigurationError, PlatformError } from './log/errors.ts';
@@ -35,6 +36,7 @@ export type PlatformDb = Connection<App> &
   AddressCalls &
   CustomerPhoneCalls &
   CompanyCalls &
+  HolderCalls &
   UserCalls &
   PhoneCalls &
   TierCalls &
@@ -94,6 +96,7 @@ export async function connectPlatform({
   const signals = openSignals(connection, environment.listenUrl);
   const customers = customerCalls(connection, environment);
   const addresses = addressCalls(connection);
+  const companies = companyCalls(connection);
   const phones = customerPhoneCalls(connection, environment);
   const cache = cacheOptions && openCustomerCache(events, cacheOptions);
   return {
@@ -101,7 +104,8 @@ export async function connectPlatform({
     ...(cache ? cachedCustomerCalls(customers, cache) : customers),
     ...(cache ? cachedAddressCalls(addresses, cache) : addresses),
     ...(cache ? cachedPhoneCalls(phones, cache) : phones),
-    ...companyCalls(connection),
+    ...companies,
+    ...holderCalls(customers, companies),
     ...userCalls(connection),
     ...contextCalls(connection),
     ...phoneCalls(environment),

@@ -1,9 +1,10 @@
 import { Alert, Button, Group, Modal, type ModalProps, Stack, Text } from '@mantine/core';
 import { useMutation } from '@tanstack/react-query';
 import { type FormEvent, type ReactNode, useEffect, useEffectEvent, useRef, useState } from 'react';
-import { type Faults, findShown } from './faults.ts';
+import { type Faults, findShown, type Said } from './faults.ts';
+import { ErrorText, HolderLink } from './Holder.tsx';
 import { sendOnModEnter } from './Keys.tsx';
-import { describeError, Refusal } from './refusal.ts';
+import { describeError, Refusal, sayFault } from './refusal.ts';
 import { type Drafting, describeDraft } from './useDraft.ts';
 
 type DialogProps<Made, Values> = {
@@ -20,7 +21,7 @@ type DialogProps<Made, Values> = {
   onSaved: (made: Made) => void;
   onClose: () => void;
   /** The inputs; the argument is what is said below each, by its `name`. */
-  children: (errors: Faults) => ReactNode;
+  children: (errors: Said) => ReactNode;
 };
 
 /**
@@ -49,7 +50,7 @@ export function Dialog<Made, Values = unknown>(props: DialogProps<Made, Values>)
     },
   });
   const error = saving.error;
-  const refused = error instanceof Refusal ? error.fields : {};
+  const { fields: refused = {}, holder } = error instanceof Refusal ? error : {};
   const values = draft?.value;
   const shown = findShown({ own: faults, isTried, left, refused, sent, values });
 
@@ -107,7 +108,7 @@ export function Dialog<Made, Values = unknown>(props: DialogProps<Made, Values>)
         onInput={({ target }) => (target as HTMLInputElement).value === '' && note(nameOf(target))}
       >
         <Stack gap="sm">
-          {children(shown)}
+          {children(holder ? linkHolder(shown, refused, <HolderLink holder={holder} />) : shown)}
           {error && !isSaidAtFields && (
             <Alert color="red" c="var(--bad)" role="alert">
               {describeFailure(error, elsewhere, draft !== undefined)}
@@ -149,13 +150,19 @@ function focusFirst(form: HTMLFormElement | null, names: string[]): void {
   inputs.find(({ name }) => names.includes(name))?.focus();
 }
 
+/** What is said at the fields; where the server refused a value that another record has, with a link to that record. */
+function linkHolder(shown: Faults, refused: Faults, link: ReactNode): Said {
+  const linked = Object.keys(shown).filter((field) => shown[field] === sayFault(refused[field] ?? ''));
+  return { ...shown, ...Object.fromEntries(linked.map((field) => [field, <>It belongs to {link}.</>])) };
+}
+
 /** The whole failure, or only what concerns fields without an input. */
-function describeFailure(error: unknown, fields: string[], hasDraft: boolean): string {
+function describeFailure(error: unknown, fields: string[], hasDraft: boolean): ReactNode {
   if (!(error instanceof Refusal)) return describeError(error);
   if (error.code === 'client-id-reused')
     return 'This was saved before, when no answer came, and you have changed it since. Look at what was saved; to save this as well, press the button again.';
   if (error.isConflict && hasDraft && error.actual !== undefined)
     return 'Somebody else changed this after you began. Press the button again to save yours over theirs, or cancel to keep theirs.';
   if (error.code === 'unreachable' && hasDraft) return `${error.message} What you typed is kept on this device.`;
-  return describeError(fields.length > 0 ? error.only(fields) : error);
+  return <ErrorText error={fields.length > 0 ? error.only(fields) : error} />;
 }

@@ -1,3 +1,4 @@
+import { showAddress } from '@aether/platform/noaddress';
 import { Avatar, Menu, Text, UnstyledButton, useMantineColorScheme, VisuallyHidden } from '@mantine/core';
 import { IconDeviceDesktop, IconLogout, IconMoon, IconSun } from '@tabler/icons-react';
 import { lazy, type ReactNode, Suspense, useState } from 'react';
@@ -59,7 +60,7 @@ export function PersonMenu({ me, role, label, width, children }: PersonMenuProps
           </UnstyledButton>
         </Menu.Target>
         <Menu.Dropdown>
-          <Menu.Label>{me.email}</Menu.Label>
+          <Menu.Label>{showAddress(me.email)}</Menu.Label>
           {children}
           {look('light', 'Light', <IconSun size={15} />)}
           {look('dark', 'Dark', <IconMoon size={15} />)}

@@ -9,10 +9,12 @@ import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 import { client } from './client.ts';
 import { pruneDrafts } from './drafts.ts';
+import { openHoldersIn } from './Holder.tsx';
 
 /** Draws the app into its page: the router's content in the theme of all apps. */
 export function drawApp(router: AnyRouter): void {
   announceStyleNonce();
+  openHoldersIn(router);
   createRoot(document.getElementById('root') as HTMLElement).render(
     <StrictMode>
       <MantineProvider

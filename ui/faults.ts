@@ -1,7 +1,10 @@
+import type { ReactNode } from 'react';
 import { describeError, Refusal, sayFault } from './refusal.ts';
 
 /** What is wrong with a form's fields, as sentences by the field's name. */
 export type Faults = Record<string, string>;
+/** What is said below the fields: the faults, some with a link. */
+export type Said = Record<string, ReactNode>;
 
 /** The value of a field: `custom.colour` is the member `colour` of the member `custom`. */
 export const valueAt = (values: unknown, field: string): unknown =>

@@ -1,3 +1,6 @@
+/** The record that has a value which no second one may have. */
+export type Holder = { type: 'customer' | 'company'; id: string; name: string };
+
 /** The body of a refusal that http/problem.ts sends. */
 type ProblemBody = {
   status?: number;
@@ -8,6 +11,7 @@ type ProblemBody = {
   actual?: number;
   current?: unknown;
   requestId?: string;
+  holder?: Holder;
 };
 
 /** A server's refusal, in words for the person at the screen. */
@@ -22,8 +26,11 @@ export class Refusal extends Error {
   readonly requestId: string | undefined;
   /** The present version, for a version conflict. */
   readonly actual: number | undefined;
+  /** The record that has the refused value, if this person may see it. */
+  readonly holder: Holder | undefined;
 
-  constructor(status: number, { code = 'unknown', detail, errors = [], current, requestId, actual }: ProblemBody) {
+  constructor(status: number, body: ProblemBody) {
+    const { code = 'unknown', detail, errors = [], current, requestId, actual, holder } = body;
     super(detail ?? `The server answered ${status}. Try again.`);
     this.name = 'Refusal';
     this.status = status;
@@ -32,12 +39,14 @@ export class Refusal extends Error {
     this.current = current;
     this.requestId = requestId;
     this.actual = actual;
+    this.holder = holder;
   }
 
   /** The same refusal, of these fields only. */
   only(fields: string[]): Refusal {
     const errors = fields.map((field) => ({ field, message: this.fields[field] ?? '' }));
-    return new Refusal(this.status, { code: this.code, detail: this.message, errors, requestId: this.requestId });
+    const { status, code, message: detail, requestId, holder } = this;
+    return new Refusal(status, { code, detail, errors, requestId, holder });
   }
 
   /** Somebody changed the record since it was read. */
@@ -61,6 +70,7 @@ export async function readRefusal(answer: Response): Promise<Refusal> {
 /** Any error as one sentence, with the wrong fields and the id of its log entry. */
 export function describeError(error: unknown): string {
   if (!(error instanceof Refusal)) return error instanceof Error ? error.message : 'Something went wrong. Try again.';
+  if (error.holder) return `It belongs to ${error.holder.name}.`;
   const fields = Object.entries(error.fields).map(([field, message]) =>
     sayOf(nameField(field.replace(/_id$/, '')), message),
   );

@@ -1,6 +1,6 @@
 import { Button, Group, Text } from '@mantine/core';
 import { notifications } from '@mantine/notifications';
-import { describeError } from './refusal.ts';
+import { ErrorText } from './Holder.tsx';
 
 /** `undo` may return a sentence that is shown instead of "Undone.", for what it could not take back. */
 type Undo = { message: string; undo: () => Promise<unknown> };
@@ -50,7 +50,7 @@ export function undoLast(): void {
 
 /** Reports a failure and its reason. It stays until it is closed or twelve seconds have passed. */
 export function showRefusal(title: string, error: unknown): void {
-  notifications.show({ color: 'red', title, message: describeError(error), autoClose: 12_000 });
+  notifications.show({ color: 'red', title, message: <ErrorText error={error} />, autoClose: 12_000 });
 }
 
 /** Reports a success; a longer sentence stays longer. */

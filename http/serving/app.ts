@@ -11,7 +11,7 @@ import type { Logger } from 'pino';
 import type { Authenticate, Caller } from '../caller.ts';
 import { type BodyLimits, bodyLimits, formatPath, readJsonBody } from '../input/body.ts';
 import { checkTarget } from '../input/target.ts';
-import { answerProblem, createErrorHandler, Problem, refuseFields } from '../problem.ts';
+import { answerProblem, createErrorHandler, type FindHolder, Problem, refuseFields } from '../problem.ts';
 import { addHealth, type Checks } from './health.ts';
 import { traceRequest } from './trace.ts';
 
@@ -34,6 +34,8 @@ export type AppOptions = {
   /** Markdown for the head of the OpenAPI document. */
   description?: string;
   log: Logger;
+  /** Finds the record that has what was refused as taken; without it, no refusal names one. */
+  findHolder?: FindHolder;
   /** The checks of `/readyz`. */
   checks?: Checks;
   /** How long each check may take. */
@@ -53,12 +55,13 @@ export function createApp({
   version,
   description,
   log,
+  findHolder,
   checks = {},
   checkTimeoutMs = 2_000,
   limits,
 }: AppOptions): App {
   const app: App = new OpenAPIHono<AppEnv>({ defaultHook: refuseInvalid });
-  app.onError(createErrorHandler(log));
+  app.onError(createErrorHandler(log, findHolder));
   app.notFound(answerNoSuchRoute);
 
   app.use(traceRequest);

@@ -84,7 +84,15 @@ export async function startServer(parts: ServerParts, options: ServerOptions): P
   const db = await connectPlatform({ app: name, variables });
   for (const warning of db.warnings) log.warn(warning);
   try {
-    const app = createApp({ name, title, version, description, log, checks: { database: db.check } });
+    const app = createApp({
+      name,
+      title,
+      version,
+      description,
+      log,
+      findHolder: db.findHolder,
+      checks: { database: db.check },
+    });
     const closing = new AbortController();
     let ownUrl = publicUrl?.origin ?? '';
     const context = {

@@ -1,10 +1,10 @@
 import type { AppEvent, EventType, Following, Place, PlatformDb, Signal } from '@aether/platform';
 import { FellBehind } from '@aether/platform';
 import { z } from '@hono/zod-openapi';
-import type { Caller } from '../caller.ts';
+import { allows, type Caller } from '../caller.ts';
 import { object } from '../input/fields.ts';
 import { Problem, refuseFields } from '../problem.ts';
-import { allows, refuseScope } from '../rights.ts';
+import { refuseScope } from '../rights.ts';
 import { type AppScopes, type Scope, scopeOfEvent } from '../scopes.ts';
 import { createStaffRoute } from '../staff.ts';
 import type { App } from './app.ts';

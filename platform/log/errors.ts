@@ -1,6 +1,9 @@
 /** What is wrong with one field of the caller's input, in words that may be shown. */
 export type FieldError = { field: string; message: string };
 
+/** What another record has: the address, the domain, or the number that an app gave. */
+export type Taken = { by: 'email' | 'domain' | 'crm_id' | 'support_id'; value: string };
+
 /**
  * Every refusal by platformDb. `message` names the next step and is safe to show to a client; the driver's own words
  * are in `cause`, for the log. docs/error-codes.md lists the codes.
@@ -10,6 +13,10 @@ export class PlatformError extends Error {
   readonly httpStatus: number;
   readonly fields: FieldError[];
   readonly retryAfterSeconds: number | undefined;
+  /** The refused value that another record has, if it is known: `findHolder` finds that record. It reaches no client. */
+  taken: Taken | undefined;
+  /** What is said instead of the message to callers who may read the record: a token needs this scope for it. */
+  readonly inFull: { scope: string; message: string } | undefined;
 
   constructor(
     code: string,
@@ -18,8 +25,14 @@ export class PlatformError extends Error {
     {
       fields = [],
       retryAfterSeconds,
+      inFull,
       cause,
-    }: { fields?: FieldError[]; retryAfterSeconds?: number; cause?: unknown } = {},
+    }: {
+      fields?: FieldError[];
+      retryAfterSeconds?: number;
+      inFull?: { scope: string; message: string };
+      cause?: unknown;
+    } = {},
   ) {
     super(message, { cause });
     this.name = new.target.name;
@@ -27,6 +40,7 @@ export class PlatformError extends Error {
     this.httpStatus = httpStatus;
     this.fields = fields;
     this.retryAfterSeconds = retryAfterSeconds;
+    this.inFull = inFull;
   }
 }
 

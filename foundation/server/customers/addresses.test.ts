@@ -126,3 +126,56 @@ test('a customer who lost an address to its proven owner shows the customer to c
   expect(other.candidates).toMatchObject([{ ...candidate, customer: { id: customer.id } }]);
   expect(other.addresses).toMatchObject([{ email, is_primary: true, verified_by: 'signed_identity' }]);
 });
+
+describe('what another record has', () => {
+  const path = (id: string, rest = '') => `/api/customers/${id}${rest}`;
+
+  test('is refused with the name and the id of that record, wherever it is written', async () => {
+    const [holder, other] = [await create(), await create()];
+    const second = newEmail();
+    const { address_id } = await add(other.id, second);
+    await remove(other.id, address_id);
+    await add(holder.id, second);
+    const company = (await app.call('POST', '/api/companies', { name: 'Acme', domain: 'acme.example' })).body;
+    const beta = (await app.call('POST', '/api/companies', { name: 'Beta' })).body;
+    const ofCustomer = { type: 'customer', id: holder.id, name: 'Ada' };
+    const ofCompany = { type: 'company', id: company.id, name: 'Acme' };
+    for (const [answer, named] of [
+      [await app.call('POST', '/api/customers', { name: 'New', email: holder.email.toUpperCase() }), ofCustomer],
+      [await app.call('POST', '/api/customers', { name: 'New', email: second }), ofCustomer],
+      [await app.call('PATCH', path(other.id), { email: holder.email }), ofCustomer],
+      [await post(other.id, '', { email: second }), ofCustomer],
+      [await post(other.id, `/${address_id}/restore`), ofCustomer],
+      [await app.call('POST', '/api/companies', { name: 'New', domain: 'ACME.example' }), ofCompany],
+      [await app.call('PATCH', `/api/companies/${beta.id}`, { domain: 'acme.example' }), ofCompany],
+    ] as const)
+      expect(answer).toMatchObject({ status: 409, body: { holder: named } });
+  });
+
+  test('is refused without a name for a machine that may only write, and with it for one that may read', async () => {
+    const holder = await create();
+    const asMachine = (...scopes: string[]) =>
+      app.callWith(...scopes)('POST', '/api/customers', { name: 'New', email: holder.email });
+    const refused = await asMachine('customers.write');
+    expect(refused).toMatchObject({ status: 409, body: { code: 'email-taken' } });
+    expect(JSON.stringify(refused.body)).not.toMatch(new RegExp(`Ada|${holder.id}|${holder.email}`));
+    expect((await asMachine('customers.write', 'customers.read')).body.holder.id).toBe(holder.id);
+    await app.call('POST', '/api/companies', { name: 'Closed', domain: 'closed.example' });
+    const company = await app.callWith('companies.write', 'customers.read')('POST', '/api/companies', {
+      name: 'New',
+      domain: 'closed.example',
+    });
+    expect(company).toMatchObject({ status: 409, body: { code: 'already-exists' } });
+    expect(company.body.holder).toBeUndefined();
+  });
+
+  test('is refused without a name if its customer was erased', async () => {
+    const holder = await create();
+    const owner = await app.database.connect('platform_migrator');
+    await owner.query('set role platform_owner');
+    await owner.query('update platform.customers set erased_at = now() where id = $1', [holder.id]);
+    const refused = await app.call('POST', '/api/customers', { name: 'New', email: holder.email });
+    expect(refused).toMatchObject({ status: 409, body: { code: 'email-taken' } });
+    expect(refused.body.holder).toBeUndefined();
+  });
+});

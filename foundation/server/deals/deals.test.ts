@@ -255,6 +255,11 @@ describe('closing a deal', () => {
     expect(await close()).toEqual({ already_closed: false });
     expect(await close('deals.read')).toEqual({ already_closed: true, deal: expect.objectContaining({ id: deal }) });
     expect(await close('deals.read', 'customers.read')).toMatchObject({ account_tier: null });
+    const again = async (...scopes: string[]) =>
+      (await app.callWith('deals.write', ...scopes)('POST', `/api/deals/${deal}/close`, { outcome: 'won' })).body
+        .detail;
+    expect(await again()).toBe('This deal was closed before. Nothing was changed.');
+    expect(await again('deals.read')).toBe('This deal was closed as lost before. Nothing was changed.');
     const customer = await app.callWith('customers.write')('POST', '/api/customers', {
       name: 'Ada',
       email: `written${++unique}@example.com`,

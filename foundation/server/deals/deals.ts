@@ -74,11 +74,13 @@ export type DealChange = {
   custom?: CustomChange;
 };
 
-/** Somebody closed the deal before, with another outcome or another tier: look at the deal. */
+/** Somebody closed the deal before, with another outcome or another tier: look at the deal. A scope to write is not told how. */
 export class DealClosed extends PlatformError {
   constructor(status: Deal['status'], tier?: string | null) {
     const how = tier === undefined ? '' : tier === null ? ' without a tier' : ` with the tier ${tier}`;
-    super('deal-closed', 409, `This deal was closed as ${status}${how} before. Nothing was changed.`);
+    super('deal-closed', 409, 'This deal was closed before. Nothing was changed.', {
+      inFull: { scope: 'deals.read', message: `This deal was closed as ${status}${how} before. Nothing was changed.` },
+    });
   }
 }
 

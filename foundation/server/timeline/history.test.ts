@@ -179,6 +179,24 @@ test('a second telephone number that is added or removed appears in the timeline
   await expect.poll(() => timeline(customer), { timeout: 15_000 }).toMatchObject(told);
 });
 
+test('a customer who lost the only address and got another one has no trace of the mark between the two', async () => {
+  const customer = await newCustomer();
+  await app.support.proveAddress({ email: customer.email, name: 'Joan Miller' });
+  const email = `now.${customer.email}`;
+  await app.foundation.updateCustomer(customer.id, { email });
+  const change = (old: string, now: string) => ({ kind: 'field', changes: [{ field: 'email', old, new: now }] });
+  await expect
+    .poll(
+      async () =>
+        (await timeline(customer)).filter(
+          (entry: { changes?: { field: string }[] }) => entry.changes?.[0]?.field === 'email',
+        ),
+      { timeout: 15_000 },
+    )
+    .toMatchObject([change('no address', email), change(customer.email, 'no address')]);
+  expect(JSON.stringify(await timeline(customer))).not.toContain('unknown.invalid');
+});
+
 test('an address that is added, removed or verified appears in the timeline', async () => {
   const customer = await newCustomer();
   const { addressId } = await app.foundation.addAddress(customer.id, 'second.one@example.com');

@@ -1,4 +1,4 @@
-import type { AppEvent, PlatformDb, Queryable, Subscription } from '@aether/platform';
+import { type AppEvent, isNoAddress, type PlatformDb, type Queryable, type Subscription } from '@aether/platform';
 
 /** The columns of a customer whose changes a person wants to see. */
 const customerFields = [
@@ -123,6 +123,7 @@ function toAddressRow(event: RecordedEvent) {
   const isGone = event.type === 'address.deleted';
   if (event.type === 'address.updated' && !('verified_at' in previous)) return undefined; // shown with the customer's fields
   const { email, customer_id } = isGone ? previous : data;
+  if (isNoAddress(String(email))) return undefined; // the mark of a customer without an address is none
   const describe = (verifiedAt: unknown) => (verifiedAt ? `${email}, verified` : email);
   return {
     ...headOf(event),

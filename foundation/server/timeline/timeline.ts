@@ -1,4 +1,12 @@
-import { type ListPlace, type Paging, type Parameter, type Placed, type Queryable, readList } from '@aether/platform';
+import {
+  type ListPlace,
+  type Paging,
+  type Parameter,
+  type Placed,
+  type Queryable,
+  readList,
+  showAddress,
+} from '@aether/platform';
 import { type Activity, type ActivityRow, activityColumns, toActivity } from '../activities/activities.ts';
 import type { Change } from './history.ts';
 
@@ -181,7 +189,7 @@ async function readNames(on: Queryable, rows: ChangeRow[]): Promise<(field: stri
     ),
   ];
   const [people, companies, stages] = [idsOf('account_manager_id', 'owner_id'), idsOf('company_id'), idsOf('stage_id')];
-  if (people.length + companies.length + stages.length === 0) return (_, value) => value ?? null;
+  if (people.length + companies.length + stages.length === 0) return (field, value) => showPlain(field, value);
   const found = await on.query<{ id: string; name: string }>(
     `select 'p' || id as id, name from platform.users where id = any ($1)
      union all select 'c' || id, name from platform.companies where id = any ($2)
@@ -191,7 +199,10 @@ async function readNames(on: Queryable, rows: ChangeRow[]): Promise<(field: stri
   const names = new Map(found.map(({ id, name }) => [id, name]));
   const kinds: Record<string, string> = { account_manager_id: 'p', owner_id: 'p', company_id: 'c', stage_id: 's' };
   return (field, value) => {
-    if (value === null || value === undefined) return null;
-    return kinds[field] ? (names.get(`${kinds[field]}${value}`) ?? value) : value;
+    const name = kinds[field] && names.get(`${kinds[field]}${value}`);
+    return name ?? showPlain(field, value);
   };
 }
+
+const showPlain = (field: string, value: unknown): unknown =>
+  field === 'email' && typeof value === 'string' ? showAddress(value) : (value ?? null);

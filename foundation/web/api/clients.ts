@@ -5,6 +5,7 @@ import type { addActivityRoutes } from '../../server/activities/activities.route
 import type { addCompanyRoutes } from '../../server/companies/companies.routes.ts';
 import type { addAddressRoutes } from '../../server/customers/addresses.routes.ts';
 import type { addCustomerRoutes } from '../../server/customers/customers.routes.ts';
+import type { addPhoneRoutes } from '../../server/customers/phones.routes.ts';
 import type { addCustomFieldRoutes } from '../../server/customfields/customfields.routes.ts';
 import type { addDealRoutes } from '../../server/deals/deals.routes.ts';
 import type { addPipelineRoutes } from '../../server/pipelines/pipelines.routes.ts';
@@ -19,6 +20,7 @@ const options = { fetch: send };
 export const { activities, customers: timelines } = hc<ReturnType<typeof addActivityRoutes>>('/', options).api;
 export const { companies, contacts } = hc<ReturnType<typeof addCompanyRoutes>>('/', options).api;
 export const { customers: addressBooks } = hc<ReturnType<typeof addAddressRoutes>>('/', options).api;
+export const { customers: phoneBooks } = hc<ReturnType<typeof addPhoneRoutes>>('/', options).api;
 export const { customers } = hc<ReturnType<typeof addCustomerRoutes>>('/', options).api;
 export const { 'custom-fields': customFields } = hc<ReturnType<typeof addCustomFieldRoutes>>('/', options).api;
 export const { currencies, deals, pipelines: boards } = hc<ReturnType<typeof addDealRoutes>>('/', options).api;

@@ -1,3 +1,4 @@
+import { showAddress } from '@aether/platform/noaddress';
 import { formatMoney, formatNumber } from '@aether/ui/formats.ts';
 import { ErrorNotice } from '@aether/ui/Notice.tsx';
 import { PageHead } from '@aether/ui/Shell.tsx';
@@ -98,7 +99,7 @@ function CompanyCustomers({ companyId }: { companyId: string }) {
       {rows.map(({ id, name, email, account_tier }) => (
         <Link key={id} to="/customers/$id" params={{ id }} className={classes.row}>
           <span>{name}</span>
-          <span className={classes.detail}>{email}</span>
+          <span className={classes.detail}>{showAddress(email)}</span>
           <TierTag tier={account_tier} />
         </Link>
       ))}

@@ -1,9 +1,10 @@
+import { isNoAddress } from '@aether/platform/noaddress';
 import { formatMoment } from '@aether/ui/formats.ts';
 import { Text } from '@mantine/core';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { companyQuery } from '../api/companies.ts';
 import { customerQuery } from '../api/customers.ts';
-import type { CustomerRecord } from '../api/records.ts';
+import type { Customer, CustomerRecord } from '../api/records.ts';
 import { customFieldsQuery } from '../api/settings.ts';
 import { type FieldSpec, flatten, nest, specifyCustom } from '../record/fields.ts';
 import { nameApp } from '../record/Provenance.tsx';
@@ -11,6 +12,7 @@ import { RecordFields } from '../record/RecordFields.tsx';
 import { Addresses } from './Addresses.tsx';
 import classes from './customer.module.css';
 import { FormerAddressDialog } from './FormerAddressDialog.tsx';
+import { Numbers } from './Numbers.tsx';
 import { useFormerAddress } from './useFormerAddress.ts';
 
 const ofSupport =
@@ -36,6 +38,12 @@ const lockedSpecs: FieldSpec[] = [
   },
 ];
 
+/** An address that stands for none is nothing to edit. */
+const withAddress = (customer: Customer) => ({
+  ...customer,
+  email: isNoAddress(customer.email) ? null : customer.email,
+});
+
 /** A customer's fields: the shared ones, the organisation's own, and Support's fields, which are read-only here. */
 export function CustomerFields({ record }: { record: CustomerRecord }) {
   const { customer, company, custom, provenance } = record;
@@ -46,7 +54,7 @@ export function CustomerFields({ record }: { record: CustomerRecord }) {
   const common = {
     record: `customer:${customer.id}`,
     name: customer.name,
-    values: flatten(customer, custom),
+    values: flatten(withAddress(customer), custom),
     version: customer.version,
     provenance,
     names: company ? { [company.id]: company.name } : {},
@@ -59,7 +67,7 @@ export function CustomerFields({ record }: { record: CustomerRecord }) {
     reload: async () => {
       const now = await client.fetchQuery({ ...customerQuery(customer.id), staleTime: 0 });
       if (now.customer.company_id) await client.ensureQueryData(companyQuery(now.customer.company_id));
-      return { values: flatten(now.customer, now.custom), version: now.customer.version };
+      return { values: flatten(withAddress(now.customer), now.custom), version: now.customer.version };
     },
   };
   return (
@@ -70,7 +78,8 @@ export function CustomerFields({ record }: { record: CustomerRecord }) {
         </div>
         <RecordFields {...common} specs={specs} />
       </div>
-      <Addresses record={record} />
+      <Numbers key={`numbers ${customer.id}`} record={record} />
+      <Addresses key={`addresses ${customer.id}`} record={record} />
       {customSpecs.length > 0 && (
         <div className={classes.section}>
           <div className={classes.sectionHead}>

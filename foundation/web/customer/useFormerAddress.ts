@@ -1,5 +1,6 @@
+import { isNoAddress } from '@aether/platform/noaddress';
 import { useRef, useState } from 'react';
-import { restoreAddress } from '../api/addresses.ts';
+import { addressCalls } from '../api/belongings.ts';
 import { changeCustomer } from '../api/customers.ts';
 import type { CustomerInput, CustomerRecord } from '../api/records.ts';
 import type { FormerAddress } from './FormerAddressDialog.tsx';
@@ -16,6 +17,7 @@ export function useFormerAddress({ customer, addresses }: CustomerRecord) {
   const [question, setQuestion] = useState<Question | undefined>();
   /** The answers, by the replaced address. */
   const corrections = useRef(new Map<string, Correction>());
+  const noAddress = useRef<string>(undefined);
 
   const ask = (former: string, next: string) =>
     new Promise<FormerAddress>((resolve, reject) =>
@@ -31,16 +33,18 @@ export function useFormerAddress({ customer, addresses }: CustomerRecord) {
     );
 
   async function save(change: CustomerInput, version: number, isUndo: boolean) {
-    const { email } = change;
+    // The page shows a customer without an address as one with an empty e-mail: an undo gives the mark of that back.
+    const email = isUndo && change.email === null ? noAddress.current : change.email;
     // This comes first: an undo restores the state that the page showed before, and that customer has the restored address.
     const correction = isUndo && email !== undefined ? corrections.current.get(email) : undefined;
-    if (correction) return undo(change, version, correction);
+    if (correction) return undo({ ...change, email }, version, correction);
     if (email === undefined || isUndo || isSame(email, customer.email))
       return changeCustomer(customer.id, change, version);
     const wasKnown = addresses.some((each) => isSame(each.email, email));
-    const choice = wasKnown ? 'keep' : await ask(customer.email, email);
+    const choice = wasKnown || isNoAddress(customer.email) ? 'keep' : await ask(customer.email, email);
     const saved = await changeCustomer(customer.id, { ...change, former_address: choice }, version);
     const formerId = addresses.find((each) => each.is_primary)?.id;
+    if (isNoAddress(customer.email)) noAddress.current = customer.email;
     corrections.current.set(customer.email, { choice, formerId, wasKnown });
     return saved;
   }
@@ -49,7 +53,7 @@ export function useFormerAddress({ customer, addresses }: CustomerRecord) {
   async function undo(change: CustomerInput, version: number, { choice, formerId, wasKnown }: Correction) {
     const at =
       choice === 'free' && formerId !== undefined
-        ? (await restoreAddress({ customer: customer.id, version }, formerId)).version
+        ? (await addressCalls.restore({ customer: customer.id, version }, formerId)).version
         : version;
     const former_address = wasKnown ? 'keep' : 'free';
     return changeCustomer(customer.id, { ...change, former_address }, at);

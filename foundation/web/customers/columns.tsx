@@ -1,3 +1,4 @@
+import { showAddress } from '@aether/platform/noaddress';
 import { formatAgo, formatDay, formatMoment } from '@aether/ui/formats.ts';
 import type { Column } from '@aether/ui/RecordTable.tsx';
 import { Link } from '@tanstack/react-router';
@@ -27,7 +28,7 @@ const fixedColumns: Column<ListedCustomer, CustomerSort>[] = [
     track: 'minmax(200px, 1.6fr)',
     sort: 'email',
     narrow: 'detail',
-    render: ({ email }) => <span>{email}</span>,
+    render: ({ email }) => <span>{showAddress(email)}</span>,
   },
   {
     key: 'company',

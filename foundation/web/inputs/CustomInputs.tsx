@@ -1,5 +1,7 @@
+import type { Said } from '@aether/ui/faults.ts';
 import { Picker } from '@aether/ui/Picker.tsx';
 import { Checkbox, NumberInput, Stack, TextInput } from '@mantine/core';
+import type { ReactNode } from 'react';
 import type { CustomField, CustomValue } from '../api/records.ts';
 
 type Values = Record<string, CustomValue | null>;
@@ -7,7 +9,7 @@ type CustomInputsProps = {
   fields: CustomField[];
   values: Values;
   onChange: (values: Values) => void;
-  errors: Record<string, string>;
+  errors: Said;
 };
 
 /** The custom fields of a new record, each with the input of its type. */
@@ -30,7 +32,7 @@ export function CustomInputs({ fields, values, onChange, errors }: CustomInputsP
 type CustomInputProps = {
   field: CustomField;
   value: CustomValue | null;
-  error: string | undefined;
+  error: ReactNode;
   onChange: (value: CustomValue | null) => void;
 };
 

@@ -1,5 +1,5 @@
 import { Dialog } from '@aether/ui/Dialog.tsx';
-import { type Faults, findMissing } from '@aether/ui/faults.ts';
+import { type Faults, findMissing, type Said } from '@aether/ui/faults.ts';
 import { showDone } from '@aether/ui/toasts.tsx';
 import type { Drafting } from '@aether/ui/useDraft.ts';
 import { TextInput } from '@mantine/core';
@@ -21,7 +21,7 @@ type NewRecordProps<Made, Values> = {
   onSaved: (made: Made) => void;
   onClose: () => void;
   /** The record's own inputs, between its name and its custom fields. */
-  children: (errors: Record<string, string>) => ReactNode;
+  children: (errors: Said) => ReactNode;
 };
 
 /** The dialog for a new record. */

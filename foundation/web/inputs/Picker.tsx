@@ -1,3 +1,4 @@
+import { showAddress } from '@aether/platform/noaddress';
 import { Picker, type PickerProps } from '@aether/ui/Picker.tsx';
 import type { Choice } from '@aether/ui/picking.ts';
 import { useDebouncedValue } from '@mantine/hooks';
@@ -27,7 +28,10 @@ function useCompanies(search: string): Found {
 
 function useCustomers(search: string): Found {
   const { data, isFetching } = useQuery(customerChoiceQuery(search));
-  const choices = (data?.customers ?? []).map(({ id, name, email }) => ({ value: id, label: `${name} · ${email}` }));
+  const choices = (data?.customers ?? []).map(({ id, name, email }) => ({
+    value: id,
+    label: `${name} · ${showAddress(email)}`,
+  }));
   return { choices, isFetching };
 }
 

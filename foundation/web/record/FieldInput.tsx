@@ -13,7 +13,7 @@ type FieldInputProps = {
   isSaving: boolean;
   /** It was begun on an earlier page: it does not take the focus. */
   isRestored: boolean;
-  error: string;
+  isRefused: boolean;
   onChange: (value: FieldValue) => void;
   onFinish: (value: FieldValue) => void;
   onCancel: () => void;
@@ -28,7 +28,7 @@ export function FieldInput({
   text,
   isSaving,
   isRestored,
-  error,
+  isRefused,
   onChange,
   onFinish,
   onCancel,
@@ -42,7 +42,7 @@ export function FieldInput({
   const common = {
     'aria-label': spec.label,
     disabled: isSaving,
-    error: error !== '',
+    error: isRefused,
     autoFocus: !isRestored,
     size: 'xs',
   } as const;

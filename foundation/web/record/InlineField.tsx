@@ -1,4 +1,4 @@
-import { describeError } from '@aether/ui/refusal.ts';
+import { ErrorText } from '@aether/ui/Holder.tsx';
 import { useDraft } from '@aether/ui/useDraft.ts';
 import { Text, Tooltip } from '@mantine/core';
 import { IconLock } from '@tabler/icons-react';
@@ -33,7 +33,7 @@ export function InlineField({ record, spec, snapshot, text, provenance, describe
   const draft = useDraft<Edit>(`field:${record}:${spec.field}`, noEdit, isUnchanged);
   const { typed, begun = snapshot } = draft.value;
   const [pending, setPending] = useState<FieldValue | undefined>();
-  const [error, setError] = useState('');
+  const [error, setError] = useState<unknown>();
   const button = useRef<HTMLButtonElement>(null);
   // Enter disables the input, which then loses the focus. That must not save a second time.
   const isBusy = useRef(false);
@@ -52,12 +52,12 @@ export function InlineField({ record, spec, snapshot, text, provenance, describe
     if (wanted === (begun.values[spec.field] ?? null)) return stop();
     isBusy.current = true;
     setPending(wanted);
-    setError('');
+    setError(undefined);
     try {
       await onSave(wanted, begun);
       stop();
     } catch (refusal) {
-      setError(describeError(refusal));
+      setError(refusal);
     } finally {
       isBusy.current = false;
       setPending(undefined);
@@ -66,7 +66,7 @@ export function InlineField({ record, spec, snapshot, text, provenance, describe
   function stop(): void {
     isBusy.current = false;
     draft.clear();
-    setError('');
+    setError(undefined);
     requestAnimationFrame(() => button.current?.focus({ preventScroll: true }));
   }
 
@@ -97,7 +97,7 @@ export function InlineField({ record, spec, snapshot, text, provenance, describe
         value={typed}
         text={text}
         isSaving={pending !== undefined}
-        error={error}
+        isRefused={error !== undefined}
         isRestored={draft.restoredAt !== undefined}
         onChange={(next) => draft.change({ typed: next })}
         onFinish={finish}
@@ -109,9 +109,9 @@ export function InlineField({ record, spec, snapshot, text, provenance, describe
           Not saved yet. Enter saves it, Escape discards it.
         </Text>
       )}
-      {error && (
+      {error !== undefined && (
         <Text size="xs" c="var(--bad)" role="alert">
-          {error}
+          <ErrorText error={error} />
         </Text>
       )}
     </Row>

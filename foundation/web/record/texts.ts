@@ -1,3 +1,4 @@
+import { showAddress } from '@aether/platform/noaddress';
 import { formatMoney } from '@aether/ui/formats.ts';
 import { describeTier } from '@aether/ui/tiers.ts';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
@@ -15,6 +16,7 @@ export function useFieldTexts(names: Record<string, string>) {
   const nameCompany = (id: string) => client.getQueryData(companyQuery(id).queryKey)?.company.name ?? 'A company';
   const show = ({ kind, currency }: Pick<FieldSpec, 'kind' | 'currency'>, value: FieldValue): string => {
     if (value === null) return '';
+    if (kind === 'email') return showAddress(String(value));
     if (kind === 'person') return staff?.users.find(({ id }) => id === value)?.name ?? 'Somebody';
     if (kind === 'tier') return describeTier(String(value), known?.tiers).label;
     if (kind === 'company') return names[String(value)] ?? nameCompany(String(value));

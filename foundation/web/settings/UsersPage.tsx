@@ -1,3 +1,4 @@
+import { showAddress } from '@aether/platform/noaddress';
 import { formatAgo } from '@aether/ui/formats.ts';
 import { ErrorNotice } from '@aether/ui/Notice.tsx';
 import { Picker } from '@aether/ui/Picker.tsx';
@@ -56,7 +57,7 @@ function UserRow({ user }: { user: StaffUser }) {
       <Avatar size={28} name={user.name} color="iris" />
       <span className={classes.name}>
         {user.name}
-        <div className={classes.detail}>{user.email}</div>
+        <div className={classes.detail}>{showAddress(user.email)}</div>
       </span>
       <span className={classes.detail}>
         {user.last_signed_in ? `Signed in ${formatAgo(user.last_signed_in)}` : 'Never signed in'}

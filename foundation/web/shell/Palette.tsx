@@ -1,3 +1,4 @@
+import { showAddress } from '@aether/platform/noaddress';
 import { type Entry, PaletteFrame } from '@aether/ui/PaletteFrame.tsx';
 import { useDebouncedValue } from '@mantine/hooks';
 import { IconArrowRight, IconBuilding, IconCash, IconPlus, IconUser } from '@tabler/icons-react';
@@ -62,7 +63,7 @@ function useFound(query: string): { label: string; entries: Entry[] }[] {
   const customers = (found?.customers ?? []).map(({ id, name, email }) => ({
     id: `customer-${id}`,
     label: name,
-    detail: email,
+    detail: showAddress(email),
     icon: <IconUser size={16} />,
     run: () => void navigate({ to: '/customers/$id', params: { id } }),
   }));

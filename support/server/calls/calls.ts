@@ -12,6 +12,7 @@ import {
   readAttempt,
   readList,
   requireSameRequest,
+  showAddress,
   type Transaction,
 } from '@aether/platform';
 
@@ -49,25 +50,27 @@ export type NewCall = {
 
 export type Logged = { call: Call; customer_was: 'found-by-number' | 'found-by-email' | 'created' | 'chosen' };
 
+type Named = { name: string; email: string };
+const describe = ({ name, email }: Named) => `${name} (${showAddress(email)})`;
+
 /** Ask the caller for a name, and send the `customer_id`: several customers have this number. */
 export class NumberAmbiguous extends PlatformError {
-  constructor(names: string[]) {
+  constructor(callers: Named[]) {
     super(
       'number-ambiguous',
       409,
-      `Several customers have this number: ${names.join(', ')}. Choose one, or give the e-mail address.`,
+      `Several customers have this number: ${callers.map(describe).join(', ')}. Choose one, or give the e-mail address.`,
     );
   }
 }
 
 /** Send the `customer_id` of one of them: the number is one customer's and the address another's. */
 export class CallerAmbiguous extends PlatformError {
-  constructor(callers: { name: string; email: string }[], addressed: { name: string; email: string }) {
-    const ofNumber = callers.map(({ name, email }) => `${name} (${email})`).join(', ');
+  constructor(callers: Named[], addressed: Named) {
     super(
       'caller-ambiguous',
       409,
-      `The number is that of ${ofNumber}, and the address that of ${addressed.name} (${addressed.email}). Choose one of them.`,
+      `The number is that of ${callers.map(describe).join(', ')}, and the address that of ${describe(addressed)}. Choose one of them.`,
     );
   }
 }
@@ -175,7 +178,7 @@ async function findCustomer(
   const caller = addressed || callers.length > 1 ? callers.find(({ id }) => id === addressed?.id) : callers[0];
   if (caller) return { customerId: caller.id, customer_was: 'found-by-number' };
   if (callers.length > 0 && addressed) throw new CallerAmbiguous(callers, addressed);
-  if (callers.length > 1) throw new NumberAmbiguous(callers.map((each) => `${each.name} (${each.email})`));
+  if (callers.length > 1) throw new NumberAmbiguous(callers);
   if (email === undefined)
     throw new InvalidField([{ field: 'email', message: 'is required: no customer has this number' }]);
   if (!addressed && name === undefined)

@@ -1,3 +1,4 @@
+import { showAddress } from '@aether/platform/noaddress';
 import { Dialog } from '@aether/ui/Dialog.tsx';
 import { findMissing } from '@aether/ui/faults.ts';
 import { Picker } from '@aether/ui/Picker.tsx';
@@ -12,7 +13,7 @@ import type { Call, CallOutcome, FoundBy } from '../api/records.ts';
 import { toLocalInput } from '../desk/moments.ts';
 import classes from './calls.module.css';
 import { outcomeChoices } from './outcomes.ts';
-import { guessCountry, listCountries, readTyped } from './phone.ts';
+import { guessCountry, listCountries, readTyped, type TypedNumber } from './phone.ts';
 
 const countries = listCountries();
 const foundWords: Record<FoundBy, string> = {
@@ -51,6 +52,15 @@ const begin = (number: string): Values => ({
 const isNothingTyped = ({ number, email, name, notes }: Values, initial: Values): boolean =>
   number === initial.number && [email, name, notes].every((text) => text.trim() === '');
 
+const severalWords = 'Write one number. An extension is written as ext. 12.';
+
+/** What is said below the number: how it is read, so that nobody logs a wrong one. */
+function describeRead({ number, extension, namesSeveral }: TypedNumber): string {
+  if (namesSeveral) return `This names several numbers. ${severalWords}`;
+  if (!number) return 'As it is dialled, or with + and the country’s code';
+  return extension === null ? `Read as ${number}` : `Read as ${number}, extension ${extension}`;
+}
+
 type LogCallDialogProps = { number?: string; onLogged?: (call: Call) => void; onClose: () => void };
 
 /** Logs a call. While the agent types a number, its customer is looked up. */
@@ -81,6 +91,8 @@ export function LogCallDialog({ number: given = '', onLogged, onClose }: LogCall
   const isAsked = asksFor.length > 1;
   const found = isAsked ? asksFor.find(({ id }) => id === chosen) : (one ?? asksFor[0]);
   const isNew = known !== undefined && byNumber.length === 0;
+  /** The number decides whose call it is, and nobody has the typed address. */
+  const isDropped = found !== undefined && !isAsked && !byEmail && /\S@\S+\.\S/.test(askedEmail);
   return (
     <Dialog
       title="Log a call"
@@ -88,10 +100,15 @@ export function LogCallDialog({ number: given = '', onLogged, onClose }: LogCall
       size="lg"
       draft={draft}
       faults={findMissing(
-        { ...draft.value, duration_seconds: minutes, customer_id: isAsked ? found?.id : 'not asked' },
+        {
+          ...draft.value,
+          number: read.namesSeveral ? '' : number,
+          duration_seconds: minutes,
+          customer_id: isAsked ? found?.id : 'not asked',
+        },
         {
           customer_id: 'Choose whose call it was.',
-          number: 'Write the number.',
+          number: read.namesSeveral ? severalWords : 'Write the number.',
           outcome: 'Choose how the call ended.',
           duration_seconds: 'Write how long it took.',
           started_at: 'Write when it began.',
@@ -151,15 +168,17 @@ export function LogCallDialog({ number: given = '', onLogged, onClose }: LogCall
               autoComplete="off"
               value={number}
               error={errors.number}
-              description={
-                read.number ? `Read as ${read.number}` : 'As it is dialled, or with + and the country’s code'
-              }
+              description={describeRead(read)}
               onChange={(event) => draft.change({ number: event.currentTarget.value })}
             />
           </div>
           <div role="status" className={classes.lookup} data-found={Boolean(found)}>
             {lookup.isFetching && 'Looking up…'}
-            {!lookup.isFetching && found && !isAsked && `This is ${found.name}, ${found.email}.`}
+            {!lookup.isFetching && found && !isAsked && `This is ${found.name}, ${showAddress(found.email)}.`}
+            {!lookup.isFetching &&
+              one === undefined &&
+              isDropped &&
+              ' Nobody has the address: the call does not keep it.'}
             {!lookup.isFetching &&
               isNew &&
               !found &&
@@ -180,22 +199,22 @@ export function LogCallDialog({ number: given = '', onLogged, onClose }: LogCall
             >
               <Stack gap={4} mt={6}>
                 {asksFor.map(({ id, name: theirs, email: theirAddress }) => (
-                  <Radio key={id} size="xs" value={id} label={`${theirs}, ${theirAddress}`} />
+                  <Radio key={id} size="xs" value={id} label={`${theirs}, ${showAddress(theirAddress)}`} />
                 ))}
               </Stack>
             </Radio.Group>
           )}
-          {(isNew || email !== '') && (
-            <div className={classes.pair}>
-              <TextInput
-                type="email"
-                label="Address"
-                name="email"
-                autoComplete="off"
-                value={email}
-                error={errors.email}
-                onChange={(event) => draft.change({ email: event.currentTarget.value })}
-              />
+          <div className={classes.pair}>
+            <TextInput
+              type="email"
+              label="Address"
+              name="email"
+              autoComplete="off"
+              value={email}
+              error={errors.email}
+              onChange={(event) => draft.change({ email: event.currentTarget.value })}
+            />
+            {(isNew || name !== '') && (
               <TextInput
                 label="Name"
                 name="name"
@@ -204,8 +223,8 @@ export function LogCallDialog({ number: given = '', onLogged, onClose }: LogCall
                 error={errors.name}
                 onChange={(event) => draft.change({ name: event.currentTarget.value })}
               />
-            </div>
-          )}
+            )}
+          </div>
           <Group grow preventGrowOverflow={false} align="flex-start">
             <Picker
               label="Outcome"

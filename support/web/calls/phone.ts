@@ -1,3 +1,4 @@
+import { foldDigits, namesSeveral, readPhone } from '@aether/platform/phone';
 import { AsYouType, type CountryCode, getCountries, getCountryCallingCode } from 'libphonenumber-js/min';
 
 const names = new Intl.DisplayNames(undefined, { type: 'region' });
@@ -19,13 +20,24 @@ export function guessCountry(languages: readonly string[]): string | null {
   return null;
 }
 
-/** The typed number as it is read: grouped by its country's rules; the flag is known as soon as the prefix is. */
-export function readTyped(
-  typed: string,
-  country: string | null,
-): { number: string | undefined; country: string | null } {
-  const reader = new AsYouType((country as CountryCode | null) ?? undefined);
-  reader.input(typed.normalize('NFKC')); // the parser does not accept a full-width +
-  const number = reader.getNumber();
-  return { number: number?.isPossible() ? number.number : undefined, country: reader.getCountry() ?? country };
+/** A typed number as the server reads it, and its country: the flag is known as soon as the prefix is. */
+export type TypedNumber = {
+  /** E.164; undefined as long as it is no number, or if it names several. */
+  number: string | undefined;
+  extension: string | null;
+  country: string | null;
+  namesSeveral: boolean;
+};
+
+export function readTyped(typed: string, chosen: string | null): TypedNumber {
+  const reader = new AsYouType((chosen as CountryCode | null) ?? undefined);
+  reader.input(foldDigits(typed)); // the parser does not accept a full-width +
+  const country = reader.getCountry() ?? chosen;
+  const phone = readPhone(typed, country ?? undefined);
+  return {
+    number: phone?.key,
+    extension: phone?.extension ?? null,
+    country,
+    namesSeveral: phone === undefined && namesSeveral(typed, country ?? undefined),
+  };
 }

@@ -1,10 +1,8 @@
+import { isNoAddress, noAddressInFull } from '@aether/platform/noaddress';
 import { formatMoment } from '@aether/ui/formats.ts';
 import { IconShieldCheck } from '@tabler/icons-react';
 import type { Context } from '../api/records.ts';
 import classes from './context.module.css';
-
-/** What platform.no_address gives a customer whose only address somebody else proved. */
-const isNone = (email: string) => email.endsWith('@unknown.invalid');
 
 /** Every address of the customer, the primary one first; each says whether it is verified. */
 export function Addresses({ addresses }: { addresses: Context['addresses'] }) {
@@ -12,8 +10,8 @@ export function Addresses({ addresses }: { addresses: Context['addresses'] }) {
     <ul className={classes.addresses} aria-label="Addresses">
       {addresses.map(({ id, email, is_primary, verified_at }) => (
         <li key={id} className={is_primary ? classes.mail : classes.otherMail}>
-          {isNone(email) ? 'No address is known: somebody else proved the former one.' : email}{' '}
-          {isNone(email) ? null : verified_at ? (
+          {isNoAddress(email) ? noAddressInFull : email}{' '}
+          {isNoAddress(email) ? null : verified_at ? (
             <span className={classes.proven} title={`Verified ${formatMoment(verified_at)}`}>
               <IconShieldCheck size={13} aria-hidden /> verified
             </span>

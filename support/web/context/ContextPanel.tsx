@@ -15,6 +15,7 @@ import { Addresses } from './Addresses.tsx';
 import { CustomerFields } from './CustomerFields.tsx';
 import classes from './context.module.css';
 import { Freshness } from './Freshness.tsx';
+import { Numbers } from './Numbers.tsx';
 import { PastChats } from './PastChats.tsx';
 import { Section } from './Section.tsx';
 import { TierNote } from './TierNote.tsx';
@@ -43,6 +44,7 @@ export function ContextPanel({ of, id, session }: ContextPanelProps) {
             <TierTag tier={customer.account_tier} />
           </h2>
           <Addresses addresses={data.addresses} />
+          <Numbers phones={data.phones} />
           <TierNote tier={tier} customerId={customer.id} value={customer.account_tier} />
         </div>
       ) : (

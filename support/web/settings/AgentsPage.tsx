@@ -1,3 +1,4 @@
+import { showAddress } from '@aether/platform/noaddress';
 import { Dialog } from '@aether/ui/Dialog.tsx';
 import { findMissing } from '@aether/ui/faults.ts';
 import { ErrorNotice } from '@aether/ui/Notice.tsx';
@@ -77,7 +78,7 @@ function AgentRow({ agent, mayChange }: { agent: Agent; mayChange: boolean }) {
       <span className={classes.name}>
         {agent.name} {!agent.is_active && <Tag>Inactive</Tag>}
         <div className={classes.detail}>
-          {agent.email}
+          {showAddress(agent.email)}
           {agent.widgets.length > 0 && ` · ${agent.widgets.map(({ name }) => name).join(', ')}`}
         </div>
       </span>
@@ -130,7 +131,7 @@ function AddDialog({ onClose }: { onClose: () => void }) {
             withAsterisk
             data-autofocus
             placeholder="A name"
-            data={others.map(({ id, name, email }) => ({ value: id, label: `${name} · ${email}` }))}
+            data={others.map(({ id, name, email }) => ({ value: id, label: `${name} · ${showAddress(email)}` }))}
             value={userId}
             error={errors.user_id}
             nothingFound={data ? 'Nobody else has signed in yet' : 'Loading…'}

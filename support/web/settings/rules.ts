@@ -1,3 +1,4 @@
+import { fold } from '@aether/platform/folding';
 import type { OfficeHours, Question, Rules, Span, WeekDay } from '../api/records.ts';
 import { weekDays } from '../api/records.ts';
 
@@ -29,12 +30,10 @@ export const workingHours = (time_zone: string): OfficeHours => ({
 /** A question's id: from its label, so that it is readable in a log, and different from the others. */
 export function makeQuestionId(label: string, others: Question[]): string {
   const base =
-    label
-      .toLowerCase()
-      .normalize('NFKD')
+    fold(label)
       .replace(/[^a-z0-9]+/g, '-')
-      .replace(/^-+|-+$/g, '')
-      .slice(0, 32) || 'question';
+      .slice(0, 32)
+      .replace(/^-+|-+$/g, '') || 'question';
   const taken = new Set(others.map(({ id }) => id));
   for (let number = 1; ; number++) {
     const id = number === 1 ? base : `${base}-${number}`;
@@ -50,7 +49,7 @@ export function findFaults({ questions, fallback, hand_over_text, office_hours, 
     if (label.trim() === '') faults.push(`${name} has no words to show.`);
     if (answer.trim() === '') faults.push(`${name} has no answer${hand_over ? ', not even before handing over' : ''}.`);
   }
-  const labels = questions.map(({ label }) => label.trim().toLowerCase()).filter(Boolean);
+  const labels = questions.map(({ label }) => fold(label.trim())).filter(Boolean);
   if (new Set(labels).size < labels.length) faults.push('Two questions have the same words.');
   if (fallback.trim() === '') faults.push('There is nothing to say when nothing fits.');
   if (hand_over_text.trim() === '') faults.push('There is nothing to say when it hands over.');

@@ -1,3 +1,4 @@
+import { showAddress } from '@aether/platform/noaddress';
 import { Nothing } from '@aether/ui/Notice.tsx';
 import { showRefusal } from '@aether/ui/toasts.tsx';
 import { Button } from '@mantine/core';
@@ -40,7 +41,7 @@ export function NoAgent() {
         </Button>
       }
     >
-      {`${me.name} (${me.email}) has no place at the support desk, so conversations with visitors are not shown. An administrator can add you under Settings, Agents; tell them this address.`}
+      {`${me.name} (${showAddress(me.email)}) has no place at the support desk, so conversations with visitors are not shown. An administrator can add you under Settings, Agents; tell them this address.`}
     </Nothing>
   );
 }

@@ -1,3 +1,4 @@
+import { showAddress } from '@aether/platform/noaddress';
 import { formatAgo } from '@aether/ui/formats.ts';
 import { type Entry, PaletteFrame } from '@aether/ui/PaletteFrame.tsx';
 import { useDebouncedValue } from '@mantine/hooks';
@@ -64,7 +65,7 @@ function useFound(query: string): { label: string; entries: Entry[] }[] {
   const customers = (found?.customers ?? []).map(({ id, name, email }) => ({
     id: `customer-${id}`,
     label: name,
-    detail: email,
+    detail: showAddress(email),
     icon: <IconUser size={16} />,
     run: () => void navigate({ to: '/customers/$id', params: { id } }),
   }));
