@@ -1,17 +1,17 @@
-import { Dialog } from '@aether/ui/Dialog.tsx';
-import { findMissing } from '@aether/ui/faults.ts';
 import { showDone, showRefusal } from '@aether/ui/toasts.tsx';
-import { useDraft } from '@aether/ui/useDraft.ts';
-import { ActionIcon, Button, Checkbox, Menu, TextInput } from '@mantine/core';
+import { ActionIcon, Button, Menu } from '@mantine/core';
 import { IconBookmarkPlus, IconDots, IconTrash, IconUsers } from '@tabler/icons-react';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
-import { useState } from 'react';
+import { lazy, Suspense, useState } from 'react';
 import type { View, ViewPage } from '../api/records.ts';
-import { changeView, createView, deleteView, viewsQuery } from '../api/settings.ts';
+import { changeView, deleteView, viewsQuery } from '../api/settings.ts';
 import { writeSearch } from '../inputs/urlvalues.ts';
 import { useMe } from '../shell/person.ts';
 import classes from './ViewBar.module.css';
+
+/** Views are saved rarely, so the question is loaded when it is asked. */
+const SaveView = lazy(() => import('./SaveView.tsx').then((module) => ({ default: module.SaveView })));
 
 type ViewBarProps = {
   page: ViewPage;
@@ -52,7 +52,7 @@ export function ViewBar({ page, search, fixed }: ViewBarProps) {
           Save this view
         </Button>
       )}
-      {isSaving && <SaveView page={page} query={now} onClose={() => setSaving(false)} />}
+      <Suspense>{isSaving && <SaveView page={page} query={now} onClose={() => setSaving(false)} />}</Suspense>
     </div>
   );
 }
@@ -106,45 +106,5 @@ function ViewMenu({ view }: { view: View }) {
         </Menu.Item>
       </Menu.Dropdown>
     </Menu>
-  );
-}
-
-function SaveView({ page, query, onClose }: { page: ViewPage; query: string; onClose: () => void }) {
-  const client = useQueryClient();
-  const draft = useDraft(`new-view:${page}`, { name: '', is_shared: false });
-  const { name, is_shared } = draft.value;
-  return (
-    <Dialog
-      title="Save this view"
-      verb="Save"
-      draft={draft}
-      faults={findMissing({ name }, { name: 'Write a name.' })}
-      save={() => createView({ page, name, query, is_shared })}
-      onSaved={() => {
-        void client.invalidateQueries({ queryKey: ['views', page] });
-        onClose();
-      }}
-      onClose={onClose}
-    >
-      {(errors) => (
-        <>
-          <TextInput
-            label="Name"
-            name="name"
-            withAsterisk
-            description="Filters, order and columns are kept under it."
-            data-autofocus
-            value={name}
-            error={errors.name}
-            onChange={(event) => draft.change({ name: event.currentTarget.value })}
-          />
-          <Checkbox
-            label="Everybody sees it"
-            checked={is_shared}
-            onChange={(event) => draft.change({ is_shared: event.currentTarget.checked })}
-          />
-        </>
-      )}
-    </Dialog>
   );
 }
