@@ -1,8 +1,7 @@
 import { canonicaliseDomain } from './email.ts';
 import type { App } from './environment.ts';
 import { NotFound, VersionConflict } from './errors.ts';
-import { assignmentsFor, columnsOf, isUuid, requireDomain } from './fields.ts';
-import { nameTaken } from './holders.ts';
+import { assignmentsFor, columnsOf, isUuid, nameTaken, requireDomain } from './fields.ts';
 import type { Connection } from './log/connection.ts';
 import { TransactionConflict } from './log/errors.ts';
 import type { Queryable, Statement } from './log/query.ts';

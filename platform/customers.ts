@@ -1,7 +1,6 @@
 import type { App } from './environment.ts';
 import { CustomerErased, NotFound, VersionConflict } from './errors.ts';
-import { assignmentsFor, columnsOf, isUuid, nameNotOwned, parametersFor, requireEmail } from './fields.ts';
-import { nameTaken } from './holders.ts';
+import { assignmentsFor, columnsOf, isUuid, nameNotOwned, nameTaken, parametersFor, requireEmail } from './fields.ts';
 import type { Connection } from './log/connection.ts';
 import { TransactionConflict } from './log/errors.ts';
 import type { Queryable, Statement } from './log/query.ts';

@@ -1,7 +1,7 @@
 import { canonicaliseDomain, canonicaliseEmail } from './email.ts';
 import type { App } from './environment.ts';
 import { InvalidEmail } from './errors.ts';
-import { type FieldError, FieldNotOwned, InvalidField } from './log/errors.ts';
+import { type FieldError, FieldNotOwned, InvalidField, PlatformError, type Taken } from './log/errors.ts';
 import type { Queryable } from './log/query.ts';
 
 const uuidPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
@@ -80,4 +80,15 @@ export function nameNotOwned(error: unknown, app: string, patch: object, owners:
     foreign.map((field) => ({ field, message: `belongs to ${owners[field]}` })),
     error.cause,
   );
+}
+
+/** Notes in a refusal which value was taken, for `findHolder`. The database names no values in its refusal. */
+export function nameTaken(error: unknown, { by, value }: { by: Taken['by']; value: unknown }): unknown {
+  const codes: Record<string, Taken['by'][]> = {
+    'email-taken': ['email'],
+    'already-exists': ['domain', 'crm_id', 'support_id'],
+  };
+  if (!(error instanceof PlatformError) || !codes[error.code]?.includes(by)) return error;
+  if (value !== undefined && value !== null) error.taken ??= { by, value: String(value) };
+  return error;
 }

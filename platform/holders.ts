@@ -38,14 +38,3 @@ export function holderCalls(
     findHolder,
   };
 }
-
-/** Notes in a refusal which value was taken, for `findHolder`. The database names no values in its refusal. */
-export function nameTaken(error: unknown, { by, value }: { by: Taken['by']; value: unknown }): unknown {
-  const codes: Record<string, Taken['by'][]> = {
-    'email-taken': ['email'],
-    'already-exists': ['domain', 'crm_id', 'support_id'],
-  };
-  if (!(error instanceof PlatformError) || !codes[error.code]?.includes(by)) return error;
-  if (value !== undefined && value !== null) error.taken ??= { by, value: String(value) };
-  return error;
-}
