@@ -175,10 +175,7 @@ export function LogCallDialog({ number: given = '', onLogged, onClose }: LogCall
           <div role="status" className={classes.lookup} data-found={Boolean(found)}>
             {lookup.isFetching && 'Looking up…'}
             {!lookup.isFetching && found && !isAsked && `This is ${found.name}, ${showAddress(found.email)}.`}
-            {!lookup.isFetching &&
-              one === undefined &&
-              isDropped &&
-              ' Nobody has the address: the call does not keep it.'}
+            {!lookup.isFetching && one === undefined && isDropped && ' Nobody has the address below: it is not kept.'}
             {!lookup.isFetching &&
               isNew &&
               !found &&

@@ -78,7 +78,7 @@ export function InboxList({ search, openId }: InboxListProps) {
         {!data && !error && <Waiting lines={8} height={40} />}
         {data && inbox.rows.length === 0 && (
           <Nothing icon={<IconMoodSmile size={28} />} title={words ? 'No conversation is like that' : title}>
-            {words ? 'Names and addresses are searched, in this view only.' : advice}
+            {words ? 'Names, addresses and telephone numbers are searched, in this view only.' : advice}
           </Nothing>
         )}
         {inbox.rows.length > 0 && (
