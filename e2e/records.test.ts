@@ -1,6 +1,7 @@
 import type { Browser, Locator, Page } from 'playwright-core';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { openBrowser, undoLast } from './testing.browser.ts';
+import { findMisfits } from './testing.misfits.mjs';
 import { type Stack, signIn, startStack } from './testing.stack.ts';
 
 let browser: Browser;
@@ -165,8 +166,41 @@ describe('what is half-written', () => {
     await seen(waiting.getByText('Written in the train'));
     await maya.context().setOffline(false);
     await seen(maya.getByText(/“Written in the train” was sent at .* waited for the connection since/));
+    await maya.setViewportSize({ width: 1280, height: 500 });
+    expect(await maya.evaluate(findMisfits)).toEqual([]); // the message covers no link of the navigation
+    await maya.setViewportSize({ width: 1440, height: 900 });
     await seen(timeline().getByRole('list').getByText('Written in the train'));
     await waiting.waitFor({ state: 'detached' });
+    errors.splice(0); // the browser reports each request without a connection
+  });
+
+  test('that was not sent when its tab was closed is sent by another tab of the person, once', async () => {
+    const customer = await newCustomer('Two Tabs');
+    const other = await maya.context().newPage();
+    await other.route(/\/activities$/, (route) => route.abort());
+    await open(`/customers/${customer.id}`, other);
+    await other.getByRole('textbox', { name: 'What should others know?' }).fill('Left behind');
+    await other.keyboard.press('Control+Enter');
+    await seen(other.getByRole('list', { name: 'Not sent yet' }).getByText('Left behind'));
+    await other.close({ runBeforeUnload: false });
+    await seen(maya.getByText(/“Left behind” was sent at/));
+    const { entries } = (await api('GET', `/api/customers/${customer.id}/timeline`)).body;
+    expect(entries.filter(({ description }: { description: string }) => description === 'Left behind')).toHaveLength(1);
+  });
+
+  test('in a form that needs the server’s answer stays a draft, and the form says that nothing was sent', async () => {
+    await open('/deals');
+    await maya.getByRole('button', { name: 'New deal' }).click();
+    const dialog = maya.getByRole('dialog', { name: 'New deal' });
+    await dialog.getByRole('combobox', { name: 'Customer' }).fill('Two Tabs');
+    await maya.getByRole('option', { name: /Two Tabs/ }).click();
+    await dialog.getByRole('textbox', { name: 'Name' }).fill('Tunnel deal');
+    await maya.context().setOffline(true);
+    await maya.keyboard.press('Control+Enter');
+    await seen(dialog.getByText('No connection: kept here as a draft, nothing was sent.'));
+    await maya.context().setOffline(false);
+    await maya.keyboard.press('Control+Enter');
+    await dialog.waitFor({ state: 'detached' });
     errors.splice(0); // the browser reports each request without a connection
   });
 });

@@ -152,6 +152,29 @@ describe('a conversation', () => {
       .toBe('Hello Cleo Canned, this is Priya Nair. How can I help?');
   });
 
+  test('that ends while the line is cut does not take the answer: it says so, and the words become a note', async () => {
+    const visitor = await visit('Elsa Ended');
+    await api('POST', `/api/sessions/${visitor.id}/claim`, {});
+    await open(`/sessions/${visitor.id}?view=mine`);
+    await answerTo('Elsa Ended').fill('It is on its way');
+    await priya.context().setOffline(true);
+    await answerTo('Elsa Ended').press('Enter');
+    await messages().getByText('It is sent again by itself').waitFor();
+    await answerTo('Elsa Ended').fill('And half a');
+    await api('POST', `/api/sessions/${visitor.id}/end`, { resolved: true });
+    await priya.context().setOffline(false);
+    await messages().getByRole('button', { name: 'Discard' }).waitFor();
+    expect(await messages().getByRole('button', { name: 'Send again' }).count()).toBe(0);
+    await priya.getByText('Your answer was not sent: “And half a”').waitFor();
+    await messages().getByRole('button', { name: 'Make it a note' }).click();
+    expect(await priya.getByRole('textbox', { name: 'Note for the other agents' }).inputValue()).toBe(
+      'It is on its way',
+    );
+    await priya.getByRole('button', { name: 'Discard' }).click();
+    await priya.getByRole('textbox', { name: 'Note for the other agents' }).fill('');
+    errors.splice(0); // the browser reports each request without a connection
+  });
+
   test('shows notes only to agents', async () => {
     const visitor = await visit('Nils Note');
     await open(`/sessions/${visitor.id}?view=mine`);
@@ -301,8 +324,23 @@ test('a call is logged for the customer with that number, and Foundation shows i
   await dialog.getByLabel('Notes').fill('Wants a brass arm');
   await dialog.getByRole('button', { name: 'Log call' }).click();
   await priya.getByText(/Cara Caller, found by the number, is in Foundation’s timeline/).waitFor();
+  // Without a connection the next one waits, and is logged once when the line is back.
+  await priya.getByRole('button', { name: 'Log a call' }).click();
+  await dialog.getByLabel('Number').fill('+49 (0)30 55504711');
+  await dialog.getByText(/This is Cara Caller/).waitFor();
+  await dialog.getByRole('combobox', { name: 'Outcome' }).or(dialog.getByLabel('Outcome')).first().click();
+  await priya.getByRole('option', { name: 'Resolved' }).click();
+  await priya.context().setOffline(true);
+  await dialog.getByRole('button', { name: 'Log call' }).click();
+  await priya
+    .getByRole('list', { name: 'Not sent yet' })
+    .getByText(/waits for the connection/)
+    .waitFor();
+  await priya.context().setOffline(false);
+  await priya.getByRole('list', { name: 'Not sent yet' }).waitFor({ state: 'detached' });
+  errors.splice(0); // the browser reports each request without a connection
   const { entries } = (await crm('GET', `/api/customers/${customer.id}/timeline`)).body;
-  expect(entries.filter(({ type }: { type: string }) => type === 'support_call')).toHaveLength(1);
+  expect(entries.filter(({ type }: { type: string }) => type === 'support_call')).toHaveLength(2);
 });
 
 describe('an administrator', () => {

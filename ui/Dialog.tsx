@@ -163,6 +163,5 @@ function describeFailure(error: unknown, fields: string[], hasDraft: boolean): R
     return 'This was saved before, when no answer came, and you have changed it since. Look at what was saved; to save this as well, press the button again.';
   if (error.isConflict && hasDraft && error.actual !== undefined)
     return 'Somebody else changed this after you began. Press the button again to save yours over theirs, or cancel to keep theirs.';
-  if (error.code === 'unreachable' && hasDraft) return `${error.message} What you typed is kept on this device.`;
-  return <ErrorText error={fields.length > 0 ? error.only(fields) : error} />;
+  return <ErrorText error={fields.length > 0 ? error.only(fields) : error} isKept={hasDraft} />;
 }

@@ -1,6 +1,6 @@
 import type { AnyRouter } from '@tanstack/react-router';
 import type { MouseEvent } from 'react';
-import { describeError, type Holder, Refusal } from './refusal.ts';
+import { describeError, describeKept, type Holder, Refusal } from './refusal.ts';
 
 const pages = { customer: '/customers', company: '/companies' };
 let ownRouter: AnyRouter | undefined;
@@ -26,10 +26,13 @@ export function HolderLink({ holder: { type, id, name } }: { holder: Holder }) {
   );
 }
 
-/** Any error as `describeError` says it; if another record has the value, with a link to that record. */
-export function ErrorText({ error }: { error: unknown }) {
+/**
+ * Any error as `describeError` says it, or `describeKept` if what was typed is kept; if another record has the value, with a link to that
+ * record.
+ */
+export function ErrorText({ error, isKept = false }: { error: unknown; isKept?: boolean }) {
   const holder = error instanceof Refusal ? error.holder : undefined;
-  if (!holder) return describeError(error);
+  if (!holder) return isKept ? describeKept(error) : describeError(error);
   return (
     <>
       It belongs to <HolderLink holder={holder} />.

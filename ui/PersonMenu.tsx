@@ -3,10 +3,10 @@ import { Avatar, Menu, Text, UnstyledButton, useMantineColorScheme, VisuallyHidd
 import { IconDeviceDesktop, IconLogout, IconMoon, IconSun } from '@tabler/icons-react';
 import { lazy, type ReactNode, Suspense, useState } from 'react';
 import { clearDrafts, countDrafts } from './drafts.ts';
-import { clearUnsent, countUnsent } from './outbox.ts';
 import classes from './PersonMenu.module.css';
 import { signOut } from './signin.ts';
 import { showRefusal } from './toasts.tsx';
+import { clearUnsent, countUnsent } from './unsent.ts';
 
 type PersonMenuProps = {
   me: { id: string; name: string; email: string };
@@ -31,7 +31,7 @@ export function PersonMenu({ me, role, label, width, children }: PersonMenuProps
   const leave = async (way: Way) => {
     const providerUrl = await signOut(way);
     clearDrafts(localStorage, me.id);
-    clearUnsent(sessionStorage, me.id);
+    clearUnsent(localStorage, me.id);
     window.location.assign(providerUrl ?? '/');
   };
   const begin = (way: Way) => {
@@ -92,7 +92,7 @@ export function PersonMenu({ me, role, label, width, children }: PersonMenuProps
 }
 
 /** How many things of a person are only on this device. */
-const unsentOf = (person: string): number => countDrafts(localStorage, person) + countUnsent(sessionStorage, person);
+const unsentOf = (person: string): number => countDrafts(localStorage, person) + countUnsent(localStorage, person);
 
 const describeLoss = (drafts: number): string =>
   drafts === 1

@@ -59,7 +59,9 @@ export function Shell({ name, icon, navigation, ways, person, feed, loadPalette,
   );
   const side = (
     <>
-      <SearchButton onClick={search} />
+      <div data-under-messages>
+        <SearchButton onClick={search} />
+      </div>
       {navigation}
       <div className={classes.foot}>
         <Stack gap={6} align="flex-start">

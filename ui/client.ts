@@ -11,5 +11,7 @@ export const client = new QueryClient({
       retry: (failures, error) =>
         failures < retriesMax && (!(error instanceof Refusal) || error.status === 0 || error.status === 503),
     },
+    // Without a connection a change fails at once, and says so. By default it would wait without a word, and be sent at some later time.
+    mutations: { networkMode: 'always' },
   },
 });

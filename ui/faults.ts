@@ -1,5 +1,5 @@
 import type { ReactNode } from 'react';
-import { describeError, Refusal, sayFault } from './refusal.ts';
+import { describeError, describeKept, Refusal, sayFault } from './refusal.ts';
 
 /** What is wrong with a form's fields, as sentences by the field's name. */
 export type Faults = Record<string, string>;
@@ -44,7 +44,7 @@ export function findShown({ own, isTried, left, refused, sent, values }: Shown):
   };
 }
 
-/** The refusal of a form, apart: what is said at those of its fields that have an input, and what is said of the rest, if anything. */
+/** The refusal of a form that keeps a draft, apart: what is said at those of its fields that have an input, and what is said of the rest, if anything. */
 export function splitRefusal(
   error: unknown,
   inputs: readonly string[],
@@ -59,6 +59,6 @@ export function splitRefusal(
     rest:
       names.length > 0 && elsewhere.length === 0
         ? undefined
-        : describeError(elsewhere.length > 0 ? error.only(elsewhere) : error),
+        : describeKept(elsewhere.length > 0 ? error.only(elsewhere) : error),
   };
 }

@@ -1,13 +1,22 @@
 import fc from 'fast-check';
-import { expect, test } from 'vitest';
-import { clearUnsent, countUnsent, createOutbox, type Unsent, unsentKey } from './outbox.ts';
+import { describe, expect, test } from 'vitest';
+import { createOutbox } from './outbox.ts';
 import { Refusal, unreachable } from './refusal.ts';
+import { whenGone } from './tabs.ts';
+import { clearUnsent, countUnsent, type Unsent, unsentKey } from './unsent.ts';
 
+/** Like a browser's, which several tabs share. */
 function memory(initial: Record<string, string> = {}) {
   const kept = new Map(Object.entries(initial));
   return {
+    kept,
     getItem: (key: string) => kept.get(key) ?? null,
     setItem: (key: string, value: string) => void kept.set(key, value),
+    removeItem: (key: string) => void kept.delete(key),
+    key: (index: number) => [...kept.keys()][index] ?? null,
+    get length() {
+      return kept.size;
+    },
   };
 }
 type Note = { body: string; holder?: string };
@@ -28,6 +37,7 @@ test('a message that fails keeps its client_id, holds back those behind it, and 
   const outbox = createOutbox<Note>({
     storage: memory(),
     key: 'k',
+    tab: 'one',
     deliver: async ({ client_id }) => {
       if (isDown) throw unreachable();
       sent.push(client_id);
@@ -53,6 +63,7 @@ test('what waited for the line says so when it has arrived, and what did not wai
   const outbox = createOutbox<Note>({
     storage: memory(),
     key: 'k',
+    tab: 'one',
     deliver: async () => {
       if (isDown) throw unreachable();
     },
@@ -71,40 +82,102 @@ test('what waited for the line says so when it has arrived, and what did not wai
   expect(outbox.isWaiting()).toBe(false);
 });
 
-test('signing out forgets the unsent things of that person only', () => {
-  const kept: Record<string, string> = {};
-  const methods = { getItem: (key: string) => kept[key] ?? null, removeItem: (key: string) => delete kept[key] };
-  const storage = Object.setPrototypeOf(kept, methods) as Storage;
-  kept[unsentKey('maya', 'notes')] = JSON.stringify([written('a'), written('b')]);
-  kept[unsentKey('maya/two', 'notes')] = JSON.stringify([written('c')]);
+test('signing out forgets the unsent things of that person only, also in their other tabs', async () => {
+  const storage = memory();
+  const never = () => new Promise<void>(() => {});
+  const open = (person: string, tab: string) =>
+    createOutbox<Note>({ storage, key: unsentKey(person, 'notes'), tab, deliver: never });
+  const [maya, other] = [open('maya', 'one'), open('maya/two', 'two')];
+  for (const id of ['a', 'b']) maya.add(written(id));
+  other.add(written('c'));
   expect(countUnsent(storage, 'maya')).toBe(2);
+  const removed = [...storage.kept.keys()].filter((key) => key.startsWith(unsentKey('maya', '')));
   clearUnsent(storage, 'maya');
-  expect(Object.keys(kept)).toEqual([unsentKey('maya/two', 'notes')]);
+  for (const key of removed) maya.forget(key);
+  expect(maya.list('s').map(({ client_id }) => client_id)).toEqual(['a']); // on its way, and cannot be called back
+  expect([...storage.kept.keys()]).toEqual([`${unsentKey('maya/two', 'notes')}/c`]);
 });
 
-test.each(['{', '7', 'null'])(
+test.each(['{', '7', 'null', '[]', '{"client_id":"a"}'])(
   'unsent things that cannot be read (%s) hinder neither signing out nor writing',
   (broken) => {
-    const storage = { [unsentKey('maya', 'messages')]: broken } as unknown as Storage;
-    Object.defineProperty(storage, 'getItem', { value: (key: string) => storage[key as keyof Storage] ?? null });
-    Object.defineProperty(storage, 'setItem', { value: () => {} });
+    const storage = memory({ [`${unsentKey('maya', 'messages')}/x`]: broken });
     expect(countUnsent(storage, 'maya')).toBe(0);
-    const outbox = createOutbox<Note>({ storage, key: unsentKey('maya', 'messages'), deliver: async () => {} });
+    const key = unsentKey('maya', 'messages');
+    const outbox = createOutbox<Note>({ storage, key, tab: 'one', deliver: async () => {} });
+    expect(outbox.listOwners()).toEqual([]);
     outbox.add(written('one'));
     expect(outbox.list('s')).toHaveLength(1);
   },
 );
 
-test('a message that was not confirmed before a reload is there afterwards, under the same client_id', async () => {
-  const storage = memory();
-  const first = createOutbox<Note>({ storage, key: 'k', deliver: () => new Promise(() => {}) });
-  first.add(written('a'));
-  const sent: string[] = [];
-  const second = createOutbox<Note>({ storage, key: 'k', deliver: async ({ client_id }) => void sent.push(client_id) });
-  expect(second.list('s').map(({ client_id, state }) => [client_id, state])).toEqual([['a', 'failed']]);
-  second.retry('a');
-  await settle();
-  expect(sent).toEqual(['a']);
+describe('what a closed tab has left', () => {
+  const key = unsentKey('maya', 'notes');
+  const left = (storage: ReturnType<typeof memory>) => {
+    const closed = createOutbox<Note>({ storage, key, tab: 'closed', deliver: () => new Promise(() => {}) });
+    for (const id of ['b', 'a', 'c']) closed.add(written(id));
+  };
+
+  test('is sent by another tab of the same person, in order and under the same client_ids', async () => {
+    const storage = memory();
+    left(storage);
+    const [sent, late]: string[][] = [[], []];
+    const open = createOutbox<Note>({
+      storage,
+      key,
+      tab: 'open',
+      deliver: async ({ client_id }) => void sent?.push(client_id),
+      onLate: ({ client_id }) => void late?.push(client_id),
+    });
+    expect(open.list('s')).toEqual([]); // the other tab may still be sending it
+    expect(open.listOwners()).toEqual(['closed']);
+    open.adopt('closed');
+    open.retryOffline();
+    await settle();
+    expect([sent, late]).toEqual([
+      ['b', 'a', 'c'],
+      ['b', 'a', 'c'],
+    ]);
+    expect(storage.kept.size).toBe(0);
+  });
+
+  test('is adopted once, however many tabs are open', () => {
+    const storage = memory();
+    left(storage);
+    const [one, two] = ['one', 'two'].map((tab) => createOutbox<Note>({ storage, key, tab, deliver: async () => {} }));
+    one?.adopt('closed');
+    two?.adopt('closed');
+    one?.adopt('closed');
+    expect(one?.list('s').map(({ client_id }) => client_id)).toEqual(['b', 'a', 'c']);
+    expect(two?.list('s')).toEqual([]);
+  });
+
+  test('is not seen by another person who signs in', () => {
+    const storage = memory();
+    left(storage);
+    const theirs = createOutbox<Note>({
+      storage,
+      key: unsentKey('tom', 'notes'),
+      tab: 'open',
+      deliver: async () => {},
+    });
+    expect(theirs.listOwners()).toEqual([]);
+    theirs.adopt('closed');
+    expect(theirs.list('s')).toEqual([]);
+    expect(countUnsent(storage, 'maya')).toBe(3);
+  });
+});
+
+test('a tab is gone when its page has let go of its lock, and one of the waiting tabs at a time is told', async () => {
+  const { promise: closed, resolve: close } = Promise.withResolvers<void>();
+  void navigator.locks.request('aether.tab.other', () => closed);
+  const told: string[] = [];
+  const waits = ['one', 'two'].map((tab) => whenGone('other', () => void told.push(tab)));
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  expect(told).toEqual([]);
+  close();
+  await Promise.all(waits);
+  expect(told).toEqual(['one', 'two']);
 });
 
 test('a refusal is explained as its app wants it, and is not repeated automatically', async () => {
@@ -112,6 +185,7 @@ test('a refusal is explained as its app wants it, and is not repeated automatica
   const outbox = createOutbox<Note>({
     storage: undefined,
     key: 'k',
+    tab: 'one',
     deliver: async () => {
       tries += 1;
       throw new Refusal(409, { code: 'session-claimed', detail: 'Tom has it.' });
@@ -131,6 +205,7 @@ test('a discarded message is never sent, and the messages behind it continue', a
   const outbox = createOutbox<Note>({
     storage: undefined,
     key: 'k',
+    tab: 'one',
     deliver: async ({ client_id }) => {
       if (client_id === 'a') throw new Error('refused');
       sent.push(client_id);
@@ -155,6 +230,7 @@ test('however the line fails, each message arrives once and in order', async () 
         const outbox = createOutbox<Note>({
           storage: memory(),
           key: 'k',
+          tab: 'one',
           deliver: async ({ client_id }: Unsent) => {
             if (left.shift()) throw unreachable();
             sent.push(client_id);

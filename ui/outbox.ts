@@ -1,24 +1,13 @@
 import { describeError, Refusal } from './refusal.ts';
-
-/** Something that a person wrote and the server has not confirmed. */
-export type Unsent<Item = object> = Item & {
-  client_id: string;
-  /** What it is written to: things of one place are sent one after another. */
-  place: string;
-  created_at: string;
-  /** `waiting`: behind another of the same place. */
-  state: 'waiting' | 'sending' | 'failed';
-  problem?: string;
-  /** A thing without an answer is tried again automatically when the line is back. */
-  isOffline?: boolean;
-  /** It has waited for the line. */
-  wasOffline?: boolean;
-};
+import { type Place, readThings, type Unsent } from './unsent.ts';
 
 type OutboxOptions<Item> = {
-  /** Storage that survives a reload; undefined if the page has none. */
-  storage: Pick<Storage, 'getItem' | 'setItem'> | undefined;
+  /** Storage that all tabs of the person share; undefined if the page has none. */
+  storage: Place | undefined;
+  /** The beginning of the things' keys: each has an entry of its own, because two tabs that write one list overwrite each other. */
   key: string;
+  /** Names this tab. A tab sends its own things, and those that it has adopted. */
+  tab: string;
   /** Sends it; a repetition with the same client_id is the same thing. @throws Refusal */
   deliver: (unsent: Unsent<Item>) => Promise<void>;
   /** What the thing shows of a failure beside its words; without an error, what takes that away again. */
@@ -27,60 +16,37 @@ type OutboxOptions<Item> = {
   onLate?: (unsent: Unsent<Item>) => void;
 };
 
-const prefix = 'aether.unsent.';
-
-/** The storage's key of a person's unsent things. */
-export const unsentKey = (person: string, name: string): string => `${prefix}${encodeURIComponent(person)}/${name}`;
-
-const listKeys = (storage: Storage, person: string) =>
-  Object.keys(storage).filter((key) => key.startsWith(unsentKey(person, '')));
-
-/** @returns the things; none if they cannot be read. */
-function readUnsent<Entry>(storage: Pick<Storage, 'getItem'> | undefined, key: string): Entry[] {
-  try {
-    const kept = JSON.parse(storage?.getItem(key) ?? '[]');
-    return Array.isArray(kept) ? kept : [];
-  } catch {
-    return [];
-  }
-}
-
-export const countUnsent = (storage: Storage, person: string): number =>
-  listKeys(storage, person).reduce((sum, key) => sum + readUnsent(storage, key).length, 0);
-
-/** Forgets a person's unsent things, at sign-out. */
-export function clearUnsent(storage: Storage, person: string): void {
-  for (const key of listKeys(storage, person)) storage.removeItem(key);
-}
-
 /**
  * Unconfirmed things: one after another within a place, so that their order is kept. When one fails, those behind it wait;
  * it is always sent again under the same client_id.
+ * Each thing belongs to one tab, which sends it. When that tab is gone, another one adopts it.
  */
 export function createOutbox<Item extends object>(options: OutboxOptions<Item>) {
-  const { storage, key, deliver, explain = () => ({}), onLate } = options;
+  const { storage, key, tab, deliver, explain = () => ({}), onLate } = options;
   type Entry = Unsent<Item>;
   const listeners = new Set<() => void>();
-  let all: Entry[] = restore();
+  let all: Entry[] = [];
+  const orders = new Map<string, number>();
   const lists = new Map<string, Entry[]>();
+  const keyOf = (clientId: string) => `${key}/${clientId}`;
 
-  // It is unknown whether it arrived before the page was left; the same client_id makes it safe to send again.
-  function restore(): Entry[] {
-    return readUnsent<Entry>(storage, key).map((unsent) =>
-      unsent.state === 'failed'
-        ? unsent
-        : { ...unsent, state: 'failed', isOffline: true, problem: 'The page was left before it was confirmed.' },
-    );
-  }
   function put(next: Entry[]): void {
+    const before = new Set(all);
+    const present = new Set(next.map(({ client_id }) => client_id));
+    const gone = all.filter(({ client_id }) => !present.has(client_id));
     all = next;
     lists.clear();
-    try {
-      storage?.setItem(key, JSON.stringify(all));
-    } catch {
-      // The storage is full or forbidden: memory keeps it all the same.
+    for (const { client_id } of gone) {
+      orders.delete(client_id);
+      keep(() => storage?.removeItem(keyOf(client_id)));
     }
+    for (const unsent of next) if (!before.has(unsent)) store(unsent);
     for (const listener of listeners) listener();
+  }
+  function store(unsent: Entry): void {
+    const order = orders.get(unsent.client_id) ?? Math.max(Date.now(), ...[...orders.values()].map((last) => last + 1));
+    orders.set(unsent.client_id, order);
+    keep(() => storage?.setItem(keyOf(unsent.client_id), JSON.stringify({ ...unsent, tab, order })));
   }
   const change = (clientId: string, part: Partial<Unsent>, more: Partial<Item> = {}) =>
     put(all.map((unsent) => (unsent.client_id === clientId ? { ...unsent, ...part, ...more } : unsent)));
@@ -136,6 +102,33 @@ export function createOutbox<Item extends object>(options: OutboxOptions<Item>) 
       void run(unsent.place);
       return unsent;
     },
+    /** The other tabs that have unsent things, alive or not. */
+    listOwners: (): string[] => [
+      ...new Set(readThings<Item>(storage, `${key}/`).flatMap((thing) => (thing.tab === tab ? [] : thing.tab))),
+    ],
+    /**
+     * Takes up the things of a tab that is gone. It is unknown whether they arrived before it went; the same client_id makes it
+     * safe to send them again. They are sent by `retryOffline`.
+     */
+    adopt(owner: string): void {
+      const mine = new Set(all.map(({ client_id }) => client_id));
+      const left = readThings<Item>(storage, `${key}/`)
+        .filter((thing) => thing.tab === owner && !mine.has(thing.client_id))
+        .sort((one, other) => one.order - other.order);
+      const adopted = left.map(({ tab: _, order, ...thing }) => {
+        orders.set(thing.client_id, order);
+        const unsent = thing as unknown as Entry;
+        if (unsent.state === 'failed') return unsent;
+        const problem = 'The page was left before it was confirmed.';
+        return { ...unsent, state: 'failed' as const, isOffline: true, wasOffline: true, problem };
+      });
+      if (adopted.length > 0) put([...all, ...adopted]);
+    },
+    /** Another tab has removed this entry of the storage, at sign-out: it is not sent any more. */
+    forget(removed: string): void {
+      const left = all.filter(({ client_id, state }) => keyOf(client_id) !== removed || state === 'sending');
+      if (left.length < all.length) put(left);
+    },
     /** Whether something waits for the line. */
     isWaiting: (): boolean => all.some(({ isOffline, state }) => isOffline && state === 'failed'),
     /** The line is back: things without an answer are sent again. */
@@ -144,4 +137,11 @@ export function createOutbox<Item extends object>(options: OutboxOptions<Item>) 
     },
   };
   return outbox;
+}
+
+/** The storage may be full or forbidden: memory keeps the thing all the same. */
+function keep(write: () => void): void {
+  try {
+    write();
+  } catch {}
 }

@@ -78,6 +78,14 @@ export function describeError(error: unknown): string {
   return error.status >= 500 && error.requestId ? `${error.message} (${error.requestId})` : error.message;
 }
 
+/** The same for a form that keeps what was typed. Without an answer it says so: nothing may look sent that is not. */
+export function describeKept(error: unknown): string {
+  if (!(error instanceof Refusal) || error.code !== 'unreachable') return describeError(error);
+  return globalThis.navigator?.onLine === false
+    ? 'No connection: kept here as a draft, nothing was sent. Try again when it is back.'
+    : 'The server does not answer: kept here as a draft. Try again in a moment.';
+}
+
 /** The server's words for programs, and what a person is told instead. */
 const plainWords: [RegExp, string][] = [
   [/^(is required$|needs at least 1 (character|entry)$|must be text$)/, 'This is needed.'],

@@ -48,9 +48,13 @@ export function undoLast(): void {
   offers.at(-1)?.take();
 }
 
-/** Reports a failure and its reason. It stays until it is closed or twelve seconds have passed. */
-export function showRefusal(title: string, error: unknown): void {
-  notifications.show({ color: 'red', title, message: <ErrorText error={error} />, autoClose: 12_000 });
+/**
+ * Reports a failure and its reason; with `isKept`, that of something that stays where it was typed. It stays until it is closed or twelve
+ * seconds have passed.
+ */
+export function showRefusal(title: string, error: unknown, { isKept = false } = {}): void {
+  const message = <ErrorText error={error} isKept={isKept} />;
+  notifications.show({ color: 'red', title, message, autoClose: 12_000 });
 }
 
 /** Reports a success; a longer sentence stays longer. */

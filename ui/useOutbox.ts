@@ -2,12 +2,14 @@ import { useSuspenseQuery } from '@tanstack/react-query';
 import { useEffect, useSyncExternalStore } from 'react';
 import { formatTime } from './formats.ts';
 import type { LiveFeed } from './live.ts';
-import { createOutbox, type Unsent, unsentKey } from './outbox.ts';
+import { createOutbox } from './outbox.ts';
 import { meQuery } from './signin.ts';
+import { markOpen, tab, whenGone } from './tabs.ts';
 import { showDone } from './toasts.tsx';
+import { type Unsent, unsentKey } from './unsent.ts';
 
 type Options<Item> = {
-  /** Names it in the storage of the tab. Another tab of the same person sends its own things. */
+  /** Names it in the storage of the person. Another open tab of the same person sends its own things. */
   name: string;
   feed: Pick<LiveFeed, 'getState' | 'subscribe'>;
   deliver: (unsent: Unsent<Item>) => Promise<void>;
@@ -20,16 +22,23 @@ type Options<Item> = {
 const retryMs = 15_000;
 const wordsMax = 60;
 
+markOpen();
+
 const askBeforeLeaving = (event: BeforeUnloadEvent) => event.preventDefault();
 
-/** An app's outbox: every person has their own in this tab. Use the returned hook where things are written, and in the shell. */
+/**
+ * An app's outbox: every person has their own. What a closed tab has left is taken up by another one, or at the next visit.
+ *
+ * @returns the hook for where things are written, and a function that sends what an earlier page has left.
+ */
 export function openOutbox<Item extends object>({ name, feed, deliver, explain, wordsOf }: Options<Item>) {
   const opened = new Map<string, ReturnType<typeof createOutbox<Item>>>();
 
   function open(person: string) {
     const outbox = createOutbox<Item>({
-      storage: sessionStorage,
+      storage: localStorage,
       key: unsentKey(person, name),
+      tab,
       deliver,
       explain,
       onLate: (unsent) => showDone(describeArrival(unsent.created_at, wordsOf(unsent))),
@@ -37,6 +46,22 @@ export function openOutbox<Item extends object>({ name, feed, deliver, explain, 
     const again = () => {
       if (feed.getState() === 'live') outbox.retryOffline();
     };
+    const watched = new Set<string>();
+    const watch = () => {
+      for (const owner of outbox.listOwners()) {
+        if (watched.has(owner)) continue;
+        watched.add(owner);
+        void whenGone(owner, () => {
+          outbox.adopt(owner);
+          again();
+        });
+      }
+    };
+    window.addEventListener('storage', ({ key, newValue }) => {
+      if (key && newValue === null) outbox.forget(key);
+      watch();
+    });
+    watch();
     feed.subscribe(again);
     setInterval(() => navigator.onLine && outbox.isWaiting() && outbox.retryOffline(), retryMs);
     setTimeout(again);
@@ -49,7 +74,7 @@ export function openOutbox<Item extends object>({ name, feed, deliver, explain, 
   }
 
   /** The unsent things of a place, and the actions on them. */
-  return function useOutbox(place: string) {
+  function useOutbox(place: string) {
     const { data: me } = useSuspenseQuery(meQuery);
     const outbox = of(me.id);
     const unsent = useSyncExternalStore(outbox.subscribe, () => outbox.list(place));
@@ -66,7 +91,8 @@ export function openOutbox<Item extends object>({ name, feed, deliver, explain, 
       retry: outbox.retry,
       discard: outbox.discard,
     };
-  };
+  }
+  return { useOutbox, sendUnsent: (person: string) => void of(person) };
 }
 
 function describeArrival(since: string, words: string): string {

@@ -34,7 +34,7 @@ export function EditableWords({ entry, onChanged }: EditableWordsProps) {
       draft.clear();
       showUndo({ message: 'The entry was changed.', undo: () => save(entry.description) });
     },
-    onError: (error) => showRefusal('The entry was not changed', error),
+    onError: (error) => showRefusal('The entry was not changed', error, { isKept: true }),
   });
   const isOwn = entry.actor?.id === me.id || me.isAdmin;
   const mayEdit = isOwn && entry.app === 'foundation' && editableTypes.has(entry.type);

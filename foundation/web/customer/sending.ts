@@ -1,5 +1,5 @@
 import { client } from '@aether/ui/client.ts';
-import type { Unsent } from '@aether/ui/outbox.ts';
+import type { Unsent } from '@aether/ui/unsent.ts';
 import { openOutbox } from '@aether/ui/useOutbox.ts';
 import { liveFeed } from '../api/live.ts';
 import type { NewActivity } from '../api/records.ts';
@@ -10,7 +10,7 @@ type Written = { activity: Omit<NewActivity, 'client_id'> };
 export type UnsentActivity = Unsent<Written>;
 
 /** The entries of a customer's timeline that the server has not confirmed, and the actions on them. */
-export const useOutbox = openOutbox<Written>({
+export const { useOutbox, sendUnsent } = openOutbox<Written>({
   name: 'activities',
   feed: liveFeed,
   async deliver({ place, client_id, activity }) {

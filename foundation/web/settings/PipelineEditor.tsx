@@ -1,4 +1,4 @@
-import { describeError } from '@aether/ui/refusal.ts';
+import { describeKept } from '@aether/ui/refusal.ts';
 import { Tag } from '@aether/ui/Tag.tsx';
 import { showDone, showRefusal } from '@aether/ui/toasts.tsx';
 import { describeDraft, useDraft } from '@aether/ui/useDraft.ts';
@@ -121,7 +121,7 @@ export function PipelineEditor({ pipeline }: { pipeline: Pipeline }) {
         )}
         {save.error && !isOld && (
           <Alert color="red" c="var(--bad)" m="xs" role="alert">
-            {describeError(save.error)}
+            {describeKept(save.error)}
           </Alert>
         )}
         <div className={classes.foot}>

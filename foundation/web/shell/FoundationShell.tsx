@@ -1,18 +1,19 @@
 import { PersonMenu } from '@aether/ui/PersonMenu.tsx';
 import { Shell } from '@aether/ui/Shell.tsx';
+import { useUnsent } from '@aether/ui/useUnsent.ts';
 import { useLocation, useNavigate } from '@tanstack/react-router';
 import { liveFeed } from '../api/live.ts';
-import { useOutbox } from '../customer/sending.ts';
 import { Navigation, places } from './Navigation.tsx';
 import { useMe } from './person.ts';
 
 const icon = new URL('../icon.svg', import.meta.url).href;
 const loadPalette = () => import('./Palette.tsx');
+const loadOutboxes = () => Promise.all([import('../customer/sending.ts')]);
 
 /** The frame around every page of Foundation. */
 export function FoundationShell() {
   const me = useMe();
-  useOutbox(''); // what waits is sent from every page, also after a reload
+  useUnsent(me.id, loadOutboxes);
   const navigate = useNavigate();
   const place = useLocation({ select: ({ pathname }) => pathname });
   return (

@@ -59,6 +59,30 @@ describe('agents', () => {
   });
 });
 
+test('an agent who has closed the console is not there two minutes later, whatever their availability says', async () => {
+  const { agent } = (await asPriya('GET', '/api/agents/me')).body;
+  const { key } = await newWidget('Closed console');
+  const seen = async () => {
+    const { agents } = (await asAdmin('GET', '/api/agents')).body;
+    const { availability, is_here } = agents.find(({ id }: { id: string }) => id === agent.id);
+    return { availability, is_here, visitorsSee: (await configOf(key)).body.is_online };
+  };
+  const owner = await app.database.connect('platform_migrator');
+  await owner.query('set role platform_owner');
+  const lastSeen = (ago: string) =>
+    owner.query('update support.agents set last_seen_at = now() - $2::interval where id = $1', [agent.id, ago]);
+  await asPriya('PATCH', `/api/agents/${agent.id}`, { availability: 'online' });
+  await asPriya('POST', '/api/agents/me/seen', {});
+  expect(await seen()).toEqual({ availability: 'online', is_here: true, visitorsSee: true });
+  await lastSeen('110 seconds'); // a report or two may be lost
+  expect((await seen()).is_here).toBe(true);
+  await lastSeen('121 seconds');
+  expect(await seen()).toEqual({ availability: 'online', is_here: false, visitorsSee: false });
+  await asPriya('POST', '/api/agents/me/seen', {});
+  expect((await seen()).is_here).toBe(true);
+  await lastSeen('1 day');
+});
+
 describe('a widget', () => {
   test('is visible to its visitors as soon as it is made, with the settings that they need and nothing else', async () => {
     const widget = await newWidget();

@@ -1,3 +1,4 @@
+import { writeDraft } from '@aether/ui/drafts.ts';
 import { useKeys } from '@aether/ui/Keys.tsx';
 import { ErrorNotice, Nothing } from '@aether/ui/Notice.tsx';
 import { PageHead } from '@aether/ui/Shell.tsx';
@@ -6,12 +7,14 @@ import { Button } from '@mantine/core';
 import { IconPhone, IconPhonePlus } from '@tabler/icons-react';
 import { useInfiniteQuery } from '@tanstack/react-query';
 import { useNavigate, useSearch } from '@tanstack/react-router';
-import { lazy, Suspense } from 'react';
+import { lazy, Suspense, useState } from 'react';
 import { callsQuery } from '../api/calls.ts';
 import { NoAgent } from '../shell/NoAgent.tsx';
 import { useMe } from '../shell/person.ts';
 import { CallList } from './CallList.tsx';
 import classes from './calls.module.css';
+import { callPlace, useCallOutbox } from './sending.ts';
+import { UnsentCalls } from './UnsentCalls.tsx';
 
 const LogCallDialog = lazy(async () => ({ default: (await import('./LogCallDialog.tsx')).LogCallDialog }));
 
@@ -21,6 +24,17 @@ export function CallsPage() {
   const navigate = useNavigate({ from: '/calls' });
   const { log } = useSearch({ from: '/calls' });
   const { data, error, refetch, hasNextPage, isFetchingNextPage, fetchNextPage } = useInfiniteQuery(callsQuery());
+  const outbox = useCallOutbox(callPlace);
+  /** The number of an unsent call that is corrected. */
+  const [edited, setEdited] = useState('');
+  const edit = (clientId: string) => {
+    const back = outbox.discard(clientId);
+    if (!back) return;
+    const draft = { id: back.client_id, at: back.created_at, value: back.form };
+    writeDraft(localStorage, me.id, `call-with:${back.call.number}`, draft);
+    setEdited(back.call.number);
+    show(true);
+  };
   const show = (isShown: boolean) => void navigate({ search: isShown ? { log: true } : {}, replace: true });
   useKeys([{ keys: 'l', label: 'Log a call', group: 'Calls', run: () => show(true) }]);
   if (!me.agent) return <NoAgent />;
@@ -34,8 +48,9 @@ export function CallsPage() {
       </PageHead>
       <div className={classes.page}>
         {error && <ErrorNotice title="The calls could not be loaded" error={error} onRetry={refetch} />}
+        {outbox.unsent.length > 0 && <UnsentCalls unsent={outbox.unsent} onRetry={outbox.retry} onEdit={edit} />}
         {!data && !error && <Waiting />}
-        {data && calls.length === 0 && (
+        {data && calls.length === 0 && outbox.unsent.length === 0 && (
           <Nothing icon={<IconPhone size={28} />} title="No calls yet">
             Log one after you have put the phone down: it appears in the customer’s history and in Foundation’s
             timeline.
@@ -48,7 +63,17 @@ export function CallsPage() {
           </Button>
         )}
       </div>
-      <Suspense>{log && <LogCallDialog onClose={() => show(false)} />}</Suspense>
+      <Suspense>
+        {log && (
+          <LogCallDialog
+            number={edited || undefined}
+            onClose={() => {
+              setEdited('');
+              show(false);
+            }}
+          />
+        )}
+      </Suspense>
     </>
   );
 }

@@ -14,6 +14,7 @@ import { toLocalInput } from '../desk/moments.ts';
 import classes from './calls.module.css';
 import { outcomeChoices } from './outcomes.ts';
 import { guessCountry, listCountries, readTyped, type TypedNumber } from './phone.ts';
+import { callPlace, useCallOutbox } from './sending.ts';
 
 const countries = listCountries();
 const foundWords: Record<FoundBy, string> = {
@@ -66,6 +67,7 @@ type LogCallDialogProps = { number?: string; onLogged?: (call: Call) => void; on
 /** Logs a call. While the agent types a number, its customer is looked up. */
 export function LogCallDialog({ number: given = '', onLogged, onClose }: LogCallDialogProps) {
   const client = useQueryClient();
+  const outbox = useCallOutbox(callPlace);
   const draft = useDraft<Values>(given ? `call-with:${given}` : 'new-call', begin(given), isNothingTyped);
   const { direction, country, number, email, name, outcome, notes, chosen, minutes, started_at } = draft.value;
 
@@ -114,9 +116,8 @@ export function LogCallDialog({ number: given = '', onLogged, onClose }: LogCall
           started_at: 'Write when it began.',
         },
       )}
-      save={() =>
-        logCall({
-          client_id: draft.id,
+      save={async () => {
+        const call = {
           direction,
           number: number.trim(),
           country: read.country ?? undefined,
@@ -127,9 +128,22 @@ export function LogCallDialog({ number: given = '', onLogged, onClose }: LogCall
           notes: notes.trim() || undefined,
           started_at: new Date(started_at).toISOString(),
           duration_seconds: Math.round(Number(minutes) * 60),
-        })
-      }
-      onSaved={({ call, customer_was }) => {
+        };
+        try {
+          return await logCall({ ...call, client_id: draft.id });
+        } catch (error) {
+          if (!(error instanceof Refusal) || error.code !== 'unreachable') throw error;
+          outbox.send({ call, form: draft.value }, draft.id);
+          return undefined;
+        }
+      }}
+      onSaved={(logged) => {
+        if (!logged) {
+          onClose();
+          showDone('No connection: the call waits under Calls until it is back.');
+          return;
+        }
+        const { call, customer_was } = logged;
         for (const key of ['calls', 'context']) void client.invalidateQueries({ queryKey: [key] });
         onClose();
         onLogged?.(call);

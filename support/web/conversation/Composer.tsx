@@ -1,6 +1,6 @@
 import { KeyName, useKeys } from '@aether/ui/Keys.tsx';
 import { type Drafting, describeDraft } from '@aether/ui/useDraft.ts';
-import { Button, Textarea } from '@mantine/core';
+import { Button, Group, Textarea } from '@mantine/core';
 import { IconNote, IconSend, IconTextPlus } from '@tabler/icons-react';
 import { type KeyboardEvent, useRef, useState } from 'react';
 import type { Named, Session } from '../api/records.ts';
@@ -89,6 +89,25 @@ export function Composer({ session, own, drafting, onTyping, onSend }: ComposerP
       {isEnded && (
         <div className={classes.notice}>
           This conversation has ended: {visitor} sees nothing more of it. Notes can still be added.
+        </div>
+      )}
+      {isEnded && draft.reply.trim() !== '' && (
+        <div className={classes.notice}>
+          <span className={classes.left}>Your answer was not sent: “{draft.reply.trim()}”</span>
+          <Group gap={6}>
+            <Button
+              variant="default"
+              onClick={() => {
+                change({ mode: 'note', note: [draft.reply, draft.note].filter(Boolean).join('\n'), reply: '' });
+                input.current?.focus();
+              }}
+            >
+              Make it a note
+            </Button>
+            <Button variant="subtle" onClick={() => change({ reply: '' })}>
+              Discard
+            </Button>
+          </Group>
         </div>
       )}
       {!isEnded && holder && (

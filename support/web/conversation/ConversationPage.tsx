@@ -54,6 +54,14 @@ export function ConversationPage({ id }: { id: string }) {
     );
   }
   const { session } = data;
+  /** Puts an unsent message back into the text field. */
+  const writeOn = (clientId: string, mode?: 'note') => {
+    const unsent = outbox.discard(clientId);
+    if (!unsent) return;
+    const kind = mode ?? unsent.kind;
+    const before = drafting.value[kind];
+    drafting.change({ mode: kind, [kind]: before ? `${unsent.body}\n${before}` : unsent.body });
+  };
   const watching = describeViewers(data.viewers.filter((viewer) => viewer.id !== ownAgentId));
   return (
     <>
@@ -71,12 +79,9 @@ export function ConversationPage({ id }: { id: string }) {
           isVisitorTyping={presence.isVisitorTyping}
           readAt={presence.readAt}
           onRetry={outbox.retry}
-          onEdit={(clientId) => {
-            const unsent = outbox.discard(clientId);
-            if (!unsent) return;
-            const before = drafting.value[unsent.kind];
-            drafting.change({ mode: unsent.kind, [unsent.kind]: before ? `${unsent.body}\n${before}` : unsent.body });
-          }}
+          onEdit={writeOn}
+          onNote={(clientId) => writeOn(clientId, 'note')}
+          onDiscard={outbox.discard}
           onTakeOver={(holder) => askTakeOver(session, holder)}
         />
         <Composer

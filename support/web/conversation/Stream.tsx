@@ -23,12 +23,15 @@ type StreamProps = {
   readAt: string | undefined;
   onRetry: (clientId: string) => void;
   onEdit: (clientId: string) => void;
+  onNote: (clientId: string) => void;
+  onDiscard: (clientId: string) => void;
   onTakeOver: (holder: Named) => void;
 };
 
 /** Messages and actions in order; it keeps the reading place, and counts new messages below it. */
 export function Stream(props: StreamProps) {
-  const { conversation, ownName, unsent, isVisitorTyping, readAt, onRetry, onEdit, onTakeOver } = props;
+  const { conversation, ownName, unsent, isVisitorTyping, readAt, onRetry, onEdit, onNote, onDiscard, onTakeOver } =
+    props;
   const { session, messages, entries } = conversation;
   const client = useQueryClient();
   const [readNumber] = useState(session.agent_read_number);
@@ -84,6 +87,8 @@ export function Stream(props: StreamProps) {
                   unsent={item.unsent}
                   onRetry={() => onRetry(item.key)}
                   onEdit={() => onEdit(item.key)}
+                  onNote={() => onNote(item.key)}
+                  onDiscard={() => onDiscard(item.key)}
                   onTakeOver={onTakeOver}
                 />
               );

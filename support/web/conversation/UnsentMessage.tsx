@@ -8,12 +8,15 @@ type UnsentMessageProps = {
   unsent: UnsentWords;
   onRetry: () => void;
   onEdit: () => void;
+  /** Its words become a note that the person goes on writing. */
+  onNote: () => void;
+  onDiscard: () => void;
   onTakeOver: (holder: Named) => void;
 };
 
 /** The agent's own message on its way, with its state. */
-export function UnsentMessage({ unsent, onRetry, onEdit, onTakeOver }: UnsentMessageProps) {
-  const { kind, body, state, problem, isOffline, holder } = unsent;
+export function UnsentMessage({ unsent, onRetry, onEdit, onNote, onDiscard, onTakeOver }: UnsentMessageProps) {
+  const { kind, body, state, problem, isOffline, holder, isOver } = unsent;
   return (
     <article
       className={kind === 'note' ? classes.note : classes.group}
@@ -37,21 +40,34 @@ export function UnsentMessage({ unsent, onRetry, onEdit, onTakeOver }: UnsentMes
       {state === 'failed' && (
         <div className={classes.problem}>
           <span>
-            {problem}
+            {isOver ? 'The conversation has ended, so the visitor cannot get this any more.' : problem}
             {isOffline && ' It is sent again by itself when the line is back.'}
           </span>
           <Group gap={6}>
-            {holder && (
-              <Button variant="default" onClick={() => onTakeOver(holder)}>
-                Take over from {holder.name.split(' ')[0]}
-              </Button>
+            {isOver ? (
+              <>
+                <Button variant="default" onClick={onNote}>
+                  Make it a note
+                </Button>
+                <Button variant="subtle" onClick={onDiscard}>
+                  Discard
+                </Button>
+              </>
+            ) : (
+              <>
+                {holder && (
+                  <Button variant="default" onClick={() => onTakeOver(holder)}>
+                    Take over from {holder.name.split(' ')[0]}
+                  </Button>
+                )}
+                <Button variant="default" onClick={onRetry}>
+                  Send again
+                </Button>
+                <Button variant="subtle" onClick={onEdit}>
+                  Edit
+                </Button>
+              </>
             )}
-            <Button variant="default" onClick={onRetry}>
-              Send again
-            </Button>
-            <Button variant="subtle" onClick={onEdit}>
-              Edit
-            </Button>
           </Group>
         </div>
       )}

@@ -1,7 +1,7 @@
 import { Shell } from '@aether/ui/Shell.tsx';
+import { useUnsent } from '@aether/ui/useUnsent.ts';
 import { useLocation, useNavigate } from '@tanstack/react-router';
 import { liveFeed } from '../api/live.ts';
-import { useOutbox } from '../conversation/sending.ts';
 import { viewNames, views } from '../desk/search.ts';
 import { AgentMenu } from './AgentMenu.tsx';
 import { Navigation, places } from './Navigation.tsx';
@@ -10,11 +10,12 @@ import { useMe } from './person.ts';
 
 const icon = new URL('../icon.svg', import.meta.url).href;
 const loadPalette = () => import('./Palette.tsx');
+const loadOutboxes = () => Promise.all([import('../conversation/sending.ts'), import('../calls/sending.ts')]);
 
 /** The frame around every page of Support. */
 export function SupportShell() {
   const me = useMe();
-  useOutbox(''); // what waits is sent from every page, also after a reload
+  useUnsent(me.id, loadOutboxes);
   useOpenMark(me.agent !== null);
   const navigate = useNavigate();
   const place = useLocation({ select: ({ pathname, searchStr }) => pathname + searchStr });

@@ -1,7 +1,8 @@
 import { whoIs } from './identity.ts';
 import { type Attempt, atAfter, newId, type Pending } from './outbox.ts';
 import { createSender } from './sender.ts';
-import { type Config, connectServer, type Session, type SessionState } from './server.ts';
+import { type Config, connectServer, type SessionState } from './server.ts';
+import type { Session } from './session.ts';
 import { type Kept, openStorage } from './storage.ts';
 import { followStream } from './stream.ts';
 import { lastWhole, type Message, merge, unreadIn } from './thread.ts';

@@ -1,4 +1,4 @@
-import type { Session } from './server.ts';
+import type { Session } from './session.ts';
 
 /** A message that the server has not yet taken. It stays until the server has. */
 export type Pending = {

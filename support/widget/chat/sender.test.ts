@@ -2,7 +2,8 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { Attempt, Pending } from './outbox.ts';
 import { createSender } from './sender.ts';
-import type { Server, Session } from './server.ts';
+import type { Server } from './server.ts';
+import type { Session } from './session.ts';
 import type { Kept, Storage } from './storage.ts';
 import type { Message } from './thread.ts';
 

@@ -1,5 +1,6 @@
 import { type Attempt, nextOf, type Pending } from './outbox.ts';
-import type { Server, Session } from './server.ts';
+import type { Server } from './server.ts';
+import type { Session } from './session.ts';
 import type { Storage } from './storage.ts';
 import type { Message } from './thread.ts';
 

@@ -1,5 +1,6 @@
 import type { Attempt } from './outbox.ts';
 import { readAttempt } from './outbox.ts';
+import type { Session } from './session.ts';
 import type { Message } from './thread.ts';
 
 /** A widget's settings, as GET …/config returns them. */
@@ -24,7 +25,6 @@ export type SessionState = {
   visitor_name: string | null;
 };
 
-export type Session = { id: string; token: string };
 export type Server = ReturnType<typeof connectServer>;
 
 type Answer<Body> = { attempt: Attempt; body?: Body };

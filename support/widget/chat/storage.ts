@@ -1,5 +1,5 @@
 import type { Pending } from './outbox.ts';
-import type { Session } from './server.ts';
+import type { Session } from './session.ts';
 
 /** The data that outlives the page, for all tabs of the site. */
 export type Kept = {
