@@ -56,7 +56,9 @@ test('the linter refuses paths into every room', () => {
 /** Exceptions with a reason: the database's programs are a package for each system; the widget's loader is given an address. */
 const meant = [
   'database/embedded/binaries.ts: import(name)',
-  `support/widget/loader.ts: import(/* @vite-ignore */ \`\${base}/widget/\${__PANEL__}\`)`,
+  `support/widget/loader.ts: import(/* @vite-ignore */ \`\${base}/widget/\${__PANEL__}\${again}\`)`,
+  'e2e/bench.config.ts: ./cli/testing.setup.ts',
+  'e2e/bench.config.ts: ./database/testing.endings.ts',
   'e2e/bench.config.ts: ./database/testing.setup.ts',
 ];
 

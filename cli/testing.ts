@@ -25,9 +25,18 @@ export type Command = {
   ends(): Promise<number>;
 };
 
-/** Runs `aether …`, without the launcher that npm begins with, with its data in `home`, on any free ports. */
-export function aether(home: string, args: string[], variables: Record<string, string> = {}): Command {
-  const child = spawn(process.execPath, [join(cliFolder, 'main.ts'), ...args], {
+/**
+ * Runs `aether …`, without the launcher that npm begins with, with its data in `home`, on any free ports.
+ *
+ * @param folder the folder `cli` of another checkout, to run that one
+ */
+export function aether(
+  home: string,
+  args: string[],
+  variables: Record<string, string> = {},
+  folder = cliFolder,
+): Command {
+  const child = spawn(process.execPath, [join(folder, 'main.ts'), ...args], {
     env: {
       ...ownEnvironment(),
       AETHER_HOME: home,

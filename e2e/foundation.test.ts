@@ -309,6 +309,55 @@ describe('on every page', () => {
     await maya.keyboard.press('Escape');
   });
 
+  test('a page that fails to load twice is tried again by itself, and the navigation stays meanwhile', async () => {
+    const { page, context } = await signIn(browser, stack.foundation, 'Maya Okafor');
+    let failures = 2;
+    await page.route(/DealsPage.*js/, (route) => (failures-- > 0 ? route.abort() : route.continue()));
+    await page.getByRole('link', { name: 'Deals' }).click();
+    await seen(page.getByText('This page is not loaded yet'));
+    await seen(page.getByRole('link', { name: 'Companies' }));
+    await seen(page.getByRole('heading', { name: 'Deals' }));
+    await context.close();
+  });
+
+  test('without a connection every link of the navigation shows its page, with what is on the device', async () => {
+    const { page, context } = await signIn(browser, stack.foundation, 'Maya Okafor');
+    const loaded = `new Set(performance.getEntriesByType('resource').map(({ name }) => /(Customers|Deals|Companies|Tasks|Users)Page.*js/.exec(name)?.[1]).filter(Boolean)).size`;
+    await expect.poll(() => page.evaluate(loaded)).toBe(5);
+    await page.evaluate(`new Promise((done) => requestIdleCallback(done))`);
+    await context.setOffline(true);
+    await page.getByRole('link', { name: 'Companies' }).click();
+    await seen(page.getByRole('heading', { name: 'Companies' }));
+    await seen(page.getByText('No connection'));
+    await seen(page.getByText('Offline', { exact: true }));
+    await page.getByRole('link', { name: 'Customers' }).click();
+    await seen(page.getByRole('table', { name: 'Customers' }).getByRole('link'));
+    await context.close();
+  });
+
+  test('an outdated tab offers to be loaded again, and a half-written note is there afterwards', async () => {
+    const customer = await newCustomer('Out Dated');
+    const { page, context } = await signIn(browser, stack.foundation, 'Maya Okafor');
+    await open(`/customers/${customer.id}`, page);
+    await page.getByRole('form', { name: 'Add to the timeline' }).getByRole('textbox').first().fill('Half a thought');
+    expect(await page.getByText('A new version is here').isVisible()).toBe(false);
+    await page.evaluate(`document.documentElement.dataset.same = 'page'`);
+    await page.route('**/api/companies?*', async (route) => {
+      const response = await route.fetch();
+      await route.fulfill({ response, headers: { ...response.headers(), 'aether-build': 'newer' } });
+    });
+    await page.getByRole('link', { name: 'Companies' }).click();
+    await seen(page.getByText('A new version is here'));
+    await page.goBack();
+    await page.getByRole('button', { name: 'Reload' }).click();
+    await page.waitForFunction(`document.documentElement.dataset.same === undefined`);
+    expect(new URL(page.url()).pathname).toBe(`/customers/${customer.id}`);
+    await expect
+      .poll(() => page.getByRole('form', { name: 'Add to the timeline' }).getByRole('textbox').first().inputValue())
+      .toBe('Half a thought');
+    await context.close();
+  });
+
   test('a lost connection is shown, and missed changes appear when it is back', async () => {
     const { page, context } = await signIn(browser, stack.foundation, 'Maya Okafor');
     await open('/customers?search=cut%20off', page);

@@ -179,7 +179,7 @@ describe.each(['foundation', 'support'] as const)('%s', (app) => {
     },
   );
 
-  test('the start page loads at most 250 KB of script, compressed', async () => {
+  test('the start page loads at most 240 kB of script, compressed', async () => {
     const { page: fresh, context } = await signIn(browser, stack[app], 'Tom Berglund');
     const scripts = new Map<string, number>();
     fresh.on('response', async (response) => {
@@ -193,7 +193,7 @@ describe.each(['foundation', 'support'] as const)('%s', (app) => {
     await fresh.waitForLoadState('networkidle');
     const bytes = [...scripts.values()].reduce((sum, each) => sum + each, 0);
     expect(scripts.size).toBeGreaterThan(1);
-    expect(bytes).toBeLessThanOrEqual(250 * 1_024);
+    expect(bytes).toBeLessThanOrEqual(240_000);
     await context.close();
   });
 });
@@ -233,6 +233,8 @@ describe('opened and half filled in, everything fits', () => {
     await page.locator('body').press('Control+k');
     await page.getByRole('dialog').locator('[data-action][data-selected]').waitFor();
     expect(await dialog(page)).toEqual([]);
+    // The palette gives the focus back, and in a field ? is a letter.
+    await page.evaluate('document.activeElement.blur()');
     await page.locator('body').press('?');
     await page.getByRole('dialog').getByText('Go to').waitFor();
     // Both apps are open beside each other: where `G` leads does not depend on the app.

@@ -100,6 +100,20 @@ describe('a visitor', () => {
     await context.close();
   });
 
+  test('is told if the panel cannot be loaded, and the next press loads it', async () => {
+    const context = await visitorBrowser(browser);
+    let isCut = true;
+    await context.route(/\/widget\/panel/, (route) => (isCut ? route.abort() : route.continue()));
+    const visitor = await host(context);
+    await visitor.open();
+    await visitor.page.getByRole('alert').getByText('The chat could not be loaded. Press again.').waitFor();
+    isCut = false;
+    await visitor.open();
+    await visitor.panel.getByLabel('Your name').waitFor();
+    expect(await visitor.page.getByRole('alert').count()).toBe(0);
+    await context.close();
+  });
+
   test('sees on the button of the closed panel that there is an answer, until it is read', async () => {
     const { context, visitor, reply } = await begin('Anybody there?');
     await visitor.page.keyboard.press('Escape');

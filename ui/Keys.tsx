@@ -1,8 +1,9 @@
-import { Group, Kbd, Modal, SimpleGrid, Stack, Text, Title } from '@mantine/core';
-import { type KeyboardEvent as FormKey, Fragment, useEffect, useEffectEvent, useState } from 'react';
+import { type KeyboardEvent as FormKey, useEffect, useEffectEvent, useState } from 'react';
 import { type Binding, createRegistry } from './keys.ts';
+import { lazyDialog } from './parts/lazy.tsx';
 
 const registry = createRegistry();
+const KeySheet = lazyDialog(() => import('./KeySheet.tsx'), 'KeySheet');
 
 /** Binds keys to actions while the component is shown. */
 export function useKeys(bindings: Binding[]): void {
@@ -16,7 +17,7 @@ export function useKeys(bindings: Binding[]): void {
 
 /** Listens to the keyboard for the whole app; `?` opens the sheet of keys. Put it once, at the root. */
 export function KeyListener() {
-  const [isOpen, setOpen] = useState(false);
+  const [isOpen, setOpen] = useState<boolean | undefined>();
   useKeys([{ keys: '?', label: 'Show these keys', group: 'Everywhere', run: () => setOpen(true) }]);
   useEffect(() => {
     const listen = (event: KeyboardEvent) => {
@@ -27,29 +28,9 @@ export function KeyListener() {
     document.addEventListener('keydown', listen);
     return () => document.removeEventListener('keydown', listen);
   }, []);
-  return (
-    <Modal opened={isOpen} onClose={() => setOpen(false)} title="Keys" size="lg">
-      {isOpen && <KeySheet />}
-    </Modal>
-  );
-}
-
-function KeySheet() {
-  return (
-    <SimpleGrid cols={{ base: 1, xs: 2 }} spacing="xl">
-      {[...registry.list()].map(([group, bindings]) => (
-        <Stack key={group} gap={6}>
-          <Title order={3}>{group}</Title>
-          {bindings.map(({ keys, label }) => (
-            <Group key={keys} justify="space-between" wrap="nowrap">
-              <Text size="sm">{label}</Text>
-              <KeyName keys={keys} />
-            </Group>
-          ))}
-        </Stack>
-      ))}
-    </SimpleGrid>
-  );
+  // Once it was open it stays, so that closing it gives the focus back.
+  if (isOpen === undefined) return null;
+  return <KeySheet opened={isOpen} groups={isOpen ? [...registry.list()] : []} onClose={() => setOpen(false)} />;
 }
 
 /** Ctrl+Enter sends the form from every one of its fields. The field finishes first what it does with Enter, such as taking a choice. */
@@ -58,31 +39,6 @@ export function sendOnModEnter(event: FormKey<HTMLFormElement>): void {
   if (key !== 'Enter' || !(ctrlKey || metaKey) || event.nativeEvent.isComposing) return;
   event.preventDefault();
   setTimeout(() => form.requestSubmit());
-}
-
-const isMac = /Mac|iPhone|iPad/.test(navigator.userAgent);
-const names: Record<string, string> = { mod: isMac ? '⌘' : 'Ctrl', space: 'Space', enter: 'Enter', escape: 'Esc' };
-
-/** `mod+k` → Ctrl + K as keycaps. */
-export function KeyName({ keys }: { keys: string }) {
-  return (
-    <Group gap={4} wrap="nowrap" component="span">
-      {keys.split(' ').map((step, index) => (
-        <Fragment key={step}>
-          {index > 0 && (
-            <Text span size="xs" c="dimmed">
-              then
-            </Text>
-          )}
-          {step.split(/\+(?=.)/).map((key) => (
-            <Kbd key={key} size="xs">
-              {names[key] ?? key.toUpperCase()}
-            </Kbd>
-          ))}
-        </Fragment>
-      ))}
-    </Group>
-  );
 }
 
 function isTyping(target: EventTarget | null): boolean {

@@ -7,9 +7,9 @@ export type Entry = { id: string; label: string; detail?: string; icon: ReactNod
 
 const [store, actions] = createSpotlight();
 
-export const openPalette = actions.open;
-
 type PaletteFrameProps = {
+  /** It opens when this grows. */
+  openings: number;
   query: string;
   onQueryChange: (query: string) => void;
   placeholder: string;
@@ -20,7 +20,10 @@ type PaletteFrameProps = {
 };
 
 /** Finds records by name, pages and actions with the keyboard. */
-export function PaletteFrame({ query, onQueryChange, placeholder, found, commands }: PaletteFrameProps) {
+export function PaletteFrame({ openings, query, onQueryChange, placeholder, found, commands }: PaletteFrameProps) {
+  useEffect(() => {
+    if (openings > 0) actions.open();
+  }, [openings]);
   const words = query.trim().toLowerCase();
   const matching = commands.filter(({ label }) => contains(label, words));
   const groups = [...found, { label: 'Commands', entries: matching }].filter(({ entries }) => entries.length > 0);

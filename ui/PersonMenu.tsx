@@ -1,9 +1,10 @@
 import { showAddress } from '@aether/platform/noaddress';
 import { Avatar, Menu, Text, UnstyledButton, useMantineColorScheme, VisuallyHidden } from '@mantine/core';
 import { IconDeviceDesktop, IconLogout, IconMoon, IconSun } from '@tabler/icons-react';
-import { lazy, type ReactNode, Suspense, useState } from 'react';
+import { type ReactNode, useState } from 'react';
 import { clearDrafts, countDrafts } from './drafts.ts';
 import classes from './PersonMenu.module.css';
+import { lazyDialog } from './parts/lazy.tsx';
 import { signOut } from './signin.ts';
 import { showRefusal } from './toasts.tsx';
 import { clearUnsent, countUnsent } from './unsent.ts';
@@ -20,7 +21,7 @@ type PersonMenuProps = {
 };
 
 /** Few people sign out with a draft, so the question is loaded when it is asked. */
-const Dialog = lazy(async () => ({ default: (await import('./Dialog.tsx')).Dialog<void> }));
+const Dialog = lazyDialog(() => import('./Dialog.tsx'), 'Dialog');
 
 type Way = '/signin/out' | '/signin/out-everywhere';
 
@@ -75,17 +76,15 @@ export function PersonMenu({ me, role, label, width, children }: PersonMenuProps
         </Menu.Dropdown>
       </Menu>
       {asked && (
-        <Suspense>
-          <Dialog
-            title="Sign out, and lose your drafts?"
-            verb="Sign out"
-            save={() => leave(asked)}
-            onSaved={() => {}}
-            onClose={() => setAsked(undefined)}
-          >
-            {() => <Text size="sm">{describeLoss(unsentOf(me.id))}</Text>}
-          </Dialog>
-        </Suspense>
+        <Dialog
+          title="Sign out, and lose your drafts?"
+          verb="Sign out"
+          save={() => leave(asked)}
+          onSaved={() => {}}
+          onClose={() => setAsked(undefined)}
+        >
+          {() => <Text size="sm">{describeLoss(unsentOf(me.id))}</Text>}
+        </Dialog>
       )}
     </>
   );

@@ -1,6 +1,6 @@
 import { ActionIcon, UnstyledButton } from '@mantine/core';
 import { IconSearch } from '@tabler/icons-react';
-import { KeyName } from './Keys.tsx';
+import { KeyName } from './KeyName.tsx';
 import classes from './SearchButton.module.css';
 
 /** Opens the palette, for people who do not know its key yet. */

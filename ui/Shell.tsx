@@ -1,16 +1,21 @@
-import { ActionIcon, Drawer, Group, Stack, Text } from '@mantine/core';
+import { ActionIcon, Group, Stack, Text } from '@mantine/core';
 import { useDisclosure, useMediaQuery } from '@mantine/hooks';
 import { IconMenu2 } from '@tabler/icons-react';
 import { Outlet } from '@tanstack/react-router';
-import { type ComponentType, lazy, type ReactNode, Suspense, useEffect, useState } from 'react';
+import { type ComponentType, type ReactNode, Suspense, useEffect, useState, useSyncExternalStore } from 'react';
 import { KeyListener, useKeys } from './Keys.tsx';
 import type { Binding } from './keys.ts';
 import { LiveMark } from './LiveMark.tsx';
 import type { LiveFeed } from './live.ts';
+import { lazyDialog } from './parts/lazy.tsx';
+import { NewVersion, useOutdated } from './parts/NewVersion.tsx';
 import { SearchButton } from './SearchButton.tsx';
 import classes from './Shell.module.css';
-import { SignInAgain } from './SignInAgain.tsx';
+import { timedOut } from './timedout.ts';
 import { undoLast } from './toasts.tsx';
+
+const NavigationDrawer = lazyDialog(() => import('./NavigationDrawer.tsx'), 'NavigationDrawer');
+const SignInAgain = lazyDialog(() => import('./SignInAgain.tsx'), 'SignInAgain');
 
 /** On a narrower screen the navigation is behind a button, and lists show less of each row. */
 export const useNarrow = () => useMediaQuery('(max-width: 47.99em)', window.innerWidth < 768) ?? false;
@@ -25,29 +30,29 @@ type ShellProps = {
   /** Shown below the navigation and the state of the connection. */
   person: ReactNode;
   feed: LiveFeed;
-  /** Loads the app's palette when it is first needed. It must always be the same function. */
-  loadPalette: () => Promise<{ default: ComponentType; openPalette: () => void }>;
+  /** The app's palette, which opens when its number grows. */
+  Palette: ComponentType<{ openings: number; onClose?: () => void }>;
   /** Changes when another page is shown, which closes the drawer. */
   place: string;
 };
 
 /** The frame of an app: the navigation at the side, or in a drawer on a narrow screen, and the router's page beside it. */
-export function Shell({ name, icon, navigation, ways, person, feed, loadPalette, place }: ShellProps) {
+export function Shell({ name, icon, navigation, ways, person, feed, Palette, place }: ShellProps) {
   const isNarrow = useNarrow();
   const [isOpen, { open, close }] = useDisclosure(false);
+  const [wasOpen, setWasOpen] = useState(false);
+  if (isOpen && !wasOpen) setWasOpen(true); // it stays, so that closing it gives the focus back
   // biome-ignore lint/correctness/useExhaustiveDependencies: another place closes the drawer
   useEffect(close, [place]);
-  const [Palette] = useState(() => lazy(loadPalette));
-  const [wasSearched, setSearched] = useState(false);
-  const search = () => {
-    setSearched(true);
-    void loadPalette().then(({ openPalette }) => openPalette());
-  };
+  const [searches, setSearches] = useState(0);
+  const search = () => setSearches((before) => before + 1);
   useKeys([
     { keys: 'mod+k', label: 'Search and commands', group: 'Everywhere', run: search },
     { keys: 'mod+z', label: 'Undo the last change', group: 'Everywhere', run: undoLast },
     ...ways.map((way) => ({ ...way, group: 'Go to' })),
   ]);
+  const isTimedOut = useSyncExternalStore(timedOut.subscribe, timedOut.get);
+  const isOutdated = useOutdated();
   const mark = <LiveMark feed={feed} />;
   const brand = (
     <Group gap={8}>
@@ -65,6 +70,7 @@ export function Shell({ name, icon, navigation, ways, person, feed, loadPalette,
       {navigation}
       <div className={classes.foot}>
         <Stack gap={6} align="flex-start">
+          <NewVersion />
           {mark}
           {person}
         </Stack>
@@ -81,14 +87,16 @@ export function Shell({ name, icon, navigation, ways, person, feed, loadPalette,
           <ActionIcon onClick={open} aria-label="Open the navigation" size="lg">
             <IconMenu2 size={20} />
           </ActionIcon>
-          {brand}
+          {isOutdated ? <NewVersion isShort /> : brand}
           <Group ml="auto" gap={4} wrap="nowrap">
             {mark}
             <SearchButton onClick={search} isSmall />
           </Group>
-          <Drawer opened={isOpen} onClose={close} size={260} title={brand} classNames={{ body: classes.drawer }}>
-            {side}
-          </Drawer>
+          {wasOpen && (
+            <NavigationDrawer opened={isOpen} title={brand} onClose={close}>
+              {side}
+            </NavigationDrawer>
+          )}
         </header>
       ) : (
         <aside className={classes.side}>
@@ -101,13 +109,9 @@ export function Shell({ name, icon, navigation, ways, person, feed, loadPalette,
         <Suspense>
           <Outlet />
         </Suspense>
-        {wasSearched && (
-          <Suspense>
-            <Palette />
-          </Suspense>
-        )}
+        {searches > 0 && <Palette openings={searches} onClose={() => setSearches(0)} />}
       </main>
-      <SignInAgain />
+      {isTimedOut && <SignInAgain />}
     </div>
   );
 }

@@ -1,14 +1,11 @@
 import { Button, Modal, Stack, Text } from '@mantine/core';
-import { useSyncExternalStore } from 'react';
 import { signInAddress } from './request.ts';
-import { timedOut } from './timedout.ts';
 
 /** Hides the page when its sign-in has timed out, and keeps the typed text until the person has signed in again. */
 export function SignInAgain() {
-  const isTimedOut = useSyncExternalStore(timedOut.subscribe, timedOut.get);
   return (
     <Modal
-      opened={isTimedOut}
+      opened
       onClose={() => {}}
       title="Your sign-in has timed out"
       withCloseButton={false}

@@ -10,6 +10,7 @@ import { createRoot } from 'react-dom/client';
 import { client } from './client.ts';
 import { pruneDrafts } from './drafts.ts';
 import { openHoldersIn } from './Holder.tsx';
+import { loadAhead } from './parts/ahead.ts';
 
 /** Draws the app into its page: the router's content in the theme of all apps. */
 export function drawApp(router: AnyRouter): void {
@@ -30,5 +31,6 @@ export function drawApp(router: AnyRouter): void {
       </MantineProvider>
     </StrictMode>,
   );
+  loadAhead();
   pruneDrafts(localStorage); // last: it throws where storage is forbidden, and the app must appear even there
 }

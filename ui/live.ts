@@ -1,3 +1,4 @@
+import { askVersion } from './parts/version.ts';
 import { send } from './request.ts';
 
 /** `live`: the screen is kept fresh. Otherwise it may be stale, and the page says so. */
@@ -67,6 +68,7 @@ export function openLiveFeed<Signal extends LiveSignal>(types: string[]): LiveFe
     source = opened;
     opened.onopen = () => {
       retryMs = retryMsMin;
+      if (state !== 'connecting') void askVersion(); // what cut the line may have been a deployment
       become('live');
     };
     opened.onerror = () => {

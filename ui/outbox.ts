@@ -27,6 +27,7 @@ export function createOutbox<Item extends object>(options: OutboxOptions<Item>) 
   const listeners = new Set<() => void>();
   let all: Entry[] = [];
   const orders = new Map<string, number>();
+  let isKept = true;
   const lists = new Map<string, Entry[]>();
   const keyOf = (clientId: string) => `${key}/${clientId}`;
 
@@ -35,6 +36,7 @@ export function createOutbox<Item extends object>(options: OutboxOptions<Item>) 
     const present = new Set(next.map(({ client_id }) => client_id));
     const gone = all.filter(({ client_id }) => !present.has(client_id));
     all = next;
+    if (all.length === 0) isKept = true;
     lists.clear();
     for (const { client_id } of gone) {
       orders.delete(client_id);
@@ -46,7 +48,8 @@ export function createOutbox<Item extends object>(options: OutboxOptions<Item>) 
   function store(unsent: Entry): void {
     const order = orders.get(unsent.client_id) ?? Math.max(Date.now(), ...[...orders.values()].map((last) => last + 1));
     orders.set(unsent.client_id, order);
-    keep(() => storage?.setItem(keyOf(unsent.client_id), JSON.stringify({ ...unsent, tab, order })));
+    const isStored = keep(() => storage?.setItem(keyOf(unsent.client_id), JSON.stringify({ ...unsent, tab, order })));
+    isKept &&= isStored && storage !== undefined;
   }
   const change = (clientId: string, part: Partial<Unsent>, more: Partial<Item> = {}) =>
     put(all.map((unsent) => (unsent.client_id === clientId ? { ...unsent, ...part, ...more } : unsent)));
@@ -129,6 +132,8 @@ export function createOutbox<Item extends object>(options: OutboxOptions<Item>) 
       const left = all.filter(({ client_id, state }) => keyOf(client_id) !== removed || state === 'sending');
       if (left.length < all.length) put(left);
     },
+    /** Whether all of it outlives a reload. */
+    isKept: (): boolean => isKept,
     /** Whether something waits for the line. */
     isWaiting: (): boolean => all.some(({ isOffline, state }) => isOffline && state === 'failed'),
     /** The line is back: things without an answer are sent again. */
@@ -139,9 +144,12 @@ export function createOutbox<Item extends object>(options: OutboxOptions<Item>) 
   return outbox;
 }
 
-/** The storage may be full or forbidden: memory keeps the thing all the same. */
-function keep(write: () => void): void {
+/** The storage may be full or forbidden: memory keeps the thing all the same. @returns whether the storage has it */
+function keep(write: () => void): boolean {
   try {
     write();
-  } catch {}
+    return true;
+  } catch {
+    return false;
+  }
 }

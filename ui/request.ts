@@ -1,5 +1,6 @@
 import type { ClientResponse } from 'hono/client';
 import type { SuccessStatusCode } from 'hono/utils/http-status';
+import { version } from './parts/version.ts';
 import { readRefusal, unreachable } from './refusal.ts';
 import { untilSignedInAgain } from './timedout.ts';
 
@@ -29,6 +30,7 @@ export const send = async (input: RequestInfo | URL, init: RequestInit = {}): Pr
   const answer = await fetch(input, { ...init, headers }).catch((error) => {
     throw init.signal?.aborted ? error : unreachable();
   });
+  version.hear(answer);
   if (answer.status !== 401) return answer;
   const { code } = await readRefusal(answer);
   if (code === 'sign-in-timed-out' && csrfToken !== '') {

@@ -3,6 +3,7 @@ import { useEffect, useSyncExternalStore } from 'react';
 import { formatTime } from './formats.ts';
 import type { LiveFeed } from './live.ts';
 import { createOutbox } from './outbox.ts';
+import { isReloading } from './parts/reload.ts';
 import { meQuery } from './signin.ts';
 import { markOpen, tab, whenGone } from './tabs.ts';
 import { showDone } from './toasts.tsx';
@@ -23,8 +24,6 @@ const retryMs = 15_000;
 const wordsMax = 60;
 
 markOpen();
-
-const askBeforeLeaving = (event: BeforeUnloadEvent) => event.preventDefault();
 
 /**
  * An app's outbox: every person has their own. What a closed tab has left is taken up by another one, or at the next visit.
@@ -81,9 +80,12 @@ export function openOutbox<Item extends object>({ name, feed, deliver, explain, 
     const hasUnsent = unsent.length > 0;
     useEffect(() => {
       if (!hasUnsent) return;
+      const askBeforeLeaving = (event: BeforeUnloadEvent) => {
+        if (!isReloading() || !outbox.isKept()) event.preventDefault();
+      };
       window.addEventListener('beforeunload', askBeforeLeaving);
       return () => window.removeEventListener('beforeunload', askBeforeLeaving);
-    }, [hasUnsent]);
+    }, [hasUnsent, outbox]);
     return {
       unsent,
       send: (item: Item, clientId: string = crypto.randomUUID()) =>

@@ -1,5 +1,7 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import react from '@vitejs/plugin-react';
-import type { InlineConfig } from 'vite';
+import type { InlineConfig, Plugin } from 'vite';
 
 /**
  * The configuration of Vite for the web app in `root`, for its build and its development server. The build puts everything into
@@ -9,7 +11,7 @@ import type { InlineConfig } from 'vite';
 export function describeWeb(root: string): InlineConfig {
   return {
     root,
-    plugins: [react()],
+    plugins: [react(), loadParts, explainFailure],
     css: { transformer: 'lightningcss' },
     build: {
       target: 'es2023',
@@ -17,7 +19,12 @@ export function describeWeb(root: string): InlineConfig {
       emptyOutDir: true,
       reportCompressedSize: false, // nobody reads it, and it takes a tenth of the build
       assetsInlineLimit: 0,
-      modulePreload: { polyfill: false },
+      modulePreload: {
+        polyfill: false,
+        // Vite leaves out a script that imports nothing: it has to be on its own list, so that it is fetched too.
+        resolveDependencies: (file, files, { hostType }) =>
+          hostType === 'js' && !files.includes(file) ? [file, ...files] : files,
+      },
       chunkSizeWarningLimit: 700,
     },
     server: {
@@ -27,3 +34,29 @@ export function describeWeb(root: string): InlineConfig {
     },
   };
 }
+
+/** Every dynamic import of the app loads its part by ui/parts/files.ts: Vite's own helper gives up at the first failure. */
+const loadParts: Plugin = {
+  name: 'aether:parts',
+  enforce: 'pre',
+  apply: 'build',
+  load: {
+    filter: { id: /^\0vite\/preload-helper\.js$/ },
+    handler: () =>
+      `export { loadPart as __vitePreload } from ${JSON.stringify(join(import.meta.dirname, 'parts', 'files.ts'))};`,
+  },
+};
+
+/** Adds what the page shows if its own scripts or styles do not arrive. */
+const explainFailure: Plugin = {
+  name: 'aether:unloaded',
+  apply: 'build',
+  transformIndexHtml(html) {
+    const [head = '', body = ''] = readFileSync(join(import.meta.dirname, 'parts', 'unloaded.html'), 'utf8').split(
+      '<!-- body -->\n',
+    );
+    return html
+      .replace('<title>', `${head.trim()}\n    <title>`)
+      .replace('<div id="root"></div>', `<div id="root"></div>\n    ${body.trim()}`);
+  },
+};

@@ -1,8 +1,9 @@
 import { Broken } from '@aether/ui/Broken.tsx';
 import { client } from '@aether/ui/client.ts';
 import { Nothing } from '@aether/ui/Notice.tsx';
+import { lazyPage } from '@aether/ui/parts/lazy.tsx';
 import { meQuery } from '@aether/ui/signin.ts';
-import { createRootRoute, createRoute, createRouter, Link, lazyRouteComponent, redirect } from '@tanstack/react-router';
+import { createRootRoute, createRoute, createRouter, Link, redirect } from '@tanstack/react-router';
 import { readCompanySearch } from './companies/search.ts';
 import { readTimelineSearch } from './customer/search.ts';
 import { readCustomerSearch } from './customers/search.ts';
@@ -32,55 +33,56 @@ const routes = [
   createRoute({
     ...route('/customers'),
     validateSearch: readCustomerSearch,
-    component: lazyRouteComponent(() => import('./customers/CustomersPage.tsx'), 'CustomersPage'),
+    component: lazyPage(() => import('./customers/CustomersPage.tsx'), 'CustomersPage'),
   }),
   createRoute({
     ...route('/customers/$id'),
     validateSearch: readTimelineSearch,
-    component: lazyRouteComponent(() => import('./customer/CustomerPage.tsx'), 'CustomerPage'),
+    component: lazyPage(() => import('./customer/CustomerPage.tsx'), 'CustomerPage'),
   }),
   createRoute({
     ...route('/deals'),
     validateSearch: readBoardSearch,
-    component: lazyRouteComponent(() => import('./deals/DealsPage.tsx'), 'DealsPage'),
+    component: lazyPage(() => import('./deals/DealsPage.tsx'), 'DealsPage'),
   }),
   createRoute({
     ...route('/deals/$id'),
-    component: lazyRouteComponent(() => import('./deals/DealPage.tsx'), 'DealPage'),
+    component: lazyPage(() => import('./deals/DealPage.tsx'), 'DealPage'),
   }),
   createRoute({
     ...route('/companies'),
     validateSearch: readCompanySearch,
-    component: lazyRouteComponent(() => import('./companies/CompaniesPage.tsx'), 'CompaniesPage'),
+    component: lazyPage(() => import('./companies/CompaniesPage.tsx'), 'CompaniesPage'),
   }),
   createRoute({
     ...route('/companies/$id'),
-    component: lazyRouteComponent(() => import('./companies/CompanyPage.tsx'), 'CompanyPage'),
+    component: lazyPage(() => import('./companies/CompanyPage.tsx'), 'CompanyPage'),
   }),
   createRoute({
     ...route('/tasks'),
-    component: lazyRouteComponent(() => import('./tasks/TasksPage.tsx'), 'TasksPage'),
+    component: lazyPage(() => import('./tasks/TasksPage.tsx'), 'TasksPage'),
   }),
   createRoute({
     ...route('/settings/fields'),
-    component: lazyRouteComponent(() => import('./settings/FieldsPage.tsx'), 'FieldsPage'),
+    component: lazyPage(() => import('./settings/FieldsPage.tsx'), 'FieldsPage'),
   }),
   createRoute({
     ...route('/settings/pipelines'),
-    component: lazyRouteComponent(() => import('./settings/PipelinesPage.tsx'), 'PipelinesPage'),
+    component: lazyPage(() => import('./settings/PipelinesPage.tsx'), 'PipelinesPage'),
   }),
   createRoute({
     ...route('/settings/tiers'),
-    component: lazyRouteComponent(() => import('./settings/TiersPage.tsx'), 'TiersPage'),
+    component: lazyPage(() => import('./settings/TiersPage.tsx'), 'TiersPage'),
   }),
   createRoute({
     ...route('/settings/users'),
-    component: lazyRouteComponent(() => import('./settings/UsersPage.tsx'), 'UsersPage'),
+    component: lazyPage(() => import('./settings/UsersPage.tsx'), 'UsersPage'),
   }),
 ] as const;
 
 export const router = createRouter({
   routeTree: root.addChildren(routes),
+  defaultErrorComponent: Broken, // in the place of the page: the shell stays
   defaultPreload: 'intent',
   scrollRestoration: false,
 });

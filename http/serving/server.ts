@@ -109,6 +109,7 @@ export async function startServer(parts: ServerParts, options: ServerOptions): P
       c.set('authenticate', authenticate);
       await next();
     });
+    if (web) addWeb(app, web, webBuilt);
     authenticate = addSignIn(app, db, context);
     addRoutes(app, db, context);
     addEventStream(app, db, {
@@ -117,7 +118,6 @@ export async function startServer(parts: ServerParts, options: ServerOptions): P
       signals,
       hearing: openHearing?.(db),
     });
-    if (web) addWeb(app, web, webBuilt);
     const served = await serve(app, { port, portExact, log });
     ownUrl ||= served.url;
     if (!options.withoutSubscriptions) subscribe?.(db, (error) => log.warn({ err: error }, 'subscription'));

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,20 +9,22 @@ import { addWeb } from './web.ts';
 let folder: string;
 let server: TestServer;
 const script = `console.log(${JSON.stringify('x'.repeat(5_000))})`;
-const index = '<!doctype html><meta name="style-nonce" content="__NONCE__"><div id="root"></div>';
+const inline = "addEventListener('error', () => {})";
+const index = `<!doctype html><meta name="style-nonce" content="__NONCE__"><meta name="build" content="__BUILD__"><script>${inline}</script><div id="root"></div>`;
+const fingerprint = '5ec7e7'.padEnd(64, '0');
 
 beforeAll(async () => {
   folder = join(await mkdtemp(join(tmpdir(), 'aether-web-')), 'dist');
   await mkdir(join(folder, 'assets'), { recursive: true });
   await writeFile(join(folder, 'index.html'), index);
   await writeFile(join(folder, 'icon.svg'), '<svg/>');
-  await writeFile(join(folder, 'sources.sha256'), 'secret');
+  await writeFile(join(folder, 'sources.sha256'), fingerprint);
   await writeFile(join(folder, 'assets', 'main-1a2b.js'), script);
   await writeFile(join(folder, '..', 'outside.json'), '{"secret":true}');
   await symlink(join(folder, '..', 'outside.json'), join(folder, 'assets', 'link.json'));
   server = await serveApp((app) => {
-    app.get('/api/known', (c) => c.json({}));
     addWeb(app, folder);
+    app.get('/api/known', (c) => c.json({}));
   });
 });
 afterAll(async () => {
@@ -60,7 +63,9 @@ describe('the page', () => {
   test('runs only its own scripts, is in no frame, and sends forms only to its own server', async () => {
     const policy = (await get('/')).headers.get('content-security-policy');
     expect(policy).toMatch(/default-src 'self'/);
-    expect(policy).not.toMatch(/unsafe|script-src/);
+    expect(policy).not.toMatch(/unsafe|script-src[^;]*nonce/);
+    const hash = createHash('sha256').update(inline).digest('base64');
+    expect(policy).toContain(`script-src 'self' 'sha256-${hash}';`);
     expect(policy).toMatch(/frame-ancestors 'none'/);
     expect(policy).toMatch(/form-action 'self'/);
   });
@@ -86,6 +91,33 @@ describe('the page', () => {
     await writeFile(join(empty, 'dist', 'index.html'), 'built');
     expect(await (await fetch(other.url)).text()).toBe('built');
     await rm(empty, { recursive: true });
+  });
+});
+
+describe('the build', () => {
+  test('is named by every answer and by the page, so that an open page notices a newer one', async () => {
+    const build = fingerprint.slice(0, 16);
+    for (const path of ['/', '/api/known', '/api/nothing', '/assets/main-1a2b.js', '/assets/main-old.js'])
+      expect((await get(path)).headers.get('aether-build'), path).toBe(build);
+    expect(await (await get('/customers')).text()).toContain(`<meta name="build" content="${build}">`);
+    expect((await get('/', { method: 'HEAD' })).headers.get('aether-build')).toBe(build);
+  });
+
+  test('is the same for two processes that serve the same files', async () => {
+    await using other = await serveApp((app) => addWeb(app, folder));
+    const [one, two] = await Promise.all([get('/'), fetch(other.url)]);
+    expect(two.headers.get('aether-build')).toBe(one.headers.get('aether-build'));
+  });
+
+  test('is not named where nobody wrote which one it is', async () => {
+    const place = join(await mkdtemp(join(tmpdir(), 'aether-web-')), 'dist');
+    await mkdir(place);
+    await writeFile(join(place, 'index.html'), '<meta name="build" content="__BUILD__">');
+    await writeFile(join(place, 'sources.sha256'), 'not a fingerprint');
+    await using other = await serveApp((app) => addWeb(app, place));
+    const answer = await fetch(other.url);
+    expect([answer.headers.get('aether-build'), await answer.text()]).toEqual([null, '<meta name="build" content="">']);
+    await rm(join(place, '..'), { recursive: true });
   });
 });
 
@@ -126,8 +158,10 @@ describe('a built file', () => {
     expect(plain?.body).toContain(script);
   });
 
-  test('that does not exist is a 404, so that an old page notices it', async () => {
-    expect((await get('/assets/main-old.js')).status).toBe(404);
+  test('that does not exist is a 404 that no cache keeps and that is no page, so that an old page notices it', async () => {
+    const answer = await get('/assets/main-old.js');
+    expect(answer.headers.get('cache-control')).toBe('no-store');
+    expect(await readProblem(answer)).toMatchObject({ status: 404, code: 'no-such-route' });
   });
 
   test.each([
@@ -142,6 +176,7 @@ describe('a built file', () => {
   ])('is not found by %s', async (path) => {
     const answer = await sendRaw(server.port, `GET ${path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`);
     expect(answer?.body).not.toContain('secret');
+    expect(answer?.body).not.toContain(fingerprint);
     expect(answer?.body).not.toContain('root:');
   });
 });

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { extname, join, relative, sep } from 'node:path';
 import { promisify } from 'node:util';
@@ -28,20 +28,29 @@ const compressible = /^(text|application\/json|image\/svg)/;
 const compressBytesMin = 1_024;
 
 type WebFile = { body: Buffer<ArrayBuffer>; gzipped?: Buffer<ArrayBuffer>; type: string };
-type WebFiles = { index: string; files: Map<string, WebFile> };
+type WebFiles = {
+  index: string;
+  /** The sources of scripts for the Content-Security-Policy: the server's own files, and the scripts that are written in the index itself. */
+  scripts: string;
+  files: Map<string, WebFile>;
+  /** The same for every process that serves this build; undefined if the build does not say which one it is. */
+  build: string | undefined;
+};
 
 /**
  * Serves the built web app in `folder`: its files as they are, and index.html for every other GET without a route, with
- * a Content-Security-Policy whose nonce replaces `__NONCE__`. The files are read once, at the first request. Only files
+ * a Content-Security-Policy whose nonce replaces `__NONCE__`. The files are read once, as soon as they are built. Only files
  * on that list are served, so that no path leads out of the folder.
+ *
+ * Every answer names the build in the header `Aether-Build`, and the page names it in place of `__BUILD__`: so an open page notices
+ * that it is out of date. Call it before the routes are added.
  *
  * @param built settles when a build in progress is done. Earlier requests wait for it.
  */
 export function addWeb(app: App, folder: string, built: Promise<unknown> = Promise.resolve()): void {
   let reading: Promise<WebFiles | undefined> | undefined;
-  app.notFound(async (c) => {
-    const { method, path } = c.req;
-    if ((method !== 'GET' && method !== 'HEAD') || reserved.test(path)) return answerNoSuchRoute(c);
+  let build: string | undefined;
+  const read = async () => {
     await built;
     reading ??= readFiles(folder).catch((error) => {
       reading = undefined; // the next request finds a build that finishes now
@@ -49,16 +58,33 @@ export function addWeb(app: App, folder: string, built: Promise<unknown> = Promi
       throw error;
     });
     const web = await reading;
+    build = web?.build;
+    return web;
+  };
+  read().catch(() => {}); // a request for a page says what is wrong
+  app.use(async (c, next) => {
+    await next();
+    if (build) c.res.headers.set('Aether-Build', build);
+  });
+  app.notFound(async (c) => {
+    const { method, path } = c.req;
+    if ((method !== 'GET' && method !== 'HEAD') || reserved.test(path)) return answerNoSuchRoute(c);
+    const web = await read();
     if (!web)
       return c.text('The web app has not been built yet: `npm start` builds it, or `npm run build` alone.\n', 503);
     const file = web.files.get(path);
     if (file) return answerFile(c, file, path.startsWith('/assets/'));
-    return path.startsWith('/assets/') ? answerNoSuchRoute(c) : answerIndex(c, web.index);
+    return path.startsWith('/assets/') ? answerNoSuchRoute(c) : answerIndex(c, web);
   });
 }
 
 async function readFiles(folder: string): Promise<WebFiles> {
   const index = await readFile(join(folder, 'index.html'), 'utf8');
+  const mark = await readFile(join(folder, 'sources.sha256'), 'utf8').catch(() => '');
+  const build = /^[0-9a-f]{64}$/.test(mark) ? mark.slice(0, 16) : undefined;
+  const hashes = [...index.matchAll(/<script>(.*?)<\/script>/gs)].map(
+    ([, script = '']) => ` 'sha256-${createHash('sha256').update(script).digest('base64')}'`,
+  );
   const files = new Map<string, WebFile>();
   for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
     const path = `/${relative(folder, join(entry.parentPath, entry.name)).split(sep).join('/')}`;
@@ -66,7 +92,7 @@ async function readFiles(folder: string): Promise<WebFiles> {
     if (!entry.isFile() || !type || path === '/index.html') continue;
     files.set(path, { body: await readFile(join(folder, path)), type });
   }
-  return { index, files };
+  return { index, scripts: `'self'${hashes.join('')}`, files, build };
 }
 
 async function answerFile(c: Context, file: WebFile, isImmutable: boolean): Promise<Response> {
@@ -81,12 +107,13 @@ async function answerFile(c: Context, file: WebFile, isImmutable: boolean): Prom
   return c.body(file.gzipped);
 }
 
-function answerIndex(c: Context, index: string): Response {
+function answerIndex(c: Context, { index, scripts, build = '' }: WebFiles): Response {
   const nonce = randomBytes(16).toString('base64');
   c.header(
     'Content-Security-Policy',
     [
       "default-src 'self'",
+      `script-src ${scripts}`,
       `style-src 'self' 'nonce-${nonce}'`,
       "img-src 'self' data:",
       "connect-src 'self'",
@@ -96,5 +123,5 @@ function answerIndex(c: Context, index: string): Response {
       "frame-ancestors 'none'",
     ].join('; '),
   );
-  return c.html(index.replaceAll('__NONCE__', nonce));
+  return c.html(index.replaceAll('__NONCE__', nonce).replaceAll('__BUILD__', build));
 }

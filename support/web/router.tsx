@@ -1,8 +1,9 @@
 import { Broken } from '@aether/ui/Broken.tsx';
 import { client } from '@aether/ui/client.ts';
 import { Nothing } from '@aether/ui/Notice.tsx';
+import { lazyPage } from '@aether/ui/parts/lazy.tsx';
 import { meQuery } from '@aether/ui/signin.ts';
-import { createRootRoute, createRoute, createRouter, Link, lazyRouteComponent, redirect } from '@tanstack/react-router';
+import { createRootRoute, createRoute, createRouter, Link, redirect } from '@tanstack/react-router';
 import { ownAgentQuery } from './api/agents.ts';
 import { readDeskSearch } from './desk/search.ts';
 import { SupportShell } from './shell/SupportShell.tsx';
@@ -27,16 +28,16 @@ const desk = createRoute({
   getParentRoute: () => root,
   id: 'desk',
   validateSearch: readDeskSearch,
-  component: lazyRouteComponent(() => import('./desk/DeskPage.tsx'), 'DeskPage'),
+  component: lazyPage(() => import('./desk/DeskPage.tsx'), 'DeskPage'),
 });
 
 const settings = {
-  agents: lazyRouteComponent(() => import('./settings/AgentsPage.tsx'), 'AgentsPage'),
-  widgets: lazyRouteComponent(() => import('./settings/WidgetsPage.tsx'), 'WidgetsPage'),
-  widget: lazyRouteComponent(() => import('./settings/WidgetPage.tsx'), 'WidgetPage'),
-  chatbots: lazyRouteComponent(() => import('./settings/ChatbotsPage.tsx'), 'ChatbotsPage'),
-  chatbot: lazyRouteComponent(() => import('./settings/ChatbotPage.tsx'), 'ChatbotPage'),
-  canned: lazyRouteComponent(() => import('./settings/CannedPage.tsx'), 'CannedPage'),
+  agents: lazyPage(() => import('./settings/AgentsPage.tsx'), 'AgentsPage'),
+  widgets: lazyPage(() => import('./settings/WidgetsPage.tsx'), 'WidgetsPage'),
+  widget: lazyPage(() => import('./settings/WidgetPage.tsx'), 'WidgetPage'),
+  chatbots: lazyPage(() => import('./settings/ChatbotsPage.tsx'), 'ChatbotsPage'),
+  chatbot: lazyPage(() => import('./settings/ChatbotPage.tsx'), 'ChatbotPage'),
+  canned: lazyPage(() => import('./settings/CannedPage.tsx'), 'CannedPage'),
 };
 
 const routes = [
@@ -52,13 +53,13 @@ const routes = [
   ]),
   createRoute({
     ...route('/customers/$id'),
-    component: lazyRouteComponent(() => import('./customers/CustomerPage.tsx'), 'CustomerPage'),
+    component: lazyPage(() => import('./customers/CustomerPage.tsx'), 'CustomerPage'),
   }),
   createRoute({
     ...route('/calls'),
     validateSearch: (search: Record<string, unknown>): { log?: true } =>
       search.log === true || search.log === 'true' ? { log: true } : {},
-    component: lazyRouteComponent(() => import('./calls/CallsPage.tsx'), 'CallsPage'),
+    component: lazyPage(() => import('./calls/CallsPage.tsx'), 'CallsPage'),
   }),
   createRoute({ ...route('/settings/agents'), component: settings.agents }),
   createRoute({ ...route('/settings/widgets'), component: settings.widgets }),
@@ -70,6 +71,7 @@ const routes = [
 
 export const router = createRouter({
   routeTree: root.addChildren(routes),
+  defaultErrorComponent: Broken, // in the place of the page: the shell stays
   defaultPreload: 'intent',
   scrollRestoration: false,
 });

@@ -1,5 +1,5 @@
 import { textOn } from './chat/contrast.ts';
-import { wordsOf } from './chat/launcherwords.ts';
+import { failureOf, wordsOf } from './chat/launcherwords.ts';
 import type { Config } from './chat/server.ts';
 import type { Launch, Launched } from './panel.tsx';
 
@@ -33,7 +33,7 @@ async function begin(script: HTMLScriptElement, key: string): Promise<void> {
   const sheet = new CSSStyleSheet();
   const { color, position } = config.theme;
   sheet.replaceSync(
-    `:host{all:initial}.launcher{position:fixed;bottom:20px;${position}:20px;width:56px;height:56px;padding:0;border:0;border-radius:50%;cursor:pointer;background:${color};color:${textOn(color)};box-shadow:0 4px 16px rgb(0 0 0/.3)}.launcher:focus-visible{outline:3px solid ${color};outline-offset:3px}.launcher svg{width:28px;height:28px;fill:none;stroke:currentColor;stroke-width:2;stroke-linejoin:round}.launcher b{position:absolute;top:-4px;right:-4px;min-width:20px;padding:0 5px;box-sizing:border-box;border-radius:10px;background:#b42318;color:#fff;font:600 12px/20px system-ui,sans-serif}.launcher b[hidden]{display:none}`,
+    `:host{all:initial}.launcher{position:fixed;bottom:20px;${position}:20px;width:56px;height:56px;padding:0;border:0;border-radius:50%;cursor:pointer;background:${color};color:${textOn(color)};box-shadow:0 4px 16px rgb(0 0 0/.3)}.launcher:focus-visible{outline:3px solid ${color};outline-offset:3px}.launcher svg{width:28px;height:28px;fill:none;stroke:currentColor;stroke-width:2;stroke-linejoin:round}.launcher b{position:absolute;top:-4px;right:-4px;min-width:20px;padding:0 5px;box-sizing:border-box;border-radius:10px;background:#b42318;color:#fff;font:600 12px/20px system-ui,sans-serif}.launcher b[hidden]{display:none}.failed{position:fixed;bottom:84px;${position}:20px;max-width:220px;margin:0;padding:10px 12px;border-radius:8px;background:#fff;color:#1c2127;box-shadow:0 4px 16px rgb(0 0 0/.3);font:14px/1.4 system-ui,sans-serif}`,
   );
   root.adoptedStyleSheets = [sheet];
   const launcher = document.createElement('button');
@@ -54,16 +54,24 @@ async function begin(script: HTMLScriptElement, key: string): Promise<void> {
   root.append(launcher);
   document.body.append(host);
 
+  const failure = document.createElement('p');
+  failure.className = 'failed';
+  failure.role = 'alert';
   let loading: Promise<Launched> | undefined;
+  let failures = 0;
   const load = () => {
-    loading ??= import(/* @vite-ignore */ `${base}/widget/${__PANEL__}`).then(
+    const again = failures ? `?${failures}` : '';
+    loading ??= import(/* @vite-ignore */ `${base}/widget/${__PANEL__}${again}`).then(
       (panel: { launch(parts: Launch): Launched }) => {
+        failure.remove();
         launched = panel.launch({ root, launcher, badge, base, key, config, identity });
         return launched;
       },
     );
     loading.catch(() => {
-      loading = undefined; // the next press tries again
+      // The next press tries again, under another address: the browser remembers that this one failed, until the page is left.
+      loading = undefined;
+      failures += 1;
     });
     return loading;
   };
@@ -73,7 +81,10 @@ async function begin(script: HTMLScriptElement, key: string): Promise<void> {
   launcher.onclick = () => {
     load().then(
       (panel) => panel.open(launcher.ariaExpanded !== 'true'),
-      () => {},
+      () => {
+        failure.textContent = failureOf(config.language);
+        root.append(failure);
+      },
     );
   };
   // A visitor with a conversation sees whether there is an answer, and their unsent messages are sent.

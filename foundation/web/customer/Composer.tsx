@@ -1,4 +1,5 @@
-import { KeyName, sendOnModEnter, useKeys } from '@aether/ui/Keys.tsx';
+import { KeyName } from '@aether/ui/KeyName.tsx';
+import { sendOnModEnter, useKeys } from '@aether/ui/Keys.tsx';
 import { Picker } from '@aether/ui/Picker.tsx';
 import { describeDraft, useDraft } from '@aether/ui/useDraft.ts';
 import { Button, Text, Textarea, TextInput } from '@mantine/core';

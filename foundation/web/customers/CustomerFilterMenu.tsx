@@ -1,13 +1,13 @@
-import { Picker } from '@aether/ui/Picker.tsx';
-import { Checkbox, TextInput } from '@mantine/core';
-import type { CustomerFilters } from '../api/customers.ts';
-import { CompanyPicker, PersonPicker } from '../inputs/Picker.tsx';
-import { TierInput } from '../inputs/TierInput.tsx';
+import { lazyPage } from '@aether/ui/parts/lazy.tsx';
+import type { CustomerFilters as Filters } from '../api/customers.ts';
 import { FilterMenu } from '../views/FilterMenu.tsx';
 
-type CustomerFilterMenuProps = { filters: CustomerFilters; onChange: (part: Partial<CustomerFilters>) => void };
+/** Their inputs are half of the page's weight, and few visits use them. */
+const CustomerFilters = lazyPage(() => import('./CustomerFilters.tsx'), 'CustomerFilters', 'panel');
 
-const none: Partial<CustomerFilters> = {
+type CustomerFilterMenuProps = { filters: Filters; onChange: (part: Partial<Filters>) => void };
+
+const none: Partial<Filters> = {
   tier: undefined,
   manager: undefined,
   no_manager: undefined,
@@ -17,62 +17,12 @@ const none: Partial<CustomerFilters> = {
   created_before: undefined,
 };
 
-/** The filters of the list. Each choice applies at once. */
+/** The filters of the list. */
 export function CustomerFilterMenu({ filters, onChange }: CustomerFilterMenuProps) {
-  const inside = { withinPortal: false };
-  const count = Object.keys(none).filter((name) => filters[name as keyof CustomerFilters] !== undefined).length;
+  const count = Object.keys(none).filter((name) => filters[name as keyof Filters] !== undefined).length;
   return (
-    <FilterMenu count={count} onClear={() => onChange(none)}>
-      <TierInput
-        label="Tier"
-        placeholder="Any"
-        comboboxProps={inside}
-        value={filters.tier ?? null}
-        onChange={(tier) => onChange({ tier: tier ?? undefined })}
-      />
-      <PersonPicker
-        label="Account manager"
-        placeholder="Anybody"
-        comboboxProps={inside}
-        disabled={filters.no_manager}
-        value={filters.manager ?? null}
-        onChange={(manager) => onChange({ manager: manager ?? undefined })}
-      />
-      <Checkbox
-        label="Without an account manager"
-        checked={filters.no_manager ?? false}
-        onChange={(event) => onChange({ no_manager: event.currentTarget.checked || undefined, manager: undefined })}
-      />
-      <CompanyPicker
-        label="Company"
-        comboboxProps={inside}
-        value={filters.company ?? null}
-        onChange={(company) => onChange({ company: company ?? undefined })}
-      />
-      <Picker
-        label="Came from"
-        placeholder="Either app"
-        clearable
-        comboboxProps={inside}
-        data={[
-          { value: 'foundation', label: 'Foundation' },
-          { value: 'support', label: 'Support’s chat' },
-        ]}
-        value={filters.app ?? null}
-        onChange={(app) => onChange({ app: app ?? undefined })}
-      />
-      <TextInput
-        label="Created from"
-        type="date"
-        value={filters.created_after ?? ''}
-        onChange={(event) => onChange({ created_after: event.currentTarget.value || undefined })}
-      />
-      <TextInput
-        label="Created before"
-        type="date"
-        value={filters.created_before ?? ''}
-        onChange={(event) => onChange({ created_before: event.currentTarget.value || undefined })}
-      />
+    <FilterMenu count={count} onNear={CustomerFilters.preload} onClear={() => onChange(none)}>
+      <CustomerFilters filters={filters} onChange={onChange} />
     </FilterMenu>
   );
 }

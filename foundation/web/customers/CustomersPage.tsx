@@ -1,6 +1,7 @@
 import { formatNumber } from '@aether/ui/formats.ts';
 import { useKeys } from '@aether/ui/Keys.tsx';
 import { ErrorNotice, Nothing } from '@aether/ui/Notice.tsx';
+import { lazyDialog } from '@aether/ui/parts/lazy.tsx';
 import { RecordTable } from '@aether/ui/RecordTable.tsx';
 import { PageHead, useNarrow } from '@aether/ui/Shell.tsx';
 import { Waiting } from '@aether/ui/Waiting.tsx';
@@ -8,7 +9,6 @@ import { Button } from '@mantine/core';
 import { IconPlus, IconUsers } from '@tabler/icons-react';
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { useNavigate, useSearch } from '@tanstack/react-router';
-import { lazy, Suspense } from 'react';
 import { customersQuery } from '../api/customers.ts';
 import { customFieldsQuery } from '../api/settings.ts';
 import { SearchInput } from '../inputs/SearchInput.tsx';
@@ -20,7 +20,7 @@ import { CustomerFilterMenu } from './CustomerFilterMenu.tsx';
 import { defaultColumns, listColumns } from './columns.tsx';
 import type { CustomerSearch } from './search.ts';
 
-const NewCustomer = lazy(() => import('./NewCustomer.tsx').then((module) => ({ default: module.NewCustomer })));
+const NewCustomer = lazyDialog(() => import('./NewCustomer.tsx'), 'NewCustomer');
 
 /** All customers, as the URL says: searched, filtered, sorted, in the chosen columns. */
 export function CustomersPage() {
@@ -108,11 +108,7 @@ export function CustomersPage() {
           place={place}
         />
       )}
-      {create && (
-        <Suspense>
-          <NewCustomer onClose={() => change({ create: undefined })} />
-        </Suspense>
-      )}
+      {create && <NewCustomer onClose={() => change({ create: undefined })} />}
     </>
   );
 }

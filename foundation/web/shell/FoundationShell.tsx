@@ -1,4 +1,5 @@
 import { PersonMenu } from '@aether/ui/PersonMenu.tsx';
+import { lazyDialog } from '@aether/ui/parts/lazy.tsx';
 import { Shell } from '@aether/ui/Shell.tsx';
 import { useUnsent } from '@aether/ui/useUnsent.ts';
 import { useLocation, useNavigate } from '@tanstack/react-router';
@@ -7,7 +8,7 @@ import { Navigation, places } from './Navigation.tsx';
 import { useMe } from './person.ts';
 
 const icon = new URL('../icon.svg', import.meta.url).href;
-const loadPalette = () => import('./Palette.tsx');
+const Palette = lazyDialog(() => import('./Palette.tsx'), 'Palette');
 const loadOutboxes = () => Promise.all([import('../customer/sending.ts')]);
 
 /** The frame around every page of Foundation. */
@@ -22,7 +23,7 @@ export function FoundationShell() {
       icon={icon}
       place={place}
       feed={liveFeed}
-      loadPalette={loadPalette}
+      Palette={Palette}
       navigation={<Navigation isAdmin={me.isAdmin} />}
       ways={places
         .filter(({ isForAdmins }) => !isForAdmins || me.isAdmin)

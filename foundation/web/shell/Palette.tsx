@@ -9,10 +9,8 @@ import { searchQuery } from '../api/search.ts';
 import { places } from './Navigation.tsx';
 import { useMe } from './person.ts';
 
-export { openPalette } from '@aether/ui/PaletteFrame.tsx';
-
 /** Finds records by name, pages and actions with the keyboard. */
-export default function Palette() {
+export function Palette({ openings }: { openings: number }) {
   const { isAdmin } = useMe();
   const [query, setQuery] = useState('');
   const navigate = useNavigate();
@@ -46,6 +44,7 @@ export default function Palette() {
   ];
   return (
     <PaletteFrame
+      openings={openings}
       query={query}
       onQueryChange={setQuery}
       placeholder="A name or a command"

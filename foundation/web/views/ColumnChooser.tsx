@@ -1,5 +1,8 @@
-import { Button, Checkbox, Popover, ScrollArea, Stack } from '@mantine/core';
+import { lazyPage } from '@aether/ui/parts/lazy.tsx';
+import { Button, Popover } from '@mantine/core';
 import { IconColumns3 } from '@tabler/icons-react';
+
+const ColumnList = lazyPage(() => import('./ColumnList.tsx'), 'ColumnList', 'panel');
 
 type ColumnChooserProps = {
   columns: { key: string; label: string }[];
@@ -18,24 +21,17 @@ export function ColumnChooser({ columns, shown, defaults, onChange }: ColumnChoo
   return (
     <Popover width={220} trapFocus position="bottom-end">
       <Popover.Target>
-        <Button variant="default" leftSection={<IconColumns3 size={15} />}>
+        <Button
+          variant="default"
+          leftSection={<IconColumns3 size={15} />}
+          onPointerEnter={ColumnList.preload}
+          onFocus={ColumnList.preload}
+        >
           Columns
         </Button>
       </Popover.Target>
       <Popover.Dropdown>
-        <ScrollArea.Autosize mah={340}>
-          <Stack gap={8}>
-            {columns.map(({ key, label }, index) => (
-              <Checkbox
-                key={key}
-                label={label}
-                disabled={index === 0}
-                checked={shown.includes(key)}
-                onChange={(event) => choose(key, event.currentTarget.checked)}
-              />
-            ))}
-          </Stack>
-        </ScrollArea.Autosize>
+        <ColumnList columns={columns} shown={shown} onChoose={choose} />
       </Popover.Dropdown>
     </Popover>
   );

@@ -1,9 +1,10 @@
+import { lazyDialog } from '@aether/ui/parts/lazy.tsx';
 import { showDone, showRefusal } from '@aether/ui/toasts.tsx';
 import { ActionIcon, Button, Menu } from '@mantine/core';
 import { IconBookmarkPlus, IconDots, IconTrash, IconUsers } from '@tabler/icons-react';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
-import { lazy, Suspense, useState } from 'react';
+import { useState } from 'react';
 import type { View, ViewPage } from '../api/records.ts';
 import { changeView, deleteView, viewsQuery } from '../api/settings.ts';
 import { writeSearch } from '../inputs/urlvalues.ts';
@@ -11,7 +12,7 @@ import { useMe } from '../shell/person.ts';
 import classes from './ViewBar.module.css';
 
 /** Views are saved rarely, so the question is loaded when it is asked. */
-const SaveView = lazy(() => import('./SaveView.tsx').then((module) => ({ default: module.SaveView })));
+const SaveView = lazyDialog(() => import('./SaveView.tsx'), 'SaveView');
 
 type ViewBarProps = {
   page: ViewPage;
@@ -52,7 +53,7 @@ export function ViewBar({ page, search, fixed }: ViewBarProps) {
           Save this view
         </Button>
       )}
-      <Suspense>{isSaving && <SaveView page={page} query={now} onClose={() => setSaving(false)} />}</Suspense>
+      {isSaving && <SaveView page={page} query={now} onClose={() => setSaving(false)} />}
     </div>
   );
 }

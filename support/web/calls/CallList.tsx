@@ -1,14 +1,15 @@
 import { formatDuration, formatMoment } from '@aether/ui/formats.ts';
+import { lazyDialog } from '@aether/ui/parts/lazy.tsx';
 import { Tag } from '@aether/ui/Tag.tsx';
 import { ActionIcon } from '@mantine/core';
 import { IconPencil, IconPhoneIncoming, IconPhoneOutgoing } from '@tabler/icons-react';
 import { Link } from '@tanstack/react-router';
-import { lazy, Suspense, useState } from 'react';
+import { useState } from 'react';
 import type { Call } from '../api/records.ts';
 import classes from './calls.module.css';
 import { outcomes } from './outcomes.ts';
 
-const EditCallDialog = lazy(async () => ({ default: (await import('./EditCallDialog.tsx')).EditCallDialog }));
+const EditCallDialog = lazyDialog(() => import('./EditCallDialog.tsx'), 'EditCallDialog');
 
 type CallListProps = { calls: Call[]; none: string; showsCustomer?: boolean };
 
@@ -23,7 +24,7 @@ export function CallList({ calls, none, showsCustomer = false }: CallListProps) 
           <CallItem key={call.id} call={call} showsCustomer={showsCustomer} onEdit={() => setEdited(call)} />
         ))}
       </ul>
-      <Suspense>{edited && <EditCallDialog call={edited} onClose={() => setEdited(undefined)} />}</Suspense>
+      {edited && <EditCallDialog call={edited} onClose={() => setEdited(undefined)} />}
     </>
   );
 }

@@ -1,13 +1,14 @@
 import { writeDraft } from '@aether/ui/drafts.ts';
 import { useKeys } from '@aether/ui/Keys.tsx';
 import { ErrorNotice, Nothing } from '@aether/ui/Notice.tsx';
+import { lazyDialog } from '@aether/ui/parts/lazy.tsx';
 import { PageHead } from '@aether/ui/Shell.tsx';
 import { Waiting } from '@aether/ui/Waiting.tsx';
 import { Button } from '@mantine/core';
 import { IconPhone, IconPhonePlus } from '@tabler/icons-react';
 import { useInfiniteQuery } from '@tanstack/react-query';
 import { useNavigate, useSearch } from '@tanstack/react-router';
-import { lazy, Suspense, useState } from 'react';
+import { useState } from 'react';
 import { callsQuery } from '../api/calls.ts';
 import { NoAgent } from '../shell/NoAgent.tsx';
 import { useMe } from '../shell/person.ts';
@@ -16,7 +17,7 @@ import classes from './calls.module.css';
 import { callPlace, useCallOutbox } from './sending.ts';
 import { UnsentCalls } from './UnsentCalls.tsx';
 
-const LogCallDialog = lazy(async () => ({ default: (await import('./LogCallDialog.tsx')).LogCallDialog }));
+const LogCallDialog = lazyDialog(() => import('./LogCallDialog.tsx'), 'LogCallDialog');
 
 /** All calls, the latest first. */
 export function CallsPage() {
@@ -63,17 +64,15 @@ export function CallsPage() {
           </Button>
         )}
       </div>
-      <Suspense>
-        {log && (
-          <LogCallDialog
-            number={edited || undefined}
-            onClose={() => {
-              setEdited('');
-              show(false);
-            }}
-          />
-        )}
-      </Suspense>
+      {log && (
+        <LogCallDialog
+          number={edited || undefined}
+          onClose={() => {
+            setEdited('');
+            show(false);
+          }}
+        />
+      )}
     </>
   );
 }

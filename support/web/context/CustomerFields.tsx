@@ -1,10 +1,10 @@
 import { Picker } from '@aether/ui/Picker.tsx';
+import { lazyDialog } from '@aether/ui/parts/lazy.tsx';
 import { Refusal } from '@aether/ui/refusal.ts';
 import { showRefusal, showUndo } from '@aether/ui/toasts.tsx';
-
 import { IconMoonStars, IconSun } from '@tabler/icons-react';
 import { useMutation, useQueryClient } from '@tanstack/react-query';
-import { lazy, Suspense, useState } from 'react';
+import { useState } from 'react';
 import { changeCustomer } from '../api/context.ts';
 import type { Customer, CustomerFields as Fields } from '../api/records.ts';
 import { useNow } from '../desk/clock.ts';
@@ -12,7 +12,7 @@ import classes from './context.module.css';
 import { formatTimeThere, listLanguages, listTimeZones, nameLanguage } from './places.ts';
 
 /** Two people rarely change the same customer at once, so the question is loaded when it is asked. */
-const ConflictDialog = lazy(async () => ({ default: (await import('@aether/ui/ConflictDialog.tsx')).ConflictDialog }));
+const ConflictDialog = lazyDialog(() => import('@aether/ui/ConflictDialog.tsx'), 'ConflictDialog');
 
 type Conflict = { mine: Partial<Fields>; base: Fields; stored: Customer };
 
@@ -80,22 +80,20 @@ export function CustomerFields({ customer, onReload }: CustomerFieldsProps) {
       />
       {shown.timezone && <TimeThere timeZone={shown.timezone} />}
       {conflict && (
-        <Suspense>
-          <ConflictDialog
-            conflict={{ name: customer.name, base: conflict.base, mine: conflict.mine, theirs: pick(conflict.stored) }}
-            describe={(field, value) => ({
-              label: labels[field] ?? field,
-              text: value ? (field === 'timezone' ? String(value) : nameLanguage(String(value))) : 'nothing',
-            })}
-            onCancel={() => setConflict(undefined)}
-            onResolve={(change) => {
-              const { stored } = conflict;
-              setConflict(undefined);
-              if (Object.keys(change).length > 0)
-                saving.mutate({ change: change as Partial<Fields>, version: stored.version, base: pick(stored) });
-            }}
-          />
-        </Suspense>
+        <ConflictDialog
+          conflict={{ name: customer.name, base: conflict.base, mine: conflict.mine, theirs: pick(conflict.stored) }}
+          describe={(field, value) => ({
+            label: labels[field] ?? field,
+            text: value ? (field === 'timezone' ? String(value) : nameLanguage(String(value))) : 'nothing',
+          })}
+          onCancel={() => setConflict(undefined)}
+          onResolve={(change) => {
+            const { stored } = conflict;
+            setConflict(undefined);
+            if (Object.keys(change).length > 0)
+              saving.mutate({ change: change as Partial<Fields>, version: stored.version, base: pick(stored) });
+          }}
+        />
       )}
     </div>
   );

@@ -1,4 +1,5 @@
-import { KeyName, useKeys } from '@aether/ui/Keys.tsx';
+import { KeyName } from '@aether/ui/KeyName.tsx';
+import { useKeys } from '@aether/ui/Keys.tsx';
 import { type Drafting, describeDraft } from '@aether/ui/useDraft.ts';
 import { Button, Group, Textarea } from '@mantine/core';
 import { IconNote, IconSend, IconTextPlus } from '@tabler/icons-react';

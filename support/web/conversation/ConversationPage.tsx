@@ -1,5 +1,6 @@
 import { useKeys } from '@aether/ui/Keys.tsx';
 import { ErrorNotice, Nothing } from '@aether/ui/Notice.tsx';
+import { lazyPage } from '@aether/ui/parts/lazy.tsx';
 import { Refusal } from '@aether/ui/refusal.ts';
 import { Waiting } from '@aether/ui/Waiting.tsx';
 import { Drawer } from '@mantine/core';
@@ -7,7 +8,7 @@ import { useDisclosure, useMediaQuery } from '@mantine/hooks';
 import { IconMessageOff } from '@tabler/icons-react';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
-import { lazy, Suspense, useEffect } from 'react';
+import { useEffect } from 'react';
 import { conversationQuery } from '../api/conversation.ts';
 import { useActions } from '../desk/actions.ts';
 import { nameVisitor } from '../desk/order.ts';
@@ -22,8 +23,7 @@ import { Stream } from './Stream.tsx';
 import { useOutbox } from './sending.ts';
 
 /** The list needs no panel, so the panel loads with the first conversation. */
-const loadPanel = async () => ({ default: (await import('../context/ContextPanel.tsx')).ContextPanel });
-const ContextPanel = lazy(loadPanel);
+const ContextPanel = lazyPage(() => import('../context/ContextPanel.tsx'), 'ContextPanel', 'panel');
 
 /** Whether there is room for the customer beside the conversation. */
 const useRoom = () => useMediaQuery('(min-width: 75em)', window.innerWidth >= 1_200) ?? true;
@@ -42,7 +42,7 @@ export function ConversationPage({ id }: { id: string }) {
   const hasRoom = useRoom();
   const [isOpen, { toggle, close }] = useDisclosure(false);
   useEffect(() => {
-    loadPanel().catch(() => {}); // beside the conversation's messages; drawing the panel reports a failure
+    void ContextPanel.preload(); // beside the conversation's messages
   }, []);
   useKeys([{ keys: 'i', label: 'The customer, on a small screen', group: 'Conversation', run: toggle }]);
 
@@ -97,17 +97,11 @@ export function ConversationPage({ id }: { id: string }) {
       </section>
       {hasRoom ? (
         <aside className={classes.aside} aria-label="Customer">
-          <Suspense fallback={<Waiting lines={9} />}>
-            <ContextPanel of="session" id={id} session={session} />
-          </Suspense>
+          <ContextPanel of="session" id={id} session={session} />
         </aside>
       ) : (
         <Drawer opened={isOpen} onClose={close} position="right" size={360} title="Customer">
-          {isOpen && (
-            <Suspense fallback={<Waiting lines={9} />}>
-              <ContextPanel of="session" id={id} session={session} />
-            </Suspense>
-          )}
+          {isOpen && <ContextPanel of="session" id={id} session={session} />}
         </Drawer>
       )}
     </>

@@ -1,16 +1,17 @@
+import { lazyDialog } from '@aether/ui/parts/lazy.tsx';
 import { PageHead } from '@aether/ui/Shell.tsx';
 import { Button } from '@mantine/core';
 import { IconPhonePlus } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { useParams } from '@tanstack/react-router';
-import { lazy, Suspense, useState } from 'react';
+import { useState } from 'react';
 import { contextQuery } from '../api/context.ts';
 import { ContextPanel } from '../context/ContextPanel.tsx';
 import { NoAgent } from '../shell/NoAgent.tsx';
 import { useMe } from '../shell/person.ts';
 import classes from './customer.module.css';
 
-const LogCallDialog = lazy(async () => ({ default: (await import('../calls/LogCallDialog.tsx')).LogCallDialog }));
+const LogCallDialog = lazyDialog(() => import('../calls/LogCallDialog.tsx'), 'LogCallDialog');
 
 /** A customer without an open conversation: their data, and past chats and calls. */
 export function CustomerPage() {
@@ -29,9 +30,7 @@ export function CustomerPage() {
       <div className={classes.page}>
         <ContextPanel of="customer" id={id} />
       </div>
-      <Suspense>
-        {isLogging && <LogCallDialog number={data?.customer?.phone ?? ''} onClose={() => setLogging(false)} />}
-      </Suspense>
+      {isLogging && <LogCallDialog number={data?.customer?.phone ?? ''} onClose={() => setLogging(false)} />}
     </>
   );
 }

@@ -1,7 +1,8 @@
 import { useKeys } from '@aether/ui/Keys.tsx';
+import { lazyDialog } from '@aether/ui/parts/lazy.tsx';
 import { showDone, showRefusal, showUndo } from '@aether/ui/toasts.tsx';
 import { useQueryClient } from '@tanstack/react-query';
-import { lazy, type ReactNode, Suspense, useState } from 'react';
+import { type ReactNode, useState } from 'react';
 import { assign, claim, SessionClaimed, take } from '../api/conversation.ts';
 import type { Named, OwnAgent, Session } from '../api/records.ts';
 import { useCommands } from '../shell/commands.ts';
@@ -9,10 +10,10 @@ import { type Actions, ActionsContext } from './actions.ts';
 import { nameVisitor } from './order.ts';
 import { findSession } from './targets.ts';
 
-const TransferDialog = lazy(async () => ({ default: (await import('./TransferDialog.tsx')).TransferDialog }));
-const SnoozeDialog = lazy(async () => ({ default: (await import('./SnoozeDialog.tsx')).SnoozeDialog }));
-const EndDialog = lazy(async () => ({ default: (await import('./EndDialog.tsx')).EndDialog }));
-const TakeOverDialog = lazy(async () => ({ default: (await import('./TakeOverDialog.tsx')).TakeOverDialog }));
+const TransferDialog = lazyDialog(() => import('./TransferDialog.tsx'), 'TransferDialog');
+const SnoozeDialog = lazyDialog(() => import('./SnoozeDialog.tsx'), 'SnoozeDialog');
+const EndDialog = lazyDialog(() => import('./EndDialog.tsx'), 'EndDialog');
+const TakeOverDialog = lazyDialog(() => import('./TakeOverDialog.tsx'), 'TakeOverDialog');
 
 type Asked =
   | { what: 'transfer' | 'snooze' | 'end'; session: Session }
@@ -76,14 +77,10 @@ export function DeskActions({ agent, openId, children }: DeskActionsProps) {
   return (
     <ActionsContext value={actions}>
       {children}
-      <Suspense>
-        {asked?.what === 'transfer' && <TransferDialog session={asked.session} own={agent} onClose={close} />}
-        {asked?.what === 'snooze' && <SnoozeDialog session={asked.session} onClose={close} />}
-        {asked?.what === 'end' && <EndDialog session={asked.session} onClose={close} />}
-        {asked?.what === 'take-over' && (
-          <TakeOverDialog session={asked.session} holder={asked.holder} onClose={close} />
-        )}
-      </Suspense>
+      {asked?.what === 'transfer' && <TransferDialog session={asked.session} own={agent} onClose={close} />}
+      {asked?.what === 'snooze' && <SnoozeDialog session={asked.session} onClose={close} />}
+      {asked?.what === 'end' && <EndDialog session={asked.session} onClose={close} />}
+      {asked?.what === 'take-over' && <TakeOverDialog session={asked.session} holder={asked.holder} onClose={close} />}
     </ActionsContext>
   );
 }

@@ -11,10 +11,8 @@ import { viewNames, views } from '../desk/search.ts';
 import { listCommands, subscribeCommands } from './commands.ts';
 import { places } from './Navigation.tsx';
 
-export { openPalette } from '@aether/ui/PaletteFrame.tsx';
-
 /** Conversations and customers by name, pages, and actions on the open conversation. */
-export default function Palette() {
+export function Palette({ openings }: { openings: number }) {
   const [query, setQuery] = useState('');
   const navigate = useNavigate();
   const offered = useSyncExternalStore(subscribeCommands, listCommands);
@@ -41,6 +39,7 @@ export default function Palette() {
   ];
   return (
     <PaletteFrame
+      openings={openings}
       query={query}
       onQueryChange={setQuery}
       placeholder="A name or a command"

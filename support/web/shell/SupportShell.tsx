@@ -1,3 +1,4 @@
+import { lazyDialog } from '@aether/ui/parts/lazy.tsx';
 import { Shell } from '@aether/ui/Shell.tsx';
 import { useUnsent } from '@aether/ui/useUnsent.ts';
 import { useLocation, useNavigate } from '@tanstack/react-router';
@@ -9,7 +10,7 @@ import { useOpenMark } from './openmark.ts';
 import { useMe } from './person.ts';
 
 const icon = new URL('../icon.svg', import.meta.url).href;
-const loadPalette = () => import('./Palette.tsx');
+const Palette = lazyDialog(() => import('./Palette.tsx'), 'Palette');
 const loadOutboxes = () => Promise.all([import('../conversation/sending.ts'), import('../calls/sending.ts')]);
 
 /** The frame around every page of Support. */
@@ -25,7 +26,7 @@ export function SupportShell() {
       icon={icon}
       place={place}
       feed={liveFeed}
-      loadPalette={loadPalette}
+      Palette={Palette}
       navigation={<Navigation isAgent={me.agent !== null} />}
       ways={[
         ...views.map((view, index) => ({
