@@ -127,6 +127,11 @@ test('telephone numbers are added, made primary and removed by keyboard; a half-
   await expect.poll(phonesOf).toEqual([office, mobile]);
   await seen(maya.getByRole('button', { name: `Phone: ${office}` }));
   await look('numbers-light-wide');
+  await maya.keyboard.press('Control+k');
+  await maya.getByRole('dialog').getByRole('textbox').fill('0170/222 2222');
+  await seen(maya.getByRole('dialog').getByText('lines@example.com'));
+  await look('numbers-palette');
+  await maya.keyboard.press('Escape');
   await maya.emulateMedia({ colorScheme: 'dark' });
   await maya.setViewportSize({ width: 390, height: 844 });
   await maya.goto(`${stack.foundation}/customers/${customer.id}?pane=fields`);

@@ -11,6 +11,8 @@ type Offer = { id: string; take: () => void };
  * that is still fading undoes nothing.
  */
 let offers: Offer[] = [];
+/** One undo at a time: the next one needs the version that the one before has made. */
+let lastUndo: Promise<unknown> = Promise.resolve();
 const offersMax = 20;
 const undoMs = 10_000;
 
@@ -20,7 +22,9 @@ export function showUndo({ message, undo }: Undo): void {
   const take = () => {
     notifications.hide(id);
     offers = offers.filter((offer) => offer.id !== id);
-    undo().then(
+    const undone = lastUndo.then(undo);
+    lastUndo = undone.catch(() => {});
+    undone.then(
       (said) => showDone(typeof said === 'string' ? said : 'Undone.'),
       (error) => showRefusal('Could not be undone', error),
     );

@@ -1,3 +1,4 @@
+import { isNoAddress, showAddress } from '@aether/platform';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { startTestFoundation, type TestFoundation } from '../testing.ts';
 
@@ -125,6 +126,19 @@ test('a customer who lost an address to its proven owner shows the customer to c
   const other = await read(proven.id);
   expect(other.candidates).toMatchObject([{ ...candidate, customer: { id: customer.id } }]);
   expect(other.addresses).toMatchObject([{ email, is_primary: true, verified_by: 'signed_identity' }]);
+});
+
+test('a customer without an address gets one, and an undo gives the mark of none back', async () => {
+  const [customer, email] = [await create(), newEmail()];
+  await app.support.proveAddress({ email: customer.email, name: 'Grace' });
+  const none = (await read(customer.id)).customer.email;
+  expect([isNoAddress(none), showAddress(none)]).toEqual([true, 'no address']);
+  const change = (body: Record<string, unknown>) => app.call('PATCH', `/api/customers/${customer.id}`, body);
+  await change({ email, former_address: 'keep' });
+  expect((await read(customer.id)).addresses).toMatchObject([{ email, is_primary: true }]);
+  expect((await change({ email: none, former_address: 'free' })).status).toBe(200);
+  expect((await read(customer.id)).addresses).toMatchObject([{ email: none, is_primary: true }]);
+  expect([isNoAddress(email), showAddress(email)]).toEqual([false, email]);
 });
 
 describe('what another record has', () => {
