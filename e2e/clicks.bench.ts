@@ -41,26 +41,25 @@ const steps: Record<App, { persona: Persona; begin: string; shown: string; click
       ['Canned answers', '/hello'],
       ['Agents', 'Tom Berglund'],
       ['Widgets', 'Demo shop'],
-      ['All', 'Yusuf Demir'],
+      ['Chatbots', 'Lumi'],
     ],
   },
 };
 
 /**
  * Waits in the page for its content, and says when it was painted, in ms since the last click or, without one, since the page was asked for.
- * A page that shows the words before the click has to lose them first.
+ * The pages are told apart by their title.
  */
-const watch = (words: string) => `new Promise((resolve, reject) => {
+const watch = (words: string, title?: string) => `new Promise((resolve, reject) => {
   setTimeout(() => reject(new Error('does not appear: ' + ${JSON.stringify(words)})), 10_000);
-  const isThere = () => document.querySelector('main')?.textContent?.toLowerCase().includes(${JSON.stringify(words.toLowerCase())});
-  let from = 0, wasGone = !isThere();
+  const isThere = () => (${JSON.stringify(title ?? null)} ?? document.querySelector('main h1')?.textContent) === document.querySelector('main h1')?.textContent && document.querySelector('main')?.textContent?.toLowerCase().includes(${JSON.stringify(words.toLowerCase())});
+  let from = 0;
   const look = () => {
-    if (!isThere()) wasGone = true;
-    else if (wasGone) { observer.disconnect(); requestAnimationFrame(() => setTimeout(() => resolve(performance.now() - from))); }
+    if (isThere()) { observer.disconnect(); requestAnimationFrame(() => setTimeout(() => resolve(performance.now() - from))); }
   };
   const observer = new MutationObserver(look);
   observer.observe(document, { subtree: true, childList: true, characterData: true });
-  addEventListener('click', ({ timeStamp }) => { from = timeStamp; }, { capture: true, once: true });
+  if (${title !== undefined}) addEventListener('click', ({ timeStamp }) => { from = timeStamp; }, { capture: true, once: true });
   look();
 })`;
 
@@ -100,7 +99,7 @@ async function visit(browser: Browser, url: string, app: App): Promise<[what: st
 }
 
 async function click(page: Page, link: string, words: string): Promise<number> {
-  const arrival = page.evaluate<number>(watch(words));
+  const arrival = page.evaluate<number>(watch(words, link));
   await page.getByRole('navigation', { name: 'Main' }).getByRole('link', { name: link }).click();
   const ms = await arrival;
   await page.waitForTimeout(150); // a person reads
