@@ -1,8 +1,6 @@
 import { createHash } from 'node:crypto';
 import { glob, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
-import { build } from 'vite';
-import { describeWeb } from './vite.ts';
 
 const uiFolder = import.meta.dirname;
 const houseFolder = join(uiFolder, '..');
@@ -19,6 +17,8 @@ export async function buildWeb(root: string): Promise<boolean> {
   const fingerprint = await fingerprintSources([root, uiFolder]);
   const built = await readFile(mark, 'utf8').catch(() => undefined);
   if (built === fingerprint) return false;
+  // Loaded only here: most starts build nothing, and loading Vite takes most of a second.
+  const [{ build }, { describeWeb }] = await Promise.all([import('vite'), import('./vite.ts')]);
   process.env.NODE_ENV = 'production'; // otherwise a build under a test runner gets React's own checks, and twice its size
   // Builds into a folder aside, which replaces the old one when it is complete: a server may be reading, and two may build at once.
   const described = describeWeb(root);

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { glob, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
-import { build, type InlineConfig, type Rolldown } from 'vite';
+import type { InlineConfig, Rolldown } from 'vite';
 
 const folder = import.meta.dirname;
 const house = join(folder, '..', '..');
@@ -45,6 +45,7 @@ async function buildOne(
     define,
   }: { outDir: string; format: 'es' | 'iife'; fileName: string; define?: InlineConfig['define'] },
 ): Promise<string> {
+  const { build } = await import('vite'); // loaded only here: most starts build nothing
   const built = await build({
     configFile: false,
     logLevel: 'error',
