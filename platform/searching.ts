@@ -41,19 +41,21 @@ export function matchName(name: string, word: string, parameter: Parameter, also
 export const matchCustomer = (word: string, parameter: Parameter) =>
   matchName('c.name', word, parameter, 'c.email_key');
 
-/** A telephone number that was searched: a whole one, or the digits with which one begins or ends. */
-export type SearchedPhone = { key: string; extension: string | null } | { begins: string } | { ends: string };
+/** A telephone number that was searched: a whole one with its extension, or the digits with which one begins or ends. */
+export type SearchedPhone = { key: string; extension: string } | { begins: string } | { ends: string };
 
 /** Fewer digits than these find too many customers. */
 const digitsMin = 5;
 
 /**
- * Reads a search as a telephone number. A number without its country is searched by its end, if the app has no country of its own.
+ * Reads a search as a telephone number. A number without its country is searched by its end, if the app has no country of its own. A
+ * number without an extension also finds the longer ones that begin with it: in many countries half of a number could be a whole one, and
+ * a person who types one would see its owner only with the last digit.
  *
  * @param whole what `readPhone` made of the search.
  */
 export function readSearchedPhone(search: string, whole: Phone | undefined): SearchedPhone | undefined {
-  if (whole) return { key: whole.key, extension: whole.extension };
+  if (whole) return whole.extension === null ? { begins: whole.key } : { key: whole.key, extension: whole.extension };
   const written = foldDigits(search).replace(/^\s*tel:\s*/i, '');
   const [, number = '', extension] =
     /^([+(]?[\d\s().\-‐‑‒–—/]+?)(?:\s*(?:ext\.?|extension|x|#|;\s*ext=)\s*(\d{1,20}))?\s*$/iu.exec(written) ?? [];
@@ -88,7 +90,6 @@ function matchNumber(phone: SearchedPhone, parameter: Parameter): (row: 'c' | 'p
     return (row) => `reverse(${row}.phone_key) like ${end}`;
   }
   const key = parameter(phone.key);
-  if (phone.extension === null) return (row) => `${row}.phone_key = ${key}`;
   const extension = parameter(phone.extension);
   return (row) => `(${row}.phone_key = ${key} and coalesce(${row}.phone_extension, ${extension}) = ${extension})`;
 }

@@ -246,6 +246,8 @@ describe('a name is found', () => {
     ['+49 30 1234567 x5', ['Sean O’Connor', "Mary O'Connor"]],
     ['+49 30 1234567 x6', ['Sean O’Connor']],
     ['0049 30 123', ['Sean O’Connor', "Mary O'Connor"]],
+    ['+49 30 12345', ['Sean O’Connor', "Mary O'Connor"]],
+    ['+49 30 12346', []],
     ['030/1234567', ['Sean O’Connor', "Mary O'Connor"]],
     ['34567', ['Sean O’Connor', "Mary O'Connor"]],
     ['4567', []],
