@@ -183,6 +183,8 @@ export function LogCallDialog({ number: given = '', onLogged, onClose }: LogCall
               value={number}
               error={errors.number}
               description={describeRead(read)}
+              // Below the field, so that the two fields stay in a line.
+              inputWrapperOrder={['label', 'input', 'description', 'error']}
               onChange={(event) => draft.change({ number: event.currentTarget.value })}
             />
           </div>
@@ -208,7 +210,7 @@ export function LogCallDialog({ number: given = '', onLogged, onClose }: LogCall
               value={found?.id ?? ''}
               onChange={(id) => draft.change({ chosen: id })}
             >
-              <Stack gap={4} mt={6}>
+              <Stack gap={6} my={6}>
                 {asksFor.map(({ id, name: theirs, email: theirAddress }) => (
                   <Radio key={id} size="xs" value={id} label={`${theirs}, ${showAddress(theirAddress)}`} />
                 ))}

@@ -10,7 +10,7 @@ type ReadOnlyProps = { what: string; children: ReactNode };
 export function ReadOnly({ what, children }: ReadOnlyProps) {
   const { isAdmin } = useMe();
   return (
-    <>
+    <div>
       {!isAdmin && (
         <Alert color="gray" icon={<IconLock size={17} />} title="You can look, and not change" mb="md" p="sm">
           {`Only administrators change ${what}. Ask one of them for a change here, or to make you one in Foundation’s settings.`}
@@ -19,6 +19,6 @@ export function ReadOnly({ what, children }: ReadOnlyProps) {
       <fieldset className={classes.fieldset} disabled={!isAdmin}>
         {children}
       </fieldset>
-    </>
+    </div>
   );
 }
