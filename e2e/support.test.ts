@@ -420,6 +420,10 @@ describe('an administrator', () => {
     expect(await priya.getByRole('button', { name: 'New chatbot' }).count()).toBe(0);
     await priya.getByText('Robo').first().click();
     await priya.getByText('You can look, and not change').waitFor();
+    const form = await priya.getByRole('form', { name: 'Chatbot' }).boundingBox();
+    const preview = await priya.getByRole('complementary', { name: 'Preview' }).boundingBox();
+    if (!form || !preview) throw new Error('The form or its preview is not shown.');
+    expect(form.x + form.width).toBeLessThan(preview.x);
     for (const each of await priya.getByRole('switch').all()) expect(await each.isDisabled()).toBe(true);
   });
 });

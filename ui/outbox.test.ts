@@ -98,6 +98,21 @@ test('signing out forgets the unsent things of that person only, also in their o
   expect([...storage.kept.keys()]).toEqual([`${unsentKey('maya/two', 'notes')}/c`]);
 });
 
+test('a thing that was on its way at sign-out and fails is not written to the storage again', async () => {
+  const storage = memory();
+  let fail = (_: Error) => {};
+  const deliver = () => new Promise<void>((_, reject) => (fail = reject));
+  const outbox = createOutbox<Note>({ storage, key: unsentKey('maya', 'notes'), tab: 'one', deliver });
+  outbox.add(written('a'));
+  const [removed = ''] = storage.kept.keys();
+  clearUnsent(storage, 'maya');
+  outbox.forget(removed);
+  fail(unreachable());
+  await settle();
+  expect(outbox.list('s')).toEqual([]);
+  expect([...storage.kept.keys()]).toEqual([]);
+});
+
 test.each(['{', '7', 'null', '[]', '{"client_id":"a"}'])(
   'unsent things that cannot be read (%s) hinder neither signing out nor writing',
   (broken) => {

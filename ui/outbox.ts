@@ -29,6 +29,8 @@ export function createOutbox<Item extends object>(options: OutboxOptions<Item>) 
   const orders = new Map<string, number>();
   let isKept = true;
   const lists = new Map<string, Entry[]>();
+  /** Things that were on their way when the person signed out: if one fails, nothing of it stays. */
+  const forgotten = new Set<string>();
   const keyOf = (clientId: string) => `${key}/${clientId}`;
 
   function put(next: Entry[]): void {
@@ -63,6 +65,10 @@ export function createOutbox<Item extends object>(options: OutboxOptions<Item>) 
       await deliver(first);
       put(all.filter(({ client_id }) => client_id !== first.client_id));
     } catch (error) {
+      if (forgotten.delete(first.client_id)) {
+        put(all.filter(({ client_id }) => client_id !== first.client_id));
+        return;
+      }
       const isOffline = error instanceof Refusal && (error.status === 0 || error.status === 503);
       const wasOffline = first.wasOffline || isOffline;
       change(
@@ -129,8 +135,9 @@ export function createOutbox<Item extends object>(options: OutboxOptions<Item>) 
     },
     /** Another tab has removed this entry of the storage, at sign-out: it is not sent any more. */
     forget(removed: string): void {
-      const left = all.filter(({ client_id, state }) => keyOf(client_id) !== removed || state === 'sending');
-      if (left.length < all.length) put(left);
+      const thing = all.find(({ client_id }) => keyOf(client_id) === removed);
+      if (thing?.state === 'sending') forgotten.add(thing.client_id);
+      else if (thing) put(all.filter((unsent) => unsent !== thing));
     },
     /** Whether all of it outlives a reload. */
     isKept: (): boolean => isKept,
