@@ -186,6 +186,8 @@ describe.each(['foundation', 'support'] as const)('%s', (app) => {
       if (!response.url().endsWith('.js')) return;
       scripts.set(response.url(), Number(response.headers()['content-length'] ?? Number.POSITIVE_INFINITY));
     });
+    // What is loaded ahead when nothing else happens does not count, and a person who saves data does not get it.
+    await fresh.addInitScript(`Object.defineProperty(navigator, 'connection', { value: { saveData: true } })`);
     const session = await context.newCDPSession(fresh);
     await session.send('Network.setCacheDisabled', { cacheDisabled: true });
     await fresh.goto(`${stack[app]}/`);

@@ -1,9 +1,9 @@
 import { client } from '../client.ts';
 import { parts } from './lazy.tsx';
 
-/** Nothing was asked of the server for so long: the page is there, and loading more delays nobody. */
-const quietMs = 2_000;
-const lookMs = 250;
+/** Nothing was asked of the server for so long: the page and its data are there. A longer wait leaves the first clicks without their pages. */
+const quietMs = 150;
+const lookMs = 50;
 
 type Connection = { saveData?: boolean; effectiveType?: string };
 

@@ -12,11 +12,14 @@
 export class PartFault extends Error {
   /** The server answered, but has no such file any more: another attempt may not help, but loading the page again does. */
   readonly isGone: boolean;
+  /** The browser remembers the failure: no other attempt on this page can help. */
+  readonly isStuck: boolean;
 
-  constructor(message: string, isGone = false) {
+  constructor(message: string, isGone = false, isStuck = false) {
     super(message);
     this.name = 'PartFault';
     this.isGone = isGone;
+    this.isStuck = isStuck;
   }
 }
 
@@ -27,6 +30,9 @@ const stuck = 'The browser could not load this part of the app. What you typed i
 
 const fetchMsMax = 20_000;
 
+/** A part of the app was loaded, so there is a page in whose place something may be missing. */
+let hasPage = false;
+
 /**
  * Loads a module after all files that it needs.
  *
@@ -35,13 +41,20 @@ const fetchMsMax = 20_000;
  */
 export async function loadPart<Module>(importModule: () => Promise<Module>, files: string[] = []): Promise<Module> {
   const urls = files.map((file) => new URL(`/${file}`, window.location.href).href);
-  await Promise.all(urls.map((url) => once(fetched(), url, fetchFile)));
+  // Before there is a page, nothing can be lost, and loading all of it again is the other attempt: the quickest way is taken.
+  if (hasPage) await Promise.all(urls.map((url) => once(fetched(), url, fetchFile)));
+  // All modules are asked for at once: the import alone would find one after another.
+  for (const url of urls) if (url.endsWith('.js')) addModule(url);
   // In the order of the list, because later styles win over earlier ones.
-  await Promise.all(urls.filter((url) => url.endsWith('.css')).map((url) => once(styled(), url, addStyles)));
-  return importModule().catch((error) => {
-    const isOfLoading = /dynamically imported module|importing a module/i.test(String(error?.message));
-    throw isOfLoading ? new PartFault(stuck, true) : error;
-  });
+  const styles = urls.filter((url) => url.endsWith('.css')).map((url) => once(styled(), url, addStyles));
+  const [module] = await Promise.all([importModule().catch(nameFault), ...styles]);
+  hasPage = true;
+  return module;
+}
+
+function nameFault(error: unknown): never {
+  const isOfLoading = /dynamically imported module|importing a module/i.test(String((error as Error | null)?.message));
+  throw isOfLoading ? new PartFault(stuck, true, true) : error;
 }
 
 /** @returns what is wrong with the answer to a request for a file; undefined if it is the file. */
@@ -63,6 +76,17 @@ async function fetchFile(url: string): Promise<void> {
   } catch (error) {
     throw error instanceof PartFault ? error : new PartFault(unreachable);
   }
+}
+
+const asked = new Set<string>();
+function addModule(url: string): void {
+  if (asked.has(url)) return;
+  asked.add(url);
+  const link = document.createElement('link');
+  link.rel = 'modulepreload';
+  link.crossOrigin = '';
+  link.href = url;
+  document.head.append(link);
 }
 
 function addStyles(url: string): Promise<void> {

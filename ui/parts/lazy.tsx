@@ -57,7 +57,7 @@ export function lazyPage<Module extends Components<Name>, Name extends string>(
       <ErrorNotice
         title={isGone ? `This ${what} cannot be shown any more` : `This ${what} is not loaded yet`}
         error={state.error}
-        onRetry={part.retry}
+        onRetry={state.error instanceof PartFault && state.error.isStuck ? undefined : part.retry}
         isTrying={state.isTrying}
       >
         {isGone && <Button onClick={() => void reloadPage()}>Reload</Button>}
