@@ -57,6 +57,9 @@ const explainFailure: Plugin = {
     );
     return html
       .replace('<title>', `${head.trim()}\n    <title>`)
-      .replace('<div id="root"></div>', `<div id="root"></div>\n    ${body.trim()}`);
+      .replace(
+        '<div id="root"></div>',
+        `<div id="root"></div>\n    ${body.replace(/ *<!-- biome-ignore.*-->\n/, '').trim()}`,
+      );
   },
 };
