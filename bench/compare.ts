@@ -26,6 +26,12 @@ if (positionals.length !== 1 || !bench) throw new Error('Give the name of one be
 const here = join(import.meta.dirname, '..');
 const git = async (...args: string[]) => (await promisify(execFile)('git', args, { cwd: here })).stdout.trim();
 
+// Ctrl-C ends the bench, which this process shares a terminal with; then the earlier checkout is removed as after every run.
+let isStopped = false;
+process.once('SIGINT', () => {
+  isStopped = true;
+});
+
 /** Runs the bench in a checkout and returns its tables. Its errors and its words go to this terminal. */
 async function run(checkout: string): Promise<Table[]> {
   const child = spawn('npm', ['run', '--silent', `bench:${bench}`, '--', ...passed], {
@@ -38,6 +44,7 @@ async function run(checkout: string): Promise<Table[]> {
     process.stderr.write(chunk);
   });
   const code = await new Promise((resolve, reject) => child.once('error', reject).once('close', resolve));
+  if (isStopped) throw new Error('Stopped.');
   const tables = readTables(printed);
   // A bench ends with an error when a goal is missed; its numbers count all the same.
   if (tables.length === 0) throw new Error(`bench:${bench} printed no table in ${checkout} (exit code ${code}).`);

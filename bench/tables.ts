@@ -24,7 +24,7 @@ export function readTables(printed: string): Table[] {
   return tables;
 }
 
-/** The number that a cell begins with: "2,985/s" is 2985, and "≤ 5 ms" is none. */
+/** Reads the number at the beginning of a cell: 2985 of "2,985/s". A cell such as "≤ 5 ms" begins with no number. */
 export function numberOf(cell: string): number | undefined {
   const digits = /^\*{0,2}(\d[\d,]*(?:\.\d+)?)/.exec(cell)?.[1];
   return digits === undefined ? undefined : Number(digits.replaceAll(',', ''));

@@ -48,7 +48,7 @@ const steps: Record<App, { persona: Persona; begin: string; shown: string; click
 
 /**
  * Waits in the page for its content, and says when it was painted, in ms since the last click or, without one, since the page was asked for.
- * The pages are told apart by their title.
+ * The title of a page says which page it is.
  */
 const watch = (words: string, title?: string) => `new Promise((resolve, reject) => {
   setTimeout(() => reject(new Error('does not appear: ' + ${JSON.stringify(words)})), 10_000);

@@ -134,7 +134,10 @@ export type FindHolder = (error: unknown) => Promise<Holder | null>;
 
 const readingScopes = { customer: 'customers.read', company: 'companies.read' } as const;
 
-/** The record that has the refused value, for a caller who may read such records: a visitor and a scope to write are told nothing. */
+/**
+ * The record that has the refused value. Only a caller who may read such records gets it: a visitor does not, nor a machine that may only
+ * write.
+ */
 async function findHolderFor(
   error: unknown,
   caller: Caller | undefined,

@@ -123,7 +123,7 @@ function toAddressRow(event: RecordedEvent) {
   const isGone = event.type === 'address.deleted';
   if (event.type === 'address.updated' && !('verified_at' in previous)) return undefined; // shown with the customer's fields
   const { email, customer_id } = isGone ? previous : data;
-  if (isNoAddress(String(email))) return undefined; // the mark of a customer without an address is none
+  if (isNoAddress(String(email))) return undefined; // the customer had no address; this text only marks that
   const describe = (verifiedAt: unknown) => (verifiedAt ? `${email}, verified` : email);
   return {
     ...headOf(event),

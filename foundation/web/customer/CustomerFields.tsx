@@ -38,7 +38,7 @@ const lockedSpecs: FieldSpec[] = [
   },
 ];
 
-/** An address that stands for none is nothing to edit. */
+/** The customer as the fields show it: a placeholder for a missing address is an empty field. */
 const withAddress = (customer: Customer) => ({
   ...customer,
   email: isNoAddress(customer.email) ? null : customer.email,
