@@ -466,6 +466,15 @@ describe('the demo shop', () => {
       identity: 'verified',
       customer: { name: expect.stringContaining('Nora') },
     });
+    // She signs out: the shop's pages without her identity do not show her conversation, and those with it do.
+    await page.goto(stack.shop);
+    await page.locator('aether-widget').waitFor({ state: 'attached' });
+    await visitor.open();
+    await visitor.panel.getByLabel('Your name').waitFor();
+    expect(await visitor.said()).not.toContain('Is my order on its way?');
+    await page.goto(`${stack.shop}/?signed-in`);
+    await visitor.open();
+    await visitor.panel.getByText('Is my order on its way?').waitFor();
     // Somebody else signs in at the same browser: Nora's conversation is not theirs.
     await page.evaluate(
       `document.dispatchEvent(new CustomEvent('aether:identify', { detail: 'h.' + btoa('{"sub":"2","email":"eve@example.com"}') + '.s' }))`,

@@ -19,7 +19,7 @@ async function begin(script: HTMLScriptElement, key: string): Promise<void> {
   let identity = script.dataset.identity;
   let launched: Launched | undefined;
   document.addEventListener('aether:identify', (event) => {
-    identity = String((event as CustomEvent).detail);
+    identity = String((event as CustomEvent).detail ?? '');
     launched?.identify(identity);
   });
   const answer = await fetch(`${base}/api/widgets/${key}/config`, { credentials: 'omit' });

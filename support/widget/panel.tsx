@@ -13,7 +13,7 @@ export type Launch = {
   base: string;
   key: string;
   config: Config;
-  /** Signed by the host page. */
+  /** Signed by the host page; an empty text says that nobody is signed in there. */
   identity: string | undefined;
 };
 

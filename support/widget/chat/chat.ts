@@ -3,7 +3,7 @@ import { type Attempt, atAfter, newId, type Pending } from './outbox.ts';
 import { createSender } from './sender.ts';
 import { type Config, connectServer, type SessionState } from './server.ts';
 import type { Session } from './session.ts';
-import { type Kept, openStorage } from './storage.ts';
+import { type Kept, nothing, openStorage } from './storage.ts';
 import { followStream } from './stream.ts';
 import { lastWhole, type Message, merge, unreadIn } from './thread.ts';
 
@@ -26,6 +26,8 @@ export type View = {
   mustIntroduce: boolean;
   /** How often a message was put back into the text field. */
   edits: number;
+  /** How often the person has changed, whose half-written text is in the text field. */
+  changes: number;
   unread: number;
   /** The visitor has read up to this message. */
   read: number;
@@ -39,7 +41,7 @@ type Parts = {
   base: string;
   key: string;
   config: Config;
-  /** Signed by the host page. */
+  /** Signed by the host page; an empty text says that nobody is signed in there. */
   identity?: string | undefined;
 };
 
@@ -60,17 +62,41 @@ export function openChat({ base, key, config, identity }: Parts) {
   let isLineOpen = true;
   let delay: Extract<Attempt, { kind: 'later' }> | undefined;
   let identityToken: string | undefined;
+  /** The person for whom this page vouches. */
+  let vouchedFor = 0;
   let edits = 0;
+  let changes = 0;
   let refusal: string | null = null;
   let following: { session: Session; stop(): void } | undefined;
   let isShown = false;
   let view = look();
 
-  function look(): View {
+  /** The conversation of a person for whom a page has vouched is hidden on a page that does not: they may have signed out there. */
+  function isHidden({ who } = storage.read()): boolean {
+    return who !== null && who !== vouchedFor;
+  }
+  function readShown(): Kept {
     const kept = storage.read();
+    return isHidden(kept) ? nothing : kept;
+  }
+  function readOutbox(): Pending[] {
+    return isHidden() ? [] : storage.outbox();
+  }
+  function forget(): void {
+    storage.clear();
+    refusal = null;
+    follow();
+  }
+  /** Whoever begins to write forgets what is hidden. */
+  function takeOver(): void {
+    if (isHidden()) forget();
+  }
+
+  function look(): View {
+    const kept = readShown();
     return {
       thread,
-      outbox: storage.outbox(),
+      outbox: readOutbox(),
       session: kept.session ? state : null,
       hasSession: kept.session !== null,
       visitor: kept.visitor,
@@ -80,6 +106,7 @@ export function openChat({ base, key, config, identity }: Parts) {
       isAsking: kept.asks,
       mustIntroduce: mustIntroduce(kept),
       edits,
+      changes,
       unread: unreadIn(thread, kept.read).length,
       read: kept.read,
       refusal,
@@ -94,9 +121,9 @@ export function openChat({ base, key, config, identity }: Parts) {
     for (const listener of listeners) listener();
   }
 
-  /** Follows the stored conversation, unless it is followed already. */
+  /** Follows the conversation that may be shown, unless it is followed already. */
   function follow(): void {
-    const { session } = storage.read();
+    const { session } = readShown();
     if (following && session && following.session.id === session.id && following.session.token === session.token)
       return;
     const isOther = following?.session.id !== session?.id;
@@ -179,6 +206,7 @@ export function openChat({ base, key, config, identity }: Parts) {
   /** Opens a conversation for the messages to be sent. */
   async function begin(): Promise<{ session: Session } | { attempt: Attempt } | undefined> {
     const kept = storage.read();
+    if (isHidden(kept)) return undefined; // unsent messages wait for their person
     const { visitor } = kept;
     if (mustIntroduce(kept)) {
       tell();
@@ -212,7 +240,7 @@ export function openChat({ base, key, config, identity }: Parts) {
   }
 
   function markRead(): void {
-    const { session, read } = storage.read();
+    const { session, read } = readShown();
     const last = thread.at(-1)?.number ?? 0;
     if (!session || last <= read || document.visibilityState === 'hidden') return;
     storage.write({ read: last });
@@ -232,25 +260,24 @@ export function openChat({ base, key, config, identity }: Parts) {
   document.addEventListener('visibilitychange', onVisible);
   const onOnline = () => void sender.sendAll();
   addEventListener('online', onOnline);
-  if (identity) void identify(identity);
+  if (identity !== undefined) void identify(identity);
   follow();
   void sender.sendAll();
 
-  /** The host page says who the visitor is: what another person has left here is forgotten. */
+  /** The host page says who the visitor is, or that nobody is signed in: what another person has left here is forgotten. */
   async function identify(token: string): Promise<void> {
     const { session, who } = storage.read();
     const now = whoIs(token);
-    identityToken = token;
-    if (now !== 0 && who !== null && who !== now) {
-      storage.clear();
-      refusal = null;
-      follow();
-    } else if (session && who === null) {
+    identityToken = token || undefined;
+    if (who !== null && now !== vouchedFor) changes += 1;
+    vouchedFor = now;
+    if (who !== null && who !== now && (now !== 0 || token === '')) forget();
+    else if (session && who === null && token) {
       const { attempt, body } = await server.verify(session, token);
       if (attempt.kind !== 'taken' || !body) return;
       storage.write({ session: { id: session.id, token: body.visitor_token }, who: now });
-      follow();
     }
+    follow();
     tell();
   }
 
@@ -263,6 +290,7 @@ export function openChat({ base, key, config, identity }: Parts) {
 
     /** Keeps a message and sends it as soon as it can be. */
     write(body: string, questionId?: string): void {
+      takeOver();
       const at = atAfter(storage.outbox(), Date.now());
       const question = questionId ? { question_id: questionId } : {};
       storage.put({ client_id: newId(), body, ...question, at, state: 'waiting' });
@@ -287,10 +315,13 @@ export function openChat({ base, key, config, identity }: Parts) {
       storage.drop(client_id);
       tell();
     },
-    draft: storage.draft,
-    keepDraft: storage.keepDraft,
+    draft: (): string => (isHidden() ? '' : storage.draft()),
+    keepDraft(text: string): void {
+      if (!isHidden()) storage.keepDraft(text);
+    },
     /** The visitor gives a name and an address. */
     introduce(visitor: { email: string; name: string }): void {
+      takeOver();
       refusal = null;
       storage.write({ visitor });
       tell();
@@ -306,12 +337,13 @@ export function openChat({ base, key, config, identity }: Parts) {
     },
     /** Asks for a person instead of the bot, as soon as it can be done. */
     askForPerson(): void {
+      takeOver();
       storage.write({ asks: true });
       tell();
       void sender.sendAll();
     },
     type(isTyping: boolean): void {
-      const { session } = storage.read();
+      const { session } = readShown();
       if (session && state?.status !== 'ended') void server.tell(session, 'typing', { is_typing: isTyping });
     },
     show(isOpen: boolean): void {
@@ -319,7 +351,7 @@ export function openChat({ base, key, config, identity }: Parts) {
       if (isOpen) markRead();
       tell();
     },
-    /** The host page gives a signed identity. */
+    /** The host page gives a signed identity, or an empty text: the visitor has signed out. */
     identify,
     close(): void {
       following?.stop();

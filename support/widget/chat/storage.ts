@@ -14,7 +14,7 @@ export type Kept = {
   who: number | null;
 };
 
-const nothing: Kept = { session: null, visitor: null, read: 0, asks: false, who: null };
+export const nothing: Kept = { session: null, visitor: null, read: 0, asks: false, who: null };
 
 export type Storage = ReturnType<typeof openStorage>;
 

@@ -105,7 +105,13 @@ export function Panel({
                   )}
                 </div>
               )}
-              <Composer key={view.edits} chat={chat} words={words} isEdited={view.edits > 0} say={say} />
+              <Composer
+                key={`${view.changes} ${view.edits}`}
+                chat={chat}
+                words={words}
+                isEdited={view.edits > 0}
+                say={say}
+              />
             </>
           )}
         </>
