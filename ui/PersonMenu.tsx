@@ -33,6 +33,7 @@ export function PersonMenu({ me, role, label, width, children }: PersonMenuProps
     const providerUrl = await signOut(way);
     clearDrafts(localStorage, me.id);
     clearUnsent(localStorage, me.id);
+    sessionStorage.clear();
     window.location.assign(providerUrl ?? '/');
   };
   const begin = (way: Way) => {

@@ -72,6 +72,7 @@ export function CompaniesPage() {
   const rows = data?.pages.flatMap(({ companies }) => companies) ?? [];
   const place = useListTrail('companies', {
     search: filters,
+    filters,
     ids: rows.map(({ id }) => id),
     more: hasNextPage
       ? () =>

@@ -40,6 +40,7 @@ export function CustomersPage() {
   const first = data?.pages[0];
   const place = useListTrail('customers', {
     search: { ...filters, columns: chosen },
+    filters,
     ids: rows.map(({ id }) => id),
     total: first?.total_is_more ? undefined : first?.total,
     more: hasNextPage
@@ -61,7 +62,7 @@ export function CustomersPage() {
         }
       >
         <SearchInput
-          label="Search name, e-mail, company"
+          label="Search name, e-mail, phone, company"
           value={filters.search ?? ''}
           onChange={(search) => change({ search: search || undefined })}
         />

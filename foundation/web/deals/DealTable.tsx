@@ -83,6 +83,7 @@ export function DealTable({ filters, onChange }: DealTableProps) {
   const { create: _, ...search } = useSearch({ from: '/deals' });
   const place = useListTrail('deals', {
     search,
+    filters,
     ids: rows.map(({ id }) => String(id)),
     more: hasNextPage
       ? () =>

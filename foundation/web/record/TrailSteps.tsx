@@ -3,8 +3,9 @@ import { useKeys } from '@aether/ui/Keys.tsx';
 import { ActionIcon } from '@mantine/core';
 import { IconChevronDown, IconChevronUp } from '@tabler/icons-react';
 import { Link, useNavigate } from '@tanstack/react-router';
+import type { TrailKind } from './kepttrail.ts';
 import classes from './record.module.css';
-import { type TrailKind, useTrail } from './trail.ts';
+import { useTrail } from './trail.ts';
 
 const places = {
   customers: { list: '/customers', record: '/customers/$id', label: 'Customers', one: 'customer' },
