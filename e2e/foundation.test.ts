@@ -103,7 +103,7 @@ describe('signing in', () => {
 describe('customers', () => {
   test('are found while a person types, are kept in the address, and open by keyboard', async () => {
     await open('/customers');
-    await maya.getByPlaceholder('Search name, e-mail, company').fill('kenji');
+    await maya.getByPlaceholder('Search name, e-mail, phone, company').fill('kenji');
     await maya.waitForURL(/search=kenji/);
     await seen(maya.getByRole('link', { name: /Kenji Watanabe/ }));
     expect(await maya.getByRole('link', { name: /Nora Lindqvist/ }).count()).toBe(0);
@@ -113,6 +113,8 @@ describe('customers', () => {
     await maya.keyboard.press('Enter');
     await maya.waitForURL(/\/customers\/[0-9a-f-]{36}/);
     await seen(maya.getByRole('heading', { name: /Kenji Watanabe/ }));
+    await maya.reload(); // its place in the list is still known
+    await seen(maya.getByText('1 of 1', { exact: true }));
   });
 
   test('changed by two people at once are shown field by field, and the second chooses', async () => {
@@ -142,8 +144,13 @@ describe('customers', () => {
       await maya.getByText(/Jonas Weber in Foundation/).waitFor({ timeout: 1_000 });
     });
     await field('Phone').click();
-    await maya.getByRole('textbox', { name: 'Phone' }).fill('+44 20 7946 0004');
+    // A refused value keeps the focus: the keyboard goes on.
+    await maya.getByRole('textbox', { name: 'Phone' }).fill('12');
     await maya.getByRole('textbox', { name: 'Phone' }).press('Enter');
+    await seen(maya.getByRole('alert').getByText(/^It must be a telephone number/));
+    await maya.keyboard.press('Control+a');
+    await maya.keyboard.type('+44 20 7946 0004');
+    await maya.keyboard.press('Enter');
     await undoLast(maya);
     await seen(field('Phone').filter({ hasText: '0003' }));
   });

@@ -1,6 +1,6 @@
 import type { AnyRouter } from '@tanstack/react-router';
 import type { MouseEvent } from 'react';
-import { describeError, describeKept, type Holder, Refusal } from './refusal.ts';
+import { describeError, describeKept, type Holder, Refusal, sayFault } from './refusal.ts';
 
 const pages = { customer: '/customers', company: '/companies' };
 let ownRouter: AnyRouter | undefined;
@@ -26,13 +26,25 @@ export function HolderLink({ holder: { type, id, name } }: { holder: Holder }) {
   );
 }
 
+type ErrorTextProps = {
+  error: unknown;
+  /** What was typed is kept. */
+  isKept?: boolean;
+  /** It is shown at the only field that the error can be about, which is not named again. */
+  isAtField?: boolean;
+};
+
 /**
  * Any error as `describeError` says it, or `describeKept` if what was typed is kept; if another record has the value, with a link to that
  * record.
  */
-export function ErrorText({ error, isKept = false }: { error: unknown; isKept?: boolean }) {
+export function ErrorText({ error, isKept = false, isAtField = false }: ErrorTextProps) {
   const holder = error instanceof Refusal ? error.holder : undefined;
-  if (!holder) return isKept ? describeKept(error) : describeError(error);
+  if (!holder) {
+    const [fault, ...others] = isAtField && error instanceof Refusal ? Object.values(error.fields) : [];
+    if (fault !== undefined && others.length === 0) return sayFault(fault);
+    return isKept ? describeKept(error) : describeError(error);
+  }
   return (
     <>
       It belongs to <HolderLink holder={holder} />.

@@ -9,12 +9,14 @@ import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 import { client } from './client.ts';
 import { pruneDrafts } from './drafts.ts';
+import { keepFocus } from './focus.ts';
 import { openHoldersIn } from './Holder.tsx';
 import { loadAhead } from './parts/ahead.ts';
 
 /** Draws the app into its page: the router's content in the theme of all apps. */
 export function drawApp(router: AnyRouter): void {
   announceStyleNonce();
+  keepFocus(document);
   openHoldersIn(router);
   createRoot(document.getElementById('root') as HTMLElement).render(
     <StrictMode>

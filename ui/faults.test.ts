@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { findMissing, findShown, splitRefusal } from './faults.ts';
-import { describeError, Refusal, sayFault } from './refusal.ts';
+import { describeError, Refusal, sayFault, unreachable } from './refusal.ts';
 
 const nothing = { own: {}, isTried: false, left: new Set<string>(), refused: {}, sent: undefined, values: {} };
 
@@ -71,4 +71,11 @@ test('a refusal is said once: at the inputs that it is about, and otherwise belo
   });
   expect(splitRefusal(refuse(), ['name'])).toEqual({ atFields: {}, rest: 'Correct it.' });
   expect(splitRefusal(null, ['name'])).toEqual({ atFields: {}, rest: undefined });
+});
+
+test('without an answer nobody is told that a change was not made', () => {
+  expect(describeError(unreachable({ isSentChange: true }))).toMatch(/may be done or not/);
+  expect(unreachable({ isSentChange: true }).isUncertain).toBe(true);
+  expect(describeError(unreachable())).toBe('The server cannot be reached. Check the connection and try again.');
+  expect(unreachable().isUncertain).toBe(false);
 });

@@ -28,6 +28,8 @@ export class Refusal extends Error {
   readonly actual: number | undefined;
   /** The record that has the refused value, if this person may see it. */
   readonly holder: Holder | undefined;
+  /** It is a change, and it is not known whether the server has made it. */
+  isUncertain = false;
 
   constructor(status: number, body: ProblemBody) {
     const { code = 'unknown', detail, errors = [], current, requestId, actual, holder } = body;
@@ -55,11 +57,15 @@ export class Refusal extends Error {
   }
 }
 
-export const unreachable = () =>
-  new Refusal(0, {
-    code: 'unreachable',
-    detail: 'The server cannot be reached. Nothing was changed. Check the connection and try again.',
-  });
+/** No answer came. After a change that was sent, nobody here can know whether the server has made it: the answer may be what was lost. */
+export const unreachable = ({ isSentChange = false } = {}): Refusal => {
+  const detail = isSentChange
+    ? 'It may be done or not. Look again when the connection is back.'
+    : 'The server cannot be reached. Check the connection and try again.';
+  const refusal = new Refusal(0, { code: 'unreachable', detail });
+  refusal.isUncertain = isSentChange;
+  return refusal;
+};
 
 /** Makes a Refusal of any answer that is not ok. */
 export async function readRefusal(answer: Response): Promise<Refusal> {

@@ -26,9 +26,12 @@ export function signInAddress(): string {
 export const send = async (input: RequestInfo | URL, init: RequestInit = {}): Promise<Response> => {
   const headers = new Headers(init.headers);
   headers.set('Accept', 'application/json');
-  if (init.method && init.method !== 'GET') headers.set('X-CSRF-Token', csrfToken);
+  const isChange = init.method !== undefined && init.method !== 'GET';
+  if (isChange) headers.set('X-CSRF-Token', csrfToken);
   const answer = await fetch(input, { ...init, headers }).catch((error) => {
-    throw init.signal?.aborted ? error : unreachable();
+    if (init.signal?.aborted) throw error;
+    // A device without a network has sent nothing.
+    throw unreachable({ isSentChange: isChange && globalThis.navigator?.onLine !== false });
   });
   version.hear(answer);
   if (answer.status !== 401) return answer;

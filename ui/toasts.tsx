@@ -1,6 +1,7 @@
 import { Button, Group, Text } from '@mantine/core';
 import { notifications } from '@mantine/notifications';
 import { ErrorText } from './Holder.tsx';
+import { Refusal } from './refusal.ts';
 
 /** `undo` may return a sentence that is shown instead of "Undone.", for what it could not take back. */
 type Undo = { message: string; undo: () => Promise<unknown> };
@@ -53,12 +54,13 @@ export function undoLast(): void {
 }
 
 /**
- * Reports a failure and its reason; with `isKept`, that of something that stays where it was typed. It stays until it is closed or twelve
- * seconds have passed.
+ * Reports a failure and its reason; with `isKept`, that of something that stays where it was typed. The title says what was not done, and is
+ * left out where nobody can know that. It stays until it is closed or twelve seconds have passed.
  */
 export function showRefusal(title: string, error: unknown, { isKept = false } = {}): void {
+  const isUncertain = error instanceof Refusal && error.isUncertain;
   const message = <ErrorText error={error} isKept={isKept} />;
-  notifications.show({ color: 'red', title, message, autoClose: 12_000 });
+  notifications.show({ color: 'red', title: isUncertain ? 'No answer came' : title, message, autoClose: 12_000 });
 }
 
 /** Reports a success; a longer sentence stays longer. */

@@ -217,7 +217,7 @@ function NewBelonging({ label, placeholder, inputMode, draft, onAdd, onClose: cl
       />
       {adding.error && (
         <Text size="xs" c="var(--bad)" role="alert">
-          <ErrorText error={adding.error} isKept />
+          <ErrorText error={adding.error} isKept isAtField />
         </Text>
       )}
     </>

@@ -42,7 +42,7 @@ export function CompanyPicker(props: RecordPickerProps) {
 
 /** Picks a customer by name or address. */
 export function CustomerPicker(props: RecordPickerProps) {
-  return <SearchedPicker placeholder="Type a name or an address" {...props} useFound={useCustomers} />;
+  return <SearchedPicker placeholder="Type a name, address or number" {...props} useFound={useCustomers} />;
 }
 
 /** Picks a member of the staff. */

@@ -111,7 +111,7 @@ export function InlineField({ record, spec, snapshot, text, provenance, describe
       )}
       {error !== undefined && (
         <Text size="xs" c="var(--bad)" role="alert">
-          <ErrorText error={error} isKept />
+          <ErrorText error={error} isKept isAtField />
         </Text>
       )}
     </Row>

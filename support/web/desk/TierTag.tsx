@@ -6,8 +6,8 @@ import { tiersQuery } from '../api/tiers.ts';
 
 /** A customer's tier, as Foundation's administrators called and coloured it; gold has a crown. */
 export function TierTag({ tier }: { tier: string | null | undefined }) {
-  const { data } = useQuery(tiersQuery);
-  if (!tier) return null;
+  const { data, isLoading } = useQuery(tiersQuery);
+  if (!tier || isLoading) return null;
   const { label, tone } = describeTier(tier, data?.tiers);
   return (
     <Tag tone={tone}>
