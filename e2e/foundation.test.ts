@@ -1,7 +1,7 @@
 import type { Browser, BrowserContext, Locator, Page } from 'playwright-core';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { openBrowser, undoLast } from './testing.browser.ts';
-import { type Stack, signIn, startStack } from './testing.stack.ts';
+import { follow, type Stack, signIn, startStack } from './testing.stack.ts';
 
 let browser: Browser;
 let stack: Stack;
@@ -18,7 +18,7 @@ afterEach(() => {
 
 const api = (method: string, path: string, body?: unknown, as = 'maya') =>
   stack.call(method, `${stack.foundation}${path}`, { as, body });
-const open = (path: string, page = maya) => page.goto(`${stack.foundation}${path}`);
+const open = (path: string, page = maya) => follow(page, `${stack.foundation}${path}`);
 const newCustomer = async (name: string) =>
   (await api('POST', '/api/customers', { name, email: `e2e${++unique}@example.com` })).body;
 const newDeal = async (name: string, customer: { id: string }) =>
@@ -158,6 +158,7 @@ describe('customers', () => {
   test('show Support’s fields as locked', async () => {
     const customer = await newCustomer('Locked');
     await open(`/customers/${customer.id}`);
+    await maya.keyboard.press('Tab'); // the explanation is for a focus by keyboard
     await field('Language').focus();
     await seen(maya.getByText(/Support owns this field/));
     await maya.keyboard.press('Enter');

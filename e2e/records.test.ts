@@ -2,7 +2,7 @@ import type { Browser, Locator, Page } from 'playwright-core';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { openBrowser, undoLast } from './testing.browser.ts';
 import { findMisfits } from './testing.misfits.mjs';
-import { type Stack, signIn, startStack } from './testing.stack.ts';
+import { follow, type Stack, signIn, startStack } from './testing.stack.ts';
 
 let browser: Browser;
 let stack: Stack;
@@ -19,7 +19,9 @@ afterEach(() => {
 
 const api = (method: string, path: string, body?: unknown, as = 'maya') =>
   stack.call(method, `${stack.foundation}${path}`, { as, body });
-const open = (path: string, page = maya) => page.goto(`${stack.foundation}${path}`);
+const open = (path: string, page = maya) => follow(page, `${stack.foundation}${path}`);
+/** Loads the app again: without the lists that the page knows and the messages that it shows. */
+const load = (path: string, page = maya) => page.goto(`${stack.foundation}${path}`);
 const newCustomer = async (name: string) =>
   (await api('POST', '/api/customers', { name, email: `record${++unique}@example.com` })).body;
 const seen = (locator: Locator) => locator.first().waitFor();
@@ -27,7 +29,7 @@ const field = (name: string) => maya.getByRole('button', { name: new RegExp(`^${
 const timeline = () => maya.getByRole('region', { name: /Timeline|History/ });
 
 test('J and K walk through the records of a list, and the way back leads to the same place', async () => {
-  await open('/customers?sort=name');
+  await load('/customers?sort=name');
   await seen(maya.getByRole('table', { name: 'Customers' }).getByRole('link'));
   for (let n = 0; n < 12; n++) await maya.keyboard.press('j');
   const links = maya.getByRole('table', { name: 'Customers' }).getByRole('link');
@@ -157,7 +159,7 @@ describe('what is half-written', () => {
 
   test('without a connection waits in its place, and says when it was sent', async () => {
     const customer = await newCustomer('Offline Writer');
-    await open(`/customers/${customer.id}`);
+    await load(`/customers/${customer.id}`);
     await draftOf('What should others know?').fill('Written in the train');
     await maya.context().setOffline(true);
     await maya.keyboard.press('Control+Enter');
@@ -324,7 +326,7 @@ test('a removed contact comes back by undo', async () => {
 
 test('of two administrators who change a pipeline the second keeps their version until they take the other’s', async () => {
   const pipeline = (await api('POST', '/api/pipelines', { name: 'Contested' })).body;
-  await open('/settings/pipelines');
+  await load('/settings/pipelines');
   const editor = maya.getByRole('region', { name: 'Contested' });
   await editor.getByLabel('Name of Contested').fill('Mine');
   await api('PUT', `/api/pipelines/${pipeline.id}/stages`, {
@@ -350,7 +352,7 @@ test('an administrator sees the sign-ins of a user, and ends them', async () => 
   await seen(dialog.getByText(/Chrome on Linux/));
   await dialog.getByRole('button', { name: 'Sign out everywhere' }).click();
   await seen(dialog.getByText('Nowhere at the moment.'));
-  await open('/customers', tom);
+  await load('/customers', tom);
   await seen(tom.getByRole('button', { name: 'Tom Berglund' })); // the choice of a persona
   expect(new URL(tom.url()).origin).not.toBe(stack.foundation);
   await context.close();
