@@ -3,7 +3,7 @@ import type { Browser, Locator, Page } from 'playwright-core';
 import { afterEach, beforeAll, expect, test } from 'vitest';
 import { openBrowser, undoLast } from './testing.browser.ts';
 import { findMisfits } from './testing.misfits.mjs';
-import { type Stack, signIn, startStack } from './testing.stack.ts';
+import { follow, type Stack, signIn, startStack } from './testing.stack.ts';
 
 let browser: Browser;
 let stack: Stack;
@@ -34,7 +34,7 @@ async function look(name: string): Promise<void> {
 
 test('addresses are added, made primary and removed by keyboard, and undo reverses each step', async () => {
   const { body: customer } = await api('POST', '/api/customers', { name: 'Many Mails', email: 'many@example.com' });
-  await maya.goto(`${stack.foundation}/customers/${customer.id}`);
+  await follow(maya, `${stack.foundation}/customers/${customer.id}`);
   await seen(addresses().getByText('Primary'));
   await maya.getByRole('button', { name: 'Add an address to Many Mails' }).press('Enter');
   await maya.getByRole('textbox', { name: 'New address' }).fill('second@example.com');
@@ -63,7 +63,7 @@ test('addresses are added, made primary and removed by keyboard, and undo revers
   await maya.emulateMedia({ colorScheme: 'dark' });
   await look('addresses-dark-wide');
   await maya.setViewportSize({ width: 390, height: 844 });
-  await maya.goto(`${stack.foundation}/customers/${customer.id}?pane=fields`);
+  await maya.goto(`${stack.foundation}/customers/${customer.id}?pane=fields`); // loaded, so that no message lies over it
   await seen(addresses().getByText('second@example.com'));
   expect(await maya.evaluate<boolean>('document.documentElement.scrollWidth <= innerWidth')).toBe(true);
   await look('addresses-dark-narrow');
@@ -73,7 +73,7 @@ test('addresses are added, made primary and removed by keyboard, and undo revers
 
 test('a corrected e-mail asks whether the former address was a mistake, and undo brings it back', async () => {
   const { body: customer } = await api('POST', '/api/customers', { name: 'Mistyped', email: 'mistyped@example.com' });
-  await maya.goto(`${stack.foundation}/customers/${customer.id}`);
+  await follow(maya, `${stack.foundation}/customers/${customer.id}`);
   const correct = async (email: string) => {
     await maya.getByRole('button', { name: /^E-mail: / }).click();
     await maya.getByRole('textbox', { name: 'E-mail' }).fill(email);
@@ -100,7 +100,7 @@ test('telephone numbers are added, made primary and removed by keyboard; a half-
     (await api('GET', `/api/customers/${customer.id}`)).body.phones.map(({ phone }: { phone: string }) => phone);
   const [office, mobile] = ['+49 30 1111111', '+49 170 2222222 ext. 12'];
   const begin = () => maya.getByRole('button', { name: 'Add a number to Many Lines' }).press('Enter');
-  await maya.goto(`${stack.foundation}/customers/${customer.id}`);
+  await follow(maya, `${stack.foundation}/customers/${customer.id}`);
   await begin();
   await typed.fill(office);
   await typed.press('Enter');
@@ -134,10 +134,10 @@ test('telephone numbers are added, made primary and removed by keyboard; a half-
   await maya.keyboard.press('Escape');
   await maya.emulateMedia({ colorScheme: 'dark' });
   await maya.setViewportSize({ width: 390, height: 844 });
-  await maya.goto(`${stack.foundation}/customers/${customer.id}?pane=fields`);
+  await maya.goto(`${stack.foundation}/customers/${customer.id}?pane=fields`); // loaded, so that no message lies over it
   await seen(numbers.getByText(mobile));
-  expect(await maya.evaluate(findMisfits)).toEqual([]);
   await look('numbers-dark-narrow');
+  expect(await maya.evaluate(findMisfits)).toEqual([]);
   await maya.emulateMedia({ colorScheme: 'light' });
   await maya.setViewportSize({ width: 1440, height: 900 });
 });
@@ -146,7 +146,7 @@ test('a refused address names the customer who has it and leads there, and what 
   const { body: holder } = await api('POST', '/api/customers', { name: 'Holding Hanna', email: 'hanna@example.com' });
   const { body: other } = await api('POST', '/api/customers', { name: 'Other Otto', email: 'otto@example.com' });
   const typed = maya.getByRole('textbox', { name: 'New address' });
-  await maya.goto(`${stack.foundation}/customers/${other.id}`);
+  await follow(maya, `${stack.foundation}/customers/${other.id}`);
   await maya.getByRole('button', { name: 'Add an address to Other Otto' }).click();
   await typed.fill('hanna@example.com');
   await typed.press('Enter');
@@ -156,7 +156,7 @@ test('a refused address names the customer who has it and leads there, and what 
   await maya.goBack();
   await expect.poll(() => typed.inputValue()).toBe('hanna@example.com');
 
-  await maya.goto(`${stack.foundation}/customers`);
+  await follow(maya, `${stack.foundation}/customers`);
   await maya.getByRole('button', { name: 'New customer' }).first().click();
   const dialog = maya.getByRole('dialog', { name: 'New customer' });
   const link = dialog.getByRole('link', { name: 'Holding Hanna' });

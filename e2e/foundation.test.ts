@@ -329,7 +329,7 @@ describe('on every page', () => {
   });
 
   test('without a connection every link of the navigation shows its page, with what is on the device', async () => {
-    const { page, context } = await signIn(browser, stack.foundation, 'Maya Okafor');
+    const { page, context } = await signIn(browser, stack.foundation, 'Maya Okafor', { loadsAhead: true });
     const loaded = `new Set(performance.getEntriesByType('resource').map(({ name }) => /(Customers|Deals|Companies|Tasks|Users)Page.*js/.exec(name)?.[1]).filter(Boolean)).size`;
     await expect.poll(() => page.evaluate(loaded)).toBe(5);
     await page.evaluate(`new Promise((done) => requestIdleCallback(done))`);

@@ -169,7 +169,7 @@ describe('what is half-written', () => {
     await maya.context().setOffline(false);
     await seen(maya.getByText(/“Written in the train” was sent at .* waited for the connection since/));
     await maya.setViewportSize({ width: 1280, height: 500 });
-    expect(await maya.evaluate(findMisfits)).toEqual([]); // the message covers no link of the navigation
+    await expect.poll(() => maya.evaluate(findMisfits)).toEqual([]); // the message, once it has slid in, covers no link of the navigation
     await maya.setViewportSize({ width: 1440, height: 900 });
     await seen(timeline().getByRole('list').getByText('Written in the train'));
     await waiting.waitFor({ state: 'detached' });

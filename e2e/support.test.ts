@@ -2,7 +2,7 @@ import type { Browser, Page } from 'playwright-core';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { openBrowser } from './testing.browser.ts';
 import { findMisfits } from './testing.misfits.mjs';
-import { type Stack, signIn, startStack } from './testing.stack.ts';
+import { follow, type Stack, signIn, startStack } from './testing.stack.ts';
 
 let browser: Browser;
 let stack: Stack;
@@ -25,7 +25,7 @@ const api = (method: string, path: string, body?: unknown, as = 'priya') =>
   stack.call(method, `${stack.support}${path}`, { as, body });
 const crm = (method: string, path: string, body?: unknown) =>
   stack.call(method, `${stack.foundation}${path}`, { as: 'maya', body });
-const open = (path: string, page = priya) => page.goto(`${stack.support}${path}`);
+const open = (path: string, page = priya) => follow(page, `${stack.support}${path}`);
 const row = (name: string, page = priya) => page.locator('[data-session]', { hasText: name }).getByRole('link');
 const answerTo = (name: string, page = priya) => page.getByLabel(`Answer to ${name}`);
 const messages = (page = priya) => page.getByRole('log', { name: 'Messages' });

@@ -126,17 +126,26 @@ export async function follow(page: Page, url: string): Promise<void> {
   await page.evaluate(untilShown);
 }
 
+/** Lets a page believe that its person saves data: then it loads nothing ahead. */
+const savesData = `Object.defineProperty(navigator, 'connection', { value: { saveData: true } })`;
+
 /** The app's cookies of people who have signed in: without them each page of a test file would begin with a sign-in. */
 const cookiesOf = new Map<string, Cookie[]>();
+
+type SignInOptions = BrowserContextOptions & {
+  /** Loads the app's other parts before they are needed, as a person's browser does. Most tests need no part but their own. */
+  loadsAhead?: boolean;
+};
 
 /** Opens a page of an app as a person who is signed in, the first time by clicks. An error that the page logs fails the test. */
 export async function signIn(
   browser: Browser,
   url: string,
   persona: Persona,
-  options: BrowserContextOptions = {},
+  { loadsAhead = false, ...options }: SignInOptions = {},
 ): Promise<{ page: Page; context: BrowserContext; errors: string[] }> {
   const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, locale: 'en-GB', ...options });
+  if (!loadsAhead) await context.addInitScript(savesData);
   await context.addCookies(cookiesOf.get(`${persona} ${url}`) ?? []);
   const page = await context.newPage();
   page.setDefaultTimeout(10_000);
