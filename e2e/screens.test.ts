@@ -132,6 +132,8 @@ const narrow = { width: 375, height: 780 };
 const widths = [360, 390, 768, 1024, 1280, 1440, 1920];
 const someWidths = [360, 768, 1280];
 
+const overhangOf = 'document.documentElement.scrollWidth - document.documentElement.clientWidth';
+
 /** What does not fit, at each width. The height stays so that nothing is far below. */
 async function measure(page: Page, at: number[]): Promise<string[]> {
   const faults: string[] = [];
@@ -139,14 +141,36 @@ async function measure(page: Page, at: number[]): Promise<string[]> {
     await page.setViewportSize({ width, height: width < 768 ? 780 : 900 });
     await page.evaluate(settled);
     for (const fault of await page.evaluate(findMisfits)) faults.push(`${width} px: ${fault}`);
+    const overhang = await page.evaluate<number>(overhangOf);
+    if (overhang > 0) faults.push(`${width} px: the page scrolls sideways by ${overhang} px`);
   }
   return faults;
 }
 
 describe.each(['foundation', 'support'] as const)('%s', (app) => {
   let page: Page;
+  /** The scripts of the start page, with their bytes on the line. */
+  const scripts = new Map<string, number>();
   beforeAll(async () => {
-    ({ page } = await signIn(browser, stack[app], people[app], { viewport: wide, reducedMotion: 'reduce' }));
+    const options = { viewport: wide, reducedMotion: 'reduce' } as const;
+    ({ page } = await signIn(browser, stack[app], people[app], {
+      ...options,
+      // The page is new, so that it has no script from a page before.
+      onResponse(response) {
+        if (!response.url().startsWith(stack[app]) || !response.url().endsWith('.js')) return;
+        scripts.set(response.url(), Number(response.headers()['content-length'] ?? Number.POSITIVE_INFINITY));
+      },
+    }));
+    await page.getByRole('heading', { name: app === 'foundation' ? 'Customers' : 'Mine' }).waitFor();
+    await page.waitForLoadState('networkidle');
+  });
+
+  // First, because each other page adds its own scripts. What the app loads ahead does not count: a person who saves data, as here, does
+  // not get it.
+  test('the start page loads at most 250 KB of script, compressed', () => {
+    const bytes = [...scripts.values()].reduce((sum, each) => sum + each, 0);
+    expect(scripts.size).toBeGreaterThan(1);
+    expect(bytes).toBeLessThanOrEqual(256_000);
   });
 
   async function look(name: string, colorScheme: 'light' | 'dark', viewport: typeof wide): Promise<void> {
@@ -154,8 +178,6 @@ describe.each(['foundation', 'support'] as const)('%s', (app) => {
     await page.setViewportSize(viewport);
     await page.locator(`html[data-mantine-color-scheme="${colorScheme}"]`).waitFor();
     await page.evaluate(settled);
-    const overhang = 'document.documentElement.scrollWidth - document.documentElement.clientWidth';
-    expect(await page.evaluate(overhang)).toBeLessThanOrEqual(0);
     const picture = `${name}-${colorScheme}-${viewport === wide ? 'wide' : 'narrow'}`;
     if (pictures && shownInDocs.has(picture)) await page.screenshot({ path: `${pictures}${picture}.png` });
   }
@@ -173,30 +195,13 @@ describe.each(['foundation', 'support'] as const)('%s', (app) => {
       }
       await look(name, 'light', wide);
       await expect.poll(() => findBarriers(page)).toEqual([]);
-      await look(name, 'light', narrow);
-      if (mostUsed.has(name)) expect(await findBarriers(page)).toEqual([]);
+      if (mostUsed.has(name)) {
+        await look(name, 'light', narrow);
+        expect(await findBarriers(page)).toEqual([]);
+      }
       expect(await measure(page, mostUsed.has(name) || name.startsWith('crowded') ? widths : someWidths)).toEqual([]);
     },
   );
-
-  test('the start page loads at most 250 KB of script, compressed', async () => {
-    const { page: fresh, context } = await signIn(browser, stack[app], 'Tom Berglund');
-    const scripts = new Map<string, number>();
-    fresh.on('response', async (response) => {
-      if (!response.url().endsWith('.js')) return;
-      scripts.set(response.url(), Number(response.headers()['content-length'] ?? Number.POSITIVE_INFINITY));
-    });
-    // What is loaded ahead when nothing else happens does not count: a person who saves data, as here, does not get it.
-    const session = await context.newCDPSession(fresh);
-    await session.send('Network.setCacheDisabled', { cacheDisabled: true });
-    await fresh.goto(`${stack[app]}/`);
-    await fresh.getByRole('heading', { name: app === 'foundation' ? 'Customers' : 'Mine' }).waitFor();
-    await fresh.waitForLoadState('networkidle');
-    const bytes = [...scripts.values()].reduce((sum, each) => sum + each, 0);
-    expect(scripts.size).toBeGreaterThan(1);
-    expect(bytes).toBeLessThanOrEqual(256_000);
-    await context.close();
-  });
 });
 
 /** A visitor's chat that waits for an agent. */

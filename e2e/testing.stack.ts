@@ -1,6 +1,6 @@
 import { aether, keepRunning, readEnv, startedHome, tokenOf, webIsBuilt } from '@aether/cli/testing';
 import { withMigrator } from '@aether/database';
-import type { Browser, BrowserContext, BrowserContextOptions, Cookie, Page } from 'playwright-core';
+import type { Browser, BrowserContext, BrowserContextOptions, Cookie, Page, Response } from 'playwright-core';
 
 export type Stack = {
   foundation: string;
@@ -135,6 +135,8 @@ const cookiesOf = new Map<string, Cookie[]>();
 type SignInOptions = BrowserContextOptions & {
   /** Loads the app's other parts before they are needed, as a person's browser does. Most tests need no part but their own. */
   loadsAhead?: boolean;
+  /** Is told of every response from the first page on. */
+  onResponse?: (response: Response) => void;
 };
 
 /** Opens a page of an app as a person who is signed in, the first time by clicks. An error that the page logs fails the test. */
@@ -142,13 +144,14 @@ export async function signIn(
   browser: Browser,
   url: string,
   persona: Persona,
-  { loadsAhead = false, ...options }: SignInOptions = {},
+  { loadsAhead = false, onResponse, ...options }: SignInOptions = {},
 ): Promise<{ page: Page; context: BrowserContext; errors: string[] }> {
   const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, locale: 'en-GB', ...options });
   if (!loadsAhead) await context.addInitScript(savesData);
   await context.addCookies(cookiesOf.get(`${persona} ${url}`) ?? []);
   const page = await context.newPage();
   page.setDefaultTimeout(10_000);
+  if (onResponse) page.on('response', onResponse);
   const errors: string[] = [];
   page.on('pageerror', (error) => errors.push(error.message));
   page.on('console', (message) => {
