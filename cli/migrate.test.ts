@@ -1,9 +1,8 @@
-import { join } from 'node:path';
 import { createTestDatabase, type TestDatabase } from '@aether/database/testing';
 import { startTestPooler } from '@aether/platform/testing.pooler';
 import pg from 'pg';
 import { beforeAll, expect, inject, test } from 'vitest';
-import { aether, newHome, readEnv } from './testing.ts';
+import { aether, newHome } from './testing.ts';
 
 let home: string;
 let database: TestDatabase;
@@ -84,27 +83,4 @@ test('a migration through a transaction pooler is refused, and nothing is left o
 test('a migration as a superuser is refused, and nothing is changed', async () => {
   const refused = await run(['up', '--url', database.url('postgres')]);
   expect(refused).toEqual({ code: 1, output: expect.stringContaining('never run as a superuser') });
-});
-
-test('npm start with PLATFORM_DB_URL uses that server, and stops only what it started', {
-  timeout: 60_000,
-}, async () => {
-  const { urls } = inject('aetherServer');
-  const own = await createTestDatabase();
-  const passwords = Object.fromEntries(
-    Object.entries(urls).map(([login, loginUrl]) => [
-      `${login.toUpperCase()}_PASSWORD`,
-      decodeURIComponent(new URL(loginUrl).password),
-    ]),
-  );
-  const elsewhere = join(await newHome(), 'not', 'there', 'yet');
-  const command = aether(elsewhere, ['start'], { ...passwords, PLATFORM_DB_URL: own.url('platform_migrator') });
-  await command.prints(/Ctrl-C stops everything/);
-  const { FOUNDATION_URL } = readEnv(elsewhere);
-  expect((await fetch(`${FOUNDATION_URL}/readyz`)).status).toBe(200);
-  const demo = aether(elsewhere, ['demo']);
-  expect([await demo.ends(), demo.output()]).toEqual([1, expect.stringContaining('--widget <key>')]);
-  command.child.kill('SIGINT');
-  expect(await command.ends()).toBe(0);
-  expect(command.output()).not.toMatch(/PostgreSQL stopped|demo data|aether demo/);
 });

@@ -1,34 +1,40 @@
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
+import { readFile, stat, writeFile } from 'node:fs/promises';
 import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { atEnd, createTestDatabase } from '@aether/database/testing';
+import { beforeAll, describe, expect, inject, test } from 'vitest';
 import { aether, type Command, newHome, readEnv, readFirstStart, startedHome, tokenOf } from '../testing.ts';
 
+// A start costs five seconds of a core, so each one here is the start of several tests.
 let home: string;
 let running: Command[] = [];
 beforeAll(async () => {
   home = await startedHome();
+  atEnd(stopAll);
 }, 120_000);
-afterEach(async () => {
+
+async function stopAll(): Promise<void> {
   for (const command of running) command.child.kill('SIGTERM');
   await Promise.all(running.map((command) => command.ends()));
   running = [];
-});
+}
 
-async function start(args: string[] = [], variables: Record<string, string> = {}): Promise<Command> {
-  const command = aether(home, ['start', ...args], variables);
+function run(args: string[], variables: Record<string, string> = {}, folder = home): Command {
+  const command = aether(folder, args, variables);
   running.push(command);
-  await command.prints(/Ctrl-C stops everything/);
   return command;
 }
 
-async function stop(command: Command, signal: NodeJS.Signals): Promise<number> {
-  command.child.kill(signal);
-  return command.ends();
+const untilReady = (command: Command) => command.prints(/Ctrl-C stops everything/);
+const codeAndOutput = async (command: Command) => [await command.ends(), command.output()];
+
+async function kill(command: Command): Promise<void> {
+  process.kill(Number(readEnv(home).AETHER_PID), 'SIGKILL');
+  expect(await command.ends()).not.toBe(0);
 }
 
 const asMaya = async () => ({ Authorization: `Bearer ${await tokenOf(home, 'maya', 'foundation')}` });
@@ -39,6 +45,17 @@ const search = async (text: string) => {
   return ((await response.json()) as { customers: { name: string }[] }).customers;
 };
 
+const addCustomer = async (email: string) => {
+  const response = await fetch(`${readEnv(home).FOUNDATION_URL}/api/customers`, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json', ...(await asMaya()) },
+    body: JSON.stringify({ name: 'Was Here', email }),
+  });
+  expect(response.status).toBe(201);
+};
+
+const isReady = async () => (await fetch(`${readEnv(home).FOUNDATION_URL}/readyz`)).status === 200;
+
 const isListening = (port: number) =>
   new Promise<boolean>((resolve) => {
     const socket = connect(port, '127.0.0.1');
@@ -46,17 +63,67 @@ const isListening = (port: number) =>
     socket.once('close', () => socket.destroy());
   });
 
-describe('npm start', { timeout: 60_000 }, () => {
-  test('starts everything, lets the demo play, stops everything at Ctrl-C, and keeps the data', async () => {
-    expect(await readFirstStart()).toMatch(/migrations \(\d+ applied\).*demo data \(loaded\)/s);
-    const first = await start();
-    expect(first.output()).toMatch(/migrations \(up to date\).*demo data \(there already\)/s);
+const portOfPostgres = () => Number(new URL(readEnv(home).FOUNDATION_APP_URL ?? '').port);
+
+async function expectNoProcess(): Promise<void> {
+  const { stdout: processes } = await promisify(execFile)('ps', ['-axo', 'args']);
+  expect(processes.split('\n').filter((process) => process.includes(home))).toEqual([]);
+}
+
+/** The passwords of the logins of the tests' server, as settings. */
+const passwords = () =>
+  Object.fromEntries(
+    Object.entries(inject('aetherServer').urls).map(([login, url]) => [
+      `${login.toUpperCase()}_PASSWORD`,
+      decodeURIComponent(new URL(url).password),
+    ]),
+  );
+
+test('npm start makes the database and the demo data at the first start', async () => {
+  expect(await readFirstStart()).toMatch(/migrations \(\d+ applied\).*demo data \(loaded\)/s);
+});
+
+describe('while npm start runs', { timeout: 60_000 }, () => {
+  let command: Command;
+  let takenPort: number;
+  let demoBefore: unknown[];
+  beforeAll(async () => {
+    const other = createServer().listen(0, '127.0.0.1');
+    await once(other, 'listening');
+    atEnd(() => once(other.close(), 'close'));
+    takenPort = (other.address() as { port: number }).port;
+    await writeFile(join(home, 'env'), `AETHER_PID=${process.pid}\nFOUNDATION_URL=http://127.0.0.1:1\n`);
+    demoBefore = await codeAndOutput(aether(home, ['demo']));
+    command = run(['start'], { FOUNDATION_PORT: String(takenPort) });
+    await untilReady(command);
+  }, 60_000);
+
+  test('the data of an earlier start is there, and is not made again', async () => {
+    expect(command.output()).toMatch(/migrations \(up to date\).*demo data \(there already\)/s);
     expect(await search('fjordlight')).toHaveLength(2);
+  });
 
-    const demo = aether(home, ['demo']);
-    expect([await demo.ends(), demo.output()]).toEqual([0, expect.stringContaining('All three scenarios hold.')]);
+  test('a stale description with a reused process number neither stops a start nor passes for one', async () => {
+    expect(demoBefore).toEqual([1, expect.stringContaining('Nothing runs here')]);
+    expect(readEnv(home).FOUNDATION_URL).not.toBe('http://127.0.0.1:1');
+    expect(await isReady()).toBe(true);
+  });
 
-    const { FOUNDATION_URL, SUPPORT_URL, FOUNDATION_APP_URL: url = '' } = readEnv(home);
+  test('a taken port is named, and passed over', async () => {
+    expect(command.output()).toContain(`(${takenPort} was taken)`);
+    expect(readEnv(home).FOUNDATION_URL).not.toContain(`:${takenPort}`);
+  });
+
+  test('the demo plays its three scenarios', async () => {
+    expect(await codeAndOutput(aether(home, ['demo']))).toEqual([
+      0,
+      expect.stringContaining('All three scenarios hold.'),
+    ]);
+    expect(await search('harbour.example')).toHaveLength(1);
+  });
+
+  test('a token that the command prints signs its person in at the app that it is for, and at no other', async () => {
+    const { FOUNDATION_URL, SUPPORT_URL } = readEnv(home);
     const token = aether(home, ['token', '--as', 'priya', '--app', 'support']);
     expect(await token.ends()).toBe(0);
     const headers = { Authorization: `Bearer ${token.output().trim()}` };
@@ -64,52 +131,91 @@ describe('npm start', { timeout: 60_000 }, () => {
     expect(await me.json()).toMatchObject({ user: { id: 'demo-priya', name: 'Priya Nair', role: 'user' } });
     expect((await fetch(`${FOUNDATION_URL}/signin/me`, { headers })).status).toBe(401);
     expect((await fetch(`${SUPPORT_URL}/signin/me`)).status).toBe(401);
-    const port = Number(new URL(url).port);
-    expect(await isListening(port)).toBe(true);
-    expect(await stop(first, 'SIGINT')).toBe(0);
-    expect(first.output()).toMatch(/Support stopped.*Foundation stopped.*PostgreSQL stopped/s);
-    expect(await isListening(port)).toBe(false);
-    expect(existsSync(join(home, 'env'))).toBe(false);
-
-    const second = await start();
-    expect(await search('harbour.example')).toHaveLength(1);
-    expect(await stop(second, 'SIGTERM')).toBe(0);
   });
 
-  test('takes over the PostgreSQL that a killed start left, and --reset starts over', async () => {
-    const killed = await start();
-    await fetch(`${readEnv(home).FOUNDATION_URL}/api/customers`, {
-      method: 'POST',
-      headers: { 'Content-Type': 'application/json', ...(await asMaya()) },
-      body: JSON.stringify({ name: 'Was Here', email: 'was.here@example.com' }),
+  test.each([[['start']], [['start', '--reset']]])(
+    'aether %j on the same data is refused, and disturbs nothing',
+    async (args) => {
+      expect(await codeAndOutput(aether(home, args))).toEqual([1, expect.stringContaining('Aether runs already')]);
+      expect(await isReady()).toBe(true);
+    },
+  );
+
+  test('the connection strings are in a file that only its owner can read', async () => {
+    const { FOUNDATION_APP_URL, SUPPORT_APP_URL, PLATFORM_MIGRATOR_URL, AETHER_PID } = readEnv(home);
+    expect(
+      [FOUNDATION_APP_URL, SUPPORT_APP_URL, PLATFORM_MIGRATOR_URL].map((url) => new URL(url as string).username),
+    ).toEqual(['foundation_app', 'support_app', 'platform_migrator']);
+    expect(Number(AETHER_PID)).toBeGreaterThan(0);
+    expect((await stat(join(home, 'env'))).mode & 0o777).toBe(0o600);
+    const check = aether(home, ['migrate', 'check']);
+    expect(await codeAndOutput(check)).toEqual([0, expect.stringContaining('is the one of')]);
+  });
+
+  test('the demo names the server that did not answer, and the request', async () => {
+    const env = await readFile(join(home, 'env'), 'utf8');
+    await writeFile(join(home, 'env'), `${env}SUPPORT_URL=http://127.0.0.1:2\n`);
+    expect(await codeAndOutput(aether(home, ['demo']))).toEqual([
+      1,
+      expect.stringMatching(
+        /Support at http:\/\/127\.0\.0\.1:2 did not answer \(\w+\), when it came to: Ada Okonkwo starts a chat/,
+      ),
+    ]);
+    await writeFile(join(home, 'env'), env);
+  });
+
+  describe('and is killed', { timeout: 60_000 }, () => {
+    // Two starts at once: whichever is refused runs after the other one was killed as well.
+    const commands = [['start'], ['start', '--reset']];
+    let refused: unknown[];
+    const after: { found: number; output: string }[] = [];
+    let last: Command;
+    beforeAll(async () => {
+      await addCustomer('was.here.first@example.com');
+      await kill(command);
+      const both = commands.map((args) => run(args));
+      const index = await Promise.race(both.map(async (each, index) => each.ends().then(() => index)));
+      refused = await codeAndOutput(both[index] as Command);
+      const winner = both[1 - index] as Command;
+      await untilReady(winner);
+      after[1 - index] = { found: (await search('was.here.first')).length, output: winner.output() };
+      await addCustomer('was.here.then@example.com');
+      await kill(winner);
+      last = run(commands[index] as string[]);
+      await untilReady(last);
+      after[index] = { found: (await search('was.here.then')).length, output: last.output() };
+    }, 60_000);
+
+    test('one of two starts at the same moment runs, though one has --reset, and the other one is refused', () => {
+      expect(refused).toEqual([1, expect.stringMatching(/Aether runs already|Another start or stop/)]);
     });
-    process.kill(Number(readEnv(home).AETHER_PID), 'SIGKILL');
-    expect(await killed.ends()).not.toBe(0);
 
-    const next = await start();
-    expect(next.output()).toMatch(/was running still/);
-    expect(await search('was.here@example.com')).toHaveLength(1);
-    process.kill(Number(readEnv(home).AETHER_PID), 'SIGKILL');
-    await next.ends();
+    test('the next start takes over the PostgreSQL that is left, with its data', () => {
+      expect(after[0]).toEqual({ found: 1, output: expect.stringMatching(/was running still/) });
+    });
 
-    const fresh = await start(['--reset']);
-    expect(fresh.output()).toMatch(/data removed.*demo data \(loaded\)/s);
-    expect(await search('was.here@example.com')).toHaveLength(0);
+    test('--reset removes its data, and starts over', async () => {
+      expect(after[1]).toEqual({ found: 0, output: expect.stringMatching(/data removed.*demo data \(loaded\)/s) });
+      expect(await search('fjordlight')).toHaveLength(2);
+    });
+
+    test('Ctrl-C stops everything that a later start runs', async () => {
+      const port = portOfPostgres();
+      expect(await isListening(port)).toBe(true);
+      last.child.kill('SIGINT');
+      expect(await last.ends()).toBe(0);
+      expect(last.output()).toMatch(/Support stopped.*Foundation stopped.*PostgreSQL stopped/s);
+      expect(await isListening(port)).toBe(false);
+      expect(existsSync(join(home, 'env'))).toBe(false);
+      await expectNoProcess();
+    });
   });
+});
 
-  test('runs once if started twice at the same time, one of them with --reset, and refuses the other', async () => {
-    const both = [aether(home, ['start']), aether(home, ['start', '--reset'])];
-    const ended = await Promise.race(both.map(async (command, index) => ({ index, code: await command.ends() })));
-    const other = both[1 - ended.index] as Command;
-    running.push(other);
-    expect(ended.code).toBe(1);
-    expect((both[ended.index] as Command).output()).toMatch(/Aether runs already|Another start or stop/);
-    await other.prints(/Ctrl-C stops everything/);
-    expect(await search('fjordlight')).toHaveLength(2);
-  });
-
+describe('npm start', { timeout: 60_000 }, () => {
   test('stops everything when its output is closed', async () => {
-    const command = aether(home, ['start']);
+    await stopAll();
+    const command = run(['start']);
     await command.prints(/PostgreSQL \(port (\d+)/);
     const port = Number(/PostgreSQL \(port (\d+)/.exec(command.output())?.[1]);
     command.child.stdout?.destroy();
@@ -118,45 +224,57 @@ describe('npm start', { timeout: 60_000 }, () => {
   });
 
   test('stops at Ctrl-C while it is starting, and leaves nothing running', async () => {
-    const command = aether(home, ['start']);
+    await stopAll();
+    const command = run(['start']);
     await command.prints(/Aether/);
     command.child.kill('SIGINT');
     expect(await command.ends()).toBe(0);
     expect(command.output()).toMatch(/Stopping\..*PostgreSQL stopped/s);
-    const { stdout: processes } = await promisify(execFile)('ps', ['-axo', 'args']);
-    expect(processes.split('\n').filter((process) => process.includes(home))).toEqual([]);
+    await expectNoProcess();
   });
 
-  test('starts despite a stale description with a reused process number, and despite a taken port', async () => {
-    await writeFile(join(home, 'env'), `AETHER_PID=${process.pid}\nFOUNDATION_URL=http://127.0.0.1:1\n`);
-    expect(await aether(home, ['demo']).ends()).toBe(1);
-    const other = createServer().listen(0, '127.0.0.1');
-    await once(other, 'listening');
-    const { port } = other.address() as { port: number };
-    const command = await start([], { FOUNDATION_PORT: String(port) });
-    expect(command.output()).toContain(`(${port} was taken)`);
-    expect(readEnv(home).FOUNDATION_URL).not.toContain(`:${port}`);
-    expect(await search('fjordlight')).toHaveLength(2);
-    other.close();
+  test('names the missing passwords if PLATFORM_DB_URL is set without them', async () => {
+    const command = aether(home, ['start'], { PLATFORM_DB_URL: 'postgres://localhost:1/platform' });
+    expect(await codeAndOutput(command)).toEqual([
+      1,
+      expect.stringMatching(
+        /PLATFORM_MIGRATOR_PASSWORD, FOUNDATION_APP_PASSWORD, SUPPORT_APP_PASSWORD, SYNC_APP_PASSWORD/,
+      ),
+    ]);
   });
+});
+
+describe('npm start with another server and another identity provider', { timeout: 60_000 }, () => {
+  let elsewhere: string;
+  let command: Command;
+  beforeAll(async () => {
+    const { url } = await createTestDatabase();
+    elsewhere = join(await newHome(), 'not', 'there', 'yet');
+    const variables = {
+      ...passwords(),
+      PLATFORM_DB_URL: url('platform_migrator'),
+      SIGNIN_ISSUER: 'https://id.example',
+      SIGNIN_CLIENT_ID: 'aether',
+    };
+    command = run(['start'], variables, elsewhere);
+    await untilReady(command);
+  }, 60_000);
 
   test('leaves sign-in to the provider that the settings name', async () => {
-    const command = await start([], { SIGNIN_ISSUER: 'https://id.example', SIGNIN_CLIENT_ID: 'aether' });
     expect(command.output()).toMatch(/Sign-in +https:\/\/id\.example/);
     expect(command.output()).not.toMatch(/identity provider/);
-    const token = aether(home, ['token', '--as', 'maya']);
-    expect([await token.ends(), token.output()]).toEqual([
+    expect(await codeAndOutput(aether(elsewhere, ['token', '--as', 'maya']))).toEqual([
       1,
       expect.stringMatching(/only that one gives tokens.*docs\/signin\.md/),
     ]);
   });
 
-  test('names the missing passwords if PLATFORM_DB_URL is set without them', async () => {
-    const command = aether(home, ['start'], { PLATFORM_DB_URL: 'postgres://localhost:1/platform' });
-    expect(await command.ends()).toBe(1);
-    expect(command.output()).toMatch(
-      /PLATFORM_MIGRATOR_PASSWORD, FOUNDATION_APP_PASSWORD, SUPPORT_APP_PASSWORD, SYNC_APP_PASSWORD/,
-    );
+  test('uses the server of PLATFORM_DB_URL without demo data, and stops only what it started', async () => {
+    expect((await fetch(`${readEnv(elsewhere).FOUNDATION_URL}/readyz`)).status).toBe(200);
+    expect(await codeAndOutput(aether(elsewhere, ['demo']))).toEqual([1, expect.stringContaining('--widget <key>')]);
+    command.child.kill('SIGTERM');
+    expect(await command.ends()).toBe(0);
+    expect(command.output()).not.toMatch(/PostgreSQL stopped|demo data|aether demo/);
   });
 });
 
