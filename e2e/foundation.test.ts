@@ -103,7 +103,7 @@ describe('signing in', () => {
 describe('customers', () => {
   test('are found while a person types, are kept in the address, and open by keyboard', async () => {
     await open('/customers');
-    await maya.getByPlaceholder('Search name, e-mail, phone, company').fill('kenji');
+    await maya.getByPlaceholder('Name, e-mail, phone, company').fill('kenji');
     await maya.waitForURL(/search=kenji/);
     await seen(maya.getByRole('link', { name: /Kenji Watanabe/ }));
     expect(await maya.getByRole('link', { name: /Nora Lindqvist/ }).count()).toBe(0);
@@ -307,11 +307,11 @@ describe('on every page', () => {
     await open('/deals');
     await seen(maya.getByRole('heading', { name: 'Deals' }));
     await maya.keyboard.press('Control+k');
-    await maya.getByPlaceholder('A name or a command').fill('elena');
+    await maya.getByPlaceholder('Name, number or command').fill('elena');
     await seen(maya.getByRole('button', { name: /Elena Papadaki/ }));
     await maya.keyboard.press('Enter');
     await seen(maya.getByRole('heading', { name: /Elena Papadaki/ }));
-    await maya.getByPlaceholder('A name or a command').waitFor({ state: 'hidden' });
+    await maya.getByPlaceholder('Name, number or command').waitFor({ state: 'hidden' });
     await maya.keyboard.press('?');
     await seen(maya.getByRole('dialog'));
     await maya.keyboard.press('Escape');

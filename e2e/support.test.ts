@@ -105,7 +105,7 @@ describe('the inbox', () => {
     await priya.keyboard.press('Escape');
     await priya.getByRole('dialog').waitFor({ state: 'detached' });
     await priya.keyboard.press('Control+k');
-    await priya.getByPlaceholder('A name or a command').fill('Kara Key');
+    await priya.getByPlaceholder('Name, number or command').fill('Kara Key');
     await priya.getByRole('dialog').getByText('Kara Key').first().waitFor();
     await priya.keyboard.press('Escape');
   });

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { findMissing, findShown, splitRefusal } from './faults.ts';
-import { describeError, Refusal, sayFault, unreachable } from './refusal.ts';
+import { describeError, nameField, Refusal, sayFault, unreachable } from './refusal.ts';
 
 const nothing = { own: {}, isTried: false, left: new Set<string>(), refused: {}, sent: undefined, values: {} };
 
@@ -78,4 +78,13 @@ test('without an answer nobody is told that a change was not made', () => {
   expect(unreachable({ isSentChange: true }).isUncertain).toBe(true);
   expect(describeError(unreachable())).toBe('The server cannot be reached. Check the connection and try again.');
   expect(unreachable().isUncertain).toBe(false);
+});
+
+test('a field within others is called by its last name, never by its path', () => {
+  const errors = [{ field: 'rules.questions[0].answer', message: 'must have no placeholders' }];
+  expect(describeError(new Refusal(422, { errors }))).toBe('Answer must have no placeholders.');
+  expect(nameField('settings.texts.title')).toBe('Title');
+  expect(nameField('custom.favourite_colour')).toBe('Favourite colour');
+  expect(nameField('allowed_origins[2]')).toBe('Allowed origins');
+  expect(nameField('expected_close_on')).toBe('Expected close on');
 });

@@ -118,8 +118,11 @@ function sayOf(name: string, message: string): string {
   return plain ? `${name}: ${plain}` : `${name} ${message.replace(/\.$/, '')}.`;
 }
 
-/** `expected_close_on` → `Expected close on` */
+/** `expected_close_on` → `Expected close on`; of a path such as `rules.questions[0].answer` only the end, which people know: `Answer` */
 export function nameField(field: string): string {
-  const words = field.replace(/^custom\./, '').replaceAll('_', ' ');
+  const words = field
+    .replace(/(\[\d+\])+/g, '')
+    .replace(/^.*\./, '')
+    .replaceAll('_', ' ');
   return words.charAt(0).toUpperCase() + words.slice(1);
 }

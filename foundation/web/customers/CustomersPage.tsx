@@ -62,7 +62,7 @@ export function CustomersPage() {
         }
       >
         <SearchInput
-          label="Search name, e-mail, phone, company"
+          label="Name, e-mail, phone, company"
           value={filters.search ?? ''}
           onChange={(search) => change({ search: search || undefined })}
         />

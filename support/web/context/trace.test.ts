@@ -31,10 +31,13 @@ test('the trace of a tier leads from the deal to this page and shows how long ea
   ]);
 });
 
-test('a step of another day has its day, and one of today only its time', () => {
+test('a step has its day if it is not that of the step above; the first one if it is not today', () => {
   const [step] = listSteps(change, undefined, new Date('2026-08-15T12:02:00.000Z'));
   expect(step?.when).toContain('2026');
   expect(listSteps(change, undefined, new Date('2026-06-15T12:03:00.000Z'))[0]?.when).not.toContain('2026');
+  const late = { ...change, event: { ...change.event, numbered_at: '2026-08-15T12:02:00.000Z' } };
+  const days = listSteps(late, '2026-08-15T12:02:01.000Z', new Date('2026-08-15T12:03:00.000Z'));
+  expect(days.map(({ when }) => when.includes('2026'))).toEqual([true, true, false]);
 });
 
 test('the trace omits steps that are not known', () => {

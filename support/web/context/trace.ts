@@ -4,11 +4,11 @@ import type { TierChange } from '../api/records.ts';
 type Step = { what: string; when: string; detail?: string };
 
 const time = { hour: '2-digit', minute: '2-digit', second: '2-digit', fractionalSecondDigits: 3 } as const;
-const ofToday = new Intl.DateTimeFormat(undefined, time);
+const ofThatDay = new Intl.DateTimeFormat(undefined, time);
 const ofAnotherDay = new Intl.DateTimeFormat(undefined, { ...time, day: 'numeric', month: 'short', year: 'numeric' });
-/** To the millisecond; with the day if it is not today. */
-const exact = (moment: string, now: Date) =>
-  (dayOf(moment) === dayOf(now) ? ofToday : ofAnotherDay).format(new Date(moment));
+/** To the millisecond; with the day if it is not that of the moment above. */
+const exact = (moment: string, above: string | Date) =>
+  (dayOf(moment) === dayOf(above) ? ofThatDay : ofAnotherDay).format(new Date(moment));
 const appNames: Record<string, string> = { foundation: 'Foundation', support: 'Support' };
 
 /** The path of a changed tier from its change to this page. @param arrived when its event reached this page */
@@ -29,14 +29,14 @@ export function listSteps(
     },
     {
       what: `The change became event ${position} of the log`,
-      when: exact(numbered_at, now),
+      when: exact(numbered_at, occurred_at),
       detail: after(occurred_at, numbered_at),
     },
   ];
   if (arrived)
     steps.push({
       what: 'The event came to this page, which read the customer again',
-      when: exact(arrived, now),
+      when: exact(arrived, numbered_at),
       detail: after(occurred_at, arrived),
     });
   return steps;

@@ -171,7 +171,9 @@ function MessageGroup({ author, name, isOwn, messages, readMark, readAt }: Messa
         </div>
       ))}
       {messages.some(({ number }) => number === readMark) && (
-        <div className={classes.read}>{readAt ? `Read ${formatWhen(readAt)}` : 'Read'}</div>
+        <div className={classes.read}>
+          {readAt ? `Read ${formatWhen(readAt, new Date(first?.created_at ?? readAt))}` : 'Read'}
+        </div>
       )}
     </article>
   );

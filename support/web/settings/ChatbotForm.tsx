@@ -22,9 +22,10 @@ const isUnchanged = ({ begun, name, rules }: ReturnType<typeof begin>): boolean 
   name === begun.name && JSON.stringify(tidy(rules)) === JSON.stringify(begun.rules);
 
 /** The refused fields that have an input of their own. */
-const inputs = [
+const listInputs = ({ questions }: Rules) => [
   'name',
   ...['greeting', 'fallback', 'hand_over_text', 'out_of_hours_text'].map((key) => `rules.${key}`),
+  ...questions.flatMap((_, index) => ['label', 'answer'].map((key) => `rules.questions[${index}].${key}`)),
 ];
 
 /** The rules of one chatbot; they are stored only on saving, and the preview uses unsaved ones. */
@@ -53,7 +54,7 @@ export function ChatbotForm({ chatbot }: { chatbot: Chatbot }) {
     onError: () => client.invalidateQueries({ queryKey: chatbotsQuery.queryKey }),
   });
   const isConflict = saving.error instanceof Refusal && saving.error.isConflict;
-  const { atFields: errors, rest } = splitRefusal(saving.error, inputs);
+  const { atFields: errors, rest } = splitRefusal(saving.error, listInputs(rules));
   const edit = (part: Partial<typeof draft.value>) => {
     if (saving.error) saving.reset();
     draft.change(part);
@@ -102,7 +103,11 @@ export function ChatbotForm({ chatbot }: { chatbot: Chatbot }) {
             onChange={(event) => change({ greeting: event.currentTarget.value || null })}
           />
           <h2 className={classes.title}>Questions</h2>
-          <QuestionsEditor questions={rules.questions} onChange={(questions) => change({ questions })} />
+          <QuestionsEditor
+            questions={rules.questions}
+            faultOf={(index, key) => errors[`rules.questions[${index}].${key}`]}
+            onChange={(questions) => change({ questions })}
+          />
           <h2 className={classes.title}>When nothing fits</h2>
           {field('fallback', 'It says', 'With the questions to pick, and the way to a person.')}
           <NumberInput

@@ -4,10 +4,15 @@ import type { Question } from '../api/records.ts';
 import { makeQuestionId, moveEntry } from './rules.ts';
 import classes from './settings.module.css';
 
-type QuestionsEditorProps = { questions: Question[]; onChange: (questions: Question[]) => void };
+type QuestionsEditorProps = {
+  questions: Question[];
+  /** What the server refused, as a sentence. */
+  faultOf: (index: number, key: 'label' | 'answer') => string | undefined;
+  onChange: (questions: Question[]) => void;
+};
 
 /** The bot's questions and answers, in the order in which visitors may pick. */
-export function QuestionsEditor({ questions, onChange }: QuestionsEditorProps) {
+export function QuestionsEditor({ questions, faultOf, onChange }: QuestionsEditorProps) {
   const set = (at: number, part: Partial<Question>) =>
     onChange(questions.map((question, index) => (index === at ? { ...question, ...part } : question)));
   return (
@@ -23,6 +28,7 @@ export function QuestionsEditor({ questions, onChange }: QuestionsEditorProps) {
                 flex={1}
                 maxLength={80}
                 value={question.label}
+                error={faultOf(index, 'label')}
                 onChange={(event) => set(index, { label: event.currentTarget.value })}
               />
               <ActionIcon
@@ -60,6 +66,7 @@ export function QuestionsEditor({ questions, onChange }: QuestionsEditorProps) {
               minRows={2}
               maxLength={2_000}
               value={question.answer}
+              error={faultOf(index, 'answer')}
               onChange={(event) => set(index, { answer: event.currentTarget.value })}
             />
             <Checkbox

@@ -42,7 +42,7 @@ export function Palette({ openings }: { openings: number }) {
       openings={openings}
       query={query}
       onQueryChange={setQuery}
-      placeholder="A name or a command"
+      placeholder="Name, number or command"
       found={useFound(query)}
       commands={commands}
     />
