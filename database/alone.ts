@@ -4,13 +4,12 @@ import { type Migration, MigrationHistoryError } from './migrationfiles.ts';
 import { listLocks } from './migrationlocks.ts';
 
 const lookEveryMs = 100;
-const waitTellsAfterMs = 2_000;
 
 /**
  * Runs a migration that is one statement outside of a transaction, such as `create index concurrently`. It may wait
  * without a limit, because neither readers nor writers wait for it. If a killed run has left an INVALID index, that is
  * dropped first; otherwise `if not exists` would take it for a complete one. A second connection watches the
- * statement's locks and reports the sessions for which it waits.
+ * statement's locks and reports the sessions for which it has waited for `tellAfterMs`.
  *
  * @throws MigrationHistoryError for several statements, and for one that begins a transaction.
  */
@@ -18,6 +17,7 @@ export async function runAlone(
   client: pg.Client,
   migration: Migration,
   url: string,
+  tellAfterMs: number,
   onProgress: (line: string) => void,
 ): Promise<{ durationMs: number; held: string[] }> {
   const { file, sql } = migration;
@@ -29,7 +29,7 @@ export async function runAlone(
     await client.query(`drop index concurrently if exists ${index}`);
   }
   const startedAt = performance.now();
-  const watcher = await watch(client, file, url, onProgress);
+  const watcher = await watch(client, file, url, tellAfterMs, onProgress);
   try {
     // The extended protocol takes one statement; with several PostgreSQL would run all of them as one transaction.
     await client.query({ text: sql, queryMode: 'extended' } as pg.QueryConfig);
@@ -70,7 +70,13 @@ async function listUnfinished(client: pg.Client, sql: string): Promise<string[]>
 }
 
 /** Looks at the statement from a connection beside it. */
-async function watch(client: pg.Client, file: string, url: string, onProgress: (line: string) => void) {
+async function watch(
+  client: pg.Client,
+  file: string,
+  url: string,
+  tellAfterMs: number,
+  onProgress: (line: string) => void,
+) {
   const { rows } = await client.query<{ pid: number; newest: string }>(
     'select pg_backend_pid() as pid, max(oid) as newest from pg_class',
   );
@@ -87,7 +93,7 @@ async function watch(client: pg.Client, file: string, url: string, onProgress: (
       for (const lock of await listLocks(watcher, newest, pid)) held.add(lock);
       const blockers = (await watcher.query<{ names: string | null }>(listBlockers, [pid])).rows[0]?.names ?? null;
       blockedSince = blockers === null ? undefined : (blockedSince ?? performance.now());
-      if (blockers !== null && blockers !== told && performance.now() - (blockedSince as number) >= waitTellsAfterMs) {
+      if (blockers !== null && blockers !== told && performance.now() - (blockedSince as number) >= tellAfterMs) {
         told = blockers;
         onProgress(`${file} waits until these transactions end: ${blockers}`);
       }

@@ -15,9 +15,11 @@ export type PastMigration = {
 };
 export type MigrationState = { applied: PastMigration[]; pending: Migration[] };
 const lockNotAvailable = '55P03';
-const lockTimeoutMs = 2_000;
-const lockPauseMs = 1_000;
 const lockPatienceMs = 120_000;
+
+/** How long a migration waits for its locks, pauses before the next try, and is held up until it names the holders. */
+export type MigrationLimits = { lockMs: number; pauseMs: number; tellAfterMs: number };
+const limitsDefault: MigrationLimits = { lockMs: 2_000, pauseMs: 1_000, tellAfterMs: 2_000 };
 
 type AppliedMigration = PastMigration & { sha256: string };
 
@@ -59,7 +61,11 @@ export function compareHistory(files: Migration[], applied: AppliedMigration[]):
  */
 export async function migrate(
   url: string,
-  { folder, onProgress }: { folder?: string; onProgress?: (line: string) => void } = {},
+  {
+    folder,
+    onProgress,
+    limits = limitsDefault,
+  }: { folder?: string; onProgress?: (line: string) => void; limits?: MigrationLimits } = {},
 ): Promise<Migration[]> {
   const files = await readMigrations(folder);
   return withMigrator(url, async (client) => {
@@ -74,7 +80,7 @@ export async function migrate(
     const { pending } = compareHistory(files, await readApplied(client));
     for (const migration of pending) {
       const startedAt = performance.now();
-      const locks = await runWhenFree(client, migration, url, onProgress);
+      const locks = await runWhenFree(client, migration, url, limits, onProgress);
       const durationMs = Math.round(performance.now() - startedAt);
       onProgress?.(
         `migration ${migration.number} ${migration.name}: ${describeRun({ durationMs, locks, ...migration })}`,
@@ -93,13 +99,14 @@ async function runWhenFree(
   client: pg.Client,
   migration: Migration,
   url: string,
+  limits: MigrationLimits,
   onProgress: (line: string) => void = () => {},
 ): Promise<string[]> {
   const deadline = performance.now() + lockPatienceMs;
   for (;;) {
     try {
-      if (!migration.isAlone) return await run(client, migration);
-      const locks = await runAlone(client, migration, url, onProgress);
+      if (!migration.isAlone) return await run(client, migration, limits.lockMs);
+      const locks = await runAlone(client, migration, url, limits.tellAfterMs, onProgress);
       await record(client, migration, locks.durationMs, locks.held);
       return locks.held;
     } catch (error) {
@@ -114,16 +121,16 @@ async function runWhenFree(
           { cause: error },
         );
       onProgress(`${migration.file} waits for a table in use; open transactions: ${holders}`);
-      await wait(lockPauseMs);
+      await wait(limits.pauseMs);
     }
   }
 }
 
-async function run(client: pg.Client, migration: Migration): Promise<string[]> {
+async function run(client: pg.Client, migration: Migration, lockMs: number): Promise<string[]> {
   const startedAt = performance.now();
   // Each migration begins with the same settings: the one before it may have run years earlier.
   await client.query(
-    `begin; reset all; set role platform_owner; set search_path = pg_catalog, pg_temp; set local lock_timeout = '${lockTimeoutMs}ms'`,
+    `begin; reset all; set role platform_owner; set search_path = pg_catalog, pg_temp; set local lock_timeout = '${lockMs}ms'`,
   );
   try {
     const before = await client.query<{ newest: string }>('select max(oid) as newest from pg_class');
