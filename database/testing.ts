@@ -40,12 +40,10 @@ export async function createTestDatabase({
 } = {}): Promise<TestDatabase> {
   const { superuserUrl, adminUrl, urls } = inject('aetherServer');
   const name = `test_${randomBytes(6).toString('hex')}`;
-  const admin = new pg.Client({ connectionString: adminUrl });
-  await admin.connect();
+  const admin = await connectOnce(adminUrl);
   // Copied as files: through the log, which is the default, it takes four times as long.
   await admin.query(`create database ${name} template ${template} strategy file_copy`);
   await openDatabase(admin, name);
-  await admin.end();
 
   const url = (login: TestLogin) => {
     const base = login === 'postgres' ? superuserUrl : login === 'aether_admin' ? adminUrl : urls[login];
@@ -55,10 +53,8 @@ export async function createTestDatabase({
   const clients: pg.Client[] = [];
   atEnd(async () => {
     await Promise.all(clients.map((client) => client.end()));
-    const superuser = new pg.Client({ connectionString: superuserUrl }); // only a superuser may cancel an autovacuum
-    await superuser.connect();
+    const superuser = await connectOnce(superuserUrl); // only a superuser may end the sessions of all logins
     await superuser.query(`drop database ${name} with (force)`);
-    await superuser.end();
   });
   return {
     name,
@@ -71,6 +67,19 @@ export async function createTestDatabase({
       return client;
     },
   };
+}
+
+const kept = new Map<string, Promise<pg.Client>>();
+
+/** A connection that the test files of a worker share, because one costs half as much as copying a database. */
+function connectOnce(url: string): Promise<pg.Client> {
+  const there = kept.get(url);
+  if (there) return there;
+  const client = new pg.Client({ connectionString: url });
+  const connected = client.connect().then(() => client);
+  client.on('error', () => kept.delete(url)); // the next caller opens another
+  kept.set(url, connected);
+  return connected;
 }
 
 /**

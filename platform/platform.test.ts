@@ -155,6 +155,7 @@ describe('the environment', () => {
     [{ PLATFORM_DB_URL: url, PLATFORM_DB_POOLER: 'session' }, 'PLATFORM_DB_POOLER'],
     [{ PLATFORM_DB_URL: url, PLATFORM_DB_POOL_MAX: '0' }, 'PLATFORM_DB_POOL_MAX'],
     [{ PLATFORM_DB_URL: url, PLATFORM_DB_QUERY_TIMEOUT_MS: '0' }, 'PLATFORM_DB_QUERY_TIMEOUT_MS'],
+    [{ PLATFORM_DB_URL: url, PLATFORM_DB_CONNECT_TIMEOUT_MS: '1.5' }, 'PLATFORM_DB_CONNECT_TIMEOUT_MS'],
     [{ PLATFORM_DB_URL: url, PLATFORM_DB_LISTEN_URL: 'server.example:5433' }, 'PLATFORM_DB_LISTEN_URL'],
   ])('an impossible setting is refused by its name: %j', (variables, name) => {
     expect(() => readEnvironment('support', variables)).toThrow(name);

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { createTestDatabase, type TestDatabase } from '@aether/database/testing';
 import { startTestLine } from '@aether/platform/testing.line';
 import type pg from 'pg';
-import { afterEach, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { until } from './testing.ts';
 
 let database: TestDatabase;
@@ -15,8 +15,8 @@ beforeAll(async () => {
   database = await createTestDatabase();
   sync = await database.connect('sync_app');
 });
-afterEach(async () => {
-  for (const child of children.splice(0)) child.kill('SIGKILL');
+afterAll(() => {
+  for (const child of children) child.kill('SIGKILL');
 });
 
 type Process = { child: ChildProcess; text: { stdout: string; stderr: string }; ended: Promise<number | null> };
@@ -71,48 +71,67 @@ test.each([
   },
 );
 
-test('DB_USER and DB_PASSWORD are used instead of those in the address, and DB_ROLE is checked', async () => {
-  const { username, password } = new URL(database.url('sync_app'));
-  const worker = run({
-    PLATFORM_DB_URL: urlWith((url) => {
-      url.username = 'somebody';
-      url.password = 'else';
-    }),
-    DB_USER: decodeURIComponent(username),
-    DB_PASSWORD: decodeURIComponent(password),
-    DB_ROLE: 'sync_role',
+// A process costs a second of a core, so all tests here look at the same two.
+describe('of two workers', () => {
+  type Seen = { exitCode: number | null; sayings: string[] };
+  let first: Seen;
+  let second: Seen;
+  let terms: { whileStopped: number; afterwards: number };
+  let endingMs: number;
+  beforeAll(async () => {
+    const { username, password } = new URL(database.url('sync_app'));
+    const one = run({
+      PLATFORM_DB_URL: urlWith((url) => {
+        url.username = 'somebody';
+        url.password = 'else';
+      }),
+      DB_USER: decodeURIComponent(username),
+      DB_PASSWORD: decodeURIComponent(password),
+      DB_ROLE: 'sync_role',
+    });
+    await until(() => sayings(one).includes('leads'));
+    const line = await startTestLine(database.url('sync_app'));
+    const other = run({ PLATFORM_DB_URL: line.url });
+    await until(() => sayings(other).includes('stands by'));
+
+    const readTerm = async (): Promise<number> =>
+      (await sync.query('select term::integer from sync.sequencer')).rows[0].term;
+    one.child.kill('SIGSTOP');
+    await until(() => sayings(other).includes('leads'));
+    const whileStopped = await readTerm();
+    one.child.kill('SIGCONT');
+    await until(() => sayings(one).includes('stands by'));
+    terms = { whileStopped, afterwards: await readTerm() };
+
+    line.silence();
+    await until(() => sayings(other).includes('yields'));
+    await until(() => sayings(one).filter((each) => each === 'leads').length === 2);
+    const askedAt = performance.now();
+    other.child.kill('SIGTERM');
+    second = { exitCode: await other.ended, sayings: sayings(other) };
+    endingMs = performance.now() - askedAt;
+    await line.close();
+
+    one.child.kill('SIGTERM');
+    first = { exitCode: await one.ended, sayings: sayings(one) };
   });
-  await until(() => sayings(worker).includes('leads'));
-  worker.child.kill('SIGTERM');
-  expect(await worker.ended).toBe(0);
-  expect(sayings(worker)).toEqual(['leads', 'yields']);
-});
 
-test('a leader that the machine had stopped has lost its lease to another, and finds that out when it continues', async () => {
-  const url = database.url('sync_app');
-  const first = run({ PLATFORM_DB_URL: url });
-  await until(() => sayings(first).includes('leads'));
-  const second = run({ PLATFORM_DB_URL: url });
-  await until(() => sayings(second).includes('stands by'));
-  first.child.kill('SIGSTOP');
-  await until(() => sayings(second).includes('leads'));
-  const { rows } = await sync.query('select term::integer from sync.sequencer');
-  first.child.kill('SIGCONT');
-  await until(() => sayings(first).includes('stands by'));
-  expect((await sync.query('select term::integer from sync.sequencer')).rows).toEqual(rows);
-  expect(sayings(second)).toEqual(['stands by', 'leads']);
-});
+  test('one uses DB_USER and DB_PASSWORD instead of those in its address, checks DB_ROLE, and yields at SIGTERM', () => {
+    expect(first.exitCode).toBe(0);
+    expect(first.sayings[0]).toBe('leads');
+    expect(first.sayings.at(-1)).toBe('yields');
+  });
 
-test('SIGTERM ends a worker whose line has gone silent', async () => {
-  const line = await startTestLine(database.url('sync_app'));
-  const worker = run({ PLATFORM_DB_URL: line.url });
-  await until(() => sayings(worker).includes('leads'));
-  line.silence();
-  await until(() => sayings(worker).includes('yields'));
-  const beganAt = performance.now();
-  worker.child.kill('SIGTERM');
-  expect(await worker.ended).toBe(0);
-  // Its own limit is two seconds.
-  expect(performance.now() - beganAt).toBeLessThan(6_000);
-  await line.close();
+  test('a leader that the machine had stopped has lost its lease to the other, and finds that out when it continues', () => {
+    expect(terms.afterwards).toBe(terms.whileStopped);
+    expect(second.sayings.slice(0, 2)).toEqual(['stands by', 'leads']);
+  });
+
+  test('one whose line has gone silent yields to the other, and SIGTERM ends it', () => {
+    expect(second.exitCode).toBe(0);
+    // Its own limit is two seconds.
+    expect(endingMs).toBeLessThan(6_000);
+    expect(second.sayings).toContain('yields');
+    expect(first.sayings.filter((each) => each === 'leads')).toHaveLength(2);
+  });
 });

@@ -97,7 +97,8 @@ describe('the worker refuses to start with', () => {
   test('a connection on which no answer comes', async () => {
     const line = await startTestLine(database.url('sync_app'));
     line.silence();
-    await expect(startSync({ variables: { PLATFORM_DB_URL: line.url } })).rejects.toThrow(DatabaseUnavailable);
+    const variables = { PLATFORM_DB_URL: line.url, PLATFORM_DB_CONNECT_TIMEOUT_MS: '500' };
+    await expect(startSync({ variables })).rejects.toThrow(DatabaseUnavailable);
     await line.close();
   });
 });

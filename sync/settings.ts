@@ -54,7 +54,7 @@ export async function checkSyncDatabase(settings: SyncSettings): Promise<void> {
   });
   try {
     await check(connection, settings.role);
-    await requireOwnSession(settings.directUrl, 'The address');
+    await requireOwnSession(settings.directUrl, 'The address', settings.connectTimeoutMs);
   } catch (error) {
     throw toRefusal(error);
   } finally {

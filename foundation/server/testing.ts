@@ -38,7 +38,8 @@ export async function startTestFoundation(): Promise<TestFoundation> {
     from pipeline, (values ('Qualified', 1, 'open'), ('Proposal', 2, 'open'), ('Won', 3, 'won'), ('Lost', 4, 'lost')) as s (name, position,
       outcome)`);
   const server = await startFoundation({
-    variables: { PLATFORM_DB_URL: database.url('foundation_app'), ...issuer.variables },
+    // Each connection costs as much as fifty queries.
+    variables: { PLATFORM_DB_URL: database.url('foundation_app'), PLATFORM_DB_POOL_MAX: '4', ...issuer.variables },
     port: 0,
     log,
   });

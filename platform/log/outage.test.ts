@@ -105,7 +105,11 @@ test('the check whether the database answers takes a few seconds at most', async
 });
 
 test('a full pool is reported as a busy database, and the log says that all of its connections are in use', async () => {
-  const full = db.transaction({}, () => db.transaction({}, () => db.query('select 1')));
+  const small = await connect({ PLATFORM_DB_CONNECT_TIMEOUT_MS: '500' });
+  const full = small.transaction({}, () => small.transaction({}, () => small.query('select 1')));
   await expect(full).rejects.toThrow(DatabaseBusy);
-  await expect(full).rejects.toMatchObject({ cause: { message: expect.stringMatching(/All 2 connections.*tx/) } });
+  await expect(full).rejects.toMatchObject({
+    cause: { message: expect.stringMatching(/All 2 connections.*within 500 ms.*tx/) },
+  });
+  await small.close();
 });

@@ -14,7 +14,7 @@ describe('an address', () => {
   test('of a pooler that cannot give a second session is refused, with the pooler’s own words', async () => {
     const pooler = await startTestPooler(database.url('sync_app'), 1, 'session');
     try {
-      await expect(requireOwnSession(pooler.url, '--url')).rejects.toThrow(
+      await expect(requireOwnSession(pooler.url, '--url', 500)).rejects.toThrow(
         /--url leads .* "Query read timeout" to a second/,
       );
     } finally {

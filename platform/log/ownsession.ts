@@ -2,7 +2,6 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { ConfigurationError } from './errors.ts';
 
-const answerTimeoutMs = 5_000;
 const rounds = 5;
 
 /**
@@ -15,13 +14,14 @@ const rounds = 5;
  * pooler that lends it for a whole session passes.
  *
  * @param setting the setting that holds the address, for the message.
+ * @param answerMs how long the database, or the pooler, may take for each answer.
  * @throws ConfigurationError; and the driver's error when the database is out of reach.
  */
-export async function requireOwnSession(url: string, setting: string): Promise<void> {
-  const session = await connect(url);
+export async function requireOwnSession(url: string, setting: string, answerMs = 5_000): Promise<void> {
+  const session = await connect(url, answerMs);
   try {
     if ((await processOf(session)) === (session as unknown as { processID: number | null }).processID) return;
-    const isShared = await watch(session, url).catch((error) => {
+    const isShared = await watch(session, url, answerMs).catch((error) => {
       throw refuse(setting, `answers "${error.message}" to a second session`, error);
     });
     if (isShared) throw refuse(setting, 'lends its connections for a transaction at a time');
@@ -38,8 +38,8 @@ function refuse(setting: string, what: string, cause?: unknown): ConfigurationEr
   );
 }
 
-async function watch(session: pg.Client, url: string): Promise<boolean> {
-  const other = await connect(url);
+async function watch(session: pg.Client, url: string, answerMs: number): Promise<boolean> {
+  const other = await connect(url, answerMs);
   try {
     for (let round = 0; round < rounds; round++) if (await doShare(session, other)) return true;
     return false;
@@ -68,12 +68,12 @@ async function processOf(client: pg.Client): Promise<number> {
   return rows[0]?.pid as number;
 }
 
-async function connect(url: string): Promise<pg.Client> {
+async function connect(url: string, answerMs: number): Promise<pg.Client> {
   const client = new pg.Client({
     connectionString: url,
     application_name: 'aether-session',
-    connectionTimeoutMillis: answerTimeoutMs,
-    query_timeout: answerTimeoutMs,
+    connectionTimeoutMillis: answerMs,
+    query_timeout: answerMs,
   });
   client.on('error', () => {}); // the query under way reports it
   await client.connect();

@@ -21,7 +21,6 @@ export type Pool = {
   close(withinMs: number): Promise<void>;
 };
 
-const connectTimeoutMs = 5_000;
 /** The operating system notices within half a minute that the peer of an idle connection has vanished. */
 export const keptAlive = { keepAlive: true, keepAliveInitialDelayMillis: 10_000 };
 const timerMaxMs = 2 ** 31 - 1;
@@ -85,7 +84,7 @@ export type PoolOptions = Settings & { searchPath: string; refuseConstraint?: Re
 /** The connections of a process under one login. Nothing is opened until the first query. */
 export function openPool(
   app: string,
-  { url, searchPath, pooler, poolMax, queryTimeoutMs, refuseConstraint }: PoolOptions,
+  { url, searchPath, pooler, poolMax, queryTimeoutMs, connectTimeoutMs, refuseConstraint }: PoolOptions,
 ): Pool {
   const sockets = new Set<net.Socket>();
   const pool = new pg.Pool({

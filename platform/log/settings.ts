@@ -11,6 +11,8 @@ export type Settings = {
   poolMax: number;
   /** How long a query may go without an answer, before it is given up with its connection. */
   queryTimeoutMs: number;
+  /** How long a call waits for a connection: a new one, or one that another call gives back. */
+  connectTimeoutMs: number;
 };
 
 /**
@@ -19,7 +21,8 @@ export type Settings = {
  * PLATFORM_DB_URL (required), DB_USER and DB_PASSWORD (instead of those in the URLs), DB_ROLE (the role the login must have),
  * PLATFORM_DB_POOLER (`transaction` behind PgBouncer), PLATFORM_DB_LISTEN_URL (past the pooler, for notifications of new events),
  * PLATFORM_DB_POOL_MAX (connections, default 10), PLATFORM_DB_QUERY_TIMEOUT_MS (how long a query may go without an answer,
- * default 20,000: above the 15 seconds after which the server itself ends an app's statement).
+ * default 20,000: above the 15 seconds after which the server itself ends an app's statement), PLATFORM_DB_CONNECT_TIMEOUT_MS (how
+ * long a call waits for a connection, default 5,000).
  *
  * @throws ConfigurationError naming the variable.
  */
@@ -43,9 +46,13 @@ export function readSettings(variables: Record<string, string | undefined>): Set
   if (!Number.isInteger(queryTimeoutMs) || queryTimeoutMs < 100 || queryTimeoutMs > 3_600_000)
     throw new ConfigurationError('PLATFORM_DB_QUERY_TIMEOUT_MS must be a whole number from 100 to 3600000.');
 
+  const connectTimeoutMs = Number(variables.PLATFORM_DB_CONNECT_TIMEOUT_MS ?? 5_000);
+  if (!Number.isInteger(connectTimeoutMs) || connectTimeoutMs < 100 || connectTimeoutMs > 3_600_000)
+    throw new ConfigurationError('PLATFORM_DB_CONNECT_TIMEOUT_MS must be a whole number from 100 to 3600000.');
+
   const past = variables.PLATFORM_DB_LISTEN_URL;
   const listenUrl = past ? readUrl('PLATFORM_DB_LISTEN_URL', past, variables) : pooler === 'none' ? url : undefined;
-  return { url, listenUrl, role: variables.DB_ROLE || undefined, pooler, poolMax, queryTimeoutMs };
+  return { url, listenUrl, role: variables.DB_ROLE || undefined, pooler, poolMax, queryTimeoutMs, connectTimeoutMs };
 }
 
 /** The address with the login of DB_USER and DB_PASSWORD, where they are set. */

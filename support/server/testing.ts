@@ -49,8 +49,13 @@ export async function startTestSupport(): Promise<TestSupport> {
 
   const start = async (variables: Record<string, string>) => {
     const server = await startSupport({
-      // A test makes more requests than a visitor, and all from one address.
-      variables: { PLATFORM_DB_URL: url, SUPPORT_RATE_FACTOR: '1000', ...issuer.variables, ...variables },
+      variables: {
+        PLATFORM_DB_URL: url,
+        PLATFORM_DB_POOL_MAX: '4', // each connection costs as much as fifty queries
+        SUPPORT_RATE_FACTOR: '1000', // a test makes more requests than a visitor, and all from one address
+        ...issuer.variables,
+        ...variables,
+      },
       port: 0,
       log,
     });

@@ -75,8 +75,12 @@ function follow(client: pg.Client) {
 }
 
 /** A writer with its own habits: how early it takes a transaction id, how long it pauses, what it rolls back. */
-async function write(client: pg.Client, habit: number, isOver: () => boolean): Promise<number> {
-  let committed = 0;
+async function write(
+  client: pg.Client,
+  habit: number,
+  isOver: () => boolean,
+  onCommitted: (changed: number) => void,
+): Promise<void> {
   while (!isOver()) {
     await client.query('begin');
     if (habit % 3 === 0) await client.query('select pg_current_xact_id()'); // long before a row is touched
@@ -97,11 +101,10 @@ async function write(client: pg.Client, habit: number, isOver: () => boolean): P
     if (Math.random() < 0.1) await client.query('rollback');
     else {
       await client.query('commit');
-      committed += changed;
+      onCommitted(changed);
     }
     if (habit >= 4) await wait(Math.random() * 40);
   }
-  return committed;
 }
 
 test('under every interleaving no event is lost, invented, doubled or reordered, and positions are dense', {
@@ -116,13 +119,14 @@ test('under every interleaving no event is lost, invented, doubled or reordered,
   while ((await log.read()) > 0);
   const before = log.seen();
 
-  const endsAt = performance.now() + 6_000;
-  const isOver = () => performance.now() > endsAt;
-  const written = Promise.all(writers.map((client, habit) => write(client, habit, isOver)));
-  let killed = 0;
+  let [committed, killed] = [0, 0];
+  const isOver = () => committed >= 400 && killed >= 6;
+  const written = Promise.all(
+    writers.map((client, habit) => write(client, habit, isOver, (changed) => (committed += changed))),
+  );
   const killing = (async () => {
     while (!isOver()) {
-      await wait(700);
+      await wait(300);
       killed +=
         (
           await superuser.query(
@@ -133,8 +137,7 @@ test('under every interleaving no event is lost, invented, doubled or reordered,
     }
   })();
   while (!isOver()) if ((await log.read()) === 0) await wait(1);
-  const committed = (await written).reduce((sum, each) => sum + each, 0);
-  await killing;
+  await Promise.all([written, killing]);
   await until(isEmpty);
   while ((await log.read()) > 0);
   await dump.query('rollback');
@@ -143,21 +146,19 @@ test('under every interleaving no event is lost, invented, doubled or reordered,
   expect(log.seen() - before).toBe(committed);
   const { rows } = await app.query('select id, version::integer from platform.customers');
   expect(Object.fromEntries(log.versions)).toEqual(Object.fromEntries(rows.map((row) => [row.id, row.version])));
-  expect(killed).toBeGreaterThan(4);
-  expect(committed).toBeGreaterThan(200);
   expect(rivals.length).toBe(2);
 });
 
 test('no wake-up is lost: each lone change is numbered without any polling', { timeout: 60_000 }, async () => {
   const sequencer = start({ pollMs: undefined });
-  for (let round = 0; round < 400; round++) {
+  for (let round = 0; round < 200; round++) {
     const before = await headPosition();
     // As the sequencer falls asleep, and at every moment around that.
     await wait(Math.random() * 12);
     await app.query('update platform.customers set name = $2 where id = $1', [customers[0], `Round ${round}`]);
     await until(async () => (await headPosition()) === before + 1);
   }
-  expect(sequencer.state().naps).toBeGreaterThan(50);
+  expect(sequencer.state().naps).toBeGreaterThan(25);
 });
 
 test('a busy system sends no NOTIFY per write', async () => {
@@ -315,7 +316,7 @@ describe('while a transaction that has written stays open', () => {
     await until(() => sequencer.state().naps > 1);
     const { looks } = sequencer.state();
     const beganAt = performance.now();
-    await wait(2_000);
+    await wait(1_000);
     const seconds = (performance.now() - beganAt) / 1_000;
     expect(sequencer.state().looks - looks).toBeLessThanOrEqual(Math.ceil(seconds * 4));
   });
@@ -354,7 +355,7 @@ describe('while a transaction that has written stays open', () => {
 
   test('no wake-up is lost', { timeout: 60_000 }, async () => {
     start({ pollMs: undefined });
-    for (let round = 0; round < 150; round++) {
+    for (let round = 0; round < 100; round++) {
       const before = await headPosition();
       await wait(Math.random() * 12);
       await app.query('update platform.customers set name = $2 where id = $1', [
