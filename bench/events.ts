@@ -262,12 +262,14 @@ async function measureDrain(server: LocalServer, ids: string[]): Promise<void> {
     `insert into sync.subscriptions (name, types, position) values ('support.drained', '{customer.updated}', $1)`,
     [begin],
   );
-  const startedAt = performance.now();
   const subscriber = await startChild(
     here('./subscriber.ts'),
     ['drain', 'support.drained', '2000'],
     server.urlOf('support_app'),
   );
+  // As with the peers, the process runs and is connected when the time begins.
+  const startedAt = performance.now();
+  subscriber.send('begin');
   const position = async () =>
     Number(
       (await sync.query(`select position from sync.subscriptions where name = 'support.drained'`)).rows[0].position,
@@ -287,7 +289,7 @@ async function measureDrain(server: LocalServer, ids: string[]): Promise<void> {
     '\nDraining a backlog with a handler that does nothing\n\n| | events or jobs/s | settings |\n|---|--:|---|',
   );
   console.log(
-    `| platformDb.events | ${Math.round(ours).toLocaleString('en')} | one subscription, batches of 2,000, ${backlog.toLocaleString('en')} events, start of the process included |`,
+    `| platformDb.events | ${Math.round(ours).toLocaleString('en')} | one subscription, batches of 2,000, ${backlog.toLocaleString('en')} events |`,
   );
   for (const { name, perSecond, settings } of peers)
     console.log(
@@ -298,8 +300,8 @@ async function measureDrain(server: LocalServer, ids: string[]): Promise<void> {
   );
   const ratios = peers.map(({ name, perSecond }) => ({ name, ratio: ours / perSecond }));
   goal(
-    'drain ≥ 10× either peer',
-    ratios.every(({ ratio }) => ratio >= 10),
+    'drain ≥ 12× either peer',
+    ratios.every(({ ratio }) => ratio >= 12),
     ratios.map(({ name, ratio }) => `${ratio.toFixed(1)}× ${name}`).join(', '),
   );
 }

@@ -2,10 +2,17 @@
  * A process that subscribes as Support and reports handled events with their times to its parent: { handled: [key,
  * version, ns][] }.
  */
+import { once } from 'node:events';
 import { connectPlatform } from '@aether/platform';
 
 const [mode = 'subscribe', name = 'support.bench', batchMax = '500'] = process.argv.slice(2);
 const db = await connectPlatform({ app: 'support' });
+if (mode === 'drain') {
+  // Begins when the parent says so, connected.
+  await db.query('select 1');
+  process.send?.({ ready: true });
+  await once(process, 'message');
+}
 let handled: [string, number, string][] = [];
 let count = 0;
 const note = (events: { key: string; version: number | null }[]) => {
@@ -38,8 +45,4 @@ if (mode === 'follow') {
     },
   );
 }
-process.on('message', async () => {
-  await db.close();
-  process.exit();
-});
 process.send?.({ ready: true });

@@ -43,8 +43,12 @@ export function openConnection<App extends string>(app: App, options: Connection
     queryMode: 'extended',
     ...(timeoutMs === undefined ? {} : { query_timeout: toDriverLimit(timeoutMs) }),
   });
-  const toRun = ({ name, text }: Statement, values: unknown[]): DriverQuery =>
-    pooled ? { text, values } : { name, text, values };
+  const toRun = ({ name, text, rowMode }: Statement, values: unknown[]): DriverQuery => ({
+    text,
+    values,
+    ...(!pooled && { name }),
+    ...(rowMode && { rowMode }),
+  });
 
   /** Always sets all of them, so that a setting left on the connection has no effect. @throws InvalidField */
   function settingsFor({

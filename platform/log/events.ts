@@ -1,5 +1,6 @@
 import type { Connection } from './connection.ts';
 import { InvalidField } from './errors.ts';
+import { parseJson } from './pool.ts';
 import type { Transaction } from './transaction.ts';
 
 /** What every captured change carries: the columns that identify the row, and the columns that changed (all of them for a created row). */
@@ -92,10 +93,65 @@ export type EventRow = {
 export const eventColumns =
   "e.position, e.id, e.type, e.key, e.customer, e.row_id, e.version, e.app, e.actor, e.data, e.previous, e.trace, date_part('epoch', e.occurred_at) * 1000 as occurred_ms";
 
+/** The columns of an event as values in this order, for statements that read many: the parts of JSON as text. */
+const valueColumns = `e.position, e.id, e.type, e.key, e.customer, e.row_id, e.version, e.app, e.actor, e.data::text, e.previous::text, e.trace,
+  floor(date_part('epoch', e.occurred_at) * 1000)::bigint, e.bytes`;
+
+export type EventValues = [
+  position: number,
+  id: number,
+  type: string,
+  key: string,
+  customer: string | null,
+  rowId: string,
+  version: number | null,
+  app: string,
+  actor: string | null,
+  data: string,
+  previous: string,
+  trace: string | null,
+  occurredMs: number,
+  /** What the page holds up to this event. */
+  bytes: number,
+];
+
+/** A page ends with the event that fills it, so that a process holds few events if they are large. Counted as they are stored. */
+const pageBytesMax = 4_000_000;
+
+/** The first of some events, until they fill a page: always one. @param events a query of rows of sync.events, in their order */
+export const pageOf = (events: string): string => `
+  select ${valueColumns} from (
+    select *, sum(pg_column_size(data) + pg_column_size(previous)) over (order by position rows unbounded preceding) as bytes
+    from (${events}) as given) e
+  where e.bytes - pg_column_size(e.data) - pg_column_size(e.previous) < ${pageBytesMax}`;
+
+/** Whether the page ended because it was full: then the query has more events. */
+export const isFilled = (page: EventValues[]): boolean => (page.at(-1)?.[13] ?? 0) >= pageBytesMax;
+
+export const rowOf = (values: EventValues): EventRow => ({
+  position: values[0],
+  id: values[1],
+  type: values[2],
+  key: values[3],
+  customer: values[4],
+  row_id: values[5],
+  version: values[6],
+  app: values[7],
+  actor: values[8],
+  data: parseJson(values[9]) as RowChange,
+  previous: parseJson(values[10]) as RowChange,
+  trace: values[11],
+  occurred_ms: values[12],
+});
+
 export function toEvent(row: EventRow, isReplay = false): AppEvent {
   const { position, id, type, key, customer, version, app, actor, data, previous, trace } = row;
   const occurredAt = new Date(row.occurred_ms);
-  if (type.startsWith('customer.')) Object.assign(data, { customerId: key, updatedBy: app, timestamp: occurredAt });
+  if (type.startsWith('customer.')) {
+    data.customerId = key;
+    data.updatedBy = app;
+    data.timestamp = occurredAt;
+  }
   return {
     position,
     id,

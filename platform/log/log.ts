@@ -1,5 +1,5 @@
 import type { Connection } from './connection.ts';
-import { type EventRow, eventColumns } from './events.ts';
+import { type EventRow, type EventValues, isFilled, pageOf, rowOf } from './events.ts';
 import type { Statement } from './query.ts';
 
 /**
@@ -26,19 +26,24 @@ export type Page = {
 /** How many positions are read at once. */
 const pageMax = 1_000;
 
-/** The bound keeps PostgreSQL from sorting everything that follows. */
+/**
+ * The bound keeps PostgreSQL from sorting everything that follows. The first row is no event: it has the place up to which the positions
+ * are looked at, instead of the version the head, and says whether the log still stands.
+ */
 const readPositions: Statement = {
   name: 'feed-read',
-  text: `with log as materialized (
-      select sync.head() as head, $4::bigint is null or sync.has_place($1, $4) as stands),
-    page as materialized (
-      select head, stands, greatest($1, least($2, head)) as until, sync.id_at(greatest($1, least($2, head))) as until_id from log)
-    select ${eventColumns}, page.head, page.stands, page.until, page.until_id from page left join lateral (
+  rowMode: 'array',
+  text: `with log as materialized (select sync.head() as head, $4::bigint is null or sync.has_place($1, $4) as stands),
+    looked as materialized (select head, stands, greatest($1, least($2, head)) as until from log)
+    select until, sync.id_at(until), case when stands then 'stands' end, null, null::uuid, null, head,
+      null, null, null, null, null, null::bigint, null::bigint from looked
+    union all
+    (${pageOf(`
       select * from sync.events where position > $1 and position <= $2 and ($3::text[] is null or type = any ($3))
-      order by position) e on true`,
+      order by position`)})`,
 };
 
-type Bounds = { head: number; stands: boolean; until: number; until_id: number | null };
+type Looked = [until: number, untilId: number | null, stands: string | null, _: null, _: null, _: null, head: number];
 
 /**
  * The events after a place that the app may see.
@@ -50,19 +55,20 @@ export async function readPage(
   { after, until = Infinity, types }: { after: After; until?: number; types?: string[] | undefined },
 ): Promise<Page> {
   const last = Math.min(after.position + pageMax, until);
-  const found = await connection.run<EventRow & Bounds>(readPositions, [
+  const [looked, ...page] = await connection.run<EventValues>(readPositions, [
     after.position,
     last,
     types ?? null,
     after.id || null, // 0: there is no event at the position, as before the oldest one
   ]);
-  const [{ head, stands, until: position, until_id: id }] = found as [EventRow & Bounds];
+  const [lookedUntil, lookedId, stands, , , , head] = looked as unknown as Looked;
+  const [position, id] = isFilled(page) ? (page.at(-1) as EventValues) : [lookedUntil, lookedId];
   return {
-    rows: found.filter((row) => row.position !== null),
+    rows: page.map(rowOf),
     head,
     place: { position, id: id ?? (position === after.position ? after.id : undefined) ?? 0 },
     isLast: position >= head,
-    isRewound: !stands || head < after.position,
+    isRewound: stands === null || head < after.position,
   };
 }
 

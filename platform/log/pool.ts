@@ -9,6 +9,7 @@ export type DriverQuery = {
   text: string;
   values?: unknown[] | undefined;
   name?: string;
+  rowMode?: 'array';
   /** Runs exactly one statement, also without parameters. */
   queryMode?: 'extended';
   query_timeout?: number;

@@ -1,7 +1,12 @@
 import type pg from 'pg';
 
 /** A statement that this package runs often: the name lets the server keep its plan. */
-export type Statement = { name: string; text: string };
+export type Statement = {
+  name: string;
+  text: string;
+  /** Rows as arrays of values: for a statement that returns many, an object for each takes as long as all the rest. */
+  rowMode?: 'array';
+};
 
 export type QueryLimit = { timeoutMs?: number };
 
@@ -19,5 +24,5 @@ export interface Queryable {
     values?: unknown[],
     limit?: QueryLimit,
   ): Promise<Row[]>;
-  run<Row extends pg.QueryResultRow>(statement: Statement, values: unknown[]): Promise<Row[]>;
+  run<Row extends pg.QueryResultRow | unknown[]>(statement: Statement, values: unknown[]): Promise<Row[]>;
 }

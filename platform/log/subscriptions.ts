@@ -1,11 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { type Batch, readBatch, renewBatch } from './batch.ts';
 import { becauseOf } from './cause.ts';
 import type { Connection } from './connection.ts';
 import { InvalidField } from './errors.ts';
-import { type AppEvent, type EventRow, type EventType, toEvent } from './events.ts';
+import { type AppEvent, type EventType, toEvent } from './events.ts';
 import type { BatchHandler, Handled } from './handlers.ts';
 import { findHolds, noHolds } from './holds.ts';
-import { type Lease, move, readAhead, takeLease } from './lease.ts';
+import { type Lease, move, takeLease } from './lease.ts';
 import { type Failure, type Lifecycle, warnOf } from './lifecycle.ts';
 import { findNext, makeDue, type ParkedRow, parkBehind, parkFailed, startFirst, takeDue, unpark } from './parked.ts';
 import { findRegistered, type RegistrationOptions, register, removeSubscription } from './registration.ts';
@@ -27,7 +28,8 @@ import type { Wakeups } from './wakeups.ts';
  * transaction: it locks that row (`for update skip locked`, which is the lease: any number of processes may run the same
  * subscription), reads the next events, gives them to the handler, and moves the position. The handler's writes commit with the
  * move, so in this database each effect happens once. A step does not wait for the disk: a crash undoes the numbering, the move
- * and the handler's writes from the same moment on, and all of it is done again.
+ * and the handler's writes from the same moment on, and all of it is done again. While the handler works on a full batch, the next one
+ * is read over another connection: it is used if the subscription still is where it begins, and if the log still has its events.
  *
  * The order. Events of one key (a row) are handled in the order of the log, always. If the subscription holds back customers, the
  * default, events of one customer are too. An event that fails is parked, and later events that share its key or its customer are
@@ -99,8 +101,6 @@ const databaseRetryMaxMs = 2_000;
 const setRightEveryPolls = 10;
 /** While another process has the name with other types, this is reported so often. */
 const displacedEveryMs = 60_000;
-/** Positions looked at in one step, of which only some may be of the types asked for. */
-const lookAheadMin = 2_000;
 
 /**
  * Runs a subscription in this process until it is stopped. Any number of processes may run the same one: each batch belongs to
@@ -114,11 +114,12 @@ export function startSubscription<Type extends EventType>(
   // In one order: the same types in another order are no other subscription.
   const options = { ...given, ...(given.types && { types: [...new Set(given.types)].sort() }) };
   const { name, types, batchMax = 100, pollMs = 1_000, handlerTimeoutMs = 25_000, onError } = options;
-  const lookAhead = Math.max(batchMax, lookAheadMin);
   const stopping = new AbortController();
   // After a whole transaction was lost: for so many steps one event at a time, to find the event that causes it.
   let carefulSteps = 0;
   let isTurnOfParked = false;
+  // The batch after the one that the handler works on, which is read meanwhile. Undefined if it could not be read.
+  let ahead: Promise<Batch | undefined> | undefined;
   // Whether the step under way has given events to the handler: only then can one of them have lost the transaction.
   let hasHanded = false;
   // After a batch failed: its events one by one, each in a savepoint.
@@ -154,7 +155,10 @@ export function startSubscription<Type extends EventType>(
   }
 
   /** One transaction. A crash of the database may lose the step and the handler's writes together; both are then repeated. */
-  function step(): Promise<Outlook> {
+  async function step(): Promise<Outlook> {
+    // Before the transaction begins: it may need the connection that this one would keep.
+    const read = await ahead;
+    ahead = undefined;
     const limit = carefulSteps > 0 ? 1 : batchMax;
     hasHanded = false;
     handled = 0;
@@ -176,7 +180,7 @@ export function startSubscription<Type extends EventType>(
         isDue = false; // this session cannot see which events are due
       }
       hasFailed = false;
-      const hasMore = await workLog(tx, lease, limit);
+      const hasMore = await workLog(tx, lease, limit, read);
       return {
         hasMore: hasMore || hasFailed || isDue,
         restMs: retryInMs !== null && retryInMs > 0 ? Math.min(pollMs, retryInMs) : pollMs,
@@ -185,29 +189,24 @@ export function startSubscription<Type extends EventType>(
   }
 
   /** The next events of the log. @returns whether there may be more */
-  async function workLog(tx: Transaction, lease: Lease, limit: number): Promise<boolean> {
-    const rows = await tx.run<EventRow & { head: number; has_parked: boolean }>(readAhead, [
-      lease.position,
-      lease.position + lookAhead,
-      types ?? null,
-      limit,
-      name,
-    ]);
-    const head = Math.max(rows[0]?.head ?? 0, lease.position);
-    const hasParked = rows[0]?.has_parked ?? true;
-    const found = rows.filter((row) => row.position !== null);
-    const position =
-      found.length < limit ? Math.min(head, lease.position + lookAhead) : (found.at(-1) as EventRow).position;
-    if (found.length > 0) {
-      const events = found.map((row) => toEvent(row, row.position <= lease.replay_until) as AppEvent<Type>);
+  async function workLog(tx: Transaction, lease: Lease, limit: number, read?: Batch): Promise<boolean> {
+    const after = lease.position;
+    const isNext = read?.after === after && read.limit === limit;
+    const batch =
+      (isNext ? await renewBatch(tx, name, read) : undefined) ?? (await readBatch(tx, name, { after, types, limit }));
+    const { rows, until, head, hasParked } = batch;
+    if (until < head && rows.length > 0 && !isSplit)
+      ahead = readBatch(connection, name, { after: until, types, limit }).catch(() => undefined);
+    if (rows.length > 0) {
+      const events = rows.map((row) => toEvent(row, row.position <= lease.replay_until) as AppEvent<Type>);
       await handleInOrder(tx, events, lease, hasParked);
     }
-    if (position > lease.position) await tx.run(move, [name, position]);
+    if (until > after) await tx.run(move, [name, until]);
     if (hasParked && performance.now() - setRightAt > setRightEveryPolls * pollMs) {
       setRightAt = performance.now();
       await startFirst(tx, name);
     }
-    return position < head;
+    return until < head;
   }
 
   /**
@@ -377,7 +376,7 @@ export function startSubscription<Type extends EventType>(
     registered.reject(new Error(`Subscription ${name} was stopped before it was registered.`));
   }
 
-  const running = run();
+  const running = run().finally(() => ahead);
   async function stop(): Promise<void> {
     stopping.abort();
     await running;

@@ -1,0 +1,87 @@
+import type { AppEvent, EventType } from '@aether/platform';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { startTestPlatform, type TestPlatform, until } from '../testing.ts';
+
+let platform: TestPlatform;
+beforeAll(async () => {
+  platform = await startTestPlatform();
+});
+
+/** Publishes events with one key, and returns the position before them. */
+async function publish(type: string, payloads: string): Promise<number> {
+  const [before] = await platform.support.query<{ head: number }>('select sync.head() as head');
+  await platform.support.query(`select sync.publish($1, 'one', p) from (${payloads}) as given (p)`, [type]);
+  await until(async () => (await platform.sync.query('select sync.outbox_age() is null as done')).rows[0].done);
+  return before?.head as number;
+}
+
+/** Handles all events of a type from the beginning in batches. @returns the batches, when there were so many events */
+async function drain(type: string, batchMax: number, count: number, work = async () => {}): Promise<AppEvent[][]> {
+  const batches: AppEvent[][] = [];
+  const subscription = platform.support.events.subscribeBatch(
+    { name: `${type}-reader`, types: [type as EventType], batchMax, from: 'beginning' },
+    async (events) => {
+      batches.push(events);
+      await work();
+    },
+  );
+  await until(() => batches.flat().length >= count);
+  await subscription.remove();
+  return batches;
+}
+
+const numbersOf = (events: AppEvent[]) => events.map(({ data }) => (data as unknown as { n: number }).n);
+
+/** Waits until a connection that is in no transaction has read a batch. */
+const isReadAhead = () =>
+  until(async () => {
+    const { rowCount } = await platform.superuser.query(
+      `select from pg_stat_activity
+       where datname = current_database() and state = 'idle' and query like '%sync.parked where subscription = $5%'`,
+    );
+    return rowCount === 1;
+  });
+
+describe('of a backlog', () => {
+  test('the next batch is read while the handler works, and read again if a crash gave its positions to other events', async () => {
+    const before = await publish('support.step', `select jsonb_build_object('n', n) from generate_series(1, 8) n`);
+    let isCrashed = false;
+    const batches = await drain('support.step', 2, 8, async () => {
+      if (isCrashed) return;
+      isCrashed = true;
+      await isReadAhead();
+      await platform.superuser.query(
+        `update sync.events set id = id + 1000000, data = jsonb_build_object('n', (data ->> 'n')::integer * 10)
+         where position between $1 + 3 and $1 + 6`,
+        [before],
+      );
+    });
+    expect(batches.map(numbersOf)).toEqual([
+      [1, 2],
+      [30, 40],
+      [50, 60],
+      [7, 8],
+    ]);
+  });
+
+  test('large events come in smaller batches, so that a process holds few of them, and none is missed', async () => {
+    const before = await publish(
+      'support.large',
+      `select jsonb_build_object('n', n, 'text', (select string_agg(md5(n || '-' || m), '') from generate_series(1, 1900) m))
+       from generate_series(1, 100) n`,
+    );
+    const all = Array.from({ length: 100 }, (_, index) => index + 1);
+    const batches = await drain('support.large', 100, 100);
+    expect(numbersOf(batches.flat())).toEqual(all);
+    expect(Math.max(...batches.map((batch) => batch.length))).toBeLessThan(80);
+    const followed: AppEvent[] = [];
+    for await (const event of platform.support.events.follow({
+      types: ['support.large' as EventType],
+      after: before,
+    })) {
+      followed.push(event);
+      if (followed.length === 100) break;
+    }
+    expect(numbersOf(followed)).toEqual(all);
+  });
+});
