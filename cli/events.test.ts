@@ -1,15 +1,20 @@
+import { setTimeout as wait } from 'node:timers/promises';
 import { atEnd, createTestDatabase, type TestDatabase } from '@aether/database/testing';
 import { connectPlatform, type PlatformDb } from '@aether/platform';
 import { startSync } from '@aether/sync';
+import type pg from 'pg';
 import { beforeAll, expect, test } from 'vitest';
+import { eventsCommand } from './events.ts';
 import { aether, newHome } from './testing.ts';
 
 let home: string;
 let database: TestDatabase;
+let sync: pg.Client;
 let support: PlatformDb;
 beforeAll(async () => {
   home = await newHome();
   database = await createTestDatabase();
+  sync = await database.connect('sync_app');
   const worker = await startSync({ variables: { PLATFORM_DB_URL: database.url('sync_app') } });
   support = await connectPlatform({ app: 'support', variables: { PLATFORM_DB_URL: database.url('support_app') } });
   atEnd(async () => {
@@ -34,6 +39,11 @@ async function run(...args: string[]) {
   };
 }
 
+/** Waits for a fact in the database: each call of the command costs half a second of a core. */
+async function until(fact: string): Promise<void> {
+  while ((await sync.query(`select where ${fact}`)).rowCount === 0) await wait(5);
+}
+
 test('aether events alone is enough to find a poisoned event, redrive it and see that it is handled', {
   timeout: 60_000,
 }, async () => {
@@ -50,7 +60,8 @@ test('aether events alone is enough to find a poisoned event, redrive it and see
   await tail.prints(new RegExp(customer.id));
   tail.child.kill('SIGINT');
 
-  while ((await run('parked', '--state', 'dead')).code === 0);
+  await until(`exists (select from sync.parked where state = 'dead')`);
+  expect((await run('parked', '--state', 'dead')).code).toBe(1);
   const parked = await run('parked', '--json');
   expect(parked.records()).toMatchObject([
     { subscription: 'support.poisoned', key: customer.id, state: 'dead', error: 'Error: poison' },
@@ -66,9 +77,12 @@ test('aether events alone is enough to find a poisoned event, redrive it and see
   expect((await run('pause', 'support.poisoned', 'for a look')).code).toBe(0);
   expect((await run('subscriptions')).output).toMatch(/support\.poisoned\s+support\s+\d+.*for a look/);
   await support.findOrCreateCustomer({ email: 'bob@example.com', name: 'Bob' });
-  while ((await run('lag', '--max-events', '0')).code === 0);
+  const position = `(select position from sync.subscriptions where name = 'support.poisoned')`;
+  await until(`sync.outbox_age() is null and ${position} < sync.head()`);
+  expect((await run('lag', '--max-events', '0')).code).toBe(1);
   expect((await run('resume', 'support.poisoned')).code).toBe(0);
-  while ((await run('lag', '--max-events', '0')).code === 1);
+  await until(`${position} = sync.head()`);
+  expect((await run('lag', '--max-events', '0')).code).toBe(0);
   expect((await run('replay', 'support.poisoned', '--key', customer.id, '--json')).records()).toEqual([
     { subscription: 'support.poisoned', events: 1 },
   ]);
@@ -86,5 +100,15 @@ test.each([
   [['tail', '--since', 'yesterday'], /must be such as 10m/],
   [['parked', '--state', 'lost'], /retrying, waiting or dead/],
 ])('aether events %j is refused with an explanation', async (args, sentence) => {
-  expect(await run(...args)).toMatchObject({ code: 1, output: expect.stringMatching(sentence) });
+  const command = eventsCommand();
+  for (const each of command.commands) each.exitOverride().configureOutput({ writeErr() {} });
+  const refused = command.parseAsync([...args, '--url', database.url('sync_app')], { from: 'user' });
+  await expect(refused).rejects.toThrow(sentence);
+});
+
+test('a refused aether events ends with 1, and prints the explanation', async () => {
+  expect(await run('pause', 'support.nobody', 'x')).toMatchObject({
+    code: 1,
+    output: expect.stringMatching(/no subscription support\.nobody/),
+  });
 });

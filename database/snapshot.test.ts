@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import type pg from 'pg';
 import { beforeAll, describe, expect, inject, test } from 'vitest';
 import { bootstrap } from './bootstrap.ts';
-import { migrate, withMigrator } from './migrator.ts';
+import { migrate } from './migrator.ts';
 import { compareSnapshot, describeDifference, describeSchema, readSnapshot } from './snapshot.ts';
 import { createTestDatabase, type TestDatabase } from './testing.ts';
 
@@ -11,13 +11,20 @@ const hint =
 
 let database: TestDatabase;
 let superuser: pg.Client;
+let owner: pg.Client;
 beforeAll(async () => {
   database = await createTestDatabase();
   superuser = await database.connect('postgres');
+  owner = await connectAsOwner(database);
 });
 
-const asOwner = (sql: string, of = database) =>
-  withMigrator(of.url('platform_migrator'), (client) => client.query(sql));
+async function connectAsOwner({ connect }: TestDatabase): Promise<pg.Client> {
+  const client = await connect('platform_migrator');
+  await client.query('set role platform_owner; set search_path = pg_catalog, pg_temp');
+  return client;
+}
+
+const asOwner = (sql: string) => owner.query(sql);
 
 /** A new, migrated database, as on a new server. */
 async function createFromNothing(): Promise<TestDatabase> {
@@ -414,8 +421,8 @@ describe('the order in which things were made', () => {
       'grant execute on function platform.three() to support_role',
     ];
     const [forward, backward] = [await createTestDatabase(), await createTestDatabase()];
-    await asOwner([...steps, ...parts].join(';'), forward);
-    await asOwner([...steps.toReversed(), ...parts.toReversed()].join(';'), backward);
+    await (await connectAsOwner(forward)).query([...steps, ...parts].join(';'));
+    await (await connectAsOwner(backward)).query([...steps.toReversed(), ...parts.toReversed()].join(';'));
     const described = await describeSchema(await backward.connect('postgres'));
     expect(described).toBe(await describeSchema(await forward.connect('postgres')));
     expect(described).not.toBe(await readSnapshot());

@@ -235,9 +235,10 @@ const lints: Lint[] = [
     remedy: 'revoke it: read system tables and functions through our own views.',
     sql: `
       select format('%s on %s to %s', lower(e.privilege_type), o.object, pg_get_userbyid(e.grantee)) as object
-      from (select c.oid::regclass::text, c.relacl from pg_catalog.pg_class c where c.relnamespace = 'pg_catalog'::regnamespace
+      from (select c.oid::regclass::text, c.relacl from pg_catalog.pg_class c
+              where c.relnamespace = 'pg_catalog'::regnamespace and c.relacl is not null
             union all select p.oid::regprocedure::text, p.proacl from pg_catalog.pg_proc p
-              where p.pronamespace = 'pg_catalog'::regnamespace) as o (object, acl)
+              where p.pronamespace = 'pg_catalog'::regnamespace and p.proacl is not null) as o (object, acl)
         cross join aclexplode(o.acl) e where pg_get_userbyid(e.grantee) in (${loginList}, ${roleList})`,
   },
   {

@@ -1,11 +1,15 @@
 import { findFaults, findGaps } from '@aether/http/testing.hostile';
-import { expect, test } from 'vitest';
-import { startTestFoundation } from './testing.ts';
+import { beforeAll, expect, test } from 'vitest';
+import { startTestFoundation, type TestFoundation } from './testing.ts';
+
+let app: TestFoundation;
+beforeAll(async () => {
+  app = await startTestFoundation();
+});
 
 test('no input causes a 5xx, an answer that is no JSON, an error text of the database, or a status that is not listed', {
   timeout: 60_000,
 }, async () => {
-  const app = await startTestFoundation();
   const customer = await app.foundation.createCustomer({ name: 'Target', email: 'target@example.com' });
   const deal = await app.call('POST', '/api/deals', { customer_id: customer.id, name: 'Target' });
   const faults = await findFaults(app.url, {
@@ -25,6 +29,5 @@ test('no input causes a 5xx, an answer that is no JSON, an error text of the dat
 });
 
 test('the OpenAPI document lists the refusals that come before a route, and describes how to sign in', async () => {
-  const app = await startTestFoundation();
   expect(await findGaps(app.url)).toEqual([]);
 });

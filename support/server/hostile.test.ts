@@ -1,11 +1,15 @@
 import { findFaults, findGaps } from '@aether/http/testing.hostile';
-import { expect, test } from 'vitest';
-import { startTestSupport, widgetKey } from './testing.ts';
+import { beforeAll, expect, test } from 'vitest';
+import { startTestSupport, type TestSupport, widgetKey } from './testing.ts';
+
+let app: TestSupport;
+beforeAll(async () => {
+  app = await startTestSupport();
+});
 
 test('no input causes a 5xx, an answer that is not JSON, a message of the database, or an unlisted status', {
   timeout: 60_000,
 }, async () => {
-  const app = await startTestSupport();
   const { body } = await app.call('POST', `/api/widgets/${widgetKey}/sessions`, {
     email: 'target@example.com',
     name: 'Target',
@@ -28,6 +32,5 @@ test('no input causes a 5xx, an answer that is not JSON, a message of the databa
 });
 
 test('the OpenAPI document lists the refusals that come before a route is reached, and says how to authenticate', async () => {
-  const app = await startTestSupport();
   expect(await findGaps(app.url)).toEqual([]);
 });
