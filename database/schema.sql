@@ -1817,6 +1817,7 @@ comment on column platform.customer_emails.verified_at is 'When it was proven th
 comment on column platform.customer_emails.verified_by is 'How it was proven. signed_identity: a host page signed a visitor''s identity.';
 comment on column platform.customer_emails.added_by is 'The user, as the app said. Not a reference, so that the record outlives the user.';
 CREATE INDEX customer_emails_customer_id_idx ON platform.customer_emails USING btree (customer_id);
+CREATE INDEX customer_emails_others ON platform.customer_emails USING btree (email_key) WHERE (NOT is_primary);
 CREATE UNIQUE INDEX customer_emails_one_primary ON platform.customer_emails USING btree (customer_id) WHERE is_primary;
 CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON platform.customer_emails FOR EACH ROW EXECUTE FUNCTION platform.require_present_customer('customer_id');
 CREATE TRIGGER z_capture_added AFTER INSERT ON platform.customer_emails FOR EACH ROW WHEN ((NOT new.is_primary)) EXECUTE FUNCTION sync.capture_platform_customer_emails();

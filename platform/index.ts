@@ -55,6 +55,13 @@ export { coalesce } from './lookups.ts';
 export { isNoAddress, showAddress } from './noaddress.ts';
 export { foldDigits, type Phone } from './phone.ts';
 export { connectPlatform, type PlatformDb } from './platform.ts';
-export { matchCustomer, matchName, matchPhone, readSearchedPhone, type SearchedPhone } from './searching.ts';
+export {
+  matchAddress,
+  matchCustomer,
+  matchName,
+  matchPhone,
+  readSearchedPhone,
+  type SearchedPhone,
+} from './searching.ts';
 export { type Tier, type TierColour, tierColours, tierColumns } from './tiers.ts';
 export type { SignIn, User } from './users.ts';

@@ -1,11 +1,12 @@
+import { canonicaliseEmail } from './email.ts';
 import { formsOf, hasUnspaced } from './folding.ts';
 import type { Parameter } from './keyset.ts';
 import { foldDigits, type Phone } from './phone.ts';
 
 /*
- * The conditions by which both apps find names and telephone numbers. Each part of a condition is an expression that has an index, so that
- * PostgreSQL answers it by the index or row by row, as the caller's query has it: see customers_search, customers_folded,
- * customers_by_phone and customer_phones_by_key in 0002_platform.sql.
+ * The conditions by which both apps find names, addresses and telephone numbers. Each part of a condition is an expression that has an
+ * index, so that PostgreSQL answers it by the index or row by row, as the caller's query has it: see customers_search, customers_folded,
+ * customers_by_phone, customer_phones_by_key and customer_emails_others in 0002_platform.sql.
  */
 
 /** Matches anywhere in a word; one or two letters match only at its beginning, because a trigram index cannot find them elsewhere. */
@@ -40,6 +41,30 @@ export function matchName(name: string, word: string, parameter: Parameter, also
 /** The condition that a word occurs in the name or the primary address of a customer `c`. */
 export const matchCustomer = (word: string, parameter: Parameter) =>
   matchName('c.name', word, parameter, 'c.email_key');
+
+/** Fewer characters than these begin too many addresses. */
+const addressCharactersMin = 3;
+/** So many customers are found by the beginning of another address. */
+const addressesMax = 100;
+
+/**
+ * The condition that a customer `c` has the address, as the primary one or another one, or another one that begins like that. Parts of the
+ * primary one are found by `matchCustomer`.
+ *
+ * @returns undefined if the search can be no address.
+ */
+export function matchAddress(search: string, parameter: Parameter): string | undefined {
+  const whole = canonicaliseEmail(search);
+  const begin = search.trim().normalize('NFC').toLowerCase();
+  const owners: string[] = [];
+  if (whole.ok)
+    owners.push(`select e.customer_id from platform.customer_emails e where e.email_key = ${parameter(whole.key)}`);
+  if (begin.length >= addressCharactersMin && !/\s/.test(begin))
+    owners.push(`(select e.customer_id from platform.customer_emails e
+      where not e.is_primary and e.email_key >= ${parameter(begin)} and e.email_key < ${parameter(`${begin}\u{10ffff}`)}
+      order by e.email_key limit ${addressesMax})`);
+  return owners.length === 0 ? undefined : `c.id = any (array(${owners.join(' union all ')}))`;
+}
 
 /** A telephone number that was searched: a whole one with its extension, or the digits with which one begins or ends. */
 export type SearchedPhone = { key: string; extension: string } | { begins: string } | { ends: string };

@@ -369,6 +369,8 @@ comment on column platform.customer_emails.added_by is
   'The user, as the app said. Not a reference, so that the record outlives the user.';
 create index on platform.customer_emails (customer_id);
 create unique index customer_emails_one_primary on platform.customer_emails (customer_id) where is_primary;
+-- Few customers have another address, so the beginning of one is found among few.
+create index customer_emails_others on platform.customer_emails (email_key) where not is_primary;
 
 -- An address that was taken away from a customer: which customer, when, and why. An undo reads it.
 create table platform.removed_emails (

@@ -1,7 +1,7 @@
 import { type App, createStaffRoute, line, object, problems, z } from '@aether/http';
 import {
-  canonicaliseEmail,
   collectValues,
+  matchAddress,
   matchCustomer,
   matchName,
   matchPhone,
@@ -62,17 +62,14 @@ type Found = { id: string; name: string; email: string };
 /** A customer with a frequent word is among the latest. Only rare words go to the index, which knows nothing of frequency. */
 const latestMax = 3_000;
 
-/** Every word is in the name or the address, or the search is the address or the telephone number of the customer. */
+/** Every word is in the name or the address, or the search is an address or a telephone number of the customer. */
 async function findCustomers(on: Queryable, search: string, phone: SearchedPhone | undefined): Promise<Found[]> {
   const matchBy = (by: 'index' | 'rows') => {
     const { values, parameter } = collectValues();
     const everyWord = wordsOf(search).map((word) => matchCustomer(word, parameter));
     const conditions = [everyWord.length > 0 ? `(${everyWord.join(' and ')})` : 'true'];
-    const email = canonicaliseEmail(search);
-    if (email.ok)
-      conditions.push(
-        `c.id = any (array(select customer_id from platform.customer_emails where email_key = ${parameter(email.key)}))`,
-      );
+    const address = matchAddress(search, parameter);
+    if (address) conditions.push(address);
     if (phone) conditions.push(matchPhone(phone, parameter, by));
     return { matches: `(${conditions.join(' or ')})`, values };
   };

@@ -1,8 +1,8 @@
 import {
   type App,
-  canonicaliseEmail,
   collectValues,
   foldDigits,
+  matchAddress,
   matchCustomer,
   matchName,
   matchPhone,
@@ -19,7 +19,7 @@ export const comparedWordsMax = 5;
 
 /** The filters of a list, all of them optional. Times are ISO 8601. */
 export type CustomerFilters = {
-  /** Every word occurs in name, address or company; or the text is a whole address, also a former one, or a number. */
+  /** Every word occurs in name, address or company; or the text is an address, also a former one or its beginning, or a number. */
   search?: string;
   /** The telephone number that the search is, if it is one: see `readSearch`. */
   phone?: SearchedPhone | undefined;
@@ -68,7 +68,7 @@ export function matchFilters(filters: CustomerFilters, parameter: Parameter, tie
 export const matchCompany = (word: string, parameter: Parameter) => matchName('o.name', word, parameter);
 
 /**
- * The condition that every word occurs in name, address or company; or that the text is a whole address or a telephone number, the primary
+ * The condition that every word occurs in name, address or company; or that the text is an address or a telephone number, the primary
  * one or another one, or a customer's number.
  *
  * @param rarest the word for which indexes are used. Without it, the condition is checked row by row on the rows of the caller.
@@ -87,11 +87,8 @@ export function matchSearch(
       : `((${matchCustomer(word, parameter)} or ${matchCompany(word, parameter)}) is true)`;
   });
   const conditions = [everyWord.length > 0 ? `(${everyWord.join(' and ')})` : 'true'];
-  const email = canonicaliseEmail(search);
-  if (email.ok)
-    conditions.push(
-      `c.id = any (array(select customer_id from platform.customer_emails where email_key = ${parameter(email.key)}))`,
-    );
+  const address = matchAddress(search, parameter);
+  if (address) conditions.push(address);
   const number = foldDigits(search).trim();
   if (/^[1-9]\d{0,17}$/.test(number)) conditions.push(`c.crm_id = ${parameter(number, 'bigint')}`);
   if (phone) conditions.push(matchPhone(phone, parameter, rarest === undefined ? 'rows' : 'index'));

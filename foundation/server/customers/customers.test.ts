@@ -51,6 +51,8 @@ describe('finding customers', () => {
     await app.foundation.updateCustomer(customer.id, { email: 'new@example.com' });
     expect(await search(String(customer.crm_id))).toContain('Old Address');
     expect(await search('old@example.com')).toEqual(['Old Address']);
+    expect(await search('OLD@exa')).toEqual(['Old Address']); // while it is typed
+    expect(await search('old_exa')).toEqual([]);
   });
 
   test('shows each customer once, newest first, page by page, also while customers are added', async () => {
