@@ -1,6 +1,6 @@
 import pg from 'pg';
 import { createDatabaseWithLetters, requireLetters } from './letters.ts';
-import { appRole, isApp, type Login, loginNames, logins, type Passwords } from './rights/logins.ts';
+import { appRole, bulkRole, isApp, type Login, loginNames, logins, type Passwords } from './rights/logins.ts';
 import { rolesWithMore } from './rights/roles.ts';
 import { takeTurn } from './turn.ts';
 
@@ -145,6 +145,9 @@ async function createRoles(admin: pg.Client): Promise<Login[]> {
     // Rights that every app has are granted once, to the role of all apps.
     if (isApp(login)) await admin.query(`grant ${appRole} to ${role} with inherit true, set false`);
   }
+  if (!existing.has(bulkRole)) await admin.query(`create role ${bulkRole} nologin`);
+  // The owner gives it the functions that write many customers at once.
+  await admin.query(`grant ${bulkRole} to ${logins.platform_migrator} with inherit false, set true`);
   for (const login of loginNames.filter(isApp)) {
     await admin.query(`alter role ${login} set statement_timeout = '15s'`);
     await admin.query(`alter role ${login} set lock_timeout = '5s'`);

@@ -14,10 +14,12 @@ grant connect on database to sync_role;
 grant create on database to platform_owner;
 
 create schema crm;
+grant usage on schema crm to bulk_role;
 grant usage on schema crm to foundation_role;
 grant usage on schema crm to support_role;
 
 create sequence crm.customer_number as bigint start 1000 increment 1 minvalue 1 maxvalue 9223372036854775807 cache 1;
+grant usage on sequence crm.customer_number to bulk_role;
 grant usage on sequence crm.customer_number to foundation_role;
 
 CREATE OR REPLACE FUNCTION crm.check_custom_value()
@@ -353,7 +355,7 @@ CREATE INDEX activities_created_by_idx ON crm.activities USING btree (created_by
 CREATE INDEX activities_of_deal ON crm.activities USING btree (deal_id, occurred_at DESC, id DESC) WHERE (deal_id IS NOT NULL);
 CREATE INDEX activities_tasks ON crm.activities USING btree (COALESCE(due_at, 'infinity'::timestamp with time zone), id) WHERE ((type = 'task'::text) AND (done_at IS NULL));
 CREATE INDEX activities_timeline ON crm.activities USING btree (customer_id, occurred_at DESC, id DESC);
-CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON crm.activities FOR EACH ROW EXECUTE FUNCTION platform.require_present_customer('customer_id');
+CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON crm.activities FOR EACH ROW WHEN ((CURRENT_USER <> 'bulk_role'::name)) EXECUTE FUNCTION platform.require_present_customer('customer_id');
 CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON crm.activities FOR EACH ROW EXECUTE FUNCTION sync.capture_crm_activities();
 alter table crm.activities enable row level security, force row level security;
 create policy foundation_add on crm.activities for insert to foundation_role with check ((created_by_app = 'foundation'::text));
@@ -394,7 +396,7 @@ comment on column crm.changes.actor is 'As the app said; no reference, so that t
 comment on column crm.changes.names is 'The names at that time, because fields and stages can be renamed or deleted: { "custom.colour": "Colour", "stage_id.7": "Proposal" }.';
 CREATE INDEX changes_of_deal ON crm.changes USING btree (deal_id, occurred_at DESC, id DESC) WHERE (deal_id IS NOT NULL);
 CREATE INDEX changes_timeline ON crm.changes USING btree (customer_id, occurred_at DESC, id DESC);
-CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON crm.changes FOR EACH ROW EXECUTE FUNCTION platform.require_present_customer('customer_id');
+CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON crm.changes FOR EACH ROW WHEN ((CURRENT_USER <> 'bulk_role'::name)) EXECUTE FUNCTION platform.require_present_customer('customer_id');
 alter table crm.changes enable row level security, force row level security;
 create policy foundation_all on crm.changes for all to foundation_role using (true) with check (true);
 create policy owner_all on crm.changes for all to platform_owner using (true) with check (true);
@@ -430,7 +432,7 @@ CREATE TRIGGER a_before_phone BEFORE UPDATE OF phone_key ON crm.contacts FOR EAC
 CREATE TRIGGER a_before_phone_extension BEFORE UPDATE OF phone_extension ON crm.contacts FOR EACH ROW EXECUTE FUNCTION platform.mark_phone_extension();
 CREATE TRIGGER a_phone BEFORE INSERT OR UPDATE OF phone, phone_key, phone_extension ON crm.contacts FOR EACH ROW EXECUTE FUNCTION platform.complete_phone();
 CREATE TRIGGER count_version BEFORE UPDATE ON crm.contacts FOR EACH ROW EXECUTE FUNCTION platform.count_version();
-CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON crm.contacts FOR EACH ROW EXECUTE FUNCTION platform.require_present_customer('customer_id');
+CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON crm.contacts FOR EACH ROW WHEN ((CURRENT_USER <> 'bulk_role'::name)) EXECUTE FUNCTION platform.require_present_customer('customer_id');
 CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON crm.contacts FOR EACH ROW EXECUTE FUNCTION sync.capture_crm_contacts();
 alter table crm.contacts enable row level security, force row level security;
 create policy foundation_all on crm.contacts for all to foundation_role using (true) with check (true);
@@ -482,7 +484,7 @@ CREATE INDEX custom_field_values_customer_id_idx ON crm.custom_field_values USIN
 CREATE INDEX custom_field_values_deal_id_idx ON crm.custom_field_values USING btree (deal_id) WHERE (deal_id IS NOT NULL);
 CREATE TRIGGER check_value BEFORE INSERT OR DELETE OR UPDATE ON crm.custom_field_values FOR EACH ROW EXECUTE FUNCTION crm.check_custom_value();
 CREATE TRIGGER count_version AFTER INSERT OR DELETE OR UPDATE ON crm.custom_field_values FOR EACH ROW EXECUTE FUNCTION crm.count_custom_value();
-CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON crm.custom_field_values FOR EACH ROW EXECUTE FUNCTION platform.require_present_customer('customer_id');
+CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON crm.custom_field_values FOR EACH ROW WHEN ((CURRENT_USER <> 'bulk_role'::name)) EXECUTE FUNCTION platform.require_present_customer('customer_id');
 CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON crm.custom_field_values FOR EACH ROW EXECUTE FUNCTION sync.capture_crm_custom_field_values();
 alter table crm.custom_field_values enable row level security, force row level security;
 create policy foundation_all on crm.custom_field_values for all to foundation_role using (true) with check (true);
@@ -529,9 +531,13 @@ comment on column crm.customer_order.account_tier is '"~" for a customer without
 CREATE INDEX customer_order_by_change ON crm.customer_order USING btree (updated_at, customer_id);
 CREATE INDEX customer_order_by_tier ON crm.customer_order USING btree (account_tier, customer_id);
 alter table crm.customer_order enable row level security, force row level security;
+create policy bulk_all on crm.customer_order for all to bulk_role using (true) with check (true);
 create policy foundation_read on crm.customer_order for select to foundation_role using (true);
 create policy owner_all on crm.customer_order for all to platform_owner using (true) with check (true);
+grant insert on crm.customer_order to bulk_role;
+grant select on crm.customer_order to bulk_role;
 grant select on crm.customer_order to foundation_role;
+grant update on crm.customer_order to bulk_role;
 
 create table crm.deal_closings (
   id uuid default uuidv7() not null,
@@ -630,7 +636,7 @@ CREATE CONSTRAINT TRIGGER require_custom_values AFTER INSERT ON crm.deals DEFERR
 CREATE TRIGGER a_tie_status BEFORE INSERT OR UPDATE OF pipeline_id, stage_id, status ON crm.deals FOR EACH ROW EXECUTE FUNCTION crm.tie_status_to_stage();
 CREATE TRIGGER check_money BEFORE INSERT OR UPDATE OF amount, currency ON crm.deals FOR EACH ROW EXECUTE FUNCTION crm.check_money();
 CREATE TRIGGER count_version BEFORE UPDATE ON crm.deals FOR EACH ROW EXECUTE FUNCTION platform.count_version();
-CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON crm.deals FOR EACH ROW EXECUTE FUNCTION platform.require_present_customer('customer_id');
+CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON crm.deals FOR EACH ROW WHEN ((CURRENT_USER <> 'bulk_role'::name)) EXECUTE FUNCTION platform.require_present_customer('customer_id');
 CREATE TRIGGER record_closing AFTER UPDATE ON crm.deals FOR EACH ROW WHEN (((old.status <> new.status) OR (old.closed_at <> new.closed_at))) EXECUTE FUNCTION crm.record_closing();
 CREATE TRIGGER record_first_closing AFTER INSERT ON crm.deals FOR EACH ROW WHEN ((new.status <> 'open'::text)) EXECUTE FUNCTION crm.record_closing();
 CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON crm.deals FOR EACH ROW EXECUTE FUNCTION sync.capture_crm_deals();
@@ -800,6 +806,7 @@ grant usage on schema ext to platform_owner;
 
 create schema platform;
 grant usage on schema platform to app_role;
+grant usage on schema platform to bulk_role;
 grant usage on schema platform to sync_role;
 
 create collation platform.people (provider = icu, locale = 'und', deterministic = t);
@@ -864,32 +871,49 @@ RETURN CASE app WHEN 'foundation'::text THEN 'crm'::text WHEN 'support'::text TH
 grant execute on function platform.audience_of(app text) to app_role;
 grant execute on function platform.audience_of(app text) to sync_role;
 
+CREATE OR REPLACE FUNCTION platform.begin_bulk(OUT former_plans text, OUT former_limit text)
+ RETURNS record
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  former_plans := current_setting('plan_cache_mode');
+  former_limit := current_setting('gin_pending_list_limit');
+  perform set_config('plan_cache_mode', 'force_generic_plan', true), set_config('gin_pending_list_limit', '256MB', true);
+end $function$;
+grant execute on function platform.begin_bulk(OUT former_plans text, OUT former_limit text) to bulk_role;
+
+CREATE OR REPLACE FUNCTION platform.bulk_refusal(place integer, violated text, c platform.customers)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  return jsonb_strip_nulls(jsonb_build_object('row', place, 'constraint', violated,
+    'code', case when violated in ('customers_company_id_fkey', 'customers_account_manager_id_fkey') then '23503'
+      when violated in ('customers_pkey', 'customer_emails_pkey', 'customer_external_ids_pkey') then '23505' else '23514' end,
+    'column', case violated when 'customers_account_tier_choice' then 'account_tier' when 'customers_company_id_fkey' then 'company_id'
+      when 'customers_account_manager_id_fkey' then 'account_manager_id' end,
+    'message', case violated when 'customers_account_tier_choice' then 'no such tier'
+      when 'customer_emails_pkey' then 'another customer is known by this'
+      when 'customer_external_ids_pkey' then 'another customer is known by this'
+      when 'customer_phones_primary_stays' then 'the primary number stays'
+      else format('new row for relation "customers" violates constraint "%s"', violated) end,
+    'detail', case violated when 'customer_emails_pkey' then c.email_key end,
+    'hint', case violated when 'customers_account_tier_choice' then platform.tier_hint() end));
+end $function$;
+grant execute on function platform.bulk_refusal(place integer, violated text, c platform.customers) to bulk_role;
+
 CREATE OR REPLACE FUNCTION platform.check_customer()
  RETURNS trigger
  LANGUAGE plpgsql
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
-declare
-  violated constant text := case
-    when not platform.is_line(new.name, 200) then 'name_check'
-    when not platform.is_line(new.email, 254) or octet_length(new.email) > 254 then 'email_well_formed'
-    -- For plain ASCII the database itself checks the key. Beyond it PostgreSQL and JavaScript lower-case differently, and only
-    -- platform/email.ts makes keys.
-    when not platform.is_email_key(new.email_key) or new.email !~ '[^\x01-\x7f]' and new.email_key <> lower(new.email collate "C")
-      then 'email_key_canonical'
-    when not platform.is_line(new.phone, 40) then 'phone_check'
-    when not platform.is_phone(new.phone, new.phone_key, new.phone_extension) then 'phone_canonical'
-    when not platform.is_app(new.created_by_app) then 'created_by_app_check'
-    when new.crm_id not between 1 and 9007199254740991 then 'crm_id_check'
-    when new.support_id not between 1 and 9007199254740991 then 'support_id_check'
-    when new.preferred_language !~ '^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,4}$' then 'preferred_language_check'
-    when new.timezone !~ '^[A-Za-z][A-Za-z0-9_+/-]{0,63}$' then 'timezone_check'
-    when new.merged_into = new.id then 'merged_into_check'
-  end;
+declare violated constant text := platform.customer_violation(new);
 begin
   if violated is not null then
-    raise exception 'new row for relation "customers" violates check constraint "customers_%"', violated
-      using errcode = 'check_violation', schema = 'platform', table = 'customers', constraint = 'customers_' || violated;
+    raise exception 'new row for relation "customers" violates check constraint "%"', violated
+      using errcode = 'check_violation', schema = 'platform', table = 'customers', constraint = violated;
   end if;
   return new;
 end $function$;
@@ -899,7 +923,6 @@ CREATE OR REPLACE FUNCTION platform.check_tier()
  LANGUAGE plpgsql
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
-declare choices text;
 begin
   if new.account_tier is not null and current_setting('transaction_isolation') <> 'read committed' then
     perform from platform.tiers t where t.key = new.account_tier for key share;
@@ -908,10 +931,9 @@ begin
     return new;
   end if;
   if tg_op = 'UPDATE' and new.account_tier = old.account_tier then return new; end if;  -- who has a retired tier keeps it
-  select string_agg(t.key, ', ' order by t.position) into choices from platform.tiers t where not t.is_retired;
   raise exception 'no such tier' using errcode = 'check_violation', constraint = 'customers_account_tier_choice',
     table = 'customers', schema = 'platform', column = 'account_tier',
-    hint = case when choices is null then 'must be left empty: there are no tiers' else format('must be one of %s', choices) end;
+    hint = platform.tier_hint();
 end $function$;
 
 CREATE OR REPLACE FUNCTION platform.complete_customer()
@@ -990,6 +1012,7 @@ CREATE OR REPLACE FUNCTION platform.current_actor()
  STABLE
 RETURN NULLIF(current_setting('aether.actor'::text, true), ''::text);
 grant execute on function platform.current_actor() to app_role;
+grant execute on function platform.current_actor() to bulk_role;
 
 CREATE OR REPLACE FUNCTION platform.current_app()
  RETURNS text
@@ -997,7 +1020,54 @@ CREATE OR REPLACE FUNCTION platform.current_app()
  STABLE
 RETURN CASE ((((1 * (pg_has_role(SESSION_USER, 'privacy_role'::name, 'USAGE'::text))::integer) + (2 * (pg_has_role(SESSION_USER, 'sync_role'::name, 'USAGE'::text))::integer)) + (4 * (pg_has_role(SESSION_USER, 'foundation_role'::name, 'USAGE'::text))::integer)) + (8 * (pg_has_role(SESSION_USER, 'support_role'::name, 'USAGE'::text))::integer)) WHEN 1 THEN 'privacy'::text WHEN 2 THEN 'sync'::text WHEN 4 THEN 'foundation'::text WHEN 8 THEN 'support'::text ELSE 'operator'::text END;
 grant execute on function platform.current_app() to app_role;
+grant execute on function platform.current_app() to bulk_role;
 grant execute on function platform.current_app() to sync_role;
+
+CREATE OR REPLACE FUNCTION platform.customer_violation(c platform.customers)
+ RETURNS text
+ LANGUAGE plpgsql
+ IMMUTABLE PARALLEL SAFE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  return case
+    when not platform.is_line(c.name, 200) then 'customers_name_check'
+    when not platform.is_line(c.email, 254) or octet_length(c.email) > 254 then 'customers_email_well_formed'
+    -- For plain ASCII the database itself checks the key. Beyond it PostgreSQL and JavaScript lower-case differently, and only
+    -- platform/email.ts makes keys.
+    when not platform.is_email_key(c.email_key) or c.email !~ '[^\x01-\x7f]' and c.email_key <> lower(c.email collate "C")
+      then 'customers_email_key_canonical'
+    when not platform.is_line(c.phone, 40) then 'customers_phone_check'
+    when not platform.is_phone(c.phone, c.phone_key, c.phone_extension) then 'customers_phone_canonical'
+    when not platform.is_app(c.created_by_app) then 'customers_created_by_app_check'
+    when c.crm_id not between 1 and 9007199254740991 then 'customers_crm_id_check'
+    when c.support_id not between 1 and 9007199254740991 then 'customers_support_id_check'
+    when c.preferred_language !~ '^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,4}$' then 'customers_preferred_language_check'
+    when c.timezone !~ '^[A-Za-z][A-Za-z0-9_+/-]{0,63}$' then 'customers_timezone_check'
+    when c.merged_into = c.id then 'customers_merged_into_check'
+  end;
+end $function$;
+grant execute on function platform.customer_violation(c platform.customers) to app_role;
+grant execute on function platform.customer_violation(c platform.customers) to bulk_role;
+
+CREATE OR REPLACE FUNCTION platform.draw_customer_numbers(app text, how_many integer, given bigint[])
+ RETURNS bigint[]
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  sequence constant text := case app when 'foundation' then 'crm.customer_number' when 'support' then 'support.customer_number' end;
+  drawn bigint[];
+  free bigint[] := '{}';
+begin
+  while cardinality(free) < how_many loop
+    select array_agg(nextval(sequence)) into drawn from generate_series(1, how_many - cardinality(free));
+    select free || coalesce(array_agg(d.number order by d.number), '{}') into free
+    from unnest(drawn) d (number) where d.number <> all (given) and not platform.is_number_taken(app, d.number);
+  end loop;
+  return free;
+end $function$;
+grant execute on function platform.draw_customer_numbers(app text, how_many integer, given bigint[]) to bulk_role;
 
 CREATE OR REPLACE FUNCTION platform.end_sign_ins(person text, only_this uuid, reason text)
  RETURNS integer
@@ -1014,6 +1084,71 @@ begin
   return ended;
 end $function$;
 grant execute on function platform.end_sign_ins(person text, only_this uuid, reason text) to app_role;
+
+CREATE OR REPLACE FUNCTION platform.find_bulk_conflicts(olds platform.customers[], news platform.customers[])
+ RETURNS text[]
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  conflicts text[];
+  claimed text[] := '{}';
+  conflict text;
+  claim record;
+begin
+  select array_agg(case
+      when r.account_tier is distinct from o.account_tier and r.account_tier is not null
+        and not exists (select from platform.tiers t where t.key = r.account_tier and not t.is_retired)
+        then 'customers_account_tier_choice'
+      when r.company_id is distinct from o.company_id and r.company_id is not null
+        and not exists (select from platform.companies co where co.id = r.company_id) then 'customers_company_id_fkey'
+      when r.account_manager_id is distinct from o.account_manager_id and r.account_manager_id is not null
+        and not exists (select from platform.users u where u.id = r.account_manager_id) then 'customers_account_manager_id_fkey'
+      when o.id is null and exists (select from platform.customers c where c.id = r.id) then 'customers_pkey'
+      when r.email_key is distinct from o.email_key
+        and exists (select from platform.customer_emails e where e.email_key = r.email_key and e.customer_id <> r.id)
+        then 'customer_emails_pkey'
+      when r.crm_id is distinct from o.crm_id and r.crm_id is not null and exists (
+          select from platform.customer_external_ids x
+          where x.app = 'foundation' and x.external_id = r.crm_id::text and x.customer_id <> r.id)
+        then 'customer_external_ids_pkey'
+      when r.support_id is distinct from o.support_id and r.support_id is not null and exists (
+          select from platform.customer_external_ids x
+          where x.app = 'support' and x.external_id = r.support_id::text and x.customer_id <> r.id)
+        then 'customer_external_ids_pkey'
+      when o.phone is not null and r.phone is null
+        and exists (select from platform.customer_phones p where p.customer_id = r.id and not p.is_primary)
+        then 'customer_phones_primary_stays' end
+    order by place)
+  into conflicts
+  from generate_subscripts(news, 1) place cross join lateral (select (news[place]).*) r
+    cross join lateral (select (olds[place]).*) o;
+  for claim in
+    select k.place, array_agg(k.key order by k.key) as keys
+    from (
+      select c.place, c.key, count(*) over (partition by c.key) as claims
+      from (
+        select place, unnest(array[
+          case when o.id is null then 'id ' || (news[place]).id end,
+          case when (news[place]).email_key is distinct from o.email_key then 'email ' || (news[place]).email_key end,
+          case when (news[place]).crm_id is distinct from o.crm_id then 'foundation ' || (news[place]).crm_id end,
+          case when (news[place]).support_id is distinct from o.support_id then 'support ' || (news[place]).support_id end]) as key
+        from generate_subscripts(news, 1) place cross join lateral (select (olds[place]).*) o
+        where conflicts[place] is null) c
+      where c.key is not null) k
+    where k.claims > 1 group by k.place order by k.place
+  loop
+    select c.key into conflict from unnest(claim.keys) c (key) where c.key = any (claimed) order by 1 limit 1;
+    if found then
+      conflicts[claim.place] := case split_part(conflict, ' ', 1)
+        when 'id' then 'customers_pkey' when 'email' then 'customer_emails_pkey' else 'customer_external_ids_pkey' end;
+    else
+      claimed := claimed || claim.keys;
+    end if;
+  end loop;
+  return conflicts;
+end $function$;
+grant execute on function platform.find_bulk_conflicts(olds platform.customers[], news platform.customers[]) to bulk_role;
 
 CREATE OR REPLACE FUNCTION platform.find_or_create_customer(key text, address text, full_name text, OUT customer platform.customers, OUT created boolean)
  RETURNS record
@@ -1049,6 +1184,7 @@ CREATE OR REPLACE FUNCTION platform.fold(value text)
  IMMUTABLE PARALLEL SAFE
 RETURN NORMALIZE(replace(replace(replace(translate(regexp_replace(lower(NORMALIZE(lower((translate(value, '''’‘‛`´ʼʻʹ′＇'::text, ''::text) COLLATE pg_c_utf8)), NFKD)), '[\u0300-\u036f\u0591-\u05bd\u064b-\u0652]'::text, ''::text, 'g'::text), 'øłđıħŧς''’‘‛`´ʼʻʹ′＇'::text, 'oldihtσ'::text), 'ß'::text, 'ss'::text), 'æ'::text, 'ae'::text), 'œ'::text, 'oe'::text), NFC);
 grant execute on function platform.fold(value text) to app_role;
+grant execute on function platform.fold(value text) to bulk_role;
 
 CREATE OR REPLACE FUNCTION platform.follow_apps()
  RETURNS trigger
@@ -1097,6 +1233,123 @@ begin
   return held;
 end $function$;
 
+CREATE OR REPLACE FUNCTION platform.insert_customers(rows platform.customers[], OUT ids uuid[], OUT refusals jsonb)
+ RETURNS record
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  asked_at constant timestamptz := now();
+  refused jsonb[] := '{}';
+  lost jsonb[];
+  completed platform.customers[] := '{}';
+  places integer[] := '{}';
+  accepted platform.customers[];
+  written platform.customers[];
+  conflicts text[];
+  crm_numbers bigint[];
+  support_numbers bigint[];
+  r platform.customers;
+  violated text;
+  former record;
+  failed text;
+begin
+  if cardinality(rows) > 10000 then
+    raise exception 'one write holds at most 10000 customers' using errcode = 'program_limit_exceeded', hint = 'Write them in chunks.';
+  end if;
+  ids := array_fill(null::uuid, array[coalesce(cardinality(rows), 0)]);
+  for place in 1..coalesce(cardinality(rows), 0) loop
+    r := rows[place];
+    if r.email_key is null and r.email !~ '[^\x01-\x7f]' then r.email_key := lower(r.email collate "C"); end if;
+    if r.email is null or r.email_key is null or r.name is null or r.phone is not null and r.phone_key is null then
+      refused := refused || platform.missing_key(place, case when r.email is null then 'email' when r.email_key is null then 'email_key'
+        when r.name is null then 'name' else 'phone' end);
+      continue;
+    end if;
+    if r.id is null then r.id := uuidv7(); end if;
+    if r.created_at is null then r.created_at := asked_at; end if;
+    if r.created_by_app is null then r.created_by_app := platform.current_app(); end if;
+    r.version := 1;
+    r.updated_at := asked_at;
+    violated := case when r.merged_into is not null then 'customers_merged_into_check'
+      when r.erased_at is not null then 'customers_erased_at_check'
+      when not platform.is_time(r.created_at) then 'customers_created_at_time' else platform.customer_violation(r) end;
+    if violated is not null then
+      refused := refused || platform.bulk_refusal(place, violated, r);
+      continue;
+    end if;
+    completed := completed || r;
+    places := places || place;
+  end loop;
+
+  former := platform.begin_bulk();
+  for attempt in 1..5 loop
+    begin
+      lost := '{}';
+      conflicts := platform.find_bulk_conflicts(null, completed);
+      for at in 1..cardinality(completed) loop
+        if conflicts[at] is not null then lost := lost || platform.bulk_refusal(places[at], conflicts[at], completed[at]); end if;
+      end loop;
+      select array_agg(completed[at] order by at) into accepted
+      from generate_subscripts(completed, 1) at where conflicts[at] is null;
+      select platform.draw_customer_numbers('foundation',
+               (count(*) filter (where a.created_by_app = 'foundation' and a.crm_id is null))::integer,
+               coalesce(array_agg(a.crm_id) filter (where a.crm_id is not null), '{}')),
+             platform.draw_customer_numbers('support',
+               (count(*) filter (where a.created_by_app = 'support' and a.support_id is null))::integer,
+               coalesce(array_agg(a.support_id) filter (where a.support_id is not null), '{}'))
+      into crm_numbers, support_numbers from unnest(accepted) a;
+      with numbered as (
+        select a.*,
+          case when created_by_app = 'foundation' and crm_id is null
+            then crm_numbers[row_number() over (partition by created_by_app = 'foundation' and crm_id is null order by place)]
+            end as drawn_crm_id,
+          case when created_by_app = 'support' and support_id is null
+            then support_numbers[row_number() over (partition by created_by_app = 'support' and support_id is null order by place)]
+            end as drawn_support_id
+        from (select (accepted[place]).*, place from generate_subscripts(accepted, 1) place) a
+      ), inserted as (
+        insert into platform.customers as c (
+          id, email, email_key, name, phone, phone_key, phone_extension, company_id, version, created_at, updated_at, created_by_app,
+          crm_id, account_tier, account_manager_id, support_id, preferred_language, timezone)
+        select id, email, email_key, name, phone, phone_key, phone_extension, company_id, version, created_at, updated_at, created_by_app,
+          coalesce(crm_id, drawn_crm_id), account_tier, account_manager_id, coalesce(support_id, drawn_support_id), preferred_language,
+          timezone
+        from numbered order by place
+        returning c)
+      select array_agg(i.c) into written from inserted i;
+      insert into platform.customer_emails (email_key, email, customer_id, is_primary)
+      select w.email_key, w.email, w.id, true from unnest(written) w;
+      insert into platform.customer_external_ids (app, external_id, customer_id)
+      select 'foundation', w.crm_id, w.id from unnest(written) w where w.crm_id is not null
+      union all
+      select 'support', w.support_id, w.id from unnest(written) w where w.support_id is not null;
+      insert into platform.customer_phones (customer_id, phone, phone_key, phone_extension, is_primary)
+      select w.id, w.phone, w.phone_key, w.phone_extension, true from unnest(written) w where w.phone is not null;
+      insert into crm.customer_order (customer_id, account_tier, updated_at)
+      select w.id, coalesce(w.account_tier, '~'), w.updated_at from unnest(written) w;
+      if written is not null then perform sync.capture_set(null, written); end if;
+      failed := null;
+    exception when unique_violation then
+      get stacked diagnostics failed = message_text;
+    end;
+    exit when failed is null;
+  end loop;
+  perform set_config('plan_cache_mode', former.former_plans, true), set_config('gin_pending_list_limit', former.former_limit, true);
+  if failed is not null then
+    -- Reached only under repeatable read, where a rival's row stays invisible to every attempt.
+    raise exception 'customers with these addresses or numbers appeared meanwhile' using errcode = 'serialization_failure',
+      detail = failed;
+  end if;
+  for at in 1..cardinality(completed) loop
+    if conflicts[at] is null then ids[places[at]] := (completed[at]).id; end if;
+  end loop;
+  refusals := to_jsonb(refused || lost);
+end $function$;
+grant execute on function platform.insert_customers(rows platform.customers[], OUT ids uuid[], OUT refusals jsonb) to sync_role;
+alter function platform.insert_customers(rows platform.customers[], OUT ids uuid[], OUT refusals jsonb) owner to bulk_role;
+
 CREATE OR REPLACE FUNCTION platform.is_app(name text)
  RETURNS boolean
  LANGUAGE plpgsql
@@ -1104,6 +1357,7 @@ CREATE OR REPLACE FUNCTION platform.is_app(name text)
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$ begin return name in ('foundation', 'support'); end $function$;
 grant execute on function platform.is_app(name text) to app_role;
+grant execute on function platform.is_app(name text) to bulk_role;
 grant execute on function platform.is_app(name text) to sync_role;
 
 CREATE OR REPLACE FUNCTION platform.is_day(value date)
@@ -1129,6 +1383,7 @@ begin
       '@([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]$';
 end $function$;
 grant execute on function platform.is_email_key(key text) to app_role;
+grant execute on function platform.is_email_key(key text) to bulk_role;
 
 CREATE OR REPLACE FUNCTION platform.is_folded(name text)
  RETURNS boolean
@@ -1136,6 +1391,7 @@ CREATE OR REPLACE FUNCTION platform.is_folded(name text)
  IMMUTABLE PARALLEL SAFE
 RETURN ((octet_length(name) <> char_length(name)) OR ((name COLLATE "C") <> replace(replace(replace((name COLLATE "C"), '-'::text, ''::text), ''''::text, ''::text), '`'::text, ''::text)));
 grant execute on function platform.is_folded(name text) to app_role;
+grant execute on function platform.is_folded(name text) to bulk_role;
 
 CREATE OR REPLACE FUNCTION platform.is_line(value text, characters_max integer)
  RETURNS boolean
@@ -1147,6 +1403,14 @@ begin
   return char_length(value) between 1 and characters_max and value collate pg_catalog.pg_c_utf8 !~ '[\x01-\x1f\x7f]|^\s|\s$';
 end $function$;
 grant execute on function platform.is_line(value text, characters_max integer) to app_role;
+grant execute on function platform.is_line(value text, characters_max integer) to bulk_role;
+
+CREATE OR REPLACE FUNCTION platform.is_number_taken(app text, number bigint)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+RETURN (EXISTS (SELECT FROM platform.customer_external_ids x WHERE ((x.app = is_number_taken.app) AND (x.external_id = (is_number_taken.number)::text))));
+grant execute on function platform.is_number_taken(app text, number bigint) to bulk_role;
 
 CREATE OR REPLACE FUNCTION platform.is_phone(phone text, key text, extension text)
  RETURNS boolean
@@ -1160,6 +1424,7 @@ begin
     and (phone ~ '[^\x01-\x7f]' or regexp_replace(phone, '[^0-9]', '', 'g') like '%' || right(key, 4) || coalesce(extension, '')) end;
 end $function$;
 grant execute on function platform.is_phone(phone text, key text, extension text) to app_role;
+grant execute on function platform.is_phone(phone text, key text, extension text) to bulk_role;
 
 CREATE OR REPLACE FUNCTION platform.is_time(value timestamp with time zone)
  RETURNS boolean
@@ -1171,6 +1436,7 @@ begin
   return value >= timestamptz '1900-01-01 00:00:00+00' and value < timestamptz '3000-01-01 00:00:00+00';
 end $function$;
 grant execute on function platform.is_time(value timestamp with time zone) to app_role;
+grant execute on function platform.is_time(value timestamp with time zone) to bulk_role;
 
 CREATE OR REPLACE FUNCTION platform.keep_app()
  RETURNS trigger
@@ -1306,6 +1572,13 @@ begin
   return new;
 end $function$;
 
+CREATE OR REPLACE FUNCTION platform.missing_key(place integer, field text)
+ RETURNS jsonb
+ LANGUAGE sql
+ IMMUTABLE
+RETURN jsonb_build_object('row', place, 'code', '23502', 'column', field, 'message', (field || ' is missing'::text), 'hint', CASE field WHEN 'phone'::text THEN 'needs the key that @aether/platform makes: use phoneColumns.'::text WHEN 'email_key'::text THEN 'An address beyond ASCII needs the key that @aether/platform makes.'::text ELSE 'is required.'::text END);
+grant execute on function platform.missing_key(place integer, field text) to bulk_role;
+
 CREATE OR REPLACE FUNCTION platform.names_clash(known text, proven text, address text)
  RETURNS boolean
  LANGUAGE sql
@@ -1336,6 +1609,7 @@ CREATE OR REPLACE FUNCTION platform.no_address(customer uuid)
  IMMUTABLE PARALLEL SAFE
 RETURN (('no-address-'::text || replace((customer)::text, '-'::text, ''::text)) || '@unknown.invalid'::text);
 grant execute on function platform.no_address(customer uuid) to app_role;
+grant execute on function platform.no_address(customer uuid) to bulk_role;
 
 CREATE OR REPLACE PROCEDURE platform.protect_table(IN target regclass)
  LANGUAGE plpgsql
@@ -1579,7 +1853,8 @@ CREATE OR REPLACE PROCEDURE platform.require_present_customer(IN target regclass
 AS $procedure$
 begin
   execute format(
-    'create trigger %I before insert or update of %I on %s for each row execute function platform.require_present_customer(%L)',
+    'create trigger %I before insert or update of %I on %s for each row when (current_user <> ''bulk_role'')
+      execute function platform.require_present_customer(%L)',
     'present_' || customer_column, customer_column, target, customer_column);
 end $procedure$;
 
@@ -1665,6 +1940,7 @@ begin
     '\uac00-\ud7a3\uf900-\ufaff\U00020000-\U0003ffff])', ' \1', 'g');
 end $function$;
 grant execute on function platform.search_text(name text) to app_role;
+grant execute on function platform.search_text(name text) to bulk_role;
 
 CREATE OR REPLACE FUNCTION platform.sign_in_user(subject text, address text, full_name text, tenant text, account text)
  RETURNS platform.users
@@ -1697,6 +1973,224 @@ begin
   raise exception 'another directory account has this subject' using errcode = 'unique_violation', constraint = 'users_pkey';
 end $function$;
 grant execute on function platform.sign_in_user(subject text, address text, full_name text, tenant text, account text) to app_role;
+
+CREATE OR REPLACE FUNCTION platform.sort_customer_search()
+ RETURNS bigint
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+RETURN (gin_clean_pending_list('platform.customers_search'::regclass) + gin_clean_pending_list('platform.customers_folded'::regclass));
+grant execute on function platform.sort_customer_search() to sync_role;
+
+CREATE OR REPLACE FUNCTION platform.tier_hint()
+ RETURNS text
+ LANGUAGE sql
+ STABLE
+RETURN (SELECT COALESCE(('must be one of '::text || string_agg(t.key, ', '::text ORDER BY t."position")), 'must be left empty: there are no tiers'::text) AS "coalesce" FROM platform.tiers t WHERE (NOT t.is_retired));
+grant execute on function platform.tier_hint() to app_role;
+grant execute on function platform.tier_hint() to bulk_role;
+
+CREATE OR REPLACE FUNCTION platform.update_customers(customers uuid[], expected_versions bigint[], changes jsonb[], OUT versions bigint[], OUT refusals jsonb)
+ RETURNS record
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  writable constant text[] := '{email,email_key,name,phone,phone_key,phone_extension,company_id,crm_id,account_tier,account_manager_id,'
+    'support_id,preferred_language,timezone}';
+  changed_at constant timestamptz := clock_timestamp();
+  refused jsonb[] := '{}';
+  lost jsonb[];
+  olds platform.customers[] := '{}';
+  news platform.customers[] := '{}';
+  places integer[] := '{}';
+  of_olds platform.customers[];
+  of_news platform.customers[];
+  has_repeats constant boolean := cardinality(customers) <> (select count(distinct c) from unnest(customers) c);
+  conflicts text[];
+  exchanged uuid[];
+  given jsonb;
+  old_row platform.customers;
+  new_row platform.customers;
+  violated text;
+  former record;
+  failed text;
+begin
+  if cardinality(customers) > 10000 then
+    raise exception 'one write holds at most 10000 customers' using errcode = 'program_limit_exceeded', hint = 'Write them in chunks.';
+  end if;
+  if (cardinality(changes), cardinality(expected_versions)) is distinct from (cardinality(customers), cardinality(customers)) then
+    raise exception 'each customer has one expected version and one change' using errcode = 'invalid_parameter_value';
+  end if;
+  versions := array_fill(null::bigint, array[coalesce(cardinality(customers), 0)]);
+  former := platform.begin_bulk();
+  -- In the order of their ids, so that two writes of many customers do not wait for each other.
+  perform from platform.customers c where c.id = any (customers) order by c.id for no key update;
+  for place in 1..coalesce(cardinality(customers), 0) loop
+    given := changes[place];
+    select c.* into old_row from platform.customers c where c.id = customers[place] for no key update;
+    if old_row.id is null then
+      refused := refused || jsonb_build_object('row', place, 'code', 'P0002', 'constraint', 'customer_missing',
+        'message', 'no such customer');
+      continue;
+    elsif old_row.erased_at is not null then
+      refused := refused || jsonb_build_object('row', place, 'code', '23503', 'constraint', 'customer_erased', 'message',
+        'the customer was erased');
+      continue;
+    elsif old_row.merged_into is not null then
+      refused := refused || jsonb_build_object('row', place, 'code', '23503', 'constraint', 'customer_merged', 'message',
+        'the customer was merged into another one', 'detail', old_row.merged_into);
+      continue;
+    elsif old_row.version <> expected_versions[place] then
+      refused := refused || jsonb_build_object('row', place, 'code', 'P0001', 'constraint', 'customers_version', 'message',
+        'the customer has changed', 'detail', old_row.version::text);
+      continue;
+    elsif has_repeats and array_position(customers, customers[place]) < place then
+      refused := refused || jsonb_build_object('row', place, 'code', '21000', 'constraint', 'customers_once', 'message',
+        'the customer is changed twice in one write');
+      continue;
+    elsif given - writable <> '{}' then
+      refused := refused || jsonb_build_object('row', place, 'code', '23514', 'message', 'cannot be written', 'hint', 'cannot be written.',
+        'column', (select min(k) from jsonb_object_keys(given - writable) k));
+      continue;
+    end if;
+    new_row := jsonb_populate_record(old_row, given);
+    if new_row.email_key is null or new_row.email <> old_row.email and not given ? 'email_key' then
+      new_row.email_key := case when new_row.email !~ '[^\x01-\x7f]' then lower(new_row.email collate "C") end;
+    end if;
+    if new_row.phone is distinct from old_row.phone then
+      if not given ? 'phone_key' then new_row.phone_key := null; end if;
+      if not given ? 'phone_extension' then new_row.phone_extension := null; end if;
+    end if;
+    if new_row.email is null or new_row.email_key is null or new_row.name is null
+       or new_row.phone is distinct from old_row.phone and new_row.phone is not null and new_row.phone_key is null then
+      refused := refused || platform.missing_key(place, case when new_row.email is null then 'email' when new_row.email_key is null
+        then 'email_key' when new_row.name is null then 'name' else 'phone' end);
+      continue;
+    end if;
+    if new_row is not distinct from old_row then
+      versions[place] := old_row.version;
+      continue;
+    end if;
+    violated := platform.customer_violation(new_row);
+    if violated is not null then
+      refused := refused || platform.bulk_refusal(place, violated, new_row);
+      continue;
+    end if;
+    new_row.version := old_row.version + 1;
+    new_row.updated_at := changed_at;
+    olds := olds || old_row;
+    news := news || new_row;
+    places := places || place;
+  end loop;
+
+  for attempt in 1..5 loop
+    begin
+      lost := '{}';
+      conflicts := platform.find_bulk_conflicts(olds, news);
+      for at in 1..cardinality(news) loop
+        if conflicts[at] is not null then lost := lost || platform.bulk_refusal(places[at], conflicts[at], news[at]); end if;
+      end loop;
+      select array_agg(olds[at] order by at), array_agg(news[at] order by at) into of_olds, of_news
+      from generate_subscripts(news, 1) at where conflicts[at] is null;
+      update platform.customers c
+      set email = n.email, email_key = n.email_key, name = n.name, phone = n.phone, phone_key = n.phone_key,
+          phone_extension = n.phone_extension, company_id = n.company_id, version = n.version, updated_at = n.updated_at, crm_id = n.crm_id,
+          account_tier = n.account_tier, account_manager_id = n.account_manager_id, support_id = n.support_id,
+          preferred_language = n.preferred_language, timezone = n.timezone
+      from unnest(of_news) n where c.id = n.id;
+
+      -- The former primary address stays with the customer. The mark of a customer without an address goes.
+      delete from platform.customer_emails e using generate_subscripts(of_news, 1) at
+        cross join lateral (select (of_olds[at]).*) o cross join lateral (select (of_news[at]).*) n
+      where n.email_key <> o.email_key and e.email_key = o.email_key and e.customer_id = o.id and e.is_primary
+        and e.email_key = platform.no_address(o.id);
+      update platform.customer_emails e set is_primary = false from generate_subscripts(of_news, 1) at
+        cross join lateral (select (of_olds[at]).*) o cross join lateral (select (of_news[at]).*) n
+      where n.email_key <> o.email_key and e.email_key = o.email_key and e.customer_id = o.id and e.is_primary;
+      insert into platform.customer_emails as known (email_key, email, customer_id, is_primary)
+      select n.email_key, n.email, n.id, true from generate_subscripts(of_news, 1) at
+        cross join lateral (select (of_olds[at]).*) o cross join lateral (select (of_news[at]).*) n
+      where n.email_key <> o.email_key
+      on conflict (email_key) do update set is_primary = true, email = excluded.email where known.customer_id = excluded.customer_id;
+      if exists (
+        select from generate_subscripts(of_news, 1) at
+          cross join lateral (select (of_olds[at]).*) o cross join lateral (select (of_news[at]).*) n
+          left join platform.customer_emails e on e.email_key = n.email_key
+        where n.email_key <> o.email_key and e.customer_id is distinct from n.id)
+      then
+        raise exception 'another customer is known by one of the addresses' using errcode = 'unique_violation';
+      end if;
+      update platform.customer_emails e set email = n.email from generate_subscripts(of_news, 1) at
+        cross join lateral (select (of_olds[at]).*) o cross join lateral (select (of_news[at]).*) n
+      where n.email_key = o.email_key and n.email <> o.email and e.email_key = n.email_key and e.customer_id = n.id;
+
+      insert into platform.customer_external_ids as known (app, external_id, customer_id)
+      select 'foundation', n.crm_id, n.id from generate_subscripts(of_news, 1) at
+        cross join lateral (select (of_olds[at]).*) o cross join lateral (select (of_news[at]).*) n
+      where n.crm_id is not null and n.crm_id is distinct from o.crm_id
+      union all
+      select 'support', n.support_id, n.id from generate_subscripts(of_news, 1) at
+        cross join lateral (select (of_olds[at]).*) o cross join lateral (select (of_news[at]).*) n
+      where n.support_id is not null and n.support_id is distinct from o.support_id
+      -- A number that the customer had before.
+      on conflict (app, external_id) do update set app = known.app where known.customer_id = excluded.customer_id;
+      if exists (
+        select from unnest(of_news) n
+          cross join lateral (values ('foundation', n.crm_id::text), ('support', n.support_id::text)) has (app, number)
+          left join platform.customer_external_ids x on x.app = has.app and x.external_id = has.number
+        where has.number is not null and x.customer_id is distinct from n.id)
+      then
+        raise exception 'another customer has one of the numbers' using errcode = 'unique_violation';
+      end if;
+
+      -- A number that is written over is replaced; another number of the customer exchanges its place with the primary one.
+      select array_agg(p.customer_id) into exchanged
+      from generate_subscripts(of_news, 1) at
+        cross join lateral (select (of_olds[at]).*) o cross join lateral (select (of_news[at]).*) n
+        join platform.customer_phones p
+          on p.customer_id = n.id and p.phone_key = n.phone_key and p.phone_extension is not distinct from n.phone_extension
+      where not p.is_primary and (n.phone, n.phone_key, n.phone_extension) is distinct from (o.phone, o.phone_key, o.phone_extension);
+      update platform.customer_phones p set is_primary = false where p.customer_id = any (exchanged) and p.is_primary;
+      delete from platform.customer_phones p using generate_subscripts(of_news, 1) at
+        cross join lateral (select (of_olds[at]).*) o cross join lateral (select (of_news[at]).*) n
+      where (n.phone_key, n.phone_extension) is distinct from (o.phone_key, o.phone_extension)
+        and p.customer_id = n.id and p.is_primary;
+      update platform.customer_phones p set is_primary = true, phone = n.phone from generate_subscripts(of_news, 1) at
+        cross join lateral (select (of_olds[at]).*) o cross join lateral (select (of_news[at]).*) n
+      where (n.phone, n.phone_key, n.phone_extension) is distinct from (o.phone, o.phone_key, o.phone_extension)
+        and p.customer_id = n.id and p.phone_key = n.phone_key and p.phone_extension is not distinct from n.phone_extension;
+      insert into platform.customer_phones (customer_id, phone, phone_key, phone_extension, is_primary)
+      select n.id, n.phone, n.phone_key, n.phone_extension, true from generate_subscripts(of_news, 1) at
+        cross join lateral (select (of_olds[at]).*) o cross join lateral (select (of_news[at]).*) n
+      where n.phone is not null and (n.phone_key, n.phone_extension) is distinct from (o.phone_key, o.phone_extension)
+      on conflict (customer_id, phone_key, phone_extension) do nothing; -- it was exchanged above
+
+      update crm.customer_order o set account_tier = coalesce(n.account_tier, '~'), updated_at = n.updated_at
+      from unnest(of_news) n where o.customer_id = n.id;
+      insert into crm.customer_order (customer_id, account_tier, updated_at) -- it is missing after an unmerge
+      select n.id, coalesce(n.account_tier, '~'), n.updated_at from unnest(of_news) n
+      on conflict (customer_id) do nothing;
+      if of_news is not null then perform sync.capture_set(of_olds, of_news); end if;
+      failed := null;
+    exception when unique_violation then
+      get stacked diagnostics failed = message_text;
+    end;
+    exit when failed is null;
+  end loop;
+  perform set_config('plan_cache_mode', former.former_plans, true), set_config('gin_pending_list_limit', former.former_limit, true);
+  if failed is not null then
+    raise exception 'another customer got one of these addresses or numbers meanwhile' using errcode = 'serialization_failure',
+      detail = failed;
+  end if;
+  for at in 1..cardinality(news) loop
+    if conflicts[at] is null then versions[places[at]] := (news[at]).version; end if;
+  end loop;
+  refusals := to_jsonb(refused || lost);
+end $function$;
+grant execute on function platform.update_customers(customers uuid[], expected_versions bigint[], changes jsonb[], OUT versions bigint[], OUT refusals jsonb) to sync_role;
+alter function platform.update_customers(customers uuid[], expected_versions bigint[], changes jsonb[], OUT versions bigint[], OUT refusals jsonb) owner to bulk_role;
 
 CREATE OR REPLACE PROCEDURE platform.write_app_functions()
  LANGUAGE plpgsql
@@ -1775,8 +2269,10 @@ alter table platform.companies enable row level security, force row level securi
 create policy apps_add on platform.companies for insert to app_role with check ((created_by_app = platform.current_app()));
 create policy apps_edit on platform.companies for update to app_role using (true) with check (true);
 create policy apps_read on platform.companies for select to app_role using (true);
+create policy bulk_read on platform.companies for select to bulk_role using (true);
 create policy owner_all on platform.companies for all to platform_owner using (true) with check (true);
 grant insert (name, domain, created_by_app) on platform.companies to app_role;
+grant select (id) on platform.companies to bulk_role;
 grant select on platform.companies to app_role;
 grant update (name, domain) on platform.companies to app_role;
 
@@ -1819,13 +2315,18 @@ comment on column platform.customer_emails.added_by is 'The user, as the app sai
 CREATE INDEX customer_emails_customer_id_idx ON platform.customer_emails USING btree (customer_id);
 CREATE INDEX customer_emails_others ON platform.customer_emails USING btree (email_key) WHERE (NOT is_primary);
 CREATE UNIQUE INDEX customer_emails_one_primary ON platform.customer_emails USING btree (customer_id) WHERE is_primary;
-CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON platform.customer_emails FOR EACH ROW EXECUTE FUNCTION platform.require_present_customer('customer_id');
+CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON platform.customer_emails FOR EACH ROW WHEN ((CURRENT_USER <> 'bulk_role'::name)) EXECUTE FUNCTION platform.require_present_customer('customer_id');
 CREATE TRIGGER z_capture_added AFTER INSERT ON platform.customer_emails FOR EACH ROW WHEN ((NOT new.is_primary)) EXECUTE FUNCTION sync.capture_platform_customer_emails();
 CREATE TRIGGER z_capture_changed AFTER DELETE OR UPDATE ON platform.customer_emails FOR EACH ROW EXECUTE FUNCTION sync.capture_platform_customer_emails();
 alter table platform.customer_emails enable row level security, force row level security;
 create policy apps_read on platform.customer_emails for select to app_role using (true);
+create policy bulk_all on platform.customer_emails for all to bulk_role using (true) with check (true);
 create policy owner_all on platform.customer_emails for all to platform_owner using (true) with check (true);
+grant delete on platform.customer_emails to bulk_role;
+grant insert on platform.customer_emails to bulk_role;
 grant select on platform.customer_emails to app_role;
+grant select on platform.customer_emails to bulk_role;
+grant update on platform.customer_emails to bulk_role;
 
 create table platform.customer_external_ids (
   app text collate "C" not null,
@@ -1838,11 +2339,15 @@ create table platform.customer_external_ids (
   constraint customer_external_ids_external_id_check CHECK (((octet_length(external_id) >= 1) AND (octet_length(external_id) <= 128)))
 );
 CREATE INDEX customer_external_ids_customer_id_idx ON platform.customer_external_ids USING btree (customer_id);
-CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON platform.customer_external_ids FOR EACH ROW EXECUTE FUNCTION platform.require_present_customer('customer_id');
+CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON platform.customer_external_ids FOR EACH ROW WHEN ((CURRENT_USER <> 'bulk_role'::name)) EXECUTE FUNCTION platform.require_present_customer('customer_id');
 alter table platform.customer_external_ids enable row level security, force row level security;
 create policy apps_read on platform.customer_external_ids for select to app_role using (true);
+create policy bulk_all on platform.customer_external_ids for all to bulk_role using (true) with check (true);
 create policy owner_all on platform.customer_external_ids for all to platform_owner using (true) with check (true);
+grant insert on platform.customer_external_ids to bulk_role;
 grant select on platform.customer_external_ids to app_role;
+grant select on platform.customer_external_ids to bulk_role;
+grant update on platform.customer_external_ids to bulk_role;
 
 create table platform.customer_phones (
   id uuid default uuidv7() not null,
@@ -1867,14 +2372,19 @@ comment on column platform.customer_phones.added_by is 'The user, as the app sai
 CREATE INDEX customer_phones_by_end ON platform.customer_phones USING btree (reverse(phone_key) text_pattern_ops) WHERE (NOT is_primary);
 CREATE INDEX customer_phones_by_key ON platform.customer_phones USING btree (phone_key) WHERE (NOT is_primary);
 CREATE UNIQUE INDEX customer_phones_one_primary ON platform.customer_phones USING btree (customer_id) WHERE is_primary;
-CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON platform.customer_phones FOR EACH ROW EXECUTE FUNCTION platform.require_present_customer('customer_id');
+CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON platform.customer_phones FOR EACH ROW WHEN ((CURRENT_USER <> 'bulk_role'::name)) EXECUTE FUNCTION platform.require_present_customer('customer_id');
 CREATE TRIGGER z_capture_added AFTER INSERT ON platform.customer_phones FOR EACH ROW WHEN ((NOT new.is_primary)) EXECUTE FUNCTION sync.capture_platform_customer_phones();
 CREATE TRIGGER z_capture_changed AFTER UPDATE ON platform.customer_phones FOR EACH ROW WHEN ((NOT (old.is_primary AND new.is_primary))) EXECUTE FUNCTION sync.capture_platform_customer_phones();
 CREATE TRIGGER z_capture_removed AFTER DELETE ON platform.customer_phones FOR EACH ROW WHEN ((NOT old.is_primary)) EXECUTE FUNCTION sync.capture_platform_customer_phones();
 alter table platform.customer_phones enable row level security, force row level security;
 create policy apps_read on platform.customer_phones for select to app_role using (true);
+create policy bulk_all on platform.customer_phones for all to bulk_role using (true) with check (true);
 create policy owner_all on platform.customer_phones for all to platform_owner using (true) with check (true);
+grant delete on platform.customer_phones to bulk_role;
+grant insert on platform.customer_phones to bulk_role;
 grant select on platform.customer_phones to app_role;
+grant select on platform.customer_phones to bulk_role;
+grant update on platform.customer_phones to bulk_role;
 
 create table platform.customers (
   id uuid default uuidv7() not null,
@@ -1904,6 +2414,7 @@ create table platform.customers (
   constraint customers_company_id_fkey FOREIGN KEY (company_id) REFERENCES platform.companies(id),
   constraint customers_merged_into_fkey FOREIGN KEY (merged_into) REFERENCES platform.customers(id)
 ) with (fillfactor=90);
+comment on table platform.customers is 'Its row triggers do not fire for bulk_role: platform.insert_customers and platform.update_customers do the same with sets.';
 comment on column platform.customers.email_key is 'The canonical form of email. It is here, not only in customer_emails, so that a plain insert cannot leave a customer without an address.';
 comment on column platform.customers.phone_key is 'The phone in E.164, as platform/phone.ts makes it. Searches and lookups use it.';
 comment on column platform.customers.merged_into is 'The survivor of the merge; never a customer that is itself merged. See platform.keep_merges_flat.';
@@ -1920,34 +2431,38 @@ CREATE INDEX customers_of_manager ON platform.customers USING btree (account_man
 CREATE INDEX customers_search ON platform.customers USING gin (((((' '::text || lower((name COLLATE pg_c_utf8))) || ' '::text) || email_key)) ext.gin_trgm_ops);
 CREATE INDEX customers_without_company ON platform.customers USING btree (id) WHERE ((company_id IS NULL) AND (merged_into IS NULL) AND (erased_at IS NULL));
 CREATE INDEX customers_without_manager ON platform.customers USING btree (created_at, id) WHERE ((account_manager_id IS NULL) AND (merged_into IS NULL) AND (erased_at IS NULL));
-CREATE TRIGGER a_before_complete BEFORE UPDATE OF email_key ON platform.customers FOR EACH ROW EXECUTE FUNCTION platform.mark_email_key();
-CREATE TRIGGER a_before_phone BEFORE UPDATE OF phone_key ON platform.customers FOR EACH ROW EXECUTE FUNCTION platform.mark_phone_key();
-CREATE TRIGGER a_before_phone_extension BEFORE UPDATE OF phone_extension ON platform.customers FOR EACH ROW EXECUTE FUNCTION platform.mark_phone_extension();
-CREATE TRIGGER a_complete BEFORE INSERT OR UPDATE OF email, email_key ON platform.customers FOR EACH ROW EXECUTE FUNCTION platform.complete_customer();
-CREATE TRIGGER a_phone BEFORE INSERT OR UPDATE OF phone, phone_key, phone_extension ON platform.customers FOR EACH ROW EXECUTE FUNCTION platform.complete_phone();
-CREATE TRIGGER a_tier BEFORE INSERT OR UPDATE OF account_tier ON platform.customers FOR EACH ROW EXECUTE FUNCTION platform.check_tier();
-CREATE TRIGGER b_check BEFORE INSERT OR UPDATE OF id, name, email, email_key, phone, phone_key, phone_extension, created_by_app, crm_id, support_id, preferred_language, timezone, merged_into ON platform.customers FOR EACH ROW EXECUTE FUNCTION platform.check_customer();
-CREATE TRIGGER b_count_version BEFORE UPDATE ON platform.customers FOR EACH ROW EXECUTE FUNCTION platform.count_version();
-CREATE TRIGGER c_record_known_by AFTER INSERT OR UPDATE OF email_key, email, crm_id, support_id ON platform.customers FOR EACH ROW EXECUTE FUNCTION platform.record_known_by();
-CREATE TRIGGER c_record_new_phone AFTER INSERT ON platform.customers FOR EACH ROW WHEN ((new.phone IS NOT NULL)) EXECUTE FUNCTION platform.record_phone();
-CREATE TRIGGER c_record_phone AFTER UPDATE OF phone, phone_key, phone_extension ON platform.customers FOR EACH ROW WHEN ((((new.phone IS DISTINCT FROM old.phone) OR (new.phone_key IS DISTINCT FROM old.phone_key)) OR (new.phone_extension IS DISTINCT FROM old.phone_extension))) EXECUTE FUNCTION platform.record_phone();
+CREATE TRIGGER a_before_complete BEFORE UPDATE OF email_key ON platform.customers FOR EACH ROW WHEN ((CURRENT_USER <> 'bulk_role'::name)) EXECUTE FUNCTION platform.mark_email_key();
+CREATE TRIGGER a_before_phone BEFORE UPDATE OF phone_key ON platform.customers FOR EACH ROW WHEN ((CURRENT_USER <> 'bulk_role'::name)) EXECUTE FUNCTION platform.mark_phone_key();
+CREATE TRIGGER a_before_phone_extension BEFORE UPDATE OF phone_extension ON platform.customers FOR EACH ROW WHEN ((CURRENT_USER <> 'bulk_role'::name)) EXECUTE FUNCTION platform.mark_phone_extension();
+CREATE TRIGGER a_complete BEFORE INSERT OR UPDATE OF email, email_key ON platform.customers FOR EACH ROW WHEN ((CURRENT_USER <> 'bulk_role'::name)) EXECUTE FUNCTION platform.complete_customer();
+CREATE TRIGGER a_phone BEFORE INSERT OR UPDATE OF phone, phone_key, phone_extension ON platform.customers FOR EACH ROW WHEN ((CURRENT_USER <> 'bulk_role'::name)) EXECUTE FUNCTION platform.complete_phone();
+CREATE TRIGGER a_tier BEFORE INSERT OR UPDATE OF account_tier ON platform.customers FOR EACH ROW WHEN ((CURRENT_USER <> 'bulk_role'::name)) EXECUTE FUNCTION platform.check_tier();
+CREATE TRIGGER b_check BEFORE INSERT OR UPDATE OF id, name, email, email_key, phone, phone_key, phone_extension, created_by_app, crm_id, support_id, preferred_language, timezone, merged_into ON platform.customers FOR EACH ROW WHEN ((CURRENT_USER <> 'bulk_role'::name)) EXECUTE FUNCTION platform.check_customer();
+CREATE TRIGGER b_count_version BEFORE UPDATE ON platform.customers FOR EACH ROW WHEN ((CURRENT_USER <> 'bulk_role'::name)) EXECUTE FUNCTION platform.count_version();
+CREATE TRIGGER c_record_known_by AFTER INSERT OR UPDATE OF email_key, email, crm_id, support_id ON platform.customers FOR EACH ROW WHEN ((CURRENT_USER <> 'bulk_role'::name)) EXECUTE FUNCTION platform.record_known_by();
+CREATE TRIGGER c_record_new_phone AFTER INSERT ON platform.customers FOR EACH ROW WHEN (((new.phone IS NOT NULL) AND (CURRENT_USER <> 'bulk_role'::name))) EXECUTE FUNCTION platform.record_phone();
+CREATE TRIGGER c_record_phone AFTER UPDATE OF phone, phone_key, phone_extension ON platform.customers FOR EACH ROW WHEN (((((new.phone IS DISTINCT FROM old.phone) OR (new.phone_key IS DISTINCT FROM old.phone_key)) OR (new.phone_extension IS DISTINCT FROM old.phone_extension)) AND (CURRENT_USER <> 'bulk_role'::name))) EXECUTE FUNCTION platform.record_phone();
 CREATE TRIGGER d_keep_merges_flat BEFORE UPDATE OF merged_into, erased_at ON platform.customers FOR EACH ROW WHEN (((new.merged_into IS DISTINCT FROM old.merged_into) OR (new.erased_at IS DISTINCT FROM old.erased_at))) EXECUTE FUNCTION platform.keep_merges_flat();
 CREATE TRIGGER d_keep_new_merges_flat BEFORE INSERT ON platform.customers FOR EACH ROW WHEN ((new.merged_into IS NOT NULL)) EXECUTE FUNCTION platform.keep_merges_flat();
-CREATE TRIGGER d_order AFTER INSERT OR UPDATE ON platform.customers FOR EACH ROW EXECUTE FUNCTION crm.order_customer();
+CREATE TRIGGER d_order AFTER INSERT OR UPDATE ON platform.customers FOR EACH ROW WHEN ((CURRENT_USER <> 'bulk_role'::name)) EXECUTE FUNCTION crm.order_customer();
 CREATE TRIGGER e_forget_phones BEFORE UPDATE OF erased_at ON platform.customers FOR EACH ROW WHEN (((old.erased_at IS NULL) AND (new.erased_at IS NOT NULL))) EXECUTE FUNCTION platform.forget_phones();
-CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON platform.customers FOR EACH ROW EXECUTE FUNCTION sync.capture_platform_customers();
+CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON platform.customers FOR EACH ROW WHEN ((CURRENT_USER <> 'bulk_role'::name)) EXECUTE FUNCTION sync.capture_platform_customers();
 alter table platform.customers enable row level security, force row level security;
 create policy apps_add on platform.customers for insert to app_role with check ((created_by_app = platform.current_app()));
 create policy apps_edit on platform.customers for update to app_role using (((erased_at IS NULL) AND (merged_into IS NULL))) with check (true);
 create policy apps_read on platform.customers for select to app_role using (true);
+create policy bulk_all on platform.customers for all to bulk_role using (true) with check (true);
 create policy owner_all on platform.customers for all to platform_owner using (true) with check (true);
 grant insert (crm_id, account_tier, account_manager_id) on platform.customers to foundation_role;
 grant insert (email, email_key, name, phone, phone_key, phone_extension, company_id, created_by_app) on platform.customers to app_role;
 grant insert (support_id, preferred_language, timezone) on platform.customers to support_role;
+grant insert on platform.customers to bulk_role;
 grant select on platform.customers to app_role;
+grant select on platform.customers to bulk_role;
 grant update (crm_id, account_tier, account_manager_id) on platform.customers to foundation_role;
 grant update (email, email_key, name, phone, phone_key, phone_extension, company_id) on platform.customers to app_role;
 grant update (support_id, preferred_language, timezone) on platform.customers to support_role;
+grant update on platform.customers to bulk_role;
 
 create table platform.migrations (
   number integer not null,
@@ -1985,7 +2500,7 @@ create table platform.removed_emails (
 );
 comment on column platform.removed_emails.reason is 'removed: a person took it away. claimed: another person proved that it is theirs.';
 CREATE INDEX removed_emails_customer_id_idx ON platform.removed_emails USING btree (customer_id);
-CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON platform.removed_emails FOR EACH ROW EXECUTE FUNCTION platform.require_present_customer('customer_id');
+CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON platform.removed_emails FOR EACH ROW WHEN ((CURRENT_USER <> 'bulk_role'::name)) EXECUTE FUNCTION platform.require_present_customer('customer_id');
 alter table platform.removed_emails enable row level security, force row level security;
 create policy owner_all on platform.removed_emails for all to platform_owner using (true) with check (true);
 
@@ -2005,7 +2520,7 @@ create table platform.removed_phones (
   constraint removed_phones_customer_id_fkey FOREIGN KEY (customer_id) REFERENCES platform.customers(id)
 );
 CREATE INDEX removed_phones_customer_id_idx ON platform.removed_phones USING btree (customer_id);
-CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON platform.removed_phones FOR EACH ROW EXECUTE FUNCTION platform.require_present_customer('customer_id');
+CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON platform.removed_phones FOR EACH ROW WHEN ((CURRENT_USER <> 'bulk_role'::name)) EXECUTE FUNCTION platform.require_present_customer('customer_id');
 alter table platform.removed_phones enable row level security, force row level security;
 create policy owner_all on platform.removed_phones for all to platform_owner using (true) with check (true);
 
@@ -2032,8 +2547,8 @@ create table platform.review_candidates (
 );
 comment on column platform.review_candidates.reason is 'verified_claim: one of the two proved an unverified address of the other; evidence names the address and the customer that lost it.';
 CREATE INDEX review_candidates_other_id_idx ON platform.review_candidates USING btree (other_id);
-CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON platform.review_candidates FOR EACH ROW EXECUTE FUNCTION platform.require_present_customer('customer_id');
-CREATE TRIGGER present_other_id BEFORE INSERT OR UPDATE OF other_id ON platform.review_candidates FOR EACH ROW EXECUTE FUNCTION platform.require_present_customer('other_id');
+CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON platform.review_candidates FOR EACH ROW WHEN ((CURRENT_USER <> 'bulk_role'::name)) EXECUTE FUNCTION platform.require_present_customer('customer_id');
+CREATE TRIGGER present_other_id BEFORE INSERT OR UPDATE OF other_id ON platform.review_candidates FOR EACH ROW WHEN ((CURRENT_USER <> 'bulk_role'::name)) EXECUTE FUNCTION platform.require_present_customer('other_id');
 alter table platform.review_candidates enable row level security, force row level security;
 create policy apps_read on platform.review_candidates for select to app_role using (true);
 create policy owner_all on platform.review_candidates for all to platform_owner using (true) with check (true);
@@ -2121,11 +2636,13 @@ CREATE TRIGGER keep_used BEFORE DELETE ON platform.tiers FOR EACH ROW EXECUTE FU
 CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON platform.tiers FOR EACH ROW EXECUTE FUNCTION sync.capture_platform_tiers();
 alter table platform.tiers enable row level security, force row level security;
 create policy apps_read on platform.tiers for select to app_role using (true);
+create policy bulk_read on platform.tiers for select to bulk_role using (true);
 create policy foundation_all on platform.tiers for all to foundation_role using (true) with check (true);
 create policy owner_all on platform.tiers for all to platform_owner using (true) with check (true);
 grant delete on platform.tiers to foundation_role;
 grant insert (key, label, colour, "position") on platform.tiers to foundation_role;
 grant select on platform.tiers to app_role;
+grant select on platform.tiers to bulk_role;
 grant select on platform.tiers to foundation_role;
 grant update (label, colour, "position", is_retired) on platform.tiers to foundation_role;
 
@@ -2160,7 +2677,9 @@ CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON platform.users FOR 
 alter table platform.users enable row level security, force row level security;
 create policy apps_edit on platform.users for update to app_role using (true) with check (true);
 create policy apps_read on platform.users for select to app_role using (true);
+create policy bulk_read on platform.users for select to bulk_role using (true);
 create policy owner_all on platform.users for all to platform_owner using (true) with check (true);
+grant select (id) on platform.users to bulk_role;
 grant select on platform.users to app_role;
 grant update (email, name, last_signed_in) on platform.users to app_role;
 grant update (role, foundation_user_id) on platform.users to foundation_role;
@@ -2173,9 +2692,11 @@ comment on function platform.sign_in_user(pg_catalog.text,pg_catalog.text,pg_cat
 create schema public;
 
 create schema support;
+grant usage on schema support to bulk_role;
 grant usage on schema support to support_role;
 
 create sequence support.customer_number as bigint start 1000 increment 1 minvalue 1 maxvalue 9223372036854775807 cache 1;
+grant usage on sequence support.customer_number to bulk_role;
 grant usage on sequence support.customer_number to support_role;
 
 create table support.agents (
@@ -2231,7 +2752,7 @@ comment on column support.calls.request_digest is 'SHA-256 of the request that l
 CREATE INDEX calls_agent_id_idx ON support.calls USING btree (agent_id) WHERE (agent_id IS NOT NULL);
 CREATE INDEX calls_customer_id_started_at_idx ON support.calls USING btree (customer_id, started_at DESC);
 CREATE INDEX calls_newest ON support.calls USING btree (started_at DESC, id DESC);
-CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON support.calls FOR EACH ROW EXECUTE FUNCTION platform.require_present_customer('customer_id');
+CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON support.calls FOR EACH ROW WHEN ((CURRENT_USER <> 'bulk_role'::name)) EXECUTE FUNCTION platform.require_present_customer('customer_id');
 CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON support.calls FOR EACH ROW EXECUTE FUNCTION sync.capture_support_calls();
 alter table support.calls enable row level security, force row level security;
 create policy owner_all on support.calls for all to platform_owner using (true) with check (true);
@@ -2424,7 +2945,7 @@ CREATE INDEX sessions_ended ON support.sessions USING btree (ended_at DESC, id D
 CREATE INDEX sessions_open ON support.sessions USING btree (agent_id) WHERE ((status = 'active'::text) AND (asked_at IS NOT NULL));
 CREATE INDEX sessions_started_at_id_idx ON support.sessions USING btree (started_at DESC, id DESC);
 CREATE INDEX sessions_widget_id_idx ON support.sessions USING btree (widget_id);
-CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON support.sessions FOR EACH ROW EXECUTE FUNCTION platform.require_present_customer('customer_id');
+CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON support.sessions FOR EACH ROW WHEN ((CURRENT_USER <> 'bulk_role'::name)) EXECUTE FUNCTION platform.require_present_customer('customer_id');
 CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON support.sessions FOR EACH ROW EXECUTE FUNCTION sync.capture_support_sessions();
 alter table support.sessions enable row level security, force row level security;
 create policy owner_all on support.sessions for all to platform_owner using (true) with check (true);
@@ -2497,6 +3018,7 @@ grant update (key, name, allowed_origins, settings, is_active) on support.widget
 
 create schema sync;
 grant usage on schema sync to app_role;
+grant usage on schema sync to bulk_role;
 grant usage on schema sync to sync_role;
 
 create sequence sync.lease_ends_ms as bigint start 0 increment 1 minvalue 0 maxvalue 9223372036854775807 cache 1;
@@ -2558,7 +3080,7 @@ exception when lock_not_available then
 end $function$;
 grant execute on function sync.await_doorbell(for_ms integer) to sync_role;
 
-CREATE OR REPLACE PROCEDURE sync.capture(IN target regclass, IN entity text, IN event_audience text, IN event_key text, IN event_customer text, IN always text[] DEFAULT '{}'::text[], IN never text[] DEFAULT '{}'::text[])
+CREATE OR REPLACE PROCEDURE sync.capture(IN target regclass, IN entity text, IN event_audience text, IN event_key text, IN event_customer text, IN always text[] DEFAULT '{}'::text[], IN never text[] DEFAULT '{}'::text[], IN in_sets boolean DEFAULT false)
  LANGUAGE plpgsql
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $procedure$
@@ -2568,6 +3090,8 @@ declare
   function_name text := 'capture_' || replace(target::text, '.', '_');
   whole text;
   changes text;
+  data_of_set text;
+  previous_of_set text;
 begin
   if event_audience <> 'platform' and not exists (select from platform.apps a where a.audience = event_audience) then
     raise exception 'no app has the audience %', event_audience using errcode = 'invalid_parameter_value';
@@ -2626,6 +3150,37 @@ end $body$ $f$,
   execute format(
     'create or replace trigger z_capture after insert or update or delete on %s for each row execute function sync.%I()',
     target, function_name);
+  if not in_sets then return; end if;
+
+  select string_agg(format($f$case when r.%1$I is distinct from o.%1$I then jsonb_build_object(%1$L, r.%1$I) else '{}' end$f$, c),
+           E'\n             || ' order by n),
+         string_agg(format($f$case when r.%1$I is distinct from o.%1$I then jsonb_build_object(%1$L, o.%1$I) else '{}' end$f$, c),
+           E'\n             || ' order by n)
+  into data_of_set, previous_of_set from unnest(columns) with ordinality as u (c, n);
+  execute format($f$
+create or replace function sync.capture_set(olds %1$s[], news %1$s[]) returns void
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $body$
+begin
+  if olds is null then
+    insert into sync.outbox (type, key, customer, row_id, version, audience, app, login, actor, data, trace)
+    select %2$L, (%3$s)::text, (%4$s)::uuid, r.id::text, %5$s, %6$L, platform.current_app(), session_user, platform.current_actor(),
+           %7$s, nullif(left(current_setting('aether.trace', true), 255), '')
+    from unnest(news) r;
+  else
+    insert into sync.outbox (type, key, customer, row_id, version, audience, app, login, actor, data, previous, trace)
+    select %8$L, (%3$s)::text, (%4$s)::uuid, r.id::text, %5$s, %6$L, platform.current_app(), session_user, platform.current_actor(),
+           jsonb_build_object(%9$s)
+             || %10$s,
+           %11$s,
+           nullif(left(current_setting('aether.trace', true), 255), '')
+    from generate_subscripts(news, 1) place cross join lateral (select (olds[place]).*) o cross join lateral (select (news[place]).*) r
+    order by place;
+  end if;
+  perform sync.ring();
+end $body$ $f$,
+    target, entity || '.created', event_key, event_customer, case when has_version then 'r.version' else 'null' end, event_audience,
+    whole, entity || '.updated', (select string_agg(format('%L, r.%I', c, c), ', ') from unnest(always) c), data_of_set,
+    previous_of_set);
 end $procedure$;
 
 CREATE OR REPLACE FUNCTION sync.capture_crm_activities()
@@ -3439,6 +3994,64 @@ begin
   if not pg_try_advisory_xact_lock_shared(7271, 1) then perform pg_notify('sync_outbox', ''); end if;  -- sync.ring, without the call
   return null;
 end $function$;
+
+CREATE OR REPLACE FUNCTION sync.capture_set(olds platform.customers[], news platform.customers[])
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  if olds is null then
+    insert into sync.outbox (type, key, customer, row_id, version, audience, app, login, actor, data, trace)
+    select 'customer.created', (r.id)::text, (coalesce(r.merged_into, r.id))::uuid, r.id::text, r.version, 'platform', platform.current_app(), session_user, platform.current_actor(),
+           jsonb_build_object('id', r.id, 'email', r.email, 'name', r.name, 'phone', r.phone, 'phone_key', r.phone_key, 'phone_extension', r.phone_extension, 'company_id', r.company_id, 'created_at', r.created_at, 'created_by_app', r.created_by_app, 'crm_id', r.crm_id, 'account_tier', r.account_tier, 'account_manager_id', r.account_manager_id, 'support_id', r.support_id, 'preferred_language', r.preferred_language, 'timezone', r.timezone, 'merged_into', r.merged_into, 'erased_at', r.erased_at), nullif(left(current_setting('aether.trace', true), 255), '')
+    from unnest(news) r;
+  else
+    insert into sync.outbox (type, key, customer, row_id, version, audience, app, login, actor, data, previous, trace)
+    select 'customer.updated', (r.id)::text, (coalesce(r.merged_into, r.id))::uuid, r.id::text, r.version, 'platform', platform.current_app(), session_user, platform.current_actor(),
+           jsonb_build_object('email', r.email, 'name', r.name)
+             || case when r.id is distinct from o.id then jsonb_build_object('id', r.id) else '{}' end
+             || case when r.email is distinct from o.email then jsonb_build_object('email', r.email) else '{}' end
+             || case when r.name is distinct from o.name then jsonb_build_object('name', r.name) else '{}' end
+             || case when r.phone is distinct from o.phone then jsonb_build_object('phone', r.phone) else '{}' end
+             || case when r.phone_key is distinct from o.phone_key then jsonb_build_object('phone_key', r.phone_key) else '{}' end
+             || case when r.phone_extension is distinct from o.phone_extension then jsonb_build_object('phone_extension', r.phone_extension) else '{}' end
+             || case when r.company_id is distinct from o.company_id then jsonb_build_object('company_id', r.company_id) else '{}' end
+             || case when r.created_at is distinct from o.created_at then jsonb_build_object('created_at', r.created_at) else '{}' end
+             || case when r.created_by_app is distinct from o.created_by_app then jsonb_build_object('created_by_app', r.created_by_app) else '{}' end
+             || case when r.crm_id is distinct from o.crm_id then jsonb_build_object('crm_id', r.crm_id) else '{}' end
+             || case when r.account_tier is distinct from o.account_tier then jsonb_build_object('account_tier', r.account_tier) else '{}' end
+             || case when r.account_manager_id is distinct from o.account_manager_id then jsonb_build_object('account_manager_id', r.account_manager_id) else '{}' end
+             || case when r.support_id is distinct from o.support_id then jsonb_build_object('support_id', r.support_id) else '{}' end
+             || case when r.preferred_language is distinct from o.preferred_language then jsonb_build_object('preferred_language', r.preferred_language) else '{}' end
+             || case when r.timezone is distinct from o.timezone then jsonb_build_object('timezone', r.timezone) else '{}' end
+             || case when r.merged_into is distinct from o.merged_into then jsonb_build_object('merged_into', r.merged_into) else '{}' end
+             || case when r.erased_at is distinct from o.erased_at then jsonb_build_object('erased_at', r.erased_at) else '{}' end,
+           case when r.id is distinct from o.id then jsonb_build_object('id', o.id) else '{}' end
+             || case when r.email is distinct from o.email then jsonb_build_object('email', o.email) else '{}' end
+             || case when r.name is distinct from o.name then jsonb_build_object('name', o.name) else '{}' end
+             || case when r.phone is distinct from o.phone then jsonb_build_object('phone', o.phone) else '{}' end
+             || case when r.phone_key is distinct from o.phone_key then jsonb_build_object('phone_key', o.phone_key) else '{}' end
+             || case when r.phone_extension is distinct from o.phone_extension then jsonb_build_object('phone_extension', o.phone_extension) else '{}' end
+             || case when r.company_id is distinct from o.company_id then jsonb_build_object('company_id', o.company_id) else '{}' end
+             || case when r.created_at is distinct from o.created_at then jsonb_build_object('created_at', o.created_at) else '{}' end
+             || case when r.created_by_app is distinct from o.created_by_app then jsonb_build_object('created_by_app', o.created_by_app) else '{}' end
+             || case when r.crm_id is distinct from o.crm_id then jsonb_build_object('crm_id', o.crm_id) else '{}' end
+             || case when r.account_tier is distinct from o.account_tier then jsonb_build_object('account_tier', o.account_tier) else '{}' end
+             || case when r.account_manager_id is distinct from o.account_manager_id then jsonb_build_object('account_manager_id', o.account_manager_id) else '{}' end
+             || case when r.support_id is distinct from o.support_id then jsonb_build_object('support_id', o.support_id) else '{}' end
+             || case when r.preferred_language is distinct from o.preferred_language then jsonb_build_object('preferred_language', o.preferred_language) else '{}' end
+             || case when r.timezone is distinct from o.timezone then jsonb_build_object('timezone', o.timezone) else '{}' end
+             || case when r.merged_into is distinct from o.merged_into then jsonb_build_object('merged_into', o.merged_into) else '{}' end
+             || case when r.erased_at is distinct from o.erased_at then jsonb_build_object('erased_at', o.erased_at) else '{}' end,
+           nullif(left(current_setting('aether.trace', true), 255), '')
+    from generate_subscripts(news, 1) place cross join lateral (select (olds[place]).*) o cross join lateral (select (news[place]).*) r
+    order by place;
+  end if;
+  perform sync.ring();
+end $function$;
+grant execute on function sync.capture_set(olds platform.customers[], news platform.customers[]) to bulk_role;
 
 CREATE OR REPLACE FUNCTION sync.capture_support_calls()
  RETURNS trigger

@@ -218,6 +218,8 @@ create table platform.customers (
   merged_into uuid references platform.customers,
   erased_at timestamptz
 ) with (fillfactor = 90); -- room for the next version of a row in its page
+comment on table platform.customers is
+  'Its row triggers do not fire for bulk_role: platform.insert_customers and platform.update_customers do the same with sets.';
 comment on column platform.customers.email_key is
   'The canonical form of email. It is here, not only in customer_emails, '
   'so that a plain insert cannot leave a customer without an address.';
@@ -319,7 +321,8 @@ create procedure platform.require_present_customer(target regclass, customer_col
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
   execute format(
-    'create trigger %I before insert or update of %I on %s for each row execute function platform.require_present_customer(%L)',
+    'create trigger %I before insert or update of %I on %s for each row when (current_user <> ''bulk_role'')
+      execute function platform.require_present_customer(%L)',
     'present_' || customer_column, customer_column, target, customer_column);
 end $$;
 
@@ -524,7 +527,7 @@ begin
   return new;
 end $$;
 create trigger a_before_complete before update of email_key on platform.customers
-  for each row execute function platform.mark_email_key();
+  for each row when (current_user <> 'bulk_role') execute function platform.mark_email_key();
 
 -- The app that creates a customer has adopted it: the customer gets its number in the same statement.
 create function platform.complete_customer() returns trigger
@@ -550,20 +553,25 @@ begin
 end $$;
 create trigger a_complete
   before insert or update of email, email_key on platform.customers
-  for each row execute function platform.complete_customer();
+  for each row when (current_user <> 'bulk_role') execute function platform.complete_customer();
 create trigger a_before_phone before update of phone_key on platform.customers
-  for each row execute function platform.mark_phone_key();
+  for each row when (current_user <> 'bulk_role') execute function platform.mark_phone_key();
 create trigger a_before_phone_extension before update of phone_extension on platform.customers
-  for each row execute function platform.mark_phone_extension();
+  for each row when (current_user <> 'bulk_role') execute function platform.mark_phone_extension();
 create trigger a_phone before insert or update of phone, phone_key, phone_extension on platform.customers
-  for each row execute function platform.complete_phone();
+  for each row when (current_user <> 'bulk_role') execute function platform.complete_phone();
 
 -- A tier that does not exist, or is retired, is refused with those that may be chosen. It does what a foreign key would do, without its
 -- lock: every change of a customer's tier would lock one of a few rows, and sixteen writers at once did a fifth less (bench/updates.ts).
 -- keep_used_tier is the other half. A transaction with one snapshot for all of its statements does lock: it would see a removed tier.
+create function platform.tier_hint() returns text
+language sql stable
+return (
+  select coalesce('must be one of ' || string_agg(t.key, ', ' order by t.position), 'must be left empty: there are no tiers')
+  from platform.tiers t where not t.is_retired);
+grant execute on function platform.tier_hint() to app_role;
 create function platform.check_tier() returns trigger
 language plpgsql set search_path = pg_catalog, pg_temp as $$
-declare choices text;
 begin
   if new.account_tier is not null and current_setting('transaction_isolation') <> 'read committed' then
     perform from platform.tiers t where t.key = new.account_tier for key share;
@@ -572,13 +580,12 @@ begin
     return new;
   end if;
   if tg_op = 'UPDATE' and new.account_tier = old.account_tier then return new; end if;  -- who has a retired tier keeps it
-  select string_agg(t.key, ', ' order by t.position) into choices from platform.tiers t where not t.is_retired;
   raise exception 'no such tier' using errcode = 'check_violation', constraint = 'customers_account_tier_choice',
     table = 'customers', schema = 'platform', column = 'account_tier',
-    hint = case when choices is null then 'must be left empty: there are no tiers' else format('must be one of %s', choices) end;
+    hint = platform.tier_hint();
 end $$;
 create trigger a_tier before insert or update of account_tier on platform.customers
-  for each row execute function platform.check_tier();
+  for each row when (current_user <> 'bulk_role') execute function platform.check_tier();
 
 -- A tier that a customer has is not removed. The lock waits for every transaction that has written customers and delays the others, whose
 -- check then sees the removal. It gives up after two seconds, so that a long transaction does not stop the writers behind it. Without an
@@ -598,40 +605,49 @@ end $$;
 create trigger keep_used before delete on platform.tiers for each row execute function platform.keep_used_tier();
 
 -- What check constraints would do, with their names and their error, but only in a statement that sets one of these columns. As check
--- constraints they took a sixth of an update of a customer's tier (bench/updates.ts). A new check belongs here, and its columns in the
--- trigger. It runs after the triggers above, which complete the row.
-create function platform.check_customer() returns trigger
-language plpgsql set search_path = pg_catalog, pg_temp as $$
-declare
-  violated constant text := case
-    when not platform.is_line(new.name, 200) then 'name_check'
-    when not platform.is_line(new.email, 254) or octet_length(new.email) > 254 then 'email_well_formed'
+-- constraints they took a sixth of an update of a customer's tier (bench/updates.ts). A new check belongs in customer_violation, and its
+-- columns in the trigger. The trigger runs after those above, which complete the row. customer_violation returns the name of the first
+-- broken constraint, or null; writes of many customers ask it as well (0006_sync.sql).
+create function platform.customer_violation(c platform.customers) returns text
+language plpgsql immutable parallel safe set search_path = pg_catalog, pg_temp as $$
+begin
+  return case
+    when not platform.is_line(c.name, 200) then 'customers_name_check'
+    when not platform.is_line(c.email, 254) or octet_length(c.email) > 254 then 'customers_email_well_formed'
     -- For plain ASCII the database itself checks the key. Beyond it PostgreSQL and JavaScript lower-case differently, and only
     -- platform/email.ts makes keys.
-    when not platform.is_email_key(new.email_key) or new.email !~ '[^\x01-\x7f]' and new.email_key <> lower(new.email collate "C")
-      then 'email_key_canonical'
-    when not platform.is_line(new.phone, 40) then 'phone_check'
-    when not platform.is_phone(new.phone, new.phone_key, new.phone_extension) then 'phone_canonical'
-    when not platform.is_app(new.created_by_app) then 'created_by_app_check'
-    when new.crm_id not between 1 and 9007199254740991 then 'crm_id_check'
-    when new.support_id not between 1 and 9007199254740991 then 'support_id_check'
-    when new.preferred_language !~ '^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,4}$' then 'preferred_language_check'
-    when new.timezone !~ '^[A-Za-z][A-Za-z0-9_+/-]{0,63}$' then 'timezone_check'
-    when new.merged_into = new.id then 'merged_into_check'
+    when not platform.is_email_key(c.email_key) or c.email !~ '[^\x01-\x7f]' and c.email_key <> lower(c.email collate "C")
+      then 'customers_email_key_canonical'
+    when not platform.is_line(c.phone, 40) then 'customers_phone_check'
+    when not platform.is_phone(c.phone, c.phone_key, c.phone_extension) then 'customers_phone_canonical'
+    when not platform.is_app(c.created_by_app) then 'customers_created_by_app_check'
+    when c.crm_id not between 1 and 9007199254740991 then 'customers_crm_id_check'
+    when c.support_id not between 1 and 9007199254740991 then 'customers_support_id_check'
+    when c.preferred_language !~ '^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,4}$' then 'customers_preferred_language_check'
+    when c.timezone !~ '^[A-Za-z][A-Za-z0-9_+/-]{0,63}$' then 'customers_timezone_check'
+    when c.merged_into = c.id then 'customers_merged_into_check'
   end;
+end $$;
+
+grant execute on function platform.customer_violation(platform.customers) to app_role;
+
+create function platform.check_customer() returns trigger
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare violated constant text := platform.customer_violation(new);
 begin
   if violated is not null then
-    raise exception 'new row for relation "customers" violates check constraint "customers_%"', violated
-      using errcode = 'check_violation', schema = 'platform', table = 'customers', constraint = 'customers_' || violated;
+    raise exception 'new row for relation "customers" violates check constraint "%"', violated
+      using errcode = 'check_violation', schema = 'platform', table = 'customers', constraint = violated;
   end if;
   return new;
 end $$;
 create trigger b_check before insert or update of
     id, name, email, email_key, phone, phone_key, phone_extension, created_by_app, crm_id, support_id, preferred_language, timezone,
     merged_into
-  on platform.customers for each row execute function platform.check_customer();
+  on platform.customers for each row when (current_user <> 'bulk_role') execute function platform.check_customer();
 
-create trigger b_count_version before update on platform.customers for each row execute function platform.count_version();
+create trigger b_count_version before update on platform.customers
+  for each row when (current_user <> 'bulk_role') execute function platform.count_version();
 
 -- The primary address of a customer of whom no address is known any more: see prove_address. Nothing is ever delivered to .invalid.
 create function platform.no_address(customer uuid) returns text
@@ -681,7 +697,7 @@ begin
   return null;
 end $$;
 create trigger c_record_known_by after insert or update of email_key, email, crm_id, support_id on platform.customers
-  for each row execute function platform.record_known_by();
+  for each row when (current_user <> 'bulk_role') execute function platform.record_known_by();
 
 -- Finds or creates a customer in one statement, with the caller's own rights. The insert can lose a race only to a committed or committing
 -- rival, for which the unique index makes it wait; the next attempt then finds the rival's row. The caller gave no number: if a rival has
@@ -950,10 +966,11 @@ begin
 end $$;
 -- An update that leaves the number alone does not even come here.
 create trigger c_record_new_phone after insert on platform.customers
-  for each row when (new.phone is not null) execute function platform.record_phone();
+  for each row when (new.phone is not null and current_user <> 'bulk_role') execute function platform.record_phone();
 create trigger c_record_phone after update of phone, phone_key, phone_extension on platform.customers
   for each row
-  when ((new.phone, new.phone_key, new.phone_extension) is distinct from (old.phone, old.phone_key, old.phone_extension))
+  when ((new.phone, new.phone_key, new.phone_extension) is distinct from (old.phone, old.phone_key, old.phone_extension)
+    and current_user <> 'bulk_role')
   execute function platform.record_phone();
 
 -- An erased customer has no number, also none that was removed before.

@@ -655,7 +655,8 @@ begin
   values (new.id, coalesce(new.account_tier, '~'), new.updated_at);
   return null;
 end $$;
-create trigger d_order after insert or update on platform.customers for each row execute function crm.order_customer();
+create trigger d_order after insert or update on platform.customers
+  for each row when (current_user <> 'bulk_role') execute function crm.order_customer();
 
 -- The part of the CRM that Support's agents may see, and that Foundation shows for one customer: the customer with its sums. An
 -- owner-rights view, so that a customer's context is one query and crm.deals stays closed. Money is summed per currency: { "EUR": 1200.00

@@ -15,6 +15,12 @@ export type Login = keyof typeof logins;
 /** The role of all apps: an app's role is a member of it. docs/third-app.md adds an app. */
 export const appRole = 'app_role';
 
+/**
+ * The role whose definer functions write many customers at once; the row triggers do not fire for it. It cannot log in, and only
+ * the owner may take it on.
+ */
+export const bulkRole = 'bulk_role';
+
 /** Whether the login belongs to an app of this repository. */
 export const isApp = (login: Login): boolean => login === 'foundation_app' || login === 'support_app';
 

@@ -1,0 +1,338 @@
+import { atEnd, createTestDatabase, type TestDatabase, untilSomebodyWaits } from '@aether/database/testing';
+import fc from 'fast-check';
+import type pg from 'pg';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { type BulkChange, type BulkCustomer, insertCustomers, updateCustomers, writeInChunks } from './bulk.ts';
+import { refuseConstraint } from './constraints.ts';
+import { EmailTaken, NotFound, VersionConflict } from './errors.ts';
+import { requireEmail } from './fields.ts';
+import { type Connection, openConnection } from './log/connection.ts';
+import { InvalidField, ReferenceNotFound } from './log/errors.ts';
+import { readSettings } from './log/settings.ts';
+import { phoneColumns } from './phone.ts';
+
+/** One database is written row by row, by the apps; the other one in bulk, by the worker. */
+let single: TestDatabase;
+let bulk: TestDatabase;
+let worker: Connection;
+let superuser: Record<'single' | 'bulk', pg.Client>;
+let app: Record<string, pg.Client>;
+const acme = '00000000-0000-7000-8000-0000000000ac';
+
+beforeAll(async () => {
+  [single, bulk] = await Promise.all([createTestDatabase(), createTestDatabase()]);
+  superuser = { single: await single.connect('postgres'), bulk: await bulk.connect('postgres') };
+  app = { foundation: await single.connect('foundation_app'), support: await single.connect('support_app') };
+  worker = openConnection('sync', {
+    ...readSettings({ PLATFORM_DB_URL: bulk.url('sync_app') }),
+    searchPath: 'sync,platform',
+    refuseConstraint,
+  });
+  atEnd(() => worker.close());
+  for (const each of Object.values(superuser)) {
+    await each.query(`
+      insert into platform.companies (id, name, created_by_app) values ('${acme}', 'Acme', 'foundation');
+      insert into platform.users (id, email, name) values ('maya', 'maya@example.com', 'Maya');
+      update platform.tiers set is_retired = true where key = 'basic'`);
+  }
+});
+
+const insert = (rows: BulkCustomer[]) => worker.transaction({}, (tx) => insertCustomers(tx, rows));
+const update = (rows: BulkChange[]) => worker.transaction({}, (tx) => updateCustomers(tx, rows));
+let count = 0;
+const row = (more: Partial<BulkCustomer> = {}): BulkCustomer => ({
+  ...{ email: `row-${++count}@example.com`, name: 'Ada', created_by_app: 'foundation' },
+  ...more,
+});
+const one = async <Row>(sql: string, values: unknown[] = []) =>
+  (await superuser.bulk.query(sql, values)).rows[0] as Row;
+
+/** One of these, and rarely one that is refused. */
+const oneOf = <Value>(good: Value[], ...bad: Value[]) =>
+  fc.oneof(
+    { weight: 40, arbitrary: fc.constantFrom(...good) },
+    ...bad.map((value) => ({ weight: 1, arbitrary: fc.constant(value) })),
+  );
+const mailbox = fc
+  .tuple(fc.constantFrom('A', 'b', 'Ü'), fc.noBias(fc.nat(99)), fc.constantFrom('Example.com', 'example.com'))
+  .map(([name, n, domain]) => `${name}${n}@${domain}`);
+const shared = {
+  name: oneOf(['Ada', 'Jean-Pierre', 'Zoë', '王小明'], '  blank'),
+  phone: oneOf([null, '+49 30 1234567', '+49 (30) 1234567', '+49 30 1234567 ext. 12', '+1 212 555 0100']),
+  company_id: oneOf([null, acme], '00000000-0000-7000-8000-00000000dead'),
+};
+const ofFoundation = {
+  account_tier: oneOf([null, 'standard', 'premium'], 'basic', 'gone'),
+  account_manager_id: oneOf([null, 'maya'], 'nobody'),
+  crm_id: fc.option(
+    fc.oneof({ weight: 40, arbitrary: fc.noBias(fc.integer({ min: 1_000_001, max: 1_000_400 })) }, fc.constant(0)),
+  ),
+};
+const ofSupport = {
+  preferred_language: oneOf([null, 'de', 'de-CH'], '??'),
+  timezone: oneOf([null, 'Europe/Berlin'], '1'),
+  support_id: fc.option(fc.noBias(fc.integer({ min: 2_000_001, max: 2_000_400 }))),
+};
+const customer = fc.oneof(
+  fc.record({ email: mailbox, created_by_app: fc.constant('foundation'), ...shared, ...ofFoundation }),
+  fc.record({ email: mailbox, created_by_app: fc.constant('support'), ...shared, ...ofSupport }),
+);
+const change = fc.record({ email: mailbox, ...shared, ...ofFoundation, ...ofSupport }, { requiredKeys: [] });
+
+/** As createCustomer and updateCustomer send it. */
+function columnsOf({ email, phone, ...rest }: Partial<BulkCustomer>): [string[], unknown[]] {
+  const known = email === undefined ? undefined : requireEmail(email);
+  const given = { ...rest, ...(known && { email: known.address, email_key: known.key }), ...phoneColumns(phone, 'DE') };
+  return [Object.keys(given), Object.values(given)];
+}
+
+/** All tables and events that a customer is in, with what only one of the two databases can hold taken out. */
+async function stateOf(client: pg.Client): Promise<unknown[][]> {
+  const named = `named as (select customer_id as id, min(email_key) as who from platform.customer_emails group by 1)`;
+  const read = (sql: string) => `with ${named} ${sql}`;
+  const drawn = (column: string) => `case when ${column} < 1000000 then -1 else ${column} end`;
+  const numberIn = (record: string, key: string) =>
+    `'${key}', ${drawn(`(${record} ->> '${key}')::bigint`)}, '${key} is named', ${record} ? '${key}'`;
+  const bare = (record: string) => `${record} - '{id,created_at,customer_id}'::text[]
+    || jsonb_build_object(${numberIn(record, 'crm_id')}, ${numberIn(record, 'support_id')})`;
+  const statements = [
+    read(`select who, email, email_key, name, phone, phone_key, phone_extension, company_id, version, created_by_app,
+        ${drawn('crm_id')} as crm_id, account_tier, account_manager_id, ${drawn('support_id')} as support_id, preferred_language, timezone,
+        merged_into, erased_at from platform.customers c join named using (id) order by 1`),
+    read(`select who, email, email_key, is_primary, verified_at, added_by from platform.customer_emails
+      join named on named.id = customer_id order by 3`),
+    read(`select who, phone, phone_key, phone_extension, is_primary, added_by from platform.customer_phones
+      join named on named.id = customer_id order by 1, 3, 4`),
+    read(`select who, app, ${drawn('external_id::bigint')} as number from platform.customer_external_ids
+      join named on named.id = customer_id order by 1, 2, 3`),
+    read(`select who, o.account_tier, o.updated_at = c.updated_at as is_fresh from crm.customer_order o
+      join platform.customers c on c.id = customer_id join named on named.id = customer_id order by 1`),
+    read(`select type, who, o.version, o.row_id = o.key as is_key, audience, actor, trace, ${bare('data')} as data,
+        ${bare('previous')} as previous
+      from sync.outbox o join named on named.id = o.customer order by who, o.type, o.id`),
+  ];
+  const tables: unknown[][] = [];
+  for (const sql of statements) tables.push((await client.query(sql)).rows);
+  return tables;
+}
+
+test('rows that are written at once leave the tables and events that they leave one by one', async () => {
+  const isWritten = async (client: pg.Client, sql: string, values: unknown[]) =>
+    client.query(sql, values).then(
+      ({ rowCount }) => rowCount === 1,
+      () => false,
+    );
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(customer, { minLength: 12, maxLength: 16 }),
+      fc.array(change, { minLength: 10, maxLength: 14 }),
+      async (rows, changes) => {
+        const inserts: boolean[] = [];
+        for (const each of rows) {
+          const [columns, values] = columnsOf(each);
+          const client = app[each.created_by_app] as pg.Client;
+          const sql = `insert into platform.customers (${columns}) values (${columns.map((_, n) => `$${n + 1}`)})`;
+          inserts.push(await isWritten(client, sql, values));
+        }
+        const { ids } = await insert(rows);
+        expect(ids.map((id) => id !== null)).toEqual(inserts);
+
+        // The customers of both databases, in the same order.
+        const listed = 'select customer_id as id from platform.customer_emails group by 1 order by min(email_key)';
+        const [here, there] = await Promise.all([superuser.single.query(listed), superuser.bulk.query(listed)]);
+        const step = Math.max(1, Math.floor(here.rows.length / 14));
+        const changed = changes
+          .slice(0, here.rows.length)
+          .map((each, n) => ({ each, n: (n * step) % here.rows.length }));
+        const updates: boolean[] = [];
+        for (const { each, n } of changed) {
+          const [columns, values] = columnsOf(each);
+          const sql = `update platform.customers set ${columns.map((c, i) => `${c} = $${i + 2}`).join(', ') || 'id = id'} where id = $1`;
+          updates.push(await isWritten(superuser.single, sql, [here.rows[n].id, ...values]));
+        }
+        const { versions } = await update(changed.map(({ each, n }) => ({ id: there.rows[n].id, change: each })));
+        expect(versions.map((version) => version !== null)).toEqual(updates);
+        expect(await stateOf(superuser.bulk)).toEqual(await stateOf(superuser.single));
+      },
+    ),
+    { numRuns: 8 },
+  );
+});
+
+describe('a write of many customers', () => {
+  test('creates each with its number, address, telephone number and one event of the worker', async () => {
+    const rows = [row({ phone: '+49 30 7654321' }), row({ created_by_app: 'support' })];
+    const trace = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
+    const { ids, refused } = await worker.transaction({ actor: 'maya', trace }, (tx) => insertCustomers(tx, rows));
+    expect(refused).toEqual([]);
+    const { rows: events } = await superuser.bulk.query(
+      'select type, key, version, app, login, actor, trace, data from sync.outbox where customer = any ($1) order by id',
+      [ids],
+    );
+    expect(events).toMatchObject(
+      ids.map((id, n) => ({
+        ...{ type: 'customer.created', key: id, version: '1', app: 'sync', login: 'sync_app', actor: 'maya', trace },
+        data: { email: rows[n]?.email, [n ? 'support_id' : 'crm_id']: expect.any(Number) },
+      })),
+    );
+    expect(
+      await one('select phone_key, is_primary from platform.customer_phones where customer_id = $1', [ids[0]]),
+    ).toEqual({
+      phone_key: '+49307654321',
+      is_primary: true,
+    });
+  });
+
+  test('keeps the id and the time that are given', async () => {
+    const given = { id: '00000000-0000-7000-8000-000000000001', created_at: new Date('2019-02-03T04:05:06Z') };
+    expect((await insert([row(given)])).ids).toEqual([given.id]);
+    expect(await one('select id, created_at from platform.customers where id = $1', [given.id])).toEqual(given);
+    expect((await insert([row({ id: given.id })])).refused).toMatchObject([
+      { row: 0, error: { code: 'already-exists' } },
+    ]);
+  });
+
+  test('refuses a row alone, with the error of a single write, and writes the others', async () => {
+    const known = row();
+    await insert([known]);
+    const { ids, refused } = await insert([
+      ...[row(), row({ email: known.email.toUpperCase() }), row({ account_tier: 'gone' }), row({ name: 'nul\0' })],
+      ...[
+        row({ company_id: '00000000-0000-7000-8000-00000000dead' }),
+        row({ email: 'nobody' }),
+        row({ created_by_app: 'sync' }),
+      ],
+      row({ created_at: new Date('1815-12-10') }),
+    ]);
+    expect(ids.map(Boolean)).toEqual([true, ...Array(7).fill(false)]);
+    const errors = Object.fromEntries(refused.map((each) => [each.row, each.error]));
+    expect(errors[1]).toBeInstanceOf(EmailTaken);
+    expect(errors[1]).toMatchObject({ taken: { by: 'email', value: known.email } });
+    expect(errors[2]).toMatchObject({
+      fields: [{ field: 'account_tier', message: expect.stringMatching(/^must be one of free,/) }],
+    });
+    for (const [at, field] of Object.entries({ 3: 'name', 6: 'created_by_app', 7: 'created_at' })) {
+      expect(errors[at]).toBeInstanceOf(InvalidField);
+      expect(errors[at]).toMatchObject({ fields: [{ field }] });
+    }
+    expect(errors[4]).toBeInstanceOf(ReferenceNotFound);
+    expect(errors[5]).toMatchObject({ code: 'invalid-email' });
+  });
+
+  test('a change of a customer that has changed, was merged or erased, is missing or comes twice is refused alone', async () => {
+    const { ids } = await insert([row(), row(), row(), row()]);
+    const [first, second, merged, erased] = ids as [string, string, string, string];
+    await superuser.bulk.query('update platform.customers set merged_into = $2 where id = $1', [merged, first]);
+    await superuser.bulk.query('update platform.customers set erased_at = now() where id = $1', [erased]);
+    const { versions, refused } = await update([
+      ...[
+        { id: first, change: { name: 'New' }, expectedVersion: 1 },
+        { id: second, change: { name: 'New' }, expectedVersion: 2 },
+      ],
+      ...[merged, erased, '00000000-0000-7000-8000-00000000dead', first].map((id) => ({
+        id,
+        change: { name: 'Newer' },
+      })),
+    ]);
+    expect(versions).toEqual([2, null, null, null, null, null]);
+    expect(refused.map(({ error }) => error.code)).toEqual([
+      ...['customer-version-conflict', 'customer-merged', 'customer-erased', 'not-found', 'invalid-field'],
+    ]);
+    expect(refused[0]?.error).toBeInstanceOf(VersionConflict);
+    expect(refused[0]?.error).toMatchObject({ expected: 2, actual: 1 });
+    expect(refused[1]?.error).toMatchObject({ survivor: first });
+    expect(refused[3]?.error).toBeInstanceOf(NotFound);
+  });
+
+  test('a change names only columns that may be written', async () => {
+    const { ids } = await insert([row()]);
+    const sql = `select refusals from platform.update_customers($1, '{null}', array['{"version": 9}'::jsonb])`;
+    expect((await one<{ refusals: object[] }>(sql, [ids])).refusals).toMatchObject([{ row: 1, column: 'version' }]);
+    await expect(update([{ id: ids[0] as string, change: { erased_at: null } as object }])).resolves.toMatchObject({
+      refused: [{ row: 0, error: { code: 'invalid-field' } }],
+    });
+  });
+
+  test('an address that an app takes meanwhile stays with the app’s customer, and the other rows are written', async () => {
+    const contested = row();
+    const foundation = await bulk.connect('foundation_app');
+    await foundation.query('begin');
+    const rival = await foundation.query(
+      `insert into platform.customers (email, name) values ($1, 'Rival') returning id`,
+      [contested.email],
+    );
+    const written = insert([row(), contested, row()]);
+    await untilSomebodyWaits(foundation);
+    await foundation.query('commit');
+    const { ids, refused } = await written;
+    expect(ids.map(Boolean)).toEqual([true, false, true]);
+    expect(refused).toMatchObject([{ row: 1, error: { code: 'email-taken' } }]);
+    expect(
+      await one('select customer_id from platform.customer_emails where email_key = $1', [contested.email]),
+    ).toEqual({
+      customer_id: rival.rows[0].id,
+    });
+  });
+
+  test('is bounded, so that its locks are short', async () => {
+    await expect(
+      one(`select platform.insert_customers(array_fill(null::platform.customers, array[10001]))`),
+    ).rejects.toMatchObject({ code: '54000' });
+  });
+
+  test('in chunks, writes each chunk with what belongs to it or not at all, and sorts the search', async () => {
+    const rows = Array.from({ length: 7 }, () => row());
+    const chunks: number[] = [];
+    const failing = writeInChunks(
+      worker,
+      rows,
+      async (tx, chunk) => {
+        await insertCustomers(tx, chunk);
+        chunks.push(chunk.length);
+        if (chunks.length === 3) throw new Error('the ledger is full');
+      },
+      { size: 3 },
+    );
+    await expect(failing).rejects.toThrow('the ledger is full');
+    expect(chunks).toEqual([3, 3, 1]);
+    const found = await one<{ n: string }>('select count(*) as n from platform.customers where email = any ($1)', [
+      rows.map(({ email }) => email),
+    ]);
+    expect(found.n).toBe('6');
+    await writeInChunks(worker, rows.slice(6), async (tx, chunk) => void (await insertCustomers(tx, chunk)));
+    const pending = `select gin_clean_pending_list('platform.customers_search') as pages`;
+    expect(await one(pending)).toEqual({ pages: '0' });
+  });
+});
+
+describe.each(['foundation_app', 'support_app', 'privacy_app', 'observer_app'] as const)('%s', (login) => {
+  test('cannot write many customers past the triggers', async () => {
+    const client = await bulk.connect(login);
+    for (const [attack, message] of [
+      [`select platform.insert_customers('{}')`, /permission denied for (function insert_customers|schema platform)/],
+      [
+        `select platform.update_customers('{}', '{}', '{}')`,
+        /permission denied for (function update_customers|schema platform)/,
+      ],
+      [`select sync.capture_set(null, '{}')`, /permission denied for (function capture_set|schema sync)/],
+      [
+        `select platform.sort_customer_search()`,
+        /permission denied for (function sort_customer_search|schema platform)/,
+      ],
+      ['set role bulk_role', 'permission denied to set role "bulk_role"'],
+      ['set session authorization bulk_role', 'permission denied to set session authorization "bulk_role"'],
+    ] as const)
+      await expect(client.query(attack)).rejects.toThrow(message);
+  });
+});
+
+test('the worker itself writes no customer but by these functions', async () => {
+  const sync = await bulk.connect('sync_app');
+  for (const attack of [
+    `insert into platform.customers (email, name, created_by_app) values ('x@example.com', 'X', 'foundation')`,
+    `update platform.customers set name = 'X'`,
+    'set role bulk_role',
+    `select sync.capture_set(null, '{}')`,
+  ])
+    await expect(sync.query(attack)).rejects.toMatchObject({ code: '42501' });
+});
