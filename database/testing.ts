@@ -77,7 +77,9 @@ function connectOnce(url: string): Promise<pg.Client> {
   if (there) return there;
   const client = new pg.Client({ connectionString: url });
   const connected = client.connect().then(() => client);
-  client.on('error', () => kept.delete(url)); // the next caller opens another
+  const drop = () => kept.delete(url); // the next caller opens another
+  connected.catch(drop);
+  client.on('error', drop);
   kept.set(url, connected);
   return connected;
 }
