@@ -131,10 +131,11 @@ describe('the checks of a customer', () => {
     const { rows } = await superuser.query<{ source: string; columns: string[] }>(
       `select p.prosrc as source, array(
          select a.attname::text from pg_attribute a where a.attrelid = t.tgrelid and a.attnum = any (t.tgattr)) as columns
-       from pg_trigger t join pg_proc p on p.oid = t.tgfoid where t.tgrelid = 'platform.customers'::regclass and t.tgname = 'b_check'`,
+       from pg_trigger t join pg_proc p on p.oid = 'platform.customer_violation'::regproc
+       where t.tgrelid = 'platform.customers'::regclass and t.tgname = 'b_check'`,
     );
     const [check] = rows as [(typeof rows)[0]];
-    const read = new Set([...check.source.matchAll(/new\.(\w+)/g)].map(([, column]) => column));
+    const read = new Set([...check.source.matchAll(/\bc\.(\w+)/g)].map(([, column]) => column));
     expect([...check.columns].sort()).toEqual([...read].sort());
   });
 
