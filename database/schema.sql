@@ -1063,7 +1063,10 @@ begin
   while cardinality(free) < how_many loop
     select array_agg(nextval(sequence)) into drawn from generate_series(1, how_many - cardinality(free));
     select free || coalesce(array_agg(d.number order by d.number), '{}') into free
-    from unnest(drawn) d (number) where d.number <> all (given) and not platform.is_number_taken(app, d.number);
+    from unnest(drawn) d (number)
+    where d.number <> all (given)
+      and not exists (
+        select from platform.customer_external_ids x where x.app = draw_customer_numbers.app and x.external_id = d.number::text);
   end loop;
   return free;
 end $function$;
@@ -1092,6 +1095,8 @@ CREATE OR REPLACE FUNCTION platform.find_bulk_conflicts(olds platform.customers[
 AS $function$
 declare
   conflicts text[];
+  claimants integer[];
+  claims text[];
   claimed text[] := '{}';
   conflict text;
   claim record;
@@ -1119,24 +1124,26 @@ begin
       when o.phone is not null and r.phone is null
         and exists (select from platform.customer_phones p where p.customer_id = r.id and not p.is_primary)
         then 'customer_phones_primary_stays' end
-    order by place)
+    order by r.ordinality)
   into conflicts
-  from generate_subscripts(news, 1) place cross join lateral (select (news[place]).*) r
-    cross join lateral (select (olds[place]).*) o;
-  for claim in
-    select k.place, array_agg(k.key order by k.key) as keys
+  from unnest(news) with ordinality r cross join lateral (select (olds[r.ordinality]).*) o;
+  -- Almost always no two rows claim the same.
+  select array_agg(k.place), array_agg(k.key) into claimants, claims
+  from (
+    select c.place, c.key, count(*) over (partition by c.key) as rivals
     from (
-      select c.place, c.key, count(*) over (partition by c.key) as claims
-      from (
-        select place, unnest(array[
-          case when o.id is null then 'id ' || (news[place]).id end,
-          case when (news[place]).email_key is distinct from o.email_key then 'email ' || (news[place]).email_key end,
-          case when (news[place]).crm_id is distinct from o.crm_id then 'foundation ' || (news[place]).crm_id end,
-          case when (news[place]).support_id is distinct from o.support_id then 'support ' || (news[place]).support_id end]) as key
-        from generate_subscripts(news, 1) place cross join lateral (select (olds[place]).*) o
-        where conflicts[place] is null) c
-      where c.key is not null) k
-    where k.claims > 1 group by k.place order by k.place
+      select r.ordinality as place, unnest(case when olds is null
+          then array['id ' || r.id, 'email ' || r.email_key, 'foundation ' || r.crm_id, 'support ' || r.support_id]
+          else array[
+            case when r.email_key <> (olds[r.ordinality]).email_key then 'email ' || r.email_key end,
+            case when r.crm_id is distinct from (olds[r.ordinality]).crm_id then 'foundation ' || r.crm_id end,
+            case when r.support_id is distinct from (olds[r.ordinality]).support_id then 'support ' || r.support_id end]
+          end) collate "C" as key
+      from unnest(news) with ordinality r where conflicts[r.ordinality] is null) c
+    where c.key is not null) k
+  where k.rivals > 1;
+  for claim in
+    select c.place, array_agg(c.key order by c.key) as keys from unnest(claimants, claims) c (place, key) group by c.place order by c.place
   loop
     select c.key into conflict from unnest(claim.keys) c (key) where c.key = any (claimed) order by 1 limit 1;
     if found then
@@ -1303,12 +1310,12 @@ begin
       with numbered as (
         select a.*,
           case when created_by_app = 'foundation' and crm_id is null
-            then crm_numbers[row_number() over (partition by created_by_app = 'foundation' and crm_id is null order by place)]
+            then crm_numbers[row_number() over (partition by created_by_app = 'foundation' and crm_id is null order by ordinality)]
             end as drawn_crm_id,
           case when created_by_app = 'support' and support_id is null
-            then support_numbers[row_number() over (partition by created_by_app = 'support' and support_id is null order by place)]
+            then support_numbers[row_number() over (partition by created_by_app = 'support' and support_id is null order by ordinality)]
             end as drawn_support_id
-        from (select (accepted[place]).*, place from generate_subscripts(accepted, 1) place) a
+        from unnest(accepted) with ordinality a
       ), inserted as (
         insert into platform.customers as c (
           id, email, email_key, name, phone, phone_key, phone_extension, company_id, version, created_at, updated_at, created_by_app,
@@ -1316,7 +1323,7 @@ begin
         select id, email, email_key, name, phone, phone_key, phone_extension, company_id, version, created_at, updated_at, created_by_app,
           coalesce(crm_id, drawn_crm_id), account_tier, account_manager_id, coalesce(support_id, drawn_support_id), preferred_language,
           timezone
-        from numbered order by place
+        from numbered order by ordinality
         returning c)
       select array_agg(i.c) into written from inserted i;
       insert into platform.customer_emails (email_key, email, customer_id, is_primary)
@@ -1380,7 +1387,9 @@ AS $function$
 begin
   return octet_length(key) <= 254 and octet_length(split_part(key, '@', 1)) <= 64 and key !~ '^//'
     and key ~ '^[^].@[:space:][:cntrl:]A-Z"(),:;<>[\\%]+(\.[^].@[:space:][:cntrl:]A-Z"(),:;<>[\\%]+)*'
-      '@([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]$';
+      '@([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z][a-z0-9-]*[a-z0-9]$'
+    and (octet_length(split_part(key, '@', 2)) <= 63
+      or key ~ '@([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]$');
 end $function$;
 grant execute on function platform.is_email_key(key text) to app_role;
 grant execute on function platform.is_email_key(key text) to bulk_role;
@@ -1404,13 +1413,6 @@ begin
 end $function$;
 grant execute on function platform.is_line(value text, characters_max integer) to app_role;
 grant execute on function platform.is_line(value text, characters_max integer) to bulk_role;
-
-CREATE OR REPLACE FUNCTION platform.is_number_taken(app text, number bigint)
- RETURNS boolean
- LANGUAGE sql
- STABLE
-RETURN (EXISTS (SELECT FROM platform.customer_external_ids x WHERE ((x.app = is_number_taken.app) AND (x.external_id = (is_number_taken.number)::text))));
-grant execute on function platform.is_number_taken(app text, number bigint) to bulk_role;
 
 CREATE OR REPLACE FUNCTION platform.is_phone(phone text, key text, extension text)
  RETURNS boolean
@@ -1976,10 +1978,13 @@ grant execute on function platform.sign_in_user(subject text, address text, full
 
 CREATE OR REPLACE FUNCTION platform.sort_customer_search()
  RETURNS bigint
- LANGUAGE sql
+ LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'pg_temp'
-RETURN (gin_clean_pending_list('platform.customers_search'::regclass) + gin_clean_pending_list('platform.customers_folded'::regclass));
+AS $function$ -- an SQL body would keep the indexes from being dropped
+begin
+  return gin_clean_pending_list('platform.customers_search') + gin_clean_pending_list('platform.customers_folded');
+end $function$;
 grant execute on function platform.sort_customer_search() to sync_role;
 
 CREATE OR REPLACE FUNCTION platform.tier_hint()
@@ -3160,19 +3165,22 @@ end $body$ $f$,
   execute format($f$
 create or replace function sync.capture_set(olds %1$s[], news %1$s[]) returns void
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $body$
+declare
+  app constant text := platform.current_app();
+  actor constant text := platform.current_actor();
+  trace constant text := nullif(left(current_setting('aether.trace', true), 255), '');
 begin
   if olds is null then
     insert into sync.outbox (type, key, customer, row_id, version, audience, app, login, actor, data, trace)
-    select %2$L, (%3$s)::text, (%4$s)::uuid, r.id::text, %5$s, %6$L, platform.current_app(), session_user, platform.current_actor(),
-           %7$s, nullif(left(current_setting('aether.trace', true), 255), '')
+    select %2$L, (%3$s)::text, (%4$s)::uuid, r.id::text, %5$s, %6$L, app, session_user, actor,
+           %7$s, trace
     from unnest(news) r;
   else
     insert into sync.outbox (type, key, customer, row_id, version, audience, app, login, actor, data, previous, trace)
-    select %8$L, (%3$s)::text, (%4$s)::uuid, r.id::text, %5$s, %6$L, platform.current_app(), session_user, platform.current_actor(),
+    select %8$L, (%3$s)::text, (%4$s)::uuid, r.id::text, %5$s, %6$L, app, session_user, actor,
            jsonb_build_object(%9$s)
              || %10$s,
-           %11$s,
-           nullif(left(current_setting('aether.trace', true), 255), '')
+           %11$s, trace
     from generate_subscripts(news, 1) place cross join lateral (select (olds[place]).*) o cross join lateral (select (news[place]).*) r
     order by place;
   end if;
@@ -4001,15 +4009,19 @@ CREATE OR REPLACE FUNCTION sync.capture_set(olds platform.customers[], news plat
  SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
+declare
+  app constant text := platform.current_app();
+  actor constant text := platform.current_actor();
+  trace constant text := nullif(left(current_setting('aether.trace', true), 255), '');
 begin
   if olds is null then
     insert into sync.outbox (type, key, customer, row_id, version, audience, app, login, actor, data, trace)
-    select 'customer.created', (r.id)::text, (coalesce(r.merged_into, r.id))::uuid, r.id::text, r.version, 'platform', platform.current_app(), session_user, platform.current_actor(),
-           jsonb_build_object('id', r.id, 'email', r.email, 'name', r.name, 'phone', r.phone, 'phone_key', r.phone_key, 'phone_extension', r.phone_extension, 'company_id', r.company_id, 'created_at', r.created_at, 'created_by_app', r.created_by_app, 'crm_id', r.crm_id, 'account_tier', r.account_tier, 'account_manager_id', r.account_manager_id, 'support_id', r.support_id, 'preferred_language', r.preferred_language, 'timezone', r.timezone, 'merged_into', r.merged_into, 'erased_at', r.erased_at), nullif(left(current_setting('aether.trace', true), 255), '')
+    select 'customer.created', (r.id)::text, (coalesce(r.merged_into, r.id))::uuid, r.id::text, r.version, 'platform', app, session_user, actor,
+           jsonb_build_object('id', r.id, 'email', r.email, 'name', r.name, 'phone', r.phone, 'phone_key', r.phone_key, 'phone_extension', r.phone_extension, 'company_id', r.company_id, 'created_at', r.created_at, 'created_by_app', r.created_by_app, 'crm_id', r.crm_id, 'account_tier', r.account_tier, 'account_manager_id', r.account_manager_id, 'support_id', r.support_id, 'preferred_language', r.preferred_language, 'timezone', r.timezone, 'merged_into', r.merged_into, 'erased_at', r.erased_at), trace
     from unnest(news) r;
   else
     insert into sync.outbox (type, key, customer, row_id, version, audience, app, login, actor, data, previous, trace)
-    select 'customer.updated', (r.id)::text, (coalesce(r.merged_into, r.id))::uuid, r.id::text, r.version, 'platform', platform.current_app(), session_user, platform.current_actor(),
+    select 'customer.updated', (r.id)::text, (coalesce(r.merged_into, r.id))::uuid, r.id::text, r.version, 'platform', app, session_user, actor,
            jsonb_build_object('email', r.email, 'name', r.name)
              || case when r.id is distinct from o.id then jsonb_build_object('id', r.id) else '{}' end
              || case when r.email is distinct from o.email then jsonb_build_object('email', r.email) else '{}' end
@@ -4044,8 +4056,7 @@ begin
              || case when r.preferred_language is distinct from o.preferred_language then jsonb_build_object('preferred_language', o.preferred_language) else '{}' end
              || case when r.timezone is distinct from o.timezone then jsonb_build_object('timezone', o.timezone) else '{}' end
              || case when r.merged_into is distinct from o.merged_into then jsonb_build_object('merged_into', o.merged_into) else '{}' end
-             || case when r.erased_at is distinct from o.erased_at then jsonb_build_object('erased_at', o.erased_at) else '{}' end,
-           nullif(left(current_setting('aether.trace', true), 255), '')
+             || case when r.erased_at is distinct from o.erased_at then jsonb_build_object('erased_at', o.erased_at) else '{}' end, trace
     from generate_subscripts(news, 1) place cross join lateral (select (olds[place]).*) o cross join lateral (select (news[place]).*) r
     order by place;
   end if;

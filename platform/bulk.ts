@@ -36,10 +36,10 @@ export type InsertedCustomers = { ids: (string | null)[]; refused: RefusedRow[] 
 /** Of each row in order: the version afterwards, the same as before if nothing changed; null for a refused one. */
 export type UpdatedCustomers = { versions: (number | null)[]; refused: RefusedRow[] };
 
-/** The default chunk: its transaction takes a tenth of a second, and so does the numbering of its events. */
-const rowsPerChunk = 1_000;
-/** Sorting fewer rows at once costs more for each; while more wait, an ordinary writer may come to sort them. */
-const sortEveryRows = 4_000;
+/** The default chunk. Its events are numbered together, which takes about 10 ms, and the events of others wait for that. */
+const rowsPerChunk = 500;
+/** Their trigrams take 2 MB. An ordinary writer that finds more than 4 MB of them sorts them itself, and its write takes as long. */
+const sortEveryRows = 2_000;
 const attemptsMax = 5;
 
 const inserted = `select ids, refusals from platform.insert_customers(

@@ -105,13 +105,16 @@ create policy apps_edit on platform.companies for update to app_role using (true
 grant select, insert (name, domain, created_by_app), update (name, domain) on platform.companies to app_role;
 
 -- Checks, as far as PostgreSQL can, that platform/email.ts could have made this key. A key that email.ts never makes could never be
--- looked up.
+-- looked up. No label of a domain is longer than 63 letters. Almost every domain is shorter than that as a whole, and then the pattern
+-- need not count: a counting one is compiled into hundreds of states, and took 15 µs in place of 3.
 create function platform.is_email_key(key text) returns boolean
 language plpgsql immutable parallel safe set search_path = pg_catalog, pg_temp as $$
 begin
   return octet_length(key) <= 254 and octet_length(split_part(key, '@', 1)) <= 64 and key !~ '^//'
     and key ~ '^[^].@[:space:][:cntrl:]A-Z"(),:;<>[\\%]+(\.[^].@[:space:][:cntrl:]A-Z"(),:;<>[\\%]+)*'
-      '@([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]$';
+      '@([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z][a-z0-9-]*[a-z0-9]$'
+    and (octet_length(split_part(key, '@', 2)) <= 63
+      or key ~ '@([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]$');
 end $$;
 grant execute on function platform.is_email_key(text) to app_role;
 

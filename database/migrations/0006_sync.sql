@@ -744,19 +744,22 @@ end $body$ $f$,
   execute format($f$
 create or replace function sync.capture_set(olds %1$s[], news %1$s[]) returns void
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $body$
+declare
+  app constant text := platform.current_app();
+  actor constant text := platform.current_actor();
+  trace constant text := nullif(left(current_setting('aether.trace', true), 255), '');
 begin
   if olds is null then
     insert into sync.outbox (type, key, customer, row_id, version, audience, app, login, actor, data, trace)
-    select %2$L, (%3$s)::text, (%4$s)::uuid, r.id::text, %5$s, %6$L, platform.current_app(), session_user, platform.current_actor(),
-           %7$s, nullif(left(current_setting('aether.trace', true), 255), '')
+    select %2$L, (%3$s)::text, (%4$s)::uuid, r.id::text, %5$s, %6$L, app, session_user, actor,
+           %7$s, trace
     from unnest(news) r;
   else
     insert into sync.outbox (type, key, customer, row_id, version, audience, app, login, actor, data, previous, trace)
-    select %8$L, (%3$s)::text, (%4$s)::uuid, r.id::text, %5$s, %6$L, platform.current_app(), session_user, platform.current_actor(),
+    select %8$L, (%3$s)::text, (%4$s)::uuid, r.id::text, %5$s, %6$L, app, session_user, actor,
            jsonb_build_object(%9$s)
              || %10$s,
-           %11$s,
-           nullif(left(current_setting('aether.trace', true), 255), '')
+           %11$s, trace
     from generate_subscripts(news, 1) place cross join lateral (select (olds[place]).*) o cross join lateral (select (news[place]).*) r
     order by place;
   end if;
@@ -836,10 +839,6 @@ begin
   perform set_config('plan_cache_mode', 'force_generic_plan', true), set_config('gin_pending_list_limit', '256MB', true);
 end $$;
 
-create function platform.is_number_taken(app text, number bigint) returns boolean
-language sql stable
-return exists (select from platform.customer_external_ids x where x.app = is_number_taken.app and x.external_id = number::text);
-
 -- Draws as many numbers of an app as are asked for, without those that are taken or that the caller is about to give.
 create function platform.draw_customer_numbers(app text, how_many integer, given bigint[]) returns bigint[]
 language plpgsql set search_path = pg_catalog, pg_temp as $$
@@ -851,7 +850,10 @@ begin
   while cardinality(free) < how_many loop
     select array_agg(nextval(sequence)) into drawn from generate_series(1, how_many - cardinality(free));
     select free || coalesce(array_agg(d.number order by d.number), '{}') into free
-    from unnest(drawn) d (number) where d.number <> all (given) and not platform.is_number_taken(app, d.number);
+    from unnest(drawn) d (number)
+    where d.number <> all (given)
+      and not exists (
+        select from platform.customer_external_ids x where x.app = draw_customer_numbers.app and x.external_id = d.number::text);
   end loop;
   return free;
 end $$;
@@ -863,6 +865,8 @@ create function platform.find_bulk_conflicts(olds platform.customers[], news pla
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   conflicts text[];
+  claimants integer[];
+  claims text[];
   claimed text[] := '{}';
   conflict text;
   claim record;
@@ -890,24 +894,26 @@ begin
       when o.phone is not null and r.phone is null
         and exists (select from platform.customer_phones p where p.customer_id = r.id and not p.is_primary)
         then 'customer_phones_primary_stays' end
-    order by place)
+    order by r.ordinality)
   into conflicts
-  from generate_subscripts(news, 1) place cross join lateral (select (news[place]).*) r
-    cross join lateral (select (olds[place]).*) o;
-  for claim in
-    select k.place, array_agg(k.key order by k.key) as keys
+  from unnest(news) with ordinality r cross join lateral (select (olds[r.ordinality]).*) o;
+  -- Almost always no two rows claim the same.
+  select array_agg(k.place), array_agg(k.key) into claimants, claims
+  from (
+    select c.place, c.key, count(*) over (partition by c.key) as rivals
     from (
-      select c.place, c.key, count(*) over (partition by c.key) as claims
-      from (
-        select place, unnest(array[
-          case when o.id is null then 'id ' || (news[place]).id end,
-          case when (news[place]).email_key is distinct from o.email_key then 'email ' || (news[place]).email_key end,
-          case when (news[place]).crm_id is distinct from o.crm_id then 'foundation ' || (news[place]).crm_id end,
-          case when (news[place]).support_id is distinct from o.support_id then 'support ' || (news[place]).support_id end]) as key
-        from generate_subscripts(news, 1) place cross join lateral (select (olds[place]).*) o
-        where conflicts[place] is null) c
-      where c.key is not null) k
-    where k.claims > 1 group by k.place order by k.place
+      select r.ordinality as place, unnest(case when olds is null
+          then array['id ' || r.id, 'email ' || r.email_key, 'foundation ' || r.crm_id, 'support ' || r.support_id]
+          else array[
+            case when r.email_key <> (olds[r.ordinality]).email_key then 'email ' || r.email_key end,
+            case when r.crm_id is distinct from (olds[r.ordinality]).crm_id then 'foundation ' || r.crm_id end,
+            case when r.support_id is distinct from (olds[r.ordinality]).support_id then 'support ' || r.support_id end]
+          end) collate "C" as key
+      from unnest(news) with ordinality r where conflicts[r.ordinality] is null) c
+    where c.key is not null) k
+  where k.rivals > 1;
+  for claim in
+    select c.place, array_agg(c.key order by c.key) as keys from unnest(claimants, claims) c (place, key) group by c.place order by c.place
   loop
     select c.key into conflict from unnest(claim.keys) c (key) where c.key = any (claimed) order by 1 limit 1;
     if found then
@@ -1012,12 +1018,12 @@ begin
       with numbered as (
         select a.*,
           case when created_by_app = 'foundation' and crm_id is null
-            then crm_numbers[row_number() over (partition by created_by_app = 'foundation' and crm_id is null order by place)]
+            then crm_numbers[row_number() over (partition by created_by_app = 'foundation' and crm_id is null order by ordinality)]
             end as drawn_crm_id,
           case when created_by_app = 'support' and support_id is null
-            then support_numbers[row_number() over (partition by created_by_app = 'support' and support_id is null order by place)]
+            then support_numbers[row_number() over (partition by created_by_app = 'support' and support_id is null order by ordinality)]
             end as drawn_support_id
-        from (select (accepted[place]).*, place from generate_subscripts(accepted, 1) place) a
+        from unnest(accepted) with ordinality a
       ), inserted as (
         insert into platform.customers as c (
           id, email, email_key, name, phone, phone_key, phone_extension, company_id, version, created_at, updated_at, created_by_app,
@@ -1025,7 +1031,7 @@ begin
         select id, email, email_key, name, phone, phone_key, phone_extension, company_id, version, created_at, updated_at, created_by_app,
           coalesce(crm_id, drawn_crm_id), account_tier, account_manager_id, coalesce(support_id, drawn_support_id), preferred_language,
           timezone
-        from numbered order by place
+        from numbered order by ordinality
         returning c)
       select array_agg(i.c) into written from inserted i;
       insert into platform.customer_emails (email_key, email, customer_id, is_primary)
@@ -1058,10 +1064,12 @@ begin
 end $$;
 
 -- Sorts the trigrams of new customers into the indexes of the search. Until then every search reads them one by one, and an ordinary
--- writer that finds more than 4 MB of them sorts them itself. Call it after every few thousand rows, outside of their transaction.
+-- writer that finds more than 4 MB of them sorts them itself. Call it after every two thousand rows or so, outside of their transaction.
 create function platform.sort_customer_search() returns bigint
-language sql volatile security definer set search_path = pg_catalog, pg_temp
-return gin_clean_pending_list('platform.customers_search') + gin_clean_pending_list('platform.customers_folded');
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$ -- an SQL body would keep the indexes from being dropped
+begin
+  return gin_clean_pending_list('platform.customers_search') + gin_clean_pending_list('platform.customers_folded');
+end $$;
 
 -- Changes many customers. changes: of each customer the columns that it gets, as in { "name": "Ada", "phone": null }; no other column
 -- changes. A customer that is no longer at its expected version (null: any) is refused, as is one that was merged or erased, and the
@@ -1288,7 +1296,7 @@ grant execute on function
     platform.is_line(text, integer), platform.is_time(timestamptz), platform.is_email_key(text), platform.is_phone(text, text, text),
     platform.is_app(text), platform.fold(text), platform.is_folded(text), platform.search_text(text), platform.current_app(),
     platform.current_actor(), platform.no_address(uuid), platform.customer_violation(platform.customers), platform.tier_hint(),
-    platform.begin_bulk(), platform.is_number_taken(text, bigint), platform.draw_customer_numbers(text, integer, bigint[]),
+    platform.begin_bulk(), platform.draw_customer_numbers(text, integer, bigint[]),
     platform.find_bulk_conflicts(platform.customers[], platform.customers[]),
     platform.bulk_refusal(integer, text, platform.customers), platform.missing_key(integer, text)
   to bulk_role;

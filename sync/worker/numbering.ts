@@ -3,10 +3,13 @@ import type { Floor } from './floor.ts';
 import type { Lease } from './lease.ts';
 import type { Line } from './line.ts';
 
+/** While every batch is full, the next one is twice as large, up to so many times `batchMax`: a large batch costs less for each event. */
+const backlogFactor = 4;
 /** After how many events the worker asks again for partitions that could not be made. */
 const partitionRetryEvents = 1_000;
 
-export type Batch = { moved: number; head: number };
+/** isFull: more events may wait. */
+export type Batch = { moved: number; head: number; isFull: boolean };
 
 /** Numbers events in batches, as the leader of a term, and keeps partitions ready for the next events. */
 export type Numbering = ReturnType<typeof createNumbering>;
@@ -16,6 +19,7 @@ export function createNumbering(
   { batchMax, lease, floor, onError }: { batchMax: number; lease: Lease; floor: Floor; onError: (e: unknown) => void },
 ) {
   let head = 0;
+  let size = batchMax;
   // At this position the next partitions are asked for.
   let partitionsDueAt = 0;
 
@@ -46,15 +50,17 @@ export function createNumbering(
       // no open transaction behind.
       const results = await line.send(
         `begin; select from sync.sequencer for update;
-         select moved, head::float8 as head from sync.sequence(${batchMax}, ${floor.id()}, ${lease.term() ?? 0}, ${lease.leaseMs}); commit`,
+         select moved, head::float8 as head from sync.sequence(${size}, ${floor.id()}, ${lease.term() ?? 0}, ${lease.leaseMs}); commit`,
       );
       const batch = (results[2] as pg.QueryResult<{ moved: number | null; head: number }>).rows[0];
       lease.note(sentAt, batch?.moved != null);
       const moved = batch?.moved ?? 0;
       head = batch?.head ?? head;
-      await floor.raise({ moved, hasMore: moved >= batchMax });
+      const isFull = moved >= size;
+      size = isFull ? Math.min(size * 2, batchMax * backlogFactor) : batchMax;
+      await floor.raise({ moved, hasMore: isFull });
       if (head >= partitionsDueAt) await addPartitions();
-      return { moved, head };
+      return { moved, head, isFull };
     },
   };
 }

@@ -378,6 +378,16 @@ test('a foreign session that holds the doorbell for itself delays no event', asy
   await stranger.query('select pg_advisory_unlock(7271, 1)');
 });
 
+test('a backlog is numbered in batches that grow to four times their usual size', async () => {
+  for (let n = 0; n < 3; n++)
+    await app.query('update platform.customers set name = $2 where id = any ($1)', [customers, `Backlog ${n}`]);
+  const { rows } = await superuser.query('select count(*)::integer as backlog from sync.outbox');
+  const leader = start({ batchMax: 2 });
+  await until(isEmpty);
+  // Of 2, of 4, and then of 8; by two, there would be thirty and more.
+  expect(leader.state().batches).toBe(2 + Math.ceil((rows[0].backlog - 6) / 8));
+});
+
 test('a leader reports that it leads, that it falls behind and catches up, and why it yields', async () => {
   const news: SequencerNews[] = [];
   const kinds = () => news.map(({ kind }) => kind);
