@@ -1,8 +1,9 @@
 /**
  * A process that subscribes as Support and reports handled events with their times to its parent: { handled: [key,
- * version, ns][] }.
+ * version, ns][] }. Its first message says that no change from then on is missed.
  */
 import { once } from 'node:events';
+import { setTimeout as wait } from 'node:timers/promises';
 import { connectPlatform } from '@aether/platform';
 
 const [mode = 'subscribe', name = 'support.bench', batchMax = '500'] = process.argv.slice(2);
@@ -20,18 +21,15 @@ const note = (events: { key: string; version: number | null }[]) => {
   for (const event of events) handled.push([event.key, event.version ?? 0, now]);
   count += events.length;
 };
-setInterval(() => {
-  if (handled.length > 0) process.send?.({ handled });
-  else process.send?.({ count });
-  handled = [];
-}, 100);
 
 if (mode === 'follow') {
+  const following = db.events.follow({ types: ['customer.updated'] });
   (async () => {
-    for await (const event of db.events.follow({ types: ['customer.updated'] })) note([event]);
+    for await (const event of following) note([event]);
   })();
+  while (!following.place()) await wait(5);
 } else {
-  db.events.subscribeBatch(
+  const subscription = db.events.subscribeBatch(
     {
       name,
       types: ['customer.updated'],
@@ -44,5 +42,11 @@ if (mode === 'follow') {
       else note(events);
     },
   );
+  await subscription.ready;
 }
 process.send?.({ ready: true });
+setInterval(() => {
+  if (handled.length > 0) process.send?.({ handled });
+  else process.send?.({ count });
+  handled = [];
+}, 100);
