@@ -14,7 +14,7 @@ export { refuseConstraint } from './constraints.ts';
 
 /*
  * Writes of many customers: an import, or the migration of a former app. They cost what sets cost, because the database does what its row
- * triggers do for a whole chunk at once (platform.insert_customers and platform.update_customers, database/migrations/0006_sync.sql). The
+ * triggers do for a whole chunk at once (platform.insert_customers and platform.update_customers, database/migrations/0007_bulk.sql). The
  * checks, the addresses, the numbers, the versions and the events are the same; a property test compares both ways.
  *
  * Only the login of the worker, sync_app, may call them. An app writes its own fields, one customer at a time.

@@ -610,7 +610,7 @@ create trigger keep_used before delete on platform.tiers for each row execute fu
 -- What check constraints would do, with their names and their error, but only in a statement that sets one of these columns. As check
 -- constraints they took a sixth of an update of a customer's tier (bench/updates.ts). A new check belongs in customer_violation, and its
 -- columns in the trigger. The trigger runs after those above, which complete the row. customer_violation returns the name of the first
--- broken constraint, or null; writes of many customers ask it as well (0006_sync.sql).
+-- broken constraint, or null; writes of many customers ask it as well (0007_bulk.sql).
 create function platform.customer_violation(c platform.customers) returns text
 language plpgsql immutable parallel safe set search_path = pg_catalog, pg_temp as $$
 begin
