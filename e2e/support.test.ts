@@ -1,4 +1,4 @@
-import type { Browser, Page } from 'playwright-core';
+import type { Browser, Page, Route } from 'playwright-core';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { openBrowser } from './testing.browser.ts';
 import { findMisfits } from './testing.misfits.mjs';
@@ -59,8 +59,22 @@ describe('the inbox', () => {
   test('gives a conversation to one of two agents, and the other sees the owner before a takeover', async () => {
     const visitor = await visit('Greta Guarded');
     const { page: tom, context } = await signIn(browser, stack.support, 'Tom Berglund');
+    // What Tom reads is on its way while Priya comes, and does not know of her.
+    const [asked, came] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const hold = async (route: Route) => {
+      const response = await route.fetch();
+      asked.resolve();
+      await came.promise;
+      await route.fulfill({ response });
+    };
+    await tom.route(new RegExp(`/api/sessions/${visitor.id}(\\?|$)`), hold, { times: 1 });
+    const opening = open(`/sessions/${visitor.id}?view=unassigned`, tom);
+    await asked.promise;
+    const told = priya.waitForResponse(/\/presence$/);
     await open(`/sessions/${visitor.id}?view=unassigned`);
-    await open(`/sessions/${visitor.id}?view=unassigned`, tom);
+    await told;
+    came.resolve();
+    await opening;
     await tom.getByText(/Priya is looking at this too/).waitFor();
     await answerTo('Greta Guarded', tom).fill('I am writing');
     await priya.getByText(/Tom is typing an answer/).waitFor();

@@ -36,12 +36,14 @@ export function usePresence(sessionId: string) {
     let ends: ReturnType<typeof setTimeout>;
     const unfollow = liveFeed.followSignals((signal) => {
       if (signal.session_id !== sessionId) return;
-      if (signal.kind === 'viewing')
-        client.setQueryData<Conversation>(
-          ['session', sessionId],
-          (shown) => shown && { ...shown, viewers: signal.agents },
-        );
-      else if (signal.kind === 'read') {
+      if (signal.kind === 'viewing') {
+        const queryKey = ['session', sessionId];
+        client.setQueryData<Conversation>(queryKey, (shown) => shown && { ...shown, viewers: signal.agents });
+        // What is on its way may be older than the signal, and would show the viewers of before for as long as nobody comes or goes.
+        const query = client.getQueryCache().find({ queryKey });
+        if (query?.state.fetchStatus === 'fetching')
+          query.promise?.then(() => client.invalidateQueries({ queryKey })).catch(() => {});
+      } else if (signal.kind === 'read') {
         noteRead(client, sessionId, signal.author, signal.number);
         if (signal.author === 'visitor') setReadAt(new Date().toISOString());
       } else if (signal.author === 'visitor') {
