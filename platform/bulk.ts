@@ -1,3 +1,4 @@
+import { setTimeout as wait } from 'node:timers/promises';
 import pg from 'pg';
 import { refuseConstraint } from './constraints.ts';
 import type { CustomerChange, NewCustomer } from './customers.ts';
@@ -41,6 +42,8 @@ const rowsPerChunk = 500;
 /** Their trigrams take 2 MB. An ordinary writer that finds more than 4 MB of them sorts them itself, and its write takes as long. */
 const sortEveryRows = 2_000;
 const attemptsMax = 5;
+/** Sorting takes seconds. A server that does not answer for so long is lost. */
+const sortTimeoutMs = 600_000;
 
 const inserted = `select ids, refusals from platform.insert_customers(
   array(select r from json_populate_recordset(null::platform.customers, $1::json) r))`;
@@ -125,7 +128,7 @@ export async function writeInChunks<Row>(
   let chunk: Row[] = [];
   const sort = async () => {
     unsorted = 0;
-    await connection.query('select platform.sort_customer_search()', [], { timeoutMs: Number.POSITIVE_INFINITY });
+    await connection.query('select platform.sort_customer_search()', [], { timeoutMs: sortTimeoutMs });
   };
   const flush = async () => {
     const full = chunk;
@@ -140,7 +143,7 @@ export async function writeInChunks<Row>(
     }
     unsorted += full.length;
     if (unsorted >= sortEveryRows) await sort();
-    if (restMs > 0) await new Promise((resolve) => setTimeout(resolve, restMs));
+    if (restMs > 0) await wait(restMs);
   };
   for await (const row of rows) {
     chunk.push(row);

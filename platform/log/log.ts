@@ -27,8 +27,8 @@ export type Page = {
 const pageMax = 1_000;
 
 /**
- * The bound keeps PostgreSQL from sorting everything that follows. The first row is no event: it has the place up to which the positions
- * are looked at, instead of the version the head, and says whether the log still stands.
+ * The bound keeps PostgreSQL from sorting everything that follows. The first row is no event. Its columns have the meaning that `Looked`
+ * gives them: how far the statement looked, the newest position, and whether the log still has the place after which it reads.
  */
 const readPositions: Statement = {
   name: 'feed-read',

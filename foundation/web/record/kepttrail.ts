@@ -26,7 +26,7 @@ export function keepTrail(
   } catch {}
 }
 
-/** @returns undefined if there is none, or if it is another person's. */
+/** Reads what was kept for this person. It is undefined when nothing was kept, or when it was kept for somebody else. */
 export function readTrail(
   kind: TrailKind,
   person: string,
