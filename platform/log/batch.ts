@@ -3,9 +3,8 @@ import type { Queryable, Statement } from './query.ts';
 
 /** The next events of the log for a subscription. */
 export type Batch = {
-  /** It was read after this position, and this many were asked for. */
+  /** It was read after this position. */
   after: number;
-  limit: number;
   rows: EventRow[];
   /** Every event that the subscription gets up to here is in `rows`. */
   until: number;
@@ -41,7 +40,6 @@ export async function readBatch(on: Queryable, name: string, { after, types, lim
   const isWhole = page.length < limit && !isFilled(page);
   return {
     after,
-    limit,
     rows: page.map(rowOf),
     until: isWhole ? Math.max(after, Math.min(head, last)) : (page.at(-1) as EventValues)[0],
     head: Math.max(head, after),
@@ -49,24 +47,26 @@ export async function readBatch(on: Queryable, name: string, { after, types, lim
   };
 }
 
-/** What may have changed since a batch was read: a crash of the database may have given its positions to other events (see sync.id_at). */
+/** What may have changed since a batch was read ahead: a crash of the database may have given its positions to other events (see sync.id_at). */
 const checkRead: Statement = {
   name: 'subscription-check',
   text: `select sync.head() as head, exists (select from sync.parked where subscription = $1) as has_parked,
       sync.id_at($2) = $3 as stands`,
 };
 
+/** Events that were read before, as a batch of what the log has now. See `createReadAhead`. */
+export type Ahead = { after: number; rows: EventRow[] };
+
 /**
- * A batch that was read before, as it is now, for a transaction that holds the subscription. Undefined if the log has other events there
- * now, or if that cannot be told: the last positions may hold events of others, whose ids are not known here.
+ * For a transaction that holds the subscription. Undefined if the log has other events there now, or if that cannot be told: the last
+ * positions may hold events of others, whose ids are not known here.
  */
-export async function renewBatch(on: Queryable, name: string, batch: Batch): Promise<Batch | undefined> {
-  const last = batch.rows.at(-1);
-  if (last?.position !== batch.until) return undefined;
+export async function renewBatch(on: Queryable, name: string, { after, rows }: Ahead): Promise<Batch | undefined> {
+  const { position: until, id } = rows.at(-1) as EventRow;
   const [now] = await on.run<{ head: number; has_parked: boolean; stands: boolean | null }>(checkRead, [
     name,
-    last.position,
-    last.id,
+    until,
+    id,
   ]);
-  return now?.stands ? { ...batch, head: Math.max(now.head, batch.after), hasParked: now.has_parked } : undefined;
+  return now?.stands ? { after, rows, until, head: Math.max(now.head, until), hasParked: now.has_parked } : undefined;
 }

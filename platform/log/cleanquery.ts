@@ -1,30 +1,9 @@
-import pg from 'pg';
+import type pg from 'pg';
+import { type Answer, DriverQueryClass, submit, type Wire } from './driverquery.ts';
 import type { DriverQuery } from './pool.ts';
 
 /** Settings that hold for one transaction, by their names. */
 export type LocalSettings = Record<string, string>;
-
-/** The driver's messages to the server, as far as a query sends them before its own. */
-type Wire = {
-  /** The named statements whose parsing was asked for and not yet confirmed. */
-  submittedNamedStatements: Record<string, string>;
-  parse(message: { name: string; text: string; types: [] }): void;
-  bind(message: { portal: string; statement: string; values: string[] }): void;
-  execute(message: { portal: string; rows: number }): void;
-};
-type Answer = { fields?: unknown };
-
-/** What the driver's query does beyond what its types declare. */
-interface DriverInternals {
-  name: string | undefined;
-  callback: (error: Error | undefined, result: pg.QueryResult) => void;
-  query_timeout?: number;
-  prepare(wire: Wire): void;
-  handleDataRow(answer: Answer): void;
-  handleCommandComplete(answer: Answer, wire: Wire): void;
-  handleError(error: Error, wire: Wire): void;
-}
-const DriverQueryClass = pg.Query as unknown as new (query: DriverQuery) => pg.Submittable & DriverInternals;
 
 /**
  * A query that first makes settings for itself alone. Both go to the server together, before one Sync, and are therefore one
@@ -71,19 +50,10 @@ class CleanQuery extends DriverQueryClass {
 }
 
 /** Runs one statement with these settings. @param query with queryMode extended, or a name */
-export async function queryCleanly(
+export function queryCleanly(
   client: pg.ClientBase,
   query: DriverQuery,
   settings: LocalSettings,
 ): Promise<pg.QueryResult> {
-  const { promise, resolve, reject } = Promise.withResolvers<pg.QueryResult>();
-  const clean = new CleanQuery({ ...query, queryMode: 'extended' }, settings);
-  clean.callback = (error, result) => (error ? reject(error) : resolve(result));
-  client.query(clean);
-  try {
-    return await promise;
-  } catch (error) {
-    if (error instanceof Error) Error.captureStackTrace(error); // the driver's own stack leads to a socket
-    throw error;
-  }
+  return submit(client, new CleanQuery({ ...query, queryMode: 'extended' }, settings));
 }

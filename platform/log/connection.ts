@@ -1,6 +1,7 @@
 import pg from 'pg';
 import { readCause } from './cause.ts';
 import { type LocalSettings, queryCleanly } from './cleanquery.ts';
+import { copyLines } from './copying.ts';
 import { InvalidField, TransactionAborted } from './errors.ts';
 import { type DriverQuery, openPool, toDriverLimit } from './pool.ts';
 import type { Queryable, QueryLimit, Statement } from './query.ts';
@@ -22,6 +23,12 @@ export interface Connection<App extends string = string> extends Queryable {
   transaction<T>(options: TransactionOptions, work: (tx: Transaction) => Promise<T>): Promise<T>;
   /** Runs `work` in the caller's transaction, or in one of its own. */
   within<T>(write: Write, work: (tx: Transaction) => Promise<T>): Promise<T>;
+  /**
+   * Runs COPY … TO STDOUT, which changes nothing. It takes no parameters.
+   *
+   * @returns its lines, for `readFields`.
+   */
+  copy(text: string): Promise<string[]>;
   /** Settles when every connection is closed. Work still running after so many milliseconds (10,000) is cut off. */
   close(withinMs?: number): Promise<void>;
 }
@@ -88,7 +95,7 @@ export function openConnection<App extends string>(app: App, options: Connection
   }
 
   async function transaction<T>(
-    { isolation, mayBeLost, ...given }: TransactionOptions,
+    { isolation, mayBeLost, readsFirst, ...given }: TransactionOptions,
     work: (tx: Transaction) => Promise<T>,
   ): Promise<T> {
     const cause = readCause();
@@ -103,7 +110,13 @@ export function openConnection<App extends string>(app: App, options: Connection
       ...(mayBeLost ? ['set local synchronous_commit = off'] : []),
     ].join('; ');
     return hold(async (client, discard) => {
-      const send = async (query: DriverQuery): Promise<pg.QueryResult> => {
+      let sent: Promise<unknown> = Promise.resolve();
+      const send = (query: DriverQuery): Promise<pg.QueryResult> => {
+        const answer = pooled ? sent.then(() => sendNow(query)) : sendNow(query);
+        sent = answer.catch(() => {});
+        return answer;
+      };
+      const sendNow = async (query: DriverQuery): Promise<pg.QueryResult> => {
         try {
           return await client.query(query);
         } catch (error) {
@@ -112,7 +125,9 @@ export function openConnection<App extends string>(app: App, options: Connection
         }
       };
       try {
-        await send({ text: beginning });
+        const begun = send({ text: beginning });
+        begun.catch(() => {}); // awaited below
+        if (!readsFirst) await begun;
         const tx = openTransaction(
           {
             query: async (text, values, limit) => (await send(toQuery(text, values, limit))).rows,
@@ -122,15 +137,15 @@ export function openConnection<App extends string>(app: App, options: Connection
         );
         try {
           const result = await work(tx);
+          await begun;
           tx.requireOpen();
-          tx.end();
-          const { command } = await send({ text: 'commit' });
+          const [, { command }] = await Promise.all([tx.end(), send({ text: 'commit' })]);
           // PostgreSQL answers with a rollback when a statement had failed, even if the caller caught the error.
           if (command !== 'COMMIT') throw new TransactionAborted();
           tx.tellCommitted();
           return result;
         } finally {
-          tx.end();
+          tx.abandon();
         }
       } catch (error) {
         await send({ text: 'rollback' }).catch(discard);
@@ -138,6 +153,17 @@ export function openConnection<App extends string>(app: App, options: Connection
       }
     });
   }
+
+  /** Runs one statement that leaves nothing on the connection. */
+  const alone = <T>(text: string, work: (client: pg.PoolClient) => Promise<T>): Promise<T> =>
+    hold(async (client, discard) => {
+      try {
+        return await work(client);
+      } catch (error) {
+        if (!isRefusedAlone(error)) discard();
+        throw refuse(error, text);
+      }
+    });
 
   return {
     app,
@@ -155,14 +181,8 @@ export function openConnection<App extends string>(app: App, options: Connection
         throw new Error('This SQL began a transaction on a shared connection; it was rolled back. Use transaction().');
       }),
     run: (statement, values) =>
-      hold(async (client, discard) => {
-        try {
-          return (await ask(client, toRun(statement, values))).rows;
-        } catch (error) {
-          if (!isRefusedAlone(error)) discard();
-          throw refuse(error, statement.text);
-        }
-      }),
+      alone(statement.text, async (client) => (await ask(client, toRun(statement, values))).rows),
+    copy: (text) => alone(text, (client) => copyLines(client, text)),
     within: ({ tx, actor }, work) => (tx ? work(tx) : transaction({ actor }, work)),
     close: (withinMs = closeWithinMs) => pool.close(withinMs),
   };

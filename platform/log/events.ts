@@ -119,8 +119,8 @@ export type EventValues = [
 const pageBytesMax = 4_000_000;
 
 /** The first of some events, until they fill a page: always one. @param events a query of rows of sync.events, in their order */
-export const pageOf = (events: string): string => `
-  select ${valueColumns} from (
+export const pageOf = (events: string, columns = valueColumns): string => `
+  select ${columns} from (
     select *, sum(pg_column_size(data) + pg_column_size(previous)) over (order by position rows unbounded preceding) as bytes
     from (${events}) as given) e
   where e.bytes - pg_column_size(e.data) - pg_column_size(e.previous) < ${pageBytesMax}`;
@@ -142,6 +142,27 @@ export const rowOf = (values: EventValues): EventRow => ({
   previous: parseJson(values[10]) as RowChange,
   trace: values[11],
   occurred_ms: values[12],
+});
+
+/** As COPY writes them, with nothing for null: no column of an event holds an empty text. */
+export const copiedColumns = `e.position, e.id, e.type, e.key, e.customer, e.row_id, e.version, e.app, e.actor, e.data, e.previous, e.trace,
+  floor(date_part('epoch', e.occurred_at) * 1000)::bigint`;
+
+/** @param fields the values of `copiedColumns` as texts */
+export const rowOfFields = (fields: string[]): EventRow => ({
+  position: Number(fields[0]),
+  id: Number(fields[1]),
+  type: fields[2] as string,
+  key: fields[3] as string,
+  customer: fields[4] || null,
+  row_id: fields[5] as string,
+  version: fields[6] ? Number(fields[6]) : null,
+  app: fields[7] as string,
+  actor: fields[8] || null,
+  data: parseJson(fields[9] as string) as RowChange,
+  previous: parseJson(fields[10] as string) as RowChange,
+  trace: fields[11] || null,
+  occurred_ms: Number(fields[12]),
 });
 
 export function toEvent(row: EventRow, isReplay = false): AppEvent {

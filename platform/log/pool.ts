@@ -95,6 +95,9 @@ export function openPool(
     application_name: `aether-${app}`,
     connectionTimeoutMillis: connectTimeoutMs,
     query_timeout: toDriverLimit(queryTimeoutMs),
+    // Statements of one transaction may be sent before the ones before them are answered. A pooler may take the connection away with the
+    // answer to the first.
+    pipeline: pooler !== 'transaction',
     ...keptAlive,
     stream: () => {
       const socket = new net.Socket();

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Batch, readBatch, renewBatch } from './batch.ts';
+import { type Ahead, type Batch, readBatch, renewBatch } from './batch.ts';
 import { becauseOf } from './cause.ts';
 import type { Connection } from './connection.ts';
 import { InvalidField } from './errors.ts';
@@ -9,6 +9,7 @@ import { findHolds, noHolds } from './holds.ts';
 import { type Lease, move, takeLease } from './lease.ts';
 import { type Failure, type Lifecycle, warnOf } from './lifecycle.ts';
 import { findNext, makeDue, type ParkedRow, parkBehind, parkFailed, startFirst, takeDue, unpark } from './parked.ts';
+import { createReadAhead } from './readahead.ts';
 import { findRegistered, type RegistrationOptions, register, removeSubscription } from './registration.ts';
 import {
   HandlerTimeout,
@@ -28,8 +29,9 @@ import type { Wakeups } from './wakeups.ts';
  * transaction: it locks that row (`for update skip locked`, which is the lease: any number of processes may run the same
  * subscription), reads the next events, gives them to the handler, and moves the position. The handler's writes commit with the
  * move, so in this database each effect happens once. A step does not wait for the disk: a crash undoes the numbering, the move
- * and the handler's writes from the same moment on, and all of it is done again. While the handler works on a full batch, the next one
- * is read over another connection: it is used if the subscription still is where it begins, and if the log still has its events.
+ * and the handler's writes from the same moment on, and all of it is done again. A step costs two round trips: begin, lock and read
+ * go together, and so do the move and the commit. In a backlog the next events are read while the handler works (readahead.ts); they
+ * are used if the subscription still is where they begin, and if the log still has them.
  *
  * The order. Events of one key (a row) are handled in the order of the log, always. If the subscription holds back customers, the
  * default, events of one customer are too. An event that fails is parked, and later events that share its key or its customer are
@@ -118,8 +120,9 @@ export function startSubscription<Type extends EventType>(
   // After a whole transaction was lost: for so many steps one event at a time, to find the event that causes it.
   let carefulSteps = 0;
   let isTurnOfParked = false;
-  // The batch after the one that the handler works on, which is read meanwhile. Undefined if it could not be read.
-  let ahead: Promise<Batch | undefined> | undefined;
+  const ahead = createReadAhead(connection, types);
+  // Where the last step left the position, if nobody has moved it since.
+  let expected: number | undefined;
   // Whether the step under way has given events to the handler: only then can one of them have lost the transaction.
   let hasHanded = false;
   // After a batch failed: its events one by one, each in a savepoint.
@@ -156,14 +159,19 @@ export function startSubscription<Type extends EventType>(
 
   /** One transaction. A crash of the database may lose the step and the handler's writes together; both are then repeated. */
   async function step(): Promise<Outlook> {
-    // Before the transaction begins: it may need the connection that this one would keep.
-    const read = await ahead;
-    ahead = undefined;
     const limit = carefulSteps > 0 ? 1 : batchMax;
     hasHanded = false;
     handled = 0;
-    return connection.transaction({ mayBeLost: true }, async (tx) => {
-      const [lease] = await tx.run<Lease>(takeLease, [name, types ?? null]);
+    const after = expected;
+    expected = undefined;
+    // Before the transaction begins: it may need the connection that this one would keep.
+    const taken = after === undefined ? undefined : await ahead.take(after, limit);
+    return connection.transaction({ mayBeLost: true, readsFirst: true }, async (tx) => {
+      // Sent together: the events are read after the position is locked, and almost always it is where this process left it.
+      const [[lease], read] = await Promise.all([
+        tx.run<Lease>(takeLease, [name, types ?? null]),
+        after === undefined ? undefined : readNext(tx, { after, limit, taken }),
+      ]);
       if (!lease) {
         const known = await findRegistered(tx, name, types ?? null);
         if (!known) throw new SubscriptionGone(name);
@@ -188,20 +196,26 @@ export function startSubscription<Type extends EventType>(
     });
   }
 
+  type Reading = { after: number; limit: number; taken?: Ahead | undefined };
+
+  /** What was read ahead, if the log still has it; else it is read now. */
+  const readNext = async (tx: Transaction, { after, limit, taken }: Reading): Promise<Batch> =>
+    (taken && (await renewBatch(tx, name, taken))) ?? (await readBatch(tx, name, { after, types, limit }));
+
   /** The next events of the log. @returns whether there may be more */
   async function workLog(tx: Transaction, lease: Lease, limit: number, read?: Batch): Promise<boolean> {
     const after = lease.position;
-    const isNext = read?.after === after && read.limit === limit;
-    const batch =
-      (isNext ? await renewBatch(tx, name, read) : undefined) ?? (await readBatch(tx, name, { after, types, limit }));
+    const batch = read?.after === after ? read : await readNext(tx, { after, limit });
     const { rows, until, head, hasParked } = batch;
-    if (until < head && rows.length > 0 && !isSplit)
-      ahead = readBatch(connection, name, { after: until, types, limit }).catch(() => undefined);
+    if (head - until >= batchMax && !isSplit) ahead.begin(until);
     if (rows.length > 0) {
       const events = rows.map((row) => toEvent(row, row.position <= lease.replay_until) as AppEvent<Type>);
       await handleInOrder(tx, events, lease, hasParked);
     }
-    if (until > after) await tx.run(move, [name, until]);
+    if (until > after) tx.endWith(move, [name, until]);
+    tx.afterCommit(() => {
+      expected = until;
+    });
     if (hasParked && performance.now() - setRightAt > setRightEveryPolls * pollMs) {
       setRightAt = performance.now();
       await startFirst(tx, name);
@@ -376,7 +390,7 @@ export function startSubscription<Type extends EventType>(
     registered.reject(new Error(`Subscription ${name} was stopped before it was registered.`));
   }
 
-  const running = run().finally(() => ahead);
+  const running = run().finally(() => ahead.stop());
   async function stop(): Promise<void> {
     stopping.abort();
     await running;

@@ -57,6 +57,42 @@ describe('a callback that runs after the commit', () => {
   });
 });
 
+describe('a statement that is sent with the commit', () => {
+  const rename = (name: string) => ({
+    name: 'test-rename',
+    text: `update platform.customers set name = ${name} where email = $1`,
+  });
+
+  test('is part of the transaction, and is not sent when the work fails', async () => {
+    const given = newCustomer();
+    await db.transaction({}, async (tx) => {
+      await db.createCustomer(given, { tx });
+      tx.endWith(rename(`'Renamed'`), [given.email]);
+    });
+    const failed = db.transaction({ readsFirst: true }, async (tx) => {
+      tx.endWith({ ...rename(`'Never'`), name: 'test-never' }, [given.email]);
+      await tx.query('select 1');
+      throw new Error('undo');
+    });
+    await expect(failed).rejects.toThrow('undo');
+    expect(await db.getCustomerByEmail(given.email)).toMatchObject({ name: 'Renamed' });
+  });
+
+  test('undoes the transaction if it is refused, and its refusal is thrown', async () => {
+    const given = newCustomer();
+    const told: string[] = [];
+    const refused = db.transaction({}, async (tx) => {
+      await db.createCustomer(given, { tx });
+      tx.afterCommit(() => told.push('told'));
+      tx.endWith({ name: 'test-refused', text: 'update platform.customers set name = null where email = $1' }, [
+        given.email,
+      ]);
+    });
+    await expect(refused).rejects.toMatchObject({ code: 'invalid-field' });
+    expect([await db.getCustomerByEmail(given.email), told]).toEqual([null, []]);
+  });
+});
+
 describe('SQL that begins or ends a transaction', () => {
   test.each(['begin', 'start transaction'])(
     'is refused on the pool, and %s leaves no later caller in a transaction',

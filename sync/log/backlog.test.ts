@@ -37,7 +37,7 @@ const isReadAhead = () =>
   until(async () => {
     const { rowCount } = await platform.superuser.query(
       `select from pg_stat_activity
-       where datname = current_database() and state = 'idle' and query like '%sync.parked where subscription = $5%'`,
+       where datname = current_database() and state = 'idle' and query like 'copy (%'`,
     );
     return rowCount === 1;
   });
@@ -62,6 +62,23 @@ describe('of a backlog', () => {
       [50, 60],
       [7, 8],
     ]);
+  });
+
+  test('events that are read ahead are the same as those that are not, to the last character and digit', async () => {
+    const payload = JSON.stringify({
+      text: 'tab\t line\n back\\slash "quoted" \\N \\t ü 漢字 🙂',
+      empty: '',
+      none: null,
+      exact: 1,
+    });
+    await publish(
+      'support.exact',
+      `select ($$${payload}$$::jsonb || jsonb_build_object('n', n, 'exact', 12345678901234567890.5)) from generate_series(1, 250) n`,
+    );
+    const [ahead, alone] = [await drain('support.exact', 20, 250), await drain('support.exact', 250, 250)];
+    expect(ahead.flat()).toEqual(alone.flat());
+    expect(JSON.stringify(ahead.flat().at(-1)?.data)).toContain('"exact":12345678901234567890.5');
+    expect(ahead.flat().at(-1)?.data).toMatchObject({ n: 250, text: JSON.parse(payload).text, empty: '', none: null });
   });
 
   test('large events come in smaller batches, so that a process holds few of them, and none is missed', async () => {

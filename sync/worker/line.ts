@@ -40,6 +40,7 @@ export function createLine({ url, name, answerMs, onNotified = () => {}, onLost 
     application_name: name,
     connectionTimeoutMillis: answerMs,
     query_timeout: answerMs,
+    pipeline: true,
     keepAlive: true,
     keepAliveInitialDelayMillis: 10_000,
     stream: () => {

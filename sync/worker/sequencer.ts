@@ -52,7 +52,7 @@ export type SequencerOptions = {
   url: string;
   /** Events numbered in one transaction; up to four times as many while every batch is full. */
   batchMax?: number;
-  /** Rest between two batches, in which the next one gathers. */
+  /** The shortest rest between two batches, in which the next one gathers. */
   pacingMs?: number;
   /** How long a sleeping leader waits for the doorbell before it looks; `undefined`: until it rings, which is enough. */
   pollMs?: number | undefined;
@@ -93,13 +93,14 @@ const steadyMs = 60_000;
 const repeatNewsMs = 60_000;
 /** A sleeping leader renews its lease three times within its length. */
 const renewalsPerLease = 3;
-/** When so many have gathered, a longer rest costs little and spares writers and subscribers many small batches. */
-const busyPacing = [
-  // Many events of one transaction: the batch was worth its cost, and the events of others wait.
-  { from: 500, ms: 1 },
-  { from: 28, ms: 25 },
-  { from: 12, ms: 10 },
-];
+/** A batch of so many is worth its cost, as when one transaction wrote them, and the events of others wait. */
+const worthwhile = 500;
+/**
+ * A rest is a multiple of what a batch takes at present, so that numbering and its readers leave the machine to the writers: short on an
+ * idle machine, where a batch takes a millisecond; longer on a busy one, where many small batches would make it busier.
+ */
+const restPerBatch = 2;
+const pacingMaxMs = 25;
 /** A transaction that holds the doorbell for this long is a long one; before that, polling is cheaper. */
 const shortTransactionMs = 50;
 const backoffMaxMs = 8;
@@ -169,7 +170,7 @@ function openSession(
     leader,
     answerMs,
     batchMax = 2_000,
-    pacingMs = 3,
+    pacingMs = 1,
     leaseMs = 900,
     behindMs = 5_000,
     onNews = () => {},
@@ -183,6 +184,8 @@ function openSession(
   const lines = new Set<Line>();
   let isCut = false;
   let rung = false;
+  /** How long a batch takes, as a mean over the last ones. */
+  let batchMs = 1;
   let wake = () => {};
 
   function openLine(name: string, onNotified?: (channel: string) => void): Line {
@@ -244,23 +247,31 @@ function openSession(
   }
 
   async function look(): Promise<Batch> {
+    const startedAt = performance.now();
     const batch = await numbering.number();
     state.head = batch.head;
     state.looks++;
     if (batch.moved > 0) state.batches++;
+    if (!batch.isFull) batchMs += (performance.now() - startedAt - batchMs) / 4;
     return batch;
   }
+  const pacing = (): number => Math.min(Math.max(pacingMs, batchMs * restPerBatch), pacingMaxMs);
 
-  /** Sleeps with the doorbell taken until a writer rings. */
-  async function nap(): Promise<void> {
+  /** Sleeps with the doorbell taken until a writer rings. @returns the batch that is there then */
+  async function nap(): Promise<Batch> {
     try {
       if ((await look()).moved === 0 && !rung) {
         state.naps++;
         await sleep(() => rung, pollMs);
       }
-    } finally {
+    } catch (error) {
       if (!line.isLost()) await doorbell.release();
+      throw error;
     }
+    rung = false;
+    // Sent together: what rang need not wait for the doorbell's answer.
+    const [batch] = await Promise.all([look(), doorbell.release()]);
+    return batch;
   }
 
   /** Sleeps while a long transaction holds the doorbell. @returns true when that transaction has ended */
@@ -289,18 +300,20 @@ function openSession(
     const behind = watchBehind(behindMs, onNews);
     let backoffMs = 1;
     let heldSince: number | undefined;
+    let found: Batch | undefined;
     while (!stopped.aborted) {
       rung = false;
-      const { moved, isFull } = await look();
+      const { moved, isFull } = found ?? (await look());
+      found = undefined;
       behind.note(isFull);
       if (moved > 0) {
         backoffMs = 1;
-        if (!isFull) await wait(busyPacing.find(({ from }) => moved >= from)?.ms ?? pacingMs);
+        if (!isFull) await wait(moved >= worthwhile ? pacingMs : pacing());
         continue;
       }
       rung = false;
       if (await doorbell.take()) {
-        await nap();
+        found = await nap();
         heldSince = undefined;
         backoffMs = 1;
         continue;

@@ -1,0 +1,41 @@
+import pg from 'pg';
+import type { DriverQuery } from './pool.ts';
+
+/** The driver's messages to the server, as far as a query sends them before its own. */
+export type Wire = {
+  /** The named statements whose parsing was asked for and not yet confirmed. */
+  submittedNamedStatements: Record<string, string>;
+  parse(message: { name: string; text: string; types: [] }): void;
+  bind(message: { portal: string; statement: string; values: string[] }): void;
+  execute(message: { portal: string; rows: number }): void;
+};
+export type Answer = { fields?: unknown };
+
+/** What the driver's query does beyond what its types declare. */
+interface DriverInternals {
+  name: string | undefined;
+  callback: (error: Error | undefined, result: pg.QueryResult) => void;
+  query_timeout?: number;
+  prepare(wire: Wire): void;
+  handleDataRow(answer: Answer): void;
+  handleCopyData(answer: { chunk: Buffer }): void;
+  handleCommandComplete(answer: Answer, wire: Wire): void;
+  handleError(error: Error, wire: Wire): void;
+}
+type SubmittedQuery = pg.Submittable & DriverInternals;
+
+/** The driver's query, for queries that send or take something else than it does. */
+export const DriverQueryClass = pg.Query as unknown as new (query: DriverQuery) => SubmittedQuery;
+
+/** Runs a query of such a class. */
+export async function submit(client: pg.ClientBase, query: SubmittedQuery): Promise<pg.QueryResult> {
+  const { promise, resolve, reject } = Promise.withResolvers<pg.QueryResult>();
+  query.callback = (error, result) => (error ? reject(error) : resolve(result));
+  client.query(query);
+  try {
+    return await promise;
+  } catch (error) {
+    if (error instanceof Error) Error.captureStackTrace(error); // the driver's own stack leads to a socket
+    throw error;
+  }
+}

@@ -1,0 +1,81 @@
+import pg from 'pg';
+import type { Ahead } from './batch.ts';
+import type { Connection } from './connection.ts';
+import { readFields } from './copying.ts';
+import { copiedColumns, type EventRow, pageOf, rowOfFields } from './events.ts';
+
+/** How many positions a page looks at, and so the most events that it has. */
+const pageMax = 2_000;
+
+/**
+ * Reads the backlog of a subscription page by page over a connection of its own, while the handler works: the server is never idle
+ * because of the handler, nor the handler because of the server. A page is larger than most batches, which are cut from it. It holds two
+ * pages at most: the one that is handed out and the next.
+ *
+ * What it read may not be what the log has later (a crash may undo the newest positions), so that each batch is checked by `renewBatch`.
+ * It never fails: a page that cannot be read leaves the reading to the caller.
+ */
+export function createReadAhead(connection: Connection, types: string[] | undefined) {
+  // As lines, because only what lives for a short time costs the garbage collector little.
+  let held: string[] = [];
+  let used = 0;
+  /** The next event that is handed out follows this position; undefined while nothing is read. */
+  let from: number | undefined;
+  let coming: Promise<string[]> | undefined;
+
+  const read = (after: number): Promise<string[]> => connection.copy(pageAfter(after, types)).catch(() => []);
+  const rowOf = (line: string): EventRow => rowOfFields(readFields(line));
+
+  function forget(): void {
+    held = [];
+    used = 0;
+    from = undefined;
+    coming = undefined;
+  }
+
+  return {
+    /** Begins to read after a position, unless it has read or reads there already. */
+    begin(after: number): void {
+      if (from === after) return;
+      forget();
+      from = after;
+      coming = read(after);
+    },
+
+    /** The next events after a position, at most so many. Undefined when none are read there. */
+    async take(after: number, limit: number): Promise<Ahead | undefined> {
+      if (from !== after) return undefined;
+      if (used === held.length) {
+        held = (await coming) ?? [];
+        used = 0;
+        const last = held.at(-1);
+        if (!last) {
+          forget();
+          return undefined;
+        }
+        coming = read(rowOf(last).position);
+      }
+      const rows = held.slice(used, used + limit).map(rowOf);
+      used += rows.length;
+      from = rows.at(-1)?.position;
+      return { after, rows };
+    },
+
+    /** Settles when nothing is being read. */
+    async stop(): Promise<void> {
+      await coming;
+      forget();
+    },
+  };
+}
+
+/** COPY takes no parameters, so that the values are written into it. */
+function pageAfter(after: number, types: string[] | undefined): string {
+  const ofTypes = types
+    ? ` and type = any (array[${types.map((type) => pg.escapeLiteral(type)).join(', ')}]::text[])`
+    : '';
+  return `copy (${pageOf(
+    `select * from sync.events where position > ${after} and position <= ${after + pageMax}${ofTypes} order by position`,
+    copiedColumns,
+  )}) to stdout with (null '')`;
+}
