@@ -1,4 +1,4 @@
-import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -14,6 +14,7 @@ import {
   readTimeline,
 } from '@aether/foundation';
 import { connectPlatform, type ListPlace } from '@aether/platform';
+import pg from 'pg';
 import { fillLists } from './lists.fill.ts';
 import { quantile } from './measure.ts';
 
@@ -23,6 +24,7 @@ import { quantile } from './measure.ts';
  *
  *   npm run bench:lists                      2,000,000 customers, 100,000 deals, 100,000 entries
  *   npm run bench:lists -- --customers 200000
+ *   npm run bench:lists -- --folder /var/tmp/lists     keeps the filled database there for the next run
  */
 const { values: options } = parseArgs({
   options: {
@@ -30,6 +32,7 @@ const { values: options } = parseArgs({
     deals: { type: 'string', default: '100000' },
     entries: { type: 'string', default: '100000' },
     times: { type: 'string', default: '9' },
+    folder: { type: 'string' },
   },
 });
 const customersCount = Number(options.customers);
@@ -38,7 +41,9 @@ const entriesCount = Number(options.entries);
 const goalMs = 100;
 const dealsGoalMs = 60;
 
-const lists: { name: string; filters?: CustomerFilters; sort?: CustomerList['sort'] }[] = [
+/** Only a list that `isEmpty` shows nobody: any other one would be quick because something was not filled. */
+type Asked = { name: string; filters?: CustomerFilters; sort?: CustomerList['sort']; isEmpty?: boolean };
+const lists: Asked[] = [
   { name: 'everybody, newest first' },
   { name: 'everybody by name', sort: 'name' },
   { name: 'everybody by tier', sort: 'tier' },
@@ -47,6 +52,10 @@ const lists: { name: string; filters?: CustomerFilters; sort?: CustomerList['sor
   { name: 'a rare word: “lindqvist77”', filters: { search: 'lindqvist77' } },
   { name: 'a word of one in fifty: “amara”', filters: { search: 'amara' } },
   { name: 'the same by name', filters: { search: 'amara' }, sort: 'name' },
+  { name: 'the last first name: “zuzana”, by name', filters: { search: 'zuzana' }, sort: 'name' },
+  { name: 'the last letter: “z”, by name', filters: { search: 'z' }, sort: 'name' },
+  { name: 'a first name, by address', filters: { search: 'amara' }, sort: 'email' },
+  { name: 'a first name and a word that everybody has, by name', filters: { search: 'amara example' }, sort: 'name' },
   { name: 'a word that everybody has: “example”', filters: { search: 'example' } },
   { name: 'the same by name', filters: { search: 'example' }, sort: 'name' },
   { name: 'one letter: “a”', filters: { search: 'a' } },
@@ -54,17 +63,17 @@ const lists: { name: string; filters?: CustomerFilters; sort?: CustomerList['sor
   { name: 'three letters: “ama”', filters: { search: 'ama' } },
   { name: 'a name: “amara lindqvist77”', filters: { search: 'amara lindqvist77' } },
   { name: 'a company: “company 4711”', filters: { search: 'company 4711' } },
-  { name: 'an address', filters: { search: 'amara.lindqvist77.1076@company1076.example' } },
-  { name: 'nobody: “zzyzx”', filters: { search: 'zzyzx' } },
+  { name: 'an address', filters: { search: 'amara.lindqvist77.38500@company18500.example' } },
+  { name: 'nobody: “zzyzx”', filters: { search: 'zzyzx' }, isEmpty: true },
   { name: 'premium, by name', filters: { tier: 'premium' }, sort: 'name' },
   { name: 'of one manager', filters: { manager: 'manager7' } },
   { name: 'the same by name', filters: { manager: 'manager7' }, sort: 'name' },
   { name: 'the same by address', filters: { manager: 'manager7' }, sort: 'email' },
   { name: 'of one manager, premium, by name', filters: { manager: 'manager7', tier: 'premium' }, sort: 'name' },
-  { name: 'of a tier that nobody has', filters: { tier: 'rare' } },
-  { name: 'made by the app that made none, by name', filters: { app: 'support' }, sort: 'name' },
+  { name: 'of a tier that nobody has', filters: { tier: 'rare' }, isEmpty: true },
+  { name: 'made by the app that made none, by name', filters: { app: 'support' }, sort: 'name', isEmpty: true },
   { name: 'a word that everybody has, by company', filters: { search: 'example' }, sort: 'company' },
-  { name: 'nobody, by company', filters: { search: 'zzyzx' }, sort: 'company' },
+  { name: 'nobody, by company', filters: { search: 'zzyzx' }, sort: 'company', isEmpty: true },
   { name: 'without a manager, by name', filters: { no_manager: true }, sort: 'name' },
 ];
 
@@ -82,7 +91,8 @@ const deals: { name: string; filters?: DealList['filters']; sort?: DealList['sor
   { name: 'nobody: “zzyzx”', filters: { search: 'zzyzx' } },
 ];
 
-const folder = await mkdtemp(join(tmpdir(), 'aether-bench-'));
+const folder = options.folder ?? (await mkdtemp(join(tmpdir(), 'aether-bench-')));
+await mkdir(folder, { recursive: true });
 await chmod(folder, 0o755);
 let local: LocalServer | undefined;
 try {
@@ -92,7 +102,8 @@ try {
     port: 54520,
     settings: { shared_buffers: '2GB', max_wal_size: '8GB' },
   });
-  await fillLists(local, { customers: customersCount, deals: dealsCount, entries: entriesCount });
+  if (!(await isFilled(local)))
+    await fillLists(local, { customers: customersCount, deals: dealsCount, entries: entriesCount });
   const db = await connectPlatform({
     app: 'foundation',
     variables: { PLATFORM_DB_URL: local.urlOf('foundation_app') },
@@ -106,9 +117,11 @@ try {
     console.log(`| ${name} | ${p50.toFixed(1)} | ${max.toFixed(1)} |`);
   };
   const directionOf = (sort: string) => (sort === 'created' || sort === 'updated' ? 'desc' : 'asc');
-  for (const { name, filters = {}, sort = 'created' } of lists) {
+  for (const { name, filters = {}, sort = 'created', isEmpty = false } of lists) {
     const both = await time(async () => {
       const found = await listCustomers(db, { filters, sort, direction: directionOf(sort), limit: 51 });
+      if ((found.customers.length === 0) !== isEmpty)
+        throw new Error(`The list “${name}” has ${found.customers.length} rows.`);
       if (!found.isFrequent && found.customers.length > 50) await countCustomers(db, filters, 1_000);
     });
     report(name, both);
@@ -161,8 +174,16 @@ try {
   );
   await db.close();
 } finally {
-  await local?.server.stop('immediate');
-  await rm(folder, { recursive: true, force: true });
+  await local?.server.stop(options.folder ? 'fast' : 'immediate');
+  if (!options.folder) await rm(folder, { recursive: true, force: true });
+}
+
+async function isFilled({ server }: LocalServer): Promise<boolean> {
+  const superuser = new pg.Client({ connectionString: server.superuserUrl('bench') });
+  await superuser.connect();
+  const { rows } = await superuser.query(`select to_regclass('platform.customers') as found`);
+  await superuser.end();
+  return rows[0].found !== null;
 }
 
 async function time(ask: () => Promise<unknown>): Promise<{ p50: number; max: number }> {

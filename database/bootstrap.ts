@@ -152,6 +152,10 @@ async function createRoles(admin: pg.Client): Promise<Login[]> {
     await admin.query(`alter role ${login} set statement_timeout = '15s'`);
     await admin.query(`alter role ${login} set lock_timeout = '5s'`);
     await admin.query(`alter role ${login} set idle_in_transaction_session_timeout = '30s'`);
+    // An app asks for few rows at a time: starting a worker process takes longer than all the rest, and other requests use the cores.
+    await admin.query(`alter role ${login} set max_parallel_workers_per_gather = 0`);
+    // What an index finds of ten million customers fits into it, page by page. If it does not, whole pages are checked row by row.
+    await admin.query(`alter role ${login} set work_mem = '32MB'`);
   }
   return loginNames.filter((login) => !existing.has(login));
 }

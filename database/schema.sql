@@ -1581,6 +1581,19 @@ CREATE OR REPLACE FUNCTION platform.missing_key(place integer, field text)
 RETURN jsonb_build_object('row', place, 'code', '23502', 'column', field, 'message', (field || ' is missing'::text), 'hint', CASE field WHEN 'phone'::text THEN 'needs the key that @aether/platform makes: use phoneColumns.'::text WHEN 'email_key'::text THEN 'An address beyond ASCII needs the key that @aether/platform makes.'::text ELSE 'is required.'::text END);
 grant execute on function platform.missing_key(place integer, field text) to bulk_role;
 
+CREATE OR REPLACE FUNCTION platform.name_beginning(name text)
+ RETURNS text
+ LANGUAGE plpgsql
+ IMMUTABLE PARALLEL SAFE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare beginning constant text := substring(lower(name collate pg_catalog.pg_c_utf8) from '^[a-z0-9]{1,16}');
+begin
+  return case when name collate platform.people >= beginning and name collate platform.people < beginning || u&'\FFFF' then beginning end;
+end $function$;
+grant execute on function platform.name_beginning(name text) to app_role;
+grant execute on function platform.name_beginning(name text) to bulk_role;
+
 CREATE OR REPLACE FUNCTION platform.names_clash(known text, proven text, address text)
  RETURNS boolean
  LANGUAGE sql
@@ -1925,6 +1938,14 @@ begin
   version := platform.count_change(held);
 end $function$;
 grant execute on function platform.restore_phone(of_customer uuid, of_phone uuid, expected_version bigint, OUT held uuid, OUT phone_id uuid, OUT version bigint) to app_role;
+
+CREATE OR REPLACE FUNCTION platform.search_beginnings(name text, email_key text)
+ RETURNS tsvector
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN array_to_tsvector(ARRAY['*'::text, ('n:'::text || COALESCE(platform.name_beginning(name), ''::text)), ('e:'::text || COALESCE("substring"((email_key COLLATE "C"), '^[a-z0-9]{1,16}'::text), ''::text))]);
+grant execute on function platform.search_beginnings(name text, email_key text) to app_role;
+grant execute on function platform.search_beginnings(name text, email_key text) to bulk_role;
 
 CREATE OR REPLACE FUNCTION platform.search_text(name text)
  RETURNS text
@@ -2433,7 +2454,7 @@ CREATE INDEX customers_folded ON platform.customers USING gin (platform.search_t
 CREATE INDEX customers_merged_into_idx ON platform.customers USING btree (merged_into) WHERE (merged_into IS NOT NULL);
 CREATE INDEX customers_of_app ON platform.customers USING btree (created_by_app, created_at, id) WHERE ((merged_into IS NULL) AND (erased_at IS NULL));
 CREATE INDEX customers_of_manager ON platform.customers USING btree (account_manager_id, name, id) WHERE (account_manager_id IS NOT NULL);
-CREATE INDEX customers_search ON platform.customers USING gin (((((' '::text || lower((name COLLATE pg_c_utf8))) || ' '::text) || email_key)) ext.gin_trgm_ops);
+CREATE INDEX customers_search ON platform.customers USING gin (((((' '::text || lower((name COLLATE pg_c_utf8))) || ' '::text) || email_key)) ext.gin_trgm_ops, platform.search_beginnings(name, email_key));
 CREATE INDEX customers_without_company ON platform.customers USING btree (id) WHERE ((company_id IS NULL) AND (merged_into IS NULL) AND (erased_at IS NULL));
 CREATE INDEX customers_without_manager ON platform.customers USING btree (created_at, id) WHERE ((account_manager_id IS NULL) AND (merged_into IS NULL) AND (erased_at IS NULL));
 CREATE TRIGGER a_before_complete BEFORE UPDATE OF email_key ON platform.customers FOR EACH ROW WHEN ((CURRENT_USER <> 'bulk_role'::name)) EXECUTE FUNCTION platform.mark_email_key();

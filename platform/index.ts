@@ -56,6 +56,7 @@ export { isNoAddress, showAddress } from './noaddress.ts';
 export { foldDigits, type Phone } from './phone.ts';
 export { connectPlatform, type PlatformDb } from './platform.ts';
 export {
+  type ByIndex,
   matchAddress,
   matchCustomer,
   matchName,

@@ -19,28 +19,44 @@ function likePattern(word: string): string {
 const lowered = (text: string) => `' ' || lower(${text} collate pg_c_utf8)`;
 
 /**
+ * A query that finds rows by the index of names, and does not check rows that it reads anyway.
+ *
+ * `and` is a condition that the same index answers.
+ */
+export type ByIndex = { and?: string | undefined };
+
+/**
  * The condition that a word occurs in a `name`, or in the `also` searched key: in any spelling of its accents, apostrophes and hyphens, and
  * as a part of a name in Han, kana or Hangul.
  *
  * @param name the column, such as `c.name`.
  * @param also a column in lower case whose index is together with that of the name, such as `c.email_key`.
+ * @param byIndex PostgreSQL guesses from the length of a pattern how many rows fit, and reads the whole table for one or two letters. So
+ *   it gets a pattern that it does not see while it plans.
  */
-export function matchName(name: string, word: string, parameter: Parameter, also?: string): string {
+export function matchName(
+  name: string,
+  word: string,
+  parameter: Parameter,
+  { also, byIndex }: { also?: string; byIndex?: ByIndex | undefined } = {},
+): string {
   const forms = formsOf(word);
-  const folded = forms.map((form) => `platform.search_text(${name}) like ${parameter(likePattern(form))}`);
+  const patternOf = (text: string) =>
+    byIndex ? `(select ${parameter(likePattern(text), 'text')})` : parameter(likePattern(text));
+  const folded = forms.map((form) => `platform.search_text(${name}) like ${patternOf(form)}`);
   // No trigram of a text without spaces leads to a part of two characters, so the index of unfolded names is not asked for it.
   const plain = hasUnspaced(word) ? [] : [...new Set([word, ...forms])];
   const searched = also ? `${lowered(name)} || ' ' || ${also}` : lowered(name);
   const conditions = [
-    ...plain.map((each) => `${searched} like ${parameter(likePattern(each))}`),
+    ...plain.map((each) => `${searched} like ${patternOf(each)}${byIndex?.and ? ` and ${byIndex.and}` : ''}`),
     ...(folded.length > 0 ? [`(platform.is_folded(${name}) and (${folded.join(' or ')}))`] : []),
   ];
   return `(${conditions.join(' or ')})`;
 }
 
 /** The condition that a word occurs in the name or the primary address of a customer `c`. */
-export const matchCustomer = (word: string, parameter: Parameter) =>
-  matchName('c.name', word, parameter, 'c.email_key');
+export const matchCustomer = (word: string, parameter: Parameter, byIndex?: ByIndex) =>
+  matchName('c.name', word, parameter, { also: 'c.email_key', byIndex });
 
 /** Fewer characters than these begin too many addresses. */
 const addressCharactersMin = 3;

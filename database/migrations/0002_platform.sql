@@ -79,6 +79,27 @@ begin
 end $$;
 grant execute on function platform.search_text(text) to app_role;
 
+-- The letters and digits of ASCII with which a name begins, in lower case, sixteen at most; null if there are none. All names with the
+-- same beginning are together in the order of names: a name that the collation puts elsewhere has none.
+create function platform.name_beginning(name text) returns text
+language plpgsql immutable parallel safe set search_path = pg_catalog, pg_temp as $$
+declare beginning constant text := substring(lower(name collate pg_catalog.pg_c_utf8) from '^[a-z0-9]{1,16}');
+begin
+  return case when name collate platform.people >= beginning and name collate platform.people < beginning || u&'\FFFF' then beginning end;
+end $$;
+grant execute on function platform.name_beginning(text) to app_role;
+
+-- What the search's index knows of a customer besides its trigrams: how the name begins and how the address does. A search in the order of
+-- names asks for those that have a word and do not begin with it: the others are together, and need no sorting. PostgreSQL answers a
+-- "not" by an index only if it is asked for something that is there as well, so everybody has a star.
+create function platform.search_beginnings(name text, email_key text) returns tsvector
+language sql immutable parallel safe
+return array_to_tsvector(array[
+  '*',
+  'n:' || coalesce(platform.name_beginning(name), ''),
+  'e:' || coalesce(substring(email_key collate "C" from '^[a-z0-9]{1,16}'), '')]);
+grant execute on function platform.search_beginnings(text, text) to app_role;
+
 create table platform.companies (
   id uuid primary key default uuidv7(),
   name text collate platform.people not null check (platform.is_line(name, 200)),
@@ -233,8 +254,9 @@ comment on column platform.customers.merged_into is
 create index on platform.customers (company_id) where company_id is not null;
 create index on platform.customers (merged_into) where merged_into is not null;
 -- The leading blank lets "begins a word" be asked as '% jo%', which an index answers even for two letters.
-create index customers_search on platform.customers
-  using gin ((' ' || lower(name collate pg_catalog.pg_c_utf8) || ' ' || email_key) ext.gin_trgm_ops);
+create index customers_search on platform.customers using gin (
+  (' ' || lower(name collate pg_catalog.pg_c_utf8) || ' ' || email_key) ext.gin_trgm_ops,
+  platform.search_beginnings(name, email_key));
 create index customers_folded on platform.customers using gin (platform.search_text(name) ext.gin_trgm_ops)
   where platform.is_folded(name);
 -- An index for each order that the lists offer, without merged and erased customers, because no list shows those. None holds

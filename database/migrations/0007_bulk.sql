@@ -475,7 +475,8 @@ grant select (id) on platform.companies, platform.users to bulk_role;
 grant select on platform.tiers to bulk_role;
 grant execute on function
     platform.is_line(text, integer), platform.is_time(timestamptz), platform.is_email_key(text), platform.is_phone(text, text, text),
-    platform.is_app(text), platform.fold(text), platform.is_folded(text), platform.search_text(text), platform.current_app(),
+    platform.is_app(text), platform.fold(text), platform.is_folded(text), platform.search_text(text),
+    platform.name_beginning(text), platform.search_beginnings(text, text), platform.current_app(),
     platform.current_actor(), platform.no_address(uuid), platform.customer_violation(platform.customers), platform.tier_hint(),
     platform.begin_bulk(), platform.draw_customer_numbers(text, integer, bigint[]),
     platform.find_bulk_conflicts(platform.customers[], platform.customers[]),

@@ -66,7 +66,7 @@ const latestMax = 3_000;
 async function findCustomers(on: Queryable, search: string, phone: SearchedPhone | undefined): Promise<Found[]> {
   const matchBy = (by: 'index' | 'rows') => {
     const { values, parameter } = collectValues();
-    const everyWord = wordsOf(search).map((word) => matchCustomer(word, parameter));
+    const everyWord = wordsOf(search).map((word) => matchCustomer(word, parameter, by === 'index' ? {} : undefined));
     const conditions = [everyWord.length > 0 ? `(${everyWord.join(' and ')})` : 'true'];
     const address = matchAddress(search, parameter);
     if (address) conditions.push(address);
@@ -103,12 +103,9 @@ function findSessions(
   const isTheirs = `s.customer_id = any (${parameter(customerIds)})`;
   const reader = mayRead(parameter(agentId), parameter(readsAll));
   const everyWord = wordsOf(search).map((word) =>
-    matchName(
-      `coalesce(s.visitor_name, '')`,
-      word,
-      parameter,
-      `lower(coalesce(s.visitor_email, '') collate pg_c_utf8)`,
-    ),
+    matchName(`coalesce(s.visitor_name, '')`, word, parameter, {
+      also: `lower(coalesce(s.visitor_email, '') collate pg_c_utf8)`,
+    }),
   );
   return on.query<FoundSession>(
     `select s.id, s.visitor_name, s.status, s.started_at from support.sessions s

@@ -1,5 +1,6 @@
 import {
   type App,
+  type ByIndex,
   collectValues,
   foldDigits,
   matchAddress,
@@ -72,17 +73,19 @@ export const matchCompany = (word: string, parameter: Parameter) => matchName('o
  * one or another one, or a customer's number.
  *
  * @param rarest the word for which indexes are used. Without it, the condition is checked row by row on the rows of the caller.
+ * @param byIndex what the index of that word answers as well.
  */
 export function matchSearch(
   { search, phone }: Pick<CustomerFilters, 'search' | 'phone'>,
   parameter: Parameter,
   rarest?: string,
+  byIndex: ByIndex = {},
 ): string {
   if (!search) return 'true';
   const everyWord = wordsOf(search).map((word) => {
     // The "or" of two index lookups becomes a bitmap of a few rows, which are then checked one by one.
     return word === rarest
-      ? `(${matchCustomer(word, parameter)}
+      ? `(${matchCustomer(word, parameter, byIndex)}
         or c.company_id = any (array(select o.id from platform.companies o where ${matchCompany(word, parameter)})))`
       : `((${matchCustomer(word, parameter)} or ${matchCompany(word, parameter)}) is true)`;
   });

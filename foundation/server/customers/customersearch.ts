@@ -9,8 +9,10 @@ import {
   type Placed,
   placeColumn,
   type Queryable,
+  wordsOf,
 } from '@aether/platform';
 import { customValues } from '../customfields/customfields.ts';
+import { type Beginning, beginningIn, matchBeginning, matchNotBeginning } from './customerbeginnings.ts';
 import { type CustomerFilters, findRarest, matchFilters, matchSearch } from './customermatch.ts';
 
 /*
@@ -19,6 +21,9 @@ import { type CustomerFilters, findRarest, matchFilters, matchSearch } from './c
  * the first part of the list is read in its order, which soon finds values that many customers have; if that does not fill the page, an
  * index finds the few matching customers, and they are sorted. With two million customers each way takes well under a tenth of a second
  * for its own case and seconds for the other's: see docs/benchmarks.md.
+ *
+ * A first name suits neither in the order of names: many have it, and they are together, far from the beginning. So the index of names
+ * goes to them, and the index of words finds those that have the word and do not begin with it (customerbeginnings.ts).
  */
 
 /** The position of customers without a tier: behind those of all tiers. */
@@ -54,6 +59,8 @@ const filtersInOrder: Partial<Record<CustomerOrder, (keyof CustomerFilters)[]>> 
 
 /** The most rows that are read in the order of the list before other indexes find the matching customers. */
 const lookAheadMax = 10_000;
+/** If none of the first rows matches, no more are read. */
+const glanceMax = 1_000;
 
 const goesOn = 'c.merged_into is null and c.erased_at is null';
 const columns = `${customerColumns}, o.name as company_name, o.domain as company_domain, u.name as manager_name, ${customValues('customer', 'c.id')} as custom`;
@@ -79,22 +86,52 @@ export async function findCustomers<Row extends object>(
   }
   // One company never has so many customers that sorting them would take long.
   const [stretch] = filters.company ? [] : stretches;
-  if (stretch) {
-    const near = await readStretch<Row>(on, list, stretch, { max: lookAheadMax, limit });
+  for (let max = stretch ? glanceMax : 0; stretch && max > 0; ) {
+    const near = await readStretch<Row>(on, list, stretch, { max, limit });
     if (near.length >= limit) return { rows: near, isFrequent: filters.search !== undefined };
+    max = near.length === 0 || max === lookAheadMax ? 0 : Math.min(lookAheadMax, enough(max, limit / near.length));
   }
-  return { rows: await sortMatching<Row>(on, list), isFrequent: false };
+  const rarest = filters.search ? await findRarest(on, filters.search) : undefined;
+  const beginning = filters.company ? undefined : beginningIn(list.sort, rarest);
+  if (beginning) {
+    const rows = await mergeBeginning<Row>(on, list, beginning);
+    if (rows.length >= limit) return { rows, isFrequent: false };
+  }
+  return { rows: await sortMatching<Row>(on, list, rarest), isFrequent: false };
 }
+
+/** How many rows fill the page, if so many times as many matches are needed as were found; half as many more in case these have fewer. */
+const enough = (read: number, times: number) => Math.ceil(read * times * 1.5);
 
 /** Counts the matching customers up to `max` and one more. It is not for a frequent search. */
 export async function countCustomers(on: Queryable, filters: CustomerFilters, max: number): Promise<number> {
+  const { search, ...others } = filters;
+  const rarest = search ? await findRarest(on, search) : undefined;
+  const isAlone = wordsOf(search ?? '').length === 1 && !Object.values(others).some(Boolean);
+  const beginning = isAlone ? beginningIn('name', rarest) : undefined;
+  if (beginning) {
+    const begun = await countBeginning(on, beginning, max);
+    if (begun > max) return begun;
+  }
   const { values, parameter } = collectValues();
-  const from = filters.search
-    ? await matching(on, filters, parameter)
+  const from = search
+    ? matching(filters, rarest, parameter)
     : `platform.customers c ${filters.tier ? joinOrder : ''}
        where ${goesOn} and ${matchFilters(filters, parameter, filters.tier && 'q.account_tier')}`;
   const [row] = await on.query<{ total: number }>(
     `select count(*)::integer as total from (select from ${from} limit ${parameter(max + 1)}) found`,
+    values,
+  );
+  return row?.total ?? 0;
+}
+
+/** Counts those whose name begins with a word, which takes the index of names only, up to `max` and one more. */
+async function countBeginning(on: Queryable, beginning: Beginning, max: number): Promise<number> {
+  const { values, parameter } = collectValues();
+  const { isNear, begins } = matchBeginning(beginning, parameter);
+  const [row] = await on.query<{ total: number }>(
+    `select count(*)::integer as total from (
+       select from platform.customers c where ${goesOn} and ${isNear} and ${begins} limit ${parameter(max + 1)}) found`,
     values,
   );
   return row?.total ?? 0;
@@ -188,10 +225,43 @@ function readTierByTier(
     select c.* from q join platform.customers c on c.id = q.customer_id where ${goesOn}`;
 }
 
+/**
+ * Reads a page of a list by name or address: those that begin with a word, in order, merged with the sorted others that have the word
+ * elsewhere.
+ *
+ * @returns fewer rows than a page if few of the first that begin with the word match. Then it has not looked for the others.
+ */
+async function mergeBeginning<Row extends object>(
+  on: Queryable,
+  { filters, sort, direction, after, limit }: CustomerList,
+  beginning: Beginning,
+): Promise<Placed<Row>[]> {
+  const { values, parameter } = collectValues();
+  const { by } = customerOrders[sort];
+  const { where, orderBy } = keyset({ ...customerOrders[sort], ...byId }, direction, after, parameter);
+  const { isNear, begins } = matchBeginning(beginning, parameter);
+  const shown = parameter(limit);
+  const page = `
+    with begins as materialized (
+      select c.id, ${by} as place
+      from (select c.* from platform.customers c where ${goesOn} and ${isNear} and ${where}
+            order by ${orderBy} limit ${glanceMax}) c ${joinCompanies}
+      where ${begins} and ${matchFilters(filters, parameter)} and ${matchSearch(filters, parameter)}
+      order by ${orderBy} limit ${shown}),
+    others as materialized (
+      select c.id, ${by} as place from ${matching(filters, beginning.word, parameter, beginning)}
+      where ${where} and (select count(*) from begins) = ${shown}
+      order by ${orderBy} limit ${shown})
+    select f.id from (select * from begins union select * from others) f
+    order by f.place ${direction}, f.id ${direction} limit ${shown}`;
+  return on.query<Placed<Row>>(showPage(page, sort, direction), values);
+}
+
 /** Finds all matching customers by other indexes and sorts them. */
 async function sortMatching<Row extends object>(
   on: Queryable,
   { filters, sort, direction, after, limit }: CustomerList,
+  rarest: string | undefined,
 ): Promise<Placed<Row>[]> {
   const { values, parameter } = collectValues();
   const order = { ...customerOrders[sort], ...byId };
@@ -202,7 +272,7 @@ async function sortMatching<Row extends object>(
     return `o.id is null and ${keyset(inNone, direction, [after[1], after[1]], parameter).where}`;
   };
   const page = `
-    select c.id from ${await matching(on, filters, parameter)} ${joinCompanies} where ${whereBehind()}
+    select c.id from ${matching(filters, rarest, parameter)} ${joinCompanies} where ${whereBehind()}
     order by ${order.by} ${direction} nulls last, c.id ${direction} limit ${parameter(limit)}`;
   return on.query<Placed<Row>>(showPage(page, sort, direction), values);
 }
@@ -220,12 +290,21 @@ function showPage(page: string, sort: CustomerOrder, direction: Direction): stri
 /**
  * The matching customers, as a part of `from`. PostgreSQL does not know how few they are and would take it to be cheaper to read all
  * customers in the order of the list. "offset 0" keeps it from that.
+ *
+ * @param rarest the word of the search by which they are found.
+ * @param except those that begin with it are left out.
  */
-async function matching(on: Queryable, filters: CustomerFilters, parameter: Parameter): Promise<string> {
+function matching(
+  filters: CustomerFilters,
+  rarest: string | undefined,
+  parameter: Parameter,
+  except?: Beginning,
+): string {
   const { search } = filters;
   // Many customers share a tier, so only a list without a search starts at the tier's index.
   const byTier = filters.tier && !search;
+  const isOther = except && matchNotBeginning(except, parameter);
   return `(select c.* from platform.customers c ${search ? joinCompanies : ''} ${byTier ? joinOrder : ''}
     where ${goesOn} and ${matchFilters(filters, parameter, byTier ? 'q.account_tier' : undefined)}
-      and ${matchSearch(filters, parameter, search && (await findRarest(on, search)))} offset 0) c`;
+      and ${matchSearch(filters, parameter, rarest, { and: isOther })} ${isOther ? `and (${isOther}) is true` : ''} offset 0) c`;
 }

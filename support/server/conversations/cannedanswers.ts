@@ -126,7 +126,7 @@ function listAnswers(on: Queryable, search: string | undefined): Promise<CannedA
     `select ${columns} from support.canned_answers
      where ${
        wordsOf(search ?? '')
-         .map((word) => matchName('title', word, parameter, 'shortcut'))
+         .map((word) => matchName('title', word, parameter, { also: 'shortcut' }))
          .join(' and ') || 'true'
      }
      order by shortcut limit ${answersMax}`,

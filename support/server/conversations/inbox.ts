@@ -61,7 +61,7 @@ export function listInbox(
     if (widgetId) where.push(`s.widget_id = ${parameter(widgetId)}`);
     const names = `concat_ws(' ', s.visitor_name, c.name)`;
     const addresses = `lower(concat_ws(' ', s.visitor_email, c.email_key) collate pg_c_utf8)`;
-    const everyWord = wordsOf(search).map((word) => matchName(names, word, parameter, addresses));
+    const everyWord = wordsOf(search).map((word) => matchName(names, word, parameter, { also: addresses }));
     if (everyWord.length > 0)
       where.push(`((${everyWord.join(' and ')})${phone ? ` or ${matchPhone(phone, parameter, 'rows')}` : ''})`);
     return { columns: sessionColumns, from: sessionTables, where };
