@@ -2725,6 +2725,60 @@ create sequence support.customer_number as bigint start 1000 increment 1 minvalu
 grant usage on sequence support.customer_number to bulk_role;
 grant usage on sequence support.customer_number to support_role;
 
+CREATE OR REPLACE FUNCTION support.add_message(session uuid, author text, agent uuid, client_id text, body text, choices jsonb, token_hash bytea, for_agents_only boolean, OUT outcome text, OUT message support.messages, OUT agent_name text)
+ RETURNS record
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+#variable_conflict use_column
+declare
+  held record;
+  asked timestamptz := case when add_message.author = 'visitor' then now() end;
+  is_agents constant boolean := add_message.author = 'agent';
+  named uuid := agent;
+  is_active boolean;
+begin
+  select s.status, s.handler, s.agent_id, s.token_hash into held from support.sessions s where s.id = session for update;
+  if not found or held.token_hash <> add_message.token_hash then outcome := 'no_session'; return; end if;
+  select m.* into message from support.messages m
+  where m.session_id = session and m.author = add_message.author and m.client_id = add_message.client_id;
+  if found then outcome := 'known'; end if;
+
+  if is_agents and held.agent_id is null and held.status = 'active' then
+    -- An agent who leaves gives back the open conversations. Without this lock, one that is given to them at that moment would stay.
+    select a.is_active into is_active from support.agents a where a.id = agent for share;
+    if not found then outcome := 'no_agent'; elsif not is_active then outcome := 'agent_inactive'; end if;
+  elsif is_agents and held.agent_id <> agent and message.agent_id is distinct from agent then
+    outcome := 'claimed';
+    named := held.agent_id;
+  end if;
+  if outcome is null and held.status = 'ended' then outcome := 'ended'; end if;
+  if outcome is null and for_agents_only and held.handler = 'bot' then outcome := 'bot_answers'; end if;
+
+  if outcome is null then
+    update support.sessions s set message_count = s.message_count + 1, last_message_at = now(),
+      asked_at = coalesce(s.asked_at, asked),
+      snoozed_until = case when add_message.author = 'bot' then s.snoozed_until end,
+      waiting_since = case when is_agents then null
+        when asked is not null then case when s.handler = 'agent' then coalesce(s.waiting_since, asked) end
+        else s.waiting_since end,
+      handler = case when is_agents then 'agent' else s.handler end,
+      agent_id = case when is_agents then coalesce(s.agent_id, agent) else s.agent_id end
+    where s.id = session returning s.message_count into message.number;
+    insert into support.messages as m (session_id, number, author, agent_id, client_id, body, choices)
+    values (session, message.number, add_message.author, agent, add_message.client_id, add_message.body, add_message.choices)
+    returning m.* into message;
+    if is_agents and held.agent_id is null then
+      insert into support.session_entries (session_id, kind, agent_id) values (session, 'claimed', agent);
+    end if;
+    outcome := 'stored';
+  end if;
+  if named is not null then
+    select u.name into agent_name from support.agents a join platform.users u on u.id = a.user_id where a.id = named;
+  end if;
+end $function$;
+grant execute on function support.add_message(session uuid, author text, agent uuid, client_id text, body text, choices jsonb, token_hash bytea, for_agents_only boolean, OUT outcome text, OUT message support.messages, OUT agent_name text) to support_role;
+
 create table support.agents (
   id uuid default uuidv7() not null,
   user_id text collate "C" not null,

@@ -33,7 +33,7 @@ export { type AppScopes, type Scope, scopesOfSharedEvents } from './scopes.ts';
 export { type App, type AppEnv, type AppOptions, createApp } from './serving/app.ts';
 export type { Checks } from './serving/health.ts';
 export { createLog, type Log } from './serving/log.ts';
-export { answerEvents } from './serving/longanswer.ts';
+export { answerEvents, type LongAnswer } from './serving/longanswer.ts';
 export { escapeHtml, makePage } from './serving/page.ts';
 export { type Served, type ServeOptions, serve } from './serving/serve.ts';
 export { runServer, type ServerContext, type ServerOptions, startServer } from './serving/server.ts';

@@ -51,7 +51,7 @@ export {
 } from './log/subscriptionfailures.ts';
 export type { Subscription, SubscriptionOptions } from './log/subscriptions.ts';
 export type { InTransaction, Transaction, Write } from './log/transaction.ts';
-export { coalesce } from './lookups.ts';
+export { coalesce, type Lookup, prepareLookup, runLookup } from './lookups.ts';
 export { isNoAddress, showAddress } from './noaddress.ts';
 export { foldDigits, type Phone } from './phone.ts';
 export { connectPlatform, type PlatformDb } from './platform.ts';

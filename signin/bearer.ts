@@ -69,8 +69,7 @@ function listOf(claim: unknown): string[] {
 
 async function verify(provider: ProviderAccess, settings: SignInSettings, token: string): Promise<JWTPayload> {
   if (token.length > tokenCharactersMax || token.split('.').length !== 3) throw refuseToken('it is no JWT');
-  const keys = await provider.keys();
-  const issuer = (await provider.configuration()).serverMetadata().issuer;
+  const { issuer, keys } = await provider.signature();
   try {
     const { payload } = await jwtVerify(token, keys, {
       issuer,

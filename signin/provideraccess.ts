@@ -7,9 +7,11 @@ import type { SignInSettings } from './settings.ts';
 export type ProviderAccess = {
   /** Its addresses and our client. @throws Problem 503 if it does not answer */
   configuration(): Promise<oidc.Configuration>;
-  /** The keys with which it signs. @throws Problem 503 if it does not answer */
-  keys(): Promise<JWTVerifyGetKey>;
+  /** Its name in tokens, and the keys with which it signs. @throws Problem 503 if it does not answer */
+  signature(): Promise<Signature>;
 };
+
+export type Signature = { issuer: string; keys: JWTVerifyGetKey };
 
 const timeoutMs = 5_000;
 /** A token with an unknown key makes us fetch the keys again, but not more often than this. */
@@ -20,7 +22,7 @@ const metadataMaxMs = 3_600_000;
 /** Calls the provider when it is first needed, not at start, so that the app starts even if the provider is down. */
 export function accessProvider({ issuer, clientId, clientSecret }: SignInSettings): ProviderAccess {
   let known: { at: number; configuration: Promise<oidc.Configuration> } | undefined;
-  let keys: { uri: string; get: JWTVerifyGetKey } | undefined;
+  let signature: ({ of: oidc.Configuration; uri: string } & Signature) | undefined;
 
   function discover(): Promise<oidc.Configuration> {
     const authentication = clientSecret ? oidc.ClientSecretPost(clientSecret) : oidc.None();
@@ -47,15 +49,15 @@ export function accessProvider({ issuer, clientId, clientSecret }: SignInSetting
 
   return {
     configuration,
-    async keys() {
-      const uri = (await configuration()).serverMetadata().jwks_uri;
+    async signature() {
+      const of = await configuration();
+      if (signature?.of === of) return signature; // the configuration gives a copy of its metadata at each call
+      const { issuer: name, jwks_uri: uri } = of.serverMetadata();
       if (!uri) throw refuseUnreachable(new Error('the provider names no jwks_uri'));
-      if (keys?.uri !== uri)
-        keys = {
-          uri,
-          get: createRemoteJWKSet(new URL(uri), { cooldownDuration: keysCooldownMs, timeoutDuration: timeoutMs }),
-        };
-      return keys.get;
+      const options = { cooldownDuration: keysCooldownMs, timeoutDuration: timeoutMs };
+      const keys = signature?.uri === uri ? signature.keys : createRemoteJWKSet(new URL(uri), options);
+      signature = { of, uri, issuer: name, keys };
+      return signature;
     },
   };
 }

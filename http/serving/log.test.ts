@@ -27,6 +27,21 @@ test.each(['email', 'name', 'phone', 'password', 'token', 'authorization', 'cook
   },
 );
 
+test('a log entry keeps what is not personal beside what is, and the object that was logged is unchanged', () => {
+  const { log, entries } = collectLog();
+  const given = { rows: [{ id: 1, email: 'secret' }], at: new Date(0), deep: { of: { three: { levels: 1 } } } };
+  log.info(given, 'entry');
+  log
+    .child({ part: { id: 7, name: 'secret' } })
+    .child({ token: 'secret' })
+    .info('grandchild');
+  expect(entries).toMatchObject([
+    { rows: [{ id: 1, email: '[redacted]' }], at: new Date(0).toISOString(), deep: { of: { three: { levels: 1 } } } },
+    { part: { id: 7, name: '[redacted]' }, token: '[redacted]' },
+  ]);
+  expect(given.rows[0]?.email).toBe('secret');
+});
+
 test('a logged error keeps names of objects, but no values', () => {
   const { log, entries } = collectLog();
   const driver = Object.assign(new Error('invalid input syntax for type uuid: "Bob"'), {

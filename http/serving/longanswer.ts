@@ -1,5 +1,13 @@
+import type { ServerResponse } from 'node:http';
+import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import type { Context } from 'hono';
-import { type SSEStreamingApi, streamSSE } from 'hono/streaming';
+import type { AppEnv } from './app.ts';
+
+/*
+ * Answers that go on until the reader is gone: server-sent events. Thousands are open at once, most of them silent, so each holds little:
+ * the events are written to Node's own response, without the streams and the request of the web's interface, and one timer serves them
+ * all. The route answers with a head alone; everything that runs around a route completes that head, and `serve` then begins the rest.
+ */
 
 export type LongAnswerOptions = {
   /** Ends the answer, so that the server can close. */
@@ -11,42 +19,192 @@ export type LongAnswerOptions = {
   onEnd: () => void;
 };
 
+export type EventMessage = { data: string; event?: string; id?: string };
+
+/** One open answer. */
+export class LongAnswer {
+  readonly #outgoing: ServerResponse;
+  readonly #heartbeat: () => string;
+  #isOver = false;
+  #onOver: (() => void) | undefined;
+  #signal: AbortController | undefined;
+  #drained: PromiseWithResolvers<void> | undefined;
+  #isTaken = true;
+
+  constructor(outgoing: ServerResponse, heartbeat: () => string) {
+    this.#outgoing = outgoing;
+    this.#heartbeat = heartbeat;
+    outgoing.on('drain', () => this.#release());
+    outgoing.on('close', () => this.leave());
+    if (outgoing.destroyed) this.leave();
+  }
+
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
+  /** Aborted when the answer ends. It is made when somebody asks for it. */
+  get over(): AbortSignal {
+    this.#signal ??= new AbortController();
+    if (this.#isOver) this.#signal.abort();
+    return this.#signal.signal;
+  }
+
+  /** Calls back when the answer ends. There is one callback. */
+  set onOver(call: () => void) {
+    this.#onOver = call;
+  }
+
+  /** Settles when the reader can take more, or when the answer is over. */
+  write(text: string): Promise<void> | void {
+    if (this.#isOver || this.#outgoing.write(text)) return;
+    this.#drained ??= Promise.withResolvers();
+    return this.#drained.promise;
+  }
+
+  writeEvent({ event, data, id }: EventMessage): Promise<void> | void {
+    const lines = `data: ${data.replace(/\r\n|\r|\n/g, '\ndata: ')}\n`;
+    return this.write(
+      `${event === undefined ? '' : `event: ${event}\n`}${lines}${id === undefined ? '' : `id: ${id}\n`}\n`,
+    );
+  }
+
+  /** Ends the answer. What its reader has not taken is lost: the reader comes back to its place. */
+  leave(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    if (this.#outgoing.writableNeedDrain) this.#outgoing.destroy();
+    else this.#outgoing.end();
+    this.#release();
+    this.#signal?.abort();
+    this.#onOver?.();
+  }
+
+  /** A reader that has not taken a sign of life when the next one is due counts as gone: it must not fill our memory. */
+  beat(): void {
+    if (!this.#isTaken) this.leave();
+    if (this.#isOver) return;
+    this.#isTaken = false;
+    this.#outgoing.write(this.#heartbeat(), () => {
+      this.#isTaken = true;
+    });
+  }
+
+  #release(): void {
+    this.#drained?.resolve();
+    this.#drained = undefined;
+  }
+}
+
+const open = ': open\n\n';
+const begins = new WeakMap<ServerResponse, { begin: () => void; onEnd: () => void }>();
+
 /**
- * Answers with server-sent events until the reader is gone, the server closes, or `write` is done. A reader that has
- * not taken a sign of life when the next one is due counts as gone: it may keep the connection open, but must not fill
- * our memory.
+ * Answers with server-sent events until the reader is gone, the server closes, or `write` is done.
  *
- * @param write sends the events. `over` is aborted when the answer ends; `leave` ends it.
+ * @param write sends the events.
  */
 export function answerEvents(
-  c: Context,
-  { closing, heartbeatMs = 15_000, heartbeat = () => ': open\n\n', onEnd }: LongAnswerOptions,
-  write: (sse: SSEStreamingApi, over: AbortSignal, leave: () => void) => Promise<void>,
+  c: Context<AppEnv>,
+  { closing, heartbeatMs = 15_000, heartbeat = () => open, onEnd }: LongAnswerOptions,
+  write: (answer: LongAnswer) => Promise<void>,
 ): Response {
   c.header('X-Accel-Buffering', 'no'); // a proxy that buffers delays live events
+  c.header('Content-Type', 'text/event-stream');
+  c.header('Cache-Control', 'no-cache');
   if (c.req.method === 'HEAD') {
     // The answer to a HEAD has no body, so no reader would ever end the stream.
     onEnd();
-    return c.body(null, 200, { 'Content-Type': 'text/event-stream' });
+    return c.body(null, 200);
   }
-  const gone = new AbortController();
-  const leave = () => gone.abort();
-  const over = AbortSignal.any([closing, gone.signal]);
-  return streamSSE(c, async (sse) => {
-    sse.onAbort(leave);
-    over.addEventListener('abort', () => sse.abort(), { once: true }); // it also ends a write that waits for its reader
-    let isTaken = true;
-    const timer = setInterval(async () => {
-      if (!isTaken) return leave();
-      isTaken = false;
-      await sse.write(heartbeat());
-      isTaken = true;
-    }, heartbeatMs);
-    try {
-      await write(sse, over, leave);
-    } finally {
-      clearInterval(timer);
-      onEnd();
-    }
+  const { outgoing } = c.env;
+  if (!('req' in outgoing)) throw new TypeError('a long answer needs HTTP/1.1');
+  // Nothing here holds the context, which would keep the whole request in memory.
+  begins.set(outgoing, {
+    onEnd,
+    begin: () => void run(new LongAnswer(outgoing, heartbeat), beatsOf(closing, heartbeatMs), { onEnd, write }),
   });
+  return c.body(null, 200);
+}
+
+/**
+ * Begins the long answer that a route has asked for, now that its head is complete.
+ *
+ * @returns what is left to answer.
+ */
+export function beginLongAnswer(response: Response, outgoing: ServerResponse): Response {
+  const asked = begins.get(outgoing);
+  if (!asked) return response;
+  begins.delete(outgoing);
+  if (response.status !== 200) {
+    asked.onEnd();
+    return response;
+  }
+  outgoing.writeHead(200, [...response.headers].flat()).flushHeaders();
+  asked.begin();
+  return RESPONSE_ALREADY_SENT;
+}
+
+/** A request that failed after its route had asked for a long answer. */
+export function forgetLongAnswer(outgoing: ServerResponse): void {
+  begins.get(outgoing)?.onEnd();
+  begins.delete(outgoing);
+}
+
+type Run = { onEnd: () => void; write: (answer: LongAnswer) => Promise<void> };
+
+async function run(answer: LongAnswer, beats: Beats, { onEnd, write }: Run): Promise<void> {
+  const leave = beats.join(answer);
+  try {
+    if (!answer.isOver) await write(answer);
+  } catch (error) {
+    if (!answer.isOver) console.error(error);
+  } finally {
+    leave();
+    onEnd();
+    answer.leave();
+  }
+}
+
+type Beats = { join(answer: LongAnswer): () => void };
+
+/** The signs of life of all answers of a server come in so many turns, so that they do not fall together. */
+const turns = 10;
+const beatsOfServers = new WeakMap<AbortSignal, Map<number, Beats>>();
+
+function beatsOf(closing: AbortSignal, everyMs: number): Beats {
+  const ofServer = beatsOfServers.get(closing) ?? new Map<number, Beats>();
+  beatsOfServers.set(closing, ofServer);
+  const known = ofServer.get(everyMs) ?? createBeats(closing, everyMs);
+  ofServer.set(everyMs, known);
+  return known;
+}
+
+function createBeats(closing: AbortSignal, everyMs: number): Beats {
+  const waiting = Array.from({ length: turns }, () => new Set<LongAnswer>());
+  let at = 0;
+  let count = 0;
+  let timer: NodeJS.Timeout | undefined;
+  closing.addEventListener('abort', () => {
+    for (const answer of waiting.flatMap((turn) => [...turn])) answer.leave();
+  });
+  return {
+    join(answer) {
+      if (closing.aborted) answer.leave();
+      const turn = waiting[at] as Set<LongAnswer>; // its next turn is the last one to come
+      turn.add(answer);
+      count += 1;
+      timer ??= setInterval(() => {
+        at = (at + 1) % turns;
+        for (const each of waiting[at] as Set<LongAnswer>) each.beat();
+      }, everyMs / turns);
+      return () => {
+        if (!turn.delete(answer)) return;
+        count -= 1;
+        if (count > 0) return;
+        clearInterval(timer);
+        timer = undefined;
+      };
+    },
+  };
 }

@@ -5,7 +5,8 @@ import { getRequestListener, RequestError } from '@hono/node-server';
 import type { Logger } from 'pino';
 import { isLoopbackAddress } from '../loopback.ts';
 import { Problem, translateError } from '../problem.ts';
-import type { App } from './app.ts';
+import type { App, AppEnv } from './app.ts';
+import { beginLongAnswer, forgetLongAnswer } from './longanswer.ts';
 
 export type ServeOptions = {
   /** 0: any free port. */
@@ -55,7 +56,9 @@ export async function serve(app: Pick<App, 'fetch'>, options: ServeOptions): Pro
     );
   }
 
-  const answer = getRequestListener(app.fetch, { errorHandler: (error) => answerFailure(error, log) });
+  const answer = getRequestListener((request, env) => answerWhole(app, request, env as AppEnv['Bindings']), {
+    errorHandler: (error) => answerFailure(error, log),
+  });
   const server = createServer({
     maxHeaderSize: headerBytesMax,
     headersTimeout: headersTimeoutMs,
@@ -124,6 +127,15 @@ export async function serve(app: Pick<App, 'fetch'>, options: ServeOptions): Pro
       return closing;
     },
   };
+}
+
+async function answerWhole(app: Pick<App, 'fetch'>, request: Request, env: AppEnv['Bindings']): Promise<Response> {
+  try {
+    return beginLongAnswer(await app.fetch(request, env), env.outgoing);
+  } catch (error) {
+    forgetLongAnswer(env.outgoing);
+    throw error;
+  }
 }
 
 async function listen(

@@ -114,22 +114,23 @@ export function addEventStream(
     // A stream with a rare filter comes back to this place, not to its last event, so that it need not read the log
     // from there.
     const heartbeat = () => `: open\nid: ${formatPlace(undecided ?? following?.place() ?? begin)}\n\n`;
-    return answerEvents(c, { closing, heartbeatMs, heartbeat, onEnd }, async (sse, over, leave) => {
+    return answerEvents(c, { closing, heartbeatMs, heartbeat, onEnd }, async (answer) => {
+      const { over } = answer;
       let signalsWaiting = 0;
       const deafen = signals?.(async (signal) => {
         if (signalsWaiting >= signalsWaitingMax) return; // a slow reader misses some signals, which are worthless later
         signalsWaiting += 1;
         const isHeard = !heard || (await heard.hearsSignal(signal).catch(() => false));
-        if (isHeard) await sse.writeSSE({ event: 'signal', data: JSON.stringify(signal) });
+        if (isHeard) await answer.writeEvent({ event: 'signal', data: JSON.stringify(signal) });
         signalsWaiting -= 1;
       });
       const welcome = setInterval(async () => {
-        if (!(await caller.isStillWelcome().catch(() => true))) leave();
+        if (!(await caller.isStillWelcome().catch(() => true))) answer.leave();
       }, welcomeMs);
       try {
         // It has an id, so that a reader that is cut off before the first event comes back to this place.
-        await sse.write(heartbeat());
-        if (!isKnown) await sse.writeSSE({ event: 'reset', data: '{}' });
+        await answer.write(heartbeat());
+        if (!isKnown) await answer.writeEvent({ event: 'reset', data: '{}' });
         following = db.events.follow({ types: wanted, after: begin, signal: over });
         let before = begin;
         for await (const event of following) {
@@ -138,8 +139,8 @@ export function addEventStream(
           const isHeard = (await allowsEvent(caller, event.type)) && (!heard || (await heard.hears(event)));
           undecided = undefined;
           if (!isHeard) continue;
-          await sse.writeSSE({ id: formatPlace(event), event: event.type, data: describe(event) });
-          if (over.aborted) break;
+          await answer.writeEvent({ id: formatPlace(event), event: event.type, data: describe(event) });
+          if (answer.isOver) break;
         }
       } catch (error) {
         // A reader that is too slow is cut off, and comes back to the last place that it got.
@@ -182,7 +183,16 @@ function parsePlace(text: string | undefined): Place | undefined {
   return { position: Number(position), id: Number(id) };
 }
 
-function describe({
+/** The streams of a process get the same events: each is put into words once. */
+const described = new WeakMap<AppEvent, string>();
+
+function describe(event: AppEvent): string {
+  const known = described.get(event) ?? putIntoWords(event);
+  described.set(event, known);
+  return known;
+}
+
+function putIntoWords({
   position,
   type,
   key,

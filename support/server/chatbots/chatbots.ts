@@ -132,12 +132,12 @@ async function passOn(tx: Transaction, held: LockedSession): Promise<void> {
 
 async function say(tx: Transaction, held: LockedSession, replies: BotReply[], named: string): Promise<void> {
   for (const [index, { body, choices }] of replies.entries())
-    await addMessage(
-      tx,
-      held.id,
-      { author: 'bot', clientId: `${named}-${index}`, body, choices: choices ?? undefined },
-      held,
-    );
+    await addMessage(tx, held.id, {
+      author: 'bot',
+      clientId: `${named}-${index}`,
+      body,
+      choices: choices ?? undefined,
+    });
 }
 
 /** The bot's answer under rules that need not be stored. */

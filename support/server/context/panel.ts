@@ -1,6 +1,7 @@
+import type { Caller } from '@aether/http';
 import { type Address, type CustomerPhone, NotFound, type PlatformDb, type Queryable } from '@aether/platform';
 import { type Call, listCalls } from '../calls/calls.ts';
-import { mayRead, type Reader, requireReadable } from '../conversations/readers.ts';
+import { mayRead, type Reader, requireReaderOf } from '../conversations/readers.ts';
 import { getSession } from '../conversations/sessions.ts';
 import type { Context, ContextReader } from './context.ts';
 import type { Recent } from './foundation.ts';
@@ -56,10 +57,10 @@ const callsMax = 5;
 export async function readSessionPanel(
   db: PlatformDb,
   readContext: ContextReader,
-  reader: Reader,
+  caller: Caller | undefined,
   sessionId: string,
 ): Promise<Panel> {
-  await requireReadable(db, reader, sessionId);
+  const reader = await requireReaderOf(db, caller, sessionId);
   const { customer_id, identity } = await getSession(db, sessionId);
   if (customer_id !== null) return readPanel(db, readContext, reader, customer_id, { identity, sessionId });
   return {

@@ -1,7 +1,6 @@
 import {
   NotFound,
   type PlatformDb,
-  PlatformError,
   repeatIfGone,
   requireSameContent,
   type Transaction,
@@ -9,27 +8,20 @@ import {
 } from '@aether/platform';
 import { readSummary, writeEndings } from './endings.ts';
 import { addEntry, type Entry } from './entries.ts';
-import { addMessage, type Message } from './messages.ts';
-import { getSession, type LockedSession, lockSession, type Session, SessionEnded } from './sessions.ts';
+import {
+  AgentInactive,
+  getSession,
+  type LockedSession,
+  lockSession,
+  type Session,
+  SessionClaimed,
+  SessionEnded,
+} from './sessions.ts';
 
 /**
  * Agents' actions on a conversation. Each holds the session to the end of the transaction: of two agents who claim it at once one gets
  * it.
  */
-
-/** Ask the agent who has it; take it over only if they agree. */
-export class SessionClaimed extends PlatformError {
-  constructor(name: string) {
-    super('session-claimed', 409, `${name} has this conversation. Take it over if you are to continue it.`);
-  }
-}
-
-/** Choose another agent: this one has left. */
-export class AgentInactive extends PlatformError {
-  constructor() {
-    super('agent-inactive', 409, 'This agent is no longer active. Choose another one.');
-  }
-}
 
 async function lockActive(tx: Transaction, id: string): Promise<LockedSession> {
   const held = await lockSession(tx, id);
@@ -130,26 +122,6 @@ export async function snoozeSession(
   ]);
   await addEntry(tx, id, until === null ? 'woken' : 'snoozed', { agentId, body: until ?? undefined });
   return getSession(tx, id);
-}
-
-/** An agent answers; an unassigned conversation becomes theirs. @throws NotFound, SessionEnded, SessionClaimed, ClientIdReused */
-export async function replyTo(
-  tx: Transaction,
-  id: string,
-  { agentId, clientId, body }: { agentId: string; clientId: string; body: string },
-): Promise<Message> {
-  const held = await lockSession(tx, id);
-  if (held.agent_id !== null && held.agent_id !== agentId) {
-    const sent = await tx.query(
-      `select from support.messages where session_id = $1 and author = 'agent' and client_id = $2 and agent_id = $3`,
-      [id, clientId, agentId],
-    );
-    if (sent.length === 0) throw new SessionClaimed(await nameOf(tx, held.agent_id));
-  }
-  if (held.agent_id === null && held.status === 'active') await holdActiveAgent(tx, agentId);
-  const { message, isNew } = await addMessage(tx, id, { author: 'agent', agentId, clientId, body }, held);
-  if (isNew && held.agent_id === null) await addEntry(tx, id, 'claimed', { agentId });
-  return message;
 }
 
 /** A note for agents' eyes only; also after the end. A repetition with the same client_id adds nothing. @throws NotFound, ClientIdReused */

@@ -1,5 +1,13 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import { type AppEvent, coalesce, isUuid, type PlatformDb, type Signal } from '@aether/platform';
+import {
+  type AppEvent,
+  coalesce,
+  isUuid,
+  type PlatformDb,
+  prepareLookup,
+  runLookup,
+  type Signal,
+} from '@aether/platform';
 import type { Message } from './messages.ts';
 
 /** What one stream of a session receives. `look`: it may have missed something, or something changed: read the session. */
@@ -7,12 +15,19 @@ export type Heard =
   | { kind: 'message'; message: Message }
   | { kind: 'look' }
   | { kind: 'typing'; name: string | null; is_typing: boolean };
-type Hearer = (heard: Heard) => void;
+/** `has`: whether the message with this number was written to it. */
+type Hearer = { hear: (heard: Heard) => void; has: (number: number) => boolean };
 
 type Person = { id: string; name: string };
 type Looking = { agent: Person; isTyping: boolean; until: number };
 
 export type Live = ReturnType<typeof openLive>;
+
+const agentsById = prepareLookup(
+  'agent-names',
+  'uuid',
+  'select a.id, u.name from support.agents a join platform.users u on u.id = a.user_id where a.id',
+);
 
 /** An agent who has not repeated it for this long no longer counts as looking at a conversation. */
 const lookingMs = 12_000;
@@ -29,16 +44,12 @@ export function openLive(db: PlatformDb, closing: AbortSignal) {
   const hearers = new Map<string, Set<Hearer>>();
   const staff = new Set<(signal: Signal) => void>();
   const looking = new Map<string, Map<string, Looking>>();
-  const readName = coalesce(async (ids: string[]) => {
-    const rows = await db.query<Person>(
-      'select a.id, u.name from support.agents a join platform.users u on u.id = a.user_id where a.id = any ($1)',
-      [ids],
-    );
-    return new Map(rows.map((row) => [row.id, row.name]));
-  });
+  const readName = coalesce(
+    async (ids: string[]) => new Map((await runLookup<Person>(db, agentsById, ids)).map(({ id, name }) => [id, name])),
+  );
 
   const tell = (sessionId: string, heard: Heard) => {
-    for (const hear of hearers.get(sessionId) ?? []) hear(heard);
+    for (const { hear } of hearers.get(sessionId) ?? []) hear(heard);
   };
   const tellStaff = (signal: Signal) => {
     for (const hear of staff) hear(signal);
@@ -60,7 +71,8 @@ export function openLive(db: PlatformDb, closing: AbortSignal) {
   async function pass(event: AppEvent<'message.created' | 'session.updated'>): Promise<void> {
     if (event.type === 'session.updated') return tell(event.rowId, { kind: 'look' });
     const { agent_id, session_id, ...row } = event.data as Message & { session_id: string; agent_id: string | null };
-    if (!hearers.has(session_id)) return;
+    // Most were announced when they were committed here: then the name is not read for nothing.
+    if ([...(hearers.get(session_id) ?? [])].every(({ has }) => has(row.number))) return;
     const agent_name = agent_id === null ? null : ((await readName(agent_id)) ?? null);
     const { id, number, author, client_id, body, choices, created_at } = row;
     tell(session_id, {
@@ -123,11 +135,11 @@ export function openLive(db: PlatformDb, closing: AbortSignal) {
 
   return {
     /** Calls the hearer from now on; the caller reads earlier messages itself. @returns ends it. */
-    join(sessionId: string, hear: Hearer): () => void {
+    join(sessionId: string, hearer: Hearer): () => void {
       const there = hearers.get(sessionId) ?? new Set();
-      hearers.set(sessionId, there.add(hear));
+      hearers.set(sessionId, there.add(hearer));
       return () => {
-        there.delete(hear);
+        there.delete(hearer);
         if (there.size === 0 && hearers.get(sessionId) === there) hearers.delete(sessionId);
       };
     },

@@ -1,5 +1,5 @@
-import { type Queryable, requireSameContent, type Transaction } from '@aether/platform';
-import { type LockedSession, lockSession, SessionEnded } from './sessions.ts';
+import { NotFound, type Queryable, requireSameContent } from '@aether/platform';
+import { AgentInactive, SessionClaimed, SessionEnded } from './sessions.ts';
 
 /** A choice that a bot offers the visitor below a message. */
 export type Choice = { id: string; label: string };
@@ -22,58 +22,79 @@ const messageTables =
 
 export type NewMessage = {
   author: Message['author'];
+  /** Of an agent's message. The first agent to answer is assigned the conversation. */
   agentId?: string;
   clientId: string;
   body: string;
   choices?: Choice[];
 };
 
-/** How a message changes its conversation, by author. */
-const effects: Record<Message['author'], string> = {
-  visitor: `asked_at = coalesce(asked_at, now()), snoozed_until = null,
-    waiting_since = case when handler = 'agent' then coalesce(waiting_since, now()) end`,
-  agent: `waiting_since = null, snoozed_until = null, handler = 'agent', agent_id = coalesce(agent_id, $4::uuid)`,
-  bot: `waiting_since = waiting_since`,
+export type Added = { message: Message; isNew: boolean };
+
+type Row = Message & {
+  outcome: 'stored' | 'known' | 'no_session' | 'bot_answers' | 'ended' | 'no_agent' | 'agent_inactive' | 'claimed';
+  agent_id: string | null;
+};
+
+const add = {
+  name: 'message-add',
+  text: `select a.outcome, a.agent_name, (a.message).id, (a.message).number, (a.message).author, (a.message).agent_id,
+      (a.message).client_id, (a.message).body, (a.message).choices, (a.message).created_at
+    from support.add_message($1, $2, $3, $4, $5, $6, $7, $8) a`,
 };
 
 /**
- * Stores a message. A repetition with the same client_id is not stored again, even if the session has ended since.
+ * Stores a message, in a transaction or as one of its own. A repetition with the same client_id is not stored again, even if the session
+ * has ended since.
  *
- * @param held the session, if the transaction holds it already.
- * @throws NotFound, SessionEnded, ClientIdReused
+ * @throws NotFound, SessionEnded, SessionClaimed, AgentInactive, ClientIdReused
  */
-export async function addMessage(
-  tx: Transaction,
-  sessionId: string,
-  { author, agentId, clientId, body, choices }: NewMessage,
-  held?: LockedSession,
-): Promise<{ message: Message; isNew: boolean }> {
-  const { status } = held ?? (await lockSession(tx, sessionId));
-  const find = async () => {
-    const [found] = await tx.query<Message & { agent_id: string | null }>(
-      `select ${messageColumns}, m.agent_id from ${messageTables} where m.session_id = $1 and m.author = $2 and m.client_id = $3`,
-      [sessionId, author, clientId],
-    );
-    return found;
-  };
-  const known = await find();
-  if (known) {
-    const { agent_id, ...message } = known;
-    requireSameContent({ body: known.body, agent_id }, { body, agent_id: agentId ?? null });
-    return { message, isNew: false };
-  }
-  if (status === 'ended') throw new SessionEnded();
-  await tx.query(
-    `with counted as (
-       update support.sessions set message_count = message_count + 1, last_message_at = now(), ${effects[author]}
-       where id = $1 returning message_count)
-     insert into support.messages (session_id, number, author, agent_id, client_id, body, choices)
-     select $1, message_count, $2, $4::uuid, $3, $5, $6::jsonb from counted`,
-    [sessionId, author, clientId, agentId ?? null, body, choices ? JSON.stringify(choices) : null],
-  );
-  const { agent_id: _, ...message } = (await find()) as Message & { agent_id: string | null };
-  return { message, isNew: true };
+export async function addMessage(on: Queryable, sessionId: string, message: NewMessage): Promise<Added> {
+  return readAdded(await callAdd(on, sessionId, message), message);
 }
+
+/**
+ * Stores a visitor's message in a session without a bot, as `addMessage` does.
+ *
+ * @returns undefined, and stores nothing, if a bot has to answer.
+ * @throws as `addMessage`; NotFound also if the session has another token by now.
+ */
+export async function addMessageForAgents(
+  on: Queryable,
+  sessionId: string,
+  { tokenHash, ...given }: { tokenHash: Buffer; clientId: string; body: string },
+): Promise<Added | undefined> {
+  const message = { author: 'visitor' as const, ...given };
+  const row = await callAdd(on, sessionId, message, tokenHash, true);
+  return row.outcome === 'bot_answers' ? undefined : readAdded(row, message);
+}
+
+async function callAdd(
+  on: Queryable,
+  sessionId: string,
+  { author, agentId = null, clientId, body, choices }: Omit<NewMessage, 'agentId'> & { agentId?: string | null },
+  tokenHash: Buffer | null = null,
+  isForAgents = false,
+): Promise<Row> {
+  const given = choices ? JSON.stringify(choices) : null;
+  const [row] = await on.run<Row>(add, [sessionId, author, agentId, clientId, body, given, tokenHash, isForAgents]);
+  return row as Row;
+}
+
+function readAdded({ outcome, agent_id, ...message }: Row, { agentId, body }: NewMessage): Added {
+  if (outcome === 'no_session') throw new NotFound('session');
+  if (outcome === 'no_agent') throw new NotFound('agent');
+  if (outcome === 'agent_inactive') throw new AgentInactive();
+  if (outcome === 'claimed') throw new SessionClaimed(message.agent_name as string);
+  if (outcome === 'ended') throw new SessionEnded();
+  if (outcome === 'known') requireSameContent({ body: message.body, agent_id }, { body, agent_id: agentId ?? null });
+  return { message, isNew: outcome === 'stored' };
+}
+
+const pageAfter = {
+  name: 'messages-after',
+  text: `select ${messageColumns} from ${messageTables} where m.session_id = $1 and m.number > $2 order by m.number limit $3`,
+};
 
 /** In order, the messages after number `after`. */
 export async function listMessages(
@@ -81,8 +102,5 @@ export async function listMessages(
   sessionId: string,
   { after, limit }: { after: number; limit: number },
 ): Promise<Message[]> {
-  return on.query<Message>(
-    `select ${messageColumns} from ${messageTables} where m.session_id = $1 and m.number > $2 order by m.number limit $3`,
-    [sessionId, after, limit],
-  );
+  return on.run<Message>(pageAfter, [sessionId, after, limit]);
 }

@@ -1,5 +1,5 @@
 import { type Caller, Problem } from '@aether/http';
-import { NotFound, type Queryable } from '@aether/platform';
+import { NotFound, prepareLookup, type Queryable, runLookup } from '@aether/platform';
 import { findAgent, refuseNonAgent } from '../agents/agents.ts';
 
 /**
@@ -45,10 +45,18 @@ const isOfAgent = (agent: string) => `(s.agent_id = ${agent}
   or not exists (select from support.widget_agents t where t.widget_id = s.widget_id)
   or exists (select from support.widget_agents t where t.widget_id = s.widget_id and t.agent_id = ${agent}))`;
 
-/** Refuses a conversation that is another team's. @throws NotFound, Problem 403 */
-export async function requireReadable(on: Queryable, { agentId, readsAll }: Reader, sessionId: string): Promise<void> {
-  const [found] = await on.run<{ may_read: boolean | null }>(readable, [agentId, readsAll, sessionId]);
-  if (!found) throw new NotFound('session');
+/**
+ * As `requireReader`, and refuses a conversation that is another team's. It asks the database once, because every message of an agent
+ * waits for it.
+ *
+ * @throws NotFound, Problem 403
+ */
+export async function requireReaderOf(on: Queryable, caller: Caller | undefined, sessionId: string): Promise<Reader> {
+  const { actor } = caller ?? {};
+  const readsAll = actor === undefined ? (await requireReader(on, caller)).readsAll : actor.role === 'admin';
+  const [found] = await on.run<Found>(readerOf, [actor?.id ?? null, readsAll, sessionId]);
+  if (actor && !found?.agent_id) throw refuseNonAgent();
+  if (!found?.session_exists) throw new NotFound('session');
   if (!found.may_read)
     throw new Problem({
       status: 403,
@@ -56,11 +64,17 @@ export async function requireReadable(on: Queryable, { agentId, readsAll }: Read
       detail:
         'This conversation belongs to another team. Ask one of its agents, or an administrator, to assign it to you.',
     });
+  return { agentId: found.agent_id, readsAll };
 }
 
-const readable = {
-  name: 'session-is-readable',
-  text: `select ${mayRead('$1', '$2')} as may_read from support.sessions s where s.id = $3`,
+type Found = { agent_id: string | null; session_exists: boolean; may_read: boolean | null };
+
+const readerOf = {
+  name: 'session-reader',
+  text: `select a.id as agent_id, s.id is not null as session_exists, ${mayRead('a.id', '$2')} as may_read
+    from (select $1::text as user_id) caller
+      left join support.agents a on a.user_id = caller.user_id and a.is_active
+      left join support.sessions s on s.id = $3`,
 };
 
 /** The people who may read a conversation at this moment, by user id. */
@@ -73,16 +87,19 @@ export type Readers = {
 
 /** By conversation; one that does not exist is omitted. */
 export async function listReaders(on: Queryable, sessionIds: string[]): Promise<Map<string, Readers>> {
-  const rows = await on.query<{ id: string } & Readers>(
-    `select s.id,
-       array(select a.user_id from support.agents a where a.is_active and ${isOfAgent('a.id')}) as team,
-       array(
-         select a.user_id from support.agents a join platform.users u on u.id = a.user_id
-         where a.is_active and u.role = 'admin'
-       ) as administrators
-     from support.sessions s
-     where s.id = any ($1)`,
-    [sessionIds],
-  );
+  const rows = await runLookup<{ id: string } & Readers>(on, readersOf, sessionIds);
   return new Map(rows.map(({ id, ...readers }) => [id, readers]));
 }
+
+const readersOf = prepareLookup(
+  'session-readers',
+  'uuid',
+  `select s.id,
+     array(select a.user_id from support.agents a where a.is_active and ${isOfAgent('a.id')}) as team,
+     array(
+       select a.user_id from support.agents a join platform.users u on u.id = a.user_id
+       where a.is_active and u.role = 'admin'
+     ) as administrators
+   from support.sessions s
+   where s.id`,
+);

@@ -14,13 +14,13 @@ import {
   z,
 } from '@aether/http';
 import { InvalidField, type PlatformDb } from '@aether/platform';
-import { assignSession, claimSession, endSession, noteOn, replyTo, snoozeSession } from './conversation.ts';
+import { assignSession, claimSession, endSession, noteOn, snoozeSession } from './conversation.ts';
 import { summaryCharactersMax } from './endings.ts';
 import { listEntries } from './entries.ts';
 import type { Live } from './live.ts';
 import { after, MessageSchema, NewMessageSchema, NewReplySchema } from './messages.schemas.ts';
-import { listMessages } from './messages.ts';
-import { requireReadable, requireReader } from './readers.ts';
+import { addMessage, listMessages } from './messages.ts';
+import { requireReader, requireReaderOf } from './readers.ts';
 import { EntrySchema, SessionSchema } from './sessions.schemas.ts';
 import { getSession, listSessions } from './sessions.ts';
 
@@ -203,9 +203,7 @@ export function addSessionRoutes(app: App, db: PlatformDb, live: Live) {
 
   /** The caller's agent, if they may read this conversation. The right `person` has already refused machines. */
   async function requireAgentFor(caller: Caller | undefined, sessionId: string): Promise<{ agentId: string }> {
-    const reader = await requireReader(db, caller);
-    await requireReadable(db, reader, sessionId);
-    return { agentId: reader.agentId as string };
+    return { agentId: (await requireReaderOf(db, caller, sessionId)).agentId as string };
   }
 
   return app
@@ -219,7 +217,7 @@ export function addSessionRoutes(app: App, db: PlatformDb, live: Live) {
     })
     .openapi(get, async (c) => {
       const { id } = c.req.valid('param');
-      await requireReadable(db, await requireReader(db, c.get('caller')), id);
+      await requireReaderOf(db, c.get('caller'), id);
       const [session, messages, entries] = await Promise.all([
         getSession(db, id),
         listMessages(db, id, c.req.valid('query')),
@@ -228,13 +226,11 @@ export function addSessionRoutes(app: App, db: PlatformDb, live: Live) {
       return c.json({ session, messages, entries, viewers: live.whoLooks(id) }, 200);
     })
     .openapi(reply, async (c) => {
-      const actor = c.get('actor');
-      const { agentId } = await requireAgentFor(c.get('caller'), c.req.valid('param').id);
+      const { id } = c.req.valid('param');
+      const { agentId } = await requireAgentFor(c.get('caller'), id);
       const { client_id: clientId, body } = c.req.valid('json');
-      const message = await db.transaction({ actor: actor?.id }, (tx) =>
-        replyTo(tx, c.req.valid('param').id, { agentId, clientId, body }),
-      );
-      live.announce(c.req.valid('param').id, { kind: 'message', message });
+      const { message } = await addMessage(db, id, { author: 'agent', agentId, clientId, body });
+      live.announce(id, { kind: 'message', message });
       return c.json(message, 201);
     })
     .openapi(claim, async (c) => {
@@ -301,8 +297,7 @@ export function addSessionRoutes(app: App, db: PlatformDb, live: Live) {
     .openapi(end, async (c) => {
       const actor = c.get('actor');
       const { id } = c.req.valid('param');
-      const reader = await requireReader(db, c.get('caller'));
-      await requireReadable(db, reader, id);
+      const reader = await requireReaderOf(db, c.get('caller'), id);
       const by = { agentId: reader.agentId ?? undefined, endsAnybodys: reader.readsAll };
       const ended = await endSession(db, id, { ...c.req.valid('json'), ...by }, { actor: actor?.id });
       live.announce(ended.session.id, { kind: 'look' });

@@ -50,6 +50,20 @@ export class SessionEnded extends PlatformError {
   }
 }
 
+/** Ask the agent who has it; take it over only if they agree. */
+export class SessionClaimed extends PlatformError {
+  constructor(name: string) {
+    super('session-claimed', 409, `${name} has this conversation. Take it over if you are to continue it.`);
+  }
+}
+
+/** Choose another agent: this one has left. */
+export class AgentInactive extends PlatformError {
+  constructor() {
+    super('agent-inactive', 409, 'This agent is no longer active. Choose another one.');
+  }
+}
+
 const lastWordsMax = 140;
 
 export const sessionColumns = `s.id, s.customer_id, jsonb_build_object('id', w.id, 'name', w.name) as widget,

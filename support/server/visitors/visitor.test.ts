@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { untilSomebodyWaits } from '@aether/database/testing';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { startTestSupport, type TestSupport, widgetKey } from '../testing.ts';
 
@@ -262,6 +263,24 @@ describe('messages of a visitor', () => {
     await app.callAs('priya')('POST', `/api/sessions/${id}/end`, { resolved: false });
     const answer = await app.call('POST', path, { client_id: 'late', body: 'Hello?' }, bearer(token));
     expect(answer).toMatchObject({ status: 409, body: { code: 'session-ended' } });
+  });
+
+  test.each([
+    ['refused if its token is replaced meanwhile, and nothing is stored', `token_hash = sha256('other')`, 404, 0],
+    ['given to the bot that took the session over meanwhile', `handler = 'bot'`, 201, 1],
+  ])('one that waits for another change of the session is %s', async (_, change, status, stored) => {
+    const { id, path, token } = await openSession();
+    const rival = await app.database.connect('support_app');
+    await rival.query('begin');
+    await rival.query(`update support.sessions set ${change} where id = $1`, [id]);
+    const answer = app.call('POST', path, { client_id: 'waits', body: 'Hello' }, bearer(token));
+    await untilSomebodyWaits(rival);
+    await rival.query('commit');
+    expect((await answer).status).toBe(status);
+    const kinds = await app.support.query('select kind from support.session_entries where session_id = $1', [id]);
+    expect(kinds).toEqual(stored === 1 ? [{ kind: 'handed_over' }] : []);
+    const [count] = await app.support.query('select count(*) as n from support.messages where session_id = $1', [id]);
+    expect(count).toEqual({ n: stored });
   });
 
   test('keep their text as it was typed: markup, emoji, several lines', async () => {

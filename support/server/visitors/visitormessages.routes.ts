@@ -1,10 +1,22 @@
-import { type App, answerEvents, createRoute, jsonBody, object, pageSize, problems, z } from '@aether/http';
+import {
+  type App,
+  type AppEnv,
+  answerEvents,
+  createRoute,
+  jsonBody,
+  object,
+  pageSize,
+  problems,
+  z,
+} from '@aether/http';
 import type { PlatformDb } from '@aether/platform';
+import type { Context } from 'hono';
 import { answerVisitor } from '../chatbots/chatbots.ts';
 import type { Live } from '../conversations/live.ts';
 import { after, MessageSchema, NewVisitorMessageSchema } from '../conversations/messages.schemas.ts';
-import { addMessage, listMessages } from '../conversations/messages.ts';
+import { addMessage, addMessageForAgents, listMessages } from '../conversations/messages.ts';
 import { lockSession } from '../conversations/sessions.ts';
+import { hashVisitorToken } from './tokens.ts';
 import { byVisitor, sessionKey, type VisitorDoor } from './visitordoor.ts';
 import { requireVisitorSession } from './visitors.ts';
 import type { VisitorStreams } from './visitorstream.ts';
@@ -101,18 +113,27 @@ export function addVisitorMessageRoutes(
   db: PlatformDb,
   { door, live, streams }: { door: VisitorDoor; live: Live; streams: VisitorStreams },
 ): void {
+  // Apart, so that an open stream holds nothing of the request that opened it.
+  const streamTo = (c: Context<AppEnv>, onEnd: () => void, of: { sessionId: string; token: string; after: number }) =>
+    answerEvents(c, { closing: streams.closing, onEnd }, (answer) => streams.write(answer, of));
+
   app.openapi(send, async (c) => {
     const { session, token } = await door.enter(c, c.req.valid('param').id, 'message-address');
     await door.limits.pass([['message-session', session.id]]);
     const { client_id: clientId, body, question_id: questionId } = c.req.valid('json');
-    const { message, isByBot } = await db.transaction({}, async (tx) => {
-      const held = await lockSession(tx, session.id);
-      await requireVisitorSession(tx, session.id, token); // it may have been replaced while this request waited
-      const { message, isNew } = await addMessage(tx, session.id, { author: 'visitor', clientId, body }, held);
-      const isByBot = isNew && held.handler === 'bot';
-      if (isByBot) await answerVisitor(tx, held, { number: message.number, questionId });
-      return { message, isByBot };
-    });
+    // The token is compared again: it may have been replaced while this request waited.
+    const forAgents = { tokenHash: hashVisitorToken(token), clientId, body };
+    const added = session.state.handler === 'agent' && (await addMessageForAgents(db, session.id, forAgents));
+    const { message, isByBot } = added
+      ? { message: added.message, isByBot: false }
+      : await db.transaction({}, async (tx) => {
+          const held = await lockSession(tx, session.id);
+          await requireVisitorSession(tx, session.id, token);
+          const { message, isNew } = await addMessage(tx, session.id, { author: 'visitor', clientId, body });
+          const isByBot = isNew && held.handler === 'bot';
+          if (isByBot) await answerVisitor(tx, held, { number: message.number, questionId });
+          return { message, isByBot };
+        });
     live.announce(session.id, isByBot ? { kind: 'look' } : { kind: 'message', message });
     return c.json(message, 201);
   });
@@ -126,9 +147,7 @@ export function addVisitorMessageRoutes(
   app.openapi(stream, async (c) => {
     const { session, token } = await door.enter(c, c.req.valid('param').id);
     const onEnd = streams.enter(door.addressOf(c));
-    return answerEvents(c, { closing: streams.closing, onEnd }, (sse, over) =>
-      streams.write(sse, over, session, { token, after: c.req.valid('query').after }),
-    ) as never;
+    return streamTo(c, onEnd, { sessionId: session.id, token, after: c.req.valid('query').after }) as never;
   });
 
   app.openapi(type, async (c) => {

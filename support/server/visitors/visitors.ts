@@ -164,19 +164,22 @@ export type VisitorSession = {
   };
 };
 
+/** A prepared statement: planning it takes longer than running it. */
+const sessionOfVisitor = {
+  name: 'session-of-visitor',
+  text: `select s.id,
+      jsonb_build_object('id', w.id, 'key', w.key, 'name', w.name, 'allowed_origins', w.allowed_origins, 'settings', w.settings) as widget,
+      jsonb_build_object('status', s.status, 'resolved', s.resolved, 'handler', s.handler,
+        'agent', case when u.id is not null then jsonb_build_object('name', u.name) end,
+        'agent_read_number', s.agent_read_number, 'identity', s.identity, 'visitor_name', s.visitor_name) as state
+    from support.sessions s join support.widgets w on w.id = s.widget_id
+      left join support.agents a on a.id = s.agent_id left join platform.users u on u.id = a.user_id
+    where s.id = $1 and s.token_hash = $2`,
+};
+
 /** The session that this visitor opened. @throws NotFound, the same for a wrong token and for a session that does not exist */
 export async function requireVisitorSession(on: Queryable, id: string, visitorToken: string): Promise<VisitorSession> {
-  const [found] = await on.query<VisitorSession>(
-    `select s.id,
-       jsonb_build_object('id', w.id, 'key', w.key, 'name', w.name, 'allowed_origins', w.allowed_origins, 'settings', w.settings) as widget,
-       jsonb_build_object('status', s.status, 'resolved', s.resolved, 'handler', s.handler,
-         'agent', case when u.id is not null then jsonb_build_object('name', u.name) end,
-         'agent_read_number', s.agent_read_number, 'identity', s.identity, 'visitor_name', s.visitor_name) as state
-     from support.sessions s join support.widgets w on w.id = s.widget_id
-       left join support.agents a on a.id = s.agent_id left join platform.users u on u.id = a.user_id
-     where s.id = $1 and s.token_hash = $2`,
-    [id, hashVisitorToken(visitorToken)],
-  );
+  const [found] = await on.run<VisitorSession>(sessionOfVisitor, [id, hashVisitorToken(visitorToken)]);
   if (!found) throw new NotFound('session');
   return found;
 }

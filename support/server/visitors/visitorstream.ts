@@ -1,9 +1,8 @@
-import { Problem } from '@aether/http';
+import { type LongAnswer, Problem } from '@aether/http';
 import { NotFound, type PlatformDb } from '@aether/platform';
-import type { SSEStreamingApi } from 'hono/streaming';
 import type { Heard, Live } from '../conversations/live.ts';
 import { listMessages, type Message } from '../conversations/messages.ts';
-import { requireVisitorSession, type VisitorSession } from './visitors.ts';
+import { requireVisitorSession } from './visitors.ts';
 
 export type VisitorStreams = ReturnType<typeof openVisitorStreams>;
 
@@ -25,6 +24,12 @@ export function openVisitorStreams(
 ) {
   const perAddress = new Map<string, number>();
   let open = 0;
+  const lookers = new Set<() => void>();
+  const looking = setInterval(() => {
+    if (db.events.isLive()) return;
+    for (const look of lookers) look(); // other servers cannot notify this one
+  }, lookEveryMs).unref();
+  closing.addEventListener('abort', () => clearInterval(looking));
 
   return {
     /** Ends every stream. */
@@ -55,58 +60,54 @@ export function openVisitorStreams(
 
     /**
      * Writes a conversation to its visitor: the messages after `after`, then each new one, each once and in order. Ends
-     * when the conversation is `over`, or when the token is no longer valid.
+     * when the answer is over, or when the token is no longer valid.
      */
     async write(
-      sse: SSEStreamingApi,
-      over: AbortSignal,
-      session: VisitorSession,
-      { token, after }: { token: string; after: number },
+      answer: LongAnswer,
+      { sessionId, token, after }: { sessionId: string; token: string; after: number },
     ): Promise<void> {
       let heard: Heard[] = [];
       let wake = () => {};
-      const leave = live.join(session.id, (each) => {
+      const hear = (each: Heard) => {
         heard.push(each);
         wake();
-      });
-      over.addEventListener('abort', () => wake(), { once: true });
-      const looking = setInterval(() => {
-        if (db.events.isLive()) return;
-        heard.push({ kind: 'look' }); // other servers cannot notify this one
-        wake();
-      }, lookEveryMs);
+      };
+      const look = () => hear({ kind: 'look' });
+      lookers.add(look);
+      answer.onOver = () => wake();
       let last = after;
+      const leave = live.join(sessionId, { hear, has: (number) => number <= last });
       let told = '';
 
       const writeMessage = async (message: Message) => {
-        await sse.writeSSE({ id: String(message.number), event: 'message', data: JSON.stringify(message) });
+        await answer.writeEvent({ id: String(message.number), event: 'message', data: JSON.stringify(message) });
         last = message.number;
       };
       const readOn = async () => {
         for (let page: Message[]; ; ) {
-          page = await listMessages(db, session.id, { after: last, limit: pageMax });
+          page = await listMessages(db, sessionId, { after: last, limit: pageMax });
           for (const message of page) await writeMessage(message);
           if (page.length < pageMax) return;
         }
       };
-      const look = async () => {
-        const { state } = await requireVisitorSession(db, session.id, token);
+      const read = async () => {
+        const { state } = await requireVisitorSession(db, sessionId, token);
         const words = JSON.stringify(state);
-        if (words !== told) await sse.writeSSE({ event: 'state', data: words });
+        if (words !== told) await answer.writeEvent({ event: 'state', data: words });
         told = words;
         await readOn();
       };
 
       try {
-        await look();
-        while (!over.aborted) {
+        await read();
+        while (!answer.isOver) {
           const batch = heard;
           heard = [];
           // However many notifications arrived, one look answers them.
-          if (batch.some(({ kind }) => kind === 'look')) await look();
+          if (batch.some(({ kind }) => kind === 'look')) await read();
           for (const each of batch) {
             if (each.kind === 'typing')
-              await sse.writeSSE({
+              await answer.writeEvent({
                 event: 'typing',
                 data: JSON.stringify({ author: 'agent', name: each.name, is_typing: each.is_typing }),
               });
@@ -114,16 +115,15 @@ export function openVisitorStreams(
             if (each.message.number === last + 1) await writeMessage(each.message);
             else await readOn();
           }
-          if (heard.length === 0 && !over.aborted) {
-            const { promise, resolve } = Promise.withResolvers<void>();
+          if (heard.length > 0 || answer.isOver) continue;
+          await new Promise<void>((resolve) => {
             wake = resolve;
-            if (heard.length === 0 && !over.aborted) await promise;
-          }
+          });
         }
       } catch (error) {
         if (!(error instanceof NotFound)) throw error; // a newer token has replaced this one
       } finally {
-        clearInterval(looking);
+        lookers.delete(look);
         leave();
       }
     },
