@@ -18,6 +18,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
       fsync: 'off',
       synchronous_commit: 'off',
       full_page_writes: 'off',
+      scram_iterations: '1', // more would slow down whoever guesses passwords, and all who know them
       max_connections: '300',
       autovacuum: 'off', // it would start a worker for each of dozens of databases that last a minute
     },

@@ -1,5 +1,5 @@
 import type { Browser, BrowserContext, Locator, Page } from 'playwright-core';
-import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { openBrowser, undoLast } from './testing.browser.ts';
 import { follow, type Stack, signIn, startStack } from './testing.stack.ts';
 
@@ -70,9 +70,12 @@ describe('signing in', () => {
       const tab = await opened;
       await tab.getByRole('button', { name: persona }).click();
       await seen(tab.getByRole('heading', { name: /Left Alone/ }));
+      return tab;
     };
-    beforeEach(async () => {
+    beforeAll(async () => {
       ({ page, context } = await signIn(browser, stack.foundation, 'Tom Berglund'));
+    });
+    beforeEach(async () => {
       customer = await newCustomer('Left Alone');
       await open(`/customers/${customer.id}`, page);
       await field('Phone', page).click();
@@ -81,15 +84,16 @@ describe('signing in', () => {
       await page.getByRole('textbox', { name: 'Phone' }).press('Enter');
       await seen(dialog());
     });
-    afterEach(() => context.close());
+    afterAll(() => context.close());
 
     test('keeps typed text and saves it after the new sign-in', async () => {
       expect((await api('GET', `/api/customers/${customer.id}`)).body.customer.phone).toBeNull();
       await page.keyboard.press('Escape');
-      await inNewTab('Tom Berglund');
+      const tab = await inNewTab('Tom Berglund');
       await dialog().waitFor({ state: 'hidden' });
       await seen(page.getByRole('button', { name: 'Phone: +44 20 7946 0777' }));
       expect((await api('GET', `/api/customers/${customer.id}`)).body.customer.phone).toBe('+44 20 7946 0777');
+      await tab.close();
     });
 
     test('gives no typed text to another person who signs in there', async () => {
@@ -318,14 +322,14 @@ describe('on every page', () => {
   });
 
   test('a page that fails to load twice is tried again by itself, and the navigation stays meanwhile', async () => {
-    const { page, context } = await signIn(browser, stack.foundation, 'Maya Okafor');
     let failures = 2;
-    await page.route(/DealsPage.*js/, (route) => (failures-- > 0 ? route.abort() : route.continue()));
-    await page.getByRole('link', { name: 'Deals' }).click();
-    await seen(page.getByText('This page is not loaded yet'));
-    await seen(page.getByRole('link', { name: 'Companies' }));
-    await seen(page.getByRole('heading', { name: 'Deals' }));
-    await context.close();
+    await maya.route(/DealsPage.*js/, (route) => (failures-- > 0 ? route.abort() : route.continue()));
+    await maya.goto(`${stack.foundation}/customers`); // loaded again, so that it has no page of deals yet
+    await maya.getByRole('link', { name: 'Deals' }).click();
+    await seen(maya.getByText('This page is not loaded yet'));
+    await seen(maya.getByRole('link', { name: 'Companies' }));
+    await seen(maya.getByRole('heading', { name: 'Deals' }));
+    await maya.unrouteAll();
   });
 
   test('without a connection every link of the navigation shows its page, with what is on the device', async () => {
@@ -345,39 +349,36 @@ describe('on every page', () => {
 
   test('an outdated tab offers to be loaded again, and a half-written note is there afterwards', async () => {
     const customer = await newCustomer('Out Dated');
-    const { page, context } = await signIn(browser, stack.foundation, 'Maya Okafor');
-    await open(`/customers/${customer.id}`, page);
-    await page.getByRole('form', { name: 'Add to the timeline' }).getByRole('textbox').first().fill('Half a thought');
-    expect(await page.getByText('A new version is here').isVisible()).toBe(false);
-    await page.evaluate(`document.documentElement.dataset.same = 'page'`);
-    await page.route('**/api/companies?*', async (route) => {
+    await open(`/customers/${customer.id}`);
+    await maya.getByRole('form', { name: 'Add to the timeline' }).getByRole('textbox').first().fill('Half a thought');
+    expect(await maya.getByText('A new version is here').isVisible()).toBe(false);
+    await maya.evaluate(`document.documentElement.dataset.same = 'page'`);
+    await maya.route('**/api/companies?*', async (route) => {
       const response = await route.fetch();
       await route.fulfill({ response, headers: { ...response.headers(), 'aether-build': 'newer' } });
     });
-    await page.getByRole('link', { name: 'Companies' }).click();
-    await seen(page.getByText('A new version is here'));
-    await page.goBack();
-    await page.getByRole('button', { name: 'Reload' }).click();
-    await page.waitForFunction(`document.documentElement.dataset.same === undefined`);
-    expect(new URL(page.url()).pathname).toBe(`/customers/${customer.id}`);
+    await maya.getByRole('link', { name: 'Companies' }).click();
+    await seen(maya.getByText('A new version is here'));
+    await maya.goBack();
+    await maya.getByRole('button', { name: 'Reload' }).click();
+    await maya.waitForFunction(`document.documentElement.dataset.same === undefined`);
+    expect(new URL(maya.url()).pathname).toBe(`/customers/${customer.id}`);
     await expect
-      .poll(() => page.getByRole('form', { name: 'Add to the timeline' }).getByRole('textbox').first().inputValue())
+      .poll(() => maya.getByRole('form', { name: 'Add to the timeline' }).getByRole('textbox').first().inputValue())
       .toBe('Half a thought');
-    await context.close();
+    await maya.unrouteAll();
   });
 
   test('a lost connection is shown, and missed changes appear when it is back', async () => {
-    const { page, context } = await signIn(browser, stack.foundation, 'Maya Okafor');
-    await open('/customers?search=cut%20off', page);
-    await seen(page.getByText('Live', { exact: true }));
-    await seen(page.getByText('No customer is like that'));
-    await context.setOffline(true);
-    await seen(page.getByText(/Offline|Reconnecting/));
+    await open('/customers?search=cut%20off');
+    await seen(maya.getByText('Live', { exact: true }));
+    await seen(maya.getByText('No customer is like that'));
+    await maya.context().setOffline(true);
+    await seen(maya.getByText(/Offline|Reconnecting/));
     await newCustomer('Cut Off Person');
-    await context.setOffline(false);
-    await seen(page.getByText('Live', { exact: true }));
-    await seen(page.getByRole('link', { name: /Cut Off Person/ }));
-    await context.close();
+    await maya.context().setOffline(false);
+    await seen(maya.getByText('Live', { exact: true }));
+    await seen(maya.getByRole('link', { name: /Cut Off Person/ }));
   });
 });
 

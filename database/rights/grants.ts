@@ -9,8 +9,9 @@ import { lettersOf, type Matrix } from './matrix.ts';
  */
 export async function findUntestedGrants(client: pg.ClientBase, matrix: Matrix): Promise<string[]> {
   const { rows } = await client.query<Entry>(listEntries);
+  const rowsOf = Map.groupBy(matrix, ([row]) => row.split('\n', 1)[0]);
   return rows
-    .filter((entry) => entry.is_grantable || !isTried(entry, matrix))
+    .filter((entry) => entry.is_grantable || !isTried(entry, rowsOf.get(entry.object) ?? []))
     .map(({ object, column, privilege, grantee, is_grantable }) => {
       const verb = column ? `${privilege} (${column})` : privilege;
       return `${verb} on ${object} to ${grantee}${is_grantable ? ' with grant option' : ''}`.toLowerCase();
@@ -19,7 +20,8 @@ export async function findUntestedGrants(client: pg.ClientBase, matrix: Matrix):
 
 type Entry = { object: string; column: string | null; grantee: string; privilege: string; is_grantable: boolean };
 
-function isTried({ object, column, grantee, privilege }: Entry, matrix: Matrix): boolean {
+/** @param rows those of the matrix that are about the entry's object */
+function isTried({ object, column, grantee, privilege }: Entry, rows: [row: string, cells: string[]][]): boolean {
   const kind = object.split(' ', 1)[0] as string;
   const letter = lettersOf[kind]?.[privilege];
   const holders = loginNames.flatMap((login, index) =>
@@ -29,7 +31,7 @@ function isTried({ object, column, grantee, privilege }: Entry, matrix: Matrix):
   const ofColumns = ['S', 'I', 'U'].includes(letter) && (kind === 'table' || kind === 'view');
   const isAnswer = (row: string) =>
     column ? row === `${object}\n${column}` : ofColumns ? row.startsWith(`${object}\n`) : row === object;
-  const answers = [...matrix].filter(([row]) => isAnswer(row));
+  const answers = rows.filter(([row]) => isAnswer(row));
   // A grant on a whole table counts as tried if it is tried for each of the table's columns.
   return answers.length > 0 && holders.every((index) => answers.every(([, cells]) => cells[index]?.includes(letter)));
 }

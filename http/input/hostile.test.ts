@@ -1,3 +1,4 @@
+import { anyText } from '@aether/platform/testing.text';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createRoute, jsonBody, line, object, text, uuid, z } from '../index.ts';
@@ -50,7 +51,7 @@ async function expectAnswer(response: Response): Promise<void> {
 
 /** Any 16-bit units; lone surrogates, NUL and control characters are frequent. */
 const wildText = fc.oneof(
-  fc.string({ unit: 'binary' }),
+  anyText(),
   fc
     .array(
       fc.oneof(

@@ -23,9 +23,18 @@ test.each([
   expect(hrefs(text)).toEqual([]);
 });
 
+/** Addresses as `fc.webUrl` makes them, which takes seconds for a table of all characters first. */
+const percent = fc
+  .integer({ min: 0, max: 0xffff })
+  .map((code) => encodeURIComponent(String.fromCharCode(code).toWellFormed()));
+const segment = fc.string({ unit: fc.oneof(fc.constantFrom(...`aZ09-._~!$&'()*+,;=:@`), percent) });
+const address = fc
+  .tuple(fc.constantFrom('http', 'https'), fc.webAuthority(), fc.array(segment))
+  .map(([scheme, authority, path]) => [`${scheme}://${authority}`, ...path].join('/'));
+
 test('the pieces together are the text, and every link leads to the web', () => {
   fc.assert(
-    fc.property(fc.array(fc.oneof(fc.string(), fc.webUrl(), fc.constant(' '), fc.constant('https://'))), (parts) => {
+    fc.property(fc.array(fc.oneof(fc.string(), address, fc.constant(' '), fc.constant('https://'))), (parts) => {
       const text = parts.join('');
       const pieces = findLinks(text);
       expect(pieces.map((piece) => piece.text).join('')).toBe(text);
