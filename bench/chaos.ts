@@ -2,7 +2,8 @@ import { parseArgs } from 'node:util';
 import { runChaos } from '@aether/sync/testing.chaos';
 
 /*
- * Kills sequencers, subscribers and PostgreSQL with kill -9 at random moments, and checks that no damage is left.
+ * Kills sequencers, subscribers and PostgreSQL with kill -9 and makes lines silent at random moments, while handlers fail and customers are
+ * written one by one and in bulk, and checks that no damage is left.
  *
  *   npm run bench:chaos -- --seconds 60 --seed 1
  */

@@ -245,14 +245,21 @@ async function parkAgain(
   client: pg.ClientBase,
   { subscription, start, key, customer, types }: Omit<Replay, 'since' | 'fromPosition'> & { start: number },
 ): Promise<number> {
+  const values: unknown[] = [subscription, start];
+  const value = (given: unknown) => `$${values.push(given)}`;
+  // Only what is asked for stands in the statement: an alternative "or it is null" would read the whole log instead of an index.
+  const asked = [
+    customer === undefined ? '' : `and e.position in (select sync.list_events_of_customer(${value(customer)}))`,
+    key === undefined ? '' : `and e.key = ${value(key)}`,
+    types === undefined ? '' : `and e.type = any (${value(types)}::text[])`,
+  ];
   const { rows } = await client.query<Held>(
     `insert into sync.parked (subscription, position, key, customer, state, is_replay)
      select s.name, e.position, e.key, e.customer, 'waiting', true
      from sync.subscriptions s join sync.events e on e.position <= s.position and e.position >= $2 and ${mayRead}
-     where s.name = $1 and ($3::text is null or e.key = $3) and ($4::text[] is null or e.type = any ($4))
-       and ($5::uuid is null or e.position in (select sync.list_events_of_customer($5)))
+     where s.name = $1 ${asked.join(' ')}
      on conflict do nothing returning key, customer`,
-    [subscription, start, key ?? null, types ?? null, customer ?? null],
+    values,
   );
   await startFirst(client, subscription, rows);
   return rows.length;

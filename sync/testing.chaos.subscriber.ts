@@ -1,14 +1,18 @@
-/** A subscriber of the chaos test: it records what it handles, once and in order if all is well. */
-import { connectPlatform } from '@aether/platform';
+/**
+ * A subscriber of the chaos test: it records what it handles, once and in order if all is well. It fails now and then, after it has
+ * written.
+ */
+import { connectPlatform, type EventType } from '@aether/platform';
 
 const db = await connectPlatform({ app: 'support', variables: { ...process.env, PLATFORM_DB_POOL_MAX: '3' } });
 db.events.subscribeBatch(
   {
     name: process.argv[2] as string,
-    types: ['customer.created', 'customer.updated'],
+    types: ['customer.created', 'customer.updated', 'support.chaos_step' as EventType],
     from: 'beginning',
     pollMs: 200,
     retryFirstMs: 50,
+    onError: () => {},
   },
   async (events, { tx }) => {
     await tx.query(
@@ -17,9 +21,10 @@ db.events.subscribeBatch(
       [
         process.argv[2],
         events.map((event) => event.key),
-        events.map((event) => event.version),
+        events.map((event) => event.version ?? (event.data as unknown as { n: number }).n),
         events.map((event) => event.id),
       ],
     );
+    if (Math.random() < 0.03) throw new Error(`chaos, with ${events.length} events at hand`);
   },
 );

@@ -4,13 +4,17 @@ import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { type LocalServer, migrate, startLocal } from '@aether/database';
 import { newTestFolder } from '@aether/database/testing.folder';
-import pg from 'pg';
+import { startTestLine } from '@aether/platform/testing.line';
+import type pg from 'pg';
+import { withClient, writeInBulk, writeSingly } from './testing.chaos.writers.ts';
 
 export type ChaosCounts = {
   writes: number;
   events: number;
   handled: number;
   kills: { sequencer: number; subscriber: number; postgres: number };
+  /** How often the line of a sequencer went silent for good. */
+  silences: number;
   /** Changes in the table without an event, or events that a subscription did not handle. */
   lost: number;
   doubled: number;
@@ -35,8 +39,9 @@ function chanceOf(seed: number): () => number {
 }
 
 /**
- * Runs writers, two sequencers and four subscribers on a PostgreSQL of their own, and kills each, PostgreSQL too, at moments that `seed`
- * decides. Then everything settles, and the log and the projections are compared with the table.
+ * Runs writers, two sequencers and four subscribers on a PostgreSQL of their own. It kills each, PostgreSQL too, and makes the sequencers'
+ * lines silent, at moments that `seed` decides. The writers change customers one by one and in bulk, and publish events; the handlers fail
+ * now and then, some of the time for a whole batch. Then everything settles, and the log and the projections are compared with the tables.
  */
 export async function runChaos({
   seconds,
@@ -50,6 +55,7 @@ export async function runChaos({
 }): Promise<ChaosCounts> {
   const folder = await newTestFolder('chaos');
   const local = await startLocal({ folder, database: 'chaos', port: 54530 });
+  const lines = await Promise.all([1, 2].map(() => startTestLine(local.urlOf('sync_app'))));
   const children = new Map<string, ChildProcess>();
   let isOver = false;
 
@@ -68,7 +74,7 @@ export async function runChaos({
   try {
     await migrate(local.urlOf('platform_migrator'));
     await prepare(local);
-    for (const n of [1, 2]) keep(`sequencer ${n}`, 'main.ts', [], local.urlOf('sync_app'));
+    for (const [n, line] of lines.entries()) keep(`sequencer ${n + 1}`, 'main.ts', [], line.url);
     for (const subscription of subscriptions)
       for (const n of [1, 2])
         keep(
@@ -85,21 +91,31 @@ export async function runChaos({
       const leftMs = endsAt - performance.now();
       return leftMs > 0 || (writes < writesMin && leftMs > -60_000);
     };
-    const writing = Promise.all(
-      Array.from({ length: 6 }, (_, habit) =>
-        write(local.urlOf(habit % 2 ? 'foundation_app' : 'support_app'), habit, chance, isWriting, () => writes++),
+    const writer = { chance, isWriting, onCommitted: () => writes++ };
+    const writing = Promise.all([
+      writeInBulk(local.urlOf('sync_app'), writer),
+      ...Array.from({ length: 6 }, (_, habit) =>
+        writeSingly(local.urlOf(habit % 2 ? 'foundation_app' : 'support_app'), habit, writer),
       ),
-    );
+    ]);
     const kills = { sequencer: 0, subscriber: 0, postgres: 0 };
-    while (isWriting()) {
+    let silences = 0;
+    const pick = <Value>(of: Value[]) => of[Math.floor(chance() * of.length)] as Value;
+    const kill = (kind: 'sequencer' | 'subscriber') => {
+      children.get(pick([...children.keys()].filter((name) => name.startsWith(kind))))?.kill('SIGKILL');
+      kills[kind]++;
+    };
+    for (let turn = 0; isWriting(); turn++) {
       await wait(150 + chance() * 500);
       // Each kind has its turn first: the value of a run must not depend on chance.
-      const turn = Object.values(kills).reduce((sum, each) => sum + each, 0);
-      const roll = [0.2, 0.7, 0.9][turn] ?? chance();
-      const victims = [...children.keys()].filter((name) => name.startsWith(roll < 0.5 ? 'sequencer' : 'subscriber'));
-      if (roll < 0.85) {
-        children.get(victims[Math.floor(chance() * victims.length)] as string)?.kill('SIGKILL');
-        kills[roll < 0.5 ? 'sequencer' : 'subscriber']++;
+      const roll = [0.2, 0.5, 0.75, 0.9][turn] ?? chance();
+      if (roll < 0.35) kill('sequencer');
+      else if (roll < 0.7) kill('subscriber');
+      else if (roll < 0.85) {
+        const line = pick(lines);
+        line.silence();
+        silences++;
+        setTimeout(line.restore, 100 + chance() * 1_000);
       } else {
         await local.server.stop('immediate');
         kills.postgres++;
@@ -108,10 +124,11 @@ export async function runChaos({
     }
     await writing;
     await settle(local);
-    return { writes, kills, ...(await compare(local)) };
+    return { writes, kills, silences, ...(await compare(local)) };
   } finally {
     isOver = true;
     for (const child of children.values()) child.kill('SIGKILL');
+    await Promise.all(lines.map((line) => line.close()));
     await local.server.stop('immediate');
     await rm(folder, { recursive: true, force: true });
   }
@@ -121,7 +138,8 @@ async function prepare(local: LocalServer): Promise<void> {
   await withClient(local.server.superuserUrl('chaos'), (superuser) =>
     superuser.query(`create table support.chaos (n bigint generated always as identity, subscription text, key text, version bigint,
       event_id bigint);
-      grant select, insert on support.chaos to support_role`),
+      create table support.chaos_published (key text, n bigint, primary key (key, n));
+      grant select, insert on support.chaos, support.chaos_published to support_role`),
   );
   await withClient(local.urlOf('foundation_app'), (app) =>
     app.query(
@@ -129,43 +147,6 @@ async function prepare(local: LocalServer): Promise<void> {
         from generate_series(1, ${customersCount}) n`,
     ),
   );
-}
-
-/** Writes as long as it may, through every cut: early transaction ids, savepoints, rollbacks, pauses. It tells each acknowledged commit. */
-async function write(
-  url: string,
-  habit: number,
-  chance: () => number,
-  isWriting: () => boolean,
-  onCommitted: () => void,
-): Promise<void> {
-  while (isWriting()) {
-    await withClient(url, async (client) => {
-      const { rows: customers } = await client.query('select id from platform.customers order by id');
-      while (isWriting()) {
-        await client.query('begin');
-        if (habit % 3 === 0) await client.query('select pg_current_xact_id()');
-        const picked = [
-          ...new Set(Array.from({ length: 1 + (habit % 3) }, () => Math.floor(chance() * customers.length))),
-        ].sort((a, b) => a - b);
-        for (const each of picked) {
-          await client.query('savepoint s');
-          await client.query('update platform.customers set name = $2 where id = $1', [
-            customers[each].id,
-            `Chaos ${chance()}`,
-          ]);
-          if (chance() < 0.1) await client.query('rollback to savepoint s');
-        }
-        if (habit === 5) await wait(chance() * 50);
-        if (chance() < 0.1) await client.query('rollback');
-        else {
-          await client.query('commit');
-          onCommitted();
-        }
-        await wait(chance() * 5);
-      }
-    }).catch(() => wait(50)); // cut: the table, not the writer, decides whether the commit happened
-  }
 }
 
 /** Waits until every change is numbered and every subscription has reached the end. @throws when that does not happen */
@@ -190,12 +171,14 @@ async function settle(local: LocalServer): Promise<void> {
   );
 }
 
-async function compare(local: LocalServer): Promise<Omit<ChaosCounts, 'writes' | 'kills'>> {
+async function compare(local: LocalServer): Promise<Omit<ChaosCounts, 'writes' | 'kills' | 'silences'>> {
   return withClient(local.server.superuserUrl('chaos'), async (superuser) => {
     const { rows } = await superuser.query(`
-      with truth as (select id::text as key, v as version from platform.customers, generate_series(1, version) v),
-      log as (select key, version, position, lag(version) over (partition by key order by position) as before
-              from sync.events where type in ('customer.created', 'customer.updated')),
+      with truth as (
+        select id::text as key, v as version from platform.customers, generate_series(1, version) v
+        union all select key, n from support.chaos_published),
+      numbered as (select key, coalesce(version, (data ->> 'n')::bigint) as version, position from sync.events),
+      log as (select key, version, position, lag(version) over (partition by key order by position) as before from numbered),
       done as (select subscription, key, version, n, lag(version) over (partition by subscription, key order by n) as before
         from support.chaos),
       names as (select unnest(array['${subscriptions.join("','")}']) as subscription)
@@ -209,15 +192,4 @@ async function compare(local: LocalServer): Promise<Omit<ChaosCounts, 'writes' |
         (select max(position) - count(*) from sync.events)::integer as gaps`);
     return rows[0];
   });
-}
-
-async function withClient<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
-  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 3_000 });
-  client.on('error', () => {}); // the query under way reports it
-  await client.connect();
-  try {
-    return await work(client);
-  } finally {
-    await client.end().catch(() => {});
-  }
 }

@@ -319,8 +319,8 @@ export function startSubscription<Type extends EventType>(
           continue;
         }
         if (!(await tryOne(tx, toEvent(next, next.is_replay) as AppEvent<Type>, next.attempts + 1))) continue;
-        await unpark(tx, name, next.position);
-        chain.push(...(await findNext(tx, name, next)));
+        const [, freed] = await Promise.all([unpark(tx, name, next.position), findNext(tx, name, next)]);
+        chain.push(...freed);
       }
     }
   }

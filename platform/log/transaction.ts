@@ -101,7 +101,9 @@ export function openTransaction(
     async savepoint(work) {
       requireOpen();
       const name = `s${++savepoints}`;
-      await query(`savepoint ${name}`);
+      // Its answer is not waited for: if it fails, so does every statement after it.
+      const begun = query(`savepoint ${name}`);
+      begun.catch(() => {});
       open.push(name);
       const toldBefore = committed.length;
       /** A savepoint that is not the innermost cannot end while those within it are not done. */
@@ -111,6 +113,7 @@ export function openTransaction(
       };
       try {
         const result = await work();
+        await begun;
         requireLast();
         await query(`release savepoint ${name}`);
         return result;
