@@ -77,7 +77,8 @@ async function fill(server: LocalServer, size: Size): Promise<void> {
   await migrate(server.urlOf('platform_migrator', size));
   const superuser = await connect(server.server.superuserUrl(size));
   await superuser.query(`alter table platform.customers disable trigger z_capture;
-    insert into platform.customers (email, name, created_by_app) select 'log' || n || '@example.com', 'Log', 'foundation' from generate_series(1, ${customersCount}) n;
+    insert into platform.customers (email, name, created_by_app)
+      select 'log' || n || '@example.com', 'Log', 'foundation' from generate_series(1, ${customersCount}) n;
     alter table platform.customers enable trigger z_capture`);
   const customers = sizes[size] / eventsPerCustomer;
   for (let from = 0; from < sizes[size]; from += partition) {
