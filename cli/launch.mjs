@@ -24,11 +24,19 @@ export async function launch(script, args) {
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
   try {
     await install(() => existsSync(resolve(root, script)) && nodePath() !== undefined);
-    await run(findNode(), [resolve(root, script), ...args]);
+    await run(findNode(), [...flagsFor(script, args), resolve(root, script), ...args]);
   } catch (error) {
     console.error(`\n${error.message}`);
     process.exitCode = error instanceof Stopped ? 130 : 1;
   }
+}
+
+/**
+ * Small spaces for new objects keep 20 MB of the one process that runs every server, and cost it no time: the collections come more
+ * often, and each touches few pages.
+ */
+function flagsFor(script, [command]) {
+  return script === 'cli/main.ts' && command === 'start' ? ['--max-semi-space-size=2'] : [];
 }
 
 /** A Node that is new enough: this one, or the one that the project pins. */
