@@ -128,10 +128,16 @@ export function openConnection<App extends string>(app: App, options: Connection
         const begun = send({ text: beginning });
         begun.catch(() => {}); // awaited below
         if (!readsFirst) await begun;
+        // Nothing follows an answer that came although the transaction had not begun.
+        const rowsOf = async (query: DriverQuery) => {
+          const { rows } = await send(query);
+          await begun;
+          return rows;
+        };
         const tx = openTransaction(
           {
-            query: async (text, values, limit) => (await send(toQuery(text, values, limit))).rows,
-            run: async (statement, values) => (await send(toRun(statement, values))).rows,
+            query: (text, values, limit) => rowsOf(toQuery(text, values, limit)),
+            run: (statement, values) => rowsOf(toRun(statement, values)),
           },
           { actor, isOpen: () => client.getTransactionStatus() !== 'I' },
         );

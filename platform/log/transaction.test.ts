@@ -93,6 +93,16 @@ describe('a statement that is sent with the commit', () => {
   });
 });
 
+test('work that begins before its transaction is answered for writes nothing when that could not begin', async () => {
+  const given = newCustomer();
+  const work = db.transaction({ readsFirst: true, isolation: 'no such level' as 'read committed' }, async (tx) => {
+    await tx.query('select 1');
+    await db.createCustomer(given, { tx });
+  });
+  await expect(work).rejects.toThrow('syntax error');
+  expect(await db.getCustomerByEmail(given.email)).toBeNull();
+});
+
 describe('SQL that begins or ends a transaction', () => {
   test.each(['begin', 'start transaction'])(
     'is refused on the pool, and %s leaves no later caller in a transaction',

@@ -33,7 +33,7 @@ export type TransactionOptions = {
   mayBeLost?: boolean;
   /**
    * The work begins before the transaction's begin is answered, which saves a round trip. Its first statements must change nothing: if the
-   * begin fails, they run on their own.
+   * begin fails, they run on their own, and the first answer to them is the error of the begin.
    */
   readsFirst?: boolean;
 };
