@@ -20,6 +20,7 @@ import { printTable } from './tables.ts';
  *
  *   npm run bench:bulk
  *   npm run bench:bulk -- --customers 1000000
+ *   npm run bench:bulk -- --only beside --rest 100      (a pause of 100 ms after each chunk)
  */
 const { values: options } = parseArgs({
   options: {
@@ -28,6 +29,8 @@ const { values: options } = parseArgs({
     chunk: { type: 'string', default: '500' },
     sort: { type: 'string', default: '2000' },
     writes: { type: 'string', default: '100' },
+    rest: { type: 'string', default: '0' },
+    only: { type: 'string', default: 'ways,beside,numbering' },
   },
 });
 const customers = Number(options.customers);
@@ -99,9 +102,10 @@ try {
   console.log(
     `${customers.toLocaleString('en')} customers in chunks of ${chunkSize}, into ${known.toLocaleString('en')}`,
   );
-  await measureRates(local);
-  await measureInUse(local);
-  await measureNumbering(local);
+  const only = options.only.split(',');
+  if (only.includes('ways')) await measureRates(local);
+  if (only.includes('beside')) await measureInUse(local);
+  if (only.includes('numbering')) await measureNumbering(local);
 } finally {
   for (const child of children) child.kill('SIGKILL');
   await local?.server.stop('immediate');
@@ -243,7 +247,7 @@ async function measureInUse(server: LocalServer): Promise<void> {
       const { refused } = await insertCustomers(tx, chunk);
       if (refused[0]) throw refused[0].error;
     },
-    { size: chunkSize },
+    { size: chunkSize, restMs: Number(options.rest) },
   );
   const seconds = (performance.now() - startedAt) / 1_000;
   const meanwhile = await beside.end();
