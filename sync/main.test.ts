@@ -24,7 +24,7 @@ type Process = { child: ChildProcess; text: { stdout: string; stderr: string }; 
 /** Runs the worker as a process, as an operator does. */
 function run(variables: Record<string, string>): Process {
   const child = spawn(process.execPath, [join(import.meta.dirname, 'main.ts')], {
-    env: { PATH: process.env.PATH, ...variables },
+    env: { PATH: process.env.PATH, NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE, ...variables },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   children.push(child);
