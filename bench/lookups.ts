@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { type LocalServer, startLocal } from '@aether/database';
-import { connectPlatform } from '@aether/platform';
-import pg from 'pg';
-import { emailOf, fillCustomers } from './customers.ts';
+import { fillCustomers } from './customers.ts';
+import { compareCold } from './lookupscold.ts';
+import { type Call, openSubject, poolMax, rawStatements, type Subject } from './lookupsides.ts';
 import { type Measurement, measure, median } from './measure.ts';
 
 /*
@@ -14,52 +14,26 @@ import { type Measurement, measure, median } from './measure.ts';
  *
  *   npm run bench:lookups                      100,000 and 2,000,000 customers
  *   npm run bench:lookups -- --customers 100000 --seconds 1
+ *   npm run bench:lookups -- --cold            each address once, on a server that was just started
  *
  * Both sides, and databases of all sizes, take turns in short rounds, so that a noisy machine is noisy for all of them; ratios are
  * medians over the rounds.
  */
 const { values: options } = parseArgs({
   options: {
-    customers: { type: 'string', multiple: true, default: ['100000', '2000000'] },
+    customers: { type: 'string', multiple: true },
+    cold: { type: 'boolean', default: false },
     seconds: { type: 'string', default: '1' },
     rounds: { type: 'string', default: '5' },
   },
 });
+const sizes = (options.customers ?? (options.cold ? ['150000'] : ['100000', '2000000'])).map(Number);
 const callersTried = [1, 8, 64, 256];
-const poolMax = 10;
 const roundMs = Number(options.seconds) * 1000;
 const warmUpMs = 4_000;
 const rounds = Number(options.rounds);
 
-const rawStatements = {
-  getCustomerByEmail: {
-    name: 'raw-customer',
-    text: `select c.id, c.email, c.name, c.phone, c.company_id, c.version, c.created_at, c.updated_at, c.created_by_app,
-        c.crm_id, c.account_tier, c.account_manager_id, c.support_id, c.preferred_language, c.timezone, c.merged_into, c.erased_at
-      from platform.customer_emails e join platform.customers c on c.id = e.customer_id where e.email_key = $1`,
-  },
-  getCustomerContext: {
-    name: 'raw-context',
-    text: `select c.id, c.email, c.name, c.phone, c.company_id, c.version, c.created_at, c.updated_at, c.created_by_app,
-        c.crm_id, c.account_tier, c.account_manager_id, c.support_id, c.preferred_language, c.timezone, c.merged_into, c.erased_at,
-        o.name as company_name, o.domain as company_domain,
-        c.account_manager_name, c.open_deals, c.open_deals_value, c.last_activity_type, c.last_activity_at, c.last_activity_app
-      from platform.customer_emails e join crm.customer_context c on c.id = e.customer_id
-      left join platform.companies o on o.id = c.company_id
-      where e.email_key = $1`,
-  },
-};
-type Call = keyof typeof rawStatements;
-
 type Line = { call: Call; customers: number; callers: number; raw: Measurement; ours: Measurement; ratio: number };
-
-/** A database of so many customers, and both ways to query it. */
-type Subject = {
-  customers: number;
-  askRaw(call: Call): () => Promise<unknown>;
-  askOurs(call: Call): () => Promise<unknown>;
-  close(): Promise<void>;
-};
 
 const folder = await mkdtemp(join(tmpdir(), 'aether-bench-'));
 await chmod(folder, 0o755);
@@ -79,39 +53,21 @@ try {
       autovacuum: 'off',
     },
   });
-  for (const customers of options.customers.map(Number)) {
-    await fillCustomers(local, `bench_${customers}`, customers);
-    subjects.push(await openSubject(local.urlOf('support_app', `bench_${customers}`), customers));
-  }
+  for (const customers of sizes) await fillCustomers(local, `bench_${customers}`, customers);
+  const open = (customers: number) => openSubject(local?.urlOf('support_app', `bench_${customers}`) ?? '', customers);
+  if (options.cold) await compareCold(local, { sizes, rounds, open });
+  else for (const customers of sizes) subjects.push(await open(customers));
   const lines: Line[] = [];
-  for (const call of Object.keys(rawStatements) as Call[]) {
+  for (const call of options.cold ? [] : (Object.keys(rawStatements) as Call[])) {
     // Reads all rows of the lookups once, because the first touch of a page is the machine's cost, not the lookup's.
     for (const subject of subjects) await measure(subject.askOurs(call), { callers: 256, forMs: warmUpMs });
     for (const callers of callersTried) lines.push(...(await compare(call, callers)));
   }
-  print(lines.sort((a, b) => a.customers - b.customers));
+  if (!options.cold) print(lines.sort((a, b) => a.customers - b.customers));
 } finally {
   for (const subject of subjects) await subject.close();
   await local?.server.stop('immediate');
   await rm(folder, { recursive: true, force: true });
-}
-
-async function openSubject(url: string, customers: number): Promise<Subject> {
-  const platformDb = await connectPlatform({
-    app: 'support',
-    variables: { PLATFORM_DB_URL: url, PLATFORM_DB_POOL_MAX: String(poolMax) },
-  });
-  const pool = new pg.Pool({ connectionString: url, max: poolMax });
-  const anyEmail = () => emailOf(Math.floor(Math.random() * customers));
-  return {
-    customers,
-    askRaw: (call) => async () => (await pool.query({ ...rawStatements[call], values: [anyEmail()] })).rows[0].id,
-    askOurs: (call) => async () => platformDb[call](anyEmail()),
-    async close() {
-      await platformDb.close();
-      await pool.end();
-    },
-  };
 }
 
 async function compare(call: Call, callers: number): Promise<Line[]> {

@@ -195,6 +195,23 @@ describe('coalescing', () => {
     await lookup(1);
     expect(asked).toEqual([[1], [1]]);
   });
+  test('asks again for a key whose query is under way, because that answer may be older than the question', async () => {
+    const asked: number[][] = [];
+    const answer = Promise.withResolvers<void>();
+    const lookup = coalesce(async (keys: number[]) => {
+      asked.push(keys);
+      await answer.promise;
+      return new Map(keys.map((key) => [key, key]));
+    });
+    const answers = [];
+    for (let n = 0; n < 2; n++) {
+      answers.push(lookup(1));
+      await new Promise(setImmediate);
+    }
+    expect(asked).toEqual([[1], [1]]);
+    answer.resolve();
+    expect(await Promise.all(answers)).toEqual([1, 1]);
+  });
   test('passes the failure of a query to its callers and to no later caller', async () => {
     let fail = true;
     const lookup = coalesce(async (keys: number[]) => {

@@ -317,3 +317,27 @@ describe('through a transaction pooler', () => {
     });
   });
 });
+
+test('a named statement gives the same rows again when a connection knows its columns, and also after an error', async () => {
+  const one = await connectPlatform({
+    app: 'foundation',
+    variables: { PLATFORM_DB_URL: database.url('foundation_app'), PLATFORM_DB_POOL_MAX: '1' },
+  });
+  const named = {
+    name: 'every-kind',
+    text: `select n, null::text as nothing, n / ($2::integer - n) as share,
+             timestamptz '2026-03-04 05:06:07+00' as at, date '2026-03-04' as day,
+             array['a', null] as list, 9007199254740993 as large, '{"a": 1}'::jsonb as parsed
+           from unnest($1::integer[]) n order by n`,
+  };
+  const first = await one.run(named, [[1, 2], 5]);
+  expect(first).toEqual([
+    expect.objectContaining({ n: 1, nothing: null, at: new Date('2026-03-04T05:06:07Z'), day: '2026-03-04' }),
+    expect.objectContaining({ n: 2, list: ['a', null], large: 9007199254740993n, parsed: { a: 1 } }),
+  ]);
+  expect(await one.run(named, [[1, 2], 5])).toEqual(first);
+  expect(await one.run(named, [[], 5])).toEqual([]);
+  await expect(one.run(named, [[5], 5])).rejects.toThrow(/zero/);
+  expect(await one.run(named, [[1, 2], 5])).toEqual(first);
+  await one.close();
+});

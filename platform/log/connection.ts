@@ -3,6 +3,7 @@ import { readCause } from './cause.ts';
 import { type LocalSettings, queryCleanly } from './cleanquery.ts';
 import { copyLines } from './copying.ts';
 import { InvalidField, TransactionAborted } from './errors.ts';
+import { queryNamed } from './namedquery.ts';
 import { type DriverQuery, openPool, toDriverLimit } from './pool.ts';
 import type { Queryable, QueryLimit, Statement } from './query.ts';
 import { rememberingMayWrite } from './reading.ts';
@@ -73,7 +74,11 @@ export function openConnection<App extends string>(app: App, options: Connection
   const mayWrite = rememberingMayWrite();
   /** One statement on its own. Behind a pooler others have used the connection, so that even a read begins with clean settings. */
   const ask = (client: pg.PoolClient, query: DriverQuery): Promise<pg.QueryResult> =>
-    pooled || mayWrite(query.text) ? queryCleanly(client, query, settingsFor(readCause())) : client.query(query);
+    pooled || mayWrite(query.text)
+      ? queryCleanly(client, query, settingsFor(readCause()))
+      : query.name !== undefined && query.rowMode === undefined
+        ? queryNamed(client, query)
+        : client.query(query);
 
   /** Takes a connection for the length of some work. The work says whether the connection may be used again. */
   async function hold<T>(work: (client: pg.PoolClient, discard: () => void) => Promise<T>): Promise<T> {
