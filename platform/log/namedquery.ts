@@ -3,8 +3,9 @@ import type { DriverQuery } from './pool.ts';
 
 /*
  * A named statement of which a connection already knows the columns. The driver asks for their description at every run, which the server
- * writes and the driver reads again, column by column: a tenth of the time of a lone lookup. The columns of a prepared statement never
- * change: after a change of its tables PostgreSQL refuses it ("cached plan must not change result type").
+ * writes and the driver reads again, column by column: on a busy machine a profile showed 7 µs of the client for a lone lookup, and the
+ * garbage of it. The columns of a prepared statement never change: after a change of its tables PostgreSQL refuses it ("cached plan must
+ * not change result type").
  */
 
 /** The columns of a statement as the driver's result has them. */
