@@ -25,6 +25,8 @@ export type Pool = {
 /** The operating system notices within half a minute that the peer of an idle connection has vanished. */
 export const keptAlive = { keepAlive: true, keepAliveInitialDelayMillis: 10_000 };
 const timerMaxMs = 2 ** 31 - 1;
+/** How long an idle connection is kept: a new one costs a hundred times what a query does, and its first queries cost much again. */
+const idleMs = 60_000;
 
 /** The limit in the driver's terms; 0 would mean the driver's own default. */
 export function toDriverLimit(timeoutMs: number): number {
@@ -95,6 +97,7 @@ export function openPool(
     application_name: `aether-${app}`,
     connectionTimeoutMillis: connectTimeoutMs,
     query_timeout: toDriverLimit(queryTimeoutMs),
+    idleTimeoutMillis: idleMs,
     // Statements of one transaction may be sent before the ones before them are answered. A pooler may take the connection away with the
     // answer to the first.
     pipeline: pooler !== 'transaction',
