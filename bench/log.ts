@@ -83,7 +83,7 @@ async function fill(server: LocalServer, size: Size): Promise<void> {
   const customers = sizes[size] / eventsPerCustomer;
   for (let from = 0; from < sizes[size]; from += partition) {
     const until = Math.min(from + partition, sizes[size]);
-    await superuser.query('select sync.add_partitions()');
+    await addPartitions(superuser, until);
     await superuser.query(
       `insert into sync.events (position, id, type, key, customer, row_id, version, audience, app, login, data, previous, occurred_at,
          sequenced_at)
@@ -95,10 +95,20 @@ async function fill(server: LocalServer, size: Size): Promise<void> {
       [from, until, customers],
     );
   }
-  await superuser.query(`select setval('sync.outbox_id', ${sizes[size]}); select sync.add_partitions()`);
+  await superuser.query(`select setval('sync.outbox_id', ${sizes[size]})`);
+  await addPartitions(superuser, sizes[size] + partition);
   await superuser.query('vacuum (freeze, analyze) sync.events');
   await superuser.query('analyze platform.customers');
   await superuser.end();
+}
+
+/** As the sequencer asks: while a vacuum holds the table, nothing is added. */
+async function addPartitions(client: pg.Client, until: number): Promise<void> {
+  for (;;) {
+    const { rows } = await client.query('select sync.add_partitions()::float8 as last');
+    if (rows[0].last >= until) return;
+    await wait(100);
+  }
 }
 
 async function measure(server: LocalServer): Promise<void> {

@@ -59,7 +59,10 @@ export function addSearchRoutes(app: App, db: PlatformDb) {
 
 type Found = { id: string; name: string; email: string };
 
-/** A customer with a frequent word is among the latest. Only rare words go to the index, which knows nothing of frequency. */
+/**
+ * A customer with a frequent word is among the latest, which an index lists by their creation. Only rare words go to the index of words,
+ * which knows nothing of frequency.
+ */
 const latestMax = 3_000;
 
 /** Every word is in the name or the address, or the search is an address or a telephone number of the customer. */
@@ -77,15 +80,15 @@ async function findCustomers(on: Queryable, search: string, phone: SearchedPhone
   const goesOn = 'c.merged_into is null and c.erased_at is null';
   const latest = await on.query<Found>(
     `select c.id, c.name, c.email
-     from (select * from platform.customers c where ${goesOn} order by c.updated_at desc, c.id desc limit ${latestMax}) c
-     where ${near.matches} order by c.updated_at desc, c.id desc limit ${candidatesMax}`,
+     from (select * from platform.customers c where ${goesOn} order by c.created_at desc, c.id desc limit ${latestMax}) c
+     where ${near.matches} order by c.created_at desc, c.id desc limit ${candidatesMax}`,
     near.values,
   );
   if (latest.length >= foundMax) return latest;
   const { matches, values } = matchBy('index');
   return on.query<Found>(
     `select c.id, c.name, c.email from platform.customers c
-     where ${goesOn} and ${matches} order by c.updated_at desc, c.id desc limit ${candidatesMax}`,
+     where ${goesOn} and ${matches} order by c.created_at desc, c.id desc limit ${candidatesMax}`,
     values,
   );
 }

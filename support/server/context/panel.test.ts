@@ -209,4 +209,11 @@ test('the palette finds open conversations by the name that visitors gave, and c
   const greek = await asPriya('GET', `/api/search?q=${encodeURIComponent('ΟΔΥΣΣΕΥΣ')}`);
   expect(greek.body.customers).toMatchObject([{ name: 'ΟΔΥΣΣΕΥΣ' }]);
   expect((await asPriya('GET', '/api/search?q=nobody%20at%20all')).body).toEqual({ sessions: [], customers: [] });
+  const [older, newer] = [
+    await app.foundation.createCustomer({ name: 'Ordered Twice', email: 'older@find.example' }),
+    await app.foundation.createCustomer({ name: 'Ordered Twice', email: 'newer@find.example' }),
+  ];
+  await app.foundation.updateCustomer(older.id, { phone: '+49 30 1234599' });
+  const { customers } = (await asPriya('GET', '/api/search?q=ordered%20twice')).body;
+  expect(customers.map(({ id }: { id: string }) => id)).toEqual([newer.id, older.id]);
 });
