@@ -22,7 +22,11 @@ test.each(['email', 'name', 'phone', 'password', 'token', 'authorization', 'cook
     const { log, entries } = collectLog();
     log.info({ [field]: 'secret', a: { [field]: ['secret'], b: { [field]: { c: 'secret' } } } }, 'entry');
     log.child({ [field]: 'secret' }).info('child');
-    expect(entries).toHaveLength(2);
+    const bound = log.child({});
+    bound.setBindings({ [field]: 'secret' });
+    bound.info('bound');
+    log.info({ a: { toJSON: () => ({ [field]: 'secret' }) } }, 'entry');
+    expect(entries).toHaveLength(4);
     expect(JSON.stringify(entries)).not.toContain('secret');
   },
 );
@@ -68,6 +72,27 @@ test('a logged error keeps names of objects, but no values', () => {
       message: 'invalid input syntax for type uuid: "…"',
     },
   });
+});
+
+test('a logged error keeps no more under another name than `err`, in a list and in a child logger', () => {
+  const { log, entries } = collectLog();
+  const error = Object.assign(new Error('no route to "Bob Smith"'), { code: 'E', address: 'bob', detail: 'bob' });
+  log.warn({ reason: error, all: [error], err: { of: error } }, 'failed');
+  log.child({ reason: error }).warn('failed');
+  expect(JSON.stringify(entries)).not.toMatch(/bob/i);
+  const shown = { type: 'Error', code: 'E', message: 'no route to "…"' };
+  expect(entries).toMatchObject([{ reason: shown, all: [shown] }, { reason: shown }]);
+});
+
+test('an entry whose value fails to show itself is written', () => {
+  const { log, entries } = collectLog();
+  const broken = {
+    toJSON() {
+      throw new Error('broken');
+    },
+  };
+  log.info({ broken, rows: 3 }, 'imported');
+  expect(entries).toMatchObject([{ rows: 3, msg: 'imported' }]);
 });
 
 test('a circular chain of causes is logged and ends', () => {

@@ -56,10 +56,13 @@ export function createLog(app: string, destination?: DestinationStream): Logger 
     },
   };
   const log = destination ? pino(options, destination) : pino(options);
-  const { child } = log;
+  const { child, setBindings } = log;
   log.child = function childWithoutPersonal(this: Logger, bindings, options) {
     return child.call(this, hidePersonal(bindings), options);
   } as typeof child;
+  log.setBindings = function setWithoutPersonal(this: Logger, bindings) {
+    setBindings.call(this, hidePersonal(bindings));
+  };
   return log;
 }
 
@@ -80,8 +83,19 @@ function hidePersonal<Value extends object>(value: Value, level = 1): Value {
 
 function hideField(field: string, held: unknown, level: number): unknown {
   if (personalFields.has(field)) return held === undefined ? held : '[redacted]';
-  const isPlain = typeof held === 'object' && held !== null && !(held instanceof Error) && !('toJSON' in held);
-  return isPlain && level < levelsMax ? hidePersonal(held, level + 1) : held;
+  if (typeof held !== 'object' || held === null) return held;
+  if (held instanceof Error) return field === 'err' && level === 1 ? held : serializeError(held); // `err` has its serializer
+  const shown = 'toJSON' in held ? toJson(held) : held;
+  return typeof shown === 'object' && shown !== null && level < levelsMax ? hidePersonal(shown, level + 1) : shown;
+}
+
+/** What JSON would show of it. A failure is left to the writing of the entry, which says so there. */
+function toJson(held: { toJSON?: unknown }): unknown {
+  try {
+    return typeof held.toJSON === 'function' ? held.toJSON() : held;
+  } catch {
+    return held;
+  }
 }
 
 /**

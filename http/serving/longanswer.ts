@@ -36,7 +36,6 @@ export class LongAnswer {
     this.#heartbeat = heartbeat;
     outgoing.on('drain', () => this.#release());
     outgoing.on('close', () => this.leave());
-    if (outgoing.destroyed) this.leave();
   }
 
   get isOver(): boolean {
@@ -73,6 +72,7 @@ export class LongAnswer {
   leave(): void {
     if (this.#isOver) return;
     this.#isOver = true;
+    this.#isTaken = true;
     if (this.#outgoing.writableNeedDrain) this.#outgoing.destroy();
     else this.#outgoing.end();
     this.#release();
@@ -80,11 +80,18 @@ export class LongAnswer {
     this.#onOver?.();
   }
 
-  /** A reader that has not taken a sign of life when the next one is due counts as gone: it must not fill our memory. */
+  /**
+   * A reader that has not taken a sign of life when the next one is due counts as gone, and so does one that has not taken the end: its
+   * connection is cut. It must not fill our memory.
+   */
   beat(): void {
-    if (!this.#isTaken) this.leave();
-    if (this.#isOver) return;
+    if (!this.#isTaken) {
+      this.leave();
+      this.#outgoing.destroy();
+      return;
+    }
     this.#isTaken = false;
+    if (this.#isOver) return;
     this.#outgoing.write(this.#heartbeat(), () => {
       this.#isTaken = true;
     });
@@ -122,7 +129,13 @@ export function answerEvents(
   // Nothing here holds the context, which would keep the whole request in memory.
   begins.set(outgoing, {
     onEnd,
-    begin: () => void run(new LongAnswer(outgoing, heartbeat), beatsOf(closing, heartbeatMs), { onEnd, write }),
+    begin() {
+      // The reader may be gone already.
+      if (outgoing.destroyed) return onEnd();
+      const answer = new LongAnswer(outgoing, heartbeat);
+      outgoing.on('close', beatsOf(closing, heartbeatMs).join(answer));
+      void run(answer, { onEnd, write });
+    },
   });
   return c.body(null, 200);
 }
@@ -153,14 +166,12 @@ export function forgetLongAnswer(outgoing: ServerResponse): void {
 
 type Run = { onEnd: () => void; write: (answer: LongAnswer) => Promise<void> };
 
-async function run(answer: LongAnswer, beats: Beats, { onEnd, write }: Run): Promise<void> {
-  const leave = beats.join(answer);
+async function run(answer: LongAnswer, { onEnd, write }: Run): Promise<void> {
   try {
     if (!answer.isOver) await write(answer);
   } catch (error) {
     if (!answer.isOver) console.error(error);
   } finally {
-    leave();
     onEnd();
     answer.leave();
   }

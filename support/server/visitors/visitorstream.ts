@@ -84,7 +84,7 @@ export function openVisitorStreams(
         last = message.number;
       };
       const readOn = async () => {
-        for (let page: Message[]; ; ) {
+        for (let page: Message[]; !answer.isOver; ) {
           page = await listMessages(db, sessionId, { after: last, limit: pageMax });
           for (const message of page) await writeMessage(message);
           if (page.length < pageMax) return;
