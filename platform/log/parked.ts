@@ -1,5 +1,5 @@
 import { type AppEvent, type EventRow, eventColumns } from './events.ts';
-import type { Queryable } from './query.ts';
+import type { Queryable, Statement } from './query.ts';
 import type { Transaction } from './transaction.ts';
 
 /** An event in sync.parked, with its number of attempts. */
@@ -13,25 +13,17 @@ export type RetryPolicy = { name: string; attemptsMax?: number; retryFirstMs?: n
 const parkedColumns = `${eventColumns}, p.attempts, p.is_replay`;
 const errorCharactersMax = 1_000;
 
-/** The events that are due. `is_behind`: another event has come to precede it, as when two customers were merged. */
-export async function takeDue(
-  on: Queryable,
-  subscription: string,
-  limit: number,
-): Promise<(ParkedRow & { is_behind: boolean })[]> {
-  return on.query(
-    `select ${parkedColumns}, sync.is_behind(p.subscription, p.position, p.key, p.customer) as is_behind
+// Named, so that the server keeps their plans: with many partitions of the log, planning takes longer than the rest.
+const readDue: Statement = {
+  name: 'parked-due',
+  text: `select ${parkedColumns}, sync.is_behind(p.subscription, p.position, p.key, p.customer) as is_behind
      from sync.parked p join sync.events e on e.position = p.position
      where p.subscription = $1 and p.state = 'retrying' and p.attempt_at <= clock_timestamp()
      order by p.position limit $2`,
-    [subscription, limit],
-  );
-}
-
-/** The events that waited for one that is gone and now wait for none: the first of its key, the first of its customer. */
-export async function findNext(on: Queryable, subscription: string, { key, customer }: Held): Promise<ParkedRow[]> {
-  return on.query<ParkedRow>(
-    `select ${parkedColumns}
+};
+const readNext: Statement = {
+  name: 'parked-next',
+  text: `select ${parkedColumns}
      from (
        (select position from sync.parked where subscription = $1 and key = $2 order by position limit 1)
        union
@@ -41,8 +33,21 @@ export async function findNext(on: Queryable, subscription: string, { key, custo
      join sync.events e on e.position = p.position
      where p.state = 'waiting' and not sync.is_behind(p.subscription, p.position, p.key, p.customer)
      order by p.position`,
-    [subscription, key, customer],
-  );
+};
+const takeAway: Statement = { name: 'parked-unpark', text: 'select sync.unpark($1, $2)' };
+
+/** The events that are due. `is_behind`: another event has come to precede it, as when two customers were merged. */
+export async function takeDue(
+  on: Queryable,
+  subscription: string,
+  limit: number,
+): Promise<(ParkedRow & { is_behind: boolean })[]> {
+  return on.run(readDue, [subscription, limit]);
+}
+
+/** The events that waited for one that is gone and now wait for none: the first of its key, the first of its customer. */
+export async function findNext(on: Queryable, subscription: string, { key, customer }: Held): Promise<ParkedRow[]> {
+  return on.run<ParkedRow>(readNext, [subscription, key, customer]);
 }
 
 /**
@@ -121,7 +126,7 @@ export function retryDelayMs(attempts: number, firstMs: number, maxMs: number, c
 }
 
 export async function unpark(on: Queryable, subscription: string, position: number): Promise<void> {
-  await on.query('select sync.unpark($1, $2)', [subscription, position]);
+  await on.run(takeAway, [subscription, position]);
 }
 
 /** Corrects which parked events are tried and which wait: of the given ones, or of all. See sync.start_first. */
