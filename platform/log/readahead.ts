@@ -10,20 +10,31 @@ const pageMax = 2_000;
 /**
  * Reads the backlog of a subscription page by page over a connection of its own, while the handler works: the server is never idle
  * because of the handler, nor the handler because of the server. A page is larger than most batches, which are cut from it. It holds two
- * pages at most: the one that is handed out and the next.
+ * pages at most: the one that is handed out and the next. It reads one page at a time.
  *
- * What it read may not be what the log has later (a crash may undo the newest positions), so that each batch is checked by `renewBatch`.
+ * What it read may not be what the log has later: a crash may undo the newest positions. Therefore `renewBatch` checks the end of each
+ * batch, and the caller forgets all pages when that check or a step fails.
  * It never fails: a page that cannot be read leaves the reading to the caller.
  */
-export function createReadAhead(connection: Connection, types: string[] | undefined) {
+export function createReadAhead(connection: Pick<Connection, 'copy'>, types: string[] | undefined) {
   // As lines, because only what lives for a short time costs the garbage collector little.
   let held: string[] = [];
   let used = 0;
   /** The next event that is handed out follows this position; undefined while nothing is read. */
   let from: number | undefined;
   let coming: Promise<string[]> | undefined;
+  /** The page that is being read, also when nobody wants it any more. */
+  let reading: Promise<string[]> | undefined;
 
-  const read = (after: number): Promise<string[]> => connection.copy(pageAfter(after, types)).catch(() => []);
+  function read(after: number): void {
+    const page = connection
+      .copy(pageAfter(after, types))
+      .catch(() => [])
+      .finally(() => {
+        reading = undefined;
+      });
+    coming = reading = page;
+  }
   const rowOf = (line: string): EventRow => rowOfFields(readFields(line));
 
   function forget(): void {
@@ -34,13 +45,17 @@ export function createReadAhead(connection: Connection, types: string[] | undefi
   }
 
   return {
-    /** Begins to read after a position, unless it has read or reads there already. */
+    /** Begins to read after a position, unless it has read or reads there already, or still reads a page that it has forgotten. */
     begin(after: number): void {
       if (from === after) return;
       forget();
+      if (reading) return;
       from = after;
-      coming = read(after);
+      read(after);
     },
+
+    /** Drops every page: the log may have changed, or the subscription is elsewhere. */
+    forget,
 
     /** The next events after a position, at most so many. Undefined when none are read there. */
     async take(after: number, limit: number): Promise<Ahead | undefined> {
@@ -53,7 +68,7 @@ export function createReadAhead(connection: Connection, types: string[] | undefi
           forget();
           return undefined;
         }
-        coming = read(rowOf(last).position);
+        read(rowOf(last).position);
       }
       const rows = held.slice(used, used + limit).map(rowOf);
       used += rows.length;
@@ -63,7 +78,7 @@ export function createReadAhead(connection: Connection, types: string[] | undefi
 
     /** Settles when nothing is being read. */
     async stop(): Promise<void> {
-      await coming;
+      await reading;
       forget();
     },
   };

@@ -199,13 +199,19 @@ export function startSubscription<Type extends EventType>(
   type Reading = { after: number; limit: number; taken?: Ahead | undefined };
 
   /** What was read ahead, if the log still has it; else it is read now. */
-  const readNext = async (tx: Transaction, { after, limit, taken }: Reading): Promise<Batch> =>
-    (taken && (await renewBatch(tx, name, taken))) ?? (await readBatch(tx, name, { after, types, limit }));
+  async function readNext(tx: Transaction, { after, limit, taken }: Reading): Promise<Batch> {
+    const renewed = taken && (await renewBatch(tx, name, taken));
+    if (renewed) return renewed;
+    if (taken) ahead.forget(); // a crash may have changed the order of what follows, too
+    return readBatch(tx, name, { after, types, limit });
+  }
 
   /** The next events of the log. @returns whether there may be more */
   async function workLog(tx: Transaction, lease: Lease, limit: number, read?: Batch): Promise<boolean> {
     const after = lease.position;
-    const batch = read?.after === after ? read : await readNext(tx, { after, limit });
+    const isExpected = read?.after === after;
+    if (!isExpected) ahead.forget(); // nobody else would drop its pages
+    const batch = isExpected ? read : await readNext(tx, { after, limit });
     const { rows, until, head, hasParked } = batch;
     if (head - until >= batchMax && !isSplit) ahead.begin(until);
     if (rows.length > 0) {
@@ -360,6 +366,7 @@ export function startSubscription<Type extends EventType>(
           await wakeups.next(Math.max(outlook.restMs, 1), { after: signs, signal: stopping.signal });
         }
       } catch (error) {
+        ahead.forget(); // the failure may be the database's crash
         if (error instanceof BatchFailed) {
           isSplit = true;
           batchError = error.cause;
