@@ -7,7 +7,13 @@ import { queryNamed } from './namedquery.ts';
 import { type DriverQuery, openPool, toDriverLimit } from './pool.ts';
 import type { Queryable, QueryLimit, Statement } from './query.ts';
 import { rememberingMayWrite } from './reading.ts';
-import { isRefusedAlone, isUnanswered, type RefuseConstraint, translateRefusal } from './refusals.ts';
+import {
+  isRefusedAlone,
+  isStatementSpoilt,
+  isUnanswered,
+  type RefuseConstraint,
+  translateRefusal,
+} from './refusals.ts';
 import type { Settings } from './settings.ts';
 import { openTransaction, type Transaction, type TransactionOptions, type Write } from './transaction.ts';
 
@@ -116,6 +122,7 @@ export function openConnection<App extends string>(app: App, options: Connection
     ].join('; ');
     return hold(async (client, discard) => {
       let sent: Promise<unknown> = Promise.resolve();
+      let isSpoilt = false;
       const send = (query: DriverQuery): Promise<pg.QueryResult> => {
         const answer = pooled ? sent.then(() => sendNow(query)) : sendNow(query);
         sent = answer.catch(() => {});
@@ -126,6 +133,7 @@ export function openConnection<App extends string>(app: App, options: Connection
           return await client.query(query);
         } catch (error) {
           if (isUnanswered(error)) discard(); // any later query would wait behind it
+          if (query.name !== undefined && isStatementSpoilt(error)) isSpoilt = true;
           throw refuse(error, query.text);
         }
       };
@@ -161,6 +169,8 @@ export function openConnection<App extends string>(app: App, options: Connection
       } catch (error) {
         await send({ text: 'rollback' }).catch(discard);
         throw refuse(error);
+      } finally {
+        if (isSpoilt) discard(); // no later transaction finds the statement so
       }
     });
   }

@@ -43,6 +43,14 @@ export function isRefusedAlone(error: unknown): boolean {
   return !/^(08|53|57P|25006|25P|0A000|26000)/.test(error.code ?? '');
 }
 
+/**
+ * Whether a named statement may be unusable on its connection from now on: it no longer fits the tables (0A000), it is gone (26000), or
+ * the driver could not write its values, after which it takes a statement for prepared that it has closed.
+ */
+export function isStatementSpoilt(error: unknown): boolean {
+  return !(error instanceof pg.DatabaseError) || error.code === '0A000' || error.code === '26000';
+}
+
 /** What a unique constraint or a reference protects, in the caller's words; undefined for an unknown constraint. */
 export type RefuseConstraint = (constraint: string, cause: pg.DatabaseError) => PlatformError | undefined;
 

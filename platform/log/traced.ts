@@ -1,7 +1,9 @@
+import type { Statement } from './query.ts';
 import { rememberingMayWrite } from './reading.ts';
 import type { Transaction } from './transaction.ts';
 
 const mayWrite = rememberingMayWrite();
+const setTrace: Statement = { name: 'set-trace', text: `select set_config('aether.trace', $1, true)` };
 
 /**
  * The transaction of a subscription, for the handling of one event after another: what the handler of an event changes carries the trace of
@@ -17,7 +19,7 @@ export function traceEach(tx: Transaction): (trace: string | null) => Transactio
     async function setBefore(text: string): Promise<void> {
       if (current !== trace && mayWrite(text)) {
         current = trace;
-        setting = tx.query(`select set_config('aether.trace', $1, true)`, [trace]);
+        setting = tx.run(setTrace, [trace]);
       }
       await setting;
     }
@@ -30,6 +32,10 @@ export function traceEach(tx: Transaction): (trace: string | null) => Transactio
       async run(statement, values) {
         await setBefore(statement.text);
         return tx.run(statement, values);
+      },
+      endWith(statement, values) {
+        tx.endWith(setTrace, [trace]);
+        tx.endWith(statement, values);
       },
       savepoint: (work) =>
         tx.savepoint(work).catch((error) => {

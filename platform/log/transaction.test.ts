@@ -78,6 +78,20 @@ describe('a statement that is sent with the commit', () => {
     expect(await db.getCustomerByEmail(given.email)).toMatchObject({ name: 'Renamed' });
   });
 
+  test('is not sent when the savepoint in which it was given is rolled back', async () => {
+    const given = newCustomer();
+    await db.transaction({}, async (tx) => {
+      await db.createCustomer(given, { tx });
+      const undone = tx.savepoint(async () => {
+        tx.endWith({ ...rename(`'Undone'`), name: 'test-undone' }, [given.email]);
+        throw new Error('undo');
+      });
+      await expect(undone).rejects.toThrow('undo');
+      await tx.savepoint(async () => tx.endWith({ ...rename(`name || '!'`), name: 'test-kept' }, [given.email]));
+    });
+    expect(await db.getCustomerByEmail(given.email)).toMatchObject({ name: 'Kept or not!' });
+  });
+
   test('undoes the transaction if it is refused, and its refusal is thrown', async () => {
     const given = newCustomer();
     const told: string[] = [];
@@ -101,6 +115,25 @@ test('work that begins before its transaction is answered for writes nothing whe
   });
   await expect(work).rejects.toThrow('syntax error');
   expect(await db.getCustomerByEmail(given.email)).toBeNull();
+});
+
+describe('a named statement', () => {
+  const value = { name: 'test-value', text: 'select $1::jsonb as value' };
+  const run = (given: unknown) => db.transaction({}, (tx) => tx.run(value, [given]));
+
+  test('works in the next transaction after one whose values could not be written', async () => {
+    const circle: Record<string, unknown> = {};
+    circle.itself = circle;
+    await expect(run(circle)).rejects.toThrow('circular');
+    expect(await run({ n: 1 })).toEqual([{ value: { n: 1 } }]);
+  });
+
+  test('fails one transaction when the connection has lost it, and works in the next', async () => {
+    await run({ n: 1 });
+    await db.transaction({}, (tx) => tx.query('deallocate all'));
+    await expect(run({ n: 2 })).rejects.toMatchObject({ code: '26000' });
+    expect(await run({ n: 3 })).toEqual([{ value: { n: 3 } }]);
+  });
 });
 
 describe('SQL that begins or ends a transaction', () => {

@@ -12,7 +12,7 @@ export interface Transaction extends Queryable {
   afterCommit(work: () => unknown): void;
   /**
    * Sends a statement together with the commit, which saves a round trip. If it fails, the transaction is undone and its error is thrown.
-   * Savepoints do not hold it: it is sent whatever was rolled back to one.
+   * It is not sent when the savepoint in which it was given is rolled back.
    */
   endWith(statement: Statement, values: unknown[]): void;
 }
@@ -106,6 +106,7 @@ export function openTransaction(
       begun.catch(() => {});
       open.push(name);
       const toldBefore = committed.length;
+      const lastlyBefore = lastly.length;
       /** A savepoint that is not the innermost cannot end while those within it are not done. */
       const requireLast = () => {
         if (open.at(-1) !== name) ending ??= 'overlap';
@@ -121,6 +122,7 @@ export function openTransaction(
         if (!ending) {
           requireLast();
           committed.length = toldBefore;
+          lastly.length = lastlyBefore;
           await query(`rollback to savepoint ${name}`);
         }
         throw error;

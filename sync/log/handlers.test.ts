@@ -77,6 +77,10 @@ describe('a handler', () => {
         await write(tx, 'Europe/Oslo');
         await write(txOf(first), 'Europe/Rome');
         await write(tx, 'Europe/Paris');
+        txOf(first).endWith(
+          { name: 'test-zone', text: `update platform.customers set timezone = 'Europe/Madrid' where id = $1` },
+          [first.key],
+        );
       },
     );
     await subscription.ready;
@@ -108,11 +112,12 @@ describe('a handler', () => {
          order by position`,
         [one],
       );
-    await until(async () => (await written()).length === 3);
+    await until(async () => (await written()).length === 4);
     expect(await written()).toEqual([
       { zone: 'Europe/Oslo', trace: trace('b') },
       { zone: 'Europe/Rome', trace: trace('a') },
       { zone: 'Europe/Paris', trace: trace('b') },
+      { zone: 'Europe/Madrid', trace: trace('a') },
     ]);
     await subscription.remove();
   });
