@@ -265,7 +265,8 @@ function openSession(
         await sleep(() => rung, pollMs);
       }
     } catch (error) {
-      if (!line.isLost()) await doorbell.release();
+      // After a statement that failed in its transaction the server refuses this, and the session ends for the first error.
+      if (!line.isLost()) await doorbell.release().catch(() => {});
       throw error;
     }
     rung = false;
