@@ -22,13 +22,15 @@ interface DriverInternals {
   handleCommandComplete(answer: Answer, wire: Wire): void;
   handleError(error: Error, wire: Wire): void;
 }
-type SubmittedQuery = pg.Submittable & DriverInternals;
+type DriverQueryInstance = pg.Submittable & DriverInternals;
 
 /** The driver's query, for queries that send or take something else than it does. */
-export const DriverQueryClass = pg.Query as unknown as new (query: DriverQuery) => SubmittedQuery;
+export const DriverQueryClass = pg.Query as unknown as new (query: DriverQuery) => DriverQueryInstance;
 
-/** Runs a query of such a class. */
-export async function submit(client: pg.ClientBase, query: SubmittedQuery): Promise<pg.QueryResult> {
+export type Submitted = pg.Submittable & Pick<DriverInternals, 'callback'>;
+
+/** Runs a query of a class that is made from the driver's. */
+export async function submit(client: pg.ClientBase, query: Submitted): Promise<pg.QueryResult> {
   const { promise, resolve, reject } = Promise.withResolvers<pg.QueryResult>();
   query.callback = (error, result) => (error ? reject(error) : resolve(result));
   client.query(query);

@@ -1,4 +1,5 @@
 import pg from 'pg';
+import { type Submitted, submit } from './driverquery.ts';
 import type { DriverQuery } from './pool.ts';
 
 /*
@@ -20,7 +21,7 @@ interface DriverInternals {
   name: string | undefined;
   text: string;
   values: unknown[] | undefined;
-  callback: unknown;
+  callback: Submitted['callback'];
   query_timeout?: number;
   _result: Columns;
   _accumulateRows: boolean;
@@ -69,15 +70,6 @@ class NamedQuery extends DriverQueryClass {
 }
 
 /** Runs one named statement. @param query with a name, and without `rowMode` */
-export async function queryNamed(client: pg.ClientBase, query: DriverQuery): Promise<pg.QueryResult> {
-  const { promise, resolve, reject } = Promise.withResolvers<pg.QueryResult>();
-  const named = new NamedQuery(query);
-  named.callback = (error: Error | undefined, result: pg.QueryResult) => (error ? reject(error) : resolve(result));
-  client.query(named);
-  try {
-    return await promise;
-  } catch (error) {
-    if (error instanceof Error) Error.captureStackTrace(error); // the driver's own stack leads to a socket
-    throw error;
-  }
+export function queryNamed(client: pg.ClientBase, query: DriverQuery): Promise<pg.QueryResult> {
+  return submit(client, new NamedQuery(query));
 }
