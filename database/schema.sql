@@ -2920,6 +2920,7 @@ create table support.messages (
   constraint messages_session_id_number_key UNIQUE (session_id, number),
   constraint messages_agent_id_fkey FOREIGN KEY (agent_id) REFERENCES support.agents(id),
   constraint messages_session_id_fkey FOREIGN KEY (session_id) REFERENCES support.sessions(id),
+  constraint messages_agent_of_author CHECK (((author = 'agent'::text) = (agent_id IS NOT NULL))),
   constraint messages_author_check CHECK ((author = ANY (ARRAY['visitor'::text, 'agent'::text, 'bot'::text]))),
   constraint messages_body_check CHECK (((char_length(body) >= 1) AND (char_length(body) <= 4000))),
   constraint messages_choices_check CHECK (((jsonb_typeof(choices) = 'array'::text) AND (octet_length((choices)::text) <= 8192))),

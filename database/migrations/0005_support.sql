@@ -152,7 +152,8 @@ create table support.messages (
   choices jsonb check (jsonb_typeof(choices) = 'array' and octet_length(choices::text) <= 8192),
   created_at timestamptz not null default clock_timestamp(),
   unique (session_id, number),
-  unique (session_id, author, client_id)
+  unique (session_id, author, client_id),
+  constraint messages_agent_of_author check ((author = 'agent') = (agent_id is not null))
 );
 comment on column support.messages.client_id is 'Given by the sender: a retry with the same one makes no second message.';
 comment on column support.messages.number is 'Dense within the session, in the order in which the server took the messages.';

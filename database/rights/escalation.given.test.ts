@@ -81,9 +81,16 @@ describe('values that the database chooses', () => {
     },
     'cannot choose when a message was written': {
       attack: `insert into support.messages (session_id, number, author, client_id, body, created_at)
-               select id, 2, 'agent', 'c', 'b', '2001-01-01' from support.sessions`,
+               select id, 2, 'bot', 'c', 'b', '2001-01-01' from support.sessions`,
       ends: '42501 permission denied for table messages',
-      neighbour: `insert into support.messages (session_id, number, author, client_id, body) select id, 2, 'agent', 'c', 'b'
+      neighbour: `insert into support.messages (session_id, number, author, client_id, body) select id, 2, 'bot', 'c', 'b'
+        from support.sessions`,
+    },
+    'cannot have an agent say something without naming the agent': {
+      attack: `insert into support.messages (session_id, number, author, client_id, body) select id, 2, 'agent', 'c', 'b'
+        from support.sessions`,
+      ends: '23514 new row for relation "messages" violates check constraint "messages_agent_of_author"',
+      neighbour: `insert into support.messages (session_id, number, author, client_id, body) select id, 2, 'bot', 'c', 'b'
         from support.sessions`,
     },
     'cannot rewrite a message': {

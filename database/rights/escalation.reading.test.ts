@@ -113,7 +113,7 @@ describe('the other app’s schema', () => {
       neighbour: `select query_to_xml('select name from crm.deals', true, true, '')`,
     },
     'cannot hang a record on a session': {
-      attack: `insert into support.messages (session_id, number, author, client_id, body) values ('${session}', 2, 'agent', 'c', 'b')`,
+      attack: `insert into support.messages (session_id, number, author, client_id, body) values ('${session}', 2, 'bot', 'c', 'b')`,
       ends: '42501 permission denied for schema support',
       neighbour: `insert into crm.activities (customer_id, type, description) values ('${ada}', 'note', 'b')`,
     },
