@@ -3,10 +3,10 @@ import { NotFound, prepareLookup, type Queryable, runLookup } from '@aether/plat
 import { findAgent, refuseNonAgent } from '../agents/agents.ts';
 
 /**
- * The one place that decides who may read a conversation, with its messages, notes and events: the agent to whom it is assigned, the
- * active agents of the widget's team (all of them if the widget has no team), and administrators of Support. An administrator of Support is an
- * administrator who is also an active agent: a person without an active row in support.agents reads no conversation, whatever their
- * role in Foundation is. A machine reads all of them with a scope of conversations.
+ * The one place that decides who may read a conversation, with its messages, notes and events: the agent to whom it is assigned, the active
+ * agents of the widget's team (all of them if the widget has no team), and administrators of Support. An administrator of Support is an
+ * administrator who is also an active agent: a person without an active row in support.agents reads no conversation, whatever their role in
+ * Foundation is. A machine reads all of them with a scope of conversations.
  */
 export type Reader = {
   /** Null for a machine. */
