@@ -42,6 +42,7 @@ export type { Happening } from './log/lifecycle.ts';
 export type { Place } from './log/log.ts';
 export type { Queryable } from './log/query.ts';
 export type { Signal } from './log/signals.ts';
+export type { Subscription, SubscriptionOptions } from './log/subscription.ts';
 export {
   LoadTimeout,
   SubscriptionChanged,
@@ -49,7 +50,6 @@ export {
   SubscriptionGone,
   TargetUnavailable,
 } from './log/subscriptionfailures.ts';
-export type { Subscription, SubscriptionOptions } from './log/subscriptions.ts';
 export type { InTransaction, Transaction, Write } from './log/transaction.ts';
 export { coalesce, type Lookup, prepareLookup, runLookup } from './lookups.ts';
 export { isNoAddress, showAddress } from './noaddress.ts';

@@ -7,7 +7,8 @@ import type { BatchHandler, Handler } from './handlers.ts';
 import { type Happening, openLifecycle } from './lifecycle.ts';
 import type { Place } from './log.ts';
 import { removeSubscription, requireOwnName } from './registration.ts';
-import { type Subscription, type SubscriptionOptions, startSubscription } from './subscriptions.ts';
+import type { Subscription, SubscriptionOptions } from './subscription.ts';
+import { startSubscription } from './subscriptions.ts';
 import type { Transaction } from './transaction.ts';
 import { listenForEvents } from './wakeups.ts';
 

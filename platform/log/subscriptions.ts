@@ -10,7 +10,8 @@ import { type Lease, move, takeLease } from './lease.ts';
 import { type Failure, type Lifecycle, warnOf } from './lifecycle.ts';
 import { findNext, makeDue, type ParkedRow, parkBehind, parkFailed, startFirst, takeDue, unpark } from './parked.ts';
 import { createReadAhead } from './readahead.ts';
-import { findRegistered, type RegistrationOptions, register, removeSubscription } from './registration.ts';
+import { findRegistered, register, removeSubscription } from './registration.ts';
+import type { Subscription, SubscriptionOptions } from './subscription.ts';
 import {
   HandlerTimeout,
   SubscriptionChanged,
@@ -56,36 +57,6 @@ import type { Wakeups } from './wakeups.ts';
  * - Its types do not exist, or the app may not see them: it reports that, `ready` rejects, and it does not start.
  * Every failure goes to `onError` and to the watchers of the lifecycle; without either it is a warning of the process.
  */
-
-export type SubscriptionOptions<Type extends EventType> = RegistrationOptions<Type> & {
-  batchMax?: number;
-  attemptsMax?: number;
-  retryFirstMs?: number;
-  retryMaxMs?: number;
-  /** How long to sleep without a notification. */
-  pollMs?: number;
-  /** A handler that takes longer has failed. Below the half minute after which PostgreSQL ends an app's transaction. */
-  handlerTimeoutMs?: number;
-  /** Called for every failure of a handler or of the database. Without it and without a watcher, failures are warnings of the process. */
-  onError?: (error: unknown) => void;
-};
-
-export type Subscription = {
-  readonly name: string;
-  /**
-   * Settles when the subscription is registered: every change that commits from then on reaches the handler. Rejects when it never will
-   * be
-   * registered, because the app cannot have what it asks for, or because it was stopped before.
-   */
-  readonly ready: Promise<void>;
-  /** Settles when the step under way is done. */
-  stop(): Promise<void>;
-  /**
-   * Stops it here and removes it with its position and everything that it has parked. Stop it in other processes first: they would begin
-   * again.
-   */
-  remove(): Promise<void>;
-};
 
 /** A batch of several failed as a whole. */
 class BatchFailed extends Error {}

@@ -1,0 +1,31 @@
+import type { EventType } from './events.ts';
+import type { RegistrationOptions } from './registration.ts';
+
+export type SubscriptionOptions<Type extends EventType> = RegistrationOptions<Type> & {
+  batchMax?: number;
+  attemptsMax?: number;
+  retryFirstMs?: number;
+  retryMaxMs?: number;
+  /** How long to sleep without a notification. */
+  pollMs?: number;
+  /** A handler that takes longer has failed. Below the half minute after which PostgreSQL ends an app's transaction. */
+  handlerTimeoutMs?: number;
+  /** Called for every failure of a handler or of the database. Without it and without a watcher, failures are warnings of the process. */
+  onError?: (error: unknown) => void;
+};
+
+export type Subscription = {
+  readonly name: string;
+  /**
+   * Settles when the subscription is registered: every change that commits from then on reaches the handler. Rejects when it
+   * never will be, because the app cannot have what it asks for, or because it was stopped before.
+   */
+  readonly ready: Promise<void>;
+  /** Settles when the step under way is done. */
+  stop(): Promise<void>;
+  /**
+   * Stops it here and removes it with its position and everything that it has parked. Stop it in other processes first: they would begin
+   * again.
+   */
+  remove(): Promise<void>;
+};
