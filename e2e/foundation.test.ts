@@ -312,7 +312,7 @@ describe('on every page', () => {
     await seen(maya.getByRole('heading', { name: 'Deals' }));
     await maya.keyboard.press('Control+k');
     await maya.getByPlaceholder('Name, number or command').fill('elena');
-    await seen(maya.getByRole('button', { name: /Elena Papadaki/ }));
+    await seen(maya.locator('[data-selected]', { hasText: 'Elena Papadaki' })); // Enter takes what is selected
     await maya.keyboard.press('Enter');
     await seen(maya.getByRole('heading', { name: /Elena Papadaki/ }));
     await maya.getByPlaceholder('Name, number or command').waitFor({ state: 'hidden' });
