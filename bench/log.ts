@@ -155,7 +155,8 @@ async function measure(server: LocalServer): Promise<void> {
   }
   const { writes, dropMs, slowestMs, usualMs } = await dropBesideWriter(on.large.app, on.large.sync);
   console.log(`
-A partition of ${partition.toLocaleString('en')} events was dropped in ${dropMs.toFixed(0)} ms. A writer beside it made ${writes} changes: usually ${usualMs.toFixed(1)} ms, the slowest ${slowestMs.toFixed(1)} ms.`);
+A partition of ${partition.toLocaleString('en')} events was dropped in ${dropMs.toFixed(0)} ms.
+A writer beside it made ${writes} changes: usually ${usualMs.toFixed(1)} ms, the slowest ${slowestMs.toFixed(1)} ms.`);
   for (const { db, app, sync } of Object.values(on)) await Promise.all([db.close(), app.end(), sync.end()]);
 }
 

@@ -18,7 +18,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
       fsync: 'off',
       synchronous_commit: 'off',
       full_page_writes: 'off',
-      scram_iterations: '1', // more would slow down whoever guesses passwords, and all who know them
+      scram_iterations: '1', // each further iteration makes every connection slower; nobody guesses passwords here
       max_connections: '300',
       autovacuum: 'off', // it would start a worker for each of dozens of databases that last a minute
     },

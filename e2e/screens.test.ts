@@ -187,7 +187,7 @@ describe.each(['foundation', 'support'] as const)('%s', (app) => {
     expect(bytes).toBeLessThanOrEqual(256_000);
   });
 
-  /** Another scheme styles everything anew, which takes a third of a second: so each page begins with the present one. */
+  /** A change of the scheme takes a third of a second, so each page begins with the scheme that the page before it ended with. */
   let scheme: 'light' | 'dark' = 'light';
   async function look(name: string, colorScheme: typeof scheme, viewport: typeof wide): Promise<void> {
     if (colorScheme !== scheme) await page.emulateMedia({ colorScheme });

@@ -247,7 +247,7 @@ async function parkAgain(
 ): Promise<number> {
   const values: unknown[] = [subscription, start];
   const value = (given: unknown) => `$${values.push(given)}`;
-  // Only what is asked for stands in the statement: an alternative "or it is null" would read the whole log instead of an index.
+  // A condition that is not asked for is left out: written as "it is null or equal", it would make PostgreSQL read the whole log.
   const asked = [
     customer === undefined ? '' : `and e.position in (select sync.list_events_of_customer(${value(customer)}))`,
     key === undefined ? '' : `and e.key = ${value(key)}`,

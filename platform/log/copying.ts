@@ -11,7 +11,7 @@ class CopyQuery extends DriverQueryClass {
 }
 
 /**
- * Runs COPY … TO STDOUT in text format. Of all ways to read many rows it costs the server and the driver least: half of what rows cost.
+ * Runs COPY … TO STDOUT in text format. It costs the server and the driver less than rows do (docs/benchmarks.md).
  *
  * @returns the lines, as they were sent: see `readFields`.
  */
