@@ -1,0 +1,1 @@
+-- What people did to subscriptions and failures, and the bulk work on frozen sets: each act is a definer function that leaves a record.

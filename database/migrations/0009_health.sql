@@ -1,0 +1,1 @@
+-- Heartbeats, checks, and the rollup behind the charts of Sync Health.

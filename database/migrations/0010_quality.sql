@@ -1,0 +1,1 @@
+-- The findings of data quality, and what proves and repairs a projection.

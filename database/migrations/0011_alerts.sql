@@ -1,0 +1,1 @@
+-- Alerts: one for each change of a check's state, their deliveries and silences.
