@@ -1,7 +1,7 @@
 import { contains } from '@aether/platform/folding';
 import { createSpotlight, Spotlight, useSpotlight } from '@mantine/spotlight';
 import { IconSearch } from '@tabler/icons-react';
-import { type ReactNode, useEffect } from 'react';
+import { type KeyboardEvent, type ReactNode, useEffect } from 'react';
 
 export type Entry = { id: string; label: string; detail?: string; icon: ReactNode; run: () => void };
 
@@ -49,6 +49,7 @@ export function PaletteFrame({ openings, query, onQueryChange, placeholder, foun
       <Spotlight.Search
         placeholder={placeholder}
         aria-label="Search and commands"
+        onKeyDown={takeFirst}
         leftSection={<IconSearch size={17} />}
       />
       <Spotlight.ActionsList>
@@ -63,6 +64,13 @@ export function PaletteFrame({ openings, query, onQueryChange, placeholder, foun
       </Spotlight.ActionsList>
     </Spotlight.Root>
   );
+}
+
+/** An Enter that comes before the selection, which is a frame late, takes what that would select. Spotlight then runs what is selected. */
+function takeFirst({ key, nativeEvent }: KeyboardEvent): void {
+  if (key !== 'Enter' || nativeEvent.isComposing) return;
+  const list = document.getElementById(store.getState().listId);
+  if (!list?.querySelector('[data-selected]')) selectFirst();
 }
 
 /** Spotlight offers this only for its own keys. */
