@@ -4633,6 +4633,15 @@ RETURN ((EXISTS (SELECT FROM sync.parked b WHERE ((b.subscription = is_behind.of
 grant execute on function sync.is_behind(of_subscription text, at_position bigint, event_key text, event_customer uuid) to app_role;
 grant execute on function sync.is_behind(of_subscription text, at_position bigint, event_key text, event_customer uuid) to sync_role;
 
+CREATE OR REPLACE FUNCTION sync.keep_operation()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  raise exception 'a record of an operation is not changed' using errcode = 'restrict_violation';
+end $function$;
+
 CREATE OR REPLACE FUNCTION sync.lease_left_ms()
  RETURNS double precision
  LANGUAGE sql
@@ -4803,6 +4812,15 @@ begin
   return event_id;
 end $function$;
 grant execute on function sync.publish(event_type text, event_key text, payload jsonb, event_audience text, event_customer uuid) to app_role;
+
+CREATE OR REPLACE FUNCTION sync.record_operation(kind text, scope jsonb, reason text, outcome jsonb)
+ RETURNS bigint
+ LANGUAGE sql
+BEGIN ATOMIC
+ INSERT INTO sync.operations (kind, scope, reason, outcome, actor, app, login, trace)
+   VALUES (record_operation.kind, record_operation.scope, record_operation.reason, record_operation.outcome, platform.current_actor(), platform.current_app(), SESSION_USER, NULLIF("left"(current_setting('aether.trace'::text, true), 255), ''::text))
+   RETURNING operations.id;
+END;
 
 CREATE OR REPLACE FUNCTION sync.release_lease(of_term bigint)
  RETURNS void
@@ -5006,6 +5024,34 @@ CREATE INDEX events_p…_customer_position_idx ON sync.events_p… USING btree (
 CREATE INDEX events_p…_key_position_idx ON sync.events_p… USING btree (key, "position");
 alter table sync.events_p… enable row level security, force row level security;
 create policy owner_all on sync.events_p… for all to platform_owner using (true) with check (true);
+
+create table sync.operations (
+  id bigint generated always as identity not null,
+  kind text collate "C" not null,
+  scope jsonb not null,
+  reason text,
+  outcome jsonb not null,
+  actor text collate "C",
+  app text collate "C" not null,
+  login name not null,
+  trace text collate "C",
+  done_at timestamp with time zone default clock_timestamp() not null,
+  constraint operations_pkey PRIMARY KEY (id),
+  constraint operations_actor_check CHECK ((char_length(actor) <= 255)),
+  constraint operations_kind_check CHECK (((kind ~ '^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*$'::text) AND (char_length(kind) <= 60))),
+  constraint operations_outcome_check CHECK (((jsonb_typeof(outcome) = 'object'::text) AND (octet_length((outcome)::text) <= 8192))),
+  constraint operations_reason_check CHECK (((char_length(reason) >= 1) AND (char_length(reason) <= 500))),
+  constraint operations_scope_check CHECK (((jsonb_typeof(scope) = 'object'::text) AND (octet_length((scope)::text) <= 8192)))
+);
+comment on table sync.operations is 'Append-only: what was done, to what, by whom, why, and exactly what came of it.';
+comment on column sync.operations.scope is 'What the act was about: the names of subscriptions, positions, ids, and the filter of a set.';
+comment on column sync.operations.outcome is 'What the act changed, as the database counted it in the same transaction.';
+comment on column sync.operations.actor is 'The person, as the app names them; the login beside it cannot be forged. Null for a command.';
+CREATE TRIGGER keep BEFORE DELETE OR UPDATE OR TRUNCATE ON sync.operations FOR EACH STATEMENT EXECUTE FUNCTION sync.keep_operation();
+alter table sync.operations enable row level security, force row level security;
+create policy owner_all on sync.operations for all to platform_owner using (true) with check (true);
+create policy sync_read on sync.operations for select to sync_role using (true);
+grant select on sync.operations to sync_role;
 
 create table sync.outbox (
   id bigint default nextval('sync.outbox_id'::regclass) not null,
