@@ -29,8 +29,8 @@ begin
 end $$;
 create trigger keep before update or delete or truncate on sync.operations for each statement execute function sync.keep_operation();
 
--- Records an act in the transaction that does it, so that neither is without the other. The definer functions of the house call it; no login
--- may, because it believes what it is given.
+-- Records an act in the transaction that does it, so that neither is without the other. The definer functions of the house call it; no
+-- login may, because it believes what it is given.
 create function sync.record_operation(kind text, scope jsonb, reason text, outcome jsonb) returns bigint
 language sql volatile
 begin atomic
