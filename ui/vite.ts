@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import react from '@vitejs/plugin-react';
 import type { InlineConfig, Plugin } from 'vite';
+import { readPages } from './pages.ts';
 
 /**
  * The configuration of Vite for the web app in `root`, for its build and its development server. The build puts everything into
@@ -11,7 +12,7 @@ import type { InlineConfig, Plugin } from 'vite';
 export function describeWeb(root: string): InlineConfig {
   return {
     root,
-    plugins: [react(), loadParts, explainFailure],
+    plugins: [react(), loadParts, explainFailure, listPages(root)],
     css: { transformer: 'lightningcss' },
     build: {
       target: 'es2023',
@@ -63,3 +64,13 @@ const explainFailure: Plugin = {
       );
   },
 };
+
+/** Writes pages.json, from which the server knows at which addresses there is a page. */
+const listPages = (root: string): Plugin => ({
+  name: 'aether:pages',
+  apply: 'build',
+  generateBundle() {
+    const pages = readPages(readFileSync(join(root, 'router.tsx'), 'utf8'));
+    this.emitFile({ type: 'asset', fileName: 'pages.json', source: JSON.stringify(pages) });
+  },
+});

@@ -18,6 +18,7 @@ beforeAll(async () => {
   await mkdir(join(folder, 'assets'), { recursive: true });
   await writeFile(join(folder, 'index.html'), index);
   await writeFile(join(folder, 'icon.svg'), '<svg/>');
+  await writeFile(join(folder, 'pages.json'), '["/","/customers","/customers/$id","/deals/board"]');
   await writeFile(join(folder, 'sources.sha256'), fingerprint);
   await writeFile(join(folder, 'assets', 'main-1a2b.js'), script);
   await writeFile(join(folder, '..', 'outside.json'), '{"secret":true}');
@@ -35,7 +36,7 @@ afterAll(async () => {
 const get = (path: string, init?: RequestInit) => fetch(`${server.url}${path}`, init);
 
 describe('the page', () => {
-  test.each(['/', '/customers', '/customers/019a?tab=deals', '/deals/board', '/a.b/c'])(
+  test.each(['/', '/customers', '/customers/019a?tab=deals', '/customers/a.b', '/deals/board', '/deals/board/'])(
     'is served at %s',
     async (path) => {
       const answer = await get(path);
@@ -70,12 +71,28 @@ describe('the page', () => {
     expect(policy).toMatch(/form-action 'self'/);
   });
 
-  test.each(['/api/nothing', '/api', '/signin/nothing', '/openapi.json/x'])(
-    'is not served at %s, an address for programs',
-    async (path) => {
-      expect(await readProblem(await get(path))).toMatchObject({ status: 404, code: 'no-such-route' });
-    },
-  );
+  test.each([
+    '/api/nothing',
+    '/api',
+    '/signin/nothing',
+    '/openapi.json/x',
+    '/metrics',
+    '/xyz',
+    '/customers/019a/deals',
+    '/customersx',
+    '/customers//',
+    '/pages.json',
+    '/index.html',
+    '/.env',
+  ])('is not served at %s, where the router has no page', async (path) => {
+    expect(await readProblem(await get(path))).toMatchObject({ status: 404, code: 'no-such-route' });
+  });
+
+  test('is replaced by a small page with a link where a person opens an address that does not exist', async () => {
+    const answer = await get('/xyz', { headers: { Accept: 'text/html,application/xhtml+xml' } });
+    expect([answer.status, answer.headers.get('cache-control')]).toEqual([404, 'no-store']);
+    expect(await answer.text()).toMatch(/There is no such page.*<a href="\/">/s);
+  });
 
   test('does not answer a POST', async () => {
     expect((await get('/customers', { method: 'POST' })).status).toBe(404);

@@ -5,11 +5,12 @@ import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import type { Context } from 'hono';
 import { type App, answerNoSuchRoute } from './app.ts';
+import { makePage } from './page.ts';
 
 const compress = promisify(gzip);
 
-/** Addresses that do not belong to the web app: an unknown one is a 404 for a program, not a page for a person. */
-const reserved = /^\/(api|signin|healthz|readyz|openapi\.json)(\/|$)/;
+/** Addresses at which no page can be: an unknown one is answered while the web app is still being built. */
+const forPrograms = /^\/(api|signin|healthz|readyz|metrics|openapi\.json)(\/|$)/;
 
 const types: Record<string, string> = {
   '.html': 'text/html; charset=utf-8',
@@ -33,14 +34,17 @@ type WebFiles = {
   /** The sources of scripts for the Content-Security-Policy: the server's own files, and the scripts that are written in the index itself. */
   scripts: string;
   files: Map<string, WebFile>;
+  /** Whether the web app has a page at this path. */
+  isPage: (path: string) => boolean;
   /** The same for every process that serves this build; undefined if the build does not say which one it is. */
   build: string | undefined;
 };
 
 /**
- * Serves the built web app in `folder`: its files as they are, and index.html for every other GET without a route, with
- * a Content-Security-Policy whose nonce replaces `__NONCE__`. The files are read once, as soon as they are built. Only files
- * on that list are served, so that no path leads out of the folder.
+ * Serves the built web app in `folder`: its files as they are, and index.html at the addresses of its pages, with
+ * a Content-Security-Policy whose nonce replaces `__NONCE__`. The build lists the pages of its router in pages.json; every other address
+ * without a route is a 404. The files are read once, as soon as they are built. Only files on that list are served, so that no path leads
+ * out of the folder.
  *
  * Every answer names the build in the header `Aether-Build`, and the page names it in place of `__BUILD__`: so an open page notices
  * that it is out of date. Call it before the routes are added.
@@ -68,13 +72,13 @@ export function addWeb(app: App, folder: string, built: Promise<unknown> = Promi
   });
   app.notFound(async (c) => {
     const { method, path } = c.req;
-    if ((method !== 'GET' && method !== 'HEAD') || reserved.test(path)) return answerNoSuchRoute(c);
+    if ((method !== 'GET' && method !== 'HEAD') || forPrograms.test(path)) return answerNoSuchRoute(c);
     const web = await read();
     if (!web)
       return c.text('The web app has not been built yet: `npm start` builds it, or `npm run build` alone.\n', 503);
     const file = web.files.get(path);
     if (file) return answerFile(c, file, path.startsWith('/assets/'));
-    return path.startsWith('/assets/') ? answerNoSuchRoute(c) : answerIndex(c, web);
+    return web.isPage(path) ? answerIndex(c, web) : answerNoSuchPage(c);
   });
 }
 
@@ -85,14 +89,40 @@ async function readFiles(folder: string): Promise<WebFiles> {
   const hashes = [...index.matchAll(/<script>(.*?)<\/script>/gs)].map(
     ([, script = '']) => ` 'sha256-${createHash('sha256').update(script).digest('base64')}'`,
   );
+  const pages = await readFile(join(folder, pagesFile), 'utf8').catch(() => '["/"]');
   const files = new Map<string, WebFile>();
   for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
     const path = `/${relative(folder, join(entry.parentPath, entry.name)).split(sep).join('/')}`;
     const type = types[extname(entry.name)];
-    if (!entry.isFile() || !type || path === '/index.html') continue;
+    if (!entry.isFile() || !type || path === '/index.html' || path === `/${pagesFile}`) continue;
     files.set(path, { body: await readFile(join(folder, path)), type });
   }
-  return { index, scripts: `'self'${hashes.join('')}`, files, build };
+  return { index, scripts: `'self'${hashes.join('')}`, files, isPage: matchPages(JSON.parse(pages)), build };
+}
+
+const pagesFile = 'pages.json';
+
+/** `/customers/$id` is every address with one part after `/customers`; a `/` at the end makes no difference, as in the router. */
+function matchPages(pages: string[]): (path: string) => boolean {
+  const patterns = pages.map((page) =>
+    page
+      .replace(/\/$/, '')
+      .split('/')
+      .map((part) => (part.startsWith('$') ? '[^/]+' : RegExp.escape(part)))
+      .join('/'),
+  );
+  const whole = new RegExp(`^(?:${patterns.join('|')})/?$`);
+  return (path) => whole.test(path);
+}
+
+/** 404: a small page for a person whose browser opens the address, a problem for every program. */
+function answerNoSuchPage(c: Context): Response {
+  if (!/\btext\/html\b/.test(c.req.header('accept') ?? '')) return answerNoSuchRoute(c);
+  const { html, headers } = makePage(
+    'There is no such page',
+    '<p>The address may be mistyped, or the page was moved. <a href="/">To the first page</a></p>',
+  );
+  return c.body(html, 404, headers);
 }
 
 async function answerFile(c: Context, file: WebFile, isImmutable: boolean): Promise<Response> {
