@@ -7,12 +7,14 @@ import { createTestDatabase } from './database/testing.ts';
 
 const root = import.meta.dirname;
 const read = (path: string) => readFileSync(join(root, path), 'utf8');
-const sources = globSync('{platform,http,signin,foundation,support}/**/*.ts', { cwd: root })
+const sources = globSync('{platform,http,signin,foundation,support,sync}/**/*.ts', { cwd: root })
   .filter((path) => !path.includes('node_modules') && !/(^|[./])(test|testing)\b/.test(path))
   .map(read);
 
 const variables = (text: string) =>
-  new Set(text.match(/\b(?:(?:PLATFORM|DB|FOUNDATION|SUPPORT|AETHER|SIGNIN|IDENTITY)_[A-Z_]+|LOG_LEVEL)\b/g));
+  new Set(
+    text.match(/\b(?:(?:PLATFORM|DB|FOUNDATION|SUPPORT|CONSOLE|SYNC|AETHER|SIGNIN|IDENTITY)_[A-Z_]+|LOG_LEVEL)\b/g),
+  );
 
 test('docs/error-codes.md lists every code that a refusal can have, and no other', () => {
   const used = sources.flatMap((source) => [

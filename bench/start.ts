@@ -62,6 +62,7 @@ async function launch(): Promise<Run> {
       AETHER_HOME: home,
       FOUNDATION_PORT: '0',
       SUPPORT_PORT: '0',
+      CONSOLE_PORT: '0',
       IDENTITY_PORT: '0',
       DEMO_SHOP_PORT: '0',
     },

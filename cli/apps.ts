@@ -1,6 +1,7 @@
 import { foundationScopes } from '@aether/foundation/scopes';
 import type { LocalApp } from '@aether/identity';
 import { supportScopes } from '@aether/support/scopes';
+import { consoleScopes } from '@aether/sync/console/scopes';
 
 /** The apps that `npm start` runs, as its identity provider knows them. Support reads a customer's context from Foundation. */
 export const apps: LocalApp[] = [
@@ -10,4 +11,5 @@ export const apps: LocalApp[] = [
     scopes: Object.keys(supportScopes.scopes),
     asks: { of: 'foundation', scopes: ['context.read'] },
   },
+  { name: 'console', scopes: Object.keys(consoleScopes.scopes) },
 ];

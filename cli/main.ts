@@ -34,7 +34,7 @@ program
     'print an access token for scripts, of the local identity provider: curl -H "Authorization: Bearer $(aether token --as maya)" …',
   )
   .requiredOption('--as <who>', 'maya, jonas, priya or tom; or service, a machine without a person')
-  .option('--app <app>', 'the app that takes the token: foundation or support', 'foundation')
+  .option('--app <app>', 'the app that takes the token: foundation, support or console', 'foundation')
   .option('--scope <scopes>', 'what the token allows, such as deals.read,customers.read; a machine needs some')
   .action(async (options) => (await import('./token.ts')).printToken(options));
 
@@ -77,7 +77,7 @@ function describeFailure(error: unknown): string {
   if (['ECONNREFUSED', 'ENOTFOUND', 'ETIMEDOUT', 'EHOSTUNREACH'].includes(code))
     return `No server answers at ${hostname ?? `${address}:${port}`} (${code}): is the address right, and does it run?`;
   if (code === 'EACCES' && syscall === 'listen')
-    return `Port ${port} may be opened by an administrator only: choose another one, with FOUNDATION_PORT, SUPPORT_PORT, IDENTITY_PORT or DEMO_SHOP_PORT.`;
+    return `Port ${port} may be opened by an administrator only: choose another one, with FOUNDATION_PORT, SUPPORT_PORT, CONSOLE_PORT, IDENTITY_PORT or DEMO_SHOP_PORT.`;
   if (code === '28P01')
     return `The server refuses the login (${message}): its password is the one that \`aether migrate bootstrap\` gave it, in its address or as <LOGIN>_PASSWORD.`;
   if (message.startsWith('Connection terminated'))

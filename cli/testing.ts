@@ -42,6 +42,7 @@ export function aether(
       AETHER_HOME: home,
       FOUNDATION_PORT: '0',
       SUPPORT_PORT: '0',
+      CONSOLE_PORT: '0',
       IDENTITY_PORT: '0',
       DEMO_SHOP_PORT: '0',
       ...variables,
@@ -74,7 +75,7 @@ export function aether(
 
 /** The environment without the settings of a developer's own server. */
 function ownEnvironment(): NodeJS.ProcessEnv {
-  const foreign = /^(PLATFORM|DB|FOUNDATION|SUPPORT|SYNC|AETHER|SIGNIN|IDENTITY)_|_PASSWORD$|^LOG_LEVEL$/;
+  const foreign = /^(PLATFORM|DB|FOUNDATION|SUPPORT|CONSOLE|SYNC|AETHER|SIGNIN|IDENTITY)_|_PASSWORD$|^LOG_LEVEL$/;
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !foreign.test(name)));
 }
 

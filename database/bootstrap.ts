@@ -7,6 +7,7 @@ import { takeTurn } from './turn.ts';
 const searchPaths: Partial<Record<Login, string>> = {
   foundation_app: 'crm, platform',
   support_app: 'support, platform',
+  console_app: 'sync, platform',
 };
 /** How long connecting, and each statement, may take. Making a database copies files, so a statement gets a minute. */
 export type BootstrapLimits = { connectMs: number; statementMs: number };
@@ -18,6 +19,7 @@ const connectionLimits: Record<Login, number> = {
   platform_migrator: 5,
   foundation_app: 100,
   support_app: 100,
+  console_app: 40,
   sync_app: 20,
   privacy_app: 5,
   observer_app: 5,

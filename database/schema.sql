@@ -867,7 +867,7 @@ CREATE OR REPLACE FUNCTION platform.audience_of(app text)
  RETURNS text
  LANGUAGE sql
  IMMUTABLE PARALLEL SAFE
-RETURN CASE app WHEN 'foundation'::text THEN 'crm'::text WHEN 'support'::text THEN 'support'::text ELSE NULL::text END;
+RETURN CASE app WHEN 'console'::text THEN 'console'::text WHEN 'foundation'::text THEN 'crm'::text WHEN 'support'::text THEN 'support'::text ELSE NULL::text END;
 grant execute on function platform.audience_of(app text) to app_role;
 grant execute on function platform.audience_of(app text) to sync_role;
 
@@ -1018,7 +1018,7 @@ CREATE OR REPLACE FUNCTION platform.current_app()
  RETURNS text
  LANGUAGE sql
  STABLE
-RETURN CASE ((((1 * (pg_has_role(SESSION_USER, 'privacy_role'::name, 'USAGE'::text))::integer) + (2 * (pg_has_role(SESSION_USER, 'sync_role'::name, 'USAGE'::text))::integer)) + (4 * (pg_has_role(SESSION_USER, 'foundation_role'::name, 'USAGE'::text))::integer)) + (8 * (pg_has_role(SESSION_USER, 'support_role'::name, 'USAGE'::text))::integer)) WHEN 1 THEN 'privacy'::text WHEN 2 THEN 'sync'::text WHEN 4 THEN 'foundation'::text WHEN 8 THEN 'support'::text ELSE 'operator'::text END;
+RETURN CASE (((((1 * (pg_has_role(SESSION_USER, 'privacy_role'::name, 'USAGE'::text))::integer) + (2 * (pg_has_role(SESSION_USER, 'sync_role'::name, 'USAGE'::text))::integer)) + (4 * (pg_has_role(SESSION_USER, 'console_role'::name, 'USAGE'::text))::integer)) + (8 * (pg_has_role(SESSION_USER, 'foundation_role'::name, 'USAGE'::text))::integer)) + (16 * (pg_has_role(SESSION_USER, 'support_role'::name, 'USAGE'::text))::integer)) WHEN 1 THEN 'privacy'::text WHEN 2 THEN 'sync'::text WHEN 4 THEN 'console'::text WHEN 8 THEN 'foundation'::text WHEN 16 THEN 'support'::text ELSE 'operator'::text END;
 grant execute on function platform.current_app() to app_role;
 grant execute on function platform.current_app() to bulk_role;
 grant execute on function platform.current_app() to sync_role;
@@ -1362,7 +1362,7 @@ CREATE OR REPLACE FUNCTION platform.is_app(name text)
  LANGUAGE plpgsql
  IMMUTABLE PARALLEL SAFE
  SET search_path TO 'pg_catalog', 'pg_temp'
-AS $function$ begin return name in ('foundation', 'support'); end $function$;
+AS $function$ begin return name in ('console', 'foundation', 'support'); end $function$;
 grant execute on function platform.is_app(name text) to app_role;
 grant execute on function platform.is_app(name text) to bulk_role;
 grant execute on function platform.is_app(name text) to sync_role;
@@ -4995,6 +4995,7 @@ CREATE INDEX events_customer ON ONLY sync.events USING btree (customer, "positio
 CREATE INDEX events_key ON ONLY sync.events USING btree (key, "position");
 alter table sync.events enable row level security, force row level security;
 create policy apps_read on sync.events for select to app_role using (((audience = 'platform'::text) OR (audience = ( SELECT platform.audience_of(platform.current_app()) AS audience_of))));
+create policy console_read on sync.events for select to console_role using (true);
 create policy owner_all on sync.events for all to platform_owner using (true) with check (true);
 create policy sync_read on sync.events for select to sync_role using (true);
 grant select on sync.events to app_role;
@@ -5097,11 +5098,12 @@ CREATE INDEX parked_due ON sync.parked USING btree (subscription, attempt_at) WH
 CREATE INDEX parked_key ON sync.parked USING btree (subscription, key, "position");
 CREATE UNIQUE INDEX parked_one_retrying ON sync.parked USING btree (subscription, key) WHERE (state = 'retrying'::text);
 alter table sync.parked enable row level security, force row level security;
+create policy console_read on sync.parked for select to console_role using (true);
 create policy own on sync.parked for all to app_role using ((EXISTS ( SELECT
    FROM sync.subscriptions s
-  WHERE (s.name = parked.subscription)))) with check ((EXISTS ( SELECT
+  WHERE ((s.name = parked.subscription) AND (s.app = platform.current_app()))))) with check ((EXISTS ( SELECT
    FROM sync.subscriptions s
-  WHERE (s.name = parked.subscription))));
+  WHERE ((s.name = parked.subscription) AND (s.app = platform.current_app())))));
 create policy owner_all on sync.parked for all to platform_owner using (true) with check (true);
 create policy sync_all on sync.parked for all to sync_role using (true) with check (true);
 grant delete on sync.parked to sync_role;
@@ -5126,8 +5128,10 @@ comment on column sync.sequencer.floor_id is 'No event up to this id is, or ever
 comment on column sync.sequencer.head is 'The newest position that retention has deleted. If the log is empty, numbering goes on from it. See sync.head.';
 comment on column sync.sequencer.term is 'Counts the leaderships. A batch of a past term numbers nothing. sync.lease_ends_ms holds the end of the leader''s lease.';
 alter table sync.sequencer enable row level security, force row level security;
+create policy console_read on sync.sequencer for select to console_role using (true);
 create policy owner_all on sync.sequencer for all to platform_owner using (true) with check (true);
 create policy sync_lock on sync.sequencer for all to sync_role using (true);
+grant select on sync.sequencer to console_role;
 grant select on sync.sequencer to sync_role;
 grant update (floor_id) on sync.sequencer to sync_role;
 
@@ -5153,6 +5157,7 @@ comment on column sync.subscriptions.types is 'The types that it reads; null: ev
 comment on column sync.subscriptions.holds is 'The events that a failed one holds back until it is handled. row: later events of its key. customer: those of its customer as well.';
 comment on column sync.subscriptions."position" is 'Every event up to here is handled, or is in sync.parked.';
 alter table sync.subscriptions enable row level security, force row level security;
+create policy console_read on sync.subscriptions for select to console_role using (true);
 create policy own on sync.subscriptions for all to app_role using ((app = platform.current_app())) with check ((app = platform.current_app()));
 create policy owner_all on sync.subscriptions for all to platform_owner using (true) with check (true);
 create policy sync_all on sync.subscriptions for all to sync_role using (true) with check (true);

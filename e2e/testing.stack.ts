@@ -5,6 +5,7 @@ import type { Browser, BrowserContext, BrowserContextOptions, Cookie, Page, Resp
 export type Stack = {
   foundation: string;
   support: string;
+  console: string;
   /** The demo shop, with the chat widget. */
   shop: string;
   widgetKey: string;
@@ -48,13 +49,14 @@ async function start(): Promise<Stack> {
   const {
     FOUNDATION_URL = '',
     SUPPORT_URL = '',
+    CONSOLE_URL = '',
     DEMO_SHOP_URL = '',
     SUPPORT_WIDGET_KEY = '',
     PLATFORM_MIGRATOR_URL = '',
   } = readEnv(home);
   const tokens = new Map<string, Promise<string>>();
   const tokenFor = (persona: string, url: string) => {
-    const app = url.startsWith(SUPPORT_URL) ? 'support' : 'foundation';
+    const app = url.startsWith(SUPPORT_URL) ? 'support' : url.startsWith(CONSOLE_URL) ? 'console' : 'foundation';
     const known = tokens.get(`${persona} ${app}`) ?? tokenOf(home, persona, app);
     tokens.set(`${persona} ${app}`, known);
     return known;
@@ -62,6 +64,7 @@ async function start(): Promise<Stack> {
   return {
     foundation: FOUNDATION_URL,
     support: SUPPORT_URL,
+    console: CONSOLE_URL,
     shop: DEMO_SHOP_URL,
     widgetKey: SUPPORT_WIDGET_KEY,
     async call(method, url, { as, bearer, body } = {}) {
@@ -84,15 +87,17 @@ async function start(): Promise<Stack> {
       await stop();
       tokens.clear();
       await meanwhile?.();
-      const [FOUNDATION_PORT = '', SUPPORT_PORT = '', DEMO_SHOP_PORT = ''] = [
+      const [FOUNDATION_PORT = '', SUPPORT_PORT = '', CONSOLE_PORT = '', DEMO_SHOP_PORT = ''] = [
         FOUNDATION_URL,
         SUPPORT_URL,
+        CONSOLE_URL,
         DEMO_SHOP_URL,
       ].map((url) => new URL(url).port);
       command = aether(home, ['start'], {
         ...settings,
         FOUNDATION_PORT,
         SUPPORT_PORT,
+        CONSOLE_PORT,
         DEMO_SHOP_PORT,
       });
       await keepRunning(command);
@@ -164,7 +169,7 @@ export async function signIn(
   if (await choice.isVisible()) {
     await choice.click();
     await live.waitFor();
-    const names = /^aether-(foundation|support)$/;
+    const names = /^aether-(foundation|support|console)$/;
     cookiesOf.set(
       `${persona} ${url}`,
       (await context.cookies(url)).filter(({ name }) => names.test(name)),

@@ -2,7 +2,7 @@ import { ConfigurationError } from './log/errors.ts';
 import { readSettings, type Settings } from './log/settings.ts';
 import { isPhoneCountry } from './phone.ts';
 
-/** The name of an app, a row of platform.apps: `foundation`, `support`. connectPlatform refuses an unknown name. */
+/** The name of an app, a row of platform.apps: `foundation`, `support`, `console`. connectPlatform refuses an unknown name. */
 export type App = string;
 
 /** The settings with which an app reaches the platform database. */
@@ -16,7 +16,7 @@ export type Environment = Settings & {
 /** The setting that names an app's schema. */
 export const schemaSetting = (app: App): string => `PLATFORM_DB_SCHEMA_${app.toUpperCase()}`;
 /** The schemas of apps whose schema does not have the app's name; the setting overrides both. */
-const ownSchemas: Record<App, string> = { foundation: 'crm' };
+const ownSchemas: Record<App, string> = { foundation: 'crm', console: 'sync' };
 
 /**
  * Reads the settings with which an app reaches the platform database: those of `readSettings`; PLATFORM_DB_SCHEMA_<APP>, such as

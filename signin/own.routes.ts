@@ -61,7 +61,7 @@ const leave = (path: '/signin/out' | '/signin/out-everywhere', summary: string) 
     },
   });
 const out = leave('/signin/out', 'Sign out of this app, in this browser');
-const outEverywhere = leave('/signin/out-everywhere', 'Sign out of both apps, in every browser');
+const outEverywhere = leave('/signin/out-everywhere', 'Sign out of every app, in every browser');
 
 type OwnParts = { db: PlatformDb; provider: ProviderAccess; cookies: Cookies; url(): string };
 

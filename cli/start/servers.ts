@@ -5,6 +5,7 @@ import { type LocalProvider, startLocalProvider } from '@aether/identity';
 import { connectPlatform } from '@aether/platform';
 import { startSupport } from '@aether/support';
 import { startSync } from '@aether/sync';
+import { startConsole } from '@aether/sync/console';
 import { apps } from '../apps.ts';
 import { loadDemoData, personas } from '../demo/data.ts';
 import { startDemoShop } from '../demo/shop/server.ts';
@@ -20,6 +21,7 @@ const shopPort = 4500;
 export type Servers = {
   foundation: Served;
   support: Served;
+  console: Served;
   /** Undefined if SIGNIN_ISSUER names another provider. */
   identity?: LocalProvider;
   shop?: Served & { widgetKey: string };
@@ -27,7 +29,7 @@ export type Servers = {
 
 /**
  * Starts everything that needs a migrated database: the demo's data (once), the sync worker, an identity provider,
- * Foundation, Support and the demo shop, in this order. It is not in start.ts, because its imports take a second of one
+ * Foundation, Support, the console and the demo shop, in this order. It is not in start.ts, because its imports take a second of one
  * core, which PostgreSQL needs at that time.
  *
  * @param options.withDemo whether the database is our own and gets the demo's data.
@@ -56,14 +58,19 @@ export async function startServers(options: {
   const identity = process.env.SIGNIN_ISSUER ? undefined : await step('identity provider', startIdentity);
   if (identity) onStarted('Identity provider', identity.close);
 
-  const variablesOf = (app: 'foundation' | 'support') => ({ ...loginOf(`${app}_app`), ...identity?.settingsOf(app) });
+  const variablesOf = (app: 'foundation' | 'support' | 'console') => ({
+    ...loginOf(`${app}_app`),
+    ...identity?.settingsOf(app),
+  });
   const foundation = await step('Foundation', () =>
     startFoundation({ variables: variablesOf('foundation'), webBuilt: web }),
   );
   onStarted('Foundation', foundation.close);
   const support = await step('Support', () => startSupport({ variables: variablesOf('support'), webBuilt: web }));
   onStarted('Support', support.close);
-  if (!withDemo) return { foundation, support, identity };
+  const console = await step('Console', () => startConsole({ variables: variablesOf('console'), webBuilt: web }));
+  onStarted('Console', console.close);
+  if (!withDemo) return { foundation, support, console, identity };
 
   const shop = await step('demo shop', async () => {
     const secret = await readWidgetSecret(urlOf('support_app'));
@@ -71,7 +78,7 @@ export async function startServers(options: {
     return startDemoShop({ supportUrl: support.url, widgetKey: demoWidgetKey, secret, port, log });
   });
   onStarted('Demo shop', shop.close);
-  return { foundation, support, identity, shop: { ...shop, widgetKey: demoWidgetKey } };
+  return { foundation, support, console, identity, shop: { ...shop, widgetKey: demoWidgetKey } };
 }
 
 async function fillDemo(urlOf: (login: Login) => string): Promise<string> {

@@ -238,7 +238,7 @@ describe('npm start', { timeout: 60_000 }, () => {
     expect(await codeAndOutput(command)).toEqual([
       1,
       expect.stringMatching(
-        /PLATFORM_MIGRATOR_PASSWORD, FOUNDATION_APP_PASSWORD, SUPPORT_APP_PASSWORD, SYNC_APP_PASSWORD/,
+        /PLATFORM_MIGRATOR_PASSWORD, FOUNDATION_APP_PASSWORD, SUPPORT_APP_PASSWORD, CONSOLE_APP_PASSWORD, SYNC_APP_PASSWORD/,
       ),
     ]);
   });

@@ -19,7 +19,7 @@ import { listenForStop } from './stopsignal.ts';
 import { prepareWeb } from './web.ts';
 
 const ownDatabase = 'platform';
-const webFolders = ['foundation', 'support'].map((app) => join(import.meta.dirname, '..', '..', app, 'web'));
+const webFolders = ['foundation', 'support', 'sync'].map((app) => join(import.meta.dirname, '..', '..', app, 'web'));
 
 /** `stop` is there only if the server is our own; `cut` stops it without a checkpoint. */
 type Platform = {
@@ -115,29 +115,32 @@ function loadServers(): Promise<typeof import('./servers.ts')> {
 /** The settings that .aether/env lists. */
 function describeRunning(
   { logins, urlOf }: Platform,
-  { foundation, support, identity, shop }: Servers,
+  { foundation, support, console, identity, shop }: Servers,
 ): Record<string, string> {
   return {
     FOUNDATION_URL: foundation.url,
     SUPPORT_URL: support.url,
+    CONSOLE_URL: console.url,
     ...(shop && { SUPPORT_WIDGET_KEY: shop.widgetKey, DEMO_SHOP_URL: shop.url }),
     ...(identity && { IDENTITY_URL: identity.issuer }),
     ...Object.fromEntries(logins.map((login) => [`${login.toUpperCase()}_URL`, urlOf(login)])),
   };
 }
 
-function printReady({ urlOf }: Platform, { foundation, support, identity, shop }: Servers, isBuilt: boolean): void {
+function printReady({ urlOf }: Platform, servers: Servers, isBuilt: boolean): void {
+  const { foundation, support, identity, shop } = servers;
   const { host, pathname } = new URL(urlOf('foundation_app'));
   console.log(`
 Ready in ${(performance.now() / 1000).toFixed(1)} s.
 
   Foundation   ${foundation.url}${takenNote(foundation.portTaken)}   its interface: ${foundation.url}/openapi.json
   Support      ${support.url}${takenNote(support.portTaken)}   its interface: ${support.url}/openapi.json
+  Console      ${servers.console.url}${takenNote(servers.console.portTaken)}   its interface: ${servers.console.url}/openapi.json
 ${shop ? `  Demo shop    ${shop.url}${takenNote(shop.portTaken)}   the chat widget on a page of its own\n` : ''}  PostgreSQL   ${host}, database ${pathname.slice(1)}; connection strings: ${envFile}
 
   Sign-in      ${identity ? `${identity.issuer}${takenNote(identity.portTaken)}   no passwords: choose who you are; npx aether token --as maya for scripts` : process.env.SIGNIN_ISSUER}
 
-  Try it:      open ${foundation.url} and ${support.url}${shop ? ', or npx aether demo' : ''}
+  Try it:      open ${foundation.url}, ${support.url} and ${servers.console.url}${shop ? ', or npx aether demo' : ''}
 ${isBuilt ? '' : '  The web apps are being built: a page that is opened now comes when they are.\n'}  Ctrl-C stops everything; the data stays.${shop ? ' npm start -- --reset starts over.' : ''} LOG_LEVEL=info shows each request.
 `);
 }
@@ -159,7 +162,7 @@ async function ownPlatform(onRunning: () => void): Promise<Platform> {
 
 function hostedPlatform(given: string): Platform {
   const url = requireDatabaseUrl('PLATFORM_DB_URL', given);
-  const needed = ['platform_migrator', 'foundation_app', 'support_app', 'sync_app'] as const;
+  const needed = ['platform_migrator', 'foundation_app', 'support_app', 'console_app', 'sync_app'] as const;
   const missing = needed.filter((login) => !passwordOf(login));
   if (missing.length > 0) {
     throw new Error(
@@ -172,7 +175,8 @@ function hostedPlatform(given: string): Platform {
 
 /** Checks the settings before anything is started, so that a typing mistake does not cost ten seconds. */
 function requirePorts(): void {
-  for (const setting of ['FOUNDATION_PORT', 'SUPPORT_PORT', 'IDENTITY_PORT', 'DEMO_SHOP_PORT']) readPort(setting, 0);
+  for (const setting of ['FOUNDATION_PORT', 'SUPPORT_PORT', 'CONSOLE_PORT', 'IDENTITY_PORT', 'DEMO_SHOP_PORT'])
+    readPort(setting, 0);
 }
 
 function passwordOf(login: Login): string | undefined {

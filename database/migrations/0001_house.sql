@@ -110,7 +110,8 @@ create trigger keep_app before delete on platform.apps for each row execute func
 create trigger keep_app_name before update of name, audience on platform.apps for each row
   when ((new.name, new.audience) is distinct from (old.name, old.audience)) execute function platform.keep_app();
 
-insert into platform.apps (name, role, audience) values ('foundation', 'foundation_role', 'crm'), ('support', 'support_role', 'support');
+insert into platform.apps (name, role, audience) values
+  ('foundation', 'foundation_role', 'crm'), ('support', 'support_role', 'support'), ('console', 'console_role', 'console');
 grant execute on function platform.current_app(), platform.is_app(text), platform.audience_of(text) to app_role, sync_role;
 
 -- The collation of what people sort: names and labels. The order is that of the Unicode root collation, the same on every server, whatever

@@ -68,6 +68,8 @@ create policy sync_read on sync.events for select to sync_role using (true);
 -- The sub-select is there so that the audience of the login is looked up once in a query, not once for each event.
 create policy apps_read on sync.events for select to app_role
   using (audience = 'platform' or audience = (select platform.audience_of(platform.current_app())));
+-- The console shows the whole log. Its server decides which person sees the data of which audience.
+create policy console_read on sync.events for select to console_role using (true);
 grant select on sync.events to app_role, sync_role;
 
 -- Lists the existing partitions by their first position. The bounds come from the catalogue, so that partitions may have
@@ -103,6 +105,8 @@ call platform.protect_table('sync.sequencer');
 create policy sync_lock on sync.sequencer to sync_role using (true);
 -- The update grant also allows sync_role to lock the row.
 grant select, update (floor_id) on sync.sequencer to sync_role;
+create policy console_read on sync.sequencer for select to console_role using (true);
+grant select on sync.sequencer to console_role;
 
 -- Returns the newest position that was ever given, even if the caller may not see its event. A definer function, because under row
 -- security each caller would step over all of the other app's events to find it.
@@ -370,6 +374,8 @@ grant select,
       insert (name, types, holds, position),
       update (types, holds, position, replay_until, is_paused, pause_reason, moved_at)
   on sync.subscriptions to app_role, sync_role;
+-- The console looks at the subscriptions of every app. It changes them through definer functions, which leave a record.
+create policy console_read on sync.subscriptions for select to console_role using (true);
 -- The apps have no delete: with it either app could lock the whole table, and so stop the other. See sync.remove_subscription.
 grant delete on sync.subscriptions to sync_role;
 
@@ -413,12 +419,13 @@ create index parked_customer on sync.parked (subscription, customer, position) w
 call platform.protect_table('sync.parked');
 create policy sync_all on sync.parked to sync_role using (true) with check (true);
 create policy own on sync.parked to app_role
-  using (exists (select from sync.subscriptions s where s.name = subscription))
-  with check (exists (select from sync.subscriptions s where s.name = subscription));
+  using (exists (select from sync.subscriptions s where s.name = subscription and s.app = platform.current_app()))
+  with check (exists (select from sync.subscriptions s where s.name = subscription and s.app = platform.current_app()));
 grant select,
       insert (subscription, position, key, customer, state, attempts, attempt_at, error, is_replay),
       update (state, attempts, attempt_at, error)
   on sync.parked to app_role, sync_role;
+create policy console_read on sync.parked for select to console_role using (true);
 -- The apps have no delete: a grant of it lets an app lock the whole table and stop the other app. See sync.unpark.
 grant delete on sync.parked to sync_role;
 

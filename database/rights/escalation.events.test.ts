@@ -3,11 +3,15 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { createTestDatabase, type TestDatabase } from '../testing.ts';
 
 let database: TestDatabase;
-let apps: { foundation: pg.Client; support: pg.Client };
+let apps: { foundation: pg.Client; support: pg.Client; console: pg.Client };
 
 beforeAll(async () => {
   database = await createTestDatabase();
-  apps = { foundation: await database.connect('foundation_app'), support: await database.connect('support_app') };
+  apps = {
+    foundation: await database.connect('foundation_app'),
+    support: await database.connect('support_app'),
+    console: await database.connect('console_app'),
+  };
   const sync = await database.connect('sync_app');
   await apps.support.query(`insert into support.widgets (key, name) values ('events-widget', 'W')`);
   await apps.support.query(
@@ -36,6 +40,33 @@ test('each app reads the shared events and its own, but no others', async () => 
   expect(await types(apps.foundation)).toEqual(['customer.created']);
   expect(await types(apps.support)).toEqual(['customer.created', 'session.created']);
   expect(await attempt(await database.connect('observer_app'), 'select from sync.events')).toBe('42501');
+});
+
+test('the console reads the events of every app, their subscriptions and what is parked, and changes none of them', async () => {
+  const read = async (text: string) => (await apps.console.query(text)).rows.map((row) => row.name);
+  expect(await read('select distinct type as name from sync.events order by 1')).toEqual([
+    'customer.created',
+    'session.created',
+  ]);
+  const own = ['foundation.own', 'support.own'];
+  expect(await read('select name from sync.subscriptions order by 1')).toEqual(own);
+  expect(await read('select subscription as name from sync.parked order by 1')).toEqual(own);
+  expect(await read('select 1 as name from sync.sequencer')).toEqual([1]);
+  for (const [text, ends] of [
+    ['update sync.subscriptions set position = 99', 0],
+    [`insert into sync.subscriptions (name, position) values ('support.more', 0)`, '23514'],
+    ['delete from sync.subscriptions', '42501'],
+    [`update sync.parked set state = 'waiting'`, 0],
+    [`insert into sync.parked (subscription, position, key, state) values ('support.own', 2, 'k', 'dead')`, '42501'],
+    ['delete from sync.parked', '42501'],
+    [`select where sync.remove_subscription('support.own')`, 0],
+    ['select from sync.sequencer for update', '42501'],
+    ['select from sync.outbox', '42501'],
+    ['select from crm.deals', '42501'],
+    ['select from support.messages', '42501'],
+    [`update platform.users set role = 'admin'`, '42501'],
+  ] as const)
+    expect([text, await attempt(apps.console, text)]).toEqual([text, ends]);
 });
 
 describe.each(['foundation', 'support'] as const)('%s', (app) => {

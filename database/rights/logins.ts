@@ -5,6 +5,7 @@ export const logins = {
   platform_migrator: 'platform_owner',
   foundation_app: 'foundation_role',
   support_app: 'support_role',
+  console_app: 'console_role',
   sync_app: 'sync_role',
   privacy_app: 'privacy_role',
   observer_app: 'observer_role',
@@ -21,8 +22,11 @@ export const appRole = 'app_role';
  */
 export const bulkRole = 'bulk_role';
 
+/** The logins of the apps of this repository. */
+export const appLogins: readonly Login[] = ['foundation_app', 'support_app', 'console_app'];
+
 /** Whether the login belongs to an app of this repository. */
-export const isApp = (login: Login): boolean => login === 'foundation_app' || login === 'support_app';
+export const isApp = (login: Login): boolean => appLogins.includes(login);
 
 export const loginNames = Object.keys(logins) as Login[];
 

@@ -58,7 +58,7 @@ export type ServerContext = {
 
 /**
  * Starts an app's server: connects to the platform database, refuses a wrong one, and listens on loopback. The port is
- * `options.port`, otherwise FOUNDATION_PORT or SUPPORT_PORT, otherwise the app's default. If it is taken, the next free
+ * `options.port`, otherwise <APP>_PORT, such as FOUNDATION_PORT, otherwise the app's default. If it is taken, the next free
  * one is used.
  *
  * @throws ConfigurationError, DatabaseUnavailable

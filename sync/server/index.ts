@@ -1,0 +1,36 @@
+import { join } from 'node:path';
+import { type Hearing, type Served, type ServerOptions, scopesOfSharedEvents, startServer } from '@aether/http';
+import { addSignIn } from '@aether/signin';
+import packageJson from '../package.json' with { type: 'json' };
+import { consoleScopes } from './scopes.ts';
+
+const webFolder = join(import.meta.dirname, '..', 'web', 'dist');
+
+/** Starts the console's server on port 4300, or the next free one. @throws ConfigurationError, DatabaseUnavailable */
+export function startConsole(options: ServerOptions = {}): Promise<Served> {
+  return startServer(
+    {
+      app: 'console',
+      title: 'Aether Console',
+      version: packageJson.version,
+      description:
+        'For operators and data stewards: the health of the house, its failures, subscriptions and events. Every refusal is problem+json and says what to do next.',
+      portDefault: 4300,
+      rights: consoleScopes,
+      addSignIn,
+      web: webFolder,
+      openHearing: () => () => hearsShared,
+      addRoutes() {},
+    },
+    options,
+  );
+}
+
+/**
+ * The console's login sees the events of every app, and its stream passes on only those about records that every app may
+ * see. So whoever follows it learns nothing of chats and deals.
+ */
+const hearsShared: Hearing = {
+  hears: async ({ type }) => (type.split('.')[0] as string) in scopesOfSharedEvents,
+  hearsSignal: async () => true,
+};

@@ -1,0 +1,12 @@
+import { type AppScopes, scopesOfSharedEvents } from '@aether/http';
+
+/** What tokens for the console can allow. Machines look; only people act. */
+export const consoleScopes = {
+  scopes: {
+    'customers.read': 'In the stream of events: customers, their addresses and telephone numbers, and tiers.',
+    'companies.read': 'In the stream of events: companies.',
+    'users.read': 'In the stream of events: staff.',
+    'events.read': 'Follow events. Each event also needs the scope that reads what it is about.',
+  },
+  ofEvents: scopesOfSharedEvents,
+} as const satisfies AppScopes;

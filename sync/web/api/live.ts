@@ -1,0 +1,20 @@
+import { type LiveEvent, openLiveFeed } from '@aether/ui/live.ts';
+import { refreshByFeed } from '@aether/ui/refresh.ts';
+import type { QueryClient, QueryKey } from '@tanstack/react-query';
+
+const entities = ['customer', 'user'];
+const types = entities.flatMap((entity) => ['created', 'updated', 'deleted'].map((change) => `${entity}.${change}`));
+
+export const liveFeed = openLiveFeed(types);
+
+const gatherMs = 300;
+
+/** The queries that an event makes stale. Pages of health and failures ask again by themselves, because no event tells of them. */
+function keysOf({ type, key }: LiveEvent): QueryKey[] {
+  return type.startsWith('user.') ? [['users'], ['me']] : [['customer', key]];
+}
+
+/** Refreshes the data on the screen when they changed elsewhere. */
+export function refreshByEvents(client: QueryClient): void {
+  refreshByFeed(client, liveFeed, { gatherMs, keysOf, kept: [] });
+}

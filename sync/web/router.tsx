@@ -1,0 +1,46 @@
+import { Broken } from '@aether/ui/Broken.tsx';
+import { client } from '@aether/ui/client.ts';
+import { Nothing } from '@aether/ui/Notice.tsx';
+import { lazyPage } from '@aether/ui/parts/lazy.tsx';
+import { meQuery } from '@aether/ui/signin.ts';
+import { createRootRoute, createRoute, createRouter, Link, redirect } from '@tanstack/react-router';
+import { ConsoleShell } from './shell/ConsoleShell.tsx';
+
+const root = createRootRoute({
+  beforeLoad: () => client.ensureQueryData(meQuery),
+  component: ConsoleShell,
+  errorComponent: Broken,
+  notFoundComponent: () => (
+    <Nothing title="There is no such page" action={<Link to="/health">To the health of the house</Link>}>
+      The address may be mistyped, or the page was moved.
+    </Nothing>
+  ),
+});
+
+const route = <Path extends string>(path: Path) => ({ getParentRoute: () => root, path });
+
+const routes = [
+  createRoute({
+    ...route('/'),
+    beforeLoad: () => {
+      throw redirect({ to: '/health', replace: true });
+    },
+  }),
+  createRoute({
+    ...route('/health'),
+    component: lazyPage(() => import('./health/HealthPage.tsx'), 'HealthPage'),
+  }),
+] as const;
+
+export const router = createRouter({
+  routeTree: root.addChildren(routes),
+  defaultErrorComponent: Broken, // in the place of the page: the shell stays
+  defaultPreload: 'intent',
+  scrollRestoration: false,
+});
+
+declare module '@tanstack/react-router' {
+  interface Register {
+    router: typeof router;
+  }
+}

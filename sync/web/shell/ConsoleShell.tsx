@@ -1,0 +1,37 @@
+import { PersonMenu } from '@aether/ui/PersonMenu.tsx';
+import { lazyDialog } from '@aether/ui/parts/lazy.tsx';
+import { Shell } from '@aether/ui/Shell.tsx';
+import { useLocation, useNavigate } from '@tanstack/react-router';
+import { liveFeed } from '../api/live.ts';
+import { Navigation } from './Navigation.tsx';
+import { useMe } from './person.ts';
+import { places } from './places.ts';
+
+const icon = new URL('../icon.svg', import.meta.url).href;
+const Palette = lazyDialog(() => import('./Palette.tsx'), 'Palette');
+
+/** The frame around every page of the console. */
+export function ConsoleShell() {
+  const me = useMe();
+  const navigate = useNavigate();
+  const place = useLocation({ select: ({ pathname }) => pathname });
+  return (
+    <Shell
+      name="Console"
+      icon={icon}
+      place={place}
+      feed={liveFeed}
+      Palette={Palette}
+      navigation={<Navigation />}
+      ways={places.map(({ to, label, keys }) => ({ keys, label, run: () => void navigate({ to }) }))}
+      person={
+        <PersonMenu
+          me={me}
+          role={me.isAdmin ? 'Administrator' : 'Staff, looks only'}
+          label="Appearance and sign-out"
+          width={230}
+        />
+      }
+    />
+  );
+}

@@ -1,0 +1,8 @@
+import { meQuery } from '@aether/ui/signin.ts';
+import { useSuspenseQuery } from '@tanstack/react-query';
+
+/** The signed-in person. The root route loads it before any page is shown. */
+export function useMe() {
+  const { data } = useSuspenseQuery(meQuery);
+  return { ...data, isAdmin: data.role === 'admin' };
+}

@@ -1,0 +1,7 @@
+import { IconHeartbeat } from '@tabler/icons-react';
+
+/**
+ * The places of the console, in order. The navigation, the palette, the keys and the tests that look at every page come from this list;
+ * router.tsx has the page of each.
+ */
+export const places = [{ to: '/health', label: 'Health', keys: 'g h', icon: IconHeartbeat }] as const;

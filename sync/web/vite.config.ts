@@ -1,0 +1,3 @@
+import { describeWeb } from '@aether/ui/vite.ts';
+
+export default describeWeb(import.meta.dirname);
