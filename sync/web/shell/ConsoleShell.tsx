@@ -1,8 +1,11 @@
 import { PersonMenu } from '@aether/ui/PersonMenu.tsx';
 import { lazyDialog } from '@aether/ui/parts/lazy.tsx';
 import { Shell } from '@aether/ui/Shell.tsx';
+import { Menu } from '@mantine/core';
+import { IconWorld } from '@tabler/icons-react';
 import { useLocation, useNavigate } from '@tanstack/react-router';
 import { liveFeed } from '../api/live.ts';
+import { showUtc, useUtc } from '../times/zone.ts';
 import { Navigation } from './Navigation.tsx';
 import { useMe } from './person.ts';
 import { places } from './places.ts';
@@ -13,6 +16,7 @@ const Palette = lazyDialog(() => import('./Palette.tsx'), 'Palette');
 /** The frame around every page of the console. */
 export function ConsoleShell() {
   const me = useMe();
+  const isUtc = useUtc();
   const navigate = useNavigate();
   const place = useLocation({ select: ({ pathname }) => pathname });
   return (
@@ -28,9 +32,14 @@ export function ConsoleShell() {
         <PersonMenu
           me={me}
           role={me.isAdmin ? 'Administrator' : 'Staff, looks only'}
-          label="Appearance and sign-out"
+          label="Appearance, time zone and sign-out"
           width={230}
-        />
+        >
+          <Menu.Item leftSection={<IconWorld size={15} />} onClick={() => showUtc(!isUtc)}>
+            {isUtc ? 'Times in your time zone' : 'Times in UTC'}
+          </Menu.Item>
+          <Menu.Divider />
+        </PersonMenu>
       }
     />
   );
