@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Log } from '@aether/http';
+import { startQualityScans } from './quality/scanning.ts';
 import { checkSyncDatabase, readSyncSettings, WorkerTooOld } from './settings.ts';
 import { type Retention, startRetention } from './worker/retention.ts';
 import { type SequencerNews, startSequencer } from './worker/sequencer.ts';
@@ -53,11 +54,12 @@ export async function startSync({
     onReport: (report) => logRetention(log, report),
     onError: (error) => log.error({ err: error }, 'retention'),
   });
+  const quality = startQualityScans({ url, onError: (error) => log.error({ err: error }, 'data quality') });
   const closed = new AbortController();
   let closing: Promise<void> | undefined;
   function close(): Promise<void> {
     closed.abort();
-    closing ??= Promise.all([retention.stop(), sequencer.stop()]).then(() => {});
+    closing ??= Promise.all([retention.stop(), sequencer.stop(), quality.stop()]).then(() => {});
     return closing;
   }
   const { promise: refused, resolve: refuse } = Promise.withResolvers<Error>();

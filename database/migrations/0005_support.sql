@@ -289,3 +289,36 @@ comment on column support.limits.key is 'A hash of what is counted: an address o
 call platform.protect_table('support.limits');
 create policy support_all on support.limits to support_role using (true) with check (true);
 grant select, insert (key, points, expires_at), update (points, expires_at), delete on support.limits to support_role;
+
+-- What the CRM is told of a conversation that has ended: the activity of its customer. It says "resolved" only if the agent resolved it,
+-- and "unverified" if the visitor only typed the customer's address. Its duration is without the times for which the conversation was
+-- snoozed: each ends with a message, when an agent wakes, snoozes or assigns the conversation, at its own end, or with the conversation.
+-- The summary is the agent's own, otherwise the visitor's first question. An erased customer accepts no new activity: there is no row.
+create function support.activity_of_session(session uuid) returns table (
+  customer_id uuid, type text, description text, metadata jsonb, occurred_at timestamptz, idempotency_key text)
+language sql stable
+begin atomic
+  select c.id, 'support_chat',
+    case when s.resolved then 'Support conversation resolved' else 'Support conversation ended without a resolution' end
+      || case when s.identity = 'claimed' then ' (unverified visitor)' else '' end,
+    jsonb_build_object(
+      'session_id', s.id, 'identity', s.identity, 'message_count', s.message_count, 'resolved', s.resolved,
+      'duration_seconds', round(extract(epoch from s.ended_at - s.started_at) - (
+        select coalesce(sum(extract(epoch from greatest(least(
+            n.body::timestamptz, s.ended_at,
+            (select min(m.created_at) from support.messages m
+              where m.session_id = s.id and m.created_at > n.created_at and m.author in ('visitor', 'agent')),
+            (select min(o.created_at) from support.session_entries o
+              where o.session_id = s.id and o.created_at > n.created_at
+                and o.kind in ('snoozed', 'woken', 'assigned', 'released', 'handed_over'))
+          ) - n.created_at, interval '0'))), 0)
+        from support.session_entries n where n.session_id = s.id and n.kind = 'snoozed'), 1),
+      'summary', coalesce(
+        (select e.body from support.session_entries e where e.session_id = s.id and e.kind = 'ended' order by e.created_at limit 1),
+        (select left(m.body, 400) from support.messages m where m.session_id = s.id and m.author = 'visitor' order by m.number limit 1))),
+    s.ended_at, 'session:' || s.id
+  from support.sessions s join platform.customers k on k.id = s.customer_id
+    join platform.customers c on c.id = coalesce(k.merged_into, k.id) and c.erased_at is null
+  where s.id = activity_of_session.session and s.status = 'ended';
+end;
+grant execute on function support.activity_of_session(uuid) to support_role;

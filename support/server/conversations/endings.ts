@@ -6,21 +6,6 @@ export const summaryCharactersMax = 400;
 export type Ending = { id: string; resolved: boolean; summary?: string; agentId?: string };
 
 /**
- * How long the session `s` was snoozed. Each time ends with a message, when an agent wakes, snoozes or assigns the conversation, at its own
- * end, or with the conversation.
- */
-const secondsSnoozed = `
-  select coalesce(sum(extract(epoch from greatest(least(
-           n.body::timestamptz, s.ended_at,
-           (select min(m.created_at) from support.messages m
-            where m.session_id = s.id and m.created_at > n.created_at and m.author in ('visitor', 'agent')),
-           (select min(o.created_at) from support.session_entries o
-            where o.session_id = s.id and o.created_at > n.created_at
-              and o.kind in ('snoozed', 'woken', 'assigned', 'released', 'handed_over'))
-         ) - n.created_at, interval '0'))), 0)
-  from support.session_entries n where n.session_id = s.id and n.kind = 'snoozed'`;
-
-/**
  * Ends open conversations, and adds one activity each to the CRM, whether or not Foundation has given the customer a number. The activity
  * says
  * “resolved” only if the agent resolved it, and “unverified” if the visitor only typed the customer's address. An erased customer accepts
@@ -42,21 +27,10 @@ export async function writeEndings(tx: Transaction, endings: Ending[]): Promise<
      select e.id, 'ended', e."agentId", e.summary from jsonb_to_recordset($1::jsonb) as e (id uuid, "agentId" uuid, summary text)`,
     rows,
   );
-  // Seconds to one decimal, without the time for which it was snoozed: a chat of a few messages may take less than one.
   await tx.query(
     `insert into crm.activities (customer_id, type, description, metadata, occurred_at, idempotency_key)
-     select c.id, 'support_chat',
-            case when s.resolved then 'Support conversation resolved' else 'Support conversation ended without a resolution' end
-            || case when s.identity = 'claimed' then ' (unverified visitor)' else '' end,
-            jsonb_build_object('session_id', s.id, 'identity', s.identity, 'message_count', s.message_count, 'resolved', s.resolved,
-                               'duration_seconds', round(extract(epoch from s.ended_at - s.started_at) - (${secondsSnoozed}), 1))
-            || jsonb_build_object(
-                 'summary', coalesce(e.summary, (select left(m.body, ${summaryCharactersMax}) from support.messages m
-                                                 where m.session_id = s.id and m.author = 'visitor' order by m.number limit 1))),
-            s.ended_at, 'session:' || s.id
-     from jsonb_to_recordset($1::jsonb) as e (id uuid, summary text)
-       join support.sessions s on s.id = e.id join platform.customers k on k.id = s.customer_id
-       join platform.customers c on c.id = coalesce(k.merged_into, k.id) and c.erased_at is null
+     select a.customer_id, a.type, a.description, a.metadata, a.occurred_at, a.idempotency_key
+     from jsonb_to_recordset($1::jsonb) as e (id uuid) cross join lateral support.activity_of_session(e.id) a
      on conflict (created_by_app, idempotency_key) do nothing`,
     rows,
   );

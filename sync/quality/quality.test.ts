@@ -1,0 +1,427 @@
+import { createTestDatabase, type TestDatabase } from '@aether/database/testing';
+import { connectPlatform, type PlatformDb } from '@aether/platform';
+import type pg from 'pg';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { findingKinds } from './findings.ts';
+import { nextRows } from './scanning.ts';
+
+let database: TestDatabase;
+let sync: pg.Client;
+let superuser: pg.Client;
+let foundation: PlatformDb;
+let support: PlatformDb;
+beforeAll(async () => {
+  database = await createTestDatabase();
+  [sync, superuser] = await Promise.all([database.connect('sync_app'), database.connect('postgres')]);
+  foundation = await connectPlatform({
+    app: 'foundation',
+    variables: { PLATFORM_DB_URL: database.url('foundation_app') },
+  });
+  support = await connectPlatform({ app: 'support', variables: { PLATFORM_DB_URL: database.url('support_app') } });
+  return () => Promise.all([foundation.close(), support.close()]);
+});
+
+let made = 0;
+const person = async (
+  given: { email?: string; name?: string; phone?: string; company_id?: string } = {},
+  by = foundation,
+) => (await by.createCustomer({ email: `p${++made}@acme.org`, name: `Person Number ${made}`, ...given })).id;
+const check = (subject: string, ...ids: (string | number)[]) =>
+  superuser.query('select sync.check_subjects($1, $2)', [subject, ids.map(String)]);
+const findingsOf = async (id: string | number) =>
+  (
+    await sync.query(
+      `select id::integer, finding, part, other_id, detail from sync.quality_findings where subject_id = $1 order by finding, part`,
+      [String(id)],
+    )
+  ).rows;
+const namesOf = async (id: string | number) => (await findingsOf(id)).map((row) => row.finding);
+const repair = async (...ids: number[]) =>
+  (await sync.query('select sync.repair_findings($1::bigint[], $2) as done', [ids, 'in a test'])).rows[0].done;
+/** Changes what the triggers keep in step, behind their back. */
+const breakQuietly = async (sql: string, values: unknown[] = []) => {
+  await superuser.query('set session_replication_role = replica');
+  await superuser.query(sql, values).finally(() => superuser.query('set session_replication_role = origin'));
+};
+
+test('the console knows every finding that the database counts, and no other', async () => {
+  const { rows } = await sync.query('select finding from sync.quality_numbers');
+  expect(rows.map((row) => row.finding).sort()).toEqual(findingKinds.map((kind) => kind.finding).sort());
+});
+
+describe('duplicates', () => {
+  test.each([
+    ['a plus-tag', 'ada@acme.org', 'ada+shop@acme.org', true],
+    ['another tag', 'bea+a@acme.org', 'bea+b@acme.org', true],
+    ['the dots of a Gmail address', 'carlcarl@gmail.com', 'carl.carl@googlemail.com', true],
+    ['dots at another provider', 'dd.dd@acme.org', 'dddd@acme.org', false],
+    ['another domain', 'eva+x@acme.org', 'eva@acme.net', false],
+  ])('two addresses that differ in %s', async (_, one, other, isFound) => {
+    const first = await person({ email: one });
+    const second = await person({ email: other });
+    await check('customer', first, second);
+    expect(await findingsOf(second)).toEqual(
+      isFound ? [expect.objectContaining({ finding: 'duplicate.address', other_id: first })] : [],
+    );
+    expect(await namesOf(first)).toEqual([]);
+  });
+
+  test('a number counts as the same with the same extension only, and a person who corrects it ends the finding', async () => {
+    const first = await person({ phone: '+49 30 1234567' });
+    const second = await person({ phone: '+49301234567' });
+    const third = await person({ phone: '+49 30 1234567 ext. 12' });
+    await check('customer', first, second, third);
+    expect([await namesOf(second), await namesOf(third)]).toEqual([['duplicate.phone'], []]);
+    await foundation.updateCustomer(first, { phone: '+49 30 7654321' });
+    await check('customer', first); // the pair is the row of the other one
+    expect(await namesOf(second)).toEqual([]);
+  });
+
+  test('a name is likely the same person at one company or one domain, not at a public provider', async () => {
+    const company = (await foundation.createCompany({ name: 'Acme' })).id;
+    const ids = [
+      await person({ name: 'Jo Doe', email: 'jo@one.org', company_id: company }),
+      await person({ name: 'JO DOE', email: 'jo@two.org', company_id: company }),
+      await person({ name: 'Jo Doe', email: 'doe@one.org' }),
+      await person({ name: 'Jo Doe', email: 'jo@gmail.com' }),
+      await person({ name: 'Jo Doe', email: 'jodoe@gmail.com' }),
+    ];
+    await check('customer', ...ids);
+    expect(await Promise.all(ids.map(namesOf))).toEqual([[], ['duplicate.person'], ['duplicate.person'], [], []]);
+  });
+
+  test('two customers that a person has declared different are no finding', async () => {
+    const first = await person({ email: 'zed@acme.org' });
+    const second = await person({ email: 'zed+1@acme.org' });
+    await superuser.query(
+      `insert into platform.review_candidates (customer_id, other_id, reason, state, decided_at)
+       values ($1, $2, 'mailbox', 'different', now())`,
+      [first, second],
+    );
+    await check('customer', first, second);
+    expect(await namesOf(second)).toEqual([]);
+  });
+});
+
+describe('what is missing', () => {
+  test('a placeholder is no name, and a customer without a value for a required field is found', async () => {
+    const nameless = await person({ name: 'unknown' });
+    const named = await person({ name: '李雷' });
+    await superuser.query(
+      `insert into crm.custom_fields (record, key, label, type, is_required) values ('customer', 'colour', 'Colour', 'text', true)`,
+    );
+    await check('customer', nameless, named);
+    expect(await namesOf(nameless)).toEqual(['missing.field', 'missing.name']);
+    await foundation.query(
+      `insert into crm.custom_field_values (field_id, customer_id, value) select id, $1, '"red"' from crm.custom_fields`,
+      [named],
+    );
+    await check('customer', named);
+    expect(await namesOf(named)).toEqual([]);
+    await superuser.query('update crm.custom_fields set is_required = false');
+  });
+});
+
+describe('addresses that cannot receive mail', () => {
+  test.each([
+    ['ada@example.com', 'example'],
+    ['ada@sub.example.org', 'example'],
+    ['ada@shop.test', 'reserved'],
+    ['ada@printer.local', 'reserved'],
+    ['ada@gmail.con', 'misspelt'],
+    ['ada@counterexample.com', null],
+    ['ada@test.de', null],
+    ['ada@xn--bcher-kva.example', 'reserved'],
+  ])('%s: %s', async (address, because) => {
+    const { rows } = await superuser.query('select sync.unreachable_because($1) as because', [address]);
+    expect(rows[0].because).toBe(because);
+  });
+
+  const correct = async (customer: string, address: string, replacement?: string) =>
+    (await sync.query('select sync.correct_address($1, $2, $3, $3) as done', [customer, address, replacement ?? null]))
+      .rows[0].done;
+
+  test('the primary address goes for another one, and the correction can be undone', async () => {
+    const id = await person({ email: 'ursa@shop.test' });
+    await check('customer', id);
+    const [found] = await findingsOf(id);
+    expect(found).toMatchObject({ finding: 'address.unreachable', detail: { because: 'reserved', is_primary: true } });
+    await expect(correct(id, found.part)).rejects.toMatchObject({ constraint: 'customer_emails_primary_stays' });
+    const { operation } = await correct(id, found.part, 'ursa@acme.org');
+    expect([(await foundation.getCustomerById(id))?.email, await namesOf(id)]).toEqual(['ursa@acme.org', []]);
+    const { rows } = await sync.query('select sync.undo_correction($1) as undone', [operation]);
+    expect(rows[0].undone).toBe(true);
+    expect([(await foundation.getCustomerById(id))?.email, await namesOf(id)]).toEqual([
+      'ursa@shop.test',
+      ['address.unreachable'],
+    ]);
+    const again = await sync.query('select sync.undo_correction($1) as undone', [operation]);
+    expect(again.rows[0].undone).toBe(false);
+  });
+
+  test('an address that mail may reach is not taken away here', async () => {
+    const id = await person();
+    const { rows } = await superuser.query('select id from platform.customer_emails where customer_id = $1', [id]);
+    await expect(correct(id, rows[0].id, 'new@acme.org')).rejects.toMatchObject({
+      constraint: 'quality_address_reachable',
+    });
+  });
+});
+
+describe('drift is proven and repaired', () => {
+  test.each([
+    ['drift.address', `update platform.customer_emails set is_primary = false where customer_id = $1`],
+    [
+      'drift.address',
+      `update platform.customers set email = 'moved-' || email, email_key = 'moved-' || email_key where id = $1`,
+    ],
+    ['drift.phone', `delete from platform.customer_phones where customer_id = $1`],
+    [
+      'drift.phone',
+      `update platform.customer_phones set phone = '+49 30 99999', phone_key = '+493099999' where customer_id = $1`,
+    ],
+    ['drift.number', `delete from platform.customer_external_ids where customer_id = $1`],
+    ['drift.order', `delete from crm.customer_order where customer_id = $1`],
+    ['drift.order', `update crm.customer_order set account_tier = 'gold' where customer_id = $1`],
+  ])('%s after: %s', async (finding, sql) => {
+    const id = await person({ phone: `+49 30 5550${++made}` });
+    await check('customer', id);
+    expect(await namesOf(id)).toEqual([]);
+    await breakQuietly(sql, [id]);
+    await check('customer', id);
+    const found = await findingsOf(id);
+    expect(found.map((row) => row.finding)).toEqual([finding]);
+    expect(await repair(found[0].id)).toEqual([{ id: found[0].id, outcome: 'mended' }]);
+    expect(await namesOf(id)).toEqual([]);
+    expect(await repair(found[0].id)).toEqual([{ id: found[0].id, outcome: 'gone' }]);
+  });
+
+  test('a repair that would take an address from another customer is refused, and does not keep others from theirs', async () => {
+    const [owner, thief, other] = [await person({ email: 'held@acme.org' }), await person(), await person()];
+    await breakQuietly(
+      `update platform.customers set email = 'held@acme.org', email_key = 'held@acme.org' where id = $1`,
+      [thief],
+    );
+    await breakQuietly('delete from crm.customer_order where customer_id = $1', [other]);
+    await check('customer', thief, other);
+    const broken = (await findingsOf(thief)).find((row) => row.finding === 'drift.address');
+    const [fine] = await findingsOf(other);
+    const outcomes = await repair(broken.id, fine.id);
+    expect(outcomes).toEqual(
+      expect.arrayContaining([
+        { id: broken.id, outcome: 'refused', because: 'another customer is known by this' },
+        { id: fine.id, outcome: 'mended' },
+      ]),
+    );
+    expect((await foundation.getCustomerByEmail('held@acme.org'))?.id).toBe(owner);
+    const { rows } = await sync.query('select * from sync.operations order by id desc limit 1');
+    expect(rows[0]).toMatchObject({
+      kind: 'quality.repair',
+      reason: 'in a test',
+      outcome: { mended: 1, refused: 1 },
+      login: 'sync_app',
+    });
+  });
+
+  test('a closed deal without its closing, and a status that its stage does not have', async () => {
+    const customer = await person();
+    await superuser.query(
+      `with p as (insert into crm.pipelines (name, is_default) values ('Sales', true) returning id)
+       insert into crm.pipeline_stages (pipeline_id, name, position, outcome)
+       select p.id, s.name, s.position, s.outcome from p, (values ('Open', 1, 'open'), ('Won', 2, 'won')) s (name, position, outcome)`,
+    );
+    const { rows } = await superuser.query(
+      `insert into crm.deals (customer_id, pipeline_id, stage_id, name)
+       select $1, pipeline_id, id, 'Deal' from crm.pipeline_stages where outcome = 'open' returning id`,
+      [customer],
+    );
+    const { id } = rows[0];
+    await check('deal', id);
+    expect(await namesOf(id)).toEqual([]);
+    await breakQuietly(
+      `update crm.deals set stage_id = (select id from crm.pipeline_stages where outcome = 'won') where id = $1`,
+      [id],
+    );
+    await check('deal', id);
+    const found = await findingsOf(id);
+    expect(found.map((row) => row.finding)).toEqual(['drift.stage']);
+    await repair(found[0].id);
+    const deal = async () =>
+      (
+        await superuser.query(
+          `select d.status, k.outcome, k.closed_at = d.closed_at as agree from crm.deals d
+           left join crm.deal_closings k on k.deal_id = d.id and k.reopened_at is null where d.id = $1`,
+          [id],
+        )
+      ).rows[0];
+    expect(await deal()).toEqual({ status: 'won', outcome: 'won', agree: true });
+    await breakQuietly('delete from crm.deal_closings where deal_id = $1', [id]);
+    await check('deal', id);
+    const [closing] = await findingsOf(id);
+    expect(closing.finding).toBe('drift.closing');
+    await repair(closing.id);
+    expect(await deal()).toEqual({ status: 'won', outcome: 'won', agree: true });
+  });
+
+  test('an event that the log lacks is published again as a new version', async () => {
+    const id = await person();
+    await superuser.query('begin');
+    await superuser.query('select from sync.sequencer for update');
+    await superuser.query('select sync.sequence(1000, 0)');
+    await superuser.query('commit');
+    await breakQuietly(
+      `update platform.customers set version = version + 3, updated_at = now() - interval '1 hour' where id = $1`,
+      [id],
+    );
+    await breakQuietly(`update crm.customer_order set updated_at = now() - interval '1 hour' where customer_id = $1`, [
+      id,
+    ]);
+    await breakQuietly(
+      `update crm.customer_order o set updated_at = c.updated_at from platform.customers c where c.id = o.customer_id and c.id = $1`,
+      [id],
+    );
+    await check('customer', id);
+    const found = await findingsOf(id);
+    expect(found).toEqual([expect.objectContaining({ finding: 'drift.event', detail: { version: 4, logged: 1 } })]);
+    expect(await repair(found[0].id)).toEqual([{ id: found[0].id, outcome: 'mended' }]);
+    const { rows } = await superuser.query('select version from sync.outbox where key = $1', [id]);
+    expect(rows).toEqual([{ version: '5' }]);
+  });
+});
+
+describe('orphans', () => {
+  test('an ended conversation gets the activity that Support would have written', async () => {
+    const customer = await person({}, support);
+    const { rows } = await superuser.query(
+      `with w as (insert into support.widgets (key, name) values ('widget-1', 'Shop') returning id)
+       insert into support.sessions (widget_id, customer_id, token_hash, status, resolved, started_at, ended_at, message_count)
+       select w.id, $1, sha256('x'), 'ended', true, now() - interval '2 hours', now() - interval '1 hour', 2 from w returning id`,
+      [customer],
+    );
+    const { id } = rows[0];
+    await superuser.query(
+      `insert into support.messages (session_id, number, author, client_id, body)
+       values ($1, 1, 'visitor', 'c1', 'Where is my order?'), ($1, 2, 'visitor', 'c2', 'Hello?')`,
+      [id],
+    );
+    await check('session', id);
+    const found = await findingsOf(id);
+    expect(found.map((row) => row.finding)).toEqual(['orphan.session']);
+    await repair(found[0].id);
+    const activity = await superuser.query('select * from crm.activities where customer_id = $1', [customer]);
+    expect(activity.rows).toEqual([
+      expect.objectContaining({
+        type: 'support_chat',
+        created_by_app: 'support',
+        created_by_login: 'sync_app',
+        description: 'Support conversation resolved (unverified visitor)',
+        metadata: expect.objectContaining({ summary: 'Where is my order?', duration_seconds: 3600 }),
+      }),
+    ]);
+    await breakQuietly('update support.sessions set message_count = 7 where id = $1', [id]);
+    await check('session', id);
+    const [counted] = await findingsOf(id);
+    expect(counted).toMatchObject({ finding: 'drift.messages', detail: { counted: 7, messages: 2 } });
+    expect(await repair(counted.id)).toEqual([{ id: counted.id, outcome: 'mended' }]);
+    await breakQuietly('delete from support.sessions where id = $1', [id]);
+    await check('activity', activity.rows[0].id);
+    expect(await namesOf(activity.rows[0].id)).toEqual(['orphan.activity']);
+  });
+
+  test('a customer of a chat is adopted once', async () => {
+    const id = await person({}, support);
+    await check('customer', id);
+    expect(await namesOf(id)).toEqual([]); // Foundation has ten minutes
+    await breakQuietly(`update platform.customers set created_at = now() - interval '1 hour' where id = $1`, [id]);
+    await check('customer', id);
+    const found = await findingsOf(id);
+    expect(found.map((row) => row.finding)).toEqual(['orphan.unadopted']);
+    await repair(found[0].id);
+    const { crm_id } = (await foundation.getCustomerById(id)) ?? {};
+    expect(crm_id).toBeGreaterThan(0);
+    await repair(found[0].id);
+    expect((await foundation.getCustomerById(id))?.crm_id).toBe(crm_id);
+  });
+
+  test('what a merge left behind moves to the survivor; what an erased customer has moves to nobody', async () => {
+    const [survivor, loser, erased] = [await person(), await person(), await person()];
+    for (const id of [loser, erased])
+      await foundation.query(`insert into crm.activities (customer_id, type, description) values ($1, 'note', 'A')`, [
+        id,
+      ]);
+    await superuser.query('update platform.customers set merged_into = $1 where id = $2', [survivor, loser]);
+    await superuser.query('update platform.customers set erased_at = now() where id = $1', [erased]);
+    await check('customer', loser, erased);
+    const found = await findingsOf(loser);
+    expect(found.map((row) => row.part)).toContain('crm.activities');
+    const activity = found.find((row) => row.part === 'crm.activities');
+    expect(await repair(activity.id)).toEqual([{ id: activity.id, outcome: 'mended' }]);
+    const { rows } = await superuser.query('select customer_id from crm.activities where customer_id = any ($1)', [
+      [survivor, loser],
+    ]);
+    expect(rows).toEqual([{ customer_id: survivor }]);
+    const left = (await findingsOf(erased)).find((row) => row.part === 'crm.activities');
+    expect(await repair(left.id)).toEqual([expect.objectContaining({ outcome: 'refused' })]);
+  });
+});
+
+describe('a scan', () => {
+  const step = async (rows: number) => (await sync.query('select * from sync.quality_step($1)', [rows])).rows[0];
+
+  test('walks every row in bounded steps, rests when it is through, and begins again when somebody asks', async () => {
+    const seen: Record<string, number> = {};
+    for (let done = await step(7); done.scan !== null; done = await step(7)) {
+      expect(done.looked).toBeLessThanOrEqual(7);
+      seen[done.scan] = (seen[done.scan] ?? 0) + done.looked;
+    }
+    const { rows } = await superuser.query('select count(*)::integer as customers from platform.customers');
+    expect(seen.customers).toBe(rows[0].customers);
+    expect((await sync.query('select sync.ask_quality_round() as asked')).rows[0].asked).toBe(true);
+    expect((await sync.query('select sync.ask_quality_round() as asked')).rows[0].asked).toBe(false);
+    let looked = 0;
+    for (let isAsked = true; isAsked; ) {
+      const done = await step(1000);
+      looked += done.looked;
+      isAsked = done.is_asked;
+    }
+    expect(looked).toBeGreaterThanOrEqual(rows[0].customers);
+    const numbers = await superuser.query(
+      `select n.finding from sync.quality_numbers n
+       where n.stored <> (select count(*) from sync.quality_findings q where q.finding = n.finding)`,
+    );
+    expect(numbers.rows).toEqual([]);
+  });
+
+  test('keeps ten thousand rows of a finding and no more', async () => {
+    await superuser.query(
+      `insert into sync.quality_findings (finding, subject, subject_id) select 'missing.name', 'customer', 'x' || n from generate_series(1, 9999) n`,
+    );
+    const { rows } = await superuser.query(`select stored from sync.quality_numbers where finding = 'missing.name'`);
+    const nameless = await Promise.all(['unknown', 'n/a', 'none'].map((name) => person({ name })));
+    await check('customer', ...nameless);
+    const after = await superuser.query(`select stored from sync.quality_numbers where finding = 'missing.name'`);
+    expect([rows[0].stored, after.rows[0].stored]).toEqual([10_000, 10_000]);
+    await superuser.query(`delete from sync.quality_findings where subject_id like 'x%'`);
+    await check('customer', ...nameless);
+    const later = await superuser.query(`select stored from sync.quality_numbers where finding = 'missing.name'`);
+    expect(later.rows[0].stored).toBe(4);
+  });
+
+  test('no login but the worker’s takes steps, and no app repairs or writes a finding', async () => {
+    for (const sql of [
+      'select sync.quality_step(1)',
+      'select sync.repair_findings(array[1])',
+      'select sync.customer_file(uuidv7())',
+      'select * from sync.quality_findings',
+    ])
+      await expect(foundation.query(sql)).rejects.toMatchObject({ code: '42501' });
+    await expect(sync.query(`update sync.quality_numbers set stored = 0`)).rejects.toMatchObject({ code: '42501' });
+    await expect(sync.query(`select sync.mend(null)`)).rejects.toMatchObject({ code: '42501' });
+  });
+
+  test('a step that took too long is followed by a smaller one, a quick one by one of at most twice the rows', () => {
+    expect([nextRows(200, 500), nextRows(200, 1), nextRows(2_000, 1), nextRows(20, 5_000)]).toEqual([
+      20, 400, 2_000, 20,
+    ]);
+  });
+});
