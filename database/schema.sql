@@ -2339,6 +2339,7 @@ comment on column platform.customer_emails.verified_at is 'When it was proven th
 comment on column platform.customer_emails.verified_by is 'How it was proven. signed_identity: a host page signed a visitor''s identity.';
 comment on column platform.customer_emails.added_by is 'The user, as the app said. Not a reference, so that the record outlives the user.';
 CREATE INDEX customer_emails_customer_id_idx ON platform.customer_emails USING btree (customer_id);
+CREATE INDEX customer_emails_mailbox ON platform.customer_emails USING btree (sync.mailbox(email_key)) WHERE sync.is_variant(email_key);
 CREATE INDEX customer_emails_others ON platform.customer_emails USING btree (email_key) WHERE (NOT is_primary);
 CREATE UNIQUE INDEX customer_emails_one_primary ON platform.customer_emails USING btree (customer_id) WHERE is_primary;
 CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON platform.customer_emails FOR EACH ROW WHEN ((CURRENT_USER <> 'bulk_role'::name)) EXECUTE FUNCTION platform.require_present_customer('customer_id');
@@ -2724,6 +2725,46 @@ grant usage on schema support to support_role;
 create sequence support.customer_number as bigint start 1000 increment 1 minvalue 1 maxvalue 9223372036854775807 cache 1;
 grant usage on sequence support.customer_number to bulk_role;
 grant usage on sequence support.customer_number to support_role;
+
+CREATE OR REPLACE FUNCTION support.activity_of_session(session uuid)
+ RETURNS TABLE(customer_id uuid, type text, description text, metadata jsonb, occurred_at timestamp with time zone, idempotency_key text)
+ LANGUAGE sql
+ STABLE
+BEGIN ATOMIC
+ SELECT c.id,
+     'support_chat'::text,
+     (
+         CASE
+             WHEN s.resolved THEN 'Support conversation resolved'::text
+             ELSE 'Support conversation ended without a resolution'::text
+         END ||
+         CASE
+             WHEN (s.identity = 'claimed'::text) THEN ' (unverified visitor)'::text
+             ELSE ''::text
+         END),
+     jsonb_build_object('session_id', s.id, 'identity', s.identity, 'message_count', s.message_count, 'resolved', s.resolved, 'duration_seconds', round((EXTRACT(epoch FROM (s.ended_at - s.started_at)) - ( SELECT COALESCE(sum(EXTRACT(epoch FROM GREATEST((LEAST((n.body)::timestamp with time zone, s.ended_at, ( SELECT min(m.created_at) AS min
+                    FROM support.messages m
+                   WHERE ((m.session_id = s.id) AND (m.created_at > n.created_at) AND (m.author = ANY (ARRAY['visitor'::text, 'agent'::text])))), ( SELECT min(o.created_at) AS min
+                    FROM support.session_entries o
+                   WHERE ((o.session_id = s.id) AND (o.created_at > n.created_at) AND (o.kind = ANY (ARRAY['snoozed'::text, 'woken'::text, 'assigned'::text, 'released'::text, 'handed_over'::text]))))) - n.created_at), '00:00:00'::interval))), (0)::numeric) AS "coalesce"
+            FROM support.session_entries n
+           WHERE ((n.session_id = s.id) AND (n.kind = 'snoozed'::text)))), 1), 'summary', COALESCE(( SELECT e.body
+            FROM support.session_entries e
+           WHERE ((e.session_id = s.id) AND (e.kind = 'ended'::text))
+           ORDER BY e.created_at
+          LIMIT 1), ( SELECT "left"(m.body, 400) AS "left"
+            FROM support.messages m
+           WHERE ((m.session_id = s.id) AND (m.author = 'visitor'::text))
+           ORDER BY m.number
+          LIMIT 1))) AS jsonb_build_object,
+     s.ended_at,
+     ('session:'::text || s.id)
+    FROM ((support.sessions s
+      JOIN platform.customers k ON ((k.id = s.customer_id)))
+      JOIN platform.customers c ON (((c.id = COALESCE(k.merged_into, k.id)) AND (c.erased_at IS NULL))))
+   WHERE ((s.id = activity_of_session.session) AND (s.status = 'ended'::text));
+END;
+grant execute on function support.activity_of_session(session uuid) to support_role;
 
 CREATE OR REPLACE FUNCTION support.add_message(session uuid, author text, agent uuid, client_id text, body text, choices jsonb, token_hash bytea, for_agents_only boolean, OUT outcome text, OUT message support.messages, OUT agent_name text)
  RETURNS record
@@ -3146,6 +3187,28 @@ begin
   end loop;
 end $function$;
 grant execute on function sync.add_partitions(size bigint, OUT last_position bigint) to sync_role;
+
+CREATE OR REPLACE FUNCTION sync.are_different(one uuid, other uuid)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+RETURN (EXISTS (SELECT FROM platform.review_candidates r WHERE ((r.customer_id = LEAST(are_different.one, are_different.other)) AND (r.other_id = GREATEST(are_different.one, are_different.other)) AND (r.state = 'different'::text))));
+
+CREATE OR REPLACE FUNCTION sync.ask_quality_round(reason text DEFAULT NULL::text)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  update sync.quality_scans s set place = null, rows_seen = 0, round_began_at = now(), asked_at = now(), asked_by = platform.current_actor()
+  where not exists (select from sync.quality_scans o where o.asked_at is not null);
+  if not found then return false; end if;
+  perform sync.record_operation('quality.round', '{}', ask_quality_round.reason, '{"asked": true}');
+  return true;
+end $function$;
+grant execute on function sync.ask_quality_round(reason text) to console_role;
+grant execute on function sync.ask_quality_round(reason text) to sync_role;
 
 CREATE OR REPLACE FUNCTION sync.await_doorbell(for_ms integer)
  RETURNS boolean
@@ -4486,6 +4549,252 @@ begin
   return null;
 end $function$;
 
+CREATE OR REPLACE FUNCTION sync.check_subjects(of_subject text, ids text[])
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  all_ids text[] := ids;
+  now_found jsonb;
+  without text[] := '{}';
+begin
+  case of_subject
+    when 'customer' then
+      select array_agg(distinct n.id) into all_ids
+      from (select unnest(ids) as id union all
+            select q.subject_id from sync.quality_findings q where q.other_id = any (ids::uuid[]) and q.subject = 'customer') n;
+      -- An event that is not numbered yet is in no log: while the outbox is behind, nothing is said about it.
+      if sync.outbox_age() > interval '30 seconds' then without := '{drift.event,drift.history}'; end if;
+      select coalesce(jsonb_agg(f), '[]') into now_found
+      from (select sync.find_in_customers(all_ids::uuid[]) union all select sync.find_children(all_ids::uuid[])) n (f);
+    when 'company' then select coalesce(jsonb_agg(f), '[]') into now_found from sync.find_in_companies(ids::uuid[]) f;
+    when 'deal' then select coalesce(jsonb_agg(f), '[]') into now_found from sync.find_in_deals(ids::bigint[]) f;
+    when 'session' then select coalesce(jsonb_agg(f), '[]') into now_found from sync.find_in_sessions(ids::uuid[]) f;
+    when 'activity' then select coalesce(jsonb_agg(f), '[]') into now_found from sync.find_in_activities(ids::uuid[]) f;
+    when 'index' then
+      select coalesce(jsonb_agg(f), '[]') into now_found from sync.find_in_indexes() f;
+      select array_agg(q.subject_id) || coalesce(ids, '{}') into all_ids from sync.quality_findings q where q.subject = 'index';
+  end case;
+  perform sync.keep_findings(of_subject, coalesce(all_ids, ids), now_found, without);
+end $function$;
+
+CREATE OR REPLACE FUNCTION sync.correct_address(of_customer uuid, of_address uuid, address text DEFAULT NULL::text, key text DEFAULT NULL::text, expected_version bigint DEFAULT NULL::bigint)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  known platform.customer_emails;
+  held uuid := platform.hold_customer(of_customer, expected_version);
+  added uuid;
+  is_added boolean := false;
+  operation bigint;
+begin
+  if held is null then return null; end if;
+  select e.* into known from platform.customer_emails e where e.id = of_address and e.customer_id = held;
+  if not found then return null; end if;
+  if sync.unreachable_because(known.email_key) is null then
+    raise exception 'mail may reach this address' using errcode = 'check_violation', constraint = 'quality_address_reachable';
+  elsif known.is_primary and key is null then
+    raise exception 'the primary address stays' using errcode = 'check_violation', constraint = 'customer_emails_primary_stays';
+  end if;
+  if key is not null then
+    is_added := not exists (select from platform.customer_emails e where e.email_key = key);
+    added := (platform.add_address(held, address, key)).address_id;
+    if known.is_primary then perform platform.make_address_primary(held, added); end if;
+  end if;
+  perform platform.remove_address(held, of_address);
+  perform sync.check_subjects('customer', array[held::text]);
+  operation := sync.record_operation('quality.correct_address', jsonb_build_object('customer', held, 'address', of_address), null,
+    jsonb_strip_nulls(jsonb_build_object('removed', of_address, 'added', case when is_added then added end, 'primary', known.is_primary)));
+  return jsonb_build_object('operation', operation);
+end $function$;
+grant execute on function sync.correct_address(of_customer uuid, of_address uuid, address text, key text, expected_version bigint) to console_role;
+grant execute on function sync.correct_address(of_customer uuid, of_address uuid, address text, key text, expected_version bigint) to sync_role;
+
+CREATE OR REPLACE FUNCTION sync.count_findings()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  if tg_op = 'INSERT' then
+    update sync.quality_numbers n set stored = n.stored + a.rows
+    from (select finding, count(*)::integer as rows from added group by finding) a where n.finding = a.finding;
+  else
+    update sync.quality_numbers n set stored = n.stored - r.rows
+    from (select finding, count(*)::integer as rows from removed group by finding) r where n.finding = r.finding;
+  end if;
+  return null;
+end $function$;
+
+CREATE OR REPLACE FUNCTION sync.customer_file(of_customer uuid, events_max integer DEFAULT 5000)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+BEGIN ATOMIC
+ WITH asked AS (
+          SELECT c.id,
+             c.merged_into,
+             c.erased_at
+            FROM platform.customers c
+           WHERE (c.id = customer_file.of_customer)
+         ), ids AS MATERIALIZED (
+          SELECT sync.list_merged(a.id) AS ids
+            FROM asked a
+           WHERE ((a.erased_at IS NULL) AND (NOT (EXISTS ( SELECT
+                    FROM platform.customers s
+                   WHERE ((s.id = a.merged_into) AND (s.erased_at IS NOT NULL))))))
+         ), oldest AS (
+          SELECT e."position",
+             e.occurred_at
+            FROM sync.events e
+           ORDER BY e."position"
+          LIMIT 1
+         ), logged AS MATERIALIZED (
+          SELECT e."position",
+             e.id,
+             e.type,
+             e.key,
+             e.customer,
+             e.row_id,
+             e.version,
+             e.audience,
+             e.app,
+             e.login,
+             e.actor,
+             e.data,
+             e.previous,
+             e.trace,
+             e.occurred_at,
+             e.sequenced_at
+            FROM sync.events e
+           WHERE ((e."position" = ANY (ARRAY( SELECT n."position"
+                    FROM ( SELECT v."position"
+                            FROM ((ids i
+                              CROSS JOIN LATERAL unnest(i.ids) u(id))
+                              CROSS JOIN LATERAL ( SELECT v_1."position"
+                                    FROM sync.events v_1
+                                   WHERE (v_1.customer = u.id)
+                                   ORDER BY v_1."position" DESC
+                                  LIMIT customer_file.events_max) v)
+                         UNION
+                          SELECT v."position"
+                            FROM ((ids i
+                              CROSS JOIN LATERAL unnest(i.ids) u(id))
+                              CROSS JOIN LATERAL ( SELECT v_1."position"
+                                    FROM sync.events v_1
+                                   WHERE (v_1.key = (u.id)::text)
+                                   ORDER BY v_1."position" DESC
+                                  LIMIT customer_file.events_max) v)) n
+                   ORDER BY n."position" DESC
+                  LIMIT customer_file.events_max))) AND (split_part(e.type, '.'::text, 1) = ANY (ARRAY['customer'::text, 'address'::text, 'phone'::text, 'deal'::text, 'custom_value'::text, 'session'::text])))
+         ), pending AS (
+          SELECT NULL::bigint AS "position",
+             o.id,
+             o.type,
+             o.key,
+             o.customer,
+             o.row_id,
+             o.version,
+             o.audience,
+             o.app,
+             o.login,
+             o.actor,
+             o.data,
+             o.previous,
+             o.trace,
+             o.occurred_at
+            FROM (sync.outbox o
+              CROSS JOIN ids i)
+           WHERE ((o.customer = ANY (i.ids)) AND (split_part(o.type, '.'::text, 1) = ANY (ARRAY['customer'::text, 'address'::text, 'phone'::text, 'deal'::text, 'custom_value'::text, 'session'::text])))
+         ), told AS (
+          SELECT l."position",
+             l.id,
+             l.type,
+             l.key,
+             l.customer,
+             l.row_id,
+             l.version,
+             l.audience,
+             l.app,
+             l.login,
+             l.actor,
+             l.data,
+             l.previous,
+             l.trace,
+             l.occurred_at
+            FROM logged l
+         UNION ALL
+          SELECT p."position",
+             p.id,
+             p.type,
+             p.key,
+             p.customer,
+             p.row_id,
+             p.version,
+             p.audience,
+             p.app,
+             p.login,
+             p.actor,
+             p.data,
+             p.previous,
+             p.trace,
+             p.occurred_at
+            FROM pending p
+         )
+  SELECT jsonb_build_object('asked', ( SELECT to_jsonb(a.*) AS to_jsonb
+            FROM asked a), 'ids', ( SELECT i.ids
+            FROM ids i), 'customers', ( SELECT COALESCE(jsonb_agg((to_jsonb(c.*) - 'email_key'::text)), '[]'::jsonb) AS "coalesce"
+            FROM platform.customers c,
+             ids i
+           WHERE (c.id = ANY (i.ids))), 'addresses', ( SELECT COALESCE(jsonb_agg((to_jsonb(a.*) - 'email_key'::text)), '[]'::jsonb) AS "coalesce"
+            FROM platform.customer_emails a,
+             ids i
+           WHERE (a.customer_id = ANY (i.ids))), 'removed_addresses', ( SELECT COALESCE(jsonb_agg((to_jsonb(a.*) - 'email_key'::text)), '[]'::jsonb) AS "coalesce"
+            FROM platform.removed_emails a,
+             ids i
+           WHERE (a.customer_id = ANY (i.ids))), 'phones', ( SELECT COALESCE(jsonb_agg(to_jsonb(p.*)), '[]'::jsonb) AS "coalesce"
+            FROM platform.customer_phones p,
+             ids i
+           WHERE (p.customer_id = ANY (i.ids))), 'deals', ( SELECT COALESCE(jsonb_agg((to_jsonb(d.*) - '{request_digest,idempotency_key}'::text[])), '[]'::jsonb) AS "coalesce"
+            FROM crm.deals d,
+             ids i
+           WHERE (d.customer_id = ANY (i.ids))), 'values', ( SELECT COALESCE(jsonb_agg(to_jsonb(v.*)), '[]'::jsonb) AS "coalesce"
+            FROM crm.custom_field_values v,
+             ids i
+           WHERE (v.customer_id = ANY (i.ids))), 'sessions', ( SELECT COALESCE(jsonb_agg(jsonb_build_object('id', s.id, 'customer_id', s.customer_id, 'status', s.status, 'resolved', s.resolved, 'started_at', s.started_at, 'ended_at', s.ended_at)), '[]'::jsonb) AS "coalesce"
+            FROM support.sessions s,
+             ids i
+           WHERE (s.customer_id = ANY (i.ids))), 'events', ( SELECT COALESCE(jsonb_agg(jsonb_build_object('position', t."position", 'id', t.id, 'type', t.type, 'row_id', t.row_id, 'version', t.version, 'audience', t.audience, 'app', t.app, 'login', t.login, 'actor', t.actor, 'trace', t.trace, 'occurred_at', t.occurred_at, 'data', (t.data - '{visitor_email,visitor_name,language,time_zone}'::text[]), 'previous', (t.previous - '{visitor_email,visitor_name,language,time_zone}'::text[])) ORDER BY t."position" DESC, t.id DESC), '[]'::jsonb) AS "coalesce"
+            FROM told t), 'changes', ( SELECT COALESCE(jsonb_agg(jsonb_build_object('event_id', h.event_id, 'change', h.change, 'app', h.app, 'actor', h.actor, 'occurred_at', h.occurred_at, 'data', h.data, 'previous', h.previous) ORDER BY h.occurred_at DESC, h.event_id DESC), '[]'::jsonb) AS "coalesce"
+            FROM ( SELECT k.event_id,
+                     k.id,
+                     k.customer_id,
+                     k.deal_id,
+                     k.change,
+                     k.app,
+                     k.actor,
+                     k.occurred_at,
+                     k.data,
+                     k.previous,
+                     k.names
+                    FROM crm.changes k,
+                     ids i
+                   WHERE ((k.customer_id = ANY (i.ids)) AND (k.deal_id IS NULL) AND (NOT (EXISTS ( SELECT
+                            FROM logged l
+                           WHERE (l.id = k.event_id)))))
+                   ORDER BY k.occurred_at DESC, k.id DESC
+                  LIMIT customer_file.events_max) h), 'is_cut', ( SELECT (count(*) >= customer_file.events_max)
+            FROM logged), 'log_begins', ( SELECT jsonb_build_object('position', o."position", 'at', o.occurred_at) AS jsonb_build_object
+            FROM oldest o), 'now', clock_timestamp()) AS jsonb_build_object;
+END;
+grant execute on function sync.customer_file(of_customer uuid, events_max integer) to console_role;
+grant execute on function sync.customer_file(of_customer uuid, events_max integer) to sync_role;
+
 CREATE OR REPLACE FUNCTION sync.delete_old_events(keep interval, batch_max integer, force text[] DEFAULT '{}'::text[], OUT outcome text, OUT first bigint, OUT last bigint, OUT holders jsonb)
  RETURNS record
  LANGUAGE plpgsql
@@ -4598,6 +4907,502 @@ BEGIN ATOMIC
  SELECT setval('sync.lease_ends_ms'::regclass, (((EXTRACT(epoch FROM clock_timestamp()) * (1000)::numeric))::bigint + LEAST(for_ms, 10000))) AS setval;
 END;
 
+CREATE OR REPLACE FUNCTION sync.find_children(ids uuid[])
+ RETURNS SETOF jsonb
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  gone uuid[];
+  reference record;
+begin
+  select array_agg(c.id) into gone from platform.customers c
+  where c.id = any (ids) and (c.merged_into is not null or c.erased_at is not null);
+  if gone is null then return; end if;
+  for reference in
+    select k.conrelid::regclass as child, a.attname as customer_column
+    from pg_constraint k join pg_attribute a on a.attrelid = k.conrelid and a.attnum = k.conkey[1]
+    where k.contype = 'f' and k.confrelid = 'platform.customers'::regclass and k.conrelid <> k.confrelid
+      and coalesce(obj_description(k.oid, 'pg_constraint') !~* '^any customer', true)
+      and k.conrelid not in ('platform.removed_emails'::regclass, 'platform.removed_phones'::regclass,
+        'platform.review_candidates'::regclass)
+  loop
+    return query execute format($find$
+      select jsonb_build_object('finding', 'orphan.child', 'subject', 'customer', 'subject_id', c.id, 'part', %1$L, 'customer_id', c.id,
+        'other_id', c.merged_into, 'detail', jsonb_build_object('rows', r.rows, 'because',
+          case when c.erased_at is null then 'merged' else 'erased' end))
+      from platform.customers c cross join lateral (
+        select count(*) as rows from (select from %2$s t where t.%3$I = c.id limit 100) t) r
+      where c.id = any ($1) and r.rows > 0$find$, reference.child::text, reference.child, reference.customer_column) using gone;
+  end loop;
+end $function$;
+
+CREATE OR REPLACE FUNCTION sync.find_in_activities(ids uuid[])
+ RETURNS SETOF jsonb
+ LANGUAGE sql
+ STABLE
+BEGIN ATOMIC
+ SELECT jsonb_build_object('finding', 'orphan.activity', 'subject', 'activity', 'subject_id', a.id, 'part', '', 'customer_id', a.customer_id, 'detail', jsonb_build_object('type', a.type, 'source', k.kind)) AS jsonb_build_object
+    FROM (crm.activities a
+      CROSS JOIN LATERAL ( SELECT split_part(a.idempotency_key, ':'::text, 1) AS kind,
+             split_part(a.idempotency_key, ':'::text, 2) AS id) k)
+   WHERE ((a.id = ANY (find_in_activities.ids)) AND (a.idempotency_key IS NOT NULL) AND
+         CASE k.kind
+             WHEN 'session'::text THEN (NOT (EXISTS ( SELECT
+                FROM support.sessions s
+               WHERE ((s.id)::text = k.id))))
+             WHEN 'call'::text THEN (NOT (EXISTS ( SELECT
+                FROM support.calls s
+               WHERE ((s.id)::text = k.id))))
+             WHEN 'closing'::text THEN (NOT (EXISTS ( SELECT
+                FROM crm.deal_closings s
+               WHERE ((s.id)::text = k.id))))
+             WHEN 'reopening'::text THEN (NOT (EXISTS ( SELECT
+                FROM crm.deal_closings s
+               WHERE ((s.id)::text = k.id))))
+             WHEN 'client'::text THEN false
+             ELSE (a.created_by_app = 'support'::text)
+         END);
+END;
+
+CREATE OR REPLACE FUNCTION sync.find_in_companies(ids uuid[])
+ RETURNS SETOF jsonb
+ LANGUAGE sql
+ STABLE
+BEGIN ATOMIC
+ SELECT jsonb_build_object('finding', 'missing.company_field', 'subject', 'company', 'subject_id', c.id, 'part', f.key, 'detail', jsonb_build_object('label', f.label)) AS jsonb_build_object
+    FROM (platform.companies c
+      JOIN crm.custom_fields f ON (((f.record = 'company'::text) AND f.is_required)))
+   WHERE ((c.id = ANY (find_in_companies.ids)) AND (NOT (EXISTS ( SELECT
+            FROM crm.custom_field_values v
+           WHERE ((v.field_id = f.id) AND (v.company_id = c.id))))));
+END;
+
+CREATE OR REPLACE FUNCTION sync.find_in_customers(ids uuid[])
+ RETURNS SETOF jsonb
+ LANGUAGE sql
+ STABLE
+BEGIN ATOMIC
+ WITH every AS MATERIALIZED (
+          SELECT c.id,
+             c.email,
+             c.email_key,
+             c.name,
+             c.phone,
+             c.phone_key,
+             c.phone_extension,
+             c.company_id,
+             c.version,
+             c.created_at,
+             c.updated_at,
+             c.created_by_app,
+             c.crm_id,
+             c.account_tier,
+             c.account_manager_id,
+             c.support_id,
+             c.preferred_language,
+             c.timezone,
+             c.merged_into,
+             c.erased_at
+            FROM platform.customers c
+           WHERE (c.id = ANY (find_in_customers.ids))
+         ), present AS MATERIALIZED (
+          SELECT e.id,
+             e.email,
+             e.email_key,
+             e.name,
+             e.phone,
+             e.phone_key,
+             e.phone_extension,
+             e.company_id,
+             e.version,
+             e.created_at,
+             e.updated_at,
+             e.created_by_app,
+             e.crm_id,
+             e.account_tier,
+             e.account_manager_id,
+             e.support_id,
+             e.preferred_language,
+             e.timezone,
+             e.merged_into,
+             e.erased_at
+            FROM every e
+           WHERE ((e.merged_into IS NULL) AND (e.erased_at IS NULL))
+         ), addresses AS MATERIALIZED (
+          SELECT a.id,
+             a.email_key,
+             a.customer_id,
+             a.is_primary
+            FROM platform.customer_emails a
+           WHERE ((a.customer_id = ANY (find_in_customers.ids)) AND (a.email_key !~~ '%@unknown.invalid'::text))
+         ), by_address AS (
+          SELECT DISTINCT ON (p.id) p.id,
+             o.id AS other
+            FROM (((present p
+              JOIN addresses a ON ((a.customer_id = p.id)))
+              CROSS JOIN LATERAL ( SELECT s_1.customer_id
+                    FROM platform.customer_emails s_1
+                   WHERE ((s_1.email_key = sync.mailbox(a.email_key)) AND sync.is_variant(a.email_key))
+                 UNION
+                 ( SELECT v.customer_id
+                    FROM platform.customer_emails v
+                   WHERE ((sync.mailbox(v.email_key) = sync.mailbox(a.email_key)) AND sync.is_variant(v.email_key))
+                  LIMIT 50)) s)
+              JOIN platform.customers o ON ((o.id = s.customer_id)))
+           WHERE ((o.id < p.id) AND (o.merged_into IS NULL) AND (o.erased_at IS NULL) AND (NOT sync.are_different(p.id, o.id)))
+           ORDER BY p.id, o.id
+         ), by_phone AS (
+          SELECT DISTINCT ON (p.id) p.id,
+             o.id AS other
+            FROM (((present p
+              JOIN platform.customer_phones n ON ((n.customer_id = p.id)))
+              CROSS JOIN LATERAL (( SELECT q.id
+                    FROM platform.customers q
+                   WHERE ((q.phone_key = n.phone_key) AND (NOT (q.phone_extension IS DISTINCT FROM n.phone_extension)))
+                  LIMIT 50)
+                 UNION
+                 ( SELECT q.customer_id
+                    FROM platform.customer_phones q
+                   WHERE ((q.phone_key = n.phone_key) AND (NOT (q.phone_extension IS DISTINCT FROM n.phone_extension)) AND (NOT q.is_primary))
+                  LIMIT 50)) s)
+              JOIN platform.customers o ON ((o.id = s.id)))
+           WHERE ((o.id < p.id) AND (o.merged_into IS NULL) AND (o.erased_at IS NULL) AND (NOT sync.are_different(p.id, o.id)))
+           ORDER BY p.id, o.id
+         ), by_person AS (
+          SELECT DISTINCT ON (p.id) p.id,
+             s.id AS other,
+             s.because
+            FROM (present p
+              CROSS JOIN LATERAL ( SELECT o.id,
+                         CASE
+                             WHEN (o.company_id = p.company_id) THEN 'company'::text
+                             ELSE 'domain'::text
+                         END AS because
+                    FROM ( SELECT q.id,
+                             q.company_id,
+                             q.email_key
+                            FROM platform.customers q
+                           WHERE ((q.name = p.name) AND (q.merged_into IS NULL) AND (q.erased_at IS NULL) AND (q.id < p.id))
+                           ORDER BY q.id
+                          LIMIT 200) o
+                   WHERE ((o.company_id = p.company_id) OR ((split_part(o.email_key, '@'::text, 2) = split_part(p.email_key, '@'::text, 2)) AND (NOT sync.is_public_provider(split_part(p.email_key, '@'::text, 2))) AND (p.email_key !~~ '%@unknown.invalid'::text)))
+                 UNION ALL
+                  SELECT o.id,
+                     'company'::text
+                    FROM ( SELECT q.id,
+                             q.name
+                            FROM platform.customers q
+                           WHERE ((q.company_id = p.company_id) AND (q.merged_into IS NULL) AND (q.erased_at IS NULL) AND (q.id < p.id))
+                          LIMIT 50) o
+                   WHERE ((lower((o.name COLLATE pg_c_utf8)) = lower((p.name COLLATE pg_c_utf8))) OR ((platform.is_folded(o.name) OR platform.is_folded(p.name)) AND (platform.fold(o.name) = platform.fold(p.name))))) s)
+           WHERE (NOT sync.are_different(p.id, s.id))
+           ORDER BY p.id, s.id
+         ), claims AS (
+          SELECT DISTINCT ON (r.other_id) r.other_id AS id,
+             r.customer_id AS other
+            FROM ((platform.review_candidates r
+              JOIN present p ON ((p.id = r.other_id)))
+              JOIN platform.customers o ON (((o.id = r.customer_id) AND (o.merged_into IS NULL) AND (o.erased_at IS NULL))))
+           WHERE (r.state = 'open'::text)
+           ORDER BY r.other_id, r.customer_id
+         ), logged AS (
+          SELECT p.id,
+             p.version,
+             l.version AS logged
+            FROM (every p
+              CROSS JOIN LATERAL ( SELECT v.version
+                    FROM sync.events v
+                   WHERE ((v.key = (p.id)::text) AND (v.version IS NOT NULL))
+                   ORDER BY v."position" DESC
+                  LIMIT 1) l)
+           WHERE (p.updated_at < (now() - '00:02:00'::interval))
+         ), history AS (
+          SELECT s."position"
+            FROM sync.subscriptions s
+           WHERE (s.name = 'foundation.history'::text)
+         ), unrecorded AS (
+          SELECT p.id,
+             v.id AS event
+            FROM ((present p
+              CROSS JOIN history h)
+              CROSS JOIN LATERAL ( SELECT v_1.id,
+                     v_1."position",
+                     v_1.type,
+                     v_1.data,
+                     v_1.previous
+                    FROM sync.events v_1
+                   WHERE ((v_1.key = (p.id)::text) AND (v_1."position" <= h."position"))
+                   ORDER BY v_1."position" DESC
+                  LIMIT 5) v)
+           WHERE (((v.type = 'customer.created'::text) OR ((v.type = 'customer.updated'::text) AND (v.previous ?| ARRAY['name'::text, 'email'::text, 'phone'::text, 'company_id'::text, 'account_tier'::text, 'account_manager_id'::text, 'preferred_language'::text, 'timezone'::text]))) AND (NOT (EXISTS ( SELECT
+                    FROM crm.changes k
+                   WHERE (k.event_id = v.id)))) AND (NOT (EXISTS ( SELECT
+                    FROM sync.parked w
+                   WHERE ((w.subscription = 'foundation.history'::text) AND (w."position" = v."position"))))))
+         ), found(finding, subject_id, part, other_id, detail) AS (
+          SELECT 'duplicate.address'::text AS "?column?",
+             d.id,
+             ''::text AS "?column?",
+             d.other,
+             '{}'::jsonb AS jsonb
+            FROM by_address d
+         UNION ALL
+          SELECT 'duplicate.phone'::text,
+             d.id,
+             ''::text,
+             d.other,
+             '{}'::jsonb
+            FROM by_phone d
+         UNION ALL
+          SELECT 'duplicate.person'::text,
+             d.id,
+             ''::text,
+             d.other,
+             jsonb_build_object('because', d.because) AS jsonb_build_object
+            FROM by_person d
+         UNION ALL
+          SELECT 'duplicate.claim'::text,
+             d.id,
+             ''::text,
+             d.other,
+             '{}'::jsonb
+            FROM claims d
+         UNION ALL
+          SELECT 'orphan.unadopted'::text,
+             p.id,
+             ''::text,
+             NULL::uuid,
+             '{}'::jsonb
+            FROM present p
+           WHERE ((p.created_by_app = 'support'::text) AND (p.crm_id IS NULL) AND (p.created_at < (now() - '00:10:00'::interval)))
+         UNION ALL
+          SELECT 'missing.name'::text,
+             p.id,
+             ''::text,
+             NULL::uuid,
+             '{}'::jsonb
+            FROM present p
+           WHERE ((p.name !~ '[[:alpha:]]'::text) OR ((lower((p.name COLLATE "C")) = p.email_key) OR (lower((p.name COLLATE "C")) = split_part(p.email_key, '@'::text, 1))) OR (lower((p.name COLLATE "C")) = ANY (ARRAY['unknown'::text, 'visitor'::text, 'anonymous'::text, 'no name'::text, 'noname'::text, 'n/a'::text, 'none'::text, 'test'::text, 'unbekannt'::text])))
+         UNION ALL
+          SELECT 'missing.address'::text,
+             p.id,
+             ''::text,
+             NULL::uuid,
+             '{}'::jsonb
+            FROM present p
+           WHERE (p.email_key = platform.no_address(p.id))
+         UNION ALL
+          SELECT 'missing.field'::text,
+             p.id,
+             f_1.key,
+             NULL::uuid,
+             jsonb_build_object('label', f_1.label) AS jsonb_build_object
+            FROM (present p
+              JOIN crm.custom_fields f_1 ON (((f_1.record = 'customer'::text) AND f_1.is_required)))
+           WHERE (NOT (EXISTS ( SELECT
+                    FROM crm.custom_field_values v
+                   WHERE ((v.field_id = f_1.id) AND (v.customer_id = p.id)))))
+         UNION ALL
+          SELECT 'address.unreachable'::text,
+             a.customer_id,
+             (a.id)::text AS id,
+             NULL::uuid,
+             jsonb_build_object('because', sync.unreachable_because(a.email_key), 'is_primary', a.is_primary) AS jsonb_build_object
+            FROM (addresses a
+              JOIN present p ON ((p.id = a.customer_id)))
+           WHERE (sync.unreachable_because(a.email_key) IS NOT NULL)
+         UNION ALL
+          SELECT 'drift.address'::text,
+             p.id,
+             ''::text,
+             NULL::uuid,
+             '{}'::jsonb
+            FROM (present p
+              LEFT JOIN platform.customer_emails a ON (((a.customer_id = p.id) AND a.is_primary)))
+           WHERE ((a.email_key IS DISTINCT FROM p.email_key) OR (a.email IS DISTINCT FROM p.email))
+         UNION ALL
+          SELECT 'drift.phone'::text,
+             p.id,
+             ''::text,
+             NULL::uuid,
+             '{}'::jsonb
+            FROM (present p
+              LEFT JOIN platform.customer_phones n ON (((n.customer_id = p.id) AND n.is_primary)))
+           WHERE (((n.phone IS DISTINCT FROM p.phone) OR (n.phone_key IS DISTINCT FROM p.phone_key)) OR (n.phone_extension IS DISTINCT FROM p.phone_extension))
+         UNION ALL
+          SELECT 'drift.number'::text,
+             p.id,
+             x.app,
+             NULL::uuid,
+             '{}'::jsonb
+            FROM (present p
+              CROSS JOIN LATERAL ( VALUES ('foundation'::text,(p.crm_id)::text), ('support'::text,(p.support_id)::text)) x(app, number))
+           WHERE ((x.number IS NOT NULL) AND (NOT (EXISTS ( SELECT
+                    FROM platform.customer_external_ids k
+                   WHERE ((k.app = x.app) AND (k.external_id = x.number) AND (k.customer_id = p.id))))))
+         UNION ALL
+          SELECT 'drift.order'::text,
+             e.id,
+             ''::text,
+             NULL::uuid,
+             '{}'::jsonb
+            FROM (every e
+              LEFT JOIN crm.customer_order o ON ((o.customer_id = e.id)))
+           WHERE
+                 CASE
+                     WHEN ((e.merged_into IS NOT NULL) OR (e.erased_at IS NOT NULL)) THEN (o.customer_id IS NOT NULL)
+                     ELSE ((o.account_tier IS DISTINCT FROM COALESCE(e.account_tier, '~'::text)) OR (o.updated_at IS DISTINCT FROM e.updated_at))
+                 END
+         UNION ALL
+          SELECT 'drift.event'::text,
+             l.id,
+             ''::text,
+             NULL::uuid,
+             jsonb_build_object('version', l.version, 'logged', l.logged) AS jsonb_build_object
+            FROM logged l
+           WHERE (l.version <> l.logged)
+         UNION ALL
+          SELECT 'drift.history'::text,
+             u.id,
+             (u.event)::text AS event,
+             NULL::uuid,
+             '{}'::jsonb
+            FROM unrecorded u
+         )
+  SELECT jsonb_build_object('finding', f.finding, 'subject', 'customer', 'subject_id', f.subject_id, 'part', f.part, 'customer_id', f.subject_id, 'other_id', f.other_id, 'detail', f.detail) AS jsonb_build_object
+    FROM found f;
+END;
+
+CREATE OR REPLACE FUNCTION sync.find_in_deals(ids bigint[])
+ RETURNS SETOF jsonb
+ LANGUAGE sql
+ STABLE
+BEGIN ATOMIC
+ WITH looked AS MATERIALIZED (
+          SELECT d.id,
+             d.customer_id,
+             d.status,
+             d.closed_at,
+             s.outcome AS stage_outcome,
+             k.id AS closing,
+             k.outcome,
+             k.closed_at AS ended_at
+            FROM ((crm.deals d
+              JOIN crm.pipeline_stages s ON ((s.id = d.stage_id)))
+              LEFT JOIN crm.deal_closings k ON (((k.deal_id = d.id) AND (k.reopened_at IS NULL))))
+           WHERE (d.id = ANY (find_in_deals.ids))
+         ), found(finding, subject_id, customer_id, part, detail) AS (
+          SELECT 'missing.deal_field'::text AS "?column?",
+             l.id,
+             l.customer_id,
+             f_1.key,
+             jsonb_build_object('label', f_1.label) AS jsonb_build_object
+            FROM (looked l
+              JOIN crm.custom_fields f_1 ON (((f_1.record = 'deal'::text) AND f_1.is_required)))
+           WHERE (NOT (EXISTS ( SELECT
+                    FROM crm.custom_field_values v
+                   WHERE ((v.field_id = f_1.id) AND (v.deal_id = l.id)))))
+         UNION ALL
+          SELECT 'drift.stage'::text,
+             l.id,
+             l.customer_id,
+             ''::text,
+             jsonb_build_object('status', l.status, 'stage', l.stage_outcome) AS jsonb_build_object
+            FROM looked l
+           WHERE (l.status <> l.stage_outcome)
+         UNION ALL
+          SELECT 'drift.closing'::text,
+             l.id,
+             l.customer_id,
+             ''::text,
+             jsonb_build_object('status', l.status, 'closing', l.outcome) AS jsonb_build_object
+            FROM looked l
+           WHERE
+                 CASE l.status
+                     WHEN 'open'::text THEN (l.closing IS NOT NULL)
+                     ELSE ((l.outcome IS DISTINCT FROM l.status) OR (l.ended_at IS DISTINCT FROM l.closed_at))
+                 END
+         )
+  SELECT jsonb_build_object('finding', f.finding, 'subject', 'deal', 'subject_id', f.subject_id, 'part', f.part, 'customer_id', f.customer_id, 'detail', f.detail) AS jsonb_build_object
+    FROM found f;
+END;
+
+CREATE OR REPLACE FUNCTION sync.find_in_indexes()
+ RETURNS SETOF jsonb
+ LANGUAGE sql
+ STABLE
+BEGIN ATOMIC
+ SELECT jsonb_build_object('finding', 'drift.index', 'subject', 'index', 'subject_id', ((i.indexrelid)::regclass)::text, 'part', '', 'detail', jsonb_build_object('because',
+         CASE
+             WHEN (NOT i.indisvalid) THEN 'invalid'::text
+             ELSE 'letters'::text
+         END)) AS jsonb_build_object
+    FROM (pg_index i
+      JOIN pg_class c ON ((c.oid = i.indrelid)))
+   WHERE ((c.relnamespace = ANY (ARRAY[('platform'::regnamespace)::oid, ('crm'::regnamespace)::oid, ('support'::regnamespace)::oid, ('sync'::regnamespace)::oid])) AND ((NOT i.indisvalid) OR (EXISTS ( SELECT
+            FROM pg_collation l
+           WHERE ((l.oid = ANY ((i.indcollation)::oid[])) AND (l.collversion <> pg_collation_actual_version(l.oid)))))));
+END;
+
+CREATE OR REPLACE FUNCTION sync.find_in_sessions(ids uuid[])
+ RETURNS SETOF jsonb
+ LANGUAGE sql
+ STABLE
+BEGIN ATOMIC
+ WITH looked AS MATERIALIZED (
+          SELECT s.id,
+             s.widget_id,
+             s.customer_id,
+             s.identity,
+             s.visitor_email,
+             s.visitor_name,
+             s.token_hash,
+             s.page,
+             s.language,
+             s.time_zone,
+             s.handler,
+             s.agent_id,
+             s.status,
+             s.resolved,
+             s.is_offline,
+             s.message_count,
+             s.visitor_read_number,
+             s.agent_read_number,
+             s.started_at,
+             s.asked_at,
+             s.waiting_since,
+             s.snoozed_until,
+             s.last_message_at,
+             s.ended_at
+            FROM support.sessions s
+           WHERE (s.id = ANY (find_in_sessions.ids))
+         ), found(finding, subject_id, customer_id, detail) AS (
+          SELECT 'orphan.session'::text AS "?column?",
+             l.id,
+             c.id,
+             '{}'::jsonb AS jsonb
+            FROM ((looked l
+              JOIN platform.customers k ON ((k.id = l.customer_id)))
+              JOIN platform.customers c ON (((c.id = COALESCE(k.merged_into, k.id)) AND (c.erased_at IS NULL))))
+           WHERE ((l.status = 'ended'::text) AND (l.ended_at < (now() - '00:01:00'::interval)) AND (NOT (EXISTS ( SELECT
+                    FROM crm.activities a
+                   WHERE ((a.created_by_app = 'support'::text) AND (a.idempotency_key = ('session:'::text || l.id)))))))
+         UNION ALL
+          SELECT 'drift.messages'::text,
+             l.id,
+             l.customer_id,
+             jsonb_build_object('counted', l.message_count, 'messages', m.messages) AS jsonb_build_object
+            FROM (looked l
+              CROSS JOIN LATERAL ( SELECT count(*) AS messages
+                    FROM support.messages m_1
+                   WHERE (m_1.session_id = l.id)) m)
+           WHERE (l.message_count <> m.messages)
+         )
+  SELECT jsonb_build_object('finding', f.finding, 'subject', 'session', 'subject_id', f.subject_id, 'part', '', 'customer_id', f.customer_id, 'detail', f.detail) AS jsonb_build_object
+    FROM found f;
+END;
+
 CREATE OR REPLACE FUNCTION sync.has_place(at_position bigint, event_id bigint)
  RETURNS boolean
  LANGUAGE sql
@@ -4632,6 +5437,46 @@ CREATE OR REPLACE FUNCTION sync.is_behind(of_subscription text, at_position bigi
 RETURN ((EXISTS (SELECT FROM sync.parked b WHERE ((b.subscription = is_behind.of_subscription) AND (b.key = is_behind.event_key) AND (b."position" < is_behind.at_position)))) OR ((event_customer IS NOT NULL) AND (EXISTS (SELECT FROM (sync.subscriptions s JOIN sync.parked b ON ((b.subscription = s.name))) WHERE ((s.name = is_behind.of_subscription) AND (s.holds = 'customer'::text) AND (b.customer = ANY (sync.list_merged(is_behind.event_customer))) AND (b."position" < is_behind.at_position))))));
 grant execute on function sync.is_behind(of_subscription text, at_position bigint, event_key text, event_customer uuid) to app_role;
 grant execute on function sync.is_behind(of_subscription text, at_position bigint, event_key text, event_customer uuid) to sync_role;
+
+CREATE OR REPLACE FUNCTION sync.is_public_provider(domain text)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN (domain = ANY (ARRAY['gmail.com'::text, 'googlemail.com'::text, 'outlook.com'::text, 'hotmail.com'::text, 'hotmail.co.uk'::text, 'hotmail.fr'::text, 'live.com'::text, 'msn.com'::text, 'yahoo.com'::text, 'yahoo.co.uk'::text, 'yahoo.fr'::text, 'yahoo.de'::text, 'ymail.com'::text, 'icloud.com'::text, 'me.com'::text, 'mac.com'::text, 'aol.com'::text, 'gmx.de'::text, 'gmx.net'::text, 'gmx.at'::text, 'gmx.ch'::text, 'web.de'::text, 't-online.de'::text, 'freenet.de'::text, 'posteo.de'::text, 'mailbox.org'::text, 'proton.me'::text, 'protonmail.com'::text, 'fastmail.com'::text, 'hey.com'::text, 'mail.com'::text, 'zoho.com'::text, 'yandex.ru'::text, 'yandex.com'::text, 'mail.ru'::text, 'qq.com'::text, '163.com'::text, '126.com'::text, 'naver.com'::text, 'orange.fr'::text, 'wanadoo.fr'::text, 'free.fr'::text, 'laposte.net'::text, 'libero.it'::text, 'seznam.cz'::text, 'wp.pl'::text, 'o2.pl'::text, 'bluewin.ch'::text, 'comcast.net'::text, 'verizon.net'::text, 'att.net'::text, 'btinternet.com'::text]));
+
+CREATE OR REPLACE FUNCTION sync.is_variant(email_key text)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN ((strpos(email_key, '+'::text) > 1) OR (email_key ~~ '%@googlemail.com'::text) OR (email_key ~~ '%.%@gmail.com'::text));
+
+CREATE OR REPLACE FUNCTION sync.keep_findings(of_subject text, ids text[], now_found jsonb, without text[] DEFAULT '{}'::text[])
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  delete from sync.quality_findings q
+  where q.subject = of_subject and q.subject_id = any (ids) and q.finding <> all (without)
+    and not exists (
+      select from jsonb_to_recordset(now_found) f (finding text, subject_id text, part text)
+      where f.finding = q.finding and f.subject_id = q.subject_id and f.part = q.part);
+  if jsonb_array_length(now_found) = 0 then return; end if;
+  insert into sync.quality_findings as q (finding, subject, subject_id, part, customer_id, other_id, detail)
+  select f.finding, of_subject, f.subject_id, f.part, f.customer_id, f.other_id, f.detail
+  from (
+    select r.*, row_number() over (partition by r.finding order by k.id nulls last) as place, k.id as known
+    from jsonb_to_recordset(now_found) r
+        (finding text, subject_id text, part text, customer_id uuid, other_id uuid, detail jsonb)
+      left join sync.quality_findings k
+        on k.finding = r.finding and k.subject = of_subject and k.subject_id = r.subject_id and k.part = r.part
+    where r.finding <> all (without)
+      and (k.id is null or (k.customer_id, k.other_id, k.detail) is distinct from (r.customer_id, r.other_id, r.detail))) f
+    join sync.quality_numbers n on n.finding = f.finding
+  where f.known is not null or n.stored + f.place <= 10000
+  on conflict (finding, subject_id, part, subject) do update
+  set customer_id = excluded.customer_id, other_id = excluded.other_id, detail = excluded.detail;
+end $function$;
 
 CREATE OR REPLACE FUNCTION sync.keep_operation()
  RETURNS trigger
@@ -4759,12 +5604,131 @@ BEGIN ATOMIC
 END;
 grant execute on function sync.list_vain_types(types text[], OUT type text, OUT reason text) to app_role;
 
+CREATE OR REPLACE FUNCTION sync.mailbox(email_key text)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN CASE WHEN (split_part(email_key, '@'::text, 2) = ANY (ARRAY['gmail.com'::text, 'googlemail.com'::text])) THEN (replace(split_part(split_part(email_key, '@'::text, 1), '+'::text, 1), '.'::text, ''::text) || '@gmail.com'::text) WHEN (strpos(email_key, '+'::text) > 1) THEN ((split_part(email_key, '+'::text, 1) || '@'::text) || split_part(email_key, '@'::text, 2)) ELSE email_key END;
+
 CREATE OR REPLACE FUNCTION sync.may_read(app text, audience text)
  RETURNS boolean
  LANGUAGE sql
  IMMUTABLE PARALLEL SAFE
 RETURN ((audience = 'platform'::text) OR (app = 'sync'::text) OR (audience = platform.audience_of(app)));
 grant execute on function sync.may_read(app text, audience text) to sync_role;
+
+CREATE OR REPLACE FUNCTION sync.mend(f sync.quality_findings)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  c platform.customers;
+  k crm.deal_closings;
+  d crm.deals;
+  child record;
+begin
+  if f.subject = 'customer' then
+    select o.* into c from platform.customers o where o.id = f.customer_id for no key update;
+  elsif f.subject = 'deal' then
+    perform from platform.customers o where o.id = f.customer_id for no key update;
+    select o.* into d from crm.deals o where o.id = f.subject_id::bigint for update;
+  end if;
+  case f.finding
+    when 'orphan.unadopted' then
+      update platform.customers o set crm_id = platform.next_customer_number('foundation')
+      where o.id = c.id and o.crm_id is null and o.merged_into is null and o.erased_at is null;
+    when 'orphan.session' then
+      perform from support.sessions s where s.id = f.subject_id::uuid for share;
+      insert into crm.activities (customer_id, type, description, metadata, occurred_at, created_by_app, idempotency_key)
+      select a.customer_id, a.type, a.description, a.metadata, a.occurred_at, 'support', a.idempotency_key
+      from support.activity_of_session(f.subject_id::uuid) a
+      on conflict (created_by_app, idempotency_key) do nothing;
+    when 'orphan.child' then
+      -- A customer that was merged has a survivor. What an erased one still holds is not moved to anybody.
+      if c.merged_into is null then
+        raise exception 'the rows of an erased customer belong to nobody' using errcode = 'check_violation',
+          hint = 'Erase the customer again: the erasure removes them.';
+      end if;
+      for child in
+        select n.conrelid::regclass as child, a.attname as customer_column
+        from pg_constraint n join pg_attribute a on a.attrelid = n.conrelid and a.attnum = n.conkey[1]
+        where n.contype = 'f' and n.confrelid = 'platform.customers'::regclass and n.conrelid::regclass::text = f.part
+      loop
+        execute format('update %s set %2$I = $1 where %2$I = $2', child.child, child.customer_column) using c.merged_into, c.id;
+      end loop;
+    when 'drift.address' then
+      update platform.customer_emails a set is_primary = false
+      where a.customer_id = c.id and a.is_primary and a.email_key <> c.email_key;
+      insert into platform.customer_emails as a (email_key, email, customer_id, is_primary) values (c.email_key, c.email, c.id, true)
+      on conflict (email_key) do update set is_primary = true, email = excluded.email where a.customer_id = c.id;
+      if not found then
+        raise exception 'another customer is known by this' using errcode = 'unique_violation', constraint = 'customer_emails_pkey';
+      end if;
+    when 'drift.phone' then
+      delete from platform.customer_phones n
+      where n.customer_id = c.id and n.is_primary
+        and (c.phone is null or (n.phone_key, n.phone_extension) is distinct from (c.phone_key, c.phone_extension));
+      if c.phone is not null then
+        insert into platform.customer_phones as n (customer_id, phone, phone_key, phone_extension, is_primary)
+        values (c.id, c.phone, c.phone_key, c.phone_extension, true)
+        on conflict (customer_id, phone_key, phone_extension) do update set is_primary = true, phone = excluded.phone;
+      end if;
+    when 'drift.number' then
+      insert into platform.customer_external_ids as x (app, external_id, customer_id)
+      values (f.part, case f.part when 'foundation' then c.crm_id else c.support_id end, c.id)
+      on conflict (app, external_id) do update set app = x.app where x.customer_id = c.id;
+      if not found then
+        raise exception 'another customer is known by this' using errcode = 'unique_violation', constraint = 'customer_external_ids_pkey';
+      end if;
+    when 'drift.order' then
+      delete from crm.customer_order o where o.customer_id = c.id and (c.merged_into is not null or c.erased_at is not null);
+      if c.merged_into is null and c.erased_at is null then
+        insert into crm.customer_order (customer_id, account_tier, updated_at) values (c.id, coalesce(c.account_tier, '~'), c.updated_at)
+        on conflict (customer_id) do update set account_tier = excluded.account_tier, updated_at = excluded.updated_at;
+      end if;
+    when 'drift.event' then
+      -- A new version has an event of its own: every reader that missed one reads the customer again.
+      perform platform.count_change(c.id);
+    when 'drift.history' then
+      insert into crm.changes (event_id, customer_id, change, app, actor, occurred_at, data, previous)
+      select e.id, c.id, case e.type when 'customer.created' then 'created' else 'edited' end, e.app, e.actor, e.occurred_at,
+        (select jsonb_object_agg(n.field, e.data -> n.field) from unnest(n.fields) n (field)),
+        case e.type when 'customer.created' then '{}'
+          else (select jsonb_object_agg(n.field, e.previous -> n.field) from unnest(n.fields) n (field)) end
+      from sync.events e cross join lateral (
+        select array_agg(w.field) from unnest(array['name', 'email', 'phone', 'company_id', 'account_tier', 'account_manager_id',
+          'preferred_language', 'timezone']) w (field)
+        where case e.type when 'customer.created' then jsonb_typeof(e.data -> w.field) <> 'null' else e.previous ? w.field end) n (fields)
+      where e.key = c.id::text and e.id = f.part::bigint and n.fields is not null
+      on conflict (event_id) do nothing;
+    when 'drift.stage' then
+      update crm.deals o set status = s.outcome
+      from crm.pipeline_stages s where o.id = d.id and s.id = o.stage_id and o.status <> s.outcome;
+    when 'drift.closing' then
+      -- The status of the deal decides whether it is closed, and how; its closing tells when.
+      select n.* into k from crm.deal_closings n where n.deal_id = d.id and n.reopened_at is null;
+      if k.id is not null and k.outcome <> d.status then
+        update crm.deal_closings n
+        set reopened_at = now(), reopened_by = platform.current_actor(), reopened_by_app = platform.current_app(),
+          reopened_by_login = session_user, reopened_version = d.version
+        where n.id = k.id;
+        k := null;
+      end if;
+      if d.status <> 'open' and k.id is null then
+        insert into crm.deal_closings (deal_id, outcome, closed_at, deal_version) values (d.id, d.status, d.closed_at, d.version);
+      elsif d.status <> 'open' then
+        update crm.deals o set closed_at = k.closed_at where o.id = d.id and o.closed_at <> k.closed_at;
+      end if;
+    when 'drift.messages' then
+      perform from support.sessions s where s.id = f.subject_id::uuid for update;
+      update support.sessions s set message_count = m.messages
+      from (select count(*) as messages from support.messages m where m.session_id = f.subject_id::uuid) m
+      where s.id = f.subject_id::uuid and s.message_count <> m.messages;
+    else
+      raise exception 'nothing here mends %', f.finding using errcode = 'check_violation';
+  end case;
+end $function$;
 
 CREATE OR REPLACE FUNCTION sync.outbox_age()
  RETURNS interval
@@ -4813,6 +5777,93 @@ begin
 end $function$;
 grant execute on function sync.publish(event_type text, event_key text, payload jsonb, event_audience text, event_customer uuid) to app_role;
 
+CREATE OR REPLACE FUNCTION sync.quality_step(rows_max integer DEFAULT 500, OUT scan text, OUT looked integer, OUT is_asked boolean)
+ RETURNS record
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  s sync.quality_scans;
+  ids text[];
+  this_hour constant timestamptz := date_trunc('hour', now());
+begin
+  looked := 0;
+  is_asked := false;
+  select q.* into s from sync.quality_scans q
+  where q.asked_at is not null or q.place is not null or q.last_ended_at is null or q.last_ended_at < now() - interval '5 minutes'
+  order by q.asked_at nulls last, q.stepped_at nulls first, q.name
+  limit 1 for update skip locked;
+  if not found then return; end if;
+  rows_max := least(greatest(rows_max, 1), 5000);
+  case s.name
+    when 'customers' then
+      ids := array(select c.id::text from platform.customers c where s.place is null or c.id > s.place::uuid order by c.id limit rows_max);
+    when 'companies' then
+      ids := array(select c.id::text from platform.companies c where s.place is null or c.id > s.place::uuid order by c.id limit rows_max);
+    when 'deals' then
+      ids := array(select d.id::text from crm.deals d where s.place is null or d.id > s.place::bigint order by d.id limit rows_max);
+    when 'sessions' then
+      ids := array(select v.id::text from support.sessions v where s.place is null or v.id > s.place::uuid order by v.id limit rows_max);
+    when 'activities' then
+      ids := array(select a.id::text from crm.activities a where s.place is null or a.id > s.place::uuid order by a.id limit rows_max);
+    when 'indexes' then ids := '{}';
+  end case;
+  scan := s.name;
+  looked := cardinality(ids);
+  if looked > 0 or s.name = 'indexes' then
+    perform sync.check_subjects(
+      case s.name when 'customers' then 'customer' when 'companies' then 'company' when 'deals' then 'deal' when 'sessions' then 'session'
+        when 'activities' then 'activity' else 'index' end, ids);
+  end if;
+  if looked = rows_max then
+    update sync.quality_scans q
+    set place = ids[looked], rows_seen = case when q.place is null then 0 else q.rows_seen end + looked, stepped_at = clock_timestamp(),
+      round_began_at = case when q.place is null then now() else q.round_began_at end
+    where q.name = s.name returning q.asked_at is not null into is_asked;
+  else
+    update sync.quality_scans q
+    set place = null, rows_seen = case when q.place is null then 0 else q.rows_seen end + looked, stepped_at = clock_timestamp(),
+      rounds = q.rounds + 1, rows_of_round = case when q.place is null then 0 else q.rows_seen end + looked,
+      last_began_at = case when q.place is null then now() else q.round_began_at end, last_ended_at = clock_timestamp(),
+      asked_at = null, asked_by = null
+    where q.name = s.name;
+    is_asked := exists (select from sync.quality_scans q where q.asked_at is not null);
+  end if;
+  insert into sync.quality_history as h (finding, hour, stored)
+  select n.finding, this_hour, n.stored from sync.quality_numbers n
+  where n.scan = s.name
+    and not exists (select from sync.quality_history k where k.finding = n.finding and k.hour = this_hour and k.stored = n.stored)
+  on conflict (finding, hour) do update set stored = excluded.stored;
+  if looked < rows_max then
+    delete from sync.quality_history h
+    where h.hour < now() - interval '2 years'
+      or h.hour < now() - interval '32 days' and extract(hour from h.hour at time zone 'UTC') <> 0;
+  end if;
+end $function$;
+grant execute on function sync.quality_step(rows_max integer, OUT scan text, OUT looked integer, OUT is_asked boolean) to sync_role;
+
+CREATE OR REPLACE FUNCTION sync.recheck_findings(ids bigint[])
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare looked record;
+begin
+  if cardinality(ids) > 100 then
+    raise exception 'at most 100 findings at a time' using errcode = 'invalid_parameter_value';
+  end if;
+  for looked in
+    select q.subject, array_agg(distinct q.subject_id) as subjects
+    from sync.quality_findings q where q.id = any (ids) group by q.subject order by q.subject
+  loop
+    perform sync.check_subjects(looked.subject, looked.subjects);
+  end loop;
+end $function$;
+grant execute on function sync.recheck_findings(ids bigint[]) to console_role;
+grant execute on function sync.recheck_findings(ids bigint[]) to sync_role;
+
 CREATE OR REPLACE FUNCTION sync.record_operation(kind text, scope jsonb, reason text, outcome jsonb)
  RETURNS bigint
  LANGUAGE sql
@@ -4859,6 +5910,55 @@ begin
   return true;
 end $function$;
 grant execute on function sync.renew_lease(of_term bigint, for_ms integer) to sync_role;
+
+CREATE OR REPLACE FUNCTION sync.repair_findings(ids bigint[], reason text DEFAULT NULL::text)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  f sync.quality_findings;
+  outcomes jsonb := '[]';
+  outcome text;
+  because text;
+  violated text;
+  kinds text[];
+begin
+  if coalesce(cardinality(ids), 0) not between 1 and 100 then
+    raise exception 'one repair has 1 to 100 findings' using errcode = 'invalid_parameter_value';
+  end if;
+  -- In the order of the customers, so that two repairs that meet do not wait for each other in a circle.
+  for f in select q.* from sync.quality_findings q where q.id = any (ids) order by q.customer_id, q.id loop
+    kinds := kinds || f.finding;
+    because := null;
+    begin
+      perform sync.check_subjects(f.subject, array[f.subject_id]);
+      if not exists (select from sync.quality_findings q where q.id = f.id) then
+        outcome := 'gone';
+      else
+        perform sync.mend(f);
+        perform sync.check_subjects(f.subject, array[f.subject_id]);
+        outcome := case when exists (select from sync.quality_findings q where q.id = f.id) then 'refused' else 'mended' end;
+        if outcome = 'refused' then because := 'it is still found'; end if;
+      end if;
+    exception when integrity_constraint_violation or restrict_violation or lock_not_available then
+      get stacked diagnostics because = message_text, violated = constraint_name;
+      outcome := 'refused';
+    end;
+    outcomes := outcomes || jsonb_strip_nulls(jsonb_build_object('id', f.id, 'outcome', outcome, 'because', because));
+  end loop;
+  select outcomes || coalesce(jsonb_agg(jsonb_build_object('id', i.id, 'outcome', 'gone')), '[]') into outcomes
+  from unnest(ids) i (id) where not exists (select from jsonb_array_elements(outcomes) o where (o ->> 'id')::bigint = i.id);
+  perform sync.record_operation('quality.repair',
+    jsonb_build_object('findings', (select coalesce(jsonb_agg(distinct n), '[]') from unnest(kinds) n), 'ids', to_jsonb(ids)),
+    repair_findings.reason,
+    (select jsonb_object_agg(o.outcome, o.times) from (
+      select o ->> 'outcome' as outcome, count(*) as times from jsonb_array_elements(outcomes) o group by 1) o));
+  return outcomes;
+end $function$;
+grant execute on function sync.repair_findings(ids bigint[], reason text) to console_role;
+grant execute on function sync.repair_findings(ids bigint[], reason text) to sync_role;
 
 CREATE OR REPLACE FUNCTION sync.ring()
  RETURNS void
@@ -4947,6 +6047,34 @@ begin
 end $function$;
 grant execute on function sync.take_lease(by text, for_ms integer, OUT term bigint, OUT free_in_ms double precision) to sync_role;
 
+CREATE OR REPLACE FUNCTION sync.undo_correction(of_operation bigint)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  o sync.operations;
+  customer uuid;
+  removed uuid;
+  restored uuid;
+begin
+  select n.* into o from sync.operations n where n.id = of_operation and n.kind = 'quality.correct_address';
+  if not found then return false; end if;
+  customer := (o.scope ->> 'customer')::uuid;
+  removed := (o.outcome ->> 'removed')::uuid;
+  restored := (platform.restore_address(customer, removed)).address_id;
+  if restored is null then return false; end if;
+  if (o.outcome ->> 'primary')::boolean then perform platform.make_address_primary(customer, restored); end if;
+  if o.outcome ? 'added' then perform platform.remove_address(customer, (o.outcome ->> 'added')::uuid); end if;
+  perform sync.check_subjects('customer', array[customer::text]);
+  perform sync.record_operation('quality.undo_correction', jsonb_build_object('operation', of_operation), null,
+    jsonb_build_object('restored', restored));
+  return true;
+end $function$;
+grant execute on function sync.undo_correction(of_operation bigint) to console_role;
+grant execute on function sync.undo_correction(of_operation bigint) to sync_role;
+
 CREATE OR REPLACE FUNCTION sync.unpark(of_subscription text, at_position bigint)
  RETURNS void
  LANGUAGE sql
@@ -4958,6 +6086,12 @@ BEGIN ATOMIC
    WHERE ((p.subscription = unpark.of_subscription) AND (p."position" = unpark.at_position) AND (s.name = p.subscription) AND (s.app = platform.current_app()));
 END;
 grant execute on function sync.unpark(of_subscription text, at_position bigint) to app_role;
+
+CREATE OR REPLACE FUNCTION sync.unreachable_because(email_key text)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN CASE WHEN (split_part(email_key, '@'::text, 2) !~ '\.'::text) THEN 'no_dot'::text WHEN (email_key ~ '[@.]example\.(com|net|org)$'::text) THEN 'example'::text WHEN (email_key ~ '[@.](test|example|invalid|localhost|local|localdomain|internal|intranet|lan|home|corp|onion|alt|arpa)$'::text) THEN 'reserved'::text WHEN (email_key ~ '\.(con|cmo|ocm|comm|vom|xom|cpm|coim|nett|ner|ent|orgg|ogr|rog)$'::text) THEN 'misspelt'::text ELSE NULL::text END;
 
 create table sync.entities (
   name text collate "C" not null,
@@ -5113,6 +6247,86 @@ grant select on sync.parked to app_role;
 grant select on sync.parked to sync_role;
 grant update (state, attempts, attempt_at, error) on sync.parked to app_role;
 grant update (state, attempts, attempt_at, error) on sync.parked to sync_role;
+
+create table sync.quality_findings (
+  id bigint generated always as identity not null,
+  finding text collate "C" not null,
+  subject text collate "C" not null,
+  subject_id text collate "C" not null,
+  part text collate "C" default ''::text not null,
+  customer_id uuid,
+  other_id uuid,
+  detail jsonb default '{}'::jsonb not null,
+  found_at timestamp with time zone default clock_timestamp() not null,
+  constraint quality_findings_pkey PRIMARY KEY (id),
+  constraint quality_findings_finding_subject_id_part_subject_key UNIQUE (finding, subject_id, part, subject),
+  constraint quality_findings_finding_check CHECK ((finding ~ '^[a-z]+\.[a-z_]+$'::text)),
+  constraint quality_findings_subject_check CHECK ((subject = ANY (ARRAY['customer'::text, 'company'::text, 'deal'::text, 'session'::text, 'activity'::text, 'index'::text])))
+);
+comment on table sync.quality_findings is 'What is wrong with which row. It holds ids, names of fields and numbers, never an address, a name or a telephone number.';
+comment on column sync.quality_findings.part is 'What of the subject is meant, if it can have the finding several times: the id of an address, the key of a field, the name of a table.';
+comment on column sync.quality_findings.customer_id is 'No reference: the next look at the customer removes the row.';
+CREATE INDEX quality_findings_customer ON sync.quality_findings USING btree (customer_id) WHERE (customer_id IS NOT NULL);
+CREATE INDEX quality_findings_list ON sync.quality_findings USING btree (finding, id);
+CREATE INDEX quality_findings_other ON sync.quality_findings USING btree (other_id) WHERE (other_id IS NOT NULL);
+CREATE TRIGGER count_added AFTER INSERT ON sync.quality_findings REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION sync.count_findings();
+CREATE TRIGGER count_removed AFTER DELETE ON sync.quality_findings REFERENCING OLD TABLE AS removed FOR EACH STATEMENT EXECUTE FUNCTION sync.count_findings();
+alter table sync.quality_findings enable row level security, force row level security;
+create policy owner_all on sync.quality_findings for all to platform_owner using (true) with check (true);
+create policy sync_read on sync.quality_findings for select to console_role, sync_role using (true);
+grant select on sync.quality_findings to console_role;
+grant select on sync.quality_findings to sync_role;
+
+create table sync.quality_history (
+  finding text collate "C" not null,
+  hour timestamp with time zone not null,
+  stored integer not null,
+  constraint quality_history_pkey PRIMARY KEY (finding, hour),
+  constraint quality_history_finding_fkey FOREIGN KEY (finding) REFERENCES sync.quality_numbers(finding)
+);
+comment on table sync.quality_history is 'The numbers by the hour for 32 days, then by the day for two years: the trend of each finding.';
+alter table sync.quality_history enable row level security, force row level security;
+create policy owner_all on sync.quality_history for all to platform_owner using (true) with check (true);
+create policy sync_read on sync.quality_history for select to console_role, sync_role using (true);
+grant select on sync.quality_history to console_role;
+grant select on sync.quality_history to sync_role;
+
+create table sync.quality_numbers (
+  finding text collate "C" not null,
+  scan text collate "C" not null,
+  stored integer default 0 not null,
+  constraint quality_numbers_pkey PRIMARY KEY (finding),
+  constraint quality_numbers_stored_check CHECK ((stored >= 0))
+);
+alter table sync.quality_numbers enable row level security, force row level security;
+create policy owner_all on sync.quality_numbers for all to platform_owner using (true) with check (true);
+create policy sync_read on sync.quality_numbers for select to console_role, sync_role using (true);
+grant select on sync.quality_numbers to console_role;
+grant select on sync.quality_numbers to sync_role;
+
+create table sync.quality_scans (
+  name text collate "C" not null,
+  place text collate "C",
+  rounds integer default 0 not null,
+  rows_seen bigint default 0 not null,
+  rows_of_round bigint,
+  round_began_at timestamp with time zone,
+  last_began_at timestamp with time zone,
+  last_ended_at timestamp with time zone,
+  stepped_at timestamp with time zone,
+  asked_at timestamp with time zone,
+  asked_by text collate "C",
+  constraint quality_scans_pkey PRIMARY KEY (name)
+) with (fillfactor=50);
+comment on column sync.quality_scans.place is 'The key of the last row that was looked at; null: at the beginning.';
+comment on column sync.quality_scans.rows_of_round is 'The rows that the last finished round saw: the progress of this one is measured by it.';
+comment on column sync.quality_scans.last_began_at is 'When the last finished round began. No part of its findings is older: each row was looked at since then.';
+comment on column sync.quality_scans.asked_at is 'Somebody asked for a whole round: it is walked without pauses. Null when it has ended.';
+alter table sync.quality_scans enable row level security, force row level security;
+create policy owner_all on sync.quality_scans for all to platform_owner using (true) with check (true);
+create policy sync_read on sync.quality_scans for select to console_role, sync_role using (true);
+grant select on sync.quality_scans to console_role;
+grant select on sync.quality_scans to sync_role;
 
 create table sync.sequencer (
   only_one boolean default true not null,

@@ -56,7 +56,8 @@ create table sync.quality_scans (
   asked_by text collate "C"
 ) with (fillfactor = 50);
 comment on column sync.quality_scans.place is 'The key of the last row that was looked at; null: at the beginning.';
-comment on column sync.quality_scans.rows_of_round is 'The rows that the last finished round saw: the progress of this one is measured by it.';
+comment on column sync.quality_scans.rows_of_round is
+  'The rows that the last finished round saw: the progress of this one is measured by it.';
 comment on column sync.quality_scans.last_began_at is
   'When the last finished round began. No part of its findings is older: each row was looked at since then.';
 comment on column sync.quality_scans.asked_at is 'Somebody asked for a whole round: it is walked without pauses. Null when it has ended.';
@@ -798,14 +799,15 @@ begin atomic
     'now', clock_timestamp());
 end;
 
-create policy sync_read on sync.quality_findings for select to sync_role using (true);
-create policy sync_read on sync.quality_numbers for select to sync_role using (true);
-create policy sync_read on sync.quality_history for select to sync_role using (true);
-create policy sync_read on sync.quality_scans for select to sync_role using (true);
+create policy sync_read on sync.quality_findings for select to sync_role, console_role using (true);
+create policy sync_read on sync.quality_numbers for select to sync_role, console_role using (true);
+create policy sync_read on sync.quality_history for select to sync_role, console_role using (true);
+create policy sync_read on sync.quality_scans for select to sync_role, console_role using (true);
 -- There are no writes: steps and repairs are definer functions, so that a finding is true and every repair has a record.
-grant select on sync.quality_findings, sync.quality_numbers, sync.quality_history, sync.quality_scans to sync_role;
+grant select on sync.quality_findings, sync.quality_numbers, sync.quality_history, sync.quality_scans
+  to sync_role, console_role;
 grant execute on function sync.quality_step(integer) to sync_role;
 grant execute on function sync.ask_quality_round(text), sync.repair_findings(bigint[], text),
     sync.correct_address(uuid, uuid, text, text, bigint), sync.undo_correction(bigint), sync.recheck_findings(bigint[]),
     sync.customer_file(uuid, integer)
-  to sync_role;
+  to sync_role, console_role;

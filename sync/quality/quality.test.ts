@@ -394,7 +394,8 @@ describe('a scan', () => {
 
   test('keeps ten thousand rows of a finding and no more', async () => {
     await superuser.query(
-      `insert into sync.quality_findings (finding, subject, subject_id) select 'missing.name', 'customer', 'x' || n from generate_series(1, 9999) n`,
+      `insert into sync.quality_findings (finding, subject, subject_id)
+       select 'missing.name', 'customer', 'x' || n from generate_series(1, 9999) n`,
     );
     const { rows } = await superuser.query(`select stored from sync.quality_numbers where finding = 'missing.name'`);
     const nameless = await Promise.all(['unknown', 'n/a', 'none'].map((name) => person({ name })));
