@@ -2453,6 +2453,7 @@ CREATE INDEX customers_by_phone_end ON platform.customers USING btree (reverse(p
 CREATE INDEX customers_company_id_idx ON platform.customers USING btree (company_id) WHERE (company_id IS NOT NULL);
 CREATE INDEX customers_folded ON platform.customers USING gin (platform.search_text(name) ext.gin_trgm_ops) WHERE platform.is_folded(name);
 CREATE INDEX customers_merged_into_idx ON platform.customers USING btree (merged_into) WHERE (merged_into IS NOT NULL);
+CREATE INDEX customers_not_adopted ON platform.customers USING btree (created_at) WHERE ((crm_id IS NULL) AND (created_by_app = 'support'::text) AND (merged_into IS NULL) AND (erased_at IS NULL));
 CREATE INDEX customers_of_app ON platform.customers USING btree (created_by_app, created_at, id) WHERE ((merged_into IS NULL) AND (erased_at IS NULL));
 CREATE INDEX customers_of_manager ON platform.customers USING btree (account_manager_id, name, id) WHERE (account_manager_id IS NOT NULL);
 CREATE INDEX customers_search ON platform.customers USING gin (((((' '::text || lower((name COLLATE pg_c_utf8))) || ' '::text) || email_key)) ext.gin_trgm_ops, platform.search_beginnings(name, email_key));
@@ -3141,6 +3142,7 @@ grant update (key, name, allowed_origins, settings, is_active) on support.widget
 create schema sync;
 grant usage on schema sync to app_role;
 grant usage on schema sync to bulk_role;
+grant usage on schema sync to observer_role;
 grant usage on schema sync to sync_role;
 
 create sequence sync.lease_ends_ms as bigint start 0 increment 1 minvalue 0 maxvalue 9223372036854775807 cache 1;
@@ -3223,6 +3225,54 @@ exception when lock_not_available then
   return false;
 end $function$;
 grant execute on function sync.await_doorbell(for_ms integer) to sync_role;
+
+CREATE OR REPLACE FUNCTION sync.beat(of_process text, clock_ms double precision, of_report jsonb, ends boolean DEFAULT false)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  speaker constant text := platform.current_app();
+  beat_time constant timestamptz := clock_timestamp();
+  now_seconds constant double precision := round(extract(epoch from beat_time), 3);
+  off_ms constant double precision := clock_ms - extract(epoch from beat_time)::double precision * 1000;
+begin
+  if speaker in ('operator', 'privacy') then
+    raise exception 'only an app and the worker have heartbeats' using errcode = 'insufficient_privilege';
+  end if;
+  if of_process is null or of_process !~ '^[A-Za-z0-9][A-Za-z0-9._:-]{0,79}$' or jsonb_typeof(of_report) is distinct from 'object'
+     or octet_length(of_report::text) > 16384 or not coalesce(abs(off_ms) < 1e15, false) then
+    raise exception 'a heartbeat has the name of a process, its clock and a report of at most 16 KB' using errcode = 'check_violation';
+  end if;
+  -- A beat that is lost in a crash of the database is repeated in two seconds.
+  perform set_config('synchronous_commit', 'off', true);
+  update sync.heartbeats h
+  set beat_at = beat_time, ended_at = case when ends then beat_time end, clock_off_ms = off_ms, report = of_report - 'turns',
+    login = session_user,
+    turns = coalesce((
+      select jsonb_object_agg(t.name, case when h.turns #> array[t.name, '0'] = t.value then h.turns -> t.name
+        else jsonb_build_array(t.value, now_seconds) end)
+      from sync.members_in(of_report, '{turns}') t where jsonb_typeof(t.value) = 'number'), '{}')
+  where h.app = speaker and h.process = of_process;
+  if found then return; end if;
+  -- No app may fill the table. What has ended or is silent makes room.
+  if (select count(*) from sync.heartbeats h where h.app = speaker) >= 200 then
+    delete from sync.heartbeats h
+    where h.app = speaker and h.beat_at < clock_timestamp() - interval '10 seconds'
+      and h.process = (select o.process from sync.heartbeats o where o.app = speaker order by o.beat_at limit 1);
+    if not found then
+      raise exception 'an app has at most 200 processes' using errcode = 'configuration_limit_exceeded';
+    end if;
+  end if;
+  insert into sync.heartbeats as h (app, process, login, ended_at, clock_off_ms, report, turns)
+  values (speaker, of_process, session_user, case when ends then clock_timestamp() end, off_ms, of_report - 'turns', coalesce((
+    select jsonb_object_agg(t.name, jsonb_build_array(t.value, now_seconds))
+    from sync.members_in(of_report, '{turns}') t where jsonb_typeof(t.value) = 'number'), '{}'))
+  on conflict do nothing;
+end $function$;
+grant execute on function sync.beat(of_process text, clock_ms double precision, of_report jsonb, ends boolean) to app_role;
+grant execute on function sync.beat(of_process text, clock_ms double precision, of_report jsonb, ends boolean) to sync_role;
 
 CREATE OR REPLACE PROCEDURE sync.capture(IN target regclass, IN entity text, IN event_audience text, IN event_key text, IN event_customer text, IN always text[] DEFAULT '{}'::text[], IN never text[] DEFAULT '{}'::text[], IN in_sets boolean DEFAULT false)
  LANGUAGE plpgsql
@@ -4549,6 +4599,511 @@ begin
   return null;
 end $function$;
 
+CREATE OR REPLACE FUNCTION sync.check_adoption()
+ RETURNS SETOF sync.check_row
+ LANGUAGE sql
+BEGIN ATOMIC
+ WITH n AS MATERIALIZED (
+          SELECT count(*) AS waiting,
+             (COALESCE(EXTRACT(epoch FROM (clock_timestamp() - min(c.created_at))), (0)::numeric))::double precision AS seconds
+            FROM ( SELECT c_1.created_at
+                    FROM platform.customers c_1
+                   WHERE ((c_1.crm_id IS NULL) AND (c_1.created_by_app = 'support'::text) AND (c_1.merged_into IS NULL) AND (c_1.erased_at IS NULL))
+                   ORDER BY c_1.created_at
+                  LIMIT 10001) c
+         )
+  SELECT 'adoption'::text,
+     'adoption'::text,
+         CASE
+             WHEN (n.seconds > (sync.health_limit('adoption_seconds'::text) * (10)::double precision)) THEN 'stalled'::text
+             WHEN (n.seconds > sync.health_limit('adoption_seconds'::text)) THEN 'warning'::text
+             ELSE 'ok'::text
+         END AS "case",
+         CASE
+             WHEN (n.waiting = 0) THEN 'Every customer that a chat made has its number in Foundation.'::text
+             ELSE (((sync.say_count(n.waiting) || ' customers that a chat made have no number in Foundation, the oldest for '::text) || sync.say_seconds(n.seconds)) || '.'::text)
+         END AS "case",
+     jsonb_build_object('waiting', n.waiting, 'waiting_seconds', n.seconds) AS jsonb_build_object
+    FROM n;
+END;
+
+CREATE OR REPLACE FUNCTION sync.check_database()
+ RETURNS SETOF sync.check_row
+ LANGUAGE sql
+BEGIN ATOMIC
+ SELECT 'database'::text,
+     'database'::text,
+         CASE
+             WHEN (((n.used)::numeric >= ((n.usable)::numeric * 0.95)) OR (n.age > 1500000000)) THEN 'failing'::text
+             WHEN (((n.used)::double precision >= (((n.usable)::double precision * sync.health_limit('connections_percent'::text)) / (100)::double precision)) OR ((n.age)::double precision > sync.health_limit('wraparound_transactions'::text))) THEN 'warning'::text
+             ELSE 'ok'::text
+         END AS "case",
+     ((((
+         CASE
+             WHEN ((n.age)::double precision > sync.health_limit('wraparound_transactions'::text)) THEN (('The oldest transaction id that is not frozen is '::text || sync.say_count(n.age, '100000000000'::bigint)) || ' transactions old: vacuum does not get through. '::text)
+             ELSE ''::text
+         END || n.used) || ' of '::text) || n.usable) || ' connections are in use.'::text),
+     jsonb_build_object('connections_used', n.used, 'connections_max', n.usable, 'wraparound_transactions', n.age) AS jsonb_build_object
+    FROM ( SELECT ( SELECT sum(s.numbackends) AS sum
+                    FROM pg_stat_database s) AS used,
+             (((current_setting('max_connections'::text))::bigint - (current_setting('superuser_reserved_connections'::text))::bigint) - (current_setting('reserved_connections'::text))::bigint) AS usable,
+             ( SELECT (max(age(d.datfrozenxid)))::bigint AS max
+                    FROM pg_database d) AS age) n;
+END;
+
+CREATE OR REPLACE FUNCTION sync.check_disk()
+ RETURNS SETOF sync.check_row
+ LANGUAGE sql
+BEGIN ATOMIC
+ WITH n AS MATERIALIZED (
+          SELECT h.log_bytes AS bytes,
+             h.log_partitions AS partitions,
+             h.log_largest_bytes AS largest,
+             before.bytes AS bytes_before,
+             ((((h.log_bytes)::double precision - before.bytes) * (86400)::double precision) / (EXTRACT(epoch FROM (h.log_measured_at - before.at)))::double precision) AS a_day,
+             (EXTRACT(epoch FROM (clock_timestamp() - h.log_measured_at)))::double precision AS age_seconds,
+             sync.health_limit('log_bytes'::text) AS at_most
+            FROM (sync.health h
+              LEFT JOIN LATERAL ( SELECT r.at,
+                     (r.measured[s.id])::double precision AS bytes
+                    FROM (sync.series s
+                      JOIN sync.rollup r ON (((r.step_seconds = 3600) AND ((r.at >= (h.log_measured_at - '2 days'::interval)) AND (r.at <= (h.log_measured_at - '06:00:00'::interval))) AND (r.measured[s.id] IS NOT NULL))))
+                   WHERE (s.name = 'log_bytes'::text)
+                   ORDER BY (abs((EXTRACT(epoch FROM (h.log_measured_at - r.at)) - (86400)::numeric)))
+                  LIMIT 1) before ON (true))
+         )
+  SELECT 'disk'::text,
+     'disk'::text,
+         CASE
+             WHEN ((n.bytes IS NULL) OR (n.age_seconds > (300)::double precision)) THEN 'unknown'::text
+             WHEN ((n.bytes)::double precision > n.at_most) THEN 'failing'::text
+             WHEN (((n.bytes)::double precision > (n.at_most * (0.8)::double precision)) OR (((n.bytes)::double precision + (n.a_day * (7)::double precision)) > n.at_most)) THEN 'warning'::text
+             ELSE 'ok'::text
+         END AS "case",
+         CASE
+             WHEN (n.bytes IS NULL) THEN 'Nobody has measured the log yet.'::text
+             WHEN (n.age_seconds > (300)::double precision) THEN (('Nobody has measured the log for '::text || sync.say_seconds(n.age_seconds)) || '.'::text)
+             ELSE (((((('The log has '::text || pg_size_pretty(n.bytes)) || ' of the '::text) || pg_size_pretty((n.at_most)::bigint)) || ' that it may have'::text) || COALESCE(((', and changes by '::text || pg_size_pretty((n.a_day)::bigint)) || ' a day'::text), ''::text)) || '.'::text)
+         END AS "case",
+     jsonb_strip_nulls(jsonb_build_object('bytes', n.bytes, 'bytes_max', n.at_most, 'bytes_a_day', round(n.a_day), 'partitions', n.partitions, 'largest_partition_bytes', n.largest)) AS jsonb_strip_nulls
+    FROM n;
+END;
+
+CREATE OR REPLACE FUNCTION sync.check_monitor()
+ RETURNS SETOF sync.check_row
+ LANGUAGE sql
+BEGIN ATOMIC
+ WITH n AS MATERIALIZED (
+          SELECT (EXTRACT(epoch FROM (clock_timestamp() - h.rolled_at)))::double precision AS seconds
+            FROM sync.health h
+         )
+  SELECT 'monitor'::text,
+     'monitor'::text,
+         CASE
+             WHEN (n.seconds IS NULL) THEN 'unknown'::text
+             WHEN (n.seconds > (150)::double precision) THEN 'silent'::text
+             ELSE 'ok'::text
+         END AS "case",
+         CASE
+             WHEN (n.seconds IS NULL) THEN 'No worker has measured anything yet.'::text
+             WHEN (n.seconds > (150)::double precision) THEN (('No worker has measured anything for '::text || sync.say_seconds(n.seconds)) || ': the charts have a gap.'::text)
+             ELSE 'A worker measures once a minute.'::text
+         END AS "case",
+     jsonb_strip_nulls(jsonb_build_object('rolled_seconds', n.seconds)) AS jsonb_strip_nulls
+    FROM n;
+END;
+
+CREATE OR REPLACE FUNCTION sync.check_outbox()
+ RETURNS SETOF sync.check_row
+ LANGUAGE sql
+BEGIN ATOMIC
+ WITH n AS MATERIALIZED (
+          SELECT (COALESCE(EXTRACT(epoch FROM sync.outbox_age()), (0)::numeric))::double precision AS seconds,
+             ( SELECT count(*) AS count
+                    FROM ( SELECT
+                            FROM sync.outbox o
+                           WHERE (o.id > ( SELECT s.floor_id
+                                    FROM sync.sequencer s))
+                          LIMIT 10001) c) AS waiting
+         )
+  SELECT 'outbox'::text,
+     'outbox'::text,
+         CASE
+             WHEN (n.seconds > (sync.health_limit('waiting_seconds'::text) * (12)::double precision)) THEN 'stalled'::text
+             WHEN (n.seconds > sync.health_limit('waiting_seconds'::text)) THEN 'catching-up'::text
+             ELSE 'ok'::text
+         END AS "case",
+         CASE
+             WHEN (n.waiting = 0) THEN 'No committed event waits.'::text
+             ELSE (((sync.say_count(n.waiting) || ' committed events wait for their numbers, the oldest for '::text) || sync.say_seconds(n.seconds)) || '.'::text)
+         END AS "case",
+     jsonb_build_object('waiting', n.waiting, 'waiting_seconds', n.seconds) AS jsonb_build_object
+    FROM n;
+END;
+
+CREATE OR REPLACE FUNCTION sync.check_processes()
+ RETURNS SETOF sync.check_row
+ LANGUAGE sql
+BEGIN ATOMIC
+ WITH p AS MATERIALIZED (
+          SELECT list_processes.app,
+             list_processes.process,
+             list_processes.state,
+             list_processes.silent_seconds,
+             list_processes.started_at,
+             list_processes.clock_off_ms,
+             list_processes.report,
+             list_processes.turns
+            FROM sync.list_processes() list_processes(app, process, state, silent_seconds, started_at, clock_off_ms, report, turns)
+         ), apps AS (
+          SELECT 'sync'::text AS app,
+             'sync_role'::name AS role
+         UNION ALL
+          SELECT a.name,
+             a.role
+            FROM platform.apps a
+         ), found AS (
+          SELECT a.app,
+             count(*) FILTER (WHERE (p.state = 'live'::text)) AS live,
+             count(*) FILTER (WHERE (p.state = 'silent'::text)) AS silent,
+             min(p.silent_seconds) FILTER (WHERE (p.state = 'silent'::text)) AS silent_seconds,
+             min(p.silent_seconds) FILTER (WHERE (p.state = 'ended'::text)) AS ended_seconds,
+             (array_agg(p.process ORDER BY p.silent_seconds) FILTER (WHERE (p.state = 'silent'::text)))[1:3] AS names
+            FROM (apps a
+              LEFT JOIN p ON ((p.app = a.app)))
+           WHERE ((p.app IS NOT NULL) OR (EXISTS ( SELECT
+                    FROM (pg_auth_members m
+                      JOIN pg_roles r ON ((r.oid = m.member)))
+                   WHERE ((m.roleid = ((a.role)::regrole)::oid) AND r.rolcanlogin))))
+           GROUP BY a.app
+         )
+  SELECT ('process:'::text || f.app),
+     'process'::text,
+         CASE
+             WHEN (f.silent > 0) THEN 'silent'::text
+             WHEN (f.live > 0) THEN 'ok'::text
+             ELSE 'unknown'::text
+         END AS "case",
+         CASE
+             WHEN (f.silent > 0) THEN (((((array_to_string(f.names, ', '::text) ||
+             CASE
+                 WHEN (f.silent > 3) THEN ((' and '::text || (f.silent - 3)) || ' others'::text)
+                 ELSE ''::text
+             END) ||
+             CASE f.silent
+                 WHEN 1 THEN ' has'::text
+                 ELSE ' have'::text
+             END) || ' been silent for '::text) || sync.say_seconds(f.silent_seconds)) ||
+             CASE
+                 WHEN (f.live > 0) THEN (('; '::text || f.live) || ' of its other processes report.'::text)
+                 ELSE ', and no other process of it reports.'::text
+             END)
+             WHEN (f.live > 0) THEN (f.live ||
+             CASE f.live
+                 WHEN 1 THEN ' process reports.'::text
+                 ELSE ' processes report.'::text
+             END)
+             WHEN (f.ended_seconds IS NOT NULL) THEN (('No process runs: the last one was stopped '::text || sync.say_seconds(f.ended_seconds)) || ' ago.'::text)
+             ELSE 'No process has reported.'::text
+         END AS "case",
+     jsonb_build_object('live', f.live, 'silent', f.silent) AS jsonb_build_object
+    FROM found f;
+END;
+
+CREATE OR REPLACE FUNCTION sync.check_reports()
+ RETURNS SETOF sync.check_row
+ LANGUAGE sql
+BEGIN ATOMIC
+ WITH p AS MATERIALIZED (
+          SELECT list_processes.app,
+             list_processes.process,
+             list_processes.state,
+             list_processes.silent_seconds,
+             list_processes.started_at,
+             list_processes.clock_off_ms,
+             list_processes.report,
+             list_processes.turns
+            FROM sync.list_processes() list_processes(app, process, state, silent_seconds, started_at, clock_off_ms, report, turns)
+         ), live AS MATERIALIZED (
+          SELECT p.app,
+             p.process,
+             p.state,
+             p.silent_seconds,
+             p.started_at,
+             p.clock_off_ms,
+             p.report,
+             p.turns
+            FROM p
+           WHERE (p.state = 'live'::text)
+         ), apps AS (
+          SELECT p.app,
+             count(*) FILTER (WHERE (p.state = 'live'::text)) AS live
+            FROM p
+           GROUP BY p.app
+         ), feeds AS (
+          SELECT a.app,
+             a.live,
+             count(*) FILTER (WHERE (f.state = 'cut'::text)) AS cut,
+             count(*) FILTER (WHERE (f.state = 'late'::text)) AS late,
+             count(*) FILTER (WHERE (f.state = 'live'::text)) AS good,
+             min(l.process) FILTER (WHERE (f.state = 'cut'::text)) AS process
+            FROM ((apps a
+              LEFT JOIN live l ON ((l.app = a.app)))
+              LEFT JOIN LATERAL ( SELECT sync.word_in(l.report, '{feed,state}'::text[]) AS word_in) f(state) ON (true))
+           WHERE (a.app <> 'sync'::text)
+           GROUP BY a.app, a.live
+         ), pools AS (
+          SELECT a.app,
+             a.live,
+             sum(sync.number_in(l.report, '{pool,in_use}'::text[])) AS in_use,
+             sum(sync.number_in(l.report, '{pool,max}'::text[])) AS at_most,
+             sum(sync.number_in(l.report, '{pool,waiting}'::text[])) AS waiting
+            FROM (apps a
+              LEFT JOIN live l ON ((l.app = a.app)))
+           WHERE (a.app <> 'sync'::text)
+           GROUP BY a.app, a.live
+         ), caches AS (
+          SELECT l.app,
+             count(*) AS processes,
+             count(*) FILTER (WHERE (sync.word_in(l.report, '{cache,mode}'::text[]) <> 'serving'::text)) AS bypassed,
+             max(sync.word_in(l.report, '{cache,reason}'::text[])) AS reason,
+             sum(sync.number_in(l.report, '{counters,cache_hits}'::text[])) AS hits,
+             sum(sync.number_in(l.report, '{counters,cache_misses}'::text[])) AS misses
+            FROM live l
+           WHERE (l.report ? 'cache'::text)
+           GROUP BY l.app
+         ), clocks AS (
+          SELECT a.app,
+             a.live,
+             (array_agg(l.process ORDER BY (abs(l.clock_off_ms)) DESC))[1] AS process,
+             (max(abs(l.clock_off_ms)) / (1000)::double precision) AS off_seconds
+            FROM (apps a
+              LEFT JOIN live l ON ((l.app = a.app)))
+           GROUP BY a.app, a.live
+         ), certificates AS (
+          SELECT l.app,
+             bool_or(((l.report #> '{tls}'::text[]) = 'true'::jsonb)) AS is_used,
+             (min((sync.number_in(l.report, '{certificate_until}'::text[]) - (EXTRACT(epoch FROM clock_timestamp()))::double precision)) / (86400)::double precision) AS days
+            FROM live l
+           WHERE (l.report ? 'tls'::text)
+           GROUP BY l.app
+         ), sign_ins AS (
+          SELECT l.app,
+             count(*) AS processes,
+             count(*) FILTER (WHERE (sync.word_in(l.report, '{sign_in,state}'::text[]) = 'unreachable'::text)) AS unreachable,
+             max(sync.word_in(l.report, '{sign_in,error}'::text[])) AS error,
+             max(sync.idle_seconds(l.turns, 'sign_in'::text)) AS age_seconds
+            FROM live l
+           WHERE (l.report ? 'sign_in'::text)
+           GROUP BY l.app
+         )
+  SELECT ('feed:'::text || f.app),
+     'feed'::text,
+         CASE
+             WHEN (f.live = 0) THEN 'unknown'::text
+             WHEN (f.cut > 0) THEN 'failing'::text
+             WHEN (f.late > 0) THEN 'catching-up'::text
+             ELSE 'ok'::text
+         END AS "case",
+         CASE
+             WHEN (f.live = 0) THEN 'No process reports.'::text
+             WHEN (f.cut > 0) THEN ((('The live feed of '::text || f.process) ||
+             CASE
+                 WHEN (f.cut > 1) THEN ((' and '::text || (f.cut - 1)) || ' others'::text)
+                 ELSE ''::text
+             END) || ' is cut: screens and caches are not told of changes.'::text)
+             WHEN (f.late > 0) THEN 'Committed events reach screens and caches late.'::text
+             WHEN (f.good > 0) THEN 'Screens and caches are told of changes at once.'::text
+             ELSE 'Nobody follows the live feed.'::text
+         END AS "case",
+     jsonb_build_object('processes', f.live, 'live', f.good, 'late', f.late, 'cut', f.cut) AS jsonb_build_object
+    FROM feeds f
+ UNION ALL
+  SELECT ('pool:'::text || o.app),
+     'pool'::text,
+         CASE
+             WHEN ((o.live = 0) OR (o.at_most IS NULL)) THEN 'unknown'::text
+             WHEN (o.waiting > (0)::double precision) THEN 'warning'::text
+             ELSE 'ok'::text
+         END AS "case",
+         CASE
+             WHEN ((o.live = 0) OR (o.at_most IS NULL)) THEN 'No process reports.'::text
+             ELSE ((((o.in_use || ' of '::text) || o.at_most) || ' connections are in use'::text) ||
+             CASE
+                 WHEN (o.waiting > (0)::double precision) THEN ((', and '::text || o.waiting) || ' calls wait for one.'::text)
+                 ELSE '.'::text
+             END)
+         END AS "case",
+     jsonb_strip_nulls(jsonb_build_object('in_use', o.in_use, 'max', o.at_most, 'waiting', o.waiting)) AS jsonb_strip_nulls
+    FROM pools o
+ UNION ALL
+  SELECT ('cache:'::text || c.app),
+     'cache'::text,
+         CASE
+             WHEN (c.bypassed > 0) THEN 'warning'::text
+             ELSE 'ok'::text
+         END AS "case",
+         CASE
+             WHEN (c.bypassed > 0) THEN (((((('Lookups go past the cache of '::text || c.bypassed) || ' of '::text) || c.processes) || ' processes'::text) || COALESCE((': '::text || c.reason), ''::text)) || '.'::text)
+             WHEN ((c.hits + c.misses) > (0)::double precision) THEN (('It has answered '::text || round(((((100)::double precision * c.hits) / (c.hits + c.misses)))::numeric)) || ' % of the lookups.'::text)
+             ELSE 'Nothing has been looked up yet.'::text
+         END AS "case",
+     jsonb_strip_nulls(jsonb_build_object('hits', c.hits, 'misses', c.misses, 'bypassed', c.bypassed, 'hit_percent', round(((((100)::double precision * c.hits) / NULLIF((c.hits + c.misses), (0)::double precision)))::numeric, 1))) AS jsonb_strip_nulls
+    FROM caches c
+ UNION ALL
+  SELECT ('clock:'::text || k.app),
+     'clock'::text,
+         CASE
+             WHEN (k.live = 0) THEN 'unknown'::text
+             WHEN (k.off_seconds > (30)::double precision) THEN 'failing'::text
+             WHEN (k.off_seconds > sync.health_limit('clock_seconds'::text)) THEN 'warning'::text
+             ELSE 'ok'::text
+         END AS "case",
+         CASE
+             WHEN (k.live = 0) THEN 'No process reports.'::text
+             WHEN (k.off_seconds > sync.health_limit('clock_seconds'::text)) THEN (((('The clock of '::text || k.process) || ' and that of the database are '::text) || sync.say_seconds(k.off_seconds)) || ' apart.'::text)
+             ELSE 'The clocks agree with that of the database.'::text
+         END AS "case",
+     jsonb_strip_nulls(jsonb_build_object('off_seconds', round((k.off_seconds)::numeric, 3))) AS jsonb_strip_nulls
+    FROM clocks k
+ UNION ALL
+  SELECT ('certificate:'::text || c.app),
+     'certificate'::text,
+         CASE
+             WHEN (NOT c.is_used) THEN 'ok'::text
+             WHEN (c.days IS NULL) THEN 'unknown'::text
+             WHEN (c.days < (3)::double precision) THEN 'failing'::text
+             WHEN (c.days < sync.health_limit('certificate_days'::text)) THEN 'warning'::text
+             ELSE 'ok'::text
+         END AS "case",
+         CASE
+             WHEN (NOT c.is_used) THEN 'Its connections to the database use no TLS.'::text
+             WHEN (c.days IS NULL) THEN 'The certificate of the database does not say when it ends.'::text
+             WHEN (c.days < (0)::double precision) THEN 'The certificate of the database has ended.'::text
+             ELSE (('The certificate of the database ends in '::text || sync.say_seconds((c.days * (86400)::double precision))) || '.'::text)
+         END AS "case",
+     jsonb_strip_nulls(jsonb_build_object('days_left', round((c.days)::numeric, 1))) AS jsonb_strip_nulls
+    FROM certificates c
+ UNION ALL
+  SELECT ('sign-in:'::text || s.app),
+     'sign-in'::text,
+         CASE
+             WHEN (s.unreachable > 0) THEN 'failing'::text
+             WHEN (s.age_seconds IS NULL) THEN 'unknown'::text
+             WHEN (s.age_seconds > sync.health_limit('sign_in_keys_seconds'::text)) THEN 'warning'::text
+             ELSE 'ok'::text
+         END AS "case",
+         CASE
+             WHEN (s.unreachable > 0) THEN (((((('The identity provider did not answer '::text || s.unreachable) || ' of '::text) || s.processes) || ' processes'::text) || COALESCE(((' ('::text || s.error) || ')'::text), ''::text)) || '.'::text)
+             WHEN (s.age_seconds IS NULL) THEN 'The keys of the identity provider have not been read yet.'::text
+             ELSE (('The keys of the identity provider were read '::text || sync.say_seconds(s.age_seconds)) || ' ago.'::text)
+         END AS "case",
+     jsonb_strip_nulls(jsonb_build_object('keys_age_seconds', s.age_seconds, 'unreachable', s.unreachable)) AS jsonb_strip_nulls
+    FROM sign_ins s;
+END;
+
+CREATE OR REPLACE FUNCTION sync.check_retention()
+ RETURNS SETOF sync.check_row
+ LANGUAGE sql
+BEGIN ATOMIC
+ WITH w AS MATERIALIZED (
+          SELECT count(*) AS live,
+             min(sync.idle_seconds(p.turns, 'retention'::text)) AS idle_seconds,
+             max(sync.number_in(p.report, '{retention,keep_days}'::text[])) AS keep_days,
+             (array_agg(sync.word_in(p.report, '{retention,stays}'::text[]) ORDER BY (sync.idle_seconds(p.turns, 'retention'::text))))[1] AS stays,
+             (array_agg((p.report #> '{retention,holders}'::text[]) ORDER BY (sync.idle_seconds(p.turns, 'retention'::text))))[1] AS holders
+            FROM sync.list_processes() p(app, process, state, silent_seconds, started_at, clock_off_ms, report, turns)
+           WHERE ((p.state = 'live'::text) AND (p.report ? 'retention'::text))
+         ), n AS MATERIALIZED (
+          SELECT w.live,
+             w.idle_seconds,
+             w.keep_days,
+             w.stays,
+             w.holders,
+             ( SELECT (EXTRACT(epoch FROM (clock_timestamp() - e.sequenced_at)))::double precision AS "extract"
+                    FROM sync.events e
+                   ORDER BY e."position"
+                  LIMIT 1) AS oldest_seconds,
+             ( SELECT string_agg(s.name, ', '::text) AS string_agg
+                    FROM sync.subscriptions s
+                   WHERE ((jsonb_typeof(w.holders) = 'array'::text) AND (w.holders ? s.name))) AS held_by
+            FROM w
+         )
+  SELECT 'retention'::text,
+     'retention'::text,
+         CASE
+             WHEN (n.live = 0) THEN 'unknown'::text
+             WHEN (n.stays = 'held'::text) THEN 'warning'::text
+             WHEN ((n.idle_seconds > (7800)::double precision) OR (n.oldest_seconds > (((n.keep_days + (1)::double precision) * (86400)::double precision) + (7800)::double precision))) THEN 'stalled'::text
+             WHEN (n.idle_seconds IS NULL) THEN 'unknown'::text
+             ELSE 'ok'::text
+         END AS "case",
+         CASE
+             WHEN (n.live = 0) THEN 'No worker reports that it removes old events.'::text
+             WHEN (n.stays = 'held'::text) THEN (('Old events are kept for '::text || COALESCE(n.held_by, 'a subscription'::text)) || ', which has not handled them.'::text)
+             WHEN (n.idle_seconds > (7800)::double precision) THEN (('Nobody has looked for old events for '::text || sync.say_seconds(n.idle_seconds)) || '.'::text)
+             WHEN (n.oldest_seconds > (((n.keep_days + (1)::double precision) * (86400)::double precision) + (7800)::double precision)) THEN (('Events that are older than '::text || n.keep_days) || ' days and a day are still there.'::text)
+             WHEN (n.idle_seconds IS NULL) THEN 'The worker has not looked for old events yet.'::text
+             ELSE (('Events are kept for '::text || n.keep_days) || ' days.'::text)
+         END AS "case",
+     jsonb_strip_nulls(jsonb_build_object('keep_days', n.keep_days, 'oldest_seconds', n.oldest_seconds, 'looked_seconds', n.idle_seconds)) AS jsonb_strip_nulls
+    FROM n;
+END;
+
+CREATE OR REPLACE FUNCTION sync.check_sequencer()
+ RETURNS SETOF sync.check_row
+ LANGUAGE sql
+BEGIN ATOMIC
+ WITH n AS MATERIALIZED (
+          SELECT (COALESCE(EXTRACT(epoch FROM sync.outbox_age()), (0)::numeric))::double precision AS waiting_seconds,
+             ( SELECT count(*) AS count
+                    FROM ( SELECT
+                            FROM sync.outbox o
+                           WHERE (o.id > ( SELECT s.floor_id
+                                    FROM sync.sequencer s))
+                          LIMIT 10001) c) AS waiting,
+             (sync.lease_left_ms() > (0)::double precision) AS is_led,
+             ( SELECT s.leader
+                    FROM sync.sequencer s) AS leader,
+             (EXTRACT(epoch FROM (clock_timestamp() - h.head_since)))::double precision AS still_seconds,
+             sync.health_limit('waiting_seconds'::text) AS limit_seconds
+            FROM sync.health h
+         ), w AS MATERIALIZED (
+          SELECT count(*) FILTER (WHERE ((p.state = 'live'::text) AND (p.report ? 'sequencer'::text))) AS live,
+             min(p.silent_seconds) FILTER (WHERE (p.state = 'silent'::text)) AS silent_seconds,
+             min(p.silent_seconds) FILTER (WHERE (p.state = 'ended'::text)) AS ended_seconds
+            FROM sync.list_processes() p(app, process, state, silent_seconds, started_at, clock_off_ms, report, turns)
+           WHERE (p.app = 'sync'::text)
+         )
+  SELECT 'sequencer'::text,
+     'sequencer'::text,
+         CASE
+             WHEN (n.is_led AND (n.waiting_seconds <= n.limit_seconds)) THEN 'ok'::text
+             WHEN (n.is_led AND (n.still_seconds < n.limit_seconds)) THEN 'catching-up'::text
+             WHEN (n.is_led OR (w.live > 0)) THEN 'stalled'::text
+             WHEN (w.silent_seconds IS NOT NULL) THEN 'silent'::text
+             WHEN (w.ended_seconds IS NOT NULL) THEN 'stalled'::text
+             ELSE 'unknown'::text
+         END AS "case",
+     (
+         CASE
+             WHEN (n.is_led AND (n.waiting_seconds <= n.limit_seconds)) THEN 'A worker numbers events.'::text
+             WHEN (n.is_led AND (n.still_seconds < n.limit_seconds)) THEN 'Events are committed faster than they are numbered.'::text
+             WHEN n.is_led THEN (('A worker leads, but no event has been numbered for '::text || sync.say_seconds(n.still_seconds)) || '.'::text)
+             WHEN (w.live > 0) THEN (('No worker leads, although '::text || w.live) || ' report.'::text)
+             WHEN (w.silent_seconds IS NOT NULL) THEN (('No worker leads, and the last one has been silent for '::text || sync.say_seconds(w.silent_seconds)) || '.'::text)
+             WHEN (w.ended_seconds IS NOT NULL) THEN (('No worker runs: the last one was stopped '::text || sync.say_seconds(w.ended_seconds)) || ' ago.'::text)
+             ELSE 'No worker leads, and none has reported.'::text
+         END ||
+         CASE
+             WHEN (n.waiting = 0) THEN ''::text
+             ELSE ((((' '::text || sync.say_count(n.waiting)) || ' events wait for their numbers, the oldest for '::text) || sync.say_seconds(n.waiting_seconds)) || '.'::text)
+         END),
+     jsonb_build_object('waiting', n.waiting, 'waiting_seconds', n.waiting_seconds, 'workers', w.live) AS jsonb_build_object
+    FROM (n
+      CROSS JOIN w);
+END;
+
 CREATE OR REPLACE FUNCTION sync.check_subjects(of_subject text, ids text[])
  RETURNS void
  LANGUAGE plpgsql
@@ -4578,6 +5133,163 @@ begin
   end case;
   perform sync.keep_findings(of_subject, coalesce(all_ids, ids), now_found, without);
 end $function$;
+
+CREATE OR REPLACE FUNCTION sync.check_subscriptions()
+ RETURNS SETOF sync.check_row
+ LANGUAGE sql
+BEGIN ATOMIC
+ WITH p AS MATERIALIZED (
+          SELECT list_processes.app,
+             list_processes.process,
+             list_processes.state,
+             list_processes.silent_seconds,
+             list_processes.started_at,
+             list_processes.clock_off_ms,
+             list_processes.report,
+             list_processes.turns
+            FROM sync.list_processes() list_processes(app, process, state, silent_seconds, started_at, clock_off_ms, report, turns)
+         ), head AS MATERIALIZED (
+          SELECT sync.head() AS "position",
+             sync.health_limit('lag_seconds'::text) AS lag_limit
+         ), readers AS MATERIALIZED (
+          SELECT m.name AS subscription,
+             p.app,
+             p.state,
+             p.silent_seconds,
+             sync.idle_seconds(p.turns, ('subscription:'::text || m.name)) AS idle_seconds,
+             COALESCE(sync.number_in(m.value, '{failures}'::text[]), (0)::double precision) AS failures,
+             sync.word_in(m.value, '{error}'::text[]) AS error
+            FROM (p
+              CROSS JOIN LATERAL sync.members_in(p.report, '{subscriptions}'::text[]) m(name, value))
+         ), found AS (
+          SELECT s.name,
+             s.is_paused,
+             s.pause_reason,
+             (EXTRACT(epoch FROM (clock_timestamp() - s.moved_at)))::double precision AS still_seconds,
+             GREATEST((head."position" - s."position"), (0)::bigint) AS lag_events,
+             head.lag_limit,
+             (COALESCE(
+                 CASE
+                     WHEN (s."position" < head."position") THEN EXTRACT(epoch FROM (clock_timestamp() - ( SELECT e.sequenced_at
+                        FROM sync.events e
+                       WHERE (e."position" > s."position")
+                       ORDER BY e."position"
+                      LIMIT 1)))
+                     ELSE NULL::numeric
+                 END, (0)::numeric))::double precision AS lag_seconds,
+             r.live,
+             r.silent_seconds,
+             r.idle_seconds,
+             r.failures,
+             r.error,
+             k.parked,
+             k.retrying,
+             k.dead
+            FROM (((sync.subscriptions s
+              CROSS JOIN head)
+              CROSS JOIN LATERAL ( SELECT count(*) FILTER (WHERE (r_1.state = 'live'::text)) AS live,
+                     min(r_1.silent_seconds) FILTER (WHERE (r_1.state = 'silent'::text)) AS silent_seconds,
+                     min(r_1.idle_seconds) FILTER (WHERE (r_1.state = 'live'::text)) AS idle_seconds,
+                     min(r_1.failures) FILTER (WHERE (r_1.state = 'live'::text)) AS failures,
+                     max(r_1.error) FILTER (WHERE (r_1.state = 'live'::text)) AS error
+                    FROM readers r_1
+                   WHERE ((r_1.subscription = s.name) AND (r_1.app = s.app))) r)
+              CROSS JOIN LATERAL ( SELECT ( SELECT count(*) AS count
+                            FROM ( SELECT
+                                    FROM sync.parked k_1
+                                   WHERE (k_1.subscription = s.name)
+                                  LIMIT 10001) c) AS parked,
+                     ( SELECT count(*) AS count
+                            FROM ( SELECT
+                                    FROM sync.parked k_1
+                                   WHERE ((k_1.subscription = s.name) AND (k_1.state = 'retrying'::text))
+                                  LIMIT 10001) c) AS retrying,
+                     ( SELECT count(*) AS count
+                            FROM ( SELECT
+                                    FROM sync.parked k_1
+                                   WHERE ((k_1.subscription = s.name) AND (k_1.state = 'dead'::text))
+                                  LIMIT 10001) c) AS dead) k)
+         ), judged AS (
+          SELECT f.name,
+             f.is_paused,
+             f.pause_reason,
+             f.still_seconds,
+             f.lag_events,
+             f.lag_limit,
+             f.lag_seconds,
+             f.live,
+             f.silent_seconds,
+             f.idle_seconds,
+             f.failures,
+             f.error,
+             f.parked,
+             f.retrying,
+             f.dead,
+                 CASE
+                     WHEN f.is_paused THEN 'paused'::text
+                     WHEN ((f.live = 0) AND (f.silent_seconds IS NOT NULL)) THEN 'silent'::text
+                     WHEN ((f.live = 0) AND (f.lag_seconds > f.lag_limit)) THEN 'stalled'::text
+                     WHEN (f.live = 0) THEN 'unknown'::text
+                     WHEN (f.failures >= (3)::double precision) THEN 'failing'::text
+                     WHEN (f.dead > 0) THEN 'parked'::text
+                     WHEN (f.idle_seconds > (40)::double precision) THEN 'stalled'::text
+                     WHEN ((f.lag_seconds > f.lag_limit) AND (f.still_seconds < (10)::double precision)) THEN 'catching-up'::text
+                     WHEN (f.lag_seconds > f.lag_limit) THEN 'stalled'::text
+                     WHEN (f.parked > 0) THEN 'warning'::text
+                     ELSE 'ok'::text
+                 END AS status
+            FROM found f
+         )
+  SELECT ('subscription:'::text || j.name),
+     'subscription'::text,
+     j.status,
+     ((
+         CASE j.status
+             WHEN 'paused'::text THEN ('It is paused: '::text || "left"(j.pause_reason, 200))
+             WHEN 'silent'::text THEN (('The process that read it has been silent for '::text || sync.say_seconds(j.silent_seconds)) || '.'::text)
+             WHEN 'stalled'::text THEN
+             CASE
+                 WHEN (j.live = 0) THEN 'No process reads it.'::text
+                 WHEN (j.idle_seconds > (40)::double precision) THEN (('Its reader has been at one step for '::text || sync.say_seconds(j.idle_seconds)) || '.'::text)
+                 ELSE (('It has not moved for '::text || sync.say_seconds(j.still_seconds)) || '.'::text)
+             END
+             WHEN 'unknown'::text THEN 'No process reports that it reads it.'::text
+             WHEN 'failing'::text THEN (((('Its last '::text || j.failures) || ' steps failed'::text) || COALESCE(((' ('::text || j.error) || ')'::text), ''::text)) || '.'::text)
+             WHEN 'parked'::text THEN (sync.say_count(j.dead) || ' events are dead and wait for a person.'::text)
+             WHEN 'catching-up'::text THEN 'It is behind and moves.'::text
+             WHEN 'warning'::text THEN (sync.say_count(j.retrying) || ' events failed and are tried again.'::text)
+             ELSE 'It reads on.'::text
+         END ||
+         CASE
+             WHEN (j.parked > (j.dead + j.retrying)) THEN ((' '::text || sync.say_count(((j.parked - j.dead) - j.retrying))) || ' events wait behind others.'::text)
+             ELSE ''::text
+         END) ||
+         CASE
+             WHEN (j.lag_seconds > (1)::double precision) THEN ((((' It is '::text || sync.say_seconds(j.lag_seconds)) || ' and '::text) || sync.say_count(j.lag_events, '100000000000'::bigint)) || ' events behind.'::text)
+             ELSE ''::text
+         END),
+     jsonb_build_object('lag_events', j.lag_events, 'lag_seconds', j.lag_seconds, 'parked', j.parked, 'retrying', j.retrying, 'dead', j.dead, 'readers', j.live) AS jsonb_build_object
+    FROM judged j;
+END;
+
+CREATE OR REPLACE FUNCTION sync.check_transactions()
+ RETURNS SETOF sync.check_row
+ LANGUAGE sql
+BEGIN ATOMIC
+ SELECT 'transactions'::text,
+     'transactions'::text,
+         CASE
+             WHEN (n.seconds > sync.health_limit('transaction_seconds'::text)) THEN 'warning'::text
+             ELSE 'ok'::text
+         END AS "case",
+         CASE
+             WHEN (n.seconds > sync.health_limit('transaction_seconds'::text)) THEN (('A transaction, a prepared transaction or a replication slot has been open for '::text || sync.say_seconds(n.seconds)) || ' or longer. Until it ends, deleted rows stay on the disk.'::text)
+             ELSE 'No transaction is open for long.'::text
+         END AS "case",
+     jsonb_build_object('oldest_seconds', n.seconds) AS jsonb_build_object
+    FROM ( SELECT (COALESCE(EXTRACT(epoch FROM (clock_timestamp() - h.horizon_since)), (0)::numeric))::double precision AS seconds
+            FROM sync.health h) n;
+END;
 
 CREATE OR REPLACE FUNCTION sync.correct_address(of_customer uuid, of_address uuid, address text DEFAULT NULL::text, key text DEFAULT NULL::text, expected_version bigint DEFAULT NULL::bigint)
  RETURNS jsonb
@@ -4897,6 +5609,74 @@ exception when lock_not_available then
   outcome := 'busy';
 end $function$;
 grant execute on function sync.drop_oldest_partition(keep interval, force text[], OUT outcome text, OUT first bigint, OUT last bigint, OUT holders jsonb) to sync_role;
+
+CREATE OR REPLACE FUNCTION sync.evaluate_checks(OUT slug text, OUT kind text, OUT status text, OUT reason text, OUT since timestamp with time zone, OUT measures jsonb, OUT as_of timestamp with time zone)
+ RETURNS SETOF record
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+#variable_conflict use_column
+declare
+  last sync.health;
+  oldest xid;
+  newest bigint;
+  contributor text;
+  given sync.check_row[];
+  found_rows sync.check_row[] := '{}';
+  found_sources text[] := '{}';
+begin
+  -- Nothing here waits: for a lock of the log, for another caller, or for the disk.
+  perform set_config('lock_timeout', '500ms', true), set_config('synchronous_commit', 'off', true);
+  select * into last from sync.health h for update skip locked;
+  if last.evaluated_at between clock_timestamp() - interval '1 second' and clock_timestamp() then last := null; end if;
+  if last.only_one then
+    select h.x into oldest from (
+      select a.backend_xid as x from pg_stat_activity a where a.usesysid is not null and a.pid <> pg_backend_pid()
+      union all select a.backend_xmin from pg_stat_activity a where a.usesysid is not null and a.pid <> pg_backend_pid()
+      union all select p.transaction from pg_prepared_xacts p
+      union all select r.xmin from pg_replication_slots r union all select r.catalog_xmin from pg_replication_slots r) h
+    where h.x is not null order by age(h.x) desc limit 1;
+    newest := sync.head();
+    update sync.health h
+    set evaluated_at = clock_timestamp(), horizon = oldest, head = newest,
+      horizon_since = case when oldest = h.horizon then h.horizon_since when oldest is not null then clock_timestamp() end,
+      head_since = case when h.head = newest then h.head_since else clock_timestamp() end;
+    perform sync.forget_processes();
+    for contributor in select s.function_name from sync.health_sources s where s.gives = 'checks' order by 1 loop
+      begin
+        execute format('select coalesce(array_agg(c), ''{}'') from %s() c', contributor) into given;
+      exception when others then
+        -- A check that cannot be made is unknown; the others go on.
+        given := array(
+          select row(c.slug, c.kind, 'unknown', 'This check could not be made (SQLSTATE ' || sqlstate || ').', '{}')::sync.check_row
+          from (select s.slug, s.kind from sync.check_states s where s.source = contributor
+                union select substr(contributor, 6), 'monitor'
+                where not exists (select from sync.check_states s where s.source = contributor)) c);
+      end;
+      found_rows := found_rows || given;
+      found_sources := found_sources || array_fill(contributor, array[cardinality(given)]);
+    end loop;
+    insert into sync.check_states as known (slug, kind, status, reason, measures, source)
+    select distinct on (f.slug) f.slug, f.kind,
+      case when f.status in ('ok', 'paused', 'catching-up', 'warning', 'unknown', 'parked', 'stalled', 'silent', 'failing')
+        then f.status else 'unknown' end,
+      coalesce(left(f.reason, 500), ''), coalesce(f.measures, '{}'), f.source
+    from unnest(found_rows, found_sources) f (slug, kind, status, reason, measures, source)
+    where octet_length(f.slug) between 1 and 200 and f.kind is not null order by f.slug
+    on conflict on constraint check_states_pkey do update
+    set kind = excluded.kind, status = excluded.status, reason = excluded.reason, measures = excluded.measures, source = excluded.source,
+      since = case when excluded.status = known.status then known.since else excluded.since end
+    where (known.kind, known.status, known.reason, known.measures, known.source)
+      is distinct from (excluded.kind, excluded.status, excluded.reason, excluded.measures, excluded.source);
+    delete from sync.check_states c where not exists (select from unnest(found_rows) f where f.slug = c.slug);
+  end if;
+  return query
+    select c.slug, c.kind, c.status, c.reason, c.since, c.measures, h.evaluated_at
+    from sync.check_states c cross join sync.health h order by c.slug;
+end $function$;
+grant execute on function sync.evaluate_checks(OUT slug text, OUT kind text, OUT status text, OUT reason text, OUT since timestamp with time zone, OUT measures jsonb, OUT as_of timestamp with time zone) to console_role;
+grant execute on function sync.evaluate_checks(OUT slug text, OUT kind text, OUT status text, OUT reason text, OUT since timestamp with time zone, OUT measures jsonb, OUT as_of timestamp with time zone) to sync_role;
 
 CREATE OR REPLACE FUNCTION sync.extend_lease(for_ms integer)
  RETURNS void
@@ -5403,6 +6183,57 @@ BEGIN ATOMIC
     FROM found f;
 END;
 
+CREATE OR REPLACE FUNCTION sync.fold_of(series text)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE
+RETURN CASE WHEN ((series = ANY (ARRAY['customers_created'::text, 'activities_logged'::text, 'cache_hits'::text, 'cache_misses'::text])) OR (series ~~ 'queries\_%'::text)) THEN 'sum'::text WHEN (series = ANY (ARRAY['lag_seconds'::text, 'lag_events'::text, 'oldest_waiting_seconds'::text, 'pool_waiting'::text])) THEN 'max'::text ELSE 'mean'::text END;
+
+CREATE OR REPLACE FUNCTION sync.fold_rollup(step integer, from_time timestamp with time zone)
+ RETURNS void
+ LANGUAGE sql
+BEGIN ATOMIC
+ INSERT INTO sync.rollup (step_seconds, at, measured)  SELECT fold_rollup.step AS step,
+             fold_rollup.from_time AS from_time,
+             array_agg((
+                 CASE s.fold
+                     WHEN 'sum'::text THEN (v.total)::double precision
+                     WHEN 'max'::text THEN (v.highest)::double precision
+                     ELSE v.mean
+                 END)::real ORDER BY s.id) AS array_agg
+            FROM (sync.series s
+              LEFT JOIN ( SELECT u.id,
+                     sum(u.value) AS total,
+                     max(u.value) AS highest,
+                     avg(u.value) AS mean
+                    FROM (sync.rollup r
+                      CROSS JOIN LATERAL unnest(r.measured) WITH ORDINALITY u(value, id))
+                   WHERE ((r.step_seconds = 60) AND (r.at >= fold_rollup.from_time) AND (r.at < (fold_rollup.from_time + make_interval(secs => (fold_rollup.step)::double precision))))
+                   GROUP BY u.id) v ON ((v.id = s.id))) ON CONFLICT(step_seconds, at) DO UPDATE SET measured = excluded.measured;
+END;
+
+CREATE OR REPLACE FUNCTION sync.forget_processes()
+ RETURNS void
+ LANGUAGE sql
+BEGIN ATOMIC
+ DELETE FROM sync.heartbeats h
+    USING ( SELECT o_1.app,
+             o_1.process,
+             row_number() OVER (PARTITION BY o_1.app ORDER BY o_1.beat_at DESC) AS place,
+             (n.now - o_1.beat_at) AS age,
+             (o_1.ended_at IS NOT NULL) AS has_ended,
+             (EXISTS ( SELECT
+                    FROM sync.heartbeats r
+                   WHERE ((r.app = o_1.app) AND (r.ended_at IS NULL) AND (r.beat_at > (n.now - '00:00:05'::interval))))) AS has_others,
+             (EXISTS ( SELECT
+                    FROM sync.heartbeats r
+                   WHERE ((r.app = o_1.app) AND (r.ended_at IS NULL) AND (r.beat_at > (n.now - '00:00:05'::interval)) AND (r.started_at > o_1.beat_at)))) AS is_replaced
+            FROM (sync.heartbeats o_1
+              CROSS JOIN ( SELECT clock_timestamp() AS now) n)
+           WHERE (o_1.beat_at < (n.now - '00:01:00'::interval))) o
+   WHERE ((h.app = o.app) AND (h.process = o.process) AND ((o.age > '7 days'::interval) OR (o.has_ended AND (o.age > '00:10:00'::interval) AND (o.place > 1)) OR ((NOT o.has_ended) AND (o.is_replaced OR (o.has_others AND (o.age > '01:00:00'::interval))))));
+END;
+
 CREATE OR REPLACE FUNCTION sync.has_place(at_position bigint, event_id bigint)
  RETURNS boolean
  LANGUAGE sql
@@ -5421,6 +6252,12 @@ RETURN GREATEST((SELECT e."position" FROM sync.events e ORDER BY e."position" DE
 grant execute on function sync.head() to app_role;
 grant execute on function sync.head() to sync_role;
 
+CREATE OR REPLACE FUNCTION sync.health_limit(of_name text)
+ RETURNS double precision
+ LANGUAGE sql
+ STABLE
+RETURN (SELECT l.value FROM sync.health_limits l WHERE (l.name = health_limit.of_name));
+
 CREATE OR REPLACE FUNCTION sync.id_at(at_position bigint)
  RETURNS bigint
  LANGUAGE sql
@@ -5429,6 +6266,11 @@ CREATE OR REPLACE FUNCTION sync.id_at(at_position bigint)
 RETURN (SELECT e.id FROM sync.events e WHERE (e."position" = id_at.at_position));
 grant execute on function sync.id_at(at_position bigint) to app_role;
 grant execute on function sync.id_at(at_position bigint) to sync_role;
+
+CREATE OR REPLACE FUNCTION sync.idle_seconds(turns jsonb, part text)
+ RETURNS double precision
+ LANGUAGE sql
+RETURN ((EXTRACT(epoch FROM clock_timestamp()))::double precision - sync.number_in(turns, ARRAY[part, '1'::text]));
 
 CREATE OR REPLACE FUNCTION sync.is_behind(of_subscription text, at_position bigint, event_key text, event_customer uuid)
  RETURNS boolean
@@ -5535,6 +6377,43 @@ BEGIN ATOMIC
 END;
 grant execute on function sync.list_events_of_customer(customer uuid) to sync_role;
 
+CREATE OR REPLACE FUNCTION sync.list_gauges()
+ RETURNS SETOF sync.gauge_row
+ LANGUAGE sql
+BEGIN ATOMIC
+ WITH c AS MATERIALIZED (
+          SELECT c.slug,
+             c.kind,
+             c.measures
+            FROM (sync.check_states c
+              CROSS JOIN sync.health h)
+           WHERE ((c.status <> 'unknown'::text) AND (h.evaluated_at > (clock_timestamp() - '00:00:10'::interval)))
+         )
+  SELECT m.name,
+         CASE c.kind
+             WHEN 'subscription'::text THEN substr(c.slug, 14)
+             WHEN 'pool'::text THEN substr(c.slug, 6)
+             ELSE ''::text
+         END AS "case",
+     sync.number_in(c.measures, ARRAY[m.measure]) AS number_in
+    FROM (c
+      JOIN ( VALUES ('subscription'::text,'lag_seconds'::text,'lag_seconds'::text), ('subscription'::text,'lag_events'::text,'lag_events'::text), ('sequencer'::text,'waiting_seconds'::text,'oldest_waiting_seconds'::text), ('pool'::text,'in_use'::text,'pool_in_use'::text), ('pool'::text,'max'::text,'pool_max'::text), ('pool'::text,'waiting'::text,'pool_waiting'::text), ('database'::text,'connections_used'::text,'connections_used'::text), ('adoption'::text,'waiting'::text,'customers_not_adopted'::text)) m(kind, measure, name) ON ((m.kind = c.kind)))
+ UNION ALL
+  SELECT m.name,
+     ''::text,
+     sum(sync.number_in(c.measures, ARRAY[m.name])) AS sum
+    FROM (c
+      CROSS JOIN ( VALUES ('parked'::text), ('dead'::text)) m(name))
+   WHERE (c.kind = 'subscription'::text)
+   GROUP BY m.name
+ UNION ALL
+  SELECT 'log_bytes'::text,
+     ''::text,
+     h.log_bytes
+    FROM sync.health h
+   WHERE (h.log_measured_at > (clock_timestamp() - '00:01:00'::interval));
+END;
+
 CREATE OR REPLACE FUNCTION sync.list_holders(first bigint, last bigint, OUT name text, OUT behind bigint, OUT parked bigint)
  RETURNS SETOF record
  LANGUAGE sql
@@ -5581,6 +6460,29 @@ BEGIN ATOMIC
 END;
 grant execute on function sync.list_partitions(OUT name name, OUT first bigint, OUT last bigint) to sync_role;
 
+CREATE OR REPLACE FUNCTION sync.list_processes(OUT app text, OUT process text, OUT state text, OUT silent_seconds double precision, OUT started_at timestamp with time zone, OUT clock_off_ms double precision, OUT report jsonb, OUT turns jsonb)
+ RETURNS SETOF record
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+BEGIN ATOMIC
+ SELECT h.app,
+     h.process,
+         CASE
+             WHEN (h.ended_at IS NOT NULL) THEN 'ended'::text
+             WHEN (h.beat_at < (clock_timestamp() - make_interval(secs => sync.health_limit('silent_seconds'::text)))) THEN 'silent'::text
+             ELSE 'live'::text
+         END AS "case",
+     (EXTRACT(epoch FROM (clock_timestamp() - h.beat_at)))::double precision AS "extract",
+     h.started_at,
+     h.clock_off_ms,
+     h.report,
+     h.turns
+    FROM sync.heartbeats h;
+END;
+grant execute on function sync.list_processes(OUT app text, OUT process text, OUT state text, OUT silent_seconds double precision, OUT started_at timestamp with time zone, OUT clock_off_ms double precision, OUT report jsonb, OUT turns jsonb) to console_role;
+grant execute on function sync.list_processes(OUT app text, OUT process text, OUT state text, OUT silent_seconds double precision, OUT started_at timestamp with time zone, OUT clock_off_ms double precision, OUT report jsonb, OUT turns jsonb) to sync_role;
+
 CREATE OR REPLACE FUNCTION sync.list_vain_types(types text[], OUT type text, OUT reason text)
  RETURNS SETOF record
  LANGUAGE sql
@@ -5616,6 +6518,20 @@ CREATE OR REPLACE FUNCTION sync.may_read(app text, audience text)
  IMMUTABLE PARALLEL SAFE
 RETURN ((audience = 'platform'::text) OR (app = 'sync'::text) OR (audience = platform.audience_of(app)));
 grant execute on function sync.may_read(app text, audience text) to sync_role;
+
+CREATE OR REPLACE FUNCTION sync.members_in(report jsonb, path text[], OUT name text, OUT value jsonb)
+ RETURNS SETOF record
+ LANGUAGE sql
+ IMMUTABLE
+BEGIN ATOMIC
+ SELECT m.key,
+     m.value
+    FROM jsonb_each(
+         CASE
+             WHEN (jsonb_typeof((members_in.report #> members_in.path)) = 'object'::text) THEN (members_in.report #> members_in.path)
+             ELSE '{}'::jsonb
+         END) m(key, value);
+END;
 
 CREATE OR REPLACE FUNCTION sync.mend(f sync.quality_findings)
  RETURNS void
@@ -5729,6 +6645,12 @@ begin
       raise exception 'nothing here mends %', f.finding using errcode = 'check_violation';
   end case;
 end $function$;
+
+CREATE OR REPLACE FUNCTION sync.number_in(report jsonb, path text[])
+ RETURNS double precision
+ LANGUAGE sql
+ IMMUTABLE
+RETURN CASE WHEN ((jsonb_typeof((report #> path)) = 'number'::text) AND ((((report #>> path))::numeric >= '-1000000000000000'::numeric) AND (((report #>> path))::numeric <= '1000000000000000'::numeric))) THEN ((report #>> path))::double precision ELSE NULL::double precision END;
 
 CREATE OR REPLACE FUNCTION sync.outbox_age()
  RETURNS interval
@@ -5969,6 +6891,113 @@ begin
   if not pg_try_advisory_xact_lock_shared(7271, 1) then perform pg_notify('sync_outbox', ''); end if;
 end $function$;
 
+CREATE OR REPLACE FUNCTION sync.roll_up()
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  minute constant timestamptz := date_trunc('minute', clock_timestamp());
+  positions_max constant bigint := 2000000;
+  h sync.health;
+  last_position bigint;
+  counts sync.gauge_row[] := '{}';
+  measured sync.gauge_row[] := '{}';
+  given sync.gauge_row[];
+  source text;
+  gap_minute timestamptz;
+begin
+  -- Nothing here waits: for a lock of the log, for another worker, or for the disk.
+  perform set_config('lock_timeout', '500ms', true), set_config('synchronous_commit', 'off', true);
+  select * into h from sync.health for update skip locked;
+  if not found or h.rolled_at >= minute then return false; end if;
+
+  begin
+    select sum(p.bytes), count(*), max(p.bytes) into h.log_bytes, h.log_partitions, h.log_largest_bytes
+    from (select pg_total_relation_size(i.inhrelid) as bytes from pg_inherits i where i.inhparent = 'sync.events'::regclass) p;
+    h.log_measured_at := clock_timestamp();
+  exception when lock_not_available then null;
+  end;
+  -- After a crash of the database the log may have lost its newest positions.
+  h.rolled_position := least(h.rolled_position, sync.head());
+  -- Counted when they were numbered. After a pause of all workers the minutes in between get their counts, too.
+  select e.position into last_position from sync.events e
+  where e.position > h.rolled_position and e.sequenced_at < minute order by e.position desc limit 1;
+  if h.rolled_at is not null and coalesce(last_position - h.rolled_position, 0) <= positions_max then
+    for gap_minute, counts in
+      with found as materialized (
+        select date_trunc('minute', e.sequenced_at) as minute,
+          case e.type when 'customer.created' then 'customers_created' else 'activities_logged' end as name,
+          case e.type when 'customer.created' then e.app else e.app || ' ' || left(e.data ->> 'type', 40) end as label
+        from sync.events e
+        where e.position > h.rolled_position and e.position <= last_position and e.type in ('customer.created', 'activity.created'))
+      select m.minute, array(
+        select row(n.name, n.label, count(f.name))::sync.gauge_row
+        from (select s.name, s.label from sync.series s where s.name in ('customers_created', 'activities_logged')
+              union select 'customers_created', a.name from platform.apps a union select f.name, f.label from found f) n
+          left join found f on f.minute = m.minute and f.name = n.name and f.label = n.label
+        group by n.name, n.label)
+      from (select f.minute from found f union select minute - interval '1 minute') m order by m.minute
+    loop
+      if gap_minute < minute - interval '1 minute' and gap_minute >= minute - interval '2 days' then
+        perform sync.write_minute(gap_minute, counts);
+        perform sync.fold_rollup(900, date_bin('15 minutes', gap_minute, 'epoch')),
+          sync.fold_rollup(3600, date_bin('1 hour', gap_minute, 'epoch'));
+      end if;
+    end loop;
+    measured := counts;
+  end if;
+
+  -- What the processes have counted since the last minute. After a gap nobody knows in which minute it was: it is left out.
+  if h.rolled_at = minute - interval '1 minute' then
+    measured := measured || array(
+      select row(c.name, c.label, sum(c.value))::sync.gauge_row from (
+        select case when m.name like 'cross\_app\_%' then 'cross_app_queries' else m.name end as name,
+          case when m.name like 'cross\_app\_%' then substr(m.name, 11) else b.app end as label,
+          case when n.value >= n.before then n.value - n.before else n.value end as value
+        from sync.heartbeats b cross join lateral sync.members_in(b.report, '{counters}') m
+          cross join lateral (
+            select sync.number_in(m.value, '{}') as value, coalesce(sync.number_in(b.counted, array[m.name]), 0) as before) n
+        where m.name ~ '^(cache_hits|cache_misses|queries_([1-9]|1[0-7])|cross_app_(lookup|context|timeline))$' and n.value >= 0) c
+      group by c.name, c.label);
+  end if;
+  update sync.heartbeats b set counted = b.report -> 'counters'
+  where b.report ? 'counters' and b.counted is distinct from b.report -> 'counters';
+
+  update sync.health o set rolled_at = minute, rolled_position = coalesce(last_position, h.rolled_position), log_bytes = h.log_bytes,
+    log_partitions = h.log_partitions, log_largest_bytes = h.log_largest_bytes, log_measured_at = h.log_measured_at;
+  for source in select s.function_name from sync.health_sources s where s.gives = 'gauges' order by 1 loop
+    begin
+      execute format('select array_agg(g::sync.gauge_row) from %s() g', source) into given;
+      measured := measured || given;
+    exception when others then null; -- the other series go on, and these have a gap
+    end;
+  end loop;
+  if h.rolled_at is not null then
+    perform sync.write_minute(minute - interval '1 minute', measured);
+    perform sync.fold_rollup(900, date_bin('15 minutes', minute - interval '1 minute', 'epoch')),
+      sync.fold_rollup(3600, date_bin('1 hour', minute - interval '1 minute', 'epoch'));
+  end if;
+  delete from sync.rollup r where r.step_seconds = 60 and r.at < minute - interval '2 days';
+  delete from sync.rollup r where r.step_seconds = 900 and r.at < minute - interval '10 days';
+  delete from sync.rollup r where r.step_seconds = 3600 and r.at < minute - interval '400 days';
+  return true;
+end $function$;
+grant execute on function sync.roll_up() to sync_role;
+
+CREATE OR REPLACE FUNCTION sync.say_count(number bigint, capped_at bigint DEFAULT 10000)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE
+RETURN CASE WHEN (number > capped_at) THEN (to_char(capped_at, 'FM999,999,999'::text) || '+'::text) ELSE to_char(number, 'FM999,999,999,999'::text) END;
+
+CREATE OR REPLACE FUNCTION sync.say_seconds(seconds double precision)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE
+RETURN CASE WHEN (seconds < (100)::double precision) THEN ((round(GREATEST(seconds, (0)::double precision)))::text || ' s'::text) WHEN (seconds < (6000)::double precision) THEN ((round((seconds / (60)::double precision)))::text || ' min'::text) WHEN (seconds < (172800)::double precision) THEN ((round((seconds / (3600)::double precision)))::text || ' h'::text) ELSE ((round((seconds / (86400)::double precision)))::text || ' days'::text) END;
+
 CREATE OR REPLACE FUNCTION sync.sequence(batch_max integer, floor_id bigint, of_term bigint DEFAULT NULL::bigint, lease_ms integer DEFAULT 0, OUT moved integer, OUT head bigint)
  RETURNS record
  LANGUAGE plpgsql
@@ -5993,6 +7022,27 @@ begin
   if of_term is not null then perform sync.extend_lease(lease_ms); end if;
 end $function$;
 grant execute on function sync.sequence(batch_max integer, floor_id bigint, of_term bigint, lease_ms integer, OUT moved integer, OUT head bigint) to sync_role;
+
+CREATE OR REPLACE FUNCTION sync.set_health_limit(of_name text, to_value double precision, because text DEFAULT NULL::text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  before double precision;
+begin
+  select l.value into before from sync.health_limits l where l.name = of_name for update;
+  if not found then
+    raise exception 'there is no limit %', of_name using errcode = 'invalid_parameter_value',
+      hint = 'The limits are: ' || (select string_agg(l.name, ', ' order by l.name) from sync.health_limits l) || '.';
+  end if;
+  update sync.health_limits l set value = to_value where l.name = of_name;
+  perform sync.record_operation('health.limit', jsonb_build_object('limit', of_name), because,
+    jsonb_build_object('before', before, 'after', to_value));
+end $function$;
+grant execute on function sync.set_health_limit(of_name text, to_value double precision, because text) to console_role;
+grant execute on function sync.set_health_limit(of_name text, to_value double precision, because text) to sync_role;
 
 CREATE OR REPLACE FUNCTION sync.start_first(of_subscription text, keys text[] DEFAULT NULL::text[], customers uuid[] DEFAULT NULL::uuid[])
  RETURNS void
@@ -6093,6 +7143,54 @@ CREATE OR REPLACE FUNCTION sync.unreachable_because(email_key text)
  IMMUTABLE PARALLEL SAFE
 RETURN CASE WHEN (split_part(email_key, '@'::text, 2) !~ '\.'::text) THEN 'no_dot'::text WHEN (email_key ~ '[@.]example\.(com|net|org)$'::text) THEN 'example'::text WHEN (email_key ~ '[@.](test|example|invalid|localhost|local|localdomain|internal|intranet|lan|home|corp|onion|alt|arpa)$'::text) THEN 'reserved'::text WHEN (email_key ~ '\.(con|cmo|ocm|comm|vom|xom|cpm|coim|nett|ner|ent|orgg|ogr|rog)$'::text) THEN 'misspelt'::text ELSE NULL::text END;
 
+CREATE OR REPLACE FUNCTION sync.word_in(report jsonb, path text[])
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE
+RETURN CASE WHEN (jsonb_typeof((report #> path)) = 'string'::text) THEN "substring"((report #>> path), '^[A-Za-z0-9][A-Za-z0-9 ._:-]{0,79}$'::text) ELSE NULL::text END;
+
+CREATE OR REPLACE FUNCTION sync.write_minute(at_minute timestamp with time zone, given sync.gauge_row[])
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  insert into sync.series (id, name, label, fold)
+  select known.last + row_number() over (order by n.name, n.label), n.name, n.label, sync.fold_of(n.name)
+  from (
+      select f.name, coalesce(f.label, '') as label from unnest(given) f
+      where f.name ~ '^[a-z][a-z0-9_]{0,59}$' and octet_length(coalesce(f.label, '')) <= 120
+      except select s.name, s.label from sync.series s) n
+    cross join (select coalesce(max(s.id), 0) as last from sync.series s) known
+  order by 1 limit (select 400 - coalesce(max(s.id), 0) from sync.series s);
+  insert into sync.rollup (step_seconds, at, measured)
+  select 60, at_minute, coalesce(array_agg(v.value::real order by s.id), '{}')
+  from sync.series s left join (
+    select f.name, coalesce(f.label, '') as label, sum(f.value) as value
+    from unnest(given) f where abs(f.value) < 1e15 group by f.name, 2) v on v.name = s.name and v.label = s.label
+  on conflict do nothing;
+end $function$;
+
+create table sync.check_states (
+  slug text collate "C" not null,
+  kind text collate "C" not null,
+  status text collate "C" not null,
+  reason text not null,
+  measures jsonb not null,
+  since timestamp with time zone default clock_timestamp() not null,
+  source text collate "C" not null,
+  constraint check_states_pkey PRIMARY KEY (slug),
+  constraint check_states_slug_check CHECK (((octet_length(slug) >= 1) AND (octet_length(slug) <= 200))),
+  constraint check_states_status_check CHECK ((status = ANY (ARRAY['ok'::text, 'paused'::text, 'catching-up'::text, 'warning'::text, 'unknown'::text, 'parked'::text, 'stalled'::text, 'silent'::text, 'failing'::text])))
+) with (fillfactor=40, autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=500, autovacuum_vacuum_cost_delay=0, autovacuum_analyze_scale_factor=0, autovacuum_analyze_threshold=100000, vacuum_truncate=false);
+comment on table sync.check_states is 'A change of `status` is a change of state, and is written once, whoever evaluates. A row that goes away is a subject that is gone.';
+alter table sync.check_states enable row level security, force row level security;
+create policy looks_read on sync.check_states for select to console_role, observer_role, sync_role using (true);
+create policy owner_all on sync.check_states for all to platform_owner using (true) with check (true);
+grant select on sync.check_states to console_role;
+grant select on sync.check_states to observer_role;
+grant select on sync.check_states to sync_role;
+
 create table sync.entities (
   name text collate "C" not null,
   audience text collate "C" not null,
@@ -6159,6 +7257,77 @@ CREATE INDEX events_p…_customer_position_idx ON sync.events_p… USING btree (
 CREATE INDEX events_p…_key_position_idx ON sync.events_p… USING btree (key, "position");
 alter table sync.events_p… enable row level security, force row level security;
 create policy owner_all on sync.events_p… for all to platform_owner using (true) with check (true);
+
+create table sync.health (
+  only_one boolean default true not null,
+  evaluated_at timestamp with time zone default '-infinity'::timestamp with time zone not null,
+  horizon xid,
+  horizon_since timestamp with time zone,
+  head bigint default 0 not null,
+  head_since timestamp with time zone default clock_timestamp() not null,
+  rolled_at timestamp with time zone,
+  rolled_position bigint default 0 not null,
+  log_bytes bigint,
+  log_partitions integer,
+  log_largest_bytes bigint,
+  log_measured_at timestamp with time zone,
+  constraint health_pkey PRIMARY KEY (only_one),
+  constraint health_only_one_check CHECK (only_one)
+) with (fillfactor=25, autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=500, autovacuum_vacuum_cost_delay=0, autovacuum_analyze_scale_factor=0, autovacuum_analyze_threshold=100000, vacuum_truncate=false);
+comment on column sync.health.horizon is 'The oldest transaction id that an open transaction of the server still needs, and since when it has been the oldest. It tells how long a transaction has been open without the right to look into the sessions of others.';
+comment on column sync.health.head is 'The newest position at the last evaluation, and since when it has been the newest.';
+comment on column sync.health.rolled_at is 'The end of the last minute in the rollup, and the last position that is counted in it.';
+alter table sync.health enable row level security, force row level security;
+create policy looks_read on sync.health for select to console_role, sync_role using (true);
+create policy owner_all on sync.health for all to platform_owner using (true) with check (true);
+grant select on sync.health to console_role;
+grant select on sync.health to sync_role;
+
+create table sync.health_limits (
+  name text collate "C" not null,
+  value double precision not null,
+  meaning text not null,
+  constraint health_limits_pkey PRIMARY KEY (name),
+  constraint health_limits_value_check CHECK (((value > (0)::double precision) AND (value < ('1000000000000000'::numeric)::double precision)))
+);
+alter table sync.health_limits enable row level security, force row level security;
+create policy looks_read on sync.health_limits for select to console_role, sync_role using (true);
+create policy owner_all on sync.health_limits for all to platform_owner using (true) with check (true);
+grant select on sync.health_limits to console_role;
+grant select on sync.health_limits to sync_role;
+
+create table sync.health_sources (
+  function_name text collate "C" not null,
+  gives text not null,
+  constraint health_sources_pkey PRIMARY KEY (function_name),
+  constraint health_sources_function_name_check CHECK ((function_name ~ '^sync\.[a-z][a-z0-9_]{1,59}$'::text)),
+  constraint health_sources_gives_check CHECK ((gives = ANY (ARRAY['checks'::text, 'gauges'::text])))
+);
+alter table sync.health_sources enable row level security, force row level security;
+create policy owner_all on sync.health_sources for all to platform_owner using (true) with check (true);
+
+create table sync.heartbeats (
+  app text collate "C" not null,
+  process text collate "C" not null,
+  login name not null,
+  started_at timestamp with time zone default clock_timestamp() not null,
+  beat_at timestamp with time zone default clock_timestamp() not null,
+  ended_at timestamp with time zone,
+  clock_off_ms double precision not null,
+  report jsonb not null,
+  turns jsonb not null,
+  counted jsonb default '{}'::jsonb not null,
+  constraint heartbeats_pkey PRIMARY KEY (app, process)
+) with (fillfactor=25, autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=500, autovacuum_vacuum_cost_delay=0, autovacuum_analyze_scale_factor=0, autovacuum_analyze_threshold=100000, vacuum_truncate=false);
+comment on column sync.heartbeats.app is 'The app of the login that wrote the row: no app can speak for another.';
+comment on column sync.heartbeats.ended_at is 'When the process said that it ends. A process that ends without a word stays here, and is silent.';
+comment on column sync.heartbeats.turns is 'For each part of the process: how many turns it has made, and when the database first heard of that number (seconds since 1970).';
+comment on column sync.heartbeats.counted is 'The counters of the report that are in the rollup already.';
+alter table sync.heartbeats enable row level security, force row level security;
+create policy looks_read on sync.heartbeats for select to console_role, sync_role using (true);
+create policy owner_all on sync.heartbeats for all to platform_owner using (true) with check (true);
+grant select on sync.heartbeats to console_role;
+grant select on sync.heartbeats to sync_role;
 
 create table sync.operations (
   id bigint generated always as identity not null,
@@ -6228,6 +7397,7 @@ create table sync.parked (
 comment on table sync.parked is 'Events that failed, and events that wait behind one. retrying: tried again at attempt_at; waiting: tried when the events before it are gone; dead: kept until somebody redrives or skips it.';
 comment on column sync.parked.customer is 'The customer of the event. Together with the key it decides which events wait behind it.';
 CREATE INDEX parked_customer ON sync.parked USING btree (subscription, customer, "position") WHERE (customer IS NOT NULL);
+CREATE INDEX parked_dead ON sync.parked USING btree (subscription, "position") WHERE (state = 'dead'::text);
 CREATE INDEX parked_due ON sync.parked USING btree (subscription, attempt_at) WHERE (state = 'retrying'::text);
 CREATE INDEX parked_key ON sync.parked USING btree (subscription, key, "position");
 CREATE UNIQUE INDEX parked_one_retrying ON sync.parked USING btree (subscription, key) WHERE (state = 'retrying'::text);
@@ -6328,6 +7498,21 @@ create policy sync_read on sync.quality_scans for select to console_role, sync_r
 grant select on sync.quality_scans to console_role;
 grant select on sync.quality_scans to sync_role;
 
+create table sync.rollup (
+  step_seconds integer not null,
+  at timestamp with time zone not null,
+  measured real[] not null,
+  constraint rollup_pkey PRIMARY KEY (step_seconds, at),
+  constraint rollup_step_seconds_check CHECK ((step_seconds = ANY (ARRAY[60, 900, 3600])))
+);
+comment on table sync.rollup is 'Minutes for two days, quarters of an hour for ten days, hours for 400 days.';
+alter table sync.rollup enable row level security, force row level security;
+create policy looks_read on sync.rollup for select to console_role, observer_role, sync_role using (true);
+create policy owner_all on sync.rollup for all to platform_owner using (true) with check (true);
+grant select on sync.rollup to console_role;
+grant select on sync.rollup to observer_role;
+grant select on sync.rollup to sync_role;
+
 create table sync.sequencer (
   only_one boolean default true not null,
   floor_id bigint default 0 not null,
@@ -6348,6 +7533,26 @@ create policy sync_lock on sync.sequencer for all to sync_role using (true);
 grant select on sync.sequencer to console_role;
 grant select on sync.sequencer to sync_role;
 grant update (floor_id) on sync.sequencer to sync_role;
+
+create table sync.series (
+  id smallint not null,
+  name text collate "C" not null,
+  label text collate "C" not null,
+  fold text not null,
+  constraint series_pkey PRIMARY KEY (id),
+  constraint series_name_label_key UNIQUE (name, label),
+  constraint series_fold_check CHECK ((fold = ANY (ARRAY['sum'::text, 'mean'::text, 'max'::text]))),
+  constraint series_id_check CHECK (((id >= 1) AND (id <= 400))),
+  constraint series_label_check CHECK ((octet_length(label) <= 120)),
+  constraint series_name_check CHECK ((name ~ '^[a-z][a-z0-9_]{0,59}$'::text))
+);
+comment on column sync.series.fold is 'How minutes become a longer step.';
+alter table sync.series enable row level security, force row level security;
+create policy looks_read on sync.series for select to console_role, observer_role, sync_role using (true);
+create policy owner_all on sync.series for all to platform_owner using (true) with check (true);
+grant select on sync.series to console_role;
+grant select on sync.series to observer_role;
+grant select on sync.series to sync_role;
 
 create table sync.subscriptions (
   name text collate "C" not null,
@@ -6385,3 +7590,6 @@ grant update (types, holds, "position", replay_until, is_paused, pause_reason, m
 
 comment on function sync.add_partitions(bigint) is 'Returns the last position for which a partition exists.';
 comment on function sync.extend_lease(integer) is 'No login may call it, because it does not check who leads.';
+
+-- also: type sync.check_row
+-- also: type sync.gauge_row

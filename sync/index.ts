@@ -5,6 +5,17 @@ import { checkSyncDatabase, readSyncSettings, WorkerTooOld } from './settings.ts
 import { type Retention, startRetention } from './worker/retention.ts';
 import { type SequencerNews, startSequencer } from './worker/sequencer.ts';
 
+export {
+  type Check,
+  type Health,
+  type Status,
+  sayHealth,
+  sortChecks,
+  statuses,
+  toHealth,
+  worstOf,
+} from './health/health.ts';
+export { type Range, ranges, type Series, type SeriesAnswer } from './health/series.ts';
 export * from './operations.ts';
 export { dropOldEvents, type Retention } from './worker/retention.ts';
 
