@@ -15,7 +15,7 @@ export {
   toHealth,
   worstOf,
 } from './health/health.ts';
-export { type Range, ranges, type Series, type SeriesAnswer } from './health/series.ts';
+export { type Range, ranges, readSeries, type Series, type SeriesAnswer } from './health/series.ts';
 export * from './operations.ts';
 export { dropOldEvents, type Retention } from './worker/retention.ts';
 

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { type Hearing, type Served, type ServerOptions, scopesOfSharedEvents, startServer } from '@aether/http';
 import { addSignIn } from '@aether/signin';
 import packageJson from '../package.json' with { type: 'json' };
+import { addHealthRoutes, keepEvaluating } from './health/health.routes.ts';
 import { consoleScopes } from './scopes.ts';
 
 const webFolder = join(import.meta.dirname, '..', 'web', 'dist');
@@ -20,7 +21,10 @@ export function startConsole(options: ServerOptions = {}): Promise<Served> {
       addSignIn,
       web: webFolder,
       openHearing: () => () => hearsShared,
-      addRoutes() {},
+      addRoutes(app, db, { closing }) {
+        addHealthRoutes(app, db);
+        void keepEvaluating(db, closing);
+      },
     },
     options,
   );

@@ -3,6 +3,7 @@ import { type AppScopes, scopesOfSharedEvents } from '@aether/http';
 /** What tokens for the console can allow. Machines look; only people act. */
 export const consoleScopes = {
   scopes: {
+    'health.read': 'The state of every check, and the numbers behind the charts.',
     'customers.read': 'In the stream of events: customers, their addresses and telephone numbers, and tiers.',
     'companies.read': 'In the stream of events: companies.',
     'users.read': 'In the stream of events: staff.',
