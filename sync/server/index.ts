@@ -3,6 +3,7 @@ import { type Hearing, type Served, type ServerOptions, scopesOfSharedEvents, st
 import { addSignIn } from '@aether/signin';
 import packageJson from '../package.json' with { type: 'json' };
 import { addHealthRoutes, keepEvaluating } from './health/health.routes.ts';
+import { addRunbookRoutes } from './runbooks/runbooks.routes.ts';
 import { consoleScopes } from './scopes.ts';
 
 const webFolder = join(import.meta.dirname, '..', 'web', 'dist');
@@ -24,6 +25,7 @@ export function startConsole(options: ServerOptions = {}): Promise<Served> {
       addRoutes(app, db, { closing }) {
         addHealthRoutes(app, db);
         void keepEvaluating(db, closing);
+        addRunbookRoutes(app);
       },
     },
     options,

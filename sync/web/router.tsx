@@ -4,6 +4,7 @@ import { Nothing } from '@aether/ui/Notice.tsx';
 import { lazyPage } from '@aether/ui/parts/lazy.tsx';
 import { meQuery } from '@aether/ui/signin.ts';
 import { createRootRoute, createRoute, createRouter, Link, redirect } from '@tanstack/react-router';
+import { readHealthSearch } from './health/search.ts';
 import { ConsoleShell } from './shell/ConsoleShell.tsx';
 
 const root = createRootRoute({
@@ -28,7 +29,12 @@ const routes = [
   }),
   createRoute({
     ...route('/health'),
+    validateSearch: readHealthSearch,
     component: lazyPage(() => import('./health/HealthPage.tsx'), 'HealthPage'),
+  }),
+  createRoute({
+    ...route('/runbooks/$kind'),
+    component: lazyPage(() => import('./runbooks/RunbookPage.tsx'), 'RunbookPage'),
   }),
 ] as const;
 

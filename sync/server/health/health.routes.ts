@@ -82,25 +82,25 @@ const series = createStaffRoute({
 });
 
 /** The state of everything, and the numbers behind the charts. */
-export function addHealthRoutes(app: App, db: PlatformDb): void {
+export function addHealthRoutes(app: App, db: PlatformDb) {
   const ask = (text: string, values?: unknown[]) => db.query(text, values, { timeoutMs: answerMs });
 
-  app.openapi(health, async (c) => {
-    const { asOf, checks, ...rest } = await evaluateHealth(ask);
-    return c.json(
-      {
-        asOf: asOf.toISOString(),
-        ...rest,
-        checks: checks.map((check) => ({ ...check, since: check.since.toISOString(), runbook: check.kind })),
-      },
-      200,
-    );
-  });
-
-  app.openapi(series, async (c) => {
-    const { from, to, ...rest } = await readSeries(ask, c.req.valid('query').range);
-    return c.json({ from: from.toISOString(), to: to.toISOString(), ...rest }, 200);
-  });
+  return app
+    .openapi(health, async (c) => {
+      const { asOf, checks, ...rest } = await evaluateHealth(ask);
+      return c.json(
+        {
+          asOf: asOf.toISOString(),
+          ...rest,
+          checks: checks.map((check) => ({ ...check, since: check.since.toISOString(), runbook: check.kind })),
+        },
+        200,
+      );
+    })
+    .openapi(series, async (c) => {
+      const { from, to, ...rest } = await readSeries(ask, c.req.valid('query').range);
+      return c.json({ from: from.toISOString(), to: to.toISOString(), ...rest }, 200);
+    });
 }
 
 /** How often the checks are made: what is silent for seven seconds is found within ten. */

@@ -5,7 +5,7 @@ import uPlot from 'uplot';
 import { dashes } from './dashes.ts';
 import type { ChartData, Line } from './lines.ts';
 import { nameTicks } from './ticks.ts';
-import { formatValue } from './units.ts';
+import { formatValue, kindOf } from './units.ts';
 
 type PlotProps = {
   chart: Pick<ChartData, 'times' | 'unit'>;
@@ -20,6 +20,12 @@ type PlotProps = {
 };
 
 const height = 168;
+
+/** The steps of an axis of durations: whole minutes, hours and days. */
+const secondSteps = [
+  ...[0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1_200, 1_800],
+  ...[3_600, 7_200, 14_400, 28_800, 43_200, 86_400, 172_800, 432_000, 864_000, 1_728_000, 4_320_000, 8_640_000],
+];
 
 /** The lines of a chart on a canvas. Its words are in the legend and in the table, so that it is hidden from screen readers. */
 export function Plot({ chart, lines, from, to, isUtc, at, onPoint }: PlotProps) {
@@ -41,7 +47,7 @@ export function Plot({ chart, lines, from, to, isUtc, at, onPoint }: PlotProps) 
     return {
       width,
       height,
-      padding: [10, 8, 0, 0],
+      padding: [10, 18, 0, 0],
       legend: { show: false },
       cursor: { y: false, drag: { x: false, y: false }, points: { size: 7 } },
       ...(isUtc && { tzDate: (seconds: number) => uPlot.tzDate(new Date(seconds * 1_000), 'Etc/UTC') }),
@@ -61,10 +67,11 @@ export function Plot({ chart, lines, from, to, isUtc, at, onPoint }: PlotProps) 
         })),
       ],
       axes: [
-        { ...axis, values: (_, marks, __, ___, step) => nameTicks(marks, step, isUtc) },
+        { ...axis, size: 28, values: (_, marks, __, ___, step) => nameTicks(marks, step, isUtc) },
         {
           ...axis,
           size: 58,
+          ...(kindOf(chart.unit) === 'seconds' && { incrs: secondSteps }),
           values: (_, marks) => marks.map((mark) => formatValue(mark, chart.unit)),
         },
       ],

@@ -63,6 +63,8 @@ test.each([
   [97.25, 'percent', '97.3 %'],
   [1_250_000, 'bytes', '1.25 MB'],
   [240, 'seconds', '4 min'],
+  [0.0042, 'seconds', '4.2 ms'],
+  [0, 'seconds', '0 s'],
   [null, 'seconds', 'not measured'],
 ])('%j in %s is %s', (value, unit, words) => {
   expect(formatValue(value, unit, 'en-GB')).toBe(words);

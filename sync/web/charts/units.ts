@@ -1,6 +1,16 @@
-const decimals = (value: number) => (Math.abs(value) >= 100 ? 0 : Math.abs(value) >= 10 ? 1 : 2);
-const plain = (value: number, where?: string) =>
-  new Intl.NumberFormat(where, { maximumFractionDigits: decimals(value) }).format(value);
+const whole = new Map<string | undefined, Intl.NumberFormat>();
+const short = new Map<string | undefined, Intl.NumberFormat>();
+
+/** Three digits, or all of a larger number without its decimals. */
+function plain(value: number, where?: string): string {
+  const isLarge = Math.abs(value) >= 100;
+  const made = isLarge ? whole : short;
+  const format =
+    made.get(where) ??
+    new Intl.NumberFormat(where, isLarge ? { maximumFractionDigits: 0 } : { maximumSignificantDigits: 3 });
+  made.set(where, format);
+  return format.format(value);
+}
 
 const byteNames = ['B', 'kB', 'MB', 'GB', 'TB'];
 
@@ -20,6 +30,7 @@ export function formatValue(value: number | null, unit: string, where?: string):
     case 'milliseconds':
       return value >= 10_000 ? formatValue(value / 1_000, 'seconds', where) : `${plain(value, where)} ms`;
     case 'seconds':
+      if (value !== 0 && Math.abs(value) < 1) return formatValue(value * 1_000, 'milliseconds', where);
       if (Math.abs(value) >= 172_800) return `${plain(value / 86_400, where)} days`;
       if (Math.abs(value) >= 6_000) return `${plain(value / 3_600, where)} h`;
       return Math.abs(value) >= 100 ? `${plain(value / 60, where)} min` : `${plain(value, where)} s`;

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { formatMomentIn, formatSince } from './moments.ts';
+import { formatLength, formatMomentIn, formatSince } from './moments.ts';
 
 const now = Date.parse('2026-11-28T20:00:00Z');
 
@@ -12,6 +12,11 @@ test.each([
   ['2026-11-28T20:05:00Z', 'in 5 min'],
 ])('%s is %s', (at, words) => {
   expect(formatSince(at, now)).toBe(words);
+});
+
+test('what lasts has a length, and never a negative one', () => {
+  expect(formatLength('2026-11-28T19:57:00Z', now)).toBe('3 min');
+  expect(formatLength('2026-11-28T20:00:30Z', now)).toBe('a moment');
 });
 
 test('a moment names its zone and its second, in UTC if that is asked for', () => {

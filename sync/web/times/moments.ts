@@ -28,6 +28,12 @@ export function formatSince(value: string | number | Date, now: number): string 
   return seconds > 0 ? `${length} ago` : `in ${length}`;
 }
 
+/** How long something lasts that began then: `12 s`, `3 min`, `2 days`. */
+export function formatLength(since: string | number | Date, now: number): string {
+  const seconds = Math.max(Math.round((now - new Date(since).getTime()) / 1_000), 0);
+  return inFewWords(seconds) ?? 'a moment';
+}
+
 function inFewWords(seconds: number): string | undefined {
   if (seconds < 2) return undefined;
   if (seconds < 100) return `${seconds} s`;

@@ -1,0 +1,18 @@
+import type { Check } from '../api/health.ts';
+import { places } from '../shell/places.ts';
+
+/** The page that shows more of a check, or mends what it finds. */
+const pages: Record<string, string> = {
+  subscription: '/subscriptions',
+  retention: '/subscriptions',
+  sequencer: '/events',
+  outbox: '/events',
+  drift: '/quality',
+  finding: '/quality',
+};
+
+/** Where to look next: the place that mends this check; undefined if the console has none. Pure. */
+export function findPlace({ kind, status }: Pick<Check, 'kind' | 'status'>) {
+  const wanted = status === 'parked' ? '/failures' : pages[kind];
+  return places.find(({ to }) => (to as string) === wanted);
+}

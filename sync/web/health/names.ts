@@ -1,0 +1,55 @@
+import type { Check } from '../api/health.ts';
+import { words } from './words.ts';
+
+const appNames: Record<string, string> = {
+  foundation: 'Foundation',
+  support: 'Support',
+  console: 'the console',
+  sync: 'the worker',
+};
+const ofApp = (app: string) => appNames[app] ?? app;
+
+/** What a check is about, by its kind. Most subjects are an app; a kind that is not here is named by its own words. */
+const nouns: Record<string, (subject: string) => string> = {
+  database: () => 'Database',
+  transactions: () => 'Open transactions',
+  sequencer: () => 'Sequencer',
+  outbox: () => 'Outbox',
+  retention: () => 'Retention of events',
+  adoption: () => 'Adoption of chat-born customers',
+  disk: () => 'Disk of the log',
+  monitor: () => 'Measurements',
+  subscription: (name) => `Subscription ${name}`,
+  process: (app) => `Processes of ${ofApp(app)}`,
+  feed: (app) => `Live feed of ${ofApp(app)}`,
+  pool: (app) => `Connections of ${ofApp(app)}`,
+  cache: (app) => `Cache of ${ofApp(app)}`,
+  clock: (app) => `Clock of ${ofApp(app)}`,
+  certificate: (app) => `Certificate, as ${ofApp(app)} sees it`,
+  'sign-in': (app) => `Sign-in keys of ${ofApp(app)}`,
+  drift: (name) => `Drift of ${name}`,
+  finding: (name) => `Quality: ${humanise(name)}`,
+};
+
+/** The subject of a check in words: `subscription:support.cache` is `Subscription support.cache`. Pure. */
+export function nameCheck({ slug, kind }: { slug: string; kind: string }): string {
+  const subject = slug.includes(':') ? slug.slice(slug.indexOf(':') + 1) : '';
+  return nouns[kind]?.(subject) ?? [humanise(kind), subject].filter(Boolean).join(' ');
+}
+
+/** `log_bytes` is `Log bytes`. Pure. */
+export function humanise(name: string): string {
+  const words = name.replaceAll(/[_-]+/g, ' ').trim();
+  return words.charAt(0).toUpperCase() + words.slice(1);
+}
+
+/** The state of everything in one plain sentence: `2 of 24 checks need you: 1 silent, 1 paused.` Pure. */
+export function sayVerdict(checks: readonly Pick<Check, 'status'>[]): string {
+  if (checks.length === 0) return 'Nothing has been checked yet.';
+  const needed = checks.filter(({ status }) => status !== 'ok');
+  if (needed.length === 0) return `All ${checks.length} checks are well.`;
+  const counts = [...Map.groupBy(needed, ({ status }) => status)].map(
+    ([status, group]) => `${group.length} ${words[status].toLowerCase()}`,
+  );
+  return `${needed.length} of ${checks.length} checks ${needed.length === 1 ? 'needs' : 'need'} you: ${counts.join(', ')}.`;
+}
