@@ -13,7 +13,9 @@ const sources = globSync('{platform,http,signin,foundation,support,sync}/**/*.ts
 
 const variables = (text: string) =>
   new Set(
-    text.match(/\b(?:(?:PLATFORM|DB|FOUNDATION|SUPPORT|CONSOLE|SYNC|AETHER|SIGNIN|IDENTITY)_[A-Z_]+|LOG_LEVEL)\b/g),
+    text.match(
+      /\b(?:(?:PLATFORM|DB|FOUNDATION|SUPPORT|CONSOLE|SYNC|AETHER|SIGNIN|IDENTITY|METRICS|ALERTS|APPLICATIONINSIGHTS)_[A-Z_]+|LOG_LEVEL)\b/g,
+    ),
   );
 
 test('docs/error-codes.md lists every code that a refusal can have, and no other', () => {

@@ -16,6 +16,8 @@ export {
   uuid,
 } from './input/fields.ts';
 export { isLoopbackHost } from './loopback.ts';
+export { type Metrics, openMetrics } from './metrics/metrics.ts';
+export { addMetricsRoute } from './metrics/route.ts';
 export { ownOrigin, requireOwnPage } from './ownpage.ts';
 export { type FieldProblem, Problem, ProblemSchema, problems, refuseFields } from './problem.ts';
 export {

@@ -39,7 +39,7 @@ export type CompanyCalls = ReturnType<typeof companyCalls>;
 export function companyCalls(connection: Connection) {
   const fetchMany = async (on: Queryable, ids: string[]) =>
     new Map((await runLookup<Company>(on, byId, ids)).map((company) => [company.id, company]));
-  const coalescedById = coalesce((ids: string[]) => fetchMany(connection, ids));
+  const coalescedById = coalesce((ids: string[]) => fetchMany(connection, ids), connection.lookupCounts);
 
   async function getCompanyById(id: string, { tx }: InTransaction = {}): Promise<Company | null> {
     if (!isUuid(id)) return null;

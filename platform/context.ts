@@ -67,8 +67,11 @@ export type ContextCalls = ReturnType<typeof contextCalls>;
 export function contextCalls(connection: Connection) {
   const fetchMany = async (on: Queryable, lookup: Lookup, keys: string[]) =>
     new Map((await runLookup<ContextRow>(on, lookup, keys)).map((row) => [row.asked, toContext(row)]));
-  const coalescedByEmail = coalesce((keys: string[]) => fetchMany(connection, contextByEmail, keys));
-  const coalescedById = coalesce((ids: string[]) => fetchMany(connection, contextById, ids));
+  const coalescedByEmail = coalesce(
+    (keys: string[]) => fetchMany(connection, contextByEmail, keys),
+    connection.lookupCounts,
+  );
+  const coalescedById = coalesce((ids: string[]) => fetchMany(connection, contextById, ids), connection.lookupCounts);
 
   /** Finds by any address of the customer, in any spelling. @throws InvalidEmail */
   async function getCustomerContext(email: string, { tx }: InTransaction = {}): Promise<CustomerContext | null> {

@@ -123,8 +123,8 @@ export function customerCalls(
     const rows = await runLookup<Customer & { asked: string }>(on, lookup, keys);
     return new Map(rows.map(({ asked, ...customer }) => [asked, customer]));
   };
-  const coalescedByEmail = coalesce((keys: string[]) => fetchMany(connection, byEmail, keys));
-  const coalescedById = coalesce((ids: string[]) => fetchMany(connection, byId, ids));
+  const coalescedByEmail = coalesce((keys: string[]) => fetchMany(connection, byEmail, keys), connection.lookupCounts);
+  const coalescedById = coalesce((ids: string[]) => fetchMany(connection, byId, ids), connection.lookupCounts);
 
   /** Finds by any address of the customer, in any spelling. @throws InvalidEmail */
   async function getCustomerByEmail(email: string, { tx }: InTransaction = {}): Promise<Customer | null> {

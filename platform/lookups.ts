@@ -1,4 +1,5 @@
 import DataLoader from 'dataloader';
+import type { LookupCounts } from './log/connection.ts';
 import type { Queryable, Statement } from './log/query.ts';
 
 /** The most keys in one query. More keys become several queries on several connections, so that the server's cores share the work. */
@@ -30,13 +31,19 @@ export function runLookup<Row extends object>(on: Queryable, { one, many }: Look
  * asked once. Nothing is remembered between ticks, so an answer is never older than its question. Each caller gets a copy of its own.
  *
  * @param fetch returns the values found; a key without a value is missing from the map. If it throws, its lookups throw.
+ * @param counts counts the lookups and their queries.
  */
 export function coalesce<Key, Value>(
   fetch: (keys: Key[]) => Promise<Map<Key, Value>>,
+  counts?: LookupCounts,
 ): (key: Key) => Promise<Value | null> {
   const loader = new DataLoader<Key, Value | null>(
     async (keys) => {
       const distinct = new Set(keys);
+      if (counts) {
+        counts.asked += keys.length;
+        counts.queries += 1;
+      }
       const found = await fetch([...distinct]);
       const answers = keys.map((key) => found.get(key) ?? null);
       if (distinct.size === keys.length) return answers;

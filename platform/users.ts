@@ -40,7 +40,7 @@ export type UserCalls = ReturnType<typeof userCalls>;
 export function userCalls(connection: Connection) {
   const fetchMany = async (on: Queryable, ids: string[]) =>
     new Map((await runLookup<User>(on, byId, ids)).map((user) => [user.id, user]));
-  const coalescedById = coalesce((ids: string[]) => fetchMany(connection, ids));
+  const coalescedById = coalesce((ids: string[]) => fetchMany(connection, ids), connection.lookupCounts);
 
   async function getUserById(id: string, { tx }: InTransaction = {}): Promise<User | null> {
     if (id.includes('\0')) return null; // PostgreSQL refuses it together with the lookups that share its query

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Log } from '@aether/http';
+import { type Log, openMetrics } from '@aether/http';
 import { startQualityScans } from './quality/scanning.ts';
 import { checkSyncDatabase, readSyncSettings, WorkerTooOld } from './settings.ts';
+import { measureSequencer } from './worker/measures.ts';
 import { type Retention, startRetention } from './worker/retention.ts';
 import { type SequencerNews, startSequencer } from './worker/sequencer.ts';
 
@@ -25,7 +26,7 @@ export type SyncWorker = {
    * has given up the leadership and numbers and removes nothing more. It never settles otherwise.
    */
   refused: Promise<Error>;
-  /** Gives up the leadership. Settles within three seconds, whether or not the database answers. */
+  /** Gives up the leadership. Settles within four seconds, whether or not the database answers. */
   close(): Promise<void>;
 };
 
@@ -53,12 +54,14 @@ export async function startSync({
 }: SyncOptions): Promise<SyncWorker> {
   const settings = readSyncSettings(variables);
   await checkSyncDatabase(settings);
+  const metrics = await openMetrics('aether-sync', variables, log);
   const url = settings.directUrl;
   const sequencer = startSequencer({
     url,
     onNews: (news) => logNews(log, news),
     onError: (error) => log.error({ err: error }, 'sequencer'),
   });
+  const unmeasure = metrics && measureSequencer(metrics, sequencer);
   const retention = startRetention({
     url,
     keepDays: settings.keepDays,
@@ -70,7 +73,9 @@ export async function startSync({
   let closing: Promise<void> | undefined;
   function close(): Promise<void> {
     closed.abort();
-    closing ??= Promise.all([retention.stop(), sequencer.stop(), quality.stop()]).then(() => {});
+    closing ??= Promise.all([quality.stop(), retention.stop(), sequencer.stop(), metrics?.close()]).then(() =>
+      unmeasure?.(),
+    );
     return closing;
   }
   const { promise: refused, resolve: refuse } = Promise.withResolvers<Error>();

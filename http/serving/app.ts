@@ -26,6 +26,9 @@ export type AppEnv = {
 
 export type App = OpenAPIHono<AppEnv>;
 
+/** `route` is the template, such as /api/customers/:id; undefined for an address without a route. */
+export type AnsweredRequest = { method: string; route: string | undefined; status: number; seconds: number };
+
 export type AppOptions = {
   /** Short and lower case: foundation, support. */
   name: string;
@@ -42,6 +45,8 @@ export type AppOptions = {
   checkTimeoutMs?: number;
   /** Limits that differ from `bodyLimits`. */
   limits?: Partial<BodyLimits>;
+  /** Called after each request, for the metrics. */
+  onRequest?: ((request: AnsweredRequest) => void) | undefined;
 };
 
 /**
@@ -59,6 +64,7 @@ export function createApp({
   checks = {},
   checkTimeoutMs = 2_000,
   limits,
+  onRequest,
 }: AppOptions): App {
   const app: App = new OpenAPIHono<AppEnv>({ defaultHook: refuseInvalid });
   app.onError(createErrorHandler(log, findHolder));
@@ -66,7 +72,7 @@ export function createApp({
 
   app.use(traceRequest);
   app.use(requestId({ limitLength: 64 }));
-  app.use(logAccess(log));
+  app.use(logAccess(log, onRequest));
   app.use(
     secureHeaders({
       overwrite: false,
@@ -129,13 +135,15 @@ const answerOtherMethod: NonNullable<Parameters<typeof methodNotAllowed<AppEnv>>
 };
 
 /** One entry per request. It has the route's template, but no path, query or body, because those hold personal data. */
-function logAccess(log: Logger): MiddlewareHandler<AppEnv> {
+function logAccess(log: Logger, onRequest?: (request: AnsweredRequest) => void): MiddlewareHandler<AppEnv> {
   return async (c, next) => {
     const startedAt = performance.now();
     await next();
     const { status } = c.res;
     const route = matchedRoutes(c).findLast((each) => each.method !== 'ALL')?.path;
-    const isProbe = route === '/healthz' || route === '/readyz';
+    const isProbe = route === '/healthz' || route === '/readyz' || route === '/metrics';
+    const durationMs = performance.now() - startedAt;
+    onRequest?.({ method: c.req.method, route, status, seconds: durationMs / 1_000 });
     log[isProbe && status < 400 ? 'debug' : 'info'](
       {
         requestId: c.get('requestId'),
@@ -143,7 +151,7 @@ function logAccess(log: Logger): MiddlewareHandler<AppEnv> {
         route,
         status,
         problem: c.get('problem'),
-        durationMs: Math.round((performance.now() - startedAt) * 10) / 10,
+        durationMs: Math.round(durationMs * 10) / 10,
       },
       'request',
     );

@@ -177,7 +177,12 @@ async function run(answer: LongAnswer, { onEnd, write }: Run): Promise<void> {
   }
 }
 
-type Beats = { join(answer: LongAnswer): () => void };
+type Beats = { join(answer: LongAnswer): () => void; count(): number };
+
+/** How many long answers of a server are open. @param closing the signal that ends them */
+export function countLongAnswers(closing: AbortSignal): number {
+  return [...(beatsOfServers.get(closing)?.values() ?? [])].reduce((sum, beats) => sum + beats.count(), 0);
+}
 
 /** The signs of life of all answers of a server come in so many turns, so that they do not fall together. */
 const turns = 10;
@@ -200,6 +205,7 @@ function createBeats(closing: AbortSignal, everyMs: number): Beats {
     for (const answer of waiting.flatMap((turn) => [...turn])) answer.leave();
   });
   return {
+    count: () => count,
     join(answer) {
       if (closing.aborted) answer.leave();
       const turn = waiting[at] as Set<LongAnswer>; // its next turn is the last one to come

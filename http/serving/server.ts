@@ -1,6 +1,9 @@
 import { type App as AppName, ConfigurationError, connectPlatform, type PlatformDb } from '@aether/platform';
 import type { Logger } from 'pino';
 import type { Authenticate } from '../caller.ts';
+import { measurePlatform, measureRequests, measureStreams } from '../metrics/measures.ts';
+import { openMetrics } from '../metrics/metrics.ts';
+import { addMetricsRoute } from '../metrics/route.ts';
 import type { AppScopes } from '../scopes.ts';
 import { type App, createApp } from './app.ts';
 import { createLog } from './log.ts';
@@ -81,7 +84,11 @@ export async function startServer(parts: ServerParts, options: ServerOptions): P
   const { variables = process.env, log = createLog(name), portExact = false, webBuilt = Promise.resolve() } = options;
   const port = options.port ?? readPort(`${name.toUpperCase()}_PORT`, variables) ?? portDefault;
   const publicUrl = readPublicUrl(`${name.toUpperCase()}_PUBLIC_URL`, variables);
-  const db = await connectPlatform({ app: name, variables });
+  const metrics = await openMetrics(`aether-${name}`, variables, log);
+  const db = await connectPlatform({ app: name, variables }).catch(async (error) => {
+    await metrics?.close();
+    throw error;
+  });
   for (const warning of db.warnings) log.warn(warning);
   try {
     const app = createApp({
@@ -92,8 +99,11 @@ export async function startServer(parts: ServerParts, options: ServerOptions): P
       log,
       findHolder: db.findHolder,
       checks: { database: db.check },
+      onRequest: metrics && measureRequests(metrics, name),
     });
     const closing = new AbortController();
+    const measured = metrics && [measurePlatform(metrics, db), measureStreams(metrics, name, closing.signal)];
+    if (metrics?.token !== undefined) addMetricsRoute(app, metrics);
     let ownUrl = publicUrl?.origin ?? '';
     const context = {
       variables,
@@ -126,11 +136,13 @@ export async function startServer(parts: ServerParts, options: ServerOptions): P
       async close() {
         closing.abort();
         await served.close();
+        await metrics?.close();
+        for (const end of measured ?? []) end();
         await db.close();
       },
     };
   } catch (error) {
-    await db.close();
+    await Promise.all([metrics?.close(), db.close()]);
     throw error;
   }
 }

@@ -4,7 +4,7 @@ import { type LocalSettings, queryCleanly } from './cleanquery.ts';
 import { copyLines } from './copying.ts';
 import { InvalidField, TransactionAborted } from './errors.ts';
 import { queryNamed } from './namedquery.ts';
-import { type DriverQuery, openPool, toDriverLimit } from './pool.ts';
+import { type DriverQuery, openPool, type PoolState, toDriverLimit } from './pool.ts';
 import type { Queryable, QueryLimit, Statement } from './query.ts';
 import { rememberingMayWrite } from './reading.ts';
 import {
@@ -15,6 +15,7 @@ import {
   translateRefusal,
 } from './refusals.ts';
 import type { Settings } from './settings.ts';
+import { createStopwatch, type QueryListener } from './stopwatch.ts';
 import { openTransaction, type Transaction, type TransactionOptions, type Write } from './transaction.ts';
 
 export type ConnectionOptions = Settings & {
@@ -23,6 +24,8 @@ export type ConnectionOptions = Settings & {
   /** Names what a unique constraint or a reference protects; without it a refusal speaks of "value" or "a field". */
   refuseConstraint?: RefuseConstraint;
 };
+
+export type LookupCounts = { asked: number; queries: number };
 
 export interface Connection<App extends string = string> extends Queryable {
   /** The app of the login, as platform.current_app() tells it: `foundation`, `support`, `sync`. */
@@ -36,6 +39,11 @@ export interface Connection<App extends string = string> extends Queryable {
    * @returns its lines, for `readFields`.
    */
   copy(text: string): Promise<string[]>;
+  poolState(): PoolState;
+  /** Calls the listener after each statement: see QueryListener. @returns ends it. */
+  watchQueries(listener: QueryListener): () => void;
+  /** How many lookups by key this process has made on this connection, and in how many queries: see `coalesce`. */
+  readonly lookupCounts: LookupCounts;
   /** Settles when every connection is closed. Work still running after so many milliseconds (10,000) is cut off. */
   close(withinMs?: number): Promise<void>;
 }
@@ -48,6 +56,7 @@ export function openConnection<App extends string>(app: App, options: Connection
   // settings may be left on one.
   const pooled = options.pooler === 'transaction';
   const pool = openPool(app, options);
+  const stopwatch = createStopwatch();
   const refuse = (error: unknown, text?: string) =>
     translateRefusal(error, { text, refuseConstraint: options.refuseConstraint });
 
@@ -80,11 +89,13 @@ export function openConnection<App extends string>(app: App, options: Connection
   const mayWrite = rememberingMayWrite();
   /** One statement on its own. Behind a pooler others have used the connection, so that even a read begins with clean settings. */
   const ask = (client: pg.PoolClient, query: DriverQuery): Promise<pg.QueryResult> =>
-    pooled || mayWrite(query.text)
-      ? queryCleanly(client, query, settingsFor(readCause()))
-      : query.name !== undefined && query.rowMode === undefined
-        ? queryNamed(client, query)
-        : client.query(query);
+    stopwatch.time(() =>
+      pooled || mayWrite(query.text)
+        ? queryCleanly(client, query, settingsFor(readCause()))
+        : query.name !== undefined && query.rowMode === undefined
+          ? queryNamed(client, query)
+          : client.query(query),
+    );
 
   /** Takes a connection for the length of some work. The work says whether the connection may be used again. */
   async function hold<T>(work: (client: pg.PoolClient, discard: () => void) => Promise<T>): Promise<T> {
@@ -130,7 +141,7 @@ export function openConnection<App extends string>(app: App, options: Connection
       };
       const sendNow = async (query: DriverQuery): Promise<pg.QueryResult> => {
         try {
-          return await client.query(query);
+          return await stopwatch.time(() => client.query(query));
         } catch (error) {
           if (isUnanswered(error)) discard(); // any later query would wait behind it
           if (query.name !== undefined && isStatementSpoilt(error)) isSpoilt = true;
@@ -203,7 +214,10 @@ export function openConnection<App extends string>(app: App, options: Connection
       }),
     run: (statement, values) =>
       alone(statement.text, async (client) => (await ask(client, toRun(statement, values))).rows),
-    copy: (text) => alone(text, (client) => copyLines(client, text)),
+    copy: (text) => alone(text, (client) => stopwatch.time(() => copyLines(client, text))),
+    poolState: pool.state,
+    watchQueries: stopwatch.watch,
+    lookupCounts: { asked: 0, queries: 0 },
     within: ({ tx, actor }, work) => (tx ? work(tx) : transaction({ actor }, work)),
     close: (withinMs = closeWithinMs) => pool.close(withinMs),
   };

@@ -15,9 +15,13 @@ export type DriverQuery = {
   query_timeout?: number;
 };
 
+/** waiting: calls that wait for a connection. */
+export type PoolState = { max: number; inUse: number; idle: number; waiting: number };
+
 export type Pool = {
   /** @throws DatabaseBusy when all connections are in use, DatabaseUnavailable, ConfigurationError */
   connect(): Promise<pg.PoolClient>;
+  state(): PoolState;
   /** Settles when every connection is closed. Work still running after so many milliseconds is cut off. */
   close(withinMs: number): Promise<void>;
 };
@@ -128,6 +132,12 @@ export function openPool(
         throw refuse(error);
       }
     },
+    state: () => ({
+      max: poolMax,
+      inUse: pool.totalCount - pool.idleCount,
+      idle: pool.idleCount,
+      waiting: pool.waitingCount,
+    }),
     async close(withinMs) {
       const cut = Promise.withResolvers<void>();
       const timer = setTimeout(() => {

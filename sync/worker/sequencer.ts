@@ -70,6 +70,8 @@ export type SequencerOptions = {
 export type SequencerState = {
   role: 'leader' | 'standby' | 'disconnected';
   head: number;
+  /** Events that this worker has numbered. */
+  numbered: number;
   /** Looks into the outbox. */
   looks: number;
   /** Looks that found events. */
@@ -108,7 +110,7 @@ const backoffMaxMs = 8;
 /** Numbers committed events until it is stopped. See the overview above. */
 export function startSequencer(options: SequencerOptions): Sequencer {
   const { answerMs = 2_000, onNews = () => {} } = options;
-  const state: SequencerState = { role: 'disconnected', head: 0, looks: 0, batches: 0, naps: 0, rings: 0 };
+  const state: SequencerState = { role: 'disconnected', head: 0, numbered: 0, looks: 0, batches: 0, naps: 0, rings: 0 };
   const stopping = new AbortController();
   const leader = newLeader();
   let current: Session | undefined;
@@ -251,6 +253,7 @@ function openSession(
     const batch = await numbering.number();
     state.head = batch.head;
     state.looks++;
+    state.numbered += batch.moved;
     if (batch.moved > 0) state.batches++;
     if (!batch.isFull) batchMs += (performance.now() - startedAt - batchMs) / 4;
     return batch;

@@ -1,0 +1,137 @@
+import { once } from 'node:events';
+import { readdir } from 'node:fs/promises';
+import { createServer } from 'node:https';
+import { type AddressInfo, createServer as createSilentServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { buffer } from 'node:stream/consumers';
+import { gunzipSync } from 'node:zlib';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { testCertificate, trustTestCertificate } from '../testing.tls.ts';
+import { collectLog } from '../testing.ts';
+import { cleanConnectionString } from './azure.ts';
+import { openMetrics } from './metrics.ts';
+
+const key = '0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0';
+
+type Envelope = {
+  iKey: string;
+  tags: Record<string, string>;
+  data: { baseData: { metrics: { name: string; value: number; count: number }[]; properties: Record<string, string> } };
+};
+
+/** An ingestion endpoint with TLS, as Application Insights has. */
+async function startEndpoint() {
+  const received: Envelope[] = [];
+  const bodies: string[] = [];
+  const endpoint = { status: 200 };
+  const server = createServer(testCertificate, async (request, response) => {
+    const sent = await buffer(request);
+    const body = String(request.headers['content-encoding'] === 'gzip' ? gunzipSync(sent) : sent);
+    bodies.push(body);
+    const envelopes: Envelope[] = JSON.parse(body);
+    if (endpoint.status === 200) received.push(...envelopes);
+    response.statusCode = endpoint.status;
+    response.end(JSON.stringify({ itemsReceived: envelopes.length, itemsAccepted: envelopes.length, errors: [] }));
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const url = `https://localhost:${(server.address() as AddressInfo).port}`;
+  return Object.assign(endpoint, { url, received, bodies, close: () => server.close() });
+}
+
+describe('with a connection string', () => {
+  let endpoint: Awaited<ReturnType<typeof startEndpoint>>;
+  let distrust: () => void;
+  beforeAll(async () => {
+    distrust = trustTestCertificate();
+    endpoint = await startEndpoint();
+  });
+  afterAll(() => {
+    endpoint.close();
+    distrust();
+  });
+
+  test('a series reaches its endpoint, also with capitals in the key and a semicolon at the end, and nothing is kept on disk', async () => {
+    const { log } = collectLog();
+    const kept = await readdir(tmpdir());
+    const metrics = await openMetrics(
+      'aether-test',
+      {
+        APPLICATIONINSIGHTS_CONNECTION_STRING: `InstrumentationKey=${key.toUpperCase()};IngestionEndpoint=${endpoint.url}/;`,
+      },
+      log,
+    );
+    metrics?.record('queries', 0.25, { 'aether.app': 'test', 'error.type': '' });
+    metrics?.record('eventsHandled', 7, { 'aether.app': 'test', 'aether.subscription': 'test.one' });
+    await metrics?.close();
+    const named = (name: string) =>
+      endpoint.received.find(({ data }) => data.baseData.metrics.some((metric) => metric.name === name));
+    expect(named('db.client.operation.duration')?.data.baseData.metrics).toEqual([
+      expect.objectContaining({ value: 0.25, count: 1 }),
+    ]);
+    expect(named('aether.events.handled')?.data.baseData.properties).toEqual({
+      'aether.app': 'test',
+      'aether.subscription': 'test.one',
+    });
+    expect(named('process.memory.usage')).toMatchObject({ iKey: key, tags: { 'ai.cloud.role': 'aether-test' } });
+    expect(endpoint.bodies.join()).not.toContain(process.execPath);
+    expect((await readdir(tmpdir())).filter((name) => !kept.includes(name) && /azure/i.test(name))).toEqual([]);
+  });
+
+  test('telemetry that is refused is dropped, reported in the log, and not kept on disk', async () => {
+    endpoint.status = 400;
+    const { log, entries } = collectLog();
+    const kept = await readdir(tmpdir());
+    const metrics = await openMetrics(
+      'aether-test',
+      { APPLICATIONINSIGHTS_CONNECTION_STRING: `InstrumentationKey=${key};IngestionEndpoint=${endpoint.url}` },
+      log,
+    );
+    await metrics?.close();
+    expect(entries).toContainEqual(expect.objectContaining({ msg: expect.stringMatching(/did not reach Azure/) }));
+    expect((await readdir(tmpdir())).filter((name) => !kept.includes(name) && /azure/i.test(name))).toEqual([]);
+  });
+
+  test('an endpoint that never answers holds up the end of the process for three seconds at most', async () => {
+    const silent = createSilentServer().listen(0, '127.0.0.1');
+    await once(silent, 'listening');
+    const url = `https://localhost:${(silent.address() as AddressInfo).port}`;
+    const { log } = collectLog();
+    const metrics = await openMetrics(
+      'aether-test',
+      { APPLICATIONINSIGHTS_CONNECTION_STRING: `InstrumentationKey=${key};IngestionEndpoint=${url}` },
+      log,
+    );
+    const startedAt = performance.now();
+    await metrics?.close();
+    expect(performance.now() - startedAt).toBeLessThan(3_500);
+    silent.close();
+  });
+
+  test.each([
+    ['a word', 'nonsense'],
+    ['no key', 'IngestionEndpoint=https://x.example'],
+    ['another key than an id', 'InstrumentationKey=secret-words;IngestionEndpoint=https://x.example'],
+    ['no endpoint, which would mean the global one', `InstrumentationKey=${key}`],
+    ['an endpoint without TLS', `InstrumentationKey=${key};IngestionEndpoint=http://x.example`],
+  ])(
+    'of which the client can make nothing (%s), the app goes on without Azure and says so, without the string',
+    async (_, given) => {
+      const { log, entries } = collectLog();
+      const metrics = await openMetrics('aether-test', { APPLICATIONINSIGHTS_CONNECTION_STRING: given }, log);
+      expect(await metrics?.render()).toContain('process_memory_usage_bytes');
+      await metrics?.close();
+      expect(entries.map(({ msg }) => msg)).toEqual([expect.stringMatching(/no metrics go to Azure/)]);
+      expect(JSON.stringify(entries)).not.toMatch(/secret-words|x\.example/);
+    },
+  );
+});
+
+test('a connection string is handed on whole, with the key in small letters', () => {
+  expect(
+    cleanConnectionString(
+      ` InstrumentationKey = ${key.toUpperCase()} ; IngestionEndpoint=https://we.example/;LiveEndpoint=https://l.example/;ApplicationId=A;; `,
+    ),
+  ).toBe(
+    `InstrumentationKey=${key};IngestionEndpoint=https://we.example/;LiveEndpoint=https://l.example/;ApplicationId=A`,
+  );
+});
