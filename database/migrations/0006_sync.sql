@@ -397,6 +397,7 @@ create table sync.parked (
   attempts integer not null default 0,
   attempt_at timestamptz,
   error text,
+  cause text collate "C" check (cause ~ '^[0-9a-f]{16}$'),
   is_replay boolean not null default false,
   parked_at timestamptz not null default clock_timestamp(),
   primary key (subscription, position),
@@ -409,12 +410,17 @@ create table sync.parked (
 comment on table sync.parked is
   'Events that failed, and events that wait behind one. retrying: tried again at attempt_at; '
   'waiting: tried when the events before it are gone; dead: kept until somebody redrives or skips it.';
+comment on column sync.parked.cause is
+  'What its last failure has in common with others: see sync.causes. Null for an event that only waits.';
 comment on column sync.parked.customer is 'The customer of the event. Together with the key it decides which events wait behind it.';
 create index parked_due on sync.parked (subscription, attempt_at) where state = 'retrying';
 -- Only the first event of a key may be tried, or events of the key would be handled out of order.
 create unique index parked_one_retrying on sync.parked (subscription, key) where state = 'retrying';
 create index parked_key on sync.parked (subscription, key, position);
 create index parked_customer on sync.parked (subscription, customer, position) where customer is not null;
+-- Lists and their capped counts are read from these two, also when a million events are parked.
+create index parked_state on sync.parked (subscription, state, position);
+create index parked_cause on sync.parked (subscription, cause, position) include (customer) where cause is not null;
 
 call platform.protect_table('sync.parked');
 create policy sync_all on sync.parked to sync_role using (true) with check (true);
@@ -422,8 +428,8 @@ create policy own on sync.parked to app_role
   using (exists (select from sync.subscriptions s where s.name = subscription and s.app = platform.current_app()))
   with check (exists (select from sync.subscriptions s where s.name = subscription and s.app = platform.current_app()));
 grant select,
-      insert (subscription, position, key, customer, state, attempts, attempt_at, error, is_replay),
-      update (state, attempts, attempt_at, error)
+      insert (subscription, position, key, customer, state, attempts, attempt_at, error, cause, is_replay),
+      update (state, attempts, attempt_at, error, cause)
   on sync.parked to app_role, sync_role;
 create policy console_read on sync.parked for select to console_role using (true);
 -- The apps have no delete: a grant of it lets an app lock the whole table and stop the other app. See sync.unpark.
@@ -488,6 +494,26 @@ begin
     and not sync.is_behind(p.subscription, p.position, p.key, p.customer);
 end $$;
 grant execute on function sync.start_first(text, text[], uuid[]) to app_role, sync_role;
+
+-- Returns the first position that was numbered at this moment or later, or the one behind the newest. The log is in the order of
+-- its numbers, so two dozen looks find it among millions. An event that happened at this moment was numbered at this moment or later.
+create function sync.position_at(moment timestamptz) returns bigint
+language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  low bigint := (select e.position from sync.events e order by e.position limit 1);
+  high bigint := sync.head() + 1;
+  middle bigint;
+begin
+  if low is null then return high; end if;
+  while low < high loop
+    middle := (low + high) / 2;
+    if coalesce((select e.sequenced_at from sync.events e where e.position = middle) < moment, true) then low := middle + 1;
+    else high := middle;
+    end if;
+  end loop;
+  return low;
+end $$;
+grant execute on function sync.position_at(timestamptz) to sync_role;
 
 -- Whether an app may see events of an audience; the policies of sync.events say the same.
 create function sync.may_read(app text, audience text) returns boolean
