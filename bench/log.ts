@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { bootstrap, type LocalServer, migrate, startLocal } from '@aether/database';
 import { connectPlatform } from '@aether/platform';
-import { dropOldEvents, replay } from '@aether/sync';
+import { dropOldEvents, pause, replay, resume } from '@aether/sync';
 import pg from 'pg';
 import { median, quantile } from './measure.ts';
 
@@ -225,7 +225,9 @@ async function replayOne(db: Db, sync: pg.Client, size: Size, round: number): Pr
   const customers = sizes[size] / eventsPerCustomer;
   const { rows } = await sync.query('select md5($1::text)::uuid as id', [(round * 7919) % customers]);
   const startedAt = performance.now();
+  await pause(sync, name, 'a replay');
   await replay(sync, { subscription: name, customer: rows[0].id });
+  await resume(sync, name);
   while (at.length < eventsPerCustomer) await wait(2);
   await subscription.remove();
   return { first: (at[0] as number) - startedAt, all: (at.at(-1) as number) - startedAt };

@@ -83,9 +83,14 @@ test('aether events alone is enough to find a poisoned event, redrive it and see
   expect((await run('resume', 'support.poisoned')).code).toBe(0);
   await until(`${position} = sync.head()`);
   expect((await run('lag', '--max-events', '0')).code).toBe(0);
-  expect((await run('replay', 'support.poisoned', '--key', customer.id, '--json')).records()).toEqual([
-    { subscription: 'support.poisoned', events: 1 },
-  ]);
+  const again = ['replay', 'support.poisoned', '--key', customer.id, '--json'];
+  expect(await run(...again)).toMatchObject({
+    code: 1,
+    output: expect.stringMatching(/Pause support\.poisoned first/),
+  });
+  await run('pause', 'support.poisoned', 'a replay');
+  expect((await run(...again)).records()).toEqual([{ subscription: 'support.poisoned', events: 1, is_whole: true }]);
+  await run('resume', 'support.poisoned');
   const [event] = (
     await run('tail', '--no-follow', '--key', customer.id, '--types', 'customer.created', '--json')
   ).records();

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { requireOwnSession } from '@aether/platform/log';
 import {
   countDead,
+  countedMax,
   type LoggedEvent,
   listParked,
   listSubscriptions,
@@ -63,13 +64,15 @@ export function eventsCommand(): Command {
     .argument('<subscription>')
     .option('--position <n...>', 'only these', collectWhole)
     .option('--wait <s>', 'seconds to wait for the outcome', parseWhole, 30)
+    .option('--reason <why>', 'for the record')
     .action((name, options) => asSync(options, (client) => redriveAndWait(client, name, options)));
-  add('skip', 'give up a dead event, so that those that wait behind it go on')
+  add('skip', 'give up an event that failed, so that those that wait behind it go on')
     .argument('<subscription>')
     .argument('<position>', 'its number', parseWhole)
+    .option('--reason <why>', 'for the record')
     .action((subscription, position, options) =>
       asSync(options, async (client) => {
-        await skip(client, { subscription, position });
+        await skip(client, { subscription, position, reason: options.reason });
         report(
           options,
           { subscription, position, skipped: true },
@@ -77,20 +80,23 @@ export function eventsCommand(): Command {
         );
       }),
     );
-  add('replay', 'handle events again, marked as a replay')
+  add('replay', 'let a paused subscription handle events again, marked as a replay, when it is resumed')
     .argument('<subscription>')
     .option('--from-position <n>', 'from this one on', parseWhole)
     .option('--since <time>', 'from this time on', parseTime)
     .option('--key <key>', 'only of this row, or of a session its messages')
     .option('--customer <id>', 'only of this customer', parseUuid)
     .option('--types <types>', 'only these, with commas between', parseList)
+    .option('--reason <why>', 'for the record')
     .action((subscription, options) =>
       asSync(options, async (client) => {
-        const { fromPosition, since, key, customer, types } = options;
+        const { fromPosition, since, key, customer, types, reason } = options;
         if ([fromPosition, since, key, customer].every((each) => each === undefined))
           throw new Error('Say what to replay: --from-position, --since, --key or --customer.');
-        const { events: count } = await replay(client, { subscription, fromPosition, since, key, customer, types });
-        report(options, { subscription, events: count }, `${count} events will be handled again.`);
+        const wish = { subscription, fromPosition, since, key, customer, types, reason };
+        const { events: count, is_whole: isWhole } = await replay(client, wish);
+        const words = `${isWhole ? count : `At least ${count}`} events will be handled again, after \`aether events resume ${subscription}\`.`;
+        report(options, { subscription, events: count, is_whole: isWhole }, words);
       }),
     );
   add('pause', 'stop a subscription where it is')
@@ -104,18 +110,21 @@ export function eventsCommand(): Command {
     );
   add('resume', 'let a subscription go on')
     .argument('<subscription>')
-    .action((name, options) =>
+    .argument('[reason]', 'for the record')
+    .action((name, reason, options) =>
       asSync(options, async (client) => {
-        await resume(client, name);
+        await resume(client, name, reason);
         report(options, { name, paused: false }, `${name} goes on.`);
       }),
     );
   add('remove', 'remove a subscription that no app runs any more, with all that it has parked')
     .argument('<subscription>')
-    .action((name, options) =>
+    .argument('[reason]', 'for the record')
+    .action((name, reason, options) =>
       asSync(options, async (client) => {
-        await remove(client, name);
-        report(options, { name, removed: true }, `${name} is removed.`);
+        const { parked } = await remove(client, name, reason);
+        const words = `${name} is removed${parked > 0 ? `, with ${parked} parked events` : ''}.`;
+        report(options, { name, removed: true, parked }, words);
       }),
     );
   return events;
@@ -215,15 +224,20 @@ async function printSubscriptions(client: pg.Client, options: Common): Promise<v
         each.name,
         each.app,
         each.position,
-        each.lag_events,
+        describeCount(each.lag_events, each.lag_is_partial),
         each.lag_seconds.toFixed(1),
-        each.retrying,
-        each.waiting,
-        each.dead,
+        describeCount(each.retrying),
+        describeCount(each.waiting),
+        describeCount(each.dead),
         each.pause_reason ?? '',
       ]),
     ),
   );
+}
+
+/** "10,000+" for more than is counted. */
+function describeCount(count: number, isPartial = false): string {
+  return count > countedMax ? `${countedMax.toLocaleString('en')}+` : `${count}${isPartial ? '+' : ''}`;
 }
 
 async function printLag(
@@ -237,10 +251,11 @@ async function printLag(
   if (isStuck) process.exitCode = 1;
   const words = `not numbered yet: ${waitingSeconds.toFixed(1)} s${isStuck ? '  too long: is a sequencer running?' : ''}`;
   report(options, { not_numbered_seconds: waitingSeconds, is_over: isStuck }, words);
-  for (const { name, lag_events, lag_seconds } of subscriptions) {
+  for (const { name, lag_events, lag_seconds, lag_is_partial } of subscriptions) {
     const isOver = lag_events > maxEvents || lag_seconds > maxSeconds;
     if (isOver) process.exitCode = 1;
-    const words = `${name}: ${lag_events} events, ${lag_seconds.toFixed(1)} s${isOver ? '  too far' : ''}`;
+    const count = describeCount(lag_events, lag_is_partial);
+    const words = `${name}: ${count} events, ${lag_seconds.toFixed(1)} s${isOver ? '  too far' : ''}`;
     report(options, { name, lag_events, lag_seconds, is_over: isOver }, words);
   }
 }
@@ -273,19 +288,18 @@ async function printParked(
 async function redriveAndWait(
   client: pg.Client,
   subscription: string,
-  options: Common & { position?: number[]; wait: number },
+  options: Common & { position?: number[]; wait: number; reason?: string },
 ): Promise<void> {
-  const driven = await redrive(client, { subscription, positions: options.position });
+  const positions = await redrive(client, { subscription, positions: options.position, reason: options.reason });
   for (const position of options.position ?? []) {
-    if (driven.some((each) => each.position === position)) continue;
+    if (positions.includes(position)) continue;
     process.exitCode = 1;
-    report(options, { position, state: 'not dead' }, `${position}: is not dead there, and was left as it is`);
+    report(options, { position, state: 'not failed' }, `${position}: has not failed there, and was left as it is`);
   }
-  if (driven.length === 0) {
+  if (positions.length === 0) {
     report(options, { subscription, redriven: 0 }, 'Nothing is dead there.');
     return;
   }
-  const positions = driven.map((each) => each.position);
   const endsAt = performance.now() + options.wait * 1_000;
   let results = await outcomes(client, { subscription, positions });
   while (results.some((each) => each.state !== 'handled' && each.attempts === 0) && performance.now() < endsAt) {

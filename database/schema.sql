@@ -5291,6 +5291,30 @@ BEGIN ATOMIC
             FROM sync.health h) n;
 END;
 
+CREATE OR REPLACE FUNCTION sync.confirm_run(of_run bigint, reason text, rate_per_second integer DEFAULT 500)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  held constant sync.bulk_runs := sync.hold_run(of_run);
+  outcome constant jsonb := jsonb_build_object('events', held.total);
+begin
+  perform sync.require_reason(reason);
+  if held.state <> 'frozen' then
+    raise exception 'run % was confirmed already', of_run using errcode = 'object_not_in_prerequisite_state';
+  end if;
+  update sync.bulk_runs r set state = 'running', reason = btrim(confirm_run.reason), rate_per_second = confirm_run.rate_per_second,
+    confirmed_at = clock_timestamp(), due_at = clock_timestamp(), actor = platform.current_actor(), login = session_user,
+    attempts_after = (select coalesce(max(a.id), 0) from sync.attempts a)
+  where r.id = of_run;
+  return outcome || jsonb_build_object('operation', sync.record_operation('bulk.' || held.kind,
+    jsonb_build_object('run', of_run, 'subscription', held.subscription, 'filter', held.filter), btrim(reason), outcome));
+end $function$;
+grant execute on function sync.confirm_run(of_run bigint, reason text, rate_per_second integer) to console_role;
+grant execute on function sync.confirm_run(of_run bigint, reason text, rate_per_second integer) to sync_role;
+
 CREATE OR REPLACE FUNCTION sync.correct_address(of_customer uuid, of_address uuid, address text DEFAULT NULL::text, key text DEFAULT NULL::text, expected_version bigint DEFAULT NULL::bigint)
  RETURNS jsonb
  LANGUAGE plpgsql
@@ -5325,6 +5349,23 @@ begin
 end $function$;
 grant execute on function sync.correct_address(of_customer uuid, of_address uuid, address text, key text, expected_version bigint) to console_role;
 grant execute on function sync.correct_address(of_customer uuid, of_address uuid, address text, key text, expected_version bigint) to sync_role;
+
+CREATE OR REPLACE FUNCTION sync.count_events_for(of_subscription text, first bigint, last bigint, counted_max integer, OUT events bigint, OUT is_whole boolean)
+ RETURNS record
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+BEGIN ATOMIC
+ SELECT count(*) AS count,
+     ((count(*) < count_events_for.counted_max) AND ((count_events_for.last - count_events_for.first) < 100000))
+    FROM ( SELECT
+            FROM (sync.subscriptions s
+              JOIN sync.events e ON ((((e."position" >= count_events_for.first) AND (e."position" <= LEAST(count_events_for.last, (count_events_for.first + 99999)))) AND sync.may_read(s.app, e.audience) AND ((s.types IS NULL) OR (e.type = ANY (s.types))))))
+           WHERE (s.name = count_events_for.of_subscription)
+          LIMIT count_events_for.counted_max) found;
+END;
+grant execute on function sync.count_events_for(of_subscription text, first bigint, last bigint, counted_max integer, OUT events bigint, OUT is_whole boolean) to console_role;
+grant execute on function sync.count_events_for(of_subscription text, first bigint, last bigint, counted_max integer, OUT events bigint, OUT is_whole boolean) to sync_role;
 
 CREATE OR REPLACE FUNCTION sync.count_findings()
  RETURNS trigger
@@ -5569,6 +5610,30 @@ exception when lock_not_available then
 end $function$;
 grant execute on function sync.delete_old_events(keep interval, batch_max integer, force text[], OUT outcome text, OUT first bigint, OUT last bigint, OUT holders jsonb) to sync_role;
 
+CREATE OR REPLACE FUNCTION sync.drive_parked(of_subscription text, positions bigint[])
+ RETURNS bigint[]
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  driven bigint[];
+  keys text[];
+  customers uuid[];
+begin
+  with changed as (
+    update sync.parked p set state = 'waiting', attempts = 0, attempt_at = null, error = null, cause = null
+    from unnest(positions) as asked (position)
+    where p.subscription = of_subscription and p.position = asked.position and p.state <> 'waiting' and p.attempts > 0
+    returning p.position, p.key, p.customer)
+  select array_agg(c.position order by c.position), array_agg(distinct c.key),
+    array_agg(distinct c.customer) filter (where c.customer is not null)
+  into driven, keys, customers from changed c;
+  if driven is null then return '{}'; end if;
+  perform sync.start_first(of_subscription, keys, customers);
+  perform pg_notify('sync_events', '');
+  return driven;
+end $function$;
+
 CREATE OR REPLACE FUNCTION sync.drop_oldest_partition(keep interval, force text[] DEFAULT '{}'::text[], OUT outcome text, OUT first bigint, OUT last bigint, OUT holders jsonb)
  RETURNS record
  LANGUAGE plpgsql
@@ -5609,6 +5674,28 @@ exception when lock_not_available then
   outcome := 'busy';
 end $function$;
 grant execute on function sync.drop_oldest_partition(keep interval, force text[], OUT outcome text, OUT first bigint, OUT last bigint, OUT holders jsonb) to sync_role;
+
+CREATE OR REPLACE FUNCTION sync.drop_subscription(of_name text, reason text DEFAULT NULL::text)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  held constant sync.subscriptions := sync.hold_subscription(of_name);
+  parked bigint;
+  outcome jsonb;
+begin
+  if reason is not null then perform sync.require_reason(reason); end if;
+  delete from sync.parked p where p.subscription = of_name;
+  get diagnostics parked = row_count;
+  delete from sync.subscriptions s where s.name = of_name;
+  outcome := jsonb_build_object('app', held.app, 'position', held.position, 'parked', parked);
+  return outcome || jsonb_build_object('operation',
+    sync.record_operation('subscription.remove', jsonb_build_object('subscription', of_name), btrim(reason), outcome));
+end $function$;
+grant execute on function sync.drop_subscription(of_name text, reason text) to console_role;
+grant execute on function sync.drop_subscription(of_name text, reason text) to sync_role;
 
 CREATE OR REPLACE FUNCTION sync.evaluate_checks(OUT slug text, OUT kind text, OUT status text, OUT reason text, OUT since timestamp with time zone, OUT measures jsonb, OUT as_of timestamp with time zone)
  RETURNS SETOF record
@@ -6234,6 +6321,58 @@ BEGIN ATOMIC
    WHERE ((h.app = o.app) AND (h.process = o.process) AND ((o.age > '7 days'::interval) OR (o.has_ended AND (o.age > '00:10:00'::interval) AND (o.place > 1)) OR ((NOT o.has_ended) AND (o.is_replaced OR (o.has_others AND (o.age > '01:00:00'::interval))))));
 END;
 
+CREATE OR REPLACE FUNCTION sync.freeze_failures(run_kind text, of_subscription text, filter jsonb, OUT run bigint, OUT total bigint)
+ RETURNS record
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  ids constant uuid[] := case when filter ? 'customer' then sync.list_merged((filter ->> 'customer')::uuid) end;
+begin
+  perform sync.require_operator();
+  if not exists (select from sync.subscriptions s where s.name = of_subscription) then
+    raise exception 'there is no subscription %', of_subscription using errcode = 'no_data_found';
+  end if;
+  insert into sync.bulk_runs (kind, subscription, filter, actor)
+  values (run_kind, of_subscription, filter, platform.current_actor()) returning id into run;
+  insert into sync.bulk_items (run, position)
+  select freeze_failures.run, p.position from sync.parked p
+  where p.subscription = of_subscription and p.cause is not null and p.state <> 'waiting'
+    and (not filter ? 'state' or p.state = filter ->> 'state')
+    and (not filter ? 'cause' or p.cause = filter ->> 'cause')
+    and (not filter ? 'key' or p.key = filter ->> 'key')
+    and (ids is null or p.customer = any (ids))
+  order by p.position;
+  get diagnostics total = row_count;
+  update sync.bulk_runs r set total = freeze_failures.total where r.id = freeze_failures.run;
+end $function$;
+grant execute on function sync.freeze_failures(run_kind text, of_subscription text, filter jsonb, OUT run bigint, OUT total bigint) to console_role;
+grant execute on function sync.freeze_failures(run_kind text, of_subscription text, filter jsonb, OUT run bigint, OUT total bigint) to sync_role;
+
+CREATE OR REPLACE FUNCTION sync.give_up_parked(of_subscription text, positions bigint[])
+ RETURNS bigint[]
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  given_up bigint[];
+  keys text[];
+  customers uuid[];
+begin
+  with gone as (
+    delete from sync.parked p using unnest(positions) as asked (position)
+    where p.subscription = of_subscription and p.position = asked.position and p.state <> 'waiting' and p.attempts > 0
+    returning p.position, p.key, p.customer)
+  select array_agg(g.position order by g.position), array_agg(distinct g.key),
+    array_agg(distinct g.customer) filter (where g.customer is not null)
+  into given_up, keys, customers from gone g;
+  if given_up is null then return '{}'; end if;
+  perform sync.start_first(of_subscription, keys, customers);
+  perform pg_notify('sync_events', '');
+  return given_up;
+end $function$;
+
 CREATE OR REPLACE FUNCTION sync.has_place(at_position bigint, event_id bigint)
  RETURNS boolean
  LANGUAGE sql
@@ -6257,6 +6396,39 @@ CREATE OR REPLACE FUNCTION sync.health_limit(of_name text)
  LANGUAGE sql
  STABLE
 RETURN (SELECT l.value FROM sync.health_limits l WHERE (l.name = health_limit.of_name));
+
+CREATE OR REPLACE FUNCTION sync.hold_run(of_run bigint)
+ RETURNS sync.bulk_runs
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  held sync.bulk_runs;
+begin
+  perform sync.require_operator();
+  perform set_config('lock_timeout', '10s', true);
+  select r.* into held from sync.bulk_runs r where r.id = of_run for update;
+  if not found then raise exception 'there is no run %', of_run using errcode = 'no_data_found'; end if;
+  if held.ended_at is not null then
+    raise exception 'run % has ended', of_run using errcode = 'object_not_in_prerequisite_state';
+  end if;
+  return held;
+end $function$;
+
+CREATE OR REPLACE FUNCTION sync.hold_subscription(of_name text)
+ RETURNS sync.subscriptions
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  held sync.subscriptions;
+begin
+  perform sync.require_operator();
+  perform set_config('lock_timeout', '10s', true);
+  select s.* into held from sync.subscriptions s where s.name = of_name for update;
+  if not found then raise exception 'there is no subscription %', of_name using errcode = 'no_data_found'; end if;
+  return held;
+end $function$;
 
 CREATE OR REPLACE FUNCTION sync.id_at(at_position bigint)
  RETURNS bigint
@@ -6375,6 +6547,7 @@ BEGIN ATOMIC
           LIMIT 1) = ANY (( SELECT m.ids
             FROM merged m)::uuid[])))));
 END;
+grant execute on function sync.list_events_of_customer(customer uuid) to console_role;
 grant execute on function sync.list_events_of_customer(customer uuid) to sync_role;
 
 CREATE OR REPLACE FUNCTION sync.list_gauges()
@@ -6517,6 +6690,7 @@ CREATE OR REPLACE FUNCTION sync.may_read(app text, audience text)
  LANGUAGE sql
  IMMUTABLE PARALLEL SAFE
 RETURN ((audience = 'platform'::text) OR (app = 'sync'::text) OR (audience = platform.audience_of(app)));
+grant execute on function sync.may_read(app text, audience text) to console_role;
 grant execute on function sync.may_read(app text, audience text) to sync_role;
 
 CREATE OR REPLACE FUNCTION sync.members_in(report jsonb, path text[], OUT name text, OUT value jsonb)
@@ -6661,6 +6835,47 @@ RETURN (SELECT (clock_timestamp() - min(CASE WHEN (current_setting('track_commit
 grant execute on function sync.outbox_age() to app_role;
 grant execute on function sync.outbox_age() to sync_role;
 
+CREATE OR REPLACE FUNCTION sync.pause_subscription(of_name text, reason text)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  held constant sync.subscriptions := sync.hold_subscription(of_name);
+  outcome constant jsonb := jsonb_build_object('was_paused', held.is_paused, 'position', held.position);
+begin
+  perform sync.require_reason(reason);
+  update sync.subscriptions s set is_paused = true, pause_reason = btrim(reason) where s.name = of_name;
+  return outcome || jsonb_build_object('operation',
+    sync.record_operation('subscription.pause', jsonb_build_object('subscription', of_name), btrim(reason), outcome));
+end $function$;
+grant execute on function sync.pause_subscription(of_name text, reason text) to console_role;
+grant execute on function sync.pause_subscription(of_name text, reason text) to sync_role;
+
+CREATE OR REPLACE FUNCTION sync.position_at(moment timestamp with time zone)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  low bigint := (select e.position from sync.events e order by e.position limit 1);
+  high bigint := sync.head() + 1;
+  middle bigint;
+begin
+  if low is null then return high; end if;
+  while low < high loop
+    middle := (low + high) / 2;
+    if coalesce((select e.sequenced_at from sync.events e where e.position = middle) < moment, true) then low := middle + 1;
+    else high := middle;
+    end if;
+  end loop;
+  return low;
+end $function$;
+grant execute on function sync.position_at(moment timestamp with time zone) to console_role;
+grant execute on function sync.position_at(moment timestamp with time zone) to sync_role;
+
 CREATE OR REPLACE FUNCTION sync.publish(event_type text, event_key text, payload jsonb, event_audience text DEFAULT 'platform'::text, event_customer uuid DEFAULT NULL::uuid)
  RETURNS bigint
  LANGUAGE plpgsql
@@ -6786,6 +7001,38 @@ end $function$;
 grant execute on function sync.recheck_findings(ids bigint[]) to console_role;
 grant execute on function sync.recheck_findings(ids bigint[]) to sync_role;
 
+CREATE OR REPLACE FUNCTION sync.record_attempts(of_subscription text, by_process text, positions bigint[], attempts integer[], durations_ms integer[], causes text[], classes text[], shapes text[], errors text[])
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  this_hour constant timestamptz := date_trunc('hour', clock_timestamp());
+begin
+  if not exists (select from sync.subscriptions s where s.name = of_subscription and s.app = platform.current_app()) then return; end if;
+  insert into sync.attempts (subscription, position, attempt, duration_ms, process, cause, error)
+  select of_subscription, a.position, a.attempt, a.duration_ms, by_process, a.cause, a.error
+  from unnest(positions, attempts, durations_ms, causes, errors) with ordinality as a (position, attempt, duration_ms, cause, error, n)
+  order by a.n;
+  insert into sync.causes as c
+    (subscription, cause, error_class, shape, failures, first_at, last_at, hour, by_hour, sample_position)
+  select of_subscription, a.cause, min(a.class), min(a.shape), count(*), clock_timestamp(), clock_timestamp(), this_hour,
+    array[count(*)::integer], max(a.position)
+  from unnest(positions, causes, classes, shapes) as a (position, cause, class, shape)
+  where a.cause is not null group by a.cause order by a.cause
+  on conflict (subscription, cause) do update set
+    failures = c.failures + excluded.failures, last_at = excluded.last_at, hour = this_hour,
+    by_hour = case
+      when c.hour >= this_hour then (c.by_hour[1] + excluded.by_hour[1]) || c.by_hour[2:24]
+      else (excluded.by_hour
+        || array_fill(0, array[least(extract(epoch from this_hour - c.hour)::bigint / 3600 - 1, 23)::integer]) || c.by_hour)[1:24]
+      end,
+    sample_position = excluded.sample_position;
+end $function$;
+grant execute on function sync.record_attempts(of_subscription text, by_process text, positions bigint[], attempts integer[], durations_ms integer[], causes text[], classes text[], shapes text[], errors text[]) to app_role;
+grant execute on function sync.record_attempts(of_subscription text, by_process text, positions bigint[], attempts integer[], durations_ms integer[], causes text[], classes text[], shapes text[], errors text[]) to sync_role;
+
 CREATE OR REPLACE FUNCTION sync.record_operation(kind text, scope jsonb, reason text, outcome jsonb)
  RETURNS bigint
  LANGUAGE sql
@@ -6794,6 +7041,34 @@ BEGIN ATOMIC
    VALUES (record_operation.kind, record_operation.scope, record_operation.reason, record_operation.outcome, platform.current_actor(), platform.current_app(), SESSION_USER, NULLIF("left"(current_setting('aether.trace'::text, true), 255), ''::text))
    RETURNING operations.id;
 END;
+
+CREATE OR REPLACE FUNCTION sync.redrive_events(of_subscription text, positions bigint[] DEFAULT NULL::bigint[], reason text DEFAULT NULL::text)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  chosen bigint[] := positions;
+  driven bigint[];
+  outcome jsonb;
+begin
+  if cardinality(positions) > 1000 then
+    raise exception 'more than a thousand events are redriven as a set' using errcode = 'program_limit_exceeded';
+  end if;
+  perform sync.hold_subscription(of_subscription);
+  if reason is not null then perform sync.require_reason(reason); end if;
+  if positions is null then
+    chosen := array(select p.position from sync.parked p
+      where p.subscription = of_subscription and p.state = 'dead' order by p.position limit 1000);
+  end if;
+  driven := sync.drive_parked(of_subscription, chosen);
+  outcome := jsonb_build_object('redriven', cardinality(driven), 'asked', cardinality(chosen));
+  return outcome || jsonb_build_object('positions', driven, 'operation', sync.record_operation('event.redrive',
+    jsonb_build_object('subscription', of_subscription, 'positions', chosen[1:100]), btrim(reason), outcome));
+end $function$;
+grant execute on function sync.redrive_events(of_subscription text, positions bigint[], reason text) to console_role;
+grant execute on function sync.redrive_events(of_subscription text, positions bigint[], reason text) to sync_role;
 
 CREATE OR REPLACE FUNCTION sync.release_lease(of_term bigint)
  RETURNS void
@@ -6881,6 +7156,127 @@ begin
 end $function$;
 grant execute on function sync.repair_findings(ids bigint[], reason text) to console_role;
 grant execute on function sync.repair_findings(ids bigint[], reason text) to sync_role;
+
+CREATE OR REPLACE FUNCTION sync.replay_events(of_subscription text, from_position bigint DEFAULT 0, of_key text DEFAULT NULL::text, of_customer uuid DEFAULT NULL::uuid, of_types text[] DEFAULT NULL::text[], reason text DEFAULT NULL::text)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  held constant sync.subscriptions := sync.hold_subscription(of_subscription);
+  events_max constant integer := 10000;
+  chosen bigint[];
+  keys text[];
+  customers uuid[];
+  replayed bigint;
+  outcome jsonb;
+begin
+  if reason is not null then perform sync.require_reason(reason); end if;
+  if not held.is_paused then
+    raise exception 'pause % first', of_subscription using errcode = 'object_not_in_prerequisite_state';
+  end if;
+  if of_customer is not null then
+    chosen := array(select l from sync.list_events_of_customer(of_customer) l where l between from_position and held.position);
+  elsif of_key is not null then
+    chosen := array(select e.position from sync.events e where e.key = of_key and e.position between from_position and held.position);
+  else
+    chosen := array(select e.position from sync.events e
+      where e.position between from_position and held.position and e.type = any (of_types) order by e.position limit events_max + 1);
+  end if;
+  chosen := array(
+    select e.position from unnest(chosen) c (position) join sync.events e on e.position = c.position
+    where sync.may_read(held.app, e.audience) and (held.types is null or e.type = any (held.types))
+      and (of_key is null or e.key = of_key) and (of_types is null or e.type = any (of_types)) order by e.position limit events_max + 1);
+  if cardinality(chosen) > events_max then
+    raise exception 'more than % events: rewind the subscription instead', events_max using errcode = 'program_limit_exceeded';
+  end if;
+  with parked as (
+    insert into sync.parked (subscription, position, key, customer, state, is_replay)
+    select of_subscription, e.position, e.key, e.customer, 'waiting', true
+    from unnest(chosen) c (position) join sync.events e on e.position = c.position
+    on conflict do nothing returning key, customer)
+  select count(*), array_agg(distinct p.key), array_agg(distinct p.customer) filter (where p.customer is not null)
+  into replayed, keys, customers from parked p;
+  if replayed > 0 then perform sync.start_first(of_subscription, keys, customers); end if;
+  perform pg_notify('sync_events', '');
+  outcome := jsonb_build_object('events', replayed, 'parked_already', cardinality(chosen) - replayed);
+  return outcome || jsonb_build_object('operation', sync.record_operation('subscription.replay', jsonb_strip_nulls(jsonb_build_object(
+    'subscription', of_subscription, 'from', from_position, 'key', of_key, 'customer', of_customer, 'types', of_types)),
+    btrim(reason), outcome));
+end $function$;
+grant execute on function sync.replay_events(of_subscription text, from_position bigint, of_key text, of_customer uuid, of_types text[], reason text) to console_role;
+grant execute on function sync.replay_events(of_subscription text, from_position bigint, of_key text, of_customer uuid, of_types text[], reason text) to sync_role;
+
+CREATE OR REPLACE FUNCTION sync.require_operator()
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  if platform.current_app() = 'sync' then return; end if;
+  if platform.current_app() = 'console'
+     and exists (select from platform.users u where u.id = platform.current_actor() and u.role = 'admin') then return; end if;
+  raise exception 'only administrators of the console and the command do this' using errcode = 'insufficient_privilege';
+end $function$;
+
+CREATE OR REPLACE FUNCTION sync.require_reason(reason text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  if coalesce(char_length(btrim(reason)), 0) = 0 or char_length(reason) > 500 then
+    raise exception 'a reason has 1 to 500 characters' using errcode = 'invalid_parameter_value';
+  end if;
+end $function$;
+
+CREATE OR REPLACE FUNCTION sync.resume_subscription(of_name text, reason text DEFAULT NULL::text)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  held constant sync.subscriptions := sync.hold_subscription(of_name);
+  outcome constant jsonb := jsonb_build_object(
+    'was_paused', held.is_paused, 'pause_reason', held.pause_reason, 'position', held.position);
+begin
+  if reason is not null then perform sync.require_reason(reason); end if;
+  update sync.subscriptions s set is_paused = false, pause_reason = null where s.name = of_name;
+  perform pg_notify('sync_events', '');
+  return outcome || jsonb_build_object('operation',
+    sync.record_operation('subscription.resume', jsonb_build_object('subscription', of_name), btrim(reason), outcome));
+end $function$;
+grant execute on function sync.resume_subscription(of_name text, reason text) to console_role;
+grant execute on function sync.resume_subscription(of_name text, reason text) to sync_role;
+
+CREATE OR REPLACE FUNCTION sync.rewind_subscription(of_name text, to_position bigint, reason text DEFAULT NULL::text)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  held constant sync.subscriptions := sync.hold_subscription(of_name);
+  first constant bigint := greatest(to_position, (select e.position from sync.events e order by e.position limit 1), 1);
+  outcome jsonb;
+begin
+  if reason is not null then perform sync.require_reason(reason); end if;
+  if not held.is_paused then
+    raise exception 'pause % first', of_name using errcode = 'object_not_in_prerequisite_state';
+  end if;
+  select jsonb_build_object('from', first, 'until', held.position, 'events', c.events, 'is_whole', c.is_whole) into outcome
+  from sync.count_events_for(of_name, first, held.position, 10001) c;
+  update sync.subscriptions s set replay_until = greatest(s.replay_until, s.position), position = first - 1
+  where s.name = of_name and first <= s.position;
+  perform pg_notify('sync_events', '');
+  return outcome || jsonb_build_object('operation',
+    sync.record_operation('subscription.rewind', jsonb_build_object('subscription', of_name), btrim(reason), outcome));
+end $function$;
+grant execute on function sync.rewind_subscription(of_name text, to_position bigint, reason text) to console_role;
+grant execute on function sync.rewind_subscription(of_name text, to_position bigint, reason text) to sync_role;
 
 CREATE OR REPLACE FUNCTION sync.ring()
  RETURNS void
@@ -7044,6 +7440,30 @@ end $function$;
 grant execute on function sync.set_health_limit(of_name text, to_value double precision, because text) to console_role;
 grant execute on function sync.set_health_limit(of_name text, to_value double precision, because text) to sync_role;
 
+CREATE OR REPLACE FUNCTION sync.skip_event(of_subscription text, at_position bigint, reason text DEFAULT NULL::text)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  outcome jsonb;
+  dead sync.parked;
+begin
+  perform sync.hold_subscription(of_subscription);
+  if reason is not null then perform sync.require_reason(reason); end if;
+  select p.* into dead from sync.parked p where p.subscription = of_subscription and p.position = at_position;
+  if sync.give_up_parked(of_subscription, array[at_position]) = '{}' then
+    raise exception '% has no dead event %, nor one that failed and is tried again', of_subscription, at_position
+      using errcode = 'no_data_found';
+  end if;
+  outcome := jsonb_build_object('skipped', 1, 'state', dead.state, 'attempts', dead.attempts, 'cause', dead.cause);
+  return outcome || jsonb_build_object('operation', sync.record_operation('event.skip',
+    jsonb_build_object('subscription', of_subscription, 'position', at_position), btrim(reason), outcome));
+end $function$;
+grant execute on function sync.skip_event(of_subscription text, at_position bigint, reason text) to console_role;
+grant execute on function sync.skip_event(of_subscription text, at_position bigint, reason text) to sync_role;
+
 CREATE OR REPLACE FUNCTION sync.start_first(of_subscription text, keys text[] DEFAULT NULL::text[], customers uuid[] DEFAULT NULL::uuid[])
  RETURNS void
  LANGUAGE plpgsql
@@ -7071,6 +7491,28 @@ end $function$;
 grant execute on function sync.start_first(of_subscription text, keys text[], customers uuid[]) to app_role;
 grant execute on function sync.start_first(of_subscription text, keys text[], customers uuid[]) to sync_role;
 
+CREATE OR REPLACE FUNCTION sync.steer_run(of_run bigint, to_state text, reason text DEFAULT NULL::text)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  held constant sync.bulk_runs := sync.hold_run(of_run);
+  outcome constant jsonb := jsonb_build_object('was', held.state, 'handled', held.handled, 'skipped', held.skipped);
+begin
+  if reason is not null then perform sync.require_reason(reason); end if;
+  if (held.state, to_state) not in (('running', 'paused'), ('paused', 'running'), ('running', 'cancelled'), ('paused', 'cancelled')) then
+    raise exception 'run % is %', of_run, held.state using errcode = 'object_not_in_prerequisite_state';
+  end if;
+  update sync.bulk_runs r set state = to_state, due_at = clock_timestamp() where r.id = of_run;
+  return outcome || jsonb_build_object('operation', sync.record_operation(
+    'bulk.' || case to_state when 'paused' then 'pause' when 'running' then 'resume' else 'cancel' end,
+    jsonb_build_object('run', of_run, 'subscription', held.subscription), btrim(reason), outcome));
+end $function$;
+grant execute on function sync.steer_run(of_run bigint, to_state text, reason text) to console_role;
+grant execute on function sync.steer_run(of_run bigint, to_state text, reason text) to sync_role;
+
 CREATE OR REPLACE FUNCTION sync.take_lease(by text, for_ms integer, OUT term bigint, OUT free_in_ms double precision)
  RETURNS record
  LANGUAGE plpgsql
@@ -7096,6 +7538,25 @@ begin
   free_in_ms := null;
 end $function$;
 grant execute on function sync.take_lease(by text, for_ms integer, OUT term bigint, OUT free_in_ms double precision) to sync_role;
+
+CREATE OR REPLACE FUNCTION sync.trim_operations(batch_max integer DEFAULT 20000)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  delete from sync.attempts a where a.id = any (array(
+    select o.id from sync.attempts o order by o.id limit batch_max))
+    and (a.id <= (select max(n.id) - 2000000 from sync.attempts n) or a.ended_at < clock_timestamp() - interval '90 days');
+  delete from sync.bulk_runs r where r.state = 'frozen' and r.frozen_at < clock_timestamp() - interval '1 hour';
+  delete from sync.bulk_items i where (i.run, i.position) in (
+    select o.run, o.position from sync.bulk_runs r join sync.bulk_items o on o.run = r.id
+    where r.ended_at < clock_timestamp() - interval '30 days' limit batch_max);
+  delete from sync.causes c where c.last_at < clock_timestamp() - interval '7 days'
+    and not exists (select from sync.parked p where p.subscription = c.subscription and p.cause = c.cause);
+end $function$;
+grant execute on function sync.trim_operations(batch_max integer) to sync_role;
 
 CREATE OR REPLACE FUNCTION sync.undo_correction(of_operation bigint)
  RETURNS boolean
@@ -7149,6 +7610,91 @@ CREATE OR REPLACE FUNCTION sync.word_in(report jsonb, path text[])
  IMMUTABLE
 RETURN CASE WHEN (jsonb_typeof((report #> path)) = 'string'::text) THEN "substring"((report #>> path), '^[A-Za-z0-9][A-Za-z0-9 ._:-]{0,79}$'::text) ELSE NULL::text END;
 
+CREATE OR REPLACE FUNCTION sync.work_run(batch_max integer DEFAULT 1000)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  waiting_max constant integer := 2000;
+  r sync.bulk_runs;
+  size integer;
+  taken bigint[];
+  done bigint[];
+  counts record;
+  is_at_end boolean := false;
+begin
+  select b.* into r from sync.bulk_runs b
+  where b.ended_at is null and b.state in ('running', 'cancelled') and b.due_at <= clock_timestamp()
+  order by b.due_at limit 1 for update skip locked;
+  if not found then return null; end if;
+  perform set_config('lock_timeout', '10s', true);
+  -- What the worker does, it does for the person who confirmed it.
+  perform set_config('aether.actor', coalesce(r.actor, ''), true);
+
+  with looked as (
+    select i.position, case
+      when p.position is null then case when exists (
+          select from sync.attempts a where a.position = i.position and a.subscription = r.subscription
+            and a.error is null and a.id > r.attempts_after) then 'handled' else 'gone' end
+      when p.attempts > 0 then 'failed'
+      when p.state = 'waiting' and exists (
+          select from sync.parked b where b.subscription = r.subscription and b.position < p.position and b.attempts > 0
+            and b.key = p.key
+          union all
+          select from sync.parked b where b.subscription = r.subscription and b.position < p.position and b.attempts > 0
+            and b.customer = any (sync.list_merged(p.customer))) then 'held_back'
+      end as state
+    from sync.bulk_items i left join sync.parked p on p.subscription = r.subscription and p.position = i.position
+    where i.run = r.id and i.state = 'tried'),
+  settled as (
+    update sync.bulk_items i set state = l.state from looked l
+    where i.run = r.id and i.position = l.position and l.state is not null returning i.state)
+  select count(*) as all, count(*) filter (where s.state = 'handled') as handled, count(*) filter (where s.state = 'failed') as failed,
+    count(*) filter (where s.state = 'held_back') as held_back, count(*) filter (where s.state = 'gone') as gone
+  into counts from settled s;
+  r.tried := r.tried - counts.all;
+  r.handled := r.handled + counts.handled;
+  r.failed := r.failed + counts.failed;
+  r.held_back := r.held_back + counts.held_back;
+  r.gone := r.gone + counts.gone;
+
+  if r.state = 'running' then
+    size := least(batch_max, waiting_max - r.tried, greatest(r.rate_per_second / 4, 1));
+    taken := array(select i.position from sync.bulk_items i
+      where i.run = r.id and i.position > r.up_to_position order by i.position limit size);
+    is_at_end := size > 0 and cardinality(taken) < size;
+    if cardinality(taken) > 0 then
+      perform from sync.subscriptions s where s.name = r.subscription for update;
+      done := case r.kind when 'skip' then sync.give_up_parked(r.subscription, taken)
+        else sync.drive_parked(r.subscription, taken) end;
+      update sync.bulk_items i set state = case
+        when d.position is null then 'gone' when r.kind = 'skip' then 'skipped' else 'tried' end
+      from unnest(taken) t (position) left join unnest(done) d (position) on d.position = t.position
+      where i.run = r.id and i.position = t.position;
+      r.up_to_position := taken[cardinality(taken)];
+      r.gone := r.gone + cardinality(taken) - cardinality(done);
+      if r.kind = 'skip' then r.skipped := r.skipped + cardinality(done); else r.tried := r.tried + cardinality(done); end if;
+    end if;
+  end if;
+
+  if r.tried = 0 and (is_at_end or r.state = 'cancelled') then
+    if r.state = 'running' then r.state := 'done'; end if;
+    r.ended_at := clock_timestamp();
+    r.untouched := r.total - r.handled - r.failed - r.held_back - r.skipped - r.gone;
+    perform sync.record_operation('bulk.end', jsonb_build_object('run', r.id, 'subscription', r.subscription), r.reason,
+      jsonb_build_object('state', r.state, 'total', r.total, 'handled', r.handled, 'failed', r.failed, 'held_back', r.held_back,
+        'skipped', r.skipped, 'gone', r.gone, 'untouched', r.untouched));
+  end if;
+  update sync.bulk_runs b set state = r.state, up_to_position = r.up_to_position, tried = r.tried, handled = r.handled, failed = r.failed,
+    held_back = r.held_back, skipped = r.skipped, gone = r.gone, untouched = r.untouched, ended_at = r.ended_at,
+    due_at = clock_timestamp() + interval '250 ms'
+  where b.id = r.id;
+  return r.id;
+end $function$;
+grant execute on function sync.work_run(batch_max integer) to sync_role;
+
 CREATE OR REPLACE FUNCTION sync.write_minute(at_minute timestamp with time zone, given sync.gauge_row[])
  RETURNS void
  LANGUAGE plpgsql
@@ -7170,6 +7716,126 @@ begin
     from unnest(given) f where abs(f.value) < 1e15 group by f.name, 2) v on v.name = s.name and v.label = s.label
   on conflict do nothing;
 end $function$;
+
+create table sync.attempts (
+  id bigint generated always as identity not null,
+  subscription text collate "C" not null,
+  "position" bigint not null,
+  attempt integer not null,
+  ended_at timestamp with time zone default clock_timestamp() not null,
+  duration_ms integer,
+  process text collate "C" not null,
+  cause text collate "C",
+  error text,
+  constraint attempts_pkey PRIMARY KEY (id),
+  constraint attempts_error_check CHECK ((char_length(error) <= 1000)),
+  constraint attempts_process_check CHECK ((char_length(process) <= 120))
+) with (vacuum_truncate=false);
+comment on table sync.attempts is 'Append-only: every attempt that failed, and every one that handled a parked event. An event that was never parked has none.';
+comment on column sync.attempts.duration_ms is 'Null: it took its transaction down, so that nothing was measured.';
+comment on column sync.attempts.error is 'Null: this attempt handled the event.';
+CREATE INDEX attempts_of_event ON sync.attempts USING btree ("position", subscription, id);
+CREATE TRIGGER keep BEFORE UPDATE OR TRUNCATE ON sync.attempts FOR EACH STATEMENT EXECUTE FUNCTION sync.keep_operation();
+alter table sync.attempts enable row level security, force row level security;
+create policy console_read on sync.attempts for select to console_role using (true);
+create policy owner_all on sync.attempts for all to platform_owner using (true) with check (true);
+create policy sync_read on sync.attempts for select to sync_role using (true);
+grant select on sync.attempts to console_role;
+grant select on sync.attempts to sync_role;
+
+create table sync.bulk_items (
+  run bigint not null,
+  "position" bigint not null,
+  state text collate "C",
+  constraint bulk_items_pkey PRIMARY KEY (run, "position"),
+  constraint bulk_items_run_fkey FOREIGN KEY (run) REFERENCES sync.bulk_runs(id) ON DELETE CASCADE,
+  constraint bulk_items_state_check CHECK ((state = ANY (ARRAY['tried'::text, 'handled'::text, 'failed'::text, 'held_back'::text, 'skipped'::text, 'gone'::text])))
+);
+comment on column sync.bulk_items.state is 'Null: the worker has not come to it.';
+CREATE INDEX bulk_items_skipped ON sync.bulk_items USING btree ("position") WHERE (state = 'skipped'::text);
+CREATE INDEX bulk_items_tried ON sync.bulk_items USING btree (run, "position") WHERE (state = 'tried'::text);
+alter table sync.bulk_items enable row level security, force row level security;
+create policy console_read on sync.bulk_items for select to console_role using (true);
+create policy owner_all on sync.bulk_items for all to platform_owner using (true) with check (true);
+create policy sync_read on sync.bulk_items for select to sync_role using (true);
+grant select on sync.bulk_items to console_role;
+grant select on sync.bulk_items to sync_role;
+
+create table sync.bulk_runs (
+  id bigint generated always as identity not null,
+  kind text collate "C" not null,
+  subscription text collate "C" not null,
+  filter jsonb not null,
+  reason text,
+  state text collate "C" default 'frozen'::text not null,
+  total bigint default 0 not null,
+  rate_per_second integer default 500 not null,
+  up_to_position bigint default 0 not null,
+  attempts_after bigint default 0 not null,
+  tried bigint default 0 not null,
+  handled bigint default 0 not null,
+  failed bigint default 0 not null,
+  held_back bigint default 0 not null,
+  skipped bigint default 0 not null,
+  gone bigint default 0 not null,
+  untouched bigint default 0 not null,
+  actor text collate "C",
+  login name default SESSION_USER not null,
+  frozen_at timestamp with time zone default clock_timestamp() not null,
+  confirmed_at timestamp with time zone,
+  due_at timestamp with time zone,
+  ended_at timestamp with time zone,
+  constraint bulk_runs_pkey PRIMARY KEY (id),
+  constraint bulk_runs_check CHECK (((state = 'frozen'::text) = (confirmed_at IS NULL))),
+  constraint bulk_runs_check1 CHECK (((ended_at IS NULL) OR ((((((handled + failed) + held_back) + skipped) + gone) + untouched) = total))),
+  constraint bulk_runs_filter_check CHECK (((jsonb_typeof(filter) = 'object'::text) AND (octet_length((filter)::text) <= 4096))),
+  constraint bulk_runs_kind_check CHECK ((kind = ANY (ARRAY['redrive'::text, 'skip'::text]))),
+  constraint bulk_runs_rate_per_second_check CHECK (((rate_per_second >= 1) AND (rate_per_second <= 5000))),
+  constraint bulk_runs_reason_check CHECK (((char_length(reason) >= 1) AND (char_length(reason) <= 500))),
+  constraint bulk_runs_state_check CHECK ((state = ANY (ARRAY['frozen'::text, 'running'::text, 'paused'::text, 'cancelled'::text, 'done'::text])))
+);
+comment on column sync.bulk_runs.up_to_position is 'The worker has taken every event of the set up to here.';
+comment on column sync.bulk_runs.tried is 'Events that were given back to the subscription, and of which nothing is known yet.';
+comment on column sync.bulk_runs.failed is 'Events that failed again.';
+comment on column sync.bulk_runs.held_back is 'Events that were given back and wait behind another event that has failed.';
+comment on column sync.bulk_runs.gone is 'Events that had not failed any more when the worker came to them, or that somebody else took away.';
+comment on column sync.bulk_runs.untouched is 'Events that the worker had not come to when the run was cancelled.';
+CREATE INDEX bulk_runs_open ON sync.bulk_runs USING btree (due_at) WHERE ((ended_at IS NULL) AND (state = ANY (ARRAY['running'::text, 'cancelled'::text])));
+alter table sync.bulk_runs enable row level security, force row level security;
+create policy console_read on sync.bulk_runs for select to console_role using (true);
+create policy owner_all on sync.bulk_runs for all to platform_owner using (true) with check (true);
+create policy sync_read on sync.bulk_runs for select to sync_role using (true);
+grant select on sync.bulk_runs to console_role;
+grant select on sync.bulk_runs to sync_role;
+
+create table sync.causes (
+  subscription text collate "C" not null,
+  cause text collate "C" not null,
+  error_class text collate "C" not null,
+  shape text not null,
+  failures bigint not null,
+  first_at timestamp with time zone not null,
+  last_at timestamp with time zone not null,
+  hour timestamp with time zone not null,
+  by_hour integer[] not null,
+  sample_position bigint not null,
+  constraint causes_pkey PRIMARY KEY (subscription, cause),
+  constraint causes_subscription_fkey FOREIGN KEY (subscription) REFERENCES sync.subscriptions(name) ON DELETE CASCADE,
+  constraint causes_cause_check CHECK ((cause ~ '^[0-9a-f]{16}$'::text)),
+  constraint causes_error_class_check CHECK (((char_length(error_class) >= 1) AND (char_length(error_class) <= 120))),
+  constraint causes_shape_check CHECK ((char_length(shape) <= 300))
+) with (fillfactor=30, autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=500, autovacuum_vacuum_cost_delay=0, vacuum_truncate=false);
+comment on table sync.causes is 'Why events of a subscription fail. How many of them are parked now is counted in sync.parked.';
+comment on column sync.causes.shape is 'The text of the error without ids, numbers, addresses and quoted values: it names no person.';
+comment on column sync.causes.failures is 'Failed attempts since first_at.';
+comment on column sync.causes.by_hour is 'Failed attempts in `hour` and in the 23 hours before it, the newest first.';
+CREATE INDEX causes_last ON sync.causes USING btree (last_at, subscription, cause);
+alter table sync.causes enable row level security, force row level security;
+create policy console_read on sync.causes for select to console_role using (true);
+create policy owner_all on sync.causes for all to platform_owner using (true) with check (true);
+create policy sync_read on sync.causes for select to sync_role using (true);
+grant select on sync.causes to console_role;
+grant select on sync.causes to sync_role;
 
 create table sync.check_states (
   slug text collate "C" not null,
@@ -7223,8 +7889,10 @@ comment on column sync.events."position" is 'Dense. A reader that has read up to
 comment on column sync.events.key is 'The row, or a row that it never leaves (the session of a message). All events of a row have the same key, for ever. Events of one key are handled in order.';
 comment on column sync.events.customer is 'The customer, if it was known when the event was written. It may have been merged since: see sync.list_merged.';
 comment on column sync.events.data is 'All columns of a created row; the changed columns of an updated one; always the columns that name the row.';
+CREATE INDEX events_actor ON ONLY sync.events USING btree (actor, "position") WHERE (actor IS NOT NULL);
 CREATE INDEX events_customer ON ONLY sync.events USING btree (customer, "position") WHERE (customer IS NOT NULL);
 CREATE INDEX events_key ON ONLY sync.events USING btree (key, "position");
+CREATE INDEX events_type ON ONLY sync.events USING btree (type, "position");
 alter table sync.events enable row level security, force row level security;
 create policy apps_read on sync.events for select to app_role using (((audience = 'platform'::text) OR (audience = ( SELECT platform.audience_of(platform.current_app()) AS audience_of))));
 create policy console_read on sync.events for select to console_role using (true);
@@ -7253,8 +7921,10 @@ create table sync.events_p… (
   constraint events_p…_pkey PRIMARY KEY ("position")
 ) with (autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=10000, autovacuum_vacuum_insert_scale_factor=0, autovacuum_vacuum_insert_threshold=50000, autovacuum_freeze_min_age=0, autovacuum_analyze_scale_factor=0, autovacuum_analyze_threshold=100000, vacuum_truncate=false);
 alter table sync.events_p… attach to sync.events;
+CREATE INDEX events_p…_actor_position_idx ON sync.events_p… USING btree (actor, "position") WHERE (actor IS NOT NULL);
 CREATE INDEX events_p…_customer_position_idx ON sync.events_p… USING btree (customer, "position") WHERE (customer IS NOT NULL);
 CREATE INDEX events_p…_key_position_idx ON sync.events_p… USING btree (key, "position");
+CREATE INDEX events_p…_type_position_idx ON sync.events_p… USING btree (type, "position");
 alter table sync.events_p… enable row level security, force row level security;
 create policy owner_all on sync.events_p… for all to platform_owner using (true) with check (true);
 
@@ -7351,10 +8021,14 @@ comment on table sync.operations is 'Append-only: what was done, to what, by who
 comment on column sync.operations.scope is 'What the act was about: the names of subscriptions, positions, ids, and the filter of a set.';
 comment on column sync.operations.outcome is 'What the act changed, as the database counted it in the same transaction.';
 comment on column sync.operations.actor is 'The person, as the app names them; the login beside it cannot be forged. Null for a command.';
+CREATE INDEX operations_of_subscription ON sync.operations USING btree (((scope ->> 'subscription'::text)), id) WHERE (scope ? 'subscription'::text);
+CREATE INDEX operations_skip ON sync.operations USING btree (((scope ->> 'position'::text))) WHERE (kind = 'event.skip'::text);
 CREATE TRIGGER keep BEFORE DELETE OR UPDATE OR TRUNCATE ON sync.operations FOR EACH STATEMENT EXECUTE FUNCTION sync.keep_operation();
 alter table sync.operations enable row level security, force row level security;
+create policy console_read on sync.operations for select to console_role using (true);
 create policy owner_all on sync.operations for all to platform_owner using (true) with check (true);
 create policy sync_read on sync.operations for select to sync_role using (true);
+grant select on sync.operations to console_role;
 grant select on sync.operations to sync_role;
 
 create table sync.outbox (
@@ -7387,19 +8061,24 @@ create table sync.parked (
   attempts integer default 0 not null,
   attempt_at timestamp with time zone,
   error text,
+  cause text collate "C",
   is_replay boolean default false not null,
   parked_at timestamp with time zone default clock_timestamp() not null,
   constraint parked_pkey PRIMARY KEY (subscription, "position"),
   constraint parked_subscription_fkey FOREIGN KEY (subscription) REFERENCES sync.subscriptions(name) ON DELETE CASCADE,
+  constraint parked_cause_check CHECK ((cause ~ '^[0-9a-f]{16}$'::text)),
   constraint parked_check CHECK (((state = 'retrying'::text) = (attempt_at IS NOT NULL))),
   constraint parked_state_check CHECK ((state = ANY (ARRAY['waiting'::text, 'retrying'::text, 'dead'::text])))
 ) with (autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=1000, autovacuum_vacuum_cost_delay=0, autovacuum_analyze_scale_factor=0, autovacuum_analyze_threshold=1000, vacuum_truncate=false);
 comment on table sync.parked is 'Events that failed, and events that wait behind one. retrying: tried again at attempt_at; waiting: tried when the events before it are gone; dead: kept until somebody redrives or skips it.';
 comment on column sync.parked.customer is 'The customer of the event. Together with the key it decides which events wait behind it.';
+comment on column sync.parked.cause is 'What its last failure has in common with others: see sync.causes. Null for an event that only waits.';
+CREATE INDEX parked_cause ON sync.parked USING btree (subscription, cause, "position") INCLUDE (customer) WHERE (cause IS NOT NULL);
 CREATE INDEX parked_customer ON sync.parked USING btree (subscription, customer, "position") WHERE (customer IS NOT NULL);
 CREATE INDEX parked_dead ON sync.parked USING btree (subscription, "position") WHERE (state = 'dead'::text);
 CREATE INDEX parked_due ON sync.parked USING btree (subscription, attempt_at) WHERE (state = 'retrying'::text);
 CREATE INDEX parked_key ON sync.parked USING btree (subscription, key, "position");
+CREATE INDEX parked_state ON sync.parked USING btree (subscription, state, "position");
 CREATE UNIQUE INDEX parked_one_retrying ON sync.parked USING btree (subscription, key) WHERE (state = 'retrying'::text);
 alter table sync.parked enable row level security, force row level security;
 create policy console_read on sync.parked for select to console_role using (true);
@@ -7411,12 +8090,12 @@ create policy own on sync.parked for all to app_role using ((EXISTS ( SELECT
 create policy owner_all on sync.parked for all to platform_owner using (true) with check (true);
 create policy sync_all on sync.parked for all to sync_role using (true) with check (true);
 grant delete on sync.parked to sync_role;
-grant insert (subscription, "position", key, customer, state, attempts, attempt_at, error, is_replay) on sync.parked to app_role;
-grant insert (subscription, "position", key, customer, state, attempts, attempt_at, error, is_replay) on sync.parked to sync_role;
+grant insert (subscription, "position", key, customer, state, attempts, attempt_at, error, cause, is_replay) on sync.parked to app_role;
+grant insert (subscription, "position", key, customer, state, attempts, attempt_at, error, cause, is_replay) on sync.parked to sync_role;
 grant select on sync.parked to app_role;
 grant select on sync.parked to sync_role;
-grant update (state, attempts, attempt_at, error) on sync.parked to app_role;
-grant update (state, attempts, attempt_at, error) on sync.parked to sync_role;
+grant update (state, attempts, attempt_at, error, cause) on sync.parked to app_role;
+grant update (state, attempts, attempt_at, error, cause) on sync.parked to sync_role;
 
 create table sync.quality_findings (
   id bigint generated always as identity not null,
@@ -7590,6 +8269,7 @@ grant update (types, holds, "position", replay_until, is_paused, pause_reason, m
 
 comment on function sync.add_partitions(bigint) is 'Returns the last position for which a partition exists.';
 comment on function sync.extend_lease(integer) is 'No login may call it, because it does not check who leads.';
+comment on function sync.work_run(integer) is 'If the subscription is gone, so are its parked events: they count as gone.';
 
 -- also: type sync.check_row
 -- also: type sync.gauge_row

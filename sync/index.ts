@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Log, openMetrics } from '@aether/http';
 import { startQualityScans } from './quality/scanning.ts';
 import { checkSyncDatabase, readSyncSettings, WorkerTooOld } from './settings.ts';
+import { startBulk } from './worker/bulk.ts';
 import { measureSequencer } from './worker/measures.ts';
 import { type Retention, startRetention } from './worker/retention.ts';
 import { type SequencerNews, startSequencer } from './worker/sequencer.ts';
@@ -17,7 +18,30 @@ export {
   worstOf,
 } from './health/health.ts';
 export { type Range, ranges, readSeries, type Series, type SeriesAnswer } from './health/series.ts';
-export * from './operations.ts';
+export { OperationRefused, type Refusal } from './operations/acting.ts';
+export { type Cause, listCauses } from './operations/causes.ts';
+export { type LoggedEvent, readHead, readWaitingSeconds, showEvent } from './operations/log.ts';
+export {
+  countDead,
+  listParked,
+  type Outcome,
+  outcomes,
+  type ParkedEvent,
+  type ParkedState,
+  redrive,
+  skip,
+} from './operations/parked.ts';
+export { previewRewind, type Replay, type RewindPreview, replay } from './operations/replaying.ts';
+export { confirmRun, type FailureFilter, freezeFailures, listRuns, type Run, readRun, steerRun } from './operations/runs.ts';
+export { type EventFilter, readEvents, searchEvents } from './operations/searching.ts';
+export {
+  countedMax,
+  listSubscriptions,
+  pause,
+  remove,
+  resume,
+  type SubscriptionStatus,
+} from './operations/subscriptions.ts';
 export { dropOldEvents, type Retention } from './worker/retention.ts';
 
 export type SyncWorker = {
@@ -42,7 +66,7 @@ export type SyncOptions = {
 type Told = Pick<Log, 'info' | 'warn' | 'error'>;
 
 /**
- * Starts the worker: it numbers committed events and removes old ones. Run one worker, or several on several machines: one leads. It
+ * Starts the worker: it numbers committed events, removes old ones, and does the bulk work on failures. Run one worker, or several on several machines: one leads. It
  * refuses a wrong database as the apps' servers do.
  *
  * @throws ConfigurationError, DatabaseUnavailable
@@ -69,11 +93,12 @@ export async function startSync({
     onError: (error) => log.error({ err: error }, 'retention'),
   });
   const quality = startQualityScans({ url, onError: (error) => log.error({ err: error }, 'data quality') });
+  const bulk = startBulk({ url, onError: (error) => log.error({ err: error }, 'bulk work on failures') });
   const closed = new AbortController();
   let closing: Promise<void> | undefined;
   function close(): Promise<void> {
     closed.abort();
-    closing ??= Promise.all([quality.stop(), retention.stop(), sequencer.stop(), metrics?.close()]).then(() =>
+    closing ??= Promise.all([bulk.stop(), quality.stop(), retention.stop(), sequencer.stop(), metrics?.close()]).then(() =>
       unmeasure?.(),
     );
     return closing;

@@ -2,6 +2,8 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { atEnd, createTestDatabase, type TestDatabase } from '@aether/database/testing';
 import { connectPlatform, type PlatformDb } from '@aether/platform';
 import type pg from 'pg';
+import { type Replay, replay } from './operations/replaying.ts';
+import { pause, resume } from './operations/subscriptions.ts';
 import { type Sequencer, startSequencer } from './worker/sequencer.ts';
 
 export type TestPlatform = {
@@ -49,6 +51,14 @@ export async function startTestPlatform(): Promise<TestPlatform> {
         return rows[0]?.settled ?? false;
       }),
   };
+}
+
+/** A replay of a subscription that is paused for it, as the database demands. */
+export async function replayPaused(client: pg.Client, wish: Replay): Promise<{ events: number }> {
+  await pause(client, wish.subscription, 'a replay');
+  const { events } = await replay(client, wish);
+  await resume(client, wish.subscription);
+  return { events };
 }
 
 /** Waits for a fact. */

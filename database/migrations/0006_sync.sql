@@ -62,6 +62,10 @@ comment on column sync.events.data is
   'All columns of a created row; the changed columns of an updated one; always the columns that name the row.';
 create index events_key on sync.events (key, position);
 create index events_customer on sync.events (customer, position) where customer is not null;
+-- For people who search the log: what one person did, and rare types, among millions of events. The two cost the sequencer 10 µs an event
+-- and 60 bytes. There is none for the app: a search by app alone reads the newest ten thousand events at a time.
+create index events_type on sync.events (type, position);
+create index events_actor on sync.events (actor, position) where actor is not null;
 
 call platform.protect_table('sync.events');
 create policy sync_read on sync.events for select to sync_role using (true);
@@ -513,13 +517,13 @@ begin
   end loop;
   return low;
 end $$;
-grant execute on function sync.position_at(timestamptz) to sync_role;
+grant execute on function sync.position_at(timestamptz) to sync_role, console_role;
 
 -- Whether an app may see events of an audience; the policies of sync.events say the same.
 create function sync.may_read(app text, audience text) returns boolean
 language sql immutable parallel safe
 return audience = 'platform' or app = 'sync' or audience = platform.audience_of(app);
-grant execute on function sync.may_read(text, text) to sync_role;
+grant execute on function sync.may_read(text, text) to sync_role, console_role;
 
 -- Lists the subscriptions that still need an event from these positions: they have not reached one that they may see, or have one parked.
 create function sync.list_holders(first bigint, last bigint, out name text, out behind bigint, out parked bigint) returns setof record
@@ -664,7 +668,7 @@ begin atomic
         where f.key = e.key and f.position > e.position and f.customer is not null order by f.position limit 1
       ) = any ((select m.ids from merged m)::uuid[]));
 end;
-grant execute on function sync.list_events_of_customer(uuid) to sync_role;
+grant execute on function sync.list_events_of_customer(uuid) to sync_role, console_role;
 
 -- The kinds of rows that are captured: the first word of their events' types, and the audience that may see the events.
 create table sync.entities (

@@ -83,7 +83,7 @@ create table sync.attempts (
   error text check (char_length(error) <= 1000)
 ) with (vacuum_truncate = false);
 comment on table sync.attempts is
-  'Append-only: every attempt at an event that failed, and the one that handled it after that. An event that never failed has none.';
+  'Append-only: every attempt that failed, and every one that handled a parked event. An event that was never parked has none.';
 comment on column sync.attempts.error is 'Null: this attempt handled the event.';
 comment on column sync.attempts.duration_ms is 'Null: it took its transaction down, so that nothing was measured.';
 create index attempts_of_event on sync.attempts (position, subscription, id);
@@ -411,7 +411,8 @@ comment on column sync.bulk_runs.up_to_position is 'The worker has taken every e
 comment on column sync.bulk_runs.tried is 'Events that were given back to the subscription, and of which nothing is known yet.';
 comment on column sync.bulk_runs.failed is 'Events that failed again.';
 comment on column sync.bulk_runs.held_back is 'Events that were given back and wait behind another event that has failed.';
-comment on column sync.bulk_runs.gone is 'Events that had not failed any more when the worker came to them, or that somebody else took away.';
+comment on column sync.bulk_runs.gone is
+  'Events that had not failed any more when the worker came to them, or that somebody else took away.';
 comment on column sync.bulk_runs.untouched is 'Events that the worker had not come to when the run was cancelled.';
 create index bulk_runs_open on sync.bulk_runs (due_at) where ended_at is null and state in ('running', 'cancelled');
 call platform.protect_table('sync.bulk_runs');

@@ -1,4 +1,5 @@
 import { type AppEvent, type EventRow, eventColumns } from './events.ts';
+import type { FailureCause } from './failurecause.ts';
 import type { Queryable, Statement } from './query.ts';
 import type { Transaction } from './transaction.ts';
 
@@ -11,7 +12,6 @@ export type Held = { key: string; customer: string | null };
 export type RetryPolicy = { name: string; attemptsMax?: number; retryFirstMs?: number; retryMaxMs?: number };
 
 const parkedColumns = `${eventColumns}, p.attempts, p.is_replay`;
-const errorCharactersMax = 1_000;
 
 // Named, so that the server keeps their plans: with many partitions of the log, planning takes longer than the rest.
 const readDue: Statement = {
@@ -94,14 +94,15 @@ export async function parkFailed(
   { name, attemptsMax = 12, retryFirstMs = 1_000, retryMaxMs = 600_000 }: RetryPolicy,
   event: AppEvent,
   attempts: number,
-  error: unknown,
+  cause: FailureCause,
 ): Promise<{ isDead: boolean }> {
   const isDead = attempts >= attemptsMax;
   await on.query(
-    `insert into sync.parked (subscription, position, key, customer, state, attempts, attempt_at, error, is_replay)
-     values ($1, $2, $3, $4, $5, $6, clock_timestamp() + make_interval(secs => $7::float8 / 1000), $8, $9)
+    `insert into sync.parked (subscription, position, key, customer, state, attempts, attempt_at, error, cause, is_replay)
+     values ($1, $2, $3, $4, $5, $6, clock_timestamp() + make_interval(secs => $7::float8 / 1000), $8, $9, $10)
      on conflict (subscription, position) do update
-       set state = excluded.state, attempts = excluded.attempts, attempt_at = excluded.attempt_at, error = excluded.error`,
+       set state = excluded.state, attempts = excluded.attempts, attempt_at = excluded.attempt_at,
+         error = excluded.error, cause = excluded.cause`,
     [
       name,
       event.position,
@@ -110,7 +111,8 @@ export async function parkFailed(
       isDead ? 'dead' : 'retrying',
       attempts,
       isDead ? null : retryDelayMs(attempts, retryFirstMs, retryMaxMs),
-      describe(error),
+      cause.text,
+      cause.id,
       event.isReplay,
     ],
   );
@@ -144,9 +146,4 @@ export async function makeDue(tx: Transaction, subscription: string, position: n
     `update sync.parked set state = 'retrying', attempt_at = clock_timestamp() where subscription = $1 and position = $2`,
     [subscription, position],
   );
-}
-
-function describe(error: unknown): string {
-  const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-  return text.replaceAll('\0', '').slice(0, errorCharactersMax).toWellFormed();
 }

@@ -1,9 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { type Attempts, collectAttempts } from './attempts.ts';
 import { type Ahead, type Batch, readBatch, renewBatch } from './batch.ts';
 import { becauseOf } from './cause.ts';
 import type { Connection } from './connection.ts';
 import { InvalidField } from './errors.ts';
 import { type AppEvent, type EventType, toEvent } from './events.ts';
+import { causeOf } from './failurecause.ts';
 import type { BatchHandler, Handled } from './handlers.ts';
 import { findHolds, noHolds } from './holds.ts';
 import { type Lease, move, takeLease } from './lease.ts';
@@ -99,6 +101,8 @@ export function startSubscription<Type extends EventType>(
   // After a batch failed: its events one by one, each in a savepoint.
   let isSplit = false;
   let underWay: number | undefined;
+  // Of the step under way.
+  let attempts: Attempts;
   // The next look then finds out when to try again.
   let hasFailed = false;
   // When it was last reported that another process has the name with other types.
@@ -150,6 +154,7 @@ export function startSubscription<Type extends EventType>(
         return { hasMore: false, restMs: pollMs }; // paused, or another process works
       }
       displacedAt = undefined;
+      attempts = collectAttempts(tx, name);
       // Takes turns with the log: events that fail slowly must not keep new ones waiting.
       const { retry_in_ms: retryInMs } = lease;
       let isDue = retryInMs !== null && retryInMs <= 0;
@@ -254,21 +259,27 @@ export function startSubscription<Type extends EventType>(
 
   /** @returns whether it was handled; if not, it is parked */
   async function tryOne(tx: Transaction, event: AppEvent<Type>, attempt: number): Promise<boolean> {
+    const { position } = event;
+    const startedAt = performance.now();
+    let durationMs: number | undefined;
     let failure: unknown;
-    if ((lost.get(event.position) ?? 0) >= lostTransactionsMax)
+    if ((lost.get(position) ?? 0) >= lostTransactionsMax)
       failure = new Error('The handler took the whole transaction down.');
     else {
-      underWay = event.position;
+      underWay = position;
       try {
         await tx.savepoint(() => handleInTime([event], { tx, attempt }));
         return true;
       } catch (error) {
         if (error instanceof TargetUnavailable || error instanceof HandlerTimeout) throw error;
         failure = error;
+        durationMs = performance.now() - startedAt;
       }
     }
     hasFailed = true;
-    const { isDead } = await parkFailed(tx, options, event, attempt, failure);
+    const cause = causeOf(failure);
+    attempts.add({ position, attempt, durationMs, cause });
+    const { isDead } = await parkFailed(tx, options, event, attempt, cause);
     fail({ kind: 'event.parked', subscription: name, event, attempt, isDead, error: failure });
     underWay = undefined;
     return false;
@@ -295,7 +306,10 @@ export function startSubscription<Type extends EventType>(
           await makeDue(tx, name, next.position);
           continue;
         }
-        if (!(await tryOne(tx, toEvent(next, next.is_replay) as AppEvent<Type>, next.attempts + 1))) continue;
+        const startedAt = performance.now();
+        const attempt = next.attempts + 1;
+        if (!(await tryOne(tx, toEvent(next, next.is_replay) as AppEvent<Type>, attempt))) continue;
+        attempts.add({ position: next.position, attempt, durationMs: performance.now() - startedAt });
         const [, freed] = await Promise.all([unpark(tx, name, next.position), findNext(tx, name, next)]);
         chain.push(...freed);
       }

@@ -1,7 +1,8 @@
 import { createTestDatabase } from '@aether/database/testing';
 import type pg from 'pg';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { type LoggedEvent, readEvents } from '../operations.ts';
+import type { LoggedEvent } from '../operations/log.ts';
+import { readEvents } from '../operations/searching.ts';
 
 const ids = {
   company: '00000000-0000-7000-8000-0000000000ac',

@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { type LoggedEvent, readEvents } from '../operations.ts';
+import type { LoggedEvent } from '../operations/log.ts';
+import { readEvents } from '../operations/searching.ts';
 import { startTestPlatform, type TestPlatform, until } from '../testing.ts';
 
 let platform: TestPlatform;

@@ -9,7 +9,7 @@ import {
 } from '@aether/platform';
 import pg from 'pg';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { readEvents } from '../operations.ts';
+import { readEvents } from '../operations/searching.ts';
 import { startTestPlatform, type TestPlatform, until } from '../testing.ts';
 import { startSequencer } from '../worker/sequencer.ts';
 

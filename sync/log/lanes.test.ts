@@ -1,7 +1,8 @@
 import { type AppEvent, type Customer, isUuid, type Subscription, type SubscriptionOptions } from '@aether/platform';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { listParked, listSubscriptions, pause, redrive, replay, resume, skip } from '../operations.ts';
-import { startTestPlatform, type TestPlatform, until } from '../testing.ts';
+import { listParked, redrive, skip } from '../operations/parked.ts';
+import { listSubscriptions, pause, resume } from '../operations/subscriptions.ts';
+import { replayPaused, startTestPlatform, type TestPlatform, until } from '../testing.ts';
 
 let platform: TestPlatform;
 let widget: string;
@@ -210,7 +211,7 @@ test('a replay by customer includes the events of all customers merged into it, 
   await platform.settled(name);
   await until(() => handled.length === 5);
   const before = handled.splice(0);
-  expect(await replay(platform.sync, { subscription: name, customer: survivor.id })).toEqual({ events: 4 });
+  expect(await replayPaused(platform.sync, { subscription: name, customer: survivor.id })).toEqual({ events: 4 });
   await until(() => handled.length === 4);
   expect(handled).toEqual(before.filter((label) => label !== 'Not this'));
 });

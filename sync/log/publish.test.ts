@@ -3,7 +3,7 @@ import { z } from '@aether/http';
 import { type AppEvent, connectPlatform, type EventTypes, InvalidField } from '@aether/platform';
 import type pg from 'pg';
 import { beforeAll, describe, expect, expectTypeOf, test } from 'vitest';
-import { readEvents } from '../operations.ts';
+import { readEvents } from '../operations/searching.ts';
 import { startTestPlatform, type TestPlatform, until } from '../testing.ts';
 
 declare module '@aether/platform' {

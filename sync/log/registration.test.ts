@@ -8,7 +8,7 @@ import {
   SubscriptionGone,
 } from '@aether/platform';
 import { afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
-import { listSubscriptions } from '../operations.ts';
+import { listSubscriptions } from '../operations/subscriptions.ts';
 import { startTestPlatform, type TestPlatform, until } from '../testing.ts';
 
 let platform: TestPlatform;

@@ -1,8 +1,10 @@
 import type { Customer, EventType, Subscription } from '@aether/platform';
 import fc from 'fast-check';
 import { afterEach, beforeAll, expect, test } from 'vitest';
-import { listParked, listSubscriptions, outcomes, readEvents, redrive, replay, skip } from '../operations.ts';
-import { startTestPlatform, type TestPlatform, until } from '../testing.ts';
+import { listParked, outcomes, redrive, skip } from '../operations/parked.ts';
+import { readEvents } from '../operations/searching.ts';
+import { listSubscriptions } from '../operations/subscriptions.ts';
+import { replayPaused, startTestPlatform, type TestPlatform, until } from '../testing.ts';
 
 let platform: TestPlatform;
 let running: Subscription[] = [];
@@ -86,7 +88,7 @@ test('a replay from a position puts older events of a key in front of its dead e
   await until(async () => (await states())[0] === 'dead');
   poison.clear();
   const [first] = await positionsOf(customer, 3);
-  expect(await replay(platform.sync, { subscription: name, fromPosition: first })).toEqual({ events: 3 });
+  expect(await replayPaused(platform.sync, { subscription: name, fromPosition: first })).toEqual({ events: 3 });
   await until(async () => (await handled()).length === 4);
   await platform.settled(name);
   expect(await handled()).toEqual(['2', '3', '2 again', '3 again']);
@@ -109,7 +111,11 @@ test.each(['key', 'position'] as const)(
     await until(async () => (await states()).join() === 'retrying,waiting');
     poison.clear();
     const [fromPosition] = await positionsOf(customer, 3);
-    await replay(platform.sync, { subscription: name, fromPosition, ...(by === 'key' ? { key: customer.id } : {}) });
+    await replayPaused(platform.sync, {
+      subscription: name,
+      fromPosition,
+      ...(by === 'key' ? { key: customer.id } : {}),
+    });
     await until(async () => (await handled()).length >= 4 && (await states()).length === 0);
     await platform.settled(name);
     expect(await handled()).toEqual(['2', '2 again', '3', '4']);
@@ -123,10 +129,10 @@ test('a replay by type leaves other types alone', async () => {
   await change(customer);
   await platform.settled(name);
   const replayed = { subscription: name, key: customer.id, types: ['customer.updated'] };
-  expect(await replay(platform.sync, replayed)).toEqual({ events: 2 });
+  expect(await replayPaused(platform.sync, replayed)).toEqual({ events: 2 });
   await until(async () => (await handled()).length === 5);
   expect(await handled()).toEqual(['1', '2', '3', '2 again', '3 again']);
-  expect(await replay(platform.sync, { ...replayed, types: ['deal.created'] })).toEqual({ events: 0 });
+  expect(await replayPaused(platform.sync, { ...replayed, types: ['deal.created'] })).toEqual({ events: 0 });
 });
 
 test('of two dead events of a key the second cannot go before the first', async () => {
@@ -137,14 +143,12 @@ test('of two dead events of a key the second cannot go before the first', async 
   poison.add(customer.id);
   await change(customer);
   await until(async () => (await states()).join() === 'dead');
-  await replay(platform.sync, { subscription: name, key: customer.id });
+  await replayPaused(platform.sync, { subscription: name, key: customer.id });
   await until(async () => (await states()).join() === 'dead,dead');
   poison.clear();
   const positions = await positionsOf(customer, 2);
   const [first, second] = positions as [number, number];
-  expect(await redrive(platform.sync, { subscription: name, positions: [second] })).toEqual([
-    { position: second, key: customer.id, customer: customer.id },
-  ]);
+  expect(await redrive(platform.sync, { subscription: name, positions: [second] })).toEqual([second]);
   await change(await newCustomer());
   await platform.settled(name);
   expect((await outcomes(platform.sync, { subscription: name, positions })).map((each) => each.state)).toEqual([
@@ -181,7 +185,7 @@ test('skipping a dead event while a batch parks the next one behind it leaves no
     (
       await platform.superuser.query(
         `select from pg_stat_activity
-          where datname = current_database() and usename = 'sync_app' and wait_event_type = 'Lock' and query like '%sync.subscriptions%'`,
+          where datname = current_database() and usename = 'sync_app' and wait_event_type = 'Lock' and query like '%skip_event%'`,
       )
     ).rowCount === 1;
   await until(isWaiting);
@@ -232,10 +236,10 @@ test('whatever operators do, each event is handled once, in the order of its key
         else if (each.do === 'poison') poison.add(keyOf(each.who));
         else if (each.do === 'cure') poison.delete(keyOf(each.who));
         else if (each.do === 'redrive') await redrive(sync, { subscription: name });
-        else if (each.do === 'replayKey') await replay(sync, { subscription: name, key: keyOf(each.who) });
+        else if (each.do === 'replayKey') await replayPaused(sync, { subscription: name, key: keyOf(each.who) });
         else if (each.do === 'replayFrom') {
           const position = (await listSubscriptions(sync)).find((one) => one.name === name)?.position ?? 0;
-          await replay(sync, { subscription: name, fromPosition: Math.max(position - each.back, 1) });
+          await replayPaused(sync, { subscription: name, fromPosition: Math.max(position - each.back, 1) });
         } else {
           const position = dead[each.nth % dead.length];
           if (position === undefined) continue;

@@ -1,5 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import type pg from 'pg';
+import { rowsOf, type Sql } from '../sql.ts';
 import { createLine, type Line } from './line.ts';
 
 /** A subscription that needs events of a range: so many unread, so many parked. */
@@ -27,11 +27,6 @@ export type RetentionOptions = {
   batchMax?: number;
 };
 
-/** Where SQL runs: a client, or the worker's own line. */
-type Queryable = {
-  query<Row extends pg.QueryResultRow>(text: string, values?: unknown[]): Promise<{ rows: Row[] } | Row[]>;
-};
-
 type Attempt = {
   outcome: 'dropped' | 'deleted' | 'open' | Retention['stays'];
   first: number;
@@ -49,7 +44,7 @@ const batchMaxDefault = 5_000;
  * @param client as sync_app.
  * @throws when `force` names a subscription that does not exist.
  */
-export async function dropOldEvents(client: Queryable, options: RetentionOptions): Promise<Retention> {
+export async function dropOldEvents(client: Sql, options: RetentionOptions): Promise<Retention> {
   const { keepDays, force = [], batchMax = batchMaxDefault } = options;
   await requireSubscriptions(client, force);
   const dropped: Gone[] = [];
@@ -93,20 +88,11 @@ function join(range: Gone, next: Gone): void {
   }
 }
 
-async function attempt(client: Queryable, text: string, values: unknown[]): Promise<Attempt> {
+async function attempt(client: Sql, text: string, values: unknown[]): Promise<Attempt> {
   return (await rowsOf<Attempt>(client, text, values))[0] as Attempt;
 }
 
-async function rowsOf<Row extends pg.QueryResultRow>(
-  client: Queryable,
-  text: string,
-  values: unknown[],
-): Promise<Row[]> {
-  const result = await client.query<Row>(text, values);
-  return Array.isArray(result) ? result : result.rows;
-}
-
-async function requireSubscriptions(client: Queryable, names: string[]): Promise<void> {
+async function requireSubscriptions(client: Sql, names: string[]): Promise<void> {
   const [unknown] = await rowsOf<{ name: string }>(
     client,
     `select asked.name from unnest($1::text[]) as asked (name)

@@ -1,20 +1,10 @@
 import type { AppEvent, Customer, Subscription } from '@aether/platform';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
-import {
-  countDead,
-  listParked,
-  listSubscriptions,
-  outcomes,
-  pause,
-  readEvents,
-  readWaitingSeconds,
-  redrive,
-  replay,
-  resume,
-  showEvent,
-  skip,
-} from './operations.ts';
-import { startTestPlatform, type TestPlatform, until } from './testing.ts';
+import { replayPaused, startTestPlatform, type TestPlatform, until } from '../testing.ts';
+import { readWaitingSeconds, showEvent } from './log.ts';
+import { countDead, listParked, outcomes, redrive, skip } from './parked.ts';
+import { readEvents } from './searching.ts';
+import { listSubscriptions, pause, resume } from './subscriptions.ts';
 
 let platform: TestPlatform;
 let running: Subscription[] = [];
@@ -68,9 +58,7 @@ describe('a dead event', () => {
     expect(parked.map((each) => each.state)).toEqual(['dead', 'waiting', 'waiting']);
     const positions = parked.map((each) => each.position);
 
-    expect(await redrive(platform.sync, { subscription: name })).toEqual([
-      { position: positions[0], key: customer.id, customer: customer.id },
-    ]);
+    expect(await redrive(platform.sync, { subscription: name })).toEqual([positions[0]]);
     await until(async () => (await listParked(platform.sync, { subscription: name, state: 'dead' })).length === 1);
     expect((await outcomes(platform.sync, { subscription: name, positions }))[0]).toMatchObject({
       state: 'dead',
@@ -144,7 +132,7 @@ describe('a replay', () => {
     await change(customer);
     await platform.settled(name);
     const events = await readEvents(platform.sync, { key: customer.id, types: ['customer.updated'], limit: 10 });
-    expect(await replay(platform.sync, { subscription: name, fromPosition: events[1]?.position })).toEqual({
+    expect(await replayPaused(platform.sync, { subscription: name, fromPosition: events[1]?.position })).toEqual({
       events: 1,
     });
     await until(() => seen.length === 3);
@@ -164,9 +152,9 @@ describe('a replay', () => {
     await change(customer);
     await platform.settled(name);
     const [event] = await readEvents(platform.sync, { key: customer.id, types: ['customer.updated'], limit: 1 });
-    expect(await replay(platform.sync, { subscription: name, since: event?.occurred_at })).toEqual({ events: 1 });
+    expect(await replayPaused(platform.sync, { subscription: name, since: event?.occurred_at })).toEqual({ events: 1 });
     await until(() => seen.length === 2);
-    expect(await replay(platform.sync, { subscription: name, since: new Date(Date.now() + 60_000) })).toEqual({
+    expect(await replayPaused(platform.sync, { subscription: name, since: new Date(Date.now() + 60_000) })).toEqual({
       events: 0,
     });
   });
@@ -180,7 +168,7 @@ describe('a replay', () => {
     }
     await platform.settled(name);
     seen.length = 0;
-    expect(await replay(platform.sync, { subscription: name, key: one.id })).toEqual({ events: 3 });
+    expect(await replayPaused(platform.sync, { subscription: name, key: one.id })).toEqual({ events: 3 });
     await until(async () => (await listParked(platform.sync, { subscription: name })).length === 0);
     expect(seen).toEqual([2, 3, 4].map((version) => ({ key: one.id, version, isReplay: true })));
   });

@@ -1,0 +1,75 @@
+import { setTimeout as wait } from 'node:timers/promises';
+import { createLine, type Line } from './line.ts';
+
+/*
+ * The bulk work on frozen sets of failures. One call of sync.work_run does a batch of one run in one transaction: it settles what came of
+ * the events that were given back, and gives back or skips the next ones. All that it knows is in the database, so a worker that is killed
+ * loses at most a batch that was not committed, and any worker goes on. Any number of workers may run: each run is worked by one at a time.
+ */
+
+export type BulkWorker = {
+  /** Settles within two seconds, whether or not the database answers. */
+  stop(): Promise<void>;
+};
+
+/** A batch may wait ten seconds for the subscription's step under way. */
+const answerMsDefault = 30_000;
+const stopWithinMs = 2_000;
+/** A run is due every quarter of a second, so a worker that has work looks more often than one that has none. */
+const busyLookMs = 100;
+const staysBusyMs = 2_000;
+const trimEveryMs = 60_000;
+
+/** Works on confirmed runs until it is stopped, and removes records of operations that have had their time. */
+export function startBulk({
+  url,
+  idleLookMs = 1_000,
+  answerMs = answerMsDefault,
+  onError,
+}: {
+  /** As sync_app. */
+  url: string;
+  idleLookMs?: number;
+  answerMs?: number;
+  onError: (error: unknown) => void;
+}): BulkWorker {
+  const stopping = new AbortController();
+  let line: Line | undefined;
+  let trimmedAt = Number.NEGATIVE_INFINITY;
+  let workedAt = Number.NEGATIVE_INFINITY;
+
+  async function look(): Promise<void> {
+    if (!line || line.isLost()) {
+      line = createLine({ url, name: 'aether-bulk', answerMs });
+      await line.open(`set statement_timeout = ${answerMs}; set idle_session_timeout = '60s'`);
+    }
+    if (performance.now() - trimmedAt > trimEveryMs) {
+      await line.query('select sync.trim_operations()');
+      trimmedAt = performance.now();
+    }
+    const [row] = await line.query<{ run: string | null }>('select sync.work_run() as run');
+    if (row?.run != null) workedAt = performance.now();
+  }
+
+  const running = (async () => {
+    while (!stopping.signal.aborted) {
+      let restMs = idleLookMs;
+      try {
+        await look();
+        if (performance.now() - workedAt < staysBusyMs) restMs = Math.min(busyLookMs, idleLookMs);
+      } catch (error) {
+        if (!stopping.signal.aborted) onError(error);
+      }
+      await wait(restMs, undefined, { signal: stopping.signal }).catch(() => {});
+    }
+    await line?.close();
+  })();
+  return {
+    async stop() {
+      stopping.abort();
+      const timer = setTimeout(() => line?.cut(), stopWithinMs / 2);
+      await Promise.race([running, wait(stopWithinMs, undefined, { ref: false })]);
+      clearTimeout(timer);
+    },
+  };
+}
