@@ -424,7 +424,7 @@ create index parked_key on sync.parked (subscription, key, position);
 create index parked_customer on sync.parked (subscription, customer, position) where customer is not null;
 -- Lists and their capped counts are read from these two, also when a million events are parked.
 create index parked_state on sync.parked (subscription, state, position);
-create index parked_cause on sync.parked (subscription, cause, position) include (customer) where cause is not null;
+create index parked_cause on sync.parked (subscription, cause, position) include (customer, state) where cause is not null;
 
 call platform.protect_table('sync.parked');
 create policy sync_all on sync.parked to sync_role using (true) with check (true);

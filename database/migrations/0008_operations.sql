@@ -551,10 +551,10 @@ begin
   settled as (
     update sync.bulk_items i set state = l.state from looked l
     where i.run = r.id and i.position = l.position and l.state is not null returning i.state)
-  select count(*) as all, count(*) filter (where s.state = 'handled') as handled, count(*) filter (where s.state = 'failed') as failed,
+  select count(*) as settled, count(*) filter (where s.state = 'handled') as handled, count(*) filter (where s.state = 'failed') as failed,
     count(*) filter (where s.state = 'held_back') as held_back, count(*) filter (where s.state = 'gone') as gone
   into counts from settled s;
-  r.tried := r.tried - counts.all;
+  r.tried := r.tried - counts.settled;
   r.handled := r.handled + counts.handled;
   r.failed := r.failed + counts.failed;
   r.held_back := r.held_back + counts.held_back;

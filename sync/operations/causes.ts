@@ -12,8 +12,9 @@ export type Cause = {
   shape: string;
   /** Parked events that failed for it. */
   events: CappedCount;
-  dead: CappedCount;
-  /** Customers whose events wait for it: of the first `countedMax` of these events. */
+  /** Those of the first `countedMax` that are dead; the others are tried again. */
+  dead: number;
+  /** Customers whose events wait for them: of the first `countedMax`. */
   customers: number;
   /** Failed attempts since `first_at`. */
   failures: number;
@@ -56,10 +57,9 @@ export async function listCauses(
        cross join lateral (select (extract(epoch from date_trunc('hour', clock_timestamp()) - c.hour) / 3600)::integer as hours) age
        cross join lateral (
          select count(*)::integer as events, count(distinct f.customer)::integer as customers,
-           (select count(*)::integer from (select from sync.parked d
-             where d.subscription = c.subscription and d.cause = c.cause and d.state = 'dead' limit ${countedMax + 1}) d) as dead
-         from (select p.customer from sync.parked p where p.subscription = c.subscription and p.cause = c.cause
-           limit ${countedMax + 1}) f) n
+           count(*) filter (where f.state = 'dead')::integer as dead
+         from (select p.customer, p.state from sync.parked p where p.subscription = c.subscription and p.cause = c.cause
+           order by p.position limit ${countedMax + 1}) f) n
      order by ${orderBy}`,
     values,
   );

@@ -1,0 +1,198 @@
+import type { AppEvent, Subscription } from '@aether/platform';
+import { afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { startTestPlatform, type TestPlatform, until } from '../testing.ts';
+import { listCauses } from './causes.ts';
+import { listParked, redrive, skip } from './parked.ts';
+import { previewRewind, replay } from './replaying.ts';
+import { listSubscriptions, pause, remove, resume } from './subscriptions.ts';
+
+let platform: TestPlatform;
+let running: Subscription[] = [];
+let unique = 0;
+beforeAll(async () => {
+  platform = await startTestPlatform();
+});
+afterEach(async () => {
+  await Promise.all(running.map((subscription) => subscription.stop()));
+  running = [];
+});
+
+const newCustomer = () => platform.foundation.createCustomer({ email: `a${++unique}@example.com`, name: 'New' });
+
+async function subscribe(fails: (event: AppEvent) => Error | undefined, options = {}) {
+  const name = `support.acts${++unique}`;
+  const subscription = platform.support.events.subscribe(
+    'customer.created',
+    async (event) => {
+      const error = fails(event);
+      if (error) throw error;
+    },
+    { name, attemptsMax: 2, retryFirstMs: 5, pollMs: 50, onError: () => {}, ...options },
+  );
+  running.push(subscription);
+  await subscription.ready;
+  const dead = async () => await listParked(platform.sync, { subscription: name, state: 'dead' });
+  return { name, dead };
+}
+
+const lastOperation = async (on = platform.sync) =>
+  (await on.query('select * from sync.operations order by id desc limit 1')).rows[0];
+
+describe('an act', () => {
+  test('leaves a record of the login, the scope, the reason and what came of it, and of no other', async () => {
+    const { name, dead } = await subscribe(() => new Error('poison'));
+    await newCustomer();
+    await until(async () => (await dead()).length === 1);
+    const position = (await dead())[0]?.position as number;
+    await pause(platform.sync, name, 'a look');
+    expect(await lastOperation()).toMatchObject({
+      kind: 'subscription.pause',
+      scope: { subscription: name },
+      reason: 'a look',
+      outcome: { was_paused: false },
+      login: 'sync_app',
+      app: 'sync',
+      actor: null,
+    });
+    await redrive(platform.sync, { subscription: name, positions: [position, 999_999], reason: 'try it' });
+    expect(await lastOperation()).toMatchObject({ kind: 'event.redrive', outcome: { redriven: 1, asked: 2 } });
+    await resume(platform.sync, name);
+    await until(async () => (await dead()).length === 1);
+    await skip(platform.sync, { subscription: name, position, reason: 'not worth it' });
+    expect(await lastOperation()).toMatchObject({
+      kind: 'event.skip',
+      scope: { subscription: name, position },
+      reason: 'not worth it',
+      outcome: { skipped: 1, state: 'dead', attempts: 2 },
+    });
+    const before = await lastOperation();
+    await expect(skip(platform.sync, { subscription: name, position })).rejects.toThrow(/no dead event/);
+    await expect(pause(platform.sync, name, ' ')).rejects.toThrow(/1 to 500 characters/);
+    expect(await lastOperation()).toEqual(before);
+    expect(await remove(platform.sync, name, 'no longer needed')).toMatchObject({ parked: 0, app: 'support' });
+  });
+
+  test('is refused to every login but those of the command and the console', async () => {
+    const { name } = await subscribe(() => undefined);
+    const calls = [
+      `sync.pause_subscription('${name}', 'x')`,
+      `sync.resume_subscription('${name}')`,
+      `sync.drop_subscription('${name}')`,
+      `sync.redrive_events('${name}')`,
+      `sync.skip_event('${name}', 1)`,
+      `sync.rewind_subscription('${name}', 1)`,
+      `sync.replay_events('${name}', 0, 'x')`,
+      `sync.freeze_failures('skip', '${name}', '{}')`,
+      'sync.confirm_run(1, \'x\')',
+      'sync.steer_run(1, \'paused\')',
+      'sync.work_run()',
+      `sync.record_operation('a', '{}', null, '{}')`,
+    ];
+    for (const login of ['foundation_app', 'support_app', 'observer_app', 'privacy_app'] as const) {
+      const client = await platform.database.connect(login);
+      for (const call of calls)
+        await expect(client.query(`select ${call}`), `${login}: ${call}`).rejects.toMatchObject({ code: '42501' });
+    }
+    // Nor can an app reach the rows of another app's subscription.
+    const foundation = await platform.database.connect('foundation_app');
+    for (const change of [
+      `update sync.subscriptions set is_paused = true, pause_reason = 'x' where name = '${name}'`,
+      `update sync.parked set state = 'waiting' where subscription = '${name}'`,
+    ])
+      expect((await foundation.query(change)).rowCount).toBe(0);
+    const record = `select sync.record_attempts($1, 'x', '{1}', '{1}', '{1}', $2, $2, $2, $2)`;
+    await foundation.query(record, [name, ['a'.repeat(16)]]);
+    expect((await platform.sync.query('select from sync.attempts where subscription = $1', [name])).rowCount).toBe(0);
+  });
+
+  test('of the console needs an administrator, also in the database', async () => {
+    const { name } = await subscribe(() => undefined);
+    const console = await platform.database.connect('console_app');
+    const as = async (actor: string) => {
+      await console.query('begin');
+      try {
+        await console.query(`select set_config('aether.actor', $1, true)`, [actor]);
+        await pause(console, name, 'from the console');
+        return await lastOperation(console);
+      } finally {
+        await console.query('rollback');
+      }
+    };
+    await platform.superuser.query(
+      `insert into platform.users (id, email, name, role) values ('boss', 'b@x.example', 'B', 'admin'), ('clerk', 'c@x.example', 'C', 'user')`,
+    );
+    expect(await as('boss')).toMatchObject({ actor: 'boss', login: 'console_app', app: 'console' });
+    await expect(as('clerk')).rejects.toMatchObject({ refusal: 'not-allowed' });
+    await expect(as('')).rejects.toMatchObject({ refusal: 'not-allowed' });
+  });
+
+  test('that is recorded cannot be changed or removed by anybody', async () => {
+    for (const change of ['delete from sync.operations', `update sync.operations set reason = 'x'`, 'truncate sync.operations']) {
+      await expect(platform.sync.query(change)).rejects.toMatchObject({ code: '42501' });
+      await expect(platform.superuser.query(change)).rejects.toThrow(/not changed/);
+    }
+  });
+});
+
+describe('a failure', () => {
+  test('keeps every attempt with its process, its time and its error, and the one that handled the event', async () => {
+    let isBroken = true;
+    const { name, dead } = await subscribe(() =>
+      isBroken ? Object.assign(new TypeError(`no box ${unique} for ada@example.com`), { code: 'EBOX' }) : undefined,
+    );
+    await newCustomer();
+    await until(async () => (await dead()).length === 1);
+    isBroken = false;
+    await redrive(platform.sync, { subscription: name });
+    await until(async () => (await listParked(platform.sync, { subscription: name })).length === 0);
+    const { rows } = await platform.sync.query('select * from sync.attempts where subscription = $1 order by id', [name]);
+    expect(rows.map(({ attempt, error }) => [attempt, error])).toEqual([
+      [1, expect.stringMatching(/^TypeError: no box \d+ for ada@example\.com$/)],
+      [2, expect.stringMatching(/^TypeError/)],
+      [1, null],
+    ]);
+    expect(rows[0]).toMatchObject({ process: expect.stringMatching(new RegExp(`:${process.pid}$`)), cause: rows[1].cause });
+    expect(rows[0].duration_ms).toBeGreaterThanOrEqual(0);
+    // The cause says nothing of Ada, counts both failures, and is listed only while something is parked for it.
+    const cause = await platform.sync.query('select * from sync.causes where subscription = $1', [name]);
+    expect(cause.rows).toMatchObject([{ error_class: 'TypeError EBOX', shape: 'no box <n> for <address>', failures: '2' }]);
+    expect(await listCauses(platform.sync, { subscription: name }, { limit: 5 })).toEqual([]);
+  });
+
+  test('is counted by the hour, and the hours move on', async () => {
+    const { name, dead } = await subscribe(() => new Error('poison'), { attemptsMax: 1 });
+    await newCustomer();
+    await until(async () => (await dead()).length === 1);
+    await platform.superuser.query(`update sync.causes set hour = hour - interval '3 hours' where subscription = $1`, [name]);
+    const hours = async () => (await listCauses(platform.sync, { subscription: name }, { limit: 5 }))[0]?.by_hour;
+    expect(await hours()).toEqual([...Array(20).fill(0), 1, 0, 0, 0]);
+    await newCustomer();
+    await until(async () => (await dead()).length === 2);
+    expect(await hours()).toEqual([...Array(20).fill(0), 1, 0, 0, 1]);
+    await platform.superuser.query(`update sync.causes set hour = hour - interval '40 hours' where subscription = $1`, [name]);
+    expect(await hours()).toEqual(Array(24).fill(0));
+    await newCustomer();
+    await until(async () => (await dead()).length === 3);
+    expect(await hours()).toEqual([...Array(23).fill(0), 1]);
+  });
+});
+
+test('a rewind says beforehand how many events it gives to which app, and is refused while the subscription runs', async () => {
+  const { name } = await subscribe(() => undefined);
+  for (let n = 0; n < 3; n++) await newCustomer();
+  await platform.settled(name);
+  const [status] = await listSubscriptions(platform.sync, name);
+  const preview = await previewRewind(platform.sync, { subscription: name, fromPosition: 1 });
+  expect(preview).toMatchObject({ app: 'support', from: 1, until: status?.position, is_paused: false, is_whole: true });
+  await expect(replay(platform.sync, { subscription: name, fromPosition: 1 })).rejects.toMatchObject({
+    refusal: 'not-possible',
+    message: `Pause ${name} first.`,
+  });
+  await pause(platform.sync, name, 'a rewind');
+  expect(await replay(platform.sync, { subscription: name, fromPosition: 1 })).toEqual({
+    events: preview.events,
+    is_whole: true,
+  });
+  await resume(platform.sync, name);
+  await platform.settled(name);
+});
