@@ -32,7 +32,15 @@ export {
   skip,
 } from './operations/parked.ts';
 export { previewRewind, type Replay, type RewindPreview, replay } from './operations/replaying.ts';
-export { confirmRun, type FailureFilter, freezeFailures, listRuns, type Run, readRun, steerRun } from './operations/runs.ts';
+export {
+  confirmRun,
+  type FailureFilter,
+  freezeFailures,
+  listRuns,
+  type Run,
+  readRun,
+  steerRun,
+} from './operations/runs.ts';
 export { type EventFilter, readEvents, searchEvents } from './operations/searching.ts';
 export {
   countedMax,
@@ -66,8 +74,8 @@ export type SyncOptions = {
 type Told = Pick<Log, 'info' | 'warn' | 'error'>;
 
 /**
- * Starts the worker: it numbers committed events, removes old ones, and does the bulk work on failures. Run one worker, or several on several machines: one leads. It
- * refuses a wrong database as the apps' servers do.
+ * Starts the worker: it numbers committed events, removes old ones, and does the bulk work on failures. Run one worker, or several on
+ * several machines: one leads. It refuses a wrong database as the apps' servers do.
  *
  * @throws ConfigurationError, DatabaseUnavailable
  */
@@ -98,8 +106,8 @@ export async function startSync({
   let closing: Promise<void> | undefined;
   function close(): Promise<void> {
     closed.abort();
-    closing ??= Promise.all([bulk.stop(), quality.stop(), retention.stop(), sequencer.stop(), metrics?.close()]).then(() =>
-      unmeasure?.(),
+    closing ??= Promise.all([bulk.stop(), quality.stop(), retention.stop(), sequencer.stop(), metrics?.close()]).then(
+      () => unmeasure?.(),
     );
     return closing;
   }

@@ -83,8 +83,8 @@ describe('an act', () => {
       `sync.rewind_subscription('${name}', 1)`,
       `sync.replay_events('${name}', 0, 'x')`,
       `sync.freeze_failures('skip', '${name}', '{}')`,
-      'sync.confirm_run(1, \'x\')',
-      'sync.steer_run(1, \'paused\')',
+      "sync.confirm_run(1, 'x')",
+      "sync.steer_run(1, 'paused')",
       'sync.work_run()',
       `sync.record_operation('a', '{}', null, '{}')`,
     ];
@@ -127,7 +127,11 @@ describe('an act', () => {
   });
 
   test('that is recorded cannot be changed or removed by anybody', async () => {
-    for (const change of ['delete from sync.operations', `update sync.operations set reason = 'x'`, 'truncate sync.operations']) {
+    for (const change of [
+      'delete from sync.operations',
+      `update sync.operations set reason = 'x'`,
+      'truncate sync.operations',
+    ]) {
       await expect(platform.sync.query(change)).rejects.toMatchObject({ code: '42501' });
       await expect(platform.superuser.query(change)).rejects.toThrow(/not changed/);
     }
@@ -145,17 +149,24 @@ describe('a failure', () => {
     isBroken = false;
     await redrive(platform.sync, { subscription: name });
     await until(async () => (await listParked(platform.sync, { subscription: name })).length === 0);
-    const { rows } = await platform.sync.query('select * from sync.attempts where subscription = $1 order by id', [name]);
+    const { rows } = await platform.sync.query('select * from sync.attempts where subscription = $1 order by id', [
+      name,
+    ]);
     expect(rows.map(({ attempt, error }) => [attempt, error])).toEqual([
       [1, expect.stringMatching(/^TypeError: no box \d+ for ada@example\.com$/)],
       [2, expect.stringMatching(/^TypeError/)],
       [1, null],
     ]);
-    expect(rows[0]).toMatchObject({ process: expect.stringMatching(new RegExp(`:${process.pid}$`)), cause: rows[1].cause });
+    expect(rows[0]).toMatchObject({
+      process: expect.stringMatching(new RegExp(`:${process.pid}$`)),
+      cause: rows[1].cause,
+    });
     expect(rows[0].duration_ms).toBeGreaterThanOrEqual(0);
     // The cause says nothing of Ada, counts both failures, and is listed only while something is parked for it.
     const cause = await platform.sync.query('select * from sync.causes where subscription = $1', [name]);
-    expect(cause.rows).toMatchObject([{ error_class: 'TypeError EBOX', shape: 'no box <n> for <address>', failures: '2' }]);
+    expect(cause.rows).toMatchObject([
+      { error_class: 'TypeError EBOX', shape: 'no box <n> for <address>', failures: '2' },
+    ]);
     expect(await listCauses(platform.sync, { subscription: name }, { limit: 5 })).toEqual([]);
   });
 
@@ -163,13 +174,17 @@ describe('a failure', () => {
     const { name, dead } = await subscribe(() => new Error('poison'), { attemptsMax: 1 });
     await newCustomer();
     await until(async () => (await dead()).length === 1);
-    await platform.superuser.query(`update sync.causes set hour = hour - interval '3 hours' where subscription = $1`, [name]);
+    await platform.superuser.query(`update sync.causes set hour = hour - interval '3 hours' where subscription = $1`, [
+      name,
+    ]);
     const hours = async () => (await listCauses(platform.sync, { subscription: name }, { limit: 5 }))[0]?.by_hour;
     expect(await hours()).toEqual([...Array(20).fill(0), 1, 0, 0, 0]);
     await newCustomer();
     await until(async () => (await dead()).length === 2);
     expect(await hours()).toEqual([...Array(20).fill(0), 1, 0, 0, 1]);
-    await platform.superuser.query(`update sync.causes set hour = hour - interval '40 hours' where subscription = $1`, [name]);
+    await platform.superuser.query(`update sync.causes set hour = hour - interval '40 hours' where subscription = $1`, [
+      name,
+    ]);
     expect(await hours()).toEqual(Array(24).fill(0));
     await newCustomer();
     await until(async () => (await dead()).length === 3);

@@ -1,4 +1,4 @@
-import { collectValues, type ListPlace, type Order, type Paging, type Placed, keyset } from '@aether/platform';
+import { collectValues, keyset, type ListPlace, type Order, type Paging, type Placed } from '@aether/platform';
 import { rowsOf, type Sql } from '../sql.ts';
 import { noSubscription, OperationRefused } from './acting.ts';
 import type { ParkedState } from './parked.ts';
@@ -125,7 +125,10 @@ export async function readStopped(client: Sql, subscription: string, position: n
     const known = await rowsOf(client, 'select from sync.subscriptions where name = $1', [subscription]);
     throw known.length === 0
       ? noSubscription(subscription)
-      : new OperationRefused('not-found', `Nothing is parked for ${subscription} at ${position}: it was handled or skipped.`);
+      : new OperationRefused(
+          'not-found',
+          `Nothing is parked for ${subscription} at ${position}: it was handled or skipped.`,
+        );
   }
   const attempts = await listAttempts(client, subscription, position);
   const [behind] = await rowsOf<Omit<Stopped, 'event' | 'attempts'>>(

@@ -24,7 +24,9 @@ export function listOperations(
 ): Promise<Placed<Operation>[]> {
   const { values, parameter } = collectValues();
   const { where, orderBy, place } = keyset(order, 'desc', after, parameter);
-  const only = subscription ? `o.scope ? 'subscription' and o.scope ->> 'subscription' = ${parameter(subscription)}` : 'true';
+  const only = subscription
+    ? `o.scope ? 'subscription' and o.scope ->> 'subscription' = ${parameter(subscription)}`
+    : 'true';
   return rowsOf<Placed<Operation>>(
     client,
     `select o.id::float8 as id, o.kind, o.scope, o.reason, o.outcome, o.actor, o.app, o.login, o.done_at, ${place}

@@ -35,7 +35,8 @@ async function subscribe(types: 'customer.created'[] = ['customer.created']) {
   );
   atEnd(() => subscription.stop());
   await subscription.ready;
-  const dead = async () => (await listParked(platform.sync, { subscription: name, state: 'dead', limit: 1_000 })).length;
+  const dead = async () =>
+    (await listParked(platform.sync, { subscription: name, state: 'dead', limit: 1_000 })).length;
   return { name, state, dead };
 }
 
@@ -63,7 +64,13 @@ test('a frozen set is redriven through a kill -9 of the worker, and its numbers 
   await addCustomers(200);
   await until(async () => (await dead()) === 200);
   const [cause] = await listCauses(platform.sync, { subscription: name }, { limit: 10 });
-  expect(cause).toMatchObject({ events: 200, dead: 200, customers: 200, shape: 'no mail server for <id>', failures: 200 });
+  expect(cause).toMatchObject({
+    events: 200,
+    dead: 200,
+    customers: 200,
+    shape: 'no mail server for <id>',
+    failures: 200,
+  });
   const frozen = await freezeFailures(platform.sync, {
     kind: 'redrive',
     subscription: name,
@@ -139,7 +146,11 @@ test('a set whose subscription is removed ends with all of its events gone', asy
   const { name, dead } = await subscribe();
   await addCustomers(3);
   await until(async () => (await dead()) === 3);
-  const { run } = await freezeFailures(platform.sync, { kind: 'redrive', subscription: name, filter: { state: 'dead' } });
+  const { run } = await freezeFailures(platform.sync, {
+    kind: 'redrive',
+    subscription: name,
+    filter: { state: 'dead' },
+  });
   await platform.sync.query('delete from sync.subscriptions where name = $1', [name]);
   await confirmRun(platform.sync, { run, reason: 'too late' });
   await until(() => ended(run));

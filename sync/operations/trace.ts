@@ -93,7 +93,10 @@ export async function findChange(client: Sql, customer: string, field: TracedFie
 }
 
 /** The customer that an address belongs to, or that this id leads to today, after all merges. */
-export async function findCustomer(client: Sql, wanted: { id: string } | { emailKey: string }): Promise<string | undefined> {
+export async function findCustomer(
+  client: Sql,
+  wanted: { id: string } | { emailKey: string },
+): Promise<string | undefined> {
   const [row] = await rowsOf<{ id: string }>(
     client,
     'id' in wanted
