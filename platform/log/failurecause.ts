@@ -36,7 +36,7 @@ export function causeOf(error: unknown): FailureCause {
 /** What varies, and the word that replaces it. In this order: a later pattern sees what the earlier ones left. */
 const varying: readonly [RegExp, string][] = [
   [/\b[a-z][a-z0-9+.-]{1,20}:\/\/[^\s"'<>]+/gi, '<address>'],
-  [/[^\s"'<>(),;:=@]{1,64}@[^\s"'<>(),;:=@]{1,255}/g, '<address>'],
+  [/[^\s"'<>(),;:=@]{0,64}@[^\s"'<>(),;:=@]{1,255}/g, '<address>'],
   [/"[^"\n]{0,500}"/g, '<value>'],
   [/“[^”\n]{0,500}”/g, '<value>'],
   [/`[^`\n]{0,500}`/g, '<value>'],

@@ -119,7 +119,8 @@ describe('an act', () => {
       }
     };
     await platform.superuser.query(
-      `insert into platform.users (id, email, name, role) values ('boss', 'b@x.example', 'B', 'admin'), ('clerk', 'c@x.example', 'C', 'user')`,
+      `insert into platform.users (id, email, name, role)
+       values ('boss', 'b@x.example', 'B', 'admin'), ('clerk', 'c@x.example', 'C', 'user')`,
     );
     expect(await as('boss')).toMatchObject({ actor: 'boss', login: 'console_app', app: 'console' });
     await expect(as('clerk')).rejects.toMatchObject({ refusal: 'not-allowed' });

@@ -9,6 +9,7 @@ export type Operation = {
   reason: string | null;
   outcome: Record<string, unknown>;
   actor: string | null;
+  actor_name: string | null;
   app: string;
   login: string;
   done_at: Date;
@@ -29,8 +30,9 @@ export function listOperations(
     : 'true';
   return rowsOf<Placed<Operation>>(
     client,
-    `select o.id::float8 as id, o.kind, o.scope, o.reason, o.outcome, o.actor, o.app, o.login, o.done_at, ${place}
-     from sync.operations o where ${where} and ${only} order by ${orderBy} limit ${parameter(limit)}`,
+    `select o.id::float8 as id, o.kind, o.scope, o.reason, o.outcome, o.actor, u.name as actor_name, o.app,
+       o.login, o.done_at, ${place}
+     from sync.operations o left join platform.users u on u.id = o.actor where ${where} and ${only} order by ${orderBy} limit ${parameter(limit)}`,
     values,
   );
 }
