@@ -7651,10 +7651,10 @@ begin
   settled as (
     update sync.bulk_items i set state = l.state from looked l
     where i.run = r.id and i.position = l.position and l.state is not null returning i.state)
-  select count(*) as all, count(*) filter (where s.state = 'handled') as handled, count(*) filter (where s.state = 'failed') as failed,
+  select count(*) as settled, count(*) filter (where s.state = 'handled') as handled, count(*) filter (where s.state = 'failed') as failed,
     count(*) filter (where s.state = 'held_back') as held_back, count(*) filter (where s.state = 'gone') as gone
   into counts from settled s;
-  r.tried := r.tried - counts.all;
+  r.tried := r.tried - counts.settled;
   r.handled := r.handled + counts.handled;
   r.failed := r.failed + counts.failed;
   r.held_back := r.held_back + counts.held_back;
@@ -8073,7 +8073,7 @@ create table sync.parked (
 comment on table sync.parked is 'Events that failed, and events that wait behind one. retrying: tried again at attempt_at; waiting: tried when the events before it are gone; dead: kept until somebody redrives or skips it.';
 comment on column sync.parked.customer is 'The customer of the event. Together with the key it decides which events wait behind it.';
 comment on column sync.parked.cause is 'What its last failure has in common with others: see sync.causes. Null for an event that only waits.';
-CREATE INDEX parked_cause ON sync.parked USING btree (subscription, cause, "position") INCLUDE (customer) WHERE (cause IS NOT NULL);
+CREATE INDEX parked_cause ON sync.parked USING btree (subscription, cause, "position") INCLUDE (customer, state) WHERE (cause IS NOT NULL);
 CREATE INDEX parked_customer ON sync.parked USING btree (subscription, customer, "position") WHERE (customer IS NOT NULL);
 CREATE INDEX parked_dead ON sync.parked USING btree (subscription, "position") WHERE (state = 'dead'::text);
 CREATE INDEX parked_due ON sync.parked USING btree (subscription, attempt_at) WHERE (state = 'retrying'::text);
