@@ -30,9 +30,9 @@ export function listOperations(
     : 'true';
   return rowsOf<Placed<Operation>>(
     client,
-    `select o.id::float8 as id, o.kind, o.scope, o.reason, o.outcome, o.actor, u.name as actor_name, o.app,
-       o.login, o.done_at, ${place}
-     from sync.operations o left join platform.users u on u.id = o.actor where ${where} and ${only} order by ${orderBy} limit ${parameter(limit)}`,
+    `select o.id::float8 as id, o.kind, o.scope, o.reason, o.outcome, o.actor, u.name as actor_name, o.app, o.login, o.done_at, ${place}
+     from sync.operations o left join platform.users u on u.id = o.actor
+     where ${where} and ${only} order by ${orderBy} limit ${parameter(limit)}`,
     values,
   );
 }
