@@ -1,6 +1,6 @@
-import type { Browser, BrowserContext, Locator, Page } from 'playwright-core';
+import type { Browser, Locator, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { openBrowser, undoLast } from './testing.browser.ts';
+import { type OwnPage, openBrowser, undoLast } from './testing.browser.ts';
 import { follow, type Stack, signIn, startStack } from './testing.stack.ts';
 
 let browser: Browser;
@@ -10,7 +10,7 @@ let errors: string[];
 let unique = 0;
 beforeAll(async () => {
   [browser, stack] = await Promise.all([openBrowser(), startStack()]);
-  ({ page: maya, errors } = await signIn(browser, stack.foundation, 'Maya Okafor'));
+  ({ page: maya, errors } = await signIn(browser, stack.foundation, 'Maya Okafor', { byClick: true }));
 }, 240_000);
 afterEach(() => {
   expect(errors.splice(0)).toEqual([]);
@@ -56,7 +56,7 @@ describe('signing in', () => {
   });
 
   describe('again after a time-out', () => {
-    let context: BrowserContext;
+    let tom: OwnPage;
     let page: Page;
     let customer: { id: string };
     const timeOut = () =>
@@ -65,7 +65,7 @@ describe('signing in', () => {
       );
     const dialog = () => page.getByRole('dialog', { name: 'Your sign-in has timed out' });
     const inNewTab = async (persona: string) => {
-      const opened = context.waitForEvent('page');
+      const opened = tom.context.waitForEvent('page');
       await dialog().getByRole('link', { name: 'Sign in again' }).click();
       const tab = await opened;
       await tab.getByRole('button', { name: persona }).click();
@@ -73,7 +73,8 @@ describe('signing in', () => {
       return tab;
     };
     beforeAll(async () => {
-      ({ page, context } = await signIn(browser, stack.foundation, 'Tom Berglund'));
+      tom = await signIn(browser, stack.foundation, 'Tom Berglund');
+      page = tom.page;
     });
     beforeEach(async () => {
       customer = await newCustomer('Left Alone');
@@ -84,7 +85,7 @@ describe('signing in', () => {
       await page.getByRole('textbox', { name: 'Phone' }).press('Enter');
       await seen(dialog());
     });
-    afterAll(() => context.close());
+    afterAll(() => tom.leave());
 
     test('keeps typed text and saves it after the new sign-in', async () => {
       expect((await api('GET', `/api/customers/${customer.id}`)).body.customer.phone).toBeNull();
@@ -296,13 +297,13 @@ describe('custom fields', () => {
 
 describe('a plain user', () => {
   test('sees no administration, and both the page and the server refuse it', async () => {
-    const { page, context } = await signIn(browser, stack.foundation, 'Jonas Weber');
+    const { page, leave } = await signIn(browser, stack.foundation, 'Jonas Weber');
     await seen(page.getByRole('link', { name: 'Customers' }));
     expect(await page.getByRole('link', { name: 'Users' }).count()).toBe(0);
     await open('/settings/users', page);
     await seen(page.getByText('For administrators'));
     expect((await api('PATCH', '/api/users/demo-jonas', { role: 'admin' }, 'jonas')).body.code).toBe('admin-only');
-    await context.close();
+    await leave();
   });
 });
 
@@ -335,7 +336,7 @@ describe('on every page', () => {
   });
 
   test('without a connection every link of the navigation shows its page, with what is on the device', async () => {
-    const { page, context } = await signIn(browser, stack.foundation, 'Maya Okafor', { loadsAhead: true });
+    const { page, context, leave } = await signIn(browser, stack.foundation, 'Maya Okafor', { loadsAhead: true });
     const loaded = `new Set(performance.getEntriesByType('resource').map(({ name }) => /(Customers|Deals|Companies|Tasks|Users)Page.*js/.exec(name)?.[1]).filter(Boolean)).size`;
     await expect.poll(() => page.evaluate(loaded)).toBe(5);
     await page.evaluate(`new Promise((done) => requestIdleCallback(done))`);
@@ -346,7 +347,7 @@ describe('on every page', () => {
     await seen(page.getByText('Offline', { exact: true }));
     await page.getByRole('link', { name: 'Customers' }).click();
     await seen(page.getByRole('table', { name: 'Customers' }).getByRole('link'));
-    await context.close();
+    await leave();
   });
 
   test('an outdated tab offers to be loaded again, and a half-written note is there afterwards', async () => {

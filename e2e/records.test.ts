@@ -125,11 +125,11 @@ describe('the timeline', () => {
     await maya.getByLabel('What was written').fill('Wants a quote');
     await maya.getByRole('button', { name: 'Save', exact: true }).click();
     await seen(timeline().getByText('Wants a quote'));
-    const { page: jonas, context } = await signIn(browser, stack.foundation, 'Jonas Weber');
+    const { page: jonas, leave } = await signIn(browser, stack.foundation, 'Jonas Weber');
     await open(`/customers/${customer.id}`, jonas);
     await seen(jonas.getByText('Tom’s words'));
     expect(await jonas.getByRole('button', { name: /^Edit: / }).count()).toBe(0);
-    await context.close();
+    await leave();
   });
 });
 
@@ -345,7 +345,7 @@ test('of two administrators who change a pipeline the second keeps their version
 });
 
 test('an administrator sees the sign-ins of a user, and ends them', async () => {
-  const { page: tom, context } = await signIn(browser, stack.foundation, 'Tom Berglund');
+  const { page: tom, leave } = await signIn(browser, stack.foundation, 'Tom Berglund');
   await open('/settings/users');
   await maya.getByRole('button', { name: 'Sign-ins of Tom Berglund' }).click();
   const dialog = maya.getByRole('dialog', { name: 'Where Tom Berglund is signed in to Foundation' });
@@ -355,5 +355,5 @@ test('an administrator sees the sign-ins of a user, and ends them', async () => 
   await load('/customers', tom);
   await seen(tom.getByRole('button', { name: 'Tom Berglund' })); // the choice of a persona
   expect(new URL(tom.url()).origin).not.toBe(stack.foundation);
-  await context.close();
+  await leave();
 });

@@ -11,7 +11,7 @@ let errors: string[];
 let unique = 0;
 beforeAll(async () => {
   [browser, stack] = await Promise.all([openBrowser(), startStack()]);
-  ({ page: priya, errors } = await signIn(browser, stack.support, 'Priya Nair'));
+  ({ page: priya, errors } = await signIn(browser, stack.support, 'Priya Nair', { byClick: true }));
   // A widget without a bot, so that messages go to people.
   const widget = (await api('POST', '/api/widgets', { name: 'No Robot' }, 'maya')).body;
   key = widget.key;
@@ -58,7 +58,7 @@ describe('the inbox', () => {
 
   test('gives a conversation to one of two agents, and the other sees the owner before a takeover', async () => {
     const visitor = await visit('Greta Guarded');
-    const { page: tom, context } = await signIn(browser, stack.support, 'Tom Berglund');
+    const { page: tom, leave } = await signIn(browser, stack.support, 'Tom Berglund');
     // What Tom reads is on its way while Priya comes, and does not know of her.
     const [asked, came] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
     const hold = async (route: Route) => {
@@ -91,7 +91,7 @@ describe('the inbox', () => {
     const dialog = priya.getByRole('dialog', { name: 'Tom Berglund has this conversation' });
     await dialog.getByRole('button', { name: 'Take over' }).click();
     await tom.getByText('With Priya Nair').waitFor();
-    await context.close();
+    await leave();
   });
 
   test('holds its rows still under the pointer: a row that left says so, and what has changed waits below the list', async () => {

@@ -3,20 +3,89 @@ import { mkdtemp, rename, rm } from 'node:fs/promises';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { atEnd } from '@aether/database/testing';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
 import packageJson from './package.json' with { type: 'json' };
 
 let shared: Promise<Browser> | undefined;
 
+/** A page that a test has to itself, in a context of its own. */
+export type OwnPage = {
+  page: Page;
+  context: BrowserContext;
+  /** Gives it back, for the next test of its kind. A test file that forgets it gives it back at its end. */
+  leave(): Promise<void>;
+};
+
+type Kind = {
+  /** Contexts of one kind were made with the same options and scripts. */
+  kind: string;
+  make(): Promise<BrowserContext>;
+  /** A page without scripts at the only origin whose pages store something. */
+  still: string;
+  /** Whether the page must have loaded nothing before. */
+  isNew?: boolean;
+};
+
+const taken = new Set<OwnPage>();
+const free = new Map<string, OwnPage[]>();
+
 /**
  * A browser: on Linux the one that npm installed, on other systems the installed Chrome. The test files that run in one
- * worker share it, and each leaves it without pages.
+ * worker share it, and the pages that the file before has left.
  */
 export async function openBrowser(): Promise<Browser> {
   shared ??= launch();
   const browser = await shared;
-  atEnd(() => Promise.all(browser.contexts().map((context) => context.close())));
+  atEnd(async () => {
+    await Promise.all([...taken].map((own) => own.leave()));
+    const left = new Set([...free.values()].flat().map(({ context }) => context));
+    await Promise.all(browser.contexts().map((context) => left.has(context) || context.close()));
+  });
   return browser;
+}
+
+/**
+ * A page without anything that is stored, as in a new browser. It may be one that another test has left, because a new one is a process
+ * with cold scripts, which costs three times as much as loading an app again.
+ */
+export async function takePage({ kind, make, still, isNew = false }: Kind): Promise<OwnPage> {
+  const own = (!isNew && free.get(kind)?.pop()) || (await open());
+  taken.add(own);
+  return own;
+
+  async function open(): Promise<OwnPage> {
+    const context = await make();
+    const page = await context.newPage();
+    const made: OwnPage = {
+      page,
+      context,
+      async leave() {
+        if (!taken.delete(made)) return;
+        const isClean =
+          !page.isClosed() &&
+          (await clean(made, still).then(
+            () => true,
+            () => false,
+          ));
+        if (isClean) free.set(kind, [...(free.get(kind) ?? []), made]);
+        else await context.close();
+      },
+    };
+    return made;
+  }
+}
+
+/** Forgets what a test has stored, routed and opened. */
+async function clean({ page, context }: OwnPage, still: string): Promise<void> {
+  for (const each of context.pages()) if (each !== page) await each.close();
+  for (const event of ['console', 'pageerror', 'response'] as const) page.removeAllListeners(event);
+  await context.setOffline(false);
+  await context.unrouteAll();
+  await page.unrouteAll();
+  await page.goto(still);
+  await page.evaluate('localStorage.clear(), sessionStorage.clear()');
+  await context.clearCookies();
+  await page.emulateMedia({ colorScheme: null, reducedMotion: null });
 }
 
 async function launch(): Promise<Browser> {

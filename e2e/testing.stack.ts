@@ -1,6 +1,7 @@
 import { aether, keepRunning, readEnv, startedHome, tokenOf, webIsBuilt } from '@aether/cli/testing';
 import { withMigrator } from '@aether/database';
-import type { Browser, BrowserContext, BrowserContextOptions, Cookie, Page, Response } from 'playwright-core';
+import type { Browser, BrowserContext, Page, Response } from 'playwright-core';
+import { type OwnPage, takePage } from './testing.browser.ts';
 
 export type Stack = {
   foundation: string;
@@ -134,46 +135,59 @@ export async function follow(page: Page, url: string): Promise<void> {
 /** Lets a page believe that its person saves data: then it loads nothing ahead. */
 const savesData = `Object.defineProperty(navigator, 'connection', { value: { saveData: true } })`;
 
-/** The app's cookies of people who have signed in: without them each page of a test file would begin with a sign-in. */
-const cookiesOf = new Map<string, Cookie[]>();
-
-type SignInOptions = BrowserContextOptions & {
+type SignInOptions = {
+  viewport?: { width: number; height: number };
+  reducedMotion?: 'reduce';
   /** Loads the app's other parts before they are needed, as a person's browser does. Most tests need no part but their own. */
   loadsAhead?: boolean;
-  /** Is told of every response from the first page on. */
+  /** Whether the person chooses the persona by a click. It takes three pages, and so as long as a test. */
+  byClick?: boolean;
+  /** Is told of every response from the first page on. The page is new, so that it has no script from a page before. */
   onResponse?: (response: Response) => void;
 };
 
-/** Opens a page of an app as a person who is signed in, the first time by clicks. An error that the page logs fails the test. */
+/**
+ * Opens a page of an app as a person who is signed in. An error that the page logs fails the test. The end of the test file gives the
+ * page back if the test does not `leave` it before.
+ */
 export async function signIn(
   browser: Browser,
   url: string,
   persona: Persona,
-  { loadsAhead = false, onResponse, ...options }: SignInOptions = {},
-): Promise<{ page: Page; context: BrowserContext; errors: string[] }> {
-  const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, locale: 'en-GB', ...options });
-  if (!loadsAhead) await context.addInitScript(savesData);
-  await context.addCookies(cookiesOf.get(`${persona} ${url}`) ?? []);
-  const page = await context.newPage();
+  { viewport = { width: 1440, height: 900 }, reducedMotion, loadsAhead, byClick, onResponse }: SignInOptions = {},
+): Promise<OwnPage & { errors: string[] }> {
+  const own = await takePage({
+    kind: `${url} ${loadsAhead ? 'ahead' : ''}`,
+    still: `${url}/healthz`,
+    isNew: onResponse !== undefined,
+    async make() {
+      const context = await browser.newContext({ viewport, locale: 'en-GB' });
+      if (!loadsAhead) await context.addInitScript(savesData);
+      return context;
+    },
+  });
+  const { page, context } = own;
   page.setDefaultTimeout(10_000);
+  await page.setViewportSize(viewport);
+  if (reducedMotion) await page.emulateMedia({ reducedMotion });
   if (onResponse) page.on('response', onResponse);
   const errors: string[] = [];
   page.on('pageerror', (error) => errors.push(error.message));
   page.on('console', (message) => {
     if (/content security policy/i.test(message.text())) errors.push(message.text());
   });
+  if (!byClick) await choose(context, url, persona);
   await page.goto(url);
-  const live = page.getByText('Live', { exact: true }).first();
-  const choice = page.locator('form').getByRole('button', { name: persona });
-  await live.or(choice).first().waitFor();
-  if (await choice.isVisible()) {
-    await choice.click();
-    await live.waitFor();
-    const names = /^aether-(foundation|support|console)$/;
-    cookiesOf.set(
-      `${persona} ${url}`,
-      (await context.cookies(url)).filter(({ name }) => names.test(name)),
-    );
-  }
-  return { page, context, errors };
+  if (byClick) await page.locator('form').getByRole('button', { name: persona }).click();
+  await page.getByText('Live', { exact: true }).first().waitFor();
+  return { ...own, errors };
+}
+
+/** What a click on the persona's button does, without the pages on the way. The cookies are the context's. */
+async function choose(context: BrowserContext, url: string, persona: Persona): Promise<void> {
+  const choice = await context.request.get(`${url}/signin`, { headers: { Accept: 'text/html' } });
+  const form = (await choice.text()).split('<form').find((each) => each.includes(persona));
+  const [, action] = /action="([^"]+)"/.exec(form ?? '') ?? [];
+  if (!action) throw new Error(`There is no button for ${persona} at ${choice.url()}.`);
+  await context.request.post(new URL(action, choice.url()).href);
 }

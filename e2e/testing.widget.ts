@@ -1,4 +1,5 @@
 import type { Browser, BrowserContext, BrowserContextOptions, Locator, Page } from 'playwright-core';
+import { type OwnPage, takePage } from './testing.browser.ts';
 import type { Stack } from './testing.stack.ts';
 
 /**
@@ -6,7 +7,7 @@ import type { Stack } from './testing.stack.ts';
  * tests can look into it.
  */
 export async function visitorBrowser(browser: Browser, options: BrowserContextOptions = {}): Promise<BrowserContext> {
-  const context = await browser.newContext({ viewport: { width: 1280, height: 860 }, locale: 'en-GB', ...options });
+  const context = await browser.newContext({ viewport: size, locale: 'en-GB', ...options });
   context.setDefaultTimeout(10_000);
   await context.addInitScript(`
     const attach = Element.prototype.attachShadow;
@@ -15,6 +16,19 @@ export async function visitorBrowser(browser: Browser, options: BrowserContextOp
     };
   `);
   return context;
+}
+
+const size = { width: 1280, height: 860 };
+
+/**
+ * A page of such a browser, which the test gives back by `leave`.
+ *
+ * @param site the site that it visits; all of its pages are there.
+ */
+export async function takeVisitor(browser: Browser, site: string): Promise<OwnPage> {
+  const own = await takePage({ kind: `visitor ${site}`, still: `${site}/still`, make: () => visitorBrowser(browser) });
+  await own.page.setViewportSize(size);
+  return own;
 }
 
 export type Visitor = {

@@ -5,10 +5,10 @@ import { atEnd } from '@aether/database/testing';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { findBarriers } from './testing.barriers.ts';
-import { openBrowser } from './testing.browser.ts';
+import { type OwnPage, openBrowser } from './testing.browser.ts';
 import { findMisfits } from './testing.misfits.mjs';
 import { type Stack, startStack } from './testing.stack.ts';
-import { conversationOf, type Visitor, visitorBrowser, visitorOn } from './testing.widget.ts';
+import { conversationOf, takeVisitor, type Visitor, visitorBrowser, visitorOn } from './testing.widget.ts';
 
 type Sizes = { scrollWidth: number; clientWidth: number };
 
@@ -38,9 +38,8 @@ async function newWidget(name: string, settings: object = {}): Promise<{ id: str
 
 const nextAddress = (): string => `visitor${++unique}@post.example`;
 
-/** A page of a foreign site, with the widget's tag. */
-async function host(context: BrowserContext, key = plainKey): Promise<Visitor> {
-  const page = await context.newPage();
+/** Opens a page of a foreign site, with the widget's tag. */
+async function host(page: Page, key = plainKey): Promise<Visitor> {
   await page.goto(`${site}/${key}`);
   await page.locator('aether-widget').waitFor({ state: 'attached' });
   return visitorOn(page);
@@ -50,9 +49,11 @@ async function host(context: BrowserContext, key = plainKey): Promise<Visitor> {
 async function startSite(): Promise<string> {
   const server = createServer(({ url }, response) => {
     response.setHeader('Content-Type', 'text/html');
-    response.end(
-      `<!doctype html><html lang="en"><title>Site</title><link rel="icon" href="data:,"><main><h1>Site</h1></main><script async src="${stack.support}/widget.js" data-key="${url?.slice(1)}"></script></html>`,
-    );
+    if (url === '/still') response.end('<!doctype html>');
+    else
+      response.end(
+        `<!doctype html><html lang="en"><title>Site</title><link rel="icon" href="data:,"><main><h1>Site</h1></main><script async src="${stack.support}/widget.js" data-key="${url?.slice(1)}"></script></html>`,
+      );
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');
   atEnd(async () => void server.close());
@@ -61,8 +62,8 @@ async function startSite(): Promise<string> {
 
 /** A visitor in a new browser who has begun to chat. */
 async function begin(first: string, key = plainKey) {
-  const context = await visitorBrowser(browser);
-  const visitor = await host(context, key);
+  const { page, context, leave } = await takeVisitor(browser, site);
+  const visitor = await host(page, key);
   const email = nextAddress();
   await visitor.open();
   await visitor.introduce('Vera Visitor', email);
@@ -74,12 +75,12 @@ async function begin(first: string, key = plainKey) {
     const { status } = await agent('POST', `/api/sessions/${id}/replies`, { client_id: `r${++unique}`, body });
     expect(status).toBe(201);
   };
-  return { context, visitor, email, id, reply };
+  return { context, leave, visitor, email, id, reply };
 }
 
 describe('a visitor', () => {
   test('gives a name, writes, sees the read mark and the agent, and sees all of it again after a reload', async () => {
-    const { context, visitor, email, id, reply } = await begin('Does the Heron lamp dim?');
+    const { leave, visitor, email, id, reply } = await begin('Does the Heron lamp dim?');
     const { panel, page } = visitor;
     await agent('POST', `/api/sessions/${id}/seen`, { number: 1 });
     await visitor.sees('Seen').waitFor();
@@ -97,36 +98,36 @@ describe('a visitor', () => {
     await expect
       .poll(async () => (await conversationOf(stack, email))?.session)
       .toMatchObject({ visitor_name: 'Vera Visitor', identity: 'claimed', visitor_read_number: 3 });
-    await context.close();
+    await leave();
   });
 
   test('is told if the panel cannot be loaded, and the next press loads it', async () => {
-    const context = await visitorBrowser(browser);
+    const { page: own, context, leave } = await takeVisitor(browser, site);
     let isCut = true;
     await context.route(/\/widget\/panel/, (route) => (isCut ? route.abort() : route.continue()));
-    const visitor = await host(context);
+    const visitor = await host(own);
     await visitor.open();
     await visitor.page.getByRole('alert').getByText('The chat could not be loaded. Press again.').waitFor();
     isCut = false;
     await visitor.open();
     await visitor.panel.getByLabel('Your name').waitFor();
     expect(await visitor.page.getByRole('alert').count()).toBe(0);
-    await context.close();
+    await leave();
   });
 
   test('sees on the button of the closed panel that there is an answer, until it is read', async () => {
-    const { context, visitor, reply } = await begin('Anybody there?');
+    const { leave, visitor, reply } = await begin('Anybody there?');
     await visitor.page.keyboard.press('Escape');
     await reply('Yes!');
     await visitor.page.getByRole('button', { name: 'Open the chat, 1 unread' }).click();
     await visitor.reads('Anybody there?', 'Yes!');
     await visitor.page.keyboard.press('Escape');
     await visitor.page.getByRole('button', { name: 'Open the chat', exact: true }).waitFor();
-    await context.close();
+    await leave();
   });
 
   test('starts a new conversation after the end of one, and the old one does not change', async () => {
-    const { context, visitor, email, id, reply } = await begin('One');
+    const { leave, visitor, email, id, reply } = await begin('One');
     await reply('Done');
     await agent('POST', `/api/sessions/${id}/end`, { resolved: true });
     await visitor.sees('This conversation has ended.').waitFor();
@@ -138,14 +139,14 @@ describe('a visitor', () => {
     const now = await conversationOf(stack, email);
     expect(now?.session.id).not.toBe(id);
     expect(now?.bodies).toEqual(['Two']);
-    await context.close();
+    await leave();
   });
 
   test('leaves a question if no agent is there', async () => {
     const { key } = await newWidget('Empty', { texts: { offline: 'We are out planting trees.' } });
     await admin('PUT', `/api/widgets/${await idOf(key)}/team`, { agent_ids: [await absentAgent()] });
-    const context = await visitorBrowser(browser);
-    const visitor = await host(context, key);
+    const { page: own, leave } = await takeVisitor(browser, site);
+    const visitor = await host(own, key);
     const email = nextAddress();
     await visitor.open();
     await visitor.panel.getByText('We are out planting trees.').waitFor();
@@ -160,7 +161,7 @@ describe('a visitor', () => {
       session: { is_offline: true },
       bodies: ['When are you back?'],
     });
-    await context.close();
+    await leave();
   });
 
   async function idOf(key: string): Promise<string> {
@@ -179,23 +180,23 @@ describe('no message is lost or doubled', () => {
   const theirs = (context: BrowserContext) => context.route(/\/messages$/, (route) => route.abort());
 
   test('if the tab dies before it is sent: the next page sends it', async () => {
-    const { context, visitor, email } = await begin('Before');
+    const { context, leave, visitor, email } = await begin('Before');
     await theirs(context);
     await visitor.say('Written as the tab died');
     await visitor.sees('Not sent yet; trying again').waitFor();
     await visitor.page.close();
     await context.unroute(/\/messages$/);
-    const next = await host(context);
+    const next = await host(await context.newPage());
     await expect
       .poll(async () => (await conversationOf(stack, email))?.bodies)
       .toEqual(['Before', 'Written as the tab died']);
     await next.open();
     await next.reads('Before', 'Written as the tab died');
-    await context.close();
+    await leave();
   });
 
   test('if the tab dies with a half-written line: the line is there after a reload', async () => {
-    const { context, visitor } = await begin('Before');
+    const { leave, visitor } = await begin('Before');
     const line = visitor.panel.getByRole('textbox', { name: 'Write a message' });
     await line.fill('Half a sen');
     await visitor.page.reload();
@@ -204,11 +205,11 @@ describe('no message is lost or doubled', () => {
     await line.press('Enter');
     await visitor.reads('Before', 'Half a sen');
     expect(await line.inputValue()).toBe('');
-    await context.close();
+    await leave();
   });
 
   test('if the answer is lost, and the message is sent again', async () => {
-    const { context, visitor, email } = await begin('Before');
+    const { context, leave, visitor, email } = await begin('Before');
     let lost = 0;
     await context.route(/\/messages$/, async (route) => {
       if (lost++ > 2) return route.continue();
@@ -219,13 +220,13 @@ describe('no message is lost or doubled', () => {
     await visitor.reads('Before', 'One', 'Two', 'Three');
     await visitor.sees('Sent').waitFor();
     expect((await conversationOf(stack, email))?.bodies).toEqual(['Before', 'One', 'Two', 'Three']);
-    await context.close();
+    await leave();
   });
 
   test('if the network is gone for a minute, on either side', async () => {
     const context = await visitorBrowser(browser);
     await context.clock.install();
-    const visitor = await host(context);
+    const visitor = await host(await context.newPage());
     const email = nextAddress();
     await visitor.open();
     await visitor.introduce('Vera Visitor', email);
@@ -252,7 +253,7 @@ describe('no message is lost or doubled', () => {
   });
 
   test('if the agent ends the conversation while the line is cut: the message says so, and goes into the next conversation', async () => {
-    const { context, visitor, email, id } = await begin('Before');
+    const { context, leave, visitor, email, id } = await begin('Before');
     await context.setOffline(true);
     await visitor.say('Written in the tunnel');
     await visitor.say('And this');
@@ -267,12 +268,12 @@ describe('no message is lost or doubled', () => {
     const now = await conversationOf(stack, email);
     expect(now?.session.id).not.toBe(id);
     expect(now?.bodies).toEqual(['Written in the tunnel', 'And this']);
-    await context.close();
+    await leave();
   });
 
   test('if two tabs are open and both write: both show the same, in the order of the server', async () => {
-    const { context, visitor: one, email, reply } = await begin('Before');
-    const two = await host(context);
+    const { context, leave, visitor: one, email, reply } = await begin('Before');
+    const two = await host(await context.newPage());
     await two.open();
     await two.reads('Before');
     const texts = Array.from({ length: 5 }, (_, n) => n);
@@ -294,11 +295,11 @@ describe('no message is lost or doubled', () => {
       expect(bodies.filter((body) => body.startsWith(name))).toEqual(texts.map((n) => `${name} ${n}`));
     await one.reads(...bodies);
     await two.reads(...bodies);
-    await context.close();
+    await leave();
   });
 
   test('if all servers are stopped and started again', async () => {
-    const { context, visitor, email, id, reply } = await begin('Before');
+    const { leave, visitor, email, id, reply } = await begin('Before');
     await reply('Answer');
     await visitor.reads('Before', 'Answer');
     await stack.restart(async () => {
@@ -312,14 +313,14 @@ describe('no message is lost or doubled', () => {
     expect((await conversationOf(stack, email))?.bodies).toEqual(expected);
     await agent('POST', `/api/sessions/${id}/replies`, { client_id: `r${++unique}`, body: 'Back' });
     await visitor.reads(...expected, 'Back');
-    await context.close();
+    await leave();
   }, 60_000);
 });
 
 describe('by the keyboard alone', () => {
   test('the chat is opened, written in and left, and the focus goes back', async () => {
-    const context = await visitorBrowser(browser);
-    const { page, panel, reads } = await host(context);
+    const { page: own, leave } = await takeVisitor(browser, site);
+    const { page, panel, reads } = await host(own);
     await page.keyboard.press('Tab');
     await page.keyboard.press('Enter');
     await panel.getByLabel('Your name').waitFor();
@@ -337,12 +338,12 @@ describe('by the keyboard alone', () => {
     await panel.waitFor({ state: 'hidden' });
     await page.keyboard.press('Enter');
     await panel.waitFor();
-    await context.close();
+    await leave();
   });
 
   test('no keyboard covers a touch screen unasked: the chat itself has the focus, and Escape still closes it', async () => {
     const context = await visitorBrowser(browser, { viewport: { width: 360, height: 640 }, hasTouch: true });
-    const { page, panel, open, introduce } = await host(context);
+    const { page, panel, open, introduce } = await host(await context.newPage());
     const isField = () =>
       page.evaluate(
         `/^(TEXTAREA|INPUT)$/.test(document.querySelector('aether-widget').shadowRoot.activeElement?.tagName)`,
@@ -359,7 +360,7 @@ describe('by the keyboard alone', () => {
   });
 
   test('Enter that ends the composition of a word sends nothing; the next one does', async () => {
-    const { context, visitor } = await begin('Before');
+    const { context, leave, visitor } = await begin('Before');
     const { page, panel, reads } = visitor;
     const line = panel.getByRole('textbox', { name: 'Write a message' });
     await line.focus();
@@ -371,18 +372,18 @@ describe('by the keyboard alone', () => {
     await reads('Before');
     await page.keyboard.press('Enter');
     await reads('Before', '日本');
-    await context.close();
+    await leave();
   });
 });
 
 describe('the demo shop', () => {
-  let context: BrowserContext;
+  let own: OwnPage;
   let page: Page;
   let visitor: Visitor;
   const said: string[] = [];
   beforeAll(async () => {
-    context = await visitorBrowser(browser);
-    page = await context.newPage();
+    own = await takeVisitor(browser, stack.shop);
+    page = own.page;
     page.on('console', (message) => {
       if (message.type() === 'error') said.push(message.text());
     });
@@ -409,8 +410,8 @@ describe('the demo shop', () => {
   });
 
   test('has one conversation even if a visitor asks for a person and writes at the same moment', async () => {
-    const own = await visitorBrowser(browser);
-    const eager = visitorOn(await own.newPage());
+    const other = await takeVisitor(browser, stack.shop);
+    const eager = visitorOn(other.page);
     const email = nextAddress();
     await eager.page.goto(stack.shop);
     await eager.open();
@@ -420,7 +421,7 @@ describe('the demo shop', () => {
     await eager.sees('Sent').waitFor();
     await expect.poll(async () => (await conversationOf(stack, email))?.bodies).toContain('Now, please');
     expect(await conversationOf(stack, email, { view: 'bot' })).toBeUndefined();
-    await own.close();
+    await other.leave();
   });
 
   test('does not break the widget with its style sheet, and its policy lets the widget work', async () => {
@@ -450,9 +451,9 @@ describe('the demo shop', () => {
   });
 
   test('signs the identity of its customers, who are verified and need not fill in a form', async () => {
-    await context.close();
-    context = await visitorBrowser(browser);
-    page = await context.newPage();
+    await own.leave();
+    own = await takeVisitor(browser, stack.shop);
+    page = own.page;
     await page.goto(`${stack.shop}/?signed-in`);
     visitor = visitorOn(page);
     await visitor.open();
@@ -480,7 +481,7 @@ describe('the demo shop', () => {
       `document.dispatchEvent(new CustomEvent('aether:identify', { detail: 'h.' + btoa('{"sub":"2","email":"eve@example.com"}') + '.s' }))`,
     );
     await expect.poll(() => visitor.said()).not.toContain('Is my order on its way?');
-    await context.close();
+    await own.leave();
   });
 });
 
@@ -489,8 +490,9 @@ test('the widget has no barrier in light and in dark, and fits on wide and narro
     { width: 1280, height: 860 },
     { width: 375, height: 740 },
   ];
-  const context = await visitorBrowser(browser, { viewport: wide, reducedMotion: 'reduce' });
-  const page = await context.newPage();
+  const { page, leave } = await takeVisitor(browser, stack.shop);
+  await page.setViewportSize(wide);
+  await page.emulateMedia({ reducedMotion: 'reduce' });
   await page.goto(stack.shop);
   const visitor = visitorOn(page);
   const look = async () => {
@@ -519,5 +521,5 @@ test('the widget has no barrier in light and in dark, and fits on wide and narro
   await page.setViewportSize(narrow);
   expect(await isScrolling()).toBe(false);
   expect(await visitor.panel.boundingBox()).toEqual({ x: 0, y: 0, ...narrow });
-  await context.close();
+  await leave();
 });
