@@ -1,6 +1,15 @@
 import pg from 'pg';
 import { createDatabaseWithLetters, requireLetters } from './letters.ts';
-import { appRole, bulkRole, isApp, type Login, loginNames, logins, type Passwords } from './rights/logins.ts';
+import {
+  appRole,
+  bulkRole,
+  isApp,
+  type Login,
+  loginNames,
+  logins,
+  type Passwords,
+  trialRoles,
+} from './rights/logins.ts';
 import { rolesWithMore } from './rights/roles.ts';
 import { takeTurn } from './turn.ts';
 
@@ -23,6 +32,7 @@ const connectionLimits: Record<Login, number> = {
   sync_app: 20,
   privacy_app: 5,
   observer_app: 5,
+  simulator_app: 5,
 };
 
 /**
@@ -96,7 +106,7 @@ export async function openDatabase(admin: pg.ClientBase, database: string): Prom
   // trigger writes.
   await admin.query(`
     revoke all on database ${name} from public;
-    grant connect on database ${name} to platform_migrator, app_role, sync_role, privacy_role, observer_role;
+    grant connect on database ${name} to platform_migrator, app_role, sync_role, privacy_role, observer_role, simulator_role;
     grant create on database ${name} to platform_owner`);
   for (const [login, path] of Object.entries(searchPaths)) {
     await admin.query(`alter role ${login} in database ${name} set search_path = ${path}`);
@@ -150,6 +160,16 @@ async function createRoles(admin: pg.Client): Promise<Login[]> {
   if (!existing.has(bulkRole)) await admin.query(`create role ${bulkRole} nologin`);
   // The owner gives it the functions that write many customers at once.
   await admin.query(`grant ${bulkRole} to ${logins.platform_migrator} with inherit false, set true`);
+  for (const [trial, role] of Object.entries(trialRoles)) {
+    if (!existing.has(trial)) await admin.query(`create role ${trial} nologin`);
+    await admin.query(`grant ${role} to ${trial} with inherit true, set false`);
+    // The owner gives it the function that tries a statement as this app.
+    await admin.query(`grant ${trial} to ${logins.platform_migrator} with inherit false, set true`);
+  }
+  // Somebody waits for a trial at the screen, and writers must not wait for one.
+  await admin.query(`alter role simulator_app set statement_timeout = '3s'`);
+  await admin.query(`alter role simulator_app set lock_timeout = '300ms'`);
+  await admin.query(`alter role simulator_app set idle_in_transaction_session_timeout = '5s'`);
   for (const login of loginNames.filter(isApp)) {
     await admin.query(`alter role ${login} set statement_timeout = '15s'`);
     await admin.query(`alter role ${login} set lock_timeout = '5s'`);

@@ -56,7 +56,8 @@ grant select on platform.apps to app_role;
 
 -- Writes what depends on the apps:
 --   current_app()      the app of the login. It does not depend on a setting, because a client can change settings. A login in none of
---                      the roles, or in several of them (as a superuser is), belongs to no app.
+--                      the roles, or in several of them (as a superuser is), belongs to no app. The login of trials has no rights
+--                      at all but to have one statement tried and taken back, as the app that it names: docs/access.md.
 --   is_app(name)       whether there is such an app; for checks, see is_line
 --   audience_of(name)  the audience of an app; null if there is no such app
 create procedure platform.write_app_functions()
@@ -77,7 +78,8 @@ begin
          coalesce(string_agg(format('when %L then %L', a.name, a.audience), ' ' order by a.name), 'when null then null')
   into app_names, audiences from platform.apps a;
   execute format('create or replace function platform.current_app() returns text language sql stable
-    return case %s %s else ''operator'' end', memberships, names);
+    return case %s %s else case session_user when ''simulator_app''
+      then coalesce(nullif(current_setting(''aether.trial'', true), ''''), ''operator'') else ''operator'' end end', memberships, names);
   execute format('create or replace function platform.is_app(name text) returns boolean language plpgsql immutable parallel safe
     set search_path = pg_catalog, pg_temp as $body$ begin return name in (%s); end $body$', app_names);
   execute format('create or replace function platform.audience_of(app text) returns text language sql immutable parallel safe

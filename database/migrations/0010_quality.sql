@@ -811,3 +811,123 @@ grant execute on function sync.ask_quality_round(text), sync.repair_findings(big
     sync.correct_address(uuid, uuid, text, text, bigint), sync.undo_correction(bigint), sync.recheck_findings(bigint[]),
     sync.customer_file(uuid, integer)
   to sync_role, console_role;
+
+-- The trial of one statement as an app. docs/access.md weighs the ways. The login simulator_app has one right: to execute the functions
+-- sync.try_as_…. Each belongs to a role that has exactly the rights of its app and that nobody can log in as or take on, so the statement
+-- meets the grants and the policies of that app; session_user is simulator_app, for which current_app() answers the app that is tried.
+-- The caller gives names, which are looked up in the catalogue, and one value, which is a parameter: never SQL. The statement runs in a
+-- subtransaction that always ends in an error, so that it is taken back whatever the caller does afterwards: its rows, its events, its
+-- NOTIFY, its locks. Only the sequences that it drew from have moved on.
+
+-- The row that the trial is about, read as the owner, because the app may be unable to see it. Only trial roles may call it, and a trial
+-- answers nothing of it.
+create function sync.row_of_trial(target text, row_id text) returns jsonb
+language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  key_column text;
+  key_type text;
+  found_row jsonb;
+begin
+  select quote_ident(a.attname), format_type(a.atttypid, a.atttypmod) into key_column, key_type
+  from pg_attribute a left join pg_index i on i.indrelid = a.attrelid and i.indisprimary
+  where a.attrelid = target::regclass and a.attnum > 0
+    and case when i.indexrelid is null then a.attname in ('id', 'customer_id') else i.indkey[0] = a.attnum end
+  order by a.attnum limit 1;
+  if row_id is not null and not pg_input_is_valid(row_id, key_type) then return null; end if;
+  execute format('select to_jsonb(t) from %s t where $1 is null or t.%s = $1::%s limit 1', target::regclass, key_column, key_type)
+    into found_row using row_id;
+  return found_row;
+end $$;
+
+create function sync.try_statement(app text, target text, verb text, field text, row_id text, value text) returns jsonb
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  relation regclass;
+  field_type text;
+  keys text;
+  columns text;
+  held jsonb;
+  statement text;
+  touched bigint;
+  is_done boolean := false;
+  code text;
+  reason text;
+  violated text;
+  hint text;
+  context text;
+begin
+  select c.oid into relation
+  from pg_class c join pg_namespace n on n.oid = c.relnamespace
+  where format('%I.%I', n.nspname, c.relname) = target and c.relkind in ('r', 'p', 'v')
+    and (n.nspname = 'platform' or n.nspname in (select a.audience from platform.apps a)) and not c.relispartition;
+  if relation is null or verb is null or verb not in ('select', 'insert', 'update', 'delete') then
+    raise exception 'no such table or verb' using errcode = 'invalid_parameter_value';
+  end if;
+  if verb <> 'delete' then
+    select format_type(a.atttypid, a.atttypmod) into field_type from pg_attribute a
+    where a.attrelid = relation and a.attname = field and a.attnum > 0 and not a.attisdropped;
+    if field_type is null then raise exception 'no such column' using errcode = 'invalid_parameter_value'; end if;
+  end if;
+  select string_agg(format('t.%I = ($1 ->> %L)::%s', a.attname, a.attname, format_type(a.atttypid, a.atttypmod)), ' and ') into keys
+  from pg_attribute a left join pg_index i on i.indrelid = a.attrelid and i.indisprimary
+  where a.attrelid = relation and a.attnum > 0
+    and case when i.indexrelid is null then a.attname = 'id' else a.attnum = any (i.indkey::int2[]) end;
+  held := sync.row_of_trial(target, row_id);
+  if held is null and (row_id is not null or verb <> 'insert') then return '{"code": "no_row"}'; end if;
+  statement := case verb
+    when 'select' then format('select t.%I from %s t where %s', field, relation, keys)
+    when 'update' then format('update %s t set %I = $2::%s where %s', relation, field, field_type, keys)
+    when 'delete' then format('delete from %s t where %s', relation, keys) end;
+  if verb = 'insert' then
+    select string_agg(quote_ident(a.attname), ', ' order by a.attnum) into columns
+    from pg_attribute a
+    where a.attrelid = relation and a.attnum > 0 and not a.attisdropped and a.attgenerated = '' and a.attidentity = ''
+      and a.attname <> field and has_column_privilege(relation, a.attnum, 'INSERT');
+    statement := format('insert into %s (%I%s) select $2::%s%s from jsonb_populate_record(null::%s, $1) r', relation, field,
+      coalesce(', ' || columns, ''), field_type, coalesce(', ' || regexp_replace(columns, '(^|, )', '\1r.', 'g'), ''), relation);
+  end if;
+  begin
+    perform set_config('aether.trial', app, true);
+    execute statement using coalesce(held, '{}'), value;
+    get diagnostics touched = row_count;
+    set constraints all immediate;
+    is_done := true;
+    raise exception 'taken back';
+  exception when others then
+    get stacked diagnostics code = returned_sqlstate, reason = message_text, violated = constraint_name, hint = pg_exception_hint,
+      context = pg_exception_context;
+  end;
+  if is_done then return jsonb_build_object('code', 'done', 'rows', touched); end if;
+  return jsonb_strip_nulls(jsonb_build_object('code', code, 'message', reason, 'constraint', nullif(violated, ''),
+    'hint', nullif(hint, ''), 'by', substring(context from '^PL/pgSQL function ([a-z_.]+)\(')));
+end $$;
+
+create function sync.try_as_foundation(target text, verb text, field text, row_id text, value text) returns jsonb
+language sql volatile security definer set search_path = pg_catalog, pg_temp
+begin atomic
+  select sync.try_statement('foundation', target, verb, field, row_id, value);
+end;
+create function sync.try_as_support(target text, verb text, field text, row_id text, value text) returns jsonb
+language sql volatile security definer set search_path = pg_catalog, pg_temp
+begin atomic
+  select sync.try_statement('support', target, verb, field, row_id, value);
+end;
+create function sync.try_as_console(target text, verb text, field text, row_id text, value text) returns jsonb
+language sql volatile security definer set search_path = pg_catalog, pg_temp
+begin atomic
+  select sync.try_statement('console', target, verb, field, row_id, value);
+end;
+
+grant usage on schema sync to simulator_role;
+grant execute on function sync.row_of_trial(text, text), sync.try_statement(text, text, text, text, text, text) to foundation_trial;
+grant execute on function sync.row_of_trial(text, text), sync.try_statement(text, text, text, text, text, text) to support_trial;
+grant execute on function sync.row_of_trial(text, text), sync.try_statement(text, text, text, text, text, text) to console_trial;
+-- The new owner of a function must be able to create one in its schema, but only then. It grants before it is gone: nobody else may.
+grant create on schema sync to foundation_trial, support_trial, console_trial;
+grant execute on function sync.try_as_foundation(text, text, text, text, text), sync.try_as_support(text, text, text, text, text),
+    sync.try_as_console(text, text, text, text, text)
+  to simulator_role;
+alter function sync.try_as_foundation(text, text, text, text, text) owner to foundation_trial;
+alter function sync.try_as_support(text, text, text, text, text) owner to support_trial;
+alter function sync.try_as_console(text, text, text, text, text) owner to console_trial;
+revoke create on schema sync from foundation_trial, support_trial, console_trial;

@@ -60,7 +60,7 @@ describe('the other app’s schema', () => {
     );
   });
 
-  test.each(['sync_app', 'privacy_app', 'observer_app', 'platform_migrator'] as const)(
+  test.each(['sync_app', 'privacy_app', 'observer_app', 'simulator_app', 'platform_migrator'] as const)(
     '%s reads none of the data',
     async (login) => {
       const client = await world.database.connect(login);

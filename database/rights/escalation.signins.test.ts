@@ -172,7 +172,7 @@ describe('signing in as an administrator', () => {
     expect(await attempt(world.foundation_app, signIn('u-admin'))).toBe('1 row');
   });
 
-  test.each(['sync_app', 'privacy_app', 'observer_app'] as const)(
+  test.each(['sync_app', 'privacy_app', 'observer_app', 'simulator_app'] as const)(
     '%s has nothing to do with sign-ins',
     async (login) => {
       const client = await world.database.connect(login);

@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import { changedCollations, changedCollationsRemedy } from '../letters.ts';
 import { findUntestedGrants } from './grants.ts';
-import { appRole, bulkRole, logins } from './logins.ts';
+import { appRole, bulkRole, logins, trialRoles } from './logins.ts';
 import { readPrivileges } from './matrix.ts';
 import { rolesWithMore } from './roles.ts';
 
@@ -55,6 +55,10 @@ const bulkFunctions = [
   'platform.insert_customers(platform.customers[])',
   'platform.update_customers(uuid[], bigint[], jsonb[])',
 ];
+/** Each belongs to the role whose rights it tries. */
+const trialFunctions = Object.keys(trialRoles).map(
+  (role) => `('${role}', 'sync.try_as_${role.replace('_trial', '')}(text, text, text, text, text)')`,
+);
 const isPinned = `coalesce(p.proconfig, '{}') = array['search_path=pg_catalog, pg_temp']`;
 
 const lints: Lint[] = [
@@ -184,7 +188,10 @@ const lints: Lint[] = [
                           'pg_catalog.pg_namespace'::regclass)
                         and pg_get_userbyid(s.refobjid) in (${loginList})) as o (object, owner)
       where pg_get_userbyid(o.owner) <> '${ownerRole}'
-        and (pg_get_userbyid(o.owner), o.object) not in (${bulkFunctions.map((name) => `('${bulkRole}', '${name}')`).join(', ')})`,
+        and (pg_get_userbyid(o.owner), o.object) not in (${[
+          ...bulkFunctions.map((name) => `('${bulkRole}', '${name}')`),
+          ...trialFunctions,
+        ].join(', ')})`,
   },
   {
     lint: 'key that sorts by locale',

@@ -9,6 +9,7 @@ export const logins = {
   sync_app: 'sync_role',
   privacy_app: 'privacy_role',
   observer_app: 'observer_role',
+  simulator_app: 'simulator_role',
 } as const;
 
 export type Login = keyof typeof logins;
@@ -24,6 +25,14 @@ export const bulkRole = 'bulk_role';
 
 /** The logins of the apps of this repository. */
 export const appLogins: readonly Login[] = ['foundation_app', 'support_app', 'console_app'];
+
+/**
+ * For each app a role that has exactly its rights, and the role of that app. One definer function of 0010_quality.sql belongs to each: it
+ * tries a statement as the app and takes it back. Nobody can log in as it, and only the owner may take it on. docs/access.md says why.
+ */
+export const trialRoles: Readonly<Record<string, string>> = Object.fromEntries(
+  appLogins.map((login) => [logins[login].replace('_role', '_trial'), logins[login]]),
+);
 
 /** Whether the login belongs to an app of this repository. */
 export const isApp = (login: Login): boolean => appLogins.includes(login);

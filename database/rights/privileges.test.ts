@@ -40,7 +40,7 @@ describe('the committed matrix', () => {
     expect(mayUpdate('foundation_app')).toEqual([...identity, 'crm_id', 'account_tier', 'account_manager_id']);
     expect(mayUpdate('support_app')).toEqual([...identity, 'support_id', 'preferred_language', 'timezone']);
     expect(mayUpdate('console_app')).toEqual(identity);
-    for (const login of ['platform_migrator', 'sync_app', 'privacy_app', 'observer_app'] as const)
+    for (const login of ['platform_migrator', 'sync_app', 'privacy_app', 'observer_app', 'simulator_app'] as const)
       expect(mayUpdate(login)).toEqual([]);
   });
 });
@@ -104,9 +104,15 @@ describe('the matrix shows a change of rights', () => {
       'a schema that PUBLIC may use',
       'grant usage on schema support to public',
       'revoke usage on schema support from public',
-      ['platform_migrator', 'foundation_app', 'console_app', 'sync_app', 'privacy_app', 'observer_app'].map(
-        (login) => `${login} now may usage schema support`,
-      ),
+      [
+        'platform_migrator',
+        'foundation_app',
+        'console_app',
+        'sync_app',
+        'privacy_app',
+        'observer_app',
+        'simulator_app',
+      ].map((login) => `${login} now may usage schema support`),
     ],
     [
       'a schema in which a login may create objects',

@@ -1,14 +1,20 @@
-import { appRole, bulkRole, isApp, type Login, logins } from './logins.ts';
+import { appRole, bulkRole, isApp, type Login, logins, trialRoles } from './logins.ts';
 
 const names = (list: string[]) => list.map((name) => `'${name}'`).join(', ');
 const loginList = names(Object.keys(logins));
-const roleList = names([...Object.values(logins), appRole, bulkRole]);
+const roleList = names([...Object.values(logins), appRole, bulkRole, ...Object.keys(trialRoles)]);
 const memberships = Object.entries(logins)
   .flatMap(([login, role]) => [
     `('${login}', '${role}', ${login !== 'platform_migrator'})`,
     ...(isApp(login as Login) ? [`('${role}', '${appRole}', true)`] : []),
   ])
   .concat(`('${logins.platform_migrator}', '${bulkRole}', false)`)
+  .concat(
+    Object.entries(trialRoles).flatMap(([trial, role]) => [
+      `('${trial}', '${role}', true)`,
+      `('${logins.platform_migrator}', '${trial}', false)`,
+    ]),
+  )
   .join(', ');
 
 /** A query for our logins and roles that can do more than they should: `role` and, in words, the `power`. */

@@ -65,7 +65,8 @@ type Act = { act: string; n: number };
 /** What people do to a customer. An act that the database refuses changes nothing. */
 const acts: Record<string, (id: string, n: number) => Promise<unknown>> = {
   rename: (id, n) => foundation.updateCustomer(id, { name: `Name ${n}` }),
-  raise: (id, n) => foundation.updateCustomer(id, { account_tier: (['basic', 'premium', null] as const)[n % 3] ?? null }),
+  raise: (id, n) =>
+    foundation.updateCustomer(id, { account_tier: (['basic', 'premium', null] as const)[n % 3] ?? null }),
   translate: (id, n) => support.updateCustomer(id, { preferred_language: `d${'abc'[n % 3]}` }),
   call: (id, n) => foundation.updateCustomer(id, { phone: n === 0 ? null : number(n) }),
   addPhone: (id, n) => support.addPhone(id, number(n)),
@@ -110,7 +111,9 @@ describe('a customer as of a past moment', () => {
     const { id } = await foundation.createCustomer({ email: 'since@acme.org', name: 'Ada' });
     const { position } = await snapshot(id);
     const trace = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
-    await foundation.transaction({ actor: 'maya', trace }, (tx) => foundation.updateCustomer(id, { name: 'Bea' }, { tx }));
+    await foundation.transaction({ actor: 'maya', trace }, (tx) =>
+      foundation.updateCustomer(id, { name: 'Bea' }, { tx }),
+    );
     await support.addAddress(id, 'since2@acme.org');
     const { since } = rewind(await fileOf(id), { position }); // not numbered yet, and told all the same
     expect(since.map(({ type, app, actor }) => [type, app, actor])).toEqual([
@@ -140,7 +143,11 @@ describe('a customer as of a past moment', () => {
     await sequence();
     const file = await fileOf(id);
     const deals = (position: number) => rewind(file, { position }).deals.map(({ name, status }) => [name, status]);
-    expect([deals(made.position), deals(open.position), deals(2 ** 40)]).toEqual([[], [['Deal', 'open']], [['Deal', 'won']]]);
+    expect([deals(made.position), deals(open.position), deals(2 ** 40)]).toEqual([
+      [],
+      [['Deal', 'open']],
+      [['Deal', 'won']],
+    ]);
     expect(rewind(file, { at: before })).toMatchObject({ state: 'not yet', customer: null });
   });
 
@@ -188,7 +195,8 @@ describe('a customer as of a past moment', () => {
     await foundation.updateCustomer(id, { account_tier: 'premium' });
     const tiered = await snapshot(id);
     const file = await fileOf(id);
-    const timeOf = (position: number) => file.events.find((event) => event.position === position)?.occurred_at as string;
+    const timeOf = (position: number) =>
+      file.events.find((event) => event.position === position)?.occurred_at as string;
     const change = (position: number, kind: string) => {
       const event = file.events.find((each) => each.position === position) as CustomerFile['events'][number];
       return { ...event, event_id: event.id, change: kind };

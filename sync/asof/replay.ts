@@ -239,8 +239,7 @@ function undoHistory(rows: Rows, subjectId: string, file: CustomerFile, at: stri
   if (!row || reach.partlySince === null) return [];
   const taken = file.changes.filter(({ occurred_at }) => moment(occurred_at) > moment(at));
   for (const { change, previous } of taken)
-    if (change !== 'created')
-      for (const field of historyFields) if (field in previous) row[field] = previous[field];
+    if (change !== 'created') for (const field of historyFields) if (field in previous) row[field] = previous[field];
   return taken;
 }
 
@@ -332,7 +331,9 @@ function historyToChange({ event_id, change, app, actor, occurred_at, data, prev
     at: occurred_at,
     type: change === 'created' ? 'customer.created' : 'customer.updated',
     // The history is Foundation's; what is not a field of the customer is its own.
-    audience: Object.keys(data).every((field) => (historyFields as readonly string[]).includes(field)) ? 'platform' : 'crm',
+    audience: Object.keys(data).every((field) => (historyFields as readonly string[]).includes(field))
+      ? 'platform'
+      : 'crm',
     app,
     actor,
     trace: null,
