@@ -68,7 +68,7 @@ export async function startServers(options: {
   onStarted('Foundation', foundation.close);
   const support = await step('Support', () => startSupport({ variables: variablesOf('support'), webBuilt: web }));
   onStarted('Support', support.close);
-  const console = await step('Console', () => startConsole({ variables: variablesOf('console'), webBuilt: web }));
+  const console = await step('Console', () => startConsole({ variables: { ...variablesOf('console'), ...simulatorOf(urlOf) }, webBuilt: web }));
   onStarted('Console', console.close);
   if (!withDemo) return { foundation, support, console, identity };
 
@@ -79,6 +79,12 @@ export async function startServers(options: {
   });
   onStarted('Demo shop', shop.close);
   return { foundation, support, console, identity, shop: { ...shop, widgetKey: demoWidgetKey } };
+}
+
+/** On a server that is not our own, the login of trials may have no password here: then the console tries nothing. */
+function simulatorOf(urlOf: (login: Login) => string): { SIMULATOR_DB_URL?: string } {
+  const url = urlOf('simulator_app');
+  return new URL(url).password === '' ? {} : { SIMULATOR_DB_URL: url };
 }
 
 async function fillDemo(urlOf: (login: Login) => string): Promise<string> {

@@ -799,6 +799,53 @@ begin atomic
     'now', clock_timestamp());
 end;
 
+-- The names of stages for administrators who look at deals: no customer is in them.
+create function sync.list_stage_names(ids bigint[], out id bigint, out name text) returns setof record
+language sql stable security definer set search_path = pg_catalog, pg_temp
+begin atomic
+  select s.id, s.name from crm.pipeline_stages s where s.id = any (ids)
+  union all select f.id, f.name from crm.former_stages f where f.id = any (ids);
+end;
+grant execute on function sync.list_stage_names(bigint[]) to console_role;
+
+-- What Sync Health shows of it. A projection that drifts needs somebody; duplicates and gaps are numbers, not alarms. Until the first
+-- round has ended nothing is known.
+create function sync.check_quality() returns setof sync.check_row
+language sql volatile
+begin atomic
+  select 'drift:' || split_part(n.finding, '.', 2), 'drift',
+    case when s.last_ended_at is null then 'unknown'
+      when s.stepped_at < clock_timestamp() - interval '1 hour' then 'stalled'
+      when n.stored > 0 then 'warning' else 'ok' end,
+    case when s.last_ended_at is null then 'It has not been proven yet: the first round is under way.'
+      when s.stepped_at < clock_timestamp() - interval '1 hour' then 'Nothing has been compared with its source for an hour.'
+      when n.stored > 0 then sync.say_count(n.stored) || ' rows differ from their source.'
+      else 'Every row agreed with its source.' end,
+    jsonb_build_object('drifting', n.stored)
+  from sync.quality_numbers n join sync.quality_scans s on s.name = n.scan where n.finding like 'drift.%'
+  union all
+  select 'quality', 'quality',
+    case when s.ended < 6 then 'unknown'
+      when s.stepped_at < clock_timestamp() - interval '1 hour' then 'stalled' else 'ok' end,
+    case when s.ended < 6 then 'The records have not been looked through yet.'
+      when s.stepped_at < clock_timestamp() - interval '1 hour' then 'No record has been looked at for an hour.'
+      else 'The records are looked through all the time.' end,
+    (select jsonb_object_agg(g.name, g.total) from (
+      select split_part(n.finding, '.', 1) as name, sum(n.stored) as total from sync.quality_numbers n group by 1) g)
+  from (select count(q.last_ended_at) as ended, max(q.stepped_at) as stepped_at from sync.quality_scans q) s;
+end;
+
+create function sync.list_quality_gauges() returns setof sync.gauge_row
+language sql volatile
+begin atomic
+  select 'quality_' || k.name, '', sum(n.stored)::double precision
+  from sync.quality_numbers n join sync.quality_scans s on s.name = n.scan
+    join (values ('duplicate', 'duplicates'), ('orphan', 'orphans'), ('missing', 'missing_fields'), ('address', 'unreachable_addresses'),
+      ('drift', 'drift')) k (prefix, name) on k.prefix = split_part(n.finding, '.', 1)
+  group by k.name having bool_and(s.last_ended_at is not null);
+end;
+insert into sync.health_sources (function_name, gives) values ('sync.check_quality', 'checks'), ('sync.list_quality_gauges', 'gauges');
+
 create policy sync_read on sync.quality_findings for select to sync_role, console_role using (true);
 create policy sync_read on sync.quality_numbers for select to sync_role, console_role using (true);
 create policy sync_read on sync.quality_history for select to sync_role, console_role using (true);

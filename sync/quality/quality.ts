@@ -77,9 +77,11 @@ export async function readScans(on: Queryable): Promise<Scan[]> {
     `select s.name, s.rounds, case when s.place is null then 0 else s.rows_seen end as rows_seen,
        coalesce(s.rows_of_round, nullif(c.reltuples, -1)::bigint) as rows_in_all, s.round_began_at as began_at,
        s.last_ended_at as ended_at, s.stepped_at, s.asked_at
-     from sync.quality_scans s left join pg_catalog.pg_class c on c.oid = to_regclass(case s.name
-       when 'customers' then 'platform.customers' when 'companies' then 'platform.companies' when 'deals' then 'crm.deals'
-       when 'sessions' then 'support.sessions' when 'activities' then 'crm.activities' end)
+     from sync.quality_scans s
+       left join (values ('customers', 'platform'), ('companies', 'platform'), ('deals', 'crm'), ('sessions', 'support'),
+         ('activities', 'crm')) k (name, schema) on k.name = s.name
+       left join pg_catalog.pg_namespace n on n.nspname = k.schema
+       left join pg_catalog.pg_class c on c.relnamespace = n.oid and c.relname = k.name
      order by s.name`,
   );
   return rows.map(({ name, rounds, rows_seen, rows_in_all, began_at, ended_at, stepped_at, asked_at }) => ({

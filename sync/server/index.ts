@@ -1,8 +1,12 @@
 import { join } from 'node:path';
 import { type Hearing, type Served, type ServerOptions, scopesOfSharedEvents, startServer } from '@aether/http';
 import { addSignIn } from '@aether/signin';
+import { openSimulator } from '../access/simulator.ts';
 import packageJson from '../package.json' with { type: 'json' };
+import { addAccessRoutes } from './access/access.routes.ts';
+import { addAsOfRoutes } from './customers/asof.routes.ts';
 import { addHealthRoutes, keepEvaluating } from './health/health.routes.ts';
+import { addQualityRoutes } from './quality/quality.routes.ts';
 import { addRunbookRoutes } from './runbooks/runbooks.routes.ts';
 import { consoleScopes } from './scopes.ts';
 
@@ -22,10 +26,15 @@ export function startConsole(options: ServerOptions = {}): Promise<Served> {
       addSignIn,
       web: webFolder,
       openHearing: () => () => hearsShared,
-      addRoutes(app, db, { closing }) {
+      addRoutes(app, db, { closing, variables, log }) {
         addHealthRoutes(app, db);
         void keepEvaluating(db, closing);
         addRunbookRoutes(app);
+        addQualityRoutes(app, db);
+        addAsOfRoutes(app, db);
+        const simulator = variables.SIMULATOR_DB_URL ? openSimulator(variables.SIMULATOR_DB_URL) : undefined;
+        addAccessRoutes(app, db, simulator, log);
+        closing.addEventListener('abort', () => void simulator?.close());
       },
     },
     options,

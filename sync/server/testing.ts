@@ -22,7 +22,11 @@ export async function startTestConsole(variables: Record<string, string> = {}): 
   const database = await createTestDatabase();
   const log = createLog('test');
   log.level = 'silent';
-  const ownVariables = { PLATFORM_DB_URL: database.url('console_app'), PLATFORM_DB_POOL_MAX: '4' };
+  const ownVariables = {
+    PLATFORM_DB_URL: database.url('console_app'),
+    PLATFORM_DB_POOL_MAX: '4',
+    SIMULATOR_DB_URL: database.url('simulator_app'),
+  };
   const db = await connectPlatform({ app: 'console', variables: ownVariables });
   const issuer = await startTestIssuer();
   for (const [id, name] of [
