@@ -68,7 +68,9 @@ export async function startServers(options: {
   onStarted('Foundation', foundation.close);
   const support = await step('Support', () => startSupport({ variables: variablesOf('support'), webBuilt: web }));
   onStarted('Support', support.close);
-  const console = await step('Console', () => startConsole({ variables: { ...variablesOf('console'), ...simulatorOf(urlOf) }, webBuilt: web }));
+  const console = await step('Console', () =>
+    startConsole({ variables: { ...variablesOf('console'), ...simulatorOf(urlOf) }, webBuilt: web }),
+  );
   onStarted('Console', console.close);
   if (!withDemo) return { foundation, support, console, identity };
 

@@ -1,6 +1,6 @@
 import {
   type App,
-  bigintId,
+  bigintIdText,
   createStaffRoute,
   cursor,
   cursorsOf,
@@ -214,7 +214,7 @@ const undo = createStaffRoute({
   path: '/api/quality/corrections/{operation}',
   right: 'administrator',
   summary: 'Undo the correction of an address',
-  request: { params: object({ operation: bigintId() }) },
+  request: { params: object({ operation: bigintIdText() }) },
   responses: { 204: { description: 'The address is back.' }, ...problems(404, 409, 422) },
 });
 
