@@ -10,6 +10,7 @@ grant connect on database to app_role;
 grant connect on database to observer_role;
 grant connect on database to platform_migrator;
 grant connect on database to privacy_role;
+grant connect on database to simulator_role;
 grant connect on database to sync_role;
 grant create on database to platform_owner;
 
@@ -1018,7 +1019,7 @@ CREATE OR REPLACE FUNCTION platform.current_app()
  RETURNS text
  LANGUAGE sql
  STABLE
-RETURN CASE (((((1 * (pg_has_role(SESSION_USER, 'privacy_role'::name, 'USAGE'::text))::integer) + (2 * (pg_has_role(SESSION_USER, 'sync_role'::name, 'USAGE'::text))::integer)) + (4 * (pg_has_role(SESSION_USER, 'console_role'::name, 'USAGE'::text))::integer)) + (8 * (pg_has_role(SESSION_USER, 'foundation_role'::name, 'USAGE'::text))::integer)) + (16 * (pg_has_role(SESSION_USER, 'support_role'::name, 'USAGE'::text))::integer)) WHEN 1 THEN 'privacy'::text WHEN 2 THEN 'sync'::text WHEN 4 THEN 'console'::text WHEN 8 THEN 'foundation'::text WHEN 16 THEN 'support'::text ELSE 'operator'::text END;
+RETURN CASE (((((1 * (pg_has_role(SESSION_USER, 'privacy_role'::name, 'USAGE'::text))::integer) + (2 * (pg_has_role(SESSION_USER, 'sync_role'::name, 'USAGE'::text))::integer)) + (4 * (pg_has_role(SESSION_USER, 'console_role'::name, 'USAGE'::text))::integer)) + (8 * (pg_has_role(SESSION_USER, 'foundation_role'::name, 'USAGE'::text))::integer)) + (16 * (pg_has_role(SESSION_USER, 'support_role'::name, 'USAGE'::text))::integer)) WHEN 1 THEN 'privacy'::text WHEN 2 THEN 'sync'::text WHEN 4 THEN 'console'::text WHEN 8 THEN 'foundation'::text WHEN 16 THEN 'support'::text ELSE CASE SESSION_USER WHEN 'simulator_app'::name THEN COALESCE(NULLIF(current_setting('aether.trial'::text, true), ''::text), 'operator'::text) ELSE 'operator'::text END END;
 grant execute on function platform.current_app() to app_role;
 grant execute on function platform.current_app() to bulk_role;
 grant execute on function platform.current_app() to sync_role;
@@ -2238,7 +2239,8 @@ begin
          coalesce(string_agg(format('when %L then %L', a.name, a.audience), ' ' order by a.name), 'when null then null')
   into app_names, audiences from platform.apps a;
   execute format('create or replace function platform.current_app() returns text language sql stable
-    return case %s %s else ''operator'' end', memberships, names);
+    return case %s %s else case session_user when ''simulator_app''
+      then coalesce(nullif(current_setting(''aether.trial'', true), ''''), ''operator'') else ''operator'' end end', memberships, names);
   execute format('create or replace function platform.is_app(name text) returns boolean language plpgsql immutable parallel safe
     set search_path = pg_catalog, pg_temp as $body$ begin return name in (%s); end $body$', app_names);
   execute format('create or replace function platform.audience_of(app text) returns text language sql immutable parallel safe
@@ -3143,6 +3145,7 @@ create schema sync;
 grant usage on schema sync to app_role;
 grant usage on schema sync to bulk_role;
 grant usage on schema sync to observer_role;
+grant usage on schema sync to simulator_role;
 grant usage on schema sync to sync_role;
 
 create sequence sync.lease_ends_ms as bigint start 0 increment 1 minvalue 0 maxvalue 9223372036854775807 cache 1;
@@ -4808,6 +4811,51 @@ BEGIN ATOMIC
          END AS "case",
      jsonb_build_object('live', f.live, 'silent', f.silent) AS jsonb_build_object
     FROM found f;
+END;
+
+CREATE OR REPLACE FUNCTION sync.check_quality()
+ RETURNS SETOF sync.check_row
+ LANGUAGE sql
+BEGIN ATOMIC
+ SELECT ('drift:'::text || split_part(n.finding, '.'::text, 2)),
+     'drift'::text,
+         CASE
+             WHEN (s.last_ended_at IS NULL) THEN 'unknown'::text
+             WHEN (s.stepped_at < (clock_timestamp() - '01:00:00'::interval)) THEN 'stalled'::text
+             WHEN (n.stored > 0) THEN 'warning'::text
+             ELSE 'ok'::text
+         END AS "case",
+         CASE
+             WHEN (s.last_ended_at IS NULL) THEN 'It has not been proven yet: the first round is under way.'::text
+             WHEN (s.stepped_at < (clock_timestamp() - '01:00:00'::interval)) THEN 'Nothing has been compared with its source for an hour.'::text
+             WHEN (n.stored > 0) THEN (sync.say_count((n.stored)::bigint) || ' rows differ from their source.'::text)
+             ELSE 'Every row agreed with its source.'::text
+         END AS "case",
+     jsonb_build_object('drifting', n.stored) AS jsonb_build_object
+    FROM (sync.quality_numbers n
+      JOIN sync.quality_scans s ON ((s.name = n.scan)))
+   WHERE (n.finding ~~ 'drift.%'::text)
+ UNION ALL
+  SELECT 'quality'::text,
+     'quality'::text,
+         CASE
+             WHEN (s.ended < 6) THEN 'unknown'::text
+             WHEN (s.stepped_at < (clock_timestamp() - '01:00:00'::interval)) THEN 'stalled'::text
+             ELSE 'ok'::text
+         END AS "case",
+         CASE
+             WHEN (s.ended < 6) THEN 'The records have not been looked through yet.'::text
+             WHEN (s.stepped_at < (clock_timestamp() - '01:00:00'::interval)) THEN 'No record has been looked at for an hour.'::text
+             ELSE 'The records are looked through all the time.'::text
+         END AS "case",
+     ( SELECT jsonb_object_agg(g.name, g.total) AS jsonb_object_agg
+            FROM ( SELECT split_part(n.finding, '.'::text, 1) AS name,
+                     sum(n.stored) AS total
+                    FROM sync.quality_numbers n
+                   GROUP BY (split_part(n.finding, '.'::text, 1))) g) AS jsonb_object_agg
+    FROM ( SELECT count(q.last_ended_at) AS ended,
+             max(q.stepped_at) AS stepped_at
+            FROM sync.quality_scans q) s;
 END;
 
 CREATE OR REPLACE FUNCTION sync.check_reports()
@@ -6656,6 +6704,38 @@ END;
 grant execute on function sync.list_processes(OUT app text, OUT process text, OUT state text, OUT silent_seconds double precision, OUT started_at timestamp with time zone, OUT clock_off_ms double precision, OUT report jsonb, OUT turns jsonb) to console_role;
 grant execute on function sync.list_processes(OUT app text, OUT process text, OUT state text, OUT silent_seconds double precision, OUT started_at timestamp with time zone, OUT clock_off_ms double precision, OUT report jsonb, OUT turns jsonb) to sync_role;
 
+CREATE OR REPLACE FUNCTION sync.list_quality_gauges()
+ RETURNS SETOF sync.gauge_row
+ LANGUAGE sql
+BEGIN ATOMIC
+ SELECT ('quality_'::text || k.name),
+     ''::text,
+     (sum(n.stored))::double precision AS sum
+    FROM ((sync.quality_numbers n
+      JOIN sync.quality_scans s ON ((s.name = n.scan)))
+      JOIN ( VALUES ('duplicate'::text,'duplicates'::text), ('orphan'::text,'orphans'::text), ('missing'::text,'missing_fields'::text), ('address'::text,'unreachable_addresses'::text), ('drift'::text,'drift'::text)) k(prefix, name) ON ((k.prefix = split_part(n.finding, '.'::text, 1))))
+   GROUP BY k.name
+  HAVING bool_and((s.last_ended_at IS NOT NULL));
+END;
+
+CREATE OR REPLACE FUNCTION sync.list_stage_names(ids bigint[], OUT id bigint, OUT name text)
+ RETURNS SETOF record
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+BEGIN ATOMIC
+ SELECT s.id,
+     s.name
+    FROM crm.pipeline_stages s
+   WHERE (s.id = ANY (list_stage_names.ids))
+ UNION ALL
+  SELECT f.id,
+     f.name
+    FROM crm.former_stages f
+   WHERE (f.id = ANY (list_stage_names.ids));
+END;
+grant execute on function sync.list_stage_names(ids bigint[], OUT id bigint, OUT name text) to console_role;
+
 CREATE OR REPLACE FUNCTION sync.list_vain_types(types text[], OUT type text, OUT reason text)
  RETURNS SETOF record
  LANGUAGE sql
@@ -7382,6 +7462,31 @@ begin
 end $function$;
 grant execute on function sync.roll_up() to sync_role;
 
+CREATE OR REPLACE FUNCTION sync.row_of_trial(target text, row_id text)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  key_column text;
+  key_type text;
+  found_row jsonb;
+begin
+  select quote_ident(a.attname), format_type(a.atttypid, a.atttypmod) into key_column, key_type
+  from pg_attribute a left join pg_index i on i.indrelid = a.attrelid and i.indisprimary
+  where a.attrelid = target::regclass and a.attnum > 0
+    and case when i.indexrelid is null then a.attname in ('id', 'customer_id') else i.indkey[0] = a.attnum end
+  order by a.attnum limit 1;
+  if row_id is not null and not pg_input_is_valid(row_id, key_type) then return null; end if;
+  execute format('select to_jsonb(t) from %s t where $1 is null or t.%s = $1::%s limit 1', target::regclass, key_column, key_type)
+    into found_row using row_id;
+  return found_row;
+end $function$;
+grant execute on function sync.row_of_trial(target text, row_id text) to console_trial;
+grant execute on function sync.row_of_trial(target text, row_id text) to foundation_trial;
+grant execute on function sync.row_of_trial(target text, row_id text) to support_trial;
+
 CREATE OR REPLACE FUNCTION sync.say_count(number bigint, capped_at bigint DEFAULT 10000)
  RETURNS text
  LANGUAGE sql
@@ -7557,6 +7662,108 @@ begin
     and not exists (select from sync.parked p where p.subscription = c.subscription and p.cause = c.cause);
 end $function$;
 grant execute on function sync.trim_operations(batch_max integer) to sync_role;
+
+CREATE OR REPLACE FUNCTION sync.try_as_console(target text, verb text, field text, row_id text, value text)
+ RETURNS jsonb
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+BEGIN ATOMIC
+ SELECT sync.try_statement('console'::text, target, verb, field, row_id, value) AS try_statement;
+END;
+grant execute on function sync.try_as_console(target text, verb text, field text, row_id text, value text) to simulator_role;
+alter function sync.try_as_console(target text, verb text, field text, row_id text, value text) owner to console_trial;
+
+CREATE OR REPLACE FUNCTION sync.try_as_foundation(target text, verb text, field text, row_id text, value text)
+ RETURNS jsonb
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+BEGIN ATOMIC
+ SELECT sync.try_statement('foundation'::text, target, verb, field, row_id, value) AS try_statement;
+END;
+grant execute on function sync.try_as_foundation(target text, verb text, field text, row_id text, value text) to simulator_role;
+alter function sync.try_as_foundation(target text, verb text, field text, row_id text, value text) owner to foundation_trial;
+
+CREATE OR REPLACE FUNCTION sync.try_as_support(target text, verb text, field text, row_id text, value text)
+ RETURNS jsonb
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+BEGIN ATOMIC
+ SELECT sync.try_statement('support'::text, target, verb, field, row_id, value) AS try_statement;
+END;
+grant execute on function sync.try_as_support(target text, verb text, field text, row_id text, value text) to simulator_role;
+alter function sync.try_as_support(target text, verb text, field text, row_id text, value text) owner to support_trial;
+
+CREATE OR REPLACE FUNCTION sync.try_statement(app text, target text, verb text, field text, row_id text, value text)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  relation regclass;
+  field_type text;
+  keys text;
+  columns text;
+  held jsonb;
+  statement text;
+  touched bigint;
+  is_done boolean := false;
+  code text;
+  reason text;
+  violated text;
+  hint text;
+  context text;
+begin
+  select c.oid into relation
+  from pg_class c join pg_namespace n on n.oid = c.relnamespace
+  where format('%I.%I', n.nspname, c.relname) = target and c.relkind in ('r', 'p', 'v')
+    and (n.nspname = 'platform' or n.nspname in (select a.audience from platform.apps a)) and not c.relispartition;
+  if relation is null or verb is null or verb not in ('select', 'insert', 'update', 'delete') then
+    raise exception 'no such table or verb' using errcode = 'invalid_parameter_value';
+  end if;
+  if verb <> 'delete' then
+    select format_type(a.atttypid, a.atttypmod) into field_type from pg_attribute a
+    where a.attrelid = relation and a.attname = field and a.attnum > 0 and not a.attisdropped;
+    if field_type is null then raise exception 'no such column' using errcode = 'invalid_parameter_value'; end if;
+  end if;
+  select string_agg(format('t.%I = ($1 ->> %L)::%s', a.attname, a.attname, format_type(a.atttypid, a.atttypmod)), ' and ') into keys
+  from pg_attribute a left join pg_index i on i.indrelid = a.attrelid and i.indisprimary
+  where a.attrelid = relation and a.attnum > 0
+    and case when i.indexrelid is null then a.attname = 'id' else a.attnum = any (i.indkey::int2[]) end;
+  held := sync.row_of_trial(target, row_id);
+  if held is null and (row_id is not null or verb <> 'insert') then return '{"code": "no_row"}'; end if;
+  statement := case verb
+    when 'select' then format('select t.%I from %s t where %s', field, relation, keys)
+    when 'update' then format('update %s t set %I = $2::%s where %s', relation, field, field_type, keys)
+    when 'delete' then format('delete from %s t where %s', relation, keys) end;
+  if verb = 'insert' then
+    select string_agg(quote_ident(a.attname), ', ' order by a.attnum) into columns
+    from pg_attribute a
+    where a.attrelid = relation and a.attnum > 0 and not a.attisdropped and a.attgenerated = '' and a.attidentity = ''
+      and a.attname <> field and has_column_privilege(relation, a.attnum, 'INSERT');
+    statement := format('insert into %s (%I%s) select $2::%s%s from jsonb_populate_record(null::%s, $1) r', relation, field,
+      coalesce(', ' || columns, ''), field_type, coalesce(', ' || regexp_replace(columns, '(^|, )', '\1r.', 'g'), ''), relation);
+  end if;
+  begin
+    perform set_config('aether.trial', app, true);
+    execute statement using coalesce(held, '{}'), value;
+    get diagnostics touched = row_count;
+    set constraints all immediate;
+    is_done := true;
+    raise exception 'taken back';
+  exception when others then
+    get stacked diagnostics code = returned_sqlstate, reason = message_text, violated = constraint_name, hint = pg_exception_hint,
+      context = pg_exception_context;
+  end;
+  if is_done then return jsonb_build_object('code', 'done', 'rows', touched); end if;
+  return jsonb_strip_nulls(jsonb_build_object('code', code, 'message', reason, 'constraint', nullif(violated, ''),
+    'hint', nullif(hint, ''), 'by', substring(context from '^PL/pgSQL function ([a-z_.]+)\(')));
+end $function$;
+grant execute on function sync.try_statement(app text, target text, verb text, field text, row_id text, value text) to console_trial;
+grant execute on function sync.try_statement(app text, target text, verb text, field text, row_id text, value text) to foundation_trial;
+grant execute on function sync.try_statement(app text, target text, verb text, field text, row_id text, value text) to support_trial;
 
 CREATE OR REPLACE FUNCTION sync.undo_correction(of_operation bigint)
  RETURNS boolean
