@@ -5,10 +5,14 @@ import { openSimulator } from '../access/simulator.ts';
 import packageJson from '../package.json' with { type: 'json' };
 import { addAccessRoutes } from './access/access.routes.ts';
 import { addAsOfRoutes } from './customers/asof.routes.ts';
+import { addEventsRoutes } from './events/events.routes.ts';
+import { addFailuresRoutes } from './failures/failures.routes.ts';
+import { addRunsRoutes } from './failures/runs.routes.ts';
 import { addHealthRoutes, keepEvaluating } from './health/health.routes.ts';
 import { addQualityRoutes } from './quality/quality.routes.ts';
 import { addRunbookRoutes } from './runbooks/runbooks.routes.ts';
 import { consoleScopes } from './scopes.ts';
+import { addSubscriptionsRoutes } from './subscriptions/subscriptions.routes.ts';
 
 const webFolder = join(import.meta.dirname, '..', 'web', 'dist');
 
@@ -28,6 +32,10 @@ export function startConsole(options: ServerOptions = {}): Promise<Served> {
       openHearing: () => () => hearsShared,
       addRoutes(app, db, { closing, variables, log }) {
         addHealthRoutes(app, db);
+        addFailuresRoutes(app, db);
+        addRunsRoutes(app, db);
+        addSubscriptionsRoutes(app, db);
+        addEventsRoutes(app, db);
         void keepEvaluating(db, closing);
         addRunbookRoutes(app);
         addQualityRoutes(app, db);
