@@ -46,7 +46,7 @@ const parked = async () =>
     state: string;
   }[];
 const get = (path: string, as = 'maya') => app.callAs(as)('GET', path);
-const post = (path: string, body: object, as = 'boss') => app.callAs(as)('POST', path, body);
+const post = (path: string, body: Record<string, unknown>, as = 'boss') => app.callAs(as)('POST', path, body);
 
 describe('failures', () => {
   test('are grouped by cause, which names nobody, and only administrators see the error itself', async () => {
