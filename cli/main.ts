@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { alertsCommand } from './alerts.ts';
 import { eventsCommand } from './events.ts';
 import { bootstrapServer, checkDatabase, migrateUp, migratorUrl, printStatus } from './migrate.ts';
 import packageJson from './package.json' with { type: 'json' };
@@ -61,6 +62,7 @@ onDatabase(
 });
 
 program.addCommand(eventsCommand().copyInheritedSettings(program));
+program.addCommand(alertsCommand().copyInheritedSettings(program));
 
 try {
   await program.parseAsync();

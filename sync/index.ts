@@ -1,5 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Log, openMetrics } from '@aether/http';
+import { openConnection } from '@aether/platform/log';
+import { startAlerting } from './alerts/alerting.ts';
+import { readAlertSettings } from './alerts/settings.ts';
+import { publishChecks } from './health/measures.ts';
 import { startQualityScans } from './quality/scanning.ts';
 import { checkSyncDatabase, readSyncSettings, WorkerTooOld } from './settings.ts';
 import { startBulk } from './worker/bulk.ts';
@@ -7,6 +11,7 @@ import { measureSequencer } from './worker/measures.ts';
 import { type Retention, startRetention } from './worker/retention.ts';
 import { type SequencerNews, startSequencer } from './worker/sequencer.ts';
 
+export * from './alerts/alerts.ts';
 export {
   type Check,
   type Health,
@@ -58,7 +63,7 @@ export type SyncWorker = {
    * has given up the leadership and numbers and removes nothing more. It never settles otherwise.
    */
   refused: Promise<Error>;
-  /** Gives up the leadership. Settles within four seconds, whether or not the database answers. */
+  /** Gives up the leadership. Settles within six seconds, whether or not the database answers. */
   close(): Promise<void>;
 };
 
@@ -70,6 +75,10 @@ export type SyncOptions = {
   /** How often the worker looks for a migration that breaks it. */
   checkMs?: number;
 };
+
+/** A question that the database has not answered by then is given up. */
+const askMs = 5_000;
+const closeMs = 500;
 
 type Told = Pick<Log, 'info' | 'warn' | 'error'>;
 
@@ -85,6 +94,7 @@ export async function startSync({
   checkMs = 5_000,
 }: SyncOptions): Promise<SyncWorker> {
   const settings = readSyncSettings(variables);
+  const alertSettings = readAlertSettings(variables);
   await checkSyncDatabase(settings);
   const metrics = await openMetrics('aether-sync', variables, log);
   const url = settings.directUrl;
@@ -102,13 +112,26 @@ export async function startSync({
   });
   const quality = startQualityScans({ url, onError: (error) => log.error({ err: error }, 'data quality') });
   const bulk = startBulk({ url, onError: (error) => log.error({ err: error }, 'bulk work on failures') });
+  const connection = openConnection('sync', {
+    ...settings,
+    url,
+    pooler: 'none',
+    poolMax: 1,
+    queryTimeoutMs: askMs,
+    searchPath: 'sync,platform',
+  });
+  const ask = (text: string, values?: unknown[]) => connection.query(text, values);
+  const stopAlerting = await startAlerting({ ask, settings: alertSettings, log, metrics });
   const closed = new AbortController();
+  if (metrics) void publishChecks(metrics, ask, closed.signal);
   let closing: Promise<void> | undefined;
   function close(): Promise<void> {
     closed.abort();
-    closing ??= Promise.all([bulk.stop(), quality.stop(), retention.stop(), sequencer.stop(), metrics?.close()]).then(
-      () => unmeasure?.(),
-    );
+    closing ??= (async () => {
+      await Promise.all([stopAlerting(), quality.stop(), bulk.stop(), retention.stop(), sequencer.stop()]);
+      await Promise.all([metrics?.close(), connection.close(closeMs)]);
+      unmeasure?.();
+    })();
     return closing;
   }
   const { promise: refused, resolve: refuse } = Promise.withResolvers<Error>();

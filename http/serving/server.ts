@@ -2,7 +2,7 @@ import { type App as AppName, ConfigurationError, connectPlatform, type Platform
 import type { Logger } from 'pino';
 import type { Authenticate } from '../caller.ts';
 import { measurePlatform, measureRequests, measureStreams } from '../metrics/measures.ts';
-import { openMetrics } from '../metrics/metrics.ts';
+import { type Metrics, openMetrics } from '../metrics/metrics.ts';
 import { addMetricsRoute } from '../metrics/route.ts';
 import type { AppScopes } from '../scopes.ts';
 import { type App, createApp } from './app.ts';
@@ -55,6 +55,8 @@ export type ServerContext = {
   scopes: AppScopes['scopes'];
   /** Settles when the built files exist. */
   webBuilt: Promise<unknown>;
+  /** Where to publish more; undefined if no metrics are asked for. */
+  metrics: Metrics | undefined;
   /** Aborted when the server begins to close. An answer that never ends by itself must end then. */
   closing: AbortSignal;
 };
@@ -113,6 +115,7 @@ export async function startServer(parts: ServerParts, options: ServerOptions): P
       scopes: rights.scopes,
       closing: closing.signal,
       webBuilt,
+      metrics,
     };
     let authenticate: Authenticate | undefined;
     app.use(async (c, next) => {

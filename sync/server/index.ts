@@ -8,12 +8,18 @@ import { addAsOfRoutes } from './customers/asof.routes.ts';
 import { addEventsRoutes } from './events/events.routes.ts';
 import { addFailuresRoutes } from './failures/failures.routes.ts';
 import { addRunsRoutes } from './failures/runs.routes.ts';
+import { startAlerting } from '../alerts/alerting.ts';
+import { readAlertSettings } from '../alerts/settings.ts';
+import { publishChecks } from '../health/measures.ts';
+import { addAlertRoutes } from './alerts/alerts.routes.ts';
 import { addHealthRoutes, keepEvaluating } from './health/health.routes.ts';
 import { addQualityRoutes } from './quality/quality.routes.ts';
 import { addRunbookRoutes } from './runbooks/runbooks.routes.ts';
 import { consoleScopes } from './scopes.ts';
 import { addSubscriptionsRoutes } from './subscriptions/subscriptions.routes.ts';
 
+/** A question that the database has not answered by then is given up. */
+const askMs = 5_000;
 const webFolder = join(import.meta.dirname, '..', 'web', 'dist');
 
 /** Starts the console's server on port 4300, or the next free one. @throws ConfigurationError, DatabaseUnavailable */
@@ -30,7 +36,8 @@ export function startConsole(options: ServerOptions = {}): Promise<Served> {
       addSignIn,
       web: webFolder,
       openHearing: () => () => hearsShared,
-      addRoutes(app, db, { closing, variables, log }) {
+      addRoutes(app, db, { closing, variables, log, metrics }) {
+        const settings = readAlertSettings(variables);
         addHealthRoutes(app, db);
         addFailuresRoutes(app, db);
         addRunsRoutes(app, db);
@@ -43,10 +50,21 @@ export function startConsole(options: ServerOptions = {}): Promise<Served> {
         const simulator = variables.SIMULATOR_DB_URL ? openSimulator(variables.SIMULATOR_DB_URL) : undefined;
         addAccessRoutes(app, db, simulator, log);
         closing.addEventListener('abort', () => void simulator?.close());
+        addAlertRoutes(app, db);
+        const ask = (text: string, values?: unknown[]) => db.query(text, values, { timeoutMs: askMs });
+        void alertUntil(closing, { ask, settings, log, metrics });
+        if (metrics) void publishChecks(metrics, ask, closing);
       },
     },
     options,
   );
+}
+
+/** Tells changes of checks, as the worker does, so that the end of the last worker is told too. */
+async function alertUntil(closing: AbortSignal, options: Parameters<typeof startAlerting>[0]): Promise<void> {
+  const stop = await startAlerting(options);
+  if (closing.aborted) await stop();
+  else closing.addEventListener('abort', () => void stop(), { once: true });
 }
 
 /**

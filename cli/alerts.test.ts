@@ -1,0 +1,41 @@
+import { createTestDatabase, type TestDatabase } from '@aether/database/testing';
+import { beforeAll, expect, test } from 'vitest';
+import { aether, newHome } from './testing.ts';
+
+let home: string;
+let database: TestDatabase;
+beforeAll(async () => {
+  home = await newHome();
+  database = await createTestDatabase();
+  const superuser = await database.connect('postgres');
+  await superuser.query(
+    `insert into sync.alerts (slug, kind, status, previous, reason, since)
+     values ('subscription:a', 'subscription', 'parked', 'ok', '3 events are dead and wait for a person.', clock_timestamp());
+     insert into sync.alert_states (slug, kind, told, sent, alert_id) select slug, kind, status, status, id from sync.alerts`,
+  );
+});
+
+async function run(...args: string[]) {
+  const command = aether(home, ['alerts', ...args], { SYNC_APP_URL: database.url('sync_app') });
+  return { code: await command.ends(), output: command.output() };
+}
+
+test('aether alerts lists what is open and ends with 1, silences a check with a reason, and tests the targets', {
+  timeout: 60_000,
+}, async () => {
+  const [listed, silenced, unknown, tested] = await Promise.all([
+    run('list', '--open', '--json'),
+    run('silence', '--check', 'subscription:a', '--for', '2h', 'The target moves.'),
+    run('silence', '--kind', 'nothing', '--for', '2h', 'x'),
+    run('test'),
+  ]);
+  expect(listed.code).toBe(1);
+  expect(JSON.parse(listed.output)).toMatchObject({ slug: 'subscription:a', status: 'parked', is_open: true });
+  expect(silenced).toMatchObject({ code: 0, output: expect.stringMatching(/^subscription:a is silenced until 2/) });
+  expect(unknown).toMatchObject({
+    code: 1,
+    output: expect.stringContaining('nothing is no check that has ever been made.'),
+  });
+  expect(tested).toMatchObject({ code: 1, output: expect.stringContaining('no process has a target') });
+  expect((await run('list', '--silences')).output).toMatch(/subscription:a .*sync_app .*The target moves\. .*in force/);
+});
