@@ -3154,6 +3154,29 @@ grant select on sequence sync.lease_ends_ms to sync_role;
 create sequence sync.outbox_id as bigint start 1 increment 1 minvalue 1 maxvalue 9223372036854775807 cache 1;
 grant select on sequence sync.outbox_id to sync_role;
 
+CREATE OR REPLACE FUNCTION sync.acknowledge_alert(of_alert bigint)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  who constant text := platform.current_actor();
+begin
+  if who is null then
+    raise exception 'a person acknowledges an alert' using errcode = 'insufficient_privilege';
+  end if;
+  update sync.alerts a set acknowledged_by = who, acknowledged_at = clock_timestamp()
+  where a.id = of_alert and a.acknowledged_at is null;
+  if found then
+    perform sync.record_operation('alerts.acknowledge', jsonb_build_object('alert', of_alert), null, '{"acknowledged": true}');
+    return true;
+  end if;
+  return case when exists (select from sync.alerts a where a.id = of_alert) then false end;
+end $function$;
+grant execute on function sync.acknowledge_alert(of_alert bigint) to console_role;
+grant execute on function sync.acknowledge_alert(of_alert bigint) to sync_role;
+
 CREATE OR REPLACE FUNCTION sync.add_partitions(size bigint DEFAULT 1000000, OUT last_position bigint)
  RETURNS bigint
  LANGUAGE plpgsql
@@ -3192,6 +3215,121 @@ begin
   end loop;
 end $function$;
 grant execute on function sync.add_partitions(size bigint, OUT last_position bigint) to sync_role;
+
+CREATE OR REPLACE FUNCTION sync.alert_author(of_user text)
+ RETURNS text
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+BEGIN ATOMIC
+ SELECT u.name
+    FROM platform.users u
+   WHERE ((u.id = alert_author.of_user) AND ((EXISTS ( SELECT
+            FROM sync.alert_silences s
+           WHERE (s.actor = alert_author.of_user))) OR (EXISTS ( SELECT
+            FROM sync.alerts a
+           WHERE (a.acknowledged_by = alert_author.of_user)))));
+END;
+grant execute on function sync.alert_author(of_user text) to console_role;
+grant execute on function sync.alert_author(of_user text) to sync_role;
+
+CREATE OR REPLACE FUNCTION sync.alert_hold(of_slug text)
+ RETURNS interval
+ LANGUAGE sql
+ STABLE
+BEGIN ATOMIC
+ SELECT make_interval(secs => LEAST((sync.health_limit('alert_hold_seconds'::text) * ((2)::double precision ^ (GREATEST((n.told - 1), (0)::bigint))::double precision)), (900)::double precision)) AS make_interval
+    FROM ( SELECT count(*) AS told
+            FROM sync.alerts a
+           WHERE ((a.slug = alert_hold.of_slug) AND (a.told_at > (clock_timestamp() - '01:00:00'::interval)))) n;
+END;
+
+CREATE OR REPLACE FUNCTION sync.announce_alerts()
+ RETURNS integer
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  turn sync.alert_turn;
+  found_state record;
+  new_alert bigint;
+  silence bigint;
+  hold interval;
+  words text;
+  told_count integer := 0;
+begin
+  perform set_config('lock_timeout', '500ms', true);
+  select * into turn from sync.alert_turn t for update skip locked;
+  if not found or turn.announced_at between clock_timestamp() - interval '1 second' and clock_timestamp() then return 0; end if;
+  -- What nobody has evaluated lately says nothing about the present.
+  if (select h.evaluated_at < clock_timestamp() - interval '30 seconds' from sync.health h) then return 0; end if;
+  update sync.alert_turn set announced_at = clock_timestamp();
+
+  -- A check that is well when it is first seen is no news. One that is missing waits, because it may come back.
+  insert into sync.alert_states (slug, kind, told, sent)
+  select c.slug, c.kind, 'ok', 'ok' from sync.check_states c
+  where c.status = 'ok' and not exists (select from sync.alert_states s where s.slug = c.slug);
+  update sync.alert_states s set gone_since = case when c.is_there then null else clock_timestamp() end
+  from (select s.slug, exists (select from sync.check_states c where c.slug = s.slug) as is_there from sync.alert_states s) c
+  where s.slug = c.slug and c.is_there = (s.gone_since is not null);
+  delete from sync.alert_states s
+  where s.gone_since < clock_timestamp() - interval '1 minute' and s.told in ('ok', 'gone') and s.sent = s.told;
+
+  -- A check that keeps what was told is at rest again.
+  update sync.alert_states s set restless_since = null from sync.check_states c
+  where c.slug = s.slug and s.restless_since is not null and c.status = s.told and c.since < clock_timestamp() - sync.alert_hold(c.slug);
+  update sync.alert_states s set restless_since = clock_timestamp() from sync.check_states c
+  where c.slug = s.slug and s.restless_since is null and c.status <> s.told;
+
+  for found_state in
+    select c.slug, c.kind, c.status, c.reason, c.since, coalesce(s.told, 'ok') as told, coalesce(s.sent, 'ok') as sent,
+      s.slug is null and c.status = 'unknown' as is_new, s.restless_since
+    from sync.check_states c left join sync.alert_states s on s.slug = c.slug where c.status <> coalesce(s.told, 'ok')
+    union all
+    select s.slug, s.kind, 'gone', 'What it was about is no more.', s.gone_since, s.told, s.sent, false, null
+    from sync.alert_states s where s.gone_since is not null and s.told not in ('ok', 'gone')
+    order by slug
+  loop
+    words := found_state.reason;
+    hold := case when found_state.is_new then make_interval(secs => sync.health_limit('alert_first_hold_seconds'))
+      else sync.alert_hold(found_state.slug) end;
+    if found_state.since > clock_timestamp() - hold then
+      -- It has not lasted. A check that never keeps still is told once as it is while it is not well.
+      continue when found_state.told <> 'ok' or found_state.restless_since is null
+        or found_state.restless_since > clock_timestamp() - make_interval(secs => sync.health_limit('alert_restless_seconds'));
+      words := left('It keeps changing. ' || words, 500);
+    end if;
+    silence := sync.find_silence(found_state.slug, found_state.kind);
+    insert into sync.alerts (slug, kind, status, previous, reason, since, silence_id)
+    values (found_state.slug, found_state.kind, found_state.status, found_state.told, words, found_state.since, silence)
+    returning id into new_alert;
+    insert into sync.alert_states as s (slug, kind, told, sent, alert_id)
+    values (found_state.slug, found_state.kind, found_state.status, 'ok', new_alert)
+    on conflict (slug) do update set kind = excluded.kind, told = excluded.told, alert_id = excluded.alert_id;
+    told_count := told_count + 1;
+    if silence is null and found_state.status <> found_state.sent then
+      perform sync.send_alert(new_alert);
+      update sync.alert_states s set sent = found_state.status where s.slug = found_state.slug;
+    end if;
+  end loop;
+
+  -- The end of a silence. What is as it was sent last needs no word.
+  for found_state in
+    select s.slug, s.told, s.alert_id from sync.alert_states s left join sync.check_states c on c.slug = s.slug
+    where s.told <> s.sent and coalesce(c.status, 'gone') = s.told and sync.find_silence(s.slug, s.kind) is null
+    order by s.slug
+  loop
+    perform sync.send_alert(found_state.alert_id);
+    update sync.alert_states s set sent = found_state.told where s.slug = found_state.slug;
+  end loop;
+
+  delete from sync.alerts a where a.id in (
+    select o.id from sync.alerts o where o.told_at < clock_timestamp() - interval '400 days' order by o.told_at limit 1000);
+  return told_count;
+end $function$;
+grant execute on function sync.announce_alerts() to console_role;
+grant execute on function sync.announce_alerts() to sync_role;
 
 CREATE OR REPLACE FUNCTION sync.are_different(one uuid, other uuid)
  RETURNS boolean
@@ -4630,6 +4768,46 @@ BEGIN ATOMIC
     FROM n;
 END;
 
+CREATE OR REPLACE FUNCTION sync.check_alerts()
+ RETURNS SETOF sync.check_row
+ LANGUAGE sql
+BEGIN ATOMIC
+ WITH n AS MATERIALIZED (
+          SELECT ( SELECT count(*) AS count
+                    FROM sync.alert_targets t
+                   WHERE (t.seen_at > (clock_timestamp() - '7 days'::interval))) AS targets,
+             ( SELECT count(*) AS count
+                    FROM sync.alert_targets t
+                   WHERE (t.seen_at > (clock_timestamp() - '00:05:00'::interval))) AS served,
+             count(*) AS waiting,
+             (COALESCE(EXTRACT(epoch FROM (clock_timestamp() - min(d.told_at))), (0)::numeric))::double precision AS seconds,
+             max(d.error) AS error
+            FROM ( SELECT a.told_at,
+                     d_1.error
+                    FROM (sync.alert_deliveries d_1
+                      JOIN sync.alerts a ON ((a.id = d_1.alert_id)))
+                   WHERE (d_1.state = 'waiting'::text)
+                   ORDER BY d_1.target, d_1.alert_id
+                  LIMIT 10001) d
+         )
+  SELECT 'alerts'::text,
+     'alerts'::text,
+         CASE
+             WHEN (n.targets = 0) THEN 'ok'::text
+             WHEN (n.seconds > (600)::double precision) THEN 'failing'::text
+             WHEN (n.served < n.targets) THEN 'warning'::text
+             ELSE 'ok'::text
+         END AS "case",
+         CASE
+             WHEN (n.targets = 0) THEN 'Alerts are shown here only: no target is set.'::text
+             WHEN (n.seconds > (600)::double precision) THEN ((((sync.say_count(n.waiting) || ' alerts have not reached their target, the oldest for '::text) || sync.say_seconds(n.seconds)) || COALESCE(((' ('::text || n.error) || ')'::text), ''::text)) || '.'::text)
+             WHEN (n.served < n.targets) THEN 'No process delivers to one of the targets any more.'::text
+             ELSE 'Alerts reach their targets.'::text
+         END AS "case",
+     jsonb_build_object('targets', n.targets, 'waiting', n.waiting, 'waiting_seconds', n.seconds) AS jsonb_build_object
+    FROM n;
+END;
+
 CREATE OR REPLACE FUNCTION sync.check_database()
  RETURNS SETOF sync.check_row
  LANGUAGE sql
@@ -5339,6 +5517,42 @@ BEGIN ATOMIC
             FROM sync.health h) n;
 END;
 
+CREATE OR REPLACE FUNCTION sync.claim_alert(of_target text, for_seconds double precision, OUT alert_id bigint, OUT message_id text, OUT slug text, OUT kind text, OUT status text, OUT previous text, OUT reason text, OUT since timestamp with time zone, OUT told_at timestamp with time zone, OUT attempt integer)
+ RETURNS SETOF record
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+BEGIN ATOMIC
+ WITH next AS MATERIALIZED (
+          SELECT d_1.alert_id
+            FROM (sync.alert_deliveries d_1
+              JOIN sync.alerts a_1 ON ((a_1.id = d_1.alert_id)))
+           WHERE ((d_1.target = claim_alert.of_target) AND (d_1.state = 'waiting'::text) AND (d_1.attempt_at <= clock_timestamp()) AND COALESCE((d_1.claimed_until < clock_timestamp()), true) AND (NOT (EXISTS ( SELECT
+                    FROM (sync.alert_deliveries e
+                      JOIN sync.alerts b ON ((b.id = e.alert_id)))
+                   WHERE ((e.target = claim_alert.of_target) AND (e.state = 'waiting'::text) AND (e.alert_id < d_1.alert_id) AND (b.slug = a_1.slug))))))
+           ORDER BY d_1.alert_id
+          LIMIT 1
+          FOR UPDATE OF d_1 SKIP LOCKED
+         )
+  UPDATE sync.alert_deliveries d SET claimed_until = (clock_timestamp() + make_interval(secs => claim_alert.for_seconds)), attempts = (d.attempts + 1)
+    FROM (next
+      JOIN sync.alerts a ON ((a.id = next.alert_id)))
+   WHERE ((d.alert_id = next.alert_id) AND (d.target = claim_alert.of_target))
+   RETURNING d.alert_id,
+     a.message_id,
+     a.slug,
+     a.kind,
+     a.status,
+     a.previous,
+     a.reason,
+     a.since,
+     a.told_at,
+     d.attempts;
+END;
+grant execute on function sync.claim_alert(of_target text, for_seconds double precision, OUT alert_id bigint, OUT message_id text, OUT slug text, OUT kind text, OUT status text, OUT previous text, OUT reason text, OUT since timestamp with time zone, OUT told_at timestamp with time zone, OUT attempt integer) to console_role;
+grant execute on function sync.claim_alert(of_target text, for_seconds double precision, OUT alert_id bigint, OUT message_id text, OUT slug text, OUT kind text, OUT status text, OUT previous text, OUT reason text, OUT since timestamp with time zone, OUT told_at timestamp with time zone, OUT attempt integer) to sync_role;
+
 CREATE OR REPLACE FUNCTION sync.confirm_run(of_run bigint, reason text, rate_per_second integer DEFAULT 500)
  RETURNS jsonb
  LANGUAGE plpgsql
@@ -5744,6 +5958,22 @@ begin
 end $function$;
 grant execute on function sync.drop_subscription(of_name text, reason text) to console_role;
 grant execute on function sync.drop_subscription(of_name text, reason text) to sync_role;
+
+CREATE OR REPLACE FUNCTION sync.end_silence(of_silence bigint)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  update sync.alert_silences s set ended_at = clock_timestamp()
+  where s.id = of_silence and s.ended_at is null and s.until > clock_timestamp();
+  if not found then return false; end if;
+  perform sync.record_operation('alerts.end_silence', jsonb_build_object('silence', of_silence), null, '{"ended": true}');
+  return true;
+end $function$;
+grant execute on function sync.end_silence(of_silence bigint) to console_role;
+grant execute on function sync.end_silence(of_silence bigint) to sync_role;
 
 CREATE OR REPLACE FUNCTION sync.evaluate_checks(OUT slug text, OUT kind text, OUT status text, OUT reason text, OUT since timestamp with time zone, OUT measures jsonb, OUT as_of timestamp with time zone)
  RETURNS SETOF record
@@ -6316,6 +6546,18 @@ BEGIN ATOMIC
          )
   SELECT jsonb_build_object('finding', f.finding, 'subject', 'session', 'subject_id', f.subject_id, 'part', '', 'customer_id', f.customer_id, 'detail', f.detail) AS jsonb_build_object
     FROM found f;
+END;
+
+CREATE OR REPLACE FUNCTION sync.find_silence(of_slug text, of_kind text)
+ RETURNS bigint
+ LANGUAGE sql
+ STABLE
+BEGIN ATOMIC
+ SELECT s.id
+    FROM sync.alert_silences s
+   WHERE ((s.until > clock_timestamp()) AND (s.ended_at IS NULL) AND ((s.slug = find_silence.of_slug) OR (s.kind = find_silence.of_kind)))
+   ORDER BY s.until DESC, s.id
+  LIMIT 1;
 END;
 
 CREATE OR REPLACE FUNCTION sync.fold_of(series text)
@@ -6899,6 +7141,19 @@ begin
       raise exception 'nothing here mends %', f.finding using errcode = 'check_violation';
   end case;
 end $function$;
+
+CREATE OR REPLACE FUNCTION sync.name_alert_target(of_name text)
+ RETURNS void
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+BEGIN ATOMIC
+ INSERT INTO sync.alert_targets AS t (name)
+   VALUES (name_alert_target.of_name) ON CONFLICT(name) DO UPDATE SET seen_at = excluded.seen_at
+   WHERE (t.seen_at < (excluded.seen_at - '00:01:00'::interval));
+END;
+grant execute on function sync.name_alert_target(of_name text) to console_role;
+grant execute on function sync.name_alert_target(of_name text) to sync_role;
 
 CREATE OR REPLACE FUNCTION sync.number_in(report jsonb, path text[])
  RETURNS double precision
@@ -7499,6 +7754,16 @@ CREATE OR REPLACE FUNCTION sync.say_seconds(seconds double precision)
  IMMUTABLE
 RETURN CASE WHEN (seconds < (100)::double precision) THEN ((round(GREATEST(seconds, (0)::double precision)))::text || ' s'::text) WHEN (seconds < (6000)::double precision) THEN ((round((seconds / (60)::double precision)))::text || ' min'::text) WHEN (seconds < (172800)::double precision) THEN ((round((seconds / (3600)::double precision)))::text || ' h'::text) ELSE ((round((seconds / (86400)::double precision)))::text || ' days'::text) END;
 
+CREATE OR REPLACE FUNCTION sync.send_alert(of_alert bigint)
+ RETURNS void
+ LANGUAGE sql
+BEGIN ATOMIC
+ INSERT INTO sync.alert_deliveries (alert_id, target)  SELECT send_alert.of_alert AS of_alert,
+             t.name
+            FROM sync.alert_targets t
+           WHERE (t.seen_at > (clock_timestamp() - '7 days'::interval)) ON CONFLICT DO NOTHING;
+END;
+
 CREATE OR REPLACE FUNCTION sync.sequence(batch_max integer, floor_id bigint, of_term bigint DEFAULT NULL::bigint, lease_ms integer DEFAULT 0, OUT moved integer, OUT head bigint)
  RETURNS record
  LANGUAGE plpgsql
@@ -7544,6 +7809,60 @@ begin
 end $function$;
 grant execute on function sync.set_health_limit(of_name text, to_value double precision, because text) to console_role;
 grant execute on function sync.set_health_limit(of_name text, to_value double precision, because text) to sync_role;
+
+CREATE OR REPLACE FUNCTION sync.settle_alert(of_alert bigint, of_target text, of_attempt integer, failure text DEFAULT NULL::text)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  update sync.alert_deliveries d
+  set claimed_until = null, error = left(failure, 300),
+    state = case when failure is null then 'sent' when a.told_at < clock_timestamp() - interval '3 days' then 'given-up' else 'waiting' end,
+    settled_at = case when failure is null or a.told_at < clock_timestamp() - interval '3 days' then clock_timestamp() end,
+    attempt_at = clock_timestamp() + make_interval(secs => least(5 * 2 ^ least(d.attempts - 1, 20), 3600) * (0.75 + random() / 2))
+  from sync.alerts a
+  where a.id = d.alert_id and d.alert_id = of_alert and d.target = of_target and d.attempts = of_attempt and d.state = 'waiting';
+  return found;
+end $function$;
+grant execute on function sync.settle_alert(of_alert bigint, of_target text, of_attempt integer, failure text) to console_role;
+grant execute on function sync.settle_alert(of_alert bigint, of_target text, of_attempt integer, failure text) to sync_role;
+
+CREATE OR REPLACE FUNCTION sync.silence_checks(of_slug text, of_kind text, until_time timestamp with time zone, because text)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  new_silence bigint;
+begin
+  if num_nonnulls(of_slug, of_kind) <> 1 then
+    raise exception 'a silence is about one check or about one kind'
+      using errcode = 'check_violation', column = 'slug', hint = 'must name one check, or one kind instead.';
+  end if;
+  if not exists (select from sync.check_states c where c.slug = of_slug or c.kind = of_kind)
+     and not exists (select from sync.alerts a where a.slug = of_slug or a.kind = of_kind) then
+    raise exception 'there is no such check' using errcode = 'check_violation',
+      column = case when of_slug is null then 'kind' else 'slug' end, hint = 'is no check that has ever been made.';
+  end if;
+  if until_time is null or not until_time > clock_timestamp() or until_time > clock_timestamp() + interval '90 days' then
+    raise exception 'a silence ends within 90 days'
+      using errcode = 'check_violation', column = 'until', hint = 'must be in the future, within 90 days.';
+  end if;
+  if because is null or btrim(because) = '' or char_length(because) > 500 then
+    raise exception 'a silence has a reason of at most 500 characters'
+      using errcode = 'check_violation', column = 'reason', hint = 'must have 1 to 500 characters.';
+  end if;
+  insert into sync.alert_silences (slug, kind, until, reason, actor)
+  values (of_slug, of_kind, until_time, because, platform.current_actor()) returning id into new_silence;
+  perform sync.record_operation('alerts.silence', jsonb_strip_nulls(jsonb_build_object('slug', of_slug, 'kind', of_kind)), because,
+    jsonb_build_object('silence', new_silence, 'until', until_time));
+  return new_silence;
+end $function$;
+grant execute on function sync.silence_checks(of_slug text, of_kind text, until_time timestamp with time zone, because text) to console_role;
+grant execute on function sync.silence_checks(of_slug text, of_kind text, until_time timestamp with time zone, because text) to sync_role;
 
 CREATE OR REPLACE FUNCTION sync.skip_event(of_subscription text, at_position bigint, reason text DEFAULT NULL::text)
  RETURNS jsonb
@@ -7643,6 +7962,25 @@ begin
   free_in_ms := null;
 end $function$;
 grant execute on function sync.take_lease(by text, for_ms integer, OUT term bigint, OUT free_in_ms double precision) to sync_role;
+
+CREATE OR REPLACE FUNCTION sync.test_alert()
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  new_alert bigint;
+begin
+  insert into sync.alerts (slug, kind, status, previous, reason, since)
+  values ('alerts:test', 'alerts', 'ok', 'ok', 'This is a test of the alerts. Nothing is wrong.', clock_timestamp())
+  returning id into new_alert;
+  perform sync.send_alert(new_alert);
+  perform sync.record_operation('alerts.test', '{}', null, jsonb_build_object('alert', new_alert));
+  return new_alert;
+end $function$;
+grant execute on function sync.test_alert() to console_role;
+grant execute on function sync.test_alert() to sync_role;
 
 CREATE OR REPLACE FUNCTION sync.trim_operations(batch_max integer DEFAULT 20000)
  RETURNS void
@@ -7923,6 +8261,129 @@ begin
     from unnest(given) f where abs(f.value) < 1e15 group by f.name, 2) v on v.name = s.name and v.label = s.label
   on conflict do nothing;
 end $function$;
+
+create table sync.alert_deliveries (
+  alert_id bigint not null,
+  target text collate "C" not null,
+  state text default 'waiting'::text not null,
+  attempts integer default 0 not null,
+  attempt_at timestamp with time zone default clock_timestamp() not null,
+  claimed_until timestamp with time zone,
+  error text,
+  settled_at timestamp with time zone,
+  constraint alert_deliveries_pkey PRIMARY KEY (alert_id, target),
+  constraint alert_deliveries_alert_id_fkey FOREIGN KEY (alert_id) REFERENCES sync.alerts(id) ON DELETE CASCADE,
+  constraint alert_deliveries_target_fkey FOREIGN KEY (target) REFERENCES sync.alert_targets(name),
+  constraint alert_deliveries_error_check CHECK ((char_length(error) <= 300)),
+  constraint alert_deliveries_state_check CHECK ((state = ANY (ARRAY['waiting'::text, 'sent'::text, 'given-up'::text])))
+);
+comment on column sync.alert_deliveries.error is 'Why the last attempt failed: a code or a status, no text of the other side.';
+CREATE INDEX alert_deliveries_of_target ON sync.alert_deliveries USING btree (target);
+CREATE INDEX alert_deliveries_waiting ON sync.alert_deliveries USING btree (target, alert_id) WHERE (state = 'waiting'::text);
+alter table sync.alert_deliveries enable row level security, force row level security;
+create policy looks_read on sync.alert_deliveries for select to console_role, sync_role using (true);
+create policy owner_all on sync.alert_deliveries for all to platform_owner using (true) with check (true);
+grant select on sync.alert_deliveries to console_role;
+grant select on sync.alert_deliveries to sync_role;
+
+create table sync.alert_silences (
+  id bigint generated always as identity not null,
+  slug text collate "C",
+  kind text collate "C",
+  until timestamp with time zone not null,
+  reason text not null,
+  actor text collate "C",
+  login name default SESSION_USER not null,
+  created_at timestamp with time zone default clock_timestamp() not null,
+  ended_at timestamp with time zone,
+  constraint alert_silences_pkey PRIMARY KEY (id),
+  constraint alert_silences_actor_check CHECK ((char_length(actor) <= 255)),
+  constraint alert_silences_check CHECK ((num_nonnulls(slug, kind) = 1)),
+  constraint alert_silences_kind_check CHECK (((octet_length(kind) >= 1) AND (octet_length(kind) <= 60))),
+  constraint alert_silences_reason_check CHECK (((char_length(reason) >= 1) AND (char_length(reason) <= 500))),
+  constraint alert_silences_slug_check CHECK (((octet_length(slug) >= 1) AND (octet_length(slug) <= 200)))
+);
+comment on column sync.alert_silences.actor is 'The person who silenced; null for the command, whose login is beside it.';
+comment on column sync.alert_silences.ended_at is 'When a person ended it before its time.';
+CREATE INDEX alert_silences_of_actor ON sync.alert_silences USING btree (actor) WHERE (actor IS NOT NULL);
+CREATE INDEX alert_silences_until ON sync.alert_silences USING btree (until);
+alter table sync.alert_silences enable row level security, force row level security;
+create policy looks_read on sync.alert_silences for select to console_role, sync_role using (true);
+create policy owner_all on sync.alert_silences for all to platform_owner using (true) with check (true);
+grant select on sync.alert_silences to console_role;
+grant select on sync.alert_silences to sync_role;
+
+create table sync.alert_states (
+  slug text collate "C" not null,
+  kind text collate "C" not null,
+  told text collate "C" not null,
+  sent text collate "C" not null,
+  alert_id bigint,
+  restless_since timestamp with time zone,
+  gone_since timestamp with time zone,
+  constraint alert_states_pkey PRIMARY KEY (slug)
+);
+comment on column sync.alert_states.restless_since is 'Since when the check has not kept the state that was told. Null while it keeps it.';
+comment on column sync.alert_states.gone_since is 'Since when the check is missing.';
+alter table sync.alert_states enable row level security, force row level security;
+create policy looks_read on sync.alert_states for select to console_role, sync_role using (true);
+create policy owner_all on sync.alert_states for all to platform_owner using (true) with check (true);
+grant select on sync.alert_states to console_role;
+grant select on sync.alert_states to sync_role;
+
+create table sync.alert_targets (
+  name text collate "C" not null,
+  seen_at timestamp with time zone default clock_timestamp() not null,
+  constraint alert_targets_pkey PRIMARY KEY (name),
+  constraint alert_targets_name_check CHECK ((name = ANY (ARRAY['webhook'::text, 'email'::text])))
+);
+alter table sync.alert_targets enable row level security, force row level security;
+create policy looks_read on sync.alert_targets for select to console_role, sync_role using (true);
+create policy owner_all on sync.alert_targets for all to platform_owner using (true) with check (true);
+grant select on sync.alert_targets to console_role;
+grant select on sync.alert_targets to sync_role;
+
+create table sync.alert_turn (
+  only_one boolean default true not null,
+  announced_at timestamp with time zone default '-infinity'::timestamp with time zone not null,
+  constraint alert_turn_pkey PRIMARY KEY (only_one),
+  constraint alert_turn_only_one_check CHECK (only_one)
+);
+alter table sync.alert_turn enable row level security, force row level security;
+create policy owner_all on sync.alert_turn for all to platform_owner using (true) with check (true);
+
+create table sync.alerts (
+  id bigint generated always as identity not null,
+  message_id text collate "C" default ('msg_'::text || replace((gen_random_uuid())::text, '-'::text, ''::text)) not null,
+  slug text collate "C" not null,
+  kind text collate "C" not null,
+  status text collate "C" not null,
+  previous text collate "C" not null,
+  reason text not null,
+  since timestamp with time zone not null,
+  told_at timestamp with time zone default clock_timestamp() not null,
+  silence_id bigint,
+  acknowledged_by text collate "C",
+  acknowledged_at timestamp with time zone,
+  constraint alerts_pkey PRIMARY KEY (id),
+  constraint alerts_message_id_key UNIQUE (message_id),
+  constraint alerts_silence_id_fkey FOREIGN KEY (silence_id) REFERENCES sync.alert_silences(id),
+  constraint alerts_acknowledged_by_check CHECK ((char_length(acknowledged_by) <= 255)),
+  constraint alerts_check CHECK (((acknowledged_at IS NULL) = (acknowledged_by IS NULL)))
+);
+comment on column sync.alerts.message_id is 'The same in every attempt, to every target: a receiver knows a repetition by it.';
+comment on column sync.alerts.status is 'The state of the check, or `gone` if its subject is no more.';
+comment on column sync.alerts.previous is 'The state that was told before.';
+comment on column sync.alerts.silence_id is 'The silence that was in force when it was told: it was recorded and not sent then.';
+CREATE INDEX alerts_acknowledged ON sync.alerts USING btree (acknowledged_by) WHERE (acknowledged_by IS NOT NULL);
+CREATE INDEX alerts_of_check ON sync.alerts USING btree (slug, told_at);
+CREATE INDEX alerts_of_silence ON sync.alerts USING btree (silence_id) WHERE (silence_id IS NOT NULL);
+CREATE INDEX alerts_told_at ON sync.alerts USING btree (told_at);
+alter table sync.alerts enable row level security, force row level security;
+create policy looks_read on sync.alerts for select to console_role, sync_role using (true);
+create policy owner_all on sync.alerts for all to platform_owner using (true) with check (true);
+grant select on sync.alerts to console_role;
+grant select on sync.alerts to sync_role;
 
 create table sync.attempts (
   id bigint generated always as identity not null,
