@@ -4,7 +4,7 @@ import { runChaos } from './testing.chaos.ts';
 test('when sequencers, subscribers and PostgreSQL are killed, lines go silent and handlers fail, no event is lost, doubled or reordered', {
   timeout: 120_000,
 }, async () => {
-  const counts = await runChaos({ seconds: 4, seed: 20261123, writesMin: 101 });
+  const counts = await runChaos({ seconds: 2, seed: 20261123, writesMin: 101 });
   expect(counts).toMatchObject({ lost: 0, doubled: 0, inverted: 0, gaps: 0 });
   expect(counts.writes).toBeGreaterThan(100);
   expect(counts.handled).toBe(2 * counts.events);

@@ -49,27 +49,14 @@ const urlWith = (change: (url: URL) => void) => {
   return url.href;
 };
 
-test.each([
-  [
-    'a wrong password',
-    () => ({ PLATFORM_DB_URL: database.url('sync_app'), DB_PASSWORD: 'wrong' }),
-    /^The platform database refuses the login/,
-  ],
-  [
-    'an address that cannot be read',
-    () => ({ PLATFORM_DB_URL: 'localhost/platform' }),
-    /^PLATFORM_DB_URL is not a PostgreSQL address/,
-  ],
-] as [string, () => Record<string, string>, RegExp][])(
-  'the process ends with one sentence and exit code 1 when it is given %s',
-  async (_what, variables, words) => {
-    const worker = run(variables());
-    expect(await worker.ended, worker.text.stderr).toBe(1);
-    expect(worker.text.stderr).toMatch(words);
-    expect(worker.text.stderr.trim().split('\n')).toHaveLength(1);
-    expect(worker.text.stdout).toBe('');
-  },
-);
+// The sentences for the other settings that the worker refuses are in settings.test.ts.
+test('the process ends with one sentence and exit code 1 when it is given a wrong password', async () => {
+  const worker = run({ PLATFORM_DB_URL: database.url('sync_app'), DB_PASSWORD: 'wrong' });
+  expect(await worker.ended, worker.text.stderr).toBe(1);
+  expect(worker.text.stderr).toMatch(/^The platform database refuses the login/);
+  expect(worker.text.stderr.trim().split('\n')).toHaveLength(1);
+  expect(worker.text.stdout).toBe('');
+});
 
 // A process costs a second of a core, so all tests here look at the same two.
 describe('of two workers', () => {

@@ -26,6 +26,8 @@ export type ChaosCounts = {
 
 const customersCount = 30;
 const subscriptions = ['support.chaos-a', 'support.chaos-b'];
+/** Each kind of fault has its turn first, however short the run: its value must not depend on chance. */
+const firstRolls = [0.2, 0.5, 0.75, 0.9];
 
 /** A small random generator that a seed repeats (mulberry32). */
 function chanceOf(seed: number): () => number {
@@ -87,9 +89,10 @@ export async function runChaos({
     const chance = chanceOf(seed);
     const endsAt = performance.now() + seconds * 1_000;
     let writes = 0;
+    let turn = 0;
     const isWriting = () => {
       const leftMs = endsAt - performance.now();
-      return leftMs > 0 || (writes < writesMin && leftMs > -60_000);
+      return leftMs > 0 || ((turn < firstRolls.length || writes < writesMin) && leftMs > -60_000);
     };
     const writer = { chance, isWriting, onCommitted: () => writes++ };
     const writing = Promise.all([
@@ -105,10 +108,9 @@ export async function runChaos({
       children.get(pick([...children.keys()].filter((name) => name.startsWith(kind))))?.kill('SIGKILL');
       kills[kind]++;
     };
-    for (let turn = 0; isWriting(); turn++) {
+    for (; isWriting(); turn++) {
       await wait(150 + chance() * 500);
-      // Each kind has its turn first: the value of a run must not depend on chance.
-      const roll = [0.2, 0.5, 0.75, 0.9][turn] ?? chance();
+      const roll = firstRolls[turn] ?? chance();
       if (roll < 0.35) kill('sequencer');
       else if (roll < 0.7) kill('subscriber');
       else if (roll < 0.85) {

@@ -61,7 +61,7 @@ export async function replayPaused(client: pg.Client, wish: Replay): Promise<{ e
   return { events };
 }
 
-/** Waits for a fact. */
+/** Waits for a fact. The longer it takes, the rarer are the looks: each costs processor time that the others need to bring the fact about. */
 export async function until(fact: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await fact())) await wait(3);
+  for (let pauseMs = 2; !(await fact()); pauseMs = Math.min(pauseMs * 1.4, 15)) await wait(pauseMs);
 }

@@ -126,7 +126,7 @@ test('under every interleaving no event is lost, invented, doubled or reordered,
   );
   const killing = (async () => {
     while (!isOver()) {
-      await wait(300);
+      await wait(150);
       killed +=
         (
           await superuser.query(
