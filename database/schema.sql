@@ -6753,6 +6753,7 @@ CREATE OR REPLACE FUNCTION sync.is_variant(email_key text)
  LANGUAGE sql
  IMMUTABLE PARALLEL SAFE
 RETURN ((strpos(email_key, '+'::text) > 1) OR (email_key ~~ '%@googlemail.com'::text) OR (email_key ~~ '%.%@gmail.com'::text));
+grant execute on function sync.is_variant(email_key text) to bulk_role;
 
 CREATE OR REPLACE FUNCTION sync.keep_findings(of_subject text, ids text[], now_found jsonb, without text[] DEFAULT '{}'::text[])
  RETURNS void
@@ -7006,6 +7007,7 @@ CREATE OR REPLACE FUNCTION sync.mailbox(email_key text)
  LANGUAGE sql
  IMMUTABLE PARALLEL SAFE
 RETURN CASE WHEN (split_part(email_key, '@'::text, 2) = ANY (ARRAY['gmail.com'::text, 'googlemail.com'::text])) THEN (replace(split_part(split_part(email_key, '@'::text, 1), '+'::text, 1), '.'::text, ''::text) || '@gmail.com'::text) WHEN (strpos(email_key, '+'::text) > 1) THEN ((split_part(email_key, '+'::text, 1) || '@'::text) || split_part(email_key, '@'::text, 2)) ELSE email_key END;
+grant execute on function sync.mailbox(email_key text) to bulk_role;
 
 CREATE OR REPLACE FUNCTION sync.may_read(app text, audience text)
  RETURNS boolean
