@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
 const house = fileURLToPath(new URL('..', import.meta.url));
-const tests = ['e2e/screens.test.ts', 'e2e/together.test.ts'];
+const tests = ['e2e/screens.test.ts', 'e2e/together.test.ts', 'e2e/console.test.ts'];
 /** The tests that show whole screens. The others open dialogs, for records that no picture shall show. */
 const names = 'has no barrier|a visitor asks';
 const { status } = spawnSync(process.execPath, ['node_modules/vitest/vitest.mjs', 'run', ...tests, '-t', names], {

@@ -4,6 +4,7 @@ import type { Browser, Page } from 'playwright-core';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { findBarriers } from './testing.barriers.ts';
 import { openBrowser } from './testing.browser.ts';
+import { measure, narrow, settled, wide } from './testing.measure.ts';
 import { findMisfits } from './testing.misfits.mjs';
 import { follow, type Persona, type Stack, signIn, startStack } from './testing.stack.ts';
 
@@ -121,31 +122,9 @@ const inDark = new Set([
 
 const people = { foundation: 'Maya Okafor', support: 'Priya Nair' } as const satisfies Record<string, Persona>;
 
-/** Waits until all transitions of colours and places have ended. */
-const settled = `new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))).then(() =>
-  Promise.all(document.getAnimations().filter(({ effect }) => effect.getComputedTiming().iterations !== Infinity).map(({ finished }) => finished.catch(() => {}))).then(() => true))`;
-
-const wide = { width: 1440, height: 900 };
-const narrow = { width: 375, height: 780 };
-
 /** The widths at which everything is measured; a page that consists of the same parts as others only at some of them. */
 const widths = [360, 390, 768, 1024, 1280, 1440, 1920];
 const someWidths = [360, 768, 1280];
-
-const overhangOf = 'document.documentElement.scrollWidth - document.documentElement.clientWidth';
-
-/** What does not fit, at each width. The height stays so that nothing is far below. */
-async function measure(page: Page, at: number[]): Promise<string[]> {
-  const faults: string[] = [];
-  for (const width of at) {
-    await page.setViewportSize({ width, height: width < 768 ? 780 : 900 });
-    await page.evaluate(settled);
-    for (const fault of await page.evaluate(findMisfits)) faults.push(`${width} px: ${fault}`);
-    const overhang = await page.evaluate<number>(overhangOf);
-    if (overhang > 0) faults.push(`${width} px: the page scrolls sideways by ${overhang} px`);
-  }
-  return faults;
-}
 
 type App = 'foundation' | 'support';
 /** A page of each app, which all tests of it share, and the scripts of its start page, with their bytes on the line. */

@@ -1,5 +1,5 @@
 import { aether, keepRunning, readEnv, startedHome, tokenOf, webIsBuilt } from '@aether/cli/testing';
-import { withMigrator } from '@aether/database';
+import { type Login, withMigrator } from '@aether/database';
 import type { Browser, BrowserContext, Page, Response } from 'playwright-core';
 import { type OwnPage, takePage } from './testing.browser.ts';
 
@@ -12,6 +12,8 @@ export type Stack = {
   widgetKey: string;
   /** Calls a server as a persona: `call('POST', `${stack.foundation}/api/deals`, { as: 'maya', body })`. */
   call(method: string, url: string, options?: { as?: string; bearer?: string; body?: unknown }): Promise<Answer>;
+  /** The address of the database for a login. */
+  databaseUrl(login: Login): string;
   /** Runs SQL as the database's owner, for changes that would otherwise take hours. */
   asOwner(sql: string): Promise<void>;
   /** Stops everything, runs `meanwhile`, and starts everything again at the same addresses. */
@@ -81,6 +83,7 @@ async function start(): Promise<Stack> {
       const text = await response.text();
       return { status: response.status, body: text ? JSON.parse(text) : undefined };
     },
+    databaseUrl: (login) => readEnv(home)[`${login.toUpperCase()}_URL`] ?? '',
     async asOwner(sql) {
       await withMigrator(PLATFORM_MIGRATOR_URL, (owner) => owner.query(sql));
     },

@@ -1,6 +1,6 @@
 import type { Login } from '@aether/database';
 import { startFoundation } from '@aether/foundation';
-import { createLog, type Served } from '@aether/http';
+import { createLog, type Served, type ServerOptions } from '@aether/http';
 import { type LocalProvider, startLocalProvider } from '@aether/identity';
 import { connectPlatform } from '@aether/platform';
 import { startSupport } from '@aether/support';
@@ -18,6 +18,8 @@ import type { StopSignal } from './stopsignal.ts';
 const identityPort = 4400;
 const shopPort = 4500;
 
+type AppName = 'foundation' | 'support' | 'console';
+
 export type Servers = {
   foundation: Served;
   support: Served;
@@ -29,7 +31,7 @@ export type Servers = {
 
 /**
  * Starts everything that needs a migrated database: the demo's data (once), the sync worker, an identity provider,
- * Foundation, Support, the console and the demo shop, in this order. It is not in start.ts, because its imports take a second of one
+ * Foundation, Support and the console at once, and the demo shop, in this order. It is not in start.ts, because its imports take a second of one
  * core, which PostgreSQL needs at that time.
  *
  * @param options.withDemo whether the database is our own and gets the demo's data.
@@ -58,20 +60,23 @@ export async function startServers(options: {
   const identity = process.env.SIGNIN_ISSUER ? undefined : await step('identity provider', startIdentity);
   if (identity) onStarted('Identity provider', identity.close);
 
-  const variablesOf = (app: 'foundation' | 'support' | 'console') => ({
+  const variablesOf = (app: AppName) => ({
     ...loginOf(`${app}_app`),
     ...identity?.settingsOf(app),
   });
-  const foundation = await step('Foundation', () =>
-    startFoundation({ variables: variablesOf('foundation'), webBuilt: web }),
-  );
-  onStarted('Foundation', foundation.close);
-  const support = await step('Support', () => startSupport({ variables: variablesOf('support'), webBuilt: web }));
-  onStarted('Support', support.close);
-  const console = await step('Console', () =>
-    startConsole({ variables: { ...variablesOf('console'), ...simulatorOf(urlOf) }, webBuilt: web }),
-  );
-  onStarted('Console', console.close);
+  const startApp = async (name: string, app: AppName, start: (options: ServerOptions) => Promise<Served>) => {
+    const served = await step(name, () => start({ variables: variablesOf(app), webBuilt: web }));
+    onStarted(name, served.close);
+    return served;
+  };
+  // At once, because a server that starts waits for its connections most of the time.
+  const [foundation, support, console] = await allOf([
+    startApp('Foundation', 'foundation', startFoundation),
+    startApp('Support', 'support', startSupport),
+    startApp('Console', 'console', ({ variables, ...rest }) =>
+      startConsole({ variables: { ...variables, ...simulatorOf(urlOf) }, ...rest }),
+    ),
+  ]);
   if (!withDemo) return { foundation, support, console, identity };
 
   const shop = await step('demo shop', async () => {
@@ -87,6 +92,14 @@ export async function startServers(options: {
 function simulatorOf(urlOf: (login: Login) => string): { SIMULATOR_DB_URL?: string } {
   const url = urlOf('simulator_app');
   return new URL(url).password === '' ? {} : { SIMULATOR_DB_URL: url };
+}
+
+/** The results, when all have ended: what still starts would not be stopped. @throws the first failure */
+async function allOf<Results extends readonly unknown[]>(
+  work: { [Index in keyof Results]: Promise<Results[Index]> },
+): Promise<Results> {
+  await Promise.allSettled(work);
+  return Promise.all(work) as unknown as Promise<Results>;
 }
 
 async function fillDemo(urlOf: (login: Login) => string): Promise<string> {

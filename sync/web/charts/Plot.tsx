@@ -32,7 +32,10 @@ export function Plot({ chart, lines, from, to, isUtc, at, onPoint }: PlotProps) 
   const host = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot>(undefined);
   const scheme = useComputedColorScheme();
-  const point = useEffectEvent((index: number | null | undefined) => onPoint(index ?? undefined));
+  /** uPlot also calls it when it is made, drawn again or moved by a key: only a pointer counts here. */
+  const point = useEffectEvent(({ left = -1, idx }: uPlot.Cursor) => {
+    if (left >= 0 && host.current?.matches(':hover')) onPoint(idx ?? undefined);
+  });
   const shape = JSON.stringify([lines.map(({ label }) => label), chart.unit, isUtc, scheme]);
   const data = [chart.times, ...lines.map(({ values }) => values)] as uPlot.AlignedData;
   const options = useEffectEvent((width: number): uPlot.Options => {
@@ -75,7 +78,7 @@ export function Plot({ chart, lines, from, to, isUtc, at, onPoint }: PlotProps) 
           values: (_, marks) => marks.map((mark) => formatValue(mark, chart.unit)),
         },
       ],
-      hooks: { setCursor: [(drawn: uPlot) => point(drawn.cursor.left === -10 ? undefined : drawn.cursor.idx)] },
+      hooks: { setCursor: [(drawn: uPlot) => point(drawn.cursor)] },
     };
   });
   // biome-ignore lint/correctness/useExhaustiveDependencies: another shape is another plot; its data follow below
@@ -93,13 +96,14 @@ export function Plot({ chart, lines, from, to, isUtc, at, onPoint }: PlotProps) 
   }, [shape, from, to]);
   // biome-ignore lint/correctness/useExhaustiveDependencies: the arrays are new at each drawing; their content counts
   useEffect(() => plot.current?.setData(data), [JSON.stringify(data)]);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: another plot gets the reading of the one before
   useEffect(() => {
     const drawn = plot.current;
-    if (!drawn || drawn.cursor.idx === at) return;
+    if (!drawn || (drawn.cursor.idx ?? undefined) === at) return;
     const left = at === undefined ? -10 : drawn.valToPos(chart.times[at] as number, 'x');
     drawn.setCursor({ left, top: at === undefined ? -10 : 10 }, false);
-  }, [at, chart.times]);
-  return <div ref={host} aria-hidden="true" style={{ height }} />;
+  }, [at, chart.times, shape, from, to]);
+  return <div ref={host} aria-hidden="true" style={{ height }} onPointerLeave={() => onPoint(undefined)} />;
 }
 
 /** A value between two gaps has no line, and gets a dot. */

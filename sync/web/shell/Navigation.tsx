@@ -16,7 +16,7 @@ export function Navigation() {
           <Icon size={17} stroke={1.7} />
           {label}
           {to === '/health' && worst && worst !== 'ok' && (
-            <span style={{ marginInlineStart: 'auto', fontSize: '0.75rem' }}>
+            <span style={{ display: 'inline-flex', marginInlineStart: 'auto', fontSize: '0.75rem' }}>
               <StatusMark status={worst} />
             </span>
           )}

@@ -5,13 +5,13 @@ const tickMs = 5_000;
 
 const listeners = new Set<() => void>();
 let timer: ReturnType<typeof setInterval> | undefined;
-let now = Date.now();
+let ticks = 0;
 
 function subscribe(listener: () => void): () => void {
   listeners.add(listener);
   timer ??= setInterval(() => {
     if (document.hidden) return;
-    now = Date.now();
+    ticks += 1;
     for (const each of listeners) each();
   }, tickMs);
   return () => {
@@ -24,8 +24,6 @@ function subscribe(listener: () => void): () => void {
 
 /** The present time in milliseconds. The component is drawn again every few seconds, as long as its page is looked at. */
 export function useNow(): number {
-  return Math.max(
-    useSyncExternalStore(subscribe, () => now),
-    Date.now() - tickMs,
-  );
+  useSyncExternalStore(subscribe, () => ticks);
+  return Date.now();
 }

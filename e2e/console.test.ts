@@ -1,0 +1,128 @@
+import { mkdir } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import type { Browser, Page } from 'playwright-core';
+import { afterEach, beforeAll, expect, test } from 'vitest';
+import { findBarriers } from './testing.barriers.ts';
+import { openBrowser } from './testing.browser.ts';
+import { measure, narrow, settled, wide } from './testing.measure.ts';
+import { follow, type Stack, signIn, startStack } from './testing.stack.ts';
+
+/** `npm run pictures` sets it. */
+const pictures = process.env.AETHER_PICTURES && fileURLToPath(new URL('../docs/pictures/', import.meta.url));
+
+let browser: Browser;
+let stack: Stack;
+let maya: Page;
+let errors: string[];
+const scripts = new Map<string, number>();
+beforeAll(async () => {
+  [browser, stack] = await Promise.all([openBrowser(), startStack()]);
+  ({ page: maya, errors } = await signIn(browser, stack.console, 'Maya Okafor', {
+    viewport: wide,
+    reducedMotion: 'reduce',
+    onResponse(response) {
+      if (!response.url().startsWith(stack.console) || !response.url().endsWith('.js')) return;
+      scripts.set(response.url(), Number(response.headers()['content-length'] ?? Number.POSITIVE_INFINITY));
+    },
+  }));
+  if (pictures) await mkdir(pictures, { recursive: true });
+}, 240_000);
+afterEach(() => {
+  expect(errors.splice(0)).toEqual([]);
+});
+
+test('the console opens at the health of the house, and its start page loads at most 250 KB of script', async () => {
+  await maya.getByRole('heading', { name: 'Health', exact: true }).waitFor();
+  await maya
+    .getByRole('status')
+    .filter({ hasText: /checks/ })
+    .waitFor();
+  await maya.waitForLoadState('networkidle');
+  expect(scripts.size).toBeGreaterThan(1);
+  expect([...scripts.values()].reduce((sum, bytes) => sum + bytes, 0)).toBeLessThanOrEqual(256_000);
+});
+
+test('a person who is no administrator reads the health of the house, a stranger does not', async () => {
+  expect((await stack.call('GET', `${stack.console}/api/health`)).status).toBe(401);
+  expect((await stack.call('GET', `${stack.console}/api/health`, { as: 'priya' })).status).toBe(200);
+});
+
+test('every page of the console has no barrier in light or dark, does not scroll sideways, and every word fits', async () => {
+  const paths = await maya.evaluate<string[]>(
+    `[...document.querySelectorAll('nav[aria-label="Main"] a')].map(({ pathname }) => pathname)`,
+  );
+  expect(paths).toContain('/health');
+  const found: Record<string, string[]> = {};
+  for (const path of paths) {
+    await maya.setViewportSize(wide);
+    await follow(maya, `${stack.console}${path}`);
+    await maya.getByRole('main').getByRole('heading', { level: 1 }).waitFor();
+    await maya.waitForLoadState('networkidle');
+    const name = path.slice(1).replaceAll('/', '-');
+    await look(`console-${name}`, 'light', wide);
+    found[path] = await findBarriers(maya);
+    found[path].push(...(await measure(maya, [360, 768, 1280])));
+    if (path === '/health') await look(`console-${name}`, 'light', narrow);
+    await look(`console-${name}`, 'dark', wide);
+    found[path].push(...(await findBarriers(maya, 'colours')));
+  }
+  expect(found).toEqual(Object.fromEntries(paths.map((path) => [path, []])));
+  await maya.emulateMedia({ colorScheme: 'light' });
+});
+
+test('charts are read with the keyboard, and the stretch of time is in the address', async () => {
+  // Two hours of measurements, with a gap.
+  await stack.asOwner(`
+    insert into sync.series (id, name, label, fold)
+    select (select coalesce(max(s.id), 0) + 1 from sync.series s), 'log_bytes', '', 'mean' on conflict do nothing;
+    insert into sync.rollup (step_seconds, at, measured)
+    select 900, date_bin('15 minutes', now(), 'epoch') - make_interval(mins => 15 * n),
+      array_fill((n * 10)::real, array[(select max(s.id) from sync.series s)]::integer[])
+    from generate_series(1, 8) n where n <> 3
+    on conflict (step_seconds, at) do update set measured = excluded.measured`);
+  await follow(maya, `${stack.console}/health?range=day`);
+  await maya.getByRole('radio', { name: 'Day' }).and(maya.locator(':checked')).waitFor({ state: 'attached' });
+  const moment = maya.getByRole('slider').first();
+  await moment.press('ArrowLeft');
+  const before = await moment.getAttribute('aria-valuetext');
+  await moment.press('ArrowLeft');
+  expect(await moment.getAttribute('aria-valuetext')).not.toBe(before);
+  await maya
+    .getByRole('button', { name: / as a table$/ })
+    .first()
+    .press('Enter');
+  await maya.getByRole('row').nth(3).waitFor();
+  await maya.getByText('Hour', { exact: true }).click();
+  await maya.waitForURL(/\/health$/);
+});
+
+test('the palette, the keys and the sheet of keys lead to every place', async () => {
+  const places = await maya.getByRole('navigation', { name: 'Main' }).getByRole('link').count();
+  await maya.locator('body').press('?');
+  await expect.poll(() => maya.getByRole('dialog').getByText(/^G$/).count()).toBe(places);
+  await maya.keyboard.press('Escape');
+  await maya.getByRole('dialog').waitFor({ state: 'hidden' });
+  await maya.locator('body').press('Control+k');
+  await expect
+    .poll(() =>
+      maya
+        .getByRole('dialog')
+        .getByText(/^Go to /)
+        .count(),
+    )
+    .toBe(places);
+  await maya.keyboard.press('Escape');
+});
+
+async function look(name: string, colorScheme: 'light' | 'dark', viewport: typeof wide): Promise<void> {
+  await maya.emulateMedia({ colorScheme });
+  await maya.setViewportSize(viewport);
+  await maya.locator(`html[data-mantine-color-scheme="${colorScheme}"]`).waitFor();
+  await maya.evaluate(settled);
+  const picture = `${name}-${colorScheme}-${viewport === wide ? 'wide' : 'narrow'}`;
+  const folder = pictures && shownInDocs.has(picture) ? pictures : process.env.AETHER_LOOK;
+  if (folder) await maya.screenshot({ path: `${folder}/${picture}.png` });
+}
+
+/** The screens that docs/console.md shows. */
+const shownInDocs = new Set(['console-health-light-wide', 'console-health-dark-wide', 'console-health-light-narrow']);
