@@ -213,3 +213,51 @@ export const unreachableReasons: Record<string, string> = {
   reserved: 'its domain ends in a word that is reserved and never delivered to',
   misspelt: 'its domain ends in a misspelt word',
 };
+
+type Described = {
+  finding: string;
+  subject: string;
+  subject_id: string;
+  part: string;
+  detail: Record<string, unknown>;
+  address: string | null;
+};
+
+/** What is wrong with one row, in a sentence. Pure. */
+export function describeFound({ finding, subject, subject_id, part, detail, address }: Described): string {
+  switch (finding) {
+    case 'address.unreachable':
+      return `${address ?? 'the address'}: ${unreachableReasons[String(detail.because)]}`;
+    case 'duplicate.person':
+      return detail.because === 'company' ? 'the same name at the same company' : 'the same name at the same domain';
+    case 'missing.field':
+    case 'missing.company_field':
+    case 'missing.deal_field':
+      return `${subject} ${subject === 'customer' ? '' : subject_id} has no value for ${detail.label}`.replace(
+        / {2,}/,
+        ' ',
+      );
+    case 'orphan.child':
+      return `${detail.rows} rows of ${part}; the customer was ${detail.because}`;
+    case 'orphan.activity':
+      return `activity ${subject_id} of type ${detail.type} names a ${detail.source} that does not exist`;
+    case 'orphan.session':
+      return `conversation ${subject_id}`;
+    case 'drift.event':
+      return `version ${detail.version}, and the newest event says ${detail.logged}`;
+    case 'drift.number':
+      return `not found by its number of ${part}`;
+    case 'drift.history':
+      return `event ${part} is missing`;
+    case 'drift.stage':
+      return `deal ${subject_id} is ${detail.status}, and its stage is ${detail.stage}`;
+    case 'drift.closing':
+      return `deal ${subject_id} is ${detail.status}, and its closing says ${detail.closing ?? 'nothing'}`;
+    case 'drift.messages':
+      return `conversation ${subject_id} counts ${detail.counted} messages and has ${detail.messages}`;
+    case 'drift.index':
+      return `${subject_id} ${detail.because === 'invalid' ? 'is not valid' : 'was sorted by another version of ICU'}`;
+    default:
+      return kindOf(finding)?.title ?? finding;
+  }
+}

@@ -4,7 +4,10 @@ import { Nothing } from '@aether/ui/Notice.tsx';
 import { lazyPage } from '@aether/ui/parts/lazy.tsx';
 import { meQuery } from '@aether/ui/signin.ts';
 import { createRootRoute, createRoute, createRouter, Link, redirect } from '@tanstack/react-router';
+import { readAccessSearch } from './access/search.ts';
+import { readCustomerSearch, readCustomersSearch } from './customer/search.ts';
 import { readHealthSearch } from './health/search.ts';
+import { readQualitySearch } from './quality/search.ts';
 import { ConsoleShell } from './shell/ConsoleShell.tsx';
 
 const root = createRootRoute({
@@ -31,6 +34,26 @@ const routes = [
     ...route('/health'),
     validateSearch: readHealthSearch,
     component: lazyPage(() => import('./health/HealthPage.tsx'), 'HealthPage'),
+  }),
+  createRoute({
+    ...route('/quality'),
+    validateSearch: readQualitySearch,
+    component: lazyPage(() => import('./quality/QualityPage.tsx'), 'QualityPage'),
+  }),
+  createRoute({
+    ...route('/customers'),
+    validateSearch: readCustomersSearch,
+    component: lazyPage(() => import('./customer/CustomersPage.tsx'), 'CustomersPage'),
+  }),
+  createRoute({
+    ...route('/customers/$id'),
+    validateSearch: readCustomerSearch,
+    component: lazyPage(() => import('./customer/CustomerPage.tsx'), 'CustomerPage'),
+  }),
+  createRoute({
+    ...route('/access'),
+    validateSearch: readAccessSearch,
+    component: lazyPage(() => import('./access/AccessPage.tsx'), 'AccessPage'),
   }),
   createRoute({
     ...route('/runbooks/$kind'),

@@ -42,7 +42,9 @@ export function HealthPage() {
         {data && <Checks health={data} />}
         <Charts
           range={range}
-          onRange={(next) => void navigate({ search: next === 'hour' ? {} : { range: next }, replace: true })}
+          onRange={(next) =>
+            void navigate({ to: '/health', search: next === 'hour' ? {} : { range: next }, replace: true })
+          }
         />
       </div>
     </>

@@ -1,7 +1,12 @@
-import { IconHeartbeat } from '@tabler/icons-react';
+import { IconHeartbeat, IconKey, IconSparkles, IconUserSearch } from '@tabler/icons-react';
 
 /**
  * The places of the console, in order. The navigation, the palette, the keys and the tests that look at every page come from this list;
  * router.tsx has the page of each.
  */
-export const places = [{ to: '/health', label: 'Health', keys: 'g h', icon: IconHeartbeat }] as const;
+export const places = [
+  { to: '/health', label: 'Health', keys: 'g h', icon: IconHeartbeat },
+  { to: '/quality', label: 'Data quality', keys: 'g q', icon: IconSparkles },
+  { to: '/customers', label: 'Customers', keys: 'g c', icon: IconUserSearch },
+  { to: '/access', label: 'Access', keys: 'g a', icon: IconKey },
+] as const;
