@@ -175,6 +175,7 @@ export async function backdate(url: string, world: World): Promise<void> {
       update platform.customers set created_at = now() - interval '190 days' - make_interval(days => coalesce(crm_id, 0)::integer % 40),
         updated_at = now() - make_interval(days => coalesce(crm_id, 0)::integer % 30, mins => 25)
           where created_at > now() - interval '1 hour';
+      update crm.customer_order o set updated_at = c.updated_at from platform.customers c where c.id = o.customer_id;
       update crm.deals set created_at = now() - interval '45 days', updated_at = now() - interval '6 days'
         where created_at > now() - interval '1 hour'`);
     await client.query(

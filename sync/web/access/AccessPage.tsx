@@ -108,23 +108,30 @@ function Cells({ matrix, find, login }: CellsProps) {
         </span>
       ),
     },
-    ...logins.map((each) => ({
-      key: each.login,
-      label: each.login.replace(/_app$/, ''),
-      track: 'minmax(86px, 1fr)',
-      narrow: 'detail' as const,
-      render: (row: AccessRow) => (
-        <button
-          type="button"
-          className={classes.cell}
-          aria-label={`${each.login}, ${row.schema}.${row.table} ${row.column ?? ''}: ${row.cells[each.login] || 'nothing'}`}
-          onClick={() => setAsked({ row, login: each.login })}
-        >
-          {isNarrow && row.cells[each.login] ? `${each.login.replace(/_app$/, '')} ` : ''}
-          {row.cells[each.login] || (isNarrow ? '' : '–')}
-        </button>
-      ),
-    })),
+    ...(isNarrow
+      ? [
+          {
+            key: 'cells',
+            label: 'Logins',
+            track: 'minmax(86px, 1fr)',
+            narrow: 'detail' as const,
+            render: (row: AccessRow) => (
+              <span className={classes.cells}>
+                {logins
+                  .filter(({ login }) => row.cells[login] !== '')
+                  .map(({ login }) => (
+                    <Cell key={login} row={row} login={login} isNamed onAsk={() => setAsked({ row, login })} />
+                  ))}
+              </span>
+            ),
+          },
+        ]
+      : logins.map(({ login }) => ({
+          key: login,
+          label: nameLogin(login),
+          track: 'minmax(86px, 1fr)',
+          render: (row: AccessRow) => <Cell row={row} login={login} onAsk={() => setAsked({ row, login })} />,
+        }))),
   ];
   if (rows.length === 0) return <Nothing title="No table or column has these words">Try fewer of them.</Nothing>;
   return (
@@ -141,5 +148,23 @@ function Cells({ matrix, find, login }: CellsProps) {
       />
       {asked && <Rights {...asked} onClose={() => setAsked(undefined)} />}
     </>
+  );
+}
+
+const nameLogin = (login: string) => login.replace(/_app$/, '');
+
+type CellProps = { row: AccessRow; login: string; isNamed?: boolean; onAsk: () => void };
+
+function Cell({ row, login, isNamed, onAsk }: CellProps) {
+  const letters = row.cells[login] ?? '';
+  return (
+    <button
+      type="button"
+      className={classes.cell}
+      aria-label={`${login}, ${row.schema}.${row.table} ${row.column ?? ''}: ${letters || 'nothing'}`}
+      onClick={onAsk}
+    >
+      {isNamed ? `${nameLogin(login)} ${letters}` : letters || '–'}
+    </button>
   );
 }

@@ -114,11 +114,11 @@ function Groups({ board }: { board: Board }) {
                   </Link>
                   <span className={classes.why}>{kind.why}</span>
                 </div>
-                {number && number.trend.length > 1 ? (
-                  <Sparkline label={`${kind.title}, last 30 days`} values={number.trend.map(([, count]) => count)} />
-                ) : (
-                  <span />
-                )}
+                <span className={classes.trend}>
+                  {number && number.trend.length > 1 && (
+                    <Sparkline label={`${kind.title}, last 30 days`} values={number.trend.map(([, count]) => count)} />
+                  )}
+                </span>
                 <Count number={number} />
                 <Age number={number} />
               </li>
