@@ -1,5 +1,4 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { requireOwnSession } from '@aether/platform/log';
 import {
   countDead,
   countedMax,
@@ -19,12 +18,9 @@ import {
   skip,
 } from '@aether/sync';
 import { Command, InvalidArgumentError } from 'commander';
-import pg from 'pg';
-import { requireDatabaseUrl } from './databaseurl.ts';
-import { readRunning } from './start/running.ts';
+import type pg from 'pg';
+import { asSync, type Common } from './syncclient.ts';
 import { formatTable } from './table.ts';
-
-type Common = { url?: string; json?: boolean };
 
 /** `aether events …`: shows the log of events and repairs failed ones, as sync_app. */
 export function eventsCommand(): Command {
@@ -128,30 +124,6 @@ export function eventsCommand(): Command {
       }),
     );
   return events;
-}
-
-/** A statement without an answer by then is given up, because the connection may be dead. */
-const answerTimeoutMs = 60_000;
-
-async function asSync(options: Common, work: (client: pg.Client) => Promise<void>): Promise<void> {
-  const url = options.url ?? process.env.SYNC_APP_URL ?? readRunning()?.SYNC_APP_URL;
-  if (!url) throw new Error('Which database? Give --url or SYNC_APP_URL (as sync_app), or run `npm start` first.');
-  const setting = options.url ? '--url' : 'SYNC_APP_URL';
-  requireDatabaseUrl(setting, url);
-  await requireOwnSession(url, setting);
-  const client = new pg.Client({
-    connectionString: url,
-    application_name: 'aether-events',
-    connectionTimeoutMillis: 10_000,
-    query_timeout: answerTimeoutMs,
-    keepAlive: true,
-  });
-  await client.connect();
-  try {
-    await work(client);
-  } finally {
-    await client.end();
-  }
 }
 
 type TailOptions = Common & {

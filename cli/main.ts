@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { alertsCommand } from './alerts.ts';
 import { eventsCommand } from './events.ts';
+import { healthCommand } from './health.ts';
 import { bootstrapServer, checkDatabase, migrateUp, migratorUrl, printStatus } from './migrate.ts';
 import packageJson from './package.json' with { type: 'json' };
 
@@ -63,6 +64,7 @@ onDatabase(
 
 program.addCommand(eventsCommand().copyInheritedSettings(program));
 program.addCommand(alertsCommand().copyInheritedSettings(program));
+program.addCommand(healthCommand().copyInheritedSettings(program));
 
 try {
   await program.parseAsync();

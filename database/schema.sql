@@ -3389,7 +3389,8 @@ begin
   -- A beat that is lost in a crash of the database is repeated in two seconds.
   perform set_config('synchronous_commit', 'off', true);
   update sync.heartbeats h
-  set beat_at = beat_time, ended_at = case when ends then beat_time end, clock_off_ms = off_ms, report = of_report - 'turns',
+  set beat_at = beat_time, ended_at = case when ends then beat_time end, clock_off_ms = greatest(off_ms, h.clock_last_ms),
+    clock_last_ms = off_ms, report = of_report - 'turns',
     login = session_user,
     turns = coalesce((
       select jsonb_object_agg(t.name, case when h.turns #> array[t.name, '0'] = t.value then h.turns -> t.name
@@ -3406,8 +3407,8 @@ begin
       raise exception 'an app has at most 200 processes' using errcode = 'configuration_limit_exceeded';
     end if;
   end if;
-  insert into sync.heartbeats as h (app, process, login, ended_at, clock_off_ms, report, turns)
-  values (speaker, of_process, session_user, case when ends then clock_timestamp() end, off_ms, of_report - 'turns', coalesce((
+  insert into sync.heartbeats as h (app, process, login, ended_at, clock_off_ms, clock_last_ms, report, turns)
+  values (speaker, of_process, session_user, case when ends then clock_timestamp() end, off_ms, off_ms, of_report - 'turns', coalesce((
     select jsonb_object_agg(t.name, jsonb_build_array(t.value, now_seconds))
     from sync.members_in(of_report, '{turns}') t where jsonb_typeof(t.value) = 'number'), '{}'))
   on conflict do nothing;
@@ -7643,8 +7644,11 @@ declare
 begin
   -- Nothing here waits: for a lock of the log, for another worker, or for the disk.
   perform set_config('lock_timeout', '500ms', true), set_config('synchronous_commit', 'off', true);
-  select * into h from sync.health for update skip locked;
-  if not found or h.rolled_at >= minute then return false; end if;
+  begin
+    select * into strict h from sync.health for update;
+  exception when lock_not_available then return null;
+  end;
+  if h.rolled_at >= minute then return false; end if;
 
   begin
     select sum(p.bytes), count(*), max(p.bytes) into h.log_bytes, h.log_partitions, h.log_largest_bytes
@@ -8654,6 +8658,7 @@ create table sync.heartbeats (
   beat_at timestamp with time zone default clock_timestamp() not null,
   ended_at timestamp with time zone,
   clock_off_ms double precision not null,
+  clock_last_ms double precision not null,
   report jsonb not null,
   turns jsonb not null,
   counted jsonb default '{}'::jsonb not null,
@@ -8661,6 +8666,7 @@ create table sync.heartbeats (
 ) with (fillfactor=25, autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=500, autovacuum_vacuum_cost_delay=0, autovacuum_analyze_scale_factor=0, autovacuum_analyze_threshold=100000, vacuum_truncate=false);
 comment on column sync.heartbeats.app is 'The app of the login that wrote the row: no app can speak for another.';
 comment on column sync.heartbeats.ended_at is 'When the process said that it ends. A process that ends without a word stays here, and is silent.';
+comment on column sync.heartbeats.clock_off_ms is 'The clock of the process less that of the database. A beat that is late looks like a clock that is slow, so that the later of the last two beats counts.';
 comment on column sync.heartbeats.turns is 'For each part of the process: how many turns it has made, and when the database first heard of that number (seconds since 1970).';
 comment on column sync.heartbeats.counted is 'The counters of the report that are in the rollup already.';
 alter table sync.heartbeats enable row level security, force row level security;

@@ -3,6 +3,7 @@ export { type Attempt, readAttempt, requireSameContent, requireSameRequest } fro
 export type { CacheOptions, CacheState } from './cache.ts';
 export type { Company, NewCompany } from './companies.ts';
 export type { CrmContext, CustomerContext } from './context.ts';
+export type { CrossAppRead, CrossAppReads } from './crossapp.ts';
 export type { ChangedPhones, CustomerPhone } from './customerphones.ts';
 export { type Customer, type CustomerChange, customerColumns, type NewCustomer } from './customers.ts';
 export { type CanonicalEmail, canonicaliseDomain, canonicaliseEmail } from './email.ts';
@@ -11,6 +12,7 @@ export * from './errors.ts';
 export { isUuid, patchRow } from './fields.ts';
 export { contains, fold, foldedWordsOf, wordsOf } from './folding.ts';
 export { repeatIfGone } from './gone.ts';
+export type { Part } from './heartbeat.ts';
 export type { Holder } from './holders.ts';
 export {
   collectValues,

@@ -6,9 +6,11 @@ import { cachedAddressCalls, cachedCustomerCalls, cachedPhoneCalls } from './cac
 import { type CompanyCalls, companyCalls } from './companies.ts';
 import { refuseConstraint } from './constraints.ts';
 import { type ContextCalls, contextCalls } from './context.ts';
+import { type CrossAppReads, countCrossAppReads, countedContextCalls, countedCustomerCalls } from './crossapp.ts';
 import { type CustomerPhoneCalls, customerPhoneCalls } from './customerphones.ts';
 import { type CustomerCalls, customerCalls } from './customers.ts';
 import { type App, type Environment, readEnvironment, schemaSetting } from './environment.ts';
+import { type AppHeartbeat, startAppHeartbeat } from './heartbeat.ts';
 import { type HolderCalls, holderCalls } from './holders.ts';
 import { type EventBus, openEventBus } from './log/bus.ts';
 import { type Connection, closeWithinMs, openConnection } from './log/connection.ts';
@@ -49,6 +51,10 @@ export type PlatformDb = Connection<App> &
     warnings: string[];
     /** The state of the cache; undefined if there is none. */
     cacheState(): CacheState | undefined;
+    /** Counts reads in which this app gets what another one owns or wrote; lookups and contexts are counted already. */
+    crossAppReads: CrossAppReads;
+    /** Adds a part to the heartbeat of this process: see AppHeartbeat. */
+    report: AppHeartbeat['report'];
     /** Checks that the database answers, knows this login as the right app, and has the migrations that this package needs. @throws ConfigurationError, DatabaseUnavailable */
     check(): Promise<void>;
   };
@@ -65,6 +71,7 @@ export async function connectPlatform({
   variables = process.env,
   cache: cacheOptions,
   payloads,
+  heartbeatMs,
 }: {
   app: App;
   variables?: Record<string, string | undefined>;
@@ -72,6 +79,8 @@ export async function connectPlatform({
   cache?: CacheOptions;
   /** The schemas of the app's own events. With them, an event of another type or form is not published. */
   payloads?: PayloadSchemas;
+  /** How often this process says that it is alive; by default every two seconds, from a second after the start on. */
+  heartbeatMs?: number;
 }): Promise<PlatformDb> {
   const environment = readEnvironment(app, variables);
   const { schema } = environment;
@@ -94,11 +103,20 @@ export async function connectPlatform({
   }
   const events = openEventBus(connection, environment.listenUrl, payloads);
   const signals = openSignals(connection, environment.listenUrl);
-  const customers = customerCalls(connection, environment);
+  const crossAppReads = countCrossAppReads();
+  const customers = countedCustomerCalls(customerCalls(connection, environment), app, crossAppReads);
   const addresses = addressCalls(connection);
   const companies = companyCalls(connection);
   const phones = customerPhoneCalls(connection, environment);
   const cache = cacheOptions && openCustomerCache(events, cacheOptions);
+  const cacheState = () => cache?.state();
+  const heartbeat = startAppHeartbeat(connection, {
+    settings: environment,
+    events,
+    cacheState,
+    crossAppReads,
+    everyMs: heartbeatMs,
+  });
   return {
     ...connection,
     ...(cache ? cachedCustomerCalls(customers, cache) : customers),
@@ -107,17 +125,20 @@ export async function connectPlatform({
     ...companies,
     ...holderCalls(customers, companies),
     ...userCalls(connection),
-    ...contextCalls(connection),
+    ...countedContextCalls(contextCalls(connection), app, crossAppReads),
     ...phoneCalls(environment),
     ...tierCalls(connection),
     events,
     signals,
     warnings,
     check,
-    cacheState: () => cache?.state(),
+    cacheState,
+    crossAppReads,
+    report: heartbeat.report,
     async close(withinMs = closeWithinMs) {
       const endsAt = performance.now() + withinMs;
       const closing = (async () => {
+        await heartbeat.stop();
         await cache?.close();
         await signals.close();
         await events.close();

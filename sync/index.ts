@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Log, openMetrics } from '@aether/http';
+import { createLog, type Log, openMetrics } from '@aether/http';
 import { openConnection } from '@aether/platform/log';
 import { startAlerting } from './alerts/alerting.ts';
 import { readAlertSettings } from './alerts/settings.ts';
@@ -7,11 +7,15 @@ import { publishChecks } from './health/measures.ts';
 import { startQualityScans } from './quality/scanning.ts';
 import { checkSyncDatabase, readSyncSettings, WorkerTooOld } from './settings.ts';
 import { startBulk } from './worker/bulk.ts';
+import { startWorkerHeartbeat } from './worker/heartbeat.ts';
 import { measureSequencer } from './worker/measures.ts';
+import { startMonitor } from './worker/monitor.ts';
+import { serveProbes } from './worker/probes.ts';
 import { type Retention, startRetention } from './worker/retention.ts';
 import { type SequencerNews, startSequencer } from './worker/sequencer.ts';
 
 export * from './alerts/alerts.ts';
+export { type Ask, evaluateHealth } from './health/evaluation.ts';
 export {
   type Check,
   type Health,
@@ -98,16 +102,35 @@ export async function startSync({
   await checkSyncDatabase(settings);
   const metrics = await openMetrics('aether-sync', variables, log);
   const url = settings.directUrl;
+  const monitor = startMonitor({ url, onError: (error) => log.error({ err: error }, 'monitor') });
+  const probes =
+    settings.port === undefined
+      ? undefined
+      : await serveProbes({
+          port: settings.port,
+          host: settings.host,
+          log: createLog('sync'),
+          async check() {
+            if (!monitor.health()) throw new Error('The database has not answered the last checks.');
+          },
+        }).catch(async (error) => {
+          await Promise.all([monitor.stop(), metrics?.close()]);
+          throw error;
+        });
   const sequencer = startSequencer({
     url,
     onNews: (news) => logNews(log, news),
     onError: (error) => log.error({ err: error }, 'sequencer'),
   });
   const unmeasure = metrics && measureSequencer(metrics, sequencer);
+  let looked: Looked = { turns: 0, holders: [] };
   const retention = startRetention({
     url,
     keepDays: settings.keepDays,
-    onReport: (report) => logRetention(log, report),
+    onReport(report) {
+      looked = { turns: looked.turns + 1, stays: report.stays, holders: report.holders };
+      logRetention(log, report);
+    },
     onError: (error) => log.error({ err: error }, 'retention'),
   });
   const quality = startQualityScans({ url, onError: (error) => log.error({ err: error }, 'data quality') });
@@ -122,13 +145,38 @@ export async function startSync({
   });
   const ask = (text: string, values?: unknown[]) => connection.query(text, values);
   const stopAlerting = await startAlerting({ ask, settings: alertSettings, log, metrics });
+  const heartbeat = startWorkerHeartbeat({
+    url,
+    read() {
+      const { role, head, looks } = sequencer.state();
+      const { turns, stays, holders } = looked;
+      return {
+        sequencer: { role, head },
+        retention: {
+          keep_days: settings.keepDays,
+          stays,
+          holders: holders.slice(0, holdersMax).map(({ name }) => name),
+        },
+        turns: { sequencer: looks, monitor: monitor.state().turns, ...(turns > 0 && { retention: turns }) },
+      };
+    },
+  });
   const closed = new AbortController();
   if (metrics) void publishChecks(metrics, ask, closed.signal);
   let closing: Promise<void> | undefined;
   function close(): Promise<void> {
     closed.abort();
     closing ??= (async () => {
-      await Promise.all([stopAlerting(), quality.stop(), bulk.stop(), retention.stop(), sequencer.stop()]);
+      await Promise.all([
+        probes?.close(),
+        stopAlerting(),
+        quality.stop(),
+        bulk.stop(),
+        retention.stop(),
+        sequencer.stop(),
+        monitor.stop(),
+        heartbeat.stop(),
+      ]);
       await Promise.all([metrics?.close(), connection.close(closeMs)]);
       unmeasure?.();
     })();
@@ -161,6 +209,12 @@ async function untilTooOld(
   }
   return undefined;
 }
+
+/** What retention found at its last look. */
+type Looked = { turns: number; stays?: Retention['stays']; holders: Retention['holders'] };
+
+/** Subscriptions that a heartbeat names: a report is small. */
+const holdersMax = 20;
 
 const silent = { info() {}, warn() {}, error() {} };
 

@@ -8,13 +8,16 @@ import {
 } from '@aether/platform/log';
 
 /** The newest migration on which the worker relies; it refuses a database that lacks it. */
-export const requiredMigration = 6;
+export const requiredMigration = 11;
 
 export type SyncSettings = Settings & {
   /** Where the worker connects: past any transaction pooler. */
   directUrl: string;
   /** How long events are kept. */
   keepDays: number;
+  /** Where /healthz and /readyz are served; undefined: nowhere. */
+  port: number | undefined;
+  host: string;
 };
 
 const keepDaysDefault = 90;
@@ -22,7 +25,7 @@ const keepDaysDefault = 90;
 const checkTimeoutMs = 3_000;
 
 /**
- * Reads the worker's settings: what `readSettings` reads, and SYNC_KEEP_DAYS. Pure.
+ * Reads the worker's settings: what `readSettings` reads, SYNC_KEEP_DAYS, SYNC_PORT and SYNC_HOST. Pure.
  *
  * @throws ConfigurationError naming the variable.
  */
@@ -35,7 +38,10 @@ export function readSyncSettings(variables: Record<string, string | undefined>):
     throw new ConfigurationError(
       'The sync worker keeps locks and listens, which a transaction pooler does not carry: give it the database itself in PLATFORM_DB_LISTEN_URL.',
     );
-  return { ...settings, directUrl: settings.listenUrl, keepDays };
+  const port = variables.SYNC_PORT ? Number(variables.SYNC_PORT) : undefined;
+  if (port !== undefined && !(Number.isInteger(port) && port >= 1 && port <= 65_535))
+    throw new ConfigurationError('SYNC_PORT must be a port number from 1 to 65535.');
+  return { ...settings, directUrl: settings.listenUrl, keepDays, port, host: variables.SYNC_HOST || '127.0.0.1' };
 }
 
 /**

@@ -72,6 +72,7 @@ create table sync.heartbeats (
   beat_at timestamptz not null default clock_timestamp(),
   ended_at timestamptz,
   clock_off_ms double precision not null,
+  clock_last_ms double precision not null,
   report jsonb not null,
   turns jsonb not null,
   counted jsonb not null default '{}',
@@ -84,6 +85,9 @@ create table sync.heartbeats (
 comment on column sync.heartbeats.app is 'The app of the login that wrote the row: no app can speak for another.';
 comment on column sync.heartbeats.ended_at is
   'When the process said that it ends. A process that ends without a word stays here, and is silent.';
+comment on column sync.heartbeats.clock_off_ms is
+  'The clock of the process less that of the database. A beat that is late looks like a clock that is slow, so that the later of the last '
+  'two beats counts.';
 comment on column sync.heartbeats.turns is
   'For each part of the process: how many turns it has made, and when the database first heard of that number (seconds since 1970).';
 comment on column sync.heartbeats.counted is 'The counters of the report that are in the rollup already.';
@@ -111,7 +115,8 @@ begin
   -- A beat that is lost in a crash of the database is repeated in two seconds.
   perform set_config('synchronous_commit', 'off', true);
   update sync.heartbeats h
-  set beat_at = beat_time, ended_at = case when ends then beat_time end, clock_off_ms = off_ms, report = of_report - 'turns',
+  set beat_at = beat_time, ended_at = case when ends then beat_time end, clock_off_ms = greatest(off_ms, h.clock_last_ms),
+    clock_last_ms = off_ms, report = of_report - 'turns',
     login = session_user,
     turns = coalesce((
       select jsonb_object_agg(t.name, case when h.turns #> array[t.name, '0'] = t.value then h.turns -> t.name
@@ -128,8 +133,8 @@ begin
       raise exception 'an app has at most 200 processes' using errcode = 'configuration_limit_exceeded';
     end if;
   end if;
-  insert into sync.heartbeats as h (app, process, login, ended_at, clock_off_ms, report, turns)
-  values (speaker, of_process, session_user, case when ends then clock_timestamp() end, off_ms, of_report - 'turns', coalesce((
+  insert into sync.heartbeats as h (app, process, login, ended_at, clock_off_ms, clock_last_ms, report, turns)
+  values (speaker, of_process, session_user, case when ends then clock_timestamp() end, off_ms, off_ms, of_report - 'turns', coalesce((
     select jsonb_object_agg(t.name, jsonb_build_array(t.value, now_seconds))
     from sync.members_in(of_report, '{turns}') t where jsonb_typeof(t.value) = 'number'), '{}'))
   on conflict do nothing;
@@ -680,7 +685,7 @@ begin atomic
 end;
 
 -- Writes the minute that has just ended into the rollup, and removes what is old. Any number of workers may call it as often as they like:
--- the first one after the end of a minute does it. Returns whether it did.
+-- the first one after the end of a minute does it. Returns whether it did; null: ask again, because another caller is at work.
 create function sync.roll_up() returns boolean
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
@@ -696,8 +701,11 @@ declare
 begin
   -- Nothing here waits: for a lock of the log, for another worker, or for the disk.
   perform set_config('lock_timeout', '500ms', true), set_config('synchronous_commit', 'off', true);
-  select * into h from sync.health for update skip locked;
-  if not found or h.rolled_at >= minute then return false; end if;
+  begin
+    select * into strict h from sync.health for update;
+  exception when lock_not_available then return null;
+  end;
+  if h.rolled_at >= minute then return false; end if;
 
   begin
     select sum(p.bytes), count(*), max(p.bytes) into h.log_bytes, h.log_partitions, h.log_largest_bytes

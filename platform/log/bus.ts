@@ -7,7 +7,7 @@ import type { BatchHandler, Handler } from './handlers.ts';
 import { type Happening, openLifecycle } from './lifecycle.ts';
 import type { Place } from './log.ts';
 import { removeSubscription, requireOwnName } from './registration.ts';
-import type { Subscription, SubscriptionOptions } from './subscription.ts';
+import type { Subscription, SubscriptionOptions, SubscriptionProgress } from './subscription.ts';
 import { startSubscription } from './subscriptions.ts';
 import type { Transaction } from './transaction.ts';
 import { listenForEvents } from './wakeups.ts';
@@ -134,6 +134,10 @@ export function openEventBus(connection: Connection, listenUrl: string | undefin
      * retention removes old events.
      */
     has: (place: Place): Promise<boolean> => opened().feed.has(place),
+
+    /** How each subscription of this process gets on, by its name. */
+    progress: (): Record<string, SubscriptionProgress> =>
+      Object.fromEntries([...subscriptions].map(({ name, progress }) => [name, progress()])),
 
     /** How far the live feed can be trusted: see FeedState. */
     feedState: () => open?.feed.state() ?? 'idle',

@@ -1,5 +1,6 @@
 import pg from 'pg';
 import { readCause } from './cause.ts';
+import type { Certificate } from './certificate.ts';
 import { type LocalSettings, queryCleanly } from './cleanquery.ts';
 import { copyLines } from './copying.ts';
 import { InvalidField, TransactionAborted } from './errors.ts';
@@ -40,6 +41,8 @@ export interface Connection<App extends string = string> extends Queryable {
    */
   copy(text: string): Promise<string[]>;
   poolState(): PoolState;
+  /** Whether its connections use TLS, and when the server's certificate ends; undefined before the first one is open. */
+  certificate(): Certificate | undefined;
   /** Calls the listener after each statement: see QueryListener. @returns ends it. */
   watchQueries(listener: QueryListener): () => void;
   /** How many lookups by key this process has made on this connection, and in how many queries: see `coalesce`. */
@@ -216,6 +219,7 @@ export function openConnection<App extends string>(app: App, options: Connection
       alone(statement.text, async (client) => (await ask(client, toRun(statement, values))).rows),
     copy: (text) => alone(text, (client) => stopwatch.time(() => copyLines(client, text))),
     poolState: pool.state,
+    certificate: pool.certificate,
     watchQueries: stopwatch.watch,
     lookupCounts: { asked: 0, queries: 0 },
     within: ({ tx, actor }, work) => (tx ? work(tx) : transaction({ actor }, work)),

@@ -1,6 +1,8 @@
 export { becauseOf, type Cause, readCause, withoutCause } from './cause.ts';
+export { type Certificate, readCertificate } from './certificate.ts';
 export { type Connection, type ConnectionOptions, closeWithinMs, openConnection } from './connection.ts';
 export { ConfigurationError, DatabaseBusy, DatabaseUnavailable, PlatformError } from './errors.ts';
+export { beatAnswerMs, type Heartbeat, type HeartbeatOptions, type Report, startHeartbeat } from './heartbeat.ts';
 export { type Listener, listenOn } from './listener.ts';
 export { requireOwnSession } from './ownsession.ts';
 export type { Queryable, QueryLimit, Statement } from './query.ts';

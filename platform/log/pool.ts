@@ -1,5 +1,6 @@
 import net from 'node:net';
 import pg from 'pg';
+import { type Certificate, readCertificate } from './certificate.ts';
 import { DatabaseBusy } from './errors.ts';
 import { type RefuseConstraint, translateRefusal } from './refusals.ts';
 import type { Settings } from './settings.ts';
@@ -22,6 +23,8 @@ export type Pool = {
   /** @throws DatabaseBusy when all connections are in use, DatabaseUnavailable, ConfigurationError */
   connect(): Promise<pg.PoolClient>;
   state(): PoolState;
+  /** The certificate of the connection that was opened last; undefined before the first one. */
+  certificate(): Certificate | undefined;
   /** Settles when every connection is closed. Work still running after so many milliseconds is cut off. */
   close(withinMs: number): Promise<void>;
 };
@@ -114,6 +117,10 @@ export function openPool(
     },
     ...(pooler === 'transaction' ? {} : { options: `-c search_path=${searchPath}` }),
   });
+  let certificate: Certificate | undefined;
+  pool.on('connect', (client) => {
+    certificate = readCertificate(client);
+  });
   pool.on('error', () => {}); // an idle connection was cut; the pool has dropped it, and the next query opens another
 
   function refuse(error: unknown): unknown {
@@ -138,6 +145,7 @@ export function openPool(
       idle: pool.idleCount,
       waiting: pool.waitingCount,
     }),
+    certificate: () => certificate,
     async close(withinMs) {
       const cut = Promise.withResolvers<void>();
       const timer = setTimeout(() => {

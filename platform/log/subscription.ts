@@ -14,8 +14,19 @@ export type SubscriptionOptions<Type extends EventType> = RegistrationOptions<Ty
   onError?: (error: unknown) => void;
 };
 
+/** How a subscription gets on in this process. */
+export type SubscriptionProgress = {
+  /** Steps that it has made, also those that found nothing to do. */
+  turns: number;
+  /** Steps that have failed since the last one that did not. */
+  failures: number;
+  /** The class of the last of those failures. */
+  error: string | undefined;
+};
+
 export type Subscription = {
   readonly name: string;
+  progress(): SubscriptionProgress;
   /**
    * Settles when the subscription is registered: every change that commits from then on reaches the handler. Rejects when it
    * never will be, because the app cannot have what it asks for, or because it was stopped before.

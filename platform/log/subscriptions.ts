@@ -13,7 +13,7 @@ import { type Failure, type Lifecycle, warnOf } from './lifecycle.ts';
 import { findNext, makeDue, type ParkedRow, parkBehind, parkFailed, startFirst, takeDue, unpark } from './parked.ts';
 import { createReadAhead } from './readahead.ts';
 import { findRegistered, register, removeSubscription } from './registration.ts';
-import type { Subscription, SubscriptionOptions } from './subscription.ts';
+import type { Subscription, SubscriptionOptions, SubscriptionProgress } from './subscription.ts';
 import {
   HandlerTimeout,
   SubscriptionChanged,
@@ -112,6 +112,7 @@ export function startSubscription<Type extends EventType>(
   // Why a batch failed as a whole: reported if none of its events fails on its own.
   let batchError: unknown;
   let handled = 0;
+  const progress: SubscriptionProgress = { turns: 0, failures: 0, error: undefined };
   const registered = Promise.withResolvers<void>();
   registered.promise.catch(() => {}); // also reported to onError: a caller that does not await it must not be ended by it
 
@@ -337,6 +338,7 @@ export function startSubscription<Type extends EventType>(
         const startedAt = performance.now();
         const outlook = await step();
         failures = 0;
+        Object.assign(progress, { turns: progress.turns + 1, failures: 0, error: undefined });
         if (isSplit && !hasFailed) fail({ kind: 'subscription.failed', subscription: name, error: batchError });
         isSplit = false;
         if (handled > 0)
@@ -357,6 +359,7 @@ export function startSubscription<Type extends EventType>(
           batchError = error.cause;
           continue;
         }
+        Object.assign(progress, { turns: progress.turns + 1, failures: progress.failures + 1, error: nameOf(error) });
         if (!isReady && error instanceof InvalidField) {
           fail({ kind: 'subscription.refused', subscription: name, error });
           registered.reject(error);
@@ -390,10 +393,16 @@ export function startSubscription<Type extends EventType>(
   return {
     name,
     ready: registered.promise,
+    progress: () => ({ ...progress }),
     stop,
     async remove() {
       await stop();
       await removeSubscription(connection, name);
     },
   };
+}
+
+/** The class of an error; never its text, which may hold values. */
+function nameOf(error: unknown): string {
+  return error instanceof Error ? error.name : 'other';
 }

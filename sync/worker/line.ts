@@ -1,4 +1,5 @@
 import net from 'node:net';
+import { type Certificate, readCertificate } from '@aether/platform/log';
 import pg from 'pg';
 
 export type LineOptions = {
@@ -24,6 +25,8 @@ export type Line = {
   /** Several statements in one message: the server runs all of them even if the line goes silent meanwhile. */
   send(text: string): Promise<pg.QueryResult[]>;
   isLost(): boolean;
+  /** Of a line that is open. */
+  certificate(): Certificate;
   /** Ends the line at once: a statement under way fails. */
   cut(): void;
   /** Says goodbye and settles soon, whether or not the other side answers. */
@@ -85,6 +88,7 @@ export function createLine({ url, name, answerMs, onNotified = () => {}, onLost 
       (await ask({ text, values })).rows as Row[],
     send: async (text) => (await ask({ text })) as unknown as pg.QueryResult[],
     isLost: () => isLost,
+    certificate: () => readCertificate(client),
     cut,
     async close() {
       const timer = setTimeout(cut, isLost ? 0 : goodbyeMs);

@@ -1,5 +1,5 @@
 import type { Log, Scope } from '@aether/http';
-import type { Company, Customer, CustomerContext, PlatformDb, Queryable } from '@aether/platform';
+import type { Company, Customer, CustomerContext, PlatformDb } from '@aether/platform';
 import { serviceToken } from '@aether/signin';
 import { type CrmContext, connectFoundation, type Missing, missingReasons, type Recent } from './foundation.ts';
 
@@ -55,6 +55,7 @@ export function contextReader(db: PlatformDb, variables: Record<string, string |
       foundation.read(customer.id),
     ]);
     warn(answer);
+    if (!('missing' in answer)) db.crossAppReads.count('context');
     return compose(customer, company, answer);
   };
   return {
@@ -71,12 +72,14 @@ export function contextReader(db: PlatformDb, variables: Record<string, string |
   };
 }
 
-function readRecent(on: Queryable, customerId: string): Promise<Recent[]> {
-  return on.query<Recent>(
+async function readRecent(db: PlatformDb, customerId: string): Promise<Recent[]> {
+  const recent = await db.query<Recent>(
     `select type, occurred_at, created_by_app as app, created_by_name as name from crm.recent_activities
      where customer_id = $1 order by occurred_at desc, id desc limit ${recentMax}`,
     [customerId],
   );
+  if (recent.some(({ app }) => app !== db.app)) db.crossAppReads.count('timeline');
+  return recent;
 }
 
 function fromShared(found: CustomerContext | null): Context | null {

@@ -1,0 +1,68 @@
+import { createTestDatabase, type TestDatabase } from '@aether/database/testing';
+import { statuses } from '@aether/sync';
+import { afterEach, beforeAll, expect, test, vi } from 'vitest';
+import { healthCommand } from './health.ts';
+
+let database: TestDatabase;
+beforeAll(async () => {
+  database = await createTestDatabase();
+});
+afterEach(() => {
+  process.exitCode = undefined;
+  vi.restoreAllMocks();
+});
+
+async function run(...args: string[]): Promise<{ code: unknown; output: string; errors: string }> {
+  vi.restoreAllMocks();
+  const out = vi.spyOn(console, 'log').mockImplementation(() => {});
+  const errors = vi.spyOn(console, 'error').mockImplementation(() => {});
+  await healthCommand().parseAsync([...args, '--url', database.url('sync_app')], { from: 'user' });
+  const text = (spy: typeof out) => spy.mock.calls.map((call) => call.join(' ')).join('\n');
+  return { code: process.exitCode, output: text(out), errors: text(errors) };
+}
+
+test('aether health ends with 3 while nothing has reported, names the worst first, and gives JSON', async () => {
+  const { code, output } = await run();
+  expect(code).toBe(3);
+  expect(output).toMatch(/ are unknown\.\n\ncheck +status +since +reason\n\S+ +unknown /);
+  expect(output).toMatch(/\ndatabase +ok +\d{4}-\d\d-\d\dT/);
+  const health = JSON.parse((await run('--json')).output);
+  expect(health.worst).toBe('unknown');
+  expect(health.checks.every(({ status }: { status: (typeof statuses)[number] }) => statuses.includes(status))).toBe(
+    true,
+  );
+});
+
+test('aether health ends with 2 when something is silent, and with 1 for a warning', async () => {
+  const sync = await database.connect('sync_app');
+  const superuser = await database.connect('postgres');
+  await superuser.query(`delete from sync.health_sources where function_name <> 'sync.check_disk'`);
+  const measured = (bytes: number) =>
+    superuser.query(
+      `update sync.health set evaluated_at = '-infinity', log_measured_at = clock_timestamp(), log_bytes = $1`,
+      [bytes],
+    );
+  await measured(1_000);
+  expect((await run()).code).toBe(0);
+  await run('limit', 'log_bytes', '1100', '--reason', 'a small disk');
+  await measured(1_000);
+  expect((await run()).code).toBe(1);
+  await measured(1_200);
+  expect((await run()).code).toBe(2);
+  expect((await run('limits')).output).toMatch(/\nlog_bytes +1100 +/);
+  expect((await sync.query(`select reason from sync.operations`)).rows).toEqual([{ reason: 'a small disk' }]);
+});
+
+test('aether health ends with 3 and a sentence when the database is out of reach', async () => {
+  const out = vi.spyOn(console, 'error').mockImplementation(() => {});
+  await healthCommand().parseAsync(['--url', 'postgresql://sync_app@127.0.0.1:9/platform'], { from: 'user' });
+  expect(process.exitCode).toBe(3);
+  expect(out.mock.calls.flat().join()).toMatch(/127\.0\.0\.1:9/);
+});
+
+test('a limit that is no number above 0 is refused before the database is asked', async () => {
+  const command = healthCommand();
+  for (const each of command.commands) each.exitOverride().configureOutput({ writeErr() {} });
+  const refused = command.parseAsync(['limit', 'log_bytes', '0', '--url', 'x'], { from: 'user' });
+  await expect(refused).rejects.toThrow('must be a number above 0.');
+});

@@ -1,0 +1,101 @@
+import { setTimeout as wait } from 'node:timers/promises';
+import { evaluateHealth } from '../health/evaluation.ts';
+import type { Health } from '../health/health.ts';
+import { createLine, type Line } from './line.ts';
+
+/*
+ * The monitor makes the checks and keeps the rollup.
+ *
+ * Any number of workers run one, and so does the console. None of them leads: each turn belongs to the one that locks the row of sync.health
+ * first, for the length of one statement, and the others skip it or take what it found. So a monitor that is stopped or cut off holds nothing
+ * that another one needs. The database writes down each change of state once, whoever found it.
+ */
+
+export type MonitorState = { turns: number; rollups: number };
+
+export type Monitor = {
+  state(): MonitorState;
+  /** What the last turn found; undefined before the first one, and while the database does not answer. */
+  health(): Health | undefined;
+  /** Settles within two seconds, whether or not the database answers. */
+  stop(): Promise<void>;
+};
+
+export type MonitorOptions = {
+  /** As sync_app, past any transaction pooler. */
+  url: string;
+  everyMs?: number;
+  /** How long connecting, or a statement, may go without an answer. */
+  answerMs?: number;
+  /** Called after each turn, also of those whose checks another process has made. */
+  onHealth?: (health: Health) => void;
+  onError?: (error: unknown) => void;
+};
+
+const answerMsDefault = 3_000;
+const stopWithinMs = 2_000;
+const minuteMs = 60_000;
+/** A failure is reported at once, and then once a minute. */
+const repeatErrorMs = 60_000;
+
+/** Makes the checks every so often and rolls up each minute, until it is stopped. */
+export function startMonitor({
+  url,
+  everyMs = 2_000,
+  answerMs = answerMsDefault,
+  onHealth = () => {},
+  onError = () => {},
+}: MonitorOptions): Monitor {
+  const stopping = new AbortController();
+  const state: MonitorState = { turns: 0, rollups: 0 };
+  let line: Line | undefined;
+  let found: Health | undefined;
+  let rolledMinute: number | undefined;
+  let toldAt = Number.NEGATIVE_INFINITY;
+
+  async function openLine(): Promise<Line> {
+    if (line && !line.isLost()) return line;
+    line = createLine({ url, name: 'aether-monitor', answerMs });
+    await line.open(`set statement_timeout = ${answerMs}; set idle_session_timeout = '60s'`);
+    return line;
+  }
+
+  async function turn(): Promise<void> {
+    const { query } = await openLine();
+    found = await evaluateHealth((text, values) => query(text, values));
+    state.turns++;
+    onHealth(found);
+    // The minute of the database's clock: another worker may have rolled it up by now, which this call then finds.
+    const minute = Math.floor(found.asOf.getTime() / minuteMs);
+    if (minute === rolledMinute) return;
+    const [rollup] = await query<{ done: boolean | null }>('select sync.roll_up() as done');
+    if (rollup?.done === null) return;
+    if (rollup?.done) state.rollups++;
+    rolledMinute = minute;
+  }
+
+  function report(error: unknown): void {
+    found = undefined;
+    if (stopping.signal.aborted || performance.now() - toldAt < repeatErrorMs) return;
+    toldAt = performance.now();
+    onError(error);
+  }
+
+  const running = (async () => {
+    while (!stopping.signal.aborted) {
+      await turn().catch(report);
+      await wait(everyMs, undefined, { signal: stopping.signal }).catch(() => {});
+    }
+    await line?.close();
+  })();
+  return {
+    state: () => ({ ...state }),
+    health: () => found,
+    async stop() {
+      stopping.abort();
+      const timer = setTimeout(() => line?.cut(), stopWithinMs / 2);
+      await Promise.race([running, wait(stopWithinMs, undefined, { ref: false })]);
+      clearTimeout(timer);
+    },
+  };
+}
