@@ -114,6 +114,38 @@ test('the palette, the keys and the sheet of keys lead to every place', async ()
   await maya.keyboard.press('Escape');
 });
 
+test('an address that no mail can reach is corrected where it was found, and the correction is undone', async () => {
+  await follow(maya, `${stack.console}/quality?finding=address.unreachable`);
+  const row = maya.getByRole('row').filter({ hasText: 'erik@fjordlight.example' });
+  await row.getByRole('button', { name: 'Correct' }).click();
+  await maya.getByLabel('The right address').fill('erik@fjordlight.no');
+  await maya.getByLabel('The right address').press('Enter');
+  await maya.getByText('The address was corrected.').waitFor();
+  await row.waitFor({ state: 'detached' });
+  await maya.getByRole('button', { name: 'Undo' }).click();
+  await maya.getByText('Undone.').waitFor();
+  const found = `${stack.console}/api/customers?search=erik@fjordlight.example`;
+  expect((await stack.call('GET', found, { as: 'maya' })).body.customers).toHaveLength(1);
+});
+
+test('a customer as of an earlier moment has what it had then, and what changed since', async () => {
+  await follow(maya, `${stack.console}/customers`);
+  await maya.getByLabel('Find a customer').fill('erik@fjordlight.example');
+  await maya.getByRole('link', { name: /Erik/ }).click();
+  const changes = maya.getByRole('region', { name: 'What has changed since' });
+  await changes.getByText('Nothing.').waitFor();
+  await maya.getByRole('button', { name: 'An hour ago' }).click();
+  await changes.getByText('erik@fjordlight.no', { exact: false }).first().waitFor();
+  await maya.waitForURL(/at=/);
+});
+
+test('may Support change the tier of a customer? It is tried, and the answer says what decides', async () => {
+  await follow(maya, `${stack.console}/access?find=account_tier`);
+  await maya.getByText('May a login do this? Try it').press('Enter');
+  await maya.getByLabel('Value').press('Enter');
+  await maya.getByText('Foundation owns this field: it has one writer.').waitFor();
+});
+
 async function look(name: string, colorScheme: 'light' | 'dark', viewport: typeof wide): Promise<void> {
   await maya.emulateMedia({ colorScheme });
   await maya.setViewportSize(viewport);
