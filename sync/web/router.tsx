@@ -6,6 +6,8 @@ import { meQuery } from '@aether/ui/signin.ts';
 import { createRootRoute, createRoute, createRouter, Link, redirect } from '@tanstack/react-router';
 import { readAccessSearch } from './access/search.ts';
 import { readCustomerSearch, readCustomersSearch } from './customer/search.ts';
+import { readEventsSearch } from './events/search.ts';
+import { readFailedSearch, readFailuresSearch } from './failures/search.ts';
 import { readHealthSearch } from './health/search.ts';
 import { readQualitySearch } from './quality/search.ts';
 import { ConsoleShell } from './shell/ConsoleShell.tsx';
@@ -34,6 +36,37 @@ const routes = [
     ...route('/health'),
     validateSearch: readHealthSearch,
     component: lazyPage(() => import('./health/HealthPage.tsx'), 'HealthPage'),
+  }),
+  createRoute({
+    ...route('/failures'),
+    validateSearch: readFailuresSearch,
+    component: lazyPage(() => import('./failures/FailuresPage.tsx'), 'FailuresPage'),
+  }),
+  createRoute({
+    ...route('/failures/$subscription'),
+    validateSearch: readFailedSearch,
+    component: lazyPage(() => import('./failures/FailedPage.tsx'), 'FailedPage'),
+  }),
+  createRoute({
+    ...route('/failures/$subscription/$position'),
+    component: lazyPage(() => import('./failures/StoppedPage.tsx'), 'StoppedPage'),
+  }),
+  createRoute({
+    ...route('/subscriptions'),
+    component: lazyPage(() => import('./subscriptions/SubscriptionsPage.tsx'), 'SubscriptionsPage'),
+  }),
+  createRoute({
+    ...route('/subscriptions/$name'),
+    component: lazyPage(() => import('./subscriptions/SubscriptionPage.tsx'), 'SubscriptionPage'),
+  }),
+  createRoute({
+    ...route('/events'),
+    validateSearch: readEventsSearch,
+    component: lazyPage(() => import('./events/EventsPage.tsx'), 'EventsPage'),
+  }),
+  createRoute({
+    ...route('/events/$position'),
+    component: lazyPage(() => import('./events/EventPage.tsx'), 'EventPage'),
   }),
   createRoute({
     ...route('/quality'),

@@ -1,4 +1,12 @@
-import { IconHeartbeat, IconKey, IconSparkles, IconUserSearch } from '@tabler/icons-react';
+import {
+  IconBolt,
+  IconExclamationCircle,
+  IconHeartbeat,
+  IconKey,
+  IconPlugConnected,
+  IconSparkles,
+  IconUserSearch,
+} from '@tabler/icons-react';
 
 /**
  * The places of the console, in order. The navigation, the palette, the keys and the tests that look at every page come from this list;
@@ -6,6 +14,9 @@ import { IconHeartbeat, IconKey, IconSparkles, IconUserSearch } from '@tabler/ic
  */
 export const places = [
   { to: '/health', label: 'Health', keys: 'g h', icon: IconHeartbeat },
+  { to: '/failures', label: 'Failures', keys: 'g f', icon: IconExclamationCircle },
+  { to: '/subscriptions', label: 'Subscriptions', keys: 'g s', icon: IconPlugConnected },
+  { to: '/events', label: 'Events', keys: 'g e', icon: IconBolt },
   { to: '/quality', label: 'Data quality', keys: 'g q', icon: IconSparkles },
   { to: '/customers', label: 'Customers', keys: 'g c', icon: IconUserSearch },
   { to: '/access', label: 'Access', keys: 'g a', icon: IconKey },

@@ -1,0 +1,120 @@
+import { ErrorNotice, Nothing } from '@aether/ui/Notice.tsx';
+import { PageHead } from '@aether/ui/Shell.tsx';
+import { Waiting } from '@aether/ui/Waiting.tsx';
+import { Button, NativeSelect } from '@mantine/core';
+import { useInfiniteQuery } from '@tanstack/react-query';
+import { getRouteApi, Link } from '@tanstack/react-router';
+import { type LoggedEvent, logQuery } from '../api/operations.ts';
+import { FilterField } from '../parts/FilterField.tsx';
+import classes from '../parts/parts.module.css';
+import { fileAddress, without } from '../parts/words.ts';
+import { When } from '../times/When.tsx';
+import type { EventsSearch } from './search.ts';
+import { Why } from './Why.tsx';
+
+const route = getRouteApi('/events');
+
+const stretches = [
+  { value: '', label: 'Any time' },
+  { value: '1', label: 'The last hour' },
+  { value: '24', label: 'The last day' },
+  { value: '168', label: 'The last week' },
+];
+const hourMs = 3_600_000;
+
+/** The log, the newest event first, by customer, row, type, app, person and time. */
+export function EventsPage() {
+  const search = route.useSearch();
+  const navigate = route.useNavigate();
+  const { data, error, refetch, hasNextPage, fetchNextPage, isFetching, isFetchingNextPage } = useInfiniteQuery(
+    logQuery(search),
+  );
+  const events = data?.pages.flatMap((page) => page.events);
+  const last = data?.pages.at(-1);
+  const customer = data?.pages[0]?.customer ?? undefined;
+  const change = (next: { [Name in keyof EventsSearch]: string | undefined }) =>
+    void navigate({ to: '/events', search: without({ ...search, ...next }), replace: true });
+  const field = (label: string, name: keyof EventsSearch, placeholder?: string) => (
+    <FilterField
+      label={label}
+      value={search[name]}
+      {...(placeholder && { placeholder })}
+      onChange={(value) => change({ [name]: value })}
+    />
+  );
+  return (
+    <>
+      <PageHead title="Events" />
+      <div className={classes.page}>
+        <div className={classes.bar}>
+          {field('Customer', 'customer', 'Its id')}
+          {field('Address', 'address', 'ada@example.com')}
+          {field('Type', 'type', 'customer.updated')}
+          {field('App', 'app', 'foundation')}
+          {field('Person', 'actor', 'The id of a user')}
+          {field('Key', 'key')}
+          <NativeSelect
+            label="Time"
+            size="xs"
+            data={
+              search.since || search.until ? [...stretches, { value: 'given', label: 'As in the address' }] : stretches
+            }
+            value={search.since || search.until ? 'given' : ''}
+            onChange={({ currentTarget: { value } }) =>
+              change({
+                until: undefined,
+                since: value === '' ? undefined : new Date(Date.now() - Number(value) * hourMs).toISOString(),
+              })
+            }
+          />
+          <Button variant="default" onClick={() => void refetch()} loading={isFetching && !isFetchingNextPage}>
+            Look again
+          </Button>
+          <Button className={classes.end} component="a" variant="default" href={fileAddress('/api/log.csv', search)}>
+            Download as CSV
+          </Button>
+        </div>
+        {customer && <Why customer={customer} />}
+        {error && <ErrorNotice title="The log could not be searched" error={error} onRetry={refetch} />}
+        {!events && !error && <Waiting />}
+        {events?.length === 0 && !hasNextPage && (
+          <Nothing title="No event fits">
+            Nothing in the log fits these filters. Events are kept for as long as the worker is told to.
+          </Nothing>
+        )}
+        {events && events.length > 0 && (
+          <ul className={classes.list} aria-label="Events">
+            {events.map((event) => (
+              <EventItem key={event.position} event={event} />
+            ))}
+          </ul>
+        )}
+        {hasNextPage && (
+          <Button variant="default" onClick={() => void fetchNextPage()} loading={isFetchingNextPage}>
+            {last && last.events.length === 0 ? `Search on before ${last.next_cursor}` : 'Show more'}
+          </Button>
+        )}
+      </div>
+    </>
+  );
+}
+
+function EventItem({ event }: { event: LoggedEvent }) {
+  const changed = Object.keys(event.previous);
+  return (
+    <li className={classes.item}>
+      <div className={classes.what}>
+        <Link to="/events/$position" params={{ position: String(event.position) }}>
+          {event.position} · {event.type}
+        </Link>
+        <span className={classes.quiet}>{changed.length > 0 ? changed.join(', ') : event.key}</span>
+      </div>
+      <span className={classes.quiet}>
+        {event.actor_name ?? event.actor ?? event.login} in {event.app}
+      </span>
+      <span className={classes.quiet}>
+        <When at={event.occurred_at} />
+      </span>
+    </li>
+  );
+}

@@ -1,0 +1,24 @@
+import { expect, test } from 'vitest';
+import { fileAddress, readTexts, sayCount, sayEvents } from './words.ts';
+
+test('a count says when there are more than were counted', () => {
+  expect([sayCount(0), sayCount(10_000), sayCount(10_001), sayCount(5, true)]).toEqual([
+    '0',
+    '10,000',
+    '10,000+',
+    '5+',
+  ]);
+  expect([sayEvents(1), sayEvents(2), sayEvents(10_001)]).toEqual(['1 event', '2 events', '10,000+ events']);
+});
+
+test('the file of a list has the filters of the list', () => {
+  expect(fileAddress('/api/log.csv', { type: 'a.b', app: undefined, actor: '' })).toBe('/api/log.csv?type=a.b');
+  expect(fileAddress('/api/log.csv', {})).toBe('/api/log.csv');
+});
+
+test('a page reads from its URL only what it knows', () => {
+  expect(readTexts({ key: 17, type: '', app: 'x', other: 'y' }, ['key', 'type', 'app'])).toEqual({
+    key: '17',
+    app: 'x',
+  });
+});

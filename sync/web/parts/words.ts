@@ -1,0 +1,41 @@
+import { formatNumber } from '@aether/ui/formats.ts';
+
+const countedMax = 10_000;
+
+/** `3`, or `10,000+`: the server counts no further. Pure. */
+export function sayCount(count: number, isPartial = false): string {
+  if (count > countedMax) return `${formatNumber(countedMax)}+`;
+  return `${formatNumber(count)}${isPartial ? '+' : ''}`;
+}
+
+/** `1 event`, `10,000+ events`. Pure. */
+export function sayEvents(count: number, isPartial = false): string {
+  return `${sayCount(count, isPartial)} ${count === 1 && !isPartial ? 'event' : 'events'}`;
+}
+
+/** The address of a file with the rows of a list, by its filters. Pure. */
+export function fileAddress(path: string, filters: Record<string, string | undefined>): string {
+  const given = Object.entries(filters).filter((entry): entry is [string, string] => Boolean(entry[1]));
+  return `${path}${given.length > 0 ? `?${new URLSearchParams(given)}` : ''}`;
+}
+
+/** The texts of a page's URL that are given, of those that it knows. Pure. */
+export function readTexts<Name extends string>(
+  given: Record<string, unknown>,
+  names: readonly Name[],
+): { [Key in Name]?: string } {
+  return Object.fromEntries(
+    names.flatMap((name) => {
+      const value = given[name];
+      const text = typeof value === 'number' ? String(value) : value;
+      return typeof text === 'string' && text !== '' ? [[name, text]] : [];
+    }),
+  ) as { [Key in Name]?: string };
+}
+
+/** The search of a page without what is not given, so that the URL is short. Pure. */
+export function without<Search extends object>(
+  search: Search,
+): { [Name in keyof Search]: Exclude<Search[Name], undefined> } {
+  return Object.fromEntries(Object.entries(search).filter(([, value]) => value !== undefined)) as never;
+}

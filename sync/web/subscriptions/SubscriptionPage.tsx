@@ -1,0 +1,193 @@
+import { ErrorNotice, Nothing } from '@aether/ui/Notice.tsx';
+import { read } from '@aether/ui/request.ts';
+import { PageHead } from '@aether/ui/Shell.tsx';
+import { showDone, showUndo } from '@aether/ui/toasts.tsx';
+import { Waiting } from '@aether/ui/Waiting.tsx';
+import { Button, Group } from '@mantine/core';
+import { useQuery, useQueryClient } from '@tanstack/react-query';
+import { getRouteApi, Link } from '@tanstack/react-router';
+import { useState } from 'react';
+import { subscriptions } from '../api/clients.ts';
+import { operationsQuery, type Subscription, subscriptionsQuery } from '../api/operations.ts';
+import classes from '../parts/parts.module.css';
+import { ReasonDialog } from '../parts/ReasonDialog.tsx';
+import { sayEvents } from '../parts/words.ts';
+import { useMe } from '../shell/person.ts';
+import { When } from '../times/When.tsx';
+import { RewindDialog } from './RewindDialog.tsx';
+import { Marks } from './SubscriptionsPage.tsx';
+import { saySeconds } from './words.ts';
+
+const route = getRouteApi('/subscriptions/$name');
+
+/** One subscription: where it is, what is done about it, and what was done. */
+export function SubscriptionPage() {
+  const { name } = route.useParams();
+  const { data, error, refetch } = useQuery(subscriptionsQuery);
+  const each = data?.subscriptions.find((one) => one.name === name);
+  return (
+    <>
+      <PageHead title={name} detail={each && `read by ${each.app}`} />
+      <div className={classes.page}>
+        <p>
+          <Link to="/subscriptions">All subscriptions</Link>
+        </p>
+        {error && <ErrorNotice title="The subscription could not be read" error={error} onRetry={refetch} />}
+        {!data && !error && <Waiting />}
+        {data && !each && (
+          <Nothing title="There is no such subscription">
+            It was removed, or no app has registered it yet. A process that runs it begins it again.
+          </Nothing>
+        )}
+        {each && <Facts subscription={each} />}
+        {each && <Acts subscription={each} />}
+        <Operations name={name} />
+      </div>
+    </>
+  );
+}
+
+function Facts({ subscription: each }: { subscription: Subscription }) {
+  return (
+    <>
+      <Marks subscription={each} />
+      <dl className={classes.facts}>
+        <dt>Position</dt>
+        <dd>
+          {each.position}, moved <When at={each.moved_at} />
+        </dd>
+        <dt>Behind</dt>
+        <dd>
+          {sayEvents(each.lag_events, each.lag_is_partial)} of its types, {each.behind_positions} positions; the oldest
+          waits for {saySeconds(each.lag_seconds)}
+        </dd>
+        <dt>Types</dt>
+        <dd>{each.types?.join(', ') ?? 'every type that its app may see'}</dd>
+        <dt>A failure holds back</dt>
+        <dd>{each.holds === 'customer' ? 'the customer’s later events' : 'the row’s later events'}</dd>
+        {each.pause_reason !== null && (
+          <>
+            <dt>Paused because</dt>
+            <dd>{each.pause_reason}</dd>
+          </>
+        )}
+        <dt>Began</dt>
+        <dd>
+          <When at={each.created_at} />
+        </dd>
+      </dl>
+    </>
+  );
+}
+
+function Acts({
+  subscription: { name, app, is_paused: isPaused, dead, retrying, waiting },
+}: {
+  subscription: Subscription;
+}) {
+  const me = useMe();
+  const client = useQueryClient();
+  const navigate = route.useNavigate();
+  const [asked, setAsked] = useState<'pause' | 'resume' | 'rewind' | 'remove'>();
+  if (!me.isAdmin) return null;
+  const close = () => setAsked(undefined);
+  const refresh = () => {
+    close();
+    void client.invalidateQueries();
+  };
+  const param = { name };
+  const pause = (reason: string) => read(subscriptions[':name'].pause.$post({ param, json: { reason } }));
+  const resume = (reason: string) =>
+    read(subscriptions[':name'].resume.$post({ param, json: { ...(reason && { reason }) } }));
+  return (
+    <Group gap="xs" mb="md">
+      {isPaused ? (
+        <Button onClick={() => setAsked('resume')}>Resume…</Button>
+      ) : (
+        <Button onClick={() => setAsked('pause')}>Pause…</Button>
+      )}
+      <Button variant="default" onClick={() => setAsked('rewind')}>
+        Rewind…
+      </Button>
+      <Button variant="default" onClick={() => setAsked('remove')}>
+        Remove…
+      </Button>
+      {asked === 'pause' && (
+        <ReasonDialog
+          title={`Pause ${name}`}
+          verb="Pause"
+          act={pause}
+          onDone={() => {
+            refresh();
+            showUndo({ message: `${name} is paused.`, undo: async () => refreshAfter(resume('the pause was undone')) });
+          }}
+          onClose={close}
+        >
+          It stops where it is, after the step under way. Nothing is lost: it goes on from there.
+        </ReasonDialog>
+      )}
+      {asked === 'resume' && (
+        <ReasonDialog
+          title={`Resume ${name}`}
+          verb="Resume"
+          isOptional
+          act={resume}
+          onDone={({ pause_reason: before }) => {
+            refresh();
+            const undo = async () => refreshAfter(pause(before ?? 'the resume was undone'));
+            showUndo({ message: `${name} goes on.`, undo });
+          }}
+          onClose={close}
+        >
+          It goes on where it stopped.
+        </ReasonDialog>
+      )}
+      {asked === 'rewind' && <RewindDialog name={name} isPaused={isPaused} onClose={close} onDone={refresh} />}
+      {asked === 'remove' && (
+        <ReasonDialog
+          title={`Remove ${name}`}
+          verb="Remove it"
+          color="red"
+          act={(reason) => read(subscriptions[':name'].remove.$post({ param, json: { reason } }))}
+          onDone={({ parked }) => {
+            refresh();
+            showDone(`${name} is removed${parked > 0 ? `, with ${sayEvents(parked)} that were parked` : ''}.`);
+            void navigate({ to: '/subscriptions' });
+          }}
+          onClose={close}
+        >
+          Its position and {sayEvents(dead + retrying + waiting)} that are parked go with it, and this cannot be undone.
+          If a process of {app} still runs it, it begins again by its own rule.
+        </ReasonDialog>
+      )}
+    </Group>
+  );
+
+  async function refreshAfter(done: Promise<unknown>): Promise<void> {
+    await done;
+    refresh();
+  }
+}
+
+function Operations({ name }: { name: string }) {
+  const { data } = useQuery(operationsQuery(name));
+  if (!data || data.operations.length === 0) return null;
+  return (
+    <>
+      <h2 className={classes.title}>What was done</h2>
+      <ul className={classes.list}>
+        {data.operations.map((each) => (
+          <li key={each.id} className={classes.item}>
+            <div className={classes.what}>
+              <b>{each.kind}</b>
+              <span className={classes.quiet}>{each.reason}</span>
+            </div>
+            <span className={classes.quiet}>
+              {each.actor_name ?? each.actor ?? each.login}, <When at={each.done_at} />
+            </span>
+          </li>
+        ))}
+      </ul>
+    </>
+  );
+}
