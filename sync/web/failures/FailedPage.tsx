@@ -14,6 +14,7 @@ import { When } from '../times/When.tsx';
 import { BulkDialog } from './BulkDialog.tsx';
 import { Runs } from './Runs.tsx';
 import type { FailedPageSearch } from './search.ts';
+import { sayAttempts } from './words.ts';
 
 const route = getRouteApi('/failures/$subscription');
 
@@ -130,7 +131,7 @@ function FailedItem({ event }: { event: Failed }) {
         <span className={classes.quiet}>{words}</span>
       </div>
       <span className={classes.quiet}>
-        {event.state === 'dead' && `dead after ${event.attempts} attempts`}
+        {event.state === 'dead' && `dead after ${sayAttempts(event.attempts)}`}
         {event.state === 'retrying' && event.attempt_at && (
           <>
             attempt {event.attempts + 1}: <When at={event.attempt_at} />

@@ -15,6 +15,7 @@ import { sayEvents } from '../parts/words.ts';
 import { useMe } from '../shell/person.ts';
 import { When } from '../times/When.tsx';
 import { Attempts } from './Attempts.tsx';
+import { sayAttempts } from './words.ts';
 
 const route = getRouteApi('/failures/$subscription/$position');
 
@@ -51,7 +52,7 @@ export function StoppedPage() {
             <dl className={classes.facts}>
               <dt>State</dt>
               <dd>
-                {event.state === 'dead' && `Dead after ${event.attempts} attempts: it waits for a person.`}
+                {event.state === 'dead' && `Dead after ${sayAttempts(event.attempts)}: it waits for a person.`}
                 {event.state === 'retrying' && event.attempt_at && (
                   <>
                     Attempt {event.attempts + 1} is due: <When at={event.attempt_at} />.

@@ -34,3 +34,6 @@ export function sayRun(run: Numbers): string {
   const said = parts.filter(([count]) => count > 0).map(([count, word]) => `${formatNumber(count)} ${word}`);
   return `${state}: ${said.length > 0 ? said.join(', ') : 'no events'}, of ${formatNumber(run.total)}.`;
 }
+
+/** `1 attempt`, `12 attempts`. Pure. */
+export const sayAttempts = (count: number) => `${count} ${count === 1 ? 'attempt' : 'attempts'}`;
