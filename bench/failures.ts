@@ -36,7 +36,9 @@ try {
   await migrate(local.urlOf('platform_migrator', 'failures'));
   const startedAt = performance.now();
   await fill(local.server.superuserUrl('failures'));
-  console.log(`${events.toLocaleString('en')} parked events in ${Math.round((performance.now() - startedAt) / 1_000)} s`);
+  console.log(
+    `${events.toLocaleString('en')} parked events in ${Math.round((performance.now() - startedAt) / 1_000)} s`,
+  );
   await measurePages(local.urlOf('sync_app', 'failures'));
 } finally {
   await local?.server.stop('immediate');
@@ -92,7 +94,8 @@ async function measurePages(url: string): Promise<void> {
     'causes, the first page': () => listCauses(client, {}, { limit: 26 }),
     'causes of a word': () => listCauses(client, { search: 'cause 4' }, { limit: 26 }),
     'failed events, the first page': () => listFailed(client, { subscription: name }, { limit: 26 }),
-    'failed events, a page in the middle': () => listFailed(client, { subscription: name }, { after: place, limit: 26 }),
+    'failed events, a page in the middle': () =>
+      listFailed(client, { subscription: name }, { after: place, limit: 26 }),
     'failed events of a rare cause': () =>
       listFailed(client, { subscription: name, cause: '0000000000000007' }, { after: place, limit: 26 }),
     'failed events of the frequent cause': () => listFailed(client, { subscription: name, cause }, { limit: 26 }),
