@@ -79,7 +79,8 @@ async function fill(url: string): Promise<void> {
   await superuser.query(dead, [name, events]);
   await superuser.query(
     `insert into sync.parked (subscription, position, key, customer, state)
-     select $1, $2 + n, md5((n % 1000 + 1)::text)::uuid::text, md5((n % 1000 + 1)::text)::uuid, 'waiting' from generate_series(1, $3::bigint) n`,
+     select $1, $2 + n, md5((n % 1000 + 1)::text)::uuid::text, md5((n % 1000 + 1)::text)::uuid, 'waiting'
+     from generate_series(1, $3::bigint) n`,
     [name, events, waiting],
   );
   await superuser.query('vacuum (analyze) sync.parked, sync.causes, sync.events');

@@ -49,7 +49,7 @@ export function FailedPage() {
     <>
       <PageHead
         title={`Failures of ${subscription}`}
-        detail={search.cause && first?.cause === search.cause ? `${first.error_class}: ${first.shape}` : undefined}
+        detail={first && search.cause && first.cause === search.cause ? `${first.error_class}: ${first.shape}` : undefined}
       />
       <div className={classes.page}>
         <p>
