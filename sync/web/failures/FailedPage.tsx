@@ -49,7 +49,9 @@ export function FailedPage() {
     <>
       <PageHead
         title={`Failures of ${subscription}`}
-        detail={first && search.cause && first.cause === search.cause ? `${first.error_class}: ${first.shape}` : undefined}
+        detail={
+          first && search.cause && first.cause === search.cause ? `${first.error_class}: ${first.shape}` : undefined
+        }
       />
       <div className={classes.page}>
         <p>
