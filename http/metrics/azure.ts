@@ -16,7 +16,8 @@ const instrumentationKey = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /**
  * The connection string of Application Insights as its client reads it rightly. The client throws for an instrumentation key in capitals,
- * and gives up the whole string for a semicolon at its end: then everything goes to the global endpoint, maybe in another region. Pure.
+ * and gives up the string for a semicolon at its end: then what it says by EndpointSuffix is lost, and everything goes to the global
+ * endpoint, maybe in another region. Pure.
  *
  * @throws Error that says what is wrong, without the string.
  */
@@ -35,8 +36,9 @@ export function cleanConnectionString(given: string): string {
   const key = findValue('InstrumentationKey')?.toLowerCase();
   if (!key || !instrumentationKey.test(key)) throw new Error('The connection string has no valid InstrumentationKey.');
   const endpoint = findValue('IngestionEndpoint');
-  if (!endpoint || !URL.canParse(endpoint) || new URL(endpoint).protocol !== 'https:')
-    throw new Error('The connection string has no IngestionEndpoint that begins with https://.');
+  const isEndpoint = endpoint !== undefined && URL.canParse(endpoint) && new URL(endpoint).protocol === 'https:';
+  if (endpoint === undefined ? !findValue('EndpointSuffix') : !isEndpoint)
+    throw new Error('The connection string has no EndpointSuffix, and no IngestionEndpoint that begins with https://.');
   return parts
     .map(([name, value]) => `${name}=${name.toLowerCase() === 'instrumentationkey' ? value.toLowerCase() : value}`)
     .join(';');

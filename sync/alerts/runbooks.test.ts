@@ -19,9 +19,7 @@ function readKinds(): Map<string, string[]> {
   return new Map(
     functions.map(([, name = '', body = '']) => [
       name,
-      [...body.matchAll(/\bselect '[a-z][\w:.-]*'(?: \|\| .+?)?, '([a-z][a-z0-9-]*)',/g)].map(
-        ([, kind = '']) => kind,
-      ),
+      [...body.matchAll(/\bselect '[a-z][\w:.-]*'(?: \|\| .+?)?, '([a-z][a-z0-9-]*)',/g)].map(([, kind = '']) => kind),
     ]),
   );
 }

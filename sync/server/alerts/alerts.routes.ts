@@ -107,7 +107,7 @@ const acknowledgeRoute = createStaffRoute({
   path: '/api/alerts/{id}/acknowledge',
   right: 'administrator',
   summary: 'Say that you have seen an alert; the first one counts',
-  request: { params: object({ id }) },
+  request: { params: object({ id }), body: jsonBody(object({})) },
   responses: { 200: json('Whether you were the first.', z.object({ is_first: z.boolean() })), ...problems(404, 422) },
 });
 
@@ -149,7 +149,7 @@ const endRoute = createStaffRoute({
   path: '/api/alerts/silences/{id}/end',
   right: 'administrator',
   summary: 'End a silence before its time',
-  request: { params: object({ id }) },
+  request: { params: object({ id }), body: jsonBody(object({})) },
   responses: { 200: json('Whether it was in force.', z.object({ ended: z.boolean() })), ...problems(404, 422) },
 });
 
@@ -158,6 +158,7 @@ const testRoute = createStaffRoute({
   path: '/api/alerts/test',
   right: 'administrator',
   summary: 'Send an alert that says that it is a test to every target',
+  request: { body: jsonBody(object({})) },
   responses: { 201: json('It is on its way.', z.object({ id: z.int(), targets: z.array(z.string()) })) },
 });
 
