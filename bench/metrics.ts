@@ -11,7 +11,7 @@ import { median, measure } from './measure.ts';
 
 /*
  * Measures what metrics cost: two Foundations in processes of their own, on one database, one with metrics and one without, are asked in
- * turns for a customer's context, which is a request with a sign-in and two queries. The metrics are read meanwhile, as Prometheus does.
+ * turns for the list of tiers, a request of a signed-in person. The metrics are read meanwhile, as Prometheus does.
  *
  *   npm run bench:metrics
  *   npm run bench:metrics -- --rounds 20 --ms 1000
@@ -46,7 +46,7 @@ const [plain, measured] = [await startServer({}), await startServer({ METRICS_TO
 const headers = { Authorization: `Bearer ${await issuer.tokenFor('maya')}` };
 
 async function ask(address: string): Promise<void> {
-  const answer = await fetch(`${address}/api/customers?search=ada`, { headers });
+  const answer = await fetch(`${address}/api/tiers`, { headers });
   await answer.arrayBuffer();
   if (answer.status !== 200) throw new Error(`${address} answered ${answer.status}`);
 }
