@@ -34,7 +34,7 @@ test('how soon the board answers with 500 deals', async () => {
       stage_id: pipeline.stages[count % 4].id,
     });
 
-  const { page } = await signIn(browser, stack.foundation, 'Maya Okafor');
+  const { page } = await signIn(browser, stack.foundation, 'Maya Okafor', { hasMotion: true });
   await page.goto(`${stack.foundation}/deals`);
   await page.locator('[data-deal]').nth(300).waitFor({ state: 'attached' });
   const cards = await page.locator('[data-deal]').count();

@@ -84,7 +84,7 @@ test('click to content, beside another build', async () => {
 /** A person comes, with nothing in the browser's cache, and clicks through the navigation twice: at once, and again. */
 async function visit(browser: Browser, url: string, app: App): Promise<[what: string, ms: number][]> {
   const { persona, begin, shown, clicks } = steps[app];
-  const { page, context } = await signIn(browser, url, persona);
+  const { page, context } = await signIn(browser, url, persona, { hasMotion: true });
   const session = await context.newCDPSession(page);
   await session.send('Network.clearBrowserCache');
   const took: [string, number][] = [];

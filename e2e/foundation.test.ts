@@ -10,7 +10,7 @@ let errors: string[];
 let unique = 0;
 beforeAll(async () => {
   [browser, stack] = await Promise.all([openBrowser(), startStack()]);
-  ({ page: maya, errors } = await signIn(browser, stack.foundation, 'Maya Okafor', { byClick: true }));
+  ({ page: maya, errors } = await signIn(browser, stack.foundation, 'Maya Okafor', { byClick: true, hasMotion: true }));
 }, 240_000);
 afterEach(() => {
   expect(errors.splice(0)).toEqual([]);

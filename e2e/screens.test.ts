@@ -140,7 +140,6 @@ async function openNew(app: App) {
   const scripts = new Map<string, number>();
   const { page } = await signIn(browser, stack[app], people[app], {
     viewport: wide,
-    reducedMotion: 'reduce',
     onResponse(response) {
       if (!response.url().startsWith(stack[app]) || !response.url().endsWith('.js')) return;
       scripts.set(response.url(), Number(response.headers()['content-length'] ?? Number.POSITIVE_INFINITY));
