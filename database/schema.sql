@@ -5377,6 +5377,10 @@ BEGIN ATOMIC
             FROM sync.list_processes() list_processes(app, process, state, silent_seconds, started_at, clock_off_ms, report, turns)
          ), head AS MATERIALIZED (
           SELECT sync.head() AS "position",
+             ( SELECT e."position"
+                    FROM sync.events e
+                   ORDER BY e."position"
+                  LIMIT 1) AS oldest,
              sync.health_limit('lag_seconds'::text) AS lag_limit
          ), readers AS MATERIALIZED (
           SELECT m.name AS subscription,
@@ -5399,9 +5403,7 @@ BEGIN ATOMIC
                  CASE
                      WHEN (s."position" < head."position") THEN EXTRACT(epoch FROM (clock_timestamp() - ( SELECT e.sequenced_at
                         FROM sync.events e
-                       WHERE (e."position" > s."position")
-                       ORDER BY e."position"
-                      LIMIT 1)))
+                       WHERE (e."position" = GREATEST((s."position" + 1), head.oldest)))))
                      ELSE NULL::numeric
                  END, (0)::numeric))::double precision AS lag_seconds,
              r.live,
@@ -5425,16 +5427,19 @@ BEGIN ATOMIC
                             FROM ( SELECT
                                     FROM sync.parked k_1
                                    WHERE (k_1.subscription = s.name)
+                                   ORDER BY k_1."position"
                                   LIMIT 10001) c) AS parked,
                      ( SELECT count(*) AS count
                             FROM ( SELECT
                                     FROM sync.parked k_1
                                    WHERE ((k_1.subscription = s.name) AND (k_1.state = 'retrying'::text))
+                                   ORDER BY k_1.attempt_at
                                   LIMIT 10001) c) AS retrying,
                      ( SELECT count(*) AS count
                             FROM ( SELECT
                                     FROM sync.parked k_1
                                    WHERE ((k_1.subscription = s.name) AND (k_1.state = 'dead'::text))
+                                   ORDER BY k_1."position"
                                   LIMIT 10001) c) AS dead) k)
          ), judged AS (
           SELECT f.name,

@@ -1,0 +1,89 @@
+import { createTestDatabase, type TestDatabase } from '@aether/database/testing';
+import type pg from 'pg';
+import { beforeAll, expect, test } from 'vitest';
+import { until } from '../testing.ts';
+import { startSequencer } from '../worker/sequencer.ts';
+import { readSeries } from './series.ts';
+
+let database: TestDatabase;
+let superuser: pg.Client;
+let sync: pg.Client;
+let support: pg.Client;
+beforeAll(async () => {
+  database = await createTestDatabase();
+  superuser = await database.connect('postgres');
+  sync = await database.connect('sync_app');
+  support = await database.connect('support_app');
+});
+
+/** Ends the present minute: what has happened so far was before it. */
+async function endMinute(minutesAgo = 1): Promise<void> {
+  await superuser.query(
+    `update sync.health set rolled_at = date_trunc('minute', clock_timestamp()) - make_interval(mins => $1)`,
+    [minutesAgo],
+  );
+  await superuser.query(
+    `delete from sync.rollup where step_seconds = 60 and at = date_trunc('minute', clock_timestamp()) - interval '1 minute'`,
+  );
+}
+const rollUp = async () => (await sync.query('select sync.roll_up() as done')).rows[0].done;
+const say = (counters: object, process = 'one') =>
+  support.query('select sync.beat($1, $2, $3)', [process, Date.now(), JSON.stringify({ counters })]);
+async function readLast(name: string, label?: string): Promise<number | null | undefined> {
+  const { series } = await readSeries(async (text, values) => (await sync.query(text, values)).rows, 'hour');
+  return series.find((each) => each.name === name && each.label === label)?.points.at(-1)?.[1];
+}
+
+test('a minute has what processes counted since the one before, added up, and events by app and type', async () => {
+  const sequencer = startSequencer({ url: database.url('sync_app') });
+  await say({ cross_app_lookup: 100, queries_3: 50 });
+  expect(await rollUp()).toBe(true); // from here on it counts
+  expect(await rollUp()).toBe(false);
+  await support.query(`insert into platform.customers (email, name) values ('ada@example.com', 'Ada')`);
+  await until(
+    async () => (await sync.query('select 1 where sync.outbox_age() is null and sync.head() > 0')).rowCount === 1,
+  );
+  await superuser.query(`update sync.events set sequenced_at = sequenced_at - interval '1 minute'`);
+  await say({ cross_app_lookup: 107, queries_3: 60 });
+  await say({ cross_app_lookup: 3, queries_3: 10 }, 'two');
+  await endMinute();
+  expect(await rollUp()).toBe(true);
+  expect(await readLast('cross_app_queries', 'lookup')).toBe(10);
+  expect(await readLast('customers_created', 'support')).toBe(1);
+  expect(await readLast('customers_created', 'foundation')).toBe(0);
+  expect(await readLast('query_latency', 'p50')).toBeCloseTo(0.75);
+  await sequencer.stop();
+});
+
+test('what was counted while nobody rolled up belongs to no minute, and the minutes between are a gap', async () => {
+  await say({ cross_app_lookup: 1_000 });
+  await endMinute(5);
+  expect(await rollUp()).toBe(true);
+  expect((await readLast('cross_app_queries', 'lookup')) ?? null).toBeNull();
+  await say({ cross_app_lookup: 1_002 });
+  await endMinute();
+  expect(await rollUp()).toBe(true);
+  expect(await readLast('cross_app_queries', 'lookup')).toBe(2);
+});
+
+test('a year of the rollup, with 200 series, is a few megabytes', async () => {
+  await superuser.query(`
+    insert into sync.series (id, name, label, fold)
+    select n, 'filled', n::text, 'mean' from generate_series((select max(id) + 1 from sync.series), 200) n;
+    insert into sync.rollup (step_seconds, at, measured)
+    select s.step, date_trunc('hour', now()) - make_interval(secs => s.step * n),
+      array(select (random() * 1e6)::real from generate_series(1, 200))
+    from (values (60, 2 * 1440), (900, 10 * 96), (3600, 400 * 24)) s (step, rows) cross join lateral generate_series(1, s.rows) n
+    on conflict do nothing`);
+  const { rows } = await superuser.query(`select pg_total_relation_size('sync.rollup')::integer as bytes`);
+  expect(rows[0].bytes).toBeGreaterThan(5_000_000);
+  expect(rows[0].bytes).toBeLessThan(25_000_000);
+  await endMinute();
+  await rollUp();
+  const { rows: oldest } = await superuser.query(
+    `select step_seconds from sync.rollup
+     where at < now() - case step_seconds when 60 then interval '49 hours' when 900 then interval '11 days'
+       else interval '402 days' end`,
+  );
+  expect(oldest).toEqual([]);
+});
