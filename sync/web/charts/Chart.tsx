@@ -54,6 +54,7 @@ export function Chart({ title, meaning, chart, from, to, stepSeconds }: ChartPro
             variant="subtle"
             color="gray"
             size="compact-xs"
+            mih={24}
             leftSection={isTable ? <IconChartLine size={14} /> : <IconTable size={14} />}
             onClick={() => setTable(!isTable)}
             aria-label={isTable ? `${title} as a chart` : `${title} as a table`}

@@ -37,7 +37,12 @@ export function Changes({ moment, onMoment }: { moment: AsOf; onMoment: (at: str
                   .filter(Boolean)
                   .join(', ')}
               </span>
-              <Button size="compact-xs" variant="subtle" onClick={() => onMoment(new Date(change.at).toISOString())}>
+              <Button
+                size="compact-xs"
+                mih={24}
+                variant="subtle"
+                onClick={() => onMoment(new Date(change.at).toISOString())}
+              >
                 As of then
               </Button>
             </div>
