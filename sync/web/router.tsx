@@ -5,6 +5,7 @@ import { lazyPage } from '@aether/ui/parts/lazy.tsx';
 import { meQuery } from '@aether/ui/signin.ts';
 import { createRootRoute, createRoute, createRouter, Link, redirect } from '@tanstack/react-router';
 import { readAccessSearch } from './access/search.ts';
+import { readAlertSearch } from './alerts/search.ts';
 import { readCustomerSearch, readCustomersSearch } from './customer/search.ts';
 import { readEventsSearch } from './events/search.ts';
 import { readFailedSearch, readFailuresSearch } from './failures/search.ts';
@@ -87,6 +88,11 @@ const routes = [
     ...route('/access'),
     validateSearch: readAccessSearch,
     component: lazyPage(() => import('./access/AccessPage.tsx'), 'AccessPage'),
+  }),
+  createRoute({
+    ...route('/alerts'),
+    validateSearch: readAlertSearch,
+    component: lazyPage(() => import('./alerts/AlertsPage.tsx'), 'AlertsPage'),
   }),
   createRoute({
     ...route('/runbooks/$kind'),

@@ -1,5 +1,6 @@
 import { send } from '@aether/ui/request.ts';
 import { hc } from 'hono/client';
+import type { addAlertRoutes } from '../../server/alerts/alerts.routes.ts';
 import type { addEventsRoutes } from '../../server/events/events.routes.ts';
 import type { addFailuresRoutes } from '../../server/failures/failures.routes.ts';
 import type { addRunsRoutes } from '../../server/failures/runs.routes.ts';
@@ -16,3 +17,4 @@ export const { failures } = hc<ReturnType<typeof addFailuresRoutes>>('/', option
 export const { runs } = hc<ReturnType<typeof addRunsRoutes>>('/', options).api;
 export const { subscriptions, operations } = hc<ReturnType<typeof addSubscriptionsRoutes>>('/', options).api;
 export const { log, customers: why } = hc<ReturnType<typeof addEventsRoutes>>('/', options).api;
+export const { alerts } = hc<ReturnType<typeof addAlertRoutes>>('/', options).api;

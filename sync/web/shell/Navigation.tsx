@@ -1,6 +1,7 @@
 import classes from '@aether/ui/Navigation.module.css';
 import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
+import { OpenAlerts } from '../alerts/OpenAlerts.tsx';
 import { healthQuery } from '../api/health.ts';
 import { StatusMark } from '../health/statuses.tsx';
 import { places } from './places.ts';
@@ -15,6 +16,7 @@ export function Navigation() {
         <Link key={to} to={to} className={classes.place}>
           <Icon size={17} stroke={1.7} />
           {label}
+          {to === '/alerts' && <OpenAlerts />}
           {to === '/health' && worst && worst !== 'ok' && (
             <span style={{ display: 'inline-flex', marginInlineStart: 'auto', fontSize: '0.75rem' }}>
               <StatusMark status={worst} />

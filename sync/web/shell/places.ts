@@ -1,4 +1,5 @@
 import {
+  IconBell,
   IconBolt,
   IconExclamationCircle,
   IconHeartbeat,
@@ -20,4 +21,5 @@ export const places = [
   { to: '/quality', label: 'Data quality', keys: 'g q', icon: IconSparkles },
   { to: '/customers', label: 'Customers', keys: 'g c', icon: IconUserSearch },
   { to: '/access', label: 'Access', keys: 'g a', icon: IconKey },
+  { to: '/alerts', label: 'Alerts', keys: 'g l', icon: IconBell },
 ] as const;
