@@ -1,5 +1,7 @@
+import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdir } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
+import { atEnd } from '@aether/database/testing';
 import type { Browser, Page } from 'playwright-core';
 import { afterEach, beforeAll, expect, test } from 'vitest';
 import { findBarriers } from './testing.barriers.ts';
@@ -14,22 +16,35 @@ let browser: Browser;
 let stack: Stack;
 let maya: Page;
 let errors: string[];
+let worker: ChildProcess;
 const scripts = new Map<string, number>();
 beforeAll(async () => {
   [browser, stack] = await Promise.all([openBrowser(), startStack()]);
+  // A second worker, which a test may stop: the first one is in the process of the servers.
+  worker = spawn(process.execPath, [fileURLToPath(import.meta.resolve('@aether/sync/main'))], {
+    env: { PATH: process.env.PATH, LOG_LEVEL: 'silent', PLATFORM_DB_URL: stack.databaseUrl('sync_app') },
+    stdio: 'ignore',
+  });
+  atEnd(async () => void worker.kill('SIGKILL'));
   ({ page: maya, errors } = await signIn(browser, stack.console, 'Maya Okafor', {
     viewport: wide,
-    reducedMotion: 'reduce',
     onResponse(response) {
       if (!response.url().startsWith(stack.console) || !response.url().endsWith('.js')) return;
       scripts.set(response.url(), Number(response.headers()['content-length'] ?? Number.POSITIVE_INFINITY));
     },
   }));
-  if (pictures) await mkdir(pictures, { recursive: true });
+  if (!pictures) return;
+  await mkdir(pictures, { recursive: true });
+  await fillCharts();
 }, 240_000);
 afterEach(() => {
   expect(errors.splice(0)).toEqual([]);
 });
+
+const readCheck = async (slug: string) => {
+  const { body } = await stack.call('GET', `${stack.console}/api/health`, { as: 'maya' });
+  return body.checks.find((check: { slug: string }) => check.slug === slug);
+};
 
 test('the console opens at the health of the house, and its start page loads at most 250 KB of script', async () => {
   await maya.getByRole('heading', { name: 'Health', exact: true }).waitFor();
@@ -45,6 +60,12 @@ test('the console opens at the health of the house, and its start page loads at 
 test('a person who is no administrator reads the health of the house, a stranger does not', async () => {
   expect((await stack.call('GET', `${stack.console}/api/health`)).status).toBe(401);
   expect((await stack.call('GET', `${stack.console}/api/health`, { as: 'priya' })).status).toBe(200);
+});
+
+test('a worker reports, and another one beside it', async () => {
+  await expect.poll(async () => (await readCheck('process:sync'))?.measures.live).toBe(2);
+  // As good as dead: its connections stay, and it does nothing. It is silent when the pages below have been looked at.
+  worker.kill('SIGSTOP');
 });
 
 test('every page of the console has no barrier in light or dark, does not scroll sideways, and every word fits', async () => {
@@ -68,6 +89,15 @@ test('every page of the console has no barrier in light or dark, does not scroll
   }
   expect(found).toEqual(Object.fromEntries(paths.map((path) => [path, []])));
   await maya.emulateMedia({ colorScheme: 'light' });
+});
+
+test('a worker that is stopped is silent on the page without a reload, and well again when it goes on', async () => {
+  await follow(maya, `${stack.console}/health`);
+  const check = maya.locator('[data-slug="process:sync"]');
+  await check.getByText('Silent', { exact: true }).waitFor();
+  await maya.getByRole('navigation').getByText('Silent', { exact: true }).waitFor();
+  worker.kill('SIGCONT');
+  await check.getByText('Well', { exact: true }).waitFor({ state: 'attached' });
 });
 
 test('charts are read with the keyboard, and the stretch of time is in the address', async () => {
@@ -158,3 +188,23 @@ async function look(name: string, colorScheme: 'light' | 'dark', viewport: typeo
 
 /** The screens that docs/console.md shows. */
 const shownInDocs = new Set(['console-health-light-wide', 'console-health-dark-wide', 'console-health-light-narrow']);
+
+/** An hour as the house may measure it: a picture shall not show the one minute since the start. */
+async function fillCharts(): Promise<void> {
+  const readWorst = async () => (await stack.call('GET', `${stack.console}/api/health`, { as: 'maya' })).body.worst;
+  while ((await readWorst()) !== 'ok') await new Promise((resolve) => setTimeout(resolve, 500));
+  await stack.asOwner(`
+    insert into sync.rollup (step_seconds, at, measured)
+    select 60, date_trunc('minute', now()) - make_interval(mins => m), array_agg((case
+        when s.name = 'customers_created' then floor(random() * 5) * (s.label <> 'console')::integer
+        when s.name = 'activities_logged' then floor(random() * 7)
+        when s.name = 'cross_app_queries' then 14 + 6 * sin(m / 7.0 + s.id) + random() * 3
+        when s.name like 'queries_%' then floor(900 * exp(-abs(substr(s.name, 9)::integer - 4) * (1.1 + 0.2 * sin(m / 9.0))))
+        when s.name = 'pool_in_use' then 2 + floor(random() * 3)
+        when s.name like 'lag_seconds' then 0.02 + random() * 0.05
+        else last.measured[s.id] end)::real order by s.id)
+    from generate_series(1, 58) m cross join sync.series s
+      cross join (select r.measured from sync.rollup r where r.step_seconds = 60 order by r.at desc limit 1) last
+    group by m
+    on conflict (step_seconds, at) do update set measured = excluded.measured`);
+}

@@ -15,9 +15,11 @@ const groups: { title: string; charts: Record<string, ChartText> }[] = [
   {
     title: 'Quality of the data',
     charts: {
-      duplicates: { title: 'Duplicate customers' },
-      orphans: { title: 'Orphaned records' },
-      missing_fields: { title: 'Missing required fields' },
+      quality_duplicates: { title: 'Duplicate customers' },
+      quality_orphans: { title: 'Orphaned records' },
+      quality_missing_fields: { title: 'Missing required fields' },
+      quality_unreachable_addresses: { title: 'Addresses that cannot receive mail' },
+      quality_drift: { title: 'Drift of projections' },
     },
   },
   {

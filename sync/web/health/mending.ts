@@ -7,8 +7,10 @@ const pages: Record<string, string> = {
   retention: '/subscriptions',
   sequencer: '/events',
   outbox: '/events',
+  adoption: '/quality',
   drift: '/quality',
-  finding: '/quality',
+  quality: '/quality',
+  alerts: '/alerts',
 };
 
 /** Where to look next: the place that mends this check; undefined if the console has none. Pure. */

@@ -28,7 +28,8 @@ const nouns: Record<string, (subject: string) => string> = {
   certificate: (app) => `Certificate, as ${ofApp(app)} sees it`,
   'sign-in': (app) => `Sign-in keys of ${ofApp(app)}`,
   drift: (name) => `Drift of ${name}`,
-  finding: (name) => `Quality: ${humanise(name)}`,
+  quality: () => 'Data quality',
+  alerts: () => 'Delivery of alerts',
 };
 
 /** The subject of a check in words: `subscription:support.cache` is `Subscription support.cache`. Pure. */
