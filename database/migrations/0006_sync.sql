@@ -62,10 +62,8 @@ comment on column sync.events.data is
   'All columns of a created row; the changed columns of an updated one; always the columns that name the row.';
 create index events_key on sync.events (key, position);
 create index events_customer on sync.events (customer, position) where customer is not null;
--- For people who search the log: what one person did, and rare types, among millions of events. The two cost the sequencer 10 µs an event
--- and 60 bytes. There is none for the app: a search by app alone reads the newest ten thousand events at a time.
-create index events_type on sync.events (type, position);
-create index events_actor on sync.events (actor, position) where actor is not null;
+-- There is none for the type, the app or the person: each would cost the sequencer about 5 µs an event, for the few searches that people
+-- make. sync/operations/searching.ts reads a stretch of the log for them.
 
 call platform.protect_table('sync.events');
 create policy sync_read on sync.events for select to sync_role using (true);

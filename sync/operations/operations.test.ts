@@ -3,7 +3,7 @@ import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { replayPaused, startTestPlatform, type TestPlatform, until } from '../testing.ts';
 import { readWaitingSeconds, showEvent } from './log.ts';
 import { countDead, listParked, outcomes, redrive, skip } from './parked.ts';
-import { readEvents } from './searching.ts';
+import { readEvents, searchEvents } from './searching.ts';
 import { listSubscriptions, pause, resume } from './subscriptions.ts';
 
 let platform: TestPlatform;
@@ -122,6 +122,38 @@ test('a paused subscription makes no progress, shows the reason, and resumes at 
   await until(() => seen.length === 1);
   expect(await status()).toMatchObject({ is_paused: false, pause_reason: null });
   await expect(pause(platform.sync, 'support.nobody', 'x')).rejects.toThrow(/no subscription support.nobody/);
+});
+
+test('a search that no index helps goes through the log stretch by stretch, and finds the same as a look at every event', async () => {
+  const { name } = await subscribe();
+  for (let n = 0; n < 4; n++) await change(await newCustomer());
+  await platform.settled(name);
+  const every = await readEvents(platform.sync, { limit: 10_000 });
+  const filter = { types: ['customer.created'], app: 'foundation' };
+  const wanted = every.filter(({ type, app }) => type === 'customer.created' && app === 'foundation');
+  expect(wanted.length).toBeGreaterThan(3);
+  for (const direction of ['asc', 'desc'] as const) {
+    for (const [stretch, limit] of [
+      [1, 5],
+      [3, 1],
+      [4, 50],
+      [10_000, 2],
+    ] as const) {
+      const found: number[] = [];
+      for (let after: number | undefined, isOver = false; !isOver; ) {
+        const { events, searchedTo } = await searchEvents(platform.sync, filter, { direction, after, limit, stretch });
+        found.push(...events.map(({ position }) => position));
+        after = searchedTo;
+        isOver = searchedTo === undefined;
+      }
+      const expected = wanted.map(({ position }) => position);
+      expect(found, `${direction} ${stretch} ${limit}`).toEqual(direction === 'asc' ? expected : expected.reverse());
+    }
+  }
+  const since = new Date(Date.now() + 60_000);
+  expect(await searchEvents(platform.sync, { since }, { direction: 'desc', limit: 5, stretch: 2 })).toEqual({
+    events: [],
+  });
 });
 
 describe('a replay', () => {

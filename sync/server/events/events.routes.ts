@@ -89,7 +89,7 @@ const list = createStaffRoute({
   right: 'person',
   summary: 'Search the log, the newest event first',
   description:
-    'A search looks at ten thousand events at a time: `searched_to` says how far it came, and `before` takes it on from there. It is null when there is nothing more.',
+    'A search looks at a stretch of the log at a time, a hundred thousand events: `searched_to` says how far it came, and `before` takes it on from there. It is null when there is nothing more.',
   request: {
     query: object({ ...filters, before: position().optional(), limit: pageSize({ max: 200, default: 50 }) }),
   },

@@ -4,6 +4,7 @@ import { Waiting } from '@aether/ui/Waiting.tsx';
 import { Button, NativeSelect } from '@mantine/core';
 import { useInfiniteQuery } from '@tanstack/react-query';
 import { getRouteApi, Link } from '@tanstack/react-router';
+import { useEffect } from 'react';
 import { type LoggedEvent, logQuery } from '../api/operations.ts';
 import { FilterField } from '../parts/FilterField.tsx';
 import classes from '../parts/parts.module.css';
@@ -30,6 +31,11 @@ export function EventsPage() {
     logQuery(search),
   );
   const events = data?.pages.flatMap((page) => page.events);
+  // A search of something rare goes on by itself, stretch by stretch, until the first page of events is found.
+  const isSearching = events?.length === 0 && hasNextPage && !error;
+  useEffect(() => {
+    if (isSearching && !isFetching) void fetchNextPage();
+  }, [isSearching, isFetching, fetchNextPage]);
   const last = data?.pages.at(-1);
   const customer = data?.pages[0]?.customer ?? undefined;
   const change = (next: { [Name in keyof EventsSearch]: string | undefined }) =>
@@ -89,6 +95,7 @@ export function EventsPage() {
             ))}
           </ul>
         )}
+        {isSearching && <Waiting />}
         {hasNextPage && (
           <Button variant="default" onClick={() => void fetchNextPage()} loading={isFetchingNextPage}>
             {last && last.events.length === 0 ? `Search on before ${last.next_cursor}` : 'Show more'}
