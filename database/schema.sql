@@ -6002,11 +6002,12 @@ begin
   select * into last from sync.health h for update skip locked;
   if last.evaluated_at between clock_timestamp() - interval '1 second' and clock_timestamp() then last := null; end if;
   if last.only_one then
+    -- Of this database: those of others hold nothing back here.
     select h.x into oldest from (
-      select a.backend_xid as x from pg_stat_activity a where a.usesysid is not null and a.pid <> pg_backend_pid()
-      union all select a.backend_xmin from pg_stat_activity a where a.usesysid is not null and a.pid <> pg_backend_pid()
-      union all select p.transaction from pg_prepared_xacts p
-      union all select r.xmin from pg_replication_slots r union all select r.catalog_xmin from pg_replication_slots r) h
+      select unnest(array[a.backend_xid, a.backend_xmin]) as x from pg_stat_activity a
+      where a.usesysid is not null and a.pid <> pg_backend_pid() and a.datname = current_database()
+      union all select p.transaction from pg_prepared_xacts p where p.database = current_database()
+      union all select unnest(array[r.xmin, r.catalog_xmin]) from pg_replication_slots r) h
     where h.x is not null order by age(h.x) desc limit 1;
     newest := sync.head();
     update sync.health h
@@ -8623,7 +8624,7 @@ create table sync.health (
   constraint health_pkey PRIMARY KEY (only_one),
   constraint health_only_one_check CHECK (only_one)
 ) with (fillfactor=25, autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=500, autovacuum_vacuum_cost_delay=0, autovacuum_analyze_scale_factor=0, autovacuum_analyze_threshold=100000, vacuum_truncate=false);
-comment on column sync.health.horizon is 'The oldest transaction id that an open transaction of the server still needs, and since when it has been the oldest. It tells how long a transaction has been open without the right to look into the sessions of others.';
+comment on column sync.health.horizon is 'The oldest transaction id that an open transaction of this database still needs, and since when it has been the oldest. It tells how long a transaction has been open without the right to look into the sessions of others.';
 comment on column sync.health.head is 'The newest position at the last evaluation, and since when it has been the newest.';
 comment on column sync.health.rolled_at is 'The end of the last minute in the rollup, and the last position that is counted in it.';
 alter table sync.health enable row level security, force row level security;

@@ -85,7 +85,8 @@ describe('of a worker that is a process', () => {
     expect(await turned('certificate:sync', 'ok')).toMatchObject({
       reason: 'Its connections to the database use no TLS.',
     });
-    expect(await Promise.all(['/healthz', '/readyz', '/metrics', '/'].map(probe))).toEqual([200, 200, 404, 404]);
+    await until(async () => (await probe('/readyz')) === 200);
+    expect(await Promise.all(['/healthz', '/metrics', '/'].map(probe))).toEqual([200, 404, 404]);
   });
 
   test('it is silent while kill -STOP holds it, and well again when it goes on', async () => {
