@@ -8569,10 +8569,8 @@ comment on column sync.events."position" is 'Dense. A reader that has read up to
 comment on column sync.events.key is 'The row, or a row that it never leaves (the session of a message). All events of a row have the same key, for ever. Events of one key are handled in order.';
 comment on column sync.events.customer is 'The customer, if it was known when the event was written. It may have been merged since: see sync.list_merged.';
 comment on column sync.events.data is 'All columns of a created row; the changed columns of an updated one; always the columns that name the row.';
-CREATE INDEX events_actor ON ONLY sync.events USING btree (actor, "position") WHERE (actor IS NOT NULL);
 CREATE INDEX events_customer ON ONLY sync.events USING btree (customer, "position") WHERE (customer IS NOT NULL);
 CREATE INDEX events_key ON ONLY sync.events USING btree (key, "position");
-CREATE INDEX events_type ON ONLY sync.events USING btree (type, "position");
 alter table sync.events enable row level security, force row level security;
 create policy apps_read on sync.events for select to app_role using (((audience = 'platform'::text) OR (audience = ( SELECT platform.audience_of(platform.current_app()) AS audience_of))));
 create policy console_read on sync.events for select to console_role using (true);
@@ -8601,10 +8599,8 @@ create table sync.events_p… (
   constraint events_p…_pkey PRIMARY KEY ("position")
 ) with (autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=10000, autovacuum_vacuum_insert_scale_factor=0, autovacuum_vacuum_insert_threshold=50000, autovacuum_freeze_min_age=0, autovacuum_analyze_scale_factor=0, autovacuum_analyze_threshold=100000, vacuum_truncate=false);
 alter table sync.events_p… attach to sync.events;
-CREATE INDEX events_p…_actor_position_idx ON sync.events_p… USING btree (actor, "position") WHERE (actor IS NOT NULL);
 CREATE INDEX events_p…_customer_position_idx ON sync.events_p… USING btree (customer, "position") WHERE (customer IS NOT NULL);
 CREATE INDEX events_p…_key_position_idx ON sync.events_p… USING btree (key, "position");
-CREATE INDEX events_p…_type_position_idx ON sync.events_p… USING btree (type, "position");
 alter table sync.events_p… enable row level security, force row level security;
 create policy owner_all on sync.events_p… for all to platform_owner using (true) with check (true);
 
