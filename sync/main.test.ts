@@ -38,11 +38,13 @@ function run(variables: Record<string, string>): Process {
   return { child, text, ended: once(child, 'close').then(([code]) => code) };
 }
 
+/** What it has said of its leadership. Its other messages, as of a retention that found a table locked, may come at any moment. */
 const sayings = ({ text }: Process): string[] =>
   text.stdout
     .split('\n')
     .filter((row) => row.startsWith('{'))
-    .map((row) => JSON.parse(row).msg.split(':')[0]);
+    .map((row) => JSON.parse(row).msg.split(':')[0])
+    .filter((said) => ['leads', 'stands by', 'yields'].includes(said));
 const urlWith = (change: (url: URL) => void) => {
   const url = new URL(database.url('sync_app'));
   change(url);
