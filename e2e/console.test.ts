@@ -20,6 +20,7 @@ let worker: ChildProcess;
 const scripts = new Map<string, number>();
 beforeAll(async () => {
   [browser, stack] = await Promise.all([openBrowser(), startStack()]);
+  if (pictures) await Promise.all([mkdir(pictures, { recursive: true }), fillCharts()]);
   // A second worker, which a test may stop: the first one is in the process of the servers.
   worker = spawn(process.execPath, [fileURLToPath(import.meta.resolve('@aether/sync/main'))], {
     env: { PATH: process.env.PATH, LOG_LEVEL: 'silent', PLATFORM_DB_URL: stack.databaseUrl('sync_app') },
@@ -33,9 +34,6 @@ beforeAll(async () => {
       scripts.set(response.url(), Number(response.headers()['content-length'] ?? Number.POSITIVE_INFINITY));
     },
   }));
-  if (!pictures) return;
-  await mkdir(pictures, { recursive: true });
-  await fillCharts();
 }, 240_000);
 afterEach(() => {
   expect(errors.splice(0)).toEqual([]);
@@ -191,8 +189,14 @@ const shownInDocs = new Set(['console-health-light-wide', 'console-health-dark-w
 
 /** An hour as the house may measure it: a picture shall not show the one minute since the start. */
 async function fillCharts(): Promise<void> {
-  const readWorst = async () => (await stack.call('GET', `${stack.console}/api/health`, { as: 'maya' })).body.worst;
-  while ((await readWorst()) !== 'ok') await new Promise((resolve) => setTimeout(resolve, 500));
+  const ask = async (path: string) => (await stack.call('GET', `${stack.console}/api/${path}`, { as: 'maya' })).body;
+  const isMeasured = async () =>
+    (await ask('health/series')).series.some(
+      ({ name, points }: { name: string; points: [number, number | null][] }) =>
+        name === 'quality_duplicates' && points.some(([, value]) => value !== null),
+    );
+  while ((await ask('health')).worst !== 'ok' || !(await isMeasured()))
+    await new Promise((resolve) => setTimeout(resolve, 500));
   await stack.asOwner(`
     insert into sync.rollup (step_seconds, at, measured)
     select 60, date_trunc('minute', now()) - make_interval(mins => m), array_agg((case
