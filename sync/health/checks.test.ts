@@ -8,7 +8,7 @@ import { connectPlatform, type PlatformDb, TargetUnavailable } from '@aether/pla
 import { startTestLine } from '@aether/platform/testing.line';
 import type pg from 'pg';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { skip } from '../operations.ts';
+import { skip } from '../operations/parked.ts';
 import { until } from '../testing.ts';
 import { startSequencer } from '../worker/sequencer.ts';
 import type { Check, Status } from './health.ts';
