@@ -7,6 +7,7 @@ import { addOwnRoutes } from './own.routes.ts';
 import { accessProvider } from './provideraccess.ts';
 import { readSignInSettings } from './settings.ts';
 import { addSignInRoutes } from './signins.routes.ts';
+import { watchProvider } from './watching.ts';
 
 export { type ServiceToken, serviceToken } from './servicetoken.ts';
 export type { SignInRoutes } from './signins.routes.ts';
@@ -29,5 +30,6 @@ export function addSignIn(
   addFlowRoutes(app, { db, log, settings, provider, cookies, url });
   addOwnRoutes(app, { db, provider, cookies, url });
   addSignInRoutes(app, db);
+  watchProvider(db, provider);
   return authenticator({ db, log, settings, provider, cookies, publicUrl });
 }

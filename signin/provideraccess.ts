@@ -9,9 +9,11 @@ export type ProviderAccess = {
   configuration(): Promise<oidc.Configuration>;
   /** Its name in tokens, and the keys with which it signs. @throws Problem 503 if it does not answer */
   signature(): Promise<Signature>;
+  /** Reads its keys again now. @throws if it does not answer */
+  readKeys(): Promise<void>;
 };
 
-export type Signature = { issuer: string; keys: JWTVerifyGetKey };
+export type Signature = { issuer: string; keys: JWTVerifyGetKey & { reload(): Promise<void> } };
 
 const timeoutMs = 5_000;
 /** A token with an unknown key makes us fetch the keys again, but not more often than this. */
@@ -47,17 +49,22 @@ export function accessProvider({ issuer, clientId, clientSecret }: SignInSetting
     });
   }
 
+  async function readSignature(): Promise<Signature> {
+    const of = await configuration();
+    if (signature?.of === of) return signature; // the configuration gives a copy of its metadata at each call
+    const { issuer: name, jwks_uri: uri } = of.serverMetadata();
+    if (!uri) throw refuseUnreachable(new Error('the provider names no jwks_uri'));
+    const options = { cooldownDuration: keysCooldownMs, timeoutDuration: timeoutMs };
+    const keys = signature?.uri === uri ? signature.keys : createRemoteJWKSet(new URL(uri), options);
+    signature = { of, uri, issuer: name, keys };
+    return signature;
+  }
+
   return {
     configuration,
-    async signature() {
-      const of = await configuration();
-      if (signature?.of === of) return signature; // the configuration gives a copy of its metadata at each call
-      const { issuer: name, jwks_uri: uri } = of.serverMetadata();
-      if (!uri) throw refuseUnreachable(new Error('the provider names no jwks_uri'));
-      const options = { cooldownDuration: keysCooldownMs, timeoutDuration: timeoutMs };
-      const keys = signature?.uri === uri ? signature.keys : createRemoteJWKSet(new URL(uri), options);
-      signature = { of, uri, issuer: name, keys };
-      return signature;
+    signature: readSignature,
+    async readKeys() {
+      await (await readSignature()).keys.reload();
     },
   };
 }
