@@ -7,7 +7,7 @@ import { parseArgs } from 'node:util';
 import { migrate, startLocal } from '@aether/database';
 import { connectPlatform } from '@aether/platform';
 import { startIssuer } from './issuer.ts';
-import { median, measure } from './measure.ts';
+import { measure, median } from './measure.ts';
 
 /*
  * Measures what metrics cost: two Foundations in processes of their own, on one database, one with metrics and one without, are asked in
@@ -17,7 +17,11 @@ import { median, measure } from './measure.ts';
  *   npm run bench:metrics -- --rounds 20 --ms 1000
  */
 const { values: options } = parseArgs({
-  options: { rounds: { type: 'string', default: '12' }, ms: { type: 'string', default: '1000' }, callers: { type: 'string', default: '16' } },
+  options: {
+    rounds: { type: 'string', default: '12' },
+    ms: { type: 'string', default: '1000' },
+    callers: { type: 'string', default: '16' },
+  },
 });
 const rounds = Number(options.rounds);
 const forMs = Number(options.ms);
@@ -55,7 +59,9 @@ const run = async (address: string) => (await measure(() => ask(address), { call
 try {
   for (const { address } of [plain, measured]) await run(address); // warms up
   const scrape = setInterval(() => {
-    void fetch(`${measured.address}/metrics`, { headers: { Authorization: `Bearer ${token}` } }).then((answer) => answer.text());
+    void fetch(`${measured.address}/metrics`, { headers: { Authorization: `Bearer ${token}` } }).then((answer) =>
+      answer.text(),
+    );
   }, 5_000);
   const without: number[] = [];
   const withMetrics: number[] = [];
@@ -69,7 +75,9 @@ try {
   const cost = median(costs);
   console.log(`without metrics: ${Math.round(median(without))} requests a second`);
   console.log(`with metrics:    ${Math.round(median(withMetrics))} requests a second`);
-  console.log(`cost: ${cost.toFixed(1)} % (goal: at most ${goalPercent} %); rounds: ${costs.map((each) => each.toFixed(1)).join(', ')}`);
+  console.log(
+    `cost: ${cost.toFixed(1)} % (goal: at most ${goalPercent} %); rounds: ${costs.map((each) => each.toFixed(1)).join(', ')}`,
+  );
   if (cost > goalPercent) process.exitCode = 1;
 } finally {
   plain.child.disconnect();

@@ -8753,7 +8753,6 @@ comment on column sync.parked.customer is 'The customer of the event. Together w
 comment on column sync.parked.cause is 'What its last failure has in common with others: see sync.causes. Null for an event that only waits.';
 CREATE INDEX parked_cause ON sync.parked USING btree (subscription, cause, "position") INCLUDE (customer, state) WHERE (cause IS NOT NULL);
 CREATE INDEX parked_customer ON sync.parked USING btree (subscription, customer, "position") WHERE (customer IS NOT NULL);
-CREATE INDEX parked_dead ON sync.parked USING btree (subscription, "position") WHERE (state = 'dead'::text);
 CREATE INDEX parked_due ON sync.parked USING btree (subscription, attempt_at) WHERE (state = 'retrying'::text);
 CREATE INDEX parked_key ON sync.parked USING btree (subscription, key, "position");
 CREATE INDEX parked_state ON sync.parked USING btree (subscription, state, "position");

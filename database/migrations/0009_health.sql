@@ -312,9 +312,6 @@ begin atomic
   from n;
 end;
 
--- Finds dead events without stepping over those that wait behind them.
-create index parked_dead on sync.parked (subscription, position) where state = 'dead';
-
 -- Each subscription: does a process read it, does it move, does something wait for a person. Its position is how far it has looked, so that
 -- the lag is what follows, whether or not it reads those types: the next look finds out.
 create function sync.check_subscriptions() returns setof sync.check_row
