@@ -204,7 +204,8 @@ describe('while npm start runs', { timeout: 60_000 }, () => {
       expect(await isListening(port)).toBe(true);
       last.child.kill('SIGINT');
       expect(await last.ends()).toBe(0);
-      expect(last.output()).toMatch(/Support stopped.*Foundation stopped.*PostgreSQL stopped/s);
+      for (const server of ['Support', 'Foundation', 'Console'])
+        expect(last.output()).toMatch(new RegExp(`${server} stopped.*PostgreSQL stopped`, 's'));
       expect(await isListening(port)).toBe(false);
       expect(existsSync(join(home, 'env'))).toBe(false);
       await expectNoProcess();

@@ -256,12 +256,14 @@ function versionAt(file: CustomerFile, customer: Row, subjectId: string, undone:
 }
 
 function addressesAt(there: Row[], file: CustomerFile, subjectId: string, customer: Row, at: string): Row[] {
+  // For those that went before the log begins. Of any other the events know more: it may have gone, come back, and gone again.
+  const told = new Set(file.events.filter(({ type }) => type.startsWith('address.')).map(({ row_id }) => row_id));
   const removed = file.removed_addresses.filter(
     (row) =>
       row.customer_id === subjectId &&
       wasThere(row, at) &&
       moment(row.removed_at as string) > moment(at) &&
-      !there.some(({ id }) => id === row.id),
+      !told.has(row.id as string),
   );
   const known = [...there, ...removed].map(({ id, email, created_at, verified_at, added_by_app, added_by }) => ({
     id,
