@@ -3163,6 +3163,7 @@ AS $function$
 declare
   who constant text := platform.current_actor();
 begin
+  perform sync.require_operator();
   if who is null then
     raise exception 'a person acknowledges an alert' using errcode = 'insufficient_privilege';
   end if;
@@ -3344,6 +3345,7 @@ CREATE OR REPLACE FUNCTION sync.ask_quality_round(reason text DEFAULT NULL::text
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
+  perform sync.require_operator();
   update sync.quality_scans s set place = null, rows_seen = 0, round_began_at = now(), asked_at = now(), asked_by = platform.current_actor()
   where not exists (select from sync.quality_scans o where o.asked_at is not null);
   if not found then return false; end if;
@@ -5007,6 +5009,7 @@ BEGIN ATOMIC
          CASE
              WHEN (s.last_ended_at IS NULL) THEN 'It has not been proven yet: the first round is under way.'::text
              WHEN (s.stepped_at < (clock_timestamp() - '01:00:00'::interval)) THEN 'Nothing has been compared with its source for an hour.'::text
+             WHEN (n.stored >= 10000) THEN '10,000+ rows differ from their source.'::text
              WHEN (n.stored > 0) THEN (sync.say_count((n.stored)::bigint) || ' rows differ from their source.'::text)
              ELSE 'Every row agreed with its source.'::text
          END AS "case",
@@ -5573,6 +5576,10 @@ begin
   if held.state <> 'frozen' then
     raise exception 'run % was confirmed already', of_run using errcode = 'object_not_in_prerequisite_state';
   end if;
+  -- Soon after that its events are removed.
+  if held.frozen_at < clock_timestamp() - interval '1 hour' then
+    raise exception 'the set of run % is older than an hour: freeze it again', of_run using errcode = 'object_not_in_prerequisite_state';
+  end if;
   update sync.bulk_runs r set state = 'running', reason = btrim(confirm_run.reason), rate_per_second = confirm_run.rate_per_second,
     confirmed_at = clock_timestamp(), due_at = clock_timestamp(), actor = platform.current_actor(), login = session_user,
     attempts_after = (select coalesce(max(a.id), 0) from sync.attempts a)
@@ -5591,11 +5598,13 @@ CREATE OR REPLACE FUNCTION sync.correct_address(of_customer uuid, of_address uui
 AS $function$
 declare
   known platform.customer_emails;
-  held uuid := platform.hold_customer(of_customer, expected_version);
+  held uuid;
   added uuid;
   is_added boolean := false;
   operation bigint;
 begin
+  perform sync.require_operator();
+  held := platform.hold_customer(of_customer, expected_version);
   if held is null then return null; end if;
   select e.* into known from platform.customer_emails e where e.id = of_address and e.customer_id = held;
   if not found then return null; end if;
@@ -5972,6 +5981,7 @@ CREATE OR REPLACE FUNCTION sync.end_silence(of_silence bigint)
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
+  perform sync.require_operator();
   update sync.alert_silences s set ended_at = clock_timestamp()
   where s.id = of_silence and s.ended_at is null and s.until > clock_timestamp();
   if not found then return false; end if;
@@ -7168,7 +7178,7 @@ CREATE OR REPLACE FUNCTION sync.number_in(report jsonb, path text[])
  RETURNS double precision
  LANGUAGE sql
  IMMUTABLE
-RETURN CASE WHEN ((jsonb_typeof((report #> path)) = 'number'::text) AND ((((report #>> path))::numeric >= '-1000000000000000'::numeric) AND (((report #>> path))::numeric <= '1000000000000000'::numeric))) THEN ((report #>> path))::double precision ELSE NULL::double precision END;
+RETURN CASE WHEN ((jsonb_typeof((report #> path)) = 'number'::text) AND ((((report #>> path))::numeric >= '-1000000000000000'::numeric) AND (((report #>> path))::numeric <= '1000000000000000'::numeric))) THEN (round(((report #>> path))::numeric, 9))::double precision ELSE NULL::double precision END;
 
 CREATE OR REPLACE FUNCTION sync.outbox_age()
  RETURNS interval
@@ -7332,6 +7342,7 @@ CREATE OR REPLACE FUNCTION sync.recheck_findings(ids bigint[])
 AS $function$
 declare looked record;
 begin
+  perform sync.require_operator();
   if cardinality(ids) > 100 then
     raise exception 'at most 100 findings at a time' using errcode = 'invalid_parameter_value';
   end if;
@@ -7466,6 +7477,7 @@ declare
   violated text;
   kinds text[];
 begin
+  perform sync.require_operator();
   if coalesce(cardinality(ids), 0) not between 1 and 100 then
     raise exception 'one repair has 1 to 100 findings' using errcode = 'invalid_parameter_value';
   end if;
@@ -7810,6 +7822,7 @@ AS $function$
 declare
   before double precision;
 begin
+  perform sync.require_operator();
   select l.value into before from sync.health_limits l where l.name = of_name for update;
   if not found then
     raise exception 'there is no limit %', of_name using errcode = 'invalid_parameter_value',
@@ -7850,6 +7863,7 @@ AS $function$
 declare
   new_silence bigint;
 begin
+  perform sync.require_operator();
   if num_nonnulls(of_slug, of_kind) <> 1 then
     raise exception 'a silence is about one check or about one kind'
       using errcode = 'check_violation', column = 'slug', hint = 'must name one check, or one kind instead.';
@@ -7984,6 +7998,7 @@ AS $function$
 declare
   new_alert bigint;
 begin
+  perform sync.require_operator();
   insert into sync.alerts (slug, kind, status, previous, reason, since)
   values ('alerts:test', 'alerts', 'ok', 'ok', 'This is a test of the alerts. Nothing is wrong.', clock_timestamp())
   returning id into new_alert;
@@ -8004,10 +8019,13 @@ begin
   delete from sync.attempts a where a.id = any (array(
     select o.id from sync.attempts o order by o.id limit batch_max))
     and (a.id <= (select max(n.id) - 2000000 from sync.attempts n) or a.ended_at < clock_timestamp() - interval '90 days');
-  delete from sync.bulk_runs r where r.state = 'frozen' and r.frozen_at < clock_timestamp() - interval '1 hour';
   delete from sync.bulk_items i where (i.run, i.position) in (
     select o.run, o.position from sync.bulk_runs r join sync.bulk_items o on o.run = r.id
-    where r.ended_at < clock_timestamp() - interval '30 days' limit batch_max);
+    where r.ended_at < clock_timestamp() - interval '30 days'
+      or r.state = 'frozen' and r.frozen_at < clock_timestamp() - interval '61 minutes' limit batch_max);
+  delete from sync.bulk_runs r
+  where r.state = 'frozen' and r.frozen_at < clock_timestamp() - interval '61 minutes'
+    and not exists (select from sync.bulk_items i where i.run = r.id);
   delete from sync.causes c where c.last_at < clock_timestamp() - interval '7 days'
     and not exists (select from sync.parked p where p.subscription = c.subscription and p.cause = c.cause);
 end $function$;
@@ -8127,6 +8145,7 @@ declare
   removed uuid;
   restored uuid;
 begin
+  perform sync.require_operator();
   select n.* into o from sync.operations n where n.id = of_operation and n.kind = 'quality.correct_address';
   if not found then return false; end if;
   customer := (o.scope ->> 'customer')::uuid;
@@ -8181,12 +8200,13 @@ declare
   done bigint[];
   counts record;
   is_at_end boolean := false;
+  rest interval := interval '250 ms';
 begin
   select b.* into r from sync.bulk_runs b
   where b.ended_at is null and b.state in ('running', 'cancelled') and b.due_at <= clock_timestamp()
   order by b.due_at limit 1 for update skip locked;
   if not found then return null; end if;
-  perform set_config('lock_timeout', '10s', true);
+  perform set_config('lock_timeout', '2s', true);
   -- What the worker does, it does for the person who confirmed it.
   perform set_config('aether.actor', coalesce(r.actor, ''), true);
 
@@ -8200,7 +8220,8 @@ begin
           select from sync.parked b where b.subscription = r.subscription and b.position < p.position and b.attempts > 0
             and b.key = p.key
           union all
-          select from sync.parked b where b.subscription = r.subscription and b.position < p.position and b.attempts > 0
+          select from sync.subscriptions s join sync.parked b on b.subscription = s.name
+          where s.name = r.subscription and s.holds = 'customer' and b.position < p.position and b.attempts > 0
             and b.customer = any (sync.list_merged(p.customer))) then 'held_back'
       end as state
     from sync.bulk_items i left join sync.parked p on p.subscription = r.subscription and p.position = i.position
@@ -8222,8 +8243,15 @@ begin
     taken := array(select i.position from sync.bulk_items i
       where i.run = r.id and i.position > r.up_to_position order by i.position limit size);
     is_at_end := size > 0 and cardinality(taken) < size;
+    rest := greatest(rest, make_interval(secs => cardinality(taken)::double precision / r.rate_per_second));
+    begin
+      perform from sync.subscriptions s where s.name = r.subscription and cardinality(taken) > 0 for update;
+    exception when lock_not_available then
+      taken := '{}';
+      is_at_end := false;
+      rest := interval '1 second';
+    end;
     if cardinality(taken) > 0 then
-      perform from sync.subscriptions s where s.name = r.subscription for update;
       done := case r.kind when 'skip' then sync.give_up_parked(r.subscription, taken)
         else sync.drive_parked(r.subscription, taken) end;
       update sync.bulk_items i set state = case
@@ -8246,7 +8274,7 @@ begin
   end if;
   update sync.bulk_runs b set state = r.state, up_to_position = r.up_to_position, tried = r.tried, handled = r.handled, failed = r.failed,
     held_back = r.held_back, skipped = r.skipped, gone = r.gone, untouched = r.untouched, ended_at = r.ended_at,
-    due_at = clock_timestamp() + interval '250 ms'
+    due_at = clock_timestamp() + rest
   where b.id = r.id;
   return r.id;
 end $function$;

@@ -485,6 +485,10 @@ begin
   if held.state <> 'frozen' then
     raise exception 'run % was confirmed already', of_run using errcode = 'object_not_in_prerequisite_state';
   end if;
+  -- Soon after that its events are removed.
+  if held.frozen_at < clock_timestamp() - interval '1 hour' then
+    raise exception 'the set of run % is older than an hour: freeze it again', of_run using errcode = 'object_not_in_prerequisite_state';
+  end if;
   update sync.bulk_runs r set state = 'running', reason = btrim(confirm_run.reason), rate_per_second = confirm_run.rate_per_second,
     confirmed_at = clock_timestamp(), due_at = clock_timestamp(), actor = platform.current_actor(), login = session_user,
     attempts_after = (select coalesce(max(a.id), 0) from sync.attempts a)
@@ -513,7 +517,8 @@ end $$;
 
 -- Does one batch of one run that is due, and returns the run, or null if none is due. Any number of workers may call it: each run is worked
 -- by one at a time. First it settles the events that were given back, then it takes the next ones, as many as the rate allows; at most two
--- thousand wait for their outcome at a time.
+-- thousand wait for their outcome at a time. A run whose subscription is at a long step is left for a second, so that it keeps no other run
+-- from its turn.
 create function sync.work_run(batch_max integer default 1000) returns bigint
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
@@ -524,12 +529,13 @@ declare
   done bigint[];
   counts record;
   is_at_end boolean := false;
+  rest interval := interval '250 ms';
 begin
   select b.* into r from sync.bulk_runs b
   where b.ended_at is null and b.state in ('running', 'cancelled') and b.due_at <= clock_timestamp()
   order by b.due_at limit 1 for update skip locked;
   if not found then return null; end if;
-  perform set_config('lock_timeout', '10s', true);
+  perform set_config('lock_timeout', '2s', true);
   -- What the worker does, it does for the person who confirmed it.
   perform set_config('aether.actor', coalesce(r.actor, ''), true);
 
@@ -543,7 +549,8 @@ begin
           select from sync.parked b where b.subscription = r.subscription and b.position < p.position and b.attempts > 0
             and b.key = p.key
           union all
-          select from sync.parked b where b.subscription = r.subscription and b.position < p.position and b.attempts > 0
+          select from sync.subscriptions s join sync.parked b on b.subscription = s.name
+          where s.name = r.subscription and s.holds = 'customer' and b.position < p.position and b.attempts > 0
             and b.customer = any (sync.list_merged(p.customer))) then 'held_back'
       end as state
     from sync.bulk_items i left join sync.parked p on p.subscription = r.subscription and p.position = i.position
@@ -565,8 +572,15 @@ begin
     taken := array(select i.position from sync.bulk_items i
       where i.run = r.id and i.position > r.up_to_position order by i.position limit size);
     is_at_end := size > 0 and cardinality(taken) < size;
+    rest := greatest(rest, make_interval(secs => cardinality(taken)::double precision / r.rate_per_second));
+    begin
+      perform from sync.subscriptions s where s.name = r.subscription and cardinality(taken) > 0 for update;
+    exception when lock_not_available then
+      taken := '{}';
+      is_at_end := false;
+      rest := interval '1 second';
+    end;
     if cardinality(taken) > 0 then
-      perform from sync.subscriptions s where s.name = r.subscription for update;
       done := case r.kind when 'skip' then sync.give_up_parked(r.subscription, taken)
         else sync.drive_parked(r.subscription, taken) end;
       update sync.bulk_items i set state = case
@@ -589,7 +603,7 @@ begin
   end if;
   update sync.bulk_runs b set state = r.state, up_to_position = r.up_to_position, tried = r.tried, handled = r.handled, failed = r.failed,
     held_back = r.held_back, skipped = r.skipped, gone = r.gone, untouched = r.untouched, ended_at = r.ended_at,
-    due_at = clock_timestamp() + interval '250 ms'
+    due_at = clock_timestamp() + rest
   where b.id = r.id;
   return r.id;
 end $$;
@@ -603,10 +617,13 @@ begin
   delete from sync.attempts a where a.id = any (array(
     select o.id from sync.attempts o order by o.id limit batch_max))
     and (a.id <= (select max(n.id) - 2000000 from sync.attempts n) or a.ended_at < clock_timestamp() - interval '90 days');
-  delete from sync.bulk_runs r where r.state = 'frozen' and r.frozen_at < clock_timestamp() - interval '1 hour';
   delete from sync.bulk_items i where (i.run, i.position) in (
     select o.run, o.position from sync.bulk_runs r join sync.bulk_items o on o.run = r.id
-    where r.ended_at < clock_timestamp() - interval '30 days' limit batch_max);
+    where r.ended_at < clock_timestamp() - interval '30 days'
+      or r.state = 'frozen' and r.frozen_at < clock_timestamp() - interval '61 minutes' limit batch_max);
+  delete from sync.bulk_runs r
+  where r.state = 'frozen' and r.frozen_at < clock_timestamp() - interval '61 minutes'
+    and not exists (select from sync.bulk_items i where i.run = r.id);
   delete from sync.causes c where c.last_at < clock_timestamp() - interval '7 days'
     and not exists (select from sync.parked p where p.subscription = c.subscription and p.cause = c.cause);
 end $$;

@@ -44,11 +44,12 @@ create function sync.say_count(number bigint, capped_at bigint default 10000) re
 language sql immutable
 return case when number > capped_at then to_char(capped_at, 'FM999,999,999') || '+' else to_char(number, 'FM999,999,999,999') end;
 
--- Reads of reports. A process writes its report itself, so that a member may be of any form: one of another form than expected is null.
+-- Reads of reports. A process writes its report itself, so that a member may be of any form: one of another form than expected is null. A
+-- number is rounded to nine places, because the rollup cannot hold one that is nearly nothing.
 create function sync.number_in(report jsonb, path text[]) returns double precision
 language sql immutable
 return case when jsonb_typeof(report #> path) = 'number' and (report #>> path)::numeric between -1e15 and 1e15
-  then (report #>> path)::double precision end;
+  then round((report #>> path)::numeric, 9)::double precision end;
 
 create function sync.word_in(report jsonb, path text[]) returns text
 language sql immutable
@@ -891,6 +892,7 @@ language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   before double precision;
 begin
+  perform sync.require_operator();
   select l.value into before from sync.health_limits l where l.name = of_name for update;
   if not found then
     raise exception 'there is no limit %', of_name using errcode = 'invalid_parameter_value',

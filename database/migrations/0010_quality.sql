@@ -494,6 +494,7 @@ end $$;
 create function sync.ask_quality_round(reason text default null) returns boolean
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
+  perform sync.require_operator();
   update sync.quality_scans s set place = null, rows_seen = 0, round_began_at = now(), asked_at = now(), asked_by = platform.current_actor()
   where not exists (select from sync.quality_scans o where o.asked_at is not null);
   if not found then return false; end if;
@@ -625,6 +626,7 @@ declare
   violated text;
   kinds text[];
 begin
+  perform sync.require_operator();
   if coalesce(cardinality(ids), 0) not between 1 and 100 then
     raise exception 'one repair has 1 to 100 findings' using errcode = 'invalid_parameter_value';
   end if;
@@ -666,11 +668,13 @@ returns jsonb
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   known platform.customer_emails;
-  held uuid := platform.hold_customer(of_customer, expected_version);
+  held uuid;
   added uuid;
   is_added boolean := false;
   operation bigint;
 begin
+  perform sync.require_operator();
+  held := platform.hold_customer(of_customer, expected_version);
   if held is null then return null; end if;
   select e.* into known from platform.customer_emails e where e.id = of_address and e.customer_id = held;
   if not found then return null; end if;
@@ -700,6 +704,7 @@ declare
   removed uuid;
   restored uuid;
 begin
+  perform sync.require_operator();
   select n.* into o from sync.operations n where n.id = of_operation and n.kind = 'quality.correct_address';
   if not found then return false; end if;
   customer := (o.scope ->> 'customer')::uuid;
@@ -719,6 +724,7 @@ create function sync.recheck_findings(ids bigint[]) returns void
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare looked record;
 begin
+  perform sync.require_operator();
   if cardinality(ids) > 100 then
     raise exception 'at most 100 findings at a time' using errcode = 'invalid_parameter_value';
   end if;
@@ -821,6 +827,7 @@ begin atomic
       when n.stored > 0 then 'warning' else 'ok' end,
     case when s.last_ended_at is null then 'It has not been proven yet: the first round is under way.'
       when s.stepped_at < clock_timestamp() - interval '1 hour' then 'Nothing has been compared with its source for an hour.'
+      when n.stored >= 10000 then '10,000+ rows differ from their source.'
       when n.stored > 0 then sync.say_count(n.stored) || ' rows differ from their source.'
       else 'Every row agreed with its source.' end,
     jsonb_build_object('drifting', n.stored)

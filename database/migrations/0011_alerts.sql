@@ -288,6 +288,7 @@ language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   new_silence bigint;
 begin
+  perform sync.require_operator();
   if num_nonnulls(of_slug, of_kind) <> 1 then
     raise exception 'a silence is about one check or about one kind'
       using errcode = 'check_violation', column = 'slug', hint = 'must name one check, or one kind instead.';
@@ -317,6 +318,7 @@ grant execute on function sync.silence_checks(text, text, timestamptz, text) to 
 create function sync.end_silence(of_silence bigint) returns boolean
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
+  perform sync.require_operator();
   update sync.alert_silences s set ended_at = clock_timestamp()
   where s.id = of_silence and s.ended_at is null and s.until > clock_timestamp();
   if not found then return false; end if;
@@ -331,6 +333,7 @@ language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   who constant text := platform.current_actor();
 begin
+  perform sync.require_operator();
   if who is null then
     raise exception 'a person acknowledges an alert' using errcode = 'insufficient_privilege';
   end if;
@@ -350,6 +353,7 @@ language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   new_alert bigint;
 begin
+  perform sync.require_operator();
   insert into sync.alerts (slug, kind, status, previous, reason, since)
   values ('alerts:test', 'alerts', 'ok', 'ok', 'This is a test of the alerts. Nothing is wrong.', clock_timestamp())
   returning id into new_alert;

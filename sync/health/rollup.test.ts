@@ -66,6 +66,18 @@ test('what was counted while nobody rolled up belongs to no minute, and the minu
   expect(await readLast('cross_app_queries', 'lookup')).toBe(2);
 });
 
+test('a number that is nearly nothing, in the report of one process, does not end the rollup', async () => {
+  await support.query('select sync.beat($1, $2, $3)', [
+    'tiny',
+    Date.now(),
+    JSON.stringify({ pool: { in_use: 1e-300, max: 5, waiting: 0 }, counters: { cross_app_lookup: 1e-300 } }),
+  ]);
+  await superuser.query(`update sync.health set evaluated_at = '-infinity'`);
+  await sync.query('select sync.evaluate_checks()');
+  await endMinute();
+  expect(await rollUp()).toBe(true);
+});
+
 test('a year of the rollup, with 200 series, is a few megabytes', async () => {
   await superuser.query(`
     insert into sync.series (id, name, label, fold)

@@ -4,6 +4,7 @@ import { startTestPlatform, type TestPlatform, until } from '../testing.ts';
 import { listCauses } from './causes.ts';
 import { listParked, redrive, skip } from './parked.ts';
 import { previewRewind, replay } from './replaying.ts';
+import { confirmRun, freezeFailures, readRun } from './runs.ts';
 import { listSubscriptions, pause, remove, resume } from './subscriptions.ts';
 
 let platform: TestPlatform;
@@ -127,6 +128,16 @@ describe('an act', () => {
     await expect(as('')).rejects.toMatchObject({ refusal: 'not-allowed' });
   });
 
+  test('of any room needs an operator, if the console may call it', async () => {
+    const { rows } = await platform.superuser.query<{ name: string; asks: boolean }>(
+      `select p.proname as name, pg_get_functiondef(p.oid) ~ 'sync\\.(require_operator|hold_subscription|hold_run)\\(' as asks
+       from pg_proc p where p.pronamespace = 'sync'::regnamespace and has_function_privilege('console_app', p.oid, 'execute')
+         and pg_get_functiondef(p.oid) ~ 'sync\\.record_operation\\('`,
+    );
+    expect(rows.length).toBeGreaterThan(15);
+    expect(rows.filter(({ asks }) => !asks)).toEqual([]);
+  });
+
   test('that is recorded cannot be changed or removed by anybody', async () => {
     for (const change of [
       'delete from sync.operations',
@@ -211,4 +222,30 @@ test('a rewind says beforehand how many events it gives to which app, and is ref
   });
   await resume(platform.sync, name);
   await platform.settled(name);
+});
+
+test('a run whose subscription is at a long step keeps no other run from its turn, and loses nothing by it', async () => {
+  const [busy, free] = await Promise.all([1, 2].map(() => subscribe(() => new Error('no'), { attemptsMax: 1 })));
+  await Promise.all([newCustomer(), newCustomer()]);
+  await until(async () => (await busy?.dead())?.length === 2 && (await free?.dead())?.length === 2);
+  const runs: number[] = [];
+  for (const { name } of [busy, free] as { name: string }[]) {
+    const { run } = await freezeFailures(platform.sync, { kind: 'skip', subscription: name, filter: {} });
+    await confirmRun(platform.sync, { run, reason: 'a test', ratePerSecond: 1 });
+    runs.push(run);
+  }
+  const [held, other] = runs as [number, number];
+  const work = async () => Number((await platform.sync.query('select sync.work_run() as run')).rows[0].run);
+  await platform.superuser.query('begin');
+  await platform.superuser.query('select from sync.subscriptions where name = $1 for update', [busy?.name]);
+  expect([await work(), await work()]).toEqual([held, other]);
+  await platform.superuser.query('rollback');
+  expect(await readRun(platform.sync, held)).toMatchObject({ skipped: 0, gone: 0, untouched: 2, ended_at: null });
+  expect(await readRun(platform.sync, other)).toMatchObject({ skipped: 1, untouched: 1 });
+  await until(async () => (await work()) && (await readRun(platform.sync, held)).ended_at !== null);
+  expect(await readRun(platform.sync, held)).toMatchObject({ skipped: 2, gone: 0, total: 2 });
+  await until(async () => (await work()) === 0 && (await readRun(platform.sync, other)).ended_at !== null);
+  // One event a second is one event a second: the end is found a second after the last one.
+  const { confirmed_at, ended_at } = await readRun(platform.sync, other);
+  expect(Number(ended_at) - Number(confirmed_at)).toBeGreaterThan(1_900);
 });

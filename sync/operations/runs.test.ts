@@ -160,6 +160,27 @@ test('a set whose subscription is removed ends with all of its events gone', asy
   ).rejects.toThrow(/no subscription support.nobody/);
 });
 
+test('a set that nobody confirmed within an hour is refused, and removed part by part', async () => {
+  const { name, dead } = await subscribe();
+  await addCustomers(3);
+  await until(async () => (await dead()) === 3);
+  const { run } = await freezeFailures(platform.sync, { kind: 'skip', subscription: name, filter: {} });
+  const superuser = await platform.database.connect('postgres');
+  await superuser.query(`update sync.bulk_runs set frozen_at = now() - interval '2 hours' where id = $1`, [run]);
+  await expect(confirmRun(platform.sync, { run, reason: 'too late' })).rejects.toThrow(/freeze it again/);
+  const itemsLeft = async () => {
+    await platform.sync.query('select sync.trim_operations(2)');
+    const { rows } = await platform.sync.query(
+      `select (select count(*)::integer from sync.bulk_items where run = $1) as items,
+         (select count(*)::integer from sync.bulk_runs where id = $1) as runs`,
+      [run],
+    );
+    return rows[0];
+  };
+  expect(await itemsLeft()).toEqual({ items: 1, runs: 1 });
+  expect(await itemsLeft()).toEqual({ items: 0, runs: 0 });
+});
+
 async function operations(run: number): Promise<[string, string, object][]> {
   const { rows } = await platform.sync.query(
     `select kind, reason, outcome from sync.operations where (scope ->> 'run')::bigint = $1 order by id`,

@@ -44,8 +44,9 @@ export function startBulk({
       await line.open(`set statement_timeout = ${answerMs}; set idle_session_timeout = '60s'`);
     }
     if (performance.now() - trimmedAt > trimEveryMs) {
-      await line.query('select sync.trim_operations()');
+      // Before it is tried: what cannot be removed now keeps no run from its work.
       trimmedAt = performance.now();
+      await line.query('select sync.trim_operations()');
     }
     const [row] = await line.query<{ run: string | null }>('select sync.work_run() as run');
     if (row?.run != null) workedAt = performance.now();
