@@ -104,10 +104,11 @@ describe('a customer as of a past moment', () => {
       }),
       {
         numRuns: 12,
-        // An address that went, came back, and went again.
         examples: [
-          [['write', 'removeAddress', 'restoreAddress', 'rename', 'removeAddress'].map((act) => ({ act, n: 0 }))],
-        ],
+          // An address that went, came back, and went again; a number that came back, and was written over.
+          ['write', 'removeAddress', 'restoreAddress', 'rename', 'removeAddress'],
+          ['removePhone', 'addPhone', 'restorePhone', 'primePhone', 'call', 'rename'],
+        ].map((names) => [names.map((act) => ({ act, n: act === 'call' ? 1 : 0 }))]),
       },
     );
     expect(changes).toBeGreaterThan(40); // an act that is refused proves nothing

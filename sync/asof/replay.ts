@@ -152,7 +152,9 @@ function undo(rows: Rows, event: FileEvent): void {
   const [entity, change] = event.type.split('.') as [Entity, string];
   const key = `${entity}:${event.row_id}`;
   if (change === 'created') {
-    rows.delete(key);
+    // A number that was written over since is there again, but under no id of its own: see undoPhone.
+    const again = entity === 'phone' ? findPhone(rows, event.data.customer_id, numberOf(event.data)) : undefined;
+    rows.delete(again?.[0] ?? key);
     return;
   }
   if (change === 'deleted') {
@@ -173,14 +175,7 @@ function undo(rows: Rows, event: FileEvent): void {
 function undoPhone(rows: Rows, customer: Row, event: FileEvent): void {
   const after = numberOf(customer);
   const before = numberOf({ ...customer, ...event.previous });
-  const find = (number: Row) =>
-    [...rows].find(
-      ([, { entity, row }]) =>
-        entity === 'phone' &&
-        row.customer_id === customer.id &&
-        row.phone_key === number.phone_key &&
-        (row.phone_extension ?? null) === number.phone_extension,
-    );
+  const find = (number: Row) => findPhone(rows, customer.id, number);
   const former = before.phone_key === null ? undefined : find(before);
   if (former) former[1].row.phone = before.phone;
   else {
@@ -192,6 +187,16 @@ function undoPhone(rows: Rows, customer: Row, event: FileEvent): void {
     }
   }
 }
+
+/** The row of this number: a customer has each number once. */
+const findPhone = (rows: Rows, customerId: unknown, number: Row) =>
+  [...rows].find(
+    ([, { entity, row }]) =>
+      entity === 'phone' &&
+      row.customer_id === customerId &&
+      row.phone_key === number.phone_key &&
+      (row.phone_extension ?? null) === number.phone_extension,
+  );
 
 const numberOf = (row: Row) => ({
   phone: row.phone ?? null,
