@@ -25,7 +25,7 @@ const limitsDefault: BootstrapLimits = { connectMs: 15_000, statementMs: 60_000 
 const answerLateMs = 5_000;
 
 const connectionLimits: Record<Login, number> = {
-  platform_migrator: 5,
+  platform_migrator: 20,
   foundation_app: 100,
   support_app: 100,
   console_app: 40,

@@ -1,5 +1,4 @@
 import { rm } from 'node:fs/promises';
-import pg from 'pg';
 import type { TestProject } from 'vitest/node';
 import { startLocal } from './embedded/local.ts';
 import { migrate } from './migrator.ts';
@@ -25,7 +24,6 @@ export default async function setup(project: TestProject): Promise<() => Promise
     },
   });
   await migrate(local.urlOf('platform_migrator'));
-  await allowManyOwners(local.server.superuserUrl());
   project.provide('aetherServer', {
     superuserUrl: local.server.superuserUrl(),
     adminUrl: local.adminUrl,
@@ -35,12 +33,4 @@ export default async function setup(project: TestProject): Promise<() => Promise
     await local.server.stop('immediate');
     await rm(folder, { recursive: true, force: true });
   };
-}
-
-/** Test files of both workers connect as the owner's login, which elsewhere runs one migration at a time. */
-async function allowManyOwners(superuserUrl: string): Promise<void> {
-  const superuser = new pg.Client({ connectionString: superuserUrl });
-  await superuser.connect();
-  await superuser.query('alter role platform_migrator connection limit 50');
-  await superuser.end();
 }
