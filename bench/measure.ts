@@ -1,4 +1,4 @@
-export type Measurement = { perSecond: number; p50Ms: number; p99Ms: number };
+export type Measurement = { count: number; perSecond: number; p50Ms: number; p99Ms: number };
 
 /** Runs a number of callers for a length of time. Each calls again as soon as it has its answer. */
 export async function measure(
@@ -20,7 +20,7 @@ export async function measure(
   );
   const perSecond = (latencies.length / (performance.now() - startedAt)) * 1000;
   latencies.sort((a, b) => a - b);
-  return { perSecond, p50Ms: quantile(latencies, 0.5), p99Ms: quantile(latencies, 0.99) };
+  return { count: latencies.length, perSecond, p50Ms: quantile(latencies, 0.5), p99Ms: quantile(latencies, 0.99) };
 }
 
 export function median(values: number[]): number {
