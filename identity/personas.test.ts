@@ -1,4 +1,5 @@
 import { beforeAll, expect, test } from 'vitest';
+import { titleOf } from './personas.ts';
 import { personas, startTestApps, type TestApps } from './testing.apps.ts';
 import { openBrowser } from './testing.browser.ts';
 
@@ -34,3 +35,11 @@ test('one person is one user in both apps, although the subject differs from app
 test('no two personas have the same object id', () => {
   expect(new Set(personas.map((each) => each.objectId)).size).toBe(personas.length);
 });
+
+test.each(['foundation', 'support'] as const)('a person sees that it is %s that asks who they are', async (app) => {
+  const { html } = await openBrowser().open(`${apps[app].url}/signin`);
+  const title = `Sign in to ${app === 'support' ? 'Support' : 'Foundation'}`;
+  expect(html).toContain(title);
+});
+
+test('an app of another name is named as well', () => expect(titleOf('console')).toBe('Console'));

@@ -53,14 +53,13 @@ export async function answerChoice(
     await provider.interactionFinished(request, response, { login: { accountId: persona.objectId, remember: false } });
     return true;
   }
-  const app = String(interaction.params.client_id) === 'support' ? 'Support' : 'Foundation';
   const choices = personas.map(
     ({ objectId, name, what }) =>
       `<li><form method="post" action="${choicePath}/${uid}/${escapeHtml(objectId)}"><button><span class="mark" aria-hidden="true">${escapeHtml(initials(name))}</span>` +
       `<span>${escapeHtml(name)}<span class="what">${escapeHtml(what)}</span></span></button></form></li>`,
   );
   const { html, headers } = makePage(
-    `Sign in to ${app}`,
+    `Sign in to ${titleOf(String(interaction.params.client_id))}`,
     `<p>Who are you today?</p><ul>${choices.join('')}</ul><small>The local identity provider, for this machine only. It asks for no password.</small>`,
     // Browsers apply this to the redirects after the form as well.
     "'self' http://127.0.0.1:* http://localhost:*",
@@ -68,3 +67,6 @@ export async function answerChoice(
   response.writeHead(200, headers).end(html);
   return true;
 }
+
+/** An app's name as its head shows it: only apps send a person here, and their clients have their names. */
+export const titleOf = (app: string) => escapeHtml(app.charAt(0).toUpperCase() + app.slice(1));
