@@ -1,6 +1,6 @@
 import { createTestDatabase, type TestDatabase } from '@aether/database/testing';
 import { beforeAll, expect, test } from 'vitest';
-import { aether, newHome } from './testing.ts';
+import { aetherHere, newHome } from './testing.ts';
 
 let home: string;
 let database: TestDatabase;
@@ -15,27 +15,18 @@ beforeAll(async () => {
   );
 });
 
-async function run(...args: string[]) {
-  const command = aether(home, ['alerts', ...args], { SYNC_APP_URL: database.url('sync_app') });
-  return { code: await command.ends(), output: command.output() };
-}
+const run = (...args: string[]) => aetherHere(home, ['alerts', ...args], { SYNC_APP_URL: database.url('sync_app') });
 
-test('aether alerts lists what is open and ends with 1, silences a check with a reason, and tests the targets', {
-  timeout: 60_000,
-}, async () => {
-  const [listed, silenced, unknown, tested] = await Promise.all([
-    run('list', '--open', '--json'),
-    run('silence', '--check', 'subscription:a', '--for', '2h', 'The target moves.'),
-    run('silence', '--kind', 'nothing', '--for', '2h', 'x'),
-    run('test'),
-  ]);
+test('aether alerts lists what is open and ends with 1, silences a check with a reason, and tests the targets', async () => {
+  const listed = await run('list', '--open', '--json');
   expect(listed.code).toBe(1);
-  expect(JSON.parse(listed.output)).toMatchObject({ slug: 'subscription:a', status: 'parked', is_open: true });
+  expect(listed.records()).toMatchObject([{ slug: 'subscription:a', status: 'parked', is_open: true }]);
+  const silenced = await run('silence', '--check', 'subscription:a', '--for', '2h', 'The target moves.');
   expect(silenced).toMatchObject({ code: 0, output: expect.stringMatching(/^subscription:a is silenced until 2/) });
-  expect(unknown).toMatchObject({
+  expect(await run('silence', '--kind', 'nothing', '--for', '2h', 'x')).toMatchObject({
     code: 1,
     output: expect.stringContaining('nothing is no check that has ever been made.'),
   });
-  expect(tested).toMatchObject({ code: 1, output: expect.stringContaining('no process has a target') });
+  expect(await run('test')).toMatchObject({ code: 1, output: expect.stringContaining('no process has a target') });
   expect((await run('list', '--silences')).output).toMatch(/subscription:a .*sync_app .*The target moves\. .*in force/);
 });

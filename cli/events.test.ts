@@ -5,7 +5,7 @@ import { startSync } from '@aether/sync';
 import type pg from 'pg';
 import { beforeAll, expect, test } from 'vitest';
 import { eventsCommand } from './events.ts';
-import { aether, newHome } from './testing.ts';
+import { aether, aetherHere, newHome } from './testing.ts';
 
 let home: string;
 let database: TestDatabase;
@@ -23,23 +23,9 @@ beforeAll(async () => {
   });
 });
 
-async function run(...args: string[]) {
-  const command = aether(home, ['events', ...args], { SYNC_APP_URL: database.url('sync_app') });
-  const code = await command.ends();
-  return {
-    code,
-    output: command.output(),
-    records: () =>
-      command
-        .output()
-        .trim()
-        .split('\n')
-        .filter(Boolean)
-        .map((line) => JSON.parse(line)),
-  };
-}
+const run = (...args: string[]) => aetherHere(home, ['events', ...args], { SYNC_APP_URL: database.url('sync_app') });
 
-/** Waits for a fact in the database: each call of the command costs half a second of a core. */
+/** Waits for a fact in the database: each call of the command opens a connection, which costs ten times as much. */
 async function until(fact: string): Promise<void> {
   while ((await sync.query(`select where ${fact}`)).rowCount === 0) await wait(5);
 }

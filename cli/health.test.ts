@@ -1,25 +1,17 @@
 import { createTestDatabase, type TestDatabase } from '@aether/database/testing';
 import { statuses } from '@aether/sync';
-import { afterEach, beforeAll, expect, test, vi } from 'vitest';
+import { beforeAll, expect, test } from 'vitest';
 import { healthCommand } from './health.ts';
+import { aetherHere, newHome } from './testing.ts';
 
+let home: string;
 let database: TestDatabase;
 beforeAll(async () => {
+  home = await newHome();
   database = await createTestDatabase();
 });
-afterEach(() => {
-  process.exitCode = undefined;
-  vi.restoreAllMocks();
-});
 
-async function run(...args: string[]): Promise<{ code: unknown; output: string; errors: string }> {
-  vi.restoreAllMocks();
-  const out = vi.spyOn(console, 'log').mockImplementation(() => {});
-  const errors = vi.spyOn(console, 'error').mockImplementation(() => {});
-  await healthCommand().parseAsync([...args, '--url', database.url('sync_app')], { from: 'user' });
-  const text = (spy: typeof out) => spy.mock.calls.map((call) => call.join(' ')).join('\n');
-  return { code: process.exitCode, output: text(out), errors: text(errors) };
-}
+const run = (...args: string[]) => aetherHere(home, ['health', ...args], { SYNC_APP_URL: database.url('sync_app') });
 
 test('aether health ends with 3 while nothing has reported, names the worst first, and gives JSON', async () => {
   const { code, output } = await run();
@@ -54,10 +46,10 @@ test('aether health ends with 2 when something is silent, and with 1 for a warni
 });
 
 test('aether health ends with 3 and a sentence when the database is out of reach', async () => {
-  const out = vi.spyOn(console, 'error').mockImplementation(() => {});
-  await healthCommand().parseAsync(['--url', 'postgresql://sync_app@127.0.0.1:9/platform'], { from: 'user' });
-  expect(process.exitCode).toBe(3);
-  expect(out.mock.calls.flat().join()).toMatch(/127\.0\.0\.1:9/);
+  expect(await run('--url', 'postgresql://sync_app@127.0.0.1:9/platform')).toMatchObject({
+    code: 3,
+    output: expect.stringMatching(/127\.0\.0\.1:9/),
+  });
 });
 
 test('a limit that is no number above 0 is refused before the database is asked', async () => {

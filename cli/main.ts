@@ -1,9 +1,4 @@
-import { Command } from 'commander';
-import { alertsCommand } from './alerts.ts';
-import { eventsCommand } from './events.ts';
-import { healthCommand } from './health.ts';
-import { bootstrapServer, checkDatabase, migrateUp, migratorUrl, printStatus } from './migrate.ts';
-import packageJson from './package.json' with { type: 'json' };
+import { runCommand } from './program.ts';
 
 // A reader such as `aether … | head` may close the pipe early. A command that must clean up gets a signal first, once.
 process.stdout.once('error', (error: NodeJS.ErrnoException) => {
@@ -13,78 +8,4 @@ process.stdout.once('error', (error: NodeJS.ErrnoException) => {
   else process.exit();
 });
 
-const program = new Command('aether')
-  .description('One customer record for every app, on one PostgreSQL.')
-  .version(packageJson.version)
-  .showHelpAfterError();
-
-program
-  .command('start')
-  .description('run everything on this machine, on a PostgreSQL of its own (npm start)')
-  .option('--reset', 'remove the data and start over', false)
-  .action(async (options) => (await import('./start/start.ts')).start(options)); // loaded only here: it imports the servers
-
-program
-  .command('demo')
-  .description('play the three scenarios over HTTP against what npm start runs')
-  .option('--widget <key>', 'the widget that the visitor uses')
-  .action(async (options) => (await import('./demo/demo.ts')).playDemo(options));
-
-program
-  .command('token')
-  .description(
-    'print an access token for scripts, of the local identity provider: curl -H "Authorization: Bearer $(aether token --as maya)" …',
-  )
-  .requiredOption('--as <who>', 'maya, jonas, priya or tom; or service, a machine without a person')
-  .option('--app <app>', 'the app that takes the token: foundation, support or console', 'foundation')
-  .option('--scope <scopes>', 'what the token allows, such as deals.read,customers.read; a machine needs some')
-  .action(async (options) => (await import('./token.ts')).printToken(options));
-
-const migrations = program.command('migrate').description('the database: roles, tables, history');
-migrations
-  .command('bootstrap')
-  .description('once per server: roles, logins and the database; prints connection strings')
-  .option('--admin-url <url>', 'the server administrator (or PLATFORM_ADMIN_URL)')
-  .option('--database <name>', 'the database', 'platform')
-  .option('--new-passwords', 'also for logins that are there already: what runs on the old ones is cut off', false)
-  .action(bootstrapServer);
-const onDatabase = (name: string, description: string) =>
-  migrations
-    .command(name)
-    .description(description)
-    .option('--url <url>', 'as platform_migrator (or PLATFORM_MIGRATOR_URL); by default what npm start runs');
-onDatabase('up', 'run what has not run yet').action(({ url }) => migrateUp(migratorUrl(url)));
-onDatabase('status', 'what has run and what has not').action(({ url }) => printStatus(migratorUrl(url)));
-onDatabase(
-  'check',
-  'exit 1 when something is pending, edited, not as database/schema.sql says, or a login can do too much',
-).action(async ({ url }) => {
-  if (!(await checkDatabase(migratorUrl(url)))) process.exitCode = 1;
-});
-
-program.addCommand(eventsCommand().copyInheritedSettings(program));
-program.addCommand(alertsCommand().copyInheritedSettings(program));
-program.addCommand(healthCommand().copyInheritedSettings(program));
-
-try {
-  await program.parseAsync();
-} catch (error) {
-  console.error(`\n${describeFailure(error)}`);
-  if (process.env.LOG_LEVEL === 'debug') console.error(error);
-  process.exitCode = 1;
-}
-
-/** Errors of system calls and of the database get a message of their own; all other errors explain themselves. */
-function describeFailure(error: unknown): string {
-  const { message = String(error), code = '' } = error as NodeJS.ErrnoException;
-  const { address, port, hostname, syscall } = error as NodeJS.ErrnoException & Record<string, unknown>;
-  if (['ECONNREFUSED', 'ENOTFOUND', 'ETIMEDOUT', 'EHOSTUNREACH'].includes(code))
-    return `No server answers at ${hostname ?? `${address}:${port}`} (${code}): is the address right, and does it run?`;
-  if (code === 'EACCES' && syscall === 'listen')
-    return `Port ${port} may be opened by an administrator only: choose another one, with FOUNDATION_PORT, SUPPORT_PORT, CONSOLE_PORT, IDENTITY_PORT or DEMO_SHOP_PORT.`;
-  if (code === '28P01')
-    return `The server refuses the login (${message}): its password is the one that \`aether migrate bootstrap\` gave it, in its address or as <LOGIN>_PASSWORD.`;
-  if (message.startsWith('Connection terminated'))
-    return 'What answers at the address of the database ended the connection: is it a PostgreSQL?';
-  return message;
-}
+await runCommand(process.argv.slice(2));

@@ -2,7 +2,7 @@ import { createTestDatabase, type TestDatabase } from '@aether/database/testing'
 import { startTestPooler } from '@aether/platform/testing.pooler';
 import pg from 'pg';
 import { beforeAll, expect, inject, test } from 'vitest';
-import { aether, newHome } from './testing.ts';
+import { aether, aetherHere, newHome } from './testing.ts';
 
 let home: string;
 let database: TestDatabase;
@@ -14,8 +14,8 @@ beforeAll(async () => {
 });
 
 async function run(args: string[], variables: Record<string, string> = {}) {
-  const command = aether(home, ['migrate', ...args], variables);
-  return { code: await command.ends(), output: command.output() };
+  const { code, output } = await aetherHere(home, ['migrate', ...args], variables);
+  return { code, output };
 }
 
 test('bootstrap, up, status and check bring another server to the committed schema, and check finds a drift', {
@@ -52,10 +52,11 @@ test('bootstrap, up, status and check bring another server to the committed sche
   const owner = await database.connect('platform_migrator');
   await owner.query('set role platform_owner');
   await owner.query('grant update (account_tier) on platform.customers to support_role');
-  expect(await run(['check', '--url', url])).toEqual({
-    code: 1,
-    output: expect.stringMatching(/\+ .*grant update.*account_tier.*untested grant: update \(account_tier\)/s),
-  });
+  const check = aether(home, ['migrate', 'check', '--url', url]);
+  expect([await check.ends(), check.output()]).toEqual([
+    1,
+    expect.stringMatching(/\+ .*grant update.*account_tier.*untested grant: update \(account_tier\)/s),
+  ]);
 });
 
 test('a migration through a transaction pooler is refused, and nothing is left on the shared connection', async () => {

@@ -4,12 +4,13 @@ import { existsSync, readFileSync } from 'node:fs';
 import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
-import { parseEnv, promisify } from 'node:util';
+import { format, parseEnv, promisify } from 'node:util';
 import { atEnd } from '@aether/database/testing';
 import { newTestFolder } from '@aether/database/testing.folder';
 import { fetchLocalToken } from '@aether/identity';
-import { inject } from 'vitest';
+import { inject, vi } from 'vitest';
 import { apps } from './apps.ts';
+import { runCommand } from './program.ts';
 import { writeSharedCommand } from './testing.setup.ts';
 
 const cliFolder = import.meta.dirname;
@@ -37,16 +38,7 @@ export function aether(
   folder = cliFolder,
 ): Command {
   const child = spawn(process.execPath, [join(folder, 'main.ts'), ...args], {
-    env: {
-      ...ownEnvironment(),
-      AETHER_HOME: home,
-      FOUNDATION_PORT: '0',
-      SUPPORT_PORT: '0',
-      CONSOLE_PORT: '0',
-      IDENTITY_PORT: '0',
-      DEMO_SHOP_PORT: '0',
-      ...variables,
-    },
+    env: environmentOf(home, variables),
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let output = '';
@@ -73,10 +65,68 @@ export function aether(
   };
 }
 
-/** The environment without the settings of a developer's own server. */
-function ownEnvironment(): NodeJS.ProcessEnv {
+export type Outcome = {
+  code: number;
+  output: string;
+  /** Its output with `--json`: a record a line. */
+  // biome-ignore lint/suspicious/noExplicitAny: a test says what it expects of a record.
+  records(): any[];
+};
+
+/**
+ * Runs `aether …` as the command does, but in this process: a process of its own costs half a second of a core. One at a time, because the
+ * environment, the console and the exit code belong to the process. What main.ts adds, and what commander itself refuses, needs `aether`.
+ */
+export async function aetherHere(
+  home: string,
+  args: string[],
+  variables: Record<string, string> = {},
+): Promise<Outcome> {
+  const before = { ...process.env };
+  let output = '';
+  const print = (...words: unknown[]) => {
+    output += `${format(...words)}\n`;
+  };
+  const spies = (['log', 'error'] as const).map((name) => vi.spyOn(console, name).mockImplementation(print));
+  replaceEnvironment(environmentOf(home, variables));
+  process.exitCode = undefined;
+  try {
+    await runCommand(args);
+    return {
+      code: Number(process.exitCode ?? 0),
+      output,
+      records: () =>
+        output
+          .trim()
+          .split('\n')
+          .filter(Boolean)
+          .map((line) => JSON.parse(line)),
+    };
+  } finally {
+    process.exitCode = undefined;
+    replaceEnvironment(before);
+    for (const spy of spies) spy.mockRestore();
+  }
+}
+
+function replaceEnvironment(environment: NodeJS.ProcessEnv): void {
+  for (const name of Object.keys(process.env)) if (!(name in environment)) delete process.env[name];
+  Object.assign(process.env, environment);
+}
+
+/** The environment without the settings of a developer's own server, with a home, any free ports, and these variables. */
+function environmentOf(home: string, variables: Record<string, string>): NodeJS.ProcessEnv {
   const foreign = /^(PLATFORM|DB|FOUNDATION|SUPPORT|CONSOLE|SYNC|AETHER|SIGNIN|IDENTITY)_|_PASSWORD$|^LOG_LEVEL$/;
-  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !foreign.test(name)));
+  return {
+    ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !foreign.test(name))),
+    AETHER_HOME: home,
+    FOUNDATION_PORT: '0',
+    SUPPORT_PORT: '0',
+    CONSOLE_PORT: '0',
+    IDENTITY_PORT: '0',
+    DEMO_SHOP_PORT: '0',
+    ...variables,
+  };
 }
 
 /** The settings that `npm start` writes to `.aether/env`. */

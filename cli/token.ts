@@ -16,7 +16,7 @@ export async function readToken(who: string, app?: string, scopes?: string[]): P
     throw new Error(
       'People sign in here at another identity provider (SIGNIN_ISSUER), and only that one gives tokens: see docs/signin.md.',
     );
-  return fetchLocalToken({ folder: aetherFolder, issuer: running.IDENTITY_URL, who, apps, app, scopes });
+  return fetchLocalToken({ folder: aetherFolder(), issuer: running.IDENTITY_URL, who, apps, app, scopes });
 }
 
 type TokenOptions = { as: string; app: string; scope?: string };

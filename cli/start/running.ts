@@ -5,10 +5,9 @@ import { parseEnv } from 'node:util';
 import { takeLock } from '@aether/database';
 
 /** The folder in which `npm start` keeps its data, its secret and its description. */
-export const aetherFolder = process.env.AETHER_HOME || join(import.meta.dirname, '..', '..', '.aether');
+export const aetherFolder = (): string => process.env.AETHER_HOME || join(import.meta.dirname, '..', '..', '.aether');
 
-export const envFile = join(aetherFolder, 'env');
-const lockFile = join(aetherFolder, 'running.lock');
+export const envFile = (): string => join(aetherFolder(), 'env');
 
 /**
  * Claims the folder until this process ends, for any reason, so that only one of two starts runs.
@@ -41,17 +40,18 @@ export async function writeRunning(settings: Record<string, string>): Promise<vo
     ([name, value]) => `${name}=${value}`,
   );
   await removeRunning();
-  await writeFile(envFile, `# What runs now. Removed when it stops.\n${lines.join('\n')}\n`, { mode: 0o600 });
+  await writeFile(envFile(), `# What runs now. Removed when it stops.\n${lines.join('\n')}\n`, { mode: 0o600 });
 }
 
 export async function removeRunning(): Promise<void> {
-  await rm(envFile, { force: true });
+  await rm(envFile(), { force: true });
 }
 
 function lock(): (() => void) | undefined {
   try {
-    if (!existsSync(aetherFolder)) mkdirSync(aetherFolder, { recursive: true, mode: 0o755 });
-    return takeLock(lockFile);
+    const folder = aetherFolder();
+    if (!existsSync(folder)) mkdirSync(folder, { recursive: true, mode: 0o755 });
+    return takeLock(join(folder, 'running.lock'));
   } catch (error) {
     throw describeAccess(error);
   }
@@ -59,7 +59,7 @@ function lock(): (() => void) | undefined {
 
 function readSettings(): Record<string, string | undefined> | undefined {
   try {
-    return parseEnv(readFileSync(envFile, 'utf8'));
+    return parseEnv(readFileSync(envFile(), 'utf8'));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw describeAccess(error);
@@ -70,7 +70,7 @@ function describeAccess(error: unknown): unknown {
   const { code = '', message } = error as NodeJS.ErrnoException;
   if (!['EACCES', 'EPERM', 'EROFS', 'ERR_SQLITE_ERROR'].includes(code)) return error;
   return new Error(
-    `${aetherFolder} cannot be used by you (${message}): was it started as root, or by somebody else, before? ` +
+    `${aetherFolder()} cannot be used by you (${message}): was it started as root, or by somebody else, before? ` +
       'Give it to yourself with chown, or set AETHER_HOME to another folder.',
     { cause: error },
   );

@@ -112,7 +112,7 @@ async function fillDemo(urlOf: (login: Login) => string): Promise<string> {
 }
 
 function startIdentity(): Promise<LocalProvider> {
-  return startLocalProvider({ folder: aetherFolder, personas, apps, port: readPort('IDENTITY_PORT', identityPort) });
+  return startLocalProvider({ folder: aetherFolder(), personas, apps, port: readPort('IDENTITY_PORT', identityPort) });
 }
 
 async function readWidgetSecret(databaseUrl: string): Promise<string | undefined> {

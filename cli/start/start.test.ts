@@ -7,7 +7,16 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { atEnd, createTestDatabase } from '@aether/database/testing';
 import { beforeAll, describe, expect, inject, test } from 'vitest';
-import { aether, type Command, newHome, readEnv, readFirstStart, startedHome, tokenOf } from '../testing.ts';
+import {
+  aether,
+  aetherHere,
+  type Command,
+  newHome,
+  readEnv,
+  readFirstStart,
+  startedHome,
+  tokenOf,
+} from '../testing.ts';
 
 // A start costs five seconds of a core, so each one here is the start of several tests.
 let home: string;
@@ -31,6 +40,12 @@ function run(args: string[], variables: Record<string, string> = {}, folder = ho
 
 const untilReady = (command: Command) => command.prints(/Ctrl-C stops everything/);
 const codeAndOutput = async (command: Command) => [await command.ends(), command.output()];
+
+/** What a command that only asks what runs, or is refused, ends with. */
+const ask = async (folder: string, args: string[]) => {
+  const { code, output } = await aetherHere(folder, args);
+  return [code, output];
+};
 
 async function kill(command: Command): Promise<void> {
   process.kill(Number(readEnv(home).AETHER_PID), 'SIGKILL');
@@ -93,7 +108,7 @@ describe('while npm start runs', { timeout: 60_000 }, () => {
     atEnd(() => once(other.close(), 'close'));
     takenPort = (other.address() as { port: number }).port;
     await writeFile(join(home, 'env'), `AETHER_PID=${process.pid}\nFOUNDATION_URL=http://127.0.0.1:1\n`);
-    demoBefore = await codeAndOutput(aether(home, ['demo']));
+    demoBefore = await ask(home, ['demo']);
     command = run(['start'], { FOUNDATION_PORT: String(takenPort) });
     await untilReady(command);
   }, 60_000);
@@ -115,10 +130,7 @@ describe('while npm start runs', { timeout: 60_000 }, () => {
   });
 
   test('the demo plays its three scenarios', async () => {
-    expect(await codeAndOutput(aether(home, ['demo']))).toEqual([
-      0,
-      expect.stringContaining('All three scenarios hold.'),
-    ]);
+    expect(await ask(home, ['demo'])).toEqual([0, expect.stringContaining('All three scenarios hold.')]);
     expect(await search('harbour.example')).toHaveLength(1);
   });
 
@@ -136,7 +148,7 @@ describe('while npm start runs', { timeout: 60_000 }, () => {
   test.each([[['start']], [['start', '--reset']]])(
     'aether %j on the same data is refused, and disturbs nothing',
     async (args) => {
-      expect(await codeAndOutput(aether(home, args))).toEqual([1, expect.stringContaining('Aether runs already')]);
+      expect(await ask(home, args)).toEqual([1, expect.stringContaining('Aether runs already')]);
       expect(await isReady()).toBe(true);
     },
   );
@@ -148,14 +160,13 @@ describe('while npm start runs', { timeout: 60_000 }, () => {
     ).toEqual(['foundation_app', 'support_app', 'platform_migrator']);
     expect(Number(AETHER_PID)).toBeGreaterThan(0);
     expect((await stat(join(home, 'env'))).mode & 0o777).toBe(0o600);
-    const check = aether(home, ['migrate', 'check']);
-    expect(await codeAndOutput(check)).toEqual([0, expect.stringContaining('is the one of')]);
+    expect(await ask(home, ['migrate', 'check'])).toEqual([0, expect.stringContaining('is the one of')]);
   });
 
   test('the demo names the server that did not answer, and the request', async () => {
     const env = await readFile(join(home, 'env'), 'utf8');
     await writeFile(join(home, 'env'), `${env}SUPPORT_URL=http://127.0.0.1:2\n`);
-    expect(await codeAndOutput(aether(home, ['demo']))).toEqual([
+    expect(await ask(home, ['demo'])).toEqual([
       1,
       expect.stringMatching(
         /Support at http:\/\/127\.0\.0\.1:2 did not answer \(\w+\), when it came to: Ada Okonkwo starts a chat/,
@@ -264,7 +275,7 @@ describe('npm start with another server and another identity provider', { timeou
   test('leaves sign-in to the provider that the settings name', async () => {
     expect(command.output()).toMatch(/Sign-in +https:\/\/id\.example/);
     expect(command.output()).not.toMatch(/identity provider/);
-    expect(await codeAndOutput(aether(elsewhere, ['token', '--as', 'maya']))).toEqual([
+    expect(await ask(elsewhere, ['token', '--as', 'maya'])).toEqual([
       1,
       expect.stringMatching(/only that one gives tokens.*docs\/signin\.md/),
     ]);
@@ -272,7 +283,7 @@ describe('npm start with another server and another identity provider', { timeou
 
   test('uses the server of PLATFORM_DB_URL without demo data, and stops only what it started', async () => {
     expect((await fetch(`${readEnv(elsewhere).FOUNDATION_URL}/readyz`)).status).toBe(200);
-    expect(await codeAndOutput(aether(elsewhere, ['demo']))).toEqual([1, expect.stringContaining('--widget <key>')]);
+    expect(await ask(elsewhere, ['demo'])).toEqual([1, expect.stringContaining('--widget <key>')]);
     command.child.kill('SIGTERM');
     expect(await command.ends()).toBe(0);
     expect(command.output()).not.toMatch(/PostgreSQL stopped|demo data|aether demo/);
@@ -285,11 +296,17 @@ describe('the command', () => {
     [['token', '--as', 'maya'], /Nothing runs here/],
     [['migrate', 'up'], /Which database\?/],
     [['migrate', 'bootstrap'], /Which server\?/],
-    [['strat'], /unknown command|did you mean/i],
   ])('aether %j without its settings ends with 1 and an explanation', async (args, sentence) => {
-    const command = aether(await newHome(), args);
-    expect(await command.ends()).toBe(1);
-    expect(command.output()).toMatch(sentence);
-    expect(command.output()).not.toMatch(/\bat .*\.ts:\d+/);
+    expectRefused(await ask(await newHome(), args), sentence);
+  });
+
+  test('that does not exist ends with 1 and an explanation', async () => {
+    expectRefused(await codeAndOutput(aether(await newHome(), ['strat'])), /unknown command|did you mean/i);
   });
 });
+
+function expectRefused([code, output]: unknown[], sentence: RegExp): void {
+  expect(code).toBe(1);
+  expect(output).toMatch(sentence);
+  expect(output).not.toMatch(/\bat .*\.ts:\d+/);
+}

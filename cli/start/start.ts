@@ -56,7 +56,7 @@ export async function start({ reset }: { reset: boolean }): Promise<void> {
   web.catch(() => {}); // the await further down reports it
   try {
     console.log('\nAether\n');
-    if (reset) await step('data removed', () => removeLocal(aetherFolder));
+    if (reset) await step('data removed', () => removeLocal(aetherFolder()));
     // This must not be interrupted: every server that starts here must be recorded, so that it is stopped.
     const used = hosted ? hostedPlatform(hosted) : await ownPlatform(loadServers);
     platform = used;
@@ -136,7 +136,7 @@ Ready in ${(performance.now() / 1000).toFixed(1)} s.
   Foundation   ${foundation.url}${takenNote(foundation.portTaken)}   its interface: ${foundation.url}/openapi.json
   Support      ${support.url}${takenNote(support.portTaken)}   its interface: ${support.url}/openapi.json
   Console      ${servers.console.url}${takenNote(servers.console.portTaken)}   its interface: ${servers.console.url}/openapi.json
-${shop ? `  Demo shop    ${shop.url}${takenNote(shop.portTaken)}   the chat widget on a page of its own\n` : ''}  PostgreSQL   ${host}, database ${pathname.slice(1)}; connection strings: ${envFile}
+${shop ? `  Demo shop    ${shop.url}${takenNote(shop.portTaken)}   the chat widget on a page of its own\n` : ''}  PostgreSQL   ${host}, database ${pathname.slice(1)}; connection strings: ${envFile()}
 
   Sign-in      ${identity ? `${identity.issuer}${takenNote(identity.portTaken)}   no passwords: choose who you are; npx aether token --as maya for scripts` : process.env.SIGNIN_ISSUER}
 
@@ -147,9 +147,9 @@ ${isBuilt ? '' : '  The web apps are being built: a page that is opened now come
 
 async function ownPlatform(onRunning: () => void): Promise<Platform> {
   const local = await step('PostgreSQL', async ({ doing, note }) => {
-    const started = await startLocal({ folder: aetherFolder, database: ownDatabase, onProgress: doing, onRunning });
+    const started = await startLocal({ folder: aetherFolder(), database: ownDatabase, onProgress: doing, onRunning });
     note(`port ${started.server.port}${started.server.adopted ? ', was running still' : ''}`);
-    if (!started.server.folder.startsWith(await realpath(aetherFolder))) note(`data in ${started.server.folder}`);
+    if (!started.server.folder.startsWith(await realpath(aetherFolder()))) note(`data in ${started.server.folder}`);
     return started;
   });
   return {
