@@ -47,4 +47,12 @@ export type Person = {
 /** What a row of a source is. A row that cannot be read is rejected; one that must not become a customer (an agent, a deleted row) is excluded. */
 export type ReadRow =
   | { kind: 'person'; line: number; raw: string; person: Person }
-  | { kind: 'rejected' | 'excluded'; line: number; raw: string; code: string; reason: string };
+  | {
+      kind: 'rejected' | 'excluded';
+      line: number;
+      raw: string;
+      code: string;
+      reason: string;
+      /** Where `raw` cannot be written back as the same bytes (a line that is not valid in its encoding): those bytes. */
+      bytes?: Uint8Array;
+    };

@@ -1,0 +1,105 @@
+import { createHash } from 'node:crypto';
+import { createReadStream, createWriteStream } from 'node:fs';
+import { mkdtemp, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import type { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { SourceRefused } from './refusal.ts';
+
+/** Bytes that can be read several times: a file, a copy of a stream, or bytes in memory. */
+export type ByteSource = {
+  kind: 'bytes';
+  /** A file's name without its folder. */
+  name: string;
+  size: number;
+  /** Where the bytes are, for readers that jump within a file. */
+  place: { path: string } | { bytes: Buffer };
+  read(): AsyncIterable<Buffer>;
+  /** SHA-256 in hexadecimal of all bytes. */
+  hash(): Promise<string>;
+  /** Removes the copy of a stream. A file stays. */
+  close(): Promise<void>;
+};
+
+/** What a query of another database returns. */
+export type QuerySource = {
+  kind: 'query';
+  /** Host and database, without login and password. */
+  name: string;
+  url: string;
+  query: string;
+  close(): Promise<void>;
+};
+
+export type Source = ByteSource | QuerySource;
+
+const chunkBytes = 256 * 1024;
+
+/**
+ * Opens what an import reads.
+ *
+ * @param input the path of a file; bytes; a stream, which is copied to a temporary file because a source is read more than once
+ * @throws SourceRefused if the file is not there or has no bytes
+ */
+export async function openSource(
+  input: string | Buffer | Readable,
+  { name }: { name?: string } = {},
+): Promise<ByteSource> {
+  if (Buffer.isBuffer(input)) return bytesSource(input, name ?? 'bytes');
+  if (typeof input === 'string') return fileSource(input, name ?? basename(input), async () => {});
+  const folder = await mkdtemp(join(tmpdir(), 'aether-import-'));
+  const remove = () => rm(folder, { recursive: true, force: true });
+  try {
+    const path = join(folder, 'source');
+    await pipeline(input, createWriteStream(path, { mode: 0o600 }));
+    return await fileSource(path, name ?? 'stream', remove);
+  } catch (error) {
+    await remove();
+    throw error;
+  }
+}
+
+/** Opens the result of a query. Nothing is connected before it is read. */
+export function openQuery(url: string, query: string): QuerySource {
+  const parsed = URL.parse(url);
+  if (!parsed || !/^postgres(ql)?:$/.test(parsed.protocol))
+    throw new SourceRefused('no-connection', 'A database is given as postgres://login@host/database.');
+  const name = `${parsed.host}${parsed.pathname}`;
+  return { kind: 'query', name, url, query, close: async () => {} };
+}
+
+async function fileSource(path: string, name: string, close: () => Promise<void>): Promise<ByteSource> {
+  const found = await stat(path).catch((error: NodeJS.ErrnoException) => {
+    throw new SourceRefused('empty', `${path} cannot be opened (${error.code}).`);
+  });
+  if (!found.isFile()) throw new SourceRefused('empty', `${path} is not a file.`);
+  const read = () => createReadStream(path, { highWaterMark: chunkBytes }) as AsyncIterable<Buffer>;
+  return { kind: 'bytes', name, size: found.size, place: { path }, read, hash: () => hashOf(read()), close };
+}
+
+function bytesSource(bytes: Buffer, name: string): ByteSource {
+  async function* read() {
+    for (let at = 0; at < bytes.length; at += chunkBytes) yield bytes.subarray(at, at + chunkBytes);
+  }
+  const close = async () => {};
+  return { kind: 'bytes', name, size: bytes.length, place: { bytes }, read, hash: () => hashOf(read()), close };
+}
+
+async function hashOf(chunks: AsyncIterable<Buffer>): Promise<string> {
+  const hash = createHash('sha256');
+  for await (const chunk of chunks) hash.update(chunk);
+  return hash.digest('hex');
+}
+
+/** The first bytes of a source, at most `bytesMax`. */
+export async function readHead(source: ByteSource, bytesMax: number): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of source.read()) {
+    chunks.push(chunk);
+    length += chunk.length;
+    if (length >= bytesMax) break;
+  }
+  return Buffer.concat(chunks).subarray(0, bytesMax);
+}
