@@ -1,7 +1,7 @@
 import { listAlerts, listSilences, listTargets, silence, type ToldAlert, testAlert } from '@aether/sync';
 import { Command, InvalidArgumentError } from 'commander';
 import type pg from 'pg';
-import { asSync, type Common } from './syncclient.ts';
+import { asSync, type Common, withCommon } from './syncclient.ts';
 import { formatTable } from './table.ts';
 
 const limitDefault = 50;
@@ -9,12 +9,7 @@ const limitDefault = 50;
 /** `aether alerts …`: what was told, silences, and a test of the targets, as sync_app. */
 export function alertsCommand(): Command {
   const alerts = new Command('alerts').description('what was told about checks, silences, and a test of the targets');
-  const add = (name: string, description: string) =>
-    alerts
-      .command(name)
-      .description(description)
-      .option('--url <url>', 'as sync_app (or SYNC_APP_URL); by default what npm start runs')
-      .option('--json', 'one JSON object per line');
+  const add = (name: string, description: string) => withCommon(alerts.command(name).description(description));
 
   add('list', 'what was told, the newest first; ends with 1 when something is open that nobody has acknowledged')
     .option('--open', 'only what is not well still')

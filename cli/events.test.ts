@@ -1,3 +1,4 @@
+import { userInfo } from 'node:os';
 import { setTimeout as wait } from 'node:timers/promises';
 import { atEnd, createTestDatabase, type TestDatabase } from '@aether/database/testing';
 import { connectPlatform, type PlatformDb } from '@aether/platform';
@@ -5,6 +6,7 @@ import { startSync } from '@aether/sync';
 import type pg from 'pg';
 import { beforeAll, expect, test } from 'vitest';
 import { eventsCommand } from './events.ts';
+import { actorOf } from './syncclient.ts';
 import { aether, aetherHere, newHome } from './testing.ts';
 
 let home: string;
@@ -88,6 +90,11 @@ test.each([
   [['show', '999999'], /no event 999999/],
   [['pause', 'support.nobody', 'x'], /no subscription support\.nobody/],
   [['replay', 'support.poisoned'], /Say what to replay/],
+  [['skip-all', 'support.nobody'], /Say why: --reason/],
+  [['skip-all', 'support.nobody', '--dry-run'], /no subscription support\.nobody/],
+  [['redrive-all', 'support.poisoned', '--state', 'lost', '--dry-run'], /dead or retrying/],
+  [['run', '7', '--pause', '--cancel'], /one of --pause/],
+  [['run', '999999'], /no run 999999/],
   [['tail', '--since', 'yesterday'], /must be such as 10m/],
   [['parked', '--state', 'lost'], /retrying, waiting or dead/],
 ])('aether events %j is refused with an explanation', async (args, sentence) => {
@@ -95,6 +102,58 @@ test.each([
   for (const each of command.commands) each.exitOverride().configureOutput({ writeErr() {} });
   const refused = command.parseAsync([...args, '--url', database.url('sync_app')], { from: 'user' });
   await expect(refused).rejects.toThrow(sentence);
+});
+
+test('all failures of a cause are counted, then tried again as a fixed set, and the record names who did it', {
+  timeout: 60_000,
+}, async () => {
+  let isBroken = true;
+  const subscription = support.events.subscribeBatch(
+    { name: 'support.bulk', types: ['customer.created'], attemptsMax: 1, pollMs: 50, onError: () => {} },
+    async (events) => {
+      for (const { key } of events) if (isBroken) throw new Error(`no mail server for ${key}`);
+    },
+  );
+  atEnd(() => subscription.stop());
+  await subscription.ready;
+  for (let n = 0; n < 3; n++) await support.createCustomer({ email: `bulk${n}@example.com`, name: 'B' });
+  await until(`(select count(*) from sync.parked where subscription = 'support.bulk' and state = 'dead') = 3`);
+  const [cause] = (await run('causes', '--subscription', 'support.bulk', '--json')).records();
+  expect(cause).toMatchObject({ events: 3, shape: 'no mail server for <id>' });
+  const of = ['support.bulk', '--cause', cause.cause, '--json'];
+  const [counted] = (await run('redrive-all', ...of, '--dry-run')).records();
+  expect(counted).toMatchObject({ dry_run: true, total: 3 });
+  await until('not exists (select from sync.bulk_runs)');
+  isBroken = false;
+  const { code, records } = await run(
+    'redrive-all',
+    ...of,
+    '--reason',
+    'it is back',
+    '--actor',
+    'Ada of the night shift',
+  );
+  expect(code).toBe(0);
+  expect(records().at(-1)).toMatchObject({
+    state: 'done',
+    total: 3,
+    handled: 3,
+    failed: 0,
+    actor: 'command:Ada of the night shift',
+  });
+  const { rows } = await sync.query(
+    `select kind, actor, login from sync.operations where kind like 'bulk.%' order by id`,
+  );
+  expect(rows).toEqual(
+    ['bulk.redrive', 'bulk.end'].map((kind) => ({ kind, actor: 'command:Ada of the night shift', login: 'sync_app' })),
+  );
+});
+
+test('who uses the command is the user of the machine, unless it is said otherwise in 1 to 100 characters', () => {
+  expect(actorOf({}, {})).toBe(`command:${userInfo().username}`);
+  expect(actorOf({}, { AETHER_ACTOR: 'deploy bot' })).toBe('command:deploy bot');
+  expect(actorOf({ actor: ' Ada ' }, { AETHER_ACTOR: 'deploy bot' })).toBe('command:Ada');
+  for (const actor of [' ', 'a\nb', 'x'.repeat(101)]) expect(() => actorOf({ actor }, {})).toThrow(/1 to 100/);
 });
 
 test('a refused aether events ends with 1, and prints the explanation', async () => {

@@ -19,18 +19,14 @@ import {
 } from '@aether/sync';
 import { Command, InvalidArgumentError } from 'commander';
 import type pg from 'pg';
-import { asSync, type Common } from './syncclient.ts';
+import { addBulkCommands } from './bulk.ts';
+import { asSync, type Common, withCommon } from './syncclient.ts';
 import { formatTable } from './table.ts';
 
 /** `aether events …`: shows the log of events and repairs failed ones, as sync_app. */
 export function eventsCommand(): Command {
   const events = new Command('events').description('the log of events and who reads it');
-  const add = (name: string, description: string) =>
-    events
-      .command(name)
-      .description(description)
-      .option('--url <url>', 'as sync_app (or SYNC_APP_URL); by default what npm start runs')
-      .option('--json', 'one JSON object per line');
+  const add = (name: string, description: string) => withCommon(events.command(name).description(description));
 
   add('tail', 'the latest events, and those that come')
     .option('--types <types>', 'only these, with commas between', parseList)
@@ -76,6 +72,7 @@ export function eventsCommand(): Command {
         );
       }),
     );
+  addBulkCommands(add, { whole: parseWhole, uuid: parseUuid });
   add('replay', 'let a paused subscription handle events again, marked as a replay, when it is resumed')
     .argument('<subscription>')
     .option('--from-position <n>', 'from this one on', parseWhole)

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { evaluateHealth, type Health, type Status } from '@aether/sync';
 import { Command, InvalidArgumentError } from 'commander';
 import type pg from 'pg';
-import { asSync, type Common } from './syncclient.ts';
+import { asSync, type Common, withCommon } from './syncclient.ts';
 import { formatTable } from './table.ts';
 
 /** The exit codes that monitoring tools know: 0 well, 1 a warning, 2 critical, 3 unknown, also if the database cannot be asked. */
@@ -22,10 +22,12 @@ const everyMs = 2_000;
 
 /** `aether health`: makes every check, as sync_app, and ends with a code by the worst state. */
 export function healthCommand(): Command {
-  const health = new Command('health')
-    .description('every check, the worst first; ends with 0 well, 1 a warning, 2 stalled, silent or failing, 3 unknown')
-    .option('--url <url>', 'as sync_app (or SYNC_APP_URL); by default what npm start runs')
-    .option('--json', 'one JSON object', false)
+  const health = withCommon(
+    new Command('health').description(
+      'every check, the worst first; ends with 0 well, 1 a warning, 2 stalled, silent or failing, 3 unknown',
+    ),
+    'one JSON object',
+  )
     .option('--watch', 'look again every two seconds, until Ctrl-C', false)
     .action((options) => show(options));
   // Their --url and --json are those of `health`.

@@ -1,10 +1,20 @@
+import { userInfo } from 'node:os';
 import { requireOwnSession } from '@aether/platform/log';
+import type { Command } from 'commander';
 import pg from 'pg';
 import { requireDatabaseUrl } from './databaseurl.ts';
 import { readRunning } from './start/running.ts';
 
 /** The options of every command that asks the database as sync_app. */
-export type Common = { url?: string; json?: boolean };
+export type Common = { url?: string; json?: boolean; actor?: string };
+
+/** Adds the options of every command that asks the database as sync_app. */
+export function withCommon(command: Command, json = 'one JSON object per line'): Command {
+  return command
+    .option('--url <url>', 'as sync_app (or SYNC_APP_URL); by default what npm start runs')
+    .option('--actor <who>', 'who does it, for the record (or AETHER_ACTOR); by default the user of this machine')
+    .option('--json', json);
+}
 
 /** A statement without an answer by then is given up, because the connection may be dead. */
 const answerTimeoutMs = 60_000;
@@ -23,10 +33,30 @@ export async function asSync(options: Common, work: (client: pg.Client) => Promi
     query_timeout: answerTimeoutMs,
     keepAlive: true,
   });
+  const actor = actorOf(options);
   await client.connect();
   try {
+    // Every record of an act that this connection leaves names it. It is what the command says, not a proof: the login stands beside it.
+    await client.query(`select set_config('aether.actor', $1, false)`, [actor]);
     await work(client);
   } finally {
     await client.end();
+  }
+}
+
+/** `command:` and a name: who uses the command, by --actor, AETHER_ACTOR or the name of the machine's user. @throws if it is too long */
+export function actorOf({ actor }: Common, variables: NodeJS.ProcessEnv = process.env): string {
+  const name = (actor ?? (variables.AETHER_ACTOR || nameOfUser())).trim();
+  if (name === '' || name.length > 100 || /\p{Cc}/u.test(name))
+    throw new Error('--actor is a name of 1 to 100 characters on one line.');
+  return `command:${name}`;
+}
+
+function nameOfUser(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    // A container may run as a number that has no name.
+    return `user ${process.getuid?.() ?? 'unknown'}`;
   }
 }

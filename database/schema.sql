@@ -5570,7 +5570,7 @@ CREATE OR REPLACE FUNCTION sync.confirm_run(of_run bigint, reason text, rate_per
 AS $function$
 declare
   held constant sync.bulk_runs := sync.hold_run(of_run);
-  outcome constant jsonb := jsonb_build_object('events', held.total);
+  outcome constant jsonb := jsonb_build_object(case held.kind when 'repair' then 'rows' else 'events' end, held.total);
 begin
   perform sync.require_reason(reason);
   if held.state <> 'frozen' then
@@ -5585,7 +5585,8 @@ begin
     attempts_after = (select coalesce(max(a.id), 0) from sync.attempts a)
   where r.id = of_run;
   return outcome || jsonb_build_object('operation', sync.record_operation('bulk.' || held.kind,
-    jsonb_build_object('run', of_run, 'subscription', held.subscription, 'filter', held.filter), btrim(reason), outcome));
+    jsonb_strip_nulls(jsonb_build_object('run', of_run, 'subscription', held.subscription, 'filter', held.filter)), btrim(reason),
+    outcome));
 end $function$;
 grant execute on function sync.confirm_run(of_run bigint, reason text, rate_per_second integer) to console_role;
 grant execute on function sync.confirm_run(of_run bigint, reason text, rate_per_second integer) to sync_role;
@@ -6640,6 +6641,8 @@ begin
   perform sync.require_operator();
   if not exists (select from sync.subscriptions s where s.name = of_subscription) then
     raise exception 'there is no subscription %', of_subscription using errcode = 'no_data_found';
+  elsif run_kind not in ('redrive', 'skip') then
+    raise exception 'failures are redriven or skipped' using errcode = 'invalid_parameter_value';
   end if;
   insert into sync.bulk_runs (kind, subscription, filter, actor)
   values (run_kind, of_subscription, filter, platform.current_actor()) returning id into run;
@@ -6656,6 +6659,27 @@ begin
 end $function$;
 grant execute on function sync.freeze_failures(run_kind text, of_subscription text, filter jsonb, OUT run bigint, OUT total bigint) to console_role;
 grant execute on function sync.freeze_failures(run_kind text, of_subscription text, filter jsonb, OUT run bigint, OUT total bigint) to sync_role;
+
+CREATE OR REPLACE FUNCTION sync.freeze_findings(of_finding text, OUT run bigint, OUT total bigint)
+ RETURNS record
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  perform sync.require_operator();
+  if not exists (select from sync.quality_numbers n where n.finding = of_finding and n.is_repaired) then
+    raise exception 'no repair mends %', of_finding using errcode = 'invalid_parameter_value';
+  end if;
+  insert into sync.bulk_runs (kind, filter, actor)
+  values ('repair', jsonb_build_object('finding', of_finding), platform.current_actor()) returning id into run;
+  insert into sync.bulk_items (run, position)
+  select freeze_findings.run, q.id from sync.quality_findings q where q.finding = of_finding order by q.id;
+  get diagnostics total = row_count;
+  update sync.bulk_runs r set total = freeze_findings.total where r.id = freeze_findings.run;
+end $function$;
+grant execute on function sync.freeze_findings(of_finding text, OUT run bigint, OUT total bigint) to console_role;
+grant execute on function sync.freeze_findings(of_finding text, OUT run bigint, OUT total bigint) to sync_role;
 
 CREATE OR REPLACE FUNCTION sync.give_up_parked(of_subscription text, positions bigint[])
  RETURNS bigint[]
@@ -6807,6 +6831,18 @@ CREATE OR REPLACE FUNCTION sync.keep_operation()
 AS $function$
 begin
   raise exception 'a record of an operation is not changed' using errcode = 'restrict_violation';
+end $function$;
+
+CREATE OR REPLACE FUNCTION sync.keep_young_operations()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  if exists (select from gone g where g.done_at > clock_timestamp() - sync.operations_kept()) then
+    raise exception 'a record of an operation is kept for %', sync.operations_kept() using errcode = 'restrict_violation';
+  end if;
+  return null;
 end $function$;
 
 CREATE OR REPLACE FUNCTION sync.lease_left_ms()
@@ -7180,6 +7216,16 @@ CREATE OR REPLACE FUNCTION sync.number_in(report jsonb, path text[])
  IMMUTABLE
 RETURN CASE WHEN ((jsonb_typeof((report #> path)) = 'number'::text) AND ((((report #>> path))::numeric >= '-1000000000000000'::numeric) AND (((report #>> path))::numeric <= '1000000000000000'::numeric))) THEN (round(((report #>> path))::numeric, 9))::double precision ELSE NULL::double precision END;
 
+CREATE OR REPLACE FUNCTION sync.operations_kept()
+ RETURNS interval
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  return make_interval(days => least(greatest(sync.health_limit('operations_keep_days'), 90), 36500)::integer);
+end $function$;
+
 CREATE OR REPLACE FUNCTION sync.outbox_age()
  RETURNS interval
  LANGUAGE sql
@@ -7449,6 +7495,7 @@ begin
   return found;
 end $function$;
 grant execute on function sync.remove_subscription(of_name text) to app_role;
+grant execute on function sync.remove_subscription(of_name text) to sync_role;
 
 CREATE OR REPLACE FUNCTION sync.renew_lease(of_term bigint, for_ms integer)
  RETURNS boolean
@@ -7463,6 +7510,59 @@ begin
 end $function$;
 grant execute on function sync.renew_lease(of_term bigint, for_ms integer) to sync_role;
 
+CREATE OR REPLACE FUNCTION sync.repair_batch(ids bigint[], within interval)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  began constant timestamptz := clock_timestamp();
+  f sync.quality_findings;
+  outcome text;
+  because text;
+  outcomes jsonb := '[]';
+begin
+  for i in 1 .. cardinality(ids) loop
+    exit when i > 1 and clock_timestamp() - began > within;
+    select q.* into f from sync.quality_findings q where q.id = ids[i];
+    outcome := 'gone';
+    because := null;
+    if found then
+      begin
+        select r.outcome, r.because into outcome, because from sync.repair_finding(f) r;
+      exception when others then
+        -- One row that nobody foresaw must not stop the run for ever. The text could name a person, its code cannot.
+        outcome := 'refused';
+        because := 'error ' || sqlstate;
+      end;
+    end if;
+    outcomes := outcomes || jsonb_strip_nulls(jsonb_build_object('id', ids[i], 'outcome', outcome, 'because', because));
+  end loop;
+  return outcomes;
+end $function$;
+
+CREATE OR REPLACE FUNCTION sync.repair_finding(f sync.quality_findings, OUT outcome text, OUT because text)
+ RETURNS record
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  perform sync.check_subjects(f.subject, array[f.subject_id]);
+  if not exists (select from sync.quality_findings q where q.id = f.id) then
+    outcome := 'gone';
+    return;
+  end if;
+  perform sync.mend(f);
+  perform sync.check_subjects(f.subject, array[f.subject_id]);
+  outcome := case when exists (select from sync.quality_findings q where q.id = f.id) then 'refused' else 'mended' end;
+  if outcome = 'refused' then because := 'it is still found'; end if;
+exception
+  when integrity_constraint_violation or restrict_violation or lock_not_available then
+    -- The message names the rule; the values are in the detail.
+    get stacked diagnostics because = message_text;
+    outcome := 'refused';
+end $function$;
+
 CREATE OR REPLACE FUNCTION sync.repair_findings(ids bigint[], reason text DEFAULT NULL::text)
  RETURNS jsonb
  LANGUAGE plpgsql
@@ -7470,42 +7570,20 @@ CREATE OR REPLACE FUNCTION sync.repair_findings(ids bigint[], reason text DEFAUL
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
-  f sync.quality_findings;
-  outcomes jsonb := '[]';
-  outcome text;
-  because text;
-  violated text;
+  outcomes jsonb;
+  in_order bigint[];
   kinds text[];
 begin
   perform sync.require_operator();
   if coalesce(cardinality(ids), 0) not between 1 and 100 then
-    raise exception 'one repair has 1 to 100 findings' using errcode = 'invalid_parameter_value';
+    raise exception 'one repair has 1 to 100 findings: more are a frozen set' using errcode = 'invalid_parameter_value';
   end if;
   -- In the order of the customers, so that two repairs that meet do not wait for each other in a circle.
-  for f in select q.* from sync.quality_findings q where q.id = any (ids) order by q.customer_id, q.id loop
-    kinds := kinds || f.finding;
-    because := null;
-    begin
-      perform sync.check_subjects(f.subject, array[f.subject_id]);
-      if not exists (select from sync.quality_findings q where q.id = f.id) then
-        outcome := 'gone';
-      else
-        perform sync.mend(f);
-        perform sync.check_subjects(f.subject, array[f.subject_id]);
-        outcome := case when exists (select from sync.quality_findings q where q.id = f.id) then 'refused' else 'mended' end;
-        if outcome = 'refused' then because := 'it is still found'; end if;
-      end if;
-    exception when integrity_constraint_violation or restrict_violation or lock_not_available then
-      get stacked diagnostics because = message_text, violated = constraint_name;
-      outcome := 'refused';
-    end;
-    outcomes := outcomes || jsonb_strip_nulls(jsonb_build_object('id', f.id, 'outcome', outcome, 'because', because));
-  end loop;
-  select outcomes || coalesce(jsonb_agg(jsonb_build_object('id', i.id, 'outcome', 'gone')), '[]') into outcomes
-  from unnest(ids) i (id) where not exists (select from jsonb_array_elements(outcomes) o where (o ->> 'id')::bigint = i.id);
+  select array_agg(i.id order by q.customer_id, i.id), array_agg(distinct q.finding) filter (where q.id is not null)
+  into in_order, kinds from unnest(ids) i (id) left join sync.quality_findings q on q.id = i.id;
+  outcomes := sync.repair_batch(in_order, interval '20 s');
   perform sync.record_operation('quality.repair',
-    jsonb_build_object('findings', (select coalesce(jsonb_agg(distinct n), '[]') from unnest(kinds) n), 'ids', to_jsonb(ids)),
-    repair_findings.reason,
+    jsonb_build_object('findings', to_jsonb(coalesce(kinds, '{}')), 'ids', to_jsonb(ids)), repair_findings.reason,
     (select jsonb_object_agg(o.outcome, o.times) from (
       select o ->> 'outcome' as outcome, count(*) as times from jsonb_array_elements(outcomes) o group by 1) o));
   return outcomes;
@@ -7949,7 +8027,9 @@ CREATE OR REPLACE FUNCTION sync.steer_run(of_run bigint, to_state text, reason t
 AS $function$
 declare
   held constant sync.bulk_runs := sync.hold_run(of_run);
-  outcome constant jsonb := jsonb_build_object('was', held.state, 'handled', held.handled, 'skipped', held.skipped);
+  outcome constant jsonb := jsonb_build_object('was', held.state) || case held.kind
+    when 'repair' then jsonb_build_object('mended', held.mended, 'refused', held.refused)
+    else jsonb_build_object('handled', held.handled, 'skipped', held.skipped) end;
 begin
   if reason is not null then perform sync.require_reason(reason); end if;
   if (held.state, to_state) not in (('running', 'paused'), ('paused', 'running'), ('running', 'cancelled'), ('paused', 'cancelled')) then
@@ -7958,7 +8038,7 @@ begin
   update sync.bulk_runs r set state = to_state, due_at = clock_timestamp() where r.id = of_run;
   return outcome || jsonb_build_object('operation', sync.record_operation(
     'bulk.' || case to_state when 'paused' then 'pause' when 'running' then 'resume' else 'cancel' end,
-    jsonb_build_object('run', of_run, 'subscription', held.subscription), btrim(reason), outcome));
+    jsonb_strip_nulls(jsonb_build_object('run', of_run, 'subscription', held.subscription)), btrim(reason), outcome));
 end $function$;
 grant execute on function sync.steer_run(of_run bigint, to_state text, reason text) to console_role;
 grant execute on function sync.steer_run(of_run bigint, to_state text, reason text) to sync_role;
@@ -8028,6 +8108,10 @@ begin
     and not exists (select from sync.bulk_items i where i.run = r.id);
   delete from sync.causes c where c.last_at < clock_timestamp() - interval '7 days'
     and not exists (select from sync.parked p where p.subscription = c.subscription and p.cause = c.cause);
+  delete from sync.bulk_runs r where r.ended_at < clock_timestamp() - sync.operations_kept()
+    and not exists (select from sync.bulk_items i where i.run = r.id);
+  delete from sync.operations o where o.id = any (array(select f.id from sync.operations f order by f.id limit batch_max))
+    and o.done_at < clock_timestamp() - sync.operations_kept();
 end $function$;
 grant execute on function sync.trim_operations(batch_max integer) to sync_role;
 
@@ -8173,6 +8257,7 @@ BEGIN ATOMIC
    WHERE ((p.subscription = unpark.of_subscription) AND (p."position" = unpark.at_position) AND (s.name = p.subscription) AND (s.app = platform.current_app()));
 END;
 grant execute on function sync.unpark(of_subscription text, at_position bigint) to app_role;
+grant execute on function sync.unpark(of_subscription text, at_position bigint) to sync_role;
 
 CREATE OR REPLACE FUNCTION sync.unreachable_because(email_key text)
  RETURNS text
@@ -8198,6 +8283,7 @@ declare
   size integer;
   taken bigint[];
   done bigint[];
+  repaired jsonb;
   counts record;
   is_at_end boolean := false;
   rest interval := interval '250 ms';
@@ -8238,7 +8324,23 @@ begin
   r.held_back := r.held_back + counts.held_back;
   r.gone := r.gone + counts.gone;
 
-  if r.state = 'running' then
+  if r.state = 'running' and r.kind = 'repair' then
+    size := least(batch_max, greatest(r.rate_per_second / 4, 1));
+    taken := array(select i.position from sync.bulk_items i
+      where i.run = r.id and i.position > r.up_to_position order by i.position limit size);
+    repaired := sync.repair_batch(taken, interval '100 ms');
+    update sync.bulk_items i set state = o.outcome, because = left(o.because, 200)
+    from jsonb_to_recordset(repaired) o (id bigint, outcome text, because text) where i.run = r.id and i.position = o.id;
+    select count(*) as looked, count(*) filter (where o.outcome = 'mended') as mended,
+      count(*) filter (where o.outcome = 'refused') as refused
+    into counts from jsonb_to_recordset(repaired) o (outcome text);
+    r.mended := r.mended + counts.mended;
+    r.refused := r.refused + counts.refused;
+    r.gone := r.gone + counts.looked - counts.mended - counts.refused;
+    r.up_to_position := coalesce(taken[counts.looked], r.up_to_position);
+    is_at_end := counts.looked = cardinality(taken) and cardinality(taken) < size;
+    rest := make_interval(secs => counts.looked::double precision / r.rate_per_second);
+  elsif r.state = 'running' then
     size := least(batch_max, waiting_max - r.tried, greatest(r.rate_per_second / 4, 1));
     taken := array(select i.position from sync.bulk_items i
       where i.run = r.id and i.position > r.up_to_position order by i.position limit size);
@@ -8267,14 +8369,15 @@ begin
   if r.tried = 0 and (is_at_end or r.state = 'cancelled') then
     if r.state = 'running' then r.state := 'done'; end if;
     r.ended_at := clock_timestamp();
-    r.untouched := r.total - r.handled - r.failed - r.held_back - r.skipped - r.gone;
-    perform sync.record_operation('bulk.end', jsonb_build_object('run', r.id, 'subscription', r.subscription), r.reason,
-      jsonb_build_object('state', r.state, 'total', r.total, 'handled', r.handled, 'failed', r.failed, 'held_back', r.held_back,
-        'skipped', r.skipped, 'gone', r.gone, 'untouched', r.untouched));
+    r.untouched := r.total - r.handled - r.failed - r.held_back - r.skipped - r.mended - r.refused - r.gone;
+    perform sync.record_operation('bulk.end', jsonb_strip_nulls(jsonb_build_object('run', r.id, 'subscription', r.subscription)), r.reason,
+      jsonb_build_object('state', r.state, 'total', r.total, 'gone', r.gone, 'untouched', r.untouched) || case r.kind
+        when 'repair' then jsonb_build_object('mended', r.mended, 'refused', r.refused)
+        else jsonb_build_object('handled', r.handled, 'failed', r.failed, 'held_back', r.held_back, 'skipped', r.skipped) end);
   end if;
   update sync.bulk_runs b set state = r.state, up_to_position = r.up_to_position, tried = r.tried, handled = r.handled, failed = r.failed,
-    held_back = r.held_back, skipped = r.skipped, gone = r.gone, untouched = r.untouched, ended_at = r.ended_at,
-    due_at = clock_timestamp() + rest
+    held_back = r.held_back, skipped = r.skipped, mended = r.mended, refused = r.refused, gone = r.gone, untouched = r.untouched,
+    ended_at = r.ended_at, due_at = clock_timestamp() + rest
   where b.id = r.id;
   return r.id;
 end $function$;
@@ -8343,7 +8446,7 @@ create table sync.alert_silences (
   constraint alert_silences_reason_check CHECK (((char_length(reason) >= 1) AND (char_length(reason) <= 500))),
   constraint alert_silences_slug_check CHECK (((octet_length(slug) >= 1) AND (octet_length(slug) <= 200)))
 );
-comment on column sync.alert_silences.actor is 'The person who silenced; null for the command, whose login is beside it.';
+comment on column sync.alert_silences.actor is 'The person who silenced; of the command `command:` and a name. The login is beside it.';
 comment on column sync.alert_silences.ended_at is 'When a person ended it before its time.';
 CREATE INDEX alert_silences_of_actor ON sync.alert_silences USING btree (actor) WHERE (actor IS NOT NULL);
 CREATE INDEX alert_silences_until ON sync.alert_silences USING btree (until);
@@ -8455,11 +8558,17 @@ create table sync.bulk_items (
   run bigint not null,
   "position" bigint not null,
   state text collate "C",
+  because text,
   constraint bulk_items_pkey PRIMARY KEY (run, "position"),
   constraint bulk_items_run_fkey FOREIGN KEY (run) REFERENCES sync.bulk_runs(id) ON DELETE CASCADE,
-  constraint bulk_items_state_check CHECK ((state = ANY (ARRAY['tried'::text, 'handled'::text, 'failed'::text, 'held_back'::text, 'skipped'::text, 'gone'::text])))
+  constraint bulk_items_because_check CHECK ((char_length(because) <= 200)),
+  constraint bulk_items_check CHECK (((because IS NULL) OR (state = 'refused'::text))),
+  constraint bulk_items_state_check CHECK ((state = ANY (ARRAY['tried'::text, 'handled'::text, 'failed'::text, 'held_back'::text, 'skipped'::text, 'mended'::text, 'refused'::text, 'gone'::text])))
 );
+comment on table sync.bulk_items is 'What a run is about: positions of events, or ids of findings.';
 comment on column sync.bulk_items.state is 'Null: the worker has not come to it.';
+comment on column sync.bulk_items.because is 'Why a repair was refused: the rule that it would break, and nothing of the record.';
+CREATE INDEX bulk_items_refused ON sync.bulk_items USING btree (run, because) WHERE (state = 'refused'::text);
 CREATE INDEX bulk_items_skipped ON sync.bulk_items USING btree ("position") WHERE (state = 'skipped'::text);
 CREATE INDEX bulk_items_tried ON sync.bulk_items USING btree (run, "position") WHERE (state = 'tried'::text);
 alter table sync.bulk_items enable row level security, force row level security;
@@ -8472,7 +8581,7 @@ grant select on sync.bulk_items to sync_role;
 create table sync.bulk_runs (
   id bigint generated always as identity not null,
   kind text collate "C" not null,
-  subscription text collate "C" not null,
+  subscription text collate "C",
   filter jsonb not null,
   reason text,
   state text collate "C" default 'frozen'::text not null,
@@ -8485,6 +8594,8 @@ create table sync.bulk_runs (
   failed bigint default 0 not null,
   held_back bigint default 0 not null,
   skipped bigint default 0 not null,
+  mended bigint default 0 not null,
+  refused bigint default 0 not null,
   gone bigint default 0 not null,
   untouched bigint default 0 not null,
   actor text collate "C",
@@ -8494,20 +8605,23 @@ create table sync.bulk_runs (
   due_at timestamp with time zone,
   ended_at timestamp with time zone,
   constraint bulk_runs_pkey PRIMARY KEY (id),
-  constraint bulk_runs_check CHECK (((state = 'frozen'::text) = (confirmed_at IS NULL))),
-  constraint bulk_runs_check1 CHECK (((ended_at IS NULL) OR ((((((handled + failed) + held_back) + skipped) + gone) + untouched) = total))),
+  constraint bulk_runs_check CHECK (((kind = 'repair'::text) = (subscription IS NULL))),
+  constraint bulk_runs_check1 CHECK (((state = 'frozen'::text) = (confirmed_at IS NULL))),
+  constraint bulk_runs_check2 CHECK (((ended_at IS NULL) OR ((((((((handled + failed) + held_back) + skipped) + mended) + refused) + gone) + untouched) = total))),
   constraint bulk_runs_filter_check CHECK (((jsonb_typeof(filter) = 'object'::text) AND (octet_length((filter)::text) <= 4096))),
-  constraint bulk_runs_kind_check CHECK ((kind = ANY (ARRAY['redrive'::text, 'skip'::text]))),
+  constraint bulk_runs_kind_check CHECK ((kind = ANY (ARRAY['redrive'::text, 'skip'::text, 'repair'::text]))),
   constraint bulk_runs_rate_per_second_check CHECK (((rate_per_second >= 1) AND (rate_per_second <= 5000))),
   constraint bulk_runs_reason_check CHECK (((char_length(reason) >= 1) AND (char_length(reason) <= 500))),
   constraint bulk_runs_state_check CHECK ((state = ANY (ARRAY['frozen'::text, 'running'::text, 'paused'::text, 'cancelled'::text, 'done'::text])))
 );
-comment on column sync.bulk_runs.up_to_position is 'The worker has taken every event of the set up to here.';
+comment on column sync.bulk_runs.subscription is 'Null for a repair, whose filter names the finding.';
+comment on column sync.bulk_runs.up_to_position is 'The worker has taken every item of the set up to here.';
 comment on column sync.bulk_runs.tried is 'Events that were given back to the subscription, and of which nothing is known yet.';
 comment on column sync.bulk_runs.failed is 'Events that failed again.';
 comment on column sync.bulk_runs.held_back is 'Events that were given back and wait behind another event that has failed.';
-comment on column sync.bulk_runs.gone is 'Events that had not failed any more when the worker came to them, or that somebody else took away.';
-comment on column sync.bulk_runs.untouched is 'Events that the worker had not come to when the run was cancelled.';
+comment on column sync.bulk_runs.refused is 'Findings that a repair did not mend; sync.bulk_items says why.';
+comment on column sync.bulk_runs.gone is 'Events that had not failed any more when the worker came to them, or that somebody else took away; findings that were true no more.';
+comment on column sync.bulk_runs.untouched is 'Items that the worker had not come to when the run was cancelled.';
 CREATE INDEX bulk_runs_open ON sync.bulk_runs USING btree (due_at) WHERE ((ended_at IS NULL) AND (state = ANY (ARRAY['running'::text, 'cancelled'::text])));
 alter table sync.bulk_runs enable row level security, force row level security;
 create policy console_read on sync.bulk_runs for select to console_role using (true);
@@ -8726,10 +8840,11 @@ create table sync.operations (
 comment on table sync.operations is 'Append-only: what was done, to what, by whom, why, and exactly what came of it.';
 comment on column sync.operations.scope is 'What the act was about: the names of subscriptions, positions, ids, and the filter of a set.';
 comment on column sync.operations.outcome is 'What the act changed, as the database counted it in the same transaction.';
-comment on column sync.operations.actor is 'The person, as the app names them; the login beside it cannot be forged. Null for a command.';
+comment on column sync.operations.actor is 'Who did it, as the app says; the login beside it cannot be forged. A user id; of the command `command:` and a name.';
 CREATE INDEX operations_of_subscription ON sync.operations USING btree (((scope ->> 'subscription'::text)), id) WHERE (scope ? 'subscription'::text);
 CREATE INDEX operations_skip ON sync.operations USING btree (((scope ->> 'position'::text))) WHERE (kind = 'event.skip'::text);
-CREATE TRIGGER keep BEFORE DELETE OR UPDATE OR TRUNCATE ON sync.operations FOR EACH STATEMENT EXECUTE FUNCTION sync.keep_operation();
+CREATE TRIGGER keep BEFORE UPDATE OR TRUNCATE ON sync.operations FOR EACH STATEMENT EXECUTE FUNCTION sync.keep_operation();
+CREATE TRIGGER keep_young AFTER DELETE ON sync.operations REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION sync.keep_young_operations();
 alter table sync.operations enable row level security, force row level security;
 create policy console_read on sync.operations for select to console_role using (true);
 create policy owner_all on sync.operations for all to platform_owner using (true) with check (true);
@@ -8787,14 +8902,13 @@ CREATE INDEX parked_state ON sync.parked USING btree (subscription, state, "posi
 CREATE UNIQUE INDEX parked_one_retrying ON sync.parked USING btree (subscription, key) WHERE (state = 'retrying'::text);
 alter table sync.parked enable row level security, force row level security;
 create policy console_read on sync.parked for select to console_role using (true);
-create policy own on sync.parked for all to app_role using ((EXISTS ( SELECT
+create policy own on sync.parked for all to app_role, sync_role using ((EXISTS ( SELECT
    FROM sync.subscriptions s
   WHERE ((s.name = parked.subscription) AND (s.app = platform.current_app()))))) with check ((EXISTS ( SELECT
    FROM sync.subscriptions s
   WHERE ((s.name = parked.subscription) AND (s.app = platform.current_app())))));
 create policy owner_all on sync.parked for all to platform_owner using (true) with check (true);
-create policy sync_all on sync.parked for all to sync_role using (true) with check (true);
-grant delete on sync.parked to sync_role;
+create policy sync_read on sync.parked for select to sync_role using (true);
 grant insert (subscription, "position", key, customer, state, attempts, attempt_at, error, cause, is_replay) on sync.parked to app_role;
 grant insert (subscription, "position", key, customer, state, attempts, attempt_at, error, cause, is_replay) on sync.parked to sync_role;
 grant select on sync.parked to app_role;
@@ -8848,10 +8962,12 @@ grant select on sync.quality_history to sync_role;
 create table sync.quality_numbers (
   finding text collate "C" not null,
   scan text collate "C" not null,
+  is_repaired boolean default false not null,
   stored integer default 0 not null,
   constraint quality_numbers_pkey PRIMARY KEY (finding),
   constraint quality_numbers_stored_check CHECK ((stored >= 0))
 );
+comment on column sync.quality_numbers.is_repaired is 'sync.mend repairs its rows.';
 alter table sync.quality_numbers enable row level security, force row level security;
 create policy owner_all on sync.quality_numbers for all to platform_owner using (true) with check (true);
 create policy sync_read on sync.quality_numbers for select to console_role, sync_role using (true);
@@ -8961,10 +9077,9 @@ comment on column sync.subscriptions.holds is 'The events that a failed one hold
 comment on column sync.subscriptions."position" is 'Every event up to here is handled, or is in sync.parked.';
 alter table sync.subscriptions enable row level security, force row level security;
 create policy console_read on sync.subscriptions for select to console_role using (true);
-create policy own on sync.subscriptions for all to app_role using ((app = platform.current_app())) with check ((app = platform.current_app()));
+create policy own on sync.subscriptions for all to app_role, sync_role using ((app = platform.current_app())) with check ((app = platform.current_app()));
 create policy owner_all on sync.subscriptions for all to platform_owner using (true) with check (true);
-create policy sync_all on sync.subscriptions for all to sync_role using (true) with check (true);
-grant delete on sync.subscriptions to sync_role;
+create policy sync_read on sync.subscriptions for select to sync_role using (true);
 grant insert (name, types, holds, "position") on sync.subscriptions to app_role;
 grant insert (name, types, holds, "position") on sync.subscriptions to sync_role;
 grant select on sync.subscriptions to app_role;

@@ -46,6 +46,7 @@ export {
   confirmRun,
   type FailureFilter,
   freezeFailures,
+  freezeFindings,
   listRuns,
   type Run,
   readRun,

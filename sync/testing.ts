@@ -10,7 +10,7 @@ export type TestPlatform = {
   database: TestDatabase;
   foundation: PlatformDb;
   support: PlatformDb;
-  /** Sees and may change everything in the log, as the worker and the command do. */
+  /** Sees the whole log, and acts through the functions of the database, as the worker and the command do. */
   sync: pg.Client;
   superuser: pg.Client;
   sequencer: Sequencer;

@@ -369,17 +369,18 @@ comment on column sync.subscriptions.holds is
 comment on column sync.subscriptions.types is 'The types that it reads; null: every event that the app may see.';
 
 call platform.protect_table('sync.subscriptions');
-create policy sync_all on sync.subscriptions to sync_role using (true) with check (true);
-create policy own on sync.subscriptions to app_role
+create policy own on sync.subscriptions to app_role, sync_role
   using (app = platform.current_app()) with check (app = platform.current_app());
+-- The worker looks at the subscriptions of every app and writes only its own: an act on another one is a definer function of
+-- 0008_operations.sql, which leaves a record.
+create policy sync_read on sync.subscriptions for select to sync_role using (true);
 grant select,
       insert (name, types, holds, position),
       update (types, holds, position, replay_until, is_paused, pause_reason, moved_at)
   on sync.subscriptions to app_role, sync_role;
 -- The console looks at the subscriptions of every app. It changes them through definer functions, which leave a record.
 create policy console_read on sync.subscriptions for select to console_role using (true);
--- The apps have no delete: with it either app could lock the whole table, and so stop the other. See sync.remove_subscription.
-grant delete on sync.subscriptions to sync_role;
+-- There is no delete: with it one login could lock the whole table, and so stop every app. See sync.remove_subscription.
 
 -- Removes a subscription with what it has parked; an app may do so with its own. Returns whether there was one.
 create function sync.remove_subscription(of_name text) returns boolean
@@ -388,7 +389,7 @@ begin
   delete from sync.subscriptions s where s.name = of_name and s.app = platform.current_app();
   return found;
 end $$;
-grant execute on function sync.remove_subscription(text) to app_role;
+grant execute on function sync.remove_subscription(text) to app_role, sync_role;
 
 create table sync.parked (
   subscription text collate "C" not null references sync.subscriptions on delete cascade,
@@ -425,8 +426,7 @@ create index parked_state on sync.parked (subscription, state, position);
 create index parked_cause on sync.parked (subscription, cause, position) include (customer, state) where cause is not null;
 
 call platform.protect_table('sync.parked');
-create policy sync_all on sync.parked to sync_role using (true) with check (true);
-create policy own on sync.parked to app_role
+create policy own on sync.parked to app_role, sync_role
   using (exists (select from sync.subscriptions s where s.name = subscription and s.app = platform.current_app()))
   with check (exists (select from sync.subscriptions s where s.name = subscription and s.app = platform.current_app()));
 grant select,
@@ -434,8 +434,8 @@ grant select,
       update (state, attempts, attempt_at, error, cause)
   on sync.parked to app_role, sync_role;
 create policy console_read on sync.parked for select to console_role using (true);
--- The apps have no delete: a grant of it lets an app lock the whole table and stop the other app. See sync.unpark.
-grant delete on sync.parked to sync_role;
+create policy sync_read on sync.parked for select to sync_role using (true);
+-- There is no delete: a grant of it lets a login lock the whole table and stop every app. See sync.unpark.
 
 -- Takes a parked event away; an app may do so with its own.
 create function sync.unpark(of_subscription text, at_position bigint) returns void
@@ -444,7 +444,7 @@ begin atomic
   delete from sync.parked p using sync.subscriptions s
   where p.subscription = of_subscription and p.position = at_position and s.name = p.subscription and s.app = platform.current_app();
 end;
-grant execute on function sync.unpark(text, bigint) to app_role;
+grant execute on function sync.unpark(text, bigint) to app_role, sync_role;
 
 -- Lists the ids that are one customer today: the survivor and all customers that were merged into it. An event keeps the id with which it
 -- was written, so the events of one customer are found by all of these ids. merged_into is flat.

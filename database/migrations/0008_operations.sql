@@ -1,6 +1,7 @@
 -- What people did to subscriptions and failures, and the bulk work on frozen sets: each act is a definer function that leaves a record.
 
--- One row for each act of a person or of a command. It holds ids, numbers and the reason that the person typed, and no other personal data.
+-- One row for each act of a person or of a command. It holds ids, numbers, who did it and the reason that they typed, and no other
+-- personal data.
 create table sync.operations (
   id bigint generated always as identity primary key,
   kind text collate "C" not null check (kind ~ '^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*$' and char_length(kind) <= 60),
@@ -16,7 +17,8 @@ create table sync.operations (
 comment on table sync.operations is 'Append-only: what was done, to what, by whom, why, and exactly what came of it.';
 comment on column sync.operations.scope is 'What the act was about: the names of subscriptions, positions, ids, and the filter of a set.';
 comment on column sync.operations.outcome is 'What the act changed, as the database counted it in the same transaction.';
-comment on column sync.operations.actor is 'The person, as the app names them; the login beside it cannot be forged. Null for a command.';
+comment on column sync.operations.actor is
+  'Who did it, as the app says; the login beside it cannot be forged. A user id; of the command `command:` and a name.';
 call platform.protect_table('sync.operations');
 create policy sync_read on sync.operations for select to sync_role using (true);
 create policy console_read on sync.operations for select to console_role using (true);
@@ -28,7 +30,26 @@ language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
   raise exception 'a record of an operation is not changed' using errcode = 'restrict_violation';
 end $$;
-create trigger keep before update or delete or truncate on sync.operations for each statement execute function sync.keep_operation();
+create trigger keep before update or truncate on sync.operations for each statement execute function sync.keep_operation();
+
+-- How long a record is kept: operations_keep_days of sync.health_limits, and at least ninety days whatever it says.
+create function sync.operations_kept() returns interval
+language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  return make_interval(days => least(greatest(sync.health_limit('operations_keep_days'), 90), 36500)::integer);
+end $$;
+
+-- A record goes when its time is up, and no earlier: not even the owner of the table removes a younger one.
+create function sync.keep_young_operations() returns trigger
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+  if exists (select from gone g where g.done_at > clock_timestamp() - sync.operations_kept()) then
+    raise exception 'a record of an operation is kept for %', sync.operations_kept() using errcode = 'restrict_violation';
+  end if;
+  return null;
+end $$;
+create trigger keep_young after delete on sync.operations
+  referencing old table as gone for each statement execute function sync.keep_young_operations();
 
 -- Records an act in the transaction that does it, so that neither is without the other. The definer functions of the house call it; no
 -- login may, because it believes what it is given.
@@ -377,13 +398,14 @@ grant execute on function sync.pause_subscription(text, text), sync.resume_subsc
   sync.replay_events(text, bigint, text, uuid, text[], text), sync.count_events_for(text, bigint, bigint, integer)
   to sync_role, console_role;
 
--- Bulk work on a frozen set. The set is its own rows: what fails or is mended after the freezing changes nothing in it. The worker goes
--- through it in batches, each of which is one transaction, so that a kill loses nothing.
+-- Bulk work on a frozen set: failed events of a subscription, which are redriven or skipped, or rows of a finding of data quality, which
+-- are repaired (0010_quality.sql). The set is its own rows: what fails or is mended after the freezing changes nothing in it. The worker
+-- goes through it in batches, each of which is one transaction, so that a kill loses nothing.
 
 create table sync.bulk_runs (
   id bigint generated always as identity primary key,
-  kind text collate "C" not null check (kind in ('redrive', 'skip')),
-  subscription text collate "C" not null,
+  kind text collate "C" not null check (kind in ('redrive', 'skip', 'repair')),
+  subscription text collate "C",
   filter jsonb not null check (jsonb_typeof(filter) = 'object' and octet_length(filter::text) <= 4096),
   reason text check (char_length(reason) between 1 and 500),
   state text collate "C" not null default 'frozen' check (state in ('frozen', 'running', 'paused', 'cancelled', 'done')),
@@ -396,6 +418,8 @@ create table sync.bulk_runs (
   failed bigint not null default 0,
   held_back bigint not null default 0,
   skipped bigint not null default 0,
+  mended bigint not null default 0,
+  refused bigint not null default 0,
   gone bigint not null default 0,
   untouched bigint not null default 0,
   actor text collate "C",
@@ -404,16 +428,19 @@ create table sync.bulk_runs (
   confirmed_at timestamptz,
   due_at timestamptz,
   ended_at timestamptz,
+  check ((kind = 'repair') = (subscription is null)),
   check ((state = 'frozen') = (confirmed_at is null)),
-  check (ended_at is null or handled + failed + held_back + skipped + gone + untouched = total)
+  check (ended_at is null or handled + failed + held_back + skipped + mended + refused + gone + untouched = total)
 );
-comment on column sync.bulk_runs.up_to_position is 'The worker has taken every event of the set up to here.';
+comment on column sync.bulk_runs.subscription is 'Null for a repair, whose filter names the finding.';
+comment on column sync.bulk_runs.up_to_position is 'The worker has taken every item of the set up to here.';
 comment on column sync.bulk_runs.tried is 'Events that were given back to the subscription, and of which nothing is known yet.';
 comment on column sync.bulk_runs.failed is 'Events that failed again.';
 comment on column sync.bulk_runs.held_back is 'Events that were given back and wait behind another event that has failed.';
 comment on column sync.bulk_runs.gone is
-  'Events that had not failed any more when the worker came to them, or that somebody else took away.';
-comment on column sync.bulk_runs.untouched is 'Events that the worker had not come to when the run was cancelled.';
+  'Events that had not failed any more when the worker came to them, or that somebody else took away; findings that were true no more.';
+comment on column sync.bulk_runs.refused is 'Findings that a repair did not mend; sync.bulk_items says why.';
+comment on column sync.bulk_runs.untouched is 'Items that the worker had not come to when the run was cancelled.';
 create index bulk_runs_open on sync.bulk_runs (due_at) where ended_at is null and state in ('running', 'cancelled');
 call platform.protect_table('sync.bulk_runs');
 create policy sync_read on sync.bulk_runs for select to sync_role using (true);
@@ -423,12 +450,17 @@ grant select on sync.bulk_runs to sync_role, console_role;
 create table sync.bulk_items (
   run bigint not null references sync.bulk_runs on delete cascade,
   position bigint not null,
-  state text collate "C" check (state in ('tried', 'handled', 'failed', 'held_back', 'skipped', 'gone')),
-  primary key (run, position)
+  state text collate "C" check (state in ('tried', 'handled', 'failed', 'held_back', 'skipped', 'mended', 'refused', 'gone')),
+  because text check (char_length(because) <= 200),
+  primary key (run, position),
+  check (because is null or state = 'refused')
 );
+comment on table sync.bulk_items is 'What a run is about: positions of events, or ids of findings.';
 comment on column sync.bulk_items.state is 'Null: the worker has not come to it.';
+comment on column sync.bulk_items.because is 'Why a repair was refused: the rule that it would break, and nothing of the record.';
 create index bulk_items_tried on sync.bulk_items (run, position) where state = 'tried';
 create index bulk_items_skipped on sync.bulk_items (position) where state = 'skipped';
+create index bulk_items_refused on sync.bulk_items (run, because) where state = 'refused';
 call platform.protect_table('sync.bulk_items');
 create policy sync_read on sync.bulk_items for select to sync_role using (true);
 create policy console_read on sync.bulk_items for select to console_role using (true);
@@ -444,6 +476,8 @@ begin
   perform sync.require_operator();
   if not exists (select from sync.subscriptions s where s.name = of_subscription) then
     raise exception 'there is no subscription %', of_subscription using errcode = 'no_data_found';
+  elsif run_kind not in ('redrive', 'skip') then
+    raise exception 'failures are redriven or skipped' using errcode = 'invalid_parameter_value';
   end if;
   insert into sync.bulk_runs (kind, subscription, filter, actor)
   values (run_kind, of_subscription, filter, platform.current_actor()) returning id into run;
@@ -479,7 +513,7 @@ create function sync.confirm_run(of_run bigint, reason text, rate_per_second int
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   held constant sync.bulk_runs := sync.hold_run(of_run);
-  outcome constant jsonb := jsonb_build_object('events', held.total);
+  outcome constant jsonb := jsonb_build_object(case held.kind when 'repair' then 'rows' else 'events' end, held.total);
 begin
   perform sync.require_reason(reason);
   if held.state <> 'frozen' then
@@ -494,7 +528,8 @@ begin
     attempts_after = (select coalesce(max(a.id), 0) from sync.attempts a)
   where r.id = of_run;
   return outcome || jsonb_build_object('operation', sync.record_operation('bulk.' || held.kind,
-    jsonb_build_object('run', of_run, 'subscription', held.subscription, 'filter', held.filter), btrim(reason), outcome));
+    jsonb_strip_nulls(jsonb_build_object('run', of_run, 'subscription', held.subscription, 'filter', held.filter)), btrim(reason),
+    outcome));
 end $$;
 
 -- Pauses a run (`paused`), lets it go on (`running`), or lets the worker take no more of its events (`cancelled`): then it ends when the
@@ -503,7 +538,9 @@ create function sync.steer_run(of_run bigint, to_state text, reason text default
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   held constant sync.bulk_runs := sync.hold_run(of_run);
-  outcome constant jsonb := jsonb_build_object('was', held.state, 'handled', held.handled, 'skipped', held.skipped);
+  outcome constant jsonb := jsonb_build_object('was', held.state) || case held.kind
+    when 'repair' then jsonb_build_object('mended', held.mended, 'refused', held.refused)
+    else jsonb_build_object('handled', held.handled, 'skipped', held.skipped) end;
 begin
   if reason is not null then perform sync.require_reason(reason); end if;
   if (held.state, to_state) not in (('running', 'paused'), ('paused', 'running'), ('running', 'cancelled'), ('paused', 'cancelled')) then
@@ -512,13 +549,13 @@ begin
   update sync.bulk_runs r set state = to_state, due_at = clock_timestamp() where r.id = of_run;
   return outcome || jsonb_build_object('operation', sync.record_operation(
     'bulk.' || case to_state when 'paused' then 'pause' when 'running' then 'resume' else 'cancel' end,
-    jsonb_build_object('run', of_run, 'subscription', held.subscription), btrim(reason), outcome));
+    jsonb_strip_nulls(jsonb_build_object('run', of_run, 'subscription', held.subscription)), btrim(reason), outcome));
 end $$;
 
 -- Does one batch of one run that is due, and returns the run, or null if none is due. Any number of workers may call it: each run is worked
 -- by one at a time. First it settles the events that were given back, then it takes the next ones, as many as the rate allows; at most two
 -- thousand wait for their outcome at a time. A run whose subscription is at a long step is left for a second, so that it keeps no other run
--- from its turn.
+-- from its turn. A batch of a repair ends after a tenth of a second: so long may writers of its customers wait for it.
 create function sync.work_run(batch_max integer default 1000) returns bigint
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
@@ -527,6 +564,7 @@ declare
   size integer;
   taken bigint[];
   done bigint[];
+  repaired jsonb;
   counts record;
   is_at_end boolean := false;
   rest interval := interval '250 ms';
@@ -567,7 +605,23 @@ begin
   r.held_back := r.held_back + counts.held_back;
   r.gone := r.gone + counts.gone;
 
-  if r.state = 'running' then
+  if r.state = 'running' and r.kind = 'repair' then
+    size := least(batch_max, greatest(r.rate_per_second / 4, 1));
+    taken := array(select i.position from sync.bulk_items i
+      where i.run = r.id and i.position > r.up_to_position order by i.position limit size);
+    repaired := sync.repair_batch(taken, interval '100 ms');
+    update sync.bulk_items i set state = o.outcome, because = left(o.because, 200)
+    from jsonb_to_recordset(repaired) o (id bigint, outcome text, because text) where i.run = r.id and i.position = o.id;
+    select count(*) as looked, count(*) filter (where o.outcome = 'mended') as mended,
+      count(*) filter (where o.outcome = 'refused') as refused
+    into counts from jsonb_to_recordset(repaired) o (outcome text);
+    r.mended := r.mended + counts.mended;
+    r.refused := r.refused + counts.refused;
+    r.gone := r.gone + counts.looked - counts.mended - counts.refused;
+    r.up_to_position := coalesce(taken[counts.looked], r.up_to_position);
+    is_at_end := counts.looked = cardinality(taken) and cardinality(taken) < size;
+    rest := make_interval(secs => counts.looked::double precision / r.rate_per_second);
+  elsif r.state = 'running' then
     size := least(batch_max, waiting_max - r.tried, greatest(r.rate_per_second / 4, 1));
     taken := array(select i.position from sync.bulk_items i
       where i.run = r.id and i.position > r.up_to_position order by i.position limit size);
@@ -596,21 +650,23 @@ begin
   if r.tried = 0 and (is_at_end or r.state = 'cancelled') then
     if r.state = 'running' then r.state := 'done'; end if;
     r.ended_at := clock_timestamp();
-    r.untouched := r.total - r.handled - r.failed - r.held_back - r.skipped - r.gone;
-    perform sync.record_operation('bulk.end', jsonb_build_object('run', r.id, 'subscription', r.subscription), r.reason,
-      jsonb_build_object('state', r.state, 'total', r.total, 'handled', r.handled, 'failed', r.failed, 'held_back', r.held_back,
-        'skipped', r.skipped, 'gone', r.gone, 'untouched', r.untouched));
+    r.untouched := r.total - r.handled - r.failed - r.held_back - r.skipped - r.mended - r.refused - r.gone;
+    perform sync.record_operation('bulk.end', jsonb_strip_nulls(jsonb_build_object('run', r.id, 'subscription', r.subscription)), r.reason,
+      jsonb_build_object('state', r.state, 'total', r.total, 'gone', r.gone, 'untouched', r.untouched) || case r.kind
+        when 'repair' then jsonb_build_object('mended', r.mended, 'refused', r.refused)
+        else jsonb_build_object('handled', r.handled, 'failed', r.failed, 'held_back', r.held_back, 'skipped', r.skipped) end);
   end if;
   update sync.bulk_runs b set state = r.state, up_to_position = r.up_to_position, tried = r.tried, handled = r.handled, failed = r.failed,
-    held_back = r.held_back, skipped = r.skipped, gone = r.gone, untouched = r.untouched, ended_at = r.ended_at,
-    due_at = clock_timestamp() + rest
+    held_back = r.held_back, skipped = r.skipped, mended = r.mended, refused = r.refused, gone = r.gone, untouched = r.untouched,
+    ended_at = r.ended_at, due_at = clock_timestamp() + rest
   where b.id = r.id;
   return r.id;
 end $$;
 comment on function sync.work_run is 'If the subscription is gone, so are its parked events: they count as gone.';
 
 -- Removes what has had its time, a bounded part at each call: attempts beyond the newest two million or older than ninety days, sets that
--- nobody confirmed within an hour, the events of runs that ended a month ago, causes of which nothing is parked for a week.
+-- nobody confirmed within an hour, the events of runs that ended a month ago, causes of which nothing is parked for a week, records of
+-- operations, and runs, that are older than sync.operations_kept().
 create function sync.trim_operations(batch_max integer default 20000) returns void
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
@@ -626,6 +682,10 @@ begin
     and not exists (select from sync.bulk_items i where i.run = r.id);
   delete from sync.causes c where c.last_at < clock_timestamp() - interval '7 days'
     and not exists (select from sync.parked p where p.subscription = c.subscription and p.cause = c.cause);
+  delete from sync.bulk_runs r where r.ended_at < clock_timestamp() - sync.operations_kept()
+    and not exists (select from sync.bulk_items i where i.run = r.id);
+  delete from sync.operations o where o.id = any (array(select f.id from sync.operations f order by f.id limit batch_max))
+    and o.done_at < clock_timestamp() - sync.operations_kept();
 end $$;
 
 grant execute on function sync.freeze_failures(text, text, jsonb), sync.confirm_run(bigint, text, integer),

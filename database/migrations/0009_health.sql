@@ -19,6 +19,7 @@ insert into sync.health_limits (name, value, meaning) values
   ('connections_percent', 80, 'So much of the connections of the server is in use.'),
   ('lag_seconds', 30, 'The oldest event that a subscription has not read waits for so long.'),
   ('log_bytes', 53687091200, 'The log has so many bytes on the disk.'),
+  ('operations_keep_days', 730, 'Records of operations are kept for so many days, and for at least 90.'),
   ('sign_in_keys_seconds', 3600, 'The keys of the identity provider were last read so long ago.'),
   ('silent_seconds', 7, 'A process has not reported for so long.'),
   ('transaction_seconds', 300, 'A transaction has been open for so long.'),

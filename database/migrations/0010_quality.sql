@@ -32,8 +32,10 @@ create index quality_findings_other on sync.quality_findings (other_id) where ot
 create table sync.quality_numbers (
   finding text collate "C" primary key,
   scan text collate "C" not null,
+  is_repaired boolean not null default false,
   stored integer not null default 0 check (stored >= 0)
 );
+comment on column sync.quality_numbers.is_repaired is 'sync.mend repairs its rows.';
 create table sync.quality_history (
   finding text collate "C" not null references sync.quality_numbers,
   hour timestamptz not null,
@@ -76,6 +78,8 @@ insert into sync.quality_numbers (finding, scan) values
   ('drift.address', 'customers'), ('drift.phone', 'customers'), ('drift.number', 'customers'), ('drift.order', 'customers'),
   ('drift.event', 'customers'), ('drift.history', 'customers'), ('drift.stage', 'deals'), ('drift.closing', 'deals'),
   ('drift.messages', 'sessions'), ('drift.index', 'indexes');
+update sync.quality_numbers set is_repaired = true
+where finding in ('orphan.child', 'orphan.unadopted', 'orphan.session') or starts_with(finding, 'drift.') and finding <> 'drift.index';
 
 create function sync.count_findings() returns trigger
 language plpgsql set search_path = pg_catalog, pg_temp as $$
@@ -614,50 +618,95 @@ begin
   end case;
 end $$;
 
--- Mends the given findings, each on its own: one that cannot be mended does not keep the others from it. The answer lists each with what
--- came of it: mended, gone (it was not true any more), or refused with the reason. One record for all of them.
+-- Repairs one finding, and says what came of it: mended, gone (it was not true any more), or refused with the rule that it would break. A
+-- refusal changes nothing and keeps no other finding from its repair.
+create function sync.repair_finding(f sync.quality_findings, out outcome text, out because text)
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+  perform sync.check_subjects(f.subject, array[f.subject_id]);
+  if not exists (select from sync.quality_findings q where q.id = f.id) then
+    outcome := 'gone';
+    return;
+  end if;
+  perform sync.mend(f);
+  perform sync.check_subjects(f.subject, array[f.subject_id]);
+  outcome := case when exists (select from sync.quality_findings q where q.id = f.id) then 'refused' else 'mended' end;
+  if outcome = 'refused' then because := 'it is still found'; end if;
+exception
+  when integrity_constraint_violation or restrict_violation or lock_not_available then
+    -- The message names the rule; the values are in the detail.
+    get stacked diagnostics because = message_text;
+    outcome := 'refused';
+end $$;
+
+-- Repairs findings one after another until it has taken so long; at least one. The answer lists those that it came to, in the order of
+-- `ids`, each with what came of it.
+create function sync.repair_batch(ids bigint[], within interval) returns jsonb
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  began constant timestamptz := clock_timestamp();
+  f sync.quality_findings;
+  outcome text;
+  because text;
+  outcomes jsonb := '[]';
+begin
+  for i in 1 .. cardinality(ids) loop
+    exit when i > 1 and clock_timestamp() - began > within;
+    select q.* into f from sync.quality_findings q where q.id = ids[i];
+    outcome := 'gone';
+    because := null;
+    if found then
+      begin
+        select r.outcome, r.because into outcome, because from sync.repair_finding(f) r;
+      exception when others then
+        -- One row that nobody foresaw must not stop the run for ever. The text could name a person, its code cannot.
+        outcome := 'refused';
+        because := 'error ' || sqlstate;
+      end;
+    end if;
+    outcomes := outcomes || jsonb_strip_nulls(jsonb_build_object('id', ids[i], 'outcome', outcome, 'because', because));
+  end loop;
+  return outcomes;
+end $$;
+
+-- Repairs up to a hundred findings at once, and lists each with what came of it. One record for all of them.
 create function sync.repair_findings(ids bigint[], reason text default null) returns jsonb
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
-  f sync.quality_findings;
-  outcomes jsonb := '[]';
-  outcome text;
-  because text;
-  violated text;
+  outcomes jsonb;
+  in_order bigint[];
   kinds text[];
 begin
   perform sync.require_operator();
   if coalesce(cardinality(ids), 0) not between 1 and 100 then
-    raise exception 'one repair has 1 to 100 findings' using errcode = 'invalid_parameter_value';
+    raise exception 'one repair has 1 to 100 findings: more are a frozen set' using errcode = 'invalid_parameter_value';
   end if;
   -- In the order of the customers, so that two repairs that meet do not wait for each other in a circle.
-  for f in select q.* from sync.quality_findings q where q.id = any (ids) order by q.customer_id, q.id loop
-    kinds := kinds || f.finding;
-    because := null;
-    begin
-      perform sync.check_subjects(f.subject, array[f.subject_id]);
-      if not exists (select from sync.quality_findings q where q.id = f.id) then
-        outcome := 'gone';
-      else
-        perform sync.mend(f);
-        perform sync.check_subjects(f.subject, array[f.subject_id]);
-        outcome := case when exists (select from sync.quality_findings q where q.id = f.id) then 'refused' else 'mended' end;
-        if outcome = 'refused' then because := 'it is still found'; end if;
-      end if;
-    exception when integrity_constraint_violation or restrict_violation or lock_not_available then
-      get stacked diagnostics because = message_text, violated = constraint_name;
-      outcome := 'refused';
-    end;
-    outcomes := outcomes || jsonb_strip_nulls(jsonb_build_object('id', f.id, 'outcome', outcome, 'because', because));
-  end loop;
-  select outcomes || coalesce(jsonb_agg(jsonb_build_object('id', i.id, 'outcome', 'gone')), '[]') into outcomes
-  from unnest(ids) i (id) where not exists (select from jsonb_array_elements(outcomes) o where (o ->> 'id')::bigint = i.id);
+  select array_agg(i.id order by q.customer_id, i.id), array_agg(distinct q.finding) filter (where q.id is not null)
+  into in_order, kinds from unnest(ids) i (id) left join sync.quality_findings q on q.id = i.id;
+  outcomes := sync.repair_batch(in_order, interval '20 s');
   perform sync.record_operation('quality.repair',
-    jsonb_build_object('findings', (select coalesce(jsonb_agg(distinct n), '[]') from unnest(kinds) n), 'ids', to_jsonb(ids)),
-    repair_findings.reason,
+    jsonb_build_object('findings', to_jsonb(coalesce(kinds, '{}')), 'ids', to_jsonb(ids)), repair_findings.reason,
     (select jsonb_object_agg(o.outcome, o.times) from (
       select o ->> 'outcome' as outcome, count(*) as times from jsonb_array_elements(outcomes) o group by 1) o));
   return outcomes;
+end $$;
+
+-- Freezes all rows of a finding that is repaired here, and returns how many they are. Nothing is done to them until sync.confirm_run: then
+-- the worker repairs them in batches (sync.work_run).
+create function sync.freeze_findings(of_finding text, out run bigint, out total bigint)
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  perform sync.require_operator();
+  if not exists (select from sync.quality_numbers n where n.finding = of_finding and n.is_repaired) then
+    raise exception 'no repair mends %', of_finding using errcode = 'invalid_parameter_value';
+  end if;
+  insert into sync.bulk_runs (kind, filter, actor)
+  values ('repair', jsonb_build_object('finding', of_finding), platform.current_actor()) returning id into run;
+  insert into sync.bulk_items (run, position)
+  select freeze_findings.run, q.id from sync.quality_findings q where q.finding = of_finding order by q.id;
+  get diagnostics total = row_count;
+  update sync.bulk_runs r set total = freeze_findings.total where r.id = freeze_findings.run;
 end $$;
 
 -- Takes an address away that no mail can reach, or puts a right one in its place. The primary one goes only for another one. The answer is
@@ -863,7 +912,7 @@ create policy sync_read on sync.quality_scans for select to sync_role, console_r
 grant select on sync.quality_findings, sync.quality_numbers, sync.quality_history, sync.quality_scans
   to sync_role, console_role;
 grant execute on function sync.quality_step(integer) to sync_role;
-grant execute on function sync.ask_quality_round(text), sync.repair_findings(bigint[], text),
+grant execute on function sync.ask_quality_round(text), sync.repair_findings(bigint[], text), sync.freeze_findings(text),
     sync.correct_address(uuid, uuid, text, text, bigint), sync.undo_correction(bigint), sync.recheck_findings(bigint[]),
     sync.customer_file(uuid, integer)
   to sync_role, console_role;

@@ -19,7 +19,7 @@ create table sync.alert_silences (
   ended_at timestamptz,
   check (num_nonnulls(slug, kind) = 1)
 );
-comment on column sync.alert_silences.actor is 'The person who silenced; null for the command, whose login is beside it.';
+comment on column sync.alert_silences.actor is 'The person who silenced; of the command `command:` and a name. The login is beside it.';
 comment on column sync.alert_silences.ended_at is 'When a person ended it before its time.';
 create index alert_silences_until on sync.alert_silences (until);
 create index alert_silences_of_actor on sync.alert_silences (actor) where actor is not null;

@@ -3,6 +3,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { createTestDatabase, type TestDatabase } from '../testing.ts';
 
 let database: TestDatabase;
+let sync: pg.Client;
 let apps: { foundation: pg.Client; support: pg.Client; console: pg.Client };
 
 beforeAll(async () => {
@@ -12,7 +13,7 @@ beforeAll(async () => {
     support: await database.connect('support_app'),
     console: await database.connect('console_app'),
   };
-  const sync = await database.connect('sync_app');
+  sync = await database.connect('sync_app');
   await apps.support.query(`insert into support.widgets (key, name) values ('events-widget', 'W')`);
   await apps.support.query(
     `insert into support.sessions (widget_id, visitor_email, visitor_name, token_hash) select id, 'v@example.com', 'V', sha256('x')
@@ -21,10 +22,11 @@ beforeAll(async () => {
   await apps.foundation.query(`insert into platform.customers (email, name) values ('ada@example.com', 'Ada')`);
   await apps.foundation.query(`insert into sync.subscriptions (name, position) values ('foundation.own', 0)`);
   await apps.support.query(`insert into sync.subscriptions (name, position) values ('support.own', 0)`);
-  await sync.query(
-    `insert into sync.parked (subscription, position, key, state)
-      values ('foundation.own', 1, 'k', 'dead'), ('support.own', 1, 'k', 'dead')`,
-  );
+  for (const app of ['foundation', 'support'] as const)
+    await apps[app].query(
+      `insert into sync.parked (subscription, position, key, state, attempts) values ($1, 1, 'k', 'dead', 1)`,
+      [`${app}.own`],
+    );
   await sync.query(`begin; select from sync.sequencer for update; select sync.sequence(100, 0); commit`);
 });
 
@@ -40,6 +42,35 @@ test('each app reads the shared events and its own, but no others', async () => 
   expect(await types(apps.foundation)).toEqual(['customer.created']);
   expect(await types(apps.support)).toEqual(['customer.created', 'session.created']);
   expect(await attempt(await database.connect('observer_app'), 'select from sync.events')).toBe('42501');
+});
+
+test('the worker reads the subscriptions and parked events of every app, and changes only its own: acts leave a record', async () => {
+  const others = `where subscription in ('foundation.own', 'support.own')`;
+  expect(await attempt(sync, `select from sync.parked ${others}`)).toBe(2);
+  for (const [text, ends] of [
+    [`update sync.subscriptions set position = 99 where name = 'support.own'`, 0],
+    [`update sync.subscriptions set is_paused = true, pause_reason = 'x' where name = 'support.own'`, 0],
+    [`select from sync.subscriptions where name = 'support.own' for update`, 0],
+    [`insert into sync.subscriptions (name, position) values ('support.more', 0)`, '23514'],
+    [`delete from sync.subscriptions where name = 'support.own'`, '42501'],
+    ['do $$ begin lock table sync.subscriptions in share mode; end $$', '42501'],
+    [`update sync.parked set state = 'waiting' ${others}`, 0],
+    [`insert into sync.parked (subscription, position, key, state) values ('support.own', 2, 'k', 'dead')`, '42501'],
+    [`delete from sync.parked ${others}`, '42501'],
+    [`select where sync.remove_subscription('support.own')`, 0],
+  ] as const)
+    expect([text, await attempt(sync, text)]).toEqual([text, ends]);
+  await sync.query(`select sync.unpark('support.own', 1)`);
+  expect(await attempt(sync, `select from sync.parked ${others}`)).toBe(2);
+  // A relay is a subscription of the worker.
+  await sync.query(`insert into sync.subscriptions (name, position) values ('sync.relay', 0)`);
+  await sync.query(
+    `insert into sync.parked (subscription, position, key, state) values ('sync.relay', 1, 'k', 'dead')`,
+  );
+  expect(await attempt(sync, `update sync.subscriptions set position = 1 where name = 'sync.relay'`)).toBe(1);
+  await sync.query(`select sync.unpark('sync.relay', 1)`);
+  expect(await attempt(sync, `select from sync.parked where subscription = 'sync.relay'`)).toBe(0);
+  expect(await attempt(sync, `select where sync.remove_subscription('sync.relay')`)).toBe(1);
 });
 
 test('the console reads the events of every app, their subscriptions and what is parked, and changes none of them', async () => {

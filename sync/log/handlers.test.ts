@@ -7,6 +7,7 @@ import {
   TransactionAborted,
 } from '@aether/platform';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { pause, resume } from '../operations/subscriptions.ts';
 import { startTestPlatform, type TestPlatform, until } from '../testing.ts';
 
 let platform: TestPlatform;
@@ -84,9 +85,7 @@ describe('a handler', () => {
       },
     );
     await subscription.ready;
-    await platform.sync.query(`update sync.subscriptions set is_paused = true, pause_reason = 'both' where name = $1`, [
-      name,
-    ]);
+    await pause(platform.sync, name, 'both');
     for (const [id, of] of [
       [one, trace('a')],
       [two, trace('b')],
@@ -103,9 +102,7 @@ describe('a handler', () => {
           ])
         ).length === 2,
     );
-    await platform.sync.query('update sync.subscriptions set is_paused = false, pause_reason = null where name = $1', [
-      name,
-    ]);
+    await resume(platform.sync, name);
     const written = () =>
       platform.support.query<{ zone: string; trace: string | null }>(
         `select data ->> 'timezone' as zone, trace from sync.events where key = $1 and data ? 'timezone' and type = 'customer.updated'

@@ -8,7 +8,7 @@ import {
   SubscriptionGone,
 } from '@aether/platform';
 import { afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
-import { listSubscriptions } from '../operations/subscriptions.ts';
+import { listSubscriptions, pause, remove } from '../operations/subscriptions.ts';
 import { startTestPlatform, type TestPlatform, until } from '../testing.ts';
 
 let platform: TestPlatform;
@@ -151,7 +151,7 @@ test('a subscription that is deleted under its process reports that and begins a
   const { id } = await newCustomer();
   await until(() => seen.includes(id));
   seen.length = 0;
-  await platform.sync.query('delete from sync.subscriptions where name = $1', [name]);
+  await remove(platform.sync, name);
   await until(() => seen.includes(id)); // from the beginning again
   expect(said).toHaveLength(1);
   expect(said[0]).toBeInstanceOf(SubscriptionGone);
@@ -201,15 +201,13 @@ test('a paused subscription, or one that another process works on, is not mistak
   const options = { name, pollMs: 10, onError: (error: unknown) => said.push(error) };
   const subscription = support.events.subscribe('customer.created', async () => {}, options);
   await subscription.ready;
-  await platform.sync.query('begin');
-  await platform.sync.query('select from sync.subscriptions where name = $1 for update', [name]);
+  await platform.superuser.query('begin');
+  await platform.superuser.query('select from sync.subscriptions where name = $1 for update', [name]);
   const looks = vi.spyOn(support, 'transaction');
   looks.mockRestore();
   await new Promise((resolve) => setTimeout(resolve, 100)); // ten looks without a lease
-  await platform.sync.query('commit');
-  await platform.sync.query(`update sync.subscriptions set is_paused = true, pause_reason = 'x' where name = $1`, [
-    name,
-  ]);
+  await platform.superuser.query('commit');
+  await pause(platform.sync, name, 'x');
   await new Promise((resolve) => setTimeout(resolve, 100));
   expect(said).toEqual([]);
   await subscription.remove();

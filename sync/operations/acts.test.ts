@@ -139,14 +139,43 @@ describe('an act', () => {
   });
 
   test('that is recorded cannot be changed or removed by anybody', async () => {
-    for (const change of [
-      'delete from sync.operations',
-      `update sync.operations set reason = 'x'`,
-      'truncate sync.operations',
-    ]) {
+    for (const [change, words] of [
+      ['delete from sync.operations', /is kept for 730 days/],
+      [`update sync.operations set reason = 'x'`, /not changed/],
+      ['truncate sync.operations', /not changed/],
+    ] as const) {
       await expect(platform.sync.query(change)).rejects.toMatchObject({ code: '42501' });
-      await expect(platform.superuser.query(change)).rejects.toThrow(/not changed/);
+      await expect(platform.superuser.query(change)).rejects.toThrow(words);
     }
+  });
+
+  test('is kept as long as the limit says, for at least ninety days, and is then removed in parts', async () => {
+    const days = async () =>
+      (
+        await platform.superuser.query(
+          `select extract(day from clock_timestamp() - done_at)::integer as days from sync.operations
+           where kind = 'test.age' order by id`,
+        )
+      ).rows.map((row) => row.days);
+    const add = (age: number) =>
+      platform.superuser.query(
+        `insert into sync.operations (kind, scope, outcome, app, login, done_at)
+         values ('test.age', '{}', '{}', 'sync', 'sync_app', clock_timestamp() - make_interval(days => $1))`,
+        [age],
+      );
+    await platform.superuser.query('alter table sync.operations disable trigger keep_young');
+    await platform.superuser.query('delete from sync.operations');
+    await platform.superuser.query('alter table sync.operations enable trigger keep_young');
+    for (const age of [800, 740, 720, 100, 80]) await add(age);
+    const trim = (part = 20_000) => platform.sync.query('select sync.trim_operations($1)', [part]);
+    await trim(1);
+    expect(await days()).toEqual([740, 720, 100, 80]);
+    await trim();
+    expect(await days()).toEqual([720, 100, 80]);
+    await platform.sync.query(`select sync.set_health_limit('operations_keep_days', 1, 'a test')`);
+    await trim();
+    expect(await days()).toEqual([80]);
+    expect(await lastOperation()).toMatchObject({ kind: 'health.limit', scope: { limit: 'operations_keep_days' } });
   });
 });
 

@@ -9,6 +9,7 @@ import { OperationRefused } from './acting.ts';
 import { listCauses } from './causes.ts';
 import { listParked, skip } from './parked.ts';
 import { confirmRun, freezeFailures, listRuns, type Run, readRun, steerRun } from './runs.ts';
+import { remove } from './subscriptions.ts';
 
 let platform: TestPlatform;
 let unique = 0;
@@ -151,7 +152,7 @@ test('a set whose subscription is removed ends with all of its events gone', asy
     subscription: name,
     filter: { state: 'dead' },
   });
-  await platform.sync.query('delete from sync.subscriptions where name = $1', [name]);
+  await remove(platform.sync, name);
   await confirmRun(platform.sync, { run, reason: 'too late' });
   await until(() => ended(run));
   expect(await readRun(platform.sync, run)).toMatchObject({ state: 'done', gone: 3, total: 3 });

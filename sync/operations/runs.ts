@@ -2,8 +2,9 @@ import { rowsOf, type Sql } from '../sql.ts';
 import { act, OperationRefused, toRefusal } from './acting.ts';
 
 /*
- * Bulk work on a frozen set of failures. Freezing writes the positions of the set in one statement and says how many there are; confirming
- * lets the worker begin. What fails or is mended in between changes nothing in the set. See 0008_operations.sql.
+ * Bulk work on a frozen set: failures that are redriven or skipped, or rows of data quality that are repaired. Freezing writes the set in one
+ * statement and says how many there are; confirming lets the worker begin. What fails or is mended in between changes nothing in the set.
+ * See 0008_operations.sql.
  */
 
 /** Which failed events of a subscription. What is absent excludes nothing. */
@@ -16,9 +17,11 @@ export type FailureFilter = {
 
 export type Run = {
   id: number;
-  kind: 'redrive' | 'skip';
-  subscription: string;
-  filter: FailureFilter;
+  kind: 'redrive' | 'skip' | 'repair';
+  /** Null of a repair. */
+  subscription: string | null;
+  /** Of a repair `{ finding }`. */
+  filter: FailureFilter | { finding: string };
   reason: string | null;
   /** frozen: not confirmed. cancelled: the worker takes no more events; it has ended when `ended_at` is set. */
   state: 'frozen' | 'running' | 'paused' | 'cancelled' | 'done';
@@ -32,7 +35,13 @@ export type Run = {
   /** Given back; they wait behind another event that has failed. */
   held_back: number;
   skipped: number;
-  /** Had not failed any more when the worker came to them, or somebody else took them away. */
+  /** Of a repair: rows that are right now. */
+  mended: number;
+  /** Of a repair: rows that it did not mend. */
+  refused: number;
+  /** Why, the most frequent reason first; at most five. */
+  refusals: { because: string; rows: number }[];
+  /** Had not failed any more, or were not wrong any more, when the worker came to them, or somebody else took them away. */
   gone: number;
   /** Not yet taken; of a run that has ended: never taken, because it was cancelled. */
   untouched: number;
@@ -41,14 +50,14 @@ export type Run = {
   frozen_at: Date;
   confirmed_at: Date | null;
   ended_at: Date | null;
-  /** Why it does not progress, in words: the subscription is paused or gone. */
+  /** Why it does not progress, in words: the subscription is paused, or no worker comes to it. */
   hindrance: string | null;
 };
 
 /** Freezes the failed events that the filter describes, and returns how many there are. Nothing is done to them. @throws OperationRefused */
 export async function freezeFailures(
   client: Sql,
-  { kind, subscription, filter }: { kind: Run['kind']; subscription: string; filter: FailureFilter },
+  { kind, subscription, filter }: { kind: 'redrive' | 'skip'; subscription: string; filter: FailureFilter },
 ): Promise<{ run: number; total: number }> {
   try {
     const [row] = await rowsOf<{ run: number; total: number }>(
@@ -62,11 +71,25 @@ export async function freezeFailures(
   }
 }
 
+/** Freezes all stored rows of a finding that is repaired here, and returns how many there are. Nothing is done to them. @throws OperationRefused */
+export async function freezeFindings(client: Sql, finding: string): Promise<{ run: number; total: number }> {
+  try {
+    const [row] = await rowsOf<{ run: number; total: number }>(
+      client,
+      'select run::float8 as run, total::float8 as total from sync.freeze_findings($1)',
+      [finding],
+    );
+    return row as { run: number; total: number };
+  } catch (error) {
+    throw toRefusal(error);
+  }
+}
+
 /** Lets the worker begin. @throws OperationRefused */
 export function confirmRun(
   client: Sql,
   { run, reason, ratePerSecond = 500 }: { run: number; reason: string; ratePerSecond?: number | undefined },
-): Promise<{ operation: number; events: number }> {
+): Promise<{ operation: number }> {
   return act(client, 'sync.confirm_run($1, $2, $3)', [run, reason, ratePerSecond]);
 }
 
@@ -80,17 +103,26 @@ export function steerRun(
 
 const columns = `r.id::float8 as id, r.kind, r.subscription, r.filter, r.reason, r.state, r.total::float8 as total, r.rate_per_second,
   r.tried::float8 as tried, r.handled::float8 as handled, r.failed::float8 as failed, r.held_back::float8 as held_back,
-  r.skipped::float8 as skipped, r.gone::float8 as gone,
-  (r.total - r.tried - r.handled - r.failed - r.held_back - r.skipped - r.gone)::float8 as untouched,
+  r.skipped::float8 as skipped, r.mended::float8 as mended, r.refused::float8 as refused, r.gone::float8 as gone,
+  (r.total - r.tried - r.handled - r.failed - r.held_back - r.skipped - r.mended - r.refused - r.gone)::float8 as untouched,
+  case when r.refused = 0 then '[]' else (
+    select coalesce(jsonb_agg(jsonb_build_object('because', f.because, 'rows', f.rows) order by f.rows desc), '[]')
+    from (select i.because, count(*) as rows from sync.bulk_items i
+      where i.run = r.id and i.state = 'refused' group by i.because order by rows desc limit 5) f) end as refusals,
   r.actor, r.login, r.frozen_at, r.confirmed_at, r.ended_at,
-  case when r.ended_at is null and r.state in ('running', 'cancelled') and r.kind = 'redrive' and r.tried > 0 and s.is_paused
-    then 'The subscription is paused: ' || s.pause_reason end as hindrance`;
+  case when r.ended_at is not null or r.state not in ('running', 'cancelled') then null
+    when r.kind = 'redrive' and r.tried > 0 and s.is_paused then 'The subscription is paused: ' || s.pause_reason
+    when r.due_at < clock_timestamp() - interval '15 seconds'
+      then 'No worker has come to it for ' || round(extract(epoch from clock_timestamp() - r.due_at)) || ' seconds.'
+    end as hindrance`;
+
+const tables = 'sync.bulk_runs r left join sync.subscriptions s on s.name = r.subscription';
 
 /** The latest runs, those that have not ended first. Sets that nobody has confirmed are not among them. */
 export function listRuns(client: Sql, { limit = 50 }: { limit?: number } = {}): Promise<Run[]> {
   return rowsOf<Run>(
     client,
-    `select ${columns} from sync.bulk_runs r left join sync.subscriptions s on s.name = r.subscription
+    `select ${columns} from ${tables}
      where r.state <> 'frozen' order by r.ended_at is not null, r.id desc limit $1`,
     [limit],
   );
@@ -98,11 +130,7 @@ export function listRuns(client: Sql, { limit = 50 }: { limit?: number } = {}): 
 
 /** @throws OperationRefused */
 export async function readRun(client: Sql, run: number): Promise<Run> {
-  const [row] = await rowsOf<Run>(
-    client,
-    `select ${columns} from sync.bulk_runs r left join sync.subscriptions s on s.name = r.subscription where r.id = $1`,
-    [run],
-  );
+  const [row] = await rowsOf<Run>(client, `select ${columns} from ${tables} where r.id = $1`, [run]);
   if (!row) throw new OperationRefused('not-found', `There is no run ${run}.`);
   return row;
 }

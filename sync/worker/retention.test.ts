@@ -218,12 +218,12 @@ describe('a subscription that is behind', () => {
   test('because it moves back at this very moment loses nothing', async () => {
     await log(350);
     await subscribe(support, 'support.replayed', 350);
-    await other.query('begin');
-    await other.query(
+    await support.query('begin');
+    await support.query(
       `update sync.subscriptions set position = (select min(position) from sync.events) where name = 'support.replayed'`,
     );
     expect(await drop(7)).toEqual({ dropped: [], stays: 'busy', holders: [] });
-    await other.query('commit');
+    await support.query('commit');
     expect(await drop(7)).toMatchObject({
       dropped: [{ first: 1, last: 1 }],
       stays: 'held',
@@ -237,7 +237,8 @@ describe('a subscription that is behind', () => {
     await sync.query('begin');
     const { rows } = await sync.query(`select outcome, last::integer from sync.delete_old_events('7 days', 20)`);
     expect(rows).toEqual([{ outcome: 'deleted', last: 20 }]);
-    const goingBack = other.query(
+    const beside = await database.connect('support_app');
+    const goingBack = beside.query(
       `update sync.subscriptions set position = (select min(position) - 1 from sync.events) where name = 'support.replayed'
         returning position::integer`,
     );

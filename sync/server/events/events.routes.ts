@@ -6,6 +6,7 @@ import { type Effect, findChange, findCustomer, listEffects, tracedFields } from
 import { csvFile, eventKey, json, moment, position } from '../acting.ts';
 import { type ShownEvent, showEventTo } from '../content.ts';
 import { answerCsv } from '../csv.ts';
+import { readNames } from '../people.ts';
 
 const EventSchema = z
   .object({
@@ -152,14 +153,7 @@ export function addEventsRoutes(app: App, db: PlatformDb) {
   type Asked = { [Name in keyof typeof filters]?: string };
   /** The names of the people of these events. */
   async function withNames(events: LoggedEvent[], isAdministrator: boolean) {
-    const ids = [...new Set(events.map(({ actor }) => actor).filter((actor) => actor !== null))];
-    const users =
-      ids.length === 0
-        ? []
-        : await db.query<{ id: string; name: string }>('select id, name from platform.users where id = any ($1)', [
-            ids,
-          ]);
-    const names = new Map(users.map(({ id, name }) => [id, name]));
+    const names = await readNames(db, events);
     return events.map((event) => ({
       ...showEventTo(event, { isAdministrator }),
       actor_name: (event.actor && names.get(event.actor)) ?? null,

@@ -4,6 +4,7 @@ import { Button } from '@mantine/core';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { endSilence, type Silence, silencesQuery } from '../api/alerts.ts';
 import health from '../health/health.module.css';
+import { sayActor } from '../parts/words.ts';
 import { useMe } from '../shell/person.ts';
 import { When } from '../times/When.tsx';
 import classes from './alerts.module.css';
@@ -44,7 +45,7 @@ function Line({ silence }: { silence: Silence }) {
         <b>{name}</b>
         <span className={health.reason}>{reason}</span>
         <span className={classes.more}>
-          by {author} · {isInForce ? 'until' : 'ended'} <When at={endedAt ?? until} as="moment" />
+          by {sayActor({ actor: author })} · {isInForce ? 'until' : 'ended'} <When at={endedAt ?? until} as="moment" />
         </span>
       </div>
       {isInForce && isAdmin && (

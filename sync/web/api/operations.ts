@@ -32,6 +32,22 @@ export const failedQuery = (search: FailedSearch) => ({
   refetchInterval: askEveryMs,
 });
 
+export type FrozenSet = { run: number; total: number };
+
+/** Freezes the failed events that a filter describes, and counts them. Nothing is done to them. */
+export function freezeFailed(
+  kind: 'redrive' | 'skip',
+  { subscription, state, cause, customer, key }: FailedSearch,
+): Promise<FrozenSet> {
+  const filter = {
+    ...(state && state !== 'waiting' && { state }),
+    ...(cause && { cause }),
+    ...(customer && { customer }),
+    ...(key && { key }),
+  };
+  return read(runs.$post({ json: { kind, subscription, filter } }));
+}
+
 export const stoppedQuery = (subscription: string, position: number) =>
   queryOptions({
     queryKey: ['stopped', subscription, position],

@@ -1,6 +1,7 @@
 import { Tag, type Tone } from '@aether/ui/Tag.tsx';
 import { Link } from '@tanstack/react-router';
 import classes from '../parts/parts.module.css';
+import { sayActor } from '../parts/words.ts';
 import { When } from '../times/When.tsx';
 
 type Shown = {
@@ -76,8 +77,8 @@ function Detail({ position, effect: each }: { position: number; effect: Shown })
     case 'skipped':
       return (
         <>
-          {each.skipped_by?.actor ?? 'the command'} skipped it: {each.skipped_by?.reason ?? 'without a reason'},{' '}
-          <When at={each.skipped_by?.at ?? ''} />
+          {each.skipped_by ? sayActor(each.skipped_by) : ''} skipped it: {each.skipped_by?.reason ?? 'without a reason'}
+          , <When at={each.skipped_by?.at ?? ''} />
         </>
       );
     case 'not-reached':

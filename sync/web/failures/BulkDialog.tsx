@@ -7,51 +7,46 @@ import { Modal, NumberInput } from '@mantine/core';
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { useEffect, useState } from 'react';
 import { runs } from '../api/clients.ts';
-import type { FailedSearch } from '../api/operations.ts';
+import type { FrozenSet } from '../api/operations.ts';
 import { ReasonDialog } from '../parts/ReasonDialog.tsx';
 
-type BulkDialogProps = { kind: 'redrive' | 'skip'; filter: FailedSearch; onClose: () => void };
+type BulkDialogProps = {
+  kind: 'redrive' | 'skip' | 'repair';
+  /** What the set is of: a subscription, or a finding's title. */
+  of: string;
+  freeze: () => Promise<FrozenSet>;
+  onClose: () => void;
+};
 
-/** Freezes the failures that a filter describes, says how many they are, and asks before anything is done to them. */
-export function BulkDialog({ kind, filter, onClose }: BulkDialogProps) {
+const words = {
+  redrive: { title: 'Try these events again', verb: 'Try', after: ' again', one: 'event', many: 'events' },
+  skip: { title: 'Skip these events', verb: 'Skip', after: '', one: 'event', many: 'events' },
+  repair: { title: 'Repair these rows', verb: 'Repair', after: '', one: 'row', many: 'rows' },
+};
+
+/** Freezes a set, says how many it holds, and asks before anything is done to them. */
+export function BulkDialog({ kind, of, freeze, onClose }: BulkDialogProps) {
   const client = useQueryClient();
   const [rate, setRate] = useState<number | string>(500);
-  const { subscription, state, cause, customer, key } = filter;
-  const freezing = useMutation({
-    mutationFn: () =>
-      read(
-        runs.$post({
-          json: {
-            kind,
-            subscription,
-            filter: {
-              ...(state && state !== 'waiting' && { state }),
-              ...(cause && { cause }),
-              ...(customer && { customer }),
-              ...(key && { key }),
-            },
-          },
-        }),
-      ),
-  });
-  const { mutate } = freezing;
+  const { title, verb, after, one, many } = words[kind];
+  const sayExact = (total: number) => `${formatNumber(total)} ${total === 1 ? one : many}`;
+  const { mutate, data, error } = useMutation({ mutationFn: freeze });
   useEffect(() => mutate(), [mutate]);
-  const title = kind === 'redrive' ? 'Try these events again' : 'Skip these events';
-  if (!freezing.data)
+  if (!data)
     return (
       <Modal opened onClose={onClose} title={title}>
-        {freezing.error ? (
-          <ErrorNotice title="The set was not made" error={freezing.error} onRetry={() => mutate()} />
+        {error ? (
+          <ErrorNotice title="The set was not made" error={error} onRetry={() => mutate()} />
         ) : (
           <Waiting lines={2} />
         )}
       </Modal>
     );
-  const { run, total } = freezing.data;
+  const { run, total } = data;
   return (
     <ReasonDialog
       title={title}
-      verb={kind === 'redrive' ? `Try ${sayExact(total)} again` : `Skip ${sayExact(total)}`}
+      verb={`${verb} ${sayExact(total)}${after}`}
       {...(kind === 'skip' && { color: 'red' })}
       isReady={total > 0 && typeof rate === 'number'}
       act={(reason) =>
@@ -59,17 +54,23 @@ export function BulkDialog({ kind, filter, onClose }: BulkDialogProps) {
       }
       onDone={(confirmed) => {
         void client.invalidateQueries({ queryKey: ['runs'] });
-        showDone(`The worker has ${sayExact(confirmed.total)} to ${kind === 'redrive' ? 'try again' : 'skip'}.`);
+        showDone(`The worker has ${sayExact(confirmed.total)} to ${verb.toLowerCase()}${after}.`);
         onClose();
       }}
       onClose={onClose}
     >
       {total === 0
-        ? 'No event fits any more.'
-        : `The set is fixed: ${sayExact(total)} of ${subscription}. What fails from now on is not in it. The worker goes through it, also when you leave this page.`}
+        ? `No ${one} fits any more.`
+        : `The set is fixed: ${sayExact(total)} of ${of}. What is found from now on is not in it. The worker goes through it, also when you leave this page.`}
+      {kind === 'skip' && total > 0 && (
+        <p>
+          A skip is undone one by one: the page of each event offers to handle it after all, as a replay, behind what
+          has been handled since.
+        </p>
+      )}
       <NumberInput
         mt="sm"
-        label="Events a second"
+        label={`At most so many ${many} a second`}
         min={1}
         max={5_000}
         allowDecimal={false}
@@ -79,5 +80,3 @@ export function BulkDialog({ kind, filter, onClose }: BulkDialogProps) {
     </ReasonDialog>
   );
 }
-
-const sayExact = (total: number) => `${formatNumber(total)} ${total === 1 ? 'event' : 'events'}`;

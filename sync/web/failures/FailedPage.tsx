@@ -5,7 +5,7 @@ import { Button, Group, NativeSelect } from '@mantine/core';
 import { useInfiniteQuery } from '@tanstack/react-query';
 import { getRouteApi, Link } from '@tanstack/react-router';
 import { useState } from 'react';
-import { type Failed, failedQuery } from '../api/operations.ts';
+import { type Failed, failedQuery, freezeFailed } from '../api/operations.ts';
 import { FilterField } from '../parts/FilterField.tsx';
 import classes from '../parts/parts.module.css';
 import { fileAddress, without } from '../parts/words.ts';
@@ -114,7 +114,14 @@ export function FailedPage() {
           </Button>
         )}
       </div>
-      {bulk && <BulkDialog kind={bulk} filter={filter} onClose={() => setBulk(undefined)} />}
+      {bulk && (
+        <BulkDialog
+          kind={bulk}
+          of={subscription}
+          freeze={() => freezeFailed(bulk, filter)}
+          onClose={() => setBulk(undefined)}
+        />
+      )}
     </>
   );
 }

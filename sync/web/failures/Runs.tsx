@@ -1,3 +1,4 @@
+import { formatNumber } from '@aether/ui/formats.ts';
 import { read } from '@aether/ui/request.ts';
 import { showDone } from '@aether/ui/toasts.tsx';
 import { Button, Group, Progress } from '@mantine/core';
@@ -7,17 +8,19 @@ import { runs } from '../api/clients.ts';
 import { type Run, runsQuery } from '../api/operations.ts';
 import classes from '../parts/parts.module.css';
 import { ReasonDialog } from '../parts/ReasonDialog.tsx';
+import { sayActor } from '../parts/words.ts';
 import { useMe } from '../shell/person.ts';
 import { When } from '../times/When.tsx';
 import { sayRun } from './words.ts';
 
 const shownEnded = 3;
 
-/** The bulk work of every operator that is under way, and what came of the last. */
-export function Runs() {
+/** The bulk work of every operator that is under way, and what came of the last: on failures, or the repairs of one finding. */
+export function Runs({ finding }: { finding?: string }) {
   const { data } = useQuery(runsQuery);
-  const open = data?.runs.filter(({ ended_at }) => !ended_at) ?? [];
-  const ended = data?.runs.filter(({ ended_at }) => ended_at).slice(0, shownEnded) ?? [];
+  const runs = data?.runs.filter((run) => (finding ? run.filter.finding === finding : run.kind !== 'repair')) ?? [];
+  const open = runs.filter(({ ended_at }) => !ended_at);
+  const ended = runs.filter(({ ended_at }) => ended_at).slice(0, shownEnded);
   if (open.length + ended.length === 0) return null;
   return (
     <section aria-label="Bulk work">
@@ -31,6 +34,11 @@ export function Runs() {
   );
 }
 
+function titleOf({ kind, total, subscription }: Run): string {
+  if (kind === 'repair') return `Repair of ${formatNumber(total)} rows`;
+  return `${kind === 'redrive' ? 'Redrive' : 'Skip'} of ${formatNumber(total)} events of ${subscription}`;
+}
+
 type Steering = { to: 'paused' | 'running' | 'cancelled'; title: string; verb: string };
 
 function RunItem({ run }: { run: Run }) {
@@ -42,11 +50,9 @@ function RunItem({ run }: { run: Run }) {
   return (
     <li className={classes.item} data-run={run.id}>
       <div className={classes.what}>
-        <b>
-          {run.kind === 'redrive' ? 'Redrive' : 'Skip'} of {run.total} events of {run.subscription}
-        </b>
+        <b>{titleOf(run)}</b>
         <span className={classes.quiet}>
-          {run.reason} · confirmed <When at={run.confirmed_at ?? run.frozen_at} />
+          {run.reason} · confirmed by {sayActor(run)} <When at={run.confirmed_at ?? run.frozen_at} />
         </span>
         {isOpen && (
           <Progress
@@ -58,6 +64,11 @@ function RunItem({ run }: { run: Run }) {
         <span className={classes.numbers} role="status">
           {sayRun(run)}
         </span>
+        {run.refusals.map(({ because, rows }) => (
+          <span key={because} className={classes.quiet}>
+            {formatNumber(rows)} refused: {because}.
+          </span>
+        ))}
         {run.hindrance && <span className={classes.quiet}>{run.hindrance}</span>}
       </div>
       {isOpen && me.isAdmin && run.state !== 'cancelled' && (
@@ -78,7 +89,7 @@ function RunItem({ run }: { run: Run }) {
           <Button
             variant="default"
             size="xs"
-            onClick={() => setSteering({ to: 'cancelled', title: 'Cancel the bulk work', verb: 'Take no more events' })}
+            onClick={() => setSteering({ to: 'cancelled', title: 'Cancel the bulk work', verb: 'Take no more' })}
           >
             Cancel
           </Button>

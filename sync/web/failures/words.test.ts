@@ -10,6 +10,8 @@ const run = {
   failed: 40,
   held_back: 0,
   skipped: 0,
+  mended: 0,
+  refused: 0,
   gone: 10,
   untouched: 100,
 };

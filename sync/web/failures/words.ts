@@ -9,6 +9,8 @@ type Numbers = {
   failed: number;
   held_back: number;
   skipped: number;
+  mended: number;
+  refused: number;
   gone: number;
   untouched: number;
 };
@@ -27,6 +29,8 @@ export function sayRun(run: Numbers): string {
     [run.failed, 'failed again'],
     [run.held_back, 'held back by another failure'],
     [run.skipped, 'skipped'],
+    [run.mended, 'mended'],
+    [run.refused, 'refused'],
     [run.gone, 'gone already'],
     [run.tried, 'being tried'],
     [run.untouched, run.ended_at ? 'left untouched' : 'to come'],

@@ -13,6 +13,13 @@ export function sayEvents(count: number, isPartial = false): string {
   return `${sayCount(count, isPartial)} ${count === 1 && !isPartial ? 'event' : 'events'}`;
 }
 
+/** Who did it: a person's name, `root, by command`, or the login if nobody said who. Pure. */
+export function sayActor(by: { actor: string | null; actor_name?: string | null | undefined; login?: string }): string {
+  if (by.actor_name) return by.actor_name;
+  if (by.actor?.startsWith('command:')) return `${by.actor.slice('command:'.length)}, by command`;
+  return by.actor ?? by.login ?? 'the command';
+}
+
 /** The address of a file with the rows of a list, by its filters. Pure. */
 export function fileAddress(path: string, filters: Record<string, string | undefined>): string {
   const given = Object.entries(filters).filter((entry): entry is [string, string] => Boolean(entry[1]));

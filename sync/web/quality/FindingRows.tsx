@@ -9,13 +9,15 @@ import { useInfiniteQuery, useMutation, useQueryClient } from '@tanstack/react-q
 import { Link } from '@tanstack/react-router';
 import { useState } from 'react';
 import { describeFound, type FindingKind, kindOf } from '../../quality/findings.ts';
+import { BulkDialog } from '../failures/BulkDialog.tsx';
+import { Runs } from '../failures/Runs.tsx';
 import { useMe } from '../shell/person.ts';
 import { When } from '../times/When.tsx';
 import { CorrectAddress } from './CorrectAddress.tsx';
 import classes from './quality.module.css';
-import { type Found, type Person, recheck, repair, rowsQuery, sayOutcomes } from './queries.ts';
+import { type Found, freezeRows, type Person, recheck, repair, rowsQuery, sayOutcomes } from './queries.ts';
 
-/** The most rows that one request mends or looks at again. */
+/** The most rows that one request looks at again. */
 const actMax = 100;
 
 /** The rows of one finding, with what mends each. */
@@ -26,6 +28,7 @@ export function FindingRows({ finding }: { finding: string }) {
   const isNarrow = useNarrow();
   const queries = useQueryClient();
   const [corrected, setCorrected] = useState<Found>();
+  const [isAll, setIsAll] = useState(false);
   const again = () => queries.invalidateQueries({ queryKey: ['quality'] });
   const mending = useMutation({
     mutationFn: repair,
@@ -78,9 +81,7 @@ export function FindingRows({ finding }: { finding: string }) {
             </Button>
           )}
           {isAdmin && kind.fix === 'repair' && rows.length > 1 && (
-            <Button loading={mending.isPending} onClick={() => mending.mutate(first)}>
-              {kind.action}: {first.length} rows
-            </Button>
+            <Button onClick={() => setIsAll(true)}>{kind.action} all…</Button>
           )}
           <Button
             component="a"
@@ -94,6 +95,7 @@ export function FindingRows({ finding }: { finding: string }) {
         </Group>
       </PageHead>
       <p className={classes.note}>{kind.why}</p>
+      <Runs finding={finding} />
       {error && <ErrorNotice title="The rows could not be read" error={error} onRetry={refetch} />}
       {!data && !error && <Waiting />}
       {data && rows.length === 0 && <Nothing title="Nothing is wrong here">No row has this finding.</Nothing>}
@@ -106,6 +108,14 @@ export function FindingRows({ finding }: { finding: string }) {
           hasMore={hasNextPage && !isFetchingNextPage}
           onMore={() => void fetchNextPage()}
           isNarrow={isNarrow}
+        />
+      )}
+      {isAll && (
+        <BulkDialog
+          kind="repair"
+          of={`“${kind.title}”`}
+          freeze={() => freezeRows(finding)}
+          onClose={() => setIsAll(false)}
         />
       )}
       {corrected && (

@@ -1,5 +1,6 @@
 import { infiniteQueryOptions, queryOptions } from '@tanstack/react-query';
 import { act, ask } from '../api/asking.ts';
+import type { FrozenSet } from '../api/operations.ts';
 
 type Time = string | null;
 export type Person = { id: string; name: string; email: string; crm_id: number | null };
@@ -51,6 +52,8 @@ export const rowsQuery = (finding: string) =>
 
 export const askRound = () => act<{ already_running: boolean }>('POST', '/api/quality/rounds', {});
 export const repair = (ids: number[]) => act<{ outcomes: Outcome[] }>('POST', '/api/quality/repairs', { ids });
+/** Freezes all stored rows of a finding, and counts them. Nothing is done to them. */
+export const freezeRows = (finding: string) => act<FrozenSet>('POST', `/api/quality/findings/${finding}/runs`, {});
 export const recheck = (ids: number[]) => act('POST', '/api/quality/rechecks', { ids });
 export const correct = (customer: string, address: string, replacement?: string) =>
   act<{ operation: number }>('POST', `/api/quality/addresses/${customer}/${address}/correction`, {

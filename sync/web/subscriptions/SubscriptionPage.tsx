@@ -11,7 +11,7 @@ import { subscriptions } from '../api/clients.ts';
 import { operationsQuery, type Subscription, subscriptionsQuery } from '../api/operations.ts';
 import classes from '../parts/parts.module.css';
 import { ReasonDialog } from '../parts/ReasonDialog.tsx';
-import { sayEvents } from '../parts/words.ts';
+import { sayActor, sayEvents } from '../parts/words.ts';
 import { useMe } from '../shell/person.ts';
 import { When } from '../times/When.tsx';
 import { RewindDialog } from './RewindDialog.tsx';
@@ -183,7 +183,7 @@ function Operations({ name }: { name: string }) {
               <span className={classes.quiet}>{each.reason}</span>
             </div>
             <span className={classes.quiet}>
-              {each.actor_name ?? each.actor ?? each.login}, <When at={each.done_at} />
+              {sayActor(each)}, <When at={each.done_at} />
             </span>
           </li>
         ))}
