@@ -91,6 +91,7 @@ async function compare(call: Call, callers: number): Promise<Line[]> {
 
 function middle(measurements: Measurement[]): Measurement {
   return {
+    count: measurements.reduce((sum, { count }) => sum + count, 0),
     perSecond: median(measurements.map(({ perSecond }) => perSecond)),
     p50Ms: median(measurements.map(({ p50Ms }) => p50Ms)),
     p99Ms: median(measurements.map(({ p99Ms }) => p99Ms)),

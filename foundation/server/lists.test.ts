@@ -341,3 +341,74 @@ test('the list by tier answers soon also when PostgreSQL has no statistics yet, 
   const order = ['free', 'basic', 'standard', 'premium', 'enterprise', null];
   expect(seen).toEqual([...seen].sort((one, other) => order.indexOf(one) - order.indexOf(other)));
 });
+
+describe('a list as a file', () => {
+  async function readFile(path: string, who = 'maya'): Promise<string[]> {
+    const answer = await fetch(`${app.url}${path}`, { headers: await app.headersOf(who) });
+    expect([answer.status, answer.headers.get('content-type')]).toEqual([200, 'text/csv; charset=utf-8']);
+    const text = new TextDecoder('utf-8', { ignoreBOM: true }).decode(await answer.arrayBuffer());
+    expect(text.startsWith('\ufeff')).toBe(true); // spreadsheets take a file without the mark for another encoding
+    return text.slice(1).split('\r\n').slice(0, -1);
+  }
+  const customerHead =
+    'id,email,name,phone,company,domain,tier,owner,language,timezone,created_at,updated_at,created_by_app,crm_id,support_id,other_emails,other_phones';
+
+  test('has each customer that the filters let through once, with what an import takes, and formulas as text', async () => {
+    const customer = await app.foundation.createCustomer({
+      name: '=HYPERLINK("https://evil.example")',
+      email: 'filed@file.example',
+      phone: '+49 30 901820',
+      account_tier: 'premium',
+      account_manager_id: 'maya',
+    });
+    await app.foundation.updateCustomer(customer.id, { email: 'now@file.example' });
+    const { body: field } = await app.call('POST', '/api/custom-fields', {
+      record: 'customer',
+      key: 'shoe_size',
+      label: 'Shoe size',
+      type: 'number',
+    });
+    await app.call('PATCH', `/api/customers/${customer.id}`, { custom: { [field.key]: 43 } });
+    const [head, row, ...more] = await readFile('/api/customers.csv?search=now@file.example');
+    expect(head).toBe(`${customerHead},custom:shoe_size`);
+    expect(more).toEqual([]);
+    expect(row).toMatch(
+      new RegExp(
+        `^${customer.id},now@file.example,"'=HYPERLINK\\(""https://evil.example""\\)",'\\+49 30 901820,,,premium,maya@aether.example,,,2\\d{3}-.*Z,2\\d{3}-.*Z,foundation,${customer.crm_id},,filed@file.example,,43$`,
+      ),
+    );
+    const all = await readFile('/api/customers.csv');
+    const ids = (await readAll('/api/customers?', 'customers')).map(({ id }) => id);
+    expect(all.slice(1).map((line) => line.split(',')[0])).toEqual(ids);
+  });
+
+  test('of companies and of deals goes beyond one page of the list', async () => {
+    const [company] = (await app.call('GET', '/api/companies?search=alder')).body.companies;
+    expect(await readFile('/api/companies.csv?search=alder')).toEqual([
+      'id,company,domain,customers,open_deals,created_at,updated_at,created_by_app',
+      `${company.id},Alder Foods,alder.example,2,0,${company.created_at},${company.updated_at},foundation`,
+    ]);
+    const ada = await app.foundation.getCustomerByEmail('ada@list.example');
+    await app.foundation.transaction({ actor: 'maya' }, (tx) =>
+      tx.query(
+        `insert into crm.deals (customer_id, pipeline_id, stage_id, name, amount, currency)
+         select $1, s.pipeline_id, s.id, 'Filed ' || n, 1.5, 'EUR'
+         from generate_series(1, 1100) n, crm.pipeline_stages s where s.name = 'Qualified'`,
+        [ada?.id],
+      ),
+    );
+    const deals = await readFile('/api/deals.csv?search=filed&status=open');
+    expect(deals[0]).toMatch(/^id,deal,amount,currency,status,pipeline,stage,customer_id,customer,company,/);
+    expect(deals).toHaveLength(1_101);
+    expect(new Set(deals.map((line) => line.split(',')[0])).size).toBe(1_101);
+    expect(deals[1]).toMatch(/^\d+,Filed 1100,1.5,EUR,open,Sales,Qualified,/);
+  });
+
+  test('is for those who may read the list, and refuses what the list refuses', async () => {
+    for (const path of ['/api/customers.csv', '/api/companies.csv', '/api/deals.csv']) {
+      expect([path, (await app.callAnonymously('GET', path)).status]).toEqual([path, 401]);
+      expect([path, (await app.callWith('events.read')('GET', path)).status]).toEqual([path, 403]);
+      expect([path, (await app.call('GET', `${path}?sort=name`)).status]).toEqual([path, 422]);
+    }
+  });
+});

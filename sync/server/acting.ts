@@ -28,11 +28,6 @@ export const json = <Schema extends z.ZodType>(description: string, schema: Sche
   content: { 'application/json': { schema } },
 });
 
-export const csvFile = {
-  description: 'The whole list as a file, in UTF-8, with a heading.',
-  content: { 'text/csv': { schema: z.string() } },
-};
-
 export const moment = () => z.string().openapi({ format: 'date-time' });
 /** Counts end at 10,000; 10,001 says that there are more. */
 export const count = () => z.int().openapi({ description: 'Up to 10,000; 10,001 says that there are more.' });

@@ -1,7 +1,9 @@
 import {
   type App,
+  answerCsv,
   appName,
   createStaffRoute,
+  csvResponse,
   cursor,
   cursorsOf,
   jsonBody,
@@ -15,6 +17,7 @@ import {
 import { canonicaliseDomain, type PlatformDb } from '@aether/platform';
 import { customChange, customShown } from '../customfields/customfields.routes.ts';
 import { writeCustomValues } from '../customfields/customfields.ts';
+import { companiesFile } from './companies.csv.ts';
 import { type CompanyOrder, companyOrders, getCompanyRecord, listCompanies } from './companies.ts';
 import { createContact, deleteContact, listContacts, updateContact } from './contacts.ts';
 
@@ -76,6 +79,8 @@ const json = <Schema extends z.ZodType>(description: string, schema: Schema) => 
   content: { 'application/json': { schema } },
 });
 
+const filters = { search: line({ charactersMax: 200 }).optional() };
+
 const list = createStaffRoute({
   method: 'get',
   path: '/api/companies',
@@ -83,7 +88,7 @@ const list = createStaffRoute({
   summary: 'Find companies by name or domain',
   request: {
     query: object({
-      search: line({ charactersMax: 200 }).optional(),
+      ...filters,
       sort: z.enum(Object.keys(companyOrders) as [CompanyOrder]).default('name'),
       dir: z.enum(['asc', 'desc']).optional(),
       cursor: cursor().optional(),
@@ -97,6 +102,16 @@ const list = createStaffRoute({
     ),
     ...problems(422),
   },
+});
+
+const file = createStaffRoute({
+  method: 'get',
+  path: '/api/companies.csv',
+  right: 'companies.read',
+  summary: 'All companies that a search finds, as a file',
+  description: 'The newest first.',
+  request: { query: object(filters) },
+  responses: { 200: csvResponse, ...problems(422) },
 });
 
 const create = createStaffRoute({
@@ -211,6 +226,7 @@ export function addCompanyRoutes(app: App, db: PlatformDb) {
       );
       return c.json({ companies, next_cursor }, 200);
     })
+    .openapi(file, async (c) => answerCsv(c, await companiesFile(db, c.req.valid('query'))))
     .openapi(create, async (c) => {
       const { custom, ...company } = c.req.valid('json');
       const made = await db.transaction({ actor: c.get('actor')?.id }, async (tx) => {

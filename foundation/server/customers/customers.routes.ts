@@ -1,11 +1,13 @@
 import {
   AddressSchema,
   type App,
+  answerCsv,
   appName,
   CompanySchema,
   CrmContextSchema,
   CustomerSchema,
   createStaffRoute,
+  csvResponse,
   cursor,
   cursorsOf,
   jsonBody,
@@ -24,6 +26,7 @@ import { type CustomValues, customValues, writeCustomValues } from '../customfie
 import { accountTier } from '../tiers/tiers.routes.ts';
 import { readProvenance } from '../timeline/history.ts';
 import { type CustomerFilters, readSearch } from './customermatch.ts';
+import { customersFile } from './customers.csv.ts';
 import { getCustomerRecord, listCustomers, requireCustomer } from './customers.ts';
 import { type CustomerOrder, countCustomers, customerOrders } from './customersearch.ts';
 
@@ -90,6 +93,16 @@ const ReviewCandidateSchema = z
   })
   .openapi('ReviewCandidate');
 const totalMax = 1_000;
+const filters = {
+  search: line({ charactersMax: 200 }).optional(),
+  tier: accountTier().optional(),
+  manager: z.string().min(1).max(255).optional().openapi({ description: 'Id of the account manager.' }),
+  no_manager: z.enum(['true', 'false']).optional().openapi({ type: 'boolean' }),
+  company: uuid().optional(),
+  app: appName().optional().openapi({ description: 'The app that created them.' }),
+  created_after: time().optional(),
+  created_before: time().optional(),
+};
 
 const list = createStaffRoute({
   method: 'get',
@@ -100,14 +113,7 @@ const list = createStaffRoute({
     'On the first page `total` counts up to 1,000, and `total_is_more` says that there are more. What very many fit is not counted: `total` is then how many the page shows.',
   request: {
     query: object({
-      search: line({ charactersMax: 200 }).optional(),
-      tier: accountTier().optional(),
-      manager: z.string().min(1).max(255).optional().openapi({ description: 'Id of the account manager.' }),
-      no_manager: z.enum(['true', 'false']).optional().openapi({ type: 'boolean' }),
-      company: uuid().optional(),
-      app: appName().optional().openapi({ description: 'The app that created them.' }),
-      created_after: time().optional(),
-      created_before: time().optional(),
+      ...filters,
       sort: z.enum(Object.keys(customerOrders) as [CustomerOrder]).default('created'),
       dir: z
         .enum(['asc', 'desc'])
@@ -133,6 +139,17 @@ const list = createStaffRoute({
     },
     ...problems(422),
   },
+});
+
+const file = createStaffRoute({
+  method: 'get',
+  path: '/api/customers.csv',
+  right: 'customers.read',
+  summary: 'All customers that the filters let through, as a file',
+  description:
+    'The newest first. The headings of what an import takes are its fields, so that the file can be imported.',
+  request: { query: object(filters) },
+  responses: { 200: csvResponse, ...problems(422) },
 });
 
 const create = createStaffRoute({
@@ -216,6 +233,10 @@ export function addCustomerRoutes(app: App, db: PlatformDb) {
       const counted =
         after === undefined && (await count(shown, customers.length, found.isFrequent, next_cursor === null));
       return c.json({ customers, next_cursor, ...counted }, 200);
+    })
+    .openapi(file, async (c) => {
+      const { no_manager, ...filters } = c.req.valid('query');
+      return answerCsv(c, await customersFile(db, readSearch(db, { ...filters, no_manager: no_manager === 'true' })));
     })
     .openapi(create, async (c) => {
       const { custom, ...customer } = c.req.valid('json');

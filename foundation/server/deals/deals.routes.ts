@@ -1,9 +1,11 @@
 import {
   type App,
+  answerCsv,
   bigintId,
   bigintIdText,
   clientId,
   createStaffRoute,
+  csvResponse,
   cursor,
   cursorsOf,
   date,
@@ -23,6 +25,7 @@ import { accountTier } from '../tiers/tiers.routes.ts';
 import { readBoard } from './board.ts';
 import { closeDeal, reopenDeal } from './closing.ts';
 import { digitsMax, listCurrencies } from './currencies.ts';
+import { dealsFile } from './deals.csv.ts';
 import { createDeal, getDealRecord, listDeals, updateDeal } from './deals.ts';
 import { type DealOrder, dealOrders } from './dealsearch.ts';
 import { moveDeal } from './moving.ts';
@@ -84,6 +87,16 @@ const DealRecordSchema = ListedDealSchema.extend({ custom: customShown(), closin
   'DealRecord',
 );
 
+const filters = {
+  customer_id: uuid().optional(),
+  company_id: uuid().optional(),
+  pipeline: bigintIdText().optional(),
+  stage: bigintIdText().optional(),
+  owner: z.string().min(1).max(255).optional().openapi({ description: 'Id of the user whose deals they are.' }),
+  status: z.enum(['open', 'won', 'lost']).optional(),
+  search: line({ charactersMax: 200 }).optional(),
+};
+
 const list = createStaffRoute({
   method: 'get',
   path: '/api/deals',
@@ -91,13 +104,7 @@ const list = createStaffRoute({
   summary: 'Find deals',
   request: {
     query: object({
-      customer_id: uuid().optional(),
-      company_id: uuid().optional(),
-      pipeline: bigintIdText().optional(),
-      stage: bigintIdText().optional(),
-      owner: z.string().min(1).max(255).optional().openapi({ description: 'Id of the user whose deals they are.' }),
-      status: z.enum(['open', 'won', 'lost']).optional(),
-      search: line({ charactersMax: 200 }).optional(),
+      ...filters,
       sort: z.enum(Object.keys(dealOrders) as [DealOrder]).default('created'),
       dir: z
         .enum(['asc', 'desc'])
@@ -118,6 +125,16 @@ const list = createStaffRoute({
     },
     ...problems(422),
   },
+});
+
+const file = createStaffRoute({
+  method: 'get',
+  path: '/api/deals.csv',
+  right: 'deals.read',
+  summary: 'All deals that the filters let through, as a file',
+  description: 'The newest first.',
+  request: { query: object(filters) },
+  responses: { 200: csvResponse, ...problems(422) },
 });
 
 const amount = () =>
@@ -361,6 +378,7 @@ export function addDealRoutes(app: App, db: PlatformDb) {
       );
       return c.json({ deals, next_cursor }, 200);
     })
+    .openapi(file, async (c) => answerCsv(c, await dealsFile(db, c.req.valid('query'))))
     .openapi(create, async (c) => {
       const { client_id, ...deal } = c.req.valid('json');
       const customer = await db.getCustomerById(deal.customer_id);

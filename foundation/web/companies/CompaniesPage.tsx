@@ -1,3 +1,4 @@
+import { CsvLink } from '@aether/ui/CsvLink.tsx';
 import { formatAgo, formatMoment, formatNumber } from '@aether/ui/formats.ts';
 import { useKeys } from '@aether/ui/Keys.tsx';
 import { ErrorNotice, Nothing } from '@aether/ui/Notice.tsx';
@@ -90,6 +91,7 @@ export function CompaniesPage() {
           value={filters.search ?? ''}
           onChange={(search) => change({ search: search || undefined })}
         />
+        <CsvLink path="/api/companies.csv" filters={{ search: filters.search }} />
         <Button leftSection={<IconPlus size={15} />} onClick={() => change({ create: true })}>
           New company
         </Button>

@@ -1,3 +1,4 @@
+import { CsvLink } from '@aether/ui/CsvLink.tsx';
 import { formatNumber } from '@aether/ui/formats.ts';
 import { useKeys } from '@aether/ui/Keys.tsx';
 import { ErrorNotice, Nothing } from '@aether/ui/Notice.tsx';
@@ -50,6 +51,7 @@ export function CustomersPage() {
           )
       : undefined,
   });
+  const { sort: _sort, dir: _dir, ...kept } = filters;
   const openDialog = () => change({ create: true });
   useKeys([{ keys: 'c', label: 'New customer', group: 'Customers', run: openDialog }]);
   return (
@@ -75,6 +77,7 @@ export function CustomersPage() {
             onChange={(columns) => change({ columns })}
           />
         )}
+        <CsvLink path="/api/customers.csv" filters={kept} />
         <Button leftSection={<IconPlus size={15} />} onClick={openDialog}>
           New customer
         </Button>

@@ -1,3 +1,4 @@
+import { CsvLink } from '@aether/ui/CsvLink.tsx';
 import { useKeys } from '@aether/ui/Keys.tsx';
 import { ErrorNotice, Nothing } from '@aether/ui/Notice.tsx';
 import { Picker } from '@aether/ui/Picker.tsx';
@@ -30,6 +31,7 @@ export function DealsPage() {
     { keys: 'c', label: 'New deal', group: 'Deals', run: () => change({ create: true }) },
     { keys: 'v', label: 'Board or list', group: 'Deals', run: () => change({ view: view ? undefined : 'list' }) },
   ]);
+  const { sort: _sort, dir: _dir, ...kept } = filters;
   if (error) return <ErrorNotice title="The pipelines could not be loaded" error={error} onRetry={refetch} />;
   if (!data) return <Waiting />;
   if (!pipeline) return <NoPipeline isAdmin={me.isAdmin} />;
@@ -66,6 +68,7 @@ export function DealsPage() {
           value={view ?? 'board'}
           onChange={(value) => change({ view: value === 'list' ? 'list' : undefined })}
         />
+        <CsvLink path="/api/deals.csv" filters={{ ...kept, pipeline: pipeline.id }} />
         <Button leftSection={<IconPlus size={15} />} onClick={() => change({ create: true })}>
           New deal
         </Button>

@@ -1,5 +1,19 @@
-import { type App, createStaffRoute, cursor, cursorsOf, line, object, pageSize, problems, uuid, z } from '@aether/http';
+import {
+  type App,
+  answerCsv,
+  createStaffRoute,
+  csvResponse,
+  cursor,
+  cursorsOf,
+  line,
+  object,
+  pageSize,
+  problems,
+  uuid,
+  z,
+} from '@aether/http';
 import { type PlatformDb, readSearchedPhone } from '@aether/platform';
+import { conversationsFile } from './conversations.csv.ts';
 import { countInbox, inboxViews, listInbox } from './inbox.ts';
 import { requireReader } from './readers.ts';
 import { SessionSchema } from './sessions.schemas.ts';
@@ -32,6 +46,22 @@ const list = createStaffRoute({
   },
 });
 
+const file = createStaffRoute({
+  method: 'get',
+  path: '/api/conversations.csv',
+  right: 'conversations.read',
+  summary: 'The conversations that the caller may read, with what was said, as a file',
+  description: 'The newest first. Without a view: open and ended ones. Notes of agents are not part of it.',
+  request: {
+    query: object({
+      view: z.enum(inboxViews).optional(),
+      widget: uuid().optional(),
+      search: line({ charactersMax: 200 }).optional(),
+    }),
+  },
+  responses: { 200: csvResponse, ...problems(422) },
+});
+
 const counts = createStaffRoute({
   method: 'get',
   path: '/api/inbox/counts',
@@ -60,6 +90,12 @@ export function addInboxRoutes(app: App, db: PlatformDb) {
         listInbox(db, reader, { view, widgetId, search, phone, ...paging }),
       );
       return c.json({ sessions, next_cursor }, 200);
+    })
+    .openapi(file, async (c) => {
+      const { view, widget: widgetId, search } = c.req.valid('query');
+      const reader = await requireReader(db, c.get('caller'));
+      const phone = search === undefined ? undefined : readSearchedPhone(search, db.readPhone(search));
+      return answerCsv(c, conversationsFile(db, reader, { view, widgetId, search, phone }));
     })
     .openapi(counts, async (c) => c.json(await countInbox(db, await requireReader(db, c.get('caller'))), 200));
 }

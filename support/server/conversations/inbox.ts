@@ -3,6 +3,7 @@ import {
   matchName,
   matchPhone,
   type Paging,
+  type Parameter,
   type Placed,
   type Queryable,
   readList,
@@ -37,35 +38,45 @@ const byWaiting = {
 } as const;
 const byEnd = { by: 's.ended_at', type: 'timestamptz', id: 's.id', idType: 'uuid' };
 
-/**
- * Open conversations: the visitor who waits longest first, then the latest message. Ended ones: the newest first.
- *
- * @param search words of the visitor's or the customer's name or address.
- * @param phone the telephone number that the search is, if it is one.
- */
+/** Open conversations: the visitor who waits longest first, then the latest message. Ended ones: the newest first. */
 export function listInbox(
   on: Queryable,
-  { agentId, readsAll }: Reader,
-  {
-    view,
-    widgetId,
-    search = '',
-    phone,
-    ...paging
-  }: { view: InboxView; widgetId?: string; search?: string; phone?: SearchedPhone | undefined } & Paging,
+  reader: Reader,
+  { view, widgetId, search, phone, ...paging }: InboxFilters & { view: InboxView } & Paging,
 ): Promise<Placed<Session>[]> {
   const order = view === 'ended' ? byEnd : byWaiting;
-  return readList<Session>(on, { order, direction: 'desc', ...paging }, (parameter) => {
-    const [agent, all] = [parameter(agentId, 'uuid'), parameter(readsAll, 'boolean')];
-    const where = [conditionsOf(agent)[view], 's.asked_at is not null', mayRead(agent, all)];
-    if (widgetId) where.push(`s.widget_id = ${parameter(widgetId)}`);
-    const names = `concat_ws(' ', s.visitor_name, c.name)`;
-    const addresses = `lower(concat_ws(' ', s.visitor_email, c.email_key) collate pg_c_utf8)`;
-    const everyWord = wordsOf(search).map((word) => matchName(names, word, parameter, { also: addresses }));
-    if (everyWord.length > 0)
-      where.push(`((${everyWord.join(' and ')})${phone ? ` or ${matchPhone(phone, parameter, 'rows')}` : ''})`);
-    return { columns: sessionColumns, from: sessionTables, where };
-  });
+  return readList<Session>(on, { order, direction: 'desc', ...paging }, (parameter) => ({
+    columns: sessionColumns,
+    from: sessionTables,
+    where: matchConversations(reader, { view, widgetId, search, phone }, parameter),
+  }));
+}
+
+export type InboxFilters = {
+  view?: InboxView | undefined;
+  widgetId?: string | undefined;
+  /** Words of the visitor's or the customer's name or address. */
+  search?: string | undefined;
+  /** The telephone number that the search is, if it is one. */
+  phone?: SearchedPhone | undefined;
+};
+
+/** The conditions that a reader may see a session `s`, of a customer `c`, and that the filters let it through. */
+export function matchConversations(
+  { agentId, readsAll }: Reader,
+  { view, widgetId, search = '', phone }: InboxFilters,
+  parameter: Parameter,
+): string[] {
+  const [agent, all] = [parameter(agentId, 'uuid'), parameter(readsAll, 'boolean')];
+  const where = ['s.asked_at is not null', mayRead(agent, all)];
+  if (view) where.push(conditionsOf(agent)[view]);
+  if (widgetId) where.push(`s.widget_id = ${parameter(widgetId)}`);
+  const names = `concat_ws(' ', s.visitor_name, c.name)`;
+  const addresses = `lower(concat_ws(' ', s.visitor_email, c.email_key) collate pg_c_utf8)`;
+  const everyWord = wordsOf(search).map((word) => matchName(names, word, parameter, { also: addresses }));
+  if (everyWord.length > 0)
+    where.push(`((${everyWord.join(' and ')})${phone ? ` or ${matchPhone(phone, parameter, 'rows')}` : ''})`);
+  return where;
 }
 
 /** The number of conversations in each view except the ended one. */

@@ -86,6 +86,22 @@ describe('a conversation', () => {
     expect(await counts('tom')).toBe((await counts('priya')) + 1);
   });
 
+  test('of another team is not in the file that an agent downloads, and in that of an agent of the team with what was said', async () => {
+    const fileOf = async (who: string, query = '') => {
+      const answer = await fetch(`${app.url}/api/conversations.csv${query}`, { headers: await app.headersOf(who) });
+      expect([answer.status, answer.headers.get('content-type')]).toEqual([200, 'text/csv; charset=utf-8']);
+      return answer.text();
+    };
+    const [ofPriya, ofTom] = [await fileOf('priya'), await fileOf('tom')];
+    expect([ofPriya.includes(ofTeam.id), ofPriya.includes(ofAll.id)]).toEqual([false, true]);
+    expect([ofTom.includes(ofTeam.id), ofTom.includes(ofAll.id)]).toEqual([true, true]);
+    expect(ofTom).toMatch(/,\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ visitor: \S/);
+    expect(ofTom).not.toContain('A note');
+    expect(await fileOf('tom', '?view=ended')).not.toContain(ofTeam.id);
+    expect((await app.callAnonymously('GET', '/api/conversations.csv')).status).toBe(401);
+    expect((await app.callWith('context.read')('GET', '/api/conversations.csv')).status).toBe(403);
+  });
+
   test('that is assigned to an agent of another team is open to that agent', async () => {
     const { id } = await visit(app, {}, { key: 'team-widget' });
     const asPriya = app.callAs('priya');

@@ -1,3 +1,4 @@
+import { CsvLink } from '@aether/ui/CsvLink.tsx';
 import { useKeys } from '@aether/ui/Keys.tsx';
 import { ErrorNotice, Nothing } from '@aether/ui/Notice.tsx';
 import { Waiting } from '@aether/ui/Waiting.tsx';
@@ -161,6 +162,7 @@ function ListHead({ search }: { search: DeskSearch }) {
           onChange={(event) => go({ widget: event.currentTarget.value || undefined })}
         />
       )}
+      <CsvLink path="/api/conversations.csv" filters={{ view, search: search.search, widget: search.widget }} />
     </div>
   );
 }

@@ -1,9 +1,19 @@
-import { type App, createStaffRoute, jsonBody, type Log, object, Problem, problems, z } from '@aether/http';
+import {
+  type App,
+  createStaffRoute,
+  csvHeaders,
+  jsonBody,
+  type Log,
+  object,
+  Problem,
+  problems,
+  toCsv,
+  z,
+} from '@aether/http';
 import { NotFound, type PlatformDb } from '@aether/platform';
 import { readAccessFacts, readAccessMatrix } from '../../access/matrix.ts';
 import { type Simulator, triedLogins } from '../../access/simulator.ts';
 import { decide } from '../../access/verdict.ts';
-import { csvHeaders, toCsv } from '../csv.ts';
 
 const name = (charactersMax = 63) => z.string().min(1).max(charactersMax);
 const verb = z.enum(['select', 'insert', 'update', 'delete']);

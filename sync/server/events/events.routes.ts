@@ -1,11 +1,23 @@
-import { type App, createStaffRoute, line, object, Problem, pageSize, problems, time, uuid, z } from '@aether/http';
+import {
+  type App,
+  answerCsv,
+  createStaffRoute,
+  csvResponse,
+  line,
+  object,
+  Problem,
+  pageSize,
+  problems,
+  time,
+  uuid,
+  z,
+} from '@aether/http';
 import { canonicaliseEmail, type PlatformDb } from '@aether/platform';
 import { type LoggedEvent, showEvent } from '../../operations/log.ts';
 import { type EventFilter, searchEvents } from '../../operations/searching.ts';
 import { type Effect, findChange, findCustomer, listEffects, tracedFields } from '../../operations/trace.ts';
-import { csvFile, eventKey, json, moment, position } from '../acting.ts';
+import { eventKey, json, moment, position } from '../acting.ts';
 import { type ShownEvent, showEventTo } from '../content.ts';
-import { answerCsv } from '../csv.ts';
 import { readNames } from '../people.ts';
 
 const EventSchema = z
@@ -112,7 +124,7 @@ const file = createStaffRoute({
   right: 'person',
   summary: 'The events of a search as a file, without their content',
   request: { query: object(filters) },
-  responses: { 200: csvFile, ...problems(404, 422) },
+  responses: { 200: csvResponse, ...problems(404, 422) },
 });
 const get = createStaffRoute({
   method: 'get',

@@ -1,12 +1,15 @@
 import {
   type App,
+  answerCsv,
   createStaffRoute,
+  csvResponse,
   cursor,
   cursorsOf,
   jsonBody,
   line,
   object,
   pageSize,
+  pagesOf,
   problems,
   uuid,
   z,
@@ -15,20 +18,8 @@ import type { PlatformDb } from '@aether/platform';
 import { type Cause, listCauses } from '../../operations/causes.ts';
 import { type FailedEvent, listFailed, readStopped } from '../../operations/failed.ts';
 import { redrive, skip } from '../../operations/parked.ts';
-import {
-  causeId,
-  count,
-  csvFile,
-  eventKey,
-  json,
-  moment,
-  orProblem,
-  position,
-  reason,
-  subscriptionName,
-} from '../acting.ts';
+import { causeId, count, eventKey, json, moment, orProblem, position, reason, subscriptionName } from '../acting.ts';
 import { showErrorTo } from '../content.ts';
-import { answerCsv, pagesOf } from '../csv.ts';
 
 const CauseSchema = z
   .object({
@@ -118,7 +109,7 @@ const causesFile = createStaffRoute({
   right: 'person',
   summary: 'The causes as a file',
   request: { query: object(causeFilters) },
-  responses: { 200: csvFile, ...problems(422) },
+  responses: { 200: csvResponse, ...problems(422) },
 });
 const events = createStaffRoute({
   method: 'get',
@@ -137,7 +128,7 @@ const eventsFile = createStaffRoute({
   right: 'person',
   summary: 'Parked events of a subscription as a file',
   request: { query: object(failedFilters) },
-  responses: { 200: csvFile, ...problems(422) },
+  responses: { 200: csvResponse, ...problems(422) },
 });
 const stopped = createStaffRoute({
   method: 'get',

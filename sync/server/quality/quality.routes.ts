@@ -2,6 +2,7 @@ import {
   type App,
   bigintIdText,
   createStaffRoute,
+  csvHeaders,
   cursor,
   cursorsOf,
   jsonBody,
@@ -10,6 +11,7 @@ import {
   Problem,
   pageSize,
   problems,
+  toCsv,
   uuid,
   z,
 } from '@aether/http';
@@ -25,7 +27,6 @@ import {
   storedMax,
   undoCorrection,
 } from '../../quality/quality.ts';
-import { csvHeaders, toCsv } from '../csv.ts';
 
 const time = () => z.iso.datetime().nullable();
 const PersonSchema = z

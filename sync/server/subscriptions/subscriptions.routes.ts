@@ -1,6 +1,8 @@
 import {
   type App,
+  answerCsv,
   createStaffRoute,
+  csvResponse,
   cursor,
   cursorsOf,
   jsonBody,
@@ -16,8 +18,7 @@ import type { PlatformDb } from '@aether/platform';
 import { listOperations } from '../../operations/records.ts';
 import { previewRewind, replay } from '../../operations/replaying.ts';
 import { listSubscriptions, pause, remove, resume } from '../../operations/subscriptions.ts';
-import { count, csvFile, eventKey, json, moment, orProblem, position, reason, subscriptionName } from '../acting.ts';
-import { answerCsv } from '../csv.ts';
+import { count, eventKey, json, moment, orProblem, position, reason, subscriptionName } from '../acting.ts';
 
 const SubscriptionSchema = z
   .object({
@@ -60,7 +61,7 @@ const file = createStaffRoute({
   path: '/api/subscriptions.csv',
   right: 'person',
   summary: 'The subscriptions as a file',
-  responses: { 200: csvFile },
+  responses: { 200: csvResponse },
 });
 const act = <Path extends string, Body extends z.ZodType, Answer extends z.ZodType>(
   path: Path,

@@ -1,3 +1,4 @@
+import { fileAddress } from '@aether/ui/fileaddress.ts';
 import { ErrorNotice, Nothing } from '@aether/ui/Notice.tsx';
 import { PageHead } from '@aether/ui/Shell.tsx';
 import { Waiting } from '@aether/ui/Waiting.tsx';
@@ -8,7 +9,7 @@ import { useState } from 'react';
 import { type Failed, failedQuery, freezeFailed } from '../api/operations.ts';
 import { FilterField } from '../parts/FilterField.tsx';
 import classes from '../parts/parts.module.css';
-import { fileAddress, without } from '../parts/words.ts';
+import { without } from '../parts/words.ts';
 import { useMe } from '../shell/person.ts';
 import { When } from '../times/When.tsx';
 import { BulkDialog } from './BulkDialog.tsx';

@@ -1,3 +1,4 @@
+import { fileAddress } from '@aether/ui/fileaddress.ts';
 import { ErrorNotice, Nothing } from '@aether/ui/Notice.tsx';
 import { PageHead } from '@aether/ui/Shell.tsx';
 import { Waiting } from '@aether/ui/Waiting.tsx';
@@ -8,7 +9,7 @@ import { type Cause, causesQuery } from '../api/operations.ts';
 import { Sparkline } from '../charts/Sparkline.tsx';
 import { FilterField } from '../parts/FilterField.tsx';
 import classes from '../parts/parts.module.css';
-import { fileAddress, sayCount, sayEvents, without } from '../parts/words.ts';
+import { sayCount, sayEvents, without } from '../parts/words.ts';
 import { When } from '../times/When.tsx';
 import { Runs } from './Runs.tsx';
 

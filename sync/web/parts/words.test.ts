@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { fileAddress, readTexts, sayActor, sayCount, sayEvents } from './words.ts';
+import { readTexts, sayActor, sayCount, sayEvents } from './words.ts';
 
 test('a count says when there are more than were counted', () => {
   expect([sayCount(0), sayCount(10_000), sayCount(10_001), sayCount(5, true)]).toEqual([
@@ -15,11 +15,6 @@ test('who did something is a person by name, a user of the command, or the login
   expect(sayActor({ actor: 'u1', actor_name: 'Maya Okafor' })).toBe('Maya Okafor');
   expect(sayActor({ actor: 'command:root', actor_name: null })).toBe('root, by command');
   expect([sayActor({ actor: null, login: 'sync_app' }), sayActor({ actor: 'gone' })]).toEqual(['sync_app', 'gone']);
-});
-
-test('the file of a list has the filters of the list', () => {
-  expect(fileAddress('/api/log.csv', { type: 'a.b', app: undefined, actor: '' })).toBe('/api/log.csv?type=a.b');
-  expect(fileAddress('/api/log.csv', {})).toBe('/api/log.csv');
 });
 
 test('a page reads from its URL only what it knows', () => {

@@ -20,12 +20,6 @@ export function sayActor(by: { actor: string | null; actor_name?: string | null 
   return by.actor ?? by.login ?? 'the command';
 }
 
-/** The address of a file with the rows of a list, by its filters. Pure. */
-export function fileAddress(path: string, filters: Record<string, string | undefined>): string {
-  const given = Object.entries(filters).filter((entry): entry is [string, string] => Boolean(entry[1]));
-  return `${path}${given.length > 0 ? `?${new URLSearchParams(given)}` : ''}`;
-}
-
 /** The texts of a page's URL that are given, of those that it knows. Pure. */
 export function readTexts<Name extends string>(
   given: Record<string, unknown>,

@@ -1,4 +1,6 @@
 import type { ListPlace, Placed } from '@aether/platform';
+import { toCell } from '@aether/platform/spreadsheet';
+import { z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 
 /** The columns of a file: the heading of each, and its value for a row. */
@@ -17,7 +19,7 @@ function toField(value: unknown): string {
   if (value instanceof Date) return value.toISOString();
   if (typeof value === 'number' || typeof value === 'boolean') return String(value);
   const text = typeof value === 'string' ? value : JSON.stringify(value);
-  const safe = /^[\s\p{Cf}]*[=+\-@\t\r|%]/u.test(text) ? `'${text}` : text;
+  const safe = toCell(text);
   return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }
 
@@ -34,29 +36,30 @@ export const csvHeaders = (name: string): Record<string, string> => ({
 });
 
 /**
- * Answers with a list as a file, page by page: the server holds one page at a time, and reads the next when the client has taken it.
+ * Answers with a list as a file, page by page: the server holds one page at a time, and reads the next when the client has taken it. What
+ * cannot be read at all is refused before the file begins.
  *
  * @param pages ends when the list does. An error in the middle cuts the answer off, so that no file looks whole and is not.
  */
-export function answerCsv<Row>(
+export async function answerCsv<Row>(
   c: Context,
   { name, columns, pages }: { name: string; columns: CsvColumns<Row>; pages: () => AsyncGenerator<Row[]> },
-): Response {
+): Promise<Response> {
   const encoder = new TextEncoder();
   const read = Object.values(columns);
+  const write = (rows: Row[]) => rows.map((row) => toCsvLine(read.map((each) => each(row)))).join('');
   const rows = pages();
+  const first = await rows.next();
   let isBegun = false;
   const body = new ReadableStream<Uint8Array>({
     async pull(controller) {
-      if (!isBegun) {
-        isBegun = true;
-        // The mark tells spreadsheets that the file is in UTF-8.
-        controller.enqueue(encoder.encode(`\ufeff${toCsvLine(Object.keys(columns))}`));
-        return;
-      }
-      const { value, done } = await rows.next();
+      const { value, done } = isBegun ? await rows.next() : first;
+      // The mark tells spreadsheets that the file is in UTF-8.
+      const head = isBegun ? '' : `\ufeff${toCsvLine(Object.keys(columns))}`;
+      isBegun = true;
+      const lines = head + (done ? '' : write(value));
+      if (lines !== '') controller.enqueue(encoder.encode(lines));
       if (done) controller.close();
-      else controller.enqueue(encoder.encode(value.map((row) => toCsvLine(read.map((each) => each(row)))).join('')));
     },
     async cancel() {
       await rows.return(undefined);
@@ -68,12 +71,19 @@ export function answerCsv<Row>(
 /** The pages of a list that is read behind a place. */
 export async function* pagesOf<Row extends object>(
   read: (paging: { after?: ListPlace; limit: number }) => Promise<Placed<Row>[]>,
+  limit = 1_000,
 ): AsyncGenerator<Placed<Row>[]> {
-  const limit = 1_000;
   for (let after: ListPlace | undefined; ; ) {
     const rows = await read({ limit, ...(after && { after }) });
-    if (rows.length > 0) yield rows;
-    if (rows.length < limit) return;
+    if (rows.length === 0) return;
+    yield rows;
     after = rows.at(-1)?.place;
   }
 }
+
+/** The answer of a route that gives a list as a file, for its OpenAPI document. */
+export const csvResponse = {
+  description:
+    'A file in UTF-8 for spreadsheets (RFC 4180), with an apostrophe before texts that begin like a formula.',
+  content: { 'text/csv': { schema: z.string() } },
+};
