@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { bootstrap, type LocalServer, migrate, startLocal } from '@aether/database';
 import { connectPlatform } from '@aether/platform';
-import { dropOldEvents, pause, replay, resume } from '@aether/sync';
+import { dropOldEvents, type EventFilter, evaluateHealth, pause, replay, resume, searchEvents } from '@aether/sync';
 import pg from 'pg';
 import { median, quantile } from './measure.ts';
 
@@ -116,6 +116,7 @@ async function measure(server: LocalServer): Promise<void> {
     db: await connectPlatform({ app: 'support', variables: { PLATFORM_DB_URL: server.urlOf('support_app', size) } }),
     app: await connect(server.urlOf('foundation_app', size)),
     sync: await connect(server.urlOf('sync_app', size)),
+    superuser: await connect(server.server.superuserUrl(size)),
   });
   for (const size of Object.keys(sizes) as Size[]) {
     const env = {
@@ -145,6 +146,8 @@ async function measure(server: LocalServer): Promise<void> {
       const { first, all } = await replayOne(db, sync, size, round);
       note('replay of one customer: the first event handled', size, first);
       note(`… and all ${eventsPerCustomer}`, size, all);
+      note('every check of health, made anew', size, await evaluate(on[size].superuser, sync));
+      for (const [what, ms] of await searchLog(sync, size, round)) note(what, size, ms);
     }
   console.log(
     `\n| ${options.rounds} rounds, medians in ms | 100,000 events | ${sizes.large.toLocaleString('en')} | ratio |\n|---|--:|--:|--:|`,
@@ -157,7 +160,8 @@ async function measure(server: LocalServer): Promise<void> {
   console.log(`
 A partition of ${partition.toLocaleString('en')} events was dropped in ${dropMs.toFixed(0)} ms.
 A writer beside it made ${writes} changes: usually ${usualMs.toFixed(1)} ms, the slowest ${slowestMs.toFixed(1)} ms.`);
-  for (const { db, app, sync } of Object.values(on)) await Promise.all([db.close(), app.end(), sync.end()]);
+  for (const { db, app, sync, superuser } of Object.values(on))
+    await Promise.all([db.close(), app.end(), sync.end(), superuser.end()]);
 }
 
 type Db = Awaited<ReturnType<typeof connectPlatform>>;
@@ -231,6 +235,40 @@ async function replayOne(db: Db, sync: pg.Client, size: Size, round: number): Pr
   while (at.length < eventsPerCustomer) await wait(2);
   await subscription.remove();
   return { first: (at[0] as number) - startedAt, all: (at.at(-1) as number) - startedAt };
+}
+
+/** What the worker does every few seconds, whether or not somebody looks. */
+async function evaluate(superuser: pg.Client, sync: pg.Client): Promise<number> {
+  for (;;) {
+    // Checks that were made within the last second are not made again.
+    await superuser.query(`update sync.health set evaluated_at = evaluated_at - interval '1 minute'`);
+    const { rows } = await superuser.query('select clock_timestamp() as now');
+    const startedAt = performance.now();
+    const { asOf } = await evaluateHealth(async (text) => (await sync.query(text)).rows);
+    const ms = performance.now() - startedAt;
+    if (new Date(asOf) >= rows[0].now) return ms; // otherwise the worker was faster
+  }
+}
+
+/** The searches of the console's page of events. */
+async function searchLog(sync: pg.Client, size: Size, round: number): Promise<[string, number][]> {
+  const customers = sizes[size] / eventsPerCustomer;
+  const { rows } = await sync.query('select md5($1::text)::uuid::text as id', [(round * 6007) % customers]);
+  const hour = 3_600_000;
+  const found: [string, number][] = [];
+  for (const [what, filter] of [
+    ['the newest 50 events', {}],
+    ['50 events of one customer', { customer: rows[0].id }],
+    ['50 events of a frequent type', { types: ['customer.updated'] }],
+    ['events of a type that there is not, one stretch', { types: ['deal.created'] }],
+    ['50 events of the last hour of an app', { app: 'foundation', since: new Date(Date.now() - hour) }],
+  ] as const) {
+    const startedAt = performance.now();
+    const { events } = await searchEvents(sync, filter as EventFilter, { direction: 'desc', limit: 50 });
+    found.push([`search: ${what}`, performance.now() - startedAt]);
+    if (what.startsWith('50') && events.length !== 50) throw new Error(`${what}: ${events.length}`);
+  }
+  return found;
 }
 
 async function dropBesideWriter(app: pg.Client, sync: pg.Client) {
