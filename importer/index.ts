@@ -1,4 +1,5 @@
 export type { CellRemark, Person, PersonCompany, PersonEmail, PersonPhone, ReadRow } from './person.ts';
+export { readCompanions } from './reading/companions.ts';
 export { companyDomainOf } from './reading/hosts.ts';
 export type { Layout, LayoutAnswers } from './reading/layout.ts';
 export {

@@ -45,12 +45,17 @@ export function proposeColumns(seen: SeenColumn[], headings: readonly string[], 
     if (format && column.key in format.columns) return { field: format.columns[column.key] ?? null, because: 'format' };
     const heading = fieldOfHeading(headings[at] ?? '');
     if (heading && agrees(heading, column)) return { field: heading, because: 'heading' };
-    const values = fieldOfValues(column);
+    const values = fieldOfValues(column, at);
     return values ? { field: values, because: 'values' } : { field: null, because: null };
   });
   preferWholeNames(seen, proposals);
+  // A known format names the better of two columns first, such as the IANA name of a zone before another one.
+  const ranks = Object.keys(format?.columns ?? {});
+  const rankOf = (at: number) => ranks.indexOf(seen[at]?.key ?? '');
+  const ranked = proposals.map((_, at) => at).sort((one, other) => rankOf(one) - rankOf(other) || one - other);
   const claim = (because: Column['because']) => {
-    for (const proposal of proposals) {
+    for (const at of because === 'format' ? ranked : proposals.keys()) {
+      const proposal = proposals[at] as Pick<Column, 'field' | 'because'>;
       const { field } = proposal;
       if (field === null || proposal.because !== because) continue;
       if (taken.has(field) && !several.has(field)) {
@@ -93,8 +98,10 @@ function agrees(field: PlainField, { shape, samples }: SeenColumn): boolean {
   return true;
 }
 
-function fieldOfValues({ shape }: SeenColumn): PlainField | undefined {
+function fieldOfValues({ shape }: SeenColumn, at: number): PlainField | undefined {
   if (shape.filled === 0) return undefined;
+  const isUnique = shape.filled === shape.cells && shape.distinct === shape.filled && shape.filled > 1;
+  if (at === 0 && shape.integer === 1 && isUnique) return 'id';
   if (shape.email > 0.7) return 'email';
   if (shape.international > 0.7) return 'phone';
   if (shape.uuid > 0.95 && shape.distinct === shape.filled) return 'id';

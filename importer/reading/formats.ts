@@ -52,6 +52,13 @@ const hubspotIds =
 const stages =
   /^(?:subscriber|lead|marketing ?qualified ?lead|sales ?qualified ?lead|opportunity|customer|evangelist|other)$/i;
 
+/** Lead and customer are words of everybody; the compound names are HubSpot's own. */
+const weighStages = (columns: SeenColumn[]): number => {
+  const found = columns.find(({ samples }) => samples.length > 0 && samples.every((cell) => stages.test(cell)));
+  if (!found) return 0;
+  return found.samples.some((cell) => /qualified ?lead|evangelist/i.test(cell)) ? 0.8 : 0.35;
+};
+
 const salesforceMarks = {
   ...keys('isdeleted|masterrecordid|systemmodstamp', 0.4),
   ...keys('accountid|ownerid|createddate|createdbyid|lastmodifieddate|lastmodifiedbyid|reportstoid', 0.2),
@@ -107,7 +114,7 @@ export const formats: Format[] = [
     values: (columns) => {
       const [first] = columns;
       const hasIds = first !== undefined && first.shape.integer === 1 && first.shape.distinct === first.shape.filled;
-      return (hasIds ? 0.25 : -0.3) + (some(columns, /./, stages) ? 0.35 : 0);
+      return (hasIds ? 0.25 : -0.3) + weighStages(columns);
     },
     columns: {
       ...meaning(hubspotIds, 'id'),
@@ -171,7 +178,7 @@ export const formats: Format[] = [
     holds: 'users',
     marks: { ...salesforceMarks, ...keys('username|alias|isactive|profileid', 0.2) },
     values: (columns) => (some(columns, /^(?:user )?id$/, /^005[A-Za-z0-9]{12}(?:[A-Z0-5]{3})?$/) ? 0.8 : -1),
-    columns: { ...meaning('id', 'id'), ...meaning('email', 'email') },
+    columns: { ...meaning('id', 'id'), ...meaning('email', 'email'), ...meaning('username', null) },
     rules: { salesforceIds: true },
   },
   {
@@ -253,7 +260,7 @@ export const formats: Format[] = [
       ...meaning('location.city|location_data.city_name|city', 'city'),
       ...meaning('location.timezone|location_data.timezone', 'timezone'),
       ...meaning('tags.data.name|tags.tags.name', 'tag'),
-      ...meaning('companies.companies.name|companies.name|company.name', 'company'),
+      ...meaning('companies.companies.name|companies.data.name|companies.name|company.name', 'company'),
     },
     rules: {},
   },
@@ -425,6 +432,38 @@ export const formats: Format[] = [
       ...meaning('(Do Not Modify) Row Checksum|(Do Not Modify) Modified On', null),
     },
     rules: {},
+  },
+  {
+    id: 'vcard',
+    label: 'An address book (vCard)',
+    holds: 'people',
+    marks: {},
+    columns: {
+      ...meaning('UID', 'id'),
+      ...meaning('FN', 'name'),
+      ...meaning('N.given', 'first_name'),
+      ...meaning('N.family', 'last_name'),
+      ...meaning('EMAIL', 'email'),
+      ...meaning('TEL', 'phone'),
+      ...meaning('ORG', 'company'),
+      ...meaning('BDAY', 'birth_date'),
+      ...meaning('ADR.city', 'city'),
+      ...meaning('NOTE', 'note'),
+      ...meaning('CATEGORIES', 'tag'),
+      ...meaning('LANG', 'language'),
+      ...meaning('TZ', 'timezone'),
+      ...meaning('URL|TITLE|KIND', null),
+    },
+    rules: {
+      exclude: [
+        {
+          key: 'kind',
+          when: /^(?:group|org|organization|location|application|device)$/i,
+          code: 'not-a-person',
+          reason: 'The card is that of a group, an organisation or a place.',
+        },
+      ],
+    },
   },
 ];
 

@@ -83,7 +83,7 @@ export function personReader(options: PersonOptions): (row: RawRow) => ReadRow {
       tags: [],
       notes: [],
       custom: {},
-      remarks: [],
+      remarks: row.remarks ?? [],
     };
     let isEmpty = true;
     let companyName: string | null = null;
@@ -152,7 +152,7 @@ export function personReader(options: PersonOptions): (row: RawRow) => ReadRow {
           break;
         }
         case 'tag':
-          for (const tag of cell.split(tagSeparators)) {
+          for (const tag of cell.split(cell.includes('\n') ? '\n' : tagSeparators)) {
             const text = isStarred ? tag.replace(/^\* /, '') : tag;
             if (text !== '' && !person.tags.includes(text)) person.tags.push(text);
           }

@@ -1,8 +1,8 @@
 import { type Column, proposeColumns, seeColumns } from './columns.ts';
 import { collectEvidence, type DayOrder, noEvidence, type OrderEvidence, orderOf, readDate } from './dates.ts';
 import type { EncodingFinding } from './encoding.ts';
-import { recogniseFormat } from './formats.ts';
-import { findLayoutOf, type Layout, type LayoutAnswers, readRows, sampleRows } from './layout.ts';
+import { formatOf, recogniseFormat } from './formats.ts';
+import { findLayoutOf, type Layout, type LayoutAnswers, readRows } from './layout.ts';
 import { fingerprintOf, type Mapping } from './mapping.ts';
 import type { Source } from './source.ts';
 
@@ -31,8 +31,6 @@ export type Recognition = {
   questions: Question[];
 };
 
-const sampleRowsMax = 2_000;
-
 /**
  * Recognises a source without being told: encoding, delimiter, header, format, the meaning of its columns, and what has to be asked.
  *
@@ -41,11 +39,10 @@ const sampleRowsMax = 2_000;
  * @throws SourceRefused if nothing can be read from the source
  */
 export async function recognise(source: Source, answers: LayoutAnswers = {}): Promise<Recognition> {
-  const { layout, encoding } = await findLayoutOf(source, answers);
-  const sample = (await sampleRows(source, layout, sampleRowsMax)).filter(({ refusal }) => !refusal);
-  const rows = sample.map(({ cells }) => cells);
+  const { layout, encoding, sample } = await findLayoutOf(source, answers);
+  const rows = sample.filter(({ refusal }) => !refusal).map(({ cells }) => cells);
   const seen = seeColumns(layout.headings, rows);
-  const { format } = recogniseFormat(seen);
+  const format = layout.kind === 'vcard' ? formatOf('vcard') : recogniseFormat(seen).format;
   const columns = proposeColumns(seen, layout.headings, format);
   const evidence = await collectOrders(source, layout, columns, rows);
   const dayOrder: Record<string, DayOrder> = {};
@@ -57,6 +54,8 @@ export async function recognise(source: Source, answers: LayoutAnswers = {}): Pr
       examples: encoding.examples,
       assumed: encoding.encoding,
     });
+  if (layout.kind === 'workbook' && layout.sheets.length > 1 && !answers.sheet)
+    questions.push({ kind: 'sheet', choices: layout.sheets, examples: [], assumed: layout.sheet });
   for (const [name, found] of evidence) {
     const order = orderOf(found);
     if (order) dayOrder[name] = order;
@@ -81,7 +80,7 @@ export async function recognise(source: Source, answers: LayoutAnswers = {}): Pr
     });
   return {
     format: format?.id ?? null,
-    label: format?.label ?? labelOf(layout),
+    label: format?.label ?? labels[layout.kind],
     holds: format?.holds ?? 'people',
     layout,
     encoding,
@@ -93,7 +92,13 @@ export async function recognise(source: Source, answers: LayoutAnswers = {}): Pr
   };
 }
 
-const labelOf = (_layout: Layout): string => 'Another list';
+const labels: Record<Layout['kind'], string> = {
+  delimited: 'Another list',
+  workbook: 'Another workbook',
+  json: 'Another list in JSON',
+  vcard: 'An address book',
+  query: 'A table of another database',
+};
 
 const hasNoZone = (rows: readonly string[][], at: number): boolean =>
   rows.some((cells) => {

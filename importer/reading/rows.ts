@@ -1,8 +1,12 @@
+import type { CellRemark } from '../person.ts';
+
 /** What a cell of a workbook is; cells of texts are all `text`. */
 export const cellKinds = { text: 0, number: 1, date: 2, boolean: 3, error: 4 } as const;
 
 /** A row that has more characters than this is refused. */
 export const rowCharactersMax = 1024 * 1024;
+
+export const columnsMax = 5_000;
 
 export type Refusal = { code: RowRefusalCode; reason: string };
 export type RowRefusalCode =
@@ -28,6 +32,8 @@ export type RawRow = {
   refusal: Refusal | null;
   /** Where `raw` cannot be written back as the same bytes: those bytes. */
   bytes: Uint8Array | null;
+  /** What has to be said about its cells before anything is made of them. */
+  remarks: CellRemark[] | null;
 };
 
 export const plainRow = (line: number, raw: string, cells: string[]): RawRow => ({
@@ -37,6 +43,7 @@ export const plainRow = (line: number, raw: string, cells: string[]): RawRow => 
   kinds: null,
   refusal: null,
   bytes: null,
+  remarks: null,
 });
 
 export const refusedRow = (
@@ -45,4 +52,4 @@ export const refusedRow = (
   code: RowRefusalCode,
   reason: string,
   bytes: Uint8Array | null = null,
-): RawRow => ({ line, raw, cells: [], kinds: null, refusal: { code, reason }, bytes });
+): RawRow => ({ line, raw, cells: [], kinds: null, refusal: { code, reason }, bytes, remarks: null });
