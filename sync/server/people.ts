@@ -10,3 +10,17 @@ export async function readNames(db: PlatformDb, acts: { actor: string | null }[]
   );
   return new Map(users.map(({ id, name }) => [id, name]));
 }
+
+/** The present names of the customers of events; of one that was merged, that of its own row. */
+export async function readCustomerNames(
+  db: PlatformDb,
+  events: { customer: string | null }[],
+): Promise<Map<string, string>> {
+  const ids = [...new Set(events.map(({ customer }) => customer).filter((customer) => customer !== null))];
+  if (ids.length === 0) return new Map();
+  const customers = await db.query<{ id: string; name: string }>(
+    'select id, name from platform.customers where id = any ($1)',
+    [ids],
+  );
+  return new Map(customers.map(({ id, name }) => [id, name]));
+}

@@ -18,7 +18,7 @@ import { type EventFilter, searchEvents } from '../../operations/searching.ts';
 import { type Effect, findChange, findCustomer, listEffects, tracedFields } from '../../operations/trace.ts';
 import { eventKey, json, moment, position } from '../acting.ts';
 import { type ShownEvent, showEventTo } from '../content.ts';
-import { readNames } from '../people.ts';
+import { readCustomerNames, readNames } from '../people.ts';
 
 const EventSchema = z
   .object({
@@ -33,6 +33,7 @@ const EventSchema = z
     app: z.string(),
     actor: z.string().nullable(),
     actor_name: z.string().nullable(),
+    customer_name: z.string().nullable().openapi({ description: 'As it is now.' }),
     login: z.string(),
     data: z.record(z.string(), z.unknown()),
     previous: z.record(z.string(), z.unknown()),
@@ -83,6 +84,10 @@ const EffectSchema = z
   })
   .openapi('EventEffect');
 
+/** The types of the log are those of so many of its latest events. */
+const latestEvents = 5_000;
+const peopleMax = 200;
+
 const filters = {
   customer: uuid().optional(),
   address: line({ charactersMax: 254 })
@@ -116,6 +121,25 @@ const list = createStaffRoute({
       }),
     ),
     ...problems(404, 422),
+  },
+});
+const choices = createStaffRoute({
+  method: 'get',
+  path: '/api/log-choices',
+  right: 'person',
+  summary:
+    'What a search of the log may ask for: the types of the latest events and of subscriptions, the apps, and people by name',
+  responses: {
+    200: json(
+      'The choices.',
+      z.object({
+        types: z.array(z.string()),
+        apps: z.array(z.string()),
+        people: z.array(z.object({ id: z.string(), name: z.string() })).openapi({
+          description: `Those who signed in last, up to ${peopleMax}.`,
+        }),
+      }),
+    ),
   },
 });
 const file = createStaffRoute({
@@ -163,12 +187,13 @@ const why = createStaffRoute({
 /** The log for people: searched, and one event with its trace. content.ts decides what of an event each person sees. */
 export function addEventsRoutes(app: App, db: PlatformDb) {
   type Asked = { [Name in keyof typeof filters]?: string };
-  /** The names of the people of these events. */
+  /** The names of the people and of the customers of these events. */
   async function withNames(events: LoggedEvent[], isAdministrator: boolean) {
-    const names = await readNames(db, events);
+    const [names, customers] = await Promise.all([readNames(db, events), readCustomerNames(db, events)]);
     return events.map((event) => ({
       ...showEventTo(event, { isAdministrator }),
       actor_name: (event.actor && names.get(event.actor)) ?? null,
+      customer_name: (event.customer && customers.get(event.customer)) ?? null,
     }));
   }
   const isAdministrator = (c: { get(name: 'actor'): { role: string } | undefined }) => c.get('actor')?.role === 'admin';
@@ -202,6 +227,21 @@ export function addEventsRoutes(app: App, db: PlatformDb) {
         { events: shown as never[], searched_to: searchedTo ?? null, customer: filter.customer ?? null },
         200,
       );
+    })
+    .openapi(choices, async (c) => {
+      const [types, apps, people] = await Promise.all([
+        db.query<{ type: string }>(
+          `select l.type from (select type from sync.events order by position desc limit ${latestEvents}) l
+           union select unnest(s.types) from sync.subscriptions s order by type`,
+        ),
+        db.query<{ name: string }>('select a.name from platform.apps a order by a.name'),
+        db.query<{ id: string; name: string }>(
+          `select u.id, u.name
+           from (select id, name from platform.users order by last_signed_in desc nulls last limit ${peopleMax}) u order by u.name, u.id`,
+        ),
+      ]);
+      const names = [...apps.map(({ name }) => name), 'sync'];
+      return c.json({ types: types.map(({ type }) => type), apps: names, people }, 200);
     })
     .openapi(file, async (c) => {
       const filter = await toFilter(c.req.valid('query') as Asked);

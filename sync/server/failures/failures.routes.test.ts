@@ -147,6 +147,17 @@ describe('the log', () => {
     expect(await found(`customer=${ada}&before=${first.searched_to}`)).toEqual([created]);
   });
 
+  test('offers for a search what is in it: types, apps, and people by name', async () => {
+    const { status, body } = await get('/api/log-choices');
+    expect(status).toBe(200);
+    expect(body.types).toEqual(expect.arrayContaining(['customer.created', 'customer.updated']));
+    expect(body.types).toEqual([...new Set(body.types)].sort());
+    expect(body.apps).toEqual(expect.arrayContaining(['foundation', 'support', 'console', 'sync']));
+    expect(body.people).toContainEqual({ id: 'boss', name: 'Bo Boss' });
+    const { body: page } = await get(`/api/log?customer=${ada}&limit=1`);
+    expect(page.events[0].customer_name).toBe('=Ada');
+  });
+
   test('shows one event with its request, its change and what each subscription made of it', async () => {
     const [dead] = await parked();
     const { body } = await get(`/api/log/${dead?.position}`);

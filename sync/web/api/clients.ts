@@ -16,5 +16,9 @@ export const { runbooks } = hc<ReturnType<typeof addRunbookRoutes>>('/', options
 export const { failures } = hc<ReturnType<typeof addFailuresRoutes>>('/', options).api;
 export const { runs } = hc<ReturnType<typeof addRunsRoutes>>('/', options).api;
 export const { subscriptions, operations } = hc<ReturnType<typeof addSubscriptionsRoutes>>('/', options).api;
-export const { log, customers: why } = hc<ReturnType<typeof addEventsRoutes>>('/', options).api;
+export const {
+  log,
+  'log-choices': logChoices,
+  customers: why,
+} = hc<ReturnType<typeof addEventsRoutes>>('/', options).api;
 export const { alerts } = hc<ReturnType<typeof addAlertRoutes>>('/', options).api;

@@ -1,7 +1,7 @@
 import { listOptions } from '@aether/ui/lists.ts';
 import { read } from '@aether/ui/request.ts';
 import { keepPreviousData, queryOptions } from '@tanstack/react-query';
-import { failures, log, operations, runs, subscriptions, why } from './clients.ts';
+import { failures, log, logChoices, operations, runs, subscriptions, why } from './clients.ts';
 
 /** What changes by itself is asked for again so often, while its page is open and in sight. */
 const askEveryMs = 3_000;
@@ -116,6 +116,12 @@ export const logQuery = (search: LogSearch) =>
     const { searched_to, ...page } = await readLog({ ...search, before }, signal);
     return { ...page, next_cursor: searched_to === null ? null : String(searched_to) };
   });
+
+export const logChoicesQuery = queryOptions({
+  queryKey: ['log-choices'],
+  queryFn: ({ signal }) => read(logChoices.$get(undefined, { init: { signal } })),
+  staleTime: 60_000,
+});
 
 export const eventQuery = (position: number) =>
   queryOptions({

@@ -70,7 +70,7 @@ function Request({ event }: { event: LoggedEvent }) {
           'none'
         ) : (
           <Link to="/events" search={{ customer: event.customer }}>
-            {event.customer}
+            {event.customer_name ?? event.customer}
           </Link>
         )}
       </dd>

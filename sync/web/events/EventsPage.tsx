@@ -1,12 +1,13 @@
 import { fileAddress } from '@aether/ui/fileaddress.ts';
 import { ErrorNotice, Nothing } from '@aether/ui/Notice.tsx';
+import { Picker } from '@aether/ui/Picker.tsx';
 import { PageHead } from '@aether/ui/Shell.tsx';
 import { Waiting } from '@aether/ui/Waiting.tsx';
 import { Button, NativeSelect } from '@mantine/core';
-import { useInfiniteQuery } from '@tanstack/react-query';
+import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { getRouteApi, Link } from '@tanstack/react-router';
-import { useEffect } from 'react';
-import { type LoggedEvent, logQuery } from '../api/operations.ts';
+import { type ComponentProps, useEffect } from 'react';
+import { type LoggedEvent, logChoicesQuery, logQuery } from '../api/operations.ts';
 import { FilterField } from '../parts/FilterField.tsx';
 import classes from '../parts/parts.module.css';
 import { without } from '../parts/words.ts';
@@ -31,6 +32,7 @@ export function EventsPage() {
   const { data, error, refetch, hasNextPage, fetchNextPage, isFetching, isFetchingNextPage } = useInfiniteQuery(
     logQuery(search),
   );
+  const { data: choices } = useQuery(logChoicesQuery);
   const events = data?.pages.flatMap((page) => page.events);
   // A search of something rare goes on by itself, stretch by stretch, until the first page of events is found.
   const isSearching = events?.length === 0 && hasNextPage && !error;
@@ -49,6 +51,18 @@ export function EventsPage() {
       onChange={(value) => change({ [name]: value })}
     />
   );
+  const pick = (label: string, name: keyof EventsSearch, data: ComponentProps<typeof Picker>['data'] = []) => (
+    <Picker
+      label={label}
+      size="xs"
+      placeholder="Any"
+      clearable
+      data={data}
+      value={search[name] ?? null}
+      text={search[name]}
+      onChange={(value) => change({ [name]: value ?? undefined })}
+    />
+  );
   return (
     <>
       <PageHead title="Events" />
@@ -56,9 +70,13 @@ export function EventsPage() {
         <div className={classes.bar}>
           {field('Customer', 'customer', 'Its id')}
           {field('Address', 'address', 'ada@example.com')}
-          {field('Type', 'type', 'customer.updated')}
-          {field('App', 'app', 'foundation')}
-          {field('Person', 'actor', 'The id of a user')}
+          {pick('Type', 'type', choices?.types)}
+          {pick('App', 'app', choices?.apps)}
+          {pick(
+            'Person',
+            'actor',
+            choices?.people.map(({ id, name }) => ({ value: id, label: name })),
+          )}
           {field('Key', 'key')}
           <NativeSelect
             label="Time"
@@ -114,6 +132,7 @@ function EventItem({ event }: { event: LoggedEvent }) {
       <div className={classes.what}>
         <Link to="/events/$position" params={{ position: String(event.position) }}>
           {event.position} · {event.type}
+          {event.customer_name && ` · ${event.customer_name}`}
         </Link>
         <span className={classes.quiet}>{changed.length > 0 ? changed.join(', ') : event.key}</span>
       </div>
