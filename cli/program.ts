@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import { alertsCommand } from './alerts.ts';
 import { eventsCommand } from './events.ts';
 import { healthCommand } from './health.ts';
+import { matchCommand } from './match.ts';
 import { bootstrapServer, checkDatabase, migrateUp, migratorUrl, printStatus } from './migrate.ts';
 import packageJson from './package.json' with { type: 'json' };
 
@@ -74,6 +75,7 @@ function createProgram(): Command {
   program.addCommand(eventsCommand().copyInheritedSettings(program));
   program.addCommand(alertsCommand().copyInheritedSettings(program));
   program.addCommand(healthCommand().copyInheritedSettings(program));
+  program.addCommand(matchCommand().copyInheritedSettings(program));
   return program;
 }
 

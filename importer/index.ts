@@ -1,3 +1,20 @@
+export type { Held, HeldReason } from './matching/addresses.ts';
+export type { BlockReport } from './matching/blocks.ts';
+export type { Decision } from './matching/clusters.ts';
+export {
+  groupPersons,
+  type MatchOptions,
+  type MatchResult,
+  matchPrepared,
+  matchTable,
+  type PersonGroups,
+} from './matching/matching.ts';
+export { PersonTable, type RowFacts } from './matching/persontable.ts';
+export { type Prepared, prepare, TooManyRows } from './matching/preparing.ts';
+export { type MatchSettings, type RuleName, ruleNames, standardSettings } from './matching/rules.ts';
+export { readSettings, UnknownSetting } from './matching/settings.ts';
+export { type Measure, measureGroups, measureReviews, type ReviewMeasure } from './matching/truth.ts';
+export { type WhatIf, whatIf } from './matching/whatif.ts';
 export type { CellRemark, Person, PersonCompany, PersonEmail, PersonPhone, ReadRow } from './person.ts';
 export { readCompanions } from './reading/companions.ts';
 export { companyDomainOf } from './reading/hosts.ts';

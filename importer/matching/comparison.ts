@@ -1,0 +1,216 @@
+import { type Frequencies, onePerson } from './frequencies.ts';
+import { editDistance, isGarbled, isSlip } from './likeness.ts';
+import { plainLocal } from './mailboxes.ts';
+import { formsOfGivenName } from './nicknames.ts';
+import type { PersonColumns, PersonTable } from './persontable.ts';
+import { none } from './texts.ts';
+
+/** How a field of two rows compares. The larger, the more alike; `unknown` where one of them has nothing to compare. */
+export const level = {
+  unknown: 0,
+  different: 1,
+  /** Names: a letter or two apart, but both are common: Daniel and Daniela. */
+  alike: 2,
+  /** Names: J and James, or nearly the same letters in another order. Addresses: one small domain. */
+  weak: 3,
+  /** Names, cities, addresses: one is a slip of the other one. Dates of birth: one part differs. */
+  slip: 4,
+  /** Names: Bob and Robert, Garcia and Garcia Lopez. Addresses: they differ in dots or in what follows a plus. */
+  form: 5,
+  equal: 6,
+} as const;
+
+/** The fields of a comparison, each with three bits in its number, and what they are called in a sentence. */
+export const fields = ['given', 'family', 'address', 'phone', 'city', 'birth', 'company'] as const;
+export type Field = (typeof fields)[number];
+export const fieldAt = { given: 0, family: 3, address: 6, phone: 9, city: 12, birth: 15, company: 18 } as const;
+const swappedBit = 1 << 21;
+const generationBit = 1 << 22;
+
+export const levelOf = (comparison: number, field: Field): number => (comparison >> fieldAt[field]) & 7;
+/** The first name of one row is the last name of the other one. */
+export const isSwapped = (comparison: number): boolean => (comparison & swappedBit) !== 0;
+/** Senior and junior. */
+export const isOtherGeneration = (comparison: number): boolean => (comparison & generationBit) !== 0;
+
+/** Compares two rows of a table; makes a number of it that has the level of each field. */
+export type Comparer = (a: number, b: number) => number;
+
+export function createComparer(table: PersonTable, columns: PersonColumns, frequencies: Frequencies): Comparer {
+  const { given, family, others, generation, city, company, birth } = columns;
+  const { addressStart, addressOf, phoneStart, phoneOf, local, domain, isRole, isProvided } = columns;
+  const { names, domains, cities } = frequencies;
+  const decoded: string[] = [];
+  const textOf = (number: number): string => {
+    decoded[number] ??= table.texts.textOf(number);
+    return decoded[number] as string;
+  };
+
+  /** Whether two values are too common for one to be a slip of the other one. */
+  const areBothCommon = (counts: Float64Array, a: number, b: number): boolean => {
+    const fewer = Math.min(counts[a] as number, counts[b] as number);
+    return fewer >= 3 * onePerson && fewer * 50 > Math.max(counts[a] as number, counts[b] as number);
+  };
+
+  function compareWords(a: number, b: number, areGiven: boolean): number {
+    if (a === b) return a === none ? level.unknown : level.equal;
+    if (a === none || b === none) return level.unknown;
+    const x = textOf(a);
+    const y = textOf(b);
+    if (x.length === 1 || y.length === 1) return x.charCodeAt(0) === y.charCodeAt(0) ? level.weak : level.different;
+    if (isAscii(x) !== isAscii(y)) return level.unknown; // in another script: nothing is known
+    const formsX = areGiven ? formsOfGivenName(x) : [];
+    const formsY = areGiven ? formsOfGivenName(y) : [];
+    if (formsX.length > 0 && formsY.length > 0) {
+      if (formsX.some((form) => formsY.includes(form))) return level.form;
+      return isSlip(x, y) ? level.alike : level.different;
+    }
+    if (!isSlip(x, y)) return isGarbled(x, y) && !areBothCommon(names, a, b) ? level.weak : level.different;
+    return areBothCommon(names, a, b) ? level.alike : level.slip;
+  }
+
+  const isKnownGiven = (name: number) => name !== none && formsOfGivenName(textOf(name)).length > 0;
+  const hasOther = (row: number, name: number) =>
+    others[row] !== none && name !== none && ` ${textOf(others[row] as number)} `.includes(` ${textOf(name)} `);
+
+  function compareNames(a: number, b: number): number {
+    const ga = given[a] as number;
+    const gb = given[b] as number;
+    const fa = family[a] as number;
+    const fb = family[b] as number;
+    let g = compareWords(ga, gb, true);
+    let f = compareWords(fa, fb, false);
+    let swapped = 0;
+    if (g === level.different || f === level.different || g === level.alike) {
+      if ((g === level.different || g === level.alike) && (hasOther(a, gb) || hasOther(b, ga))) g = level.form;
+      if (f === level.different && (hasOther(a, fb) || hasOther(b, fa))) f = level.form;
+      // The first name of one is the last name of the other one, in both ways or as far as they are given.
+      if (g === level.different || f === level.different) {
+        const across = compareWords(ga, fb, true);
+        const back = compareWords(fa, gb, true);
+        const areNames = across >= level.slip && back >= level.slip;
+        const isOneName =
+          Math.min(across, back) === level.unknown &&
+          (Math.max(across, back) === level.equal ||
+            (Math.max(across, back) === level.slip && ![ga, gb].some(isKnownGiven)));
+        if (areNames || isOneName) {
+          // The better one first, so that it does not matter which row comes first.
+          g = Math.max(across, back);
+          f = Math.min(across, back);
+          swapped = swappedBit;
+        }
+      }
+    }
+    const generations = generation[a] !== generation[b] && generation[a] !== none && generation[b] !== none;
+    return g | (f << 3) | swapped | (generations ? generationBit : 0);
+  }
+
+  function compareAddresses(a: number, b: number): number {
+    const startA = addressStart[a] as number;
+    const endA = addressStart[a + 1] as number;
+    const startB = addressStart[b] as number;
+    const endB = addressStart[b + 1] as number;
+    if (startA === endA || startB === endB) return level.unknown;
+    let best: number = level.different;
+    for (let i = startA; i < endA; i++)
+      for (let j = startB; j < endB; j++) {
+        const found = compareAddress(addressOf[i] as number, addressOf[j] as number);
+        if (found > best) best = found;
+      }
+    return best;
+  }
+
+  function compareAddress(x: number, y: number): number {
+    if (x === y) return isRole[x] ? level.weak : level.equal;
+    if (isRole[x] || isRole[y]) return level.different;
+    const domainX = domain[x] as number;
+    const domainY = domain[y] as number;
+    const localX = local[x] as number;
+    const localY = local[y] as number;
+    const isSmall = !isProvided[x] && (domains[domainX] as number) <= 20 * onePerson;
+    if (domainX !== domainY && localX !== localY) {
+      // Two slips at once: only in long texts.
+      const a = textOf(domainX);
+      const b = textOf(domainY);
+      if (a.length < 9 || b.length < 9 || areBothCommon(domains, domainX, domainY) || isProvided[x] || isProvided[y])
+        return level.different;
+      if (Math.abs(a.length - b.length) > 1 || editDistance(a, b, 2) > 2) return level.different;
+      return isAddressSlip(textOf(localX), textOf(localY), false) ? level.slip : level.different;
+    }
+    const a = textOf(localX);
+    const b = textOf(localY);
+    if (domainX === domainY) {
+      if (plainLocal(a) === plainLocal(b)) return level.form;
+      if (isAddressSlip(a, b, isSmall)) return level.slip;
+      return isSmall ? level.weak : level.different;
+    }
+    if (isProvided[x] && isProvided[y]) return level.different;
+    const far = editDistance(textOf(domainX), textOf(domainY), 3);
+    const most = Math.min(textOf(domainX).length, textOf(domainY).length) >= 10 ? 3 : 2;
+    if (far <= most && !areBothCommon(domains, domainX, domainY)) return level.slip;
+    return level.different;
+  }
+
+  function comparePhones(a: number, b: number): number {
+    const startA = phoneStart[a] as number;
+    const endA = phoneStart[a + 1] as number;
+    const startB = phoneStart[b] as number;
+    const endB = phoneStart[b + 1] as number;
+    if (startA === endA || startB === endB) return level.unknown;
+    for (let i = startA; i < endA; i++)
+      for (let j = startB; j < endB; j++) if (phoneOf[i] === phoneOf[j]) return level.equal;
+    return level.different;
+  }
+
+  function compareTexts(counts: Float64Array, a: number, b: number): number {
+    if (a === none || b === none) return level.unknown;
+    if (a === b) return level.equal;
+    return isSlip(textOf(a), textOf(b)) && !areBothCommon(counts, a, b) ? level.slip : level.different;
+  }
+
+  return (a, b) =>
+    compareNames(a, b) |
+    (compareAddresses(a, b) << fieldAt.address) |
+    (comparePhones(a, b) << fieldAt.phone) |
+    (compareTexts(cities, city[a] as number, city[b] as number) << fieldAt.city) |
+    (compareBirths(birth[a] as number, birth[b] as number) << fieldAt.birth) |
+    (compareTexts(frequencies.companies, company[a] as number, company[b] as number) << fieldAt.company);
+}
+
+const dayMs = 86_400_000;
+const dayOf = (date: number) =>
+  Date.UTC(Math.floor(date / 10_000), (Math.floor(date / 100) % 100) - 1, date % 100) / dayMs;
+
+/**
+ * Two dates of birth, each as the number YYYYMMDD. `slip`: a day or a month is wrong, or both changed places, or one digit of the year is
+ * wrong; at most a month apart. `weak`: about a year or ten years apart, as one more wrong digit makes it. `different`, which never is one person: all else. A father and a son of
+ * one name are born farther apart, and nobody has a brother or sister of the same name.
+ */
+export function compareBirths(a: number, b: number): number {
+  if (a === 0 || b === 0) return level.unknown;
+  if (a === b) return level.equal;
+  const [yearA, monthA, dayA] = [Math.floor(a / 10_000), Math.floor(a / 100) % 100, a % 100];
+  const [yearB, monthB, dayB] = [Math.floor(b / 10_000), Math.floor(b / 100) % 100, b % 100];
+  if (yearA === yearB && (monthA === monthB || dayA === dayB || (monthA === dayB && dayA === monthB)))
+    return level.slip;
+  if (monthA === monthB && dayA === dayB && editDistance(String(yearA), String(yearB), 1) <= 1) return level.slip;
+  const apart = Math.abs(dayOf(a) - dayOf(b));
+  if (apart <= 31) return level.slip;
+  return apart <= 366 + 31 || Math.abs(apart - 3652) <= 400 ? level.weak : level.different;
+}
+
+const digitsOf = (text: string) => text.replace(/\D+/g, '');
+
+/** Whether one local part may be a slip of the other one. Numbers tell people apart: ann1 and ann2, unless the domain is small. */
+function isAddressSlip(a: string, b: string, isSmallDomain: boolean): boolean {
+  const shorter = Math.min(a.length, b.length);
+  if (shorter < 3) return false;
+  const most = shorter < 5 ? 1 : 2;
+  if (editDistance(a, b, most) > most) return false;
+  return digitsOf(a) === digitsOf(b) || (isSmallDomain && shorter >= 5);
+}
+
+function isAscii(text: string): boolean {
+  for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) > 127) return false;
+  return true;
+}

@@ -1,0 +1,63 @@
+import type { PersonColumns, PersonTable } from './persontable.ts';
+import { none } from './texts.ts';
+
+/** A person's share of a row, if several rows are known to be one person: 2520 is divisible by all numbers to 10, and whole numbers add up the same in any order. */
+export const onePerson = 2520;
+
+/** How many persons, in units of `onePerson`, have a name, a city and so on; by the numbers of the texts. */
+export type Frequencies = {
+  persons: number;
+  names: Float64Array;
+  cities: Float64Array;
+  companies: Float64Array;
+  locals: Float64Array;
+  domains: Float64Array;
+  phones: Float64Array;
+  births: Map<number, number>;
+};
+
+/**
+ * Counts how common each value is. Rows that are surely one person count as one person, so that a customer who is ten times in the list
+ * does not make a rare name look common.
+ *
+ * @param groupOf the group of a row, by any number below the number of rows
+ */
+export function countFrequencies(table: PersonTable, columns: PersonColumns, groupOf: Uint32Array): Frequencies {
+  const { given, family, others, city, company, birth, addressStart, addressOf, local, domain, phoneStart, phoneOf } =
+    columns;
+  const rows = table.size;
+  const sizes = new Uint32Array(rows);
+  for (let row = 0; row < rows; row++) sizes[groupOf[row] as number] = (sizes[groupOf[row] as number] as number) + 1;
+  const size = table.texts.size;
+  const names = new Float64Array(size);
+  const cities = new Float64Array(size);
+  const companies = new Float64Array(size);
+  const locals = new Float64Array(size);
+  const domains = new Float64Array(size);
+  const phones = new Float64Array(table.phones.size);
+  const births = new Map<number, number>();
+  let persons = 0;
+  for (let row = 0; row < rows; row++) {
+    const share = Math.floor(onePerson / (sizes[groupOf[row] as number] as number)) || 1;
+    persons += share;
+    const g = given[row] as number;
+    const f = family[row] as number;
+    names[g] = (names[g] as number) + share;
+    if (f !== g) names[f] = (names[f] as number) + share;
+    if (others[row] !== none && others[row] !== g && others[row] !== f)
+      names[others[row] as number] = (names[others[row] as number] as number) + share;
+    cities[city[row] as number] = (cities[city[row] as number] as number) + share;
+    companies[company[row] as number] = (companies[company[row] as number] as number) + share;
+    const born = birth[row] as number;
+    if (born !== 0) births.set(born, (births.get(born) ?? 0) + share);
+    for (let i = addressStart[row] as number; i < (addressStart[row + 1] as number); i++) {
+      locals[local[addressOf[i] as number] as number] =
+        (locals[local[addressOf[i] as number] as number] as number) + share;
+      domains[domain[addressOf[i] as number] as number] =
+        (domains[domain[addressOf[i] as number] as number] as number) + share;
+    }
+    for (let i = phoneStart[row] as number; i < (phoneStart[row + 1] as number); i++)
+      phones[phoneOf[i] as number] = (phones[phoneOf[i] as number] as number) + share;
+  }
+  return { persons: Math.max(persons, onePerson), names, cities, companies, locals, domains, phones, births };
+}
