@@ -53,6 +53,7 @@ export {
   TargetUnavailable,
 } from './log/subscriptionfailures.ts';
 export type { InTransaction, Transaction, Write } from './log/transaction.ts';
+export type { Work } from './log/work.ts';
 export { coalesce, type Lookup, prepareLookup, runLookup } from './lookups.ts';
 export { isNoAddress, showAddress } from './noaddress.ts';
 export { foldDigits, type Phone } from './phone.ts';

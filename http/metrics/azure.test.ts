@@ -1,54 +1,24 @@
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { readdir } from 'node:fs/promises';
-import { createServer } from 'node:https';
 import { type AddressInfo, createServer as createSilentServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { buffer } from 'node:stream/consumers';
-import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { testCertificate, trustTestCertificate } from '../testing.tls.ts';
+import { type AzureEndpoint, startAzureEndpoint } from '../testing.azure.ts';
 import { collectLog } from '../testing.ts';
 import { cleanConnectionString } from './azure.ts';
 import { openMetrics } from './metrics.ts';
+import { readMetricsSettings } from './settings.ts';
+import { isSampled } from './spans.ts';
 
 const key = '0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0';
 
-type Envelope = {
-  iKey: string;
-  tags: Record<string, string>;
-  data: { baseData: { metrics: { name: string; value: number; count: number }[]; properties: Record<string, string> } };
-};
-
-/** An ingestion endpoint with TLS, as Application Insights has. */
-async function startEndpoint() {
-  const received: Envelope[] = [];
-  const bodies: string[] = [];
-  const endpoint = { status: 200 };
-  const server = createServer(testCertificate, async (request, response) => {
-    const sent = await buffer(request);
-    const body = String(request.headers['content-encoding'] === 'gzip' ? gunzipSync(sent) : sent);
-    bodies.push(body);
-    const envelopes: Envelope[] = JSON.parse(body);
-    if (endpoint.status === 200) received.push(...envelopes);
-    response.statusCode = endpoint.status;
-    response.end(JSON.stringify({ itemsReceived: envelopes.length, itemsAccepted: envelopes.length, errors: [] }));
-  }).listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const url = `https://localhost:${(server.address() as AddressInfo).port}`;
-  return Object.assign(endpoint, { url, received, bodies, close: () => server.close() });
-}
-
 describe('with a connection string', () => {
-  let endpoint: Awaited<ReturnType<typeof startEndpoint>>;
-  let distrust: () => void;
+  let endpoint: AzureEndpoint;
   beforeAll(async () => {
-    distrust = trustTestCertificate();
-    endpoint = await startEndpoint();
+    endpoint = await startAzureEndpoint();
   });
-  afterAll(() => {
-    endpoint.close();
-    distrust();
-  });
+  afterAll(() => endpoint.close());
 
   test('a series reaches its endpoint, also with capitals in the key and a semicolon at the end, and nothing is kept on disk', async () => {
     const { log } = collectLog();
@@ -64,7 +34,7 @@ describe('with a connection string', () => {
     metrics?.record('eventsHandled', 7, { 'aether.app': 'test', 'aether.subscription': 'test.one' });
     await metrics?.close();
     const named = (name: string) =>
-      endpoint.received.find(({ data }) => data.baseData.metrics.some((metric) => metric.name === name));
+      endpoint.received.find(({ data }) => data.baseData.metrics?.some((metric) => metric.name === name));
     expect(named('db.client.operation.duration')?.data.baseData.metrics).toEqual([
       expect.objectContaining({ value: 0.25, count: 1 }),
     ]);
@@ -120,7 +90,11 @@ describe('with a connection string', () => {
       const metrics = await openMetrics('aether-test', { APPLICATIONINSIGHTS_CONNECTION_STRING: given }, log);
       expect(await metrics?.render()).toContain('process_memory_usage_bytes');
       await metrics?.close();
-      expect(entries.map(({ msg }) => msg)).toEqual([expect.stringMatching(/no metrics go to Azure/)]);
+      expect(entries.map(({ msg }) => msg)).toEqual([
+        expect.stringMatching(/no metrics go to Azure/),
+        expect.stringMatching(/no traces go to Azure/),
+      ]);
+      expect(metrics?.spans).toBeUndefined();
       expect(JSON.stringify(entries)).not.toMatch(/secret-words|x\.example/);
     },
   );
@@ -134,4 +108,23 @@ test('a connection string is handed on whole, with the key in small letters', ()
   ).toBe(
     `InstrumentationKey=${key};IngestionEndpoint=https://we.example/;LiveEndpoint=https://l.example/;ApplicationId=A`,
   );
+});
+
+test('a trace is sent whole or not at all, about as many of a hundred as asked for, and none that its caller does not want', () => {
+  const traces = Array.from({ length: 2_000 }, () => `00-${randomBytes(16).toString('hex')}-00f067aa0ba902b7-01`);
+  const sent = traces.filter((trace) => isSampled(trace, 25));
+  expect(sent.length).toBeGreaterThan(350);
+  expect(sent.length).toBeLessThan(650);
+  expect(sent.every((trace) => isSampled(trace.replace('00f067aa0ba902b7', 'b7ad6b7169203331'), 25))).toBe(true);
+  expect(traces.every((trace) => isSampled(trace, 100) && !isSampled(trace, 0))).toBe(true);
+  expect(traces.some((trace) => isSampled(trace.replace(/01$/, '00'), 100))).toBe(false);
+});
+
+test('of how many traces are sent, what is no number from 0 to 100 is refused by its name', () => {
+  const azure = 'InstrumentationKey=x';
+  expect(readMetricsSettings({ APPLICATIONINSIGHTS_CONNECTION_STRING: azure, TRACES_PERCENT: '5' })).toMatchObject({
+    tracesPercent: 5,
+  });
+  for (const given of ['-1', '101', 'all'])
+    expect(() => readMetricsSettings({ TRACES_PERCENT: given })).toThrow(/^TRACES_PERCENT must/);
 });

@@ -2,6 +2,7 @@ import { AzureMonitorMetricExporter } from '@azure/monitor-opentelemetry-exporte
 import {
   AggregationTemporality,
   type IMetricReader,
+  type InstrumentType,
   PeriodicExportingMetricReader,
   type PushMetricExporter,
 } from '@opentelemetry/sdk-metrics';
@@ -45,40 +46,58 @@ export function cleanConnectionString(given: string): string {
 }
 
 /**
- * Sends the metrics to Azure Monitor once a minute, and when the process ends. What cannot be sent is dropped: the client would keep it as
- * plain text in the temporary folder.
+ * What every exporter of Azure gets. What cannot be sent is dropped: the client would keep it as plain text in the temporary folder.
+ *
+ * @throws Error that says what is wrong, without the string.
  */
-export function createAzureReader(connectionString: string, log: Pick<Log, 'warn'>): IMetricReader {
+export function azureOptions(connectionString: string) {
   // Its own statistics go to Microsoft; they are no part of what was asked for.
   process.env.APPLICATION_INSIGHTS_NO_STATSBEAT ??= 'true';
-  const exporter = new AzureMonitorMetricExporter({
+  return {
     connectionString: cleanConnectionString(connectionString),
     disableOfflineStorage: true,
     retryOptions: { maxRetries: 1 },
-  });
+  };
+}
+
+/** Sends the metrics to Azure Monitor once a minute, and when the process ends. */
+export function createAzureReader(connectionString: string, log: Pick<Log, 'warn'>): IMetricReader {
+  const exporter = new AzureMonitorMetricExporter(azureOptions(connectionString));
   return new PeriodicExportingMetricReader({
     // Made for SDK 2, whose exporters have the same interface: a test sends a series to an endpoint of its own.
-    exporter: reportingFailures(exporter as unknown as PushMetricExporter, log),
+    exporter: Object.assign(tellingFailures(exporter, 'metrics', log), {
+      selectAggregationTemporality: (type: InstrumentType) =>
+        exporter.selectAggregationTemporality(type) ?? AggregationTemporality.CUMULATIVE,
+    }) as unknown as PushMetricExporter,
     exportIntervalMillis: exportEveryMs,
     exportTimeoutMillis: exportTimeoutMs,
   });
 }
 
-/** The SDK tells nobody that metrics were not sent. */
-function reportingFailures(exporter: PushMetricExporter, log: Pick<Log, 'warn'>): PushMetricExporter {
+type Result = { code: number; error?: Error };
+type Exporter<Batch> = {
+  export(batch: Batch, done: (result: Result) => void): unknown;
+  forceFlush?(): Promise<void>;
+  shutdown(): Promise<void>;
+};
+
+/** The SDK tells nobody that something was not sent. The exporter of spans also answers twice: only the first answer counts. */
+export function tellingFailures<Batch>(exporter: Exporter<Batch>, what: string, log: Pick<Log, 'warn'>) {
   let toldAt = Number.NEGATIVE_INFINITY;
   return {
-    export: (metrics, done) =>
-      exporter.export(metrics, (result) => {
+    export(batch: Batch, done: (result: Result) => void): void {
+      let isAnswered = false;
+      exporter.export(batch, (result) => {
+        if (isAnswered) return;
+        isAnswered = true;
         if (result.code !== succeeded && performance.now() - toldAt > repeatWarningMs) {
           toldAt = performance.now();
-          log.warn({ err: result.error }, 'metrics did not reach Azure; they are dropped');
+          log.warn({ err: result.error }, `${what} did not reach Azure; they are dropped`);
         }
         done(result);
-      }),
-    forceFlush: () => exporter.forceFlush(),
+      });
+    },
+    forceFlush: async () => exporter.forceFlush?.(),
     shutdown: () => exporter.shutdown(),
-    selectAggregationTemporality: (type) =>
-      exporter.selectAggregationTemporality?.(type) ?? AggregationTemporality.CUMULATIVE,
   };
 }

@@ -16,7 +16,7 @@ const normal: Partial<Record<LabelKey, (value: string) => string>> = {
  * Bounds what leaves the process as labels: the keys to those of the metric, each always there, so that all of its series have the same
  * labels; the values in length, characters and number. It is a second net: those who record give templates and names.
  */
-export function boundLabels(): (metric: Metric, given: Labels) => Record<string, string> {
+export function boundLabels(): (of: Pick<Metric, 'labels'>, given: Labels) => Record<string, string> {
   const seen = new Map<LabelKey, Set<string>>(labelKeys.map((key) => [key, new Set()]));
   function bound(key: LabelKey, value: string | number | undefined): string {
     const text = String(value ?? '');

@@ -1,6 +1,7 @@
 import type { PlatformDb } from '@aether/platform';
 import type { AnsweredRequest } from '../serving/app.ts';
 import { countLongAnswers } from '../serving/longanswer.ts';
+import { codeOf } from './codes.ts';
 import type { Metrics } from './metrics.ts';
 
 /** Publishes the requests of an app. */
@@ -56,12 +57,4 @@ export function measurePlatform(metrics: Metrics, db: PlatformDb): () => void {
   return () => {
     for (const end of endings) end();
   };
-}
-
-/** A code of the database or of the system, otherwise the class of the error; never its text, which may hold values. */
-export function codeOf(error: unknown): string {
-  if (error === undefined) return '';
-  const { code } = error as { code?: unknown };
-  if (typeof code === 'string' && /^[A-Z0-9_]{2,40}$/.test(code)) return code;
-  return error instanceof Error ? error.constructor.name : 'other';
 }

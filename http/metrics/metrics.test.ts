@@ -158,6 +158,7 @@ describe('the settings', () => {
       host: '0.0.0.0',
       token,
       azure: undefined,
+      tracesPercent: 100,
     });
   });
 });
@@ -171,6 +172,12 @@ test('only the files that are loaded when metrics are asked for import their lib
     sources
       .filter((file) => pattern.test(readFileSync(join(root, file), 'utf8')))
       .map((file) => file.replaceAll('\\', '/'));
-  expect(found(/from '@(opentelemetry|azure)\//).sort()).toEqual(['http/metrics/azure.ts', 'http/metrics/provider.ts']);
-  expect(found(/^import \{[^;]*from '[^']*\/(azure|provider)\.ts'/m)).toEqual([]);
+  expect(found(/from '@(opentelemetry|azure)\//).sort()).toEqual([
+    'http/metrics/azure.ts',
+    'http/metrics/azurespans.ts',
+    'http/metrics/provider.ts',
+  ]);
+  expect(found(/^import \{[^;]*from '[^']*\/(azure|azurespans|provider)\.ts'/m)).toEqual([
+    'http/metrics/azurespans.ts',
+  ]);
 });

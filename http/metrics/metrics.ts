@@ -2,12 +2,15 @@ import { createLog, type Log } from '../serving/log.ts';
 import { measureProcess } from './process.ts';
 import type { Published } from './provider.ts';
 import { type MetricsSettings, readMetricsSettings } from './settings.ts';
+import type { Spans } from './spans.ts';
 
 export type Metrics = Published & {
   /** The token that readers of `/metrics` must send. */
   token: string | undefined;
   /** The address of `/metrics`, if it has a port of its own. */
   url: string | undefined;
+  /** Where traces go; undefined: nowhere. */
+  spans: Spans | undefined;
 };
 
 type Told = Pick<Log, 'warn' | 'error'>;
@@ -51,11 +54,17 @@ export async function openMetrics(
   }
 }
 
-async function load(name: string, { port, host, token, azure }: MetricsSettings, log: Told): Promise<Metrics> {
+async function load(
+  name: string,
+  { port, host, token, azure, tracesPercent }: MetricsSettings,
+  log: Told,
+): Promise<Metrics> {
   // Loaded only here: the SDK costs memory.
   const [{ publishMetrics }, { serveMetrics }] = await Promise.all([import('./provider.ts'), import('./server.ts')]);
   const published = await publishMetrics(name, azure, log);
   measureProcess(published);
+  const spans =
+    azure === undefined || tracesPercent === 0 ? undefined : await openSpans(name, azure, tracesPercent, log);
   try {
     const served =
       port === undefined ? undefined : await serveMetrics({ ...published, token }, { port, host, log: quiet(name) });
@@ -63,14 +72,26 @@ async function load(name: string, { port, host, token, azure }: MetricsSettings,
       ...published,
       token,
       url: served && `${served.url}/metrics`,
+      spans,
       async close() {
         await served?.close();
-        await published.close();
+        await Promise.all([published.close(), spans?.close()]);
       },
     };
   } catch (error) {
-    await published.close();
+    await Promise.all([published.close(), spans?.close()]);
     throw error;
+  }
+}
+
+/** The app goes on without traces if Azure cannot be used. */
+async function openSpans(name: string, connection: string, percent: number, log: Told): Promise<Spans | undefined> {
+  try {
+    const { openAzureSpans } = await import('./azurespans.ts'); // loaded only here, as the client of the metrics is
+    return openAzureSpans(name, { connection, percent }, log);
+  } catch (error) {
+    log.error({ err: error }, 'no traces go to Azure: APPLICATIONINSIGHTS_CONNECTION_STRING cannot be used');
+    return undefined;
   }
 }
 

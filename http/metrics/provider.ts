@@ -13,6 +13,7 @@ import packageJson from '../package.json' with { type: 'json' };
 import type { Log } from '../serving/log.ts';
 import { boundLabels } from './labels.ts';
 import { type Labels, type Metric, type MetricKey, metrics as names, toPrometheusName } from './names.ts';
+import { within } from './within.ts';
 
 const collectMs = 5_000;
 const closeMs = 3_000;
@@ -158,11 +159,4 @@ function withUnits({ resource, scopeMetrics }: ResourceMetrics): ResourceMetrics
         }),
     })),
   };
-}
-
-async function within(ms: number, work: Promise<unknown>): Promise<void> {
-  const over = Promise.withResolvers<void>();
-  const timer = setTimeout(over.resolve, ms);
-  await Promise.race([work.catch(() => {}), over.promise]);
-  clearTimeout(timer);
 }

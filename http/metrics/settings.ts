@@ -9,13 +9,16 @@ export type MetricsSettings = {
   token: string | undefined;
   /** The connection string of Application Insights. */
   azure: string | undefined;
+  /** Of a hundred traces so many are sent to Application Insights. */
+  tracesPercent: number;
 };
 
 const tokenLengthMin = 16;
 
 /**
  * Reads where metrics go. Pure. METRICS_PORT opens `/metrics` at a port of its own, on this machine unless METRICS_HOST says otherwise;
- * METRICS_TOKEN opens it at the port of the app, for those who send that token; APPLICATIONINSIGHTS_CONNECTION_STRING sends metrics to Azure.
+ * METRICS_TOKEN opens it at the port of the app, for those who send that token; APPLICATIONINSIGHTS_CONNECTION_STRING sends metrics to Azure,
+ * and TRACES_PERCENT of all traces.
  *
  * @returns undefined if no metrics are asked for.
  * @throws ConfigurationError naming the variable.
@@ -35,6 +38,9 @@ export function readMetricsSettings(variables: Record<string, string | undefined
     throw new ConfigurationError(
       `METRICS_HOST is ${host}, which other machines can reach: set METRICS_TOKEN too, or listen on 127.0.0.1.`,
     );
+  const tracesPercent = Number(variables.TRACES_PERCENT || 100);
+  if (!(tracesPercent >= 0 && tracesPercent <= 100))
+    throw new ConfigurationError('TRACES_PERCENT must be a number from 0 to 100.');
   if (port === undefined && !token && !azure) return undefined;
-  return { port, host, token, azure };
+  return { port, host, token, azure, tracesPercent };
 }

@@ -1,5 +1,5 @@
 import '../input/locale.ts';
-import type { User } from '@aether/platform';
+import { readCause, type User } from '@aether/platform';
 import type { HttpBindings } from '@hono/node-server';
 import { type Hook, OpenAPIHono } from '@hono/zod-openapi';
 import type { Context, MiddlewareHandler } from 'hono';
@@ -13,7 +13,7 @@ import { type BodyLimits, bodyLimits, formatPath, readJsonBody } from '../input/
 import { checkTarget } from '../input/target.ts';
 import { answerProblem, createErrorHandler, type FindHolder, Problem, refuseFields } from '../problem.ts';
 import { addHealth, type Checks } from './health.ts';
-import { traceRequest } from './trace.ts';
+import { callerOf, traceRequest } from './trace.ts';
 
 /**
  * The context of every handler. `actor` is the person who acts, undefined for a visitor or a machine. `problem` is the
@@ -26,8 +26,19 @@ export type AppEnv = {
 
 export type App = OpenAPIHono<AppEnv>;
 
-/** `route` is the template, such as /api/customers/:id; undefined for an address without a route. */
-export type AnsweredRequest = { method: string; route: string | undefined; status: number; seconds: number };
+/**
+ * `route` is the template, such as /api/customers/:id; undefined for an address without a route. `trace` is the traceparent of the request,
+ * which its events carry; `caller` is that of the caller, if the request continues the caller's trace.
+ */
+export type AnsweredRequest = {
+  method: string;
+  route: string | undefined;
+  status: number;
+  seconds: number;
+  isProbe: boolean;
+  trace: string | undefined;
+  caller: string | undefined;
+};
 
 export type AppOptions = {
   /** Short and lower case: foundation, support. */
@@ -143,7 +154,11 @@ function logAccess(log: Logger, onRequest?: (request: AnsweredRequest) => void):
     const route = matchedRoutes(c).findLast((each) => each.method !== 'ALL')?.path;
     const isProbe = route === '/healthz' || route === '/readyz' || route === '/metrics';
     const durationMs = performance.now() - startedAt;
-    onRequest?.({ method: c.req.method, route, status, seconds: durationMs / 1_000 });
+    if (onRequest) {
+      const { trace } = readCause();
+      const caller = callerOf(trace, c.req.header('traceparent'));
+      onRequest({ method: c.req.method, route, status, seconds: durationMs / 1_000, isProbe, trace, caller });
+    }
     log[isProbe && status < 400 ? 'debug' : 'info'](
       {
         requestId: c.get('requestId'),

@@ -4,8 +4,9 @@ import type { Authenticate } from '../caller.ts';
 import { measurePlatform, measureRequests, measureStreams } from '../metrics/measures.ts';
 import { type Metrics, openMetrics } from '../metrics/metrics.ts';
 import { addMetricsRoute } from '../metrics/route.ts';
+import { traceRequests, traceWork } from '../metrics/spans.ts';
 import type { AppScopes } from '../scopes.ts';
-import { type App, createApp } from './app.ts';
+import { type AnsweredRequest, type App, createApp } from './app.ts';
 import { createLog } from './log.ts';
 import { type Served, serve } from './serve.ts';
 import { addEventStream, type StreamOptions } from './stream.ts';
@@ -101,10 +102,11 @@ export async function startServer(parts: ServerParts, options: ServerOptions): P
       log,
       findHolder: db.findHolder,
       checks: { database: db.check },
-      onRequest: metrics && measureRequests(metrics, name),
+      onRequest: metrics && watchRequests(metrics, name),
     });
     const closing = new AbortController();
     const measured = metrics && [measurePlatform(metrics, db), measureStreams(metrics, name, closing.signal)];
+    if (metrics?.spans) measured?.push(traceWork(metrics.spans, db));
     if (metrics?.token !== undefined) addMetricsRoute(app, metrics);
     let ownUrl = publicUrl?.origin ?? '';
     const context = {
@@ -148,6 +150,15 @@ export async function startServer(parts: ServerParts, options: ServerOptions): P
     await Promise.all([metrics?.close(), db.close()]);
     throw error;
   }
+}
+
+function watchRequests(metrics: Metrics, app: string): (request: AnsweredRequest) => void {
+  const measure = measureRequests(metrics, app);
+  const trace = metrics.spans && traceRequests(metrics.spans, app);
+  return (request) => {
+    measure(request);
+    trace?.(request);
+  };
 }
 
 /** Runs one server as a process. At Ctrl-C or SIGTERM it finishes the answers that it has begun, and ends. */

@@ -27,6 +27,13 @@ export function traceIdOf(traceparent: string): string {
   return traceparent.slice(3, 35);
 }
 
+/** The caller's traceparent, if this server's part continues its trace. Pure. */
+export function callerOf(own: string | undefined, given: string | undefined): string | undefined {
+  return own !== undefined && given !== undefined && traceIdOf(given) === traceIdOf(own)
+    ? given.slice(0, 55)
+    : undefined;
+}
+
 /** Makes the trace available to transactions, log entries and calls to other servers, and adds it to the answer. */
 export const traceRequest: MiddlewareHandler = async (c, next) => {
   const trace = continueTrace(c.req.header('traceparent'));

@@ -29,6 +29,10 @@ export function openEventBus(connection: Connection, listenUrl: string | undefin
     return open;
   }
 
+  /** Measures a handler at work, for those who watch it: under the trace of its event, or of the newest of a batch. */
+  const timed = (name: string, event: { trace: string | null } | undefined, work: () => Promise<unknown>) =>
+    connection.timeWork({ kind: 'handler', name, trace: event?.trace }, work);
+
   function add<Type extends EventType>(options: SubscriptionOptions<Type>, handle: BatchHandler<Type>): Subscription {
     requireOwnName(connection.app, options.name);
     if ([...subscriptions].some(({ name }) => name === options.name))
@@ -81,20 +85,24 @@ export function openEventBus(connection: Connection, listenUrl: string | undefin
      * @throws InvalidField when the name does not begin with the app's name, or this process already has a subscription of that name.
      */
     subscribe<Type extends EventType>(type: Type, handle: Handler<Type>, options: Options<Type> = {}): Subscription {
-      return add(
-        { name: `${connection.app}.${type}`, types: [type], ...options },
-        async (events, { txOf, ...context }) => {
-          for (const event of events)
-            await becauseOf({ trace: event.trace ?? undefined }, () => handle(event, { ...context, tx: txOf(event) }));
-        },
-      );
+      const name = options.name ?? `${connection.app}.${type}`;
+      return add({ types: [type], ...options, name }, async (events, { txOf, ...context }) => {
+        for (const event of events)
+          await becauseOf({ trace: event.trace ?? undefined }, () =>
+            timed(name, event, () => handle(event, { ...context, tx: txOf(event) })),
+          );
+      });
     },
 
     /**
      * As `subscribe`, for several types and up to `batchMax` events at a time. What the handler writes carries the trace of the newest event
      * of the batch; through `txOf(event)` it carries that of the given one.
      */
-    subscribeBatch: add,
+    subscribeBatch: <Type extends EventType>(
+      options: SubscriptionOptions<Type>,
+      handle: BatchHandler<Type>,
+    ): Subscription =>
+      add(options, (events, context) => timed(options.name, events.at(-1), async () => handle(events, context))),
 
     /**
      * Removes a subscription of the app that no code runs any more, with its position and everything that it has parked.

@@ -18,6 +18,7 @@ import {
 import type { Settings } from './settings.ts';
 import { createStopwatch, type QueryListener } from './stopwatch.ts';
 import { openTransaction, type Transaction, type TransactionOptions, type Write } from './transaction.ts';
+import { createWorkWatch, type WorkListener, type WorkWatch } from './work.ts';
 
 export type ConnectionOptions = Settings & {
   /** Where unqualified names are looked up: schemas, with commas between them. */
@@ -45,6 +46,10 @@ export interface Connection<App extends string = string> extends Queryable {
   certificate(): Certificate | undefined;
   /** Calls the listener after each statement: see QueryListener. @returns ends it. */
   watchQueries(listener: QueryListener): () => void;
+  /** Calls the listener after each transaction, and each handler of a subscription, that belongs to a trace: see Work. @returns ends it. */
+  watchWork(listener: WorkListener): () => void;
+  /** Measures work for those who watch it. */
+  timeWork: WorkWatch['time'];
   /** How many lookups by key this process has made on this connection, and in how many queries: see `coalesce`. */
   readonly lookupCounts: LookupCounts;
   /** Settles when every connection is closed. Work still running after so many milliseconds (10,000) is cut off. */
@@ -60,6 +65,7 @@ export function openConnection<App extends string>(app: App, options: Connection
   const pooled = options.pooler === 'transaction';
   const pool = openPool(app, options);
   const stopwatch = createStopwatch();
+  const works = createWorkWatch();
   const refuse = (error: unknown, text?: string) =>
     translateRefusal(error, { text, refuseConstraint: options.refuseConstraint });
 
@@ -125,7 +131,8 @@ export function openConnection<App extends string>(app: App, options: Connection
   ): Promise<T> {
     const cause = readCause();
     const actor = given.actor ?? cause.actor;
-    const settings = settingsFor({ actor, trace: given.trace ?? cause.trace });
+    const trace = given.trace ?? cause.trace;
+    const settings = settingsFor({ actor, trace });
     const beginning = [
       isolation ? `begin isolation level ${isolation}` : 'begin',
       // The search path is a list of names; in quotes it would be one name.
@@ -134,7 +141,7 @@ export function openConnection<App extends string>(app: App, options: Connection
       ),
       ...(mayBeLost ? ['set local synchronous_commit = off'] : []),
     ].join('; ');
-    return hold(async (client, discard) => {
+    const run = async (client: pg.PoolClient, discard: () => void): Promise<T> => {
       let sent: Promise<unknown> = Promise.resolve();
       let isSpoilt = false;
       const send = (query: DriverQuery): Promise<pg.QueryResult> => {
@@ -186,7 +193,8 @@ export function openConnection<App extends string>(app: App, options: Connection
       } finally {
         if (isSpoilt) discard(); // no later transaction finds the statement so
       }
-    });
+    };
+    return works.time({ kind: 'transaction', name: app, trace }, () => hold(run));
   }
 
   /** Runs one statement that leaves nothing on the connection. */
@@ -221,6 +229,8 @@ export function openConnection<App extends string>(app: App, options: Connection
     poolState: pool.state,
     certificate: pool.certificate,
     watchQueries: stopwatch.watch,
+    watchWork: works.watch,
+    timeWork: works.time,
     lookupCounts: { asked: 0, queries: 0 },
     within: ({ tx, actor }, work) => (tx ? work(tx) : transaction({ actor }, work)),
     close: (withinMs = closeWithinMs) => pool.close(withinMs),
