@@ -9,6 +9,7 @@ import { startTestLine } from '@aether/platform/testing.line';
 import type pg from 'pg';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { skip } from '../operations/parked.ts';
+import { pause, resume } from '../operations/subscriptions.ts';
 import { until } from '../testing.ts';
 import { startSequencer } from '../worker/sequencer.ts';
 import type { Check, Status } from './health.ts';
@@ -151,13 +152,9 @@ describe('of apps and subscriptions', () => {
     const subscription = support.events.subscribe('customer.created', async () => {}, { name: 'support.reads' });
     await subscription.ready;
     await turned('subscription:support.reads', 'ok');
-    await sync.query(
-      `update sync.subscriptions set is_paused = true, pause_reason = 'a new printer' where name = 'support.reads'`,
-    );
+    await pause(sync, 'support.reads', 'a new printer');
     expect((await turned('subscription:support.reads', 'paused')).reason).toBe('It is paused: a new printer');
-    await sync.query(
-      `update sync.subscriptions set is_paused = false, pause_reason = null where name = 'support.reads'`,
-    );
+    await resume(sync, 'support.reads');
     await turned('subscription:support.reads', 'ok');
     await subscription.stop();
     expect((await turned('subscription:support.reads', 'unknown')).reason).toBe('No process reports that it reads it.');
