@@ -36,8 +36,8 @@ begin
   -- The lock keeps a choice from being removed while a value takes it.
   select * into field from crm.custom_fields f where f.id = case tg_op when 'DELETE' then old.field_id else new.field_id end for share;
   if tg_op = 'DELETE' then
-    -- A field that is being removed is not found.
-    if field.is_required then
+    -- A field that is being removed is not found. The owner removes whole customers: see sync.remove_import_customers.
+    if field.is_required and current_user <> 'platform_owner' then
       raise exception '% is required', field.label
         using errcode = 'check_violation', constraint = 'custom_field_required', column = field.key;
     end if;
@@ -1355,6 +1355,7 @@ begin
   end loop;
   refusals := to_jsonb(refused || lost);
 end $function$;
+grant execute on function platform.insert_customers(rows platform.customers[], OUT ids uuid[], OUT refusals jsonb) to platform_owner;
 grant execute on function platform.insert_customers(rows platform.customers[], OUT ids uuid[], OUT refusals jsonb) to sync_role;
 alter function platform.insert_customers(rows platform.customers[], OUT ids uuid[], OUT refusals jsonb) owner to bulk_role;
 
@@ -2216,6 +2217,7 @@ begin
   end loop;
   refusals := to_jsonb(refused || lost);
 end $function$;
+grant execute on function platform.update_customers(customers uuid[], expected_versions bigint[], changes jsonb[], OUT versions bigint[], OUT refusals jsonb) to platform_owner;
 grant execute on function platform.update_customers(customers uuid[], expected_versions bigint[], changes jsonb[], OUT versions bigint[], OUT refusals jsonb) to sync_role;
 alter function platform.update_customers(customers uuid[], expected_versions bigint[], changes jsonb[], OUT versions bigint[], OUT refusals jsonb) owner to bulk_role;
 
@@ -2721,6 +2723,47 @@ comment on function platform.sign_in_user(pg_catalog.text,pg_catalog.text,pg_cat
 
 create schema public;
 
+create schema staging;
+grant usage on schema staging to sync_role;
+
+create table staging.import_groups (
+  run bigint not null,
+  n integer not null,
+  lead integer,
+  code text collate "C",
+  reason text
+) partition by LIST (run);
+comment on table staging.import_groups is 'Lines that are one person with others, and those that are held. A line of a person alone is absent.';
+alter table staging.import_groups disable row level security, no force row level security;
+
+create table staging.import_lines (
+  run bigint not null,
+  n integer not null,
+  file smallint not null,
+  line bigint not null,
+  kind text collate "C" not null,
+  code text collate "C",
+  reason text,
+  raw text,
+  external_id text collate "C",
+  email text,
+  email_key text collate "C",
+  name text,
+  phone text,
+  phone_key text collate "C",
+  phone_extension text collate "C",
+  company text,
+  company_domain text collate "C",
+  tier text,
+  owner text,
+  language text collate "C",
+  timezone text collate "C",
+  created_at timestamp with time zone,
+  extra jsonb
+) partition by LIST (run);
+comment on table staging.import_lines is 'The lines of plans that are being made: a partition for each, which is not logged, and is dropped when its plan is made.';
+alter table staging.import_lines disable row level security, no force row level security;
+
 create schema support;
 grant usage on schema support to bulk_role;
 grant usage on schema support to support_role;
@@ -3154,6 +3197,25 @@ grant select on sequence sync.lease_ends_ms to sync_role;
 create sequence sync.outbox_id as bigint start 1 increment 1 minvalue 1 maxvalue 9223372036854775807 cache 1;
 grant select on sequence sync.outbox_id to sync_role;
 
+CREATE OR REPLACE FUNCTION sync.abandon_import(of_run bigint)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  update sync.import_runs r set state = 'abandoned' where r.id = of_run and r.state in ('reading', 'planned');
+  if not found then
+    raise exception 'this run is past its plan' using errcode = 'check_violation', constraint = 'import_runs_state',
+      hint = 'Undo it instead.';
+  end if;
+  perform sync.drop_import_staging(of_run);
+  execute format('drop table if exists sync.import_rows_p%s', of_run);
+  delete from sync.import_targets t where t.run = of_run;
+  delete from sync.import_candidates c where c.run = of_run;
+end $function$;
+grant execute on function sync.abandon_import(of_run bigint) to sync_role;
+
 CREATE OR REPLACE FUNCTION sync.acknowledge_alert(of_alert bigint)
  RETURNS boolean
  LANGUAGE plpgsql
@@ -3332,6 +3394,155 @@ end $function$;
 grant execute on function sync.announce_alerts() to console_role;
 grant execute on function sync.announce_alerts() to sync_role;
 
+CREATE OR REPLACE FUNCTION sync.apply_import(of_run bigint, lines_max integer, OUT to_n integer, OUT created integer, OUT is_done boolean)
+ RETURNS record
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  r sync.import_runs;
+  from_n integer;
+  overwrite text[];
+  rows platform.customers[];
+  places integer[];
+  ids uuid[];
+  refusals jsonb;
+  refusal record;
+  known integer[];
+  changed integer[];
+  customers uuid[];
+  changes jsonb[];
+  versions bigint[];
+  person record;
+  drawn bigint[];
+begin
+  select * into r from sync.import_runs x where x.id = of_run for update;
+  if r.state not in ('planned', 'applying') then
+    if r.state = 'applied' then to_n := r.lines; created := 0; is_done := true; return; end if;
+    raise exception 'this run cannot be applied' using errcode = 'check_violation', constraint = 'import_runs_state',
+      hint = 'It is ' || coalesce(r.state, 'not there') || ': only a planned run is applied.';
+  end if;
+  perform set_config('aether.trace', 'import:' || of_run, true);
+  overwrite := array(select jsonb_array_elements_text(r.settings -> 'overwrite'));
+  from_n := r.applied_to + 1;
+  to_n := least(r.applied_to + lines_max, r.lines);
+
+  select array_agg(row(
+      p.customer, p.email, p.email_key, coalesce(p.name, split_part(p.email, '@', 1)), p.phone, p.phone_key, p.phone_extension,
+      coalesce(co.target, alias.target)::uuid, null, p.created_at, null, r.app, null, t.target, w.target, null, p.language, p.timezone,
+      null, null)::platform.customers order by p.n), array_agg(p.n order by p.n)
+  into rows, places
+  from sync.import_rows p
+    left join sync.import_targets co on co.run = of_run and co.kind = 'company'
+      and co.key = sync.import_company_key(p.company, p.company_domain)
+    left join sync.import_targets alias on alias.run = of_run and alias.kind = 'company' and alias.key = co.same_as
+    left join sync.import_targets t on t.run = of_run and t.kind = 'tier' and t.key = p.tier
+    left join sync.import_targets w on w.run = of_run and w.kind = 'owner' and w.key = p.owner
+  where p.run = of_run and p.n between from_n and to_n and p.outcome = 'created' and p.lead = p.n;
+  created := coalesce(cardinality(rows), 0);
+  if created > 0 then
+    -- A customer of another app is one of Foundation's, too: a chat-born one would be adopted when its event comes.
+    if r.app <> 'foundation' then
+      drawn := platform.draw_customer_numbers('foundation', created, '{}');
+      for place in 1..created loop rows[place].crm_id := drawn[place]; end loop;
+    end if;
+    select i.ids, i.refusals into ids, refusals from platform.insert_customers(rows) i;
+    for refusal in select (x.value ->> 'row')::integer as place, x.value as said from jsonb_array_elements(refusals) x loop
+      created := created - 1;
+      if refusal.said ->> 'constraint' in ('customer_emails_pkey', 'customers_pkey') then
+        -- Somebody has got this address since the plan: the line belongs to that customer now.
+        update sync.import_rows p
+        set planned = 'created', outcome = 'updated', code = 'address-taken-since',
+            customer = coalesce((select e.customer_id from platform.customer_emails e where e.email_key = p.email_key), p.customer)
+        where p.run = of_run and p.n = places[refusal.place];
+      else
+        update sync.import_rows p
+        set planned = 'created', outcome = 'rejected', code = 'refused', customer = null,
+            detail = coalesce(p.detail, '{}') || jsonb_build_object('message', refusal.said ->> 'message',
+              'field', refusal.said ->> 'column', 'constraint', refusal.said ->> 'constraint')
+        where p.run = of_run and p.n = places[refusal.place];
+      end if;
+    end loop;
+    if jsonb_array_length(refusals) > 0 then
+      -- The other lines of a person follow the leading one.
+      update sync.import_rows p
+      set planned = p.outcome, outcome = case l.outcome when 'rejected' then 'rejected' else 'unchanged' end, code = l.code, customer = l.customer
+      from sync.import_rows l
+      where l.run = of_run and l.n = any (places) and l.code in ('refused', 'address-taken-since')
+        and p.run = of_run and p.lead = l.n and p.n <> l.n;
+    end if;
+  end if;
+
+  -- Customers that are there: what the run gives them is compared again, now under their locks.
+  select array_agg(p.n order by p.customer), array_agg(p.customer order by p.customer) into known, customers
+  from sync.import_rows p
+  where p.run = of_run and p.n between from_n and to_n and p.outcome = 'updated' and p.lead = p.n;
+  if known is not null then
+    perform from platform.customers c
+    where c.id in (select coalesce(k.merged_into, k.id) from platform.customers k where k.id = any (customers))
+    order by c.id for no key update;
+    select array_agg(c.n order by c.n), array_agg(c.customer order by c.n), array_agg(v.change order by c.n) into changed, customers, changes
+    from (select distinct on (x.customer) x.* from sync.compare_import(of_run, known) x order by x.customer, x.n) c
+      join sync.import_rows p on p.run = of_run and p.n = c.n
+      cross join lateral (
+        select jsonb_object_agg(f.key, f.value) as change
+        from jsonb_each(c.fills) a cross join jsonb_each(sync.import_change(a.key, a.value, p.email_key)) f) v
+    where v.change is not null;
+    if changed is not null then
+      -- What was there is read before it is written.
+      insert into sync.import_writes (run, n, customer, field, before, after, version)
+      select of_run, c.n, c.customer, a.key, nullif(c.present -> a.key, 'null'), a.value, k.version + 1
+      from sync.compare_import(of_run, changed) c cross join jsonb_each(c.fills) a join platform.customers k on k.id = c.customer
+      where sync.import_change(a.key, a.value, '') is not null;
+      select u.versions, u.refusals into versions, refusals
+      from platform.update_customers(customers, array_fill(null::bigint, array[cardinality(customers)]), changes) u;
+      for refusal in select (x.value ->> 'row')::integer as place, x.value as said from jsonb_array_elements(refusals) x loop
+        delete from sync.import_writes w where w.run = of_run and w.n = changed[refusal.place];
+        update sync.import_rows p
+        set planned = coalesce(p.planned, p.outcome), outcome = 'rejected', code = 'refused',
+            detail = coalesce(p.detail, '{}') || jsonb_build_object('message', refusal.said ->> 'message',
+              'field', refusal.said ->> 'column', 'constraint', refusal.said ->> 'constraint')
+        where p.run = of_run and p.n = changed[refusal.place];
+      end loop;
+    end if;
+  end if;
+
+  for person in
+    select p.n, p.customer, p.extra, f.source from sync.import_rows p join sync.import_files f on f.run = p.run and f.file = p.file
+    where p.run = of_run and p.n between from_n and to_n and p.outcome in ('created', 'updated') and p.lead = p.n and p.extra is not null
+    order by p.customer
+  loop
+    refusals := sync.write_import_extras(of_run, person.n, (
+        select coalesce(c.merged_into, c.id) from platform.customers c where c.id = person.customer and c.erased_at is null),
+      person.extra, person.source, overwrite);
+    if refusals <> '{}' then
+      update sync.import_rows p
+      set detail = jsonb_set(coalesce(p.detail, '{}'), '{conflicts}', coalesce(p.detail -> 'conflicts', '{}') || refusals)
+      where p.run = of_run and p.n = person.n and not coalesce(p.detail -> 'conflicts' @> refusals, false);
+    end if;
+  end loop;
+  if known is not null then
+    update sync.import_rows p
+    set planned = coalesce(p.planned, p.outcome), outcome = 'unchanged', code = coalesce(p.code, 'nothing-new-since')
+    where p.run = of_run and p.n = any (known) and p.outcome = 'updated'
+      and not exists (select from sync.import_writes w where w.run = of_run and w.n = p.n);
+  end if;
+
+  insert into sync.import_keys as k (source, key, customer, digest, run)
+  select distinct on (f.source, key) f.source, sync.import_key(p.external_id, p.own_key, p.digest) as key, p.customer, p.digest, of_run
+  from (select q.*, case when q.detail -> 'taken' ? 'email' then null else q.email_key end as own_key from sync.import_rows q) p
+    join sync.import_files f on f.run = p.run and f.file = p.file
+  where p.run = of_run and p.n between from_n and to_n and p.outcome in ('created', 'updated', 'unchanged') and p.code is distinct from 'same-line'
+  order by f.source, key, p.n desc
+  on conflict (source, key) do update set customer = excluded.customer, digest = excluded.digest
+  where (k.customer, k.digest) is distinct from (excluded.customer, excluded.digest);
+
+  is_done := to_n >= r.lines;
+  update sync.import_runs x set applied_to = to_n, state = case when is_done then 'applied' else 'applying' end where x.id = of_run;
+end $function$;
+grant execute on function sync.apply_import(of_run bigint, lines_max integer, OUT to_n integer, OUT created integer, OUT is_done boolean) to sync_role;
+
 CREATE OR REPLACE FUNCTION sync.are_different(one uuid, other uuid)
  RETURNS boolean
  LANGUAGE sql
@@ -3417,6 +3628,50 @@ begin
 end $function$;
 grant execute on function sync.beat(of_process text, clock_ms double precision, of_report jsonb, ends boolean) to app_role;
 grant execute on function sync.beat(of_process text, clock_ms double precision, of_report jsonb, ends boolean) to sync_role;
+
+CREATE OR REPLACE FUNCTION sync.begin_import(of_app text, with_settings jsonb, by_rules text, files jsonb)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  new_run bigint;
+  gone bigint;
+begin
+  for gone in select r.id from sync.import_runs r where r.state = 'reading' loop
+    if pg_try_advisory_xact_lock(7272, gone::integer) then perform sync.abandon_import(gone); end if;
+  end loop;
+  insert into sync.import_runs (app, settings, rules) values (of_app, with_settings, by_rules) returning id into new_run;
+  perform pg_advisory_lock(7272, new_run::integer);
+  insert into sync.import_files (run, file, source, name, sha256)
+  select new_run, f.file, f.source, f.name, f.sha256
+  from jsonb_to_recordset(files) f (file smallint, source text, name text, sha256 text);
+  insert into sync.import_steps (run, step) values (new_run, 'plan');
+  perform set_config('lock_timeout', '5s', true);
+  execute format('create unlogged table staging.import_lines_p%s (like staging.import_lines) with (autovacuum_enabled = false)', new_run);
+  execute format('create unlogged table staging.import_groups_p%s (like staging.import_groups) with (autovacuum_enabled = false)', new_run);
+  execute format('grant select, insert on staging.import_lines_p%1$s, staging.import_groups_p%1$s to sync_role', new_run);
+  execute format('create table sync.import_rows_p%s (like sync.import_rows including all excluding comments)', new_run);
+  execute format('call platform.protect_table(%L)', 'sync.import_rows_p' || new_run);
+  execute format('alter table staging.import_lines attach partition staging.import_lines_p%1$s for values in (%1$s)', new_run);
+  execute format('alter table staging.import_groups attach partition staging.import_groups_p%1$s for values in (%1$s)', new_run);
+  execute format('alter table sync.import_rows attach partition sync.import_rows_p%1$s for values in (%1$s)', new_run);
+  return new_run;
+end $function$;
+grant execute on function sync.begin_import(of_app text, with_settings jsonb, by_rules text, files jsonb) to sync_role;
+
+CREATE OR REPLACE FUNCTION sync.begin_import_step(of_run bigint, of_step text)
+ RETURNS bigint
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+BEGIN ATOMIC
+ INSERT INTO sync.import_steps (run, step)
+   VALUES (begin_import_step.of_run, begin_import_step.of_step)
+   RETURNING import_steps.id;
+END;
+grant execute on function sync.begin_import_step(of_run bigint, of_step text) to sync_role;
 
 CREATE OR REPLACE PROCEDURE sync.capture(IN target regclass, IN entity text, IN event_audience text, IN event_key text, IN event_customer text, IN always text[] DEFAULT '{}'::text[], IN never text[] DEFAULT '{}'::text[], IN in_sets boolean DEFAULT false)
  LANGUAGE plpgsql
@@ -5562,6 +5817,141 @@ END;
 grant execute on function sync.claim_alert(of_target text, for_seconds double precision, OUT alert_id bigint, OUT message_id text, OUT slug text, OUT kind text, OUT status text, OUT previous text, OUT reason text, OUT since timestamp with time zone, OUT told_at timestamp with time zone, OUT attempt integer) to console_role;
 grant execute on function sync.claim_alert(of_target text, for_seconds double precision, OUT alert_id bigint, OUT message_id text, OUT slug text, OUT kind text, OUT status text, OUT previous text, OUT reason text, OUT since timestamp with time zone, OUT told_at timestamp with time zone, OUT attempt integer) to sync_role;
 
+CREATE OR REPLACE FUNCTION sync.compare_import(of_run bigint, lines integer[], OUT n integer, OUT customer uuid, OUT present jsonb, OUT fills jsonb, OUT conflicts jsonb)
+ RETURNS SETOF record
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+BEGIN ATOMIC
+ SELECT p.n,
+     c.id,
+     d.present,
+     COALESCE(d.fills, '{}'::jsonb) AS "coalesce",
+     COALESCE(d.conflicts, '{}'::jsonb) AS "coalesce"
+    FROM ((((((((((sync.import_runs r
+      CROSS JOIN LATERAL ( SELECT ARRAY( SELECT jsonb_array_elements_text((r.settings -> 'overwrite'::text)) AS jsonb_array_elements_text) AS "array") o(fields))
+      JOIN sync.import_rows p ON (((p.run = r.id) AND (p.n = ANY (compare_import.lines)))))
+      JOIN sync.import_files f ON (((f.run = p.run) AND (f.file = p.file))))
+      JOIN platform.customers k ON ((k.id = p.customer)))
+      JOIN platform.customers c ON (((c.id = COALESCE(k.merged_into, k.id)) AND (c.erased_at IS NULL))))
+      LEFT JOIN sync.import_targets co ON (((co.run = p.run) AND (co.kind = 'company'::text) AND (co.key = sync.import_company_key(p.company, p.company_domain)))))
+      LEFT JOIN sync.import_targets alias ON (((alias.run = p.run) AND (alias.kind = 'company'::text) AND (alias.key = co.same_as))))
+      LEFT JOIN sync.import_targets t ON (((t.run = p.run) AND (t.kind = 'tier'::text) AND (t.key = p.tier))))
+      LEFT JOIN sync.import_targets w ON (((w.run = p.run) AND (w.kind = 'owner'::text) AND (w.key = p.owner))))
+      CROSS JOIN LATERAL ( SELECT jsonb_object_agg(v.field, v.ours) AS present,
+             jsonb_object_agg(v.field, v.theirs) FILTER (WHERE (NOT v.is_conflict)) AS fills,
+             jsonb_object_agg(v.field, jsonb_build_object('ours', v.ours, 'theirs', v.theirs)) FILTER (WHERE v.is_conflict) AS conflicts
+            FROM ( SELECT b.field,
+                     b.ours,
+                     b.theirs,
+                     ((b.ours IS NOT NULL) AND (b.field <> ALL (o.fields))) AS is_conflict
+                    FROM ( VALUES ('email'::text,to_jsonb(c.email),
+                                 CASE
+                                     WHEN (NOT (EXISTS ( SELECT
+                                        FROM platform.customer_emails e
+                                       WHERE ((e.email_key = p.email_key) AND (e.customer_id = c.id))))) THEN to_jsonb(p.email)
+                                     ELSE NULL::jsonb
+                                 END), ('name'::text,to_jsonb(c.name),to_jsonb(p.name)), ('phone'::text,
+                                 CASE
+                                     WHEN (c.phone IS NOT NULL) THEN jsonb_build_object('phone', c.phone, 'phone_key', c.phone_key, 'phone_extension', c.phone_extension)
+                                     ELSE NULL::jsonb
+                                 END,
+                                 CASE
+                                     WHEN ((p.phone_key IS NOT NULL) AND (NOT (EXISTS ( SELECT
+                                        FROM platform.customer_phones h
+                                       WHERE ((h.customer_id = c.id) AND (h.phone_key = p.phone_key) AND (NOT (h.phone_extension IS DISTINCT FROM p.phone_extension))))))) THEN jsonb_build_object('phone', p.phone, 'phone_key', p.phone_key, 'phone_extension', p.phone_extension)
+                                     ELSE NULL::jsonb
+                                 END), ('company'::text,to_jsonb(c.company_id),to_jsonb(COALESCE(co.target, alias.target,
+                                 CASE
+                                     WHEN ((r.state = 'reading'::text) AND (NOT (r.unmapped ? 'company'::text))) THEN co.key
+                                     ELSE NULL::text
+                                 END))), ('tier'::text,to_jsonb(c.account_tier),to_jsonb(t.target)), ('owner'::text,to_jsonb(c.account_manager_id),to_jsonb(w.target)), ('language'::text,to_jsonb(c.preferred_language),to_jsonb(p.language)), ('timezone'::text,to_jsonb(c.timezone),to_jsonb(p.timezone))) b(field, ours, theirs)
+                   WHERE ((b.theirs IS NOT NULL) AND (b.ours IS DISTINCT FROM b.theirs))
+                 UNION ALL
+                  SELECT x.field,
+                     x.present,
+                     x.given,
+                     x.is_conflict
+                    FROM sync.compare_import_extras(c.id, p.extra, f.source, o.fields) x(field, present, given, is_conflict)
+                   WHERE (p.extra IS NOT NULL)) v) d)
+   WHERE (r.id = compare_import.of_run);
+END;
+
+CREATE OR REPLACE FUNCTION sync.compare_import_extras(of_customer uuid, extra jsonb, source text, overwrite text[], OUT field text, OUT present jsonb, OUT given jsonb, OUT is_conflict boolean)
+ RETURNS SETOF record
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+BEGIN ATOMIC
+ SELECT ('custom.'::text || f.key),
+     v.value,
+     g.value,
+     ((v.value IS NOT NULL) AND (('custom.'::text || f.key) <> ALL (compare_import_extras.overwrite)))
+    FROM (((jsonb_each_text((compare_import_extras.extra -> 'custom'::text)) c(key, value)
+      JOIN crm.custom_fields f ON (((f.record = 'customer'::text) AND (f.key = c.key))))
+      CROSS JOIN LATERAL ( SELECT sync.read_custom_value(f.*, c.value) AS read_custom_value) g(value))
+      LEFT JOIN crm.custom_field_values v ON (((v.field_id = f.id) AND (v.customer_id = compare_import_extras.of_customer))))
+   WHERE ((g.value IS NOT NULL) AND (v.value IS DISTINCT FROM g.value))
+ UNION ALL
+  SELECT ('address:'::text || (a.value ->> 'key'::text)),
+         CASE
+             WHEN (e.customer_id IS NOT NULL) THEN to_jsonb(e.customer_id)
+             ELSE NULL::jsonb
+         END AS "case",
+     a.value,
+     (e.customer_id IS NOT NULL)
+    FROM (jsonb_array_elements((compare_import_extras.extra -> 'emails'::text)) a(value)
+      LEFT JOIN platform.customer_emails e ON ((e.email_key = (a.value ->> 'key'::text))))
+   WHERE (e.customer_id IS DISTINCT FROM compare_import_extras.of_customer)
+ UNION ALL
+  SELECT (('phone:'::text || (p.value ->> 'key'::text)) || COALESCE(('x'::text || (p.value ->> 'extension'::text)), ''::text)),
+     NULL::jsonb,
+     p.value,
+     false
+    FROM jsonb_array_elements((compare_import_extras.extra -> 'phones'::text)) p(value)
+   WHERE (NOT (EXISTS ( SELECT
+            FROM platform.customer_phones h
+           WHERE ((h.customer_id = compare_import_extras.of_customer) AND (h.phone_key = (p.value ->> 'key'::text)) AND (NOT (h.phone_extension IS DISTINCT FROM (p.value ->> 'extension'::text)))))))
+ UNION ALL
+  SELECT ('note:'::text || md5(t.value)),
+     NULL::jsonb,
+     to_jsonb("left"(t.value, 4000)) AS to_jsonb,
+     false
+    FROM jsonb_array_elements_text((compare_import_extras.extra -> 'notes'::text)) t(value)
+   WHERE ((char_length(t.value) > 0) AND (NOT (EXISTS ( SELECT
+            FROM crm.activities a
+           WHERE ((a.created_by_app = 'foundation'::text) AND (a.idempotency_key = ((((('import:'::text || compare_import_extras.source) || ':'::text) || compare_import_extras.of_customer) || ':'::text) || md5(t.value))))))));
+END;
+
+CREATE OR REPLACE FUNCTION sync.compare_planned(of_run bigint)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  lines integer[];
+begin
+  for lines in
+    select array_agg(p.n) from sync.import_rows p
+    where p.run = of_run and p.outcome = 'updated' and p.lead = p.n group by p.n / 5000 order by p.n / 5000
+  loop
+    update sync.import_rows p
+    set outcome = case when c.n is null then 'excluded' when c.fills = '{}' then 'unchanged' else 'updated' end,
+        code = case when c.n is null then 'erased' when c.fills = '{}' then 'nothing-new' end,
+        customer = coalesce(c.customer, p.customer),
+        detail = coalesce(p.detail, '{}') || case when c.fills <> '{}' then jsonb_build_object('fills', c.fills) else '{}' end
+          || case when c.conflicts <> '{}' then jsonb_build_object('conflicts', c.conflicts) else '{}' end
+    from unnest(lines) l (n) left join sync.compare_import(of_run, lines) c on c.n = l.n
+    where p.run = of_run and p.n = l.n;
+    -- The other lines of a person that brings nothing bring nothing.
+    update sync.import_rows p set outcome = case l.outcome when 'excluded' then 'excluded' else 'unchanged' end
+    from sync.import_rows l
+    where l.run = of_run and l.n = any (lines) and l.outcome in ('unchanged', 'excluded')
+      and p.run = of_run and p.lead = l.n and p.n <> l.n and p.outcome <> 'held';
+  end loop;
+end $function$;
+
 CREATE OR REPLACE FUNCTION sync.confirm_run(of_run bigint, reason text, rate_per_second integer DEFAULT 500)
  RETURNS jsonb
  LANGUAGE plpgsql
@@ -5912,6 +6302,16 @@ begin
   return driven;
 end $function$;
 
+CREATE OR REPLACE FUNCTION sync.drop_import_staging(of_run bigint)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  perform set_config('lock_timeout', '30s', true);
+  execute format('drop table if exists staging.import_lines_p%1$s, staging.import_groups_p%1$s', of_run);
+end $function$;
+
 CREATE OR REPLACE FUNCTION sync.drop_oldest_partition(keep interval, force text[] DEFAULT '{}'::text[], OUT outcome text, OUT first bigint, OUT last bigint, OUT holders jsonb)
  RETURNS record
  LANGUAGE plpgsql
@@ -5974,6 +6374,17 @@ begin
 end $function$;
 grant execute on function sync.drop_subscription(of_name text, reason text) to console_role;
 grant execute on function sync.drop_subscription(of_name text, reason text) to sync_role;
+
+CREATE OR REPLACE FUNCTION sync.end_import_step(of_step bigint, with_outcome jsonb)
+ RETURNS void
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+BEGIN ATOMIC
+ UPDATE sync.import_steps s SET ended_at = clock_timestamp(), outcome = end_import_step.with_outcome
+   WHERE ((s.id = end_import_step.of_step) AND (s.ended_at IS NULL));
+END;
+grant execute on function sync.end_import_step(of_step bigint, with_outcome jsonb) to sync_role;
 
 CREATE OR REPLACE FUNCTION sync.end_silence(of_silence bigint)
  RETURNS boolean
@@ -6098,6 +6509,77 @@ begin
         select count(*) as rows from (select from %2$s t where t.%3$I = c.id limit 100) t) r
       where c.id = any ($1) and r.rows > 0$find$, reference.child::text, reference.child, reference.customer_column) using gone;
   end loop;
+end $function$;
+
+CREATE OR REPLACE FUNCTION sync.find_import_targets(of_run bigint)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  makes_companies constant boolean := not exists (
+    select from crm.custom_fields f join sync.import_runs r on r.id = of_run and r.app = 'foundation'
+    where f.record = 'company' and f.is_required);
+begin
+  insert into sync.import_targets (run, kind, key, name, domain, lines)
+  select of_run, 'company', sync.import_company_key(p.company, p.company_domain), min(p.company), p.company_domain, count(*)
+  from sync.import_rows p
+  where p.run = of_run and p.lead = p.n and p.outcome in ('created', 'updated') and coalesce(p.company_domain, p.company) is not null
+  group by 3, p.company_domain;
+  update sync.import_targets t set target = c.id
+  from platform.companies c where t.run = of_run and t.kind = 'company' and c.domain = t.domain;
+  update sync.import_targets t set target = c.id
+  from (
+    select distinct on (lower(c.name collate pg_catalog.pg_c_utf8)) lower(c.name collate pg_catalog.pg_c_utf8) as name, c.id, c.domain
+    from platform.companies c
+    where exists (select from sync.import_targets x where x.run = of_run and x.kind = 'company' and x.target is null)
+    order by 1, c.id) c
+  where t.run = of_run and t.kind = 'company' and t.target is null and c.name = lower(t.name collate pg_catalog.pg_c_utf8)
+    and (t.domain is null or c.domain is null);
+  update sync.import_targets t set same_as = o.key
+  from (
+    select lower(d.name collate pg_catalog.pg_c_utf8) as name, min(d.key) as key from sync.import_targets d
+    where d.run = of_run and d.kind = 'company' and d.domain is not null and d.name is not null group by 1 having count(*) = 1) o
+  where t.run = of_run and t.kind = 'company' and t.domain is null and t.target is null
+    and o.name = lower(t.name collate pg_catalog.pg_c_utf8);
+
+  insert into sync.import_targets (run, kind, key, name, target, lines)
+  select of_run, 'tier', p.tier, p.tier, (
+      select t.key from platform.tiers t
+      where not t.is_retired and (t.key = lower(p.tier) or lower(t.label collate pg_catalog.pg_c_utf8) = lower(p.tier collate pg_catalog.pg_c_utf8))
+      order by t.key = lower(p.tier) desc limit 1), count(*)
+  from sync.import_rows p
+  where p.run = of_run and p.lead = p.n and p.outcome in ('created', 'updated') and p.tier is not null group by p.tier;
+  insert into sync.import_targets (run, kind, key, name, target, lines)
+  select of_run, 'owner', p.owner, p.owner, (
+      select u.id from platform.users u where lower(u.email collate "C") = lower(p.owner collate "C") order by u.created_at limit 1), count(*)
+  from sync.import_rows p
+  where p.run = of_run and p.lead = p.n and p.outcome in ('created', 'updated') and p.owner is not null group by p.owner;
+
+  with unfit as (
+    select c.key, count(*) as lines from sync.import_rows p cross join jsonb_each_text(p.extra -> 'custom') c
+      left join crm.custom_fields f on f.record = 'customer' and f.key = c.key
+    where p.run = of_run and p.lead = p.n and p.outcome in ('created', 'updated') and p.extra ? 'custom'
+      and sync.read_custom_value(f, c.value) is null
+    group by c.key
+  ), tags as (
+    select t.value as key, count(*) as lines from sync.import_rows p cross join jsonb_array_elements_text(p.extra -> 'tags') t
+    where p.run = of_run and p.lead = p.n and p.outcome in ('created', 'updated') and p.extra ? 'tags' group by t.value
+  ), words as (
+    select t.kind, t.key, t.lines from sync.import_targets t where t.run = of_run and t.target is null and t.kind <> 'company'
+    union all
+    select 'company', t.key, t.lines from sync.import_targets t
+    where t.run = of_run and t.target is null and t.kind = 'company' and not makes_companies
+    union all select 'custom', u.key, u.lines from unfit u
+    union all select 'tag', t.key, t.lines from tags t
+  )
+  update sync.import_runs r set unmapped = coalesce((
+      select jsonb_object_agg(k.kind, k.words) from (
+        select w.kind, jsonb_object_agg(w.key, w.lines) as words
+        from (select *, row_number() over (partition by kind order by lines desc, key) as place from words) w
+        where w.place <= 200 group by w.kind) k), '{}')
+  where r.id = of_run;
 end $function$;
 
 CREATE OR REPLACE FUNCTION sync.find_in_activities(ids uuid[])
@@ -6704,6 +7186,35 @@ begin
   return given_up;
 end $function$;
 
+CREATE OR REPLACE FUNCTION sync.group_import(of_run bigint)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  execute format($f$
+    insert into staging.import_groups_p%1$s (run, n, lead)
+    select %1$s, l.n, g.lead
+    from (
+      select l.email_key, min(l.n) as lead from staging.import_lines_p%1$s l
+      where l.kind = 'person' and l.email_key is not null group by l.email_key having count(*) > 1) g
+      join staging.import_lines_p%1$s l on l.email_key = g.email_key and l.kind = 'person'$f$, of_run);
+  execute format($f$
+    insert into staging.import_groups_p%1$s (run, n, code, reason)
+    select %1$s, l.n, 'id-twice', 'Another line of this source has the same id and another address.'
+    from (
+      select f.source, l.external_id, (array_agg(l.n order by l.n))[1] as first, (array_agg(l.email_key order by l.n))[1] as email_key
+      from staging.import_lines_p%1$s l join sync.import_files f on f.run = %1$s and f.file = l.file
+      where l.kind = 'person' and l.external_id is not null group by f.source, l.external_id
+      having count(distinct coalesce(l.email_key, '')) > 1) g
+      join sync.import_files f on f.run = %1$s and f.source = g.source
+      join staging.import_lines_p%1$s l on l.file = f.file and l.external_id = g.external_id and l.kind = 'person'
+    where l.n <> g.first and l.email_key is distinct from g.email_key
+      and not exists (select from staging.import_groups_p%1$s x where x.n = l.n)$f$, of_run);
+end $function$;
+grant execute on function sync.group_import(of_run bigint) to sync_role;
+
 CREATE OR REPLACE FUNCTION sync.has_place(at_position bigint, event_id bigint)
  RETURNS boolean
  LANGUAGE sql
@@ -6774,6 +7285,24 @@ CREATE OR REPLACE FUNCTION sync.idle_seconds(turns jsonb, part text)
  RETURNS double precision
  LANGUAGE sql
 RETURN ((EXTRACT(epoch FROM clock_timestamp()))::double precision - sync.number_in(turns, ARRAY[part, '1'::text]));
+
+CREATE OR REPLACE FUNCTION sync.import_change(field text, value jsonb, email_key text)
+ RETURNS jsonb
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN CASE field WHEN 'email'::text THEN jsonb_build_object('email', value, 'email_key', email_key) WHEN 'name'::text THEN jsonb_build_object('name', value) WHEN 'phone'::text THEN CASE WHEN ((value IS NULL) OR (value = 'null'::jsonb)) THEN '{"phone": null, "phone_key": null, "phone_extension": null}'::jsonb ELSE value END WHEN 'company'::text THEN jsonb_build_object('company_id', value) WHEN 'tier'::text THEN jsonb_build_object('account_tier', value) WHEN 'owner'::text THEN jsonb_build_object('account_manager_id', value) WHEN 'language'::text THEN jsonb_build_object('preferred_language', value) WHEN 'timezone'::text THEN jsonb_build_object('timezone', value) ELSE NULL::jsonb END;
+
+CREATE OR REPLACE FUNCTION sync.import_company_key(company text, domain text)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN COALESCE(('domain:'::text || domain), ('name:'::text || lower((company COLLATE pg_c_utf8))));
+
+CREATE OR REPLACE FUNCTION sync.import_key(external_id text, email_key text, digest bigint)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN COALESCE(('id:'::text || external_id), ('email:'::text || email_key), ('row:'::text || digest));
 
 CREATE OR REPLACE FUNCTION sync.is_behind(of_subscription text, at_position bigint, event_key text, event_customer uuid)
  RETURNS boolean
@@ -7014,6 +7543,26 @@ BEGIN ATOMIC
   HAVING bool_and((s.last_ended_at IS NOT NULL));
 END;
 
+CREATE OR REPLACE FUNCTION sync.list_references(target regclass, ids uuid[], but regclass[], OUT id uuid, OUT part text, OUT rows bigint)
+ RETURNS SETOF record
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  reference record;
+begin
+  for reference in
+    select k.conrelid::regclass as child, a.attname from pg_catalog.pg_constraint k
+      join pg_catalog.pg_attribute a on a.attrelid = k.conrelid and a.attnum = k.conkey[1]
+    where k.contype = 'f' and k.confrelid = target and k.conrelid <> all (but) and k.conparentid = 0
+    order by k.conrelid::regclass::text, a.attname
+  loop
+    return query execute format('select t.%2$I, %3$L, count(*) from %1$s t where t.%2$I = any ($1) group by t.%2$I',
+      reference.child, reference.attname, reference.child::text) using ids;
+  end loop;
+end $function$;
+
 CREATE OR REPLACE FUNCTION sync.list_stage_names(ids bigint[], OUT id bigint, OUT name text)
  RETURNS SETOF record
  LANGUAGE sql
@@ -7061,6 +7610,38 @@ CREATE OR REPLACE FUNCTION sync.mailbox(email_key text)
  IMMUTABLE PARALLEL SAFE
 RETURN CASE WHEN (split_part(email_key, '@'::text, 2) = ANY (ARRAY['gmail.com'::text, 'googlemail.com'::text])) THEN (replace(split_part(split_part(email_key, '@'::text, 1), '+'::text, 1), '.'::text, ''::text) || '@gmail.com'::text) WHEN (strpos(email_key, '+'::text) > 1) THEN ((split_part(email_key, '+'::text, 1) || '@'::text) || split_part(email_key, '@'::text, 2)) ELSE email_key END;
 grant execute on function sync.mailbox(email_key text) to bulk_role;
+
+CREATE OR REPLACE FUNCTION sync.make_import_companies(of_run bigint, companies_max integer)
+ RETURNS integer
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  r sync.import_runs;
+begin
+  select * into r from sync.import_runs x where x.id = of_run for update;
+  if r.state not in ('planned', 'applying') then return 0; end if;
+  if exists (select from crm.custom_fields f where r.app = 'foundation' and f.record = 'company' and f.is_required) then return 0; end if;
+  perform set_config('aether.trace', 'import:' || of_run, true);
+  with missing as materialized (
+    select t.key, uuidv7() as id, coalesce(t.name, t.domain) as name, t.domain from sync.import_targets t
+    where t.run = of_run and t.kind = 'company' and t.target is null and t.same_as is null order by t.key limit companies_max
+  ), made as (
+    insert into platform.companies (id, name, domain, created_by_app) select m.id, m.name, m.domain, r.app from missing m
+    on conflict (domain) do nothing returning id
+  )
+  update sync.import_targets t set target = m.id, made = d.id is not null
+  from missing m left join made d on d.id = m.id where t.run = of_run and t.kind = 'company' and t.key = m.key;
+  -- Somebody else made a company with this domain meanwhile.
+  update sync.import_targets t set target = c.id
+  from platform.companies c
+  where t.run = of_run and t.kind = 'company' and not t.made and c.domain = t.domain and t.target <> c.id::text;
+  return (
+    select count(*) from sync.import_targets t
+    where t.run = of_run and t.kind = 'company' and t.target is null and t.same_as is null);
+end $function$;
+grant execute on function sync.make_import_companies(of_run bigint, companies_max integer) to sync_role;
 
 CREATE OR REPLACE FUNCTION sync.may_read(app text, audience text)
  RETURNS boolean
@@ -7197,6 +7778,12 @@ begin
   end case;
 end $function$;
 
+CREATE OR REPLACE FUNCTION sync.merge_import_extras(extras jsonb[])
+ RETURNS jsonb
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN (SELECT jsonb_object_agg(k.key, CASE jsonb_typeof(k.first) WHEN 'array'::text THEN (SELECT jsonb_agg(DISTINCT v.value) AS jsonb_agg FROM (unnest(merge_import_extras.extras) e(extra) CROSS JOIN LATERAL jsonb_array_elements((e.extra -> k.key)) v(value))) WHEN 'object'::text THEN (SELECT jsonb_object_agg(v.key, v.value ORDER BY e.place DESC) AS jsonb_object_agg FROM (unnest(merge_import_extras.extras) WITH ORDINALITY e(extra, place) CROSS JOIN LATERAL jsonb_each((e.extra -> k.key)) v(key, value))) ELSE k.first END) AS jsonb_object_agg FROM (SELECT DISTINCT ON (x.key) x.key, x.value AS first FROM (unnest(merge_import_extras.extras) WITH ORDINALITY e(extra, place) CROSS JOIN LATERAL jsonb_each(e.extra) x(key, value)) ORDER BY x.key, e.place) k);
+
 CREATE OR REPLACE FUNCTION sync.name_alert_target(of_name text)
  RETURNS void
  LANGUAGE sql
@@ -7252,6 +7839,138 @@ begin
 end $function$;
 grant execute on function sync.pause_subscription(of_name text, reason text) to console_role;
 grant execute on function sync.pause_subscription(of_name text, reason text) to sync_role;
+
+CREATE OR REPLACE FUNCTION sync.plan_import(of_run bigint)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  r sync.import_runs;
+  counts jsonb;
+begin
+  select * into r from sync.import_runs x where x.id = of_run for update;
+  if r.state is distinct from 'reading' then
+    raise exception 'this run is planned already' using errcode = 'check_violation', constraint = 'import_runs_state',
+      hint = 'A plan is made once. Begin another run.';
+  end if;
+  perform set_config('work_mem', '256MB', true), set_config('hash_mem_multiplier', '2', true), set_config('jit', 'off', true);
+  execute format('analyze staging.import_lines_p%1$s, staging.import_groups_p%1$s', of_run);
+  execute format($f$
+    with lines as (
+      select l.*, f.source,
+        hashtextextended(concat_ws(e'\x1f', l.external_id, l.email, l.name, l.phone, l.company, l.company_domain, l.tier, l.owner,
+          l.language, l.timezone, extract(epoch from l.created_at), l.extra), 7272) as digest
+      from staging.import_lines_p%1$s l join sync.import_files f on f.run = %1$s and f.file = l.file
+    ), found as (
+      select l.*, g.n is not null and g.lead is null as is_held, g.code as held_code, g.reason as held_reason,
+        coalesce(g.lead, l.n) as leading, g.lead is not null as is_grouped,
+        -- The customer of a key may have been merged or removed since; of a line that has not changed nobody asks.
+        case when k.digest = l.digest then k.customer
+          when k.customer is not null then (select coalesce(c.merged_into, c.id) from platform.customers c where c.id = k.customer)
+          end as key_customer,
+        coalesce(k.digest = l.digest, false) as is_same, e.customer_id as address_customer
+      from lines l
+        left join staging.import_groups_p%1$s g on g.n = l.n
+        left join sync.import_keys k on k.source = l.source and k.key = sync.import_key(l.external_id, l.email_key, l.digest)
+        left join platform.customer_emails e on e.email_key = l.email_key
+    ), groups as (
+      select f.leading,
+        count(distinct coalesce(f.key_customer, f.address_customer)) as customers,
+        min(coalesce(f.key_customer, f.address_customer)::text)::uuid as customer,
+        bool_and(f.is_same) as is_same, uuidv7() as new_customer,
+        (array_agg(f.email order by f.n) filter (where f.email is not null))[1] as email,
+        (array_agg(f.email_key order by f.n) filter (where f.email is not null))[1] as email_key,
+        (array_agg(f.name order by f.n) filter (where f.name is not null))[1] as name,
+        (array_agg(f.phone order by f.n) filter (where f.phone_key is not null))[1] as phone,
+        (array_agg(f.phone_key order by f.n) filter (where f.phone_key is not null))[1] as phone_key,
+        (array_agg(f.phone_extension order by f.n) filter (where f.phone_key is not null))[1] as phone_extension,
+        (array_agg(f.company order by f.n) filter (where coalesce(f.company, f.company_domain) is not null))[1] as company,
+        (array_agg(f.company_domain order by f.n) filter (where coalesce(f.company, f.company_domain) is not null))[1] as company_domain,
+        (array_agg(f.tier order by f.n) filter (where f.tier is not null))[1] as tier,
+        (array_agg(f.owner order by f.n) filter (where f.owner is not null))[1] as owner,
+        (array_agg(f.language order by f.n) filter (where f.language is not null))[1] as language,
+        (array_agg(f.timezone order by f.n) filter (where f.timezone is not null))[1] as timezone,
+        min(f.created_at) as created_at,
+        case when count(f.extra) > 1 then sync.merge_import_extras(array_agg(f.extra order by f.n) filter (where f.extra is not null))
+          else (array_agg(f.extra) filter (where f.extra is not null))[1] end as extra,
+        jsonb_strip_nulls(jsonb_build_object(
+          'email', min(f.n) filter (where f.email is not null), 'name', min(f.n) filter (where f.name is not null),
+          'phone', min(f.n) filter (where f.phone_key is not null),
+          'company', min(f.n) filter (where coalesce(f.company, f.company_domain) is not null),
+          'tier', min(f.n) filter (where f.tier is not null), 'owner', min(f.n) filter (where f.owner is not null),
+          'language', min(f.n) filter (where f.language is not null), 'timezone', min(f.n) filter (where f.timezone is not null),
+          'extra', min(f.n) filter (where f.extra is not null and f.n <> f.leading))) as taken
+      from found f where f.is_grouped group by f.leading
+    ), decided as (
+      select f.*, g.leading is not null and f.n = f.leading as is_lead_of_group, g as merged,
+        coalesce(case when g.leading is not null then g.customer end, f.key_customer, f.address_customer) as customer,
+        case
+          when f.kind <> 'person' then f.kind
+          when coalesce(g.is_same, f.is_same) then 'unchanged'
+          when f.is_held or g.customers > 1 or f.key_customer <> f.address_customer then 'held'
+          when coalesce(g.email_key, f.email_key) is null
+            and coalesce(g.customer, f.key_customer) is null then 'held'
+          when f.n <> f.leading then case when exists (
+              select from jsonb_each(g.taken) t where t.value = to_jsonb(f.n)) then 'updated' else 'unchanged' end
+          when coalesce(g.customer, f.key_customer, f.address_customer) is not null then 'updated'
+          else 'created' end as outcome,
+        case
+          when f.kind <> 'person' then f.code
+          when coalesce(g.is_same, f.is_same) then 'same-line'
+          when f.is_held then f.held_code
+          when g.customers > 1 or f.key_customer <> f.address_customer then 'two-customers'
+          when coalesce(g.email_key, f.email_key) is null and coalesce(g.customer, f.key_customer) is null then 'no-address'
+          when f.n <> f.leading then 'same-person' end as outcome_code
+      from found f left join groups g on g.leading = f.leading and f.is_grouped
+    )
+    insert into sync.import_rows_p%1$s (
+      run, n, file, line, outcome, code, detail, lead, customer, external_id, email, email_key, name, phone, phone_key, phone_extension,
+      company, company_domain, tier, owner, language, timezone, created_at, extra, digest, raw)
+    select %1$s, d.n, d.file, d.line, d.outcome, d.outcome_code,
+      case when d.kind <> 'person' then jsonb_build_object('message', d.reason)
+        when d.is_held then jsonb_build_object('message', d.held_reason)
+        when d.is_lead_of_group and d.outcome in ('created', 'updated') then jsonb_build_object('taken', (
+          select coalesce(jsonb_object_agg(t.key, t.value), '{}') from jsonb_each((d.merged).taken) t where t.value <> to_jsonb(d.n)))
+        end,
+      case when d.outcome in ('created', 'updated', 'unchanged') then case when d.outcome_code = 'same-line' then d.n else d.leading end end,
+      case when d.outcome in ('created', 'updated', 'unchanged') then coalesce(d.customer, (d.merged).new_customer, uuidv7()) end,
+      d.external_id,
+      case when d.is_lead_of_group then (d.merged).email else d.email end,
+      case when d.is_lead_of_group then (d.merged).email_key else d.email_key end,
+      case when d.is_lead_of_group then (d.merged).name else d.name end,
+      case when d.is_lead_of_group then (d.merged).phone else d.phone end,
+      case when d.is_lead_of_group then (d.merged).phone_key else d.phone_key end,
+      case when d.is_lead_of_group then (d.merged).phone_extension else d.phone_extension end,
+      case when d.is_lead_of_group then (d.merged).company else d.company end,
+      case when d.is_lead_of_group then (d.merged).company_domain else d.company_domain end,
+      case when d.is_lead_of_group then (d.merged).tier else d.tier end,
+      case when d.is_lead_of_group then (d.merged).owner else d.owner end,
+      case when d.is_lead_of_group then (d.merged).language else d.language end,
+      case when d.is_lead_of_group then (d.merged).timezone else d.timezone end,
+      case when d.is_lead_of_group then (d.merged).created_at else d.created_at end,
+      case when d.is_lead_of_group then (d.merged).extra else d.extra end,
+      d.digest,
+      case when d.outcome in ('rejected', 'excluded', 'held') then d.raw end
+    from decided d$f$, of_run);
+  execute format('analyze sync.import_rows_p%1$s', of_run);
+  perform sync.find_import_targets(of_run);
+  perform sync.compare_planned(of_run);
+  select coalesce(jsonb_object_agg(c.outcome, c.lines), '{}') into counts
+  from (select p.outcome, count(*) as lines from sync.import_rows p where p.run = of_run group by p.outcome) c;
+  update sync.import_files f set lines = c.lines
+  from (select p.file, count(*) as lines from sync.import_rows p where p.run = of_run group by p.file) c
+  where f.run = of_run and f.file = c.file;
+  update sync.import_runs x
+  set state = 'planned', planned = counts, lines = coalesce((select sum(v.value::integer) from jsonb_each_text(counts) v), 0)
+  where x.id = of_run;
+  update sync.import_steps s set ended_at = clock_timestamp(), outcome = counts
+  where s.id = (select max(l.id) from sync.import_steps l where l.run = of_run);
+  perform sync.drop_import_staging(of_run);
+  return counts;
+end $function$;
+grant execute on function sync.plan_import(of_run bigint) to sync_role;
 
 CREATE OR REPLACE FUNCTION sync.position_at(moment timestamp with time zone)
  RETURNS bigint
@@ -7380,6 +8099,12 @@ begin
 end $function$;
 grant execute on function sync.quality_step(rows_max integer, OUT scan text, OUT looked integer, OUT is_asked boolean) to sync_role;
 
+CREATE OR REPLACE FUNCTION sync.read_custom_value(field crm.custom_fields, said text)
+ RETURNS jsonb
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN CASE (field).type WHEN 'text'::text THEN CASE WHEN ((char_length(said) >= 1) AND (char_length(said) <= 2000)) THEN to_jsonb(said) ELSE NULL::jsonb END WHEN 'number'::text THEN CASE WHEN (said ~ '^-?[0-9]{1,15}(\.[0-9]{1,10})?$'::text) THEN to_jsonb((said)::numeric) ELSE NULL::jsonb END WHEN 'checkbox'::text THEN CASE WHEN (lower(said) = ANY (ARRAY['true'::text, 'yes'::text, 'y'::text, '1'::text, 'x'::text, 'ja'::text, 'oui'::text])) THEN 'true'::jsonb WHEN (lower(said) = ANY (ARRAY['false'::text, 'no'::text, 'n'::text, '0'::text, 'nein'::text, 'non'::text])) THEN 'false'::jsonb ELSE NULL::jsonb END WHEN 'choice'::text THEN (SELECT to_jsonb(c.c) AS to_jsonb FROM unnest((read_custom_value.field).choices) c(c) WHERE (lower(c.c) = lower(read_custom_value.said)) LIMIT 1) WHEN 'date'::text THEN CASE WHEN ((said ~ '^\d{4}-\d{2}-\d{2}$'::text) AND pg_input_is_valid(said, 'date'::text)) THEN to_jsonb(said) ELSE NULL::jsonb END ELSE NULL::jsonb END;
+
 CREATE OR REPLACE FUNCTION sync.recheck_findings(ids bigint[])
  RETURNS void
  LANGUAGE plpgsql
@@ -7483,6 +8208,92 @@ begin
   perform pg_notify('sync_lease', '');
 end $function$;
 grant execute on function sync.release_lease(of_term bigint) to sync_role;
+
+CREATE OR REPLACE FUNCTION sync.remove_import_customers(of_run bigint, lines integer[], OUT removed integer, OUT kept integer)
+ RETURNS record
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  ids uuid[];
+  gone uuid[];
+begin
+  select array_agg(p.customer) into ids from sync.import_rows p where p.run = of_run and p.n = any (lines);
+  perform from platform.customers c where c.id = any (ids) order by c.id for update;
+  delete from sync.import_kept k where k.run = of_run and k.n = any (lines);
+  -- One statement reads all: what commits after it cannot have touched these customers, because they are locked.
+  with mine as materialized (
+    select p.*, c.id, c.merged_into, c.erased_at, c.email as now_email, c.name as now_name, c.phone as now_phone, c.company_id,
+      c.account_tier, c.account_manager_id, c.preferred_language, c.timezone as now_timezone,
+      coalesce(co.target, alias.target) as company_target, t.target as tier_target, w.target as owner_target
+    from sync.import_rows p join platform.customers c on c.id = p.customer
+      left join sync.import_targets co on co.run = of_run and co.kind = 'company'
+        and co.key = sync.import_company_key(p.company, p.company_domain)
+      left join sync.import_targets alias on alias.run = of_run and alias.kind = 'company' and alias.key = co.same_as
+      left join sync.import_targets t on t.run = of_run and t.kind = 'tier' and t.key = p.tier
+      left join sync.import_targets w on w.run = of_run and w.kind = 'owner' and w.key = p.owner
+    where p.run = of_run and p.n = any (lines)
+  ), touched as (
+    select m.n, m.id, v.field, to_jsonb(v.written) as written, to_jsonb(v.present) as present
+    from mine m cross join lateral (values
+      ('email', m.email, m.now_email), ('name', coalesce(m.name, split_part(m.email, '@', 1)), m.now_name), ('phone', m.phone, m.now_phone),
+      ('company', m.company_target, m.company_id::text), ('tier', m.tier_target, m.account_tier),
+      ('owner', m.owner_target, m.account_manager_id), ('language', m.language, m.preferred_language),
+      ('timezone', m.timezone, m.now_timezone), ('merged', null, m.merged_into::text),
+      ('erased', null, m.erased_at::text)) v (field, written, present)
+    where v.written is distinct from v.present
+    union all
+    select m.n, m.id, 'address:' || e.email_key, null, jsonb_build_object('address', e.email, 'verified_at', e.verified_at)
+    from mine m join platform.customer_emails e on e.customer_id = m.id
+    where e.verified_at is not null or e.email_key <> m.email_key and not exists (
+      select from sync.import_writes w where w.run = of_run and w.n = m.n and w.field = 'address:' || e.email_key)
+    union all
+    select m.n, m.id, 'phone:' || h.phone_key, null, to_jsonb(h.phone)
+    from mine m join platform.customer_phones h on h.customer_id = m.id
+    where not h.is_primary and not exists (
+      select from sync.import_writes w
+      where w.run = of_run and w.n = m.n and w.field = 'phone:' || h.phone_key || coalesce('x' || h.phone_extension, ''))
+    union all
+    select m.n, m.id, 'custom.' || v.field_key, w.after, v.value
+    from mine m join crm.custom_field_values v on v.customer_id = m.id
+      left join sync.import_writes w on w.run = of_run and w.n = m.n and w.field = 'custom.' || v.field_key
+    where v.value is distinct from w.after
+    union all
+    select m.n, m.id, 'crm.activities', null, to_jsonb(count(*))
+    from mine m join crm.activities a on a.customer_id = m.id
+    where not exists (
+      select from sync.import_writes w where w.run = of_run and w.n = m.n and a.idempotency_key like 'import:%:' || substr(w.field, 6)
+        and starts_with(w.field, 'note:') and w.after = to_jsonb(a.description))
+    group by m.n, m.id
+    union all
+    select m.n, m.id, 'platform.review_candidates', null, to_jsonb(count(*))
+    from mine m join platform.review_candidates q on m.id in (q.customer_id, q.other_id)
+    where q.state <> 'open' or q.reason = 'verified_claim' group by m.n, m.id
+    union all
+    select m.n, m.id, x.part, null, to_jsonb(x.rows)
+    from sync.list_references('platform.customers', ids, '{platform.customer_emails,platform.customer_phones,
+        platform.customer_external_ids,crm.custom_field_values,crm.activities,crm.changes,platform.review_candidates}') x
+      join mine m on m.id = x.id
+  )
+  insert into sync.import_kept (run, n, customer, field, written, present)
+  select of_run, t.n, t.id, t.field, t.written, t.present from touched t on conflict (run, n, field) do nothing;
+
+  select array_agg(p.customer) into gone from sync.import_rows p
+  where p.run = of_run and p.n = any (lines) and not exists (select from sync.import_kept k where k.run = of_run and k.n = p.n);
+  select count(distinct k.n) into kept from sync.import_kept k where k.run = of_run and k.n = any (lines);
+  delete from crm.changes h where h.customer_id = any (gone);
+  delete from crm.activities a where a.customer_id = any (gone);
+  delete from crm.custom_field_values v where v.customer_id = any (gone);
+  delete from platform.review_candidates q where q.customer_id = any (gone) or q.other_id = any (gone);
+  delete from sync.quality_findings q where q.customer_id = any (gone) or q.other_id = any (gone);
+  delete from platform.customer_external_ids x where x.customer_id = any (gone);
+  delete from platform.customer_phones h where h.customer_id = any (gone);
+  delete from platform.customer_emails e where e.customer_id = any (gone);
+  delete from crm.customer_order o where o.customer_id = any (gone);
+  delete from platform.customers c where c.id = any (gone);
+  get diagnostics removed = row_count;
+end $function$;
 
 CREATE OR REPLACE FUNCTION sync.remove_subscription(of_name text)
  RETURNS boolean
@@ -7664,6 +8475,106 @@ begin
   if coalesce(char_length(btrim(reason)), 0) = 0 or char_length(reason) > 500 then
     raise exception 'a reason has 1 to 500 characters' using errcode = 'invalid_parameter_value';
   end if;
+end $function$;
+
+CREATE OR REPLACE FUNCTION sync.restore_import_writes(of_run bigint, lines integer[], OUT restored integer, OUT kept integer)
+ RETURNS record
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  ids uuid[];
+  changes jsonb[];
+  refusals jsonb;
+  w record;
+  present jsonb;
+begin
+  restored := 0;
+  perform from platform.customers c
+  where c.id in (
+    select coalesce(k.merged_into, k.id) from platform.customers k
+    where k.id in (select x.customer from sync.import_writes x where x.run = of_run and x.n = any (lines)))
+  order by c.id for no key update;
+  delete from sync.import_kept k where k.run = of_run and k.n = any (lines);
+  for w in
+    select x.*, c.id as held, c.erased_at, v.present from sync.import_writes x
+      left join platform.customers k on k.id = x.customer
+      left join platform.customers c on c.id = coalesce(k.merged_into, k.id)
+      cross join lateral (select case x.field
+          when 'email' then to_jsonb(c.email) when 'name' then to_jsonb(c.name)
+          when 'phone' then case when c.phone is not null then jsonb_build_object('phone', c.phone, 'phone_key', c.phone_key,
+            'phone_extension', c.phone_extension) end
+          when 'company' then to_jsonb(c.company_id) when 'tier' then to_jsonb(c.account_tier)
+          when 'owner' then to_jsonb(c.account_manager_id) when 'language' then to_jsonb(c.preferred_language)
+          when 'timezone' then to_jsonb(c.timezone) end) v (present)
+    where x.run = of_run and x.n = any (lines) and not x.is_undone order by x.customer, x.field
+  loop
+    update sync.import_writes x set is_undone = true where x.run = of_run and x.n = w.n and x.field = w.field;
+    if w.held is null then continue; end if; -- it was removed with the run that had created it
+    present := w.present;
+    if starts_with(w.field, 'custom.') then
+      select v.value into present from crm.custom_field_values v where v.customer_id = w.held and v.field_key = substr(w.field, 8);
+    elsif starts_with(w.field, 'address:') then
+      select w.after into present from platform.customer_emails e
+      where e.email_key = substr(w.field, 9) and e.customer_id = w.held and not e.is_primary and e.verified_at is null;
+    elsif starts_with(w.field, 'phone:') then
+      select w.after into present from platform.customer_phones h
+      where h.customer_id = w.held and not h.is_primary and w.field = 'phone:' || h.phone_key || coalesce('x' || h.phone_extension, '');
+    elsif starts_with(w.field, 'note:') then
+      select to_jsonb(a.description) into present from crm.activities a
+      where a.customer_id = w.held and a.idempotency_key like 'import:%:' || substr(w.field, 6);
+    end if;
+    if present is distinct from w.after or w.erased_at is not null then
+      update sync.import_writes x set is_undone = false where x.run = of_run and x.n = w.n and x.field = w.field;
+      update sync.import_writes l set before = w.before
+      from sync.import_runs r
+      where l.customer = w.customer and l.field = w.field and l.run > of_run and l.before = w.after and r.id = l.run
+        and r.state in ('applying', 'applied');
+      insert into sync.import_kept (run, n, customer, field, written, present)
+      values (of_run, w.n, w.held, w.field, w.after, present) on conflict do nothing;
+      continue;
+    end if;
+    restored := restored + 1;
+    if starts_with(w.field, 'custom.') then
+      if w.before is null then
+        delete from crm.custom_field_values v where v.customer_id = w.held and v.field_key = substr(w.field, 8);
+      else
+        update crm.custom_field_values v set value = w.before where v.customer_id = w.held and v.field_key = substr(w.field, 8);
+      end if;
+    elsif starts_with(w.field, 'address:') then
+      delete from platform.customer_emails e where e.email_key = substr(w.field, 9) and e.customer_id = w.held;
+      perform platform.count_change(w.held);
+    elsif starts_with(w.field, 'phone:') then
+      delete from platform.customer_phones h
+      where h.customer_id = w.held and not h.is_primary and w.field = 'phone:' || h.phone_key || coalesce('x' || h.phone_extension, '');
+      perform platform.count_change(w.held);
+    elsif starts_with(w.field, 'note:') then
+      delete from crm.activities a where a.customer_id = w.held and a.idempotency_key like 'import:%:' || substr(w.field, 6);
+    else
+      ids := ids || w.held;
+      changes := changes || sync.import_change(w.field, coalesce(w.before, 'null'),
+        (select e.email_key from platform.customer_emails e where e.customer_id = w.held and to_jsonb(e.email) = w.before limit 1));
+    end if;
+  end loop;
+  if ids is not null then
+    select array_agg(m.id order by m.id), array_agg(m.change order by m.id) into ids, changes
+    from (select u.id, jsonb_object_agg(f.key, f.value) as change from unnest(ids, changes) u (id, change) cross join jsonb_each(u.change) f
+          group by u.id) m;
+    select u.refusals into refusals from platform.update_customers(ids, array_fill(null::bigint, array[cardinality(ids)]), changes) u;
+    for w in select (x.value ->> 'row')::integer as place, x.value as said from jsonb_array_elements(refusals) x loop
+      restored := restored - 1;
+      insert into sync.import_kept (run, n, customer, field, written, present)
+      select of_run, l.n, ids[w.place], 'refused', changes[w.place], w.said from sync.import_writes l
+      where l.run = of_run and l.n = any (lines) and l.customer = ids[w.place] limit 1 on conflict do nothing;
+    end loop;
+  end if;
+  -- An address that the run made the primary one was the customer's second one for a moment; it goes with the run.
+  delete from platform.customer_emails e using sync.import_writes x
+  where x.run = of_run and x.n = any (lines) and x.field = 'email' and e.customer_id = x.customer and not e.is_primary
+    and e.verified_at is null and to_jsonb(e.email) = x.after
+    and not exists (select from sync.import_kept k where k.run = of_run and k.n = x.n and k.field = 'email');
+  select count(*) into kept from sync.import_kept k where k.run = of_run and k.n = any (lines);
 end $function$;
 
 CREATE OR REPLACE FUNCTION sync.resume_subscription(of_name text, reason text DEFAULT NULL::text)
@@ -8246,6 +9157,91 @@ end $function$;
 grant execute on function sync.undo_correction(of_operation bigint) to console_role;
 grant execute on function sync.undo_correction(of_operation bigint) to sync_role;
 
+CREATE OR REPLACE FUNCTION sync.undo_import(of_run bigint, lines_max integer, OUT from_n integer, OUT removed integer, OUT restored integer, OUT kept integer, OUT is_done boolean)
+ RETURNS record
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  r sync.import_runs;
+  last_n integer;
+  lines integer[];
+  company record;
+  older record;
+  more record;
+begin
+  select * into r from sync.import_runs x where x.id = of_run for update;
+  if r.state not in ('applying', 'applied', 'undoing', 'undone') then
+    raise exception 'this run has written nothing' using errcode = 'check_violation', constraint = 'import_runs_state',
+      hint = 'It is ' || coalesce(r.state, 'not there') || ': only what was applied is undone.';
+  end if;
+  perform set_config('aether.trace', 'import:' || of_run || ':undo', true);
+  last_n := case r.state when 'undoing' then r.undone_to - 1 else r.applied_to end;
+  from_n := greatest(last_n - lines_max + 1, 1);
+  removed := 0; restored := 0; kept := 0;
+
+  lines := array(select p.n from sync.import_rows p
+    where p.run = of_run and p.n between from_n and last_n and p.outcome = 'created' and p.lead = p.n
+      and exists (select from platform.customers c where c.id = p.customer));
+  if cardinality(lines) > 0 then
+    select x.removed, x.kept into removed, kept from sync.remove_import_customers(of_run, lines) x;
+  end if;
+  lines := array(select p.n from sync.import_rows p
+    where p.run = of_run and p.n between from_n and last_n and p.outcome = 'updated' and p.lead = p.n);
+  if cardinality(lines) > 0 then
+    select x.restored, kept + x.kept into restored, kept from sync.restore_import_writes(of_run, lines) x;
+    -- A customer of an older run that was undone was kept because of what this run had written to it.
+    for older in
+      select k.run, array_agg(distinct k.n) as lines from sync.import_kept k
+        join sync.import_runs o on o.id = k.run and o.state = 'undone' and o.id <> of_run
+        join sync.import_rows p on p.run = k.run and p.n = k.n and p.outcome = 'created'
+      where k.customer in (select w.customer from sync.import_writes w where w.run = of_run and w.n = any (lines))
+      group by k.run order by k.run
+    loop
+      perform from sync.remove_import_customers(older.run, older.lines);
+    end loop;
+  end if;
+
+  delete from sync.import_keys k
+  using (select q.*, case when q.detail -> 'taken' ? 'email' then null else q.email_key end as own_key from sync.import_rows q) p,
+    sync.import_files f
+  where p.run = of_run and p.n between from_n and last_n and p.outcome in ('created', 'updated', 'unchanged')
+    and f.run = p.run and f.file = p.file and k.source = f.source and k.run = of_run
+    and k.key = sync.import_key(p.external_id, p.own_key, p.digest)
+    and (p.outcome <> 'created' or not exists (select from platform.customers c where c.id = p.customer));
+  update sync.import_keys k set digest = null
+  from sync.import_rows p, sync.import_files f
+  where p.run = of_run and p.n between from_n and last_n and p.outcome in ('updated', 'unchanged')
+    and p.code is distinct from 'same-line'
+    and f.run = p.run and f.file = p.file and k.source = f.source and k.key = 'id:' || p.external_id and k.digest = p.digest;
+
+  is_done := from_n <= 1;
+  if is_done then
+    delete from sync.import_kept k where k.run = of_run and k.n = 0;
+    -- A company that nobody uses and nobody has changed goes. Its lock keeps others from beginning to use it.
+    for company in
+      select c.id, c.version, t.key from sync.import_targets t join platform.companies c on c.id::text = t.target
+      where t.run = of_run and t.kind = 'company' and t.made order by c.id for update of c
+    loop
+      for more in select x.part, x.rows from sync.list_references('platform.companies', array[company.id], '{}') x limit 1 loop
+        insert into sync.import_kept (run, n, customer, field, present)
+        values (of_run, 0, company.id, 'company:' || company.key, jsonb_build_object(more.part, more.rows)) on conflict do nothing;
+      end loop;
+      if not found and company.version = 1 then
+        delete from platform.companies c where c.id = company.id;
+      elsif not found then
+        insert into sync.import_kept (run, n, customer, field, present)
+        values (of_run, 0, company.id, 'company:' || company.key, jsonb_build_object('version', company.version)) on conflict do nothing;
+      end if;
+    end loop;
+  end if;
+  update sync.import_runs x
+  set undone_to = case when is_done then 1 else from_n end, state = case when is_done then 'undone' else 'undoing' end
+  where x.id = of_run;
+end $function$;
+grant execute on function sync.undo_import(of_run bigint, lines_max integer, OUT from_n integer, OUT removed integer, OUT restored integer, OUT kept integer, OUT is_done boolean) to sync_role;
+
 CREATE OR REPLACE FUNCTION sync.unpark(of_subscription text, at_position bigint)
  RETURNS void
  LANGUAGE sql
@@ -8264,6 +9260,46 @@ CREATE OR REPLACE FUNCTION sync.unreachable_because(email_key text)
  LANGUAGE sql
  IMMUTABLE PARALLEL SAFE
 RETURN CASE WHEN (split_part(email_key, '@'::text, 2) !~ '\.'::text) THEN 'no_dot'::text WHEN (email_key ~ '[@.]example\.(com|net|org)$'::text) THEN 'example'::text WHEN (email_key ~ '[@.](test|example|invalid|localhost|local|localdomain|internal|intranet|lan|home|corp|onion|alt|arpa)$'::text) THEN 'reserved'::text WHEN (email_key ~ '\.(con|cmo|ocm|comm|vom|xom|cpm|coim|nett|ner|ent|orgg|ogr|rog)$'::text) THEN 'misspelt'::text ELSE NULL::text END;
+
+CREATE OR REPLACE FUNCTION sync.verify_import(of_run bigint, OUT question text, OUT expected bigint, OUT found bigint)
+ RETURNS SETOF record
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  r sync.import_runs;
+begin
+  select * into r from sync.import_runs x where x.id = of_run;
+  return query select 'lines have an outcome', r.lines::bigint, (select count(*) from sync.import_rows p where p.run = of_run);
+  if r.state not in ('applying', 'applied') then return; end if;
+  return query
+    select 'created customers are there', count(*), count(c.id)
+    from sync.import_rows p left join platform.customers c on c.id = p.customer
+    where p.run = of_run and p.n <= r.applied_to and p.outcome = 'created' and p.lead = p.n;
+  return query
+    select 'created customers are known by their address', count(*), count(e.email_key)
+    from sync.import_rows p left join platform.customers c on c.id = p.customer
+      left join platform.customer_emails e on e.email_key = p.email_key and e.customer_id in (c.id, c.merged_into)
+    where p.run = of_run and p.n <= r.applied_to and p.outcome = 'created' and p.lead = p.n;
+  return query
+    select 'created customers have the number of their app', count(*), count(x.customer_id)
+    from sync.import_rows p left join lateral (
+      select y.customer_id from platform.customer_external_ids y join platform.customers c on c.id = p.customer
+      where y.customer_id in (c.id, c.merged_into) and y.app = r.app limit 1) x on true
+    where p.run = of_run and p.n <= r.applied_to and p.outcome = 'created' and p.lead = p.n;
+  return query
+    select 'lines of customers are known by their key', count(*), count(k.customer)
+    from (select q.*, case when q.detail -> 'taken' ? 'email' then null else q.email_key end as own_key from sync.import_rows q) p
+      join sync.import_files f on f.run = p.run and f.file = p.file
+      left join sync.import_keys k on k.source = f.source and k.key = sync.import_key(p.external_id, p.own_key, p.digest)
+    where p.run = of_run and p.n <= r.applied_to and p.outcome in ('created', 'updated', 'unchanged');
+  return query
+    select 'updated customers have their writes in the ledger', count(*), count(*) filter (where exists (
+      select from sync.import_writes w where w.run = of_run and w.n = p.n))
+    from sync.import_rows p where p.run = of_run and p.n <= r.applied_to and p.outcome = 'updated' and p.lead = p.n;
+end $function$;
+grant execute on function sync.verify_import(of_run bigint, OUT question text, OUT expected bigint, OUT found bigint) to sync_role;
 
 CREATE OR REPLACE FUNCTION sync.word_in(report jsonb, path text[])
  RETURNS text
@@ -8382,6 +9418,51 @@ begin
   return r.id;
 end $function$;
 grant execute on function sync.work_run(batch_max integer) to sync_role;
+
+CREATE OR REPLACE FUNCTION sync.write_import_extras(of_run bigint, of_n integer, of_customer uuid, extra jsonb, source text, overwrite text[])
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  x record;
+  conflicts jsonb := '{}';
+  written jsonb;
+  of_version bigint;
+begin
+  for x in select * from sync.compare_import_extras(of_customer, extra, source, overwrite) loop
+    if x.is_conflict then
+      conflicts := conflicts || jsonb_build_object(x.field, jsonb_build_object('ours', x.present, 'theirs', x.given));
+      continue;
+    end if;
+    written := x.given;
+    if starts_with(x.field, 'custom.') then
+      insert into crm.custom_field_values (field_id, customer_id, value)
+      select f.id, of_customer, x.given from crm.custom_fields f where f.record = 'customer' and f.key = substr(x.field, 8)
+      on conflict (field_id, customer_id) do update set value = excluded.value;
+    elsif starts_with(x.field, 'address:') then
+      begin
+        perform platform.add_address(of_customer, x.given ->> 'address', x.given ->> 'key');
+      exception when unique_violation then
+        conflicts := conflicts || jsonb_build_object(x.field, jsonb_build_object('theirs', x.given));
+        continue;
+      end;
+    elsif starts_with(x.field, 'phone:') then
+      perform platform.add_phone(of_customer, x.given ->> 'phone', x.given ->> 'key', x.given ->> 'extension');
+    else
+      insert into crm.activities (customer_id, type, description, occurred_at, created_by_app, created_by, idempotency_key)
+      values (of_customer, 'note', x.given #>> '{}', now(), 'foundation',
+        (select u.id from platform.users u where u.id = platform.current_actor()),
+        'import:' || source || ':' || of_customer || ':' || substr(x.field, 6))
+      on conflict (created_by_app, idempotency_key) do nothing;
+    end if;
+    select c.version into of_version from platform.customers c where c.id = of_customer;
+    insert into sync.import_writes (run, n, customer, field, before, after, version)
+    values (of_run, of_n, of_customer, x.field, x.present, written, of_version) on conflict do nothing;
+  end loop;
+  return conflicts;
+end $function$;
 
 CREATE OR REPLACE FUNCTION sync.write_minute(at_minute timestamp with time zone, given sync.gauge_row[])
  RETURNS void
@@ -8818,6 +9899,209 @@ create policy looks_read on sync.heartbeats for select to console_role, sync_rol
 create policy owner_all on sync.heartbeats for all to platform_owner using (true) with check (true);
 grant select on sync.heartbeats to console_role;
 grant select on sync.heartbeats to sync_role;
+
+create table sync.import_candidates (
+  run bigint not null,
+  n integer not null,
+  other_n integer,
+  other_customer uuid,
+  score double precision not null,
+  reasons jsonb not null,
+  constraint import_candidates_pkey PRIMARY KEY (run, n, score, reasons)
+);
+alter table sync.import_candidates enable row level security, force row level security;
+create policy owner_all on sync.import_candidates for all to platform_owner using (true) with check (true);
+create policy sync_read on sync.import_candidates for select to sync_role using (true);
+grant select on sync.import_candidates to sync_role;
+
+create table sync.import_files (
+  run bigint not null,
+  file smallint not null,
+  source text collate "C" not null,
+  name text not null,
+  sha256 text collate "C",
+  lines integer default 0 not null,
+  constraint import_files_pkey PRIMARY KEY (run, file),
+  constraint import_files_run_fkey FOREIGN KEY (run) REFERENCES sync.import_runs(id),
+  constraint import_files_name_check CHECK (((char_length(name) >= 1) AND (char_length(name) <= 400))),
+  constraint import_files_sha256_check CHECK ((sha256 ~ '^[0-9a-f]{64}$'::text)),
+  constraint import_files_source_check CHECK ((source ~ '^[a-z0-9][a-z0-9._-]{0,59}$'::text))
+);
+comment on column sync.import_files.source is 'Where the ids of its rows come from. A row is known again by its source and its id.';
+alter table sync.import_files enable row level security, force row level security;
+create policy owner_all on sync.import_files for all to platform_owner using (true) with check (true);
+create policy sync_read on sync.import_files for select to sync_role using (true);
+grant select on sync.import_files to sync_role;
+
+create table sync.import_kept (
+  run bigint not null,
+  n integer not null,
+  customer uuid not null,
+  field text collate "C" not null,
+  written jsonb,
+  present jsonb,
+  constraint import_kept_pkey PRIMARY KEY (run, n, field)
+);
+comment on column sync.import_kept.field is 'As in sync.import_writes; or the name of a table whose rows belong to the customer now.';
+alter table sync.import_kept enable row level security, force row level security;
+create policy owner_all on sync.import_kept for all to platform_owner using (true) with check (true);
+create policy sync_read on sync.import_kept for select to sync_role using (true);
+grant select on sync.import_kept to sync_role;
+
+create table sync.import_keys (
+  source text collate "C" not null,
+  key text collate "C" not null,
+  customer uuid not null,
+  digest bigint,
+  run bigint not null,
+  constraint import_keys_pkey PRIMARY KEY (source, key)
+);
+comment on column sync.import_keys.key is 'The row''s id in its source; of a row without one its address. See sync.import_key.';
+comment on column sync.import_keys.customer is 'As it was then; it may have been merged since. No reference: an undo removes customers.';
+alter table sync.import_keys enable row level security, force row level security;
+create policy owner_all on sync.import_keys for all to platform_owner using (true) with check (true);
+create policy sync_read on sync.import_keys for select to sync_role using (true);
+grant select on sync.import_keys to sync_role;
+
+create table sync.import_rows (
+  run bigint not null,
+  n integer not null,
+  file smallint not null,
+  line bigint not null,
+  outcome text collate "C" not null,
+  planned text collate "C",
+  code text collate "C",
+  detail jsonb,
+  lead integer,
+  customer uuid,
+  external_id text collate "C",
+  email text,
+  email_key text collate "C",
+  name text,
+  phone text,
+  phone_key text collate "C",
+  phone_extension text collate "C",
+  company text,
+  company_domain text collate "C",
+  tier text,
+  owner text,
+  language text collate "C",
+  timezone text collate "C",
+  created_at timestamp with time zone,
+  extra jsonb,
+  digest bigint,
+  raw text,
+  constraint import_rows_pkey PRIMARY KEY (run, n),
+  constraint import_rows_outcome_check CHECK ((outcome = ANY (ARRAY['created'::text, 'updated'::text, 'unchanged'::text, 'held'::text, 'rejected'::text, 'excluded'::text]))),
+  constraint import_rows_planned_check CHECK ((planned = ANY (ARRAY['created'::text, 'updated'::text, 'unchanged'::text, 'held'::text, 'rejected'::text, 'excluded'::text])))
+) partition by LIST (run);
+comment on table sync.import_rows is 'Every line of every run, with what became of it. A partition for each run, so that a run is discarded whole.';
+comment on column sync.import_rows.n is 'The lines of all files of a run, counted from 1.';
+comment on column sync.import_rows.outcome is 'What the plan says, until the line is applied; then what happened. import_runs.applied_to says which.';
+comment on column sync.import_rows.planned is 'The outcome of the plan, if applying the line had another one; code says why.';
+comment on column sync.import_rows.lead is 'The first line of the same person; the line itself if it is the first. Null: no person.';
+comment on column sync.import_rows.customer is 'The customer that the line became or belongs to. No reference: an undo removes customers.';
+comment on column sync.import_rows.digest is 'Of the line as it was read: the same line again needs no comparison.';
+comment on column sync.import_rows.raw is 'The line as it was, of rejected, excluded and held lines: they are downloaded, mended and imported again.';
+CREATE INDEX import_rows_customer ON ONLY sync.import_rows USING btree (customer) WHERE (customer IS NOT NULL);
+CREATE INDEX import_rows_lead ON ONLY sync.import_rows USING btree (run, lead) WHERE (lead <> n);
+CREATE INDEX import_rows_outcome ON ONLY sync.import_rows USING btree (run, outcome, n);
+alter table sync.import_rows enable row level security, force row level security;
+create policy owner_all on sync.import_rows for all to platform_owner using (true) with check (true);
+create policy sync_read on sync.import_rows for select to sync_role using (true);
+grant select on sync.import_rows to sync_role;
+
+create table sync.import_runs (
+  id bigint generated always as identity not null,
+  app text collate "C" not null,
+  state text collate "C" default 'reading'::text not null,
+  settings jsonb default '{}'::jsonb not null,
+  rules text collate "C" not null,
+  lines integer default 0 not null,
+  planned jsonb default '{}'::jsonb not null,
+  unmapped jsonb default '{}'::jsonb not null,
+  applied_to integer default 0 not null,
+  undone_to integer,
+  created_at timestamp with time zone default clock_timestamp() not null,
+  created_by text collate "C" default platform.current_actor(),
+  created_by_login name default SESSION_USER not null,
+  constraint import_runs_pkey PRIMARY KEY (id),
+  constraint import_runs_app_check CHECK (platform.is_app(app)),
+  constraint import_runs_settings_check CHECK ((jsonb_typeof(settings) = 'object'::text)),
+  constraint import_runs_state_check CHECK ((state = ANY (ARRAY['reading'::text, 'planned'::text, 'applying'::text, 'applied'::text, 'undoing'::text, 'undone'::text, 'abandoned'::text])))
+);
+comment on column sync.import_runs.app is 'Whose customers are created: this app numbers them.';
+comment on column sync.import_runs.rules is 'The version of the rules that decided who is the same person.';
+comment on column sync.import_runs.planned is 'How many lines have each outcome, as the plan says.';
+comment on column sync.import_runs.unmapped is 'What has no place in the database: kind → { name: lines }.';
+comment on column sync.import_runs.applied_to is 'Every line up to here is applied.';
+comment on column sync.import_runs.undone_to is 'Every line from here on is undone; null: no undo has begun.';
+alter table sync.import_runs enable row level security, force row level security;
+create policy owner_all on sync.import_runs for all to platform_owner using (true) with check (true);
+create policy sync_read on sync.import_runs for select to sync_role using (true);
+grant select on sync.import_runs to sync_role;
+
+create table sync.import_steps (
+  id bigint generated always as identity not null,
+  run bigint not null,
+  step text collate "C" not null,
+  began_at timestamp with time zone default clock_timestamp() not null,
+  ended_at timestamp with time zone,
+  actor text collate "C" default platform.current_actor(),
+  login name default SESSION_USER not null,
+  outcome jsonb default '{}'::jsonb not null,
+  constraint import_steps_pkey PRIMARY KEY (id),
+  constraint import_steps_run_fkey FOREIGN KEY (run) REFERENCES sync.import_runs(id),
+  constraint import_steps_step_check CHECK ((step = ANY (ARRAY['plan'::text, 'apply'::text, 'undo'::text])))
+);
+CREATE INDEX import_steps_run_id_idx ON sync.import_steps USING btree (run, id);
+alter table sync.import_steps enable row level security, force row level security;
+create policy owner_all on sync.import_steps for all to platform_owner using (true) with check (true);
+create policy sync_read on sync.import_steps for select to sync_role using (true);
+grant select on sync.import_steps to sync_role;
+
+create table sync.import_targets (
+  run bigint not null,
+  kind text collate "C" not null,
+  key text collate "C" not null,
+  name text,
+  domain text collate "C",
+  same_as text collate "C",
+  target text collate "C",
+  lines integer not null,
+  made boolean default false not null,
+  constraint import_targets_pkey PRIMARY KEY (run, kind, key),
+  constraint import_targets_run_fkey FOREIGN KEY (run) REFERENCES sync.import_runs(id),
+  constraint import_targets_kind_check CHECK ((kind = ANY (ARRAY['company'::text, 'tier'::text, 'owner'::text])))
+);
+comment on column sync.import_targets.key is 'Of a company its domain or, without one, its name; as in sync.import_company_key.';
+comment on column sync.import_targets.same_as is 'The key of the company that this one is too: a name without a domain, of a company with one.';
+comment on column sync.import_targets.target is 'The id of the company or the person, the key of the tier; null: there is none (yet).';
+comment on column sync.import_targets.made is 'Whether this run has made the company.';
+alter table sync.import_targets enable row level security, force row level security;
+create policy owner_all on sync.import_targets for all to platform_owner using (true) with check (true);
+create policy sync_read on sync.import_targets for select to sync_role using (true);
+grant select on sync.import_targets to sync_role;
+
+create table sync.import_writes (
+  run bigint not null,
+  n integer not null,
+  customer uuid not null,
+  field text collate "C" not null,
+  before jsonb,
+  after jsonb not null,
+  version bigint not null,
+  is_undone boolean default false not null,
+  constraint import_writes_pkey PRIMARY KEY (run, n, field)
+);
+comment on column sync.import_writes.n is 'The leading line of the person.';
+comment on column sync.import_writes.field is 'name, phone, company, tier …; or custom.<key>, address:<key>, phone:<number>, note:<md5 of its text>.';
+comment on column sync.import_writes.version is 'The version of the customer that this write made.';
+CREATE INDEX import_writes_customer_field_idx ON sync.import_writes USING btree (customer, field);
+alter table sync.import_writes enable row level security, force row level security;
+create policy owner_all on sync.import_writes for all to platform_owner using (true) with check (true);
+create policy sync_read on sync.import_writes for select to sync_role using (true);
+grant select on sync.import_writes to sync_role;
 
 create table sync.operations (
   id bigint generated always as identity not null,

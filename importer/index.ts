@@ -33,3 +33,23 @@ export { type ReadingOptions, type ReadingProgress, readPersons } from './readin
 export { type Question, type Recognition, recognise } from './reading/recognition.ts';
 export { type RefusalCode, SourceRefused } from './reading/refusal.ts';
 export { type ByteSource, openQuery, openSource, type QuerySource, type Source } from './reading/source.ts';
+export { applyImport, type StepOptions } from './run/apply.ts';
+export { type Plan, type PlannedSource, type PlanOptions, planImport, rulesVersion } from './run/plan.ts';
+export {
+  type Conflict,
+  type Counts,
+  type ImportClient,
+  ImportRefused,
+  type Kept,
+  type Outcome,
+  outcomes,
+  type Run,
+  type RunFile,
+  type RunRow,
+  type RunSettings,
+  type RunState,
+  type RunStep,
+} from './run/records.ts';
+export { listRows, listRuns, type RowQuery, readKept, readRun } from './run/runs.ts';
+export { type Undone, undoImport } from './run/undo.ts';
+export { type Verified, verifyImport } from './run/verify.ts';

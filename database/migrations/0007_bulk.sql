@@ -487,3 +487,8 @@ grant create on schema platform to bulk_role;
 alter function platform.insert_customers(platform.customers[]) owner to bulk_role;
 alter function platform.update_customers(uuid[], bigint[], jsonb[]) owner to bulk_role;
 revoke create on schema platform from bulk_role;
+-- Imports write as the schema's owner (0012_import.sql), who owns these two functions no more: their new owner grants it.
+set local role bulk_role;
+grant execute on function platform.insert_customers(platform.customers[]), platform.update_customers(uuid[], bigint[], jsonb[])
+  to platform_owner;
+set local role platform_owner;

@@ -1,0 +1,139 @@
+import { createTestDatabase, type TestDatabase } from '@aether/database/testing';
+import type pg from 'pg';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { applyImport } from './apply.ts';
+import { listRows, readRun } from './runs.ts';
+import { countEvents, person, planRows, readAll, rejected } from './testing.run.ts';
+import { undoImport } from './undo.ts';
+import { verifyImport } from './verify.ts';
+
+let database: TestDatabase;
+let sync: pg.Client;
+let superuser: pg.Client;
+let foundation: pg.Client;
+let support: pg.Client;
+beforeAll(async () => {
+  database = await createTestDatabase();
+  sync = await database.connect('sync_app');
+  superuser = await database.connect('postgres');
+  foundation = await database.connect('foundation_app');
+  support = await database.connect('support_app');
+  await superuser.query(`
+    insert into platform.users (id, email, name) values ('maya', 'maya@example.com', 'Maya');
+    insert into crm.custom_fields (record, key, label, type) values ('customer', 'city', 'City', 'text'), ('customer', 'seats', 'Seats', 'number');
+    insert into crm.pipelines (name) values ('Sales');
+    insert into crm.pipeline_stages (pipeline_id, name, position) select id, 'First', 1 from crm.pipelines;`);
+});
+
+let count = 0;
+/** An address that no other test uses. */
+const address = () => `person${++count}@import.example`;
+const customerOf = async (email: string) =>
+  (
+    await superuser.query(
+      'select c.* from platform.customer_emails e join platform.customers c on c.id = e.customer_id where e.email_key = $1',
+      [email],
+    )
+  ).rows[0];
+const addCustomer = async (by: pg.Client, email: string, name = 'Ada') =>
+  (await by.query('insert into platform.customers (email, name) values ($1, $2) returning *', [email, name])).rows[0];
+
+describe('a plan', () => {
+  test('writes nothing that an app sees, and says what each line will be', async () => {
+    const known = address();
+    await addCustomer(foundation, known);
+    const [before, events] = [await readAll(superuser), await countEvents(superuser)];
+    const email = address();
+    const { run, counts } = await planRows(sync, [
+      person(2, { email, name: 'Ben' }),
+      person(3, { email, phone: '+4930123456' }),
+      person(4, { email, name: 'Ben' }),
+      person(5, { email: known, name: 'Ada' }),
+      person(6, { email: known, timezone: 'Europe/Berlin' }),
+      person(7, { name: 'Nobody' }),
+      person(8, { email: address(), name: 'x'.repeat(201) }),
+      rejected(9),
+      { kind: 'excluded', line: 10, raw: 'agent', code: 'agent', reason: 'An agent.' },
+    ]);
+    expect(counts).toEqual({ created: 1, updated: 3, unchanged: 1, held: 1, rejected: 2, excluded: 1 });
+    expect(await readAll(superuser)).toEqual(before);
+    expect(await countEvents(superuser)).toBe(events);
+    expect((await listRows(sync, run)).map(({ line, outcome, code }) => [line, outcome, code])).toEqual([
+      [2, 'created', null],
+      [3, 'updated', 'same-person'],
+      [4, 'unchanged', 'same-person'],
+      [5, 'updated', null],
+      [6, 'updated', 'same-person'],
+      [7, 'held', 'no-address'],
+      [8, 'rejected', 'name'],
+      [9, 'rejected', 'ragged'],
+      [10, 'excluded', 'agent'],
+    ]);
+  });
+});
+
+describe('a run', () => {
+  test('creates customers with their facts, numbers and events, and the same file again writes nothing', async () => {
+    const [email, second] = [address(), address()];
+    const rows = [
+      person(2, {
+        externalId: '17',
+        emails: [
+          { address: email, key: email },
+          { address: second, key: second },
+        ],
+        phone: '+4930123456',
+        firstName: 'Ada',
+        lastName: 'King',
+        company: { externalId: null, name: 'Engine Ltd', domain: 'engine.example' },
+        tier: 'Premium',
+        owner: 'Maya@example.com',
+        language: 'de',
+        timezone: 'Europe/Berlin',
+        city: 'London',
+        custom: { seats: '12', colour: 'red' },
+        notes: ['Met at the fair.'],
+        tags: ['vip'],
+        createdAt: new Date('2019-05-01T10:00:00Z'),
+      }),
+    ];
+    const { run } = await planRows(sync, rows);
+    const applied = await applyImport(sync, run, { actor: 'maya' });
+    expect(applied).toMatchObject({ state: 'applied', counts: { created: 1 }, changed: {} });
+    expect(applied.unmapped).toEqual({ tag: { vip: 1 }, custom: { colour: 1 } });
+    const customer = await customerOf(email);
+    expect(customer).toMatchObject({
+      name: 'Ada King',
+      phone_key: '+4930123456',
+      account_tier: 'premium',
+      account_manager_id: 'maya',
+      preferred_language: 'de',
+      timezone: 'Europe/Berlin',
+      created_by_app: 'foundation',
+      created_at: new Date('2019-05-01T10:00:00Z'),
+      crm_id: expect.anything(),
+    });
+    expect((await customerOf(second)).id).toBe(customer.id);
+    const { rows: events } = await superuser.query(
+      `select type, trace, actor from sync.outbox where trace = $1 order by id`,
+      [`import:${run}`],
+    );
+    expect(events.map(({ type }) => type)).toEqual(
+      expect.arrayContaining(['company.created', 'customer.created', 'address.created', 'custom_value.created', 'activity.created']),
+    );
+    expect(events.every(({ actor }) => actor === 'maya')).toBe(true);
+    expect(await verifyImport(sync, run)).toMatchObject({ isRight: true });
+
+    const [before, eventsBefore] = [await readAll(superuser), await countEvents(superuser)];
+    const again = await planRows(sync, rows);
+    expect(again.counts).toMatchObject({ unchanged: 1 });
+    await applyImport(sync, again.run);
+    expect(await readAll(superuser)).toEqual(before);
+    expect(await countEvents(superuser)).toBe(eventsBefore);
+
+    expect(await undoImport(sync, run)).toEqual({ removed: 1, restored: 0, kept: [] });
+    expect(await customerOf(email)).toBeUndefined();
+    expect((await superuser.query(`select from platform.companies where domain = 'engine.example'`)).rowCount).toBe(0);
+    expect((await readRun(sync, run)).state).toBe('undone');
+  });
+});

@@ -1,0 +1,101 @@
+import type { Person, ReadRow } from '../person.ts';
+
+/*
+ * A line of a file as COPY takes it. What the database would refuse is decided here, because a plan says what applying it will do: a name
+ * that no customer may have rejects the line; a language or a time zone in no known form stays out, and the line says so.
+ */
+
+/** The columns in their order; those of staging.import_lines without `run`. */
+export const stagedColumns =
+  'run, n, file, line, kind, code, reason, raw, external_id, email, email_key, name, phone, phone_key, phone_extension, ' +
+  'company, company_domain, tier, owner, language, timezone, created_at, extra';
+
+const nothing = '\\N';
+const escaped: Record<string, string> = { '\\': '\\\\', '\n': '\\n', '\r': '\\r', '\t': '\\t' };
+const needsEscape = /[\\\n\r\t]/;
+const languageForm = /^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,4}$/;
+const timezoneForm = /^[A-Za-z][A-Za-z0-9_+/-]{0,63}$/;
+/** What platform.is_line refuses. */
+const unfitLine = /[\x01-\x1f\x7f]|^\s|\s$/u; // biome-ignore lint/suspicious/noControlCharactersInRegex: those are what it looks for
+const [firstTime, endTime] = [Date.UTC(1900, 0, 1), Date.UTC(3000, 0, 1)];
+
+/** @param run and n of the line: which one of the run it is, counted over all files. */
+export function stageRow(run: string, n: number, file: number, row: ReadRow): string {
+  const head = `${run}\t${n}\t${file}\t${row.line}\t`;
+  if (row.kind !== 'person') return `${head}${row.kind}\t${text(row.code)}\t${text(row.reason)}\t${text(row.raw)}${noPerson}`;
+  const { person } = row;
+  const name = nameOf(person);
+  const refusal = refuseName(name);
+  if (refusal) return `${head}rejected\tname\t${text(refusal)}\t${text(row.raw)}${noPerson}`;
+  const [email] = person.emails;
+  const phone = person.phones.find(({ key, isShared }) => key !== null && !isShared);
+  const language = fits(person.language, languageForm);
+  const timezone = fits(person.timezone, timezoneForm);
+  // A raw line is needed only of a person without an address, who is held, or of one whom the rules hold: those are in the groups.
+  return `${head}person\t${nothing}\t${nothing}\t${text(row.raw)}\t${text(person.externalId)}\t${text(email?.address)}\t${text(email?.key)}\t${text(
+    name,
+  )}\t${text(phone?.written)}\t${text(phone?.key)}\t${text(phone?.extension)}\t${text(person.company?.name)}\t${text(
+    person.company?.domain,
+  )}\t${text(person.tier)}\t${text(person.owner)}\t${text(language)}\t${text(timezone)}\t${time(person.createdAt)}\t${extraOf(
+    person,
+    phone,
+  )}\n`;
+}
+
+const noPerson = `${`\t${nothing}`.repeat(15)}\n`;
+
+function text(value: string | null | undefined): string {
+  if (value === null || value === undefined || value === '') return nothing;
+  if (!needsEscape.test(value) && !value.includes('\0')) return value;
+  return value.replaceAll('\0', '').replace(/[\\\n\r\t]/g, (character) => escaped[character] as string);
+}
+
+function time(at: Date | null): string {
+  if (at === null) return nothing;
+  const ms = at.getTime();
+  return ms >= firstTime && ms < endTime ? at.toISOString() : nothing;
+}
+
+function nameOf({ name, firstName, lastName }: Person): string | null {
+  return name ?? ([firstName, lastName].filter(Boolean).join(' ') || null);
+}
+
+function refuseName(name: string | null): string | undefined {
+  if (name === null) return undefined;
+  if (name.length > 200 && [...name].length > 200) return 'The name is longer than 200 characters.';
+  if (unfitLine.test(name)) return 'The name has a line break, a control character or a blank at its end.';
+  return undefined;
+}
+
+const fits = (value: string | null, form: RegExp) => (value !== null && form.test(value) ? value : null);
+
+/** What has no column of its own; most rows have none of it. A place of birth or of living is a custom field, if there is one of that name. */
+function extraOf(person: Person, phone: Person['phones'][number] | undefined): string {
+  const { emails, phones, tags, notes, city, birthDate, custom, remarks } = person;
+  const isPlain =
+    emails.length < 2 &&
+    phones.length < 2 &&
+    (phones.length === 0 || phone !== undefined) &&
+    tags.length + notes.length + remarks.length === 0 &&
+    city === null &&
+    birthDate === null;
+  let hasCustom = false;
+  for (const _ in custom) hasCustom = true;
+  if (isPlain && !hasCustom) return nothing;
+  const facts = { ...custom, ...(city !== null && { city }), ...(birthDate !== null && { birth_date: birthDate }) };
+  const others = phones.filter((each) => each !== phone && each.key !== null && !each.isShared);
+  const unread = phones.filter((each) => each.key === null || each.isShared);
+  return text(
+    JSON.stringify({
+      ...(emails.length > 1 && { emails: emails.slice(1).map(({ address, key }) => ({ address, key })) }),
+      ...(others.length > 0 && {
+        phones: others.map(({ written, key, extension }) => ({ phone: written, key, extension })),
+      }),
+      ...(tags.length > 0 && { tags }),
+      ...(notes.length > 0 && { notes }),
+      ...(Object.keys(facts).length > 0 && { custom: facts }),
+      ...(unread.length > 0 && { unread: unread.map(({ written }) => written) }),
+      ...(remarks.length > 0 && { remarks }),
+    }),
+  );
+}
