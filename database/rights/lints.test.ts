@@ -58,6 +58,24 @@ lint('unprotected table', {
   },
 });
 
+lint('staging that others than the worker may touch', {
+  'a table that an app may read': {
+    offence: 'create table staging.t (n integer); grant select on staging.t to foundation_role',
+    found: ['staging.t to foundation_role'],
+    neighbour: 'create table staging.t (n integer); grant select, insert on staging.t to sync_role',
+  },
+  'a column': {
+    offence: 'create table staging.t (n integer); grant select (n) on staging.t to console_role',
+    found: ['staging.t to console_role'],
+    neighbour: 'create table staging.t (n integer); grant select (n) on staging.t to sync_role',
+  },
+  'the schema': {
+    offence: 'grant usage on schema staging to support_role',
+    found: ['schema staging to support_role'],
+    neighbour: 'grant usage on schema staging to sync_role',
+  },
+});
+
 const definer = (options: string) =>
   `create function crm.f() returns void language plpgsql security definer ${options} ${empty}`;
 lint('definer function with a movable search_path', {

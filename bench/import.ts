@@ -1,0 +1,214 @@
+import { createWriteStream } from 'node:fs';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { createReadStream } from 'node:fs';
+import { loadavg, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { Readable } from 'node:stream';
+import { parseArgs } from 'node:util';
+import { bootstrap, type LocalServer, migrate, startLocal } from '@aether/database';
+import { applyImport, openSource, planImport, readPersons, recognise, verifyImport } from '@aether/importer';
+import pg from 'pg';
+import { from as copyFrom } from 'pg-copy-streams';
+import { printTable } from './tables.ts';
+
+/*
+ * An import of two lists, beside a plain SQL script that only inserts and de-duplicates.
+ *
+ * Both begin with the same two CSV files: N/2 people each, of whom every second one is in the other file as well, so that 3N/4 customers come
+ * of N rows. The import reads, canonicalises, plans and applies: customers with addresses, telephone numbers, numbers of the app and events,
+ * and the ledger. The script copies both files into a table of texts and inserts one customer for each lower-cased address, with what a
+ * customer needs to be found: its address, its number, its telephone number and its place in the lists. It runs as the superuser, in one
+ * transaction, with the row triggers of all tables off; it checks nothing, writes no event and keeps no ledger. Each has a database of its own
+ * with the same schema and indexes.
+ *
+ *   npm run bench:import
+ *   npm run bench:import -- --rows 2000000 --step 2000
+ */
+const { values: options } = parseArgs({
+  options: {
+    rows: { type: 'string', default: '200000' },
+    step: { type: 'string' },
+    only: { type: 'string', default: 'plain,import,again' },
+  },
+});
+const only = options.only.split(',');
+const rows = Number(options.rows);
+const customers = Math.ceil((rows * 3) / 4);
+
+const firstNames =
+  'Ada Ben Carla Dmitri Elif Farah Goran Hanna Ivan Jale Kofi Lena Milan Nadia Otto Priya Quentin Rosa Samir Tereza'.split(
+    ' ',
+  );
+const lastNames =
+  'Almeida Brandt Castillo Dvorak Eriksen Fontaine Gruber Hoffmann Ito Jansen Kowalski Lindqvist Moreau Novak'.split(
+    ' ',
+  );
+
+function lineOf(number: number, id: string): string {
+  const first = firstNames[number % firstNames.length] as string;
+  const last = lastNames[(number * 7) % lastNames.length] as string;
+  // Addresses come in no order, as in real lists; one list writes them in capitals.
+  const mixed = ((number * 2_654_435_761) % 4_294_967_296).toString(36);
+  const email = `${first}.${last}.${mixed}.${number}@company${number % 5000}.example`;
+  return `${id}${number},${id === 'A' ? email : email.toLowerCase()},${first} ${last},+4930${String(number).padStart(7, '0')},2020-03-0${(number % 9) + 1}T10:00:00Z\n`;
+}
+
+function* listOf(id: string, from: number, to: number): Generator<string> {
+  let text = 'id,email,name,phone,created_at\n';
+  for (let number = from; number < to; number++) {
+    text += lineOf(number, id);
+    if (text.length > 1 << 16) {
+      yield text;
+      text = '';
+    }
+  }
+  yield text;
+}
+
+const plainScript = {
+  customers: `
+    insert into platform.customers (email, email_key, name, phone, phone_key, created_at, created_by_app, crm_id)
+    select email, lower(email), name, phone, phone, created_at::timestamptz, 'foundation', nextval('crm.customer_number')
+    from (select distinct on (lower(email)) * from staging.plain order by lower(email)) one`,
+  addresses: `
+    insert into platform.customer_emails (email_key, email, customer_id, is_primary) select email_key, email, id, true from platform.customers`,
+  numbers: `insert into platform.customer_external_ids (app, external_id, customer_id) select 'foundation', crm_id, id from platform.customers`,
+  phones: `
+    insert into platform.customer_phones (customer_id, phone, phone_key, is_primary) select id, phone, phone_key, true from platform.customers`,
+  order: `insert into crm.customer_order (customer_id, account_tier, updated_at) select id, '~', updated_at from platform.customers`,
+};
+
+const folder = await mkdtemp(join(tmpdir(), 'aether-bench-'));
+await chmod(folder, 0o755);
+const lists = [
+  { source: 'first-crm', path: join(folder, 'first.csv'), id: 'A', from: 0, to: rows / 2 },
+  { source: 'second-crm', path: join(folder, 'second.csv'), id: 'B', from: rows / 4, to: (rows * 3) / 4 },
+];
+let local: LocalServer | undefined;
+const seconds = new Map<string, number>();
+try {
+  for (const { path, id, from, to } of lists) await pipeline(Readable.from(listOf(id, from, to)), createWriteStream(path));
+  local = await startLocal({
+    folder,
+    database: 'bench',
+    port: 54540,
+    settings: { shared_buffers: '1GB', max_wal_size: '16GB', checkpoint_timeout: '1h' },
+  });
+  console.log(`${rows.toLocaleString('en')} rows of two sources, ${customers.toLocaleString('en')} customers`);
+  if (only.includes('plain')) await insertPlainly(local);
+  if (only.includes('import')) await importLists(local, only.includes('again'));
+  report();
+} finally {
+  await local?.server.stop('immediate');
+  await rm(folder, { recursive: true, force: true });
+}
+
+async function prepare(server: LocalServer, database: string): Promise<void> {
+  await bootstrap(server.adminUrl, { database, passwords: {} });
+  await migrate(server.urlOf('platform_migrator', database));
+}
+
+async function connect(connectionString: string): Promise<pg.Client> {
+  const client = new pg.Client({ connectionString });
+  client.on('error', () => {}); // the running query fails with the same error
+  await client.connect();
+  return client;
+}
+
+async function timed<T>(name: string, work: () => Promise<T>): Promise<T> {
+  const startedAt = performance.now();
+  const result = await work();
+  seconds.set(name, (performance.now() - startedAt) / 1_000);
+  console.log(`  ${name}: ${seconds.get(name)?.toFixed(2)} s (load ${loadavg()[0]?.toFixed(1)})`);
+  return result;
+}
+
+async function insertPlainly(server: LocalServer): Promise<void> {
+  await prepare(server, 'plain');
+  const superuser = await connect(server.server.superuserUrl('plain'));
+  for (const table of ['customers', 'customer_emails', 'customer_external_ids', 'customer_phones'])
+    await superuser.query(`alter table platform.${table} disable trigger user`);
+  await superuser.query('create table staging.plain (id text, email text, name text, phone text, created_at text)');
+  await superuser.query('begin');
+  await timed('plain: copy', async () => {
+    for (const { path } of lists)
+      await pipeline(
+        createReadStream(path),
+        superuser.query(copyFrom('copy staging.plain from stdin with (format csv, header)')),
+      );
+  });
+  for (const [what, sql] of Object.entries(plainScript)) await timed(`plain: ${what}`, () => superuser.query(sql));
+  await timed('plain: commit', () => superuser.query('commit'));
+  await superuser.end();
+}
+
+async function importLists(server: LocalServer, again: boolean): Promise<void> {
+  await prepare(server, 'imported');
+  const superuser = await connect(server.server.superuserUrl('imported'));
+  const client = await connect(server.urlOf('sync_app', 'imported'));
+  const plan = () =>
+    planImport(client, {
+      app: 'foundation',
+      sources: lists.map(({ source, path }) => ({ source, name: path, sha256: null, rows: rowsOf(path) })),
+    });
+  if (only.includes('read'))
+    await timed('read', async () => {
+      for (const { path } of lists) for await (const _ of rowsOf(path));
+    });
+  const { run, counts } = await timed('import: plan', plan);
+  console.log(`  ${JSON.stringify(counts)}`);
+  await timed('import: apply', () =>
+    applyImport(client, run, options.step ? { linesPerStep: Number(options.step) } : {}),
+  );
+  const { isRight, checks } = await verifyImport(client, run);
+  if (!isRight || counts.created !== customers) throw new Error(`wrong: ${JSON.stringify({ counts, checks })}`);
+  const facts = async () =>
+    (
+      await superuser.query(`select (select count(*) from platform.customers) as customers, (select count(*) from sync.outbox) as events,
+        (select sum(version) from platform.customers) as versions, (select count(*) from sync.import_keys) as keys`)
+    ).rows[0];
+  const before = await facts();
+  console.log(`  ${JSON.stringify(before)}`);
+  if (again) {
+    const second = await timed('again: plan', plan);
+    await timed('again: apply', () => applyImport(client, second.run));
+    if (second.counts.unchanged !== rows || JSON.stringify(await facts()) !== JSON.stringify(before))
+      throw new Error(`the same files again wrote: ${JSON.stringify(second.counts)}`);
+  }
+  await client.end();
+  await superuser.end();
+}
+
+async function* rowsOf(path: string) {
+  const source = await openSource(path);
+  yield* readPersons(source, { recognition: await recognise(source) });
+}
+
+function report(): void {
+  const sum = (beginning: string) =>
+    [...seconds].filter(([name]) => name.startsWith(beginning)).reduce((all, [, each]) => all + each, 0);
+  const plain = sum('plain:');
+  const alone = ['copy', 'customers', 'commit'].reduce((all, what) => all + (seconds.get(`plain: ${what}`) ?? 0), 0);
+  const ways: [string, number, number][] = [
+    ['plain script', plain, 1],
+    ['plain script, platform.customers alone', alone, 1],
+    ['import: plan', sum('import: plan'), 1],
+    ['import: plan and apply', sum('import:'), 2.5],
+    ['the same files again', sum('again:'), 0.4],
+  ];
+  console.log(
+    `\n${printTable({
+      columns: ['', 'seconds', 'rows/s', 'of the script', 'of customers alone', 'goal'],
+      rows: ways.map(([name, each, goal], place) => [
+        name,
+        each.toFixed(1),
+        Math.round(rows / each).toLocaleString('en'),
+        `${(each / plain).toFixed(2)}×`,
+        `${(each / alone).toFixed(2)}×`,
+        place < 2 ? '' : `≤ ${goal}×: ${each / plain <= goal ? 'reached' : 'MISSED'}`,
+      ]),
+    })}\n`,
+  );
+  console.log(`Memory of this process: ${Math.round(process.resourceUsage().maxRSS / 1024)} MB`);
+}
