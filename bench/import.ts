@@ -1,10 +1,9 @@
-import { createWriteStream } from 'node:fs';
+import { createReadStream, createWriteStream } from 'node:fs';
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
-import { createReadStream } from 'node:fs';
 import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { parseArgs } from 'node:util';
 import { bootstrap, type LocalServer, migrate, startLocal } from '@aether/database';
 import { applyImport, openSource, planImport, readPersons, recognise, verifyImport } from '@aether/importer';
@@ -88,7 +87,8 @@ const lists = [
 let local: LocalServer | undefined;
 const seconds = new Map<string, number>();
 try {
-  for (const { path, id, from, to } of lists) await pipeline(Readable.from(listOf(id, from, to)), createWriteStream(path));
+  for (const { path, id, from, to } of lists)
+    await pipeline(Readable.from(listOf(id, from, to)), createWriteStream(path));
   local = await startLocal({
     folder,
     database: 'bench',

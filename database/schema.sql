@@ -8209,7 +8209,7 @@ begin
 end $function$;
 grant execute on function sync.release_lease(of_term bigint) to sync_role;
 
-CREATE OR REPLACE FUNCTION sync.remove_import_customers(of_run bigint, lines integer[], OUT removed integer, OUT kept integer)
+CREATE OR REPLACE FUNCTION sync.remove_import_customers(of_run bigint, places integer[], OUT removed integer, OUT kept integer)
  RETURNS record
  LANGUAGE plpgsql
  SECURITY DEFINER
@@ -8219,9 +8219,9 @@ declare
   ids uuid[];
   gone uuid[];
 begin
-  select array_agg(p.customer) into ids from sync.import_rows p where p.run = of_run and p.n = any (lines);
+  select array_agg(p.customer) into ids from sync.import_rows p where p.run = of_run and p.n = any (places);
   perform from platform.customers c where c.id = any (ids) order by c.id for update;
-  delete from sync.import_kept k where k.run = of_run and k.n = any (lines);
+  delete from sync.import_kept k where k.run = of_run and k.n = any (places);
   -- One statement reads all: what commits after it cannot have touched these customers, because they are locked.
   with mine as materialized (
     select p.*, c.id, c.merged_into, c.erased_at, c.email as now_email, c.name as now_name, c.phone as now_phone, c.company_id,
@@ -8233,7 +8233,7 @@ begin
       left join sync.import_targets alias on alias.run = of_run and alias.kind = 'company' and alias.key = co.same_as
       left join sync.import_targets t on t.run = of_run and t.kind = 'tier' and t.key = p.tier
       left join sync.import_targets w on w.run = of_run and w.kind = 'owner' and w.key = p.owner
-    where p.run = of_run and p.n = any (lines)
+    where p.run = of_run and p.n = any (places)
   ), touched as (
     select m.n, m.id, v.field, to_jsonb(v.written) as written, to_jsonb(v.present) as present
     from mine m cross join lateral (values
@@ -8280,8 +8280,8 @@ begin
   select of_run, t.n, t.id, t.field, t.written, t.present from touched t on conflict (run, n, field) do nothing;
 
   select array_agg(p.customer) into gone from sync.import_rows p
-  where p.run = of_run and p.n = any (lines) and not exists (select from sync.import_kept k where k.run = of_run and k.n = p.n);
-  select count(distinct k.n) into kept from sync.import_kept k where k.run = of_run and k.n = any (lines);
+  where p.run = of_run and p.n = any (places) and not exists (select from sync.import_kept k where k.run = of_run and k.n = p.n);
+  select count(distinct k.n) into kept from sync.import_kept k where k.run = of_run and k.n = any (places);
   delete from crm.changes h where h.customer_id = any (gone);
   delete from crm.activities a where a.customer_id = any (gone);
   delete from crm.custom_field_values v where v.customer_id = any (gone);
@@ -8477,7 +8477,7 @@ begin
   end if;
 end $function$;
 
-CREATE OR REPLACE FUNCTION sync.restore_import_writes(of_run bigint, lines integer[], OUT restored integer, OUT kept integer)
+CREATE OR REPLACE FUNCTION sync.restore_import_writes(of_run bigint, places integer[], OUT restored integer, OUT kept integer)
  RETURNS record
  LANGUAGE plpgsql
  SECURITY DEFINER
@@ -8494,9 +8494,9 @@ begin
   perform from platform.customers c
   where c.id in (
     select coalesce(k.merged_into, k.id) from platform.customers k
-    where k.id in (select x.customer from sync.import_writes x where x.run = of_run and x.n = any (lines)))
+    where k.id in (select x.customer from sync.import_writes x where x.run = of_run and x.n = any (places)))
   order by c.id for no key update;
-  delete from sync.import_kept k where k.run = of_run and k.n = any (lines);
+  delete from sync.import_kept k where k.run = of_run and k.n = any (places);
   for w in
     select x.*, c.id as held, c.erased_at, v.present from sync.import_writes x
       left join platform.customers k on k.id = x.customer
@@ -8508,7 +8508,7 @@ begin
           when 'company' then to_jsonb(c.company_id) when 'tier' then to_jsonb(c.account_tier)
           when 'owner' then to_jsonb(c.account_manager_id) when 'language' then to_jsonb(c.preferred_language)
           when 'timezone' then to_jsonb(c.timezone) end) v (present)
-    where x.run = of_run and x.n = any (lines) and not x.is_undone order by x.customer, x.field
+    where x.run = of_run and x.n = any (places) and not x.is_undone order by x.customer, x.field
   loop
     update sync.import_writes x set is_undone = true where x.run = of_run and x.n = w.n and x.field = w.field;
     if w.held is null then continue; end if; -- it was removed with the run that had created it
@@ -8566,15 +8566,15 @@ begin
       restored := restored - 1;
       insert into sync.import_kept (run, n, customer, field, written, present)
       select of_run, l.n, ids[w.place], 'refused', changes[w.place], w.said from sync.import_writes l
-      where l.run = of_run and l.n = any (lines) and l.customer = ids[w.place] limit 1 on conflict do nothing;
+      where l.run = of_run and l.n = any (places) and l.customer = ids[w.place] limit 1 on conflict do nothing;
     end loop;
   end if;
   -- An address that the run made the primary one was the customer's second one for a moment; it goes with the run.
   delete from platform.customer_emails e using sync.import_writes x
-  where x.run = of_run and x.n = any (lines) and x.field = 'email' and e.customer_id = x.customer and not e.is_primary
+  where x.run = of_run and x.n = any (places) and x.field = 'email' and e.customer_id = x.customer and not e.is_primary
     and e.verified_at is null and to_jsonb(e.email) = x.after
     and not exists (select from sync.import_kept k where k.run = of_run and k.n = x.n and k.field = 'email');
-  select count(*) into kept from sync.import_kept k where k.run = of_run and k.n = any (lines);
+  select count(*) into kept from sync.import_kept k where k.run = of_run and k.n = any (places);
 end $function$;
 
 CREATE OR REPLACE FUNCTION sync.resume_subscription(of_name text, reason text DEFAULT NULL::text)
@@ -9166,7 +9166,7 @@ AS $function$
 declare
   r sync.import_runs;
   last_n integer;
-  lines integer[];
+  places integer[];
   company record;
   older record;
   more record;
@@ -9181,25 +9181,25 @@ begin
   from_n := greatest(last_n - lines_max + 1, 1);
   removed := 0; restored := 0; kept := 0;
 
-  lines := array(select p.n from sync.import_rows p
+  places := array(select p.n from sync.import_rows p
     where p.run = of_run and p.n between from_n and last_n and p.outcome = 'created' and p.lead = p.n
       and exists (select from platform.customers c where c.id = p.customer));
-  if cardinality(lines) > 0 then
-    select x.removed, x.kept into removed, kept from sync.remove_import_customers(of_run, lines) x;
+  if cardinality(places) > 0 then
+    select x.removed, x.kept into removed, kept from sync.remove_import_customers(of_run, places) x;
   end if;
-  lines := array(select p.n from sync.import_rows p
+  places := array(select p.n from sync.import_rows p
     where p.run = of_run and p.n between from_n and last_n and p.outcome = 'updated' and p.lead = p.n);
-  if cardinality(lines) > 0 then
-    select x.restored, kept + x.kept into restored, kept from sync.restore_import_writes(of_run, lines) x;
+  if cardinality(places) > 0 then
+    select x.restored, undo_import.kept + x.kept into restored, kept from sync.restore_import_writes(of_run, places) x;
     -- A customer of an older run that was undone was kept because of what this run had written to it.
     for older in
-      select k.run, array_agg(distinct k.n) as lines from sync.import_kept k
+      select k.run, array_agg(distinct k.n) as places from sync.import_kept k
         join sync.import_runs o on o.id = k.run and o.state = 'undone' and o.id <> of_run
         join sync.import_rows p on p.run = k.run and p.n = k.n and p.outcome = 'created'
-      where k.customer in (select w.customer from sync.import_writes w where w.run = of_run and w.n = any (lines))
+      where k.customer in (select w.customer from sync.import_writes w where w.run = of_run and w.n = any (places))
       group by k.run order by k.run
     loop
-      perform from sync.remove_import_customers(older.run, older.lines);
+      perform from sync.remove_import_customers(older.run, older.places);
     end loop;
   end if;
 

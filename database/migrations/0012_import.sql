@@ -49,7 +49,9 @@ create table staging.import_groups (
   code text collate "C",
   reason text
 ) partition by list (run);
+grant select, insert on staging.import_lines to sync_role;
 comment on table staging.import_groups is 'Lines that are one person with others, and those that are held. A line of a person alone is absent.';
+grant select, insert on staging.import_groups to sync_role;
 
 create table sync.import_runs (
   id bigint generated always as identity primary key,
@@ -254,10 +256,13 @@ begin
   select new_run, f.file, f.source, f.name, f.sha256
   from jsonb_to_recordset(files) f (file smallint, source text, name text, sha256 text);
   insert into sync.import_steps (run, step) values (new_run, 'plan');
+  perform sync.drop_import_staging(l.run)
+  from (select substring(i.inhrelid::regclass::text from '_p(\d+)$')::bigint as run from pg_catalog.pg_inherits i
+        where i.inhparent = 'staging.import_lines'::regclass) l
+    join sync.import_runs r on r.id = l.run and r.state <> 'reading';
   perform set_config('lock_timeout', '5s', true);
   execute format('create unlogged table staging.import_lines_p%s (like staging.import_lines) with (autovacuum_enabled = false)', new_run);
   execute format('create unlogged table staging.import_groups_p%s (like staging.import_groups) with (autovacuum_enabled = false)', new_run);
-  execute format('grant select, insert on staging.import_lines_p%1$s, staging.import_groups_p%1$s to sync_role', new_run);
   execute format('create table sync.import_rows_p%s (like sync.import_rows including all excluding comments)', new_run);
   execute format('call platform.protect_table(%L)', 'sync.import_rows_p' || new_run);
   execute format('alter table staging.import_lines attach partition staging.import_lines_p%1$s for values in (%1$s)', new_run);
@@ -266,12 +271,21 @@ begin
   return new_run;
 end $$;
 
--- Drops what a run has staged. A table that is gone is gone.
+-- Empties what a run has staged, and drops it. Dropping a partition waits for every other run that reads: then it stays, empty, until
+-- another run begins.
 create function sync.drop_import_staging(of_run bigint) returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  former constant text := current_setting('lock_timeout');
 begin
-  perform set_config('lock_timeout', '30s', true);
-  execute format('drop table if exists staging.import_lines_p%1$s, staging.import_groups_p%1$s', of_run);
+  if to_regclass('staging.import_lines_p' || of_run) is null then return; end if;
+  execute format('truncate staging.import_lines_p%1$s, staging.import_groups_p%1$s', of_run);
+  begin
+    perform set_config('lock_timeout', '200ms', true);
+    execute format('drop table staging.import_lines_p%1$s, staging.import_groups_p%1$s', of_run);
+  exception when lock_not_available then null;
+  end;
+  perform set_config('lock_timeout', former, true);
 end $$;
 
 -- Forgets a plan that nobody will apply. The run stays in the history, without its lines.

@@ -27,7 +27,7 @@ lint('unprotected table', {
   'a table without row level security': {
     offence: 'create table crm.t (n integer)',
     found: ['crm.t'],
-    neighbour: table('t', 'n integer'),
+    neighbour: `${table('t', 'n integer')} create table staging.t (n integer)`,
   },
   'a table whose row level security is not forced': {
     offence: `${table('t', 'n integer')} alter table crm.t no force row level security`,
@@ -55,24 +55,6 @@ lint('unprotected table', {
     found: ['crm.p1'],
     neighbour: `create table crm.p (n integer) partition by list (n); call platform.protect_table('crm.p');
                 create table crm.p1 partition of crm.p for values in (1); call platform.protect_table('crm.p1')`,
-  },
-});
-
-lint('staging that others than the worker may touch', {
-  'a table that an app may read': {
-    offence: 'create table staging.t (n integer); grant select on staging.t to foundation_role',
-    found: ['staging.t to foundation_role'],
-    neighbour: 'create table staging.t (n integer); grant select, insert on staging.t to sync_role',
-  },
-  'a column': {
-    offence: 'create table staging.t (n integer); grant select (n) on staging.t to console_role',
-    found: ['staging.t to console_role'],
-    neighbour: 'create table staging.t (n integer); grant select (n) on staging.t to sync_role',
-  },
-  'the schema': {
-    offence: 'grant usage on schema staging to support_role',
-    found: ['schema staging to support_role'],
-    neighbour: 'grant usage on schema staging to sync_role',
   },
 });
 

@@ -68,26 +68,12 @@ const lints: Lint[] = [
     sql: `
       select ${relationName('c')} as object from pg_catalog.pg_class c
       where c.relkind in ('r', 'p') and ${isOurs('pg_class', 'c.oid', 'c.relnamespace')}
-        -- COPY is refused under row security, so what it fills is in a schema of its own: see the next lint.
+        -- COPY is refused under row security, so what it fills is in a schema of its own, of the worker alone.
         and c.relnamespace::regnamespace::text <> 'staging'
         and not (c.relrowsecurity and c.relforcerowsecurity and exists (
           select from pg_catalog.pg_policy p where p.polrelid = c.oid and p.polcmd = '*' and p.polpermissive
             and p.polroles = array[(select oid from pg_catalog.pg_roles where rolname = '${ownerRole}')]
             and pg_get_expr(p.polqual, p.polrelid) = 'true' and pg_get_expr(p.polwithcheck, p.polrelid) = 'true'))`,
-  },
-  {
-    lint: 'staging that others than the worker may touch',
-    remedy: 'Its tables have no row security: grant nothing in the schema staging, and no use of it, but to sync_role.',
-    sql: `
-      select format('%s to %s', o.object, pg_get_userbyid(e.grantee)) as object
-      from (select 'schema staging', n.nspacl from pg_catalog.pg_namespace n where n.nspname = 'staging'
-            union all select ${relationName('c')}, c.relacl from pg_catalog.pg_class c
-              where c.relnamespace = pg_catalog.to_regnamespace('staging')
-            union all select ${relationName('c')}, a.attacl
-              from pg_catalog.pg_attribute a join pg_catalog.pg_class c on c.oid = a.attrelid
-              where c.relnamespace = pg_catalog.to_regnamespace('staging')) as o (object, acl)
-        cross join aclexplode(o.acl) e
-      where e.grantee <> 0 and pg_get_userbyid(e.grantee) not in ('${ownerRole}', 'sync_role')`,
   },
   {
     lint: 'definer function with a movable search_path',

@@ -32,7 +32,10 @@ export async function applyImport(client: ImportClient, run: string, options: St
   const { lines, state } = await readRun(client, run);
   await prepareSteps(client, options.actor);
   if (state === 'applied') return readRun(client, run);
-  const { step } = await runStep<{ step: string }>(client, 'select sync.begin_import_step($1, $2) as step', [run, 'apply']);
+  const { step } = await runStep<{ step: string }>(client, 'select sync.begin_import_step($1, $2) as step', [
+    run,
+    'apply',
+  ]);
   for (;;) {
     signal?.throwIfAborted();
     const { left } = await runStep<{ left: number }>(client, 'select sync.make_import_companies($1, $2) as "left"', [

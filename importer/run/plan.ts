@@ -1,7 +1,14 @@
 import { once } from 'node:events';
 import { from as copyFrom } from 'pg-copy-streams';
 import type { ReadRow } from '../person.ts';
-import { type Counts, emptyCounts, type ImportClient, ImportRefused, type RunSettings, throwRefusal } from './records.ts';
+import {
+  type Counts,
+  emptyCounts,
+  type ImportClient,
+  ImportRefused,
+  type RunSettings,
+  throwRefusal,
+} from './records.ts';
 import { stagedColumns, stageRow } from './staging.ts';
 
 export type PlannedSource = {
@@ -68,14 +75,16 @@ export async function planImport(client: ImportClient, options: PlanOptions): Pr
 function refuseSource(error: unknown): never {
   const { constraint } = error as { constraint?: string };
   if (constraint === 'import_files_source_check')
-    throw new ImportRefused('A source is named in small letters and digits, such as hubspot or old-crm.', { cause: error });
+    throw new ImportRefused('A source is named in small letters and digits, such as hubspot or old-crm.', {
+      cause: error,
+    });
   if (constraint === 'import_runs_app_check')
     throw new ImportRefused('There is no such app: customers become those of foundation or support.', { cause: error });
   throw error;
 }
 
 async function copyRows(client: ImportClient, run: string, { sources, onProgress }: PlanOptions): Promise<void> {
-  const stream = client.query(copyFrom(`copy staging.import_lines_p${run} (${stagedColumns}) from stdin`));
+  const stream = client.query(copyFrom(`copy staging.import_lines (${stagedColumns}) from stdin`));
   const failed = once(stream, 'error').then(([error]) => {
     throw error;
   });

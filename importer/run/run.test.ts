@@ -11,13 +11,11 @@ let database: TestDatabase;
 let sync: pg.Client;
 let superuser: pg.Client;
 let foundation: pg.Client;
-let support: pg.Client;
 beforeAll(async () => {
   database = await createTestDatabase();
   sync = await database.connect('sync_app');
   superuser = await database.connect('postgres');
   foundation = await database.connect('foundation_app');
-  support = await database.connect('support_app');
   await superuser.query(`
     insert into platform.users (id, email, name) values ('maya', 'maya@example.com', 'Maya');
     insert into crm.custom_fields (record, key, label, type) values ('customer', 'city', 'City', 'text'), ('customer', 'seats', 'Seats', 'number');
@@ -119,7 +117,13 @@ describe('a run', () => {
       [`import:${run}`],
     );
     expect(events.map(({ type }) => type)).toEqual(
-      expect.arrayContaining(['company.created', 'customer.created', 'address.created', 'custom_value.created', 'activity.created']),
+      expect.arrayContaining([
+        'company.created',
+        'customer.created',
+        'address.created',
+        'custom_value.created',
+        'activity.created',
+      ]),
     );
     expect(events.every(({ actor }) => actor === 'maya')).toBe(true);
     expect(await verifyImport(sync, run)).toMatchObject({ isRight: true });

@@ -35,21 +35,31 @@ type RunColumns = {
 };
 
 /** The runs, the newest first, with their counts as planned. */
-export async function listRuns(client: ImportClient, { limit = 50 } = {}): Promise<Omit<Run, 'counts' | 'changed' | 'steps'>[]> {
+export async function listRuns(
+  client: ImportClient,
+  { limit = 50 } = {},
+): Promise<Omit<Run, 'counts' | 'changed' | 'steps'>[]> {
   const { rows } = await client.query<RunColumns>(`${runColumns} order by r.id desc limit $1`, [limit]);
   return rows.map(toRun);
 }
 
 /** One run with its counts and its steps. @throws ImportRefused if there is none */
 export async function readRun(client: ImportClient, run: string): Promise<Run> {
-  const found = /^\d{1,18}$/.test(run) ? await client.query<RunColumns>(`${runColumns} where r.id = $1`, [run]) : undefined;
+  const found = /^\d{1,18}$/.test(run)
+    ? await client.query<RunColumns>(`${runColumns} where r.id = $1`, [run])
+    : undefined;
   const row = found?.rows[0];
   if (!row) throw new ImportRefused(`There is no run ${run}: \`aether import runs\` lists them.`);
   const { rows: steps } = await client.query<RunStep>(
     `select step, began_at as "beganAt", ended_at as "endedAt", actor, login::text, outcome from sync.import_steps where run = $1 order by id`,
     [run],
   );
-  const { rows: changes } = await client.query<{ planned: Outcome; outcome: Outcome; code: string | null; lines: string }>(
+  const { rows: changes } = await client.query<{
+    planned: Outcome;
+    outcome: Outcome;
+    code: string | null;
+    lines: string;
+  }>(
     `select planned, outcome, code, count(*) as lines from sync.import_rows where run = $1 and planned is not null group by 1, 2, 3`,
     [run],
   );

@@ -16,13 +16,14 @@ const needsEscape = /[\\\n\r\t]/;
 const languageForm = /^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,4}$/;
 const timezoneForm = /^[A-Za-z][A-Za-z0-9_+/-]{0,63}$/;
 /** What platform.is_line refuses. */
-const unfitLine = /[\x01-\x1f\x7f]|^\s|\s$/u; // biome-ignore lint/suspicious/noControlCharactersInRegex: those are what it looks for
+const unfitLine = /\p{Cc}|^\s|\s$/u;
 const [firstTime, endTime] = [Date.UTC(1900, 0, 1), Date.UTC(3000, 0, 1)];
 
 /** @param run and n of the line: which one of the run it is, counted over all files. */
 export function stageRow(run: string, n: number, file: number, row: ReadRow): string {
   const head = `${run}\t${n}\t${file}\t${row.line}\t`;
-  if (row.kind !== 'person') return `${head}${row.kind}\t${text(row.code)}\t${text(row.reason)}\t${text(row.raw)}${noPerson}`;
+  if (row.kind !== 'person')
+    return `${head}${row.kind}\t${text(row.code)}\t${text(row.reason)}\t${text(row.raw)}${noPerson}`;
   const { person } = row;
   const name = nameOf(person);
   const refusal = refuseName(name);

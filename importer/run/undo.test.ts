@@ -73,7 +73,10 @@ describe('an undo', () => {
     expect(await customerOf(known)).toMatchObject({ timezone: 'Europe/Paris', account_tier: 'premium' });
     expect(await undoImport(sync, run)).toMatchObject({ removed: 1, kept: [] });
     expect(await readAll(superuser, { versions: false })).toEqual(before);
-    const again = await support.query('select created from platform.find_or_create_customer($1, $1, $2)', [email, 'Ben']);
+    const again = await support.query('select created from platform.find_or_create_customer($1, $1, $2)', [
+      email,
+      'Ben',
+    ]);
     expect(again.rows).toEqual([{ created: true }]);
   });
 
@@ -180,7 +183,10 @@ describe('an undo', () => {
     await addCustomer(known);
     const before = await readAll(superuser, { versions: false });
     const [first, second] = [phone(), phone()];
-    const older = await importRows([person(2, { email: known, phone: first }), person(3, { email: created, name: 'Ben' })]);
+    const older = await importRows([
+      person(2, { email: known, phone: first }),
+      person(3, { email: created, name: 'Ben' }),
+    ]);
     const newer = await importRows(
       [person(2, { email: known, phone: second }), person(3, { email: created, phone: second })],
       { source: 'another', settings: { overwrite: ['phone'] } },
