@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { from as copyFrom } from 'pg-copy-streams';
 import type { ReadRow } from '../person.ts';
+import { addLine, beginGrouping, type Grouping, groupLines } from './grouping.ts';
 import {
   type Counts,
   emptyCounts,
@@ -32,8 +33,8 @@ export type PlanOptions = {
   onProgress?: (lines: number) => void;
 };
 
-/** The version of the rules that group lines; it changes when a rule does. */
-export const rulesVersion = 'address-1';
+/** The version of the rules that decide who is the same person; it changes when a rule does. */
+export const rulesVersion = 'matching-1';
 const flushCharacters = 1 << 16;
 /** Six million lines are planned within some minutes. */
 const planTimeoutMs = 1_800_000;
@@ -60,8 +61,9 @@ export async function planImport(client: ImportClient, options: PlanOptions): Pr
     .catch(refuseSource);
   const run = String(rows[0]?.run);
   try {
-    await copyRows(client, run, options);
-    await client.query('select sync.group_import($1)', [run]);
+    const grouping = beginGrouping();
+    await copyRows(client, run, options, grouping);
+    await groupLines(client, run, grouping);
     const planned = await client.query<{ counts: Partial<Counts> }>('select sync.plan_import($1) as counts', [run]);
     return { run, counts: { ...emptyCounts(), ...planned.rows[0]?.counts } };
   } catch (error) {
@@ -83,7 +85,15 @@ function refuseSource(error: unknown): never {
   throw error;
 }
 
-async function copyRows(client: ImportClient, run: string, { sources, onProgress }: PlanOptions): Promise<void> {
+async function copyRows(
+  client: ImportClient,
+  run: string,
+  { sources, onProgress }: PlanOptions,
+  grouping: Grouping,
+): Promise<void> {
+  const sourceNumbers = new Map(
+    [...new Set(sources.map(({ source }) => source))].map((source, at) => [source, at + 1]),
+  );
   const stream = client.query(copyFrom(`copy staging.import_lines (${stagedColumns}) from stdin`));
   const failed = once(stream, 'error').then(([error]) => {
     throw error;
@@ -97,9 +107,15 @@ async function copyRows(client: ImportClient, run: string, { sources, onProgress
     if (!stream.write(full)) await Promise.race([once(stream, 'drain'), failed]);
   };
   try {
-    for (const [place, { rows }] of sources.entries()) {
+    for (const [place, { source, rows }] of sources.entries()) {
+      const sourceNumber = sourceNumbers.get(source) as number;
       for await (const batch of rows) {
-        for (const row of batch) text += stageRow(run, ++n, place + 1, row);
+        for (const row of batch) {
+          n++;
+          const staged = stageRow(run, n, place + 1, row);
+          text += staged.line;
+          if (row.kind === 'person' && staged.isPerson) addLine(grouping, n, row.person, sourceNumber);
+        }
         if (text.length >= flushCharacters) await flush();
         onProgress?.(n);
       }

@@ -20,27 +20,28 @@ const unfitLine = /\p{Cc}|^\s|\s$/u;
 const [firstTime, endTime] = [Date.UTC(1900, 0, 1), Date.UTC(3000, 0, 1)];
 
 /** @param run and n of the line: which one of the run it is, counted over all files. */
-export function stageRow(run: string, n: number, file: number, row: ReadRow): string {
+export function stageRow(run: string, n: number, file: number, row: ReadRow): { line: string; isPerson: boolean } {
   const head = `${run}\t${n}\t${file}\t${row.line}\t`;
   if (row.kind !== 'person')
-    return `${head}${row.kind}\t${text(row.code)}\t${text(row.reason)}\t${text(row.raw)}${noPerson}`;
+    return {
+      isPerson: false,
+      line: `${head}${row.kind}\t${text(row.code)}\t${text(row.reason)}\t${text(row.raw)}${noPerson}`,
+    };
   const { person } = row;
   const name = nameOf(person);
   const refusal = refuseName(name);
-  if (refusal) return `${head}rejected\tname\t${text(refusal)}\t${text(row.raw)}${noPerson}`;
+  if (refusal) return { isPerson: false, line: `${head}rejected\tname\t${text(refusal)}\t${text(row.raw)}${noPerson}` };
   const [email] = person.emails;
   const phone = person.phones.find(({ key, isShared }) => key !== null && !isShared);
   const language = fits(person.language, languageForm);
   const timezone = fits(person.timezone, timezoneForm);
-  // A raw line is needed only of a person without an address, who is held, or of one whom the rules hold: those are in the groups.
-  return `${head}person\t${nothing}\t${nothing}\t${text(row.raw)}\t${text(person.externalId)}\t${text(email?.address)}\t${text(email?.key)}\t${text(
-    name,
-  )}\t${text(phone?.written)}\t${text(phone?.key)}\t${text(phone?.extension)}\t${text(person.company?.name)}\t${text(
-    person.company?.domain,
-  )}\t${text(person.tier)}\t${text(person.owner)}\t${text(language)}\t${text(timezone)}\t${time(person.createdAt)}\t${extraOf(
-    person,
-    phone,
-  )}\n`;
+  const facts = [
+    ...[person.externalId, email?.address, email?.key, name, phone?.written, phone?.key, phone?.extension],
+    ...[person.company?.name, person.company?.domain, person.tier, person.owner, language, timezone],
+  ];
+  let line = `${head}person\t${nothing}\t${nothing}\t${text(row.raw)}\t`;
+  for (const fact of facts) line += `${text(fact)}\t`;
+  return { isPerson: true, line: `${line}${time(person.createdAt)}\t${extraOf(person, phone)}\n` };
 }
 
 const noPerson = `${`\t${nothing}`.repeat(15)}\n`;

@@ -1,0 +1,145 @@
+import { once } from 'node:events';
+import { from as copyFrom } from 'pg-copy-streams';
+import type { HeldReason } from '../matching/addresses.ts';
+import type { Matchable } from '../matching/keys.ts';
+import { type MatchResult, matchTable } from '../matching/matching.ts';
+import { PersonTable } from '../matching/persontable.ts';
+import { TooManyRows } from '../matching/preparing.ts';
+import { type ImportClient, ImportRefused } from './records.ts';
+
+/*
+ * Who is the same person, for a plan. The lines are added to the table of matching while they are copied; then the customers that share an
+ * address or a telephone number with a line that is new or has changed. Groups and held lines go back to the database by COPY, and only
+ * those: most lines are a person alone. What is likely but not sure is kept as candidates.
+ */
+
+export type Grouping = {
+  table: PersonTable;
+  /** The line of each row of the table; customers come behind all lines. */
+  lineOf: number[];
+};
+
+const customersPerFetch = 5_000;
+const candidatesMax = 10_000;
+const flushCharacters = 1 << 16;
+
+const heldMessages: Record<HeldReason, string> = {
+  'role-mailbox': 'Several lines have the address of a role, such as info@, which says nothing about the person.',
+  'clashing-names': 'Several lines with this address have names that are hardly those of one person.',
+  'too-many-people': 'More people have this address than a family has.',
+  'several-claims': 'The line could be that of several people with this address.',
+  'external-id': 'Another line of this source has the same id and another name.',
+};
+
+export const beginGrouping = (): Grouping => ({ table: new PersonTable(), lineOf: [] });
+
+export function addLine({ table, lineOf }: Grouping, n: number, person: Matchable, source: number): void {
+  table.add(person, { source });
+  lineOf.push(n);
+}
+
+/** Decides who is the same person, and stages what it found. @throws ImportRefused if there are more lines than fit */
+export async function groupLines(client: ImportClient, run: string, grouping: Grouping): Promise<void> {
+  const customers = await addCustomers(client, run, grouping);
+  const found = matchLines(grouping);
+  await copyGroups(client, run, grouping, customers, found);
+  const lines = grouping.lineOf.length;
+  const placeOf = (row: number) =>
+    row < lines ? { n: grouping.lineOf[row] } : { customer: customers[row - lines] as string };
+  const candidates = found.review.flatMap(({ rows, score, reasons }) => {
+    const [first, second] = rows.map(placeOf) as [{ n?: number; customer?: string }, { n?: number; customer?: string }];
+    if (first.n === undefined && second.n === undefined) return [];
+    const [line, other] = first.n === undefined ? [second, first] : [first, second];
+    return [{ n: line.n, other_n: other.n ?? null, customer: other.customer ?? null, score, reasons }];
+  });
+  if (candidates.length > 0)
+    await client.query('select sync.keep_import_candidates($1, $2)', [run, JSON.stringify(candidates)]);
+}
+
+function matchLines({ table }: Grouping): MatchResult {
+  try {
+    return matchTable(table, { reviewsMax: candidatesMax });
+  } catch (error) {
+    if (error instanceof TooManyRows) throw new ImportRefused(error.message, { cause: error });
+    throw error;
+  }
+}
+
+/** @returns the ids of the customers, in the order of their rows */
+async function addCustomers(client: ImportClient, run: string, { table }: Grouping): Promise<string[]> {
+  const ids: string[] = [];
+  await client.query('begin read only');
+  try {
+    await client.query(`declare known no scroll cursor for select * from sync.list_import_customers(${Number(run)})`);
+    for (;;) {
+      const { rows } = await client.query<{
+        id: string;
+        name: string;
+        emails: string[];
+        phones: string[];
+        company: string | null;
+        company_domain: string | null;
+        has_verified_address: boolean;
+      }>(`fetch ${customersPerFetch} from known`);
+      for (const row of rows) {
+        ids.push(row.id);
+        table.add(
+          {
+            name: row.name,
+            firstName: null,
+            lastName: null,
+            emails: row.emails.map((key) => ({ address: key, key })),
+            phones: row.phones.map((key) => ({ written: key, key, extension: null, isShared: false })),
+            company: row.company === null ? null : { externalId: null, name: row.company, domain: row.company_domain },
+            city: null,
+            birthDate: null,
+            externalId: null,
+          },
+          { customer: ids.length, hasVerifiedAddress: row.has_verified_address },
+        );
+      }
+      if (rows.length < customersPerFetch) return ids;
+    }
+  } finally {
+    await client.query('rollback');
+  }
+}
+
+/** A held line is in no group: a person decides first. */
+async function copyGroups(
+  client: ImportClient,
+  run: string,
+  { lineOf }: Grouping,
+  customers: string[],
+  { groups, held }: MatchResult,
+): Promise<void> {
+  const lines = lineOf.length;
+  const heldRows = new Map<number, HeldReason>();
+  for (const { rows, reason } of held) for (const row of rows) if (!heldRows.has(row)) heldRows.set(row, reason);
+  const stream = client.query(copyFrom('copy staging.import_groups (run, n, lead, customer, code, reason) from stdin'));
+  const failed = once(stream, 'error').then(([error]) => {
+    throw error;
+  });
+  failed.catch(() => {});
+  let text = '';
+  const write = async (line: string) => {
+    text += line;
+    if (text.length < flushCharacters) return;
+    const full = text;
+    text = '';
+    if (!stream.write(full)) await Promise.race([once(stream, 'drain'), failed]);
+  };
+  for (const group of groups) {
+    const own = group.filter((row) => row < lines && !heldRows.has(row)).map((row) => lineOf[row] as number);
+    const customer = group.find((row) => row >= lines);
+    const id = customer === undefined ? '\\N' : customers[customer - lines];
+    if (own.length === 0 || (own.length === 1 && customer === undefined)) continue;
+    const lead = Math.min(...own);
+    for (const n of own) await write(`${run}\t${n}\t${lead}\t${id}\t\\N\t\\N\n`);
+  }
+  for (const [row, reason] of heldRows)
+    if (row < lines) await write(`${run}\t${lineOf[row]}\t\\N\t\\N\t${reason}\t${heldMessages[reason]}\n`);
+  const finished = once(stream, 'finish');
+  stream.end(text);
+  await Promise.race([finished, failed]);
+}
