@@ -71,11 +71,16 @@ const plainScript = {
     select email, lower(email), name, phone, phone, created_at::timestamptz, 'foundation', nextval('crm.customer_number')
     from (select distinct on (lower(email)) * from staging.plain order by lower(email)) one`,
   addresses: `
-    insert into platform.customer_emails (email_key, email, customer_id, is_primary) select email_key, email, id, true from platform.customers`,
-  numbers: `insert into platform.customer_external_ids (app, external_id, customer_id) select 'foundation', crm_id, id from platform.customers`,
+    insert into platform.customer_emails (email_key, email, customer_id, is_primary)
+    select email_key, email, id, true from platform.customers`,
+  numbers: `
+    insert into platform.customer_external_ids (app, external_id, customer_id)
+    select 'foundation', crm_id, id from platform.customers`,
   phones: `
-    insert into platform.customer_phones (customer_id, phone, phone_key, is_primary) select id, phone, phone_key, true from platform.customers`,
-  order: `insert into crm.customer_order (customer_id, account_tier, updated_at) select id, '~', updated_at from platform.customers`,
+    insert into platform.customer_phones (customer_id, phone, phone_key, is_primary)
+    select id, phone, phone_key, true from platform.customers`,
+  order: `
+    insert into crm.customer_order (customer_id, account_tier, updated_at) select id, '~', updated_at from platform.customers`,
 };
 
 const folder = await mkdtemp(join(tmpdir(), 'aether-bench-'));

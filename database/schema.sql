@@ -2730,11 +2730,13 @@ create table staging.import_groups (
   run bigint not null,
   n integer not null,
   lead integer,
+  customer uuid,
   code text collate "C",
   reason text
 ) partition by LIST (run);
 comment on table staging.import_groups is 'Lines that are one person with others, and those that are held. A line of a person alone is absent.';
 alter table staging.import_groups disable row level security, no force row level security;
+grant insert (run, n, lead, customer, code, reason) on staging.import_groups to sync_role;
 
 create table staging.import_lines (
   run bigint not null,
@@ -2759,10 +2761,12 @@ create table staging.import_lines (
   language text collate "C",
   timezone text collate "C",
   created_at timestamp with time zone,
-  extra jsonb
+  extra jsonb,
+  digest bigint generated always as (hashtextextended(((((((((((((((((((((((COALESCE(external_id, ''::text) || ''::text) || COALESCE(email, ''::text)) || ''::text) || COALESCE(name, ''::text)) || ''::text) || COALESCE(phone, ''::text)) || ''::text) || COALESCE(company, ''::text)) || ''::text) || COALESCE(company_domain, ''::text)) || ''::text) || COALESCE(tier, ''::text)) || ''::text) || COALESCE(owner, ''::text)) || ''::text) || COALESCE(language, ''::text)) || ''::text) || COALESCE(timezone, ''::text)) || ''::text) || COALESCE((EXTRACT(epoch FROM (created_at AT TIME ZONE 'UTC'::text)))::text, ''::text)) || ''::text) || COALESCE((extra)::text, ''::text)), (7272)::bigint)) stored
 ) partition by LIST (run);
 comment on table staging.import_lines is 'The lines of plans that are being made: a partition for each, which is not logged, and is dropped when its plan is made.';
 alter table staging.import_lines disable row level security, no force row level security;
+grant insert (run, n, file, line, kind, code, reason, raw, external_id, email, email_key, name, phone, phone_key, phone_extension, company, company_domain, tier, owner, language, timezone, created_at, extra) on staging.import_lines to sync_role;
 
 create schema support;
 grant usage on schema support to bulk_role;
@@ -3467,7 +3471,8 @@ begin
     if jsonb_array_length(refusals) > 0 then
       -- The other lines of a person follow the leading one.
       update sync.import_rows p
-      set planned = p.outcome, outcome = case l.outcome when 'rejected' then 'rejected' else 'unchanged' end, code = l.code, customer = l.customer
+      set planned = p.outcome, outcome = case l.outcome when 'rejected' then 'rejected' else 'unchanged' end, code = l.code,
+        customer = l.customer
       from sync.import_rows l
       where l.run = of_run and l.n = any (places) and l.code in ('refused', 'address-taken-since')
         and p.run = of_run and p.lead = l.n and p.n <> l.n;
@@ -3482,7 +3487,8 @@ begin
     perform from platform.customers c
     where c.id in (select coalesce(k.merged_into, k.id) from platform.customers k where k.id = any (customers))
     order by c.id for no key update;
-    select array_agg(c.n order by c.n), array_agg(c.customer order by c.n), array_agg(v.change order by c.n) into changed, customers, changes
+    select array_agg(c.n order by c.n), array_agg(c.customer order by c.n), array_agg(v.change order by c.n)
+    into changed, customers, changes
     from (select distinct on (x.customer) x.* from sync.compare_import(of_run, known) x order by x.customer, x.n) c
       join sync.import_rows p on p.run = of_run and p.n = c.n
       cross join lateral (
@@ -3533,7 +3539,8 @@ begin
   select distinct on (f.source, key) f.source, sync.import_key(p.external_id, p.own_key, p.digest) as key, p.customer, p.digest, of_run
   from (select q.*, case when q.detail -> 'taken' ? 'email' then null else q.email_key end as own_key from sync.import_rows q) p
     join sync.import_files f on f.run = p.run and f.file = p.file
-  where p.run = of_run and p.n between from_n and to_n and p.outcome in ('created', 'updated', 'unchanged') and p.code is distinct from 'same-line'
+  where p.run = of_run and p.n between from_n and to_n and p.outcome in ('created', 'updated', 'unchanged')
+    and p.code is distinct from 'same-line'
   order by f.source, key, p.n desc
   on conflict (source, key) do update set customer = excluded.customer, digest = excluded.digest
   where (k.customer, k.digest) is distinct from (excluded.customer, excluded.digest);
@@ -3648,10 +3655,15 @@ begin
   select new_run, f.file, f.source, f.name, f.sha256
   from jsonb_to_recordset(files) f (file smallint, source text, name text, sha256 text);
   insert into sync.import_steps (run, step) values (new_run, 'plan');
+  perform sync.drop_import_staging(l.run)
+  from (select substring(i.inhrelid::regclass::text from '_p(\d+)$')::bigint as run from pg_catalog.pg_inherits i
+        where i.inhparent = 'staging.import_lines'::regclass) l
+    join sync.import_runs r on r.id = l.run and r.state <> 'reading';
   perform set_config('lock_timeout', '5s', true);
-  execute format('create unlogged table staging.import_lines_p%s (like staging.import_lines) with (autovacuum_enabled = false)', new_run);
-  execute format('create unlogged table staging.import_groups_p%s (like staging.import_groups) with (autovacuum_enabled = false)', new_run);
-  execute format('grant select, insert on staging.import_lines_p%1$s, staging.import_groups_p%1$s to sync_role', new_run);
+  execute format('create unlogged table staging.import_lines_p%s (like staging.import_lines including generated)
+    with (autovacuum_enabled = false)', new_run);
+  execute format('create unlogged table staging.import_groups_p%s (like staging.import_groups) with (autovacuum_enabled = false)',
+    new_run);
   execute format('create table sync.import_rows_p%s (like sync.import_rows including all excluding comments)', new_run);
   execute format('call platform.protect_table(%L)', 'sync.import_rows_p' || new_run);
   execute format('alter table staging.import_lines attach partition staging.import_lines_p%1$s for values in (%1$s)', new_run);
@@ -6307,9 +6319,17 @@ CREATE OR REPLACE FUNCTION sync.drop_import_staging(of_run bigint)
  LANGUAGE plpgsql
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
+declare
+  former constant text := current_setting('lock_timeout');
 begin
-  perform set_config('lock_timeout', '30s', true);
-  execute format('drop table if exists staging.import_lines_p%1$s, staging.import_groups_p%1$s', of_run);
+  if to_regclass('staging.import_lines_p' || of_run) is null then return; end if;
+  execute format('truncate staging.import_lines_p%1$s, staging.import_groups_p%1$s', of_run);
+  begin
+    perform set_config('lock_timeout', '200ms', true);
+    execute format('drop table staging.import_lines_p%1$s, staging.import_groups_p%1$s', of_run);
+  exception when lock_not_available then null;
+  end;
+  perform set_config('lock_timeout', former, true);
 end $function$;
 
 CREATE OR REPLACE FUNCTION sync.drop_oldest_partition(keep interval, force text[] DEFAULT '{}'::text[], OUT outcome text, OUT first bigint, OUT last bigint, OUT holders jsonb)
@@ -6547,13 +6567,15 @@ begin
   insert into sync.import_targets (run, kind, key, name, target, lines)
   select of_run, 'tier', p.tier, p.tier, (
       select t.key from platform.tiers t
-      where not t.is_retired and (t.key = lower(p.tier) or lower(t.label collate pg_catalog.pg_c_utf8) = lower(p.tier collate pg_catalog.pg_c_utf8))
+      where not t.is_retired and (t.key = lower(p.tier)
+        or lower(t.label collate pg_catalog.pg_c_utf8) = lower(p.tier collate pg_catalog.pg_c_utf8))
       order by t.key = lower(p.tier) desc limit 1), count(*)
   from sync.import_rows p
   where p.run = of_run and p.lead = p.n and p.outcome in ('created', 'updated') and p.tier is not null group by p.tier;
   insert into sync.import_targets (run, kind, key, name, target, lines)
   select of_run, 'owner', p.owner, p.owner, (
-      select u.id from platform.users u where lower(u.email collate "C") = lower(p.owner collate "C") order by u.created_at limit 1), count(*)
+      select u.id from platform.users u where lower(u.email collate "C") = lower(p.owner collate "C")
+      order by u.created_at limit 1), count(*)
   from sync.import_rows p
   where p.run = of_run and p.lead = p.n and p.outcome in ('created', 'updated') and p.owner is not null group by p.owner;
 
@@ -7186,35 +7208,6 @@ begin
   return given_up;
 end $function$;
 
-CREATE OR REPLACE FUNCTION sync.group_import(of_run bigint)
- RETURNS void
- LANGUAGE plpgsql
- SECURITY DEFINER
- SET search_path TO 'pg_catalog', 'pg_temp'
-AS $function$
-begin
-  execute format($f$
-    insert into staging.import_groups_p%1$s (run, n, lead)
-    select %1$s, l.n, g.lead
-    from (
-      select l.email_key, min(l.n) as lead from staging.import_lines_p%1$s l
-      where l.kind = 'person' and l.email_key is not null group by l.email_key having count(*) > 1) g
-      join staging.import_lines_p%1$s l on l.email_key = g.email_key and l.kind = 'person'$f$, of_run);
-  execute format($f$
-    insert into staging.import_groups_p%1$s (run, n, code, reason)
-    select %1$s, l.n, 'id-twice', 'Another line of this source has the same id and another address.'
-    from (
-      select f.source, l.external_id, (array_agg(l.n order by l.n))[1] as first, (array_agg(l.email_key order by l.n))[1] as email_key
-      from staging.import_lines_p%1$s l join sync.import_files f on f.run = %1$s and f.file = l.file
-      where l.kind = 'person' and l.external_id is not null group by f.source, l.external_id
-      having count(distinct coalesce(l.email_key, '')) > 1) g
-      join sync.import_files f on f.run = %1$s and f.source = g.source
-      join staging.import_lines_p%1$s l on l.file = f.file and l.external_id = g.external_id and l.kind = 'person'
-    where l.n <> g.first and l.email_key is distinct from g.email_key
-      and not exists (select from staging.import_groups_p%1$s x where x.n = l.n)$f$, of_run);
-end $function$;
-grant execute on function sync.group_import(of_run bigint) to sync_role;
-
 CREATE OR REPLACE FUNCTION sync.has_place(at_position bigint, event_id bigint)
  RETURNS boolean
  LANGUAGE sql
@@ -7353,6 +7346,22 @@ begin
   set customer_id = excluded.customer_id, other_id = excluded.other_id, detail = excluded.detail;
 end $function$;
 
+CREATE OR REPLACE FUNCTION sync.keep_import_candidates(of_run bigint, candidates jsonb)
+ RETURNS void
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+BEGIN ATOMIC
+ INSERT INTO sync.import_candidates (run, n, other_n, other_customer, score, reasons)  SELECT keep_import_candidates.of_run AS of_run,
+             c.n,
+             c.other_n,
+             c.customer,
+             c.score,
+             c.reasons
+            FROM jsonb_to_recordset(keep_import_candidates.candidates) c(n integer, other_n integer, customer uuid, score double precision, reasons jsonb);
+END;
+grant execute on function sync.keep_import_candidates(of_run bigint, candidates jsonb) to sync_role;
+
 CREATE OR REPLACE FUNCTION sync.keep_operation()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -7480,6 +7489,35 @@ BEGIN ATOMIC
    ORDER BY holders.name;
 END;
 grant execute on function sync.list_holders(first bigint, last bigint, OUT name text, OUT behind bigint, OUT parked bigint) to sync_role;
+
+CREATE OR REPLACE FUNCTION sync.list_import_customers(of_run bigint, OUT id uuid, OUT name text, OUT emails text[], OUT phones text[], OUT company text, OUT company_domain text, OUT has_verified_address boolean)
+ RETURNS SETOF record
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  return query execute format($f$
+    with news as (
+      select l.email_key, l.phone_key
+      from staging.import_lines_p%1$s l join sync.import_files f on f.run = %1$s and f.file = l.file
+        left join sync.import_keys k on k.source = f.source and k.key = sync.import_key(l.external_id, l.email_key, l.digest)
+      where l.kind = 'person' and k.digest is distinct from l.digest
+    ), shared as (
+      select p.phone_key from platform.customer_phones p
+      where p.phone_key in (select w.phone_key from news w) group by p.phone_key having count(*) <= 20
+    ), found as (
+      select e.customer_id from platform.customer_emails e where e.email_key in (select w.email_key from news w)
+      union
+      select p.customer_id from platform.customer_phones p join shared s on s.phone_key = p.phone_key
+    )
+    select c.id, c.name, array(select e.email_key from platform.customer_emails e where e.customer_id = c.id),
+      array(select p.phone_key from platform.customer_phones p where p.customer_id = c.id), o.name, o.domain,
+      exists (select from platform.customer_emails e where e.customer_id = c.id and e.verified_at is not null)
+    from found f join platform.customers c on c.id = f.customer_id and c.merged_into is null and c.erased_at is null
+      left join platform.companies o on o.id = c.company_id$f$, of_run);
+end $function$;
+grant execute on function sync.list_import_customers(of_run bigint, OUT id uuid, OUT name text, OUT emails text[], OUT phones text[], OUT company text, OUT company_domain text, OUT has_verified_address boolean) to sync_role;
 
 CREATE OR REPLACE FUNCTION sync.list_merged(customer uuid)
  RETURNS uuid[]
@@ -7858,102 +7896,93 @@ begin
   perform set_config('work_mem', '256MB', true), set_config('hash_mem_multiplier', '2', true), set_config('jit', 'off', true);
   execute format('analyze staging.import_lines_p%1$s, staging.import_groups_p%1$s', of_run);
   execute format($f$
-    with lines as (
-      select l.*, f.source,
-        hashtextextended(concat_ws(e'\x1f', l.external_id, l.email, l.name, l.phone, l.company, l.company_domain, l.tier, l.owner,
-          l.language, l.timezone, extract(epoch from l.created_at), l.extra), 7272) as digest
-      from staging.import_lines_p%1$s l join sync.import_files f on f.run = %1$s and f.file = l.file
-    ), found as (
-      select l.*, g.n is not null and g.lead is null as is_held, g.code as held_code, g.reason as held_reason,
-        coalesce(g.lead, l.n) as leading, g.lead is not null as is_grouped,
+    with found as not materialized (
+      select l.*, f.source, g.n is not null and g.lead is null as is_held, g.code as held_code, g.reason as held_reason,
+        coalesce(g.lead, l.n) as leading, g.lead is not null as is_grouped, g.customer as group_customer,
         -- The customer of a key may have been merged or removed since; of a line that has not changed nobody asks.
         case when k.digest = l.digest then k.customer
           when k.customer is not null then (select coalesce(c.merged_into, c.id) from platform.customers c where c.id = k.customer)
           end as key_customer,
         coalesce(k.digest = l.digest, false) as is_same, e.customer_id as address_customer
-      from lines l
+      from staging.import_lines_p%1$s l
+        join sync.import_files f on f.run = %1$s and f.file = l.file
         left join staging.import_groups_p%1$s g on g.n = l.n
-        left join sync.import_keys k on k.source = l.source and k.key = sync.import_key(l.external_id, l.email_key, l.digest)
+        left join sync.import_keys k on k.source = f.source and k.key = sync.import_key(l.external_id, l.email_key, l.digest)
         left join platform.customer_emails e on e.email_key = l.email_key
-    ), groups as (
-      select f.leading,
-        count(distinct coalesce(f.key_customer, f.address_customer)) as customers,
-        min(coalesce(f.key_customer, f.address_customer)::text)::uuid as customer,
-        bool_and(f.is_same) as is_same, uuidv7() as new_customer,
-        (array_agg(f.email order by f.n) filter (where f.email is not null))[1] as email,
-        (array_agg(f.email_key order by f.n) filter (where f.email is not null))[1] as email_key,
-        (array_agg(f.name order by f.n) filter (where f.name is not null))[1] as name,
-        (array_agg(f.phone order by f.n) filter (where f.phone_key is not null))[1] as phone,
-        (array_agg(f.phone_key order by f.n) filter (where f.phone_key is not null))[1] as phone_key,
-        (array_agg(f.phone_extension order by f.n) filter (where f.phone_key is not null))[1] as phone_extension,
-        (array_agg(f.company order by f.n) filter (where coalesce(f.company, f.company_domain) is not null))[1] as company,
-        (array_agg(f.company_domain order by f.n) filter (where coalesce(f.company, f.company_domain) is not null))[1] as company_domain,
-        (array_agg(f.tier order by f.n) filter (where f.tier is not null))[1] as tier,
-        (array_agg(f.owner order by f.n) filter (where f.owner is not null))[1] as owner,
-        (array_agg(f.language order by f.n) filter (where f.language is not null))[1] as language,
-        (array_agg(f.timezone order by f.n) filter (where f.timezone is not null))[1] as timezone,
-        min(f.created_at) as created_at,
-        case when count(f.extra) > 1 then sync.merge_import_extras(array_agg(f.extra order by f.n) filter (where f.extra is not null))
-          else (array_agg(f.extra) filter (where f.extra is not null))[1] end as extra,
-        jsonb_strip_nulls(jsonb_build_object(
-          'email', min(f.n) filter (where f.email is not null), 'name', min(f.n) filter (where f.name is not null),
-          'phone', min(f.n) filter (where f.phone_key is not null),
-          'company', min(f.n) filter (where coalesce(f.company, f.company_domain) is not null),
-          'tier', min(f.n) filter (where f.tier is not null), 'owner', min(f.n) filter (where f.owner is not null),
-          'language', min(f.n) filter (where f.language is not null), 'timezone', min(f.n) filter (where f.timezone is not null),
-          'extra', min(f.n) filter (where f.extra is not null and f.n <> f.leading))) as taken
+    ), news as (
+      -- A line that was imported before says whose line its person is, and nothing else.
+      select f.leading, min(f.n) filter (where not f.is_same) as first,
+        count(distinct coalesce(f.group_customer, f.key_customer, f.address_customer)) as customers,
+        min(coalesce(f.group_customer, f.key_customer, f.address_customer)::text)::uuid as customer
       from found f where f.is_grouped group by f.leading
-    ), decided as (
-      select f.*, g.leading is not null and f.n = f.leading as is_lead_of_group, g as merged,
-        coalesce(case when g.leading is not null then g.customer end, f.key_customer, f.address_customer) as customer,
-        case
-          when f.kind <> 'person' then f.kind
-          when coalesce(g.is_same, f.is_same) then 'unchanged'
-          when f.is_held or g.customers > 1 or f.key_customer <> f.address_customer then 'held'
-          when coalesce(g.email_key, f.email_key) is null
-            and coalesce(g.customer, f.key_customer) is null then 'held'
-          when f.n <> f.leading then case when exists (
-              select from jsonb_each(g.taken) t where t.value = to_jsonb(f.n)) then 'updated' else 'unchanged' end
-          when coalesce(g.customer, f.key_customer, f.address_customer) is not null then 'updated'
-          else 'created' end as outcome,
-        case
-          when f.kind <> 'person' then f.code
-          when coalesce(g.is_same, f.is_same) then 'same-line'
-          when f.is_held then f.held_code
-          when g.customers > 1 or f.key_customer <> f.address_customer then 'two-customers'
-          when coalesce(g.email_key, f.email_key) is null and coalesce(g.customer, f.key_customer) is null then 'no-address'
-          when f.n <> f.leading then 'same-person' end as outcome_code
-      from found f left join groups g on g.leading = f.leading and f.is_grouped
+    ), groups as (
+      select w.*, uuidv7() as new_customer, v.*
+      from news w left join (
+        select f.leading as of,
+          (array_agg(f.email order by f.n) filter (where f.email is not null))[1] as email,
+          (array_agg(f.email_key order by f.n) filter (where f.email is not null))[1] as email_key,
+          (array_agg(f.name order by f.n) filter (where f.name is not null))[1] as name,
+          (array_agg(f.phone order by f.n) filter (where f.phone_key is not null))[1] as phone,
+          (array_agg(f.phone_key order by f.n) filter (where f.phone_key is not null))[1] as phone_key,
+          (array_agg(f.phone_extension order by f.n) filter (where f.phone_key is not null))[1] as phone_extension,
+          (array_agg(f.company order by f.n) filter (where f.has_company))[1] as company,
+          (array_agg(f.company_domain order by f.n) filter (where f.has_company))[1] as company_domain,
+          (array_agg(f.tier order by f.n) filter (where f.tier is not null))[1] as tier,
+          (array_agg(f.owner order by f.n) filter (where f.owner is not null))[1] as owner,
+          (array_agg(f.language order by f.n) filter (where f.language is not null))[1] as language,
+          (array_agg(f.timezone order by f.n) filter (where f.timezone is not null))[1] as timezone,
+          min(f.created_at) as created_at,
+          case when count(f.extra) > 1 then sync.merge_import_extras(array_agg(f.extra order by f.n) filter (where f.extra is not null))
+            else (array_agg(f.extra) filter (where f.extra is not null))[1] end as extra,
+          jsonb_strip_nulls(jsonb_build_object(
+            'email', min(f.n) filter (where f.email is not null), 'name', min(f.n) filter (where f.name is not null),
+            'phone', min(f.n) filter (where f.phone_key is not null), 'company', min(f.n) filter (where f.has_company),
+            'tier', min(f.n) filter (where f.tier is not null), 'owner', min(f.n) filter (where f.owner is not null),
+            'language', min(f.n) filter (where f.language is not null), 'timezone', min(f.n) filter (where f.timezone is not null),
+            'extra', min(f.n) filter (where f.extra is not null))) as taken
+        from (select x.*, coalesce(x.company, x.company_domain) is not null as has_company from found x) f
+        where f.is_grouped and not f.is_same group by f.leading) v on v.of = w.leading
     )
     insert into sync.import_rows_p%1$s (
       run, n, file, line, outcome, code, detail, lead, customer, external_id, email, email_key, name, phone, phone_key, phone_extension,
       company, company_domain, tier, owner, language, timezone, created_at, extra, digest, raw)
-    select %1$s, d.n, d.file, d.line, d.outcome, d.outcome_code,
-      case when d.kind <> 'person' then jsonb_build_object('message', d.reason)
-        when d.is_held then jsonb_build_object('message', d.held_reason)
-        when d.is_lead_of_group and d.outcome in ('created', 'updated') then jsonb_build_object('taken', (
-          select coalesce(jsonb_object_agg(t.key, t.value), '{}') from jsonb_each((d.merged).taken) t where t.value <> to_jsonb(d.n)))
-        end,
-      case when d.outcome in ('created', 'updated', 'unchanged') then case when d.outcome_code = 'same-line' then d.n else d.leading end end,
-      case when d.outcome in ('created', 'updated', 'unchanged') then coalesce(d.customer, (d.merged).new_customer, uuidv7()) end,
-      d.external_id,
-      case when d.is_lead_of_group then (d.merged).email else d.email end,
-      case when d.is_lead_of_group then (d.merged).email_key else d.email_key end,
-      case when d.is_lead_of_group then (d.merged).name else d.name end,
-      case when d.is_lead_of_group then (d.merged).phone else d.phone end,
-      case when d.is_lead_of_group then (d.merged).phone_key else d.phone_key end,
-      case when d.is_lead_of_group then (d.merged).phone_extension else d.phone_extension end,
-      case when d.is_lead_of_group then (d.merged).company else d.company end,
-      case when d.is_lead_of_group then (d.merged).company_domain else d.company_domain end,
-      case when d.is_lead_of_group then (d.merged).tier else d.tier end,
-      case when d.is_lead_of_group then (d.merged).owner else d.owner end,
-      case when d.is_lead_of_group then (d.merged).language else d.language end,
-      case when d.is_lead_of_group then (d.merged).timezone else d.timezone end,
-      case when d.is_lead_of_group then (d.merged).created_at else d.created_at end,
-      case when d.is_lead_of_group then (d.merged).extra else d.extra end,
-      d.digest,
-      case when d.outcome in ('rejected', 'excluded', 'held') then d.raw end
-    from decided d$f$, of_run);
+    select %1$s, f.n, f.file, f.line, d.outcome, d.code,
+      case when f.kind <> 'person' then jsonb_build_object('message', f.reason)
+        when d.outcome = 'held' and f.is_held then jsonb_build_object('message', f.held_reason)
+        when d.leads and d.outcome in ('created', 'updated') then jsonb_build_object('taken', (
+          select coalesce(jsonb_object_agg(t.key, t.value), '{}') from jsonb_each(g.taken) t where t.value <> to_jsonb(f.n))) end,
+      case when d.outcome in ('created', 'updated', 'unchanged') then case when f.is_same then f.n else coalesce(g.first, f.n) end end,
+      case when d.outcome in ('created', 'updated', 'unchanged') then
+        case when f.is_same then f.key_customer
+          else coalesce(g.customer, f.key_customer, f.address_customer, g.new_customer, uuidv7()) end end,
+      f.external_id,
+      case when d.leads then g.email else f.email end, case when d.leads then g.email_key else f.email_key end,
+      case when d.leads then g.name else f.name end, case when d.leads then g.phone else f.phone end,
+      case when d.leads then g.phone_key else f.phone_key end, case when d.leads then g.phone_extension else f.phone_extension end,
+      case when d.leads then g.company else f.company end, case when d.leads then g.company_domain else f.company_domain end,
+      case when d.leads then g.tier else f.tier end, case when d.leads then g.owner else f.owner end,
+      case when d.leads then g.language else f.language end, case when d.leads then g.timezone else f.timezone end,
+      case when d.leads then g.created_at else f.created_at end, case when d.leads then g.extra else f.extra end,
+      f.digest, case when d.outcome in ('rejected', 'excluded', 'held') then f.raw end
+    from found f left join groups g on g.leading = f.leading and f.is_grouped
+      cross join lateral (
+        select
+          case when f.kind <> 'person' then f.kind
+            when f.is_same then 'unchanged'
+            when f.is_held or g.customers > 1 or f.key_customer <> f.address_customer then 'held'
+            when coalesce(g.email_key, f.email_key) is null and coalesce(g.customer, f.key_customer) is null then 'held'
+            when f.n <> g.first then case when exists (
+              select from jsonb_each(g.taken) t where t.value = to_jsonb(f.n)) then 'updated' else 'unchanged' end
+            when coalesce(g.customer, f.key_customer, f.address_customer) is not null then 'updated'
+            else 'created' end as outcome,
+          case when f.kind <> 'person' then f.code
+            when f.is_same then 'same-line'
+            when f.is_held then f.held_code
+            when g.customers > 1 or f.key_customer <> f.address_customer then 'two-customers'
+            when coalesce(g.email_key, f.email_key) is null and coalesce(g.customer, f.key_customer) is null then 'no-address'
+            when f.n <> g.first then 'same-person' end as code,
+          coalesce(f.n = g.first, false) as leads
+        offset 0) d$f$, of_run);
   execute format('analyze sync.import_rows_p%1$s', of_run);
   perform sync.find_import_targets(of_run);
   perform sync.compare_planned(of_run);
@@ -9906,9 +9935,9 @@ create table sync.import_candidates (
   other_n integer,
   other_customer uuid,
   score double precision not null,
-  reasons jsonb not null,
-  constraint import_candidates_pkey PRIMARY KEY (run, n, score, reasons)
+  reasons jsonb not null
 );
+CREATE INDEX import_candidates_run_n_idx ON sync.import_candidates USING btree (run, n);
 alter table sync.import_candidates enable row level security, force row level security;
 create policy owner_all on sync.import_candidates for all to platform_owner using (true) with check (true);
 create policy sync_read on sync.import_candidates for select to sync_role using (true);

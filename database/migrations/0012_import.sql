@@ -40,8 +40,9 @@ create table staging.import_lines (
   created_at timestamptz,
   extra jsonb,
   digest bigint generated always as (hashtextextended(
-    coalesce(external_id, '') || e'\x1f' || coalesce(email, '') || e'\x1f' || coalesce(name, '') || e'\x1f' || coalesce(phone, '') || e'\x1f'
-      || coalesce(company, '') || e'\x1f' || coalesce(company_domain, '') || e'\x1f' || coalesce(tier, '') || e'\x1f' || coalesce(owner, '')
+    coalesce(external_id, '') || e'\x1f' || coalesce(email, '') || e'\x1f' || coalesce(name, '') || e'\x1f' || coalesce(phone, '')
+      || e'\x1f' || coalesce(company, '') || e'\x1f' || coalesce(company_domain, '') || e'\x1f' || coalesce(tier, '') || e'\x1f'
+      || coalesce(owner, '')
       || e'\x1f' || coalesce(language, '') || e'\x1f' || coalesce(timezone, '') || e'\x1f'
       || coalesce(extract(epoch from created_at at time zone 'UTC')::text, '') || e'\x1f' || coalesce(extra::text, ''), 7272)) stored
 ) partition by list (run);
@@ -55,9 +56,12 @@ create table staging.import_groups (
   code text collate "C",
   reason text
 ) partition by list (run);
-grant select, insert on staging.import_lines to sync_role;
-comment on table staging.import_groups is 'Lines that are one person with others, and those that are held. A line of a person alone is absent.';
-grant select, insert on staging.import_groups to sync_role;
+grant insert (run, n, file, line, kind, code, reason, raw, external_id, email, email_key, name, phone, phone_key, phone_extension, company,
+    company_domain, tier, owner, language, timezone, created_at, extra)
+  on staging.import_lines to sync_role;
+comment on table staging.import_groups is
+  'Lines that are one person with others, and those that are held. A line of a person alone is absent.';
+grant insert (run, n, lead, customer, code, reason) on staging.import_groups to sync_role;
 
 create table sync.import_runs (
   id bigint generated always as identity primary key,
@@ -178,7 +182,8 @@ create table sync.import_targets (
   primary key (run, kind, key)
 );
 comment on column sync.import_targets.key is 'Of a company its domain or, without one, its name; as in sync.import_company_key.';
-comment on column sync.import_targets.same_as is 'The key of the company that this one is too: a name without a domain, of a company with one.';
+comment on column sync.import_targets.same_as is
+  'The key of the company that this one is too: a name without a domain, of a company with one.';
 comment on column sync.import_targets.target is 'The id of the company or the person, the key of the tier; null: there is none (yet).';
 comment on column sync.import_targets.made is 'Whether this run has made the company.';
 
@@ -267,8 +272,10 @@ begin
         where i.inhparent = 'staging.import_lines'::regclass) l
     join sync.import_runs r on r.id = l.run and r.state <> 'reading';
   perform set_config('lock_timeout', '5s', true);
-  execute format('create unlogged table staging.import_lines_p%s (like staging.import_lines including generated) with (autovacuum_enabled = false)', new_run);
-  execute format('create unlogged table staging.import_groups_p%s (like staging.import_groups) with (autovacuum_enabled = false)', new_run);
+  execute format('create unlogged table staging.import_lines_p%s (like staging.import_lines including generated)
+    with (autovacuum_enabled = false)', new_run);
+  execute format('create unlogged table staging.import_groups_p%s (like staging.import_groups) with (autovacuum_enabled = false)',
+    new_run);
   execute format('create table sync.import_rows_p%s (like sync.import_rows including all excluding comments)', new_run);
   execute format('call platform.protect_table(%L)', 'sync.import_rows_p' || new_run);
   execute format('alter table staging.import_lines attach partition staging.import_lines_p%1$s for values in (%1$s)', new_run);
@@ -433,7 +440,8 @@ begin
           select coalesce(jsonb_object_agg(t.key, t.value), '{}') from jsonb_each(g.taken) t where t.value <> to_jsonb(f.n))) end,
       case when d.outcome in ('created', 'updated', 'unchanged') then case when f.is_same then f.n else coalesce(g.first, f.n) end end,
       case when d.outcome in ('created', 'updated', 'unchanged') then
-        case when f.is_same then f.key_customer else coalesce(g.customer, f.key_customer, f.address_customer, g.new_customer, uuidv7()) end end,
+        case when f.is_same then f.key_customer
+          else coalesce(g.customer, f.key_customer, f.address_customer, g.new_customer, uuidv7()) end end,
       f.external_id,
       case when d.leads then g.email else f.email end, case when d.leads then g.email_key else f.email_key end,
       case when d.leads then g.name else f.name end, case when d.leads then g.phone else f.phone end,
@@ -524,13 +532,15 @@ begin
   insert into sync.import_targets (run, kind, key, name, target, lines)
   select of_run, 'tier', p.tier, p.tier, (
       select t.key from platform.tiers t
-      where not t.is_retired and (t.key = lower(p.tier) or lower(t.label collate pg_catalog.pg_c_utf8) = lower(p.tier collate pg_catalog.pg_c_utf8))
+      where not t.is_retired and (t.key = lower(p.tier)
+        or lower(t.label collate pg_catalog.pg_c_utf8) = lower(p.tier collate pg_catalog.pg_c_utf8))
       order by t.key = lower(p.tier) desc limit 1), count(*)
   from sync.import_rows p
   where p.run = of_run and p.lead = p.n and p.outcome in ('created', 'updated') and p.tier is not null group by p.tier;
   insert into sync.import_targets (run, kind, key, name, target, lines)
   select of_run, 'owner', p.owner, p.owner, (
-      select u.id from platform.users u where lower(u.email collate "C") = lower(p.owner collate "C") order by u.created_at limit 1), count(*)
+      select u.id from platform.users u where lower(u.email collate "C") = lower(p.owner collate "C")
+      order by u.created_at limit 1), count(*)
   from sync.import_rows p
   where p.run = of_run and p.lead = p.n and p.outcome in ('created', 'updated') and p.owner is not null group by p.owner;
 
@@ -743,7 +753,8 @@ language sql immutable parallel safe
 return case field
   when 'email' then jsonb_build_object('email', value, 'email_key', email_key)
   when 'name' then jsonb_build_object('name', value)
-  when 'phone' then case when value is null or value = 'null' then '{"phone": null, "phone_key": null, "phone_extension": null}' else value end
+  when 'phone' then case when value is null or value = 'null' then '{"phone": null, "phone_key": null, "phone_extension": null}'
+    else value end
   when 'company' then jsonb_build_object('company_id', value)
   when 'tier' then jsonb_build_object('account_tier', value)
   when 'owner' then jsonb_build_object('account_manager_id', value)
@@ -820,7 +831,8 @@ begin
     if jsonb_array_length(refusals) > 0 then
       -- The other lines of a person follow the leading one.
       update sync.import_rows p
-      set planned = p.outcome, outcome = case l.outcome when 'rejected' then 'rejected' else 'unchanged' end, code = l.code, customer = l.customer
+      set planned = p.outcome, outcome = case l.outcome when 'rejected' then 'rejected' else 'unchanged' end, code = l.code,
+        customer = l.customer
       from sync.import_rows l
       where l.run = of_run and l.n = any (places) and l.code in ('refused', 'address-taken-since')
         and p.run = of_run and p.lead = l.n and p.n <> l.n;
@@ -835,7 +847,8 @@ begin
     perform from platform.customers c
     where c.id in (select coalesce(k.merged_into, k.id) from platform.customers k where k.id = any (customers))
     order by c.id for no key update;
-    select array_agg(c.n order by c.n), array_agg(c.customer order by c.n), array_agg(v.change order by c.n) into changed, customers, changes
+    select array_agg(c.n order by c.n), array_agg(c.customer order by c.n), array_agg(v.change order by c.n)
+    into changed, customers, changes
     from (select distinct on (x.customer) x.* from sync.compare_import(of_run, known) x order by x.customer, x.n) c
       join sync.import_rows p on p.run = of_run and p.n = c.n
       cross join lateral (
@@ -886,7 +899,8 @@ begin
   select distinct on (f.source, key) f.source, sync.import_key(p.external_id, p.own_key, p.digest) as key, p.customer, p.digest, of_run
   from (select q.*, case when q.detail -> 'taken' ? 'email' then null else q.email_key end as own_key from sync.import_rows q) p
     join sync.import_files f on f.run = p.run and f.file = p.file
-  where p.run = of_run and p.n between from_n and to_n and p.outcome in ('created', 'updated', 'unchanged') and p.code is distinct from 'same-line'
+  where p.run = of_run and p.n between from_n and to_n and p.outcome in ('created', 'updated', 'unchanged')
+    and p.code is distinct from 'same-line'
   order by f.source, key, p.n desc
   on conflict (source, key) do update set customer = excluded.customer, digest = excluded.digest
   where (k.customer, k.digest) is distinct from (excluded.customer, excluded.digest);
@@ -1229,7 +1243,7 @@ begin
 end $$;
 
 grant execute on function sync.begin_import(text, jsonb, text, jsonb), sync.abandon_import(bigint), sync.list_import_customers(bigint),
-    sync.keep_import_candidates(bigint, jsonb), sync.plan_import(bigint), sync.make_import_companies(bigint, integer), sync.apply_import(bigint, integer),
-    sync.undo_import(bigint, integer), sync.verify_import(bigint), sync.begin_import_step(bigint, text),
+    sync.keep_import_candidates(bigint, jsonb), sync.plan_import(bigint), sync.make_import_companies(bigint, integer),
+    sync.apply_import(bigint, integer), sync.undo_import(bigint, integer), sync.verify_import(bigint), sync.begin_import_step(bigint, text),
     sync.end_import_step(bigint, jsonb)
   to sync_role;

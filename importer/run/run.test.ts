@@ -18,7 +18,8 @@ beforeAll(async () => {
   foundation = await database.connect('foundation_app');
   await superuser.query(`
     insert into platform.users (id, email, name) values ('maya', 'maya@example.com', 'Maya');
-    insert into crm.custom_fields (record, key, label, type) values ('customer', 'city', 'City', 'text'), ('customer', 'seats', 'Seats', 'number');
+    insert into crm.custom_fields (record, key, label, type) values
+      ('customer', 'city', 'City', 'text'), ('customer', 'seats', 'Seats', 'number');
     insert into crm.pipelines (name) values ('Sales');
     insert into crm.pipeline_stages (pipeline_id, name, position) select id, 'First', 1 from crm.pipelines;`);
 });

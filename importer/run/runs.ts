@@ -51,7 +51,8 @@ export async function readRun(client: ImportClient, run: string): Promise<Run> {
   const row = found?.rows[0];
   if (!row) throw new ImportRefused(`There is no run ${run}: \`aether import runs\` lists them.`);
   const { rows: steps } = await client.query<RunStep>(
-    `select step, began_at as "beganAt", ended_at as "endedAt", actor, login::text, outcome from sync.import_steps where run = $1 order by id`,
+    `select step, began_at as "beganAt", ended_at as "endedAt", actor, login::text, outcome
+     from sync.import_steps where run = $1 order by id`,
     [run],
   );
   const { rows: changes } = await client.query<{

@@ -137,7 +137,8 @@ describe('an undo', () => {
       'custom.seats',
       (id) =>
         foundation.query(
-          `insert into crm.custom_field_values (field_id, customer_id, value) select id, $1, '7' from crm.custom_fields where key = 'seats'`,
+          `insert into crm.custom_field_values (field_id, customer_id, value)
+           select id, $1, '7' from crm.custom_fields where key = 'seats'`,
           [id],
         ),
     ],
