@@ -98,10 +98,10 @@ function readZeros(bytes: Buffer): EncodingFinding | undefined {
   const head = bytes.subarray(0, 4_096);
   const zeros: [number, number] = [0, 0];
   for (let place = 0; place < head.length; place += 1) if (head[place] === 0) zeros[(place % 2) as 0 | 1] += 1;
-  const half = head.length / 2;
   const [even, odd] = zeros;
-  const encoding =
-    odd > half * 0.2 && even < odd / 20 ? 'utf-16le' : even > half * 0.2 && odd < even / 20 ? 'utf-16be' : undefined;
+  // Line ends, commas and digits alone are a twentieth. A few characters have a zero in their other half.
+  if (even + odd < head.length / 40) return undefined;
+  const encoding = odd > even * 4 ? 'utf-16le' : even > odd * 4 ? 'utf-16be' : undefined;
   if (!encoding) return undefined;
   return { encoding, markBytes: 0, by: 'zeros', badLines: 0, examples: [], alternatives: [] };
 }

@@ -21,38 +21,47 @@ export async function* readPieces(chunks: AsyncIterable<Buffer>, layout: LineLay
   const code = layout.newline.charCodeAt(0);
   const isBig = layout.encoding === 'utf-16be';
   const decode = decoderOf(layout);
-  let carry: Buffer | undefined;
+  // The beginning of a line that is not complete. Only such lines are copied: everything else is decoded where it was read.
+  let carry: Buffer[] = [];
+  let carried = 0;
   let markLeft = layout.markBytes;
   let overlong: { head: Buffer; bytes: number } | undefined;
 
   for await (const chunk of chunks) {
-    let bytes = carry ? Buffer.concat([carry, chunk]) : chunk;
-    carry = undefined;
-    if (markLeft > 0) {
-      const skipped = Math.min(markLeft, bytes.length);
-      markLeft -= skipped;
-      bytes = bytes.subarray(skipped);
+    const skipped = Math.min(markLeft, chunk.length);
+    markLeft -= skipped;
+    let bytes = skipped > 0 ? chunk.subarray(skipped) : chunk;
+    if (isWide && carried % 2 === 1) {
+      // A pair of bytes that a chunk cuts apart.
+      bytes = Buffer.concat([...carry, bytes]);
+      carry = [];
+      carried = 0;
     }
+    const first = carried > 0 || overlong ? findFirst(bytes, code, isBig) : 0;
     if (overlong) {
-      const end = findFirst(bytes, code, isBig);
-      if (end < 0) {
-        overlong.bytes += bytes.length;
-        continue;
-      }
-      overlong.bytes += end;
+      overlong.bytes += first < 0 ? bytes.length : first;
+      if (first < 0) continue;
       yield overlongPiece(overlong, decode);
       overlong = undefined;
-      bytes = bytes.subarray(end);
+      bytes = bytes.subarray(first);
+    } else if (carried > 0 && first > 0) {
+      yield* decode(Buffer.concat([...carry, bytes.subarray(0, first)]));
+      bytes = bytes.subarray(first);
+      carry = [];
+      carried = 0;
     }
-    const end = findLast(bytes, code, isBig);
+    const end = carried > 0 ? 0 : findLast(bytes, code, isBig);
     if (end > 0) yield* decode(bytes.subarray(0, end));
-    const rest = end > 0 ? bytes.subarray(end) : bytes;
-    if (rest.length > layout.lineBytesMax)
-      overlong = { head: Buffer.from(rest.subarray(0, headBytes)), bytes: rest.length };
-    else if (rest.length > 0) carry = Buffer.from(rest);
+    const rest = bytes.subarray(end);
+    carried += rest.length;
+    if (carried > layout.lineBytesMax) {
+      overlong = { head: Buffer.concat([...carry, rest]).subarray(0, headBytes), bytes: carried };
+      carry = [];
+      carried = 0;
+    } else if (rest.length > 0) carry.push(Buffer.from(rest));
   }
   if (overlong) yield overlongPiece(overlong, decode);
-  else if (carry) yield* decode(carry);
+  else if (carried > 0) yield* decode(Buffer.concat(carry));
 }
 
 function overlongPiece(line: { head: Buffer; bytes: number }, decode: (bytes: Buffer) => Iterable<Piece>): Piece {

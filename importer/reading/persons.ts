@@ -1,12 +1,12 @@
-import { canonicaliseEmail } from '@aether/platform';
-import type { CellRemark, Person, PersonCompany, PersonEmail, PersonPhone, ReadRow } from '../person.ts';
-import { type DayOrder, dayOf, readDate } from './dates.ts';
+import type { Person, PersonCompany, PersonPhone, ReadRow } from '../person.ts';
+import type { DayOrder } from './dates.ts';
 import type { RowRules } from './formats.ts';
 import { companyDomainOf } from './hosts.ts';
 import type { Field } from './mapping.ts';
 import { phoneReader } from './phones.ts';
 import { cellKinds, type RawRow, type RowRefusalCode } from './rows.ts';
-import { instantOf, readZone } from './zones.ts';
+import { longSalesforceId, Remarks, readBirthDate, readEmails, readInstant, salesforceId18 } from './values.ts';
+import { readZone } from './zones.ts';
 
 /** What a person has decided about a source. */
 export type Answers = {
@@ -34,7 +34,6 @@ export type PersonOptions = {
   thisYear?: number;
 };
 
-const listSeparators = /\s*(?::::|[\n;,])\s*/;
 const tagSeparators = /\s*(?::::|[\n;,|])\s*/;
 const damagedNumber = /^\d(?:[.,]\d+)?E\+?\d+$/i;
 
@@ -56,6 +55,8 @@ export function personReader(options: PersonOptions): (row: RawRow) => ReadRow {
   const thisYear = options.thisYear ?? new Date().getUTCFullYear();
   const { answers, companions } = options;
   const isStarred = rules.starred === true;
+
+  const remarks = new Remarks();
 
   return (row) => {
     const { line, raw, cells, kinds } = row;
@@ -85,6 +86,7 @@ export function personReader(options: PersonOptions): (row: RawRow) => ReadRow {
       custom: {},
       remarks: row.remarks ?? [],
     };
+    remarks.list = person.remarks;
     let isEmpty = true;
     let companyName: string | null = null;
     let companyDomain: string | null = null;
@@ -95,23 +97,22 @@ export function personReader(options: PersonOptions): (row: RawRow) => ReadRow {
       isEmpty = false;
       if (cell.includes('\0') || !cell.isWellFormed())
         return reject('control-character', `The cell of ${step.name} has a character that is no text.`);
-      const remark = (code: string, message: string): CellRemark =>
-        ({ column: step.name, code, cell: cell.slice(0, 200), message }) as const;
+      remarks.column = step.name;
+      remarks.cell = cell;
       const kind = kinds ? (kinds[step.at] as number) : cellKinds.text;
       if (kind === cellKinds.error) {
-        person.remarks.push(remark('cell-error', 'The workbook has an error in the place of a value.'));
+        remarks.add('cell-error', 'The workbook has an error in the place of a value.');
         continue;
       }
       switch (step.field) {
         case 'email':
-          readEmails(cell, person.emails, person.remarks, remark);
+          readEmails(cell, person.emails, remarks);
           break;
         case 'phone': {
           const isShared = sharedAt >= 0 && /^(?:true|1)$/i.test((cells[sharedAt] as string).trim());
           const { phones, unread } = readPhones(cell, isShared);
           for (const phone of phones) addPhone(person.phones, phone);
-          for (const part of unread)
-            person.remarks.push(remark('bad-phone', `“${part.slice(0, 60)}” is no telephone number.`));
+          for (const part of unread) remarks.add('bad-phone', `“${part.slice(0, 60)}” is no telephone number.`);
           break;
         }
         case 'id': {
@@ -119,35 +120,27 @@ export function personReader(options: PersonOptions): (row: RawRow) => ReadRow {
             return reject('damaged-id', `The id in ${step.name} has become a date: ${cell}.`);
           if (damagedNumber.test(cell) || (kind === cellKinds.number && /[.,]|\d{16}/.test(cell)))
             return reject('damaged-id', `The id in ${step.name} has lost digits in a spreadsheet: ${cell}.`);
-          if (person.externalId !== null) keepFirst(person, person.externalId, cell, remark);
-          else person.externalId = rules.salesforceIds ? longSalesforceId(cell, person.remarks, remark) : cell;
+          if (person.externalId !== null) keepFirst(person.externalId, cell, remarks);
+          else person.externalId = rules.salesforceIds ? longSalesforceId(cell, remarks) : cell;
           break;
         }
         case 'birth_date': {
-          const day = readBirthDate(cell, kind, answers.dayOrder?.[step.name], thisYear, person.remarks, remark);
-          if (day && person.birthDate !== null) keepFirst(person, person.birthDate, day, remark);
+          const day = readBirthDate(cell, kind, answers.dayOrder?.[step.name], thisYear, remarks);
+          if (day && person.birthDate !== null) keepFirst(person.birthDate, day, remarks);
           else if (day) person.birthDate = day;
           break;
         }
         case 'created_at': {
-          const at = readInstant(
-            cell,
-            kind,
-            answers.dayOrder?.[step.name],
-            answers.timezone,
-            thisYear,
-            person.remarks,
-            remark,
-          );
+          const at = readInstant(cell, kind, answers.dayOrder?.[step.name], answers.timezone, thisYear, remarks);
           if (at && !person.createdAt) person.createdAt = at;
           break;
         }
         case 'timezone': {
           const zone = readZone(cell);
-          if (!zone) person.remarks.push(remark('unknown-zone', 'This is no name of a time zone.'));
+          if (!zone) remarks.add('unknown-zone', 'This is no name of a time zone.');
           else if (person.timezone === null) {
             person.timezone = zone.name;
-            if (zone.isRails) person.remarks.push(remark('rails-zone', `The zone is ${zone.name}.`));
+            if (zone.isRails) remarks.add('rails-zone', `The zone is ${zone.name}.`);
           }
           break;
         }
@@ -161,45 +154,43 @@ export function personReader(options: PersonOptions): (row: RawRow) => ReadRow {
           person.notes.push(cell);
           break;
         case 'company':
-          if (companyName !== null) keepFirst(person, companyName, cell, remark);
+          if (companyName !== null) keepFirst(companyName, cell, remarks);
           else companyName = cell;
           break;
         case 'domain': {
           const [first = ''] = cell.split(/\s*(?::::|[\n;,])\s*/);
           const domain = companyDomainOf(first);
           if (domain === null)
-            person.remarks.push(
-              remark('no-company-domain', 'This is no domain of a company, or one that many companies share.'),
-            );
+            remarks.add('no-company-domain', 'This is no domain of a company, or one that many companies share.');
           else companyDomain ??= domain;
           break;
         }
         case 'name':
-          if (person.name !== null) keepFirst(person, person.name, cell, remark);
+          if (person.name !== null) keepFirst(person.name, cell, remarks);
           else person.name = cell;
           break;
         case 'first_name':
-          if (person.firstName !== null) keepFirst(person, person.firstName, cell, remark);
+          if (person.firstName !== null) keepFirst(person.firstName, cell, remarks);
           else person.firstName = cell;
           break;
         case 'last_name':
-          if (person.lastName !== null) keepFirst(person, person.lastName, cell, remark);
+          if (person.lastName !== null) keepFirst(person.lastName, cell, remarks);
           else person.lastName = cell;
           break;
         case 'city':
-          if (person.city !== null) keepFirst(person, person.city, cell, remark);
+          if (person.city !== null) keepFirst(person.city, cell, remarks);
           else person.city = cell;
           break;
         case 'tier':
-          if (person.tier !== null) keepFirst(person, person.tier, cell, remark);
+          if (person.tier !== null) keepFirst(person.tier, cell, remarks);
           else person.tier = cell;
           break;
         case 'owner':
-          if (person.owner !== null) keepFirst(person, person.owner, cell, remark);
+          if (person.owner !== null) keepFirst(person.owner, cell, remarks);
           else person.owner = (step.at === ownerAt && companions?.users.get(companionKey(cell))) || cell;
           break;
         case 'language':
-          if (person.language !== null) keepFirst(person, person.language, cell, remark);
+          if (person.language !== null) keepFirst(person.language, cell, remarks);
           else person.language = cell;
           break;
         default:
@@ -221,7 +212,6 @@ export function personReader(options: PersonOptions): (row: RawRow) => ReadRow {
 }
 
 type Step = { at: number; name: string; field: Field };
-type Remark = (code: string, message: string) => CellRemark;
 
 function stepsOf({ columns }: PersonOptions): Step[] {
   return columns.flatMap(({ name, field }, at) => (field === null ? [] : [{ at, name, field }]));
@@ -239,27 +229,6 @@ function clean(cell: string, isStarred: boolean): string {
   return /[^\0-\u02ff]/.test(text) ? text.normalize('NFC') : text;
 }
 
-function readEmails(cell: string, emails: PersonEmail[], remarks: CellRemark[], remark: Remark): void {
-  const whole = canonicaliseEmail(cell);
-  if (whole.ok) {
-    addEmail(emails, whole.address, whole.key);
-    return;
-  }
-  for (const part of cell.split(listSeparators)) {
-    if (part === '') continue;
-    const email = canonicaliseEmail(part);
-    if (email.ok) addEmail(emails, email.address, email.key);
-    else if (/^\/o=/i.test(part))
-      remarks.push(remark('exchange-address', 'This is an address within an Exchange server, no e-mail address.'));
-    else remarks.push(remark('bad-email', `“${part.slice(0, 60)}” ${email.message}.`));
-  }
-}
-
-function addEmail(emails: PersonEmail[], address: string, key: string): void {
-  for (const email of emails) if (email.key === key) return;
-  emails.push({ address, key });
-}
-
 function addPhone(phones: PersonPhone[], phone: PersonPhone): void {
   for (const known of phones)
     if (
@@ -272,99 +241,8 @@ function addPhone(phones: PersonPhone[], phone: PersonPhone): void {
 }
 
 /** Of two columns with the same meaning, the first one that is filled counts. */
-function keepFirst(person: Person, kept: string, cell: string, remark: Remark): void {
-  if (kept !== cell) person.remarks.push(remark('second-value', `An earlier column says “${kept.slice(0, 60)}”.`));
-}
-
-function readBirthDate(
-  cell: string,
-  kind: number,
-  order: DayOrder | undefined,
-  thisYear: number,
-  remarks: CellRemark[],
-  remark: Remark,
-): string | null {
-  if (kind === cellKinds.number) {
-    remarks.push(remark('number-for-date', 'The cell is a number, and the workbook does not say that it is a date.'));
-    return null;
-  }
-  const written = readDate(cell);
-  if (!written) {
-    // Outlook writes 0/0/00, Google --03-15 if the year is not known.
-    if (/^0+[/.-]0+[/.-]0+$/.test(cell)) return null;
-    remarks.push(remark('bad-date', /^--\d/.test(cell) ? 'The date has no year.' : 'This is no date.'));
-    return null;
-  }
-  if (written.separator !== null && !order) {
-    remarks.push(remark('day-month', 'Nobody has said whether the day or the month comes first.'));
-    return null;
-  }
-  const day = dayOf(written, order ?? 'month-first', thisYear);
-  if (!day || day.year > thisYear || day.year < 1850) {
-    remarks.push(remark('bad-date', day ? 'Nobody is born then.' : 'This is no day in this order of day and month.'));
-    return null;
-  }
-  const text = `${day.year}-${two(day.month)}-${two(day.day)}`;
-  if (written.shortYear) remarks.push(remark('short-year', `The year has two digits; ${text} is meant.`));
-  return text;
-}
-
-const two = (number: number): string => (number < 10 ? `0${number}` : `${number}`);
-
-function readInstant(
-  cell: string,
-  kind: number,
-  order: DayOrder | undefined,
-  timezone: string | undefined,
-  thisYear: number,
-  remarks: CellRemark[],
-  remark: Remark,
-): Date | null {
-  if (/^\d{9,10}$/.test(cell)) return new Date(Number(cell) * 1000);
-  if (/^\d{12,13}$/.test(cell)) return new Date(Number(cell));
-  if (kind === cellKinds.number) {
-    remarks.push(remark('number-for-date', 'The cell is a number, and the workbook does not say that it is a date.'));
-    return null;
-  }
-  const written = readDate(cell);
-  if (!written) {
-    remarks.push(remark('bad-date', 'This is no time.'));
-    return null;
-  }
-  if (written.separator !== null && !order) {
-    remarks.push(remark('day-month', 'Nobody has said whether the day or the month comes first.'));
-    return null;
-  }
-  const day = dayOf(written, order ?? 'month-first', thisYear);
-  if (!day) {
-    remarks.push(remark('bad-date', 'This is no day in this order of day and month.'));
-    return null;
-  }
-  if (written.offset === null && !timezone) {
-    remarks.push(remark('no-zone', 'Nobody has said in which time zone this is.'));
-    return null;
-  }
-  const local = Date.UTC(day.year, day.month - 1, day.day) + (written.time ?? 0);
-  if (written.shortYear) remarks.push(remark('short-year', `The year has two digits; ${day.year} is meant.`));
-  return new Date(written.offset === null ? instantOf(local, timezone as string) : local - written.offset * 60_000);
-}
-
-/** The 18-character form of a 15-character id: three characters say which of the others are capitals. */
-function longSalesforceId(id: string, remarks: CellRemark[], remark: Remark): string {
-  if (!/^[A-Za-z0-9]{15}$/.test(id)) return id;
-  const long = salesforceId18(id);
-  remarks.push(remark('salesforce-id', `The id is ${long} in its form that does not depend on capitals.`));
-  return long;
-}
-
-export function salesforceId18(id: string): string {
-  let suffix = '';
-  for (let part = 0; part < 15; part += 5) {
-    let bits = 0;
-    for (let place = 0; place < 5; place += 1) if (/[A-Z]/.test(id[part + place] as string)) bits |= 1 << place;
-    suffix += 'ABCDEFGHIJKLMNOPQRSTUVWXYZ012345'[bits];
-  }
-  return id + suffix;
+function keepFirst(kept: string, cell: string, remarks: Remarks): void {
+  if (kept !== cell) remarks.add('second-value', `An earlier column says “${kept.slice(0, 60)}”.`);
 }
 
 /** The id by which a row of a list beside this source is found: Salesforce's short and long forms are the same. */

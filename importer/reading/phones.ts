@@ -1,5 +1,5 @@
-import { readPhone } from '@aether/platform/phone';
 import type { PersonPhone } from '../person.ts';
+import { type NumberReader, numberReader } from './phonenumbers.ts';
 
 /** What a cell of telephone numbers holds. */
 export type ReadPhones = {
@@ -20,11 +20,16 @@ const plainNumber = /^\+?[\d\s().-]{5,25}$/;
  */
 export function phoneReader(country: string | undefined): PhoneReader {
   const memory = new Map<string, ReadPhones>();
+  const readNumber = numberReader(country);
   return (cell, isShared) => {
+    if (plainNumber.test(cell)) {
+      const phone = readNumber(cell);
+      if (phone) return { phones: [{ written: cell, ...phone, isShared }], unread: [] };
+    }
     const cached = memory.get(cell);
     if (cached) return withShared(cached, isShared);
     if (memory.size >= memoryMax) memory.clear();
-    const read = readCell(cell, country);
+    const read = readCell(cell, readNumber);
     memory.set(cell, read);
     return withShared(read, isShared);
   };
@@ -33,11 +38,11 @@ export function phoneReader(country: string | undefined): PhoneReader {
 const withShared = (read: ReadPhones, isShared: boolean): ReadPhones =>
   isShared ? { ...read, phones: read.phones.map((phone) => ({ ...phone, isShared })) } : read;
 
-function readCell(cell: string, country: string | undefined): ReadPhones {
+function readCell(cell: string, readNumber: NumberReader): ReadPhones {
   const phones: PersonPhone[] = [];
   const unread: string[] = [];
   for (const written of splitPhones(cell)) {
-    const phone = readPhone(written, country) ?? readPhone(withoutNote(written), country);
+    const phone = readNumber(written) ?? readNumber(withoutNote(written));
     if (phone) phones.push({ written, key: phone.key, extension: phone.extension, isShared: false });
     else if (isNumberOfSomeCountry(written)) phones.push({ written, key: null, extension: null, isShared: false });
     else unread.push(written);

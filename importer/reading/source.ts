@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { createReadStream, createWriteStream } from 'node:fs';
-import { mkdtemp, rm, stat } from 'node:fs/promises';
+import { createWriteStream } from 'node:fs';
+import { mkdtemp, open, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import type { Readable } from 'node:stream';
@@ -15,6 +15,7 @@ export type ByteSource = {
   size: number;
   /** Where the bytes are, for readers that jump within a file. */
   place: { path: string } | { bytes: Buffer };
+  /** All bytes, in parts. A part is valid until the next one is asked for: its memory is used again. */
   read(): AsyncIterable<Buffer>;
   /** SHA-256 in hexadecimal of all bytes. */
   hash(): Promise<string>;
@@ -34,7 +35,8 @@ export type QuerySource = {
 
 export type Source = ByteSource | QuerySource;
 
-const chunkBytes = 256 * 1024;
+/** Larger parts make larger strings, which the collector of new objects does not take. */
+const chunkBytes = 64 * 1024;
 
 /**
  * Opens what an import reads.
@@ -74,8 +76,23 @@ async function fileSource(path: string, name: string, close: () => Promise<void>
     throw new SourceRefused('empty', `${path} cannot be opened (${error.code}).`);
   });
   if (!found.isFile()) throw new SourceRefused('empty', `${path} is not a file.`);
-  const read = () => createReadStream(path, { highWaterMark: chunkBytes }) as AsyncIterable<Buffer>;
+  const read = () => readFile(path);
   return { kind: 'bytes', name, size: found.size, place: { path }, read, hash: () => hashOf(read()), close };
+}
+
+/** The parts of a file in one piece of memory, which a stream would allocate for each part. */
+async function* readFile(path: string): AsyncGenerator<Buffer> {
+  const file = await open(path);
+  try {
+    const memory = Buffer.allocUnsafeSlow(chunkBytes);
+    for (;;) {
+      const { bytesRead } = await file.read(memory, 0, chunkBytes);
+      if (bytesRead === 0) return;
+      yield memory.subarray(0, bytesRead);
+    }
+  } finally {
+    await file.close();
+  }
 }
 
 function bytesSource(bytes: Buffer, name: string): ByteSource {
@@ -97,7 +114,7 @@ export async function readHead(source: ByteSource, bytesMax: number): Promise<Bu
   const chunks: Buffer[] = [];
   let length = 0;
   for await (const chunk of source.read()) {
-    chunks.push(chunk);
+    chunks.push(Buffer.from(chunk));
     length += chunk.length;
     if (length >= bytesMax) break;
   }
