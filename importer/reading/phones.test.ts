@@ -26,21 +26,48 @@ const countries = [
 test('a number has the key that the platform gives it, whichever numbers were read before', () => {
   // One reader for all runs of a country: its rules come from the numbers before.
   const readers = new Map(countries.map((country) => [country, numberReader(country)]));
-  const digits = (length: number) => fc.string({ unit: fc.constantFrom(...'0123456789'), minLength: length, maxLength: length });
+  const digits = (length: number) =>
+    fc.string({ unit: fc.constantFrom(...'0123456789'), minLength: length, maxLength: length });
   const starts = fc.oneof(
-    fc.constantFrom('+', '', '0', '(0', '+49', '+490', '+44', '+1', '+39', '+81', '+7', '+86', '+61', '+54', '+549', '+55', '+52', '+36', '+376', '+225'),
+    fc.constantFrom(
+      '+',
+      '',
+      '0',
+      '(0',
+      '+49',
+      '+490',
+      '+44',
+      '+1',
+      '+39',
+      '+81',
+      '+7',
+      '+86',
+      '+61',
+      '+54',
+      '+549',
+      '+55',
+      '+52',
+      '+36',
+      '+376',
+      '+225',
+    ),
     fc.integer({ min: 1, max: 999 }).map((code) => `+${code}`),
   );
   const gaps = fc.constantFrom('', ' ', '-', ') ', '.');
   // Several numbers that begin alike and are as long: those that follow the rule of the first.
-  const alike = fc.integer({ min: 0, max: 7 }).chain((length) => fc.array(digits(length), { minLength: 4, maxLength: 4 }));
+  const alike = fc
+    .integer({ min: 0, max: 7 })
+    .chain((length) => fc.array(digits(length), { minLength: 4, maxLength: 4 }));
   fc.assert(
     fc.property(fc.constantFrom(...countries), starts, digits(5), gaps, alike, (country, start, middle, gap, ends) => {
       for (const end of ends) {
         const written = `${start}${middle.slice(0, 3)}${gap}${middle.slice(3)}${end}`;
         const phone = readPhone(written, country);
         const read = readers.get(country)?.(written);
-        expect([written, read ?? null]).toEqual([written, phone ? { key: phone.key, extension: phone.extension } : null]);
+        expect([written, read ?? null]).toEqual([
+          written,
+          phone ? { key: phone.key, extension: phone.extension } : null,
+        ]);
       }
     }),
     { numRuns: 500 },
