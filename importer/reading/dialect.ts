@@ -16,6 +16,11 @@ export type TextLayout = Dialect & {
 
 const delimiters = [',', ';', '\t', '|'];
 const headerRowsMax = 15;
+const cellsLookedAt = 500;
+
+/** How many cells mean something as a heading. */
+const countKnown = (cells: readonly string[]): number =>
+  cells.slice(0, cellsLookedAt).filter((cell) => cell.length < 80 && fieldOfHeading(cell)).length;
 
 /**
  * Finds the delimiter, the line end and the header from the beginning of a text.
@@ -63,7 +68,7 @@ function tryDelimiter(text: string, dialect: Dialect, line: number, isWhole: boo
   );
   const agreement = rows.length === 0 ? 0 : times / rows.length;
   const headings = findHeader(rows, line, usual).headings;
-  const known = headings.filter((heading) => fieldOfHeading(heading)).length;
+  const known = countKnown(headings);
   // One cell a row is what every wrong delimiter gives. Headings that mean something show the right one where two agree.
   const score = usual < 2 ? 0.01 * readable + 0.2 * known : agreement * 10 + Math.min(usual, 50) * 0.02 + known;
   return { dialect, rows, score: usual < 2 ? Math.min(score, 3) : score, usual };
@@ -76,17 +81,16 @@ export function findHeader(
   usual: number,
 ): { headerLine: number | null; header: string; headings: string[]; firstLine: number } {
   const firsts = rows.slice(0, headerRowsMax);
+  const knowns = firsts.map(({ cells, refusal }) => (refusal ? 0 : countKnown(cells)));
   for (const [place, row] of firsts.entries()) {
     if (row.refusal || row.cells.length < Math.min(usual, 2)) continue;
     const filled = row.cells.filter((cell) => cell.trim() !== '');
-    const known = filled.filter((cell) => fieldOfHeading(cell)).length;
-    const data = filled.filter(looksLikeData).length;
+    const known = knowns[place] as number;
+    const data = filled.slice(0, cellsLookedAt).filter(looksLikeData).length;
     if (row.cells.length !== usual && known < 2) continue;
     // A title above the header fills one cell of many.
     const isTitle = usual > 2 && filled.length <= usual / 3 && known < 2;
-    const hasBetter = firsts
-      .slice(place + 1)
-      .some((other) => !other.refusal && other.cells.filter((cell) => fieldOfHeading(cell)).length > known + 1);
+    const hasBetter = knowns.slice(place + 1).some((other) => other > known + 1);
     if (filled.length === 0 || isTitle || hasBetter) continue;
     if (data > 0 && known <= data) break;
     return { headerLine: row.line, header: row.raw, headings: row.cells, firstLine: lineAfter(rows, place) };

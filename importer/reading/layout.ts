@@ -85,7 +85,10 @@ async function findBytes(
   if (looksLikeJson(text)) return { ...(await findJson(source, text, encoding)), encoding };
   if (/^\s*(?:<\?xml|<!DOCTYPE|<html)/i.test(text))
     throw new SourceRefused('not-a-table', `${source.name} is a page or XML. Export it as CSV or XLSX.`);
-  if (text.slice(0, 4_096).includes('\0')) throw new SourceRefused('not-a-table', `${source.name} is no text.`);
+  // One zero in a cell rejects its row; a program or a picture is full of them.
+  const start = text.slice(0, 4_096);
+  if (start.split('\0').length - 1 > start.length / 50)
+    throw new SourceRefused('not-a-table', `${source.name} is no text.`);
   const { encoding: name, markBytes } = encoding;
   const layout = {
     kind: 'delimited' as const,

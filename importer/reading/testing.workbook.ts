@@ -1,20 +1,23 @@
-import { deflateRawSync, crc32 } from 'node:zlib';
+import { crc32, deflateRawSync } from 'node:zlib';
 
-/** A zip of these files. `isStored` leaves them as they are; otherwise they are compressed. */
-export function writeZip(files: Record<string, string | Buffer>, { isStored = false } = {}): Buffer {
+/** What a zip holds: a content, or data that is compressed already and the size that it is said to have. */
+export type ZipContent = string | Buffer | { data: Buffer; size: number };
+
+export function writeZip(files: Record<string, ZipContent>): Buffer {
   const parts: Buffer[] = [];
   const directory: Buffer[] = [];
   let offset = 0;
   for (const [name, content] of Object.entries(files)) {
-    const bytes = Buffer.from(content);
-    const data = isStored ? bytes : deflateRawSync(bytes);
+    const isReady = typeof content === 'object' && 'data' in content;
+    const bytes = isReady ? Buffer.alloc(0) : Buffer.from(content);
+    const data = isReady ? content.data : deflateRawSync(bytes);
     const head = Buffer.alloc(30);
     head.writeUInt32LE(0x04034b50, 0);
     head.writeUInt16LE(20, 4);
-    head.writeUInt16LE(isStored ? 0 : 8, 8);
+    head.writeUInt16LE(8, 8);
     head.writeUInt32LE(crc32(bytes), 14);
     head.writeUInt32LE(data.length, 18);
-    head.writeUInt32LE(bytes.length, 22);
+    head.writeUInt32LE(isReady ? content.size : bytes.length, 22);
     head.writeUInt16LE(Buffer.byteLength(name), 26);
     const entry = Buffer.alloc(46);
     entry.writeUInt32LE(0x02014b50, 0);
@@ -65,11 +68,18 @@ export type WorkbookParts = {
   /** Number formats of the cell styles 1, 2, …: an id of a built-in one, or a code. */
   styles?: (number | string)[];
   is1904?: boolean;
-  more?: Record<string, string>;
+  more?: Record<string, ZipContent>;
 };
 
 /** A workbook as a spreadsheet program writes it. */
-export function writeWorkbook({ sheets, hidden = [], shared, styles = [], is1904 = false, more }: WorkbookParts): Buffer {
+export function writeWorkbook({
+  sheets,
+  hidden = [],
+  shared,
+  styles = [],
+  is1904 = false,
+  more,
+}: WorkbookParts): Buffer {
   const names = Object.keys(sheets);
   const codes = styles.map((style, place) => ({ id: typeof style === 'number' ? style : 164 + place, code: style }));
   const list = names.map(
@@ -85,13 +95,20 @@ export function writeWorkbook({ sheets, hidden = [], shared, styles = [], is1904
     'xl/workbook.xml': `<workbook xmlns:r="r"><workbookPr${is1904 ? ' date1904="1"' : ''}/><sheets>${list.join('')}</sheets></workbook>`,
     'xl/_rels/workbook.xml.rels': `<Relationships>${relations.join('')}</Relationships>`,
     'xl/styles.xml': `<styleSheet><numFmts>${formats
-      .map(({ id, code }) => `<numFmt numFmtId="${id}" formatCode="${escapeXml(String(code)).replaceAll('"', '&quot;')}"/>`)
-      .join('')}</numFmts><cellXfs><xf numFmtId="0"/>${codes.map(({ id }) => `<xf numFmtId="${id}"/>`).join('')}</cellXfs></styleSheet>`,
+      .map(
+        ({ id, code }) =>
+          `<numFmt numFmtId="${id}" formatCode="${escapeXml(String(code)).replaceAll('"', '&quot;')}"/>`,
+      )
+      .join(
+        '',
+      )}</numFmts><cellXfs><xf numFmtId="0"/>${codes.map(({ id }) => `<xf numFmtId="${id}"/>`).join('')}</cellXfs></styleSheet>`,
     ...(shared === undefined
       ? {}
       : {
           'xl/sharedStrings.xml':
-            typeof shared === 'string' ? shared : `<sst>${shared.map((text) => `<si><t>${escapeXml(text)}</t></si>`).join('')}</sst>`,
+            typeof shared === 'string'
+              ? shared
+              : `<sst>${shared.map((text) => `<si><t>${escapeXml(text)}</t></si>`).join('')}</sst>`,
         }),
     ...Object.fromEntries(
       Object.values(sheets).map((rows, place) => [

@@ -22,8 +22,8 @@ const sampleRowsMax = 2_000;
 const scanRowsMax = 100_000;
 const recordNames = /^(?:id|email|name|first_?name|last_?name|phone)$/i;
 
-/** Whether a text begins like JSON: `[`, or `{` and a name. */
-export const looksLikeJson = (text: string): boolean => /^[\s\ufeff]*(?:\[\s*[{\]]|\{\s*(?:"|\}))/.test(text);
+/** Whether a text begins like JSON: `[` and a value, or `{` and a name. */
+export const looksLikeJson = (text: string): boolean => /^[\s\ufeff]*(?:\[\s*[[{\]"\d-]|\{\s*["}])/.test(text);
 
 /** Finds where the records are, and the names of their fields: those of the first hundred thousand records. */
 export async function findJson(

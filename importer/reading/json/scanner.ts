@@ -103,12 +103,14 @@ class Scanner implements JsonScanner {
   /** The place behind the record that is being read; -1: it goes on in the next part. */
   private findEnd(text: string, from: number): number {
     for (let at = from; at < text.length; at += 1) {
-      const code = text.charCodeAt(at);
       if (this.isString) {
-        if (this.isEscaped) this.isEscaped = false;
-        else if (code === 92) this.isEscaped = true;
-        else if (code === 34) this.isString = false;
-      } else if (code === 34) this.isString = true;
+        at = this.findStringEnd(text, at);
+        if (at < 0) return -1;
+        this.isString = false;
+        continue;
+      }
+      const code = text.charCodeAt(at);
+      if (code === 34) this.isString = true;
       else if (code === 123 || code === 91) this.depth += 1;
       else if (code === 125 || code === 93) {
         this.depth -= 1;
@@ -120,6 +122,16 @@ class Scanner implements JsonScanner {
     return -1;
   }
 
+  /** The place of the quote that ends a string; -1: it goes on in the next part. A quote behind an odd number of backslashes is part of it. */
+  private findStringEnd(text: string, from: number): number {
+    const start = this.isEscaped ? from + 1 : from;
+    this.isEscaped = false;
+    for (let quote = text.indexOf('"', start); quote >= 0; quote = text.indexOf('"', quote + 1))
+      if (countBackslashes(text, start, quote) % 2 === 0) return quote;
+    this.isEscaped = countBackslashes(text, start, text.length) % 2 === 1;
+    return -1;
+  }
+
   /** The place where the records begin; undefined: it is not in the text so far. */
   private open(text: string): number | undefined {
     const first = text.search(/[^\s\ufeff]/);
@@ -128,6 +140,12 @@ class Scanner implements JsonScanner {
     const found = findLists(text.slice(first)).find(({ name }) => name === this.list);
     return found && first + found.at;
   }
+}
+
+function countBackslashes(text: string, from: number, end: number): number {
+  let at = end;
+  while (at > from && text.charCodeAt(at - 1) === 92) at -= 1;
+  return end - at;
 }
 
 /** The lists directly within the object that a text begins with, and the place behind their `[`. The text may be cut off. */

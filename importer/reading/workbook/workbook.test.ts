@@ -7,8 +7,26 @@ test('a workbook of HubSpot is recognised; texts, numbers and dates of its cells
   const bytes = writeWorkbook({
     sheets: {
       Contacts: [
-        ['Record ID', 'First Name', 'Last Name', 'Email', 'Contact owner', 'Create Date', 'Phone Number', 'Lifecycle Stage'],
-        [{ v: '151' }, { t: 's', v: '0' }, 'Kern', { t: 's', v: '1' }, 'Dana', { v: '44927.5', s: 1 }, { v: '491711234567' }, 'Lead'],
+        [
+          'Record ID',
+          'First Name',
+          'Last Name',
+          'Email',
+          'Contact owner',
+          'Create Date',
+          'Phone Number',
+          'Lifecycle Stage',
+        ],
+        [
+          { v: '151' },
+          { t: 's', v: '0' },
+          'Kern',
+          { t: 's', v: '1' },
+          'Dana',
+          { v: '44927.5', s: 1 },
+          { v: '491711234567' },
+          'Lead',
+        ],
         [{ v: '152' }, 'Jan', null, 'jan@example.com', null, { v: '44928', s: 1 }],
       ],
     },
@@ -16,7 +34,10 @@ test('a workbook of HubSpot is recognised; texts, numbers and dates of its cells
     styles: ['yyyy\\-mm\\-dd hh:mm'],
   });
   const { recognition, rows } = await readAll(bytes, { answers: { timezone: 'UTC' }, phoneCountry: 'DE' });
-  expect(recognition).toMatchObject({ format: 'hubspot', layout: { kind: 'workbook', sheet: 'Contacts', headerLine: 1 } });
+  expect(recognition).toMatchObject({
+    format: 'hubspot',
+    layout: { kind: 'workbook', sheet: 'Contacts', headerLine: 1 },
+  });
   const [ute, jan] = personsOf(rows);
   expect(ute).toMatchObject({ line: 2, externalId: '151', firstName: 'Ute', emails: [{ key: 'ute@example.com' }] });
   expect(ute?.createdAt?.toISOString()).toBe('2023-01-01T12:00:00.000Z');
@@ -30,7 +51,13 @@ test('Dynamics: hidden columns are read, hidden sheets are not, the header may c
       hiddenSheet: [['contact:x'], ['y']],
       'All Contacts': [
         ['All Contacts'],
-        ['(Do Not Modify) Contact', '(Do Not Modify) Row Checksum', '(Do Not Modify) Modified On', 'Full Name', 'Email'],
+        [
+          '(Do Not Modify) Contact',
+          '(Do Not Modify) Row Checksum',
+          '(Do Not Modify) Modified On',
+          'Full Name',
+          'Email',
+        ],
         ['465b158c-541c-e511-80d3-3863bb347ba8', 'x', { v: '45000.25', s: 1 }, 'Yvonne McKay', 'yvonne@example.com'],
       ],
     },
@@ -39,7 +66,9 @@ test('Dynamics: hidden columns are read, hidden sheets are not, the header may c
   });
   const { recognition, rows } = await readAll(bytes);
   expect(recognition).toMatchObject({ format: 'dynamics', layout: { sheet: 'All Contacts', headerLine: 2 } });
-  expect(personsOf(rows)).toMatchObject([{ line: 3, externalId: '465b158c-541c-e511-80d3-3863bb347ba8', name: 'Yvonne McKay' }]);
+  expect(personsOf(rows)).toMatchObject([
+    { line: 3, externalId: '465b158c-541c-e511-80d3-3863bb347ba8', name: 'Yvonne McKay' },
+  ]);
 });
 
 test('an id that the spreadsheet has rounded, or made a date of, rejects its row; a number is no birth date', async () => {
@@ -61,14 +90,20 @@ test('an id that the spreadsheet has rounded, or made a date of, rejects its row
   expect(rows).toMatchObject([
     { kind: 'rejected', code: 'damaged-id', raw: '1.2345678901234568E+18,a@example.com' },
     { kind: 'rejected', code: 'damaged-id' },
-    { kind: 'person', person: { externalId: '3652397000000649013', birthDate: null, remarks: [{ code: 'number-for-date' }] } },
+    {
+      kind: 'person',
+      person: { externalId: '3652397000000649013', birthDate: null, remarks: [{ code: 'number-for-date' }] },
+    },
     { kind: 'person', person: { birthDate: '1982-02-18', remarks: [] } },
     { kind: 'person', person: { externalId: null, remarks: [{ code: 'cell-error' }, { code: 'bad-date' }] } },
   ]);
 });
 
 test('of several sheets with rows, the first one is assumed and the others are asked about', async () => {
-  const sheet = (email: string) => [['name', 'email'], ['Ann', email]];
+  const sheet = (email: string) => [
+    ['name', 'email'],
+    ['Ann', email],
+  ];
   const bytes = writeWorkbook({ sheets: { One: sheet('one@example.com'), Two: sheet('two@example.com') } });
   const { recognition } = await readAll(bytes);
   expect(recognition.questions).toMatchObject([{ kind: 'sheet', choices: ['One', 'Two'], assumed: 'One' }]);
@@ -80,7 +115,12 @@ test('texts that cells share are read without their readings, and with the chara
   const shared =
     '<sst><si><r><t>田中</t></r><r><t xml:space="preserve"> 太郎</t></r><rPh sb="0" eb="1"><t>タナカ</t></rPh></si><si><t>a_x000A_b</t></si></sst>';
   const bytes = writeWorkbook({
-    sheets: { S: [['name', 'email', 'notes'], [{ t: 's', v: '0' }, 'a@example.com', { t: 's', v: '1' }]] },
+    sheets: {
+      S: [
+        ['name', 'email', 'notes'],
+        [{ t: 's', v: '0' }, 'a@example.com', { t: 's', v: '1' }],
+      ],
+    },
     shared,
   });
   expect(personsOf((await readAll(bytes)).rows)).toMatchObject([{ name: '田中 太郎', notes: ['a\nb'] }]);
