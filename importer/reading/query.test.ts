@@ -15,13 +15,17 @@ beforeAll(async () => {
     create table public.old_people (
       id bigint, full_name text, mail text, born date, joined timestamp, seen timestamptz, labels text[], data bytea);
     insert into public.old_people
-    select 9000000000000000000 + n, 'Person ' || n, 'p' || n || '@example.com', '1980-02-03', '2020-01-02 03:04:05', '2020-01-02 03:04:05+00',
+    select
+      9000000000000000000 + n, 'Person ' || n, 'p' || n || '@example.com',
+      '1980-02-03', '2020-01-02 03:04:05', '2020-01-02 03:04:05+00',
       array['vip', 'a,b "c"'], '\\x00ff'
     from generate_series(1, 2500) as n`);
 });
 
-const query =
-  'select id, full_name as name, mail as email, born as birth_date, joined as created_at, labels as tags from public.old_people order by id';
+const query = `
+  select id, full_name as name, mail as email, born as birth_date, joined as created_at, labels as tags
+  from public.old_people
+  order by id`;
 
 async function read(text: string): Promise<{ rows: ReadRow[]; questions: unknown[] }> {
   const source = openQuery(database.url('postgres'), text);
