@@ -1,13 +1,16 @@
 import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
+/** Whether this run is of everything: nobody named a file or a test. */
+const isWhole = process.argv.slice(2).every((each) => each === 'run' || each.startsWith('--'));
+
 /**
- * What starts everything, or lets time pass, takes longest, and begins first: else one worker ends alone. The first file makes the home that the
- * tests with a browser copy, and the second one needs none: else its worker would wait for that home.
+ * What takes longest begins first: else one worker ends alone. The tests with a browser fill one worker. They make the home that the tests of
+ * `npm start` copy, and the second file needs none: else its worker would wait for that home.
  */
 class SlowFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
-    const first = ['/cli/start/start.test.ts', '/sync/chaos.test.ts', '/e2e/', '/cli/', ''];
+    const first = ['/e2e/', '/sync/chaos.test.ts', '/cli/', '/sync/', ''];
     const rank = ({ moduleId }: TestSpecification) => first.findIndex((part) => moduleId.includes(part));
     return (await super.sort(files)).sort((one, other) => rank(one) - rank(other));
   }
@@ -17,8 +20,8 @@ class SlowFirst extends BaseSequencer {
 // file has a database of its own, on the one server that the global set-up starts.
 export default defineConfig({
   test: {
-    include: ['*.test.ts', '*/**/*.test.ts'],
-    exclude: ['**/node_modules/**', '.aether/**'],
+    include: ['*.test.ts', '*/**/*.test.ts', ...(isWhole ? ['e2e/testing.onestack.ts'] : [])],
+    exclude: ['**/node_modules/**', '.aether/**', ...(isWhole ? ['e2e/*.test.ts'] : [])],
     globalSetup: ['./database/testing.setup.ts', './cli/testing.setup.ts'],
     setupFiles: ['./database/testing.endings.ts'],
     pool: 'forks',

@@ -20,6 +20,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
       full_page_writes: 'off',
       scram_iterations: '1', // each further iteration makes every connection slower; nobody guesses passwords here
       max_connections: '300',
+      authentication_timeout: '10s', // while a connection waits for its password, no database is made or dropped
       autovacuum: 'off', // it would start a worker for each of dozens of databases that last a minute
     },
   });

@@ -49,7 +49,10 @@ async function startLook() {
   return { database, superuser, sync, look, turned, connect };
 }
 
-describe('of a worker that is a process', () => {
+// Most of it is waiting for limits, so both stories go on at once. In each, a test follows the one before it.
+const inTurn = { concurrent: false };
+
+describe.concurrent('of a worker that is a process', () => {
   let database: TestDatabase;
   let turned: (slug: string, status: Status) => Promise<Check>;
   let connect: (app: string) => Promise<PlatformDb>;
@@ -79,7 +82,7 @@ describe('of a worker that is a process', () => {
   const probe = (path: string) =>
     fetch(`http://127.0.0.1:${port}${path}`, { signal: AbortSignal.timeout(5_000) }).then(({ status }) => status);
 
-  test('it is well while it reports, and says on its own port that it is alive and ready', async () => {
+  test('it is well while it reports, and says on its own port that it is alive and ready', inTurn, async () => {
     await turned('sequencer', 'ok');
     await turned('monitor', 'ok');
     await turned('retention', 'ok');
@@ -90,7 +93,7 @@ describe('of a worker that is a process', () => {
     expect(await Promise.all(['/healthz', '/metrics', '/'].map(probe))).toEqual([200, 404, 404]);
   });
 
-  test('it is silent while kill -STOP holds it, and well again when it goes on', async () => {
+  test('it is silent while kill -STOP holds it, and well again when it goes on', inTurn, async () => {
     child.kill('SIGSTOP');
     const stopped = await turned('process:sync', 'silent');
     expect(stopped.reason).toMatch(/^\S+ has been silent for \d+ s, and no other process of it reports\.$/);
@@ -108,7 +111,7 @@ describe('of a worker that is a process', () => {
     await support.close();
   });
 
-  test('it is silent while its line is cut, is not ready, and is well again with a new line', async () => {
+  test('it is silent while its line is cut, is not ready, and is well again with a new line', inTurn, async () => {
     line.silence();
     await turned('process:sync', 'silent');
     await until(async () => (await probe('/readyz')) === 503);
@@ -119,7 +122,7 @@ describe('of a worker that is a process', () => {
     await until(async () => (await probe('/readyz')) === 200);
   });
 
-  test('a clean stop is told from silence', async () => {
+  test('a clean stop is told from silence', inTurn, async () => {
     child.kill('SIGTERM');
     await once(child, 'close');
     expect((await turned('process:sync', 'unknown')).reason).toMatch(
@@ -129,7 +132,7 @@ describe('of a worker that is a process', () => {
   });
 });
 
-describe('of apps and subscriptions', () => {
+describe.concurrent('of apps and subscriptions', () => {
   let database: TestDatabase;
   let superuser: pg.Client;
   let sync: pg.Client;
@@ -148,7 +151,7 @@ describe('of apps and subscriptions', () => {
   let people = 0;
   const addCustomer = () => support.findOrCreateCustomer({ email: `person-${++people}@example.com`, name: 'Ada' });
 
-  test('a subscription is paused, goes on, is read by nobody, and is gone', async () => {
+  test('a subscription is paused, goes on, is read by nobody, and is gone', inTurn, async () => {
     const subscription = support.events.subscribe('customer.created', async () => {}, { name: 'support.reads' });
     await subscription.ready;
     await turned('subscription:support.reads', 'ok');
@@ -167,7 +170,7 @@ describe('of apps and subscriptions', () => {
     await until(async () => !(await look()).has('subscription:support.reads'));
   });
 
-  test('a handler that fails warns, then needs a person, and is well when its event is skipped', async () => {
+  test('a handler that fails warns, then needs a person, and is well when its event is skipped', inTurn, async () => {
     const subscription = support.events.subscribe(
       'customer.created',
       async () => {
@@ -189,7 +192,7 @@ describe('of apps and subscriptions', () => {
     await subscription.remove();
   });
 
-  test('a subscription whose target is out of reach fails, stalls what it reads, and catches up', async () => {
+  test('a subscription whose target is out of reach fails, stalls what it reads, and catches up', inTurn, async () => {
     let isReachable = false;
     const subscription = support.events.subscribe(
       'customer.created',
@@ -208,15 +211,19 @@ describe('of apps and subscriptions', () => {
     await subscription.remove();
   });
 
-  test('a reader that has been at one step for long is stalled, although its process reports', async () => {
+  test('a reader that has been at one step for long is stalled, although its process reports', inTurn, async () => {
     const released = Promise.withResolvers<void>();
     const subscription = support.events.subscribe('customer.created', () => released.promise, {
       name: 'support.hangs',
     });
     await subscription.ready;
     await turned('subscription:support.hangs', 'ok');
+    // It moved ten seconds ago, by the clock of the database.
+    await superuser.query(
+      `update sync.subscriptions set moved_at = moved_at - interval '10 seconds' where name = 'support.hangs'`,
+    );
     await addCustomer();
-    await turned('subscription:support.hangs', 'stalled');
+    expect((await turned('subscription:support.hangs', 'stalled')).reason).toMatch(/^It has not moved for \d+ s\./);
     // Three quarters of a minute later, by the clock of the database.
     const age = () =>
       superuser.query(
@@ -233,24 +240,28 @@ describe('of apps and subscriptions', () => {
     await subscription.remove();
   });
 
-  test('a process whose line is cut is silent, a new one replaces it, and nobody counts it any more', async () => {
-    const line = await startTestLine(database.url('support_app'));
-    const cut = await connect('support', line.url);
-    await until(async () => (await look()).get('process:support')?.measures.live === 2);
-    line.silence();
-    expect((await turned('process:support', 'silent')).reason).toMatch(
-      /^\S+ has been silent for \d+ s; 1 of its other processes report\.$/,
-    );
-    // A minute later another process has started in its place.
-    await superuser.query(
-      `update sync.heartbeats set beat_at = beat_at - interval '61 seconds' where beat_at < now() - interval '2 seconds'`,
-    );
-    await connect('support');
-    await turned('process:support', 'ok');
-    await Promise.all([cut.close(200), line.close()]);
-  });
+  test(
+    'a process whose line is cut is silent, a new one replaces it, and nobody counts it any more',
+    inTurn,
+    async () => {
+      const line = await startTestLine(database.url('support_app'));
+      const cut = await connect('support', line.url);
+      await until(async () => (await look()).get('process:support')?.measures.live === 2);
+      line.silence();
+      expect((await turned('process:support', 'silent')).reason).toMatch(
+        /^\S+ has been silent for \d+ s; 1 of its other processes report\.$/,
+      );
+      // A minute later another process has started in its place.
+      await superuser.query(
+        `update sync.heartbeats set beat_at = beat_at - interval '61 seconds' where beat_at < now() - interval '2 seconds'`,
+      );
+      await connect('support');
+      await turned('process:support', 'ok');
+      await Promise.all([cut.close(200), line.close()]);
+    },
+  );
 
-  test('a customer that a chat made waits for its number, and gets it', async () => {
+  test('a customer that a chat made waits for its number, and gets it', inTurn, async () => {
     const { customer } = await addCustomer();
     expect((await turned('adoption', 'stalled')).reason).toMatch(
       /customers that a chat made have no number in Foundation/,
@@ -261,16 +272,20 @@ describe('of apps and subscriptions', () => {
     await turned('adoption', 'ok');
   });
 
-  test('a transaction that is open for long is found without looking into its session, and is over', async () => {
-    const open = await database.connect('foundation_app');
-    await open.query('begin');
-    await open.query('select pg_current_xact_id()');
-    expect((await turned('transactions', 'warning')).reason).toMatch(/has been open for/);
-    await open.query('rollback');
-    await turned('transactions', 'ok');
-  });
+  test(
+    'a transaction that is open for long is found without looking into its session, and is over',
+    inTurn,
+    async () => {
+      const open = await database.connect('foundation_app');
+      await open.query('begin');
+      await open.query('select pg_current_xact_id()');
+      expect((await turned('transactions', 'warning')).reason).toMatch(/has been open for/);
+      await open.query('rollback');
+      await turned('transactions', 'ok');
+    },
+  );
 
-  test('a full pool is seen, because the heartbeat does not wait for it', async () => {
+  test('a full pool is seen, because the heartbeat does not wait for it', inTurn, async () => {
     const small = await connectPlatform({
       app: 'foundation',
       variables: { PLATFORM_DB_URL: database.url('foundation_app'), PLATFORM_DB_POOL_MAX: '1' },
@@ -288,31 +303,35 @@ describe('of apps and subscriptions', () => {
     await small.close();
   });
 
-  test('the disk of the log and the connections are judged by limits that an operator sets, with a record', async () => {
-    await superuser.query('select sync.roll_up()');
-    await turned('disk', 'ok');
-    await sync.query(`select sync.set_health_limit('log_bytes', 1, 'a small disk')`);
-    await turned('disk', 'failing');
-    await sync.query(`select sync.set_health_limit('log_bytes', 5e10)`);
-    await turned('disk', 'ok');
-    await sync.query(`select sync.set_health_limit('connections_percent', 0.1)`);
-    await turned('database', 'warning');
-    await sync.query(`select sync.set_health_limit('connections_percent', 80)`);
-    await turned('database', 'ok');
-    const { rows } = await sync.query(
-      `select scope, reason, outcome from sync.operations where reason = 'a small disk'`,
-    );
-    expect(rows).toEqual([
-      { scope: { limit: 'log_bytes' }, reason: 'a small disk', outcome: { before: 53_687_091_200, after: 1 } },
-    ]);
-    await expect(sync.query(`select sync.set_health_limit('nonsense', 1)`)).rejects.toThrow(
-      'there is no limit nonsense',
-    );
-    await expect(sync.query(`select sync.set_health_limit('log_bytes', 0)`)).rejects.toThrow(/check constraint/);
-    const app = await database.connect('support_app');
-    await expect(app.query(`select sync.set_health_limit('log_bytes', 1)`)).rejects.toThrow(/permission denied/);
-    await expect(app.query('select sync.evaluate_checks()')).rejects.toThrow(/permission denied/);
-  });
+  test(
+    'the disk of the log and the connections are judged by limits that an operator sets, with a record',
+    inTurn,
+    async () => {
+      await superuser.query('select sync.roll_up()');
+      await turned('disk', 'ok');
+      await sync.query(`select sync.set_health_limit('log_bytes', 1, 'a small disk')`);
+      await turned('disk', 'failing');
+      await sync.query(`select sync.set_health_limit('log_bytes', 5e10)`);
+      await turned('disk', 'ok');
+      await sync.query(`select sync.set_health_limit('connections_percent', 0.1)`);
+      await turned('database', 'warning');
+      await sync.query(`select sync.set_health_limit('connections_percent', 80)`);
+      await turned('database', 'ok');
+      const { rows } = await sync.query(
+        `select scope, reason, outcome from sync.operations where reason = 'a small disk'`,
+      );
+      expect(rows).toEqual([
+        { scope: { limit: 'log_bytes' }, reason: 'a small disk', outcome: { before: 53_687_091_200, after: 1 } },
+      ]);
+      await expect(sync.query(`select sync.set_health_limit('nonsense', 1)`)).rejects.toThrow(
+        'there is no limit nonsense',
+      );
+      await expect(sync.query(`select sync.set_health_limit('log_bytes', 0)`)).rejects.toThrow(/check constraint/);
+      const app = await database.connect('support_app');
+      await expect(app.query(`select sync.set_health_limit('log_bytes', 1)`)).rejects.toThrow(/permission denied/);
+      await expect(app.query('select sync.evaluate_checks()')).rejects.toThrow(/permission denied/);
+    },
+  );
 
   // What a process says of itself, as it says it.
   const day = 86_400;
@@ -361,7 +380,7 @@ describe('of apps and subscriptions', () => {
       'warning',
       () => ({ retention: { keep_days: 9, stays: 'young', holders: [] }, turns: { retention: 2 } }),
     ],
-  ])('%s turns its check, and turns it back', async (_what, slug, bad, status, good) => {
+  ])('%s turns its check, and turns it back', inTurn, async (_what, slug, bad, status, good) => {
     const by = await database.connect(slug === 'retention' ? 'sync_app' : 'console_app');
     const say = (report: object, clockMs = Date.now()) =>
       by.query('select sync.beat($1, $2, $3)', ['sayer', clockMs, JSON.stringify(report)]);
@@ -371,7 +390,7 @@ describe('of apps and subscriptions', () => {
     await turned(slug, 'ok');
   });
 
-  test('a clock that is set apart is seen at the second beat, and when it is right again', async () => {
+  test('a clock that is set apart is seen at the second beat, and when it is right again', inTurn, async () => {
     const by = await database.connect('console_app');
     const say = (offMs: number) => by.query('select sync.beat($1, $2, $3)', ['clock', Date.now() + offMs, '{}']);
     await say(0);
@@ -391,7 +410,7 @@ describe('of apps and subscriptions', () => {
     await turned('clock:console', 'ok');
   });
 
-  test('a change of state is written once, whoever evaluates, and keeps its time while it lasts', async () => {
+  test('a change of state is written once, whoever evaluates, and keeps its time while it lasts', inTurn, async () => {
     await superuser.query(`
       create table sync.seen (slug text, status text);
       create function sync.see() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -417,7 +436,7 @@ describe('of apps and subscriptions', () => {
     await superuser.query('drop trigger see on sync.check_states');
   });
 
-  test('a contributed check that fails is unknown and leaves the others alone', async () => {
+  test('a contributed check that fails is unknown and leaves the others alone', inTurn, async () => {
     await superuser.query(`
       create function sync.check_broken() returns setof sync.check_row language sql volatile
         return row('broken', 'broken', 'ok', 'It works.', '{}')::sync.check_row;

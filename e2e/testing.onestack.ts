@@ -1,0 +1,32 @@
+import { readdir } from 'node:fs/promises';
+import { endAll } from '@aether/database/testing';
+import { afterAll, describe, expect, test } from 'vitest';
+
+// A run of everything takes this file instead of those that it names, so that one worker has them all, on one stack and in one browser. Both cost
+// fifteen seconds of a core, and two files that drive a browser at once slow each other down: the other worker has what waits more.
+const files = {
+  // The screens first: they show what the demo has, and the other files add to it.
+  screens: () => import('./screens.test.ts'),
+  console: () => import('./console.test.ts'),
+  widget: () => import('./widget.test.ts'),
+  support: () => import('./support.test.ts'),
+  foundation: () => import('./foundation.test.ts'),
+  records: () => import('./records.test.ts'),
+  addresses: () => import('./addresses.test.ts'),
+  together: () => import('./together.test.ts'),
+};
+
+for (const [name, load] of Object.entries(files))
+  describe(`e2e/${name}`, async () => {
+    await load();
+    afterAll(endAll);
+  });
+
+test('a run of everything has every file of tests with a browser', async () => {
+  const found = (await readdir(import.meta.dirname)).filter((name) => name.endsWith('.test.ts'));
+  expect(found.sort()).toEqual(
+    Object.keys(files)
+      .map((name) => `${name}.test.ts`)
+      .sort(),
+  );
+});
