@@ -111,6 +111,9 @@ test('charts are read with the keyboard, and the stretch of time is in the addre
   await follow(maya, `${stack.console}/health?range=day`);
   await maya.getByRole('radio', { name: 'Day' }).and(maya.locator(':checked')).waitFor({ state: 'attached' });
   const moment = maya.getByRole('slider').first();
+  // If there is none, the failure says what the charts say instead.
+  const charts = maya.getByRole('region', { name: 'Charts', exact: true });
+  await expect.poll(async () => ((await moment.count()) > 0 ? 'a chart' : charts.innerText())).toBe('a chart');
   await moment.press('ArrowLeft');
   const before = await moment.getAttribute('aria-valuetext');
   await moment.press('ArrowLeft');

@@ -21,11 +21,11 @@ export const healthQuery = queryOptions({
   retry: false, // the next question comes anyway, and a person must see at once that there is no answer
 });
 
-/** The series of all charts. */
+/** The series of all charts. After a failure they are asked for again as soon as the checks are, not half a minute later. */
 export const seriesQuery = (range: Range) =>
   queryOptions({
     queryKey: ['series', range],
     queryFn: ({ signal }) => read(health.series.$get({ query: { range } }, { init: { signal } })),
-    refetchInterval: measureEveryMs,
+    refetchInterval: ({ state }) => (state.status === 'error' ? askEveryMs : measureEveryMs),
     placeholderData: keepPreviousData,
   });
