@@ -16,8 +16,8 @@ class SlowFirst extends BaseSequencer {
   }
 }
 
-// Two workers on two cores: with a third, the tests that drive a browser or start everything take twice as long. Each test
-// file has a database of its own, on the one server that the global set-up starts.
+// Three workers on two cores: one has the tests with a browser, and the others' tests wait for limits and answers a third of the time. Each
+// test file has a database of its own, on the one server that the global set-up starts.
 export default defineConfig({
   test: {
     include: ['*.test.ts', '*/**/*.test.ts', ...(isWhole ? ['e2e/testing.onestack.ts'] : [])],
@@ -26,7 +26,7 @@ export default defineConfig({
     setupFiles: ['./database/testing.endings.ts'],
     pool: 'forks',
     isolate: false,
-    maxWorkers: 2,
+    maxWorkers: isWhole ? 3 : 2,
     sequence: { sequencer: SlowFirst },
     expect: { poll: { timeout: 10_000 } },
     testTimeout: 30_000,

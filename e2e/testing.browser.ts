@@ -44,6 +44,14 @@ export async function openBrowser(): Promise<Browser> {
   return browser;
 }
 
+/** Closes the browser if there is one. */
+export async function endBrowser(): Promise<void> {
+  const ending = shared;
+  shared = undefined;
+  free.clear();
+  await (await ending)?.close();
+}
+
 /**
  * A page without anything that is stored, as in a new browser. It may be one that another test has left, because a new one is a process
  * with cold scripts, which costs three times as much as loading an app again.

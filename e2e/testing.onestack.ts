@@ -1,6 +1,8 @@
 import { readdir } from 'node:fs/promises';
 import { endAll } from '@aether/database/testing';
 import { afterAll, describe, expect, test } from 'vitest';
+import { endBrowser } from './testing.browser.ts';
+import { endStack } from './testing.stack.ts';
 
 // A run of everything takes this file instead of those that it names, so that one worker has them all, on one stack and in one browser. Both cost
 // fifteen seconds of a core, and two files that drive a browser at once slow each other down: the other worker has what waits more.
@@ -21,6 +23,9 @@ for (const [name, load] of Object.entries(files))
     await load();
     afterAll(endAll);
   });
+
+// The other tests go on, and neither an idle browser nor an idle stack is quite idle.
+afterAll(() => Promise.all([endBrowser(), endStack()]));
 
 test('a run of everything has every file of tests with a browser', async () => {
   const found = (await readdir(import.meta.dirname)).filter((name) => name.endsWith('.test.ts'));

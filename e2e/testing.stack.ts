@@ -16,7 +16,9 @@ export type Stack = {
   databaseUrl(login: Login): string;
   /** Runs SQL as the database's owner, for changes that would otherwise take hours. */
   asOwner(sql: string): Promise<void>;
-  /** Stops everything, runs `meanwhile`, and starts everything again at the same addresses. */
+  /** Stops everything, for good. */
+  stop(): Promise<void>;
+  /** Stops everything, runs `meanwhile`, and starts everything again; the servers are at the same addresses. */
   restart(meanwhile?: () => Promise<void>): Promise<void>;
 };
 // biome-ignore lint/suspicious/noExplicitAny: a test says what it expects of the body.
@@ -26,6 +28,13 @@ type Answer = { status: number; body: any };
 const settings = { SUPPORT_RATE_FACTOR: '20' };
 
 let shared: Promise<Stack> | undefined;
+
+/** Stops the stack if there is one: an idle one looks after its data all the time. */
+export async function endStack(): Promise<void> {
+  const ending = shared;
+  shared = undefined;
+  await (await ending)?.stop();
+}
 
 /**
  * Everything that `npm start` starts, with the demo data. The test files that run in one worker share it, one after
@@ -55,8 +64,9 @@ async function start(): Promise<Stack> {
     CONSOLE_URL = '',
     DEMO_SHOP_URL = '',
     SUPPORT_WIDGET_KEY = '',
-    PLATFORM_MIGRATOR_URL = '',
   } = readEnv(home);
+  // Read each time, because PostgreSQL may be at another port after a restart.
+  const databaseUrl = (login: Login) => readEnv(home)[`${login.toUpperCase()}_URL`] ?? '';
   const tokens = new Map<string, Promise<string>>();
   const tokenFor = (persona: string, url: string) => {
     const app = url.startsWith(SUPPORT_URL) ? 'support' : url.startsWith(CONSOLE_URL) ? 'console' : 'foundation';
@@ -83,10 +93,11 @@ async function start(): Promise<Stack> {
       const text = await response.text();
       return { status: response.status, body: text ? JSON.parse(text) : undefined };
     },
-    databaseUrl: (login) => readEnv(home)[`${login.toUpperCase()}_URL`] ?? '',
+    databaseUrl,
     async asOwner(sql) {
-      await withMigrator(PLATFORM_MIGRATOR_URL, (owner) => owner.query(sql));
+      await withMigrator(databaseUrl('platform_migrator'), (owner) => owner.query(sql));
     },
+    stop,
     async restart(meanwhile) {
       await stop();
       tokens.clear();

@@ -14,6 +14,9 @@ import { until } from '../testing.ts';
 import { startSequencer } from '../worker/sequencer.ts';
 import type { Check, Status } from './health.ts';
 
+/** Longer than any limit here, and shorter than a test may take. */
+const turnsWithinMs = 20_000;
+
 /** A database whose limits are low, so that what is broken shows soon, and a way to look at its checks. */
 async function startLook() {
   const database = await createTestDatabase();
@@ -33,12 +36,13 @@ async function startLook() {
     const { rows } = await sync.query<Check>('select * from sync.evaluate_checks()');
     return new Map(rows.map((check) => [check.slug, check]));
   }
-  /** Looks until the check has this status. */
+  /** Looks until the check has this status. @throws with the status that it has instead */
   async function turned(slug: string, status: Status): Promise<Check> {
-    for (;;) {
+    for (const endsAt = performance.now() + turnsWithinMs; ; await wait(50)) {
       const check = (await look()).get(slug);
       if (check?.status === status) return check;
-      await wait(50);
+      if (performance.now() > endsAt)
+        throw new Error(`${slug} is not ${status}, but ${check?.status}: ${check?.reason}`);
     }
   }
   const connect = async (app: string, url = database.url(`${app}_app` as 'support_app')): Promise<PlatformDb> => {
