@@ -107,8 +107,10 @@ export async function findFaults(
       };
       const asText = (value: unknown) =>
         encodeURIComponent((typeof value === 'string' ? value : JSON.stringify(value)).toWellFormed());
+      // A client takes a step of one or two dots out of the address, and what is left may be another operation.
+      const asStep = (value: unknown) => asText(value).replace(/^\.{1,2}$/, '$&~');
       const parameters = operation.parameters ?? [];
-      const filled = path.replace(/\{(\w+)\}/g, (_, name) => asText(next(name)));
+      const filled = path.replace(/\{(\w+)\}/g, (_, name) => asStep(next(name)));
       const query = parameters
         .filter((each) => each.in === 'query')
         .map((each) => `${each.name}=${asText(next(each.name))}`);
