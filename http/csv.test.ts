@@ -1,4 +1,5 @@
 import { fromCell, toCell } from '@aether/platform/spreadsheet';
+import { anyText } from '@aether/platform/testing.text';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { toCsvLine } from './csv.ts';
@@ -21,7 +22,7 @@ test('numbers stay numbers, quotes, commas and line ends stay in their field, an
 });
 
 test('every text comes back from a cell as it went in, whatever signs and apostrophes it begins with', () => {
-  const text = fc.oneof(fc.string({ unit: 'grapheme' }), fc.stringMatching(/^[' =+\-@\t|%a]{0,6}$/));
+  const text = fc.oneof(anyText(), fc.stringMatching(/^[' =+\-@\t|%a]{0,6}$/));
   fc.assert(fc.property(text, (each) => fromCell(toCell(each)) === each));
   expect(["'t Hooft", "'", '+49 30', "'+49 30"].map(toCell)).toEqual(["'t Hooft", "'", "'+49 30", "''+49 30"]);
 });
