@@ -89,7 +89,7 @@ test('a repair of every row of a finding goes on after kill -9 of the console an
   const [later] = await loseNumbers(1);
   const confirmed = await boss('POST', `/api/runs/${frozen.run}/confirm`, {
     reason: 'a restore',
-    rate_per_second: 40,
+    rate_per_second: 10, // six seconds, in which both are killed
   });
   expect(confirmed.body).toMatchObject({ state: 'running', kind: 'repair', subscription: null });
   const read = async (call: typeof boss) => (await call('GET', `/api/runs/${frozen.run}`)).body;
@@ -100,6 +100,7 @@ test('a repair of every row of a finding goes on after kill -9 of the console an
   expect([rows[0].ended_at, Number(rows[0].mended) < 60]).toEqual([null, true]);
 
   // Another console and another worker.
+  await superuser.query('update sync.bulk_runs set rate_per_second = 1000 where id = $1', [frozen.run]);
   expect((await app.call('GET', '/api/runs')).body.runs).toMatchObject([{ id: frozen.run, state: 'running' }]);
   startBulkHere();
   while ((await read(app.call)).ended_at === null) await pause();
