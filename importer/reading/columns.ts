@@ -1,6 +1,6 @@
 import type { Format, SeenColumn } from './formats.ts';
 import { fieldOfHeading, headingKey } from './headings.ts';
-import { customKeyOf, type Field, nameColumns, type PlainField } from './mapping.ts';
+import { customKeyOf, type Field, nameColumns, type PlainField, readField } from './mapping.ts';
 import { type Shape, shapeOf } from './shapes.ts';
 
 /** A column as a person sees it before an import. */
@@ -43,6 +43,8 @@ export function proposeColumns(seen: SeenColumn[], headings: readonly string[], 
   const taken = new Set<Field>();
   const proposals = seen.map((column, at): Pick<Column, 'field' | 'because'> => {
     if (format && column.key in format.columns) return { field: format.columns[column.key] ?? null, because: 'format' };
+    const told = readField((headings[at] ?? '').trim());
+    if (told?.startsWith('custom:')) return { field: told, because: 'heading' };
     const heading = fieldOfHeading(headings[at] ?? '');
     if (heading && agrees(heading, column)) return { field: heading, because: 'heading' };
     const values = fieldOfValues(column, at);

@@ -1,4 +1,5 @@
 import { fileURLToPath } from 'node:url';
+import { toCell } from '@aether/platform/spreadsheet';
 import { describe, expect, test } from 'vitest';
 import { readCompanions } from './companions.ts';
 import { recognise } from './recognition.ts';
@@ -219,4 +220,30 @@ describe('vCard', () => {
     expect(rows[0]).toMatchObject({ person: { name: 'Jürgen Groß', firstName: 'Jürgen', remarks: [] } });
     expect(rows[3]).toMatchObject({ person: { lastName: 'Müller', remarks: [{ code: 'guessed-charset' }] } });
   });
+});
+
+test('a file of customers that Foundation writes is read as the same customers, whatever sign their texts begin with', async () => {
+  const names = ['=1+1', '+cmd', '-Ali', '@x', "'=y", "'quoted'", 'Ann'];
+  const head =
+    'id,email,name,phone,company,domain,tier,owner,created_at,crm_id,support_id,created_by_app,other_emails,custom:lead_source';
+  const line = (name: string, at: number) =>
+    `c${at},a${at}@example.com,"${toCell(name)}","${toCell('+49 30 1234567')}",,,gold,,2024-01-02T03:04:05.000Z,7,,foundation,b${at}@example.com; c${at}@example.com,${toCell('-x')}`;
+  const { recognition, rows } = await readText(`\ufeff${head}\r\n${names.map(line).join('\r\n')}\r\n`);
+  expect(recognition).toMatchObject({ format: 'aether', questions: [] });
+  const people = personsOf(rows);
+  expect(people.map(({ name }) => name)).toEqual(names);
+  expect(people[0]).toMatchObject({
+    emails: [{ key: 'a0@example.com' }, { key: 'b0@example.com' }, { key: 'c0@example.com' }],
+    phones: [{ written: '+49 30 1234567', key: '+49301234567' }],
+    tier: 'gold',
+    custom: { lead_source: '-x' },
+    remarks: [],
+  });
+});
+
+test('an apostrophe before a formula in a list of another program is left out with a remark', async () => {
+  const { rows } = await readText("id,name,email,phone\n1,Ann,a@example.com,'+49 30 1234567\n");
+  expect(personsOf(rows)).toMatchObject([
+    { phones: [{ key: '+49301234567' }], remarks: [{ column: 'phone', code: 'formula-mark' }] },
+  ]);
 });

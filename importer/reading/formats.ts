@@ -24,6 +24,8 @@ export type RowRules = {
   salesforceIds?: boolean;
   /** Cells begin with `* ` to mark the default. */
   starred?: boolean;
+  /** Our own file: an apostrophe before what looks like a formula is no part of the text. */
+  marksFormulas?: boolean;
 };
 
 export type Format = {
@@ -66,6 +68,18 @@ const salesforceMarks = {
 };
 
 export const formats: Format[] = [
+  {
+    id: 'aether',
+    label: 'A file of customers from Foundation',
+    holds: 'people',
+    marks: { ...keys('created_by_app|crm_id|support_id', 0.3), ...keys('other_emails|other_phones', 0.2) },
+    columns: {
+      ...meaning('other_emails', 'email'),
+      ...meaning('other_phones', 'phone'),
+      ...meaning('updated_at|created_by_app|crm_id|support_id', null),
+    },
+    rules: { marksFormulas: true },
+  },
   {
     id: 'hubspot',
     label: 'HubSpot contacts',

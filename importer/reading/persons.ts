@@ -1,3 +1,4 @@
+import { fromCell } from '@aether/platform/spreadsheet';
 import type { Person, PersonCompany, PersonPhone, ReadRow } from '../person.ts';
 import type { DayOrder } from './dates.ts';
 import type { RowRules } from './formats.ts';
@@ -92,13 +93,18 @@ export function personReader(options: PersonOptions): (row: RawRow) => ReadRow {
     let companyDomain: string | null = null;
 
     for (const step of steps) {
-      const cell = clean(cells[step.at] as string, isStarred);
+      let cell = clean(cells[step.at] as string, isStarred);
       if (cell === '') continue;
       isEmpty = false;
       if (cell.includes('\0') || !cell.isWellFormed())
         return reject('control-character', `The cell of ${step.name} has a character that is no text.`);
       remarks.column = step.name;
       remarks.cell = cell;
+      // The apostrophe with which files for spreadsheets keep them from running a formula.
+      if (cell.charCodeAt(0) === 39 && fromCell(cell) !== cell) {
+        cell = fromCell(cell);
+        if (!rules.marksFormulas) remarks.add('formula-mark', 'The apostrophe before a sign of a formula is left out.');
+      }
       const kind = kinds ? (kinds[step.at] as number) : cellKinds.text;
       if (kind === cellKinds.error) {
         remarks.add('cell-error', 'The workbook has an error in the place of a value.');
