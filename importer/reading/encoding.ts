@@ -166,9 +166,45 @@ function scoreEncoding(encoding: string, sample: Buffer): number {
   if (manyBytes.includes(encoding)) {
     const common = (text.match(/[\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7a3]/g) ?? []).length;
     const rare = (text.match(/[\uff61-\uff9f\u3400-\u4dbf]/g) ?? []).length;
+    if (shareOfUsualPairs(encoding, sample) < 0.7) return 0;
     // Two bytes make one character: compare by bytes, so that an encoding does not win by having fewer characters.
     return damaged > 0 ? -1 : (common - rare * 2) / beyond.length > 0.8 ? 0.95 : 0;
   }
   const fits = (text.match(usual[encoding] as RegExp) ?? []).length;
   return (fits - damaged * 3 - odd * 2 - capitals) / beyond.length;
+}
+
+/** The first bytes of frequent characters. Almost any pair of bytes is a character in these encodings, but seldom a frequent one. */
+const usualPairs: Record<string, [number, number][]> = {
+  shift_jis: [
+    [0x81, 0x83],
+    [0x88, 0x97],
+  ],
+  gb18030: [
+    [0xa1, 0xa3],
+    [0xb0, 0xd7],
+  ],
+  big5: [[0xa1, 0xc6]],
+  'euc-kr': [
+    [0xa1, 0xa3],
+    [0xb0, 0xc8],
+  ],
+  'euc-jp': [
+    [0xa1, 0xa5],
+    [0xb0, 0xcf],
+  ],
+};
+
+function shareOfUsualPairs(encoding: string, sample: Buffer): number {
+  const ranges = usualPairs[encoding] ?? [];
+  let pairs = 0;
+  let usualOnes = 0;
+  for (let at = 0; at < sample.length; at += 1) {
+    const byte = sample[at] as number;
+    if (byte < 0x80) continue;
+    pairs += 1;
+    if (ranges.some(([from, to]) => byte >= from && byte <= to)) usualOnes += 1;
+    at += 1;
+  }
+  return pairs === 0 ? 0 : usualOnes / pairs;
 }
