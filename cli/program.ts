@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import { alertsCommand } from './alerts.ts';
 import { eventsCommand } from './events.ts';
 import { healthCommand } from './health.ts';
+import { importCommand } from './import.ts';
 import { matchCommand } from './match.ts';
 import { bootstrapServer, checkDatabase, migrateUp, migratorUrl, printStatus } from './migrate.ts';
 import packageJson from './package.json' with { type: 'json' };
@@ -75,6 +76,7 @@ function createProgram(): Command {
   program.addCommand(eventsCommand().copyInheritedSettings(program));
   program.addCommand(alertsCommand().copyInheritedSettings(program));
   program.addCommand(healthCommand().copyInheritedSettings(program));
+  program.addCommand(importCommand().copyInheritedSettings(program));
   program.addCommand(matchCommand().copyInheritedSettings(program));
   return program;
 }

@@ -20,7 +20,11 @@ export function withCommon(command: Command, json = 'one JSON object per line'):
 const answerTimeoutMs = 60_000;
 
 /** Runs work on a connection as sync_app, which ends with it. @throws when no database is named, or it is out of reach */
-export async function asSync(options: Common, work: (client: pg.Client) => Promise<void>): Promise<void> {
+export async function asSync(
+  options: Common,
+  work: (client: pg.Client) => Promise<void>,
+  { answerMs = answerTimeoutMs } = {},
+): Promise<void> {
   const url = options.url ?? process.env.SYNC_APP_URL ?? readRunning()?.SYNC_APP_URL;
   if (!url) throw new Error('Which database? Give --url or SYNC_APP_URL (as sync_app), or run `npm start` first.');
   const setting = options.url ? '--url' : 'SYNC_APP_URL';
@@ -30,7 +34,7 @@ export async function asSync(options: Common, work: (client: pg.Client) => Promi
     connectionString: url,
     application_name: 'aether-events',
     connectionTimeoutMillis: 10_000,
-    query_timeout: answerTimeoutMs,
+    query_timeout: answerMs,
     keepAlive: true,
   });
   const actor = actorOf(options);

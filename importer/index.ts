@@ -35,6 +35,7 @@ export { type RefusalCode, SourceRefused } from './reading/refusal.ts';
 export { type ByteSource, openQuery, openSource, type QuerySource, type Source } from './reading/source.ts';
 export { applyImport, type StepOptions } from './run/apply.ts';
 export { type Plan, type PlannedSource, type PlanOptions, planImport, rulesVersion } from './run/plan.ts';
+export { type PlannedSourceOptions, plannedSource } from './run/plannedsource.ts';
 export {
   type Conflict,
   type Counts,
@@ -50,6 +51,7 @@ export {
   type RunState,
   type RunStep,
 } from './run/records.ts';
+export { writeRowsFile } from './run/rowsfile.ts';
 export { listRows, listRuns, type RowQuery, readKept, readRun } from './run/runs.ts';
 export { type Undone, undoImport } from './run/undo.ts';
 export { type Verified, verifyImport } from './run/verify.ts';

@@ -18,6 +18,8 @@ export type PlannedSource = {
   /** Of the file, for people. */
   name: string;
   sha256: string | null;
+  /** How a line that is kept as it was is taken apart. */
+  layout?: FileLayout;
   rows: AsyncIterable<ReadRow[]>;
 };
 
@@ -54,7 +56,7 @@ export async function planImport(client: ImportClient, options: PlanOptions): Pr
   const { rows } = await client
     .query<{ run: string }>('select sync.begin_import($1, $2, $3, $4) as run', [
       app,
-      JSON.stringify(settings),
+      JSON.stringify({ ...settings, layouts: sources.map(({ layout }) => layout ?? null) }),
       rulesVersion,
       JSON.stringify(files),
     ])

@@ -49,10 +49,13 @@ export type RunSettings = {
   /** Fields that the file decides also where a customer has another value: name, phone, company, tier, owner, language, timezone, email, custom.KEY. */
   overwrite?: string[];
   /** How the columns were read; kept for the record. */
-  mapping?: Record<string, string>;
+  mapping?: Record<string, string | null>;
   timezone?: string | null;
   phoneCountry?: string | null;
+  /** Of each file, how a line that was kept as it was is taken apart. */
+  layouts?: FileLayout[];
 };
+export type FileLayout = { kind: string; headings: string[]; delimiter: string | null };
 
 export type RunRow = {
   n: number;

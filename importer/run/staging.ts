@@ -22,11 +22,13 @@ const [firstTime, endTime] = [Date.UTC(1900, 0, 1), Date.UTC(3000, 0, 1)];
 /** @param run and n of the line: which one of the run it is, counted over all files. */
 export function stageRow(run: string, n: number, file: number, row: ReadRow): { line: string; isPerson: boolean } {
   const head = `${run}\t${n}\t${file}\t${row.line}\t`;
-  if (row.kind !== 'person')
+  if (row.kind !== 'person') {
+    const rest = row.bytes ? noFacts + bytesOf(row.bytes) : noPerson;
     return {
       isPerson: false,
-      line: `${head}${row.kind}\t${text(row.code)}\t${text(row.reason)}\t${text(row.raw)}${noPerson}`,
+      line: `${head}${row.kind}\t${text(row.code)}\t${text(row.reason)}\t${text(row.raw)}${rest}`,
     };
+  }
   const { person } = row;
   const name = nameOf(person);
   const refusal = refuseName(name);
@@ -44,7 +46,10 @@ export function stageRow(run: string, n: number, file: number, row: ReadRow): { 
   return { isPerson: true, line: `${line}${time(person.createdAt)}\t${extraOf(person, phone)}\n` };
 }
 
-const noPerson = `${`\t${nothing}`.repeat(15)}\n`;
+const noFacts = `\t${nothing}`.repeat(14);
+const noPerson = `${noFacts}\t${nothing}\n`;
+/** A line that is no text of its encoding is kept as its bytes. */
+const bytesOf = (bytes: Uint8Array) => `\t${JSON.stringify({ bytes: Buffer.from(bytes).toString('base64') })}\n`;
 
 function text(value: string | null | undefined): string {
   if (value === null || value === undefined || value === '') return nothing;

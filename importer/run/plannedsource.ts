@@ -1,0 +1,49 @@
+import type { Mapping } from '../reading/mapping.ts';
+import type { Answers, Companions } from '../reading/persons.ts';
+import { type ReadingProgress, readPersons } from '../reading/reading.ts';
+import type { Recognition } from '../reading/recognition.ts';
+import type { Source } from '../reading/source.ts';
+import type { PlannedSource } from './plan.ts';
+
+export type PlannedSourceOptions = {
+  /** Where the ids of its rows come from; by default the recognised format, or the file's name. */
+  source?: string | undefined;
+  mapping?: Mapping;
+  answers?: Answers;
+  phoneCountry?: string | undefined;
+  companions?: Companions;
+  onProgress?: (progress: ReadingProgress) => void;
+  signal?: AbortSignal;
+};
+
+/** What a plan reads, of a source that was opened and recognised. The caller closes the source when the plan is made. */
+export async function plannedSource(
+  source: Source,
+  recognition: Recognition,
+  { source: given, ...options }: PlannedSourceOptions = {},
+): Promise<PlannedSource> {
+  const { layout } = recognition;
+  return {
+    source: given ?? recognition.format ?? nameOf(source),
+    name: source.name,
+    sha256: source.kind === 'bytes' ? await source.hash() : null,
+    layout: {
+      kind: layout.kind,
+      headings: layout.headings,
+      delimiter: layout.kind === 'delimited' ? layout.delimiter : layout.kind === 'query' ? ',' : null,
+    },
+    rows: readPersons(source, { recognition, ...options }),
+  };
+}
+
+/** `Kunden 2024.csv` → kunden-2024 */
+function nameOf({ name }: Source): string {
+  const words = name
+    .replace(/\.[a-z0-9]{1,6}$/i, '')
+    .normalize('NFKD')
+    .toLowerCase()
+    .replace(/[^a-z0-9._-]+/g, '-')
+    .replace(/^[^a-z0-9]+/, '')
+    .slice(0, 60);
+  return words || 'list';
+}
