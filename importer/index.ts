@@ -52,6 +52,6 @@ export {
   type RunStep,
 } from './run/records.ts';
 export { writeRowsFile } from './run/rowsfile.ts';
-export { listRows, listRuns, type RowQuery, readKept, readRun } from './run/runs.ts';
+export { type Candidate, listCandidates, listRows, listRuns, type RowQuery, readKept, readRun } from './run/runs.ts';
 export { type Undone, undoImport } from './run/undo.ts';
 export { type Verified, verifyImport } from './run/verify.ts';

@@ -2,7 +2,7 @@ import { createTestDatabase, type TestDatabase } from '@aether/database/testing'
 import type pg from 'pg';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { applyImport } from './apply.ts';
-import { listRows, readRun } from './runs.ts';
+import { listCandidates, listRows, readRun } from './runs.ts';
 import { countEvents, person, planRows, readAll, rejected } from './testing.run.ts';
 import { undoImport } from './undo.ts';
 import { verifyImport } from './verify.ts';
@@ -140,5 +140,38 @@ describe('a run', () => {
     expect(await customerOf(email)).toBeUndefined();
     expect((await superuser.query(`select from platform.companies where domain = 'engine.example'`)).rowCount).toBe(0);
     expect((await readRun(sync, run)).state).toBe('undone');
+  });
+});
+
+describe('matching', () => {
+  test('holds lines that share an address of a role or have clashing names, with the reason, and creates neither', async () => {
+    const [role, shared] = [`info@${++count}.example`, address()];
+    const { run, counts } = await planRows(sync, [
+      person(2, { email: role, name: 'Ada King' }),
+      person(3, { email: role, name: 'Ben Sol' }),
+      person(4, { email: shared, name: 'Carla Moreau' }),
+      person(5, { email: shared, name: 'Dmitri Novak' }),
+    ]);
+    expect(counts).toMatchObject({ created: 0, held: 4 });
+    expect((await listRows(sync, run)).map(({ code }) => code)).toEqual([
+      ...['role-mailbox', 'role-mailbox', 'clashing-names', 'clashing-names'],
+    ]);
+    await applyImport(sync, run);
+    expect(await customerOf(role)).toBeUndefined();
+  });
+
+  test('takes a line with the telephone number and the name of a customer for that customer, whatever its address', async () => {
+    const [known, other] = [address(), address()];
+    const number = `+4930${String(7_000_000 + ++count)}`;
+    await foundation.query(
+      `insert into platform.customers (email, name, phone, phone_key) values ($1, 'Quentin Castillo', $2, $2)`,
+      [known, number],
+    );
+    const { run, counts } = await planRows(sync, [
+      person(2, { email: other, name: 'Quentin Castillo', phone: number, timezone: 'Europe/Rome' }),
+    ]);
+    const candidates = await listCandidates(sync, run);
+    // A sure rule joins them; otherwise they are a candidate for a person. Never are they forgotten.
+    expect(counts.updated + candidates.length).toBe(1);
   });
 });

@@ -139,3 +139,25 @@ export async function readKept(client: ImportClient, run: string): Promise<Kept[
   );
   return rows;
 }
+
+export type Candidate = {
+  /** A line of the run. */
+  n: number;
+  /** Another line, or a customer, that may be the same person. */
+  otherN: number | null;
+  otherCustomer: string | null;
+  /** The probability, from 0 to 1. */
+  score: number;
+  /** What speaks for and against it, in words. */
+  reasons: string[];
+};
+
+/** Pairs that may be one person, which the rules of the plan did not join, the likeliest first. */
+export async function listCandidates(client: ImportClient, run: string, { limit = 100 } = {}): Promise<Candidate[]> {
+  const { rows } = await client.query<Candidate>(
+    `select n, other_n as "otherN", other_customer as "otherCustomer", score, reasons
+     from sync.import_candidates where run = $1 order by score desc, n limit $2`,
+    [run, limit],
+  );
+  return rows;
+}
