@@ -5,6 +5,7 @@ import { addLine, beginGrouping, type Grouping, groupLines } from './grouping.ts
 import {
   type Counts,
   emptyCounts,
+  type FileLayout,
   type ImportClient,
   ImportRefused,
   type RunSettings,
