@@ -23,6 +23,7 @@ insert into sync.health_limits (name, value, meaning) values
   ('sign_in_keys_seconds', 3600, 'The keys of the identity provider were last read so long ago.'),
   ('silent_seconds', 7, 'A process has not reported for so long.'),
   ('transaction_seconds', 300, 'A transaction has been open for so long.'),
+  ('worsens_seconds', 3, 'A worse state must have been seen for so long before it counts, unless a fact proves it.'),
   ('waiting_seconds', 5, 'A committed event has waited for its number for so long.'),
   ('wraparound_transactions', 500000000, 'The oldest transaction id that is not frozen is so old.');
 
@@ -211,11 +212,14 @@ create table sync.check_states (
   reason text not null,
   measures jsonb not null,
   since timestamptz not null default clock_timestamp(),
+  worsens_since timestamptz,
   source text collate "C" not null
 ) with (fillfactor = 40, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500, autovacuum_vacuum_cost_delay = 0,
   autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 100000, vacuum_truncate = false);
 comment on table sync.check_states is
   'A change of `status` is a change of state, and is written once, whoever evaluates. A row that goes away is a subject that is gone.';
+comment on column sync.check_states.worsens_since is
+  'A worse status has been seen since then, which does not count yet: see sync.waits_to_worsen. Null: none.';
 call platform.protect_table('sync.check_states');
 create policy looks_read on sync.check_states for select to sync_role, console_role, observer_role using (true);
 grant select on sync.check_states to sync_role, console_role, observer_role;
@@ -798,6 +802,16 @@ insert into sync.health_sources (function_name, gives) values
   ('sync.check_retention', 'checks'), ('sync.check_sequencer', 'checks'), ('sync.check_subscriptions', 'checks'),
   ('sync.check_transactions', 'checks'), ('sync.list_gauges', 'gauges');
 
+-- Whether a worse status waits until it has been seen again: one look under load must not turn a check for two seconds. That a process is
+-- silent, that a person has paused something, that events are dead and that nothing is known are facts, which count at once.
+create function sync.waits_to_worsen(before text, now_found text, worsens_since timestamptz) returns boolean
+language sql volatile
+return now_found in ('catching-up', 'warning', 'stalled', 'failing')
+  and array_position(array['ok', 'paused', 'catching-up', 'warning', 'unknown', 'parked', 'stalled', 'silent', 'failing'], now_found)
+    > array_position(array['ok', 'paused', 'catching-up', 'warning', 'unknown', 'parked', 'stalled', 'silent', 'failing'], before)
+  and (worsens_since is null
+    or worsens_since > clock_timestamp() - make_interval(secs => sync.health_limit('worsens_seconds')));
+
 -- Makes every check, writes down what has changed, and returns all of them. The workers and the console call it every two seconds, so that
 -- a worker that has stopped is seen too. One caller at a time makes the checks, at most once a second; the others get what it found.
 create function sync.evaluate_checks(
@@ -854,9 +868,13 @@ begin
     from unnest(found_rows, found_sources) f (slug, kind, status, reason, measures, source)
     where octet_length(f.slug) between 1 and 200 and f.kind is not null order by f.slug
     on conflict on constraint check_states_pkey do update
-    set kind = excluded.kind, status = excluded.status, reason = excluded.reason, measures = excluded.measures, source = excluded.source,
-      since = case when excluded.status = known.status then known.since else excluded.since end
-    where (known.kind, known.status, known.reason, known.measures, known.source)
+    set (kind, status, reason, measures, source, since, worsens_since) = (
+      select excluded.kind, case when w.waits then known.status else excluded.status end,
+        case when w.waits then known.reason else excluded.reason end, excluded.measures, excluded.source,
+        case when w.waits or excluded.status = known.status then known.since else coalesce(known.worsens_since, excluded.since) end,
+        case when w.waits then coalesce(known.worsens_since, excluded.since) end
+      from (select sync.waits_to_worsen(known.status, excluded.status, known.worsens_since) as waits) w)
+    where known.worsens_since is not null or (known.kind, known.status, known.reason, known.measures, known.source)
       is distinct from (excluded.kind, excluded.status, excluded.reason, excluded.measures, excluded.source);
     delete from sync.check_states c where not exists (select from unnest(found_rows) f where f.slug = c.slug);
   end if;

@@ -24,7 +24,9 @@ beforeAll(async () => {
     ALERTS_MAIL_TO: 'ops@example.com',
   });
   superuser = await app.database.connect('postgres');
-  await superuser.query(`update sync.health_limits set value = 0.5 where name = 'alert_hold_seconds'`);
+  await superuser.query(
+    `update sync.health_limits set value = 0.5 where name in ('alert_hold_seconds', 'worsens_seconds')`,
+  );
 });
 
 const changesOf = (slug: string) =>

@@ -32,6 +32,7 @@ export async function startMailServer() {
   const server = new SMTPServer({
     disabledCommands: ['STARTTLS'],
     allowInsecureAuth: true,
+    closeTimeout: 500,
     onAuth: ({ username, password }, _session, done) =>
       username === 'aether' && password === 'p%ss' ? done(null, { user: username }) : done(new Error('refused')),
     onRcptTo: (_address, _session, done) =>
