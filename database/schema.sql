@@ -6479,9 +6479,13 @@ begin
     from unnest(found_rows, found_sources) f (slug, kind, status, reason, measures, source)
     where octet_length(f.slug) between 1 and 200 and f.kind is not null order by f.slug
     on conflict on constraint check_states_pkey do update
-    set kind = excluded.kind, status = excluded.status, reason = excluded.reason, measures = excluded.measures, source = excluded.source,
-      since = case when excluded.status = known.status then known.since else excluded.since end
-    where (known.kind, known.status, known.reason, known.measures, known.source)
+    set (kind, status, reason, measures, source, since, worsens_since) = (
+      select excluded.kind, case when w.waits then known.status else excluded.status end,
+        case when w.waits then known.reason else excluded.reason end, excluded.measures, excluded.source,
+        case when w.waits or excluded.status = known.status then known.since else coalesce(known.worsens_since, excluded.since) end,
+        case when w.waits then coalesce(known.worsens_since, excluded.since) end
+      from (select sync.waits_to_worsen(known.status, excluded.status, known.worsens_since) as waits) w)
+    where known.worsens_since is not null or (known.kind, known.status, known.reason, known.measures, known.source)
       is distinct from (excluded.kind, excluded.status, excluded.reason, excluded.measures, excluded.source);
     delete from sync.check_states c where not exists (select from unnest(found_rows) f where f.slug = c.slug);
   end if;
@@ -9111,7 +9115,7 @@ begin
   select c.oid into relation
   from pg_class c join pg_namespace n on n.oid = c.relnamespace
   where format('%I.%I', n.nspname, c.relname) = target and c.relkind in ('r', 'p', 'v')
-    and (n.nspname = 'platform' or n.nspname in (select a.audience from platform.apps a)) and not c.relispartition;
+    and (n.nspname in ('platform', 'sync') or n.nspname in (select a.audience from platform.apps a)) and not c.relispartition;
   if relation is null or verb is null or verb not in ('select', 'insert', 'update', 'delete') then
     raise exception 'no such table or verb' using errcode = 'invalid_parameter_value';
   end if;
@@ -9329,6 +9333,11 @@ begin
     from sync.import_rows p where p.run = of_run and p.n <= r.applied_to and p.outcome = 'updated' and p.lead = p.n;
 end $function$;
 grant execute on function sync.verify_import(of_run bigint, OUT question text, OUT expected bigint, OUT found bigint) to sync_role;
+
+CREATE OR REPLACE FUNCTION sync.waits_to_worsen(before text, now_found text, worsens_since timestamp with time zone)
+ RETURNS boolean
+ LANGUAGE sql
+RETURN ((now_found = ANY (ARRAY['catching-up'::text, 'warning'::text, 'stalled'::text, 'failing'::text])) AND (array_position(ARRAY['ok'::text, 'paused'::text, 'catching-up'::text, 'warning'::text, 'unknown'::text, 'parked'::text, 'stalled'::text, 'silent'::text, 'failing'::text], now_found) > array_position(ARRAY['ok'::text, 'paused'::text, 'catching-up'::text, 'warning'::text, 'unknown'::text, 'parked'::text, 'stalled'::text, 'silent'::text, 'failing'::text], before)) AND ((worsens_since IS NULL) OR (worsens_since > (clock_timestamp() - make_interval(secs => sync.health_limit('worsens_seconds'::text))))));
 
 CREATE OR REPLACE FUNCTION sync.word_in(report jsonb, path text[])
  RETURNS text
@@ -9776,12 +9785,14 @@ create table sync.check_states (
   reason text not null,
   measures jsonb not null,
   since timestamp with time zone default clock_timestamp() not null,
+  worsens_since timestamp with time zone,
   source text collate "C" not null,
   constraint check_states_pkey PRIMARY KEY (slug),
   constraint check_states_slug_check CHECK (((octet_length(slug) >= 1) AND (octet_length(slug) <= 200))),
   constraint check_states_status_check CHECK ((status = ANY (ARRAY['ok'::text, 'paused'::text, 'catching-up'::text, 'warning'::text, 'unknown'::text, 'parked'::text, 'stalled'::text, 'silent'::text, 'failing'::text])))
 ) with (fillfactor=40, autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=500, autovacuum_vacuum_cost_delay=0, autovacuum_analyze_scale_factor=0, autovacuum_analyze_threshold=100000, vacuum_truncate=false);
 comment on table sync.check_states is 'A change of `status` is a change of state, and is written once, whoever evaluates. A row that goes away is a subject that is gone.';
+comment on column sync.check_states.worsens_since is 'A worse status has been seen since then, which does not count yet: see sync.waits_to_worsen. Null: none.';
 alter table sync.check_states enable row level security, force row level security;
 create policy looks_read on sync.check_states for select to console_role, observer_role, sync_role using (true);
 create policy owner_all on sync.check_states for all to platform_owner using (true) with check (true);

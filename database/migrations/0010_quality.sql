@@ -964,7 +964,7 @@ begin
   select c.oid into relation
   from pg_class c join pg_namespace n on n.oid = c.relnamespace
   where format('%I.%I', n.nspname, c.relname) = target and c.relkind in ('r', 'p', 'v')
-    and (n.nspname = 'platform' or n.nspname in (select a.audience from platform.apps a)) and not c.relispartition;
+    and (n.nspname in ('platform', 'sync') or n.nspname in (select a.audience from platform.apps a)) and not c.relispartition;
   if relation is null or verb is null or verb not in ('select', 'insert', 'update', 'delete') then
     raise exception 'no such table or verb' using errcode = 'invalid_parameter_value';
   end if;

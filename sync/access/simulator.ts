@@ -1,18 +1,20 @@
 import pg from 'pg';
 import type { Question, TrialAnswer } from './verdict.ts';
 
-/** The apps whose rights can be tried: each has a function of its own in the database. */
-export const triedLogins: Record<string, string> = {
-  foundation_app: 'foundation',
-  support_app: 'support',
-  console_app: 'console',
-};
-
 export type Simulator = {
+  /** The logins as which a statement can be tried: each app of which the database has a function for it, a third app's too. */
+  logins(): Promise<string[]>;
   /** Tries the statement that the question names, and takes it back. @throws when the database does not answer in time */
   tryAs(question: Question): Promise<TrialAnswer>;
   close(): Promise<void>;
 };
+
+/** The database has no function that tries a statement as this login. */
+export class NoTrial extends Error {
+  constructor(login: string) {
+    super(`There is no trial for ${login}.`);
+  }
+}
 
 const answerMs = 4_000;
 
@@ -31,10 +33,20 @@ export function openSimulator(url: string): Simulator {
     allowExitOnIdle: true,
   });
   pool.on('error', () => {}); // the next question opens another connection
+  async function readApps(): Promise<string[]> {
+    const { rows } = await pool.query<{ app: string }>(
+      `select substr(p.proname, 8) as app from pg_catalog.pg_proc p
+       where p.pronamespace = 'sync'::regnamespace and p.proname ~ '^try_as_[a-z][a-z0-9_]*$'
+         and has_function_privilege(p.oid, 'execute') order by app`,
+    );
+    return rows.map(({ app }) => app);
+  }
   return {
+    logins: async () => (await readApps()).map((app) => `${app}_app`),
     async tryAs({ login, table, verb, column, row, value }) {
-      const app = triedLogins[login];
-      if (!app) throw new Error(`no trial for ${login}`);
+      const app = login.replace(/_app$/, '');
+      // A name of the catalogue, so that nothing that was sent becomes SQL.
+      if (!(await readApps()).includes(app)) throw new NoTrial(login);
       const { rows } = await pool.query<{ answer: TrialAnswer }>(
         `select sync.try_as_${app}($1, $2, $3, $4, $5) as answer`,
         [table, verb, column, row, value],

@@ -1,6 +1,7 @@
 import { createTestDatabase, type TestDatabase } from '@aether/database/testing';
 import type pg from 'pg';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { NoTrial, openSimulator } from './simulator.ts';
 
 const ada = '00000000-0000-7000-8000-00000000000a';
 const note = '00000000-0000-7000-8000-0000000000f0';
@@ -55,6 +56,47 @@ async function everything(): Promise<string> {
   );
   return JSON.stringify(hashes.rows);
 }
+
+test('a table of the log is tried too, and what an app may not do there is refused', async () => {
+  await superuser.query(
+    `insert into sync.subscriptions (name, app, position) values ('foundation.one', 'foundation', 0)`,
+  );
+  const move = { target: 'sync.subscriptions', verb: 'update', field: 'position', row: 'foundation.one', value: '9' };
+  expect(await tryAs('foundation', move)).toMatchObject({ code: 'done', rows: 1 });
+  expect(await tryAs('support', move)).toMatchObject({ code: 'done', rows: 0 });
+  expect(await tryAs('console', move)).toMatchObject({ code: 'done', rows: 0 });
+  const forge = { target: 'sync.operations', verb: 'update', field: 'reason', value: 'x' };
+  await superuser.query(
+    `insert into sync.operations (kind, scope, outcome, app, login) values ('test.one', '{}', '{}', 'sync', 'sync_app')`,
+  );
+  expect(await tryAs('console', forge)).toMatchObject({ code: '42501' });
+  await superuser.query(`delete from sync.subscriptions where name = 'foundation.one'`);
+});
+
+test('the console tries as each app for which the database has a function, a third app’s too, and as no other', async () => {
+  const opened = openSimulator(database.url('simulator_app'));
+  try {
+    expect(await opened.logins()).toEqual(['console_app', 'foundation_app', 'support_app']);
+    const question = {
+      login: 'billing_app',
+      table: 'platform.tiers',
+      verb: 'select',
+      column: 'key',
+      row: null,
+      value: null,
+    };
+    await expect(opened.tryAs(question as never)).rejects.toThrow(NoTrial);
+    await superuser.query(`
+      create function sync.try_as_billing(target text, verb text, field text, row_id text, value text) returns jsonb
+        language sql as $$ select '{"code": "done", "rows": 1}'::jsonb $$;
+      grant execute on function sync.try_as_billing(text, text, text, text, text) to simulator_role`);
+    expect(await opened.logins()).toContain('billing_app');
+    expect(await opened.tryAs(question as never)).toEqual({ code: 'done', rows: 1 });
+  } finally {
+    await superuser.query('drop function if exists sync.try_as_billing(text, text, text, text, text)');
+    await opened.close();
+  }
+});
 
 describe('a trial answers what the app would be told', () => {
   test.each([
@@ -219,7 +261,7 @@ describe('the login of trials can do nothing else', () => {
     for (const asked of [
       { target: 'platform.customers; drop table platform.tiers', verb: 'delete' },
       { target: 'pg_catalog.pg_authid', verb: 'select', field: 'rolpassword' },
-      { target: 'sync.events', verb: 'select', field: 'data' },
+      { target: 'ext.anything', verb: 'select', field: 'data' },
       { target: 'platform.customers', verb: 'truncate' },
       { target: 'platform.customers', verb: 'update', field: 'name = (select 1), email', row: ada, value: 'x' },
       { target: 'platform.customers', verb: 'update', field: 'ctid', row: ada, value: '(0,1)' },

@@ -11,6 +11,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { skip } from '../operations/parked.ts';
 import { pause, resume } from '../operations/subscriptions.ts';
 import { until } from '../testing.ts';
+import { startMonitor } from '../worker/monitor.ts';
 import { startSequencer } from '../worker/sequencer.ts';
 import type { Check, Status } from './health.ts';
 
@@ -126,6 +127,41 @@ describe.concurrent('of a worker that is a process', () => {
     await turned('sequencer', 'ok');
     await until(async () => (await probe('/readyz')) === 200);
   });
+
+  // The limits of production with one exception: silence counts after three seconds in place of seven, so that nobody waits for it.
+  const shippedSeconds = 7;
+  const withinSeconds = 10;
+  test.each([
+    ['kill -STOP', () => void child.kill('SIGSTOP'), () => void child.kill('SIGCONT')],
+    ['a line that is cut', () => line.silence(), () => line.restore()],
+  ])(
+    '%s makes it silent within ten seconds, with the pace of production and by the clock of the database',
+    inTurn,
+    async (_, stop, mend) => {
+      const clock = await database.connect('sync_app');
+      const { rows } = await clock.query(`select value from sync.health_limits where name = 'silent_seconds'`);
+      const monitor = startMonitor({ url: database.url('sync_app') });
+      try {
+        await until(
+          async () =>
+            (await clock.query(`select from sync.check_states where slug = 'process:sync' and status = 'ok'`))
+              .rowCount === 1,
+        );
+        const [{ now }] = (await clock.query('select clock_timestamp() as now')).rows;
+        stop();
+        const since = async () =>
+          (await clock.query(`select since from sync.check_states where slug = 'process:sync' and status = 'silent'`))
+            .rows[0]?.since;
+        await until(async () => (await since()) !== undefined);
+        const tookSeconds = ((await since()) - now) / 1_000;
+        expect(tookSeconds + shippedSeconds - rows[0].value).toBeLessThan(withinSeconds);
+      } finally {
+        mend();
+        await monitor.stop();
+      }
+      await turned('process:sync', 'ok');
+    },
+  );
 
   test('a clean stop is told from silence', inTurn, async () => {
     child.kill('SIGTERM');

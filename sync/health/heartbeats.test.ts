@@ -1,6 +1,7 @@
 import { createTestDatabase, type TestDatabase } from '@aether/database/testing';
 import type pg from 'pg';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { evaluateEveryMs } from '../worker/monitor.ts';
 
 let database: TestDatabase;
 let foundation: pg.Client;
@@ -124,4 +125,10 @@ test('a report with members of every wrong form makes no check fail', async () =
   expect(rows.map(({ reason }) => reason).filter((reason) => reason.includes('could not be made'))).toEqual([]);
   await superuser.query(`update sync.health set rolled_at = date_trunc('minute', now()) - interval '1 minute'`);
   expect((await sync.query('select sync.roll_up() as done')).rows[0].done).toBe(true);
+});
+
+test('the limits that ship let a silent process be found within ten seconds: its age, and the time until somebody looks', async () => {
+  const client = await database.connect('sync_app');
+  const { rows } = await client.query(`select value from sync.health_limits where name = 'silent_seconds'`);
+  expect(rows[0].value + evaluateEveryMs / 1_000).toBeLessThan(10);
 });

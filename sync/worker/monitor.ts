@@ -32,6 +32,8 @@ export type MonitorOptions = {
   onError?: (error: unknown) => void;
 };
 
+/** How often the checks are made: a part of how soon silence shows. */
+export const evaluateEveryMs = 2_000;
 const answerMsDefault = 3_000;
 const stopWithinMs = 2_000;
 const minuteMs = 60_000;
@@ -41,7 +43,7 @@ const repeatErrorMs = 60_000;
 /** Makes the checks every so often and rolls up each minute, until it is stopped. */
 export function startMonitor({
   url,
-  everyMs = 2_000,
+  everyMs = evaluateEveryMs,
   answerMs = answerMsDefault,
   onHealth = () => {},
   onError = () => {},

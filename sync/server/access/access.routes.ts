@@ -12,7 +12,7 @@ import {
 } from '@aether/http';
 import { NotFound, type PlatformDb } from '@aether/platform';
 import { readAccessFacts, readAccessMatrix } from '../../access/matrix.ts';
-import { type Simulator, triedLogins } from '../../access/simulator.ts';
+import { NoTrial, type Simulator } from '../../access/simulator.ts';
 import { decide } from '../../access/verdict.ts';
 
 const name = (charactersMax = 63) => z.string().min(1).max(charactersMax);
@@ -108,7 +108,7 @@ const trial = createStaffRoute({
   request: {
     body: jsonBody(
       object({
-        login: z.enum(Object.keys(triedLogins) as [string, ...string[]]),
+        login: name(),
         table,
         verb,
         column: name().nullable().default(null),
@@ -146,7 +146,7 @@ const trial = createStaffRoute({
 /** Who may do what, and the trial of one right. */
 export function addAccessRoutes(app: App, db: PlatformDb, simulator: Simulator | undefined, log: Log): void {
   app.openapi(matrix, async (c) =>
-    c.json({ ...(await readAccessMatrix(db)), tried: simulator ? Object.keys(triedLogins) : [] }, 200),
+    c.json({ ...(await readAccessMatrix(db)), tried: (await simulator?.logins().catch(() => [])) ?? [] }, 200),
   );
 
   app.openapi(csv, async (c) => {
@@ -180,7 +180,7 @@ export function addAccessRoutes(app: App, db: PlatformDb, simulator: Simulator |
     const found = await readAccessFacts(db, question);
     if (!found) throw new NotFound('right');
     const answer = await simulator.tryAs(question).catch((error) => {
-      if ((error as { code?: string }).code === '22023') throw new NotFound('right');
+      if (error instanceof NoTrial || (error as { code?: string }).code === '22023') throw new NotFound('right');
       log.warn({ err: error }, 'a trial had no answer');
       throw new Problem({
         status: 503,

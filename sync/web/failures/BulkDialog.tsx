@@ -64,8 +64,8 @@ export function BulkDialog({ kind, of, freeze, onClose }: BulkDialogProps) {
         : `The set is fixed: ${sayExact(total)} of ${of}. What is found from now on is not in it. The worker goes through it, also when you leave this page.`}
       {kind === 'skip' && total > 0 && (
         <p>
-          A skip is undone one by one: the page of each event offers to handle it after all, as a replay, behind what
-          has been handled since.
+          There is no undo for the whole set. A replay of the key or of the customer, while the subscription is paused,
+          brings single events back, behind what has been handled since.
         </p>
       )}
       <NumberInput

@@ -161,7 +161,8 @@ export function StoppedPage() {
           onClose={() => setAsked(undefined)}
         >
           {subscription} never handles it. {data.freed_count === 0 ? 'Nothing' : sayEvents(data.freed_count)} behind it
-          can go on. A replay of its key brings it back.
+          can go on. There is no undo: a replay of its key, while the subscription is paused, brings it back, behind
+          what has been handled since.
         </ReasonDialog>
       )}
     </>

@@ -144,7 +144,7 @@ function Age({ number }: { number: FindingNumber | undefined }) {
     <span className={classes.age}>
       {number?.since ? (
         <>
-          all seen since <When at={number.since} />
+          each row looked at since <When at={number.since} />
         </>
       ) : (
         'first look under way'
