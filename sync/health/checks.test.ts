@@ -451,43 +451,47 @@ describe.concurrent('of apps and subscriptions', () => {
     await turned('clock:console', 'ok');
   });
 
-  test('a worse state that is seen once turns nothing, unless a fact proves it; what lasts turns the check as of when it began', inTurn, async () => {
-    const by = await database.connect('console_app');
-    const say = (report: object) =>
-      by.query('select sync.beat($1, $2, $3)', ['flicker', Date.now(), JSON.stringify(report)]);
-    const live = { feed: { state: 'live' }, sign_in: { state: 'reachable' }, turns: { sign_in: 1 } };
-    const statusOf = async (slug: string) => (await look()).get(slug)?.status;
-    await say(live);
-    await turned('feed:console', 'ok');
-    await sync.query(`select sync.set_health_limit('worsens_seconds', 3600)`);
-    try {
-      await say({ ...live, feed: { state: 'cut' } });
-      const first = await statusOf('feed:console');
-      expect([first, await statusOf('feed:console')]).toEqual(['ok', 'ok']);
+  test(
+    'a worse state that is seen once turns nothing, unless a fact proves it; what lasts turns the check as of when it began',
+    inTurn,
+    async () => {
+      const by = await database.connect('console_app');
+      const say = (report: object) =>
+        by.query('select sync.beat($1, $2, $3)', ['flicker', Date.now(), JSON.stringify(report)]);
+      const live = { feed: { state: 'live' }, sign_in: { state: 'reachable' }, turns: { sign_in: 1 } };
+      const statusOf = async (slug: string) => (await look()).get(slug)?.status;
       await say(live);
-      expect(await statusOf('feed:console')).toBe('ok');
-      // A person's pause is a fact.
-      const subscription = support.events.subscribe('customer.created', async () => {}, { name: 'support.fact' });
-      await subscription.ready;
-      await turned('subscription:support.fact', 'ok');
-      await pause(sync, 'support.fact', 'a fact');
-      expect(await statusOf('subscription:support.fact')).toBe('paused');
-      await subscription.remove();
+      await turned('feed:console', 'ok');
+      await sync.query(`select sync.set_health_limit('worsens_seconds', 3600)`);
+      try {
+        await say({ ...live, feed: { state: 'cut' } });
+        const first = await statusOf('feed:console');
+        expect([first, await statusOf('feed:console')]).toEqual(['ok', 'ok']);
+        await say(live);
+        expect(await statusOf('feed:console')).toBe('ok');
+        // A person's pause is a fact.
+        const subscription = support.events.subscribe('customer.created', async () => {}, { name: 'support.fact' });
+        await subscription.ready;
+        await turned('subscription:support.fact', 'ok');
+        await pause(sync, 'support.fact', 'a fact');
+        expect(await statusOf('subscription:support.fact')).toBe('paused');
+        await subscription.remove();
 
-      await say({ ...live, feed: { state: 'cut' } });
-      await look();
-      const began = Date.now();
-      await sync.query(`select sync.set_health_limit('worsens_seconds', 0.001)`);
-      await wait(2);
-      const check = (await look()).get('feed:console') as Check;
-      expect(check.status).toBe('failing');
-      expect(check.since.getTime()).toBeLessThanOrEqual(began);
-      await say(live);
-      expect(await statusOf('feed:console')).toBe('ok');
-    } finally {
-      await sync.query(`select sync.set_health_limit('worsens_seconds', 0.001)`);
-    }
-  });
+        await say({ ...live, feed: { state: 'cut' } });
+        await look();
+        const began = Date.now();
+        await sync.query(`select sync.set_health_limit('worsens_seconds', 0.001)`);
+        await wait(2);
+        const check = (await look()).get('feed:console') as Check;
+        expect(check.status).toBe('failing');
+        expect(check.since.getTime()).toBeLessThanOrEqual(began);
+        await say(live);
+        expect(await statusOf('feed:console')).toBe('ok');
+      } finally {
+        await sync.query(`select sync.set_health_limit('worsens_seconds', 0.001)`);
+      }
+    },
+  );
 
   test('a change of state is written once, whoever evaluates, and keeps its time while it lasts', inTurn, async () => {
     await superuser.query(`
