@@ -1,6 +1,6 @@
 import { type Held, linkAddresses, linkExternalIds } from './addresses.ts';
 import { firstOf, secondOf } from './blocks.ts';
-import { level, levelOf } from './comparison.ts';
+import { isOtherGeneration, level, levelOf } from './comparison.ts';
 import { Groups } from './groups.ts';
 import type { Prepared } from './preparing.ts';
 import { clashes, isNever, type MatchSettings, ruleOf } from './rules.ts';
@@ -28,14 +28,15 @@ export function cluster(prepared: Prepared, settings: MatchSettings, decisions: 
     const x = columns.customer[a];
     const y = columns.customer[b];
     if (x !== 0 && y !== 0 && x !== y) return true;
-    const comparison = compare(a, b);
-    if (isNever(comparison)) return true;
-    return columns.isVerified[a] === 1 && columns.isVerified[b] === 1 && levelOf(comparison, 'address') !== level.equal;
+    return (
+      columns.isVerified[a] === 1 && columns.isVerified[b] === 1 && levelOf(compare(a, b), 'address') !== level.equal
+    );
   };
 
   const sure = new NumberList(Uint32Array);
   const soft = new NumberList(Uint32Array);
   const softScores = new NumberList(Float64Array);
+  const softIsPlace = new NumberList(Uint8Array);
   const held: Held[] = [];
   const addLinks = ({ links, held: more }: { links: NumberList<Uint32Array>; held: Held[] }) => {
     for (const row of links.taken) sure.push(row);
@@ -57,6 +58,7 @@ export function cluster(prepared: Prepared, settings: MatchSettings, decisions: 
       soft.push(a);
       soft.push(b);
       softScores.push(score(a, b, comparison));
+      softIsPlace.push(rule === 'name-and-place' ? 1 : 0);
     }
   }
 
@@ -71,8 +73,9 @@ export function cluster(prepared: Prepared, settings: MatchSettings, decisions: 
     soft.push(a);
     soft.push(b);
     softScores.push(score(a, b, compare(a, b)));
+    softIsPlace.push(0);
   }
-  joinBest(soft, softScores);
+  joinBest(soft, softScores, softIsPlace);
   return { groups, held };
 
   /** Takes sure groups apart that have two rows which cannot be one person. @returns their rows */
@@ -88,7 +91,11 @@ export function cluster(prepared: Prepared, settings: MatchSettings, decisions: 
     return broken;
   }
 
-  function joinBest(links: NumberList<Uint32Array>, scores: NumberList<Float64Array>): void {
+  function joinBest(
+    links: NumberList<Uint32Array>,
+    scores: NumberList<Float64Array>,
+    isPlace: NumberList<Uint8Array>,
+  ): void {
     const members = groups.members();
     const membersOf = (set: number) => members.get(set) ?? [set];
     const order = Array.from({ length: scores.length }, (_, i) => i);
@@ -100,14 +107,23 @@ export function cluster(prepared: Prepared, settings: MatchSettings, decisions: 
       while (end < order.length && stepOf(order[end] as number) === step) end++;
       // All links of a step at once: what they would connect is joined whole or not at all.
       const claims = new Claims();
+      const byPlace = new Set<number>();
       for (let k = start; k < end; k++) {
         const i = order[k] as number;
         const a = groups.of(links.values[i * 2] as number);
         const b = groups.of(links.values[i * 2 + 1] as number);
-        if (a !== b) claims.join(a, b);
+        if (a === b) continue;
+        claims.join(a, b);
+        if (isPlace.values[i] === 1) byPlace.add(a).add(b);
       }
       for (const set of claims.sets()) {
-        if (!mayJoin(set.map(membersOf))) continue;
+        if (
+          !mayJoin(
+            set.map(membersOf),
+            set.some((each) => byPlace.has(each)),
+          )
+        )
+          continue;
         const all = set.flatMap(membersOf);
         for (const row of all) groups.join(all[0] as number, row);
         for (const each of set) members.delete(each);
@@ -117,7 +133,7 @@ export function cluster(prepared: Prepared, settings: MatchSettings, decisions: 
     }
   }
 
-  function mayJoin(sets: number[][]): boolean {
+  function mayJoin(sets: number[][], isByPlace: boolean): boolean {
     const kinds = sets.map(distinct);
     const all = kinds.flat();
     if (all.length > settings.groupSizeMax || !canBeOne(all)) return false;
@@ -127,7 +143,15 @@ export function cluster(prepared: Prepared, settings: MatchSettings, decisions: 
       for (let y = x + 1; y < kinds.length; y++)
         for (const a of kinds[x] as number[])
           for (const b of kinds[y] as number[]) {
-            sum += score(a, b, compare(a, b));
+            const comparison = compare(a, b);
+            // A name and a place lead to one address: of a father and a son of one name, a row without address could be either.
+            if (
+              isByPlace &&
+              levelOf(comparison, 'address') === level.different &&
+              levelOf(comparison, 'birth') < level.slip
+            )
+              return false;
+            sum += score(a, b, comparison);
             count++;
           }
     return sum / count > 0;
@@ -139,26 +163,30 @@ export function cluster(prepared: Prepared, settings: MatchSettings, decisions: 
       for (let j = i + 1; j < rows.length; j++) {
         const a = rows[i] as number;
         const b = rows[j] as number;
-        if (isImpossible(a, b) || (clashes(compare(a, b)) && !areSlipsOfOne(a, b, rows))) return false;
+        if (isImpossible(a, b)) return false;
+        const comparison = compare(a, b);
+        if (isNever(comparison) && (isOtherGeneration(comparison) || !areSlipsOfOne(a, b, rows, 'birth'))) return false;
+        if (clashes(comparison) && (levelOf(comparison, 'given') === level.alike || !areSlipsOfOne(a, b, rows, 'name')))
+          return false;
       }
     return true;
   }
 
-  /** Whether two first names that differ are both slips of a third one in the group: Ran and Rnyan of Ryan. */
-  function areSlipsOfOne(a: number, b: number, rows: number[]): boolean {
+  /** Whether two first names or dates of birth that clash are both slips of those of a third row in the group: Ran and Rnyan of Ryan. */
+  function areSlipsOfOne(a: number, b: number, rows: number[], what: 'name' | 'birth'): boolean {
     const isSlipOf = (row: number, c: number): boolean => {
       const comparison = compare(row, c);
-      const [given, family] = [levelOf(comparison, 'given'), levelOf(comparison, 'family')];
+      if (clashes(comparison) || isNever(comparison)) return false;
+      const given = levelOf(comparison, 'given');
+      const family = levelOf(comparison, 'family');
+      if (what === 'birth')
+        return levelOf(comparison, 'birth') !== level.unknown && (given >= level.slip || family >= level.slip);
       return (
         (given === level.slip || given === level.equal) &&
-        (family === level.slip || family === level.equal || family === level.unknown) &&
-        !clashes(comparison)
+        (family === level.slip || family === level.equal || family === level.unknown)
       );
     };
-    return (
-      levelOf(compare(a, b), 'given') !== level.alike &&
-      rows.some((c) => c !== a && c !== b && isSlipOf(a, c) && isSlipOf(b, c))
-    );
+    return rows.some((c) => c !== a && c !== b && isSlipOf(a, c) && isSlipOf(b, c));
   }
 
   /** One row of each content: what is written alike compares alike. */

@@ -1,6 +1,6 @@
 import { type Frequencies, onePerson } from './frequencies.ts';
 import { editDistance, isGarbled, isSlip } from './likeness.ts';
-import { plainLocal } from './mailboxes.ts';
+import { ignoresDots, withoutDots, withoutTag } from './mailboxes.ts';
 import { formsOfGivenName } from './nicknames.ts';
 import type { PersonColumns, PersonTable } from './persontable.ts';
 import { none } from './texts.ts';
@@ -53,9 +53,9 @@ export function createComparer(table: PersonTable, columns: PersonColumns, frequ
   };
 
   function compareWords(a: number, b: number, areGiven: boolean): number {
-    if (a === b) return a === none ? level.unknown : level.equal;
     if (a === none || b === none) return level.unknown;
     const x = textOf(a);
+    if (a === b) return x.length === 1 && x.charCodeAt(0) < 128 ? level.weak : level.equal;
     const y = textOf(b);
     if (x.length === 1 || y.length === 1) return x.charCodeAt(0) === y.charCodeAt(0) ? level.weak : level.different;
     if (isAscii(x) !== isAscii(y)) return level.unknown; // in another script: nothing is known
@@ -69,7 +69,7 @@ export function createComparer(table: PersonTable, columns: PersonColumns, frequ
     return areBothCommon(names, a, b) ? level.alike : level.slip;
   }
 
-  const isKnownGiven = (name: number) => name !== none && formsOfGivenName(textOf(name)).length > 0;
+  const isNearly = (a: number, b: number) => a !== none && b !== none && editDistance(textOf(a), textOf(b), 1) <= 1;
   const hasOther = (row: number, name: number) =>
     others[row] !== none && name !== none && ` ${textOf(others[row] as number)} `.includes(` ${textOf(name)} `);
 
@@ -92,11 +92,11 @@ export function createComparer(table: PersonTable, columns: PersonColumns, frequ
         const isOneName =
           Math.min(across, back) === level.unknown &&
           (Math.max(across, back) === level.equal ||
-            (Math.max(across, back) === level.slip && ![ga, gb].some(isKnownGiven)));
+            (Math.max(across, back) === level.slip && (isNearly(ga, fb) || isNearly(fa, gb))));
         if (areNames || isOneName) {
-          // The better one first, so that it does not matter which row comes first.
-          g = Math.max(across, back);
-          f = Math.min(across, back);
+          // The better one first, so that it does not matter which row comes first. One name alone is taken for the family's, which is the safe guess.
+          g = isOneName ? level.unknown : Math.max(across, back);
+          f = isOneName ? Math.max(across, back) : Math.min(across, back);
           swapped = swappedBit;
         }
       }
@@ -111,7 +111,8 @@ export function createComparer(table: PersonTable, columns: PersonColumns, frequ
     const startB = addressStart[b] as number;
     const endB = addressStart[b + 1] as number;
     if (startA === endA || startB === endB) return level.unknown;
-    let best: number = level.different;
+    // The mailbox of a role says nothing about a person: neither that two rows are one nor that they are two.
+    let best: number = level.unknown;
     for (let i = startA; i < endA; i++)
       for (let j = startB; j < endB; j++) {
         const found = compareAddress(addressOf[i] as number, addressOf[j] as number);
@@ -121,8 +122,8 @@ export function createComparer(table: PersonTable, columns: PersonColumns, frequ
   }
 
   function compareAddress(x: number, y: number): number {
-    if (x === y) return isRole[x] ? level.weak : level.equal;
-    if (isRole[x] || isRole[y]) return level.different;
+    if (isRole[x] || isRole[y]) return level.unknown;
+    if (x === y) return level.equal;
     const domainX = domain[x] as number;
     const domainY = domain[y] as number;
     const localX = local[x] as number;
@@ -140,7 +141,8 @@ export function createComparer(table: PersonTable, columns: PersonColumns, frequ
     const a = textOf(localX);
     const b = textOf(localY);
     if (domainX === domainY) {
-      if (plainLocal(a) === plainLocal(b)) return level.form;
+      if (withoutTag(a) === withoutTag(b)) return level.form;
+      if (withoutDots(a) === withoutDots(b)) return ignoresDots(textOf(domainX)) ? level.form : level.slip;
       if (isAddressSlip(a, b, isSmall)) return level.slip;
       return isSmall ? level.weak : level.different;
     }
@@ -204,7 +206,8 @@ const digitsOf = (text: string) => text.replace(/\D+/g, '');
 /** Whether one local part may be a slip of the other one. Numbers tell people apart: ann1 and ann2, unless the domain is small. */
 function isAddressSlip(a: string, b: string, isSmallDomain: boolean): boolean {
   const shorter = Math.min(a.length, b.length);
-  if (shorter < 3) return false;
+  // j.lee and k.lee are two people.
+  if (shorter < 3 || (a[0] !== b[0] && (/^.[._-]/.test(a) || /^.[._-]/.test(b)))) return false;
   const most = shorter < 5 ? 1 : 2;
   if (editDistance(a, b, most) > most) return false;
   return digitsOf(a) === digitsOf(b) || (isSmallDomain && shorter >= 5);

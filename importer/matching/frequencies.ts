@@ -1,5 +1,5 @@
 import type { PersonColumns, PersonTable } from './persontable.ts';
-import { none } from './texts.ts';
+import { mix, none } from './texts.ts';
 
 /** A person's share of a row, if several rows are known to be one person: 2520 is divisible by all numbers to 10, and whole numbers add up the same in any order. */
 export const onePerson = 2520;
@@ -14,7 +14,16 @@ export type Frequencies = {
   domains: Float64Array;
   phones: Float64Array;
   births: Map<number, number>;
+  /** Persons whose names are in another script than the Latin one. */
+  inOtherScripts: number;
+  /** How many persons with an address have a whole name: see wholeNameSlot. */
+  wholeNames: Uint32Array;
 };
+
+/** Where a whole name is counted; the order of first and last name does not count. Names that share a place look a little more common. */
+export function wholeNameSlot(slots: number, given: number, family: number): number {
+  return mix(Math.min(given, family), Math.max(given, family)) & (slots - 1);
+}
 
 /**
  * Counts how common each value is. Rows that are surely one person count as one person, so that a customer who is ten times in the list
@@ -36,11 +45,18 @@ export function countFrequencies(table: PersonTable, columns: PersonColumns, gro
   const domains = new Float64Array(size);
   const phones = new Float64Array(table.phones.size);
   const births = new Map<number, number>();
+  const wholeNames = new Uint32Array(2 ** Math.max(12, Math.ceil(Math.log2(rows + 1)) + 1));
+  let inOtherScripts = 0;
   let persons = 0;
   for (let row = 0; row < rows; row++) {
     const share = Math.floor(onePerson / (sizes[groupOf[row] as number] as number)) || 1;
     persons += share;
     const g = given[row] as number;
+    if (table.texts.isBeyondAscii(g) || table.texts.isBeyondAscii(family[row] as number)) inOtherScripts += share;
+    if (g !== none && addressStart[row] !== addressStart[row + 1]) {
+      const slot = wholeNameSlot(wholeNames.length, table.texts.hashOf(g), table.texts.hashOf(family[row] as number));
+      wholeNames[slot] = (wholeNames[slot] as number) + share;
+    }
     const f = family[row] as number;
     names[g] = (names[g] as number) + share;
     if (f !== g) names[f] = (names[f] as number) + share;
@@ -59,5 +75,16 @@ export function countFrequencies(table: PersonTable, columns: PersonColumns, gro
     for (let i = phoneStart[row] as number; i < (phoneStart[row + 1] as number); i++)
       phones[phoneOf[i] as number] = (phones[phoneOf[i] as number] as number) + share;
   }
-  return { persons: Math.max(persons, onePerson), names, cities, companies, locals, domains, phones, births };
+  return {
+    inOtherScripts,
+    wholeNames,
+    persons: Math.max(persons, onePerson),
+    names,
+    cities,
+    companies,
+    locals,
+    domains,
+    phones,
+    births,
+  };
 }

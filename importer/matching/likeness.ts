@@ -98,7 +98,7 @@ export function isSlip(a: string, b: string): boolean {
   if (distance <= 1) return true;
   if (shorter < 3) return false;
   if (distance === 2) return longer >= 6 || (longer >= 4 && bagDistance(a, b) <= 1);
-  return distance === 3 && longer >= 5 && (longer >= 9 || bagDistance(a, b) <= 1);
+  return distance === 3 && longer >= 5 && bagDistance(a, b) <= 1;
 }
 
 /** Whether one of two names may be the other one, badly garbled: nearly the same letters, in any order. This is no agreement, but no clash either. */

@@ -35,8 +35,13 @@ export function isRoleMailbox(local: string): boolean {
 /** Whether the domain gives addresses to anybody. */
 export const isProvider = (domain: string): boolean => providers.has(domain);
 
-/** The local part without what many providers ignore or people add: dots, and all from a plus on. */
-export function plainLocal(local: string): string {
+/** The local part without what people add after a plus. */
+export function withoutTag(local: string): string {
   const plus = local.indexOf('+');
-  return (plus > 0 ? local.slice(0, plus) : local).replaceAll('.', '');
+  return plus > 0 ? local.slice(0, plus) : local;
 }
+
+export const withoutDots = (local: string): string => withoutTag(local).replaceAll('.', '');
+
+/** Whether ann.lee and annlee are one mailbox there. */
+export const ignoresDots = (domain: string): boolean => domain === 'gmail.com' || domain === 'googlemail.com';

@@ -53,7 +53,7 @@ export function prepare(table: PersonTable): Prepared {
     compare,
     weights,
     score: createScorer(columns, frequencies, weights),
-    chance: createChance(table, columns, frequencies),
+    chance: createChance(table, columns, frequencies, weights),
     blocks: pairs.reports,
   };
 }

@@ -3,7 +3,7 @@ import type { Clustered, Decision } from './clusters.ts';
 import { type Field, fields, isOtherGeneration, isSwapped, level, levelOf } from './comparison.ts';
 import { Groups } from './groups.ts';
 import type { Prepared } from './preparing.ts';
-import { isNever, type MatchSettings } from './rules.ts';
+import { clashes, isNever, type MatchSettings } from './rules.ts';
 import { probabilityOf } from './weights.ts';
 
 /** Two groups of rows that may be one person, shown by the two rows that speak most for it. */
@@ -69,10 +69,28 @@ export function listCandidates(
         for (let j = i + 1; j < list.length && j < i + 8; j++)
           offer(list[i] as number, list[j] as number, compare(list[i] as number, list[j] as number), true);
 
-  const gainOf = ({ a, b, odds }: Found) =>
-    probabilityOf(odds) * (sizes[groupOf[a] as number] as number) * (sizes[groupOf[b] as number] as number);
+  const members = groups.members();
+  const sampleOf = (row: number) => (members.get(groupOf[row] as number) ?? [row]).slice(0, sampledRows);
+  /** The mean of the best pair and of all pairs across: one pair that agrees by chance is worth little if the others clash. */
+  const weigh = (found: Found) => {
+    const [left, right] = [sampleOf(found.a), sampleOf(found.b)];
+    let sum = 0;
+    for (const x of left)
+      for (const y of right) {
+        const comparison = compare(x, y);
+        sum += score(x, y, comparison) - (isNever(comparison) || clashes(comparison) ? 4 : 0);
+      }
+    const odds = (found.odds + sum / (left.length * right.length)) / 2;
+    const joins = (sizes[groupOf[found.a] as number] as number) * (sizes[groupOf[found.b] as number] as number);
+    return {
+      ...found,
+      odds,
+      gain: probabilityOf(odds) * joins,
+      content: contentOf(found.a, found.b) as [number, number],
+    };
+  };
   const ranked = [...best.values()]
-    .map((found) => ({ ...found, gain: gainOf(found), content: contentOf(found.a, found.b) as [number, number] }))
+    .map(weigh)
     .sort((x, y) => y.gain - x.gain || y.odds - x.odds || x.content[0] - y.content[0] || x.content[1] - y.content[1]);
   const joined = new Groups(rows);
   const [first, later]: [typeof ranked, typeof ranked] = [[], []];
@@ -95,6 +113,9 @@ export function listCandidates(
     })),
   };
 }
+
+/** Of each group, so many rows are compared across. */
+const sampledRows = 5;
 
 const keyOf = (a: number, b: number): number => (a < b ? a * 2 ** 23 + b : b * 2 ** 23 + a);
 
@@ -119,7 +140,7 @@ const words: Record<Field, Partial<Record<number, string>>> = {
     [level.equal]: 'the e-mail address is the same',
     [level.form]: 'the e-mail addresses differ only in dots or after a plus',
     [level.slip]: 'the e-mail addresses differ by a slip',
-    [level.weak]: 'the e-mail addresses have one small domain or one shared mailbox',
+    [level.weak]: 'the e-mail addresses have the same small domain',
     [level.different]: 'the e-mail addresses differ',
   },
   phone: { [level.equal]: 'the telephone number is the same', [level.different]: 'the telephone numbers differ' },

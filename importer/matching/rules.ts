@@ -1,7 +1,8 @@
 import { isOtherGeneration, level, levelOf } from './comparison.ts';
-import { type Frequencies, onePerson } from './frequencies.ts';
+import { type Frequencies, onePerson, wholeNameSlot } from './frequencies.ts';
 import type { PersonColumns, PersonTable } from './persontable.ts';
 import { none } from './texts.ts';
+import type { Weights } from './weights.ts';
 
 /** The rules that join rows by themselves. Each can be switched off; everything that none of them joins is a candidate for a person. */
 export const ruleNames = [
@@ -35,11 +36,15 @@ export const standardSettings: MatchSettings = {
     'similar-address-and-name': true,
     'name-and-place': true,
   },
-  chanceMax: 0.002,
+  chanceMax: 0.005,
   familyMax: 5,
   groupSizeMax: 50,
   reviewMin: 0.02,
 };
+
+/** How many rows of one date of birth may be those of one person; and how many dates there are, roughly, some more common than others. */
+const rowsOfOneBirth = 8;
+const birthDates = 10_000;
 
 const agrees = (l: number) => l >= level.slip;
 
@@ -72,13 +77,23 @@ export function ruleOf(comparison: number): RuleName | undefined {
   const company = levelOf(comparison, 'company');
   const isWholeName = agrees(given) && agrees(family);
   if (isWholeName && phone === level.equal) return 'phone-and-name';
-  if ((birth === level.equal && agrees(given)) || (birth >= level.weak && isWholeName)) return 'birth-date-and-name';
+  const hasAddress = address >= level.slip;
+  if (
+    birth === level.equal &&
+    (agrees(given) || (agrees(family) && given === level.unknown && (address === level.unknown || hasAddress)))
+  )
+    return 'birth-date-and-name';
+  // A date that is nearly the same needs more: a name without a slip, and the place or the address.
+  const isCleanName = isWholeName && (given === level.equal || family === level.equal);
+  if (birth >= level.weak && isCleanName && (hasAddress || (agrees(city) && address !== level.different)))
+    return 'birth-date-and-name';
   if (birth >= level.weak && address >= level.slip) return 'similar-address-and-name';
   if ((address === level.slip || address === level.form) && (agrees(given) || (agrees(family) && given !== level.weak)))
     return 'similar-address-and-name';
   const hasPlace = agrees(city) || agrees(company) || address === level.weak;
   const isElsewhere = address === level.different || phone === level.different || city === level.different;
-  if (isWholeName && hasPlace && !isElsewhere) return 'name-and-place';
+  // A form of a name may be the name of a sister: Maria and Mia.
+  if (isWholeName && given !== level.form && hasPlace && !isElsewhere) return 'name-and-place';
   return undefined;
 }
 
@@ -87,34 +102,61 @@ export function ruleOf(comparison: number): RuleName | undefined {
  * times how common each value is. It grows with the table, so that a rule is as right for six million rows as for a thousand. Members of a
  * family share more than by chance; what tells them apart is the given name and the date of birth, which is why rules insist on one of them.
  */
-export function createChance(table: PersonTable, columns: PersonColumns, frequencies: Frequencies) {
+export function createChance(table: PersonTable, columns: PersonColumns, frequencies: Frequencies, { u }: Weights) {
   const { given, family, city, company, birth, addressStart, addressOf, phoneStart, phoneOf, local, domain, isRole } =
     columns;
-  const { names, cities, companies, locals, domains, phones, births } = frequencies;
+  const { names, cities, companies, locals, domains, phones, births, wholeNames, inOtherScripts } = frequencies;
   const persons = frequencies.persons / onePerson;
   const shareOf = (counts: Float64Array, a: number, b: number) =>
     Math.max(counts[a] as number, counts[b] as number, onePerson) / frequencies.persons;
 
-  const nameChance = (l: number, a: number, b: number) => {
+  // A slip makes a name agree with all that are written nearly so: as often as any two names are slips of each other.
+  const nameChance = (l: number, a: number, b: number, slips: number) => {
     if (l === level.unknown) return 1;
     if (l === level.weak) return 0.1;
-    return Math.min(1, shareOf(names, a, b) * (l === level.equal ? 1 : l === level.form ? 2 : 3));
+    const share = shareOf(names, a, b);
+    return Math.min(1, l === level.equal ? share : l === level.form ? share * 2 : Math.max(share * 3, slips));
   };
-  const textChance = (counts: Float64Array, l: number, a: number, b: number) => {
+  const slotOf = (row: number) =>
+    wholeNameSlot(
+      wholeNames.length,
+      table.texts.hashOf(given[row] as number),
+      table.texts.hashOf(family[row] as number),
+    );
+  /** How many persons have such a name. */
+  const personsOfName = (a: number, b: number, comparison: number): number => {
+    const [g, f] = [levelOf(comparison, 'given'), levelOf(comparison, 'family')];
+    const byParts =
+      nameChance(g, given[a] as number, given[b] as number, u.given[level.slip] as number) *
+      nameChance(f, family[a] as number, family[b] as number, u.family[level.slip] as number);
+    // First and last names go together within a script: of a hundred Greeks, all with a Greek first name have a Greek last name.
+    const isOtherScript = table.texts.isBeyondAscii(family[a] as number);
+    const independent =
+      isOtherScript && g >= level.slip && f >= level.slip
+        ? (persons * persons) / Math.max(1, inOtherScripts / onePerson)
+        : persons;
+    if (!agrees(g) || !agrees(f)) return independent * byParts;
+    // A whole name at many addresses is common, whatever its parts say. A few addresses can be those of one person.
+    const seen = Math.max(wholeNames[slotOf(a)] as number, wholeNames[slotOf(b)] as number) / onePerson;
+    return Math.max(independent * byParts, (seen - 4) / 2);
+  };
+  const textChance = (counts: Float64Array, l: number, a: number, b: number, slips: number) => {
     if (l === level.unknown) return 1;
     if (l === level.different) return 3; // a contradiction: that much less likely for one person
-    return Math.min(1, shareOf(counts, a, b) * (l === level.equal ? 1 : 2));
+    const share = shareOf(counts, a, b);
+    return l === level.equal ? share : Math.min(1, Math.max(share * 2, slips));
   };
   const birthChance = (l: number, a: number, b: number) => {
     if (l === level.unknown) return 1;
-    const common = Math.max(births.get(a) ?? 0, births.get(b) ?? 0) / frequencies.persons;
-    const share = Math.max(common, 1 / 25_000);
-    return l === level.equal ? share : Math.min(1, share * (l === level.slip ? 40 : 120));
+    // Some rows of a date are one person's. A date that many more rows have is a default, such as the first of January 1980.
+    const common = Math.max(births.get(a) ?? 0, births.get(b) ?? 0) - rowsOfOneBirth * onePerson;
+    const share = Math.max(common / frequencies.persons, 1 / birthDates);
+    return l === level.equal ? share : Math.max(share * 40, l === level.slip ? 0.006 : 0.06);
   };
   /** Whether the local part says only what the name says already. */
-  const repeatsName = (localPart: number, a: number): boolean => {
+  const repeatsName = (localPart: number, a: number, b: number): boolean => {
     const text = table.texts.textOf(localPart);
-    for (const name of [given[a] as number, family[a] as number]) {
+    for (const name of [given[a], family[a], given[b], family[b]] as number[]) {
       const word = name === none ? '' : table.texts.textOf(name);
       if (word.length > 2 && text.includes(word)) return true;
     }
@@ -128,17 +170,18 @@ export function createChance(table: PersonTable, columns: PersonColumns, frequen
       for (let j = addressStart[b] as number; j < (addressStart[b + 1] as number); j++) {
         const x = addressOf[i] as number;
         const y = addressOf[j] as number;
-        least = Math.min(least, oneAddressChance(l, a, x, y));
+        least = Math.min(least, oneAddressChance(l, a, b, x, y));
       }
     return least;
   };
-  const oneAddressChance = (l: number, a: number, x: number, y: number): number => {
+  const oneAddressChance = (l: number, a: number, b: number, x: number, y: number): number => {
     const ofDomain = shareOf(domains, domain[x] as number, domain[y] as number);
-    if (x === y) return isRole[x] ? ofDomain : 1 / persons;
+    if (isRole[x] || isRole[y]) return 1;
+    if (x === y) return 1 / persons;
     if (l === level.weak) return domain[x] === domain[y] ? ofDomain : 1;
     if (l === level.form) return domain[x] === domain[y] ? 3 / persons : 1;
     const ofLocal =
-      local[x] === local[y] && !repeatsName(local[x] as number, a)
+      local[x] === local[y] && !repeatsName(local[x] as number, a, b)
         ? shareOf(locals, local[x] as number, local[y] as number)
         : 0.3;
     return ofLocal * Math.min(1, domain[x] === domain[y] ? ofDomain : 3 * ofDomain);
@@ -155,12 +198,22 @@ export function createChance(table: PersonTable, columns: PersonColumns, frequen
   };
 
   return (a: number, b: number, comparison: number): number =>
-    persons *
-    nameChance(levelOf(comparison, 'given'), given[a] as number, given[b] as number) *
-    nameChance(levelOf(comparison, 'family'), family[a] as number, family[b] as number) *
+    personsOfName(a, b, comparison) *
     addressChance(levelOf(comparison, 'address'), a, b) *
     phoneChance(levelOf(comparison, 'phone'), a, b) *
-    textChance(cities, levelOf(comparison, 'city'), city[a] as number, city[b] as number) *
-    textChance(companies, levelOf(comparison, 'company'), company[a] as number, company[b] as number) *
+    textChance(
+      cities,
+      levelOf(comparison, 'city'),
+      city[a] as number,
+      city[b] as number,
+      u.city[level.slip] as number,
+    ) *
+    textChance(
+      companies,
+      levelOf(comparison, 'company'),
+      company[a] as number,
+      company[b] as number,
+      u.company[level.slip] as number,
+    ) *
     birthChance(levelOf(comparison, 'birth'), birth[a] as number, birth[b] as number);
 }

@@ -48,6 +48,13 @@ export class Texts {
     return Buffer.from(this.#bytes.buffer, start, (this.#starts[number + 1] as number) - start).toString('utf8');
   }
 
+  isBeyondAscii(number: number): boolean {
+    if (number === none) return false;
+    const end = this.#starts[number + 1] as number;
+    for (let i = this.#starts[number] as number; i < end; i++) if ((this.#bytes[i] as number) > 127) return true;
+    return false;
+  }
+
   /** A hash of the text, the same in every run; 0 for `none`. */
   hashOf(number: number): number {
     return number === none ? 0 : (this.#hashes[number] as number);

@@ -47,7 +47,15 @@ export function estimateWeights(
   comparisons: Int32Array,
   compare: Comparer,
 ): Weights {
-  const u = estimateU(table, columns, frequencies, compare);
+  const mixed = estimateU(table, columns, frequencies, compare);
+  const first = estimateM(columns, pairs, comparisons, mixed);
+  // The sample has true pairs too, and in a small list with many duplicates they are most of its pairs that agree.
+  const sampled = first.matches / Math.max(1, (table.size * (table.size - 1)) / 2);
+  const u = eachField((field) =>
+    mixed[field].map((share, l) =>
+      l === level.equal || share === 0 ? share : Math.max(share - sampled * (first.m[field][l] as number), share / 5),
+    ),
+  );
   const { m, matches } = estimateM(columns, pairs, comparisons, u);
   const persons = frequencies.persons / onePerson;
   const share = Math.min(0.5, Math.max(matches, 1) / Math.max(1, (persons * (persons - 1)) / 2));
