@@ -384,7 +384,12 @@ begin
   execute format('analyze staging.import_lines_p%1$s, staging.import_groups_p%1$s', of_run);
   execute format($f$
     with found as not materialized (
-      select l.*, f.source, g.n is not null and g.lead is null as is_held, g.code as held_code, g.reason as held_reason,
+      select l.*, f.source,
+        -- A line that its id knows is that customer's, whoever else has the address.
+        g.n is not null and g.lead is null
+          and (g.code = 'external-id' or l.external_id is null or not exists (
+            select from platform.customers c where c.id = k.customer)) as is_held,
+        g.code as held_code, g.reason as held_reason,
         coalesce(g.lead, l.n) as leading, g.lead is not null as is_grouped, g.customer as group_customer,
         -- The customer of a key may have been merged or removed since; of a line that has not changed nobody asks.
         case when k.digest = l.digest then k.customer

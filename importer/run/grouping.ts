@@ -24,8 +24,8 @@ const candidatesMax = 10_000;
 const flushCharacters = 1 << 16;
 
 const heldMessages: Record<HeldReason, string> = {
-  'role-mailbox': 'Several lines have the address of a role, such as info@, which says nothing about the person.',
-  'clashing-names': 'Several lines with this address have names that are hardly those of one person.',
+  'role-mailbox': 'Others have this address of a role, such as info@, which says nothing about the person.',
+  'clashing-names': 'Others with this address have names that are hardly those of one person.',
   'too-many-people': 'More people have this address than a family has.',
   'several-claims': 'The line could be that of several people with this address.',
   'external-id': 'Another line of this source has the same id and another name.',

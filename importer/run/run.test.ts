@@ -71,6 +71,27 @@ describe('a plan', () => {
   });
 });
 
+describe('a line with the mailbox of a role', () => {
+  test('is its customer’s when its id says so, and held when only its address does', async () => {
+    const email = `info@role${++count}.example`;
+    const first = await planRows(sync, [person(2, { externalId: 'role-1', email, name: 'Front Desk' })]);
+    expect(first.counts).toMatchObject({ created: 1 });
+    await applyImport(sync, first.run);
+    const known = { externalId: 'role-1', email, name: 'Front Desk', timezone: 'Europe/Berlin' };
+    const { run, counts } = await planRows(sync, [
+      person(2, known),
+      person(3, { externalId: 'role-2', email, name: 'Desk' }),
+    ]);
+    expect(counts).toMatchObject({ updated: 1, held: 1 });
+    expect((await listRows(sync, run)).map(({ line, outcome, code }) => [line, outcome, code])).toEqual([
+      [2, 'updated', null],
+      [3, 'held', 'role-mailbox'],
+    ]);
+    await applyImport(sync, run);
+    expect(await customerOf(email)).toMatchObject({ name: 'Front Desk', timezone: 'Europe/Berlin' });
+  });
+});
+
 describe('a run', () => {
   test('creates customers with their facts, numbers and events, and the same file again writes nothing', async () => {
     const [email, second] = [address(), address()];
