@@ -29,7 +29,7 @@ const connectionLimits: Record<Login, number> = {
   foundation_app: 100,
   support_app: 100,
   console_app: 40,
-  sync_app: 60, // a worker has eight; at an update two start beside the two that run, and commands come on top
+  sync_app: 60, // a worker has nine, and two more while it imports; at an update two start beside the two that run, and commands come on top
   privacy_app: 5,
   observer_app: 5,
   simulator_app: 5,

@@ -3244,6 +3244,31 @@ end $function$;
 grant execute on function sync.acknowledge_alert(of_alert bigint) to console_role;
 grant execute on function sync.acknowledge_alert(of_alert bigint) to sync_role;
 
+CREATE OR REPLACE FUNCTION sync.add_import_chunk(of_upload bigint, at_place integer, with_bytes bytea)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  whole constant bigint := sync.import_chunk_bytes();
+  u sync.import_uploads;
+begin
+  perform sync.require_operator();
+  select * into u from sync.import_uploads x where x.id = of_upload for share;
+  if not found or u.state = 'removed' then raise exception 'there is no file %', of_upload using errcode = 'no_data_found'; end if;
+  if u.state <> 'uploading' then
+    raise exception 'file % is complete', of_upload using errcode = 'object_not_in_prerequisite_state';
+  elsif at_place * whole >= u.size then
+    raise exception 'the file has % chunks', ceil(u.size / whole::numeric) using errcode = 'invalid_parameter_value';
+  elsif octet_length(with_bytes) <> least(whole, u.size - at_place * whole) then
+    raise exception 'chunk % of this file has % bytes', at_place, least(whole, u.size - at_place * whole)
+      using errcode = 'invalid_parameter_value';
+  end if;
+  insert into sync.import_chunks (upload, place, bytes) values (of_upload, at_place, with_bytes) on conflict do nothing;
+end $function$;
+grant execute on function sync.add_import_chunk(of_upload bigint, at_place integer, with_bytes bytea) to console_role;
+
 CREATE OR REPLACE FUNCTION sync.add_partitions(size bigint DEFAULT 1000000, OUT last_position bigint)
  RETURNS bigint
  LANGUAGE plpgsql
@@ -3560,6 +3585,54 @@ CREATE OR REPLACE FUNCTION sync.are_different(one uuid, other uuid)
  STABLE
 RETURN (EXISTS (SELECT FROM platform.review_candidates r WHERE ((r.customer_id = LEAST(are_different.one, are_different.other)) AND (r.other_id = GREATEST(are_different.one, are_different.other)) AND (r.state = 'different'::text))));
 
+CREATE OR REPLACE FUNCTION sync.ask_import(of_kind text, of_run bigint, with_settings jsonb, reason text DEFAULT NULL::text)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  file jsonb;
+  new_job bigint;
+  found_state text;
+begin
+  perform sync.require_operator();
+  if reason is not null then perform sync.require_reason(reason); end if;
+  if of_kind = 'plan' then
+    for file in select f.value from jsonb_array_elements(with_settings -> 'files') f loop
+      update sync.import_uploads u set used_at = clock_timestamp()
+      where u.id = (file ->> 'upload')::bigint and u.state = 'recognised';
+      if not found then
+        raise exception 'file % is not there, or the worker has not recognised it', file ->> 'upload'
+          using errcode = 'object_not_in_prerequisite_state';
+      end if;
+      insert into sync.import_mappings (fingerprint, settings)
+      select u.recognition ->> 'fingerprint', u.settings from sync.import_uploads u where u.id = (file ->> 'upload')::bigint
+      on conflict (fingerprint) do update
+        set settings = excluded.settings, used_at = clock_timestamp(), actor = platform.current_actor();
+    end loop;
+  elsif of_kind in ('apply', 'verify', 'preview', 'undo') then
+    select r.state into found_state from sync.import_runs r where r.id = of_run for update;
+    if not found then raise exception 'there is no run %', of_run using errcode = 'no_data_found'; end if;
+    if of_kind = 'apply' and found_state not in ('planned', 'applying')
+       or of_kind in ('preview', 'undo', 'verify') and found_state not in ('applying', 'applied', 'undoing', 'undone') then
+      raise exception 'run % is %', of_run, found_state using errcode = 'object_not_in_prerequisite_state';
+    elsif exists (select from sync.import_jobs j where j.run = of_run and j.state in ('waiting', 'working')) then
+      raise exception 'the worker is at another step of run %', of_run using errcode = 'object_not_in_prerequisite_state';
+    end if;
+  else
+    raise exception 'there is no such step of an import' using errcode = 'invalid_parameter_value';
+  end if;
+  insert into sync.import_jobs (kind, run, settings) values (of_kind, of_run, with_settings) returning id into new_job;
+  perform pg_notify('sync_import_jobs', '');
+  if of_kind in ('plan', 'apply', 'undo') then
+    perform sync.record_operation('import.' || of_kind, jsonb_strip_nulls(jsonb_build_object('job', new_job, 'run', of_run,
+      'files', (select jsonb_agg(f.value -> 'upload') from jsonb_array_elements(with_settings -> 'files') f))), btrim(reason), '{}');
+  end if;
+  return new_job;
+end $function$;
+grant execute on function sync.ask_import(of_kind text, of_run bigint, with_settings jsonb, reason text) to console_role;
+
 CREATE OR REPLACE FUNCTION sync.ask_quality_round(reason text DEFAULT NULL::text)
  RETURNS boolean
  LANGUAGE plpgsql
@@ -3688,6 +3761,51 @@ BEGIN ATOMIC
    RETURNING import_steps.id;
 END;
 grant execute on function sync.begin_import_step(of_run bigint, of_step text) to sync_role;
+
+CREATE OR REPLACE FUNCTION sync.begin_import_upload(of_name text, of_size bigint)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  kept_max constant bigint := 20 * 1073741824::bigint;
+  new_id bigint;
+begin
+  perform sync.require_operator();
+  if of_size > 2147483648 then
+    raise exception 'a file has at most 2 GB' using errcode = 'program_limit_exceeded';
+  elsif of_size + (select coalesce(sum(u.size), 0) from sync.import_uploads u where u.state <> 'removed') > kept_max then
+    raise exception 'all files together have at most 20 GB: remove some that are imported' using errcode = 'program_limit_exceeded';
+  end if;
+  insert into sync.import_uploads (name, size) values (of_name, of_size) returning id into new_id;
+  return new_id;
+end $function$;
+grant execute on function sync.begin_import_upload(of_name text, of_size bigint) to console_role;
+
+CREATE OR REPLACE FUNCTION sync.cancel_import_job(of_job bigint)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  j sync.import_jobs;
+begin
+  perform sync.require_operator();
+  select * into j from sync.import_jobs x where x.id = of_job for update;
+  if not found then raise exception 'there is no job %', of_job using errcode = 'no_data_found'; end if;
+  if j.state not in ('waiting', 'working') then
+    raise exception 'job % has ended', of_job using errcode = 'object_not_in_prerequisite_state';
+  end if;
+  update sync.import_jobs x
+  set is_cancelled = true, state = case x.state when 'waiting' then 'cancelled' else x.state end,
+      ended_at = case x.state when 'waiting' then clock_timestamp() end
+  where x.id = of_job;
+  perform sync.record_operation('import.cancel', jsonb_strip_nulls(jsonb_build_object('job', of_job, 'run', j.run)), null,
+    jsonb_build_object('kind', j.kind));
+end $function$;
+grant execute on function sync.cancel_import_job(of_job bigint) to console_role;
 
 CREATE OR REPLACE PROCEDURE sync.capture(IN target regclass, IN entity text, IN event_audience text, IN event_key text, IN event_customer text, IN always text[] DEFAULT '{}'::text[], IN never text[] DEFAULT '{}'::text[], IN in_sets boolean DEFAULT false)
  LANGUAGE plpgsql
@@ -6399,6 +6517,30 @@ end $function$;
 grant execute on function sync.drop_subscription(of_name text, reason text) to console_role;
 grant execute on function sync.drop_subscription(of_name text, reason text) to sync_role;
 
+CREATE OR REPLACE FUNCTION sync.end_import_job(of_job bigint, by_worker text, to_state text, of_run bigint, with_outcome jsonb, with_error text)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  j sync.import_jobs;
+begin
+  update sync.import_jobs x
+  set state = to_state, run = coalesce(x.run, of_run), outcome = with_outcome, error = left(with_error, 2000), ended_at = clock_timestamp(),
+      leased_until = null
+  where x.id = of_job and x.state = 'working' and x.worker = by_worker returning * into j;
+  if not found then return false; end if;
+  perform sync.refuse_import_upload(of_job);
+  if j.kind in ('plan', 'apply', 'undo') then
+    perform set_config('aether.actor', coalesce(j.actor, ''), true);
+    perform sync.record_operation('import.end', jsonb_strip_nulls(jsonb_build_object('job', of_job, 'run', j.run)), null,
+      jsonb_strip_nulls(jsonb_build_object('kind', j.kind, 'state', to_state, 'counts', with_outcome -> 'counts')));
+  end if;
+  return true;
+end $function$;
+grant execute on function sync.end_import_job(of_job bigint, by_worker text, to_state text, of_run bigint, with_outcome jsonb, with_error text) to sync_role;
+
 CREATE OR REPLACE FUNCTION sync.end_import_step(of_step bigint, with_outcome jsonb)
  RETURNS void
  LANGUAGE sql
@@ -6409,6 +6551,32 @@ BEGIN ATOMIC
    WHERE ((s.id = end_import_step.of_step) AND (s.ended_at IS NULL));
 END;
 grant execute on function sync.end_import_step(of_step bigint, with_outcome jsonb) to sync_role;
+
+CREATE OR REPLACE FUNCTION sync.end_import_upload(of_upload bigint)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  u sync.import_uploads;
+  new_job bigint;
+begin
+  perform sync.require_operator();
+  select * into u from sync.import_uploads x where x.id = of_upload for update;
+  if not found or u.state = 'removed' then raise exception 'there is no file %', of_upload using errcode = 'no_data_found'; end if;
+  if u.state <> 'uploading' then return (select max(j.id) from sync.import_jobs j where j.upload = of_upload); end if;
+  if cardinality(sync.list_missing_chunks(of_upload)) > 0 then
+    raise exception 'chunk % of the file is missing', (sync.list_missing_chunks(of_upload))[1]
+      using errcode = 'object_not_in_prerequisite_state';
+  end if;
+  update sync.import_uploads x set state = 'stored', stored_at = clock_timestamp(), used_at = clock_timestamp() where x.id = of_upload;
+  insert into sync.import_jobs (kind, upload) values ('recognise', of_upload) returning id into new_job;
+  perform pg_notify('sync_import_jobs', '');
+  perform sync.record_operation('import.upload', jsonb_build_object('file', of_upload), null, jsonb_build_object('bytes', u.size));
+  return new_job;
+end $function$;
+grant execute on function sync.end_import_upload(of_upload bigint) to console_role;
 
 CREATE OR REPLACE FUNCTION sync.end_silence(of_silence bigint)
  RETURNS boolean
@@ -7293,6 +7461,12 @@ CREATE OR REPLACE FUNCTION sync.import_change(field text, value jsonb, email_key
  IMMUTABLE PARALLEL SAFE
 RETURN CASE field WHEN 'email'::text THEN jsonb_build_object('email', value, 'email_key', email_key) WHEN 'name'::text THEN jsonb_build_object('name', value) WHEN 'phone'::text THEN CASE WHEN ((value IS NULL) OR (value = 'null'::jsonb)) THEN '{"phone": null, "phone_key": null, "phone_extension": null}'::jsonb ELSE value END WHEN 'company'::text THEN jsonb_build_object('company_id', value) WHEN 'tier'::text THEN jsonb_build_object('account_tier', value) WHEN 'owner'::text THEN jsonb_build_object('account_manager_id', value) WHEN 'language'::text THEN jsonb_build_object('preferred_language', value) WHEN 'timezone'::text THEN jsonb_build_object('timezone', value) ELSE NULL::jsonb END;
 
+CREATE OR REPLACE FUNCTION sync.import_chunk_bytes()
+ RETURNS integer
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN 1048576;
+
 CREATE OR REPLACE FUNCTION sync.import_company_key(company text, domain text)
  RETURNS text
  LANGUAGE sql
@@ -7369,6 +7543,22 @@ BEGIN ATOMIC
             FROM jsonb_to_recordset(keep_import_candidates.candidates) c(n integer, other_n integer, customer uuid, score double precision, reasons jsonb);
 END;
 grant execute on function sync.keep_import_candidates(of_run bigint, candidates jsonb) to sync_role;
+
+CREATE OR REPLACE FUNCTION sync.keep_import_job(of_job bigint, by_worker text, term interval, with_progress jsonb)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  goes_on boolean;
+begin
+  update sync.import_jobs x
+  set leased_until = clock_timestamp() + term, progress = coalesce(with_progress, x.progress)
+  where x.id = of_job and x.state = 'working' and x.worker = by_worker returning not x.is_cancelled into goes_on;
+  return coalesce(goes_on, false);
+end $function$;
+grant execute on function sync.keep_import_job(of_job bigint, by_worker text, term interval, with_progress jsonb) to sync_role;
 
 CREATE OR REPLACE FUNCTION sync.keep_operation()
  RETURNS trigger
@@ -7527,6 +7717,21 @@ begin
 end $function$;
 grant execute on function sync.list_import_customers(of_run bigint, OUT id uuid, OUT name text, OUT emails text[], OUT phones text[], OUT company text, OUT company_domain text, OUT has_verified_address boolean) to sync_role;
 
+CREATE OR REPLACE FUNCTION sync.list_import_fields()
+ RETURNS TABLE(key text, label text, type text)
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+BEGIN ATOMIC
+ SELECT f.key,
+     f.label,
+     f.type
+    FROM crm.custom_fields f
+   WHERE (f.record = 'customer'::text)
+   ORDER BY f."position", f.id;
+END;
+grant execute on function sync.list_import_fields() to console_role;
+
 CREATE OR REPLACE FUNCTION sync.list_merged(customer uuid)
  RETURNS uuid[]
  LANGUAGE sql
@@ -7535,6 +7740,24 @@ CREATE OR REPLACE FUNCTION sync.list_merged(customer uuid)
 RETURN (SELECT (array_agg(c.id) || list_merged.customer) FROM ((SELECT COALESCE((SELECT o.merged_into FROM platform.customers o WHERE (o.id = list_merged.customer)), list_merged.customer) AS id) root JOIN platform.customers c ON (((c.id = root.id) OR (c.merged_into = root.id)))));
 grant execute on function sync.list_merged(customer uuid) to app_role;
 grant execute on function sync.list_merged(customer uuid) to sync_role;
+
+CREATE OR REPLACE FUNCTION sync.list_missing_chunks(of_upload bigint)
+ RETURNS integer[]
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+BEGIN ATOMIC
+ SELECT COALESCE(array_agg(m.place ORDER BY m.place), '{}'::integer[]) AS "coalesce"
+    FROM ( SELECT g.place
+            FROM (sync.import_uploads u
+              CROSS JOIN LATERAL generate_series(0, (((u.size - 1) / sync.import_chunk_bytes()))::integer) g(place))
+           WHERE ((u.id = list_missing_chunks.of_upload) AND (u.state = 'uploading'::text) AND (NOT (EXISTS ( SELECT
+                    FROM sync.import_chunks c
+                   WHERE ((c.upload = u.id) AND (c.place = g.place))))))
+           ORDER BY g.place
+          LIMIT 1000) m;
+END;
+grant execute on function sync.list_missing_chunks(of_upload bigint) to console_role;
 
 CREATE OR REPLACE FUNCTION sync.list_partitions(OUT name name, OUT first bigint, OUT last bigint)
  RETURNS SETOF record
@@ -8037,6 +8260,42 @@ end $function$;
 grant execute on function sync.position_at(moment timestamp with time zone) to console_role;
 grant execute on function sync.position_at(moment timestamp with time zone) to sync_role;
 
+CREATE OR REPLACE FUNCTION sync.preview_import_undo(of_run bigint, from_n integer, to_n integer)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  places integer[];
+  removed integer := 0;
+  restored integer := 0;
+  found_kept jsonb;
+begin
+  begin
+    perform from sync.import_runs r where r.id = of_run for update;
+    perform set_config('aether.trace', 'import:' || of_run || ':preview', true);
+    places := array(select p.n from sync.import_rows p
+      where p.run = of_run and p.n between from_n and to_n and p.outcome = 'created' and p.lead = p.n
+        and exists (select from platform.customers c where c.id = p.customer));
+    if cardinality(places) > 0 then
+      select x.removed into removed from sync.remove_import_customers(of_run, places) x;
+    end if;
+    places := array(select p.n from sync.import_rows p
+      where p.run = of_run and p.n between from_n and to_n and p.outcome = 'updated' and p.lead = p.n);
+    if cardinality(places) > 0 then
+      select x.restored into restored from sync.restore_import_writes(of_run, places) x;
+    end if;
+    select jsonb_agg(jsonb_build_object('n', k.n, 'customer', k.customer, 'field', k.field, 'written', k.written, 'present', k.present)
+      order by k.n, k.field)
+    into found_kept from sync.import_kept k where k.run = of_run and k.n between from_n and to_n;
+    raise exception using errcode = 'AEP01';
+  exception when sqlstate 'AEP01' then null;
+  end;
+  return jsonb_build_object('removed', removed, 'restored', restored, 'kept', coalesce(found_kept, '[]'));
+end $function$;
+grant execute on function sync.preview_import_undo(of_run bigint, from_n integer, to_n integer) to sync_role;
+
 CREATE OR REPLACE FUNCTION sync.publish(event_type text, event_key text, payload jsonb, event_audience text DEFAULT 'platform'::text, event_customer uuid DEFAULT NULL::uuid)
  RETURNS bigint
  LANGUAGE plpgsql
@@ -8238,6 +8497,17 @@ end $function$;
 grant execute on function sync.redrive_events(of_subscription text, positions bigint[], reason text) to console_role;
 grant execute on function sync.redrive_events(of_subscription text, positions bigint[], reason text) to sync_role;
 
+CREATE OR REPLACE FUNCTION sync.refuse_import_upload(of_job bigint)
+ RETURNS void
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+BEGIN ATOMIC
+ UPDATE sync.import_uploads u SET state = 'refused'::text, refusal = j.error
+    FROM sync.import_jobs j
+   WHERE ((j.id = refuse_import_upload.of_job) AND (j.kind = 'recognise'::text) AND (j.state = 'failed'::text) AND (u.id = j.upload) AND (u.state = 'stored'::text));
+END;
+
 CREATE OR REPLACE FUNCTION sync.release_lease(of_term bigint)
  RETURNS void
  LANGUAGE plpgsql
@@ -8336,6 +8606,29 @@ begin
   delete from platform.customers c where c.id = any (gone);
   get diagnostics removed = row_count;
 end $function$;
+
+CREATE OR REPLACE FUNCTION sync.remove_import_upload(of_upload bigint)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  u sync.import_uploads;
+begin
+  perform sync.require_operator();
+  select * into u from sync.import_uploads x where x.id = of_upload for update;
+  if not found then raise exception 'there is no file %', of_upload using errcode = 'no_data_found'; end if;
+  if exists (select from sync.import_jobs j where j.state in ('waiting', 'working') and (j.upload = of_upload
+      or j.settings -> 'files' @> jsonb_build_array(jsonb_build_object('upload', of_upload)))) then
+    raise exception 'the worker reads file % at this moment', of_upload using errcode = 'object_not_in_prerequisite_state';
+  end if;
+  if u.state = 'removed' then return; end if;
+  delete from sync.import_chunks c where c.upload = of_upload;
+  update sync.import_uploads x set state = 'removed', recognition = null where x.id = of_upload;
+  perform sync.record_operation('import.remove', jsonb_build_object('file', of_upload), null, jsonb_build_object('bytes', u.size));
+end $function$;
+grant execute on function sync.remove_import_upload(of_upload bigint) to console_role;
 
 CREATE OR REPLACE FUNCTION sync.remove_subscription(of_name text)
  RETURNS boolean
@@ -8866,6 +9159,31 @@ end $function$;
 grant execute on function sync.set_health_limit(of_name text, to_value double precision, because text) to console_role;
 grant execute on function sync.set_health_limit(of_name text, to_value double precision, because text) to sync_role;
 
+CREATE OR REPLACE FUNCTION sync.set_import_upload(of_upload bigint, to_settings jsonb)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  u sync.import_uploads;
+begin
+  perform sync.require_operator();
+  select * into u from sync.import_uploads x where x.id = of_upload for update;
+  if not found or u.state = 'removed' then raise exception 'there is no file %', of_upload using errcode = 'no_data_found'; end if;
+  if u.state not in ('recognised', 'refused') then
+    raise exception 'the worker has not looked at file % yet', of_upload using errcode = 'object_not_in_prerequisite_state';
+  end if;
+  update sync.import_uploads x set settings = to_settings, used_at = clock_timestamp() where x.id = of_upload;
+  if (u.settings #> '{answers,encoding}', u.settings #> '{answers,sheet}')
+     is distinct from (to_settings #> '{answers,encoding}', to_settings #> '{answers,sheet}') then
+    update sync.import_uploads x set state = 'stored', recognition = null where x.id = of_upload;
+    insert into sync.import_jobs (kind, upload) values ('recognise', of_upload);
+    perform pg_notify('sync_import_jobs', '');
+  end if;
+end $function$;
+grant execute on function sync.set_import_upload(of_upload bigint, to_settings jsonb) to console_role;
+
 CREATE OR REPLACE FUNCTION sync.settle_alert(of_alert bigint, of_target text, of_attempt integer, failure text DEFAULT NULL::text)
  RETURNS boolean
  LANGUAGE plpgsql
@@ -8996,6 +9314,53 @@ end $function$;
 grant execute on function sync.steer_run(of_run bigint, to_state text, reason text) to console_role;
 grant execute on function sync.steer_run(of_run bigint, to_state text, reason text) to sync_role;
 
+CREATE OR REPLACE FUNCTION sync.store_import_recognition(of_upload bigint, of_sha256 text, recognised jsonb, refused text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  update sync.import_uploads u
+  set state = case when recognised is null then 'refused' else 'recognised' end, sha256 = coalesce(of_sha256, u.sha256),
+      recognition = recognised, refusal = left(refused, 2000),
+      settings = case when u.settings <> '{}' then u.settings else coalesce(m.settings, '{}') end,
+      is_remembered = u.is_remembered or u.settings = '{}' and m.settings is not null
+  from (select of_upload as id) o left join sync.import_mappings m on m.fingerprint = recognised ->> 'fingerprint'
+  where u.id = o.id and u.state <> 'removed';
+end $function$;
+grant execute on function sync.store_import_recognition(of_upload bigint, of_sha256 text, recognised jsonb, refused text) to sync_role;
+
+CREATE OR REPLACE FUNCTION sync.take_import_job(kinds text[], by_worker text, term interval)
+ RETURNS SETOF sync.import_jobs
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  attempts_max constant integer := 5;
+  j sync.import_jobs;
+begin
+  loop
+    select * into j from sync.import_jobs x
+    where x.kind = any (kinds) and (x.state = 'waiting' or x.state = 'working' and x.leased_until < clock_timestamp())
+    order by x.id limit 1 for update skip locked;
+    if not found then return; end if;
+    exit when j.attempts < attempts_max and not j.is_cancelled;
+    update sync.import_jobs x
+    set state = case when x.is_cancelled then 'cancelled' else 'failed' end, ended_at = clock_timestamp(),
+        error = case when not x.is_cancelled then
+          'It was tried ' || attempts_max || ' times and never ended: the log of the worker says why.' end
+    where x.id = j.id;
+    perform sync.refuse_import_upload(j.id);
+  end loop;
+  return query update sync.import_jobs x
+    set state = 'working', attempts = x.attempts + 1, worker = by_worker, leased_until = clock_timestamp() + term,
+        began_at = coalesce(x.began_at, clock_timestamp())
+    where x.id = j.id returning x.*;
+end $function$;
+grant execute on function sync.take_import_job(kinds text[], by_worker text, term interval) to sync_role;
+
 CREATE OR REPLACE FUNCTION sync.take_lease(by text, for_ms integer, OUT term bigint, OUT free_in_ms double precision)
  RETURNS record
  LANGUAGE plpgsql
@@ -9041,6 +9406,29 @@ begin
 end $function$;
 grant execute on function sync.test_alert() to console_role;
 grant execute on function sync.test_alert() to sync_role;
+
+CREATE OR REPLACE FUNCTION sync.trim_import_files()
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  old bigint;
+begin
+  select u.id into old from sync.import_uploads u
+  where u.state <> 'removed'
+    and u.used_at < clock_timestamp() - case u.state when 'uploading' then interval '1 day' else interval '30 days' end
+    and not exists (select from sync.import_jobs j where j.state in ('waiting', 'working') and (j.upload = u.id
+      or j.settings -> 'files' @> jsonb_build_array(jsonb_build_object('upload', u.id))))
+  order by u.used_at limit 1 for update skip locked;
+  if found then
+    delete from sync.import_chunks c where c.upload = old;
+    update sync.import_uploads u set state = 'removed', recognition = null where u.id = old;
+  end if;
+  delete from sync.import_jobs j where j.ended_at < clock_timestamp() - sync.operations_kept() and j.run is null;
+end $function$;
+grant execute on function sync.trim_import_files() to sync_role;
 
 CREATE OR REPLACE FUNCTION sync.trim_operations(batch_max integer DEFAULT 20000)
  RETURNS void
@@ -9961,9 +10349,25 @@ create table sync.import_candidates (
 );
 CREATE INDEX import_candidates_run_n_idx ON sync.import_candidates USING btree (run, n);
 alter table sync.import_candidates enable row level security, force row level security;
+create policy console_read on sync.import_candidates for select to console_role using (true);
 create policy owner_all on sync.import_candidates for all to platform_owner using (true) with check (true);
 create policy sync_read on sync.import_candidates for select to sync_role using (true);
+grant select on sync.import_candidates to console_role;
 grant select on sync.import_candidates to sync_role;
+
+create table sync.import_chunks (
+  upload bigint not null,
+  place integer not null,
+  bytes bytea not null,
+  constraint import_chunks_pkey PRIMARY KEY (upload, place),
+  constraint import_chunks_upload_fkey FOREIGN KEY (upload) REFERENCES sync.import_uploads(id) ON DELETE CASCADE,
+  constraint import_chunks_place_check CHECK ((place >= 0))
+);
+comment on column sync.import_chunks.place is 'From 0, in the order of the file.';
+alter table sync.import_chunks enable row level security, force row level security;
+create policy owner_all on sync.import_chunks for all to platform_owner using (true) with check (true);
+create policy sync_read on sync.import_chunks for select to sync_role using (true);
+grant select on sync.import_chunks to sync_role;
 
 create table sync.import_files (
   run bigint not null,
@@ -9980,9 +10384,56 @@ create table sync.import_files (
 );
 comment on column sync.import_files.source is 'Where the ids of its rows come from. A row is known again by its source and its id.';
 alter table sync.import_files enable row level security, force row level security;
+create policy console_read on sync.import_files for select to console_role using (true);
 create policy owner_all on sync.import_files for all to platform_owner using (true) with check (true);
 create policy sync_read on sync.import_files for select to sync_role using (true);
+grant select on sync.import_files to console_role;
 grant select on sync.import_files to sync_role;
+
+create table sync.import_jobs (
+  id bigint generated always as identity not null,
+  kind text collate "C" not null,
+  upload bigint,
+  run bigint,
+  settings jsonb default '{}'::jsonb not null,
+  state text collate "C" default 'waiting'::text not null,
+  progress jsonb default '{}'::jsonb not null,
+  outcome jsonb,
+  error text,
+  attempts integer default 0 not null,
+  worker text collate "C",
+  leased_until timestamp with time zone,
+  is_cancelled boolean default false not null,
+  asked_at timestamp with time zone default clock_timestamp() not null,
+  began_at timestamp with time zone,
+  ended_at timestamp with time zone,
+  actor text collate "C" default platform.current_actor(),
+  login name default SESSION_USER not null,
+  constraint import_jobs_pkey PRIMARY KEY (id),
+  constraint import_jobs_run_fkey FOREIGN KEY (run) REFERENCES sync.import_runs(id) ON DELETE CASCADE,
+  constraint import_jobs_upload_fkey FOREIGN KEY (upload) REFERENCES sync.import_uploads(id) ON DELETE CASCADE,
+  constraint import_jobs_error_check CHECK ((char_length(error) <= 2000)),
+  constraint import_jobs_kind_check CHECK ((kind = ANY (ARRAY['recognise'::text, 'plan'::text, 'apply'::text, 'verify'::text, 'preview'::text, 'undo'::text]))),
+  constraint import_jobs_settings_check CHECK ((jsonb_typeof(settings) = 'object'::text)),
+  constraint import_jobs_state_check CHECK ((state = ANY (ARRAY['waiting'::text, 'working'::text, 'done'::text, 'failed'::text, 'cancelled'::text]))),
+  constraint import_jobs_worker_check CHECK ((char_length(worker) <= 120))
+);
+comment on table sync.import_jobs is 'What the worker does for imports, one row for each wish.';
+comment on column sync.import_jobs.run is 'Of a plan: the run that it made.';
+comment on column sync.import_jobs.settings is 'Of a plan: app and files, each with its source, mapping and answers.';
+comment on column sync.import_jobs.attempts is 'How often a worker has taken it; more than once: the one before was stopped.';
+comment on column sync.import_jobs.leased_until is 'Until then nobody else takes it; the worker renews it while it works.';
+CREATE INDEX import_jobs_open ON sync.import_jobs USING btree (id) WHERE (state = ANY (ARRAY['waiting'::text, 'working'::text]));
+CREATE INDEX import_jobs_run ON sync.import_jobs USING btree (run, id) WHERE (run IS NOT NULL);
+CREATE INDEX import_jobs_upload ON sync.import_jobs USING btree (upload) WHERE (upload IS NOT NULL);
+CREATE UNIQUE INDEX import_jobs_one_run ON sync.import_jobs USING btree (run) WHERE (state = ANY (ARRAY['waiting'::text, 'working'::text]));
+CREATE UNIQUE INDEX import_jobs_one_upload ON sync.import_jobs USING btree (upload) WHERE (state = ANY (ARRAY['waiting'::text, 'working'::text]));
+alter table sync.import_jobs enable row level security, force row level security;
+create policy console_read on sync.import_jobs for select to console_role using (true);
+create policy owner_all on sync.import_jobs for all to platform_owner using (true) with check (true);
+create policy sync_read on sync.import_jobs for select to sync_role using (true);
+grant select on sync.import_jobs to console_role;
+grant select on sync.import_jobs to sync_role;
 
 create table sync.import_kept (
   run bigint not null,
@@ -9995,8 +10446,10 @@ create table sync.import_kept (
 );
 comment on column sync.import_kept.field is 'As in sync.import_writes; or the name of a table whose rows belong to the customer now.';
 alter table sync.import_kept enable row level security, force row level security;
+create policy console_read on sync.import_kept for select to console_role using (true);
 create policy owner_all on sync.import_kept for all to platform_owner using (true) with check (true);
 create policy sync_read on sync.import_kept for select to sync_role using (true);
+grant select on sync.import_kept to console_role;
 grant select on sync.import_kept to sync_role;
 
 create table sync.import_keys (
@@ -10013,6 +10466,21 @@ alter table sync.import_keys enable row level security, force row level security
 create policy owner_all on sync.import_keys for all to platform_owner using (true) with check (true);
 create policy sync_read on sync.import_keys for select to sync_role using (true);
 grant select on sync.import_keys to sync_role;
+
+create table sync.import_mappings (
+  fingerprint text collate "C" not null,
+  settings jsonb not null,
+  used_at timestamp with time zone default clock_timestamp() not null,
+  actor text collate "C" default platform.current_actor(),
+  constraint import_mappings_pkey PRIMARY KEY (fingerprint),
+  constraint import_mappings_fingerprint_check CHECK ((fingerprint ~ '^[0-9a-f]{64}$'::text)),
+  constraint import_mappings_settings_check CHECK ((jsonb_typeof(settings) = 'object'::text))
+);
+comment on table sync.import_mappings is 'What was chosen the last time for a file with these columns, in any order.';
+alter table sync.import_mappings enable row level security, force row level security;
+create policy owner_all on sync.import_mappings for all to platform_owner using (true) with check (true);
+create policy sync_read on sync.import_mappings for select to sync_role using (true);
+grant select on sync.import_mappings to sync_role;
 
 create table sync.import_rows (
   run bigint not null,
@@ -10058,8 +10526,10 @@ CREATE INDEX import_rows_customer ON ONLY sync.import_rows USING btree (customer
 CREATE INDEX import_rows_lead ON ONLY sync.import_rows USING btree (run, lead) WHERE (lead <> n);
 CREATE INDEX import_rows_outcome ON ONLY sync.import_rows USING btree (run, outcome, n);
 alter table sync.import_rows enable row level security, force row level security;
+create policy console_read on sync.import_rows for select to console_role using (true);
 create policy owner_all on sync.import_rows for all to platform_owner using (true) with check (true);
 create policy sync_read on sync.import_rows for select to sync_role using (true);
+grant select on sync.import_rows to console_role;
 grant select on sync.import_rows to sync_role;
 
 create table sync.import_runs (
@@ -10088,8 +10558,10 @@ comment on column sync.import_runs.unmapped is 'What has no place in the databas
 comment on column sync.import_runs.applied_to is 'Every line up to here is applied.';
 comment on column sync.import_runs.undone_to is 'Every line from here on is undone; null: no undo has begun.';
 alter table sync.import_runs enable row level security, force row level security;
+create policy console_read on sync.import_runs for select to console_role using (true);
 create policy owner_all on sync.import_runs for all to platform_owner using (true) with check (true);
 create policy sync_read on sync.import_runs for select to sync_role using (true);
+grant select on sync.import_runs to console_role;
 grant select on sync.import_runs to sync_role;
 
 create table sync.import_steps (
@@ -10107,8 +10579,10 @@ create table sync.import_steps (
 );
 CREATE INDEX import_steps_run_id_idx ON sync.import_steps USING btree (run, id);
 alter table sync.import_steps enable row level security, force row level security;
+create policy console_read on sync.import_steps for select to console_role using (true);
 create policy owner_all on sync.import_steps for all to platform_owner using (true) with check (true);
 create policy sync_read on sync.import_steps for select to sync_role using (true);
+grant select on sync.import_steps to console_role;
 grant select on sync.import_steps to sync_role;
 
 create table sync.import_targets (
@@ -10134,6 +10608,43 @@ create policy owner_all on sync.import_targets for all to platform_owner using (
 create policy sync_read on sync.import_targets for select to sync_role using (true);
 grant select on sync.import_targets to sync_role;
 
+create table sync.import_uploads (
+  id bigint generated always as identity not null,
+  name text not null,
+  size bigint not null,
+  state text collate "C" default 'uploading'::text not null,
+  sha256 text collate "C",
+  recognition jsonb,
+  refusal text,
+  settings jsonb default '{}'::jsonb not null,
+  is_remembered boolean default false not null,
+  began_at timestamp with time zone default clock_timestamp() not null,
+  stored_at timestamp with time zone,
+  used_at timestamp with time zone default clock_timestamp() not null,
+  actor text collate "C" default platform.current_actor(),
+  login name default SESSION_USER not null,
+  constraint import_uploads_pkey PRIMARY KEY (id),
+  constraint import_uploads_name_check CHECK (((char_length(name) >= 1) AND (char_length(name) <= 255))),
+  constraint import_uploads_refusal_check CHECK ((char_length(refusal) <= 2000)),
+  constraint import_uploads_settings_check CHECK ((jsonb_typeof(settings) = 'object'::text)),
+  constraint import_uploads_sha256_check CHECK ((sha256 ~ '^[0-9a-f]{64}$'::text)),
+  constraint import_uploads_size_check CHECK (((size >= 1) AND (size <= '2147483648'::bigint))),
+  constraint import_uploads_state_check CHECK ((state = ANY (ARRAY['uploading'::text, 'stored'::text, 'recognised'::text, 'refused'::text, 'removed'::text])))
+);
+comment on table sync.import_uploads is 'Files that people gave the console to import.';
+comment on column sync.import_uploads.state is 'uploading: chunks are missing; stored: the worker has not looked yet; refused: it cannot be read; removed: its bytes are gone.';
+comment on column sync.import_uploads.sha256 is 'Of the stored bytes, as the worker read them.';
+comment on column sync.import_uploads.recognition is 'What was recognised: format, encoding, columns with samples, questions.';
+comment on column sync.import_uploads.settings is 'What a person chose: source, mapping (a list of column and field), answers, phoneCountry. What is absent keeps what was recognised.';
+comment on column sync.import_uploads.is_remembered is 'Whether the settings began as those of an earlier file with the same columns.';
+comment on column sync.import_uploads.used_at is 'Thirty days later its bytes are removed; of an incomplete file one day later.';
+alter table sync.import_uploads enable row level security, force row level security;
+create policy console_read on sync.import_uploads for select to console_role using (true);
+create policy owner_all on sync.import_uploads for all to platform_owner using (true) with check (true);
+create policy sync_read on sync.import_uploads for select to sync_role using (true);
+grant select on sync.import_uploads to console_role;
+grant select on sync.import_uploads to sync_role;
+
 create table sync.import_writes (
   run bigint not null,
   n integer not null,
@@ -10150,8 +10661,10 @@ comment on column sync.import_writes.field is 'name, phone, company, tier …; o
 comment on column sync.import_writes.version is 'The version of the customer that this write made.';
 CREATE INDEX import_writes_customer_field_idx ON sync.import_writes USING btree (customer, field);
 alter table sync.import_writes enable row level security, force row level security;
+create policy console_read on sync.import_writes for select to console_role using (true);
 create policy owner_all on sync.import_writes for all to platform_owner using (true) with check (true);
 create policy sync_read on sync.import_writes for select to sync_role using (true);
+grant select on sync.import_writes to console_role;
 grant select on sync.import_writes to sync_role;
 
 create table sync.operations (

@@ -190,6 +190,56 @@ test('may Support change the tier of a customer? It is tried, and the answer say
   await maya.getByText('Foundation owns this field: it has one writer.').waitFor();
 });
 
+test('a list is dropped, mapped, planned and applied; its people are in Foundation at once, and an undo takes them away again', async () => {
+  const found: string[] = [];
+  const check = async (name: string) => {
+    await look(`console-${name}`, 'light', wide);
+    found.push(...(await findBarriers(maya)), ...(await measure(maya, [390, 768, 1280])));
+    await look(`console-${name}`, 'light', narrow);
+    await look(`console-${name}`, 'dark', wide);
+    found.push(...(await findBarriers(maya, 'colours')));
+    await maya.setViewportSize(wide);
+  };
+  const listed = async () =>
+    (await stack.call('GET', `${stack.foundation}/api/customers?search=Importer`, { as: 'maya' })).body;
+  await follow(maya, `${stack.console}/imports`);
+  await maya.locator('input[type=file]').setInputFiles({
+    name: 'former crm.csv',
+    mimeType: 'text/csv',
+    buffer: Buffer.from(
+      'id,E-Mail,Name,Phone,Plan,Signed up\n1,ada@imported.example,Ada Importer,030 1234567,gold,03/04/2020\n2,bo@imported.example,Bo Importer,,,05/06/2021\n3,cut@imported.example\n',
+    ),
+  });
+  await maya.waitForURL(/\/imports\/new/);
+  await maya.getByText('3 rows', { exact: false }).waitFor();
+  await maya.getByLabel('Dates of Signed up').selectOption('day-first');
+  const country = maya.getByRole('combobox', { name: 'Country of telephone numbers' });
+  await country.fill('Germ');
+  await maya.getByRole('option', { name: 'Germany' }).click();
+  await check('import-mapping');
+  await maya.getByRole('button', { name: 'Plan the import' }).press('Enter');
+  await maya.waitForURL(/\/imports\/\d+/);
+  await maya.getByRole('list', { name: 'Created' }).getByText('Ada Importer').waitFor();
+  await check('import-plan');
+  await maya.getByRole('link', { name: /Rejected/ }).press('Enter');
+  await maya.getByText('3,cut@imported.example').waitFor();
+  expect((await listed()).customers).toEqual([]);
+  await maya.getByRole('button', { name: 'Apply…' }).press('Enter');
+  await maya.getByRole('button', { name: 'Apply', exact: true }).click();
+  await maya.getByText('Verified: the database holds what the run says').waitFor();
+  expect((await listed()).customers).toHaveLength(2);
+  await maya.reload();
+  await maya.getByRole('button', { name: 'What would an undo keep?' }).press('Enter');
+  await maya.getByRole('link', { name: /An undo keeps/ }).press('Enter');
+  await maya.getByText('An undo would remove 2 customers', { exact: false }).waitFor();
+  await maya.getByRole('button', { name: 'Undo…' }).press('Enter');
+  await maya.getByLabel('Reason').fill('a test');
+  await maya.getByLabel('Reason').press('Enter');
+  await maya.getByText('The undo has removed 2 customers', { exact: false }).waitFor();
+  await expect.poll(async () => (await listed()).customers).toEqual([]);
+  expect(found).toEqual([]);
+});
+
 async function look(name: string, colorScheme: 'light' | 'dark', viewport: typeof wide): Promise<void> {
   await maya.emulateMedia({ colorScheme });
   await maya.setViewportSize(viewport);

@@ -28,8 +28,9 @@ export {
   readField,
   requireMapping,
 } from './reading/mapping.ts';
+export { type MendingFile, mendingFileOf } from './reading/mending.ts';
 export type { Answers, Companions } from './reading/persons.ts';
-export { type ReadingOptions, type ReadingProgress, readPersons } from './reading/reading.ts';
+export { countRows, type ReadingOptions, type ReadingProgress, readPersons } from './reading/reading.ts';
 export { type Question, type Recognition, recognise } from './reading/recognition.ts';
 export { type RefusalCode, SourceRefused } from './reading/refusal.ts';
 export { type ByteSource, openQuery, openSource, type QuerySource, type Source } from './reading/source.ts';

@@ -8,6 +8,7 @@ import { startQualityScans } from './quality/scanning.ts';
 import { checkSyncDatabase, readSyncSettings, WorkerTooOld } from './settings.ts';
 import { startBulk } from './worker/bulk.ts';
 import { startWorkerHeartbeat } from './worker/heartbeat.ts';
+import { startImports } from './worker/imports.ts';
 import { measureSequencer } from './worker/measures.ts';
 import { startMonitor } from './worker/monitor.ts';
 import { serveProbes } from './worker/probes.ts';
@@ -89,7 +90,7 @@ const closeMs = 500;
 type Told = Pick<Log, 'info' | 'warn' | 'error'>;
 
 /**
- * Starts the worker: it numbers committed events, removes old ones, and does the bulk work on failures. Run one worker, or several on
+ * Starts the worker: it numbers committed events, removes old ones, and does the bulk work on failures and the work of imports. Run one worker, or several on
  * several machines: one leads. It refuses a wrong database as the apps' servers do.
  *
  * @throws ConfigurationError, DatabaseUnavailable
@@ -137,6 +138,7 @@ export async function startSync({
   });
   const quality = startQualityScans({ url, onError: (error) => log.error({ err: error }, 'data quality') });
   const bulk = startBulk({ url, onError: (error) => log.error({ err: error }, 'bulk work on failures') });
+  const imports = startImports({ url, onError: (error) => log.error({ err: error }, 'imports') });
   const connection = openConnection('sync', {
     ...settings,
     url,
@@ -174,6 +176,7 @@ export async function startSync({
         stopAlerting(),
         quality.stop(),
         bulk.stop(),
+        imports.stop(),
         retention.stop(),
         sequencer.stop(),
         monitor.stop(),

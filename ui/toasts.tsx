@@ -16,6 +16,7 @@ let offers: Offer[] = [];
 let lastUndo: Promise<unknown> = Promise.resolve();
 const offersMax = 20;
 const undoMs = 10_000;
+const closeButtonProps = { 'aria-label': 'Hide this message' };
 
 /** Reports an action that can be undone. */
 export function showUndo({ message, undo }: Undo): void {
@@ -34,6 +35,7 @@ export function showUndo({ message, undo }: Undo): void {
   offers = [...offers.slice(1 - offersMax), { id, take }];
   notifications.show({
     id,
+    closeButtonProps,
     autoClose: undoMs,
     message: (
       <Group justify="space-between" gap={6}>
@@ -60,12 +62,19 @@ export function undoLast(): void {
 export function showRefusal(title: string, error: unknown, { isKept = false } = {}): void {
   const isUncertain = error instanceof Refusal && error.isUncertain;
   const message = <ErrorText error={error} isKept={isKept} />;
-  notifications.show({ color: 'red', title: isUncertain ? 'No answer came' : title, message, autoClose: 12_000 });
+  notifications.show({
+    color: 'red',
+    title: isUncertain ? 'No answer came' : title,
+    message,
+    closeButtonProps,
+    autoClose: 12_000,
+  });
 }
 
 /** Reports a success; a longer sentence stays longer. */
 export function showDone(message: string): void {
   notifications.show({
+    closeButtonProps,
     message: <span className="message">{message}</span>,
     autoClose: message.length > 40 ? 10_000 : 4_000,
   });

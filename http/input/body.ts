@@ -2,6 +2,7 @@ import type { Context, MiddlewareHandler } from 'hono';
 import { matchedRoutes } from 'hono/route';
 import type { ZodType } from 'zod';
 import { Problem, refuseFields } from '../problem.ts';
+import { isByteTaker } from './bytetakers.ts';
 import { describeBadCharacter } from './characters.ts';
 
 export type BodyLimits = {
@@ -24,7 +25,7 @@ export function jsonBody<Schema extends ZodType>(schema: Schema) {
 }
 
 /**
- * Reads and checks the JSON body of every request before its route gets it. POST, PUT and PATCH need `Content-Type:
+ * Reads and checks the JSON body of every request before its route gets it; a route with `readByteBody` reads its own. POST, PUT and PATCH need `Content-Type:
  * application/json` even for an empty object: a browser then sends a CORS preflight first, so a foreign web page cannot
  * post here. Refuses with 400, 413, 415 or 422.
  */
@@ -50,7 +51,8 @@ export function readJsonBody(limits: BodyLimits): MiddlewareHandler {
 function takesBody(c: Context): boolean {
   const { method, raw } = c.req;
   if (method === 'GET' || method === 'HEAD' || method === 'OPTIONS') return false;
-  if (!matchedRoutes(c).some((route) => route.method !== 'ALL')) return false;
+  const routes = matchedRoutes(c).filter((route) => route.method !== 'ALL');
+  if (routes.length === 0 || routes.some(({ handler }) => isByteTaker(handler))) return false;
   const isEmpty = (raw.headers.get('content-length') ?? '0') === '0' && !raw.headers.has('transfer-encoding');
   return !(method === 'DELETE' && isEmpty);
 }
@@ -68,8 +70,8 @@ function requireJson(headers: Headers): void {
   });
 }
 
-/** HTTP ends a body at its Content-Length. Of one without, the bytes that arrive are counted. */
-async function readBytes(request: Request, bodyBytesMax: number): Promise<Uint8Array> {
+/** HTTP ends a body at its Content-Length. Of one without, the bytes that arrive are counted. @throws Problem 400, 413 */
+export async function readBytes(request: Request, bodyBytesMax: number): Promise<Uint8Array> {
   const length = request.headers.get('content-length');
   if (Number(length) > bodyBytesMax) throw refuseSize(bodyBytesMax);
   if (length !== null) return new Uint8Array(await request.arrayBuffer().catch(refuseIncomplete));

@@ -17,11 +17,18 @@ import { callerOf, traceRequest } from './trace.ts';
 
 /**
  * The context of every handler. `actor` is the person who acts, undefined for a visitor or a machine. `problem` is the
- * code of the refusal, if the request was refused. `staffOnly` uses `authenticate` and sets `caller`.
+ * code of the refusal, if the request was refused. `staffOnly` uses `authenticate` and sets `caller`; `readByteBody` sets `bytes`.
  */
 export type AppEnv = {
   Bindings: HttpBindings;
-  Variables: { requestId: string; authenticate?: Authenticate; caller?: Caller; actor?: User; problem?: string };
+  Variables: {
+    requestId: string;
+    authenticate?: Authenticate;
+    caller?: Caller;
+    actor?: User;
+    problem?: string;
+    bytes?: Uint8Array;
+  };
 };
 
 export type App = OpenAPIHono<AppEnv>;

@@ -1,6 +1,7 @@
 import type { Format, SeenColumn } from './formats.ts';
 import { fieldOfHeading, headingKey } from './headings.ts';
 import { customKeyOf, type Field, nameColumns, type PlainField, readField } from './mapping.ts';
+import { isAddedColumn } from './mending.ts';
 import { type Shape, shapeOf } from './shapes.ts';
 
 /** A column as a person sees it before an import. */
@@ -45,9 +46,10 @@ export function proposeColumns(seen: SeenColumn[], headings: readonly string[], 
     if (format && column.key in format.columns) return { field: format.columns[column.key] ?? null, because: 'format' };
     const told = readField((headings[at] ?? '').trim());
     if (told?.startsWith('custom:')) return { field: told, because: 'heading' };
+    if (isAddedColumn(headings[at] ?? '')) return { field: null, because: null };
     const heading = fieldOfHeading(headings[at] ?? '');
     if (heading && agrees(heading, column)) return { field: heading, because: 'heading' };
-    const values = fieldOfValues(column, at);
+    const values = fieldOfValues(column, at - headings.slice(0, at).filter(isAddedColumn).length);
     return values ? { field: values, because: 'values' } : { field: null, because: null };
   });
   preferWholeNames(seen, proposals);
@@ -72,7 +74,7 @@ export function proposeColumns(seen: SeenColumn[], headings: readonly string[], 
   return seen.map(({ name, samples, shape }, at) => {
     const { field, because } = proposals[at] as Pick<Column, 'field' | 'because'>;
     const custom = field === null && shape.filled > 0 ? customKeyOf(headings[at] ?? '') : undefined;
-    const isExcluded = because === 'format';
+    const isExcluded = because === 'format' || isAddedColumn(headings[at] ?? '');
     return {
       name,
       heading: headings[at] ?? '',

@@ -80,3 +80,25 @@ export async function* readPersons(source: Source, options: ReadingOptions): Asy
     });
   }
 }
+
+/** Counts the rows of a source behind its header. @throws SourceRefused if the source can no longer be read */
+export async function countRows(
+  source: Source,
+  { layout }: Recognition,
+  {
+    onProgress,
+    signal,
+  }: { onProgress?: (progress: { rows: number; share: number }) => void; signal?: AbortSignal } = {},
+): Promise<number> {
+  const bytesTotal = source.kind === 'bytes' ? source.size : 0;
+  let [count, toldAt] = [0, performance.now()];
+  for await (const { rows, bytes } of readRows(source, layout)) {
+    signal?.throwIfAborted();
+    count += rows.length;
+    const now = performance.now();
+    if (now - toldAt < progressEveryMs) continue;
+    toldAt = now;
+    onProgress?.({ rows: count, share: bytesTotal > 0 ? bytes / bytesTotal : 0 });
+  }
+  return count;
+}

@@ -4,6 +4,7 @@ import type { EncodingFinding } from './encoding.ts';
 import { formatOf, recogniseFormat } from './formats.ts';
 import { findLayoutOf, type Layout, type LayoutAnswers, readRows } from './layout.ts';
 import { fingerprintOf, type Mapping } from './mapping.ts';
+import { isAddedColumn } from './mending.ts';
 import type { Source } from './source.ts';
 
 /** What only a person knows. `choices` are what `answers` takes; the first one is the likeliest, without being assumed. */
@@ -86,7 +87,7 @@ export async function recognise(source: Source, answers: LayoutAnswers = {}): Pr
     encoding,
     columns,
     mapping: Object.fromEntries(columns.map(({ name, field }) => [name, field])),
-    fingerprint: fingerprintOf(columns.map(({ name }) => name)),
+    fingerprint: fingerprintOf(columns.map(({ name }) => name).filter((name) => !isAddedColumn(name))),
     dayOrder,
     questions,
   };

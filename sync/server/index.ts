@@ -13,6 +13,8 @@ import { addEventsRoutes } from './events/events.routes.ts';
 import { addFailuresRoutes } from './failures/failures.routes.ts';
 import { addRunsRoutes } from './failures/runs.routes.ts';
 import { addHealthRoutes, keepEvaluating } from './health/health.routes.ts';
+import { addImportFileRoutes } from './imports/files.routes.ts';
+import { addImportRunRoutes } from './imports/runs.routes.ts';
 import { addQualityRoutes } from './quality/quality.routes.ts';
 import { addRunbookRoutes } from './runbooks/runbooks.routes.ts';
 import { consoleScopes } from './scopes.ts';
@@ -46,6 +48,8 @@ export function startConsole(options: ServerOptions = {}): Promise<Served> {
         void keepEvaluating(db, closing);
         addRunbookRoutes(app);
         addQualityRoutes(app, db);
+        addImportFileRoutes(app, db);
+        addImportRunRoutes(app, db);
         addAsOfRoutes(app, db);
         const simulator = variables.SIMULATOR_DB_URL ? openSimulator(variables.SIMULATOR_DB_URL) : undefined;
         addAccessRoutes(app, db, simulator, log);

@@ -10,6 +10,7 @@ import { readCustomerSearch, readCustomersSearch } from './customer/search.ts';
 import { readEventsSearch } from './events/search.ts';
 import { readFailedSearch, readFailuresSearch } from './failures/search.ts';
 import { readHealthSearch } from './health/search.ts';
+import { readMappingSearch, readRunSearch } from './imports/search.ts';
 import { readQualitySearch } from './quality/search.ts';
 import { ConsoleShell } from './shell/ConsoleShell.tsx';
 
@@ -73,6 +74,20 @@ const routes = [
     ...route('/quality'),
     validateSearch: readQualitySearch,
     component: lazyPage(() => import('./quality/QualityPage.tsx'), 'QualityPage'),
+  }),
+  createRoute({
+    ...route('/imports'),
+    component: lazyPage(() => import('./imports/ImportsPage.tsx'), 'ImportsPage'),
+  }),
+  createRoute({
+    ...route('/imports/new'),
+    validateSearch: readMappingSearch,
+    component: lazyPage(() => import('./imports/MappingPage.tsx'), 'MappingPage'),
+  }),
+  createRoute({
+    ...route('/imports/$run'),
+    validateSearch: readRunSearch,
+    component: lazyPage(() => import('./imports/RunPage.tsx'), 'RunPage'),
   }),
   createRoute({
     ...route('/customers'),
