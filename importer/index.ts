@@ -36,7 +36,7 @@ export { type RefusalCode, SourceRefused } from './reading/refusal.ts';
 export { type ByteSource, openQuery, openSource, type QuerySource, type Source } from './reading/source.ts';
 export { applyImport, type StepOptions } from './run/apply.ts';
 export { type Plan, type PlannedSource, type PlanOptions, planImport, rulesVersion } from './run/plan.ts';
-export { type PlannedSourceOptions, plannedSource } from './run/plannedsource.ts';
+export { type PlannedSourceOptions, plannedSource, sourceOf } from './run/plannedsource.ts';
 export {
   type Conflict,
   type Counts,

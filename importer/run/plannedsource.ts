@@ -24,7 +24,7 @@ export async function plannedSource(
 ): Promise<PlannedSource> {
   const { layout } = recognition;
   return {
-    source: given ?? recognition.format ?? nameOf(source),
+    source: given ?? recognition.format ?? sourceOf(source.name),
     name: source.name,
     sha256: source.kind === 'bytes' ? await source.hash() : null,
     layout: {
@@ -36,14 +36,16 @@ export async function plannedSource(
   };
 }
 
-/** `Kunden 2024.csv` → kunden-2024 */
-function nameOf({ name }: Source): string {
-  const words = name
-    .replace(/\.[a-z0-9]{1,6}$/i, '')
+/** What the ids of a list belong to if nobody says it: `Old CRM (2020).csv` → old-crm-2020. Pure. */
+export function sourceOf(name: string): string {
+  const source = name
+    .replace(/(\.[A-Za-z0-9]{1,5}){1,2}$/, '')
     .normalize('NFKD')
+    .replace(/\p{M}/gu, '')
     .toLowerCase()
-    .replace(/[^a-z0-9._-]+/g, '-')
-    .replace(/^[^a-z0-9]+/, '')
-    .slice(0, 60);
-  return words || 'list';
+    .replace(/[^a-z0-9]+/g, '-')
+    .replace(/^-+|-+$/g, '')
+    .slice(0, 60)
+    .replace(/-+$/, '');
+  return source || 'file';
 }

@@ -1,3 +1,4 @@
+import { sourceOf } from '@aether/importer';
 import type { PlanFile } from './jobs.ts';
 import type { Upload } from './uploads.ts';
 
@@ -17,17 +18,4 @@ export function planFileOf({
     ...(answers.timezone && { timezone: answers.timezone }),
     ...(phoneCountry && { phoneCountry }),
   };
-}
-
-/** `Old CRM (2020).csv` → old-crm-2020. A part that only tells two downloads of one list apart is left out. Pure. */
-export function sourceOf(name: string): string {
-  const source = name
-    .replace(/(\.[A-Za-z0-9]{1,5}){1,2}$/, '')
-    .normalize('NFKD')
-    .toLowerCase()
-    .replace(/[^a-z0-9]+/g, '-')
-    .replace(/^-+|-+$/g, '')
-    .slice(0, 60)
-    .replace(/-+$/, '');
-  return source || 'file';
 }
