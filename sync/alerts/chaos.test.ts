@@ -107,10 +107,15 @@ test('each thing that breaks turns its own check, is told once, and once more wh
   );
   // A pool whose connections are all in use.
   const full = Promise.withResolvers<void>();
-  const held = [1, 2, 3].map(() => support.transaction({}, () => full.promise));
-  const waiting = support.query('select 1');
+  // Who waits for five seconds is refused: somebody else waits then.
+  const held = [1, 2, 3].map(() => support.transaction({}, () => full.promise).catch(() => {}));
+  let isFull = true;
+  const waiting = (async () => {
+    while (isFull) await support.query('select 1').catch(() => {});
+  })();
   await until(() => told('pool:support').length === 1);
   for (const [slug, status] of Object.entries(broken)) expect([slug, told(slug)]).toEqual([slug, [`ok → ${status}`]]);
+  isFull = false;
   full.resolve();
   await Promise.all([...held, waiting]);
 

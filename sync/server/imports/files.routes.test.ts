@@ -100,7 +100,7 @@ test('what was chosen for a file is proposed for the next file with these column
   expect(other).toMatchObject({ is_remembered: false, settings: {} });
 
   await boss('POST', `/api/imports/files/${other.id}/settings`, { answers: { encoding: 'windows-1252' } });
-  expect((await calls.recognised(other.id)).recognition.layout.encoding).toBe('windows-1252');
+  await expect.poll(async () => (await calls.recognised(other.id)).recognition.layout.encoding).toBe('windows-1252');
 });
 
 test('a file that nothing can be read from says why, and a removed one is gone', async () => {
