@@ -154,6 +154,8 @@ comment on column sync.import_rows.raw is
 create index import_rows_outcome on sync.import_rows (run, outcome, n);
 -- The other lines of a person.
 create index import_rows_lead on sync.import_rows (run, lead) where lead <> n;
+-- Few lines come out differently than planned, and the page of a run counts them again and again.
+create index import_rows_changed on sync.import_rows (run) where planned is not null;
 create index import_rows_customer on sync.import_rows (customer) where customer is not null;
 
 -- Which customer a row of a source is. It makes the same file again change nothing, and is freed by an undo.
@@ -259,7 +261,9 @@ declare
   gone bigint;
 begin
   for gone in select r.id from sync.import_runs r where r.state = 'reading' loop
-    if pg_try_advisory_xact_lock(7272, gone::integer) then perform sync.abandon_import(gone); end if;
+    -- Its plan may have ended since this loop began.
+    if pg_try_advisory_xact_lock(7272, gone::integer) and exists (
+      select from sync.import_runs r where r.id = gone and r.state = 'reading') then perform sync.abandon_import(gone); end if;
   end loop;
   insert into sync.import_runs (app, settings, rules) values (of_app, with_settings, by_rules) returning id into new_run;
   perform pg_advisory_lock(7272, new_run::integer);
@@ -271,6 +275,8 @@ begin
   from (select substring(i.inhrelid::regclass::text from '_p(\d+)$')::bigint as run from pg_catalog.pg_inherits i
         where i.inhparent = 'staging.import_lines'::regclass) l
     join sync.import_runs r on r.id = l.run and r.state <> 'reading';
+  perform sync.drop_import_rows(r.id)
+  from sync.import_runs r where r.state = 'abandoned' and to_regclass('sync.import_rows_p' || r.id) is not null;
   perform set_config('lock_timeout', '5s', true);
   execute format('create unlogged table staging.import_lines_p%s (like staging.import_lines including generated)
     with (autovacuum_enabled = false)', new_run);
@@ -301,6 +307,21 @@ begin
   perform set_config('lock_timeout', former, true);
 end $$;
 
+-- Drops the lines of a run that is abandoned. Dropping a partition waits for every run that reads or writes lines, and whoever comes then
+-- waits behind it: so it waits for a moment only, and the lines stay until another run begins.
+create function sync.drop_import_rows(of_run bigint) returns void
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  former constant text := current_setting('lock_timeout');
+begin
+  begin
+    perform set_config('lock_timeout', '200ms', true);
+    execute format('drop table if exists sync.import_rows_p%s', of_run);
+  exception when lock_not_available then null;
+  end;
+  perform set_config('lock_timeout', former, true);
+end $$;
+
 -- Forgets a plan that nobody will apply. The run stays in the history, without its lines.
 create function sync.abandon_import(of_run bigint) returns void
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -311,7 +332,7 @@ begin
       hint = 'Undo it instead.';
   end if;
   perform sync.drop_import_staging(of_run);
-  execute format('drop table if exists sync.import_rows_p%s', of_run);
+  perform sync.drop_import_rows(of_run);
   delete from sync.import_targets t where t.run = of_run;
   delete from sync.import_candidates c where c.run = of_run;
 end $$;
@@ -405,7 +426,9 @@ begin
       -- A line that was imported before says whose line its person is, and nothing else.
       select f.leading, min(f.n) filter (where not f.is_same) as first,
         count(distinct coalesce(f.group_customer, f.key_customer, f.address_customer)) as customers,
-        min(coalesce(f.group_customer, f.key_customer, f.address_customer)::text)::uuid as customer
+        min(coalesce(f.group_customer, f.key_customer, f.address_customer)::text)::uuid as customer,
+        -- A line whose id and address are of two customers holds its whole person: nothing of it may reach one of them by another line.
+        coalesce(bool_or(not f.is_same and f.key_customer <> f.address_customer), false) as is_split
       from found f where f.is_grouped group by f.leading
     ), groups as (
       select w.*, uuidv7() as new_customer, v.*
@@ -461,7 +484,7 @@ begin
         select
           case when f.kind <> 'person' then f.kind
             when f.is_same then 'unchanged'
-            when f.is_held or g.customers > 1 or f.key_customer <> f.address_customer then 'held'
+            when f.is_held or g.customers > 1 or g.is_split or f.key_customer <> f.address_customer then 'held'
             when coalesce(g.email_key, f.email_key) is null and coalesce(g.customer, f.key_customer) is null then 'held'
             when f.n <> g.first then case when exists (
               select from jsonb_each(g.taken) t where t.value = to_jsonb(f.n)) then 'updated' else 'unchanged' end
@@ -470,7 +493,7 @@ begin
           case when f.kind <> 'person' then f.code
             when f.is_same then 'same-line'
             when f.is_held then f.held_code
-            when g.customers > 1 or f.key_customer <> f.address_customer then 'two-customers'
+            when g.customers > 1 or g.is_split or f.key_customer <> f.address_customer then 'two-customers'
             when coalesce(g.email_key, f.email_key) is null and coalesce(g.customer, f.key_customer) is null then 'no-address'
             when f.n <> g.first then 'same-person' end as code,
           coalesce(f.n = g.first, false) as leads
@@ -779,6 +802,7 @@ declare
   refusals jsonb;
   refusal record;
   known integer[];
+  rivals integer[];
   changed integer[];
   customers uuid[];
   changes jsonb[];
@@ -852,15 +876,35 @@ begin
     perform from platform.customers c
     where c.id in (select coalesce(k.merged_into, k.id) from platform.customers k where k.id = any (customers))
     order by c.id for no key update;
-    select array_agg(c.n order by c.n), array_agg(c.customer order by c.n), array_agg(v.change order by c.n)
-    into changed, customers, changes
-    from (select distinct on (x.customer) x.* from sync.compare_import(of_run, known) x order by x.customer, x.n) c
-      join sync.import_rows p on p.run = of_run and p.n = c.n
-      cross join lateral (
-        select jsonb_object_agg(f.key, f.value) as change
-        from jsonb_each(c.fills) a cross join jsonb_each(sync.import_change(a.key, a.value, p.email_key)) f) v
-    where v.change is not null;
-    if changed is not null then
+  end if;
+  -- A customer that was erased since the plan stays so. One that is gone was created by a run that is undone: its keys are free.
+  update sync.import_rows p
+  set planned = coalesce(p.planned, p.outcome), outcome = case when g.is_erased then 'excluded' else 'held' end,
+      code = case when g.is_erased then 'erased' else 'customer-gone-since' end
+  from (
+    select q.n, c.id is not null as is_erased
+    from sync.import_rows q left join platform.customers k on k.id = q.customer
+      left join platform.customers c on c.id = coalesce(k.merged_into, k.id)
+    where q.run = of_run and q.n between from_n and to_n and q.outcome in ('updated', 'unchanged') and q.code is distinct from 'same-line'
+      and (c.id is null or c.erased_at is not null)) g
+  where p.run = of_run and p.n = g.n;
+  known := (select array_agg(p.n order by p.customer) from sync.import_rows p
+    where p.run = of_run and p.n = any (known) and p.outcome = 'updated');
+  if known is not null then
+    rivals := known;
+    -- Lines that are one customer without being one person, as those of two ids may be, are written one after another.
+    loop
+      select array_agg(c.n order by c.n) filter (where c.turn = 1), array_agg(c.customer order by c.n) filter (where c.turn = 1),
+        array_agg(c.change order by c.n) filter (where c.turn = 1), array_agg(c.n) filter (where c.turn > 1)
+      into changed, customers, changes, rivals
+      from (
+        select x.n, x.customer, v.change, row_number() over (partition by x.customer order by x.n) as turn
+        from sync.compare_import(of_run, rivals) x join sync.import_rows p on p.run = of_run and p.n = x.n
+          cross join lateral (
+            select jsonb_object_agg(f.key, f.value) as change
+            from jsonb_each(x.fills) a cross join jsonb_each(sync.import_change(a.key, a.value, p.email_key)) f) v
+        where v.change is not null) c;
+      exit when changed is null;
       -- What was there is read before it is written.
       insert into sync.import_writes (run, n, customer, field, before, after, version)
       select of_run, c.n, c.customer, a.key, nullif(c.present -> a.key, 'null'), a.value, k.version + 1
@@ -876,7 +920,13 @@ begin
               'field', refusal.said ->> 'column', 'constraint', refusal.said ->> 'constraint')
         where p.run = of_run and p.n = changed[refusal.place];
       end loop;
-    end if;
+      exit when rivals is null;
+    end loop;
+    -- The other lines of a person that was refused go with it, so that all of them are read again.
+    update sync.import_rows p
+    set planned = coalesce(p.planned, p.outcome), outcome = l.outcome, code = l.code, customer = l.customer
+    from sync.import_rows l
+    where l.run = of_run and l.n = any (known) and l.outcome = 'rejected' and p.run = of_run and p.lead = l.n and p.n <> l.n;
   end if;
 
   for person in
@@ -1002,8 +1052,10 @@ begin
     select m.n, m.id, 'crm.activities', null, to_jsonb(count(*))
     from mine m join crm.activities a on a.customer_id = m.id
     where not exists (
-      select from sync.import_writes w where w.run = of_run and w.n = m.n and a.idempotency_key like 'import:%:' || substr(w.field, 6)
-        and starts_with(w.field, 'note:') and w.after = to_jsonb(a.description))
+      select from sync.import_writes w join sync.import_files f on f.run = m.run and f.file = m.file
+      where w.run = of_run and w.n = m.n and starts_with(w.field, 'note:') and w.after = to_jsonb(a.description)
+        and a.created_by_app = 'foundation'
+        and a.idempotency_key = 'import:' || f.source || ':' || w.customer || ':' || substr(w.field, 6))
     group by m.n, m.id
     union all
     select m.n, m.id, 'platform.review_candidates', null, to_jsonb(count(*))
@@ -1032,6 +1084,12 @@ begin
   delete from crm.customer_order o where o.customer_id = any (gone);
   delete from platform.customers c where c.id = any (gone);
   get diagnostics removed = row_count;
+  -- The lines of other runs that were these customers, too: otherwise they would be known for ever as those of nobody.
+  delete from sync.import_keys k
+  using (select q.*, case when q.detail -> 'taken' ? 'email' then null else q.email_key end as own_key
+         from sync.import_rows q where q.customer = any (gone)) p, sync.import_files f
+  where f.run = p.run and f.file = p.file and k.source = f.source and k.customer = any (gone)
+    and k.key = sync.import_key(p.external_id, p.own_key, p.digest);
 end $$;
 
 -- Puts back what a run wrote to customers that were there before it: each value that is still as the run wrote it. A value that a later
@@ -1053,7 +1111,12 @@ begin
   order by c.id for no key update;
   delete from sync.import_kept k where k.run = of_run and k.n = any (places);
   for w in
-    select x.*, c.id as held, c.erased_at, v.present from sync.import_writes x
+    select x.*, c.id as held, c.erased_at, v.present,
+      -- Another run may have written the same note: each is known by its source.
+      'import:' || f.source || ':' || x.customer || ':' || substr(x.field, 6) as note_key
+    from sync.import_writes x
+      join sync.import_rows p on p.run = x.run and p.n = x.n
+      join sync.import_files f on f.run = p.run and f.file = p.file
       left join platform.customers k on k.id = x.customer
       left join platform.customers c on c.id = coalesce(k.merged_into, k.id)
       cross join lateral (select case x.field
@@ -1078,7 +1141,7 @@ begin
       where h.customer_id = w.held and not h.is_primary and w.field = 'phone:' || h.phone_key || coalesce('x' || h.phone_extension, '');
     elsif starts_with(w.field, 'note:') then
       select to_jsonb(a.description) into present from crm.activities a
-      where a.customer_id = w.held and a.idempotency_key like 'import:%:' || substr(w.field, 6);
+      where a.customer_id = w.held and a.created_by_app = 'foundation' and a.idempotency_key = w.note_key;
     end if;
     if present is distinct from w.after or w.erased_at is not null then
       update sync.import_writes x set is_undone = false where x.run = of_run and x.n = w.n and x.field = w.field;
@@ -1105,7 +1168,8 @@ begin
       where h.customer_id = w.held and not h.is_primary and w.field = 'phone:' || h.phone_key || coalesce('x' || h.phone_extension, '');
       perform platform.count_change(w.held);
     elsif starts_with(w.field, 'note:') then
-      delete from crm.activities a where a.customer_id = w.held and a.idempotency_key like 'import:%:' || substr(w.field, 6);
+      delete from crm.activities a
+      where a.customer_id = w.held and a.created_by_app = 'foundation' and a.idempotency_key = w.note_key;
     else
       ids := ids || w.held;
       changes := changes || sync.import_change(w.field, coalesce(w.before, 'null'),
@@ -1141,9 +1205,8 @@ declare
   r sync.import_runs;
   last_n integer;
   places integer[];
-  company record;
+  companies uuid[];
   older record;
-  more record;
 begin
   select * into r from sync.import_runs x where x.id = of_run for update;
   if r.state not in ('applying', 'applied', 'undoing', 'undone') then
@@ -1185,33 +1248,38 @@ begin
     and k.key = sync.import_key(p.external_id, p.own_key, p.digest)
     and (p.outcome <> 'created' or not exists (select from platform.customers c where c.id = p.customer));
   update sync.import_keys k set digest = null
-  from sync.import_rows p, sync.import_files f
+  from (select q.*, case when q.detail -> 'taken' ? 'email' then null else q.email_key end as own_key from sync.import_rows q) p,
+    sync.import_files f
   where p.run = of_run and p.n between from_n and last_n and p.outcome in ('updated', 'unchanged')
     and p.code is distinct from 'same-line'
-    and f.run = p.run and f.file = p.file and k.source = f.source and k.key = 'id:' || p.external_id and k.digest = p.digest;
+    and f.run = p.run and f.file = p.file and k.source = f.source
+    and k.key = sync.import_key(p.external_id, p.own_key, p.digest) and k.digest = p.digest;
 
   is_done := from_n <= 1;
   if is_done then
-    delete from sync.import_kept k where k.run = of_run and k.n = 0;
-    -- A company that nobody uses and nobody has changed goes. Its lock keeps others from beginning to use it.
-    for company in
-      select c.id, c.version, t.key from sync.import_targets t join platform.companies c on c.id::text = t.target
-      where t.run = of_run and t.kind = 'company' and t.made order by c.id for update of c
-    loop
-      for more in select x.part, x.rows from sync.list_references('platform.companies', array[company.id], '{}') x limit 1 loop
-        insert into sync.import_kept (run, n, customer, field, present)
-        values (of_run, 0, company.id, 'company:' || company.key, jsonb_build_object(more.part, more.rows)) on conflict do nothing;
-      end loop;
-      if not found and company.version = 1 then
-        delete from platform.companies c where c.id = company.id;
-      elsif not found then
-        insert into sync.import_kept (run, n, customer, field, present)
-        values (of_run, 0, company.id, 'company:' || company.key, jsonb_build_object('version', company.version)) on conflict do nothing;
-      end if;
-    end loop;
+    if last_n > 0 then delete from sync.import_kept k where k.run = of_run and k.n = 0; end if;
+    -- A company that nobody uses and nobody has changed goes. Its lock keeps others from beginning to use it. Many take many steps.
+    companies := array(
+      select c.id
+      from sync.import_targets t join platform.companies c on c.id = case t.kind when 'company' then t.target::uuid end
+      where t.run = of_run and t.kind = 'company' and t.made
+        and not exists (select from sync.import_kept k where k.run = of_run and k.n = 0 and k.field = 'company:' || t.key)
+      order by c.id limit lines_max for update of c);
+    insert into sync.import_kept (run, n, customer, field, present)
+    select of_run, 0, c.id, 'company:' || t.key, coalesce(x.uses, jsonb_build_object('version', c.version))
+    from platform.companies c
+      join sync.import_targets t on t.run = of_run and t.kind = 'company' and t.made and t.target = c.id::text
+      left join (
+        select l.id, jsonb_object_agg(l.part, l.rows) as uses from sync.list_references('platform.companies', companies, '{}') l
+        group by l.id) x on x.id = c.id
+    where c.id = any (companies) and (x.id is not null or c.version <> 1);
+    delete from platform.companies c
+    where c.id = any (companies) and not exists (
+      select from sync.import_kept k where k.run = of_run and k.n = 0 and k.customer = c.id);
+    is_done := cardinality(companies) < lines_max;
   end if;
   update sync.import_runs x
-  set undone_to = case when is_done then 1 else from_n end, state = case when is_done then 'undone' else 'undoing' end
+  set undone_to = from_n, state = case when is_done then 'undone' else 'undoing' end
   where x.id = of_run;
 end $$;
 

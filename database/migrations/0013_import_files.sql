@@ -206,6 +206,10 @@ begin
   update sync.import_uploads x set settings = to_settings, used_at = clock_timestamp() where x.id = of_upload;
   if (u.settings #> '{answers,encoding}', u.settings #> '{answers,sheet}')
      is distinct from (to_settings #> '{answers,encoding}', to_settings #> '{answers,sheet}') then
+    if exists (select from sync.import_jobs j where j.upload = of_upload and j.state in ('waiting', 'working')) then
+      raise exception 'the worker still counts the rows of file %: choose again in a moment', of_upload
+        using errcode = 'object_not_in_prerequisite_state';
+    end if;
     update sync.import_uploads x set state = 'stored', recognition = null where x.id = of_upload;
     insert into sync.import_jobs (kind, upload) values ('recognise', of_upload);
     perform pg_notify('sync_import_jobs', '');
@@ -231,7 +235,9 @@ begin
           using errcode = 'object_not_in_prerequisite_state';
       end if;
       insert into sync.import_mappings (fingerprint, settings)
-      select u.recognition ->> 'fingerprint', u.settings from sync.import_uploads u where u.id = (file ->> 'upload')::bigint
+      -- The encoding and the sheet are those of this file: the worker looks at the next one without them.
+      select u.recognition ->> 'fingerprint', u.settings #- '{answers,encoding}' #- '{answers,sheet}'
+      from sync.import_uploads u where u.id = (file ->> 'upload')::bigint
       on conflict (fingerprint) do update
         set settings = excluded.settings, used_at = clock_timestamp(), actor = platform.current_actor();
     end loop;

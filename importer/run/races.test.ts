@@ -68,6 +68,25 @@ describe('two runs at once', () => {
   });
 });
 
+test('a plan that was cut off is cleared away without waiting for those who read lines', async () => {
+  const { rows } = await superuser.query(
+    `insert into sync.import_runs (app, rules, state) values ('foundation', 'cut', 'reading') returning id`,
+  );
+  const { id } = rows[0];
+  await superuser.query(`set role platform_owner;
+    create table sync.import_rows_p${id} partition of sync.import_rows for values in (${id}); reset role`);
+  const there = () =>
+    superuser.query('select to_regclass($1) is not null as there', [`sync.import_rows_p${id}`]).then((r) => r.rows[0]);
+  await superuser.query('begin; select from sync.import_rows limit 1');
+  const began = performance.now();
+  await planRows(sync, people('waits.example', 1));
+  expect(performance.now() - began).toBeLessThan(5_000);
+  expect(await there()).toEqual({ there: true });
+  await superuser.query('commit');
+  await planRows(sync, people('waits.example', 1));
+  expect(await there()).toEqual({ there: false });
+});
+
 describe('a run while both apps write', () => {
   test('gives way to them, and says what changed since the plan', async () => {
     const { run, counts } = await planRows(sync, people('busy.example', 150, { phone: '+49301234567' }));

@@ -1,4 +1,4 @@
-import type { Person, ReadRow } from '../person.ts';
+import type { Person, PersonPhone, ReadRow } from '../person.ts';
 
 /*
  * A line of a file as COPY takes it. What the database would refuse is decided here, because a plan says what applying it will do: a name
@@ -17,6 +17,8 @@ const languageForm = /^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,4}$/;
 const timezoneForm = /^[A-Za-z][A-Za-z0-9_+/-]{0,63}$/;
 /** What platform.is_line refuses. */
 const unfitLine = /\p{Cc}|^\s|\s$/u;
+/** Longer ones do not fit into the index of the keys. */
+const idMax = 500;
 const [firstTime, endTime] = [Date.UTC(1900, 0, 1), Date.UTC(3000, 0, 1)];
 
 /** @param run and n of the line: which one of the run it is, counted over all files. */
@@ -29,10 +31,15 @@ export function stageRow(run: string, n: number, file: number, row: ReadRow): { 
       line: `${head}${row.kind}\t${text(row.code)}\t${text(row.reason)}\t${text(row.raw)}${rest}`,
     };
   }
-  const { person } = row;
+  const person = fitted(row.person);
   const name = nameOf(person);
   const refusal = refuseName(name);
   if (refusal) return { isPerson: false, line: `${head}rejected\tname\t${text(refusal)}\t${text(row.raw)}${noPerson}` };
+  if (person.externalId !== null && person.externalId.length > idMax)
+    return {
+      isPerson: false,
+      line: `${head}rejected\tlong-id\tThe id is longer than ${idMax} characters.\t${text(row.raw)}${noPerson}`,
+    };
   const [email] = person.emails;
   const phone = person.phones.find(({ key, isShared }) => key !== null && !isShared);
   const language = fits(person.language, languageForm);
@@ -65,6 +72,47 @@ function time(at: Date | null): string {
 
 function nameOf({ name, firstName, lastName }: Person): string | null {
   return name ?? ([firstName, lastName].filter(Boolean).join(' ') || null);
+}
+
+/** What the database takes of a line: one cell that it refuses would keep the whole run from being applied. */
+function fitted(person: Person): Person {
+  const { company, tier, owner, phones } = person;
+  const isFit =
+    (company === null || company.name === null || fitsLine(company.name, 200)) &&
+    (tier === null || fitsLine(tier, 200)) &&
+    (owner === null || fitsLine(owner, 254));
+  if (isFit && phones.every(fitsPhone)) return person;
+  const remarks = [...person.remarks];
+  const take = (column: string, value: string | null, charactersMax: number): string | null => {
+    if (value === null || fitsLine(value, charactersMax)) return value;
+    const message = `It is longer than ${charactersMax} characters or has a line break, and is left out.`;
+    remarks.push({ column, code: 'unfit', cell: value.slice(0, 200), message });
+    return null;
+  };
+  const fit = (phone: PersonPhone): PersonPhone => {
+    if (fitsPhone(phone)) return phone;
+    const message = 'The number is kept as its digits, without the words around it.';
+    remarks.push({ column: 'phone', code: 'unfit', cell: phone.written.slice(0, 200), message });
+    return { ...phone, written: phone.extension ? `${phone.key} x${phone.extension}` : (phone.key as string) };
+  };
+  return {
+    ...person,
+    company: company && { ...company, name: take('company', company.name, 200) },
+    tier: take('tier', tier, 200),
+    owner: take('owner', owner, 254),
+    phones: phones.map(fit),
+    remarks,
+  };
+}
+
+const fitsLine = (value: string, charactersMax: number) =>
+  (value.length <= charactersMax || [...value].length <= charactersMax) && !unfitLine.test(value);
+
+/** What platform.is_phone and its column ask of a number. */
+function fitsPhone({ written, key, extension }: PersonPhone): boolean {
+  if (key === null) return true;
+  if (!fitsLine(written, 40)) return false;
+  return /[^ -~]/.test(written) || written.replace(/\D/g, '').endsWith(key.slice(-4) + (extension ?? ''));
 }
 
 function refuseName(name: string | null): string | undefined {

@@ -24,6 +24,7 @@ const reasons: Record<string, string> = {
   'no-address': 'It has no e-mail address, and is no customer that is known.',
   'id-twice': 'Another line of this source has the same id.',
   erased: 'The customer was erased, and nothing brings them back.',
+  'customer-gone-since': 'Its customer went with an import that was undone since the plan: import the line again.',
   'address-taken-since': 'Somebody has got this address since the plan: the line belongs to that customer.',
 };
 

@@ -101,6 +101,21 @@ test('what was chosen for a file is proposed for the next file with these column
 
   await boss('POST', `/api/imports/files/${other.id}/settings`, { answers: { encoding: 'windows-1252' } });
   await expect.poll(async () => (await calls.recognised(other.id)).recognition.layout.encoding).toBe('windows-1252');
+  // The encoding is that file's own: the next one is read as it is, and says so.
+  const again = await boss('POST', '/api/imports/plans', { app: 'foundation', files: [other.id] });
+  await calls.ended(again.body.job);
+  const third = await calls.recognised(await calls.upload('third.csv', 'email,name\na@acme.org,A\nc@acme.org,C\n'));
+  expect(third).toMatchObject({ is_remembered: true, settings: { answers: {} } });
+  expect(third.settings.answers.encoding).toBeUndefined();
+
+  const superuser = await app.database.connect('postgres');
+  await superuser.query(
+    `insert into sync.import_jobs (kind, upload, state, worker, leased_until)
+     values ('recognise', $1, 'working', 'another', clock_timestamp() + interval '1 hour')`,
+    [third.id],
+  );
+  const busy = await boss('POST', `/api/imports/files/${third.id}/settings`, { answers: { encoding: 'windows-1252' } });
+  expect([busy.status, busy.body.detail]).toEqual([409, expect.stringContaining('still counts')]);
 });
 
 test('a file that nothing can be read from says why, and a removed one is gone', async () => {
