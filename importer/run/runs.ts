@@ -131,11 +131,11 @@ export async function listRows(client: ImportClient, run: string, query: RowQuer
   }));
 }
 
-/** What the undo of a run kept. */
-export async function readKept(client: ImportClient, run: string): Promise<Kept[]> {
+/** What the undo of a run kept; all of it without a limit. */
+export async function readKept(client: ImportClient, run: string, { limit }: { limit?: number } = {}): Promise<Kept[]> {
   const { rows } = await client.query<Kept>(
-    'select n, customer, field, written, present from sync.import_kept where run = $1 order by n, field',
-    [run],
+    'select n, customer, field, written, present from sync.import_kept where run = $1 order by n, field limit $2',
+    [run, limit ?? null],
   );
   return rows;
 }

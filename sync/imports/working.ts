@@ -211,6 +211,8 @@ async function applyRun({ run, actor }: Job, { client, onProgress, signal }: Job
     onProgress: tell,
   });
   onProgress({ phase: 'verifying', done: lines, total: lines, share: 1 });
+  // It reads all lines, and must not have the short time of a step.
+  await client.query(`set statement_timeout = '30min'`);
   const verified = await verifyImport(client, run as string);
   const conflicts = await countConflicts(client, run as string);
   return { state: 'done', outcome: { counts: applied.counts, changed: applied.changed, conflicts, verified } };

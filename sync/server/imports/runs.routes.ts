@@ -230,7 +230,7 @@ export function addImportRunRoutes(app: App, db: PlatformDb) {
       const preview = jobs.find(({ kind, state }) => kind === 'preview' && state === 'done');
       const [before, after] = await Promise.all([
         showKept(db, preview?.outcome?.fields ?? []),
-        readKept(client, run).then((all) => showKept(db, all.slice(0, 1_000))),
+        readKept(client, run, { limit: 1_000 }).then((first) => showKept(db, first)),
       ]);
       return c.json({ preview: before, undone: after } as never, 200);
     })
