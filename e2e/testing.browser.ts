@@ -88,8 +88,8 @@ async function clean({ page, context }: OwnPage, still: string): Promise<void> {
   for (const each of context.pages()) if (each !== page) await each.close();
   for (const event of ['console', 'pageerror', 'response'] as const) page.removeAllListeners(event);
   await context.setOffline(false);
-  await context.unrouteAll();
-  await page.unrouteAll();
+  await context.unrouteAll({ behavior: 'ignoreErrors' });
+  await page.unrouteAll({ behavior: 'ignoreErrors' });
   await page.goto(still);
   await page.evaluate('localStorage.clear(), sessionStorage.clear()');
   await context.clearCookies();
