@@ -1304,10 +1304,10 @@ begin
       left join platform.customer_emails e on e.email_key = p.email_key and e.customer_id in (c.id, c.merged_into)
     where p.run = of_run and p.n <= r.applied_to and p.outcome = 'created' and p.lead = p.n;
   return query
-    select 'created customers have the number of their app', count(*), count(x.customer_id)
-    from sync.import_rows p left join lateral (
-      select y.customer_id from platform.customer_external_ids y join platform.customers c on c.id = p.customer
-      where y.customer_id in (c.id, c.merged_into) and y.app = r.app limit 1) x on true
+    select 'created customers have the number of their app', count(*), count(coalesce(x.customer_id, y.customer_id))
+    from sync.import_rows p left join platform.customers c on c.id = p.customer
+      left join (select distinct i.customer_id from platform.customer_external_ids i where i.app = r.app) x on x.customer_id = c.id
+      left join (select distinct i.customer_id from platform.customer_external_ids i where i.app = r.app) y on y.customer_id = c.merged_into
     where p.run = of_run and p.n <= r.applied_to and p.outcome = 'created' and p.lead = p.n;
   return query
     select 'lines of customers are known by their key', count(*), count(k.customer)
