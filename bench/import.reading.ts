@@ -45,7 +45,9 @@ function* writeList(rows: number): Generator<string> {
   let text = '';
   for (let row = 0; row < rows; row += 1) {
     const phone = 1_000_000 + ((row * 7_919) % 8_999_999);
-    text += `C-${row},Person ${row},person.${row}@host${row % 5_000}.example.com,+49 30 ${phone},Company ${row % 20_000},2023-0${1 + (row % 9)}-1${row % 10}T08:30:00Z\n`;
+    const email = `person.${row}@host${row % 5_000}.example.com`;
+    const createdAt = `2023-0${1 + (row % 9)}-1${row % 10}T08:30:00Z`;
+    text += `C-${row},Person ${row},${email},+49 30 ${phone},Company ${row % 20_000},${createdAt}\n`;
     if (row % 1_000 !== 999) continue;
     yield text;
     text = '';

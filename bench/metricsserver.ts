@@ -1,4 +1,7 @@
-/** A Foundation in a process of its own, for the bench of metrics: it says its address, answers a message with the µs of CPU that it has used, and ends with its parent. */
+/**
+ * A Foundation in a process of its own, for the bench of metrics. It sends its address, answers each message with the µs of CPU that it has
+ * used, and ends with its parent.
+ */
 import { startFoundation } from '@aether/foundation';
 
 process.env.LOG_LEVEL = 'error';

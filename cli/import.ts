@@ -316,7 +316,7 @@ async function printRows(
       if (text) console.log(text.replace(/\r\n$/, '\r'));
     return;
   }
-  await readRun(client, run); // says so when there is none
+  await readRun(client, run); // throws if there is no such run
   const rows = await listRows(client, run, {
     limit: options.limit,
     ...(outcome && { outcome }),

@@ -40,7 +40,7 @@ export async function asSync(
   const actor = actorOf(options);
   await client.connect();
   try {
-    // Every record of an act that this connection leaves names it. It is what the command says, not a proof: the login stands beside it.
+    // The records of what this connection does name this actor. The command claims it and nothing proves it, so a record names the login too.
     await client.query(`select set_config('aether.actor', $1, false)`, [actor]);
     await work(client);
   } finally {

@@ -8178,7 +8178,7 @@ begin
   execute format($f$
     with found as not materialized (
       select l.*, f.source,
-        -- A line that its id knows is that customer's, whoever else has the address.
+        -- A line whose id belongs to a customer is that customer's, even if others have its address.
         g.n is not null and g.lead is null
           and (g.code = 'external-id' or l.external_id is null or not exists (
             select from platform.customers c where c.id = k.customer)) as is_held,

@@ -2,7 +2,7 @@
 --
 -- A run reads its files into staging (COPY), decides what each line will be (sync.plan_import), and writes nothing that an app sees. People
 -- look at the plan. sync.apply_import writes it in steps: a step is one transaction that takes the next lines, writes customers, events and
--- the ledger, and moves import_runs.applied_to. So a killed process has lost at most a step, and whoever goes on ends the same as an
+-- the ledger, and moves import_runs.applied_to. A killed process loses at most one step, and the process that goes on ends the same as an
 -- unbroken run. sync.undo_import goes through the lines in the other direction: it compares each written value with the present one under
 -- the customer's lock, puts back what was left alone, and lists the rest. Any number of runs may go on at once, beside both apps: unique
 -- keys decide who gets an address, and the row of the run lets one step of a run happen at a time.
@@ -240,8 +240,8 @@ begin
     execute format('grant select on %s to sync_role', t);
   end loop;
 end $$;
--- There are no writes: the functions below are the only way, so that the ledger says what they did. The apps and the console see nothing
--- of it: it holds what people wrote in other systems.
+-- There are no writes: only the functions below write, so that the ledger says what they did. The apps see nothing of it, because it holds
+-- what people wrote in other systems. What the console may read, 0013_import_files.sql says.
 
 -- What a row is known by when it comes again.
 create function sync.import_key(external_id text, email_key text, digest bigint) returns text
@@ -307,8 +307,8 @@ begin
   perform set_config('lock_timeout', former, true);
 end $$;
 
--- Drops the lines of a run that is abandoned. Dropping a partition waits for every run that reads or writes lines, and whoever comes then
--- waits behind it: so it waits for a moment only, and the lines stay until another run begins.
+-- Drops the lines of an abandoned run. To drop a partition, PostgreSQL waits for every session that uses lines, and later sessions wait
+-- behind it. Therefore this function gives up after 200 ms, and the lines stay until another run begins.
 create function sync.drop_import_rows(of_run bigint) returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -406,7 +406,7 @@ begin
   execute format($f$
     with found as not materialized (
       select l.*, f.source,
-        -- A line that its id knows is that customer's, whoever else has the address.
+        -- A line whose id belongs to a customer is that customer's, even if others have its address.
         g.n is not null and g.lead is null
           and (g.code = 'external-id' or l.external_id is null or not exists (
             select from platform.customers c where c.id = k.customer)) as is_held,
@@ -1000,8 +1000,8 @@ begin
 end $$;
 
 -- Takes back the creation of customers by a run, as if they had never been: the rows go, so that no list, search, lookup or cache can show
--- them and their addresses and numbers are free; customer.deleted tells everybody. A customer that is no longer what the run wrote, or that
--- got something since, is kept and listed. The lock comes first: whoever would give the customer a child waits, and then finds no customer.
+-- them and their addresses and numbers are free; customer.deleted tells everybody. A customer that was changed
+-- or got something since is kept and listed. The customers are locked first: a session that adds a child to one waits, and is then refused.
 create function sync.remove_import_customers(of_run bigint, places integer[], out removed integer, out kept integer)
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare

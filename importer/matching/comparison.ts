@@ -185,8 +185,8 @@ const dayOf = (date: number) =>
 
 /**
  * Two dates of birth, each as the number YYYYMMDD. `slip`: a day or a month is wrong, or both changed places, or one digit of the year is
- * wrong; at most a month apart. `weak`: about a year or ten years apart, as one more wrong digit makes it. `different`, which never is one person: all else. A father and a son of
- * one name are born farther apart, and nobody has a brother or sister of the same name.
+ * wrong; at most a month apart. `weak`: about a year or ten years apart, as one more wrong digit makes it. `different`: all else, which is
+ * never one person. A father and a son of one name are born farther apart, and nobody has a brother or sister of the same name.
  */
 export function compareBirths(a: number, b: number): number {
   if (a === 0 || b === 0) return level.unknown;

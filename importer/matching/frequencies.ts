@@ -1,7 +1,10 @@
 import type { PersonColumns, PersonTable } from './persontable.ts';
 import { mix, none } from './texts.ts';
 
-/** A person's share of a row, if several rows are known to be one person: 2520 is divisible by all numbers to 10, and whole numbers add up the same in any order. */
+/**
+ * One person counts so much, divided among the rows that are known to be that person. 2520 is divisible by all numbers up to 10, and whole
+ * numbers have the same sum in any order.
+ */
 export const onePerson = 2520;
 
 /** How many persons, in units of `onePerson`, have a name, a city and so on; by the numbers of the texts. */
