@@ -2631,7 +2631,7 @@ comment on table platform.sign_ins is 'Tokens are stored as SHA-256 only, so a r
 comment on column platform.sign_ins.next_token_hash is 'Sent to the browser, but not used by it yet. Until then the present token stays valid, so that a lost answer signs nobody out.';
 comment on column platform.sign_ins.previous_token_hash is 'The token before the present one. Valid for requests that were under way; its later use shows that somebody has a copy.';
 comment on column platform.sign_ins.csrf_token is 'In clear: it is useless without the cookie.';
-comment on column platform.sign_ins.role_max is 'The most that the directory allowed at this sign-in; the role itself is the user''s.';
+comment on column platform.sign_ins.role_max is 'Whether the directory allowed an administrator at this sign-in; the role itself is the user''s.';
 CREATE INDEX sign_ins_user_id_idx ON platform.sign_ins USING btree (user_id);
 alter table platform.sign_ins enable row level security, force row level security;
 create policy own_add on platform.sign_ins for insert to app_role with check ((app = platform.current_app()));
@@ -2699,10 +2699,11 @@ create table platform.users (
   constraint users_id_check CHECK (((octet_length(id) >= 1) AND (octet_length(id) <= 255))),
   constraint users_last_signed_in_time CHECK (platform.is_time(last_signed_in)),
   constraint users_name_check CHECK (platform.is_line(name, 200)),
-  constraint users_role_check CHECK ((role = ANY (ARRAY['admin'::text, 'user'::text]))),
+  constraint users_role_check CHECK ((role = ANY (ARRAY['admin'::text, 'steward'::text, 'user'::text]))),
   constraint users_support_user_id_safe CHECK (((support_user_id >= '-9007199254740991'::bigint) AND (support_user_id <= '9007199254740991'::bigint)))
 );
 comment on column platform.users.id is 'The identity provider''s subject at the first sign-in.';
+comment on column platform.users.role is 'steward: a user who may also decide about duplicates, merge customers and take merges apart. admin: a steward who may also administer.';
 comment on column platform.users.directory_object_id is 'Together with the tenant it identifies a person: the subject differs from app registration to app registration.';
 CREATE TRIGGER keep_directory_account BEFORE UPDATE OF directory_tenant_id, directory_object_id ON platform.users FOR EACH ROW WHEN (((old.directory_object_id IS NOT NULL) AND ((old.directory_tenant_id IS DISTINCT FROM new.directory_tenant_id) OR (old.directory_object_id IS DISTINCT FROM new.directory_object_id)))) EXECUTE FUNCTION platform.keep_directory_account();
 CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON platform.users FOR EACH ROW EXECUTE FUNCTION sync.capture_platform_users();

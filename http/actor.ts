@@ -31,3 +31,13 @@ export function refuseNonAdmin(): Problem {
     detail: 'Only an administrator may do this. Ask one: they are listed on the page of users.',
   });
 }
+
+/** 403: the caller is neither a data steward nor an administrator. */
+export function refuseNonSteward(): Problem {
+  return new Problem({
+    status: 403,
+    code: 'steward-only',
+    detail:
+      'Only a data steward or an administrator may do this. An administrator makes stewards on Foundation’s page of users.',
+  });
+}

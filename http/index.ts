@@ -31,7 +31,7 @@ export {
   PhoneSchema,
   TierSchema,
 } from './records.ts';
-export { type Right, refuseScope } from './rights.ts';
+export { isPersonal, type Right, refuseScope } from './rights.ts';
 export { createRoute } from './route.ts';
 export { type AppScopes, type Scope, scopesOfSharedEvents } from './scopes.ts';
 export { type App, type AppEnv, type AppOptions, createApp } from './serving/app.ts';

@@ -1,14 +1,22 @@
 import type { MiddlewareHandler } from 'hono';
-import { refuseNonAdmin } from './actor.ts';
+import { refuseNonAdmin, refuseNonSteward } from './actor.ts';
 import { allows, type Caller } from './caller.ts';
 import { Problem } from './problem.ts';
 import type { Scope } from './scopes.ts';
 
 /**
  * The callers that may use a route of staff. A scope: every person of staff, and a machine whose token has that scope.
- * `person`: every person of staff, but no machine. `administrator`: administrators, but no machine.
+ * `person`: every person of staff, but no machine. `steward`: data stewards and administrators, but no machine. `administrator`:
+ * administrators, but no machine.
  */
-export type Right = Scope | 'person' | 'administrator';
+export type Right = Scope | PersonalRight;
+
+/** The rights that only people have, whatever the scopes of a machine's token. */
+export const personalRights = ['person', 'steward', 'administrator'] as const;
+type PersonalRight = (typeof personalRights)[number];
+
+export const isPersonal = (right: string): right is PersonalRight =>
+  (personalRights as readonly string[]).includes(right);
 
 /** Lets in only callers that have the right. A machine may do nothing that its token does not name. */
 export function requireRight(right: Right): MiddlewareHandler {
@@ -48,12 +56,14 @@ export function withholdUnread(right: Right, needs: Readonly<Record<string, Scop
 
 /** @throws Problem 403 */
 export function checkRight(caller: Caller, right: Right): void {
-  if (right !== 'person' && right !== 'administrator') {
+  if (!isPersonal(right)) {
     if (!allows(caller, right)) throw refuseScope(right);
     return;
   }
   if (caller.scopes !== undefined) throw refuseMachine();
-  if (right === 'administrator' && caller.actor?.role !== 'admin') throw refuseNonAdmin();
+  const role = caller.actor?.role;
+  if (right === 'administrator' && role !== 'admin') throw refuseNonAdmin();
+  if (right === 'steward' && role !== 'admin' && role !== 'steward') throw refuseNonSteward();
 }
 
 /** 403: the token lacks this scope. */
@@ -74,16 +84,18 @@ function refuseMachine(): Problem {
   });
 }
 
-const notes: Record<'person' | 'administrator', string> = {
+const notes: Record<PersonalRight, string> = {
   person:
     'For people of staff: with a sign-in (cookie, and `X-CSRF-Token` for what changes something) or a person’s access token. No scope allows it to a machine.',
+  steward:
+    'For data stewards and administrators: with a sign-in (cookie, and `X-CSRF-Token` for what changes something) or a person’s access token. No scope allows it to a machine.',
   administrator:
     'For administrators: with a sign-in (cookie, and `X-CSRF-Token` for what changes something) or a person’s access token. No scope allows it to a machine.',
 };
 
 /** The right in words, for the OpenAPI document. */
 export function describeRight(right: Right): string {
-  if (right === 'person' || right === 'administrator') return notes[right];
+  if (isPersonal(right)) return notes[right];
   const withheld = right.endsWith('.write')
     ? ` The scope does not read: without \`${right.replace(/\.write$/, '.read')}\` the answer has only the record’s id and version.`
     : '';

@@ -12,7 +12,10 @@ beforeAll(async () => {
   server = await serveApp((app) => {
     app.use(async (c, next) => {
       const who = c.req.header('x-test-user');
-      const actor = who === 'machine' ? undefined : ({ id: who, role: who === 'root' ? 'admin' : 'user' } as User);
+      const actor =
+        who === 'machine'
+          ? undefined
+          : ({ id: who, role: who === 'root' ? 'admin' : who === 'steward' ? 'steward' : 'user' } as User);
       const scopes = c.req.header('x-test-scopes')?.split(' ') ?? (who === 'machine' ? [] : undefined);
       c.set('authenticate', async () =>
         who === undefined
@@ -37,7 +40,7 @@ beforeAll(async () => {
     };
     const deal = { method: 'post', path: '/deals', right: 'deals.write', needs: { tier: 'customers.read' } } as const;
     app.openapi(createStaffRoute({ ...deal, responses }), (c) => c.json(made));
-    for (const right of ['person', 'administrator'] as const)
+    for (const right of ['person', 'steward', 'administrator'] as const)
       app.openapi(createStaffRoute({ method: 'get', path: `/${right}`, right, responses }), (c) => c.json({}));
     app.openapi(createRoute({ method: 'get', path: '/public', responses }), (c) => c.json({}));
     app.get('/own', (c) => {
@@ -111,6 +114,16 @@ describe('staff endpoints', () => {
     expect((await as('maya')).headers.getSetCookie()).toEqual(['a=1', 'b=2']);
     const refused = await post(`${server.url}/staff`, '{"unknown":1}', { ...json, 'X-Test-User': 'maya' });
     expect([refused.status, refused.headers.getSetCookie()]).toEqual([422, ['a=1', 'b=2']]);
+  });
+
+  test('for stewards let in stewards and administrators: no other person, machine or stranger', async () => {
+    expect((await as('steward', '/steward')).status).toBe(200);
+    expect((await as('root', '/steward')).status).toBe(200);
+    expect(await readProblem(await as('maya', '/steward'))).toMatchObject({ status: 403, code: 'steward-only' });
+    expect((await as('machine', '/steward', 'steward')).status).toBe(403);
+    expect((await as('steward', '/steward', 'customers.read')).status).toBe(403);
+    expect((await as('steward', '/administrator')).status).toBe(403);
+    expect((await fetch(`${server.url}/steward`)).status).toBe(401);
   });
 
   test('for administrators let in only administrators: no other person, machine or stranger', async () => {

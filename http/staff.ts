@@ -1,6 +1,6 @@
 import { staffOnly } from './actor.ts';
 import { problems } from './problem.ts';
-import { describeRight, type Right, requireRight, withholdUnread } from './rights.ts';
+import { describeRight, isPersonal, type Right, requireRight, withholdUnread } from './rights.ts';
 import { createRoute, type RouteParts } from './route.ts';
 import type { AppScopes, Scope } from './scopes.ts';
 import type { App } from './serving/app.ts';
@@ -20,7 +20,7 @@ type StaffRouteParts<Path extends string> = RouteParts<Path> & {
  */
 export function createStaffRoute<Path extends string, Route extends StaffRouteParts<Path>>(route: Route) {
   const { right, needs, ...bare } = route;
-  const scopes = right === 'person' || right === 'administrator' ? [] : [right];
+  const scopes = isPersonal(right) ? [] : [right];
   const guarded = {
     ...bare,
     [rightMember]: right,

@@ -68,4 +68,4 @@ export {
   type SearchedPhone,
 } from './searching.ts';
 export { type Tier, type TierColour, tierColours, tierColumns } from './tiers.ts';
-export type { SignIn, User } from './users.ts';
+export type { Role, SignIn, User } from './users.ts';

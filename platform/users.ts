@@ -5,13 +5,16 @@ import type { Queryable, Statement } from './log/query.ts';
 import type { InTransaction, Write } from './log/transaction.ts';
 import { coalesce, prepareLookup, runLookup } from './lookups.ts';
 
+/** user: works with the records. steward: may also merge customers and take merges apart. admin: may do everything. */
+export type Role = 'admin' | 'steward' | 'user';
+
 /** A row of platform.users: one person of the staff, known to both apps. */
 export type User = {
   /** The identity provider's subject at the first sign-in. */
   id: string;
   email: string;
   name: string;
-  role: 'admin' | 'user';
+  role: Role;
   foundation_user_id: number | null;
   support_user_id: number | null;
   directory_tenant_id: string | null;
@@ -84,7 +87,7 @@ export function userCalls(connection: Connection) {
   /** @throws NotFound, InvalidField; FieldNotOwned for `role` as Support. */
   async function updateUser(
     id: string,
-    change: { name?: string; email?: string; role?: 'admin' | 'user' },
+    change: { name?: string; email?: string; role?: Role },
     write: Write = {},
   ): Promise<User> {
     const { columns, values } = columnsOf(change, ['name', 'email', 'role']);

@@ -21,7 +21,12 @@ const me = createStaffRoute({
         'application/json': {
           schema: z
             .object({
-              user: z.object({ id: z.string(), name: z.string(), email: z.string(), role: z.enum(['admin', 'user']) }),
+              user: z.object({
+                id: z.string(),
+                name: z.string(),
+                email: z.string(),
+                role: z.enum(['admin', 'steward', 'user']),
+              }),
               csrf_token: z
                 .string()
                 .nullable()

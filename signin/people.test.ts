@@ -1,7 +1,7 @@
 import { atEnd, createTestDatabase, type TestDatabase } from '@aether/database/testing';
 import { connectPlatform, type PlatformDb } from '@aether/platform';
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { provision, readPerson, roleMaxOf } from './person.ts';
+import { limitRole, provision, readPerson, roleMaxOf } from './person.ts';
 import { readSignInSettings } from './settings.ts';
 
 let foundation: PlatformDb;
@@ -68,6 +68,18 @@ describe('the role of administrator', () => {
   const withRoles = settings({ SIGNIN_ADMIN_ROLE: 'Aether.Admin' });
 
   test('comes and goes with the app role of the directory', async () => {
+    expect((await provision(foundation, person({ roles: ['Aether.Admin'] }), withRoles)).role).toBe('admin');
+    expect((await provision(foundation, person({ roles: [] }), withRoles)).role).toBe('user');
+  });
+
+  test('leaves data stewards to the page of users: the directory makes none, and takes the role only with a higher one', async () => {
+    const steward = async () => {
+      await superuser.query(`update platform.users set role = 'steward' where id = 's-1'`);
+    };
+    await provision(foundation, person({ roles: [] }), withRoles);
+    await steward();
+    expect((await provision(foundation, person({ roles: [] }), withRoles)).role).toBe('steward');
+    expect(limitRole(await provision(support, person({ roles: [] }), withRoles), 'user').role).toBe('steward');
     expect((await provision(foundation, person({ roles: ['Aether.Admin'] }), withRoles)).role).toBe('admin');
     expect((await provision(foundation, person({ roles: [] }), withRoles)).role).toBe('user');
   });

@@ -43,16 +43,16 @@ export function readPerson(claims: Claims): Person | undefined {
   };
 }
 
-/**
- * The highest role that the directory allows: `user` only if it assigns roles and did not assign the admin role to this
- * person.
- */
-export function roleMaxOf({ roles }: Person, { adminRole }: SignInSettings): User['role'] {
+/** Whether the directory allows that the person is an administrator. It has no say in who else is a data steward. */
+export type RoleMax = 'admin' | 'user';
+
+/** `user` only if the directory assigns roles and did not assign the admin role to this person. */
+export function roleMaxOf({ roles }: Person, { adminRole }: SignInSettings): RoleMax {
   return adminRole === undefined || roles.includes(adminRole) ? 'admin' : 'user';
 }
 
-/** The user with the rights of this sign-in: the user's present role, but never more than the directory allowed. */
-export function limitRole(user: User, roleMax: User['role']): User {
+/** The user with the rights of this sign-in: the user's present role, but no administrator whom the directory does not allow. */
+export function limitRole(user: User, roleMax: RoleMax): User {
   return user.role === 'admin' && roleMax === 'user' ? { ...user, role: 'user' } : user;
 }
 
@@ -66,7 +66,8 @@ export async function provision(db: PlatformDb, person: Person, settings: SignIn
     const user = await db.signInUser(person, { tx });
     if (db.app !== 'foundation') return user;
     if (adminRole !== undefined) {
-      const role = roleMaxOf(person, settings);
+      const isAdmin = roleMaxOf(person, settings) === 'admin';
+      const role = isAdmin ? 'admin' : user.role === 'steward' ? 'steward' : 'user';
       return role === user.role ? user : db.updateUser(user.id, { role }, { tx });
     }
     if (firstAdmin !== person.objectId || user.role === 'admin') return user;

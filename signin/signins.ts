@@ -1,10 +1,11 @@
 import type { PlatformDb, User } from '@aether/platform';
+import type { RoleMax } from './person.ts';
 import { hashToken, makeToken } from './tokens.ts';
 
 export type EndReason = 'signed-out' | 'everywhere' | 'by-admin' | 'token-reused';
 
 /** An open sign-in, found by the token of a request. */
-export type SignIn = { id: string; csrfToken: string; roleMax: User['role']; user: User };
+export type SignIn = { id: string; csrfToken: string; roleMax: RoleMax; user: User };
 
 /** Which of a sign-in's tokens came, and the age of its tokens. */
 type TokenState = {
@@ -64,7 +65,7 @@ type Row = Omit<User, 'id'> & {
   id: string;
   user_id: string;
   csrf_token: string;
-  role_max: User['role'];
+  role_max: RoleMax;
   place: TokenState['place'];
   since_rotation: number;
   since_next: number | null;
@@ -117,7 +118,7 @@ export async function openSignIn(
 
 export type NewSignIn = {
   user: User;
-  roleMax: User['role'];
+  roleMax: RoleMax;
   /** The User-Agent header of the browser. */
   agent: string | undefined;
   idleMinutes: number;

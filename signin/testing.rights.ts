@@ -1,5 +1,5 @@
 import type { TestDatabase } from '@aether/database/testing';
-import type { AppScopes } from '@aether/http';
+import { type AppScopes, isPersonal } from '@aether/http';
 import { describe, expect, test } from 'vitest';
 import type { SignedCalls, TestIssuer } from './testing.ts';
 
@@ -59,7 +59,7 @@ export function testRights(
 
     test('require only scopes that the app lists, and each listed scope opens a route or shows events', async () => {
       const rights = new Set((await listGuarded()).map((route) => route['x-right'] as string));
-      const asked = [...rights].filter((right) => right !== 'person' && right !== 'administrator');
+      const asked = [...rights].filter((right) => !isPersonal(right));
       expect(asked.filter((scope) => !scopesHere.includes(scope))).toEqual([]);
       const ofRecords: string[] = Object.values(ofEvents);
       expect(scopesHere.filter((scope) => !rights.has(scope) && !ofRecords.includes(scope))).toEqual([]);
@@ -77,8 +77,8 @@ export function testRights(
     });
 
     test('name their scope in the OpenAPI document', async () => {
-      for (const { method, path, security, 'x-right': right } of await listGuarded()) {
-        const named = right === 'person' || right === 'administrator' ? [] : [right];
+      for (const { method, path, security, 'x-right': right = '' } of await listGuarded()) {
+        const named = isPersonal(right) ? [] : [right];
         expect([method, path, security?.[0]]).toEqual([method, path, { access_token: named }]);
       }
     });
@@ -94,7 +94,7 @@ export function testRights(
     test('refuse a machine that lacks only their scope, and let in one that has only their scope', async () => {
       for (const route of await listGuarded()) {
         const right = route['x-right'] as string;
-        const isForPeople = right === 'person' || right === 'administrator';
+        const isForPeople = isPersonal(right);
         const others = await ask(route, await machine(...everyScope.filter((scope) => scope !== right)));
         const code = isForPeople ? 'person-only' : 'token-lacks-scope';
         expect([route.method, route.path, others]).toEqual([route.method, route.path, { status: 403, code }]);
@@ -104,13 +104,32 @@ export function testRights(
       }
     });
 
-    test('of administrators refuse every other person', async () => {
-      const { Authorization } = await start().headersOf('maya');
-      for (const route of (await listGuarded()).filter((each) => each['x-right'] === 'administrator'))
+    test('of administrators refuse every other person, and those of stewards everybody but these and administrators', async () => {
+      const { database, headersOf } = start();
+      const { Authorization } = await headersOf('maya');
+      const foundation = await database.connect('foundation_app');
+      const refusals = { steward: 'steward-only', administrator: 'admin-only' } as const;
+      const routes = (await listGuarded()).filter((each) => (each['x-right'] as string) in refusals);
+      for (const route of routes)
         expect([route.path, await ask(route, Authorization)]).toEqual([
           route.path,
-          { status: 403, code: 'admin-only' },
+          { status: 403, code: refusals[route['x-right'] as keyof typeof refusals] },
         ]);
+      await foundation.query(`update platform.users set role = 'steward' where id = 'maya'`);
+      try {
+        for (const route of routes) {
+          const { status, code } = await ask(route, Authorization);
+          const isRefused = status === 403 && code === 'admin-only';
+          expect([route.path, isRefused || status]).toEqual([
+            route.path,
+            route['x-right'] === 'administrator'
+              ? true
+              : expect.toSatisfy((each) => ![401, 403, 500, true].includes(each)),
+          ]);
+        }
+      } finally {
+        await foundation.query(`update platform.users set role = 'user' where id = 'maya'`);
+      }
     });
   });
 }

@@ -5,7 +5,7 @@ import { endWaiting, timedOut } from './timedout.ts';
 
 /** The answer of /signin/me. The routes of the sign-in are the same in every app. */
 type Me = {
-  user: { id: string; name: string; email: string; role: 'admin' | 'user' };
+  user: { id: string; name: string; email: string; role: 'admin' | 'steward' | 'user' };
   csrf_token: string | null;
 };
 type SignedOut = { ended: number; provider_sign_out_url: string | null };

@@ -34,8 +34,8 @@ const people = [
     objectId: '0a1e7e00-0000-4000-8000-000000000004',
     name: 'Tom Berglund',
     email: 'tom.berglund@aether.example',
-    role: 'user',
-    what: 'Support agent, second line',
+    role: 'steward',
+    what: 'Support agent, second line; data steward',
   },
 ] as const;
 

@@ -4,7 +4,7 @@ create table platform.users (
   id text collate "C" primary key check (octet_length(id) between 1 and 255),
   email text not null check (platform.is_line(email, 254)),
   name text collate platform.people not null check (platform.is_line(name, 200)),
-  role text not null default 'user' check (role in ('admin', 'user')),
+  role text not null default 'user' check (role in ('admin', 'steward', 'user')),
   -- JavaScript counts to 2^53 - 1. Beyond that, two numbers become one.
   foundation_user_id bigint unique
     constraint users_foundation_user_id_safe check (foundation_user_id between -9007199254740991 and 9007199254740991),
@@ -18,6 +18,8 @@ create table platform.users (
   check ((directory_tenant_id is null) = (directory_object_id is null))
 );
 comment on column platform.users.id is 'The identity provider''s subject at the first sign-in.';
+comment on column platform.users.role is
+  'steward: a user who may also decide about duplicates, merge customers and take merges apart. admin: a steward who may also administer.';
 comment on column platform.users.directory_object_id is
   'Together with the tenant it identifies a person: the subject differs from app registration to app registration.';
 

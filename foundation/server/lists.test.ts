@@ -308,6 +308,9 @@ describe('users', () => {
     expect((await app.call('PATCH', '/api/users/maya', { role: 'admin' })).body.code).toBe('admin-only');
     await app.foundation.updateUser('maya', { role: 'admin' });
     expect((await app.call('PATCH', '/api/users/maya', { role: 'user' })).body.code).toBe('last-admin');
+    expect((await app.call('PATCH', '/api/users/jonas', { role: 'steward' })).body).toMatchObject({ role: 'steward' });
+    expect((await app.callAs('jonas')('PATCH', '/api/users/jonas', { role: 'admin' })).body.code).toBe('admin-only');
+    expect((await app.call('PATCH', '/api/users/maya', { role: 'steward' })).body.code).toBe('last-admin');
     expect((await app.call('PATCH', '/api/users/jonas', { role: 'admin' })).body).toMatchObject({ role: 'admin' });
     const answers = await Promise.all([
       app.call('PATCH', '/api/users/jonas', { role: 'user' }),

@@ -2,7 +2,7 @@ import { type App, createStaffRoute, cursor, cursorsOf, jsonBody, object, pageSi
 import type { PlatformDb } from '@aether/platform';
 import { changeRole, listStaff } from './users.ts';
 
-const role = z.enum(['admin', 'user']);
+const role = z.enum(['admin', 'steward', 'user']);
 const UserSchema = z
   .object({
     id: z.string(),
@@ -34,7 +34,7 @@ const change = createStaffRoute({
   method: 'patch',
   path: '/api/users/{id}',
   right: 'administrator',
-  summary: 'Give somebody the role of an administrator, or take it away',
+  summary: 'Give somebody the role of an administrator or of a data steward, or take it away',
   request: {
     params: object({ id: z.string().min(1).max(255) }),
     body: jsonBody(object({ role }).openapi('UserChange')),

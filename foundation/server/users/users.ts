@@ -33,7 +33,7 @@ export async function changeRole(tx: Transaction, id: string, role: User['role']
   const admins = await tx.query<{ id: string }>(
     `select id from platform.users where role = 'admin' order by id for update`,
   );
-  if (role === 'user' && admins.length === 1 && admins[0]?.id === id) throw new LastAdmin();
+  if (role !== 'admin' && admins.length === 1 && admins[0]?.id === id) throw new LastAdmin();
   const [changed] = await tx.query<StaffUser>(
     `update platform.users set role = $2 where id = $1 returning ${columns}`,
     [id, role],

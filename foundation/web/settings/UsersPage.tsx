@@ -23,7 +23,7 @@ export function UsersPage() {
       <div className={classes.page}>
         <p className={classes.intro}>
           People appear here when they sign in for the first time. Administrators change pipelines, custom fields and
-          roles; everybody else works with the records.
+          roles. Data stewards merge customers and take merges apart; everybody else works with the records.
         </p>
         {error && <ErrorNotice title="The users could not be loaded" error={error} onRetry={refetch} />}
         {!data && !error && <Waiting />}
@@ -37,7 +37,12 @@ export function UsersPage() {
   );
 }
 
-const nameRole = (role: string) => (role === 'admin' ? 'an administrator' : 'staff');
+const roles = [
+  { value: 'user', label: 'Staff', named: 'staff' },
+  { value: 'steward', label: 'Data steward', named: 'a data steward' },
+  { value: 'admin', label: 'Administrator', named: 'an administrator' },
+];
+const nameRole = (role: string) => roles.find(({ value }) => value === role)?.named;
 
 function UserRow({ user }: { user: StaffUser }) {
   const client = useQueryClient();
@@ -70,10 +75,7 @@ function UserRow({ user }: { user: StaffUser }) {
         aria-label={`Role of ${user.name}`}
         w={140}
         disabled={change.isPending}
-        data={[
-          { value: 'user', label: 'Staff' },
-          { value: 'admin', label: 'Administrator' },
-        ]}
+        data={roles.map(({ value, label }) => ({ value, label }))}
         value={change.isPending ? change.variables : user.role}
         onChange={(role) => role && role !== user.role && change.mutate(role as StaffUser['role'])}
       />

@@ -29,7 +29,12 @@ export function FoundationShell() {
         .filter(({ isForAdmins }) => !isForAdmins || me.isAdmin)
         .map(({ to, label, keys }) => ({ keys, label, run: () => void navigate({ to }) }))}
       person={
-        <PersonMenu me={me} role={me.isAdmin ? 'Administrator' : 'Staff'} label="Appearance and sign-out" width={230} />
+        <PersonMenu
+          me={me}
+          role={me.isAdmin ? 'Administrator' : me.isSteward ? 'Data steward' : 'Staff'}
+          label="Appearance and sign-out"
+          width={230}
+        />
       }
     />
   );

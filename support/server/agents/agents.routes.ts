@@ -11,7 +11,7 @@ import {
   uuid,
   z,
 } from '@aether/http';
-import { type PlatformDb, readList } from '@aether/platform';
+import { type PlatformDb, type Role, readList } from '@aether/platform';
 import {
   addAgent,
   availabilities,
@@ -120,7 +120,7 @@ const users = createStaffRoute({
                 id: z.string(),
                 name: z.string(),
                 email: z.string(),
-                role: z.enum(['admin', 'user']),
+                role: z.enum(['admin', 'steward', 'user']),
                 is_agent: z.boolean(),
               }),
             ),
@@ -133,7 +133,7 @@ const users = createStaffRoute({
   },
 });
 
-type StaffUser = { id: string; name: string; email: string; role: 'admin' | 'user'; is_agent: boolean };
+type StaffUser = { id: string; name: string; email: string; role: Role; is_agent: boolean };
 const byName = { order: { by: 'u.name', type: 'text', id: 'u.id', idType: 'text' }, direction: 'asc' } as const;
 
 export function addAgentRoutes(app: App, db: PlatformDb) {

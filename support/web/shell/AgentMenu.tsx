@@ -7,14 +7,16 @@ import type { Availability, OwnAgent } from '../api/records.ts';
 import { AvailabilityMark, availabilityMeanings, availabilityNames } from './Availability.tsx';
 import classes from './shell.module.css';
 
-type AgentMenuProps = { me: { id: string; name: string; email: string; isAdmin: boolean; agent: OwnAgent | null } };
+type AgentMenuProps = {
+  me: { id: string; name: string; email: string; isAdmin: boolean; isSteward: boolean; agent: OwnAgent | null };
+};
 
 /** The person's menu, with their availability for conversations. */
 export function AgentMenu({ me }: AgentMenuProps) {
   const role = (
     <>
       {me.agent ? <AvailabilityMark presence={me.agent.availability} /> : 'Not an agent'}
-      {me.isAdmin && ' · Administrator'}
+      {me.isAdmin ? ' · Administrator' : me.isSteward && ' · Data steward'}
     </>
   );
   return (

@@ -31,7 +31,7 @@ export function ConsoleShell() {
       person={
         <PersonMenu
           me={me}
-          role={me.isAdmin ? 'Administrator' : 'Staff, looks only'}
+          role={me.isAdmin ? 'Administrator' : me.isSteward ? 'Data steward' : 'Staff, looks only'}
           label="Appearance, time zone and sign-out"
           width={230}
         >

@@ -4,5 +4,6 @@ import { useSuspenseQuery } from '@tanstack/react-query';
 /** The signed-in person. The root route loads it before any page is shown. */
 export function useMe() {
   const { data } = useSuspenseQuery(meQuery);
-  return { ...data, isAdmin: data.role === 'admin' };
+  const isAdmin = data.role === 'admin';
+  return { ...data, isAdmin, isSteward: isAdmin || data.role === 'steward' };
 }
