@@ -9810,7 +9810,7 @@ grant execute on function sync.verify_import(of_run bigint, OUT question text, O
 CREATE OR REPLACE FUNCTION sync.waits_to_worsen(before text, now_found text, worsens_since timestamp with time zone)
  RETURNS boolean
  LANGUAGE sql
-RETURN ((now_found = ANY (ARRAY['catching-up'::text, 'warning'::text, 'stalled'::text, 'failing'::text])) AND (array_position(ARRAY['ok'::text, 'paused'::text, 'catching-up'::text, 'warning'::text, 'unknown'::text, 'parked'::text, 'stalled'::text, 'silent'::text, 'failing'::text], now_found) > array_position(ARRAY['ok'::text, 'paused'::text, 'catching-up'::text, 'warning'::text, 'unknown'::text, 'parked'::text, 'stalled'::text, 'silent'::text, 'failing'::text], before)) AND ((worsens_since IS NULL) OR (worsens_since > (clock_timestamp() - make_interval(secs => sync.health_limit('worsens_seconds'::text))))));
+RETURN ((now_found = ANY (ARRAY['catching-up'::text, 'warning'::text, 'stalled'::text, 'failing'::text])) AND (now_found <> before) AND ((worsens_since IS NULL) OR (worsens_since > (clock_timestamp() - make_interval(secs => sync.health_limit('worsens_seconds'::text))))));
 
 CREATE OR REPLACE FUNCTION sync.word_in(report jsonb, path text[])
  RETURNS text
@@ -10265,7 +10265,7 @@ create table sync.check_states (
   constraint check_states_status_check CHECK ((status = ANY (ARRAY['ok'::text, 'paused'::text, 'catching-up'::text, 'warning'::text, 'unknown'::text, 'parked'::text, 'stalled'::text, 'silent'::text, 'failing'::text])))
 ) with (fillfactor=40, autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=500, autovacuum_vacuum_cost_delay=0, autovacuum_analyze_scale_factor=0, autovacuum_analyze_threshold=100000, vacuum_truncate=false);
 comment on table sync.check_states is 'A change of `status` is a change of state, and is written once, whoever evaluates. A row that goes away is a subject that is gone.';
-comment on column sync.check_states.worsens_since is 'A worse status has been seen since then, which does not count yet: see sync.waits_to_worsen. Null: none.';
+comment on column sync.check_states.worsens_since is 'A worse or another bad status has been seen since then, which does not count yet: see sync.waits_to_worsen. Null: none.';
 alter table sync.check_states enable row level security, force row level security;
 create policy looks_read on sync.check_states for select to console_role, observer_role, sync_role using (true);
 create policy owner_all on sync.check_states for all to platform_owner using (true) with check (true);

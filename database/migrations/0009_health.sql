@@ -23,7 +23,7 @@ insert into sync.health_limits (name, value, meaning) values
   ('sign_in_keys_seconds', 3600, 'The keys of the identity provider were last read so long ago.'),
   ('silent_seconds', 7, 'A process has not reported for so long.'),
   ('transaction_seconds', 300, 'A transaction has been open for so long.'),
-  ('worsens_seconds', 3, 'A worse state must have been seen for so long before it counts, unless a fact proves it.'),
+  ('worsens_seconds', 3, 'A worse or another bad state must have been seen for so long before it counts, unless a fact proves it.'),
   ('waiting_seconds', 5, 'A committed event has waited for its number for so long.'),
   ('wraparound_transactions', 500000000, 'The oldest transaction id that is not frozen is so old.');
 
@@ -219,7 +219,7 @@ create table sync.check_states (
 comment on table sync.check_states is
   'A change of `status` is a change of state, and is written once, whoever evaluates. A row that goes away is a subject that is gone.';
 comment on column sync.check_states.worsens_since is
-  'A worse status has been seen since then, which does not count yet: see sync.waits_to_worsen. Null: none.';
+  'A worse or another bad status has been seen since then, which does not count yet: see sync.waits_to_worsen. Null: none.';
 call platform.protect_table('sync.check_states');
 create policy looks_read on sync.check_states for select to sync_role, console_role, observer_role using (true);
 grant select on sync.check_states to sync_role, console_role, observer_role;
@@ -802,13 +802,12 @@ insert into sync.health_sources (function_name, gives) values
   ('sync.check_retention', 'checks'), ('sync.check_sequencer', 'checks'), ('sync.check_subscriptions', 'checks'),
   ('sync.check_transactions', 'checks'), ('sync.list_gauges', 'gauges');
 
--- Whether a worse status waits until it has been seen again: one look under load must not turn a check for two seconds. That a process is
--- silent, that a person has paused something, that events are dead and that nothing is known are facts, which count at once.
+-- Whether a status waits until it has been seen again: one look under load must not turn a check for two seconds. So does a step from one
+-- trouble to another, as a worker that was silent and reports already, but does not lead yet: a recovery must not be two alarms. That a
+-- process is silent, that a person has paused something, that events are dead and that nothing is known are facts, which count at once.
 create function sync.waits_to_worsen(before text, now_found text, worsens_since timestamptz) returns boolean
 language sql volatile
-return now_found in ('catching-up', 'warning', 'stalled', 'failing')
-  and array_position(array['ok', 'paused', 'catching-up', 'warning', 'unknown', 'parked', 'stalled', 'silent', 'failing'], now_found)
-    > array_position(array['ok', 'paused', 'catching-up', 'warning', 'unknown', 'parked', 'stalled', 'silent', 'failing'], before)
+return now_found in ('catching-up', 'warning', 'stalled', 'failing') and now_found <> before
   and (worsens_since is null
     or worsens_since > clock_timestamp() - make_interval(secs => sync.health_limit('worsens_seconds')));
 

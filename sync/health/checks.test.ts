@@ -452,7 +452,7 @@ describe.concurrent('of apps and subscriptions', () => {
   });
 
   test(
-    'a worse state that is seen once turns nothing, unless a fact proves it; what lasts turns the check as of when it began',
+    'a worse or another bad state that is seen once turns nothing, unless a fact proves it; what lasts turns the check as of when it began',
     inTurn,
     async () => {
       const by = await database.connect('console_app');
@@ -485,6 +485,12 @@ describe.concurrent('of apps and subscriptions', () => {
         const check = (await look()).get('feed:console') as Check;
         expect(check.status).toBe('failing');
         expect(check.since.getTime()).toBeLessThanOrEqual(began);
+        // A step from one trouble to another on the way back is no change either.
+        await sync.query(`select sync.set_health_limit('worsens_seconds', 3600)`);
+        await say({ ...live, feed: { state: 'late' } });
+        expect(await statusOf('feed:console')).toBe('failing');
+        await sync.query(`select sync.set_health_limit('worsens_seconds', 0.001)`);
+        await turned('feed:console', 'catching-up');
         await say(live);
         expect(await statusOf('feed:console')).toBe('ok');
       } finally {
