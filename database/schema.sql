@@ -9376,7 +9376,7 @@ begin
   if (held.state, to_state) not in (('running', 'paused'), ('paused', 'running'), ('running', 'cancelled'), ('paused', 'cancelled')) then
     raise exception 'run % is %', of_run, held.state using errcode = 'object_not_in_prerequisite_state';
   end if;
-  update sync.bulk_runs r set state = to_state, due_at = clock_timestamp() where r.id = of_run;
+  update sync.bulk_runs r set state = to_state, due_at = clock_timestamp(), faults = 0, fault = null where r.id = of_run;
   return outcome || jsonb_build_object('operation', sync.record_operation(
     'bulk.' || case to_state when 'paused' then 'pause' when 'running' then 'resume' else 'cancel' end,
     jsonb_strip_nulls(jsonb_build_object('run', of_run, 'subscription', held.subscription)), btrim(reason), outcome));
@@ -9818,15 +9818,13 @@ CREATE OR REPLACE FUNCTION sync.word_in(report jsonb, path text[])
  IMMUTABLE
 RETURN CASE WHEN (jsonb_typeof((report #> path)) = 'string'::text) THEN "substring"((report #>> path), '^[A-Za-z0-9][A-Za-z0-9 ._:-]{0,79}$'::text) ELSE NULL::text END;
 
-CREATE OR REPLACE FUNCTION sync.work_run(batch_max integer DEFAULT 1000)
- RETURNS bigint
+CREATE OR REPLACE FUNCTION sync.work_batch(r sync.bulk_runs, batch_max integer)
+ RETURNS void
  LANGUAGE plpgsql
- SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   waiting_max constant integer := 2000;
-  r sync.bulk_runs;
   size integer;
   taken bigint[];
   done bigint[];
@@ -9835,14 +9833,6 @@ declare
   is_at_end boolean := false;
   rest interval := interval '250 ms';
 begin
-  select b.* into r from sync.bulk_runs b
-  where b.ended_at is null and b.state in ('running', 'cancelled') and b.due_at <= clock_timestamp()
-  order by b.due_at limit 1 for update skip locked;
-  if not found then return null; end if;
-  perform set_config('lock_timeout', '2s', true);
-  -- What the worker does, it does for the person who confirmed it.
-  perform set_config('aether.actor', coalesce(r.actor, ''), true);
-
   with looked as (
     select i.position, case
       when p.position is null then case when exists (
@@ -9924,8 +9914,35 @@ begin
   end if;
   update sync.bulk_runs b set state = r.state, up_to_position = r.up_to_position, tried = r.tried, handled = r.handled, failed = r.failed,
     held_back = r.held_back, skipped = r.skipped, mended = r.mended, refused = r.refused, gone = r.gone, untouched = r.untouched,
-    ended_at = r.ended_at, due_at = clock_timestamp() + rest
+    ended_at = r.ended_at, due_at = clock_timestamp() + rest, faults = 0, fault = null
   where b.id = r.id;
+end $function$;
+
+CREATE OR REPLACE FUNCTION sync.work_run(batch_max integer DEFAULT 1000)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  r sync.bulk_runs;
+  broken text;
+begin
+  select b.* into r from sync.bulk_runs b
+  where b.ended_at is null and b.state in ('running', 'cancelled') and b.due_at <= clock_timestamp()
+  order by b.due_at limit 1 for update skip locked;
+  if not found then return null; end if;
+  perform set_config('lock_timeout', '2s', true);
+  -- What the worker does, it does for the person who confirmed it.
+  perform set_config('aether.actor', coalesce(r.actor, ''), true);
+  begin
+    perform sync.work_batch(r, batch_max);
+  exception when query_canceled or others then
+    get stacked diagnostics broken = constraint_name;
+    update sync.bulk_runs b set faults = least(r.faults + 1, 32000), fault = left(concat_ws(' ', sqlstate, nullif(broken, '')), 100),
+      due_at = clock_timestamp() + least(interval '1 second' * 2 ^ least(r.faults, 20), interval '10 minutes')
+    where b.id = r.id;
+  end;
   return r.id;
 end $function$;
 grant execute on function sync.work_run(batch_max integer) to sync_role;
@@ -10195,11 +10212,14 @@ create table sync.bulk_runs (
   frozen_at timestamp with time zone default clock_timestamp() not null,
   confirmed_at timestamp with time zone,
   due_at timestamp with time zone,
+  faults smallint default 0 not null,
+  fault text collate "C",
   ended_at timestamp with time zone,
   constraint bulk_runs_pkey PRIMARY KEY (id),
   constraint bulk_runs_check CHECK (((kind = 'repair'::text) = (subscription IS NULL))),
   constraint bulk_runs_check1 CHECK (((state = 'frozen'::text) = (confirmed_at IS NULL))),
   constraint bulk_runs_check2 CHECK (((ended_at IS NULL) OR ((((((((handled + failed) + held_back) + skipped) + mended) + refused) + gone) + untouched) = total))),
+  constraint bulk_runs_fault_check CHECK ((char_length(fault) <= 100)),
   constraint bulk_runs_filter_check CHECK (((jsonb_typeof(filter) = 'object'::text) AND (octet_length((filter)::text) <= 4096))),
   constraint bulk_runs_kind_check CHECK ((kind = ANY (ARRAY['redrive'::text, 'skip'::text, 'repair'::text]))),
   constraint bulk_runs_rate_per_second_check CHECK (((rate_per_second >= 1) AND (rate_per_second <= 5000))),
@@ -10214,6 +10234,8 @@ comment on column sync.bulk_runs.held_back is 'Events that were given back and w
 comment on column sync.bulk_runs.refused is 'Findings that a repair did not mend; sync.bulk_items says why.';
 comment on column sync.bulk_runs.gone is 'Events that had not failed any more when the worker came to them, or that somebody else took away; findings that were true no more.';
 comment on column sync.bulk_runs.untouched is 'Items that the worker had not come to when the run was cancelled.';
+comment on column sync.bulk_runs.faults is 'How many of its last batches in a row were undone by an error; after each it is due later.';
+comment on column sync.bulk_runs.fault is 'The SQLSTATE of the last of these errors and the constraint, if one was broken. Never a message, which may hold data.';
 CREATE INDEX bulk_runs_open ON sync.bulk_runs USING btree (due_at) WHERE ((ended_at IS NULL) AND (state = ANY (ARRAY['running'::text, 'cancelled'::text])));
 alter table sync.bulk_runs enable row level security, force row level security;
 create policy console_read on sync.bulk_runs for select to console_role using (true);
@@ -11012,7 +11034,7 @@ grant update (types, holds, "position", replay_until, is_paused, pause_reason, m
 
 comment on function sync.add_partitions(bigint) is 'Returns the last position for which a partition exists.';
 comment on function sync.extend_lease(integer) is 'No login may call it, because it does not check who leads.';
-comment on function sync.work_run(integer) is 'If the subscription is gone, so are its parked events: they count as gone.';
+comment on function sync.work_batch(sync.bulk_runs,integer) is 'If the subscription is gone, so are its parked events: they count as gone.';
 
 -- also: type sync.check_row
 -- also: type sync.gauge_row

@@ -427,6 +427,8 @@ create table sync.bulk_runs (
   frozen_at timestamptz not null default clock_timestamp(),
   confirmed_at timestamptz,
   due_at timestamptz,
+  faults smallint not null default 0,
+  fault text collate "C" check (char_length(fault) <= 100),
   ended_at timestamptz,
   check ((kind = 'repair') = (subscription is null)),
   check ((state = 'frozen') = (confirmed_at is null)),
@@ -441,6 +443,8 @@ comment on column sync.bulk_runs.gone is
   'Events that had not failed any more when the worker came to them, or that somebody else took away; findings that were true no more.';
 comment on column sync.bulk_runs.refused is 'Findings that a repair did not mend; sync.bulk_items says why.';
 comment on column sync.bulk_runs.untouched is 'Items that the worker had not come to when the run was cancelled.';
+comment on column sync.bulk_runs.faults is 'How many of its last batches in a row were undone by an error; after each it is due later.';
+comment on column sync.bulk_runs.fault is 'The SQLSTATE of the last of these errors and the constraint, if one was broken. Never a message, which may hold data.';
 create index bulk_runs_open on sync.bulk_runs (due_at) where ended_at is null and state in ('running', 'cancelled');
 call platform.protect_table('sync.bulk_runs');
 create policy sync_read on sync.bulk_runs for select to sync_role using (true);
@@ -546,21 +550,20 @@ begin
   if (held.state, to_state) not in (('running', 'paused'), ('paused', 'running'), ('running', 'cancelled'), ('paused', 'cancelled')) then
     raise exception 'run % is %', of_run, held.state using errcode = 'object_not_in_prerequisite_state';
   end if;
-  update sync.bulk_runs r set state = to_state, due_at = clock_timestamp() where r.id = of_run;
+  update sync.bulk_runs r set state = to_state, due_at = clock_timestamp(), faults = 0, fault = null where r.id = of_run;
   return outcome || jsonb_build_object('operation', sync.record_operation(
     'bulk.' || case to_state when 'paused' then 'pause' when 'running' then 'resume' else 'cancel' end,
     jsonb_strip_nulls(jsonb_build_object('run', of_run, 'subscription', held.subscription)), btrim(reason), outcome));
 end $$;
 
--- Does one batch of one run that is due, and returns the run, or null if none is due. Any number of workers may call it: each run is worked
--- by one at a time. First it settles the events that were given back, then it takes the next ones, as many as the rate allows; at most two
--- thousand wait for their outcome at a time. A run whose subscription is at a long step is left for a second, so that it keeps no other run
--- from its turn. A batch of a repair ends after a tenth of a second: so long may writers of its customers wait for it.
-create function sync.work_run(batch_max integer default 1000) returns bigint
-language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+-- One batch of a run that the caller holds. First it settles the events that were given back, then it takes the next ones, as many as the
+-- rate allows; at most two thousand wait for their outcome at a time. A run whose subscription is at a long step is left for a second, so
+-- that it keeps no other run from its turn. A batch of a repair ends after a tenth of a second: so long may writers of its customers wait
+-- for it.
+create function sync.work_batch(r sync.bulk_runs, batch_max integer) returns void
+language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   waiting_max constant integer := 2000;
-  r sync.bulk_runs;
   size integer;
   taken bigint[];
   done bigint[];
@@ -569,14 +572,6 @@ declare
   is_at_end boolean := false;
   rest interval := interval '250 ms';
 begin
-  select b.* into r from sync.bulk_runs b
-  where b.ended_at is null and b.state in ('running', 'cancelled') and b.due_at <= clock_timestamp()
-  order by b.due_at limit 1 for update skip locked;
-  if not found then return null; end if;
-  perform set_config('lock_timeout', '2s', true);
-  -- What the worker does, it does for the person who confirmed it.
-  perform set_config('aether.actor', coalesce(r.actor, ''), true);
-
   with looked as (
     select i.position, case
       when p.position is null then case when exists (
@@ -658,11 +653,37 @@ begin
   end if;
   update sync.bulk_runs b set state = r.state, up_to_position = r.up_to_position, tried = r.tried, handled = r.handled, failed = r.failed,
     held_back = r.held_back, skipped = r.skipped, mended = r.mended, refused = r.refused, gone = r.gone, untouched = r.untouched,
-    ended_at = r.ended_at, due_at = clock_timestamp() + rest
+    ended_at = r.ended_at, due_at = clock_timestamp() + rest, faults = 0, fault = null
   where b.id = r.id;
+end $$;
+comment on function sync.work_batch is 'If the subscription is gone, so are its parked events: they count as gone.';
+
+-- Does one batch of one run that is due, and returns the run, or null if none is due. Any number of workers may call it: each run is worked
+-- by one at a time. A batch that ends in an error, or at the caller's time limit, is undone and leaves its run to be due a second later,
+-- then two, four, up to ten minutes: otherwise that run would be the first one due for ever, and no other would have its turn.
+create function sync.work_run(batch_max integer default 1000) returns bigint
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  r sync.bulk_runs;
+  broken text;
+begin
+  select b.* into r from sync.bulk_runs b
+  where b.ended_at is null and b.state in ('running', 'cancelled') and b.due_at <= clock_timestamp()
+  order by b.due_at limit 1 for update skip locked;
+  if not found then return null; end if;
+  perform set_config('lock_timeout', '2s', true);
+  -- What the worker does, it does for the person who confirmed it.
+  perform set_config('aether.actor', coalesce(r.actor, ''), true);
+  begin
+    perform sync.work_batch(r, batch_max);
+  exception when query_canceled or others then
+    get stacked diagnostics broken = constraint_name;
+    update sync.bulk_runs b set faults = least(r.faults + 1, 32000), fault = left(concat_ws(' ', sqlstate, nullif(broken, '')), 100),
+      due_at = clock_timestamp() + least(interval '1 second' * 2 ^ least(r.faults, 20), interval '10 minutes')
+    where b.id = r.id;
+  end;
   return r.id;
 end $$;
-comment on function sync.work_run is 'If the subscription is gone, so are its parked events: they count as gone.';
 
 -- Removes what has had its time, a bounded part at each call: attempts beyond the newest two million or older than ninety days, sets that
 -- nobody confirmed within an hour, the events of runs that ended a month ago, causes of which nothing is parked for a week, records of

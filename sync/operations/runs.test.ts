@@ -161,6 +161,37 @@ test('a set whose subscription is removed ends with all of its events gone', asy
   ).rejects.toThrow(/no subscription support.nobody/);
 });
 
+test('a run whose batches end in an error keeps no other from its turn, says why, and goes on when the cause is gone', async () => {
+  const [poisoned, other] = [await subscribe(), await subscribe()];
+  await addCustomers(2);
+  await until(async () => (await poisoned.dead()) === 2 && (await other.dead()) === 2);
+  const superuser = await platform.database.connect('postgres');
+  await superuser.query(
+    `alter table sync.parked add constraint nobody_touches_it check (subscription <> '${poisoned.name}' or state = 'dead') not valid`,
+  );
+  const confirm = async (subscription: string) => {
+    const { run } = await freezeFailures(platform.sync, { kind: 'redrive', subscription, filter: {} });
+    await confirmRun(platform.sync, { run, reason: 'a test' });
+    return run;
+  };
+  const first = await confirm(poisoned.name);
+  const second = await confirm(other.name);
+  other.state.isBroken = () => false;
+  const work = async () => Number((await platform.sync.query('select sync.work_run() as run')).rows[0].run);
+  expect([await work(), await work()]).toEqual([first, second]);
+  await until(() => ended(second));
+  expect(await readRun(platform.sync, second)).toMatchObject({ handled: 2, hindrance: null });
+  expect(await readRun(platform.sync, first)).toMatchObject({
+    tried: 0,
+    untouched: 2,
+    hindrance: expect.stringMatching(/undone by an error \(23514 nobody_touches_it\)/),
+  });
+  await superuser.query('alter table sync.parked drop constraint nobody_touches_it');
+  poisoned.state.isBroken = () => false;
+  await until(() => ended(first));
+  expect(await readRun(platform.sync, first)).toMatchObject({ handled: 2, hindrance: null });
+});
+
 test('a set that nobody confirmed within an hour is refused, and removed part by part', async () => {
   const { name, dead } = await subscribe();
   await addCustomers(3);

@@ -50,7 +50,7 @@ export type Run = {
   frozen_at: Date;
   confirmed_at: Date | null;
   ended_at: Date | null;
-  /** Why it does not progress, in words: the subscription is paused, or no worker comes to it. */
+  /** Why it does not progress, in words: its batches end in an error, the subscription is paused, or no worker comes to it. */
   hindrance: string | null;
 };
 
@@ -111,6 +111,10 @@ const columns = `r.id::float8 as id, r.kind, r.subscription, r.filter, r.reason,
       where i.run = r.id and i.state = 'refused' group by i.because order by rows desc limit 5) f) end as refusals,
   r.actor, r.login, r.frozen_at, r.confirmed_at, r.ended_at,
   case when r.ended_at is not null or r.state not in ('running', 'cancelled') then null
+    when r.faults > 0 then 'Its last ' || case r.faults when 1 then 'batch was' else r.faults || ' batches were' end
+      || ' undone by an error (' || r.fault || '). It is tried again '
+      || case when r.due_at > clock_timestamp() + interval '1 second'
+        then 'in ' || round(extract(epoch from r.due_at - clock_timestamp())) || ' seconds.' else 'now.' end
     when r.kind = 'redrive' and r.tried > 0 and s.is_paused then 'The subscription is paused: ' || s.pause_reason
     when r.due_at < clock_timestamp() - interval '15 seconds'
       then 'No worker has come to it for ' || round(extract(epoch from clock_timestamp() - r.due_at)) || ' seconds.'

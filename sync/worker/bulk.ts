@@ -5,6 +5,7 @@ import { createLine, type Line } from './line.ts';
  * The bulk work on frozen sets of failures. One call of sync.work_run does a batch of one run in one transaction: it settles what came of
  * the events that were given back, and gives back or skips the next ones. All that it knows is in the database, so a worker that is killed
  * loses at most a batch that was not committed, and any worker goes on. Any number of workers may run: each run is worked by one at a time.
+ * A run whose batches end in an error is tried less and less often, and holds up no other.
  */
 
 export type BulkWorker = {
@@ -14,6 +15,8 @@ export type BulkWorker = {
 
 /** A batch may wait ten seconds for the subscription's step under way. */
 const answerMsDefault = 30_000;
+/** The database gives up a batch before the line is cut: then it writes down that the batch has failed, and other runs have their turn. */
+const statementPart = 0.8;
 const stopWithinMs = 2_000;
 /** A run is due every quarter of a second, so a worker that has work looks more often than one that has none. */
 const busyLookMs = 100;
@@ -41,7 +44,7 @@ export function startBulk({
   async function look(): Promise<void> {
     if (!line || line.isLost()) {
       line = createLine({ url, name: 'aether-bulk', answerMs });
-      await line.open(`set statement_timeout = ${answerMs}; set idle_session_timeout = '60s'`);
+      await line.open(`set statement_timeout = ${Math.floor(answerMs * statementPart)}; set idle_session_timeout = '60s'`);
     }
     if (performance.now() - trimmedAt > trimEveryMs) {
       // Before it is tried: what cannot be removed now keeps no run from its work.
@@ -49,7 +52,13 @@ export function startBulk({
       await line.query('select sync.trim_operations()');
     }
     const [row] = await line.query<{ run: string | null }>('select sync.work_run() as run');
-    if (row?.run != null) workedAt = performance.now();
+    if (row?.run == null) return;
+    workedAt = performance.now();
+    const [failed] = await line.query<{ fault: string }>(
+      'select fault from sync.bulk_runs where id = $1 and faults > 0',
+      [row.run],
+    );
+    if (failed) onError(new Error(`A batch of run ${row.run} was undone by an error of the database: ${failed.fault}.`));
   }
 
   const running = (async () => {
