@@ -6163,6 +6163,7 @@ declare
   operation bigint;
 begin
   perform sync.require_operator();
+  perform pg_advisory_xact_lock(sync.findings_lock());
   held := platform.hold_customer(of_customer, expected_version);
   if held is null then return null; end if;
   select e.* into known from platform.customer_emails e where e.id = of_address and e.customer_id = held;
@@ -7308,6 +7309,12 @@ BEGIN ATOMIC
   LIMIT 1;
 END;
 
+CREATE OR REPLACE FUNCTION sync.findings_lock()
+ RETURNS bigint
+ LANGUAGE sql
+ IMMUTABLE
+RETURN hashtextextended('sync.quality_findings'::text, (0)::bigint);
+
 CREATE OR REPLACE FUNCTION sync.fold_of(series text)
  RETURNS text
  LANGUAGE sql
@@ -7923,6 +7930,35 @@ BEGIN ATOMIC
 END;
 grant execute on function sync.list_vain_types(types text[], OUT type text, OUT reason text) to app_role;
 
+CREATE OR REPLACE FUNCTION sync.look_at_next(s sync.quality_scans, rows_max integer)
+ RETURNS text[]
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  ids text[];
+begin
+  case s.name
+    when 'customers' then
+      ids := array(select c.id::text from platform.customers c where s.place is null or c.id > s.place::uuid order by c.id limit rows_max);
+    when 'companies' then
+      ids := array(select c.id::text from platform.companies c where s.place is null or c.id > s.place::uuid order by c.id limit rows_max);
+    when 'deals' then
+      ids := array(select d.id::text from crm.deals d where s.place is null or d.id > s.place::bigint order by d.id limit rows_max);
+    when 'sessions' then
+      ids := array(select v.id::text from support.sessions v where s.place is null or v.id > s.place::uuid order by v.id limit rows_max);
+    when 'activities' then
+      ids := array(select a.id::text from crm.activities a where s.place is null or a.id > s.place::uuid order by a.id limit rows_max);
+    when 'indexes' then ids := '{}';
+  end case;
+  if cardinality(ids) > 0 or s.name = 'indexes' then
+    perform sync.check_subjects(
+      case s.name when 'customers' then 'customer' when 'companies' then 'company' when 'deals' then 'deal' when 'sessions' then 'session'
+        when 'activities' then 'activity' else 'index' end, ids);
+  end if;
+  return ids;
+end $function$;
+
 CREATE OR REPLACE FUNCTION sync.mailbox(email_key text)
  RETURNS text
  LANGUAGE sql
@@ -8386,54 +8422,54 @@ begin
 end $function$;
 grant execute on function sync.publish(event_type text, event_key text, payload jsonb, event_audience text, event_customer uuid) to app_role;
 
-CREATE OR REPLACE FUNCTION sync.quality_step(rows_max integer DEFAULT 500, OUT scan text, OUT looked integer, OUT is_asked boolean)
+CREATE OR REPLACE FUNCTION sync.quality_step(rows_max integer DEFAULT 2000, OUT scan text, OUT looked integer, OUT is_asked boolean, OUT fault text)
  RETURNS record
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
+  step_ms constant double precision := 50;
+  began constant timestamptz := clock_timestamp();
   s sync.quality_scans;
   ids text[];
+  took_ms double precision;
   this_hour constant timestamptz := date_trunc('hour', now());
 begin
   looked := 0;
   is_asked := false;
+  if not pg_try_advisory_xact_lock(sync.findings_lock()) then
+    is_asked := exists (select from sync.quality_scans q where q.asked_at is not null);
+    return;
+  end if;
   select q.* into s from sync.quality_scans q
   where q.asked_at is not null or q.place is not null or q.last_ended_at is null or q.last_ended_at < now() - interval '5 minutes'
   order by q.asked_at nulls last, q.stepped_at nulls first, q.name
   limit 1 for update skip locked;
   if not found then return; end if;
-  rows_max := least(greatest(rows_max, 1), 5000);
-  case s.name
-    when 'customers' then
-      ids := array(select c.id::text from platform.customers c where s.place is null or c.id > s.place::uuid order by c.id limit rows_max);
-    when 'companies' then
-      ids := array(select c.id::text from platform.companies c where s.place is null or c.id > s.place::uuid order by c.id limit rows_max);
-    when 'deals' then
-      ids := array(select d.id::text from crm.deals d where s.place is null or d.id > s.place::bigint order by d.id limit rows_max);
-    when 'sessions' then
-      ids := array(select v.id::text from support.sessions v where s.place is null or v.id > s.place::uuid order by v.id limit rows_max);
-    when 'activities' then
-      ids := array(select a.id::text from crm.activities a where s.place is null or a.id > s.place::uuid order by a.id limit rows_max);
-    when 'indexes' then ids := '{}';
-  end case;
   scan := s.name;
+  rows_max := least(greatest(rows_max, 1), s.step_rows);
+  begin
+    ids := sync.look_at_next(s, rows_max);
+  exception when query_canceled or others then
+    fault := sqlstate;
+    update sync.quality_scans q
+    set stepped_at = clock_timestamp(), step_rows = greatest(s.step_rows / 4, 20), faults = least(q.faults + 1, 1000000)
+    where q.name = s.name returning q.asked_at is not null into is_asked;
+    return;
+  end;
   looked := cardinality(ids);
-  if looked > 0 or s.name = 'indexes' then
-    perform sync.check_subjects(
-      case s.name when 'customers' then 'customer' when 'companies' then 'company' when 'deals' then 'deal' when 'sessions' then 'session'
-        when 'activities' then 'activity' else 'index' end, ids);
-  end if;
+  took_ms := greatest(extract(epoch from clock_timestamp() - began) * 1000, 1);
   if looked = rows_max then
     update sync.quality_scans q
     set place = ids[looked], rows_seen = case when q.place is null then 0 else q.rows_seen end + looked, stepped_at = clock_timestamp(),
-      round_began_at = case when q.place is null then now() else q.round_began_at end
+      round_began_at = case when q.place is null then now() else q.round_began_at end, faults = 0,
+      step_rows = least(greatest(round(looked * step_ms / took_ms), 20), 2 * s.step_rows, 2000)
     where q.name = s.name returning q.asked_at is not null into is_asked;
   else
     update sync.quality_scans q
     set place = null, rows_seen = case when q.place is null then 0 else q.rows_seen end + looked, stepped_at = clock_timestamp(),
-      rounds = q.rounds + 1, rows_of_round = case when q.place is null then 0 else q.rows_seen end + looked,
+      rounds = q.rounds + 1, rows_of_round = case when q.place is null then 0 else q.rows_seen end + looked, faults = 0,
       last_began_at = case when q.place is null then now() else q.round_began_at end, last_ended_at = clock_timestamp(),
       asked_at = null, asked_by = null
     where q.name = s.name;
@@ -8450,7 +8486,7 @@ begin
       or h.hour < now() - interval '32 days' and extract(hour from h.hour at time zone 'UTC') <> 0;
   end if;
 end $function$;
-grant execute on function sync.quality_step(rows_max integer, OUT scan text, OUT looked integer, OUT is_asked boolean) to sync_role;
+grant execute on function sync.quality_step(rows_max integer, OUT scan text, OUT looked integer, OUT is_asked boolean, OUT fault text) to sync_role;
 
 CREATE OR REPLACE FUNCTION sync.read_custom_value(field crm.custom_fields, said text)
  RETURNS jsonb
@@ -8467,6 +8503,7 @@ AS $function$
 declare looked record;
 begin
   perform sync.require_operator();
+  perform pg_advisory_xact_lock(sync.findings_lock());
   if cardinality(ids) > 100 then
     raise exception 'at most 100 findings at a time' using errcode = 'invalid_parameter_value';
   end if;
@@ -8728,6 +8765,7 @@ declare
   because text;
   outcomes jsonb := '[]';
 begin
+  perform pg_advisory_xact_lock(sync.findings_lock());
   for i in 1 .. cardinality(ids) loop
     exit when i > 1 and clock_timestamp() - began > within;
     select q.* into f from sync.quality_findings q where q.id = ids[i];
@@ -9641,6 +9679,7 @@ declare
   restored uuid;
 begin
   perform sync.require_operator();
+  perform pg_advisory_xact_lock(sync.findings_lock());
   select n.* into o from sync.operations n where n.id = of_operation and n.kind = 'quality.correct_address';
   if not found then return false; end if;
   customer := (o.scope ->> 'customer')::uuid;
@@ -10929,13 +10968,18 @@ create table sync.quality_scans (
   last_began_at timestamp with time zone,
   last_ended_at timestamp with time zone,
   stepped_at timestamp with time zone,
+  step_rows integer default 100 not null,
+  faults integer default 0 not null,
   asked_at timestamp with time zone,
   asked_by text collate "C",
-  constraint quality_scans_pkey PRIMARY KEY (name)
+  constraint quality_scans_pkey PRIMARY KEY (name),
+  constraint quality_scans_step_rows_check CHECK (((step_rows >= 20) AND (step_rows <= 2000)))
 ) with (fillfactor=50);
 comment on column sync.quality_scans.place is 'The key of the last row that was looked at; null: at the beginning.';
 comment on column sync.quality_scans.rows_of_round is 'The rows that the last finished round saw: the progress of this one is measured by it.';
 comment on column sync.quality_scans.last_began_at is 'When the last finished round began. No part of its findings is older: each row was looked at since then.';
+comment on column sync.quality_scans.step_rows is 'How many rows the next step looks at. Each scan has its own number: a customer takes a hundred times as long as an activity.';
+comment on column sync.quality_scans.faults is 'How many of its last steps in a row were undone by an error.';
 comment on column sync.quality_scans.asked_at is 'Somebody asked for a whole round: it is walked without pauses. Null when it has ended.';
 alter table sync.quality_scans enable row level security, force row level security;
 create policy owner_all on sync.quality_scans for all to platform_owner using (true) with check (true);

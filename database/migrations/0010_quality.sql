@@ -54,6 +54,8 @@ create table sync.quality_scans (
   last_began_at timestamptz,
   last_ended_at timestamptz,
   stepped_at timestamptz,
+  step_rows integer not null default 100 check (step_rows between 20 and 2000),
+  faults integer not null default 0,
   asked_at timestamptz,
   asked_by text collate "C"
 ) with (fillfactor = 50);
@@ -62,6 +64,9 @@ comment on column sync.quality_scans.rows_of_round is
   'The rows that the last finished round saw: the progress of this one is measured by it.';
 comment on column sync.quality_scans.last_began_at is
   'When the last finished round began. No part of its findings is older: each row was looked at since then.';
+comment on column sync.quality_scans.step_rows is
+  'How many rows the next step looks at. Each scan has its own number: a customer takes a hundred times as long as an activity.';
+comment on column sync.quality_scans.faults is 'How many of its last steps in a row were undone by an error.';
 comment on column sync.quality_scans.asked_at is 'Somebody asked for a whole round: it is walked without pauses. Null when it has ended.';
 
 call platform.protect_table('sync.quality_findings');
@@ -402,7 +407,13 @@ begin
   set customer_id = excluded.customer_id, other_id = excluded.other_id, detail = excluded.detail;
 end $$;
 
--- Looks at some rows of one kind now. A customer's partners are looked at with it: what made them a pair may be gone.
+-- Held by whoever looks at rows and stores what is found, and by repairs, until they commit: one after another. A look that began before a
+-- repair would store what is no longer true, and nobody would look at that row again until the next round. Taken before any row.
+create function sync.findings_lock() returns bigint
+language sql immutable
+return hashtextextended('sync.quality_findings', 0);
+
+-- Looks at some rows of one kind now. The caller holds sync.findings_lock(). A customer's partners are looked at with it: what made them a pair may be gone.
 create function sync.check_subjects(of_subject text, ids text[]) returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -430,24 +441,12 @@ begin
   perform sync.keep_findings(of_subject, coalesce(all_ids, ids), now_found, without);
 end $$;
 
--- One step of one scan: the one that somebody asked for, otherwise the one whose last step is longest ago. The worker calls it about once
--- a second, and again without a pause while is_asked. A scan that has ended rests for five minutes, and one that another worker is at is
--- left out. scan: null if there is none.
-create function sync.quality_step(rows_max integer default 500, out scan text, out looked integer, out is_asked boolean)
-language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+-- Looks at the next rows of a scan that the caller holds, and returns their ids.
+create function sync.look_at_next(s sync.quality_scans, rows_max integer) returns text[]
+language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
-  s sync.quality_scans;
   ids text[];
-  this_hour constant timestamptz := date_trunc('hour', now());
 begin
-  looked := 0;
-  is_asked := false;
-  select q.* into s from sync.quality_scans q
-  where q.asked_at is not null or q.place is not null or q.last_ended_at is null or q.last_ended_at < now() - interval '5 minutes'
-  order by q.asked_at nulls last, q.stepped_at nulls first, q.name
-  limit 1 for update skip locked;
-  if not found then return; end if;
-  rows_max := least(greatest(rows_max, 1), 5000);
   case s.name
     when 'customers' then
       ids := array(select c.id::text from platform.customers c where s.place is null or c.id > s.place::uuid order by c.id limit rows_max);
@@ -461,22 +460,64 @@ begin
       ids := array(select a.id::text from crm.activities a where s.place is null or a.id > s.place::uuid order by a.id limit rows_max);
     when 'indexes' then ids := '{}';
   end case;
-  scan := s.name;
-  looked := cardinality(ids);
-  if looked > 0 or s.name = 'indexes' then
+  if cardinality(ids) > 0 or s.name = 'indexes' then
     perform sync.check_subjects(
       case s.name when 'customers' then 'customer' when 'companies' then 'company' when 'deals' then 'deal' when 'sessions' then 'session'
         when 'activities' then 'activity' else 'index' end, ids);
   end if;
+  return ids;
+end $$;
+
+-- One step of one scan: the one that somebody asked for, otherwise the one whose last step is longest ago. The worker calls it about once
+-- a second, and again without a pause while is_asked. A scan that has ended rests for five minutes, and one that another worker is at is
+-- left out. scan: null if there is none, or while a repair is at work. Writers of its rows may wait as long as a step takes, so that the next one has as many rows as
+-- would have taken 50 ms, at most twice as many as this one. A step that ends in an error, or at the caller's time limit, is undone: the
+-- other scans have their turns before it is tried again with fewer rows. fault: its SQLSTATE.
+create function sync.quality_step(
+  rows_max integer default 2000, out scan text, out looked integer, out is_asked boolean, out fault text)
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  step_ms constant double precision := 50;
+  began constant timestamptz := clock_timestamp();
+  s sync.quality_scans;
+  ids text[];
+  took_ms double precision;
+  this_hour constant timestamptz := date_trunc('hour', now());
+begin
+  looked := 0;
+  is_asked := false;
+  if not pg_try_advisory_xact_lock(sync.findings_lock()) then
+    is_asked := exists (select from sync.quality_scans q where q.asked_at is not null);
+    return;
+  end if;
+  select q.* into s from sync.quality_scans q
+  where q.asked_at is not null or q.place is not null or q.last_ended_at is null or q.last_ended_at < now() - interval '5 minutes'
+  order by q.asked_at nulls last, q.stepped_at nulls first, q.name
+  limit 1 for update skip locked;
+  if not found then return; end if;
+  scan := s.name;
+  rows_max := least(greatest(rows_max, 1), s.step_rows);
+  begin
+    ids := sync.look_at_next(s, rows_max);
+  exception when query_canceled or others then
+    fault := sqlstate;
+    update sync.quality_scans q
+    set stepped_at = clock_timestamp(), step_rows = greatest(s.step_rows / 4, 20), faults = least(q.faults + 1, 1000000)
+    where q.name = s.name returning q.asked_at is not null into is_asked;
+    return;
+  end;
+  looked := cardinality(ids);
+  took_ms := greatest(extract(epoch from clock_timestamp() - began) * 1000, 1);
   if looked = rows_max then
     update sync.quality_scans q
     set place = ids[looked], rows_seen = case when q.place is null then 0 else q.rows_seen end + looked, stepped_at = clock_timestamp(),
-      round_began_at = case when q.place is null then now() else q.round_began_at end
+      round_began_at = case when q.place is null then now() else q.round_began_at end, faults = 0,
+      step_rows = least(greatest(round(looked * step_ms / took_ms), 20), 2 * s.step_rows, 2000)
     where q.name = s.name returning q.asked_at is not null into is_asked;
   else
     update sync.quality_scans q
     set place = null, rows_seen = case when q.place is null then 0 else q.rows_seen end + looked, stepped_at = clock_timestamp(),
-      rounds = q.rounds + 1, rows_of_round = case when q.place is null then 0 else q.rows_seen end + looked,
+      rounds = q.rounds + 1, rows_of_round = case when q.place is null then 0 else q.rows_seen end + looked, faults = 0,
       last_began_at = case when q.place is null then now() else q.round_began_at end, last_ended_at = clock_timestamp(),
       asked_at = null, asked_by = null
     where q.name = s.name;
@@ -650,6 +691,7 @@ declare
   because text;
   outcomes jsonb := '[]';
 begin
+  perform pg_advisory_xact_lock(sync.findings_lock());
   for i in 1 .. cardinality(ids) loop
     exit when i > 1 and clock_timestamp() - began > within;
     select q.* into f from sync.quality_findings q where q.id = ids[i];
@@ -723,6 +765,7 @@ declare
   operation bigint;
 begin
   perform sync.require_operator();
+  perform pg_advisory_xact_lock(sync.findings_lock());
   held := platform.hold_customer(of_customer, expected_version);
   if held is null then return null; end if;
   select e.* into known from platform.customer_emails e where e.id = of_address and e.customer_id = held;
@@ -754,6 +797,7 @@ declare
   restored uuid;
 begin
   perform sync.require_operator();
+  perform pg_advisory_xact_lock(sync.findings_lock());
   select n.* into o from sync.operations n where n.id = of_operation and n.kind = 'quality.correct_address';
   if not found then return false; end if;
   customer := (o.scope ->> 'customer')::uuid;
@@ -774,6 +818,7 @@ language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare looked record;
 begin
   perform sync.require_operator();
+  perform pg_advisory_xact_lock(sync.findings_lock());
   if cardinality(ids) > 100 then
     raise exception 'at most 100 findings at a time' using errcode = 'invalid_parameter_value';
   end if;

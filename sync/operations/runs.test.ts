@@ -174,11 +174,12 @@ test('a run whose batches end in an error keeps no other from its turn, says why
     await confirmRun(platform.sync, { run, reason: 'a test' });
     return run;
   };
-  const first = await confirm(poisoned.name);
-  const second = await confirm(other.name);
+  const bulk = startBulk({ url: platform.database.url('sync_app'), idleLookMs: 20, onError: () => {} });
+  atEnd(() => bulk.stop());
   other.state.isBroken = () => false;
-  const work = async () => Number((await platform.sync.query('select sync.work_run() as run')).rows[0].run);
-  expect([await work(), await work()]).toEqual([first, second]);
+  const first = await confirm(poisoned.name);
+  await until(async () => (await readRun(platform.sync, first)).hindrance !== null);
+  const second = await confirm(other.name);
   await until(() => ended(second));
   expect(await readRun(platform.sync, second)).toMatchObject({ handled: 2, hindrance: null });
   expect(await readRun(platform.sync, first)).toMatchObject({

@@ -1,9 +1,9 @@
 import { createTestDatabase, type TestDatabase } from '@aether/database/testing';
-import { connectPlatform, type PlatformDb } from '@aether/platform';
+import { connectPlatform, type PlatformDb, type Queryable } from '@aether/platform';
 import type pg from 'pg';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { findingKinds } from './findings.ts';
-import { nextRows } from './scanning.ts';
+import { readQualityBoard } from './quality.ts';
 
 let database: TestDatabase;
 let sync: pg.Client;
@@ -421,9 +421,49 @@ describe('a scan', () => {
     await expect(sync.query(`select sync.mend(null)`)).rejects.toMatchObject({ code: '42501' });
   });
 
-  test('a step that took too long is followed by a smaller one, a quick one by one of at most twice the rows', () => {
-    expect([nextRows(200, 500), nextRows(200, 1), nextRows(2_000, 1), nextRows(20, 5_000)]).toEqual([
-      20, 400, 2_000, 20,
-    ]);
+  test('a scan leaves its turn while a repair is at work: it would store what is no longer true', async () => {
+    await superuser.query('update sync.quality_scans set place = null, last_ended_at = null, asked_at = null');
+    const repairing = await database.connect('sync_app');
+    await repairing.query('begin');
+    await repairing.query('select sync.repair_findings(array[1])');
+    expect(await step(2_000)).toMatchObject({ scan: null, looked: 0, is_asked: false });
+    await repairing.query('rollback');
+    expect((await step(2_000)).scan).not.toBeNull();
+  });
+
+  test('a quick step is followed by a larger one of the same scan, which makes no other scan’s step larger', async () => {
+    await superuser.query(`update sync.quality_scans set step_rows = 20, place = null, last_ended_at = null, asked_at = null,
+      stepped_at = case name when 'customers' then '-infinity' else now() end::timestamptz`);
+    const others = `select name, step_rows from sync.quality_scans where name <> 'customers' order by name`;
+    const before = (await superuser.query(others)).rows;
+    expect(await step(2_000)).toMatchObject({ scan: 'customers', looked: 20, fault: null });
+    const { rows } = await superuser.query(`select step_rows from sync.quality_scans where name = 'customers'`);
+    expect(rows[0].step_rows).toBeGreaterThanOrEqual(20);
+    expect(rows[0].step_rows).toBeLessThanOrEqual(40);
+    expect((await superuser.query(others)).rows).toEqual(before);
+  });
+
+  test('a scan whose steps end in an error takes no other scan’s turn, and goes on when the cause is gone', async () => {
+    await superuser.query(`update sync.quality_scans set step_rows = 80, place = null, last_ended_at = null, asked_at = null,
+      stepped_at = case name when 'customers' then '-infinity' else now() end::timestamptz`);
+    const written = await superuser.query(
+      `select pg_get_functiondef('sync.find_children(uuid[])'::regprocedure) as sql`,
+    );
+    await superuser.query(
+      `create or replace function sync.find_children(ids uuid[]) returns setof jsonb language plpgsql
+       as 'begin raise exception using errcode = ''XX001''; end'`,
+    );
+    expect(await step(2_000)).toMatchObject({ scan: 'customers', looked: 0, fault: 'XX001' });
+    const board = await readQualityBoard({
+      query: async (text, values) => (await sync.query(text, values)).rows,
+    } as Queryable);
+    expect(board.findings.find(({ finding }) => finding === 'missing.name')).toMatchObject({ isFailing: true });
+    expect(board.findings.find(({ finding }) => finding === 'drift.stage')).toMatchObject({ isFailing: false });
+    const { rows } = await superuser.query(`select step_rows from sync.quality_scans where name = 'customers'`);
+    expect(rows[0].step_rows).toBe(20);
+    expect((await step(2_000)).scan).not.toBe('customers');
+    await superuser.query(written.rows[0].sql);
+    await superuser.query(`update sync.quality_scans set stepped_at = '-infinity' where name = 'customers'`);
+    expect(await step(2_000)).toMatchObject({ scan: 'customers', looked: 20, fault: null });
   });
 });

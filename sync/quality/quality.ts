@@ -11,6 +11,8 @@ export type FindingNumber = FindingKind & {
   since: Date | null;
   /** When a row of this kind was last looked at. */
   lookedAt: Date | null;
+  /** The last look at some rows ended in an error, which the worker's log tells. */
+  isFailing: boolean;
   trend: [epochSeconds: number, count: number][];
 };
 
@@ -32,8 +34,8 @@ export type QualityBoard = { findings: FindingNumber[]; scans: Scan[] };
 /** The number of each finding with its age and its trend of `days` days. It reads counts that are stored, and no records. */
 export async function readQualityBoard(on: Queryable, { days = 30 } = {}): Promise<QualityBoard> {
   const [numbers, points, scans] = await Promise.all([
-    on.query<{ finding: string; stored: number; since: Date | null; looked_at: Date | null }>(
-      `select n.finding, n.stored, s.last_began_at as since, s.stepped_at as looked_at
+    on.query<{ finding: string; stored: number; since: Date | null; looked_at: Date | null; is_failing: boolean }>(
+      `select n.finding, n.stored, s.last_began_at as since, s.stepped_at as looked_at, s.faults > 0 as is_failing
        from sync.quality_numbers n join sync.quality_scans s on s.name = n.scan`,
     ),
     on.query<{ finding: string; points: [number, number][] }>(
@@ -49,13 +51,14 @@ export async function readQualityBoard(on: Queryable, { days = 30 } = {}): Promi
   const numberOf = new Map(numbers.map((row) => [row.finding, row]));
   const trendOf = new Map(points.map((row) => [row.finding, row.points]));
   const findings = findingKinds.map((kind) => {
-    const { stored = 0, since = null, looked_at = null } = numberOf.get(kind.finding) ?? {};
+    const { stored = 0, since = null, looked_at = null, is_failing = false } = numberOf.get(kind.finding) ?? {};
     return {
       ...kind,
       count: stored,
       isCapped: stored >= storedMax,
       since,
       lookedAt: looked_at,
+      isFailing: is_failing,
       trend: trendOf.get(kind.finding) ?? [],
     };
   });

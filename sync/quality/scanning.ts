@@ -6,19 +6,19 @@ export type QualityScanner = {
   stop(): Promise<void>;
 };
 
-type Step = { scan: string | null; looked: number; is_asked: boolean };
+type Step = { scan: string | null; is_asked: boolean; fault: string | null };
 
 const answerMs = 20_000;
 const stopWithinMs = 1_000;
-const rowsMin = 20;
-const rowsMax = 2_000;
-/** A step that takes longer has fewer rows the next time: writers of its customers may wait for it that long. */
-const stepMsGoal = 50;
+/** The database gives up a step before the line is cut: then it writes down that the step has failed, and other scans have their turn. */
+const stepMsMax = 15_000;
+/** So long at least it rests between two steps, also if a repair that is at work leaves it none. */
+const restMsMin = 10;
 
 /**
- * Looks for what is wrong with the records, a step of some hundred rows every `everyMs`, until it is stopped: see 0010_quality.sql. While
+ * Looks for what is wrong with the records, a step of about 50 ms every `everyMs`, until it is stopped: see 0010_quality.sql. While
  * somebody waits for a whole round, the steps follow each other with pauses that are as long as the steps. Any number of workers may run
- * it: each scan is at one of them.
+ * it: each scan is at one of them. A scan whose steps end in an error holds up no other.
  */
 export function startQualityScans({
   url,
@@ -32,29 +32,28 @@ export function startQualityScans({
 }): QualityScanner {
   const stopping = new AbortController();
   let line: Line | undefined;
-  let rows = 200;
 
   async function open(): Promise<Line> {
     if (line && !line.isLost()) return line;
     line = createLine({ url, name: 'aether-quality', answerMs });
-    await line.open(`set statement_timeout = ${answerMs}; set lock_timeout = '1s'`);
+    await line.open(`set statement_timeout = ${stepMsMax}; set lock_timeout = '1s'`);
     return line;
   }
 
   /** @returns how long to rest before the next step */
   async function step(): Promise<number> {
     const began = performance.now();
-    const [done] = await (await open()).query<Step>('select scan, looked, is_asked from sync.quality_step($1)', [rows]);
+    const [done] = await (await open()).query<Step>('select scan, is_asked, fault from sync.quality_step()');
     const took = performance.now() - began;
-    if (done && done.looked === rows) rows = nextRows(rows, took);
-    return done?.is_asked ? Math.min(took, everyMs) : everyMs;
+    if (done?.fault)
+      onError(new Error(`A step of the scan of ${done.scan} was undone by an error of the database: ${done.fault}.`));
+    return done?.is_asked && !done.fault ? Math.min(Math.max(took, restMsMin), everyMs) : everyMs;
   }
 
   const running = (async () => {
     while (!stopping.signal.aborted) {
       const restMs = await step().catch((error) => {
         if (!stopping.signal.aborted) onError(error);
-        rows = rowsMin;
         return everyMs * 5;
       });
       await wait(restMs, undefined, { signal: stopping.signal }).catch(() => {});
@@ -69,10 +68,4 @@ export function startQualityScans({
       clearTimeout(timer);
     },
   };
-}
-
-/** As many rows as a step of the goal's length would have had, at most twice as many as before. Pure. */
-export function nextRows(rows: number, tookMs: number): number {
-  const fitting = Math.round((rows * stepMsGoal) / Math.max(tookMs, 1));
-  return Math.min(Math.max(fitting, rowsMin), rows * 2, rowsMax);
 }

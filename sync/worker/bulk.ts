@@ -44,7 +44,9 @@ export function startBulk({
   async function look(): Promise<void> {
     if (!line || line.isLost()) {
       line = createLine({ url, name: 'aether-bulk', answerMs });
-      await line.open(`set statement_timeout = ${Math.floor(answerMs * statementPart)}; set idle_session_timeout = '60s'`);
+      await line.open(
+        `set statement_timeout = ${Math.floor(answerMs * statementPart)}; set idle_session_timeout = '60s'`,
+      );
     }
     if (performance.now() - trimmedAt > trimEveryMs) {
       // Before it is tried: what cannot be removed now keeps no run from its work.
@@ -58,7 +60,8 @@ export function startBulk({
       'select fault from sync.bulk_runs where id = $1 and faults > 0',
       [row.run],
     );
-    if (failed) onError(new Error(`A batch of run ${row.run} was undone by an error of the database: ${failed.fault}.`));
+    if (failed)
+      onError(new Error(`A batch of run ${row.run} was undone by an error of the database: ${failed.fault}.`));
   }
 
   const running = (async () => {

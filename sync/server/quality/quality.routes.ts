@@ -85,6 +85,7 @@ const board = createStaffRoute({
                   isCapped: z.boolean(),
                   since: time(),
                   lookedAt: time(),
+                  isFailing: z.boolean(),
                   trend: z.array(z.tuple([z.number(), z.number()])),
                 }),
               ),

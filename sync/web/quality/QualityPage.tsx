@@ -142,6 +142,7 @@ function Count({ number }: { number: FindingNumber | undefined }) {
 function Age({ number }: { number: FindingNumber | undefined }) {
   return (
     <span className={classes.age}>
+      {number?.isFailing && 'the last look ended in an error: see the worker’s log; '}
       {number?.since ? (
         <>
           each row looked at since <When at={number.since} />
