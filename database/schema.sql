@@ -2763,11 +2763,14 @@ create table staging.import_lines (
   timezone text collate "C",
   created_at timestamp with time zone,
   extra jsonb,
-  digest bigint generated always as (hashtextextended(((((((((((((((((((((((COALESCE(external_id, ''::text) || ''::text) || COALESCE(email, ''::text)) || ''::text) || COALESCE(name, ''::text)) || ''::text) || COALESCE(phone, ''::text)) || ''::text) || COALESCE(company, ''::text)) || ''::text) || COALESCE(company_domain, ''::text)) || ''::text) || COALESCE(tier, ''::text)) || ''::text) || COALESCE(owner, ''::text)) || ''::text) || COALESCE(language, ''::text)) || ''::text) || COALESCE(timezone, ''::text)) || ''::text) || COALESCE((EXTRACT(epoch FROM (created_at AT TIME ZONE 'UTC'::text)))::text, ''::text)) || ''::text) || COALESCE((extra)::text, ''::text)), (7272)::bigint)) stored
+  digest bigint,
+  is_known boolean not null
 ) partition by LIST (run);
 comment on table staging.import_lines is 'The lines of plans that are being made: a partition for each, which is not logged, and is dropped when its plan is made.';
+comment on column staging.import_lines.digest is 'Of what was read of a person (importer/run/knownlines.ts); null: the line is no person.';
+comment on column staging.import_lines.is_known is 'The line was imported before and has not changed, as the plan''s process found: nothing was compared with it.';
 alter table staging.import_lines disable row level security, no force row level security;
-grant insert (run, n, file, line, kind, code, reason, raw, external_id, email, email_key, name, phone, phone_key, phone_extension, company, company_domain, tier, owner, language, timezone, created_at, extra) on staging.import_lines to sync_role;
+grant insert (run, n, file, line, kind, code, reason, raw, external_id, email, email_key, name, phone, phone_key, phone_extension, company, company_domain, tier, owner, language, timezone, created_at, extra, digest, is_known) on staging.import_lines to sync_role;
 
 create schema support;
 grant usage on schema support to bulk_role;
@@ -3457,7 +3460,10 @@ begin
   perform set_config('aether.trace', 'import:' || of_run, true);
   overwrite := array(select jsonb_array_elements_text(r.settings -> 'overwrite'));
   from_n := r.applied_to + 1;
-  to_n := least(r.applied_to + lines_max, r.lines);
+  -- Lines that have not changed need nothing, and are passed over.
+  select case when count(*) < lines_max then r.lines else max(w.n) end into to_n
+  from (select p.n from sync.import_rows p
+        where p.run = of_run and p.n >= from_n and p.code is distinct from 'same-line' order by p.n limit lines_max) w;
 
   select array_agg(row(
       p.customer, p.email, p.email_key, coalesce(p.name, split_part(p.email, '@', 1)), p.phone, p.phone_key, p.phone_extension,
@@ -3600,7 +3606,7 @@ begin
 
   is_done := to_n >= r.lines;
   -- The next plan joins these tables: without their new sizes it would search one of them for each row of another.
-  if is_done and r.lines > 5000 then
+  if is_done and r.lines - coalesce((r.planned ->> 'unchanged')::integer, 0) > 5000 then
     analyze sync.import_keys, sync.import_writes, platform.customers, platform.customer_emails, platform.customer_phones;
   end if;
   update sync.import_runs x set applied_to = to_n, state = case when is_done then 'applied' else 'applying' end where x.id = of_run;
@@ -3771,7 +3777,7 @@ begin
   perform sync.drop_import_rows(r.id)
   from sync.import_runs r where r.state = 'abandoned' and to_regclass('sync.import_rows_p' || r.id) is not null;
   perform set_config('lock_timeout', '5s', true);
-  execute format('create unlogged table staging.import_lines_p%s (like staging.import_lines including generated)
+  execute format('create unlogged table staging.import_lines_p%s (like staging.import_lines)
     with (autovacuum_enabled = false)', new_run);
   execute format('create unlogged table staging.import_groups_p%s (like staging.import_groups) with (autovacuum_enabled = false)',
     new_run);
@@ -7535,6 +7541,7 @@ CREATE OR REPLACE FUNCTION sync.import_key(external_id text, email_key text, dig
  LANGUAGE sql
  IMMUTABLE PARALLEL SAFE
 RETURN COALESCE(('id:'::text || external_id), ('email:'::text || email_key), ('row:'::text || digest));
+grant execute on function sync.import_key(external_id text, email_key text, digest bigint) to sync_role;
 
 CREATE OR REPLACE FUNCTION sync.is_behind(of_subscription text, at_position bigint, event_key text, event_customer uuid)
  RETURNS boolean
@@ -7745,7 +7752,7 @@ BEGIN ATOMIC
 END;
 grant execute on function sync.list_holders(first bigint, last bigint, OUT name text, OUT behind bigint, OUT parked bigint) to sync_role;
 
-CREATE OR REPLACE FUNCTION sync.list_import_customers(of_run bigint, OUT id uuid, OUT name text, OUT emails text[], OUT phones text[], OUT company text, OUT company_domain text, OUT has_verified_address boolean)
+CREATE OR REPLACE FUNCTION sync.list_import_customers(of_run bigint, OUT id uuid, OUT name text, OUT emails text[], OUT phones text[], OUT company text, OUT company_domain text, OUT has_verified_address boolean, OUT file smallint, OUT external_id text)
  RETURNS SETOF record
  LANGUAGE plpgsql
  STABLE SECURITY DEFINER
@@ -7753,26 +7760,47 @@ CREATE OR REPLACE FUNCTION sync.list_import_customers(of_run bigint, OUT id uuid
 AS $function$
 begin
   return query execute format($f$
-    with news as (
-      select l.email_key, l.phone_key
-      from staging.import_lines_p%1$s l join sync.import_files f on f.run = %1$s and f.file = l.file
-        left join sync.import_keys k on k.source = f.source and k.key = sync.import_key(l.external_id, l.email_key, l.digest)
-      where l.kind = 'person' and k.digest is distinct from l.digest
+    with news as materialized (
+      select * from staging.import_lines_p%1$s l where l.kind = 'person' and not l.is_known
+    ), addresses as materialized (
+      select w.email_key from news w where w.email_key is not null
+      union select a.value ->> 'key' from news w cross join jsonb_array_elements(w.extra -> 'emails') a where w.extra ? 'emails'
+    ), numbers as materialized (
+      select w.phone_key from news w where w.phone_key is not null
+      union select p.value ->> 'key' from news w cross join jsonb_array_elements(w.extra -> 'phones') p where w.extra ? 'phones'
     ), shared as (
       select p.phone_key from platform.customer_phones p
-      where p.phone_key in (select w.phone_key from news w) group by p.phone_key having count(*) <= 20
+      where p.phone_key in (select w.phone_key from numbers w) group by p.phone_key having count(*) <= 20
+    ), olds as materialized (
+      select l.*, f.source from staging.import_lines_p%1$s l join sync.import_files f on f.run = %1$s and f.file = l.file
+      where l.is_known and (l.email_key in (select w.email_key from addresses w) or l.phone_key in (select w.phone_key from numbers w)
+        or (f.source, l.external_id) in (
+          select x.source, w.external_id from news w join sync.import_files x on x.run = %1$s and x.file = w.file
+          where w.external_id is not null)
+        or l.extra ?| '{emails,phones}' and exists (
+          select from jsonb_array_elements(coalesce(l.extra -> 'emails', '[]') || coalesce(l.extra -> 'phones', '[]')) v
+          where v.value ->> 'key' in (select w.email_key from addresses w union all select w.phone_key from numbers w)))
     ), found as (
-      select e.customer_id from platform.customer_emails e where e.email_key in (select w.email_key from news w)
+      select e.customer_id from platform.customer_emails e where e.email_key in (select w.email_key from addresses w)
       union
       select p.customer_id from platform.customer_phones p join shared s on s.phone_key = p.phone_key
     )
     select c.id, c.name, array(select e.email_key from platform.customer_emails e where e.customer_id = c.id),
       array(select p.phone_key from platform.customer_phones p where p.customer_id = c.id), o.name, o.domain,
-      exists (select from platform.customer_emails e where e.customer_id = c.id and e.verified_at is not null)
+      exists (select from platform.customer_emails e where e.customer_id = c.id and e.verified_at is not null), null::smallint, null::text
     from found f join platform.customers c on c.id = f.customer_id and c.merged_into is null and c.erased_at is null
-      left join platform.companies o on o.id = c.company_id$f$, of_run);
+      left join platform.companies o on o.id = c.company_id
+    union all
+    select c.id, l.name,
+      array_remove(array[l.email_key] || array(select a.value ->> 'key' from jsonb_array_elements(l.extra -> 'emails') a), null),
+      array_remove(array[l.phone_key] || array(select p.value ->> 'key' from jsonb_array_elements(l.extra -> 'phones') p), null),
+      l.company, l.company_domain, false,
+      (select min(f.file) from sync.import_files f where f.run = %1$s and f.source = l.source), l.external_id
+    from olds l join sync.import_keys k on k.source = l.source and k.key = sync.import_key(l.external_id, l.email_key, l.digest)
+      join platform.customers m on m.id = k.customer
+      join platform.customers c on c.id = coalesce(m.merged_into, m.id) and c.erased_at is null$f$, of_run);
 end $function$;
-grant execute on function sync.list_import_customers(of_run bigint, OUT id uuid, OUT name text, OUT emails text[], OUT phones text[], OUT company text, OUT company_domain text, OUT has_verified_address boolean) to sync_role;
+grant execute on function sync.list_import_customers(of_run bigint, OUT id uuid, OUT name text, OUT emails text[], OUT phones text[], OUT company text, OUT company_domain text, OUT has_verified_address boolean, OUT file smallint, OUT external_id text) to sync_role;
 
 CREATE OR REPLACE FUNCTION sync.list_import_fields()
  RETURNS TABLE(key text, label text, type text)
@@ -8204,6 +8232,8 @@ AS $function$
 declare
   r sync.import_runs;
   counts jsonb;
+  known bigint;
+  expected bigint;
 begin
   select * into r from sync.import_runs x where x.id = of_run for update;
   if r.state is distinct from 'reading' then
@@ -8212,6 +8242,21 @@ begin
   end if;
   perform set_config('work_mem', '256MB', true), set_config('hash_mem_multiplier', '2', true), set_config('jit', 'off', true);
   execute format('analyze staging.import_lines_p%1$s, staging.import_groups_p%1$s', of_run);
+  -- Lines that have not changed. Only what they are known by is kept: the run that imported them has the rest.
+  execute format($f$
+    insert into sync.import_rows_p%1$s (run, n, file, line, outcome, code, lead, customer, external_id, email, email_key, name, digest)
+    select %1$s, l.n, l.file, l.line, 'unchanged', 'same-line', l.n, k.customer, l.external_id, l.email, l.email_key, l.name, l.digest
+    from staging.import_lines_p%1$s l join sync.import_files f on f.run = %1$s and f.file = l.file
+      join sync.import_keys k on k.source = f.source and k.key = sync.import_key(l.external_id, l.email_key, l.digest)
+        and k.digest = l.digest
+    where l.is_known$f$, of_run);
+  get diagnostics known = row_count;
+  execute format('select count(*) from staging.import_lines_p%s l where l.is_known', of_run) into expected;
+  if known < expected then
+    -- Some of their keys were freed since they were read, by an undo.
+    execute format('update staging.import_lines_p%1$s l set is_known = false where l.is_known and not exists (
+      select from sync.import_rows_p%1$s p where p.n = l.n)', of_run);
+  end if;
   execute format($f$
     with found as not materialized (
       select l.*, f.source,
@@ -8231,6 +8276,7 @@ begin
         left join staging.import_groups_p%1$s g on g.n = l.n
         left join sync.import_keys k on k.source = f.source and k.key = sync.import_key(l.external_id, l.email_key, l.digest)
         left join platform.customer_emails e on e.email_key = l.email_key
+      where not l.is_known
     ), news as (
       -- A line that was imported before says whose line its person is, and nothing else.
       select f.leading, min(f.n) filter (where not f.is_same) as first,

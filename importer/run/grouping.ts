@@ -9,8 +9,9 @@ import { type ImportClient, ImportRefused } from './records.ts';
 
 /*
  * Who is the same person, for a plan. The lines are added to the table of matching while they are copied; then the customers that share an
- * address or a telephone number with a line that is new or has changed. Groups and held lines go back to the database by COPY, and only
- * those: most lines are a person alone. What is likely but not sure is kept as candidates.
+ * address or a telephone number with a line that is new or has changed. A line that has not changed is not among them: what it says is added
+ * to its customer, if it shares an address, a number or an id with another line. Groups and held lines go back to the database by COPY, and
+ * only those: most lines are a person alone. What is likely but not sure is kept as candidates.
  */
 
 export type Grouping = {
@@ -40,6 +41,7 @@ export function addLine({ table, lineOf }: Grouping, n: number, person: Matchabl
 
 /** Decides who is the same person, and stages what it found. @throws ImportRefused if there are more lines than fit */
 export async function groupLines(client: ImportClient, run: string, grouping: Grouping): Promise<void> {
+  if (grouping.lineOf.length === 0) return;
   const customers = await addCustomers(client, run, grouping);
   const found = matchLines(grouping);
   await copyGroups(client, run, grouping, customers, found);
@@ -65,9 +67,10 @@ function matchLines({ table }: Grouping): MatchResult {
   }
 }
 
-/** @returns the ids of the customers, in the order of their rows */
+/** @returns the ids of the customers, in the order of their rows; a customer may have several. */
 async function addCustomers(client: ImportClient, run: string, { table }: Grouping): Promise<string[]> {
   const ids: string[] = [];
+  const numbers = new Map<string, number>();
   await client.query('begin read only');
   try {
     await client.query(`declare known no scroll cursor for select * from sync.list_import_customers(${Number(run)})`);
@@ -80,9 +83,12 @@ async function addCustomers(client: ImportClient, run: string, { table }: Groupi
         company: string | null;
         company_domain: string | null;
         has_verified_address: boolean;
+        file: number | null;
+        external_id: string | null;
       }>(`fetch ${customersPerFetch} from known`);
       for (const row of rows) {
         ids.push(row.id);
+        if (!numbers.has(row.id)) numbers.set(row.id, numbers.size + 1);
         table.add(
           {
             name: row.name,
@@ -93,9 +99,13 @@ async function addCustomers(client: ImportClient, run: string, { table }: Groupi
             company: row.company === null ? null : { externalId: null, name: row.company, domain: row.company_domain },
             city: null,
             birthDate: null,
-            externalId: null,
+            externalId: row.external_id,
           },
-          { customer: ids.length, hasVerifiedAddress: row.has_verified_address },
+          {
+            customer: numbers.get(row.id) as number,
+            hasVerifiedAddress: row.has_verified_address,
+            ...(row.file !== null && { source: row.file }),
+          },
         );
       }
       if (rows.length < customersPerFetch) return ids;

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { from as copyFrom } from 'pg-copy-streams';
 import type { ReadRow } from '../person.ts';
 import { addLine, beginGrouping, type Grouping, groupLines } from './grouping.ts';
+import { askForLines, type Digests, type LineKey, loadLines } from './knownlines.ts';
 import {
   type Counts,
   emptyCounts,
@@ -11,7 +12,7 @@ import {
   type RunSettings,
   throwRefusal,
 } from './records.ts';
-import { stagedColumns, stageRow } from './staging.ts';
+import { lineOf, stagedColumns, stageRow } from './staging.ts';
 
 export type PlannedSource = {
   /** Where the ids of its rows come from, such as `hubspot`. A row is known again by its source and its id. */
@@ -34,11 +35,15 @@ export type PlanOptions = {
   actor?: string;
   /** Called after each batch, with the lines so far. */
   onProgress?: (lines: number) => void;
+  /** Compares also the lines that have not changed since they were imported. Tests show that it makes no difference. */
+  comparesAll?: boolean;
 };
 
 /** The version of the rules that decide who is the same person; it changes when a rule does. */
 export const rulesVersion = 'matching-1';
 const flushCharacters = 1 << 16;
+/** So many lines are asked for one by one. */
+const askedMax = 10_000;
 /** Six million lines are planned within some minutes. */
 const planTimeoutMs = 1_800_000;
 
@@ -88,47 +93,109 @@ function refuseSource(error: unknown): never {
   throw error;
 }
 
-async function copyRows(
+/** A row of the sources, in the order of the run. */
+type RunRow = { n: number; file: number; source: string; row: ReadRow };
+
+async function* numberRows(sources: PlannedSource[]): AsyncGenerator<RunRow[]> {
+  let n = 0;
+  for (const [place, { source, rows }] of sources.entries())
+    for await (const batch of rows) yield batch.map((row) => ({ n: ++n, file: place + 1, source, row }));
+}
+
+/** Of each source, the lines that were imported before and have not changed. */
+type Known = (source: string, digest: bigint) => boolean;
+
+async function copyRows(client: ImportClient, run: string, options: PlanOptions, grouping: Grouping): Promise<void> {
+  const { sources, onProgress } = options;
+  const batches = numberRows(sources);
+  // A few lines ask what is known of them; many load what is known of their sources.
+  const first: RunRow[][] = [];
+  let lines = 0;
+  let isWhole = false;
+  while (lines <= askedMax && !isWhole) {
+    const { value: batch, done } = await batches.next();
+    if (done) isWhole = true;
+    else lines += first.push(batch) && batch.length;
+  }
+  const knows = await knowLines(client, run, options, isWhole ? first.flat() : undefined);
+  const writer = beginCopy(client);
+  // A source is named by the first of its files.
+  const firstFile = new Map<string, number>();
+  for (const [place, { source }] of sources.entries()) if (!firstFile.has(source)) firstFile.set(source, place + 1);
+  const take = async (batch: RunRow[]) => {
+    for (const { n, file, source, row } of batch) {
+      const staged = stageRow(run, n, file, row);
+      const isKnown = staged.key !== null && knows(source, staged.key.digest);
+      writer.add(lineOf(staged, isKnown));
+      if (row.kind === 'person' && staged.key !== null && !isKnown)
+        addLine(grouping, n, row.person, firstFile.get(source) as number);
+    }
+    await writer.flush();
+    onProgress?.(batch.at(-1)?.n ?? 0);
+  };
+  try {
+    for (const batch of first.splice(0)) await take(batch);
+    for await (const batch of batches) await take(batch);
+  } catch (error) {
+    await writer.cut(error as Error);
+    throw error;
+  }
+  await writer.end();
+}
+
+/** @param all the lines, if they are few */
+async function knowLines(
   client: ImportClient,
   run: string,
-  { sources, onProgress }: PlanOptions,
-  grouping: Grouping,
-): Promise<void> {
-  const sourceNumbers = new Map(
-    [...new Set(sources.map(({ source }) => source))].map((source, at) => [source, at + 1]),
-  );
+  { sources, comparesAll }: PlanOptions,
+  all: RunRow[] | undefined,
+): Promise<Known> {
+  if (comparesAll) return () => false;
+  const known = new Map<string, Digests>();
+  if (all) {
+    const keys = new Map<string, LineKey[]>(sources.map(({ source }) => [source, []]));
+    for (const { n, file, source, row } of all) {
+      const { key } = stageRow(run, n, file, row);
+      if (key) keys.get(source)?.push({ source, ...key });
+    }
+    for (const [source, lines] of keys) known.set(source, await askForLines(client, lines));
+  } else for (const { source } of sources) if (!known.has(source)) known.set(source, await loadLines(client, source));
+  return (source, digest) => known.get(source)?.has(digest) ?? false;
+}
+
+type CopyWriter = {
+  add(line: string): void;
+  /** Waits until what was added is on its way, once there is enough of it. */
+  flush(): Promise<void>;
+  end(): Promise<void>;
+  cut(error: Error): Promise<void>;
+};
+
+function beginCopy(client: ImportClient): CopyWriter {
   const stream = client.query(copyFrom(`copy staging.import_lines (${stagedColumns}) from stdin`));
   const failed = once(stream, 'error').then(([error]) => {
     throw error;
   });
   failed.catch(() => {});
-  let n = 0;
   let text = '';
-  const flush = async () => {
-    const full = text;
-    text = '';
-    if (!stream.write(full)) await Promise.race([once(stream, 'drain'), failed]);
+  return {
+    add(line) {
+      text += line;
+    },
+    async flush() {
+      if (text.length < flushCharacters) return;
+      const full = text;
+      text = '';
+      if (!stream.write(full)) await Promise.race([once(stream, 'drain'), failed]);
+    },
+    async end() {
+      const finished = once(stream, 'finish');
+      stream.end(text);
+      await Promise.race([finished, failed]);
+    },
+    async cut(error) {
+      stream.destroy(error);
+      await once(stream, 'close').catch(() => {});
+    },
   };
-  try {
-    for (const [place, { source, rows }] of sources.entries()) {
-      const sourceNumber = sourceNumbers.get(source) as number;
-      for await (const batch of rows) {
-        for (const row of batch) {
-          n++;
-          const staged = stageRow(run, n, place + 1, row);
-          text += staged.line;
-          if (row.kind === 'person' && staged.isPerson) addLine(grouping, n, row.person, sourceNumber);
-        }
-        if (text.length >= flushCharacters) await flush();
-        onProgress?.(n);
-      }
-    }
-  } catch (error) {
-    stream.destroy(error as Error);
-    await once(stream, 'close').catch(() => {});
-    throw error;
-  }
-  const finished = once(stream, 'finish');
-  stream.end(text);
-  await Promise.race([finished, failed]);
 }

@@ -1,4 +1,5 @@
 import type { Person, PersonPhone, ReadRow } from '../person.ts';
+import { digestOf } from './knownlines.ts';
 
 /*
  * A line of a file as COPY takes it. What the database would refuse is decided here, because a plan says what applying it will do: a name
@@ -8,7 +9,7 @@ import type { Person, PersonPhone, ReadRow } from '../person.ts';
 /** The columns in their order; those of staging.import_lines without `run`. */
 export const stagedColumns =
   'run, n, file, line, kind, code, reason, raw, external_id, email, email_key, name, phone, phone_key, phone_extension, ' +
-  'company, company_domain, tier, owner, language, timezone, created_at, extra';
+  'company, company_domain, tier, owner, language, timezone, created_at, extra, digest, is_known';
 
 const nothing = '\\N';
 const escaped: Record<string, string> = { '\\': '\\\\', '\n': '\\n', '\r': '\\r', '\t': '\\t' };
@@ -21,42 +22,54 @@ const unfitLine = /\p{Cc}|^\s|\s$/u;
 const idMax = 500;
 const [firstTime, endTime] = [Date.UTC(1900, 0, 1), Date.UTC(3000, 0, 1)];
 
+export type StagedRow = {
+  /** The line up to its facts, and those: what COPY takes, but for the last two columns. */
+  text: string;
+  /** Of a person: what the line is known by when it comes again. Null: the line is no person. */
+  key: { externalId: string | null; emailKey: string | null; digest: bigint } | null;
+};
+
 /** @param run and n of the line: which one of the run it is, counted over all files. */
-export function stageRow(run: string, n: number, file: number, row: ReadRow): { line: string; isPerson: boolean } {
+export function stageRow(run: string, n: number, file: number, row: ReadRow): StagedRow {
   const head = `${run}\t${n}\t${file}\t${row.line}\t`;
   if (row.kind !== 'person') {
     const rest = row.bytes ? noFacts + bytesOf(row.bytes) : noPerson;
-    return {
-      isPerson: false,
-      line: `${head}${row.kind}\t${text(row.code)}\t${text(row.reason)}\t${text(row.raw)}${rest}`,
-    };
+    return { key: null, text: `${head}${row.kind}\t${text(row.code)}\t${text(row.reason)}\t${text(row.raw)}${rest}` };
   }
   const person = fitted(row.person);
   const name = nameOf(person);
   const refusal = refuseName(name);
-  if (refusal) return { isPerson: false, line: `${head}rejected\tname\t${text(refusal)}\t${text(row.raw)}${noPerson}` };
+  if (refusal) return { key: null, text: `${head}rejected\tname\t${text(refusal)}\t${text(row.raw)}${noPerson}` };
   if (person.externalId !== null && person.externalId.length > idMax)
     return {
-      isPerson: false,
-      line: `${head}rejected\tlong-id\tThe id is longer than ${idMax} characters.\t${text(row.raw)}${noPerson}`,
+      key: null,
+      text: `${head}rejected\tlong-id\tThe id is longer than ${idMax} characters.\t${text(row.raw)}${noPerson}`,
     };
   const [email] = person.emails;
   const phone = person.phones.find(({ key, isShared }) => key !== null && !isShared);
   const language = fits(person.language, languageForm);
   const timezone = fits(person.timezone, timezoneForm);
-  const facts = [
+  let facts = '';
+  for (const fact of [
     ...[person.externalId, email?.address, email?.key, name, phone?.written, phone?.key, phone?.extension],
     ...[person.company?.name, person.company?.domain, person.tier, person.owner, language, timezone],
-  ];
-  let line = `${head}person\t${nothing}\t${nothing}\t${text(row.raw)}\t`;
-  for (const fact of facts) line += `${text(fact)}\t`;
-  return { isPerson: true, line: `${line}${time(person.createdAt)}\t${extraOf(person, phone)}\n` };
+  ])
+    facts += `${text(fact)}\t`;
+  facts += `${time(person.createdAt)}\t${extraOf(person, phone)}`;
+  return {
+    key: { externalId: person.externalId, emailKey: email?.key ?? null, digest: digestOf(facts) },
+    text: `${head}person\t${nothing}\t${nothing}\t${text(row.raw)}\t${facts}`,
+  };
 }
 
+/** The whole line for COPY. @param isKnown whether it was imported before and has not changed */
+export const lineOf = ({ text, key }: StagedRow, isKnown: boolean): string =>
+  key === null ? `${text}\t${nothing}\tf\n` : `${text}\t${key.digest}\t${isKnown ? 't' : 'f'}\n`;
+
 const noFacts = `\t${nothing}`.repeat(14);
-const noPerson = `${noFacts}\t${nothing}\n`;
+const noPerson = `${noFacts}\t${nothing}`;
 /** A line that is no text of its encoding is kept as its bytes. */
-const bytesOf = (bytes: Uint8Array) => `\t${JSON.stringify({ bytes: Buffer.from(bytes).toString('base64') })}\n`;
+const bytesOf = (bytes: Uint8Array) => `\t${JSON.stringify({ bytes: Buffer.from(bytes).toString('base64') })}`;
 
 function text(value: string | null | undefined): string {
   if (value === null || value === undefined || value === '') return nothing;

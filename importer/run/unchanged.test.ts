@@ -1,0 +1,176 @@
+import { createTestDatabase, type TestDatabase } from '@aether/database/testing';
+import type pg from 'pg';
+import { beforeAll, describe, expect, test } from 'vitest';
+import type { ReadRow } from '../person.ts';
+import { applyImport } from './apply.ts';
+import { Digests, digestOf } from './knownlines.ts';
+import { planImport } from './plan.ts';
+import { countEvents, person, planRows, readAll } from './testing.run.ts';
+
+let database: TestDatabase;
+let sync: pg.Client;
+let superuser: pg.Client;
+beforeAll(async () => {
+  database = await createTestDatabase();
+  sync = await database.connect('sync_app');
+  superuser = await database.connect('postgres');
+});
+
+/** More samples than the suite draws: `IMPORT_SAMPLES=200 npm test -- unchanged`. */
+const samples = Number(process.env.IMPORT_SAMPLES ?? 3);
+
+describe('a file that was imported before', () => {
+  test('has the same outcomes whether or not lines that have not changed are compared again', {
+    timeout: 30_000 + samples * 5_000,
+  }, async () => {
+    const first = Number(process.env.IMPORT_SEED ?? Math.floor(Math.random() * 1e6));
+    for (let seed = first; seed < first + samples; seed++) {
+      const random = drawer(seed);
+      const domain = `s${seed}.example`;
+      const lines = Array.from({ length: 40 }, () => drawLine(random, domain));
+      const source = `s${seed}`;
+      const { run } = await planRows(sync, numbered(lines), { source });
+      await applyImport(sync, run);
+
+      const changed = lines.flatMap((line) => changeLine(random, line));
+      const rows = numbered([...changed, ...Array.from({ length: 12 }, () => drawLine(random, domain))]);
+      const [before, events] = [await readAll(superuser), await countEvents(superuser)];
+      const all = await planRows(sync, rows, { source, comparesAll: true });
+      const some = await planRows(sync, rows, { source });
+      expect(await describeRows(some.run), `IMPORT_SEED=${seed}`).toEqual(await describeRows(all.run));
+      expect(await readAll(superuser)).toEqual(before);
+      await applyImport(sync, some.run);
+
+      const allAgain = await planRows(sync, rows, { source, comparesAll: true });
+      const again = await planRows(sync, rows, { source });
+      expect(await describeRows(again.run), `IMPORT_SEED=${seed}`).toEqual(await describeRows(allAgain.run));
+      // A line that was held may have a customer by now.
+      if (again.counts.created + again.counts.updated > 0) continue;
+      const [written, said] = [await readAll(superuser), await countEvents(superuser)];
+      expect(said).toBeGreaterThan(events);
+      await applyImport(sync, again.run);
+      expect(await readAll(superuser)).toEqual(written);
+      expect(await countEvents(superuser)).toBe(said);
+    }
+  });
+
+  test('gives a new line the customer of a line that has not changed, also by a number that the customer never got', async () => {
+    const email = 'quirin@known.example';
+    await superuser.query(
+      `insert into platform.customers (email, name, phone, phone_key, created_by_app)
+       values ($1, 'Quirin Zwetschge', '+4930999', '+4930999', 'foundation')`,
+      [email],
+    );
+    const old = person(2, { email, name: 'Quirin Zwetschge', phone: '+493012345678' });
+    await applyImport(sync, (await planRows(sync, [old], { source: 'known' })).run);
+    const others = Array.from({ length: 60 }, (_, n) =>
+      person(n + 4, { email: `${n}@other.example`, name: `${givenNames[n % 12]} ${familyNames[n % 7]}${n}` }),
+    );
+    const rows = [old, person(3, { name: 'Quirin Zwetschge', phone: '+493012345678', language: 'de' }), ...others];
+    const all = await planRows(sync, rows, { source: 'known', comparesAll: true });
+    const { run, counts } = await planRows(sync, rows, { source: 'known' });
+    expect(counts).toEqual(all.counts);
+    expect(counts).toMatchObject({ created: 60, unchanged: 1, updated: 1 });
+    await applyImport(sync, run);
+    const { rows: found } = await superuser.query(
+      'select preferred_language from platform.customers where email = $1',
+      [email],
+    );
+    expect(found).toEqual([{ preferred_language: 'de' }]);
+  });
+
+  test('is compared anew where its keys were freed while it was read', async () => {
+    const rows = [person(2, { email: 'freed@freed.example', name: 'Freed' })];
+    await applyImport(sync, (await planRows(sync, rows, { source: 'freed' })).run);
+    async function* freeing(): AsyncGenerator<ReadRow[]> {
+      yield Array.from({ length: 10_001 }, (_, n) => person(n + 3, { externalId: `f${n}` }));
+      await superuser.query(`delete from sync.import_keys where source = 'freed'`);
+      yield rows;
+    }
+    const { counts } = await planImport(sync, {
+      app: 'foundation',
+      sources: [{ source: 'freed', name: 'freed.csv', sha256: null, rows: freeing() }],
+    });
+    expect(counts).toMatchObject({ held: 10_001, updated: 0, unchanged: 1 });
+  });
+});
+
+test('a set of digests has what was added and nothing else, and a digest tells any two texts apart', () => {
+  const digests = new Digests();
+  const texts = Array.from({ length: 5_000 }, (_, n) => `C-${n}\tperson${n}@a.example\t${n % 7}`);
+  for (const text of texts) digests.add(digestOf(text));
+  digests.add(0n);
+  expect(digests.size).toBe(texts.length);
+  expect(texts.every((text) => digests.has(digestOf(text)))).toBe(true);
+  expect(digests.has(0n)).toBe(true);
+  expect(texts.some((text) => digests.has(digestOf(`${text}\t`)))).toBe(false);
+  expect(digestOf('ab')).not.toBe(digestOf('ba'));
+});
+
+type Line = Parameters<typeof person>[1] & { email?: string; phone?: string };
+type Random = {
+  of: <Item>(items: readonly Item[]) => Item;
+  is: (chance: number) => boolean;
+  upTo: (max: number) => number;
+};
+
+/** Repeatable: mulberry32. */
+function drawer(seed: number): Random {
+  let state = seed;
+  const next = () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  };
+  return {
+    of: (items) => items[Math.floor(next() * items.length)] as never,
+    is: (chance) => next() < chance,
+    upTo: (max) => Math.floor(next() * max),
+  };
+}
+
+const givenNames = 'Ada Ben Carla Dmitri Elif Farah Goran Hanna Ivan Jale Kofi Lena'.split(' ');
+const familyNames = 'Almeida Brandt Castillo Dvorak Eriksen Fontaine Gruber Hoffmann'.split(' ');
+
+/** One of thirty people, as a list may have them: with an id or without, twice, with the mailbox of a role, without an address. */
+function drawLine({ of, is, upTo }: Random, domain: string): Line {
+  const who = upTo(30);
+  const name = `${givenNames[who % 12]} ${familyNames[(who * 5) % 8]}`;
+  const number = `+4930${domain.slice(1, -8).padStart(6, '0')}${String(who).padStart(2, '0')}`;
+  const email = is(0.05) ? `info@${domain}` : is(0.1) ? `p${upTo(30)}@${domain}` : `p${who}@${domain}`;
+  return {
+    ...(is(0.9) && { email }),
+    ...(is(0.95) && { name }),
+    ...(is(0.5) && { externalId: String(is(0.9) ? who : upTo(30)) }),
+    ...(is(0.4) && { phone: number }),
+    ...(is(0.3) && { timezone: of(['Europe/Berlin', 'Europe/Rome']) }),
+    ...(is(0.1) && { notes: [`Note ${upTo(5)}`] }),
+  };
+}
+
+function changeLine(random: Random, line: Line): Line[] {
+  const { of, is } = random;
+  if (is(0.1)) return [];
+  if (is(0.7)) return [line];
+  return [
+    of([
+      { ...line, timezone: 'Europe/Oslo' },
+      { ...line, name: 'Zoe Novak' },
+      { ...line, language: 'de' },
+    ]),
+  ];
+}
+
+const numbered = (lines: Line[]): ReadRow[] => lines.map((line, at) => person(at + 2, line));
+
+/** What each line is, and whose: a customer that is not there yet is called after its first line. */
+async function describeRows(run: string): Promise<unknown[]> {
+  const { rows } = await superuser.query(
+    `select p.line, p.outcome, p.code, p.detail -> 'conflicts' as conflicts, p.detail -> 'fills' as fills,
+       case when c.id is not null then c.id::text when p.lead is not null then 'of line ' || p.lead end as customer
+     from sync.import_rows p left join platform.customers c on c.id = p.customer where p.run = $1 order by p.n`,
+    [run],
+  );
+  return rows;
+}
