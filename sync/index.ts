@@ -42,7 +42,7 @@ export {
   redrive,
   skip,
 } from './operations/parked.ts';
-export { previewRewind, type Replay, type RewindPreview, replay } from './operations/replaying.ts';
+export { previewReplay, type Replay, type ReplayPreview, replay } from './operations/replaying.ts';
 export {
   confirmRun,
   type FailureFilter,

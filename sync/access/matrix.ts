@@ -3,7 +3,8 @@ import { explainAbsence, type Verb } from './absences.ts';
 
 /**
  * What each login may do with each column, as the catalogue has it. A cell has a letter for each verb: S select, I insert, U update,
- * D delete (of the table). A small letter: a policy lets it through for some rows only.
+ * D delete (of the table). A small letter: a policy lets it through for some rows only, or, for the table as a whole, the login may do it
+ * with some of the columns.
  */
 export type AccessRow = {
   schema: string;
@@ -68,14 +69,24 @@ export async function readAccessMatrix(on: Queryable): Promise<AccessMatrix> {
            left join policies s on s.oid = r.oid and s.login = l.oid and s.verb = 'r'
            left join policies i on i.oid = r.oid and i.login = l.oid and i.verb = 'a'
            left join policies u on u.oid = r.oid and u.login = l.oid and u.verb = 'w'
-         union all
-         select r.schema, r."table", r.kind, 0, null, l.login,
+),
+       deletes as (
+         select r.schema, r."table", r.kind, l.login,
            case when has_schema_privilege(l.oid, r.schema_oid, 'USAGE') and has_table_privilege(l.oid, r.oid, 'DELETE')
              then case when r.relrowsecurity then case d.is_whole when true then 'D' when false then 'd' else '' end else 'D' end
-             else '' end
-         from r cross join l left join policies d on d.oid = r.oid and d.login = l.oid and d.verb = 'd')
+             else '' end as letters
+         from r cross join l left join policies d on d.oid = r.oid and d.login = l.oid and d.verb = 'd'),
+       every as (
+         select c.* from cells c
+         union all
+         select d.schema, d."table", d.kind, 0, null, d.login, concat(
+           case when bool_and(strpos(c.letters, 'S') > 0) then 'S' when bool_or(c.letters ilike '%s%') then 's' end,
+           case when bool_and(strpos(c.letters, 'I') > 0) then 'I' when bool_or(c.letters ilike '%i%') then 'i' end,
+           case when bool_and(strpos(c.letters, 'U') > 0) then 'U' when bool_or(c.letters ilike '%u%') then 'u' end, d.letters)
+         from deletes d join cells c on (c.schema, c."table", c.login) = (d.schema, d."table", d.login)
+         group by d.schema, d."table", d.kind, d.login, d.letters)
        select c.schema, c."table", c.kind, c."column", jsonb_object_agg(c.login, c.letters) as cells
-       from cells c group by c.schema, c."table", c.kind, c.attnum, c."column" order by c.schema, c."table", c.attnum`,
+       from every c group by c.schema, c."table", c.kind, c.attnum, c."column" order by c.schema, c."table", c.attnum`,
     ),
     on.query<{ name: string; is_definer: boolean; comment: string | null; logins: string[] }>(
       `with l as materialized (${loginsOfHouse})
@@ -99,14 +110,14 @@ export type AccessFacts = {
   mayUseSchema: boolean;
   isGranted: boolean;
   /** The roles that hold the grant, on the table or on the column; the login inherits from them. */
-  grantedTo: { role: string; on: 'table' | 'column' }[];
+  grantedTo: { role: string; on: 'table' | 'column' | 'some columns' }[];
   hasRowSecurity: boolean;
   policies: { name: string; using: string | null; check: string | null }[];
   /** Why the right is absent, if a migration says so. */
   absence?: string | undefined;
 };
 
-/** What the catalogue says about one right of one login. @returns undefined if there is no such login, table or column */
+/** What the catalogue says about one right of one login. Without a column: on any column of the table. @returns undefined if there is no such login, table or column */
 export async function readAccessFacts(
   on: Queryable,
   { login, table, column, verb }: { login: string; table: string; column: string | null; verb: Verb },
@@ -123,11 +134,14 @@ export async function readAccessFacts(
      r as (select * from (${relationsOfHouse}) t where t.schema || '.' || t."table" = $2)
      select l.role, has_schema_privilege(l.oid, r.schema_oid, 'USAGE') as may_use, r.relrowsecurity as row_security,
        case when $4 = 'DELETE' then has_table_privilege(l.oid, r.oid, $4)
+         when $3::name is null then has_any_column_privilege(l.oid, r.oid, $4)
          else has_column_privilege(l.oid, r.oid, $3::name, $4) end as granted,
        (select coalesce(jsonb_agg(distinct jsonb_build_object('role', pg_get_userbyid(e.grantee), 'on', g.place)), '[]')
         from (select 'table' as place, c.relacl as acl from pg_catalog.pg_class c where c.oid = r.oid
               union all
-              select 'column', a.attacl from pg_catalog.pg_attribute a where a.attrelid = r.oid and a.attname = $3::name) g
+              select case when $3::name is null then 'some columns' else 'column' end, a.attacl
+              from pg_catalog.pg_attribute a
+              where a.attrelid = r.oid and a.attnum > 0 and not a.attisdropped and a.attname = coalesce($3::name, a.attname)) g
           cross join lateral aclexplode(g.acl) e
         where e.privilege_type = $4 and e.grantee <> 0 and pg_has_role(l.oid, e.grantee, 'USAGE')) as granted_to,
        (select coalesce(jsonb_agg(jsonb_build_object('name', p.polname, 'using', pg_get_expr(p.polqual, p.polrelid),

@@ -78,6 +78,24 @@ test('a number that is nearly nothing, in the report of one process, does not en
   expect(await rollUp()).toBe(true);
 });
 
+test('the quarter and the hour that are under way have the minutes that are over', async () => {
+  await say({ cross_app_lookup: 1_005 });
+  await endMinute();
+  expect(await rollUp()).toBe(true);
+  for (const range of ['day', 'month'] as const) {
+    const { series, to, stepSeconds } = await readSeries(
+      async (text, values) => (await sync.query(text, values)).rows,
+      range,
+    );
+    const { rows } = await sync.query('select extract(epoch from rolled_at)::float8 as at from sync.health');
+    const end = to.getTime() / 1_000;
+    expect([end >= rows[0].at, end < rows[0].at + stepSeconds]).toEqual([true, true]);
+    const lookups = series.find(({ name, label }) => name === 'cross_app_queries' && label === 'lookup');
+    expect(lookups?.points.at(-1)?.[0]).toBe(end - stepSeconds);
+    expect(lookups?.points.at(-1)?.[1]).toBeGreaterThan(0);
+  }
+});
+
 test('a year of the rollup, with 200 series, is a few megabytes', async () => {
   await superuser.query(`
     insert into sync.series (id, name, label, fold)

@@ -21,6 +21,7 @@ export type Point = [at: number, value: number | null];
 
 export type SeriesAnswer = {
   from: Date;
+  /** The end of the last step; in the future if that step, a quarter or an hour, is under way. */
   to: Date;
   stepSeconds: number;
   series: Series[];
@@ -80,7 +81,7 @@ const percentiles = { p50: 0.5, p95: 0.95, p99: 0.99 };
 const isPart = (name: string) => name.startsWith('queries_') || name === 'cache_hits' || name === 'cache_misses';
 
 export type Rollup = {
-  /** The end of the last step that is over, in seconds since 1970. */
+  /** The end of the last step, in seconds since 1970. A quarter or an hour may still be under way. */
   to: number;
   /** The place of each series in the rows. */
   places: { name: string; label: string; id: number }[];
@@ -92,9 +93,10 @@ export async function readSeries(ask: Ask, range: Range): Promise<SeriesAnswer> 
   const { stepSeconds, lengthSeconds } = steps[range];
   const [rollup] = (await ask(
     `with u as materialized (
-       select (floor(extract(epoch from case when h.rolled_at > clock_timestamp() - interval '90 seconds' then h.rolled_at
-           else clock_timestamp() end) / $1) * $1)::float8 as until
-       from sync.health h)
+       -- A quarter and an hour that are under way have the minutes that are over, so that there is something to see soon after the start.
+       select case when $1 = 60 then (floor(m.at / $1) * $1)::float8 else (ceil(m.at / $1) * $1)::float8 end as until
+       from sync.health h cross join lateral (select extract(epoch from
+         case when h.rolled_at > clock_timestamp() - interval '90 seconds' then h.rolled_at else clock_timestamp() end) as at) m)
      select u.until as to,
        (select coalesce(jsonb_agg(jsonb_build_object('id', s.id, 'name', s.name, 'label', s.label) order by s.name, s.label), '[]')
         from sync.series s) as places,
@@ -153,6 +155,11 @@ export function toSeries(range: Range, { to, places, rows }: Rollup): SeriesAnsw
     from: new Date(from * 1_000),
     to: new Date(to * 1_000),
     stepSeconds,
-    series: [...plain.filter(isMeasured), ...latencies, ...rates.filter(isMeasured)],
+    series: [
+      ...plain.filter(isMeasured),
+      ...latencies,
+      // Its chart is there also while no app uses the cache, and says so.
+      ...(rates.some(isMeasured) ? rates.filter(isMeasured) : [lineOf('cache_hit_rate', '', () => null)]),
+    ],
   };
 }

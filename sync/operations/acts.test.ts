@@ -3,7 +3,7 @@ import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { startTestPlatform, type TestPlatform, until } from '../testing.ts';
 import { listCauses } from './causes.ts';
 import { listParked, redrive, skip } from './parked.ts';
-import { previewRewind, replay } from './replaying.ts';
+import { previewReplay, replay } from './replaying.ts';
 import { confirmRun, freezeFailures, readRun } from './runs.ts';
 import { listSubscriptions, pause, remove, resume } from './subscriptions.ts';
 
@@ -238,7 +238,7 @@ test('a rewind says beforehand how many events it gives to which app, and is ref
   for (let n = 0; n < 3; n++) await newCustomer();
   await platform.settled(name);
   const [status] = await listSubscriptions(platform.sync, name);
-  const preview = await previewRewind(platform.sync, { subscription: name, fromPosition: 1 });
+  const preview = await previewReplay(platform.sync, { subscription: name, fromPosition: 1 });
   expect(preview).toMatchObject({ app: 'support', from: 1, until: status?.position, is_paused: false, is_whole: true });
   await expect(replay(platform.sync, { subscription: name, fromPosition: 1 })).rejects.toMatchObject({
     refusal: 'not-possible',

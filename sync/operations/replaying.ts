@@ -15,13 +15,16 @@ export type Replay = {
   reason?: string | undefined;
 };
 
-/** What a rewind to a place would do. */
-export type RewindPreview = {
+/** What a replay would do. */
+export type ReplayPreview = {
   app: string;
   /** The first and the last position that would be handled again. */
   from: number;
   until: number;
-  /** How many events of its types, up to `countedMax` + 1, among the first hundred thousand positions. */
+  /**
+   * How many events of its types, up to `countedMax` + 1: of a rewind among the first hundred thousand positions, otherwise those of the
+   * customer or of the row.
+   */
   events: number;
   /** `events` is all of them. */
   is_whole: boolean;
@@ -32,7 +35,7 @@ export type RewindPreview = {
  * Makes a paused subscription handle events again, marked as a replay, in their order, as soon as it is resumed. A replay of everything
  * moves it back in the log; a replay of a key, a customer or some types goes through the parked events, so that others continue.
  *
- * @returns the number of those events; of a replay of everything it is counted only as far as `RewindPreview` says, and not `is_whole`
+ * @returns the number of those events; of a replay of everything it is counted only as far as `ReplayPreview` says, and not `is_whole`
  *   then.
  * @throws OperationRefused, above all when the subscription is not paused
  */
@@ -58,13 +61,14 @@ export async function replay(client: Sql, wish: Replay): Promise<{ events: numbe
   return { events, is_whole: true };
 }
 
-/** Says what a rewind to a position or a time would do, and changes nothing. @throws OperationRefused */
-export async function previewRewind(
+/** Says what a replay to a position or a time, of a customer or of a row would do, and changes nothing. @throws OperationRefused */
+export async function previewReplay(
   client: Sql,
-  wish: Pick<Replay, 'subscription' | 'fromPosition' | 'since'>,
-): Promise<RewindPreview> {
+  wish: Pick<Replay, 'subscription' | 'fromPosition' | 'since' | 'key' | 'customer'>,
+): Promise<ReplayPreview> {
   const start = await startOf(client, wish);
-  const [row] = await rowsOf<RewindPreview>(
+  if (wish.customer !== undefined || wish.key !== undefined) return previewOfSome(client, wish, start);
+  const [row] = await rowsOf<ReplayPreview>(
     client,
     `select s.app, f.first::float8 as from, s.position::float8 as until, c.events::float8 as events, c.is_whole, s.is_paused
      from sync.subscriptions s
@@ -74,6 +78,31 @@ export async function previewRewind(
     [wish.subscription, start, countedMax + 1],
   );
   if (!row) throw noSubscription(wish.subscription);
+  return row;
+}
+
+/** The same of the events of a customer or of a row: those that sync.replay_events would choose. */
+async function previewOfSome(
+  client: Sql,
+  { subscription, key, customer }: Pick<Replay, 'subscription' | 'key' | 'customer'>,
+  start: number,
+): Promise<ReplayPreview> {
+  const chosen = customer
+    ? 'select l from sync.list_events_of_customer($3::uuid) l'
+    : 'select e.position from sync.events e where e.key = $3';
+  const [row] = await rowsOf<ReplayPreview>(
+    client,
+    `select s.app, coalesce(min(w.position), 0)::float8 as from, coalesce(max(w.position), 0)::float8 as until,
+       count(w.position)::float8 as events, count(w.position) <= $5 as is_whole, s.is_paused
+     from sync.subscriptions s left join lateral (
+       select e.position from (${chosen}) c (position) join sync.events e on e.position = c.position
+       where e.position between $2 and s.position and sync.may_read(s.app, e.audience) and (s.types is null or e.type = any (s.types))
+         and ($4::text is null or e.key = $4)
+       order by e.position limit $5 + 1) w on true
+     where s.name = $1 group by s.name, s.app, s.is_paused`,
+    [subscription, start, customer ?? key, key ?? null, countedMax],
+  );
+  if (!row) throw noSubscription(subscription);
   return row;
 }
 

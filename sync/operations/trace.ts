@@ -33,7 +33,7 @@ export function listEffects(client: Sql, position: number): Promise<Effect[]> {
          when s.types is not null and e.type <> all (s.types) then 'filtered'
          when p.position is not null then p.state
          when e.position > s.position then 'not-reached'
-         when k.operation is not null then 'skipped'
+         when k.operation is not null and h.handled_at is null then 'skipped'
          when s.created_at > e.sequenced_at and a.attempts is null then 'before'
          else 'handled' end as effect,
        s.position::float8 as position, s.is_paused, s.pause_reason, e.position > s.position and e.position <= s.replay_until as is_again,
@@ -42,7 +42,7 @@ export function listEffects(client: Sql, position: number): Promise<Effect[]> {
          where b.subscription = s.name and b.position < e.position and b.attempts > 0
            and (b.key = p.key or s.holds = 'customer' and b.customer = any (sync.list_merged(p.customer)))) end as behind,
        coalesce(a.attempts, '[]') as attempts, c.error_class, c.shape,
-       case when p.position is null and k.operation is not null then to_jsonb(k) end as skipped_by
+       case when p.position is null and k.operation is not null and h.handled_at is null then to_jsonb(k) end as skipped_by
      from sync.events e cross join sync.subscriptions s
        left join sync.parked p on p.subscription = s.name and p.position = e.position
        left join sync.causes c on c.subscription = p.subscription and c.cause = p.cause
@@ -58,6 +58,10 @@ export function listEffects(client: Sql, position: number): Promise<Effect[]> {
          select r.id, r.actor, r.reason, r.confirmed_at from sync.bulk_items i join sync.bulk_runs r on r.id = i.run
          where i.position = e.position and i.state = 'skipped' and r.subscription = s.name
          order by at desc limit 1) k on true
+       -- After a skip, a replay may have handled it.
+       left join lateral (
+         select max(t.ended_at) as handled_at from sync.attempts t
+         where t.position = e.position and t.subscription = s.name and t.error is null and t.ended_at > k.at) h on true
      where e.position = $1 order by s.name`,
     [position],
   );

@@ -13,6 +13,7 @@ import { readHealthSearch } from './health/search.ts';
 import { readMappingSearch, readRunSearch } from './imports/search.ts';
 import { readQualitySearch } from './quality/search.ts';
 import { ConsoleShell } from './shell/ConsoleShell.tsx';
+import { readSubscriptionSearch } from './subscriptions/search.ts';
 
 const root = createRootRoute({
   beforeLoad: () => client.ensureQueryData(meQuery),
@@ -59,6 +60,7 @@ const routes = [
   }),
   createRoute({
     ...route('/subscriptions/$name'),
+    validateSearch: readSubscriptionSearch,
     component: lazyPage(() => import('./subscriptions/SubscriptionPage.tsx'), 'SubscriptionPage'),
   }),
   createRoute({

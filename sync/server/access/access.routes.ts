@@ -83,7 +83,7 @@ const facts = createStaffRoute({
               role: z.string(),
               mayUseSchema: z.boolean(),
               isGranted: z.boolean(),
-              grantedTo: z.array(z.object({ role: z.string(), on: z.enum(['table', 'column']) })),
+              grantedTo: z.array(z.object({ role: z.string(), on: z.enum(['table', 'column', 'some columns']) })),
               hasRowSecurity: z.boolean(),
               policies: z.array(
                 z.object({ name: z.string(), using: z.string().nullable(), check: z.string().nullable() }),

@@ -115,8 +115,13 @@ describe('a subscription', () => {
     expect((await get('/api/subscriptions')).body.subscriptions).toMatchObject([
       { name, is_paused: true, pause_reason: 'a look', dead: 1, waiting: 1 },
     ]);
-    const preview = (await get(`/api/subscriptions/${name}/rewind?from_position=1`)).body;
+    const preview = (await get(`/api/subscriptions/${name}/replay?from_position=1`)).body;
     expect(preview).toMatchObject({ app: 'foundation', events: 2, is_whole: true, is_paused: true });
+    const ofAda = (await get(`/api/subscriptions/${name}/replay?customer=${ada}`)).body;
+    expect(ofAda).toMatchObject({ app: 'foundation', events: 2, is_whole: true });
+    expect((await get(`/api/subscriptions/${name}/replay?key=${ada}`)).body).toEqual(ofAda);
+    const nobody = '00000000-0000-7000-8000-000000000000';
+    expect((await get(`/api/subscriptions/${name}/replay?customer=${nobody}`)).body).toMatchObject({ events: 0 });
     expect((await post(`/api/subscriptions/${name}/resume`, {})).body).toMatchObject({ pause_reason: 'a look' });
     const { body } = await get(`/api/operations?subscription=${name}`);
     expect(body.operations).toMatchObject([

@@ -52,7 +52,7 @@ const series = createStaffRoute({
   right: 'health.read',
   summary: 'The numbers behind the charts',
   description:
-    'From the rollup in PostgreSQL: an hour by minutes, a day by quarters of an hour, thirty days by hours. A step in which nobody measured is null, not 0.',
+    'From the rollup in PostgreSQL: an hour by minutes, a day by quarters of an hour, thirty days by hours. A step in which nobody measured is null, not 0. The last quarter or hour may be under way: then it has the minutes that are over.',
   request: { query: object({ range: z.enum(ranges).default('hour') }) },
   responses: {
     200: {

@@ -140,7 +140,9 @@ describe('access', () => {
       cell('crm.deals', null, 'foundation_app'),
       cell('crm.pipelines', null, 'foundation_app'),
       cell('support.messages', 'body', 'foundation_app'),
-    ]).toEqual(['Siu', 'S', 'si', '', 'D', '']);
+      cell('platform.customers', null, 'support_app'),
+      cell('support.messages', null, 'foundation_app'),
+    ]).toEqual(['Siu', 'S', 'si', 'Siu', 'SiuD', '', 'Siu', '']);
     expect(body.logins.map(({ login }: { login: string }) => login)).toEqual(
       expect.arrayContaining(['console_app', 'foundation_app', 'simulator_app', 'support_app', 'sync_app']),
     );

@@ -16,7 +16,7 @@ import {
 } from '@aether/http';
 import type { PlatformDb } from '@aether/platform';
 import { listOperations } from '../../operations/records.ts';
-import { previewRewind, replay } from '../../operations/replaying.ts';
+import { previewReplay, replay } from '../../operations/replaying.ts';
 import { listSubscriptions, pause, remove, resume } from '../../operations/subscriptions.ts';
 import { count, eventKey, json, moment, orProblem, position, reason, subscriptionName } from '../acting.ts';
 
@@ -45,6 +45,7 @@ const place = {
   from_position: position().optional(),
   since: time().optional(),
 };
+const some = { key: eventKey().optional(), customer: uuid().optional() };
 const key = object({ name: subscriptionName() });
 
 const list = createStaffRoute({
@@ -100,8 +101,7 @@ const replaying = act(
   'Let a paused subscription handle events again when it is resumed: everything from a place on, or the events of a row, a customer or some types',
   object({
     ...place,
-    key: eventKey().optional(),
-    customer: uuid().optional(),
+    ...some,
     types: z
       .array(line({ charactersMax: 80 }))
       .min(1)
@@ -116,10 +116,10 @@ const replaying = act(
 );
 const preview = createStaffRoute({
   method: 'get',
-  path: '/api/subscriptions/{name}/rewind',
+  path: '/api/subscriptions/{name}/replay',
   right: 'person',
-  summary: 'What a rewind to a position or a time would do',
-  request: { params: key, query: object(place) },
+  summary: 'What a replay from a position or a time on, of a customer or of a row would do',
+  request: { params: key, query: object({ ...place, ...some }) },
   responses: {
     200: json(
       'How many events of which app.',
@@ -132,7 +132,7 @@ const preview = createStaffRoute({
           is_whole: z.boolean(),
           is_paused: z.boolean(),
         })
-        .openapi('RewindPreview'),
+        .openapi('ReplayPreview'),
     ),
     ...problems(404, 422),
   },
@@ -223,9 +223,9 @@ export function addSubscriptionsRoutes(app: App, db: PlatformDb) {
     })
     .openapi(preview, async (c) => {
       const { name: subscription } = c.req.valid('param');
-      const { from_position: fromPosition, since } = c.req.valid('query');
-      const wish = { subscription, fromPosition, since: since === undefined ? undefined : new Date(since) };
-      return c.json(await orProblem(() => previewRewind(db, wish)), 200);
+      const { from_position: fromPosition, since, ...rest } = c.req.valid('query');
+      const wish = { subscription, fromPosition, since: since === undefined ? undefined : new Date(since), ...rest };
+      return c.json(await orProblem(() => previewReplay(db, wish)), 200);
     })
     .openapi(operations, async (c) => {
       const { subscription, ...asked } = c.req.valid('query');

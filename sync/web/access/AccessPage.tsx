@@ -1,13 +1,16 @@
+import { CsvLink } from '@aether/ui/CsvLink.tsx';
 import { ErrorNotice, Nothing } from '@aether/ui/Notice.tsx';
 import { type Column, RecordTable } from '@aether/ui/RecordTable.tsx';
 import { PageHead, useNarrow } from '@aether/ui/Shell.tsx';
 import { Waiting } from '@aether/ui/Waiting.tsx';
-import { Button, Select, TextInput } from '@mantine/core';
-import { IconDownload, IconSearch } from '@tabler/icons-react';
+import { Select, TextInput } from '@mantine/core';
+import { IconSearch } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { getRouteApi } from '@tanstack/react-router';
 import { useDeferredValue, useState } from 'react';
+import { LookAgain } from '../parts/LookAgain.tsx';
 import { useMe } from '../shell/person.ts';
+import { When } from '../times/When.tsx';
 import classes from './access.module.css';
 import { type AccessRow, type Matrix, matrixQuery } from './queries.ts';
 import { Rights } from './Rights.tsx';
@@ -18,7 +21,7 @@ const route = getRouteApi('/access');
 
 /** What each login may do with each column, and the trial of one right. */
 export function AccessPage() {
-  const { data, error, refetch } = useQuery(matrixQuery);
+  const { data, error, refetch, dataUpdatedAt } = useQuery(matrixQuery);
   const { find = '', login } = route.useSearch();
   const navigate = route.useNavigate();
   const { isAdmin } = useMe();
@@ -28,16 +31,20 @@ export function AccessPage() {
   };
   return (
     <div className={classes.page}>
-      <PageHead title="Access" detail="as the database has it">
-        <Button
-          component="a"
-          href="/api/access/csv"
-          download
-          variant="default"
-          leftSection={<IconDownload size={16} />}
-        >
-          CSV
-        </Button>
+      <PageHead
+        title="Access"
+        detail={
+          data ? (
+            <>
+              as the database has it, read <When at={new Date(dataUpdatedAt).toISOString()} />
+            </>
+          ) : (
+            'as the database has it'
+          )
+        }
+      >
+        <LookAgain refetch={refetch} />
+        <CsvLink path="/api/access/csv" filters={{}} />
       </PageHead>
       {error && <ErrorNotice title="The rights could not be read" error={error} onRetry={refetch} />}
       {!data && !error && <Waiting />}
@@ -61,7 +68,8 @@ export function AccessPage() {
               onChange={(next) => change({ login: next ?? '' })}
             />
             <p className={classes.quiet}>
-              S select, I insert, U update, D delete. A small letter: a policy lets it through for some rows only.
+              S select, I insert, U update, D delete. A small letter: for some rows only, as a policy says, or in the
+              row of a table for some of its columns.
             </p>
           </div>
           <Cells matrix={data} find={find} login={login} />

@@ -7,7 +7,7 @@ import { type AccessRow, type Facts, factsQuery, type Verb, verbs } from './quer
 /** The grants and policies behind one cell, and why what is absent is absent. */
 export function Rights({ row, login, onClose }: { row: AccessRow; login: string; onClose: () => void }) {
   const table = `${row.schema}.${row.table}`;
-  const asked = verbs.filter((verb) => (verb === 'delete') === (row.column === null));
+  const asked = verbs.filter((verb) => verb !== 'delete' || row.column === null);
   const answers = useQueries({ queries: asked.map((verb) => factsQuery(login, table, row.column, verb)) });
   return (
     <Modal opened onClose={onClose} size="lg" title={`${login}: ${row.column ? `${row.column} of ` : ''}${table}`}>
@@ -25,7 +25,14 @@ function Right({ verb, facts }: { verb: Verb; facts: Facts }) {
       <b>
         {verb}: {facts.isGranted ? 'granted' : 'not granted'}
       </b>
-      {facts.isGranted && <div>to {facts.grantedTo.map(({ role, on }) => `${role}, on the ${on}`).join(' and ')}</div>}
+      {facts.isGranted && (
+        <div>
+          to{' '}
+          {facts.grantedTo
+            .map(({ role, on }) => `${role}, on ${on === 'some columns' ? on : `the ${on}`}`)
+            .join(' and ')}
+        </div>
+      )}
       {!facts.mayUseSchema && <div>It may not use the schema.</div>}
       {facts.absence && <div>{facts.absence}</div>}
       {facts.isGranted &&

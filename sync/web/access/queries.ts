@@ -18,7 +18,7 @@ export type Facts = {
   role: string;
   mayUseSchema: boolean;
   isGranted: boolean;
-  grantedTo: { role: string; on: 'table' | 'column' }[];
+  grantedTo: { role: string; on: 'table' | 'column' | 'some columns' }[];
   hasRowSecurity: boolean;
   policies: { name: string; using: string | null; check: string | null }[];
   absence?: string;
@@ -30,7 +30,9 @@ export const verbs: Verb[] = ['select', 'insert', 'update', 'delete'];
 export const matrixQuery = queryOptions({
   queryKey: ['access'],
   queryFn: ({ signal }) => ask<Matrix>('/api/access', signal),
-  staleTime: 60_000,
+  // No event tells of a grant. It is a large answer, so that it is not asked for every few seconds.
+  refetchInterval: 60_000,
+  staleTime: 30_000,
 });
 
 export const factsQuery = (login: string, table: string, column: string | null, verb: Verb) =>

@@ -87,12 +87,18 @@ export const operationsQuery = (subscription: string) =>
     queryFn: ({ signal }) => read(operations.$get({ query: { subscription } }, { init: { signal } })),
   });
 
-export type Place = { from_position?: string | undefined; since?: string | undefined };
-export const rewindQuery = (name: string, place: Place) =>
+/** Which events a subscription handles again: those from a place on, of a customer, or of a row. */
+export type Again = {
+  from_position?: string | undefined;
+  since?: string | undefined;
+  customer?: string | undefined;
+  key?: string | undefined;
+};
+export const replayQuery = (name: string, again: Again) =>
   queryOptions({
-    queryKey: ['rewind', name, place],
+    queryKey: ['replay', name, again],
     queryFn: ({ signal }) =>
-      read(subscriptions[':name'].rewind.$get({ param: { name }, query: place }, { init: { signal } })),
+      read(subscriptions[':name'].replay.$get({ param: { name }, query: again }, { init: { signal } })),
     placeholderData: keepPreviousData,
     retry: false,
   });

@@ -6,7 +6,7 @@ import { useUtc } from '../times/zone.ts';
 import classes from './charts.module.css';
 import { dashes } from './dashes.ts';
 import { type ChartData, drawnLines, type Line, lastOf } from './lines.ts';
-import { nameStep } from './ticks.ts';
+import { saySoFar } from './ticks.ts';
 import { formatValue } from './units.ts';
 
 const Plot = lazyPage(() => import('./Plot.tsx'), 'Plot', 'panel');
@@ -15,6 +15,8 @@ export type ChartProps = {
   title: string;
   /** What the numbers are, in a sentence for somebody who sees them for the first time. */
   meaning?: string | undefined;
+  /** What is said instead of a chart that has no values. */
+  none?: string | undefined;
   chart: ChartData;
   /** The ends of the time axis, in seconds since 1970. */
   from: number;
@@ -26,7 +28,7 @@ export type ChartProps = {
  * Lines over time: read by mouse, by touch or with the arrow keys. Each line has dashes of its own and its value in the legend; the table has all
  * values of all lines. Where nobody measured there is a gap.
  */
-export function Chart({ title, meaning, chart, from, to, stepSeconds }: ChartProps) {
+export function Chart({ title, meaning, none, chart, from, to, stepSeconds }: ChartProps) {
   const [at, setAt] = useState<number | undefined>();
   const [isTable, setTable] = useState(false);
   const isUtc = useUtc();
@@ -34,7 +36,8 @@ export function Chart({ title, meaning, chart, from, to, stepSeconds }: ChartPro
   const isMeasured = lines.some(({ values }) => lastOf(values) !== null);
   const shown = at !== undefined && at < chart.times.length ? at : undefined;
   const say = (value: number | null) => formatValue(value, chart.unit);
-  const readout = shown === undefined ? 'Last' : nameStep(chart.times[shown] as number, stepSeconds, isUtc);
+  const readout =
+    shown === undefined ? 'Last' : saySoFar(chart.times[shown] as number, stepSeconds, Date.now() / 1_000, isUtc);
   const shownValue = ({ values }: Line) => (shown === undefined ? lastOf(values) : (values[shown] ?? null));
   const spoken = `${readout}: ${lines.map((line) => `${line.label} ${say(shownValue(line))}`).join(', ')}`;
   const step = (event: KeyboardEvent) => {
@@ -64,7 +67,7 @@ export function Chart({ title, meaning, chart, from, to, stepSeconds }: ChartPro
         )}
       </div>
       {meaning && <p className={classes.meaning}>{meaning}</p>}
-      {!isMeasured && <p className={classes.none}>Nobody has measured this in that time.</p>}
+      {!isMeasured && <p className={classes.none}>{none ?? 'Nobody has measured this in that time.'}</p>}
       {isMeasured && isTable && <Table chart={chart} stepSeconds={stepSeconds} isUtc={isUtc} title={title} />}
       {isMeasured && !isTable && (
         <>
@@ -131,7 +134,7 @@ function Table({ chart: { times, lines, unit }, stepSeconds, isUtc, title }: Tab
           {times
             .map((at, index) => (
               <tr key={at}>
-                <th scope="row">{nameStep(at, stepSeconds, isUtc)}</th>
+                <th scope="row">{saySoFar(at, stepSeconds, Date.now() / 1_000, isUtc)}</th>
                 {lines.map(({ label, values }) => (
                   <td key={label}>{values[index] === null ? '–' : formatValue(values[index] ?? null, unit)}</td>
                 ))}

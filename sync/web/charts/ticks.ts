@@ -25,3 +25,8 @@ export function nameStep(at: number, stepSeconds: number, isUtc: boolean, where?
   const parts = stepSeconds >= daySeconds ? day : { ...day, ...time };
   return formatOf(parts, isUtc, where).format(new Date(at * 1_000));
 }
+
+/** The same of a step that may still be under way at `now`: `26 Nov, 14:00, so far`. Pure. */
+export function saySoFar(at: number, stepSeconds: number, now: number, isUtc: boolean, where?: string): string {
+  return `${nameStep(at, stepSeconds, isUtc, where)}${at + stepSeconds > now ? ', so far' : ''}`;
+}

@@ -4,6 +4,7 @@ import { Waiting } from '@aether/ui/Waiting.tsx';
 import { Alert, Button, TextInput } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { getRouteApi, Link } from '@tanstack/react-router';
+import { LookAgain } from '../parts/LookAgain.tsx';
 import { When } from '../times/When.tsx';
 import { useUtc } from '../times/zone.ts';
 import { Changes } from './Changes.tsx';
@@ -43,6 +44,7 @@ export function CustomerPage() {
           )
         }
       >
+        <LookAgain refetch={refetch} />
         <Button component={Link} to="/customers" variant="subtle">
           Find another
         </Button>

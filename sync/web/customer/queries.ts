@@ -50,11 +50,15 @@ export const searchQuery = (search: string) =>
     placeholderData: keepPreviousData,
   });
 
-/** A customer as of a moment. The events of the customer make it stale, because they are changes since. */
+/**
+ * A customer as of a moment. The events of the customer make it stale, because they are changes since. No event of deals, values and
+ * conversations comes to the console, so that it is asked for again now and then, while its page is in sight.
+ */
 export const asOfQuery = (id: string, at: string | undefined) =>
   queryOptions({
     queryKey: ['customer', id, at ?? 'now'],
     queryFn: ({ signal }) =>
       ask<AsOf>(`/api/customers/${id}/as-of${at ? `?at=${encodeURIComponent(at)}` : ''}`, signal),
+    refetchInterval: 10_000,
     placeholderData: keepPreviousData,
   });

@@ -4,6 +4,7 @@ import classes from '../parts/parts.module.css';
 import { sayActor } from '../parts/words.ts';
 import { When } from '../times/When.tsx';
 
+type Of = { position: number; customer: string | null; key: string };
 type Shown = {
   subscription: string;
   app: string;
@@ -32,7 +33,7 @@ const words: Record<string, { tone: Tone; word: string }> = {
 };
 
 /** What each subscription made of an event. */
-export function Effects({ position, effects }: { position: number; effects: Shown[] }) {
+export function Effects({ event, effects }: { event: Of; effects: Shown[] }) {
   return (
     <ul className={classes.list} aria-label="What each subscription made of it">
       {effects.map((each) => (
@@ -42,7 +43,7 @@ export function Effects({ position, effects }: { position: number; effects: Show
               {each.subscription}
             </Link>
             <span className={classes.quiet}>
-              <Detail position={position} effect={each} />
+              <Detail event={event} effect={each} />
             </span>
           </div>
           <Tag tone={words[each.effect]?.tone ?? 'plain'}>{words[each.effect]?.word ?? each.effect}</Tag>
@@ -52,7 +53,7 @@ export function Effects({ position, effects }: { position: number; effects: Show
   );
 }
 
-function Detail({ position, effect: each }: { position: number; effect: Shown }) {
+function Detail({ event: { position, customer, key }, effect: each }: { event: Of; effect: Shown }) {
   const last = each.attempts.at(-1);
   switch (each.effect) {
     case 'dead':
@@ -78,7 +79,14 @@ function Detail({ position, effect: each }: { position: number; effect: Shown })
       return (
         <>
           {each.skipped_by ? sayActor(each.skipped_by) : ''} skipped it: {each.skipped_by?.reason ?? 'without a reason'}
-          , <When at={each.skipped_by?.at ?? ''} />
+          , <When at={each.skipped_by?.at ?? ''} />.{' '}
+          <Link
+            to="/subscriptions/$name"
+            params={{ name: each.subscription }}
+            search={{ replay: 'yes', ...(customer ? { customer } : { key }) }}
+          >
+            Replay {customer ? 'the customer’s' : 'the row’s'} events
+          </Link>
         </>
       );
     case 'not-reached':

@@ -32,7 +32,7 @@ export function EventPage() {
             <h2 className={classes.title}>Change</h2>
             <Change event={event} />
             <h2 className={classes.title}>Subscriptions</h2>
-            <Effects position={event.position} effects={data.effects} />
+            <Effects event={event} effects={data.effects} />
           </>
         )}
       </div>

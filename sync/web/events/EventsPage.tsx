@@ -1,4 +1,4 @@
-import { fileAddress } from '@aether/ui/fileaddress.ts';
+import { CsvLink } from '@aether/ui/CsvLink.tsx';
 import { ErrorNotice, Nothing } from '@aether/ui/Notice.tsx';
 import { Picker } from '@aether/ui/Picker.tsx';
 import { PageHead } from '@aether/ui/Shell.tsx';
@@ -95,9 +95,9 @@ export function EventsPage() {
           <Button variant="default" onClick={() => void refetch()} loading={isFetching && !isFetchingNextPage}>
             Look again
           </Button>
-          <Button className={classes.end} component="a" variant="default" href={fileAddress('/api/log.csv', search)}>
-            Download as CSV
-          </Button>
+          <div className={classes.end}>
+            <CsvLink path="/api/log.csv" filters={search} />
+          </div>
         </div>
         {customer && <Why customer={customer} />}
         {error && <ErrorNotice title="The log could not be searched" error={error} onRetry={refetch} />}

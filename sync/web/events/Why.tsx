@@ -58,7 +58,7 @@ function Answer({ customer, field }: { customer: string; field: Field }) {
           </>
         )}
       </p>
-      {event && <Effects position={event.position} effects={data.effects} />}
+      {event && <Effects event={event} effects={data.effects} />}
     </>
   );
 }

@@ -64,8 +64,9 @@ export function BulkDialog({ kind, of, freeze, onClose }: BulkDialogProps) {
         : `The set is fixed: ${sayExact(total)} of ${of}. What is found from now on is not in it. The worker goes through it, also when you leave this page.`}
       {kind === 'skip' && total > 0 && (
         <p>
-          There is no undo for the whole set. A replay of the key or of the customer, while the subscription is paused,
-          brings single events back, behind what has been handled since.
+          There is no undo: they would come behind what is handled from now on. A replay, on the page of the
+          subscription, lets it handle the events of one customer, of one row, or all of them from a place on again, in
+          their order.
         </p>
       )}
       <NumberInput

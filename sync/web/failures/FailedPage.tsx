@@ -1,4 +1,4 @@
-import { fileAddress } from '@aether/ui/fileaddress.ts';
+import { CsvLink } from '@aether/ui/CsvLink.tsx';
 import { ErrorNotice, Nothing } from '@aether/ui/Notice.tsx';
 import { PageHead } from '@aether/ui/Shell.tsx';
 import { Waiting } from '@aether/ui/Waiting.tsx';
@@ -90,9 +90,7 @@ export function FailedPage() {
                 </Button>
               </>
             )}
-            <Button component="a" variant="default" href={fileAddress('/api/failures/events.csv', filter)}>
-              Download as CSV
-            </Button>
+            <CsvLink path="/api/failures/events.csv" filters={filter} />
           </Group>
         </div>
         {error && <ErrorNotice title="The events could not be read" error={error} onRetry={refetch} />}

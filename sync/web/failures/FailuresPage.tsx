@@ -1,4 +1,4 @@
-import { fileAddress } from '@aether/ui/fileaddress.ts';
+import { CsvLink } from '@aether/ui/CsvLink.tsx';
 import { ErrorNotice, Nothing } from '@aether/ui/Notice.tsx';
 import { PageHead } from '@aether/ui/Shell.tsx';
 import { Waiting } from '@aether/ui/Waiting.tsx';
@@ -39,14 +39,9 @@ export function FailuresPage() {
             placeholder="support.cache"
             onChange={(subscription) => change({ subscription })}
           />
-          <Button
-            className={classes.end}
-            component="a"
-            variant="default"
-            href={fileAddress('/api/failures.csv', search)}
-          >
-            Download as CSV
-          </Button>
+          <div className={classes.end}>
+            <CsvLink path="/api/failures.csv" filters={search} />
+          </div>
         </div>
         {error && <ErrorNotice title="The failures could not be read" error={error} onRetry={refetch} />}
         {!causes && !error && <Waiting />}

@@ -161,8 +161,8 @@ export function StoppedPage() {
           onClose={() => setAsked(undefined)}
         >
           {subscription} never handles it. {data.freed_count === 0 ? 'Nothing' : sayEvents(data.freed_count)} behind it
-          can go on. There is no undo: a replay of its key, while the subscription is paused, brings it back, behind
-          what has been handled since.
+          can go on. There is no undo: it would come behind what is handled from now on. The page of the event leads to
+          a replay, which lets {subscription} handle the events of the customer or of the row again, in their order.
         </ReasonDialog>
       )}
     </>

@@ -37,11 +37,12 @@ export function Charts({ range, onRange }: ChartsProps) {
         <section key={title} aria-label={title} className={classes.group}>
           <h3 className={classes.subtitle}>{title}</h3>
           <div className={classes.grid}>
-            {charts.map(({ chart, title: name, meaning }) => (
+            {charts.map(({ chart, title: name, meaning, none }) => (
               <Chart
                 key={chart.name}
                 title={name}
                 meaning={meaning}
+                none={none}
                 chart={chart}
                 from={seconds(data?.from as string)}
                 to={seconds(data?.to as string)}

@@ -1,7 +1,12 @@
 import type { ChartData, MeasuredSeries } from '../charts/lines.ts';
 import { humanise } from './names.ts';
 
-export type ChartText = { title: string; meaning?: string };
+export type ChartText = {
+  title: string;
+  meaning?: string;
+  /** Why nobody may have measured it, if that is no fault. */
+  none?: string;
+};
 
 const groups: { title: string; charts: Record<string, ChartText> }[] = [
   {
@@ -29,7 +34,11 @@ const groups: { title: string; charts: Record<string, ChartText> }[] = [
         title: 'Latency of queries',
         meaning: 'Half of the queries were faster than p50, 99 of 100 than p99.',
       },
-      cache_hit_rate: { title: 'Cache hit rate', meaning: 'Lookups that the cache answered.' },
+      cache_hit_rate: {
+        title: 'Cache hit rate',
+        meaning: 'Lookups that the cache answered.',
+        none: 'No app has used the cache of customers in that time. It is an option of connectPlatform.',
+      },
       pool_use: { title: 'Use of the pools', meaning: 'Connections in use, of those that a pool may have.' },
       pool_waiting: { title: 'Calls that wait for a connection' },
       connections_used: { title: 'Connections of the database' },

@@ -1,10 +1,11 @@
+import { CsvLink } from '@aether/ui/CsvLink.tsx';
 import { ErrorNotice, Nothing } from '@aether/ui/Notice.tsx';
 import { type Column, RecordTable } from '@aether/ui/RecordTable.tsx';
 import { PageHead, useNarrow } from '@aether/ui/Shell.tsx';
 import { showDone, showRefusal } from '@aether/ui/toasts.tsx';
 import { Waiting } from '@aether/ui/Waiting.tsx';
 import { Button, Group } from '@mantine/core';
-import { IconArrowLeft, IconDownload, IconRefresh } from '@tabler/icons-react';
+import { IconArrowLeft, IconRefresh } from '@tabler/icons-react';
 import { useInfiniteQuery, useMutation, useQueryClient } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { useState } from 'react';
@@ -83,15 +84,7 @@ export function FindingRows({ finding }: { finding: string }) {
           {isAdmin && kind.fix === 'repair' && rows.length > 1 && (
             <Button onClick={() => setIsAll(true)}>{kind.action} all…</Button>
           )}
-          <Button
-            component="a"
-            href={`/api/quality/findings/${finding}/csv`}
-            download
-            variant="default"
-            leftSection={<IconDownload size={16} />}
-          >
-            CSV
-          </Button>
+          <CsvLink path={`/api/quality/findings/${finding}/csv`} filters={{}} />
         </Group>
       </PageHead>
       <p className={classes.note}>{kind.why}</p>

@@ -9,6 +9,7 @@ export type FindingNumber = {
   group: string;
   count: number;
   isCapped: boolean;
+  isFailing: boolean;
   since: Time;
   trend: [number, number][];
 };

@@ -14,7 +14,7 @@ import { ReasonDialog } from '../parts/ReasonDialog.tsx';
 import { sayActor, sayEvents } from '../parts/words.ts';
 import { useMe } from '../shell/person.ts';
 import { When } from '../times/When.tsx';
-import { RewindDialog } from './RewindDialog.tsx';
+import { ReplayDialog } from './ReplayDialog.tsx';
 import { Marks } from './SubscriptionsPage.tsx';
 import { saySeconds } from './words.ts';
 
@@ -88,9 +88,21 @@ function Acts({
   const me = useMe();
   const client = useQueryClient();
   const navigate = route.useNavigate();
-  const [asked, setAsked] = useState<'pause' | 'resume' | 'rewind' | 'remove'>();
+  const { replay, ...whose } = route.useSearch();
+  const [asked, setAsked] = useState<'pause' | 'resume' | 'remove'>();
   if (!me.isAdmin) return null;
-  const close = () => setAsked(undefined);
+  // The replay is in the address, so that other pages lead to it.
+  const askReplay = (isAsked: boolean) =>
+    void navigate({
+      to: '/subscriptions/$name',
+      params: { name },
+      search: isAsked ? { replay: 'yes' } : {},
+      replace: true,
+    });
+  const close = () => {
+    setAsked(undefined);
+    if (replay) askReplay(false);
+  };
   const refresh = () => {
     close();
     void client.invalidateQueries();
@@ -106,8 +118,8 @@ function Acts({
       ) : (
         <Button onClick={() => setAsked('pause')}>Pause…</Button>
       )}
-      <Button variant="default" onClick={() => setAsked('rewind')}>
-        Rewind…
+      <Button variant="default" onClick={() => askReplay(true)}>
+        Replay…
       </Button>
       <Button variant="default" onClick={() => setAsked('remove')}>
         Remove…
@@ -142,7 +154,9 @@ function Acts({
           It goes on where it stopped.
         </ReasonDialog>
       )}
-      {asked === 'rewind' && <RewindDialog name={name} isPaused={isPaused} onClose={close} onDone={refresh} />}
+      {replay && !asked && (
+        <ReplayDialog name={name} isPaused={isPaused} asked={whose} onClose={close} onDone={refresh} />
+      )}
       {asked === 'remove' && (
         <ReasonDialog
           title={`Remove ${name}`}

@@ -1,8 +1,9 @@
+import { CsvLink } from '@aether/ui/CsvLink.tsx';
 import { ErrorNotice, Nothing } from '@aether/ui/Notice.tsx';
 import { PageHead } from '@aether/ui/Shell.tsx';
 import { Tag } from '@aether/ui/Tag.tsx';
 import { Waiting } from '@aether/ui/Waiting.tsx';
-import { Button, Group } from '@mantine/core';
+import { Group } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { type Subscription, subscriptionsQuery } from '../api/operations.ts';
@@ -20,9 +21,9 @@ export function SubscriptionsPage() {
       <PageHead title="Subscriptions" detail={data && `the log is at ${data.head}`} />
       <div className={classes.page}>
         <div className={classes.bar}>
-          <Button className={classes.end} component="a" variant="default" href="/api/subscriptions.csv">
-            Download as CSV
-          </Button>
+          <div className={classes.end}>
+            <CsvLink path="/api/subscriptions.csv" filters={{}} />
+          </div>
         </div>
         {error && (
           <ErrorNotice
