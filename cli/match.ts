@@ -65,17 +65,18 @@ async function match(file: string, options: Options): Promise<void> {
   const { table, lines, labels, left } = await readTable(file, options);
   const prepared = prepare(table);
   const result = matchPrepared(prepared, { settings, reviewsMax: options.reviews });
+  const groups = [...result.groups];
   const toLines = (rows: readonly number[]) => rows.map((row) => lines[row] as number);
   const measured = labels && {
-    ...measureGroups(labels, result.groups),
-    reviews: measureReviews(labels, result.groups, result.review, [...reviewCounts, result.review.length]),
+    ...measureGroups(labels, groups),
+    reviews: measureReviews(labels, groups, result.review, [...reviewCounts, result.review.length]),
   };
   const difference = changed && whatIf(prepared, settings, changed);
   const output = {
     rows: table.size,
     ...left,
     ...measured,
-    groups: result.groups.map(toLines),
+    groups: groups.map(toLines),
     held: result.held.map(({ rows }) => toLines(rows)),
     heldReasons: result.held.map(({ reason }) => reason),
     review: result.review.map(({ rows, score, reasons }) => ({ lines: toLines(rows), score, reasons })),

@@ -1,9 +1,9 @@
 import type { PersonColumns, PersonTable } from './persontable.ts';
 import { mix, NumberList, none } from './texts.ts';
 
-/** Rows are numbered below this: a pair of them and the number of a block fit into one number. */
+/** Rows are numbered below this: a row and the number of a block fit into 32 bits, a row and a hash into 53. */
 export const rowsMax = 2 ** 23;
-const blocksMax = 2 ** 4;
+const blockBits = 4;
 const hashes = 2 ** 30;
 
 export type BlockName =
@@ -57,14 +57,10 @@ export function listBlocks(table: PersonTable, columns: PersonColumns): Block[] 
   } = columns;
   const { texts, addresses, phones } = table;
   const hash = (number: number | undefined) => texts.hashOf(number as number);
-  const sounds = new Map<number, number>();
+  const sounds = new Int32Array(texts.size);
   const soundOf = (number: number): number => {
-    let sound = sounds.get(number);
-    if (sound === undefined) {
-      sound = hashText(skeletonOf(texts.textOf(number)));
-      sounds.set(number, sound);
-    }
-    return sound;
+    if (sounds[number] === 0) sounds[number] = hashText(skeletonOf(texts.textOf(number)));
+    return sounds[number] as number;
   };
   const two = (name: BlockName, rowsMax: number, fields: string[], a: Uint32Array, b: Uint32Array): Block => ({
     name,
@@ -160,37 +156,88 @@ export function listBlocks(table: PersonTable, columns: PersonColumns): Block[] 
   ];
 }
 
-/** Pairs of rows that a block found, each once, by the first block that found it. */
+/** Pairs of rows that a block found, each once, by the first block that found it. They are in the order of their smaller row, then of the larger. */
 export type Pairs = {
   count: number;
-  /** (smaller row × rowsMax + larger row) × 16 + block, in rising order. */
-  codes: Float64Array;
+  /** Where the pairs of a smaller row begin in `codes`; those of row r end where those of r + 1 begin. */
+  starts: Uint32Array;
+  /** The larger row and the block: see secondOf and blockOf. */
+  codes: Uint32Array;
+  /** How many pairs each block found first. */
+  found: number[];
   reports: BlockReport[];
   blocks: Block[];
 };
 
-export const firstOf = (code: number): number => Math.floor(code / (rowsMax * blocksMax));
-export const secondOf = (code: number): number => Math.floor(code / blocksMax) % rowsMax;
-export const blockOf = (code: number): number => code % blocksMax;
+export const secondOf = (code: number): number => code >>> blockBits;
+export const blockOf = (code: number): number => code & ((1 << blockBits) - 1);
 
 /** Finds the pairs to compare. Memory and time grow with the rows, not with their square, because each block has a size limit. */
 export function findPairs(table: PersonTable, columns: PersonColumns): Pairs {
   const blocks = listBlocks(table, columns);
-  const codes = new NumberList(Float64Array);
-  const reports = blocks.map((block, at) => joinBlock(block, at, table.size, codes));
-  const all = codes.taken.sort();
-  let count = 0;
-  let last = -1;
-  for (let i = 0; i < all.length; i++) {
-    const pair = Math.floor((all[i] as number) / blocksMax);
-    if (pair === last) continue;
-    last = pair;
-    all[count++] = all[i] as number;
+  const firsts = new NumberList(Uint32Array);
+  const seconds = new NumberList(Uint32Array);
+  const reports = blocks.map((block, at) => joinBlock(block, at, table.size, firsts, seconds));
+  const starts = new Uint32Array(table.size + 1);
+  for (let i = 0; i < firsts.length; i++) {
+    const row = firsts.values[i] as number;
+    starts[row] = (starts[row] as number) + 1;
   }
-  return { count, codes: all.subarray(0, count), reports, blocks };
+  let sum = 0;
+  for (let row = 0; row <= table.size; row++) {
+    const count = starts[row] as number;
+    starts[row] = sum;
+    sum += count;
+  }
+  const codes = new Uint32Array(firsts.length);
+  for (let i = 0; i < firsts.length; i++) {
+    const row = firsts.values[i] as number;
+    codes[starts[row] as number] = seconds.values[i] as number;
+    starts[row] = (starts[row] as number) + 1;
+  }
+  // Each row's start is now its end. Of the codes of one pair, the one of the first block is the smallest.
+  const found = blocks.map(() => 0);
+  let count = 0;
+  let start = 0;
+  for (let row = 0; row < table.size; row++) {
+    const end = starts[row] as number;
+    sortFew(codes, start, end);
+    starts[row] = count;
+    let last = -1;
+    for (let i = start; i < end; i++) {
+      const code = codes[i] as number;
+      if (secondOf(code) === last) continue;
+      last = secondOf(code);
+      found[blockOf(code)] = (found[blockOf(code)] as number) + 1;
+      codes[count++] = code;
+    }
+    start = end;
+  }
+  starts[table.size] = count;
+  return { count, starts, codes: codes.slice(0, count), found, reports, blocks };
 }
 
-function joinBlock(block: Block, at: number, rows: number, codes: NumberList<Float64Array>): BlockReport {
+/** Sorts a part of a list in place, most of which are a handful. */
+function sortFew(values: Uint32Array, start: number, end: number): void {
+  if (end - start > 40) {
+    values.subarray(start, end).sort();
+    return;
+  }
+  for (let i = start + 1; i < end; i++) {
+    const value = values[i] as number;
+    let j = i - 1;
+    for (; j >= start && (values[j] as number) > value; j--) values[j + 1] = values[j] as number;
+    values[j + 1] = value;
+  }
+}
+
+function joinBlock(
+  block: Block,
+  at: number,
+  rows: number,
+  firsts: NumberList<Uint32Array>,
+  seconds: NumberList<Uint32Array>,
+): BlockReport {
   // A first pass counts hashes in a small table, so that the values which one row alone has are never sorted.
   const mask = Math.max(2 ** 16, 2 ** Math.ceil(Math.log2(rows * 4))) - 1;
   const seen = new Uint8Array(mask + 1);
@@ -214,18 +261,20 @@ function joinBlock(block: Block, at: number, rows: number, codes: NumberList<Flo
   };
   for (let start = 0; start < sorted.length; ) {
     const key = Math.floor((sorted[start] as number) / rowsMax);
+    const base = key * rowsMax;
     let end = start + 1;
-    while (end < sorted.length && Math.floor((sorted[end] as number) / rowsMax) === key) end++;
+    while (end < sorted.length && (sorted[end] as number) < base + rowsMax) end++;
     if (end - start > block.rowsMax) {
       report.valuesOverLimit++;
       report.rowsOverLimit += end - start;
     } else
       for (let i = start; i < end; i++)
         for (let j = i + 1; j < end; j++) {
-          const a = (sorted[i] as number) % rowsMax;
-          const b = (sorted[j] as number) % rowsMax;
+          const a = (sorted[i] as number) - base;
+          const b = (sorted[j] as number) - base;
           if (a === b) continue;
-          codes.push((a * rowsMax + b) * blocksMax + at);
+          firsts.push(a);
+          seconds.push(((b << blockBits) | at) >>> 0);
           report.pairs++;
         }
     start = end;

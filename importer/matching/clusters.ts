@@ -1,9 +1,9 @@
-import { type Held, linkAddresses, linkExternalIds } from './addresses.ts';
-import { firstOf, secondOf } from './blocks.ts';
+import { type Held, takeSharing } from './addresses.ts';
 import { isOtherGeneration, level, levelOf } from './comparison.ts';
 import { Groups } from './groups.ts';
+import { stepOf } from './links.ts';
 import type { Prepared } from './preparing.ts';
-import { clashes, isNever, type MatchSettings, ruleOf } from './rules.ts';
+import { clashes, isNever, type MatchSettings, ruleNames } from './rules.ts';
 import { NumberList } from './texts.ts';
 
 /** What a person has said of two rows. */
@@ -11,16 +11,13 @@ export type Decision = { rows: readonly [number, number]; answer: 'same' | 'diff
 
 export type Clustered = { groups: Groups; held: Held[] };
 
-/** Odds are compared in steps of half a bit: of two claims that are nearly as good, none wins. */
-const stepsPerBit = 2;
-
 /**
  * Makes groups of rows. Human decisions come first and are never overridden. Links by address, external id, telephone and name are sure: what they
  * connect is one group, unless two rows of it cannot be one person. All other links join the best pair of groups first, if the mean over
  * all pairs across is positive, no pair across is impossible, and no third group has an equal claim.
  */
 export function cluster(prepared: Prepared, settings: MatchSettings, decisions: readonly Decision[]): Clustered {
-  const { table, columns, pairs, comparisons, compare, score, chance } = prepared;
+  const { table, columns, compare, score, links } = prepared;
   const groups = new Groups(table.size);
   const different = new Differences(decisions);
   const isImpossible = (a: number, b: number): boolean => {
@@ -35,86 +32,81 @@ export function cluster(prepared: Prepared, settings: MatchSettings, decisions: 
 
   const sure = new NumberList(Uint32Array);
   const soft = new NumberList(Uint32Array);
-  const softScores = new NumberList(Float64Array);
+  const softSteps = new NumberList(Int16Array);
   const softIsPlace = new NumberList(Uint8Array);
   const held: Held[] = [];
-  const addLinks = ({ links, held: more }: { links: NumberList<Uint32Array>; held: Held[] }) => {
-    for (const row of links.taken) sure.push(row);
-    held.push(...more);
-  };
-  if (settings.rules.address) addLinks(linkAddresses(table, columns, compare, settings));
-  if (settings.rules['external-id']) addLinks(linkExternalIds(table, columns, compare, settings));
-  for (let i = 0; i < pairs.count; i++) {
-    const comparison = comparisons[i] as number;
-    const rule = ruleOf(comparison);
-    if (rule === undefined || !settings.rules[rule]) continue;
-    const a = firstOf(pairs.codes[i] as number);
-    const b = secondOf(pairs.codes[i] as number);
-    if (chance(a, b, comparison) > settings.chanceMax) continue;
-    if (rule === 'phone-and-name') {
+  if (settings.rules.address) takeSharing(links.addresses, settings.familyMax, sure, held);
+  if (settings.rules['external-id']) takeSharing(links.externalIds, settings.familyMax, sure, held);
+  const isOn = ruleNames.map((rule) => settings.rules[rule]);
+  const phoneAndName = ruleNames.indexOf('phone-and-name');
+  const nameAndPlace = ruleNames.indexOf('name-and-place');
+  for (let i = 0; i < links.rules.length; i++) {
+    const rule = links.rules.values[i] as number;
+    if (!isOn[rule] || (links.chances.values[i] as number) > settings.chanceMax) continue;
+    const a = links.rows.values[i * 2] as number;
+    const b = links.rows.values[i * 2 + 1] as number;
+    if (rule === phoneAndName) {
       sure.push(a);
       sure.push(b);
     } else {
       soft.push(a);
       soft.push(b);
-      softScores.push(score(a, b, comparison));
-      softIsPlace.push(rule === 'name-and-place' ? 1 : 0);
+      softSteps.push(links.steps.values[i] as number);
+      softIsPlace.push(rule === nameAndPlace ? 1 : 0);
     }
   }
 
   for (const { rows, answer } of decisions) if (answer === 'same') groups.join(rows[0], rows[1]);
-  const decided = groups.members();
+  const decided = decisions.length === 0 ? [] : [...groups.members()];
   for (let i = 0; i < sure.length; i += 2) groups.join(sure.values[i] as number, sure.values[i + 1] as number);
   const broken = dissolveImpossible(groups, decided);
-  for (let i = 0; i < sure.length; i += 2) {
+  for (let i = 0; broken.size > 0 && i < sure.length; i += 2) {
     const a = sure.values[i] as number;
     const b = sure.values[i + 1] as number;
     if (!broken.has(a)) continue;
     soft.push(a);
     soft.push(b);
-    softScores.push(score(a, b, compare(a, b)));
+    softSteps.push(stepOf(score(a, b, compare(a, b))));
     softIsPlace.push(0);
   }
-  joinBest(soft, softScores, softIsPlace);
+  joinBest();
   return { groups, held };
 
   /** Takes sure groups apart that have two rows which cannot be one person. @returns their rows */
-  function dissolveImpossible(groups: Groups, decided: Map<number, number[]>): Set<number> {
+  function dissolveImpossible(groups: Groups, decided: number[][]): Set<number> {
     const broken = new Set<number>();
-    for (const rows of groups.members().values()) {
+    for (const rows of groups.members()) {
+      // The rule that joined two rows has compared them.
+      if (rows.length === 2 && !isImpossible(rows[0] as number, rows[1] as number)) continue;
       const kinds = distinct(rows);
       if (kinds.length <= settings.groupSizeMax && canBeOne(kinds)) continue;
       groups.dissolve(rows);
       for (const row of rows) broken.add(row);
     }
-    for (const rows of decided.values()) for (const row of rows) groups.join(rows[0] as number, row);
+    for (const rows of decided) for (const row of rows) groups.join(rows[0] as number, row);
     return broken;
   }
 
-  function joinBest(
-    links: NumberList<Uint32Array>,
-    scores: NumberList<Float64Array>,
-    isPlace: NumberList<Uint8Array>,
-  ): void {
-    const members = groups.members();
-    const membersOf = (set: number) => members.get(set) ?? [set];
-    const order = Array.from({ length: scores.length }, (_, i) => i);
-    const stepOf = (i: number) => Math.round((scores.values[i] as number) * stepsPerBit);
-    order.sort((a, b) => stepOf(b) - stepOf(a));
+  function joinBest(): void {
+    const before = groups.members();
+    const joined = new Map<number, number[]>();
+    const membersOf = (set: number) => joined.get(set) ?? before.rowsOf(set);
+    const order = orderBySteps(softSteps.taken);
+    const stepAt = (place: number) => softSteps.values[order[place] as number] as number;
     for (let start = 0; start < order.length; ) {
-      const step = stepOf(order[start] as number);
+      const step = stepAt(start);
       let end = start + 1;
-      while (end < order.length && stepOf(order[end] as number) === step) end++;
+      while (end < order.length && stepAt(end) === step) end++;
       // All links of a step at once: what they would connect is joined whole or not at all.
       const claims = new Claims();
       const byPlace = new Set<number>();
       for (let k = start; k < end; k++) {
         const i = order[k] as number;
-        const a = groups.of(links.values[i * 2] as number);
-        const b = groups.of(links.values[i * 2 + 1] as number);
+        const a = groups.of(soft.values[i * 2] as number);
+        const b = groups.of(soft.values[i * 2 + 1] as number);
         if (a === b) continue;
         claims.join(a, b);
-        if (isPlace.values[i] === 1) byPlace.add(a).add(b);
+        if (softIsPlace.values[i] === 1) byPlace.add(a).add(b);
       }
       for (const set of claims.sets()) {
         if (
@@ -126,8 +118,8 @@ export function cluster(prepared: Prepared, settings: MatchSettings, decisions: 
           continue;
         const all = set.flatMap(membersOf);
         for (const row of all) groups.join(all[0] as number, row);
-        for (const each of set) members.delete(each);
-        members.set(groups.of(all[0] as number), all);
+        for (const each of set) joined.delete(each);
+        joined.set(groups.of(all[0] as number), all);
       }
       start = end;
     }
@@ -194,6 +186,25 @@ export function cluster(prepared: Prepared, settings: MatchSettings, decisions: 
     if (rows.length < 3) return rows;
     return [...new Map(rows.map((row) => [columns.content[row], row])).values()];
   }
+}
+
+/** The places of steps, the highest step first, and those of one step in their order. */
+function orderBySteps(steps: Int16Array): Uint32Array {
+  const starts = new Uint32Array(2 ** 16 + 1);
+  const placeOf = (step: number) => 2 ** 15 - step;
+  for (let i = 0; i < steps.length; i++) {
+    const place = placeOf(steps[i] as number) + 1;
+    starts[place] = (starts[place] as number) + 1;
+  }
+  for (let place = 1; place < starts.length; place++)
+    starts[place] = (starts[place] as number) + (starts[place - 1] as number);
+  const order = new Uint32Array(steps.length);
+  for (let i = 0; i < steps.length; i++) {
+    const place = placeOf(steps[i] as number);
+    order[starts[place] as number] = i;
+    starts[place] = (starts[place] as number) + 1;
+  }
+  return order;
 }
 
 /** Pairs that a person has called different. */

@@ -1,9 +1,9 @@
 import { type Frequencies, onePerson } from './frequencies.ts';
-import { editDistance, isGarbled, isSlip } from './likeness.ts';
+import { editDistance, garbledMax, isGarbled, isSlip } from './likeness.ts';
 import { ignoresDots, withoutDots, withoutTag } from './mailboxes.ts';
 import { formsOfGivenName } from './nicknames.ts';
 import type { PersonColumns, PersonTable } from './persontable.ts';
-import { none } from './texts.ts';
+import { hasOthers, hasPlus, lettersApart, mix, none, type Texts } from './texts.ts';
 
 /** How a field of two rows compares. The larger, the more alike; `unknown` where one of them has nothing to compare. */
 export const level = {
@@ -39,26 +39,54 @@ export type Comparer = (a: number, b: number) => number;
 export function createComparer(table: PersonTable, columns: PersonColumns, frequencies: Frequencies): Comparer {
   const { given, family, others, generation, city, company, birth } = columns;
   const { addressStart, addressOf, phoneStart, phoneOf, local, domain, isRole, isProvided } = columns;
-  const { names, domains, cities } = frequencies;
-  const decoded: string[] = [];
-  const textOf = (number: number): string => {
-    decoded[number] ??= table.texts.textOf(number);
-    return decoded[number] as string;
-  };
+  const { names, domains, cities, companies } = frequencies;
+  const letters = table.texts.letters();
+  const decoded = new Decoded(table.texts);
+  const textOf = (number: number) => decoded.textOf(number);
+  const isAscii = (number: number) => ((letters[number] as number) & hasOthers) === 0;
+  const givenCache = new PairCache();
+  const familyCache = new PairCache();
+  const cityCache = new PairCache();
+  const companyCache = new PairCache();
+  const domainCache = new PairCache();
 
   /** Whether two values are too common for one to be a slip of the other one. */
-  const areBothCommon = (counts: Float64Array, a: number, b: number): boolean => {
+  const areBothCommon = (counts: Uint32Array, a: number, b: number): boolean => {
     const fewer = Math.min(counts[a] as number, counts[b] as number);
     return fewer >= 3 * onePerson && fewer * 50 > Math.max(counts[a] as number, counts[b] as number);
   };
 
+  /** Of words without forms: one more than their length, up to 30. Others are 255. */
+  const lengths = new Uint8Array(table.texts.size);
+  const plainLength = (word: number): number => {
+    const known = lengths[word] as number;
+    if (known !== 0) return known - 1;
+    const text = textOf(word);
+    const isPlain = text.length > 1 && text.length < 30 && isAscii(word) && formsOfGivenName(text).length === 0;
+    lengths[word] = isPlain ? text.length + 1 : 255;
+    return (lengths[word] as number) - 1;
+  };
+
   function compareWords(a: number, b: number, areGiven: boolean): number {
     if (a === none || b === none) return level.unknown;
+    const longer = Math.max(plainLength(a), plainLength(b));
+    if (longer < 30) {
+      if (a === b) return level.equal;
+      // Most names differ in so many letters that nothing else needs to be looked at.
+      const apart = lettersApart(letters[a] as number, letters[b] as number);
+      if (apart > 2 && apart > garbledMax(longer)) return level.different;
+    }
+    const cache = areGiven ? givenCache : familyCache;
+    const known = cache.get(a, b);
+    return known === -1 ? cache.set(a, b, compareNewWords(a, b, areGiven)) : known;
+  }
+
+  function compareNewWords(a: number, b: number, areGiven: boolean): number {
     const x = textOf(a);
     if (a === b) return x.length === 1 && x.charCodeAt(0) < 128 ? level.weak : level.equal;
     const y = textOf(b);
     if (x.length === 1 || y.length === 1) return x.charCodeAt(0) === y.charCodeAt(0) ? level.weak : level.different;
-    if (isAscii(x) !== isAscii(y)) return level.unknown; // in another script: nothing is known
+    if (isAscii(a) !== isAscii(b)) return level.unknown; // in another script: nothing is known
     const formsX = areGiven ? formsOfGivenName(x) : [];
     const formsY = areGiven ? formsOfGivenName(y) : [];
     if (formsX.length > 0 && formsY.length > 0) {
@@ -131,26 +159,37 @@ export function createComparer(table: PersonTable, columns: PersonColumns, frequ
     const isSmall = !isProvided[x] && (domains[domainX] as number) <= 20 * onePerson;
     if (domainX !== domainY && localX !== localY) {
       // Two slips at once: only in long texts.
-      const a = textOf(domainX);
-      const b = textOf(domainY);
-      if (a.length < 9 || b.length < 9 || areBothCommon(domains, domainX, domainY) || isProvided[x] || isProvided[y])
+      if (isProvided[x] || isProvided[y] || lettersApart(letters[localX] as number, letters[localY] as number) > 2)
         return level.different;
-      if (Math.abs(a.length - b.length) > 1 || editDistance(a, b, 2) > 2) return level.different;
+      if (domainsApart(domainX, domainY) > 2 || areBothCommon(domains, domainX, domainY)) return level.different;
+      const [lengthX, lengthY] = [textOf(domainX).length, textOf(domainY).length];
+      if (Math.min(lengthX, lengthY) < 9 || Math.abs(lengthX - lengthY) > 1) return level.different;
       return isAddressSlip(textOf(localX), textOf(localY), false) ? level.slip : level.different;
     }
-    const a = textOf(localX);
-    const b = textOf(localY);
     if (domainX === domainY) {
+      // Without a plus, what is equal but for its dots has the same letters.
+      const isTagged = (((letters[localX] as number) | (letters[localY] as number)) & hasPlus) !== 0;
+      if (!isTagged && lettersApart(letters[localX] as number, letters[localY] as number) > 2)
+        return isSmall ? level.weak : level.different;
+      const a = textOf(localX);
+      const b = textOf(localY);
       if (withoutTag(a) === withoutTag(b)) return level.form;
       if (withoutDots(a) === withoutDots(b)) return ignoresDots(textOf(domainX)) ? level.form : level.slip;
       if (isAddressSlip(a, b, isSmall)) return level.slip;
       return isSmall ? level.weak : level.different;
     }
     if (isProvided[x] && isProvided[y]) return level.different;
-    const far = editDistance(textOf(domainX), textOf(domainY), 3);
+    const apart = domainsApart(domainX, domainY);
+    if (apart > 3) return level.different;
     const most = Math.min(textOf(domainX).length, textOf(domainY).length) >= 10 ? 3 : 2;
-    if (far <= most && !areBothCommon(domains, domainX, domainY)) return level.slip;
-    return level.different;
+    return apart <= most && !areBothCommon(domains, domainX, domainY) ? level.slip : level.different;
+  }
+
+  /** The edits between two domains, up to 3; 4: more. */
+  function domainsApart(x: number, y: number): number {
+    if (lettersApart(letters[x] as number, letters[y] as number) > 3) return 4;
+    const known = domainCache.get(x, y);
+    return known === -1 ? domainCache.set(x, y, editDistance(textOf(x), textOf(y), 3)) : known;
   }
 
   function comparePhones(a: number, b: number): number {
@@ -164,19 +203,23 @@ export function createComparer(table: PersonTable, columns: PersonColumns, frequ
     return level.different;
   }
 
-  function compareTexts(counts: Float64Array, a: number, b: number): number {
+  function compareTexts(cache: PairCache, counts: Uint32Array, a: number, b: number): number {
     if (a === none || b === none) return level.unknown;
     if (a === b) return level.equal;
-    return isSlip(textOf(a), textOf(b)) && !areBothCommon(counts, a, b) ? level.slip : level.different;
+    const known = cache.get(a, b);
+    if (known !== -1) return known;
+    const isApart = lettersApart(letters[a] as number, letters[b] as number) > 2;
+    const isOneSlip = !isApart && isSlip(textOf(a), textOf(b)) && !areBothCommon(counts, a, b);
+    return cache.set(a, b, isOneSlip ? level.slip : level.different);
   }
 
   return (a, b) =>
     compareNames(a, b) |
     (compareAddresses(a, b) << fieldAt.address) |
     (comparePhones(a, b) << fieldAt.phone) |
-    (compareTexts(cities, city[a] as number, city[b] as number) << fieldAt.city) |
+    (compareTexts(cityCache, cities, city[a] as number, city[b] as number) << fieldAt.city) |
     (compareBirths(birth[a] as number, birth[b] as number) << fieldAt.birth) |
-    (compareTexts(frequencies.companies, company[a] as number, company[b] as number) << fieldAt.company);
+    (compareTexts(companyCache, companies, company[a] as number, company[b] as number) << fieldAt.company);
 }
 
 const dayMs = 86_400_000;
@@ -213,7 +256,49 @@ function isAddressSlip(a: string, b: string, isSmallDomain: boolean): boolean {
   return digitsOf(a) === digitsOf(b) || (isSmallDomain && shorter >= 5);
 }
 
-function isAscii(text: string): boolean {
-  for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) > 127) return false;
-  return true;
+const cacheSlots = 2 ** 16;
+
+/** How pairs of texts compare, of those asked last: most names are compared again and again. */
+class PairCache {
+  readonly #smaller = new Uint32Array(cacheSlots);
+  readonly #larger = new Uint32Array(cacheSlots);
+  readonly #levels = new Int8Array(cacheSlots);
+
+  /** @returns -1 if it is not known */
+  get(a: number, b: number): number {
+    const smaller = a < b ? a : b;
+    const larger = a < b ? b : a;
+    const slot = mix(smaller, larger) & (cacheSlots - 1);
+    return this.#smaller[slot] === smaller && this.#larger[slot] === larger ? (this.#levels[slot] as number) : -1;
+  }
+
+  set(a: number, b: number, found: number): number {
+    const smaller = a < b ? a : b;
+    const larger = a < b ? b : a;
+    const slot = mix(smaller, larger) & (cacheSlots - 1);
+    this.#smaller[slot] = smaller;
+    this.#larger[slot] = larger;
+    this.#levels[slot] = found;
+    return found;
+  }
+}
+
+/** Texts as strings, those asked last: to keep all would take more memory than the table. */
+class Decoded {
+  readonly #texts: Texts;
+  readonly #numbers = new Uint32Array(cacheSlots);
+  readonly #strings = Array.from({ length: cacheSlots }, () => '');
+
+  constructor(texts: Texts) {
+    this.#texts = texts;
+  }
+
+  textOf(number: number): string {
+    const slot = number & (cacheSlots - 1);
+    if (this.#numbers[slot] !== number) {
+      this.#numbers[slot] = number;
+      this.#strings[slot] = this.#texts.textOf(number);
+    }
+    return this.#strings[slot] as string;
+  }
 }

@@ -2,20 +2,20 @@ import type { PersonColumns, PersonTable } from './persontable.ts';
 import { mix, none } from './texts.ts';
 
 /**
- * One person counts so much, divided among the rows that are known to be that person. 2520 is divisible by all numbers up to 10, and whole
- * numbers have the same sum in any order.
+ * One person counts so much, divided among the rows that are known to be that person. 420 is divisible by all numbers up to 7, whole numbers have
+ * the same sum in any order, and as many persons as there may be rows fit into 32 bits.
  */
-export const onePerson = 2520;
+export const onePerson = 420;
 
 /** How many persons, in units of `onePerson`, have a name, a city and so on; by the numbers of the texts. */
 export type Frequencies = {
   persons: number;
-  names: Float64Array;
-  cities: Float64Array;
-  companies: Float64Array;
-  locals: Float64Array;
-  domains: Float64Array;
-  phones: Float64Array;
+  names: Uint32Array;
+  cities: Uint32Array;
+  companies: Uint32Array;
+  locals: Uint32Array;
+  domains: Uint32Array;
+  phones: Uint32Array;
   births: Map<number, number>;
   /** Persons whose names are in another script than the Latin one. */
   inOtherScripts: number;
@@ -41,12 +41,12 @@ export function countFrequencies(table: PersonTable, columns: PersonColumns, gro
   const sizes = new Uint32Array(rows);
   for (let row = 0; row < rows; row++) sizes[groupOf[row] as number] = (sizes[groupOf[row] as number] as number) + 1;
   const size = table.texts.size;
-  const names = new Float64Array(size);
-  const cities = new Float64Array(size);
-  const companies = new Float64Array(size);
-  const locals = new Float64Array(size);
-  const domains = new Float64Array(size);
-  const phones = new Float64Array(table.phones.size);
+  const names = new Uint32Array(size);
+  const cities = new Uint32Array(size);
+  const companies = new Uint32Array(size);
+  const locals = new Uint32Array(size);
+  const domains = new Uint32Array(size);
+  const phones = new Uint32Array(table.phones.size);
   const births = new Map<number, number>();
   const wholeNames = new Uint32Array(2 ** Math.max(12, Math.ceil(Math.log2(rows + 1)) + 1));
   let inOtherScripts = 0;

@@ -50,18 +50,30 @@ const rows = [new Uint8Array(rowLength), new Uint8Array(rowLength), new Uint8Arr
 export function editDistance(a: string, b: string, most: number): number {
   if (a === b) return 0;
   if (Math.abs(a.length - b.length) > most || a.length >= rowLength || b.length >= rowLength) return most + 1;
+  // What both begin and end with costs nothing.
+  let from = 0;
+  let endA = a.length;
+  let endB = b.length;
+  while (from < endA && from < endB && a.charCodeAt(from) === b.charCodeAt(from)) from++;
+  while (endA > from && endB > from && a.charCodeAt(endA - 1) === b.charCodeAt(endB - 1)) {
+    endA--;
+    endB--;
+  }
+  const lengthA = endA - from;
+  const lengthB = endB - from;
+  if (lengthA === 0 || lengthB === 0) return Math.min(lengthA + lengthB, most + 1);
   let [before, above, row] = rows as [Uint8Array, Uint8Array, Uint8Array];
-  for (let j = 0; j <= b.length; j++) above[j] = j;
-  for (let i = 1; i <= a.length; i++) {
+  for (let j = 0; j <= lengthB; j++) above[j] = j;
+  for (let i = 1; i <= lengthA; i++) {
     row[0] = i;
     let least = i;
-    const letter = a.charCodeAt(i - 1);
-    for (let j = 1; j <= b.length; j++) {
-      const other = b.charCodeAt(j - 1);
+    const letter = a.charCodeAt(from + i - 1);
+    for (let j = 1; j <= lengthB; j++) {
+      const other = b.charCodeAt(from + j - 1);
       let cost = (above[j - 1] as number) + (letter === other ? 0 : 1);
       if ((above[j] as number) + 1 < cost) cost = (above[j] as number) + 1;
       if ((row[j - 1] as number) + 1 < cost) cost = (row[j - 1] as number) + 1;
-      if (i > 1 && j > 1 && letter === b.charCodeAt(j - 2) && a.charCodeAt(i - 2) === other) {
+      if (i > 1 && j > 1 && letter === b.charCodeAt(from + j - 2) && a.charCodeAt(from + i - 2) === other) {
         const swapped = (before[j - 2] as number) + 1;
         if (swapped < cost) cost = swapped;
       }
@@ -71,19 +83,31 @@ export function editDistance(a: string, b: string, most: number): number {
     if (least > most) return most + 1;
     [before, above, row] = [above, row, before];
   }
-  return Math.min(above[b.length] as number, most + 1);
+  return Math.min(above[lengthB] as number, most + 1);
 }
 
-/** How many letters one text has that the other one lacks, whatever their order; the larger of both numbers. */
+/** By UTF-16 code unit; all zero between two calls. */
+const surplus = new Int16Array(1 << 16);
+
+/**
+ * How many letters one text has that the other one lacks, whatever their order; the larger of both numbers. It is never more than the edit
+ * distance, because one edit adds and removes at most one letter.
+ */
 export function bagDistance(a: string, b: string): number {
-  const rest = b.split('');
-  let missing = 0;
-  for (const letter of a) {
-    const at = rest.indexOf(letter);
-    if (at < 0) missing++;
-    else rest.splice(at, 1);
+  for (let i = 0; i < a.length; i++) surplus[a.charCodeAt(i)] = (surplus[a.charCodeAt(i)] as number) + 1;
+  for (let i = 0; i < b.length; i++) surplus[b.charCodeAt(i)] = (surplus[b.charCodeAt(i)] as number) - 1;
+  return Math.max(takeSurplus(a, 1), takeSurplus(b, -1));
+}
+
+function takeSurplus(text: string, sign: number): number {
+  let sum = 0;
+  for (let i = 0; i < text.length; i++) {
+    const count = (surplus[text.charCodeAt(i)] as number) * sign;
+    if (count <= 0) continue;
+    sum += count;
+    surplus[text.charCodeAt(i)] = 0;
   }
-  return Math.max(missing, rest.length);
+  return sum;
 }
 
 /**
@@ -94,15 +118,21 @@ export function isSlip(a: string, b: string): boolean {
   const shorter = Math.min(a.length, b.length);
   const longer = Math.max(a.length, b.length);
   if (shorter < 2 || longer < 3 || longer - shorter > 2) return false;
-  const distance = editDistance(a, b, 3);
+  const bag = bagDistance(a, b);
+  if (bag > 2) return false;
+  const distance = editDistance(a, b, bag === 2 ? 2 : 3);
   if (distance <= 1) return true;
   if (shorter < 3) return false;
-  if (distance === 2) return longer >= 6 || (longer >= 4 && bagDistance(a, b) <= 1);
-  return distance === 3 && longer >= 5 && bagDistance(a, b) <= 1;
+  if (distance === 2) return longer >= 6 || (longer >= 4 && bag <= 1);
+  return distance === 3 && longer >= 5 && bag <= 1;
 }
 
 /** Whether one of two names may be the other one, badly garbled: nearly the same letters, in any order. This is no agreement, but no clash either. */
 export function isGarbled(a: string, b: string): boolean {
-  const longer = Math.max(a.length, b.length);
-  return Math.min(a.length, b.length) >= 3 && bagDistance(a, b) <= Math.max(1, Math.floor(longer / 3));
+  const shorter = Math.min(a.length, b.length);
+  const most = garbledMax(Math.max(a.length, b.length));
+  return shorter >= 3 && bagDistance(a, b) <= most;
 }
+
+/** How many letters a garbled name of this length may have that the other one lacks. */
+export const garbledMax = (length: number): number => Math.max(1, Math.floor(length / 3));

@@ -21,8 +21,27 @@ talktalk.net virginmedia.com ntlworld.com comcast.net verizon.net att.net sbcglo
 o2.pl onet.pl interia.pl abv.bg telia.com`.split(/\s+/),
 );
 
+/** Whether a role begins with these three letters: by the numbers of the letters, from `a` 0 to `z` 25. */
+const roleBeginnings = new Uint8Array(26 ** 3);
+const numberOfLetter = (text: string, at: number) => text.charCodeAt(at) - 97;
+for (const role of roles) {
+  const [a, b, c] = [0, 1, 2].map((at) => numberOfLetter(role, at)) as [number, number, number];
+  if (c >= 0 && c < 26) roleBeginnings[(a * 26 + b) * 26 + c] = 1;
+}
+
+/** Whether the first three are letters with which no role begins: so it is for most addresses. */
+function beginsLikeNoRole(local: string): boolean {
+  if (local.length < 3) return false;
+  const a = numberOfLetter(local, 0);
+  const b = numberOfLetter(local, 1);
+  const c = numberOfLetter(local, 2);
+  if (a < 0 || a > 25 || b < 0 || b > 25 || c < 0 || c > 25) return false;
+  return roleBeginnings[(a * 26 + b) * 26 + c] === 0;
+}
+
 /** `info`, `Sales2`, `no-reply`, `support+shop`, `kontakt.berlin`: the mailbox of a role, not of a person. `local` is in lower case. */
 export function isRoleMailbox(local: string): boolean {
+  if (beginsLikeNoRole(local)) return false;
   if (roles.has(local)) return true;
   const plus = local.indexOf('+');
   const bare = (plus > 0 ? local.slice(0, plus) : local).replace(/\d+$/, '');

@@ -1,6 +1,7 @@
 import type { HeldReason } from './addresses.ts';
 import type { BlockReport } from './blocks.ts';
 import { cluster, type Decision } from './clusters.ts';
+import type { Members } from './groups.ts';
 import type { Matchable } from './keys.ts';
 import { PersonTable } from './persontable.ts';
 import { type Prepared, prepare } from './preparing.ts';
@@ -8,8 +9,8 @@ import { listCandidates } from './reviewing.ts';
 import { type MatchSettings, standardSettings } from './rules.ts';
 
 export type MatchResult = {
-  /** Rows that are one person, in rising order; only groups of several. */
-  groups: number[][];
+  /** Rows that are one person, in rising order; only groups of several, in the order of their first rows. */
+  groups: Members;
   /** Rows that share an address or an id and are not joined for it. */
   held: { rows: number[]; reason: HeldReason }[];
   /** Two rows of different groups that may be one person, with the probability from 0 to 1 and what speaks for and against it. */
@@ -43,8 +44,7 @@ export function matchPrepared(
   const settings = { ...standardSettings, ...given };
   const clustered = cluster(prepared, settings, decisions);
   const { candidates, total } = listCandidates(prepared, clustered, settings, decisions, reviewsMax);
-  const groups = [...clustered.groups.members().values()].sort((a, b) => (a[0] as number) - (b[0] as number));
-  for (const group of groups) group.sort((a, b) => a - b);
+  const groups = clustered.groups.members();
   return { groups, held: clustered.held, review: candidates, reviewTotal: total, blocks: prepared.blocks };
 }
 
@@ -81,7 +81,7 @@ export function groupPersons(
   const { groups, held, review, ...rest } = matchTable(table, { ...options, decisions: known });
   const toLines = (rows: readonly number[]) => rows.map((row) => lines[row] as number);
   return {
-    groups: groups.map(toLines),
+    groups: Array.from(groups, toLines),
     held: held.map(({ rows, reason }) => ({ lines: toLines(rows), reason })),
     review: review.map(({ rows, ...each }) => ({ lines: toLines(rows) as [number, number], ...each })),
     ...rest,

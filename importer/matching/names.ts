@@ -75,9 +75,12 @@ function takeWholeApart(name: string): NameParts {
 
 function splitWords(text: string): { words: string[]; generation: string } {
   if (/^[A-Za-z]*$/.test(text)) return { words: text === '' ? [] : [text.toLowerCase()], generation: '' };
-  const all = fold(text.replace(/\([^)]*\)|"[^"]*"/g, ' '))
-    .split(/[\s.,;:_/‐‑‒–—−-]+/u)
-    .filter((word) => word !== '');
+  // Most names are plain words, for which folding is only lower case.
+  const all = /^[A-Za-z]+(?: [A-Za-z]+)*$/.test(text)
+    ? text.toLowerCase().split(' ')
+    : fold(text.replace(/\([^)]*\)|"[^"]*"/g, ' '))
+        .split(/[\s.,;:_/‐‑‒–—−-]+/u)
+        .filter((word) => word !== '');
   const generation = all.slice(1).find((word) => generations.has(word)) ?? '';
   const words = all.filter(
     (word, at) => !(titles.has(word) || (at > 0 && (generations.has(word) || degrees.has(word)))),

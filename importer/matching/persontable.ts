@@ -1,6 +1,8 @@
 import { keysOf, type Matchable } from './keys.ts';
 import { isProvider, isRoleMailbox } from './mailboxes.ts';
-import { mix, NumberList, none, Texts } from './texts.ts';
+import { grow, mix, NumberList, none, Texts } from './texts.ts';
+
+const startRows = 1 << 10;
 
 /** What is known of a row beside the person. */
 export type RowFacts = {
@@ -25,21 +27,22 @@ export class PersonTable {
   readonly externalIds = new Texts();
   size = 0;
 
-  readonly #given = new NumberList(Uint32Array);
-  readonly #family = new NumberList(Uint32Array);
-  readonly #others = new NumberList(Uint32Array);
-  readonly #generation = new NumberList(Uint32Array);
-  readonly #city = new NumberList(Uint32Array);
-  readonly #company = new NumberList(Uint32Array);
-  readonly #birth = new NumberList(Uint32Array);
-  readonly #externalId = new NumberList(Uint32Array);
-  readonly #customer = new NumberList(Uint32Array);
-  readonly #isVerified = new NumberList(Uint8Array);
-  readonly #content = new NumberList(Float64Array);
+  /** By row; all have the same room. */
+  #given = new Uint32Array(startRows);
+  #family = new Uint32Array(startRows);
+  #others = new Uint32Array(startRows);
+  #generation = new Uint32Array(startRows);
+  #city = new Uint32Array(startRows);
+  #company = new Uint32Array(startRows);
+  #birth = new Uint32Array(startRows);
+  #externalId = new Uint32Array(startRows);
+  #customer = new Uint32Array(startRows);
+  #isVerified = new Uint8Array(startRows);
+  #content = new Float64Array(startRows);
   /** Where the addresses of a row begin in `addressOf`; those of row r end where those of r + 1 begin. */
-  readonly #addressStart = new NumberList(Uint32Array);
+  #addressStart = new Uint32Array(startRows);
+  #phoneStart = new Uint32Array(startRows);
   readonly #addressOf = new NumberList(Uint32Array);
-  readonly #phoneStart = new NumberList(Uint32Array);
   readonly #phoneOf = new NumberList(Uint32Array);
   /** By the number of an address. */
   readonly #local = new NumberList(Uint32Array);
@@ -48,8 +51,6 @@ export class PersonTable {
   readonly #isProvided = new NumberList(Uint8Array);
 
   constructor() {
-    this.#addressStart.push(0);
-    this.#phoneStart.push(0);
     for (const list of [this.#local, this.#domain, this.#isRole, this.#isProvided]) list.push(none);
   }
 
@@ -64,16 +65,18 @@ export class PersonTable {
     const city = texts.numberOf(keys.city);
     const company = texts.numberOf(keys.company);
     const externalId = this.externalIds.numberOf(keys.externalId && `${source}:${keys.externalId}`);
-    this.#given.push(given);
-    this.#family.push(family);
-    this.#others.push(others);
-    this.#generation.push(generation);
-    this.#city.push(city);
-    this.#company.push(company);
-    this.#birth.push(keys.birth);
-    this.#externalId.push(externalId);
-    this.#customer.push(customer);
-    this.#isVerified.push(hasVerifiedAddress ? 1 : 0);
+    const row = this.size;
+    if (row + 1 >= this.#given.length) this.#grow();
+    this.#given[row] = given;
+    this.#family[row] = family;
+    this.#others[row] = others;
+    this.#generation[row] = generation;
+    this.#city[row] = city;
+    this.#company[row] = company;
+    this.#externalId[row] = externalId;
+    this.#customer[row] = customer;
+    this.#birth[row] = keys.birth;
+    this.#isVerified[row] = hasVerifiedAddress ? 1 : 0;
     let content = mix(texts.hashOf(given), texts.hashOf(family));
     content = mix(mix(content, texts.hashOf(others)), texts.hashOf(generation));
     content = mix(mix(content, texts.hashOf(city)), mix(texts.hashOf(company), this.externalIds.hashOf(externalId)));
@@ -84,10 +87,26 @@ export class PersonTable {
       this.#phoneOf.push(number);
       content = mix(content, this.phones.hashOf(number));
     }
-    this.#content.push((content >>> 0) * 2 ** 21 + (mix(content, family ? texts.hashOf(family) : 7) >>> 11));
-    this.#addressStart.push(this.#addressOf.length);
-    this.#phoneStart.push(this.#phoneOf.length);
+    this.#content[row] = (content >>> 0) * 2 ** 21 + (mix(content, family ? texts.hashOf(family) : 7) >>> 11);
+    this.#addressStart[row + 1] = this.#addressOf.length;
+    this.#phoneStart[row + 1] = this.#phoneOf.length;
     return this.size++;
+  }
+
+  #grow(): void {
+    this.#given = grow(this.#given, Uint32Array);
+    this.#family = grow(this.#family, Uint32Array);
+    this.#others = grow(this.#others, Uint32Array);
+    this.#generation = grow(this.#generation, Uint32Array);
+    this.#city = grow(this.#city, Uint32Array);
+    this.#company = grow(this.#company, Uint32Array);
+    this.#birth = grow(this.#birth, Uint32Array);
+    this.#externalId = grow(this.#externalId, Uint32Array);
+    this.#customer = grow(this.#customer, Uint32Array);
+    this.#isVerified = grow(this.#isVerified, Uint8Array);
+    this.#content = grow(this.#content, Float64Array);
+    this.#addressStart = grow(this.#addressStart, Uint32Array);
+    this.#phoneStart = grow(this.#phoneStart, Uint32Array);
   }
 
   #addAddress(email: string): number {
@@ -108,20 +127,20 @@ export class PersonTable {
   /** The columns, for reading; they are valid until the next row is added. */
   columns() {
     return {
-      given: this.#given.taken,
-      family: this.#family.taken,
-      others: this.#others.taken,
-      generation: this.#generation.taken,
-      city: this.#city.taken,
-      company: this.#company.taken,
-      birth: this.#birth.taken,
-      externalId: this.#externalId.taken,
-      customer: this.#customer.taken,
-      isVerified: this.#isVerified.taken,
-      content: this.#content.taken,
-      addressStart: this.#addressStart.taken,
+      given: this.#given.subarray(0, this.size),
+      family: this.#family.subarray(0, this.size),
+      others: this.#others.subarray(0, this.size),
+      generation: this.#generation.subarray(0, this.size),
+      city: this.#city.subarray(0, this.size),
+      company: this.#company.subarray(0, this.size),
+      birth: this.#birth.subarray(0, this.size),
+      externalId: this.#externalId.subarray(0, this.size),
+      customer: this.#customer.subarray(0, this.size),
+      isVerified: this.#isVerified.subarray(0, this.size),
+      content: this.#content.subarray(0, this.size),
+      addressStart: this.#addressStart.subarray(0, this.size + 1),
+      phoneStart: this.#phoneStart.subarray(0, this.size + 1),
       addressOf: this.#addressOf.taken,
-      phoneStart: this.#phoneStart.taken,
       phoneOf: this.#phoneOf.taken,
       local: this.#local.taken,
       domain: this.#domain.taken,

@@ -1,7 +1,8 @@
-import { type BlockReport, findPairs, firstOf, type Pairs, rowsMax, secondOf } from './blocks.ts';
+import { type BlockReport, findPairs, type Pairs, rowsMax, secondOf } from './blocks.ts';
 import { type Comparer, createComparer } from './comparison.ts';
 import { countFrequencies, type Frequencies } from './frequencies.ts';
 import { Groups } from './groups.ts';
+import { findLinks, type RuleLinks } from './links.ts';
 import type { PersonColumns, PersonTable } from './persontable.ts';
 import { createChance } from './rules.ts';
 import { createScorer, estimateWeights, type Weights } from './weights.ts';
@@ -18,7 +19,7 @@ export type Prepared = {
   weights: Weights;
   /** The logarithm of the odds that two rows are one person, to the base of 2. */
   score: (a: number, b: number, comparison: number) => number;
-  chance: (a: number, b: number, comparison: number) => number;
+  links: RuleLinks;
   blocks: BlockReport[];
 };
 
@@ -39,23 +40,15 @@ export function prepare(table: PersonTable): Prepared {
   const compare = createComparer(table, columns, frequencies);
   const pairs = findPairs(table, columns);
   const comparisons = new Int32Array(pairs.count);
-  for (let i = 0; i < pairs.count; i++) {
-    const code = pairs.codes[i] as number;
-    comparisons[i] = compare(firstOf(code), secondOf(code));
-  }
+  for (let row = 0; row < table.size; row++)
+    for (let i = pairs.starts[row] as number; i < (pairs.starts[row + 1] as number); i++)
+      comparisons[i] = compare(row, secondOf(pairs.codes[i] as number));
   const weights = estimateWeights(table, columns, frequencies, pairs, comparisons, compare);
-  return {
-    table,
-    columns,
-    frequencies,
-    pairs,
-    comparisons,
-    compare,
-    weights,
-    score: createScorer(columns, frequencies, weights),
-    chance: createChance(table, columns, frequencies, weights),
-    blocks: pairs.reports,
-  };
+  const score = createScorer(columns, frequencies, weights);
+  const chance = createChance(table, columns, frequencies, weights);
+  const links = findLinks(table, columns, pairs, comparisons, { compare, score, chance });
+  const blocks = pairs.reports;
+  return { table, columns, frequencies, pairs, comparisons, compare, weights, score, links, blocks };
 }
 
 /** Rows with one address as one person, roughly: only for counting how common values are. */

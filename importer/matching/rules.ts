@@ -107,7 +107,7 @@ export function createChance(table: PersonTable, columns: PersonColumns, frequen
     columns;
   const { names, cities, companies, locals, domains, phones, births, wholeNames, inOtherScripts } = frequencies;
   const persons = frequencies.persons / onePerson;
-  const shareOf = (counts: Float64Array, a: number, b: number) =>
+  const shareOf = (counts: Uint32Array, a: number, b: number) =>
     Math.max(counts[a] as number, counts[b] as number, onePerson) / frequencies.persons;
 
   // A slip makes a name agree with all that are written nearly so: as often as any two names are slips of each other.
@@ -140,7 +140,7 @@ export function createChance(table: PersonTable, columns: PersonColumns, frequen
     const seen = Math.max(wholeNames[slotOf(a)] as number, wholeNames[slotOf(b)] as number) / onePerson;
     return Math.max(independent * byParts, (seen - 4) / 2);
   };
-  const textChance = (counts: Float64Array, l: number, a: number, b: number, slips: number) => {
+  const textChance = (counts: Uint32Array, l: number, a: number, b: number, slips: number) => {
     if (l === level.unknown) return 1;
     if (l === level.different) return 3; // a contradiction: that much less likely for one person
     const share = shareOf(counts, a, b);

@@ -2,6 +2,22 @@
 export const none = 0;
 
 const minSlots = 1 << 10;
+const dot = 0x2e;
+const plus = 0x2b;
+export const hasPlus = 1 << 30;
+export const hasOthers = 1 << 31;
+const classes = ~(hasPlus | hasOthers);
+
+/** Of two texts by their `letters`: at least so many letters of one are not in the other one, and so at least so many edits lie between them. */
+export function lettersApart(x: number, y: number): number {
+  return Math.max(countBits(x & ~y & classes), countBits(y & ~x & classes));
+}
+
+function countBits(bits: number): number {
+  let count = bits - ((bits >>> 1) & 0x55555555);
+  count = (count & 0x33333333) + ((count >>> 2) & 0x33333333);
+  return Math.imul((count + (count >>> 4)) & 0x0f0f0f0f, 0x01010101) >>> 24;
+}
 
 /**
  * Numbers texts from 1, each once. Millions of them cost little more than their bytes, because they are in one buffer and not objects.
@@ -9,6 +25,7 @@ const minSlots = 1 << 10;
  */
 export class Texts {
   #bytes = new Uint8Array(1 << 14);
+  #readable = Buffer.from(this.#bytes.buffer);
   #used = 0;
   #starts = new Uint32Array(1 << 10);
   #hashes = new Int32Array(1 << 10);
@@ -19,13 +36,27 @@ export class Texts {
   /** @returns the number of the text; `none` for an empty one. */
   numberOf(text: string): number {
     if (text === '') return none;
-    const end = this.#append(text);
-    const hash = hashBytes(this.#bytes, this.#used, end);
-    const length = end - this.#used;
+    const start = this.#used;
+    while (start + text.length * 3 > this.#bytes.length) this.#bytes = grow(this.#bytes, Uint8Array);
+    const bytes = this.#bytes;
+    let end = start;
+    let sum = hashStart;
+    for (let i = 0; i < text.length; i++) {
+      const code = text.charCodeAt(i);
+      if (code > 127) {
+        end = start + this.#view().write(text, start, 'utf8');
+        sum = hashStart;
+        for (let at = start; at < end; at++) sum = Math.imul(sum ^ (bytes[at] as number), hashPrime);
+        break;
+      }
+      bytes[end++] = code;
+      sum = Math.imul(sum ^ code, hashPrime);
+    }
+    const hash = mix(sum, 0) || 1;
     const mask = this.#slots.length - 1;
     let slot = hash & mask;
     for (let found = this.#slots[slot] as number; found !== 0; found = this.#slots[slot] as number) {
-      if (this.#hashes[found] === hash && this.#isSame(found, length)) return found;
+      if (this.#hashes[found] === hash && this.#isSame(found, end - start)) return found;
       slot = (slot + 1) & mask;
     }
     const number = this.size++;
@@ -34,7 +65,7 @@ export class Texts {
       this.#starts = grow(this.#starts, Uint32Array);
       this.#hashes = grow(this.#hashes, Int32Array);
     }
-    this.#starts[number] = this.#used;
+    this.#starts[number] = start;
     this.#hashes[number] = hash;
     this.#used = end;
     this.#starts[number + 1] = end;
@@ -45,7 +76,28 @@ export class Texts {
   textOf(number: number): string {
     if (number === none) return '';
     const start = this.#starts[number] as number;
-    return Buffer.from(this.#bytes.buffer, start, (this.#starts[number + 1] as number) - start).toString('utf8');
+    const end = this.#starts[number + 1] as number;
+    return this.#view().toString(this.isBeyondAscii(number) ? 'utf8' : 'latin1', start, end);
+  }
+
+  /**
+   * Which letters each text has, so that texts which are far apart are known without reading them: a bit for each of 30 classes of ASCII
+   * characters without the dot, the bit `hasPlus`, and the bit `hasOthers` for characters beyond ASCII, which have no class.
+   */
+  letters(): Int32Array {
+    const letters = new Int32Array(this.size);
+    for (let number = 1; number < this.size; number++) {
+      let mask = 0;
+      const end = this.#starts[number + 1] as number;
+      for (let i = this.#starts[number] as number; i < end; i++) {
+        const byte = this.#bytes[i] as number;
+        if (byte > 127) mask |= hasOthers;
+        else if (byte === plus) mask |= hasPlus;
+        else if (byte !== dot) mask |= 1 << ((byte & 31) % 30);
+      }
+      letters[number] = mask;
+    }
+    return letters;
   }
 
   isBeyondAscii(number: number): boolean {
@@ -60,22 +112,18 @@ export class Texts {
     return number === none ? 0 : (this.#hashes[number] as number);
   }
 
-  /** @returns where the text ends, written behind the last one. */
-  #append(text: string): number {
-    while (this.#used + text.length * 3 > this.#bytes.length) this.#bytes = grow(this.#bytes, Uint8Array);
-    for (let i = 0; i < text.length; i++) {
-      const code = text.charCodeAt(i);
-      if (code > 127)
-        return this.#used + Buffer.from(this.#bytes.buffer, this.#used, text.length * 3).write(text, 'utf8');
-      this.#bytes[this.#used + i] = code;
-    }
-    return this.#used + text.length;
+  #view(): Buffer {
+    if (this.#readable.buffer !== this.#bytes.buffer) this.#readable = Buffer.from(this.#bytes.buffer);
+    return this.#readable;
   }
 
+  /** Whether a text is that of so many bytes which was written behind the last one. */
   #isSame(number: number, length: number): boolean {
+    const bytes = this.#bytes;
+    const used = this.#used;
     const start = this.#starts[number] as number;
     if ((this.#starts[number + 1] as number) - start !== length) return false;
-    for (let i = 0; i < length; i++) if (this.#bytes[start + i] !== this.#bytes[this.#used + i]) return false;
+    for (let i = 0; i < length; i++) if (bytes[start + i] !== bytes[used + i]) return false;
     return true;
   }
 
@@ -91,12 +139,9 @@ export class Texts {
   }
 }
 
-/** FNV-1a with a last mixing, as a signed number of 32 bits that is not 0. */
-function hashBytes(bytes: Uint8Array, start: number, end: number): number {
-  let hash = 0x811c9dc5;
-  for (let i = start; i < end; i++) hash = Math.imul(hash ^ (bytes[i] as number), 0x01000193);
-  return mix(hash, 0) || 1;
-}
+/** Of FNV-1a; a last mixing makes a signed number of 32 bits of it that is not 0. */
+const hashStart = 0x811c9dc5;
+const hashPrime = 0x01000193;
 
 /** Two hashes as one; the order counts. */
 export function mix(a: number, b: number): number {
@@ -105,11 +150,11 @@ export function mix(a: number, b: number): number {
   return (hash ^ (hash >>> 16)) | 0;
 }
 
-type Numbers = Uint8Array | Uint16Array | Uint32Array | Int32Array | Float64Array;
+type Numbers = Uint8Array | Int16Array | Uint32Array | Int32Array | Float64Array;
 
-/** The same numbers with twice the room. */
+/** The same numbers with more room: twice, and for millions of them half as much again. */
 export function grow<T extends Numbers>(numbers: T, kind: new (length: number) => T): T {
-  const grown = new kind(numbers.length * 2);
+  const grown = new kind(numbers.length < 1 << 20 ? numbers.length * 2 : Math.ceil(numbers.length * 1.5));
   (grown as Uint8Array).set(numbers as Uint8Array);
   return grown;
 }

@@ -1,4 +1,4 @@
-import { blockOf, firstOf, type Pairs, secondOf } from './blocks.ts';
+import { blockOf, type Pairs, secondOf } from './blocks.ts';
 import { type Comparer, type Field, fieldAt, fields, isSwapped, level, levelOf } from './comparison.ts';
 import { type Frequencies, onePerson } from './frequencies.ts';
 import type { PersonColumns, PersonTable } from './persontable.ts';
@@ -109,7 +109,7 @@ function shareOfEqual(counts: Iterable<number>): number {
   let squares = 0;
   let at = 0;
   for (const count of counts) {
-    if (at++ === 0 && counts instanceof Float64Array) continue; // the number of no text
+    if (at++ === 0 && counts instanceof Uint32Array) continue; // the number of no text
     sum += count;
     squares += count * count;
   }
@@ -126,9 +126,6 @@ function pickRows(content: Float64Array, count: number): number[] {
 
 function estimateM(columns: PersonColumns, pairs: Pairs, comparisons: Int32Array, u: Record<Field, Float64Array>) {
   const patterns = countPatterns(columns, pairs, comparisons);
-  const found = pairs.blocks.map(() => 0);
-  for (let i = 0; i < pairs.count; i++)
-    found[blockOf(pairs.codes[i] as number)] = (found[blockOf(pairs.codes[i] as number)] as number) + 1;
   let m = eachField((field) => Float64Array.from(start[field]));
   const shares = pairs.blocks.map(() => 0.3);
   for (let round = 0; round < rounds; round++) {
@@ -161,22 +158,24 @@ function estimateM(columns: PersonColumns, pairs: Pairs, comparisons: Int32Array
       return sums[field].map((each) => each / sum);
     });
   }
-  return { m, matches: found.reduce((sum, count, block) => sum + count * (shares[block] as number), 0) };
+  return { m, matches: pairs.found.reduce((sum, count, block) => sum + count * (shares[block] as number), 0) };
 }
 
 /** How often each comparison occurs among the pairs, of at most about 250,000 that are chosen by their content. */
 function countPatterns({ content }: PersonColumns, pairs: Pairs, comparisons: Int32Array) {
   const every = Math.max(1, Math.ceil(pairs.count / sampledPairsMax));
   const counts = new Map<number, number>();
-  for (let i = 0; i < pairs.count; i++) {
-    const code = pairs.codes[i] as number;
-    if (every > 1) {
-      const sum = (content[firstOf(code)] as number) + (content[secondOf(code)] as number);
-      if ((mix(sum % 2 ** 32, sum / 2 ** 32) >>> 0) % every !== 0) continue;
+  for (let row = 0; row + 1 < pairs.starts.length; row++)
+    for (let i = pairs.starts[row] as number; i < (pairs.starts[row + 1] as number); i++) {
+      const code = pairs.codes[i] as number;
+      if (every > 1) {
+        const sum = (content[row] as number) + (content[secondOf(code)] as number);
+        const high = Math.floor(sum / 2 ** 32);
+        if ((mix(sum - high * 2 ** 32, high) >>> 0) % every !== 0) continue;
+      }
+      const key = (comparisons[i] as number) * 16 + blockOf(code);
+      counts.set(key, (counts.get(key) ?? 0) + 1);
     }
-    const key = (comparisons[i] as number) * 16 + blockOf(code);
-    counts.set(key, (counts.get(key) ?? 0) + 1);
-  }
   return [...counts]
     .sort(([a], [b]) => a - b)
     .map(([key, count]) => ({ comparison: Math.floor(key / 16), block: key % 16, count }));

@@ -38,7 +38,7 @@ function difference(prepared: Prepared, from: Groups, to: Groups, examplesMax: n
   const { columns } = prepared;
   let pairs = 0;
   const found: { content: number; parts: number[][] }[] = [];
-  for (const rows of to.members().values()) {
+  for (const rows of to.members()) {
     const parts = new Map<number, number[]>();
     for (const row of rows) {
       const part = parts.get(from.of(row));
