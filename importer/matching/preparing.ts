@@ -4,7 +4,7 @@ import { countFrequencies, type Frequencies } from './frequencies.ts';
 import { Groups } from './groups.ts';
 import { findLinks, type RuleLinks } from './links.ts';
 import type { PersonColumns, PersonTable } from './persontable.ts';
-import { createChance } from './rules.ts';
+import { countTwins, createChance } from './rules.ts';
 import { createScorer, estimateWeights, type Weights } from './weights.ts';
 
 /** All that does not depend on settings and decisions: a what-if compares two ways of joining of one of these. */
@@ -45,7 +45,7 @@ export function prepare(table: PersonTable): Prepared {
       comparisons[i] = compare(row, secondOf(pairs.codes[i] as number));
   const weights = estimateWeights(table, columns, frequencies, pairs, comparisons, compare);
   const score = createScorer(columns, frequencies, weights);
-  const chance = createChance(table, columns, frequencies, weights);
+  const chance = createChance(table, columns, frequencies, weights, countTwins(comparisons, frequencies));
   const links = findLinks(table, columns, pairs, comparisons, { compare, score, chance });
   const blocks = pairs.reports;
   return { table, columns, frequencies, pairs, comparisons, compare, weights, score, links, blocks };

@@ -102,7 +102,13 @@ export function ruleOf(comparison: number): RuleName | undefined {
  * times how common each value is. It grows with the table, so that a rule is as right for six million rows as for a thousand. Members of a
  * family share more than by chance; what tells them apart is the given name and the date of birth, which is why rules insist on one of them.
  */
-export function createChance(table: PersonTable, columns: PersonColumns, frequencies: Frequencies, { u }: Weights) {
+export function createChance(
+  table: PersonTable,
+  columns: PersonColumns,
+  frequencies: Frequencies,
+  { u }: Weights,
+  twins: number,
+) {
   const { given, family, city, company, birth, addressStart, addressOf, phoneStart, phoneOf, local, domain, isRole } =
     columns;
   const { names, cities, companies, locals, domains, phones, births, wholeNames, inOtherScripts } = frequencies;
@@ -197,23 +203,61 @@ export function createChance(table: PersonTable, columns: PersonColumns, frequen
     return least;
   };
 
-  return (a: number, b: number, comparison: number): number =>
-    personsOfName(a, b, comparison) *
-    addressChance(levelOf(comparison, 'address'), a, b) *
-    phoneChance(levelOf(comparison, 'phone'), a, b) *
-    textChance(
-      cities,
-      levelOf(comparison, 'city'),
-      city[a] as number,
-      city[b] as number,
-      u.city[level.slip] as number,
-    ) *
-    textChance(
-      companies,
-      levelOf(comparison, 'company'),
-      company[a] as number,
-      company[b] as number,
-      u.company[level.slip] as number,
-    ) *
-    birthChance(levelOf(comparison, 'birth'), birth[a] as number, birth[b] as number);
+  return (a: number, b: number, comparison: number): number => {
+    const byChance = chanceOf(a, b, comparison);
+    return couldBeTwins(comparison) ? Math.max(byChance, twins) : byChance;
+  };
+
+  function chanceOf(a: number, b: number, comparison: number): number {
+    return (
+      personsOfName(a, b, comparison) *
+      addressChance(levelOf(comparison, 'address'), a, b) *
+      phoneChance(levelOf(comparison, 'phone'), a, b) *
+      textChance(
+        cities,
+        levelOf(comparison, 'city'),
+        city[a] as number,
+        city[b] as number,
+        u.city[level.slip] as number,
+      ) *
+      textChance(
+        companies,
+        levelOf(comparison, 'company'),
+        company[a] as number,
+        company[b] as number,
+        u.company[level.slip] as number,
+      ) *
+      birthChance(levelOf(comparison, 'birth'), birth[a] as number, birth[b] as number)
+    );
+  }
+}
+
+/** Twins share a date of birth and a last name, which is not by chance; without a first name only an address tells them apart. */
+function couldBeTwins(comparison: number): boolean {
+  return (
+    levelOf(comparison, 'birth') === level.equal &&
+    agrees(levelOf(comparison, 'family')) &&
+    levelOf(comparison, 'given') === level.unknown &&
+    levelOf(comparison, 'address') < level.slip
+  );
+}
+
+/**
+ * How many twins of other first names a person of this list has: counted among the pairs that have one date of birth and one last name but no
+ * address in common. One more than were seen, because a short list that shows none may still have some.
+ */
+export function countTwins(comparisons: Int32Array, { persons }: Frequencies): number {
+  let pairs = 1;
+  for (let i = 0; i < comparisons.length; i++) {
+    const comparison = comparisons[i] as number;
+    const given = levelOf(comparison, 'given');
+    if (
+      levelOf(comparison, 'birth') === level.equal &&
+      levelOf(comparison, 'family') === level.equal &&
+      (given === level.different || given === level.alike) &&
+      levelOf(comparison, 'address') < level.slip
+    )
+      pairs++;
+  }
+  return (pairs * onePerson) / persons;
 }

@@ -82,6 +82,14 @@ export type PeopleOptions = {
   withBirth?: number;
   withPhone?: number;
   withCity?: number;
+  /** How often rows are written wrongly, as a multiple of the usual. */
+  errors?: number;
+  /** Shares of households with twins, and with a father and a son of one name. */
+  twins?: number;
+  namesakes?: number;
+  /** How many of the cities and of the names there are; few make strangers of one name. */
+  cityCount?: number;
+  nameCount?: number;
 };
 
 /** Labelled rows without end, household by household; take as many as are needed, and shuffle them if their order must not help. */
@@ -90,9 +98,20 @@ export function* people({
   withBirth = 0.5,
   withPhone = 0.5,
   withCity = 0.8,
+  errors = 1,
+  twins = 0.02,
+  namesakes = 0.003,
+  cityCount = cities.length,
+  nameCount = Number.POSITIVE_INFINITY,
 }: PeopleOptions): Generator<LabelledPerson> {
   const random = randomOf(seed);
   const chance = (share: number) => random() < share;
+  const wrongly = (share: number) => random() < share * errors;
+  const [homes, givenNames, familyNames] = [
+    cities.slice(0, cityCount),
+    given.slice(0, nameCount),
+    family.slice(0, nameCount),
+  ];
   const below = (count: number) => Math.floor(random() * count);
   const pick = <T>(list: readonly T[]) => list[below(list.length)] as T;
   /** The first ones are the common ones. */
@@ -100,7 +119,7 @@ export function* people({
   const digit = () => String(below(10));
   const digits = (count: number) => Array.from({ length: count }, digit).join('');
   const familyName = () => {
-    if (chance(0.35)) return pickCommon(family);
+    if (nameCount < family.length || chance(0.35)) return pickCommon(familyNames);
     const name = pick(syllables) + (chance(0.5) ? pick(syllables) : '') + pick(endings);
     return (name[0] as string).toUpperCase() + name.slice(1);
   };
@@ -156,7 +175,7 @@ export function* people({
   function household(): Someone[] {
     const script = chance(0.04) ? pick(scripts) : undefined;
     const last = script ? pick(script.last) : familyName();
-    const city = pickCommon(cities);
+    const city = pickCommon(homes);
     const landline = `+4930${digits(7)}`;
     const shared = chance(0.04) ? `familie.${ascii(last)}${digits(3)}@${pick(providers)}` : undefined;
     const work = company();
@@ -180,17 +199,17 @@ export function* people({
     };
     const newName = (): string => {
       for (;;) {
-        const first = script ? pick(script.first) : pickCommon(given);
+        const first = script ? pick(script.first) : pickCommon(givenNames);
         if (!taken.has(first)) return first;
       }
     };
     for (let i = 0; i < size; i++) add(newName(), birthDate(1940, 2004));
-    if (chance(0.02) && !script) {
+    if (chance(twins) && !script) {
       const birth = birthDate(1960, 2004);
       add(newName(), birth);
       add(newName(), birth);
     }
-    if (chance(0.003) && !script) {
+    if (chance(namesakes) && !script) {
       const name = newName();
       add(name, birthDate(1940, 1960));
       add(name, birthDate(1975, 1995));
@@ -202,22 +221,22 @@ export function* people({
   function rowOf(person: Someone): LabelledPerson {
     let { first, last, city } = person;
     if (chance(0.12) && shortOf[first]) first = pick(shortOf[first] as string[]);
-    if (chance(0.06)) first = slip(first);
-    if (chance(0.06)) last = slip(last);
+    if (wrongly(0.06)) first = slip(first);
+    if (wrongly(0.06)) last = slip(last);
     if (chance(0.03)) first = first[0] as string;
     if (chance(0.01)) last = familyName();
-    if (chance(0.08)) city = pick(cities);
-    if (chance(0.04)) city = slip(city);
-    if (chance(0.03)) [first, last] = [last, first];
-    if (chance(0.06)) first = '';
-    if (chance(0.04)) last = '';
+    if (chance(0.08)) city = pick(homes);
+    if (wrongly(0.04)) city = slip(city);
+    if (wrongly(0.03)) [first, last] = [last, first];
+    if (wrongly(0.06)) first = '';
+    if (wrongly(0.04)) last = '';
     let email = chance(0.12) ? '' : chance(0.85) ? (person.emails[0] as string) : pick(person.emails);
-    if (email && chance(0.04)) {
+    if (email && wrongly(0.04)) {
       const [local, domain] = email.split('@') as [string, string];
       email = chance(0.5) ? `${slip(local)}@${domain}` : `${local}@${slip(domain)}`;
     }
     if (email && chance(0.015)) email = `${pick(roles)}@${email.split('@')[1]}`;
-    const birth = chance(withBirth) ? (chance(0.05) ? birthSlip(person.birth) : person.birth) : '';
+    const birth = chance(withBirth) ? (wrongly(0.05) ? birthSlip(person.birth) : person.birth) : '';
     const whole = chance(0.3);
     return {
       ...personOf({
