@@ -150,6 +150,14 @@ export function listBlocks(table: PersonTable, columns: PersonColumns): Block[] 
     },
     two('birth date and city', 10, ['birth', 'city'], birth, city),
     {
+      name: 'birth date',
+      rowsMax: 12,
+      fields: ['birth'],
+      keys: (row, emit) => {
+        if (birth[row] !== none) emit(mix(birth[row] as number, 3));
+      },
+    },
+    {
       name: 'address without vowels',
       rowsMax: 20,
       fields: ['address'],
