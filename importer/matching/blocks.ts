@@ -19,7 +19,8 @@ export type BlockName =
   | 'first name and city'
   | 'sound of the name'
   | 'address without vowels'
-  | 'birth date and city';
+  | 'birth date and city'
+  | 'birth date';
 
 /** What a block found and what its size limit kept out: a value that many rows share says little, and compares each with each. */
 export type BlockReport = {
