@@ -26,6 +26,8 @@ export default defineConfig({
     setupFiles: ['./database/testing.endings.ts'],
     pool: 'forks',
     isolate: false,
+    // Node runs every module here as it is, and keeps what it compiled: Vite's own runner would first transform each, for each worker.
+    experimental: { viteModuleRunner: false, nodeLoader: false },
     maxWorkers: isWhole ? 3 : 2,
     sequence: { sequencer: SlowFirst },
     expect: { poll: { timeout: 10_000 } },

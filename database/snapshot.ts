@@ -1,5 +1,5 @@
 import { readFile, writeFile } from 'node:fs/promises';
-import { diff } from 'node:util';
+import { diff, isDeepStrictEqual } from 'node:util';
 import type pg from 'pg';
 import { withMigrator } from './migrator.ts';
 
@@ -56,7 +56,7 @@ export async function compareSnapshot(url: string): Promise<string | undefined> 
 export function describeDifference(committed: string, actual: string): string | undefined {
   const lines: string[] = [];
   let [line, object, isOpen, isSame] = [1, '', false, true];
-  for (const [operation, text] of diff(splitLines(actual), splitLines(committed))) {
+  for (const [operation, text] of diffLines(splitLines(actual), splitLines(committed))) {
     if (startsObject.test(text)) object = text.replace(/[ (;]+$/, '');
     if (operation !== 0) isSame = false;
     // A blank line before every object is implied.
@@ -70,6 +70,38 @@ export function describeDifference(committed: string, actual: string): string | 
   }
   if (isSame) return undefined;
   return lines.join('\n') || 'schema.sql: blank lines were added or taken out';
+}
+
+type Edit = ReturnType<typeof diff>[number];
+
+/**
+ * The edits of `diff`. A line that only one text has is an edit in any case, so that only the other lines are compared: `diff` takes the
+ * number of lines times the number of edits, which is seconds for a database that lacks most of the schema.
+ */
+function diffLines(actual: string[], committed: string[]): Edit[] {
+  const [ofActual, ofCommitted] = [new Set(actual), new Set(committed)];
+  const edits: Edit[] = [];
+  let [atActual, atCommitted] = [0, 0];
+  const takeOwn = () => {
+    for (; atCommitted < committed.length && !ofActual.has(committed[atCommitted] as string); atCommitted++)
+      edits.push([-1, committed[atCommitted] as string]);
+    for (; atActual < actual.length && !ofCommitted.has(actual[atActual] as string); atActual++)
+      edits.push([1, actual[atActual] as string]);
+  };
+  const sharedActual = actual.filter((line) => ofCommitted.has(line));
+  const sharedCommitted = committed.filter((line) => ofActual.has(line));
+  // Of equal lists `diff` gives no edits, not even their lines.
+  const shared: Edit[] = isDeepStrictEqual(sharedActual, sharedCommitted)
+    ? sharedActual.map((line) => [0, line])
+    : diff(sharedActual, sharedCommitted);
+  for (const edit of shared) {
+    takeOwn();
+    edits.push(edit);
+    if (edit[0] !== -1) atActual++;
+    if (edit[0] !== 1) atCommitted++;
+  }
+  takeOwn();
+  return edits;
 }
 
 const splitLines = (text: string) => text.split(/\r?\n/);

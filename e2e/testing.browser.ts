@@ -102,7 +102,8 @@ async function launch(): Promise<Browser> {
       ? // Without a sandbox, because root may not have one. All pages are our own.
         {
           executablePath: await unpackChromium(),
-          args: ['--no-sandbox', '--disable-dev-shm-usage', '--disable-gpu'],
+          // Without a process for graphics, which would only pass pictures on.
+          args: ['--no-sandbox', '--disable-dev-shm-usage', '--disable-gpu', '--in-process-gpu'],
         }
       : { channel: 'chrome' },
   );

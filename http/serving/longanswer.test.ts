@@ -59,10 +59,10 @@ test.each([
       await goOn(answer);
     };
     const reader = ask().pause();
-    await expect.poll(() => ended, { timeout: 5_000 }).toBe(1);
+    await expect.poll(() => ended).toBe(1);
     await sleep(300); // longer than two signs of life
     reader.resume();
-    await expect.poll(() => reader.closed, { timeout: 1_000 }).toBe(true);
+    await expect.poll(() => reader.closed).toBe(true);
   },
 );
 
