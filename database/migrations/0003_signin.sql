@@ -29,7 +29,8 @@ comment on column platform.sign_ins.next_token_hash is
 comment on column platform.sign_ins.previous_token_hash is
   'The token before the present one. Valid for requests that were under way; its later use shows that somebody has a copy.';
 comment on column platform.sign_ins.csrf_token is 'In clear: it is useless without the cookie.';
-comment on column platform.sign_ins.role_max is 'Whether the directory allowed an administrator at this sign-in; the role itself is the user''s.';
+comment on column platform.sign_ins.role_max is
+  'Whether the directory allowed an administrator at this sign-in; the role itself is the user''s.';
 create index on platform.sign_ins (user_id);
 
 call platform.protect_table('platform.sign_ins');

@@ -444,7 +444,8 @@ comment on column sync.bulk_runs.gone is
 comment on column sync.bulk_runs.refused is 'Findings that a repair did not mend; sync.bulk_items says why.';
 comment on column sync.bulk_runs.untouched is 'Items that the worker had not come to when the run was cancelled.';
 comment on column sync.bulk_runs.faults is 'How many of its last batches in a row were undone by an error; after each it is due later.';
-comment on column sync.bulk_runs.fault is 'The SQLSTATE of the last of these errors and the constraint, if one was broken. Never a message, which may hold data.';
+comment on column sync.bulk_runs.fault is
+  'The SQLSTATE of the last of these errors and the constraint, if one was broken. Never a message, which may hold data.';
 create index bulk_runs_open on sync.bulk_runs (due_at) where ended_at is null and state in ('running', 'cancelled');
 call platform.protect_table('sync.bulk_runs');
 create policy sync_read on sync.bulk_runs for select to sync_role using (true);

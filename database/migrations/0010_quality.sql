@@ -413,7 +413,8 @@ create function sync.findings_lock() returns bigint
 language sql immutable
 return hashtextextended('sync.quality_findings', 0);
 
--- Looks at some rows of one kind now. The caller holds sync.findings_lock(). A customer's partners are looked at with it: what made them a pair may be gone.
+-- Looks at some rows of one kind now. The caller holds sync.findings_lock(). A customer's partners are looked at with it: what made them a
+-- pair may be gone.
 create function sync.check_subjects(of_subject text, ids text[]) returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -470,9 +471,9 @@ end $$;
 
 -- One step of one scan: the one that somebody asked for, otherwise the one whose last step is longest ago. The worker calls it about once
 -- a second, and again without a pause while is_asked. A scan that has ended rests for five minutes, and one that another worker is at is
--- left out. scan: null if there is none, or while a repair is at work. Writers of its rows may wait as long as a step takes, so that the next one has as many rows as
--- would have taken 50 ms, at most twice as many as this one. A step that ends in an error, or at the caller's time limit, is undone: the
--- other scans have their turns before it is tried again with fewer rows. fault: its SQLSTATE.
+-- left out. scan: null if there is none, or while a repair is at work. Writers of its rows may wait as long as a step takes, so that the
+-- next one has as many rows as would have taken 50 ms, at most twice as many as this one. A step that ends in an error, or at the caller's
+-- time limit, is undone: the other scans have their turns before it is tried again with fewer rows. fault: its SQLSTATE.
 create function sync.quality_step(
   rows_max integer default 2000, out scan text, out looked integer, out is_asked boolean, out fault text)
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$

@@ -1363,7 +1363,8 @@ begin
     from sync.import_rows p where p.run = of_run and p.n <= r.applied_to and p.outcome = 'updated' and p.lead = p.n;
 end $$;
 
-grant execute on function sync.import_key(text, text, bigint), sync.begin_import(text, jsonb, text, jsonb), sync.abandon_import(bigint), sync.list_import_customers(bigint),
+grant execute on function sync.import_key(text, text, bigint), sync.begin_import(text, jsonb, text, jsonb),
+    sync.abandon_import(bigint), sync.list_import_customers(bigint),
     sync.keep_import_candidates(bigint, jsonb), sync.plan_import(bigint), sync.make_import_companies(bigint, integer),
     sync.apply_import(bigint, integer), sync.undo_import(bigint, integer), sync.verify_import(bigint), sync.begin_import_step(bigint, text),
     sync.end_import_step(bigint, jsonb)
