@@ -7,6 +7,7 @@ import {
   type Login,
   loginNames,
   logins,
+  mergeRole,
   type Passwords,
   trialRoles,
 } from './rights/logins.ts';
@@ -157,9 +158,11 @@ async function createRoles(admin: pg.Client): Promise<Login[]> {
     // Rights that every app has are granted once, to the role of all apps.
     if (isApp(login)) await admin.query(`grant ${appRole} to ${role} with inherit true, set false`);
   }
-  if (!existing.has(bulkRole)) await admin.query(`create role ${bulkRole} nologin`);
-  // The owner gives it the functions that write many customers at once.
-  await admin.query(`grant ${bulkRole} to ${logins.platform_migrator} with inherit false, set true`);
+  // The owner gives them the functions that write many customers at once, and those that merge.
+  for (const role of [bulkRole, mergeRole]) {
+    if (!existing.has(role)) await admin.query(`create role ${role} nologin`);
+    await admin.query(`grant ${role} to ${logins.platform_migrator} with inherit false, set true`);
+  }
   for (const [trial, role] of Object.entries(trialRoles)) {
     if (!existing.has(trial)) await admin.query(`create role ${trial} nologin`);
     await admin.query(`grant ${role} to ${trial} with inherit true, set false`);

@@ -17,6 +17,7 @@ grant create on database to platform_owner;
 create schema crm;
 grant usage on schema crm to bulk_role;
 grant usage on schema crm to foundation_role;
+grant usage on schema crm to merge_role;
 grant usage on schema crm to support_role;
 
 create sequence crm.customer_number as bigint start 1000 increment 1 minvalue 1 maxvalue 9223372036854775807 cache 1;
@@ -28,10 +29,7 @@ CREATE OR REPLACE FUNCTION crm.check_custom_value()
  LANGUAGE plpgsql
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
-declare
-  field crm.custom_fields;
-  given text;
-  fits boolean;
+declare field crm.custom_fields;
 begin
   -- The lock keeps a choice from being removed while a value takes it.
   select * into field from crm.custom_fields f where f.id = case tg_op when 'DELETE' then old.field_id else new.field_id end for share;
@@ -50,15 +48,7 @@ begin
     raise exception '% is a field of another kind of record', field.label
       using errcode = 'check_violation', constraint = 'custom_field_record', column = field.key;
   end if;
-  given := new.value #>> '{}';
-  fits := case field.type
-    when 'text' then jsonb_typeof(new.value) = 'string' and char_length(given) between 1 and 2000
-    when 'number' then case when jsonb_typeof(new.value) = 'number' then abs(given::numeric) <= 1e15 else false end
-    when 'checkbox' then jsonb_typeof(new.value) = 'boolean'
-    when 'choice' then jsonb_typeof(new.value) = 'string' and given = any (field.choices)
-    when 'date' then jsonb_typeof(new.value) = 'string' and given ~ '^\d{4}-\d{2}-\d{2}$' and pg_input_is_valid(given, 'date')
-  end;
-  if not fits then
+  if not crm.fits_field(field, new.value) then
     raise exception 'not a value for the field %', field.label
       using errcode = 'check_violation', constraint = 'custom_field_' || field.type, column = field.key;
   end if;
@@ -142,6 +132,25 @@ begin
   update crm.pipelines set version = version + 1 where id = case tg_op when 'DELETE' then old.pipeline_id else new.pipeline_id end;
   return null;
 end $function$;
+
+CREATE OR REPLACE FUNCTION crm.fits_field(field crm.custom_fields, value jsonb)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ IMMUTABLE PARALLEL SAFE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare given constant text := value #>> '{}';
+begin
+  return case field.type
+    when 'text' then jsonb_typeof(value) = 'string' and char_length(given) between 1 and 2000
+    when 'number' then case when jsonb_typeof(value) = 'number' then abs(given::numeric) <= 1e15 else false end
+    when 'checkbox' then jsonb_typeof(value) = 'boolean'
+    when 'choice' then jsonb_typeof(value) = 'string' and given = any (field.choices)
+    when 'date' then jsonb_typeof(value) = 'string' and given ~ '^\d{4}-\d{2}-\d{2}$' and pg_input_is_valid(given, 'date')
+  end;
+end $function$;
+grant execute on function crm.fits_field(field crm.custom_fields, value jsonb) to foundation_role;
+grant execute on function crm.fits_field(field crm.custom_fields, value jsonb) to merge_role;
 
 CREATE OR REPLACE FUNCTION crm.give_tier()
  RETURNS trigger
@@ -356,20 +365,25 @@ CREATE INDEX activities_created_by_idx ON crm.activities USING btree (created_by
 CREATE INDEX activities_of_deal ON crm.activities USING btree (deal_id, occurred_at DESC, id DESC) WHERE (deal_id IS NOT NULL);
 CREATE INDEX activities_tasks ON crm.activities USING btree (COALESCE(due_at, 'infinity'::timestamp with time zone), id) WHERE ((type = 'task'::text) AND (done_at IS NULL));
 CREATE INDEX activities_timeline ON crm.activities USING btree (customer_id, occurred_at DESC, id DESC);
-CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON crm.activities FOR EACH ROW WHEN ((CURRENT_USER <> 'bulk_role'::name)) EXECUTE FUNCTION platform.require_present_customer('customer_id');
-CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON crm.activities FOR EACH ROW EXECUTE FUNCTION sync.capture_crm_activities();
+CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON crm.activities FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{bulk_role,merge_role}'::name[]))) EXECUTE FUNCTION platform.require_present_customer('customer_id');
+CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON crm.activities FOR EACH ROW WHEN ((CURRENT_USER <> 'merge_role'::name)) EXECUTE FUNCTION sync.capture_crm_activities();
 alter table crm.activities enable row level security, force row level security;
 create policy foundation_add on crm.activities for insert to foundation_role with check ((created_by_app = 'foundation'::text));
 create policy foundation_edit on crm.activities for update to foundation_role using (((created_by_app = 'foundation'::text) AND (type !~~ 'deal\_%'::text))) with check (((created_by_app = 'foundation'::text) AND (type !~~ 'deal\_%'::text)));
 create policy foundation_read on crm.activities for select to foundation_role using (true);
+create policy merge_all on crm.activities for all to merge_role using (true) with check (true);
 create policy owner_all on crm.activities for all to platform_owner using (true) with check (true);
 create policy support_add on crm.activities for insert to support_role with check (((created_by_app = 'support'::text) AND (occurred_at <= (now() + '00:01:00'::interval))));
 create policy support_read on crm.activities for select to support_role using ((created_by_app = 'support'::text));
+grant delete on crm.activities to merge_role;
 grant insert (customer_id, deal_id, type, description, metadata, occurred_at, due_at, done_at, created_by_app, idempotency_key, request_digest) on crm.activities to foundation_role;
 grant insert (customer_id, type, description, metadata, occurred_at, created_by_app, idempotency_key) on crm.activities to support_role;
+grant insert on crm.activities to merge_role;
 grant select on crm.activities to foundation_role;
+grant select on crm.activities to merge_role;
 grant select on crm.activities to support_role;
 grant update (type, description, metadata, occurred_at, due_at, done_at) on crm.activities to foundation_role;
+grant update on crm.activities to merge_role;
 
 create table crm.changes (
   event_id bigint not null,
@@ -397,12 +411,17 @@ comment on column crm.changes.actor is 'As the app said; no reference, so that t
 comment on column crm.changes.names is 'The names at that time, because fields and stages can be renamed or deleted: { "custom.colour": "Colour", "stage_id.7": "Proposal" }.';
 CREATE INDEX changes_of_deal ON crm.changes USING btree (deal_id, occurred_at DESC, id DESC) WHERE (deal_id IS NOT NULL);
 CREATE INDEX changes_timeline ON crm.changes USING btree (customer_id, occurred_at DESC, id DESC);
-CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON crm.changes FOR EACH ROW WHEN ((CURRENT_USER <> 'bulk_role'::name)) EXECUTE FUNCTION platform.require_present_customer('customer_id');
+CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON crm.changes FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{bulk_role,merge_role}'::name[]))) EXECUTE FUNCTION platform.require_present_customer('customer_id');
 alter table crm.changes enable row level security, force row level security;
 create policy foundation_all on crm.changes for all to foundation_role using (true) with check (true);
+create policy merge_all on crm.changes for all to merge_role using (true) with check (true);
 create policy owner_all on crm.changes for all to platform_owner using (true) with check (true);
+grant delete on crm.changes to merge_role;
 grant insert (event_id, customer_id, deal_id, change, app, actor, occurred_at, data, previous, names) on crm.changes to foundation_role;
+grant insert on crm.changes to merge_role;
 grant select on crm.changes to foundation_role;
+grant select on crm.changes to merge_role;
+grant update on crm.changes to merge_role;
 
 create table crm.contacts (
   id uuid default uuidv7() not null,
@@ -432,16 +451,21 @@ CREATE INDEX contacts_customer_id_idx ON crm.contacts USING btree (customer_id) 
 CREATE TRIGGER a_before_phone BEFORE UPDATE OF phone_key ON crm.contacts FOR EACH ROW EXECUTE FUNCTION platform.mark_phone_key();
 CREATE TRIGGER a_before_phone_extension BEFORE UPDATE OF phone_extension ON crm.contacts FOR EACH ROW EXECUTE FUNCTION platform.mark_phone_extension();
 CREATE TRIGGER a_phone BEFORE INSERT OR UPDATE OF phone, phone_key, phone_extension ON crm.contacts FOR EACH ROW EXECUTE FUNCTION platform.complete_phone();
-CREATE TRIGGER count_version BEFORE UPDATE ON crm.contacts FOR EACH ROW EXECUTE FUNCTION platform.count_version();
-CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON crm.contacts FOR EACH ROW WHEN ((CURRENT_USER <> 'bulk_role'::name)) EXECUTE FUNCTION platform.require_present_customer('customer_id');
-CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON crm.contacts FOR EACH ROW EXECUTE FUNCTION sync.capture_crm_contacts();
+CREATE TRIGGER count_version BEFORE UPDATE ON crm.contacts FOR EACH ROW WHEN ((CURRENT_USER <> 'merge_role'::name)) EXECUTE FUNCTION platform.count_version();
+CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON crm.contacts FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{bulk_role,merge_role}'::name[]))) EXECUTE FUNCTION platform.require_present_customer('customer_id');
+CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON crm.contacts FOR EACH ROW WHEN ((CURRENT_USER <> 'merge_role'::name)) EXECUTE FUNCTION sync.capture_crm_contacts();
 alter table crm.contacts enable row level security, force row level security;
 create policy foundation_all on crm.contacts for all to foundation_role using (true) with check (true);
+create policy merge_all on crm.contacts for all to merge_role using (true) with check (true);
 create policy owner_all on crm.contacts for all to platform_owner using (true) with check (true);
 grant delete on crm.contacts to foundation_role;
+grant delete on crm.contacts to merge_role;
 grant insert (company_id, customer_id, name, title, email, phone, phone_key, phone_extension) on crm.contacts to foundation_role;
+grant insert on crm.contacts to merge_role;
 grant select on crm.contacts to foundation_role;
+grant select on crm.contacts to merge_role;
 grant update (customer_id, name, title, email, phone, phone_key, phone_extension) on crm.contacts to foundation_role;
+grant update on crm.contacts to merge_role;
 
 create table crm.currencies (
   code text collate "C" not null,
@@ -483,17 +507,22 @@ comment on column crm.custom_field_values.field_label is 'As it was when the val
 CREATE INDEX custom_field_values_company_id_idx ON crm.custom_field_values USING btree (company_id) WHERE (company_id IS NOT NULL);
 CREATE INDEX custom_field_values_customer_id_idx ON crm.custom_field_values USING btree (customer_id) WHERE (customer_id IS NOT NULL);
 CREATE INDEX custom_field_values_deal_id_idx ON crm.custom_field_values USING btree (deal_id) WHERE (deal_id IS NOT NULL);
-CREATE TRIGGER check_value BEFORE INSERT OR DELETE OR UPDATE ON crm.custom_field_values FOR EACH ROW EXECUTE FUNCTION crm.check_custom_value();
-CREATE TRIGGER count_version AFTER INSERT OR DELETE OR UPDATE ON crm.custom_field_values FOR EACH ROW EXECUTE FUNCTION crm.count_custom_value();
-CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON crm.custom_field_values FOR EACH ROW WHEN ((CURRENT_USER <> 'bulk_role'::name)) EXECUTE FUNCTION platform.require_present_customer('customer_id');
-CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON crm.custom_field_values FOR EACH ROW EXECUTE FUNCTION sync.capture_crm_custom_field_values();
+CREATE TRIGGER check_value BEFORE INSERT OR DELETE OR UPDATE ON crm.custom_field_values FOR EACH ROW WHEN ((CURRENT_USER <> 'merge_role'::name)) EXECUTE FUNCTION crm.check_custom_value();
+CREATE TRIGGER count_version AFTER INSERT OR DELETE OR UPDATE ON crm.custom_field_values FOR EACH ROW WHEN ((CURRENT_USER <> 'merge_role'::name)) EXECUTE FUNCTION crm.count_custom_value();
+CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON crm.custom_field_values FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{bulk_role,merge_role}'::name[]))) EXECUTE FUNCTION platform.require_present_customer('customer_id');
+CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON crm.custom_field_values FOR EACH ROW WHEN ((CURRENT_USER <> 'merge_role'::name)) EXECUTE FUNCTION sync.capture_crm_custom_field_values();
 alter table crm.custom_field_values enable row level security, force row level security;
 create policy foundation_all on crm.custom_field_values for all to foundation_role using (true) with check (true);
+create policy merge_all on crm.custom_field_values for all to merge_role using (true) with check (true);
 create policy owner_all on crm.custom_field_values for all to platform_owner using (true) with check (true);
 grant delete on crm.custom_field_values to foundation_role;
+grant delete on crm.custom_field_values to merge_role;
 grant insert (field_id, customer_id, company_id, deal_id, value) on crm.custom_field_values to foundation_role;
+grant insert on crm.custom_field_values to merge_role;
 grant select on crm.custom_field_values to foundation_role;
+grant select on crm.custom_field_values to merge_role;
 grant update (value) on crm.custom_field_values to foundation_role;
+grant update on crm.custom_field_values to merge_role;
 
 create table crm.custom_fields (
   id bigint generated always as identity not null,
@@ -516,10 +545,12 @@ create table crm.custom_fields (
 CREATE TRIGGER keep_used_choices BEFORE UPDATE OF choices ON crm.custom_fields FOR EACH ROW WHEN ((new.type = 'choice'::text)) EXECUTE FUNCTION crm.keep_used_choices();
 alter table crm.custom_fields enable row level security, force row level security;
 create policy foundation_all on crm.custom_fields for all to foundation_role using (true) with check (true);
+create policy merge_read on crm.custom_fields for select to merge_role using (true);
 create policy owner_all on crm.custom_fields for all to platform_owner using (true) with check (true);
 grant delete on crm.custom_fields to foundation_role;
 grant insert (record, key, label, type, choices, is_required, "position") on crm.custom_fields to foundation_role;
 grant select on crm.custom_fields to foundation_role;
+grant select on crm.custom_fields to merge_role;
 grant update (label, choices, is_required, "position") on crm.custom_fields to foundation_role;
 
 create table crm.customer_order (
@@ -534,11 +565,16 @@ CREATE INDEX customer_order_by_tier ON crm.customer_order USING btree (account_t
 alter table crm.customer_order enable row level security, force row level security;
 create policy bulk_all on crm.customer_order for all to bulk_role using (true) with check (true);
 create policy foundation_read on crm.customer_order for select to foundation_role using (true);
+create policy merge_all on crm.customer_order for all to merge_role using (true) with check (true);
 create policy owner_all on crm.customer_order for all to platform_owner using (true) with check (true);
+grant delete on crm.customer_order to merge_role;
 grant insert on crm.customer_order to bulk_role;
+grant insert on crm.customer_order to merge_role;
 grant select on crm.customer_order to bulk_role;
 grant select on crm.customer_order to foundation_role;
+grant select on crm.customer_order to merge_role;
 grant update on crm.customer_order to bulk_role;
+grant update on crm.customer_order to merge_role;
 
 create table crm.deal_closings (
   id uuid default uuidv7() not null,
@@ -636,17 +672,22 @@ CREATE INDEX deals_sums ON crm.deals USING btree (pipeline_id, stage_id, status,
 CREATE CONSTRAINT TRIGGER require_custom_values AFTER INSERT ON crm.deals DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION crm.require_custom_values('deal');
 CREATE TRIGGER a_tie_status BEFORE INSERT OR UPDATE OF pipeline_id, stage_id, status ON crm.deals FOR EACH ROW EXECUTE FUNCTION crm.tie_status_to_stage();
 CREATE TRIGGER check_money BEFORE INSERT OR UPDATE OF amount, currency ON crm.deals FOR EACH ROW EXECUTE FUNCTION crm.check_money();
-CREATE TRIGGER count_version BEFORE UPDATE ON crm.deals FOR EACH ROW EXECUTE FUNCTION platform.count_version();
-CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON crm.deals FOR EACH ROW WHEN ((CURRENT_USER <> 'bulk_role'::name)) EXECUTE FUNCTION platform.require_present_customer('customer_id');
+CREATE TRIGGER count_version BEFORE UPDATE ON crm.deals FOR EACH ROW WHEN ((CURRENT_USER <> 'merge_role'::name)) EXECUTE FUNCTION platform.count_version();
+CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON crm.deals FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{bulk_role,merge_role}'::name[]))) EXECUTE FUNCTION platform.require_present_customer('customer_id');
 CREATE TRIGGER record_closing AFTER UPDATE ON crm.deals FOR EACH ROW WHEN (((old.status <> new.status) OR (old.closed_at <> new.closed_at))) EXECUTE FUNCTION crm.record_closing();
 CREATE TRIGGER record_first_closing AFTER INSERT ON crm.deals FOR EACH ROW WHEN ((new.status <> 'open'::text)) EXECUTE FUNCTION crm.record_closing();
-CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON crm.deals FOR EACH ROW EXECUTE FUNCTION sync.capture_crm_deals();
+CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON crm.deals FOR EACH ROW WHEN ((CURRENT_USER <> 'merge_role'::name)) EXECUTE FUNCTION sync.capture_crm_deals();
 alter table crm.deals enable row level security, force row level security;
 create policy foundation_all on crm.deals for all to foundation_role using (true) with check (true);
+create policy merge_all on crm.deals for all to merge_role using (true) with check (true);
 create policy owner_all on crm.deals for all to platform_owner using (true) with check (true);
+grant delete on crm.deals to merge_role;
 grant insert (customer_id, company_id, pipeline_id, stage_id, name, amount, currency, owner_id, expected_close_on, idempotency_key, request_digest) on crm.deals to foundation_role;
+grant insert on crm.deals to merge_role;
 grant select on crm.deals to foundation_role;
+grant select on crm.deals to merge_role;
 grant update (company_id, pipeline_id, stage_id, name, amount, currency, status, owner_id, expected_close_on) on crm.deals to foundation_role;
+grant update on crm.deals to merge_role;
 
 create table crm.former_stages (
   id bigint not null,
@@ -808,6 +849,7 @@ grant usage on schema ext to platform_owner;
 create schema platform;
 grant usage on schema platform to app_role;
 grant usage on schema platform to bulk_role;
+grant usage on schema platform to merge_role;
 grant usage on schema platform to sync_role;
 
 create collation platform.people (provider = icu, locale = 'und', deterministic = t);
@@ -937,6 +979,13 @@ begin
     hint = platform.tier_hint();
 end $function$;
 
+CREATE OR REPLACE FUNCTION platform.choices_about(choices jsonb, loser uuid)
+ RETURNS jsonb
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN (SELECT COALESCE(jsonb_object_agg(o.key, CASE WHEN ((o.value #>> '{}'::text[]) = ANY (ARRAY['loser'::text, (choices_about.loser)::text])) THEN 'loser'::text ELSE 'survivor'::text END), '{}'::jsonb) AS "coalesce" FROM jsonb_each(choices_about.choices) o(key, value));
+grant execute on function platform.choices_about(choices jsonb, loser uuid) to merge_role;
+
 CREATE OR REPLACE FUNCTION platform.complete_customer()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -994,6 +1043,21 @@ BEGIN ATOMIC
    RETURNING customers.version;
 END;
 
+CREATE OR REPLACE FUNCTION platform.count_merge(of_customer uuid, to_version bigint)
+ RETURNS platform.customers
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare c platform.customers;
+begin
+  update platform.customers k set version = to_version, updated_at = now() where k.id = of_customer returning k.* into c;
+  insert into crm.customer_order as o (customer_id, account_tier, updated_at)
+  select c.id, coalesce(c.account_tier, '~'), c.updated_at where c.merged_into is null
+  on conflict (customer_id) do update set account_tier = excluded.account_tier, updated_at = excluded.updated_at;
+  return c;
+end $function$;
+grant execute on function platform.count_merge(of_customer uuid, to_version bigint) to merge_role;
+
 CREATE OR REPLACE FUNCTION platform.count_version()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -1014,6 +1078,7 @@ CREATE OR REPLACE FUNCTION platform.current_actor()
 RETURN NULLIF(current_setting('aether.actor'::text, true), ''::text);
 grant execute on function platform.current_actor() to app_role;
 grant execute on function platform.current_actor() to bulk_role;
+grant execute on function platform.current_actor() to merge_role;
 
 CREATE OR REPLACE FUNCTION platform.current_app()
  RETURNS text
@@ -1022,6 +1087,7 @@ CREATE OR REPLACE FUNCTION platform.current_app()
 RETURN CASE (((((1 * (pg_has_role(SESSION_USER, 'privacy_role'::name, 'USAGE'::text))::integer) + (2 * (pg_has_role(SESSION_USER, 'sync_role'::name, 'USAGE'::text))::integer)) + (4 * (pg_has_role(SESSION_USER, 'console_role'::name, 'USAGE'::text))::integer)) + (8 * (pg_has_role(SESSION_USER, 'foundation_role'::name, 'USAGE'::text))::integer)) + (16 * (pg_has_role(SESSION_USER, 'support_role'::name, 'USAGE'::text))::integer)) WHEN 1 THEN 'privacy'::text WHEN 2 THEN 'sync'::text WHEN 4 THEN 'console'::text WHEN 8 THEN 'foundation'::text WHEN 16 THEN 'support'::text ELSE CASE SESSION_USER WHEN 'simulator_app'::name THEN COALESCE(NULLIF(current_setting('aether.trial'::text, true), ''::text), 'operator'::text) ELSE 'operator'::text END END;
 grant execute on function platform.current_app() to app_role;
 grant execute on function platform.current_app() to bulk_role;
+grant execute on function platform.current_app() to merge_role;
 grant execute on function platform.current_app() to sync_role;
 
 CREATE OR REPLACE FUNCTION platform.customer_violation(c platform.customers)
@@ -1050,6 +1116,33 @@ begin
 end $function$;
 grant execute on function platform.customer_violation(c platform.customers) to app_role;
 grant execute on function platform.customer_violation(c platform.customers) to bulk_role;
+
+CREATE OR REPLACE FUNCTION platform.describe_merge_field(c platform.customers, field text, value jsonb)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE
+BEGIN ATOMIC
+ SELECT
+         CASE
+             WHEN (describe_merge_field.value IS NULL) THEN NULL::jsonb
+             ELSE jsonb_build_object('value', platform.show_customer_field(describe_merge_field.field, describe_merge_field.value), 'source', COALESCE(h.app, (describe_merge_field.c).created_by_app), 'at', COALESCE(h.occurred_at, (describe_merge_field.c).created_at))
+         END AS jsonb_build_object
+    FROM (( SELECT 1 AS "?column?") one
+      LEFT JOIN LATERAL ( SELECT k.app,
+             k.occurred_at
+            FROM crm.changes k
+           WHERE ((k.customer_id = (describe_merge_field.c).id) AND (k.deal_id IS NULL) AND (k.data ? describe_merge_field.field))
+           ORDER BY k.occurred_at DESC, k.id DESC
+          LIMIT 1) h ON (true));
+END;
+grant execute on function platform.describe_merge_field(c platform.customers, field text, value jsonb) to merge_role;
+
+CREATE OR REPLACE FUNCTION platform.differences(one platform.customers, other platform.customers)
+ RETURNS jsonb
+ LANGUAGE sql
+ IMMUTABLE
+RETURN (SELECT COALESCE(jsonb_object_agg(o.key, o.value), '{}'::jsonb) AS "coalesce" FROM jsonb_each(to_jsonb(differences.one)) o(key, value) WHERE ((o.value IS DISTINCT FROM (to_jsonb(differences.other) -> o.key)) AND (o.key <> ALL (ARRAY['version'::text, 'updated_at'::text, 'email_key'::text]))));
+grant execute on function platform.differences(one platform.customers, other platform.customers) to merge_role;
 
 CREATE OR REPLACE FUNCTION platform.draw_customer_numbers(app text, how_many integer, given bigint[])
  RETURNS bigint[]
@@ -1193,6 +1286,7 @@ CREATE OR REPLACE FUNCTION platform.fold(value text)
 RETURN NORMALIZE(replace(replace(replace(translate(regexp_replace(lower(NORMALIZE(lower((translate(value, '''’‘‛`´ʼʻʹ′＇'::text, ''::text) COLLATE pg_c_utf8)), NFKD)), '[\u0300-\u036f\u0591-\u05bd\u064b-\u0652]'::text, ''::text, 'g'::text), 'øłđıħŧς''’‘‛`´ʼʻʹ′＇'::text, 'oldihtσ'::text), 'ß'::text, 'ss'::text), 'æ'::text, 'ae'::text), 'œ'::text, 'oe'::text), NFC);
 grant execute on function platform.fold(value text) to app_role;
 grant execute on function platform.fold(value text) to bulk_role;
+grant execute on function platform.fold(value text) to merge_role;
 
 CREATE OR REPLACE FUNCTION platform.follow_apps()
  RETURNS trigger
@@ -1240,6 +1334,20 @@ begin
   for no key update;
   return held;
 end $function$;
+
+CREATE OR REPLACE FUNCTION platform.hold_customers(ids uuid[])
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  perform set_config('lock_timeout', '3s', true);
+  perform from platform.customers c where c.id = any (ids) and c.merged_into is null order by c.id for update;
+  perform from platform.customers c where c.id = any (ids) and c.merged_into is not null order by c.id for update;
+  -- From here on somebody who holds a row may be waiting for one of these customers.
+  perform set_config('lock_timeout', '100ms', true);
+end $function$;
+grant execute on function platform.hold_customers(ids uuid[]) to merge_role;
 
 CREATE OR REPLACE FUNCTION platform.insert_customers(rows platform.customers[], OUT ids uuid[], OUT refusals jsonb)
  RETURNS record
@@ -1367,6 +1475,7 @@ CREATE OR REPLACE FUNCTION platform.is_app(name text)
 AS $function$ begin return name in ('console', 'foundation', 'support'); end $function$;
 grant execute on function platform.is_app(name text) to app_role;
 grant execute on function platform.is_app(name text) to bulk_role;
+grant execute on function platform.is_app(name text) to merge_role;
 grant execute on function platform.is_app(name text) to sync_role;
 
 CREATE OR REPLACE FUNCTION platform.is_day(value date)
@@ -1379,6 +1488,7 @@ begin
   return value >= date '1900-01-01' and value < date '3000-01-01';
 end $function$;
 grant execute on function platform.is_day(value date) to app_role;
+grant execute on function platform.is_day(value date) to merge_role;
 
 CREATE OR REPLACE FUNCTION platform.is_email_key(key text)
  RETURNS boolean
@@ -1395,6 +1505,7 @@ begin
 end $function$;
 grant execute on function platform.is_email_key(key text) to app_role;
 grant execute on function platform.is_email_key(key text) to bulk_role;
+grant execute on function platform.is_email_key(key text) to merge_role;
 
 CREATE OR REPLACE FUNCTION platform.is_folded(name text)
  RETURNS boolean
@@ -1403,6 +1514,7 @@ CREATE OR REPLACE FUNCTION platform.is_folded(name text)
 RETURN ((octet_length(name) <> char_length(name)) OR ((name COLLATE "C") <> replace(replace(replace((name COLLATE "C"), '-'::text, ''::text), ''''::text, ''::text), '`'::text, ''::text)));
 grant execute on function platform.is_folded(name text) to app_role;
 grant execute on function platform.is_folded(name text) to bulk_role;
+grant execute on function platform.is_folded(name text) to merge_role;
 
 CREATE OR REPLACE FUNCTION platform.is_line(value text, characters_max integer)
  RETURNS boolean
@@ -1415,6 +1527,7 @@ begin
 end $function$;
 grant execute on function platform.is_line(value text, characters_max integer) to app_role;
 grant execute on function platform.is_line(value text, characters_max integer) to bulk_role;
+grant execute on function platform.is_line(value text, characters_max integer) to merge_role;
 
 CREATE OR REPLACE FUNCTION platform.is_phone(phone text, key text, extension text)
  RETURNS boolean
@@ -1429,6 +1542,7 @@ begin
 end $function$;
 grant execute on function platform.is_phone(phone text, key text, extension text) to app_role;
 grant execute on function platform.is_phone(phone text, key text, extension text) to bulk_role;
+grant execute on function platform.is_phone(phone text, key text, extension text) to merge_role;
 
 CREATE OR REPLACE FUNCTION platform.is_time(value timestamp with time zone)
  RETURNS boolean
@@ -1441,6 +1555,126 @@ begin
 end $function$;
 grant execute on function platform.is_time(value timestamp with time zone) to app_role;
 grant execute on function platform.is_time(value timestamp with time zone) to bulk_role;
+grant execute on function platform.is_time(value timestamp with time zone) to merge_role;
+
+CREATE OR REPLACE FUNCTION platform.judge_merge(s platform.customers, l platform.customers, choices jsonb, OUT field text, OUT ours jsonb, OUT theirs jsonb, OUT side text, OUT chosen_by text, OUT why text, OUT row_key text)
+ RETURNS SETOF record
+ LANGUAGE sql
+ STABLE
+BEGIN ATOMIC
+ WITH both_have AS (
+          SELECT f.field,
+             f.place,
+             platform.read_customer_field(judge_merge.s, f.field) AS ours,
+             platform.read_customer_field(judge_merge.l, f.field) AS theirs,
+                 CASE f.field
+                     WHEN 'email'::text THEN ((judge_merge.s).email_key = platform.no_address((judge_merge.s).id))
+                     WHEN 'name'::text THEN (lower(((judge_merge.s).name COLLATE "C")) = ANY (ARRAY[(judge_merge.s).email_key, split_part((judge_merge.s).email_key, '@'::text, 1)]))
+                     ELSE false
+                 END AS ours_is_mark,
+                 CASE f.field
+                     WHEN 'email'::text THEN ((judge_merge.l).email_key = platform.no_address((judge_merge.l).id))
+                     WHEN 'name'::text THEN (lower(((judge_merge.l).name COLLATE "C")) = ANY (ARRAY[(judge_merge.l).email_key, split_part((judge_merge.l).email_key, '@'::text, 1)]))
+                     ELSE false
+                 END AS theirs_is_mark,
+             NULL::text AS row_key
+            FROM unnest('{name,email,phone,company_id,account_tier,account_manager_id,preferred_language,timezone,crm_id,support_id}'::text[]) WITH ORDINALITY f(field, place)
+         UNION ALL
+          SELECT ('custom.'::text || COALESCE(o.field_key, t.field_key)),
+             (100 + COALESCE(o.field_id, t.field_id)),
+             o.value,
+             t.value,
+             false,
+             false,
+                 CASE
+                     WHEN (t.id IS NOT NULL) THEN (o.id)::text
+                     ELSE NULL::text
+                 END AS "case"
+            FROM (( SELECT v.id,
+                     v.field_id,
+                     v.field_key,
+                     v.field_label,
+                     v.customer_id,
+                     v.company_id,
+                     v.deal_id,
+                     v.value,
+                     v.created_at,
+                     v.updated_at
+                    FROM crm.custom_field_values v
+                   WHERE (v.customer_id = (judge_merge.s).id)) o
+              FULL JOIN ( SELECT v.id,
+                     v.field_id,
+                     v.field_key,
+                     v.field_label,
+                     v.customer_id,
+                     v.company_id,
+                     v.deal_id,
+                     v.value,
+                     v.created_at,
+                     v.updated_at
+                    FROM crm.custom_field_values v
+                   WHERE (v.customer_id = (judge_merge.l).id)) t ON ((t.field_id = o.field_id)))
+         ), judged AS (
+          SELECT b.field,
+             b.place,
+             b.ours,
+             b.theirs,
+             b.ours_is_mark,
+             b.theirs_is_mark,
+             b.row_key,
+             (judge_merge.choices ->> b.field) AS choice,
+                 CASE
+                     WHEN (b.theirs IS NULL) THEN '{survivor,"Only the survivor has one."}'::text[]
+                     WHEN (b.ours IS NULL) THEN '{loser,"Only the other one has one."}'::text[]
+                     WHEN (platform.show_customer_field(b.field, b.ours) = platform.show_customer_field(b.field, b.theirs)) THEN '{survivor,"Both have the same."}'::text[]
+                     WHEN (b.ours_is_mark AND (NOT b.theirs_is_mark) AND (b.field = 'email'::text)) THEN '{loser,"The survivor has no address."}'::text[]
+                     WHEN (b.ours_is_mark AND (NOT b.theirs_is_mark)) THEN '{loser,"The name of the survivor is only its address."}'::text[]
+                     WHEN (b.field = 'account_tier'::text) THEN ARRAY[
+                     CASE
+                         WHEN (( SELECT t."position"
+                            FROM platform.tiers t
+                           WHERE (t.key = (judge_merge.l).account_tier)) > ( SELECT t."position"
+                            FROM platform.tiers t
+                           WHERE (t.key = (judge_merge.s).account_tier))) THEN 'loser'::text
+                         ELSE 'survivor'::text
+                     END, 'The higher of the two tiers: nobody loses what was sold or promised.'::text]
+                     WHEN (b.field = ANY (ARRAY['crm_id'::text, 'support_id'::text])) THEN '{survivor,"Both numbers lead to the survivor; it keeps its own."}'::text[]
+                     ELSE '{survivor,"Both have one: that of the survivor stays."}'::text[]
+                 END AS rule
+            FROM both_have b
+           WHERE ((b.ours IS NOT NULL) OR (b.theirs IS NOT NULL))
+         )
+  SELECT j.field,
+     j.ours,
+     j.theirs,
+     COALESCE(j.choice, j.rule[1]) AS "coalesce",
+         CASE
+             WHEN (j.choice IS NULL) THEN 'rule'::text
+             ELSE 'choice'::text
+         END AS "case",
+         CASE
+             WHEN (j.choice IS NULL) THEN j.rule[2]
+             ELSE 'Chosen by hand.'::text
+         END AS "case",
+     j.row_key
+    FROM judged j
+   ORDER BY j.place;
+END;
+grant execute on function platform.judge_merge(s platform.customers, l platform.customers, choices jsonb, OUT field text, OUT ours jsonb, OUT theirs jsonb, OUT side text, OUT chosen_by text, OUT why text, OUT row_key text) to merge_role;
+
+CREATE OR REPLACE FUNCTION platform.keep_apart(a uuid, b uuid, why text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  insert into platform.review_candidates as r (customer_id, other_id, reason, evidence, state, decided_at, decided_by)
+  values (least(a, b), greatest(a, b), 'unmerged', jsonb_build_object('why', why), 'different', now(), platform.current_actor())
+  on conflict (customer_id, other_id, reason) do update
+  set state = 'different', decided_at = now(), decided_by = platform.current_actor(), evidence = excluded.evidence;
+end $function$;
+grant execute on function platform.keep_apart(a uuid, b uuid, why text) to merge_role;
 
 CREATE OR REPLACE FUNCTION platform.keep_app()
  RETURNS trigger
@@ -1514,6 +1748,120 @@ begin
   return old;
 end $function$;
 
+CREATE OR REPLACE FUNCTION platform.let_follow(relation_name text, m platform.merges, root uuid, path uuid[], condition text)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  r platform.merge_references;
+  gone text[];
+begin
+  select o.* into r from platform.merge_references o where o.relation = relation_name and o.stays is null;
+  execute format($follow$
+    with gone as (update %1$s t set %2$I = $2 where t.%2$I = $3 and (%5$s) returning %3$s as key)
+    select array_agg(key) from gone$follow$, r.relation, r.customer_column, platform.merge_key(r), r.reference, condition)
+  into gone using m.id, m.loser_id, root;
+  update platform.merge_moves x set released = 'unmerged'
+  where x.merge = any (path) and x.reference = r.reference and x.key = any (gone) and x.released is null;
+  return coalesce(cardinality(gone), 0);
+end $function$;
+grant execute on function platform.let_follow(relation_name text, m platform.merges, root uuid, path uuid[], condition text) to merge_role;
+
+CREATE OR REPLACE FUNCTION platform.list_ambiguous(m platform.merges, root uuid)
+ RETURNS TABLE(reference integer, relation text, key text, why text)
+ LANGUAGE sql
+ STABLE
+BEGIN ATOMIC
+ WITH refs AS (
+          SELECT o_1.reference,
+             o_1.relation
+            FROM platform.merge_references o_1
+         ), addresses AS MATERIALIZED (
+          SELECT v.key
+            FROM ((platform.merge_moves v
+              JOIN refs o_1 ON (((o_1.reference = v.reference) AND (o_1.relation = 'platform.customer_emails'::text))))
+              JOIN platform.customer_emails e ON (((e.email_key = v.key) AND (e.customer_id = list_ambiguous.root))))
+           WHERE ((v.merge = (list_ambiguous.m).id) AND (v.released IS NULL))
+         ), numbers AS MATERIALIZED (
+          SELECT (v.was ->> 'phone_key'::text) AS key
+            FROM (( SELECT x.reference,
+                     x.key,
+                     x.was
+                    FROM platform.merge_moves x
+                   WHERE ((x.merge = (list_ambiguous.m).id) AND (x.released IS NULL))
+                 UNION ALL
+                  SELECT x.reference,
+                     x.key,
+                     x.was
+                    FROM platform.merge_suppressed x
+                   WHERE (x.merge = (list_ambiguous.m).id)) v
+              JOIN refs o_1 ON (((o_1.reference = v.reference) AND (o_1.relation = 'platform.customer_phones'::text))))
+         EXCEPT
+          SELECT p.phone_key
+            FROM platform.customer_phones p
+           WHERE ((p.customer_id = list_ambiguous.root) AND (NOT (EXISTS ( SELECT
+                    FROM (platform.merge_moves v
+                      JOIN refs o_1 ON (((o_1.reference = v.reference) AND (o_1.relation = 'platform.customer_phones'::text))))
+                   WHERE ((v.merge = (list_ambiguous.m).id) AND (v.key = (p.id)::text) AND (v.released IS NULL))))))
+         ), found AS (
+          SELECT 'platform.customer_emails'::text AS relation,
+             c.email_key AS key,
+             'It was made the primary address after the merge.'::text AS why
+            FROM (platform.customers c
+              JOIN addresses a ON ((a.key = c.email_key)))
+           WHERE ((c.id = list_ambiguous.root) AND (NOT (EXISTS ( SELECT
+                    FROM platform.merge_fields d
+                   WHERE ((d.merge = (list_ambiguous.m).id) AND (d.field = 'email'::text) AND (d.side = 'loser'::text) AND ((d.chosen ->> 'email_key'::text) = c.email_key))))))
+         UNION ALL
+          SELECT 'support.sessions'::text,
+             (s.id)::text AS id,
+             (('It came after the merge, with the address '::text || s.visitor_email) || '.'::text)
+            FROM (support.sessions s
+              JOIN addresses a ON ((a.key = lower((s.visitor_email COLLATE "C")))))
+           WHERE ((s.customer_id = list_ambiguous.root) AND (s.started_at >= (list_ambiguous.m).merged_at))
+         UNION ALL
+          SELECT 'support.calls'::text,
+             (s.id)::text AS id,
+             (('It came after the merge, with the number '::text || s.number_e164) || '.'::text)
+            FROM (support.calls s
+              JOIN numbers n ON ((n.key = s.number_e164)))
+           WHERE ((s.customer_id = list_ambiguous.root) AND (s.created_at >= (list_ambiguous.m).merged_at))
+         UNION ALL
+          SELECT 'crm.contacts'::text,
+             (s.id)::text AS id,
+             (('It came after the merge, with the address '::text || s.email) || '.'::text)
+            FROM (crm.contacts s
+              JOIN addresses a ON ((a.key = lower((s.email COLLATE "C")))))
+           WHERE ((s.customer_id = list_ambiguous.root) AND (s.created_at >= (list_ambiguous.m).merged_at))
+         )
+  SELECT o.reference,
+     f.relation,
+     f.key,
+     f.why
+    FROM (found f
+      JOIN refs o ON ((o.relation = f.relation)))
+   WHERE ((f.relation = 'platform.customer_emails'::text) OR (NOT (EXISTS ( SELECT
+            FROM platform.merge_moves v
+           WHERE ((v.merge = (list_ambiguous.m).id) AND (v.reference = o.reference) AND (v.key = f.key) AND (v.released IS NULL))))));
+END;
+grant execute on function platform.list_ambiguous(m platform.merges, root uuid) to merge_role;
+
+CREATE OR REPLACE FUNCTION platform.list_merge_fields(of_merge uuid)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  return (
+    select coalesce(jsonb_agg(jsonb_build_object('field', d.field,
+        'survivor', platform.show_customer_field(d.field, d.ours), 'loser', platform.show_customer_field(d.field, d.theirs),
+        'chosen', d.side, 'by', d.chosen_by, 'why', d.why) order by d.field like 'custom.%', d.field), '[]')
+    from platform.merge_fields d where d.merge = of_merge);
+end $function$;
+grant execute on function platform.list_merge_fields(of_merge uuid) to merge_role;
+
 CREATE OR REPLACE FUNCTION platform.make_address_primary(of_customer uuid, of_address uuid, expected_version bigint DEFAULT NULL::bigint, OUT held uuid, OUT address_id uuid, OUT version bigint)
  RETURNS record
  LANGUAGE plpgsql
@@ -1576,12 +1924,239 @@ begin
   return new;
 end $function$;
 
+CREATE OR REPLACE FUNCTION platform.mend_primary(of_customer uuid)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  c platform.customers;
+  e platform.customer_emails;
+  p platform.customer_phones;
+  mark jsonb;
+begin
+  select k.* into c from platform.customers k where k.id = of_customer;
+  select a.* into e from platform.customer_emails a
+  where a.customer_id = c.id order by (a.email_key = c.email_key) desc, a.verified_at desc nulls last, a.created_at desc, a.id limit 1;
+  if e.email_key is null then
+    -- The mark that a merge took away, if there was one.
+    select o.was into mark from platform.merge_suppressed o join platform.merges m on m.id = o.merge
+    where c.id in (m.survivor_id, m.loser_id) and o.key = platform.no_address(c.id) order by m.merged_at desc limit 1;
+    insert into platform.customer_emails (id, email_key, email, customer_id, is_primary, created_at, added_by_app, added_by)
+    select coalesce(w.id, uuidv7()), n.key, n.key, c.id, true, coalesce(w.created_at, now()),
+      coalesce(w.added_by_app, platform.current_app()), case when w.id is null then platform.current_actor() else w.added_by end
+    from (select platform.no_address(c.id)) n (key) cross join jsonb_populate_record(null::platform.customer_emails, mark) w
+    returning * into e;
+  elsif exists (select from platform.customer_emails a where a.customer_id = c.id and a.is_primary <> (a.email_key = e.email_key)) then
+    update platform.customer_emails a set is_primary = false where a.customer_id = c.id and a.is_primary and a.email_key <> e.email_key;
+    update platform.customer_emails a set is_primary = true where a.email_key = e.email_key and not a.is_primary;
+  end if;
+  select n.* into p from platform.customer_phones n
+  where n.customer_id = c.id
+  order by (n.phone_key = c.phone_key and n.phone_extension is not distinct from c.phone_extension) desc nulls last, n.created_at, n.id limit 1;
+  if exists (select from platform.customer_phones n where n.customer_id = c.id and n.is_primary <> (n.id = p.id)) then
+    update platform.customer_phones n set is_primary = false where n.customer_id = c.id and n.is_primary and n.id <> p.id;
+    update platform.customer_phones n set is_primary = true where n.id = p.id and not n.is_primary;
+  end if;
+  update platform.customers k
+  set email = e.email, email_key = e.email_key, phone = p.phone, phone_key = p.phone_key, phone_extension = p.phone_extension
+  where k.id = c.id and (k.email, k.email_key, k.phone, k.phone_key, k.phone_extension)
+    is distinct from (e.email, e.email_key, p.phone, p.phone_key, p.phone_extension);
+end $function$;
+grant execute on function platform.mend_primary(of_customer uuid) to merge_role;
+
+CREATE OR REPLACE FUNCTION platform.merge_customers(survivor uuid, losers uuid[], choices jsonb DEFAULT '{}'::jsonb, reason text DEFAULT NULL::text, evidence jsonb DEFAULT '{}'::jsonb, expected jsonb DEFAULT '{}'::jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  former_timeout constant text := current_setting('lock_timeout');
+  merged jsonb;
+  answer jsonb;
+  loser uuid;
+begin
+  perform platform.require_steward();
+  if current_setting('transaction_isolation') <> 'read committed' then
+    raise exception 'a merge runs under read committed' using errcode = 'feature_not_supported';
+  end if;
+  perform platform.raise_refusal(platform.refuse_merge(survivor, losers, choices, expected));
+  for attempt in 1..60 loop
+    begin
+      perform platform.hold_customers(survivor || losers || array(select c.id from platform.customers c where c.merged_into = any (losers)));
+      perform platform.raise_refusal(platform.refuse_merge(survivor, losers, choices, expected));
+      merged := '[]';
+      foreach loser in array losers loop
+        answer := platform.merge_one(survivor, loser, platform.choices_about(choices, loser), nullif(btrim(reason), ''), evidence);
+        merged := merged || jsonb_build_array(answer - 'version');
+      end loop;
+      perform set_config('lock_timeout', former_timeout, true);
+      return jsonb_build_object('survivor', survivor, 'version', answer -> 'version', 'merges', merged);
+    exception when lock_not_available or deadlock_detected then
+      null; -- Everything is free again, and whoever held the row can go on.
+    end;
+    perform pg_sleep(0.005 + random() * 0.01 * least(attempt, 10));
+  end loop;
+  raise exception 'somebody is writing rows of these customers all the time' using errcode = 'serialization_failure',
+    hint = 'Try again.';
+end $function$;
+grant execute on function platform.merge_customers(survivor uuid, losers uuid[], choices jsonb, reason text, evidence jsonb, expected jsonb) to console_role;
+grant execute on function platform.merge_customers(survivor uuid, losers uuid[], choices jsonb, reason text, evidence jsonb, expected jsonb) to platform_owner;
+grant execute on function platform.merge_customers(survivor uuid, losers uuid[], choices jsonb, reason text, evidence jsonb, expected jsonb) to sync_role;
+alter function platform.merge_customers(survivor uuid, losers uuid[], choices jsonb, reason text, evidence jsonb, expected jsonb) owner to merge_role;
+
+CREATE OR REPLACE FUNCTION platform.merge_key(r platform.merge_references)
+ RETURNS text
+ LANGUAGE sql
+ STABLE
+RETURN CASE cardinality((r).key_columns) WHEN 0 THEN ''''''::text WHEN 1 THEN format('t.%I::text'::text, (r).key_columns[1]) ELSE (SELECT format('concat_ws('' '', %s)'::text, string_agg(format('t.%I'::text, u.k), ', '::text ORDER BY u.n)) AS format FROM unnest((merge_key.r).key_columns) WITH ORDINALITY u(k, n)) END;
+grant execute on function platform.merge_key(r platform.merge_references) to merge_role;
+
+CREATE OR REPLACE FUNCTION platform.merge_one(of_survivor uuid, of_loser uuid, choices jsonb, reason text, evidence jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  s platform.customers;
+  l platform.customers;
+  before platform.customers;
+  of_merge uuid;
+  f platform.merge_fields;
+  r platform.merge_references;
+  done record;
+  moved_rows jsonb := '{}';
+  suppressed_rows jsonb := '{}';
+  rivals uuid[];
+begin
+  select c.* into s from platform.customers c where c.id = of_survivor;
+  select c.* into l from platform.customers c where c.id = of_loser;
+  before := s;
+  insert into platform.merges (survivor_id, loser_id, reason, evidence, rules, survivor_version, loser_version)
+  values (s.id, l.id, reason, evidence, 1, greatest(s.version, l.version) + 1, l.version) returning id into of_merge;
+  insert into platform.merge_fields (merge, field, ours, theirs, chosen, side, chosen_by, why, row_key)
+  select of_merge, j.field, j.ours, j.theirs, case j.side when 'loser' then j.theirs else j.ours end, j.side, j.chosen_by, j.why, j.row_key
+  from platform.judge_merge(s, l, choices) j;
+  rivals := array(
+    select m.id from platform.merges m join platform.customers c on c.id = m.loser_id
+    where m.undone_at is null and m.id <> of_merge and c.merged_into = s.id);
+
+  -- The mark of having no address moves to nobody, and goes from a survivor that gets an address.
+  with gone as (
+    delete from platform.customer_emails e
+    where e.email_key = platform.no_address(l.id) and e.customer_id = l.id
+      or e.email_key = platform.no_address(s.id) and e.customer_id = s.id and l.email_key <> platform.no_address(l.id)
+    returning e.*)
+  insert into platform.merge_suppressed (merge, reference, key, customer_id, was)
+  select of_merge, o.reference, g.email_key, g.customer_id, to_jsonb(g)
+  from gone g join platform.merge_references o on o.relation = 'platform.customer_emails';
+  -- A custom field of which the loser's value was chosen, and both have one.
+  update crm.custom_field_values v set value = d.chosen, updated_at = now()
+  from platform.merge_fields d
+  where d.merge = of_merge and d.side = 'loser' and d.row_key is not null and v.id = d.row_key::bigint;
+
+  for r in select o.* from platform.merge_references o where o.stays is null order by o.reference loop
+    done := platform.move_rows(of_merge, r, l.id, s.id, rivals);
+    if done.moved > 0 then moved_rows := moved_rows || jsonb_build_object(r.relation, done.moved); end if;
+    if done.suppressed > 0 then suppressed_rows := suppressed_rows || jsonb_build_object(r.relation, done.suppressed); end if;
+  end loop;
+
+  for f in select d.* from platform.merge_fields d where d.merge = of_merge and d.side = 'loser' and d.field not like 'custom.%' loop
+    s := platform.write_customer_field(s, f.field, f.theirs);
+    -- A number is one customer's at a time.
+    if f.field in ('crm_id', 'support_id') then l := platform.write_customer_field(l, f.field, 'null'); end if;
+  end loop;
+  update platform.customers c set merged_into = s.id, crm_id = l.crm_id, support_id = l.support_id where c.id = l.id;
+  delete from crm.customer_order o where o.customer_id = l.id;
+  perform platform.write_merged(s);
+  perform platform.mend_primary(s.id);
+  s := platform.count_merge(s.id, greatest(before.version, l.version) + 1);
+  update platform.merges m set moved = moved_rows, suppressed = suppressed_rows where m.id = of_merge;
+  perform sync.capture_merge('customer.merged', s,
+    jsonb_build_object('merge', of_merge, 'survivor', s.id, 'loser', l.id, 'previous_version', before.version, 'loser_version', l.version,
+      'moved', moved_rows) || platform.differences(s, before),
+    platform.differences(before, s));
+  return jsonb_build_object('merge', of_merge, 'loser', l.id, 'moved', moved_rows, 'suppressed', suppressed_rows, 'version', s.version,
+    'fields', platform.list_merge_fields(of_merge));
+end $function$;
+grant execute on function platform.merge_one(of_survivor uuid, of_loser uuid, choices jsonb, reason text, evidence jsonb) to merge_role;
+
 CREATE OR REPLACE FUNCTION platform.missing_key(place integer, field text)
  RETURNS jsonb
  LANGUAGE sql
  IMMUTABLE
 RETURN jsonb_build_object('row', place, 'code', '23502', 'column', field, 'message', (field || ' is missing'::text), 'hint', CASE field WHEN 'phone'::text THEN 'needs the key that @aether/platform makes: use phoneColumns.'::text WHEN 'email_key'::text THEN 'An address beyond ASCII needs the key that @aether/platform makes.'::text ELSE 'is required.'::text END);
 grant execute on function platform.missing_key(place integer, field text) to bulk_role;
+
+CREATE OR REPLACE PROCEDURE platform.move_in_merges(IN target regclass, IN customer_column name DEFAULT 'customer_id'::name, IN and_set text DEFAULT NULL::text, IN keeps_rows boolean DEFAULT false)
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $procedure$
+declare
+  relation constant text := (
+    select format('%I.%I', n.nspname, c.relname) from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.oid = target);
+begin
+  insert into platform.merge_references (relation, customer_column, key_columns, and_set, keeps_rows)
+  select relation, move_in_merges.customer_column,
+    coalesce(array_agg(a.attname::text order by k.place) filter (where a.attname <> move_in_merges.customer_column), '{}'),
+    move_in_merges.and_set, move_in_merges.keeps_rows
+  from pg_index i cross join unnest((i.indkey::int2[])[0:i.indnkeyatts - 1]) with ordinality k (attnum, place)
+    join pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.attnum
+  where i.indrelid = target and i.indisprimary
+  having count(*) > 0;
+  if not found then
+    raise exception '% has no primary key: a merge could not name what it moves', target using errcode = 'invalid_parameter_value';
+  end if;
+  execute format('create policy merge_all on %s to merge_role using (true) with check (true)', target);
+  execute format('grant select, insert, update, delete on %s to merge_role', target);
+  execute format('grant usage on schema %s to merge_role', (select relnamespace::regnamespace from pg_class where oid = target));
+end $procedure$;
+
+CREATE OR REPLACE FUNCTION platform.move_rows(of_merge uuid, r platform.merge_references, loser uuid, survivor uuid, rivals uuid[], OUT moved bigint, OUT suppressed bigint)
+ RETURNS record
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  key constant text := platform.merge_key(r);
+  unique_key record;
+  put_away bigint;
+begin
+  suppressed := 0;
+  for unique_key in
+    select coalesce(string_agg(format(case when i.indnullsnotdistinct then 's.%1$I is not distinct from t.%1$I' else 's.%1$I = t.%1$I' end,
+          a.attname), ' and ') filter (where a.attname <> r.customer_column), 'true') as same,
+      coalesce(pg_get_expr(i.indpred, i.indrelid), 'true') as condition
+    from pg_index i cross join unnest((i.indkey::int2[])[0:i.indnkeyatts - 1]) k (attnum)
+      join pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.attnum
+    where i.indrelid = r.relation::regclass and i.indisunique and (i.indpred is null or r.and_set is null)
+    group by i.indexrelid, i.indrelid, i.indpred, i.indnullsnotdistinct having bool_or(a.attname = r.customer_column)
+  loop
+    execute format($move$
+      with gone as (
+        delete from %1$s t
+        where t.%2$I = $2 and (%3$s) and exists (select from (select * from %1$s where %2$I = $3 and (%3$s)) s where %4$s)
+        returning %5$s as key, to_jsonb(t) as was)
+      insert into platform.merge_suppressed (merge, reference, key, customer_id, was) select $1, %6$s, g.key, $2, g.was from gone g$move$,
+      r.relation, r.customer_column, unique_key.condition, unique_key.same, key, r.reference) using of_merge, loser, survivor;
+    get diagnostics put_away = row_count;
+    suppressed := suppressed + put_away;
+  end loop;
+  execute format($move$
+    with gone as (update %1$s t set %2$I = $3%3$s where t.%2$I = $2 returning %4$s as key, %5$s as was)
+    insert into platform.merge_moves (merge, reference, key, was) select $1, %6$s, g.key, g.was from gone g$move$,
+    r.relation, r.customer_column, ', ' || r.and_set, key, case when r.keeps_rows then 'to_jsonb(old)' else 'null::jsonb' end, r.reference)
+  using of_merge, loser, survivor;
+  get diagnostics moved = row_count;
+  if moved > 0 and cardinality(rivals) > 0 then
+    update platform.merge_moves x set released = 'merged'
+    from platform.merge_moves n
+    where n.merge = of_merge and n.reference = r.reference
+      and x.merge = any (rivals) and x.reference = n.reference and x.key = n.key and x.released is null;
+  end if;
+end $function$;
+grant execute on function platform.move_rows(of_merge uuid, r platform.merge_references, loser uuid, survivor uuid, rivals uuid[], OUT moved bigint, OUT suppressed bigint) to merge_role;
 
 CREATE OR REPLACE FUNCTION platform.name_beginning(name text)
  RETURNS text
@@ -1595,6 +2170,7 @@ begin
 end $function$;
 grant execute on function platform.name_beginning(name text) to app_role;
 grant execute on function platform.name_beginning(name text) to bulk_role;
+grant execute on function platform.name_beginning(name text) to merge_role;
 
 CREATE OR REPLACE FUNCTION platform.names_clash(known text, proven text, address text)
  RETURNS boolean
@@ -1627,6 +2203,162 @@ CREATE OR REPLACE FUNCTION platform.no_address(customer uuid)
 RETURN (('no-address-'::text || replace((customer)::text, '-'::text, ''::text)) || '@unknown.invalid'::text);
 grant execute on function platform.no_address(customer uuid) to app_role;
 grant execute on function platform.no_address(customer uuid) to bulk_role;
+grant execute on function platform.no_address(customer uuid) to merge_role;
+
+CREATE OR REPLACE FUNCTION platform.path_of(of_customer uuid)
+ RETURNS uuid[]
+ LANGUAGE sql
+ STABLE
+BEGIN ATOMIC
+ WITH RECURSIVE path(merge, survivor, step) AS (
+          SELECT m.id,
+             m.survivor_id,
+             1 AS "?column?"
+            FROM platform.merges m
+           WHERE ((m.loser_id = path_of.of_customer) AND (m.undone_at IS NULL))
+         UNION ALL
+          SELECT m.id,
+             m.survivor_id,
+             (p_1.step + 1)
+            FROM (path p_1
+              JOIN platform.merges m ON (((m.loser_id = p_1.survivor) AND (m.undone_at IS NULL))))
+         )
+  SELECT COALESCE(array_agg(p.merge ORDER BY p.step), '{}'::uuid[]) AS "coalesce"
+    FROM path p;
+END;
+grant execute on function platform.path_of(of_customer uuid) to merge_role;
+
+CREATE OR REPLACE FUNCTION platform.preview_merge(survivor uuid, loser uuid, choices jsonb DEFAULT '{}'::jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  s platform.customers;
+  l platform.customers;
+  refusal jsonb;
+  fields jsonb := '[]';
+  moves jsonb := '[]';
+  cannot jsonb := '[]';
+  r platform.merge_references;
+  unique_keys text;
+  counted record;
+begin
+  perform platform.require_steward();
+  refusal := platform.refuse_merge(survivor, array[loser], choices, '{}');
+  select c.* into s from platform.customers c where c.id = survivor;
+  select c.* into l from platform.customers c where c.id = loser;
+  if s.id is not null and l.id is not null and s.id <> l.id then
+    select coalesce(jsonb_agg(jsonb_build_object('field', j.field,
+        'survivor', platform.describe_merge_field(s, j.field, j.ours), 'loser', platform.describe_merge_field(l, j.field, j.theirs),
+        'chosen', j.side, 'by', j.chosen_by, 'why', j.why)), '[]')
+    into fields
+    from platform.judge_merge(s, l, case when refusal is null then platform.choices_about(choices, loser) else '{}' end) j;
+    for r in select o.* from platform.merge_references o where o.stays is null order by o.reference loop
+      select string_agg(format('exists (select from (select * from %1$s where %2$I = $2 and (%3$s)) s where (%3$s) and %4$s)',
+          r.relation, r.customer_column, u.condition, u.same), ' or ')
+      into unique_keys
+      from (
+        select coalesce(string_agg(format(case when i.indnullsnotdistinct then 's.%1$I is not distinct from t.%1$I' else 's.%1$I = t.%1$I' end,
+              a.attname), ' and ') filter (where a.attname <> r.customer_column), 'true') as same,
+          coalesce(pg_get_expr(i.indpred, i.indrelid), 'true') as condition
+        from pg_index i cross join unnest((i.indkey::int2[])[0:i.indnkeyatts - 1]) k (attnum)
+          join pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.attnum
+        where i.indrelid = r.relation::regclass and i.indisunique and (i.indpred is null or r.and_set is null)
+        group by i.indexrelid, i.indrelid, i.indpred, i.indnullsnotdistinct having bool_or(a.attname = r.customer_column)) u;
+      execute format('select count(*) filter (where not x.stays) as moved, count(*) filter (where x.stays) as suppressed
+        from (select %3$s as stays from %1$s t where t.%2$I = $1) x', r.relation, r.customer_column, coalesce(unique_keys, 'false'))
+      into counted using loser, survivor;
+      if r.relation = 'platform.customer_emails' and l.email_key = platform.no_address(l.id) then
+        counted.moved := counted.moved - 1;
+      end if;
+      if counted.moved > 0 then
+        moves := moves || jsonb_build_object('table', r.relation, 'column', r.customer_column, 'rows', counted.moved);
+      end if;
+      if counted.suppressed > 0 then
+        cannot := cannot || jsonb_build_object('table', r.relation, 'rows', counted.suppressed,
+          'why', 'The survivor has one with the same key. The ledger keeps the row, and an unmerge gives it back.');
+      end if;
+    end loop;
+  end if;
+  return jsonb_build_object(
+    'survivor', case when s.id is not null then jsonb_build_object('id', s.id, 'name', s.name, 'email', s.email, 'version', s.version) end,
+    'loser', case when l.id is not null then jsonb_build_object('id', l.id, 'name', l.name, 'email', l.email, 'version', l.version) end,
+    'fields', fields, 'moves', moves, 'cannot', cannot,
+    'refused', case when refusal is not null then refusal - 'errcode' - 'constraint' end);
+end $function$;
+grant execute on function platform.preview_merge(survivor uuid, loser uuid, choices jsonb) to console_role;
+grant execute on function platform.preview_merge(survivor uuid, loser uuid, choices jsonb) to platform_owner;
+grant execute on function platform.preview_merge(survivor uuid, loser uuid, choices jsonb) to sync_role;
+alter function platform.preview_merge(survivor uuid, loser uuid, choices jsonb) owner to merge_role;
+
+CREATE OR REPLACE FUNCTION platform.preview_unmerge(merge uuid)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  m platform.merges;
+  root uuid;
+  refusal jsonb;
+  r platform.merge_references;
+  f platform.merge_fields;
+  present jsonb;
+  back jsonb := '[]';
+  kept_fields jsonb := '[]';
+  home jsonb := '{}';
+  kept jsonb := '[]';
+  ambiguous jsonb;
+  counted bigint;
+  row_key text;
+begin
+  perform platform.require_steward();
+  select x.* into m from platform.merges x where x.id = merge;
+  refusal := platform.refuse_unmerge(m, '{}');
+  if refusal is not null then
+    return jsonb_build_object('merge', merge, 'survivor', m.survivor_id, 'loser', m.loser_id, 'fieldsBack', back, 'fieldsKept', kept_fields,
+      'home', home, 'kept', kept, 'ambiguous', '[]'::jsonb, 'refused', refusal - 'errcode' - 'constraint');
+  end if;
+  select c.merged_into into root from platform.customers c where c.id = m.loser_id;
+  for f in select d.* from platform.merge_fields d where d.merge = m.id and d.side = 'loser' and d.ours is distinct from d.theirs loop
+    if f.field like 'custom.%' then
+      select v.value into present from crm.custom_field_values v
+      where v.customer_id = root and v.field_key = substr(f.field, 8);
+    else
+      select platform.read_customer_field(c, f.field) into present from platform.customers c where c.id = m.survivor_id;
+    end if;
+    if present is not distinct from f.chosen then back := back || to_jsonb(f.field);
+    else kept_fields := kept_fields || jsonb_build_object('field', f.field, 'written', platform.show_customer_field(f.field, f.chosen),
+      'present', platform.show_customer_field(f.field, present));
+    end if;
+  end loop;
+  select coalesce(jsonb_agg(jsonb_build_object('table', a.relation, 'key', a.key, 'why', a.why, 'default', 'home')), '[]') into ambiguous
+  from platform.list_ambiguous(m, root) a;
+  for r in select o.* from platform.merge_references o where o.stays is null order by o.reference loop
+    execute format('select count(*) from platform.merge_moves v join %1$s t on t.%2$I = $2 and %3$s = v.key
+      where v.merge = $1 and v.reference = %4$s and v.released is null', r.relation, r.customer_column, platform.merge_key(r), r.reference)
+    into counted using m.id, root;
+    counted := counted + (select count(*) from platform.merge_suppressed p
+      where p.merge = m.id and p.reference = r.reference and p.customer_id = m.loser_id);
+    if counted > 0 then home := home || jsonb_build_object(r.relation, counted); end if;
+    for row_key in execute format('select v.key from platform.merge_moves v where v.merge = $1 and v.reference = %4$s
+        and coalesce(v.released, %5$L) = %5$L
+        and not exists (select from %1$s t where t.%2$I = $2 and %3$s = v.key) and (v.released is not null or not exists (
+          select from platform.merge_suppressed p where p.reference = %4$s and p.key = v.key))
+        order by v.key limit 200', r.relation, r.customer_column, platform.merge_key(r), r.reference, 'moved') using m.id, root
+    loop
+      kept := kept || jsonb_build_object('table', r.relation, 'key', row_key, 'why', platform.why_kept(r, row_key));
+    end loop;
+  end loop;
+  return jsonb_build_object('merge', m.id, 'survivor', m.survivor_id, 'loser', m.loser_id, 'fieldsBack', back, 'fieldsKept', kept_fields,
+    'home', home, 'kept', kept, 'ambiguous', ambiguous, 'refused', null);
+end $function$;
+grant execute on function platform.preview_unmerge(merge uuid) to console_role;
+grant execute on function platform.preview_unmerge(merge uuid) to platform_owner;
+grant execute on function platform.preview_unmerge(merge uuid) to sync_role;
+alter function platform.preview_unmerge(merge uuid) owner to merge_role;
 
 CREATE OR REPLACE PROCEDURE platform.protect_table(IN target regclass)
  LANGUAGE plpgsql
@@ -1714,6 +2446,108 @@ begin
   delete from platform.customer_emails where email_key = of_address.email_key;
 end $function$;
 
+CREATE OR REPLACE FUNCTION platform.put_back_field(of_customer uuid, field text, was jsonb, becomes jsonb, OUT is_back boolean, OUT present jsonb)
+ RETURNS record
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  c platform.customers;
+  n platform.merge_fields;
+  target uuid := of_customer;
+begin
+  loop
+    select k.* into c from platform.customers k where k.id = target;
+    n := null;
+    select d.* into n from platform.merge_fields d join platform.merges m on m.id = d.merge
+    where m.loser_id = target and m.undone_at is null and d.field = put_back_field.field;
+    present := platform.read_customer_field(c, field);
+    -- A number that a later survivor took over is no more in the record, but in the ledger.
+    if n.side = 'loser' and field in ('crm_id', 'support_id') then present := n.theirs; end if;
+    is_back := coalesce(is_back, present is not distinct from was);
+    if present is distinct from was then return; end if;
+    if n.side = 'loser' and field in ('crm_id', 'support_id') then null;
+    else perform platform.write_merged(platform.write_customer_field(c, field, coalesce(becomes, 'null')));
+    end if;
+    if n.merge is null then return; end if;
+    update platform.merge_fields d set theirs = becomes where d.merge = n.merge and d.field = put_back_field.field;
+    if n.side = 'survivor' then return; end if;
+    -- What the later merge would have chosen.
+    if becomes is null or field = 'account_tier' and n.chosen_by = 'rule' and n.ours is not null
+       and (select t.position from platform.tiers t where t.key = n.ours #>> '{}')
+           >= (select t.position from platform.tiers t where t.key = becomes #>> '{}')
+    then
+      becomes := n.ours;
+      update platform.merge_fields d set side = 'survivor', chosen = n.ours where d.merge = n.merge and d.field = put_back_field.field;
+    else
+      update platform.merge_fields d set chosen = becomes where d.merge = n.merge and d.field = put_back_field.field;
+    end if;
+    select m.survivor_id into target from platform.merges m where m.id = n.merge;
+    was := n.chosen;
+  end loop;
+end $function$;
+grant execute on function platform.put_back_field(of_customer uuid, field text, was jsonb, becomes jsonb, OUT is_back boolean, OUT present jsonb) to merge_role;
+
+CREATE OR REPLACE FUNCTION platform.put_back_value(of_row text, field text, was jsonb, becomes jsonb, OUT is_back boolean, OUT present jsonb)
+ RETURNS record
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  n record;
+  r integer := (select o.reference from platform.merge_references o where o.relation = 'crm.custom_field_values');
+begin
+  loop
+    present := null;
+    update crm.custom_field_values v set value = becomes, updated_at = now()
+    where v.id = of_row::bigint and v.value = was returning v.value into present;
+    if present is null then
+      -- A later merge may have put the row away: its survivor has a value of its own.
+      update platform.merge_suppressed p set was = jsonb_set(p.was, '{value}', becomes)
+      where p.reference = r and p.key = of_row and p.was -> 'value' = put_back_value.was
+        and exists (select from platform.merges m where m.id = p.merge and m.undone_at is null)
+      returning becomes into present;
+    end if;
+    if present is null then
+      select v.value into present from crm.custom_field_values v where v.id = of_row::bigint;
+      is_back := coalesce(is_back, false);
+      return;
+    end if;
+    is_back := true;
+    -- A later survivor that took the value over has it in a row of its own.
+    select d.merge, d.row_key, d.chosen into n
+    from platform.merge_suppressed p join platform.merges m on m.id = p.merge and m.undone_at is null
+      join platform.merge_fields d on d.merge = m.id and d.field = put_back_value.field and d.side = 'loser' and d.row_key is not null
+    where p.reference = r and p.key = of_row and d.theirs = put_back_value.was;
+    if not found then return; end if;
+    update platform.merge_fields d set theirs = becomes, chosen = becomes where d.merge = n.merge and d.field = put_back_value.field;
+    of_row := n.row_key;
+  end loop;
+end $function$;
+grant execute on function platform.put_back_value(of_row text, field text, was jsonb, becomes jsonb, OUT is_back boolean, OUT present jsonb) to merge_role;
+
+CREATE OR REPLACE FUNCTION platform.raise_refusal(refusal jsonb)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare sqlstate_of constant text := case refusal ->> 'errcode'
+  when 'invalid_parameter_value' then '22023' when 'check_violation' then '23514' when 'no_data_found' then 'P0002'
+  when 'foreign_key_violation' then '23503' when 'serialization_failure' then '40001' else 'P0001' end;
+begin
+  if refusal is null then return; end if;
+  raise exception '%', refusal ->> 'message' using errcode = sqlstate_of, constraint = coalesce(refusal ->> 'constraint', ''),
+    detail = coalesce(refusal ->> 'detail', ''), column = coalesce(refusal ->> 'column', ''), hint = coalesce(refusal ->> 'hint', '');
+end $function$;
+grant execute on function platform.raise_refusal(refusal jsonb) to merge_role;
+
+CREATE OR REPLACE FUNCTION platform.read_customer_field(c platform.customers, field text)
+ RETURNS jsonb
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN NULLIF(CASE field WHEN 'email'::text THEN jsonb_build_object('email', (c).email, 'email_key', (c).email_key) WHEN 'name'::text THEN to_jsonb((c).name) WHEN 'phone'::text THEN CASE WHEN ((c).phone IS NOT NULL) THEN jsonb_build_object('phone', (c).phone, 'phone_key', (c).phone_key, 'phone_extension', (c).phone_extension) ELSE NULL::jsonb END WHEN 'company_id'::text THEN to_jsonb((c).company_id) WHEN 'account_tier'::text THEN to_jsonb((c).account_tier) WHEN 'account_manager_id'::text THEN to_jsonb((c).account_manager_id) WHEN 'preferred_language'::text THEN to_jsonb((c).preferred_language) WHEN 'timezone'::text THEN to_jsonb((c).timezone) WHEN 'crm_id'::text THEN to_jsonb((c).crm_id) WHEN 'support_id'::text THEN to_jsonb((c).support_id) ELSE NULL::jsonb END, 'null'::jsonb);
+grant execute on function platform.read_customer_field(c platform.customers, field text) to merge_role;
+
 CREATE OR REPLACE FUNCTION platform.record_known_by()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -1791,6 +2625,111 @@ begin
   end if;
   return null;
 end $function$;
+
+CREATE OR REPLACE FUNCTION platform.refuse_merge(survivor uuid, losers uuid[], choices jsonb, expected jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  c platform.customers;
+  chosen record;
+  loser uuid;
+begin
+  if coalesce(cardinality(losers), 0) not between 1 and 50 or survivor is null or array_position(losers, null) is not null then
+    return jsonb_build_object('code', 'invalid', 'message', 'A merge has a survivor and 1 to 50 others.',
+      'errcode', 'invalid_parameter_value', 'constraint', 'merge_customers', 'column', 'losers');
+  elsif survivor = any (losers) or cardinality(losers) <> (select count(distinct l) from unnest(losers) l) then
+    return jsonb_build_object('code', 'same-customer', 'message', 'A customer is merged with another one, and only once.',
+      'errcode', 'check_violation', 'constraint', 'merge_same', 'column', 'losers');
+  end if;
+  foreach loser in array survivor || losers loop
+    select k.* into c from platform.customers k where k.id = loser;
+    if c.id is null then
+      return jsonb_build_object('code', 'not-found', 'message', 'There is no such customer.', 'errcode', 'no_data_found',
+        'constraint', 'customer_missing', 'detail', loser);
+    elsif c.erased_at is not null then
+      return jsonb_build_object('code', 'customer-erased', 'message', 'A customer that was erased is not merged.',
+        'errcode', 'foreign_key_violation', 'constraint', 'customer_erased', 'detail', loser);
+    elsif c.merged_into is not null then
+      return jsonb_build_object('code', 'customer-merged', 'message', 'One of them is merged already.',
+        'errcode', 'foreign_key_violation', 'constraint', 'customer_merged', 'detail', c.merged_into);
+    elsif c.version <> (expected ->> loser::text)::bigint then
+      return jsonb_build_object('code', 'customer-version-conflict', 'message', 'One of them has changed since it was read.',
+        'errcode', 'raise_exception', 'constraint', 'customers_version',
+        'detail', jsonb_build_object('customer', loser, 'expected', (expected ->> loser::text)::bigint, 'actual', c.version));
+    end if;
+  end loop;
+  if jsonb_typeof(choices) <> 'object' then
+    return jsonb_build_object('code', 'invalid-choice', 'message', 'Choices are an object.', 'errcode', 'invalid_parameter_value',
+      'constraint', 'merge_choice', 'column', 'choices', 'hint', 'must be an object of field and side');
+  end if;
+  for chosen in select o.key as field, o.value #>> '{}' as side from jsonb_each(choices) o loop
+    if chosen.side is null
+       or chosen.side not in ('survivor', 'loser') and chosen.side <> all (losers::text[])
+       or chosen.side = 'loser' and cardinality(losers) > 1 then
+      return jsonb_build_object('code', 'invalid-choice', 'message', 'A choice is survivor, loser, or the id of one of several losers.',
+        'errcode', 'invalid_parameter_value', 'constraint', 'merge_choice', 'column', chosen.field,
+        'hint', 'must be survivor, loser, or the id of one of the losers if there are several');
+    end if;
+    continue when chosen.side = 'survivor';
+    loser := case chosen.side when 'loser' then losers[1] else chosen.side::uuid end;
+    if not exists (
+      select from platform.customers k cross join platform.customers o
+        cross join platform.judge_merge(o, k, '{}') j
+      where o.id = survivor and k.id = loser and j.field = chosen.field
+        and (j.theirs is not null or j.field not in ('name', 'email', 'phone') and j.field not like 'custom.%')
+        and (j.field <> 'email' or k.email_key <> platform.no_address(k.id)))
+    then
+      return jsonb_build_object('code', 'invalid-choice', 'message', 'The one that was chosen has no such value.',
+        'errcode', 'invalid_parameter_value', 'constraint', 'merge_choice', 'column', chosen.field,
+        'hint', 'is not a field that this customer has a value of');
+    end if;
+  end loop;
+  return null;
+end $function$;
+grant execute on function platform.refuse_merge(survivor uuid, losers uuid[], choices jsonb, expected jsonb) to merge_role;
+
+CREATE OR REPLACE FUNCTION platform.refuse_unmerge(m platform.merges, choices jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare erased uuid;
+begin
+  if m.id is null then
+    return jsonb_build_object('code', 'not-found', 'message', 'There is no such merge.', 'errcode', 'no_data_found',
+      'constraint', 'merge_missing');
+  elsif m.undone_at is not null then
+    return jsonb_build_object('code', 'merge-undone', 'message', 'This merge was taken back already.', 'errcode', 'check_violation',
+      'constraint', 'merge_undone', 'detail', m.undone_at);
+  end if;
+  select c.id into erased from platform.customers l join platform.customers c on c.id in (l.id, l.merged_into, m.survivor_id)
+  where l.id = m.loser_id and c.erased_at is not null limit 1;
+  if found then
+    return jsonb_build_object('code', 'customer-erased', 'message', 'One of the two was erased: what the loser had is gone with it.',
+      'errcode', 'foreign_key_violation', 'constraint', 'customer_erased', 'detail', erased);
+  elsif jsonb_typeof(choices) <> 'object'
+     or exists (select from jsonb_each(choices) o where coalesce(o.value #>> '{}', '') not in ('home', 'stay')) then
+    return jsonb_build_object('code', 'invalid-choice', 'message', 'A choice is home or stay.', 'errcode', 'invalid_parameter_value',
+      'constraint', 'merge_choice', 'column', 'choices', 'hint', 'must be an object of row and home or stay');
+  end if;
+  return null;
+end $function$;
+grant execute on function platform.refuse_unmerge(m platform.merges, choices jsonb) to merge_role;
+
+CREATE OR REPLACE FUNCTION platform.release_moves(of_relation text, row_key text)
+ RETURNS void
+ LANGUAGE sql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+BEGIN ATOMIC
+ UPDATE platform.merge_moves v SET released = 'moved'::text
+    FROM platform.merge_references r,
+     platform.merges m
+   WHERE ((r.relation = release_moves.of_relation) AND (v.reference = r.reference) AND (v.key = release_moves.row_key) AND (v.released IS NULL) AND (m.id = v.merge) AND (m.undone_at IS NULL));
+END;
 
 CREATE OR REPLACE FUNCTION platform.remove_address(of_customer uuid, of_address uuid, expected_version bigint DEFAULT NULL::bigint, OUT held uuid, OUT address_id uuid, OUT version bigint)
  RETURNS record
@@ -1870,10 +2809,27 @@ CREATE OR REPLACE PROCEDURE platform.require_present_customer(IN target regclass
 AS $procedure$
 begin
   execute format(
-    'create trigger %I before insert or update of %I on %s for each row when (current_user <> ''bulk_role'')
+    'create trigger %I before insert or update of %I on %s for each row when (current_user <> all (''{bulk_role,merge_role}''))
       execute function platform.require_present_customer(%L)',
     'present_' || customer_column, customer_column, target, customer_column);
 end $procedure$;
+
+CREATE OR REPLACE FUNCTION platform.require_steward()
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  if platform.current_app() = 'sync' then return; end if;
+  if platform.current_app() = 'console' and exists (
+    select from platform.users u where u.id = platform.current_actor() and u.role in ('admin', 'steward')) then return; end if;
+  raise exception 'only administrators and stewards of the console, and the command, merge customers' using
+    errcode = 'insufficient_privilege', constraint = 'steward_only', hint = 'steward-only';
+end $function$;
+grant execute on function platform.require_steward() to console_role;
+grant execute on function platform.require_steward() to merge_role;
+grant execute on function platform.require_steward() to sync_role;
 
 CREATE OR REPLACE FUNCTION platform.restore_address(of_customer uuid, of_address uuid, expected_version bigint DEFAULT NULL::bigint, OUT held uuid, OUT address_id uuid, OUT version bigint)
  RETURNS record
@@ -1948,6 +2904,7 @@ CREATE OR REPLACE FUNCTION platform.search_beginnings(name text, email_key text)
 RETURN array_to_tsvector(ARRAY['*'::text, ('n:'::text || COALESCE(platform.name_beginning(name), ''::text)), ('e:'::text || COALESCE("substring"((email_key COLLATE "C"), '^[a-z0-9]{1,16}'::text), ''::text))]);
 grant execute on function platform.search_beginnings(name text, email_key text) to app_role;
 grant execute on function platform.search_beginnings(name text, email_key text) to bulk_role;
+grant execute on function platform.search_beginnings(name text, email_key text) to merge_role;
 
 CREATE OR REPLACE FUNCTION platform.search_text(name text)
  RETURNS text
@@ -1966,6 +2923,14 @@ begin
 end $function$;
 grant execute on function platform.search_text(name text) to app_role;
 grant execute on function platform.search_text(name text) to bulk_role;
+grant execute on function platform.search_text(name text) to merge_role;
+
+CREATE OR REPLACE FUNCTION platform.show_customer_field(field text, value jsonb)
+ RETURNS jsonb
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN CASE field WHEN 'email'::text THEN (value -> 'email'::text) WHEN 'phone'::text THEN (value -> 'phone'::text) ELSE value END;
+grant execute on function platform.show_customer_field(field text, value jsonb) to merge_role;
 
 CREATE OR REPLACE FUNCTION platform.sign_in_user(subject text, address text, full_name text, tenant text, account text)
  RETURNS platform.users
@@ -2010,6 +2975,51 @@ begin
 end $function$;
 grant execute on function platform.sort_customer_search() to sync_role;
 
+CREATE OR REPLACE PROCEDURE platform.stay_in_merges(IN target regclass, IN customer_column name, IN why text)
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $procedure$
+begin
+  insert into platform.merge_references (relation, customer_column, stays)
+  select format('%I.%I', n.nspname, c.relname), stay_in_merges.customer_column, why
+  from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.oid = target;
+end $procedure$;
+
+CREATE OR REPLACE FUNCTION platform.take_home(m platform.merges, r platform.merge_references, root uuid, path uuid[])
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  gone bigint;
+  p record;
+begin
+  execute format($home$
+    update %1$s t set %2$I = $2 from platform.merge_moves v
+    where v.merge = $1 and v.reference = %4$s and v.released is null and t.%2$I = $3 and %3$s = v.key$home$,
+    r.relation, r.customer_column, platform.merge_key(r), r.reference) using m.id, m.loser_id, root;
+  get diagnostics gone = row_count;
+  if cardinality(path) = 0 then return gone; end if;
+  if gone > 0 then
+    update platform.merge_moves x set released = 'unmerged'
+    from platform.merge_moves v
+    where v.merge = m.id and v.reference = r.reference and v.released is null
+      and x.merge = any (path) and x.reference = v.reference and x.key = v.key and x.released is null;
+  end if;
+  -- A later merge has put some of them away.
+  for p in
+    select x.* from platform.merge_suppressed x join platform.merge_moves v on v.reference = x.reference and v.key = x.key
+    where v.merge = m.id and v.reference = r.reference and v.released is null and x.merge = any (path)
+  loop
+    if platform.write_row_back(r, p.was, m.loser_id) is null then
+      gone := gone + 1;
+      delete from platform.merge_suppressed x where x.merge = p.merge and x.reference = p.reference and x.key = p.key;
+    end if;
+  end loop;
+  return gone;
+end $function$;
+grant execute on function platform.take_home(m platform.merges, r platform.merge_references, root uuid, path uuid[]) to merge_role;
+
 CREATE OR REPLACE FUNCTION platform.tier_hint()
  RETURNS text
  LANGUAGE sql
@@ -2017,6 +3027,257 @@ CREATE OR REPLACE FUNCTION platform.tier_hint()
 RETURN (SELECT COALESCE(('must be one of '::text || string_agg(t.key, ', '::text ORDER BY t."position")), 'must be left empty: there are no tiers'::text) AS "coalesce" FROM platform.tiers t WHERE (NOT t.is_retired));
 grant execute on function platform.tier_hint() to app_role;
 grant execute on function platform.tier_hint() to bulk_role;
+
+CREATE OR REPLACE FUNCTION platform.unmerge_customers(merge uuid, choices jsonb DEFAULT '{}'::jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  former_timeout constant text := current_setting('lock_timeout');
+  m platform.merges;
+  root uuid;
+  waiting text[];
+  name text;
+  answer jsonb;
+begin
+  perform platform.require_steward();
+  if current_setting('transaction_isolation') <> 'read committed' then
+    raise exception 'an unmerge runs under read committed' using errcode = 'feature_not_supported';
+  end if;
+  for attempt in 1..60 loop
+    select x.* into m from platform.merges x where x.id = merge;
+    perform platform.raise_refusal(platform.refuse_unmerge(m, choices));
+    select c.merged_into into root from platform.customers c where c.id = m.loser_id;
+    begin
+      -- Failed events of the two wait together, and from now on apart. Their handlers hold the subscription before any customer.
+      perform set_config('lock_timeout', '3s', true);
+      waiting := array(
+        select s.name from sync.subscriptions s
+        where exists (select from sync.parked p where p.subscription = s.name and p.customer = any (sync.list_merged(root))) order by s.name);
+      if cardinality(waiting) > 0 then
+        perform from sync.subscriptions s where s.name = any (waiting) order by s.name for update;
+      end if;
+      perform platform.hold_customers(array[root, m.survivor_id, m.loser_id] || array(
+        select v.key::uuid from platform.merge_moves v join platform.merge_references r on r.reference = v.reference
+        where v.merge = m.id and r.relation = 'platform.customers'));
+      select x.* into m from platform.merges x where x.id = merge;
+      perform platform.raise_refusal(platform.refuse_unmerge(m, choices));
+      -- It was merged on while this waited: again, with the right locks.
+      if root is distinct from (select c.merged_into from platform.customers c where c.id = m.loser_id) then
+        raise lock_not_available;
+      end if;
+      answer := platform.unmerge_one(m, root, choices);
+      update platform.merges x
+      set undone_at = clock_timestamp(), undone_by = platform.current_actor(), undone_by_app = platform.current_app(),
+          undone_by_login = session_user, back_version = (answer ->> 'loserVersion')::bigint, undo_report = answer
+      where x.id = m.id;
+      foreach name in array waiting loop
+        perform sync.start_first(name, array[m.loser_id::text, root::text], array[m.loser_id, root]);
+      end loop;
+      perform set_config('lock_timeout', former_timeout, true);
+      return answer;
+    exception when lock_not_available or deadlock_detected then
+      null;
+    end;
+    perform pg_sleep(0.005 + random() * 0.01 * least(attempt, 10));
+  end loop;
+  raise exception 'somebody is writing rows of these customers all the time' using errcode = 'serialization_failure',
+    hint = 'Try again.';
+end $function$;
+grant execute on function platform.unmerge_customers(merge uuid, choices jsonb) to console_role;
+grant execute on function platform.unmerge_customers(merge uuid, choices jsonb) to platform_owner;
+grant execute on function platform.unmerge_customers(merge uuid, choices jsonb) to sync_role;
+alter function platform.unmerge_customers(merge uuid, choices jsonb) owner to merge_role;
+
+CREATE OR REPLACE FUNCTION platform.unmerge_one(m platform.merges, root uuid, choices jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  path constant uuid[] := case when root <> m.survivor_id then platform.path_of(m.survivor_id) else '{}' end;
+  root_before platform.customers;
+  root_after platform.customers;
+  l platform.customers;
+  l_after platform.customers;
+  f platform.merge_fields;
+  r platform.merge_references;
+  v record;
+  other record;
+  back jsonb := '[]';
+  kept_fields jsonb := '[]';
+  home jsonb := '{}';
+  kept jsonb := '[]';
+  ambiguous jsonb := '[]';
+  ours_email jsonb;
+  gone bigint;
+  why text;
+  row_key text;
+begin
+  select c.* into root_before from platform.customers c where c.id = root;
+  select c.* into l from platform.customers c where c.id = m.loser_id;
+
+  -- What may go either way is decided first, because it depends on what is still with the survivor.
+  for v in select a.* from platform.list_ambiguous(m, root) a loop
+    ambiguous := ambiguous || jsonb_build_object('table', v.relation, 'key', v.key, 'why', v.why, 'default', 'home',
+      'decided', coalesce(choices ->> (v.relation || ':' || v.key), 'home'));
+  end loop;
+
+  -- Values of custom fields that the merge moved. One that was edited since stays with the survivor, and the loser gets its own again.
+  select o.* into r from platform.merge_references o where o.relation = 'crm.custom_field_values';
+  for v in
+    select x.key, x.was, t.value, t.id from platform.merge_moves x
+      left join crm.custom_field_values t on t.id = x.key::bigint and t.customer_id = root
+    where x.merge = m.id and x.reference = r.reference and x.released is null and t.value is distinct from x.was -> 'value'
+      and not exists (select from platform.merge_suppressed p where p.merge = any (path) and p.reference = r.reference and p.key = x.key)
+  loop
+    if v.id is null then
+      why := platform.write_row_back(r, v.was, l.id);
+      if why is null then gone := 1;
+      else kept := kept || jsonb_build_object('table', r.relation, 'key', v.key, 'why', why);
+      end if;
+    else
+      update crm.custom_field_values t
+      set customer_id = l.id, value = v.was -> 'value', updated_at = (v.was ->> 'updated_at')::timestamptz where t.id = v.id;
+      insert into crm.custom_field_values as t (field_id, field_key, field_label, customer_id, value)
+      select (v.was ->> 'field_id')::bigint, v.was ->> 'field_key', v.was ->> 'field_label', root, v.value returning t.id::text into row_key;
+      -- It was edited while a later merge had it already, or before.
+      insert into platform.merge_moves (merge, reference, key, was)
+      select x.merge, x.reference, row_key, x.was || jsonb_build_object('id', row_key::bigint) from platform.merge_moves x
+      where x.merge = any (path) and x.reference = r.reference and x.key = v.key and x.released is null
+        and x.was -> 'value' <> v.was -> 'value';
+    end if;
+    update platform.merge_moves x set released = 'unmerged'
+    where x.merge = any (path) and x.reference = r.reference and x.key = v.key and x.released is null;
+    kept_fields := kept_fields || jsonb_build_object('field', 'custom.' || (v.was ->> 'field_key'), 'written', v.was -> 'value',
+      'present', v.value);
+  end loop;
+  for f in
+    select d.* from platform.merge_fields d
+    where d.merge = m.id and d.side = 'loser' and d.row_key is not null and d.ours is distinct from d.theirs
+  loop
+    other := platform.put_back_value(f.row_key, f.field, f.chosen, f.ours);
+    if other.is_back then back := back || to_jsonb(f.field);
+    else kept_fields := kept_fields || jsonb_build_object('field', f.field, 'written', f.chosen, 'present', other.present);
+    end if;
+  end loop;
+
+  for f in
+    select d.* from platform.merge_fields d
+    where d.merge = m.id and d.side = 'loser' and d.field not like 'custom.%' and d.ours is distinct from d.theirs
+  loop
+    other := platform.put_back_field(m.survivor_id, f.field, f.chosen, f.ours);
+    if other.is_back then back := back || to_jsonb(f.field);
+    else kept_fields := kept_fields || jsonb_build_object('field', f.field, 'written', platform.show_customer_field(f.field, f.chosen),
+      'present', platform.show_customer_field(f.field, other.present));
+    end if;
+    -- The loser has its number again, unless the survivor was given it for good.
+    if f.field in ('crm_id', 'support_id') and not exists (
+      select from platform.customers c
+      where case f.field when 'crm_id' then c.crm_id else c.support_id end = (f.theirs #>> '{}')::bigint)
+    then
+      l := platform.write_customer_field(l, f.field, f.theirs);
+    end if;
+  end loop;
+
+  update platform.customers c set merged_into = null, crm_id = l.crm_id, support_id = l.support_id where c.id = l.id;
+  -- Later merges led the loser's id on: it is no longer theirs to lead back.
+  update platform.merge_moves x set released = 'unmerged'
+  from platform.merge_references o
+  where x.merge = any (path) and o.reference = x.reference and o.relation = 'platform.customers' and x.key = l.id::text
+    and x.released is null;
+  -- An address that stays by choice leaves the claim.
+  update platform.merge_moves x set released = 'moved'
+  from platform.merge_references o
+  where x.merge = m.id and o.reference = x.reference and o.relation = 'platform.customer_emails'
+    and choices ->> (o.relation || ':' || x.key) = 'stay'
+    and exists (select from jsonb_array_elements(ambiguous) a where a ->> 'table' = o.relation and a ->> 'key' = x.key);
+  -- The survivor's own address is the primary one again when that of the loser leaves.
+  select d.ours into ours_email from platform.merge_fields d where d.merge = m.id and d.field = 'email';
+  update platform.customers c set email = ours_email ->> 'email', email_key = ours_email ->> 'email_key'
+  where c.id = root and root = m.survivor_id and ours_email is not null and exists (
+    select from platform.merge_moves x join platform.merge_references o on o.reference = x.reference and o.relation = 'platform.customer_emails'
+    where x.merge = m.id and x.key = c.email_key and x.released is null);
+
+  for r in select o.* from platform.merge_references o where o.stays is null order by o.reference loop
+    gone := platform.take_home(m, r, root, path);
+    if r.relation = 'platform.customer_phones' then
+      -- A number that was written over is replaced; one that somebody removed stays removed.
+      for v in
+        select x.key, x.was from platform.merge_moves x
+        where x.merge = m.id and x.reference = r.reference and x.released is null
+          and not exists (select from platform.customer_phones p where p.id = x.key::uuid)
+          and not exists (select from platform.removed_phones p where p.id = x.key::uuid)
+      loop
+        if platform.write_row_back(r, v.was || '{"is_primary": false}', l.id) is null then gone := gone + 1; end if;
+      end loop;
+    end if;
+    for v in
+      select x.* from platform.merge_suppressed x where x.merge = m.id and x.reference = r.reference and x.customer_id = l.id
+    loop
+      why := platform.write_row_back(r, v.was || case when r.and_set is null then '{}' else '{"is_primary": false}'::jsonb end, l.id);
+      if why is null then gone := gone + 1;
+      else kept := kept || jsonb_build_object('table', r.relation, 'key', v.key, 'why', why);
+      end if;
+    end loop;
+    for row_key in execute format('select x.key from platform.merge_moves x where x.merge = $1 and x.reference = %4$s
+        and coalesce(x.released, %5$L) = %5$L and not exists (select from %1$s t where t.%2$I = $2 and %3$s = x.key)
+        order by x.key limit 200', r.relation, r.customer_column, platform.merge_key(r), r.reference, 'moved') using m.id, l.id
+    loop
+      continue when kept @> jsonb_build_array(jsonb_build_object('table', r.relation, 'key', row_key));
+      kept := kept || jsonb_build_object('table', r.relation, 'key', row_key, 'why', platform.why_kept(r, row_key));
+    end loop;
+    if r.relation in ('support.sessions', 'support.calls', 'crm.contacts') and ambiguous <> '[]' then
+      gone := gone + platform.let_follow(r.relation, m, root, path, format(
+        't.id = any (array(select (a ->> ''key'')::uuid from jsonb_array_elements(%L::jsonb) a
+           where a ->> ''table'' = %L and a ->> ''decided'' = ''home''))', ambiguous, r.relation));
+    elsif r.relation = 'crm.activities' then
+      gone := gone + platform.let_follow(r.relation, m, root, path, '
+        t.deal_id in (select d.id from crm.deals d where d.customer_id = $2)
+        or t.idempotency_key in (
+          select ''session:'' || s.id from support.sessions s where s.customer_id = $2
+          union all select ''call:'' || k.id from support.calls k where k.customer_id = $2)');
+    elsif r.relation = 'crm.changes' then
+      -- The history is written after the event: of one from before the merge, perhaps after the merge.
+      gone := gone + platform.let_follow(r.relation, m, root, path, '
+        t.deal_id in (select d.id from crm.deals d where d.customer_id = $2)
+        or t.occurred_at <= (select m.merged_at from platform.merges m where m.id = $1) and t.event_id in (
+          select e.id from sync.events e
+          where e.customer = $2 or e.customer in (select c.id from platform.customers c where c.merged_into = $2))');
+    elsif r.relation = 'platform.removed_emails' then
+      gone := gone + platform.let_follow(r.relation, m, root, path, '
+        t.id in (select (x.was ->> ''id'')::uuid from platform.merge_moves x join platform.merge_references o on o.reference = x.reference
+          where x.merge = $1 and o.relation = ''platform.customer_emails'')');
+    elsif r.relation = 'platform.removed_phones' then
+      gone := gone + platform.let_follow(r.relation, m, root, path, '
+        t.id in (select x.key::uuid from platform.merge_moves x join platform.merge_references o on o.reference = x.reference
+          where x.merge = $1 and o.relation = ''platform.customer_phones'')');
+    end if;
+    if gone > 0 then home := home || jsonb_build_object(r.relation, gone); end if;
+  end loop;
+
+  perform platform.mend_primary(l.id), platform.mend_primary(root);
+  -- A number that has gone home is no longer the survivor's own.
+  update platform.customers c
+  set crm_id = case when exists (select from platform.customer_external_ids x
+        where x.app = 'foundation' and x.external_id = c.crm_id::text and x.customer_id = c.id) then c.crm_id end,
+      support_id = case when exists (select from platform.customer_external_ids x
+        where x.app = 'support' and x.external_id = c.support_id::text and x.customer_id = c.id) then c.support_id end
+  where c.id in (root, l.id);
+  root_after := platform.count_merge(root, root_before.version + 1);
+  l_after := platform.count_merge(l.id, greatest(l.version, root_before.version + 1) + 1);
+  perform sync.capture_merge('customer.unmerged', root_after,
+    jsonb_build_object('merge', m.id, 'survivor', root, 'loser', l.id, 'previous_version', root_before.version,
+      'loser_version', l_after.version, 'loser_previous_version', l.version, 'moved', home, 'record', to_jsonb(l_after) - 'email_key')
+      || platform.differences(root_after, root_before),
+    platform.differences(root_before, root_after));
+  perform platform.keep_apart(m.survivor_id, l.id, 'A merge of the two was taken back.');
+  return jsonb_build_object('merge', m.id, 'survivor', root, 'loser', l.id, 'fieldsBack', back, 'fieldsKept', kept_fields, 'home', home,
+    'kept', kept, 'ambiguous', ambiguous, 'version', root_after.version, 'loserVersion', l_after.version);
+end $function$;
+grant execute on function platform.unmerge_one(m platform.merges, root uuid, choices jsonb) to merge_role;
 
 CREATE OR REPLACE FUNCTION platform.update_customers(customers uuid[], expected_versions bigint[], changes jsonb[], OUT versions bigint[], OUT refusals jsonb)
  RETURNS record
@@ -2221,6 +3482,19 @@ grant execute on function platform.update_customers(customers uuid[], expected_v
 grant execute on function platform.update_customers(customers uuid[], expected_versions bigint[], changes jsonb[], OUT versions bigint[], OUT refusals jsonb) to sync_role;
 alter function platform.update_customers(customers uuid[], expected_versions bigint[], changes jsonb[], OUT versions bigint[], OUT refusals jsonb) owner to bulk_role;
 
+CREATE OR REPLACE FUNCTION platform.why_kept(r platform.merge_references, row_key text)
+ RETURNS text
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare holder uuid;
+begin
+  execute format('select t.%2$I from %1$s t where %3$s = $1', r.relation, r.customer_column, platform.merge_key(r)) into holder using row_key;
+  return case when holder is not null then 'It belongs to customer ' || holder || ' now.' else 'It was removed since.' end;
+end $function$;
+grant execute on function platform.why_kept(r platform.merge_references, row_key text) to merge_role;
+
 CREATE OR REPLACE PROCEDURE platform.write_app_functions()
  LANGUAGE plpgsql
  SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2248,6 +3522,63 @@ begin
   execute format('create or replace function platform.audience_of(app text) returns text language sql immutable parallel safe
     return case app %s end', audiences);
 end $procedure$;
+
+CREATE OR REPLACE FUNCTION platform.write_customer_field(c platform.customers, field text, value jsonb)
+ RETURNS platform.customers
+ LANGUAGE plpgsql
+ IMMUTABLE PARALLEL SAFE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  case field
+    when 'email' then
+      c.email := value ->> 'email';
+      c.email_key := value ->> 'email_key';
+    when 'phone' then
+      c.phone := value ->> 'phone';
+      c.phone_key := value ->> 'phone_key';
+      c.phone_extension := value ->> 'phone_extension';
+    else c := jsonb_populate_record(c, jsonb_build_object(field, value));
+  end case;
+  return c;
+end $function$;
+grant execute on function platform.write_customer_field(c platform.customers, field text, value jsonb) to merge_role;
+
+CREATE OR REPLACE FUNCTION platform.write_merged(c platform.customers)
+ RETURNS void
+ LANGUAGE sql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+BEGIN ATOMIC
+ UPDATE platform.customers k SET email = (write_merged.c).email, email_key = (write_merged.c).email_key, name = (write_merged.c).name, phone = (write_merged.c).phone, phone_key = (write_merged.c).phone_key, phone_extension = (write_merged.c).phone_extension, company_id = (write_merged.c).company_id, account_tier = (write_merged.c).account_tier, account_manager_id = (write_merged.c).account_manager_id, preferred_language = (write_merged.c).preferred_language, timezone = (write_merged.c).timezone, crm_id = (write_merged.c).crm_id, support_id = (write_merged.c).support_id
+   WHERE (k.id = (write_merged.c).id);
+END;
+grant execute on function platform.write_merged(c platform.customers) to merge_role;
+
+CREATE OR REPLACE FUNCTION platform.write_row_back(r platform.merge_references, was jsonb, of_customer uuid)
+ RETURNS text
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  columns constant text := (
+    select string_agg(format('%I', a.attname), ', ' order by a.attnum) from pg_attribute a
+    where a.attrelid = r.relation::regclass and a.attnum > 0 and not a.attisdropped and a.attgenerated = '');
+  problem text;
+begin
+  if r.relation = 'crm.custom_field_values' and not exists (
+    select from crm.custom_fields f
+    where f.id = (was ->> 'field_id')::bigint and f.record = 'customer' and crm.fits_field(f, was -> 'value'))
+  then
+    return 'The field, or the choice, was removed since.';
+  end if;
+  execute format('insert into %1$s (%2$s) overriding system value select %2$s from jsonb_populate_record(null::%1$s, $1)', r.relation, columns)
+  using was || jsonb_build_object(r.customer_column, of_customer);
+  return null;
+exception when integrity_constraint_violation then
+  get stacked diagnostics problem = constraint_name;
+  return 'It does not fit any more (' || problem || ').';
+end $function$;
+grant execute on function platform.write_row_back(r platform.merge_references, was jsonb, of_customer uuid) to merge_role;
 
 create table platform.apps (
   name text collate "C" not null,
@@ -2294,7 +3625,7 @@ CREATE INDEX companies_folded ON platform.companies USING gin (platform.search_t
 CREATE INDEX companies_search ON platform.companies USING gin (((' '::text || lower((name COLLATE pg_c_utf8)))) ext.gin_trgm_ops);
 CREATE CONSTRAINT TRIGGER require_custom_values AFTER INSERT ON platform.companies DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN ((new.created_by_app = 'foundation'::text)) EXECUTE FUNCTION crm.require_custom_values('company');
 CREATE TRIGGER count_version BEFORE UPDATE ON platform.companies FOR EACH ROW EXECUTE FUNCTION platform.count_version();
-CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON platform.companies FOR EACH ROW EXECUTE FUNCTION sync.capture_platform_companies();
+CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON platform.companies FOR EACH ROW WHEN ((CURRENT_USER <> 'merge_role'::name)) EXECUTE FUNCTION sync.capture_platform_companies();
 alter table platform.companies enable row level security, force row level security;
 create policy apps_add on platform.companies for insert to app_role with check ((created_by_app = platform.current_app()));
 create policy apps_edit on platform.companies for update to app_role using (true) with check (true);
@@ -2346,18 +3677,23 @@ CREATE INDEX customer_emails_customer_id_idx ON platform.customer_emails USING b
 CREATE INDEX customer_emails_mailbox ON platform.customer_emails USING btree (sync.mailbox(email_key)) WHERE sync.is_variant(email_key);
 CREATE INDEX customer_emails_others ON platform.customer_emails USING btree (email_key) WHERE (NOT is_primary);
 CREATE UNIQUE INDEX customer_emails_one_primary ON platform.customer_emails USING btree (customer_id) WHERE is_primary;
-CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON platform.customer_emails FOR EACH ROW WHEN ((CURRENT_USER <> 'bulk_role'::name)) EXECUTE FUNCTION platform.require_present_customer('customer_id');
-CREATE TRIGGER z_capture_added AFTER INSERT ON platform.customer_emails FOR EACH ROW WHEN ((NOT new.is_primary)) EXECUTE FUNCTION sync.capture_platform_customer_emails();
-CREATE TRIGGER z_capture_changed AFTER DELETE OR UPDATE ON platform.customer_emails FOR EACH ROW EXECUTE FUNCTION sync.capture_platform_customer_emails();
+CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON platform.customer_emails FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{bulk_role,merge_role}'::name[]))) EXECUTE FUNCTION platform.require_present_customer('customer_id');
+CREATE TRIGGER z_capture_added AFTER INSERT ON platform.customer_emails FOR EACH ROW WHEN (((NOT new.is_primary) AND (CURRENT_USER <> 'merge_role'::name))) EXECUTE FUNCTION sync.capture_platform_customer_emails();
+CREATE TRIGGER z_capture_changed AFTER DELETE OR UPDATE ON platform.customer_emails FOR EACH ROW WHEN ((CURRENT_USER <> 'merge_role'::name)) EXECUTE FUNCTION sync.capture_platform_customer_emails();
 alter table platform.customer_emails enable row level security, force row level security;
 create policy apps_read on platform.customer_emails for select to app_role using (true);
 create policy bulk_all on platform.customer_emails for all to bulk_role using (true) with check (true);
+create policy merge_all on platform.customer_emails for all to merge_role using (true) with check (true);
 create policy owner_all on platform.customer_emails for all to platform_owner using (true) with check (true);
 grant delete on platform.customer_emails to bulk_role;
+grant delete on platform.customer_emails to merge_role;
 grant insert on platform.customer_emails to bulk_role;
+grant insert on platform.customer_emails to merge_role;
 grant select on platform.customer_emails to app_role;
 grant select on platform.customer_emails to bulk_role;
+grant select on platform.customer_emails to merge_role;
 grant update on platform.customer_emails to bulk_role;
+grant update on platform.customer_emails to merge_role;
 
 create table platform.customer_external_ids (
   app text collate "C" not null,
@@ -2370,15 +3706,20 @@ create table platform.customer_external_ids (
   constraint customer_external_ids_external_id_check CHECK (((octet_length(external_id) >= 1) AND (octet_length(external_id) <= 128)))
 );
 CREATE INDEX customer_external_ids_customer_id_idx ON platform.customer_external_ids USING btree (customer_id);
-CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON platform.customer_external_ids FOR EACH ROW WHEN ((CURRENT_USER <> 'bulk_role'::name)) EXECUTE FUNCTION platform.require_present_customer('customer_id');
+CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON platform.customer_external_ids FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{bulk_role,merge_role}'::name[]))) EXECUTE FUNCTION platform.require_present_customer('customer_id');
 alter table platform.customer_external_ids enable row level security, force row level security;
 create policy apps_read on platform.customer_external_ids for select to app_role using (true);
 create policy bulk_all on platform.customer_external_ids for all to bulk_role using (true) with check (true);
+create policy merge_all on platform.customer_external_ids for all to merge_role using (true) with check (true);
 create policy owner_all on platform.customer_external_ids for all to platform_owner using (true) with check (true);
+grant delete on platform.customer_external_ids to merge_role;
 grant insert on platform.customer_external_ids to bulk_role;
+grant insert on platform.customer_external_ids to merge_role;
 grant select on platform.customer_external_ids to app_role;
 grant select on platform.customer_external_ids to bulk_role;
+grant select on platform.customer_external_ids to merge_role;
 grant update on platform.customer_external_ids to bulk_role;
+grant update on platform.customer_external_ids to merge_role;
 
 create table platform.customer_phones (
   id uuid default uuidv7() not null,
@@ -2403,19 +3744,24 @@ comment on column platform.customer_phones.added_by is 'The user, as the app sai
 CREATE INDEX customer_phones_by_end ON platform.customer_phones USING btree (reverse(phone_key) text_pattern_ops) WHERE (NOT is_primary);
 CREATE INDEX customer_phones_by_key ON platform.customer_phones USING btree (phone_key) WHERE (NOT is_primary);
 CREATE UNIQUE INDEX customer_phones_one_primary ON platform.customer_phones USING btree (customer_id) WHERE is_primary;
-CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON platform.customer_phones FOR EACH ROW WHEN ((CURRENT_USER <> 'bulk_role'::name)) EXECUTE FUNCTION platform.require_present_customer('customer_id');
-CREATE TRIGGER z_capture_added AFTER INSERT ON platform.customer_phones FOR EACH ROW WHEN ((NOT new.is_primary)) EXECUTE FUNCTION sync.capture_platform_customer_phones();
-CREATE TRIGGER z_capture_changed AFTER UPDATE ON platform.customer_phones FOR EACH ROW WHEN ((NOT (old.is_primary AND new.is_primary))) EXECUTE FUNCTION sync.capture_platform_customer_phones();
-CREATE TRIGGER z_capture_removed AFTER DELETE ON platform.customer_phones FOR EACH ROW WHEN ((NOT old.is_primary)) EXECUTE FUNCTION sync.capture_platform_customer_phones();
+CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON platform.customer_phones FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{bulk_role,merge_role}'::name[]))) EXECUTE FUNCTION platform.require_present_customer('customer_id');
+CREATE TRIGGER z_capture_added AFTER INSERT ON platform.customer_phones FOR EACH ROW WHEN (((NOT new.is_primary) AND (CURRENT_USER <> 'merge_role'::name))) EXECUTE FUNCTION sync.capture_platform_customer_phones();
+CREATE TRIGGER z_capture_changed AFTER UPDATE ON platform.customer_phones FOR EACH ROW WHEN (((NOT (old.is_primary AND new.is_primary)) AND (CURRENT_USER <> 'merge_role'::name))) EXECUTE FUNCTION sync.capture_platform_customer_phones();
+CREATE TRIGGER z_capture_removed AFTER DELETE ON platform.customer_phones FOR EACH ROW WHEN (((NOT old.is_primary) AND (CURRENT_USER <> 'merge_role'::name))) EXECUTE FUNCTION sync.capture_platform_customer_phones();
 alter table platform.customer_phones enable row level security, force row level security;
 create policy apps_read on platform.customer_phones for select to app_role using (true);
 create policy bulk_all on platform.customer_phones for all to bulk_role using (true) with check (true);
+create policy merge_all on platform.customer_phones for all to merge_role using (true) with check (true);
 create policy owner_all on platform.customer_phones for all to platform_owner using (true) with check (true);
 grant delete on platform.customer_phones to bulk_role;
+grant delete on platform.customer_phones to merge_role;
 grant insert on platform.customer_phones to bulk_role;
+grant insert on platform.customer_phones to merge_role;
 grant select on platform.customer_phones to app_role;
 grant select on platform.customer_phones to bulk_role;
+grant select on platform.customer_phones to merge_role;
 grant update on platform.customer_phones to bulk_role;
+grant update on platform.customer_phones to merge_role;
 
 create table platform.customers (
   id uuid default uuidv7() not null,
@@ -2445,7 +3791,7 @@ create table platform.customers (
   constraint customers_company_id_fkey FOREIGN KEY (company_id) REFERENCES platform.companies(id),
   constraint customers_merged_into_fkey FOREIGN KEY (merged_into) REFERENCES platform.customers(id)
 ) with (fillfactor=90);
-comment on table platform.customers is 'Its row triggers do not fire for bulk_role: platform.insert_customers and platform.update_customers do the same with sets.';
+comment on table platform.customers is 'Its row triggers do not fire for bulk_role, whose functions do the same with sets, nor for merge_role, whose functions merge.';
 comment on column platform.customers.email_key is 'The canonical form of email. It is here, not only in customer_emails, so that a plain insert cannot leave a customer without an address.';
 comment on column platform.customers.phone_key is 'The phone in E.164, as platform/phone.ts makes it. Searches and lookups use it.';
 comment on column platform.customers.merged_into is 'The survivor of the merge; never a customer that is itself merged. See platform.keep_merges_flat.';
@@ -2463,38 +3809,179 @@ CREATE INDEX customers_of_manager ON platform.customers USING btree (account_man
 CREATE INDEX customers_search ON platform.customers USING gin (((((' '::text || lower((name COLLATE pg_c_utf8))) || ' '::text) || email_key)) ext.gin_trgm_ops, platform.search_beginnings(name, email_key));
 CREATE INDEX customers_without_company ON platform.customers USING btree (id) WHERE ((company_id IS NULL) AND (merged_into IS NULL) AND (erased_at IS NULL));
 CREATE INDEX customers_without_manager ON platform.customers USING btree (created_at, id) WHERE ((account_manager_id IS NULL) AND (merged_into IS NULL) AND (erased_at IS NULL));
-CREATE TRIGGER a_before_complete BEFORE UPDATE OF email_key ON platform.customers FOR EACH ROW WHEN ((CURRENT_USER <> 'bulk_role'::name)) EXECUTE FUNCTION platform.mark_email_key();
-CREATE TRIGGER a_before_phone BEFORE UPDATE OF phone_key ON platform.customers FOR EACH ROW WHEN ((CURRENT_USER <> 'bulk_role'::name)) EXECUTE FUNCTION platform.mark_phone_key();
-CREATE TRIGGER a_before_phone_extension BEFORE UPDATE OF phone_extension ON platform.customers FOR EACH ROW WHEN ((CURRENT_USER <> 'bulk_role'::name)) EXECUTE FUNCTION platform.mark_phone_extension();
-CREATE TRIGGER a_complete BEFORE INSERT OR UPDATE OF email, email_key ON platform.customers FOR EACH ROW WHEN ((CURRENT_USER <> 'bulk_role'::name)) EXECUTE FUNCTION platform.complete_customer();
-CREATE TRIGGER a_phone BEFORE INSERT OR UPDATE OF phone, phone_key, phone_extension ON platform.customers FOR EACH ROW WHEN ((CURRENT_USER <> 'bulk_role'::name)) EXECUTE FUNCTION platform.complete_phone();
-CREATE TRIGGER a_tier BEFORE INSERT OR UPDATE OF account_tier ON platform.customers FOR EACH ROW WHEN ((CURRENT_USER <> 'bulk_role'::name)) EXECUTE FUNCTION platform.check_tier();
-CREATE TRIGGER b_check BEFORE INSERT OR UPDATE OF id, name, email, email_key, phone, phone_key, phone_extension, created_by_app, crm_id, support_id, preferred_language, timezone, merged_into ON platform.customers FOR EACH ROW WHEN ((CURRENT_USER <> 'bulk_role'::name)) EXECUTE FUNCTION platform.check_customer();
-CREATE TRIGGER b_count_version BEFORE UPDATE ON platform.customers FOR EACH ROW WHEN ((CURRENT_USER <> 'bulk_role'::name)) EXECUTE FUNCTION platform.count_version();
-CREATE TRIGGER c_record_known_by AFTER INSERT OR UPDATE OF email_key, email, crm_id, support_id ON platform.customers FOR EACH ROW WHEN ((CURRENT_USER <> 'bulk_role'::name)) EXECUTE FUNCTION platform.record_known_by();
-CREATE TRIGGER c_record_new_phone AFTER INSERT ON platform.customers FOR EACH ROW WHEN (((new.phone IS NOT NULL) AND (CURRENT_USER <> 'bulk_role'::name))) EXECUTE FUNCTION platform.record_phone();
-CREATE TRIGGER c_record_phone AFTER UPDATE OF phone, phone_key, phone_extension ON platform.customers FOR EACH ROW WHEN (((((new.phone IS DISTINCT FROM old.phone) OR (new.phone_key IS DISTINCT FROM old.phone_key)) OR (new.phone_extension IS DISTINCT FROM old.phone_extension)) AND (CURRENT_USER <> 'bulk_role'::name))) EXECUTE FUNCTION platform.record_phone();
+CREATE TRIGGER a_before_complete BEFORE UPDATE OF email_key ON platform.customers FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{bulk_role,merge_role}'::name[]))) EXECUTE FUNCTION platform.mark_email_key();
+CREATE TRIGGER a_before_phone BEFORE UPDATE OF phone_key ON platform.customers FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{bulk_role,merge_role}'::name[]))) EXECUTE FUNCTION platform.mark_phone_key();
+CREATE TRIGGER a_before_phone_extension BEFORE UPDATE OF phone_extension ON platform.customers FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{bulk_role,merge_role}'::name[]))) EXECUTE FUNCTION platform.mark_phone_extension();
+CREATE TRIGGER a_complete BEFORE INSERT OR UPDATE OF email, email_key ON platform.customers FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{bulk_role,merge_role}'::name[]))) EXECUTE FUNCTION platform.complete_customer();
+CREATE TRIGGER a_phone BEFORE INSERT OR UPDATE OF phone, phone_key, phone_extension ON platform.customers FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{bulk_role,merge_role}'::name[]))) EXECUTE FUNCTION platform.complete_phone();
+CREATE TRIGGER a_tier BEFORE INSERT OR UPDATE OF account_tier ON platform.customers FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{bulk_role,merge_role}'::name[]))) EXECUTE FUNCTION platform.check_tier();
+CREATE TRIGGER b_check BEFORE INSERT OR UPDATE OF id, name, email, email_key, phone, phone_key, phone_extension, created_by_app, crm_id, support_id, preferred_language, timezone, merged_into ON platform.customers FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{bulk_role,merge_role}'::name[]))) EXECUTE FUNCTION platform.check_customer();
+CREATE TRIGGER b_count_version BEFORE UPDATE ON platform.customers FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{bulk_role,merge_role}'::name[]))) EXECUTE FUNCTION platform.count_version();
+CREATE TRIGGER c_record_known_by AFTER INSERT OR UPDATE OF email_key, email, crm_id, support_id ON platform.customers FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{bulk_role,merge_role}'::name[]))) EXECUTE FUNCTION platform.record_known_by();
+CREATE TRIGGER c_record_new_phone AFTER INSERT ON platform.customers FOR EACH ROW WHEN (((new.phone IS NOT NULL) AND (CURRENT_USER <> ALL ('{bulk_role,merge_role}'::name[])))) EXECUTE FUNCTION platform.record_phone();
+CREATE TRIGGER c_record_phone AFTER UPDATE OF phone, phone_key, phone_extension ON platform.customers FOR EACH ROW WHEN (((((new.phone IS DISTINCT FROM old.phone) OR (new.phone_key IS DISTINCT FROM old.phone_key)) OR (new.phone_extension IS DISTINCT FROM old.phone_extension)) AND (CURRENT_USER <> ALL ('{bulk_role,merge_role}'::name[])))) EXECUTE FUNCTION platform.record_phone();
 CREATE TRIGGER d_keep_merges_flat BEFORE UPDATE OF merged_into, erased_at ON platform.customers FOR EACH ROW WHEN (((new.merged_into IS DISTINCT FROM old.merged_into) OR (new.erased_at IS DISTINCT FROM old.erased_at))) EXECUTE FUNCTION platform.keep_merges_flat();
 CREATE TRIGGER d_keep_new_merges_flat BEFORE INSERT ON platform.customers FOR EACH ROW WHEN ((new.merged_into IS NOT NULL)) EXECUTE FUNCTION platform.keep_merges_flat();
-CREATE TRIGGER d_order AFTER INSERT OR UPDATE ON platform.customers FOR EACH ROW WHEN ((CURRENT_USER <> 'bulk_role'::name)) EXECUTE FUNCTION crm.order_customer();
+CREATE TRIGGER d_order AFTER INSERT OR UPDATE ON platform.customers FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{bulk_role,merge_role}'::name[]))) EXECUTE FUNCTION crm.order_customer();
 CREATE TRIGGER e_forget_phones BEFORE UPDATE OF erased_at ON platform.customers FOR EACH ROW WHEN (((old.erased_at IS NULL) AND (new.erased_at IS NOT NULL))) EXECUTE FUNCTION platform.forget_phones();
-CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON platform.customers FOR EACH ROW WHEN ((CURRENT_USER <> 'bulk_role'::name)) EXECUTE FUNCTION sync.capture_platform_customers();
+CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON platform.customers FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{bulk_role,merge_role}'::name[]))) EXECUTE FUNCTION sync.capture_platform_customers();
 alter table platform.customers enable row level security, force row level security;
 create policy apps_add on platform.customers for insert to app_role with check ((created_by_app = platform.current_app()));
 create policy apps_edit on platform.customers for update to app_role using (((erased_at IS NULL) AND (merged_into IS NULL))) with check (true);
 create policy apps_read on platform.customers for select to app_role using (true);
 create policy bulk_all on platform.customers for all to bulk_role using (true) with check (true);
+create policy merge_all on platform.customers for all to merge_role using (true) with check (true);
 create policy owner_all on platform.customers for all to platform_owner using (true) with check (true);
+grant delete on platform.customers to merge_role;
 grant insert (crm_id, account_tier, account_manager_id) on platform.customers to foundation_role;
 grant insert (email, email_key, name, phone, phone_key, phone_extension, company_id, created_by_app) on platform.customers to app_role;
 grant insert (support_id, preferred_language, timezone) on platform.customers to support_role;
 grant insert on platform.customers to bulk_role;
+grant insert on platform.customers to merge_role;
 grant select on platform.customers to app_role;
 grant select on platform.customers to bulk_role;
+grant select on platform.customers to merge_role;
 grant update (crm_id, account_tier, account_manager_id) on platform.customers to foundation_role;
 grant update (email, email_key, name, phone, phone_key, phone_extension, company_id) on platform.customers to app_role;
 grant update (support_id, preferred_language, timezone) on platform.customers to support_role;
 grant update on platform.customers to bulk_role;
+grant update on platform.customers to merge_role;
+
+create table platform.merge_fields (
+  merge uuid not null,
+  field text collate "C" not null,
+  ours jsonb,
+  theirs jsonb,
+  chosen jsonb,
+  side text collate "C" not null,
+  chosen_by text collate "C" not null,
+  why text not null,
+  row_key text collate "C",
+  constraint merge_fields_pkey PRIMARY KEY (merge, field),
+  constraint merge_fields_merge_fkey FOREIGN KEY (merge) REFERENCES platform.merges(id),
+  constraint merge_fields_chosen_by_check CHECK ((chosen_by = ANY (ARRAY['rule'::text, 'choice'::text]))),
+  constraint merge_fields_side_check CHECK ((side = ANY (ARRAY['survivor'::text, 'loser'::text])))
+);
+comment on column platform.merge_fields.ours is 'What the survivor had; theirs: what the loser had. An address and a number with their keys.';
+comment on column platform.merge_fields.row_key is 'Of a custom field that both had: the survivor''s row, whose value the merge chose.';
+alter table platform.merge_fields enable row level security, force row level security;
+create policy console_read on platform.merge_fields for select to console_role using (true);
+create policy merge_all on platform.merge_fields for all to merge_role using (true) with check (true);
+create policy owner_all on platform.merge_fields for all to platform_owner using (true) with check (true);
+grant insert on platform.merge_fields to merge_role;
+grant select on platform.merge_fields to console_role;
+grant select on platform.merge_fields to merge_role;
+grant update on platform.merge_fields to merge_role;
+
+create table platform.merge_moves (
+  merge uuid not null,
+  reference integer not null,
+  key text collate "C" not null,
+  was jsonb,
+  released text collate "C",
+  constraint merge_moves_pkey PRIMARY KEY (merge, reference, key),
+  constraint merge_moves_released_check CHECK ((released = ANY (ARRAY['unmerged'::text, 'merged'::text, 'moved'::text])))
+);
+comment on table platform.merge_moves is 'The rows that a merge moved, from the loser to the survivor.';
+comment on column platform.merge_moves.was is 'The whole row before it moved, if merge_references.keeps_rows.';
+comment on column platform.merge_moves.released is 'Why this merge has no claim to the row any more: an unmerge of another merge took it home, another merge brought it, or somebody moved it by hand.';
+alter table platform.merge_moves enable row level security, force row level security;
+create policy console_read on platform.merge_moves for select to console_role using (true);
+create policy merge_all on platform.merge_moves for all to merge_role using (true) with check (true);
+create policy owner_all on platform.merge_moves for all to platform_owner using (true) with check (true);
+grant insert on platform.merge_moves to merge_role;
+grant select on platform.merge_moves to console_role;
+grant select on platform.merge_moves to merge_role;
+grant update on platform.merge_moves to merge_role;
+
+create table platform.merge_references (
+  reference integer generated always as identity not null,
+  relation text collate "C" not null,
+  customer_column text collate "C" not null,
+  key_columns text[] collate "C",
+  and_set text,
+  keeps_rows boolean default false not null,
+  stays text,
+  constraint merge_references_pkey PRIMARY KEY (reference),
+  constraint merge_references_relation_customer_column_key UNIQUE (relation, customer_column),
+  constraint merge_references_check CHECK (((stays IS NULL) = (key_columns IS NOT NULL)))
+);
+comment on table platform.merge_references is 'Every column that names a customer, and what a merge does with its rows.';
+comment on column platform.merge_references.key_columns is 'What names a row and does not change when it moves: the primary key without the customer. Empty: one row for each customer.';
+comment on column platform.merge_references.and_set is 'What else a moved row becomes: the survivor has a primary address already.';
+comment on column platform.merge_references.keeps_rows is 'Whether the ledger keeps the whole row as it was: those are values of the customer, and an edit of the survivor must not change the loser.';
+comment on column platform.merge_references.stays is 'Why its rows do not move.';
+alter table platform.merge_references enable row level security, force row level security;
+create policy console_read on platform.merge_references for select to console_role using (true);
+create policy merge_read on platform.merge_references for select to merge_role using (true);
+create policy owner_all on platform.merge_references for all to platform_owner using (true) with check (true);
+grant select on platform.merge_references to console_role;
+grant select on platform.merge_references to merge_role;
+
+create table platform.merge_suppressed (
+  merge uuid not null,
+  reference integer not null,
+  key text collate "C" not null,
+  customer_id uuid not null,
+  was jsonb not null,
+  constraint merge_suppressed_pkey PRIMARY KEY (merge, reference, key),
+  constraint merge_suppressed_merge_fkey FOREIGN KEY (merge) REFERENCES platform.merges(id)
+);
+comment on column platform.merge_suppressed.customer_id is 'Whose row it was: the loser''s, or the survivor''s mark of having no address.';
+alter table platform.merge_suppressed enable row level security, force row level security;
+create policy console_read on platform.merge_suppressed for select to console_role using (true);
+create policy merge_all on platform.merge_suppressed for all to merge_role using (true) with check (true);
+create policy owner_all on platform.merge_suppressed for all to platform_owner using (true) with check (true);
+grant delete on platform.merge_suppressed to merge_role;
+grant insert on platform.merge_suppressed to merge_role;
+grant select on platform.merge_suppressed to console_role;
+grant select on platform.merge_suppressed to merge_role;
+grant update on platform.merge_suppressed to merge_role;
+
+create table platform.merges (
+  id uuid default uuidv7() not null,
+  survivor_id uuid not null,
+  loser_id uuid not null,
+  actor text collate "C" default platform.current_actor(),
+  app text collate "C" default platform.current_app() not null,
+  login name default SESSION_USER not null,
+  reason text,
+  evidence jsonb default '{}'::jsonb not null,
+  rules integer not null,
+  merged_at timestamp with time zone default clock_timestamp() not null,
+  survivor_version bigint not null,
+  loser_version bigint not null,
+  moved jsonb default '{}'::jsonb not null,
+  suppressed jsonb default '{}'::jsonb not null,
+  undone_at timestamp with time zone,
+  undone_by text collate "C",
+  undone_by_app text collate "C",
+  undone_by_login name,
+  back_version bigint,
+  undo_report jsonb,
+  constraint merges_pkey PRIMARY KEY (id),
+  constraint merges_check CHECK ((survivor_id <> loser_id)),
+  constraint merges_check1 CHECK ((num_nulls(undone_at, undone_by_app, undone_by_login, back_version, undo_report) = ANY (ARRAY[0, 5]))),
+  constraint merges_evidence_check CHECK (((jsonb_typeof(evidence) = 'object'::text) AND (octet_length((evidence)::text) <= 65536))),
+  constraint merges_reason_check CHECK (((char_length(reason) >= 1) AND (char_length(reason) <= 500)))
+);
+comment on table platform.merges is 'The ledger of merges. No references: the undo of an import may remove customers whose merge was taken back, and the ledger stays.';
+comment on column platform.merges.rules is 'The version of the rules that chose the fields; see platform.judge_merge.';
+comment on column platform.merges.survivor_version is 'The version that the merge gave the survivor.';
+comment on column platform.merges.loser_version is 'The version at which the loser was merged.';
+comment on column platform.merges.back_version is 'The version that the unmerge gave the loser. No event of the loser has it: customer.unmerged tells it.';
+CREATE INDEX merges_of_loser ON platform.merges USING btree (loser_id);
+CREATE INDEX merges_of_survivor ON platform.merges USING btree (survivor_id);
+CREATE UNIQUE INDEX merges_present ON platform.merges USING btree (loser_id) WHERE (undone_at IS NULL);
+alter table platform.merges enable row level security, force row level security;
+create policy apps_read on platform.merges for select to app_role using (true);
+create policy merge_all on platform.merges for all to merge_role using (true) with check (true);
+create policy owner_all on platform.merges for all to platform_owner using (true) with check (true);
+grant insert on platform.merges to merge_role;
+grant select (id, survivor_id, loser_id, actor, merged_at, undone_at) on platform.merges to app_role;
+grant select on platform.merges to console_role;
+grant select on platform.merges to merge_role;
+grant update on platform.merges to merge_role;
 
 create table platform.migrations (
   number integer not null,
@@ -2532,9 +4019,14 @@ create table platform.removed_emails (
 );
 comment on column platform.removed_emails.reason is 'removed: a person took it away. claimed: another person proved that it is theirs.';
 CREATE INDEX removed_emails_customer_id_idx ON platform.removed_emails USING btree (customer_id);
-CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON platform.removed_emails FOR EACH ROW WHEN ((CURRENT_USER <> 'bulk_role'::name)) EXECUTE FUNCTION platform.require_present_customer('customer_id');
+CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON platform.removed_emails FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{bulk_role,merge_role}'::name[]))) EXECUTE FUNCTION platform.require_present_customer('customer_id');
 alter table platform.removed_emails enable row level security, force row level security;
+create policy merge_all on platform.removed_emails for all to merge_role using (true) with check (true);
 create policy owner_all on platform.removed_emails for all to platform_owner using (true) with check (true);
+grant delete on platform.removed_emails to merge_role;
+grant insert on platform.removed_emails to merge_role;
+grant select on platform.removed_emails to merge_role;
+grant update on platform.removed_emails to merge_role;
 
 create table platform.removed_phones (
   id uuid not null,
@@ -2552,9 +4044,14 @@ create table platform.removed_phones (
   constraint removed_phones_customer_id_fkey FOREIGN KEY (customer_id) REFERENCES platform.customers(id)
 );
 CREATE INDEX removed_phones_customer_id_idx ON platform.removed_phones USING btree (customer_id);
-CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON platform.removed_phones FOR EACH ROW WHEN ((CURRENT_USER <> 'bulk_role'::name)) EXECUTE FUNCTION platform.require_present_customer('customer_id');
+CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON platform.removed_phones FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{bulk_role,merge_role}'::name[]))) EXECUTE FUNCTION platform.require_present_customer('customer_id');
 alter table platform.removed_phones enable row level security, force row level security;
+create policy merge_all on platform.removed_phones for all to merge_role using (true) with check (true);
 create policy owner_all on platform.removed_phones for all to platform_owner using (true) with check (true);
+grant delete on platform.removed_phones to merge_role;
+grant insert on platform.removed_phones to merge_role;
+grant select on platform.removed_phones to merge_role;
+grant update on platform.removed_phones to merge_role;
 
 create table platform.review_candidates (
   id uuid default uuidv7() not null,
@@ -2579,8 +4076,8 @@ create table platform.review_candidates (
 );
 comment on column platform.review_candidates.reason is 'verified_claim: one of the two proved an unverified address of the other; evidence names the address and the customer that lost it.';
 CREATE INDEX review_candidates_other_id_idx ON platform.review_candidates USING btree (other_id);
-CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON platform.review_candidates FOR EACH ROW WHEN ((CURRENT_USER <> 'bulk_role'::name)) EXECUTE FUNCTION platform.require_present_customer('customer_id');
-CREATE TRIGGER present_other_id BEFORE INSERT OR UPDATE OF other_id ON platform.review_candidates FOR EACH ROW WHEN ((CURRENT_USER <> 'bulk_role'::name)) EXECUTE FUNCTION platform.require_present_customer('other_id');
+CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON platform.review_candidates FOR EACH ROW WHEN (((CURRENT_USER <> ALL ('{bulk_role,merge_role}'::name[])) AND (new.reason <> 'unmerged'::text))) EXECUTE FUNCTION platform.require_present_customer('customer_id');
+CREATE TRIGGER present_other_id BEFORE INSERT OR UPDATE OF other_id ON platform.review_candidates FOR EACH ROW WHEN (((CURRENT_USER <> ALL ('{bulk_role,merge_role}'::name[])) AND (new.reason <> 'unmerged'::text))) EXECUTE FUNCTION platform.require_present_customer('other_id');
 alter table platform.review_candidates enable row level security, force row level security;
 create policy apps_read on platform.review_candidates for select to app_role using (true);
 create policy owner_all on platform.review_candidates for all to platform_owner using (true) with check (true);
@@ -2665,17 +4162,19 @@ comment on column platform.tiers.is_retired is 'It is offered no more, and no cu
 CREATE UNIQUE INDEX tiers_label_key ON platform.tiers USING btree (lower((label COLLATE pg_c_utf8)));
 CREATE TRIGGER count_version BEFORE UPDATE ON platform.tiers FOR EACH ROW EXECUTE FUNCTION platform.count_version();
 CREATE TRIGGER keep_used BEFORE DELETE ON platform.tiers FOR EACH ROW EXECUTE FUNCTION platform.keep_used_tier();
-CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON platform.tiers FOR EACH ROW EXECUTE FUNCTION sync.capture_platform_tiers();
+CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON platform.tiers FOR EACH ROW WHEN ((CURRENT_USER <> 'merge_role'::name)) EXECUTE FUNCTION sync.capture_platform_tiers();
 alter table platform.tiers enable row level security, force row level security;
 create policy apps_read on platform.tiers for select to app_role using (true);
 create policy bulk_read on platform.tiers for select to bulk_role using (true);
 create policy foundation_all on platform.tiers for all to foundation_role using (true) with check (true);
+create policy merge_read on platform.tiers for select to merge_role using (true);
 create policy owner_all on platform.tiers for all to platform_owner using (true) with check (true);
 grant delete on platform.tiers to foundation_role;
 grant insert (key, label, colour, "position") on platform.tiers to foundation_role;
 grant select on platform.tiers to app_role;
 grant select on platform.tiers to bulk_role;
 grant select on platform.tiers to foundation_role;
+grant select on platform.tiers to merge_role;
 grant update (label, colour, "position", is_retired) on platform.tiers to foundation_role;
 
 create table platform.users (
@@ -2706,7 +4205,7 @@ comment on column platform.users.id is 'The identity provider''s subject at the 
 comment on column platform.users.role is 'steward: a user who may also decide about duplicates, merge customers and take merges apart. admin: a steward who may also administer.';
 comment on column platform.users.directory_object_id is 'Together with the tenant it identifies a person: the subject differs from app registration to app registration.';
 CREATE TRIGGER keep_directory_account BEFORE UPDATE OF directory_tenant_id, directory_object_id ON platform.users FOR EACH ROW WHEN (((old.directory_object_id IS NOT NULL) AND ((old.directory_tenant_id IS DISTINCT FROM new.directory_tenant_id) OR (old.directory_object_id IS DISTINCT FROM new.directory_object_id)))) EXECUTE FUNCTION platform.keep_directory_account();
-CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON platform.users FOR EACH ROW EXECUTE FUNCTION sync.capture_platform_users();
+CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON platform.users FOR EACH ROW WHEN ((CURRENT_USER <> 'merge_role'::name)) EXECUTE FUNCTION sync.capture_platform_users();
 alter table platform.users enable row level security, force row level security;
 create policy apps_edit on platform.users for update to app_role using (true) with check (true);
 create policy apps_read on platform.users for select to app_role using (true);
@@ -2719,6 +4218,8 @@ grant update (role, foundation_user_id) on platform.users to foundation_role;
 grant update (support_user_id) on platform.users to support_role;
 
 comment on function platform.sign_in_user(pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text) is 'The caller says which person a directory account is: the logins of the apps are trusted to have asked the directory. See docs/signin.md.';
+comment on table constraint review_candidates_customer_id_fkey on platform.review_candidates is 'Any customer: a pair of two records stays when one of them is merged.';
+comment on table constraint review_candidates_other_id_fkey on platform.review_candidates is 'Any customer: a pair of two records stays when one of them is merged.';
 
 -- also: collation platform.people
 
@@ -2774,6 +4275,7 @@ grant insert (run, n, file, line, kind, code, reason, raw, external_id, email, e
 
 create schema support;
 grant usage on schema support to bulk_role;
+grant usage on schema support to merge_role;
 grant usage on schema support to support_role;
 
 create sequence support.customer_number as bigint start 1000 increment 1 minvalue 1 maxvalue 9223372036854775807 cache 1;
@@ -2927,14 +4429,19 @@ comment on column support.calls.request_digest is 'SHA-256 of the request that l
 CREATE INDEX calls_agent_id_idx ON support.calls USING btree (agent_id) WHERE (agent_id IS NOT NULL);
 CREATE INDEX calls_customer_id_started_at_idx ON support.calls USING btree (customer_id, started_at DESC);
 CREATE INDEX calls_newest ON support.calls USING btree (started_at DESC, id DESC);
-CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON support.calls FOR EACH ROW WHEN ((CURRENT_USER <> 'bulk_role'::name)) EXECUTE FUNCTION platform.require_present_customer('customer_id');
-CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON support.calls FOR EACH ROW EXECUTE FUNCTION sync.capture_support_calls();
+CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON support.calls FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{bulk_role,merge_role}'::name[]))) EXECUTE FUNCTION platform.require_present_customer('customer_id');
+CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON support.calls FOR EACH ROW WHEN ((CURRENT_USER <> 'merge_role'::name)) EXECUTE FUNCTION sync.capture_support_calls();
 alter table support.calls enable row level security, force row level security;
+create policy merge_all on support.calls for all to merge_role using (true) with check (true);
 create policy owner_all on support.calls for all to platform_owner using (true) with check (true);
 create policy support_all on support.calls for all to support_role using (true) with check (true);
+grant delete on support.calls to merge_role;
 grant insert (client_id, customer_id, agent_id, direction, number_e164, outcome, notes, started_at, duration_seconds, request_digest) on support.calls to support_role;
+grant insert on support.calls to merge_role;
+grant select on support.calls to merge_role;
 grant select on support.calls to support_role;
 grant update (customer_id, outcome, notes, duration_seconds) on support.calls to support_role;
+grant update on support.calls to merge_role;
 
 create table support.canned_answers (
   id uuid default uuidv7() not null,
@@ -3026,7 +4533,7 @@ comment on column support.messages.number is 'Dense within the session, in the o
 comment on column support.messages.client_id is 'Given by the sender: a retry with the same one makes no second message.';
 comment on column support.messages.choices is 'Of a bot: the answers that the visitor may pick, [{id, label}].';
 CREATE INDEX messages_agent_id_idx ON support.messages USING btree (agent_id) WHERE (agent_id IS NOT NULL);
-CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON support.messages FOR EACH ROW EXECUTE FUNCTION sync.capture_support_messages();
+CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON support.messages FOR EACH ROW WHEN ((CURRENT_USER <> 'merge_role'::name)) EXECUTE FUNCTION sync.capture_support_messages();
 alter table support.messages enable row level security, force row level security;
 create policy owner_all on support.messages for all to platform_owner using (true) with check (true);
 create policy support_all on support.messages for all to support_role using (true) with check (true);
@@ -3055,7 +4562,7 @@ create table support.session_entries (
 comment on table support.session_entries is 'The notes and actions of agents in a conversation. The visitor never sees them.';
 CREATE INDEX session_entries_agent_id_idx ON support.session_entries USING btree (agent_id) WHERE (agent_id IS NOT NULL);
 CREATE INDEX session_entries_to_agent_id_idx ON support.session_entries USING btree (to_agent_id) WHERE (to_agent_id IS NOT NULL);
-CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON support.session_entries FOR EACH ROW EXECUTE FUNCTION sync.capture_support_session_entries();
+CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON support.session_entries FOR EACH ROW WHEN ((CURRENT_USER <> 'merge_role'::name)) EXECUTE FUNCTION sync.capture_support_session_entries();
 alter table support.session_entries enable row level security, force row level security;
 create policy owner_all on support.session_entries for all to platform_owner using (true) with check (true);
 create policy support_all on support.session_entries for all to support_role using (true) with check (true);
@@ -3121,14 +4628,19 @@ CREATE INDEX sessions_ended ON support.sessions USING btree (ended_at DESC, id D
 CREATE INDEX sessions_open ON support.sessions USING btree (agent_id) WHERE ((status = 'active'::text) AND (asked_at IS NOT NULL));
 CREATE INDEX sessions_started_at_id_idx ON support.sessions USING btree (started_at DESC, id DESC);
 CREATE INDEX sessions_widget_id_idx ON support.sessions USING btree (widget_id);
-CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON support.sessions FOR EACH ROW WHEN ((CURRENT_USER <> 'bulk_role'::name)) EXECUTE FUNCTION platform.require_present_customer('customer_id');
-CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON support.sessions FOR EACH ROW EXECUTE FUNCTION sync.capture_support_sessions();
+CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON support.sessions FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{bulk_role,merge_role}'::name[]))) EXECUTE FUNCTION platform.require_present_customer('customer_id');
+CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON support.sessions FOR EACH ROW WHEN ((CURRENT_USER <> 'merge_role'::name)) EXECUTE FUNCTION sync.capture_support_sessions();
 alter table support.sessions enable row level security, force row level security;
+create policy merge_all on support.sessions for all to merge_role using (true) with check (true);
 create policy owner_all on support.sessions for all to platform_owner using (true) with check (true);
 create policy support_all on support.sessions for all to support_role using (true) with check (true);
+grant delete on support.sessions to merge_role;
 grant insert (widget_id, customer_id, identity, visitor_email, visitor_name, token_hash, page, language, time_zone, handler, is_offline) on support.sessions to support_role;
+grant insert on support.sessions to merge_role;
+grant select on support.sessions to merge_role;
 grant select on support.sessions to support_role;
 grant update (customer_id, identity, visitor_email, visitor_name, token_hash, handler, agent_id, status, resolved, message_count, visitor_read_number, agent_read_number, asked_at, waiting_since, snoozed_until, last_message_at, ended_at) on support.sessions to support_role;
+grant update on support.sessions to merge_role;
 
 create table support.widget_agents (
   widget_id uuid not null,
@@ -3195,6 +4707,7 @@ grant update (key, name, allowed_origins, settings, is_active) on support.widget
 create schema sync;
 grant usage on schema sync to app_role;
 grant usage on schema sync to bulk_role;
+grant usage on schema sync to merge_role;
 grant usage on schema sync to observer_role;
 grant usage on schema sync to simulator_role;
 grant usage on schema sync to sync_role;
@@ -3601,7 +5114,10 @@ begin
   where p.run = of_run and p.n between from_n and to_n and p.outcome in ('created', 'updated', 'unchanged')
     and p.code is distinct from 'same-line'
   order by f.source, key, p.n desc
-  on conflict (source, key) do update set customer = excluded.customer, digest = excluded.digest
+  -- The row of a customer that is merged now stays its row: after an unmerge it is known again.
+  on conflict (source, key) do update set digest = excluded.digest, customer = case
+    when excluded.customer = (select c.merged_into from platform.customers c where c.id = k.customer) then k.customer
+    else excluded.customer end
   where (k.customer, k.digest) is distinct from (excluded.customer, excluded.digest);
 
   is_done := to_n >= r.lines;
@@ -3915,7 +5431,8 @@ end $body$ $f$,
   insert into sync.entities (name, audience) values (entity, event_audience)
   on conflict (name) do update set audience = excluded.audience;
   execute format(
-    'create or replace trigger z_capture after insert or update or delete on %s for each row execute function sync.%I()',
+    'create or replace trigger z_capture after insert or update or delete on %s for each row when (current_user <> ''merge_role'')
+      execute function sync.%I()',
     target, function_name);
   if not in_sets then return; end if;
 
@@ -4313,6 +5830,22 @@ begin
   if not pg_try_advisory_xact_lock_shared(7271, 1) then perform pg_notify('sync_outbox', ''); end if;  -- sync.ring, without the call
   return null;
 end $function$;
+
+CREATE OR REPLACE FUNCTION sync.capture_merge(event_type text, of_customer platform.customers, data jsonb, previous jsonb)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  perform pg_current_xact_id();
+  insert into sync.outbox (type, key, customer, row_id, version, audience, app, login, actor, data, previous, trace)
+  values (event_type, of_customer.id::text, of_customer.id, of_customer.id::text, of_customer.version, 'platform', platform.current_app(),
+    session_user, platform.current_actor(), jsonb_build_object('email', of_customer.email, 'name', of_customer.name) || data, previous,
+    nullif(left(current_setting('aether.trace', true), 255), ''));
+  perform sync.ring();
+end $function$;
+grant execute on function sync.capture_merge(event_type text, of_customer platform.customers, data jsonb, previous jsonb) to merge_role;
 
 CREATE OR REPLACE FUNCTION sync.capture_platform_companies()
  RETURNS trigger
@@ -7161,7 +8694,7 @@ BEGIN ATOMIC
              NULL::uuid,
              jsonb_build_object('version', l.version, 'logged', l.logged) AS jsonb_build_object
             FROM logged l
-           WHERE (l.version <> l.logged)
+           WHERE ((l.version <> l.logged) AND (l.version IS DISTINCT FROM sync.version_of_unmerge(l.id)))
          UNION ALL
           SELECT 'drift.history'::text,
              u.id,
@@ -7549,6 +9082,7 @@ CREATE OR REPLACE FUNCTION sync.is_behind(of_subscription text, at_position bigi
  STABLE
 RETURN ((EXISTS (SELECT FROM sync.parked b WHERE ((b.subscription = is_behind.of_subscription) AND (b.key = is_behind.event_key) AND (b."position" < is_behind.at_position)))) OR ((event_customer IS NOT NULL) AND (EXISTS (SELECT FROM (sync.subscriptions s JOIN sync.parked b ON ((b.subscription = s.name))) WHERE ((s.name = is_behind.of_subscription) AND (s.holds = 'customer'::text) AND (b.customer = ANY (sync.list_merged(is_behind.event_customer))) AND (b."position" < is_behind.at_position))))));
 grant execute on function sync.is_behind(of_subscription text, at_position bigint, event_key text, event_customer uuid) to app_role;
+grant execute on function sync.is_behind(of_subscription text, at_position bigint, event_key text, event_customer uuid) to merge_role;
 grant execute on function sync.is_behind(of_subscription text, at_position bigint, event_key text, event_customer uuid) to sync_role;
 
 CREATE OR REPLACE FUNCTION sync.is_public_provider(domain text)
@@ -7563,6 +9097,7 @@ CREATE OR REPLACE FUNCTION sync.is_variant(email_key text)
  IMMUTABLE PARALLEL SAFE
 RETURN ((strpos(email_key, '+'::text) > 1) OR (email_key ~~ '%@googlemail.com'::text) OR (email_key ~~ '%.%@gmail.com'::text));
 grant execute on function sync.is_variant(email_key text) to bulk_role;
+grant execute on function sync.is_variant(email_key text) to merge_role;
 
 CREATE OR REPLACE FUNCTION sync.keep_findings(of_subject text, ids text[], now_found jsonb, without text[] DEFAULT '{}'::text[])
  RETURNS void
@@ -7824,6 +9359,7 @@ CREATE OR REPLACE FUNCTION sync.list_merged(customer uuid)
  SET search_path TO 'pg_catalog', 'pg_temp'
 RETURN (SELECT (array_agg(c.id) || list_merged.customer) FROM ((SELECT COALESCE((SELECT o.merged_into FROM platform.customers o WHERE (o.id = list_merged.customer)), list_merged.customer) AS id) root JOIN platform.customers c ON (((c.id = root.id) OR (c.merged_into = root.id)))));
 grant execute on function sync.list_merged(customer uuid) to app_role;
+grant execute on function sync.list_merged(customer uuid) to merge_role;
 grant execute on function sync.list_merged(customer uuid) to sync_role;
 
 CREATE OR REPLACE FUNCTION sync.list_missing_chunks(of_upload bigint)
@@ -7947,7 +9483,7 @@ BEGIN ATOMIC
              ELSE ('is not shown to '::text || platform.current_app())
          END AS "case"
     FROM (unnest(list_vain_types.types) t(type)
-      LEFT JOIN sync.entities e ON ((((t.type = (e.name || '.created'::text)) OR (t.type = (e.name || '.updated'::text))) OR (t.type = (e.name || '.deleted'::text)))))
+      LEFT JOIN sync.entities e ON (((((t.type = (e.name || '.created'::text)) OR (t.type = (e.name || '.updated'::text))) OR (t.type = (e.name || '.deleted'::text))) OR ((e.name = 'customer'::text) AND (t.type = ANY (ARRAY['customer.merged'::text, 'customer.unmerged'::text]))))))
    WHERE
          CASE
              WHEN (e.name IS NULL) THEN ((t.type !~ '\.[a-z]'::text) OR (NOT (EXISTS ( SELECT
@@ -7993,6 +9529,7 @@ CREATE OR REPLACE FUNCTION sync.mailbox(email_key text)
  IMMUTABLE PARALLEL SAFE
 RETURN CASE WHEN (split_part(email_key, '@'::text, 2) = ANY (ARRAY['gmail.com'::text, 'googlemail.com'::text])) THEN (replace(split_part(split_part(email_key, '@'::text, 1), '+'::text, 1), '.'::text, ''::text) || '@gmail.com'::text) WHEN (strpos(email_key, '+'::text) > 1) THEN ((split_part(email_key, '+'::text, 1) || '@'::text) || split_part(email_key, '@'::text, 2)) ELSE email_key END;
 grant execute on function sync.mailbox(email_key text) to bulk_role;
+grant execute on function sync.mailbox(email_key text) to merge_role;
 
 CREATE OR REPLACE FUNCTION sync.make_import_companies(of_run bigint, companies_max integer)
  RETURNS integer
@@ -8718,7 +10255,7 @@ begin
     union all
     select m.n, m.id, 'platform.review_candidates', null, to_jsonb(count(*))
     from mine m join platform.review_candidates q on m.id in (q.customer_id, q.other_id)
-    where q.state <> 'open' or q.reason = 'verified_claim' group by m.n, m.id
+    where q.state <> 'open' and q.reason <> 'unmerged' or q.reason = 'verified_claim' group by m.n, m.id
     union all
     select m.n, m.id, x.part, null, to_jsonb(x.rows)
     from sync.list_references('platform.customers', ids, '{platform.customer_emails,platform.customer_phones,
@@ -8977,7 +10514,7 @@ begin
   order by c.id for no key update;
   delete from sync.import_kept k where k.run = of_run and k.n = any (places);
   for w in
-    select x.*, c.id as held, c.erased_at, v.present,
+    select x.*, c.id as held, c.erased_at, k.merged_into is not null as is_merged, v.present,
       -- Another run may have written the same note: each is known by its source.
       'import:' || f.source || ':' || x.customer || ':' || substr(x.field, 6) as note_key
     from sync.import_writes x
@@ -9009,7 +10546,8 @@ begin
       select to_jsonb(a.description) into present from crm.activities a
       where a.customer_id = w.held and a.created_by_app = 'foundation' and a.idempotency_key = w.note_key;
     end if;
-    if present is distinct from w.after or w.erased_at is not null then
+    -- What was written to a customer that is merged now, an unmerge gives back to it: then this run can take it back.
+    if present is distinct from w.after or w.erased_at is not null or w.is_merged then
       update sync.import_writes x set is_undone = false where x.run = of_run and x.n = w.n and x.field = w.field;
       update sync.import_writes l set before = w.before
       from sync.import_runs r
@@ -9442,6 +10980,7 @@ begin
     and not sync.is_behind(p.subscription, p.position, p.key, p.customer);
 end $function$;
 grant execute on function sync.start_first(of_subscription text, keys text[], customers uuid[]) to app_role;
+grant execute on function sync.start_first(of_subscription text, keys text[], customers uuid[]) to merge_role;
 grant execute on function sync.start_first(of_subscription text, keys text[], customers uuid[]) to sync_role;
 
 CREATE OR REPLACE FUNCTION sync.steer_run(of_run bigint, to_state text, reason text DEFAULT NULL::text)
@@ -9891,6 +11430,16 @@ begin
     from sync.import_rows p where p.run = of_run and p.n <= r.applied_to and p.outcome = 'updated' and p.lead = p.n;
 end $function$;
 grant execute on function sync.verify_import(of_run bigint, OUT question text, OUT expected bigint, OUT found bigint) to sync_role;
+
+CREATE OR REPLACE FUNCTION sync.version_of_unmerge(of_customer uuid)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  return (select max(m.back_version) from platform.merges m where m.loser_id = of_customer);
+end $function$;
 
 CREATE OR REPLACE FUNCTION sync.waits_to_worsen(before text, now_found text, worsens_since timestamp with time zone)
  RETURNS boolean
@@ -10417,9 +11966,11 @@ CREATE INDEX events_key ON ONLY sync.events USING btree (key, "position");
 alter table sync.events enable row level security, force row level security;
 create policy apps_read on sync.events for select to app_role using (((audience = 'platform'::text) OR (audience = ( SELECT platform.audience_of(platform.current_app()) AS audience_of))));
 create policy console_read on sync.events for select to console_role using (true);
+create policy merge_read on sync.events for select to merge_role using (true);
 create policy owner_all on sync.events for all to platform_owner using (true) with check (true);
 create policy sync_read on sync.events for select to sync_role using (true);
 grant select on sync.events to app_role;
+grant select on sync.events to merge_role;
 grant select on sync.events to sync_role;
 
 create table sync.events_p… (
@@ -10932,6 +12483,7 @@ CREATE INDEX parked_state ON sync.parked USING btree (subscription, state, "posi
 CREATE UNIQUE INDEX parked_one_retrying ON sync.parked USING btree (subscription, key) WHERE (state = 'retrying'::text);
 alter table sync.parked enable row level security, force row level security;
 create policy console_read on sync.parked for select to console_role using (true);
+create policy merge_all on sync.parked for all to merge_role using (true) with check (true);
 create policy own on sync.parked for all to app_role, sync_role using ((EXISTS ( SELECT
    FROM sync.subscriptions s
   WHERE ((s.name = parked.subscription) AND (s.app = platform.current_app()))))) with check ((EXISTS ( SELECT
@@ -10942,7 +12494,9 @@ create policy sync_read on sync.parked for select to sync_role using (true);
 grant insert (subscription, "position", key, customer, state, attempts, attempt_at, error, cause, is_replay) on sync.parked to app_role;
 grant insert (subscription, "position", key, customer, state, attempts, attempt_at, error, cause, is_replay) on sync.parked to sync_role;
 grant select on sync.parked to app_role;
+grant select on sync.parked to merge_role;
 grant select on sync.parked to sync_role;
+grant update (state, attempt_at) on sync.parked to merge_role;
 grant update (state, attempts, attempt_at, error, cause) on sync.parked to app_role;
 grant update (state, attempts, attempt_at, error, cause) on sync.parked to sync_role;
 
@@ -11112,13 +12666,16 @@ comment on column sync.subscriptions.holds is 'The events that a failed one hold
 comment on column sync.subscriptions."position" is 'Every event up to here is handled, or is in sync.parked.';
 alter table sync.subscriptions enable row level security, force row level security;
 create policy console_read on sync.subscriptions for select to console_role using (true);
+create policy merge_all on sync.subscriptions for all to merge_role using (true) with check (true);
 create policy own on sync.subscriptions for all to app_role, sync_role using ((app = platform.current_app())) with check ((app = platform.current_app()));
 create policy owner_all on sync.subscriptions for all to platform_owner using (true) with check (true);
 create policy sync_read on sync.subscriptions for select to sync_role using (true);
 grant insert (name, types, holds, "position") on sync.subscriptions to app_role;
 grant insert (name, types, holds, "position") on sync.subscriptions to sync_role;
 grant select on sync.subscriptions to app_role;
+grant select on sync.subscriptions to merge_role;
 grant select on sync.subscriptions to sync_role;
+grant update (is_paused) on sync.subscriptions to merge_role;
 grant update (types, holds, "position", replay_until, is_paused, pause_reason, moved_at) on sync.subscriptions to app_role;
 grant update (types, holds, "position", replay_until, is_paused, pause_reason, moved_at) on sync.subscriptions to sync_role;
 

@@ -90,11 +90,14 @@ export function openCustomerCache(
         forgetAll();
         isFollowing = true;
         for await (const event of events.follow({
-          types: ['customer.created', 'customer.updated', 'customer.deleted'],
+          types: ['customer.created', 'customer.updated', 'customer.deleted', 'customer.merged', 'customer.unmerged'],
           after,
           signal: closing.signal,
-        }))
+        })) {
           forget(event.key);
+          // What was remembered under the ids and addresses of the other one leads elsewhere from now on.
+          if (event.type === 'customer.merged' || event.type === 'customer.unmerged') forget(String(event.data.loser));
+        }
       } catch {
         // The feed is cut or too far behind: forget everything and start again from the head.
       }

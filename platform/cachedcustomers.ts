@@ -5,6 +5,7 @@ import type { Customer, CustomerCalls } from './customers.ts';
 import { VersionConflict } from './errors.ts';
 import { isUuid, requireEmail } from './fields.ts';
 import type { Write } from './log/transaction.ts';
+import type { MergeCalls } from './merging.ts';
 
 /** The calls about customers, with lookups outside of transactions answered by the cache, which forgets the customers that this process writes. */
 export function cachedCustomerCalls(calls: CustomerCalls, cache: CustomerCache): CustomerCalls {
@@ -63,6 +64,23 @@ export function cachedPhoneCalls(calls: CustomerPhoneCalls, cache: CustomerCache
     makePhonePrimary: forgetting(cache, calls.makePhonePrimary),
     removePhone: forgetting(cache, calls.removePhone),
     restorePhone: forgetting(cache, calls.restorePhone),
+  };
+}
+
+/** The calls that merge. The cache forgets the customers that they make one or take apart. */
+export function cachedMergeCalls(calls: MergeCalls, cache: CustomerCache): MergeCalls {
+  return {
+    ...calls,
+    async mergeCustomers(survivorId, loserIds, write = {}) {
+      const merged = await calls.mergeCustomers(survivorId, loserIds, write);
+      for (const id of [merged.survivor, ...loserIds]) forgetWritten(cache, write, id);
+      return merged;
+    },
+    async unmergeCustomers(mergeId, write = {}) {
+      const unmerged = await calls.unmergeCustomers(mergeId, write);
+      for (const id of [unmerged.survivor, unmerged.loser]) forgetWritten(cache, write, id);
+      return unmerged;
+    },
   };
 }
 

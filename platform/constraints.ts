@@ -1,5 +1,13 @@
 import type pg from 'pg';
-import { CustomerErased, CustomerMerged, EmailTaken, PrimaryAddressStays, PrimaryPhoneStays } from './errors.ts';
+import {
+  CustomerErased,
+  CustomerMerged,
+  EmailTaken,
+  MergeUndone,
+  PrimaryAddressStays,
+  PrimaryPhoneStays,
+  SameCustomer,
+} from './errors.ts';
 import { AlreadyExists, type PlatformError } from './log/errors.ts';
 
 /** The field that each unique constraint protects, under the name that the caller knows. */
@@ -31,6 +39,8 @@ export function refuseConstraint(constraint: string, cause: pg.DatabaseError): P
   // platform.require_present_customer raises this; its detail is the survivor.
   if (constraint === 'customer_merged' && cause.detail) return new CustomerMerged(cause.detail, cause);
   if (constraint === 'customer_erased') return new CustomerErased(cause);
+  if (constraint === 'merge_same') return new SameCustomer(cause);
+  if (constraint === 'merge_undone') return new MergeUndone(cause);
   const field = uniqueFields[constraint];
   return field === undefined ? undefined : new AlreadyExists(field, cause);
 }

@@ -54,6 +54,37 @@ export class CustomerMerged extends PlatformError {
   }
 }
 
+/** Only administrators and stewards, at the console, and the command merge customers: an app asks one of them. */
+export class StewardOnly extends PlatformError {
+  constructor(cause?: unknown) {
+    super(
+      'steward-only',
+      403,
+      'Only administrators and data stewards merge customers, in the console or by the command.',
+      {
+        cause,
+      },
+    );
+  }
+}
+
+/** A customer is merged with another one: the caller names two. */
+export class SameCustomer extends PlatformError {
+  constructor(cause?: unknown) {
+    super('same-customer', 422, 'A customer is merged with another one, and each is named once.', {
+      fields: [{ field: 'losers', message: 'must be other customers, each named once' }],
+      cause,
+    });
+  }
+}
+
+/** Somebody took this merge back before: the caller looks at the merge again. */
+export class MergeUndone extends PlatformError {
+  constructor(cause?: unknown) {
+    super('merge-undone', 409, 'This merge was taken back already.', { cause });
+  }
+}
+
 /** Another customer has this address: use that customer, or take the address away from them. */
 export class EmailTaken extends PlatformError {
   constructor(cause?: unknown) {

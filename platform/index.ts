@@ -34,6 +34,7 @@ export type {
   CustomerEventData,
   EventType,
   EventTypes,
+  MergeEventData,
   PayloadSchema,
   PayloadSchemas,
   RowChange,
@@ -55,6 +56,17 @@ export {
 export type { InTransaction, Transaction, Write } from './log/transaction.ts';
 export type { Work } from './log/work.ts';
 export { coalesce, type Lookup, prepareLookup, runLookup } from './lookups.ts';
+export type {
+  Merge,
+  MergeChoices,
+  Merged,
+  MergedCustomer,
+  MergeField,
+  MergePreview,
+  MergeValue,
+  Unmerged,
+  UnmergePreview,
+} from './merging.ts';
 export { isNoAddress, showAddress } from './noaddress.ts';
 export { foldDigits, type Phone } from './phone.ts';
 export { connectPlatform, type PlatformDb } from './platform.ts';

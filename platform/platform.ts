@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { type AddressCalls, addressCalls } from './addresses.ts';
 import { type CacheOptions, type CacheState, openCustomerCache } from './cache.ts';
-import { cachedAddressCalls, cachedCustomerCalls, cachedPhoneCalls } from './cachedcustomers.ts';
+import { cachedAddressCalls, cachedCustomerCalls, cachedMergeCalls, cachedPhoneCalls } from './cachedcustomers.ts';
 import { type CompanyCalls, companyCalls } from './companies.ts';
 import { refuseConstraint } from './constraints.ts';
 import { type ContextCalls, contextCalls } from './context.ts';
@@ -17,6 +17,7 @@ import { type Connection, closeWithinMs, openConnection } from './log/connection
 import { ConfigurationError, PlatformError } from './log/errors.ts';
 import type { PayloadSchemas } from './log/events.ts';
 import { openSignals, type Signals } from './log/signals.ts';
+import { type MergeCalls, mergeCalls } from './merging.ts';
 import { type PhoneCalls, phoneCalls } from './phone.ts';
 import { findWarnings } from './serverwarnings.ts';
 import { type TierCalls, tierCalls } from './tiers.ts';
@@ -26,7 +27,7 @@ import { type UserCalls, userCalls } from './users.ts';
  * The newest migration that this package relies on; a database that lacks it is refused, and one with a migration that says
  * `-- aether: breaks-apps-below` a higher number.
  */
-export const requiredMigration = 13;
+export const requiredMigration = 14;
 
 /** A database that does not answer the connection check within this time counts as out of reach. */
 const checkTimeoutMs = 3_000;
@@ -39,6 +40,7 @@ export type PlatformDb = Connection<App> &
   CustomerPhoneCalls &
   CompanyCalls &
   HolderCalls &
+  MergeCalls &
   UserCalls &
   PhoneCalls &
   TierCalls &
@@ -124,6 +126,7 @@ export async function connectPlatform({
     ...(cache ? cachedPhoneCalls(phones, cache) : phones),
     ...companies,
     ...holderCalls(customers, companies),
+    ...(cache ? cachedMergeCalls(mergeCalls(connection), cache) : mergeCalls(connection)),
     ...userCalls(connection),
     ...countedContextCalls(contextCalls(connection), app, crossAppReads),
     ...phoneCalls(environment),

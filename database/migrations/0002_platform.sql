@@ -245,7 +245,7 @@ create table platform.customers (
   erased_at timestamptz
 ) with (fillfactor = 90); -- room for the next version of a row in its page
 comment on table platform.customers is
-  'Its row triggers do not fire for bulk_role: platform.insert_customers and platform.update_customers do the same with sets.';
+  'Its row triggers do not fire for bulk_role, whose functions do the same with sets, nor for merge_role, whose functions merge.';
 comment on column platform.customers.email_key is
   'The canonical form of email. It is here, not only in customer_emails, '
   'so that a plain insert cannot leave a customer without an address.';
@@ -348,7 +348,7 @@ create procedure platform.require_present_customer(target regclass, customer_col
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
   execute format(
-    'create trigger %I before insert or update of %I on %s for each row when (current_user <> ''bulk_role'')
+    'create trigger %I before insert or update of %I on %s for each row when (current_user <> all (''{bulk_role,merge_role}''))
       execute function platform.require_present_customer(%L)',
     'present_' || customer_column, customer_column, target, customer_column);
 end $$;
@@ -554,7 +554,7 @@ begin
   return new;
 end $$;
 create trigger a_before_complete before update of email_key on platform.customers
-  for each row when (current_user <> 'bulk_role') execute function platform.mark_email_key();
+  for each row when (current_user <> all ('{bulk_role,merge_role}')) execute function platform.mark_email_key();
 
 -- The app that creates a customer has adopted it: the customer gets its number in the same statement.
 create function platform.complete_customer() returns trigger
@@ -580,13 +580,13 @@ begin
 end $$;
 create trigger a_complete
   before insert or update of email, email_key on platform.customers
-  for each row when (current_user <> 'bulk_role') execute function platform.complete_customer();
+  for each row when (current_user <> all ('{bulk_role,merge_role}')) execute function platform.complete_customer();
 create trigger a_before_phone before update of phone_key on platform.customers
-  for each row when (current_user <> 'bulk_role') execute function platform.mark_phone_key();
+  for each row when (current_user <> all ('{bulk_role,merge_role}')) execute function platform.mark_phone_key();
 create trigger a_before_phone_extension before update of phone_extension on platform.customers
-  for each row when (current_user <> 'bulk_role') execute function platform.mark_phone_extension();
+  for each row when (current_user <> all ('{bulk_role,merge_role}')) execute function platform.mark_phone_extension();
 create trigger a_phone before insert or update of phone, phone_key, phone_extension on platform.customers
-  for each row when (current_user <> 'bulk_role') execute function platform.complete_phone();
+  for each row when (current_user <> all ('{bulk_role,merge_role}')) execute function platform.complete_phone();
 
 -- A tier that does not exist, or is retired, is refused with those that may be chosen. It does what a foreign key would do, without its
 -- lock: every change of a customer's tier would lock one of a few rows, and sixteen writers at once did a fifth less (bench/updates.ts).
@@ -612,7 +612,7 @@ begin
     hint = platform.tier_hint();
 end $$;
 create trigger a_tier before insert or update of account_tier on platform.customers
-  for each row when (current_user <> 'bulk_role') execute function platform.check_tier();
+  for each row when (current_user <> all ('{bulk_role,merge_role}')) execute function platform.check_tier();
 
 -- A tier that a customer has is not removed. The lock waits for every transaction that has written customers and delays the others, whose
 -- check then sees the removal. It gives up after two seconds, so that a long transaction does not stop the writers behind it. Without an
@@ -671,10 +671,10 @@ end $$;
 create trigger b_check before insert or update of
     id, name, email, email_key, phone, phone_key, phone_extension, created_by_app, crm_id, support_id, preferred_language, timezone,
     merged_into
-  on platform.customers for each row when (current_user <> 'bulk_role') execute function platform.check_customer();
+  on platform.customers for each row when (current_user <> all ('{bulk_role,merge_role}')) execute function platform.check_customer();
 
 create trigger b_count_version before update on platform.customers
-  for each row when (current_user <> 'bulk_role') execute function platform.count_version();
+  for each row when (current_user <> all ('{bulk_role,merge_role}')) execute function platform.count_version();
 
 -- The primary address of a customer of whom no address is known any more: see prove_address. Nothing is ever delivered to .invalid.
 create function platform.no_address(customer uuid) returns text
@@ -724,7 +724,7 @@ begin
   return null;
 end $$;
 create trigger c_record_known_by after insert or update of email_key, email, crm_id, support_id on platform.customers
-  for each row when (current_user <> 'bulk_role') execute function platform.record_known_by();
+  for each row when (current_user <> all ('{bulk_role,merge_role}')) execute function platform.record_known_by();
 
 -- Finds or creates a customer in one statement, with the caller's own rights. The insert can lose a race only to a committed or committing
 -- rival, for which the unique index makes it wait; the next attempt then finds the rival's row. The caller gave no number: if a rival has
@@ -993,11 +993,11 @@ begin
 end $$;
 -- An update that leaves the number alone does not even come here.
 create trigger c_record_new_phone after insert on platform.customers
-  for each row when (new.phone is not null and current_user <> 'bulk_role') execute function platform.record_phone();
+  for each row when (new.phone is not null and current_user <> all ('{bulk_role,merge_role}')) execute function platform.record_phone();
 create trigger c_record_phone after update of phone, phone_key, phone_extension on platform.customers
   for each row
   when ((new.phone, new.phone_key, new.phone_extension) is distinct from (old.phone, old.phone_key, old.phone_extension)
-    and current_user <> 'bulk_role')
+    and current_user <> all ('{bulk_role,merge_role}'))
   execute function platform.record_phone();
 
 -- An erased customer has no number, also none that was removed before.

@@ -683,6 +683,7 @@ begin atomic
   select t.type, case when e.name is null then 'does not exist' else 'is not shown to ' || platform.current_app() end
   from unnest(types) t (type)
     left join sync.entities e on t.type in (e.name || '.created', e.name || '.updated', e.name || '.deleted')
+      or e.name = 'customer' and t.type in ('customer.merged', 'customer.unmerged')
   where case when e.name is null
         then t.type !~ '\.[a-z]' or not exists (select from platform.apps a where starts_with(t.type, a.name || '.'))
         else not sync.may_read(platform.current_app(), e.audience) end;
@@ -698,7 +699,7 @@ grant execute on function sync.list_vain_types(text[]) to app_role;
 --   in_sets         also make sync.capture_set(olds, news) of the table's rows, which writes the events of many changed rows at once, in
 --                   their order; olds: null for created rows
 -- Every change of a version has an event, even if no column that events show has changed, so that a reader that counts versions misses
--- none. Call it again when the table gets or loses a column; a lint reports a forgotten call.
+-- none. A merge writes one event for all rows that it moves: the trigger does not fire for merge_role. Call it again when the table gets or loses a column; a lint reports a forgotten call.
 create procedure sync.capture(
   target regclass, entity text, event_audience text, event_key text, event_customer text,
   always text[] default '{}', never text[] default '{}', in_sets boolean default false)
@@ -767,7 +768,8 @@ end $body$ $f$,
   insert into sync.entities (name, audience) values (entity, event_audience)
   on conflict (name) do update set audience = excluded.audience;
   execute format(
-    'create or replace trigger z_capture after insert or update or delete on %s for each row execute function sync.%I()',
+    'create or replace trigger z_capture after insert or update or delete on %s for each row when (current_user <> ''merge_role'')
+      execute function sync.%I()',
     target, function_name);
   if not in_sets then return; end if;
 
@@ -810,7 +812,7 @@ call sync.capture('platform.customers', 'customer', 'platform', 'r.id', 'coalesc
   in_sets => true);
 drop trigger z_capture on platform.customers;
 create trigger z_capture after insert or update or delete on platform.customers
-  for each row when (current_user <> 'bulk_role') execute function sync.capture_platform_customers();
+  for each row when (current_user <> all ('{bulk_role,merge_role}')) execute function sync.capture_platform_customers();
 grant execute on function sync.capture_set(platform.customers[], platform.customers[]) to bulk_role;
 -- customer.created and customer.updated report a customer's first address and a change of the primary one. The events of an address
 -- report the other addresses, and proofs.
@@ -818,19 +820,19 @@ call sync.capture('platform.customer_emails', 'address', 'platform', 'r.id', 'r.
   '{email_key,is_primary}');
 drop trigger z_capture on platform.customer_emails;
 create trigger z_capture_added after insert on platform.customer_emails
-  for each row when (not new.is_primary) execute function sync.capture_platform_customer_emails();
+  for each row when (not new.is_primary and current_user <> 'merge_role') execute function sync.capture_platform_customer_emails();
 create trigger z_capture_changed after update or delete on platform.customer_emails
-  for each row execute function sync.capture_platform_customer_emails();
+  for each row when (current_user <> 'merge_role') execute function sync.capture_platform_customer_emails();
 -- The same goes for the telephone numbers of a customer.
 call sync.capture('platform.customer_phones', 'phone', 'platform', 'r.id', 'r.customer_id', '{customer_id,phone,phone_key,phone_extension}',
   '{is_primary}');
 drop trigger z_capture on platform.customer_phones;
 create trigger z_capture_added after insert on platform.customer_phones
-  for each row when (not new.is_primary) execute function sync.capture_platform_customer_phones();
+  for each row when (not new.is_primary and current_user <> 'merge_role') execute function sync.capture_platform_customer_phones();
 create trigger z_capture_changed after update on platform.customer_phones
-  for each row when (not (old.is_primary and new.is_primary)) execute function sync.capture_platform_customer_phones();
+  for each row when (not (old.is_primary and new.is_primary) and current_user <> 'merge_role') execute function sync.capture_platform_customer_phones();
 create trigger z_capture_removed after delete on platform.customer_phones
-  for each row when (not old.is_primary) execute function sync.capture_platform_customer_phones();
+  for each row when (not old.is_primary and current_user <> 'merge_role') execute function sync.capture_platform_customer_phones();
 call sync.capture('platform.tiers', 'tier', 'platform', '''tier:'' || r.id', 'null', '{key,label}');
 call sync.capture('platform.companies', 'company', 'platform', 'r.id', 'null', '{name}');
 call sync.capture('platform.users', 'user', 'platform', '''user:'' || r.id', 'null', '{name}',

@@ -146,6 +146,13 @@ return exists (
   select from platform.review_candidates r
   where r.customer_id = least(one, other) and r.other_id = greatest(one, other) and r.state = 'different');
 
+-- The version that an unmerge gave a customer: its event is that of the other one, from which it was taken out (0014_merge.sql).
+create function sync.version_of_unmerge(of_customer uuid) returns bigint
+language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  return (select max(m.back_version) from platform.merges m where m.loser_id = of_customer);
+end $$;
+
 -- What is wrong with these customers, as the rows that sync.keep_findings takes. Of a group of duplicates, each is paired with one that
 -- was there before it. Each search goes by an index and is bounded, also if ten thousand customers share a number.
 create function sync.find_in_customers(ids uuid[]) returns setof jsonb
@@ -259,7 +266,7 @@ begin atomic
       else (o.account_tier, o.updated_at) is distinct from (coalesce(e.account_tier, '~'), e.updated_at) end
     union all
     select 'drift.event', l.id, '', null, jsonb_build_object('version', l.version, 'logged', l.logged)
-    from logged l where l.version <> l.logged
+    from logged l where l.version <> l.logged and l.version is distinct from sync.version_of_unmerge(l.id)
     union all select 'drift.history', u.id, u.event::text, null, '{}' from unrecorded u)
   select jsonb_build_object('finding', f.finding, 'subject', 'customer', 'subject_id', f.subject_id, 'part', f.part,
     'customer_id', f.subject_id, 'other_id', f.other_id, 'detail', f.detail)

@@ -999,7 +999,10 @@ begin
   where p.run = of_run and p.n between from_n and to_n and p.outcome in ('created', 'updated', 'unchanged')
     and p.code is distinct from 'same-line'
   order by f.source, key, p.n desc
-  on conflict (source, key) do update set customer = excluded.customer, digest = excluded.digest
+  -- The row of a customer that is merged now stays its row: after an unmerge it is known again.
+  on conflict (source, key) do update set digest = excluded.digest, customer = case
+    when excluded.customer = (select c.merged_into from platform.customers c where c.id = k.customer) then k.customer
+    else excluded.customer end
   where (k.customer, k.digest) is distinct from (excluded.customer, excluded.digest);
 
   is_done := to_n >= r.lines;
@@ -1102,7 +1105,7 @@ begin
     union all
     select m.n, m.id, 'platform.review_candidates', null, to_jsonb(count(*))
     from mine m join platform.review_candidates q on m.id in (q.customer_id, q.other_id)
-    where q.state <> 'open' or q.reason = 'verified_claim' group by m.n, m.id
+    where q.state <> 'open' and q.reason <> 'unmerged' or q.reason = 'verified_claim' group by m.n, m.id
     union all
     select m.n, m.id, x.part, null, to_jsonb(x.rows)
     from sync.list_references('platform.customers', ids, '{platform.customer_emails,platform.customer_phones,
@@ -1153,7 +1156,7 @@ begin
   order by c.id for no key update;
   delete from sync.import_kept k where k.run = of_run and k.n = any (places);
   for w in
-    select x.*, c.id as held, c.erased_at, v.present,
+    select x.*, c.id as held, c.erased_at, k.merged_into is not null as is_merged, v.present,
       -- Another run may have written the same note: each is known by its source.
       'import:' || f.source || ':' || x.customer || ':' || substr(x.field, 6) as note_key
     from sync.import_writes x
@@ -1185,7 +1188,8 @@ begin
       select to_jsonb(a.description) into present from crm.activities a
       where a.customer_id = w.held and a.created_by_app = 'foundation' and a.idempotency_key = w.note_key;
     end if;
-    if present is distinct from w.after or w.erased_at is not null then
+    -- What was written to a customer that is merged now, an unmerge gives back to it: then this run can take it back.
+    if present is distinct from w.after or w.erased_at is not null or w.is_merged then
       update sync.import_writes x set is_undone = false where x.run = of_run and x.n = w.n and x.field = w.field;
       update sync.import_writes l set before = w.before
       from sync.import_runs r

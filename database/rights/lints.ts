@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import { changedCollations, changedCollationsRemedy } from '../letters.ts';
 import { findUntestedGrants } from './grants.ts';
-import { appRole, bulkRole, logins, trialRoles } from './logins.ts';
+import { appRole, bulkRole, logins, mergeRole, trialRoles } from './logins.ts';
 import { readPrivileges } from './matrix.ts';
 import { rolesWithMore } from './roles.ts';
 
@@ -54,6 +54,13 @@ const routineName = `(select format('%I.%I(%s)', n.nspname, p.proname, oidvector
 const bulkFunctions = [
   'platform.insert_customers(platform.customers[])',
   'platform.update_customers(uuid[], bigint[], jsonb[])',
+];
+/** Their owner is a role of its own, so that the row triggers of what they move do not fire for them. */
+const mergeFunctions = [
+  'platform.preview_merge(uuid, uuid, jsonb)',
+  'platform.merge_customers(uuid, uuid[], jsonb, text, jsonb, jsonb)',
+  'platform.preview_unmerge(uuid)',
+  'platform.unmerge_customers(uuid, jsonb)',
 ];
 /** Each belongs to the role whose rights it tries. */
 const trialFunctions = Object.keys(trialRoles).map(
@@ -127,7 +134,7 @@ const lints: Lint[] = [
           select from pg_catalog.pg_trigger t join pg_catalog.pg_proc p on p.oid = t.tgfoid
           where t.tgrelid = k.conrelid and t.tgenabled = 'O' and p.oid = pg_catalog.to_regprocedure('platform.require_present_customer()')
             and t.tgtype = 23 and t.tgattr[0] = k.conkey[1]
-            and pg_get_triggerdef(t.oid) like '% FOR EACH ROW WHEN ((CURRENT_USER <> ''${bulkRole}''::name)) EXECUTE %'
+            and pg_get_triggerdef(t.oid) like '% FOR EACH ROW WHEN (%CURRENT_USER <> ALL (''{${bulkRole},${mergeRole}}''::name[])%) EXECUTE %'
             and encode(t.tgargs, 'escape') = (
               select a.attname || '\\000' from pg_catalog.pg_attribute a where a.attrelid = k.conrelid and a.attnum = k.conkey[1]))`,
   },
@@ -192,6 +199,7 @@ const lints: Lint[] = [
       where pg_get_userbyid(o.owner) <> '${ownerRole}'
         and (pg_get_userbyid(o.owner), o.object) not in (${[
           ...bulkFunctions.map((name) => `('${bulkRole}', '${name}')`),
+          ...mergeFunctions.map((name) => `('${mergeRole}', '${name}')`),
           ...trialFunctions,
         ].join(', ')})`,
   },

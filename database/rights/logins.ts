@@ -23,6 +23,12 @@ export const appRole = 'app_role';
  */
 export const bulkRole = 'bulk_role';
 
+/**
+ * The role whose definer functions merge customers and take merges back: the row triggers of what they move do not fire for it. It
+ * cannot log in, and only the owner may take it on.
+ */
+export const mergeRole = 'merge_role';
+
 /** The logins of the apps of this repository. */
 export const appLogins: readonly Login[] = ['foundation_app', 'support_app', 'console_app'];
 

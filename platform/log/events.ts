@@ -16,6 +16,24 @@ export type CustomerEventData = RowChange & {
   timestamp: Date;
 };
 
+/**
+ * What customer.merged and customer.unmerged carry besides the customer that goes on, which is also the event's key: the columns of it that
+ * have changed, and this.
+ */
+export type MergeEventData = CustomerEventData & {
+  /** The id of the merge. */
+  merge: string;
+  survivor: string;
+  loser: string;
+  /** The rows that moved, by table. */
+  moved: Record<string, number>;
+  /** The survivor's version before: more than one may be left out between the two. */
+  previous_version: number;
+  loser_version: number;
+  /** Of an unmerge: the loser as it is from now on. */
+  record?: RowChange;
+};
+
 type Captured<Entity extends string, Data> = {
   [Name in `${Entity}.created` | `${Entity}.updated` | `${Entity}.deleted`]: Data;
 };
@@ -41,7 +59,10 @@ export interface EventTypes
       | 'entry'
       | 'call',
       RowChange
-    > {}
+    > {
+  'customer.merged': MergeEventData;
+  'customer.unmerged': MergeEventData;
+}
 
 export type EventType = keyof EventTypes & string;
 

@@ -1,0 +1,547 @@
+import { atEnd, createTestDatabase, type TestDatabase } from '@aether/database/testing';
+import type pg from 'pg';
+import { beforeAll, describe, expect, test } from 'vitest';
+import {
+  CustomerErased,
+  CustomerMerged,
+  connectPlatform,
+  InvalidField,
+  type MergeChoices,
+  MergeUndone,
+  NotFound,
+  type PlatformDb,
+  SameCustomer,
+  StewardOnly,
+  type Unmerged,
+  VersionConflict,
+} from './index.ts';
+import { createCustomers, mergeWorld, stateOf } from './testing.merging.ts';
+
+let database: TestDatabase;
+let db: PlatformDb;
+let foundation: PlatformDb;
+let superuser: pg.Client;
+let customer: ReturnType<typeof createCustomers>;
+const steward = { actor: 'tom' };
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  superuser = await database.connect('postgres');
+  await superuser.query(mergeWorld);
+  customer = createCustomers(superuser);
+  [db, foundation] = await Promise.all([
+    connectPlatform({ app: 'console', variables: { PLATFORM_DB_URL: database.url('console_app') } }),
+    connectPlatform({ app: 'foundation', variables: { PLATFORM_DB_URL: database.url('foundation_app') } }),
+  ]);
+  atEnd(() => Promise.all([db.close(), foundation.close()]));
+});
+
+async function merge(survivor: string, loser: string, fields: MergeChoices = {}): Promise<string> {
+  const { merges } = await db.mergeCustomers(survivor, [loser], { ...steward, fields });
+  return merges[0]?.merge as string;
+}
+const unmerge = (id: string, choices: Record<string, 'home' | 'stay'> = {}): Promise<Unmerged> =>
+  db.unmergeCustomers(id, { ...steward, choices });
+const state = (...ids: string[]) => stateOf(superuser, ids);
+const value = async (sql: string, values: unknown[] = []): Promise<unknown> =>
+  Object.values((await superuser.query(sql, values)).rows[0] ?? {})[0];
+
+describe('a merge', () => {
+  test('gives the survivor what it lacks and every row of the other one, and its unmerge takes all of it back', async () => {
+    const survivor = await customer({ phone: null });
+    const loser = await customer({
+      phone: '+49 30 1234567',
+      account_tier: 'premium',
+      company: true,
+      values: { colour: 'blue' },
+    });
+    const before = await state(survivor, loser);
+    const merged = await db.mergeCustomers(survivor, [loser], {
+      ...steward,
+      reason: 'Same person',
+      evidence: { score: 0.9 },
+    });
+    const { merge: id, moved } = merged.merges[0] as (typeof merged.merges)[0];
+    expect(moved).toEqual({
+      'platform.customer_emails': 2,
+      'platform.customer_phones': 2,
+      'platform.customer_external_ids': 1,
+      'crm.custom_field_values': 1,
+      'support.sessions': 1,
+      'support.calls': 1,
+      'crm.deals': 1,
+      'crm.contacts': 1,
+      'crm.activities': 2,
+      'crm.changes': 1,
+      'platform.removed_emails': 1,
+      'platform.removed_phones': 1,
+    });
+    expect(await state(loser)).toMatchObject({ 'platform.customers': [{ id: loser, merged_into: survivor }] });
+    expect(await db.getMerges(loser)).toMatchObject([{ id, survivor_id: survivor, actor: 'tom', undone_at: null }]);
+    expect(
+      await value('select reason || (evidence ->> $2) || app from platform.merges where id = $1', [id, 'score']),
+    ).toBe('Same person0.9console');
+    const answer = await unmerge(id);
+    expect(answer).toMatchObject({ survivor, loser, home: moved, kept: [], ambiguous: [], fieldsKept: [] });
+    expect(answer.fieldsBack.sort()).toEqual(['account_tier', 'company_id', 'phone']);
+    expect(await state(survivor, loser)).toEqual(before);
+  });
+
+  test('leads from the id, the numbers and every address of the loser to the survivor in one step', async () => {
+    const [a, b, c] = [
+      await customer({ crm_id: null }),
+      await customer({ crm_id: 7001 }),
+      await customer({ crm_id: 7002 }),
+    ];
+    const email = (await db.getCustomerById(b))?.email as string;
+    await merge(b, c);
+    await merge(a, b);
+    const found = await Promise.all([
+      db.getCustomerById(b),
+      db.getCustomerById(c),
+      db.getCustomerByNumber('foundation', 7001),
+      db.getCustomerByNumber('foundation', 7002),
+      db.getCustomerByEmail(email),
+      db.findOrCreateCustomer({ email, name: 'Nobody' }).then(({ customer: found }) => found),
+      foundation.updateCustomer(c, { name: 'Renamed' }),
+    ]);
+    expect(found.map((each) => each?.id)).toEqual(found.map(() => a));
+    // The survivor had no number of its own: it has that of the first one now, and no number is that of two records.
+    expect(await state(a, b, c)).toMatchObject({
+      'platform.customers': [
+        { id: a, crm_id: 7001 },
+        { id: b, crm_id: null, merged_into: a },
+        { id: c, merged_into: a },
+      ],
+    });
+  });
+
+  test('keeps the survivor’s values, the higher tier, and what the person chose', async () => {
+    const survivor = await customer({
+      name: 'Ada King',
+      account_tier: 'basic',
+      preferred_language: 'de',
+      values: { colour: 'red' },
+    });
+    const loser = await customer({
+      name: 'A. King',
+      account_tier: 'premium',
+      preferred_language: 'en',
+      values: { colour: 'blue' },
+    });
+    const before = await state(survivor, loser);
+    const [preview] = await db.transaction(steward, (tx) =>
+      db.previewMerge(survivor, [loser], { fields: { preferred_language: 'loser', 'custom.colour': loser }, tx }),
+    );
+    const chosen = Object.fromEntries(
+      preview?.fields.map(({ field, chosen, by }) => [field, `${chosen} by ${by}`]) ?? [],
+    );
+    expect(chosen).toMatchObject({
+      name: 'survivor by rule',
+      account_tier: 'loser by rule',
+      preferred_language: 'loser by choice',
+      'custom.colour': 'loser by choice',
+    });
+    expect(preview?.cannot).toMatchObject([{ table: 'crm.custom_field_values', rows: 1 }]);
+    const id = await merge(survivor, loser, { preferred_language: 'loser', 'custom.colour': loser });
+    expect(await db.getCustomerById(survivor)).toMatchObject({
+      name: 'Ada King',
+      account_tier: 'premium',
+      preferred_language: 'en',
+    });
+    expect(await value('select value from crm.custom_field_values where customer_id = $1', [survivor])).toBe('blue');
+    await unmerge(id);
+    expect(await state(survivor, loser)).toEqual(before);
+  });
+
+  test('takes an address and a name over that are only marks of having none', async () => {
+    const survivor = await customer({ address: false });
+    const loser = await customer({ name: 'Grace Hopper' });
+    const before = await state(survivor, loser);
+    const id = await merge(survivor, loser);
+    expect(await db.getCustomerById(survivor)).toMatchObject({
+      name: 'Grace Hopper',
+      email: before['platform.customers']?.[1]?.email,
+    });
+    await unmerge(id);
+    expect(await state(survivor, loser)).toEqual(before);
+    const other = await merge(loser, survivor);
+    expect((await state(loser))['platform.customer_emails']).toHaveLength(2);
+    await unmerge(other);
+    expect(await state(survivor, loser)).toEqual(before);
+  });
+
+  test('is one event with both ids and what changed, and none for what it moved', async () => {
+    const survivor = await customer();
+    const loser = await customer({ account_tier: 'premium' });
+    await superuser.query('delete from sync.outbox');
+    const id = await merge(survivor, loser);
+    await unmerge(id);
+    const { rows } = await superuser.query(
+      'select type, key, customer, app, actor, data - $1::text[] as data, previous, data ? $2 as has_record from sync.outbox order by id',
+      [['email', 'name', 'moved', 'record'], 'record'],
+    );
+    const both = { merge: id, survivor, loser };
+    expect(rows).toEqual([
+      {
+        ...{
+          type: 'customer.merged',
+          key: survivor,
+          customer: survivor,
+          app: 'console',
+          actor: 'tom',
+          has_record: false,
+        },
+        data: {
+          ...both,
+          account_tier: 'premium',
+          previous_version: expect.any(Number),
+          loser_version: expect.any(Number),
+        },
+        previous: { account_tier: null },
+      },
+      {
+        ...{
+          type: 'customer.unmerged',
+          key: survivor,
+          customer: survivor,
+          app: 'console',
+          actor: 'tom',
+          has_record: true,
+        },
+        data: {
+          ...{ ...both, account_tier: null, previous_version: expect.any(Number), loser_version: expect.any(Number) },
+          loser_previous_version: expect.any(Number),
+        },
+        previous: { account_tier: 'premium' },
+      },
+    ]);
+    const versions = await superuser.query(
+      'select version from platform.customers where id = any ($1) order by id = $2',
+      [[survivor, loser], loser],
+    );
+    expect(versions.rows[1].version > versions.rows[0].version).toBe(true);
+  });
+
+  test('of several customers is one transaction, in which an id says whose value was chosen', async () => {
+    const [survivor, first, second] = [
+      await customer({ timezone: 'Europe/Paris' }),
+      await customer({ timezone: 'Europe/Rome' }),
+      await customer({ timezone: 'Europe/Oslo' }),
+    ];
+    const before = await state(survivor, first, second);
+    await expect(
+      db.mergeCustomers(survivor, [first, second], { ...steward, fields: { timezone: 'loser' } }),
+    ).rejects.toThrow(InvalidField);
+    const { merges } = await db.mergeCustomers(survivor, [first, second], { ...steward, fields: { timezone: second } });
+    expect(await db.getCustomerById(first)).toMatchObject({ id: survivor, timezone: 'Europe/Oslo' });
+    for (const { merge: id } of merges) await unmerge(id);
+    expect(await state(survivor, first, second)).toEqual(before);
+  });
+
+  test.each<[string, (a: string, b: string) => Promise<unknown>, new (...given: never[]) => Error]>([
+    ['with itself', (a) => db.mergeCustomers(a, [a], steward), SameCustomer],
+    ['with one that is named twice', (a, b) => db.mergeCustomers(a, [b, b], steward), SameCustomer],
+    ['with nobody', (a) => db.mergeCustomers(a, [], steward), InvalidField],
+    [
+      'with an unknown customer',
+      (a) => db.mergeCustomers(a, ['00000000-0000-7000-8000-00000000dead'], steward),
+      NotFound,
+    ],
+    ['with what is no id', (a) => db.mergeCustomers(a, ['x'], steward), NotFound],
+    [
+      'at a version that is past',
+      (a, b) => db.mergeCustomers(a, [b], { ...steward, expectedVersions: { [b]: 0 } }),
+      VersionConflict,
+    ],
+    ['with a choice of a field that nobody has', (a, b) => merge(a, b, { birth_date: 'loser' }), InvalidField],
+    ['with a choice of a value that is not there', (a, b) => merge(a, b, { 'custom.colour': 'loser' }), InvalidField],
+    ['with a choice of a side that there is not', (a, b) => merge(a, b, { name: 'both' }), InvalidField],
+    ['by a person who is no steward', (a, b) => db.mergeCustomers(a, [b], { actor: 'maya' }), StewardOnly],
+    ['by nobody', (a, b) => db.mergeCustomers(a, [b]), StewardOnly],
+    ['by an app', (a, b) => foundation.mergeCustomers(a, [b], { actor: 'tom' }), StewardOnly],
+    ['by an app that only asks', (a, b) => foundation.previewMerge(a, [b]), StewardOnly],
+  ])('%s is refused', async (_, attempt, refusal) => {
+    const [a, b] = [await customer(), await customer({ values: {} })];
+    await superuser.query('delete from crm.custom_field_values where customer_id = $1', [b]);
+    const before = await state(a, b);
+    await expect(attempt(a, b)).rejects.toThrow(refusal);
+    expect(await state(a, b)).toEqual(before);
+  });
+
+  test('of one that is merged or erased is refused by name, and so is a new child of it', async () => {
+    const [a, b, c] = [await customer(), await customer(), await customer()];
+    await merge(a, b);
+    await expect(merge(c, b)).rejects.toMatchObject({ constructor: CustomerMerged, survivor: a });
+    await expect(merge(b, c)).rejects.toMatchObject({ constructor: CustomerMerged, survivor: a });
+    const [preview] = await db.transaction(steward, (tx) => db.previewMerge(c, [b], { tx }));
+    expect(preview?.refused).toMatchObject({ code: 'customer-merged', detail: a });
+    await superuser.query('update platform.customers set erased_at = now() where id = $1', [c]);
+    await expect(merge(a, c)).rejects.toThrow(CustomerErased);
+    await expect(
+      foundation.query(`insert into crm.activities (customer_id, type, description) values ($1, 'note', 'x')`, [b]),
+    ).rejects.toMatchObject({ survivor: a });
+  });
+});
+
+describe('an unmerge', () => {
+  const orders = [
+    [0, 1, 2],
+    [0, 2, 1],
+    [1, 0, 2],
+    [1, 2, 0],
+    [2, 0, 1],
+    [2, 1, 0],
+  ];
+  test.each(orders)('of stacked merges gives everybody their own again: in the order %i, %i, %i', async (...order) => {
+    const [a, b, c, d] = [
+      await customer(),
+      await customer({ phone: '+49 30 99' + order.join('') + '11' }),
+      await customer(),
+      await customer(),
+    ];
+    const before = await state(a, b, c, d);
+    // B into A, A into C, D into C: the rows of B are with C in the end.
+    const merges = [await merge(a, b), await merge(c, a), await merge(c, d)];
+    for (const each of order) await unmerge(merges[each] as string);
+    expect(await state(a, b, c, d)).toEqual(before);
+  });
+
+  test('of an inner merge leaves the outer ones, whose survivor loses what came by it', async () => {
+    const [a, b, c] = [
+      await customer({ phone: null }),
+      await customer({ phone: '+49 30 5550001' }),
+      await customer({ phone: null }),
+    ];
+    const before = await state(a, b, c);
+    const inner = await merge(a, b);
+    const outer = await merge(c, a);
+    expect(await db.getCustomerById(b)).toMatchObject({ id: c, phone_key: '+49305550001' });
+    await unmerge(inner);
+    expect(await db.getCustomerById(a)).toMatchObject({ id: c, phone: null });
+    expect(await state(b)).toEqual(
+      Object.fromEntries(
+        Object.entries(before)
+          .map(([table, rows]) => [table, rows.filter((row) => JSON.stringify(row).includes(b))])
+          .filter(([, rows]) => rows?.length),
+      ),
+    );
+    // Taken out and merged with C by itself, B stays with C when the outer merge is taken back.
+    const again = await merge(c, b);
+    await unmerge(outer);
+    expect((await db.getCustomerById(b))?.id).toBe(c);
+    await unmerge(again);
+    expect(await state(a, b, c)).toEqual(before);
+  });
+
+  test('of the same pair may be repeated, and a merge is taken back once', async () => {
+    const [a, b] = [await customer(), await customer()];
+    const before = await state(a, b);
+    const first = await merge(a, b);
+    await unmerge(first);
+    await expect(unmerge(first)).rejects.toThrow(MergeUndone);
+    const second = await merge(b, a);
+    await unmerge(second);
+    expect(await state(a, b)).toEqual(before);
+    expect((await db.getMerges(a)).map(({ id }) => id)).toEqual([second, first]);
+    await expect(unmerge('00000000-0000-7000-8000-00000000dead')).rejects.toThrow(NotFound);
+  });
+
+  test('gives back what the two had alike: a custom field, a number, a row of a third app that each customer has once', async () => {
+    const shared = { phone: '+49 30 5550002', values: { colour: 'red' } };
+    const [a, b] = [await customer(shared), await customer(shared)];
+    await superuser.query('insert into billing.accounts (customer_id, plan) values ($1, $3), ($2, $3)', [
+      a,
+      b,
+      'yearly',
+    ]);
+    const before = await state(a, b);
+    const { merges } = await db.mergeCustomers(a, [b], steward);
+    expect(merges[0]?.suppressed).toEqual({
+      'platform.customer_phones': 1,
+      'crm.custom_field_values': 1,
+      'billing.accounts': 1,
+    });
+    await unmerge(merges[0]?.merge as string);
+    expect(await state(a, b)).toEqual(before);
+  });
+
+  test('leaves a field that was edited since, lists it, and gives the loser its own', async () => {
+    const a = await customer({ timezone: null });
+    const b = await customer({ timezone: 'Europe/Rome', values: { colour: 'blue' } });
+    await superuser.query('delete from crm.custom_field_values where customer_id = $1', [a]);
+    const before = await state(b);
+    const id = await merge(a, b);
+    await superuser.query(`update platform.customers set timezone = 'Europe/Oslo' where id = $1`, [a]);
+    await superuser.query(`update crm.custom_field_values set value = '"red"' where customer_id = $1`, [a]);
+    const preview = await db.transaction(steward, (tx) => db.previewUnmerge(id, { tx }));
+    expect(preview.fieldsKept).toContainEqual({ field: 'timezone', written: 'Europe/Rome', present: 'Europe/Oslo' });
+    expect((await unmerge(id)).fieldsKept).toEqual([
+      { field: 'custom.colour', written: 'blue', present: 'red' },
+      { field: 'timezone', written: 'Europe/Rome', present: 'Europe/Oslo' },
+    ]);
+    expect(await state(b)).toEqual(before);
+    expect(await state(a)).toMatchObject({
+      'platform.customers': [{ timezone: 'Europe/Oslo' }],
+      'crm.custom_field_values': [{ value: 'red' }],
+    });
+  });
+
+  test('leaves an address with whoever has it now, names it, and the loser goes on with another or with none', async () => {
+    const [a, b] = [await customer(), await customer({ others: 0 })];
+    const email = (await db.getCustomerById(b))?.email as string;
+    const id = await merge(a, b);
+    const address = (await foundation.listAddresses(a)).find((each) => each.email === email)?.id as string;
+    await foundation.removeAddress(a, address);
+    const { customer: taker } = await foundation.findOrCreateCustomer({ email, name: 'Somebody new' });
+    expect((await unmerge(id)).kept).toEqual([
+      { table: 'platform.customer_emails', key: email, why: `It belongs to customer ${taker.id} now.` },
+    ]);
+    expect((await db.getCustomerById(b))?.email).toMatch(/^no-address-.*@unknown\.invalid$/);
+    expect((await db.getCustomerByEmail(email))?.id).toBe(taker.id);
+    // What was removed was the loser's: it could be given back there.
+    expect(await value('select customer_id from platform.removed_emails where id = $1', [address])).toBe(b);
+  });
+
+  test('leaves an address that was added since, takes home one that was verified, and asks about one that was made primary', async () => {
+    const [a, b] = [await customer(), await customer()];
+    const own = (await db.getCustomerById(a))?.email;
+    const email = (await db.getCustomerById(b))?.email as string;
+    const make = async () => {
+      const id = await merge(a, b);
+      const address = (await foundation.listAddresses(a)).find((each) => each.email === email)?.id as string;
+      await foundation.makeAddressPrimary(a, address);
+      return id;
+    };
+    const key = `platform.customer_emails:${email}`;
+    const first = await make();
+    await foundation.addAddress(a, 'added-later@example.com');
+    await superuser.query(
+      `update platform.customer_emails set verified_at = now(), verified_by = 'signed_identity' where email_key = $1`,
+      [email],
+    );
+    const preview = await db.transaction(steward, (tx) => db.previewUnmerge(first, { tx }));
+    expect(preview.ambiguous).toMatchObject([{ table: 'platform.customer_emails', key: email, default: 'home' }]);
+    await unmerge(first);
+    expect(await db.getCustomerById(a)).toMatchObject({ email: own });
+    expect((await foundation.listAddresses(a)).map((each) => each.email)).toContain('added-later@example.com');
+    expect((await foundation.listAddresses(b))[0]).toMatchObject({
+      email,
+      is_primary: true,
+      verified_by: 'signed_identity',
+    });
+
+    await unmerge(await make(), { [key]: 'stay' });
+    expect(await db.getCustomerById(a)).toMatchObject({ email });
+    expect((await db.getCustomerById(b))?.email).not.toBe(email);
+    await expect(unmerge(await merge(a, b), { [key]: 'away' as 'home' })).rejects.toThrow(InvalidField);
+  });
+
+  test('lets rows follow the row that they belong to, and proposes those that carry what only the loser had', async () => {
+    const [a, b] = [await customer(), await customer({ phone: '+49 30 5550003' })];
+    const email = (await db.getCustomerById(b))?.email as string;
+    const id = await merge(a, b);
+    const deal = await value('select id from crm.deals where name like $1', [`%${b}`]);
+    const session = async (address: string) =>
+      value(
+        `insert into support.sessions (widget_id, customer_id, visitor_email, token_hash)
+         select id, $1, $2, sha256(convert_to(gen_random_uuid()::text, 'utf8')) from support.widgets limit 1 returning id`,
+        [a, address],
+      );
+    const [theirs, stays, unrelated] = [
+      await session(email.toUpperCase()),
+      await session(email),
+      await session('x@example.com'),
+    ];
+    const call = await value(
+      `insert into support.calls (customer_id, direction, number_e164, started_at) values ($1, 'inbound', '+49305550003', now()) returning id`,
+      [a],
+    );
+    const note = (text: string, more: string, given: unknown) =>
+      superuser.query(
+        `insert into crm.activities (customer_id, type, description, created_by_app, ${more}) values ($1, $4, $2, $5, $3)`,
+        [a, text, given, ...(more === 'deal_id' ? ['note', 'foundation'] : ['support_chat', 'support'])],
+      );
+    await note('of the deal', 'deal_id', deal);
+    await note('of the chat', 'idempotency_key', `session:${theirs}`);
+    await note('of another chat', 'idempotency_key', `session:${unrelated}`);
+    const answer = await unmerge(id, { [`support.sessions:${stays}`]: 'stay' });
+    expect(answer.ambiguous.map(({ table, key, decided }) => `${table} ${key} ${decided}`).sort()).toEqual(
+      [`support.calls ${call} home`, `support.sessions ${theirs} home`, `support.sessions ${stays} stay`].sort(),
+    );
+    const of = async (who: string) => ({
+      sessions: (await superuser.query('select id from support.sessions where customer_id = $1', [who])).rows.map(
+        (row) => row.id,
+      ),
+      notes: (await superuser.query('select description from crm.activities where customer_id = $1', [who])).rows.map(
+        (row) => row.description,
+      ),
+    });
+    expect((await of(a)).sessions).toEqual(expect.arrayContaining([stays, unrelated]));
+    expect((await of(b)).sessions).toContain(theirs);
+    expect((await of(b)).notes).toEqual(expect.arrayContaining(['of the deal', 'of the chat']));
+    expect((await of(a)).notes).toContain('of another chat');
+    expect(await value('select customer_id from support.calls where id = $1', [call])).toBe(b);
+  });
+
+  test('lists what left the survivor: a row that was moved on, one that was removed, a value whose field or choice is gone', async () => {
+    const [a, b, c] = [await customer(), await customer({ values: { size: 'L', colour: 'blue' } }), await customer()];
+    await superuser.query(`insert into crm.custom_field_values (field_id, customer_id, value)
+      select id, '${a}', '"M"' from crm.custom_fields where key = 'size'`);
+    const id = await merge(a, b);
+    const moved = await value(
+      `update support.calls set customer_id = $2 where notes = 'Call of ' || $1::uuid returning id`,
+      [b, c],
+    );
+    const contact = await value('delete from crm.contacts where name like $1 returning id', [`%${b}`]);
+    await superuser.query(`delete from crm.custom_fields where key = 'size'`);
+    const { kept } = await unmerge(id);
+    expect(kept).toEqual([
+      {
+        table: 'crm.custom_field_values',
+        key: expect.any(String),
+        why: 'The field, or the choice, was removed since.',
+      },
+      { table: 'support.calls', key: moved, why: `It belongs to customer ${c} now.` },
+      { table: 'crm.contacts', key: contact, why: 'It was removed since.' },
+    ]);
+    expect(await value('select customer_id from support.calls where id = $1', [moved])).toBe(c);
+  });
+
+  test('is refused when one of the two was erased', async () => {
+    for (const erased of [0, 1]) {
+      const both = [await customer(), await customer()];
+      const id = await merge(both[0] as string, both[1] as string);
+      await superuser.query('update platform.customers set erased_at = now() where id = $1', [both[erased]]);
+      await expect(unmerge(id)).rejects.toThrow(CustomerErased);
+      const preview = await db.transaction(steward, (tx) => db.previewUnmerge(id, { tx }));
+      expect(preview.refused?.code).toBe('customer-erased');
+    }
+  });
+
+  test('makes the two different by itself, and no other pair', async () => {
+    const [a, b] = [await customer(), await customer()];
+    await unmerge(await merge(a, b));
+    const pairs = await superuser.query(
+      'select state, reason, decided_by from platform.review_candidates where $1 in (customer_id, other_id) or $2 in (customer_id, other_id)',
+      [a, b],
+    );
+    expect(pairs.rows).toEqual([{ state: 'different', reason: 'unmerged', decided_by: 'tom' }]);
+  });
+
+  test('is for stewards, as the merge is', async () => {
+    const id = await merge(await customer(), await customer());
+    await expect(db.unmergeCustomers(id, { actor: 'maya' })).rejects.toThrow(StewardOnly);
+    await expect(foundation.unmergeCustomers(id, steward)).rejects.toThrow(StewardOnly);
+    await expect(foundation.previewUnmerge(id)).rejects.toThrow(StewardOnly);
+    expect(
+      (
+        await foundation.getMerges(
+          (
+            await db.query('select loser_id from platform.merges where id = $1', [id])
+          )[0]?.loser_id,
+        )
+      )[0]?.id,
+    ).toBe(id);
+  });
+});
