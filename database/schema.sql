@@ -1862,6 +1862,26 @@ begin
 end $function$;
 grant execute on function platform.list_merge_fields(of_merge uuid) to merge_role;
 
+CREATE OR REPLACE FUNCTION platform.list_unique_keys(r platform.merge_references, OUT same text, OUT condition text)
+ RETURNS SETOF record
+ LANGUAGE sql
+ STABLE
+BEGIN ATOMIC
+ SELECT COALESCE(string_agg(format(
+         CASE
+             WHEN i.indnullsnotdistinct THEN 's.%1$I is not distinct from t.%1$I'::text
+             ELSE 's.%1$I = t.%1$I'::text
+         END, a.attname), ' and '::text) FILTER (WHERE (a.attname <> (list_unique_keys.r).customer_column)), 'true'::text) AS "coalesce",
+     COALESCE(pg_get_expr(i.indpred, i.indrelid), 'true'::text) AS "coalesce"
+    FROM ((pg_index i
+      CROSS JOIN LATERAL unnest(((i.indkey)::smallint[])[0:(i.indnkeyatts - 1)]) k(attnum))
+      JOIN pg_attribute a ON (((a.attrelid = i.indrelid) AND (a.attnum = k.attnum))))
+   WHERE ((i.indrelid = (((list_unique_keys.r).relation)::regclass)::oid) AND i.indisunique AND ((i.indpred IS NULL) OR ((list_unique_keys.r).and_set IS NULL)))
+   GROUP BY i.indexrelid, i.indrelid, i.indpred, i.indnullsnotdistinct
+  HAVING bool_or((a.attname = (list_unique_keys.r).customer_column));
+END;
+grant execute on function platform.list_unique_keys(r platform.merge_references, OUT same text, OUT condition text) to merge_role;
+
 CREATE OR REPLACE FUNCTION platform.make_address_primary(of_customer uuid, of_address uuid, expected_version bigint DEFAULT NULL::bigint, OUT held uuid, OUT address_id uuid, OUT version bigint)
  RETURNS record
  LANGUAGE plpgsql
@@ -1953,7 +1973,8 @@ begin
   end if;
   select n.* into p from platform.customer_phones n
   where n.customer_id = c.id
-  order by (n.phone_key = c.phone_key and n.phone_extension is not distinct from c.phone_extension) desc nulls last, n.created_at, n.id limit 1;
+  order by (n.phone_key = c.phone_key and n.phone_extension is not distinct from c.phone_extension) desc nulls last, n.created_at, n.id
+  limit 1;
   if exists (select from platform.customer_phones n where n.customer_id = c.id and n.is_primary <> (n.id = p.id)) then
     update platform.customer_phones n set is_primary = false where n.customer_id = c.id and n.is_primary and n.id <> p.id;
     update platform.customer_phones n set is_primary = true where n.id = p.id and not n.is_primary;
@@ -1984,7 +2005,8 @@ begin
   perform platform.raise_refusal(platform.refuse_merge(survivor, losers, choices, expected));
   for attempt in 1..60 loop
     begin
-      perform platform.hold_customers(survivor || losers || array(select c.id from platform.customers c where c.merged_into = any (losers)));
+      perform platform.hold_customers(
+        survivor || losers || array(select c.id from platform.customers c where c.merged_into = any (losers)));
       perform platform.raise_refusal(platform.refuse_merge(survivor, losers, choices, expected));
       merged := '[]';
       foreach loser in array losers loop
@@ -2124,15 +2146,7 @@ declare
   put_away bigint;
 begin
   suppressed := 0;
-  for unique_key in
-    select coalesce(string_agg(format(case when i.indnullsnotdistinct then 's.%1$I is not distinct from t.%1$I' else 's.%1$I = t.%1$I' end,
-          a.attname), ' and ') filter (where a.attname <> r.customer_column), 'true') as same,
-      coalesce(pg_get_expr(i.indpred, i.indrelid), 'true') as condition
-    from pg_index i cross join unnest((i.indkey::int2[])[0:i.indnkeyatts - 1]) k (attnum)
-      join pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.attnum
-    where i.indrelid = r.relation::regclass and i.indisunique and (i.indpred is null or r.and_set is null)
-    group by i.indexrelid, i.indrelid, i.indpred, i.indnullsnotdistinct having bool_or(a.attname = r.customer_column)
-  loop
+  for unique_key in select * from platform.list_unique_keys(r) loop
     execute format($move$
       with gone as (
         delete from %1$s t
@@ -2259,14 +2273,7 @@ begin
       select string_agg(format('exists (select from (select * from %1$s where %2$I = $2 and (%3$s)) s where (%3$s) and %4$s)',
           r.relation, r.customer_column, u.condition, u.same), ' or ')
       into unique_keys
-      from (
-        select coalesce(string_agg(format(case when i.indnullsnotdistinct then 's.%1$I is not distinct from t.%1$I' else 's.%1$I = t.%1$I' end,
-              a.attname), ' and ') filter (where a.attname <> r.customer_column), 'true') as same,
-          coalesce(pg_get_expr(i.indpred, i.indrelid), 'true') as condition
-        from pg_index i cross join unnest((i.indkey::int2[])[0:i.indnkeyatts - 1]) k (attnum)
-          join pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.attnum
-        where i.indrelid = r.relation::regclass and i.indisunique and (i.indpred is null or r.and_set is null)
-        group by i.indexrelid, i.indrelid, i.indpred, i.indnullsnotdistinct having bool_or(a.attname = r.customer_column)) u;
+      from platform.list_unique_keys(r) u;
       execute format('select count(*) filter (where not x.stays) as moved, count(*) filter (where x.stays) as suppressed
         from (select %3$s as stays from %1$s t where t.%2$I = $1) x', r.relation, r.customer_column, coalesce(unique_keys, 'false'))
       into counted using loser, survivor;
@@ -3055,7 +3062,8 @@ begin
       perform set_config('lock_timeout', '3s', true);
       waiting := array(
         select s.name from sync.subscriptions s
-        where exists (select from sync.parked p where p.subscription = s.name and p.customer = any (sync.list_merged(root))) order by s.name);
+        where exists (select from sync.parked p where p.subscription = s.name and p.customer = any (sync.list_merged(root)))
+        order by s.name);
       if cardinality(waiting) > 0 then
         perform from sync.subscriptions s where s.name = any (waiting) order by s.name for update;
       end if;
@@ -3142,7 +3150,8 @@ begin
       update crm.custom_field_values t
       set customer_id = l.id, value = v.was -> 'value', updated_at = (v.was ->> 'updated_at')::timestamptz where t.id = v.id;
       insert into crm.custom_field_values as t (field_id, field_key, field_label, customer_id, value)
-      select (v.was ->> 'field_id')::bigint, v.was ->> 'field_key', v.was ->> 'field_label', root, v.value returning t.id::text into row_key;
+      select (v.was ->> 'field_id')::bigint, v.was ->> 'field_key', v.was ->> 'field_label', root, v.value
+      returning t.id::text into row_key;
       -- It was edited while a later merge had it already, or before.
       insert into platform.merge_moves (merge, reference, key, was)
       select x.merge, x.reference, row_key, x.was || jsonb_build_object('id', row_key::bigint) from platform.merge_moves x
@@ -3198,8 +3207,8 @@ begin
   select d.ours into ours_email from platform.merge_fields d where d.merge = m.id and d.field = 'email';
   update platform.customers c set email = ours_email ->> 'email', email_key = ours_email ->> 'email_key'
   where c.id = root and root = m.survivor_id and ours_email is not null and exists (
-    select from platform.merge_moves x join platform.merge_references o on o.reference = x.reference and o.relation = 'platform.customer_emails'
-    where x.merge = m.id and x.key = c.email_key and x.released is null);
+    select from platform.merge_moves x join platform.merge_references o on o.reference = x.reference
+    where x.merge = m.id and o.relation = 'platform.customer_emails' and x.key = c.email_key and x.released is null);
 
   for r in select o.* from platform.merge_references o where o.stays is null order by o.reference loop
     gone := platform.take_home(m, r, root, path);
@@ -3490,7 +3499,8 @@ CREATE OR REPLACE FUNCTION platform.why_kept(r platform.merge_references, row_ke
 AS $function$
 declare holder uuid;
 begin
-  execute format('select t.%2$I from %1$s t where %3$s = $1', r.relation, r.customer_column, platform.merge_key(r)) into holder using row_key;
+  execute format('select t.%2$I from %1$s t where %3$s = $1', r.relation, r.customer_column, platform.merge_key(r))
+  into holder using row_key;
   return case when holder is not null then 'It belongs to customer ' || holder || ' now.' else 'It was removed since.' end;
 end $function$;
 grant execute on function platform.why_kept(r platform.merge_references, row_key text) to merge_role;
@@ -3571,8 +3581,8 @@ begin
   then
     return 'The field, or the choice, was removed since.';
   end if;
-  execute format('insert into %1$s (%2$s) overriding system value select %2$s from jsonb_populate_record(null::%1$s, $1)', r.relation, columns)
-  using was || jsonb_build_object(r.customer_column, of_customer);
+  execute format('insert into %1$s (%2$s) overriding system value select %2$s from jsonb_populate_record(null::%1$s, $1)',
+    r.relation, columns) using was || jsonb_build_object(r.customer_column, of_customer);
   return null;
 exception when integrity_constraint_violation then
   get stacked diagnostics problem = constraint_name;
@@ -3884,7 +3894,7 @@ create table platform.merge_moves (
 );
 comment on table platform.merge_moves is 'The rows that a merge moved, from the loser to the survivor.';
 comment on column platform.merge_moves.was is 'The whole row before it moved, if merge_references.keeps_rows.';
-comment on column platform.merge_moves.released is 'Why this merge has no claim to the row any more: an unmerge of another merge took it home, another merge brought it, or somebody moved it by hand.';
+comment on column platform.merge_moves.released is 'Why this merge has no claim any more: an unmerge of another merge took the row home, another merge brought it, or somebody moved it.';
 alter table platform.merge_moves enable row level security, force row level security;
 create policy console_read on platform.merge_moves for select to console_role using (true);
 create policy merge_all on platform.merge_moves for all to merge_role using (true) with check (true);
@@ -3909,7 +3919,7 @@ create table platform.merge_references (
 comment on table platform.merge_references is 'Every column that names a customer, and what a merge does with its rows.';
 comment on column platform.merge_references.key_columns is 'What names a row and does not change when it moves: the primary key without the customer. Empty: one row for each customer.';
 comment on column platform.merge_references.and_set is 'What else a moved row becomes: the survivor has a primary address already.';
-comment on column platform.merge_references.keeps_rows is 'Whether the ledger keeps the whole row as it was: those are values of the customer, and an edit of the survivor must not change the loser.';
+comment on column platform.merge_references.keeps_rows is 'Whether the ledger keeps the whole row as it was: it is a value of the customer, and an edit of the survivor must not change the loser.';
 comment on column platform.merge_references.stays is 'Why its rows do not move.';
 alter table platform.merge_references enable row level security, force row level security;
 create policy console_read on platform.merge_references for select to console_role using (true);

@@ -454,7 +454,8 @@ describe('an unmerge', () => {
       await session('x@example.com'),
     ];
     const call = await value(
-      `insert into support.calls (customer_id, direction, number_e164, started_at) values ($1, 'inbound', '+49305550003', now()) returning id`,
+      `insert into support.calls (customer_id, direction, number_e164, started_at) values ($1, 'inbound', '+49305550003', now())
+       returning id`,
       [a],
     );
     const note = (text: string, more: string, given: unknown) =>
@@ -523,7 +524,8 @@ describe('an unmerge', () => {
     const [a, b] = [await customer(), await customer()];
     await unmerge(await merge(a, b));
     const pairs = await superuser.query(
-      'select state, reason, decided_by from platform.review_candidates where $1 in (customer_id, other_id) or $2 in (customer_id, other_id)',
+      `select state, reason, decided_by from platform.review_candidates
+       where $1 in (customer_id, other_id) or $2 in (customer_id, other_id)`,
       [a, b],
     );
     expect(pairs.rows).toEqual([{ state: 'different', reason: 'unmerged', decided_by: 'tom' }]);

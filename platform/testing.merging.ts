@@ -40,7 +40,8 @@ export function createCustomers(superuser: pg.ClientBase) {
     const number = `+4989${String(n).padStart(7, '0')}`;
     const phone = given.phone === undefined ? number : given.phone;
     const { rows } = await superuser.query<{ id: string }>(
-      `insert into platform.customers (email, name, phone, phone_key, company_id, account_tier, preferred_language, timezone, crm_id, created_by_app)
+      `insert into platform.customers
+         (email, name, phone, phone_key, company_id, account_tier, preferred_language, timezone, crm_id, created_by_app)
        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'foundation') returning id`,
       [
         `mail${n}@example.com`,
@@ -94,7 +95,8 @@ const children = `
   deal as (
     insert into crm.deals (customer_id, pipeline_id, stage_id, name) values ($1, 1, 1, 'Deal of ' || $1::uuid) returning id),
   contact as (
-    insert into crm.contacts (company_id, customer_id, name) values ('00000000-0000-7000-8000-0000000000ac', $1, 'Contact of ' || $1::uuid)),
+    insert into crm.contacts (company_id, customer_id, name)
+    values ('00000000-0000-7000-8000-0000000000ac', $1, 'Contact of ' || $1::uuid)),
   change as (
     insert into crm.changes (event_id, customer_id, change, app, occurred_at, data, previous)
     values ($2::integer, $1, 'created', 'foundation', now(), '{}', '{}')),

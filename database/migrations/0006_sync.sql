@@ -699,7 +699,8 @@ grant execute on function sync.list_vain_types(text[]) to app_role;
 --   in_sets         also make sync.capture_set(olds, news) of the table's rows, which writes the events of many changed rows at once, in
 --                   their order; olds: null for created rows
 -- Every change of a version has an event, even if no column that events show has changed, so that a reader that counts versions misses
--- none. A merge writes one event for all rows that it moves: the trigger does not fire for merge_role. Call it again when the table gets or loses a column; a lint reports a forgotten call.
+-- none. A merge writes one event for all rows that it moves: the trigger does not fire for merge_role. Call it again when the table gets
+-- or loses a column; a lint reports a forgotten call.
 create procedure sync.capture(
   target regclass, entity text, event_audience text, event_key text, event_customer text,
   always text[] default '{}', never text[] default '{}', in_sets boolean default false)
@@ -830,7 +831,8 @@ drop trigger z_capture on platform.customer_phones;
 create trigger z_capture_added after insert on platform.customer_phones
   for each row when (not new.is_primary and current_user <> 'merge_role') execute function sync.capture_platform_customer_phones();
 create trigger z_capture_changed after update on platform.customer_phones
-  for each row when (not (old.is_primary and new.is_primary) and current_user <> 'merge_role') execute function sync.capture_platform_customer_phones();
+  for each row when (not (old.is_primary and new.is_primary) and current_user <> 'merge_role')
+  execute function sync.capture_platform_customer_phones();
 create trigger z_capture_removed after delete on platform.customer_phones
   for each row when (not old.is_primary and current_user <> 'merge_role') execute function sync.capture_platform_customer_phones();
 call sync.capture('platform.tiers', 'tier', 'platform', '''tier:'' || r.id', 'null', '{key,label}');

@@ -46,7 +46,7 @@ comment on column platform.merge_references.key_columns is
   'What names a row and does not change when it moves: the primary key without the customer. Empty: one row for each customer.';
 comment on column platform.merge_references.and_set is 'What else a moved row becomes: the survivor has a primary address already.';
 comment on column platform.merge_references.keeps_rows is
-  'Whether the ledger keeps the whole row as it was: those are values of the customer, and an edit of the survivor must not change the loser.';
+  'Whether the ledger keeps the whole row as it was: it is a value of the customer, and an edit of the survivor must not change the loser.';
 comment on column platform.merge_references.stays is 'Why its rows do not move.';
 call platform.protect_table('platform.merge_references');
 
@@ -79,7 +79,8 @@ comment on table platform.merges is
 comment on column platform.merges.rules is 'The version of the rules that chose the fields; see platform.judge_merge.';
 comment on column platform.merges.survivor_version is 'The version that the merge gave the survivor.';
 comment on column platform.merges.loser_version is 'The version at which the loser was merged.';
-comment on column platform.merges.back_version is 'The version that the unmerge gave the loser. No event of the loser has it: customer.unmerged tells it.';
+comment on column platform.merges.back_version is
+  'The version that the unmerge gave the loser. No event of the loser has it: customer.unmerged tells it.';
 -- A customer is merged once at a time.
 create unique index merges_present on platform.merges (loser_id) where undone_at is null;
 create index merges_of_survivor on platform.merges (survivor_id);
@@ -97,7 +98,8 @@ create table platform.merge_fields (
   row_key text collate "C",
   primary key (merge, field)
 );
-comment on column platform.merge_fields.ours is 'What the survivor had; theirs: what the loser had. An address and a number with their keys.';
+comment on column platform.merge_fields.ours is
+  'What the survivor had; theirs: what the loser had. An address and a number with their keys.';
 comment on column platform.merge_fields.row_key is 'Of a custom field that both had: the survivor''s row, whose value the merge chose.';
 
 -- A row is 0.1 KB. Arrays of keys were a tenth of that and would save a fifth of a merge''s time (bench/merge.ts), but an earlier merge
@@ -113,7 +115,7 @@ create table platform.merge_moves (
 comment on table platform.merge_moves is 'The rows that a merge moved, from the loser to the survivor.';
 comment on column platform.merge_moves.was is 'The whole row before it moved, if merge_references.keeps_rows.';
 comment on column platform.merge_moves.released is
-  'Why this merge has no claim to the row any more: an unmerge of another merge took it home, another merge brought it, or somebody moved it by hand.';
+  'Why this merge has no claim any more: an unmerge of another merge took the row home, another merge brought it, or somebody moved it.';
 
 create table platform.merge_suppressed (
   merge uuid not null references platform.merges,
@@ -443,6 +445,20 @@ begin
   perform set_config('lock_timeout', '100ms', true);
 end $$;
 
+-- The unique keys that may keep a row of this table from moving: when two rows t and s are the same but for the customer, and which rows
+-- the key is about. That there is one primary address, move_in_merges has said: a moved row becomes another one.
+create function platform.list_unique_keys(r platform.merge_references, out same text, out condition text) returns setof record
+language sql stable
+begin atomic
+  select coalesce(string_agg(format(case when i.indnullsnotdistinct then 's.%1$I is not distinct from t.%1$I' else 's.%1$I = t.%1$I' end,
+      a.attname), ' and ') filter (where a.attname <> r.customer_column), 'true'),
+    coalesce(pg_get_expr(i.indpred, i.indrelid), 'true')
+  from pg_catalog.pg_index i cross join unnest((i.indkey::int2[])[0:i.indnkeyatts - 1]) k (attnum)
+    join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.attnum
+  where i.indrelid = r.relation::regclass and i.indisunique and (i.indpred is null or r.and_set is null)
+  group by i.indexrelid, i.indrelid, i.indpred, i.indnullsnotdistinct having bool_or(a.attname = r.customer_column);
+end;
+
 -- Moves the rows of one reference, after it has put away those that a unique key keeps from moving. The statement that moves a row writes
 -- it into the ledger. rivals: merges that are in force and lead to the survivor by now; a row that comes again is no longer theirs.
 create function platform.move_rows(
@@ -454,15 +470,7 @@ declare
   put_away bigint;
 begin
   suppressed := 0;
-  for unique_key in
-    select coalesce(string_agg(format(case when i.indnullsnotdistinct then 's.%1$I is not distinct from t.%1$I' else 's.%1$I = t.%1$I' end,
-          a.attname), ' and ') filter (where a.attname <> r.customer_column), 'true') as same,
-      coalesce(pg_get_expr(i.indpred, i.indrelid), 'true') as condition
-    from pg_index i cross join unnest((i.indkey::int2[])[0:i.indnkeyatts - 1]) k (attnum)
-      join pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.attnum
-    where i.indrelid = r.relation::regclass and i.indisunique and (i.indpred is null or r.and_set is null)
-    group by i.indexrelid, i.indrelid, i.indpred, i.indnullsnotdistinct having bool_or(a.attname = r.customer_column)
-  loop
+  for unique_key in select * from platform.list_unique_keys(r) loop
     execute format($move$
       with gone as (
         delete from %1$s t
@@ -515,7 +523,8 @@ begin
   end if;
   select n.* into p from platform.customer_phones n
   where n.customer_id = c.id
-  order by (n.phone_key = c.phone_key and n.phone_extension is not distinct from c.phone_extension) desc nulls last, n.created_at, n.id limit 1;
+  order by (n.phone_key = c.phone_key and n.phone_extension is not distinct from c.phone_extension) desc nulls last, n.created_at, n.id
+  limit 1;
   if exists (select from platform.customer_phones n where n.customer_id = c.id and n.is_primary <> (n.id = p.id)) then
     update platform.customer_phones n set is_primary = false where n.customer_id = c.id and n.is_primary and n.id <> p.id;
     update platform.customer_phones n set is_primary = true where n.id = p.id and not n.is_primary;
@@ -531,8 +540,9 @@ create function platform.write_merged(c platform.customers) returns void
 language sql set search_path = pg_catalog, pg_temp
 begin atomic
   update platform.customers k
-  set email = c.email, email_key = c.email_key, name = c.name, phone = c.phone, phone_key = c.phone_key, phone_extension = c.phone_extension,
-      company_id = c.company_id, account_tier = c.account_tier, account_manager_id = c.account_manager_id,
+  set email = c.email, email_key = c.email_key, name = c.name, phone = c.phone, phone_key = c.phone_key,
+      phone_extension = c.phone_extension, company_id = c.company_id, account_tier = c.account_tier,
+      account_manager_id = c.account_manager_id,
       preferred_language = c.preferred_language, timezone = c.timezone, crm_id = c.crm_id, support_id = c.support_id
   where k.id = c.id;
 end;
@@ -655,7 +665,8 @@ begin
   perform platform.raise_refusal(platform.refuse_merge(survivor, losers, choices, expected));
   for attempt in 1..60 loop
     begin
-      perform platform.hold_customers(survivor || losers || array(select c.id from platform.customers c where c.merged_into = any (losers)));
+      perform platform.hold_customers(
+        survivor || losers || array(select c.id from platform.customers c where c.merged_into = any (losers)));
       perform platform.raise_refusal(platform.refuse_merge(survivor, losers, choices, expected));
       merged := '[]';
       foreach loser in array losers loop
@@ -712,14 +723,7 @@ begin
       select string_agg(format('exists (select from (select * from %1$s where %2$I = $2 and (%3$s)) s where (%3$s) and %4$s)',
           r.relation, r.customer_column, u.condition, u.same), ' or ')
       into unique_keys
-      from (
-        select coalesce(string_agg(format(case when i.indnullsnotdistinct then 's.%1$I is not distinct from t.%1$I' else 's.%1$I = t.%1$I' end,
-              a.attname), ' and ') filter (where a.attname <> r.customer_column), 'true') as same,
-          coalesce(pg_get_expr(i.indpred, i.indrelid), 'true') as condition
-        from pg_index i cross join unnest((i.indkey::int2[])[0:i.indnkeyatts - 1]) k (attnum)
-          join pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.attnum
-        where i.indrelid = r.relation::regclass and i.indisunique and (i.indpred is null or r.and_set is null)
-        group by i.indexrelid, i.indrelid, i.indpred, i.indnullsnotdistinct having bool_or(a.attname = r.customer_column)) u;
+      from platform.list_unique_keys(r) u;
       execute format('select count(*) filter (where not x.stays) as moved, count(*) filter (where x.stays) as suppressed
         from (select %3$s as stays from %1$s t where t.%2$I = $1) x', r.relation, r.customer_column, coalesce(unique_keys, 'false'))
       into counted using loser, survivor;
@@ -870,7 +874,9 @@ begin atomic
     where s.customer_id = root and s.created_at >= m.merged_at)
   select o.reference, f.relation, f.key, f.why from found f join refs o on o.relation = f.relation
   where f.relation = 'platform.customer_emails'
-    or not exists (select from platform.merge_moves v where v.merge = m.id and v.reference = o.reference and v.key = f.key and v.released is null);
+    or not exists (
+      select from platform.merge_moves v
+      where v.merge = m.id and v.reference = o.reference and v.key = f.key and v.released is null);
 end;
 
 -- Why an unmerge is refused, or null; as refuse_merge.
@@ -903,7 +909,8 @@ create function platform.why_kept(r platform.merge_references, row_key text) ret
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare holder uuid;
 begin
-  execute format('select t.%2$I from %1$s t where %3$s = $1', r.relation, r.customer_column, platform.merge_key(r)) into holder using row_key;
+  execute format('select t.%2$I from %1$s t where %3$s = $1', r.relation, r.customer_column, platform.merge_key(r))
+  into holder using row_key;
   return case when holder is not null then 'It belongs to customer ' || holder || ' now.' else 'It was removed since.' end;
 end $$;
 
@@ -922,8 +929,8 @@ begin
   then
     return 'The field, or the choice, was removed since.';
   end if;
-  execute format('insert into %1$s (%2$s) overriding system value select %2$s from jsonb_populate_record(null::%1$s, $1)', r.relation, columns)
-  using was || jsonb_build_object(r.customer_column, of_customer);
+  execute format('insert into %1$s (%2$s) overriding system value select %2$s from jsonb_populate_record(null::%1$s, $1)',
+    r.relation, columns) using was || jsonb_build_object(r.customer_column, of_customer);
   return null;
 exception when integrity_constraint_violation then
   get stacked diagnostics problem = constraint_name;
@@ -1099,7 +1106,8 @@ begin
       update crm.custom_field_values t
       set customer_id = l.id, value = v.was -> 'value', updated_at = (v.was ->> 'updated_at')::timestamptz where t.id = v.id;
       insert into crm.custom_field_values as t (field_id, field_key, field_label, customer_id, value)
-      select (v.was ->> 'field_id')::bigint, v.was ->> 'field_key', v.was ->> 'field_label', root, v.value returning t.id::text into row_key;
+      select (v.was ->> 'field_id')::bigint, v.was ->> 'field_key', v.was ->> 'field_label', root, v.value
+      returning t.id::text into row_key;
       -- It was edited while a later merge had it already, or before.
       insert into platform.merge_moves (merge, reference, key, was)
       select x.merge, x.reference, row_key, x.was || jsonb_build_object('id', row_key::bigint) from platform.merge_moves x
@@ -1155,8 +1163,8 @@ begin
   select d.ours into ours_email from platform.merge_fields d where d.merge = m.id and d.field = 'email';
   update platform.customers c set email = ours_email ->> 'email', email_key = ours_email ->> 'email_key'
   where c.id = root and root = m.survivor_id and ours_email is not null and exists (
-    select from platform.merge_moves x join platform.merge_references o on o.reference = x.reference and o.relation = 'platform.customer_emails'
-    where x.merge = m.id and x.key = c.email_key and x.released is null);
+    select from platform.merge_moves x join platform.merge_references o on o.reference = x.reference
+    where x.merge = m.id and o.relation = 'platform.customer_emails' and x.key = c.email_key and x.released is null);
 
   for r in select o.* from platform.merge_references o where o.stays is null order by o.reference loop
     gone := platform.take_home(m, r, root, path);
@@ -1263,7 +1271,8 @@ begin
       perform set_config('lock_timeout', '3s', true);
       waiting := array(
         select s.name from sync.subscriptions s
-        where exists (select from sync.parked p where p.subscription = s.name and p.customer = any (sync.list_merged(root))) order by s.name);
+        where exists (select from sync.parked p where p.subscription = s.name and p.customer = any (sync.list_merged(root)))
+        order by s.name);
       if cardinality(waiting) > 0 then
         perform from sync.subscriptions s where s.name = any (waiting) order by s.name for update;
       end if;
@@ -1321,7 +1330,7 @@ grant execute on function
     platform.search_text(text), platform.name_beginning(text), platform.search_beginnings(text, text), platform.is_day(date),
     platform.path_of(uuid), platform.judge_merge(platform.customers, platform.customers, jsonb),
     platform.refuse_merge(uuid, uuid[], jsonb, jsonb), platform.raise_refusal(jsonb), platform.choices_about(jsonb, uuid),
-    platform.merge_key(platform.merge_references), platform.hold_customers(uuid[]),
+    platform.merge_key(platform.merge_references), platform.list_unique_keys(platform.merge_references), platform.hold_customers(uuid[]),
     platform.move_rows(uuid, platform.merge_references, uuid, uuid, uuid[]), platform.mend_primary(uuid),
     platform.write_merged(platform.customers), platform.count_merge(uuid, bigint),
     platform.differences(platform.customers, platform.customers), platform.merge_one(uuid, uuid, jsonb, text, jsonb),

@@ -134,7 +134,8 @@ const lints: Lint[] = [
           select from pg_catalog.pg_trigger t join pg_catalog.pg_proc p on p.oid = t.tgfoid
           where t.tgrelid = k.conrelid and t.tgenabled = 'O' and p.oid = pg_catalog.to_regprocedure('platform.require_present_customer()')
             and t.tgtype = 23 and t.tgattr[0] = k.conkey[1]
-            and pg_get_triggerdef(t.oid) like '% FOR EACH ROW WHEN (%CURRENT_USER <> ALL (''{${bulkRole},${mergeRole}}''::name[])%) EXECUTE %'
+            and pg_get_triggerdef(t.oid)
+              like '% FOR EACH ROW WHEN (%CURRENT_USER <> ALL (''{${bulkRole},${mergeRole}}''::name[])%) EXECUTE %'
             and encode(t.tgargs, 'escape') = (
               select a.attname || '\\000' from pg_catalog.pg_attribute a where a.attrelid = k.conrelid and a.attnum = k.conkey[1]))`,
   },
