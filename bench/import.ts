@@ -6,7 +6,15 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { parseArgs } from 'node:util';
 import { bootstrap, type LocalServer, migrate, startLocal } from '@aether/database';
-import { applyImport, openSource, planImport, readPersons, recognise, undoImport, verifyImport } from '@aether/importer';
+import {
+  applyImport,
+  openSource,
+  planImport,
+  readPersons,
+  recognise,
+  undoImport,
+  verifyImport,
+} from '@aether/importer';
 import pg from 'pg';
 import { from as copyFrom } from 'pg-copy-streams';
 import { printTable } from './tables.ts';

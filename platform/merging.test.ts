@@ -296,7 +296,7 @@ describe('an unmerge', () => {
   test.each(orders)('of stacked merges gives everybody their own again: in the order %i, %i, %i', async (...order) => {
     const [a, b, c, d] = [
       await customer(),
-      await customer({ phone: '+49 30 99' + order.join('') + '11' }),
+      await customer({ phone: `+49 30 99${order.join('')}11` }),
       await customer(),
       await customer(),
     ];
