@@ -116,7 +116,23 @@ test('the lints find a function that is executable by PUBLIC because no revoke f
 const parent = (columns: string, more = '') => `${table('t', `${columns}${more}`)}`;
 const reference = 'n bigint references crm.deals';
 const customers = (name: string) =>
-  `${table('t', `${name} uuid references platform.customers`)} create index on crm.t (${name});`;
+  `${table('t', `id integer primary key, ${name} uuid references platform.customers`)} create index on crm.t (${name});
+   call platform.stay_in_merges('crm.t', '${name}', 'a test');`;
+const paid = `${table('t', 'id integer primary key, payer_id uuid references platform.customers')} create index on crm.t (payer_id);
+  call platform.require_present_customer('crm.t', 'payer_id');`;
+lint('column of customers that no merge knows', {
+  'a reference by any name': {
+    offence: paid,
+    found: ['crm.t (payer_id)'],
+    neighbour: `${paid} call platform.move_in_merges('crm.t', 'payer_id')`,
+  },
+  'a customer without a reference': {
+    offence: table('t', 'first_customer uuid'),
+    found: ['crm.t (first_customer)'],
+    neighbour: `${table('t', 'first_customer uuid')} call platform.stay_in_merges('crm.t', 'first_customer', 'A record of that time.')`,
+  },
+});
+
 lint('foreign key that accepts merged and erased customers', {
   'one without the trigger': {
     offence: customers('customer_id'),
@@ -124,7 +140,8 @@ lint('foreign key that accepts merged and erased customers', {
     neighbour: `${customers('customer_id')} call platform.require_present_customer('crm.t')`,
   },
   'one with another name whose trigger looks at another column': {
-    offence: `${customers('payer_id')} alter table crm.t add customer_id uuid; call platform.require_present_customer('crm.t')`,
+    offence: `${customers('payer_id')} alter table crm.t add customer_id uuid;
+              call platform.stay_in_merges('crm.t', 'customer_id', 'a test'); call platform.require_present_customer('crm.t')`,
     found: ['crm.t t_payer_id_fkey'],
     neighbour: `${customers('payer_id')} call platform.require_present_customer('crm.t', 'payer_id')`,
   },

@@ -140,6 +140,22 @@ const lints: Lint[] = [
               select a.attname || '\\000' from pg_catalog.pg_attribute a where a.attrelid = k.conrelid and a.attnum = k.conkey[1]))`,
   },
   {
+    lint: 'column of customers that no merge knows',
+    remedy:
+      'call platform.move_in_merges(…), or platform.stay_in_merges(…) with the reason: a merge must not leave rows behind by oversight.',
+    sql: `
+      select format('%s (%I)', ${relationName('c')}, a.attname) as object
+      from pg_catalog.pg_attribute a join pg_catalog.pg_class c on c.oid = a.attrelid
+      where c.relkind in ('r', 'p') and not c.relispartition and a.attnum > 0 and not a.attisdropped
+        and a.atttypid = 'pg_catalog.uuid'::regtype and ${isOurs('pg_class', 'c.oid', 'c.relnamespace')}
+        -- A reference by any name, and a column without one by its name.
+        and (a.attname ~ 'customer' or exists (select from pg_catalog.pg_constraint k
+          where k.conrelid = c.oid and k.contype = 'f' and k.confrelid = pg_catalog.to_regclass('platform.customers')
+            and a.attnum = any (k.conkey)))
+        and not exists (select from platform.merge_references r
+          where r.relation = ${relationName('c')} and r.customer_column = a.attname)`,
+  },
+  {
     lint: 'policy for PUBLIC',
     remedy: 'Name the roles: create policy … to app_role, or to the role of one app.',
     sql: `
