@@ -769,63 +769,105 @@ begin atomic
   select coalesce(array_agg(p.merge order by p.step), '{}') from path p;
 end;
 
--- Puts back a field of a record that still has the value `was`: the record gets `becomes`, and so does what later merges took over of it.
--- Returns what the record has if that is something else.
-create function platform.put_back_field(of_customer uuid, field text, was jsonb, becomes jsonb, out is_back boolean, out present jsonb)
+-- Puts back a field of the survivor that still has the value which the merge chose. What stands on that value changes with it: what later
+-- merges of the same survivor found there, the record, and what a later survivor of the survivor took over. Returns what the survivor has
+-- if that is something else.
+create function platform.put_back_field(m platform.merges, f platform.merge_fields, out is_back boolean, out present jsonb)
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   c platform.customers;
-  n platform.merge_fields;
-  target uuid := of_customer;
+  n record;
+  target uuid := m.survivor_id;
+  since timestamptz := m.merged_at;
+  was jsonb := f.chosen;
+  becomes jsonb := f.ours;
 begin
   loop
+    for n in
+      select x.id, d.ours, d.side from platform.merges x left join platform.merge_fields d on d.merge = x.id and d.field = f.field
+      where x.survivor_id = target and x.undone_at is null and x.merged_at > since order by x.merged_at
+    loop
+      present := n.ours;
+      is_back := coalesce(is_back, present is not distinct from was);
+      if present is distinct from was then return; end if; -- it was edited before this merge
+      update platform.merge_fields d set ours = becomes, chosen = case d.side when 'survivor' then becomes else d.chosen end
+      where d.merge = n.id and d.field = f.field;
+      if n.side = 'loser' then return; end if; -- what came then is of that merge
+    end loop;
     select k.* into c from platform.customers k where k.id = target;
-    n := null;
-    select d.* into n from platform.merge_fields d join platform.merges m on m.id = d.merge
-    where m.loser_id = target and m.undone_at is null and d.field = put_back_field.field;
-    present := platform.read_customer_field(c, field);
+    select d.merge, d.side, d.ours, d.theirs, d.chosen, d.chosen_by, x.survivor_id, x.merged_at into n
+    from platform.merge_fields d join platform.merges x on x.id = d.merge
+    where x.loser_id = target and x.undone_at is null and d.field = f.field;
+    present := platform.read_customer_field(c, f.field);
     -- A number that a later survivor took over is no more in the record, but in the ledger.
-    if n.side = 'loser' and field in ('crm_id', 'support_id') then present := n.theirs; end if;
+    if n.side = 'loser' and f.field in ('crm_id', 'support_id') then present := n.theirs; end if;
     is_back := coalesce(is_back, present is not distinct from was);
     if present is distinct from was then return; end if;
-    if n.side = 'loser' and field in ('crm_id', 'support_id') then null;
-    else perform platform.write_merged(platform.write_customer_field(c, field, coalesce(becomes, 'null')));
+    if n.side is distinct from 'loser' or f.field not in ('crm_id', 'support_id') then
+      perform platform.write_merged(platform.write_customer_field(c, f.field, coalesce(becomes, 'null')));
     end if;
     if n.merge is null then return; end if;
-    update platform.merge_fields d set theirs = becomes where d.merge = n.merge and d.field = put_back_field.field;
+    update platform.merge_fields d set theirs = becomes where d.merge = n.merge and d.field = f.field;
     if n.side = 'survivor' then return; end if;
     -- What the later merge would have chosen.
-    if becomes is null or field = 'account_tier' and n.chosen_by = 'rule' and n.ours is not null
+    if becomes is null or f.field = 'account_tier' and n.chosen_by = 'rule' and n.ours is not null
        and (select t.position from platform.tiers t where t.key = n.ours #>> '{}')
            >= (select t.position from platform.tiers t where t.key = becomes #>> '{}')
     then
       becomes := n.ours;
-      update platform.merge_fields d set side = 'survivor', chosen = n.ours where d.merge = n.merge and d.field = put_back_field.field;
+      update platform.merge_fields d set side = 'survivor', chosen = n.ours where d.merge = n.merge and d.field = f.field;
     else
-      update platform.merge_fields d set chosen = becomes where d.merge = n.merge and d.field = put_back_field.field;
+      update platform.merge_fields d set chosen = becomes where d.merge = n.merge and d.field = f.field;
     end if;
-    select m.survivor_id into target from platform.merges m where m.id = n.merge;
+    target := n.survivor_id;
+    since := n.merged_at;
     was := n.chosen;
   end loop;
 end $$;
 
--- The same for a custom field that both had: the value is in the survivor's row, wherever that is.
-create function platform.put_back_value(of_row text, field text, was jsonb, becomes jsonb, out is_back boolean, out present jsonb)
+-- The same for a custom field that both had: the value is in the survivor's row, wherever that is. Without a value there was no row.
+create function platform.put_back_value(m platform.merges, f platform.merge_fields, out is_back boolean, out present jsonb)
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   n record;
-  r integer := (select o.reference from platform.merge_references o where o.relation = 'crm.custom_field_values');
+  r constant integer := (select o.reference from platform.merge_references o where o.relation = 'crm.custom_field_values');
+  of_row text := f.row_key;
+  since timestamptz := m.merged_at;
+  of_value jsonb := f.chosen;
+  becomes jsonb := f.ours;
 begin
   loop
+    for n in
+      select x.id, d.ours, d.side from platform.merges x join platform.merge_fields d on d.merge = x.id
+      where d.row_key = of_row and x.undone_at is null and x.merged_at > since order by x.merged_at
+    loop
+      present := n.ours;
+      is_back := coalesce(is_back, present = of_value);
+      if present is distinct from of_value then return; end if;
+      update platform.merge_fields d set ours = becomes, chosen = case d.side when 'survivor' then becomes else d.chosen end
+      where d.merge = n.id and d.row_key = of_row;
+      if n.side = 'loser' then return; end if;
+    end loop;
     present := null;
-    update crm.custom_field_values v set value = becomes, updated_at = now()
-    where v.id = of_row::bigint and v.value = was returning v.value into present;
+    if becomes is null then
+      delete from crm.custom_field_values v where v.id = of_row::bigint and v.value = of_value returning v.value into present;
+    else
+      update crm.custom_field_values v set value = becomes, updated_at = now()
+      where v.id = of_row::bigint and v.value = of_value returning v.value into present;
+    end if;
     if present is null then
       -- A later merge may have put the row away: its survivor has a value of its own.
-      update platform.merge_suppressed p set was = jsonb_set(p.was, '{value}', becomes)
-      where p.reference = r and p.key = of_row and p.was -> 'value' = put_back_value.was
-        and exists (select from platform.merges m where m.id = p.merge and m.undone_at is null)
-      returning becomes into present;
+      if becomes is null then
+        delete from platform.merge_suppressed p
+        where p.reference = r and p.key = of_row and p.was -> 'value' = of_value
+          and exists (select from platform.merges x where x.id = p.merge and x.undone_at is null)
+        returning of_value into present;
+      else
+        update platform.merge_suppressed p set was = jsonb_set(p.was, '{value}', becomes)
+        where p.reference = r and p.key = of_row and p.was -> 'value' = of_value
+          and exists (select from platform.merges x where x.id = p.merge and x.undone_at is null)
+        returning of_value into present;
+      end if;
     end if;
     if present is null then
       select v.value into present from crm.custom_field_values v where v.id = of_row::bigint;
@@ -833,14 +875,22 @@ begin
       return;
     end if;
     is_back := true;
+    -- A later merge has moved the row on with the value that goes.
+    update platform.merge_moves v
+    set was = jsonb_set(v.was, '{value}', coalesce(becomes, 'null')), released = case when becomes is null then 'unmerged' end
+    from platform.merges x
+    where x.id = v.merge and x.undone_at is null and x.merged_at > since and v.reference = r and v.key = of_row and v.released is null
+      and v.was -> 'value' = of_value;
     -- A later survivor that took the value over has it in a row of its own.
-    select d.merge, d.row_key, d.chosen into n
-    from platform.merge_suppressed p join platform.merges m on m.id = p.merge and m.undone_at is null
-      join platform.merge_fields d on d.merge = m.id and d.field = put_back_value.field and d.side = 'loser' and d.row_key is not null
-    where p.reference = r and p.key = of_row and d.theirs = put_back_value.was;
-    if not found then return; end if;
-    update platform.merge_fields d set theirs = becomes, chosen = becomes where d.merge = n.merge and d.field = put_back_value.field;
+    select d.merge, d.row_key, d.chosen, x.merged_at into n
+    from platform.merge_suppressed p join platform.merges x on x.id = p.merge and x.undone_at is null
+      join platform.merge_fields d on d.merge = x.id and d.field = f.field and d.side = 'loser' and d.row_key is not null
+    where p.reference = r and p.key = of_row and d.theirs = of_value;
+    if not found or becomes is null then return; end if;
+    update platform.merge_fields d set theirs = becomes, chosen = becomes where d.merge = n.merge and d.field = f.field;
     of_row := n.row_key;
+    since := n.merged_at;
+    of_value := n.chosen;
   end loop;
 end $$;
 
@@ -853,9 +903,11 @@ language sql stable
 begin atomic
   with refs as (select o.reference, o.relation from platform.merge_references o),
   addresses as materialized (
+    -- Also one that was removed since, but not one that somebody else has, or that the survivor was given again.
     select v.key from platform.merge_moves v join refs o on o.reference = v.reference and o.relation = 'platform.customer_emails'
-      join platform.customer_emails e on e.email_key = v.key and e.customer_id = root
-    where v.merge = m.id and v.released is null),
+    where v.merge = m.id and v.released is null and not exists (
+      select from platform.customer_emails e
+      where e.email_key = v.key and (e.customer_id <> root or e.id <> (v.was ->> 'id')::uuid))),
   numbers as materialized (
     select v.was ->> 'phone_key' as key
     from (select x.reference, x.key, x.was from platform.merge_moves x where x.merge = m.id and x.released is null
@@ -869,6 +921,7 @@ begin atomic
   found as (
     select 'platform.customer_emails' as relation, c.email_key as key, 'It was made the primary address after the merge.' as why
     from platform.customers c join addresses a on a.key = c.email_key
+      join platform.customer_emails e on e.email_key = a.key and e.customer_id = root
     where c.id = root and not exists (
       select from platform.merge_fields d
       where d.merge = m.id and d.field = 'email' and d.side = 'loser' and d.chosen ->> 'email_key' = c.email_key)
@@ -1090,7 +1143,7 @@ declare
   ours_email jsonb;
   gone bigint;
   why text;
-  row_key text;
+  new_key text;
 begin
   select c.* into root_before from platform.customers c where c.id = root;
   select c.* into l from platform.customers c where c.id = m.loser_id;
@@ -1104,28 +1157,36 @@ begin
   -- Values of custom fields that the merge moved. One that was edited since stays with the survivor, and the loser gets its own again.
   select o.* into r from platform.merge_references o where o.relation = 'crm.custom_field_values';
   for v in
-    select x.key, x.was, t.value, t.id from platform.merge_moves x
+    select x.key, x.was, coalesce(t.value, p.was -> 'value') as value, t.id, p.merge as put_away_by, p.was as put_away
+    from platform.merge_moves x
       left join crm.custom_field_values t on t.id = x.key::bigint and t.customer_id = root
-    where x.merge = m.id and x.reference = r.reference and x.released is null and t.value is distinct from x.was -> 'value'
-      and not exists (select from platform.merge_suppressed p where p.merge = any (path) and p.reference = r.reference and p.key = x.key)
+      left join platform.merge_suppressed p on p.merge = any (path) and p.reference = x.reference and p.key = x.key
+    where x.merge = m.id and x.reference = r.reference and x.released is null
+      and coalesce(t.value, p.was -> 'value') is distinct from x.was -> 'value'
   loop
-    if v.id is null then
-      why := platform.write_row_back(r, v.was, l.id);
-      if why is null then gone := 1;
-      else kept := kept || jsonb_build_object('table', r.relation, 'key', v.key, 'why', why);
-      end if;
-    else
+    new_key := nextval('crm.custom_field_values_id_seq');
+    if v.put_away is not null then
+      -- A later merge has put away what was edited: that stays the survivor's.
+      update platform.merge_suppressed p set key = new_key, was = p.was || jsonb_build_object('id', new_key::bigint)
+      where p.merge = v.put_away_by and p.reference = r.reference and p.key = v.key;
+    elsif v.id is not null then
       update crm.custom_field_values t
       set customer_id = l.id, value = v.was -> 'value', updated_at = (v.was ->> 'updated_at')::timestamptz where t.id = v.id;
-      insert into crm.custom_field_values as t (field_id, field_key, field_label, customer_id, value)
-      select (v.was ->> 'field_id')::bigint, v.was ->> 'field_key', v.was ->> 'field_label', root, v.value
-      returning t.id::text into row_key;
+      insert into crm.custom_field_values as t (id, field_id, field_key, field_label, customer_id, value) overriding system value
+      values (new_key::bigint, (v.was ->> 'field_id')::bigint, v.was ->> 'field_key', v.was ->> 'field_label', root, v.value);
       -- It was edited while a later merge had it already, or before.
       insert into platform.merge_moves (merge, reference, key, was)
-      select x.merge, x.reference, row_key, x.was || jsonb_build_object('id', row_key::bigint) from platform.merge_moves x
+      select x.merge, x.reference, new_key, x.was || jsonb_build_object('id', new_key::bigint) from platform.merge_moves x
       where x.merge = any (path) and x.reference = r.reference and x.key = v.key and x.released is null
         and x.was -> 'value' <> v.was -> 'value';
     end if;
+    if v.id is null then
+      why := platform.write_row_back(r, v.was, l.id);
+      if why is not null then kept := kept || jsonb_build_object('table', r.relation, 'key', v.key, 'why', why); end if;
+    end if;
+    -- Where later merges chose, they chose over nothing from now on.
+    update platform.merge_fields d set row_key = new_key, ours = null
+    from platform.merges x where x.id = d.merge and x.undone_at is null and x.id <> m.id and d.row_key = v.key;
     update platform.merge_moves x set released = 'unmerged'
     where x.merge = any (path) and x.reference = r.reference and x.key = v.key and x.released is null;
     kept_fields := kept_fields || jsonb_build_object('field', 'custom.' || (v.was ->> 'field_key'), 'written', v.was -> 'value',
@@ -1135,7 +1196,7 @@ begin
     select d.* from platform.merge_fields d
     where d.merge = m.id and d.side = 'loser' and d.row_key is not null and d.ours is distinct from d.theirs
   loop
-    other := platform.put_back_value(f.row_key, f.field, f.chosen, f.ours);
+    other := platform.put_back_value(m, f);
     if other.is_back then back := back || to_jsonb(f.field);
     else kept_fields := kept_fields || jsonb_build_object('field', f.field, 'written', f.chosen, 'present', other.present);
     end if;
@@ -1145,7 +1206,7 @@ begin
     select d.* from platform.merge_fields d
     where d.merge = m.id and d.side = 'loser' and d.field not like 'custom.%' and d.ours is distinct from d.theirs
   loop
-    other := platform.put_back_field(m.survivor_id, f.field, f.chosen, f.ours);
+    other := platform.put_back_field(m, f);
     if other.is_back then back := back || to_jsonb(f.field);
     else kept_fields := kept_fields || jsonb_build_object('field', f.field, 'written', platform.show_customer_field(f.field, f.chosen),
       'present', platform.show_customer_field(f.field, other.present));
@@ -1199,12 +1260,12 @@ begin
       else kept := kept || jsonb_build_object('table', r.relation, 'key', v.key, 'why', why);
       end if;
     end loop;
-    for row_key in execute format('select x.key from platform.merge_moves x where x.merge = $1 and x.reference = %4$s
+    for new_key in execute format('select x.key from platform.merge_moves x where x.merge = $1 and x.reference = %4$s
         and coalesce(x.released, %5$L) = %5$L and not exists (select from %1$s t where t.%2$I = $2 and %3$s = x.key)
         order by x.key limit 200', r.relation, r.customer_column, platform.merge_key(r), r.reference, 'moved') using m.id, l.id
     loop
-      continue when kept @> jsonb_build_array(jsonb_build_object('table', r.relation, 'key', row_key));
-      kept := kept || jsonb_build_object('table', r.relation, 'key', row_key, 'why', platform.why_kept(r, row_key));
+      continue when kept @> jsonb_build_array(jsonb_build_object('table', r.relation, 'key', new_key));
+      kept := kept || jsonb_build_object('table', r.relation, 'key', new_key, 'why', platform.why_kept(r, new_key));
     end loop;
     if r.relation in ('support.sessions', 'support.calls', 'crm.contacts') and ambiguous <> '[]' then
       gone := gone + platform.let_follow(r.relation, m, root, path, format(
@@ -1333,6 +1394,7 @@ grant select on platform.tiers, crm.custom_fields, sync.events, sync.parked, syn
 grant update (state, attempt_at) on sync.parked to merge_role;
 grant update (is_paused) on sync.subscriptions to merge_role; -- for the lock of a row
 grant select, insert, update, delete on crm.customer_order to merge_role;
+grant usage on sequence crm.custom_field_values_id_seq to merge_role;
 grant select, insert, update on platform.merges, platform.merge_fields, platform.merge_moves to merge_role;
 grant select, insert, update, delete on platform.merge_suppressed to merge_role;
 grant execute on function
@@ -1348,8 +1410,8 @@ grant execute on function
     platform.differences(platform.customers, platform.customers), platform.merge_one(uuid, uuid, jsonb, text, jsonb),
     platform.list_merge_fields(uuid), platform.read_customer_field(platform.customers, text),
     platform.write_customer_field(platform.customers, text, jsonb), platform.show_customer_field(text, jsonb),
-    platform.describe_merge_field(platform.customers, text, jsonb), platform.put_back_field(uuid, text, jsonb, jsonb),
-    platform.put_back_value(text, text, jsonb, jsonb), platform.list_ambiguous(platform.merges, uuid),
+    platform.describe_merge_field(platform.customers, text, jsonb), platform.put_back_field(platform.merges, platform.merge_fields),
+    platform.put_back_value(platform.merges, platform.merge_fields), platform.list_ambiguous(platform.merges, uuid),
     platform.refuse_unmerge(platform.merges, jsonb), platform.why_kept(platform.merge_references, text),
     platform.write_row_back(platform.merge_references, jsonb, uuid),
     platform.take_home(platform.merges, platform.merge_references, uuid, uuid[]),
