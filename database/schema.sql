@@ -1771,6 +1771,23 @@ begin
 end $function$;
 grant execute on function platform.let_follow(relation_name text, m platform.merges, root uuid, path uuid[], condition text) to merge_role;
 
+CREATE OR REPLACE FUNCTION platform.list_absent(m platform.merges, r platform.merge_references, of_customer uuid)
+ RETURNS SETOF text
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  return query execute format('
+      select x.key from platform.merge_moves x
+      where x.merge = $1 and x.reference = %4$s and (x.released is null or x.released = %5$L)
+      except
+      select %3$s from %1$s t where t.%2$I = $2
+      order by 1 limit 200',
+    r.relation, r.customer_column, platform.merge_key(r), r.reference, 'moved') using m.id, of_customer;
+end $function$;
+grant execute on function platform.list_absent(m platform.merges, r platform.merge_references, of_customer uuid) to merge_role;
+
 CREATE OR REPLACE FUNCTION platform.list_ambiguous(m platform.merges, root uuid)
  RETURNS TABLE(reference integer, relation text, key text, why text)
  LANGUAGE sql
@@ -2349,17 +2366,17 @@ begin
   select coalesce(jsonb_agg(jsonb_build_object('table', a.relation, 'key', a.key, 'why', a.why, 'default', 'home')), '[]') into ambiguous
   from platform.list_ambiguous(m, root) a;
   for r in select o.* from platform.merge_references o where o.stays is null order by o.reference loop
-    execute format('select count(*) from platform.merge_moves v join %1$s t on t.%2$I = $2 and %3$s = v.key
-      where v.merge = $1 and v.reference = %4$s and v.released is null', r.relation, r.customer_column, platform.merge_key(r), r.reference)
-    into counted using m.id, root;
+    execute format('select count(*) from (
+          select x.key from platform.merge_moves x where x.merge = $1 and x.reference = %4$s and x.released is null
+          intersect select %3$s from %1$s t where t.%2$I = $2) k',
+      r.relation, r.customer_column, platform.merge_key(r), r.reference) into counted using m.id, root;
     counted := counted + (select count(*) from platform.merge_suppressed p
       where p.merge = m.id and p.reference = r.reference and p.customer_id = m.loser_id);
     if counted > 0 then home := home || jsonb_build_object(r.relation, counted); end if;
-    for row_key in execute format('select v.key from platform.merge_moves v where v.merge = $1 and v.reference = %4$s
-        and coalesce(v.released, %5$L) = %5$L
-        and not exists (select from %1$s t where t.%2$I = $2 and %3$s = v.key) and (v.released is not null or not exists (
-          select from platform.merge_suppressed p where p.reference = %4$s and p.key = v.key))
-        order by v.key limit 200', r.relation, r.customer_column, platform.merge_key(r), r.reference, 'moved') using m.id, root
+    for row_key in select a.key from platform.list_absent(m, r, root) a (key)
+      where not exists (
+        select from platform.merge_suppressed p
+        where p.merge = any (platform.path_of(m.survivor_id)) and p.reference = r.reference and p.key = a.key)
     loop
       kept := kept || jsonb_build_object('table', r.relation, 'key', row_key, 'why', platform.why_kept(r, row_key));
     end loop;
@@ -3064,14 +3081,18 @@ CREATE OR REPLACE FUNCTION platform.take_home(m platform.merges, r platform.merg
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
+  former_plans constant text := current_setting('enable_nestloop');
   gone bigint;
   p record;
 begin
+  -- Right after a merge nothing is analyzed, and PostgreSQL would search all rows of the survivor for each row of the ledger.
+  perform set_config('enable_nestloop', 'off', true);
   execute format($home$
     update %1$s t set %2$I = $2 from platform.merge_moves v
     where v.merge = $1 and v.reference = %4$s and v.released is null and t.%2$I = $3 and %3$s = v.key$home$,
     r.relation, r.customer_column, platform.merge_key(r), r.reference) using m.id, m.loser_id, root;
   get diagnostics gone = row_count;
+  perform set_config('enable_nestloop', former_plans, true);
   if cardinality(path) = 0 then return gone; end if;
   if gone > 0 then
     update platform.merge_moves x set released = 'unmerged'
@@ -3305,10 +3326,7 @@ begin
       else kept := kept || jsonb_build_object('table', r.relation, 'key', v.key, 'why', why);
       end if;
     end loop;
-    for new_key in execute format('select x.key from platform.merge_moves x where x.merge = $1 and x.reference = %4$s
-        and coalesce(x.released, %5$L) = %5$L and not exists (select from %1$s t where t.%2$I = $2 and %3$s = x.key)
-        order by x.key limit 200', r.relation, r.customer_column, platform.merge_key(r), r.reference, 'moved') using m.id, l.id
-    loop
+    for new_key in select * from platform.list_absent(m, r, l.id) loop
       continue when kept @> jsonb_build_array(jsonb_build_object('table', r.relation, 'key', new_key));
       kept := kept || jsonb_build_object('table', r.relation, 'key', new_key, 'why', platform.why_kept(r, new_key));
     end loop;

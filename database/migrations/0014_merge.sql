@@ -1002,6 +1002,20 @@ exception when integrity_constraint_violation then
   return 'It does not fit any more (' || problem || ').';
 end $$;
 
+-- The rows that a merge moved and that are not with this customer: two hundred at most. Those that an unmerge of another merge took home,
+-- or that another merge brought back, are not its any more.
+create function platform.list_absent(m platform.merges, r platform.merge_references, of_customer uuid) returns setof text
+language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+begin
+  return query execute format('
+      select x.key from platform.merge_moves x
+      where x.merge = $1 and x.reference = %4$s and (x.released is null or x.released = %5$L)
+      except
+      select %3$s from %1$s t where t.%2$I = $2
+      order by 1 limit 200',
+    r.relation, r.customer_column, platform.merge_key(r), r.reference, 'moved') using m.id, of_customer;
+end $$;
+
 -- What an unmerge would do: see unmerge_customers. It writes and locks nothing.
 create function platform.preview_unmerge(merge uuid) returns jsonb
 language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
@@ -1043,17 +1057,17 @@ begin
   select coalesce(jsonb_agg(jsonb_build_object('table', a.relation, 'key', a.key, 'why', a.why, 'default', 'home')), '[]') into ambiguous
   from platform.list_ambiguous(m, root) a;
   for r in select o.* from platform.merge_references o where o.stays is null order by o.reference loop
-    execute format('select count(*) from platform.merge_moves v join %1$s t on t.%2$I = $2 and %3$s = v.key
-      where v.merge = $1 and v.reference = %4$s and v.released is null', r.relation, r.customer_column, platform.merge_key(r), r.reference)
-    into counted using m.id, root;
+    execute format('select count(*) from (
+          select x.key from platform.merge_moves x where x.merge = $1 and x.reference = %4$s and x.released is null
+          intersect select %3$s from %1$s t where t.%2$I = $2) k',
+      r.relation, r.customer_column, platform.merge_key(r), r.reference) into counted using m.id, root;
     counted := counted + (select count(*) from platform.merge_suppressed p
       where p.merge = m.id and p.reference = r.reference and p.customer_id = m.loser_id);
     if counted > 0 then home := home || jsonb_build_object(r.relation, counted); end if;
-    for row_key in execute format('select v.key from platform.merge_moves v where v.merge = $1 and v.reference = %4$s
-        and coalesce(v.released, %5$L) = %5$L
-        and not exists (select from %1$s t where t.%2$I = $2 and %3$s = v.key) and (v.released is not null or not exists (
-          select from platform.merge_suppressed p where p.reference = %4$s and p.key = v.key))
-        order by v.key limit 200', r.relation, r.customer_column, platform.merge_key(r), r.reference, 'moved') using m.id, root
+    for row_key in select a.key from platform.list_absent(m, r, root) a (key)
+      where not exists (
+        select from platform.merge_suppressed p
+        where p.merge = any (platform.path_of(m.survivor_id)) and p.reference = r.reference and p.key = a.key)
     loop
       kept := kept || jsonb_build_object('table', r.relation, 'key', row_key, 'why', platform.why_kept(r, row_key));
     end loop;
@@ -1077,14 +1091,18 @@ end;
 create function platform.take_home(m platform.merges, r platform.merge_references, root uuid, path uuid[]) returns bigint
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
+  former_plans constant text := current_setting('enable_nestloop');
   gone bigint;
   p record;
 begin
+  -- Right after a merge nothing is analyzed, and PostgreSQL would search all rows of the survivor for each row of the ledger.
+  perform set_config('enable_nestloop', 'off', true);
   execute format($home$
     update %1$s t set %2$I = $2 from platform.merge_moves v
     where v.merge = $1 and v.reference = %4$s and v.released is null and t.%2$I = $3 and %3$s = v.key$home$,
     r.relation, r.customer_column, platform.merge_key(r), r.reference) using m.id, m.loser_id, root;
   get diagnostics gone = row_count;
+  perform set_config('enable_nestloop', former_plans, true);
   if cardinality(path) = 0 then return gone; end if;
   if gone > 0 then
     update platform.merge_moves x set released = 'unmerged'
@@ -1260,10 +1278,7 @@ begin
       else kept := kept || jsonb_build_object('table', r.relation, 'key', v.key, 'why', why);
       end if;
     end loop;
-    for new_key in execute format('select x.key from platform.merge_moves x where x.merge = $1 and x.reference = %4$s
-        and coalesce(x.released, %5$L) = %5$L and not exists (select from %1$s t where t.%2$I = $2 and %3$s = x.key)
-        order by x.key limit 200', r.relation, r.customer_column, platform.merge_key(r), r.reference, 'moved') using m.id, l.id
-    loop
+    for new_key in select * from platform.list_absent(m, r, l.id) loop
       continue when kept @> jsonb_build_array(jsonb_build_object('table', r.relation, 'key', new_key));
       kept := kept || jsonb_build_object('table', r.relation, 'key', new_key, 'why', platform.why_kept(r, new_key));
     end loop;
@@ -1413,6 +1428,7 @@ grant execute on function
     platform.describe_merge_field(platform.customers, text, jsonb), platform.put_back_field(platform.merges, platform.merge_fields),
     platform.put_back_value(platform.merges, platform.merge_fields), platform.list_ambiguous(platform.merges, uuid),
     platform.refuse_unmerge(platform.merges, jsonb), platform.why_kept(platform.merge_references, text),
+    platform.list_absent(platform.merges, platform.merge_references, uuid),
     platform.write_row_back(platform.merge_references, jsonb, uuid),
     platform.take_home(platform.merges, platform.merge_references, uuid, uuid[]),
     platform.let_follow(text, platform.merges, uuid, uuid[], text), platform.unmerge_one(platform.merges, uuid, jsonb),

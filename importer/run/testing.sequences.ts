@@ -46,7 +46,12 @@ type Twin = {
 };
 
 type Merged = { id: string; survivor: string; loser: string };
-type Done = { run: string; creates: string | null; writes: { customer: string; timezone: string } | null };
+type Done = {
+  run: string;
+  creates: string | null;
+  made: string;
+  writes: { customer: string; timezone: string } | null;
+};
 
 /** A sequence of acts that the seed decides, and its comparison. @returns what is wrong, an empty list if nothing is. */
 export async function runSequence(lane: Lane, seed: number, acts = 14): Promise<{ problems: string[]; log: string[] }> {
@@ -464,7 +469,7 @@ class World {
       at.isTouched = true;
     }
     const writes = !isNew && found.timezone === timezone ? { customer: found.id, timezone } : null;
-    this.runs.push({ run, creates: isNew ? found.id : null, writes });
+    this.runs.push({ run, creates: isNew ? found.id : null, made: `Imported${n} ${timezone} ${email},false`, writes });
     this.say('import', run, isNew ? 'creates' : 'fills', found.id, found.timezone);
   }
 
@@ -477,7 +482,10 @@ class World {
     if (creates && this.twins.has(creates)) {
       const { rows } = await this.lane.superuser.query('select from platform.customers where id = $1', [creates]);
       if (rows.length === 0) {
-        if (this.root(creates) !== creates || this.twin(creates).isTouched || this.group(creates).length > 1)
+        const { name, timezone, emails, phones, values, rows: owned } = this.twin(creates);
+        const isAsMade =
+          `${name} ${timezone} ${[...emails]}` === done.made && phones.size + values.size + owned.size === 0;
+        if (this.root(creates) !== creates || !isAsMade || this.group(creates).length > 1)
           throw new Error(`the undo removed ${creates}, which was touched or merged`);
         this.twins.delete(creates);
       } else if (this.root(creates) === creates && !this.twin(creates).isTouched && this.group(creates).length === 1)
@@ -517,6 +525,8 @@ class World {
     const problems: string[] = [];
     for (const twin of this.twins.values()) {
       const { found } = await this.one<{ found: Found }>(this.lane.superuser, readCustomer, [twin.id]);
+      // A customer without a primary address may have got one of its others, which is only better.
+      if (isMark(twin.email) && twin.emails.has(found.email)) twin.email = found.email;
       const expected: Found = {
         name: twin.name,
         timezone: twin.timezone,
