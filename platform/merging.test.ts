@@ -547,3 +547,123 @@ describe('an unmerge', () => {
     ).toBe(id);
   });
 });
+
+describe('a merge at the same moment', () => {
+  test('as the end of a chat, which holds the conversation and then asks for the customer, ends in no deadlock', async () => {
+    const [a, b] = [await customer(), await customer()];
+    const support = await database.connect('support_app');
+    const session = await value('select id from support.sessions where customer_id = $1', [b]);
+    await support.query('begin');
+    await support.query('select from support.sessions where id = $1 for update', [session]);
+    const merging = merge(a, b);
+    await untilHeld(b);
+    // The merge gives the customer free, because somebody who holds the conversation may want it.
+    const log = `insert into crm.activities (customer_id, type, description, idempotency_key) values ($1, 'support_chat', 'Chat', $2)`;
+    await support.query(log, [b, `session:${session}`]);
+    await support.query('commit');
+    await merging;
+    expect(
+      await value('select count(*)::integer from crm.activities where idempotency_key = $1 and customer_id = $2', [
+        `session:${session}`,
+        a,
+      ]),
+    ).toBe(1);
+    await expect(support.query(log, [b, 'session:later'])).rejects.toMatchObject({
+      constraint: 'customer_merged',
+      detail: a,
+    });
+  });
+
+  test('as the merge the other way round, one is done and the other is refused with the survivor', async () => {
+    for (let round = 0; round < 5; round++) {
+      const [a, b, c] = [await customer(), await customer(), await customer()];
+      const before = await state(a, b, c);
+      const ended = await Promise.allSettled([merge(a, b), merge(b, a), merge(c, a)]);
+      const done = ended.filter((each) => each.status === 'fulfilled').map((each) => each.value);
+      const refused = ended.filter((each) => each.status === 'rejected').map((each) => each.reason);
+      expect(done.length).toBeGreaterThan(0);
+      expect(refused.every((reason) => reason instanceof CustomerMerged)).toBe(true);
+      for (const id of done) await unmerge(id);
+      expect(await state(a, b, c)).toEqual(before);
+    }
+  });
+
+  test('as writers of every kind of child, each child is moved or refused, and none is left behind', async () => {
+    const [a, b] = [await customer(), await customer()];
+    const writers = await Promise.all([1, 2].map(() => database.connect('foundation_app')));
+    const support = await database.connect('support_app');
+    let isOver = false;
+    const outcomes = { written: 0, refused: 0 };
+    const write = async (client: pg.Client, sql: string) => {
+      while (!isOver || outcomes.refused === 0) {
+        await client
+          .query(sql, [b])
+          .then(() => outcomes.written++)
+          .catch((error) => {
+            if (error.constraint !== 'customer_merged') throw error;
+            outcomes.refused++;
+          });
+      }
+    };
+    const writing = [
+      write(
+        writers[0] as pg.Client,
+        `insert into crm.deals (customer_id, pipeline_id, stage_id, name) values ($1, 1, 1, 'Race')`,
+      ),
+      write(
+        writers[1] as pg.Client,
+        `insert into crm.activities (customer_id, type, description) values ($1, 'note', 'Race')`,
+      ),
+      write(
+        support,
+        `insert into support.calls (customer_id, direction, number_e164, started_at) values ($1, 'inbound', '+4930555', now())`,
+      ),
+    ];
+    const id = await merge(a, b);
+    isOver = true;
+    await Promise.all(writing);
+    expect(outcomes.refused).toBeGreaterThan(0);
+    expect(Object.keys(await state(b))).toEqual(['platform.customers']);
+    await unmerge(id);
+    expect((await state(b))['crm.deals']?.length).toBeGreaterThan(0);
+  });
+
+  test('as the end of its connection, wherever it is, all of it is done or nothing', async () => {
+    const [a, b] = [await customer(), await customer()];
+    await superuser.query(
+      `insert into crm.activities (customer_id, type, description, created_by_app)
+       select $1, 'note', 'Note ' || n, 'foundation' from generate_series(1, 3000) n`,
+      [b],
+    );
+    const before = await state(a, b);
+    const outcomes = new Set<string>();
+    for (let afterMs = 2; !outcomes.has('done') || !outcomes.has('nothing'); afterMs = (afterMs * 1.7) % 900) {
+      const worker = await database.connect('sync_app');
+      const { rows } = await worker.query('select pg_backend_pid() as pid');
+      const merging = worker.query('select platform.merge_customers($1, array[$2]::uuid[])', [a, b]).catch(() => {});
+      await new Promise((resolve) => setTimeout(resolve, afterMs));
+      await superuser.query('select pg_terminate_backend($1, 5000)', [rows[0].pid]);
+      await merging;
+      const merges = await superuser.query('select id from platform.merges where loser_id = $1 and undone_at is null', [
+        b,
+      ]);
+      outcomes.add(merges.rowCount === 0 ? 'nothing' : 'done');
+      if (merges.rowCount === 1) {
+        expect(Object.keys(await state(b))).toEqual(['platform.customers']);
+        await unmerge(merges.rows[0].id);
+      }
+      expect(await state(a, b)).toEqual(before);
+    }
+  });
+
+  /** Waits until somebody holds the customer with the strongest lock. */
+  async function untilHeld(id: string): Promise<void> {
+    for (;;) {
+      const { rowCount } = await superuser.query(
+        'select from platform.customers where id = $1 for key share skip locked',
+        [id],
+      );
+      if (rowCount === 0) return;
+    }
+  }
+});
