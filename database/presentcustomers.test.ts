@@ -134,7 +134,8 @@ describe('a customer that was merged or erased', () => {
     const { rows } = await owner.query(`
       select conrelid::regclass || case a.attname when 'customer_id' then '' else format(' (%I)', a.attname) end as name
       from pg_constraint join pg_attribute a on a.attrelid = conrelid and a.attnum = conkey[1]
-      where contype = 'f' and confrelid = 'platform.customers'::regclass and conrelid <> confrelid order by 1`);
+      where contype = 'f' and confrelid = 'platform.customers'::regclass and conrelid <> confrelid
+        and coalesce(obj_description(pg_constraint.oid, 'pg_constraint') !~ '^any customer', true) order by 1`);
     expect(rows.map(({ name }) => name)).toEqual(Object.keys(children).sort());
   });
 
@@ -159,8 +160,8 @@ describe('a customer that was merged or erased', () => {
     await support.query(call.sql, [loser]);
     await merge(loser, survivor);
     const move = 'update support.calls set customer_id = $2 where customer_id = $1';
-    expect((await support.query(move, [loser, survivor])).rowCount).toBe(1);
-    await expect(support.query(move, [survivor, loser])).rejects.toMatchObject({ constraint: 'customer_merged' });
+    expect((await owner.query(move, [loser, survivor])).rowCount).toBe(1);
+    await expect(owner.query(move, [survivor, loser])).rejects.toMatchObject({ constraint: 'customer_merged' });
   });
 
   test('keeps its rows, and they can still be changed', async () => {

@@ -28,6 +28,8 @@ export {
   CompanySchema,
   CrmContextSchema,
   CustomerSchema,
+  MoveRequestSchema,
+  MoveSchema,
   PhoneSchema,
   TierSchema,
 } from './records.ts';

@@ -4,6 +4,7 @@ import {
   CustomerMerged,
   EmailTaken,
   MergeUndone,
+  MoveRefused,
   PrimaryAddressStays,
   PrimaryPhoneStays,
   SameCustomer,
@@ -41,6 +42,8 @@ export function refuseConstraint(constraint: string, cause: pg.DatabaseError): P
   if (constraint === 'customer_erased') return new CustomerErased(cause);
   if (constraint === 'merge_same') return new SameCustomer(cause);
   if (constraint === 'merge_undone') return new MergeUndone(cause);
+  // platform.refuse_move raises these; its hint is a sentence for people.
+  if (constraint.startsWith('move_') && cause.hint) return new MoveRefused(cause.hint, cause);
   const field = uniqueFields[constraint];
   return field === undefined ? undefined : new AlreadyExists(field, cause);
 }

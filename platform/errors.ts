@@ -127,6 +127,13 @@ export class PrimaryPhoneStays extends PlatformError {
   }
 }
 
+/** The record stays with its customer, for the reason in the message: the caller looks at it again. */
+export class MoveRefused extends PlatformError {
+  constructor(reason: string, cause?: unknown) {
+    super('move-refused', 409, reason, { cause });
+  }
+}
+
 /** This client_id named another request: the caller makes up a new one. */
 export class ClientIdReused extends PlatformError {
   constructor() {

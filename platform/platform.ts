@@ -18,6 +18,7 @@ import { ConfigurationError, PlatformError } from './log/errors.ts';
 import type { PayloadSchemas } from './log/events.ts';
 import { openSignals, type Signals } from './log/signals.ts';
 import { type MergeCalls, mergeCalls } from './merging.ts';
+import { type MoveCalls, moveCalls } from './moves.ts';
 import { type PhoneCalls, phoneCalls } from './phone.ts';
 import { findWarnings } from './serverwarnings.ts';
 import { type TierCalls, tierCalls } from './tiers.ts';
@@ -43,6 +44,7 @@ export type PlatformDb = Connection<App> &
   MergeCalls &
   UserCalls &
   PhoneCalls &
+  MoveCalls &
   TierCalls &
   ContextCalls & {
     /** The events of the platform: publish, subscribe, follow. */
@@ -130,6 +132,7 @@ export async function connectPlatform({
     ...userCalls(connection),
     ...countedContextCalls(contextCalls(connection), app, crossAppReads),
     ...phoneCalls(environment),
+    ...moveCalls(connection),
     ...tierCalls(connection),
     events,
     signals,

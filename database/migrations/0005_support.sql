@@ -168,7 +168,7 @@ create table support.session_entries (
   id uuid primary key default uuidv7(),
   session_id uuid not null references support.sessions,
   kind text not null check (
-    kind in ('note', 'claimed', 'assigned', 'released', 'snoozed', 'woken', 'handed_over', 'identified', 'verified', 'ended')),
+    kind in ('note', 'claimed', 'assigned', 'released', 'snoozed', 'woken', 'handed_over', 'identified', 'verified', 'moved', 'ended')),
   agent_id uuid references support.agents,
   to_agent_id uuid references support.agents,
   client_id text collate "C" check (client_id ~ '^[A-Za-z0-9_-]{1,64}$'),
@@ -273,7 +273,7 @@ call platform.protect_table('support.calls');
 create policy support_all on support.calls to support_role using (true) with check (true);
 grant select,
       insert (client_id, request_digest, customer_id, agent_id, direction, number_e164, outcome, notes, started_at, duration_seconds),
-      update (customer_id, outcome, notes, duration_seconds)
+      update (outcome, notes, duration_seconds)
   on support.calls to support_role;
 
 -- How often visitors did what is limited, shared by all processes of Support. Unlogged: a count is worth nothing after a crash.

@@ -3,6 +3,7 @@ import { type Served, type ServerOptions, startServer } from '@aether/http';
 import { addSignIn } from '@aether/signin';
 import packageJson from '../package.json' with { type: 'json' };
 import { addActivityRoutes } from './activities/activities.routes.ts';
+import { addActivityMoveRoutes } from './activities/moves.routes.ts';
 import { addCompanyRoutes } from './companies/companies.routes.ts';
 import { addAddressRoutes } from './customers/addresses.routes.ts';
 import { adoptChatCustomers } from './customers/adoption.ts';
@@ -53,6 +54,7 @@ export function startFoundation(options: ServerOptions = {}): Promise<Served> {
         addAddressRoutes(app, db);
         addPhoneRoutes(app, db);
         addActivityRoutes(app, db);
+        addActivityMoveRoutes(app, db);
         addDealRoutes(app, db);
         addPipelineRoutes(app, db);
         addCompanyRoutes(app, db);

@@ -8,6 +8,7 @@ import {
   cursor,
   cursorsOf,
   jsonBody,
+  MoveSchema,
   object,
   pageSize,
   problems,
@@ -40,6 +41,7 @@ const ActivityEntrySchema = z
     due_at: moment().nullable(),
     done_at: moment().nullable(),
     deal_id: z.int().nullable(),
+    move: MoveSchema.optional().openapi({ description: 'How it came here, if it was moved from another customer.' }),
   })
   .openapi('Activity');
 const changes = z.array(
@@ -217,7 +219,13 @@ export function addActivityRoutes(app: App, db: PlatformDb) {
         if (found.some((entry) => entry.app !== db.app)) db.crossAppReads.count('timeline');
         return found.map(({ place, ...entry }) => ({ entry, place }));
       });
-      return c.json({ entries: page.map(({ entry }) => entry), next_cursor }, 200);
+      const own = page.filter(({ entry }) => entry.kind === 'activity' && entry.app === db.app);
+      const moves = await db.listMoves(
+        'activity',
+        own.map(({ entry }) => entry.id),
+      );
+      const entries = page.map(({ entry }) => (moves.has(entry.id) ? { ...entry, move: moves.get(entry.id) } : entry));
+      return c.json({ entries, next_cursor }, 200);
     })
     .openapi(add, async (c) => {
       const actor = c.get('actor');

@@ -175,3 +175,42 @@ describe('adding an activity', () => {
     expect(answer).toMatchObject({ status: 422, body: { code: 'reference-not-found' } });
   });
 });
+
+describe('an activity of the wrong person', () => {
+  const move = (id: string, to: Customer, call = app.call) =>
+    call('POST', `/api/activities/${id}/moves`, { customer_id: to.id, reason: 'Wrong Erik' });
+  const undo = (id: string, moved: string) => app.call('POST', `/api/activities/${id}/moves/${moved}/undo`, {});
+
+  test('moves to the right one by its author, says there where it was, and comes back', async () => {
+    const [wrong, right] = [await newCustomer(), await newCustomer()];
+    const { body } = await add(wrong, 'note', '2026-03-01T10:00:00Z', 'Likes tea');
+    const moved = await move(body.id, right);
+    expect(moved).toMatchObject({ status: 200, body: { move: { from: { id: wrong.id }, to: { id: right.id } } } });
+    expect([await readAll(wrong), await readAll(right)]).toEqual([[], ['Likes tea']]);
+    const [entry] = (await app.call('GET', `/api/customers/${right.id}/timeline`)).body.entries;
+    expect(entry.move).toMatchObject({ from: { id: wrong.id, name: 'Erik' }, reason: 'Wrong Erik' });
+    expect((await undo(body.id, moved.body.move.id)).status).toBe(200);
+    expect([await readAll(wrong), await readAll(right)]).toEqual([['Likes tea'], []]);
+  });
+
+  test('stays when another person wrote it, when an app did, and when it belongs to a deal', async () => {
+    const [wrong, right] = [await newCustomer(), await newCustomer()];
+    const asJonas = app.callAs('jonas');
+    await asJonas('GET', '/signin/me');
+    const { body } = await add(wrong, 'note', '2026-03-01T10:00:00Z');
+    expect(await move(body.id, right, asJonas)).toMatchObject({ status: 403, body: { code: 'not-yours' } });
+    await app.foundation.query(`update platform.users set role = 'steward' where id = 'jonas'`);
+    expect((await move(body.id, right, asJonas)).status).toBe(200);
+    await logChat(wrong, '2026-03-02T10:00:00Z');
+    const [chat] = (await app.call('GET', `/api/customers/${wrong.id}/timeline`)).body.entries;
+    expect((await move(chat.id, right)).status).toBe(404);
+    const deal = await app.call('POST', '/api/deals', { customer_id: wrong.id, name: 'Roof', amount: 1 });
+    const ofDeal = await app.call('POST', `/api/customers/${wrong.id}/activities`, {
+      ...{ type: 'note', description: 'About the roof', deal_id: deal.body.id },
+    });
+    expect(await move(ofDeal.body.id, right)).toMatchObject({
+      status: 409,
+      body: { code: 'move-refused', detail: expect.stringContaining('deal') },
+    });
+  });
+});

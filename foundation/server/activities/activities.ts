@@ -99,8 +99,8 @@ export const typedByPeople = ['call', 'email', 'meeting', 'note', 'task'] as con
 
 /** Another person wrote the activity: its author or an administrator can change it. */
 export class NotYours extends PlatformError {
-  constructor() {
-    super('not-yours', 403, 'Only who wrote this, or an administrator, may change what it says. Add a note instead.');
+  constructor(detail = 'Only who wrote this, or an administrator, may change what it says. Add a note instead.') {
+    super('not-yours', 403, detail);
   }
 }
 

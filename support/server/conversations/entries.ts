@@ -13,6 +13,7 @@ export type Entry = {
     | 'handed_over'
     | 'identified'
     | 'verified'
+    | 'moved'
     | 'ended';
   agent: { id: string; name: string } | null;
   to_agent: { id: string; name: string } | null;

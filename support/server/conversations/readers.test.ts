@@ -41,6 +41,8 @@ const everyRoute = (id: string): [method: string, path: string, body?: Record<st
   ['POST', `/api/sessions/${id}/snooze`, { until: null }],
   ['POST', `/api/sessions/${id}/presence`, { is_typing: true }],
   ['POST', `/api/sessions/${id}/seen`, { number: 1 }],
+  ['POST', `/api/sessions/${id}/moves`, { customer_id: customerId }],
+  ['POST', `/api/sessions/${id}/moves/${customerId}/undo`, {}],
   ['POST', `/api/sessions/${id}/end`, { resolved: true }],
 ];
 const lists = () => ['/api/inbox?view=all', '/api/sessions', `/api/sessions?customer_id=${customerId}`];

@@ -51,6 +51,7 @@ export const EntrySchema = z
       'handed_over',
       'identified',
       'verified',
+      'moved',
       'ended',
     ]),
     agent: named.nullable(),

@@ -24,6 +24,8 @@ export function describeEntry({ kind, agent, to_agent, body }: Entry): string {
       return 'The visitor is verified: the website vouches for the address';
     case 'identified':
       return 'The visitor said who they are';
+    case 'moved':
+      return `${who ?? 'Somebody'} moved this to another customer`;
     case 'ended':
       return `${who ?? 'Support'} ended this`;
   }
