@@ -21,14 +21,21 @@ export type { SignInRoutes } from './signins.routes.ts';
 export function addSignIn(
   app: App,
   db: PlatformDb,
-  { variables, log, publicUrl, url, scopes }: Pick<ServerContext, 'variables' | 'log' | 'publicUrl' | 'url' | 'scopes'>,
+  {
+    variables,
+    log,
+    publicUrl,
+    url,
+    scopes,
+    neighbours,
+  }: Pick<ServerContext, 'variables' | 'log' | 'publicUrl' | 'url' | 'scopes' | 'neighbours'>,
 ): Authenticate {
   const settings = readSignInSettings(variables);
   const provider = accessProvider(settings);
   const cookies = cookiesOf(db.app, publicUrl?.protocol === 'https:');
   describeSignIn(app, scopes, cookies.name);
   addFlowRoutes(app, { db, log, settings, provider, cookies, url });
-  addOwnRoutes(app, { db, provider, cookies, url });
+  addOwnRoutes(app, { db, provider, cookies, url, neighbours });
   addSignInRoutes(app, db);
   watchProvider(db, provider);
   return authenticator({ db, log, settings, provider, cookies, publicUrl });

@@ -1,4 +1,4 @@
-import { type App, type Authenticate, appName, createStaffRoute, jsonBody, object, z } from '@aether/http';
+import { type App, type Authenticate, appName, createStaffRoute, jsonBody, object, type ServerContext, z } from '@aether/http';
 import type { PlatformDb, User } from '@aether/platform';
 import * as oidc from 'openid-client';
 import type { BrowserCaller } from './authenticate.ts';
@@ -32,6 +32,10 @@ const me = createStaffRoute({
                 .nullable()
                 .openapi({ description: 'null with an access token, which needs none.' }),
               app: appName(),
+              apps: z
+                .object({ foundation: z.string(), support: z.string(), console: z.string() })
+                .partial()
+                .openapi({ description: 'Where people reach the other apps, for links to them.' }),
             })
             .openapi('Me'),
         },
@@ -68,16 +72,16 @@ const leave = (path: '/signin/out' | '/signin/out-everywhere', summary: string) 
 const out = leave('/signin/out', 'Sign out of this app, in this browser');
 const outEverywhere = leave('/signin/out-everywhere', 'Sign out of every app, in every browser');
 
-type OwnParts = { db: PlatformDb; provider: ProviderAccess; cookies: Cookies; url(): string };
+type OwnParts = { db: PlatformDb; provider: ProviderAccess; cookies: Cookies } & Pick<ServerContext, 'url' | 'neighbours'>;
 
 /** Adds the routes with which people see and end their own sign-in. */
-export function addOwnRoutes(app: App, { db, provider, cookies, url }: OwnParts): void {
+export function addOwnRoutes(app: App, { db, provider, cookies, url, neighbours }: OwnParts): void {
   const signInOf = (c: Context) => (c.get('caller') as BrowserCaller | undefined)?.signIn;
 
   app.openapi(me, (c) => {
     const { id, name, email, role } = c.get('actor') as User; // the right excludes machines
     const user = { id, name, email, role };
-    return c.json({ user, csrf_token: signInOf(c)?.csrfToken ?? null, app: db.app }, 200);
+    return c.json({ user, csrf_token: signInOf(c)?.csrfToken ?? null, app: db.app, apps: neighbours() }, 200);
   });
 
   app.openapi(out, async (c) => {

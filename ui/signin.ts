@@ -7,6 +7,8 @@ import { endWaiting, timedOut } from './timedout.ts';
 type Me = {
   user: { id: string; name: string; email: string; role: 'admin' | 'steward' | 'user' };
   csrf_token: string | null;
+  /** Where the other apps are, as far as it is known. */
+  apps: { foundation?: string; support?: string; console?: string };
 };
 type SignedOut = { ended: number; provider_sign_out_url: string | null };
 
@@ -20,11 +22,11 @@ export const meQuery = queryOptions({
   queryKey: ['me'],
   staleTime: Number.POSITIVE_INFINITY,
   queryFn: async ({ signal }) => {
-    const { user, csrf_token } = await readJson<Me>(await send('/signin/me', { signal }));
+    const { user, csrf_token, apps } = await readJson<Me>(await send('/signin/me', { signal }));
     setCsrfToken(csrf_token ?? '');
     me = user.id;
     tabs.postMessage('signed-in');
-    return user;
+    return { ...user, apps };
   },
 });
 

@@ -64,8 +64,13 @@ export async function startServers(options: {
     ...loginOf(`${app}_app`),
     ...identity?.settingsOf(app),
   });
+  /** For links from one app to another: known when all three run. */
+  const neighbours: { foundation?: string; support?: string; console?: string } = {};
   const startApp = async (name: string, app: AppName, start: (options: ServerOptions) => Promise<Served>) => {
-    const served = await step(name, () => start({ variables: variablesOf(app), webBuilt: web }));
+    const served = await step(name, () =>
+      start({ variables: variablesOf(app), webBuilt: web, neighbours: () => neighbours }),
+    );
+    neighbours[app] = served.url;
     onStarted(name, served.close);
     return served;
   };

@@ -23,7 +23,12 @@ export type ServerOptions = {
   withoutSubscriptions?: boolean;
   /** Settles when the web app is built, if a build is under way. Its pages wait for that. */
   webBuilt?: Promise<unknown>;
+  /** The addresses of the other apps, as far as they run. <APP>_PUBLIC_URL goes before them. */
+  neighbours?: () => Neighbours;
 };
+
+/** Where people reach the apps of this house, for links from one to another. */
+export type Neighbours = { foundation?: string; support?: string; console?: string };
 
 type ServerParts = {
   app: AppName;
@@ -53,6 +58,8 @@ export type ServerContext = {
   url(): string;
   /** <APP>_PUBLIC_URL, if people reach this server under another name than this machine's. */
   publicUrl: URL | undefined;
+  /** Where people reach the other apps; of one whose address is not known there is none. */
+  neighbours(): Neighbours;
   scopes: AppScopes['scopes'];
   /** Settles when the built files exist. */
   webBuilt: Promise<unknown>;
@@ -87,6 +94,7 @@ export async function startServer(parts: ServerParts, options: ServerOptions): P
   const { variables = process.env, log = createLog(name), portExact = false, webBuilt = Promise.resolve() } = options;
   const port = options.port ?? readPort(`${name.toUpperCase()}_PORT`, variables) ?? portDefault;
   const publicUrl = readPublicUrl(`${name.toUpperCase()}_PUBLIC_URL`, variables);
+  const named = readNeighbours(name, variables);
   const metrics = await openMetrics(`aether-${name}`, variables, log);
   const db = await connectPlatform({ app: name, variables }).catch(async (error) => {
     await metrics?.close();
@@ -114,6 +122,7 @@ export async function startServer(parts: ServerParts, options: ServerOptions): P
       log,
       publicUrl,
       url: () => ownUrl,
+      neighbours: () => ({ ...options.neighbours?.(), ...named }),
       scopes: rights.scopes,
       closing: closing.signal,
       webBuilt,
@@ -184,6 +193,17 @@ function readPublicUrl(setting: string, variables: Record<string, string | undef
   if (!url || !/^https?:$/.test(url.protocol) || url.href !== `${url.origin}/`)
     throw new ConfigurationError(`${setting} must be an address without a path, such as https://crm.example.com.`);
   return url;
+}
+
+/** The other apps whose <APP>_PUBLIC_URL is set. @throws ConfigurationError */
+function readNeighbours(own: AppName, variables: Record<string, string | undefined>): Neighbours {
+  const others = (['foundation', 'support', 'console'] as const).filter((app) => app !== own);
+  return Object.fromEntries(
+    others.flatMap((app) => {
+      const url = readPublicUrl(`${app.toUpperCase()}_PUBLIC_URL`, variables);
+      return url ? [[app, url.origin]] : [];
+    }),
+  );
 }
 
 function readPort(setting: string, variables: Record<string, string | undefined>): number | undefined {

@@ -15,6 +15,7 @@ import { addRunsRoutes } from './failures/runs.routes.ts';
 import { addHealthRoutes, keepEvaluating } from './health/health.routes.ts';
 import { addImportFileRoutes } from './imports/files.routes.ts';
 import { addImportRunRoutes } from './imports/runs.routes.ts';
+import { addMergeRoutes } from './merges/merges.routes.ts';
 import { addQualityRoutes } from './quality/quality.routes.ts';
 import { addRunbookRoutes } from './runbooks/runbooks.routes.ts';
 import { consoleScopes } from './scopes.ts';
@@ -50,6 +51,7 @@ export function startConsole(options: ServerOptions = {}): Promise<Served> {
         addQualityRoutes(app, db);
         addImportFileRoutes(app, db);
         addImportRunRoutes(app, db);
+        addMergeRoutes(app, db);
         addAsOfRoutes(app, db);
         const simulator = variables.SIMULATOR_DB_URL ? openSimulator(variables.SIMULATOR_DB_URL) : undefined;
         addAccessRoutes(app, db, simulator, log);

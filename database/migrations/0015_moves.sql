@@ -16,12 +16,15 @@ create table platform.moves (
   moved_at timestamptz not null default clock_timestamp(),
   undone_at timestamptz,
   undone_by text collate "C",
+  released uuid[] not null default '{}',
   check ((undone_at is null) = (undone_by is null)),
   check (from_id <> to_id)
 );
 comment on table platform.moves is 'Records that were moved to another customer. Only platform.move_record and platform.undo_move write it.';
 comment on column platform.moves.identity is
   'Of a conversation: its identity before. Whoever proved to be one customer has not proven to be another, so a move makes it claimed.';
+comment on column platform.moves.released is
+  'The merges that had a claim to the record: it ends with the move, and comes back with its undo, so that an unmerge takes it home.';
 comment on column platform.moves.actor is 'As the app said; no reference, so that the record outlives the user.';
 comment on constraint moves_from_id_fkey on platform.moves is 'any customer: a record of the past, which a merge does not rewrite';
 comment on constraint moves_to_id_fkey on platform.moves is 'any customer: a record of the past, which a merge does not rewrite';
@@ -29,6 +32,8 @@ create index on platform.moves (kind, record_id, id desc);
 create index on platform.moves (from_id);
 create index on platform.moves (to_id);
 
+call platform.stay_in_merges('platform.moves', 'from_id', 'It says where the record was.');
+call platform.stay_in_merges('platform.moves', 'to_id', 'It says where the record went.');
 call platform.protect_table('platform.moves');
 create policy foundation_read on platform.moves for select to foundation_role using (kind = 'activity');
 create policy support_read on platform.moves for select to support_role using (kind in ('session', 'call'));
@@ -99,6 +104,31 @@ begin
   end case;
 end $$;
 
+-- The rows that a move takes along, as the ledger of merges names them: the record, and what the CRM was told of it.
+create function platform.moved_rows(kind text, record uuid) returns table (relation text, key text)
+language sql stable
+begin atomic
+  select case kind when 'session' then 'support.sessions' when 'call' then 'support.calls' else 'crm.activities' end, record::text
+  union all
+  select 'crm.activities', a.id::text from crm.activities a
+  where kind <> 'activity' and a.created_by_app = 'support' and a.idempotency_key = kind || ':' || record;
+end;
+
+-- Ends the claims of merges to a record: an unmerge does not take home what a person has moved. Returns whose claims ended.
+create function platform.end_claims(kind text, record uuid) returns uuid[]
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  claimed constant uuid[] := array(
+    select distinct v.merge
+    from platform.moved_rows(kind, record) t
+      join platform.merge_references r on r.relation = t.relation
+      join platform.merge_moves v on v.reference = r.reference and v.key = t.key and v.released is null
+      join platform.merges m on m.id = v.merge and m.undone_at is null);
+begin
+  perform platform.release_moves(t.relation, t.key) from platform.moved_rows(kind, record) t;
+  return claimed;
+end $$;
+
 -- Moves a record to another customer. move is null if there is no such record, held is null if there is no such customer. Locks: first both
 -- customers, against merges and erasures and in the order of their ids, then the record, as everything that changes it does. What was read
 -- before the locks is read again under them.
@@ -131,8 +161,9 @@ begin
     end if;
     perform platform.take_record(kind, record, target.id, 'claimed');
     held := target.id;
-    insert into platform.moves (kind, record_id, from_id, to_id, identity, reason)
-    values (kind, record, from_customer, held, found_record.identity, move_record.reason) returning id into move;
+    insert into platform.moves (kind, record_id, from_id, to_id, identity, reason, released)
+    values (kind, record, from_customer, held, found_record.identity, move_record.reason, platform.end_claims(kind, record))
+    returning id into move;
     return;
   end loop;
   raise exception 'the record moves all the time' using errcode = 'serialization_failure';
@@ -176,6 +207,10 @@ begin
     perform platform.refuse_move('move_confirmed', 'The visitor has proven since to be this customer.');
   end if;
   perform platform.take_record(kind, record, home.id, undone.identity);
+  perform platform.end_claims(kind, record); -- of merges that brought it here since
+  update platform.merge_moves v set released = null
+  from platform.moved_rows(kind, record) t join platform.merge_references r on r.relation = t.relation
+  where v.reference = r.reference and v.key = t.key and v.released = 'moved' and v.merge = any (undone.released);
   update platform.moves m set undone_at = clock_timestamp(), undone_by = platform.current_actor() where m.id = move;
   held := home.id;
 end $$;
