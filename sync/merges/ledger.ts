@@ -64,3 +64,28 @@ export async function readMerge(on: Queryable, id: string): Promise<MergeRecord>
   if (!found) throw new NotFound('merge');
   return found;
 }
+
+/** The present names of the companies and people that fields hold as ids. */
+export async function readFieldNames(
+  on: Queryable,
+  fields: { field: string; survivor: unknown; loser: unknown }[],
+): Promise<Record<string, string>> {
+  const plain = (value: unknown) =>
+    typeof value === 'object' && value !== null && 'value' in value ? value.value : value;
+  const idsOf = (field: string) => [
+    ...new Set(
+      fields
+        .filter((each) => each.field === field)
+        .flatMap(({ survivor, loser }) => [plain(survivor), plain(loser)])
+        .filter((id): id is string => typeof id === 'string'),
+    ),
+  ];
+  const [companies, people] = [idsOf('company_id'), idsOf('account_manager_id')];
+  if (companies.length + people.length === 0) return {};
+  const named = await on.query<{ id: string; name: string }>(
+    `select id::text, name from platform.companies where id = any ($1::uuid[])
+     union all select id, name from platform.users where id = any ($2::text[])`,
+    [companies, people],
+  );
+  return Object.fromEntries(named.map(({ id, name }) => [id, name]));
+}

@@ -11,6 +11,7 @@ import { readEventsSearch } from './events/search.ts';
 import { readFailedSearch, readFailuresSearch } from './failures/search.ts';
 import { readHealthSearch } from './health/search.ts';
 import { readMappingSearch, readRunSearch } from './imports/search.ts';
+import { readMergeSearch } from './merges/search.ts';
 import { readQualitySearch } from './quality/search.ts';
 import { ConsoleShell } from './shell/ConsoleShell.tsx';
 import { readSubscriptionSearch } from './subscriptions/search.ts';
@@ -90,6 +91,19 @@ const routes = [
     ...route('/imports/$run'),
     validateSearch: readRunSearch,
     component: lazyPage(() => import('./imports/RunPage.tsx'), 'RunPage'),
+  }),
+  createRoute({
+    ...route('/merges'),
+    component: lazyPage(() => import('./merges/MergesPage.tsx'), 'MergesPage'),
+  }),
+  createRoute({
+    ...route('/merges/new'),
+    validateSearch: readMergeSearch,
+    component: lazyPage(() => import('./merges/NewMergePage.tsx'), 'NewMergePage'),
+  }),
+  createRoute({
+    ...route('/merges/$id'),
+    component: lazyPage(() => import('./merges/MergePage.tsx'), 'MergePage'),
   }),
   createRoute({
     ...route('/customers'),

@@ -1,6 +1,6 @@
 import { type App, createStaffRoute, jsonBody, object, problems, uuid, z } from '@aether/http';
 import type { PlatformDb } from '@aether/platform';
-import { listMerges, readMerge } from '../../merges/ledger.ts';
+import { listMerges, readFieldNames, readMerge } from '../../merges/ledger.ts';
 import { json, moment, reason } from '../acting.ts';
 
 const losersMax = 50;
@@ -31,6 +31,9 @@ const head = {
 const MergeHeadSchema = z.object(head).openapi('MergeHead');
 const counts = z.record(z.string(), z.int()).openapi({ description: 'Rows by table.' });
 const chosen = { chosen: side, by: z.enum(['rule', 'choice']), why: z.string() };
+const names = z
+  .record(z.string(), z.string())
+  .openapi({ description: 'The names of the companies and people that the fields hold as ids.' });
 const party = z.object({ id: z.string(), name: z.string(), email: z.string(), version: z.int() }).nullable();
 const sourced = z
   .object({ value: z.any(), source: z.string(), at: z.string() })
@@ -94,6 +97,7 @@ const MergeSchema = z
     moved: counts,
     suppressed: counts.openapi({ description: 'Rows that a key kept from moving; the ledger keeps them.' }),
     undo_report: z.record(z.string(), z.any()).nullable(),
+    names,
   })
   .openapi('Merge');
 
@@ -122,7 +126,7 @@ const preview = createStaffRoute({
   description:
     'One preview for each loser: every field with both values, their sources and times, the rule or the choice that decides, what moves, and what cannot.',
   request: { body: jsonBody(object({ ...parties, fields: fields() }).openapi('MergeQuestion')) },
-  responses: { 200: json('The previews.', z.object({ previews: z.array(MergePreviewSchema) })), ...problems(400, 404, 422) },
+  responses: { 200: json('The previews.', z.object({ previews: z.array(MergePreviewSchema), names })), ...problems(400, 404, 422) },
 });
 const merge = createStaffRoute({
   method: 'post',
@@ -190,7 +194,11 @@ export function addMergeRoutes(app: App, db: PlatformDb) {
       const previews = await db.transaction({ actor: c.get('actor')?.id }, (tx) =>
         db.previewMerge(survivor, losers, { fields, tx }),
       );
-      return c.json({ previews } as never, 200);
+      const names = await readFieldNames(
+        db,
+        previews.flatMap((each) => each.fields),
+      );
+      return c.json({ previews, names } as never, 200);
     })
     .openapi(merge, async (c) => {
       const { survivor, losers, fields = {}, reason, expected_versions: expectedVersions = {} } = c.req.valid('json');
@@ -202,7 +210,10 @@ export function addMergeRoutes(app: App, db: PlatformDb) {
       });
       return c.json(merged as never, 201);
     })
-    .openapi(get, async (c) => c.json((await readMerge(db, c.req.valid('param').id)) as never, 200))
+    .openapi(get, async (c) => {
+      const found = await readMerge(db, c.req.valid('param').id);
+      return c.json({ ...found, names: await readFieldNames(db, found.fields) } as never, 200);
+    })
     .openapi(previewUndo, async (c) => {
       const previewed = await db.transaction({ actor: c.get('actor')?.id }, (tx) =>
         db.previewUnmerge(c.req.valid('param').id, { tx }),

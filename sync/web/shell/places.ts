@@ -1,4 +1,5 @@
 import {
+  IconArrowMerge,
   IconBell,
   IconBolt,
   IconExclamationCircle,
@@ -21,6 +22,7 @@ export const places = [
   { to: '/events', label: 'Events', keys: 'g e', icon: IconBolt },
   { to: '/quality', label: 'Data quality', keys: 'g q', icon: IconSparkles },
   { to: '/imports', label: 'Imports', keys: 'g i', icon: IconFileImport },
+  { to: '/merges', label: 'Merges', keys: 'g m', icon: IconArrowMerge },
   { to: '/customers', label: 'Customers', keys: 'g c', icon: IconUserSearch },
   { to: '/access', label: 'Access', keys: 'g a', icon: IconKey },
   { to: '/alerts', label: 'Alerts', keys: 'g l', icon: IconBell },
