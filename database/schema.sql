@@ -1169,6 +1169,23 @@ begin
 end $function$;
 grant execute on function platform.draw_customer_numbers(app text, how_many integer, given bigint[]) to bulk_role;
 
+CREATE OR REPLACE FUNCTION platform.end_claims(kind text, record uuid)
+ RETURNS uuid[]
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  claimed constant uuid[] := array(
+    select distinct v.merge
+    from platform.moved_rows(kind, record) t
+      join platform.merge_references r on r.relation = t.relation
+      join platform.merge_moves v on v.reference = r.reference and v.key = t.key and v.released is null
+      join platform.merges m on m.id = v.merge and m.undone_at is null);
+begin
+  perform platform.release_moves(t.relation, t.key) from platform.moved_rows(kind, record) t;
+  return claimed;
+end $function$;
+
 CREATE OR REPLACE FUNCTION platform.end_sign_ins(person text, only_this uuid, reason text)
  RETURNS integer
  LANGUAGE plpgsql
@@ -2157,6 +2174,48 @@ begin
   execute format('grant usage on schema %s to merge_role', (select relnamespace::regnamespace from pg_class where oid = target));
 end $procedure$;
 
+CREATE OR REPLACE FUNCTION platform.move_record(kind text, record uuid, to_customer uuid, reason text DEFAULT NULL::text, OUT move uuid, OUT from_customer uuid, OUT held uuid)
+ RETURNS record
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  found_record record;
+  target platform.customers;
+begin
+  perform platform.require_owner_of(kind);
+  for attempt in 1..5 loop
+    select r.* into found_record from platform.read_moved(kind, record, false) r;
+    if found_record.is_there is null then return; end if;
+    perform from platform.customers c where c.id in (found_record.customer, to_customer) order by c.id for key share;
+    select c.* into target from platform.customers c where c.id = to_customer;
+    if not found then move := record; return; end if;
+    if target.erased_at is not null then
+      raise exception 'the customer was erased' using errcode = 'foreign_key_violation', constraint = 'customer_erased';
+    elsif target.merged_into is not null then
+      raise exception 'the customer was merged into another one' using errcode = 'foreign_key_violation', constraint = 'customer_merged',
+        detail = target.merged_into;
+    end if;
+    from_customer := found_record.customer;
+    select r.* into found_record from platform.read_moved(kind, record, true) r;
+    if found_record.is_there is null then from_customer := null; return; end if;
+    continue when found_record.customer is distinct from from_customer; -- it was moved meanwhile
+    if from_customer = target.id then
+      perform platform.refuse_move('move_there_already', 'It belongs to this customer already.');
+    end if;
+    perform platform.take_record(kind, record, target.id, 'claimed');
+    held := target.id;
+    insert into platform.moves (kind, record_id, from_id, to_id, identity, reason, released)
+    values (kind, record, from_customer, held, found_record.identity, move_record.reason, platform.end_claims(kind, record))
+    returning id into move;
+    return;
+  end loop;
+  raise exception 'the record moves all the time' using errcode = 'serialization_failure';
+end $function$;
+grant execute on function platform.move_record(kind text, record uuid, to_customer uuid, reason text, OUT move uuid, OUT from_customer uuid, OUT held uuid) to foundation_role;
+grant execute on function platform.move_record(kind text, record uuid, to_customer uuid, reason text, OUT move uuid, OUT from_customer uuid, OUT held uuid) to support_role;
+
 CREATE OR REPLACE FUNCTION platform.move_rows(of_merge uuid, r platform.merge_references, loser uuid, survivor uuid, rivals uuid[], OUT moved bigint, OUT suppressed bigint)
  RETURNS record
  LANGUAGE plpgsql
@@ -2193,6 +2252,25 @@ begin
   end if;
 end $function$;
 grant execute on function platform.move_rows(of_merge uuid, r platform.merge_references, loser uuid, survivor uuid, rivals uuid[], OUT moved bigint, OUT suppressed bigint) to merge_role;
+
+CREATE OR REPLACE FUNCTION platform.moved_rows(kind text, record uuid)
+ RETURNS TABLE(relation text, key text)
+ LANGUAGE sql
+ STABLE
+BEGIN ATOMIC
+ SELECT
+         CASE moved_rows.kind
+             WHEN 'session'::text THEN 'support.sessions'::text
+             WHEN 'call'::text THEN 'support.calls'::text
+             ELSE 'crm.activities'::text
+         END AS "case",
+     (moved_rows.record)::text AS record
+ UNION ALL
+  SELECT 'crm.activities'::text,
+     (a.id)::text AS id
+    FROM crm.activities a
+   WHERE ((moved_rows.kind <> 'activity'::text) AND (a.created_by_app = 'support'::text) AND (a.idempotency_key = ((moved_rows.kind || ':'::text) || moved_rows.record)));
+END;
 
 CREATE OR REPLACE FUNCTION platform.name_beginning(name text)
  RETURNS text
@@ -2627,6 +2705,34 @@ CREATE OR REPLACE FUNCTION platform.read_customer_field(c platform.customers, fi
 RETURN NULLIF(CASE field WHEN 'email'::text THEN jsonb_build_object('email', (c).email, 'email_key', (c).email_key) WHEN 'name'::text THEN to_jsonb((c).name) WHEN 'phone'::text THEN CASE WHEN ((c).phone IS NOT NULL) THEN jsonb_build_object('phone', (c).phone, 'phone_key', (c).phone_key, 'phone_extension', (c).phone_extension) ELSE NULL::jsonb END WHEN 'company_id'::text THEN to_jsonb((c).company_id) WHEN 'account_tier'::text THEN to_jsonb((c).account_tier) WHEN 'account_manager_id'::text THEN to_jsonb((c).account_manager_id) WHEN 'preferred_language'::text THEN to_jsonb((c).preferred_language) WHEN 'timezone'::text THEN to_jsonb((c).timezone) WHEN 'crm_id'::text THEN to_jsonb((c).crm_id) WHEN 'support_id'::text THEN to_jsonb((c).support_id) ELSE NULL::jsonb END, 'null'::jsonb);
 grant execute on function platform.read_customer_field(c platform.customers, field text) to merge_role;
 
+CREATE OR REPLACE FUNCTION platform.read_moved(kind text, record uuid, holding boolean, OUT is_there boolean, OUT customer uuid, OUT identity text)
+ RETURNS record
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  deal bigint;
+begin
+  case kind
+    when 'session' then
+      if holding then perform from support.sessions s where s.id = record for update; end if;
+      select true, s.customer_id, s.identity into is_there, customer, identity from support.sessions s where s.id = record;
+      if is_there and customer is null then
+        perform platform.refuse_move('move_without_customer', 'The visitor of this conversation has given no address yet.');
+      end if;
+    when 'call' then
+      if holding then perform from support.calls k where k.id = record for update; end if;
+      select true, k.customer_id into is_there, customer from support.calls k where k.id = record;
+    else
+      if holding then perform from crm.activities a where a.id = record for update; end if;
+      select true, a.customer_id, a.deal_id into is_there, customer, deal from crm.activities a
+      where a.id = record and a.created_by_app = 'foundation' and a.type not like 'deal\_%';
+      if deal is not null then
+        perform platform.refuse_move('move_of_deal', 'This activity belongs to a deal of this customer, and stays with the deal.');
+      end if;
+  end case;
+end $function$;
+
 CREATE OR REPLACE FUNCTION platform.record_known_by()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -2781,6 +2887,15 @@ begin
 end $function$;
 grant execute on function platform.refuse_merge(survivor uuid, losers uuid[], choices jsonb, expected jsonb) to merge_role;
 
+CREATE OR REPLACE FUNCTION platform.refuse_move(named text, words text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  raise exception 'the record is not moved: %', named using errcode = 'check_violation', constraint = named, hint = words;
+end $function$;
+
 CREATE OR REPLACE FUNCTION platform.refuse_unmerge(m platform.merges, choices jsonb)
  RETURNS jsonb
  LANGUAGE plpgsql
@@ -2866,6 +2981,21 @@ begin
   end if;
 end $function$;
 grant execute on function platform.remove_phone(of_customer uuid, of_phone uuid, expected_version bigint, OUT held uuid, OUT phone_id uuid, OUT version bigint) to app_role;
+
+CREATE OR REPLACE FUNCTION platform.require_owner_of(kind text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  if platform.current_app() is distinct from
+     (case when kind = 'activity' then 'foundation' when kind in ('session', 'call') then 'support' end) then
+    raise exception 'only the app that owns a record moves it' using errcode = 'insufficient_privilege';
+  end if;
+  if platform.current_actor() is null then
+    raise exception 'only a person moves a record' using errcode = 'insufficient_privilege';
+  end if;
+end $function$;
 
 CREATE OR REPLACE FUNCTION platform.require_present_customer()
  RETURNS trigger
@@ -3114,6 +3244,26 @@ begin
 end $function$;
 grant execute on function platform.take_home(m platform.merges, r platform.merge_references, root uuid, path uuid[]) to merge_role;
 
+CREATE OR REPLACE FUNCTION platform.take_record(kind text, record uuid, customer uuid, new_identity text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  case kind
+    when 'session' then
+      update support.sessions s set customer_id = customer, identity = new_identity where s.id = record;
+      update crm.activities a set customer_id = n.customer_id, description = n.description, metadata = n.metadata
+      from support.activity_of_session(record) n
+      where a.created_by_app = 'support' and a.idempotency_key = n.idempotency_key;
+    when 'call' then
+      update support.calls k set customer_id = customer where k.id = record;
+      update crm.activities a set customer_id = customer where a.created_by_app = 'support' and a.idempotency_key = 'call:' || record;
+    else
+      update crm.activities a set customer_id = customer where a.id = record;
+  end case;
+end $function$;
+
 CREATE OR REPLACE FUNCTION platform.tier_hint()
  RETURNS text
  LANGUAGE sql
@@ -3121,6 +3271,56 @@ CREATE OR REPLACE FUNCTION platform.tier_hint()
 RETURN (SELECT COALESCE(('must be one of '::text || string_agg(t.key, ', '::text ORDER BY t."position")), 'must be left empty: there are no tiers'::text) AS "coalesce" FROM platform.tiers t WHERE (NOT t.is_retired));
 grant execute on function platform.tier_hint() to app_role;
 grant execute on function platform.tier_hint() to bulk_role;
+
+CREATE OR REPLACE FUNCTION platform.undo_move(move uuid, OUT kind text, OUT record uuid, OUT held uuid)
+ RETURNS record
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  undone platform.moves;
+  found_record record;
+  here uuid;
+  home platform.customers;
+begin
+  select m.* into undone from platform.moves m where m.id = move for update;
+  if not found then return; end if;
+  perform platform.require_owner_of(undone.kind);
+  kind := undone.kind;
+  record := undone.record_id;
+  if undone.undone_at is not null then
+    perform platform.refuse_move('move_undone', 'This move was taken back before.');
+  end if;
+  perform from platform.customers c
+  where c.id in (select coalesce(m.merged_into, m.id) from platform.customers m where m.id in (undone.from_id, undone.to_id))
+  order by c.id for key share;
+  select coalesce(c.merged_into, c.id) into here from platform.customers c where c.id = undone.to_id;
+  select c.* into home from platform.customers m join platform.customers c on c.id = coalesce(m.merged_into, m.id)
+  where m.id = undone.from_id;
+  if home.erased_at is not null then
+    raise exception 'the customer was erased' using errcode = 'foreign_key_violation', constraint = 'customer_erased';
+  elsif home.id = here then
+    perform platform.refuse_move('move_within_one', 'The two customers were merged since: it belongs to both.');
+  end if;
+  select r.* into found_record from platform.read_moved(kind, record, true) r;
+  if found_record.is_there is null or found_record.customer is distinct from here
+     or exists (select from platform.moves m
+       where m.kind = undone.kind and m.record_id = undone.record_id and m.id > undone.id and m.undone_at is null) then
+    perform platform.refuse_move('move_overtaken', 'It went to another customer since. Take that back first, or move it.');
+  elsif kind = 'session' and found_record.identity is distinct from 'claimed' then
+    perform platform.refuse_move('move_confirmed', 'The visitor has proven since to be this customer.');
+  end if;
+  perform platform.take_record(kind, record, home.id, undone.identity);
+  perform platform.end_claims(kind, record); -- of merges that brought it here since
+  update platform.merge_moves v set released = null
+  from platform.moved_rows(kind, record) t join platform.merge_references r on r.relation = t.relation
+  where v.reference = r.reference and v.key = t.key and v.released = 'moved' and v.merge = any (undone.released);
+  update platform.moves m set undone_at = clock_timestamp(), undone_by = platform.current_actor() where m.id = move;
+  held := home.id;
+end $function$;
+grant execute on function platform.undo_move(move uuid, OUT kind text, OUT record uuid, OUT held uuid) to foundation_role;
+grant execute on function platform.undo_move(move uuid, OUT kind text, OUT record uuid, OUT held uuid) to support_role;
 
 CREATE OR REPLACE FUNCTION platform.unmerge_customers(merge uuid, choices jsonb DEFAULT '{}'::jsonb)
  RETURNS jsonb
@@ -4101,6 +4301,47 @@ create policy owner_all on platform.migrations for all to platform_owner using (
 grant select (number, name, applied_at, breaks_apps_below) on platform.migrations to app_role;
 grant select (number, name, applied_at, breaks_apps_below) on platform.migrations to sync_role;
 
+create table platform.moves (
+  id uuid default uuidv7() not null,
+  kind text collate "C" not null,
+  record_id uuid not null,
+  from_id uuid not null,
+  to_id uuid not null,
+  identity text collate "C",
+  reason text,
+  app text collate "C" default platform.current_app() not null,
+  login name default SESSION_USER not null,
+  actor text collate "C" default platform.current_actor() not null,
+  moved_at timestamp with time zone default clock_timestamp() not null,
+  undone_at timestamp with time zone,
+  undone_by text collate "C",
+  released uuid[] default '{}'::uuid[] not null,
+  constraint moves_pkey PRIMARY KEY (id),
+  constraint moves_from_id_fkey FOREIGN KEY (from_id) REFERENCES platform.customers(id),
+  constraint moves_to_id_fkey FOREIGN KEY (to_id) REFERENCES platform.customers(id),
+  constraint moves_app_check CHECK (platform.is_app(app)),
+  constraint moves_check CHECK (((undone_at IS NULL) = (undone_by IS NULL))),
+  constraint moves_check1 CHECK ((from_id <> to_id)),
+  constraint moves_identity_check CHECK ((identity = ANY (ARRAY['claimed'::text, 'verified'::text]))),
+  constraint moves_kind_check CHECK ((kind = ANY (ARRAY['session'::text, 'call'::text, 'activity'::text]))),
+  constraint moves_reason_check CHECK (platform.is_line(reason, 500))
+);
+comment on table platform.moves is 'Records that were moved to another customer. Only platform.move_record and platform.undo_move write it.';
+comment on column platform.moves.identity is 'Of a conversation: its identity before. Whoever proved to be one customer has not proven to be another, so a move makes it claimed.';
+comment on column platform.moves.actor is 'As the app said; no reference, so that the record outlives the user.';
+comment on column platform.moves.released is 'The merges that had a claim to the record: it ends with the move, and comes back with its undo, so that an unmerge takes it home.';
+CREATE INDEX moves_from_id_idx ON platform.moves USING btree (from_id);
+CREATE INDEX moves_kind_record_id_id_idx ON platform.moves USING btree (kind, record_id, id DESC);
+CREATE INDEX moves_to_id_idx ON platform.moves USING btree (to_id);
+alter table platform.moves enable row level security, force row level security;
+create policy console_read on platform.moves for select to console_role using (true);
+create policy foundation_read on platform.moves for select to foundation_role using ((kind = 'activity'::text));
+create policy owner_all on platform.moves for all to platform_owner using (true) with check (true);
+create policy support_read on platform.moves for select to support_role using ((kind = ANY (ARRAY['session'::text, 'call'::text])));
+grant select on platform.moves to console_role;
+grant select on platform.moves to foundation_role;
+grant select on platform.moves to support_role;
+
 create table platform.removed_emails (
   id uuid not null,
   email_key text collate "C" not null,
@@ -4320,6 +4561,8 @@ grant update (role, foundation_user_id) on platform.users to foundation_role;
 grant update (support_user_id) on platform.users to support_role;
 
 comment on function platform.sign_in_user(pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text) is 'The caller says which person a directory account is: the logins of the apps are trusted to have asked the directory. See docs/signin.md.';
+comment on table constraint moves_from_id_fkey on platform.moves is 'any customer: a record of the past, which a merge does not rewrite';
+comment on table constraint moves_to_id_fkey on platform.moves is 'any customer: a record of the past, which a merge does not rewrite';
 comment on table constraint review_candidates_customer_id_fkey on platform.review_candidates is 'Any customer: a pair of two records stays when one of them is merged.';
 comment on table constraint review_candidates_other_id_fkey on platform.review_candidates is 'Any customer: a pair of two records stays when one of them is merged.';
 
@@ -4478,6 +4721,16 @@ begin
 end $function$;
 grant execute on function support.add_message(session uuid, author text, agent uuid, client_id text, body text, choices jsonb, token_hash bytea, for_agents_only boolean, OUT outcome text, OUT message support.messages, OUT agent_name text) to support_role;
 
+CREATE OR REPLACE FUNCTION support.keep_customer()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  raise exception 'a conversation keeps its customer' using errcode = 'insufficient_privilege',
+    hint = 'platform.move_record moves it, and keeps a record.';
+end $function$;
+
 create table support.agents (
   id uuid default uuidv7() not null,
   user_id text collate "C" not null,
@@ -4542,7 +4795,7 @@ grant insert (client_id, customer_id, agent_id, direction, number_e164, outcome,
 grant insert on support.calls to merge_role;
 grant select on support.calls to merge_role;
 grant select on support.calls to support_role;
-grant update (customer_id, outcome, notes, duration_seconds) on support.calls to support_role;
+grant update (outcome, notes, duration_seconds) on support.calls to support_role;
 grant update on support.calls to merge_role;
 
 create table support.canned_answers (
@@ -4659,7 +4912,7 @@ create table support.session_entries (
   constraint session_entries_body_check CHECK (((char_length(body) >= 1) AND (char_length(body) <= 4000))),
   constraint session_entries_check CHECK (((kind <> 'note'::text) OR ((body IS NOT NULL) AND (client_id IS NOT NULL)))),
   constraint session_entries_client_id_check CHECK ((client_id ~ '^[A-Za-z0-9_-]{1,64}$'::text)),
-  constraint session_entries_kind_check CHECK ((kind = ANY (ARRAY['note'::text, 'claimed'::text, 'assigned'::text, 'released'::text, 'snoozed'::text, 'woken'::text, 'handed_over'::text, 'identified'::text, 'verified'::text, 'ended'::text])))
+  constraint session_entries_kind_check CHECK ((kind = ANY (ARRAY['note'::text, 'claimed'::text, 'assigned'::text, 'released'::text, 'snoozed'::text, 'woken'::text, 'handed_over'::text, 'identified'::text, 'verified'::text, 'moved'::text, 'ended'::text])))
 );
 comment on table support.session_entries is 'The notes and actions of agents in a conversation. The visitor never sees them.';
 CREATE INDEX session_entries_agent_id_idx ON support.session_entries USING btree (agent_id) WHERE (agent_id IS NOT NULL);
@@ -4730,6 +4983,7 @@ CREATE INDEX sessions_ended ON support.sessions USING btree (ended_at DESC, id D
 CREATE INDEX sessions_open ON support.sessions USING btree (agent_id) WHERE ((status = 'active'::text) AND (asked_at IS NOT NULL));
 CREATE INDEX sessions_started_at_id_idx ON support.sessions USING btree (started_at DESC, id DESC);
 CREATE INDEX sessions_widget_id_idx ON support.sessions USING btree (widget_id);
+CREATE TRIGGER keep_customer BEFORE UPDATE OF customer_id ON support.sessions FOR EACH ROW WHEN (((old.customer_id IS NOT NULL) AND (new.customer_id IS DISTINCT FROM old.customer_id) AND (new.identity <> 'verified'::text) AND (CURRENT_USER = SESSION_USER) AND (platform.current_app() = 'support'::text))) EXECUTE FUNCTION support.keep_customer();
 CREATE TRIGGER present_customer_id BEFORE INSERT OR UPDATE OF customer_id ON support.sessions FOR EACH ROW WHEN ((CURRENT_USER <> ALL ('{bulk_role,merge_role}'::name[]))) EXECUTE FUNCTION platform.require_present_customer('customer_id');
 CREATE TRIGGER z_capture AFTER INSERT OR DELETE OR UPDATE ON support.sessions FOR EACH ROW WHEN ((CURRENT_USER <> 'merge_role'::name)) EXECUTE FUNCTION sync.capture_support_sessions();
 alter table support.sessions enable row level security, force row level security;
