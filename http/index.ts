@@ -28,6 +28,7 @@ export {
   CompanySchema,
   CrmContextSchema,
   CustomerSchema,
+  MergedFromSchema,
   MoveRequestSchema,
   MoveSchema,
   PhoneSchema,

@@ -97,6 +97,16 @@ export const CrmContextSchema = z
   .openapi('CrmContext');
 
 /** A row of platform.tiers. */
+/** A customer that was merged into another one. */
+export const MergedFromSchema = z
+  .object({
+    merge: z.string().openapi({ format: 'uuid', description: 'The merge, which the console takes apart.' }),
+    customer: z.object({ id: z.string(), name: z.string() }),
+    merged_at: z.string().openapi({ format: 'date-time' }),
+    actor: z.object({ id: z.string(), name: z.string() }).nullable(),
+  })
+  .openapi('MergedFrom');
+
 /** A record that was moved to another customer, as both apps show it. */
 export const MoveSchema = z
   .object({

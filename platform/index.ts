@@ -56,6 +56,7 @@ export {
 export type { InTransaction, Transaction, Write } from './log/transaction.ts';
 export type { Work } from './log/work.ts';
 export { coalesce, type Lookup, prepareLookup, runLookup } from './lookups.ts';
+export { goesOn, type MergedFrom } from './mergedfrom.ts';
 export type {
   Merge,
   MergeChoices,

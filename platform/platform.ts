@@ -17,6 +17,7 @@ import { type Connection, closeWithinMs, openConnection } from './log/connection
 import { ConfigurationError, PlatformError } from './log/errors.ts';
 import type { PayloadSchemas } from './log/events.ts';
 import { openSignals, type Signals } from './log/signals.ts';
+import { type MergedFromCalls, mergedFromCalls } from './mergedfrom.ts';
 import { type MergeCalls, mergeCalls } from './merging.ts';
 import { type MoveCalls, moveCalls } from './moves.ts';
 import { type PhoneCalls, phoneCalls } from './phone.ts';
@@ -44,6 +45,7 @@ export type PlatformDb = Connection<App> &
   MergeCalls &
   UserCalls &
   PhoneCalls &
+  MergedFromCalls &
   MoveCalls &
   TierCalls &
   ContextCalls & {
@@ -132,6 +134,7 @@ export async function connectPlatform({
     ...userCalls(connection),
     ...countedContextCalls(contextCalls(connection), app, crossAppReads),
     ...phoneCalls(environment),
+    ...mergedFromCalls(connection),
     ...moveCalls(connection),
     ...tierCalls(connection),
     events,

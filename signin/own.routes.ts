@@ -1,4 +1,13 @@
-import { type App, type Authenticate, appName, createStaffRoute, jsonBody, object, type ServerContext, z } from '@aether/http';
+import {
+  type App,
+  type Authenticate,
+  appName,
+  createStaffRoute,
+  jsonBody,
+  object,
+  type ServerContext,
+  z,
+} from '@aether/http';
 import type { PlatformDb, User } from '@aether/platform';
 import * as oidc from 'openid-client';
 import type { BrowserCaller } from './authenticate.ts';
@@ -72,7 +81,10 @@ const leave = (path: '/signin/out' | '/signin/out-everywhere', summary: string) 
 const out = leave('/signin/out', 'Sign out of this app, in this browser');
 const outEverywhere = leave('/signin/out-everywhere', 'Sign out of every app, in every browser');
 
-type OwnParts = { db: PlatformDb; provider: ProviderAccess; cookies: Cookies } & Pick<ServerContext, 'url' | 'neighbours'>;
+type OwnParts = { db: PlatformDb; provider: ProviderAccess; cookies: Cookies } & Pick<
+  ServerContext,
+  'url' | 'neighbours'
+>;
 
 /** Adds the routes with which people see and end their own sign-in. */
 export function addOwnRoutes(app: App, { db, provider, cookies, url, neighbours }: OwnParts): void {

@@ -1,4 +1,4 @@
--- Moves: one conversation, call or activity of the wrong person goes to the right one. A move is a record like a merge: who, when, from whom
+-- Moves: a conversation, call or activity of the wrong person goes to the right one. A move is recorded as a merge is: who, when, from whom
 -- to whom, why, and its undo. The app that owns the record moves it, for one of its people: Support its conversations and calls, Foundation
 -- the activities that its people wrote. What Support told the CRM about a conversation or a call goes with it.
 
@@ -20,7 +20,7 @@ create table platform.moves (
   check ((undone_at is null) = (undone_by is null)),
   check (from_id <> to_id)
 );
-comment on table platform.moves is 'Records that were moved to another customer. Only platform.move_record and platform.undo_move write it.';
+comment on table platform.moves is 'Records that were moved to another customer. Only platform.move_record and undo_move write it.';
 comment on column platform.moves.identity is
   'Of a conversation: its identity before. Whoever proved to be one customer has not proven to be another, so a move makes it claimed.';
 comment on column platform.moves.released is

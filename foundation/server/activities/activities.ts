@@ -1,6 +1,7 @@
 import {
   type App,
   type Attempt,
+  goesOn,
   InvalidField,
   NotFound,
   type Paging,
@@ -157,7 +158,7 @@ export function listTasks(
     const where = [`a.type = 'task'`];
     if (person !== undefined) where.push(`a.created_by = ${parameter(person)}`);
     if (openOnly) where.push('a.done_at is null');
-    if (customerId) where.push(`a.customer_id = ${parameter(customerId)}`);
+    if (customerId) where.push(`a.customer_id = ${goesOn(parameter(customerId))}`);
     if (dueBefore) where.push(`a.due_at < ${parameter(dueBefore)}`);
     return {
       columns: `a.id, a.type, a.description, a.occurred_at, a.due_at, a.done_at,

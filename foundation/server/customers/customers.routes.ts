@@ -12,6 +12,7 @@ import {
   cursorsOf,
   jsonBody,
   line,
+  MergedFromSchema,
   object,
   PhoneSchema,
   pageSize,
@@ -192,6 +193,9 @@ const get = createStaffRoute({
             candidates: z
               .array(ReviewCandidateSchema)
               .openapi({ description: 'Customers who may be the same person, for somebody to compare.' }),
+            merged_from: z
+              .array(MergedFromSchema)
+              .openapi({ description: 'Customers that were merged into this one.' }),
           }),
         },
       },
@@ -250,14 +254,18 @@ export function addCustomerRoutes(app: App, db: PlatformDb) {
     .openapi(get, async (c) => {
       const record = await getCustomerRecord(db, c.req.valid('param').id);
       const { id } = record.customer;
-      const [[own], provenance, addresses, phones, candidates] = await Promise.all([
+      const [[own], provenance, addresses, phones, candidates, merged_from] = await Promise.all([
         db.query<{ custom: CustomValues }>(`select ${customValues('customer', '$1')} as custom`, [id]),
         readProvenance(db, id),
         db.listAddresses(id),
         db.listPhones(id),
         db.listReviewCandidates(id),
+        db.listMergedFrom(id),
       ]);
-      return c.json({ ...record, custom: own?.custom ?? {}, provenance, addresses, phones, candidates }, 200);
+      return c.json(
+        { ...record, custom: own?.custom ?? {}, provenance, addresses, phones, candidates, merged_from },
+        200,
+      );
     })
     .openapi(change, async (c) => {
       const {

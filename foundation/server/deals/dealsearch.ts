@@ -1,6 +1,7 @@
 import {
   collectValues,
   type Direction,
+  goesOn,
   keyset,
   type ListPlace,
   matchCustomer,
@@ -85,7 +86,7 @@ export async function findDeals(
 /** The condition for `filters`, without their search. */
 export function matchDeals(filters: Omit<DealFilters, 'search'>, parameter: Parameter): string {
   const conditions = ['true'];
-  if (filters.customer_id) conditions.push(`d.customer_id = ${parameter(filters.customer_id)}`);
+  if (filters.customer_id) conditions.push(`d.customer_id = ${goesOn(parameter(filters.customer_id))}`);
   if (filters.company_id) conditions.push(`d.company_id = ${parameter(filters.company_id)}`);
   if (filters.pipeline) conditions.push(`d.pipeline_id = ${parameter(filters.pipeline)}`);
   if (filters.stage) conditions.push(`d.stage_id = ${parameter(filters.stage)}`);

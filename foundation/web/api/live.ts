@@ -14,7 +14,11 @@ const entities = [
   'activity',
   'custom_value',
 ];
-const types = entities.flatMap((entity) => ['created', 'updated', 'deleted'].map((change) => `${entity}.${change}`));
+const types = [
+  ...entities.flatMap((entity) => ['created', 'updated', 'deleted'].map((change) => `${entity}.${change}`)),
+  'customer.merged',
+  'customer.unmerged',
+];
 
 export const liveFeed = openLiveFeed(types);
 
@@ -25,6 +29,15 @@ const gatherMs = 300;
 function keysOf({ type, key, customer, row_id, data: now, previous }: LiveEvent): QueryKey[] {
   const data = { ...previous, ...now }; // a deleted row has only previous values
   const company = typeof data.company_id === 'string' ? [['company', data.company_id]] : [];
+  // One event tells of everything that moved.
+  if (type === 'customer.merged' || type === 'customer.unmerged')
+    return [
+      ...[data.survivor, data.loser, key].flatMap((id) => [
+        ['customer', id],
+        ['timeline', id],
+      ]),
+      ...['customers', 'board', 'deals', 'deal', 'companies', 'contacts', 'tasks'].map((name) => [name]),
+    ];
   switch (type.split('.')[0]) {
     case 'customer':
       return [['customers'], ['customer', key], ...company];
@@ -34,7 +47,8 @@ function keysOf({ type, key, customer, row_id, data: now, previous }: LiveEvent)
     case 'deal':
       return [['board'], ['deals'], ['deal', Number(row_id)], ['customer', customer], ['companies'], ...company];
     case 'activity':
-      return [['tasks'], ['customer', customer]];
+      // Of one that was moved, the page of the customer where it was, too.
+      return [['tasks'], ['customer', customer], ...(previous.customer_id ? [['timeline', previous.customer_id]] : [])];
     case 'company':
       return [['companies'], ['company', key]];
     case 'custom_value':

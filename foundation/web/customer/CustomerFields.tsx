@@ -1,5 +1,6 @@
 import { isNoAddress } from '@aether/platform/noaddress';
 import { formatMoment } from '@aether/ui/formats.ts';
+import { MergedFrom } from '@aether/ui/MergedFrom.tsx';
 import { Text } from '@mantine/core';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { companyQuery } from '../api/companies.ts';
@@ -9,6 +10,7 @@ import { customFieldsQuery } from '../api/settings.ts';
 import { type FieldSpec, flatten, nest, specifyCustom } from '../record/fields.ts';
 import { nameApp } from '../record/Provenance.tsx';
 import { RecordFields } from '../record/RecordFields.tsx';
+import { useMe } from '../shell/person.ts';
 import { Addresses } from './Addresses.tsx';
 import classes from './customer.module.css';
 import { FormerAddressDialog } from './FormerAddressDialog.tsx';
@@ -48,6 +50,7 @@ const withAddress = (customer: Customer) => ({
 export function CustomerFields({ record }: { record: CustomerRecord }) {
   const { customer, company, custom, provenance } = record;
   const client = useQueryClient();
+  const { isSteward, apps } = useMe();
   const { data: fields } = useQuery(customFieldsQuery('customer'));
   const { question, save } = useFormerAddress(record);
   const customSpecs = specifyCustom(fields?.custom_fields ?? []);
@@ -94,6 +97,7 @@ export function CustomerFields({ record }: { record: CustomerRecord }) {
         </div>
         <RecordFields {...common} specs={lockedSpecs} />
       </div>
+      <MergedFrom merges={record.merged_from} consoleUrl={isSteward ? apps.console : undefined} />
       <Text size="xs" c="dimmed">
         Created in {nameApp(customer.created_by_app)}, {formatMoment(customer.created_at)}. Last changed{' '}
         {formatMoment(customer.updated_at)}.

@@ -1,20 +1,26 @@
 import { ErrorNotice, Nothing } from '@aether/ui/Notice.tsx';
+import { lazyDialog } from '@aether/ui/parts/lazy.tsx';
 import { Refusal } from '@aether/ui/refusal.ts';
 import { PageHead, useNarrow } from '@aether/ui/Shell.tsx';
 import { Waiting } from '@aether/ui/Waiting.tsx';
-import { SegmentedControl } from '@mantine/core';
-import { IconUserOff } from '@tabler/icons-react';
-import { useQuery } from '@tanstack/react-query';
+import { Button, SegmentedControl } from '@mantine/core';
+import { IconArrowMerge, IconUserOff } from '@tabler/icons-react';
+import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router';
+import { useEffect, useState } from 'react';
 import { customerQuery } from '../api/customers.ts';
+import type { CustomerRecord } from '../api/records.ts';
 import { TierTag } from '../inputs/TierTag.tsx';
 import { TrailBack, TrailSteps } from '../record/TrailSteps.tsx';
+import { useMe } from '../shell/person.ts';
 import { CustomerFields } from './CustomerFields.tsx';
 import classes from './customer.module.css';
 import { Relations } from './Relations.tsx';
 import type { Pane } from './search.ts';
 import { Timeline } from './Timeline.tsx';
 import { TimelineFilterBar } from './TimelineFilterBar.tsx';
+
+const MergeCustomer = lazyDialog(() => import('./MergeCustomer.tsx'), 'MergeCustomer');
 
 /** The page of one customer: fields, timeline, relations. */
 export function CustomerPage() {
@@ -23,6 +29,9 @@ export function CustomerPage() {
   const navigate = useNavigate({ from: '/customers/$id' });
   const isNarrow = useNarrow();
   const { data, error, refetch } = useQuery(customerQuery(id));
+  const { isSteward, apps } = useMe();
+  const [isMerging, setMerging] = useState(false);
+  useOwnAddress(id, data);
   if (error) return <NoCustomer error={error} onRetry={refetch} />;
   if (!data) return <Waiting lines={10} />;
   const { customer, company } = data;
@@ -44,6 +53,11 @@ export function CustomerPage() {
         }
       >
         <TrailSteps kind="customers" id={customer.id} />
+        {isSteward && apps.console && (
+          <Button variant="subtle" leftSection={<IconArrowMerge size={15} />} onClick={() => setMerging(true)}>
+            Merge…
+          </Button>
+        )}
         {isNarrow && (
           <SegmentedControl
             aria-label="What to show"
@@ -78,8 +92,23 @@ export function CustomerPage() {
           </section>
         )}
       </div>
+      {isMerging && apps.console && (
+        <MergeCustomer customer={customer} consoleUrl={apps.console} onClose={() => setMerging(false)} />
+      )}
     </>
   );
+}
+
+/** An address with the id of a merged customer, or with a number, becomes that of the customer it means. */
+function useOwnAddress(id: string, data: CustomerRecord | undefined): void {
+  const client = useQueryClient();
+  const navigate = useNavigate({ from: '/customers/$id' });
+  const own = data?.customer.id;
+  useEffect(() => {
+    if (!data || own === undefined || own === id) return;
+    client.setQueryData(customerQuery(own).queryKey, data);
+    void navigate({ to: '/customers/$id', params: { id: own }, search: (search) => search, replace: true });
+  }, [client, data, id, navigate, own]);
 }
 
 function NoCustomer({ error, onRetry }: { error: unknown; onRetry: () => void }) {

@@ -1,5 +1,6 @@
 import {
   type Attempt,
+  goesOn,
   InvalidField,
   NotFound,
   type Paging,
@@ -238,7 +239,7 @@ export function listCalls(
   { customerId, ...paging }: { customerId?: string } & Paging,
 ): Promise<Placed<Call>[]> {
   return readList<Call>(on, { ...newestFirst, ...paging }, (parameter) => {
-    const customer = customerId && parameter(customerId, 'uuid');
+    const customer = customerId && goesOn(parameter(customerId, 'uuid'));
     return {
       columns: callColumns,
       from: callTables,

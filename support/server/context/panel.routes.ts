@@ -7,6 +7,7 @@ import {
   createStaffRoute,
   jsonBody,
   line,
+  MergedFromSchema,
   object,
   PhoneSchema,
   problems,
@@ -30,6 +31,7 @@ const PanelSchema = z
     phones: z
       .array(PhoneSchema)
       .openapi({ description: 'Every telephone number of the customer, the primary one first.' }),
+    merged_from: z.array(MergedFromSchema).openapi({ description: 'Customers that were merged into this one.' }),
     company: CompanySchema.nullable(),
     crm: CrmContextSchema.nullable(),
     partial: z.boolean(),

@@ -1,5 +1,12 @@
 import type { Caller } from '@aether/http';
-import { type Address, type CustomerPhone, NotFound, type PlatformDb, type Queryable } from '@aether/platform';
+import {
+  type Address,
+  type CustomerPhone,
+  type MergedFrom,
+  NotFound,
+  type PlatformDb,
+  type Queryable,
+} from '@aether/platform';
 import { type Call, listCalls } from '../calls/calls.ts';
 import { mayRead, type Reader, requireReaderOf } from '../conversations/readers.ts';
 import { getSession } from '../conversations/sessions.ts';
@@ -43,6 +50,8 @@ export type Panel = {
   addresses: Address[];
   /** Every telephone number of the customer, the primary one first. */
   phones: CustomerPhone[];
+  /** The customers that were merged into this one. */
+  merged_from: MergedFrom[];
   tier: TierTrace | null;
   recent: Recent[];
   sessions: PastSession[];
@@ -64,7 +73,17 @@ export async function readSessionPanel(
   const { customer_id, identity } = await getSession(db, sessionId);
   if (customer_id !== null) return readPanel(db, readContext, reader, customer_id, { identity, sessionId });
   return {
-    ...{ identity, context: null, addresses: [], phones: [], tier: null, recent: [], sessions: [], calls: [] },
+    ...{
+      identity,
+      context: null,
+      addresses: [],
+      phones: [],
+      merged_from: [],
+      tier: null,
+      recent: [],
+      sessions: [],
+      calls: [],
+    },
     read_at: await readClock(db),
   };
 }
@@ -81,9 +100,10 @@ export async function readPanel(
   const found = await readContext.byId(customerId);
   if (!found) throw new NotFound('customer');
   const { id } = found.customer;
-  const [addresses, phones, tier, { recent, reason }, sessions, calls] = await Promise.all([
+  const [addresses, phones, merged_from, tier, { recent, reason }, sessions, calls] = await Promise.all([
     db.listAddresses(id),
     db.listPhones(id),
+    db.listMergedFrom(id),
     readTier(db, id, readContext),
     readContext.recent(id),
     readSessions(db, reader, id, sessionId),
@@ -95,6 +115,7 @@ export async function readPanel(
     context,
     addresses,
     phones,
+    merged_from,
     tier,
     recent,
     sessions,

@@ -1,4 +1,5 @@
 import {
+  goesOn,
   NotFound,
   type Paging,
   type Placed,
@@ -93,7 +94,7 @@ export function listSessions(
 ): Promise<Placed<Session>[]> {
   return readList<Session>(on, { ...newestFirst, ...paging }, (parameter) => {
     const where = [mayRead(parameter(agentId, 'uuid'), parameter(readsAll, 'boolean'))];
-    if (customerId) where.push(`s.customer_id = ${parameter(customerId)}`);
+    if (customerId) where.push(`s.customer_id = ${goesOn(parameter(customerId))}`);
     if (status) where.push(`s.status = ${parameter(status)}`);
     return { columns: sessionColumns, from: sessionTables, where };
   });

@@ -16,7 +16,11 @@ const newCustomer = async (name: string): Promise<string> =>
 async function chatOf(name: string): Promise<{ id: string; customer: string; token: string }> {
   const email = `v${++unique}@moves.example`;
   const { body } = await app.call('POST', `/api/widgets/${widgetKey}/sessions`, { email, name });
-  return { id: body.session_id, token: body.visitor_token, customer: (await app.support.getCustomerByEmail(email))?.id ?? '' };
+  return {
+    id: body.session_id,
+    token: body.visitor_token,
+    customer: (await app.support.getCustomerByEmail(email))?.id ?? '',
+  };
 }
 
 /** Where everything is that belongs to the conversation: itself, and its activity in the CRM. */
@@ -42,7 +46,12 @@ describe('a conversation of the wrong person', () => {
     const { status, body } = await moveTo(id, right, 'It was Ben at her computer');
     expect([status, body.move]).toMatchObject([
       200,
-      { from: { id: customer, name: 'Ada' }, to: { id: right, name: 'Ben' }, actor: { name: 'Priya Nair' }, undone_at: null },
+      {
+        from: { id: customer, name: 'Ada' },
+        to: { id: right, name: 'Ben' },
+        actor: { name: 'Priya Nair' },
+        undone_at: null,
+      },
     ]);
     expect(await placesOf(id)).toEqual({ customer_id: right, identity: 'claimed', told: [right, 'claimed'] });
     const shown = (await asPriya('GET', `/api/sessions/${id}`)).body;

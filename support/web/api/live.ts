@@ -12,6 +12,8 @@ const types = [
   'message.created',
   'entry.created',
   'customer.updated',
+  'customer.merged',
+  'customer.unmerged',
   'address.created',
   'address.updated',
   'address.deleted',

@@ -8,15 +8,25 @@ import { liveFeed } from './live.ts';
 const gatherMs = 150;
 
 /** The queries that an event makes stale. A conversation is not among them: it continues from its last message. */
-function keysOf({ type, customer }: LiveEvent): QueryKey[] {
+function keysOf({ type, customer, previous }: LiveEvent): QueryKey[] {
   switch (type) {
     case 'session.created':
     case 'session.updated':
-      return [['inbox'], ['counts'], ['context', 'customer', customer]];
+      // A conversation that was moved leaves the panel of another customer.
+      return [
+        ['inbox'],
+        ['counts'],
+        ['context', 'customer', customer],
+        ...('customer_id' in previous ? [['context']] : []),
+      ];
     case 'message.created':
       return [['inbox'], ['counts']];
     case 'customer.updated':
       return [['inbox']];
+    // One event tells of everything that moved: conversations, calls, addresses.
+    case 'customer.merged':
+    case 'customer.unmerged':
+      return [['inbox'], ['counts'], ['context'], ['calls'], ['search'], ['call-lookup']];
     case 'tier.created':
     case 'tier.updated':
     case 'tier.deleted':
@@ -40,7 +50,7 @@ function sessionOf({ type, row_id, data }: LiveEvent): string | undefined {
 export function refreshByEvents(client: QueryClient): void {
   refreshByFeed(client, liveFeed, { gatherMs, keysOf, kept: ['me', 'session'] });
   liveFeed.follow((event) => {
-    if (!event) {
+    if (!event || /^customer\.(un)?merged$/.test(event.type)) {
       for (const query of client.getQueryCache().findAll({ queryKey: ['session'], type: 'active' }))
         void catchUp(client, String(query.queryKey[1]));
       return;

@@ -1,4 +1,5 @@
 import { formatAgo, formatMoment, formatSums } from '@aether/ui/formats.ts';
+import { MergedFrom } from '@aether/ui/MergedFrom.tsx';
 import { ErrorNotice } from '@aether/ui/Notice.tsx';
 import { Tag } from '@aether/ui/Tag.tsx';
 import { Waiting } from '@aether/ui/Waiting.tsx';
@@ -11,6 +12,7 @@ import { contextQuery } from '../api/context.ts';
 import type { Context, Session } from '../api/records.ts';
 import { CallList } from '../calls/CallList.tsx';
 import { TierTag } from '../desk/TierTag.tsx';
+import { useMe } from '../shell/person.ts';
 import { Addresses } from './Addresses.tsx';
 import { CustomerFields } from './CustomerFields.tsx';
 import classes from './context.module.css';
@@ -25,6 +27,7 @@ type ContextPanelProps = { of: 'session' | 'customer'; id: string; session?: Ses
 /** The customer beside a conversation: the CRM's data, past conversations, and how fresh all of that is. */
 export function ContextPanel({ of, id, session }: ContextPanelProps) {
   const { data, error, refetch, isFetching } = useQuery(contextQuery(of, id));
+  const { isSteward, apps } = useMe();
   if (!data)
     return error ? (
       <ErrorNotice title="The customer could not be loaded" error={error} onRetry={refetch} />
@@ -46,6 +49,7 @@ export function ContextPanel({ of, id, session }: ContextPanelProps) {
           <Addresses addresses={data.addresses} />
           <Numbers phones={data.phones} />
           <TierNote tier={tier} customerId={customer.id} value={customer.account_tier} />
+          <MergedFrom merges={data.merged_from} consoleUrl={isSteward ? apps.console : undefined} />
         </div>
       ) : (
         <Unknown session={session} />

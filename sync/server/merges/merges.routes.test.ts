@@ -1,5 +1,5 @@
-import { connectPlatform, type PlatformDb } from '@aether/platform';
 import { atEnd } from '@aether/database/testing';
+import { connectPlatform, type PlatformDb } from '@aether/platform';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { startTestConsole, type TestConsole } from '../testing.ts';
 
@@ -70,8 +70,7 @@ describe('the console', () => {
 
   test('says why it does not merge or unmerge', async () => {
     const [one, other, third] = [await newCustomer('One'), await newCustomer('Other'), await newCustomer('Third')];
-    const merge = (losers: string[], more = {}) =>
-      asBoss('POST', '/api/merges', { survivor: one.id, losers, ...more });
+    const merge = (losers: string[], more = {}) => asBoss('POST', '/api/merges', { survivor: one.id, losers, ...more });
     expect(await merge([one.id])).toMatchObject({ status: 422, body: { code: 'same-customer' } });
     expect(await merge([unknown])).toMatchObject({ status: 404, body: { code: 'not-found' } });
     expect(await merge([])).toMatchObject({ status: 422, body: { errors: [{ field: 'losers' }] } });
@@ -91,7 +90,10 @@ describe('the console', () => {
     const { merge: id } = made.body.merges[0];
     expect((await asBoss('POST', `/api/merges/${id}/undo`, { choices: { x: 'away' } })).status).toBe(422);
     await asBoss('POST', `/api/merges/${id}/undo`, {});
-    expect(await asBoss('POST', `/api/merges/${id}/undo`, {})).toMatchObject({ status: 409, body: { code: 'merge-undone' } });
+    expect(await asBoss('POST', `/api/merges/${id}/undo`, {})).toMatchObject({
+      status: 409,
+      body: { code: 'merge-undone' },
+    });
     for (const path of [`/api/merges/${unknown}`, `/api/merges/${unknown}/undo/preview`])
       expect((await asBoss('GET', path)).status).toBe(404);
   });

@@ -7,13 +7,10 @@ const losersMax = 50;
 const side = z.enum(['survivor', 'loser']);
 const choice = z.union([side, z.uuid()]);
 const fields = () =>
-  z
-    .record(z.string().min(1).max(80), choice)
-    .optional()
-    .openapi({
-      description:
-        'Choices over the rules: for a field `survivor`, `loser`, or of several losers the id of one. A field is `name`, `email`, `phone`, `company_id`, `account_tier`, `account_manager_id`, `preferred_language`, `timezone`, `crm_id`, `support_id`, or `custom.<key>`.',
-    });
+  z.record(z.string().min(1).max(80), choice).optional().openapi({
+    description:
+      'Choices over the rules: for a field `survivor`, `loser`, or of several losers the id of one. A field is `name`, `email`, `phone`, `company_id`, `account_tier`, `account_manager_id`, `preferred_language`, `timezone`, `crm_id`, `support_id`, or `custom.<key>`.',
+  });
 const parties = { survivor: uuid(), losers: z.array(uuid()).min(1).max(losersMax) };
 const named = z.object({ id: z.string(), name: z.string().nullable() });
 const head = {
@@ -126,7 +123,10 @@ const preview = createStaffRoute({
   description:
     'One preview for each loser: every field with both values, their sources and times, the rule or the choice that decides, what moves, and what cannot.',
   request: { body: jsonBody(object({ ...parties, fields: fields() }).openapi('MergeQuestion')) },
-  responses: { 200: json('The previews.', z.object({ previews: z.array(MergePreviewSchema), names })), ...problems(400, 404, 422) },
+  responses: {
+    200: json('The previews.', z.object({ previews: z.array(MergePreviewSchema), names })),
+    ...problems(400, 404, 422),
+  },
 });
 const merge = createStaffRoute({
   method: 'post',
@@ -179,7 +179,10 @@ const undo = createStaffRoute({
       }).openapi('UnmergeRequest'),
     ),
   },
-  responses: { 200: json('What went back, and what stayed.', UnmergedSchema), ...problems(400, 404, 409, 410, 422, 503) },
+  responses: {
+    200: json('What went back, and what stayed.', UnmergedSchema),
+    ...problems(400, 404, 409, 410, 422, 503),
+  },
 });
 
 /** Merges of customers: previews, the merge itself, its record, and its undo. */

@@ -4,7 +4,10 @@ import { Waiting } from '@aether/ui/Waiting.tsx';
 import { Alert, Button, TextInput } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { getRouteApi, Link } from '@tanstack/react-router';
+import { MergeList } from '../merges/MergeList.tsx';
+import { mergesOfQuery } from '../merges/queries.ts';
 import { LookAgain } from '../parts/LookAgain.tsx';
+import { useMe } from '../shell/person.ts';
 import { When } from '../times/When.tsx';
 import { useUtc } from '../times/zone.ts';
 import { Changes } from './Changes.tsx';
@@ -28,6 +31,8 @@ export function CustomerPage() {
   const navigate = route.useNavigate();
   const { data, error, refetch, isPlaceholderData } = useQuery(asOfQuery(id, at));
   const isUtc = useUtc();
+  const { apps, isSteward } = useMe();
+  const { data: merged } = useQuery(mergesOfQuery(id));
   const go = (next: string | undefined) =>
     void navigate({ to: '/customers/$id', params: { id }, search: next ? { at: next } : {} });
   return (
@@ -45,6 +50,21 @@ export function CustomerPage() {
         }
       >
         <LookAgain refetch={refetch} />
+        {apps.foundation && (
+          <Button component="a" href={`${apps.foundation}/customers/${id}`} variant="subtle">
+            In Foundation
+          </Button>
+        )}
+        {apps.support && (
+          <Button component="a" href={`${apps.support}/customers/${id}`} variant="subtle">
+            In Support
+          </Button>
+        )}
+        {isSteward && data?.state === 'there' && (
+          <Button component="a" href={`/merges/new?survivor=${data.subjectId}`} variant="subtle">
+            Merge…
+          </Button>
+        )}
         <Button component={Link} to="/customers" variant="subtle">
           Find another
         </Button>
@@ -70,6 +90,12 @@ export function CustomerPage() {
         {error && <ErrorNotice title="The customer could not be read" error={error} onRetry={refetch} />}
         {!data && !error && <Waiting />}
         {data && <Moment moment={data} id={id} onMoment={go} />}
+        {merged && merged.merges.length > 0 && (
+          <section aria-label="Merges">
+            <h2 className={classes.title}>Merges</h2>
+            <MergeList merges={merged.merges} />
+          </section>
+        )}
       </div>
     </>
   );

@@ -93,11 +93,12 @@ function Record({ merge }: { merge: MergeRecord }) {
         <Rows counts={merge.moved} none="Nothing moved." />
         {Object.entries(merge.suppressed).map(([table, rows]) => (
           <p key={table} className={classes.quiet}>
-            {sayRows(table, rows)} stayed behind, because {sayName(survivor.name)} had the same. The ledger has the rest.
+            {sayRows(table, rows)} stayed behind, because {sayName(survivor.name)} had the same. The ledger has the
+            rest.
           </p>
         ))}
         {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a wide table scrolls, and must be reachable by keyboard */}
-        <div data-sideways style={{ overflowX: 'auto' }} tabIndex={0} role="group" aria-label="Fields">
+        <section data-sideways style={{ overflowX: 'auto' }} tabIndex={0} aria-label="Fields">
           <table className={parts.changes} style={{ minWidth: 520 }}>
             <thead>
               <tr>
@@ -121,7 +122,7 @@ function Record({ merge }: { merge: MergeRecord }) {
               ))}
             </tbody>
           </table>
-        </div>
+        </section>
       </section>
     </>
   );

@@ -77,7 +77,9 @@ function Pair({ survivor, loser, go }: PairProps) {
           </Button>
         )}
       </div>
-      {!isPair && <p className={classes.quiet}>Choose the customer that goes on, and the one that is merged into it.</p>}
+      {!isPair && (
+        <p className={classes.quiet}>Choose the customer that goes on, and the one that is merged into it.</p>
+      )}
       {isPair && error && <ErrorNotice title="The two could not be compared" error={error} onRetry={refetch} />}
       {isPair && !data && !error && <Waiting lines={8} />}
       {shown?.preview.refused && (

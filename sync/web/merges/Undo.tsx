@@ -83,8 +83,8 @@ export function UndoWords({ report, merge, isDone = false, choices = {}, onDecid
         <ul className={classes.rows} aria-label="Fields that stay">
           {fieldsKept.map(({ field, written, present }) => (
             <li key={field}>
-              {sayField(field)} of {survivor} stays {sayValue(field, present, {})}: somebody changed it since the merge, from{' '}
-              {sayValue(field, written, {})}
+              {sayField(field)} of {survivor} stays {sayValue(field, present, {})}: somebody changed it since the merge,
+              from {sayValue(field, written, {})}
             </li>
           ))}
         </ul>

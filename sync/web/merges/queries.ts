@@ -72,11 +72,15 @@ export const previewQuery = (survivor: string, loser: string, choices: Choices) 
     queryKey: ['customer', survivor, 'merge', loser, choices],
     placeholderData: keepPreviousData,
     queryFn: async () => {
-      const { previews, names } = await act<{ previews: MergePreviewed[]; names: Names }>('POST', '/api/merges/preview', {
-        survivor,
-        losers: [loser],
-        fields: choices,
-      });
+      const { previews, names } = await act<{ previews: MergePreviewed[]; names: Names }>(
+        'POST',
+        '/api/merges/preview',
+        {
+          survivor,
+          losers: [loser],
+          fields: choices,
+        },
+      );
       return { preview: previews[0] as MergePreviewed, names };
     },
   });

@@ -1,0 +1,24 @@
+import { MergeDialog } from '@aether/ui/MergeDialog.tsx';
+import { CustomerPicker } from '../inputs/Picker.tsx';
+
+type MergeCustomerProps = { customer: { id: string; name: string }; consoleUrl: string; onClose: () => void };
+
+/** Finds the other record of the same person, and opens both in the console. */
+export function MergeCustomer(props: MergeCustomerProps) {
+  return (
+    <MergeDialog
+      {...props}
+      picker={(picked, onChange, error) => (
+        <CustomerPicker
+          label="The other customer"
+          name="other"
+          data-autofocus
+          withAsterisk
+          value={picked}
+          error={error}
+          onChange={onChange}
+        />
+      )}
+    />
+  );
+}
