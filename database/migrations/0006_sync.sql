@@ -856,8 +856,9 @@ call sync.capture('support.session_entries', 'entry', 'support', 'r.session_id',
   '(select s.customer_id from support.sessions s where s.id = r.session_id)', '{session_id,kind}', '{client_id}');
 call sync.capture('support.calls', 'call', 'support', 'r.id', 'r.customer_id', '{customer_id}', '{client_id,request_digest}');
 
--- Which worker runs the relay to Azure Service Bus. It sends between two transactions, so that the lock of a row cannot say who runs it: a lease
--- with a term does. A worker that lost it may still send what it had read, which is harmless: its successor begins at the same position, so that all of it is a repetition.
+-- Which worker runs the relay to Azure Service Bus. It sends between two transactions, so that the lock of a row cannot say who runs it: a
+-- lease with a term does. A worker that lost it may still send what it had read, which is harmless: its successor begins at the same
+-- position, so that all of it is a repetition.
 create table sync.relay (
   only_one boolean primary key default true check (only_one),
   term bigint not null default 0,

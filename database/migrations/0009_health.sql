@@ -813,7 +813,8 @@ begin atomic
       coalesce(sync.number_in(r.bus, '{throttled}'), 0) as throttled
     from relays r),
   consumers as (
-    select m.name, r.state as relay_state, sync.number_in(m.value, '{waiting}') as waiting, sync.number_in(m.value, '{dead_letters}') as letters,
+    select m.name, r.state as relay_state, sync.number_in(m.value, '{waiting}') as waiting,
+      sync.number_in(m.value, '{dead_letters}') as letters,
       sync.number_in(m.value, '{oldest_seconds}') as oldest_seconds, coalesce(sync.number_in(m.value, '{processes}'), 0) as processes,
       sync.number_in(m.value, '{silent_seconds}') as silent_seconds, coalesce(sync.number_in(m.value, '{parked}'), 0) as parked,
       coalesce(sync.number_in(m.value, '{dead}'), 0) as dead, sync.number_in(m.value, '{lag_seconds}') as lag_seconds,
@@ -835,9 +836,11 @@ begin atomic
       else 'ok' end as status
     from consumers c)
   select 'bus', 'bus',
-    case when r.state <> 'live' then 'silent' when r.condition in ('sending', 'idle') then 'ok' when r.condition = 'throttled' then 'warning'
+    case when r.state <> 'live' then 'silent' when r.condition in ('sending', 'idle') then 'ok'
+      when r.condition = 'throttled' then 'warning'
       when r.condition = 'starting' then 'unknown' else 'failing' end,
-    case when r.state <> 'live' then 'The worker that relays events to the bus has been silent for ' || sync.say_seconds(r.silent_seconds) || '.'
+    case when r.state <> 'live'
+        then 'The worker that relays events to the bus has been silent for ' || sync.say_seconds(r.silent_seconds) || '.'
       when r.condition in ('sending', 'idle') then 'Service Bus takes the events.'
       when r.condition = 'throttled' then 'Service Bus throttles the namespace: it is over the limit of its tier.'
       when r.condition = 'starting' then 'The relay starts.'
@@ -849,7 +852,8 @@ begin atomic
     case j.status
       when 'unknown' then case when j.relay_state <> 'live' then 'The worker that watches the bus is silent.'
         else 'Nothing counts its messages, and no process of it reports.' end
-      when 'parked' then case when j.letters > 0 then sync.say_count(j.letters::bigint) || ' messages are dead letters: it could not read them.'
+      when 'parked' then case when j.letters > 0
+          then sync.say_count(j.letters::bigint) || ' messages are dead letters: it could not read them.'
         else sync.say_count(j.dead::bigint) || ' events are dead in its own database and wait for a person.' end
       when 'paused' then 'It is paused.'
       when 'failing' then 'It reports a failure (' || j.error || ').'
@@ -866,7 +870,8 @@ begin atomic
 end;
 
 insert into sync.health_sources (function_name, gives) values
-  ('sync.check_adoption', 'checks'), ('sync.check_bus', 'checks'), ('sync.check_database', 'checks'), ('sync.check_disk', 'checks'), ('sync.check_monitor', 'checks'),
+  ('sync.check_adoption', 'checks'), ('sync.check_bus', 'checks'), ('sync.check_database', 'checks'), ('sync.check_disk', 'checks'),
+  ('sync.check_monitor', 'checks'),
   ('sync.check_outbox', 'checks'), ('sync.check_processes', 'checks'), ('sync.check_reports', 'checks'),
   ('sync.check_retention', 'checks'), ('sync.check_sequencer', 'checks'), ('sync.check_subscriptions', 'checks'),
   ('sync.check_transactions', 'checks'), ('sync.list_gauges', 'gauges');
