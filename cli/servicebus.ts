@@ -12,33 +12,42 @@ type Json = { json?: boolean };
  * stand-in of `npm start -- --with-bus`.
  */
 export function serviceBusCommand(): Command {
-  const bus = new Command('servicebus').description('the topic of Azure Service Bus, its subscriptions and their dead letters');
+  const bus = new Command('servicebus').description(
+    'the topic of Azure Service Bus, its subscriptions and their dead letters',
+  );
   const add = (name: string, description: string) =>
     bus.command(name).description(description).option('--json', 'one JSON object per line');
 
-  add('ensure', 'make the topic and the subscriptions of these apps, and correct their rules; needs the right to manage')
+  add(
+    'ensure',
+    'make the topic and the subscriptions of these apps, and correct their rules; needs the right to manage',
+  )
     .argument('[subscriptions...]', 'the names of the apps')
     .option('--audiences <list>', 'whose events they get, with commas between', parseList, ['platform'])
     .option('--types <list>', 'only events of these types, with commas between', parseList)
     .action(async (names: string[], { audiences, types, json }) => {
       const { ensureTopology } = await import('@aether/servicebus');
-      const changes = await ensureTopology(requireSettings(), names.map((name) => ({ name, audiences, types })));
+      const changes = await ensureTopology(
+        requireSettings(),
+        names.map((name) => ({ name, audiences, types })),
+      );
       print({ json }, changes, ['what', 'change']);
     });
-  add('status', 'subscriptions, what waits in them, and what is not as it must be; ends with 1 when something is').action(
-    async ({ json }: Json) => {
-      const { readTopology } = await import('@aether/servicebus');
-      const { topic, problems, subscriptions } = await readTopology(requireSettings());
-      const rows = subscriptions.map(({ name, waiting, deadLetters }) => ({ subscription: name, waiting, deadLetters }));
-      const found = [...problems, ...subscriptions.flatMap((each) => each.problems)];
-      if (json) console.log(JSON.stringify({ topic, problems: found, subscriptions: rows }));
-      else {
-        print({}, rows, ['subscription', 'waiting', 'deadLetters']);
-        for (const problem of found) console.error(problem);
-      }
-      if (found.length > 0 || subscriptions.some(({ deadLetters }) => deadLetters > 0)) process.exitCode = 1;
-    },
-  );
+  add(
+    'status',
+    'subscriptions, what waits in them, and what is not as it must be; ends with 1 when something is',
+  ).action(async ({ json }: Json) => {
+    const { readTopology } = await import('@aether/servicebus');
+    const { topic, problems, subscriptions } = await readTopology(requireSettings());
+    const rows = subscriptions.map(({ name, waiting, deadLetters }) => ({ subscription: name, waiting, deadLetters }));
+    const found = [...problems, ...subscriptions.flatMap((each) => each.problems)];
+    if (json) console.log(JSON.stringify({ topic, problems: found, subscriptions: rows }));
+    else {
+      print({}, rows, ['subscription', 'waiting', 'deadLetters']);
+      for (const problem of found) console.error(problem);
+    }
+    if (found.length > 0 || subscriptions.some(({ deadLetters }) => deadLetters > 0)) process.exitCode = 1;
+  });
   add('dead', 'the dead letters of a subscription: what its consumer could not read')
     .argument('<subscription>')
     .option('--limit <n>', 'at most so many', parseWhole, 100)
@@ -49,7 +58,10 @@ export function serviceBusCommand(): Command {
     });
   add('resubmit', 'send dead letters to their own subscription again, each under a new id')
     .argument('<subscription>')
-    .option('--number <n...>', 'only these', (text: string, before: string[] = []) => [...before, String(parseWhole(text))])
+    .option('--number <n...>', 'only these', (text: string, before: string[] = []) => [
+      ...before,
+      String(parseWhole(text)),
+    ])
     .action(async (subscription, { number, json }) => {
       const { resubmitDeadLetters } = await import('@aether/servicebus');
       const sent = await resubmitDeadLetters(requireSettings(), subscription, number);
@@ -61,7 +73,9 @@ export function serviceBusCommand(): Command {
     .option('--yes', 'do it: nothing brings them back but a replay', false)
     .action(async (subscription, { messages, yes, json }) => {
       if (!yes)
-        throw new Error(`This removes ${messages ? 'all messages' : 'all dead letters'} of ${subscription} for good: add --yes.`);
+        throw new Error(
+          `This removes ${messages ? 'all messages' : 'all dead letters'} of ${subscription} for good: add --yes.`,
+        );
       const { drainSubscription } = await import('@aether/servicebus');
       const removed = await drainSubscription(requireSettings(), subscription, messages ? 'messages' : 'dead letters');
       report({ json }, { subscription, removed }, `${removed} removed.`);
@@ -114,7 +128,13 @@ function requireSettings(): ServiceBusSettings {
 
 function print<Row extends object>({ json }: Json, rows: Row[], columns: (keyof Row & string)[]): void {
   if (json) for (const row of rows) console.log(JSON.stringify(row));
-  else console.log(formatTable(columns, rows.map((row) => columns.map((column) => String(row[column] ?? '')))));
+  else
+    console.log(
+      formatTable(
+        columns,
+        rows.map((row) => columns.map((column) => String(row[column] ?? ''))),
+      ),
+    );
 }
 
 function report({ json }: Json, object: object, sentence: string): void {

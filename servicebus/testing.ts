@@ -113,7 +113,8 @@ export async function openEffects(): Promise<Effects> {
   pool.on('error', () => {});
   atEnd(() => pool.end());
   await pool.query(
-    'create table public.effects (n bigint generated always as identity, subscription text, customer text, version bigint, is_replay boolean)',
+    `create table public.effects (
+       n bigint generated always as identity, subscription text, customer text, version bigint, is_replay boolean)`,
   );
   return {
     url,

@@ -61,7 +61,10 @@ describe('an event on the wire', () => {
   });
 
   test('without a customer is in the session of its row; a replay has an id and a recipient of its own', () => {
-    const message = toMessage({ ...event, customer: null, key: 'company-1' }, { recipient: 'billing', run: 'replay-1' });
+    const message = toMessage(
+      { ...event, customer: null, key: 'company-1' },
+      { recipient: 'billing', run: 'replay-1' },
+    );
     expect(message).toMatchObject({
       sessionId: 'company-1',
       messageId: '9007199254740991.replay-1',
@@ -121,9 +124,21 @@ describe('an event on the wire', () => {
   const message = toMessage(event);
   test.each([
     ['no CloudEvent', { ...message, applicationProperties: {} }, /is no CloudEvent/],
-    ['an unknown version', { ...message, applicationProperties: { ...message.applicationProperties, 'cloudEvents:specversion': '2.0' } }, /2\.0 is unknown/],
-    ['a missing id', { ...message, applicationProperties: { ...message.applicationProperties, 'cloudEvents:id': '' } }, /attribute id is missing/],
-    ['a broken time', { ...message, applicationProperties: { ...message.applicationProperties, 'cloudEvents:time': 'noon' } }, /is no time/],
+    [
+      'an unknown version',
+      { ...message, applicationProperties: { ...message.applicationProperties, 'cloudEvents:specversion': '2.0' } },
+      /2\.0 is unknown/,
+    ],
+    [
+      'a missing id',
+      { ...message, applicationProperties: { ...message.applicationProperties, 'cloudEvents:id': '' } },
+      /attribute id is missing/,
+    ],
+    [
+      'a broken time',
+      { ...message, applicationProperties: { ...message.applicationProperties, 'cloudEvents:time': 'noon' } },
+      /is no time/,
+    ],
     ['half a JSON', { ...message, body: Buffer.from('{"data"') }, /not JSON in UTF-8/],
     ['bytes that are no UTF-8', { ...message, body: Buffer.from([0x22, 0xff, 0x22]) }, /not JSON in UTF-8/],
     ['an array', { ...message, body: Buffer.from('[1]') }, /not JSON in UTF-8|no JSON object/],
@@ -151,7 +166,11 @@ describe('settings', () => {
         SERVICEBUS_TRANSPORT: 'websockets',
         SERVICEBUS_AUDIENCES: 'platform, billing',
       }),
-    ).toMatchObject({ connectionString: undefined, credential: 'managed-identity', audiences: ['platform', 'billing'] });
+    ).toMatchObject({
+      connectionString: undefined,
+      credential: 'managed-identity',
+      audiences: ['platform', 'billing'],
+    });
   });
 
   test.each([
@@ -164,8 +183,14 @@ describe('settings', () => {
     [{ SERVICEBUS_CONNECTION_STRING: keyed, SERVICEBUS_TRANSPORT: 'http' }, /amqp or websockets/],
     [{ SERVICEBUS_CONNECTION_STRING: keyed, SERVICEBUS_AUDIENCES: 'Platform' }, /SERVICEBUS_AUDIENCES/],
     [{ SERVICEBUS_CONNECTION_STRING: keyed, SERVICEBUS_CLIENT_ID: 'x' }, /a connection string does not use/],
-    [{ SERVICEBUS_NAMESPACE: 'harbour.servicebus.windows.net', SERVICEBUS_CLIENT_ID: 'x' }, /client id of a user-assigned/],
-    [{ SERVICEBUS_NAMESPACE: 'harbour.servicebus.windows.net', SERVICEBUS_CREDENTIAL: 'cli' }, /managed-identity or default/],
+    [
+      { SERVICEBUS_NAMESPACE: 'harbour.servicebus.windows.net', SERVICEBUS_CLIENT_ID: 'x' },
+      /client id of a user-assigned/,
+    ],
+    [
+      { SERVICEBUS_NAMESPACE: 'harbour.servicebus.windows.net', SERVICEBUS_CREDENTIAL: 'cli' },
+      /managed-identity or default/,
+    ],
     [{ SERVICEBUS_CONNECTION_STRING: keyed, SERVICEBUS_ADMIN_URL: 'here' }, /SERVICEBUS_ADMIN_URL must be/],
   ])('%j is refused and names what is wrong', (variables, reason) => {
     expect(() => readServiceBusSettings(variables)).toThrow(reason);
@@ -173,7 +198,10 @@ describe('settings', () => {
 });
 
 test('names of rules fit the service and differ, also for long types', () => {
-  const types = ['conversation.transferred_to_team_of_region.north', 'conversation.transferred_to_team_of_region.south'];
+  const types = [
+    'conversation.transferred_to_team_of_region.north',
+    'conversation.transferred_to_team_of_region.south',
+  ];
   const names = rulesOf({ name: 'billing', audiences: ['platform'], types }).map(({ name }) => name);
   expect(new Set(names).size).toBe(3);
   for (const name of names) expect(name.length).toBeLessThanOrEqual(50);
