@@ -1,15 +1,14 @@
 import type { ServiceBusSettings } from '@aether/servicebus';
 import { readServiceBusSettings } from '@aether/servicebus/settings';
 import { Command, InvalidArgumentError } from 'commander';
-import { readRunning } from './start/running.ts';
 import { asSync, type Common, withCommon } from './syncclient.ts';
 import { formatTable } from './table.ts';
 
 type Json = { json?: boolean };
 
 /**
- * `aether servicebus …`: makes the topic and its subscriptions, shows them, and works on dead letters. Which namespace: SERVICEBUS_…, or the
- * stand-in of `npm start -- --with-bus`.
+ * `aether servicebus …`: makes the topic and its subscriptions, shows them, and works on dead letters. SERVICEBUS_… says
+ * in which namespace.
  */
 export function serviceBusCommand(): Command {
   const bus = new Command('servicebus').description(
@@ -119,11 +118,9 @@ async function replay(subscription: string, options: ReplayOptions): Promise<voi
 
 /** @throws when no namespace is named */
 function requireSettings(): ServiceBusSettings {
-  const settings = readServiceBusSettings({ ...readRunning(), ...process.env });
+  const settings = readServiceBusSettings(process.env);
   if (settings) return settings;
-  throw new Error(
-    'Which Service Bus? Set SERVICEBUS_CONNECTION_STRING, or SERVICEBUS_NAMESPACE with Entra, or run `npm start -- --with-bus` first.',
-  );
+  throw new Error('Which Service Bus? Set SERVICEBUS_CONNECTION_STRING, or SERVICEBUS_NAMESPACE with Entra.');
 }
 
 function print<Row extends object>({ json }: Json, rows: Row[], columns: (keyof Row & string)[]): void {

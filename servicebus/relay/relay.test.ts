@@ -1,5 +1,5 @@
 import { readSettings } from '@aether/platform/log';
-import { evaluateHealth, skip } from '@aether/sync';
+import { evaluateHealth, skip, startSync } from '@aether/sync';
 import { startTestPlatform, type TestPlatform, until } from '@aether/sync/testing';
 import type pg from 'pg';
 import { beforeAll, describe, expect, test } from 'vitest';
@@ -118,20 +118,22 @@ test('an event that is too large is parked and shown, and holds back its custome
        select string_agg(md5(n::text), '') from generate_series(1, 10000) n)))`,
     [customer.id, customer.id],
   );
-  await rename(customer, 'Big B');
-  await rename(other, 'Small B');
   const parked = async () =>
     (
       await platform.sync.query('select state, error from sync.parked where subscription = $1 order by position', [
         relayName,
       ])
     ).rows;
+  // What follows comes in a turn of its own, which asks the log what is parked.
+  await until(async () => (await parked()).length === 1);
+  await rename(customer, 'Big B');
+  await rename(other, 'Small B');
   await until(async () => (await parked()).length === 2);
   expect((await parked()).map(({ state, error }) => [state, String(error).slice(0, 15)])).toEqual([
     ['dead', 'MessageTooLarge'],
     ['waiting', 'null'],
   ]);
-  await until(() => relay.report()?.state === 'idle');
+  await settled();
   expect((await take(other.id, 2)).map(({ event }) => event.data.name)).toEqual(['Small', 'Small B']);
   // Somebody gives it up: what waits behind it follows.
   const { rows } = await platform.sync.query(
@@ -205,4 +207,30 @@ test('Sync Health shows the bus and each consumer by what the worker reports, an
   await beat({ ...report(), consumers: { billing: { waiting: 0, dead_letters: 0, processes: 1, parked: 0 } } });
   await until(async () => (await look()).get('consumer:billing')?.status === 'ok');
   await until(async () => (await look()).get('bus')?.status === 'warning');
+});
+
+test('a worker that is given the settings relays, and its heartbeat makes the checks of the bus and of the relay', async () => {
+  await relay.stop();
+  const { settings } = bus;
+  const worker = await startSync({
+    variables: {
+      PLATFORM_DB_URL: platform.database.url('sync_app'),
+      SERVICEBUS_CONNECTION_STRING: settings.connectionString,
+      SERVICEBUS_TOPIC: settings.topic,
+      SERVICEBUS_ADMIN_URL: settings.adminUrl,
+    },
+  });
+  try {
+    const customer = await newCustomer('Worked');
+    await settled();
+    expect((await take(customer.id, 1)).map(({ event }) => event.data.name)).toEqual(['Worked']);
+    const ask = async (text: string, values?: unknown[]) => (await platform.sync.query(text, values)).rows as never;
+    await until(async () => {
+      const { checks } = await evaluateHealth(ask);
+      const statusOf = (slug: string) => checks.find((check) => check.slug === slug)?.status;
+      return statusOf('bus') === 'ok' && statusOf(`subscription:${relayName}`) === 'ok';
+    });
+  } finally {
+    await worker.close();
+  }
 });

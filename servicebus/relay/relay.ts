@@ -1,7 +1,15 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { listenForEvents, openConnection, register, retryDelayMs, type Settings } from '@aether/platform/log';
+import {
+  DatabaseBusy,
+  DatabaseUnavailable,
+  listenForEvents,
+  openConnection,
+  register,
+  retryDelayMs,
+  type Settings,
+} from '@aether/platform/log';
 import { openClient } from '../client.ts';
 import { describeBusFailure, type FailureKind, kindOf, reasonOf } from '../failures.ts';
 import type { ServiceBusSettings } from '../settings.ts';
@@ -123,7 +131,11 @@ export function startRelay({ settings, database, log = silent, watchEveryMs }: R
         progress.turns++;
       } catch (error) {
         // What was sent is written down, or sent again, when the database answers.
-        fail('unreachable', error, 'the platform database does not answer');
+        const isOut = error instanceof DatabaseUnavailable || error instanceof DatabaseBusy;
+        const sentence = isOut
+          ? 'the platform database does not answer'
+          : `the platform database refuses a turn: ${reasonOf(error).message}`;
+        fail(isOut ? 'unreachable' : 'misconfigured', error, sentence);
         await rest(retryDelayMs(progress.failures, 200, 5_000));
         continue;
       }

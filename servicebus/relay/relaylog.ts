@@ -5,10 +5,8 @@ import {
   collectAttempts,
   type EventRow,
   eventColumns,
-  findHolds,
   type Lease,
   move,
-  noHolds,
   parkBehind,
   parkFailed,
   type Statement,
@@ -104,6 +102,15 @@ const readAudiences: Statement = {
   text: 'select position, audience from sync.events where position = any ($1)',
 };
 
+/** The login of the worker may not read customers: merges are asked for by a function. */
+const readBehind: Statement = {
+  name: 'relay-behind',
+  text: `select e.position, sync.is_behind($1, 9223372036854775807, e.key, e.customer) as is_behind,
+      case when e.customer is null then '{}' else sync.list_merged(e.customer)::text[] end as ids
+    from unnest($2::bigint[], $3::text[], $4::uuid[]) as e (position, key, customer)`,
+};
+type Behind = { position: number; is_behind: boolean; ids: string[] };
+
 type Row = EventRow & { audience: string };
 /** `bytes`: what the page holds up to this event. Without an event in the range there is one row, whose position is null. */
 type ReadRow = Row & { bytes: number; head: number };
@@ -185,17 +192,31 @@ export function openRelayLog(
     const isWhole = found.length < eventsMax && (rows.at(-1)?.bytes ?? 0) < bytesMax;
     const until = isWhole ? Math.max(from, Math.min(head, last)) : (found.at(-1) as RelayEvent).position;
     if (until <= from) return undefined;
-    return { of: 'log', ...(await sortOut(tx, held, found)), from, until, hasMore: until < head };
+    return { of: 'log', ...(await sortOut(tx, found)), from, until, hasMore: until < head };
   }
 
-  /** Events behind a parked one wait, and are parked at once. */
-  async function sortOut(tx: Transaction, held: Lease, found: RelayEvent[]): Promise<{ events: RelayEvent[] }> {
+  /** Events behind a parked one wait, and are parked at once; those of their row and of their customer, through merges, follow them. */
+  async function sortOut(tx: Transaction, found: RelayEvent[]): Promise<{ events: RelayEvent[] }> {
     const [parked] = await tx.query<{ some: boolean }>(
       'select exists (select from sync.parked where subscription = $1) as some',
       [relayName],
     );
-    const holds = parked?.some ? await findHolds(tx, held, found) : noHolds;
-    const waiting = found.filter((event) => holds.has(event));
+    if (!parked?.some) return { events: found };
+    const rows = await tx.run<Behind>(readBehind, [
+      relayName,
+      found.map(({ position }) => position),
+      found.map(({ key }) => key),
+      found.map(({ customer }) => customer),
+    ]);
+    const behind = new Map(rows.map((row) => [row.position, row]));
+    const held = new Set<string>();
+    const waiting = found.filter((event) => {
+      const { is_behind: isBehind = false, ids = [] } = behind.get(event.position) ?? {};
+      const names = [`key ${event.key}`, ...ids];
+      if (!isBehind && !names.some((name) => held.has(name))) return false;
+      for (const name of names) held.add(name);
+      return true;
+    });
     if (waiting.length > 0) await parkBehind(tx, relayName, waiting);
     return { events: found.filter((event) => !waiting.includes(event)) };
   }
