@@ -39,7 +39,7 @@ export async function openTestBus(): Promise<TestBus> {
       : { SERVICEBUS_CONNECTION_STRING: real, SERVICEBUS_TOPIC: topic },
   ) as ServiceBusSettings;
   await ensureTopology(settings, []);
-  const sender = openSender(() => openClient(settings), topic);
+  const sender = openSender(() => openClient(settings, { timeoutInMs: 2_000 }), topic, 3_000);
   atEnd(async () => {
     await sender.close();
     await openAdmin(settings).deleteTopic(topic);

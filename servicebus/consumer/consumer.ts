@@ -82,8 +82,9 @@ export type Consumer = {
   stop(): Promise<void>;
 };
 
-/** How long the broker is asked to wait for a session with a message. */
-const acceptMs = 30_000;
+/** How long the broker is asked to wait for a session with a message. A line that drops meanwhile is seen that late at worst. */
+const acceptMs = 10_000;
+const acceptAnswerMs = 3_000;
 /** Service Bus is asked for so many sessions at once while there are many. */
 const acceptsMax = 4;
 const lookMs = 500;
@@ -194,7 +195,7 @@ export function consumeEvents({
           skipParsingBodyAsJson: true,
           abortSignal: stopping.signal,
         }),
-        acceptMs * 1.5,
+        acceptMs + acceptAnswerMs,
       );
     } catch (error) {
       isBusy = false;

@@ -34,8 +34,11 @@ export type BusSender = {
   close(): Promise<void>;
 };
 
-/** @param open opens another client: one whose line has failed is thrown away */
-export function openSender(open: () => ServiceBusClient, topic: string): BusSender {
+/**
+ * @param open opens another client: one whose line has failed is thrown away
+ * @param answerMs after so long without an answer a call has failed; by default somewhat longer than the client's own limit
+ */
+export function openSender(open: () => ServiceBusClient, topic: string, answerMs?: number): BusSender {
   let client: ServiceBusClient | undefined;
   let sender: ServiceBusSender | undefined;
   let bytesMax: number | undefined;
@@ -63,7 +66,7 @@ export function openSender(open: () => ServiceBusClient, topic: string): BusSend
     sender ??= client.createSender(topic);
     let next = 0;
     while (next < messages.length) {
-      const batch = await within(newBatch(sender));
+      const batch = await within(newBatch(sender), answerMs);
       const before = next;
       for (; next < messages.length; next++) {
         if (skips(next, outcome.tooLarge)) continue;
@@ -71,7 +74,7 @@ export function openSender(open: () => ServiceBusClient, topic: string): BusSend
         if (batch.count > 0) break;
         outcome.tooLarge.push(next);
       }
-      if (batch.count > 0) await within(sender.sendMessages(batch));
+      if (batch.count > 0) await within(sender.sendMessages(batch), answerMs);
       outcome.settled = next;
       onBatch(next - before);
     }
